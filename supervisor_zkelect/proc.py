@@ -1,0 +1,211 @@
+"""Processes as the kernel knows them: identity, kinship, signals.
+
+A pid alone names nothing, because it is used again. Here a process is its pid together with its start time in clock
+ticks since boot, field 22 of /proc/PID/stat (proc(5)), which does not move when the wall clock does. Signals go
+through a pidfd whose process was compared after it was opened, so that a stranger with a used pid is never hit.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Dict, Iterable, NamedTuple, Optional, Set
+
+
+class Process(NamedTuple):
+    """One process at the moment it was read. `start` is in clock ticks since boot."""
+
+    pid: int
+    start: int
+    ppid: int
+    pgrp: int
+    session: int
+    state: str
+    threads: int
+    flags: int = 0
+
+    @property
+    def identity(self) -> tuple:
+        """(pid, start): what stays the same for the whole life of a process."""
+        return (self.pid, self.start)
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing of it runs any more.
+
+        A zombie whose main thread ended while other threads run still counts as running: it can hold a port.
+        """
+        return self.state in "XxZ" and self.threads <= 1
+
+    @property
+    def unexecuted(self) -> bool:
+        """Whether it was forked and has not called execve(2) since, so that it still runs its parent's program.
+
+        The kernel's flag PF_FORKNOEXEC (include/linux/sched.h). Daemons and pre-forked workers carry it for life.
+        """
+        return bool(self.flags & 0x00000040)
+
+    @property
+    def kernel_thread(self) -> bool:
+        """Whether it is a thread of the kernel (PF_KTHREAD, include/linux/sched.h), which has no environment."""
+        return bool(self.flags & 0x00200000)
+
+
+def read(pid: int) -> Optional[Process]:
+    """The process with this pid, or None when there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            text = file.read(4096)
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The command name stands in parentheses and may itself contain any byte, parentheses and blanks included.
+    fields = text[text.rindex(b")") + 2:].split()
+    return Process(
+        pid=pid,
+        start=int(fields[19]),
+        ppid=int(fields[1]),
+        pgrp=int(fields[2]),
+        session=int(fields[3]),
+        state=fields[0].decode("ascii"),
+        threads=int(fields[17]),
+        flags=int(fields[6]),
+    )
+
+
+def table() -> Dict[int, Process]:
+    """All processes that this one can see, by pid.
+
+    Reading takes milliseconds, in which a process may fork and end; its child would be in no listing that was made
+    before. So the listing is repeated until it brings nothing unread: what is alive at the last listing is in the
+    table, at most 20 listings deep.
+    """
+    processes = {}
+    seen = set()
+    for _ in range(20):
+        unread = {entry for entry in os.listdir("/proc") if entry.isdigit()} - seen
+        if not unread:
+            break
+        for entry in unread:
+            process = read(int(entry))
+            if process is not None:
+                processes[process.pid] = process
+        seen |= unread
+    return processes
+
+
+def alive(process: Process) -> bool:
+    """Whether that very process still runs."""
+    current = read(process.pid)
+    return current is not None and current.start == process.start and not current.gone
+
+
+def tree(
+    roots: Iterable[Process],
+    processes: Optional[Dict[int, Process]] = None,
+    exclude: Iterable[int] = (),
+    outside_session: Optional[int] = None,
+) -> Set[Process]:
+    """The living processes that belong to `roots`, the roots included.
+
+    Kinship is closed over three relations: child of a member, member of a process group that a member leads, member
+    of a session that a member leads. A group or session whose leader is dead is found while `roots` still holds the
+    leader, even when it no longer runs. pid 1, this process, and the pids in `exclude` never belong, nor does
+    anything through them.
+
+    roots: processes, living or dead; a dead one still counts as ancestor, group and session leader, unless its pid
+        is used by another process now.
+    processes: a table read before, else the present one is read.
+    outside_session: the session in which the roots were started, which others share. Every other session in which a
+        member is found was made by a member, since setsid(2) always makes one, so all who are in it belong too, even
+        when its leader is dead and was never seen. None leaves this relation out.
+    """
+    processes = table() if processes is None else processes
+    barred = {0, 1, os.getpid(), *exclude}
+    kin = set()
+    for root in roots:
+        current = processes.get(root.pid)
+        if root.pid not in barred and (current is None or current.start == root.start):
+            kin.add(root.pid)
+    sessions = {0, outside_session}
+    inside = set()
+    grown = True
+    while grown:
+        grown = False
+        if outside_session is not None:
+            inside = {processes[pid].session for pid in kin if pid in processes} - sessions
+        for process in processes.values():
+            if process.pid in kin or process.pid in barred:
+                continue
+            if process.ppid in kin or process.pgrp in kin or process.session in kin or process.session in inside:
+                kin.add(process.pid)
+                grown = True
+    return {processes[pid] for pid in kin if pid in processes and not processes[pid].gone}
+
+
+def pidfd(process: Process) -> Optional[int]:
+    """A pidfd of that very process, which the caller closes, or None when it no longer exists."""
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return None
+    current = read(process.pid)
+    if current is None or current.start != process.start:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def kill(process: Process, sig: int = signal.SIGKILL) -> bool:
+    """Send a signal to that very process; False when it no longer exists.
+
+    Raises PermissionError when this process may not signal it.
+    """
+    descriptor = pidfd(process)
+    if descriptor is None:
+        return False
+    try:
+        signal.pidfd_send_signal(descriptor, sig)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def environ(pid: int) -> Dict[str, str]:
+    """The environment a process was started with; empty when it cannot be read, and for a moment within execve(2)."""
+    pairs = (item.partition(b"=") for item in _contents(f"/proc/{pid}/environ").split(b"\0") if item)
+    return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
+
+
+def cmdline(pid: int) -> bytes:
+    """The arguments as the kernel shows them, each ended by a zero byte; empty as `environ` is, and for a zombie."""
+    return _contents(f"/proc/{pid}/cmdline")
+
+
+def children(pid: int) -> Optional[Set[int]]:
+    """The pids of the children of a process, zombies included, much cheaper than a table.
+
+    None when the process is gone or the kernel does not list them (CONFIG_PROC_CHILDREN).
+    """
+    found = set()
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as file:
+                found.update(int(entry) for entry in file.read().split())
+    except OSError:
+        return None
+    return found
+
+
+def _contents(path: str) -> bytes:
+    chunks = []
+    try:
+        with open(path, "rb", buffering=0) as file:
+            chunk = file.read(65536)
+            while chunk:
+                chunks.append(chunk)
+                chunk = file.read(65536)
+    except OSError:
+        return b""
+    return b"".join(chunks)
