@@ -1,0 +1,1137 @@
+"""One program group on this node: started, watched, stopped, killed, and proven dead.
+
+Two kinds of threads. RPC calls to supervisord, which may hang for seconds, run in a pool and come back as
+answers. One warden thread for all groups does everything else: it polls pidfds, keeps the times at which
+groups are killed, reads /proc, kills, and proves. It never waits for an RPC, a lock, ZooKeeper or a name
+server. What the handles (`Group`) and the pool want of it is put into its queue as a callable, so that every
+record here has one owner.
+
+Who belongs to a group is asked anew in every scan (`_Census.find`). Children of supervisord are known by the
+variables that supervisord gives them, their relatives by kinship (proc.tree), and those whose kin is gone by
+the same variables together with the namespaces. A child of supervisord between fork and exec still looks like
+supervisord and belongs to nobody yet (`forming`): while there is one, nothing is proven.
+
+The proof of death is made of rounds. In a round supervisord is asked to stop the group, answers that none of
+it was starting, running or waiting to be started again, and a scan begun after that answer finds nothing
+alive. Two clean rounds in a row are a proof; one is not, because a member that supervisord has reaped but not
+yet restarted is no longer running for a stop, and is started by the next turn of supervisord's loop. Where
+supervisord is dead, two scans are enough. Where it is alive and silent, two scans are enough for a group
+whose time to be killed has come, provided that no start request can still lie on supervisord's socket. After
+such a proof the warden goes on as a sentry: it kills whatever a supervisord that wakes up starts again, until
+supervisord has answered and the rounds are clean.
+
+What is beyond it: a process that clears its environment, leaves its session and loses its parents before any
+scan has seen one of them, and the milliseconds that a restart by a supervisord which thaws lives until the
+sentry sees it.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import heapq
+import itertools
+import logging
+import math
+import os
+import queue
+import select
+import signal
+import socket
+import threading
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
+
+from . import clock, proc
+from .supervisord import ALREADY_STARTED, BAD_NAME, SUCCESS, Fault, Supervisord, SupervisordError, Unreachable
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a kill waits for supervisord's answer to the stop, so that it does not restart what is killed.
+KILL_WAITS = 0.03
+#: Seconds without an answer after which supervisord counts as silent. Its own longest work, listing a
+#: thousand programs, takes 1.3 s (measured); a listing of a hundred 13 ms.
+SILENCE = 1.5
+#: Seconds between two GroupStuck events.
+STUCK_EVERY = 5.0
+#: Seconds between scans of a group that runs, so that descendants are known before their parents die.
+REST = 1.0
+#: Seconds between scans while members have been asked to stop and have time left.
+GRACE_PACE = 0.1
+#: Seconds between two looks of a sentry at supervisord's children; reading them takes some 20 µs.
+SENTRY_PACE = 0.01
+#: Seconds that a start has until each member has a pid.
+START_LIMIT = 10.0
+#: stopwaitsecs assumed while supervisord does not tell the configured ones: its default.
+STOPWAITSECS = 10.0
+#: At most this many processes of a group are watched by a pidfd each; others are found dead by scans.
+WATCHED = 256
+
+_Then = Callable[[Any, Optional[SupervisordError]], None]
+
+_RISING = ("STARTING", "RUNNING")
+
+
+@dataclass(frozen=True)
+class GroupStarted:
+    """supervisord started every member, and each has, or had, a process."""
+
+    group: str
+    op: int
+
+
+@dataclass(frozen=True)
+class GroupStartFailed:
+    """The group was not started, or not completely; what was started still runs."""
+
+    group: str
+    op: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class GroupDead:
+    """No process of the group is left. `seconds` since the order."""
+
+    group: str
+    op: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class GroupStuck:
+    """The group should be dead and is not proven so. Sent every 5 s until GroupDead."""
+
+    group: str
+    op: int
+    pids: Tuple[int, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class MemberDied:
+    """A member of a watched group ended by itself; `name` is the program's, "" when unknown."""
+
+    group: str
+    name: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class MemberStarted:
+    """A member runs, or supervisord tries to start it, though nobody started the group through its handle."""
+
+    group: str
+    name: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class Members:
+    """What supervisord says of each member: {name: (statename, pid, spawnerr)}.
+
+    `error` is "" when supervisord answered.
+    """
+
+    group: str
+    op: int
+    states: Dict[str, Tuple[str, int, str]]
+    error: str = ""
+
+
+class Order(NamedTuple):
+    """One order to stop: its op, when it came, and when the time of the members ends (both by the clock)."""
+
+    op: int
+    since: float
+    kill_at: float
+
+
+@dataclass
+class Stop:
+    """One stop of a group, from the first order to the end of its proof.
+
+    Told what happened, it says what follows; it has no effects.
+
+    Times are seconds of one clock. `gone` always means: supervisord is dead.
+    """
+
+    began: float
+    #: those whose GroupDead is still owed, and those that have had it
+    orders: List[Order] = field(default_factory=list)
+    done: List[Order] = field(default_factory=list)
+    #: supervisord may still hold a start request that it carries out later.
+    start_open: bool = False
+    #: the first stop request came back, answered or not
+    asked: bool = False
+    #: when supervisord last answered a stop request
+    heard: Optional[float] = None
+    #: clean rounds in a row; scans in a row that found nothing
+    rounds: int = 0
+    scans: int = 0
+    _idle: bool = False
+
+    @property
+    def sentry(self) -> bool:
+        """Whether the death is reported, and what is left is to see that nothing is started again."""
+        return not self.orders
+
+    @property
+    def op(self) -> int:
+        """The op of the latest order."""
+        return (self.orders or self.done)[-1].op
+
+    @property
+    def kill_at(self) -> float:
+        """The earliest of the orders' times: a later order brings it forward and never delays it."""
+        return min(order.kill_at for order in self.orders + self.done)
+
+    @property
+    def kill_since(self) -> float:
+        """When the members' time ended or ends."""
+        return max(self.began, self.kill_at)
+
+    def order(self, order: Order) -> None:
+        """Take another order. It wants a proof of its own, made after it."""
+        self.orders.append(order)
+        self.again()
+
+    def report(self) -> List[Order]:
+        """The orders that are fulfilled now."""
+        fulfilled, self.orders = self.orders, []
+        self.done += fulfilled
+        return fulfilled
+
+    def answered(self, now: float, stopped: bool, after_start: bool) -> None:
+        """supervisord answered a stop request.
+
+        stopped: whether there was a member to stop.
+        after_start: whether the request was made when no start request was on its way any more. Requests are
+            handled in the order in which they connect, so this answer tells that a start is done with, too.
+        """
+        self.asked = True
+        self.heard = now
+        if after_start:
+            self.start_open = False
+        if stopped:
+            self.again()
+        elif after_start:
+            self._idle = True
+
+    def scanned(self, empty: bool) -> None:
+        """A scan ended that was begun after the last answer."""
+        if not empty:
+            self.again()
+            return
+        self.scans += 1
+        if self._idle:
+            self.rounds += 1
+            self._idle = False
+
+    def again(self) -> None:
+        """What was seen so far proves nothing any more."""
+        self.rounds = self.scans = 0
+        self._idle = False
+
+    def ready(self, now: float, gone: bool) -> bool:
+        """Whether a kill need not wait for supervisord any longer."""
+        return self.asked or gone or now >= self.began + KILL_WAITS
+
+    def killing(self, now: float, gone: bool) -> bool:
+        """Whether everything that belongs is killed now."""
+        return now >= self.kill_at and self.ready(now, gone)
+
+    def silent(self, now: float) -> bool:
+        """Whether supervisord has not answered for so long that nobody waits for it."""
+        return now - (self.began if self.heard is None else self.heard) > SILENCE
+
+    def settled(self, gone: bool) -> bool:
+        """Whether it is proven that nothing lives and that supervisord starts nothing again."""
+        return self.rounds >= 2 or (gone and self.scans >= 2)
+
+    def dead(self, now: float, gone: bool) -> bool:
+        """Whether it is proven that nothing lives."""
+        if self.settled(gone):
+            return True
+        return self.scans >= 2 and self.killing(now, gone) and self.silent(now) and not self.start_open
+
+    def pace(self, now: float, gone: bool, alive: bool) -> float:
+        """Seconds until the next scan; while killing, a twentieth of the time it has taken, 1 to 250 ms."""
+        if self.killing(now, gone):
+            return min(0.25, max(0.001, (now - self.kill_since) / 20))
+        end = self.kill_at if self.ready(now, gone) else max(self.kill_at, self.began + KILL_WAITS)
+        return max(0.001, min(end - now, GRACE_PACE if alive else 0.02))
+
+
+class Origin(NamedTuple):
+    """What supervisord told a process at its start: SUPERVISOR_GROUP_NAME, _PROCESS_NAME and _SERVER_URL."""
+
+    group: str
+    name: str
+    url: str
+
+
+
+class Found(NamedTuple):
+    """What one scan found of a group."""
+
+    living: Set[proc.Process]
+    #: those of the living that are supervisord's own children, with their program's name
+    members: Dict[proc.Process, str]
+    #: children of supervisord that do not run their program yet; whose they are cannot be seen
+    forming: Set[proc.Process]
+    #: what the next scan should know
+    known: Set[proc.Process]
+    #: a member has ended and supervisord has not taken notice
+    unreaped: bool
+
+
+class _Census:
+    """Reads from /proc who belongs to which group of one supervisord."""
+
+    def __init__(self, supervisord_pid: int, url: str) -> None:
+        self.url = url
+        self.supervisord = proc.read(supervisord_pid)
+        self.gone = self.supervisord is None or self.supervisord.gone
+        self.foreign: Set[tuple] = set()
+        self._cmdline = proc.cmdline(supervisord_pid)
+        self._namespaces = _namespaces(supervisord_pid) or _namespaces(os.getpid())
+        self._origins: Dict[tuple, Origin] = {}
+        self._barred = {1, os.getpid()}
+        if self.supervisord is not None:
+            self._barred.add(supervisord_pid)
+
+    def table(self) -> Dict[int, proc.Process]:
+        """All processes, and forget what is remembered of others."""
+        table = proc.table()
+        present = {process.identity for process in table.values()}
+        self._origins = {identity: self._origins[identity] for identity in present & self._origins.keys()}
+        self.foreign &= present
+        return table
+
+    def find(self, group: str, known: Iterable[proc.Process], table: Dict[int, proc.Process]) -> Found:
+        """Who belongs to a group.
+
+        known: processes that belonged, living or dead, and those that supervisord named.
+        """
+        known = set(known)
+        identities = {process.identity for process in known}
+        roots = set(known)
+        barred = set(self._barred)
+        children: Dict[tuple, str] = {}
+        forming = set()
+        unreaped = False
+        for process in table.values():
+            child = self._child(process)
+            if process.gone:
+                unreaped = unreaped or (child and process.identity in identities)
+                continue
+            if process.pid in self._barred or process.kernel_thread:
+                continue
+            if process.identity not in identities:
+                # Before its environment is read: read earlier, it could be that of a process which executes
+                # its program between the two.
+                if self._forming(process):
+                    barred.add(process.pid)
+                    if process.identity not in self.foreign:
+                        forming.add(process)
+                    continue
+                if not self._belongs(process, group):
+                    continue
+            roots.add(process)
+            if child:
+                children[process.identity] = self._origin(process).name
+        outside = None if self.supervisord is None else self.supervisord.session
+        living = proc.tree(roots, table, exclude=barred, outside_session=outside)
+        led = {process.pgrp for process in table.values()} | {process.session for process in table.values()}
+        # A dead process is worth knowing while its group or session has somebody in it: until then the kernel
+        # gives its number to nobody else, and an empty group or session never gets members again.
+        remembered = {process for process in roots if process.pid in led or process.pid in table}
+        members = {process: children[process.identity] for process in living if process.identity in children}
+        return Found(
+            living=living,
+            members=members,
+            forming=forming,
+            known=_latest(remembered | living, table),
+            unreaped=unreaped,
+        )
+
+    def claim(self, pid: int) -> Optional[proc.Process]:
+        """The process that supervisord says has this pid, if it is a living child of supervisord."""
+        process = proc.read(pid)
+        return process if process is not None and not process.gone and self._child(process) else None
+
+    def _child(self, process: proc.Process) -> bool:
+        return not self.gone and process.ppid == self.supervisord.pid
+
+    def _belongs(self, process: proc.Process, group: str) -> bool:
+        """Whether the variables that a process carries make it one of the group, whoever its kin is."""
+        origin = self._origin(process)
+        if origin.group != group:
+            return False
+        if self._child(process) and process.session == self.supervisord.session:
+            # serverurl= can change the URL of a program, but not who its parent is. Where supervisord is
+            # process 1 other supervisords' orphans are its children as well, in other sessions.
+            return True
+        return origin.url == self.url and _namespaces(process.pid) == self._namespaces
+
+    def _forming(self, process: proc.Process) -> bool:
+        """Whether it is a fork of supervisord that does not run its program yet."""
+        if self.supervisord is None or process.session != self.supervisord.session:
+            return False
+        if not self.gone and not self._child(process):
+            return False
+        cmdline = proc.cmdline(process.pid)
+        if not cmdline:
+            # Within execve(2), for some microseconds, there are neither arguments nor an environment.
+            return self._child(process) and not proc.environ(process.pid) and proc.alive(process)
+        return process.unexecuted and cmdline == self._cmdline
+
+    def _origin(self, process: proc.Process) -> Origin:
+        origin = self._origins.get(process.identity)
+        if origin is None:
+            environ = proc.environ(process.pid)
+            origin = Origin(
+                environ.get("SUPERVISOR_GROUP_NAME", ""),
+                environ.get("SUPERVISOR_PROCESS_NAME", ""),
+                environ.get("SUPERVISOR_SERVER_URL", ""),
+            )
+            # An environment changes with execve(2). Nobody comes to belong by that but a child of supervisord
+            # that was just forked, and an empty one may be that of a process within execve(2).
+            if environ and not (process.unexecuted and self._child(process)):
+                self._origins[process.identity] = origin
+        return origin
+
+
+@dataclass
+class _Starting:
+    op: int
+    since: float
+    #: whether an earlier start request was still open
+    open_before: bool
+    call: Optional[Future] = None
+    pace: float = 0.02
+
+
+@dataclass
+class _Record:
+    """What the warden knows of one group. Only the warden's thread touches it."""
+
+    name: str
+    #: new (nothing is known), starting, started, stopping, dead (proven so)
+    mode: str = "new"
+    known: Set[proc.Process] = field(default_factory=set)
+    scan_at: float = math.inf
+    pace: float = REST
+    starting: Optional[_Starting] = None
+    #: a start request is on its way; one may still be carried out. An earlier listener may have sent one.
+    start_flying: bool = False
+    start_open: bool = True
+    stop: Optional[Stop] = None
+    stop_flying: bool = False
+    stop_sent: float = -math.inf
+    trouble: str = ""
+    stuck_told: float = -math.inf
+    denied: Tuple[int, ...] = ()
+    killed: Set[tuple] = field(default_factory=set)
+    watching: bool = False
+    learning: bool = False
+    asking_whose: bool = False
+    forming_since: float = math.inf
+    members: Dict[tuple, str] = field(default_factory=dict)
+    pidfds: Dict[tuple, int] = field(default_factory=dict)
+    children: Optional[FrozenSet[int]] = None
+    scanned_at: float = -math.inf
+    told: Set[tuple] = field(default_factory=set)
+
+
+class Group:
+    """The handle of one group. Methods return at once; a result comes as an event with the same op."""
+
+    def __init__(self, warden: Warden, record: _Record) -> None:
+        self.name = record.name
+        self._warden = warden
+        self._record = record
+
+    def start(self, op: int) -> None:
+        """Have supervisord start all members → GroupStarted or GroupStartFailed.
+
+        Refused while a stop is not finished, and when supervisord has not answered a stop since the group
+        died.
+        """
+        self._warden._do(self._warden._start, self._record, op)
+
+    def stop(self, op: int, kill_at: float) -> None:
+        """Have supervisord stop all members, and kill what is left at `kill_at` → GroupStuck …, GroupDead.
+
+        kill_at: seconds of the warden's clock. Of several orders the earliest counts, whichever came first.
+        Descendants that outlive all members are killed at once.
+        """
+        self._warden._do(self._warden._order, self._record, op, kill_at)
+
+    def kill(self, op: int) -> None:
+        """Kill all processes → GroupStuck …, GroupDead.
+
+        supervisord is told first, lest it restarts them, and has 30 ms to answer.
+        """
+        self._warden._do(self._warden._order, self._record, op, -math.inf)
+
+    def seize(self, op: int) -> None:
+        """Stop what an earlier listener may have left → GroupStuck …, GroupDead, at once when there is
+        nothing.
+
+        The members get the longest of their configured stopwaitsecs, 10 s when supervisord does not tell.
+        """
+        self._warden._do(self._warden._seize, self._record, op)
+
+    def watch(self, on: bool) -> None:
+        """While on, every member's end is told as MemberDied, and supervisord made to restart it at once."""
+        self._warden._do(self._warden._watch, self._record, on)
+
+    def look(self, op: int) -> None:
+        """Ask supervisord for the members' states → Members."""
+        self._warden._do(self._warden._look, self._record, op)
+
+    def note(self, event: Tuple[str, str, int]) -> None:
+        """Take a PROCESS_STATE event of supervisord for this group: (process name, state name, pid or 0).
+
+        For a group that was not started, STARTING and RUNNING → MemberStarted.
+        """
+        self._warden._do(self._warden._note, self._record, event)
+
+
+class Warden:
+    """Keeps the groups of one supervisord. See the module's text.
+
+    supervisord: for the calls. supervisord_pid: its pid, a listener's parent. post: takes the events; called
+    on the warden's thread, must not block. rpc_pool: where calls to supervisord run; a hung supervisord
+    occupies at most four workers per group, and one per look(), for the limit of a call. clock: seconds, the
+    same as in `Group.stop`. server_url: the SUPERVISOR_SERVER_URL that the programs are given; default this
+    process's own, else the URL of `supervisord`.
+    """
+
+    def __init__(
+        self,
+        supervisord: Supervisord,
+        supervisord_pid: int,
+        post: Callable[[Any], None],
+        rpc_pool: Executor,
+        clock: Callable[[], float] = clock.now,
+        server_url: Optional[str] = None,
+    ) -> None:
+        url = server_url or os.environ.get("SUPERVISOR_SERVER_URL") or supervisord.url
+        self._supervisord = supervisord
+        self._post = post
+        self._pool = rpc_pool
+        self._now = clock
+        self._census = _Census(supervisord_pid, url)
+        self._records: Dict[str, _Record] = {}
+        self._commands: queue.SimpleQueue = queue.SimpleQueue()
+        self._bell, self._ring = socket.socketpair()
+        self._bell.setblocking(False)
+        self._ring.setblocking(False)
+        self._poll = select.poll()
+        self._poll.register(self._bell, select.POLLIN)
+        self._watched: Dict[int, Tuple[_Record, proc.Process]] = {}
+        self._supervisord_fd: Optional[int] = None
+        self._timers: List[Tuple[float, int, Callable[[], None]]] = []
+        self._serial = itertools.count()
+        self._nudging = False
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="zkelect-warden", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread. Raises OSError when the kernel has no pidfds (Linux before 5.3)."""
+        self._follow_supervisord()
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread and wait for it. Nothing is stopped or killed."""
+        if self._thread.is_alive():
+            self._do(self._close)
+            self._thread.join()
+        for descriptor in [*self._watched, self._supervisord_fd]:
+            if descriptor is not None:
+                os.close(descriptor)
+        self._watched.clear()
+        self._supervisord_fd = None
+        self._bell.close()
+        self._ring.close()
+
+    def group(self, name: str) -> Group:
+        """The handle of a group. Raises ValueError for the group that this process belongs to itself."""
+        if name == os.environ.get("SUPERVISOR_GROUP_NAME"):
+            raise ValueError(f"group {name} is the listener's own; name the group of the programs instead")
+        return Group(self, self._records.setdefault(name, _Record(name)))
+
+    def supervisord_gone(self) -> None:
+        """supervisord closed our standard input. It counts as dead as soon as its process is, not before."""
+        self._do(self._check_supervisord)
+
+    # What follows runs on the warden's thread, save _do.
+
+    def _do(self, command: Callable[..., None], *args: Any) -> None:
+        self._commands.put(functools.partial(command, *args))
+        try:
+            self._ring.send(b"\0")
+        except OSError:
+            # Full: it is awake anyway. Closed: nobody is there any more.
+            return
+
+    def _groups(self) -> List[_Record]:
+        # group() adds to them from other threads; a copy is made in one step.
+        return list(self._records.copy().values())
+
+    def _close(self) -> None:
+        self._closing = True
+
+    def _run(self) -> None:
+        while not self._closing:
+            try:
+                self._turn()
+            except Exception as error:
+                # This thread is the one that kills. It must outlive whatever goes wrong, such as a lack of
+                # descriptors or memory.
+                log.exception("warden: %s", error)
+                for record in self._groups():
+                    self._without_scan(record, error)
+                # Not a busy loop when the failure repeats at once.
+                select.poll().poll(10)
+
+    def _turn(self) -> None:
+        for descriptor, _ in self._poll.poll(self._wait()):
+            if descriptor == self._bell.fileno():
+                self._hush()
+            elif descriptor == self._supervisord_fd:
+                self._check_supervisord()
+            else:
+                self._ended(descriptor)
+        self._obey()
+        now = self._now()
+        while self._timers and self._timers[0][0] <= now:
+            heapq.heappop(self._timers)[2]()
+        due = [record for record in self._groups() if record.scan_at <= now and self._worth(record, now)]
+        if not due:
+            return
+        table = self._census.table()
+        for record in due:
+            try:
+                self._scan(record, table)
+            except Exception as error:
+                # The other groups must have their scans whatever is wrong with this one.
+                log.exception("group %s: %s", record.name, error)
+                self._without_scan(record, error)
+
+    def _wait(self) -> int:
+        """Milliseconds until something is due; at most 1,000, as poll's clock stands still in a suspend."""
+        if not self._commands.empty():
+            return 0
+        due = min((record.scan_at for record in self._groups()), default=math.inf)
+        if self._timers:
+            due = min(due, self._timers[0][0])
+        return math.ceil(1000 * min(1.0, max(0.0, due - self._now())))
+
+    def _hush(self) -> None:
+        try:
+            while self._bell.recv(4096):
+                pass
+        except BlockingIOError:
+            return
+
+    def _obey(self) -> None:
+        while True:
+            try:
+                command = self._commands.get_nowait()
+            except queue.Empty:
+                return
+            command()
+
+    def _later(self, seconds: float, command: Callable[..., None], *args: Any) -> None:
+        entry = (self._now() + seconds, next(self._serial), functools.partial(command, *args))
+        heapq.heappush(self._timers, entry)
+
+    def _ask(self, then: _Then, call: Callable[..., Any], *args: Any) -> Optional[Future]:
+        """Make a call to supervisord in the pool; `then(result, error)` follows on the warden's thread."""
+
+        def ended(future: Future) -> None:
+            result, error = None, None
+            if future.cancelled():
+                error = Unreachable("not asked", sent=False)
+            elif future.exception() is None:
+                result = future.result()
+            elif isinstance(future.exception(), SupervisordError):
+                error = future.exception()
+            else:
+                error = Unreachable(f"{type(future.exception()).__name__}: {future.exception()}")
+            self._do(then, result, error)
+
+        try:
+            future = self._pool.submit(call, *args)
+        except RuntimeError as error:
+            self._do(then, None, Unreachable(str(error), sent=False))
+            return None
+        future.add_done_callback(ended)
+        return future
+
+    # supervisord itself
+
+    def _follow_supervisord(self) -> None:
+        if self._census.gone:
+            return
+        self._supervisord_fd = proc.pidfd(self._census.supervisord)
+        if self._supervisord_fd is None:
+            self._check_supervisord()
+        else:
+            self._poll.register(self._supervisord_fd, select.POLLIN)
+
+    def _check_supervisord(self) -> None:
+        if self._census.gone or proc.alive(self._census.supervisord):
+            return
+        log.warning("supervisord (pid %d) is dead", self._census.supervisord.pid)
+        self._census.gone = True
+        if self._supervisord_fd is not None:
+            self._poll.unregister(self._supervisord_fd)
+            os.close(self._supervisord_fd)
+            self._supervisord_fd = None
+        for record in self._groups():
+            if record.stop is not None:
+                record.stop.again()
+                record.scan_at = self._now()
+
+    def _nudge(self) -> None:
+        """Turn supervisord's loop, so that it reaps and restarts now; by itself it does so once a second."""
+        if not self._nudging and not self._census.gone:
+            self._nudging = True
+            self._ask(self._nudged, self._supervisord.state)
+
+    def _nudged(self, result: Any, error: Optional[SupervisordError]) -> None:
+        self._nudging = False
+
+    # Starting
+
+    def _start(self, record: _Record, op: int) -> None:
+        if record.stop is not None:
+            reason = "it is being stopped"
+            if record.stop.sentry:
+                reason = "supervisord has not confirmed the stop yet"
+        elif record.starting is not None:
+            reason = "it is being started"
+        elif self._census.gone:
+            reason = "supervisord is dead"
+        else:
+            reason = ""
+        if reason:
+            self._post(GroupStartFailed(record.name, op, reason))
+            return
+        record.mode = "starting"
+        record.starting = _Starting(op, self._now(), record.start_open)
+        record.start_flying = record.start_open = True
+        self._hurry(record)
+        answer = functools.partial(self._start_answered, record, record.starting)
+        method = "supervisor.startProcessGroup"
+        record.starting.call = self._ask(answer, self._supervisord.call, method, record.name, False)
+
+    def _start_answered(
+        self, record: _Record, starting: _Starting, items: Any, error: Optional[SupervisordError]
+    ) -> None:
+        record.start_flying = False
+        if error is None or isinstance(error, Fault):
+            record.start_open = False
+        elif not error.sent:
+            record.start_open = starting.open_before
+        if record.stop is not None:
+            # What is still open a later stop settles; what is not must not hold the proof up.
+            record.stop.start_open = record.stop.start_open and record.start_open
+            record.scan_at = self._now()
+            return
+        if record.starting is not starting:
+            return
+        self._hurry(record)
+        if error is not None:
+            self._start_failed(record, str(error))
+            return
+        bad = [item for item in items if item["status"] not in (SUCCESS, ALREADY_STARTED)]
+        if bad:
+            self._start_failed(record, "; ".join(f"{item['name']}: {item['description']}" for item in bad))
+            return
+        self._confirm(record, starting, tuple(item["name"] for item in items))
+
+    def _confirm(self, record: _Record, starting: _Starting, names: Tuple[str, ...]) -> None:
+        if record.starting is starting:
+            answer = functools.partial(self._confirmed, record, starting, names)
+            self._ask(answer, self._supervisord.group_info, record.name, names)
+
+    def _confirmed(
+        self,
+        record: _Record,
+        starting: _Starting,
+        names: Tuple[str, ...],
+        infos: Any,
+        error: Optional[SupervisordError],
+    ) -> None:
+        if error is None:
+            self._learn(record, infos)
+        if record.starting is not starting:
+            return
+        if error is not None:
+            self._start_failed(record, str(error))
+            return
+        waiting = [info for info in infos if info["statename"] == "BACKOFF"]
+        fine = ("STARTING", "RUNNING", "EXITED", "BACKOFF")
+        bad = [info for info in infos if info["statename"] not in fine]
+        if waiting and self._now() - starting.since > START_LIMIT:
+            bad += waiting
+        if bad:
+            told = (f"{info['name']} is {info['statename']} {info['spawnerr']}".rstrip() for info in bad)
+            self._start_failed(record, "; ".join(told))
+        elif waiting:
+            self._later(starting.pace, self._confirm, record, starting, names)
+            starting.pace = min(2 * starting.pace, 0.5)
+        else:
+            record.mode, record.starting = "started", None
+            self._post(GroupStarted(record.name, starting.op))
+
+    def _start_failed(self, record: _Record, reason: str) -> None:
+        # Some members may run, so it counts as started until it is stopped.
+        starting, record.starting, record.mode = record.starting, None, "started"
+        self._post(GroupStartFailed(record.name, starting.op, reason))
+
+    # Stopping
+
+    def _order(self, record: _Record, op: int, kill_at: float) -> None:
+        now = self._now()
+        if record.starting is not None:
+            if record.starting.call is not None:
+                record.starting.call.cancel()
+            starting, record.starting = record.starting, None
+            self._post(GroupStartFailed(record.name, starting.op, "it was stopped before it was started"))
+        if record.stop is None:
+            record.stop = Stop(began=now, start_open=record.start_open)
+            record.mode = "stopping"
+            record.stuck_told, record.denied, record.killed, record.trouble = -math.inf, (), set(), ""
+        record.stop.order(Order(op, now, kill_at))
+        record.scan_at = now
+        self._send_stop(record)
+
+    def _seize(self, record: _Record, op: int) -> None:
+        now = self._now()
+        self._order(record, op, now + STOPWAITSECS)
+        answer = functools.partial(self._seize_timed, record, op, now)
+        self._ask(answer, self._supervisord.config, record.name)
+
+    def _seize_timed(
+        self, record: _Record, op: int, since: float, items: Any, error: Optional[SupervisordError]
+    ) -> None:
+        seconds = [item["stopwaitsecs"] for item in items or ()]
+        if record.stop is None or not seconds:
+            return
+        kill_at = since + max(seconds)
+        record.stop.orders = [
+            order._replace(kill_at=kill_at) if order.op == op else order for order in record.stop.orders
+        ]
+
+    def _send_stop(self, record: _Record) -> None:
+        if record.stop_flying or self._census.gone:
+            return
+        record.stop_flying = True
+        record.stop_sent = self._now()
+        answer = functools.partial(self._stop_answered, record, not record.start_flying)
+        self._ask(answer, self._supervisord.call, "supervisor.stopProcessGroup", record.name, False)
+
+    def _stop_answered(
+        self, record: _Record, after_start: bool, items: Any, error: Optional[SupervisordError]
+    ) -> None:
+        record.stop_flying = False
+        stop = record.stop
+        if stop is None:
+            return
+        if error is None or (isinstance(error, Fault) and (error.shutting_down or error.code == BAD_NAME)):
+            # While it shuts down, and without such a group, supervisord starts nothing.
+            stop.answered(self._now(), bool(items), after_start)
+            record.start_open = stop.start_open
+            record.trouble = ""
+        else:
+            stop.asked = True
+            record.trouble = str(error)
+        record.scan_at = min(record.scan_at, self._now())
+
+    def _stop_step(self, record: _Record, found: Found) -> None:
+        stop, gone = record.stop, self._census.gone
+        now = self._now()
+        stop.scanned(not found.living and not found.forming)
+        # Descendants without members cannot be asked any more.
+        over = now >= stop.kill_at or not (found.members or found.forming)
+        if found.living and over and stop.ready(now, gone):
+            self._kill(record, found.living)
+        if stop.dead(now, gone):
+            for order in stop.report():
+                self._post(GroupDead(record.name, order.op, now - order.since))
+        if stop.settled(gone):
+            self._settle(record)
+            return
+        if stop.killing(now, gone) and not stop.sentry:
+            self._tell_stuck(record, found, now)
+        self._ask_whose(record, found, now)
+        pace = stop.pace(now, gone, bool(found.living))
+        if found.forming:
+            pace = min(pace, 0.005)
+        if stop.sentry:
+            pace = SENTRY_PACE
+        record.scan_at = now + pace
+        if found.living or record.trouble:
+            wait = 2 * GRACE_PACE
+        elif found.forming or record.start_flying:
+            wait = 0.02
+        else:
+            wait = 0.0
+        if now - record.stop_sent >= wait:
+            self._send_stop(record)
+
+    def _settle(self, record: _Record) -> None:
+        record.mode, record.stop, record.scan_at = "dead", None, self._now() + REST
+        record.start_open = False
+        record.children = None
+        record.told = set()
+        self._watch_pidfds(record, Found(set(), {}, set(), set(), False))
+
+    def _kill(self, record: _Record, living: Set[proc.Process]) -> None:
+        denied = []
+        for process in living:
+            try:
+                if process.identity in record.pidfds:
+                    signal.pidfd_send_signal(record.pidfds[process.identity], signal.SIGKILL)
+                else:
+                    proc.kill(process, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            except PermissionError:
+                denied.append(process.pid)
+            else:
+                if process.identity not in record.killed:
+                    record.killed.add(process.identity)
+                    log.info("group %s: killed pid %d", record.name, process.pid)
+        if set(denied) - set(record.denied):
+            record.stuck_told = -math.inf
+        record.denied = tuple(sorted(denied))
+
+    def _tell_stuck(self, record: _Record, found: Found, now: float) -> None:
+        stop = record.stop
+        since = stop.kill_since if math.isinf(record.stuck_told) else record.stuck_told
+        if now - since < STUCK_EVERY and not (record.denied and math.isinf(record.stuck_told)):
+            return
+        record.stuck_told = now
+        living = {process.pid: process for process in found.living}
+        pids = sorted(living) or sorted(process.pid for process in found.forming)
+        denied = [pid for pid in record.denied if pid in living]
+        if denied:
+            reason = "this process may not kill them: run the listener as root or as the programs' user"
+        elif living:
+            states = ", ".join(f"{pid} in state {process.state}" for pid, process in sorted(living.items()))
+            reason = f"killed and not gone: {states}"
+        elif found.forming:
+            reason = "a child of supervisord, maybe of this group, has not executed its program yet"
+        elif stop.start_open:
+            reason = "supervisord does not answer and may still carry out a start that was asked for before"
+        else:
+            reason = "supervisord starts members again after each stop"
+        if record.trouble:
+            reason += f" ({record.trouble})"
+        listed = " ".join(map(str, pids)) or "none"
+        log.error("group %s is not dead: %s; pids: %s", record.name, reason, listed)
+        self._post(GroupStuck(record.name, stop.op, tuple(pids), reason))
+
+    def _without_scan(self, record: _Record, error: Exception) -> None:
+        """/proc could not be read: kill what can be killed without, and try again soon."""
+        now = self._now()
+        record.scan_at = now + 0.02
+        if record.stop is None:
+            return
+        record.stop.again()
+        if not record.stop.killing(now, self._census.gone):
+            return
+        for descriptor in record.pidfds.values():
+            try:
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            except OSError as failure:
+                if failure.errno != errno.ESRCH:
+                    log.error("group %s: %s", record.name, failure)
+        if now - record.stuck_told >= STUCK_EVERY:
+            record.stuck_told = now
+            pids = tuple(sorted(pid for pid, _ in record.pidfds))
+            reason = f"its processes cannot be listed: {error}"
+            self._post(GroupStuck(record.name, record.stop.op, pids, reason))
+
+    # Watching
+
+    def _watch(self, record: _Record, on: bool) -> None:
+        record.watching = on
+        if record.stop is None and on:
+            self._hurry(record)
+
+    def _look(self, record: _Record, op: int) -> None:
+        self._ask(functools.partial(self._looked, record, op), self._supervisord.group_info, record.name)
+
+    def _looked(self, record: _Record, op: int, infos: Any, error: Optional[SupervisordError]) -> None:
+        if error is None:
+            self._learn(record, infos)
+        states = {info["name"]: (info["statename"], info["pid"], info["spawnerr"]) for info in infos or ()}
+        self._post(Members(record.name, op, states, "" if error is None else str(error)))
+
+    def _note(self, record: _Record, event: Tuple[str, str, int]) -> None:
+        name, state, pid = event
+        rising = state in _RISING
+        if record.stop is not None:
+            if rising:
+                # Only a stop request or a scan that is made from now on can tell what became of it.
+                record.stop.again()
+                record.scan_at = self._now()
+                self._send_stop(record)
+        elif record.mode in ("new", "dead"):
+            if rising:
+                self._post(MemberStarted(record.name, name, pid))
+        else:
+            self._hurry(record)
+            if rising and not record.learning:
+                # A program may drop the environment by which it is known; supervisord knows its pid.
+                record.learning = True
+                answer = functools.partial(self._learned, record)
+                self._ask(answer, self._supervisord.group_info, record.name, (name,))
+
+    def _learned(self, record: _Record, infos: Any, error: Optional[SupervisordError]) -> None:
+        record.learning = False
+        if error is None:
+            self._learn(record, infos)
+
+    def _learn(self, record: _Record, infos: List[Dict[str, Any]]) -> None:
+        # A pid that supervisord has not reaped is nobody else's.
+        named = (self._census.claim(info["pid"]) for info in infos if info["pid"])
+        record.known |= {process for process in named if process is not None}
+
+    def _ask_whose(self, record: _Record, found: Found, now: float) -> None:
+        """Ask supervisord to whom the forks belong that take long to execute their program."""
+        if not found.forming:
+            record.forming_since = math.inf
+            return
+        record.forming_since = min(record.forming_since, now)
+        if now - record.forming_since < 0.2 or record.asking_whose or self._census.gone:
+            return
+        record.asking_whose = True
+        record.forming_since = now
+        answer = functools.partial(self._told_whose, record, frozenset(found.forming))
+        self._ask(answer, self._supervisord.call, "supervisor.getAllProcessInfo")
+
+    def _told_whose(
+        self, record: _Record, forming: FrozenSet[proc.Process], infos: Any, error: Optional[SupervisordError]
+    ) -> None:
+        record.asking_whose = False
+        # Each was there before supervisord was asked, so supervisord has its pid in its books.
+        groups = {info["pid"]: info["group"] for info in infos or ()}
+        for process in forming:
+            if groups.get(process.pid) == record.name:
+                record.known.add(process)
+            elif process.pid in groups:
+                self._census.foreign.add(process.identity)
+
+    def _hurry(self, record: _Record) -> None:
+        """Scan soon, and then ever less often."""
+        record.pace = 0.005
+        record.scan_at = min(record.scan_at, self._now() + record.pace)
+
+    def _worth(self, record: _Record, now: float) -> bool:
+        """Whether a due scan can bring anything: for a sentry or a dead group, if the children changed."""
+        sentry = record.stop is not None and record.stop.sentry
+        if not sentry and record.mode != "dead":
+            return True
+        pace, rest = (SENTRY_PACE, 0.05) if sentry else (REST, math.inf)
+        if self._census.gone:
+            children = frozenset()
+        else:
+            children = proc.children(self._census.supervisord.pid)
+            children = None if children is None else frozenset(children)
+        changed = children is None or children != record.children
+        record.children = children
+        if changed or now - record.scanned_at >= rest:
+            return True
+        record.scan_at = now + pace
+        return False
+
+    def _scan(self, record: _Record, table: Dict[int, proc.Process]) -> None:
+        found = self._census.find(record.name, record.known, table)
+        now = self._now()
+        record.scanned_at = now
+        record.known = found.known
+        record.members = {process.identity: name for process, name in found.members.items()}
+        if record.stop is not None:
+            self._watch_pidfds(record, found)
+            self._stop_step(record, found)
+        elif record.mode == "dead":
+            record.scan_at = now + (0.005 if found.forming else REST)
+            if found.forming:
+                record.children = None
+            for process, name in found.members.items():
+                if process.identity not in record.told:
+                    record.told.add(process.identity)
+                    self._post(MemberStarted(record.name, name, process.pid))
+        else:
+            self._watch_pidfds(record, found)
+            if found.unreaped and record.watching:
+                self._nudge()
+            record.scan_at = now + record.pace
+            record.pace = min(2 * record.pace, REST)
+
+    def _watch_pidfds(self, record: _Record, found: Found) -> None:
+        """Have a pidfd of each living process, the members first, and of nobody else."""
+        wanted = {process.identity: process for process in itertools.chain(found.members, found.living)}
+        wanted = dict(itertools.islice(wanted.items(), WATCHED))
+        for identity in set(record.pidfds) - set(wanted):
+            self._drop_pidfd(record, identity)
+        for identity, process in wanted.items():
+            descriptor = None if identity in record.pidfds else proc.pidfd(process)
+            if descriptor is not None:
+                record.pidfds[identity] = descriptor
+                self._watched[descriptor] = (record, process)
+                self._poll.register(descriptor, select.POLLIN)
+
+    def _drop_pidfd(self, record: _Record, identity: tuple) -> None:
+        descriptor = record.pidfds.pop(identity)
+        del self._watched[descriptor]
+        self._poll.unregister(descriptor)
+        os.close(descriptor)
+
+    def _ended(self, descriptor: int) -> None:
+        """A watched process ended."""
+        if descriptor not in self._watched:
+            return
+        record, process = self._watched[descriptor]
+        self._drop_pidfd(record, process.identity)
+        name = record.members.pop(process.identity, None)
+        if record.stop is not None:
+            # One scan for the last of them and not one for each of fifty.
+            if not record.pidfds or (name is not None and not record.members):
+                record.scan_at = self._now()
+        elif name is not None:
+            if record.watching:
+                self._nudge()
+                self._post(MemberDied(record.name, name, process.pid))
+            self._hurry(record)
+
+
+def _latest(processes: Iterable[proc.Process], table: Dict[int, proc.Process]) -> Set[proc.Process]:
+    """One entry for each identity, the table's where it has one, without pids that others use now."""
+    latest = {}
+    for process in processes:
+        current = table.get(process.pid)
+        if current is None:
+            latest[process.identity] = process
+        elif current.start == process.start:
+            latest[process.identity] = current
+    return set(latest.values())
+
+
+def _namespaces(pid: int) -> Tuple[str, ...]:
+    """The pid, mount and network namespace of a process; empty when they cannot be read."""
+    try:
+        return tuple(os.readlink(f"/proc/{pid}/ns/{kind}") for kind in ("pid", "mnt", "net"))
+    except OSError:
+        return ()

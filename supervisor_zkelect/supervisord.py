@@ -1,0 +1,207 @@
+"""XML-RPC calls to supervisord with a limit for the whole call.
+
+xmlrpc.client over SupervisorTransport waits for ever on a supervisord that is stopped by a signal, and a
+limit per recv() is none either, since an answer may come byte by byte. Here one deadline covers connecting,
+sending, waiting and reading. Each call has a connection of its own: nothing is shared between threads, and
+closing it turns supervisord's main loop once more, which is what makes it reap and restart a dead child at
+once.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import io
+import socket
+import struct
+import time
+import xmlrpc.client
+from typing import Any, Dict, Iterable, List, Optional
+from urllib.parse import urlsplit
+from xml.parsers.expat import ExpatError
+
+# Codes of supervisor.xmlrpc.Faults and supervisor.states.ProcessStates, supervisor 4.3.0. They are part of
+# supervisor's documented interface; repeated here so that this module needs no import of supervisor.
+SHUTDOWN_STATE = 6
+BAD_NAME = 10
+ALREADY_STARTED = 60
+SUCCESS = 80
+
+
+class SupervisordError(Exception):
+    """A call to supervisord brought no result."""
+
+
+class Unreachable(SupervisordError):
+    """No usable answer within the limit. `sent` is False when supervisord cannot have seen the request."""
+
+    def __init__(self, reason: str, sent: bool = True) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.sent = sent
+
+
+class Fault(SupervisordError):
+    """supervisord answered with a fault. `code` is one of supervisor.xmlrpc.Faults."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(f"{text} (fault {code})")
+        self.code = code
+        self.text = text
+
+    @property
+    def shutting_down(self) -> bool:
+        """Whether supervisord is shutting down or restarting, when it refuses every supervisor.* call."""
+        return self.code == SHUTDOWN_STATE
+
+
+class Supervisord:
+    """The supervisord at `url`: unix:///path/to.sock or http://host:port, as in SUPERVISOR_SERVER_URL.
+
+    timeout: seconds for one call, unless the call says otherwise. All methods may be used from several
+    threads at once. A host name is resolved here, once, because resolving has no limit of time; when it
+    fails, every call raises Unreachable. Raises ValueError for another kind of url.
+    """
+
+    def __init__(
+        self, url: str, username: Optional[str] = None, password: Optional[str] = None, timeout: float = 5.0
+    ) -> None:
+        self.url = url
+        self._timeout = timeout
+        self._trouble = ""
+        self._names: Dict[str, List[str]] = {}
+        parts = urlsplit(url)
+        if parts.scheme == "unix" and parts.path:
+            # supervisord writes unix://PATH, also for a relative path, whose first part is then the netloc.
+            self._family, self._address, host = socket.AF_UNIX, parts.netloc + parts.path, "localhost"
+        elif parts.scheme == "http" and parts.hostname:
+            host = parts.netloc.rpartition("@")[2]
+            try:
+                found = socket.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_STREAM)[0]
+                self._family, self._address = found[0], found[4]
+            except OSError as error:
+                self._family, self._address = socket.AF_INET, None
+                self._trouble = f"cannot resolve {parts.hostname}: {error.strerror or error}"
+        else:
+            raise ValueError(f"supervisord's url is unix:///path or http://host:port, not {url!r}")
+        self._headers = (
+            f"POST /RPC2 HTTP/1.1\r\nHost: {host}\r\nContent-Type: text/xml\r\nAccept: text/xml\r\n"
+            "User-Agent: supervisor-zkelect\r\nConnection: close\r\n"
+        )
+        if username:
+            word = base64.b64encode(f"{username}:{password or ''}".encode()).decode("ascii")
+            self._headers += f"Authorization: Basic {word}\r\n"
+
+    def call(self, method: str, *args: Any, timeout: Optional[float] = None) -> Any:
+        """The result of `method`, for example "supervisor.getState".
+
+        timeout: seconds for the whole call; default the one of the constructor.
+        Raises Fault when supervisord answers with one, and Unreachable for everything else.
+        """
+        body = xmlrpc.client.dumps(args, method, allow_none=False).encode()
+        # One piece, so that supervisord finds all of it or nothing, however long this process is held up.
+        request = f"{self._headers}Content-Length: {len(body)}\r\n\r\n".encode("ascii") + body
+        try:
+            answer = self._exchange(request, timeout or self._timeout)
+            return xmlrpc.client.loads(answer, use_builtin_types=True)[0][0]
+        except xmlrpc.client.Fault as fault:
+            raise Fault(fault.faultCode, fault.faultString) from None
+        except (ExpatError, xmlrpc.client.Error, ValueError, LookupError, TypeError) as error:
+            raise Unreachable(f"{self.url} does not answer like supervisord: {error}") from error
+
+    def pid(self) -> int:
+        """supervisord's process id. Raises as `call` does."""
+        return self.call("supervisor.getPID")
+
+    def state(self) -> Dict[str, Any]:
+        """{"statecode", "statename"} of supervisord. Raises as `call` does."""
+        return self.call("supervisor.getState")
+
+    def group_info(self, group: str, names: Iterable[str] = ()) -> List[Dict[str, Any]]:
+        """What supervisor.getProcessInfo tells of each process of a group, all at the same moment.
+
+        names: members that are known to exist, such as those in the answer to a start. The full list of
+        processes, slow with many programs (1.3 s at 1,000), is asked for only when the group is not known yet
+        or has changed. Raises Fault BAD_NAME when there is no such group, else as `call` does.
+        """
+        known = self._names.get(group, [])
+        if known and set(names) <= set(known):
+            method = "supervisor.getProcessInfo"
+            calls = [{"methodName": method, "params": [f"{group}:{name}"]} for name in known]
+            answers = self.call("system.multicall", calls)
+            faults = [answer for answer in answers if "faultCode" in answer]
+            if not faults:
+                return answers
+            if any(fault["faultCode"] != BAD_NAME for fault in faults):
+                raise Fault(faults[0]["faultCode"], faults[0]["faultString"])
+        infos = [info for info in self.call("supervisor.getAllProcessInfo") if info["group"] == group]
+        self._names[group] = [info["name"] for info in infos]
+        if not infos:
+            raise Fault(BAD_NAME, f"BAD_NAME: supervisord has no group {group}")
+        return infos
+
+    def config(self, group: str) -> List[Dict[str, Any]]:
+        """The items of supervisor.getAllConfigInfo that belong to a group. Raises as `call` does."""
+        return [item for item in self.call("supervisor.getAllConfigInfo") if item["group"] == group]
+
+    def _exchange(self, request: bytes, timeout: float) -> bytes:
+        """Send a request and return the body of its answer."""
+        if self._address is None:
+            raise Unreachable(self._trouble, sent=False)
+        deadline = time.monotonic() + timeout
+        sent = False
+        with socket.socket(self._family, socket.SOCK_STREAM) as connection:
+            try:
+                connection.settimeout(timeout)
+                connection.connect(self._address)
+                sent = True
+                connection.settimeout(_left(deadline))
+                connection.sendall(request)
+                response = http.client.HTTPResponse(_Limited(connection, deadline), method="POST")
+                with response:
+                    response.begin()
+                    if response.status != 200:
+                        raise Unreachable(_refusal(self.url, response.status, response.reason))
+                    return response.read()
+            except socket.timeout:
+                if self._family != socket.AF_UNIX:
+                    # Drop what the kernel has not delivered yet; else it could reach a thawed supervisord
+                    # later than a request that was made after this one had ended.
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                raise Unreachable(f"{self.url} did not answer within {timeout:g} s", sent) from None
+            except (OSError, http.client.HTTPException) as error:
+                reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+                raise Unreachable(f"{self.url}: {reason}", sent) from error
+
+
+class _Limited(io.RawIOBase):
+    """The reading side of a connection; no byte is waited for after the deadline, a time.monotonic()."""
+
+    def __init__(self, connection: socket.socket, deadline: float) -> None:
+        self._connection = connection
+        self._deadline = deadline
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """What http.client.HTTPResponse asks of a socket."""
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._connection.settimeout(_left(self._deadline))
+        return self._connection.recv_into(buffer)
+
+
+def _left(deadline: float) -> float:
+    """Seconds until the deadline. Raises socket.timeout when it has passed."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise socket.timeout("timed out")
+    return left
+
+
+def _refusal(url: str, status: int, reason: str) -> str:
+    if status == 401:
+        return f"{url} refuses the user name or password (HTTP 401)"
+    return f"{url} answered HTTP {status} {reason}"

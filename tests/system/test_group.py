@@ -1,0 +1,855 @@
+"""The warden and its groups against real supervisords and real processes."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import queue
+import shlex
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from supervisor_zkelect import clock, proc
+from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.group import (
+    GroupDead,
+    GroupStarted,
+    GroupStartFailed,
+    GroupStuck,
+    MemberDied,
+    Members,
+    MemberStarted,
+    Warden,
+)
+from supervisor_zkelect.supervisord import Fault, Supervisord, Unreachable
+
+LONG = 30.0
+
+#: A service of many habits: it tells what it sees in files whose names it is given.
+SERVICE = """
+import os, signal, sys, time
+
+habits = sys.argv[1:]
+marks = habits.pop(0)
+
+def mark(name):
+    with open(os.path.join(marks, name), "a") as file:
+        file.write("%d %.4f\\n" % (os.getpid(), time.clock_gettime(time.CLOCK_BOOTTIME)))
+
+def rest():
+    while True:
+        signal.pause()
+
+def end(number, frame):
+    mark("term")
+    os._exit(0)
+
+signal.signal(signal.SIGTERM, signal.SIG_IGN if "deaf" in habits else end)
+if "daemon" in habits:
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        mark("daemon")
+        rest()
+    os.wait()
+if "child" in habits:
+    if os.fork() == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        mark("child")
+        rest()
+mark("up")
+if "crash" in habits:
+    sys.exit(3)
+rest()
+"""
+
+#: supervisord with a pause between fork and exec for as long as a file exists.
+SLOW_EXEC = """
+import os, sys, threading
+from supervisor.options import ServerOptions
+execve = ServerOptions.execve
+
+def slow(self, filename, argv, env):
+    while os.path.exists(HOLD) and env["SUPERVISOR_PROCESS_NAME"] in open(HOLD).read():
+        threading.Event().wait(0.002)
+    return execve(self, filename, argv, env)
+
+ServerOptions.execve = slow
+from supervisor.supervisord import main
+main()
+"""
+
+
+class Node:
+    """A supervisord of its own, and a warden for it in this process."""
+
+    def __init__(self, folder: Path, name: str = "n") -> None:
+        self.folder = folder / name
+        self.folder.mkdir()
+        self.marks = self.folder / "marks"
+        self.marks.mkdir(mode=0o777)
+        self.marks.chmod(0o777)
+        self.url = f"unix://{self.folder}/s.sock"
+        self.word = uuid.uuid4().hex
+        self.events: queue.Queue = queue.Queue()
+        self.sections: list = []
+        self.supervisord = None
+        self.warden = None
+        self.pool = None
+        self._past: list = []
+        self._ops = 100
+        (self.folder / "service.py").write_text(SERVICE)
+
+    def service(self, *habits: str) -> str:
+        words = [sys.executable, "-I", "-S", f"{self.folder}/service.py", str(self.marks), *habits]
+        return " ".join(shlex.quote(word) for word in words)
+
+    def program(self, name: str, command: str, **options) -> Node:
+        defaults = {"autostart": "false", "autorestart": "true", "startsecs": "0", "stopwaitsecs": "8"}
+        lines = [f"{key} = {value}" for key, value in {**defaults, "command": command, **options}.items()]
+        self.sections.append("\n".join([f"[program:{name}]", *lines]))
+        return self
+
+    def group(self, name: str, *programs: str) -> Node:
+        self.sections.append(f"[group:{name}]\nprograms = {','.join(programs)}")
+        return self
+
+    def inet(self, options: str = "") -> str:
+        """Have supervisord listen on a free port of 127.0.0.1, too; returns the URL."""
+        with socket.socket() as finder:
+            finder.bind(("127.0.0.1", 0))
+            port = finder.getsockname()[1]
+        self.sections.append(f"[inet_http_server]\nport = 127.0.0.1:{port}\n{options}")
+        return f"http://127.0.0.1:{port}"
+
+    def up(self, slow_exec: bool = False) -> Node:
+        """Start supervisord, then a warden."""
+        (self.folder / "s.conf").write_text(
+            "\n\n".join(
+                [
+                    f"[supervisord]\nlogfile = {self.folder}/s.log\npidfile = {self.folder}/s.pid\n"
+                    f"childlogdir = {self.folder}\nloglevel = debug",
+                    f"[unix_http_server]\nfile = {self.folder}/s.sock\nchmod = 0777",
+                    "[rpcinterface:supervisor]\n"
+                    "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface",
+                    *self.sections,
+                    "",
+                ]
+            )
+        )
+        command = [str(Path(sys.executable).with_name("supervisord"))]
+        if slow_exec:
+            self.hold = self.folder / "hold"
+            (self.folder / "slow.py").write_text(f"HOLD = {str(self.hold)!r}\n{SLOW_EXEC}")
+            command = [sys.executable, f"{self.folder}/slow.py"]
+        output = open(self.folder / "out", "ab")
+        with output:
+            self.supervisord = subprocess.Popen(
+                [*command, "-n", "-c", f"{self.folder}/s.conf"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, "ZKELECT_TEST": self.word},
+                start_new_session=True,
+            )
+        self.rpc = Supervisord(self.url)
+        until(lambda: self.rpc.state()["statename"] == "RUNNING", LONG, "supervisord to answer")
+        self.join()
+        return self
+
+    def join(self) -> Warden:
+        """A warden as a listener would make it."""
+        self.pool = ThreadPoolExecutor(8)
+        self.warden = Warden(self.rpc, self.supervisord.pid, self.events.put, self.pool)
+        self._past.append((self.warden, self.pool))
+        self.warden.start()
+        return self.warden
+
+    def handle(self, name: str = "primary"):
+        return self.warden.group(name)
+
+    def op(self) -> int:
+        self._ops += 1
+        return self._ops
+
+    def expect(self, kind, timeout: float = LONG, **fields):
+        """The next event of this kind and with these fields; others before it are dropped."""
+        deadline = clock.now() + timeout
+        dropped = []
+        while True:
+            try:
+                event = self.events.get(timeout=max(0.001, deadline - clock.now()))
+            except queue.Empty:
+                raise AssertionError(f"no {kind.__name__} {fields} in {timeout} s, only {dropped}") from None
+            if isinstance(event, kind) and all(getattr(event, key) == value for key, value in fields.items()):
+                return event
+            dropped.append(event)
+
+    def start(self, name: str = "primary") -> None:
+        op = self.op()
+        self.handle(name).start(op)
+        self.expect(GroupStarted, group=name, op=op)
+
+    def kill(self, name: str = "primary") -> GroupDead:
+        op = self.op()
+        self.handle(name).kill(op)
+        return self.expect(GroupDead, group=name, op=op)
+
+    def seen(self, mark: str) -> list:
+        """The (pid, time) pairs that services left under this mark."""
+        try:
+            lines = (self.marks / mark).read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        return [(int(pid), float(when)) for pid, when in (line.split() for line in lines if " " in line)]
+
+    def wait_marks(self, mark: str, count: int = 1) -> list:
+        what = f"{count} marks of {mark}"
+        return until(lambda: len(self.seen(mark)) >= count and self.seen(mark), LONG, what)
+
+    def wait_state(self, state: str) -> None:
+        """Wait until supervisord says this of the only member."""
+        what = f"the member to be {state}"
+        until(lambda: self.rpc.group_info("primary")[0]["statename"] == state, LONG, what)
+
+    def wait_watched(self, pid: int) -> None:
+        """Wait until the warden has a pidfd of this process."""
+        watched = self.warden._records["primary"].pidfds
+        until(lambda: pid in [known for known, _ in watched], LONG, f"{pid} to be watched")
+
+    def processes(self) -> set:
+        """All living processes that supervisord or a descendant started, whatever became of them."""
+        found = set()
+        for process in proc.table().values():
+            if process.gone or process.pid == self.supervisord.pid:
+                continue
+            if proc.environ(process.pid).get("ZKELECT_TEST") == self.word:
+                found.add(process)
+            elif str(self.marks).encode() in proc.cmdline(process.pid):
+                found.add(process)
+        return found
+
+    def pids(self, name: str = "primary") -> dict:
+        return {info["name"]: info["pid"] for info in self.rpc.group_info(name)}
+
+    def signal(self, number: int) -> None:
+        self.supervisord.send_signal(number)
+        if number == signal.SIGSTOP:
+            until(lambda: proc.read(self.supervisord.pid).state == "T", LONG, "supervisord to be stopped")
+
+    def down(self) -> None:
+        """End everything, whatever state it is in."""
+        for warden, _ in self._past:
+            warden.close()
+        if self.supervisord is not None:
+            self.supervisord.kill()
+            self.supervisord.wait()
+
+            def none_left():
+                for process in self.processes():
+                    proc.kill(process, signal.SIGKILL)
+                return not self.processes()
+
+            until(none_left, LONG, "the test's processes to be gone")
+        for _, pool in self._past:
+            pool.shutdown()
+
+
+@pytest.fixture
+def nodes(tmp_path):
+    made = []
+
+    def make(name: str = "n") -> Node:
+        made.append(Node(tmp_path, name))
+        return made[-1]
+
+    tmp_path.chmod(0o755)
+    try:
+        yield make
+    finally:
+        for node in made:
+            node.down()
+
+
+@pytest.fixture
+def node(nodes):
+    return nodes()
+
+
+def one_service(node: Node, *habits: str, **options) -> Node:
+    return node.program("a", node.service(*habits), **options).group("primary", "a").up()
+
+
+def quiet(node: Node, seconds: float) -> None:
+    """Nothing of the node runs during this time."""
+    deadline = clock.now() + seconds
+    until(lambda: node.processes() or clock.now() >= deadline, seconds + LONG, "the end of the watch")
+    assert not node.processes()
+
+
+# Starting
+
+
+def test_a_started_group_runs(node):
+    one_service(node)
+    node.start()
+    assert node.wait_marks("up")[0][0] == node.pids()["a"]
+
+
+def test_a_program_that_cannot_be_executed_fails_the_start(node):
+    node.program("a", node.service()).program("b", "/nowhere/to/be/found").group("primary", "a", "b").up()
+    op = node.op()
+    node.handle().start(op)
+    failed = node.expect(GroupStartFailed, op=op)
+    assert "b: NO_FILE" in failed.reason
+    node.kill()
+    assert not node.processes()
+
+
+def test_an_unknown_group_fails_the_start_and_is_dead(node):
+    one_service(node)
+    op = node.op()
+    node.handle("other").start(op)
+    assert "BAD_NAME" in node.expect(GroupStartFailed, op=op).reason
+    node.kill("other")
+    # That there is no such group is an answer, and not silence.
+    until(lambda: node.warden._records["other"].mode == "dead", LONG, "the stop to be settled")
+
+
+def test_a_start_while_it_is_stopped_is_refused(node):
+    one_service(node, "deaf")
+    node.start()
+    node.wait_marks("up")
+    node.handle().stop(1, clock.now() + 1.0)
+    node.handle().start(2)
+    assert node.expect(GroupStartFailed, op=2).reason == "it is being stopped"
+    node.expect(GroupDead, op=1)
+    assert not node.processes()
+
+
+def test_states_tell_of_a_member_that_is_given_up(node):
+    one_service(node, "crash", startsecs="1", startretries="0")
+    op = node.op()
+    node.handle().start(op)
+
+    def fatal():
+        op = node.op()
+        node.handle().look(op)
+        state, pid, trouble = node.expect(Members, op=op).states["a"]
+        return state == "FATAL" and pid == 0 and trouble.startswith("Exited too quickly")
+
+    until(fatal, LONG, "the program to be FATAL")
+    node.handle("other").look(7)
+    assert "BAD_NAME" in node.expect(Members, op=7).error
+
+
+# Stopping
+
+
+def test_a_polite_member_sees_the_stop_signal_and_has_its_time(node):
+    one_service(node)
+    node.start()
+    pid = node.wait_marks("up")[0][0]
+    op = node.op()
+    node.handle().stop(op, clock.now() + LONG)
+    dead = node.expect(GroupDead, op=op)
+    assert not node.processes()
+    assert [seen for seen, _ in node.seen("term")] == [pid]
+    assert dead.seconds < LONG / 2
+
+
+def test_a_deaf_member_is_killed_when_its_time_is_over_and_not_before(node):
+    one_service(node, "deaf")
+    node.start()
+    member = proc.read(node.wait_marks("up")[0][0])
+    kill_at = clock.now() + 0.7
+    node.handle().stop(1, kill_at)
+    until(lambda: not proc.alive(member), LONG, "the member to die")
+    assert clock.now() >= kill_at
+    assert node.expect(GroupDead, op=1).seconds >= 0.69
+    assert not node.processes()
+
+
+def test_a_kill_brings_a_stop_forward_and_a_later_stop_does_not_delay_it(node):
+    one_service(node, "deaf")
+    node.start()
+    node.wait_marks("up")
+    node.handle().stop(1, clock.now() + 1000)
+    node.handle().stop(2, clock.now() + 0.5)
+    node.handle().stop(3, clock.now() + 2000)
+    assert node.expect(GroupDead, op=1).seconds < LONG
+    node.expect(GroupDead, op=2)
+    node.expect(GroupDead, op=3)
+    assert not node.processes()
+    node.start()
+    node.wait_marks("up", 2)
+    node.handle().stop(4, clock.now() + 1000)
+    node.handle().kill(5)
+    node.handle().kill(6)
+    for op in (4, 5, 6):
+        node.expect(GroupDead, op=op)
+    assert not node.processes()
+    node.kill()
+
+
+def test_descendants_in_sessions_of_their_own_die_with_the_group(node):
+    one_service(node, "daemon", "child", "deaf")
+    node.start()
+    node.wait_marks("daemon")
+    node.wait_marks("child")
+    node.wait_marks("up")
+    assert len(node.processes()) == 3
+    node.kill()
+    assert not node.processes()
+
+
+def test_descendants_that_outlive_their_members_are_killed_at_once(node):
+    one_service(node, "daemon", "child")
+    node.start()
+    node.wait_marks("up")
+    node.handle().stop(1, clock.now() + 1000)
+    node.expect(GroupDead, op=1)
+    assert not node.processes()
+    assert node.seen("term")
+
+
+def test_a_daemon_whose_parents_are_all_gone_is_found(node):
+    one_service(node, "daemon", "crash", startsecs="1", startretries="0")
+    node.handle().start(node.op())
+    daemon = proc.read(node.wait_marks("daemon")[0][0])
+    node.wait_state("FATAL")
+    # Another warden has seen none of them alive.
+    node.join()
+    assert proc.alive(daemon)
+    node.kill()
+    assert not proc.alive(daemon)
+
+
+def test_a_program_that_drops_its_environment_is_found(node):
+    node.program("a", "/usr/bin/env -i " + node.service("child", "deaf")).group("primary", "a").up()
+    node.start()
+    node.wait_marks("child")
+    node.wait_marks("up")
+    assert len(node.processes()) == 2
+    assert not any(proc.environ(process.pid) for process in node.processes())
+    node.kill()
+    assert not node.processes()
+
+
+def test_a_stop_overtakes_a_start(node):
+    one_service(node, "daemon")
+    for _ in range(20):
+        start, stop = node.op(), node.op()
+        node.handle().start(start)
+        node.handle().kill(stop)
+        node.expect(GroupDead, op=stop)
+        assert not node.processes()
+    quiet(node, 1.2)
+
+
+def test_a_start_that_a_stop_overtakes_is_answered(node):
+    one_service(node)
+    node.signal(signal.SIGSTOP)
+    node.handle().start(1)
+    node.handle().kill(2)
+    node.expect(GroupStartFailed, op=1)
+    node.signal(signal.SIGCONT)
+    node.expect(GroupDead, op=2)
+
+
+def test_crash_loops_end_with_the_stop(node):
+    node.program("a", node.service("crash"), startsecs="0")
+    node.program("b", node.service("crash"), startsecs="1", startretries="1000")
+    node.program("c", "/bin/false", startsecs="0")
+    node.group("primary", "a", "b", "c").up()
+    for round_ in range(10):
+        node.handle().start(node.op())
+        count = len(node.seen("up"))
+        until(lambda: len(node.seen("up")) > count + 3, LONG, "members to crash")
+        node.kill()
+        assert not node.processes()
+        count = len(node.seen("up"))
+        quiet(node, 0.3)
+        assert len(node.seen("up")) == count
+    quiet(node, 2.5)
+
+
+def test_fifty_programs_die(node):
+    names = [f"p{number}" for number in range(50)]
+    for number, name in enumerate(names):
+        node.program(name, node.service(*(["deaf"] if number % 2 else [])))
+    node.group("primary", *names).up()
+    node.start()
+    node.wait_marks("up", 50)
+    node.handle().stop(1, clock.now() + 1.0)
+    node.expect(GroupDead, op=1)
+    assert not node.processes()
+    assert len(node.seen("term")) == 25
+
+
+def test_a_program_with_a_user_of_its_own_dies(node):
+    user = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    uid = pwd.getpwnam(user).pw_uid
+    node.program("a", "/bin/sh -c " + shlex.quote("trap '' TERM; while :; do sleep 1; done"), user=user)
+    node.group("primary", "a").up()
+    node.start()
+
+    def users():
+        return {os.stat(f"/proc/{process.pid}").st_uid for process in node.processes()}
+
+    until(lambda: users() == {uid}, LONG, "the user to be set")
+    node.handle().stop(1, clock.now() + 0.3)
+    node.expect(GroupDead, op=1)
+    assert not node.processes()
+
+
+#: A warden that may signal nobody: run by root, it becomes the user nobody.
+STUCK = """
+import os, pwd, queue, sys
+from concurrent.futures import ThreadPoolExecutor
+from supervisor_zkelect.group import GroupStuck, Warden
+from supervisor_zkelect.supervisord import Supervisord
+supervisord = Supervisord(sys.argv[1])
+os.setresuid(*3 * [pwd.getpwnam("nobody").pw_uid])
+events = queue.Queue()
+warden = Warden(supervisord, int(sys.argv[2]), events.put, ThreadPoolExecutor(4))
+warden.start()
+group = warden.group("primary")
+group.look(0)
+events.get(timeout=20)
+group.kill(1)
+event = events.get(timeout=20)
+assert isinstance(event, GroupStuck) and event.op == 1, event
+print(*event.pids, event.reason)
+warden.close()
+"""
+
+
+if os.geteuid() == 0:
+
+    def test_a_member_that_may_not_be_killed_is_reported(node):
+        url = node.inet()
+        one_service(node, "deaf")
+        node.start()
+        pid = node.wait_marks("up")[0][0]
+        command = [sys.executable, "-c", STUCK, url, str(node.supervisord.pid)]
+        path = os.pathsep.join(sys.path)
+        environ = {**os.environ, "PYTHONPATH": path}
+        output = subprocess.check_output(command, timeout=2 * LONG, env=environ)
+        assert output.decode().startswith(f"{pid} this process may not kill them")
+
+
+# supervisord in trouble
+
+
+def test_a_frozen_supervisord_delays_no_kill_and_restarts_nothing(node):
+    one_service(node, "deaf", "daemon")
+    node.start()
+    node.wait_marks("up")
+    node.kill()
+    node.start()
+    node.wait_marks("up", 2)
+    members = node.processes()
+    node.signal(signal.SIGSTOP)
+    kill_at = clock.now() + 0.3
+    node.handle().stop(1, kill_at)
+    until(lambda: not any(proc.alive(member) for member in members), LONG, "the members to die")
+    assert kill_at <= clock.now() < kill_at + LONG / 2
+    node.expect(GroupDead, op=1)
+    node.handle().start(2)
+    assert "not confirmed" in node.expect(GroupStartFailed, op=2).reason
+    node.signal(signal.SIGCONT)
+    until(lambda: node.warden._records["primary"].mode == "dead", LONG, "supervisord to confirm the stop")
+    assert not node.processes()
+    quiet(node, 1.5)
+    node.start()
+
+
+def test_a_start_that_lies_on_a_frozen_supervisords_socket_is_awaited(node):
+    one_service(node)
+    node.rpc = Supervisord(node.url, timeout=0.5)
+    node.join()
+    node.kill()
+    node.signal(signal.SIGSTOP)
+    node.handle().start(1)
+    node.expect(GroupStartFailed, op=1)
+    node.handle().kill(2)
+    stuck = node.expect(GroupStuck, op=2)
+    assert "may still carry out a start" in stuck.reason
+    assert not node.seen("up")
+    node.signal(signal.SIGCONT)
+    node.expect(GroupDead, op=2)
+    assert not node.processes()
+    quiet(node, 1.5)
+
+
+def test_a_supervisord_that_dies_ends_the_wait_for_an_open_start(node):
+    one_service(node)
+    node.signal(signal.SIGSTOP)
+    node.handle().start(1)
+    node.handle().kill(2)
+    node.supervisord.kill()
+    node.warden.supervisord_gone()
+    node.expect(GroupDead, op=2)
+    assert not node.processes()
+
+
+def test_nothing_survives_a_killed_supervisord(node):
+    one_service(node, "deaf", "daemon", "child")
+    node.start()
+    node.wait_marks("daemon")
+    node.wait_marks("child")
+    node.wait_marks("up")
+    node.supervisord.kill()
+    node.warden.supervisord_gone()
+    node.kill()
+    assert not node.processes()
+    node.handle().start(9)
+    assert node.expect(GroupStartFailed, op=9).reason == "supervisord is dead"
+
+
+def test_a_new_listener_seizes_what_an_older_supervisord_left(node):
+    one_service(node, "deaf", "daemon", "child", stopwaitsecs="1")
+    node.start()
+    node.wait_marks("daemon")
+    node.wait_marks("child")
+    node.wait_marks("up")
+    node.supervisord.kill()
+    node.supervisord.wait()
+    assert len(node.processes()) == 3
+    node.up()
+    node.handle().seize(1)
+    node.expect(GroupDead, op=1)
+    assert not node.processes()
+
+
+def test_seize_gives_members_their_configured_time(node):
+    one_service(node, "deaf", stopwaitsecs="2")
+    node.start()
+    node.wait_marks("up")
+    node.join()
+    node.handle().seize(1)
+
+    def told():
+        stop = node.warden._records["primary"].stop
+        return stop.heard is not None and stop.kill_at - stop.began < 9
+
+    until(told, LONG, "supervisord to answer the stop and tell the configuration")
+    # It would kill the member itself after the two seconds.
+    node.signal(signal.SIGSTOP)
+    assert 1.9 < node.expect(GroupDead, op=1).seconds < 9
+    node.signal(signal.SIGCONT)
+    node.handle().seize(2)
+    assert node.expect(GroupDead, op=2).seconds < 1.5
+
+
+def test_a_stop_during_shutdown_ends(node):
+    node.program("a", node.service("deaf"), stopwaitsecs="60")
+    node.program("z", node.service("deaf"), stopwaitsecs="60")
+    node.sections.append("[group:primary]\nprograms = a\npriority = 1")
+    node.sections.append("[group:other]\nprograms = z\npriority = 2")
+    node.up()
+    node.start()
+    node.rpc.call("supervisor.startProcessGroup", "other", False)
+    node.wait_marks("up", 2)
+    node.rpc.call("supervisor.shutdown")
+    node.kill()
+    assert {proc.environ(p.pid)["SUPERVISOR_GROUP_NAME"] for p in node.processes()} == {"other"}
+    # The refusal is an answer, and not silence.
+    until(lambda: node.warden._records["primary"].mode == "dead", LONG, "the stop to be settled")
+
+
+def test_a_fork_that_has_not_executed_its_program_delays_the_proof(node):
+    node.program("a", node.service("deaf")).group("primary", "a").up(slow_exec=True)
+    node.hold.write_text("a")
+    # Not through the handle, which would learn the pid from supervisord.
+    node.rpc.call("supervisor.startProcess", "primary:a", False)
+    until(lambda: proc.children(node.supervisord.pid), LONG, "the fork")
+    node.supervisord.kill()
+    node.supervisord.wait()
+    node.handle().kill(1)
+    assert "has not executed its program" in node.expect(GroupStuck, op=1).reason
+    node.hold.unlink()
+    node.expect(GroupDead, op=1)
+    quiet(node, 0.5)
+
+
+def test_a_fork_that_supervisord_knows_is_killed_or_left_alone(node):
+    node.program("a", node.service("deaf")).group("primary", "a")
+    node.program("b", node.service("deaf")).group("other", "b").up(slow_exec=True)
+    node.hold.write_text("a b")
+    # Not through the handle, which would learn the pid from supervisord.
+    node.rpc.call("supervisor.startProcessGroup", "primary", False)
+    node.rpc.call("supervisor.startProcessGroup", "other", False)
+    mine = until(lambda: node.pids("primary")["a"], LONG, "the fork")
+    other = proc.read(until(lambda: node.pids("other")["b"], LONG, "the other fork"))
+    node.kill()
+    assert proc.read(mine) is None or proc.read(mine).gone
+    assert proc.alive(other) and other.unexecuted
+
+
+# Watching
+
+
+def test_a_member_that_dies_is_told_and_restarted_at_once(node):
+    one_service(node, startsecs="1")
+    node.start()
+    node.handle().watch(True)
+    took = []
+    for count in range(1, 8):
+        pid = node.wait_marks("up", count)[-1][0]
+        node.wait_state("RUNNING")
+        node.wait_watched(pid)
+        killed = clock.now()
+        os.kill(pid, signal.SIGKILL)
+        died = node.expect(MemberDied, pid=pid)
+        assert (died.group, died.name) == ("primary", "a")
+        took.append(node.wait_marks("up", count + 1)[-1][1] - killed)
+    # supervisord alone needs a second.
+    assert statistics.median(took) < 0.9, took
+    print("restart after a kill, ms:", " ".join(f"{1000 * seconds:.1f}" for seconds in took))
+
+
+def test_a_watch_that_is_off_and_a_stop_tell_of_no_death(node):
+    one_service(node)
+    node.start()
+    node.handle().watch(True)
+    node.wait_watched(node.wait_marks("up")[0][0])
+    node.handle().watch(False)
+    os.kill(node.wait_marks("up")[0][0], signal.SIGKILL)
+    new = node.wait_marks("up", 2)[1][0]
+    node.handle().watch(True)
+    node.wait_watched(new)
+    assert node.events.empty()
+    node.handle().kill(1)
+    assert isinstance(node.events.get(timeout=LONG), GroupDead)
+    assert node.events.empty()
+
+
+def test_a_member_started_by_somebody_else_is_told(node):
+    one_service(node)
+    node.kill()
+    node.handle().note(("a", "STARTING", 0))
+    assert node.expect(MemberStarted).name == "a"
+    node.rpc.call("supervisor.startProcess", "primary:a", False)
+    told = node.expect(MemberStarted)
+    assert (told.group, told.name, told.pid) == ("primary", "a", node.pids()["a"])
+    node.kill()
+    assert not node.processes()
+
+
+# Strangers
+
+
+def test_others_are_left_alone(nodes):
+    node, twin = nodes("n"), nodes("twin")
+    for each in (node, twin):
+        each.program("a", each.service("daemon", "deaf")).group("primary", "a")
+        each.program("b", each.service("daemon", "deaf")).group("other", "b").up()
+        each.start()
+        each.rpc.call("supervisor.startProcessGroup", "other", False)
+        each.wait_marks("daemon", 2)
+        each.wait_marks("up", 2)
+        assert len(each.processes()) == 4
+    twins = twin.processes()
+    others = {p for p in node.processes() if proc.environ(p.pid)["SUPERVISOR_GROUP_NAME"] == "other"}
+    assert len(others) == 2
+    node.kill()
+    assert {p.identity for p in node.processes()} == {p.identity for p in others}
+    assert {p.identity for p in twin.processes()} == {p.identity for p in twins}
+    node.supervisord.kill()
+    node.warden.supervisord_gone()
+    node.kill()
+    assert {p.identity for p in node.processes()} == {p.identity for p in others}
+    assert {p.identity for p in twin.processes()} == {p.identity for p in twins}
+
+
+def test_the_listeners_own_group_is_refused(node, monkeypatch):
+    one_service(node)
+    monkeypatch.setenv("SUPERVISOR_GROUP_NAME", "zkelect")
+    with pytest.raises(ValueError, match="zkelect is the listener's own"):
+        node.warden.group("zkelect")
+
+
+# The calls
+
+
+def test_a_call_has_one_limit_for_all_of_it(tmp_path):
+    """A server that sends a byte every few milliseconds for ever."""
+    address = str(tmp_path / "s")
+    enough = threading.Event()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(address)
+        server.listen(1)
+
+        def dribble():
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+                for _ in range(1000):
+                    if enough.wait(0.02):
+                        return
+                    try:
+                        connection.send(b"x")
+                    except OSError:
+                        return
+
+        thread = threading.Thread(target=dribble)
+        thread.start()
+        try:
+            began = clock.now()
+            with pytest.raises(Unreachable, match="did not answer within 0.5 s"):
+                Supervisord(f"unix://{address}").call("supervisor.getState", timeout=0.5)
+            assert 0.4 < clock.now() - began < 10
+        finally:
+            enough.set()
+            thread.join()
+
+
+def test_calls_to_a_frozen_a_missing_and_a_wrong_server(node, tmp_path):
+    one_service(node)
+    node.signal(signal.SIGSTOP)
+    with pytest.raises(Unreachable) as error:
+        node.rpc.call("supervisor.getState", timeout=0.2)
+    assert error.value.sent
+    node.signal(signal.SIGCONT)
+    assert node.rpc.pid() == node.supervisord.pid
+    with pytest.raises(Unreachable) as error:
+        Supervisord(f"unix://{tmp_path}/none").state()
+    assert not error.value.sent
+    with pytest.raises(Fault) as error:
+        node.rpc.call("supervisor.startProcess", "none")
+    assert error.value.code == 10 and not error.value.shutting_down
+    with pytest.raises(ValueError, match="unix:///path or http://host:port"):
+        Supervisord("https://localhost")
+
+
+def test_calls_over_inet_with_a_password(node):
+    url = node.inet("username = u\npassword = pässword")
+    one_service(node)
+    assert Supervisord(url, "u", "pässword").config("primary")[0]["stopwaitsecs"] == 8
+    with pytest.raises(Unreachable, match="refuses the user name or password"):
+        Supervisord(url, "u", "wrong").state()
+
+
+def test_calls_follow_a_group_whose_members_change(node):
+    one_service(node)
+    assert [info["name"] for info in node.rpc.group_info("primary")] == ["a"]
+    text = (node.folder / "s.conf").read_text().replace("programs = a", "programs = a,b")
+    (node.folder / "s.conf").write_text(text + "\n[program:b]\nautostart = false\ncommand = /bin/cat\n")
+    node.rpc.call("supervisor.reloadConfig")
+    node.rpc.call("supervisor.removeProcessGroup", "primary")
+    node.rpc.call("supervisor.addProcessGroup", "primary")
+    node.start()
+    assert sorted(info["name"] for info in node.rpc.group_info("primary")) == ["a", "b"]
