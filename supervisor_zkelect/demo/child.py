@@ -1,0 +1,238 @@
+"""Start processes that cannot outlive the one that started them, and reserve ports for them.
+
+Three nets, one under the other, so that a test run killed at any moment leaves nothing behind:
+
+- what this module starts gets SIGKILL from the kernel when this process dies (prctl(2), PR_SET_PDEATHSIG);
+- everything below carries the variable ZKELECT_LAB in its environment, so that `sweep` finds a supervisord's
+  children although they were given to pid 1;
+- a sweeper, a small process of its own session that does nothing but hold the end of a pipe, sweeps when the pipe
+  closes, and then runs the commands it was given with `at_end` (network namespaces have no parent that dies).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import queue
+import random
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Set
+
+from supervisor_zkelect import proc
+
+MARKER = "ZKELECT_LAB"
+"""The environment variable that all processes of one lab share. Its value starts with that of `run_name`."""
+
+ROOT = str(Path(__file__).resolve().parents[2])
+"""The folder from which the package supervisor_zkelect is imported."""
+
+PORTS = range(20000, 32000)
+"""Below the ports that Linux gives to outgoing connections (net.ipv4.ip_local_port_range, 32768 and up)."""
+
+PR_SET_PDEATHSIG = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_run = "lab-" + secrets.token_hex(6)
+_owner = os.getpid()
+_guard = threading.Lock()
+_jobs: "Optional[queue.Queue]" = None
+_sweeper: Optional[subprocess.Popen] = None
+_reserved: Dict[int, socket.socket] = {}
+_dice = random.Random(secrets.randbits(64))
+
+
+def run_name() -> str:
+    """The name that all markers of this process start with."""
+    return _run
+
+
+def new_marker() -> str:
+    """A value for MARKER that nothing else uses."""
+    return f"{_run}-{secrets.token_hex(4)}"
+
+
+def environment(marker: str, **more: str) -> Dict[str, str]:
+    """This process's environment with the marker, this Python's programs first in PATH, and this package importable."""
+    result = dict(os.environ)
+    programs = str(Path(sys.executable).parent)
+    result["PATH"] = os.pathsep.join([programs, result.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    inherited = result.get("PYTHONPATH")
+    result["PYTHONPATH"] = os.pathsep.join([ROOT] + ([inherited] if inherited else []))
+    result[MARKER] = marker
+    result.update(more)
+    return result
+
+
+def start(
+    command: Sequence[str],
+    *,
+    env: Dict[str, str],
+    cwd: Optional[str] = None,
+    output: Optional[str] = None,
+    prefix: Sequence[str] = (),
+) -> subprocess.Popen:
+    """Start a program that gets SIGKILL when this process dies.
+
+    env: its whole environment, as `environment` makes it.
+    output: a file to which its standard output and standard error are appended; None throws them away.
+    prefix: words before the command, such as ["ip", "netns", "exec", NAME]; they must end in an exec.
+
+    Raises OSError when it cannot be started.
+    """
+    watch()
+    answer: "Future[subprocess.Popen]" = Future()
+    _spawner().put((answer, [*prefix, *command], env, cwd, output))
+    return answer.result(timeout=60)
+
+
+def watch() -> None:
+    """Have a sweeper for this process; one is enough, and it is started once."""
+    global _sweeper
+    with _guard:
+        if _sweeper is None:
+            _sweeper = subprocess.Popen(
+                [sys.executable, "-m", "supervisor_zkelect.demo.child", _run],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": ROOT},
+                start_new_session=True,
+            )
+
+
+def at_end(command: Sequence[str]) -> None:
+    """Have the sweeper run `command` after this process has ended; it may fail, since the work may be done already."""
+    watch()
+    with _guard:
+        assert _sweeper is not None and _sweeper.stdin is not None
+        _sweeper.stdin.write(json.dumps(list(command)).encode() + b"\n")
+        _sweeper.stdin.flush()
+
+
+def marked(marker: str) -> Set[proc.Process]:
+    """The living processes whose environment carries this marker, or one that starts with it. Never this process."""
+    found = set()
+    for process in proc.table().values():
+        if process.pid != os.getpid() and not process.gone:
+            if proc.environ(process.pid).get(MARKER, "").startswith(marker):
+                found.add(process)
+    return found
+
+
+def sweep(marker: str, known: Sequence[proc.Process] = ()) -> List[proc.Process]:
+    """SIGKILL every process that carries the marker, and the trees of `known`, until none is left.
+
+    Returns those it had to kill. Raises PermissionError when one may not be signalled. A process that cannot die,
+    in an uninterruptible wait, is given up after some hundred rounds.
+    """
+    killed: Dict[tuple, proc.Process] = {}
+    roots = [process for process in known if process.pid != os.getpid()]
+    never = threading.Event()
+    for _ in range(400):
+        targets = marked(marker) | (proc.tree(roots) if roots else set())
+        if not targets:
+            break
+        for process in targets:
+            if proc.kill(process, signal.SIGKILL):
+                killed[process.identity] = process
+        never.wait(0.01)
+    return list(killed.values())
+
+
+def free_port() -> int:
+    """A TCP port on which nothing listens, and that no other process using this function is given meanwhile.
+
+    The reservation is an abstract Unix socket named for the port (unix(7)): the kernel lets one process have it and
+    drops it when that process dies, so there is no file to clean up and no lock to wait for. A program that does
+    not ask here may still take the port; whoever starts a server retries with another one. Ports and abstract
+    sockets both belong to the network namespace.
+
+    Raises OSError when 500 ports were tried in vain.
+    """
+    for _ in range(500):
+        port = _dice.choice(PORTS)
+        ticket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            ticket.bind(f"\0zkelect-port-{port}")
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("0.0.0.0", port))
+        except OSError:
+            ticket.close()
+            continue
+        _reserved[port] = ticket
+        return port
+    raise OSError(f"no free TCP port found between {PORTS.start} and {PORTS.stop}")
+
+
+def give_back(port: int) -> None:
+    """Drop the reservation of a port; nothing happens when there is none."""
+    ticket = _reserved.pop(port, None)
+    if ticket is not None:
+        ticket.close()
+
+
+def _spawner() -> "queue.Queue":
+    """The queue of the one thread that forks.
+
+    The kernel sends the parent-death signal when the *thread* that forked ends, not the process, so a thread that
+    lives as long as the process does it for all.
+    """
+    global _jobs
+    with _guard:
+        if _jobs is None:
+            _jobs = queue.Queue()
+            threading.Thread(target=_spawn_all, args=(_jobs,), name="zkelect-lab-spawner", daemon=True).start()
+        return _jobs
+
+
+def _spawn_all(jobs: "queue.Queue") -> None:
+    while True:
+        answer, command, env, cwd, output = jobs.get()
+        try:
+            answer.set_result(_spawn(command, env, cwd, output))
+        except Exception as problem:  # given to the caller, who waits for it
+            answer.set_exception(problem)
+
+
+def _spawn(command: List[str], env: Dict[str, str], cwd: Optional[str], output: Optional[str]) -> subprocess.Popen:
+    sink = open(output or os.devnull, "ab")
+    try:
+        return subprocess.Popen(
+            command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, preexec_fn=_die_with_parent
+        )
+    finally:
+        sink.close()
+
+
+def _die_with_parent() -> None:
+    # Between fork and exec: no import, no lock. The parent may have died before prctl was called.
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != _owner:
+        os._exit(127)
+
+
+def _sweeper_main(run: str) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    commands = []
+    for line in sys.stdin.buffer:
+        try:
+            commands.append(json.loads(line))
+        except ValueError:
+            # The writer was killed in the middle of a line.
+            break
+    sweep(run)
+    for command in commands:
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    _sweeper_main(sys.argv[1])
