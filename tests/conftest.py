@@ -1,0 +1,36 @@
+"""What tests of several modules share: one real ZooKeeper, and a place of one's own in it."""
+
+import uuid
+
+import pytest
+from kazoo.client import KazooClient
+
+from supervisor_zkelect.demo.zookeeper import ZooKeeper
+
+
+@pytest.fixture(scope="session")
+def zk_server(tmp_path_factory):
+    """A running ZooKeeper with a tick of 200 ms; tests that stop a server start one of their own."""
+    with ZooKeeper(tmp_path_factory.mktemp("zookeeper"), tick_ms=200) as server:
+        if not server.running:
+            server.start()
+        yield server
+
+
+@pytest.fixture
+def zk(zk_server):
+    """A plain kazoo client, to look at what the code under test did."""
+    client = KazooClient(hosts=zk_server.address, timeout=4)
+    client.start(timeout=30)
+    yield client
+    client.stop()
+    client.close()
+
+
+@pytest.fixture
+def root(zk):
+    """The path of a znode that no other test uses."""
+    path = f"/t-{uuid.uuid4().hex}"
+    zk.ensure_path(path)
+    yield path
+    zk.delete(path, recursive=True)
