@@ -1,0 +1,82 @@
+"""The lease's arithmetic against the timelines of its rule."""
+
+import math
+
+import pytest
+
+from supervisor_zkelect import lease
+from supervisor_zkelect.lease import Heartbeat, SessionClock
+
+T, TICK = 10.0, 2.0
+LEASE = T * (1 - lease.DRIFT)
+
+
+def clock(connected=0.0):
+    return SessionClock(timeout=T, tick=TICK, connected=connected)
+
+
+def test_counts_from_a_request_answered_a_tick_before_the_write():
+    one = clock().answered(1.0, 1.1).answered(2.0, 2.1).answered(4.0, 4.1)
+    assert one.deadline(4.0) == 1.0 + LEASE
+    assert one.deadline(4.1) == 2.0 + LEASE
+
+
+def test_a_request_sent_early_but_answered_late_is_no_base():
+    """A stalled link delivers an old read and a fresh write at once."""
+    stalled = clock().answered(1.0, 1.1).answered(5.0, 11.0)
+    assert stalled.deadline(11.5) == 1.0 + LEASE
+
+
+def test_the_connect_request_needs_no_separation():
+    assert clock(connected=3.0).deadline(3.01) == 3.0 + LEASE
+    assert clock().reconnected(7.0).deadline(7.0) == 7.0 + LEASE
+
+
+def test_a_write_from_before_the_connect_proves_nothing_about_it():
+    assert clock().reconnected(7.0).deadline(6.9) == -math.inf
+
+
+def test_the_granted_timeout_counts():
+    granted = SessionClock(timeout=4.0, tick=TICK, connected=0.0)
+    assert granted.deadline(1.0) == pytest.approx(4.0 * 0.99)
+
+
+def test_a_tick_longer_than_half_the_timeout_cannot_be_true():
+    assert lease.effective_tick(6.0, 4.0) == 2.0
+
+
+def test_a_write_is_a_base_for_later_writes_once_answered_a_tick_before():
+    one = clock()
+    for second in range(1, 20):
+        one = one.answered(float(second), second + 0.5)
+    assert one.deadline(19.0) == 16.0 + LEASE
+    assert len(one.exchanges) < 6
+
+
+def test_an_answer_cannot_precede_its_request():
+    with pytest.raises(ValueError):
+        clock().answered(2.0, 1.0)
+
+
+def test_grace_is_what_the_lease_leaves():
+    assert lease.stop_grace(10, 2, 1, 2, 0.3, 100) == pytest.approx(9.9 - 2 - 2 - 2 - 0.3)
+    assert lease.stop_grace(10, 2, 1, 2, 0.3, 1.5) == 1.5
+    assert lease.stop_grace(2, 2, 0.2, 0.4, 0.3, 10) < 0
+
+
+def test_one_heartbeat_at_a_time():
+    beat = Heartbeat(interval=1.0)
+    assert beat.send_now(0.0)
+    beat = beat.after_sending(0.0)
+    assert not beat.send_now(5.0)
+    beat = beat.after_answer()
+    assert not beat.send_now(0.9) and beat.send_now(1.0)
+    assert beat.soon().send_now(0.1)
+
+
+def test_a_late_heartbeat_is_followed_by_one_read():
+    beat = Heartbeat(interval=1.0, late_after=0.25).after_sending(0.0)
+    assert not beat.prod_now(0.2) and beat.prod_now(0.25)
+    assert beat.next_wakeup() == 0.25
+    assert not beat.after_prodding().prod_now(9.0)
+    assert beat.after_prodding().next_wakeup() == math.inf
