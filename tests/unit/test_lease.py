@@ -18,7 +18,7 @@ def clock(connected=0.0):
 def test_counts_from_a_request_answered_a_tick_before_the_write():
     one = clock().answered(1.0, 1.1).answered(2.0, 2.1).answered(4.0, 4.1)
     assert one.deadline(4.0) == 1.0 + LEASE
-    assert one.deadline(4.1) == 2.0 + LEASE
+    assert one.deadline(4.2) == 2.0 + LEASE
 
 
 def test_a_request_sent_early_but_answered_late_is_no_base():
