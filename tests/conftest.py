@@ -20,7 +20,7 @@ def zk_server(tmp_path_factory):
 @pytest.fixture
 def zk(zk_server):
     """A plain kazoo client, to look at what the code under test did."""
-    client = KazooClient(hosts=zk_server.address, timeout=4)
+    client = KazooClient(hosts=zk_server.hosts, timeout=4)
     client.start(timeout=30)
     yield client
     client.stop()

@@ -6,13 +6,12 @@ Three nets, one under the other, so that a test run killed at any moment leaves 
 - everything below carries the variable ZKELECT_LAB in its environment, so that `sweep` finds a supervisord's
   children although they were given to pid 1;
 - a sweeper, a small process of its own session that does nothing but hold the end of a pipe, sweeps when the pipe
-  closes, and then runs the commands it was given with `at_end` (network namespaces have no parent that dies).
+  closes.
 """
 
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import queue
 import random
@@ -23,8 +22,9 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Set
+from typing import Any, Dict, List, Optional, Sequence, Set
 
 from supervisor_zkelect import proc
 
@@ -38,10 +38,10 @@ PORTS = range(20000, 32000)
 """Below the ports that Linux gives to outgoing connections (net.ipv4.ip_local_port_range, 32768 and up)."""
 
 PR_SET_PDEATHSIG = 1
+CLONE_NEWNET = 0x40000000
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _run = "lab-" + secrets.token_hex(6)
-_owner = os.getpid()
 _guard = threading.Lock()
 _jobs: "Optional[queue.Queue]" = None
 _sweeper: Optional[subprocess.Popen] = None
@@ -60,12 +60,17 @@ def new_marker() -> str:
 
 
 def environment(marker: str, **more: str) -> Dict[str, str]:
-    """This process's environment with the marker, this Python's programs first in PATH, and this package importable."""
-    result = dict(os.environ)
+    """This process's environment with the marker, this Python's programs first in PATH, and this package importable.
+
+    What a supervisord around this process has set is left out.
+    """
+    result = {name: value for name, value in os.environ.items() if not name.startswith("SUPERVISOR_")}
     programs = str(Path(sys.executable).parent)
     result["PATH"] = os.pathsep.join([programs, result.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
-    inherited = result.get("PYTHONPATH")
-    result["PYTHONPATH"] = os.pathsep.join([ROOT] + ([inherited] if inherited else []))
+    # An installed package is found without help; its folder must not come before Python's own modules.
+    if Path(ROOT).name not in ("site-packages", "dist-packages"):
+        inherited = result.get("PYTHONPATH")
+        result["PYTHONPATH"] = os.pathsep.join([ROOT] + ([inherited] if inherited else []))
     result[MARKER] = marker
     result.update(more)
     return result
@@ -77,20 +82,49 @@ def start(
     env: Dict[str, str],
     cwd: Optional[str] = None,
     output: Optional[str] = None,
-    prefix: Sequence[str] = (),
+    netns: Optional[str] = None,
+    new_session: bool = False,
 ) -> subprocess.Popen:
     """Start a program that gets SIGKILL when this process dies.
 
     env: its whole environment, as `environment` makes it.
     output: a file to which its standard output and standard error are appended; None throws them away.
-    prefix: words before the command, such as ["ip", "netns", "exec", NAME]; they must end in an exec.
+    netns: path of a network namespace, such as /proc/PID/ns/net, in which it shall run; None for the present one.
 
-    Raises OSError when it cannot be started.
+    Raises OSError or subprocess.SubprocessError when it cannot be started.
     """
     watch()
     answer: "Future[subprocess.Popen]" = Future()
-    _spawner().put((answer, [*prefix, *command], env, cwd, output))
+    _spawner().put((answer, list(command), dict(env=env, cwd=cwd, start_new_session=new_session), output, netns))
     return answer.result(timeout=60)
+
+
+def run(
+    command: Sequence[str],
+    *,
+    env: Dict[str, str],
+    cwd: Optional[str] = None,
+    netns: Optional[str] = None,
+    timeout: float = 60.0,
+) -> "subprocess.CompletedProcess[str]":
+    """Run a program to its end, with standard output and standard error as text in the answer.
+
+    Raises subprocess.TimeoutExpired after `timeout` seconds, when it has been killed; OSError when it cannot be
+    started.
+    """
+    watch()
+    return subprocess.run(
+        list(command),
+        env=env,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        timeout=timeout,
+        preexec_fn=partial(_before_exec, os.getpid(), netns),
+    )
 
 
 def watch() -> None:
@@ -98,22 +132,17 @@ def watch() -> None:
     global _sweeper
     with _guard:
         if _sweeper is None:
+            env = environment("")
+            # A marker of a lab around this one would let that one's end take the sweeper along.
+            del env[MARKER]
             _sweeper = subprocess.Popen(
                 [sys.executable, "-m", "supervisor_zkelect.demo.child", _run],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": ROOT},
+                env=env,
+                cwd="/",
                 start_new_session=True,
             )
-
-
-def at_end(command: Sequence[str]) -> None:
-    """Have the sweeper run `command` after this process has ended; it may fail, since the work may be done already."""
-    watch()
-    with _guard:
-        assert _sweeper is not None and _sweeper.stdin is not None
-        _sweeper.stdin.write(json.dumps(list(command)).encode() + b"\n")
-        _sweeper.stdin.flush()
 
 
 def marked(marker: str) -> Set[proc.Process]:
@@ -195,43 +224,47 @@ def _spawner() -> "queue.Queue":
 
 def _spawn_all(jobs: "queue.Queue") -> None:
     while True:
-        answer, command, env, cwd, output = jobs.get()
+        answer, command, options, output, netns = jobs.get()
         try:
-            answer.set_result(_spawn(command, env, cwd, output))
+            answer.set_result(_spawn(command, options, output, netns))
         except Exception as problem:  # given to the caller, who waits for it
             answer.set_exception(problem)
 
 
-def _spawn(command: List[str], env: Dict[str, str], cwd: Optional[str], output: Optional[str]) -> subprocess.Popen:
-    sink = open(output or os.devnull, "ab")
-    try:
+def _spawn(
+    command: List[str], options: Dict[str, Any], output: Optional[str], netns: Optional[str]
+) -> subprocess.Popen:
+    with open(output or os.devnull, "ab") as sink:
         return subprocess.Popen(
-            command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, preexec_fn=_die_with_parent
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            preexec_fn=partial(_before_exec, os.getpid(), netns),
+            **options,
         )
-    finally:
-        sink.close()
 
 
-def _die_with_parent() -> None:
+def _before_exec(parent: int, netns: Optional[str]) -> None:
     # Between fork and exec: no import, no lock. The parent may have died before prctl was called.
+    if netns is not None:
+        _enter(netns)
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != _owner:
+    if os.getppid() != parent:
         os._exit(127)
+
+
+def _enter(netns: str) -> None:
+    with open(netns, "rb") as namespace:
+        if _libc.setns(namespace.fileno(), CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "setns", netns)
 
 
 def _sweeper_main(run: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    commands = []
-    for line in sys.stdin.buffer:
-        try:
-            commands.append(json.loads(line))
-        except ValueError:
-            # The writer was killed in the middle of a line.
-            break
+    sys.stdin.buffer.read()
     sweep(run)
-    for command in commands:
-        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,652 @@
+"""The election recipe: a proposal in a queue, the watch on one's predecessor, the ack.
+
+    from supervisor_zkelect.elector import Elector
+
+    elector = Elector.connect("zk1:2181,zk2:2181", 10.0, "/zkelect/orders/election", "n", "/zkelect/orders/ack")
+    elector.create_proposal()                     # 'n-0000000042'
+    standing = elector.try_be_leader()
+    while not standing.leads:
+        standing.changed.result()                 # wakes once, when it is worth asking again
+        standing = elector.try_be_leader()
+    elector.ack_leader("10.0.0.5:8080")           # clients find this node now
+    elector.release()                             # ack emptied, proposal gone
+    elector.close()
+
+Candidates are the children of the election znode whose names end in ten digits, whoever made them; the lowest number
+leads. The digits are ZooKeeper's own counter, a signed 32-bit number: an election znode is to be made anew before 2^31
+proposals were made below it. Other children are ignored, and said once in the log.
+
+Being lowest in a listing is not enough to lead, because a server may answer from the past: the proposal is also checked
+by a write that the quorum acknowledges, and its owner compared with this session. Leading is still a statement about
+the past; until when it may be relied upon is the business of `supervisor_zkelect.lease`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+from concurrent.futures import Future
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+
+from kazoo import exceptions as kazoo_errors
+from kazoo.client import KazooClient
+from kazoo.protocol.states import KazooState
+from kazoo.security import ACL
+
+from supervisor_zkelect.clock import now
+
+log = logging.getLogger(__name__)
+
+_SEQUENCE = re.compile(r"(\d{10})\Z", re.ASCII)
+
+#: Rounds in which a call follows a queue or a holder that changes between two requests.
+_ROUNDS = 20
+
+
+class ElectionError(Exception):
+    """Base of all that an Elector raises."""
+
+
+class NotLeader(ElectionError):
+    """This node's proposal is not the lowest, so it may not write. Wait for `changed`, then ask again."""
+
+
+class ProposalGone(ElectionError):
+    """This node has no proposal (any more). Whoever was primary by it must stop; then `create_proposal` again."""
+
+
+class SessionGone(ElectionError):
+    """The ZooKeeper session expired, and its proposal with it. `create_proposal` makes one in the next session."""
+
+
+class NotConnected(ElectionError):
+    """No ZooKeeper server could be reached, or the connection was lost before the answer. Ask again later."""
+
+
+class TimedOut(ElectionError):
+    """ZooKeeper did not answer within the time limit; what was asked may still happen. Look, then ask again."""
+
+
+class AccessDenied(ElectionError):
+    """The credentials are refused, or the ACL of a znode forbids it. Correct the credentials or the ACL."""
+
+
+class BadArgument(ElectionError, ValueError):
+    """An argument cannot be right; the message says what would be."""
+
+
+class ZooKeeperFailed(ElectionError):
+    """ZooKeeper refused for another reason, which the message carries."""
+
+
+class Standing(NamedTuple):
+    """Where this node stands.
+
+    leads: whether its proposal exists, belongs to this session and is the lowest.
+    watching: full path of the znode watched: the closest predecessor, or the own proposal when it leads.
+    changed: a future that gets one short text when it is worth asking again. It is cancelled by the next
+        `try_be_leader`. Its callbacks run on a thread of the client and must not block.
+    place, candidates: position in the queue, from 1, and its length.
+    """
+
+    leads: bool
+    watching: str
+    changed: "Future[str]"
+    place: int
+    candidates: int
+
+
+class Holder(NamedTuple):
+    """Who may have left something running. `node` is "" and `token` 0 when the znode cannot be read as a holder."""
+
+    node: str
+    token: int
+    address: str
+
+
+class Member(NamedTuple):
+    """One candidate, in the order of the queue.
+
+    sequence: its trailing ten digits. session: id of its owner. token: its czxid, the fencing token if it leads.
+    mine: whether it is this elector's proposal. data: as written; info: the same as parsed JSON object, else {}.
+    """
+
+    name: str
+    sequence: int
+    session: int
+    token: int
+    mine: bool
+    data: bytes
+    info: Dict[str, Any]
+
+    @property
+    def node(self) -> str:
+        return str(self.info.get("node", ""))
+
+    @property
+    def address(self) -> str:
+        return str(self.info.get("address", ""))
+
+
+class Elector:
+    """One node's part in one election.
+
+    client: a started kazoo client that the caller owns; `connect` makes one instead.
+    election_znode, election_ack: absolute paths; election_prefix: beginning of a proposal's name.
+    separator: what stands between prefix and number. data: the proposal's data, bytes.
+    acl: list of kazoo ACL for the znodes it makes; None leaves them open.
+    timeout: time limit of every call, in seconds.
+    holder: path of the holder znode, by default "holder" beside the ack.
+
+    The constructor writes nothing. Calls may come from any thread, one at a time. Every call raises TimedOut,
+    NotConnected, SessionGone, AccessDenied or ZooKeeperFailed when ZooKeeper does; what else it raises is said there.
+    """
+
+    def __init__(
+        self,
+        client: KazooClient,
+        election_znode: str,
+        election_prefix: str,
+        election_ack: str,
+        *,
+        separator: str = "-",
+        data: bytes = b"",
+        acl: Optional[Sequence[ACL]] = None,
+        timeout: float = 10.0,
+        holder: Optional[str] = None,
+    ) -> None:
+        for name, path in (("election_znode", election_znode), ("election_ack", election_ack), ("holder", holder or "/h")):
+            if not path.startswith("/") or path.endswith("/") or "//" in path:
+                raise BadArgument(f"{name} is {path!r}; write an absolute path such as /zkelect/orders/{name}")
+        if "/" in election_prefix + separator:
+            raise BadArgument(f"prefix {election_prefix!r} and separator {separator!r} are parts of a name: no slash")
+        if not timeout > 0:
+            raise BadArgument(f"timeout is {timeout}; give seconds, more than 0")
+        self.election_znode = election_znode
+        self.election_ack = election_ack
+        self.holder_znode = holder or f"{election_ack.rpartition('/')[0]}/holder"
+        self._client = client
+        self._stem = f"{election_prefix}{separator}"
+        self._data = data
+        self._acl = list(acl) if acl else None
+        self._timeout = timeout
+        self._owns_client = False
+        self._mine: Optional[_Proposal] = None
+        self._led: Optional[str] = None
+        self._watch: Optional[_Watch] = None
+        self._strangers: set = set()
+        client.add_listener(self._session_changed)
+
+    @classmethod
+    def connect(
+        cls,
+        servers: str,
+        timeout: float,
+        election_znode: str,
+        election_prefix: str,
+        election_ack: str,
+        *,
+        digest: Optional[str] = None,
+        acl: str = "open",
+        **options: Any,
+    ) -> "Elector":
+        """An elector with a client of its own, started, and both znodes made.
+
+        servers: "host:port,host:port", with "/chroot" at the end if wanted; it is made when missing.
+        timeout: session timeout asked for, and time limit of every call, in seconds.
+        digest: "user:password". acl: "open", "creator" (only these credentials) or "creator+read".
+        options: separator, data, holder as for the constructor.
+
+        Raises NotConnected when no server answers within `timeout`.
+        """
+        from supervisor_zkelect import session
+
+        hosts, chroot = session.split_hosts(servers)
+        if options.get("holder"):
+            options["holder"] = chroot + options["holder"]
+        client = session.make_client(hosts, timeout, digest=digest)
+        try:
+            session.start_client(client, timeout)
+            elector = cls(
+                client, chroot + election_znode, election_prefix, chroot + election_ack,
+                acl=session.acl_of(acl, digest), timeout=timeout, **options,
+            )
+            elector._owns_client = True
+            elector.prepare()
+        except BaseException:
+            session.stop_client(client)
+            raise
+        return elector
+
+    def close(self) -> None:
+        """Stop the client that `connect` made, which gives up the proposal; another's client is left running."""
+        self._client.remove_listener(self._session_changed)
+        self._drop_watch("closed")
+        if self._owns_client:
+            from supervisor_zkelect import session
+
+            session.stop_client(self._client)
+
+    # What is known without asking
+
+    @property
+    def proposal(self) -> Optional[str]:
+        """Name of this node's proposal, or None."""
+        return self._mine.name if self._mine else None
+
+    @property
+    def proposal_path(self) -> Optional[str]:
+        """Full path of this node's proposal, or None."""
+        return f"{self.election_znode}/{self._mine.name}" if self._mine else None
+
+    @property
+    def token(self) -> Optional[int]:
+        """The fencing token: the proposal's czxid, which grows from term to term. None without a proposal."""
+        return self._mine.token if self._mine else None
+
+    @property
+    def session_id(self) -> Optional[int]:
+        """Id of the ZooKeeper session, or None while there is no connection."""
+        identity = self._client.client_id
+        return identity[0] if identity else None
+
+    # The queue
+
+    def prepare(self) -> None:
+        """Make the election znode and the ack with all parents. An existing ack is left as it is."""
+        limit = self._limit()
+        self._make(self.election_znode, limit)
+        self._make(self.election_ack, limit)
+
+    def create_proposal(self) -> str:
+        """Join the queue and return the proposal's name; asked again, return the same name while it exists.
+
+        A reply that was lost leaves one proposal: before each create, the children are searched for one that this
+        session owns.
+        """
+        limit = self._limit()
+        while True:
+            try:
+                session = self._session()
+                found = self._own(session, limit)
+                if found is None:
+                    path, stat = self._ask(
+                        "create the proposal", limit, self._client.create_async,
+                        f"{self.election_znode}/{self._stem}", self._data, acl=self._acl,
+                        ephemeral=True, sequence=True, include_data=True,
+                    )
+                    found = _Proposal(path.rpartition("/")[2], stat.czxid, stat.ephemeralOwner)
+                    if found.session != session:
+                        continue
+                if self._mine is None or self._mine.name != found.name:
+                    self._led = None
+                self._mine = found
+                return found.name
+            except NotConnected:
+                self._reconnected(limit)
+
+    def try_be_leader(self) -> Standing:
+        """Whether this node leads now; if not, watch the closest predecessor.
+
+        Raises ProposalGone when there is no proposal of this session: create one, and stop what ran by the old one.
+        """
+        limit = self._limit()
+        for _ in range(_ROUNDS):
+            queue = self._queue(limit)
+            mine = self._require()
+            if mine.name not in queue:
+                self._proposal_gone()
+            place = queue.index(mine.name)
+            leads = place == 0
+            watched = f"{self.election_znode}/{queue[place] if leads else queue[place - 1]}"
+            watch = _Watch(self._client, watched)
+            stat = self._ask("watch the queue", limit, self._client.exists_async, watched, watch=watch.seen)
+            if stat is None:
+                if leads:
+                    self._proposal_gone()
+                continue
+            if leads:
+                if stat.ephemeralOwner != self._session():
+                    self._proposal_gone()
+                self._commit("check the proposal", limit, [])
+                self._led = mine.name
+            self._drop_watch(None)
+            self._watch = watch
+            return Standing(leads, watched, watch.changed, place + 1, len(queue))
+        raise ZooKeeperFailed("the queue changed at every look; ask again")
+
+    def members(self) -> List[Member]:
+        """The queue in order, with each candidate's data. One that leaves during the look is left out."""
+        limit = self._limit()
+        names = self._queue(limit)
+        answers = [self._client.get_async(f"{self.election_znode}/{name}") for name in names]
+        members = []
+        for name, answer in zip(names, answers):
+            found = self._answer("read a proposal", limit, answer, missing_ok=True)
+            if found is not None:
+                data, stat = found
+                mine = self._mine is not None and self._mine.name == name
+                members.append(
+                    Member(name, _sequence(name), stat.ephemeralOwner, stat.czxid, mine, data, _parsed(data))
+                )
+        return members
+
+    def withdraw(self) -> None:
+        """Leave the queue, wherever this node stands in it; nothing happens without a proposal."""
+        if self._mine is not None:
+            self._ask(
+                "delete the proposal", self._limit(), self._client.delete_async, self.proposal_path, missing_ok=True
+            )
+            self._drop()
+
+    def forget(self) -> None:
+        """Drop what is known of proposal and watch, because the session is gone. Asks nothing."""
+        self._drop()
+        self._drop_watch("the session is gone")
+
+    # The term
+
+    def ack_leader(self, info: Union[str, bytes]) -> None:
+        """Write the ack in one transaction that checks the proposal.
+
+        info: what clients shall read, such as "10.0.0.5:8080".
+        Raises NotLeader when this node's proposal is missing or not the lowest; the ack is untouched then.
+        """
+        data = info.encode("utf-8") if isinstance(info, str) else info
+        self._write_ack(data, self._limit())
+
+    def clear_ack(self) -> None:
+        """Empty the ack, checked as `ack_leader` does. Raises NotLeader as that does."""
+        self._write_ack(b"", self._limit())
+
+    def read_ack(self) -> bytes:
+        """What the ack holds; empty when there is no primary, or no ack."""
+        found = self._ask("read the ack", self._limit(), self._client.get_async, self.election_ack, missing_ok=True)
+        return found[0] if found else b""
+
+    def holder(self) -> Optional[Holder]:
+        """Who is noted as holder, or None."""
+        found = self._read_holder(self._limit())
+        return found[0] if found else None
+
+    def claim(self, node: str, address: str) -> Optional[Holder]:
+        """Begin a term: empty the ack and note this node as holder, in one transaction that checks the proposal.
+
+        Returns the holder that a predecessor left, which means that it ended dirty, else None.
+        Raises NotLeader as `ack_leader` does.
+        """
+        limit = self._limit()
+        self._require_lead(limit)
+        record = json.dumps({"v": 1, "node": node, "token": self.token, "address": address}).encode("utf-8")
+        for _ in range(_ROUNDS):
+            found = self._read_holder(limit)
+            operations = self._emptied_ack(limit)
+            if found is None:
+                operations.append(("create", (self.holder_znode, record), {"acl": self._acl}))
+            else:
+                operations.append(("set_data", (self.holder_znode, record, found[1]), {}))
+            if self._commit("claim the term", limit, operations):
+                left = found[0] if found else None
+                return None if left is None or left.token == self.token else left
+        raise ZooKeeperFailed("ack or holder changed at every look; ask again")
+
+    def release(self) -> None:
+        """End the term cleanly, in one transaction: empty the ack, remove one's own holder, delete the proposal.
+
+        For a node that stands in the queue without leading, ack and holder are left alone.
+        Raises ProposalGone when the proposal had gone before; the others then see a dirty end if a holder is left.
+        """
+        limit = self._limit()
+        mine = self._require()
+        for _ in range(_ROUNDS):
+            operations: List[Tuple[str, tuple, dict]] = []
+            if self._led == mine.name:
+                operations += self._emptied_ack(limit)
+                found = self._read_holder(limit)
+                if found is not None and found[0].token == mine.token:
+                    operations.append(("delete", (self.holder_znode, found[1]), {}))
+            operations.append(("delete", (self.proposal_path,), {}))
+            if self._commit("release the term", limit, operations):
+                self._drop()
+                return
+        raise ZooKeeperFailed("ack or holder changed at every look; ask again")
+
+    # Inside
+
+    def _limit(self) -> float:
+        return now() + self._timeout
+
+    def _session(self) -> int:
+        session = self.session_id
+        if session is None:
+            raise NotConnected("there is no connection to ZooKeeper; ask again once there is")
+        return session
+
+    def _require(self) -> "_Proposal":
+        mine = self._mine
+        if mine is None:
+            raise ProposalGone("this node has no proposal; create_proposal() makes one")
+        return mine
+
+    def _require_lead(self, limit: float) -> None:
+        """Once lowest, a proposal stays lowest as long as it exists, so the queue is read only before that."""
+        mine = self._mine
+        if mine is None:
+            raise NotLeader("this node has no proposal; create_proposal() makes one")
+        if self._led != mine.name:
+            queue = self._queue(limit)
+            if mine.name not in queue or queue[0] != mine.name:
+                raise NotLeader(f"{mine.name} is not the lowest proposal; wait for try_be_leader().changed")
+            self._led = mine.name
+
+    def _proposal_gone(self) -> None:
+        name = self.proposal
+        self._drop()
+        raise ProposalGone(f"the proposal {name} is gone; stop what ran by it, then create_proposal()")
+
+    def _drop(self) -> None:
+        self._mine = None
+        self._led = None
+
+    def _drop_watch(self, why: Optional[str]) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.end(why)
+
+    def _queue(self, limit: float) -> List[str]:
+        children = self._ask("list the queue", limit, self._client.get_children_async, self.election_znode)
+        names = []
+        for name in children:
+            if _SEQUENCE.search(name):
+                names.append(name)
+            elif name not in self._strangers:
+                self._strangers.add(name)
+                log.warning("%s/%s is no proposal and is ignored; remove it", self.election_znode, name)
+        return sorted(names, key=lambda name: (_sequence(name), name))
+
+    def _own(self, session: int, limit: float) -> Optional["_Proposal"]:
+        """The proposal of this session, also one whose create was never answered. Further ones are deleted."""
+        # A server that is new to this session may lag behind the create; sync makes it catch up.
+        self._ask("sync the queue", limit, self._client.sync_async, self.election_znode)
+        names = [name for name in self._queue(limit) if name.startswith(self._stem)]
+        answers = [self._client.exists_async(f"{self.election_znode}/{name}") for name in names]
+        own = []
+        for name, answer in zip(names, answers):
+            stat = self._answer("look at a proposal", limit, answer)
+            if stat is not None and stat.ephemeralOwner == session:
+                own.append(_Proposal(name, stat.czxid, session))
+        for extra in own[1:]:
+            self._ask(
+                "delete a second proposal", limit, self._client.delete_async,
+                f"{self.election_znode}/{extra.name}", missing_ok=True,
+            )
+        return own[0] if own else None
+
+    def _make(self, path: str, limit: float) -> None:
+        if self._ask("look for a znode", limit, self._client.exists_async, path) is None:
+            self._ask("make a znode", limit, self._client.create_async, path, b"", acl=self._acl, makepath=True,
+                      exists_ok=True)
+
+    def _write_ack(self, data: bytes, limit: float) -> None:
+        self._require_lead(limit)
+        for _ in range(_ROUNDS):
+            if self._commit("write the ack", limit, [("set_data", (self.election_ack, data), {})]):
+                return
+            self._make(self.election_ack, limit)
+        raise ZooKeeperFailed(f"{self.election_ack} vanished at every look; ask again")
+
+    def _emptied_ack(self, limit: float) -> List[Tuple[str, tuple, dict]]:
+        found = self._ask("read the ack", limit, self._client.get_async, self.election_ack, missing_ok=True)
+        return [("set_data", (self.election_ack, b"", found[1].version), {})] if found and found[0] else []
+
+    def _read_holder(self, limit: float) -> Optional[Tuple[Holder, int]]:
+        found = self._ask("read the holder", limit, self._client.get_async, self.holder_znode, missing_ok=True)
+        if found is None:
+            return None
+        info = _parsed(found[0])
+        token = info.get("token")
+        if not isinstance(token, int):
+            log.warning("%s holds no holder record and is taken for an unknown node's", self.holder_znode)
+            return Holder("", 0, ""), found[1].version
+        return Holder(str(info.get("node", "")), token, str(info.get("address", ""))), found[1].version
+
+    def _commit(self, doing: str, limit: float, operations: List[Tuple[str, tuple, dict]]) -> bool:
+        """Check the proposal and do `operations` at once. False when one of them met a change and nothing was done.
+
+        Raises NotLeader when the proposal is gone.
+        """
+        transaction = self._client.transaction()
+        transaction.check(self.proposal_path, -1)
+        for name, arguments, options in operations:
+            getattr(transaction, name)(*arguments, **options)
+        results = self._answer(doing, limit, transaction.commit_async())
+        errors = [result for result in results if isinstance(result, Exception)]
+        if not errors:
+            return True
+        if isinstance(results[0], kazoo_errors.NoNodeError):
+            name = self.proposal
+            self._drop()
+            raise NotLeader(f"the proposal {name} is gone; stop what ran by it, then create_proposal()")
+        for error in errors:
+            if isinstance(error, (kazoo_errors.NoNodeError, kazoo_errors.NodeExistsError, kazoo_errors.BadVersionError)):
+                return False
+        real = [e for e in errors if not isinstance(e, (kazoo_errors.RolledBackError, kazoo_errors.RuntimeInconsistency))]
+        raise _named(doing, (real or errors)[0])
+
+    def _ask(self, doing: str, limit: float, request: Callable[..., Any], *arguments: Any,
+             missing_ok: bool = False, exists_ok: bool = False, **options: Any) -> Any:
+        return self._answer(doing, limit, request(*arguments, **options), missing_ok, exists_ok)
+
+    def _answer(self, doing: str, limit: float, answer: Any, missing_ok: bool = False, exists_ok: bool = False) -> Any:
+        try:
+            return answer.get(timeout=max(0.0, limit - now()))
+        except kazoo_errors.NoNodeError as error:
+            if missing_ok:
+                return None
+            raise _named(doing, error) from None
+        except kazoo_errors.NodeExistsError as error:
+            if exists_ok:
+                return None
+            raise _named(doing, error) from None
+        except self._client.handler.timeout_exception:
+            raise TimedOut(f"ZooKeeper did not answer in time to: {doing}; look what stands, then ask again") from None
+        except Exception as error:
+            raise _named(doing, error) from error
+
+    def _reconnected(self, limit: float) -> None:
+        """Wait until there is a connection. Raises NotConnected at `limit`."""
+        here = threading.Event()
+
+        def note(state: str) -> None:
+            if state == KazooState.CONNECTED:
+                here.set()
+
+        self._client.add_listener(note)
+        try:
+            if not (self._client.connected or here.wait(max(0.0, limit - now()))) or now() >= limit:
+                raise NotConnected("no connection to ZooKeeper within the time limit; ask again later")
+        finally:
+            self._client.remove_listener(note)
+
+    def _session_changed(self, state: str) -> None:
+        if state == KazooState.LOST:
+            self.forget()
+
+
+class _Proposal(NamedTuple):
+    name: str
+    token: int
+    session: int
+
+
+class _Watch:
+    """A watch on one znode that outlives reconnects: requests made while disconnected wait for the connection."""
+
+    def __init__(self, client: KazooClient, path: str) -> None:
+        self.changed: "Future[str]" = Future()
+        self._client = client
+        self._path = path
+
+    def end(self, why: Optional[str]) -> None:
+        if why is None:
+            self.changed.cancel()
+        elif not self.changed.done():
+            self._fire(why)
+
+    def seen(self, event: Any) -> None:
+        """Called by the client with a change of the znode, or with type NONE when the connection was lost."""
+        if self.changed.done():
+            return
+        if event.type != "NONE":
+            self._fire(f"{self._path} {event.type.lower()}")
+        else:
+            self._arm()
+
+    def _arm(self) -> None:
+        self._client.exists_async(self._path, watch=self.seen).rawlink(self._armed)
+
+    def _armed(self, answer: Any) -> None:
+        if self.changed.done():
+            return
+        if isinstance(answer.exception, kazoo_errors.ConnectionLoss):
+            self._arm()
+        elif answer.exception is not None:
+            self._fire(f"{self._path} cannot be watched: {type(answer.exception).__name__}")
+        elif answer.value is None:
+            self._fire(f"{self._path} deleted")
+
+    def _fire(self, why: str) -> None:
+        # Two threads of the client may come here at once; the first one counts.
+        try:
+            self.changed.set_result(why)
+        except Exception as error:
+            log.debug("a watch fired twice: %s", error)
+
+
+def _sequence(name: str) -> int:
+    return int(name[-10:])
+
+
+def _parsed(data: bytes) -> Dict[str, Any]:
+    try:
+        info = json.loads(data)
+    except ValueError:
+        return {}
+    return info if isinstance(info, dict) else {}
+
+
+def _named(doing: str, error: Exception) -> ElectionError:
+    if isinstance(error, ElectionError):
+        return error
+    kind = type(error).__name__
+    if isinstance(error, kazoo_errors.SessionExpiredError):
+        return SessionGone(f"the session expired before ZooKeeper could {doing}; create a proposal in the next one")
+    if isinstance(error, (kazoo_errors.ConnectionLoss, kazoo_errors.ConnectionClosedError, kazoo_errors.SessionMovedError)):
+        return NotConnected(f"the connection was lost before ZooKeeper could {doing}; ask again")
+    if isinstance(error, (kazoo_errors.NoAuthError, kazoo_errors.AuthFailedError)):
+        return AccessDenied(f"ZooKeeper does not let this node {doing} ({kind}); correct the credentials or the ACL")
+    if isinstance(error, kazoo_errors.NoNodeError):
+        return ZooKeeperFailed(f"cannot {doing}: a znode is missing; prepare() makes what is needed")
+    return ZooKeeperFailed(f"cannot {doing}: {kind} {error}".rstrip())

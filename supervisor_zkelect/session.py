@@ -1,0 +1,267 @@
+"""One ZooKeeper session for all elections of a node: options, what was granted, the heartbeat's requests.
+
+Nothing is decided here. Each answer is posted as an event, with the times the lease needs and the generation of the
+session it belongs to; a generation is one session id. An answer that comes under another generation than its request
+was made in is told under the request's, so that it counts for nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any, Callable, List, Optional, Sequence, Tuple
+
+from kazoo import exceptions as kazoo_errors
+from kazoo.client import KazooClient
+from kazoo.protocol.serialization import Connect
+from kazoo.protocol.states import KazooState
+from kazoo.security import ACL, CREATOR_ALL_ACL, READ_ACL_UNSAFE
+
+from supervisor_zkelect.clock import now
+
+log = logging.getLogger(__name__)
+
+#: Reconnect delays in seconds. kazoo's own grow to an hour.
+RECONNECT = {"max_tries": -1, "delay": 0.05, "backoff": 2, "max_delay": 0.2, "ignore_expire": True}
+
+
+@dataclass(frozen=True)
+class Connected:
+    """A connect request, sent at `sent`, was granted: session id and timeout in seconds."""
+
+    generation: int
+    session: int
+    timeout: float
+    sent: float
+
+
+@dataclass(frozen=True)
+class Suspended:
+    """The connection is lost; the session may live on."""
+
+    generation: int
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The session is over: expired, closed or refused. `refused`: the client needs `Session.renew`."""
+
+    generation: int
+    refused: bool
+
+
+@dataclass(frozen=True)
+class Beaten:
+    """A quorum write that checked `paths` was answered. `gone`: those that do not exist; `error` "" when acknowledged."""
+
+    generation: int
+    sent: float
+    answered: float
+    paths: Tuple[str, ...]
+    gone: Tuple[str, ...]
+    error: str
+    connected: bool
+
+
+@dataclass(frozen=True)
+class Peeked:
+    """A local read of `path` was answered; `owner` is the session that owns it, None when it does not exist."""
+
+    generation: int
+    sent: float
+    answered: float
+    path: str
+    owner: Optional[int]
+    error: str
+    connected: bool
+
+
+def split_hosts(servers: str) -> Tuple[str, str]:
+    """"h1:2181,h2:2181/app" as ("h1:2181,h2:2181", "/app")."""
+    hosts, slash, chroot = servers.partition("/")
+    return hosts, slash + chroot.rstrip("/") if chroot.strip("/") else ""
+
+
+def acl_of(name: str, digest: Optional[str] = None) -> Optional[List[ACL]]:
+    """What "open", "creator" (all to the creator, nothing to others) and "creator+read" mean to kazoo."""
+    if name == "creator":
+        return list(CREATOR_ALL_ACL)
+    if name == "creator+read":
+        return list(CREATOR_ALL_ACL) + list(READ_ACL_UNSAFE)
+    return None
+
+
+def make_client(hosts: str, timeout: float, digest: Optional[str] = None, **options: Any) -> KazooClient:
+    """A client that is not started. hosts: without chroot. timeout: session timeout in seconds. options: kazoo's."""
+    return KazooClient(
+        hosts=hosts,
+        timeout=timeout,
+        auth_data=[("digest", digest)] if digest else None,
+        connection_retry=RECONNECT,
+        command_retry={"max_tries": 0},
+        logger=logging.getLogger("supervisor_zkelect.kazoo"),
+        **options,
+    )
+
+
+def client_for(settings) -> KazooClient:
+    """The client that the settings of a file (`config.Settings`) describe, not started."""
+    options = {}
+    if settings.tls:
+        options.update(
+            use_ssl=True,
+            ca=settings.tls_ca,
+            certfile=settings.tls_cert,
+            keyfile=settings.tls_key,
+            keyfile_password=settings.tls_key_password.reveal() if settings.tls_key_password else None,
+            verify_certs=True,
+            check_hostname=settings.tls_verify_hostname,
+        )
+    sasl = settings.sasl_options()
+    if sasl is not None:
+        options["sasl_options"] = sasl
+    return make_client(
+        ",".join(settings.servers),
+        settings.session_timeout,
+        digest=settings.digest.reveal() if settings.digest else None,
+        **options,
+    )
+
+
+def start_client(client: KazooClient, limit: float) -> None:
+    """Start and wait for the connection. Raises `elector.NotConnected` after `limit` seconds."""
+    from supervisor_zkelect.elector import NotConnected
+
+    if not client.start_async().wait(limit):
+        hosts = ",".join(f"{host}:{port}" for host, port in client.hosts)
+        raise NotConnected(f"no ZooKeeper server answers at {hosts}; see that one runs and can be reached")
+
+
+def stop_client(client: KazooClient) -> None:
+    """Close the session and the client. Takes seconds when ZooKeeper cannot be reached."""
+    client.stop()
+    client.close()
+
+
+def open_client(settings, timeout: float = 5.0) -> KazooClient:
+    """A started client by the settings. Raises `elector.NotConnected` after `timeout` seconds; `stop_client` ends it."""
+    client = client_for(settings)
+    try:
+        start_client(client, timeout)
+    except BaseException:
+        stop_client(client)
+        raise
+    return client
+
+
+def reach(settings, timeout: float = 5.0) -> Optional[str]:
+    """None when ZooKeeper answers within `timeout` seconds, else one line that says why not."""
+    from supervisor_zkelect.elector import ElectionError
+
+    try:
+        client = open_client(settings, timeout)
+    except (ElectionError, OSError, kazoo_errors.KazooException) as error:
+        return f"ZooKeeper: {error or type(error).__name__}"
+    stop_client(client)
+    return None
+
+
+class Session:
+    """The node's session. `post` takes each event, on a thread of kazoo's, and must not block."""
+
+    def __init__(self, settings, post: Callable[[Any], None]) -> None:
+        self._settings = settings
+        self._post = post
+        self._granted: Tuple[float, float, int] = (0.0, 0.0, 0)
+        self._id = 0
+        self.generation = 0
+        self.client: KazooClient = self._make()
+
+    def _make(self) -> KazooClient:
+        client = client_for(self._settings)
+        invoke = client._connection._invoke
+
+        def noting(timeout: float, request: Any, xid: Optional[int] = None) -> Any:
+            sent = now()
+            answer = invoke(timeout, request, xid)
+            if isinstance(request, Connect):
+                # kazoo keeps only the timeout that was asked for; the reply has the one that was granted.
+                self._granted = (sent, answer[0].time_out / 1000.0, answer[0].session_id)
+            return answer
+
+        client._connection._invoke = noting
+        client.add_listener(lambda state: self._changed(client, state))
+        return client
+
+    def start(self) -> None:
+        """Begin to connect; the outcome is posted."""
+        self.client.start_async()
+
+    def renew(self) -> None:
+        """Replace a client whose credentials were refused. Electors need the attribute `client` anew."""
+        old, self.client = self.client, self._make()
+        stop_client(old)
+        self.start()
+
+    def close(self) -> None:
+        """Close the session. Takes seconds when ZooKeeper cannot be reached: not for the path that stops a group."""
+        stop_client(self.client)
+
+    def beat(self, paths: Sequence[str]) -> None:
+        """Ask the quorum whether all `paths` exist; posts Beaten."""
+        generation, sent, checked = self.generation, now(), tuple(paths)
+        transaction = self.client.transaction()
+        for path in checked:
+            transaction.check(path, -1)
+
+        def answered(answer: Any) -> None:
+            arrived = now()
+            error, gone = answer.exception, ()
+            if error is None:
+                failed = [result for result in answer.value if isinstance(result, Exception)]
+                error = failed[0] if failed else None
+                gone = tuple(
+                    path for path, result in zip(checked, answer.value) if type(result) is kazoo_errors.NoNodeError
+                )
+            self._post(Beaten(generation, sent, arrived, checked, gone, _text(error), _was_answered(error)))
+
+        transaction.commit_async().rawlink(answered)
+
+    def peek(self, path: str) -> None:
+        """Read whether `path` exists from the server at hand; posts Peeked."""
+        generation, sent = self.generation, now()
+
+        def answered(answer: Any) -> None:
+            owner = answer.value.ephemeralOwner if answer.exception is None and answer.value is not None else None
+            self._post(Peeked(generation, sent, now(), path, owner, _text(answer.exception), _was_answered(answer.exception)))
+
+        self.client.exists_async(path).rawlink(answered)
+
+    def prod(self) -> None:
+        """Send a cheap read, whose answer brings a withheld one along."""
+        self.client.exists_async("/")
+
+    def _changed(self, client: KazooClient, state: str) -> None:
+        if client is not self.client:
+            return
+        if state == KazooState.CONNECTED:
+            sent, timeout, identity = self._granted
+            if identity != self._id:
+                self._id = identity
+                self.generation += 1
+            self._post(Connected(self.generation, identity, timeout, sent))
+        elif state == KazooState.SUSPENDED:
+            self._post(Suspended(self.generation))
+        else:
+            self._post(Lost(self.generation, client.client_state == "AUTH_FAILED"))
+
+
+def _text(error: Optional[BaseException]) -> str:
+    return "" if error is None else f"{type(error).__name__} {error}".strip()
+
+
+def _was_answered(error: Optional[BaseException]) -> bool:
+    """A refusal is an answer as well; a lost connection or session is not."""
+    return not isinstance(
+        error, (kazoo_errors.ConnectionLoss, kazoo_errors.ConnectionClosedError, kazoo_errors.SessionExpiredError)
+    )

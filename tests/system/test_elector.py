@@ -1,0 +1,212 @@
+"""The election recipe against a real ZooKeeper, and beside other clients' candidates."""
+
+import pytest
+
+from supervisor_zkelect import elector as elector_module
+from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.demo.zookeeper import ZooKeeper
+from supervisor_zkelect.elector import Elector, NotConnected, NotLeader, ProposalGone
+
+
+@pytest.fixture
+def join(zk_server, root):
+    """Makes electors in one election, each with a session of its own."""
+    made = []
+
+    def make(**options):
+        made.append(
+            Elector.connect(zk_server.hosts, 4.0, f"{root}/e/election", "n", f"{root}/e/ack", **options)
+        )
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def names(zk, root):
+    return zk.get_children(f"{root}/e/election")
+
+
+def test_makes_both_znodes_and_leaves_an_ack_alone(join, zk, root):
+    join()
+    zk.set(f"{root}/e/ack", b"kept")
+    join()
+    assert zk.get(f"{root}/e/ack")[0] == b"kept"
+
+
+def test_a_proposal_is_made_once_per_session(join, zk, root):
+    one = join(separator="_", data=b"{}")
+    name = one.create_proposal()
+    assert name.startswith("n_") and len(name) == 12
+    assert one.create_proposal() == name == one.proposal
+    data, stat = zk.get(f"{root}/e/election/{name}")
+    assert data == b"{}" and stat.ephemeralOwner == one.session_id and one.token == stat.czxid
+
+
+def test_a_create_whose_reply_was_lost_leaves_one_proposal(join, zk, root):
+    one = join()
+    one._client.create(f"{root}/e/election/n-", ephemeral=True, sequence=True)
+    one._client.create(f"{root}/e/election/n-", ephemeral=True, sequence=True)
+    assert one.create_proposal() == "n-0000000000"
+    assert names(zk, root) == ["n-0000000000"]
+
+
+def test_the_lowest_number_leads_and_only_the_next_in_line_wakes(join):
+    first, second, third = join(), join(), join()
+    for one in (first, second, third):
+        one.create_proposal()
+    assert first.try_be_leader().leads
+    behind, last = second.try_be_leader(), third.try_be_leader()
+    assert (behind.leads, behind.watching, behind.place, behind.candidates) == (False, first.proposal_path, 2, 3)
+    assert last.watching == second.proposal_path
+    first.withdraw()
+    assert "deleted" in behind.changed.result(timeout=20)
+    assert second.try_be_leader().leads
+    assert not last.changed.done()
+
+
+def test_other_clients_candidates_take_part_and_strangers_are_ignored(join, zk, root, caplog):
+    one = join()
+    zk.create(f"{root}/e/election/x", ephemeral=True, sequence=True)
+    zk.create(f"{root}/e/election/readme")
+    one.create_proposal()
+    standing = one.try_be_leader()
+    assert not standing.leads and standing.watching == f"{root}/e/election/x0000000000"
+    one.try_be_leader()
+    assert caplog.text.count("readme is no proposal") == 1
+
+
+def test_a_node_that_does_not_lead_leaves_the_ack_untouched(join, zk, root):
+    first, second = join(), join()
+    first.create_proposal()
+    first.ack_leader("a:1")
+    with pytest.raises(NotLeader):
+        second.ack_leader("b:1")
+    second.create_proposal()
+    with pytest.raises(NotLeader):
+        second.ack_leader("b:1")
+    assert second.read_ack() == b"a:1"
+    zk.delete(first.proposal_path)
+    with pytest.raises(NotLeader):
+        first.ack_leader("a:2")
+    with pytest.raises(NotLeader):
+        first.clear_ack()
+    assert second.read_ack() == b"a:1"
+
+
+def test_a_proposal_deleted_by_hand_is_told(join, zk):
+    one = join()
+    one.create_proposal()
+    standing = one.try_be_leader()
+    zk.delete(one.proposal_path)
+    assert "deleted" in standing.changed.result(timeout=20)
+    with pytest.raises(ProposalGone):
+        one.try_be_leader()
+    assert one.proposal is None
+    one.create_proposal()
+    assert one.try_be_leader().leads
+
+
+def test_a_proposal_of_another_session_does_not_lead(join, zk, root):
+    one = join()
+    one.create_proposal()
+    path = one.proposal_path
+    zk.delete(path)
+    zk.create(path, ephemeral=True)
+    with pytest.raises(ProposalGone):
+        one.try_be_leader()
+
+
+def test_claim_and_release_tell_clean_from_dirty(join, zk, root):
+    first, second = join(), join()
+    first.create_proposal()
+    second.create_proposal()
+    assert first.claim("a", "a:1") is None
+    first.ack_leader("a:1")
+    assert first.holder() == ("a", first.token, "a:1")
+    first.withdraw()
+    left = second.claim("b", "b:1")
+    assert left.node == "a" and second.read_ack() == b"" and second.holder().node == "b"
+    second.ack_leader("b:1")
+    second.release()
+    assert second.holder() is None and second.read_ack() == b"" and second.proposal is None
+    with pytest.raises(ProposalGone):
+        second.release()
+
+
+def test_release_leaves_another_nodes_ack_and_holder(join):
+    first, second = join(), join()
+    first.create_proposal()
+    second.create_proposal()
+    first.claim("a", "a:1")
+    first.ack_leader("a:1")
+    second.release()
+    assert first.read_ack() == b"a:1" and first.holder().node == "a"
+
+
+def test_members_stand_in_order(join):
+    first, second = join(data=b'{"node": "a", "address": "a:1"}'), join(data=b"no json")
+    first.create_proposal()
+    second.create_proposal()
+    members = second.members()
+    assert [(m.node, m.address, m.mine) for m in members] == [("a", "a:1", False), ("", "", True)]
+    assert members[0].token == first.token and members[0].session == first.session_id
+
+
+def test_a_chroot_is_made(zk_server, zk, root):
+    one = Elector.connect(f"{zk_server.hosts}{root}/deep", 4.0, "/e/election", "n", "/e/ack")
+    one.create_proposal()
+    assert zk.get_children(f"{root}/deep/e/election") == [one.proposal]
+    one.close()
+    assert zk.get_children(f"{root}/deep/e/election") == []
+
+
+def test_the_watch_outlives_a_restart_of_zookeeper(tmp_path):
+    with ZooKeeper(tmp_path, tick_ms=500) as server:
+        if not server.running:
+            server.start()
+        first = Elector.connect(server.hosts, 10.0, "/e/election", "n", "/e/ack")
+        second = Elector.connect(server.hosts, 10.0, "/e/election", "n", "/e/ack")
+        first.create_proposal()
+        second.create_proposal()
+        standing = second.try_be_leader()
+        server.kill()
+        with pytest.raises((NotConnected, elector_module.TimedOut)):
+            second._timeout = 1.0
+            second.members()
+        second._timeout = 10.0
+        server.start()
+        until(lambda: first._client.connected and second._client.connected, 30, "both to be connected again")
+        assert not standing.changed.done()
+        first.withdraw()
+        assert "deleted" in standing.changed.result(timeout=20)
+        first.close()
+        second.close()
+
+
+def test_no_server_is_said(tmp_path):
+    with pytest.raises(NotConnected, match="127.0.0.1:1"):
+        Elector.connect("127.0.0.1:1", 0.5, "/e/election", "n", "/e/ack")
+
+
+def test_credentials_keep_others_from_writing(zk_server, zk, root):
+    one = Elector.connect(
+        zk_server.hosts, 4.0, f"{root}/e/election", "n", f"{root}/e/ack", digest="u:secret", acl="creator+read"
+    )
+    one.create_proposal()
+    other = Elector.connect(zk_server.hosts, 4.0, f"{root}/e/election", "n", f"{root}/e/ack", digest="u:wrong")
+    with pytest.raises(elector_module.AccessDenied):
+        other.create_proposal()
+    one.ack_leader("a:1")
+    assert other.read_ack() == b"a:1"
+    one.withdraw()
+    other.close()
+    one._client.delete(f"{root}/e", recursive=True)
+    one.close()
+
+
+@pytest.mark.parametrize("path", ["relative", "/ends/", "/two//slashes"])
+def test_bad_paths_are_refused(path):
+    with pytest.raises(elector_module.BadArgument, match="absolute"):
+        Elector(None, path, "n", "/ack")
