@@ -1,0 +1,803 @@
+"""What next: the role machine of one election. Pure: no clock, no thread, no input or output.
+
+    step(settings, state, event, now) -> (state, actions)
+
+Rules
+-----
+1.  What a former life left of the group is proven dead before this node proposes (*clearing*).
+2.  A proposal is made when there is a session, no back-off runs, and no other node bears this node's name. A leftover of
+    this node's own former session is waited out; one that outlives every session timeout is a twin, and this node quits.
+3.  A standby asks where it stands, watches its predecessor, and asks again when told to. Nothing else wakes it.
+4.  The winner claims the term (ack emptied, holder written), gets a lease by a quorum write made after that, starts the
+    group, probes it, and writes the ack when it is healthy. Any step that fails ends the term.
+5.  The group runs under a lease. At `deadline - kill_time - grace` it is asked to stop, at `deadline - kill_time` it is
+    killed. A lost session or a deleted proposal kills it without grace.
+6.  Only a group that is proven dead is released. Release empties the ack, removes the holder, deletes the proposal.
+7.  A service that failed sends its node to the end of the queue, after a back-off that doubles up to a cap. While nobody
+    else stands in the queue the node tries again at the minimum.
+8.  `resign` is refused where there is nobody to take over. A group stopped by hand on the primary counts as a
+    resignation; a group started by hand elsewhere is killed.
+9.  Each request carries a number (`op`), and answers under another number are about something that is over.
+
+Roles and what moves them
+-------------------------
+    detached   clearing   GroupDead → waiting
+               waiting    session there and back-off over → proposing
+               proposing  Proposed → standby
+    standby    asking     Queried: leads → promoting, else → watching
+               watching   QueueChanged, SessionUp → asking
+    promoting  claiming   Claimed → leasing
+               leasing    Leased in time → starting
+               starting   GroupStarted → probing
+               probing    healthy → acking; promote_timeout → demoting
+               acking     Acked → primary
+    primary               probes fail, FATAL, resign, stop by hand → demoting
+    demoting   stopping   GroupDead → releasing
+               releasing  Released → detached waiting
+    withdrawn             after shutdown: nothing more
+
+All times are seconds of one clock; durations are seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, List, NamedTuple, Optional, Tuple
+
+from supervisor_zkelect.health import Counter, next_delay
+
+INFINITY = float("inf")
+
+DETACHED, STANDBY, PROMOTING, PRIMARY, DEMOTING, WITHDRAWN = (
+    "detached", "standby", "promoting", "primary", "demoting", "withdrawn",
+)
+
+#: First and longest wait before a request that failed is made again, in seconds.
+RETRY_FIRST, RETRY_MOST = 0.1, 5.0
+
+#: How often a node's own leftover is looked for while it is waited out, in seconds.
+TWIN_PACE = 0.5
+
+#: How often the ack is read while somebody waits to hear who leads after a resignation, and for how long, in seconds.
+SUCCESSOR_PACE, SUCCESSOR_LIMIT = 0.05, 60.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the machine needs to know of one election. `probed`: a health check is asked; else the members' states."""
+
+    name: str
+    address: str
+    kill_time: float
+    stopwaitsecs: float
+    rise: int
+    fall: int
+    health_interval: float
+    promote_timeout: float
+    backoff_min: float
+    backoff_max: float
+
+
+# Events
+
+
+class SessionUp(NamedTuple):
+    """Connected. `fresh`: another session than before. `grace`: lease.stop_grace. `wait_out`: how long a leftover may live."""
+
+    fresh: bool
+    grace: float
+    wait_out: float
+    timeout: float
+
+
+class SessionDown(NamedTuple):
+    """Not connected just now; the session may live."""
+
+
+class SessionLost(NamedTuple):
+    reason: str
+
+
+class Proposed(NamedTuple):
+    op: int
+    proposal: str
+    token: int
+
+
+class Twin(NamedTuple):
+    """Another session's proposal bears this node's name, so none was made."""
+
+    op: int
+    proposal: str
+
+
+class Queried(NamedTuple):
+    op: int
+    leads: bool
+    place: int
+    candidates: int
+
+
+class QueueChanged(NamedTuple):
+    op: int
+    reason: str
+
+
+class Claimed(NamedTuple):
+    """`dirty`: the node whose holder was found, or ""."""
+
+    op: int
+    dirty: str
+
+
+class Leased(NamedTuple):
+    """A quorum write sent at `sent` checked the proposal; the lease now ends at `deadline`."""
+
+    sent: float
+    deadline: float
+
+
+class ProposalGone(NamedTuple):
+    reason: str
+
+
+class Acked(NamedTuple):
+    op: int
+
+
+class Released(NamedTuple):
+    op: int
+
+
+class Failed(NamedTuple):
+    """A request to ZooKeeper failed. `gone`: the proposal does not exist any more, asking again is useless."""
+
+    op: int
+    gone: bool
+    reason: str
+
+
+class Started(NamedTuple):
+    op: int
+
+
+class StartFailed(NamedTuple):
+    op: int
+    reason: str
+
+
+class Dead(NamedTuple):
+    op: int
+    seconds: float
+
+
+class Stuck(NamedTuple):
+    reason: str
+
+
+class Probed(NamedTuple):
+    op: int
+    ok: bool
+    reason: str
+
+
+class MemberFatal(NamedTuple):
+    name: str
+
+
+class MemberStopped(NamedTuple):
+    """A member is being stopped, and not by this node's listener."""
+
+    name: str
+
+
+class MemberStarted(NamedTuple):
+    name: str
+
+
+class Looked(NamedTuple):
+    """How many other candidates stand in the queue."""
+
+    op: int
+    others: int
+
+
+class Successor(NamedTuple):
+    """What ack and holder say now; `address` is "" while nobody is primary."""
+
+    node: str
+    address: str
+
+
+class Resign(NamedTuple):
+    ticket: str
+
+
+class Shutdown(NamedTuple):
+    """End: the group must be dead by `kill_at`, at once when that is past."""
+
+    reason: str
+    kill_at: float
+
+
+class Tick(NamedTuple):
+    """Time passed."""
+
+
+# Actions
+
+
+class Propose(NamedTuple):
+    op: int
+
+
+class Query(NamedTuple):
+    op: int
+
+
+class Claim(NamedTuple):
+    op: int
+
+
+class Lease(NamedTuple):
+    """Have the proposal checked by the quorum, now and from now on."""
+
+
+class Unlease(NamedTuple):
+    """The proposal needs no lease any more."""
+
+
+class StartGroup(NamedTuple):
+    op: int
+
+
+class StopGroup(NamedTuple):
+    op: int
+    kill_at: float
+
+
+class KillGroup(NamedTuple):
+    op: int
+
+
+class Seize(NamedTuple):
+    """Prove the group dead, whoever started it."""
+
+    op: int
+
+
+class Probe(NamedTuple):
+    op: int
+
+
+class Ack(NamedTuple):
+    op: int
+
+
+class Release(NamedTuple):
+    op: int
+
+
+class Look(NamedTuple):
+    """Count the other candidates."""
+
+    op: int
+
+
+class FindSuccessor(NamedTuple):
+    """Read ack and holder."""
+
+
+class Answer(NamedTuple):
+    ticket: str
+    ok: bool
+    exit: int
+    text: str
+    node: str = ""
+    address: str = ""
+    seconds: float = 0.0
+
+
+class Quit(NamedTuple):
+    """End the listener with exit status 2, saying `text`."""
+
+    text: str
+
+
+class Log(NamedTuple):
+    """A line for the operator."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Resigning:
+    ticket: str
+    since: float
+    left: bool = False  # the group is dead and the term released
+    ask_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class State:
+    role: str = DETACHED
+    step: str = "clearing"
+    since: float = 0.0
+    reason: str = ""
+    trouble: str = ""
+
+    up: bool = False  # connected
+    alive: bool = False  # the session is not known to be lost
+    grace: float = -1.0
+    wait_out: float = 0.0
+    timeout: float = 0.0
+
+    op: int = 0  # number of the latest request; 0 is none
+    waiting: int = 0  # the request whose answer the step needs
+    retry_at: float = INFINITY
+    retry_delay: float = 0.0
+
+    proposal: Optional[str] = None
+    token: Optional[int] = None
+    place: Optional[int] = None
+    candidates: Optional[int] = None
+    twin_since: Optional[float] = None
+
+    claimed_at: float = INFINITY
+    deadline: float = -INFINITY
+    term_since: float = 0.0
+    cleaning: int = 0  # the stop of a group that was started by others
+    killed: bool = False  # demoting: without grace
+
+    counter: Optional[Counter] = None
+    probing: int = 0
+    probe_at: float = INFINITY
+    probe_delay: Optional[float] = None
+    healthy_by: float = INFINITY
+
+    failures: int = 0
+    not_before: float = -INFINITY
+    look_at: float = INFINITY
+    looking: int = 0
+
+    resigning: Tuple[Resigning, ...] = ()
+    leaving: Optional[Shutdown] = None
+
+    @property
+    def may_run(self) -> bool:
+        """Whether processes of the group may be running by this node's order."""
+        return self.role in (PRIMARY, DEMOTING) and self.step != "releasing" or (
+            self.role == PROMOTING and self.step in ("starting", "probing", "acking"))
+
+    @property
+    def leased(self) -> bool:
+        return self.role in (PROMOTING, PRIMARY)
+
+
+def begin(now: float) -> Tuple[State, List[Any]]:
+    """The first state, and the actions it begins with."""
+    return State(since=now, op=1, waiting=1, reason="start"), [Seize(1)]
+
+
+def step(settings: Settings, state: State, event: Any, now: float) -> Tuple[State, List[Any]]:
+    """One event. The actions are to be done in order."""
+    machine = _Machine(settings, state, now)
+    machine.take(event)
+    machine.time_passed()
+    return machine.state, machine.actions
+
+
+def stop_at(settings: Settings, state: State) -> float:
+    """When the group must be asked to stop unless the lease is extended."""
+    return state.deadline - settings.kill_time - max(0.0, state.grace)
+
+
+def next_wakeup(settings: Settings, state: State) -> float:
+    """When a Tick is due; infinity when only events matter."""
+    times = [state.retry_at, state.probe_at, state.look_at]
+    if state.leased and state.deadline > -INFINITY:
+        times.append(stop_at(settings, state))
+    if state.role == PROMOTING:
+        times.append(state.healthy_by)
+    if state.role == DETACHED and state.step == "waiting" and state.up:
+        times.append(state.not_before)
+    times += [max(one.ask_at, 0.0) for one in state.resigning if one.left]
+    return min(times)
+
+
+class _Machine:
+    """One step in the making: the state is replaced piece by piece, the actions are collected."""
+
+    def __init__(self, settings: Settings, state: State, now: float) -> None:
+        self.settings = settings
+        self.state = state
+        self.now = now
+        self.actions: List[Any] = []
+
+    def set(self, **changes: Any) -> None:
+        self.state = replace(self.state, **changes)
+
+    def act(self, action: Any) -> None:
+        self.actions.append(action)
+
+    def op(self) -> int:
+        self.set(op=self.state.op + 1)
+        return self.state.op
+
+    def ask(self, action: Any) -> None:
+        """Make the request that the present step needs an answer to."""
+        number = self.op()
+        self.set(waiting=number, retry_at=INFINITY)
+        self.act(action(number))
+
+    def go(self, role: str, step: str, reason: str = "") -> None:
+        old = self.state
+        changed = role != old.role
+        self.set(role=role, step=step, retry_at=INFINITY, retry_delay=0.0, waiting=0)
+        if changed:
+            self.set(since=self.now, reason=reason or old.reason)
+            token = f" token={old.token}" if old.token is not None else ""
+            self.act(Log(f"{old.role} -> {role}{token} after {self.now - old.since:.3f} s: {reason or old.reason}"))
+
+    def take(self, event: Any) -> None:
+        state = self.state
+        if state.role == WITHDRAWN:
+            return
+        # Answers to a request that is over are about a former step.
+        if isinstance(event, (Proposed, Twin, Queried, Claimed, Acked, Released, Failed, Started, StartFailed)):
+            if event.op != state.waiting:
+                return
+        getattr(self, "on_" + type(event).__name__)(event)
+
+    # Session
+
+    def on_SessionUp(self, event: SessionUp) -> None:
+        if event.fresh and self.state.alive:
+            self.on_SessionLost(SessionLost("another session began"))
+        self.set(up=True, alive=True, grace=event.grace, wait_out=event.wait_out, timeout=event.timeout)
+        if event.grace < 0:
+            self.set(trouble=f"ZooKeeper grants a session timeout of {event.timeout:g} s, in which kill_time does not fit")
+        else:
+            self.set(trouble="")
+        if self.state.role == STANDBY and self.state.step == "watching":
+            self.query()
+        elif self.state.retry_at < INFINITY:
+            self.set(retry_at=self.now)
+
+    def on_SessionDown(self, event: SessionDown) -> None:
+        self.set(up=False)
+
+    def on_SessionLost(self, event: SessionLost) -> None:
+        self.set(up=False, alive=False)
+        self.lost(event.reason)
+
+    def on_ProposalGone(self, event: ProposalGone) -> None:
+        if self.state.proposal is not None:
+            self.lost(event.reason)
+
+    def lost(self, reason: str) -> None:
+        """There is no proposal any more, so another node may lead already."""
+        state = self.state
+        self.set(proposal=None, place=None, candidates=None)
+        if state.may_run:
+            if not state.killed:
+                self.demote(reason, kill=True)
+        elif state.role in (STANDBY, PROMOTING) or state.step in ("releasing", "proposing"):
+            self.detach(reason)
+
+    # Queue
+
+    def propose(self) -> None:
+        self.go(DETACHED, "proposing")
+        self.ask(Propose)
+
+    def on_Proposed(self, event: Proposed) -> None:
+        self.set(proposal=event.proposal, token=event.token, twin_since=None, trouble="")
+        self.go(STANDBY, "asking", f"proposal {event.proposal}")
+        self.ask(Query)
+
+    def on_Twin(self, event: Twin) -> None:
+        since = self.now if self.state.twin_since is None else self.state.twin_since
+        self.set(twin_since=since, trouble=f"waiting until {event.proposal}, a proposal with this node's name, is gone")
+        if self.now - since > self.state.wait_out:
+            self.act(Quit(
+                f"another live node with this node's name stands in the election {self.settings.name} as "
+                f"{event.proposal}; give each node a node_name of its own"
+            ))
+        self.set(waiting=0, retry_at=self.now + TWIN_PACE)
+
+    def query(self) -> None:
+        self.go(STANDBY, "asking")
+        self.ask(Query)
+
+    def on_Queried(self, event: Queried) -> None:
+        self.set(place=event.place, candidates=event.candidates)
+        if event.leads:
+            self.set(claimed_at=INFINITY, deadline=-INFINITY, killed=False, term_since=self.now)
+            self.go(PROMOTING, "claiming", "leads the queue")
+            self.ask(Claim)
+        else:
+            number = self.state.waiting
+            self.go(STANDBY, "watching")
+            self.set(waiting=number)
+
+    def on_QueueChanged(self, event: QueueChanged) -> None:
+        state = self.state
+        if state.role == STANDBY and state.step == "watching" and event.op == state.waiting:
+            self.query()
+
+    # Promotion
+
+    def on_Claimed(self, event: Claimed) -> None:
+        if event.dirty:
+            self.act(Log(f"the predecessor {event.dirty} ended without releasing; its ack was emptied"))
+        self.set(claimed_at=self.now)
+        self.go(PROMOTING, "leasing")
+        self.act(Lease())
+
+    def on_Leased(self, event: Leased) -> None:
+        if self.state.leased and event.sent >= self.state.claimed_at:
+            self.set(deadline=max(self.state.deadline, event.deadline))
+            self.start_if_leased()
+
+    def start_if_leased(self) -> None:
+        state = self.state
+        if (state.role, state.step) == (PROMOTING, "leasing") and not state.cleaning:
+            if self.now < stop_at(self.settings, state):
+                self.go(PROMOTING, "starting")
+                self.set(healthy_by=self.now + self.settings.promote_timeout)
+                self.ask(StartGroup)
+
+    def on_Started(self, event: Started) -> None:
+        self.go(PROMOTING, "probing")
+        self.set(counter=Counter(self.settings.rise, self.settings.fall), probe_delay=None, probing=0)
+        self.schedule_probe()
+
+    def on_StartFailed(self, event: StartFailed) -> None:
+        self.fail(f"the group did not start: {event.reason}")
+
+    def schedule_probe(self) -> None:
+        interval = self.settings.health_interval
+        if self.state.role == PROMOTING:
+            delay = next_delay(self.state.probe_delay, interval)
+            self.set(probe_delay=delay, probe_at=self.now + delay)
+        else:
+            self.set(probe_at=self.now + interval)
+
+    def on_Probed(self, event: Probed) -> None:
+        state = self.state
+        if event.op != state.probing or state.counter is None:
+            return
+        self.set(probing=0, counter=state.counter.after(event.ok))
+        counter = self.state.counter
+        if state.role == PROMOTING and state.step == "probing":
+            if counter.healthy:
+                self.go(PROMOTING, "acking")
+                self.ask(Ack)
+            else:
+                self.set(trouble=f"not healthy yet: {event.reason}")
+            self.schedule_probe()
+        elif state.role == PROMOTING:
+            self.schedule_probe()
+        elif state.role == PRIMARY:
+            if counter.failures >= self.settings.fall:
+                self.fail(f"{counter.failures} health checks in a row failed: {event.reason}")
+            else:
+                self.set(trouble="" if event.ok else f"health check failed: {event.reason}")
+                self.schedule_probe()
+
+    def on_Acked(self, event: Acked) -> None:
+        self.set(trouble="", healthy_by=INFINITY)
+        self.go(PRIMARY, "", f"healthy and acked as {self.settings.address}")
+
+    # Failure and demotion
+
+    def fail(self, reason: str) -> None:
+        """The service is sick here: let another node try, and wait before trying again."""
+        # A term that was healthy for long is no part of a row of failures.
+        lasted = self.state.role == PRIMARY and self.now - self.state.since >= self.settings.backoff_max
+        failures = 1 if lasted else self.state.failures + 1
+        wait = min(self.settings.backoff_max, self.settings.backoff_min * 2 ** min(failures - 1, 30))
+        self.set(failures=failures, not_before=self.now + wait)
+        self.demote(reason)
+
+    def demote(self, reason: str, kill: bool = False) -> None:
+        """Stop the group, with the grace that the lease leaves. A second call may only make it sooner."""
+        settings, state = self.settings, self.state
+        latest = state.deadline - settings.kill_time
+        kill_at = min(self.now + settings.stopwaitsecs, latest)
+        if state.leaving is not None:
+            kill_at = min(kill_at, state.leaving.kill_at)
+        kill = kill or kill_at <= self.now
+        self.go(DEMOTING, "stopping", reason)
+        self.set(
+            killed=kill, probe_at=INFINITY, probing=0, counter=None, healthy_by=INFINITY, trouble="",
+            looking=0, look_at=INFINITY,
+        )
+        self.act(Unlease())
+        number = self.op()
+        self.set(waiting=number)
+        self.act(KillGroup(number) if kill else StopGroup(number, kill_at))
+
+    def on_Dead(self, event: Dead) -> None:
+        state = self.state
+        if event.op == state.cleaning:
+            self.set(cleaning=0)
+            self.start_if_leased()
+        if event.op != state.waiting:
+            return
+        if (state.role, state.step) == (DETACHED, "clearing"):
+            self.go(DETACHED, "waiting")
+        elif (state.role, state.step) == (DEMOTING, "stopping"):
+            self.set(trouble="")
+            self.act(Log(f"the group is proven dead after {event.seconds:.3f} s"))
+            self.release(state.reason)
+
+    def on_Stuck(self, event: Stuck) -> None:
+        if self.state.may_run or self.state.step == "clearing" or self.state.cleaning:
+            self.set(trouble=event.reason)
+
+    def release(self, reason: str) -> None:
+        """Give up the proposal. Only called where no process of the group can run."""
+        if self.state.proposal is None or not self.state.alive:
+            self.detach(reason)
+        else:
+            self.go(DEMOTING, "releasing", reason)
+            self.ask(Release)
+
+    def on_Released(self, event: Released) -> None:
+        self.detach(self.state.reason)
+
+    def detach(self, reason: str) -> None:
+        self.set(
+            proposal=None, place=None, candidates=None, deadline=-INFINITY, claimed_at=INFINITY, killed=False,
+            healthy_by=INFINITY, probe_at=INFINITY, probing=0, counter=None, looking=0, look_at=INFINITY,
+        )
+        self.act(Unlease())
+        self.go(DETACHED, "waiting", reason)
+        self.set(token=None)
+        self.set(resigning=tuple(replace(one, left=True) for one in self.state.resigning))
+        if self.state.not_before > self.now:
+            self.set(look_at=self.now + self.settings.backoff_min)
+
+    def on_Failed(self, event: Failed) -> None:
+        state = self.state
+        if event.gone:
+            self.lost(event.reason)
+            if self.state.role == DETACHED and self.state.step == "waiting":
+                self.set(not_before=max(self.state.not_before, self.now + RETRY_FIRST))
+            return
+        delay = min(RETRY_MOST, state.retry_delay * 2 or RETRY_FIRST)
+        self.set(waiting=0, retry_at=self.now + delay, retry_delay=delay, trouble=event.reason)
+
+    # The group by other hands
+
+    def on_MemberFatal(self, event: MemberFatal) -> None:
+        if self.state.may_run and self.state.role != DEMOTING:
+            self.fail(f"the program {event.name} is in FATAL")
+
+    def on_MemberStopped(self, event: MemberStopped) -> None:
+        if self.state.may_run and self.state.role != DEMOTING and self.state.step != "starting":
+            self.demote(f"the program {event.name} was stopped by hand, which counts as a resignation")
+
+    def on_MemberStarted(self, event: MemberStarted) -> None:
+        state = self.state
+        if not state.may_run and state.step != "clearing":
+            number = self.op()
+            self.set(cleaning=number)
+            self.act(Log(f"the program {event.name} was started though this node is {state.role}; it is killed"))
+            self.act(KillGroup(number))
+
+    # Orders
+
+    def on_Resign(self, event: Resign) -> None:
+        state = self.state
+        if state.role not in (PRIMARY, PROMOTING):
+            self.act(Answer(event.ticket, False, 3, f"this node is {state.role}, not primary; resign on the primary"))
+            return
+        self.set(resigning=state.resigning + (Resigning(event.ticket, self.now),))
+        if not self.state.looking:
+            number = self.op()
+            self.set(looking=number)
+            self.act(Look(number))
+
+    def on_Looked(self, event: Looked) -> None:
+        state = self.state
+        if event.op != state.looking:
+            return
+        self.set(looking=0)
+        if state.role in (PRIMARY, PROMOTING):
+            if event.others > 0:
+                self.demote("resigned by order of the operator")
+            else:
+                why = "no other candidate stands in the queue" if event.others == 0 else "the queue cannot be read"
+                for one in state.resigning:
+                    self.act(Answer(one.ticket, False, 3, f"{why}, so this node stays; start another node first"))
+                self.set(resigning=())
+        elif (state.role, state.step) == (DETACHED, "waiting") and state.not_before > self.now:
+            if event.others == 0 and self.now - state.since >= self.settings.backoff_min:
+                self.set(not_before=self.now, look_at=INFINITY)
+            else:
+                self.set(look_at=self.now + self.settings.backoff_min)
+
+    def on_Successor(self, event: Successor) -> None:
+        for one in self.state.resigning:
+            taken = self.now - one.since
+            if one.left and event.address:
+                self.act(Answer(
+                    one.ticket, True, 0, f"{event.node} leads now at {event.address}, after {taken:.3f} s",
+                    event.node, event.address, taken,
+                ))
+            elif taken > SUCCESSOR_LIMIT:
+                self.act(Answer(one.ticket, False, 1, f"resigned, but nobody is primary after {taken:.0f} s"))
+            else:
+                continue
+            self.set(resigning=tuple(other for other in self.state.resigning if other is not one))
+
+    def on_Shutdown(self, event: Shutdown) -> None:
+        state = self.state
+        sooner = state.leaving is None or event.kill_at < state.leaving.kill_at
+        self.set(leaving=event if sooner else state.leaving)
+        if state.may_run and (state.role != DEMOTING or (sooner and not state.killed)):
+            self.demote(event.reason)
+        elif state.cleaning and (state.role, state.step) != (DETACHED, "clearing"):
+            self.set(waiting=state.cleaning)
+            self.go(DEMOTING, "stopping", event.reason)
+            self.set(waiting=state.cleaning, killed=True)
+        elif state.role in (STANDBY, PROMOTING):
+            self.release(event.reason)
+
+    def on_Tick(self, event: Tick) -> None:
+        """Only the time counts, which every event brings."""
+
+    # Time
+
+    def time_passed(self) -> None:
+        self.enforce_lease()
+        state, now = self.state, self.now
+        if state.role == PROMOTING and now >= state.healthy_by and state.step in ("probing", "starting", "acking"):
+            self.fail(f"not healthy within {self.settings.promote_timeout:g} s ({self.state.trouble or 'no answer yet'})")
+        if self.state.probe_at <= now:
+            number = self.op()
+            self.set(probing=number, probe_at=INFINITY)
+            self.act(Probe(number))
+        if self.state.look_at <= now:
+            number = self.op()
+            self.set(looking=number, look_at=INFINITY)
+            self.act(Look(number))
+        if self.state.retry_at <= now:
+            self.retry()
+        self.leave_or_join()
+        due = [one for one in self.state.resigning if one.left and one.ask_at <= now]
+        if due:
+            self.act(FindSuccessor())
+            self.set(resigning=tuple(
+                replace(one, ask_at=now + SUCCESSOR_PACE) if one in due else one for one in self.state.resigning
+            ))
+
+    def enforce_lease(self) -> None:
+        state = self.state
+        if state.may_run and state.role != DEMOTING and self.now >= stop_at(self.settings, state):
+            self.demote("the lease runs out: ZooKeeper's quorum has not answered in time")
+
+    def retry(self) -> None:
+        state = self.state
+        again = {
+            "proposing": Propose, "asking": Query, "claiming": Claim, "acking": Ack, "releasing": Release,
+        }.get(state.step)
+        self.set(retry_at=INFINITY)
+        if again is not None:
+            self.ask(again)
+
+    def leave_or_join(self) -> None:
+        state = self.state
+        if (state.role, state.step) != (DETACHED, "waiting"):
+            return
+        if state.leaving is not None:
+            self.go(WITHDRAWN, "", state.leaving.reason)
+            for one in state.resigning:
+                self.act(Answer(one.ticket, True, 0, "resigned; this node is shutting down"))
+            self.set(resigning=())
+        elif state.up and state.grace >= 0 and state.not_before <= self.now:
+            self.set(look_at=INFINITY, looking=0)
+            self.propose()

@@ -1,0 +1,275 @@
+"""The rules of the role machine, one by one."""
+
+from dataclasses import replace
+
+import pytest
+
+from supervisor_zkelect import role
+
+SETTINGS = role.Settings(
+    name="orders", address="a:1", kill_time=0.3, stopwaitsecs=10.0, rise=1, fall=3,
+    health_interval=1.0, promote_timeout=60.0, backoff_min=1.0, backoff_max=60.0,
+)
+UP = role.SessionUp(fresh=True, grace=2.0, wait_out=14.0, timeout=10.0)
+
+
+class Node:
+    """Drives one machine and remembers what it did."""
+
+    def __init__(self):
+        self.now = 100.0
+        self.state, self.actions = role.begin(self.now)
+
+    def event(self, event, after=0.0):
+        self.now += after
+        self.state, self.actions = role.step(SETTINGS, self.state, event, self.now)
+        return self
+
+    def op(self, kind):
+        return next(action.op for action in self.actions if isinstance(action, kind))
+
+    def did(self, kind):
+        return any(isinstance(action, kind) for action in self.actions)
+
+    @property
+    def at(self):
+        return (self.state.role, self.state.step)
+
+    def cleared(self):
+        return self.event(role.Dead(1, 0.0))
+
+    def standby(self):
+        self.cleared().event(UP)
+        self.event(role.Proposed(self.op(role.Propose), "n-0000000001", 41))
+        return self.event(role.Queried(self.op(role.Query), False, 2, 2))
+
+    def promoting(self):
+        self.cleared().event(UP)
+        self.event(role.Proposed(self.op(role.Propose), "n-0000000001", 41))
+        self.event(role.Queried(self.op(role.Query), True, 1, 2))
+        return self.event(role.Claimed(self.op(role.Claim), ""))
+
+    def probing(self):
+        self.promoting().event(role.Leased(self.now, self.now + 9.9))
+        return self.event(role.Started(self.op(role.StartGroup)))
+
+    def primary(self):
+        self.probing().event(role.Tick(), after=0.01)
+        self.event(role.Probed(self.op(role.Probe), True, "ok"))
+        return self.event(role.Acked(self.op(role.Ack)))
+
+
+@pytest.fixture
+def node():
+    return Node()
+
+
+def test_proves_leftovers_dead_before_it_proposes(node):
+    node.event(UP)
+    assert node.at == ("detached", "clearing") and not node.did(role.Propose)
+    assert node.cleared().did(role.Propose)
+
+
+def test_a_standby_asks_again_only_when_told(node):
+    node.standby()
+    assert node.at == ("standby", "watching") and role.next_wakeup(SETTINGS, node.state) == role.INFINITY
+    assert not node.event(role.QueueChanged(node.state.waiting - 1, "stale")).did(role.Query)
+    assert node.event(role.QueueChanged(node.state.waiting, "deleted")).did(role.Query)
+
+
+def test_claims_and_leases_before_it_starts(node):
+    node.promoting()
+    assert node.at == ("promoting", "leasing") and node.did(role.Lease) and not node.did(role.StartGroup)
+    assert node.event(role.Leased(node.now, node.now + 9.9)).did(role.StartGroup)
+
+
+def test_a_write_sent_before_the_claim_gives_no_lease(node):
+    node.promoting()
+    assert not node.event(role.Leased(node.now - 0.001, node.now + 9.9), after=0.1).did(role.StartGroup)
+
+
+def test_a_lease_too_short_starts_nothing(node):
+    node.promoting()
+    assert not node.event(role.Leased(node.now, node.now + 2.3)).did(role.StartGroup)
+
+
+def test_acks_only_what_is_healthy(node):
+    node.probing().event(role.Tick(), after=0.01)
+    node.event(role.Probed(node.op(role.Probe), False, "refused"))
+    assert node.at == ("promoting", "probing") and not node.did(role.Ack)
+    node.event(role.Tick(), after=0.01)
+    assert node.event(role.Probed(node.op(role.Probe), True, "ok")).did(role.Ack)
+    assert node.event(role.Acked(node.op(role.Ack))).at == ("primary", "")
+
+
+def test_stops_in_time_when_the_lease_is_not_extended(node):
+    node.primary()
+    due = node.state.deadline - 0.3 - 2.0
+    assert role.next_wakeup(SETTINGS, node.state) <= due
+    assert node.event(role.Tick(), after=due - node.now - 0.01).at[0] == "primary"
+    node.event(role.Tick(), after=0.02)
+    stop = next(action for action in node.actions if isinstance(action, role.StopGroup))
+    assert stop.kill_at == node.state.deadline - 0.3
+
+
+def test_an_extended_lease_goes_on(node):
+    node.primary()
+    node.event(role.Leased(node.now, node.now + 14.9), after=5.0)
+    assert node.event(role.Tick(), after=5.0).at[0] == "primary"
+
+
+def test_a_lost_session_kills_without_grace_and_releases_nothing(node):
+    node.primary().event(role.SessionLost("expired"))
+    assert node.did(role.KillGroup) and not node.did(role.StopGroup)
+    node.event(role.Dead(node.op(role.KillGroup), 0.01))
+    assert node.at[0] == "detached" and not node.did(role.Release)
+    assert node.event(UP).did(role.Propose)
+
+
+def test_another_session_is_a_lost_one(node):
+    assert node.primary().event(UP).did(role.KillGroup)
+
+
+def test_a_deleted_proposal_kills_without_grace(node):
+    assert node.primary().event(role.ProposalGone("deleted")).did(role.KillGroup)
+
+
+def test_releases_only_after_the_proof_of_death(node):
+    node.primary().event(role.MemberFatal("web"))
+    assert node.did(role.StopGroup) and not node.did(role.Release)
+    op = node.op(role.StopGroup)
+    assert not node.event(role.Dead(op - 1, 0.0)).did(role.Release)
+    assert node.event(role.Dead(op, 0.5)).did(role.Release)
+
+
+def test_a_release_that_fails_is_made_again(node):
+    node.primary().event(role.MemberFatal("web"))
+    node.event(role.Dead(node.op(role.StopGroup), 0.5))
+    node.event(role.Failed(node.op(role.Release), False, "no connection"))
+    assert node.event(role.Tick(), after=0.2).did(role.Release)
+
+
+def test_failing_checks_step_down_and_back_off(node):
+    node.primary()
+    for _ in range(3):
+        node.event(role.Tick(), after=1.0)
+        node.event(role.Leased(node.now, node.now + 9.9))
+        node.event(role.Tick())
+        node.event(role.Probed(node.state.probing, False, "refused"))
+    assert node.at == ("demoting", "stopping")
+    node.event(role.Dead(node.op(role.StopGroup), 0.1))
+    node.event(role.Released(node.op(role.Release)))
+    assert node.at == ("detached", "waiting") and not node.did(role.Propose)
+    assert node.event(role.Tick(), after=1.1).did(role.Propose)
+
+
+def test_the_back_off_doubles_up_to_its_cap(node):
+    node.primary()
+    for failures, wait in ((1, 2.0), (4, 16.0), (20, 60.0)):
+        state = replace(node.state, failures=failures)
+        after, _ = role.step(SETTINGS, state, role.MemberFatal("web"), node.now)
+        assert after.not_before - node.now == pytest.approx(wait)
+
+
+def test_a_sole_candidate_tries_again_at_the_minimum(node):
+    node.primary()
+    node.state = replace(node.state, failures=5)
+    node.event(role.MemberFatal("web"))
+    node.event(role.Dead(node.op(role.StopGroup), 0.1))
+    node.event(role.Released(node.op(role.Release)))
+    node.event(role.Tick(), after=1.0)
+    assert node.event(role.Looked(node.op(role.Look), 0)).did(role.Propose)
+
+
+def test_with_others_in_the_queue_the_back_off_holds(node):
+    node.primary()
+    node.state = replace(node.state, failures=5)
+    node.event(role.MemberFatal("web"))
+    node.event(role.Dead(node.op(role.StopGroup), 0.1))
+    node.event(role.Released(node.op(role.Release)))
+    node.event(role.Tick(), after=1.0)
+    assert not node.event(role.Looked(node.op(role.Look), 1)).did(role.Propose)
+
+
+def test_never_healthy_in_time_steps_down(node):
+    node.probing()
+    node.event(role.Leased(node.now, node.now + 100.0))
+    assert node.event(role.Tick(), after=60.1).at[0] == "demoting"
+
+
+def test_resign_needs_somebody_to_take_over(node):
+    node.primary().event(role.Resign("t1"))
+    node.event(role.Looked(node.op(role.Look), 0))
+    answer = node.actions[0]
+    assert node.at[0] == "primary" and (answer.ok, answer.exit) == (False, 3)
+
+
+def test_resign_answers_when_the_successor_is_known(node):
+    node.primary().event(role.Resign("t1"))
+    node.event(role.Looked(node.op(role.Look), 1))
+    assert not node.event(role.Successor("a", "a:1")).did(role.Answer)
+    node.event(role.Dead(node.op(role.StopGroup) if node.did(role.StopGroup) else node.state.waiting, 0.1))
+    node.event(role.Released(node.op(role.Release)))
+    assert node.did(role.FindSuccessor)
+    node.event(role.Successor("b", "b:1"), after=0.5)
+    answer = next(action for action in node.actions if isinstance(action, role.Answer))
+    assert answer.ok and answer.node == "b" and answer.seconds == pytest.approx(0.5)
+
+
+def test_resign_on_a_standby_is_refused(node):
+    answer = node.standby().event(role.Resign("t1")).actions[0]
+    assert answer.exit == 3 and "standby" in answer.text
+
+
+def test_stopped_by_hand_counts_as_a_resignation(node):
+    assert node.primary().event(role.MemberStopped("web")).at[0] == "demoting"
+
+
+def test_started_by_hand_on_a_standby_is_killed_before_it_may_lead(node):
+    node.standby().event(role.MemberStarted("web"))
+    kill = node.op(role.KillGroup)
+    node.event(role.QueueChanged(node.state.waiting, "deleted"))
+    node.event(role.Queried(node.op(role.Query), True, 1, 1))
+    node.event(role.Claimed(node.op(role.Claim), ""))
+    assert not node.event(role.Leased(node.now, node.now + 9.9)).did(role.StartGroup)
+    assert node.event(role.Dead(kill, 0.1)).did(role.StartGroup)
+
+
+def test_its_own_leftover_is_waited_out_and_a_twin_is_not(node):
+    node.cleared().event(UP)
+    node.event(role.Twin(node.op(role.Propose), "n-0000000000"))
+    node.event(role.Tick(), after=0.6)
+    assert node.did(role.Propose) and not node.did(role.Quit)
+    node.event(role.Twin(node.op(role.Propose), "n-0000000000"), after=14.0)
+    assert node.did(role.Quit)
+
+
+def test_a_timeout_that_cannot_carry_the_kill_never_leads(node):
+    node.cleared().event(UP._replace(grace=-0.1))
+    assert node.at == ("detached", "waiting") and not node.did(role.Propose) and "kill_time" in node.state.trouble
+
+
+def test_shutdown_stops_proves_releases_and_ends(node):
+    node.primary().event(role.Shutdown("SIGTERM", node.now + 5.0))
+    stop = next(action for action in node.actions if isinstance(action, role.StopGroup))
+    assert stop.kill_at == node.now + 5.0
+    node.event(role.Dead(stop.op, 0.1))
+    assert node.event(role.Released(node.op(role.Release))).at == ("withdrawn", "")
+
+
+def test_shutdown_without_time_kills(node):
+    assert node.primary().event(role.Shutdown("supervisord is gone", node.now)).did(role.KillGroup)
+
+
+def test_a_standby_shuts_down_by_leaving_the_queue(node):
+    node.standby().event(role.Shutdown("SIGTERM", node.now + 5.0))
+    assert node.event(role.Released(node.op(role.Release))).at == ("withdrawn", "")
+
+
+def test_answers_to_what_is_over_change_nothing(node):
+    node.primary()
+    before = node.state
+    for event in (role.Queried(1, True, 1, 1), role.Started(1), role.Dead(1, 0), role.Acked(2), role.Released(1),
+                  role.Failed(3, True, "gone"), role.Probed(1, False, "x")):
+        node.event(event)
+        assert node.state == before
