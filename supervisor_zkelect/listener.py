@@ -1,0 +1,781 @@
+"""The event listener: one queue, one deciding thread, and the wiring around it.
+
+Everything that happens (supervisord's events, ZooKeeper's answers, health checks, ends of processes, orders, signals)
+is put into one queue. The main thread takes it out, lets the role machines decide, and hands their actions to those
+who do them: a pool with one thread per election for ZooKeeper, one for health checks, one for calls to supervisord, and
+the warden of the groups. Only the main thread holds state, so there is nothing to lock.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+
+from supervisor_zkelect import __version__, config, eventstream, group, role, session
+from supervisor_zkelect.clock import now
+from supervisor_zkelect.elector import ElectionError, Elector, NotLeader, ProposalGone, SessionGone
+from supervisor_zkelect.lease import Heartbeat, SessionClock
+from supervisor_zkelect.supervisord import Supervisord, SupervisordError
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two reports to supervisord, and between two asks of a supervisord or ZooKeeper that does not answer.
+PACE = 1.0
+#: Seconds between two lines about the same trouble.
+REPEAT = 60.0
+#: Seconds kept back from the listener's own stopwaitsecs for the release.
+RELEASE_TIME = 1.5
+#: Seconds that a release may take when supervisord, and with it the stopwaitsecs, is gone.
+LAST_RELEASE = 5.0
+#: stopwaitsecs of the listener when supervisord does not tell it: supervisord's default.
+STOPWAITSECS = 10.0
+#: Seconds that closing the session may take; ZooKeeper expires it otherwise.
+CLOSE_TIME = 2.0
+
+
+class Signalled(NamedTuple):
+    number: int
+
+
+class Configured(NamedTuple):
+    """What supervisord says of its programs, or why it says nothing."""
+
+    programs: List[Dict[str, Any]]
+    error: str
+
+
+class Pushed(NamedTuple):
+    """The report was delivered; `requests` are operators' orders."""
+
+    requests: List[Dict[str, Any]]
+    error: str
+
+
+class Seen(NamedTuple):
+    """What ack and holder of an election say."""
+
+    name: str
+    ack: str
+    node: str
+
+
+class For(NamedTuple):
+    """An event for the role machine of one election."""
+
+    name: str
+    event: Any
+
+
+@dataclass
+class Contest:
+    """One election of this listener."""
+
+    settings: config.ElectionSettings
+    rules: role.Settings
+    state: role.State
+    group: group.Group
+    elector: Elector
+    pool: ThreadPoolExecutor
+    check: Any
+    running: set
+    ack: str = ""
+    primary_node: str = ""
+    seen_at: float = -math.inf
+
+
+class Listener:
+    """One run of the listener. `run` returns its exit status."""
+
+    def __init__(self, settings: config.Settings) -> None:
+        self.settings = settings
+        self.queue: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
+        self.post = self.queue.put
+        self.contests: Dict[str, Contest] = {}
+        self.by_group: Dict[str, Contest] = {}
+        self.rpc_pool = ThreadPoolExecutor(max(8, 6 * len(settings.elections)), "zkelect-rpc")
+        self.health_pool = ThreadPoolExecutor(max(2, len(settings.elections)), "zkelect-health")
+        self.supervisord = Supervisord(
+            settings.serverurl or os.environ.get("SUPERVISOR_SERVER_URL", ""),
+            settings.username,
+            settings.password.reveal() if settings.password else None,
+        )
+        self.warden = group.Warden(self.supervisord, os.getppid(), self.post, self.rpc_pool)
+        self.session = session.Session(settings, self.post)
+        self.link = "connecting"
+        self.link_since = now()
+        self.link_trouble = ""
+        self.granted: Optional[session.Connected] = None
+        self.clock: Optional[SessionClock] = None
+        self.heartbeat = Heartbeat(settings.heartbeat_interval)
+        self.leased: Dict[str, str] = {}
+        self.peeked = 0
+        self.renew_at = math.inf
+        self.configure_at = math.inf
+        self.stopwaitsecs = STOPWAITSECS
+        self.pushing = False
+        self.push_at = now()
+        self.changed = False
+        self.leaving: Optional[Tuple[float, str]] = None
+        self.status = 0
+        self.said: Dict[str, float] = {}
+
+    # The loop
+
+    def run(self, source: Any, output: Any) -> int:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+            signal.signal(number, lambda number, frame: self.post(Signalled(number)))
+        self.warden.start()
+        self.pool_post(self.rpc_pool, self.read_configuration)
+        threading.Thread(
+            target=eventstream.read, args=(source, output, self.post), name="zkelect-events", daemon=True
+        ).start()
+        while not self.finished():
+            self.take(self.next_event())
+            self.keep_time()
+        self.end()
+        return self.status
+
+    def next_event(self) -> Any:
+        wait = self.next_wakeup() - now()
+        try:
+            return self.queue.get(timeout=min(max(wait, 0.0), PACE))
+        except queue.Empty:
+            return role.Tick()
+
+    def next_wakeup(self) -> float:
+        times = [self.push_at, self.renew_at, self.configure_at]
+        times += [role.next_wakeup(one.rules, one.state) for one in self.contests.values()]
+        if self.link == "connected":
+            times.append(self.heartbeat.next_wakeup())
+        if self.leaving is not None:
+            times.append(self.leaving[0])
+        return min(times)
+
+    def take(self, event: Any) -> None:
+        handler = getattr(self, "on_" + type(event).__name__, None)
+        if handler is not None:
+            handler(event)
+
+    def keep_time(self) -> None:
+        moment = now()
+        for contest in self.contests.values():
+            if role.next_wakeup(contest.rules, contest.state) <= moment:
+                self.decide(contest, role.Tick())
+        if self.link == "connected":
+            self.beat(moment)
+        if self.renew_at <= moment:
+            self.renew_at = math.inf
+            self.renew()
+        if self.configure_at <= moment:
+            self.configure_at = math.inf
+            self.pool_post(self.rpc_pool, self.read_configuration)
+        if not self.pushing and (self.changed or self.push_at <= moment):
+            self.push(moment)
+
+    def finished(self) -> bool:
+        if self.leaving is None:
+            return False
+        states = [contest.state for contest in self.contests.values()]
+        if all(state.role == role.WITHDRAWN for state in states):
+            return True
+        # Without an answer from ZooKeeper the session expires by itself; the groups must be dead.
+        quiet = all(not one.may_run and not one.cleaning and one.step != "clearing" for one in states)
+        return quiet and now() >= self.leaving[0]
+
+    def end(self) -> None:
+        """Tell the log, and close the session, which gives up what is left of proposals."""
+        dead = all(not one.state.may_run for one in self.contests.values())
+        self.warden.close()
+        if dead:
+            closing = threading.Thread(target=self.session.close, daemon=True)
+            closing.start()
+            closing.join(CLOSE_TIME)
+        log.info("end: %s", self.leaving[1] if self.leaving else "")
+
+    def decide(self, contest: Contest, event: Any) -> None:
+        """Let the role machine take the event, and have its actions done."""
+        before = contest.state
+        contest.state, actions = role.step(contest.rules, before, event, now())
+        if (contest.state.role, contest.state.step) != (before.role, before.step):
+            self.changed = True
+        if contest.state.trouble and contest.state.trouble != before.trouble:
+            self.say(contest.settings.name, contest.state.trouble)
+        for action in actions:
+            getattr(self, "do_" + type(action).__name__)(contest, action)
+
+    def say(self, subject: str, trouble: str) -> None:
+        """A line about trouble, once a minute for the same."""
+        line = f"{subject}: {trouble}"
+        if now() - self.said.get(line, -math.inf) >= REPEAT:
+            if len(self.said) > 200:
+                self.said.clear()
+            self.said[line] = now()
+            log.warning("%s", line)
+
+    def pool_post(self, pool: ThreadPoolExecutor, work: Callable[[], Any]) -> None:
+        """Do `work` in the pool and post what it returns."""
+
+        def done(future: "Future[Any]") -> None:
+            if not future.cancelled() and future.exception() is not None:
+                log.error("a defect: %r", future.exception(), exc_info=future.exception())
+
+        pool.submit(lambda: self.post(work())).add_done_callback(done)
+
+    # supervisord
+
+    def read_configuration(self) -> Configured:
+        try:
+            return Configured(self.supervisord.call("supervisor.getAllConfigInfo"), "")
+        except SupervisordError as error:
+            return Configured([], str(error))
+
+    def on_Configured(self, event: Configured) -> None:
+        if event.error:
+            self.say("supervisord", event.error)
+            self.configure_at = now() + PACE
+            return
+        own = os.environ.get("SUPERVISOR_GROUP_NAME")
+        check = config.check_group(
+            self.settings, event.programs, os.geteuid(), supervisord_uid=_uid(os.getppid()), own_group=own
+        )
+        for note in check.notes:
+            log.info("%s", note)
+        if check.problems:
+            for problem in check.problems:
+                log.error("%s", problem)
+            self.status = 2
+            self.leave("the configuration cannot be used", now())
+            return
+        process = os.environ.get("SUPERVISOR_PROCESS_NAME")
+        for program in event.programs:
+            if (program["group"], program["name"]) == (own, process):
+                self.stopwaitsecs = float(program.get("stopwaitsecs", STOPWAITSECS))
+        if self.leaving is None:
+            self.begin(event.programs)
+
+    def begin(self, programs: List[Dict[str, Any]]) -> None:
+        """Let each election begin, now that the groups are known to be fit."""
+        for settings in self.settings.elections:
+            stopwaitsecs = max(float(one.get("stopwaitsecs", 0)) for one in programs if one["group"] == settings.group)
+            check = settings.health_check()
+            contest = Contest(
+                settings=settings,
+                rules=role.Settings(
+                    name=settings.name, address=settings.address, kill_time=self.settings.kill_time,
+                    stopwaitsecs=stopwaitsecs, rise=settings.rise, fall=settings.fall,
+                    health_interval=settings.health_interval, promote_timeout=settings.promote_timeout,
+                    backoff_min=self.settings.backoff_min, backoff_max=self.settings.backoff_max,
+                ),
+                state=role.State(),
+                group=self.warden.group(settings.group),
+                elector=self.make_elector(settings),
+                pool=ThreadPoolExecutor(1, f"zkelect-{settings.name}"),
+                check=check if check else None,
+                running=set(),
+            )
+            self.contests[settings.name] = self.by_group[settings.group] = contest
+            contest.state, actions = role.begin(now())
+            for action in actions:
+                getattr(self, "do_" + type(action).__name__)(contest, action)
+        self.session.start()
+
+    def make_elector(self, settings: config.ElectionSettings) -> Elector:
+        root = self.settings.chroot
+        data = {"v": 1, "node": self.settings.node_name, "address": settings.address}
+        return Elector(
+            self.session.client, root + settings.election_znode, settings.election_prefix,
+            root + settings.election_ack, separator=settings.sequence_separator,
+            data=json.dumps(data).encode("utf-8"), acl=session.acl_of(self.settings.acl),
+            timeout=self.settings.session_timeout,
+        )
+
+    def on_Event(self, event: eventstream.Event) -> None:
+        if event.name == "SUPERVISOR_STATE_CHANGE_STOPPING":
+            self.leave("supervisord is shutting down", now() + self.stopwaitsecs - RELEASE_TIME)
+            return
+        contest = self.by_group.get(event.fields.get("groupname", ""))
+        if contest is None or not event.name.startswith("PROCESS_STATE_"):
+            return
+        name, state = event.fields.get("processname", ""), event.name[len("PROCESS_STATE_"):]
+        pid = event.fields.get("pid", "")
+        pid = int(pid) if pid.isdigit() else 0
+        contest.group.note((name, state, pid))
+        if state == "RUNNING":
+            contest.running.add(pid)
+        elif state == "STOPPING" and pid in contest.running:
+            # Only a process that ran in this term counts: the event of an earlier stop may come late.
+            self.decide(contest, role.MemberStopped(name))
+        elif state == "FATAL":
+            self.decide(contest, role.MemberFatal(name))
+
+    def on_Ended(self, event: eventstream.Ended) -> None:
+        self.warden.supervisord_gone()
+        self.leave("supervisord is gone", now(), now() + LAST_RELEASE)
+
+    def on_Signalled(self, event: Signalled) -> None:
+        if event.number == signal.SIGUSR1:
+            self.changed = True
+        else:
+            by = now() + self.stopwaitsecs - RELEASE_TIME
+            self.leave(signal.Signals(event.number).name, by - self.settings.kill_time, by + RELEASE_TIME / 2)
+
+    def leave(self, reason: str, kill_at: float, by: Optional[float] = None) -> None:
+        """Stop all groups by `kill_at`, release, and end by `by` even if ZooKeeper does not answer."""
+        by = kill_at + RELEASE_TIME / 2 if by is None else by
+        if self.leaving is None or by < self.leaving[0]:
+            self.leaving = (by, reason)
+        for contest in self.contests.values():
+            self.decide(contest, role.Shutdown(reason, kill_at))
+
+    # The session
+
+    def set_link(self, link: str, trouble: str = "") -> None:
+        if link != self.link:
+            self.link, self.link_since, self.changed = link, now(), True
+            (log.info if link == "connected" else log.warning)("ZooKeeper: %s%s", link, trouble and f": {trouble}")
+        self.link_trouble = trouble
+
+    def on_Connected(self, event: session.Connected) -> None:
+        fresh = self.granted is None or self.granted.generation != event.generation
+        self.granted = event
+        self.set_link("connected")
+        tick, timeout = self.settings.tick_time, event.timeout
+        if fresh or self.clock is None:
+            self.clock = SessionClock(timeout, tick, event.sent)
+            log.info("ZooKeeper: session 0x%x with a timeout of %g s", event.session, timeout)
+        else:
+            self.clock = self.clock.reconnected(event.sent)
+        self.heartbeat = replace(self.heartbeat, interval=self.settings.interval_at(timeout)).soon()
+        for contest in self.contests.values():
+            grace = self.settings.stop_grace(contest.rules.stopwaitsecs, timeout)
+            wait_out = max(timeout, self.settings.session_timeout) + 2 * tick + PACE
+            self.decide(contest, role.SessionUp(fresh, grace, wait_out, timeout))
+
+    def on_Suspended(self, event: session.Suspended) -> None:
+        self.set_link("suspended")
+        for contest in self.contests.values():
+            self.decide(contest, role.SessionDown())
+
+    def on_Lost(self, event: session.Lost) -> None:
+        self.set_link("lost", "the credentials were refused" if event.refused else "the session is over")
+        self.granted = self.clock = None
+        self.leased.clear()
+        for contest in self.contests.values():
+            self.decide(contest, role.SessionLost("the ZooKeeper session is lost"))
+        if event.refused:
+            self.renew_at = now() + PACE
+
+    def renew(self) -> None:
+        """A client whose credentials were refused does not try again by itself."""
+        if self.leaving is not None:
+            return
+        self.session.renew()
+        for contest in self.contests.values():
+            contest.elector = self.make_elector(contest.settings)
+
+    def beat(self, moment: float) -> None:
+        if self.heartbeat.send_now(moment):
+            self.heartbeat = self.heartbeat.after_sending(moment)
+            if self.leased:
+                self.session.beat(sorted(self.leased.values()))
+            else:
+                self.session.peek(self.next_proposal())
+        elif self.heartbeat.prod_now(moment):
+            self.heartbeat = self.heartbeat.after_prodding()
+            self.session.prod()
+
+    def next_proposal(self) -> str:
+        """The path of one of this node's proposals, each in its turn, so that one deleted by hand is noticed."""
+        paths = [path for path in (one.elector.proposal_path for one in self.contests.values()) if path]
+        self.peeked += 1
+        return paths[self.peeked % len(paths)] if paths else "/"
+
+    def answered(self, event: Any) -> bool:
+        """Count an answer for the session's clock. False when it belongs to an older session or is none."""
+        self.heartbeat = self.heartbeat.after_answer()
+        if self.clock is None or self.granted is None or event.generation != self.granted.generation:
+            return False
+        if event.connected:
+            self.clock = self.clock.answered(event.sent, event.answered)
+        return event.connected
+
+    def on_Beaten(self, event: session.Beaten) -> None:
+        if not self.answered(event):
+            return
+        if event.gone:
+            self.heartbeat = self.heartbeat.soon()
+            for contest in self.contests.values():
+                if self.leased.get(contest.settings.name) in event.gone:
+                    self.decide(contest, role.ProposalGone("its proposal was deleted"))
+        elif event.error:
+            self.say("ZooKeeper", f"the heartbeat was refused: {event.error}")
+        else:
+            deadline = self.clock.deadline(event.sent)
+            for contest in self.contests.values():
+                if self.leased.get(contest.settings.name) in event.paths:
+                    self.decide(contest, role.Leased(event.sent, deadline))
+
+    def on_Peeked(self, event: session.Peeked) -> None:
+        if self.answered(event) and not event.error:
+            for contest in self.contests.values():
+                if contest.elector.proposal_path == event.path and event.owner != self.granted.session:
+                    self.decide(contest, role.ProposalGone("its proposal was deleted"))
+
+    # What the role machines want of ZooKeeper
+
+    def ask(self, contest: Contest, op: int, work: Callable[[], Any]) -> None:
+        """Do `work` in the election's own thread and post its event, or what went wrong as Failed."""
+        name = contest.settings.name
+
+        def attempt() -> For:
+            try:
+                return For(name, work())
+            except (ProposalGone, NotLeader, SessionGone) as error:
+                return For(name, role.Failed(op, True, str(error)))
+            except ElectionError as error:
+                return For(name, role.Failed(op, False, str(error)))
+
+        self.pool_post(contest.pool, attempt)
+
+    def on_For(self, event: For) -> None:
+        contest = self.contests[event.name]
+        if isinstance(event.event, role.Successor):
+            contest.ack, contest.primary_node = event.event.address, event.event.node
+        self.decide(contest, event.event)
+
+    def do_Propose(self, contest: Contest, action: role.Propose) -> None:
+        elector, node = contest.elector, self.settings.node_name
+
+        def work() -> Any:
+            elector.prepare()
+            if elector.proposal is None:
+                for member in elector.members():
+                    if member.node == node and member.session != elector.session_id:
+                        return role.Twin(action.op, member.name)
+            elector.create_proposal()
+            for member in elector.members():
+                if member.mine:
+                    break
+                if member.node == node and member.session != elector.session_id:
+                    elector.withdraw()
+                    return role.Twin(action.op, member.name)
+            return role.Proposed(action.op, elector.proposal, elector.token)
+
+        self.ask(contest, action.op, work)
+
+    def do_Query(self, contest: Contest, action: role.Query) -> None:
+        elector, name = contest.elector, contest.settings.name
+
+        def changed(future: "Future[str]") -> None:
+            if not future.cancelled():
+                self.post(For(name, role.QueueChanged(action.op, future.result())))
+
+        def work() -> role.Queried:
+            standing = elector.try_be_leader()
+            self.post(For(name, role.Queried(action.op, standing.leads, standing.place, standing.candidates)))
+            standing.changed.add_done_callback(changed)
+            return role.Tick()
+
+        self.ask(contest, action.op, work)
+
+    def do_Claim(self, contest: Contest, action: role.Claim) -> None:
+        elector, node, address = contest.elector, self.settings.node_name, contest.settings.address
+
+        def work() -> role.Claimed:
+            dirty = elector.claim(node, address)
+            return role.Claimed(action.op, "" if dirty is None else dirty.node or "(unknown)")
+
+        self.ask(contest, action.op, work)
+
+    def do_Ack(self, contest: Contest, action: role.Ack) -> None:
+        elector, address = contest.elector, contest.settings.address
+
+        def work() -> role.Acked:
+            elector.ack_leader(address)
+            return role.Acked(action.op)
+
+        self.ask(contest, action.op, work)
+
+    def do_Release(self, contest: Contest, action: role.Release) -> None:
+        elector = contest.elector
+
+        def work() -> role.Released:
+            elector.release()
+            return role.Released(action.op)
+
+        self.ask(contest, action.op, work)
+
+    def do_Look(self, contest: Contest, action: role.Look) -> None:
+        elector = contest.elector
+
+        def work() -> role.Looked:
+            try:
+                return role.Looked(action.op, sum(not member.mine for member in elector.members()))
+            except ElectionError:
+                return role.Looked(action.op, -1)
+
+        self.ask(contest, 0, work)
+
+    def do_FindSuccessor(self, contest: Contest, action: role.FindSuccessor) -> None:
+        elector = contest.elector
+
+        def work() -> role.Successor:
+            try:
+                holder, ack = elector.holder(), elector.read_ack()
+            except ElectionError:
+                return role.Successor("", "")
+            return role.Successor(holder.node if holder else "", ack.decode("utf-8", "replace"))
+
+        self.ask(contest, 0, work)
+
+    def do_Lease(self, contest: Contest, action: role.Lease) -> None:
+        path = contest.elector.proposal_path
+        if path is not None:
+            self.leased[contest.settings.name] = path
+            self.heartbeat = self.heartbeat.soon()
+
+    def do_Unlease(self, contest: Contest, action: role.Unlease) -> None:
+        self.leased.pop(contest.settings.name, None)
+
+    # What they want of the group
+
+    def do_Seize(self, contest: Contest, action: role.Seize) -> None:
+        contest.group.seize(action.op)
+
+    def do_StartGroup(self, contest: Contest, action: role.StartGroup) -> None:
+        contest.running.clear()
+        contest.group.start(action.op)
+        contest.group.watch(True)
+
+    def do_StopGroup(self, contest: Contest, action: role.StopGroup) -> None:
+        contest.group.watch(False)
+        contest.group.stop(action.op, action.kill_at)
+
+    def do_KillGroup(self, contest: Contest, action: role.KillGroup) -> None:
+        contest.group.watch(False)
+        contest.group.kill(action.op)
+
+    def do_Probe(self, contest: Contest, action: role.Probe) -> None:
+        if contest.check is None:
+            contest.group.look(action.op)
+            return
+        check, limit, name = contest.check, contest.settings.health_timeout, contest.settings.name
+
+        def work() -> For:
+            result = check.probe(limit)
+            return For(name, role.Probed(action.op, result.ok, result.reason))
+
+        self.pool_post(self.health_pool, work)
+
+    def on_GroupStarted(self, event: group.GroupStarted) -> None:
+        self.decide(self.by_group[event.group], role.Started(event.op))
+
+    def on_GroupStartFailed(self, event: group.GroupStartFailed) -> None:
+        self.decide(self.by_group[event.group], role.StartFailed(event.op, event.reason))
+
+    def on_GroupDead(self, event: group.GroupDead) -> None:
+        self.decide(self.by_group[event.group], role.Dead(event.op, event.seconds))
+
+    def on_GroupStuck(self, event: group.GroupStuck) -> None:
+        pids = ", ".join(str(pid) for pid in event.pids)
+        log.error("%s: not proven dead: %s%s", event.group, event.reason, pids and f" (pids {pids})")
+        self.decide(self.by_group[event.group], role.Stuck(event.reason))
+
+    def on_MemberDied(self, event: group.MemberDied) -> None:
+        log.warning("%s: the process %d of %s ended; supervisord restarts it", event.group, event.pid, event.name)
+
+    def on_MemberStarted(self, event: group.MemberStarted) -> None:
+        self.decide(self.by_group[event.group], role.MemberStarted(event.name))
+
+    def on_Members(self, event: group.Members) -> None:
+        contest = self.by_group[event.group]
+        sick = [f"{name} is {state[0]}" for name, state in sorted(event.states.items()) if state[0] != "RUNNING"]
+        for name, state in event.states.items():
+            if state[0] == "RUNNING":
+                contest.running.add(state[1])
+        ok = not event.error and not sick and bool(event.states)
+        self.decide(contest, role.Probed(event.op, ok, event.error or ", ".join(sick) or "every program RUNNING"))
+
+    # Orders and reports
+
+    def do_Log(self, contest: Contest, action: role.Log) -> None:
+        log.info("%s: %s", contest.settings.name, action.text)
+
+    def do_Quit(self, contest: Contest, action: role.Quit) -> None:
+        log.error("%s: %s", self.settings.file, action.text)
+        self.status = 2
+        self.leave("twin", now() + self.stopwaitsecs - RELEASE_TIME)
+
+    def do_Answer(self, contest: Contest, action: role.Answer) -> None:
+        document = {"ok": action.ok, "exit": action.exit, "text": action.text}
+        if action.ok:
+            document.update(node=action.node, address=action.address, seconds=action.seconds)
+        self.reply(action.ticket, document)
+
+    def reply(self, ticket: str, document: Dict[str, Any]) -> None:
+        def work() -> role.Tick:
+            try:
+                self.supervisord.call("zkelect.answer", ticket, json.dumps(document))
+            except SupervisordError as error:
+                log.warning("an answer could not be delivered: %s", error)
+            return role.Tick()
+
+        self.pool_post(self.rpc_pool, work)
+
+    def push(self, moment: float) -> None:
+        """Deliver a report; at most one is on its way."""
+        self.pushing, self.changed, self.push_at = True, False, moment + PACE
+        for contest in self.contests.values():
+            if self.link == "connected" and moment - contest.seen_at >= PACE:
+                contest.seen_at = moment
+                self.do_FindSuccessor(contest, role.FindSuccessor())
+        report = json.dumps(self.report(moment))
+
+        def work() -> Pushed:
+            try:
+                return Pushed(json.loads(self.supervisord.call("zkelect.putReport", report, timeout=PACE)), "")
+            except (SupervisordError, ValueError) as error:
+                return Pushed([], str(error))
+
+        self.pool_post(self.rpc_pool, work)
+
+    def report(self, moment: float) -> Dict[str, Any]:
+        granted = self.granted
+        return {
+            "v": 1, "node": self.settings.node_name, "pid": os.getpid(), "version": __version__,
+            "config": self.settings.file, "boottime": moment, "time": time.time(),
+            "session": {
+                "state": self.link, "id": f"0x{granted.session:x}" if granted else None,
+                "timeout": granted.timeout if granted else None, "since": self.link_since,
+                "trouble": self.link_trouble,
+            },
+            "elections": {name: self.part(contest) for name, contest in self.contests.items()},
+        }
+
+    def part(self, contest: Contest) -> Dict[str, Any]:
+        state, settings = contest.state, contest.settings
+        running = state.role in (role.PROMOTING, role.PRIMARY)
+        return {
+            "role": state.role, "step": state.step, "since": state.since, "token": state.token,
+            "proposal": state.proposal, "group": settings.group, "address": settings.address,
+            "ack": contest.ack or None, "primary_node": contest.primary_node or None if contest.ack else None,
+            "place": state.place, "candidates": state.candidates,
+            "deadline": state.deadline if running and state.deadline > -math.inf else None,
+            "reason": state.reason, "znode": self.settings.chroot + settings.election_znode,
+            "ack_znode": self.settings.chroot + settings.election_ack, "unguarded": True, "trouble": state.trouble,
+        }
+
+    def on_Pushed(self, event: Pushed) -> None:
+        self.pushing = False
+        if event.error:
+            self.say("supervisord", f"the report could not be delivered: {event.error}")
+        for request in event.requests:
+            self.obey(request)
+
+    def obey(self, request: Dict[str, Any]) -> None:
+        ticket, verb, name = request["ticket"], request["verb"], request.get("election") or ""
+        if verb == "refresh":
+            self.changed = True
+            self.reply(ticket, {"ok": True})
+            return
+        if verb == "check":
+            self.check(ticket)
+            return
+        contest = self.contests.get(name)
+        if contest is None and not name and len(self.contests) == 1:
+            contest = next(iter(self.contests.values()))
+        if contest is None:
+            known = ", ".join(sorted(self.contests)) or "none yet"
+            self.reply(ticket, {"ok": False, "exit": 2, "text": f"there is no election {name!r} here; known: {known}"})
+        elif verb == "resign":
+            self.decide(contest, role.Resign(ticket))
+        elif verb == "members":
+            self.members(contest, ticket)
+        else:
+            self.reply(ticket, {"ok": False, "exit": 2, "text": f"this listener does not know the order {verb!r}"})
+
+    def members(self, contest: Contest, ticket: str) -> None:
+        elector = contest.elector
+
+        def work() -> Any:
+            try:
+                members = [
+                    {"place": place, "node": one.node, "address": one.address, "proposal": one.name,
+                     "token": one.token, "mine": one.mine, "leads": place == 1}
+                    for place, one in enumerate(elector.members(), 1)
+                ]
+                self.reply(ticket, {"ok": True, "members": members})
+            except ElectionError as error:
+                self.reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
+            return role.Tick()
+
+        self.ask(contest, 0, work)
+
+    def check(self, ticket: str) -> None:
+        path, link = self.settings.file, self.link
+
+        def work() -> role.Tick:
+            problems, notes = [], []
+            try:
+                settings = config.load(path)
+                notes += settings.notes
+                found = config.check_group(
+                    settings, self.supervisord.call("supervisor.getAllConfigInfo"), os.geteuid(),
+                    own_group=os.environ.get("SUPERVISOR_GROUP_NAME"),
+                )
+                problems += found.problems
+                notes += found.notes
+            except config.ConfigError as error:
+                problems += error.problems
+            except SupervisordError as error:
+                problems.append(f"supervisord: {error}")
+            if link != "connected":
+                problems.append(f"ZooKeeper: {link}")
+            self.reply(ticket, {"ok": not problems, "problems": problems, "notes": notes})
+            return role.Tick()
+
+        self.pool_post(self.rpc_pool, work)
+
+
+def _uid(pid: int) -> Optional[int]:
+    try:
+        return os.stat(f"/proc/{pid}").st_uid
+    except OSError:
+        return None
+
+
+def main(path: str) -> int:
+    """Run the listener with the configuration file `path`; returns the exit status: 0, or 2 for bad configuration."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s.%(msecs)03d %(levelname)s %(message)s",
+        datefmt="%Y-%m-%d %H:%M:%S", force=True,
+    )
+    # kazoo tells each reconnect; the listener says it once.
+    logging.getLogger("supervisor_zkelect.kazoo").setLevel(logging.CRITICAL)
+    try:
+        settings = config.load(path)
+    except config.ConfigError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        return 2
+    if "SUPERVISOR_ENABLED" not in os.environ:
+        print("zkelect listen runs under supervisord; add it as an [eventlistener:x] section", file=sys.stderr)
+        return 2
+    protocol = eventstream.take_standard_output()
+    for note in settings.notes:
+        log.info("%s", note)
+    status = Listener(settings).run(sys.stdin.buffer, protocol)
+    logging.shutdown()
+    sys.stderr.flush()
+    # Threads that wait for a dead peer would hold up the interpreter's end for their time limits.
+    os._exit(status)
