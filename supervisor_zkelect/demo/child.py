@@ -5,8 +5,8 @@ Three nets, one under the other, so that a test run killed at any moment leaves 
 - what this module starts gets SIGKILL from the kernel when this process dies (prctl(2), PR_SET_PDEATHSIG);
 - everything below carries the variable ZKELECT_LAB in its environment, so that `sweep` finds a supervisord's
   children although they were given to pid 1;
-- a sweeper, a small process of its own session that does nothing but hold the end of a pipe, sweeps when the pipe
-  closes.
+- a sweeper, a small process of its own session that does nothing but hold the end of a pipe, sweeps when the
+  pipe closes.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def new_marker() -> str:
 
 
 def environment(marker: str, **more: str) -> Dict[str, str]:
-    """This process's environment with the marker, this Python's programs first in PATH, and this package importable.
+    """This process's environment with the marker, this Python's programs first in PATH, and this package
+    importable.
 
     What a supervisord around this process has set is left out.
     """
@@ -89,13 +90,16 @@ def start(
 
     env: its whole environment, as `environment` makes it.
     output: a file to which its standard output and standard error are appended; None throws them away.
-    netns: path of a network namespace, such as /proc/PID/ns/net, in which it shall run; None for the present one.
+    netns: path of a network namespace, such as /proc/PID/ns/net, in which it shall run; None for the present
+        one.
 
     Raises OSError or subprocess.SubprocessError when it cannot be started.
     """
     watch()
     answer: "Future[subprocess.Popen]" = Future()
-    _spawner().put((answer, list(command), dict(env=env, cwd=cwd, start_new_session=new_session), output, netns))
+    _spawner().put(
+        (answer, list(command), dict(env=env, cwd=cwd, start_new_session=new_session), output, netns)
+    )
     return answer.result(timeout=60)
 
 
@@ -109,8 +113,8 @@ def run(
 ) -> "subprocess.CompletedProcess[str]":
     """Run a program to its end, with standard output and standard error as text in the answer.
 
-    Raises subprocess.TimeoutExpired after `timeout` seconds, when it has been killed; OSError when it cannot be
-    started.
+    Raises subprocess.TimeoutExpired after `timeout` seconds, when it has been killed; OSError when it cannot
+    be started.
     """
     watch()
     return subprocess.run(
@@ -146,7 +150,7 @@ def watch() -> None:
 
 
 def marked(marker: str) -> Set[proc.Process]:
-    """The living processes whose environment carries this marker, or one that starts with it. Never this process."""
+    """The living processes whose marker is this one or starts with it; never this process."""
     found = set()
     for process in proc.table().values():
         if process.pid != os.getpid() and not process.gone:
@@ -158,8 +162,8 @@ def marked(marker: str) -> Set[proc.Process]:
 def sweep(marker: str, known: Sequence[proc.Process] = ()) -> List[proc.Process]:
     """SIGKILL every process that carries the marker, and the trees of `known`, until none is left.
 
-    Returns those it had to kill. Raises PermissionError when one may not be signalled. A process that cannot die,
-    in an uninterruptible wait, is given up after some hundred rounds.
+    Returns those it had to kill. Raises PermissionError when one may not be signalled. A process that cannot
+    die, in an uninterruptible wait, is given up after some hundred rounds.
     """
     killed: Dict[tuple, proc.Process] = {}
     roots = [process for process in known if process.pid != os.getpid()]
@@ -178,10 +182,10 @@ def sweep(marker: str, known: Sequence[proc.Process] = ()) -> List[proc.Process]
 def free_port() -> int:
     """A TCP port on which nothing listens, and that no other process using this function is given meanwhile.
 
-    The reservation is an abstract Unix socket named for the port (unix(7)): the kernel lets one process have it and
-    drops it when that process dies, so there is no file to clean up and no lock to wait for. A program that does
-    not ask here may still take the port; whoever starts a server retries with another one. Ports and abstract
-    sockets both belong to the network namespace.
+    The reservation is an abstract Unix socket named for the port (unix(7)): the kernel lets one process have
+    it and drops it when that process dies, so there is no file to clean up and no lock to wait for. A program
+    that does not ask here may still take the port; whoever starts a server retries with another one. Ports
+    and abstract sockets both belong to the network namespace.
 
     Raises OSError when 500 ports were tried in vain.
     """
@@ -211,14 +215,16 @@ def give_back(port: int) -> None:
 def _spawner() -> "queue.Queue":
     """The queue of the one thread that forks.
 
-    The kernel sends the parent-death signal when the *thread* that forked ends, not the process, so a thread that
-    lives as long as the process does it for all.
+    The kernel sends the parent-death signal when the *thread* that forked ends, not the process, so a thread
+    that lives as long as the process does it for all.
     """
     global _jobs
     with _guard:
         if _jobs is None:
             _jobs = queue.Queue()
-            threading.Thread(target=_spawn_all, args=(_jobs,), name="zkelect-lab-spawner", daemon=True).start()
+            threading.Thread(
+                target=_spawn_all, args=(_jobs,), name="zkelect-lab-spawner", daemon=True
+            ).start()
         return _jobs
 
 
@@ -248,13 +254,14 @@ def _spawn(
 def _before_exec(parent: int, netns: Optional[str]) -> None:
     # Between fork and exec: no import, no lock. The parent may have died before prctl was called.
     if netns is not None:
-        _enter(netns)
+        enter(netns)
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(127)
 
 
-def _enter(netns: str) -> None:
+def enter(netns: str) -> None:
+    """Move the calling thread, and no other, into a network namespace. Raises OSError."""
     with open(netns, "rb") as namespace:
         if _libc.setns(namespace.fileno(), CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), "setns", netns)

@@ -5,12 +5,13 @@
         network.cut("zk", "b")      # these two do not hear each other, both hear the rest
         network.heal()
 
-Every place has two links. The inner one, through which the places speak to each other, is the one that is cut. The
-outer one leads to the process that made the network and to everybody outside of the namespaces; it is never cut, so
-that an observer still hears what a cut-off node's service says.
+Every place has two links. The inner one, through which the places speak to each other, is the one that is
+cut. The outer one leads to the process that made the network and to everybody outside of the namespaces; it
+is never cut, so that an observer still hears what a cut-off node's service says.
 
-A cut takes no link down and answers nothing: connections hang as they do when a switch dies. A place is cut off by
-letting its port of the switch drop all frames, two places by a wrong hardware address for each other. Only `ip` is needed for it.
+A cut takes no link down and answers nothing: connections hang as they do when a switch dies. A place is cut
+off by letting its port of the switch drop all frames, two places by a wrong hardware address for each other.
+Only `ip` is needed for it.
 
 A namespace lives as long as the process that sits in it, which dies with the process that made the network
 (child.py), and takes its links along: there is nothing to clean up afterwards.
@@ -27,12 +28,11 @@ import socket
 import subprocess
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
-from supervisor_zkelect import proc
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
 
 NETWORKS = range(512)
-"""The /24 networks of 198.18.0.0/15, which is set aside for tests of networks (RFC 2544): nobody else uses them."""
+"""The /24 networks of 198.18.0.0/15, which is set aside for tests of networks (RFC 2544)."""
 
 OUTSIDE = 254
 """The last number of this process's own address; places are numbered from 1 inside and from 129 outside."""
@@ -40,8 +40,8 @@ OUTSIDE = 254
 MOST_PLACES = 100
 
 LISTENING, FORWARDING = 1, 3
-"""States of a switch's port (ip-link(8), bridge_slave). One that listens drops all frames, both ways. So does one
-in state 0, disabled, but the kernel enables that again with the next event of its link."""
+"""States of a switch's port (ip-link(8), bridge_slave). One that listens drops all frames, both ways. So does
+one in state 0, disabled, but the kernel enables that again with the next event of its link."""
 
 
 class Place(NamedTuple):
@@ -110,7 +110,7 @@ class Network:
         return self
 
     def cut(self, name: str, other: Optional[str] = None) -> None:
-        """Let all packets between `name` and the other places vanish, or those between `name` and `other` only."""
+        """Let all packets between `name` and the others vanish, or those between `name` and `other` only."""
         if other is None:
             self._port(name, LISTENING)
         else:
@@ -128,11 +128,12 @@ class Network:
             self._introduce()
 
     def close(self) -> None:
-        """Let go of the namespaces. One in which something else runs goes away when that ends: close nodes first."""
+        """Let go of the namespaces; one in which something runs goes away with it, so close nodes first."""
         child.sweep(self.marker)
         self.places = {}
         if self._link:
-            # The kernel removes it too, some time after the last process of the hub is gone; then this one fails.
+            # The kernel removes it too, some time after the last process of the hub is gone; then this one
+            # fails.
             child.run(["ip", "link", "del", self._link], env=_environment(), timeout=30)
             self._link = ""
         if self._ticket is not None:
@@ -142,7 +143,8 @@ class Network:
     def _open(self) -> None:
         base = self._reserve()
         self._hub = self._namespace()
-        # The hub has no address and so cannot become a way around a cut: two switches, one of them for the outside.
+        # The hub has no address and so cannot become a way around a cut: two switches, one of them for the
+        # outside.
         lines = []
         for switch in ("inner", "outer"):
             lines += [f"link add {switch} type bridge stp_state 0", f"link set {switch} up"]
@@ -155,8 +157,14 @@ class Network:
         self._introduce()
         # At most 15 characters: pids have up to 7.
         self._link = f"zkl{os.getpid()}-{secrets.token_hex(2)}"
-        _ip(self._hub, [f"link add uplink type veth peer name {self._link} netns {os.getpid()}",
-                        "link set uplink master outer", "link set uplink up"])  # fmt: skip
+        _ip(
+            self._hub,
+            [
+                f"link add uplink type veth peer name {self._link} netns {os.getpid()}",
+                "link set uplink master outer",
+                "link set uplink up",
+            ],
+        )
         _ip(None, [f"addr add {base}.{OUTSIDE}/25 dev {self._link}", f"link set {self._link} up"])
         for place in self.places.values():
             until(lambda: _answers(place.outer), 20, f"{place.name} to be reachable at {place.outer}")
@@ -164,7 +172,12 @@ class Network:
     def _reserve(self) -> str:
         """The first three numbers of a network that no other process using this class has."""
         taken = subprocess.run(
-            ["ip", "-4", "-o", "addr"], env=_environment(), stdout=subprocess.PIPE, text=True, timeout=30, check=True
+            ["ip", "-4", "-o", "addr"],
+            env=_environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            check=True,
         ).stdout
         for number in random.SystemRandom().sample(NETWORKS, len(NETWORKS)):
             base = f"198.{18 + number // 256}.{number % 256}"
@@ -196,14 +209,21 @@ class Network:
         """A link from a place to a switch, with the same name at the place as the switch has."""
         port, mac = f"{switch}-{number}", _mac(switch, number)
         pid = path.split("/")[2]
-        _ip(self._hub, [f"link add {port} type veth peer name {switch} address {mac} netns {pid}",
-                        f"link set {port} master {switch}", f"link set {port} up"])  # fmt: skip
+        _ip(
+            self._hub,
+            [
+                f"link add {port} type veth peer name {switch} address {mac} netns {pid}",
+                f"link set {port} master {switch}",
+                f"link set {port} up",
+            ],
+        )
         _ip(path, [f"addr add {address} dev {switch}", f"link set {switch} up"])
 
     def _introduce(self) -> None:
         """Tell all places each other's hardware address.
 
-        Nobody has to ask for it then, and so nobody reports, three seconds into a cut, that a host is unreachable.
+        Nobody has to ask for it then, and so nobody reports, three seconds into a cut, that a host is
+        unreachable.
         """
         for place in self.places.values():
             others = [other for other in self.names if other != place.name]

@@ -5,13 +5,14 @@
     verdict = observer.verdict()
     assert not verdict.overlap
 
-It is a process of its own (`python -m supervisor_zkelect.demo.observer`), so that nothing its user does delays it,
-and it asks each address on a thread of its own, so that one that hangs does not hide the other.
+It is a process of its own (`python -m supervisor_zkelect.demo.observer`), so that nothing its user does
+delays it, and it asks each address on a thread of its own, so that one that hangs does not hide the other.
 
-What it knows of a process is what a question and its answer prove. An answer proves that the process served at some
-moment between question and answer; two answers with no failure between them, that it served from the first's
-arrival to the second's question. Two processes overlap where two such stretches do, or where a question was asked
-and answered by one within such a stretch of another. Nothing else counts, so what is reported did happen.
+What it knows of a process is what a question and its answer prove. An answer proves that the process served
+at some moment between question and answer; two answers with no failure between them, that it served from the
+first's arrival to the second's question. Two processes overlap where two such stretches do, or where a
+question was asked and answered by one within such a stretch of another. Nothing else counts, so what is
+reported did happen.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 
@@ -35,20 +38,11 @@ PATIENCE = 0.25
 """Seconds for one question; a process that takes longer does not serve."""
 
 SILENCE = 1.0
-"""Seconds without a line in a journal (service.py writes one every 0.05) after which its writer stood still."""
-
-
-class Answer(NamedTuple):
-    """One answer: asked at and received at, in seconds of CLOCK_BOOTTIME. `pid` is 0 when the answer tells none."""
-
-    name: str
-    pid: int
-    asked: float
-    received: float
+"""Seconds without a line in a journal after which its writer stood still; service.py writes every 0.05."""
 
 
 class Turn(NamedTuple):
-    """Answers in a row of one process, nobody else's between them: `first` and `last` are times of arrival."""
+    """Answers of one process in a row, nobody else's between; `first` and `last` are times of arrival."""
 
     name: str
     pid: int
@@ -60,7 +54,8 @@ class Turn(NamedTuple):
 class Overlap(NamedTuple):
     """How two or more served at once; false when they did not.
 
-    seconds: for how long, at the least. moments: how often one certainly served within the stretch of another.
+    seconds: for how long, at the least. moments: how often one certainly served within the stretch of
+        another.
     """
 
     seconds: float
@@ -73,7 +68,8 @@ class Overlap(NamedTuple):
 class Verdict(NamedTuple):
     """What an observer heard.
 
-    gap: the longest time in seconds between two answers that arrived, whoever gave them; 0 for fewer than two.
+    gap: the longest time in seconds between two answers that arrived, whoever gave them; 0 for fewer than
+        two.
     gap_at: when it began. turns: who answered, in order. questions: how many were asked of each name.
     """
 
@@ -93,25 +89,29 @@ class Verdict(NamedTuple):
         return names
 
 
-class _Stretch(NamedTuple):
-    """A process served from `start` to `end`, and at a moment within each of `windows`, (earliest, latest)."""
+@dataclass
+class _Stretch:
+    """A process served from `start` to `end`, and at a moment in each of `windows`, (earliest, latest)."""
 
     who: Tuple[str, int]
     start: float
     end: float
-    windows: List[Tuple[float, float]]
+    windows: List[Tuple[float, float]] = field(default_factory=list)
 
 
 class Observer:
     """Asks every address, "host:port" by name, every `period` seconds, from `start` to `stop`.
 
-    log: the file for what it hears, a JSON object per line; made in a folder that exists.
+    log: a file for what it hears, a JSON object per line; None for one that goes away with this object.
     """
 
-    def __init__(self, addresses: Dict[str, str], log: Union[str, os.PathLike], period: float = 0.005) -> None:
+    def __init__(
+        self, addresses: Dict[str, str], period: float = 0.005, log: Union[str, os.PathLike, None] = None
+    ) -> None:
         self.addresses = dict(addresses)
-        self.log = Path(log)
         self.period = period
+        self._folder = tempfile.TemporaryDirectory(prefix="zkelect-observer-") if log is None else None
+        self.log = Path(log or Path(self._folder.name) / "heard").resolve()
         self.marker = child.new_marker()
         self.process: Optional[subprocess.Popen] = None
         self._read = 0
@@ -120,12 +120,12 @@ class Observer:
     def start(self) -> "Observer":
         """Start it, and wait until every address was asked once."""
         command = [sys.executable, "-m", "supervisor_zkelect.demo.observer", "--period", str(self.period)]
-        command += ["--log", str(self.log.resolve())]
+        command += ["--log", str(self.log)]
         command += [f"{name}={address}" for name, address in self.addresses.items()]
-        self.process = child.start(
-            command, env=child.environment(self.marker), output=f"{self.log.resolve()}.errors"
+        self.process = child.start(command, env=child.environment(self.marker), output=f"{self.log}.errors")
+        until(
+            lambda: {line["name"] for line in self._poll()} == set(self.addresses), 30, "the observer to ask"
         )
-        until(lambda: {line["name"] for line in self._poll()} == set(self.addresses), 30, "the observer to ask")
         return self
 
     def stop(self) -> None:
@@ -133,6 +133,10 @@ class Observer:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait(30)
+        if self._folder is not None:
+            self._poll()
+            self._folder.cleanup()
+            self._folder = None
 
     def __enter__(self) -> "Observer":
         return self.start()
@@ -143,7 +147,11 @@ class Observer:
     def serving(self, within: float = 0.1) -> List[str]:
         """The names that gave an answer in the last `within` seconds, to a question asked in that time."""
         since = now() - within
-        heard = {line["name"] for line in reversed(self._poll()[-2000:]) if "pid" in line and line["asked"] >= since}
+        heard = {
+            line["name"]
+            for line in reversed(self._poll()[-2000:])
+            if "pid" in line and line["asked"] >= since
+        }
         return [name for name in self.addresses if name in heard]
 
     def verdict(self, since: float = 0.0) -> Verdict:
@@ -182,13 +190,11 @@ def judge(lines: Iterable[Dict[str, Any]]) -> Verdict:
         who = (name, line["pid"])
         stretch = current.get(name)
         if stretch is None or stretch.who != who:
-            stretch = _Stretch(who, received, received, [])
+            stretch = current[name] = _Stretch(who, received, received)
+            stretches.append(stretch)
         else:
-            stretches.remove(stretch)
-            stretch = stretch._replace(end=max(asked, stretch.start))
+            stretch.end = asked
         stretch.windows.append((asked, received))
-        stretches.append(stretch)
-        current[name] = stretch
         if last is not None and received - last > gap:
             gap, gap_at = received - last, last
         last = received
@@ -203,7 +209,8 @@ def overlap(journal: Union[str, os.PathLike]) -> Overlap:
     """How the services that wrote a journal (service.py) lived at once: from their start to their last line.
 
     A service's death is later than its last line by up to a beat, 0.05 s, so a shorter overlap may be missed.
-    Lines that are SILENCE or more apart prove no life between them: their writer may have been stopped by a signal.
+    Lines that are SILENCE or more apart prove no life between them: their writer may have been stopped by a
+    signal.
 
     Raises OSError when the journal cannot be read, ValueError when a line of it is not a service's.
     """
@@ -213,16 +220,13 @@ def overlap(journal: Union[str, os.PathLike]) -> Overlap:
         words = line.split(" ", 3)
         if len(words) != 4:
             raise ValueError(f"{journal}:{number}: not a line of a service's journal: {line!r}")
-        at, what, who = float(words[0]), words[1], (words[3], int(words[2]))
+        at, who = float(words[0]), (words[3], int(words[2]))
         stretch = current.get(who)
-        if stretch is not None and what != "start" and at - stretch.end < SILENCE:
-            stretches.remove(stretch)
-            stretch = stretch._replace(end=at)
-        else:
-            stretch = _Stretch(who, at, at, [])
+        if stretch is None or at - stretch.end >= SILENCE:
+            stretch = current[who] = _Stretch(who, at, at)
+            stretches.append(stretch)
+        stretch.end = at
         stretch.windows.append((at, at))
-        stretches.append(stretch)
-        current[who] = stretch
     return _overlap(stretches)
 
 
@@ -239,7 +243,8 @@ def _overlap(stretches: List[_Stretch]) -> Overlap:
 
 
 def ask(address: str, patience: float = PATIENCE) -> int:
-    """The pid in the answer to `GET /` at "host:port", 0 when it holds none. Raises OSError without an answer.
+    """The pid in the answer to `GET /` at "host:port", 0 when it holds none. Raises OSError without an
+    answer.
 
     patience: seconds for the whole of it.
     """
@@ -279,7 +284,9 @@ def _ask_on(name: str, address: str, period: float, log: int) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="observer", description=__doc__.splitlines()[0])
-    parser.add_argument("--period", type=float, default=0.005, metavar="SECONDS", help="between two questions")
+    parser.add_argument(
+        "--period", type=float, default=0.005, metavar="SECONDS", help="between two questions"
+    )
     parser.add_argument("--log", required=True, metavar="FILE", help="append a JSON object per question")
     parser.add_argument("addresses", nargs="+", metavar="NAME=HOST:PORT")
     options = parser.parse_args()

@@ -2,15 +2,15 @@
 
     python -m supervisor_zkelect.demo.service --listen 127.0.0.1:8080 --journal journal --name a
 
-`GET /` is answered with the JSON object {"node", "pid", "started"}, `GET /health` with status 200, or 503 while the
-file of --health-file exists. `started` and all times of the journal are seconds of CLOCK_BOOTTIME.
+`GET /` is answered with the JSON object {"node", "pid", "started"}, `GET /health` with status 200, or 503
+while the file of --health-file exists. `started` and all times of the journal are seconds of CLOCK_BOOTTIME.
 
 The journal gets a line at the start, every BEAT seconds while the process lives, and at an orderly end:
 
     12345.678901 start 4711 a
 
-It imports little, since a failover takes as long as its start. One thread, so that a line of the journal also says
-that the service was able to answer.
+It imports little, since a failover takes as long as its start. One thread, so that a line of the journal also
+says that the service was able to answer.
 """
 
 import argparse
@@ -49,7 +49,9 @@ class Service:
         self.options = options
         self.journal = -1
         if options.journal:
-            self.journal = os.open(options.journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self.journal = os.open(
+                options.journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644
+            )
         self.waiting: Dict[int, "tuple[socket.socket, float, bytes]"] = {}
         self.note("start")
 
@@ -129,7 +131,9 @@ class Service:
         path = words[1].split(b"?")[0] if len(words) == 3 and words[0] in (b"GET", b"HEAD") else b""
         if path == b"/":
             node = self.options.name.replace("\\", "\\\\").replace('"', '\\"')
-            return response("200 OK", f'{{"node": "{node}", "pid": {os.getpid()}, "started": {self.started:.6f}}}\n')
+            return response(
+                "200 OK", f'{{"node": "{node}", "pid": {os.getpid()}, "started": {self.started:.6f}}}\n'
+            )
         if path == b"/health":
             sick = self.options.health_file and os.path.exists(self.options.health_file)
             return response("503 Service Unavailable", "sick\n") if sick else response("200 OK", "healthy\n")
@@ -139,8 +143,8 @@ class Service:
 def response(status: str, body: str) -> bytes:
     kind = "application/json" if body.startswith("{") else "text/plain"
     data = body.encode()
-    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(data)}\r\nConnection: close\r\n\r\n"
-    return head.encode() + data
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(data)}\r\n"
+    return head.encode() + b"Connection: close\r\n\r\n" + data
 
 
 def default_journal() -> Optional[str]:
@@ -152,11 +156,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="service", description=__doc__.splitlines()[0])
     parser.add_argument("--listen", required=True, metavar="HOST:PORT", help="an IPv4 address and a port")
     parser.add_argument("--ready-after", type=float, default=0.0, metavar="SECONDS", help="listen only then")
-    parser.add_argument("--journal", default=default_journal(), metavar="FILE", help="append the lines of a life to it")
+    parser.add_argument(
+        "--journal", default=default_journal(), metavar="FILE", help="append the lines of a life to it"
+    )
     parser.add_argument("--name", default=os.environ.get("ZKELECT_NODE") or socket.gethostname())
     parser.add_argument("--ignore-term", action="store_true", help="SIGTERM does not end it")
     parser.add_argument(
-        "--health-file", default=os.environ.get(HEALTH_FILE), metavar="FILE", help="while it exists, /health answers 503"
+        "--health-file",
+        default=os.environ.get(HEALTH_FILE),
+        metavar="FILE",
+        help="while it exists, /health answers 503",
     )
     options = parser.parse_args()
     try:

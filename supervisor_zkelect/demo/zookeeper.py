@@ -1,4 +1,4 @@
-"""A real ZooKeeper, alone or as an ensemble, run from Debian's package `zookeeper` without its service scripts."""
+"""A real ZooKeeper, alone or as an ensemble, from Debian's package `zookeeper` without its scripts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from supervisor_zkelect.demo.netns import Place
 from supervisor_zkelect.demo.wait import until
 
 JARS_VARIABLE = "ZKELECT_ZOOKEEPER_JARS"
-"""Environment variable that names another folder with ZooKeeper's jars: an unpacked release, its lib, or like JARS."""
+"""Environment variable: another folder with ZooKeeper's jars, an unpacked release or one like JARS."""
 
 JARS = "/usr/share/java"
 """Where Debian and Ubuntu put jars."""
@@ -27,7 +27,7 @@ NEEDED_FOR_TLS = ("netty-codec.jar", "netty-resolver.jar", "netty-transport-nati
 """Debian's zookeeper.jar names most of what it needs in its manifest; these it does not."""
 
 START_LIMIT = 60.0
-"""Seconds after which a server that does not serve counts as failed; 0.3 to 0.9 s are usual on an idle machine."""
+"""Seconds after which a server that does not serve counts as failed; 0.3 to 0.9 are usual."""
 
 
 class ZooKeeperMissing(RuntimeError):
@@ -66,8 +66,8 @@ def check_installed(tls: bool = False) -> List[str]:
         jars = [folder / "conf", release / "*"]
     if missing or java is None:
         raise ZooKeeperMissing(
-            f"ZooKeeper cannot be run here, not found: {', '.join(missing)}; on Debian or Ubuntu: apt-get install "
-            f"zookeeper, elsewhere set {JARS_VARIABLE} to the folder of an unpacked ZooKeeper"
+            f"ZooKeeper cannot be run here, not found: {', '.join(missing)}; on Debian or Ubuntu: "
+            f"apt-get install zookeeper, elsewhere set {JARS_VARIABLE} to the folder of an unpacked ZooKeeper"
         )
     return [
         java,
@@ -118,12 +118,12 @@ class ZooKeeper:
 
     @property
     def hosts(self) -> str:
-        """"host:port", as clients write it."""
+        """As clients write it, "host:port"."""
         return f"{self.host}:{self.port}"
 
     @property
     def reached(self) -> str:
-        """"host:port" for this process, which may be outside the network in which the server runs."""
+        """As `hosts`, for this process, which may be outside the network in which the server runs."""
         return f"{self.place.outer if self.place else self.host}:{self.port}"
 
     @property
@@ -170,7 +170,12 @@ class ZooKeeper:
     def wait_serving(self, timeout: float = START_LIMIT) -> None:
         """Wait until it answers requests of clients. Raises ZooKeeperFailed when it ends or takes longer."""
         try:
-            until(lambda: self.serving() or not self.running, timeout, f"ZooKeeper at {self.hosts} to serve", 0.02)
+            until(
+                lambda: self.serving() or not self.running,
+                timeout,
+                f"ZooKeeper at {self.hosts} to serve",
+                0.02,
+            )
         except TimeoutError as problem:
             raise ZooKeeperFailed(f"{problem}; its log ends: {self.log[-2000:]}") from problem
         if not self.running:
@@ -181,7 +186,7 @@ class ZooKeeper:
         return self.mode() in ("standalone", "leader", "follower", "observer")
 
     def mode(self) -> str:
-        """"standalone", "leader", "follower", "observer", or "" when it does not serve or does not answer."""
+        """One of "standalone", "leader", "follower", "observer", or "" while it does not serve or answer."""
         try:
             answer = self.four_letters("srvr")
         except OSError:
@@ -192,7 +197,7 @@ class ZooKeeper:
         return ""
 
     def four_letters(self, word: str, timeout: float = 2.0) -> str:
-        """The server's answer to `ruok`, `srvr`, `mntr`, `cons`, ... within `timeout` seconds. Raises OSError."""
+        """The answer to `ruok`, `srvr`, `mntr`, `cons`, ... within `timeout` seconds. Raises OSError."""
         host, port = self.reached.split(":")
         with socket.create_connection((host, int(port)), timeout=timeout) as plain:
             connection: socket.socket = plain
@@ -212,7 +217,7 @@ class ZooKeeper:
                     chunks.append(chunk)
 
     def kill(self) -> None:
-        """SIGKILL, as a crash. Data and port stay for the next start. Nothing happens when it does not run."""
+        """SIGKILL, as a crash; nothing when it does not run. Data and port stay for the next start."""
         self._end(signal.SIGKILL)
 
     def stop(self, timeout: float = 10.0) -> None:
@@ -338,7 +343,7 @@ class Ensemble:
 
     @property
     def hosts(self) -> str:
-        """"host:port,host:port,...", as clients write it."""
+        """As clients write it, "host:port,host:port,..."."""
         return ",".join(server.hosts for server in self.servers)
 
     @property
@@ -357,7 +362,11 @@ class Ensemble:
         for server in self.servers:
             server.wait_serving(timeout)
         try:
-            until(lambda: self.leader() and len(self.followers()) == len(self.servers) - 1, timeout, "one leader")
+            until(
+                lambda: self.leader() and len(self.followers()) == len(self.servers) - 1,
+                timeout,
+                "one leader",
+            )
         except TimeoutError as problem:
             raise ZooKeeperFailed(str(problem)) from problem
         return self
@@ -393,7 +402,8 @@ def certificates(
     names: Sequence[str] = ("localhost",),
     addresses: Sequence[str] = ("127.0.0.1",),
 ) -> Certificates:
-    """A certificate authority, a server's and a client's certificate, and a client certificate of another authority.
+    """A certificate authority, a server's and a client's certificate, and a client certificate of another
+    authority.
 
     folder: where the PEM files go; made when missing.
     names, addresses: host names and IP addresses for which the server's certificate is valid.
@@ -421,10 +431,12 @@ def _authority(folder: Path, name: str) -> None:
     config = folder / f"{name}.cnf"
     config.write_text(
         "[req]\ndistinguished_name=name\nx509_extensions=authority\n[name]\n[authority]\n"
-        "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n"
+        "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n"
+        "subjectKeyIdentifier=hash\n"
     )
-    _openssl(folder, "req", "-x509", "-config", config.name, *_NEW_KEY, "-days", "2", "-subj", f"/CN=lab {name}",
-             "-keyout", f"{name}.key", "-out", f"{name}.pem")  # fmt: skip
+    subject = ["-days", "2", "-subj", f"/CN=lab {name}"]
+    files = ["-keyout", f"{name}.key", "-out", f"{name}.pem"]
+    _openssl(folder, "req", "-x509", "-config", config.name, *_NEW_KEY, *subject, *files)
 
 
 def _signed(folder: Path, name: str, authority: str, extensions: str) -> None:
@@ -433,10 +445,11 @@ def _signed(folder: Path, name: str, authority: str, extensions: str) -> None:
         "basicConstraints=CA:FALSE\nkeyUsage=critical,digitalSignature\nsubjectKeyIdentifier=hash\n"
         f"authorityKeyIdentifier=keyid\n{extensions}"
     )
-    _openssl(folder, "req", "-config", f"{authority}.cnf", *_NEW_KEY, "-subj", f"/CN=lab {name}",
-             "-keyout", f"{name}.key", "-out", f"{name}.csr")  # fmt: skip
-    _openssl(folder, "x509", "-req", "-in", f"{name}.csr", "-CA", f"{authority}.pem", "-CAkey", f"{authority}.key",
-             "-CAcreateserial", "-days", "2", "-extfile", extra.name, "-out", f"{name}.pem")  # fmt: skip
+    new = ["-subj", f"/CN=lab {name}", "-keyout", f"{name}.key", "-out", f"{name}.csr"]
+    _openssl(folder, "req", "-config", f"{authority}.cnf", *_NEW_KEY, *new)
+    signer = ["-CA", f"{authority}.pem", "-CAkey", f"{authority}.key", "-CAcreateserial", "-days", "2"]
+    files = ["-in", f"{name}.csr", "-extfile", extra.name, "-out", f"{name}.pem"]
+    _openssl(folder, "x509", "-req", *signer, *files)
 
 
 def _openssl(folder: Path, *words: str) -> None:

@@ -1,0 +1,364 @@
+"""A node: a real supervisord with what it runs, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Dict, List, Mapping, Optional, Set, Union
+
+from supervisor_zkelect import proc
+from supervisor_zkelect.demo import child, service
+from supervisor_zkelect.demo.netns import Place
+from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.supervisord import Supervisord, SupervisordError
+
+START_LIMIT = 60.0
+"""Seconds after which a supervisord that does not answer counts as failed; 0.3 are usual."""
+
+LISTENER = "zkelect"
+"""Name of the listener's program and group, as in the samples."""
+
+LONGEST_SOCKET = 90
+"""Characters. A Unix socket's path has at most 107 (unix(7)), and supervisord at first appends its pid."""
+
+
+class NodeFailed(RuntimeError):
+    """supervisord did not start; the message carries the end of its logs."""
+
+
+class Node:
+    """One supervisord and all that it starts.
+
+    folder: for its configuration, socket and logs; made when missing.
+    name: node name, ZKELECT_NODE to its programs.
+    zk_hosts: "host:port,...", ZKELECT_SERVERS to its programs.
+    addresses: election -> "host:port" of the service on this node; {"orders": ...} is ORDERS_ADDRESS to its
+        programs.
+    sample: a configuration file of the project, such as conf.d/zkelect.conf, that is included; None for none.
+    overrides: section -> option -> value. With any, a copy of the sample is included in which these are set;
+        a section that it lacks is put at the end, and a value of None takes the option out.
+    config: further text for supervisord.conf, such as [program:...] sections.
+    username, password: of supervisord's servers, both of them. Then the programs get them as
+        SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD too.
+    inet: listen on a TCP port too; then `inet_url` is its address.
+    journals: folder in which the demo's services keep their journals, a file per program group.
+    env: further environment variables for supervisord, and so for all programs.
+    place: where to run in a network that can be cut (netns.py).
+    """
+
+    def __init__(
+        self,
+        folder: Union[str, os.PathLike],
+        name: str,
+        zk_hosts: str = "",
+        *,
+        addresses: Optional[Mapping[str, str]] = None,
+        sample: Union[str, os.PathLike, None] = None,
+        overrides: Optional[Mapping[str, Mapping[str, Optional[str]]]] = None,
+        config: str = "",
+        username: str = "",
+        password: str = "",
+        inet: bool = False,
+        journals: Union[str, os.PathLike, None] = None,
+        env: Optional[Mapping[str, str]] = None,
+        place: Optional[Place] = None,
+    ) -> None:
+        self.folder = Path(folder).resolve()
+        self.name = name
+        self.zk_hosts = zk_hosts
+        self.addresses = dict(addresses or {})
+        self.overrides = {section: dict(options) for section, options in (overrides or {}).items()}
+        self.config = config
+        self.username = username
+        self.password = password
+        self.place = place
+        self.marker = child.new_marker()
+        self.process: Optional[subprocess.Popen] = None
+        self._sample = Path(sample).resolve() if sample is not None else None
+        self._inet_port = child.free_port() if inet else 0
+        self._short: Optional[tempfile.TemporaryDirectory] = None
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "logs").mkdir(exist_ok=True)
+        self.socket = self.folder / "supervisor.sock"
+        if len(str(self.socket)) > LONGEST_SOCKET:
+            self._short = tempfile.TemporaryDirectory(prefix="zkelect-")
+            self.socket = Path(self._short.name) / "supervisor.sock"
+        self.environment = self._environment(journals, env or {})
+        self.rpc = Supervisord(f"unix://{self.socket}", username or None, password or None)
+
+    @property
+    def zkelect_conf(self) -> Optional[Path]:
+        """The file that `zkelect -c` takes: the sample, or its copy with the overrides; None without one."""
+        if self._sample is None or not self.overrides:
+            return self._sample
+        return self.folder / self._sample.name
+
+    @property
+    def supervisord_conf(self) -> Path:
+        return self.folder / "supervisord.conf"
+
+    @property
+    def inet_url(self) -> str:
+        """Address of the TCP server, "" without one."""
+        return f"http://127.0.0.1:{self._inet_port}" if self._inet_port else ""
+
+    @property
+    def health_file(self) -> Path:
+        """While this file exists, the demo's services of this node say that they are sick."""
+        return self.folder / "sick"
+
+    @property
+    def running(self) -> bool:
+        """Whether the supervisord runs that was started last."""
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def supervisord_pid(self) -> Optional[int]:
+        return self.process.pid if self.process is not None and self.running else None
+
+    def listener_pid(self) -> Optional[int]:
+        """Of the living listener, whoever is its parent; None when there is none."""
+        own = [
+            process for process, environ in self._programs() if environ["SUPERVISOR_GROUP_NAME"] == LISTENER
+        ]
+        # What a listener has started carries the same environment, and is younger.
+        return min(own, key=lambda process: process.start).pid if own else None
+
+    def service_pids(self, group: Optional[str] = None) -> Set[int]:
+        """Of all processes of a group, descendants and orphans too; None: of all groups but the listener."""
+        return {
+            process.pid
+            for process, environ in self._programs()
+            if environ["SUPERVISOR_GROUP_NAME"] == group
+            or (group is None and environ["SUPERVISOR_GROUP_NAME"] != LISTENER)
+        }
+
+    def processes(self) -> Set[proc.Process]:
+        """All living processes of the node."""
+        return child.marked(self.marker)
+
+    def start(self, wait: bool = True) -> "Node":
+        """Write the configuration, start supervisord in a session of its own, wait until it answers.
+
+        Raises NodeFailed when it ends or does not answer within START_LIMIT seconds.
+        """
+        if self.running:
+            raise RuntimeError(f"node {self.name} runs already")
+        self.write()
+        self.process = child.start(
+            [sys.executable, "-m", "supervisor.supervisord", "-n", "-s", "-c", str(self.supervisord_conf)],
+            env=self.environment,
+            cwd=str(self.folder),
+            output=str(self.folder / "logs" / "output.log"),
+            netns=self.place.path if self.place else None,
+            new_session=True,
+        )
+        if wait:
+            try:
+                until(
+                    lambda: not self.running or self._answers(),
+                    START_LIMIT,
+                    f"node {self.name} to answer",
+                    0.01,
+                )
+            except TimeoutError as problem:
+                raise NodeFailed(f"{problem}\n{self.logs()}") from problem
+            if not self.running:
+                raise NodeFailed(f"supervisord of node {self.name} ended:\n{self.logs()}")
+        return self
+
+    def write(self) -> None:
+        """Write the configuration, as `start` does."""
+        self.supervisord_conf.write_text(self._supervisord_conf())
+        self.supervisord_conf.chmod(0o600)
+        if self._sample is not None and self.overrides:
+            self.zkelect_conf.write_text(overridden(self._sample.read_text(), self.overrides))
+
+    def ctl(self, *words: str, timeout: float = 60.0) -> "subprocess.CompletedProcess[str]":
+        """Run supervisorctl. Raises subprocess.TimeoutExpired after `timeout` seconds."""
+        command = [sys.executable, "-m", "supervisor.supervisorctl", "-c", str(self.supervisord_conf), *words]
+        return self._run(command, timeout)
+
+    def zkelect(self, *words: str, timeout: float = 60.0) -> "subprocess.CompletedProcess[str]":
+        """Run zkelect with the environment of a program of this node. Raises subprocess.TimeoutExpired."""
+        found = shutil.which("zkelect", path=self.environment["PATH"])
+        return self._run([found or "zkelect", *words], timeout)
+
+    def logs(self, most: int = 4000) -> str:
+        """The last `most` characters of each of its logs, for the message of a failed test."""
+        parts = []
+        for path in sorted((self.folder / "logs").iterdir()):
+            text = path.read_text(errors="replace")
+            if text.strip():
+                parts.append(f"--- {self.name}: {path.name}\n{text[-most:].strip()}")
+        return "\n".join(parts)
+
+    def kill(self, *pids: int, sig: int = signal.SIGKILL) -> None:
+        """Send a signal to processes of this node. Raises ValueError, and signals none, when one is not."""
+        for process in self._own(pids):
+            proc.kill(process, sig)
+
+    def kill_all(self) -> None:
+        """SIGKILL supervisord, then the listener and the services, at once."""
+        pids = [self.supervisord_pid, self.listener_pid(), *sorted(self.service_pids())]
+        self.kill(*[pid for pid in pids if pid is not None])
+        self._reap()
+
+    def terminate(self, timeout: float = 60.0) -> None:
+        """SIGTERM to supervisord, as an orderly shutdown of the machine. Raises TimeoutError."""
+        if self.process is not None and self.running:
+            self.process.terminate()
+            until(lambda: not self.running, timeout, f"supervisord of node {self.name} to end")
+
+    def freeze(self, *pids: int) -> None:
+        """SIGSTOP to these processes of the node, by default to all, and wait until they stand still."""
+
+        def still() -> bool:
+            # Asked again each time: one may have forked before it stood still.
+            moving = {process for process in self._own(pids) if process.state not in "Tt"}
+            for process in moving:
+                proc.kill(process, signal.SIGSTOP)
+            return not moving
+
+        until(still, 30, f"processes of node {self.name} to stand still")
+
+    def thaw(self, *pids: int) -> None:
+        """SIGCONT to these processes of the node, by default to all."""
+        for process in self._own(pids):
+            proc.kill(process, signal.SIGCONT)
+
+    def close(self) -> None:
+        """End all processes of the node whatever happens, orphans too; the folder stays."""
+        child.sweep(self.marker)
+        self._reap()
+        if self._inet_port:
+            child.give_back(self._inet_port)
+        if self._short is not None:
+            self._short.cleanup()
+
+    def __enter__(self) -> "Node":
+        return self if self.running else self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _own(self, pids) -> List[proc.Process]:
+        own = {process.pid: process for process in self.processes()}
+        strangers = [pid for pid in pids if pid not in own and proc.read(pid) is not None]
+        if strangers:
+            raise ValueError(f"not processes of node {self.name}: {strangers}")
+        return [own[pid] for pid in (pids or own) if pid in own]
+
+    def _programs(self):
+        for process in self.processes():
+            environ = proc.environ(process.pid)
+            if "SUPERVISOR_GROUP_NAME" in environ:
+                yield process, environ
+
+    def _answers(self) -> bool:
+        try:
+            return self.rpc.call("supervisor.getState")["statename"] == "RUNNING"
+        except SupervisordError:
+            return False
+
+    def _reap(self) -> None:
+        if self.process is not None:
+            self.process.wait(30)
+
+    def _run(self, command: List[str], timeout: float) -> "subprocess.CompletedProcess[str]":
+        netns = self.place.path if self.place else None
+        env = {**self.environment, "SUPERVISOR_SERVER_URL": f"unix://{self.socket}"}
+        return child.run(command, env=env, cwd=str(self.folder), netns=netns, timeout=timeout)
+
+    def _environment(
+        self, journals: Union[str, os.PathLike, None], more: Mapping[str, str]
+    ) -> Dict[str, str]:
+        env = child.environment(self.marker, ZKELECT_NODE=self.name, ZKELECT_SERVERS=self.zk_hosts)
+        for election, address in self.addresses.items():
+            env[re.sub("[^A-Z0-9]", "_", election.upper()) + "_ADDRESS"] = address
+        if self.username:
+            env.update(SUPERVISOR_USERNAME=self.username, SUPERVISOR_PASSWORD=self.password)
+        if journals is not None:
+            Path(journals).mkdir(parents=True, exist_ok=True)
+            env[service.JOURNALS] = str(Path(journals).resolve())
+        env[service.HEALTH_FILE] = str(self.health_file)
+        env.update(more)
+        if not (Path(sys.executable).parent / "zkelect").exists():
+            # A source tree that is not installed has no console script.
+            programs = self.folder / "bin"
+            programs.mkdir(exist_ok=True)
+            script = programs / "zkelect"
+            script.write_text(
+                f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m supervisor_zkelect.cli "$@"\n'
+            )
+            script.chmod(0o755)
+            env["PATH"] = f"{programs}{os.pathsep}{env['PATH']}"
+        return env
+
+    def _supervisord_conf(self) -> str:
+        login = ""
+        if self.username:
+            login = f"username = {_escaped(self.username)}\npassword = {_escaped(self.password)}\n"
+        folder, path = _escaped(str(self.folder)), _escaped(str(self.socket))
+        parts = [
+            f"[supervisord]\nidentifier = {_escaped(self.name)}\ndirectory = {folder}\n"
+            f"logfile = {folder}/logs/supervisord.log\nchildlogdir = {folder}/logs\n"
+            f"pidfile = {folder}/supervisord.pid\n",
+            f"[unix_http_server]\nfile = {path}\nchmod = 0700\n{login}",
+            f"[supervisorctl]\nserverurl = unix://{path}\n{login}",
+            "[rpcinterface:supervisor]\n"
+            "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n",
+        ]
+        if self._inet_port:
+            parts.append(f"[inet_http_server]\nport = 127.0.0.1:{self._inet_port}\n{login}")
+        if self.zkelect_conf is not None:
+            # supervisorctl does not look for plugins in included files.
+            parts.append(
+                "[ctlplugin:zkelect]\n"
+                "supervisor.ctl_factory = supervisor_zkelect.controllerplugin:make_zkelect_controllerplugin\n"
+            )
+            parts.append(f"[include]\nfiles = {_escaped(str(self.zkelect_conf))}\n")
+        return "\n".join([*parts, self.config])
+
+
+def service_command(address: str, *words: str) -> str:
+    """A `command =` for the demo's service at "host:port" with further words of its command line."""
+    line = [sys.executable, "-m", "supervisor_zkelect.demo.service", "--listen", address, *words]
+    return _escaped(" ".join(map(shlex.quote, line)))
+
+
+def overridden(text: str, overrides: Mapping[str, Mapping[str, Optional[str]]]) -> str:
+    """A configuration file's text with options set otherwise (see Node); everything else stays as it is."""
+    left = {
+        section: [f"{name} = {value}" for name, value in options.items() if value is not None]
+        for section, options in overrides.items()
+    }
+    lines: List[str] = []
+    section, dropping = "", False
+    for line in text.splitlines():
+        header = re.match(r"\[([^]]+)\]", line)
+        option = re.match(r"([^\s#;=:][^=:]*?)\s*[=:]", line)
+        if header:
+            section, dropping = header.group(1), False
+            lines += [line, *left.pop(section, [])]
+        elif option and option.group(1) in overrides.get(section, ()):
+            dropping = True
+        elif not (dropping and line[:1] in (" ", "\t")):
+            # Lines that begin with a blank belong to the option before them.
+            dropping = False
+            lines.append(line)
+    for section, options in left.items():
+        lines += ["", f"[{section}]", *options]
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(text: str) -> str:
+    """The text as supervisord's configuration files have it, where a percent sign is doubled."""
+    return text.replace("%", "%%")
