@@ -1,0 +1,126 @@
+"""The commands `role` and `zkelect` of supervisorctl.
+
+    [ctlplugin:zkelect]
+    supervisor.ctl_factory = supervisor_zkelect.controllerplugin:make_zkelect_controllerplugin
+
+supervisorctl reads this section from its own configuration file only, not from included ones.
+"""
+
+from __future__ import annotations
+
+import xmlrpc.client
+from typing import Any, List, Optional
+
+from supervisor.supervisorctl import ControllerPluginBase
+
+from supervisor_zkelect import client
+from supervisor_zkelect.supervisord import Unreachable
+
+_VERBS = ("role", "status", "members", "resign", "check")
+
+
+class ZkelectControllerPlugin(ControllerPluginBase):
+    """supervisorctl calls do_X for a command X, and help_X for `help X`."""
+
+    name = "zkelect"
+
+    def do_role(self, arg: str) -> None:
+        words = arg.split()
+        self._run("role", words, self.help_role)
+
+    def help_role(self) -> None:
+        self.ctl.output("role\t\t\t\tThis node's role in each of its elections")
+        self.ctl.output("role <election>\t\t\tThis node's role in one election")
+        self.ctl.output(
+            "\tThe exit status is 0 when it is primary (in all), 3 when not, 4 when that is unknown."
+        )
+        self.ctl.output("\tWith --json at the end the answer is printed as JSON.")
+
+    def do_zkelect(self, arg: str) -> None:
+        words = arg.split()
+        verb = words.pop(0) if words else ""
+        if verb not in _VERBS:
+            problem = f"there is no command {client.printable(verb)}" if verb else "a command is missing"
+            self._fail(client.USAGE, f"{problem}; use one of: {', '.join(_VERBS)}")
+            return
+        self._run(verb, words, self.help_zkelect)
+
+    def help_zkelect(self) -> None:
+        self.ctl.output("zkelect status [election]\tThe node, its session with ZooKeeper, its elections")
+        self.ctl.output("zkelect members [election]\tThe nodes in an election, in order")
+        self.ctl.output("zkelect resign [election]\tHave another node lead, and wait until it does")
+        self.ctl.output("zkelect check [election]\tWhat the listener finds wrong with its configuration")
+        self.ctl.output("zkelect role [election]\t\tThe same as role")
+        self.ctl.output(
+            "\tThe exit status is 0 when this node is primary or the command did what it should, 3 when"
+        )
+        self.ctl.output(
+            "\tthis node is not primary, 4 when that is unknown, else 1, and 2 for a wrong command."
+        )
+        self.ctl.output("\tWith --json at the end the answer is printed as JSON.")
+
+    def _run(self, verb: str, words: List[str], usage: Any) -> None:
+        as_json = "--json" in words
+        names = [word for word in words if word != "--json"]
+        options = [name for name in names if name.startswith("-")]
+        if options or len(names) > 1:
+            problem = f"there is no option {options[0]}" if options else "name one election at most"
+            self._fail(client.USAGE, f"{problem}; see help {'role' if verb == 'role' else 'zkelect'}")
+            return
+        try:
+            outcome = client.run(verb, self._caller(), names[0] if names else None)
+        except ValueError as error:
+            self._fail(client.USAGE, f"serverurl: {error}")
+            return
+        except KeyboardInterrupt:
+            more = "; the request may be carried out all the same" if verb == "resign" else ""
+            self._fail(client.ERROR, f"interrupted{more}")
+            return
+        if as_json:
+            import json
+
+            self._say(json.dumps(outcome.document))
+        elif outcome.error:
+            self._say(f"error: {outcome.error}")
+        else:
+            for line in outcome.lines:
+                self._say(line)
+        self.ctl.exitstatus = outcome.exit
+
+    def _caller(self) -> client.Call:
+        """A caller for the server that supervisorctl talks to.
+
+        Its own proxy would wait for ever on a supervisord that is stopped, when the answer has to be:
+        unknown.
+        """
+        options = self.ctl.options
+        call = client.caller(options.serverurl, options.username, options.password)
+
+        def ask(method: str, *args: Any) -> Any:
+            try:
+                return call(method, *args)
+            except Unreachable as error:
+                if "HTTP 401" in error.reason and options.interactive:
+                    # Then supervisorctl asks for a user name and a password, and tries once more.
+                    raise xmlrpc.client.ProtocolError(options.serverurl, 401, "Unauthorized", {}) from error
+                raise
+
+        return ask
+
+    def _fail(self, status: int, text: str) -> None:
+        self._say(f"error: {text}")
+        self.ctl.exitstatus = status
+
+    def _say(self, line: str) -> None:
+        # A terminal that cannot show a character must not cost the answer.
+        encoding: Optional[str] = getattr(self.ctl.stdout, "encoding", None)
+        if encoding:
+            line = line.encode(encoding, "backslashreplace").decode(encoding)
+        self.ctl.output(line)
+
+
+def make_zkelect_controllerplugin(controller: Any, **config: str) -> ZkelectControllerPlugin:
+    """What `supervisor.ctl_factory` in [ctlplugin:zkelect] names. There are no options."""
+    if config:
+        controller.output(f"[ctlplugin:zkelect] has no option {', '.join(sorted(config))}; remove it")
+    return ZkelectControllerPlugin(controller)

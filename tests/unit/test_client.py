@@ -1,0 +1,460 @@
+"""What an operator is shown and with which exit status, from answers written out by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from supervisor_zkelect import client
+from supervisor_zkelect.client import DONE, ERROR, NOT_PRIMARY, UNKNOWN, USAGE
+from supervisor_zkelect.supervisord import Fault, Unreachable
+
+NOW = 1000.0
+
+PRIMARY = {
+    "role": "primary",
+    "step": "",
+    "since": 870.0,
+    "token": 42,
+    "proposal": "n-0000000007",
+    "group": "primary",
+    "address": "10.0.0.5:8080",
+    "ack": "10.0.0.5:8080",
+    "primary_node": "a",
+    "place": 1,
+    "candidates": 2,
+    "deadline": 1007.5,
+    "reason": "healthy",
+    "unguarded": True,
+    "trouble": "",
+}
+STANDBY = {**PRIMARY, "role": "standby", "token": None, "place": 2, "deadline": None, "primary_node": "b"}
+
+
+def answer(elections, known=True, why="", age=0.2, now=NOW, **report):
+    body = {
+        "v": 1,
+        "node": "a",
+        "pid": 77,
+        "version": "0.1.0",
+        "config": "/etc/zkelect.conf",
+        "boottime": now - (age or 0),
+        "session": {"state": "connected", "id": "0x1f", "timeout": 10.0, "since": 400.0, "trouble": ""},
+        "elections": elections,
+        **report,
+    }
+    head = {"v": 1, "known": known, "why": why, "age": age, "now": now}
+    return json.dumps({**head, "report": body if age is not None else None})
+
+
+def view(elections, **more):
+    return client.judge(answer(elections, **more))
+
+
+class Peer:
+    """Answers as supervisord's board would: by a table of what each method returns."""
+
+    def __init__(self, report, answers=(), **methods):
+        self.report = report
+        self.answers = dict(answers)
+        self.methods = methods
+        self.asked = []
+
+    def __call__(self, method, *args):
+        self.asked.append((method, *args))
+        name = method.partition(".")[2]
+        if name in self.methods:
+            outcome = self.methods[name]
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome(*args) if callable(outcome) else outcome
+        if name == "request":
+            return args[0]
+        if name == "getAnswer":
+            found = {"refresh": {"ok": True}, **self.answers}.get(args[0], "")
+            if isinstance(found, Exception):
+                raise found
+            return json.dumps(found) if found != "" else ""
+        assert name == "getReport", name
+        return self.report
+
+    @property
+    def verbs(self):
+        return [args[0] for method, *args in self.asked if method == "zkelect.request"]
+
+
+# Roles and exit statuses
+
+
+@pytest.mark.parametrize(
+    ("roles", "expected"),
+    [
+        (["primary"], DONE),
+        (["primary", "primary"], DONE),
+        (["standby"], NOT_PRIMARY),
+        (["promoting"], NOT_PRIMARY),
+        (["demoting"], NOT_PRIMARY),
+        (["primary", "standby"], NOT_PRIMARY),
+        (["primary", ""], UNKNOWN),
+        (["standby", ""], NOT_PRIMARY),
+        (["a role of the future"], NOT_PRIMARY),
+        ([], UNKNOWN),
+    ],
+)
+def test_exit_status_is_that_of_all_elections_together(roles, expected):
+    elections = {str(number): {**PRIMARY, "role": role} for number, role in enumerate(roles)}
+    outcome = client.show_role(view(elections))
+    assert outcome.exit == expected
+    assert outcome.document["exit"] == expected
+
+
+@pytest.mark.parametrize("deadline", [NOW - 0.001, NOW, None, "soon", True, math.inf, math.nan, -math.inf])
+def test_a_primary_whose_lease_has_run_out_or_is_none_is_unknown(deadline):
+    shown = client.show_role(view({"orders": {**PRIMARY, "deadline": deadline}}))
+    assert shown.exit == UNKNOWN
+    assert shown.document["elections"]["orders"]["role"] == "unknown"
+    assert "lease" in shown.document["elections"]["orders"]["why"]
+    row = shown.lines[1].split()
+    assert row[:6] == ["orders", "unknown", "-", "-", "-", "-"]
+    assert "primary" not in row[1] and "10.0.0.5" not in shown.lines[1]
+
+
+def test_only_the_doubtful_election_is_unknown():
+    shown = client.show_role(view({"late": {**PRIMARY, "deadline": 1.0}, "orders": PRIMARY}))
+    assert [line.split()[1] for line in shown.lines[1:3]] == ["unknown", "primary"]
+    assert (
+        client.show_role(view({"late": {**PRIMARY, "deadline": 1.0}, "orders": PRIMARY}), "orders").exit
+        == DONE
+    )
+
+
+@pytest.mark.parametrize("role", [None, 1, "", ["primary"], {"primary": 1}])
+def test_a_role_that_is_none_is_unknown(role):
+    assert client.show_role(view({"orders": {**PRIMARY, "role": role}})).exit == UNKNOWN
+
+
+@pytest.mark.parametrize("known", [False, None, "yes", 1])
+def test_nothing_but_true_makes_a_report_known(known):
+    assert client.show_role(view({"orders": PRIMARY}, known=known, why="x")).exit == UNKNOWN
+
+
+def test_an_unknown_role_shows_no_fact_of_the_last_report_but_its_age():
+    seen = view({"orders": PRIMARY}, known=False, why="the listener (pid 77) is dead", age=125.0)
+    for show in (client.show_role, client.show_status):
+        outcome = show(seen)
+        text = "\n".join(outcome.lines) + json.dumps(outcome.document)
+        assert outcome.exit == UNKNOWN
+        assert "orders" in text and "the listener (pid 77) is dead" in text
+        for stale in ("10.0.0.5", "42", "primary", "0x1f", "n-0000000007", "connected"):
+            assert stale not in text.replace("PRIMARY", "")
+        assert "last report 2 m 5 s ago" in outcome.lines[-1]
+        assert outcome.document["age"] == 125.0 and outcome.document["known"] is False
+
+
+def test_without_any_report():
+    outcome = client.show_role(client.judge(answer({}, known=False, why="nobody has reported", age=None)))
+    assert outcome.exit == UNKNOWN
+    assert outcome.lines == ("unknown: nobody has reported; there is no report",)
+    named = client.show_role(client.judge(answer({}, known=False, why="nobody", age=None)), "orders")
+    assert named.exit == UNKNOWN and named.lines[1].split()[:2] == ["orders", "unknown"]
+
+
+def test_a_report_older_than_the_question_that_nobody_answered_is_not_believed():
+    text = answer({"orders": PRIMARY}, age=1.6)
+    assert client.judge(text, 1.5).known is False
+    assert "pid 77" in client.judge(text, 1.5).why
+    assert client.judge(text, 1.7).known is True
+    assert client.judge(text, None).known is True
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '"x"', "{}", '{"known": true}', '{"now": "x"}', None, "[" * 9999]
+)
+def test_an_answer_that_makes_no_sense_is_no_answer(text):
+    with pytest.raises(Unreachable):
+        client.judge(text)
+
+
+def test_an_answer_without_age_or_report_is_not_known():
+    document = json.loads(answer({"orders": PRIMARY}))
+    assert client.judge(json.dumps({**document, "age": None})).known is False
+    assert client.judge(json.dumps({**document, "report": None})).known is False
+    assert client.judge(json.dumps({**document, "report": [1]})).known is False
+
+
+# What is shown
+
+
+def test_role_is_one_line_per_election():
+    outcome = client.show_role(view({"stock": STANDBY, "orders": PRIMARY}))
+    assert outcome.lines == (
+        "ELECTION  ROLE     FOR       TOKEN  PRIMARY            PLACE   NOTE",
+        "orders    primary  2 m 10 s  42     10.0.0.5:8080 (a)  1 of 2  unguarded",
+        "stock     standby  2 m 10 s  -      10.0.0.5:8080 (b)  2 of 2  unguarded",
+        "node a, last report 0.2 s ago",
+    )
+    assert outcome.document["elections"]["orders"]["token"] == 42
+    assert outcome.document["node"] == "a"
+
+
+def test_notes_hold_step_guard_and_trouble():
+    facts = {**PRIMARY, "role": "promoting", "step": "health check", "trouble": "refused", "unguarded": False}
+    assert client.show_role(view({"orders": facts})).lines[1].endswith("health check; refused")
+
+
+def test_status_shows_node_session_and_reason():
+    text = "\n".join(client.show_status(view({"orders": PRIMARY})).lines)
+    for piece in (
+        "node a",
+        "listener 77",
+        "0.1.0",
+        "/etc/zkelect.conf",
+        "last report 0.2 s ago",
+        "connected",
+        "0x1f",
+        "timeout 10 s",
+        "lease 7.5 s",
+        "because: healthy",
+        "proposal n-0000000007",
+    ):
+        assert piece in text
+
+
+@pytest.mark.parametrize("show", [client.show_role, client.show_status])
+@pytest.mark.parametrize(
+    "facts",
+    [{"role": "standby"}, {**STANDBY, "since": "x", "place": None, "ack": None}, {**STANDBY, "token": [1]}],
+)
+def test_missing_and_strange_facts_are_shown_as_well_as_can_be(show, facts):
+    outcome = show(view({"orders": facts}, session=None, config=None, pid=None))
+    assert outcome.exit == NOT_PRIMARY
+    assert any("standby" in line for line in outcome.lines)
+
+
+def test_what_a_terminal_would_obey_is_written_out():
+    evil = {**STANDBY, "ack": "\x1b[2J\nx", "trouble": "\ud800\u202e", "reason": "\r"}
+    for show in (client.show_role, client.show_status):
+        for line in show(view({"o\nx": evil})).lines:
+            assert line.isprintable(), line
+            line.encode("utf-8")
+
+
+def test_an_election_that_is_not_there_is_a_wrong_command():
+    outcome = client.show_role(view({"orders": PRIMARY, "stock": PRIMARY}), "order")
+    assert outcome.exit == USAGE
+    assert outcome.error == "this node has no election order; there are: orders, stock"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-1, "0.0 s"),
+        (0.04, "0.0 s"),
+        (9.94, "9.9 s"),
+        (10, "10 s"),
+        (59.9, "59 s"),
+        (60, "1 m 0 s"),
+        (3599, "59 m 59 s"),
+        (3600, "1 h 0 m"),
+        (86399, "23 h 59 m"),
+        (200000, "2 d 7 h"),
+    ],
+)
+def test_durations(seconds, text):
+    assert client.duration(seconds) == text
+
+
+# Asking
+
+
+def test_run_asks_for_a_fresh_report_first():
+    peer = Peer(answer({"orders": PRIMARY}))
+    assert client.run("role", peer).exit == DONE
+    assert [entry[0] for entry in peer.asked] == ["zkelect.request", "zkelect.getAnswer", "zkelect.getReport"]
+    assert peer.verbs == ["refresh"]
+
+
+def test_run_does_not_believe_a_listener_that_does_not_answer():
+    peer = Peer(answer({"orders": PRIMARY}, age=0.9), getAnswer="")
+    outcome = client.run("role", peer, refresh_time=0.05)
+    assert outcome.exit == UNKNOWN
+    assert "does not answer" in outcome.lines[-1] and "last report 0.9 s ago" in outcome.lines[-1]
+
+
+def test_run_believes_a_report_made_after_the_question():
+    peer = Peer(answer({"orders": PRIMARY}, age=0.0), getAnswer="")
+    assert client.run("role", peer, refresh_time=0.05).exit == DONE
+
+
+def test_where_nobody_can_be_asked_the_board_decides():
+    refuse = Fault(70, "NOT_RUNNING: the listener (pid 77) is dead")
+    dead = Peer(answer({"orders": PRIMARY}, known=False, why="the listener (pid 77) is dead"), request=refuse)
+    assert client.run("role", dead).exit == UNKNOWN
+    full = Peer(answer({"orders": PRIMARY}), request=Fault(30, "FAILED: 100 requests wait"))
+    assert client.run("role", full).exit == DONE
+
+
+@pytest.mark.parametrize("verb", client.VERBS)
+@pytest.mark.parametrize(
+    ("error", "status", "piece"),
+    [
+        (Unreachable("unix:///s did not answer within 5 s"), UNKNOWN, "did not answer"),
+        (Unreachable("unix:///s: No such file", sent=False), UNKNOWN, "No such file"),
+        (Unreachable("x refuses the user name or password (HTTP 401)"), ERROR, "password"),
+        (Fault(1, "UNKNOWN_METHOD"), ERROR, "[rpcinterface:zkelect]"),
+    ],
+)
+def test_errors_are_one_line(verb, error, status, piece):
+    outcome = client.run(verb, Peer("", request=error, getReport=error))
+    assert (outcome.exit, outcome.lines) == (status, ())
+    assert piece in outcome.error and outcome.error.isprintable()
+    assert outcome.document == {"v": 1, "exit": status, "error": outcome.error}
+
+
+def test_run_refuses_another_verb():
+    with pytest.raises(ValueError):
+        client.run("explode", Peer(""))
+
+
+@pytest.mark.parametrize("verb", ["members", "resign", "check"])
+def test_nothing_is_asked_of_a_listener_that_is_not_known_to_live(verb):
+    peer = Peer(answer({"orders": PRIMARY}, known=False, why="the listener (pid 77) is dead"))
+    outcome = client.run(verb, peer, "orders")
+    assert outcome.exit == UNKNOWN and "is dead" in outcome.error
+    assert peer.verbs == ["refresh"]
+
+
+# resign
+
+
+def resign(reply, elections=None, election="orders", **more):
+    peer = Peer(answer(elections or {"orders": PRIMARY}), {"resign": reply})
+    return client.run("resign", peer, election, **more), peer
+
+
+def test_resign_says_who_leads_where_and_after_how_long():
+    outcome, peer = resign(
+        {"ok": True, "node": "b", "address": "10.0.0.6:8080", "seconds": 1.234, "text": "x"}
+    )
+    assert outcome.lines == ("orders: b leads now at 10.0.0.6:8080, after 1.23 s",)
+    assert (
+        outcome.exit == DONE and outcome.document["node"] == "b" and outcome.document["election"] == "orders"
+    )
+    assert ("zkelect.request", "resign", "orders", "{}") in peer.asked
+
+
+def test_resign_when_nobody_took_over():
+    assert resign({"ok": True, "text": "resigned; nobody leads"})[0].lines == (
+        "orders: resigned; nobody leads",
+    )
+    assert "nobody leads" in resign({"ok": True, "node": "", "seconds": 3.0})[0].lines[0]
+
+
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [
+        ({"ok": False, "exit": 3, "text": "not primary"}, NOT_PRIMARY),
+        ({"ok": False, "exit": 1, "text": "stuck"}, ERROR),
+        ({"ok": False, "exit": 0, "text": "a refusal is no success"}, ERROR),
+        ({"ok": False, "exit": "3"}, ERROR),
+        ({"ok": "true"}, ERROR),
+        ({}, ERROR),
+    ],
+)
+def test_resign_refused(reply, status):
+    outcome, _ = resign(reply)
+    assert (outcome.exit, outcome.lines) == (status, ())
+    assert outcome.error and outcome.document["exit"] == status and outcome.document["ok"] is False
+    if "text" in reply:
+        assert outcome.error == reply["text"]
+
+
+def test_resign_without_a_name_takes_the_only_election():
+    outcome, peer = resign({"ok": True, "node": "b"}, election=None)
+    assert outcome.exit == DONE and ("zkelect.request", "resign", "orders", "{}") in peer.asked
+    outcome, peer = resign({"ok": True}, {"orders": PRIMARY, "stock": PRIMARY}, election=None)
+    assert outcome.exit == USAGE and "orders, stock" in outcome.error and peer.verbs == ["refresh"]
+
+
+def test_resign_whose_outcome_does_not_come_is_unknown():
+    outcome, _ = resign("", timeout=0.05)
+    assert outcome.exit == UNKNOWN and "within 0.05 s" in outcome.error
+    for fault in (
+        Fault(70, "NOT_RUNNING: the listener that took the request is gone"),
+        Fault(10, "BAD_NAME: old"),
+    ):
+        outcome, _ = resign(fault)
+        assert outcome.exit == UNKNOWN and "outcome of resign is unknown" in outcome.error
+    outcome, _ = resign(Unreachable("connection refused", sent=False))
+    assert outcome.exit == UNKNOWN and "outcome of resign is unknown" in outcome.error
+
+
+def test_a_supervisord_that_is_late_once_is_asked_again():
+    replies = [Unreachable("did not answer within 5 s"), json.dumps({"ok": True, "node": "b"})]
+
+    def get_answer(ticket):
+        if ticket == "refresh":
+            return '{"ok": true}'
+        reply = replies.pop(0)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    peer = Peer(answer({"orders": PRIMARY}), getAnswer=get_answer)
+    assert client.run("resign", peer, "orders", timeout=30).exit == DONE
+
+
+# members, check
+
+
+MEMBERS = [
+    {
+        "place": 1,
+        "node": "a",
+        "address": "10.0.0.5:8080",
+        "proposal": "n-01",
+        "token": 42,
+        "mine": True,
+        "leads": True,
+    },
+    {
+        "place": 2,
+        "node": "",
+        "address": None,
+        "proposal": "x0000000002",
+        "token": 43,
+        "mine": False,
+        "leads": False,
+    },
+]
+
+
+def test_members_is_the_queue_in_order():
+    peer = Peer(answer({"orders": PRIMARY}), {"members": {"ok": True, "members": MEMBERS}})
+    outcome = client.run("members", peer)
+    assert outcome.exit == DONE
+    assert outcome.lines == (
+        "ELECTION  PLACE  NODE  ADDRESS        PROPOSAL     TOKEN  NOTE",
+        "orders    1      a     10.0.0.5:8080  n-01         42     leads, this node",
+        "orders    2      -     -              x0000000002  43",
+    )
+    assert outcome.document["elections"] == {"orders": MEMBERS}
+
+
+def test_members_of_an_empty_queue_and_refused():
+    assert "nobody" in client.show_members({"orders": {"ok": True, "members": []}}).lines[1]
+    refused = client.show_members({"orders": {"ok": False, "exit": 1, "text": "ZooKeeper does not answer"}})
+    assert (refused.exit, refused.error) == (ERROR, "ZooKeeper does not answer")
+
+
+def test_check_prints_every_problem():
+    outcome = client.show_check({"ok": False, "problems": ["one", "two\n"], "notes": ["three"]})
+    assert outcome.lines == ("one", "two\\n", "note: three")
+    assert outcome.exit == USAGE
+    assert client.show_check({"ok": False, "exit": 1, "problems": ["x"], "notes": []}).exit == ERROR
+    assert client.show_check({"ok": True, "problems": ["x"], "notes": []}).exit == USAGE
+    assert client.show_check({"ok": True, "problems": [], "notes": []}).exit == DONE
+    assert client.show_check({"ok": True}).exit == DONE
+    assert client.show_check({"ok": False, "exit": 4, "text": "silent"})[::3] == (UNKNOWN, "silent")
