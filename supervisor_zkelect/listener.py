@@ -451,6 +451,8 @@ class Listener:
         contest = self.contests[event.name]
         if isinstance(event.event, role.Successor):
             contest.ack, contest.primary_node = event.event.address, event.event.node
+        elif isinstance(event.event, role.Acked):
+            contest.ack, contest.primary_node = contest.settings.address, self.settings.node_name
         self.decide(contest, event.event)
 
     def do_Propose(self, contest: Contest, action: role.Propose) -> None:

@@ -109,6 +109,8 @@ def _tell(out: TextIO, stack: ExitStack) -> None:
     beta.start()
     story.roles({alpha: 0, beta: 3})
 
+    # supervisord delays the restart of a program that ran for less than its startsecs.
+    until(lambda: "RUNNING" in alpha.ctl("status", "primary:*").stdout, PATIENCE, "the program to be RUNNING")
     story.tell()
     story.tell(f"the service is killed: kill -9 {first}")
     event = clock.now()
