@@ -22,6 +22,7 @@ import math
 import os
 import platform
 import re
+import ssl
 import stat
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
@@ -119,7 +120,7 @@ class ElectionSettings:
         return _beside(self.election_ack, "holder")
 
     def health_check(self) -> health.Check:
-        """What the health options ask for. Raises ValueError when the file of `health_ca` was damaged since."""
+        """What the health options ask for. Raises ValueError when `health_ca` cannot be read any more."""
         return health.parse(self.health, status=self.health_status, body=self.health_body, ca=self.health_ca)
 
 
@@ -430,9 +431,9 @@ OPTIONS: Tuple[Option, ...] = (
            "name", _node_name, default="%(host_node_name)s"),
     Option(_M, "session_timeout",
            "T: how long ZooKeeper waits for a silent node before another one leads. The servers grant what "
-           "they allow, by default 2 to 20 of their ticks; what they grant counts. It must leave room for "
-           "kill_time: T·0.99 − tick_time − 2·heartbeat_interval − ride_through − kill_time, which is the "
-           "longest that a group has to stop when its lease runs out, may not be negative.",
+           "they allow, by default 2 to 20 of their ticks; what they grant counts. When its lease runs out, a "
+           "group has at most T·0.99 − tick_time − 2·heartbeat_interval − ride_through − kill_time to stop, "
+           "which may not be negative.",
            "number", _seconds(0.5), "seconds", "10"),
     Option(_M, "tick_time",
            "The servers' tickTime. At most half of session_timeout. A value too small makes the lease too "
@@ -496,7 +497,7 @@ OPTIONS: Tuple[Option, ...] = (
     Option(_M, "backoff_max", "What that wait grows to, doubled each time, while the service stays sick.",
            "number", _seconds(0.05), "seconds", "60"),
     Option(_M, "serverurl",
-           "Where supervisord is reached: `unix:///path` or `http://host:port`. supervisord sets the variable.",
+           "Where supervisord is reached: `unix:///path` or `http://host:port`. supervisord tells its programs.",
            "URL", _serverurl, variable="SUPERVISOR_SERVER_URL"),
     Option(_M, "username", "User of supervisord's server, when it has one.",
            "text", variable="SUPERVISOR_USERNAME"),
@@ -896,8 +897,6 @@ class _Loader:
         if values.get("tls_key", "") is None:
             values["tls_key"] = values.get("tls_cert")
         ca, cert, key = (values.get(name) for name in ("tls_ca", "tls_cert", "tls_key"))
-        import ssl  # takes 10 ms, and most configurations do without
-
         # kazoo would meet such a file on its connection thread only, and end it.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         try:
@@ -955,7 +954,7 @@ class _Loader:
                     return
 
     def check_elections(self, elections: Mapping[str, Dict[str, Any]], chroot: str) -> None:
-        """Whether each election has its group and its znodes, and all that stands beside its ack, for itself."""
+        """Whether each election has its group, its znodes, and what stands beside its ack for itself."""
         groups: Dict[str, str] = {}
         znodes: List[Tuple[str, str, str, str]] = []  # path, section, option, what it is
         for section, values in elections.items():
@@ -1072,7 +1071,7 @@ def check_group(
             if uid != 0 and user is not None and user != uid:
                 foreign.setdefault(user, []).append(program["name"])
         for user, names in foreign.items():
-            what = f"program {_listed(names)} runs as uid {user}, which the listener (uid {uid}) may not signal"
+            what = f"program {_listed(names)} runs as uid {user}, which the listener, uid {uid}, may not signal"
             problems.append(say(f"{what}; give both sections the same user=, or run the listener as root"))
         slow = max(float(program.get("startsecs", 0)) for program in programs)
         if slow >= election.promote_timeout and not election.health_check():
@@ -1192,7 +1191,7 @@ def _masked(key: str, value: str) -> str:
 
 
 def _blank(lines: List[str], number: int) -> None:
-    """Take out a line, counted from 1, with those that continue it: they would else continue the one before."""
+    """Take out a line, counted from 1, with those that continue it, or they would continue another."""
     lines[number - 1] = ""
     while number < len(lines) and lines[number][:1].isspace():
         lines[number] = ""
