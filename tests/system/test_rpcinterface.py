@@ -71,11 +71,10 @@ while True:
     poked.clear()
 """
 
-#: supervisord with other limits of the board, in seconds.
-IMPATIENT = """
-import sys
+#: supervisord with something in the board changed, such as its limits in seconds.
+CHANGED = """
 from supervisor_zkelect import rpcinterface
-rpcinterface.TAKE_TIME, rpcinterface.KEEP_TIME = float(sys.argv.pop(1)), float(sys.argv.pop(1))
+{}
 from supervisor.supervisord import main
 main()
 """
@@ -130,8 +129,16 @@ class Node:
         self.play({"orders": dict(PRIMARY)}, silent=True, **more)
         until(lambda: self.said().count("silent") > before, LONG, "the speaker to fall silent")
 
-    def up(self, *sections: str, board: bool = True, auth: str = "", speaker: str = "", limits=()) -> Node:
-        """Start supervisord. auth: lines of [unix_http_server]; speaker: lines of the speaker's section."""
+    def hear(self) -> None:
+        """Wait until the speaker has said something more, and dealt with what it was given."""
+        for _ in range(2):
+            before = self.report()["report"]["boottime"]
+            until(lambda: self.report()["report"]["boottime"] > before, LONG, "another report")
+
+    def up(
+        self, *sections: str, board: bool = True, auth: str = "", speaker: str = "", change: str = ""
+    ) -> Node:
+        """Start supervisord. auth: lines of [unix_http_server]; speaker: of the speaker's; change: code."""
         command = " ".join(
             shlex.quote(word)
             for word in (sys.executable, f"{self.folder}/speaker.py", str(self.script), str(self.marks))
@@ -155,7 +162,7 @@ class Node:
                 "supervisor.rpcinterface_factory = supervisor_zkelect.rpcinterface:make_zkelect_rpcinterface"
             )
         self.conf.write_text("\n\n".join(parts) + "\n")
-        words = ["-c", IMPATIENT, *map(str, limits)] if limits else ["-m", "supervisor.supervisord"]
+        words = ["-c", CHANGED.format(change)] if change else ["-m", "supervisor.supervisord"]
         self.process = child.start(
             [sys.executable, *words, "-n", "-c", str(self.conf)],
             env=self.env,
@@ -428,6 +435,17 @@ def test_nonsense_is_a_fault_and_hurts_nobody(node):
     assert "Traceback" not in node.log.read_text() and " failed: " not in node.log.read_text()
 
 
+def test_a_defect_of_the_board_is_a_fault_and_one_line_of_log(make):
+    node = make().up(change="rpcinterface.Board.get_report = lambda self: 1 / 0")
+    with pytest.raises(Fault) as caught:
+        node.report()
+    assert (caught.value.code, caught.value.text) == (30, "FAILED: getReport: ZeroDivisionError")
+    log = node.log.read_text()
+    assert "zkelect: getReport failed: ZeroDivisionError" in log and "Traceback" not in log
+    done = node.zkelect("role", "-s", node.url)
+    assert done.returncode == 1 and "getReport" in one_line(done.stderr)
+
+
 def test_text_of_any_kind_comes_through(node):
     facts = {**STANDBY, "ack": "\u00e9\u4e2d\u0000\u001b[31m<&>\ud800"}
     node.play({"orders": facts})
@@ -455,12 +473,19 @@ def test_a_request_is_handed_out_once_and_answered(node):
     ticket = door.call("zkelect.request", "members", "orders", '{"deep": [1, 2.5, null]}')
     answer = until(lambda: door.call("zkelect.getAnswer", ticket), LONG, "an answer")
     assert json.loads(answer) == {"ok": True, "members": [{"place": 1, "node": "a"}]}
-    before = node.report()["report"]["boottime"]
-    until(lambda: node.report()["report"]["boottime"] > before, LONG, "another report")
+    node.hear()
     assert node.said().count('members orders {"deep": [1, 2.5, null]}') == 1
     assert door.call("zkelect.getAnswer", ticket) == answer
     assert door.call("zkelect.answer", ticket, '{"ok": false}') is True
     assert door.call("zkelect.getAnswer", ticket) == answer
+
+
+def test_a_request_that_is_not_answered_is_not_handed_out_again(node):
+    node.play({"orders": dict(PRIMARY)}, deaf=True)
+    node.door().call("zkelect.request", "resign", "orders", "")
+    node.hear()
+    node.hear()
+    assert node.said().count("resign orders {}") == 1
 
 
 def test_a_listener_that_comes_after_a_dead_one_gets_what_is_unanswered(node):
@@ -489,7 +514,7 @@ def test_nobody_answers_what_nobody_took(node):
 
 
 def test_a_request_that_nobody_takes_in_time_is_dropped(make):
-    node = make().up(limits=(1, 600))
+    node = make().up(change="rpcinterface.TAKE_TIME = 1")
     node.play({"orders": dict(PRIMARY)})
     node.speak()
     node.hush(answers={"resign": {"ok": True}})
@@ -504,13 +529,13 @@ def test_a_request_that_nobody_takes_in_time_is_dropped(make):
 
     until(dropped, LONG, "the request to be dropped")
     node.play({"orders": dict(PRIMARY)}, answers={"resign": {"ok": True}})
-    until(lambda: node.report()["known"], LONG, "the speaker to speak")
+    node.hear()
     assert not any(line.startswith("resign") for line in node.said())
     assert dropped() is True
 
 
 def test_answers_are_forgotten(make):
-    node = make().up(limits=(1, 2))
+    node = make().up(change="rpcinterface.KEEP_TIME = 2")
     node.play({"orders": dict(PRIMARY)}, answers={"check": {"ok": True}})
     node.speak()
     door = node.door()
@@ -813,7 +838,7 @@ def test_resign_without_an_outcome_is_unknown(node):
 
 
 def test_resign_during_which_the_listener_dies_is_unknown(make):
-    node = make().up(limits=(1, 600))
+    node = make().up(change="rpcinterface.TAKE_TIME = 1")
     node.play({"orders": dict(PRIMARY)})
     node.speak()
     with ThreadPoolExecutor(1) as pool:
@@ -868,10 +893,14 @@ def test_members_and_check(node):
 
 
 def test_output_that_nobody_reads_ends_quietly(make):
-    node = make()
-    command = f"{shlex.quote(sys.executable)} -m supervisor_zkelect.cli check --options | head -c 1"
-    done = child.run(["sh", "-c", command], env=node.env)
-    assert done.stdout and done.stderr == ""
+    code = (
+        "import os, sys; r, w = os.pipe(); os.close(r); os.dup2(w, 1); "
+        "os.execv(sys.executable, [sys.executable, '-m', 'supervisor_zkelect.cli', *sys.argv[1:]])"
+    )
+    for words in (["check", "--options"], ["--help"], ["role", "--json", "-s", "unix:///none"]):
+        done = child.run([sys.executable, "-c", code, *words], env=make(words[0]).env)
+        assert done.returncode != 0 and "Traceback" not in done.stderr
+        assert "Exception" not in done.stderr and "Broken" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -962,8 +991,10 @@ def test_primary_watch_prints_each_change(make, zk_server, zk, root):
     conf = zkelect_conf(node, zk_server, root)
     out = node.folder / "out"
     zk.create(f"{root}/k/ack", b"a:1", makepath=True)
+    # It must not be the look every few seconds that finds the changes.
+    code = "import sys; from supervisor_zkelect import cli; cli._LOOK_AGAIN = 600; sys.exit(cli.main(sys.argv[1:]))"
     process = child.start(
-        [sys.executable, "-m", "supervisor_zkelect.cli", "primary", "orders", "--watch", "-c", conf],
+        [sys.executable, "-c", code, "primary", "orders", "--watch", "-c", conf],
         env=node.env,
         output=str(out),
     )

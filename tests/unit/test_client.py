@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import socket
+import threading
+from xmlrpc.server import SimpleXMLRPCServer
 
 import pytest
 
@@ -458,3 +461,37 @@ def test_check_prints_every_problem():
     assert client.show_check({"ok": True, "problems": [], "notes": []}).exit == DONE
     assert client.show_check({"ok": True}).exit == DONE
     assert client.show_check({"ok": False, "exit": 4, "text": "silent"})[::3] == (UNKNOWN, "silent")
+
+
+# Servers
+
+
+def test_a_name_with_several_addresses_is_tried_at_each(monkeypatch):
+    """As localhost is where it means ::1 first, and supervisord listens at 127.0.0.1 alone."""
+    server = SimpleXMLRPCServer(("127.0.0.1", 0), logRequests=False)
+    server.register_function(lambda: "here", "where")
+    port = server.server_address[1]
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    resolve = socket.getaddrinfo
+
+    def resolve_both(host, *args, **more):
+        if host != "both.example":
+            return resolve(host, *args, **more)
+        return [found for one in ("127.0.0.2", "127.0.0.1") for found in resolve(one, *args, **more)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_both)
+    try:
+        call = client.caller(f"http://both.example:{port}")
+        assert [call("where"), call("where")] == ["here", "here"]
+    finally:
+        server.shutdown()
+        server.server_close()
+    with pytest.raises(Unreachable) as caught:
+        client.caller(f"http://both.example:{port}")("where")
+    assert f"http://both.example:{port}" in caught.value.reason
+
+
+@pytest.mark.parametrize("url", ["", "ftp://x", "unix://", "http://", "http://x:y", "http://x:99999"])
+def test_what_is_no_url_of_supervisord(url):
+    with pytest.raises(ValueError):
+        client.caller(url)
