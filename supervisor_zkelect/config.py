@@ -197,7 +197,9 @@ class Settings:
 
     def ride_through_at(self, timeout: float) -> float:
         """For how many seconds ZooKeeper may be silent in a session whose timeout is `timeout` seconds."""
-        return self.ride_through if self.ride_through_configured else timeout * lease.RIDE_THROUGH_SHARE
+        if self.ride_through_configured:
+            return self.ride_through
+        return lease.ride_through(timeout, self.tick_time, self.interval_at(timeout), self.kill_time)
 
     def stop_grace(self, stopwaitsecs: float, timeout: Optional[float] = None) -> float:
         """Seconds that a group has to stop when its lease runs out (see `lease.stop_grace`).
@@ -442,7 +444,8 @@ OPTIONS: Tuple[Option, ...] = (
     Option(_M, "heartbeat_interval", "How often the lease is renewed.",
            "number", _seconds(0.01), "seconds", computed=f"session_timeout · {lease.INTERVAL_SHARE:g}"),
     Option(_M, "ride_through", "How long ZooKeeper may be silent without any consequence.",
-           "number", _seconds(0), "seconds", computed=f"session_timeout · {lease.RIDE_THROUGH_SHARE:g}"),
+           "number", _seconds(0), "seconds",
+           computed=f"session_timeout · {lease.RIDE_THROUGH_SHARE:g}, or what kill_time leaves of the lease"),
     Option(_M, "kill_time",
            "How long before the end of the lease the group is killed: the time it takes to die.",
            "number", _seconds(0.01), "seconds", "0.3"),
@@ -866,7 +869,7 @@ class _Loader:
         if interval is None:
             values["heartbeat_interval"] = timeout * lease.INTERVAL_SHARE
         if ride_through is None:
-            values["ride_through"] = timeout * lease.RIDE_THROUGH_SHARE
+            values["ride_through"] = lease.ride_through(timeout, tick, values["heartbeat_interval"], kill_time)
         times = (values["heartbeat_interval"], values["ride_through"], kill_time)
         grace = lease.stop_grace(timeout, tick, *times, math.inf)
         shortest = _shortest_timeout(tick, interval, ride_through, kill_time, 0)
@@ -1009,7 +1012,8 @@ def _shortest_timeout(
     """
     share = 1 - lease.DRIFT
     share -= 2 * lease.INTERVAL_SHARE if interval is None else 0
-    share -= lease.RIDE_THROUGH_SHARE if ride_through is None else 0
+    # Without a stop to wait for, the ride-through takes only what is left (`lease.ride_through`).
+    share -= lease.RIDE_THROUGH_SHARE if ride_through is None and grace else 0
     fixed = grace + tick + 2 * (interval or 0) + (ride_through or 0) + kill_time
     timeout = math.ceil(max(fixed / share, 2 * tick) * 10 - 1e-6) / 10
     return timeout if timeout <= _LONGEST else None

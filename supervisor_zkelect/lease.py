@@ -36,13 +36,32 @@ DRIFT = 0.01
 #: Share of the session timeout between two heartbeats, unless configured.
 INTERVAL_SHARE = 0.1
 
-#: Share of the session timeout for which ZooKeeper may be silent without consequence, unless configured.
-RIDE_THROUGH_SHARE = 0.2
+#: Share of the session timeout for which ZooKeeper may be silent without consequence, unless configured. A cut of 0.3 T
+#: is to pass unnoticed, and the first packet gets through some tenths of a second after its end (`session.py`).
+RIDE_THROUGH_SHARE = 0.4
+
+#: How long a request stays unanswered before the connection is given up and others are tried: a share of the session
+#: timeout, and at least so many seconds. Until then the kernel repeats packets every 0.2 s; then it waits longer each
+#: time, and a fresh connection is sooner.
+DROP_SHARE = 0.25
+DROP_AFTER = 1.4
 
 
 def effective_tick(tick: float, timeout: float) -> float:
     """The tick to count with. A granted timeout is at least two ticks, so more than half of it cannot be true."""
     return min(tick, timeout / 2)
+
+
+def ride_through(timeout: float, tick: float, interval: float, kill_time: float) -> float:
+    """How long ZooKeeper may be silent without consequence, unless configured: RIDE_THROUGH_SHARE of `timeout`, or what
+    the rest of the lease leaves of it; then a group is killed without being asked to stop. All are seconds."""
+    room = timeout * (1 - DRIFT) - effective_tick(tick, timeout) - 2 * interval - kill_time
+    return min(timeout * RIDE_THROUGH_SHARE, max(room, 0.0))
+
+
+def drop_after(timeout: float) -> float:
+    """After how many seconds without an answer a connection is given up. timeout: the session's, in seconds."""
+    return max(timeout * DROP_SHARE, DROP_AFTER)
 
 
 def stop_grace(
@@ -124,14 +143,17 @@ class Heartbeat:
     """When the next request of the session is due: one outstanding at a time, every `interval`.
 
     A request later than `late_after` is followed once by a cheap read, because a server may withhold an answer until the
-    session's next packet. More than that would switch off the client library's own detection of a dead connection.
+    session's next packet. More than that would switch off the client library's own detection of a dead connection. One
+    later than `drop_after` is a reason to try another connection, once.
     """
 
     interval: float
     late_after: float = 0.25
+    drop_after: float = DROP_AFTER
     due: float = 0.0
     sent: Optional[float] = None
     prodded: bool = False
+    dropped: bool = False
 
     def send_now(self, now: float) -> bool:
         """Whether a request should be sent at `now`."""
@@ -141,22 +163,31 @@ class Heartbeat:
         """Whether the outstanding request is late and has not been followed by a read yet."""
         return self.sent is not None and not self.prodded and now >= self.sent + self.late_after
 
+    def drop_now(self, now: float) -> bool:
+        """Whether the outstanding request is so late that its connection should be given up."""
+        return self.sent is not None and not self.dropped and now >= self.sent + self.drop_after
+
     def after_sending(self, now: float) -> "Heartbeat":
-        return replace(self, sent=now, prodded=False, due=now + self.interval)
+        return replace(self, sent=now, prodded=False, dropped=False, due=now + self.interval)
 
     def after_prodding(self) -> "Heartbeat":
         return replace(self, prodded=True)
 
+    def after_dropping(self) -> "Heartbeat":
+        return replace(self, dropped=True)
+
     def after_answer(self) -> "Heartbeat":
         """The outstanding request was answered or failed."""
-        return replace(self, sent=None, prodded=False)
+        return replace(self, sent=None, prodded=False, dropped=False)
 
     def soon(self) -> "Heartbeat":
         """The next request is due at once, as soon as none is outstanding."""
         return replace(self, due=0.0)
 
     def next_wakeup(self) -> float:
-        """When one of the two questions above may turn true."""
+        """When one of the questions above may turn true."""
         if self.sent is None:
             return self.due
-        return float("inf") if self.prodded else self.sent + self.late_after
+        if not self.prodded:
+            return self.sent + self.late_after
+        return float("inf") if self.dropped else self.sent + self.drop_after

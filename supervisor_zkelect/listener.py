@@ -24,7 +24,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 from supervisor_zkelect import __version__, config, eventstream, group, role, session
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import ElectionError, Elector, NotLeader, ProposalGone, SessionGone
-from supervisor_zkelect.lease import Heartbeat, SessionClock
+from supervisor_zkelect.lease import Heartbeat, SessionClock, drop_after
 from supervisor_zkelect.supervisord import Supervisord, SupervisordError
 
 log = logging.getLogger(__name__)
@@ -355,7 +355,9 @@ class Listener:
             log.info("ZooKeeper: session 0x%x with a timeout of %g s", event.session, timeout)
         else:
             self.clock = self.clock.reconnected(event.sent)
-        self.heartbeat = replace(self.heartbeat, interval=self.settings.interval_at(timeout)).soon()
+        self.heartbeat = replace(
+            self.heartbeat, interval=self.settings.interval_at(timeout), drop_after=drop_after(timeout)
+        ).soon()
         for contest in self.contests.values():
             grace = self.settings.stop_grace(contest.rules.stopwaitsecs, timeout)
             wait_out = max(timeout, self.settings.session_timeout) + 2 * tick + PACE
@@ -393,6 +395,9 @@ class Listener:
         elif self.heartbeat.prod_now(moment):
             self.heartbeat = self.heartbeat.after_prodding()
             self.session.prod()
+        elif self.heartbeat.drop_now(moment):
+            self.heartbeat = self.heartbeat.after_dropping()
+            self.session.drop()
 
     def next_proposal(self) -> str:
         """The path of one of this node's proposals, each in its turn, so that one deleted by hand is noticed."""

@@ -8,6 +8,7 @@ was made in is told under the request's, so that it counts for nothing.
 from __future__ import annotations
 
 import logging
+import socket
 from dataclasses import dataclass
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
@@ -23,6 +24,12 @@ log = logging.getLogger(__name__)
 
 #: Reconnect delays in seconds. kazoo's own grow to an hour.
 RECONNECT = {"max_tries": -1, "delay": 0.05, "backoff": 2, "max_delay": 0.2, "ignore_expire": True}
+
+#: Seconds that the first attempt to connect may take after a connection was lost.
+CONNECT_TIME = 0.5
+
+#: linux/tcp.h; the socket module does not have it.
+TCP_THIN_LINEAR_TIMEOUTS = 16
 
 
 @dataclass(frozen=True)
@@ -91,9 +98,32 @@ def acl_of(name: str, digest: Optional[str] = None) -> Optional[List[ACL]]:
     return None
 
 
+def _dial_quickly(client: KazooClient) -> None:
+    """Let the client notice soon that a network is whole again, whatever the kernel's back-off would be.
+
+    A connection repeats lost packets every 0.2 s six times over before it waits longer (TCP_THIN_LINEAR_TIMEOUTS,
+    tcp(7)), and an attempt to connect is given up after CONNECT_TIME, which doubles up to what kazoo would wait. Only
+    kazoo's connection thread comes here.
+    """
+    dial, failures = client.handler.create_connection, 0
+
+    def create_connection(address: Any, timeout: float, **options: Any) -> Any:
+        nonlocal failures
+        try:
+            connection = dial(address, timeout=min(timeout, CONNECT_TIME * 2 ** min(failures, 10)), **options)
+        except BaseException:
+            failures += 1
+            raise
+        failures = 0
+        connection.setsockopt(socket.IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, 1)
+        return connection
+
+    client.handler.create_connection = create_connection
+
+
 def make_client(hosts: str, timeout: float, digest: Optional[str] = None, **options: Any) -> KazooClient:
     """A client that is not started. hosts: without chroot. timeout: session timeout in seconds. options: kazoo's."""
-    return KazooClient(
+    client = KazooClient(
         hosts=hosts,
         timeout=timeout,
         auth_data=[("digest", digest)] if digest else None,
@@ -102,6 +132,8 @@ def make_client(hosts: str, timeout: float, digest: Optional[str] = None, **opti
         logger=logging.getLogger("supervisor_zkelect.kazoo"),
         **options,
     )
+    _dial_quickly(client)
+    return client
 
 
 def client_for(settings) -> KazooClient:
@@ -240,6 +272,17 @@ class Session:
     def prod(self) -> None:
         """Send a cheap read, whose answer brings a withheld one along."""
         self.client.exists_async("/")
+
+    def drop(self) -> None:
+        """Give up a connection that answers nothing; kazoo makes another, to the same or the next server."""
+        connection = self.client._connection._socket
+        try:
+            if connection is not None:
+                # Not its own method, which of a TLS connection takes the keys away under kazoo's hands.
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+        except OSError:
+            # It is down already.
+            pass
 
     def _changed(self, client: KazooClient, state: str) -> None:
         if client is not self.client:

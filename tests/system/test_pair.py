@@ -1,106 +1,145 @@
-"""Two real nodes with the shipped sample: what a client and the operator see."""
+"""Two and three real nodes with the shipped sample: what a client and the operator see."""
 
 import json
 
-import pytest
-
-from supervisor_zkelect import samples
-from supervisor_zkelect.demo import child, observer, story
-from supervisor_zkelect.demo.node import Node
-from supervisor_zkelect.demo.wait import until
-
-TIMES = {"zkelect": {"session_timeout": "4", "tick_time": "0.2"}}
-
-
-@pytest.fixture
-def pair(zk_server, tmp_path, zk):
-    nodes = []
-    chroot = f"/{tmp_path.name}-{child.new_marker()}"
-    for name in ("a", "b"):
-        overrides = {"zkelect": {**TIMES["zkelect"], "chroot": chroot}}
-        nodes.append(Node(
-            tmp_path / name, name, zk_server.hosts, addresses={"orders": f"127.0.0.1:{child.free_port()}"},
-            sample=samples.path("zkelect.conf"), overrides=overrides, journals=tmp_path / "journals",
-        ))
-    addresses = {node.name: node.addresses["orders"] for node in nodes}
-    try:
-        with observer.Observer(addresses) as watcher:
-            nodes[0].start()
-            primary(nodes[0])
-            nodes[1].start()
-            role(nodes[1], 3)
-            yield nodes
-        assert not watcher.verdict().overlap, "\n".join(node.logs() for node in nodes)
-    finally:
-        for node in nodes:
-            node.close()
-            child.give_back(int(node.addresses["orders"].rpartition(":")[2]))
-        if zk.exists(chroot):
-            zk.delete(chroot, recursive=True)
-
-
-def role(node, status):
-    until(lambda: node.ctl("role", "orders").returncode == status, 40, f"role on {node.name} to exit with {status}")
-
-
-def primary(node):
-    """Wait until ack, role and the service agree that this node is primary."""
-    address = node.addresses["orders"]
-    until(lambda: node.zkelect("primary", "orders", "-c", str(node.zkelect_conf)).stdout.strip() == address, 40,
-          f"the ack to name {node.name}\n{node.logs()}")
-    role(node, 0)
-    return until(lambda: observer.ask(address, 1.0), 40, f"the service of {node.name} to answer")
+from supervisor_zkelect.demo import story
+from supervisor_zkelect.demo.cluster import NOT_PRIMARY, PRIMARY, UNKNOWN
+from supervisor_zkelect.demo.node import service_command
 
 
 def test_a_killed_service_comes_back_here(pair):
-    a, b = pair
-    pid = primary(a)
-    a.kill(pid)
-    until(lambda: observer.ask(a.addresses["orders"], 1.0) not in (0, pid), 40, "the service to be back")
-    primary(a)
-    role(b, 3)
+    pid = pair.primary("a")
+    pair["a"].kill(pid)
+    pair.primary("a", other=pid)
+    pair.settled("a")
+    assert pair.verdict().names == ["a"]
 
 
 def test_everything_killed_at_once_fails_over(pair):
-    a, b = pair
-    a.kill_all()
-    primary(b)
-    a.start()
-    role(a, 3)
+    pair["a"].kill_all()
+    pair.primary("b")
+    pair["a"].start()
+    pair.settled("b")
 
 
 def test_a_shut_down_supervisord_hands_over(pair):
-    a, b = pair
-    a.terminate()
-    primary(b)
-    assert not a.processes()
+    pair["a"].terminate()
+    assert not pair["a"].processes()
+    pair.settled("b")
 
 
 def test_resign_tells_who_leads_now(pair):
-    a, b = pair
-    done = a.zkelect("resign", "orders", "--json")
+    done = pair["a"].zkelect("resign", "orders", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert b.addresses["orders"] in done.stdout and json.loads(done.stdout)
-    primary(b)
-    role(a, 3)
-    assert b.ctl("zkelect", "resign", "orders").returncode == 0
-    primary(a)
+    told = json.loads(done.stdout)
+    assert pair["b"].addresses["orders"] in json.dumps(told)
+    pair.settled("b")
+    assert pair["b"].ctl("zkelect", "resign", "orders").returncode == 0
+    pair.settled("a")
+
+
+def test_resign_on_a_standby_changes_nothing(pair):
+    pid = pair.primary("a")
+    assert pair["b"].zkelect("resign", "orders").returncode != 0
+    assert pair.settled("a") == pid
 
 
 def test_a_sick_service_steps_down(pair):
-    a, b = pair
-    a.health_file.write_text("")
-    primary(b)
-    role(a, 3)
+    pair["a"].health_file.write_text("")
+    pair.settled("b")
 
 
-def test_a_dead_or_frozen_listener_makes_the_role_unknown(pair):
-    a, _ = pair
-    pid = a.listener_pid()
-    a.freeze(pid)
-    role(a, 4)
-    a.thaw(pid)
-    role(a, 0)
+def test_a_frozen_listener_makes_the_role_unknown(pair):
+    pid = pair["a"].listener_pid()
+    pair["a"].freeze(pid)
+    pair.role("a", UNKNOWN)
+    pair["a"].thaw(pid)
+    pair.role("a", PRIMARY)
+
+
+def test_a_stopped_listener_makes_the_role_unknown(pair):
+    assert pair["b"].ctl("stop", "zkelect").returncode == 0
+    pair.role("b", UNKNOWN)
+    assert pair["b"].ctl("start", "zkelect").returncode == 0
+    pair.settled("a")
+
+
+def test_a_killed_listener_comes_back(pair):
+    pid = pair["a"].listener_pid()
+    pair["a"].kill(pid)
+    pair.until(lambda: pair["a"].listener_pid() not in (None, pid), "a listener to run again")
+    leader = pair.until(lambda: next((n for n in "ab" if pair[n].ctl("role").returncode == PRIMARY), None), "a primary")
+    pair.settled(leader)
+
+
+def test_a_service_that_ends_in_fatal_steps_down(make_cluster, zk_server):
+    cluster = make_cluster(zk_server.hosts, overrides={"program:orders": {"startretries": "1"}}).start()
+    cluster["a"].ctl("update")
+    # From now on its command cannot be started here.
+    place = cluster["a"].folder / "bin" / "python3"
+    pid = cluster.primary("a")
+    place.write_text("#!/bin/sh\nexit 1\n")
+    place.chmod(0o755)
+    cluster["a"].kill(pid)
+    cluster.settled("b")
+    cluster.verdict()
+
+
+def test_a_group_started_by_hand_on_a_standby_is_stopped(make_cluster, zk_server):
+    cluster = make_cluster(zk_server.hosts).start()
+    cluster["b"].ctl("start", "primary:*")
+    cluster.until(lambda: not cluster["b"].service_pids(), "the service started by hand to be gone")
+    cluster.settled("a")
+
+
+def test_a_group_stopped_by_hand_on_the_primary_resigns(pair):
+    assert pair["a"].ctl("stop", "primary:*").returncode == 0
+    pair.settled("b")
+
+
+def test_three_nodes_hand_down_the_line(make_cluster, zk_server):
+    cluster = make_cluster(zk_server.hosts, ("a", "b", "c")).start()
+    cluster["a"].kill_all()
+    cluster.settled("b")
+    cluster["b"].terminate()
+    cluster.settled("c")
+    cluster["a"].start()
+    assert cluster["c"].zkelect("resign", "orders").returncode == 0
+    cluster.settled("a")
+    assert cluster.verdict().names == ["a", "b", "c", "a"]
+
+
+def test_passwords_on_both_servers_of_supervisord(make_cluster, zk_server):
+    cluster = make_cluster(zk_server.hosts, username="operator", password="s3cret%;word", inet=True).start()
+    for url in (f"unix://{cluster['a'].socket}", cluster["a"].inet_url):
+        shown = cluster["a"].zkelect("role", "-s", url, "-u", "operator", "-p", "s3cret%;word")
+        assert shown.returncode == PRIMARY, shown.stdout + shown.stderr
+        refused = cluster["a"].zkelect("role", "-s", url, "-u", "operator", "-p", "wrong")
+        assert refused.returncode == 1 and refused.stderr.count("\n") == 1, refused
+    cluster["a"].kill_all()
+    cluster.settled("b")
+
+
+def test_two_elections_in_one_listener(make_cluster, zk_server):
+    cluster = make_cluster(zk_server.hosts, sample="two-elections.conf", elections=("orders", "billing")).start()
+    assert cluster["a"].zkelect("resign", "billing").returncode == 0
+    cluster.primary("b", "billing")
+    cluster.role("a", NOT_PRIMARY, "billing")
+    cluster.primary("a", "orders")
+    cluster["a"].kill_all()
+    for election in cluster.elections:
+        cluster.primary("b", election)
+        cluster.verdict(election)
+
+
+def test_a_program_that_ignores_sigterm_is_killed(make_cluster, zk_server):
+    cluster = make_cluster(zk_server.hosts)
+    address = cluster["a"].addresses["orders"]
+    cluster["a"].overrides["program:orders"] = {"command": service_command(address, "--ignore-term")}
+    cluster.start()
+    assert cluster["a"].zkelect("resign", "orders").returncode == 0
+    cluster.settled("b")
+    cluster.verdict()
 
 
 def test_the_demo_runs_to_its_end(capsys):

@@ -79,4 +79,19 @@ def test_a_late_heartbeat_is_followed_by_one_read():
     assert not beat.prod_now(0.2) and beat.prod_now(0.25)
     assert beat.next_wakeup() == 0.25
     assert not beat.after_prodding().prod_now(9.0)
-    assert beat.after_prodding().next_wakeup() == math.inf
+    assert beat.after_prodding().next_wakeup() == beat.drop_after
+
+
+def test_a_heartbeat_without_an_answer_gives_its_connection_up_once():
+    beat = Heartbeat(interval=1.0, drop_after=2.5).after_sending(1.0).after_prodding()
+    assert not beat.drop_now(3.4) and beat.drop_now(3.5) and beat.next_wakeup() == 3.5
+    assert not beat.after_dropping().drop_now(9.0) and beat.after_dropping().next_wakeup() == math.inf
+    assert beat.after_dropping().after_answer().after_sending(10.0).drop_now(12.5)
+    assert lease.drop_after(10) == 2.5 and lease.drop_after(4) == 1.4
+
+
+def test_ride_through_takes_no_more_than_there_is():
+    assert lease.ride_through(10, 2, 1, 0.3) == 4
+    assert lease.ride_through(4, 2, 0.4, 0.3) == pytest.approx(3.96 - 2 - 0.8 - 0.3)
+    assert lease.stop_grace(4, 2, 0.4, lease.ride_through(4, 2, 0.4, 0.3), 0.3, 10) == pytest.approx(0)
+    assert lease.ride_through(2, 1, 0.5, 0.3) == 0

@@ -1,0 +1,64 @@
+"""ZooKeeper cut off, restarted, and led by another: short trouble is no trouble, long trouble stops in time."""
+
+import pytest
+
+from supervisor_zkelect.clock import now
+from supervisor_zkelect.demo import netns
+from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.demo.zookeeper import Ensemble, ZooKeeper
+
+#: session_timeout and tick_time in seconds.
+VALUES = [(4, 0.5), (10, 2)]
+
+
+def unbroken(cluster, since, pid, token):
+    """The service of `a` ran on, in the same term."""
+    assert cluster.settled("a") == pid
+    assert cluster.token("a") == token
+    assert [turn.pid for turn in cluster.observers["orders"].verdict(since).turns] == [pid]
+
+
+@pytest.mark.parametrize("timeout, tick", VALUES)
+def test_a_node_cut_off(make_cluster, tmp_path, timeout, tick):
+    reason = netns.available()
+    if reason is not None:
+        pytest.skip(reason)
+    with netns.Network(["zk", "a", "b"]) as network:
+        with ZooKeeper(tmp_path / "zk", tick_ms=int(tick * 1000), place=network["zk"]) as zookeeper:
+            cluster = make_cluster(zookeeper.hosts, timeout=timeout, tick=tick, network=network)
+            try:
+                cluster.start()
+                pid, token, since = cluster.primary("a"), cluster.token("a"), now()
+                network.cut("a")
+                until(lambda: now() >= since + 0.3 * timeout, timeout, "0.3 T to pass")
+                network.heal()
+                unbroken(cluster, since, pid, token)
+                network.cut("a")
+                cluster.primary("b")
+                assert not cluster["a"].service_pids()
+                network.heal()
+                cluster.settled("b")
+                cluster.verdict()
+            finally:
+                cluster.stack.close()
+
+
+def test_a_zookeeper_killed_and_restarted(make_cluster, tmp_path):
+    with ZooKeeper(tmp_path / "zk", tick_ms=200) as zookeeper:
+        cluster = make_cluster(zookeeper.hosts, timeout=4).start()
+        pid, token, since = cluster.primary("a"), cluster.token("a"), now()
+        zookeeper.restart()
+        unbroken(cluster, since, pid, token)
+        cluster.verdict()
+
+
+def test_an_ensemble_whose_leader_is_killed(make_cluster, tmp_path):
+    with Ensemble(tmp_path / "zk", size=3, tick_ms=500) as ensemble:
+        cluster = make_cluster(ensemble.hosts, timeout=8, tick=0.5).start()
+        pid, token, since = cluster.primary("a"), cluster.token("a"), now()
+        leader = ensemble.leader()
+        leader.kill()
+        until(lambda: ensemble.leader() not in (None, leader), 60, "another leader")
+        unbroken(cluster, since, pid, token)
+        leader.start()
+        cluster.verdict()
