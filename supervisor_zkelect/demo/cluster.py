@@ -91,7 +91,7 @@ class Cluster:
                 if number == 0:
                     self.primary(name, election)
                 else:
-                    self.role(name, NOT_PRIMARY, election)
+                    self.standby(name, election)
         return self
 
     def logs(self) -> str:
@@ -110,6 +110,14 @@ class Cluster:
         self.until(
             lambda: node.ctl("role", election).returncode == status, f"role on {name} to exit with {status}"
         )
+
+    def standby(self, name: str, election: str = "orders") -> None:
+        """Wait until the node stands in the queue without leading it."""
+        node = self.nodes[name]
+        self.until(
+            lambda: '"role": "standby"' in node.zkelect("role", election, "--json").stdout, f"{name} to stand by"
+        )
+        self.role(name, NOT_PRIMARY, election)
 
     def ack(self, name: str, election: str = "orders") -> str:
         """What a client on the node finds in the ack znode."""
@@ -142,11 +150,11 @@ class Cluster:
         return int(found.group(1)) if found else 0
 
     def settled(self, name: str, election: str = "orders") -> int:
-        """Wait until the node is primary and every other running node is not; returns the service's pid."""
+        """Wait until the node is primary and every other running node stands by; returns the service's pid."""
         pid = self.primary(name, election)
         for other, node in self.nodes.items():
             if other != name and node.running:
-                self.role(other, NOT_PRIMARY, election)
+                self.standby(other, election)
         return pid
 
     def verdict(self, election: str = "orders") -> observer.Verdict:

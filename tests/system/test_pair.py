@@ -104,6 +104,7 @@ def test_three_nodes_hand_down_the_line(make_cluster, zk_server):
     cluster["b"].terminate()
     cluster.settled("c")
     cluster["a"].start()
+    cluster.settled("c")
     assert cluster["c"].zkelect("resign", "orders").returncode == 0
     cluster.settled("a")
     assert cluster.verdict().names == ["a", "b", "c", "a"]
