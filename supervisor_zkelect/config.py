@@ -702,8 +702,10 @@ class _Loader:
                 _blank(lines, error.lineno)
             except configparser.MissingSectionHeaderError as error:
                 self.problem(f"line {error.lineno} stands before the first [section]; put it under one")
-                for number in range(error.lineno - 1, len(lines)):
-                    if lines[number].startswith("["):
+                first = error.lineno - 1
+                for number in range(first, len(lines)):
+                    # The first line is no header even where it begins like one.
+                    if number > first and lines[number].startswith("["):
                         break
                     lines[number] = ""
             except configparser.ParsingError as error:

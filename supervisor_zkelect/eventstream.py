@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import BinaryIO, Callable, Dict, NamedTuple
+from typing import BinaryIO, Callable, Dict, NamedTuple, Optional
 
 log = logging.getLogger(__name__)
+
+#: Bytes; an event is a few lines, so a header that announces more is none.
+LONGEST = 16 * 1024 * 1024
 
 
 class Event(NamedTuple):
@@ -40,18 +43,23 @@ def read(source: BinaryIO, output: BinaryIO, post: Callable[[object], None]) -> 
             if not line.endswith(b"\n"):
                 break
             header = _fields(line)
-            length = header.get("len", "")
-            if not length.isdigit():
+            length = _length(header.get("len", ""))
+            if length is None:
                 log.warning("a line that is no event header was ignored: %.80r", line)
                 continue
-            payload = source.read(int(length))
-            if len(payload) < int(length):
+            payload = source.read(length)
+            if len(payload) < length:
                 break
             output.write(b"RESULT 2\nOKREADY\n")
             post(Event(header.get("eventname", ""), _fields(payload.partition(b"\n")[0])))
     except OSError as error:
         log.info("supervisord's pipe failed: %s", error)
     post(Ended())
+
+
+def _length(text: str) -> Optional[int]:
+    length = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+    return length if length is not None and length <= LONGEST else None
 
 
 def _fields(line: bytes) -> Dict[str, str]:
