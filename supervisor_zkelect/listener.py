@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 PACE = 1.0
 #: Seconds between two lines about the same trouble.
 REPEAT = 60.0
+#: Seconds without a connection to ZooKeeper after which it is told.
+UNREACHED = 2.0
 #: Seconds kept back from the listener's own stopwaitsecs for the release.
 RELEASE_TIME = 1.5
 #: Seconds that a release may take when supervisord, and with it the stopwaitsecs, is gone.
@@ -173,6 +175,10 @@ class Listener:
                 self.decide(contest, role.Tick())
         if self.link == "connected":
             self.beat(moment)
+        elif moment - self.link_since >= UNREACHED and self.leaving is None:
+            where = ",".join(self.settings.servers)
+            trouble = f"no server of {where} takes this node: {self.session.trouble or 'no answer'}; trying on"
+            self.say("ZooKeeper", trouble, "unreached")
         if self.renew_at <= moment:
             self.renew_at = math.inf
             self.renew()
@@ -213,13 +219,14 @@ class Listener:
         for action in actions:
             getattr(self, "do_" + type(action).__name__)(contest, action)
 
-    def say(self, subject: str, trouble: str) -> None:
-        """A line about trouble, once a minute for the same."""
+    def say(self, subject: str, trouble: str, kind: str = "") -> None:
+        """A line about trouble, once a minute for the same, or for the same kind."""
         line = f"{subject}: {trouble}"
-        if now() - self.said.get(line, -math.inf) >= REPEAT:
+        kind = kind or line
+        if now() - self.said.get(kind, -math.inf) >= REPEAT:
             if len(self.said) > 200:
                 self.said.clear()
-            self.said[line] = now()
+            self.said[kind] = now()
             log.warning("%s", line)
 
     def pool_post(self, pool: ThreadPoolExecutor, work: Callable[[], Any]) -> None:
@@ -768,7 +775,7 @@ def main(path: str) -> int:
         datefmt="%Y-%m-%d %H:%M:%S", force=True,
     )
     # kazoo tells each reconnect; the listener says it once.
-    logging.getLogger("supervisor_zkelect.kazoo").setLevel(logging.CRITICAL)
+    logging.getLogger("supervisor_zkelect.kazoo").propagate = False
     try:
         settings = config.load(path)
     except config.ConfigError as error:

@@ -744,7 +744,7 @@ class _Machine:
             self.set(waiting=state.cleaning)
             self.go(DEMOTING, "stopping", event.reason)
             self.set(waiting=state.cleaning, killed=True)
-        elif state.role in (STANDBY, PROMOTING):
+        elif state.role in (STANDBY, PROMOTING) or state.step == "proposing":
             self.release(event.reason)
 
     def on_Tick(self, event: Tick) -> None:

@@ -198,6 +198,19 @@ def reach(settings, timeout: float = 5.0) -> Optional[str]:
     return None
 
 
+class _LastWarning(logging.Handler):
+    """Keeps what kazoo said last of why it has no connection."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if text.startswith(("Cannot resolve", "Connection dropped", "Connection time-out")):
+            self.text = text.replace("\n", " ")
+
+
 class Session:
     """The node's session. `post` takes each event, on a thread of kazoo's, and must not block."""
 
@@ -207,6 +220,8 @@ class Session:
         self._granted: Tuple[float, float, int] = (0.0, 0.0, 0)
         self._id = 0
         self.generation = 0
+        self._warning = _LastWarning()
+        logging.getLogger("supervisor_zkelect.kazoo").addHandler(self._warning)
         self.client: KazooClient = self._make()
 
     def _make(self) -> KazooClient:
@@ -224,6 +239,11 @@ class Session:
         client._connection._invoke = noting
         client.add_listener(lambda state: self._changed(client, state))
         return client
+
+    @property
+    def trouble(self) -> str:
+        """Why the last attempt to connect failed, in kazoo's words; "" when none has."""
+        return self._warning.text
 
     def start(self) -> None:
         """Begin to connect; the outcome is posted."""
