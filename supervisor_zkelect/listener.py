@@ -175,10 +175,13 @@ class Listener:
                 self.decide(contest, role.Tick())
         if self.link == "connected":
             self.beat(moment)
-        elif moment - self.link_since >= UNREACHED and self.leaving is None:
-            where = ",".join(self.settings.servers)
-            trouble = f"no server of {where} takes this node: {self.session.trouble or 'no answer'}; trying on"
-            self.say("ZooKeeper", trouble, "unreached")
+        elif self.leaving is None:
+            if moment - self.link_since >= UNREACHED:
+                where = ",".join(self.settings.servers)
+                trouble = f"no server of {where} takes this node: {self.session.trouble or 'no answer'}; trying on"
+                self.say("ZooKeeper", trouble, "unreached")
+            if self.session.ended and self.renew_at == math.inf:
+                self.renew_at = moment + PACE
         if self.renew_at <= moment:
             self.renew_at = math.inf
             self.renew()
@@ -385,7 +388,7 @@ class Listener:
             self.renew_at = now() + PACE
 
     def renew(self) -> None:
-        """A client whose credentials were refused does not try again by itself."""
+        """A client whose credentials were refused, or whose thread has ended, does not try again by itself."""
         if self.leaving is not None:
             return
         self.session.renew()

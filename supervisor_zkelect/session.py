@@ -207,7 +207,9 @@ class _LastWarning(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
-        if text.startswith(("Cannot resolve", "Connection dropped", "Connection time-out")):
+        if record.exc_info and record.exc_info[1] is not None:
+            text = f"{text}: {record.exc_info[1]!r}"
+        if text.startswith(("Cannot resolve", "Connection dropped", "Connection time-out", "Unhandled exception")):
             self.text = text.replace("\n", " ")
 
 
@@ -245,12 +247,18 @@ class Session:
         """Why the last attempt to connect failed, in kazoo's words; "" when none has."""
         return self._warning.text
 
+    @property
+    def ended(self) -> bool:
+        """Whether the client has given up: its credentials were refused, or its thread met an answer it cannot read."""
+        thread = self.client._connection._connection_routine
+        return thread is not None and not thread.is_alive()
+
     def start(self) -> None:
         """Begin to connect; the outcome is posted."""
         self.client.start_async()
 
     def renew(self) -> None:
-        """Replace a client whose credentials were refused. Electors need the attribute `client` anew."""
+        """Replace a client that `ended`. Electors need the attribute `client` anew."""
         old, self.client = self.client, self._make()
         stop_client(old)
         self.start()
