@@ -37,7 +37,7 @@ def test_others_cannot_write(make_cluster, zk_server, zk, acl, readable):
     else:
         with pytest.raises(kazoo_errors.NoAuthError):
             zk.get(ack)
-    cluster["a"].kill_all()
+    cluster["a"].terminate()
     cluster.settled("b")
     shown = cluster["b"].zkelect("status", "--json").stdout
     commands = " ".join(
