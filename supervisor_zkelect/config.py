@@ -280,6 +280,9 @@ def _servers(text: str) -> Tuple[str, ...]:
                 f"{_shown(item)!r} is not host:port; write host:port, several separated by commas, "
                 f"an IPv6 address in brackets{hint}"
             )
+        if match[1][0] != "[" and not all(0 < len(label) < 64 for label in re.sub(r"\.$", "", match[1]).split(".")):
+            # Python's resolver raises something else than "not found" for these, which would end kazoo's thread.
+            raise ValueError(f"{_shown(item)!r} is no host name; each part between dots has 1 to 63 characters")
         port = int(match[2] or 2181)
         if not 1 <= port <= 65535:
             raise ValueError(f"{_shown(item)!r} has a bad port; a port is a number from 1 to 65535")
@@ -299,10 +302,16 @@ def _node_name(text: str) -> str:
     return text
 
 
+#: supervisor 4 announces the length of what it sends in characters, and sends bytes.
+_NOT_ASCII = "has other letters than ASCII, for which supervisord's answers break off; rename it with plain letters"
+
+
 def _group_name(text: str) -> str:
     # What supervisord itself refuses (supervisor.datatypes.process_or_group_name), and control characters.
     if re.search(r"[ :/]", text) or not text.isprintable():
         raise ValueError("is no name of a group; a group's name has no blank, colon or slash")
+    if not text.isascii():
+        raise ValueError(_NOT_ASCII)
     return text
 
 
@@ -843,8 +852,9 @@ class _Loader:
         in_file, in_line = (MAIN, by_file) in self.raw, (MAIN, name) in self.raw
         advice = ""
         if in_file and in_line:
+            values.pop(name, None)
             self.wrong(MAIN, by_file, f"is set together with {name}; keep one of the two")
-        if in_file and values.get(by_file) is None:
+        elif in_file and values.get(by_file) is None:
             values.pop(name, None)  # the path was refused: nobody knows that there is no secret
         elif in_file:
             try:
@@ -1069,6 +1079,9 @@ def check_group(
         if not programs:
             problems.append(say(_missing_group(election.group, sorted(set(members) - {own_group or ""}))))
             continue
+        foreign_letters = [program["name"] for program in programs if not program["name"].isascii()]
+        if foreign_letters:
+            problems.append(say(f"program {_listed(foreign_letters)} {_NOT_ASCII}"))
         if not all(program.get("inuse", True) for program in programs):
             problems.append(say("is in supervisord's configuration but not active; run supervisorctl update"))
         eager = [program["name"] for program in programs if program.get("autostart")]

@@ -208,10 +208,13 @@ class Listener:
                 self.decide(contest, role.Tick())
         if self.link == "connected":
             self.beat(moment)
-        elif self.session and moment - self.link_since >= UNREACHED and self.leaving is None:
-            where = ",".join(self.settings.servers)
-            trouble = f"no server of {where} takes this node: {self.session.trouble or 'no answer'}; trying on"
-            self.say("ZooKeeper", trouble, "unreached")
+        elif self.session is not None and self.leaving is None:
+            if moment - self.link_since >= UNREACHED:
+                where = ",".join(self.settings.servers)
+                trouble = f"no server of {where} takes this node: {self.session.trouble or 'no answer'}; trying on"
+                self.say("ZooKeeper", trouble, "unreached")
+            if self.session.ended and self.renew_at == math.inf:
+                self.renew_at = moment + PACE
         self.watch_guard(moment)
         if self.lock_at <= moment:
             self.take_lock()
@@ -580,7 +583,7 @@ class Listener:
             self.renew_at = now() + PACE
 
     def renew(self) -> None:
-        """A client whose credentials were refused does not try again by itself."""
+        """A client whose credentials were refused, or whose thread has ended, does not try again by itself."""
         if self.leaving is not None:
             return
         self.session.renew()

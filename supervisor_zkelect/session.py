@@ -168,9 +168,16 @@ def start_client(client: KazooClient, limit: float) -> None:
     """Start and wait for the connection. Raises `elector.NotConnected` after `limit` seconds."""
     from supervisor_zkelect.elector import NotConnected
 
-    if not client.start_async().wait(limit):
+    warning = _LastWarning()
+    client.logger.addHandler(warning)
+    try:
+        connected = client.start_async().wait(limit)
+    finally:
+        client.logger.removeHandler(warning)
+    if not connected:
         hosts = ",".join(f"{host}:{port}" for host, port in client.hosts)
-        raise NotConnected(f"no ZooKeeper server answers at {hosts}; see that one runs and can be reached")
+        why = warning.text or "no answer"
+        raise NotConnected(f"no ZooKeeper server at {hosts} takes this client: {why}; see that one runs and can be reached")
 
 
 def stop_client(client: KazooClient) -> None:
@@ -191,14 +198,31 @@ def open_client(settings, timeout: float = 5.0) -> KazooClient:
 
 
 def reach(settings, timeout: float = 5.0) -> Optional[str]:
-    """None when ZooKeeper answers within `timeout` seconds, else one line that says why not."""
+    """None when ZooKeeper answers within `timeout` seconds and lets this node propose, else one line that says why not.
+
+    Nothing is written: proposals are tried in transactions that cannot succeed.
+    """
     from supervisor_zkelect.elector import ElectionError
 
     try:
         client = open_client(settings, timeout)
     except (ElectionError, OSError, kazoo_errors.KazooException) as error:
         return f"ZooKeeper: {error or type(error).__name__}"
-    stop_client(client)
+    try:
+        for election in settings.elections:
+            path = settings.chroot + election.election_znode
+            transaction = client.transaction()
+            transaction.create(f"{path}/{election.election_prefix}", ephemeral=True, sequence=True)
+            transaction.check(path, 2**31 - 1)
+            if isinstance(transaction.commit_async().get(timeout=timeout)[0], kazoo_errors.NoAuthError):
+                return (
+                    f"ZooKeeper: [election:{election.name}] election_znode = {path}: its ACL does not let this node "
+                    "propose; correct the credentials in [zkelect], or the ACL"
+                )
+    except (client.handler.timeout_exception, kazoo_errors.KazooException) as error:
+        return f"ZooKeeper: {error or type(error).__name__}"
+    finally:
+        stop_client(client)
     return None
 
 
@@ -211,7 +235,9 @@ class _LastWarning(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
-        if text.startswith(("Cannot resolve", "Connection dropped", "Connection time-out")):
+        if record.exc_info and record.exc_info[1] is not None:
+            text = f"{text}: {record.exc_info[1]!r}"
+        if text.startswith(("Cannot resolve", "Connection dropped", "Connection time-out", "Unhandled exception")):
             self.text = text.replace("\n", " ")
 
 
@@ -259,12 +285,18 @@ class Session:
         """Why the last attempt to connect failed, in kazoo's words; "" when none has."""
         return self._warning.text
 
+    @property
+    def ended(self) -> bool:
+        """Whether the client has given up: its credentials were refused, or its thread met an answer it cannot read."""
+        thread = self.client._connection._connection_routine
+        return thread is not None and not thread.is_alive()
+
     def start(self) -> None:
         """Begin to connect; the outcome is posted."""
         self.client.start_async()
 
     def renew(self) -> None:
-        """Replace a client whose credentials were refused. Electors need the attribute `client` anew."""
+        """Replace a client that `ended`. Electors need the attribute `client` anew."""
         old, self.client = self.client, self._make()
         stop_client(old)
         self.start()

@@ -3,16 +3,28 @@
 import pytest
 
 from supervisor_zkelect.demo import child
-from supervisor_zkelect.demo.cluster import NOT_PRIMARY
+from supervisor_zkelect.demo.cluster import NOT_PRIMARY, UNKNOWN
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
 
 BAD = {
-    "unknown option": ({"zkelect": {"colour": "red"}}, "colour = red"),
-    "relative znode": ({"election:orders": {"election_znode": "orders"}}, "election_znode = orders"),
-    "missing group": ({"election:orders": {"group": "secondary"}}, "group = secondary"),
-    "autostart": ({"program:orders": {"autostart": "true"}}, "autostart = true"),
+    "unknown option": ({"zkelect": {"colour": "red"}}, "[zkelect] colour = red"),
+    "relative znode": ({"election:orders": {"election_znode": "orders"}}, "[election:orders] election_znode = orders"),
+    "missing group": ({"election:orders": {"group": "secondary"}}, "[election:orders] group = secondary"),
+    "autostart": ({"program:orders": {"autostart": "true"}}, "program orders has autostart = true"),
+    "letters that supervisord cannot carry": ({"election:orders": {"group": "größe"}}, "[election:orders] group = größe"),
 }
+
+
+def listener_log(node):
+    return "".join(path.read_text() for path in (node.folder / "logs").glob("zkelect-stderr*"))
+
+
+def problems(node):
+    """What `zkelect check` finds, which has to be a wrong configuration and no more than lines of it."""
+    checked = node.zkelect("check", "-c", str(node.zkelect_conf))
+    assert (checked.returncode, checked.stderr) == (2, ""), checked.stdout + checked.stderr
+    return [line for line in checked.stdout.splitlines() if not line.startswith("note: ")]
 
 
 @pytest.mark.parametrize("what", BAD)
@@ -22,12 +34,42 @@ def test_nothing_is_started(make_cluster, zk_server, what):
     node = cluster["a"].start()
     log = node.folder / "logs" / "supervisord.log"
     until(lambda: "exited: zkelect (exit status 2" in log.read_text(), 30, "the listener to end with status 2")
-    said = "".join(path.read_text() for path in (node.folder / "logs").glob("zkelect-stderr*"))
-    assert told in said and "Traceback" not in said
-    checked = node.zkelect("check", "-c", str(node.zkelect_conf))
-    assert checked.returncode == 2 and told in checked.stdout + checked.stderr
+    # supervisord starts the listener again and again; each says the same.
+    said = {line[line.index(str(node.folder)):] for line in listener_log(node).splitlines() if told in line}
+    assert said == set(problems(node)) and len(said) == 1
+    assert "Traceback" not in listener_log(node)
     if what != "autostart":
         assert "spawned: 'orders'" not in log.read_text()
+
+
+def test_every_problem_is_a_line_of_its_own(make_cluster, zk_server):
+    overrides = {"zkelect": {"colour": "red", "kill_time": "9"}, "election:orders": {"health": "ftp://x", "rise": "0"}}
+    node = make_cluster(zk_server.hosts, ("a",), overrides=overrides)["a"].start()
+    told = ("[zkelect] colour = red", "[zkelect] session_timeout = 4", "[election:orders] health = ftp://x", "rise = 0")
+    found = problems(node)
+    assert len(found) == len(told) and all(sum(one in line for line in found) == 1 for one in told), found
+    until(lambda: all(line in listener_log(node) for line in found), 30, "the listener to say each line")
+    assert not node.service_pids()
+
+
+def test_a_listener_that_may_not_signal_its_service(make_cluster, zk_server):
+    """Seen by check, as the listener of another user need not be allowed to run from where the tests are."""
+    overrides = {"eventlistener:zkelect": {"user": "nobody", "autostart": "false"}, "program:orders": {"user": "root"}}
+    node = make_cluster(zk_server.hosts, ("a",), overrides=overrides)["a"].start()
+    found = problems(node)
+    assert len(found) == 1 and "program orders runs as uid 0" in found[0] and "run the listener as root" in found[0]
+
+
+def test_a_supervisord_that_asks_for_a_password(make_cluster, zk_server):
+    cluster = make_cluster(
+        zk_server.hosts, ("a",), username="operator", password="s3cret", env={"SUPERVISOR_PASSWORD": "wr0ng"}
+    )
+    node = cluster["a"].start()
+    cluster.until(lambda: "refuses the user name or password" in listener_log(node), "the refusal to be told")
+    pid = node.listener_pid()
+    cluster.role("a", UNKNOWN)
+    assert pid == node.listener_pid() and not node.service_pids()
+    assert "wr0ng" not in node.logs() and listener_log(node).count("refuses the user name or password") <= 2
 
 
 def test_another_live_node_of_this_name_is_refused(make_cluster, zk_server):
@@ -36,16 +78,20 @@ def test_another_live_node_of_this_name_is_refused(make_cluster, zk_server):
     cluster.primary("a")
     log = cluster["b"].start().folder / "logs" / "supervisord.log"
     until(lambda: "exited: zkelect (exit status 2" in log.read_text(), 40, "the twin to end with status 2")
-    said = "".join(path.read_text() for path in log.parent.glob("zkelect-stderr*"))
-    assert "another live node with this node's name" in said and not cluster["b"].service_pids()
+    told = "another live node with this node's name"
+    said = [line for line in listener_log(cluster["b"]).splitlines() if told in line]
+    assert len(said) == 1 and str(cluster["b"].zkelect_conf) in said[0] and "node_name" in said[0]
+    assert not cluster["b"].service_pids()
     cluster.primary("a")
 
 
 def test_a_proposal_left_over_by_this_node_is_waited_out(make_cluster, zk_server):
     cluster = make_cluster(zk_server.hosts, ("a",)).start()
     cluster["a"].kill_all()
-    cluster["a"].start()
+    node = cluster["a"].start()
     cluster.primary("a")
+    assert "a proposal with this node's name, is gone" in listener_log(node)
+    assert "exited: zkelect" not in (node.folder / "logs" / "supervisord.log").read_text()
 
 
 def test_zookeeper_that_is_down_is_told_once_and_waited_for(make_cluster, tmp_path):
@@ -60,5 +106,5 @@ def test_zookeeper_that_is_down_is_told_once_and_waited_for(make_cluster, tmp_pa
     with ZooKeeper(tmp_path / "zk", tick_ms=200, port=port):
         cluster.primary("a")
         assert node.listener_pid() == before
-    said = "".join(path.read_text() for path in (node.folder / "logs").glob("zkelect-stderr*"))
+    said = listener_log(node)
     assert said.count("trying on") == 1 and "Connection refused" in said, said

@@ -1,5 +1,7 @@
 """Credentials, ACLs and TLS towards a real ZooKeeper."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from kazoo import exceptions as kazoo_errors
 from kazoo.client import KazooClient
@@ -17,6 +19,10 @@ def logs(cluster):
     )
 
 
+def listener_log(node):
+    return "".join(path.read_text() for path in (node.folder / "logs").glob("zkelect-stderr*"))
+
+
 @pytest.mark.parametrize("acl, readable", [("creator", False), ("creator+read", True)])
 def test_others_cannot_write(make_cluster, zk_server, zk, acl, readable):
     overrides = {"zkelect": {"digest": "%(ENV_ZK_DIGEST)s", "acl": acl}}
@@ -31,7 +37,7 @@ def test_others_cannot_write(make_cluster, zk_server, zk, acl, readable):
     else:
         with pytest.raises(kazoo_errors.NoAuthError):
             zk.get(ack)
-    cluster["a"].kill_all()
+    cluster["a"].terminate()
     cluster.settled("b")
     shown = cluster["b"].zkelect("status", "--json").stdout
     commands = " ".join(
@@ -54,21 +60,57 @@ def test_a_node_without_the_password_says_so_and_tries_on(make_cluster, zk_serve
     stranger = cluster["b"].start()
     cluster.until(lambda: "correct the credentials or the ACL" in logs(cluster), "the refusal to be told")
     cluster.role("b", NOT_PRIMARY)
+    checked = stranger.zkelect("check", "-c", str(stranger.zkelect_conf))
+    assert checked.returncode == 1 and "election_znode" in checked.stdout and "wrong" not in checked.stdout
+    assert logs(cluster).count("correct the credentials or the ACL") == 1
     assert stranger.listener_pid() is not None
     cluster.primary("a")
 
 
-def test_tls_with_client_certs(make_cluster, tmp_path):
-    files = certificates(tmp_path / "certificates")
-    with ZooKeeper(tmp_path / "zk", tick_ms=200, tls=files) as zookeeper:
-        overrides = {"zkelect": {
-            "tls_ca": files.ca, "tls_cert": files.client_cert, "tls_key": files.client_key,
-        }}
-        cluster = make_cluster(zookeeper.hosts, overrides=overrides).start()
-        cluster["a"].kill_all()
-        cluster.settled("b")
-        cluster["a"].overrides["zkelect"].update(tls_cert=files.stranger_cert, tls_key=files.stranger_key)
-        cluster["a"].start()
-        cluster.until(lambda: "trying on" in cluster["a"].logs(), "the refusal to be told")
-        cluster.role("a", NOT_PRIMARY)
-        cluster.primary("b")
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def tls_server(tmp_path_factory, files):
+    with ZooKeeper(tmp_path_factory.mktemp("zookeeper"), tick_ms=200, tls=files) as server:
+        yield server
+
+
+def test_tls_with_client_certs(make_cluster, tls_server, files):
+    overrides = {"zkelect": {"tls_ca": files.ca, "tls_cert": files.client_cert, "tls_key": files.client_key}}
+    cluster = make_cluster(tls_server.hosts, overrides=overrides).start()
+    checked = cluster["a"].zkelect("check", "-c", str(cluster["a"].zkelect_conf))
+    assert checked.returncode == 0, checked.stdout
+    cluster["a"].kill_all()
+    cluster.settled("b")
+    cluster.verdict()
+
+
+def test_tls_that_is_refused_is_told_in_one_line(make_cluster, tls_server, files, tmp_path):
+    own = {"tls_ca": files.ca, "tls_cert": files.client_cert, "tls_key": files.client_key}
+    refused = {
+        "ca": ({**own, "tls_ca": certificates(tmp_path / "others").ca}, "certificate verify failed"),
+        "none": ({"tls_ca": files.ca}, "Connection dropped"),
+        "stranger": ({**own, "tls_cert": files.stranger_cert, "tls_key": files.stranger_key}, "Connection dropped"),
+        "plain": ({}, "Connection dropped"),
+    }
+    cluster = make_cluster(tls_server.hosts, list(refused))
+    for name, (options, _) in refused.items():
+        cluster[name].overrides["zkelect"].update(options)
+        cluster[name].start()
+
+    def check(node):
+        return node.zkelect("check", "-c", str(node.zkelect_conf))
+
+    with ThreadPoolExecutor() as pool:
+        checked = dict(zip(refused, pool.map(check, cluster.nodes.values())))
+    for name, (_, told) in refused.items():
+        cluster.until(lambda: "trying on" in listener_log(cluster[name]), f"{name}'s refusal to be told")
+        said = [line for line in listener_log(cluster[name]).splitlines() if "ZooKeeper" in line]
+        problems = [line for line in checked[name].stdout.splitlines() if not line.startswith("note: ")]
+        assert (len(said), len(problems), checked[name].returncode) == (1, 1, 1), (said, problems)
+        assert all(told in line and tls_server.hosts in line for line in said + problems), (said, problems)
+        cluster.role(name, NOT_PRIMARY)
+        assert cluster[name].listener_pid() and not cluster[name].service_pids()

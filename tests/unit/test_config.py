@@ -1,6 +1,7 @@
 """Bad input: one clear line each, naming file, section, option, value and remedy; and what good input means."""
 
 import os
+import platform
 
 import pytest
 
@@ -44,6 +45,15 @@ BAD = {
     "no section": ("[election:orders]\naddress = a:1\n", "[zkelect]", "add it"),
     "no election": ("[zkelect]\nservers = zk1:2181\nnode_name = a\n", "[election:NAME]", "add this section"),
     "empty servers": ("[zkelect]\nservers =\nnode_name = a\n[election:o]\naddress = a:1\n", "[zkelect] servers = ", "set it"),
+    "host that no resolver takes": (
+        "[zkelect]\nservers = zk..example:2181\nnode_name = a\n[election:o]\naddress = a:1\n",
+        "[zkelect] servers = zk..example:2181", "1 to 63 characters"),
+    "server twice": (
+        "[zkelect]\nservers = zk1,zk1:2181\nnode_name = a\n[election:o]\naddress = a:1\n",
+        "[zkelect] servers = zk1,zk1:2181", "once"),
+    "path behind the servers": (
+        "[zkelect]\nservers = zk1:2181/app\nnode_name = a\n[election:o]\naddress = a:1\n",
+        "[zkelect] servers = zk1:2181/app", "chroot"),
     "kill_time does not fit": (text(main="session_timeout = 4\nkill_time = 3"), "session_timeout = 4", "use 6.4 or more"),
     "T of less than two ticks": (text(main="session_timeout = 3"), "session_timeout = 3", "use"),
     "relative znode": (text(election="election_znode = zkelect"), "election_znode = zkelect", "/zkelect"),
@@ -55,11 +65,29 @@ BAD = {
     "same group": (text(more=second("").replace("group = billing", "group = primary")), "group = primary", "of its own"),
     "address with a line break": (text(more="[election:b]\ngroup = g\naddress = b:1\n  two"), "address", "one line"),
     "unknown health": (text(election="health = ftp://x"), "[election:orders] health = ftp://x", "tcp://host:port"),
+    "health_body without http": (
+        text(election="health = tcp://h:1\nhealth_body = ok"), "[election:orders] health_body = ok", "http"),
+    "group in another script": (text(election="group = größe"), "[election:orders] group = größe", "plain letters"),
+    "ack inside the election znode": (
+        text(election="election_ack = /zkelect/orders/election/x/ack"), "[election:orders] election_ack", "choose another"),
+    "znode of ZooKeeper's own": (
+        text(election="election_znode = /zookeeper/e"), "election_znode = /zookeeper/e", "choose another path"),
+    "bare percent sign": (text(election="election_prefix = 5%"), "election_prefix = 5%", "double"),
+    "acl that names nobody": (text(main="acl = creator"), "[zkelect] acl = creator", "set digest"),
+    "user without password": (text(main="username = u"), "[zkelect] username = u", "set both or neither"),
+    "key without certificate": (text(main="tls = true\ntls_key_password = x"), "[zkelect] tls_key_password = ***", "tls_cert"),
+    "PEM file without certificate": (text(main=f"tls_ca = {__file__}"), "[zkelect] tls_ca", "PEM"),
+    "secret in two places": (
+        text(main=f"digest = u:p\ndigest_file = {__file__}"), "[zkelect] digest_file", "keep one of the two"),
+    "secret file that is missing": (text(main="digest_file = /nonexistent/d"), "[zkelect] digest_file", "does not exist"),
+    "secret file of two lines": (text(main=f"password_file = {__file__}\nusername = u"), "[zkelect] password_file", "one line"),
+    "secret file that is a folder": (text(main="digest_file = /"), "[zkelect] digest_file = /", "regular file"),
     "not a number": (text(main="session_timeout = ten"), "[zkelect] session_timeout = ten", "such as 10"),
     "missing variable": (text(main="acl = %(ENV_NOPE)s"), "[zkelect] acl = %(ENV_NOPE)s", "set it"),
     "missing file": (text(main="tls_ca = /nonexistent/ca.pem"), "[zkelect] tls_ca", "does not exist"),
     "option twice": (text(main="acl = open\nacl = creator"), "[zkelect] acl = creator", "keep one"),
     "no header": (b"[zkelect\nservers = zk1:2181\n", "line 1", "section"),
+    "byte order mark": (b"\xef\xbb\xbf[zkelect]\n", "byte order mark", "save it without"),
     "not UTF-8": (b"[zkelect]\nservers = \xff\n", "line 2", "save it as UTF-8"),
 }
 
@@ -101,6 +129,51 @@ def test_secrets_come_from_variables_and_files_and_are_never_shown(load, tmp_pat
     assert "geheim" not in str(caught.value)
 
 
+@pytest.mark.parametrize("main, election", [
+    ("digest = u:geheim\nchroot = relative", ""),
+    ("digest = geheim", ""),
+    ("digset = u:geheim", ""),
+    ("db_password = geheim", ""),
+    ("password = geheim", ""),
+    ("serverurl = http://u:geheim@127.0.0.1:9001", ""),
+    ("sasl_password = geheim", ""),
+    ("tls_key_password = geheim", ""),
+    ("digest = %(ENV_DIGEST)s\ndigest_file = /nonexistent/d", ""),
+    ("digest = u:geheim\ndigest = v:geheim", ""),
+    ("digest = u:p\n  geheim", ""),
+    ("geheim", ""),
+    ("", "health = ftp://u:geheim@h/"),
+    ("", "health = http://h:x/?token=geheim"),
+])
+def test_no_problem_shows_a_secret(load, main, election):
+    with pytest.raises(config.ConfigError) as caught:
+        load(text(main, election), {"DIGEST": "u:geheim"})
+    assert "geheim" not in str(caught.value) and caught.value.problems
+
+
+def test_every_secret_is_hidden_in_what_good_settings_show(load):
+    main = "digest = u:geheim\nusername = u\npassword = geheim"
+    settings = load(text(main, "health = http://u:geheim@h:1/?token=geheim\nhealth_body = geheim"))
+    assert "geheim" not in repr(settings) + str(settings) + "".join(settings.notes)
+    assert settings.password.reveal() == "geheim" and settings.digest.reveal() == "u:geheim"
+
+
+def test_a_secret_that_every_user_may_read_is_noted(load, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("u:geheim\n")
+    for mode, notes in ((0o600, 0), (0o644, 1)):
+        secret.chmod(mode)
+        assert len(load(text(main=f"digest_file = {secret}")).notes) == notes
+
+
+def test_expansions_are_those_of_supervisord(load, tmp_path):
+    election = "address = %(ENV_HOST)s:80\nelection_prefix = 5%%\nhealth = exec:%(here)s/check"
+    settings = load(text(election=election).replace("address = 10.0.0.5:80\n", ""), {"HOST": "h"})
+    one = settings.elections[0]
+    assert (one.address, one.election_prefix, one.health) == ("h:80", "5%", f"exec:{tmp_path}/check")
+    assert load("[zkelect]\nservers = zk\n[election:o]\naddress = a:1\n").node_name == platform.node()
+
+
 def test_defaults_are_those_of_the_reference(load):
     settings = load(text())
     election = settings.elections[0]
@@ -126,17 +199,32 @@ PROGRAM = {"group": "primary", "name": "orders", "autostart": False, "inuse": Tr
     ([{**PROGRAM, "group": "primar"}], 0, "primary", "did you mean primar"),
     ([{**PROGRAM, "autostart": True}], 0, "autostart = true", "set autostart = false"),
     ([{**PROGRAM, "uid": 33}], 1000, "uid 33", "run the listener as root"),
+    ([{**PROGRAM, "uid": "none"}], 1000, "uid 0", "give both sections the same user="),
     ([{**PROGRAM, "inuse": False}], 0, "not active", "supervisorctl update"),
+    ([{**PROGRAM, "name": "größe"}], 0, "größe", "plain letters"),
+    ([{**PROGRAM, "startsecs": 60}], 0, "startsecs of 60 s", "set promote_timeout"),
+    ([{**PROGRAM, "autostart": True}, {**PROGRAM, "name": "x", "autostart": True}], 0, "orders, x", "autostart = false"),
 ])
 def test_a_group_that_is_not_fit_is_one_line(load, programs, uid, told, remedy):
     settings = load(text())
-    problems = config.check_group(settings, programs, uid).problems
+    problems = config.check_group(settings, programs, uid, supervisord_uid=0).problems
     assert len(problems) == 1 and "[election:orders] group = primary" in problems[0]
     assert told in problems[0] and remedy in problems[0] and "\n" not in problems[0]
 
 
 def test_a_fit_group_is_fit(load):
     assert config.check_group(load(text()), [PROGRAM], 0) == config.GroupCheck([], [])
+
+
+def test_the_listeners_own_group_is_not_its_service(load):
+    problems = config.check_group(load(text()), [PROGRAM], 0, own_group="primary").problems
+    assert len(problems) == 1 and "name the group of the service" in problems[0]
+
+
+def test_a_listener_that_would_be_killed_before_it_handed_over_is_told(load):
+    listener = {"group": "zkelect", "name": "zkelect", "stopwaitsecs": 3}
+    notes = config.check_group(load(text()), [PROGRAM, listener], 0, own_group="zkelect").notes
+    assert len(notes) == 1 and "[eventlistener:zkelect] stopwaitsecs = 3" in notes[0] and "set 4 or more" in notes[0]
 
 
 def test_a_shortened_grace_is_told(load):

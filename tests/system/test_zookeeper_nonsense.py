@@ -1,0 +1,94 @@
+"""A server, or something between it and the node, that answers nonsense: waited out, never the end of a node."""
+
+import socket
+import struct
+import threading
+
+import pytest
+
+from supervisor_zkelect.demo.cluster import NOT_PRIMARY
+
+#: An answer to a request that nobody made: length, xid, zxid, error.
+STRAY = struct.pack(">iiqi", 16, 99, -1, 0)
+
+
+class Spoiler:
+    """A relay to a server. `spoil` puts bytes in front of what the server says next, on every connection."""
+
+    def __init__(self, server):
+        self._server = server
+        self._door = socket.create_server(("127.0.0.1", 0))
+        self.hosts = "127.0.0.1:%d" % self._door.getsockname()[1]
+        self.nonsense = b""
+        self.spoilt = threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self):
+        # shutdown wakes the thread that accepts; close alone would not.
+        self._door.shutdown(socket.SHUT_RDWR)
+        self._door.close()
+
+    def spoil(self, nonsense):
+        self.nonsense = nonsense
+
+    def _accept(self):
+        while True:
+            try:
+                client = self._door.accept()[0]
+            except OSError:
+                return
+            server = socket.create_connection(self._server)
+            threading.Thread(target=self._relay, args=(client, server, False), daemon=True).start()
+            threading.Thread(target=self._relay, args=(server, client, True), daemon=True).start()
+
+    def _relay(self, source, target, answers):
+        try:
+            data = source.recv(65536)
+            while data:
+                if answers and self.nonsense:
+                    data, self.nonsense = self.nonsense + data, b""
+                    self.spoilt.set()
+                target.sendall(data)
+                data = source.recv(65536)
+        except OSError:
+            pass  # either side hung up, and so does the other now
+        for side in (source, target):
+            side.close()
+
+
+@pytest.mark.parametrize("nonsense", [STRAY, b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_nonsense_in_a_session(make_cluster, zk_server, nonsense):
+    spoiler = Spoiler((zk_server.host, zk_server.port))
+    try:
+        cluster = make_cluster(spoiler.hosts, ("a",)).start()
+        listener = cluster["a"].listener_pid()
+        spoiler.spoil(nonsense)
+        cluster.until(spoiler.spoilt.is_set, "the nonsense to be sent")
+        cluster.until(lambda: "ZooKeeper: suspended" in cluster.logs() or "ZooKeeper: lost" in cluster.logs(), "the loss")
+        cluster.primary("a")
+        assert cluster["a"].listener_pid() == listener
+        cluster.verdict()
+    finally:
+        cluster.stack.close()
+        spoiler.close()
+
+
+def test_a_server_that_is_no_zookeeper(make_cluster):
+    """It talks at once, as one that speaks SSH does, and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def talk():
+            while True:
+                try:
+                    with door.accept()[0] as client:
+                        client.sendall(b"\0\0\0\x04what")
+                except OSError:
+                    return
+
+        threading.Thread(target=talk, daemon=True).start()
+        cluster = make_cluster("127.0.0.1:%d" % door.getsockname()[1], ("a",))
+        node = cluster["a"].start()
+        cluster.until(lambda: "trying on" in cluster.logs(), "the trouble to be told")
+        cluster.role("a", NOT_PRIMARY)
+        assert node.listener_pid() and not node.service_pids()
+        door.shutdown(socket.SHUT_RDWR)
