@@ -307,14 +307,15 @@ class Elector:
             place = queue.index(mine.name)
             leads = place == 0
             watched = f"{self.election_znode}/{queue[place] if leads else queue[place - 1]}"
-            watch = _Watch(self._client, watched)
+            watch = _Watch(self._client, watched, mine.token if leads else None)
             stat = self._ask("watch the queue", limit, self._client.exists_async, watched, watch=watch.seen)
             if stat is None:
                 if leads:
                     self._proposal_gone()
                 continue
             if leads:
-                if stat.ephemeralOwner != self._session():
+                # An election znode that was made anew counts from zero again: another's proposal may have this name.
+                if stat.ephemeralOwner != self._session() or stat.czxid != mine.token:
                     self._proposal_gone()
                 self._commit("check the proposal", limit, [])
                 self._led = mine.name
@@ -403,6 +404,21 @@ class Elector:
                 left = found[0] if found else None
                 return None if left is None or left.token == self.token else left
         raise ZooKeeperFailed("ack or holder changed at every look; ask again")
+
+    def repair(self, node: str, address: str, info: Union[str, bytes]) -> None:
+        """Write holder and ack of this term again, where others changed them, in a transaction that checks the proposal.
+
+        Raises NotLeader as `ack_leader` does.
+        """
+        limit = self._limit()
+        self._require_lead(limit)
+        record = json.dumps({"v": 1, "node": node, "token": self.token, "address": address}).encode("utf-8")
+        found = self._read_holder(limit)
+        if found is None:
+            self._commit("write the holder", limit, [("create", (self.holder_znode, record), {"acl": self._acl})])
+        elif found[0].token != self.token:
+            self._commit("write the holder", limit, [("set_data", (self.holder_znode, record, found[1]), {})])
+        self.ack_leader(info)
 
     def release(self) -> None:
         """End the term cleanly, in one transaction: empty the ack, remove one's own holder, delete the proposal.
@@ -594,10 +610,14 @@ class _Proposal(NamedTuple):
 
 
 class _Watch:
-    """A watch on one znode that outlives reconnects: requests made while disconnected wait for the connection."""
+    """A watch on one znode that outlives reconnects: requests made while disconnected wait for the connection.
 
-    def __init__(self, client: KazooClient, path: str) -> None:
+    token: the znode's czxid, where another one of the same name is none.
+    """
+
+    def __init__(self, client: KazooClient, path: str, token: Optional[int] = None) -> None:
         self.changed: "Future[str]" = Future()
+        self._token = token
         self._client = client
         self._path = path
 
@@ -626,7 +646,7 @@ class _Watch:
             self._arm()
         elif answer.exception is not None:
             self._fire(f"{self._path} cannot be watched: {type(answer.exception).__name__}")
-        elif answer.value is None:
+        elif answer.value is None or self._token not in (None, answer.value.czxid):
             self._fire(f"{self._path} deleted")
 
     def _fire(self, why: str) -> None:

@@ -663,7 +663,7 @@ class Listener:
 
     def on_For(self, event: For) -> None:
         contest = self.contests[event.name]
-        if isinstance(event.event, role.Successor):
+        if isinstance(event.event, role.Successor) and event.event.known:
             contest.ack, contest.primary_node = event.event.address, event.event.node
         elif isinstance(event.event, role.Acked):
             contest.ack, contest.primary_node = contest.settings.address, self.settings.node_name
@@ -696,10 +696,26 @@ class Listener:
             if not future.cancelled():
                 self.post(For(name, role.QueueChanged(action.op, future.result())))
 
+        def own_changed(future: "Future[str]") -> None:
+            if not future.cancelled():
+                self.ask(contest, 0, verify)
+
+        def verify() -> Any:
+            """The leading proposal was changed or deleted; the heartbeat's check knows it by its name only."""
+            try:
+                standing = elector.try_be_leader()
+            except ElectionError as error:
+                # What cannot be proven does not keep a node primary.
+                return role.ProposalGone(f"its proposal was changed, and {error}")
+            if not standing.leads:
+                return role.ProposalGone("its proposal does not lead any more")
+            standing.changed.add_done_callback(own_changed)
+            return role.Tick()
+
         def work() -> role.Queried:
             standing = elector.try_be_leader()
             self.post(For(name, role.Queried(action.op, standing.leads, standing.place, standing.candidates)))
-            standing.changed.add_done_callback(changed)
+            standing.changed.add_done_callback(own_changed if standing.leads else changed)
             return role.Tick()
 
         self.ask(contest, action.op, work)
@@ -721,6 +737,15 @@ class Listener:
             return role.Acked(action.op)
 
         self.ask(contest, action.op, work)
+
+    def do_Repair(self, contest: Contest, action: role.Repair) -> None:
+        elector, node, address = contest.elector, self.settings.node_name, contest.settings.address
+
+        def work() -> role.Tick:
+            elector.repair(node, address, address)
+            return role.Tick()
+
+        self.ask(contest, 0, work)
 
     def do_Release(self, contest: Contest, action: role.Release) -> None:
         elector = contest.elector
@@ -745,12 +770,15 @@ class Listener:
     def do_FindSuccessor(self, contest: Contest, action: role.FindSuccessor) -> None:
         elector = contest.elector
 
+        term = contest.state.token if contest.state.role == role.PRIMARY else None
+
         def work() -> role.Successor:
             try:
                 holder, ack = elector.holder(), elector.read_ack()
             except ElectionError:
-                return role.Successor("", "")
-            return role.Successor(holder.node if holder else "", ack.decode("utf-8", "replace"))
+                return role.Successor("", "", known=False)
+            node, token = (holder.node, holder.token) if holder else ("", 0)
+            return role.Successor(node, ack.decode("utf-8", "replace"), token, True, term)
 
         self.ask(contest, 0, work)
 

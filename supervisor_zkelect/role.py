@@ -17,9 +17,10 @@ Rules
     else stands in the queue the node tries again at the minimum.
 8.  `resign` is refused where there is nobody to take over. A group stopped by hand on the primary counts as a
     resignation; a group started by hand elsewhere is killed.
-9.  A listener that comes after another inherits a group that runs under a grant (*inherited*): it goes on in the same term
+9.  A primary that reads another ack or holder than its own in its own term writes them again.
+10. A listener that comes after another inherits a group that runs under a grant (*inherited*): it goes on in the same term
     when its session still owns the proposal with that token, and leads; in any other case the group is killed.
-10. Each request carries a number (`op`), and answers under another number are about something that is over.
+11. Each request carries a number (`op`), and answers under another number are about something that is over.
 
 Roles and what moves them
 -------------------------
@@ -211,10 +212,17 @@ class Looked(NamedTuple):
 
 
 class Successor(NamedTuple):
-    """What ack and holder say now; `address` is "" while nobody is primary."""
+    """What ack and holder say now; `address` is "" while nobody is primary.
+
+    token: the holder's, 0 without one. known: whether they could be read. read_in: token of the term in which
+    they were read, None outside of any.
+    """
 
     node: str
     address: str
+    token: int = 0
+    known: bool = True
+    read_in: Optional[int] = None
 
 
 class Resign(NamedTuple):
@@ -280,6 +288,10 @@ class Probe(NamedTuple):
 
 class Ack(NamedTuple):
     op: int
+
+
+class Repair(NamedTuple):
+    """Write ack and holder of the present term again."""
 
 
 class Release(NamedTuple):
@@ -753,6 +765,11 @@ class _Machine:
                 self.set(look_at=self.now + self.settings.backoff_min)
 
     def on_Successor(self, event: Successor) -> None:
+        state = self.state
+        if state.role == PRIMARY and event.known and event.read_in == state.token:
+            if (event.token, event.address) != (state.token, self.settings.address):
+                self.act(Log("ack or holder was changed by somebody else, and is written again"))
+                self.act(Repair())
         for one in self.state.resigning:
             taken = self.now - one.since
             if one.left and event.address:
