@@ -160,6 +160,7 @@ class Settings:
     sasl_principal: Optional[str]
     backoff_min: float
     backoff_max: float
+    reattach_grace: float
     serverurl: Optional[str]
     username: Optional[str]
     password: Optional[Secret]
@@ -508,6 +509,10 @@ OPTIONS: Tuple[Option, ...] = (
            "number", _seconds(0.05), "seconds", "1"),
     Option(_M, "backoff_max", "What that wait grows to, doubled each time, while the service stays sick.",
            "number", _seconds(0.05), "seconds", "60"),
+    Option(_M, "reattach_grace",
+           "How long the service runs on when the listener is gone while supervisord lives, such as in a restart "
+           "of the listener. Without another listener in that time, the group is stopped and the election released.",
+           "number", _seconds(0), "seconds", "2"),
     Option(_M, "serverurl",
            "Where supervisord is reached: `unix:///path` or `http://host:port`. supervisord tells its programs.",
            "URL", _serverurl, variable="SUPERVISOR_SERVER_URL"),

@@ -287,6 +287,12 @@ class Elector:
             except NotConnected:
                 self._reconnected(limit)
 
+    def adopt_proposal(self) -> Optional[str]:
+        """Take the proposal that this session owns already and return its name, or None when it owns none."""
+        self._mine = self._own(self._session(), self._limit())
+        self._led = None
+        return self.proposal
+
     def try_be_leader(self) -> Standing:
         """Whether this node leads now; if not, watch the closest predecessor.
 
@@ -374,6 +380,8 @@ class Elector:
     def claim(self, node: str, address: str) -> Optional[Holder]:
         """Begin a term: empty the ack and note this node as holder, in one transaction that checks the proposal.
 
+        Where this very term was claimed before, ack and holder stay as they are, and the proposal is checked.
+
         Returns the holder that a predecessor left, which means that it ended dirty, else None.
         Raises NotLeader as `ack_leader` does.
         """
@@ -382,6 +390,10 @@ class Elector:
         record = json.dumps({"v": 1, "node": node, "token": self.token, "address": address}).encode("utf-8")
         for _ in range(_ROUNDS):
             found = self._read_holder(limit)
+            if found is not None and found[0].token == self.token:
+                if self._commit("check the term", limit, []):
+                    return None
+                continue
             operations = self._emptied_ack(limit)
             if found is None:
                 operations.append(("create", (self.holder_znode, record), {"acl": self._acl}))

@@ -44,6 +44,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from . import clock, proc
+from .cgroup import Cgroups
 from .supervisord import ALREADY_STARTED, BAD_NAME, SUCCESS, Fault, Supervisord, SupervisordError, Unreachable
 
 log = logging.getLogger(__name__)
@@ -265,12 +266,12 @@ class Stop:
 
 
 class Origin(NamedTuple):
-    """What supervisord told a process at its start: SUPERVISOR_GROUP_NAME, _PROCESS_NAME and _SERVER_URL."""
+    """What a process was told at its start: SUPERVISOR_GROUP_NAME, _PROCESS_NAME, _SERVER_URL, ZKELECT_INSTANCE."""
 
     group: str
     name: str
     url: str
-
+    instance: str
 
 
 class Found(NamedTuple):
@@ -290,8 +291,9 @@ class Found(NamedTuple):
 class _Census:
     """Reads from /proc who belongs to which group of one supervisord."""
 
-    def __init__(self, supervisord_pid: int, url: str) -> None:
+    def __init__(self, supervisord_pid: int, url: str, instance: str = "") -> None:
         self.url = url
+        self.instance = instance
         self.supervisord = proc.read(supervisord_pid)
         self.gone = self.supervisord is None or self.supervisord.gone
         self.foreign: Set[tuple] = set()
@@ -374,6 +376,9 @@ class _Census:
             # serverurl= can change the URL of a program, but not who its parent is. Where supervisord is
             # process 1 other supervisords' orphans are its children as well, in other sessions.
             return True
+        if origin.instance and origin.instance == self.instance:
+            # Whatever namespaces it made itself.
+            return True
         return origin.url == self.url and _namespaces(process.pid) == self._namespaces
 
     def _forming(self, process: proc.Process) -> bool:
@@ -396,6 +401,7 @@ class _Census:
                 environ.get("SUPERVISOR_GROUP_NAME", ""),
                 environ.get("SUPERVISOR_PROCESS_NAME", ""),
                 environ.get("SUPERVISOR_SERVER_URL", ""),
+                environ.get("ZKELECT_INSTANCE", ""),
             )
             # An environment changes with execve(2). Nobody comes to belong by that but a child of supervisord
             # that was just forked, and an empty one may be that of a process within execve(2).
@@ -493,6 +499,14 @@ class Group:
         """Ask supervisord for the members' states → Members."""
         self._warden._do(self._warden._look, self._record, op)
 
+    def adopt(self) -> None:
+        """Take a group that runs as one that was started through this handle; its processes are found by a scan."""
+        self._warden._do(self._warden._adopt, self._record)
+
+    def expect(self, pid: int) -> None:
+        """Take a process as one of the group whatever its environment says, because it has said so itself."""
+        self._warden._do(self._warden._expect, self._record, pid)
+
     def note(self, event: Tuple[str, str, int]) -> None:
         """Take a PROCESS_STATE event of supervisord for this group: (process name, state name, pid or 0).
 
@@ -508,7 +522,8 @@ class Warden:
     on the warden's thread, must not block. rpc_pool: where calls to supervisord run; a hung supervisord
     occupies at most four workers per group, and one per look(), for the limit of a call. clock: seconds, the
     same as in `Group.stop`. server_url: the SUPERVISOR_SERVER_URL that the programs are given; default this
-    process's own, else the URL of `supervisord`.
+    process's own, else the URL of `supervisord`. cgroups: those that the groups' processes are moved into, if
+    any. instance: the ZKELECT_INSTANCE that the programs carry, "" when they carry none.
     """
 
     def __init__(
@@ -519,13 +534,16 @@ class Warden:
         rpc_pool: Executor,
         clock: Callable[[], float] = clock.now,
         server_url: Optional[str] = None,
+        cgroups: Optional[Cgroups] = None,
+        instance: str = "",
     ) -> None:
         url = server_url or os.environ.get("SUPERVISOR_SERVER_URL") or supervisord.url
         self._supervisord = supervisord
         self._post = post
         self._pool = rpc_pool
         self._now = clock
-        self._census = _Census(supervisord_pid, url)
+        self._census = _Census(supervisord_pid, url, instance)
+        self._cgroups = cgroups
         self._records: Dict[str, _Record] = {}
         self._commands: queue.SimpleQueue = queue.SimpleQueue()
         self._bell, self._ring = socket.socketpair()
@@ -565,6 +583,10 @@ class Warden:
             raise ValueError(f"group {name} is the listener's own; name the group of the programs instead")
         return Group(self, self._records.setdefault(name, _Record(name)))
 
+    def nudge(self) -> None:
+        """Turn supervisord's loop, so that it reaps and restarts now what has died."""
+        self._do(self._nudge)
+
     def supervisord_gone(self) -> None:
         """supervisord closed our standard input. It counts as dead as soon as its process is, not before."""
         self._do(self._check_supervisord)
@@ -600,14 +622,15 @@ class Warden:
                 select.poll().poll(10)
 
     def _turn(self) -> None:
-        for descriptor, _ in self._poll.poll(self._wait()):
-            if descriptor == self._bell.fileno():
-                self._hush()
-            elif descriptor == self._supervisord_fd:
-                self._check_supervisord()
-            else:
-                self._ended(descriptor)
+        ready = self._poll.poll(self._wait())
+        self._hush()
+        # Orders first: one that came before a process ended counts for its end.
         self._obey()
+        for descriptor, _ in ready:
+            if descriptor == self._supervisord_fd:
+                self._check_supervisord()
+            elif descriptor != self._bell.fileno():
+                self._ended(descriptor)
         now = self._now()
         while self._timers and self._timers[0][0] <= now:
             heapq.heappop(self._timers)[2]()
@@ -797,6 +820,17 @@ class Warden:
         starting, record.starting, record.mode = record.starting, None, "started"
         self._post(GroupStartFailed(record.name, starting.op, reason))
 
+    def _adopt(self, record: _Record) -> None:
+        if record.mode == "new":
+            record.mode = "started"
+            self._hurry(record)
+
+    def _expect(self, record: _Record, pid: int) -> None:
+        process = proc.read(pid)
+        if process is not None and not process.gone:
+            record.known.add(process)
+            record.scan_at = min(record.scan_at, self._now())
+
     # Stopping
 
     def _order(self, record: _Record, op: int, kill_at: float) -> None:
@@ -897,6 +931,12 @@ class Warden:
 
     def _kill(self, record: _Record, living: Set[proc.Process]) -> None:
         denied = []
+        if self._cgroups is not None:
+            try:
+                self._cgroups.kill(record.name)
+            except OSError as error:
+                # They are killed one by one all the same.
+                record.trouble = f"its cgroup cannot be killed: {error}"
         for process in living:
             try:
                 if process.identity in record.pidfds:
@@ -1056,7 +1096,21 @@ class Warden:
         record.scan_at = now + pace
         return False
 
+    def _inside(self, record: _Record, table: Dict[int, proc.Process]) -> Set[proc.Process]:
+        """Who is in the group's cgroup."""
+        if self._cgroups is None:
+            return set()
+        inside = set()
+        for pid in self._cgroups.pids(record.name):
+            # One that was forked since the table was read must not be missed.
+            process = table.get(pid) or proc.read(pid)
+            if process is not None:
+                table[pid] = process
+                inside.add(process)
+        return inside
+
     def _scan(self, record: _Record, table: Dict[int, proc.Process]) -> None:
+        record.known |= self._inside(record, table)
         found = self._census.find(record.name, record.known, table)
         now = self._now()
         record.scanned_at = now

@@ -22,11 +22,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import __version__, config, eventstream, group, role, session
+from supervisor_zkelect import __version__, config, eventstream, group, guardlink, logs, record, role, saved, session
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import ElectionError, Elector, NotLeader, ProposalGone, SessionGone
+from supervisor_zkelect.guard import take_lock
 from supervisor_zkelect.lease import Heartbeat, SessionClock, drop_after
-from supervisor_zkelect.supervisord import Supervisord, SupervisordError
+from supervisor_zkelect.supervisord import Fault, Supervisord, SupervisordError
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,10 @@ RELEASE_TIME = 1.5
 LAST_RELEASE = 5.0
 #: stopwaitsecs of the listener when supervisord does not tell it: supervisord's default.
 STOPWAITSECS = 10.0
+#: Seconds between two tries for the session's lock, which a guard that releases holds.
+LOCK_PACE = 0.02
+#: Seconds of this listener's own running time in which the guard must echo a lease, else it is replaced.
+GUARD_SILENCE = 1.0
 #: Seconds that closing the session may take; ZooKeeper expires it otherwise.
 CLOSE_TIME = 2.0
 
@@ -55,6 +60,13 @@ class Configured(NamedTuple):
 
     programs: List[Dict[str, Any]]
     error: str
+
+
+class Standing(NamedTuple):
+    """What supervisord says of the groups that run, when this listener is told to end: whether all run on."""
+
+    alive: bool
+    reason: str
 
 
 class Pushed(NamedTuple):
@@ -86,11 +98,13 @@ class Contest:
     settings: config.ElectionSettings
     rules: role.Settings
     state: role.State
-    group: group.Group
+    group: guardlink.Handle
     elector: Elector
     pool: ThreadPoolExecutor
     check: Any
     running: set
+    #: the order to the guard that is not answered yet, to be repeated to a new guard
+    order: Optional[Callable[[], None]] = None
     ack: str = ""
     primary_node: str = ""
     seen_at: float = -math.inf
@@ -112,8 +126,26 @@ class Listener:
             settings.username,
             settings.password.reveal() if settings.password else None,
         )
-        self.warden = group.Warden(self.supervisord, os.getppid(), self.post, self.rpc_pool)
-        self.session = session.Session(settings, self.post)
+        url = os.environ.get("SUPERVISOR_SERVER_URL") or settings.serverurl or ""
+        self.owner = record.owner_of(os.getppid())
+        self.folder = record.make_folder(url, os.stat(f"/proc/{os.getppid()}").st_uid)
+        password = settings.password.reveal() if settings.password else None
+        self.guard = guardlink.Link(
+            self.folder, self.owner, url, settings.file, settings.reattach_grace, len(settings.elections),
+            (settings.username, password), self.post,
+        )
+        self.guard_up = False
+        self.guard_at = math.inf
+        self.guard_quiet = 0.0
+        self.turned_at = now()
+        self.leases_sent = self.leases_echoed = 0
+        self.lock = -1
+        self.lock_at = math.inf
+        self.programs: List[Dict[str, Any]] = []
+        self.store: Optional[saved.Store] = None
+        self.former: Optional[saved.Saved] = None
+        self.session: Any = None
+        self.reattaching = False
         self.link = "connecting"
         self.link_since = now()
         self.link_trouble = ""
@@ -137,7 +169,6 @@ class Listener:
     def run(self, source: Any, output: Any) -> int:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
             signal.signal(number, lambda number, frame: self.post(Signalled(number)))
-        self.warden.start()
         self.pool_post(self.rpc_pool, self.read_configuration)
         threading.Thread(
             target=eventstream.read, args=(source, output, self.post), name="zkelect-events", daemon=True
@@ -156,7 +187,9 @@ class Listener:
             return role.Tick()
 
     def next_wakeup(self) -> float:
-        times = [self.push_at, self.renew_at, self.configure_at]
+        times = [self.push_at, self.renew_at, self.configure_at, self.guard_at, self.lock_at]
+        if self.leases_sent != self.leases_echoed:
+            times.append(now() + GUARD_SILENCE / 4)
         times += [role.next_wakeup(one.rules, one.state) for one in self.contests.values()]
         if self.link == "connected":
             times.append(self.heartbeat.next_wakeup())
@@ -176,13 +209,19 @@ class Listener:
                 self.decide(contest, role.Tick())
         if self.link == "connected":
             self.beat(moment)
-        elif self.leaving is None:
+        elif self.session is not None and self.leaving is None:
             if moment - self.link_since >= UNREACHED:
                 where = ",".join(self.settings.servers)
                 trouble = f"no server of {where} takes this node: {self.session.trouble or 'no answer'}; trying on"
                 self.say("ZooKeeper", trouble, "unreached")
             if self.session.ended and self.renew_at == math.inf:
                 self.renew_at = moment + PACE
+        self.watch_guard(moment)
+        if self.lock_at <= moment:
+            self.take_lock()
+        if self.guard_at <= moment:
+            self.guard_at = math.inf
+            self.guard.open()
         if self.renew_at <= moment:
             self.renew_at = math.inf
             self.renew()
@@ -195,6 +234,8 @@ class Listener:
     def finished(self) -> bool:
         if self.leaving is None:
             return False
+        if self.reattaching:
+            return True
         states = [contest.state for contest in self.contests.values()]
         if all(state.role == role.WITHDRAWN for state in states):
             return True
@@ -205,11 +246,16 @@ class Listener:
     def end(self) -> None:
         """Tell the log, and close the session, which gives up what is left of proposals."""
         dead = all(not one.state.may_run for one in self.contests.values())
-        self.warden.close()
-        if dead:
+        if self.reattaching or not dead:
+            self.guard.bye("reattach")
+        elif self.session is not None:
             closing = threading.Thread(target=self.session.close, daemon=True)
             closing.start()
             closing.join(CLOSE_TIME)
+            if not closing.is_alive():
+                self.store.forget()
+                self.guard.bye("released")
+        self.guard.reap()
         log.info("end: %s", self.leaving[1] if self.leaving else "")
 
     def decide(self, contest: Contest, event: Any) -> None:
@@ -272,10 +318,118 @@ class Listener:
             if (program["group"], program["name"]) == (own, process):
                 self.stopwaitsecs = float(program.get("stopwaitsecs", STOPWAITSECS))
         if self.leaving is None:
-            self.begin(event.programs)
+            self.programs = event.programs
+            self.take_lock()
 
-    def begin(self, programs: List[Dict[str, Any]]) -> None:
-        """Let each election begin, now that the groups are known to be fit."""
+    # The guard, and what an earlier listener left
+
+    def take_lock(self) -> None:
+        """Take the session's lock; then whoever held it has released, and this listener may look what there is."""
+        self.lock_at = math.inf
+        if self.leaving is not None:
+            return
+        self.lock = take_lock(os.path.join(self.folder, record.LOCK))
+        if self.lock < 0:
+            self.say("zkelect", "waiting for the guard, which stops and releases what an earlier listener left")
+            self.lock_at = now() + LOCK_PACE
+            return
+        self.store = saved.Store(self.folder)
+        self.former = self.read_former()
+        self.guard.open()
+
+    def read_former(self) -> Optional[saved.Saved]:
+        """The session of an earlier listener, if this one may go on with it."""
+        former = saved.load(self.folder)
+        if former is None or list(former.owner) != list(self.owner):
+            return None
+        same = former.servers == self.servers_key()
+        return former if same else None
+
+    def servers_key(self) -> str:
+        return ",".join(self.settings.servers) + self.settings.chroot
+
+    def on_Up(self, event: guardlink.Up) -> None:
+        self.guard_up, self.guard_quiet = True, 0.0
+        self.leases_sent = self.leases_echoed = 0
+        self.heartbeat = self.heartbeat.soon()
+        if self.contests:
+            self.tell_anew()
+        elif self.leaving is None:
+            self.begin(self.programs, event.groups)
+
+    def on_Busy(self, event: guardlink.Busy) -> None:
+        self.say("zkelect", "waiting for the guard, which stops and releases what an earlier listener left")
+        self.retry_guard(LOCK_PACE)
+
+    def on_Down(self, event: guardlink.Down) -> None:
+        if self.guard_up:
+            log.warning("%s; another is started", event.reason)
+        else:
+            self.say("zkelect", event.reason)
+        delay = 0.0 if self.guard_up else PACE
+        self.guard_up = False
+        self.retry_guard(delay)
+
+    def retry_guard(self, delay: float) -> None:
+        if not self.contests and self.lock >= 0:
+            # Nothing is begun: whoever has to release first needs the lock.
+            os.close(self.lock)
+            self.lock = -1
+            self.lock_at = now() + max(delay, LOCK_PACE)
+        else:
+            self.guard_at = now() + delay
+
+    def tell_anew(self) -> None:
+        """Tell a new guard what runs under which lease, and repeat what the old one did not answer."""
+        for contest in self.contests.values():
+            state = contest.state
+            if state.may_run and state.role != role.DEMOTING:
+                contest.group.adopt(**self.grant(contest))
+            if contest.order is not None:
+                contest.order()
+
+    def grant(self, contest: Contest) -> Dict[str, Any]:
+        state = contest.state
+        token = state.token if state.inherited is None else state.inherited
+        return {
+            "election": contest.settings.name, "address": contest.settings.address, "token": token,
+            "stop_at": role.stop_at(contest.rules, state), "kill_at": state.deadline - self.settings.kill_time,
+            "deadline": state.deadline,
+        }
+
+    def watch_guard(self, moment: float) -> None:
+        """Replace a guard that stands still. Only time in which this listener ran itself counts."""
+        passed, self.turned_at = min(moment - self.turned_at, GUARD_SILENCE / 4), moment
+        waiting = self.guard_up and self.leases_sent != self.leases_echoed
+        self.guard_quiet = self.guard_quiet + passed if waiting else 0.0
+        if self.guard_quiet > GUARD_SILENCE:
+            self.guard_quiet = 0.0
+            log.warning("the guard, process %d, stands still and is replaced", self.guard.pid)
+            self.guard.replace()
+
+    def on_Echo(self, event: guardlink.Echo) -> None:
+        self.leases_echoed = event.n
+
+    def on_Revoked(self, event: guardlink.Revoked) -> None:
+        contest = self.by_group.get(event.group)
+        if contest is not None:
+            self.decide(contest, role.Revoked(event.reason))
+
+    def extend_leases(self) -> None:
+        leases = {}
+        for contest in self.contests.values():
+            if contest.state.may_run and contest.state.role in (role.PROMOTING, role.PRIMARY):
+                grant = self.grant(contest)
+                leases[contest.settings.group] = (grant["token"], grant["stop_at"], grant["kill_at"], grant["deadline"])
+        self.leases_sent += 1
+        self.guard.lease(self.leases_sent, leases)
+
+    def begin(self, programs: List[Dict[str, Any]], charges: Dict[str, Dict[str, Any]]) -> None:
+        """Let each election begin, now that the groups are known to be fit and the guard is there."""
+        attach, timeout = None, None
+        if self.former is not None:
+            attach, timeout = (self.former.id, bytes.fromhex(self.former.password)), self.former.timeout
+        self.session = session.Session(self.settings, self.post, attach, timeout)
         for settings in self.settings.elections:
             stopwaitsecs = max(float(one.get("stopwaitsecs", 0)) for one in programs if one["group"] == settings.group)
             check = settings.health_check()
@@ -288,14 +442,18 @@ class Listener:
                     backoff_min=self.settings.backoff_min, backoff_max=self.settings.backoff_max,
                 ),
                 state=role.State(),
-                group=self.warden.group(settings.group),
+                group=self.guard.group(settings.group),
                 elector=self.make_elector(settings),
                 pool=ThreadPoolExecutor(1, f"zkelect-{settings.name}"),
                 check=check if check else None,
                 running=set(),
             )
             self.contests[settings.name] = self.by_group[settings.group] = contest
-            contest.state, actions = role.begin(now())
+            charge = charges.get(settings.group)
+            if charge is not None and charge["granted"] and attach is not None:
+                contest.state, actions = role.inherit(now(), charge["token"], charge["deadline"])
+            else:
+                contest.state, actions = role.begin(now())
             for action in actions:
                 getattr(self, "do_" + type(action).__name__)(contest, action)
         self.session.start()
@@ -330,15 +488,44 @@ class Listener:
             self.decide(contest, role.MemberFatal(name))
 
     def on_Ended(self, event: eventstream.Ended) -> None:
-        self.warden.supervisord_gone()
         self.leave("supervisord is gone", now(), now() + LAST_RELEASE)
 
     def on_Signalled(self, event: Signalled) -> None:
         if event.number == signal.SIGUSR1:
             self.changed = True
+            return
+        reason = signal.Signals(event.number).name
+        groups = [one.settings.group for one in self.contests.values() if one.state.may_run]
+        stopping = any(one.state.role == role.DEMOTING for one in self.contests.values())
+        if self.leaving is not None or not groups or stopping or not self.guard_up:
+            self.leave_in_time(reason)
         else:
-            by = now() + self.stopwaitsecs - RELEASE_TIME
-            self.leave(signal.Signals(event.number).name, by - self.settings.kill_time, by + RELEASE_TIME / 2)
+            self.pool_post(self.rpc_pool, lambda: self.look_at_groups(groups, reason))
+
+    def leave_in_time(self, reason: str) -> None:
+        by = now() + self.stopwaitsecs - RELEASE_TIME
+        self.leave(reason, by - self.settings.kill_time, by + RELEASE_TIME / 2)
+
+    def look_at_groups(self, groups: List[str], reason: str) -> Standing:
+        """Whether supervisord lets the groups run on while it ends this listener."""
+        try:
+            infos = self.supervisord.call("supervisor.getAllProcessInfo")
+        except Fault:
+            # It is shutting down.
+            return Standing(False, reason)
+        except SupervisordError:
+            # It hangs, and so does whatever it was about to do.
+            return Standing(True, reason)
+        states = [info["statename"] for info in infos if info["group"] in groups]
+        return Standing(all(state in ("STARTING", "RUNNING", "BACKOFF") for state in states), reason)
+
+    def on_Standing(self, event: Standing) -> None:
+        if event.alive and self.leaving is None:
+            log.info("%s while the service runs: it is left to the guard for %g s", event.reason,
+                     self.settings.reattach_grace)
+            self.leaving, self.reattaching = (now(), event.reason), True
+        else:
+            self.leave_in_time(event.reason)
 
     def leave(self, reason: str, kill_at: float, by: Optional[float] = None) -> None:
         """Stop all groups by `kill_at`, release, and end by `by` even if ZooKeeper does not answer."""
@@ -364,6 +551,14 @@ class Listener:
         if fresh or self.clock is None:
             self.clock = SessionClock(timeout, tick, event.sent)
             log.info("ZooKeeper: session 0x%x with a timeout of %g s", event.session, timeout)
+            self.store.save(saved.Saved(
+                event.session, self.session.password.hex(), timeout, list(self.owner), self.servers_key()
+            ))
+            if self.former is not None and self.former.id != event.session:
+                for contest in self.contests.values():
+                    if contest.state.inherited is not None:
+                        self.decide(contest, role.SessionLost("the session of the inherited term is over"))
+            self.former = None
         else:
             self.clock = self.clock.reconnected(event.sent)
         self.heartbeat = replace(
@@ -436,10 +631,14 @@ class Listener:
         elif event.error:
             self.say("ZooKeeper", f"the heartbeat was refused: {event.error}")
         else:
+            if not self.guard_up or self.leases_sent != self.leases_echoed:
+                # Nobody would enforce what is extended now.
+                return
             deadline = self.clock.deadline(event.sent)
             for contest in self.contests.values():
                 if self.leased.get(contest.settings.name) in event.paths:
                     self.decide(contest, role.Leased(event.sent, deadline))
+            self.extend_leases()
 
     def on_Peeked(self, event: session.Peeked) -> None:
         if self.answered(event) and not event.error:
@@ -568,24 +767,26 @@ class Listener:
     # What they want of the group
 
     def do_Seize(self, contest: Contest, action: role.Seize) -> None:
-        contest.group.seize(action.op)
+        self.order(contest, lambda: contest.group.seize(action.op))
+
+    def order(self, contest: Contest, order: Callable[[], None]) -> None:
+        """Have the guard do it, and a new guard too, until it is answered."""
+        contest.order = order
+        order()
 
     def do_StartGroup(self, contest: Contest, action: role.StartGroup) -> None:
         contest.running.clear()
-        contest.group.start(action.op)
-        contest.group.watch(True)
+        self.order(contest, lambda: contest.group.start(action.op, **self.grant(contest)))
 
     def do_StopGroup(self, contest: Contest, action: role.StopGroup) -> None:
-        contest.group.watch(False)
-        contest.group.stop(action.op, action.kill_at)
+        self.order(contest, lambda: contest.group.stop(action.op, action.kill_at))
 
     def do_KillGroup(self, contest: Contest, action: role.KillGroup) -> None:
-        contest.group.watch(False)
-        contest.group.kill(action.op)
+        self.order(contest, lambda: contest.group.kill(action.op))
 
     def do_Probe(self, contest: Contest, action: role.Probe) -> None:
         if contest.check is None:
-            contest.group.look(action.op)
+            self.order(contest, lambda: contest.group.look(action.op))
             return
         check, limit, name = contest.check, contest.settings.health_timeout, contest.settings.name
 
@@ -596,12 +797,15 @@ class Listener:
         self.pool_post(self.health_pool, work)
 
     def on_GroupStarted(self, event: group.GroupStarted) -> None:
+        self.by_group[event.group].order = None
         self.decide(self.by_group[event.group], role.Started(event.op))
 
     def on_GroupStartFailed(self, event: group.GroupStartFailed) -> None:
+        self.by_group[event.group].order = None
         self.decide(self.by_group[event.group], role.StartFailed(event.op, event.reason))
 
     def on_GroupDead(self, event: group.GroupDead) -> None:
+        self.by_group[event.group].order = None
         self.decide(self.by_group[event.group], role.Dead(event.op, event.seconds))
 
     def on_GroupStuck(self, event: group.GroupStuck) -> None:
@@ -617,6 +821,7 @@ class Listener:
 
     def on_Members(self, event: group.Members) -> None:
         contest = self.by_group[event.group]
+        contest.order = None
         sick = [f"{name} is {state[0]}" for name, state in sorted(event.states.items()) if state[0] != "RUNNING"]
         for name, state in event.states.items():
             if state[0] == "RUNNING":
@@ -774,10 +979,7 @@ def _uid(pid: int) -> Optional[int]:
 
 def main(path: str) -> int:
     """Run the listener with the configuration file `path`; returns the exit status: 0, or 2 for bad configuration."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s.%(msecs)03d %(levelname)s %(message)s",
-        datefmt="%Y-%m-%d %H:%M:%S", force=True,
-    )
+    logs.begin()
     # kazoo tells each reconnect; the listener says it once.
     logging.getLogger("supervisor_zkelect.kazoo").propagate = False
     try:

@@ -17,7 +17,9 @@ Rules
     else stands in the queue the node tries again at the minimum.
 8.  `resign` is refused where there is nobody to take over. A group stopped by hand on the primary counts as a
     resignation; a group started by hand elsewhere is killed.
-9.  Each request carries a number (`op`), and answers under another number are about something that is over.
+9.  A listener that comes after another inherits a group that runs under a grant (*inherited*): it goes on in the same term
+    when its session still owns the proposal with that token, and leads; in any other case the group is killed.
+10. Each request carries a number (`op`), and answers under another number are about something that is over.
 
 Roles and what moves them
 -------------------------
@@ -163,6 +165,12 @@ class Started(NamedTuple):
 
 class StartFailed(NamedTuple):
     op: int
+    reason: str
+
+
+class Revoked(NamedTuple):
+    """The guard has ended the grant by itself, and kills the group."""
+
     reason: str
 
 
@@ -343,6 +351,7 @@ class State:
     candidates: Optional[int] = None
     twin_since: Optional[float] = None
 
+    inherited: Optional[int] = None  # token of the term in which an earlier listener started the group
     claimed_at: float = INFINITY
     deadline: float = -INFINITY
     term_since: float = 0.0
@@ -366,17 +375,22 @@ class State:
     @property
     def may_run(self) -> bool:
         """Whether processes of the group may be running by this node's order."""
-        return self.role in (PRIMARY, DEMOTING) and self.step != "releasing" or (
+        return self.inherited is not None or self.role in (PRIMARY, DEMOTING) and self.step != "releasing" or (
             self.role == PROMOTING and self.step in ("starting", "probing", "acking"))
 
     @property
     def leased(self) -> bool:
-        return self.role in (PROMOTING, PRIMARY)
+        return self.role in (PROMOTING, PRIMARY) or self.inherited is not None
 
 
 def begin(now: float) -> Tuple[State, List[Any]]:
     """The first state, and the actions it begins with."""
     return State(since=now, op=1, waiting=1, reason="start"), [Seize(1)]
+
+
+def inherit(now: float, token: int, deadline: float) -> Tuple[State, List[Any]]:
+    """The first state of a listener that finds its group running in the term `token`, under a lease to `deadline`."""
+    return State(since=now, step="waiting", inherited=token, deadline=deadline, reason="taken over"), []
 
 
 def step(settings: Settings, state: State, event: Any, now: float) -> Tuple[State, List[Any]]:
@@ -493,6 +507,9 @@ class _Machine:
 
     def on_Proposed(self, event: Proposed) -> None:
         self.set(proposal=event.proposal, token=event.token, twin_since=None, trouble="")
+        if self.state.inherited not in (None, event.token):
+            self.demote("the proposal of the inherited term is gone", kill=True)
+            return
         self.go(STANDBY, "asking", f"proposal {event.proposal}")
         self.ask(Query)
 
@@ -513,9 +530,12 @@ class _Machine:
     def on_Queried(self, event: Queried) -> None:
         self.set(place=event.place, candidates=event.candidates)
         if event.leads:
-            self.set(claimed_at=INFINITY, deadline=-INFINITY, killed=False, term_since=self.now)
+            deadline = -INFINITY if self.state.inherited is None else self.state.deadline
+            self.set(claimed_at=INFINITY, deadline=deadline, killed=False, term_since=self.now)
             self.go(PROMOTING, "claiming", "leads the queue")
             self.ask(Claim)
+        elif self.state.inherited is not None:
+            self.demote("the proposal of the inherited term does not lead", kill=True)
         else:
             number = self.state.waiting
             self.go(STANDBY, "watching")
@@ -544,11 +564,19 @@ class _Machine:
         state = self.state
         if (state.role, state.step) == (PROMOTING, "leasing") and not state.cleaning:
             if self.now < stop_at(self.settings, state):
-                self.go(PROMOTING, "starting")
                 self.set(healthy_by=self.now + self.settings.promote_timeout)
-                self.ask(StartGroup)
+                if state.inherited is not None:
+                    self.set(inherited=None)
+                    self.act(Log("goes on in the same term"))
+                    self.probe_until_healthy()
+                else:
+                    self.go(PROMOTING, "starting")
+                    self.ask(StartGroup)
 
     def on_Started(self, event: Started) -> None:
+        self.probe_until_healthy()
+
+    def probe_until_healthy(self) -> None:
         self.go(PROMOTING, "probing")
         self.set(counter=Counter(self.settings.rise, self.settings.fall), probe_delay=None, probing=0)
         self.schedule_probe()
@@ -611,13 +639,17 @@ class _Machine:
         kill = kill or kill_at <= self.now
         self.go(DEMOTING, "stopping", reason)
         self.set(
-            killed=kill, probe_at=INFINITY, probing=0, counter=None, healthy_by=INFINITY, trouble="",
+            inherited=None, killed=kill, probe_at=INFINITY, probing=0, counter=None, healthy_by=INFINITY, trouble="",
             looking=0, look_at=INFINITY,
         )
         self.act(Unlease())
         number = self.op()
         self.set(waiting=number)
         self.act(KillGroup(number) if kill else StopGroup(number, kill_at))
+
+    def on_Revoked(self, event: Revoked) -> None:
+        if self.state.may_run and not self.state.killed:
+            self.demote(event.reason, kill=True)
 
     def on_Dead(self, event: Dead) -> None:
         state = self.state

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import socket
 from dataclasses import dataclass
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from kazoo import exceptions as kazoo_errors
 from kazoo.client import KazooClient
@@ -136,9 +136,13 @@ def make_client(hosts: str, timeout: float, digest: Optional[str] = None, **opti
     return client
 
 
-def client_for(settings) -> KazooClient:
-    """The client that the settings of a file (`config.Settings`) describe, not started."""
-    options = {}
+def client_for(settings, attach: Optional[Tuple[int, bytes]] = None, timeout: Optional[float] = None) -> KazooClient:
+    """The client that the settings of a file (`config.Settings`) describe, not started.
+
+    attach: id and password of a session to go on with. timeout: what to ask for, by default the settings'; a session
+    that is attached takes what is asked, so it must be asked for what it has.
+    """
+    options: Dict[str, Any] = {"client_id": attach} if attach else {}
     if settings.tls:
         options.update(
             use_ssl=True,
@@ -154,7 +158,7 @@ def client_for(settings) -> KazooClient:
         options["sasl_options"] = sasl
     return make_client(
         ",".join(settings.servers),
-        settings.session_timeout,
+        timeout or settings.session_timeout,
         digest=settings.digest.reveal() if settings.digest else None,
         **options,
     )
@@ -240,7 +244,11 @@ class _LastWarning(logging.Handler):
 class Session:
     """The node's session. `post` takes each event, on a thread of kazoo's, and must not block."""
 
-    def __init__(self, settings, post: Callable[[Any], None]) -> None:
+    def __init__(
+        self, settings, post: Callable[[Any], None], attach: Optional[Tuple[int, bytes]] = None,
+        timeout: Optional[float] = None,
+    ) -> None:
+        """attach, timeout: as `client_for` takes them, for the first connection."""
         self._settings = settings
         self._post = post
         self._granted: Tuple[float, float, int] = (0.0, 0.0, 0)
@@ -248,10 +256,10 @@ class Session:
         self.generation = 0
         self._warning = _LastWarning()
         logging.getLogger("supervisor_zkelect.kazoo").addHandler(self._warning)
-        self.client: KazooClient = self._make()
+        self.client: KazooClient = self._make(attach, timeout)
 
-    def _make(self) -> KazooClient:
-        client = client_for(self._settings)
+    def _make(self, attach: Optional[Tuple[int, bytes]] = None, timeout: Optional[float] = None) -> KazooClient:
+        client = client_for(self._settings, attach, timeout)
         invoke = client._connection._invoke
 
         def noting(timeout: float, request: Any, xid: Optional[int] = None) -> Any:
@@ -265,6 +273,12 @@ class Session:
         client._connection._invoke = noting
         client.add_listener(lambda state: self._changed(client, state))
         return client
+
+    @property
+    def password(self) -> bytes:
+        """Of the session; empty before there is one."""
+        identity = self.client.client_id
+        return identity[1] if identity else b""
 
     @property
     def trouble(self) -> str:

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Set, Union
 
-from supervisor_zkelect import proc
+from supervisor_zkelect import proc, record
 from supervisor_zkelect.demo import child, service
 from supervisor_zkelect.demo.netns import Place
 from supervisor_zkelect.demo.wait import until
@@ -130,6 +130,11 @@ class Node:
         ]
         # What a listener has started carries the same environment, and is younger.
         return min(own, key=lambda process: process.start).pid if own else None
+
+    def guard_pid(self) -> Optional[int]:
+        """Of the living guard; None when there is none."""
+        guards = [one for one in self.processes() if b"supervisor_zkelect.guard" in proc.cmdline(one.pid)]
+        return guards[0].pid if guards else None
 
     def service_pids(self, group: Optional[str] = None) -> Set[int]:
         """Of all processes of a group, descendants and orphans too; None: of all groups but the listener."""
@@ -289,6 +294,7 @@ class Node:
             Path(journals).mkdir(parents=True, exist_ok=True)
             env[service.JOURNALS] = str(Path(journals).resolve())
         env[service.HEALTH_FILE] = str(self.health_file)
+        env[record.VARIABLE] = str(self.folder / "run")
         env.update(more)
         if not (Path(sys.executable).parent / "zkelect").exists():
             # A source tree that is not installed has no console script.
@@ -296,7 +302,7 @@ class Node:
             programs.mkdir(exist_ok=True)
             script = programs / "zkelect"
             script.write_text(
-                f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m supervisor_zkelect.cli "$@"\n'
+                f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m supervisor_zkelect.command "$@"\n'
             )
             script.chmod(0o755)
             env["PATH"] = f"{programs}{os.pathsep}{env['PATH']}"

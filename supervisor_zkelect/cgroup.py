@@ -1,0 +1,101 @@
+"""A cgroup (v2) for each program group, where the node has it: whoever is inside cannot leave unseen.
+
+A process may clear its environment, leave its session and lose its parents; it stays in its cgroup, and so do its
+children (cgroups(7)). The mount is looked for in /proc/self/mountinfo, since it is not always at /sys/fs/cgroup.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+from typing import List, Optional
+
+
+class Cgroups:
+    """The cgroups of one supervisord's groups, below `base`. Raises OSError where the kernel refuses."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+
+    def _path(self, group: str) -> str:
+        return os.path.join(self.base, hashlib.sha256(group.encode("utf-8", "surrogateescape")).hexdigest()[:16])
+
+    def add(self, group: str, pid: int) -> None:
+        """Move a process, with the children that it will have, into the group's cgroup."""
+        path = self._path(group)
+        os.makedirs(path, exist_ok=True)
+        with open(os.path.join(path, "cgroup.procs"), "w") as file:
+            file.write(str(pid))
+
+    def pids(self, group: str) -> List[int]:
+        """All living processes inside, in cgroups that they made themselves too."""
+        found: List[int] = []
+        for folder, _, files in os.walk(self._path(group)):
+            if "cgroup.procs" in files:
+                try:
+                    with open(os.path.join(folder, "cgroup.procs")) as file:
+                        # 0 is a process of another pid namespace.
+                        found += [pid for pid in map(int, file.read().split()) if pid]
+                except OSError:
+                    # Removed while this was walking; then it was empty.
+                    continue
+        return found
+
+    def kill(self, group: str) -> None:
+        """SIGKILL all inside, forks that are under way included (Linux 5.14); one by one on older kernels."""
+        try:
+            with open(os.path.join(self._path(group), "cgroup.kill"), "w") as file:
+                file.write("1")
+        except FileNotFoundError:
+            for pid in self.pids(group):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+
+    def remove(self) -> None:
+        """Remove what is empty."""
+        for folder, _, _ in os.walk(self.base, topdown=False):
+            try:
+                os.rmdir(folder)
+            except OSError:
+                continue
+
+
+def find(pid: int, name: str) -> Optional[Cgroups]:
+    """Cgroups beside those of process `pid`, else below the mount's root; None where nothing can be made.
+
+    name: of the folder for them all; the same for the same supervisord.
+    """
+    for root in _roots(pid):
+        base = os.path.join(root, name)
+        try:
+            os.makedirs(base, exist_ok=True)
+            if os.access(os.path.join(base, "cgroup.procs"), os.W_OK):
+                return Cgroups(base)
+        except OSError:
+            continue
+    return None
+
+
+def _roots(pid: int) -> List[str]:
+    own = ""
+    try:
+        with open(f"/proc/{pid}/cgroup") as file:
+            for line in file:
+                if line.startswith("0::"):
+                    own = line[3:].strip()
+        with open("/proc/self/mountinfo") as file:
+            mounts = [line.split(" - ") for line in file]
+    except OSError:
+        return []
+    roots = []
+    for before, after in (parts for parts in mounts if len(parts) == 2):
+        if after.split()[0] == "cgroup2":
+            # Fields 4 and 5: what of the file system is mounted, and where (proc(5)), with octal escapes.
+            root, point = (field.encode().decode("unicode_escape") for field in before.split()[3:5])
+            if own.startswith(root.rstrip("/") + "/") or own == root:
+                roots.append(os.path.join(point, os.path.relpath(own, root)))
+            roots.append(point)
+    return [os.path.normpath(path) for path in roots]

@@ -1,0 +1,233 @@
+"""The listener's side of the guard: start one, speak to it, replace one that stands still.
+
+`Link` has the same handles as `group.Warden`, but what is asked of a group is done in the guard's process. What the guard
+answers is posted as the events of `group.py`, besides `Up`, `Down`, `Busy`, `Echo` and `Revoked`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
+
+from supervisor_zkelect import group, proc, record
+from supervisor_zkelect.clock import now
+
+PROTOCOL = 1
+
+START_TIME = 10.0
+"""Seconds until a new guard must be ready; 0.2 are usual."""
+
+
+class Up(NamedTuple):
+    """A guard is there. groups: name -> {"token", "granted", "dead", "deadline"} of those in its charge."""
+
+    pid: int
+    groups: Dict[str, Dict[str, Any]]
+    cgroups: bool
+
+
+class Down(NamedTuple):
+    """The guard is gone, or could not be started."""
+
+    reason: str
+
+
+class Busy(NamedTuple):
+    """The guard of this node is ending: it kills and releases, or belongs to another supervisord."""
+
+
+class Echo(NamedTuple):
+    """The guard has taken lease number `n`."""
+
+    n: int
+
+
+class Revoked(NamedTuple):
+    """The guard has ended a grant by itself."""
+
+    group: str
+    reason: str
+
+
+_EVENTS = {
+    one.__name__: one
+    for one in (group.GroupStarted, group.GroupStartFailed, group.GroupDead, group.GroupStuck, group.MemberDied,
+                group.MemberStarted, group.Members, Echo, Revoked)
+}
+
+
+class Handle:
+    """One group, as `group.Group`; `start` takes the grant with it."""
+
+    def __init__(self, link: "Link", name: str) -> None:
+        self.name = name
+        self._link = link
+
+    def start(self, op: int, **grant: Any) -> None:
+        """grant: election, address, token, stop_at, kill_at and deadline, as in `record.Entry`."""
+        self._link.send("start", group=self.name, op=op, **grant)
+
+    def adopt(self, **grant: Any) -> None:
+        """Tell a guard that is new what runs under which grant."""
+        self._link.send("adopt", group=self.name, **grant)
+
+    def stop(self, op: int, kill_at: float) -> None:
+        self._link.send("stop", group=self.name, op=op, kill_at=kill_at)
+
+    def kill(self, op: int) -> None:
+        self._link.send("kill", group=self.name, op=op)
+
+    def seize(self, op: int) -> None:
+        self._link.send("seize", group=self.name, op=op)
+
+    def look(self, op: int) -> None:
+        self._link.send("look", group=self.name, op=op)
+
+    def note(self, event: Tuple[str, str, int]) -> None:
+        self._link.send("note", group=self.name, what=list(event))
+
+
+class Link:
+    """The connection to the guard. `post` takes the events, on a thread of the link's.
+
+    owner: the supervisord. url: its SUPERVISOR_SERVER_URL. config: the configuration file. grace: reattach_grace in
+    seconds. room: how many elections there are. credentials: user and password of supervisord's server.
+    """
+
+    def __init__(
+        self, folder: str, owner: record.Owner, url: str, config: str, grace: float, room: int,
+        credentials: Tuple[Optional[str], Optional[str]], post: Callable[[Any], None],
+    ) -> None:
+        self.folder = folder
+        self.owner = owner
+        self._words = [folder, str(owner.pid), url, config, str(grace), str(room)]
+        self._credentials = credentials
+        self._post = post
+        self._connection: Optional[socket.socket] = None
+        self._child: Optional[subprocess.Popen] = None
+        self.pid = 0
+
+    def open(self) -> None:
+        """Connect to the guard, starting one where there is none; Up, Busy or Down is posted."""
+        threading.Thread(target=self._open, name="zkelect-guard", daemon=True).start()
+
+    def replace(self) -> None:
+        """Kill a guard that stands still. Down follows; the groups live on."""
+        process = proc.read(self.pid) if self.pid else None
+        if process is not None and b"supervisor_zkelect.guard" in proc.cmdline(self.pid):
+            proc.kill(process, signal.SIGKILL)
+
+    def send(self, do: str, **values: Any) -> None:
+        """Lost while there is no guard: the one that comes is told everything anew."""
+        connection = self._connection
+        if connection is None:
+            return
+        data = json.dumps({"do": do, **values}, separators=(",", ":")).encode() + b"\n"
+        try:
+            # Room for hundreds of messages; a guard that lets them pile up stands still, and is replaced.
+            connection.send(data, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            self.replace()
+        except OSError:
+            # The reading side finds out, too.
+            return
+
+    def lease(self, n: int, leases: Dict[str, Tuple[int, float, float, float]]) -> None:
+        """Extend grants: group -> (token, stop_at, kill_at, deadline). Echo answers."""
+        self.send("lease", n=n, leases=leases)
+
+    def bye(self, how: str) -> None:
+        """End the conversation; how: "released", or "reattach" for a listener that will be back."""
+        self.send("bye", how=how)
+
+    def group(self, name: str) -> Handle:
+        return Handle(self, name)
+
+    # The thread
+
+    def _open(self) -> None:
+        try:
+            connection = self._connect() or self._start()
+        except OSError as error:
+            self._post(Down(f"no guard could be started: {error}"))
+            return
+        reader = connection.makefile("rb")
+        reason = "the guard is gone"
+        try:
+            connection.sendall(json.dumps({"do": "hello", "v": PROTOCOL, "owner": list(self.owner)}).encode() + b"\n")
+            welcome = json.loads(reader.readline() or b"{}")
+            if not welcome.get("ok"):
+                if welcome and not welcome["busy"]:
+                    # It is of another version, or of a supervisord that is no more. Groups survive its end.
+                    self.pid = welcome["pid"]
+                    self.replace()
+                connection.close()
+                self._post(Busy())
+                return
+            self.pid = welcome["pid"]
+            self._connection = connection
+            self._post(Up(self.pid, welcome["groups"], welcome["cgroups"]))
+            for line in reader:
+                self._take(json.loads(line))
+        except (OSError, ValueError, KeyError) as error:
+            reason = f"the guard is gone: {error}"
+        self._connection = None
+        connection.close()
+        self.reap()
+        self._post(Down(reason))
+
+    def reap(self) -> None:
+        """A dead guard that was this listener's child must not stay as a zombie."""
+        if self._child is not None:
+            self._child.poll()
+
+    def _take(self, message: Dict[str, Any]) -> None:
+        kind = _EVENTS.get(message.pop("event", ""))
+        if kind is not None:
+            if "pids" in message:
+                message["pids"] = tuple(message["pids"])
+            if "states" in message:
+                message["states"] = {name: tuple(state) for name, state in message["states"].items()}
+            self._post(kind(**message))
+
+    def _connect(self) -> Optional[socket.socket]:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        folder = -1
+        try:
+            folder = os.open(self.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            connection.connect(f"/proc/self/fd/{folder}/{record.SOCKET}")
+            return connection
+        except OSError:
+            connection.close()
+            return None
+        finally:
+            if folder >= 0:
+                os.close(folder)
+
+    def _start(self) -> socket.socket:
+        """Start a guard and connect to it. Raises OSError."""
+        env = {name: value for name, value in os.environ.items() if name not in _OWN}
+        user, password = self._credentials
+        if user:
+            env.update(SUPERVISOR_USERNAME=user, SUPERVISOR_PASSWORD=password or "")
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "supervisor_zkelect.guard", *self._words], env=env, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, start_new_session=True, cwd="/",
+        )
+        until = now() + START_TIME
+        line = self._child.stdout.readline() if now() < until else b""
+        self._child.stdout.close()
+        connection = self._connect() if line == b"ready\n" else None
+        if connection is None:
+            raise OSError(f"it ended with status {self._child.poll()}")
+        return connection
+
+
+#: What would make the guard look like the listener, or like a program of a group.
+_OWN = ("SUPERVISOR_GROUP_NAME", "SUPERVISOR_PROCESS_NAME", "SUPERVISOR_ENABLED")

@@ -1,0 +1,246 @@
+"""The shared record of a node: what its programs may do, for readers that must not wait and may not trust.
+
+The guard is the only writer. A chain loader, which may run as any user, reads whether its group has a grant, and until
+when; a guard that takes over from a dead one reads what it was in charge of.
+
+The file has a fixed size and is written in place, block by block, so that a full disk cannot stop a revocation. Block 0
+says whose record it is, every further block holds one election. A block is a magic word, the version of the format, the
+length and the CRC-32 of a JSON object, and the object. Whoever reads a block that is torn, of another version, of an
+earlier boot, or of another supervisord, gets a `RecordError` and must do as if there were no grant.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+import zlib
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+VERSION = 1
+BLOCK = 1024
+"""Bytes in a block."""
+ROOM = BLOCK - 16
+"""Bytes of JSON that a block has room for."""
+
+RECORD, SESSION, LOCK, GUARD_LOCK, SOCKET = "record", "session", "lock", "guard.lock", "guard.sock"
+"""Files in a runtime folder."""
+
+VARIABLE = "ZKELECT_RUNTIME_DIR"
+"""Environment variable that sets the runtime folder for the listener and for the programs alike."""
+
+_HEAD = struct.Struct("<4sHHII")
+_MAGIC = b"zkel"
+_READS = 20
+
+
+class RecordError(Exception):
+    """The record cannot be used: missing, torn, foreign, of an earlier boot or another version."""
+
+
+class Owner(NamedTuple):
+    """Whose record it is: this boot, this pid namespace, this very supervisord."""
+
+    boot: str
+    namespace: str
+    pid: int
+    start: int
+
+
+class Entry(NamedTuple):
+    """One election. deadline: seconds of CLOCK_BOOTTIME. revoked: how many grants were revoked so far.
+
+    stop_at, kill_at: when the guard asks the group to stop, and kills it, unless the lease is extended.
+    """
+
+    election: str
+    group: str
+    address: str
+    token: int
+    granted: bool
+    revoked: int
+    stop_at: float
+    kill_at: float
+    deadline: float
+
+
+def instance(owner: Owner) -> str:
+    """What the programs of one supervisord carry as ZKELECT_INSTANCE; nobody else's do."""
+    return hashlib.sha256(repr(tuple(owner)).encode()).hexdigest()[:32]
+
+
+def owner_of(pid: int) -> Owner:
+    """The owner for the supervisord with this pid. Raises RecordError when there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            start = int(file.read(4096).rpartition(b")")[2].split()[19])
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            boot = file.read().strip()
+        return Owner(boot, os.readlink("/proc/self/ns/pid"), pid, start)
+    except (OSError, IndexError, ValueError) as error:
+        raise RecordError(f"supervisord, process {pid}, cannot be read: {error}") from error
+
+
+def folders(url: str, uid: int) -> List[str]:
+    """Where the runtime folder of a supervisord may be, the first first.
+
+    url: its SUPERVISOR_SERVER_URL. uid: the user it runs as.
+    """
+    chosen = os.environ.get(VARIABLE)
+    if chosen:
+        return [chosen]
+    name = hashlib.sha256(url.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return [f"{base}/zkelect-{uid}-{name}" for base in ("/run", "/tmp")]
+
+
+def make_folder(url: str, uid: int) -> str:
+    """Make the runtime folder, or take the one there is. Raises RecordError when none can be had safely."""
+    troubles = []
+    for folder in folders(url, uid):
+        try:
+            try:
+                os.mkdir(folder, 0o755)
+                os.chmod(folder, 0o755)
+            except FileExistsError:
+                pass
+            trouble = untrusted(folder, os.geteuid())
+        except OSError as error:
+            trouble = f"{folder}: {error.strerror}"
+        if trouble is None:
+            return folder
+        troubles.append(trouble)
+    raise RecordError(f"no runtime folder: {'; '.join(troubles)}; set {VARIABLE} in supervisord's environment")
+
+
+def find_folder(url: str, uid: int) -> str:
+    """The runtime folder that exists. Raises RecordError."""
+    troubles = []
+    for folder in folders(url, uid):
+        trouble = untrusted(folder, uid)
+        if trouble is None:
+            return folder
+        troubles.append(trouble)
+    raise RecordError(troubles[-1])
+
+
+def untrusted(folder: str, uid: int) -> Optional[str]:
+    """Why nobody may rely on what is in the folder; None when its owner alone can write there."""
+    try:
+        status = os.lstat(folder)
+    except OSError as error:
+        return f"{folder}: {error.strerror}"
+    if not os.path.isdir(folder) or os.path.islink(folder):
+        return f"{folder} is no folder"
+    if status.st_uid not in (0, uid) or status.st_mode & 0o022:
+        return f"{folder} belongs to somebody else or can be written by others"
+    return None
+
+
+def pack(value: Dict[str, Any]) -> bytes:
+    """A block. Raises ValueError when the value has no room in it."""
+    data = json.dumps(value, separators=(",", ":")).encode()
+    if len(data) > ROOM:
+        raise ValueError(f"{len(data)} bytes do not fit into a block of the record, which holds {ROOM}")
+    return (_HEAD.pack(_MAGIC, VERSION, 0, len(data), zlib.crc32(data)) + data).ljust(BLOCK, b"\0")
+
+
+def unpack(block: bytes) -> Dict[str, Any]:
+    """What `pack` was given. Raises RecordError."""
+    if len(block) < BLOCK:
+        raise RecordError("it is cut short")
+    magic, version, _, length, crc = _HEAD.unpack_from(block)
+    if magic != _MAGIC or version != VERSION:
+        raise RecordError(f"it has version {version} and not {VERSION}" if magic == _MAGIC else "it is no record")
+    data = block[_HEAD.size:_HEAD.size + length]
+    if length > ROOM or zlib.crc32(data) != crc:
+        raise RecordError("it is torn")
+    value = json.loads(data)
+    if not isinstance(value, dict):
+        raise RecordError("it is no record")
+    return value
+
+
+class Blocks:
+    """A file of blocks, written in place by one process. Raises OSError."""
+
+    def __init__(self, path: str, count: int, mode: int) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+        os.fchmod(self._fd, mode)
+        # Room is taken now, so that no later write needs any.
+        os.posix_fallocate(self._fd, 0, count * BLOCK)
+        self._blocks: Dict[int, bytes] = {}
+
+    def put(self, index: int, value: Dict[str, Any]) -> None:
+        block = pack(value)
+        if self._blocks.get(index) != block:
+            os.pwrite(self._fd, block, index * BLOCK)
+            self._blocks[index] = block
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def read_block(path: str, index: int = 0) -> Dict[str, Any]:
+    """One block of a file. Raises RecordError."""
+    return _read(path, index, 1)[0]
+
+
+class Writer:
+    """Writes the record in `folder`; `entries` have their blocks in the order in which they were first put."""
+
+    def __init__(self, folder: str, owner: Owner, room: int) -> None:
+        self._blocks = Blocks(os.path.join(folder, RECORD), room + 1, 0o644)
+        self._places: Dict[str, int] = {}
+        self._owner = owner
+        self._room = room
+        # Blocks of a former owner are emptied before the new owner is named.
+        self._blocks.put(0, {})
+        for index in range(1, room + 1):
+            self._blocks.put(index, {})
+
+    def open(self) -> None:
+        """Name the owner: from now on readers believe what is here."""
+        self._blocks.put(0, {"owner": list(self._owner), "room": self._room})
+
+    def put(self, entry: Entry) -> None:
+        """Raises ValueError when there is no room."""
+        place = self._places.setdefault(entry.group, len(self._places) + 1)
+        if place > self._room:
+            raise ValueError(f"the record has room for {self._room} elections")
+        self._blocks.put(place, entry._asdict())
+
+    def close(self) -> None:
+        self._blocks.close()
+
+
+def read(folder: str, owner: Owner) -> List[Entry]:
+    """All elections of the record in `folder`. Raises RecordError, also when it is not `owner`'s."""
+    path = os.path.join(folder, RECORD)
+    head = read_block(path)
+    if head.get("owner") != list(owner):
+        raise RecordError("it belongs to another supervisord, or to an earlier boot")
+    entries = []
+    for value in _read(path, 1, int(head["room"])):
+        if value:
+            try:
+                entries.append(Entry(**value))
+            except TypeError as error:
+                raise RecordError(f"it has other fields: {error}") from error
+    return entries
+
+
+def _read(path: str, first: int, count: int) -> Tuple[Dict[str, Any], ...]:
+    """Blocks; one that is being written is read again."""
+    trouble = ""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            for _ in range(_READS):
+                data = os.pread(file.fileno(), count * BLOCK, first * BLOCK)
+                try:
+                    return tuple(unpack(data[at * BLOCK:(at + 1) * BLOCK]) for at in range(count))
+                except (RecordError, ValueError) as error:
+                    trouble = str(error)
+    except OSError as error:
+        trouble = error.strerror or str(error)
+    raise RecordError(f"{path}: {trouble}")
