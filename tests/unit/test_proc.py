@@ -13,12 +13,9 @@ from supervisor_zkelect.demo.wait import until
 
 LONG = 30.0
 
-#: Says that it runs, and then does what the words it is given say, each a kind of descendant.
+#: Starts a child per word: a plain one, one that leads a process group, or one that leads a session.
 PARENT = """
 import os, signal, subprocess, sys
-kinds = {
-    "child": {}, "group": {"process_group": 0}, "session": {"start_new_session": True},
-}
 for word in sys.argv[1:]:
     own = subprocess.Popen(
         [sys.executable, "-c", "import signal; signal.pause()"],
@@ -32,7 +29,7 @@ signal.pause()
 
 @pytest.fixture
 def spawn():
-    """Starts Python programs and reads what they print until "up"; in the end nothing of them is left."""
+    """Starts Python programs and reads the pids that they print until "up"; in the end nothing of them is left."""
     marker = child.new_marker()
     started = []
     child.watch()
@@ -87,21 +84,21 @@ def test_a_zombie_is_gone(spawn):
     assert process.pid in proc.children(os.getpid()) and proc.tree([zombie]) == set()
 
 
-THREADED = """
-import ctypes, os, signal, threading
+HEADLESS = """
+import ctypes, signal, threading
 threading.Thread(target=signal.pause).start()
 print("up", flush=True)
-ctypes.CDLL(None).syscall({exit}, 0)
+ctypes.CDLL(None).pthread_exit(None)
 """
 
 
-def test_a_dead_main_thread_is_not_the_end_of_a_process(spawn):
-    """exit(2), and not exit_group(2), ends one thread; the kernel shows the process as a zombie meanwhile."""
-    numbers = {"x86_64": 60, "aarch64": 93, "riscv64": 93, "ppc64le": 1, "s390x": 1}
-    process = spawn(THREADED.format(exit=numbers[os.uname().machine]))
+def test_the_end_of_its_main_thread_is_not_the_end_of_a_process(spawn):
+    """The kernel shows it as a zombie, which has neither environment nor arguments; the other thread has both."""
+    process = spawn(HEADLESS, env={"WORD": "here"})
     one = until(lambda: (found := proc.read(process.pid)).state == "Z" and found, LONG, "the main thread to end")
-    assert one.threads == 1 or not one.gone
-    assert one.threads == 2 and proc.alive(one)
+    assert one.threads == 2 and not one.gone and proc.alive(one) and one in proc.tree([one])
+    assert proc.environ(process.pid)["WORD"] == "here" and b"pthread_exit" in proc.cmdline(process.pid)
+    assert proc.kill(one) and process.wait(LONG) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("name", ["plain", ") S 1 1 1", "a (b) c", "line\nbreak", "\xff"])
