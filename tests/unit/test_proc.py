@@ -61,9 +61,10 @@ def reaped(process):
 
 
 def test_read_tells_what_the_kernel_knows(spawn):
-    one = proc.read(spawn(start_new_session=True).pid)
+    process = spawn(start_new_session=True)
+    one = until(lambda: (found := proc.read(process.pid)).state == "S" and found, LONG, "it to wait for a signal")
     assert (one.ppid, one.pgrp, one.session, one.threads) == (os.getpid(), one.pid, one.pid, 1)
-    assert one.state == "S" and not one.gone and not one.kernel_thread and not one.unexecuted
+    assert not one.gone and not one.kernel_thread and not one.unexecuted
     assert one.identity == (one.pid, one.start) and proc.alive(one)
 
 
