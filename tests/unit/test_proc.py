@@ -97,7 +97,7 @@ def test_the_end_of_its_main_thread_is_not_the_end_of_a_process(spawn):
     """The kernel shows it as a zombie, which has neither environment nor arguments; the other thread has both."""
     process = spawn(HEADLESS, env={"WORD": "here"})
     one = until(lambda: (found := proc.read(process.pid)).state == "Z" and found, LONG, "the main thread to end")
-    assert one.threads == 2 and not one.gone and proc.alive(one) and one in proc.tree([one])
+    assert one.threads == 2 and not one.gone and proc.alive(one) and one.pid in {each.pid for each in proc.tree([one])}
     assert proc.environ(process.pid)["WORD"] == "here" and b"pthread_exit" in proc.cmdline(process.pid)
     assert proc.kill(one) and process.wait(LONG) == -signal.SIGKILL
 
@@ -162,11 +162,13 @@ def test_a_session_whose_leader_was_never_seen(spawn):
         "print('up', flush=True)\nsignal.pause()"
     )
     process = spawn(code)
-    root, (one, other) = proc.read(process.pid), [proc.read(pid) for pid in process.said]
+    root = proc.read(process.pid)
+    until(lambda: all(proc.read(pid).pgrp == pid for pid in process.said), LONG, "each to lead a process group")
+    one, other = (proc.read(pid) for pid in process.said)
     assert one.session == other.session != root.session
     # Of the two orphans one is known to belong; the session, which is not the root's own, tells the other.
-    assert proc.tree([one], outside_session=root.session) == {one, other}
-    assert proc.tree([one]) == {one}
+    assert {each.pid for each in proc.tree([one], outside_session=root.session)} == {one.pid, other.pid}
+    assert {each.pid for each in proc.tree([one])} == {one.pid}
 
 
 def test_neither_init_nor_this_process_is_ever_kin(spawn):
