@@ -1186,6 +1186,7 @@ def _latest(processes: Iterable[proc.Process], table: Dict[int, proc.Process]) -
 def _namespaces(pid: int) -> Tuple[str, ...]:
     """The pid, mount and network namespace of a process; empty when they cannot be read."""
     try:
-        return tuple(os.readlink(f"/proc/{pid}/ns/{kind}") for kind in ("pid", "mnt", "net"))
+        folder = proc.folder(pid)
+        return tuple(os.readlink(f"{folder}/ns/{kind}") for kind in ("pid", "mnt", "net"))
     except OSError:
         return ()

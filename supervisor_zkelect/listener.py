@@ -13,6 +13,7 @@ import logging
 import math
 import os
 import queue
+import re
 import signal
 import sys
 import threading
@@ -476,7 +477,7 @@ class Listener:
             return
         name, state = event.fields.get("processname", ""), event.name[len("PROCESS_STATE_"):]
         pid = event.fields.get("pid", "")
-        pid = int(pid) if pid.isdigit() else 0
+        pid = int(pid) if re.fullmatch("[0-9]{1,10}", pid) else 0
         contest.group.note((name, state, pid))
         if state == "RUNNING":
             contest.running.add(pid)
@@ -1021,7 +1022,12 @@ def main(path: str) -> int:
     protocol = eventstream.take_standard_output()
     for note in settings.notes:
         log.info("%s", note)
-    status = Listener(settings).run(sys.stdin.buffer, protocol)
+    try:
+        status = Listener(settings).run(sys.stdin.buffer, protocol)
+    except Exception:
+        # supervisord starts another listener, which stops the group before it joins again.
+        log.exception("a defect; this listener ends")
+        status = 1
     logging.shutdown()
     sys.stderr.flush()
     # Threads that wait for a dead peer would hold up the interpreter's end for their time limits.

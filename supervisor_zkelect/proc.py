@@ -174,13 +174,29 @@ def kill(process: Process, sig: int = signal.SIGKILL) -> bool:
 
 def environ(pid: int) -> Dict[str, str]:
     """The environment a process was started with; empty when it cannot be read, and for a moment within execve(2)."""
-    pairs = (item.partition(b"=") for item in _contents(f"/proc/{pid}/environ").split(b"\0") if item)
+    pairs = (item.partition(b"=") for item in _told(pid, "environ").split(b"\0") if item)
     return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
 
 
 def cmdline(pid: int) -> bytes:
     """The arguments as the kernel shows them, each ended by a zero byte; empty as `environ` is, and for a zombie."""
-    return _contents(f"/proc/{pid}/cmdline")
+    return _told(pid, "cmdline")
+
+
+def folder(pid: int) -> str:
+    """Where /proc tells of a process: /proc/PID or, when its main thread has ended, the folder of another thread.
+
+    A main thread that ended has neither memory nor namespaces, while the other threads run on with both.
+    """
+    process = read(pid)
+    if process is not None and process.state in "XxZ" and not process.gone:
+        try:
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                if thread != str(pid):
+                    return f"/proc/{pid}/task/{thread}"
+        except OSError:
+            pass  # it is gone by now
+    return f"/proc/{pid}"
 
 
 def children(pid: int) -> Optional[Set[int]]:
@@ -196,6 +212,10 @@ def children(pid: int) -> Optional[Set[int]]:
     except OSError:
         return None
     return found
+
+
+def _told(pid: int, name: str) -> bytes:
+    return _contents(f"/proc/{pid}/{name}") or _contents(f"{folder(pid)}/{name}")
 
 
 def _contents(path: str) -> bytes:

@@ -63,7 +63,10 @@ def main(words: List[str]) -> int:
     folder, path = words
     begun = now()
     logs.begin("release")
-    logging.getLogger("supervisor_zkelect.kazoo").setLevel(logging.CRITICAL)
+    # kazoo tells each attempt; why the last one failed is told once, by what start_client raises.
+    kazoo = logging.getLogger("supervisor_zkelect.kazoo")
+    kazoo.addHandler(logging.NullHandler())
+    kazoo.propagate = False
     try:
         release(folder, config.load(path))
     except (config.ConfigError, ElectionError, OSError) as error:

@@ -87,8 +87,12 @@ def test_another_live_node_of_this_name_is_refused(make_cluster, zk_server):
 
 def test_a_proposal_left_over_by_this_node_is_waited_out(make_cluster, zk_server):
     cluster = make_cluster(zk_server.hosts, ("a",)).start()
-    cluster["a"].kill_all()
-    node = cluster["a"].start()
+    node = cluster["a"]
+    # All at once, so that nobody is left who could release the proposal.
+    node.freeze()
+    node.kill()
+    until(lambda: not node.running and not node.processes(), 30, "everything to be dead")
+    node.start()
     cluster.primary("a")
     assert "a proposal with this node's name, is gone" in listener_log(node)
     assert "exited: zkelect" not in (node.folder / "logs" / "supervisord.log").read_text()

@@ -36,7 +36,7 @@ LONG = 30.0
 
 #: A service of many habits: it tells what it sees in files whose names it is given.
 SERVICE = """
-import os, signal, sys, time
+import ctypes, os, signal, sys, threading, time
 
 habits = sys.argv[1:]
 marks = habits.pop(0)
@@ -61,6 +61,10 @@ if "daemon" in habits:
             os._exit(0)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         mark("daemon")
+        if "headless" in habits:
+            # The main thread ends, and the process lives on in another.
+            threading.Thread(target=rest).start()
+            ctypes.CDLL(None).pthread_exit(None)
         rest()
     os.wait()
 if "child" in habits:
@@ -424,11 +428,13 @@ def test_descendants_that_outlive_their_members_are_killed_at_once(node):
     assert node.seen("term")
 
 
-def test_a_daemon_whose_parents_are_all_gone_is_found(node):
-    one_service(node, "daemon", "crash", startsecs="1", startretries="0")
+@pytest.mark.parametrize("habit", ["whole", "headless"])
+def test_a_daemon_whose_parents_are_all_gone_is_found(node, habit):
+    one_service(node, "daemon", "crash", habit, startsecs="1", startretries="0")
     node.handle().start(node.op())
     daemon = proc.read(node.wait_marks("daemon")[0][0])
     node.wait_state("FATAL")
+    until(lambda: proc.read(daemon.pid).state == ("Z" if habit == "headless" else "S"), LONG, "it to rest")
     # Another warden has seen none of them alive.
     node.join()
     assert proc.alive(daemon)

@@ -1,12 +1,13 @@
 """Credentials, ACLs and TLS towards a real ZooKeeper."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from kazoo import exceptions as kazoo_errors
 from kazoo.client import KazooClient
 
-from supervisor_zkelect import proc
+from supervisor_zkelect import proc, record
 from supervisor_zkelect.demo.cluster import NOT_PRIMARY
 from supervisor_zkelect.demo.zookeeper import ZooKeeper, certificates
 
@@ -37,14 +38,19 @@ def test_others_cannot_write(make_cluster, zk_server, zk, acl, readable):
     else:
         with pytest.raises(kazoo_errors.NoAuthError):
             zk.get(ack)
-    cluster["a"].terminate()
+    # With the listener and supervisord dead the guard releases, for which it needs the credentials.
+    cluster["a"].kill_all()
     cluster.settled("b")
+    assert "ended without releasing" not in logs(cluster)
     shown = cluster["b"].zkelect("status", "--json").stdout
     commands = " ".join(
         proc.cmdline(process.pid).replace(b"\0", b" ").decode() for process in cluster["b"].processes()
     )
     assert "listen" in commands and '"primary"' in shown
     assert "gehe1m" not in logs(cluster) + shown + commands
+    kept = Path(cluster["b"].environment[record.VARIABLE])
+    assert all(b"gehe1m" not in path.read_bytes() for path in kept.iterdir() if path.is_file())
+    assert (kept / record.SESSION).stat().st_mode & 0o777 == 0o600
     owner = KazooClient(zk_server.hosts, auth_data=[("digest", SECRET)])
     owner.start(30)
     owner.delete(cluster.chroot, recursive=True)

@@ -1,6 +1,7 @@
 """The event protocol against streams that supervisord, or somebody else, might write."""
 
 import io
+import os
 
 import pytest
 
@@ -35,6 +36,23 @@ def test_a_line_that_is_no_header_is_passed_over(garbage):
     posted, output = events(garbage + message(b"TICK_5", b"when:1"))
     assert posted == [Event("TICK_5", {"when": "1"})]
     assert output == b"READY\nRESULT 2\nOKREADY\n"
+
+
+def test_what_a_length_leaves_over_does_not_hide_the_next_event():
+    """supervisord counts characters and sends bytes, so the end of a payload in other letters comes as a rest."""
+    payload = "processname:größe groupname:g from_state:RUNNING".encode()
+    posted, output = events(HEADER % (b"PROCESS_STATE_FATAL", len(payload.decode())) + payload + message(b"TICK_5", b"when:1"))
+    assert [event.name for event in posted] == ["PROCESS_STATE_FATAL", "TICK_5"]
+    assert posted[1].fields == {"when": "1"} and output.count(b"RESULT") == 2
+
+
+def test_a_pipe_that_nobody_reads_is_the_end():
+    reading, writing = os.pipe()
+    os.close(reading)
+    posted = []
+    with os.fdopen(writing, "wb", buffering=0) as output:
+        read(io.BytesIO(message(b"TICK_5", b"when:1")), output, posted.append)
+    assert posted == [Ended()]
 
 
 @pytest.mark.parametrize("payload", [b"", b"\x00\xff\xfe", b"no colon", b":::", b"a:b\nRESULT 2\nFAIL", b"x" * 1000000])

@@ -1,0 +1,210 @@
+"""Processes as the kernel knows them, tried on real children."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from supervisor_zkelect import proc
+from supervisor_zkelect.demo import child
+from supervisor_zkelect.demo.wait import until
+
+LONG = 30.0
+
+#: Starts a child per word: a plain one, one that leads a process group, or one that leads a session.
+PARENT = """
+import os, signal, subprocess, sys
+for word in sys.argv[1:]:
+    own = subprocess.Popen(
+        [sys.executable, "-c", "import signal; signal.pause()"],
+        preexec_fn={"child": None, "group": os.setpgrp, "session": os.setsid}[word],
+    )
+    print(own.pid, flush=True)
+print("up", flush=True)
+signal.pause()
+"""
+
+
+@pytest.fixture
+def spawn():
+    """Starts Python programs and reads the pids that they print until "up"; in the end nothing of them is left."""
+    marker = child.new_marker()
+    started = []
+    child.watch()
+
+    def start(code=PARENT, *words, env=None, **options):
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *words], env={**child.environment(marker), **(env or {})},
+            stdout=subprocess.PIPE, text=True, **options,
+        )
+        started.append(process)
+        process.said = []
+        for line in process.stdout:
+            if line == "up\n":
+                break
+            process.said.append(int(line))
+        return process
+
+    yield start
+    child.sweep(marker)
+    for process in started:
+        process.wait(LONG)
+        process.stdout.close()
+
+
+def reaped(process):
+    """Kill and wait, so that even its zombie is gone."""
+    process.kill()
+    process.wait(LONG)
+
+
+def test_read_tells_what_the_kernel_knows(spawn):
+    process = spawn(start_new_session=True)
+    one = until(lambda: (found := proc.read(process.pid)).state == "S" and found, LONG, "it to wait for a signal")
+    assert (one.ppid, one.pgrp, one.session, one.threads) == (os.getpid(), one.pid, one.pid, 1)
+    assert not one.gone and not one.kernel_thread and not one.unexecuted
+    assert one.identity == (one.pid, one.start) and proc.alive(one)
+
+
+def test_there_is_nothing_to_read_of_a_process_that_is_gone(spawn):
+    process = spawn()
+    one = proc.read(process.pid)
+    reaped(process)
+    assert proc.read(one.pid) is None and not proc.alive(one)
+    assert proc.environ(one.pid) == {} and proc.cmdline(one.pid) == b"" and proc.children(one.pid) is None
+    assert proc.kill(one) is False and proc.pidfd(one) is None
+
+
+def test_a_zombie_is_gone(spawn):
+    process = spawn()
+    process.kill()
+    zombie = until(lambda: (found := proc.read(process.pid)).state == "Z" and found, LONG, "the zombie")
+    assert zombie.gone and not proc.alive(zombie) and proc.cmdline(process.pid) == b""
+    assert process.pid in proc.children(os.getpid()) and proc.tree([zombie]) == set()
+
+
+HEADLESS = """
+import ctypes, signal, threading
+threading.Thread(target=signal.pause).start()
+print("up", flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_the_end_of_its_main_thread_is_not_the_end_of_a_process(spawn):
+    """The kernel shows it as a zombie, which has neither environment nor arguments; the other thread has both."""
+    process = spawn(HEADLESS, env={"WORD": "here"})
+    one = until(lambda: (found := proc.read(process.pid)).state == "Z" and found, LONG, "the main thread to end")
+    assert one.threads == 2 and not one.gone and proc.alive(one) and one.pid in {each.pid for each in proc.tree([one])}
+    assert proc.environ(process.pid)["WORD"] == "here" and b"pthread_exit" in proc.cmdline(process.pid)
+    assert proc.kill(one) and process.wait(LONG) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("name", ["plain", ") S 1 1 1", "a (b) c", "line\nbreak", "\xff"])
+def test_no_name_confuses_the_reading(spawn, name):
+    code = f"import signal; open('/proc/self/comm', 'wb').write({name.encode('latin-1')!r}); print('up', flush=True); signal.pause()"
+    process = spawn(code)
+    one = proc.read(process.pid)
+    assert (one.ppid, one.session, one.pgrp) == (os.getpid(), os.getsid(0), os.getpgrp())
+
+
+def test_a_fork_has_not_executed_anything(spawn):
+    code = "import os, signal\npid = os.fork()\nif pid: print(pid); print('up', flush=True)\nsignal.pause()"
+    process = spawn(code)
+    assert proc.read(process.said[0]).unexecuted and not proc.read(process.pid).unexecuted
+
+
+def test_the_table_has_everybody(spawn):
+    process = spawn(PARENT, "child", "session")
+    table = proc.table()
+    assert {os.getpid(), process.pid, *process.said} <= set(table)
+    assert all(pid == one.pid for pid, one in table.items())
+    assert proc.children(process.pid) == set(process.said)
+
+
+def test_environment_and_arguments(spawn):
+    process = spawn(PARENT, env={"ODD": "a=b\nc\udcff", "EMPTY": ""})
+    environ = proc.environ(process.pid)
+    assert environ["ODD"] == "a=b\nc\udcff" and environ["EMPTY"] == ""
+    assert proc.cmdline(process.pid).split(b"\0")[1] == b"-c"
+
+
+def test_a_long_environment_is_read_whole(spawn):
+    assert proc.environ(spawn(PARENT, env={"LONG": "x" * 100000, "ZKELECT_LAST": "1"}).pid)["LONG"] == "x" * 100000
+
+
+def test_the_tree_holds_children_groups_and_sessions(spawn):
+    process = spawn(PARENT, "child", "group", "session")
+    stranger = spawn()
+    tree = {one.pid for one in proc.tree([proc.read(process.pid)])}
+    assert tree == {process.pid, *process.said} and stranger.pid not in tree
+    assert {one.pid for one in proc.tree([proc.read(process.pid)], exclude=process.said[:1])} == tree - {process.said[0]}
+
+
+def test_orphans_are_found_by_the_group_and_session_of_a_dead_root(spawn):
+    process = spawn(PARENT, "child", start_new_session=True)
+    root = proc.read(process.pid)
+    reaped(process)
+    until(lambda: proc.read(process.said[0]).ppid != process.pid, LONG, "the child to be an orphan")
+    assert {one.pid for one in proc.tree([root])} == set(process.said)
+
+
+def test_a_session_whose_leader_was_never_seen(spawn):
+    """The root's child made a session, started another in it, and died: who is left is not its kin by name."""
+    leader = (
+        "import os, signal\\nos.setsid()\\nfor _ in 'ab':\\n    pid = os.fork()\\n    if not pid:\\n"
+        "        os.setpgid(0, 0)\\n        signal.pause()\\n    print(pid, flush=True)"
+    )
+    code = (
+        f"import signal, subprocess, sys\nsubprocess.run([sys.executable, '-c', '''{leader}'''])\n"
+        "print('up', flush=True)\nsignal.pause()"
+    )
+    process = spawn(code)
+    root = proc.read(process.pid)
+    until(lambda: all(proc.read(pid).pgrp == pid for pid in process.said), LONG, "each to lead a process group")
+    one, other = (proc.read(pid) for pid in process.said)
+    assert one.session == other.session != root.session
+    # Of the two orphans one is known to belong; the session, which is not the root's own, tells the other.
+    assert {each.pid for each in proc.tree([one], outside_session=root.session)} == {one.pid, other.pid}
+    assert {each.pid for each in proc.tree([one])} == {one.pid}
+
+
+def test_neither_init_nor_this_process_is_ever_kin(spawn):
+    process = spawn()
+    barred = {proc.read(1), proc.read(os.getpid())}
+    tree = proc.tree([*barred, proc.read(process.pid)])
+    assert {one.pid for one in tree} == {process.pid}
+
+
+def test_a_used_pid_is_a_stranger(spawn):
+    """What was read before another process got the pid neither signals nor lists that process."""
+    process = spawn(PARENT, "child")
+    own = proc.read(process.pid)
+    former = own._replace(start=own.start - 1)
+    assert not proc.alive(former) and proc.pidfd(former) is None and proc.kill(former) is False
+    assert proc.tree([former]) == set() and process.poll() is None
+    assert proc.alive(own) and proc.kill(own) is True
+    assert process.wait(LONG) == -signal.SIGKILL
+
+
+def test_kill_sends_the_signal_it_is_told(spawn):
+    process = spawn()
+    one = proc.read(process.pid)
+    assert proc.kill(one, signal.SIGSTOP)
+    until(lambda: proc.read(one.pid).state == "T", LONG, "it to stand still")
+    assert proc.kill(one, signal.SIGCONT) and proc.kill(one, signal.SIGTERM)
+    assert process.wait(LONG) == -signal.SIGTERM
+    assert proc.kill(one, signal.SIGTERM) is False
+
+
+def test_a_pidfd_outlives_its_process_and_names_no_other(spawn):
+    process = spawn()
+    descriptor = proc.pidfd(proc.read(process.pid))
+    try:
+        reaped(process)
+        with pytest.raises(ProcessLookupError):
+            signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+    finally:
+        os.close(descriptor)
