@@ -26,7 +26,7 @@ from supervisor_zkelect import __version__, config, eventstream, group, guardlin
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import ElectionError, Elector, NotLeader, ProposalGone, SessionGone
 from supervisor_zkelect.guard import take_lock
-from supervisor_zkelect.lease import Heartbeat, SessionClock, drop_after
+from supervisor_zkelect.lease import Heartbeat, SessionClock, drop_after, effective_tick
 from supervisor_zkelect.supervisord import Fault, Supervisord, SupervisordError
 
 log = logging.getLogger(__name__)
@@ -567,7 +567,10 @@ class Listener:
         for contest in self.contests.values():
             grace = self.settings.stop_grace(contest.rules.stopwaitsecs, timeout)
             wait_out = max(timeout, self.settings.session_timeout) + 2 * tick + PACE
-            self.decide(contest, role.SessionUp(fresh, grace, wait_out, timeout))
+            # After a long silence the first lease counts from before it; the next one is a tick and a beat away.
+            interval = self.settings.interval_at(timeout)
+            margin = min(self.settings.ride_through_at(timeout), effective_tick(tick, timeout) + interval)
+            self.decide(contest, role.SessionUp(fresh, grace, wait_out, timeout, margin))
 
     def on_Suspended(self, event: session.Suspended) -> None:
         self.set_link("suspended")

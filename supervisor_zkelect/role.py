@@ -85,12 +85,16 @@ class Settings:
 
 
 class SessionUp(NamedTuple):
-    """Connected. `fresh`: another session than before. `grace`: lease.stop_grace. `wait_out`: how long a leftover may live."""
+    """Connected. `fresh`: another session than before. `grace`: lease.stop_grace. `wait_out`: how long a leftover may live.
+
+    margin: how long a lease must last before a group is started under it: until its next extension is due.
+    """
 
     fresh: bool
     grace: float
     wait_out: float
     timeout: float
+    margin: float = 0.0
 
 
 class SessionDown(NamedTuple):
@@ -351,6 +355,7 @@ class State:
     grace: float = -1.0
     wait_out: float = 0.0
     timeout: float = 0.0
+    margin: float = 0.0
 
     op: int = 0  # number of the latest request; 0 is none
     waiting: int = 0  # the request whose answer the step needs
@@ -480,7 +485,8 @@ class _Machine:
     def on_SessionUp(self, event: SessionUp) -> None:
         if event.fresh and self.state.alive:
             self.on_SessionLost(SessionLost("another session began"))
-        self.set(up=True, alive=True, grace=event.grace, wait_out=event.wait_out, timeout=event.timeout)
+        self.set(up=True, alive=True, grace=event.grace, wait_out=event.wait_out, timeout=event.timeout,
+                 margin=event.margin)
         if event.grace < 0:
             self.set(trouble=f"ZooKeeper grants a session timeout of {event.timeout:g} s, in which kill_time does not fit")
         else:
@@ -575,7 +581,8 @@ class _Machine:
     def start_if_leased(self) -> None:
         state = self.state
         if (state.role, state.step) == (PROMOTING, "leasing") and not state.cleaning:
-            if self.now < stop_at(self.settings, state):
+            margin = state.margin if state.inherited is None else 0.0
+            if self.now + margin < stop_at(self.settings, state):
                 self.set(healthy_by=self.now + self.settings.promote_timeout)
                 if state.inherited is not None:
                     self.set(inherited=None)
