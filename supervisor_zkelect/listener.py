@@ -1028,7 +1028,7 @@ def main(path: str) -> int:
     try:
         status = Listener(settings).run(sys.stdin.buffer, protocol)
     except Exception:
-        # supervisord starts another listener, which stops the group before it joins again.
+        # supervisord starts another listener; the guard keeps the leases meanwhile.
         log.exception("a defect; this listener ends")
         status = 1
     logging.shutdown()
