@@ -1104,6 +1104,10 @@ def check_group(
             problems.append(say(f"{what}, and promote_timeout is {election.promote_timeout:g} s; {remedy}"))
         stopwaitsecs = max(float(program.get("stopwaitsecs", 0)) for program in programs)
         longest = max(longest, stopwaitsecs)
+        bare = [program["name"] for program in programs if unguarded(program)]
+        if bare:
+            what = f"unguarded: the command of {_listed(bare)} does not begin with `zkelect run --`, so nothing keeps it"
+            notes.append(say(f"{what} from being started where the lease is over; put `zkelect run --` before it"))
         shortened = _shortened(settings, stopwaitsecs, timeout)
         if shortened:
             notes.append(say(shortened))
@@ -1116,6 +1120,12 @@ def check_group(
                 _line(settings.file, f"{what}; set {needed} or more", section, "stopwaitsecs", value)
             )
     return GroupCheck(problems, notes)
+
+
+def unguarded(program: Mapping[str, Any]) -> bool:
+    """Whether the command of a program, an item of getAllConfigInfo, is without the chain loader."""
+    words = str(program.get("command", "")).split()
+    return [os.path.basename(word) for word in words[:1]] + words[1:2] != ["zkelect", "run"]
 
 
 def _shortened(settings: Settings, stopwaitsecs: float, timeout: Optional[float]) -> str:

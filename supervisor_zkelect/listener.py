@@ -103,6 +103,8 @@ class Contest:
     pool: ThreadPoolExecutor
     check: Any
     running: set
+    #: a program of the group is started without the chain loader
+    bare: bool
     #: the order to the guard that is not answered yet, to be repeated to a new guard
     order: Optional[Callable[[], None]] = None
     ack: str = ""
@@ -447,6 +449,7 @@ class Listener:
                 pool=ThreadPoolExecutor(1, f"zkelect-{settings.name}"),
                 check=check if check else None,
                 running=set(),
+                bare=any(config.unguarded(one) for one in programs if one["group"] == settings.group),
             )
             self.contests[settings.name] = self.by_group[settings.group] = contest
             charge = charges.get(settings.group)
@@ -926,7 +929,8 @@ class Listener:
             "place": state.place, "candidates": state.candidates,
             "deadline": state.deadline if running and state.deadline > -math.inf else None,
             "reason": state.reason, "znode": self.settings.chroot + settings.election_znode,
-            "ack_znode": self.settings.chroot + settings.election_ack, "unguarded": True, "trouble": state.trouble,
+            "ack_znode": self.settings.chroot + settings.election_ack, "unguarded": not self.guard_up or contest.bare,
+            "trouble": state.trouble,
         }
 
     def on_Pushed(self, event: Pushed) -> None:

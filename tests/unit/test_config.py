@@ -191,7 +191,8 @@ def test_the_samples_load(name, elections):
     assert [one.name for one in settings.elections] == elections
 
 
-PROGRAM = {"group": "primary", "name": "orders", "autostart": False, "inuse": True, "stopwaitsecs": 1, "uid": None}
+PROGRAM = {"group": "primary", "name": "orders", "autostart": False, "inuse": True, "stopwaitsecs": 1, "uid": None,
+           "command": "zkelect run -- orders"}
 
 
 @pytest.mark.parametrize("programs, uid, told, remedy", [
@@ -230,3 +231,12 @@ def test_a_listener_that_would_be_killed_before_it_handed_over_is_told(load):
 def test_a_shortened_grace_is_told(load):
     notes = config.check_group(load(text()), [{**PROGRAM, "stopwaitsecs": 30}], 0).notes
     assert len(notes) == 1 and "1.6 s" in notes[0] and "30 s" in notes[0]
+
+
+@pytest.mark.parametrize("command, told", [
+    ("zkelect run -- orders", False), ("/opt/venv/bin/zkelect run -- orders", False), ("orders", True), ("", True),
+    ("zkelect listen", True), ("sh -c 'zkelect run -- orders'", True),
+])
+def test_a_program_without_the_chain_loader_is_told(load, command, told):
+    notes = config.check_group(load(text()), [{**PROGRAM, "command": command}], 0).notes
+    assert any("unguarded" in note and "zkelect run --" in note for note in notes) == told

@@ -1,0 +1,124 @@
+"""The chain loader, as a child of a process that plays supervisord."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from supervisor_zkelect import record
+from supervisor_zkelect.clock import now
+from supervisor_zkelect.demo.wait import until
+
+#: A supervisord's part: it starts the loader as its child and tells how that ended.
+PARENT = """
+import json, os, subprocess, sys
+done = subprocess.run([os.environ.get("PYTHON", sys.executable), "-m", "supervisor_zkelect.command", "run", *json.loads(sys.argv[1])],
+                      capture_output=True, text=True, user=json.loads(sys.argv[2]), group=json.loads(sys.argv[2]))
+print(json.dumps([done.returncode, done.stdout, done.stderr]))
+"""
+
+SHOW = ["--", sys.executable, "-c", "import os; print(os.environ['ZKELECT_TOKEN'], os.environ['ZKELECT_ADDRESS'])"]
+
+
+class Parent:
+    def __init__(self, folder):
+        self.folder = folder
+        self.entry = record.Entry("orders", "primary", "h:80", 7, True, 0, now() + 60, now() + 60, now() + 60)
+
+    def run(self, *words, entry=None, write=True, user=None, **env):
+        """Write the record for a process that waits, then let that process run the loader."""
+        environ = {**os.environ, record.VARIABLE: str(self.folder), "SUPERVISOR_SERVER_URL": "unix:///none",
+                   "SUPERVISOR_GROUP_NAME": "primary", **env}
+        code = "import sys; sys.stdin.readline()\n" + PARENT
+        command = [sys.executable, "-c", code, json.dumps(words or SHOW), json.dumps(user)]
+        parent = subprocess.Popen(
+            command, env={name: value for name, value in environ.items() if value is not None}, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True,
+        )
+        if write:
+            writer = record.Writer(str(self.folder), record.owner_of(parent.pid), 2)
+            writer.put(entry or self.entry)
+            writer.open()
+        return json.loads(parent.communicate("go\n", timeout=60)[0])
+
+
+@pytest.fixture
+def parent(tmp_path):
+    tmp_path.chmod(0o755)
+    return Parent(tmp_path)
+
+
+def test_with_a_grant_it_becomes_the_program(parent):
+    status, out, err = parent.run()
+    assert (status, out) == (0, "7 h:80\n") and err.count("\n") == 1 and "guard" in err
+
+
+@pytest.mark.parametrize("changes, told", [
+    ({"granted": False}, "not primary of orders"), ({"kill_at": 0.0}, "lease for orders is over"),
+    ({"group": "another"}, "no election has the group primary"),
+])
+def test_without_a_grant_it_refuses_in_one_line(parent, changes, told):
+    status, out, err = parent.run(entry=parent.entry._replace(**changes))
+    assert (status, out) == (75, "") and told in err and err.count("\n") == 1
+
+
+def test_without_a_record_or_a_supervisord_it_refuses(parent):
+    assert parent.run(write=False)[0] == 75
+    assert parent.run(SUPERVISOR_GROUP_NAME=None)[0] == 75
+    assert parent.run(SUPERVISOR_SERVER_URL=None)[0] == 75
+
+
+def test_a_record_of_another_supervisord_is_none(parent):
+    """Such as that of a supervisord which is dead."""
+    writer = record.Writer(str(parent.folder), record.owner_of(os.getpid()), 2)
+    writer.put(parent.entry)
+    writer.open()
+    status, _, err = parent.run(write=False)
+    assert status == 75 and "another supervisord" in err
+
+
+@pytest.mark.parametrize("words, status", [([], 2), (["--"], 2), (["-x"], 2), (["--", "/nonexistent/program"], 127)])
+def test_a_wrong_command_is_one_line(parent, words, status):
+    found, _, err = parent.run(*words) if words else parent.run("--")
+    assert found == status and "Traceback" not in err
+
+
+def test_the_program_dies_with_supervisord(parent):
+    marks = parent.folder / "pid"
+    code = f"import os, signal; open({str(marks)!r}, 'w').write(str(os.getpid())); signal.pause()"
+    script = "import sys; sys.stdin.readline()\nimport os; os.spawnvp(os.P_WAIT, sys.argv[1], sys.argv[1:])"
+    env = {**os.environ, record.VARIABLE: str(parent.folder), "SUPERVISOR_SERVER_URL": "unix:///none",
+           "SUPERVISOR_GROUP_NAME": "primary"}
+    loader = [sys.executable, "-m", "supervisor_zkelect.command", "run", "--", sys.executable, "-c", code]
+    process = subprocess.Popen([sys.executable, "-c", script, *loader], env=env, stdin=subprocess.PIPE)
+    writer = record.Writer(str(parent.folder), record.owner_of(process.pid), 2)
+    writer.put(parent.entry)
+    writer.open()
+    process.stdin.write(b"go\n")
+    process.stdin.flush()
+    pid = int(until(lambda: marks.exists() and marks.read_text(), 30, "the program to run"))
+    process.kill()
+    process.wait(30)
+    until(lambda: not os.path.exists(f"/proc/{pid}") or "Z" in open(f"/proc/{pid}/stat").read().split()[2], 10,
+          "the program to die with its parent")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become another user")
+def test_it_works_as_another_user():
+    """With no more than these modules of the package, and the interpreter that every user may run."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        package = folder / "supervisor_zkelect"
+        package.mkdir()
+        for module in ("__init__", "command", "runner", "record"):
+            shutil.copy(Path(record.__file__).with_name(f"{module}.py"), package)
+        program = ["--", "/usr/bin/python3", "-c", SHOW[-1].replace("print(", "print(os.geteuid(), ")]
+        parent = Parent(folder)
+        status, out, err = parent.run(*program, user=65534, PYTHONPATH=str(folder), PYTHON="/usr/bin/python3")
+        assert (status, out) == (0, "65534 7 h:80\n"), err

@@ -1,0 +1,116 @@
+"""The shared record: what is torn, foreign, old or of another version gives nobody a grant."""
+
+import os
+
+import pytest
+
+from supervisor_zkelect import record, saved
+
+OWNER = record.Owner("boot", "pid:[1]", 10, 100)
+ENTRY = record.Entry("orders", "primary", "h:80", 7, True, 0, 1.0, 2.0, 3.0)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return str(tmp_path)
+
+
+def written(folder, *entries, owner=OWNER, room=3):
+    writer = record.Writer(folder, owner, room)
+    for entry in entries:
+        writer.put(entry)
+    writer.open()
+    return writer
+
+
+def test_what_is_written_is_read(folder):
+    writer = written(folder, ENTRY)
+    assert record.read(folder, OWNER) == [ENTRY]
+    revoked = ENTRY._replace(granted=False, revoked=1)
+    writer.put(revoked)
+    assert record.read(folder, OWNER) == [revoked]
+
+
+def test_its_size_never_changes_and_its_room_is_taken(folder):
+    writer = written(folder, ENTRY)
+    status = os.stat(os.path.join(folder, record.RECORD))
+    assert status.st_size == 4 * record.BLOCK and status.st_blocks * 512 >= status.st_size
+    writer.put(ENTRY._replace(address="x" * 300))
+    assert os.stat(os.path.join(folder, record.RECORD)).st_size == status.st_size
+
+
+@pytest.mark.parametrize("other", [
+    OWNER._replace(boot="later"), OWNER._replace(pid=11), OWNER._replace(start=101), OWNER._replace(namespace="pid:[2]"),
+])
+def test_another_owner_is_refused(folder, other):
+    written(folder, ENTRY)
+    with pytest.raises(record.RecordError, match="another supervisord"):
+        record.read(folder, other)
+
+
+def test_a_record_that_nobody_opened_is_refused(folder):
+    record.Writer(folder, OWNER, 3).put(ENTRY)
+    with pytest.raises(record.RecordError):
+        record.read(folder, OWNER)
+
+
+@pytest.mark.parametrize("at", [0, 5, 20, record.BLOCK + 8, record.BLOCK + 30])
+def test_a_changed_byte_is_refused(folder, at):
+    written(folder, ENTRY)
+    path = os.path.join(folder, record.RECORD)
+    data = bytearray(open(path, "rb").read())
+    data[at] ^= 1
+    open(path, "wb").write(data)
+    with pytest.raises(record.RecordError):
+        record.read(folder, OWNER)
+
+
+def test_a_record_cut_short_or_missing_is_refused(folder):
+    written(folder, ENTRY)
+    path = os.path.join(folder, record.RECORD)
+    os.truncate(path, record.BLOCK + 100)
+    with pytest.raises(record.RecordError, match="cut short"):
+        record.read(folder, OWNER)
+    os.unlink(path)
+    with pytest.raises(record.RecordError):
+        record.read(folder, OWNER)
+
+
+def test_what_has_no_room_is_an_error_and_changes_nothing(folder):
+    writer = written(folder, ENTRY, room=1)
+    with pytest.raises(ValueError):
+        writer.put(ENTRY._replace(group="second"))
+    with pytest.raises(ValueError):
+        writer.put(ENTRY._replace(address="x" * 2000))
+    assert record.read(folder, OWNER) == [ENTRY]
+
+
+def test_a_folder_that_others_can_write_is_not_trusted(tmp_path):
+    open_to_all = tmp_path / "open"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    assert "by others" in record.untrusted(str(open_to_all), os.geteuid())
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert record.untrusted(str(tmp_path / "link"), os.geteuid())
+    assert record.untrusted(str(tmp_path / "none"), os.geteuid())
+    tmp_path.chmod(0o755)
+    assert record.untrusted(str(tmp_path), os.geteuid()) is None
+
+
+def test_supervisords_never_share_a_folder(monkeypatch):
+    monkeypatch.delenv(record.VARIABLE, raising=False)
+    found = {tuple(record.folders(url, uid)) for url in ("unix:///a", "unix:///b") for uid in (0, 1000)}
+    assert len(found) == 4
+    assert record.instance(OWNER) != record.instance(OWNER._replace(start=101))
+
+
+def test_the_session_is_saved_for_its_owner_alone(folder):
+    store = saved.Store(folder)
+    session = saved.Saved(2**63 - 1, "00ff", 10.0, list(OWNER), "zk:2181")
+    store.save(session)
+    assert saved.load(folder) == session
+    assert os.stat(os.path.join(folder, record.SESSION)).st_mode & 0o777 == 0o600
+    store.forget()
+    assert saved.load(folder) is None
+    open(os.path.join(folder, record.SESSION), "wb").write(b"rubbish")
+    assert saved.load(folder) is None
