@@ -253,6 +253,12 @@ def one_line(text: str) -> str:
 # Roles
 
 
+def freeze(pid):
+    """Stop a process by a signal, which takes it a moment, and wait until it stands still."""
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: proc.read(pid).state in "Tt", LONG, "the process to stand still")
+
+
 def test_primary_and_standby(node):
     code, text = node.both("role")
     assert code == 0
@@ -309,7 +315,7 @@ def test_the_role_of_a_dead_listener_is_unknown(node):
 
 def test_a_listener_killed_before_supervisord_noticed_is_dead(node):
     supervisord = node.process.pid
-    os.kill(node.pid, signal.SIGSTOP)
+    freeze(node.pid)
     os.kill(node.pid, signal.SIGKILL)
     until(lambda: proc.read(node.pid) is None or proc.read(node.pid).gone, LONG, "the speaker to die")
     report = node.report()
@@ -318,7 +324,7 @@ def test_a_listener_killed_before_supervisord_noticed_is_dead(node):
 
 
 def test_the_role_of_a_stopped_listener_is_unknown_until_it_goes_on(node):
-    os.kill(node.pid, signal.SIGSTOP)
+    freeze(node.pid)
     assert_unknown(node, f"the listener (pid {node.pid}) is stopped by a signal")
     os.kill(node.pid, signal.SIGCONT)
     until(lambda: node.zkelect("role", "-s", node.url).returncode == 0, LONG, "the listener to speak again")
@@ -501,7 +507,7 @@ def test_a_listener_that_comes_after_a_dead_one_gets_what_is_unanswered(node):
 
 
 def test_nobody_answers_what_nobody_took(node):
-    os.kill(node.pid, signal.SIGSTOP)
+    freeze(node.pid)
     door = node.door()
     with pytest.raises(Fault) as caught:
         door.call("zkelect.request", "resign", "orders", "")

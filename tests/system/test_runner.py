@@ -108,7 +108,9 @@ def test_the_program_dies_with_supervisord(parent):
           "the program to die with its parent")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become another user")
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not os.path.exists("/usr/bin/python3"), reason="takes root, and an interpreter that all may run"
+)
 def test_it_works_as_another_user():
     """With no more than these modules of the package, and the interpreter that every user may run."""
     with tempfile.TemporaryDirectory() as name:
