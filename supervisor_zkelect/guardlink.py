@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -22,6 +23,9 @@ PROTOCOL = 1
 
 START_TIME = 10.0
 """Seconds until a new guard must be ready; 0.2 are usual."""
+
+WELCOME_TIME = 1.0
+"""Seconds that a guard has to greet a listener; one that takes longer stands still."""
 
 
 class Up(NamedTuple):
@@ -160,8 +164,18 @@ class Link:
         reader = connection.makefile("rb")
         reason = "the guard is gone"
         try:
+            connection.settimeout(WELCOME_TIME)
             connection.sendall(json.dumps({"do": "hello", "v": PROTOCOL, "owner": list(self.owner)}).encode() + b"\n")
-            welcome = json.loads(reader.readline() or b"{}")
+            try:
+                welcome = json.loads(reader.readline() or b"{}")
+            except socket.timeout:
+                # It stands still: the kernel takes connections for it.
+                self.pid = _peer(connection)
+                self.replace()
+                connection.close()
+                self._post(Busy())
+                return
+            connection.settimeout(None)
             if not welcome.get("ok"):
                 if welcome and not welcome["busy"]:
                     # It is of another version, or of a supervisord that is no more. Groups survive its end.
@@ -227,6 +241,11 @@ class Link:
         if connection is None:
             raise OSError(f"it ended with status {self._child.poll()}")
         return connection
+
+
+def _peer(connection: socket.socket) -> int:
+    """Pid of whoever listens at the other end."""
+    return struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
 
 
 #: What would make the guard look like the listener, or like a program of a group.

@@ -125,6 +125,16 @@ def test_09_guard_frozen(make, zookeeper):
     same_term(cluster, pid, token)
 
 
+def test_09_guard_frozen_then_listener_killed(make, zookeeper):
+    cluster = make(zookeeper.hosts)
+    listener, guard = cluster["a"].listener_pid(), cluster["a"].guard_pid()
+    cluster["a"].freeze(guard)
+    cluster["a"].kill(listener)
+    cluster.until(lambda: cluster["a"].guard_pid() not in (None, guard), "another guard")
+    cluster.until(lambda: bool(cluster.pid("a")) != bool(cluster.pid("b")), "one service")
+    cluster.settled("a" if cluster.pid("a") else "b")
+
+
 def test_09_guard_killed(make, zookeeper):
     cluster = make(zookeeper.hosts)
     pid, token, guard = cluster.primary("a"), cluster.token("a"), cluster["a"].guard_pid()

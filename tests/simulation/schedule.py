@@ -15,6 +15,8 @@ from tests.simulation.zookeeper import Ensemble
 
 LENGTH = 15.0
 """Seconds in which things begin to happen."""
+WAIT = 4.0
+"""Seconds that the deletion of a proposal waits for a node that is about to be acked."""
 PEACE = 9.0
 """Seconds, beside some session timeouts, in which everything is well again."""
 
@@ -111,7 +113,7 @@ class Run:
         """Raises Broken."""
         for step in self.schedule.steps:
             self.world.after(step.at, self.befall, step)
-        last = max([step.at + step.seconds for step in self.schedule.steps], default=0.0)
+        last = max([step.at + max(step.seconds, WAIT) for step in self.schedule.steps], default=0.0)
         self.world.run(max(LENGTH, last) + PEACE + 3 * self.schedule.grant)
         self.promises.in_the_end()
 
@@ -152,7 +154,7 @@ class Run:
             listener = node.listener
             listener.frozen = True
             end(self.thaw, node, listener)
-        elif step.what == "kill listener" and not node.listener.frozen:
+        elif step.what == "kill listener" and not both:
             node.kill_listener()
         elif step.what == "kill guard" and not both:
             node.kill_guard()
@@ -176,7 +178,7 @@ class Run:
     def delete(self, step: Step, tries: int) -> None:
         """By hand; in every other schedule just when its node is about to be acked."""
         promoting = any(node.listener.started and node.listener.state.step == "probing" for node in self.nodes)
-        if self.schedule.seed % 2 and not promoting and tries < 20000:
+        if self.schedule.seed % 2 and not promoting and tries < 1000 * WAIT:
             self.world.after(0.001, self.delete, step, tries + 1)
         elif self.ensemble.state.queue:
             # The hand takes the protection away until the node notices, and a frozen one does only when its lease ends.
