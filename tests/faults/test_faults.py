@@ -2,9 +2,11 @@
 
 import os
 import signal
+import subprocess
 
 import pytest
 
+from supervisor_zkelect import record
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.demo.zookeeper import Ensemble, ZooKeeper
@@ -340,7 +342,16 @@ def test_20_znodes_changed_by_hand(make, zookeeper, what, request):
             # A hand that deletes the proposal takes the protection away; kill_time is what it may cost.
             finish(cluster, request.node.name, overlap=0.3)
         elif what == "election":
-            client.delete(f"{base}/election", recursive=True)
+            # Made anew, the znode counts from zero: a stranger's proposal now has the name of the primary's.
+            anew = client.transaction()
+            for name in client.get_children(f"{base}/election"):
+                anew.delete(f"{base}/election/{name}")
+            anew.delete(f"{base}/election")
+            anew.create(f"{base}/election")
+            anew.create(f"{base}/election/n-0000000000", ephemeral=True)
+            assert not [result for result in anew.commit() if isinstance(result, Exception)]
+            cluster.until(lambda: not cluster.pid("a") and not cluster.pid("b"), "the old term to end")
+            client.delete(f"{base}/election/n-0000000000")
             cluster.until(lambda: len(children(client, f"{base}/election")) == 2, "both to stand again")
             cluster.until(lambda: bool(cluster.pid("a")) != bool(cluster.pid("b")), "one service")
             cluster.settled("a" if cluster.pid("a") else "b")
@@ -357,17 +368,27 @@ def test_20_znodes_changed_by_hand(make, zookeeper, what, request):
         client.close()
 
 
-def test_21_disk_full(make, zookeeper, tmp_path):
-    """The folder of logs and record has no room left: everything runs on, and a stop still works."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small file system takes root")
-    cluster = make(zookeeper.hosts)
-    pid, token = cluster.primary("a"), cluster.token("a")
-    for stream in (cluster["a"].folder / "run" / "record",):
-        assert stream.stat().st_blocks * 512 >= stream.stat().st_size, "the record's room is not taken"
-    same_term(cluster, pid, token)
-    assert cluster["a"].zkelect("resign", "orders").returncode == 0
-    cluster.settled("b")
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system takes root")
+def test_21_runtime_disk_full(make, zookeeper, tmp_path):
+    """No byte is left where the record lies: the service runs on, and a stop still revokes its grant."""
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", str(small)], check=True, timeout=30)
+    try:
+        cluster = make(zookeeper.hosts, start=False)
+        cluster["a"].environment[record.VARIABLE] = str(small)
+        cluster.start()
+        pid, token = cluster.primary("a"), cluster.token("a")
+        with pytest.raises(OSError), (small / "filler").open("wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 512)
+        same_term(cluster, pid, token)
+        assert cluster["a"].zkelect("resign", "orders").returncode == 0
+        cluster.settled("b")
+        assert not record.read(str(small), record.owner_of(cluster["a"].supervisord_pid))[0].granted
+        finish(cluster, "test_21_runtime_disk_full")
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True, timeout=30)
 
 
 def test_22_name_that_does_not_resolve(make, zookeeper):
