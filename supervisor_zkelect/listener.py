@@ -46,7 +46,7 @@ STOPWAITSECS = 10.0
 #: Seconds between two tries for the session's lock, which a guard that releases holds.
 LOCK_PACE = 0.02
 #: Seconds of this listener's own running time in which the guard must echo a lease, else it is replaced.
-GUARD_SILENCE = 1.0
+GUARD_SILENCE = 0.4
 #: Seconds that closing the session may take; ZooKeeper expires it otherwise.
 CLOSE_TIME = 2.0
 
