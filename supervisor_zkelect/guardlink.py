@@ -2,12 +2,18 @@
 
 `Link` has the same handles as `group.Warden`, but what is asked of a group is done in the guard's process. What the guard
 answers is posted as the events of `group.py`, besides `Up`, `Down`, `Busy`, `Echo` and `Revoked`.
+
+Where no guard process can be had in time, because memory or processes have run out or the package is just being
+replaced, the listener guards in a thread of its own: then nothing guards against the listener's own end.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
+import queue
+import select
 import signal
 import socket
 import struct
@@ -16,20 +22,24 @@ import sys
 import threading
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import group, proc, record
+from supervisor_zkelect import group, guardmain, proc, record
 from supervisor_zkelect.clock import now
+from supervisor_zkelect.guard import PROTOCOL
 
-PROTOCOL = 1
+log = logging.getLogger(__name__)
 
 START_TIME = 10.0
-"""Seconds until a new guard must be ready; 0.2 are usual."""
+"""Seconds until a new guard process must be ready; 0.2 are usual."""
 
 WELCOME_TIME = 1.0
 """Seconds that a guard has to greet a listener; one that takes longer stands still."""
 
 
 class Up(NamedTuple):
-    """A guard is there. groups: name -> {"token", "granted", "dead", "deadline"} of those in its charge."""
+    """A guard is there. groups: name -> {"token", "granted", "dead", "deadline"} of those in its charge.
+
+    pid: the guard's, or this process's own.
+    """
 
     pid: int
     groups: Dict[str, Dict[str, Any]]
@@ -100,31 +110,31 @@ class Handle:
 class Link:
     """The connection to the guard. `post` takes the events, on a thread of the link's.
 
-    owner: the supervisord. url: its SUPERVISOR_SERVER_URL. config: the configuration file. grace: reattach_grace in
-    seconds. room: how many elections there are. credentials: user and password of supervisord's server.
+    terms: what a guard is started with. credentials: user and password of supervisord's server.
     """
 
     def __init__(
-        self, folder: str, owner: record.Owner, url: str, config: str, grace: float, room: int,
-        credentials: Tuple[Optional[str], Optional[str]], post: Callable[[Any], None],
+        self, terms: guardmain.Terms, credentials: Tuple[Optional[str], Optional[str]], post: Callable[[Any], None]
     ) -> None:
-        self.folder = folder
-        self.owner = owner
-        self._words = [folder, str(owner.pid), url, config, str(grace), str(room)]
+        self._terms = terms
         self._credentials = credentials
         self._post = post
         self._connection: Optional[socket.socket] = None
         self._child: Optional[subprocess.Popen] = None
         self.pid = 0
 
-    def open(self) -> None:
-        """Connect to the guard, starting one where there is none; Up, Busy or Down is posted."""
-        threading.Thread(target=self._open, name="zkelect-guard", daemon=True).start()
+    def open(self, by: float = float("inf")) -> None:
+        """Connect to the guard, starting one where there is none; Up, Busy or Down is posted.
+
+        by: when a lease ends (seconds of CLOCK_BOOTTIME); a guard process that is not ready then is not waited for.
+        """
+        by = min(by, now() + START_TIME)
+        threading.Thread(target=self._open, args=(by,), name="zkelect-guard", daemon=True).start()
 
     def replace(self) -> None:
         """Kill a guard that stands still. Down follows; the groups live on."""
         process = proc.read(self.pid) if self.pid else None
-        if process is not None and b"supervisor_zkelect.guard" in proc.cmdline(self.pid):
+        if process is not None and b"supervisor_zkelect.guardmain" in proc.cmdline(self.pid):
             proc.kill(process, signal.SIGKILL)
 
     def send(self, do: str, **values: Any) -> None:
@@ -155,9 +165,9 @@ class Link:
 
     # The thread
 
-    def _open(self) -> None:
+    def _open(self, by: float) -> None:
         try:
-            connection = self._connect() or self._start()
+            connection = self._connect() or self._start(by) or self._serve()
         except OSError as error:
             self._post(Down(f"no guard could be started: {error}"))
             return
@@ -165,7 +175,7 @@ class Link:
         reason = "the guard is gone"
         try:
             connection.settimeout(WELCOME_TIME)
-            connection.sendall(json.dumps({"do": "hello", "v": PROTOCOL, "owner": list(self.owner)}).encode() + b"\n")
+            connection.sendall(json.dumps({"do": "hello", "v": PROTOCOL, "owner": list(self._terms.owner)}).encode() + b"\n")
             try:
                 welcome = json.loads(reader.readline() or b"{}")
             except socket.timeout:
@@ -214,7 +224,7 @@ class Link:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         folder = -1
         try:
-            folder = os.open(self.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            folder = os.open(self._terms.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             connection.connect(f"/proc/self/fd/{folder}/{record.SOCKET}")
             return connection
         except OSError:
@@ -224,22 +234,46 @@ class Link:
             if folder >= 0:
                 os.close(folder)
 
-    def _start(self) -> socket.socket:
-        """Start a guard and connect to it. Raises OSError."""
+    def _start(self, by: float) -> Optional[socket.socket]:
+        """Start a guard process and connect to it; None when it is not ready by then."""
         env = {name: value for name, value in os.environ.items() if name not in _OWN}
         user, password = self._credentials
         if user:
             env.update(SUPERVISOR_USERNAME=user, SUPERVISOR_PASSWORD=password or "")
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "supervisor_zkelect.guard", *self._words], env=env, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, start_new_session=True, cwd="/",
-        )
-        until = now() + START_TIME
-        line = self._child.stdout.readline() if now() < until else b""
+        words = [sys.executable, "-m", "supervisor_zkelect.guardmain", json.dumps(self._terms._asdict())]
+        try:
+            self._child = subprocess.Popen(
+                words, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True, cwd="/"
+            )
+        except OSError as error:
+            log.warning("no guard process can be started: %s", error)
+            return None
+        told = select.poll()
+        told.register(self._child.stdout, select.POLLIN)
+        ready = told.poll(max(0.0, by - now()) * 1000) and self._child.stdout.readline() == b"ready\n"
         self._child.stdout.close()
-        connection = self._connect() if line == b"ready\n" else None
+        connection = self._connect() if ready else None
         if connection is None:
-            raise OSError(f"it ended with status {self._child.poll()}")
+            self._child.kill()
+            log.warning("the guard process %d is not ready in time and is given up", self._child.pid)
+        return connection
+
+    def _serve(self) -> socket.socket:
+        """Guard in a thread of this process, and connect to it. Raises OSError."""
+        outcome: "queue.SimpleQueue[Optional[BaseException]]" = queue.SimpleQueue()
+
+        def guard() -> None:
+            try:
+                guardmain.serve(self._terms, self._credentials, lambda: outcome.put(None))
+            except Exception as error:
+                outcome.put(error)
+
+        threading.Thread(target=guard, name="zkelect-guarding", daemon=True).start()
+        error = outcome.get()
+        connection = self._connect() if error is None else None
+        if connection is None:
+            raise OSError(f"neither in a process nor in a thread: {error}")
+        log.warning("this listener guards by itself")
         return connection
 
 

@@ -22,10 +22,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import __version__, config, eventstream, group, guardlink, logs, record, role, saved, session
+from supervisor_zkelect import (
+    __version__, config, eventstream, group, guardlink, guardmain, logs, record, role, saved, session,
+)
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import ElectionError, Elector, NotLeader, ProposalGone, SessionGone
-from supervisor_zkelect.guard import take_lock
 from supervisor_zkelect.lease import Heartbeat, SessionClock, drop_after, effective_tick
 from supervisor_zkelect.supervisord import Fault, Supervisord, SupervisordError
 
@@ -132,10 +133,10 @@ class Listener:
         self.owner = record.owner_of(os.getppid())
         self.folder = record.make_folder(url, os.stat(f"/proc/{os.getppid()}").st_uid)
         password = settings.password.reveal() if settings.password else None
-        self.guard = guardlink.Link(
-            self.folder, self.owner, url, settings.file, settings.reattach_grace, len(settings.elections),
-            (settings.username, password), self.post,
+        terms = guardmain.Terms(
+            self.folder, self.owner, url, settings.file, settings.reattach_grace, len(settings.elections)
         )
+        self.guard = guardlink.Link(terms, (settings.username, password), self.post)
         self.guard_up = False
         self.guard_at = math.inf
         self.guard_quiet = 0.0
@@ -223,7 +224,8 @@ class Listener:
             self.take_lock()
         if self.guard_at <= moment:
             self.guard_at = math.inf
-            self.guard.open()
+            states = [one.state for one in self.contests.values() if one.state.may_run]
+            self.guard.open(by=min((one.deadline - self.settings.kill_time for one in states), default=math.inf))
         if self.renew_at <= moment:
             self.renew_at = math.inf
             self.renew()
@@ -330,7 +332,7 @@ class Listener:
         self.lock_at = math.inf
         if self.leaving is not None:
             return
-        self.lock = take_lock(os.path.join(self.folder, record.LOCK))
+        self.lock = guardmain.take_lock(os.path.join(self.folder, record.LOCK))
         if self.lock < 0:
             self.say("zkelect", "waiting for the guard, which stops and releases what an earlier listener left")
             self.lock_at = now() + LOCK_PACE
@@ -500,7 +502,8 @@ class Listener:
         reason = signal.Signals(event.number).name
         groups = [one.settings.group for one in self.contests.values() if one.state.may_run]
         stopping = any(one.state.role == role.DEMOTING for one in self.contests.values())
-        if self.leaving is not None or not groups or stopping or not self.guard_up:
+        guarded = self.guard_up and self.guard.pid != os.getpid()
+        if self.leaving is not None or not groups or stopping or not guarded:
             self.leave_in_time(reason)
         else:
             self.pool_post(self.rpc_pool, lambda: self.look_at_groups(groups, reason))

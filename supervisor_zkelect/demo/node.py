@@ -133,7 +133,7 @@ class Node:
 
     def guard_pid(self) -> Optional[int]:
         """Of the living guard; None when there is none."""
-        guards = [one for one in self.processes() if b"supervisor_zkelect.guard" in proc.cmdline(one.pid)]
+        guards = [one for one in self.processes() if b"supervisor_zkelect.guardmain" in proc.cmdline(one.pid)]
         return guards[0].pid if guards else None
 
     def service_pids(self, group: Optional[str] = None) -> Set[int]:

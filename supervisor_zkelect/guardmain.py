@@ -1,0 +1,388 @@
+"""The guard's process: the socket, the pidfds and the signals around `guard.Guard`.
+
+It lives in a session of its own, so that what befalls the listener's does not reach it, and there is one of it per
+runtime folder: whoever holds the guard's lock. Signals that would end it are ignored while it is needed (rule 7).
+
+The messages are JSON objects, one per line, both ways; `guardlink.py` has the other side. A program's chain loader
+(`runner.py`) speaks to the same socket, with one message, and may be anybody: it is told apart by its user.
+
+A listener that cannot start this process runs `serve` in a thread of its own (`guardlink.py`): then the groups are
+guarded for as long as the listener lives.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import json
+import logging
+import os
+import selectors
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+
+from supervisor_zkelect import cgroup, group, logs, proc, record
+from supervisor_zkelect.clock import now
+from supervisor_zkelect.guard import LOCK_PACE, Guard, Hands
+from supervisor_zkelect.supervisord import Supervisord
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a guard waits for its predecessor to end.
+PREDECESSOR_TIME = 10.0
+#: Bytes of a message.
+LONGEST = 1 << 20
+
+_MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
+_CREDENTIALS = struct.Struct("3i")
+
+
+class Terms(NamedTuple):
+    """What a guard is started with.
+
+    folder: the runtime folder. owner: as `record.Owner`. url: supervisord's SUPERVISOR_SERVER_URL. config: the
+    listener's configuration file. grace: reattach_grace, in seconds. room: how many elections there are.
+    """
+
+    folder: str
+    owner: Tuple[Any, ...]
+    url: str
+    config: str
+    grace: float
+    room: int
+
+
+class _Peer:
+    """A connection: what was received and is no whole line yet, and what could not be sent yet."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.received = b""
+        self.waiting = b""
+        self.pid, self.uid, _ = _CREDENTIALS.unpack(
+            connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        )
+
+
+class Process(Hands):
+    """All methods run on one thread; the warden's events come through a pipe."""
+
+    def __init__(self, terms: Terms, credentials: Tuple[Optional[str], Optional[str]]) -> None:
+        self.terms = terms
+        self.folder = terms.folder
+        self.owner = record.Owner(*terms.owner)
+        self.selector = selectors.DefaultSelector()
+        self.listener: Optional[_Peer] = None
+        self.lock = -1
+        self.asked_to_end = False
+        self.events: List[Any] = []
+        self.bell, self.ring = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.cgroups = cgroup.find(self.owner.pid, "zkelect-" + record.instance(self.owner)[:16])
+        self.warden = group.Warden(
+            Supervisord(terms.url, *credentials), self.owner.pid, self.post,
+            ThreadPoolExecutor(max(8, 4 * terms.room), "zkelect-rpc"), server_url=terms.url, cgroups=self.cgroups,
+            instance=record.instance(self.owner),
+        )
+        former = self.read_former()
+        self.record = record.Writer(self.folder, self.owner, terms.room)
+        self.guard = Guard(self.owner, terms.grace, self.warden, self.record, self)
+        self.warden.start()
+        self.guard.begin(former)
+
+    def read_former(self) -> List[record.Entry]:
+        """What a guard that is dead was in charge of, for the same supervisord."""
+        try:
+            return record.read(self.folder, self.owner)
+        except record.RecordError as error:
+            log.info("no earlier record is taken over: %s", error)
+            return []
+
+    def post(self, event: Any) -> None:
+        self.events.append(event)
+        self.wake()
+
+    def wake(self) -> None:
+        try:
+            os.write(self.ring, b"\0")
+        except BlockingIOError:
+            # It is full, so the loop will wake.
+            return
+
+    # The loop
+
+    def run(self, ready: Callable[[], None]) -> None:
+        """Guard until nothing is left to. `ready` is called when the socket is there."""
+        self.door = self.open_door()
+        self.selector.register(self.door, selectors.EVENT_READ, self.on_door)
+        self.selector.register(self.bell, selectors.EVENT_READ, self.on_bell)
+        self.watch_supervisord()
+        ready()
+        while not self.guard.finished(self.asked_to_end):
+            try:
+                self.turn()
+            except Exception as error:
+                # Whatever goes wrong with one message or one process, the leases of the others are still to be kept.
+                log.exception("%s", error)
+        self.warden.close()
+        os.unlink(os.path.join(self.folder, record.SOCKET))
+        if self.cgroups is not None:
+            self.cgroups.remove()
+        log.info("end")
+
+    def turn(self) -> None:
+        wait = min(max(0.0, self.guard.next_wakeup() - now()), 1.0)
+        for key, mask in self.selector.select(wait):
+            key.data(key.fileobj, mask)
+        self.guard.keep_time()
+
+    def end_when_possible(self, number: int, frame: Any) -> None:
+        """A handler for the signals that would end it."""
+        self.asked_to_end = True
+
+    def watch_supervisord(self) -> None:
+        process = proc.read(self.owner.pid)
+        descriptor = proc.pidfd(process) if process is not None and process.start == self.owner.start else None
+        if descriptor is None:
+            self.guard.supervisord_dead()
+        else:
+            self.selector.register(descriptor, selectors.EVENT_READ, self.on_supervisord_gone)
+
+    def on_supervisord_gone(self, descriptor: int, mask: int) -> None:
+        self.selector.unregister(descriptor)
+        os.close(descriptor)
+        self.guard.supervisord_dead()
+
+    def on_bell(self, descriptor: int, mask: int) -> None:
+        try:
+            os.read(descriptor, 65536)
+        except BlockingIOError:
+            pass
+        events, self.events = self.events, []
+        for event in events:
+            self.guard.heard(event)
+
+    # What the guard has done
+
+    def tell(self, message: Dict[str, Any]) -> None:
+        if self.listener is not None:
+            self.answer(self.listener, message)
+
+    def kill_listener(self) -> None:
+        listener = self.listener
+        if listener is not None:
+            process = proc.read(listener.pid)
+            log.warning("the listener, process %d, does not release and is killed", listener.pid)
+            if process is not None and process.pid != os.getpid():
+                proc.kill(process, signal.SIGKILL)
+            self.drop(listener)
+
+    def take_lock(self) -> bool:
+        self.lock = take_lock(os.path.join(self.folder, record.LOCK))
+        return self.lock >= 0
+
+    def give_lock_back(self) -> None:
+        os.close(self.lock)
+        self.lock = -1
+
+    def release(self) -> None:
+        command = [sys.executable, "-m", "supervisor_zkelect.release", self.folder, self.terms.config]
+        releasing = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=(self.lock,))
+
+        def ended(descriptor: int, mask: int) -> None:
+            self.selector.unregister(descriptor)
+            os.close(descriptor)
+            self.guard.released(releasing.wait())
+
+        self.selector.register(os.pidfd_open(releasing.pid), selectors.EVENT_READ, ended)
+
+    # Conversation
+
+    def open_door(self) -> socket.socket:
+        path = os.path.join(self.folder, record.SOCKET)
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+        door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        folder = os.open(self.folder, os.O_PATH | os.O_DIRECTORY)
+        try:
+            # Through /proc, as a socket's path has room for 107 bytes only (unix(7)).
+            door.bind(f"/proc/self/fd/{folder}/{record.SOCKET}")
+        finally:
+            os.close(folder)
+        # A chain loader of any user may register; orders are taken from this user and root only.
+        os.chmod(path, 0o666)
+        door.listen(128)
+        return door
+
+    def on_door(self, door: socket.socket, mask: int) -> None:
+        try:
+            connection = door.accept()[0]
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
+                log.warning("a connection could not be taken: %s", error)
+            return
+        connection.setblocking(False)
+        peer = _Peer(connection)
+        self.selector.register(connection, selectors.EVENT_READ, lambda _, mask: self.on_peer(peer, mask))
+
+    def on_peer(self, peer: _Peer, mask: int) -> None:
+        if mask & selectors.EVENT_WRITE:
+            self.send(peer, b"")
+        if not mask & selectors.EVENT_READ:
+            return
+        try:
+            data = peer.connection.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        peer.received += data
+        if not data or len(peer.received) > LONGEST:
+            self.drop(peer)
+            return
+        *lines, peer.received = peer.received.split(b"\n")
+        for line in lines:
+            try:
+                self.take(peer, json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                log.warning("a message of process %d was not understood: %r", peer.pid, error)
+                self.answer(peer, {"ok": False, "error": "not understood"})
+
+    def drop(self, peer: _Peer) -> None:
+        try:
+            self.selector.unregister(peer.connection)
+        except KeyError:
+            return
+        peer.connection.close()
+        if peer is self.listener:
+            self.listener = None
+            self.guard.listener_gone()
+
+    def answer(self, peer: _Peer, message: Dict[str, Any]) -> None:
+        self.send(peer, json.dumps(message, separators=(",", ":")).encode() + b"\n")
+
+    def send(self, peer: _Peer, data: bytes) -> None:
+        peer.waiting += data
+        try:
+            while peer.waiting:
+                sent = peer.connection.send(peer.waiting)
+                peer.waiting = peer.waiting[sent:]
+        except BlockingIOError:
+            pass
+        except OSError:
+            # The end of the stream tells the rest.
+            peer.waiting = b""
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if peer.waiting else 0)
+        key = self.selector.get_map().get(peer.connection)
+        if key is not None and key.events != wanted:
+            self.selector.modify(peer.connection, wanted, key.data)
+        if len(peer.waiting) > LONGEST:
+            self.drop(peer)
+
+    def take(self, peer: _Peer, message: Dict[str, Any]) -> None:
+        if message["do"] == "run":
+            self.on_run(peer, str(message["group"]))
+        elif peer.uid not in (0, os.geteuid()):
+            self.answer(peer, {"ok": False, "error": "orders are taken from this guard's user only"})
+        elif message["do"] == "hello":
+            self.on_hello(peer, message)
+        elif peer is self.listener:
+            self.guard.obey(message)
+
+    def on_run(self, peer: _Peer, name: str) -> None:
+        if not self.guard.may_run(name, peer.pid):
+            self.answer(peer, {"ok": False, "error": "no grant"})
+            return
+        trouble = ""
+        if self.cgroups is not None:
+            try:
+                self.cgroups.add(name, peer.pid)
+            except OSError as error:
+                trouble = f"no cgroup: {error.strerror}"
+        self.answer(peer, {"ok": True, "error": trouble})
+
+    def on_hello(self, peer: _Peer, message: Dict[str, Any]) -> None:
+        answer = self.guard.welcome(message, self.asked_to_end)
+        if answer["ok"]:
+            former, self.listener = self.listener, peer
+            if former is not None:
+                self.drop(former)
+        self.answer(peer, {**answer, "pid": os.getpid(), "cgroups": self.cgroups is not None})
+
+
+def take_lock(path: str) -> int:
+    """A descriptor that holds the lock exclusively, or −1 when somebody else does. Raises OSError."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return -1
+    return descriptor
+
+
+def _wait_for_lock(folder: str) -> int:
+    """A descriptor that holds the lock which tells that there is one guard, or −1 when its predecessor does not end."""
+    until = now() + PREDECESSOR_TIME
+    pause: Callable[[float], Any] = threading.Event().wait
+    while True:
+        lock = take_lock(os.path.join(folder, record.GUARD_LOCK))
+        if lock >= 0 or now() > until:
+            return lock
+        pause(LOCK_PACE)
+
+
+def serve(terms: Terms, credentials: Tuple[Optional[str], Optional[str]], ready: Callable[[], None]) -> None:
+    """Guard on this thread, until nothing is left to. Raises OSError when another guard does not end.
+
+    credentials: user and password of supervisord's server. ready: called when listeners can connect.
+    """
+    lock = _wait_for_lock(terms.folder)
+    if lock < 0:
+        raise OSError(errno.EBUSY, "another guard is there already")
+    try:
+        Process(terms, credentials).run(ready)
+    finally:
+        os.close(lock)
+
+
+def _stay_in_memory() -> None:
+    """Never be paged out, and be the last to be killed when memory runs out, where the kernel allows it."""
+    threading.stack_size(256 * 1024)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT) != 0:
+        log.info("memory is not locked: %s", os.strerror(ctypes.get_errno()))
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("-900")
+    except OSError:
+        # An unprivileged guard cannot.
+        return
+
+
+def main(words: List[str]) -> int:
+    """words: `Terms` as JSON."""
+    terms = Terms(**json.loads(words[0]))
+    logs.begin("guard")
+    if _wait_for_lock(terms.folder) < 0:
+        print("another guard is there already", file=sys.stderr)
+        return 1
+    _stay_in_memory()
+    process = Process(terms, (os.environ.get("SUPERVISOR_USERNAME"), os.environ.get("SUPERVISOR_PASSWORD")))
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, process.end_when_possible)
+    signal.set_wakeup_fd(process.ring, warn_on_full_buffer=False)
+    process.run(ready=lambda: print("ready", flush=True))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

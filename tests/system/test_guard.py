@@ -1,0 +1,51 @@
+"""The guard and its listener: one of the two is there, whatever happens to the other."""
+
+from supervisor_zkelect.demo.node import Node
+
+#: Keeps guard processes of a node from starting while the file exists; named sitecustomize.py, Python runs it first.
+NO_GUARD = """
+import os, sys
+with open("/proc/self/cmdline", "rb") as file:
+    if b"supervisor_zkelect.guardmain" in file.read() and os.path.exists({flag!r}):
+        os._exit(1)
+"""
+
+
+def refusing(node: Node):
+    """Prepare a node so that its guards do not start while the returned file exists."""
+    flag = node.folder / "no-guard"
+    (node.folder / "sitecustomize.py").write_text(NO_GUARD.format(flag=str(flag)))
+    node.environment["PYTHONPATH"] = str(node.folder)
+    return flag
+
+
+def test_supervisord_and_guard_killed_together(pair):
+    """The listener, left alone, has a guard kill what is left, and releases."""
+    pair["a"].kill(pair["a"].guard_pid(), pair["a"].supervisord_pid)
+    pair.settled("b")
+    pair.until(lambda: not pair["a"].processes(), "everything of a to be gone")
+
+
+def test_a_listener_guards_by_itself_where_no_guard_starts(make_cluster, zk_server):
+    cluster = make_cluster(zk_server.hosts)
+    flag = refusing(cluster["a"])
+    cluster.start()
+    pid, token = cluster.primary("a"), cluster.token("a")
+    flag.touch()
+    cluster["a"].kill(cluster["a"].guard_pid())
+    cluster.until(lambda: "this listener guards by itself" in cluster["a"].logs(), "the listener to guard")
+    assert cluster.settled("a") == pid and cluster.token("a") == token
+    # Nobody would guard the group after it, so it ends in order.
+    cluster["a"].ctl("restart", "zkelect")
+    cluster.settled("b")
+    assert cluster.verdict().names == ["a", "b"]
+
+
+def test_a_listener_that_guards_by_itself_outlives_supervisord(make_cluster, zk_server):
+    cluster = make_cluster(zk_server.hosts)
+    refusing(cluster["a"]).touch()
+    cluster.start()
+    cluster["a"].kill(cluster["a"].supervisord_pid)
+    cluster.settled("b")
+    cluster.until(lambda: not cluster["a"].processes(), "everything of a to be gone")
+    cluster.verdict()
