@@ -18,17 +18,16 @@ import signal
 import sys
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import (
-    __version__, config, eventstream, group, guardlink, guardmain, logs, record, role, saved, session,
-)
+from supervisor_zkelect import __version__, config, eventstream, group, guardlink, logs, record, role, saved, session
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import ElectionError, Elector, NotLeader, ProposalGone, SessionGone
 from supervisor_zkelect.lease import Heartbeat, SessionClock, drop_after, effective_tick
-from supervisor_zkelect.supervisord import Fault, Supervisord, SupervisordError
+from supervisor_zkelect.supervisord import Fault, SupervisordError
+from supervisor_zkelect.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +100,7 @@ class Contest:
     state: role.State
     group: guardlink.Handle
     elector: Elector
-    pool: ThreadPoolExecutor
+    pool: Executor
     check: Any
     running: set
     #: a program of the group is started without the chain loader
@@ -116,33 +115,22 @@ class Contest:
 class Listener:
     """One run of the listener. `run` returns its exit status."""
 
-    def __init__(self, settings: config.Settings) -> None:
+    def __init__(self, settings: config.Settings, around: Surroundings) -> None:
         self.settings = settings
+        self.around = around
         self.queue: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
-        self.post = self.queue.put
         self.contests: Dict[str, Contest] = {}
         self.by_group: Dict[str, Contest] = {}
-        self.rpc_pool = ThreadPoolExecutor(max(8, 6 * len(settings.elections)), "zkelect-rpc")
-        self.health_pool = ThreadPoolExecutor(max(2, len(settings.elections)), "zkelect-health")
-        self.supervisord = Supervisord(
-            settings.serverurl or os.environ.get("SUPERVISOR_SERVER_URL", ""),
-            settings.username,
-            settings.password.reveal() if settings.password else None,
-        )
-        url = os.environ.get("SUPERVISOR_SERVER_URL") or settings.serverurl or ""
-        self.owner = record.owner_of(os.getppid())
-        self.folder = record.make_folder(url, os.stat(f"/proc/{os.getppid()}").st_uid)
-        password = settings.password.reveal() if settings.password else None
-        terms = guardmain.Terms(
-            self.folder, self.owner, url, settings.file, settings.reattach_grace, len(settings.elections)
-        )
-        self.guard = guardlink.Link(terms, (settings.username, password), self.post)
+        self.rpc_pool = around.pool(max(8, 6 * len(settings.elections)), "zkelect-rpc")
+        self.health_pool = around.pool(max(2, len(settings.elections)), "zkelect-health")
+        self.supervisord = around.supervisord
+        self.guard = around.guard(self.post)
         self.guard_up = False
         self.guard_at = math.inf
         self.guard_quiet = 0.0
         self.turned_at = now()
         self.leases_sent = self.leases_echoed = 0
-        self.lock = -1
+        self.locked = False
         self.lock_at = math.inf
         self.programs: List[Dict[str, Any]] = []
         self.store: Optional[saved.Store] = None
@@ -172,15 +160,19 @@ class Listener:
     def run(self, source: Any, output: Any) -> int:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
             signal.signal(number, lambda number, frame: self.post(Signalled(number)))
-        self.pool_post(self.rpc_pool, self.read_configuration)
         threading.Thread(
             target=eventstream.read, args=(source, output, self.post), name="zkelect-events", daemon=True
         ).start()
+        self.ask_configuration()
         while not self.finished():
             self.take(self.next_event())
             self.keep_time()
         self.end()
         return self.status
+
+    def post(self, event: Any) -> None:
+        """Have the deciding thread take the event. Never waits; any thread may call it."""
+        self.queue.put(event)
 
     def next_event(self) -> Any:
         wait = self.next_wakeup() - now()
@@ -230,8 +222,7 @@ class Listener:
             self.renew_at = math.inf
             self.renew()
         if self.configure_at <= moment:
-            self.configure_at = math.inf
-            self.pool_post(self.rpc_pool, self.read_configuration)
+            self.ask_configuration()
         if not self.pushing and (self.changed or self.push_at <= moment):
             self.push(moment)
 
@@ -253,10 +244,7 @@ class Listener:
         if self.reattaching or not dead:
             self.guard.bye("reattach")
         elif self.session is not None:
-            closing = threading.Thread(target=self.session.close, daemon=True)
-            closing.start()
-            closing.join(CLOSE_TIME)
-            if not closing.is_alive():
+            if self.around.aside(self.session.close, CLOSE_TIME):
                 self.store.forget()
                 self.guard.bye("released")
         self.guard.reap()
@@ -283,7 +271,7 @@ class Listener:
             self.said[kind] = now()
             log.warning("%s", line)
 
-    def pool_post(self, pool: ThreadPoolExecutor, work: Callable[[], Any]) -> None:
+    def pool_post(self, pool: Executor, work: Callable[[], Any]) -> None:
         """Do `work` in the pool and post what it returns."""
 
         def done(future: "Future[Any]") -> None:
@@ -294,20 +282,25 @@ class Listener:
 
     # supervisord
 
-    def read_configuration(self) -> Configured:
-        try:
-            return Configured(self.supervisord.call("supervisor.getAllConfigInfo"), "")
-        except SupervisordError as error:
-            return Configured([], str(error))
+    def ask_configuration(self) -> None:
+        self.configure_at = math.inf
+
+        def work() -> Configured:
+            try:
+                return Configured(self.supervisord.call("supervisor.getAllConfigInfo"), "")
+            except SupervisordError as error:
+                return Configured([], str(error))
+
+        self.pool_post(self.rpc_pool, work)
 
     def on_Configured(self, event: Configured) -> None:
         if event.error:
             self.say("supervisord", event.error)
             self.configure_at = now() + PACE
             return
-        own = os.environ.get("SUPERVISOR_GROUP_NAME")
+        around = self.around
         check = config.check_group(
-            self.settings, event.programs, os.geteuid(), supervisord_uid=_uid(os.getppid()), own_group=own
+            self.settings, event.programs, around.uid, supervisord_uid=around.supervisord_uid, own_group=around.group
         )
         for note in check.notes:
             log.info("%s", note)
@@ -317,9 +310,8 @@ class Listener:
             self.status = 2
             self.leave("the configuration cannot be used", now())
             return
-        process = os.environ.get("SUPERVISOR_PROCESS_NAME")
         for program in event.programs:
-            if (program["group"], program["name"]) == (own, process):
+            if (program["group"], program["name"]) == (around.group, around.process):
                 self.stopwaitsecs = float(program.get("stopwaitsecs", STOPWAITSECS))
         if self.leaving is None:
             self.programs = event.programs
@@ -332,19 +324,19 @@ class Listener:
         self.lock_at = math.inf
         if self.leaving is not None:
             return
-        self.lock = guardmain.take_lock(os.path.join(self.folder, record.LOCK))
-        if self.lock < 0:
+        self.locked = self.around.take_lock()
+        if not self.locked:
             self.say("zkelect", "waiting for the guard, which stops and releases what an earlier listener left")
             self.lock_at = now() + LOCK_PACE
             return
-        self.store = saved.Store(self.folder)
+        self.store = self.around.store()
         self.former = self.read_former()
         self.guard.open()
 
     def read_former(self) -> Optional[saved.Saved]:
         """The session of an earlier listener, if this one may go on with it."""
-        former = saved.load(self.folder)
-        if former is None or list(former.owner) != list(self.owner):
+        former = self.around.saved()
+        if former is None or list(former.owner) != list(self.around.owner):
             return None
         same = former.servers == self.servers_key()
         return former if same else None
@@ -375,10 +367,10 @@ class Listener:
         self.retry_guard(delay)
 
     def retry_guard(self, delay: float) -> None:
-        if not self.contests and self.lock >= 0:
+        if not self.contests and self.locked:
             # Nothing is begun: whoever has to release first needs the lock.
-            os.close(self.lock)
-            self.lock = -1
+            self.around.give_lock_back()
+            self.locked = False
             self.lock_at = now() + max(delay, LOCK_PACE)
         else:
             self.guard_at = now() + delay
@@ -433,7 +425,7 @@ class Listener:
         attach, timeout = None, None
         if self.former is not None:
             attach, timeout = (self.former.id, bytes.fromhex(self.former.password)), self.former.timeout
-        self.session = session.Session(self.settings, self.post, attach, timeout)
+        self.session = self.around.session(self.post, attach, timeout)
         for settings in self.settings.elections:
             stopwaitsecs = max(float(one.get("stopwaitsecs", 0)) for one in programs if one["group"] == settings.group)
             check = settings.health_check()
@@ -448,7 +440,7 @@ class Listener:
                 state=role.State(),
                 group=self.guard.group(settings.group),
                 elector=self.make_elector(settings),
-                pool=ThreadPoolExecutor(1, f"zkelect-{settings.name}"),
+                pool=self.around.pool(1, f"zkelect-{settings.name}"),
                 check=check if check else None,
                 running=set(),
                 bare=any(config.unguarded(one) for one in programs if one["group"] == settings.group),
@@ -502,7 +494,7 @@ class Listener:
         reason = signal.Signals(event.number).name
         groups = [one.settings.group for one in self.contests.values() if one.state.may_run]
         stopping = any(one.state.role == role.DEMOTING for one in self.contests.values())
-        guarded = self.guard_up and self.guard.pid != os.getpid()
+        guarded = self.guard_up and self.guard.pid != self.around.pid
         if self.leaving is not None or not groups or stopping or not guarded:
             self.leave_in_time(reason)
         else:
@@ -558,7 +550,7 @@ class Listener:
             self.clock = SessionClock(timeout, tick, event.sent)
             log.info("ZooKeeper: session 0x%x with a timeout of %g s", event.session, timeout)
             self.store.save(saved.Saved(
-                event.session, self.session.password.hex(), timeout, list(self.owner), self.servers_key()
+                event.session, self.session.password.hex(), timeout, list(self.around.owner), self.servers_key()
             ))
             if self.former is not None and self.former.id != event.session:
                 for contest in self.contests.values():
@@ -596,7 +588,7 @@ class Listener:
         """A client whose credentials were refused, or whose thread has ended, does not try again by itself."""
         if self.leaving is not None:
             return
-        self.session.renew()
+        self.around.aside(self.session.renew())
         for contest in self.contests.values():
             contest.elector = self.make_elector(contest.settings)
 
@@ -912,7 +904,7 @@ class Listener:
     def report(self, moment: float) -> Dict[str, Any]:
         granted = self.granted
         return {
-            "v": 1, "node": self.settings.node_name, "pid": os.getpid(), "version": __version__,
+            "v": 1, "node": self.settings.node_name, "pid": self.around.pid, "version": __version__,
             "config": self.settings.file, "boottime": moment, "time": time.time(),
             "session": {
                 "state": self.link, "id": f"0x{granted.session:x}" if granted else None,
@@ -991,8 +983,8 @@ class Listener:
                 settings = config.load(path)
                 notes += settings.notes
                 found = config.check_group(
-                    settings, self.supervisord.call("supervisor.getAllConfigInfo"), os.geteuid(),
-                    own_group=os.environ.get("SUPERVISOR_GROUP_NAME"),
+                    settings, self.supervisord.call("supervisor.getAllConfigInfo"), self.around.uid,
+                    supervisord_uid=self.around.supervisord_uid, own_group=self.around.group,
                 )
                 problems += found.problems
                 notes += found.notes
@@ -1006,13 +998,6 @@ class Listener:
             return role.Tick()
 
         self.pool_post(self.rpc_pool, work)
-
-
-def _uid(pid: int) -> Optional[int]:
-    try:
-        return os.stat(f"/proc/{pid}").st_uid
-    except OSError:
-        return None
 
 
 def main(path: str) -> int:
@@ -1033,7 +1018,12 @@ def main(path: str) -> int:
     for note in settings.notes:
         log.info("%s", note)
     try:
-        status = Listener(settings).run(sys.stdin.buffer, protocol)
+        around = Surroundings(settings)
+    except record.RecordError as error:
+        print(error, file=sys.stderr)
+        return 2
+    try:
+        status = Listener(settings, around).run(sys.stdin.buffer, protocol)
     except Exception:
         # supervisord starts another listener; the guard keeps the leases meanwhile.
         log.exception("a defect; this listener ends")

@@ -295,11 +295,14 @@ class Session:
         """Begin to connect; the outcome is posted."""
         self.client.start_async()
 
-    def renew(self) -> None:
-        """Replace a client that `ended`. Electors need the attribute `client` anew."""
+    def renew(self) -> Callable[[], None]:
+        """Replace a client that `ended`. Electors need the attribute `client` anew.
+
+        Returns what is left to do for the old client, which may take seconds.
+        """
         old, self.client = self.client, self._make()
-        stop_client(old)
         self.start()
+        return lambda: stop_client(old)
 
     def close(self) -> None:
         """Close the session. Takes seconds when ZooKeeper cannot be reached: not for the path that stops a group."""

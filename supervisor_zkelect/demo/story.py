@@ -151,7 +151,5 @@ def _tell(out: TextIO, stack: ExitStack) -> None:
     story.tell("an observer that asked both services every 5 ms never heard two at once")
     for node in nodes:
         node.terminate()
-        left = node.processes()
-        if left:
-            raise _Broken(f"{node.name} left processes behind: {sorted(process.pid for process in left)}")
+        until(lambda node=node: not node.processes(), PATIENCE, f"everything of {node.name} to be gone")
     story.tell("both nodes are shut down; nothing is left")
