@@ -19,6 +19,10 @@ proposals were made below it. Other children are ignored, and said once in the l
 Being lowest in a listing is not enough to lead, because a server may answer from the past: the proposal is also checked
 by a write that the quorum acknowledges, and its owner compared with this session. Leading is still a statement about
 the past; until when it may be relied upon is the business of `supervisor_zkelect.lease`.
+
+A transaction checks a proposal by its name, and where an election znode was made anew, another's may bear it. So what
+belongs to a term is written in a transaction that checks the holder znode's version too, read before the proposal was
+last seen to be this node's: whoever leads by the same name has claimed its own term first, and that changes the holder.
 """
 
 from __future__ import annotations
@@ -26,7 +30,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import threading
 from concurrent.futures import Future
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
@@ -175,7 +178,9 @@ class Elector:
         self._owns_client = False
         self._mine: Optional[_Proposal] = None
         self._led: Optional[str] = None
+        self._noted: Optional[_Noted] = None
         self._watch: Optional[_Watch] = None
+        self._term_watches: List[_Watch] = []
         self._strangers: set = set()
         client.add_listener(self._session_changed)
 
@@ -224,6 +229,8 @@ class Elector:
         """Stop the client that `connect` made, which gives up the proposal; another's client is left running."""
         self._client.remove_listener(self._session_changed)
         self._drop_watch("closed")
+        for watch in self._term_watches:
+            watch.end(None)
         if self._owns_client:
             from supervisor_zkelect import session
 
@@ -280,8 +287,8 @@ class Elector:
                     found = _Proposal(path.rpartition("/")[2], stat.czxid, stat.ephemeralOwner)
                     if found.session != session:
                         continue
-                if self._mine is None or self._mine.name != found.name:
-                    self._led = None
+                if self._mine != found:
+                    self._led = self._noted = None
                 self._mine = found
                 return found.name
             except NotConnected:
@@ -290,7 +297,7 @@ class Elector:
     def adopt_proposal(self) -> Optional[str]:
         """Take the proposal that this session owns already and return its name, or None when it owns none."""
         self._mine = self._own(self._session(), self._limit())
-        self._led = None
+        self._led = self._noted = None
         return self.proposal
 
     def try_be_leader(self) -> Standing:
@@ -341,12 +348,12 @@ class Elector:
         return members
 
     def withdraw(self) -> None:
-        """Leave the queue, wherever this node stands in it; nothing happens without a proposal."""
+        """Leave the queue, wherever this node stands in it; ack and holder stay. Nothing happens without a proposal."""
         if self._mine is not None:
-            self._ask(
-                "delete the proposal", self._limit(), self._client.delete_async, self.proposal_path, missing_ok=True
-            )
-            self._drop()
+            try:
+                self._leave("delete the proposal", clean=False)
+            except ProposalGone as error:
+                log.info("%s", error)
 
     def forget(self) -> None:
         """Drop what is known of proposal and watch, because the session is gone. Asks nothing."""
@@ -373,6 +380,22 @@ class Elector:
         found = self._ask("read the ack", self._limit(), self._client.get_async, self.election_ack, missing_ok=True)
         return found[0] if found else b""
 
+    def term_changed(self) -> "Future[str]":
+        """A future that gets one short text when holder or ack may have changed, from now on.
+
+        A change while there was no connection is not told: ask for another one after a reconnect. The former one is
+        cancelled.
+        """
+        limit = self._limit()
+        for watch in self._term_watches:
+            watch.end(None)
+        changed: "Future[str]" = Future()
+        paths = (self.election_ack, self.holder_znode)
+        self._term_watches = [_Watch(self._client, path, None, changed) for path in paths]
+        for path, watch in zip(paths, self._term_watches):
+            self._ask("watch ack and holder", limit, self._client.exists_async, path, watch=watch.seen)
+        return changed
+
     def holder(self) -> Optional[Holder]:
         """Who is noted as holder, or None."""
         found = self._read_holder(self._limit())
@@ -391,33 +414,21 @@ class Elector:
         record = json.dumps({"v": 1, "node": node, "token": self.token, "address": address}).encode("utf-8")
         for _ in range(_ROUNDS):
             found = self._read_holder(limit)
-            if found is not None and found[0].token == self.token:
-                if self._commit("check the term", limit, []):
-                    return None
-                continue
-            operations = self._emptied_ack(limit)
-            if found is None:
-                operations.append(("create", (self.holder_znode, record), {"acl": self._acl}))
-            else:
-                operations.append(("set_data", (self.holder_znode, record, found[1]), {}))
-            if self._commit("claim the term", limit, operations):
-                left = found[0] if found else None
-                return None if left is None or left.token == self.token else left
+            self._see_mine(limit)
+            mine = found is not None and found[0].token == self.token
+            operations = [] if mine else self._emptied_ack(limit)
+            if self._note(record, found, mine, limit, operations):
+                return None if found is None or mine else found[0]
         raise ZooKeeperFailed("ack or holder changed at every look; ask again")
 
-    def repair(self, node: str, address: str, info: Union[str, bytes]) -> None:
-        """Write holder and ack of this term again, where others changed them, in a transaction that checks the proposal.
+    def repair(self, info: Union[str, bytes]) -> None:
+        """Write holder and ack of the claimed term again, where others changed them.
 
         Raises NotLeader as `ack_leader` does.
         """
         limit = self._limit()
         self._require_lead(limit)
-        record = json.dumps({"v": 1, "node": node, "token": self.token, "address": address}).encode("utf-8")
-        found = self._read_holder(limit)
-        if found is None:
-            self._commit("write the holder", limit, [("create", (self.holder_znode, record), {"acl": self._acl})])
-        elif found[0].token != self.token:
-            self._commit("write the holder", limit, [("set_data", (self.holder_znode, record, found[1]), {})])
+        self._note_again(limit)
         self.ack_leader(info)
 
     def release(self) -> None:
@@ -426,19 +437,35 @@ class Elector:
         For a node that stands in the queue without leading, ack and holder are left alone.
         Raises ProposalGone when the proposal had gone before; the others then see a dirty end if a holder is left.
         """
+        self._leave("release the term", clean=True)
+
+    def _leave(self, doing: str, clean: bool) -> None:
+        """Delete the proposal; `clean`: empty the ack and remove one's own holder with it."""
         limit = self._limit()
         mine = self._require()
         for _ in range(_ROUNDS):
+            found = self._read_holder(limit)
+            if not self._seen(limit):
+                self._proposal_gone()
             operations: List[Tuple[str, tuple, dict]] = []
-            if self._led == mine.name:
-                operations += self._emptied_ack(limit)
-                found = self._read_holder(limit)
-                if found is not None and found[0].token == mine.token:
-                    operations.append(("delete", (self.holder_znode, found[1]), {}))
+            if clean and found is not None and found[0].token == mine.token:
+                operations += [*self._emptied_ack(limit), ("delete", (self.holder_znode, found[1]), {})]
+            elif found is not None:
+                operations.append(("check", (self.holder_znode, found[1]), {}))
+            else:
+                if clean and self._led == mine.name:
+                    operations += self._emptied_ack(limit)
+                # There is no check for a znode that does not exist.
+                operations += [
+                    ("create", (self.holder_znode,), {"acl": self._acl}), ("delete", (self.holder_znode,), {})
+                ]
             operations.append(("delete", (self.proposal_path,), {}))
-            if self._commit("release the term", limit, operations):
-                self._drop()
-                return
+            try:
+                if self._commit(doing, limit, operations):
+                    self._drop()
+                    return
+            except NotLeader as error:
+                raise ProposalGone(str(error)) from None
         raise ZooKeeperFailed("ack or holder changed at every look; ask again")
 
     # Inside
@@ -476,7 +503,47 @@ class Elector:
 
     def _drop(self) -> None:
         self._mine = None
-        self._led = None
+        self._led = self._noted = None
+
+    def _seen(self, limit: float) -> bool:
+        """Whether the server at hand has this node's very proposal, and not another's of its name."""
+        stat = self._ask("look at the proposal", limit, self._client.exists_async, self.proposal_path)
+        return stat is not None and stat.czxid == self._require().token
+
+    def _see_mine(self, limit: float) -> None:
+        """Raises NotLeader when the proposal is gone."""
+        if not self._seen(limit):
+            name = self.proposal
+            self._drop()
+            raise NotLeader(f"the proposal {name} is gone; stop what ran by it, then create_proposal()")
+
+    def _note(
+        self, record: bytes, found: Optional[Tuple[Holder, int]], mine: bool, limit: float,
+        operations: List[Tuple[str, tuple, dict]],
+    ) -> bool:
+        """Write the holder, unless it is this term's already, and do `operations`. False when it has changed."""
+        if mine:
+            version, change = found[1], ("check", (self.holder_znode, found[1]), {})
+        elif found is None:
+            version, change = 0, ("create", (self.holder_znode, record), {"acl": self._acl})
+        else:
+            version, change = found[1] + 1, ("set_data", (self.holder_znode, record, found[1]), {})
+        done = self._commit("note the holder", limit, [*operations, change])
+        if done:
+            self._noted = _Noted(record, version)
+        return done
+
+    def _note_again(self, limit: float) -> None:
+        """Have the claimed term's holder stand as it was written, whoever changed it."""
+        for _ in range(_ROUNDS):
+            if self._noted is None:
+                return
+            found = self._read_holder(limit)
+            self._see_mine(limit)
+            mine = found is not None and found[0].token == self.token
+            if self._note(self._noted.record, found, mine, limit, []):
+                return
+        raise ZooKeeperFailed("the holder changed at every look; ask again")
 
     def _drop_watch(self, why: Optional[str]) -> None:
         watch, self._watch = self._watch, None
@@ -520,9 +587,13 @@ class Elector:
     def _write_ack(self, data: bytes, limit: float) -> None:
         self._require_lead(limit)
         for _ in range(_ROUNDS):
-            if self._commit("write the ack", limit, [("set_data", (self.election_ack, data), {})]):
+            operations: List[Tuple[str, tuple, dict]] = [("set_data", (self.election_ack, data), {})]
+            if self._noted is not None:
+                operations.append(("check", (self.holder_znode, self._noted.version), {}))
+            if self._commit("write the ack", limit, operations):
                 return
             self._make(self.election_ack, limit)
+            self._note_again(limit)
         raise ZooKeeperFailed(f"{self.election_ack} vanished at every look; ask again")
 
     def _emptied_ack(self, limit: float) -> List[Tuple[str, tuple, dict]]:
@@ -585,7 +656,7 @@ class Elector:
 
     def _reconnected(self, limit: float) -> None:
         """Wait until there is a connection. Raises NotConnected at `limit`."""
-        here = threading.Event()
+        here = self._client.handler.event_object()
 
         def note(state: str) -> None:
             if state == KazooState.CONNECTED:
@@ -609,14 +680,24 @@ class _Proposal(NamedTuple):
     session: int
 
 
+class _Noted(NamedTuple):
+    """What was written to the holder znode for this term, and the version that it has by that."""
+
+    record: bytes
+    version: int
+
+
 class _Watch:
     """A watch on one znode that outlives reconnects: requests made while disconnected wait for the connection.
 
-    token: the znode's czxid, where another one of the same name is none.
+    token: the znode's czxid, where another one of the same name is none. changed: the future, where several watches
+    share one.
     """
 
-    def __init__(self, client: KazooClient, path: str, token: Optional[int] = None) -> None:
-        self.changed: "Future[str]" = Future()
+    def __init__(
+        self, client: KazooClient, path: str, token: Optional[int] = None, changed: "Optional[Future[str]]" = None
+    ) -> None:
+        self.changed: "Future[str]" = changed or Future()
         self._token = token
         self._client = client
         self._path = path

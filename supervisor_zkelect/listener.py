@@ -33,6 +33,10 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two reports to supervisord, and between two asks of a supervisord or ZooKeeper that does not answer.
 PACE = 1.0
+#: Seconds between two looks at ack and holder while others change them.
+SEE_PACE = 0.2
+#: Seconds that an operator waits for them at most before he is told what is known.
+SEE_TIME = 0.5
 #: Seconds between two lines about the same trouble.
 REPEAT = 60.0
 #: Seconds without a connection to ZooKeeper after which it is told.
@@ -45,8 +49,9 @@ LAST_RELEASE = 5.0
 STOPWAITSECS = 10.0
 #: Seconds between two tries for the session's lock, which a guard that releases holds.
 LOCK_PACE = 0.02
-#: Seconds of this listener's own running time in which the guard must echo a lease, else it is replaced.
-GUARD_SILENCE = 0.4
+#: Seconds of this listener's own running time in which the guard must echo what it is told, else it is replaced: usually,
+#: and when a group should be killed by now.
+GUARD_SILENCE, GUARD_HASTE = 0.4, 0.06
 #: Seconds that closing the session may take; ZooKeeper expires it otherwise.
 CLOSE_TIME = 2.0
 
@@ -76,12 +81,10 @@ class Pushed(NamedTuple):
     error: str
 
 
-class Seen(NamedTuple):
-    """What ack and holder of an election say."""
+class TermChanged(NamedTuple):
+    """Ack or holder of an election, whose primary this node was, have changed."""
 
     name: str
-    ack: str
-    node: str
 
 
 class For(NamedTuple):
@@ -98,6 +101,8 @@ class Contest:
     settings: config.ElectionSettings
     rules: role.Settings
     state: role.State
+    #: when the state is to be given a Tick
+    wake_at: float
     group: guardlink.Handle
     elector: Elector
     pool: Executor
@@ -109,7 +114,10 @@ class Contest:
     order: Optional[Callable[[], None]] = None
     ack: str = ""
     primary_node: str = ""
-    seen_at: float = -math.inf
+    #: when ack and holder were asked for last, when they are to be asked for, and whether the answer is on its way
+    asked_at: float = -math.inf
+    see_at: float = math.inf
+    seeing: bool = False
 
 
 class Listener:
@@ -129,6 +137,7 @@ class Listener:
         self.guard_at = math.inf
         self.guard_quiet = 0.0
         self.turned_at = now()
+        self.tell_at = math.inf
         self.leases_sent = self.leases_echoed = 0
         self.locked = False
         self.lock_at = math.inf
@@ -150,6 +159,10 @@ class Listener:
         self.stopwaitsecs = STOPWAITSECS
         self.pushing = False
         self.push_at = now()
+        #: who wants a fresh report, since when; who gets it with the report that is on its way
+        self.refreshing: List[str] = []
+        self.refresh_since = -math.inf
+        self.refreshed: List[str] = []
         self.changed = False
         self.leaving: Optional[Tuple[float, str]] = None
         self.status = 0
@@ -184,8 +197,13 @@ class Listener:
     def next_wakeup(self) -> float:
         times = [self.push_at, self.renew_at, self.configure_at, self.guard_at, self.lock_at]
         if self.leases_sent != self.leases_echoed:
-            times.append(now() + GUARD_SILENCE / 4)
-        times += [role.next_wakeup(one.rules, one.state) for one in self.contests.values()]
+            times.append(now() + GUARD_HASTE / 3)
+        elif self.guard_up:
+            times.append(self.tell_at)
+        for contest in self.contests.values():
+            times += (contest.wake_at, contest.see_at)
+        if self.refreshing:
+            times.append(self.refresh_since + SEE_TIME)
         if self.link == "connected":
             times.append(self.heartbeat.next_wakeup())
         if self.leaving is not None:
@@ -200,8 +218,10 @@ class Listener:
     def keep_time(self) -> None:
         moment = now()
         for contest in self.contests.values():
-            if role.next_wakeup(contest.rules, contest.state) <= moment:
+            if contest.wake_at <= moment:
                 self.decide(contest, role.Tick())
+            if contest.see_at <= moment:
+                self.see(contest)
         if self.link == "connected":
             self.beat(moment)
         elif self.session is not None and self.leaving is None:
@@ -223,6 +243,10 @@ class Listener:
             self.renew()
         if self.configure_at <= moment:
             self.ask_configuration()
+        fresh = not any(one.seeing or one.asked_at < self.refresh_since for one in self.contests.values())
+        if self.refreshing and not self.pushing and (fresh or moment >= self.refresh_since + SEE_TIME):
+            self.refreshed, self.refreshing = self.refreshing, []
+            self.changed = True
         if not self.pushing and (self.changed or self.push_at <= moment):
             self.push(moment)
 
@@ -254,8 +278,11 @@ class Listener:
         """Let the role machine take the event, and have its actions done."""
         before = contest.state
         contest.state, actions = role.step(contest.rules, before, event, now())
+        contest.wake_at = role.next_wakeup(contest.rules, contest.state)
         if (contest.state.role, contest.state.step) != (before.role, before.step):
             self.changed = True
+            if contest.state.role == role.PRIMARY:
+                contest.see_at = now()
         if contest.state.trouble and contest.state.trouble != before.trouble:
             self.say(contest.settings.name, contest.state.trouble)
         for action in actions:
@@ -383,6 +410,7 @@ class Listener:
                 contest.group.adopt(**self.grant(contest))
             if contest.order is not None:
                 contest.order()
+        self.extend_leases()
 
     def grant(self, contest: Contest) -> Dict[str, Any]:
         state = contest.state
@@ -395,16 +423,23 @@ class Listener:
 
     def watch_guard(self, moment: float) -> None:
         """Replace a guard that stands still. Only time in which this listener ran itself counts."""
-        passed, self.turned_at = min(moment - self.turned_at, GUARD_SILENCE / 4), moment
+        passed, self.turned_at = min(moment - self.turned_at, GUARD_HASTE / 3), moment
         waiting = self.guard_up and self.leases_sent != self.leases_echoed
         self.guard_quiet = self.guard_quiet + passed if waiting else 0.0
-        if self.guard_quiet > GUARD_SILENCE:
-            self.guard_quiet = 0.0
-            log.warning("the guard, process %d, stands still and is replaced", self.guard.pid)
-            self.guard.replace()
+        if waiting and self.guard_quiet > GUARD_HASTE:
+            running = [one.state for one in self.contests.values() if one.state.may_run]
+            late = any(moment >= state.deadline - self.settings.kill_time for state in running)
+            if late or self.guard_quiet > GUARD_SILENCE:
+                self.guard_quiet = 0.0
+                log.warning("the guard, process %d, stands still and is replaced", self.guard.pid)
+                self.guard.replace()
+        elif self.guard_up and moment >= self.tell_at:
+            # ZooKeeper may have been silent for longer than it takes to notice a guard that stands still.
+            self.extend_leases()
 
     def on_Echo(self, event: guardlink.Echo) -> None:
         self.leases_echoed = event.n
+        self.guard_quiet = 0.0
 
     def on_Revoked(self, event: guardlink.Revoked) -> None:
         contest = self.by_group.get(event.group)
@@ -417,6 +452,8 @@ class Listener:
             if contest.state.may_run and contest.state.role in (role.PROMOTING, role.PRIMARY):
                 grant = self.grant(contest)
                 leases[contest.settings.group] = (grant["token"], grant["stop_at"], grant["kill_at"], grant["deadline"])
+        running = any(one.state.may_run for one in self.contests.values())
+        self.tell_at = now() + self.heartbeat.interval if running else math.inf
         self.leases_sent += 1
         self.guard.lease(self.leases_sent, leases)
 
@@ -438,6 +475,7 @@ class Listener:
                     backoff_min=self.settings.backoff_min, backoff_max=self.settings.backoff_max,
                 ),
                 state=role.State(),
+                wake_at=math.inf,
                 group=self.guard.group(settings.group),
                 elector=self.make_elector(settings),
                 pool=self.around.pool(1, f"zkelect-{settings.name}"),
@@ -451,6 +489,7 @@ class Listener:
                 contest.state, actions = role.inherit(now(), charge["token"], charge["deadline"])
             else:
                 contest.state, actions = role.begin(now())
+            contest.wake_at = role.next_wakeup(contest.rules, contest.state)
             for action in actions:
                 getattr(self, "do_" + type(action).__name__)(contest, action)
         self.session.start()
@@ -569,6 +608,8 @@ class Listener:
             interval = self.settings.interval_at(timeout)
             margin = min(self.settings.ride_through_at(timeout), effective_tick(tick, timeout) + interval)
             self.decide(contest, role.SessionUp(fresh, grace, wait_out, timeout, margin))
+            if contest.state.role == role.PRIMARY:
+                contest.see_at = now()
 
     def on_Suspended(self, event: session.Suspended) -> None:
         self.set_link("suspended")
@@ -632,7 +673,7 @@ class Listener:
         elif event.error:
             self.say("ZooKeeper", f"the heartbeat was refused: {event.error}")
         else:
-            if not self.guard_up or self.leases_sent != self.leases_echoed:
+            if not self.guard_up or self.guard_quiet > GUARD_HASTE:
                 # Nobody would enforce what is extended now.
                 return
             deadline = self.clock.deadline(event.sent)
@@ -665,8 +706,10 @@ class Listener:
 
     def on_For(self, event: For) -> None:
         contest = self.contests[event.name]
-        if isinstance(event.event, role.Successor) and event.event.known:
-            contest.ack, contest.primary_node = event.event.address, event.event.node
+        if isinstance(event.event, role.TermSeen):
+            contest.seeing = False
+            if event.event.known:
+                contest.ack, contest.primary_node = event.event.address, event.event.node
         elif isinstance(event.event, role.Acked):
             contest.ack, contest.primary_node = contest.settings.address, self.settings.node_name
         self.decide(contest, event.event)
@@ -741,10 +784,10 @@ class Listener:
         self.ask(contest, action.op, work)
 
     def do_Repair(self, contest: Contest, action: role.Repair) -> None:
-        elector, node, address = contest.elector, self.settings.node_name, contest.settings.address
+        elector, address = contest.elector, contest.settings.address
 
         def work() -> role.Tick:
-            elector.repair(node, address, address)
+            elector.repair(address)
             return role.Tick()
 
         self.ask(contest, 0, work)
@@ -769,18 +812,33 @@ class Listener:
 
         self.ask(contest, 0, work)
 
-    def do_FindSuccessor(self, contest: Contest, action: role.FindSuccessor) -> None:
-        elector = contest.elector
+    def do_SeeTerm(self, contest: Contest, action: role.SeeTerm) -> None:
+        self.see(contest)
 
+    def on_TermChanged(self, event: TermChanged) -> None:
+        contest = self.contests[event.name]
+        if contest.state.role == role.PRIMARY:
+            contest.see_at = max(now(), contest.asked_at + SEE_PACE)
+
+    def see(self, contest: Contest) -> None:
+        """Have ack and holder read, and watched while this node is primary: nobody else has to wake at a change."""
+        contest.asked_at, contest.see_at, contest.seeing = now(), math.inf, True
+        elector, name = contest.elector, contest.settings.name
         term = contest.state.token if contest.state.role == role.PRIMARY else None
 
-        def work() -> role.Successor:
+        def changed(future: "Future[str]") -> None:
+            if not future.cancelled():
+                self.post(TermChanged(name))
+
+        def work() -> role.TermSeen:
             try:
+                if term is not None:
+                    elector.term_changed().add_done_callback(changed)
                 holder, ack = elector.holder(), elector.read_ack()
             except ElectionError:
-                return role.Successor("", "", known=False)
+                return role.TermSeen("", "", known=False)
             node, token = (holder.node, holder.token) if holder else ("", 0)
-            return role.Successor(node, ack.decode("utf-8", "replace"), token, True, term)
+            return role.TermSeen(node, ack.decode("utf-8", "replace"), token, True, term)
 
         self.ask(contest, 0, work)
 
@@ -802,6 +860,8 @@ class Listener:
         """Have the guard do it, and a new guard too, until it is answered."""
         contest.order = order
         order()
+        # What follows is echoed, which tells that the order was taken.
+        self.extend_leases()
 
     def do_StartGroup(self, contest: Contest, action: role.StartGroup) -> None:
         contest.running.clear()
@@ -887,10 +947,6 @@ class Listener:
     def push(self, moment: float) -> None:
         """Deliver a report; at most one is on its way."""
         self.pushing, self.changed, self.push_at = True, False, moment + PACE
-        for contest in self.contests.values():
-            if self.link == "connected" and moment - contest.seen_at >= PACE:
-                contest.seen_at = moment
-                self.do_FindSuccessor(contest, role.FindSuccessor())
         report = json.dumps(self.report(moment))
 
         def work() -> Pushed:
@@ -930,6 +986,9 @@ class Listener:
 
     def on_Pushed(self, event: Pushed) -> None:
         self.pushing = False
+        for ticket in self.refreshed:
+            self.reply(ticket, {"ok": not event.error})
+        self.refreshed = []
         if event.error:
             self.say("supervisord", f"the report could not be delivered: {event.error}")
         for request in event.requests:
@@ -938,8 +997,7 @@ class Listener:
     def obey(self, request: Dict[str, Any]) -> None:
         ticket, verb, name = request["ticket"], request["verb"], request.get("election") or ""
         if verb == "refresh":
-            self.changed = True
-            self.reply(ticket, {"ok": True})
+            self.refresh(ticket)
             return
         if verb == "check":
             self.check(ticket)
@@ -956,6 +1014,17 @@ class Listener:
             self.members(contest, ticket)
         else:
             self.reply(ticket, {"ok": False, "exit": 2, "text": f"this listener does not know the order {verb!r}"})
+
+    def refresh(self, ticket: str) -> None:
+        """Report what is true now; ack and holder are read first."""
+        if not self.refreshing:
+            self.refresh_since = now()
+            for contest in self.contests.values():
+                if self.link == "connected":
+                    self.see(contest)
+                else:
+                    contest.asked_at = self.refresh_since
+        self.refreshing.append(ticket)
 
     def members(self, contest: Contest, ticket: str) -> None:
         elector = contest.elector

@@ -215,8 +215,8 @@ class Looked(NamedTuple):
     others: int
 
 
-class Successor(NamedTuple):
-    """What ack and holder say now; `address` is "" while nobody is primary.
+class TermSeen(NamedTuple):
+    """What ack and holder say; `address` is "" while nobody is primary.
 
     token: the holder's, 0 without one. known: whether they could be read. read_in: token of the term in which
     they were read, None outside of any.
@@ -308,7 +308,7 @@ class Look(NamedTuple):
     op: int
 
 
-class FindSuccessor(NamedTuple):
+class SeeTerm(NamedTuple):
     """Read ack and holder."""
 
 
@@ -446,7 +446,10 @@ class _Machine:
         self.actions: List[Any] = []
 
     def set(self, **changes: Any) -> None:
-        self.state = replace(self.state, **changes)
+        # As dataclasses.replace, but not through a constructor of forty arguments, a dozen times for each event.
+        state = object.__new__(State)
+        vars(state).update(vars(self.state), **changes)
+        self.state = state
 
     def act(self, action: Any) -> None:
         self.actions.append(action)
@@ -771,7 +774,7 @@ class _Machine:
             else:
                 self.set(look_at=self.now + self.settings.backoff_min)
 
-    def on_Successor(self, event: Successor) -> None:
+    def on_TermSeen(self, event: TermSeen) -> None:
         state = self.state
         if state.role == PRIMARY and event.known and event.read_in == state.token:
             if (event.token, event.address) != (state.token, self.settings.address):
@@ -826,7 +829,7 @@ class _Machine:
         self.leave_or_join()
         due = [one for one in self.state.resigning if one.left and one.ask_at <= now]
         if due:
-            self.act(FindSuccessor())
+            self.act(SeeTerm())
             self.set(resigning=tuple(
                 replace(one, ask_at=now + SUCCESSOR_PACE) if one in due else one for one in self.state.resigning
             ))

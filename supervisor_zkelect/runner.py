@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import sys
 
-from supervisor_zkelect import record
+from supervisor_zkelect import clock, record
 
 REFUSED = 75
 MISUSED = 2
@@ -47,7 +47,7 @@ def main(words: "list[str]") -> int:
         entry = _entry(folder, owner, group)
     except (record.RecordError, OSError) as error:
         return _refuse(group, f"there is no record of a listener: {error}")
-    reason = _forbidden(entry)
+    reason = forbidden(entry, clock.now())
     if reason:
         return _refuse(group, reason)
     troubles = [untied, _register(os.path.join(folder, record.SOCKET), group)]
@@ -61,7 +61,7 @@ def main(words: "list[str]") -> int:
     try:
         # Last of all: what was granted may have been revoked meanwhile. A revocation that comes later finds this
         # process already there, by its pid and its environment.
-        reason = _forbidden(_entry(folder, owner, group))
+        reason = forbidden(_entry(folder, owner, group), clock.now())
         if reason:
             return _refuse(group, reason)
         os.execvp(command[0], command)
@@ -84,13 +84,11 @@ def _entry(folder: str, owner: record.Owner, group: str) -> record.Entry:
     raise record.RecordError(f"no election has the group {group}")
 
 
-def _forbidden(entry: record.Entry) -> str:
-    """Why the programs of the entry may not start now, "" when they may."""
-    from time import CLOCK_BOOTTIME, clock_gettime
-
+def forbidden(entry: record.Entry, now: float) -> str:
+    """Why the programs of the entry may not start at `now` (seconds of CLOCK_BOOTTIME), "" when they may."""
     if not entry.granted:
         return f"this node is not primary of {entry.election}"
-    if clock_gettime(CLOCK_BOOTTIME) >= entry.kill_at:
+    if now >= entry.kill_at:
         return f"its lease for {entry.election} is over"
     return ""
 

@@ -145,6 +145,64 @@ def test_release_leaves_another_nodes_ack_and_holder(join):
     assert first.read_ack() == b"a:1" and first.holder().node == "a"
 
 
+def again(zk, root):
+    """The election znode is made anew by hand, and counts from zero again."""
+    zk.delete(f"{root}/e/election", recursive=True)
+    zk.create(f"{root}/e/election")
+
+
+@pytest.mark.parametrize("late", ["release", "withdraw", "ack", "clear", "claim", "repair"])
+def test_another_proposal_of_the_same_name_is_not_touched(join, zk, root, late):
+    one, other = join(), join()
+    assert one.create_proposal() == "n-0000000000" and one.try_be_leader().leads
+    if late != "claim":
+        one.claim("a", "a:1")
+    again(zk, root)
+    assert other.create_proposal() == "n-0000000000" and other.try_be_leader().leads
+    other.claim("b", "b:1")
+    other.ack_leader("b:1")
+    calls = {
+        "release": one.release, "withdraw": one.withdraw, "ack": lambda: one.ack_leader("a:1"), "clear": one.clear_ack,
+        "claim": lambda: one.claim("a", "a:1"), "repair": lambda: one.repair("a:1"),
+    }
+    if late == "withdraw":
+        calls[late]()
+    else:
+        with pytest.raises(ProposalGone if late == "release" else NotLeader):
+            calls[late]()
+    assert one.proposal is None
+    assert zk.exists(other.proposal_path).czxid == other.token
+    assert (other.read_ack(), other.holder().node) == (b"b:1", "b")
+
+
+def test_what_others_changed_is_written_again(join, zk, root):
+    one = join()
+    one.create_proposal()
+    one.try_be_leader()
+    one.claim("a", "a:1")
+    zk.set(f"{root}/e/holder", b"somebody's")
+    one.ack_leader("a:1")
+    assert (one.read_ack(), one.holder().token) == (b"a:1", one.token)
+    zk.delete(f"{root}/e/holder")
+    zk.set(f"{root}/e/ack", b"c:1")
+    one.repair("a:1")
+    assert (one.read_ack(), one.holder().token) == (b"a:1", one.token)
+    one.release()
+    assert (one.read_ack(), one.holder()) == (b"", None)
+
+
+def test_a_change_of_ack_or_holder_is_told_once(join, zk, root):
+    one = join()
+    former = one.term_changed()
+    changed = one.term_changed()
+    assert former.cancelled()
+    zk.create(f"{root}/e/holder", b"{}")
+    assert "created" in changed.result(timeout=20)
+    changed = one.term_changed()
+    zk.set(f"{root}/e/ack", b"x")
+    assert "changed" in changed.result(timeout=20)
+
+
 def test_members_stand_in_order(join):
     first, second = join(data=b'{"node": "a", "address": "a:1"}'), join(data=b"no json")
     first.create_proposal()

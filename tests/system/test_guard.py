@@ -1,6 +1,10 @@
 """The guard and its listener: one of the two is there, whatever happens to the other."""
 
+import pytest
+
+from supervisor_zkelect.demo import netns
 from supervisor_zkelect.demo.node import Node
+from supervisor_zkelect.demo.zookeeper import ZooKeeper
 
 #: Keeps guard processes of a node from starting while the file exists; named sitecustomize.py, Python runs it first.
 NO_GUARD = """
@@ -49,3 +53,25 @@ def test_a_listener_that_guards_by_itself_outlives_supervisord(make_cluster, zk_
     cluster.settled("b")
     cluster.until(lambda: not cluster["a"].processes(), "everything of a to be gone")
     cluster.verdict()
+
+
+def test_a_guard_that_stands_still_is_noticed_while_zookeeper_is_silent(make_cluster, tmp_path):
+    """No lease is extended then, so nothing but the listener's own questions can tell."""
+    reason = netns.available()
+    if reason is not None:
+        pytest.skip(reason)
+    with netns.Network(["zk", "a", "b"]) as network:
+        with ZooKeeper(tmp_path / "zk", tick_ms=500, place=network["zk"]) as zookeeper:
+            cluster = make_cluster(zookeeper.hosts, tick=0.5, network=network)
+            try:
+                cluster.start()
+                guard = cluster["a"].guard_pid()
+                network.cut("a")
+                cluster["a"].freeze(guard)
+                cluster.primary("b")
+                assert not cluster["a"].service_pids()
+                network.heal()
+                cluster.settled("b")
+                cluster.verdict()
+            finally:
+                cluster.stack.close()

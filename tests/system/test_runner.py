@@ -118,7 +118,7 @@ def test_it_works_as_another_user():
         folder.chmod(0o755)
         package = folder / "supervisor_zkelect"
         package.mkdir()
-        for module in ("__init__", "command", "runner", "record"):
+        for module in ("__init__", "clock", "command", "runner", "record"):
             shutil.copy(Path(record.__file__).with_name(f"{module}.py"), package)
         program = ["--", "/usr/bin/python3", "-c", SHOW[-1].replace("print(", "print(os.geteuid(), ")]
         parent = Parent(folder)

@@ -207,11 +207,11 @@ def test_resign_needs_somebody_to_take_over(node):
 def test_resign_answers_when_the_successor_is_known(node):
     node.primary().event(role.Resign("t1"))
     node.event(role.Looked(node.op(role.Look), 1))
-    assert not node.event(role.Successor("a", "a:1")).did(role.Answer)
+    assert not node.event(role.TermSeen("a", "a:1")).did(role.Answer)
     node.event(role.Dead(node.op(role.StopGroup) if node.did(role.StopGroup) else node.state.waiting, 0.1))
     node.event(role.Released(node.op(role.Release)))
-    assert node.did(role.FindSuccessor)
-    node.event(role.Successor("b", "b:1"), after=0.5)
+    assert node.did(role.SeeTerm)
+    node.event(role.TermSeen("b", "b:1"), after=0.5)
     answer = next(action for action in node.actions if isinstance(action, role.Answer))
     assert answer.ok and answer.node == "b" and answer.seconds == pytest.approx(0.5)
 
