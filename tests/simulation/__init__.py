@@ -1,8 +1,13 @@
-"""A simulation of many nodes in virtual time: the real role machine and the real lease arithmetic in a model world.
+"""Many nodes in virtual time: the real listener, guard, elector, session and release in a model world.
 
-    world.py       time, chance and the transcript
-    zookeeper.py   an ensemble: sessions, expiry in ticks, followers that relay late, links that stall
-    node.py        a node: listener glue, guard, chain loader, supervisord and the group's processes
+    world.py       time, chance, the transcript, and processes with threads that can be killed and frozen
+    zookeeper.py   an ensemble: sessions, expiry in ticks, followers that relay late, leaders that change
+    client.py      kazoo's client, over links that stall
+    machine.py     supervisord, the chain loader and the service's processes; the runtime folder
+    warden.py      who stops the group and proves it dead
+    node.py        the product's processes on a machine
     schedule.py    what befalls them, drawn from a seed, and what must hold after each step
+    session_model.py   one session with requests that overlap, against the arithmetic of the lease alone
+    faults.py      what must be found when it is put in
     __main__.py    `python -m tests.simulation --schedules N --seed S`
 """

@@ -4,37 +4,81 @@ import argparse
 import multiprocessing
 import sys
 import time
+from typing import Optional
 
-from tests.simulation.schedule import draw, play, shrink
+from tests.simulation import faults
 
 
 def failing(seed: int) -> int:
-    return seed if play(draw(seed)) else -1
+    from tests.simulation import session_model
+    from tests.simulation.schedule import draw, play
+
+    return seed if play(draw(seed)) or session_model.overrun(seed) else -1
 
 
-def first_failure(first: int, count: int, processes: int = 2) -> int:
+def install(fault: Optional[str]) -> None:
+    if fault is not None:
+        faults.plant(fault)
+    from tests.simulation import node
+
+    node.install()
+
+
+def first_failure(first: int, count: int, fault: Optional[str] = None, processes: int = 2) -> int:
     """The first seed found to fail, or −1."""
-    with multiprocessing.get_context("fork").Pool(processes) as pool:
-        for seed in pool.imap_unordered(failing, range(first, first + count), chunksize=50):
+    with multiprocessing.get_context("fork").Pool(processes, install, (fault,)) as pool:
+        for seed in pool.imap_unordered(failing, range(first, first + count), chunksize=10):
             if seed >= 0:
                 return seed
     return -1
 
 
 def told(seed: int) -> str:
-    """The shrunk schedule of a failing seed, and its transcript."""
+    """The shrunk schedule of a failing seed, and its transcript with the product's own log."""
+    from tests.simulation import node, session_model
+    from tests.simulation.schedule import draw, play, shrink
+
+    overrun = session_model.overrun(seed)
+    if overrun:
+        return overrun
     schedule = shrink(draw(seed))
-    return "\n".join([f"seed {seed}: {schedule}", *(play(schedule) or ["it does not fail again"])])
+    node.show_logs()
+    lines = play(schedule) or ["it does not fail again: !!!!!"]
+    # What is broken stands last, whatever is logged on the way out.
+    last = next(number for number, line in enumerate(lines) if "!!!!!" in line)
+    return "\n".join([f"seed {seed}: {schedule}", *lines[:last + 1]])
+
+
+def shown(seed: int) -> str:
+    from tests.simulation import node
+    from tests.simulation.schedule import Run, draw
+    from tests.simulation.world import Broken
+
+    node.show_logs()
+    run = Run(draw(seed))
+    try:
+        run.play()
+    except Broken:
+        # The transcript ends with it.
+        pass
+    return "\n".join([f"seed {seed}: {run.schedule}", *run.world.transcript])
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.simulation", description=__doc__)
     parser.add_argument("--schedules", type=int, default=10000)
     parser.add_argument("--seed", type=int, default=0, help="of the first schedule")
+    parser.add_argument("--fault", choices=faults.FAULTS, help="put this fault into the product")
+    parser.add_argument("--show", type=int, metavar="SEED", help="print the transcript of this one, whatever it is")
     options = parser.parse_args()
+    if options.show is not None:
+        install(options.fault)
+        print(shown(options.show))
+        return 0
     begun = time.monotonic()
-    seed = first_failure(options.seed, options.schedules)
+    seed = first_failure(options.seed, options.schedules, options.fault)
     if seed >= 0:
+        install(options.fault)
         print(told(seed))
         return 1
     print(f"{options.schedules} schedules from seed {options.seed}: no promise broken, {time.monotonic() - begun:.1f} s")

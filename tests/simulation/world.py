@@ -1,11 +1,24 @@
-"""Virtual time: a heap of things to do, one random generator, a transcript, and what must never happen."""
+"""Virtual time, and processes with threads in it.
+
+The product's own code runs here, blocking calls included: each of its threads is a greenlet, and waiting is a switch back
+to the loop that owns the time. Nothing happens by itself, so one seed is one run.
+
+Who is killed does nothing more. Who is frozen does what was due when it thaws.
+"""
 
 from __future__ import annotations
 
 import heapq
 import itertools
 import random
-from typing import Any, Callable, List, Tuple
+from concurrent.futures import Future
+from typing import Any, Callable, List, Optional, Tuple
+
+from greenlet import getcurrent, greenlet
+
+
+MOST = 50_000
+"""Things that happen in one schedule; some 5,000 are usual."""
 
 
 class Broken(Exception):
@@ -13,29 +26,37 @@ class Broken(Exception):
 
 
 class World:
-    """now: true time in seconds. Nodes have clocks of their own (`node.Clock`)."""
+    """now: true time in seconds. `here`: the process whose code runs just now."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.now = 0.0
+        self.here: Optional["Process"] = None
         self.transcript: List[str] = []
+        self.hub = getcurrent()
+        self.threads: List[greenlet] = []
         self._heap: List[Tuple[float, int, Callable[..., None], tuple]] = []
         self._serial = itertools.count()
+        self._happened = 0
 
     def after(self, delay: float, do: Callable[..., None], *arguments: Any) -> None:
         heapq.heappush(self._heap, (self.now + delay, next(self._serial), do, arguments))
 
-    def run(self, until: float) -> None:
-        while self._heap and self._heap[0][0] <= until:
-            self.now, _, do, arguments = heapq.heappop(self._heap)
+    def run(self, until: float, over: Callable[[], bool] = lambda: False) -> None:
+        """Let everything happen that is due by `until`, or until it is `over`."""
+        heap = self._heap
+        while heap and heap[0][0] <= until and not over():
+            self.now, _, do, arguments = heapq.heappop(heap)
             do(*arguments)
-        self.now = until
+            self._happened += 1
+            if self._happened > MOST:
+                self.broken("9: it goes round in circles")
 
     def tell(self, who: str, what: str) -> None:
-        self.transcript.append(f"{self.now:9.4f} {who:4} {what}")
+        self.transcript.append(f"{self.now:9.4f} {who:5} {what}")
 
     def broken(self, promise: str) -> None:
-        self.tell("!!!!", promise)
+        self.tell("!!!!!", promise)
         raise Broken(promise)
 
     def delay(self, usual: float, most: float = 0.0) -> float:
@@ -45,20 +66,129 @@ class World:
         return self.random.uniform(0.5 * usual, 1.5 * usual)
 
 
+class Process:
+    """Something that runs on a node. clock: the node's own clock."""
+
+    def __init__(self, world: World, name: str, clock: Callable[[], float]) -> None:
+        self.world, self.name, self.clock = world, name, clock
+        self.alive, self.frozen = True, False
+        self.thawed_at = float("-inf")
+        self._kept: List[Tuple[Callable[..., None], tuple]] = []
+
+    def do(self, what: Callable[..., None], *arguments: Any) -> None:
+        """Run something of this process, now, or when it thaws."""
+        if not self.alive:
+            return
+        if self.frozen:
+            self._kept.append((what, arguments))
+            return
+        former, self.world.here = self.world.here, self
+        try:
+            what(*arguments)
+        finally:
+            self.world.here = former
+
+    def after(self, delay: float, what: Callable[..., None], *arguments: Any) -> None:
+        self.world.after(delay, self.do, what, *arguments)
+
+    def thread(self, work: Callable[[], Any], delay: float = 0.0) -> None:
+        """Run something that may wait."""
+        one = greenlet(work, parent=self.world.hub)
+        # One that is dropped while it waits would be ended by an exception in it.
+        self.world.threads.append(one)
+        self.after(delay, one.switch)
+
+    def freeze(self) -> None:
+        self.frozen = True
+
+    def thaw(self) -> None:
+        self.frozen, self.thawed_at = False, self.world.now
+        kept, self._kept = self._kept, []
+        for what, arguments in kept:
+            self.after(0.0, what, *arguments)
+
+    def kill(self) -> None:
+        self.alive = False
+
+
+class Flag:
+    """What threads wait for: `set` once. Has the methods of threading.Event that the product uses."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._set = False
+        self._waiting: List[Callable[[], None]] = []
+
+    def is_set(self) -> bool:
+        return self._set
+
+    def set(self) -> None:
+        self._set = True
+        waiting, self._waiting = self._waiting, []
+        for wake in waiting:
+            wake()
+
+    def wait(self, timeout: Optional[float] = None) -> bool:
+        """Whether it was set within `timeout` seconds of this process's clock."""
+        if self._set or (timeout is not None and timeout <= 0):
+            return self._set
+        process, thread, done = self._world.here, getcurrent(), []
+        assert thread is not self._world.hub, "only threads wait"
+
+        def wake() -> None:
+            if not done:
+                done.append(True)
+                process.after(0.0, thread.switch)
+
+        self._waiting.append(wake)
+        if timeout is not None:
+            self._world.after(timeout, wake)
+        self._world.hub.switch()
+        return self._set
+
+
+class Pool:
+    """Runs each piece of work in a thread of its own; `serial`: one after the other."""
+
+    def __init__(self, process: Process, serial: bool) -> None:
+        self._process = process
+        self._serial = serial
+        self._queue: List[Callable[[], None]] = []
+        self._busy = False
+
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        future: "Future[Any]" = Future()
+
+        def run() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(work(*arguments))
+                except Exception as error:
+                    future.set_exception(error)
+            self._busy = False
+            self._next()
+
+        self._queue.append(run)
+        self._next()
+        return future
+
+    def _next(self) -> None:
+        while self._queue and not (self._serial and self._busy):
+            self._busy = True
+            self._process.thread(self._queue.pop(0), self._process.world.delay(0.0002, 0.02))
+
+
 class Pipe:
-    """Delivers in order, each after a delay; stalled, it keeps everything until it is opened; cut, it loses all."""
+    """Delivers in order, each after a delay; stalled, it keeps everything until it is opened or dropped."""
 
     def __init__(self, world: World, usual: float) -> None:
         self.world = world
         self.usual = usual
         self.stalled = False
-        self.cut = False
         self._kept: List[Tuple[Callable[..., None], tuple]] = []
         self._last = 0.0
 
     def send(self, do: Callable[..., None], *arguments: Any) -> None:
-        if self.cut:
-            return
         if self.stalled:
             self._kept.append((do, arguments))
             return
@@ -71,3 +201,7 @@ class Pipe:
             kept, self._kept = self._kept, []
             for do, arguments in kept:
                 self.send(do, *arguments)
+
+    def drop(self) -> None:
+        """Lose what is kept."""
+        self._kept = []

@@ -1,0 +1,268 @@
+"""A node's machine: supervisord, the service that it runs, and what lies on the disk.
+
+supervisord is slow, hangs, restarts what died, and carries out late what it was asked while it hung. A service takes its
+time to stop, leaves children behind that outlive it, and passes through the chain loader before it lives.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Optional
+
+from supervisor_zkelect import record, runner
+from supervisor_zkelect.eventstream import Event
+from supervisor_zkelect.supervisord import Unreachable
+from tests.simulation.world import Flag, Process, World
+
+GROUP, PROGRAM = "primary", "orders"
+STARTSECS, RETRIES = 1.0, 3
+CALL_LIMIT = 5.0
+"""Seconds that a call to supervisord may take (supervisord.Supervisord)."""
+
+
+class Disk:
+    """The runtime folder. It outlives every process."""
+
+    def __init__(self) -> None:
+        self.owner: Optional[record.Owner] = None
+        self.entries: Dict[str, record.Entry] = {}
+        self.saved: Any = None
+        self.lock_holders: List[Process] = []
+
+    def take_lock(self, process: Process) -> bool:
+        self.lock_holders = [one for one in self.lock_holders if one.alive]
+        if self.lock_holders:
+            return False
+        self.lock_holders = [process]
+        return True
+
+    def give_lock_back(self, process: Process) -> None:
+        self.lock_holders = [one for one in self.lock_holders if one is not process]
+
+    def read(self, owner: record.Owner) -> List[record.Entry]:
+        """The record, as its readers get it."""
+        return list(self.entries.values()) if self.owner == owner else []
+
+
+class Book:
+    """What writes the record (record.Writer)."""
+
+    def __init__(self, disk: Disk, owner: record.Owner) -> None:
+        self._disk, self._owner = disk, owner
+        disk.owner, disk.entries = None, {}
+
+    def open(self) -> None:
+        self._disk.owner = self._owner
+
+    def put(self, entry: record.Entry) -> None:
+        self._disk.entries[entry.group] = entry
+
+
+class Service(Process):
+    """One process of the service, from its fork. It is loading until the chain loader lets it live."""
+
+    def __init__(self, world: World, machine: "Machine", tied: bool) -> None:
+        super().__init__(world, machine.name, machine.clock)
+        self.machine = machine
+        self.living = False
+        self.tied = tied  # it dies with supervisord
+        self.token = 0
+
+    def die(self, after: float) -> None:
+        self.after(after, self._end)
+
+    def _end(self) -> None:
+        self.kill()
+        self.machine.ended(self)
+
+
+class Machine:
+    """`started` is called when a process of the service begins to live."""
+
+    def __init__(self, world: World, name: str, rate: float, started: Callable[["Machine", Service], None]) -> None:
+        self.world, self.name = world, name
+        self.rate, self.offset = rate, world.random.uniform(0, 1000)
+        self.disk = Disk()
+        self.services: List[Service] = []
+        self.sick = False
+        self.obstinate = False  # the service does not care for SIGTERM
+        self.supervisord: Optional[Supervisord] = None
+        self._started = started
+        self._pids = 1000
+
+    def clock(self) -> float:
+        return self.offset + self.world.now * self.rate
+
+    def true_time(self, moment: float) -> float:
+        """When this machine's clock shows `moment`."""
+        return (moment - self.offset) / self.rate
+
+    def true(self, seconds: float) -> float:
+        """Seconds of this machine's clock in true seconds."""
+        return seconds / self.rate
+
+    def pid(self) -> int:
+        self._pids += 1
+        return self._pids
+
+    @property
+    def living(self) -> List[Service]:
+        return [one for one in self.services if one.living]
+
+    def fork(self, owner: record.Owner) -> Service:
+        service = Service(self.world, self, tied=True)
+        self.services.append(service)
+        service.after(self.world.delay(0.01, 0.1), self._load, service, owner)
+        return service
+
+    def _load(self, service: Service, owner: record.Owner) -> None:
+        """The chain loader: it looks, registers, looks again, and becomes the program."""
+        if self._refused(owner):
+            service.die(0.0)
+        else:
+            service.after(self.world.delay(0.002, 0.1), self._execute, service, owner)
+
+    def _refused(self, owner: record.Owner) -> bool:
+        entries = [one for one in self.disk.read(owner) if one.group == GROUP]
+        return not entries or bool(runner.forbidden(entries[0], self.clock()))
+
+    def _execute(self, service: Service, owner: record.Owner) -> None:
+        if self._refused(owner):
+            service.die(0.0)
+            return
+        # No time passes between the last look and this, or the guard's scan would find the loader.
+        service.token = self.disk.entries[GROUP].token
+        service.living = True
+        self._started(self, service)
+        if self.world.random.random() < 0.3:
+            child = Service(self.world, self, tied=False)
+            child.living, child.token = True, service.token
+            self.services.append(child)
+
+    def kill_services(self) -> None:
+        for service in self.services:
+            service.die(self.world.delay(0.002, 0.05))
+
+    def ended(self, service: Service) -> None:
+        if service in self.services:
+            self.services.remove(service)
+            if self.supervisord is not None and self.supervisord.main is service:
+                self.supervisord.child_ended()
+
+
+class Supervisord(Process):
+    """One life of a supervisord, and the state of its one program."""
+
+    def __init__(self, world: World, machine: Machine, owner: record.Owner) -> None:
+        super().__init__(world, machine.name, machine.clock)
+        self.machine, self.owner = machine, owner
+        self.state = "STOPPED"
+        self.main: Optional[Service] = None
+        self.main_pid = 0
+        self.retries = 0
+        self.born = 0.0
+        self.listener: Any = None  # takes its events
+        self.on_death: List[Callable[[], None]] = []
+        self.on_child_ended: List[Callable[[], None]] = []
+        self._unreaped = False
+
+    def kill(self) -> None:
+        """With it dies what the loader tied to it."""
+        super().kill()
+        for service in self.machine.services:
+            if service.tied:
+                service.die(0.0005)
+        for told in self.on_death:
+            told()
+
+    # Calls
+
+    def call(self, method: str, *arguments: Any, timeout: float = CALL_LIMIT) -> Any:
+        """As supervisord.Supervisord.call; the calling thread waits."""
+        answered, answer = Flag(self.world), []
+
+        def carry_out() -> None:
+            self.loop()
+            answer.append(getattr(self, method.partition(".")[2])(*arguments))
+            answered.set()
+
+        self.after(self.world.delay(0.002, 0.05), carry_out)
+        if not answered.wait(timeout):
+            raise Unreachable("it does not answer")
+        return answer[0]
+
+    def getAllConfigInfo(self) -> List[Dict[str, Any]]:
+        program = {"group": GROUP, "name": PROGRAM, "inuse": True, "autostart": False, "uid": 0, "startsecs": STARTSECS,
+                   "stopwaitsecs": self.machine.stopwaitsecs, "command": "zkelect run -- orders"}
+        own = {"group": "zkelect", "name": "zkelect", "inuse": True, "autostart": True, "uid": 0, "startsecs": 1,
+               "stopwaitsecs": 30, "command": "zkelect listen"}
+        return [program, own]
+
+    def getState(self) -> Dict[str, Any]:
+        return {"statename": "RUNNING"}
+
+    def getAllProcessInfo(self) -> List[Dict[str, Any]]:
+        return [{"group": GROUP, "name": PROGRAM, "statename": self.state, "pid": self.main_pid, "spawnerr": ""}]
+
+    def startProcessGroup(self, group: str, wait: bool) -> List[Dict[str, Any]]:
+        if self.state in ("STOPPED", "EXITED", "FATAL"):
+            self.retries = 0
+            self._spawn()
+        return [{"name": PROGRAM, "status": 80, "description": "OK"}]
+
+    def stopProcessGroup(self, group: str, wait: bool) -> List[Dict[str, Any]]:
+        if self.state in ("STARTING", "RUNNING"):
+            self._become("STOPPING")
+            service = self.main
+            if service is not None and not self.machine.obstinate:
+                service.die(self.world.delay(0.05, 2.0))
+            return [{"name": PROGRAM, "status": 80, "description": "OK"}]
+        if self.state == "BACKOFF":
+            self._become("STOPPED")
+            return [{"name": PROGRAM, "status": 80, "description": "OK"}]
+        return []
+
+    # Its loop
+
+    def _become(self, state: str) -> None:
+        self.state = state
+        listener = self.listener
+        if listener is not None:
+            fields = {"groupname": GROUP, "processname": PROGRAM, "pid": str(self.main_pid)}
+            listener.after(self.world.delay(0.001), listener.hear, Event(f"PROCESS_STATE_{state}", fields))
+
+    def _spawn(self) -> None:
+        if self.main is None:
+            self.main, self.main_pid, self.born = self.machine.fork(self.owner), self.machine.pid(), self.world.now
+            self._become("STARTING")
+            self.after(STARTSECS, self._stayed, self.main)
+
+    def _stayed(self, service: Service) -> None:
+        if self.main is service and self.state == "STARTING" and service.alive:
+            self._become("RUNNING")
+
+    def child_ended(self) -> None:
+        """It takes notice when its loop turns: once a second, or with the next call."""
+        self._unreaped = True
+        for told in self.on_child_ended:
+            told()
+        self.after(self.world.random.uniform(0.0, 1.0), self.loop)
+
+    def loop(self) -> None:
+        if not self._unreaped:
+            return
+        self._unreaped, self.main = False, None
+        if self.state == "STOPPING":
+            self._become("STOPPED")
+        elif self.state == "RUNNING":
+            self._become("EXITED")
+            self._spawn()
+        elif self.state == "STARTING":
+            self.retries += 1
+            self._become("BACKOFF" if self.retries <= RETRIES else "FATAL")
+            if self.state == "BACKOFF":
+                self.after(self.retries, self._again)
+        self.main_pid = 0 if self.main is None else self.main_pid
+
+    def _again(self) -> None:
+        if self.state == "BACKOFF":
+            self._spawn()

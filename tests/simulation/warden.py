@@ -1,0 +1,180 @@
+"""A model of `group.Warden` over a model machine. The proof of death is the real `group.Stop`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Callable, Optional
+
+from supervisor_zkelect import group
+from supervisor_zkelect.group import Order, Stop
+from tests.simulation.machine import GROUP, PROGRAM, Machine
+from tests.simulation.world import Pool, Process
+
+
+class Warden:
+    """Of the one group of a machine. post: takes the events, in the process that it runs in."""
+
+    name = GROUP
+
+    def __init__(self, process: Process, machine: Machine, supervisord: Any, post: Callable[[Any], None]) -> None:
+        self._process, self._machine, self._supervisord, self._post = process, machine, supervisord, post
+        self._pool = Pool(process, serial=False)
+        self._stop: Optional[Stop] = None
+        self._mode = "new"
+        self._start_flying, self._start_open = False, True
+        self._stop_flying = False
+        self._stop_sent = -math.inf
+        self._starting: Optional[int] = None
+        self._watching = False
+        self._seen: set = set()
+        self._turns = 0
+        supervisord.on_child_ended.append(lambda: process.after(0.0005, self._child_ended))
+
+    def group(self, name: str) -> "Warden":
+        return self
+
+    def nudge(self) -> None:
+        self._ask(lambda result: None, "supervisor.getState")
+
+    def supervisord_gone(self) -> None:
+        if self._stop is not None:
+            self._stop.again()
+
+    def _now(self) -> float:
+        return self._process.clock()
+
+    @property
+    def _gone(self) -> bool:
+        return not self._supervisord.alive
+
+    def _ask(self, then: Callable[[Any], None], method: str, *arguments: Any) -> None:
+        """`then` gets the answer, or None when there is none in time."""
+
+        def work() -> None:
+            try:
+                result = self._supervisord.call(method, *arguments)
+            except group.SupervisordError:
+                result = None
+            then(result)
+
+        self._pool.submit(work)
+
+    # Orders
+
+    def start(self, op: int) -> None:
+        if self._stop is not None or self._starting is not None or self._gone:
+            self._post(group.GroupStartFailed(GROUP, op, "it is being stopped or started"))
+            return
+        self._mode, self._starting = "starting", op
+        self._start_flying = self._start_open = True
+
+        def answered(result: Any) -> None:
+            self._start_flying = False
+            if result is not None:
+                self._start_open = False
+            if self._stop is not None:
+                self._stop.start_open = self._stop.start_open and self._start_open
+            elif self._starting == op:
+                self._mode, self._starting = "started", None
+                self._post(group.GroupStarted(GROUP, op) if result else group.GroupStartFailed(GROUP, op, "no answer"))
+
+        self._ask(answered, "supervisor.startProcessGroup", GROUP, False)
+
+    def adopt(self) -> None:
+        if self._mode == "new":
+            self._mode = "started"
+
+    def watch(self, on: bool) -> None:
+        self._watching = on
+
+    def expect(self, pid: int) -> None:
+        return
+
+    def note(self, event: tuple) -> None:
+        name, state, pid = event
+        if state in ("STARTING", "RUNNING"):
+            if self._stop is not None:
+                self._stop.again()
+                self._send_stop()
+            elif self._mode in ("new", "dead"):
+                self._post(group.MemberStarted(GROUP, name, pid))
+
+    def look(self, op: int) -> None:
+        def answered(result: Any) -> None:
+            states = {} if not result else {PROGRAM: (result[0]["statename"], result[0]["pid"], "")}
+            self._post(group.Members(GROUP, op, states, "" if result else "no answer"))
+
+        self._ask(answered, "supervisor.getAllProcessInfo")
+
+    def kill(self, op: int) -> None:
+        self.stop(op, -math.inf)
+
+    def seize(self, op: int) -> None:
+        self.stop(op, self._now() + self._machine.stopwaitsecs)
+
+    def stop(self, op: int, kill_at: float) -> None:
+        now = self._now()
+        if self._starting is not None:
+            starting, self._starting = self._starting, None
+            self._post(group.GroupStartFailed(GROUP, starting, "it was stopped before it was started"))
+        if self._stop is None:
+            self._stop = Stop(began=now, start_open=self._start_open)
+            self._mode = "stopping"
+        self._stop.order(Order(op, now, kill_at))
+        self._send_stop()
+        self._later(0.0)
+
+    def _send_stop(self) -> None:
+        if self._stop_flying or self._gone:
+            return
+        self._stop_flying, self._stop_sent = True, self._now()
+        after_start = not self._start_flying
+
+        def answered(result: Any) -> None:
+            self._stop_flying = False
+            stop = self._stop
+            if stop is None:
+                return
+            if result is None:
+                stop.asked = True
+            else:
+                stop.answered(self._now(), bool(result), after_start)
+                self._start_open = stop.start_open
+            self._later(0.0)
+
+        self._ask(answered, "supervisor.stopProcessGroup", GROUP, False)
+
+    # Scans
+
+    def _later(self, seconds: float) -> None:
+        self._turns += 1
+        self._process.after(max(seconds, 0.0005), self._turn, self._turns)
+
+    def _turn(self, turn: int) -> None:
+        if turn != self._turns:
+            return
+        if self._stop is not None:
+            self._stop_step(self._stop)
+
+    def _child_ended(self) -> None:
+        if self._watching and self._stop is None:
+            self.nudge()
+            self._post(group.MemberDied(GROUP, PROGRAM, 0))
+
+    def _stop_step(self, stop: Stop) -> None:
+        now, gone, machine = self._now(), self._gone, self._machine
+        living = bool(machine.services)
+        stop.scanned(not living)
+        members = any(one.tied for one in machine.services)
+        if living and (now >= stop.kill_at or not members) and stop.ready(now, gone):
+            machine.kill_services()
+        if stop.dead(now, gone):
+            for order in stop.report():
+                self._post(group.GroupDead(GROUP, order.op, now - order.since))
+        if stop.settled(gone):
+            self._mode, self._stop, self._start_open = "dead", None, False
+            return
+        pace = 0.01 if stop.sentry else stop.pace(now, gone, living)
+        if now - self._stop_sent >= (0.2 if living else 0.0):
+            self._send_stop()
+        self._later(max(pace, 0.005))
