@@ -581,8 +581,13 @@ class Listener:
         self.link_trouble = trouble
 
     def on_Connected(self, event: session.Connected) -> None:
-        fresh = self.granted is None or self.granted.generation != event.generation
-        self.granted = event
+        former, self.granted = self.granted, event
+        fresh = former is None or former.generation != event.generation
+        if not fresh and former.timeout != event.timeout:
+            # Leases were counted from the former timeout, so what runs under them ends as if the session had.
+            log.warning("ZooKeeper: the session's timeout is %g s now, and was %g s", event.timeout, former.timeout)
+            self.leased.clear()
+            fresh = True
         self.set_link("connected")
         tick, timeout = self.settings.tick_time, event.timeout
         if fresh or self.clock is None:

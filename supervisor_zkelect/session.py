@@ -365,6 +365,8 @@ class Session:
         elif state == KazooState.SUSPENDED:
             self._post(Suspended(self.generation))
         else:
+            # A session that was attached was asked for what it had; the next one is asked for what is configured.
+            client._session_timeout = int(1000 * self._settings.session_timeout)
             self._post(Lost(self.generation, client.client_state == "AUTH_FAILED"))
 
 
