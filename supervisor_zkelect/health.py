@@ -20,23 +20,20 @@ import concurrent.futures
 import http.client
 import io
 import ipaddress
-import math
 import os
 import re
-import select
 import shlex
-import signal
 import socket
 import ssl
 import struct
-import subprocess
 import threading
 import urllib.parse
 from dataclasses import dataclass, field, replace
-from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from . import proc
+from . import execution
 from .clock import now
+from .execution import REASON_LENGTH, one_line
 
 FIRST_DELAY = 0.005
 """Seconds until the first probe of a group that was just started."""
@@ -47,24 +44,8 @@ DELAY_FACTOR = 1.5
 BODY_LIMIT = 64 * 1024
 """How many bytes of an HTTP body are searched for the expected text."""
 
-OUTPUT_LIMIT = 4 * 1024
-"""How many bytes of a command's latest output are kept for the reason."""
-
-KILL_LIMIT = 0.25
-"""Seconds that killing and reaping a command may take after the probe's own limit. Death by SIGKILL is a matter of a
-millisecond; the bound is for processes the kernel cannot end, in uninterruptible sleep."""
-
 LOOKUP_LIMIT = 8
 """How many host name look-ups may hang at once in this process; the C library gives no way to end one."""
-
-REASON_LENGTH = 200
-"""How many characters of foreign text (a command's output, a library's message) a reason carries."""
-
-CHILD_ENVIRONMENT = frozenset(
-    "PATH HOME USER LOGNAME SHELL LANG LANGUAGE TZ TMPDIR LD_LIBRARY_PATH".split()
-)
-"""What a command is given of this process's environment, beside LC_*. The rest may carry secrets: supervisord's
-password, or whatever the configuration took by %(ENV_X)s. A command that needs more says `exec:env NAME=value …`."""
 
 SUCCESS = ((200, 299),)
 """The HTTP statuses that are healthy unless others were asked for."""
@@ -182,7 +163,7 @@ class Check:
     def probe(self, timeout: float) -> Result:
         """Ask once. Blocks for `timeout` seconds at most; never raises; may be called from any thread.
 
-        A command that has to be killed at the limit may add up to `KILL_LIMIT` seconds when the kernel does not end it.
+        A command that has to be killed at the limit may add up to `execution.KILL_LIMIT` seconds when the kernel does not end it.
         """
         limit = _Limit(timeout)
         try:
@@ -202,7 +183,7 @@ class Check:
             line = place.tb_lineno if place is not None else 0
             ok = False
             reason = f"the check itself failed while {limit.doing}: {type(error).__name__} at line {line}"
-        return Result(ok, _line(reason, REASON_LENGTH * 2), now() - limit.started)
+        return Result(ok, one_line(reason, REASON_LENGTH * 2), now() - limit.started)
 
     def _ask(self, limit: _Limit) -> str:
         """The reason for being healthy. Raises _Unhealthy, OSError or socket.timeout otherwise."""
@@ -341,7 +322,7 @@ class Http(Check):
 class Exec(Check):
     """A command ends with exit status 0 within the limit. No shell is involved.
 
-    It runs in a session of its own with /dev/null as its input and the environment of `CHILD_ENVIRONMENT`. What it
+    It runs in a session of its own with /dev/null as its input and the environment of `execution.ENVIRONMENT`. What it
     started and left in that session when it ended is killed, and at the limit it is killed together with all its
     descendants. The last line of its output, of both streams, stands in the reason.
     """
@@ -353,52 +334,25 @@ class Exec(Check):
         return f"exec:{shlex.quote(self.argv[0])}"
 
     def _ask(self, limit: _Limit) -> str:
-        name = _line(self.argv[0], REASON_LENGTH)
+        name = one_line(self.argv[0], REASON_LENGTH)
         limit.doing = f"running {name}"
         limit.left()
-        reader, writer = os.pipe()
         try:
-            os.set_blocking(reader, False)
-            try:
-                child = subprocess.Popen(
-                    self.argv,
-                    stdin=subprocess.DEVNULL,
-                    stdout=writer,
-                    stderr=writer,
-                    env=_child_environment(os.environ),
-                    start_new_session=True,
-                )
-            except FileNotFoundError:
-                raise _Unhealthy(f"cannot run {name}: the command or its interpreter does not exist") from None
-            except OSError as error:
-                raise _Unhealthy(f"cannot run {name}: {_os_error(error)}") from None
-            finally:
-                os.close(writer)
-            return self._attend(child, reader, limit)
-        finally:
-            os.close(reader)
-
-    def _attend(self, child: subprocess.Popen, reader: int, limit: _Limit) -> str:
-        # The child is not reaped before its tree was looked for: until then its pid, which is also the number of its
-        # session and process group, cannot be used by a stranger.
-        kept = _Output(reader)
-        try:
-            root = proc.read(child.pid)
-            ended = _wait(child.pid, kept, limit)
-            status = _exit_status(child.pid) if ended else None
-            left_over, unkillable = _kill_tree(root) if root is not None else (0, [])
-        finally:
-            _reap(child)
-        said = kept.last_line()
-        said = f": {said}" if said else ""
-        trouble = f"; not permitted to kill pid {', '.join(map(str, unkillable))}" if unkillable else ""
-        if not ended:
+            ended = execution.run(self.argv, limit.end)
+        except FileNotFoundError:
+            raise _Unhealthy(f"cannot run {name}: the command or its interpreter does not exist") from None
+        except OSError as error:
+            raise _Unhealthy(f"cannot run {name}: {_os_error(error)}") from None
+        said = f": {ended.said}" if ended.said else ""
+        pids = ", ".join(map(str, ended.unkillable))
+        trouble = f"; not permitted to kill pid {pids}" if pids else ""
+        if ended.status is None:
             raise _Unhealthy(f"{limit.reached()}, killed{trouble}{said}")
-        if left_over:
-            trouble = f" ({left_over} left-over processes killed{trouble})"
-        if status != "exit status 0":
-            raise _Unhealthy(f"{status}{trouble}{said}")
-        return f"{status}{trouble}{said}"
+        if ended.left_over:
+            trouble = f" ({ended.left_over} left-over processes killed{trouble})"
+        if not ended.ok:
+            raise _Unhealthy(f"{ended.status}{trouble}{said}")
+        return f"{ended.status}{trouble}{said}"
 
 
 # Reading a health option
@@ -461,7 +415,7 @@ def _shown(url: str) -> str:
     if "@" in url:
         url = f"{kind if '@' not in kind and rest else ''}//***@{url.rpartition('@')[2]}"
     head, mark, _ = url.partition("?")
-    return repr(_line(head + ("?…" if mark else ""), 100))
+    return repr(one_line(head + ("?…" if mark else ""), 100))
 
 
 def _words(command: str) -> Tuple[str, ...]:
@@ -558,7 +512,7 @@ def _statuses(text: str) -> Tuple[Tuple[int, int], ...]:
     for item in text.split(","):
         match = re.fullmatch(r"\s*([1-5][0-9]{2})\s*(?:-\s*([1-5][0-9]{2})\s*)?", item)
         if match is None or int(match[1]) > int(match[2] or match[1]):
-            raise ValueError(f"status {_line(text, 60)!r} is not understood; use 200, 200-299 or 200,204,301-302")
+            raise ValueError(f"status {one_line(text, 60)!r} is not understood; use 200, 200-299 or 200,204,301-302")
         ranges.append((int(match[1]), int(match[2] or match[1])))
     return tuple(ranges)
 
@@ -783,121 +737,6 @@ def _occurs(wanted: bytes, response: http.client.HTTPResponse) -> bool:
     return False
 
 
-# Commands
-
-
-class _Output:
-    """What a command wrote, the latest OUTPUT_LIMIT bytes of it."""
-
-    def __init__(self, descriptor: int):
-        self.descriptor = descriptor
-        self._kept = b""
-
-    def read(self) -> bool:
-        """Take what is there, one piece at most, without waiting; False at the end of the output."""
-        try:
-            part = os.read(self.descriptor, 65536)
-        except BlockingIOError:
-            return True
-        self._kept = (self._kept + part)[-OUTPUT_LIMIT:]
-        return bool(part)
-
-    def last_line(self) -> str:
-        lines = [line.strip() for line in self._kept.decode("utf-8", "replace").splitlines()]
-        return _line(([line for line in lines if line] or [""])[-1], REASON_LENGTH)
-
-
-def _child_environment(environ) -> Dict[str, str]:
-    return {
-        name: value for name, value in environ.items() if name in CHILD_ENVIRONMENT or name.startswith("LC_")
-    }
-
-
-def _wait(pid: int, output: _Output, limit: _Limit) -> bool:
-    """Wait until a child has ended, reading its output meanwhile so that it never blocks on a full pipe.
-
-    The end of the output is not waited for: a process that the child left behind may keep the pipe open for ever.
-    False when the limit came first.
-    """
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        poller = select.poll()
-        poller.register(descriptor, select.POLLIN)
-        poller.register(output.descriptor, select.POLLIN)
-        while True:
-            ready = dict(poller.poll(math.ceil(min(limit.remaining(), 3600) * 1000)))
-            if output.descriptor in ready and not output.read():
-                poller.unregister(output.descriptor)
-            if descriptor in ready:
-                output.read()
-                return True
-            if limit.remaining() <= 0:
-                return False
-    finally:
-        os.close(descriptor)
-
-
-def _exit_status(pid: int) -> str:
-    """How a child ended, which stays a zombie."""
-    try:
-        info = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
-    except ChildProcessError:
-        info = None
-    if info is None:
-        # Where SIGCHLD is ignored the kernel keeps no status, and subprocess would call that 0.
-        return "exit status unknown: somebody else collected it"
-    if info.si_code == os.CLD_EXITED:
-        return f"exit status {info.si_status}"
-    try:
-        return f"killed by {signal.Signals(info.si_status).name}"
-    except ValueError:
-        return f"killed by signal {info.si_status}"
-
-
-def _kill_tree(root: proc.Process) -> Tuple[int, List[int]]:
-    """Kill a command with all that belongs to it; how many were found, and the pids this process may not kill.
-
-    Rounds, until one finds nobody who was not signalled before: a process that is found may have forked meanwhile,
-    but one with a pending SIGKILL forks no more.
-    """
-    end = now() + KILL_LIMIT
-    own_session = os.getsid(0)
-    known: Set[proc.Process] = {root}
-    signalled: Set[tuple] = set()
-    refused: List[int] = []
-    while True:
-        found = [
-            process
-            for process in proc.tree(known, outside_session=own_session)
-            if process.identity not in signalled
-        ]
-        for process in found:
-            signalled.add(process.identity)
-            try:
-                proc.kill(process, signal.SIGKILL)
-            except PermissionError:
-                refused.append(process.pid)
-        known.update(found)
-        if not found or now() >= end:
-            return len(signalled), sorted(refused)
-
-
-def _reap(child: subprocess.Popen) -> None:
-    """Collect a child that has ended or was just killed.
-
-    One that the kernel does not end within KILL_LIMIT is left to subprocess, which tries again at each later Popen.
-    """
-    if child.poll() is None:
-        try:
-            child.kill()
-            child.wait(KILL_LIMIT)
-        except (subprocess.TimeoutExpired, PermissionError):
-            return
-
-
 # Texts
 
 
@@ -906,17 +745,11 @@ def _hostport(host: str, port: Optional[int]) -> str:
     return host if port is None else f"{host}:{port}"
 
 
-def _line(text: str, most: int) -> str:
-    """Text as one printable line of at most `most` characters."""
-    text = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
 def _os_error(error: OSError) -> str:
-    return _line(error.strerror or type(error).__name__, REASON_LENGTH)
+    return one_line(error.strerror or type(error).__name__, REASON_LENGTH)
 
 
 def _tls_error(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"TLS: the certificate is refused: {_line(error.verify_message, REASON_LENGTH)}"
-    return f"TLS failed: {_line(error.reason or type(error).__name__, REASON_LENGTH)}"
+        return f"TLS: the certificate is refused: {one_line(error.verify_message, REASON_LENGTH)}"
+    return f"TLS failed: {one_line(error.reason or type(error).__name__, REASON_LENGTH)}"
