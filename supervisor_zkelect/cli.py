@@ -163,6 +163,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "election", nargs="?", metavar="ELECTION", help="by default all; resign: the only one"
         )
+        if name == "resign":
+            command.add_argument(
+                "--force", action="store_true",
+                help="even if nobody is there to take over, or if the group cannot be proven dead",
+            )
         if name in ("members", "resign"):
             command.add_argument(
                 "--timeout", type=_positive, metavar="SECONDS", help="how long to wait for the outcome"
@@ -219,7 +224,8 @@ def _operate(arguments: argparse.Namespace) -> int:
 
     call = _caller(arguments)
     outcome = client.run(
-        arguments.name, call, arguments.election, timeout=getattr(arguments, "timeout", None)
+        arguments.name, call, arguments.election, timeout=getattr(arguments, "timeout", None),
+        force=getattr(arguments, "force", False),
     )
     return _print(outcome, getattr(arguments, "json", False))
 

@@ -75,11 +75,13 @@ def run(
     election: Optional[str] = None,
     timeout: Optional[float] = None,
     refresh_time: float = REFRESH_TIME,
+    force: bool = False,
 ) -> Outcome:
     """Carry out one of VERBS. Never raises SupervisordError.
 
     election: its name, or None for all (`resign` then needs a node with one election).
     timeout: seconds to wait for the outcome, by default WAIT. refresh_time: seconds for a sign of life.
+    force: for `resign`; even if nobody takes over, or if the group cannot be proven dead.
 
     Raises ValueError for another verb.
     """
@@ -89,7 +91,7 @@ def run(
         view = _view(call, refresh_time)
         if verb in ("role", "status"):
             return (show_role if verb == "role" else show_status)(view, election)
-        return _ask(verb, call, view, election, WAIT[verb] if timeout is None else timeout)
+        return _ask(verb, call, view, election, WAIT[verb] if timeout is None else timeout, force)
     except SupervisordError as error:
         return _failed(error)
 
@@ -310,7 +312,7 @@ def _document(view: View, names: Sequence[str], status: int) -> Dict[str, Any]:
 # What the listener does for an operator
 
 
-def _ask(verb: str, call: Call, view: View, election: Optional[str], timeout: float) -> Outcome:
+def _ask(verb: str, call: Call, view: View, election: Optional[str], timeout: float, force: bool) -> Outcome:
     if not view.known:
         outcome = failure(UNKNOWN, f"unknown: {view.why}; {_age_text(view)}")
         hint = "; zkelect check -c FILE asks without a listener" if verb == "check" else ""
@@ -323,7 +325,7 @@ def _ask(verb: str, call: Call, view: View, election: Optional[str], timeout: fl
         return failure(USAGE, f"name the election to resign from; there are: {there}")
     deadline = time.monotonic() + timeout
     if verb == "resign":
-        return show_resign(names[0], _answer(call, verb, names[0], deadline, timeout))
+        return show_resign(names[0], _answer(call, verb, names[0], deadline, timeout, {"force": True} if force else {}))
     if verb == "check":
         return show_check(_answer(call, verb, election or "", deadline, timeout))
     answers = {name: _answer(call, verb, name, deadline, timeout) for name in names}
@@ -413,9 +415,11 @@ def _view(call: Call, refresh_time: float) -> View:
     return judge(call("zkelect.getReport"), fresh_within)
 
 
-def _answer(call: Call, verb: str, election: str, deadline: float, timeout: float) -> Dict[str, Any]:
+def _answer(
+    call: Call, verb: str, election: str, deadline: float, timeout: float, arguments: Dict[str, Any] = {}
+) -> Dict[str, Any]:
     """The listener's answer. One of our own, with exit status 4, when there is none in time."""
-    ticket = call("zkelect.request", verb, election, "{}")
+    ticket = call("zkelect.request", verb, election, json.dumps(arguments))
     try:
         answer = _poll(call, ticket, deadline, patient=True)
     except Unreachable as error:

@@ -22,6 +22,8 @@ import math
 import os
 import platform
 import re
+import shlex
+import shutil
 import ssl
 import stat
 from dataclasses import dataclass, field
@@ -113,6 +115,10 @@ class ElectionSettings:
     rise: int
     fall: int
     promote_timeout: float
+    fence: Optional[Tuple[str, ...]] = field(repr=False)  # commands may carry passwords
+    fence_failed: str
+    stop_failed: Optional[Tuple[str, ...]] = field(repr=False)
+    hook_timeout: float
 
     @property
     def holder(self) -> str:
@@ -380,6 +386,18 @@ def _contents(path: str, limit: int = -1) -> Tuple[bytes, bool]:
         raise ValueError(f"cannot be read ({error.strerror}); correct the path") from None
 
 
+def _command(text: str) -> Tuple[str, ...]:
+    try:
+        words = shlex.split(_text(text))
+    except ValueError as error:
+        raise ValueError(f"cannot be split into words ({error}); close the quotation") from None
+    if not words:
+        raise ValueError("has no word; name a program")
+    if shutil.which(words[0]) is None:
+        raise ValueError("names no program that can be executed; correct its path, or make it executable")
+    return tuple(words)
+
+
 def _digest(text: str) -> str:
     user, _, password = text.partition(":")
     if not (user and password):
@@ -566,6 +584,24 @@ OPTIONS: Tuple[Option, ...] = (
     Option(_E, "promote_timeout",
            "How long a started service may take to become healthy, before this node steps down.",
            "number", _seconds(0.1), "seconds", "60"),
+    Option(_E, "fence",
+           "Command that a winner runs, before it starts anything, when its predecessor has not released: something "
+           "of it may still run. No shell. It is given ZKELECT_OLD_NODE, ZKELECT_OLD_ADDRESS, ZKELECT_OLD_TOKEN, and "
+           "its own ZKELECT_ELECTION, ZKELECT_NODE, ZKELECT_TOKEN. Exit status 0: the predecessor is harmless. It may "
+           "be run again for the same predecessor.",
+           "command", _command),
+    Option(_E, "fence_failed",
+           "What follows when `fence` ends with another status, or not in time. `wait`: it is run again, and nothing "
+           "is started. `continue`: the term begins all the same.",
+           "`wait`, `continue`", _one_of("wait", "continue"), default="wait"),
+    Option(_E, "stop_failed",
+           "Command that is run, once for each stop, when the group is killed and cannot be proven dead, such as a "
+           "process that waits for a disk. No shell. It is given ZKELECT_ELECTION, ZKELECT_GROUP, ZKELECT_TOKEN, "
+           "ZKELECT_PIDS, ZKELECT_REASON.",
+           "command", _command),
+    Option(_E, "hook_timeout",
+           "How long `fence` and `stop_failed` may take; then they are killed with all their descendants.",
+           "number", _seconds(0.1), "seconds", "30"),
 )
 
 _MAIN_OPTIONS = {option.name: option for option in OPTIONS if option.section == _M}
@@ -1220,6 +1256,8 @@ def _masked(key: str, value: str) -> str:
         return "***"
     if value.lower().startswith("exec:"):
         return "exec:…"
+    if option is not None and option.type == "command":
+        return value.split(" ")[0] + (" …" if " " in value else "")
     value = re.sub(r"(://)?[^\n]*@", r"\1***@", value, count=1) if "://" in value else value
     return re.sub(r"\?.*", "?…", value, count=1) if option and option.name == "health" else value
 

@@ -48,7 +48,8 @@ class ZkelectControllerPlugin(ControllerPluginBase):
     def help_zkelect(self) -> None:
         self.ctl.output("zkelect status [election]\tThe node, its session with ZooKeeper, its elections")
         self.ctl.output("zkelect members [election]\tThe nodes in an election, in order")
-        self.ctl.output("zkelect resign [election]\tHave another node lead, and wait until it does")
+        self.ctl.output("zkelect resign [election]\tHave another node lead, and wait until it does; --force: even if")
+        self.ctl.output("\t\t\t\tnobody takes over, or if the group cannot be proven dead")
         self.ctl.output("zkelect check [election]\tWhat the listener finds wrong with its configuration")
         self.ctl.output("zkelect role [election]\t\tThe same as role")
         self.ctl.output(
@@ -61,14 +62,15 @@ class ZkelectControllerPlugin(ControllerPluginBase):
 
     def _run(self, verb: str, words: List[str], usage: Any) -> None:
         as_json = "--json" in words
-        names = [word for word in words if word != "--json"]
+        force = verb == "resign" and "--force" in words
+        names = [word for word in words if word != "--json" and not (force and word == "--force")]
         options = [name for name in names if name.startswith("-")]
         if options or len(names) > 1:
             problem = f"there is no option {options[0]}" if options else "name one election at most"
             self._fail(client.USAGE, f"{problem}; see help {'role' if verb == 'role' else 'zkelect'}")
             return
         try:
-            outcome = client.run(verb, self._caller(), names[0] if names else None)
+            outcome = client.run(verb, self._caller(), names[0] if names else None, force=force)
         except ValueError as error:
             self._fail(client.USAGE, f"serverurl: {error}")
             return

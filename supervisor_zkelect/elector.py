@@ -351,7 +351,7 @@ class Elector:
         """Leave the queue, wherever this node stands in it; ack and holder stay. Nothing happens without a proposal."""
         if self._mine is not None:
             try:
-                self._leave("delete the proposal", clean=False)
+                self._leave("delete the proposal", ack=False, holder=False)
             except ProposalGone as error:
                 log.info("%s", error)
 
@@ -401,6 +401,24 @@ class Elector:
         found = self._read_holder(self._limit())
         return found[0] if found else None
 
+    def predecessor(self) -> Optional[Holder]:
+        """The holder of a term that was not released, whose ack is emptied by this; None when there is none.
+
+        For who has something to do against it before `claim` takes the holder over.
+        Raises NotLeader as `ack_leader` does.
+        """
+        limit = self._limit()
+        self._require_lead(limit)
+        for _ in range(_ROUNDS):
+            found = self._read_holder(limit)
+            self._see_mine(limit)
+            if found is None or found[0].token == self.token:
+                return None
+            operations = self._emptied_ack(limit)
+            if self._commit("empty the ack", limit, [*operations, ("check", (self.holder_znode, found[1]), {})]):
+                return found[0]
+        raise ZooKeeperFailed("ack or holder changed at every look; ask again")
+
     def claim(self, node: str, address: str) -> Optional[Holder]:
         """Begin a term: empty the ack and note this node as holder, in one transaction that checks the proposal.
 
@@ -431,16 +449,18 @@ class Elector:
         self._note_again(limit)
         self.ack_leader(info)
 
-    def release(self) -> None:
+    def release(self, dirty: bool = False) -> None:
         """End the term cleanly, in one transaction: empty the ack, remove one's own holder, delete the proposal.
+
+        dirty: the holder stays, because something of the term may still run.
 
         For a node that stands in the queue without leading, ack and holder are left alone.
         Raises ProposalGone when the proposal had gone before; the others then see a dirty end if a holder is left.
         """
-        self._leave("release the term", clean=True)
+        self._leave("release the term", ack=True, holder=not dirty)
 
-    def _leave(self, doing: str, clean: bool) -> None:
-        """Delete the proposal; `clean`: empty the ack and remove one's own holder with it."""
+    def _leave(self, doing: str, ack: bool, holder: bool) -> None:
+        """Delete the proposal; ack, holder: empty one's own ack, remove one's own holder with it."""
         limit = self._limit()
         mine = self._require()
         for _ in range(_ROUNDS):
@@ -448,13 +468,13 @@ class Elector:
             if not self._seen(limit):
                 self._proposal_gone()
             operations: List[Tuple[str, tuple, dict]] = []
-            if clean and found is not None and found[0].token == mine.token:
-                operations += [*self._emptied_ack(limit), ("delete", (self.holder_znode, found[1]), {})]
-            elif found is not None:
-                operations.append(("check", (self.holder_znode, found[1]), {}))
+            own = self._led == mine.name if found is None else found[0].token == mine.token
+            if ack and own:
+                operations += self._emptied_ack(limit)
+            if found is not None:
+                what = "delete" if holder and own else "check"
+                operations.append((what, (self.holder_znode, found[1]), {}))
             else:
-                if clean and self._led == mine.name:
-                    operations += self._emptied_ack(limit)
                 # There is no check for a znode that does not exist.
                 operations += [
                     ("create", (self.holder_znode,), {"acl": self._acl}), ("delete", (self.holder_znode,), {})

@@ -17,7 +17,8 @@ Rules
     come. If none does, the guard takes the session's lock, kills all groups, proves them dead, and releases. Whoever
     holds the lock decides: a listener that comes has it, so a guard that has it is busy, and one that waits for it
     waits no longer.
-6.  Releasing is a program of its own (`release.py`), which gets the lock handed over.
+6.  Releasing is a program of its own (`release.py`), which gets the lock handed over. A group that is killed and cannot
+    be proven dead is killed again and again, and never released; `stop_failed` is run once.
 7.  A guard ends when no group is held, no session is open and no listener is there, and not before.
 
 No sockets, no processes, no threads: what has effects is done by `Hands`. All times are seconds of CLOCK_BOOTTIME.
@@ -74,6 +75,10 @@ class Hands:
         """Start the release; `released` follows."""
         raise NotImplementedError
 
+    def call(self, command: List[str], seconds: float, variables: Dict[str, str]) -> None:
+        """Run an operator's command beside everything else, for so long at most, and log how it ended."""
+        raise NotImplementedError
+
 
 @dataclasses.dataclass
 class Charge:
@@ -82,6 +87,7 @@ class Charge:
     entry: record.Entry
     handle: group.Group
     dead: bool = False  # proven so, and nothing was granted since
+    called: bool = False  # the command for a stop that fails was run, and the group is not proven dead since
 
     @property
     def held(self) -> bool:
@@ -110,6 +116,7 @@ class Guard:
         self.locked = False
         self.lock_at = NEVER
         self.releasing = False
+        self.hooks: Dict[str, Dict[str, Any]] = {}  # group -> {"command", "seconds", "election"}
         self.greeted = False
         self.greet_by = now() + GREET_TIME
         self.op = 0
@@ -183,10 +190,23 @@ class Guard:
         """The warden says something of a group."""
         charge = self.charge(event.group)
         if isinstance(event, group.GroupDead) and not charge.entry.granted:
-            charge.dead = True
+            charge.dead, charge.called = True, False
             self.lock_at = now()
+        elif isinstance(event, group.GroupStuck):
+            self.call_for_help(charge, event)
         if getattr(event, "op", 1) > 0:
             self.tell(type(event).__name__, **dataclasses.asdict(event))
+
+    def call_for_help(self, charge: Charge, event: group.GroupStuck) -> None:
+        hook = self.hooks.get(event.group)
+        if hook is None or charge.called:
+            return
+        charge.called = True
+        self.hands.call(hook["command"], hook["seconds"], {
+            "ZKELECT_ELECTION": hook["election"], "ZKELECT_GROUP": event.group,
+            "ZKELECT_TOKEN": str(charge.entry.token), "ZKELECT_PIDS": " ".join(map(str, event.pids)),
+            "ZKELECT_REASON": event.reason,
+        })
 
     # Releasing
 
@@ -267,6 +287,7 @@ class Guard:
         busy = asked_to_end or self.locked
         if fits and not busy:
             self.listener_here = self.session_open = self.greeted = True
+            self.hooks = message.get("hooks", {})
             self.ending = False
             self.release_by = now() + LISTENER_TIME if self.supervisord_gone else NEVER
         groups = {

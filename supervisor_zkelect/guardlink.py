@@ -110,13 +110,17 @@ class Handle:
 class Link:
     """The connection to the guard. `post` takes the events, on a thread of the link's.
 
-    terms: what a guard is started with. credentials: user and password of supervisord's server.
+    terms: what a guard is started with. hooks: what it is to run when a stop fails, group -> {"command", "seconds",
+    "election"}; not on its command line, where everybody could see it. credentials: user and password of supervisord's
+    server.
     """
 
     def __init__(
-        self, terms: guardmain.Terms, credentials: Tuple[Optional[str], Optional[str]], post: Callable[[Any], None]
+        self, terms: guardmain.Terms, hooks: Dict[str, Dict[str, Any]], credentials: Tuple[Optional[str], Optional[str]],
+        post: Callable[[Any], None],
     ) -> None:
         self._terms = terms
+        self._hooks = hooks
         self._credentials = credentials
         self._post = post
         self._connection: Optional[socket.socket] = None
@@ -175,7 +179,8 @@ class Link:
         reason = "the guard is gone"
         try:
             connection.settimeout(WELCOME_TIME)
-            connection.sendall(json.dumps({"do": "hello", "v": PROTOCOL, "owner": list(self._terms.owner)}).encode() + b"\n")
+            hello = {"do": "hello", "v": PROTOCOL, "owner": list(self._terms.owner), "hooks": self._hooks}
+            connection.sendall(json.dumps(hello).encode() + b"\n")
             try:
                 welcome = json.loads(reader.readline() or b"{}")
             except socket.timeout:

@@ -28,7 +28,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import cgroup, group, logs, proc, record
+from supervisor_zkelect import cgroup, execution, group, logs, proc, record
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.guard import LOCK_PACE, Guard, Hands
 from supervisor_zkelect.supervisord import Supervisord
@@ -201,6 +201,15 @@ class Process(Hands):
             self.guard.released(releasing.wait())
 
         self.selector.register(os.pidfd_open(releasing.pid), selectors.EVENT_READ, ended)
+
+    def call(self, command: List[str], seconds: float, variables: Dict[str, str]) -> None:
+        def run() -> None:
+            try:
+                log.warning("%s: %s", command[0], execution.run(command, now() + seconds, variables))
+            except OSError as error:
+                log.error("%s cannot be run: %s", command[0], error.strerror)
+
+        threading.Thread(target=run, name="zkelect-hook", daemon=True).start()
 
     # Conversation
 

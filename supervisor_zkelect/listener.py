@@ -22,7 +22,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import __version__, config, eventstream, group, guardlink, logs, record, role, saved, session
+from supervisor_zkelect import __version__, config, eventstream, execution, group, guardlink, logs, record, role, saved, session
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import ElectionError, Elector, NotLeader, ProposalGone, SessionGone
 from supervisor_zkelect.lease import Heartbeat, SessionClock, drop_after, effective_tick
@@ -106,6 +106,8 @@ class Contest:
     group: guardlink.Handle
     elector: Elector
     pool: Executor
+    #: for its fence command
+    hooks: Optional[Executor]
     check: Any
     running: set
     #: a program of the group is started without the chain loader
@@ -473,12 +475,14 @@ class Listener:
                     stopwaitsecs=stopwaitsecs, rise=settings.rise, fall=settings.fall,
                     health_interval=settings.health_interval, promote_timeout=settings.promote_timeout,
                     backoff_min=self.settings.backoff_min, backoff_max=self.settings.backoff_max,
+                    fence_failed_continues=settings.fence_failed == "continue",
                 ),
                 state=role.State(),
                 wake_at=math.inf,
                 group=self.guard.group(settings.group),
                 elector=self.make_elector(settings),
                 pool=self.around.pool(1, f"zkelect-{settings.name}"),
+                hooks=None,
                 check=check if check else None,
                 running=set(),
                 bare=any(config.unguarded(one) for one in programs if one["group"] == settings.group),
@@ -773,11 +777,37 @@ class Listener:
     def do_Claim(self, contest: Contest, action: role.Claim) -> None:
         elector, node, address = contest.elector, self.settings.node_name, contest.settings.address
 
-        def work() -> role.Claimed:
+        fences = contest.settings.fence is not None
+
+        def work() -> Any:
+            before = elector.predecessor() if fences else None
+            # What this node left itself was proven dead before it proposed.
+            if before is not None and before.node != node and before.token != action.fenced:
+                return role.Dirty(action.op, before.node, before.address, before.token)
             dirty = elector.claim(node, address)
             return role.Claimed(action.op, "" if dirty is None else dirty.node or "(unknown)")
 
         self.ask(contest, action.op, work)
+
+    def do_Fence(self, contest: Contest, action: role.Fence) -> None:
+        settings = contest.settings
+        variables = {
+            "ZKELECT_ELECTION": settings.name, "ZKELECT_NODE": self.settings.node_name,
+            "ZKELECT_TOKEN": str(contest.state.token), "ZKELECT_OLD_NODE": action.node,
+            "ZKELECT_OLD_ADDRESS": action.address, "ZKELECT_OLD_TOKEN": str(action.token),
+        }
+
+        def work() -> For:
+            try:
+                ended = execution.run(settings.fence, now() + settings.hook_timeout, variables)
+            except OSError as error:
+                return For(settings.name, role.Fenced(action.op, False, f"it cannot be run: {error.strerror}"))
+            return For(settings.name, role.Fenced(action.op, ended.ok, str(ended)))
+
+        if contest.hooks is None:
+            # One after the other: a term that was lost may have left its command running.
+            contest.hooks = self.around.pool(1, f"zkelect-hooks-{settings.name}")
+        self.pool_post(contest.hooks, work)
 
     def do_Ack(self, contest: Contest, action: role.Ack) -> None:
         elector, address = contest.elector, contest.settings.address
@@ -801,7 +831,7 @@ class Listener:
         elector = contest.elector
 
         def work() -> role.Released:
-            elector.release()
+            elector.release(action.dirty)
             return role.Released(action.op)
 
         self.ask(contest, action.op, work)
@@ -1014,7 +1044,7 @@ class Listener:
             known = ", ".join(sorted(self.contests)) or "none yet"
             self.reply(ticket, {"ok": False, "exit": 2, "text": f"there is no election {name!r} here; known: {known}"})
         elif verb == "resign":
-            self.decide(contest, role.Resign(ticket))
+            self.decide(contest, role.Resign(ticket, request.get("args", {}).get("force") is True))
         elif verb == "members":
             self.members(contest, ticket)
         else:

@@ -9,10 +9,14 @@ Rules
     this node's own former session is waited out; one that outlives every session timeout is a twin, and this node quits.
 3.  A standby asks where it stands, watches its predecessor, and asks again when told to. Nothing else wakes it.
 4.  The winner claims the term (ack emptied, holder written), gets a lease by a quorum write made after that, starts the
-    group, probes it, and writes the ack when it is healthy. Any step that fails ends the term.
+    group, probes it, and writes the ack when it is healthy. Any step that fails ends the term. Where there is a fence
+    command and another's holder stands, the ack is emptied and the command run before the term is claimed; while it
+    fails, nothing is claimed, unless the configuration says to go on.
 5.  The group runs under a lease. At `deadline - kill_time - grace` it is asked to stop, at `deadline - kill_time` it is
     killed. A lost session or a deleted proposal kills it without grace.
-6.  Only a group that is proven dead is released. Release empties the ack, removes the holder, deletes the proposal.
+6.  Only a group that is proven dead is released. Release empties the ack, removes the holder, deletes the proposal. A
+    group that cannot be proven dead is released on an operator's word; then the holder stays, and the node proposes
+    again only after the proof.
 7.  A service that failed sends its node to the end of the queue, after a back-off that doubles up to a cap. While nobody
     else stands in the queue the node tries again at the minimum.
 8.  `resign` is refused where there is nobody to take over. A group stopped by hand on the primary counts as a
@@ -29,7 +33,8 @@ Roles and what moves them
                proposing  Proposed → standby
     standby    asking     Queried: leads → promoting, else → watching
                watching   QueueChanged, SessionUp → asking
-    promoting  claiming   Claimed → leasing
+    promoting  claiming   Claimed → leasing, Dirty → fencing
+               fencing    Fenced → claiming
                leasing    Leased in time → starting
                starting   GroupStarted → probing
                probing    healthy → acking; promote_timeout → demoting
@@ -79,6 +84,7 @@ class Settings:
     promote_timeout: float
     backoff_min: float
     backoff_max: float
+    fence_failed_continues: bool = False
 
 
 # Events
@@ -135,6 +141,23 @@ class Claimed(NamedTuple):
 
     op: int
     dirty: str
+
+
+class Dirty(NamedTuple):
+    """The holder of a term that was not released stands, and is to be fenced. The ack is empty, nothing is claimed."""
+
+    op: int
+    node: str
+    address: str
+    token: int
+
+
+class Fenced(NamedTuple):
+    """The fence command ended; `ok`: with exit status 0."""
+
+    op: int
+    ok: bool
+    reason: str
 
 
 class Leased(NamedTuple):
@@ -230,7 +253,10 @@ class TermSeen(NamedTuple):
 
 
 class Resign(NamedTuple):
+    """`force`: even if nobody is there to take over; and even if the group cannot be proven dead."""
+
     ticket: str
+    force: bool = False
 
 
 class Shutdown(NamedTuple):
@@ -256,7 +282,19 @@ class Query(NamedTuple):
 
 
 class Claim(NamedTuple):
+    """Claim the term, over the holder with the token `fenced` if need be."""
+
     op: int
+    fenced: int = 0
+
+
+class Fence(NamedTuple):
+    """Run the fence command against the node that may still run the term `token`."""
+
+    op: int
+    node: str
+    address: str
+    token: int
 
 
 class Lease(NamedTuple):
@@ -299,7 +337,10 @@ class Repair(NamedTuple):
 
 
 class Release(NamedTuple):
+    """`dirty`: the group is not proven dead, so the holder stays."""
+
     op: int
+    dirty: bool = False
 
 
 class Look(NamedTuple):
@@ -369,10 +410,13 @@ class State:
     twin_since: Optional[float] = None
 
     inherited: Optional[int] = None  # token of the term in which an earlier listener started the group
+    dirty: Tuple[str, str, int] = ("", "", 0)  # node, address and token of the holder to be fenced
+    fenced: int = 0  # token of the holder that was fenced
     claimed_at: float = INFINITY
     deadline: float = -INFINITY
     term_since: float = 0.0
-    cleaning: int = 0  # the stop of a group that was started by others
+    cleaning: int = 0  # the stop of a group that was started by others, or released without a proof
+    stuck: bool = False  # demoting: the group should be dead, and is not proven so
     killed: bool = False  # demoting: without grace
 
     counter: Optional[Counter] = None
@@ -436,6 +480,12 @@ def next_wakeup(settings: Settings, state: State) -> float:
     return min(times)
 
 
+#: Answers, which count only for the request that the present step made last.
+_ANSWERS = (
+    Proposed, Twin, Queried, Claimed, Dirty, Fenced, Acked, Released, Failed, Started, StartFailed,
+)
+
+
 class _Machine:
     """One step in the making: the state is replaced piece by piece, the actions are collected."""
 
@@ -458,11 +508,11 @@ class _Machine:
         self.set(op=self.state.op + 1)
         return self.state.op
 
-    def ask(self, action: Any) -> None:
+    def ask(self, action: Any, *more: Any) -> None:
         """Make the request that the present step needs an answer to."""
         number = self.op()
         self.set(waiting=number, retry_at=INFINITY)
-        self.act(action(number))
+        self.act(action(number, *more))
 
     def go(self, role: str, step: str, reason: str = "") -> None:
         old = self.state
@@ -478,7 +528,7 @@ class _Machine:
         if state.role == WITHDRAWN:
             return
         # Answers to a request that is over are about a former step.
-        if isinstance(event, (Proposed, Twin, Queried, Claimed, Acked, Released, Failed, Started, StartFailed)):
+        if isinstance(event, _ANSWERS):
             if event.op != state.waiting:
                 return
         getattr(self, "on_" + type(event).__name__)(event)
@@ -552,7 +602,7 @@ class _Machine:
         self.set(place=event.place, candidates=event.candidates)
         if event.leads:
             deadline = -INFINITY if self.state.inherited is None else self.state.deadline
-            self.set(claimed_at=INFINITY, deadline=deadline, killed=False, term_since=self.now)
+            self.set(claimed_at=INFINITY, deadline=deadline, killed=False, term_since=self.now, fenced=0)
             self.go(PROMOTING, "claiming", "leads the queue")
             self.ask(Claim)
         elif self.state.inherited is not None:
@@ -575,6 +625,25 @@ class _Machine:
         self.set(claimed_at=self.now)
         self.go(PROMOTING, "leasing")
         self.act(Lease())
+
+    def on_Dirty(self, event: Dirty) -> None:
+        node = event.node or "(unknown)"
+        self.act(Log(f"the predecessor {node} ended without releasing; its ack was emptied, and it is fenced"))
+        self.set(dirty=(event.node, event.address, event.token))
+        self.go(PROMOTING, "fencing")
+        self.ask(Fence, *self.state.dirty)
+
+    def on_Fenced(self, event: Fenced) -> None:
+        if not event.ok and not self.settings.fence_failed_continues:
+            delay = min(RETRY_MOST, self.state.retry_delay * 2 or RETRY_FIRST)
+            trouble = f"fence failed and is tried again, since fence_failed = wait: {event.reason}"
+            self.set(waiting=0, retry_at=self.now + delay, retry_delay=delay, trouble=trouble)
+            return
+        going_on = "" if event.ok else "; goes on, since fence_failed = continue"
+        self.act(Log(f"fence {'succeeded' if event.ok else 'failed'}: {event.reason}{going_on}"))
+        self.set(fenced=self.state.dirty[2], trouble="")
+        self.go(PROMOTING, "claiming")
+        self.ask(Claim, self.state.fenced)
 
     def on_Leased(self, event: Leased) -> None:
         if self.state.leased and event.sent >= self.state.claimed_at:
@@ -661,7 +730,7 @@ class _Machine:
         kill = kill or kill_at <= self.now
         self.go(DEMOTING, "stopping", reason)
         self.set(
-            inherited=None, killed=kill, probe_at=INFINITY, probing=0, counter=None, healthy_by=INFINITY, trouble="",
+            inherited=None, killed=kill, stuck=False, probe_at=INFINITY, probing=0, counter=None, healthy_by=INFINITY, trouble="",
             looking=0, look_at=INFINITY,
         )
         self.act(Unlease())
@@ -683,13 +752,13 @@ class _Machine:
         if (state.role, state.step) == (DETACHED, "clearing"):
             self.go(DETACHED, "waiting")
         elif (state.role, state.step) == (DEMOTING, "stopping"):
-            self.set(trouble="")
+            self.set(trouble="", stuck=False)
             self.act(Log(f"the group is proven dead after {event.seconds:.3f} s"))
             self.release(state.reason)
 
     def on_Stuck(self, event: Stuck) -> None:
         if self.state.may_run or self.state.step == "clearing" or self.state.cleaning:
-            self.set(trouble=event.reason)
+            self.set(trouble=event.reason, stuck=self.state.step == "stopping")
 
     def release(self, reason: str) -> None:
         """Give up the proposal. Only called where no process of the group can run."""
@@ -698,6 +767,17 @@ class _Machine:
         else:
             self.go(DEMOTING, "releasing", reason)
             self.ask(Release)
+
+    def release_unproven(self) -> None:
+        """On an operator's word. The stop goes on, and until it ends in a proof this node makes no proposal."""
+        stopping = self.state.waiting
+        self.act(Log("released on the operator's word, though the group is not proven dead; the holder stays"))
+        self.set(cleaning=stopping, stuck=False, killed=True)
+        if self.state.proposal is None or not self.state.alive:
+            self.detach("forced")
+        else:
+            self.go(DEMOTING, "releasing", "forced")
+            self.ask(Release, True)
 
     def on_Released(self, event: Released) -> None:
         self.detach(self.state.reason)
@@ -746,11 +826,17 @@ class _Machine:
 
     def on_Resign(self, event: Resign) -> None:
         state = self.state
+        if event.force and (state.role, state.step) == (DEMOTING, "stopping") and state.stuck:
+            self.set(resigning=state.resigning + (Resigning(event.ticket, self.now),))
+            self.release_unproven()
+            return
         if state.role not in (PRIMARY, PROMOTING):
             self.act(Answer(event.ticket, False, 3, f"this node is {state.role}, not primary; resign on the primary"))
             return
         self.set(resigning=state.resigning + (Resigning(event.ticket, self.now),))
-        if not self.state.looking:
+        if event.force:
+            self.demote("resigned, by force")
+        elif not self.state.looking:
             number = self.op()
             self.set(looking=number)
             self.act(Look(number))
@@ -842,11 +928,12 @@ class _Machine:
     def retry(self) -> None:
         state = self.state
         again = {
-            "proposing": Propose, "asking": Query, "claiming": Claim, "acking": Ack, "releasing": Release,
+            "proposing": (Propose,), "asking": (Query,), "claiming": (Claim, state.fenced), "acking": (Ack,),
+            "fencing": (Fence, *state.dirty), "releasing": (Release, bool(state.cleaning)),
         }.get(state.step)
         self.set(retry_at=INFINITY)
         if again is not None:
-            self.ask(again)
+            self.ask(*again)
 
     def leave_or_join(self) -> None:
         state = self.state
@@ -857,6 +944,6 @@ class _Machine:
             for one in state.resigning:
                 self.act(Answer(one.ticket, True, 0, "resigned; this node is shutting down"))
             self.set(resigning=())
-        elif state.up and state.grace >= 0 and state.not_before <= self.now:
+        elif state.up and state.grace >= 0 and state.not_before <= self.now and not state.cleaning:
             self.set(look_at=INFINITY, looking=0)
             self.propose()

@@ -64,6 +64,11 @@ BAD = {
         text(more=second("election_ack = /zkelect/orders/ack")), "[election:billing] election_ack", "choose another path"),
     "same group": (text(more=second("").replace("group = billing", "group = primary")), "group = primary", "of its own"),
     "address with a line break": (text(more="[election:b]\ngroup = g\naddress = b:1\n  two"), "address", "one line"),
+    "fence that does not exist": (
+        text(election="fence = /nonexistent/fence s3cret"), "[election:orders] fence = /nonexistent/fence …", "executed"),
+    "quotation that does not end": (
+        text(election="stop_failed = /bin/sh -c 's3cret"), "[election:orders] stop_failed = /bin/sh …", "quotation"),
+    "unknown fence_failed": (text(election="fence_failed = maybe"), "fence_failed = maybe", "wait, continue"),
     "unknown health": (text(election="health = ftp://x"), "[election:orders] health = ftp://x", "tcp://host:port"),
     "health_body without http": (
         text(election="health = tcp://h:1\nhealth_body = ok"), "[election:orders] health_body = ok", "http"),

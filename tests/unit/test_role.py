@@ -273,3 +273,85 @@ def test_answers_to_what_is_over_change_nothing(node):
                   role.Failed(3, True, "gone"), role.Probed(1, False, "x")):
         node.event(event)
         assert node.state == before
+
+
+# A predecessor that ended dirty, and a group that cannot be proven dead
+
+
+def dirty(node):
+    node.cleared().event(UP)
+    node.event(role.Proposed(node.op(role.Propose), "n-0000000001", 41))
+    node.event(role.Queried(node.op(role.Query), True, 1, 2))
+    return node.event(role.Dirty(node.op(role.Claim), "b", "b:1", 40))
+
+
+def test_a_dirty_predecessor_is_fenced_before_the_term_is_claimed():
+    node = dirty(Node())
+    assert node.actions[-1][1:] == ("b", "b:1", 40) and node.at == (role.PROMOTING, "fencing")
+    assert not node.did(role.Claim)
+    node.event(role.Fenced(node.op(role.Fence), True, "exit status 0"))
+    assert node.actions[-1].fenced == 40 and node.at == (role.PROMOTING, "claiming")
+    node.event(role.Claimed(node.op(role.Claim), "b"))
+    assert node.at == (role.PROMOTING, "leasing")
+
+
+def test_a_fence_that_fails_is_run_again_and_nothing_is_claimed():
+    node = dirty(Node())
+    for _ in range(3):
+        node.event(role.Fenced(node.op(role.Fence), False, "exit status 1"))
+        assert node.at == (role.PROMOTING, "fencing") and "exit status 1" in node.state.trouble
+        assert not node.did(role.Fence) and not node.did(role.Claim)
+        node.event(role.Tick(), after=role.RETRY_MOST)
+        assert node.did(role.Fence)
+
+
+def test_a_fence_that_fails_is_passed_over_where_the_settings_say_so():
+    node = dirty(Node())
+    number = node.op(role.Fence)
+    node.state, node.actions = role.step(
+        replace(SETTINGS, fence_failed_continues=True), node.state, role.Fenced(number, False, "exit status 1"), node.now
+    )
+    assert node.did(role.Claim)
+
+
+def test_an_answer_of_an_older_fence_counts_for_nothing():
+    node = dirty(Node())
+    node.event(role.Fenced(node.op(role.Fence) - 1, True, "exit status 0"))
+    assert node.at == (role.PROMOTING, "fencing")
+
+
+def test_a_term_that_ends_while_its_predecessor_is_fenced_starts_nothing():
+    node = dirty(Node())
+    number = node.op(role.Fence)
+    node.event(role.SessionLost("expired"))
+    assert node.at == (role.DETACHED, "waiting")
+    assert not node.event(role.Fenced(number, True, "exit status 0")).did(role.Claim)
+
+
+def stuck(node):
+    node.primary().event(role.Resign("t", force=True))
+    assert node.did(role.StopGroup)
+    return node
+
+
+def test_a_forced_resignation_asks_for_no_successor():
+    node = stuck(Node())
+    assert not node.did(role.Look) and node.at == (role.DEMOTING, "stopping")
+
+
+def test_a_group_that_is_not_proven_dead_is_released_on_an_operators_word_only():
+    node = stuck(Node())
+    stop = node.op(role.StopGroup)
+    node.event(role.Resign("early", force=True))
+    assert node.actions[-1].ok is False, "it is being stopped, and nothing has failed"
+    node.event(role.Stuck("killed and not gone: 7 in state D"))
+    assert not node.did(role.Release)
+    node.event(role.Resign("plain"))
+    assert not node.did(role.Release)
+    node.event(role.Resign("word", force=True))
+    assert node.actions[-1] == role.Release(node.state.waiting, True)
+    node.event(role.Released(node.state.waiting))
+    assert node.at == (role.DETACHED, "waiting") and not node.did(role.Propose)
+    node.event(UP._replace(fresh=False))
+    assert not node.did(role.Propose), "it proposes again only after the proof"
+    assert node.event(role.Dead(stop, 30.0)).did(role.Propose)
