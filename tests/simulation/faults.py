@@ -66,6 +66,11 @@ FAULTS: Dict[str, Fault] = {
         "            error, gone = answer.exception, ()\n            if error is None:",
         "            error, gone = answer.exception, ()\n            if False:",
     ),
+    "a fence that fails is passed over": Fault(
+        "role",
+        "        if not event.ok and not self.settings.fence_failed_continues:",
+        "        if False:",
+    ),
     "the grant is not revoked before the kill": Fault(
         "guard",
         "        if charge.entry.granted:\n            self.put(charge, granted=False",

@@ -15,7 +15,7 @@ import tempfile
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from supervisor_zkelect import (
-    config, elector, eventstream, guard, guardlink, health, listener, record, release, role, saved, session,
+    config, elector, eventstream, execution, guard, guardlink, health, listener, record, release, role, saved, session,
 )
 from tests.simulation.client import Client
 from tests.simulation.machine import Book, Machine, Supervisord
@@ -48,11 +48,15 @@ promote_timeout = 20
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What all nodes of a schedule share. asked: the session timeout of the configuration, in seconds, as all times."""
+    """What all nodes of a schedule share. asked: the session timeout of the configuration, in seconds, as all times.
+
+    fences: there is a fence command.
+    """
 
     asked: float
     tick: float
     stopwaitsecs: float
+    fences: bool
 
 
 class _Check:
@@ -82,6 +86,8 @@ def _loaded(plan: Plan) -> config.Settings:
 def settings_of(plan: Plan, node: str) -> config.Settings:
     loaded = _loaded(plan)
     election = {**dataclasses.asdict(loaded.elections[0]), "address": node}
+    if plan.fences:
+        election["fence"] = ("fence",)
     return dataclasses.replace(loaded, file="zkelect.conf", node_name=node, elections=(_Election(**election),))
 
 
@@ -98,6 +104,18 @@ def _client_for(settings: config.Settings, attach: Any = None, timeout: Optional
     return _here().client(attach, timeout or settings.session_timeout)
 
 
+def _run(argv: Any, until: float, variables: Any) -> execution.Ended:
+    """The fence command: it takes its time, and fails now and then."""
+    process = _here()
+    world = process.world
+    Flag(world).wait(world.delay(0.1, 2.0))
+    token = int(variables["ZKELECT_OLD_TOKEN"])
+    if world.random.random() < 0.3:
+        return execution.Ended("exit status 1", 0, [], "")
+    process.node.promises.fenced.add(token)
+    return execution.Ended("exit status 0", 0, [], "")
+
+
 def install() -> None:
     def now() -> float:
         return _here().clock()
@@ -105,6 +123,7 @@ def install() -> None:
     for module in (listener, elector, session, guard, guardlink, release):
         module.now = now
     session.client_for = _client_for
+    execution.run = _run
     saved.load = lambda folder: _here().machine.disk.saved
     saved.Store = lambda folder: _Store(_here().machine.disk)
     logging.disable(logging.CRITICAL)

@@ -79,6 +79,8 @@ class Promises:
         self.when_probing: Optional[Callable[[], None]] = None
         self.when_beating: Dict[Any, Callable[[], None]] = {}
         self.kill_releasing = False
+        self.fences = False
+        self.fenced: set = set()
         self.gone: Dict[int, float] = {}
         ensemble.told, ensemble.woken = self.written, self.woken
 
@@ -138,6 +140,9 @@ class Promises:
         if holder(before)[0] != noted[0]:
             if ack:
                 self.world.broken(f"4: the holder becomes {noted or 'nobody'} while the ack names {ack.decode()}")
+            dirty, other = holder(before)[0], holder(before)[1] != noted[1]
+            if dirty and noted[0] and other and self.fences and dirty not in self.fenced:
+                self.world.broken(f"4: the holder {holder(before)} ended dirty and was not fenced before {noted}")
             if not noted[0] and self.lives(holder(before)[0]):
                 self.world.broken(f"4: the holder {holder(before)} is removed while its service lives")
 
@@ -200,12 +205,12 @@ class Run:
         for path in ("/e", "/ack"):
             self.ensemble.multi([("create", path, b"", False, False)], 0)
         self.promises = Promises(world, self.ensemble)
-        plan = Plan(2.5 * schedule.grant, schedule.tick, schedule.stopwaitsecs)
+        plan = Plan(2.5 * schedule.grant, schedule.tick, schedule.stopwaitsecs, fences=schedule.seed % 3 == 0)
         for name in "abc"[:schedule.nodes]:
             # Within the bound, against servers that keep true time.
             rate = 1 + world.random.uniform(-0.9, 0.9) * lease.DRIFT
             self.promises.nodes[name] = Node(world, self.ensemble, plan, name, rate, self.promises)
-        self.promises.kill_releasing = schedule.seed % 4 == 1
+        self.promises.kill_releasing, self.promises.fences = schedule.seed % 4 == 1, plan.fences
         self.nodes = list(self.promises.nodes.values())
         self.well_since = float("inf")
 
