@@ -2,6 +2,7 @@
 
 import pytest
 
+from supervisor_zkelect import record
 from supervisor_zkelect.demo import netns
 from supervisor_zkelect.demo.node import Node
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
@@ -15,12 +16,48 @@ with open("/proc/self/cmdline", "rb") as file:
 """
 
 
+#: Has guard processes of a node tell what they import and open, from when the file exists.
+TELLING = """
+import os, sys
+with open("/proc/self/cmdline", "rb") as file:
+    guard = b"supervisor_zkelect.guardmain" in file.read()
+if guard:
+    told = os.open({told!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def hook(event, arguments):
+        if event in ("import", "open", "exec", "compile", "subprocess.Popen") and os.path.exists({flag!r}):
+            os.write(told, f"{{event}} {{arguments[0]}}\\n".encode())
+
+    sys.addaudithook(hook)
+"""
+
+
 def refusing(node: Node):
     """Prepare a node so that its guards do not start while the returned file exists."""
     flag = node.folder / "no-guard"
     (node.folder / "sitecustomize.py").write_text(NO_GUARD.format(flag=str(flag)))
     node.environment["PYTHONPATH"] = str(node.folder)
     return flag
+
+
+def test_on_the_path_that_kills_nothing_is_imported_and_no_other_file_opened(make_cluster, zk_server):
+    """A disk that hangs, or a package that is just being replaced, must not keep a guard from killing."""
+    cluster = make_cluster(zk_server.hosts)
+    node = cluster["a"]
+    flag, told = node.folder / "telling", node.folder / "told"
+    (node.folder / "sitecustomize.py").write_text(TELLING.format(flag=str(flag), told=str(told)))
+    node.environment["PYTHONPATH"] = str(node.folder)
+    cluster.start()
+    flag.touch()
+    node.freeze(node.listener_pid(), node.supervisord_pid)
+    cluster.primary("b")
+    flag.unlink()
+    lines = told.read_text().splitlines()
+    runtime = node.environment[record.VARIABLE]
+    foreign = [line for line in lines if not line.startswith(("open /proc/", "open /sys/fs/cgroup/", f"open {runtime}/"))]
+    assert lines and not foreign, foreign
+    node.thaw()
+    cluster.settled("b")
 
 
 def test_supervisord_and_guard_killed_together(pair):
