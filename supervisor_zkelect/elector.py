@@ -38,7 +38,16 @@ from kazoo.client import KazooClient
 from kazoo.protocol.states import KazooState
 from kazoo.security import ACL
 
+from supervisor_zkelect import session
 from supervisor_zkelect.clock import now
+from supervisor_zkelect.errors import (
+    AccessDenied, BadArgument, ElectionError, NotConnected, NotLeader, ProposalGone, SessionGone, TimedOut, ZooKeeperFailed,
+)
+
+__all__ = [
+    "AccessDenied", "BadArgument", "ElectionError", "Elector", "Holder", "Member", "NotConnected", "NotLeader",
+    "ProposalGone", "SessionGone", "Standing", "TimedOut", "ZooKeeperFailed",
+]
 
 log = logging.getLogger(__name__)
 
@@ -46,42 +55,6 @@ _SEQUENCE = re.compile(r"(\d{10})\Z", re.ASCII)
 
 #: Rounds in which a call follows a queue or a holder that changes between two requests.
 _ROUNDS = 20
-
-
-class ElectionError(Exception):
-    """Base of all that an Elector raises."""
-
-
-class NotLeader(ElectionError):
-    """This node's proposal is not the lowest, so it may not write. Wait for `changed`, then ask again."""
-
-
-class ProposalGone(ElectionError):
-    """This node has no proposal (any more). Whoever was primary by it must stop; then `create_proposal` again."""
-
-
-class SessionGone(ElectionError):
-    """The ZooKeeper session expired, and its proposal with it. `create_proposal` makes one in the next session."""
-
-
-class NotConnected(ElectionError):
-    """No ZooKeeper server could be reached, or the connection was lost before the answer. Ask again later."""
-
-
-class TimedOut(ElectionError):
-    """ZooKeeper did not answer within the time limit; what was asked may still happen. Look, then ask again."""
-
-
-class AccessDenied(ElectionError):
-    """The credentials are refused, or the ACL of a znode forbids it. Correct the credentials or the ACL."""
-
-
-class BadArgument(ElectionError, ValueError):
-    """An argument cannot be right; the message says what would be."""
-
-
-class ZooKeeperFailed(ElectionError):
-    """ZooKeeper refused for another reason, which the message carries."""
 
 
 class Standing(NamedTuple):
@@ -206,8 +179,6 @@ class Elector:
 
         Raises NotConnected when no server answers within `timeout`.
         """
-        from supervisor_zkelect import session
-
         hosts, chroot = session.split_hosts(servers)
         if options.get("holder"):
             options["holder"] = chroot + options["holder"]
@@ -232,9 +203,7 @@ class Elector:
         for watch in self._term_watches:
             watch.end(None)
         if self._owns_client:
-            from supervisor_zkelect import session
-
-            session.stop_client(self._client)
+                session.stop_client(self._client)
 
     # What is known without asking
 

@@ -19,6 +19,7 @@ from kazoo.protocol.states import KazooState
 from kazoo.security import ACL, CREATOR_ALL_ACL, READ_ACL_UNSAFE
 
 from supervisor_zkelect.clock import now
+from supervisor_zkelect.errors import ElectionError, NotConnected
 
 log = logging.getLogger(__name__)
 
@@ -165,9 +166,7 @@ def client_for(settings, attach: Optional[Tuple[int, bytes]] = None, timeout: Op
 
 
 def start_client(client: KazooClient, limit: float) -> None:
-    """Start and wait for the connection. Raises `elector.NotConnected` after `limit` seconds."""
-    from supervisor_zkelect.elector import NotConnected
-
+    """Start and wait for the connection. Raises `errors.NotConnected` after `limit` seconds."""
     warning = _LastWarning()
     client.logger.addHandler(warning)
     try:
@@ -187,7 +186,7 @@ def stop_client(client: KazooClient) -> None:
 
 
 def open_client(settings, timeout: float = 5.0) -> KazooClient:
-    """A started client by the settings. Raises `elector.NotConnected` after `timeout` seconds; `stop_client` ends it."""
+    """A started client by the settings. Raises `errors.NotConnected` after `timeout` seconds; `stop_client` ends it."""
     client = client_for(settings)
     try:
         start_client(client, timeout)
@@ -202,8 +201,6 @@ def reach(settings, timeout: float = 5.0) -> Optional[str]:
 
     Nothing is written: proposals are tried in transactions that cannot succeed.
     """
-    from supervisor_zkelect.elector import ElectionError
-
     try:
         client = open_client(settings, timeout)
     except (ElectionError, OSError, kazoo_errors.KazooException) as error:

@@ -1,0 +1,37 @@
+"""What goes wrong with an election, by name; each says what to do."""
+
+
+class ElectionError(Exception):
+    """Base of all that an Elector raises."""
+
+
+class NotLeader(ElectionError):
+    """This node's proposal is not the lowest, so it may not write. Wait for `changed`, then ask again."""
+
+
+class ProposalGone(ElectionError):
+    """This node has no proposal (any more). Whoever was primary by it must stop; then `create_proposal` again."""
+
+
+class SessionGone(ElectionError):
+    """The ZooKeeper session expired, and its proposal with it. `create_proposal` makes one in the next session."""
+
+
+class NotConnected(ElectionError):
+    """No ZooKeeper server could be reached, or the connection was lost before the answer. Ask again later."""
+
+
+class TimedOut(ElectionError):
+    """ZooKeeper did not answer within the time limit; what was asked may still happen. Look, then ask again."""
+
+
+class AccessDenied(ElectionError):
+    """The credentials are refused, or the ACL of a znode forbids it. Correct the credentials or the ACL."""
+
+
+class BadArgument(ElectionError, ValueError):
+    """An argument cannot be right; the message says what would be."""
+
+
+class ZooKeeperFailed(ElectionError):
+    """ZooKeeper refused for another reason, which the message carries."""
