@@ -1,6 +1,7 @@
 """Play schedules: `python -m tests.simulation --schedules N --seed S`. A failing one is shrunk and printed."""
 
 import argparse
+import gc
 import multiprocessing
 import sys
 import time
@@ -13,6 +14,8 @@ def failing(seed: int) -> int:
     from tests.simulation import session_model
     from tests.simulation.schedule import draw, play
 
+    if seed % 20 == 0:
+        gc.collect()
     return seed if play(draw(seed)) or session_model.overrun(seed) else -1
 
 
@@ -20,8 +23,14 @@ def install(fault: Optional[str]) -> None:
     if fault is not None:
         faults.plant(fault)
     from tests.simulation import node
+    from tests.simulation.schedule import draw, play
 
     node.install()
+    play(draw(0))
+    # Everything that is loaded stays; what a schedule leaves behind is collected after some of them (`failing`).
+    gc.collect()
+    gc.freeze()
+    gc.disable()
 
 
 def first_failure(first: int, count: int, fault: Optional[str] = None, processes: int = 2) -> int:
@@ -61,6 +70,8 @@ def shown(seed: int) -> str:
     except Broken:
         # The transcript ends with it.
         pass
+    finally:
+        run.world.close()
     return "\n".join([f"seed {seed}: {run.schedule}", *run.world.transcript])
 
 

@@ -318,7 +318,7 @@ class ListenerProcess(_OfNode):
         self.orders: List[Dict[str, Any]] = []
         self.born = self.world.now
         self._wake_at = math.inf
-        self._ending = False
+        self._ending = self._waking = False
         supervisord.listener = self
         self.after(0.1, self.begin)
 
@@ -340,7 +340,14 @@ class ListenerProcess(_OfNode):
     def reported(self, text: str) -> None:
         self.node.promises.reported(self, text)
 
+    def wake(self) -> None:
+        """The deciding thread takes what is in its queue soon."""
+        if not self._waking:
+            self._waking = True
+            self.after(self.world.delay(0.0001, 0.005), self.turn)
+
     def turn(self) -> None:
+        self._waking = False
         if self._ending:
             return
         one = self.listener
@@ -353,15 +360,24 @@ class ListenerProcess(_OfNode):
             self._ending = True
             self.thread(self.end)
             return
-        wait = min(max(one.next_wakeup() - self.clock(), 0.0005), listener.PACE)
-        due = self.world.now + self.machine.true(wait)
+        self._sleep(one.next_wakeup() - self.clock())
+
+    def _sleep(self, seconds: float) -> None:
+        due = self.world.now + self.machine.true(min(max(seconds, 0.0005), listener.PACE))
         if due < self._wake_at:
             self._wake_at = due
             self.after(due - self.world.now, self._woken, due)
 
     def _woken(self, due: float) -> None:
-        if due == self._wake_at:
-            self._wake_at = math.inf
+        if due != self._wake_at:
+            return
+        self._wake_at = math.inf
+        one = self.listener
+        early = one.next_wakeup() - self.clock()
+        if early > 0.0005 and one.leases_sent == one.leases_echoed and not self._ending:
+            # What it would have woken for has come meanwhile.
+            self._sleep(early)
+        else:
             self.turn()
 
     def end(self) -> None:
@@ -403,7 +419,7 @@ class _Listener(listener.Listener):
 
     def post(self, event: Any) -> None:
         super().post(event)
-        self._process.after(self._process.world.delay(0.0001, 0.005), self._process.turn)
+        self._process.wake()
 
     def decide(self, contest: listener.Contest, event: Any) -> None:
         before = contest.state

@@ -17,7 +17,7 @@ from tests.simulation.node import Node, Plan
 from tests.simulation.world import Broken, World
 from tests.simulation.zookeeper import Ensemble, Tree, Znode, queue
 
-LENGTH = 7.0
+LENGTH = 6.0
 """Seconds in which things begin to happen."""
 WAIT = 4.0
 """Seconds that the deletion of a proposal waits for a node that is about to be acked."""
@@ -55,8 +55,8 @@ KINDS = (
 
 def draw(seed: int) -> Schedule:
     chance = random.Random(seed)
-    tick = chance.choice([0.2, 0.5, 2.0])
-    grant = chance.choice([max(2 * tick, 2.0), max(2 * tick, 4.0), max(2 * tick, 6.0)])
+    tick = chance.choice([0.3, 0.5, 2.0])
+    grant = max(2 * tick, chance.choice([2.0, 3.0, 4.0, 5.0]))
     steps = [
         Step(
             round(chance.uniform(1, LENGTH), 3), chance.choice(KINDS), chance.randrange(3),
@@ -408,7 +408,9 @@ def play(schedule: Schedule) -> Optional[List[str]]:
     try:
         run.play()
     except Broken:
-        return run.world.transcript
+        return run.world.transcript[:]
+    finally:
+        run.world.close()
     return None
 
 

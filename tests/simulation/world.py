@@ -14,7 +14,7 @@ import random
 from concurrent.futures import Future
 from typing import Any, Callable, List, Optional, Tuple
 
-from greenlet import getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet
 
 
 MOST = 50_000
@@ -38,6 +38,7 @@ class World:
         self._heap: List[Tuple[float, int, Callable[..., None], tuple]] = []
         self._serial = itertools.count()
         self._happened = 0
+        self._over = False
 
     def after(self, delay: float, do: Callable[..., None], *arguments: Any) -> None:
         heapq.heappush(self._heap, (self.now + delay, next(self._serial), do, arguments))
@@ -51,6 +52,17 @@ class World:
             self._happened += 1
             if self._happened > MOST:
                 self.broken("9: it goes round in circles")
+
+    def close(self) -> None:
+        """End the threads that still wait; they would keep everything that they know in memory for ever."""
+        self._over, self._heap = True, []
+        for thread in self.threads:
+            try:
+                thread.throw(GreenletExit)
+            except Exception:
+                # It was about to clean up, in a world that is no more.
+                continue
+        self.threads = []
 
     def tell(self, who: str, what: str) -> None:
         self.transcript.append(f"{self.now:9.4f} {who:5} {what}")
@@ -132,6 +144,8 @@ class Flag:
         """Whether it was set within `timeout` seconds of this process's clock."""
         if self._set or (timeout is not None and timeout <= 0):
             return self._set
+        if self._world._over:
+            raise GreenletExit
         process, thread, done = self._world.here, getcurrent(), []
         assert thread is not self._world.hub, "only threads wait"
 

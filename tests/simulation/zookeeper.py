@@ -167,17 +167,20 @@ class Ensemble:
     # Followers
 
     def _ping(self, server: Server) -> None:
-        # A leader's loop is late by less than half a tick.
-        late = self.world.random.uniform(0, 0.45 * self.tick) if self.world.random.random() < 0.1 else 0.0
         self.world.after(self.tick / 2, self._ping, server)
-        self.world.after(late, self._relay, server)
+        if self.world.random.random() < 0.1:
+            # A leader's loop is late by less than half a tick.
+            self.world.after(self.world.random.uniform(0, 0.45 * self.tick), self._relay, server)
+        else:
+            self._relay(server)
 
     def _relay(self, server: Server) -> None:
         if server.cut_since is not None and self.world.now - server.cut_since > SYNC_LIMIT * self.tick:
             self._lose(server)
             return
-        heard, server.heard = server.heard, set()
-        server.to_leader.send(self._heard, heard)
+        if server.heard:
+            heard, server.heard = server.heard, set()
+            server.to_leader.send(self._heard, heard)
 
     def _heard(self, heard: Set[int]) -> None:
         if not self.down:
