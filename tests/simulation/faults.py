@@ -73,8 +73,8 @@ FAULTS: Dict[str, Fault] = {
     ),
     "the grant is not revoked before the kill": Fault(
         "guard",
-        "        if charge.entry.granted:\n            self.put(charge, granted=False",
-        "        if charge.entry.granted and kill_at != AT_ONCE:\n            self.put(charge, granted=False",
+        "            self.put(charge, granted=False, revoked=charge.entry.revoked + 1)",
+        "            charge.entry = charge.entry._replace(granted=False, revoked=charge.entry.revoked + 1)",
     ),
     "attach without the lock": Fault(
         "listener",

@@ -50,12 +50,13 @@ promote_timeout = 20
 class Plan:
     """What all nodes of a schedule share. asked: the session timeout of the configuration, in seconds, as all times.
 
-    fences: there is a fence command.
+    grace: reattach_grace. fences: there is a fence command.
     """
 
     asked: float
     tick: float
     stopwaitsecs: float
+    grace: float
     fences: bool
 
 
@@ -446,7 +447,7 @@ class GuardProcess(_OfNode, guard.Hands):
         former = disk.read(supervisord.owner)
         warden = Warden(self, self.machine, supervisord, self._heard)
         here, self.world.here = self.world.here, self
-        self.guard = guard.Guard(supervisord.owner, node.grace, warden, Book(disk, supervisord.owner), self)
+        self.guard = guard.Guard(supervisord.owner, node.plan.grace, warden, Book(disk, supervisord.owner), self)
         self.guard.begin(former)
         if not supervisord.alive:
             self.guard.supervisord_dead()
@@ -548,8 +549,6 @@ class ReleaseProcess(_OfNode):
 class Node:
     """A machine, what runs on it, and what befalls it."""
 
-    grace = 2.0
-
     def __init__(self, world: World, ensemble: Ensemble, plan: Plan, name: str, rate: float, promises: Any) -> None:
         global _world
         _world = world
@@ -597,7 +596,7 @@ class Node:
         supervisord = one.supervisord
         # Its loop turns once a second, or at once when the guard has nudged it; or just about when the guard releases.
         chance = self.world.random
-        delay = chance.choice([0.02, 0.02, chance.uniform(0.0, 1.1), self.grace + chance.uniform(-0.1, 0.3)])
+        delay = chance.choice([0.02, 0.02, chance.uniform(0.0, 1.1), self.plan.grace + chance.uniform(-0.1, 0.3)])
         supervisord.after(delay, self.new_listener, one)
 
     def new_listener(self, former: ListenerProcess) -> None:

@@ -49,7 +49,7 @@ KINDS = (
     "stall", "stall", "stall then cut", "stall then cut", "cut server", "cut its server", "cut its server",
     "cut its server", "leader gone", "freeze listener", "kill listener", "kill listener", "restart listener", "kill guard",
     "freeze guard", "kill supervisord", "hang supervisord", "kill service", "sick", "obstinate", "resign", "stop by hand",
-    "start by hand", "delete proposal", "delete proposal", "election anew", "shorter sessions", "shutdown",
+    "start by hand", "deaf supervisord", "delete proposal", "delete proposal", "election anew", "shorter sessions", "shutdown",
 )
 
 
@@ -205,7 +205,8 @@ class Run:
         for path in ("/e", "/ack"):
             self.ensemble.multi([("create", path, b"", False, False)], 0)
         self.promises = Promises(world, self.ensemble)
-        plan = Plan(2.5 * schedule.grant, schedule.tick, schedule.stopwaitsecs, fences=schedule.seed % 3 == 0)
+        grace = world.random.choice([0.3, 2.0])
+        plan = Plan(2.5 * schedule.grant, schedule.tick, schedule.stopwaitsecs, grace, fences=schedule.seed % 3 == 0)
         for name in "abc"[:schedule.nodes]:
             # Within the bound, against servers that keep true time.
             rate = 1 + world.random.uniform(-0.9, 0.9) * lease.DRIFT
@@ -353,6 +354,12 @@ class Run:
 
     def hang_supervisord(self, node: Node, seconds: float) -> None:
         self.freeze(node.supervisord, seconds)
+
+    def deaf_supervisord(self, node: Node, seconds: float) -> None:
+        """The listener dies while supervisord hangs, so the guard has to do without both."""
+        if self.guarded(node):
+            self.freeze(node.supervisord, self.world.random.uniform(0.5, 1.0) * self.schedule.grant)
+            self.world.after(0.05, node.listener.kill)
 
     def kill_service(self, node: Node, seconds: float) -> None:
         for service in node.machine.services[:]:
