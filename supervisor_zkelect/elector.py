@@ -323,6 +323,14 @@ class Elector:
                 self._leave("delete the proposal", ack=False, holder=False)
             except ProposalGone as error:
                 log.info("%s", error)
+            except AccessDenied:
+                # The holder is out of reach, so this is as sure as it can be that the proposal is this node's.
+                limit = self._limit()
+                if self._seen(limit):
+                    self._ask(
+                        "delete the proposal", limit, self._client.delete_async, self.proposal_path, missing_ok=True
+                    )
+                self._drop()
 
     def forget(self) -> None:
         """Drop what is known of proposal and watch, because the session is gone. Asks nothing."""
@@ -453,6 +461,8 @@ class Elector:
                 if self._commit(doing, limit, operations):
                     self._drop()
                     return
+                if found is None:
+                    self._make(self.election_ack, limit)
             except NotLeader as error:
                 raise ProposalGone(str(error)) from None
         raise ZooKeeperFailed("ack or holder changed at every look; ask again")
@@ -520,6 +530,9 @@ class Elector:
         done = self._commit("note the holder", limit, [*operations, change])
         if done:
             self._noted = _Noted(record, version)
+        elif found is None:
+            # Its parent may be missing, too.
+            self._make(self.election_ack, limit)
         return done
 
     def _note_again(self, limit: float) -> None:

@@ -9,7 +9,8 @@ record here has one owner.
 Who belongs to a group is asked anew in every scan (`_Census.find`). Children of supervisord are known by the
 variables that supervisord gives them, their relatives by kinship (proc.tree), and those whose kin is gone by
 the same variables together with the namespaces. A child of supervisord between fork and exec still looks like
-supervisord and belongs to nobody yet (`forming`): while there is one, nothing is proven.
+supervisord, and one that has overwritten its environment looks like nobody's (`forming`): while there is one whose
+group supervisord has not told, nothing is proven.
 
 The proof of death is made of rounds. In a round supervisord is asked to stop the group, answers that none of
 it was starting, running or waiting to be started again, and a scan begun after that answer finds nothing
@@ -62,10 +63,9 @@ REST = 1.0
 GRACE_PACE = 0.1
 #: Seconds between two looks of a sentry at supervisord's children; reading them takes some 20 µs.
 SENTRY_PACE = 0.01
-#: Seconds that a start has until each member has a pid.
-START_LIMIT = 10.0
-#: stopwaitsecs assumed while supervisord does not tell the configured ones: its default.
-STOPWAITSECS = 10.0
+#: Seconds that supervisord has to fork all members, some milliseconds each and more on a busy machine; and then until each
+#: member has a pid.
+FORK_LIMIT, START_LIMIT = 60.0, 10.0
 #: At most this many processes of a group are watched by a pidfd each; others are found dead by scans.
 WATCHED = 256
 
@@ -339,6 +339,11 @@ class _Census:
                     if process.identity not in self.foreign:
                         forming.add(process)
                     continue
+                if child and process.session == self.supervisord.session and not self._origin(process).group:
+                    # It may have overwritten its environment; supervisord knows it by its pid.
+                    if process.identity not in self.foreign:
+                        forming.add(process)
+                    continue
                 if not self._belongs(process, group):
                     continue
             roots.add(process)
@@ -416,6 +421,8 @@ class _Starting:
     since: float
     #: whether an earlier start request was still open
     open_before: bool
+    #: when supervisord said that it has started them
+    answered: float = math.inf
     call: Optional[Future] = None
     pace: float = 0.02
 
@@ -434,6 +441,8 @@ class _Record:
     #: a start request is on its way; one may still be carried out. An earlier listener may have sent one.
     start_flying: bool = False
     start_open: bool = True
+    #: whether a start that supervisord carries out late is refused by the chain loader
+    loaded: bool = False
     stop: Optional[Stop] = None
     stop_flying: bool = False
     stop_sent: float = -math.inf
@@ -441,6 +450,7 @@ class _Record:
     stuck_told: float = -math.inf
     denied: Tuple[int, ...] = ()
     killed: Set[tuple] = field(default_factory=set)
+    struck: bool = False
     watching: bool = False
     learning: bool = False
     asking_whose: bool = False
@@ -483,14 +493,6 @@ class Group:
         """
         self._warden._do(self._warden._order, self._record, op, -math.inf)
 
-    def seize(self, op: int) -> None:
-        """Stop what an earlier listener may have left → GroupStuck …, GroupDead, at once when there is
-        nothing.
-
-        The members get the longest of their configured stopwaitsecs, 10 s when supervisord does not tell.
-        """
-        self._warden._do(self._warden._seize, self._record, op)
-
     def watch(self, on: bool) -> None:
         """While on, every member's end is told as MemberDied, and supervisord made to restart it at once."""
         self._warden._do(self._warden._watch, self._record, on)
@@ -498,6 +500,11 @@ class Group:
     def look(self, op: int) -> None:
         """Ask supervisord for the members' states → Members."""
         self._warden._do(self._warden._look, self._record, op)
+
+    def trust(self, loaded: bool) -> None:
+        """Tell whether all programs of the group are started through the chain loader, so that a start which
+        supervisord carries out late runs nothing after a stop."""
+        self._warden._do(self._warden._trust, self._record, loaded)
 
     def adopt(self) -> None:
         """Take a group that runs as one that was started through this handle; its processes are found by a scan."""
@@ -557,6 +564,8 @@ class Warden:
         self._serial = itertools.count()
         self._nudging = False
         self._closing = False
+        self.turned_at = clock()
+        """When the warden's thread last took a turn, by the clock."""
         self._thread = threading.Thread(target=self._run, name="zkelect-warden", daemon=True)
 
     def start(self) -> None:
@@ -623,6 +632,7 @@ class Warden:
 
     def _turn(self) -> None:
         ready = self._poll.poll(self._wait())
+        self.turned_at = self._now()
         self._hush()
         # Orders first: one that came before a process ended counts for its end.
         self._obey()
@@ -637,6 +647,11 @@ class Warden:
         due = [record for record in self._groups() if record.scan_at <= now and self._worth(record, now)]
         if not due:
             return
+        for record in due:
+            if record.stop is not None and not record.struck and record.stop.killing(now, self._census.gone):
+                # Before anything is read, since reading takes time with the number of processes on the machine.
+                record.struck = True
+                self._strike(record)
         table = self._census.table()
         for record in due:
             try:
@@ -753,7 +768,8 @@ class Warden:
         self._hurry(record)
         answer = functools.partial(self._start_answered, record, record.starting)
         method = "supervisor.startProcessGroup"
-        record.starting.call = self._ask(answer, self._supervisord.call, method, record.name, False)
+        call = functools.partial(self._supervisord.call, timeout=FORK_LIMIT)
+        record.starting.call = self._ask(answer, call, method, record.name, False)
 
     def _start_answered(
         self, record: _Record, starting: _Starting, items: Any, error: Optional[SupervisordError]
@@ -770,6 +786,7 @@ class Warden:
             return
         if record.starting is not starting:
             return
+        starting.answered = self._now()
         self._hurry(record)
         if error is not None:
             self._start_failed(record, str(error))
@@ -803,7 +820,7 @@ class Warden:
         waiting = [info for info in infos if info["statename"] == "BACKOFF"]
         fine = ("STARTING", "RUNNING", "EXITED", "BACKOFF")
         bad = [info for info in infos if info["statename"] not in fine]
-        if waiting and self._now() - starting.since > START_LIMIT:
+        if waiting and self._now() - starting.answered > START_LIMIT:
             bad += waiting
         if bad:
             told = (f"{info['name']} is {info['statename']} {info['spawnerr']}".rstrip() for info in bad)
@@ -824,6 +841,18 @@ class Warden:
         if record.mode == "new":
             record.mode = "started"
             self._hurry(record)
+            # The members' pids, as a program may have overwritten the environment by which it is known. And where an
+            # answer comes back, a start request that somebody made before is done with.
+            self._ask(functools.partial(self._adopted, record), self._supervisord.group_info, record.name)
+
+    def _adopted(self, record: _Record, infos: Any, error: Optional[SupervisordError]) -> None:
+        if error is None:
+            self._learn(record, infos)
+            if record.stop is None and record.starting is None:
+                record.start_open = False
+
+    def _trust(self, record: _Record, loaded: bool) -> None:
+        record.loaded = loaded
 
     def _expect(self, record: _Record, pid: int) -> None:
         process = proc.read(pid)
@@ -841,29 +870,13 @@ class Warden:
             starting, record.starting = record.starting, None
             self._post(GroupStartFailed(record.name, starting.op, "it was stopped before it was started"))
         if record.stop is None:
-            record.stop = Stop(began=now, start_open=record.start_open)
+            record.stop = Stop(began=now, start_open=record.start_open and not record.loaded)
             record.mode = "stopping"
             record.stuck_told, record.denied, record.killed, record.trouble = -math.inf, (), set(), ""
+            record.struck = False
         record.stop.order(Order(op, now, kill_at))
         record.scan_at = now
         self._send_stop(record)
-
-    def _seize(self, record: _Record, op: int) -> None:
-        now = self._now()
-        self._order(record, op, now + STOPWAITSECS)
-        answer = functools.partial(self._seize_timed, record, op, now)
-        self._ask(answer, self._supervisord.config, record.name)
-
-    def _seize_timed(
-        self, record: _Record, op: int, since: float, items: Any, error: Optional[SupervisordError]
-    ) -> None:
-        seconds = [item["stopwaitsecs"] for item in items or ()]
-        if record.stop is None or not seconds:
-            return
-        kill_at = since + max(seconds)
-        record.stop.orders = [
-            order._replace(kill_at=kill_at) if order.op == op else order for order in record.stop.orders
-        ]
 
     def _send_stop(self, record: _Record) -> None:
         if record.stop_flying or self._census.gone:
@@ -929,14 +942,27 @@ class Warden:
         record.told = set()
         self._watch_pidfds(record, Found(set(), {}, set(), set(), False))
 
-    def _kill(self, record: _Record, living: Set[proc.Process]) -> None:
-        denied = []
+    def _strike(self, record: _Record) -> None:
+        """Kill whoever is known already."""
+        self._kill_cgroup(record)
+        for descriptor in record.pidfds.values():
+            try:
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            except OSError as failure:
+                if failure.errno != errno.ESRCH:
+                    log.error("group %s: %s", record.name, failure)
+
+    def _kill_cgroup(self, record: _Record) -> None:
         if self._cgroups is not None:
             try:
                 self._cgroups.kill(record.name)
             except OSError as error:
                 # They are killed one by one all the same.
                 record.trouble = f"its cgroup cannot be killed: {error}"
+
+    def _kill(self, record: _Record, living: Set[proc.Process]) -> None:
+        denied = []
+        self._kill_cgroup(record)
         for process in living:
             try:
                 if process.identity in record.pidfds:
@@ -990,12 +1016,7 @@ class Warden:
         record.stop.again()
         if not record.stop.killing(now, self._census.gone):
             return
-        for descriptor in record.pidfds.values():
-            try:
-                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-            except OSError as failure:
-                if failure.errno != errno.ESRCH:
-                    log.error("group %s: %s", record.name, failure)
+        self._strike(record)
         if now - record.stuck_told >= STUCK_EVERY:
             record.stuck_told = now
             pids = tuple(sorted(pid for pid, _ in record.pidfds))
@@ -1129,6 +1150,7 @@ class Warden:
                     self._post(MemberStarted(record.name, name, process.pid))
         else:
             self._watch_pidfds(record, found)
+            self._ask_whose(record, found, now)
             if found.unreaped and record.watching:
                 self._nudge()
             record.scan_at = now + record.pace

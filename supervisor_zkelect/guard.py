@@ -9,17 +9,19 @@ Rules
 -----
 1.  A group runs under a grant: an entry in the record with a token, and the times at which it is asked to stop and is
     killed. Only the listener gives grants and extends them, and only for the token granted.
-2.  Every stop revokes the grant first, in the record, then asks or kills, then proves.
+2.  Every stop revokes the grant first, in the record, then asks or kills, then proves. No stop may last longer than the
+    lease did; what runs without a lease is killed at once. A record that cannot be written keeps nothing from dying.
 3.  A grant that nobody extends ends: asked to stop at `stop_at`, killed at `kill_at`, whatever the listener does.
 4.  supervisord is dead: every group is killed at once, and none is started. When all are proven dead, the listener
-    releases; if it is gone, or does not within LISTENER_TIME, it is killed, and the guard releases.
+    releases; if it is gone, or does not within LISTENER_TIME of the proof, it is killed, and the guard releases.
 5.  The listener is gone without having released: supervisord is nudged to start another, which has `grace` seconds to
     come. If none does, the guard takes the session's lock, kills all groups, proves them dead, and releases. Whoever
     holds the lock decides: a listener that comes has it, so a guard that has it is busy, and one that waits for it
     waits no longer.
 6.  Releasing is a program of its own (`release.py`), which gets the lock handed over. A group that is killed and cannot
     be proven dead is killed again and again, and never released; `stop_failed` is run once.
-7.  A guard ends when no group is held, no session is open and no listener is there, and not before.
+7.  A guard ends when no group is held, no session is open and no listener is there, and not before. Groups that the
+    listener's configuration names are held until they are proven dead.
 
 No sockets, no processes, no threads: what has effects is done by `Hands`. All times are seconds of CLOCK_BOOTTIME.
 """
@@ -72,7 +74,7 @@ class Hands:
         raise NotImplementedError
 
     def release(self) -> None:
-        """Start the release; `released` follows."""
+        """Start the release; `released` follows. Raises OSError when it cannot be started."""
         raise NotImplementedError
 
     def call(self, command: List[str], seconds: float, variables: Dict[str, str]) -> None:
@@ -87,6 +89,7 @@ class Charge:
     entry: record.Entry
     handle: group.Group
     dead: bool = False  # proven so, and nothing was granted since
+    written: bool = True  # the record says what `entry` does
     called: bool = False  # the command for a stop that fails was run, and the group is not proven dead since
 
     @property
@@ -116,7 +119,8 @@ class Guard:
         self.locked = False
         self.lock_at = NEVER
         self.releasing = False
-        self.hooks: Dict[str, Dict[str, Any]] = {}  # group -> {"command", "seconds", "election"}
+        self.groups: Dict[str, Dict[str, Any]] = {}  # what the listener says of each; see `welcome`
+        self.complained_at = AT_ONCE
         self.greeted = False
         self.greet_by = now() + GREET_TIME
         self.op = 0
@@ -125,7 +129,7 @@ class Guard:
         """Take over what a guard that is dead was in charge of: under its grant, or with a proof still to be made."""
         for entry in former:
             charge = self.charges[entry.group] = Charge(entry, self.warden.group(entry.group))
-            self.book.put(entry)
+            self.put(charge)
             if entry.granted:
                 charge.handle.adopt()
                 charge.handle.watch(True)
@@ -172,10 +176,17 @@ class Guard:
     def supervisord_dead(self) -> None:
         log.warning("supervisord, process %d, is dead", self.owner.pid)
         self.supervisord_gone = True
+        self.release_by = NEVER if self.listener_here else now()
         self.warden.supervisord_gone()
         for charge in self.charges.values():
             self.stop(charge, self.own_op(), AT_ONCE)
-        self.release_by = now() + (LISTENER_TIME if self.listener_here else 0.0)
+        self.hurry_listener()
+
+    def hurry_listener(self) -> None:
+        """After supervisord's death, and the proof, a listener that is there has some time to release. Without the proof
+        it must go on keeping the session alive."""
+        if self.supervisord_gone and self.listener_here and not any(one.held for one in self.charges.values()):
+            self.release_by = min(self.release_by, now() + LISTENER_TIME)
 
     def listener_gone(self) -> None:
         self.listener_here = False
@@ -192,18 +203,19 @@ class Guard:
         if isinstance(event, group.GroupDead) and not charge.entry.granted:
             charge.dead, charge.called = True, False
             self.lock_at = now()
+            self.hurry_listener()
         elif isinstance(event, group.GroupStuck):
             self.call_for_help(charge, event)
         if getattr(event, "op", 1) > 0:
             self.tell(type(event).__name__, **dataclasses.asdict(event))
 
     def call_for_help(self, charge: Charge, event: group.GroupStuck) -> None:
-        hook = self.hooks.get(event.group)
-        if hook is None or charge.called:
+        known = self.groups.get(event.group, {})
+        if not known.get("stop_failed") or charge.called:
             return
         charge.called = True
-        self.hands.call(hook["command"], hook["seconds"], {
-            "ZKELECT_ELECTION": hook["election"], "ZKELECT_GROUP": event.group,
+        self.hands.call(known["stop_failed"], known["seconds"], {
+            "ZKELECT_ELECTION": known["election"], "ZKELECT_GROUP": event.group,
             "ZKELECT_TOKEN": str(charge.entry.token), "ZKELECT_PIDS": " ".join(map(str, event.pids)),
             "ZKELECT_REASON": event.reason,
         })
@@ -236,8 +248,20 @@ class Guard:
         if any(charge.held for charge in self.charges.values()):
             return
         log.info("all groups are proven dead; releasing")
-        self.releasing = True
-        self.hands.release()
+        try:
+            self.hands.release()
+            self.releasing = True
+        except OSError as error:
+            log.warning("the release cannot be started and is tried again: %s", error)
+            self.lock_at = now() + RELEASE_PACE
+
+    def disowned(self) -> None:
+        """Somebody has made the runtime folder anew, and with it the locks: what is in this guard's charge ends, and the
+        session is left to expire, as it may be in other hands."""
+        for charge in self.charges.values():
+            self.stop(charge, self.own_op(), AT_ONCE)
+        self.session_open = self.ending = False
+        self.release_by = NEVER
 
     def released(self, status: int) -> None:
         """The release ended; 0 when the session is given up, or surely over."""
@@ -259,17 +283,23 @@ class Guard:
 
     def put(self, charge: Charge, **changes: Any) -> None:
         charge.entry = charge.entry._replace(**changes)
-        self.book.put(charge.entry)
+        try:
+            self.book.put(charge.entry)
+            charge.written = True
+        except (OSError, ValueError) as error:
+            # A loader that reads something else there asks this guard, and is refused.
+            charge.written = False
+            if now() - self.complained_at > 60.0:
+                self.complained_at = now()
+                log.error("the record cannot be written: %s", error)
 
-    def stop(self, charge: Charge, op: int, kill_at: float, how: str = "stop") -> None:
+    def stop(self, charge: Charge, op: int, kill_at: float) -> None:
         """Revoke, then have the warden stop, kill and prove."""
         if charge.entry.granted:
             self.put(charge, granted=False, revoked=charge.entry.revoked + 1)
         charge.dead = False
         charge.handle.watch(False)
-        if how == "seize":
-            charge.handle.seize(op)
-        elif kill_at == AT_ONCE:
+        if kill_at == AT_ONCE:
             charge.handle.kill(op)
         else:
             charge.handle.stop(op, kill_at)
@@ -281,15 +311,19 @@ class Guard:
         if self.listener_here:
             self.hands.tell({"event": event, **values})
 
-    def welcome(self, message: Dict[str, Any], asked_to_end: bool) -> Dict[str, Any]:
-        """Answer a listener's greeting; when "ok" is true, its orders are taken from now on."""
+    def welcome(self, message: Dict[str, Any]) -> Dict[str, Any]:
+        """Answer a listener's greeting; when "ok" is true, its orders are taken from now on.
+
+        "groups" in it are those of its configuration, each with its "election", "loaded" (whether all its programs are
+        started through the chain loader), and, where there is one, the command "stop_failed" with its limit "seconds".
+        """
         fits = message["v"] == PROTOCOL and tuple(message["owner"]) == tuple(self.owner)
-        busy = asked_to_end or self.locked
+        busy = self.locked
         if fits and not busy:
             self.listener_here = self.session_open = self.greeted = True
-            self.hooks = message.get("hooks", {})
-            self.ending = False
-            self.release_by = now() + LISTENER_TIME if self.supervisord_gone else NEVER
+            self.ending, self.release_by = False, NEVER
+            self.do_groups(message)
+            self.hurry_listener()
         groups = {
             name: {"token": charge.entry.token, "granted": charge.entry.granted, "dead": charge.dead,
                    "deadline": charge.entry.deadline}
@@ -297,10 +331,24 @@ class Guard:
         }
         return {"event": "Welcome", "ok": fits and not busy, "busy": busy, "v": PROTOCOL, "groups": groups}
 
+    def do_groups(self, message: Dict[str, Any]) -> None:
+        self.groups = message["groups"]
+        for name, known in self.groups.items():
+            self.charge(name).handle.trust(known["loaded"])
+        self.make_room()
+
+    def make_room(self) -> None:
+        """Have room in the record for the groups that a listener may start, and for those that still run."""
+        running = {name for name, charge in self.charges.items() if charge.entry.granted}
+        try:
+            self.book.make_room(len(running | set(self.groups)))
+        except OSError as error:
+            log.error("the record cannot be made larger: %s", error)
+
     def may_run(self, name: str, pid: int) -> bool:
-        """A program registers, because it is about to be executed: whether it has a grant."""
+        """A program registers, because it is about to be executed: whether it has a grant, and has read that."""
         charge = self.charges.get(name)
-        if charge is None or not charge.entry.granted:
+        if charge is None or not charge.entry.granted or not charge.written:
             return False
         charge.handle.expect(pid)
         return True
@@ -331,13 +379,16 @@ class Guard:
                 self.stop(charge, self.own_op(), AT_ONCE)
 
     def do_stop(self, message: Dict[str, Any]) -> None:
-        self.stop(self.charge(message["group"]), int(message["op"]), float(message["kill_at"]))
+        charge, kill_at = self.charge(message["group"]), float(message["kill_at"])
+        self.stop(charge, int(message["op"]), min(kill_at, charge.entry.kill_at) if charge.entry.granted else kill_at)
 
     def do_kill(self, message: Dict[str, Any]) -> None:
         self.stop(self.charge(message["group"]), int(message["op"]), AT_ONCE)
 
     def do_seize(self, message: Dict[str, Any]) -> None:
-        self.stop(self.charge(message["group"]), int(message["op"]), 0.0, "seize")
+        """Whatever runs of the group is to end: in the time of the lease under which it does, at once without one."""
+        charge = self.charge(message["group"])
+        self.stop(charge, int(message["op"]), charge.entry.kill_at if charge.entry.granted else AT_ONCE)
 
     def do_look(self, message: Dict[str, Any]) -> None:
         self.charge(message["group"]).handle.look(int(message["op"]))
@@ -353,7 +404,7 @@ class Guard:
                 self.tell("Revoked", group=name, reason="the guard has revoked the grant")
             elif deadline > charge.entry.deadline:
                 self.put(charge, stop_at=stop_at, kill_at=kill_at, deadline=deadline)
-        self.tell("Echo", n=message["n"])
+        self.tell("Echo", n=message["n"], turned=self.warden.turned_at)
 
     def do_bye(self, message: Dict[str, Any]) -> None:
         """The listener ends; it has released the session, or leaves it for the next one."""

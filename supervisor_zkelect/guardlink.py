@@ -57,9 +57,16 @@ class Busy(NamedTuple):
 
 
 class Echo(NamedTuple):
-    """The guard has taken lease number `n`."""
+    """The guard has taken lease number `n`; its warden took a turn last at `turned` (seconds of CLOCK_BOOTTIME)."""
 
     n: int
+    turned: float
+
+
+class Said(NamedTuple):
+    """A line of the log of a guard whose standard error nobody reads any more."""
+
+    text: str
 
 
 class Revoked(NamedTuple):
@@ -72,7 +79,7 @@ class Revoked(NamedTuple):
 _EVENTS = {
     one.__name__: one
     for one in (group.GroupStarted, group.GroupStartFailed, group.GroupDead, group.GroupStuck, group.MemberDied,
-                group.MemberStarted, group.Members, Echo, Revoked)
+                group.MemberStarted, group.Members, Echo, Revoked, Said)
 }
 
 
@@ -98,6 +105,7 @@ class Handle:
         self._link.send("kill", group=self.name, op=op)
 
     def seize(self, op: int) -> None:
+        """End whatever runs of the group, within the lease under which it does."""
         self._link.send("seize", group=self.name, op=op)
 
     def look(self, op: int) -> None:
@@ -110,30 +118,30 @@ class Handle:
 class Link:
     """The connection to the guard. `post` takes the events, on a thread of the link's.
 
-    terms: what a guard is started with. hooks: what it is to run when a stop fails, group -> {"command", "seconds",
-    "election"}; not on its command line, where everybody could see it. credentials: user and password of supervisord's
-    server.
+    terms: what a guard is started with. credentials: user and password of supervisord's server.
     """
 
     def __init__(
-        self, terms: guardmain.Terms, hooks: Dict[str, Dict[str, Any]], credentials: Tuple[Optional[str], Optional[str]],
-        post: Callable[[Any], None],
+        self, terms: guardmain.Terms, credentials: Tuple[Optional[str], Optional[str]], post: Callable[[Any], None]
     ) -> None:
         self._terms = terms
-        self._hooks = hooks
         self._credentials = credentials
         self._post = post
         self._connection: Optional[socket.socket] = None
         self._child: Optional[subprocess.Popen] = None
         self.pid = 0
 
-    def open(self, by: float = float("inf")) -> None:
+    def open(self, groups: Dict[str, Dict[str, Any]], by: float = float("inf")) -> None:
         """Connect to the guard, starting one where there is none; Up, Busy or Down is posted.
 
+        groups: as `guard.Guard.welcome` takes them; not on a command line, where everybody could see the commands.
         by: when a lease ends (seconds of CLOCK_BOOTTIME); a guard process that is not ready then is not waited for.
         """
         by = min(by, now() + START_TIME)
-        threading.Thread(target=self._open, args=(by,), name="zkelect-guard", daemon=True).start()
+        try:
+            threading.Thread(target=self._open, args=(groups, by), name="zkelect-guard", daemon=True).start()
+        except RuntimeError as error:
+            self._post(Down(f"no guard could be asked: {error}"))
 
     def replace(self) -> None:
         """Kill a guard that stands still. Down follows; the groups live on."""
@@ -160,6 +168,10 @@ class Link:
         """Extend grants: group -> (token, stop_at, kill_at, deadline). Echo answers."""
         self.send("lease", n=n, leases=leases)
 
+    def tell_groups(self, groups: Dict[str, Dict[str, Any]]) -> None:
+        """As `open` takes them, when more is known of them."""
+        self.send("groups", groups=groups)
+
     def bye(self, how: str) -> None:
         """End the conversation; how: "released", or "reattach" for a listener that will be back."""
         self.send("bye", how=how)
@@ -169,17 +181,18 @@ class Link:
 
     # The thread
 
-    def _open(self, by: float) -> None:
+    def _open(self, groups: Dict[str, Dict[str, Any]], by: float) -> None:
         try:
             connection = self._connect() or self._start(by) or self._serve()
-        except OSError as error:
+        except Exception as error:
+            # Without an event the listener would wait for a guard for ever.
             self._post(Down(f"no guard could be started: {error}"))
             return
         reader = connection.makefile("rb")
         reason = "the guard is gone"
         try:
             connection.settimeout(WELCOME_TIME)
-            hello = {"do": "hello", "v": PROTOCOL, "owner": list(self._terms.owner), "hooks": self._hooks}
+            hello = {"do": "hello", "v": PROTOCOL, "owner": list(self._terms.owner), "groups": groups}
             connection.sendall(json.dumps(hello).encode() + b"\n")
             try:
                 welcome = json.loads(reader.readline() or b"{}")
@@ -204,8 +217,8 @@ class Link:
             self._post(Up(self.pid, welcome["groups"], welcome["cgroups"]))
             for line in reader:
                 self._take(json.loads(line))
-        except (OSError, ValueError, KeyError) as error:
-            reason = f"the guard is gone: {error}"
+        except Exception as error:
+            reason = f"the guard is gone: {error!r}"
         self._connection = None
         connection.close()
         self.reap()
@@ -274,7 +287,7 @@ class Link:
                 outcome.put(error)
 
         threading.Thread(target=guard, name="zkelect-guarding", daemon=True).start()
-        error = outcome.get()
+        error = outcome.get(timeout=START_TIME)
         connection = self._connect() if error is None else None
         if connection is None:
             raise OSError(f"neither in a process nor in a thread: {error}")

@@ -39,6 +39,10 @@ log = logging.getLogger(__name__)
 PREDECESSOR_TIME = 10.0
 #: Bytes of a message.
 LONGEST = 1 << 20
+#: Bytes of what it says while nobody listens that are kept.
+LONGEST_LOG = 1 << 16
+#: How many connections may be open that are not the listener's, and for how many seconds.
+MOST_PEERS, PEER_TIME = 256, 5.0
 
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 _CREDENTIALS = struct.Struct("3i")
@@ -66,16 +70,23 @@ class _Peer:
         self.connection = connection
         self.received = b""
         self.waiting = b""
+        self.since = now()
         self.pid, self.uid, _ = _CREDENTIALS.unpack(
             connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         )
 
 
 class Process(Hands):
-    """All methods run on one thread; the warden's events come through a pipe."""
+    """All methods run on one thread; the warden's events come through a pipe. guard_lock: a descriptor that holds it."""
 
-    def __init__(self, terms: Terms, credentials: Tuple[Optional[str], Optional[str]]) -> None:
+    def __init__(self, terms: Terms, credentials: Tuple[Optional[str], Optional[str]], guard_lock: int) -> None:
         self.terms = terms
+        self.guard_lock = guard_lock
+        self.peers: Dict[_Peer, None] = {}
+        self.said: List[str] = []
+        self.log = os.open(
+            os.path.join(terms.folder, record.GUARD_LOG), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+        )
         self.folder = terms.folder
         self.owner = record.Owner(*terms.owner)
         self.selector = selectors.DefaultSelector()
@@ -91,8 +102,12 @@ class Process(Hands):
             instance=record.instance(self.owner),
         )
         former = self.read_former()
-        self.record = record.Writer(self.folder, self.owner, terms.room)
-        self.guard = Guard(self.owner, terms.grace, self.warden, self.record, self)
+        try:
+            book: Any = record.Writer(self.folder, self.owner, terms.room + len(former))
+        except OSError as error:
+            log.error("there is no record, so no program is started: %s", error)
+            book = _NoRecord()
+        self.guard = Guard(self.owner, terms.grace, self.warden, book, self)
         self.warden.start()
         self.guard.begin(former)
 
@@ -106,6 +121,11 @@ class Process(Hands):
 
     def post(self, event: Any) -> None:
         self.events.append(event)
+        self.wake()
+
+    def say(self, line: str) -> None:
+        """Take a line of the log: standard error is a pipe of a listener that is dead."""
+        self.said.append(line)
         self.wake()
 
     def wake(self) -> None:
@@ -125,22 +145,32 @@ class Process(Hands):
         self.watch_supervisord()
         ready()
         while not self.guard.finished(self.asked_to_end):
-            try:
-                self.turn()
-            except Exception as error:
-                # Whatever goes wrong with one message or one process, the leases of the others are still to be kept.
-                log.exception("%s", error)
+            self.attempt(self.turn)
         self.warden.close()
         os.unlink(os.path.join(self.folder, record.SOCKET))
         if self.cgroups is not None:
             self.cgroups.remove()
         log.info("end")
 
+    def attempt(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Whatever goes wrong with one message or one process, the leases of the others are still to be kept."""
+        try:
+            work(*arguments)
+        except Exception as error:
+            log.exception("%s", error)
+
     def turn(self) -> None:
         wait = min(max(0.0, self.guard.next_wakeup() - now()), 1.0)
         for key, mask in self.selector.select(wait):
-            key.data(key.fileobj, mask)
+            self.attempt(key.data, key.fileobj, mask)
         self.guard.keep_time()
+        self.drop_idle()
+
+    def drop_idle(self) -> None:
+        """A connection is for one message; whoever keeps it open keeps a descriptor from the others."""
+        for number, peer in enumerate(list(self.peers)):
+            if peer is not self.listener and (now() - peer.since > PEER_TIME or len(self.peers) - number > MOST_PEERS):
+                self.drop(peer)
 
     def end_when_possible(self, number: int, frame: Any) -> None:
         """A handler for the signals that would end it."""
@@ -166,7 +196,29 @@ class Process(Hands):
             pass
         events, self.events = self.events, []
         for event in events:
-            self.guard.heard(event)
+            self.attempt(self.guard.heard, event)
+        said, self.said = self.said, []
+        for line in said:
+            if self.listener is not None:
+                self.answer(self.listener, {"event": "Said", "text": line})
+            else:
+                self.keep(line)
+
+    def keep(self, line: str) -> None:
+        """Keep a line for the next listener."""
+        try:
+            if os.fstat(self.log).st_size > LONGEST_LOG:
+                os.ftruncate(self.log, 0)
+            os.pwrite(self.log, line.encode("utf-8", "backslashreplace") + b"\n", os.fstat(self.log).st_size)
+        except OSError:
+            # There is no place left to complain.
+            return
+
+    def tell_kept(self) -> None:
+        """Tell a listener what was said while there was none."""
+        for line in os.pread(self.log, 2 * LONGEST_LOG, 0).decode("utf-8", "replace").splitlines():
+            self.answer(self.listener, {"event": "Said", "text": line})
+        os.ftruncate(self.log, 0)
 
     # What the guard has done
 
@@ -184,8 +236,19 @@ class Process(Hands):
             self.drop(listener)
 
     def take_lock(self) -> bool:
+        if not self.owns_folder():
+            log.error("%s was made anew by somebody; this guard kills its groups and ends", self.folder)
+            self.guard.disowned()
+            return False
         self.lock = take_lock(os.path.join(self.folder, record.LOCK))
         return self.lock >= 0
+
+    def owns_folder(self) -> bool:
+        """Whether the runtime folder is still the one that this guard was started for."""
+        try:
+            return os.path.samestat(os.fstat(self.guard_lock), os.stat(os.path.join(self.folder, record.GUARD_LOCK)))
+        except OSError:
+            return False
 
     def give_lock_back(self) -> None:
         os.close(self.lock)
@@ -194,13 +257,19 @@ class Process(Hands):
     def release(self) -> None:
         command = [sys.executable, "-m", "supervisor_zkelect.release", self.folder, self.terms.config]
         releasing = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=(self.lock,))
+        try:
+            descriptor = os.pidfd_open(releasing.pid)
+        except OSError:
+            releasing.kill()
+            releasing.wait()
+            raise
 
         def ended(descriptor: int, mask: int) -> None:
             self.selector.unregister(descriptor)
             os.close(descriptor)
             self.guard.released(releasing.wait())
 
-        self.selector.register(os.pidfd_open(releasing.pid), selectors.EVENT_READ, ended)
+        self.selector.register(descriptor, selectors.EVENT_READ, ended)
 
     def call(self, command: List[str], seconds: float, variables: Dict[str, str]) -> None:
         def run() -> None:
@@ -240,6 +309,7 @@ class Process(Hands):
             return
         connection.setblocking(False)
         peer = _Peer(connection)
+        self.peers[peer] = None
         self.selector.register(connection, selectors.EVENT_READ, lambda _, mask: self.on_peer(peer, mask))
 
     def on_peer(self, peer: _Peer, mask: int) -> None:
@@ -271,6 +341,7 @@ class Process(Hands):
         except KeyError:
             return
         peer.connection.close()
+        self.peers.pop(peer, None)
         if peer is self.listener:
             self.listener = None
             self.guard.listener_gone()
@@ -307,7 +378,9 @@ class Process(Hands):
             self.guard.obey(message)
 
     def on_run(self, peer: _Peer, name: str) -> None:
-        if not self.guard.may_run(name, peer.pid):
+        process = proc.read(peer.pid)
+        child = process is not None and process.ppid == self.owner.pid
+        if not child or not self.guard.may_run(name, peer.pid):
             self.answer(peer, {"ok": False, "error": "no grant"})
             return
         trouble = ""
@@ -319,12 +392,27 @@ class Process(Hands):
         self.answer(peer, {"ok": True, "error": trouble})
 
     def on_hello(self, peer: _Peer, message: Dict[str, Any]) -> None:
-        answer = self.guard.welcome(message, self.asked_to_end)
+        answer = self.guard.welcome(message)
         if answer["ok"]:
             former, self.listener = self.listener, peer
             if former is not None:
                 self.drop(former)
         self.answer(peer, {**answer, "pid": os.getpid(), "cgroups": self.cgroups is not None})
+        if answer["ok"]:
+            self.tell_kept()
+
+
+class _NoRecord:
+    """Where the record cannot be written: programs refuse to start, and what runs is guarded all the same."""
+
+    def open(self) -> None:
+        return
+
+    def make_room(self, room: int) -> None:
+        return
+
+    def put(self, entry: record.Entry) -> None:
+        return
 
 
 def take_lock(path: str) -> int:
@@ -358,7 +446,7 @@ def serve(terms: Terms, credentials: Tuple[Optional[str], Optional[str]], ready:
     if lock < 0:
         raise OSError(errno.EBUSY, "another guard is there already")
     try:
-        Process(terms, credentials).run(ready)
+        Process(terms, credentials, lock).run(ready)
     finally:
         os.close(lock)
 
@@ -380,12 +468,15 @@ def _stay_in_memory() -> None:
 def main(words: List[str]) -> int:
     """words: `Terms` as JSON."""
     terms = Terms(**json.loads(words[0]))
-    logs.begin("guard")
-    if _wait_for_lock(terms.folder) < 0:
+    handler = logs.begin("guard")
+    lock = _wait_for_lock(terms.folder)
+    if lock < 0:
         print("another guard is there already", file=sys.stderr)
         return 1
     _stay_in_memory()
-    process = Process(terms, (os.environ.get("SUPERVISOR_USERNAME"), os.environ.get("SUPERVISOR_PASSWORD")))
+    credentials = os.environ.get("SUPERVISOR_USERNAME"), os.environ.get("SUPERVISOR_PASSWORD")
+    process = Process(terms, credentials, lock)
+    handler.otherwise = process.say
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, process.end_when_possible)
     signal.set_wakeup_fd(process.ring, warn_on_full_buffer=False)

@@ -20,9 +20,11 @@ import threading
 import time
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
-from supervisor_zkelect import __version__, config, eventstream, execution, group, guardlink, logs, record, role, saved, session
+from supervisor_zkelect import (
+    __version__, config, eventstream, execution, group, guardlink, logs, record, release, role, saved, session,
+)
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import ElectionError, Elector, NotLeader, ProposalGone, SessionGone
 from supervisor_zkelect.lease import Heartbeat, SessionClock, drop_after, effective_tick
@@ -52,6 +54,10 @@ LOCK_PACE = 0.02
 #: Seconds of this listener's own running time in which the guard must echo what it is told, else it is replaced: usually,
 #: and when a group should be killed by now.
 GUARD_SILENCE, GUARD_HASTE = 0.4, 0.06
+#: Seconds within which the guard's warden must have taken a turn; with thousands of processes one takes a second.
+WARDEN_SILENCE = 5.0
+#: Number of the question about the members that only this listener wants an answer to.
+LEARN = 1 << 62
 #: Seconds that closing the session may take; ZooKeeper expires it otherwise.
 CLOSE_TIME = 2.0
 
@@ -72,6 +78,12 @@ class Standing(NamedTuple):
 
     alive: bool
     reason: str
+
+
+class Retired(NamedTuple):
+    """What the session had in these elections is given up."""
+
+    elections: List[saved.Election]
 
 
 class Pushed(NamedTuple):
@@ -112,8 +124,8 @@ class Contest:
     running: set
     #: a program of the group is started without the chain loader
     bare: bool
-    #: the order to the guard that is not answered yet, to be repeated to a new guard
-    order: Optional[Callable[[], None]] = None
+    #: number of the order to the guard that is not answered yet, and the order, to be repeated to a new guard
+    order: Optional[Tuple[int, Callable[[], None]]] = None
     ack: str = ""
     primary_node: str = ""
     #: when ack and holder were asked for last, when they are to be asked for, and whether the answer is on its way
@@ -144,6 +156,12 @@ class Listener:
         self.locked = False
         self.lock_at = math.inf
         self.programs: List[Dict[str, Any]] = []
+        self.charges: Dict[str, Dict[str, Any]] = {}
+        #: elections of the former listener that the configuration does not name any more, and when to try again
+        self.retiring: List[saved.Election] = []
+        #: groups that were proven dead since this listener began, so that what a former one started is no more
+        self.ended: Set[str] = set()
+        self.retire_at = math.inf
         self.store: Optional[saved.Store] = None
         self.former: Optional[saved.Saved] = None
         self.session: Any = None
@@ -178,12 +196,17 @@ class Listener:
         threading.Thread(
             target=eventstream.read, args=(source, output, self.post), name="zkelect-events", daemon=True
         ).start()
-        self.ask_configuration()
+        self.look_around()
         while not self.finished():
             self.take(self.next_event())
             self.keep_time()
         self.end()
         return self.status
+
+    def look_around(self) -> None:
+        """Begin: what supervisord says of its programs, and what an earlier listener left."""
+        self.ask_configuration()
+        self.take_lock()
 
     def post(self, event: Any) -> None:
         """Have the deciding thread take the event. Never waits; any thread may call it."""
@@ -197,7 +220,7 @@ class Listener:
             return role.Tick()
 
     def next_wakeup(self) -> float:
-        times = [self.push_at, self.renew_at, self.configure_at, self.guard_at, self.lock_at]
+        times = [self.push_at, self.renew_at, self.configure_at, self.guard_at, self.lock_at, self.retire_at]
         if self.leases_sent != self.leases_echoed:
             times.append(now() + GUARD_HASTE / 3)
         elif self.guard_up:
@@ -238,8 +261,9 @@ class Listener:
             self.take_lock()
         if self.guard_at <= moment:
             self.guard_at = math.inf
-            states = [one.state for one in self.contests.values() if one.state.may_run]
-            self.guard.open(by=min((one.deadline - self.settings.kill_time for one in states), default=math.inf))
+            self.open_guard()
+        if self.retire_at <= moment:
+            self.retire()
         if self.renew_at <= moment:
             self.renew_at = math.inf
             self.renew()
@@ -266,7 +290,7 @@ class Listener:
 
     def end(self) -> None:
         """Tell the log, and close the session, which gives up what is left of proposals."""
-        dead = all(not one.state.may_run for one in self.contests.values())
+        dead = all(not one.state.may_run for one in self.contests.values()) and not self.retiring
         if self.reattaching or not dead:
             self.guard.bye("reattach")
         elif self.session is not None:
@@ -285,6 +309,9 @@ class Listener:
             self.changed = True
             if contest.state.role == role.PRIMARY:
                 contest.see_at = now()
+        if before.inherited is not None and contest.state.inherited is None and contest.state.may_run:
+            # Which of its processes run, so that one that is stopped by hand is told from one that fails.
+            contest.group.look(LEARN)
         if contest.state.trouble and contest.state.trouble != before.trouble:
             self.say(contest.settings.name, contest.state.trouble)
         for action in actions:
@@ -344,7 +371,9 @@ class Listener:
                 self.stopwaitsecs = float(program.get("stopwaitsecs", STOPWAITSECS))
         if self.leaving is None:
             self.programs = event.programs
-            self.take_lock()
+            if self.guard_up:
+                self.guard.tell_groups(self.groups())
+                self.begin()
 
     # The guard, and what an earlier listener left
 
@@ -358,29 +387,47 @@ class Listener:
             self.say("zkelect", "waiting for the guard, which stops and releases what an earlier listener left")
             self.lock_at = now() + LOCK_PACE
             return
-        self.store = self.around.store()
-        self.former = self.read_former()
-        self.guard.open()
-
-    def read_former(self) -> Optional[saved.Saved]:
-        """The session of an earlier listener, if this one may go on with it."""
+        if self.store is None:
+            self.store = self.around.store()
+        # Whether its session exists where `servers` says, as they are configured now, only ZooKeeper can tell.
         former = self.around.saved()
-        if former is None or list(former.owner) != list(self.around.owner):
-            return None
-        same = former.servers == self.servers_key()
-        return former if same else None
+        self.former = former if former is not None and list(former.owner) == list(self.around.owner) else None
+        self.open_guard()
 
-    def servers_key(self) -> str:
-        return ",".join(self.settings.servers) + self.settings.chroot
+    def open_guard(self) -> None:
+        states = [one.state for one in self.contests.values() if one.state.may_run]
+        by = min((one.deadline - self.settings.kill_time for one in states), default=math.inf)
+        self.guard.open(self.groups(), by)
+
+    def groups(self) -> Dict[str, Dict[str, Any]]:
+        """What the guard is told of each group (`guard.Guard.welcome`)."""
+        known: Dict[str, Dict[str, Any]] = {}
+        for one in self.settings.elections:
+            programs = [program for program in self.programs if program["group"] == one.group]
+            known[one.group] = {
+                "election": one.name, "seconds": one.hook_timeout, "stop_failed": list(one.stop_failed or ()),
+                "loaded": bool(programs) and not any(config.unguarded(program) for program in programs),
+            }
+        return known
+
+    def elections(self) -> List[saved.Election]:
+        """The elections of the configuration, as they are saved with the session."""
+        root = self.settings.chroot
+        return [
+            saved.Election(one.name, one.group, root + one.election_znode, one.election_prefix + one.sequence_separator,
+                           root + one.election_ack)
+            for one in self.settings.elections
+        ]
 
     def on_Up(self, event: guardlink.Up) -> None:
         self.guard_up, self.guard_quiet = True, 0.0
         self.leases_sent = self.leases_echoed = 0
         self.heartbeat = self.heartbeat.soon()
+        self.charges = event.groups
         if self.contests:
             self.tell_anew()
-        elif self.leaving is None:
-            self.begin(self.programs, event.groups)
+        elif self.programs and self.leaving is None:
+            self.begin()
 
     def on_Busy(self, event: guardlink.Busy) -> None:
         self.say("zkelect", "waiting for the guard, which stops and releases what an earlier listener left")
@@ -411,7 +458,10 @@ class Listener:
             if state.may_run and state.role != role.DEMOTING:
                 contest.group.adopt(**self.grant(contest))
             if contest.order is not None:
-                contest.order()
+                contest.order[1]()
+            if contest.check is None and state.probing:
+                contest.group.look(state.probing)
+        self.end_retiring()
         self.extend_leases()
 
     def grant(self, contest: Contest) -> Dict[str, Any]:
@@ -442,6 +492,12 @@ class Listener:
     def on_Echo(self, event: guardlink.Echo) -> None:
         self.leases_echoed = event.n
         self.guard_quiet = 0.0
+        if now() - event.turned > WARDEN_SILENCE:
+            log.warning("the guard, process %d, does not look after the groups and is replaced", self.guard.pid)
+            self.guard.replace()
+
+    def on_Said(self, event: guardlink.Said) -> None:
+        log.info("of the guard, process %d: %s", self.guard.pid, event.text)
 
     def on_Revoked(self, event: guardlink.Revoked) -> None:
         contest = self.by_group.get(event.group)
@@ -454,16 +510,19 @@ class Listener:
             if contest.state.may_run and contest.state.role in (role.PROMOTING, role.PRIMARY):
                 grant = self.grant(contest)
                 leases[contest.settings.group] = (grant["token"], grant["stop_at"], grant["kill_at"], grant["deadline"])
-        running = any(one.state.may_run for one in self.contests.values())
+        running = any(one.state.may_run or one.order is not None for one in self.contests.values())
         self.tell_at = now() + self.heartbeat.interval if running else math.inf
         self.leases_sent += 1
         self.guard.lease(self.leases_sent, leases)
 
-    def begin(self, programs: List[Dict[str, Any]], charges: Dict[str, Dict[str, Any]]) -> None:
+    def begin(self) -> None:
         """Let each election begin, now that the groups are known to be fit and the guard is there."""
-        attach, timeout = None, None
+        attach, timeout, programs = None, None, self.programs
+        kept: List[saved.Election] = []
         if self.former is not None:
             attach, timeout = (self.former.id, bytes.fromhex(self.former.password)), self.former.timeout
+            kept = [one for one in self.former.elections if one in self.elections()]
+            self.retiring = [one for one in self.former.elections if one not in kept]
         self.session = self.around.session(self.post, attach, timeout)
         for settings in self.settings.elections:
             stopwaitsecs = max(float(one.get("stopwaitsecs", 0)) for one in programs if one["group"] == settings.group)
@@ -488,15 +547,68 @@ class Listener:
                 bare=any(config.unguarded(one) for one in programs if one["group"] == settings.group),
             )
             self.contests[settings.name] = self.by_group[settings.group] = contest
-            charge = charges.get(settings.group)
-            if charge is not None and charge["granted"] and attach is not None:
-                contest.state, actions = role.inherit(now(), charge["token"], charge["deadline"])
+            charge = self.charges.get(settings.group)
+            same = any(one.group == settings.group for one in kept)
+            if charge is not None and charge["granted"] and same:
+                contest.state, actions = role.inherit(now(), charge["token"], charge["deadline"], self.first_op())
             else:
-                contest.state, actions = role.begin(now())
+                contest.state, actions = role.begin(now(), self.first_op())
             contest.wake_at = role.next_wakeup(contest.rules, contest.state)
             for action in actions:
                 getattr(self, "do_" + type(action).__name__)(contest, action)
+        self.end_retiring()
         self.session.start()
+
+    def first_op(self) -> int:
+        """Where this listener's numbers begin, so that no answer to a former listener passes for one to it."""
+        return self.around.pid << 24
+
+    # Elections that the configuration does not name any more
+
+    def end_retiring(self) -> None:
+        """Have the groups killed that no election has any more; their deaths are told by `GroupDead`."""
+        for one in self.retiring:
+            if one.group not in self.by_group:
+                log.info("%s: the configuration does not name this election any more; its group is ended", one.name)
+                self.guard.group(one.group).kill(LEARN)
+
+    def retire(self) -> None:
+        """Give up what the session has in an election whose group is proven dead."""
+        self.retire_at = math.inf
+        dead = [one for one in self.retiring if one.group in self.ended]
+        if self.granted is None or self.link != "connected":
+            self.retire_at = now() + PACE
+            return
+        client, acl = self.session.client, session.acl_of(self.settings.acl)
+
+        def work() -> Retired:
+            left = []
+            for one in dead:
+                try:
+                    release.leave(client, one, acl, self.settings.session_timeout)
+                except ElectionError as error:
+                    log.warning("%s: %s", one.name, error)
+                    left.append(one)
+            return Retired([one for one in dead if one not in left])
+
+        if dead:
+            self.pool_post(self.rpc_pool, work)
+
+    def on_Retired(self, event: Retired) -> None:
+        for one in event.elections:
+            log.info("%s: released", one.name)
+        self.retiring = [one for one in self.retiring if one not in event.elections]
+        if self.retiring:
+            self.retire_at = now() + PACE
+        self.save_session()
+
+    def save_session(self) -> None:
+        """Keep what the next listener, or a release, needs of the session."""
+        if self.granted is not None and self.leaving is None:
+            self.store.save(saved.Saved(
+                self.granted.session, self.session.password.hex(), self.granted.timeout, list(self.around.owner),
+                self.elections() + self.retiring,
+            ))
 
     def make_elector(self, settings: config.ElectionSettings) -> Elector:
         root = self.settings.chroot
@@ -597,14 +709,16 @@ class Listener:
         if fresh or self.clock is None:
             self.clock = SessionClock(timeout, tick, event.sent)
             log.info("ZooKeeper: session 0x%x with a timeout of %g s", event.session, timeout)
-            self.store.save(saved.Saved(
-                event.session, self.session.password.hex(), timeout, list(self.around.owner), self.servers_key()
-            ))
             if self.former is not None and self.former.id != event.session:
+                self.retiring = []
+            if self.former is not None and (self.former.id != event.session or timeout < self.former.timeout):
                 for contest in self.contests.values():
                     if contest.state.inherited is not None:
                         self.decide(contest, role.SessionLost("the session of the inherited term is over"))
             self.former = None
+            self.save_session()
+            if self.retiring:
+                self.retire_at = now()
         else:
             self.clock = self.clock.reconnected(event.sent)
         self.heartbeat = replace(
@@ -710,6 +824,10 @@ class Listener:
                 return For(name, role.Failed(op, True, str(error)))
             except ElectionError as error:
                 return For(name, role.Failed(op, False, str(error)))
+            except Exception as error:
+                # A step must not wait for ever because of a defect here.
+                log.exception("a defect")
+                return For(name, role.Failed(op, False, f"a defect: {error!r}"))
 
         self.pool_post(contest.pool, attempt)
 
@@ -717,6 +835,8 @@ class Listener:
         contest = self.contests[event.name]
         if isinstance(event.event, role.TermSeen):
             contest.seeing = False
+            if not event.event.known and contest.state.role == role.PRIMARY:
+                contest.see_at = now() + PACE
             if event.event.known:
                 contest.ack, contest.primary_node = event.event.address, event.event.node
         elif isinstance(event.event, role.Acked):
@@ -746,6 +866,8 @@ class Listener:
     def do_Query(self, contest: Contest, action: role.Query) -> None:
         elector, name = contest.elector, contest.settings.name
 
+        token = contest.state.token
+
         def changed(future: "Future[str]") -> None:
             if not future.cancelled():
                 self.post(For(name, role.QueueChanged(action.op, future.result())))
@@ -756,6 +878,9 @@ class Listener:
 
         def verify() -> Any:
             """The leading proposal was changed or deleted; the heartbeat's check knows it by its name only."""
+            if elector.token != token:
+                # It was another term's.
+                return role.Tick()
             try:
                 standing = elector.try_be_leader()
             except ElectionError as error:
@@ -800,8 +925,9 @@ class Listener:
         def work() -> For:
             try:
                 ended = execution.run(settings.fence, now() + settings.hook_timeout, variables)
-            except OSError as error:
-                return For(settings.name, role.Fenced(action.op, False, f"it cannot be run: {error.strerror}"))
+            except (OSError, ValueError) as error:
+                # ValueError: what an environment cannot hold stands in the holder.
+                return For(settings.name, role.Fenced(action.op, False, f"it cannot be run: {error}"))
             return For(settings.name, role.Fenced(action.op, ended.ok, str(ended)))
 
         if contest.hooks is None:
@@ -821,8 +947,14 @@ class Listener:
     def do_Repair(self, contest: Contest, action: role.Repair) -> None:
         elector, address = contest.elector, contest.settings.address
 
+        name = contest.settings.name
+
         def work() -> role.Tick:
-            elector.repair(address)
+            try:
+                elector.repair(address)
+            finally:
+                # It is looked at again, whatever came of it.
+                self.post(TermChanged(name))
             return role.Tick()
 
         self.ask(contest, 0, work)
@@ -832,6 +964,15 @@ class Listener:
 
         def work() -> role.Released:
             elector.release(action.dirty)
+            return role.Released(action.op)
+
+        self.ask(contest, action.op, work)
+
+    def do_Withdraw(self, contest: Contest, action: role.Withdraw) -> None:
+        elector = contest.elector
+
+        def work() -> role.Released:
+            elector.withdraw()
             return role.Released(action.op)
 
         self.ask(contest, action.op, work)
@@ -889,28 +1030,28 @@ class Listener:
     # What they want of the group
 
     def do_Seize(self, contest: Contest, action: role.Seize) -> None:
-        self.order(contest, lambda: contest.group.seize(action.op))
+        self.order(contest, action.op, lambda: contest.group.seize(action.op))
 
-    def order(self, contest: Contest, order: Callable[[], None]) -> None:
+    def order(self, contest: Contest, op: int, order: Callable[[], None]) -> None:
         """Have the guard do it, and a new guard too, until it is answered."""
-        contest.order = order
+        contest.order = (op, order)
         order()
         # What follows is echoed, which tells that the order was taken.
         self.extend_leases()
 
     def do_StartGroup(self, contest: Contest, action: role.StartGroup) -> None:
         contest.running.clear()
-        self.order(contest, lambda: contest.group.start(action.op, **self.grant(contest)))
+        self.order(contest, action.op, lambda: contest.group.start(action.op, **self.grant(contest)))
 
     def do_StopGroup(self, contest: Contest, action: role.StopGroup) -> None:
-        self.order(contest, lambda: contest.group.stop(action.op, action.kill_at))
+        self.order(contest, action.op, lambda: contest.group.stop(action.op, action.kill_at))
 
     def do_KillGroup(self, contest: Contest, action: role.KillGroup) -> None:
-        self.order(contest, lambda: contest.group.kill(action.op))
+        self.order(contest, action.op, lambda: contest.group.kill(action.op))
 
     def do_Probe(self, contest: Contest, action: role.Probe) -> None:
         if contest.check is None:
-            self.order(contest, lambda: contest.group.look(action.op))
+            contest.group.look(action.op)
             return
         check, limit, name = contest.check, contest.settings.health_timeout, contest.settings.name
 
@@ -920,38 +1061,57 @@ class Listener:
 
         self.pool_post(self.health_pool, work)
 
+    def answer_of(self, event: Any) -> Optional[Contest]:
+        """The contest that an event of the guard is about; an order that it answers is not repeated any more."""
+        contest = self.by_group.get(event.group)
+        if contest is not None and contest.order is not None and contest.order[0] == getattr(event, "op", None):
+            contest.order = None
+        return contest
+
     def on_GroupStarted(self, event: group.GroupStarted) -> None:
-        self.by_group[event.group].order = None
-        self.decide(self.by_group[event.group], role.Started(event.op))
+        contest = self.answer_of(event)
+        if contest is not None:
+            self.decide(contest, role.Started(event.op))
 
     def on_GroupStartFailed(self, event: group.GroupStartFailed) -> None:
-        self.by_group[event.group].order = None
-        self.decide(self.by_group[event.group], role.StartFailed(event.op, event.reason))
+        contest = self.answer_of(event)
+        if contest is not None:
+            self.decide(contest, role.StartFailed(event.op, event.reason))
 
     def on_GroupDead(self, event: group.GroupDead) -> None:
-        self.by_group[event.group].order = None
-        self.decide(self.by_group[event.group], role.Dead(event.op, event.seconds))
+        contest = self.answer_of(event)
+        self.ended.add(event.group)
+        if any(one.group == event.group for one in self.retiring):
+            self.retire_at = now()
+        if contest is not None:
+            self.decide(contest, role.Dead(event.op, event.seconds))
 
     def on_GroupStuck(self, event: group.GroupStuck) -> None:
         pids = ", ".join(str(pid) for pid in event.pids)
         log.error("%s: not proven dead: %s%s", event.group, event.reason, pids and f" (pids {pids})")
-        self.decide(self.by_group[event.group], role.Stuck(event.reason))
+        contest = self.by_group.get(event.group)
+        if contest is not None:
+            self.decide(contest, role.Stuck(event.reason))
 
     def on_MemberDied(self, event: group.MemberDied) -> None:
         log.warning("%s: the process %d of %s ended; supervisord restarts it", event.group, event.pid, event.name)
 
     def on_MemberStarted(self, event: group.MemberStarted) -> None:
-        self.decide(self.by_group[event.group], role.MemberStarted(event.name))
+        contest = self.answer_of(event)
+        if contest is not None:
+            self.decide(contest, role.MemberStarted(event.name))
 
     def on_Members(self, event: group.Members) -> None:
-        contest = self.by_group[event.group]
-        contest.order = None
+        contest = self.answer_of(event)
+        if contest is None:
+            return
         sick = [f"{name} is {state[0]}" for name, state in sorted(event.states.items()) if state[0] != "RUNNING"]
         for name, state in event.states.items():
             if state[0] == "RUNNING":
                 contest.running.add(state[1])
         ok = not event.error and not sick and bool(event.states)
-        self.decide(contest, role.Probed(event.op, ok, event.error or ", ".join(sick) or "every program RUNNING"))
+        if event.op != LEARN:
+            self.decide(contest, role.Probed(event.op, ok, event.error or ", ".join(sick) or "every program RUNNING"))
 
     # Orders and reports
 

@@ -9,27 +9,32 @@ from __future__ import annotations
 import logging
 import os
 import select
+from typing import Callable, Optional
 
 #: Bytes that a pipe takes at once or not at all (PIPE_BUF, pipe(7)).
 WHOLE = 4096
 
 
-class _Pipe(logging.Handler):
+class Pipe(logging.Handler):
+    """otherwise: takes a line when nobody will ever read standard error again; on any thread, and must not block."""
+
+    otherwise: Optional[Callable[[str], None]] = None
+
     def emit(self, record: logging.LogRecord) -> None:
-        data = self.format(record).encode("utf-8", "backslashreplace")[:WHOLE - 1] + b"\n"
+        line = self.format(record)
         writable = select.poll()
         writable.register(2, select.POLLOUT)
         try:
             if writable.poll(0):
-                os.write(2, data)
+                os.write(2, line.encode("utf-8", "backslashreplace")[:WHOLE - 1] + b"\n")
         except OSError:
-            # Nobody reads it any more.
-            return
+            if self.otherwise is not None:
+                self.otherwise(line)
 
 
-def begin(name: str = "") -> None:
+def begin(name: str = "") -> Pipe:
     """Send this process's log to standard error. name: stands before each line."""
-    handler = _Pipe()
+    handler = Pipe()
     prefix = f"{name}: " if name else ""
     handler.setFormatter(
         logging.Formatter(f"%(asctime)s.%(msecs)03d %(levelname)s {prefix}%(message)s", "%Y-%m-%d %H:%M:%S")
@@ -37,3 +42,4 @@ def begin(name: str = "") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
+    return handler

@@ -24,7 +24,8 @@ BLOCK = 1024
 ROOM = BLOCK - 16
 """Bytes of JSON that a block has room for."""
 
-RECORD, SESSION, LOCK, GUARD_LOCK, SOCKET = "record", "session", "lock", "guard.lock", "guard.sock"
+RECORD, SESSION, LOCK = "record", "session", "lock"
+GUARD_LOCK, SOCKET, GUARD_LOG = "guard.lock", "guard.sock", "guard.log"
 """Files in a runtime folder."""
 
 VARIABLE = "ZKELECT_RUNTIME_DIR"
@@ -167,9 +168,12 @@ class Blocks:
     def __init__(self, path: str, count: int, mode: int) -> None:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
         os.fchmod(self._fd, mode)
-        # Room is taken now, so that no later write needs any.
-        os.posix_fallocate(self._fd, 0, count * BLOCK)
         self._blocks: Dict[int, bytes] = {}
+        self.make_room(count)
+
+    def make_room(self, count: int) -> None:
+        """Take the room for so many blocks now, so that no later write needs any."""
+        os.posix_fallocate(self._fd, 0, count * BLOCK)
 
     def put(self, index: int, value: Dict[str, Any]) -> None:
         block = pack(value)
@@ -187,28 +191,54 @@ def read_block(path: str, index: int = 0) -> Dict[str, Any]:
 
 
 class Writer:
-    """Writes the record in `folder`; `entries` have their blocks in the order in which they were first put."""
+    """Writes the record in `folder`. An entry has a block from its first grant on; one whose grant is revoked lends its
+    block to another that finds no room."""
 
     def __init__(self, folder: str, owner: Owner, room: int) -> None:
         self._blocks = Blocks(os.path.join(folder, RECORD), room + 1, 0o644)
-        self._places: Dict[str, int] = {}
+        self._entries: Dict[int, Optional[Entry]] = {}
         self._owner = owner
-        self._room = room
+        self._opened = False
         # Blocks of a former owner are emptied before the new owner is named.
         self._blocks.put(0, {})
-        for index in range(1, room + 1):
-            self._blocks.put(index, {})
+        self.make_room(room)
+
+    def make_room(self, room: int) -> None:
+        """Have room for so many elections at least. Raises OSError."""
+        if room > len(self._entries):
+            self._blocks.make_room(room + 1)
+            for index in range(len(self._entries) + 1, room + 1):
+                self._blocks.put(index, {})
+                self._entries[index] = None
+            if self._opened:
+                self.open()
 
     def open(self) -> None:
         """Name the owner: from now on readers believe what is here."""
-        self._blocks.put(0, {"owner": list(self._owner), "room": self._room})
+        self._blocks.put(0, {"owner": list(self._owner), "room": len(self._entries)})
+        self._opened = True
 
     def put(self, entry: Entry) -> None:
-        """Raises ValueError when there is no room."""
-        place = self._places.setdefault(entry.group, len(self._places) + 1)
-        if place > self._room:
-            raise ValueError(f"the record has room for {self._room} elections")
-        self._blocks.put(place, entry._asdict())
+        """Raises ValueError when there is no room, OSError when it cannot be written."""
+        place = self._place(entry)
+        if place is not None:
+            self._entries[place] = entry
+            self._blocks.put(place, entry._asdict())
+
+    def _place(self, entry: Entry) -> Optional[int]:
+        """The entry's block; None for one that was never granted, of which readers need not know."""
+        for place, other in self._entries.items():
+            if other is not None and other.group == entry.group:
+                return place
+        if not entry.granted:
+            return None
+        for place, other in self._entries.items():
+            if other is None:
+                return place
+        for place, other in self._entries.items():
+            if not other.granted:
+                return place
+        raise ValueError(f"the record has room for {len(self._entries)} elections")
 
     def close(self) -> None:
         self._blocks.close()

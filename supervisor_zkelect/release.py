@@ -9,7 +9,6 @@ over; with 1 when ZooKeeper could not be asked and the session may live.
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from typing import List
@@ -34,7 +33,7 @@ def release(folder: str, settings: config.Settings) -> None:
     try:
         session.start_client(client, CONNECT_TIME)
         if client.client_id[0] == former.id:
-            for election in settings.elections:
+            for election in former.elections:
                 _leave(client, settings, election)
         else:
             log.info("the session is over already")
@@ -43,20 +42,23 @@ def release(folder: str, settings: config.Settings) -> None:
     saved.Store(folder).forget()
 
 
-def _leave(client, settings: config.Settings, election: config.ElectionSettings) -> None:
-    root = settings.chroot
-    elector = Elector(
-        client, root + election.election_znode, election.election_prefix, root + election.election_ack,
-        separator=election.sequence_separator, data=json.dumps({"v": 1}).encode(), timeout=CONNECT_TIME,
-    )
+def _leave(client, settings: config.Settings, election: saved.Election) -> None:
     try:
-        if elector.adopt_proposal() is not None:
-            elector.try_be_leader()
-            elector.release()
+        if leave(client, election, session.acl_of(settings.acl), CONNECT_TIME):
             log.info("%s: released", election.name)
     except ElectionError as error:
         # The end of the session gives up the proposal; the holder stays, and tells of a dirty end.
         log.warning("%s: %s", election.name, error)
+
+
+def leave(client, election: saved.Election, acl, timeout: float) -> bool:
+    """Release the proposal that the client's session owns in an election. Whether there was one. Raises ElectionError."""
+    elector = Elector(client, election.znode, election.stem, election.ack, separator="", acl=acl, timeout=timeout)
+    if elector.adopt_proposal() is None:
+        return False
+    elector.try_be_leader()
+    elector.release()
+    return True
 
 
 def main(words: List[str]) -> int:

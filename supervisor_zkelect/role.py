@@ -16,7 +16,7 @@ Rules
     killed. A lost session or a deleted proposal kills it without grace.
 6.  Only a group that is proven dead is released. Release empties the ack, removes the holder, deletes the proposal. A
     group that cannot be proven dead is released on an operator's word; then the holder stays, and the node proposes
-    again only after the proof.
+    again only after the proof. What ZooKeeper does not let this node release for long, it withdraws from.
 7.  A service that failed sends its node to the end of the queue, after a back-off that doubles up to a cap. While nobody
     else stands in the queue the node tries again at the minimum.
 8.  `resign` is refused where there is nobody to take over. A group stopped by hand on the primary counts as a
@@ -65,6 +65,9 @@ RETRY_FIRST, RETRY_MOST = 0.1, 5.0
 
 #: How often a node's own leftover is looked for while it is waited out, in seconds.
 TWIN_PACE = 0.5
+
+#: Seconds after which a release that fails becomes a withdrawal.
+RELEASE_LIMIT = 30.0
 
 #: How often the ack is read while somebody waits to hear who leads after a resignation, and for how long, in seconds.
 SUCCESSOR_PACE, SUCCESSOR_LIMIT = 0.05, 60.0
@@ -343,6 +346,12 @@ class Release(NamedTuple):
     dirty: bool = False
 
 
+class Withdraw(NamedTuple):
+    """Give up the proposal, leaving ack and holder as they are."""
+
+    op: int
+
+
 class Look(NamedTuple):
     """Count the other candidates."""
 
@@ -416,6 +425,7 @@ class State:
     deadline: float = -INFINITY
     term_since: float = 0.0
     cleaning: int = 0  # the stop of a group that was started by others, or released without a proof
+    release_by: float = INFINITY
     stuck: bool = False  # demoting: the group should be dead, and is not proven so
     killed: bool = False  # demoting: without grace
 
@@ -444,14 +454,14 @@ class State:
         return self.role in (PROMOTING, PRIMARY) or self.inherited is not None
 
 
-def begin(now: float) -> Tuple[State, List[Any]]:
-    """The first state, and the actions it begins with."""
-    return State(since=now, op=1, waiting=1, reason="start"), [Seize(1)]
+def begin(now: float, first: int = 0) -> Tuple[State, List[Any]]:
+    """The first state, and the actions it begins with. first: where the numbers of its requests begin."""
+    return State(since=now, op=first + 1, waiting=first + 1, reason="start"), [Seize(first + 1)]
 
 
-def inherit(now: float, token: int, deadline: float) -> Tuple[State, List[Any]]:
+def inherit(now: float, token: int, deadline: float, first: int = 0) -> Tuple[State, List[Any]]:
     """The first state of a listener that finds its group running in the term `token`, under a lease to `deadline`."""
-    return State(since=now, step="waiting", inherited=token, deadline=deadline, reason="taken over"), []
+    return State(since=now, op=first, step="waiting", inherited=token, deadline=deadline, reason="taken over"), []
 
 
 def step(settings: Settings, state: State, event: Any, now: float) -> Tuple[State, List[Any]]:
@@ -472,7 +482,7 @@ def next_wakeup(settings: Settings, state: State) -> float:
     times = [state.retry_at, state.probe_at, state.look_at]
     if state.leased and state.deadline > -INFINITY:
         times.append(stop_at(settings, state))
-    if state.role == PROMOTING:
+    if state.role == PROMOTING and state.step != "fencing":
         times.append(state.healthy_by)
     if state.role == DETACHED and state.step == "waiting" and state.up:
         times.append(state.not_before)
@@ -602,7 +612,10 @@ class _Machine:
         self.set(place=event.place, candidates=event.candidates)
         if event.leads:
             deadline = -INFINITY if self.state.inherited is None else self.state.deadline
-            self.set(claimed_at=INFINITY, deadline=deadline, killed=False, term_since=self.now, fenced=0)
+            self.set(
+                claimed_at=INFINITY, deadline=deadline, killed=False, term_since=self.now, fenced=0,
+                healthy_by=self.now + self.settings.promote_timeout,
+            )
             self.go(PROMOTING, "claiming", "leads the queue")
             self.ask(Claim)
         elif self.state.inherited is not None:
@@ -641,7 +654,8 @@ class _Machine:
             return
         going_on = "" if event.ok else "; goes on, since fence_failed = continue"
         self.act(Log(f"fence {'succeeded' if event.ok else 'failed'}: {event.reason}{going_on}"))
-        self.set(fenced=self.state.dirty[2], trouble="")
+        by = self.now + self.settings.promote_timeout
+        self.set(fenced=self.state.dirty[2], trouble="", healthy_by=by)
         self.go(PROMOTING, "claiming")
         self.ask(Claim, self.state.fenced)
 
@@ -766,6 +780,7 @@ class _Machine:
             self.detach(reason)
         else:
             self.go(DEMOTING, "releasing", reason)
+            self.set(release_by=self.now + RELEASE_LIMIT)
             self.ask(Release)
 
     def release_unproven(self) -> None:
@@ -777,6 +792,7 @@ class _Machine:
             self.detach("forced")
         else:
             self.go(DEMOTING, "releasing", "forced")
+            self.set(release_by=self.now + RELEASE_LIMIT)
             self.ask(Release, True)
 
     def on_Released(self, event: Released) -> None:
@@ -900,7 +916,7 @@ class _Machine:
     def time_passed(self) -> None:
         self.enforce_lease()
         state, now = self.state, self.now
-        if state.role == PROMOTING and now >= state.healthy_by and state.step in ("probing", "starting", "acking"):
+        if state.role == PROMOTING and now >= state.healthy_by and state.step != "fencing":
             self.fail(f"not healthy within {self.settings.promote_timeout:g} s ({self.state.trouble or 'no answer yet'})")
         if self.state.probe_at <= now:
             number = self.op()
@@ -929,7 +945,8 @@ class _Machine:
         state = self.state
         again = {
             "proposing": (Propose,), "asking": (Query,), "claiming": (Claim, state.fenced), "acking": (Ack,),
-            "fencing": (Fence, *state.dirty), "releasing": (Release, bool(state.cleaning)),
+            "fencing": (Fence, *state.dirty),
+            "releasing": (Release, bool(state.cleaning)) if self.now < state.release_by else (Withdraw,),
         }.get(state.step)
         self.set(retry_at=INFINITY)
         if again is not None:

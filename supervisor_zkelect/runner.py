@@ -50,7 +50,10 @@ def main(words: "list[str]") -> int:
     reason = forbidden(entry, clock.now())
     if reason:
         return _refuse(group, reason)
-    troubles = [untied, _register(os.path.join(folder, record.SOCKET), group)]
+    refused, trouble = _register(os.path.join(folder, record.SOCKET), group)
+    if refused:
+        return _refuse(group, refused)
+    troubles = [untied, trouble]
     os.environ.update(
         ZKELECT_TOKEN=str(entry.token), ZKELECT_ELECTION=entry.election, ZKELECT_ADDRESS=entry.address,
         ZKELECT_INSTANCE=record.instance(owner),
@@ -106,8 +109,9 @@ def _die_with_parent() -> str:
     return f"this program will not die with supervisord: {reason}"
 
 
-def _register(path: str, group: str) -> str:
-    """Tell the guard this pid, and have it moved into the group's cgroup. Returns what went wrong, or ""."""
+def _register(path: str, group: str) -> "tuple[str, str]":
+    """Tell the guard this pid, and have it moved into the group's cgroup. Returns why it refuses, and what went wrong;
+    each is "" when there is nothing."""
     import socket
 
     try:
@@ -117,10 +121,14 @@ def _register(path: str, group: str) -> str:
             link.sendall(b'{"do":"run","group":%s}\n' % _quoted(group))
             answer = link.recv(1024)
     except OSError as error:
-        return f"the guard does not answer ({error or type(error).__name__})"
-    if answer.startswith(b'{"ok":true'):
-        return ""
-    return f"the guard says {answer.decode('utf-8', 'replace').strip() or 'nothing'}"
+        return "", f"the guard does not answer ({error or type(error).__name__})"
+    if answer.startswith(b'{"ok":true,"error":""'):
+        return "", ""
+    told = answer.decode("utf-8", "replace").strip()
+    if answer.startswith(b'{"ok":false'):
+        # It may know of a revocation that could not be written.
+        return f"the guard says {told}", ""
+    return "", f"the guard says {told or 'nothing'}"
 
 
 def _quoted(text: str) -> bytes:

@@ -265,6 +265,9 @@ class Session:
             if isinstance(request, Connect):
                 # kazoo keeps only the timeout that was asked for; the reply has the one that was granted.
                 self._granted = (sent, answer[0].time_out / 1000.0, answer[0].session_id)
+                if answer[0].time_out <= 0:
+                    # It is over. One that was attached was asked for what it had; the next for what is configured.
+                    client._session_timeout = int(1000 * self._settings.session_timeout)
             return answer
 
         client._connection._invoke = noting
@@ -362,8 +365,6 @@ class Session:
         elif state == KazooState.SUSPENDED:
             self._post(Suspended(self.generation))
         else:
-            # A session that was attached was asked for what it had; the next one is asked for what is configured.
-            client._session_timeout = int(1000 * self._settings.session_timeout)
             self._post(Lost(self.generation, client.client_state == "AUTH_FAILED"))
 
 

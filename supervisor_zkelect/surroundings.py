@@ -57,11 +57,7 @@ class Surroundings:
             self._folder, self.owner, self._url, self.settings.file, self.settings.reattach_grace,
             len(self.settings.elections),
         )
-        hooks = {
-            one.group: {"command": list(one.stop_failed), "seconds": one.hook_timeout, "election": one.name}
-            for one in self.settings.elections if one.stop_failed is not None
-        }
-        return guardlink.Link(terms, hooks, self._credentials, post)
+        return guardlink.Link(terms, self._credentials, post)
 
     def session(self, post: Post, attach: Optional[Tuple[int, bytes]], timeout: Optional[float]) -> session.Session:
         return session.Session(self.settings, post, attach, timeout)

@@ -150,6 +150,7 @@ class Client:
         self.session = attach[0] if attach else 0
         self.connected = False
         self.client_state = "CONNECTING"
+        self._state = KazooState.LOST
         self._session_timeout = int(1000 * timeout)
         self._connection = _Connection(self)
         self._pipes = pipes
@@ -255,6 +256,10 @@ class Client:
         self.process.thread(self._connect, self.world.delay(0.1))
 
     def _change(self, state: str) -> None:
+        if state == self._state:
+            # So the end of a session that was to be attached is not told.
+            return
+        self._state = state
         for listener in self._listeners[:]:
             listener(state)
 

@@ -26,6 +26,7 @@ class Disk:
         self.owner: Optional[record.Owner] = None
         self.entries: Dict[str, record.Entry] = {}
         self.saved: Any = None
+        self.broken = False  # nothing can be written
         self.lock_holders: List[Process] = []
 
     def take_lock(self, process: Process) -> bool:
@@ -53,7 +54,12 @@ class Book:
     def open(self) -> None:
         self._disk.owner = self._owner
 
+    def make_room(self, room: int) -> None:
+        return
+
     def put(self, entry: record.Entry) -> None:
+        if self._disk.broken:
+            raise OSError("Input/output error")
         self._disk.entries[entry.group] = entry
 
 
@@ -64,6 +70,7 @@ class Service(Process):
         super().__init__(world, machine.name, machine.clock)
         self.machine = machine
         self.living = False
+        self.doomed = False  # killed, and not gone: it runs nothing any more, and is not proven dead
         self.tied = tied  # it dies with supervisord
         self.token = 0
 
@@ -71,6 +78,10 @@ class Service(Process):
         self.after(after, self._end)
 
     def _end(self) -> None:
+        if self.machine.undying and self.living:
+            self.doomed = True
+            self.after(0.2, self._end)
+            return
         self.kill()
         self.machine.ended(self)
 
@@ -84,6 +95,8 @@ class Machine:
         self.disk = Disk()
         self.services: List[Service] = []
         self.sick = False
+        self.undying = False  # its processes wait for a disk, and no signal reaches them
+        self.registered: Callable[[], bool] = lambda: True  # what the guard tells a loader
         self.obstinate = False  # the service does not care for SIGTERM
         self.supervisord: Optional[Supervisord] = None
         self._started = started
@@ -106,7 +119,8 @@ class Machine:
 
     @property
     def living(self) -> List[Service]:
-        return [one for one in self.services if one.living]
+        """Those that run the service."""
+        return [one for one in self.services if one.living and not one.doomed]
 
     def fork(self, owner: record.Owner) -> Service:
         service = Service(self.world, self, tied=True)
@@ -116,7 +130,7 @@ class Machine:
 
     def _load(self, service: Service, owner: record.Owner) -> None:
         """The chain loader: it looks, registers, looks again, and becomes the program."""
-        if self._refused(owner):
+        if self._refused(owner) or not self.registered():
             service.die(0.0)
         else:
             service.after(self.world.delay(0.002, 0.1), self._execute, service, owner)

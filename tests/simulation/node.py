@@ -256,10 +256,10 @@ class _Link(guardlink.Link):
         self._guard: Optional[GuardProcess] = None
         self.pid = 0
 
-    def open(self, by: float = math.inf) -> None:
-        self._process.thread(lambda: self._greet(by))
+    def open(self, groups: Dict[str, Dict[str, Any]], by: float = math.inf) -> None:
+        self._process.thread(lambda: self._greet(groups, by))
 
-    def _greet(self, by: float) -> None:
+    def _greet(self, groups: Dict[str, Dict[str, Any]], by: float) -> None:
         node, world = self._process.node, self._process.world
         if node.guard is None or not node.guard.alive:
             delay = world.delay(0.15, 0.5)
@@ -273,7 +273,8 @@ class _Link(guardlink.Link):
             answers.append(welcome)
             answered.set()
 
-        hello = {"do": "hello", "v": guard.PROTOCOL, "owner": list(self._process.supervisord.owner)}
+        owner = list(self._process.supervisord.owner)
+        hello = {"do": "hello", "v": guard.PROTOCOL, "owner": owner, "groups": groups}
         told = lambda welcome: self._process.after(0.0005, answer, welcome)  # noqa: E731
         one.after(world.delay(0.0005), one.hello, hello, self, told)
         if not answered.wait(WELCOME_TIME):
@@ -325,7 +326,8 @@ class ListenerProcess(_OfNode):
 
     def begin(self) -> None:
         self.listener = _Listener(self)
-        self.listener.ask_configuration()
+        self.listener.look_around()
+        self.wake()
 
     @property
     def state(self) -> Optional[role.State]:
@@ -484,7 +486,7 @@ class GuardProcess(_OfNode, guard.Hands):
                 self.listener._process.after(0.0005, self.listener.hung_up, self)
 
     def hello(self, message: Dict[str, Any], link: _Link, answer: Callable[[Dict[str, Any]], None]) -> None:
-        welcome = self.guard.welcome(message, False)
+        welcome = self.guard.welcome(message)
         if welcome["ok"]:
             self.listener = link
         answer(welcome)
@@ -523,6 +525,8 @@ class GuardProcess(_OfNode, guard.Hands):
         self.machine.disk.give_lock_back(self)
 
     def release(self) -> None:
+        if self.world.random.random() < 0.1:
+            raise OSError("Resource temporarily unavailable")
         one = ReleaseProcess(self.node, self)
         self.machine.disk.lock_holders.append(one)
         self.node.promises.releasing(self)
@@ -555,6 +559,7 @@ class Node:
         self.world, self.ensemble, self.plan, self.name, self.promises = world, ensemble, plan, name, promises
         self.machine = Machine(world, name, rate, promises.started)
         self.machine.stopwaitsecs = plan.stopwaitsecs
+        self.machine.registered = self.registered
         self.pipes: List[Pipe] = []
         self.stalled = False
         self.guard: Optional[GuardProcess] = None
@@ -572,6 +577,11 @@ class Node:
         self.stalled = stalled
         for pipe in self.pipes:
             pipe.stall(stalled)
+
+    def registered(self) -> bool:
+        """Whether the guard lets a program start; one that does not answer does."""
+        one = self.guard
+        return one is None or not one.alive or one.frozen or one.guard.may_run("primary", 0)
 
     @property
     def supervisord(self) -> Supervisord:

@@ -49,7 +49,8 @@ KINDS = (
     "stall", "stall", "stall then cut", "stall then cut", "cut server", "cut its server", "cut its server",
     "cut its server", "leader gone", "freeze listener", "kill listener", "kill listener", "restart listener", "kill guard",
     "freeze guard", "kill supervisord", "hang supervisord", "kill service", "sick", "obstinate", "resign", "stop by hand",
-    "start by hand", "deaf supervisord", "delete proposal", "delete proposal", "election anew", "shorter sessions", "shutdown",
+    "start by hand", "deaf supervisord", "delete proposal",
+    "undying service", "broken disk", "delete proposal", "election anew", "shorter sessions", "shutdown",
 )
 
 
@@ -143,20 +144,21 @@ class Promises:
             dirty, other = holder(before)[0], holder(before)[1] != noted[1]
             if dirty and noted[0] and other and self.fences and dirty not in self.fenced:
                 self.world.broken(f"4: the holder {holder(before)} ended dirty and was not fenced before {noted}")
-            if not noted[0] and self.lives(holder(before)[0]):
+            if not noted[0] and self.lives(holder(before)[0], doomed=True):
                 self.world.broken(f"4: the holder {holder(before)} is removed while its service lives")
 
-    def lives(self, token: int) -> str:
-        """The node on which a service with this token lives, "" when none does."""
-        names = [
-            node.name for node in self.nodes.values() for one in node.machine.living if one.token == token
-        ]
-        return names[0] if names else ""
+    def lives(self, token: int, doomed: bool = False) -> str:
+        """The node on which a service with this token lives, "" when none does. doomed: or is killed and not gone."""
+        for node in self.nodes.values():
+            for one in node.machine.services:
+                if one.living and one.token == token and (doomed or not one.doomed):
+                    return node.name
+        return ""
 
     def proposal_gone(self, path: str, znode: Znode, who: str) -> None:
         self.world.tell("zk", f"{path} of {self.ensemble.owners[znode.ephemeralOwner]} is gone")
         self.gone[znode.czxid] = self.world.now
-        lives = self.lives(znode.czxid)
+        lives = self.lives(znode.czxid, doomed=bool(who))
         if lives and who:
             self.world.broken(f"2: {who} releases while its service lives")
         if lives and self.world.now > self.excused:
@@ -360,6 +362,14 @@ class Run:
         if self.guarded(node):
             self.freeze(node.supervisord, self.world.random.uniform(0.5, 1.0) * self.schedule.grant)
             self.world.after(0.05, node.listener.kill)
+
+    def undying_service(self, node: Node, seconds: float) -> None:
+        node.machine.undying = True
+        self.world.after(seconds, setattr, node.machine, "undying", False)
+
+    def broken_disk(self, node: Node, seconds: float) -> None:
+        node.machine.disk.broken = True
+        self.world.after(seconds, setattr, node.machine.disk, "broken", False)
 
     def kill_service(self, node: Node, seconds: float) -> None:
         for service in node.machine.services[:]:

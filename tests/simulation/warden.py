@@ -26,7 +26,7 @@ class Warden:
         self._stop_sent = -math.inf
         self._starting: Optional[int] = None
         self._watching = False
-        self._seen: set = set()
+        self._loaded = False
         self._turns = 0
         supervisord.on_child_ended.append(lambda: process.after(0.0005, self._child_ended))
 
@@ -80,9 +80,22 @@ class Warden:
 
         self._ask(answered, "supervisor.startProcessGroup", GROUP, False)
 
+    @property
+    def turned_at(self) -> float:
+        """The time of the last turn; here the warden stands still with the whole process only."""
+        return self._now()
+
+    def trust(self, loaded: bool) -> None:
+        self._loaded = loaded
+
     def adopt(self) -> None:
         if self._mode == "new":
             self._mode = "started"
+            self._ask(self._adopted, "supervisor.getAllProcessInfo")
+
+    def _adopted(self, result: Any) -> None:
+        if result is not None and self._stop is None and self._starting is None:
+            self._start_open = False
 
     def watch(self, on: bool) -> None:
         self._watching = on
@@ -109,16 +122,13 @@ class Warden:
     def kill(self, op: int) -> None:
         self.stop(op, -math.inf)
 
-    def seize(self, op: int) -> None:
-        self.stop(op, self._now() + self._machine.stopwaitsecs)
-
     def stop(self, op: int, kill_at: float) -> None:
         now = self._now()
         if self._starting is not None:
             starting, self._starting = self._starting, None
             self._post(group.GroupStartFailed(GROUP, starting, "it was stopped before it was started"))
         if self._stop is None:
-            self._stop = Stop(began=now, start_open=self._start_open)
+            self._stop = Stop(began=now, start_open=self._start_open and not self._loaded)
             self._mode = "stopping"
         self._stop.order(Order(op, now, kill_at))
         self._send_stop()

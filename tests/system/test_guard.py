@@ -1,5 +1,8 @@
 """The guard and its listener: one of the two is there, whatever happens to the other."""
 
+import re
+import signal
+
 import pytest
 
 from supervisor_zkelect import record
@@ -112,3 +115,19 @@ def test_a_guard_that_stands_still_is_noticed_while_zookeeper_is_silent(make_clu
                 cluster.verdict()
             finally:
                 cluster.stack.close()
+
+
+def test_a_guard_that_was_signalled_goes_on_with_the_next_listener(pair):
+    pid, token, listener = pair.primary("a"), pair.token("a"), pair["a"].listener_pid()
+    pair["a"].kill(pair["a"].guard_pid(), sig=signal.SIGHUP)
+    pair["a"].kill(listener)
+    pair.until(lambda: pair["a"].listener_pid() not in (None, listener), "another listener")
+    assert pair.settled("a") == pid and pair.token("a") == token
+
+
+def test_what_a_guard_says_without_a_listener_is_told_to_the_next(pair):
+    guard, listener = pair["a"].guard_pid(), pair["a"].listener_pid()
+    pair["a"].kill(listener)
+    line = f"of the guard, process {guard}: .*the listener is gone; another has"
+    pair.until(lambda: re.search(line, pair["a"].logs()), "the guard's line in the log")
+    pair.settled("a")

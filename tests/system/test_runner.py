@@ -42,6 +42,7 @@ class Parent:
         )
         if write:
             writer = record.Writer(str(self.folder), record.owner_of(parent.pid), 2)
+            writer.put((entry or self.entry)._replace(granted=True))
             writer.put(entry or self.entry)
             writer.open()
         return json.loads(parent.communicate("go\n", timeout=60)[0])

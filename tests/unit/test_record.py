@@ -106,11 +106,44 @@ def test_supervisords_never_share_a_folder(monkeypatch):
 
 def test_the_session_is_saved_for_its_owner_alone(folder):
     store = saved.Store(folder)
-    session = saved.Saved(2**63 - 1, "00ff", 10.0, list(OWNER), "zk:2181")
+    elections = [saved.Election(name, f"group-{name}", f"/{name}/election", "n-", f"/{name}/ack") for name in "abc"]
+    session = saved.Saved(2**63 - 1, "00ff", 10.0, list(OWNER), elections)
     store.save(session)
     assert saved.load(folder) == session
+    store.save(session._replace(elections=elections[1:]))
+    assert saved.load(folder).elections == elections[1:]
     assert os.stat(os.path.join(folder, record.SESSION)).st_mode & 0o777 == 0o600
     store.forget()
     assert saved.load(folder) is None
     open(os.path.join(folder, record.SESSION), "wb").write(b"rubbish")
     assert saved.load(folder) is None
+
+
+def test_an_entry_that_is_not_granted_lends_its_block(folder):
+    writer = record.Writer(folder, OWNER, 1)
+    entry = record.Entry("orders", "one", "a", 7, True, 0, 1.0, 2.0, 3.0)
+    writer.put(entry)
+    writer.open()
+    with pytest.raises(ValueError, match="room for 1"):
+        writer.put(entry._replace(group="two"))
+    writer.put(entry._replace(granted=False))
+    writer.put(entry._replace(group="two"))
+    assert [one.group for one in record.read(folder, OWNER)] == ["two"]
+
+
+def test_what_was_never_granted_needs_no_block(folder):
+    writer = record.Writer(folder, OWNER, 1)
+    writer.open()
+    writer.put(record.Entry("orders", "one", "a", 7, False, 0, 1.0, 2.0, 3.0))
+    assert record.read(folder, OWNER) == []
+
+
+def test_there_can_be_more_room_while_it_is_read(folder):
+    writer = record.Writer(folder, OWNER, 1)
+    entry = record.Entry("orders", "one", "a", 7, True, 0, 1.0, 2.0, 3.0)
+    writer.put(entry)
+    writer.open()
+    writer.make_room(3)
+    for name in ("two", "three"):
+        writer.put(entry._replace(group=name))
+    assert [one.group for one in record.read(folder, OWNER)] == ["one", "two", "three"]

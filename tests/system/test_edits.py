@@ -1,0 +1,138 @@
+"""The configuration is edited while a node is primary, and its listener restarted: who is not concerned runs on."""
+
+import shutil
+
+import pytest
+from kazoo.client import KazooClient
+
+from supervisor_zkelect import proc
+from supervisor_zkelect.clock import now
+from supervisor_zkelect.demo.node import service_command
+
+
+def restart_listener(cluster, name="a"):
+    """Restart the listener, and wait until another one has begun."""
+    former = cluster[name].listener_pid()
+    cluster[name].ctl("restart", "zkelect:zkelect")
+    cluster.until(lambda: cluster[name].listener_pid() not in (None, former), "another listener")
+
+
+def rewrite(node, *pairs):
+    text = node.zkelect_conf.read_text()
+    for old, new in pairs:
+        assert old in text
+        text = text.replace(old, new)
+    node.zkelect_conf.write_text(text)
+
+
+def without(text, section):
+    """The text of a configuration without one section."""
+    begin = text.index(f"[{section}]")
+    return text[:begin] + text[text.index("\n[", begin) + 1:]
+
+
+def test_another_server_changes_nothing(make_cluster, zk_server):
+    cluster = make_cluster(zk_server.hosts)
+    for node in cluster.nodes.values():
+        command = f"zkelect run -- {service_command(node.addresses['orders'], '--ignore-term')}"
+        node.overrides["program:orders"] = {"command": command, "stopwaitsecs": "30"}
+    cluster.start()
+    pid, token = cluster.primary("a"), cluster.token("a")
+    port = zk_server.hosts.rpartition(":")[2]
+    cluster["a"].overrides["zkelect"]["servers"] = f"{zk_server.hosts},localhost:{port}"
+    cluster["a"].write()
+    restart_listener(cluster)
+    assert cluster.settled("a") == pid and cluster.token("a") == token
+    cluster.verdict()
+
+
+def test_an_election_that_is_taken_out_is_released(make_cluster, zk_server):
+    cluster = make_cluster(zk_server.hosts, sample="two-elections.conf", elections=("orders", "billing")).start()
+    pid, token = cluster.primary("a", "orders"), cluster.token("a", "orders")
+    cluster["a"].zkelect_conf.write_text(without(cluster["a"].zkelect_conf.read_text(), "election:billing"))
+    restart_listener(cluster)
+    cluster.primary("b", "billing")
+    assert cluster.primary("a", "orders") == pid and cluster.token("a", "orders") == token
+    assert "billing: released" in cluster["a"].logs() and "ended without releasing" not in cluster["b"].logs()
+    for election in cluster.elections:
+        cluster.verdict(election)
+
+
+def test_an_election_that_gets_another_group_begins_again(make_cluster, zk_server):
+    cluster = make_cluster(zk_server.hosts)
+    cluster["a"].config = (
+        "[program:other]\ncommand = zkelect run -- python3 -m supervisor_zkelect.demo.service --listen "
+        "%(ENV_ORDERS_ADDRESS)s\nautostart = false\nstopasgroup = true\nkillasgroup = true\n"
+        "[group:second]\nprograms = other\n"
+    )
+    cluster.start()
+    rewrite(cluster["a"], ("group = primary", "group = second"))
+    restart_listener(cluster)
+    cluster.until(lambda: not cluster["a"].service_pids("primary"), "the former group to end")
+    cluster.until(lambda: bool(cluster.pid("a")) != bool(cluster.pid("b")), "one service")
+    cluster.settled("a" if cluster.pid("a") else "b")
+    cluster.verdict()
+
+
+def test_an_election_that_moves_to_another_znode_leaves_nothing_behind(make_cluster, zk_server, zk):
+    cluster = make_cluster(zk_server.hosts).start()
+    base = f"{cluster.chroot}/zkelect/orders"
+    rewrite(cluster["a"], ("[election:orders]\n", "[election:orders]\nelection_znode = /moved/e\nelection_ack = /moved/ack\n"))
+    restart_listener(cluster)
+    cluster.until(lambda: "orders: released" in cluster["a"].logs(), "the former proposal to be given up")
+    cluster.until(lambda: zk.exists(f"{cluster.chroot}/moved/e") and zk.get_children(f"{cluster.chroot}/moved/e"),
+                  "a proposal at the other place")
+    # The other node was not told of the move, and so leads where it stands.
+    cluster.primary("b")
+    assert len(zk.get_children(f"{base}/election")) == 1
+
+
+def test_a_stop_by_hand_after_a_restart_of_the_listener_is_seen(make_cluster, zk_server):
+    cluster = make_cluster(zk_server.hosts, overrides={"election:orders": {"fall": "1000"}}).start()
+    pid = cluster.primary("a")
+    restart_listener(cluster)
+    assert cluster.settled("a") == pid
+    since = now()
+    cluster["a"].ctl("stop", "primary:*")
+    cluster.settled("b")
+    # As a resignation, and not after a thousand failed checks.
+    assert "counts as a resignation" in cluster["a"].logs() and now() - since < 60
+
+
+@pytest.fixture
+def client(zk_server):
+    client = KazooClient(hosts=zk_server.hosts)
+    client.start(timeout=30)
+    yield client
+    client.stop()
+    client.close()
+
+
+def test_parents_of_the_ack_that_were_deleted_are_made_again(make_cluster, zk_server, client):
+    places = {"election_znode": "/e/orders", "election_ack": "/acks/orders/ack"}
+    cluster = make_cluster(zk_server.hosts, overrides={"election:orders": places}).start()
+    client.delete(f"{cluster.chroot}/acks", recursive=True)
+    cluster.settled("a")
+    cluster.until(lambda: client.exists(f"{cluster.chroot}/acks/orders/holder"), "the holder to be there again")
+    client.delete(f"{cluster.chroot}/acks", recursive=True)
+    assert cluster["a"].zkelect("resign", "orders").returncode == 0
+    cluster.settled("b")
+
+
+def test_a_runtime_folder_that_is_removed_costs_a_term_and_no_more(make_cluster, zk_server):
+    cluster = make_cluster(zk_server.hosts).start()
+    node = cluster["a"]
+    listener, guard = node.listener_pid(), proc.read(node.guard_pid())
+    shutil.rmtree(node.folder / "run")
+    node.kill(listener)
+    cluster.until(lambda: node.listener_pid() not in (None, listener), "another listener")
+    cluster.settled("b")
+    restart_listener(cluster)
+    cluster.settled("b")
+    assert cluster["b"].zkelect("resign", "orders").returncode == 0
+    pid = cluster.settled("a")
+    # The guard of the former folder has ended, and takes nobody's session away.
+    cluster.until(lambda: not proc.alive(guard), "the former guard to end")
+    restart_listener(cluster)
+    assert cluster.settled("a") == pid
+    cluster.verdict()

@@ -1,0 +1,233 @@
+"""What a guard decides when what it needs fails: nothing keeps a group from dying, or a session from being given up."""
+
+import errno
+
+import pytest
+
+from supervisor_zkelect import group, guard, record
+
+OWNER = record.Owner("boot", "namespace", 10, 100)
+
+
+class Handle:
+    """Remembers what a group was ordered."""
+
+    def __init__(self):
+        self.did = []
+
+    def __getattr__(self, what):
+        return lambda *arguments: self.did.append((what, *arguments))
+
+    def last(self, *whats):
+        return [one for one in self.did if one[0] in whats][-1]
+
+
+class Warden:
+    turned_at = 0.0
+
+    def __init__(self):
+        self.handles = {}
+
+    def group(self, name):
+        return self.handles.setdefault(name, Handle())
+
+    def nudge(self):
+        pass
+
+    def supervisord_gone(self):
+        pass
+
+
+class Book:
+    broken = False
+
+    def __init__(self):
+        self.entries = {}
+
+    def open(self):
+        pass
+
+    def make_room(self, room):
+        self.room = room
+
+    def put(self, entry):
+        if self.broken:
+            raise OSError(errno.EIO, "Input/output error")
+        self.entries[entry.group] = entry
+
+
+class Hands(guard.Hands):
+    def __init__(self):
+        self.told, self.did, self.failing = [], [], 0
+        self.free = True
+
+    def tell(self, message):
+        self.told.append(message)
+
+    def take_lock(self):
+        return self.free
+
+    def give_lock_back(self):
+        self.did.append("give back")
+
+    def release(self):
+        if self.failing:
+            self.failing -= 1
+            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        self.did.append("release")
+
+    def call(self, command, seconds, variables):
+        self.did.append(("call", command, seconds, variables))
+
+
+class Node:
+    """A guard with a listener, whose group `primary` runs under a lease, in a time of its own."""
+
+    def __init__(self, monkeypatch, former=()):
+        self.now = 100.0
+        monkeypatch.setattr(guard, "now", lambda: self.now)
+        self.warden, self.book, self.hands = Warden(), Book(), Hands()
+        self.guard = guard.Guard(OWNER, 2.0, self.warden, self.book, self.hands)
+        self.guard.begin(list(former))
+
+    def greet(self, *names):
+        groups = {name: {"election": name, "loaded": True, "seconds": 9.0, "stop_failed": ["help"]} for name in names}
+        return self.guard.welcome({"v": guard.PROTOCOL, "owner": list(OWNER), "groups": groups})
+
+    def start(self, name="primary"):
+        self.greet("primary")
+        self.guard.obey({
+            "do": "start", "group": name, "op": 5, "election": "orders", "address": "a", "token": 7,
+            "stop_at": self.now + 2, "kill_at": self.now + 3, "deadline": self.now + 4,
+        })
+        return self
+
+    def passes(self, seconds):
+        self.now += seconds
+        self.guard.keep_time()
+
+    def dead(self, name="primary"):
+        self.guard.heard(group.GroupDead(name, self.handle(name).last("kill", "stop")[1], 0.1))
+
+    def handle(self, name="primary"):
+        return self.warden.handles[name]
+
+
+@pytest.fixture
+def node(monkeypatch):
+    return Node(monkeypatch)
+
+
+def test_a_record_that_cannot_be_written_keeps_nothing_from_dying(node):
+    node.start()
+    node.book.broken = True
+    node.passes(2.1)
+    assert node.handle().last("stop", "kill")[:1] == ("stop",) and node.handle().last("stop")[2] == 103.0
+
+
+def test_neither_does_it_when_supervisord_dies(node):
+    node.start()
+    node.book.broken = True
+    node.guard.supervisord_dead()
+    assert node.handle().last("stop", "kill")[0] == "kill"
+
+
+def test_where_the_record_says_something_else_a_program_is_refused(node):
+    node.start()
+    assert node.guard.may_run("primary", 77)
+    node.book.broken = True
+    node.guard.obey({"do": "lease", "n": 1, "leases": {"primary": (7, 103.0, 104.0, 105.0)}})
+    assert not node.guard.may_run("primary", 77)
+    node.book.broken = False
+    node.guard.obey({"do": "lease", "n": 2, "leases": {"primary": (7, 104.0, 105.0, 106.0)}})
+    assert node.guard.may_run("primary", 77)
+    assert [told["n"] for told in node.hands.told if told["event"] == "Echo"] == [1, 2]
+
+
+def test_what_a_new_listener_ends_has_the_time_of_its_lease_and_no_more(node):
+    node.start()
+    node.guard.obey({"do": "seize", "group": "primary", "op": 9})
+    assert node.handle().last("stop", "kill") == ("stop", 9, 103.0)
+
+
+def test_what_runs_without_a_lease_is_killed_at_once(node):
+    node.greet("primary")
+    node.guard.obey({"do": "seize", "group": "primary", "op": 9})
+    assert node.handle().last("stop", "kill") == ("kill", 9)
+
+
+def test_no_stop_lasts_longer_than_the_lease_did(node):
+    node.start()
+    node.guard.obey({"do": "stop", "group": "primary", "op": 9, "kill_at": 500.0})
+    assert node.handle().last("stop", "kill") == ("stop", 9, 103.0)
+
+
+def test_a_release_that_cannot_be_started_is_tried_again(node):
+    node.start()
+    node.hands.failing = 1
+    node.guard.listener_gone()
+    node.passes(2.1)
+    node.dead()
+    node.passes(0.0)
+    assert node.hands.did == []
+    node.passes(guard.RELEASE_PACE)
+    assert node.hands.did == ["release"]
+
+
+def test_a_listener_is_not_hurried_while_its_group_is_not_proven_dead(node):
+    """It is the one who keeps the session alive."""
+    node.start()
+    node.hands.kill_listener = lambda: node.hands.did.append("kill")
+    node.guard.supervisord_dead()
+    node.passes(100.0)
+    assert node.hands.did == []
+    node.dead()
+    node.passes(guard.LISTENER_TIME + 0.01)
+    assert node.hands.did[0] == "kill"
+
+
+def test_groups_of_which_it_only_heard_are_held(node):
+    node.greet("primary")
+    node.guard.listener_gone()
+    node.passes(2.1)
+    assert node.hands.did == [] and node.handle().last("kill")
+    node.dead()
+    node.passes(0.0)
+    assert node.hands.did == ["release"]
+
+
+def test_a_former_guards_charges_are_all_taken_over(monkeypatch):
+    entries = [record.Entry(name, name, "a", 7, granted, 1, 200.0, 201.0, 202.0)
+               for name, granted in (("one", True), ("two", True), ("three", False))]
+    node = Node(monkeypatch, entries)
+    assert node.handle("one").last("adopt") and node.handle("two").last("adopt")
+    assert node.handle("three").last("kill") and node.guard.charges["three"].held
+    node.greet("one")
+    assert node.book.room == 2
+
+
+def test_a_folder_that_was_made_anew_is_left_alone(node):
+    node.start()
+    node.hands.take_lock = lambda: node.guard.disowned() or False
+    node.guard.listener_gone()
+    node.passes(2.1)
+    node.dead()
+    node.passes(1.0)
+    assert node.hands.did == [] and node.guard.finished(False)
+
+
+def test_who_is_asked_to_end_goes_on_with_the_next_listener(node):
+    node.start()
+    node.guard.listener_gone()
+    assert not node.guard.finished(True)
+    assert node.greet("primary")["ok"]
+
+
+def test_help_is_called_once_for_a_stop_that_fails(node):
+    node.start()
+    node.guard.obey({"do": "kill", "group": "primary", "op": 9})
+    for _ in range(3):
+        node.guard.heard(group.GroupStuck("primary", 9, (77,), "killed and not gone"))
+    (call,) = node.hands.did
+    assert call[1:3] == (["help"], 9.0) and call[3]["ZKELECT_PIDS"] == "77"
+    node.dead()
