@@ -205,29 +205,72 @@ def judge(lines: Iterable[Dict[str, Any]]) -> Verdict:
     return Verdict(_overlap(stretches), gap, gap_at, turns, questions)
 
 
-def overlap(journal: Union[str, os.PathLike]) -> Overlap:
-    """How the services that wrote a journal (service.py) lived at once: from their start to their last line.
+class Life(NamedTuple):
+    """What one process wrote into a journal: under which token, its first and its last line, and whether it said its
+    end. `stretches` are those of its lines that are less than SILENCE apart."""
 
-    A service's death is later than its last line by up to a beat, 0.05 s, so a shorter overlap may be missed.
-    Lines that are SILENCE or more apart prove no life between them: their writer may have been stopped by a
-    signal.
+    name: str
+    pid: int
+    token: int
+    start: float
+    last: float
+    ended: bool
+    stretches: Tuple[_Stretch, ...]
+
+
+def lives(journal: Union[str, os.PathLike]) -> List[Life]:
+    """The processes that wrote a journal (service.py), in the order of their first lines.
+
+    Lines that are SILENCE or more apart prove no life between them: their writer may have been stopped by a signal.
 
     Raises OSError when the journal cannot be read, ValueError when a line of it is not a service's.
     """
-    current: Dict[Tuple[str, int], _Stretch] = {}
-    stretches: List[_Stretch] = []
+    found: Dict[Tuple[str, int, int], Life] = {}
+    current: Dict[Tuple[str, int], Tuple[str, int, int]] = {}
     for number, line in enumerate(Path(journal).read_text().splitlines(), 1):
-        words = line.split(" ", 3)
-        if len(words) != 4:
+        words = line.split(" ", 4)
+        if len(words) != 5 or words[1] not in ("start", "beat", "end"):
             raise ValueError(f"{journal}:{number}: not a line of a service's journal: {line!r}")
-        at, who = float(words[0]), (words[3], int(words[2]))
-        stretch = current.get(who)
-        if stretch is None or at - stretch.end >= SILENCE:
-            stretch = current[who] = _Stretch(who, at, at)
-            stretches.append(stretch)
-        stretch.end = at
-        stretch.windows.append((at, at))
-    return _overlap(stretches)
+        at, who, token = float(words[0]), (words[4], int(words[2])), int(words[3])
+        if words[1] == "start" or who not in current:
+            # A pid is used again some day, and in another pid namespace at once.
+            current[who] = (*who, number)
+            found[current[who]] = Life(*who, token, at, at, False, ())
+        life = found[current[who]]
+        if not life.stretches or at - life.last >= SILENCE:
+            life = life._replace(stretches=(*life.stretches, _Stretch(who, at, at)))
+        life.stretches[-1].end = at
+        life.stretches[-1].windows.append((at, at))
+        found[current[who]] = life._replace(last=at, ended=words[1] == "end")
+    return sorted(found.values(), key=lambda life: life.start)
+
+
+def overlap(journal: Union[str, os.PathLike]) -> Overlap:
+    """How the services that wrote a journal lived at once: from their start to their last line.
+
+    A service's death is later than its last line by up to a beat, 0.05 s, so a shorter overlap may be missed. Raises as
+    `lives` does.
+    """
+    return _overlap([stretch for life in lives(journal) for stretch in life.stretches])
+
+
+def disorder(journal: Union[str, os.PathLike]) -> List[str]:
+    """What is wrong with the order of the fencing tokens in a journal; empty when they are in order.
+
+    Whoever starts later has no older token, and two nodes never have the same. Processes without a token do not count.
+    Raises as `lives` does.
+    """
+    problems, newest = [], None
+    for life in lives(journal):
+        if not life.token:
+            continue
+        if newest is not None and life.token < newest.token:
+            problems.append(f"{life.name} started with token {life.token} after {newest.name} with {newest.token}")
+        elif newest is not None and life.token == newest.token and life.name != newest.name:
+            problems.append(f"{newest.name} and {life.name} started with the same token {life.token}")
+        if newest is None or life.token >= newest.token:
+            newest = life
+    return problems
 
 
 def _overlap(stretches: List[_Stretch]) -> Overlap:

@@ -5,9 +5,10 @@
 `GET /` is answered with the JSON object {"node", "pid", "started"}, `GET /health` with status 200, or 503
 while the file of --health-file exists. `started` and all times of the journal are seconds of CLOCK_BOOTTIME.
 
-The journal gets a line at the start, every BEAT seconds while the process lives, and at an orderly end:
+The journal gets a line at the start, every BEAT seconds while the process lives, and at an orderly end: when, what,
+the pid, the fencing token (0 without one) and the node.
 
-    12345.678901 start 4711 a
+    12345.678901 start 4711 8589934596 a
 
 It imports little, since a failover takes as long as its start. One thread, so that a line of the journal also
 says that the service was able to answer.
@@ -30,6 +31,9 @@ JOURNALS = "ZKELECT_LAB_JOURNALS"
 
 HEALTH_FILE = "ZKELECT_LAB_HEALTH_FILE"
 """Environment variable that stands in for --health-file."""
+
+TOKEN = "ZKELECT_TOKEN"
+"""Environment variable: the fencing token, which `zkelect run` sets."""
 
 LONGEST_REQUEST = 8192
 """Bytes; a request that is longer, or a connection that says nothing for PATIENCE seconds, is closed."""
@@ -58,7 +62,8 @@ class Service:
     def note(self, what: str) -> None:
         """Append a line to the journal, in one write, so that several services can share the file."""
         if self.journal >= 0:
-            os.write(self.journal, f"{now():.6f} {what} {os.getpid()} {self.options.name}\n".encode())
+            line = f"{now():.6f} {what} {os.getpid()} {self.options.token} {self.options.name}\n"
+            os.write(self.journal, line.encode())
 
     def end(self, *_: object) -> None:
         self.note("end")
@@ -158,6 +163,9 @@ def main() -> int:
     parser.add_argument("--ready-after", type=float, default=0.0, metavar="SECONDS", help="listen only then")
     parser.add_argument(
         "--journal", default=default_journal(), metavar="FILE", help="append the lines of a life to it"
+    )
+    parser.add_argument(
+        "--token", type=int, default=int(os.environ.get(TOKEN) or 0), help="for the journal, if not ZKELECT_TOKEN"
     )
     parser.add_argument("--name", default=os.environ.get("ZKELECT_NODE") or socket.gethostname())
     parser.add_argument("--ignore-term", action="store_true", help="SIGTERM does not end it")

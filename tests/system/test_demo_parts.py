@@ -21,7 +21,7 @@ from kazoo.handlers.threading import KazooTimeoutError
 from supervisor_zkelect import clock, proc
 from supervisor_zkelect.demo import child, netns, observer, zookeeper
 from supervisor_zkelect.demo.node import Node, NodeFailed, overridden, service_command
-from supervisor_zkelect.demo.observer import Observer, Overlap, judge, overlap
+from supervisor_zkelect.demo.observer import Observer, Overlap, disorder, judge, overlap
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import Ensemble, ZooKeeper, ZooKeeperFailed, ZooKeeperMissing
 
@@ -288,9 +288,9 @@ def test_service_answers_tells_its_health_and_keeps_a_journal(tmp_path, lab, por
     until(lambda: journal.read_text().count("beat") > 2, LONG, "three beats")
     process.terminate()
     assert process.wait(LONG) == 0
-    lines = [line.split(" ", 3) for line in journal.read_text().splitlines()]
+    lines = [line.split(" ", 4) for line in journal.read_text().splitlines()]
     assert [line[1] for line in lines] == ["start"] + ["beat"] * (len(lines) - 2) + ["end"]
-    assert {(line[2], line[3]) for line in lines} == {(str(process.pid), 'a "b"')}
+    assert {tuple(line[2:]) for line in lines} == {(str(process.pid), "0", 'a "b"')}
     times = [float(line[0]) for line in lines]
     assert times == sorted(times) and before < times[0] and times[-1] < clock.now()
 
@@ -344,9 +344,10 @@ def test_node_starts_speaks_and_leaves_nothing_behind(tmp_path, port):
         done = node.ctl("-s", node.inet_url, "-u", "u%s", "-p", "p%%w", "pid")
         assert done.stdout.strip() == str(node.supervisord_pid), done
         assert os.getsid(node.supervisord_pid) == node.supervisord_pid
-        assert (tmp_path / "journals" / "orders").read_text().split()[1:4] == [
+        assert (tmp_path / "journals" / "orders").read_text().split()[1:5] == [
             "start",
             str(answer["pid"]),
+            "0",
             "a",
         ]
         node.health_file.touch()
@@ -556,11 +557,11 @@ def test_a_gap_is_between_any_two_answers():
 @pytest.mark.parametrize(
     "lines, expected",
     [
-        ("1 start 1 a, 2 end 1 a, 2 start 2 b, 3 beat 2 b", Overlap(0, 0)),
-        ("1 start 1 a, 1.9 beat 1 a, 2 start 2 b, 2.2 beat 1 a, 2.5 end 2 b", Overlap(0.2, 2)),
+        ("1 start 1 0 a, 2 end 1 0 a, 2 start 2 0 b, 3 beat 2 0 b", Overlap(0, 0)),
+        ("1 start 1 0 a, 1.9 beat 1 0 a, 2 start 2 0 b, 2.2 beat 1 0 a, 2.5 end 2 0 b", Overlap(0.2, 2)),
         # a stood still, and came back in the middle of b's life.
-        ("1 start 1 a, 2 start 2 b, 2.5 beat 2 b, 3 beat 2 b, 3.2 beat 1 a, 3.5 beat 2 b", Overlap(0, 1)),
-        ("1 start 1 a, 1.1 beat 1 a, 1.2 end 1 a", Overlap(0, 0)),
+        ("1 start 1 0 a, 2 start 2 0 b, 2.5 beat 2 0 b, 3 beat 2 0 b, 3.2 beat 1 0 a, 3.5 beat 2 0 b", Overlap(0, 1)),
+        ("1 start 1 0 a, 1.1 beat 1 0 a, 1.2 end 1 0 a", Overlap(0, 0)),
     ],
 )
 def test_overlap_of_a_journal(tmp_path, lines, expected):
@@ -571,6 +572,24 @@ def test_overlap_of_a_journal(tmp_path, lines, expected):
     journal.write_text("rubbish\n")
     with pytest.raises(ValueError, match="journal:1"):
         overlap(journal)
+
+
+@pytest.mark.parametrize(
+    "lines, expected",
+    [
+        ("1 start 1 5 a, 2 end 1 5 a, 2 start 2 7 b, 3 beat 2 7 b", []),
+        # A restart in the same term, and a pid that is used again.
+        ("1 start 1 5 a, 2 start 2 5 a, 3 start 1 6 b, 4 start 1 7 b", []),
+        ("1 start 1 0 a, 2 start 2 7 b, 3 start 3 0 a", []),
+        ("1 start 1 7 a, 2 start 2 5 b", ["b started with token 5 after a with 7"]),
+        ("1 start 1 7 a, 2 start 2 7 b", ["a and b started with the same token 7"]),
+        ("1 start 1 7 a, 2 start 2 9 b, 3 start 3 8 a", ["a started with token 8 after b with 9"]),
+    ],
+)
+def test_order_of_the_tokens_in_a_journal(tmp_path, lines, expected):
+    journal = tmp_path / "journal"
+    journal.write_text("".join(line.strip() + "\n" for line in lines.split(",")))
+    assert disorder(journal) == expected
 
 
 # Network
