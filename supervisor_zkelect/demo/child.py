@@ -110,8 +110,11 @@ def run(
     cwd: Optional[str] = None,
     netns: Optional[str] = None,
     timeout: float = 60.0,
+    text: str = "",
 ) -> "subprocess.CompletedProcess[str]":
     """Run a program to its end, with standard output and standard error as text in the answer.
+
+    text: what it reads from its standard input.
 
     Raises subprocess.TimeoutExpired after `timeout` seconds, when it has been killed; OSError when it cannot
     be started.
@@ -121,7 +124,7 @@ def run(
         list(command),
         env=env,
         cwd=cwd,
-        stdin=subprocess.DEVNULL,
+        input=text,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",

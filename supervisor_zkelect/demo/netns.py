@@ -11,7 +11,7 @@ is never cut, so that an observer still hears what a cut-off node's service says
 
 A cut takes no link down and answers nothing: connections hang as they do when a switch dies. A place is cut
 off by letting its port of the switch drop all frames, two places by a wrong hardware address for each other.
-Only `ip` is needed for it.
+Only `ip` is needed for it. For packets that are held back and arrive later, see relay.py.
 
 A namespace lives as long as the process that sits in it, which dies with the process that made the network
 (child.py), and takes its links along: there is nothing to clean up afterwards.
@@ -265,8 +265,10 @@ def _answers(address: str) -> bool:
 
 
 def _ip(netns: Optional[str], lines: List[str]) -> None:
-    """Run lines of ip(8) in a namespace, None for the present one. Raises OSError with what it says."""
-    for line in lines:
-        done = child.run(["ip", *line.split()], env=_environment(), netns=netns, timeout=30)
-        if done.returncode:
-            raise OSError(f"ip {line}: {done.stderr.strip()}")
+    """Run lines of ip(8) in a namespace, None for the present one. Raises OSError with what it says.
+
+    One process for all of them, so that they take effect at almost the same moment.
+    """
+    done = child.run(["ip", "-batch", "-"], env=_environment(), netns=netns, timeout=30, text="\n".join(lines) + "\n")
+    if done.returncode:
+        raise OSError(f"ip: {done.stderr.strip()}; of: {'; '.join(lines)}")
