@@ -12,16 +12,18 @@ limit in PATIENCE, and a failure carries the nodes' logs.
 
 from __future__ import annotations
 
-import re
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
 
 from supervisor_zkelect import samples
 from supervisor_zkelect.demo import child, observer
 from supervisor_zkelect.demo.netns import Network
 from supervisor_zkelect.demo.node import Node
-from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.demo.wait import PAUSE, until
 
 PATIENCE = 60.0
 
@@ -33,6 +35,8 @@ class Cluster:
     """Nodes by name in `nodes`, in `folder`.
 
     servers: "host:port,..." of ZooKeeper as the nodes reach it.
+    reached: the same as this process reaches it, to read the ack with a client of its own; None leaves that to `zkelect`
+        on the nodes.
     timeout, tick: session_timeout and tick_time in seconds.
     network: places for nodes of these names; None for loopback.
     overrides: further options of the sample, as Node takes them.
@@ -41,11 +45,14 @@ class Cluster:
     """
 
     def __init__(
-        self, folder: Path, servers: str, names: Sequence[str], *, timeout: float = 4, tick: float = 0.2,
+        self, folder: Path, servers: str, names: Sequence[str], *, reached: Optional[str] = None, timeout: float = 4,
+        tick: float = 0.2,
         network: Optional[Network] = None, sample: str = "zkelect.conf", elections: Sequence[str] = ("orders",),
         overrides: Optional[Mapping[str, Mapping[str, Optional[str]]]] = None, **more: Any,
     ) -> None:
         self.stack = ExitStack()
+        self.reached = reached
+        self._client: Optional[KazooClient] = None
         self.elections = list(elections)
         self.chroot = f"/{child.new_marker()}"
         self.journals = folder / "journals"
@@ -97,10 +104,10 @@ class Cluster:
     def logs(self) -> str:
         return "\n".join(node.logs() for node in self.nodes.values())
 
-    def until(self, holds: Any, what: str, limit: float = PATIENCE) -> Any:
+    def until(self, holds: Any, what: str, limit: float = PATIENCE, pause: float = PAUSE) -> Any:
         """Wait until `holds()` is true; a failure carries the nodes' logs."""
         try:
-            return until(holds, limit, what)
+            return until(holds, limit, what, pause)
         except TimeoutError as problem:
             raise AssertionError(f"{problem}\n{self.logs()}") from None
 
@@ -113,16 +120,41 @@ class Cluster:
 
     def standby(self, name: str, election: str = "orders") -> None:
         """Wait until the node stands in the queue without leading it."""
+        self.role_is(name, "standby", election)
+
+    def role_is(self, name: str, role: str, election: str = "orders", step: str = "") -> None:
+        """Wait until the node's listener reports the role, and the step if one is given."""
         node = self.nodes[name]
-        self.until(
-            lambda: '"role": "standby"' in node.zkelect("role", election, "--json").stdout, f"{name} to stand by"
-        )
-        self.role(name, NOT_PRIMARY, election)
+
+        def reported() -> bool:
+            part = node.part(election)
+            return part.get("role") == role and step in ("", part["step"])
+
+        self.until(reported, f"the role of {name} to be {role} {step}")
+
+    def client(self) -> KazooClient:
+        """This process's own client of the ZooKeeper, which tries on whatever befalls that."""
+        if self._client is None:
+            retry = dict(max_tries=-1, delay=0.05, max_delay=0.5)
+            self._client = KazooClient(self.reached, timeout=10, connection_retry=retry, command_retry=retry)
+            self.stack.callback(self._end_client)
+            self._client.start_async()
+        return self._client
+
+    def _end_client(self) -> None:
+        self._client.stop()
+        self._client.close()
 
     def ack(self, name: str, election: str = "orders") -> str:
-        """What a client on the node finds in the ack znode."""
-        node = self.nodes[name]
-        return node.zkelect("primary", election, "-c", str(node.zkelect_conf)).stdout.strip()
+        """What is in the ack znode, "" when there is none; as a client on the node reads it without `reached`."""
+        if self.reached is None:
+            node = self.nodes[name]
+            return node.zkelect("primary", election, "-c", str(node.zkelect_conf)).stdout.strip()
+        try:
+            data, _ = self.client().get_async(f"{self.chroot}/zkelect/{election}/ack").get(timeout=5)
+        except NoNodeError:
+            return ""
+        return data.decode()
 
     def pid(self, name: str, election: str = "orders") -> int:
         """Of the service that answers on the node, 0 when none does."""
@@ -132,7 +164,7 @@ class Cluster:
             return 0
 
     def primary(self, name: str, election: str = "orders", other: int = 0) -> int:
-        """Wait until ack, role and service agree that the node is primary; returns the service's pid.
+        """Wait until ack, report and service agree that the node is primary; returns the service's pid.
 
         other: a pid that is not meant.
         """
@@ -141,13 +173,12 @@ class Cluster:
             lambda: (found := self.pid(name, election)) not in (0, other) and found, f"the service of {name}"
         )
         self.until(lambda: self.ack(name, election) == address, f"the ack to name {name}")
-        self.role(name, PRIMARY, election)
+        self.role_is(name, "primary", election)
         return pid
 
     def token(self, name: str, election: str = "orders") -> int:
-        """The fencing token that the node's role shows; 0 without one."""
-        found = re.search(r'"token": (\d+)', self.nodes[name].zkelect("role", election, "--json").stdout)
-        return int(found.group(1)) if found else 0
+        """The fencing token that the node's listener reports; 0 without one."""
+        return self.nodes[name].part(election).get("token") or 0
 
     def settled(self, name: str, election: str = "orders") -> int:
         """Wait until the node is primary and every other running node stands by; returns the service's pid."""
@@ -157,17 +188,52 @@ class Cluster:
                 self.standby(other, election)
         return pid
 
+    def leader(self, election: str = "orders", limit: float = PATIENCE) -> str:
+        """Wait until one node, whichever, is primary and every other running one stands by; returns its name."""
+
+        def found() -> str:
+            roles = {
+                name: node.part(election).get("role") for name, node in self.nodes.items() if node.running
+            }
+            primaries = [name for name, role in roles.items() if role == "primary"]
+            fits = len(primaries) == 1 and all(role in ("primary", "standby") for role in roles.values())
+            return primaries[0] if fits and self.pid(primaries[0], election) else ""
+
+        name = self.until(found, "one node to be primary and all others to stand by", limit)
+        self.settled(name, election)
+        return name
+
+    def told(self, election: str = "orders") -> None:
+        """Wait until `supervisorctl role` on every running node says what the services do: clean, to an operator."""
+        for name, node in self.nodes.items():
+            if node.running:
+                self.role(name, PRIMARY if self.pid(name, election) else NOT_PRIMARY, election)
+
+    def journal(self, election: str = "orders") -> Path:
+        """Where the services of the election write their lives, in a file named for their group as in the samples."""
+        return self.journals / ("primary" if len(self.elections) == 1 else election)
+
+    def lives(self, election: str = "orders") -> List[observer.Life]:
+        """What the services of the election have written, so far."""
+        journal = self.journal(election)
+        return observer.lives(journal) if journal.exists() else []
+
     def verdict(self, election: str = "orders", overlap: float = 0.0) -> observer.Verdict:
-        """What the observer heard. Raises AssertionError when two served at once, seen or by their journals.
+        """What the observer heard. Raises AssertionError when two served at once, as it heard or by the services' own
+        journal, or when a later term has not the higher fencing token.
 
         overlap: seconds for which they may, where the fault is one that nothing on a node can cover.
         """
         heard = self.observers[election].verdict()
         assert heard.questions and all(heard.questions.values()), "the observer asked nobody"
-        journals: List[Union[str, Path]] = sorted(self.journals.iterdir()) if self.journals.exists() else []
-        assert not heard.overlap or heard.overlap.seconds < overlap, f"two served at once: {heard.overlap} {heard.turns}\n{self.logs()}"
-        if len(self.elections) == 1:
-            for journal in journals:
-                both = observer.overlap(journal)
-                assert not both or both.seconds < overlap, f"two lived at once by {journal}: {both}\n{self.logs()}"
+        problems = []
+        if heard.overlap and heard.overlap.seconds >= overlap:
+            problems.append(f"two served at once: {heard.overlap} {heard.turns}")
+        journal = self.journal(election)
+        if journal.exists():
+            both = observer.overlap(journal)
+            if both and both.seconds >= overlap:
+                problems.append(f"two lived at once by their journal: {both}")
+            problems += observer.disorder(journal)
+        assert not problems, "\n".join([*problems, self.logs()])
         return heard

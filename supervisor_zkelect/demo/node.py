@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Set, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Union
 
 from supervisor_zkelect import proc, record
 from supervisor_zkelect.demo import child, service
@@ -27,6 +28,16 @@ LISTENER = "zkelect"
 
 LONGEST_SOCKET = 90
 """Characters. A Unix socket's path has at most 107 (unix(7)), and supervisord at first appends its pid."""
+
+
+WITHOUT_CGROUPS = (
+    "unshare", "--mount", "sh", "-c",
+    'findmnt -n -l -t cgroup2 -o TARGET | while read -r mount; do umount -l "$mount" || exit 1; done; exec "$@"', "sh",
+)
+"""A wrapper: the node sees no cgroup2 file system. Takes root."""
+
+OWN_PIDS = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+"""A wrapper: the node has a pid namespace of its own, as in a container. Takes root."""
 
 
 class NodeFailed(RuntimeError):
@@ -51,6 +62,7 @@ class Node:
     journals: folder in which the demo's services keep their journals, a file per program group.
     env: further environment variables for supervisord, and so for all programs.
     place: where to run in a network that can be cut (netns.py).
+    wrapper: words before supervisord's command line, of a program that executes it, such as WITHOUT_CGROUPS.
     """
 
     def __init__(
@@ -69,6 +81,7 @@ class Node:
         journals: Union[str, os.PathLike, None] = None,
         env: Optional[Mapping[str, str]] = None,
         place: Optional[Place] = None,
+        wrapper: Sequence[str] = (),
     ) -> None:
         self.folder = Path(folder).resolve()
         self.name = name
@@ -79,6 +92,7 @@ class Node:
         self.username = username
         self.password = password
         self.place = place
+        self.wrapper = list(wrapper)
         self.marker = child.new_marker()
         self.process: Optional[subprocess.Popen] = None
         self._sample = Path(sample).resolve() if sample is not None else None
@@ -121,7 +135,15 @@ class Node:
 
     @property
     def supervisord_pid(self) -> Optional[int]:
-        return self.process.pid if self.process is not None and self.running else None
+        """Of the running supervisord, as this process sees it; None when there is none."""
+        if self.process is None or not self.running:
+            return None
+        if not self.wrapper:
+            return self.process.pid
+        # A wrapper that forks has the same words further behind; a child that has not executed its program yet has them too.
+        words = b"-m\0supervisor.supervisord\0"
+        found = [one for one in self.processes() if proc.cmdline(one.pid).partition(b"\0")[2].startswith(words)]
+        return min(found, key=lambda one: (one.start, one.pid)).pid if found else None
 
     def listener_pid(self) -> Optional[int]:
         """Of the living listener, whoever is its parent; None when there is none."""
@@ -157,8 +179,9 @@ class Node:
         if self.running:
             raise RuntimeError(f"node {self.name} runs already")
         self.write()
+        command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-s", "-c", str(self.supervisord_conf)]
         self.process = child.start(
-            [sys.executable, "-m", "supervisor.supervisord", "-n", "-s", "-c", str(self.supervisord_conf)],
+            [*self.wrapper, *command],
             env=self.environment,
             cwd=str(self.folder),
             output=str(self.folder / "logs" / "output.log"),
@@ -205,6 +228,18 @@ class Node:
                 parts.append(f"--- {self.name}: {path.name}\n{text[-most:].strip()}")
         return "\n".join(parts)
 
+    def report(self) -> Dict[str, Any]:
+        """What the listener reported last to supervisord; empty when it may not be believed.
+
+        Raises SupervisordError when supervisord does not answer.
+        """
+        document = json.loads(self.rpc.call("zkelect.getReport"))
+        return document["report"] if document["known"] else {}
+
+    def part(self, election: str) -> Dict[str, Any]:
+        """What `report` has of one election: "role", "step", "token", "deadline", ...; empty when it has nothing."""
+        return self.report().get("elections", {}).get(election, {})
+
     def kill(self, *pids: int, sig: int = signal.SIGKILL) -> None:
         """Send a signal to processes of this node. Raises ValueError, and signals none, when one is not."""
         for process in self._own(pids):
@@ -214,12 +249,13 @@ class Node:
         """SIGKILL supervisord, then the listener and the services, at once."""
         pids = [self.supervisord_pid, self.listener_pid(), *sorted(self.service_pids())]
         self.kill(*[pid for pid in pids if pid is not None])
-        self._reap()
+        self.reap()
 
     def terminate(self, timeout: float = 60.0) -> None:
         """SIGTERM to supervisord, as an orderly shutdown of the machine. Raises TimeoutError."""
-        if self.process is not None and self.running:
-            self.process.terminate()
+        pid = self.supervisord_pid
+        if pid is not None:
+            self.kill(pid, sig=signal.SIGTERM)
             until(lambda: not self.running, timeout, f"supervisord of node {self.name} to end")
 
     def freeze(self, *pids: int) -> None:
@@ -242,7 +278,7 @@ class Node:
     def close(self) -> None:
         """End all processes of the node whatever happens, orphans too; the folder stays."""
         child.sweep(self.marker)
-        self._reap()
+        self.reap()
         if self._inet_port:
             child.give_back(self._inet_port)
         if self._short is not None:
@@ -273,9 +309,10 @@ class Node:
         except SupervisordError:
             return False
 
-    def _reap(self) -> None:
+    def reap(self) -> None:
+        """Wait until supervisord, which was killed or told to end, is gone."""
         if self.process is not None:
-            self.process.wait(30)
+            self.process.wait(60)
 
     def _run(self, command: List[str], timeout: float) -> "subprocess.CompletedProcess[str]":
         netns = self.place.path if self.place else None
