@@ -1,25 +1,36 @@
-"""`script/faults`: run the fault suite and print what the observer heard, a row for each fault."""
+"""`script/faults`: put the list of faults to real nodes and print what the observers heard, a row for each fault."""
 
-import json
+import argparse
 import os
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
+
+DESCRIPTION = """Every variant of the 22 rows, one after the other, then a table: the longest silence, how long two served at
+once, the verdict, and who served in turn. Other words go to pytest: `-k 14`, `-n 4` for four at a time, a file or a test."""
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory(prefix="zkelect-faults-") as folder:
-        table = Path(folder) / "table"
-        env = {**os.environ, "ZKELECT_FAULTS_TABLE": str(table)}
-        command = [sys.executable, "-m", "pytest", "-q", "tests/faults", *sys.argv[1:]]
-        status = subprocess.run(command, env=env).returncode
-        rows = [json.loads(line) for line in table.read_text().splitlines()] if table.exists() else []
-    print(f"{'fault':58} {'gap':>9} {'overlap':>9}  served in turn")
-    for row in sorted(rows, key=lambda row: row["name"]):
-        name = row["name"].replace("test_", "", 1)
-        print(f"{name:58} {row['gap']:7.3f} s {row['overlap'] * 1000:6.0f} ms  {' '.join(row['names'])}")
-    return status
+    parser = argparse.ArgumentParser(prog="script/faults", description=DESCRIPTION)
+    parser.add_argument("--timeout", type=float, metavar="T", help="session timeout in seconds, for every row; else 4")
+    parser.add_argument("--tick", type=float, metavar="SECONDS", help="ZooKeeper's tickTime; else 0.5, or T/5 with T")
+    parser.add_argument("--full", action="store_true", help="the whole matrix of enforcers, too: some 200 tests more")
+    parser.add_argument("--restarts", type=int, metavar="N", help="how often the listener is restarted under load; else 100")
+    parser.add_argument("--quick", action="store_true", help="only what script/test runs")
+    options, words = parser.parse_known_args()
+    env = {"ZKELECT_FAULTS_SCOPE": "full" if options.full else "ci" if options.quick else "rows"}
+    timeout, tick = options.timeout, options.tick
+    if timeout is not None or tick is not None:
+        timeout = timeout or 4.0
+        tick = tick or timeout / 5
+        if not 2 * tick <= timeout <= 20 * tick:
+            parser.error(f"ZooKeeper grants timeouts from 2 to 20 ticks; {timeout:g} s is none with a tick of {tick:g} s")
+        env.update(ZKELECT_FAULTS_TIMEOUT=f"{timeout:g}", ZKELECT_FAULTS_TICK=f"{tick:g}")
+    if options.restarts or not options.quick:
+        env["ZKELECT_FAULTS_RESTARTS"] = str(options.restarts or 100)
+    if not any(os.path.exists(word.partition("::")[0]) for word in words):
+        words = ["tests/faults", *words]
+    command = [sys.executable, "-m", "pytest", "-q", *words]
+    return subprocess.run(command, env={**os.environ, "ZKELECT_FAULTS_TABLE": "1", **env}).returncode
 
 
 if __name__ == "__main__":

@@ -1,23 +1,113 @@
-"""Clusters for the fault suite, and the verdict on each fault."""
+"""Clusters for the fault suite, the verdict on each fault, and the table of all of them.
 
-import json
+What is tried, and with which times, comes from the environment, which `script/faults` sets from its options:
+
+    ZKELECT_FAULTS_TIMEOUT, ZKELECT_FAULTS_TICK   session timeout T and tick in seconds; 4 and 0.5, and for row 14 the
+                                                  two pairs of the design as well
+    ZKELECT_FAULTS_SCOPE                          "ci": what fits a run of all tests; "rows": every variant of every row;
+                                                  "full": the whole matrix of enforcers too
+    ZKELECT_FAULTS_TABLE                          print the table at the end
+
+A test waits for conditions; the one time it may wait for is a fault that is a time (`passes`). Bounds are for telling
+that something never happens. Times that are promised are measured, and shown in the table.
+"""
+
 import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+import supervisor_zkelect
+from supervisor_zkelect import proc
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.demo import netns
 from supervisor_zkelect.demo.cluster import Cluster
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
 
+CHOSEN = "ZKELECT_FAULTS_TIMEOUT" in os.environ
+"""Whether T and tick were given, and are meant for every row."""
+
 TIMEOUT = float(os.environ.get("ZKELECT_FAULTS_TIMEOUT", "4"))
 TICK = float(os.environ.get("ZKELECT_FAULTS_TICK", "0.5"))
+SCOPE = os.environ.get("ZKELECT_FAULTS_SCOPE", "ci")
+TABLE = bool(os.environ.get("ZKELECT_FAULTS_TABLE"))
+
+AT_ONCE = 0.8 * TIMEOUT
+"""A silence that is shorter shows that the next node did not wait for the session's end; 0.2 to 0.8 s are usual."""
+
+DIRTY = "ended without releasing"
+"""What a winner's listener says when it finds the holder of a predecessor that did not release."""
+
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+
+rows_only = pytest.mark.skipif(SCOPE == "ci", reason="left to script/faults, for its time")
+"""A variant of a row that takes long and differs little from those that `script/test` runs."""
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
 
 
-@pytest.fixture(scope="module")
+class Case(Cluster):
+    """A cluster of one test, which ends with a verdict."""
+
+    def __init__(self, notes, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.notes = notes
+        self.judged = False
+        self.foreign_pids = False  # the journals' pids are of another pid namespace
+
+    def same_term(self, pid, token, name="a"):
+        """The same process serves in the same term."""
+        assert self.settled(name) == pid
+        assert self.token(name) == token
+
+    def gap(self, since=0.0):
+        """The longest silence that the observer heard since then, in seconds."""
+        return self.observers["orders"].verdict(since).gap
+
+    def starts(self, name):
+        """How often a service was started on the node."""
+        return sum(life.name == name for life in self.lives())
+
+    def left(self):
+        """What is alive of nodes and services. A service without the environment of its node is known by its journal."""
+        found = [process.pid for node in self.nodes.values() for process in node.processes()]
+        for life in self.lives():
+            process = proc.read(life.pid)
+            # A pid that was used again belongs to a process that is younger than the line.
+            if process and not process.gone and not self.foreign_pids and process.start / CLOCK_TICKS <= life.start:
+                found.append(life.pid)
+        return found
+
+    def finish(self, overlap=0.0):
+        """Clean: exactly one primary, ack and role agree, and when all is ended nothing is left; never two at once.
+
+        overlap: seconds for which two may have served, where nothing on the node can cover the fault. A test calls this
+        itself while the ZooKeeper or the network that it made is still there.
+        """
+        self.judged = True
+        try:
+            leader = self.leader()
+            self.told()
+            # The primary last, so that nobody takes over.
+            for name in sorted(self.nodes, key=lambda name: name == leader):
+                self.nodes[name].terminate()
+            self.until(lambda: not self.left(), "nothing to be left behind")
+            heard = self.verdict(overlap=overlap)
+            self.notes += [("gap", heard.gap), ("overlap", heard.overlap.seconds), ("served", heard.names)]
+            return heard
+        finally:
+            self.stack.close()
+
+
+@pytest.fixture(scope="session")
 def zookeeper(tmp_path_factory):
+    """One server for all tests that do not touch it."""
     with ZooKeeper(tmp_path_factory.mktemp("zookeeper"), tick_ms=int(TICK * 1000)) as server:
         yield server
 
@@ -33,58 +123,133 @@ def network():
 
 
 @pytest.fixture
-def make(tmp_path, request):
-    """Make a cluster of two nodes, started. After each test it is judged, and ended."""
+def folder():
+    """A folder that every user can reach, unlike pytest's."""
+    with tempfile.TemporaryDirectory(prefix="zkelect-faults-") as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def make(folder, request):
+    """Make a cluster of two nodes, started. After the test it is judged, unless it failed already, and ended."""
     made = []
 
     def make(servers, names=("a", "b"), start=True, **options):
-        cluster = Cluster(tmp_path, servers, names, **{"timeout": TIMEOUT, "tick": TICK, **options})
-        made.append(cluster)
-        return cluster.start() if start else cluster
+        """servers: a ZooKeeper or an Ensemble."""
+        options = {"timeout": TIMEOUT, "tick": TICK, "reached": servers.reached, **options}
+        place = folder / f"cluster-{len(made)}" if made else folder
+        case = Case(request.node.user_properties, place, servers.hosts, names, **options)
+        made.append(case)
+        return case.start() if start else case
 
     yield make
-    for cluster in made:
-        if cluster.stack is not None:
-            finish(cluster, request.node.name)
-
-
-def finish(cluster, name="", overlap=0.0):
-    """Exactly one primary, nobody ever heard two (for more than `overlap` seconds), and nothing is left behind.
-
-    A test calls it itself while the ZooKeeper or the network that it made is still there.
-    """
-    try:
-        heard = cluster.verdict(overlap=overlap)
-        note(name, heard)
-        running = [name for name, node in cluster.nodes.items() if node.running]
-        primaries = [name for name in running if cluster.pid(name)]
-        assert len(primaries) == 1, f"primaries: {primaries}\n{cluster.logs()}"
-        cluster.settled(primaries[0])
-        for node in cluster.nodes.values():
-            node.terminate()
-        cluster.until(
-            lambda: not any(node.processes() for node in cluster.nodes.values()), "nothing to be left behind"
-        )
-    finally:
-        cluster.stack.close()
-        cluster.stack = None
-
-
-def note(name, heard):
-    """One line for the table of script/faults."""
-    path = os.environ.get("ZKELECT_FAULTS_TABLE")
-    if path:
-        row = {"name": name, "gap": heard.gap, "overlap": heard.overlap.seconds, "moments": heard.overlap.moments,
-               "names": heard.names}
-        with Path(path).open("a") as file:
-            file.write(json.dumps(row) + "\n")
+    for case in made:
+        if case.judged or request.node.stash.get(FAILED, False):
+            case.stack.close()
+        else:
+            case.finish()
 
 
 @pytest.fixture
 def passes():
-    """Wait until so many seconds passed: the fault is a time, such as a freeze of 3 T."""
-    def wait(seconds):
-        since = now()
-        until(lambda: now() >= since + seconds, seconds + 30, f"{seconds:g} s to pass")
+    """Wait until so many seconds passed since a moment, by default now: the fault is a time, such as a freeze of 3 T."""
+
+    def wait(seconds, since=None):
+        end = (now() if since is None else since) + seconds
+        until(lambda: now() >= end, max(0.0, end - now()) + 30, f"{seconds:g} s to pass")
 
     return wait
+
+
+@pytest.fixture
+def small_disk(folder):
+    """Mount a file system of so many KiB at a folder; `fill` leaves no byte of it."""
+    mounted = []
+
+    def mount(path, kib):
+        command = ["mount", "-t", "tmpfs", "-o", f"size={kib}k,mode=755", "tmpfs", str(path)]
+        subprocess.run(command, check=True, timeout=30)
+        mounted.append(path)
+
+        def fill():
+            with pytest.raises(OSError), (Path(path) / "filler").open("wb", buffering=0) as file:
+                while True:
+                    file.write(b"x" * 512)
+
+        return fill
+
+    yield mount
+    for path in mounted:
+        subprocess.run(["umount", "-l", str(path)], check=True, timeout=30)
+
+
+def as_nobody(case, node, command):
+    """Have the group's program, such as of `service_command`, run with `user=nobody`.
+
+    It gets a copy of the package, and a Python, that every user can read: where the tests are may be closed to others.
+    """
+    folder = node.folder / "public"
+    package = folder / "supervisor_zkelect"
+    shutil.copytree(Path(supervisor_zkelect.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    for python in (sys.executable, "/usr/bin/python3"):
+        test = [python, "-c", "import supervisor_zkelect.runner"]
+        try:
+            if subprocess.run(test, user="nobody", cwd="/", env={"PYTHONPATH": str(folder)}, timeout=60).returncode == 0:
+                break
+        except OSError:
+            continue
+    else:
+        pytest.skip("there is no Python here that the user nobody may run")
+    script = folder / "zkelect"
+    script.write_text(f'#!/bin/sh\nexec {python} -m supervisor_zkelect.command "$@"\n')
+    script.chmod(0o755)
+    case.journals.chmod(0o777)
+    node.overrides["program:orders"] = {
+        "command": f"{script} run -- {command.replace(sys.executable, python)}", "user": "nobody",
+        "environment": f'PYTHONPATH="{folder}"',
+    }
+
+
+# The table
+
+FAILED = pytest.StashKey()
+RESULTS = {}
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    if outcome.get_result().failed:
+        item.stash[FAILED] = True
+
+
+def pytest_runtest_logreport(report):
+    result = RESULTS.setdefault(report.nodeid, {"outcome": "ok", "why": "", "seconds": 0.0})
+    result["seconds"] += report.duration
+    result.update(report.user_properties)
+    if report.skipped:
+        result.update(outcome="skipped", why=report.longrepr[2].replace("Skipped: ", ""))
+    elif report.failed:
+        result["outcome"] = "not ok"
+
+
+def pytest_terminal_summary(terminalreporter):
+    if not TABLE:
+        return
+    rows = {number: [] for number in range(1, 23)}
+    for nodeid, result in RESULTS.items():
+        name = nodeid.partition("::")[2].replace("test_", "", 1)
+        number = re.match(r"(\d\d)_", name)
+        rows.setdefault(int(number.group(1)) if number else 99, []).append((name, result))
+    terminalreporter.section(f"faults, T = {TIMEOUT:g} s, tick = {TICK:g} s unless said otherwise")
+    terminalreporter.write_line(f"{'row':>3}  {'fault':66} {'gap':>9} {'overlap':>8}  {'verdict':7}  served in turn")
+    for number, tests in sorted(rows.items()):
+        shown = f"{number:3}" if number < 99 else "  –"
+        if not tests:
+            terminalreporter.write_line(f"{shown}  {'':66} {'':9} {'':8}  not run")
+        for name, result in sorted(tests, key=lambda test: test[0]):
+            gap = f"{result['gap']:7.3f} s" if "gap" in result else ""
+            overlap = f"{result['overlap'] * 1000:5.0f} ms" if "overlap" in result else ""
+            last = result["why"] or " ".join(result.get("served", ()))
+            terminalreporter.write_line(f"{shown}  {name:66} {gap:>9} {overlap:>8}  {result['outcome']:7}  {last}")

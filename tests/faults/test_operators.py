@@ -1,0 +1,116 @@
+"""Rows 16 and 17 of the design's list of faults: what operators do by hand."""
+
+import pytest
+
+from supervisor_zkelect.clock import now
+from tests.faults.conftest import AT_ONCE, DIRTY
+
+
+def released(case, since):
+    """The node gave up in order, so that the other one led at once and not after T."""
+    case.primary("b")
+    assert case.gap(since) < AT_ONCE
+    assert DIRTY not in case["b"].logs(), case.logs()
+
+
+@pytest.mark.parametrize("words", ["shutdown", "reload", "stop all", "restart all"])
+def test_16_orders_that_hand_over(make, zookeeper, words):
+    case = make(zookeeper)
+    starts, since = case.starts("a"), now()
+    case["a"].ctl(*words.split())
+    released(case, since)
+    if words == "shutdown":
+        case["a"].reap()
+        case["a"].start()
+    elif words == "stop all":
+        case["a"].ctl("start", "zkelect")
+    case.settled("b")
+    assert case.starts("a") == starts
+
+
+@pytest.mark.parametrize("words", ["restart zkelect", "update"])
+def test_16_orders_that_change_nothing(make, zookeeper, words):
+    case = make(zookeeper)
+    pid, token = case.primary("a"), case.token("a")
+    case["a"].ctl(*words.split())
+    case.same_term(pid, token)
+
+
+def test_16_listener_stopped_for_good(make, zookeeper):
+    """The guard waits reattach_grace, two seconds, for another one, while the service runs on; then it releases."""
+    case = make(zookeeper)
+    since = now()
+    case["a"].ctl("stop", "zkelect")
+    released(case, since)
+    case["a"].ctl("start", "zkelect")
+    case.settled("b")
+
+
+def changed(node, section, **options):
+    """Change a section of the node's file and have supervisord take it over."""
+    node.overrides.setdefault(section, {}).update(options)
+    node.write()
+    done = node.ctl("update")
+    assert done.returncode == 0 and "updated process group" in done.stdout, done
+
+
+def test_16_update_of_the_listener(make, zookeeper):
+    """supervisord stops the listener and starts another: the same term goes on."""
+    case = make(zookeeper)
+    pid, token, listener = case.primary("a"), case.token("a"), case["a"].listener_pid()
+    changed(case["a"], "eventlistener:zkelect", stderr_logfile_backups="3")
+    case.until(lambda: case["a"].listener_pid() not in (None, listener), "another listener")
+    case.same_term(pid, token)
+
+
+@pytest.mark.parametrize("section, options", [("program:orders", {"stopwaitsecs": "2"}),
+                                              ("group:primary", {"priority": "7"})], ids=["program", "group"])
+def test_16_update_of_the_group(make, zookeeper, section, options):
+    """supervisord stops the group, which counts as an operator's stop, and does not start it: the other node leads."""
+    case = make(zookeeper, overrides={"program:orders": {"startsecs": "0"}})
+    case.until(lambda: case["a"].rpc.call("supervisor.getProcessInfo", "zkelect")["statename"] == "RUNNING",
+               "the listener to hear events")
+    starts, since = case.starts("a"), now()
+    changed(case["a"], section, **options)
+    released(case, since)
+    case.settled("b")
+    assert case.starts("a") == starts
+    # What is configured anew still runs when its turn comes.
+    assert case["b"].zkelect("resign", "orders").returncode == 0
+    case.settled("a")
+
+
+@pytest.mark.parametrize("words", ["start primary:*", "start all"])
+def test_17_started_on_a_standby(make, zookeeper, words):
+    case = make(zookeeper)
+    pid, token = case.primary("a"), case.token("a")
+    case["b"].ctl(*words.split())
+    case.same_term(pid, token)
+    assert case.starts("b") == 0
+
+
+def test_17_started_on_a_standby_whose_listener_is_deaf(make, zookeeper):
+    """supervisord sends a listener no events in its first second: what is started then, only the chain loader refuses."""
+    case = make(zookeeper)
+    pid, token = case.primary("a"), case.token("a")
+    case["b"].rpc.call("supervisor.stopProcess", "zkelect", True, timeout=30)
+    case["b"].rpc.call("supervisor.startProcess", "zkelect", False)
+    case["b"].rpc.call("supervisor.startProcessGroup", "primary", False)
+    state = case["b"].rpc.call("supervisor.getProcessInfo", "zkelect")["statename"]
+    assert state == "STARTING", "too late: the listener hears already"
+    case.same_term(pid, token)
+    assert case.starts("b") == 0
+    case.until(lambda: not case["b"].service_pids(), "what was started on b to be gone")
+
+
+@pytest.mark.parametrize("startsecs", ["0", "60"], ids=["RUNNING", "STARTING"])
+def test_17_stopped_on_the_primary(make, zookeeper, startsecs):
+    """It counts as a resignation, whatever supervisord calls the state of the program."""
+    case = make(zookeeper, overrides={"program:orders": {"startsecs": startsecs}})
+    case.until(lambda: case["a"].rpc.call("supervisor.getProcessInfo", "zkelect")["statename"] == "RUNNING",
+               "the listener to hear events")
+    since = now()
+    case["a"].ctl("stop", "primary:*")
+    released(case, since)
+    case.settled("b")
+    assert "health checks in a row failed" not in case["a"].logs(), case["a"].logs()
