@@ -159,6 +159,10 @@ class Observer:
         lines = [line for line in self._poll() if line["asked"] >= since]
         return judge(lines)
 
+    def forget(self, before: float) -> None:
+        """Drop what was asked before that time (seconds of CLOCK_BOOTTIME): a watch of hours hears a lot."""
+        self._lines = [line for line in self._poll() if line["asked"] >= before]
+
     def _poll(self) -> List[Dict[str, Any]]:
         """All lines so far; one that is not complete is left for the next time."""
         try:

@@ -136,6 +136,11 @@ class ZooKeeper:
         return self.process is not None and self.process.poll() is None
 
     @property
+    def frozen(self) -> bool:
+        """Whether `freeze` was its last word."""
+        return self._frozen
+
+    @property
     def log(self) -> str:
         """The text of zookeeper.log; warnings and errors only."""
         try:

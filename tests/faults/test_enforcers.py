@@ -13,6 +13,7 @@ n mod 3. `script/faults` does the same; `script/faults --full` runs them all.
 """
 
 import itertools
+import math
 import os
 import pwd
 import signal
@@ -104,6 +105,9 @@ def prepared(make, zookeeper, moment, setting):
         node.overrides["program:orders"] = {"command": f"zkelect run -- {command}"}
         if setting == "user":
             as_nobody(case, node, command)
+        if moment == "demoting":
+            # Long enough for a lease to run out meanwhile.
+            node.overrides["program:orders"]["stopwaitsecs"] = str(math.ceil(2 * TIMEOUT))
     return case.start()
 
 
