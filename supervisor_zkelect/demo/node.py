@@ -228,17 +228,17 @@ class Node:
                 parts.append(f"--- {self.name}: {path.name}\n{text[-most:].strip()}")
         return "\n".join(parts)
 
-    def report(self) -> Dict[str, Any]:
+    def report(self, timeout: float = 5.0) -> Dict[str, Any]:
         """What the listener reported last to supervisord; empty when it may not be believed.
 
-        Raises SupervisordError when supervisord does not answer.
+        Raises SupervisordError when supervisord does not answer within `timeout` seconds.
         """
-        document = json.loads(self.rpc.call("zkelect.getReport"))
+        document = json.loads(self.rpc.call("zkelect.getReport", timeout=timeout))
         return document["report"] if document["known"] else {}
 
-    def part(self, election: str) -> Dict[str, Any]:
+    def part(self, election: str, timeout: float = 5.0) -> Dict[str, Any]:
         """What `report` has of one election: "role", "step", "token", "deadline", ...; empty when it has nothing."""
-        return self.report().get("elections", {}).get(election, {})
+        return self.report(timeout).get("elections", {}).get(election, {})
 
     def kill(self, *pids: int, sig: int = signal.SIGKILL) -> None:
         """Send a signal to processes of this node. Raises ValueError, and signals none, when one is not."""

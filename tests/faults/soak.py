@@ -156,7 +156,7 @@ class Soak:
         roles = {}
         for name, node in self.cluster.nodes.items():
             try:
-                roles[name] = node.part("orders").get("role", "") if node.running else ""
+                roles[name] = node.part("orders", timeout=0.5).get("role", "") if node.running else ""
             except SupervisordError:
                 roles[name] = ""
         return roles
@@ -182,8 +182,10 @@ class Soak:
     def judge(self) -> None:
         """Nobody served at once with another since the last time, and the tokens are in order. Raises Violation."""
         watcher, journal = self.cluster.observers["orders"], self.cluster.journal()
-        heard = watcher.verdict(self.judged - 1)
-        allowed = sum(self.judged <= at for at in self.thawed) * THAWED
+        # A second of what was judged before, so that nothing falls between two looks.
+        since = self.judged - 1
+        heard = watcher.verdict(since)
+        allowed = sum(since <= at + THAWED for at in self.thawed) * THAWED
         if heard.overlap and heard.overlap.seconds >= allowed:
             raise Violation(f"two served at once: {heard.overlap}; {heard.turns}")
         for start, end, who in crossings(observer.lives(journal)):

@@ -8,8 +8,10 @@ from kazoo.client import KazooClient
 from supervisor_zkelect import record
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.demo import netns
+from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.demo.relay import Relay
 from supervisor_zkelect.demo.zookeeper import Ensemble, ZooKeeper, certificates
+from supervisor_zkelect.lease import drop_after
 from tests.faults.conftest import CHOSEN, TICK, TIMEOUT, as_root, rows_only
 
 
@@ -97,14 +99,17 @@ PAIRS = [(TIMEOUT, TICK)] if CHOSEN else [(4.0, 0.5), (10.0, 2.0)]
 
 @pytest.mark.skipif(netns.available() is not None, reason=str(netns.available()))
 @pytest.mark.parametrize("timeout, tick", PAIRS, ids=[f"T{timeout:g}" for timeout, _ in PAIRS])
-@pytest.mark.parametrize("link", ["plain", "held", "dropped", "others"])
+@pytest.mark.parametrize("link", ["plain", "held", "held_briefly", "dropped", "others"])
 @pytest.mark.parametrize("cut", ["follower", "leader"])
 def test_14_server_cut_off_with_its_client(make, folder, passes, timeout, tick, link, cut):
     """The primary's own server loses its quorum and goes on answering the primary.
 
     link: "plain": the primary's link to it has no trouble. "held" and "dropped": it stalled before, for as long as the
-    lease allows, and is let go, or heals, just before the cut. In these three the primary has only this server; in
-    "others" it has all three, and it was driven to this one, so that it may save its term by changing over.
+    lease allows, and is let go, or heals, just before the cut. "held_briefly": almost as long as makes the listener give up
+    the connection, so that what was held up arrives at the server in the old session. In all these the primary has only
+    this server; in "others" it has all three, and it was driven to this one, so that it may save its term by changing over.
+
+    The service ignores SIGTERM, so that it lives as long as the lease allows.
     """
     with contextlib.ExitStack() as stack:
         network = stack.enter_context(netns.Network(["z1", "z2", "z3", "a", "b"]))
@@ -116,20 +121,26 @@ def test_14_server_cut_off_with_its_client(make, folder, passes, timeout, tick, 
         reached = ",".join(server.reached for server in majority)
         case = make(ensemble, network=network, timeout=timeout, tick=tick, reached=reached, start=False)
         case["b"].environment["ZKELECT_SERVERS"] = ",".join(server.hosts for server in majority)
+        for node in case.nodes.values():
+            service = service_command(node.addresses["orders"], "--ignore-term")
+            node.overrides["program:orders"] = {"command": f"zkelect run -- {service}"}
         relay = stack.enter_context(Relay(lost.hosts, network["a"]))
         if link == "others":
             for server in majority:
                 network.cut("a", place[server.hosts])
         else:
-            case["a"].environment["ZKELECT_SERVERS"] = relay.address if link == "held" else lost.hosts
+            case["a"].environment["ZKELECT_SERVERS"] = relay.address if "held" in link else lost.hosts
         case.start()
         network.heal()
         assert f"/{network['a'].inner}:" in lost.four_letters("cons")
         pid, token = case.primary("a"), case.token("a")
-        if link in ("held", "dropped"):
-            relay.hold() if link == "held" else network.cut("a", place[lost.hosts])
-            case.until(lambda: now() >= lease(case).stop_at - 0.3, "the lease to be nearly used up", timeout)
-            relay.release() if link == "held" else network.heal("a", place[lost.hosts])
+        if link in ("held", "held_briefly", "dropped"):
+            relay.hold() if "held" in link else network.cut("a", place[lost.hosts])
+            if link == "held_briefly":
+                passes(0.9 * drop_after(timeout))
+            else:
+                case.until(lambda: now() >= lease(case).stop_at - 0.3, "the lease to be nearly used up", timeout)
+            relay.release() if "held" in link else network.heal("a", place[lost.hosts])
         for server in majority:
             network.cut(place[lost.hosts], place[server.hosts])
         if link == "others":
