@@ -82,8 +82,8 @@ def test_05_listener_frozen_for_3T(make, zookeeper, passes):
     case.settled("b")
 
 
-#: Far longer than a lease, so that a guard which waits for another listener is told from one that acts at once.
 PATIENT = {"zkelect": {"reattach_grace": "60"}}
+"""Far longer than a lease, so that a guard which waits for another listener is told from one that acts at once."""
 
 
 def test_06_supervisord_killed(make, zookeeper):
