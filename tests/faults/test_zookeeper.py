@@ -97,10 +97,17 @@ def test_13_leader_of_an_ensemble(make, folder, how):
 PAIRS = [(TIMEOUT, TICK)] if CHOSEN else [(4.0, 0.5), (10.0, 2.0)]
 
 
+CUTS = [
+    pytest.param(*pair, link, cut, id=f"{cut}-{link}-T{pair[0]:g}",
+                 # script/test has all links but one with the first pair, and a link without trouble with the second.
+                 marks=rows_only if link == "dropped" or (number > 0 and link != "plain") else ())
+    for cut in ("follower", "leader") for link in ("plain", "held", "held_briefly", "dropped", "others")
+    for number, pair in enumerate(PAIRS)
+]
+
+
 @pytest.mark.skipif(netns.available() is not None, reason=str(netns.available()))
-@pytest.mark.parametrize("timeout, tick", PAIRS, ids=[f"T{timeout:g}" for timeout, _ in PAIRS])
-@pytest.mark.parametrize("link", ["plain", "held", "held_briefly", "dropped", "others"])
-@pytest.mark.parametrize("cut", ["follower", "leader"])
+@pytest.mark.parametrize("timeout, tick, link, cut", CUTS)
 def test_14_server_cut_off_with_its_client(make, folder, passes, timeout, tick, link, cut):
     """The primary's own server loses its quorum and goes on answering the primary.
 
