@@ -2,14 +2,13 @@
 
 import os
 import sys
-import tempfile
 
 import pytest
 
 from supervisor_zkelect import proc
 from supervisor_zkelect.demo import service
 from supervisor_zkelect.demo.node import WITHOUT_CGROUPS, service_command
-from tests.faults.conftest import as_root
+from tests.faults.conftest import as_root, cgroups_can_be_made
 
 #: Ignores SIGTERM in all its processes, and hides the one that holds the port: behind a parent that ends, in a session of
 #: its own, with an empty environment. It waits with that until a group is scanned no more than once per second.
@@ -19,7 +18,11 @@ python, service, hides, gone, *words = sys.argv[1:]
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 words += ["--ignore-term", "--token", os.environ["ZKELECT_TOKEN"]]
 time.sleep(2.5)
-if os.fork():
+first = os.fork()
+if first:
+    if "parent" in hides:
+        # A zombie would still show whose child it was.
+        os.waitpid(first, 0)
     while True:
         signal.pause()
 if "session" in hides:
@@ -77,7 +80,7 @@ def hidden(case, name, hides, gone, passes):
         passes(2.5)
     gone.touch()
     if "parent" in hides:
-        case.until(lambda: not b"hostile.py" in proc.cmdline(proc.read(pid).ppid), "its parent to be gone")
+        case.until(lambda: b"hostile.py" not in proc.cmdline(proc.read(pid).ppid), "its parent to be gone")
     assert os.path.exists(f"/proc/{pid}")
     assert bool(proc.environ(pid)) != ("environment" in hides)
     assert (proc.read(pid).session == pid) == ("session" in hides and "parent" not in hides)
@@ -94,15 +97,3 @@ def holders(case, name):
 def in_cgroup(case, name):
     with open(f"/proc/{case.pid(name)}/cgroup") as file:
         return "/zkelect-" in file.read()
-
-
-def cgroups_can_be_made():
-    with open("/proc/self/mountinfo") as file:
-        mounts = [line.split()[4] for line in file if " - cgroup2 " in line]
-    for mount in mounts:
-        try:
-            os.rmdir(tempfile.mkdtemp(prefix="zkelect-test-", dir=mount))
-            return True
-        except OSError:
-            continue
-    return False

@@ -7,7 +7,7 @@ import pytest
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
-from tests.faults.conftest import AT_ONCE, DIRTY, TABLE, TICK, TIMEOUT, rows_only
+from tests.faults.conftest import AT_ONCE, DIRTY, TABLE, TICK, TIMEOUT, cgroups_can_be_made, rows_only
 
 
 def loaded(command):
@@ -16,18 +16,25 @@ def loaded(command):
 
 
 def test_01_service_killed(make, zookeeper):
-    """Five times, since supervisord's own pace of a second may come early by luck."""
-    case = make(zookeeper, overrides={"program:orders": {"startsecs": "0"}})
+    """Seven times, since supervisord's own pace of a second may come early by luck.
+
+    The end of a program's output wakes supervisord too, so this one closes its output before.
+    """
+    case = make(zookeeper, start=False)
+    for node in case.nodes.values():
+        command = f"sh -c 'exec {service_command(node.addresses['orders'])} >/dev/null 2>&1'"
+        node.overrides["program:orders"] = {**loaded(command), "startsecs": "0"}
+    case.start()
     pid, token = case.primary("a"), case.token("a")
     gaps = []
-    for _ in range(5):
+    for _ in range(7):
         since = now()
         case["a"].kill(pid)
         pid = case.primary("a", other=pid)
         case.until(lambda: case.observers["orders"].verdict(since).turns, "an answer to be heard")
         gaps.append(case.observers["orders"].verdict(since).turns[0].first - since)
     assert case.token("a") == token and case.lives()[-1].token == token
-    assert sorted(gaps)[2] < 0.6, gaps
+    assert sorted(gaps)[5] < 0.6, gaps
 
 
 def test_02_service_crashes_until_fatal(make, folder, zookeeper):
@@ -262,7 +269,9 @@ def test_18_service_that_ignores_sigterm(make, network, folder):
 
 ORPHANS = """
 import os, signal, sys
-if os.fork():
+child = os.fork()
+if child:
+    os.waitpid(child, 0)
     signal.pause()
 os.setsid()
 if os.fork():
@@ -276,6 +285,8 @@ os.execve(sys.executable, [sys.executable, "-m", "supervisor_zkelect.demo.servic
                          ids=["same_environment", "other_environment"])
 def test_19_grandchildren_in_sessions_of_their_own(make, folder, zookeeper, kept):
     """The one that holds the port has lost parent, session and, in one variant, what it could be known by."""
+    if kept != "True" and not cgroups_can_be_made():
+        pytest.skip("without cgroups this service may escape (docs/safety.md), and there are none that this user may make")
     case = make(zookeeper, start=False)
     script = folder / "orphans.py"
     script.write_text(ORPHANS.replace("KEPT", kept))
