@@ -230,6 +230,7 @@ def test_22_wrong_credentials(make, zookeeper, hand):
     case = make(zookeeper, ("b", "a"), overrides=overrides, env={"ZK_DIGEST": "zk:r1ght"}, start=False)
     case["a"].environment["ZK_DIGEST"] = "zk:wr0ng"
     hand.add_auth("digest", "zk:r1ght")
+    case.until(lambda: case.client().connected, "this test's own client to be connected")
     case.client().add_auth("digest", "zk:r1ght")
 
     def admit():
