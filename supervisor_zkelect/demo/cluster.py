@@ -7,7 +7,7 @@
         cluster.verdict()
 
 `start` starts the nodes one after the other, so that the first named becomes primary. What a test waits for has a
-limit in PATIENCE, and a failure carries the nodes' logs.
+limit, and a failure carries the nodes' logs.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from supervisor_zkelect.demo.node import Node
 from supervisor_zkelect.demo.wait import PAUSE, until
 
 PATIENCE = 60.0
+"""Seconds that a wait may take, where four session timeouts are not more."""
 
 PRIMARY, NOT_PRIMARY, UNKNOWN = 0, 3, 4
 """Exit statuses of `role` (DESIGN.md, "What an operator types")."""
@@ -35,8 +36,8 @@ class Cluster:
     """Nodes by name in `nodes`, in `folder`.
 
     servers: "host:port,..." of ZooKeeper as the nodes reach it.
-    reached: the same as this process reaches it, to read the ack with a client of its own; None leaves that to `zkelect`
-        on the nodes.
+    reached: the same as this process reaches it, to read the ack with a client of its own; None leaves that to
+        `zkelect` on the nodes.
     timeout, tick: session_timeout and tick_time in seconds.
     network: places for nodes of these names; None for loopback.
     overrides: further options of the sample, as Node takes them.
@@ -46,12 +47,13 @@ class Cluster:
 
     def __init__(
         self, folder: Path, servers: str, names: Sequence[str], *, reached: Optional[str] = None, timeout: float = 4,
-        tick: float = 0.2,
-        network: Optional[Network] = None, sample: str = "zkelect.conf", elections: Sequence[str] = ("orders",),
+        tick: float = 0.2, network: Optional[Network] = None, sample: str = "zkelect.conf",
+        elections: Sequence[str] = ("orders",),
         overrides: Optional[Mapping[str, Mapping[str, Optional[str]]]] = None, **more: Any,
     ) -> None:
         self.stack = ExitStack()
         self.reached = reached
+        self.patience = max(PATIENCE, 4 * timeout)
         self._client: Optional[KazooClient] = None
         self.elections = list(elections)
         self.chroot = f"/{child.new_marker()}"
@@ -104,10 +106,10 @@ class Cluster:
     def logs(self) -> str:
         return "\n".join(node.logs() for node in self.nodes.values())
 
-    def until(self, holds: Any, what: str, limit: float = PATIENCE, pause: float = PAUSE) -> Any:
-        """Wait until `holds()` is true; a failure carries the nodes' logs."""
+    def until(self, holds: Any, what: str, limit: Optional[float] = None, pause: float = PAUSE) -> Any:
+        """Wait until `holds()` is true, by default for `patience` seconds; a failure carries the nodes' logs."""
         try:
-            return until(holds, limit, what, pause)
+            return until(holds, limit or self.patience, what, pause)
         except TimeoutError as problem:
             raise AssertionError(f"{problem}\n{self.logs()}") from None
 
@@ -188,7 +190,7 @@ class Cluster:
                 self.standby(other, election)
         return pid
 
-    def leader(self, election: str = "orders", limit: float = PATIENCE) -> str:
+    def leader(self, election: str = "orders", limit: Optional[float] = None) -> str:
         """Wait until one node, whichever, is primary and every other running one stands by; returns its name."""
 
         def found() -> str:

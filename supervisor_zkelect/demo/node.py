@@ -140,7 +140,8 @@ class Node:
             return None
         if not self.wrapper:
             return self.process.pid
-        # A wrapper that forks has the same words further behind; a child that has not executed its program yet has them too.
+        # A wrapper that forks has the same words further behind; a child that has not executed its program yet has
+        # them too.
         words = b"-m\0supervisor.supervisord\0"
         found = [one for one in self.processes() if proc.cmdline(one.pid).partition(b"\0")[2].startswith(words)]
         return min(found, key=lambda one: (one.start, one.pid)).pid if found else None

@@ -5,8 +5,8 @@
         relay.hold()
         relay.release()
 
-A process of its own takes connections on one port and passes what it hears to another, both ways. Stopped by a signal, it
-is a network that holds packets back: the kernel still takes them, and connections too, and nobody is told.
+A process of its own takes connections on one port and passes what it hears to another, both ways. Stopped by a
+signal, it is a network that holds packets back: the kernel still takes them, and connections too, and nobody is told.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from supervisor_zkelect.demo.wait import until
 
 
 class Relay:
-    """target: "host:port". place: the network namespace in which it listens, on its loopback; None for the present one."""
+    """target: "host:port". place: the network namespace in which it listens, on its loopback; None for the present
+    one."""
 
     def __init__(self, target: str, place: Optional[Place] = None) -> None:
         self.target = target

@@ -4,8 +4,8 @@ What is tried, and with which times, comes from the environment, which `script/f
 
     ZKELECT_FAULTS_TIMEOUT, ZKELECT_FAULTS_TICK   session timeout T and tick in seconds; 4 and 0.5, and for row 14 the
                                                   two pairs of the design as well
-    ZKELECT_FAULTS_SCOPE                          "ci": what fits a run of all tests; "rows": every variant of every row;
-                                                  "full": the whole matrix of enforcers too
+    ZKELECT_FAULTS_SCOPE                          "ci": what fits a run of all tests; "rows": every variant of every
+                                                  row; "full": the whole matrix of enforcers too
     ZKELECT_FAULTS_TABLE                          print the table at the end
 
 A test waits for conditions; the one time it may wait for is a fault that is a time (`passes`). Bounds are for telling
@@ -75,7 +75,7 @@ class Case(Cluster):
         return sum(life.name == name for life in self.lives())
 
     def left(self):
-        """What is alive of nodes and services. A service without the environment of its node is known by its journal."""
+        """What is alive of nodes and services. A service without its node's environment is known by its journal."""
         found = [process.pid for node in self.nodes.values() for process in node.processes()]
         for life in self.lives():
             process = proc.read(life.pid)
@@ -153,7 +153,7 @@ def make(folder, request):
 
 @pytest.fixture
 def passes():
-    """Wait until so many seconds passed since a moment, by default now: the fault is a time, such as a freeze of 3 T."""
+    """Wait until so many seconds passed since a moment, by default now: the fault is a time, as a freeze of 3 T is."""
 
     def wait(seconds, since=None):
         end = (now() if since is None else since) + seconds
@@ -208,7 +208,8 @@ def as_nobody(case, node, command):
     for python in (sys.executable, "/usr/bin/python3"):
         test = [python, "-c", "import supervisor_zkelect.runner"]
         try:
-            if subprocess.run(test, user="nobody", cwd="/", env={"PYTHONPATH": str(folder)}, timeout=60).returncode == 0:
+            done = subprocess.run(test, user="nobody", cwd="/", env={"PYTHONPATH": str(folder)}, timeout=60)
+            if done.returncode == 0:
                 break
         except OSError:
             continue

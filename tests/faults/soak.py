@@ -1,23 +1,24 @@
 """`script/soak`: faults at random, several at once, for as long as is asked for, on nodes with an ensemble of three.
 
-The time goes by in episodes. In each, one to three faults are drawn and fall at random moments of its first seconds, each for
-a random time; then all is healed, and within RECOVERY one node must be primary and all others stand by. The first half of
-the time has two nodes, the second three.
+The time goes by in episodes. In each, one to three faults are drawn and fall at random moments of its first seconds,
+each for a random time; then all is healed, and within RECOVERY one node must be primary and all others stand by. The
+first half of the time has two nodes, the second three.
 
 The faults are those of the design's list, named for its rows. What the promises exclude (docs/safety.md) is not drawn:
 
-- listener and guard of a node frozen at once, or the guard dead and the listener frozen. So in one episode a node has one
-  fault at the most that touches its listener, guard or supervisord, an order that ends the listener included; the pairs that
-  the promises cover are drawn as one fault;
+- listener and guard of a node frozen at once, or the guard dead and the listener frozen. So in one episode a node has
+  one fault at the most that touches its listener, guard or supervisord, an order that ends the listener included; the
+  pairs that the promises cover are drawn as one fault;
 - a proposal or the election znode deleted by hand (row 20).
 
-Rows 2 (its first half), 19, 21 (its clock) and 22 are about how a node is set up and not about what befalls it, and are left
-to `script/faults`. Row 15, a node that stands still as a whole, is drawn, and its service may be heard for THAWED seconds
-after it goes on. Node a is spared what ends its listener or its guard, so that what these two leak adds up.
+Rows 2 (its first half), 19, 21 (its clock) and 22 are about how a node is set up and not about what befalls it, and
+are left to `script/faults`. Row 15, a node that stands still as a whole, is drawn, and its service may be heard for
+THAWED seconds after it goes on. Node a is spared what ends its listener or its guard, so that what these two leak
+adds up.
 
-The verdict is the one of the fault suite: nobody serves at once with another, as the observer hears and as the services
-write; tokens in order; nothing left behind. And nothing grows: processes, open files, threads and memory of listener and
-guard, znodes, cgroups. The seed decides what is drawn, not how long the machine takes for it.
+The verdict is the one of the fault suite: nobody serves at once with another, as the observer hears and as the
+services write; tokens in order; nothing left behind. And nothing grows: processes, open files, threads and memory of
+listener and guard, znodes, cgroups. The seed decides what is drawn, not how long the machine takes for it.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ from supervisor_zkelect.demo.zookeeper import Ensemble, ZooKeeper
 from supervisor_zkelect.supervisord import SupervisordError
 
 RECOVERY = 120.0
-"""Seconds until there is a primary again when all is healed: back-offs end after 60, sessions and servers take the rest."""
+"""Seconds until there is a primary again when all is healed: back-offs end after 60, the rest is for ZooKeeper."""
 
 THAWED = 0.5
 """Seconds for which a service may be heard that stood still together with all that could stop it."""
@@ -60,6 +61,10 @@ WARM_UP = 3
 
 FILES, THREADS, MEMORY = 10, 12, 10 * 1024
 """By how much a listener or a guard may have more than after the warm-up: open files, threads, KiB."""
+
+
+NO_EFFECT = (SupervisordError, KazooException, KazooTimeoutError, subprocess.SubprocessError, OSError, ValueError)
+"""What a fault may raise that meets another one, such as an order to a supervisord that stands still."""
 
 
 class Draw(NamedTuple):
@@ -131,7 +136,8 @@ class Soak:
         self.stack.close()
 
     def small_disk(self, key: str, path: Path, kib: int) -> None:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kib}k,mode=755", "tmpfs", str(path)], check=True, timeout=30)
+        command = ["mount", "-t", "tmpfs", "-o", f"size={kib}k,mode=755", "tmpfs", str(path)]
+        subprocess.run(command, check=True, timeout=30)
         self.stack.callback(subprocess.run, ["umount", "-l", str(path)], timeout=30)
         filler = path / "filler"
 
@@ -213,7 +219,10 @@ class Soak:
                 sample = (pid, files, int(status["Threads"]), int(status["VmRSS"].split()[0]))
                 self.samples.setdefault((name, what), []).append(sample)
             expected = 3 + bool(self.cluster.pid(name))
-            until(lambda: len(self.kept(node)) == expected, 30, f"{name} to have {expected} processes: {self.kept(node)}")
+            try:
+                until(lambda: len(self.kept(node)) == expected, 30, f"{name} to have {expected} processes")
+            except TimeoutError as problem:
+                raise Violation(f"{problem}; it has: {self.kept(node)}") from None
             for pid in node.service_pids():
                 with open(f"/proc/{pid}/cgroup") as file:
                     self.cgroups |= {line.split(":", 2)[2].strip() for line in file if "/zkelect-" in line}
@@ -248,7 +257,8 @@ class Soak:
         leader = self.cluster.leader(limit=RECOVERY)
         for name in sorted(self.names, key=lambda name: name == leader):
             self.cluster[name].terminate()
-        until(lambda: not any(node.processes() for node in self.cluster.nodes.values()), 60, "nothing to be left behind")
+        nodes = self.cluster.nodes.values()
+        until(lambda: not any(node.processes() for node in nodes), 60, "nothing to be left behind")
         self.judge()
         problems = self.grown()
         for name in self.names:
@@ -256,9 +266,9 @@ class Soak:
                 samples = self.samples.get((name, what), [])
                 if samples and name == self.spared:
                     first, last = samples[min(WARM_UP, len(samples) - 1)], samples[-1]
-                    self.say(f"{what} of {name}, files, threads, KiB: {first[1:]} after the warm-up, {last[1:]} at the end")
+                    self.say(f"{what} of {name}, files, threads, KiB: {first[1:]} after the warm-up, {last[1:]} now")
         left = [path for path in self.cgroups if any(os.path.isdir(mount + path) for mount in cgroup_mounts())]
-        self.say(f"znodes: {self.znodes[min(WARM_UP, len(self.znodes) - 1)]} after the warm-up, {self.znodes[-1]} at the end; "
+        self.say(f"znodes: {self.znodes[min(WARM_UP, len(self.znodes) - 1)]} after the warm-up, {self.znodes[-1]} now; "
                  f"cgroups seen: {len(self.cgroups)}, left: {len(left)}")
         if len(left) > self.bereft:
             problems.append(f"cgroups are left, though only {self.bereft} times nobody was left to remove them: {left}")
@@ -420,7 +430,8 @@ def blow(*parts: str) -> Fault:
 
 
 BLOWS = [
-    ("r04", "listener killed"), ("r05", "listener frozen"), ("r06", "supervisord killed"), ("r07", "supervisord frozen"),
+    ("r04", "listener killed"), ("r05", "listener frozen"),
+    ("r06", "supervisord killed"), ("r07", "supervisord frozen"),
     ("r08", "supervisord killed", "listener killed"), ("r08", "supervisord killed", "listener frozen"),
     ("r08", "supervisord frozen", "listener killed"), ("r08", "supervisord frozen", "listener frozen"),
     ("r09", "guard killed"), ("r09", "guard frozen"), ("r09", "listener killed", "guard killed"),
@@ -532,7 +543,8 @@ def draws(dice: random.Random, names: List[str], timeout: float, left_out: List[
     kinds = [
         (kind, [name for name in table if not any(word in name for word in left_out)], weight)
         for kind, table, weight in (
-            ("node", NODE_FAULTS, 3), ("node", ENFORCER_FAULTS, 5), ("server", SERVER_FAULTS, 3), ("znode", ZNODE_FAULTS, 1)
+            ("node", NODE_FAULTS, 3), ("node", ENFORCER_FAULTS, 5),
+            ("server", SERVER_FAULTS, 3), ("znode", ZNODE_FAULTS, 1),
         )
     ]
     found = []
@@ -572,8 +584,8 @@ def episode(soak: Soak, faults: List[Draw]) -> None:
     try:
         leader = soak.cluster.leader(limit=RECOVERY)
     except AssertionError as problem:
-        problem = str(problem).partition("\n")[0]
-        raise Violation(f"stuck: no primary {RECOVERY:g} s after all was healed; roles: {soak.roles()}; {problem}") from None
+        told = str(problem).partition("\n")[0]
+        raise Violation(f"stuck {RECOVERY:g} s after all was healed; roles: {soak.roles()}; {told}") from None
     took = now() - since
     soak.slowest = max(soak.slowest, took)
     soak.judge()
@@ -618,8 +630,7 @@ def fall(episode: Episode, draw: Draw) -> None:
 def inflict(episode: Episode, draw: Draw, target: Any, name: str) -> None:
     try:
         heal = FAULTS[draw.fault](episode.soak, target)
-    except (SupervisordError, KazooException, KazooTimeoutError, subprocess.SubprocessError, OSError, ValueError) as problem:
-        # Such as an order to a supervisord that another fault has frozen.
+    except NO_EFFECT as problem:
         episode.soak.say(f"      {draw.fault} on {name} had no effect: {type(problem).__name__}: {str(problem)[:80]}")
         return
     if heal is not None:
@@ -667,13 +678,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="script/soak", description="Faults at random for a time; the seed decides which.")
+    parser = argparse.ArgumentParser(prog="script/soak", description="Faults at random, the seed decides which.")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, help="printed when it is not given")
     parser.add_argument("--timeout", type=float, default=4.0, metavar="T", help="session timeout in seconds; else 4")
     parser.add_argument("--tick", type=float, default=0.5, metavar="SECONDS", help="ZooKeeper's tickTime; else 0.5")
     parser.add_argument("--nodes", type=int, action="append", metavar="N", help="only so many nodes; else 2, then 3")
-    parser.add_argument("--without", action="append", default=[], metavar="WORD", help="draw no fault with it in its name")
+    parser.add_argument("--without", action="append", default=[], metavar="WORD",
+                        help="draw no fault with this in its name")
     return run(parser.parse_args())
 
 

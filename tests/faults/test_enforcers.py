@@ -1,12 +1,14 @@
 """Listener, guard and supervisord, killed and frozen, one and two at a time, at each moment of a term.
 
-A case is a blow to one or two of them, a moment of node a's term at which it falls, and a setting in which a's programs
-run. Whatever stands still is thawed after 3 T; whatever is dead and not restarted by the others is started again. Each time:
-overlap 0, nothing left behind, one primary in the end, tokens in order.
+A case is a blow to one or two of them, a moment of node a's term at which it falls, and a setting in which a's
+programs run. Whatever stands still is thawed after 3 T; whatever is dead and not restarted by the others is started
+again. Each time: overlap 0, nothing left behind, one primary in the end, tokens in order.
 
 What the promises exclude (docs/safety.md), and so is no case:
 
-- listener and guard frozen at once, or the guard dead and the listener frozen: then nobody is left who could act.
+- listener and guard frozen at once, or the guard dead and the listener frozen: then nobody is left who could act. Of
+  three at once, which is not tried here, the same holds for listener and guard dead and supervisord, which would
+  start another listener, frozen.
 
 `script/test` runs one moment and one setting for each blow: the n-th blow falls at the moment n mod 4, in the setting
 n mod 3. `script/faults` does the same; `script/faults --full` runs them all.

@@ -10,8 +10,9 @@ from supervisor_zkelect.demo import service
 from supervisor_zkelect.demo.node import WITHOUT_CGROUPS, service_command
 from tests.faults.conftest import as_root, cgroups_can_be_made
 
-#: Ignores SIGTERM in all its processes, and hides the one that holds the port: behind a parent that ends, in a session of
-#: its own, with an empty environment. It waits with that until a group is scanned no more than once per second.
+#: Ignores SIGTERM in all its processes, and hides the one that holds the port: behind a parent that ends, in a
+#: session of its own, with an empty environment. It waits with that until a group is scanned no more than once per
+#: second.
 SCRIPT = """
 import os, signal, sys, time
 python, service, hides, gone, *words = sys.argv[1:]
@@ -36,8 +37,8 @@ os.execve(python, [python, service, *words], {} if "environment" in hides else o
 
 ALL = "parent-session-environment"
 
-#: Without cgroups docs/safety.md excludes ALL at once: parent, session and environment gone before any scan, of which there
-#: is one per second, has seen the process.
+#: Without cgroups docs/safety.md excludes ALL at once: parent, session and environment gone before any scan, of which
+#: there is one per second, has seen the process.
 HIDES = ["parent-session", "parent-environment", "session-environment", f"{ALL}-slowly"]
 
 CASES = [("cgroups", ALL)] + [("without_cgroups", hides) for hides in HIDES]

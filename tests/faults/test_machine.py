@@ -12,7 +12,8 @@ from tests.faults.conftest import TIMEOUT, as_root
 
 HOUR = 3600
 
-LIBRARY = next(iter(glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1") + glob.glob("/usr/lib*/faketime/libfaketimeMT.so.1")), "")
+FOUND = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1") + glob.glob("/usr/lib*/faketime/libfaketimeMT.so.1")
+LIBRARY = FOUND[0] if FOUND else ""
 
 
 def goes_on(case, pid, token):

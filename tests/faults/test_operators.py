@@ -97,12 +97,12 @@ def test_17_started_on_a_standby(make, zookeeper, words):
 
 
 def test_17_started_on_a_standby_whose_listener_is_deaf(make, zookeeper):
-    """supervisord sends a listener no events in its first second: what is started then, only the chain loader refuses."""
+    """supervisord sends a listener no events in its first second: what is started then only the loader refuses."""
     case = make(zookeeper)
     pid, token = case.primary("a"), case.token("a")
     case["b"].rpc.call("supervisor.stopProcess", "zkelect", True, timeout=30)
     case["b"].rpc.call("supervisor.startProcess", "zkelect", False)
-    case["b"].rpc.call("supervisor.startProcessGroup", "primary", False)
+    case["b"].rpc.call("supervisor.startAllProcesses", False)
     state = case["b"].rpc.call("supervisor.getProcessInfo", "zkelect")["statename"]
     assert state == "STARTING", "too late: the listener hears already"
     case.same_term(pid, token)

@@ -286,7 +286,7 @@ os.execve(sys.executable, [sys.executable, "-m", "supervisor_zkelect.demo.servic
 def test_19_grandchildren_in_sessions_of_their_own(make, folder, zookeeper, kept):
     """The one that holds the port has lost parent, session and, in one variant, what it could be known by."""
     if kept != "True" and not cgroups_can_be_made():
-        pytest.skip("without cgroups this service may escape (docs/safety.md), and there are none that this user may make")
+        pytest.skip("without cgroups this service may escape (docs/safety.md), and this user can make none")
     case = make(zookeeper, start=False)
     script = folder / "orphans.py"
     script.write_text(ORPHANS.replace("KEPT", kept))
