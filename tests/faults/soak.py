@@ -184,6 +184,25 @@ class Soak:
                     return server
         return None
 
+    def mend(self) -> None:
+        """Wait until ZooKeeper takes writes again.
+
+        ZooKeeper 3.8 has a defect by which a leader that loses its followers, and gets them back within the same
+        second, takes proposals for ever and commits none, while it is a leader and they are followers. Nothing but a
+        restart of the leader helps then, and that is no matter of the nodes.
+        """
+        for server in self.ensemble.servers:
+            server.wait_serving()
+        while True:
+            try:
+                until(lambda: self.cluster.client().set_async(self.cluster.chroot, b"").get(timeout=5), 20, "a write")
+                return
+            except TimeoutError:
+                leader = self.ensemble.leader()
+                if leader:
+                    self.say(f"      ZooKeeper commits nothing; its leader {leader.place.name} is restarted")
+                    leader.restart()
+
     # What is checked
 
     def judge(self) -> None:
@@ -251,6 +270,19 @@ class Soak:
         if len(self.znodes) > WARM_UP and self.znodes[-1] > self.znodes[WARM_UP]:
             problems.append(f"there are {self.znodes[-1]} znodes, {self.znodes[WARM_UP]} after the warm-up")
         return problems
+
+    def state(self) -> str:
+        """For whoever wants to know what went wrong: the logs, and what the servers say of themselves."""
+        parts = [self.cluster.logs()]
+        for server in self.ensemble.servers:
+            parts.append(f"--- {server.place.name}: {'frozen' if server.frozen else server.mode() or 'not serving'}")
+            for word in ("srvr", "cons"):
+                try:
+                    parts.append(server.four_letters(word).strip())
+                except OSError as problem:
+                    parts.append(f"{word}: {problem}")
+            parts.append(server.log[-4000:].strip())
+        return "\n".join(parts)
 
     def finish(self) -> None:
         """End all nodes in order; nothing may be left. Raises Violation."""
@@ -578,9 +610,8 @@ def episode(soak: Soak, faults: List[Draw]) -> None:
         until(lambda: now() - begun >= min(times, default=passed + 0.05), 600, "the next event")
     for future in current.work:
         future.result()
+    soak.mend()
     since = now()
-    for server in soak.ensemble.servers:
-        server.wait_serving()
     try:
         leader = soak.cluster.leader(limit=RECOVERY)
     except AssertionError as problem:
@@ -667,11 +698,11 @@ def run(options: argparse.Namespace) -> int:
             except (Violation, AssertionError, TimeoutError) as violation:
                 failed = True
                 say(f"VIOLATED: {violation}")
-                print(soak.cluster.logs(), flush=True)
+                print(soak.state(), flush=True)
             except Exception:
                 failed = True
                 say(f"FAILED: {traceback.format_exc()}")
-                print(soak.cluster.logs(), flush=True)
+                print(soak.state(), flush=True)
             say(f"{size} nodes: longest silence {soak.longest:.1f} s, slowest recovery {soak.slowest:.1f} s")
     say(f"{'not ok' if failed else 'ok'}, seed {seed}")
     return int(failed)
