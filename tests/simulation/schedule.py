@@ -129,7 +129,7 @@ class Promises:
             self.world.broken(f"8: {machine.name} runs with token {service.token} and does not lead")
 
     def written(self, before: Tree, after: Tree, who: str) -> None:
-        for path in before.keys() - after.keys():
+        for path in sorted(before.keys() - after.keys()):
             if path.startswith("/e/"):
                 self.proposal_gone(path, before[path], who)
         ack, noted = after["/ack"].data, holder(after)
