@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 from kazoo.client import KazooClient
+from kazoo.exceptions import NotEmptyError
 
 from supervisor_zkelect import proc
 from supervisor_zkelect.clock import now
@@ -108,13 +109,26 @@ def client(zk_server):
     client.close()
 
 
+def try_to_delete(client, path):
+    try:
+        client.delete(path, recursive=True)
+        return True
+    except NotEmptyError:
+        return False
+
+
 def test_parents_of_the_ack_that_were_deleted_are_made_again(make_cluster, zk_server, client):
     places = {"election_znode": "/e/orders", "election_ack": "/acks/orders/ack"}
     cluster = make_cluster(zk_server.hosts, overrides={"election:orders": places}).start()
-    client.delete(f"{cluster.chroot}/acks", recursive=True)
+
+    def remove():
+        # What is made again meanwhile stands in the way.
+        cluster.until(lambda: try_to_delete(client, f"{cluster.chroot}/acks"), "the parents to be gone")
+
+    remove()
     cluster.settled("a")
     cluster.until(lambda: client.exists(f"{cluster.chroot}/acks/orders/holder"), "the holder to be there again")
-    client.delete(f"{cluster.chroot}/acks", recursive=True)
+    remove()
     assert cluster["a"].zkelect("resign", "orders").returncode == 0
     cluster.settled("b")
 

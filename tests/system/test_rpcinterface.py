@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -169,8 +170,13 @@ class Node:
             cwd=str(self.folder),
             output=str(self.folder / "supervisord.out"),
         )
-        until(lambda: (self.folder / "s.sock").exists(), LONG, "supervisord to listen")
+        until(self.listens, LONG, "supervisord to listen")
         return self
+
+    def listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as connection:
+            # The socket is there before connections are taken.
+            return connection.connect_ex(str(self.folder / "s.sock")) == 0
 
     def door(self, *credentials: str, url: str = "") -> Supervisord:
         return Supervisord(url or self.url, *credentials, timeout=20)
