@@ -351,6 +351,7 @@ class Guard:
         if charge is None or not charge.entry.granted or not charge.written:
             return False
         charge.handle.expect(pid)
+        self.tell("Registered", group=name, pid=pid, moment=now())
         return True
 
     def obey(self, message: Dict[str, Any]) -> None:

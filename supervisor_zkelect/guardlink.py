@@ -69,6 +69,14 @@ class Said(NamedTuple):
     text: str
 
 
+class Registered(NamedTuple):
+    """A program of the group is about to be executed, at `moment` (seconds of CLOCK_BOOTTIME)."""
+
+    group: str
+    pid: int
+    moment: float
+
+
 class Revoked(NamedTuple):
     """The guard has ended a grant by itself."""
 
@@ -79,7 +87,7 @@ class Revoked(NamedTuple):
 _EVENTS = {
     one.__name__: one
     for one in (group.GroupStarted, group.GroupStartFailed, group.GroupDead, group.GroupStuck, group.MemberDied,
-                group.MemberStarted, group.Members, Echo, Revoked, Said)
+                group.MemberStarted, group.Members, Echo, Registered, Revoked, Said)
 }
 
 

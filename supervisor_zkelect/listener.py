@@ -1093,6 +1093,11 @@ class Listener:
         if contest is not None:
             self.decide(contest, role.Stuck(event.reason))
 
+    def on_Registered(self, event: guardlink.Registered) -> None:
+        contest = self.by_group.get(event.group)
+        if contest is not None:
+            contest.running.add(event.pid)
+
     def on_MemberDied(self, event: group.MemberDied) -> None:
         log.warning("%s: the process %d of %s ended; supervisord restarts it", event.group, event.pid, event.name)
 
@@ -1107,7 +1112,7 @@ class Listener:
             return
         sick = [f"{name} is {state[0]}" for name, state in sorted(event.states.items()) if state[0] != "RUNNING"]
         for name, state in event.states.items():
-            if state[0] == "RUNNING":
+            if state[0] in ("STARTING", "RUNNING"):
                 contest.running.add(state[1])
         ok = not event.error and not sick and bool(event.states)
         if event.op != LEARN:

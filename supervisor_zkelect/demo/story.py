@@ -126,7 +126,7 @@ def _tell(out: TextIO, stack: ExitStack) -> None:
     if story.served_at(alpha.addresses[ELECTION]):
         raise _Broken("the killed supervisord left its service running")
     story.roles({beta: 0})
-    alpha._reap()
+    alpha.reap()
     until(lambda: not alpha.processes(), PATIENCE, "everything of alpha to be gone")
     alpha.start()
     story.tell("alpha is started again, and stands by")

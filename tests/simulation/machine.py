@@ -96,7 +96,7 @@ class Machine:
         self.services: List[Service] = []
         self.sick = False
         self.undying = False  # its processes wait for a disk, and no signal reaches them
-        self.registered: Callable[[], bool] = lambda: True  # what the guard tells a loader
+        self.registered: Callable[[int], bool] = lambda pid: True  # what the guard tells a loader
         self.obstinate = False  # the service does not care for SIGTERM
         self.supervisord: Optional[Supervisord] = None
         self._started = started
@@ -122,15 +122,15 @@ class Machine:
         """Those that run the service."""
         return [one for one in self.services if one.living and not one.doomed]
 
-    def fork(self, owner: record.Owner) -> Service:
+    def fork(self, owner: record.Owner, pid: int) -> Service:
         service = Service(self.world, self, tied=True)
         self.services.append(service)
-        service.after(self.world.delay(0.01, 0.1), self._load, service, owner)
+        service.after(self.world.delay(0.01, 0.1), self._load, service, owner, pid)
         return service
 
-    def _load(self, service: Service, owner: record.Owner) -> None:
+    def _load(self, service: Service, owner: record.Owner, pid: int) -> None:
         """The chain loader: it looks, registers, looks again, and becomes the program."""
-        if self._refused(owner) or not self.registered():
+        if self._refused(owner) or not self.registered(pid):
             service.die(0.0)
         else:
             service.after(self.world.delay(0.002, 0.1), self._execute, service, owner)
@@ -252,7 +252,8 @@ class Supervisord(Process):
 
     def _spawn(self) -> None:
         if self.main is None:
-            self.main, self.main_pid, self.born = self.machine.fork(self.owner), self.machine.pid(), self.world.now
+            self.main_pid, self.born = self.machine.pid(), self.world.now
+            self.main = self.machine.fork(self.owner, self.main_pid)
             self._become("STARTING")
             self.after(STARTSECS, self._stayed, self.main)
 

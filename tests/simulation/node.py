@@ -578,10 +578,10 @@ class Node:
         for pipe in self.pipes:
             pipe.stall(stalled)
 
-    def registered(self) -> bool:
+    def registered(self, pid: int) -> bool:
         """Whether the guard lets a program start; one that does not answer does."""
         one = self.guard
-        return one is None or not one.alive or one.frozen or one.guard.may_run("primary", 0)
+        return one is None or not one.alive or one.frozen or one.guard.may_run("primary", pid)
 
     @property
     def supervisord(self) -> Supervisord:
