@@ -157,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
         ("role", "show this node's role; exit 0 only if it is primary (in all elections)"),
         ("status", "show the node, its session with ZooKeeper and its elections"),
         ("members", "show the nodes in an election, in order"),
+        ("history", "show the last terms: who led, why each ended, what each step took"),
         ("resign", "have another node lead, and wait until it does"),
     ):
         command = add(name, _operate, text)
@@ -168,7 +169,7 @@ def _parser() -> argparse.ArgumentParser:
                 "--force", action="store_true",
                 help="even if nobody is there to take over, or if the group cannot be proven dead",
             )
-        if name in ("members", "resign"):
+        if name in ("members", "history", "resign"):
             command.add_argument(
                 "--timeout", type=_positive, metavar="SECONDS", help="how long to wait for the outcome"
             )

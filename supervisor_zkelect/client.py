@@ -19,6 +19,7 @@ import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
+from supervisor_zkelect import history
 from supervisor_zkelect.supervisord import Fault, Supervisord, SupervisordError, Unreachable
 
 # Exit statuses. 3 and 4 are those of LSB's `status`: not running, and unknown.
@@ -31,14 +32,14 @@ UNKNOWN = 4
 #: Version of the documents that --json prints.
 VERSION = 1
 
-VERBS = ("role", "status", "members", "resign", "check")
+VERBS = ("role", "status", "members", "history", "resign", "check")
 
 #: Seconds that a listener has to show that it lives.
 REFRESH_TIME = 1.5
 
-#: Seconds that the listener has to answer, unless the caller says otherwise. `members` and `check` ask
-#: ZooKeeper; a resignation takes as long as the group takes to stop, and another one to start.
-WAIT = {"members": 15.0, "check": 30.0, "resign": 180.0}
+#: Seconds that the listener has to answer, unless the caller says otherwise. `members`, `history` and `check`
+#: ask ZooKeeper; a resignation takes as long as the group takes to stop, and another one to start.
+WAIT = {"members": 15.0, "history": 15.0, "check": 30.0, "resign": 180.0}
 
 #: Seconds between two questions for an answer: the first, and what it grows to.
 _PAUSE = (0.01, 0.2)
@@ -329,7 +330,7 @@ def _ask(verb: str, call: Call, view: View, election: Optional[str], timeout: fl
     if verb == "check":
         return show_check(_answer(call, verb, election or "", deadline, timeout))
     answers = {name: _answer(call, verb, name, deadline, timeout) for name in names}
-    return show_members(answers)
+    return show_members(answers) if verb == "members" else show_history(answers)
 
 
 def show_resign(election: str, answer: Dict[str, Any]) -> Outcome:
@@ -365,6 +366,35 @@ def show_members(answers: Dict[str, Dict[str, Any]]) -> Outcome:
         if not members:
             rows.append([printable(name), "-", "nobody", "-", "-", "-", ""])
     return Outcome(DONE, tuple(table(rows)), document)
+
+
+def show_history(answers: Dict[str, Dict[str, Any]]) -> Outcome:
+    """The last terms of elections, the latest first, with what each step took. answers: by election."""
+    rows: List[Sequence[str]] = [("ELECTION", "TOKEN", "NODE", "SINCE", "LASTED", "BEGUN", "ENDED", "BECAUSE")]
+    document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
+    for name, answer in answers.items():
+        if answer.get("ok") is not True:
+            return _refused(answer, {**answer, "v": VERSION, "election": name})
+        terms = [_dict(term) for term in answer.get("terms") or () if isinstance(term, dict)]
+        document["elections"][name] = terms
+        for row in history.rows(terms):
+            since = "-" if row.since is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.since))
+            lasted = "-" if row.lasted is None else duration(row.lasted)
+            rows.append([
+                printable(name), str(row.token), _shown(row.node), since, lasted, _steps(row.begun), _steps(row.ended),
+                _shown(row.why),
+            ])
+        if not terms:
+            rows.append([printable(name), "-", "nobody", "-", "-", "-", "-", "-"])
+    return Outcome(DONE, tuple(table(rows)), document)
+
+
+def _steps(steps: Sequence[Tuple[str, float]]) -> str:
+    """How long it all took, and each step of it, in milliseconds."""
+    if not steps:
+        return "-"
+    parts = " ".join(f"{name} {seconds * 1000:.0f}" for name, seconds in steps)
+    return f"{sum(seconds for _, seconds in steps) * 1000:.0f} ms: {parts}"
 
 
 def show_check(answer: Dict[str, Any]) -> Outcome:

@@ -16,7 +16,7 @@ from supervisor.supervisorctl import ControllerPluginBase
 from supervisor_zkelect import client
 from supervisor_zkelect.supervisord import Unreachable
 
-_VERBS = ("role", "status", "members", "resign", "check")
+_VERBS = client.VERBS
 
 
 class ZkelectControllerPlugin(ControllerPluginBase):
@@ -48,6 +48,7 @@ class ZkelectControllerPlugin(ControllerPluginBase):
     def help_zkelect(self) -> None:
         self.ctl.output("zkelect status [election]\tThe node, its session with ZooKeeper, its elections")
         self.ctl.output("zkelect members [election]\tThe nodes in an election, in order")
+        self.ctl.output("zkelect history [election]\tThe last terms: who led, why each ended, what each step took")
         self.ctl.output("zkelect resign [election]\tHave another node lead, and wait until it does; --force: even if")
         self.ctl.output("\t\t\t\tnobody takes over, or if the group cannot be proven dead")
         self.ctl.output("zkelect check [election]\tWhat the listener finds wrong with its configuration")

@@ -143,6 +143,7 @@ class Elector:
         self.election_znode = election_znode
         self.election_ack = election_ack
         self.holder_znode = holder or f"{election_ack.rpartition('/')[0]}/holder"
+        self.history_znode = f"{election_ack.rpartition('/')[0]}/history"
         self._client = client
         self._stem = f"{election_prefix}{separator}"
         self._data = data
@@ -436,6 +437,30 @@ class Elector:
         """
         self._leave("release the term", ack=True, holder=not dirty)
 
+    def history(self) -> bytes:
+        """What is in the history znode beside the ack, b"" when there is none."""
+        found = self._ask("read the history", self._limit(), self._client.get_async, self.history_znode, missing_ok=True)
+        return found[0] if found else b""
+
+    def amend_history(self, change: Callable[[bytes], bytes]) -> None:
+        """Put what `change` makes of the history znode's data into it, by compare and set, whoever leads.
+
+        change: may be called more than once. Raises ZooKeeperFailed when others write at each try.
+        """
+        limit = self._limit()
+        for _ in range(_ROUNDS):
+            found = self._ask("read the history", limit, self._client.get_async, self.history_znode, missing_ok=True)
+            data = change(found[0] if found else b"")
+            if found is None:
+                done = self._ask("write the history", limit, self._client.create_async, self.history_znode, data,
+                                 acl=self._acl, changed_ok=True)
+            else:
+                done = self._ask("write the history", limit, self._client.set_async, self.history_znode, data,
+                                 found[1].version, changed_ok=True)
+            if done is not None:
+                return
+        raise ZooKeeperFailed(f"{self.history_znode} changed at every try to write it; ask again")
+
     def _leave(self, doing: str, ack: bool, holder: bool) -> None:
         """Delete the proposal; ack, holder: empty one's own ack, remove one's own holder with it."""
         limit = self._limit()
@@ -637,10 +662,13 @@ class Elector:
         raise _named(doing, (real or errors)[0])
 
     def _ask(self, doing: str, limit: float, request: Callable[..., Any], *arguments: Any,
-             missing_ok: bool = False, exists_ok: bool = False, **options: Any) -> Any:
-        return self._answer(doing, limit, request(*arguments, **options), missing_ok, exists_ok)
+             missing_ok: bool = False, exists_ok: bool = False, changed_ok: bool = False, **options: Any) -> Any:
+        answer = request(*arguments, **options)
+        return self._answer(doing, limit, answer, missing_ok or changed_ok, exists_ok or changed_ok, changed_ok)
 
-    def _answer(self, doing: str, limit: float, answer: Any, missing_ok: bool = False, exists_ok: bool = False) -> Any:
+    def _answer(self, doing: str, limit: float, answer: Any, missing_ok: bool = False, exists_ok: bool = False,
+                changed_ok: bool = False) -> Any:
+        """What ZooKeeper answers; None when the znode is missing, exists, or is of another version, where that is ok."""
         try:
             return answer.get(timeout=max(0.0, limit - now()))
         except kazoo_errors.NoNodeError as error:
@@ -649,6 +677,10 @@ class Elector:
             raise _named(doing, error) from None
         except kazoo_errors.NodeExistsError as error:
             if exists_ok:
+                return None
+            raise _named(doing, error) from None
+        except kazoo_errors.BadVersionError as error:
+            if changed_ok:
                 return None
             raise _named(doing, error) from None
         except self._client.handler.timeout_exception:
@@ -747,7 +779,7 @@ def _sequence(name: str) -> int:
 def _parsed(data: bytes) -> Dict[str, Any]:
     try:
         info = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return info if isinstance(info, dict) else {}
 

@@ -73,8 +73,12 @@ class Hands:
     def give_lock_back(self) -> None:
         raise NotImplementedError
 
-    def release(self) -> None:
-        """Start the release; `released` follows. Raises OSError when it cannot be started."""
+    def release(self, ended: Dict[str, Dict[str, Any]]) -> None:
+        """Start the release; `released` follows. Raises OSError when it cannot be started.
+
+        ended: of each group whose term the guard ended, the "token", "why", and when it was "noticed" and proven "dead"
+            in seconds of CLOCK_BOOTTIME, for the history of terms.
+        """
         raise NotImplementedError
 
     def call(self, command: List[str], seconds: float, variables: Dict[str, str]) -> None:
@@ -91,6 +95,7 @@ class Charge:
     dead: bool = False  # proven so, and nothing was granted since
     written: bool = True  # the record says what `entry` does
     called: bool = False  # the command for a stop that fails was run, and the group is not proven dead since
+    ended: Dict[str, Any] = dataclasses.field(default_factory=dict)  # the term that ended last, as `Hands.release` has it
 
     @property
     def held(self) -> bool:
@@ -164,7 +169,7 @@ class Guard:
         for charge in self.charges.values():
             if charge.entry.granted and moment >= charge.entry.stop_at:
                 log.warning("%s: nobody extended the lease; the group is stopped", charge.entry.election)
-                self.stop(charge, self.own_op(), charge.entry.kill_at)
+                self.stop(charge, self.own_op(), charge.entry.kill_at, "the lease ran out: nobody extended it")
                 self.tell("Revoked", group=charge.entry.group, reason="the lease runs out: nobody extended it")
         if moment >= self.release_by:
             self.end_all()
@@ -179,7 +184,7 @@ class Guard:
         self.release_by = NEVER if self.listener_here else now()
         self.warden.supervisord_gone()
         for charge in self.charges.values():
-            self.stop(charge, self.own_op(), AT_ONCE)
+            self.stop(charge, self.own_op(), AT_ONCE, "supervisord is dead")
         self.hurry_listener()
 
     def hurry_listener(self) -> None:
@@ -202,6 +207,8 @@ class Guard:
         charge = self.charge(event.group)
         if isinstance(event, group.GroupDead) and not charge.entry.granted:
             charge.dead, charge.called = True, False
+            if charge.ended:
+                charge.ended.setdefault("dead", now())
             self.lock_at = now()
             self.hurry_listener()
         elif isinstance(event, group.GroupStuck):
@@ -244,12 +251,12 @@ class Guard:
                 return
             for charge in self.charges.values():
                 if charge.held:
-                    self.stop(charge, self.own_op(), AT_ONCE)
+                    self.stop(charge, self.own_op(), AT_ONCE, "the listener is gone")
         if any(charge.held for charge in self.charges.values()):
             return
         log.info("all groups are proven dead; releasing")
         try:
-            self.hands.release()
+            self.hands.release({name: charge.ended for name, charge in self.charges.items() if charge.ended})
             self.releasing = True
         except OSError as error:
             log.warning("the release cannot be started and is tried again: %s", error)
@@ -293,9 +300,10 @@ class Guard:
                 self.complained_at = now()
                 log.error("the record cannot be written: %s", error)
 
-    def stop(self, charge: Charge, op: int, kill_at: float) -> None:
-        """Revoke, then have the warden stop, kill and prove."""
+    def stop(self, charge: Charge, op: int, kill_at: float, why: str = "") -> None:
+        """Revoke, then have the warden stop, kill and prove. why: for the history of terms."""
         if charge.entry.granted:
+            charge.ended = {"token": charge.entry.token, "noticed": now(), "why": why}
             self.put(charge, granted=False, revoked=charge.entry.revoked + 1)
         charge.dead = False
         charge.handle.watch(False)

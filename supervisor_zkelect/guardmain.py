@@ -254,8 +254,10 @@ class Process(Hands):
         os.close(self.lock)
         self.lock = -1
 
-    def release(self) -> None:
-        command = [sys.executable, "-m", "supervisor_zkelect.release", self.folder, self.terms.config]
+    def release(self, ended: Dict[str, Dict[str, Any]]) -> None:
+        command = [
+            sys.executable, "-m", "supervisor_zkelect.release", self.folder, self.terms.config, json.dumps(ended),
+        ]
         releasing = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=(self.lock,))
         try:
             descriptor = os.pidfd_open(releasing.pid)

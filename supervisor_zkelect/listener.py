@@ -19,11 +19,12 @@ import sys
 import threading
 import time
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect import (
-    __version__, config, eventstream, execution, group, guardlink, logs, record, release, role, saved, session,
+    __version__, config, course, eventstream, execution, group, guardlink, history, logs, record, release, role, saved,
+    session,
 )
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import ElectionError, Elector, NotLeader, ProposalGone, SessionGone
@@ -99,6 +100,13 @@ class TermChanged(NamedTuple):
     name: str
 
 
+class Noted(NamedTuple):
+    """The history of an election's terms was written, or not."""
+
+    name: str
+    error: str
+
+
 class For(NamedTuple):
     """An event for the role machine of one election."""
 
@@ -132,6 +140,9 @@ class Contest:
     asked_at: float = -math.inf
     see_at: float = math.inf
     seeing: bool = False
+    #: the moments of the latest term, and whether they are being written
+    course: course.Course = field(default_factory=course.Course)
+    noting: bool = False
 
 
 class Listener:
@@ -282,7 +293,9 @@ class Listener:
         if self.reattaching:
             return True
         states = [contest.state for contest in self.contests.values()]
-        if all(state.role == role.WITHDRAWN for state in states):
+        if all(state.role == role.WITHDRAWN for state in states) and not any(
+            one.noting for one in self.contests.values()
+        ):
             return True
         # Without an answer from ZooKeeper the session expires by itself; the groups must be dead.
         quiet = all(not one.may_run and not one.cleaning and one.step != "clearing" for one in states)
@@ -305,6 +318,7 @@ class Listener:
         before = contest.state
         contest.state, actions = role.step(contest.rules, before, event, now())
         contest.wake_at = role.next_wakeup(contest.rules, contest.state)
+        contest.course.moved(before, contest.state, event, now())
         if (contest.state.role, contest.state.step) != (before.role, before.step):
             self.changed = True
             if contest.state.role == role.PRIMARY:
@@ -316,6 +330,34 @@ class Listener:
             self.say(contest.settings.name, contest.state.trouble)
         for action in actions:
             getattr(self, "do_" + type(action).__name__)(contest, action)
+        self.note(contest)
+
+    def note(self, contest: Contest) -> None:
+        """Write what is new of the history of terms, which nobody waits for."""
+        if not contest.course.news or contest.noting or self.link != "connected":
+            return
+        contest.noting = True
+        contest.course.written()
+        elector, name = contest.elector, contest.settings.name
+        term = contest.course.term(self.settings.node_name, contest.settings.address, time.time() - now())
+
+        def work() -> Noted:
+            try:
+                elector.amend_history(lambda data: history.amended(data, term))
+                return Noted(name, "")
+            except ElectionError as error:
+                return Noted(name, str(error))
+
+        self.pool_post(contest.pool, work)
+
+    def on_Noted(self, event: Noted) -> None:
+        contest = self.contests[event.name]
+        contest.noting = False
+        if event.error:
+            contest.course.news = True
+            self.say(event.name, f"the history of terms could not be written: {event.error}", "history")
+        else:
+            self.note(contest)
 
     def say(self, subject: str, trouble: str, kind: str = "") -> None:
         """A line about trouble, once a minute for the same, or for the same kind."""
@@ -607,7 +649,7 @@ class Listener:
         if self.granted is not None and self.leaving is None:
             self.store.save(saved.Saved(
                 self.granted.session, self.session.password.hex(), self.granted.timeout, list(self.around.owner),
-                self.elections() + self.retiring,
+                self.settings.node_name, self.elections() + self.retiring,
             ))
 
     def make_elector(self, settings: config.ElectionSettings) -> Elector:
@@ -733,6 +775,7 @@ class Listener:
             self.decide(contest, role.SessionUp(fresh, grace, wait_out, timeout, margin))
             if contest.state.role == role.PRIMARY:
                 contest.see_at = now()
+            self.note(contest)
 
     def on_Suspended(self, event: session.Suspended) -> None:
         self.set_link("suspended")
@@ -1097,6 +1140,7 @@ class Listener:
         contest = self.by_group.get(event.group)
         if contest is not None:
             contest.running.add(event.pid)
+            contest.course.executed(event.moment)
 
     def on_MemberDied(self, event: group.MemberDied) -> None:
         log.warning("%s: the process %d of %s ended; supervisord restarts it", event.group, event.pid, event.name)
@@ -1212,6 +1256,8 @@ class Listener:
             self.decide(contest, role.Resign(ticket, request.get("args", {}).get("force") is True))
         elif verb == "members":
             self.members(contest, ticket)
+        elif verb == "history":
+            self.history(contest, ticket)
         else:
             self.reply(ticket, {"ok": False, "exit": 2, "text": f"this listener does not know the order {verb!r}"})
 
@@ -1237,6 +1283,18 @@ class Listener:
                     for place, one in enumerate(elector.members(), 1)
                 ]
                 self.reply(ticket, {"ok": True, "members": members})
+            except ElectionError as error:
+                self.reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
+            return role.Tick()
+
+        self.ask(contest, 0, work)
+
+    def history(self, contest: Contest, ticket: str) -> None:
+        elector = contest.elector
+
+        def work() -> Any:
+            try:
+                self.reply(ticket, {"ok": True, "terms": history.read(elector.history())})
             except ElectionError as error:
                 self.reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
             return role.Tick()

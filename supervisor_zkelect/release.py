@@ -1,19 +1,22 @@
 """Give up the session of a listener that is gone: the program that a guard runs when every group is proven dead.
 
-    python -m supervisor_zkelect.release RUNTIME_FOLDER CONFIGURATION_FILE
+    python -m supervisor_zkelect.release RUNTIME_FOLDER CONFIGURATION_FILE ENDED
 
 It inherits the session's lock, attaches to the saved session, empties the ack, removes the holder and deletes the
-proposal of every election that it leads, and closes the session. Ends with 0 when the session is given up, or surely
+proposal of every election that it leads, notes the end in the history of terms, and closes the session. ENDED is JSON,
+as `guard.Hands.release` has it. Ends with 0 when the session is given up, or surely
 over; with 1 when ZooKeeper could not be asked and the session may live.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
-from typing import List
+import time
+from typing import Any, Dict, List, Optional, Tuple
 
-from supervisor_zkelect import config, logs, saved, session
+from supervisor_zkelect import config, history, logs, saved, session
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import ElectionError, Elector
 
@@ -23,8 +26,8 @@ CONNECT_TIME = 5.0
 """Seconds for one attempt to reach ZooKeeper."""
 
 
-def release(folder: str, settings: config.Settings) -> None:
-    """Raises ElectionError when ZooKeeper cannot be asked."""
+def release(folder: str, settings: config.Settings, ended: Dict[str, Dict[str, Any]]) -> None:
+    """ended: as `guard.Hands.release` has it. Raises ElectionError when ZooKeeper cannot be asked."""
     former = saved.load(folder)
     if former is None:
         log.info("no session is saved, so none is released")
@@ -33,8 +36,10 @@ def release(folder: str, settings: config.Settings) -> None:
     try:
         session.start_client(client, CONNECT_TIME)
         if client.client_id[0] == former.id:
-            for election in former.elections:
-                _leave(client, settings, election)
+            left = [one for one in (_leave(client, settings, one) for one in former.elections) if one is not None]
+            # When the next node is at work already.
+            for elector, election, released in left:
+                _note(elector, former.node, ended.get(election.group, {}), released)
         else:
             log.info("the session is over already")
     finally:
@@ -42,27 +47,49 @@ def release(folder: str, settings: config.Settings) -> None:
     saved.Store(folder).forget()
 
 
-def _leave(client, settings: config.Settings, election: saved.Election) -> None:
+def _leave(client, settings: config.Settings, election: saved.Election) -> Optional[Tuple[Elector, saved.Election, float]]:
     try:
-        if leave(client, election, session.acl_of(settings.acl), CONNECT_TIME):
-            log.info("%s: released", election.name)
+        elector = leave(client, election, session.acl_of(settings.acl), CONNECT_TIME)
     except ElectionError as error:
         # The end of the session gives up the proposal; the holder stays, and tells of a dirty end.
         log.warning("%s: %s", election.name, error)
+        return None
+    if elector is None:
+        return None
+    log.info("%s: released", election.name)
+    return elector, election, now()
 
 
-def leave(client, election: saved.Election, acl, timeout: float) -> bool:
-    """Release the proposal that the client's session owns in an election. Whether there was one. Raises ElectionError."""
+def leave(client, election: saved.Election, acl, timeout: float) -> Optional[Elector]:
+    """Release the proposal that the client's session owns in an election; None when there was none.
+
+    Raises ElectionError.
+    """
     elector = Elector(client, election.znode, election.stem, election.ack, separator="", acl=acl, timeout=timeout)
     if elector.adopt_proposal() is None:
-        return False
+        return None
     elector.try_be_leader()
     elector.release()
-    return True
+    return elector
+
+
+def _note(elector: Elector, node: str, ended: Dict[str, Any], released: float) -> None:
+    """Note the end of a term in the history; released: seconds of CLOCK_BOOTTIME."""
+    if not ended:
+        return
+    moments = {name: ended[name] for name in ("noticed", "dead", "why") if ended.get(name)}
+    term = {
+        "v": 1, "token": ended["token"], "node": node,
+        "ended": history.dated({**moments, "released": released}, time.time() - now()),
+    }
+    try:
+        elector.amend_history(lambda data: history.amended(data, term))
+    except ElectionError as error:
+        log.warning("the history of terms could not be written: %s", error)
 
 
 def main(words: List[str]) -> int:
-    folder, path = words
+    folder, path, ended = words
     begun = now()
     logs.begin("release")
     # kazoo tells each attempt; why the last one failed is told once, by what start_client raises.
@@ -70,7 +97,7 @@ def main(words: List[str]) -> int:
     kazoo.addHandler(logging.NullHandler())
     kazoo.propagate = False
     try:
-        release(folder, config.load(path))
+        release(folder, config.load(path), json.loads(ended))
     except (config.ConfigError, ElectionError, OSError) as error:
         log.warning("%s", str(error).replace("\n", "; "))
         return 1

@@ -25,13 +25,14 @@ class Election(NamedTuple):
 class Saved(NamedTuple):
     """id, password: of the session; the password is hexadecimal. timeout: seconds, as the server granted it.
 
-    owner: as `record.Owner`.
+    owner: as `record.Owner`. node: the node's name.
     """
 
     id: int
     password: str
     timeout: float
     owner: Any
+    node: str
     elections: List[Election]
 
 

@@ -386,6 +386,9 @@ class Client:
                      include_data: bool = False, makepath: bool = False) -> Answer:
         return self.write([("create", path, value, ephemeral, sequence)], _only)
 
+    def set_async(self, path: str, value: bytes, version: int = -1) -> Answer:
+        return self.write([("set", path, value, version)], _only)
+
     def delete_async(self, path: str, version: int = -1) -> Answer:
         return self.write([("delete", path, version)], _only)
 

@@ -524,10 +524,10 @@ class GuardProcess(_OfNode, guard.Hands):
     def give_lock_back(self) -> None:
         self.machine.disk.give_lock_back(self)
 
-    def release(self) -> None:
+    def release(self, ended: Dict[str, Dict[str, Any]]) -> None:
         if self.world.random.random() < 0.1:
             raise OSError("Resource temporarily unavailable")
-        one = ReleaseProcess(self.node, self)
+        one = ReleaseProcess(self.node, self, ended)
         self.machine.disk.lock_holders.append(one)
         self.node.promises.releasing(self)
 
@@ -535,14 +535,15 @@ class GuardProcess(_OfNode, guard.Hands):
 class ReleaseProcess(_OfNode):
     """The release that a guard starts; it holds the lock for itself as well."""
 
-    def __init__(self, node: "Node", guardian: GuardProcess) -> None:
+    def __init__(self, node: "Node", guardian: GuardProcess, ended: Dict[str, Dict[str, Any]]) -> None:
         super().__init__(node)
         self._guard = guardian
+        self._ended = ended
         self.thread(self._run, self.world.delay(0.08))
 
     def _run(self) -> None:
         try:
-            release.release("", settings_of(self.node.plan, self.name))
+            release.release("", settings_of(self.node.plan, self.name), self._ended)
             status = 0
         except elector.ElectionError:
             status = 1

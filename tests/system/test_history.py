@@ -1,0 +1,55 @@
+"""The history of terms on real nodes: who led, why each term ended, and in which steps."""
+
+import json
+
+from supervisor_zkelect.history import BEGUN, ENDED
+
+
+def terms(cluster, node):
+    done = cluster[node].zkelect("history", "orders", "--json")
+    assert done.returncode == 0, done
+    return json.loads(done.stdout)["elections"]["orders"]
+
+
+def in_order(moments, names):
+    times = [moments[name] for name in names]
+    return times == sorted(times)
+
+
+def test_terms_are_told_with_their_steps_and_ends(pair):
+    assert pair["a"].ctl("zkelect", "resign").returncode == 0
+    pair.settled("b")
+    pair["b"].kill(pair["b"].supervisord_pid, pair["b"].listener_pid())
+    pair.primary("a")
+    pair.until(lambda: all("ended" in term for term in terms(pair, "a")[1:]), "the ends of two terms to be written")
+    third, second, first = terms(pair, "a")
+    assert [third["node"], second["node"], first["node"]] == ["a", "b", "a"]
+    assert third["token"] > second["token"] > first["token"]
+    for term in (third, second, first):
+        assert in_order(term["begun"], BEGUN), term
+    # The first end is told by the listener, the second by the guard, which no listener outlived.
+    for term in (second, first):
+        assert in_order(term["ended"], ENDED), term
+    assert "resigned" in first["ended"]["why"] and second["ended"]["why"] == "supervisord is dead"
+    assert "ended" not in third
+    shown = pair["a"].ctl("zkelect", "history").stdout
+    assert "supervisord is dead" in shown and "executed" in shown
+
+
+def test_a_listener_that_takes_a_term_over_tells_its_end_as_well(pair):
+    (before,) = terms(pair, "a")
+    pair["a"].ctl("restart", "zkelect")
+    pair.until(lambda: "goes on in the same term" in pair["a"].logs(), "the other listener to go on")
+    assert pair["a"].zkelect("resign", "orders").returncode == 0
+    pair.settled("b")
+    pair.until(lambda: "ended" in terms(pair, "a")[1], "the end of the term to be written")
+    after = terms(pair, "a")[1]
+    assert after["begun"] == before["begun"] and in_order(after["ended"], ENDED)
+
+
+def test_a_term_whose_node_vanished_is_told_as_not_released(pair):
+    pair["a"].kill_all()
+    pair.settled("b")
+    shown = pair["b"].ctl("zkelect", "history").stdout
+    assert "ended without releasing" in shown or "supervisord is dead" in shown
+    assert [term["node"] for term in terms(pair, "b")] == ["b", "a"]
