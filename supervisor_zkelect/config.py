@@ -29,9 +29,6 @@ import stat
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from supervisor.datatypes import boolean as supervisord_boolean
-from supervisor.options import UnhosedConfigParser
-
 from supervisor_zkelect import health, lease
 
 MAIN = "zkelect"
@@ -185,6 +182,11 @@ class Settings:
         """The election of this name, or None."""
         return next((election for election in self.elections if election.name == name), None)
 
+    @property
+    def has_credentials(self) -> bool:
+        """Whether ZooKeeper is told who this node is, or is spoken to in secret."""
+        return bool(self.tls or self.digest or self.sasl_mechanism or self.acl != "open")
+
     def sasl_options(self) -> Optional[Dict[str, str]]:
         """What kazoo's `sasl_options` takes, the password in clear, or None without SASL."""
         if self.sasl_mechanism is None:
@@ -259,11 +261,15 @@ def _ranged(number: Any, low: float, high: float, unit: str) -> Any:
     return number
 
 
+#: What supervisord takes for true and for false (supervisor.datatypes.boolean).
+_TRUE, _FALSE = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
+
+
 def _boolean(text: str) -> bool:
-    try:
-        return supervisord_boolean(text)
-    except ValueError:
-        raise ValueError("is neither true nor false; write true or false") from None
+    word = text.lower()
+    if word not in _TRUE + _FALSE:
+        raise ValueError("is neither true nor false; write true or false")
+    return word in _TRUE
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
@@ -650,6 +656,14 @@ def load(path: str, environ: Optional[Mapping[str, str]] = None, host: Optional[
     return settings
 
 
+class _Parser(configparser.RawConfigParser):
+    """Reads as supervisord does (supervisor.options.UnhosedConfigParser), but is strict. Importing supervisor.options for
+    it would double the time that a release takes to begin, and cost the listener some MiB."""
+
+    def __init__(self) -> None:
+        super().__init__(strict=True, inline_comment_prefixes=(";", "#"))
+
+
 class _Loader:
     """Collects the problems of one file. An option that cannot be read is missing in the values."""
 
@@ -727,14 +741,14 @@ class _Loader:
             )
             return None
 
-    def parse(self, text: str) -> Optional[UnhosedConfigParser]:
+    def parse(self, text: str) -> Optional[_Parser]:
         """Parse by supervisord's rules, but say what they pass over in silence: a second section or option.
 
         A strict parser raises at the first of these. So each is said, taken out, and the rest parsed again.
         """
         lines = text.split("\n")
         while len(self.problems) < _MOST_LINE_PROBLEMS:
-            parser = UnhosedConfigParser(strict=True)
+            parser = _Parser()
             try:
                 parser.read_string("\n".join(lines), self.path)
                 return parser
@@ -767,7 +781,7 @@ class _Loader:
                     _blank(lines, number)
         return None
 
-    def sections(self, parser: UnhosedConfigParser) -> List[str]:
+    def sections(self, parser: _Parser) -> List[str]:
         """The sections of the elections. A section that only resembles one of ours is a problem."""
         elections, misnamed = [], set()
         for section in parser.sections():
@@ -795,7 +809,7 @@ class _Loader:
     # one section
 
     def values(
-        self, parser: UnhosedConfigParser, section: str, table: Mapping[str, Option]
+        self, parser: _Parser, section: str, table: Mapping[str, Option]
     ) -> Dict[str, Any]:
         """The values of a section; what has a problem is missing, what is not set has its default or None."""
         for key in parser.options(section):

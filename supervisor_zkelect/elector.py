@@ -31,14 +31,12 @@ import json
 import logging
 import re
 from concurrent.futures import Future
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from kazoo import exceptions as kazoo_errors
-from kazoo.client import KazooClient
 from kazoo.protocol.states import KazooState
 from kazoo.security import ACL
 
-from supervisor_zkelect import session
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.errors import (
     AccessDenied, BadArgument, ElectionError, NotConnected, NotLeader, ProposalGone, SessionGone, TimedOut, ZooKeeperFailed,
@@ -48,6 +46,10 @@ __all__ = [
     "AccessDenied", "BadArgument", "ElectionError", "Elector", "Holder", "Member", "NotConnected", "NotLeader",
     "ProposalGone", "SessionGone", "Standing", "TimedOut", "ZooKeeperFailed",
 ]
+
+if TYPE_CHECKING:
+    # A release begins sooner without kazoo's client (wire.py).
+    from kazoo.client import KazooClient
 
 log = logging.getLogger(__name__)
 
@@ -180,6 +182,8 @@ class Elector:
 
         Raises NotConnected when no server answers within `timeout`.
         """
+        from supervisor_zkelect import session
+
         hosts, chroot = session.split_hosts(servers)
         if options.get("holder"):
             options["holder"] = chroot + options["holder"]
@@ -204,7 +208,9 @@ class Elector:
         for watch in self._term_watches:
             watch.end(None)
         if self._owns_client:
-                session.stop_client(self._client)
+            from supervisor_zkelect import session
+
+            session.stop_client(self._client)
 
     # What is known without asking
 

@@ -649,7 +649,8 @@ class Listener:
         if self.granted is not None and self.leaving is None:
             self.store.save(saved.Saved(
                 self.granted.session, self.session.password.hex(), self.granted.timeout, list(self.around.owner),
-                self.settings.node_name, self.elections() + self.retiring,
+                self.settings.node_name, "" if self.settings.has_credentials else ",".join(self.settings.servers),
+                self.elections() + self.retiring,
             ))
 
     def make_elector(self, settings: config.ElectionSettings) -> Elector:

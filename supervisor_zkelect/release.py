@@ -14,9 +14,9 @@ import json
 import logging
 import sys
 import time
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from supervisor_zkelect import config, history, logs, saved, session
+from supervisor_zkelect import history, logs, saved, wire
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import ElectionError, Elector
 
@@ -26,30 +26,70 @@ CONNECT_TIME = 5.0
 """Seconds for one attempt to reach ZooKeeper."""
 
 
-def release(folder: str, settings: config.Settings, ended: Dict[str, Dict[str, Any]]) -> None:
-    """ended: as `guard.Hands.release` has it. Raises ElectionError when ZooKeeper cannot be asked."""
+class Attached:
+    """A client that is attached to the saved session, or finds that it is over. Raises ElectionError.
+
+    Without credentials the client is one that begins fast; with them it is kazoo's, by the configuration, which may be
+    read only by this node's user, unlike what is saved.
+    """
+
+    def __init__(self, former: saved.Saved, configuration: str) -> None:
+        identity = former.id, bytes.fromhex(former.password)
+        self.acl = None
+        if former.servers:
+            self.client: Any = wire.Client(former.servers, identity, former.timeout)
+            self.client.start(CONNECT_TIME)
+            return
+        from supervisor_zkelect import config, session
+
+        try:
+            settings = config.load(configuration)
+        except config.ConfigError as error:
+            raise ElectionError(str(error)) from None
+        self.acl = session.acl_of(settings.acl)
+        self.client = session.client_for(settings, identity, former.timeout)
+        try:
+            session.start_client(self.client, CONNECT_TIME)
+        except BaseException:
+            session.stop_client(self.client)
+            raise
+
+    def close(self) -> None:
+        """Close the session."""
+        if isinstance(self.client, wire.Client):
+            self.client.close(CONNECT_TIME)
+        else:
+            from supervisor_zkelect import session
+
+            session.stop_client(self.client)
+
+
+def release(
+    folder: str, ended: Dict[str, Dict[str, Any]], attach: Callable[[saved.Saved], Any]
+) -> None:
+    """ended: as `guard.Hands.release` has it. attach: as `Attached`. Raises ElectionError when ZooKeeper cannot be asked."""
     former = saved.load(folder)
     if former is None:
         log.info("no session is saved, so none is released")
         return
-    client = session.client_for(settings, (former.id, bytes.fromhex(former.password)), former.timeout)
+    attached = attach(former)
     try:
-        session.start_client(client, CONNECT_TIME)
+        client = attached.client
         if client.client_id[0] == former.id:
-            left = [one for one in (_leave(client, settings, one) for one in former.elections) if one is not None]
+            left = [one for one in (_leave(client, one, attached.acl) for one in former.elections) if one is not None]
             # When the next node is at work already.
             for elector, election, released in left:
                 _note(elector, former.node, ended.get(election.group, {}), released)
         else:
             log.info("the session is over already")
     finally:
-        session.stop_client(client)
+        attached.close()
     saved.Store(folder).forget()
 
 
-def _leave(client, settings: config.Settings, election: saved.Election) -> Optional[Tuple[Elector, saved.Election, float]]:
+def _leave(client: Any, election: saved.Election, acl: Any) -> Optional[Tuple[Elector, saved.Election, float]]:
     try:
-        elector = leave(client, election, session.acl_of(settings.acl), CONNECT_TIME)
+        elector = leave(client, election, acl, CONNECT_TIME)
     except ElectionError as error:
         # The end of the session gives up the proposal; the holder stays, and tells of a dirty end.
         log.warning("%s: %s", election.name, error)
@@ -60,7 +100,7 @@ def _leave(client, settings: config.Settings, election: saved.Election) -> Optio
     return elector, election, now()
 
 
-def leave(client, election: saved.Election, acl, timeout: float) -> Optional[Elector]:
+def leave(client: Any, election: saved.Election, acl: Any, timeout: float) -> Optional[Elector]:
     """Release the proposal that the client's session owns in an election; None when there was none.
 
     Raises ElectionError.
@@ -97,8 +137,8 @@ def main(words: List[str]) -> int:
     kazoo.addHandler(logging.NullHandler())
     kazoo.propagate = False
     try:
-        release(folder, config.load(path), json.loads(ended))
-    except (config.ConfigError, ElectionError, OSError) as error:
+        release(folder, json.loads(ended), lambda former: Attached(former, path))
+    except (ElectionError, OSError) as error:
         log.warning("%s", str(error).replace("\n", "; "))
         return 1
     log.info("done after %.3f s", now() - begun)

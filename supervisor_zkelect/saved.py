@@ -25,7 +25,8 @@ class Election(NamedTuple):
 class Saved(NamedTuple):
     """id, password: of the session; the password is hexadecimal. timeout: seconds, as the server granted it.
 
-    owner: as `record.Owner`. node: the node's name.
+    owner: as `record.Owner`. node: the node's name. servers: "host:port,..." when neither they nor the znodes ask for
+    credentials, else "", as the configuration has what is needed then.
     """
 
     id: int
@@ -33,6 +34,7 @@ class Saved(NamedTuple):
     timeout: float
     owner: Any
     node: str
+    servers: str
     elections: List[Election]
 
 

@@ -532,6 +532,23 @@ class GuardProcess(_OfNode, guard.Hands):
         self.node.promises.releasing(self)
 
 
+class _Attached:
+    """As `release.Attached`."""
+
+    acl = None
+
+    def __init__(self, process: "ReleaseProcess", former: saved.Saved) -> None:
+        self.client = process.client((former.id, bytes.fromhex(former.password)), former.timeout)
+        try:
+            session.start_client(self.client, release.CONNECT_TIME)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        session.stop_client(self.client)
+
+
 class ReleaseProcess(_OfNode):
     """The release that a guard starts; it holds the lock for itself as well."""
 
@@ -543,7 +560,7 @@ class ReleaseProcess(_OfNode):
 
     def _run(self) -> None:
         try:
-            release.release("", settings_of(self.node.plan, self.name), self._ended)
+            release.release("", self._ended, lambda former: _Attached(self, former))
             status = 0
         except elector.ElectionError:
             status = 1

@@ -4,6 +4,8 @@ import os
 import platform
 
 import pytest
+from supervisor.datatypes import boolean
+from supervisor.options import UnhosedConfigParser
 
 from supervisor_zkelect import config, samples
 
@@ -245,3 +247,35 @@ def test_a_shortened_grace_is_told(load):
 def test_a_program_without_the_chain_loader_is_told(load, command, told):
     notes = config.check_group(load(text()), [{**PROGRAM, "command": command}], 0).notes
     assert any("unguarded" in note and "zkelect run --" in note for note in notes) == told
+
+
+SUPERVISORDS = """[a]
+one = 1 ; a comment
+two : 2 # another
+three = x;y#z
+four =
+  several
+  lines
+; all of it
+# all of it
+[B c]
+Five=%(ENV_X)s
+"""
+
+
+def test_a_file_is_read_as_supervisord_reads_it():
+    theirs, ours = UnhosedConfigParser(strict=True), config._Parser()
+    theirs.read_string(SUPERVISORDS)
+    ours.read_string(SUPERVISORDS)
+    assert {name: dict(ours[name]) for name in ours} == {name: dict(theirs[name]) for name in theirs}
+
+
+@pytest.mark.parametrize("word", ["yes", "True", "ON", "1", "no", "FALSE", "off", "0", "", "2", "y", "t", "none"])
+def test_what_is_true_is_what_supervisord_takes_for_it(word):
+    try:
+        theirs = boolean(word)
+    except ValueError:
+        with pytest.raises(ValueError):
+            config._boolean(word)
+    else:
+        assert config._boolean(word) is theirs

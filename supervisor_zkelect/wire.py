@@ -1,0 +1,259 @@
+"""A client for one attached session over one connection, which begins in a fraction of the time that kazoo's takes.
+
+The release of a dead node's term is one Python process between the proof of death and the next node's start, so what it
+imports and starts is time without a service. This has what `elector.Elector` asks of a `KazooClient`, on one thread
+and without reconnecting: what fails is tried again with another process. The messages are kazoo's.
+
+It connects as anybody; where credentials or TLS are needed, `session.client_for` makes the client.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import struct
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from kazoo import exceptions as kazoo_errors
+from kazoo.protocol.serialization import (
+    CheckVersion, Close, Connect, Create, Delete, Exists, GetChildren, GetData, ReplyHeader, SetData, Sync, Transaction,
+    int_struct,
+)
+from kazoo.security import OPEN_ACL_UNSAFE
+
+from supervisor_zkelect.clock import now
+from supervisor_zkelect.errors import NotConnected
+
+#: Seconds for one server to answer a connect request before the next is tried.
+SERVER_TIME = 1.0
+#: Bytes of the longest message that is taken; ZooKeeper's own limit, jute.maxbuffer, is 1 MiB.
+LONGEST = 16 << 20
+
+_WATCH_XID = -1
+
+
+class Handler:
+    """What the elector needs of kazoo's handler."""
+
+    timeout_exception = TimeoutError
+
+
+class Answer:
+    """To one request; `get` waits for it."""
+
+    def __init__(self, client: "Client", read: Callable[[bytes, int], Any]) -> None:
+        self._client = client
+        self._read = read
+        self._value: Any = None
+        self._error: Optional[Exception] = None
+        self._given = False
+
+    def get(self, timeout: float) -> Any:
+        """What ZooKeeper answers. Raises kazoo's exceptions, and TimeoutError after `timeout` seconds."""
+        self._client.await_answer(self, now() + timeout)
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+    def give(self, error: Optional[Exception], data: bytes, offset: int) -> None:
+        self._given, self._error = True, error
+        if error is None:
+            self._value = self._read(data, offset)
+
+    @property
+    def given(self) -> bool:
+        return self._given
+
+
+class Client:
+    """hosts: "host:port,..." without chroot. identity: id and password of the session. timeout: the session's, seconds."""
+
+    handler = Handler()
+    connected = True
+
+    def __init__(self, hosts: str, identity: Tuple[int, bytes], timeout: float) -> None:
+        self._hosts = [(host.strip("[]"), int(port)) for host, _, port in (one.rpartition(":") for one in hosts.split(","))]
+        random.shuffle(self._hosts)
+        self._identity = identity
+        self._timeout = timeout
+        self._connection: Optional[socket.socket] = None
+        self._received = b""
+        self._xid = 0
+        self._pending: Dict[int, Answer] = {}
+        self.client_id: Tuple[int, bytes] = (0, b"")
+
+    def start(self, limit: float) -> None:
+        """Attach to the session; `client_id` holds another id than the one asked for when that is over.
+
+        Raises `errors.NotConnected` after `limit` seconds.
+        """
+        end = now() + limit
+        trouble = "no answer"
+        for host, port in self._hosts:
+            left = min(SERVER_TIME, end - now())
+            if left <= 0:
+                break
+            try:
+                self._connection = socket.create_connection((host, port), left)
+                self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                request = Connect(0, 0, int(self._timeout * 1000), *self._identity, False)
+                self._write(bytes(request.serialize()))
+                granted, _ = Connect.deserialize(self._message(now() + left), 0)
+                self.client_id = granted.session_id, granted.passwd
+                return
+            except (OSError, struct.error) as error:
+                # A server without a quorum closes the connection.
+                trouble = f"{host}:{port}: {getattr(error, 'strerror', None) or error}"
+                self.drop()
+        raise NotConnected(f"no ZooKeeper server takes this client: {trouble}; see that one runs and can be reached")
+
+    def close(self, limit: float) -> None:
+        """Close the session, so that its ephemerals are gone, and wait up to `limit` seconds for the answer."""
+        if self._connection is not None:
+            try:
+                self._ask(Close(), lambda data, offset: None).get(limit)
+            except (OSError, kazoo_errors.KazooException):
+                # It expires.
+                pass
+            self.drop()
+
+    def drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        self._received = b""
+
+    # What the elector asks
+
+    def add_listener(self, listener: Any) -> None:
+        """There is nothing to tell: a connection that is lost fails what is asked."""
+
+    def remove_listener(self, listener: Any) -> None:
+        return
+
+    def exists_async(self, path: str, watch: Any = None) -> Answer:
+        """Nobody waits here for what a watch would tell."""
+        return self._ask(Exists(path, None), Exists.deserialize, missing=None)
+
+    def get_async(self, path: str) -> Answer:
+        return self._ask(GetData(path, None), GetData.deserialize)
+
+    def get_children_async(self, path: str) -> Answer:
+        return self._ask(GetChildren(path, None), GetChildren.deserialize)
+
+    def sync_async(self, path: str) -> Answer:
+        return self._ask(Sync(path), Sync.deserialize)
+
+    def create_async(self, path: str, value: bytes, acl: Any = None) -> Answer:
+        return self._ask(Create(path, value, acl or OPEN_ACL_UNSAFE, 0), Create.deserialize)
+
+    def set_async(self, path: str, value: bytes, version: int = -1) -> Answer:
+        return self._ask(SetData(path, value, version), SetData.deserialize)
+
+    def delete_async(self, path: str, version: int = -1) -> Answer:
+        return self._ask(Delete(path, version), Delete.deserialize)
+
+    def transaction(self) -> "Multi":
+        return Multi(self)
+
+    def commit(self, operations: List[Any]) -> Answer:
+        return self._ask(Transaction(operations), Transaction.deserialize)
+
+    # The connection
+
+    def _ask(self, request: Any, read: Callable[[bytes, int], Any], missing: Any = kazoo_errors.NoNodeError) -> Answer:
+        self._xid += 1
+        if missing is None:
+            answer: Answer = _Maybe(self, read)
+        else:
+            answer = Answer(self, read)
+        self._pending[self._xid] = answer
+        try:
+            self._write(int_struct.pack(self._xid) + int_struct.pack(request.type) + bytes(request.serialize()))
+        except OSError:
+            self._lost()
+        return answer
+
+    def await_answer(self, answer: Answer, end: float) -> None:
+        while not answer.given:
+            try:
+                data = self._message(end)
+                header, offset = ReplyHeader.deserialize(data, 0)
+            except TimeoutError:
+                raise
+            except (OSError, struct.error):
+                self._lost()
+                continue
+            if header.xid == _WATCH_XID or header.xid not in self._pending:
+                continue
+            error = kazoo_errors.EXCEPTIONS[header.err]() if header.err else None
+            self._pending.pop(header.xid).give(error, data, offset)
+
+    def _lost(self) -> None:
+        self.drop()
+        for answer in self._pending.values():
+            answer.give(kazoo_errors.ConnectionLoss(), b"", 0)
+        self._pending.clear()
+
+    def _write(self, message: bytes) -> None:
+        if self._connection is None:
+            raise ConnectionError("the connection is lost")
+        self._connection.sendall(int_struct.pack(len(message)) + message)
+
+    def _message(self, end: float) -> bytes:
+        """The next message. Raises TimeoutError at `end`, and OSError when the connection is lost."""
+        size = int_struct.unpack(self._take(4, end))[0]
+        if not 0 <= size <= LONGEST:
+            raise ConnectionError("this is no ZooKeeper server")
+        return self._take(size, end)
+
+    def _take(self, count: int, end: float) -> bytes:
+        while len(self._received) < count:
+            left = end - now()
+            if self._connection is None:
+                raise ConnectionError("the connection is lost")
+            if left <= 0:
+                raise TimeoutError("no answer in time")
+            self._connection.settimeout(left)
+            try:
+                more = self._connection.recv(65536)
+            except socket.timeout:
+                raise TimeoutError("no answer in time") from None
+            if not more:
+                raise ConnectionError("the server closed the connection")
+            self._received += more
+        data, self._received = self._received[:count], self._received[count:]
+        return data
+
+
+class _Maybe(Answer):
+    """A znode that does not exist is None and no error."""
+
+    def give(self, error: Optional[Exception], data: bytes, offset: int) -> None:
+        if isinstance(error, kazoo_errors.NoNodeError):
+            self._given = True
+        else:
+            super().give(error, data, offset)
+
+
+class Multi:
+    """kazoo's TransactionRequest."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._operations: List[Any] = []
+
+    def check(self, path: str, version: int) -> None:
+        self._operations.append(CheckVersion(path, version))
+
+    def create(self, path: str, value: bytes = b"", acl: Any = None) -> None:
+        self._operations.append(Create(path, value, acl or OPEN_ACL_UNSAFE, 0))
+
+    def set_data(self, path: str, value: bytes, version: int = -1) -> None:
+        self._operations.append(SetData(path, value, version))
+
+    def delete(self, path: str, version: int = -1) -> None:
+        self._operations.append(Delete(path, version))
+
+    def commit_async(self) -> Answer:
+        return self._client.commit(self._operations)

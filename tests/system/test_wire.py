@@ -1,0 +1,183 @@
+"""The client of a release: attached to a session, over one connection."""
+
+import socket
+import threading
+
+import pytest
+from kazoo import exceptions as kazoo_errors
+from kazoo.client import KazooClient
+
+from supervisor_zkelect import wire
+from supervisor_zkelect.elector import Elector
+from supervisor_zkelect.errors import NotConnected
+
+TIME = 20.0
+
+
+@pytest.fixture
+def kazoo(zk_server):
+    """A client whose session another is to take over: it does not come back for it."""
+    client = KazooClient(hosts=zk_server.hosts, timeout=10)
+    client.start(timeout=TIME)
+    client.identity = client.client_id
+
+    def refuse(*arguments, **options):
+        raise OSError("stays away")
+
+    client.handler.create_connection = refuse
+    yield client
+    client.stop()
+    client.close()
+
+
+@pytest.fixture
+def attach(zk_server, kazoo):
+    clients = []
+
+    def attach():
+        client = wire.Client(zk_server.hosts, kazoo.identity, 10)
+        clients.append(client)
+        client.start(TIME)
+        assert client.client_id[0] == kazoo.identity[0]
+        return client
+
+    yield attach
+    for client in clients:
+        client.drop()
+
+
+def places(name):
+    return f"/{name}/election", "n", f"/{name}/ack"
+
+
+def test_a_term_is_released_over_the_attached_session(zk_server, kazoo, attach, tmp_path):
+    other = KazooClient(hosts=zk_server.hosts)
+    other.start(timeout=TIME)
+    first, second = Elector(kazoo, *places(tmp_path.name)), Elector(other, *places(tmp_path.name))
+    first.prepare()
+    first.create_proposal()
+    second.create_proposal()
+    assert first.try_be_leader().leads
+    first.claim("a", "x:1")
+    first.ack_leader("x:1")
+    name = first.proposal
+    attached = attach()
+    mine = Elector(attached, *places(tmp_path.name))
+    assert mine.adopt_proposal() == name
+    assert mine.try_be_leader().leads
+    mine.release()
+    mine.amend_history(lambda data: data + b"1")
+    mine.amend_history(lambda data: data + b"2")
+    assert second.try_be_leader().leads and second.holder() is None and second.read_ack() == b""
+    assert second.history() == b"12"
+    attached.close(TIME)
+    other.stop()
+    other.close()
+
+
+def test_closing_gives_up_what_the_session_has(zk_server, kazoo, attach, tmp_path):
+    kazoo.create(f"/{tmp_path.name}", ephemeral=True)
+    attach().close(TIME)
+    looking = KazooClient(hosts=zk_server.hosts)
+    looking.start(timeout=TIME)
+    assert looking.exists(f"/{tmp_path.name}") is None
+    looking.stop()
+    looking.close()
+
+
+def test_a_session_that_is_over_is_another(zk_server):
+    client = wire.Client(zk_server.hosts, (12345, b"x" * 16), 10)
+    client.start(TIME)
+    assert client.client_id[0] != 12345
+    client.close(TIME)
+
+
+def test_what_fails_is_what_kazoo_raises(attach, tmp_path):
+    attached = attach()
+    assert attached.exists_async("/nothing").get(TIME) is None
+    with pytest.raises(kazoo_errors.NoNodeError):
+        attached.get_async("/nothing").get(TIME)
+    attached.create_async(f"/{tmp_path.name}", b"x").get(TIME)
+    with pytest.raises(kazoo_errors.NodeExistsError):
+        attached.create_async(f"/{tmp_path.name}", b"x").get(TIME)
+    with pytest.raises(kazoo_errors.BadVersionError):
+        attached.set_async(f"/{tmp_path.name}", b"y", 7).get(TIME)
+    transaction = attached.transaction()
+    transaction.check(f"/{tmp_path.name}", 0)
+    transaction.delete("/nothing")
+    results = transaction.commit_async().get(TIME)
+    assert isinstance(results[0], kazoo_errors.RolledBackError) and isinstance(results[1], kazoo_errors.NoNodeError)
+
+
+def test_answers_are_told_apart_in_any_order(attach, tmp_path):
+    attached = attach()
+    attached.create_async(f"/{tmp_path.name}", b"").get(TIME)
+    for name in "abc":
+        attached.create_async(f"/{tmp_path.name}/{name}", name.encode()).get(TIME)
+    answers = {name: attached.get_async(f"/{tmp_path.name}/{name}") for name in "abc"}
+    assert [answers[name].get(TIME)[0] for name in "cab"] == [b"c", b"a", b"b"]
+    assert sorted(attached.get_children_async(f"/{tmp_path.name}").get(TIME)) == ["a", "b", "c"]
+
+
+@pytest.fixture
+def serve():
+    """Listen on a port, and do `behave` with each connection."""
+    doors = []
+
+    def start(behave):
+        door = socket.create_server(("127.0.0.1", 0))
+        doors.append(door)
+
+        def run():
+            while True:
+                try:
+                    behave(door.accept()[0])
+                except OSError:
+                    return
+
+        threading.Thread(target=run, daemon=True).start()
+        return f"127.0.0.1:{door.getsockname()[1]}"
+
+    yield start
+    for door in doors:
+        door.shutdown(socket.SHUT_RDWR)
+        door.close()
+
+
+def dead_server():
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        return f"127.0.0.1:{door.getsockname()[1]}"
+
+
+BEHAVIOURS = {
+    "hangs up": lambda connection: connection.close(),
+    "hangs up in a message": lambda connection: (connection.sendall(b"\0\0\0\x25\0"), connection.close()),
+    "speaks another language": lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+    "sends a short message": lambda connection: connection.sendall(b"\0\0\0\0"),
+}
+
+
+@pytest.mark.parametrize("name", BEHAVIOURS)
+def test_a_server_that_does_not_fit_is_passed_over(zk_server, kazoo, serve, name):
+    bad = [serve(BEHAVIOURS[name]), dead_server()]
+    client = wire.Client(",".join([*bad, zk_server.hosts]), kazoo.identity, 10)
+    client.start(TIME)
+    assert client.client_id[0] == kazoo.identity[0]
+    client.drop()
+    with pytest.raises(NotConnected, match="no ZooKeeper server takes this client"):
+        wire.Client(",".join(bad), kazoo.identity, 10).start(TIME)
+
+
+def test_a_connection_that_is_lost_fails_what_was_asked(zk_server, kazoo, attach):
+    attached = attach()
+    attached._connection.shutdown(socket.SHUT_RDWR)
+    for _ in range(2):
+        with pytest.raises(kazoo_errors.ConnectionLoss):
+            attached.get_async("/").get(TIME)
+
+
+def test_a_server_that_is_silent_costs_the_time_that_was_given(zk_server, kazoo, serve):
+    kept = []
+    client = wire.Client(serve(kept.append), kazoo.identity, 10)
+    with pytest.raises(NotConnected):
+        client.start(0.2)
