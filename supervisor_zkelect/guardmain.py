@@ -95,7 +95,7 @@ class Process(Hands):
         self.asked_to_end = False
         self.events: List[Any] = []
         self.bell, self.ring = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self.cgroups = cgroup.find(self.owner.pid, "zkelect-" + record.instance(self.owner)[:16])
+        self.cgroups = cgroup.find(self.owner.pid, "zkelect-" + record.instance(self.owner))
         self.warden = group.Warden(
             Supervisord(terms.url, *credentials), self.owner.pid, self.post,
             ThreadPoolExecutor(max(8, 4 * terms.room), "zkelect-rpc"), server_url=terms.url, cgroups=self.cgroups,

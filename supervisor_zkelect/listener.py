@@ -648,7 +648,7 @@ class Listener:
         """Keep what the next listener, or a release, needs of the session."""
         if self.granted is not None and self.leaving is None:
             self.store.save(saved.Saved(
-                self.granted.session, self.session.password.hex(), self.granted.timeout, list(self.around.owner),
+                self.granted.session, self.session.password.hex(), self.granted.timeout, self.around.owner,
                 self.settings.node_name, "" if self.settings.has_credentials else ",".join(self.settings.servers),
                 self.elections() + self.retiring,
             ))

@@ -5,24 +5,25 @@ when; a guard that takes over from a dead one reads what it was in charge of.
 
 The file has a fixed size and is written in place, block by block, so that a full disk cannot stop a revocation. Block 0
 says whose record it is, every further block holds one election. A block is a magic word, the version of the format, the
-length and the CRC-32 of a JSON object, and the object. Whoever reads a block that is torn, of another version, of an
+length and the CRC-32 of what follows, and strings with a NUL between any two. Whoever reads a block that is torn, of another version, of an
 earlier boot, or of another supervisord, gets a `RecordError` and must do as if there were no grant.
+
+The chain loader imports this, so it does without json, typing and hashlib, which take longer to import than the loader
+itself takes.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import struct
 import zlib
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from collections import namedtuple
 
-VERSION = 1
+VERSION = 2
 BLOCK = 1024
 """Bytes in a block."""
 ROOM = BLOCK - 16
-"""Bytes of JSON that a block has room for."""
+"""Bytes of strings that a block has room for."""
 
 RECORD, SESSION, LOCK = "record", "session", "lock"
 GUARD_LOCK, SOCKET, GUARD_LOG = "guard.lock", "guard.sock", "guard.log"
@@ -40,35 +41,34 @@ class RecordError(Exception):
     """The record cannot be used: missing, torn, foreign, of an earlier boot or another version."""
 
 
-class Owner(NamedTuple):
-    """Whose record it is: this boot, this pid namespace, this very supervisord."""
+class Owner(namedtuple("Owner", "boot namespace pid start")):
+    """Whose record it is: this boot, this pid namespace, this very supervisord. boot, namespace: strings."""
 
-    boot: str
-    namespace: str
-    pid: int
-    start: int
+    __slots__ = ()
 
 
-class Entry(NamedTuple):
+class Entry(namedtuple("Entry", "election group address token granted revoked stop_at kill_at deadline")):
     """One election. deadline: seconds of CLOCK_BOOTTIME. revoked: how many grants were revoked so far.
 
     stop_at, kill_at: when the guard asks the group to stop, and kills it, unless the lease is extended.
     """
 
-    election: str
-    group: str
-    address: str
-    token: int
-    granted: bool
-    revoked: int
-    stop_at: float
-    kill_at: float
-    deadline: float
+    __slots__ = ()
+
+    def strings(self) -> list[str]:
+        return [*self[:3], *map(str, (self.token, int(self.granted), self.revoked)), *map(repr, self[6:])]
+
+    @classmethod
+    def of_strings(cls, strings: list[str]) -> Entry:
+        """Raises ValueError."""
+        election, group, address, token, granted, revoked, *times = strings
+        return cls(election, group, address, int(token), granted == "1", int(revoked), *map(float, times))
 
 
 def instance(owner: Owner) -> str:
-    """What the programs of one supervisord carry as ZKELECT_INSTANCE; nobody else's do."""
-    return hashlib.sha256(repr(tuple(owner)).encode()).hexdigest()[:32]
+    """What the programs of one supervisord carry as ZKELECT_INSTANCE; nobody else's do. Fit for a file's name."""
+    namespace = "".join(filter(str.isdigit, owner.namespace))
+    return f"{owner.boot}-{namespace}-{owner.pid}-{owner.start}"
 
 
 def owner_of(pid: int) -> Owner:
@@ -83,7 +83,7 @@ def owner_of(pid: int) -> Owner:
         raise RecordError(f"supervisord, process {pid}, cannot be read: {error}") from error
 
 
-def folders(url: str, uid: int) -> List[str]:
+def folders(url: str, uid: int) -> list[str]:
     """Where the runtime folder of a supervisord may be, the first first.
 
     url: its SUPERVISOR_SERVER_URL. uid: the user it runs as.
@@ -91,8 +91,9 @@ def folders(url: str, uid: int) -> List[str]:
     chosen = os.environ.get(VARIABLE)
     if chosen:
         return [chosen]
-    name = hashlib.sha256(url.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return [f"{base}/zkelect-{uid}-{name}" for base in ("/run", "/tmp")]
+    # Two supervisords of one user whose URLs have the same CRC would wait for each other, and say so.
+    name = zlib.crc32(url.encode("utf-8", "surrogateescape"))
+    return [f"{base}/zkelect-{uid}-{name:08x}" for base in ("/run", "/tmp")]
 
 
 def make_folder(url: str, uid: int) -> str:
@@ -125,7 +126,7 @@ def find_folder(url: str, uid: int) -> str:
     raise RecordError(troubles[-1])
 
 
-def untrusted(folder: str, uid: int) -> Optional[str]:
+def untrusted(folder: str, uid: int) -> str | None:
     """Why nobody may rely on what is in the folder; None when its owner alone can write there."""
     try:
         status = os.lstat(folder)
@@ -138,15 +139,17 @@ def untrusted(folder: str, uid: int) -> Optional[str]:
     return None
 
 
-def pack(value: Dict[str, Any]) -> bytes:
-    """A block. Raises ValueError when the value has no room in it."""
-    data = json.dumps(value, separators=(",", ":")).encode()
+def pack(strings: list[str]) -> bytes:
+    """A block. Raises ValueError when the strings have no room in it, or when one of them holds a NUL."""
+    if any("\0" in one for one in strings):
+        raise ValueError("a string of the record holds a NUL")
+    data = "\0".join(strings).encode("utf-8", "surrogateescape")
     if len(data) > ROOM:
         raise ValueError(f"{len(data)} bytes do not fit into a block of the record, which holds {ROOM}")
     return (_HEAD.pack(_MAGIC, VERSION, 0, len(data), zlib.crc32(data)) + data).ljust(BLOCK, b"\0")
 
 
-def unpack(block: bytes) -> Dict[str, Any]:
+def unpack(block: bytes) -> list[str]:
     """What `pack` was given. Raises RecordError."""
     if len(block) < BLOCK:
         raise RecordError("it is cut short")
@@ -156,10 +159,7 @@ def unpack(block: bytes) -> Dict[str, Any]:
     data = block[_HEAD.size:_HEAD.size + length]
     if length > ROOM or zlib.crc32(data) != crc:
         raise RecordError("it is torn")
-    value = json.loads(data)
-    if not isinstance(value, dict):
-        raise RecordError("it is no record")
-    return value
+    return data.decode("utf-8", "surrogateescape").split("\0") if data else []
 
 
 class Blocks:
@@ -168,15 +168,15 @@ class Blocks:
     def __init__(self, path: str, count: int, mode: int) -> None:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
         os.fchmod(self._fd, mode)
-        self._blocks: Dict[int, bytes] = {}
+        self._blocks: dict[int, bytes] = {}
         self.make_room(count)
 
     def make_room(self, count: int) -> None:
         """Take the room for so many blocks now, so that no later write needs any."""
         os.posix_fallocate(self._fd, 0, count * BLOCK)
 
-    def put(self, index: int, value: Dict[str, Any]) -> None:
-        block = pack(value)
+    def put(self, index: int, strings: list[str]) -> None:
+        block = pack(strings)
         if self._blocks.get(index) != block:
             os.pwrite(self._fd, block, index * BLOCK)
             self._blocks[index] = block
@@ -185,7 +185,7 @@ class Blocks:
         os.close(self._fd)
 
 
-def read_block(path: str, index: int = 0) -> Dict[str, Any]:
+def read_block(path: str, index: int = 0) -> list[str]:
     """One block of a file. Raises RecordError."""
     return _read(path, index, 1)[0]
 
@@ -196,11 +196,11 @@ class Writer:
 
     def __init__(self, folder: str, owner: Owner, room: int) -> None:
         self._blocks = Blocks(os.path.join(folder, RECORD), room + 1, 0o644)
-        self._entries: Dict[int, Optional[Entry]] = {}
+        self._entries: dict[int, Entry | None] = {}
         self._owner = owner
         self._opened = False
         # Blocks of a former owner are emptied before the new owner is named.
-        self._blocks.put(0, {})
+        self._blocks.put(0, [])
         self.make_room(room)
 
     def make_room(self, room: int) -> None:
@@ -208,14 +208,14 @@ class Writer:
         if room > len(self._entries):
             self._blocks.make_room(room + 1)
             for index in range(len(self._entries) + 1, room + 1):
-                self._blocks.put(index, {})
+                self._blocks.put(index, [])
                 self._entries[index] = None
             if self._opened:
                 self.open()
 
     def open(self) -> None:
         """Name the owner: from now on readers believe what is here."""
-        self._blocks.put(0, {"owner": list(self._owner), "room": len(self._entries)})
+        self._blocks.put(0, [*map(str, self._owner), str(len(self._entries))])
         self._opened = True
 
     def put(self, entry: Entry) -> None:
@@ -223,9 +223,9 @@ class Writer:
         place = self._place(entry)
         if place is not None:
             self._entries[place] = entry
-            self._blocks.put(place, entry._asdict())
+            self._blocks.put(place, entry.strings())
 
-    def _place(self, entry: Entry) -> Optional[int]:
+    def _place(self, entry: Entry) -> int | None:
         """The entry's block; None for one that was never granted, of which readers need not know."""
         for place, other in self._entries.items():
             if other is not None and other.group == entry.group:
@@ -244,23 +244,19 @@ class Writer:
         self._blocks.close()
 
 
-def read(folder: str, owner: Owner) -> List[Entry]:
+def read(folder: str, owner: Owner) -> list[Entry]:
     """All elections of the record in `folder`. Raises RecordError, also when it is not `owner`'s."""
     path = os.path.join(folder, RECORD)
-    head = read_block(path)
-    if head.get("owner") != list(owner):
+    *owned, room = read_block(path) or [""]
+    if owned != [*map(str, owner)]:
         raise RecordError("it belongs to another supervisord, or to an earlier boot")
-    entries = []
-    for value in _read(path, 1, int(head["room"])):
-        if value:
-            try:
-                entries.append(Entry(**value))
-            except TypeError as error:
-                raise RecordError(f"it has other fields: {error}") from error
-    return entries
+    try:
+        return [Entry.of_strings(strings) for strings in _read(path, 1, int(room)) if strings]
+    except (ValueError, TypeError) as error:
+        raise RecordError(f"it has other fields: {error}") from error
 
 
-def _read(path: str, first: int, count: int) -> Tuple[Dict[str, Any], ...]:
+def _read(path: str, first: int, count: int) -> tuple[list[str], ...]:
     """Blocks; one that is being written is read again."""
     trouble = ""
     try:
@@ -269,7 +265,7 @@ def _read(path: str, first: int, count: int) -> Tuple[Dict[str, Any], ...]:
                 data = os.pread(file.fileno(), count * BLOCK, first * BLOCK)
                 try:
                     return tuple(unpack(data[at * BLOCK:(at + 1) * BLOCK]) for at in range(count))
-                except (RecordError, ValueError) as error:
+                except RecordError as error:
                     trouble = str(error)
     except OSError as error:
         trouble = error.strerror or str(error)

@@ -112,16 +112,24 @@ def _die_with_parent() -> str:
 def _register(path: str, group: str) -> "tuple[str, str]":
     """Tell the guard this pid, and have it moved into the group's cgroup. Returns why it refuses, and what went wrong;
     each is "" when there is nothing."""
-    import socket
-
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
-            link.settimeout(REGISTER_TIME)
-            link.connect(path)
-            link.sendall(b'{"do":"run","group":%s}\n' % _quoted(group))
-            answer = link.recv(1024)
+        # What CPython's socket module is made of; the module itself takes several milliseconds to import.
+        import _socket as socket
+    except ImportError:
+        import socket
+
+    link = None
+    try:
+        link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        link.settimeout(REGISTER_TIME)
+        link.connect(path)
+        link.sendall(b'{"do":"run","group":%s}\n' % _quoted(group))
+        answer = link.recv(1024)
     except OSError as error:
         return "", f"the guard does not answer ({error or type(error).__name__})"
+    finally:
+        if link is not None:
+            link.close()
     if answer.startswith(b'{"ok":true,"error":""'):
         return "", ""
     told = answer.decode("utf-8", "replace").strip()
@@ -132,6 +140,9 @@ def _register(path: str, group: str) -> "tuple[str, str]":
 
 
 def _quoted(text: str) -> bytes:
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'.encode()
+    # Its import takes several milliseconds.
     import json
 
     return json.dumps(text).encode()

@@ -7,7 +7,7 @@ further one holds an election in which the session may have a proposal.
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional
 
 from supervisor_zkelect import record
 
@@ -25,17 +25,21 @@ class Election(NamedTuple):
 class Saved(NamedTuple):
     """id, password: of the session; the password is hexadecimal. timeout: seconds, as the server granted it.
 
-    owner: as `record.Owner`. node: the node's name. servers: "host:port,..." when neither they nor the znodes ask for
+    node: the node's name. servers: "host:port,..." when neither they nor the znodes ask for
     credentials, else "", as the configuration has what is needed then.
     """
 
     id: int
     password: str
     timeout: float
-    owner: Any
+    owner: record.Owner
     node: str
     servers: str
     elections: List[Election]
+
+
+LONGEST_SERVERS = 512
+"""Characters; longer lists are left to the configuration, as a block has room for no more."""
 
 
 class Store:
@@ -47,21 +51,24 @@ class Store:
     def save(self, saved: Saved) -> None:
         self._blocks.make_room(1 + len(saved.elections))
         for index, election in enumerate(saved.elections, 1):
-            self._blocks.put(index, election._asdict())
-        self._blocks.put(0, {**saved._asdict(), "elections": len(saved.elections)})
+            self._blocks.put(index, list(election))
+        servers = saved.servers if len(saved.servers) <= LONGEST_SERVERS else ""
+        self._blocks.put(0, [
+            str(saved.id), saved.password, repr(saved.timeout), saved.node, servers, str(len(saved.elections)),
+            *map(str, saved.owner),
+        ])
 
     def forget(self) -> None:
-        self._blocks.put(0, {})
+        self._blocks.put(0, [])
 
 
 def load(folder: str) -> Optional[Saved]:
     """The saved session; None when there is none that can be read."""
     path = os.path.join(folder, record.SESSION)
     try:
-        value: Dict[str, Any] = record.read_block(path)
-        if not value:
-            return None
-        elections = [Election(**record.read_block(path, index)) for index in range(1, value["elections"] + 1)]
-        return Saved(**{**value, "elections": elections})
-    except (record.RecordError, KeyError, TypeError):
+        number, password, timeout, node, servers, count, boot, namespace, pid, start = record.read_block(path)
+        elections = [Election(*record.read_block(path, index)) for index in range(1, int(count) + 1)]
+        owner = record.Owner(boot, namespace, int(pid), int(start))
+        return Saved(int(number), password, float(timeout), owner, node, servers, elections)
+    except (record.RecordError, ValueError, TypeError):
         return None

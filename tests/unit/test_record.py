@@ -76,6 +76,15 @@ def test_a_record_cut_short_or_missing_is_refused(folder):
         record.read(folder, OWNER)
 
 
+def test_any_text_and_any_number_are_read_as_they_were_written(folder):
+    entry = record.Entry("ä\udcff\n", " ", "", 2**63 - 1, False, 3, float("inf"), -float("inf"), 0.1 + 0.2)
+    writer = written(folder, entry._replace(granted=True))
+    writer.put(entry)
+    assert record.read(folder, OWNER) == [entry]
+    with pytest.raises(ValueError, match="NUL"):
+        writer.put(entry._replace(address="a\0b"))
+
+
 def test_what_has_no_room_is_an_error_and_changes_nothing(folder):
     writer = written(folder, ENTRY, room=1)
     with pytest.raises(ValueError):
@@ -107,7 +116,7 @@ def test_supervisords_never_share_a_folder(monkeypatch):
 def test_the_session_is_saved_for_its_owner_alone(folder):
     store = saved.Store(folder)
     elections = [saved.Election(name, f"group-{name}", f"/{name}/election", "n-", f"/{name}/ack") for name in "abc"]
-    session = saved.Saved(2**63 - 1, "00ff", 10.0, list(OWNER), "a", "zk:2181", elections)
+    session = saved.Saved(2**63 - 1, "00ff", 10.0, OWNER, "a", "zk:2181", elections)
     store.save(session)
     assert saved.load(folder) == session
     store.save(session._replace(elections=elections[1:]))
