@@ -10,15 +10,13 @@ once.
 from __future__ import annotations
 
 import base64
-import http.client
-import io
 import socket
 import struct
 import time
-import xmlrpc.client
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 from urllib.parse import urlsplit
-from xml.parsers.expat import ExpatError
+
+from supervisor_zkelect import xmlrpc
 
 # Codes of supervisor.xmlrpc.Faults and supervisor.states.ProcessStates, supervisor 4.3.0. They are part of
 # supervisor's documented interface; repeated here so that this module needs no import of supervisor.
@@ -26,6 +24,10 @@ SHUTDOWN_STATE = 6
 BAD_NAME = 10
 ALREADY_STARTED = 60
 SUCCESS = 80
+
+
+#: Bytes of an answer that are taken; a thousand programs have a few MiB.
+LONGEST_HEAD, LONGEST_BODY = 64 << 10, 256 << 20
 
 
 class SupervisordError(Exception):
@@ -98,15 +100,14 @@ class Supervisord:
         timeout: seconds for the whole call; default the one of the constructor.
         Raises Fault when supervisord answers with one, and Unreachable for everything else.
         """
-        body = xmlrpc.client.dumps(args, method, allow_none=False).encode()
+        body = xmlrpc.request(method, args)
         # One piece, so that supervisord finds all of it or nothing, however long this process is held up.
         request = f"{self._headers}Content-Length: {len(body)}\r\n\r\n".encode("ascii") + body
         try:
-            answer = self._exchange(request, timeout or self._timeout)
-            return xmlrpc.client.loads(answer, use_builtin_types=True)[0][0]
-        except xmlrpc.client.Fault as fault:
-            raise Fault(fault.faultCode, fault.faultString) from None
-        except (ExpatError, xmlrpc.client.Error, ValueError, LookupError, TypeError) as error:
+            return xmlrpc.answer(self._exchange(request, timeout or self._timeout))
+        except xmlrpc.Fault as fault:
+            raise Fault(fault.code, fault.text) from None
+        except ValueError as error:
             raise Unreachable(f"{self.url} does not answer like supervisord: {error}") from error
 
     def pid(self) -> int:
@@ -157,40 +158,52 @@ class Supervisord:
                 sent = True
                 connection.settimeout(_left(deadline))
                 connection.sendall(request)
-                response = http.client.HTTPResponse(_Limited(connection, deadline), method="POST")
-                with response:
-                    response.begin()
-                    if response.status != 200:
-                        raise Unreachable(_refusal(self.url, response.status, response.reason))
-                    return response.read()
+                status, reason, body = _response(connection, deadline)
+                if status != 200:
+                    raise Unreachable(_refusal(self.url, status, reason))
+                return body
             except socket.timeout:
                 if self._family != socket.AF_UNIX:
                     # Drop what the kernel has not delivered yet; else it could reach a thawed supervisord
                     # later than a request that was made after this one had ended.
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 raise Unreachable(f"{self.url} did not answer within {timeout:g} s", sent) from None
-            except (OSError, http.client.HTTPException) as error:
+            except (OSError, ValueError) as error:
                 reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
                 raise Unreachable(f"{self.url}: {reason}", sent) from error
 
 
-class _Limited(io.RawIOBase):
-    """The reading side of a connection; no byte is waited for after the deadline, a time.monotonic()."""
+def _response(connection: socket.socket, deadline: float) -> Tuple[int, str, bytes]:
+    """Status, reason and body of an HTTP/1.x response (RFC 9112), of which nothing is waited for after the deadline, a
+    time.monotonic(). Raises ValueError when it is none, OSError when the connection is lost."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        if len(data) > LONGEST_HEAD:
+            raise ValueError("its answer has no end of the head")
+        data += _more(connection, deadline)
+    head, _, body = data.partition(b"\r\n\r\n")
+    first, *lines = head.decode("iso-8859-1").split("\r\n")
+    version, _, rest = first.partition(" ")
+    code, _, reason = rest.partition(" ")
+    if not version.startswith("HTTP/1.") or not (code.isascii() and code.isdigit() and len(code) == 3):
+        raise ValueError("it does not speak HTTP")
+    fields = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    length = fields.get("content-length", "")
+    if "transfer-encoding" in fields or not (length.isascii() and length.isdigit() and int(length) <= LONGEST_BODY):
+        if code == "200":
+            raise ValueError("its answer does not say how long it is")
+        return int(code), reason, b""
+    while len(body) < int(length):
+        body += _more(connection, deadline)
+    return int(code), reason, body[:int(length)]
 
-    def __init__(self, connection: socket.socket, deadline: float) -> None:
-        self._connection = connection
-        self._deadline = deadline
 
-    def makefile(self, mode: str) -> io.BufferedReader:
-        """What http.client.HTTPResponse asks of a socket."""
-        return io.BufferedReader(self)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        self._connection.settimeout(_left(self._deadline))
-        return self._connection.recv_into(buffer)
+def _more(connection: socket.socket, deadline: float) -> bytes:
+    connection.settimeout(_left(deadline))
+    data = connection.recv(65536)
+    if not data:
+        raise ConnectionError("it closed the connection before its answer was complete")
+    return data
 
 
 def _left(deadline: float) -> float:
