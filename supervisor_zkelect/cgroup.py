@@ -6,10 +6,10 @@ children (cgroups(7)). The mount is looked for in /proc/self/mountinfo, since it
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 from typing import List, Optional
+from urllib.parse import quote
 
 
 class Cgroups:
@@ -19,7 +19,8 @@ class Cgroups:
         self.base = base
 
     def _path(self, group: str) -> str:
-        return os.path.join(self.base, hashlib.sha256(group.encode("utf-8", "surrogateescape")).hexdigest()[:16])
+        # Behind a prefix, as "cgroup.procs" and the like are the kernel's. A name that is too long for it is refused.
+        return os.path.join(self.base, "group-" + quote(group, safe="", errors="surrogateescape"))
 
     def add(self, group: str, pid: int) -> None:
         """Move a process, with the children that it will have, into the group's cgroup."""
