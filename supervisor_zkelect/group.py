@@ -59,6 +59,9 @@ SILENCE = 1.5
 STUCK_EVERY = 5.0
 #: Seconds between scans of a group that runs, so that descendants are known before their parents die.
 REST = 1.0
+#: The same where all programs of the group are started through the chain loader, and so in a cgroup, which tells what
+#: they have forked: what is looked for then was moved out of it by root's hand. A scan reads all of /proc.
+REST_IN_CGROUP = 10.0
 #: Seconds between scans while members have been asked to stop and have time left.
 GRACE_PACE = 0.1
 #: Seconds between two looks of a sentry at supervisord's children; reading them takes some 20 µs.
@@ -1154,7 +1157,8 @@ class Warden:
             if found.unreaped and record.watching:
                 self._nudge()
             record.scan_at = now + record.pace
-            record.pace = min(2 * record.pace, REST)
+            inside = record.loaded and self._cgroups is not None
+            record.pace = min(2 * record.pace, REST_IN_CGROUP if inside else REST)
 
     def _watch_pidfds(self, record: _Record, found: Found) -> None:
         """Have a pidfd of each living process, the members first, and of nobody else."""

@@ -37,7 +37,7 @@ from supervisor_zkelect.clock import now
 
 log = logging.getLogger(__name__)
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Version of the messages between listener and guard."""
 
 LISTENER_TIME = 0.3
@@ -361,6 +361,10 @@ class Guard:
         charge.handle.expect(pid)
         self.tell("Registered", group=name, pid=pid, moment=now())
         return True
+
+    def unconfined(self, name: str) -> None:
+        """A program of the group could not be put into its cgroup, so the group is looked at as if there were none."""
+        self.charge(name).handle.trust(False)
 
     def obey(self, message: Dict[str, Any]) -> None:
         """An order of the listener. Raises KeyError, TypeError, ValueError or AttributeError when it is none."""
