@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from typing import Dict, List, NamedTuple
 
 
@@ -29,9 +30,10 @@ FAULTS: Dict[str, Fault] = {
 
 
 def chosen(text: str) -> List[str]:
-    """The faults of a list such as "A,B,C-resign"; a letter alone means its variants too. Raises ValueError."""
+    """The faults of a list such as "A,B,C-resign"; a letter alone means its variants too. Raises
+    argparse.ArgumentTypeError."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     unknown = [name for name in names if name not in FAULTS]
     if unknown or not names:
-        raise ValueError(f"unknown: {', '.join(unknown) or 'nothing'}; write some of {','.join(FAULTS)}")
+        raise ArgumentTypeError(f"unknown: {', '.join(unknown) or 'nothing'}; write some of {','.join(FAULTS)}")
     return [fault for fault in FAULTS if fault in names or fault.partition("-")[0] in names]

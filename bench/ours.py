@@ -28,8 +28,12 @@ class Ours(OnZooKeeper):
             self.folder, self.zookeeper.hosts, NAMES, reached=self.zookeeper.reached, timeout=self.timeout,
             tick=tick(self.timeout), network=self.network, overrides={"program:orders": {"command": command}},
         ))
+        self.prepare()
         self.cluster.start()
         self.observer = self.cluster.observers["orders"]
+
+    def prepare(self) -> None:
+        """Change the cluster before it is started."""
 
     def has(self, fault: str) -> bool:
         return True

@@ -185,7 +185,8 @@ class Keepalived(Plain):
 
     def command(self, name: str) -> List[str]:
         folder = self.folder / name
-        for left in ("pid", "state"):
+        # Where these are left from a killed one, it says that it runs already.
+        for left in ("pid", "state", "keepalived.pid", "vrrp.pid"):
             (folder / left).unlink(missing_ok=True)
         pids = ["-p", str(folder / "keepalived.pid"), "-r", str(folder / "vrrp.pid")]
         return ["keepalived", "-n", "-l", "-D", "-P", "-f", str(folder / "keepalived.conf"), *pids]
