@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, List, Sequence, Tuple
 from supervisor_zkelect import clock
 from supervisor_zkelect.demo import netns
 
-from bench import faults, floors, results
+from bench import faults, floors, report, results
 from bench.ours import Ours
 from bench.peers import Careful, Etcd, KazooElection, Keepalived
 from bench.stage import Missing, Stage
@@ -57,7 +57,7 @@ def main() -> int:
     document: results.Document = {
         "v": results.VERSION, "command": " ".join(["script/bench", *sys.argv[1:]]),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"), "machine": _machine(),
-        "floors": {}, "peers": [], "left_out": [], "problems": [], "timeline": None,
+        "floors": {}, "peers": [], "left_out": [], "problems": [], "timelines": [],
     }
     try:
         _measure(options, document)
@@ -74,6 +74,9 @@ def main() -> int:
     for line in document["problems"]:
         print(f"NOT AS PROMISED: {line}")
     print(f"written: {options.output}")
+    if options.write_docs:
+        for path in report.write(document):
+            print(f"written: {path}")
     return 1 if document["problems"] else 0
 
 
@@ -109,6 +112,7 @@ def _peer(stage: Stage, options: argparse.Namespace, document: results.Document)
         document["problems"].append(f"{stage.name} {stage.setting}: {problem}")
         _tell(f"{stage.name} {stage.setting} is given up: {problem}")
     document["problems"] += stage.problems
+    document["timelines"] += stage.timelines
 
 
 def _repeat(stage: Stage, fault: str, options: argparse.Namespace, found: List[Dict[str, Any]]) -> None:
@@ -117,8 +121,7 @@ def _repeat(stage: Stage, fault: str, options: argparse.Namespace, found: List[D
         run = stage.run(fault)
         found.append(dataclasses.asdict(run))
         shown = [results.back(found[-1:]), results.spread([run.silence]), results.overlapped(found[-1:])]
-        _tell(f"{stage.name} {stage.setting} {fault}: back after {shown[0]}, silence {shown[1]} ms, overlap {shown[2]}"
-              f"{'; ' + run.note if run.note else ''}")
+        _tell(f"{stage.name} {stage.setting} {fault}: back after {shown[0]}, silence {shown[1]} ms, overlap {shown[2]}")
         if clock.now() - begun > options.limit:
             break
 

@@ -23,7 +23,7 @@ class Run:
     silence: the longest time between two answers, whoever gave them; None when nobody answered any more.
     overlap: for how long two served at once, at the least. endless: they still did when the watch ended.
     node: whose process answered then, "" when the one that served before went on alone.
-    note: what else is worth telling.
+    deleted: from the fault until ZooKeeper had deleted the proposal of the node that served; None where nobody looked.
     """
 
     back: Optional[float]
@@ -31,7 +31,7 @@ class Run:
     overlap: float
     endless: bool
     node: str
-    note: str = ""
+    deleted: Optional[float] = None
 
 
 def judged(verdict: Verdict, struck: float, ended: float, served: Tuple[str, int], endless: bool) -> Run:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import signal
-from typing import Any, Callable, Set, Tuple
+import time
+from typing import Any, Callable, Dict, List, Set, Tuple
 
 from supervisor_zkelect import clock
 from supervisor_zkelect.demo.cluster import Cluster
 from supervisor_zkelect.demo.node import service_command
+from supervisor_zkelect.demo.wait import until
 
 from bench.measure import Run
 from bench.stage import NAMES, READY_AFTER, OnZooKeeper, tick
 
 UNNOTICED = 0.05
 """Seconds between two answers that are no silence, where a client asks every 5 ms and shares the machine."""
+
+TIMELINES = ("B", "C", "C-resign")
+"""Faults after which another node's term begins and all of its steps are in the history."""
 
 
 class Ours(OnZooKeeper):
@@ -54,6 +61,7 @@ class Ours(OnZooKeeper):
 
     def strike(self, fault: str, name: str) -> Callable[[], Any]:
         node = self.cluster[name]
+        self._watch_proposal()
         if fault == "A":
             self.hit(node.service_pids())
         elif fault in ("B", "B-guard"):
@@ -73,6 +81,37 @@ class Ours(OnZooKeeper):
         else:
             return super().strike(fault, name)
         return lambda: None
+
+    def _watch_proposal(self) -> None:
+        """Note in `_deleted` when the first proposal is deleted."""
+        self._deleted: List[float] = []
+        client, path = self.cluster.client(), f"{self.cluster.chroot}/zkelect/orders/election"
+        first = min(client.get_children(path), key=lambda child: child.rpartition("-")[2])
+        deleted = self._deleted
+        client.exists(f"{path}/{first}", watch=lambda event: event.type == "DELETED" and deleted.append(clock.now()))
+
+    def completed(self, fault: str, run: Run) -> Run:
+        if fault in TIMELINES and run.back is not None:
+            offset = time.time() - clock.now()
+            self.timelines.append({
+                "fault": fault, "setting": self.setting, "struck": self.struck + offset,
+                "answered": self.struck + offset + run.back, **self._terms(run.node),
+            })
+        return dataclasses.replace(run, deleted=self._deleted[0] - self.struck if self._deleted else None)
+
+    def _terms(self, name: str) -> Dict[str, Any]:
+        """The moments in which the latest term began, and in which the one before it ended."""
+
+        def told() -> Dict[str, Any]:
+            answer = self.cluster[name].zkelect("history", "orders", "--json")
+            begun, ended = json.loads(answer.stdout)["elections"]["orders"][:2]
+            return {"begun": begun["begun"], "ended": ended.get("ended", {})}
+
+        # The guard of a node whose supervisord is dead writes the end when it has released.
+        try:
+            return until(lambda: (found := told())["begun"].get("acked") and found["ended"] and found, 5, "two terms", 0.1)
+        except TimeoutError:
+            return told()
 
     def repair(self, fault: str, name: str) -> None:
         node = self.cluster[name]

@@ -8,11 +8,12 @@ import statistics
 from typing import Any, Dict, Iterable, List, Optional, Sequence
 
 Document = Dict[str, Any]
-"""{"v", "command", "date", "machine", "floors", "peers", "left_out", "problems", "timeline"}: all times are seconds.
+"""{"v", "command", "date", "machine", "floors", "peers", "left_out", "problems", "timelines"}: all times are seconds.
 
 floors: {name: [seconds]}. peers: a list of {"name", "setting", "timeout", "idle", "faults"}; idle: {"primary" and
 "standby": the fields of measure.Needs}; faults: {fault: a list of the fields of measure.Run}.
-timeline: the term of `zkelect history` that begun after a failover and the end of the one before, with "struck".
+timelines: a list of {"fault", "setting", "struck", "answered", "begun", "ended"}: the moments of one failover, in seconds
+since the epoch, the last two as `zkelect history --json` has them of the new term and of the one before it.
 """
 
 VERSION = 1

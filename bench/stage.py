@@ -61,6 +61,8 @@ class Stage:
         self.timeout = timeout
         self.setting = f"T={timeout:g}"
         self.stack = ExitStack()
+        self.struck = 0.0
+        self.timelines: List[Dict[str, Any]] = []
         self.problems: List[str] = []
         self.folder = Path()
         self.network: Optional[netns.Network] = None
@@ -127,6 +129,10 @@ class Stage:
         for process in processes:
             proc.kill(process, number)
 
+    def completed(self, fault: str, run: Run) -> Run:
+        """The run with what else is known of it, before the node is repaired."""
+        return run
+
     def check(self, fault: str, name: str, run: Run) -> str:
         """What is wrong with the run, where something else was promised."""
         return ""
@@ -153,6 +159,7 @@ class Stage:
         ended = clock.now()
         endless = len(self.observer.serving(0.3)) > 1
         run = judged(self.observer.verdict(struck - 0.1), struck, ended, served, endless)
+        run = self.completed(fault, run)
         problem = self.check(fault, name, run)
         if problem:
             self.problems.append(f"{self.name} {self.setting}, fault {fault}: {problem}: {run}")
