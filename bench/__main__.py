@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import logging
 import os
 import platform
 import shutil
@@ -60,6 +61,8 @@ def main() -> int:
         "floors": {}, "peers": [], "left_out": [], "problems": [], "timelines": [],
     }
     try:
+        # A client whose coordinator is restarted has a lot to say.
+        logging.getLogger("kazoo").setLevel(logging.CRITICAL)
         _measure(options, document)
     except KeyboardInterrupt:
         document["problems"].append("interrupted")
@@ -120,8 +123,9 @@ def _repeat(stage: Stage, fault: str, options: argparse.Namespace, found: List[D
     while len(found) < options.runs:
         run = stage.run(fault)
         found.append(dataclasses.asdict(run))
-        shown = [results.back(found[-1:]), results.spread([run.silence]), results.overlapped(found[-1:])]
-        _tell(f"{stage.name} {stage.setting} {fault}: back after {shown[0]}, silence {shown[1]} ms, overlap {shown[2]}")
+        back = "no other process" if run.back is None else f"back after {results.milliseconds(run.back)} ms"
+        silence, overlap = results.spread([run.silence]), results.overlapped(found[-1:])
+        _tell(f"{stage.name} {stage.setting} {fault}: {back}, silence {silence} ms, overlap {overlap}")
         if clock.now() - begun > options.limit:
             break
 

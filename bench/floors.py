@@ -19,7 +19,7 @@ from bench.stage import READY_AFTER
 FLOORS = {
     "stop": "supervisord: stop(wait=False) until the last answer",
     "start": "supervisord: start(wait=False) until the first answer",
-    "stop and start": "supervisord: silence when one program is stopped and another is started as soon as it is STOPPED",
+    "stop and start": "supervisord: silence when one program is stopped and then another is started",
     "autorestart": "supervisord: kill -9 of the service until its autorestart answers",
     "chain loader": "zkelect run: from its start to the program's exec",
 }

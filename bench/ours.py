@@ -109,7 +109,9 @@ class Ours(OnZooKeeper):
 
         # The guard of a node whose supervisord is dead writes the end when it has released.
         try:
-            return until(lambda: (found := told())["begun"].get("acked") and found["ended"] and found, 5, "two terms", 0.1)
+            return until(
+                lambda: (found := told())["begun"].get("acked") and found["ended"] and found, 5, "two terms", 0.1
+            )
         except TimeoutError:
             return told()
 

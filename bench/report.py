@@ -81,22 +81,25 @@ def document(found: results.Document) -> str:
         *_problems(found),
         f"![recovery time by fault and peer]({RECOVERY})",
         "## What a client of both nodes sees",
-        "Each node is in a network namespace of its own, the coordinator in another; the service is a small HTTP server "
-        "in Python; a client asks both nodes every 5 ms. Milliseconds of silence, the longest time between two answers, "
-        "min/median/max (runs). **Bold**: for how long two nodes served at once, the longest of the runs; ∞, they still "
-        "did when the watch ended.",
+        "Each node is in a network namespace of its own, the coordinator in another; the service is a small HTTP "
+        "server in Python; a client asks both nodes every 5 ms. Milliseconds of silence, the longest time between two "
+        "answers, min/median/max (runs). **Bold**: for how long two nodes served at once, the longest of the runs; ∞, "
+        "they still did when the watch ended.",
         _markdown(*_silence(found)),
         _markdown(("", "fault"), [(f"**{name}**", fault.what) for name, fault in FAULTS.items()]),
-        "The first answer of another process after the fault, milliseconds, min/median/max. It is later than the silence "
-        "is long where the service is stopped in order first.",
+        "The first answer of another process after the fault, milliseconds, min/median/max. It is later than the "
+        "silence is long where the old service answers for a while after the fault.",
         _markdown(*_back(found)),
     ]
-    deleted = _deleted(found)
-    if deleted:
+    expired = _expired(found)
+    if expired:
         parts += [
-            "Where the guard is killed too, nothing on the node can release the election: ZooKeeper deletes the proposal "
-            "when the session has expired, and then another node serves. Milliseconds, min/median/max:",
-            _markdown(("setting", "fault to deletion", "deletion to answer", "runs"), deleted),
+            "Where nobody on the node can release the election, ZooKeeper deletes its proposal when the session has "
+            "expired, and then another node serves. Milliseconds, min/median/max; where the service ran on, it was "
+            "stopped before that, with the margin in the third column:",
+            _markdown(
+                ("fault", "setting", "fault to last answer", "last answer to deletion", "deletion to answer"), expired
+            ),
         ]
     parts += [
         "## What a node needs",
@@ -118,7 +121,9 @@ def document(found: results.Document) -> str:
             f"One failover, fault B with {timeline['setting']}, the median of its runs; another node answered after "
             f"{results.milliseconds(total)} ms. The moments are those of `zkelect history`.",
             f"![the steps of a failover]({TIMELINE})",
-            _markdown(("step", "ms"), [(step.name, f"{1000 * (step.end - step.begin):.1f}") for step in steps(timeline)]),
+            _markdown(
+                ("step", "ms"), [(step.name, f"{1000 * (step.end - step.begin):.1f}") for step in steps(timeline)]
+            ),
         ]
     if found["left_out"]:
         parts += ["## Left out", *[f"- {line}" for line in found["left_out"]]]
@@ -155,15 +160,19 @@ def _back(found: results.Document) -> Tuple[Sequence[str], List[Sequence[str]]]:
     return _by_fault(found, results.back)
 
 
-def _deleted(found: results.Document) -> List[Sequence[str]]:
+def _expired(found: results.Document) -> List[Sequence[str]]:
     lines = []
     for peer in found["peers"]:
-        runs = [run for run in peer["faults"].get("B-guard", ()) if run.get("deleted") and run["back"]]
-        if runs:
-            lines.append((
-                peer["setting"], results.spread(run["deleted"] for run in runs),
-                results.spread(run["back"] - run["deleted"] for run in runs), str(len(runs)),
-            ))
+        for fault in ("B-guard", "D"):
+            runs = [run for run in peer["faults"].get(fault, ()) if run.get("deleted") and run["back"]]
+            # The last answer may be older than the fault by what passed since the client asked.
+            last = [max(0.0, run["back"] - run["silence"]) for run in runs]
+            if runs:
+                lines.append((
+                    fault, peer["setting"], results.spread(last),
+                    results.spread(run["deleted"] - since for run, since in zip(runs, last)),
+                    results.spread(run["back"] - run["deleted"] for run in runs),
+                ))
     return lines
 
 

@@ -12,8 +12,8 @@ Document = Dict[str, Any]
 
 floors: {name: [seconds]}. peers: a list of {"name", "setting", "timeout", "idle", "faults"}; idle: {"primary" and
 "standby": the fields of measure.Needs}; faults: {fault: a list of the fields of measure.Run}.
-timelines: a list of {"fault", "setting", "struck", "answered", "begun", "ended"}: the moments of one failover, in seconds
-since the epoch, the last two as `zkelect history --json` has them of the new term and of the one before it.
+timelines: a list of {"fault", "setting", "struck", "answered", "begun", "ended"}: the moments of one failover, in
+seconds since the epoch, the last two as `zkelect history --json` has them of the new term and of the one before it.
 """
 
 VERSION = 1
@@ -68,7 +68,7 @@ def overlapped(runs: Sequence[Dict[str, Any]]) -> str:
 
 def back(runs: Sequence[Dict[str, Any]]) -> str:
     """Until another process answered. Where the same goes on, nothing has to come back."""
-    if all(run["back"] is None and run["silence"] is not None for run in runs):
+    if runs and all(run["back"] is None and run["silence"] is not None for run in runs):
         return "goes on"
     return spread(run["back"] for run in runs)
 
