@@ -111,9 +111,12 @@ def _peer(stage: Stage, options: argparse.Namespace, document: results.Document)
                 if stage.has(fault):
                     entry["faults"][fault] = []
                     _repeat(stage, fault, options, entry["faults"][fault])
-    except (AssertionError, TimeoutError, OSError) as problem:
-        document["problems"].append(f"{stage.name} {stage.setting}: {problem}")
-        _tell(f"{stage.name} {stage.setting} is given up: {problem}")
+    except Missing:
+        raise
+    except Exception as problem:  # the others get their turn, whatever befell this one
+        text = f"{stage.name} {stage.setting}: given up: {type(problem).__name__}: {problem}"
+        document["problems" if isinstance(stage, Ours) else "left_out"].append(text)
+        _tell(text)
     document["problems"] += stage.problems
     document["timelines"] += stage.timelines
 

@@ -40,7 +40,8 @@ class KazooElection(OnZooKeeper, Plain):
             return 0
 
     def clear(self) -> None:
-        self.client.delete("/election", recursive=True)
+        # This client too may have lost its session with the coordinator's restart.
+        until(lambda: self.client.delete("/election", recursive=True) or True, 60, "the candidates to be deleted", 0.1)
 
 
 class Careful(KazooElection):

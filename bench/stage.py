@@ -279,8 +279,8 @@ class Plain(Stage):
         return {one.pid for one in self._agents(name)}
 
     def _agents(self, name: str) -> List[proc.Process]:
-        services = self.services(name)
-        return [one for one in self.processes(name) if one not in services]
+        services = {one.identity for one in self.services(name)}
+        return [one for one in self.processes(name) if one.identity not in services]
 
     def strike(self, fault: str, name: str) -> Callable[[], Any]:
         if fault == "D" or fault.startswith("Z"):
