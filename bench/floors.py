@@ -95,13 +95,13 @@ def _once(node: Node, heard: Observer, found: Dict[str, List[float]]) -> None:
 
 STAMPING = """#!/bin/sh
 # The moment in which the chain loader is started; everything else passes.
-[ "$1" = run ] && date +%s%N >>{stamps}
+[ "$1" = run ] && date "+$$ %s%N" >>{stamps}
 exec {zkelect} "$@"
 """
 
 STAMPED = """#!/bin/sh
-# The moment in which the chain loader has executed its program.
-date +%s%N >>{stamps}
+# The moment in which the chain loader has executed its program; its pid is still the same.
+date "+$$ %s%N" >>{stamps}
 exec "$@"
 """
 
@@ -125,9 +125,16 @@ class _Stamped(Ours):
     def loaded(self) -> float:
         """Kill the service, and tell what the chain loader took to start the next."""
         name, _ = self.settled()
-        stamps = self.cluster[name].folder / "stamping" / "stamps"
+        node = self.cluster[name]
+        stamps = node.folder / "stamping" / "stamps"
         stamps.unlink()
-        self.cluster[name].kill(*self.cluster[name].service_pids())
-        self.settled()
-        begun, executed = map(int, stamps.read_text().split()[:2])
+        node.kill(*node.service_pids())
+
+        def both() -> List[int]:
+            """The two moments of one process. One that was refused has only the first."""
+            lines = [tuple(map(int, line.split())) for line in stamps.read_text().splitlines()]
+            moments = [[at for pid, at in lines if pid == loader] for loader, _ in lines]
+            return next(pair for pair in moments if len(pair) == 2)
+
+        begun, executed = self.cluster.until(both, "the chain loader to have run")
         return (executed - begun) / 1e9
