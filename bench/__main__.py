@@ -42,7 +42,7 @@ a loop; keepalived, with advertisements every 1 s and every 0.1 s. What is not i
 root, or else left out and said. Patroni is left out: what it runs is PostgreSQL and not this service.
 
 The table has min/median/max. "back after": from the fault until another process answers than before. "silence": the
-longest time between two answers. "overlap": for how long two answered at once, the longest of all runs; ∞, they still
+longest time without an answer. "overlap": for how long two answered at once, the longest of all runs; ∞, they still
 did when the watch ended. RSS, PSS and CPU are of all processes that a node needs besides supervisord and the service.
 
 Takes root, Linux and the program `ip`. Exit status 1: something did not go as this plugin promises.
@@ -66,6 +66,7 @@ def main() -> int:
         _measure(options, document)
     except KeyboardInterrupt:
         document["problems"].append("interrupted")
+        options.write_docs = False
     document["machine"]["load_after"] = os.getloadavg()[0]
     results.save(document, options.output)
     print()
@@ -117,8 +118,9 @@ def _peer(stage: Stage, options: argparse.Namespace, document: results.Document)
         text = f"{stage.name} {stage.setting}: given up: {type(problem).__name__}: {problem}"
         document["problems" if isinstance(stage, Ours) else "left_out"].append(text)
         _tell(text)
-    document["problems"] += stage.problems
-    document["timelines"] += stage.timelines
+    finally:
+        document["problems"] += stage.problems
+        document["timelines"] += stage.timelines
 
 
 def _repeat(stage: Stage, fault: str, options: argparse.Namespace, found: List[Dict[str, Any]]) -> None:

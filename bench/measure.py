@@ -20,7 +20,7 @@ class Run:
     """One fault, as a client of both nodes saw it. Times are seconds.
 
     back: from the fault until another process answered than the one that served; None when none did.
-    silence: the longest time between two answers, whoever gave them; None when nobody answered any more.
+    silence: the longest time from the fault on without an answer; None when nobody answered any more.
     overlap: for how long two served at once, at the least. endless: they still did when the watch ended.
     node: whose process answered then, "" when the one that served before went on alone.
     deleted: from the fault until ZooKeeper had deleted the proposal of the node that served; None where nobody looked.
@@ -37,11 +37,13 @@ class Run:
 def judged(verdict: Verdict, struck: float, ended: float, served: Tuple[str, int], endless: bool) -> Run:
     """The run whose fault struck at `struck` the process `served`, (name, pid), and which was watched until `ended`.
 
-    verdict: on what was asked from shortly before the fault on.
+    verdict: on what was asked from the fault on.
     """
-    others = [turn for turn in verdict.turns if (turn.name, turn.pid) != served and turn.last > struck]
-    answered = max((turn.last for turn in verdict.turns), default=0.0)
-    silence = None if ended - answered > max(0.5, verdict.gap) else verdict.gap
+    others = [turn for turn in verdict.turns if (turn.name, turn.pid) != served]
+    answers = [moment for turn in verdict.turns for moment in (turn.first, turn.last)]
+    silence = max(verdict.gap, min(answers) - struck) if answers else None
+    if silence is not None and ended - max(answers) > max(0.5, silence):
+        silence = None
     overlap = verdict.overlap.seconds or (0.001 if verdict.overlap else 0.0)
     if not others:
         return Run(None, silence, overlap, endless, "")

@@ -82,8 +82,8 @@ def document(found: results.Document) -> str:
         f"![recovery time by fault and peer]({RECOVERY})",
         "## What a client of both nodes sees",
         "Each node is in a network namespace of its own, the coordinator in another; the service is a small HTTP "
-        "server in Python; a client asks both nodes every 5 ms. Milliseconds of silence, the longest time between two "
-        "answers, min/median/max (runs). **Bold**: for how long two nodes served at once, the longest of the runs; ∞, "
+        "server in Python; a client asks both nodes every 5 ms. Milliseconds of silence, the longest time without an "
+        "answer, min/median/max (runs). **Bold**: for how long two nodes served at once, the longest of the runs; ∞, "
         "they still did when the watch ended.",
         _markdown(*_silence(found)),
         _markdown(("", "fault"), [(f"**{name}**", fault.what) for name, fault in FAULTS.items()]),

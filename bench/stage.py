@@ -158,7 +158,7 @@ class Stage:
             self._watch(struck, 1.5 * self.timeout + AFTERMATH, served)
         ended = clock.now()
         endless = len(self.observer.serving(0.3)) > 1
-        run = judged(self.observer.verdict(struck - 0.1), struck, ended, served, endless)
+        run = judged(self.observer.verdict(struck), struck, ended, served, endless)
         run = self.completed(fault, run)
         problem = self.check(fault, name, run)
         if problem:
