@@ -13,7 +13,7 @@ import sys
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence
 
 from supervisor_zkelect import clock
 from supervisor_zkelect.demo import netns
@@ -58,14 +58,14 @@ def main() -> int:
     document: results.Document = {
         "v": results.VERSION, "command": " ".join(["script/bench", *sys.argv[1:]]),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"), "machine": _machine(),
-        "floors": {}, "peers": [], "left_out": [], "problems": [], "timelines": [],
+        "floors": {}, "peers": [], "left_out": [], "failures": [], "timelines": [],
     }
     try:
         # A client whose coordinator is restarted has a lot to say.
         logging.getLogger("kazoo").setLevel(logging.CRITICAL)
         _measure(options, document)
     except KeyboardInterrupt:
-        document["problems"].append("interrupted")
+        document["failures"].append("interrupted")
         options.write_docs = False
     document["machine"]["load_after"] = os.getloadavg()[0]
     results.save(document, options.output)
@@ -75,13 +75,14 @@ def main() -> int:
     print(results.table(results.HEADER, results.rows(document)))
     for line in document["left_out"]:
         print(f"left out: {line}")
-    for line in document["problems"]:
+    broken = results.broken(document)
+    for line in broken:
         print(f"NOT AS PROMISED: {line}")
     print(f"written: {options.output}")
     if options.write_docs:
         for path in report.write(document):
             print(f"written: {path}")
-    return 1 if document["problems"] else 0
+    return 1 if broken else 0
 
 
 def _measure(options: argparse.Namespace, document: results.Document) -> None:
@@ -116,10 +117,9 @@ def _peer(stage: Stage, options: argparse.Namespace, document: results.Document)
         raise
     except Exception as problem:  # the others get their turn, whatever befell this one
         text = f"{stage.name} {stage.setting}: given up: {type(problem).__name__}: {problem}"
-        document["problems" if isinstance(stage, Ours) else "left_out"].append(text)
+        document["failures" if isinstance(stage, Ours) else "left_out"].append(text)
         _tell(text)
     finally:
-        document["problems"] += stage.problems
         document["timelines"] += stage.timelines
 
 

@@ -7,7 +7,7 @@ from typing import Dict, List, NamedTuple
 
 
 class Fault(NamedTuple):
-    """what: in words. holds: it lasts this share of T and is undone then; 0 is a blow. ours: only for this plugin."""
+    """what: in words. holds: it lasts so many T and is undone then; 0 is a blow. ours: only for this plugin."""
 
     what: str
     holds: float = 0.0
@@ -20,7 +20,7 @@ FAULTS: Dict[str, Fault] = {
     "B-guard": Fault("the same, and the guard too", ours=True),
     "C": Fault("SIGTERM to the agent; with this plugin, to supervisord"),
     "C-resign": Fault("the node is told to resign", ours=True),
-    "D": Fault("the node is cut off from the coordinator for 3 T", holds=3.0),
+    "D": Fault("the node is cut off from the coordinator for 3 T, or until another serves alone", holds=3.0),
     "E": Fault("the agent is frozen for 3 T; with this plugin, the listener", holds=3.0),
     "E-supervisord": Fault("supervisord is frozen for 3 T", holds=3.0, ours=True),
     "F": Fault("the agent is killed; with this plugin, the listener"),

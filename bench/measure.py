@@ -24,6 +24,7 @@ class Run:
     overlap: for how long two served at once, at the least. endless: they still did when the watch ended.
     node: whose process answered then, "" when the one that served before went on alone.
     deleted: from the fault until ZooKeeper had deleted the proposal of the node that served; None where nobody looked.
+    away: for how long the coordinator did not serve, where that depends on the machine.
     """
 
     back: Optional[float]
@@ -32,6 +33,7 @@ class Run:
     endless: bool
     node: str
     deleted: Optional[float] = None
+    away: Optional[float] = None
 
 
 def judged(verdict: Verdict, struck: float, ended: float, served: Tuple[str, int], endless: bool) -> Run:

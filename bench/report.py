@@ -131,7 +131,7 @@ def document(found: results.Document) -> str:
 
 
 def _problems(found: results.Document) -> List[str]:
-    return [f"**Not as promised:** {line.splitlines()[0]}" for line in found["problems"]]
+    return [f"**Not as promised:** {line.splitlines()[0]}" for line in results.broken(found)]
 
 
 def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -8,7 +8,7 @@ import statistics
 from typing import Any, Dict, Iterable, List, Optional, Sequence
 
 Document = Dict[str, Any]
-"""{"v", "command", "date", "machine", "floors", "peers", "left_out", "problems", "timelines"}: all times are seconds.
+"""{"v", "command", "date", "machine", "floors", "peers", "left_out", "failures", "timelines"}: all times are seconds.
 
 floors: {name: [seconds]}. peers: a list of {"name", "setting", "timeout", "idle", "faults"}; idle: {"primary" and
 "standby": the fields of measure.Needs}; faults: {fault: a list of the fields of measure.Run}.
@@ -19,6 +19,11 @@ seconds since the epoch, the last two as `zkelect history --json` has them of th
 VERSION = 1
 
 ENDLESS = "∞"
+
+OURS = "supervisor-zkelect"
+
+UNNOTICED = 0.25
+"""Seconds of silence that are none: so long a question may take (demo/observer.py), on a machine with other work."""
 
 
 def load(path: "str | os.PathLike[str]") -> Document:
@@ -71,6 +76,30 @@ def back(runs: Sequence[Dict[str, Any]]) -> str:
     if runs and all(run["back"] is None and run["silence"] is not None for run in runs):
         return "goes on"
     return spread(run["back"] for run in runs)
+
+
+def broken(document: Document) -> List[str]:
+    """What this plugin promises and did not keep, a line for each run."""
+    found = []
+    for peer in document["peers"]:
+        for fault, runs in peer["faults"].items() if peer["name"] == OURS else ():
+            for run in runs:
+                problem = _broken(fault, peer["timeout"], run)
+                if problem:
+                    found.append(f"{OURS}, {peer['setting']}, fault {fault}: {problem}")
+    return [*document["failures"], *found]
+
+
+def _broken(fault: str, timeout: float, run: Dict[str, Any]) -> str:
+    if run["overlap"] or run["endless"]:
+        return f"two served at once for {run['overlap']:.3f} s"
+    if run["silence"] is None:
+        return "the service did not come back"
+    if fault not in ("E-supervisord", "F", "Z", "Z-away") or (run["away"] or 0.0) > 0.3 * timeout:
+        return ""
+    if run["node"]:
+        return f"another process served after {run['back']:.3f} s, where the same was to go on"
+    return f"a silence of {run['silence']:.3f} s, where none was to be" if run["silence"] > UNNOTICED else ""
 
 
 HEADER = ("peer", "setting", "fault", "back after, ms", "silence, ms", "runs", "overlap", "RSS MiB", "PSS MiB",

@@ -63,7 +63,7 @@ class Stage:
         self.stack = ExitStack()
         self.struck = 0.0
         self.timelines: List[Dict[str, Any]] = []
-        self.problems: List[str] = []
+        self.away = 0.0
         self.folder = Path()
         self.network: Optional[netns.Network] = None
         self.observer: Optional[observer.Observer] = None
@@ -133,10 +133,6 @@ class Stage:
         """The run with what else is known of it, before the node is repaired."""
         return run
 
-    def check(self, fault: str, name: str, run: Run) -> str:
-        """What is wrong with the run, where something else was promised."""
-        return ""
-
     # What is done with all of them
 
     def run(self, fault: str) -> Run:
@@ -160,9 +156,6 @@ class Stage:
         endless = len(self.observer.serving(0.3)) > 1
         run = judged(self.observer.verdict(struck), struck, ended, served, endless)
         run = self.completed(fault, run)
-        problem = self.check(fault, name, run)
-        if problem:
-            self.problems.append(f"{self.name} {self.setting}, fault {fault}: {problem}: {run}")
         self.repair(fault, name)
         return run
 
@@ -210,6 +203,7 @@ class OnZooKeeper(Stage):
     def disturb(self, fault: str) -> Callable[[], Any]:
         if fault == "Z":
             self.zookeeper.restart()
+            self.away = clock.now() - self.struck
             return lambda: None
         self.zookeeper.freeze()
         return self.zookeeper.thaw

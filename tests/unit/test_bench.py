@@ -81,8 +81,8 @@ def test_the_overlap_of_runs(overlaps, endless, shown):
     assert results.overlapped([{"overlap": overlap, "endless": endless} for overlap in overlaps]) == shown
 
 
-def run(back=0.1, silence=0.105, overlap=0.0, endless=False, node="b", deleted=None):
-    return dataclasses.asdict(measure.Run(back, silence, overlap, endless, node, deleted))
+def run(back=0.1, silence=0.105, overlap=0.0, endless=False, node="b", deleted=None, away=None):
+    return dataclasses.asdict(measure.Run(back, silence, overlap, endless, node, deleted, away))
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def document():
             {"name": "kazoo", "setting": "T=10", "timeout": 10.0, "idle": {},
              "faults": {"A": [run()], "F": [run(overlap=9.5, endless=True)], "B": []}},
         ],
-        "left_out": ["etcd: etcd not found"], "problems": [],
+        "left_out": ["etcd: etcd not found"], "failures": [],
         "timelines": [
             {"fault": "B", "setting": "T=10", **moments,
              "ended": {"noticed": 1000.003, "dead": 1000.01, "released": 1000.05, "why": "supervisord is dead"},
@@ -173,8 +173,30 @@ def test_the_docs_carry_what_was_measured(document):
 
 
 def test_the_docs_do_not_hide_what_went_wrong(document):
-    document["problems"] = ["supervisor-zkelect T=10, fault D: two served at once\nlogs"]
-    assert "**Not as promised:** supervisor-zkelect T=10, fault D: two served at once\n" in report.document(document)
+    document["failures"] = ["supervisor-zkelect T=10: given up: TimeoutError: no leader\nlogs"]
+    document["peers"][0]["faults"]["D"] = [run(overlap=0.02)]
+    text = report.document(document)
+    assert "**Not as promised:** supervisor-zkelect T=10: given up: TimeoutError: no leader\n" in text
+    assert "**Not as promised:** supervisor-zkelect, T=10, fault D: two served at once for 0.020 s\n" in text
+
+
+@pytest.mark.parametrize("fault, seen, problem", [
+    ("A", run(), ""),
+    ("A", run(overlap=0.001), "two served at once for 0.001 s"),
+    ("E", run(endless=True), "two served at once for 0.000 s"),
+    ("D", run(back=None, silence=None), "the service did not come back"),
+    ("F", run(back=None, silence=0.1, node=""), ""),
+    ("F", run(back=None, silence=0.3, node=""), "a silence of 0.300 s, where none was to be"),
+    ("F", run(back=2.0, node="b"), "another process served after 2.000 s, where the same was to go on"),
+    ("Z", run(back=12.0, node="b", away=2.9), "another process served after 12.000 s, where the same was to go on"),
+    # More than 0.3 T.
+    ("Z", run(back=12.0, node="b", away=3.1), ""),
+])
+def test_what_the_plugin_promises(document, fault, seen, problem):
+    for peer in document["peers"]:
+        peer["faults"] = {fault: [seen]}
+    found = results.broken(document)
+    assert found == ([f"supervisor-zkelect, T=10, fault {fault}: {problem}"] if problem else [])
 
 
 def test_docs_of_a_run_with_nothing_in_it(document):
