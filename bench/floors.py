@@ -1,0 +1,140 @@
+"""What recovery cannot be faster than here: what supervisord needs by itself, and the chain loader's own cost."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Callable, Dict, List, Tuple
+
+from supervisor_zkelect import clock
+from supervisor_zkelect.demo import child
+from supervisor_zkelect.demo.node import Node, service_command
+from supervisor_zkelect.demo.observer import Observer
+from supervisor_zkelect.demo.wait import until
+
+from bench.ours import Ours
+from bench.stage import READY_AFTER
+
+FLOORS = {
+    "stop": "supervisord: stop(wait=False) until the last answer",
+    "start": "supervisord: start(wait=False) until the first answer",
+    "stop and start": "supervisord: silence when one program is stopped and then another is started",
+    "autorestart": "supervisord: kill -9 of the service until its autorestart answers",
+    "chain loader": "zkelect run: from its start to the program's exec",
+}
+
+
+def measured(runs: int, tell: Callable[[str], None]) -> Dict[str, List[float]]:
+    """Each floor's name and what it took, in seconds, so many times."""
+    with tempfile.TemporaryDirectory(prefix="zkelect-bench-") as folder:
+        found = _supervisord(Path(folder), runs)
+    with _Stamped(10.0) as stage:
+        found["chain loader"] = [stage.loaded() for _ in range(runs)]
+    for name, values in found.items():
+        tell(f"{FLOORS[name]}: {', '.join(f'{1000 * value:.0f}' for value in values)} ms")
+    return found
+
+
+def _supervisord(folder: Path, runs: int) -> Dict[str, List[float]]:
+    addresses = {name: f"127.0.0.1:{child.free_port()}" for name in ("one", "other")}
+    config = "".join(
+        f"[program:{name}]\ncommand = {service_command(address, '--ready-after', str(READY_AFTER))}\n"
+        "autostart = false\nautorestart = true\n"
+        for name, address in addresses.items()
+    )
+    found: Dict[str, List[float]] = {name: [] for name in FLOORS if name != "chain loader"}
+    try:
+        with Node(folder / "node", "floor", config=config) as node, Observer(addresses) as heard:
+            for _ in range(runs):
+                _once(node, heard, found)
+    finally:
+        for address in addresses.values():
+            child.give_back(int(address.rpartition(":")[2]))
+    return found
+
+
+def _once(node: Node, heard: Observer, found: Dict[str, List[float]]) -> None:
+    def state(name: str) -> str:
+        return node.rpc.call("supervisor.getProcessInfo", name)["statename"]
+
+    def answers(name: str, since: float) -> List[float]:
+        """When its first and its last answer arrived, of those to questions asked since then."""
+        turns = [turn for turn in heard.verdict(since).turns if turn.name == name]
+        return [turns[0].first, turns[-1].last] if turns else []
+
+    def start(name: str) -> Tuple[float, float]:
+        begun = clock.now()
+        node.rpc.call("supervisor.startProcess", name, False)
+        return begun, until(lambda: answers(name, begun), 60, f"{name} to answer")[0]
+
+    heard.forget(clock.now() - 5)
+    begun, answered = start("one")
+    found["start"].append(answered - begun)
+    # Only a program that is RUNNING is restarted at once.
+    until(lambda: state("one") == "RUNNING", 60, "the program to be RUNNING")
+
+    begun = clock.now()
+    node.kill(*node.service_pids("one"))
+    struck = begun
+    until(lambda: not heard.serving(0.05), 60, "the killed service to be silent")
+    silent = answers("one", begun - 1)[1]
+    back = until(lambda: answers("one", max(struck, silent) + 0.001), 60, "the service to be back")[0]
+    found["autorestart"].append(back - struck)
+    until(lambda: state("one") == "RUNNING", 60, "the program to be RUNNING")
+
+    begun = clock.now()
+    node.rpc.call("supervisor.stopProcess", "one", False)
+    until(lambda: state("one") == "STOPPED", 60, "the program to be STOPPED", 0.001)
+    _, answered = start("other")
+    last = answers("one", begun - 1)[1]
+    found["stop"].append(max(0.0, last - begun))
+    found["stop and start"].append(answered - last)
+    node.rpc.call("supervisor.stopProcess", "other")
+
+
+STAMPING = """#!/bin/sh
+# The moment in which the chain loader is started; everything else passes.
+[ "$1" = run ] && date "+$$ %s%N" >>{stamps}
+exec {zkelect} "$@"
+"""
+
+STAMPED = """#!/bin/sh
+# The moment in which the chain loader has executed its program; its pid is still the same.
+date "+$$ %s%N" >>{stamps}
+exec "$@"
+"""
+
+
+class _Stamped(Ours):
+    """The plugin with a note of the time before and behind `zkelect run`. Reading the clock takes 1 to 2 ms of it."""
+
+    def prepare(self) -> None:
+        for node in self.cluster.nodes.values():
+            folder = node.folder / "stamping"
+            folder.mkdir()
+            zkelect = shutil.which("zkelect", path=node.environment["PATH"])
+            values = dict(stamps=folder / "stamps", zkelect=zkelect)
+            for name, text in (("zkelect", STAMPING), ("stamped", STAMPED)):
+                (folder / name).write_text(text.format(**values))
+                (folder / name).chmod(0o755)
+            node.environment["PATH"] = f"{folder}:{node.environment['PATH']}"
+            command = node.overrides["program:orders"]["command"]
+            node.overrides["program:orders"]["command"] = command.replace("run -- ", f"run -- {folder}/stamped ")
+
+    def loaded(self) -> float:
+        """Kill the service, and tell what the chain loader took to start the next."""
+        name, _ = self.settled()
+        node = self.cluster[name]
+        stamps = node.folder / "stamping" / "stamps"
+        stamps.unlink()
+        node.kill(*node.service_pids())
+
+        def both() -> List[int]:
+            """The two moments of one process. One that was refused has only the first."""
+            lines = [tuple(map(int, line.split())) for line in stamps.read_text().splitlines()]
+            moments = [[at for pid, at in lines if pid == loader] for loader, _ in lines]
+            return next(pair for pair in moments if len(pair) == 2)
+
+        begun, executed = self.cluster.until(both, "the chain loader to have run")
+        return (executed - begun) / 1e9

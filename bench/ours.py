@@ -1,0 +1,123 @@
+"""The plugin: two nodes under supervisord, set up as conf.d/zkelect.conf has it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import signal
+import time
+from typing import Any, Callable, Dict, List, Set, Tuple
+
+from supervisor_zkelect import clock
+from supervisor_zkelect.demo.cluster import Cluster
+from supervisor_zkelect.demo.node import service_command
+from supervisor_zkelect.demo.wait import until
+
+from bench import results
+from bench.measure import Run
+from bench.stage import NAMES, READY_AFTER, OnZooKeeper, tick
+
+TIMELINES = ("B", "C", "C-resign")
+"""Faults after which another node's term begins and all of its steps are in the history."""
+
+
+class Ours(OnZooKeeper):
+    name = results.OURS
+
+    def open(self) -> None:
+        self.start_zookeeper()
+        # The address is the node's own, from its environment, as in the sample.
+        command = service_command("ADDRESS", "--ready-after", str(READY_AFTER))
+        command = "zkelect run -- " + command.replace("ADDRESS", "%(ENV_ORDERS_ADDRESS)s")
+        self.cluster = self.stack.enter_context(Cluster(
+            self.folder, self.zookeeper.hosts, NAMES, reached=self.zookeeper.reached, timeout=self.timeout,
+            tick=tick(self.timeout), network=self.network, overrides={"program:orders": {"command": command}},
+        ))
+        self.prepare()
+        self.cluster.start()
+        self.observer = self.cluster.observers["orders"]
+
+    def prepare(self) -> None:
+        """Change the cluster before it is started."""
+
+    def has(self, fault: str) -> bool:
+        return True
+
+    def settled(self) -> Tuple[str, int]:
+        name = self.cluster.leader()
+        node = self.cluster[name]
+        # supervisord delays the restart of a program that ran for less than its startsecs.
+        self.cluster.until(
+            lambda: node.rpc.call("supervisor.getProcessInfo", "primary:orders")["statename"] == "RUNNING",
+            "the program to be RUNNING",
+        )
+        self.cluster.until(lambda: all(each.guard_pid() for each in self.cluster.nodes.values()), "guards on all nodes")
+        return name, self.cluster.settled(name)
+
+    def agents(self, name: str) -> Set[int]:
+        return {self.cluster[name].listener_pid(), self.cluster[name].guard_pid()}
+
+    def strike(self, fault: str, name: str) -> Callable[[], Any]:
+        node = self.cluster[name]
+        self._watch_proposal()
+        if fault == "A":
+            self.hit(node.service_pids())
+        elif fault in ("B", "B-guard"):
+            guard = [node.guard_pid()] if fault == "B-guard" else []
+            self.hit([*guard, node.supervisord_pid, node.listener_pid(), *node.service_pids()])
+        elif fault == "C":
+            self.hit([node.supervisord_pid], signal.SIGTERM)
+        elif fault == "C-resign":
+            self.struck = clock.now()
+            node.rpc.call("zkelect.request", "resign", "orders", "{}")
+        elif fault in ("E", "E-supervisord"):
+            frozen = [node.listener_pid() if fault == "E" else node.supervisord_pid]
+            self.hit(frozen, signal.SIGSTOP)
+            return lambda: node.thaw(*frozen)
+        elif fault == "F":
+            self.hit([node.listener_pid()])
+        else:
+            return super().strike(fault, name)
+        return lambda: None
+
+    def _watch_proposal(self) -> None:
+        """Note in `_deleted` when the first proposal is deleted."""
+        self._deleted: List[float] = []
+        client, path = self.cluster.client(), f"{self.cluster.chroot}/zkelect/orders/election"
+        first = min(client.get_children(path), key=lambda child: child.rpartition("-")[2])
+        deleted = self._deleted
+        client.exists(f"{path}/{first}", watch=lambda event: event.type == "DELETED" and deleted.append(clock.now()))
+
+    def completed(self, fault: str, run: Run) -> Run:
+        if fault in TIMELINES and run.back is not None:
+            offset = time.time() - clock.now()
+            self.timelines.append({
+                "fault": fault, "setting": self.setting, "struck": self.struck + offset,
+                "answered": self.struck + offset + run.back, **self._terms(run.node),
+            })
+        deleted = self._deleted[0] - self.struck if self._deleted else None
+        return dataclasses.replace(run, deleted=deleted, away=self.away if fault == "Z" else None)
+
+    def _terms(self, name: str) -> Dict[str, Any]:
+        """The moments in which the latest term began, and in which the one before it ended."""
+
+        def told() -> Dict[str, Any]:
+            answer = self.cluster[name].zkelect("history", "orders", "--json")
+            begun, ended = json.loads(answer.stdout)["elections"]["orders"][:2]
+            return {"begun": begun["begun"], "ended": ended.get("ended", {})}
+
+        # The guard of a node whose supervisord is dead writes the end when it has released.
+        try:
+            return until(
+                lambda: (found := told())["begun"].get("acked") and found["ended"] and found, 5, "two terms", 0.1
+            )
+        except TimeoutError:
+            return told()
+
+    def repair(self, fault: str, name: str) -> None:
+        node = self.cluster[name]
+        if fault in ("B", "B-guard", "C"):
+            node.reap()
+            self.cluster.until(lambda: not node.processes(), f"everything of {name} to be gone")
+            node.start()
+            self.cluster.standby(name)
