@@ -288,7 +288,7 @@ def measure(folder: Path, counts: List[int], runs: int, say: Callable[[str], Non
         for count in counts:
             with Election(zookeeper, count) as election:
                 failovers = [election.failover() for _ in range(runs)]
-                watches = counters.monitor(zookeeper.four_letters("mntr", 30))["zk_watch_count"]
+                counted = counters.monitor(zookeeper.four_letters("mntr", 30))
                 row = {
                     "candidates": count,
                     "failovers": len(failovers),
@@ -299,7 +299,8 @@ def measure(folder: Path, counts: List[int], runs: int, say: Callable[[str], Non
                     "requests_others": max(one["requests_others"] for one in failovers),
                     "join_requests": election.join_requests,
                     "join_seconds": election.join_seconds,
-                    "watches": int(watches),
+                    "watches": int(counted["zk_watch_count"]),
+                    "data_bytes": int(counted["zk_approximate_data_size"]),
                 }
             rows.append(row)
             say(f"{count} candidates: {row['woken']} woken per failover, {row['requests_others']} requests of all others, "

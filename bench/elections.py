@@ -243,6 +243,7 @@ def measure(
                         # What the start has set going comes to rest.
                         time.sleep(min(idle, 5.0))
                         row.update(started=started, idle=pair.watch(idle))
+                        row["watches"] = int(counters.monitor(zookeeper.four_letters("mntr", 30))["zk_watch_count"])
                     row["deaths"].append(pair.death())
                 row["floors"].append(floor(own / "floor", count))
                 row["loader_floors"].append(floor(own / "loader", count, "zkelect run -- "))
