@@ -59,6 +59,9 @@ SILENCE = 1.5
 STUCK_EVERY = 5.0
 #: Seconds between scans of a group that runs, so that descendants are known before their parents die.
 REST = 1.0
+#: How many times as long as a scan took those wait for the next that are not being stopped: with thousands of processes
+#: they take a fifth of the time, however many programs are started at once.
+REST_SHARE = 4
 #: Seconds between scans while members have been asked to stop and have time left.
 GRACE_PACE = 0.1
 #: Seconds between two looks of a sentry at supervisord's children; reading them takes some 20 µs.
@@ -288,6 +291,19 @@ class Found(NamedTuple):
     unreaped: bool
 
 
+@dataclass
+class _Look:
+    """All processes at one moment, for the scans of all groups that are due then."""
+
+    kin: proc.Kinship
+    #: by the group that supervisord told them at their start
+    named: Dict[str, List[proc.Process]] = field(default_factory=dict)
+    #: forks of supervisord that do not run their program yet
+    forks: Set[proc.Process] = field(default_factory=set)
+    #: children of supervisord that do, and do not carry what it told them
+    nameless: Set[proc.Process] = field(default_factory=set)
+
+
 class _Census:
     """Reads from /proc who belongs to which group of one supervisord."""
 
@@ -304,57 +320,74 @@ class _Census:
         if self.supervisord is not None:
             self._barred.add(supervisord_pid)
 
-    def table(self) -> Dict[int, proc.Process]:
-        """All processes, and forget what is remembered of others."""
+    def look(self) -> "_Look":
+        """All processes as they are now, and forget what is remembered of others."""
         table = proc.table()
         present = {process.identity for process in table.values()}
         self._origins = {identity: self._origins[identity] for identity in present & self._origins.keys()}
         self.foreign &= present
-        return table
+        look = _Look(proc.Kinship(table))
+        for process in table.values():
+            self._enter(process, look)
+        return look
 
-    def find(self, group: str, known: Iterable[proc.Process], table: Dict[int, proc.Process]) -> Found:
+    def add(self, process: proc.Process, look: "_Look") -> None:
+        """Enter one that was found after the look."""
+        look.kin.add(process)
+        self._enter(process, look)
+
+    def _enter(self, process: proc.Process, look: "_Look") -> None:
+        """Tell a process by what it runs and carries, once for all groups."""
+        if process.gone or process.pid in self._barred or process.kernel_thread:
+            return
+        origin = self._origins.get(process.identity)
+        if origin is None or not origin.group:
+            # Before its environment is read: read earlier, it could be that of a process which executes its program
+            # between the two.
+            if self._forming(process):
+                look.forks.add(process)
+                return
+            origin = self._origin(process)
+        if origin.group:
+            look.named.setdefault(origin.group, []).append(process)
+        elif self._child(process) and process.session == self.supervisord.session:
+            # It may have overwritten its environment; supervisord knows it by its pid.
+            look.nameless.add(process)
+
+    def find(self, group: str, known: Iterable[proc.Process], look: "_Look") -> Found:
         """Who belongs to a group.
 
         known: processes that belonged, living or dead, and those that supervisord named.
         """
-        known = set(known)
+        table, known = look.kin.processes, set(known)
         identities = {process.identity for process in known}
         roots = set(known)
-        barred = set(self._barred)
         children: Dict[tuple, str] = {}
-        forming = set()
         unreaped = False
-        for process in table.values():
+        for former in known:
+            process = table.get(former.pid)
+            if process is None or process.start != former.start:
+                continue
             child = self._child(process)
             if process.gone:
-                unreaped = unreaped or (child and process.identity in identities)
-                continue
-            if process.pid in self._barred or process.kernel_thread:
-                continue
-            if process.identity not in identities:
-                # Before its environment is read: read earlier, it could be that of a process which executes
-                # its program between the two.
-                if self._forming(process):
-                    barred.add(process.pid)
-                    if process.identity not in self.foreign:
-                        forming.add(process)
-                    continue
-                if child and process.session == self.supervisord.session and not self._origin(process).group:
-                    # It may have overwritten its environment; supervisord knows it by its pid.
-                    if process.identity not in self.foreign:
-                        forming.add(process)
-                    continue
-                if not self._belongs(process, group):
-                    continue
-            roots.add(process)
-            if child:
-                children[process.identity] = self._origin(process).name
+                unreaped = unreaped or child
+            elif process.pid not in self._barred and not process.kernel_thread:
+                roots.add(process)
+                if child:
+                    children[process.identity] = self._origin(process).name
+        for process in look.named.get(group, ()):
+            if process.identity not in identities and self._belongs(process, group):
+                roots.add(process)
+                if self._child(process):
+                    children[process.identity] = self._origin(process).name
+        forks = {process for process in look.forks if process.identity not in identities}
+        nameless = {process for process in look.nameless if process.identity not in identities}
+        forming = {process for process in forks | nameless if process.identity not in self.foreign}
         outside = None if self.supervisord is None else self.supervisord.session
-        living = proc.tree(roots, table, exclude=barred, outside_session=outside)
-        led = {process.pgrp for process in table.values()} | {process.session for process in table.values()}
+        living = look.kin.tree(roots, self._barred | {process.pid for process in forks}, outside)
         # A dead process is worth knowing while its group or session has somebody in it: until then the kernel
         # gives its number to nobody else, and an empty group or session never gets members again.
-        remembered = {process for process in roots if process.pid in led or process.pid in table}
+        remembered = {process for process in roots if process.pid in table or look.kin.leads(process.pid)}
         members = {process: children[process.identity] for process in living if process.identity in children}
         return Found(
             living=living,
@@ -564,6 +597,9 @@ class Warden:
         self._serial = itertools.count()
         self._nudging = False
         self._closing = False
+        self._rested_at = -math.inf
+        self._children: Optional[FrozenSet[int]] = frozenset()
+        self._children_at = -math.inf
         self.turned_at = clock()
         """When the warden's thread last took a turn, by the clock."""
         self._thread = threading.Thread(target=self._run, name="zkelect-warden", daemon=True)
@@ -644,7 +680,7 @@ class Warden:
         now = self._now()
         while self._timers and self._timers[0][0] <= now:
             heapq.heappop(self._timers)[2]()
-        due = [record for record in self._groups() if record.scan_at <= now and self._worth(record, now)]
+        due = [record for record in self._groups() if self._due(record) <= now and self._worth(record, now)]
         if not due:
             return
         for record in due:
@@ -652,20 +688,32 @@ class Warden:
                 # Before anything is read, since reading takes time with the number of processes on the machine.
                 record.struck = True
                 self._strike(record)
-        table = self._census.table()
+        began = self._now()
+        look = self._census.look()
         for record in due:
             try:
-                self._scan(record, table)
+                self._scan(record, look)
             except Exception as error:
                 # The other groups must have their scans whatever is wrong with this one.
                 log.exception("group %s: %s", record.name, error)
                 self._without_scan(record, error)
+        ended = self._now()
+        self._rested_at = ended + REST_SHARE * (ended - began)
+
+    def _due(self, record: _Record) -> float:
+        """When a group is to be scanned; one that is not being stopped waits until a scan has been rested from."""
+        return record.scan_at if record.stop is not None else max(record.scan_at, self._rested_at)
+
+    def _rest(self, now: float) -> float:
+        """When a group is scanned next about which nothing is urgent: all of them at once, as the table of processes is
+        what takes time."""
+        return REST * math.floor(now / REST + 1)
 
     def _wait(self) -> int:
         """Milliseconds until something is due; at most 1,000, as poll's clock stands still in a suspend."""
         if not self._commands.empty():
             return 0
-        due = min((record.scan_at for record in self._groups()), default=math.inf)
+        due = min(map(self._due, self._groups()), default=math.inf)
         if self._timers:
             due = min(due, self._timers[0][0])
         return math.ceil(1000 * min(1.0, max(0.0, due - self._now())))
@@ -936,7 +984,7 @@ class Warden:
             self._send_stop(record)
 
     def _settle(self, record: _Record) -> None:
-        record.mode, record.stop, record.scan_at = "dead", None, self._now() + REST
+        record.mode, record.stop, record.scan_at = "dead", None, self._rest(self._now())
         record.start_open = False
         record.children = None
         record.told = set()
@@ -1104,35 +1152,44 @@ class Warden:
         sentry = record.stop is not None and record.stop.sentry
         if not sentry and record.mode != "dead":
             return True
-        pace, rest = (SENTRY_PACE, 0.05) if sentry else (REST, math.inf)
-        if self._census.gone:
-            children = frozenset()
-        else:
-            children = proc.children(self._census.supervisord.pid)
-            children = None if children is None else frozenset(children)
-        changed = children is None or children != record.children
+        children = self._children_now()
+        changed = children is None or children is not record.children
         record.children = children
-        if changed or now - record.scanned_at >= rest:
+        if changed or (sentry and now - record.scanned_at >= 0.05):
             return True
-        record.scan_at = now + pace
+        record.scan_at = now + SENTRY_PACE if sentry else self._rest(now)
         return False
 
-    def _inside(self, record: _Record, table: Dict[int, proc.Process]) -> Set[proc.Process]:
+    def _children_now(self) -> Optional[FrozenSet[int]]:
+        """supervisord's children, asked for once in a turn; the same object for as long as they are the same."""
+        if self._children_at != self.turned_at:
+            self._children_at = self.turned_at
+            found = set() if self._census.gone else proc.children(self._census.supervisord.pid)
+            if found is None:
+                self._children = None
+            elif found != self._children:
+                self._children = frozenset(found)
+        return self._children
+
+    def _inside(self, record: _Record, look: _Look) -> Set[proc.Process]:
         """Who is in the group's cgroup."""
         if self._cgroups is None:
             return set()
         inside = set()
         for pid in self._cgroups.pids(record.name):
             # One that was forked since the table was read must not be missed.
-            process = table.get(pid) or proc.read(pid)
+            process = look.kin.processes.get(pid)
+            if process is None:
+                process = proc.read(pid)
+                if process is not None:
+                    self._census.add(process, look)
             if process is not None:
-                table[pid] = process
                 inside.add(process)
         return inside
 
-    def _scan(self, record: _Record, table: Dict[int, proc.Process]) -> None:
-        record.known |= self._inside(record, table)
-        found = self._census.find(record.name, record.known, table)
+    def _scan(self, record: _Record, look: _Look) -> None:
+        record.known |= self._inside(record, look)
+        found = self._census.find(record.name, record.known, look)
         now = self._now()
         record.scanned_at = now
         record.known = found.known
@@ -1141,7 +1198,7 @@ class Warden:
             self._watch_pidfds(record, found)
             self._stop_step(record, found)
         elif record.mode == "dead":
-            record.scan_at = now + (0.005 if found.forming else REST)
+            record.scan_at = now + 0.005 if found.forming else self._rest(now)
             if found.forming:
                 record.children = None
             for process, name in found.members.items():
@@ -1153,7 +1210,7 @@ class Warden:
             self._ask_whose(record, found, now)
             if found.unreaped and record.watching:
                 self._nudge()
-            record.scan_at = now + record.pace
+            record.scan_at = now + record.pace if record.pace < REST else self._rest(now)
             record.pace = min(2 * record.pace, REST)
 
     def _watch_pidfds(self, record: _Record, found: Found) -> None:
