@@ -27,7 +27,7 @@ from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
 
 SERVICE = "sleep infinity"
-SETTLE = 40.0
+SETTLE = 300.0
 """Seconds that the largest number of groups may take until all are acked."""
 
 LISTENER = """\

@@ -71,6 +71,9 @@ SENTRY_PACE = 0.01
 FORK_LIMIT, START_LIMIT = 60.0, 10.0
 #: At most this many processes of a group are watched by a pidfd each; others are found dead by scans.
 WATCHED = 256
+#: Seconds for which supervisord's word that all members run is taken again, as long as no event of it and no end of a
+#: process says otherwise. With hundreds of programs it takes some 10 ms for each question.
+LOOK_AGE = 10.0
 
 _Then = Callable[[Any, Optional[SupervisordError]], None]
 
@@ -486,7 +489,10 @@ class _Record:
     struck: bool = False
     watching: bool = False
     learning: bool = False
-    asking_whose: bool = False
+    #: what supervisord said of members that all ran, when, and how many events have told of a change
+    states: Dict[str, Tuple[str, int, str]] = field(default_factory=dict)
+    states_at: float = -math.inf
+    changes: int = 0
     forming_since: float = math.inf
     members: Dict[tuple, str] = field(default_factory=dict)
     pidfds: Dict[tuple, int] = field(default_factory=dict)
@@ -596,6 +602,7 @@ class Warden:
         self._timers: List[Tuple[float, int, Callable[[], None]]] = []
         self._serial = itertools.count()
         self._nudging = False
+        self._asking_whose = False
         self._closing = False
         self._rested_at = -math.inf
         self._children: Optional[FrozenSet[int]] = frozenset()
@@ -810,6 +817,7 @@ class Warden:
         if reason:
             self._post(GroupStartFailed(record.name, op, reason))
             return
+        self._changed(record)
         record.mode = "starting"
         record.starting = _Starting(op, self._now(), record.start_open)
         record.start_flying = record.start_open = True
@@ -912,6 +920,7 @@ class Warden:
 
     def _order(self, record: _Record, op: int, kill_at: float) -> None:
         now = self._now()
+        self._changed(record)
         if record.starting is not None:
             if record.starting.call is not None:
                 record.starting.call.cancel()
@@ -1079,17 +1088,33 @@ class Warden:
             self._hurry(record)
 
     def _look(self, record: _Record, op: int) -> None:
-        self._ask(functools.partial(self._looked, record, op), self._supervisord.group_info, record.name)
+        if self._now() - record.states_at < LOOK_AGE:
+            self._post(Members(record.name, op, record.states))
+            return
+        answer = functools.partial(self._looked, record, op, record.changes)
+        self._ask(answer, self._supervisord.group_info, record.name)
 
-    def _looked(self, record: _Record, op: int, infos: Any, error: Optional[SupervisordError]) -> None:
+    def _looked(
+        self, record: _Record, op: int, changes: int, infos: Any, error: Optional[SupervisordError]
+    ) -> None:
         if error is None:
             self._learn(record, infos)
         states = {info["name"]: (info["statename"], info["pid"], info["spawnerr"]) for info in infos or ()}
+        watched = {pid for pid, _ in record.pidfds}
+        if states and changes == record.changes and record.mode == "started":
+            if all(state == "RUNNING" and pid in watched for state, pid, _ in states.values()):
+                record.states, record.states_at = states, self._now()
         self._post(Members(record.name, op, states, "" if error is None else str(error)))
+
+    def _changed(self, record: _Record) -> None:
+        """What supervisord said of the members may not be true any more."""
+        record.states_at = -math.inf
+        record.changes += 1
 
     def _note(self, record: _Record, event: Tuple[str, str, int]) -> None:
         name, state, pid = event
         rising = state in _RISING
+        self._changed(record)
         if record.stop is not None:
             if rising:
                 # Only a stop request or a scan that is made from now on can tell what became of it.
@@ -1101,8 +1126,9 @@ class Warden:
                 self._post(MemberStarted(record.name, name, pid))
         else:
             self._hurry(record)
-            if rising and not record.learning:
-                # A program may drop the environment by which it is known; supervisord knows its pid.
+            if rising and not record.learning and not record.loaded:
+                # A program may drop the environment by which it is known; supervisord knows its pid. The chain loader
+                # has told it.
                 record.learning = True
                 answer = functools.partial(self._learned, record)
                 self._ask(answer, self._supervisord.group_info, record.name, (name,))
@@ -1123,23 +1149,25 @@ class Warden:
             record.forming_since = math.inf
             return
         record.forming_since = min(record.forming_since, now)
-        if now - record.forming_since < 0.2 or record.asking_whose or self._census.gone:
+        if now - record.forming_since < 0.2 or self._asking_whose or self._census.gone:
             return
-        record.asking_whose = True
+        self._asking_whose = True
         record.forming_since = now
-        answer = functools.partial(self._told_whose, record, frozenset(found.forming))
+        answer = functools.partial(self._told_whose, frozenset(found.forming))
         self._ask(answer, self._supervisord.call, "supervisor.getAllProcessInfo")
 
     def _told_whose(
-        self, record: _Record, forming: FrozenSet[proc.Process], infos: Any, error: Optional[SupervisordError]
+        self, forming: FrozenSet[proc.Process], infos: Any, error: Optional[SupervisordError]
     ) -> None:
-        record.asking_whose = False
+        self._asking_whose = False
         # Each was there before supervisord was asked, so supervisord has its pid in its books.
         groups = {info["pid"]: info["group"] for info in infos or ()}
         for process in forming:
-            if groups.get(process.pid) == record.name:
-                record.known.add(process)
-            elif process.pid in groups:
+            if process.pid in groups:
+                owner = self._records.get(groups[process.pid])
+                if owner is not None:
+                    owner.known.add(process)
+                # To all others.
                 self._census.foreign.add(process.identity)
 
     def _hurry(self, record: _Record) -> None:
@@ -1238,6 +1266,7 @@ class Warden:
             return
         record, process = self._watched[descriptor]
         self._drop_pidfd(record, process.identity)
+        self._changed(record)
         name = record.members.pop(process.identity, None)
         if record.stop is not None:
             # One scan for the last of them and not one for each of fifty.
