@@ -9,4 +9,7 @@ election.py, careful.py     the agents of the first two, which run on the nodes
 floors.py       what supervisord and the chain loader need by themselves
 results.py      what was measured: statistics, the table, JSON
 report.py       docs/bench.md from a file of results; pictures.py its pictures
+
+scale.py        how the plugin scales; candidates.py, elections.py, programs.py its parts, counters.py what ZooKeeper
+                counts, sums.py the sums for many nodes
 """

@@ -62,6 +62,9 @@ REST = 1.0
 #: The same where all programs of the group are started through the chain loader, and so in a cgroup, which tells what
 #: they have forked: what is looked for then was moved out of it by root's hand. A scan reads all of /proc.
 REST_IN_CGROUP = 10.0
+#: How many times as long as a scan took those wait for the next that are not being stopped: with thousands of processes
+#: they take a fifth of the time, however many programs are started at once.
+REST_SHARE = 4
 #: Seconds between scans while members have been asked to stop and have time left.
 GRACE_PACE = 0.1
 #: Seconds between two looks of a sentry at supervisord's children; reading them takes some 20 µs.
@@ -71,6 +74,9 @@ SENTRY_PACE = 0.01
 FORK_LIMIT, START_LIMIT = 60.0, 10.0
 #: At most this many processes of a group are watched by a pidfd each; others are found dead by scans.
 WATCHED = 256
+#: Seconds for which supervisord's word that all members run is taken again, as long as no event of it and no end of a
+#: process says otherwise. With hundreds of programs it takes some 10 ms for each question.
+LOOK_AGE = 10.0
 
 _Then = Callable[[Any, Optional[SupervisordError]], None]
 
@@ -291,6 +297,19 @@ class Found(NamedTuple):
     unreaped: bool
 
 
+@dataclass
+class _Look:
+    """All processes at one moment, for the scans of all groups that are due then."""
+
+    kin: proc.Kinship
+    #: by the group that supervisord told them at their start
+    named: Dict[str, List[proc.Process]] = field(default_factory=dict)
+    #: forks of supervisord that do not run their program yet
+    forks: Set[proc.Process] = field(default_factory=set)
+    #: children of supervisord that do, and do not carry what it told them
+    nameless: Set[proc.Process] = field(default_factory=set)
+
+
 class _Census:
     """Reads from /proc who belongs to which group of one supervisord."""
 
@@ -307,57 +326,74 @@ class _Census:
         if self.supervisord is not None:
             self._barred.add(supervisord_pid)
 
-    def table(self) -> Dict[int, proc.Process]:
-        """All processes, and forget what is remembered of others."""
+    def look(self) -> "_Look":
+        """All processes as they are now, and forget what is remembered of others."""
         table = proc.table()
         present = {process.identity for process in table.values()}
         self._origins = {identity: self._origins[identity] for identity in present & self._origins.keys()}
         self.foreign &= present
-        return table
+        look = _Look(proc.Kinship(table))
+        for process in table.values():
+            self._enter(process, look)
+        return look
 
-    def find(self, group: str, known: Iterable[proc.Process], table: Dict[int, proc.Process]) -> Found:
+    def add(self, process: proc.Process, look: "_Look") -> None:
+        """Enter one that was found after the look."""
+        look.kin.add(process)
+        self._enter(process, look)
+
+    def _enter(self, process: proc.Process, look: "_Look") -> None:
+        """Tell a process by what it runs and carries, once for all groups."""
+        if process.gone or process.pid in self._barred or process.kernel_thread:
+            return
+        origin = self._origins.get(process.identity)
+        if origin is None or not origin.group:
+            # Before its environment is read: read earlier, it could be that of a process which executes its program
+            # between the two.
+            if self._forming(process):
+                look.forks.add(process)
+                return
+            origin = self._origin(process)
+        if origin.group:
+            look.named.setdefault(origin.group, []).append(process)
+        elif self._child(process) and process.session == self.supervisord.session:
+            # It may have overwritten its environment; supervisord knows it by its pid.
+            look.nameless.add(process)
+
+    def find(self, group: str, known: Iterable[proc.Process], look: "_Look") -> Found:
         """Who belongs to a group.
 
         known: processes that belonged, living or dead, and those that supervisord named.
         """
-        known = set(known)
+        table, known = look.kin.processes, set(known)
         identities = {process.identity for process in known}
         roots = set(known)
-        barred = set(self._barred)
         children: Dict[tuple, str] = {}
-        forming = set()
         unreaped = False
-        for process in table.values():
+        for former in known:
+            process = table.get(former.pid)
+            if process is None or process.start != former.start:
+                continue
             child = self._child(process)
             if process.gone:
-                unreaped = unreaped or (child and process.identity in identities)
-                continue
-            if process.pid in self._barred or process.kernel_thread:
-                continue
-            if process.identity not in identities:
-                # Before its environment is read: read earlier, it could be that of a process which executes
-                # its program between the two.
-                if self._forming(process):
-                    barred.add(process.pid)
-                    if process.identity not in self.foreign:
-                        forming.add(process)
-                    continue
-                if child and process.session == self.supervisord.session and not self._origin(process).group:
-                    # It may have overwritten its environment; supervisord knows it by its pid.
-                    if process.identity not in self.foreign:
-                        forming.add(process)
-                    continue
-                if not self._belongs(process, group):
-                    continue
-            roots.add(process)
-            if child:
-                children[process.identity] = self._origin(process).name
+                unreaped = unreaped or child
+            elif process.pid not in self._barred and not process.kernel_thread:
+                roots.add(process)
+                if child:
+                    children[process.identity] = self._origin(process).name
+        for process in look.named.get(group, ()):
+            if process.identity not in identities and self._belongs(process, group):
+                roots.add(process)
+                if self._child(process):
+                    children[process.identity] = self._origin(process).name
+        forks = {process for process in look.forks if process.identity not in identities}
+        nameless = {process for process in look.nameless if process.identity not in identities}
+        forming = {process for process in forks | nameless if process.identity not in self.foreign}
         outside = None if self.supervisord is None else self.supervisord.session
-        living = proc.tree(roots, table, exclude=barred, outside_session=outside)
-        led = {process.pgrp for process in table.values()} | {process.session for process in table.values()}
+        living = look.kin.tree(roots, self._barred | {process.pid for process in forks}, outside)
         # A dead process is worth knowing while its group or session has somebody in it: until then the kernel
         # gives its number to nobody else, and an empty group or session never gets members again.
-        remembered = {process for process in roots if process.pid in led or process.pid in table}
+        remembered = {process for process in roots if process.pid in table or look.kin.leads(process.pid)}
         members = {process: children[process.identity] for process in living if process.identity in children}
         return Found(
             living=living,
@@ -456,7 +492,10 @@ class _Record:
     struck: bool = False
     watching: bool = False
     learning: bool = False
-    asking_whose: bool = False
+    #: what supervisord said of members that all ran, when, and how many events have told of a change
+    states: Dict[str, Tuple[str, int, str]] = field(default_factory=dict)
+    states_at: float = -math.inf
+    changes: int = 0
     forming_since: float = math.inf
     members: Dict[tuple, str] = field(default_factory=dict)
     pidfds: Dict[tuple, int] = field(default_factory=dict)
@@ -566,7 +605,11 @@ class Warden:
         self._timers: List[Tuple[float, int, Callable[[], None]]] = []
         self._serial = itertools.count()
         self._nudging = False
+        self._asking_whose = False
         self._closing = False
+        self._rested_at = -math.inf
+        self._children: Optional[FrozenSet[int]] = frozenset()
+        self._children_at = -math.inf
         self.turned_at = clock()
         """When the warden's thread last took a turn, by the clock."""
         self._thread = threading.Thread(target=self._run, name="zkelect-warden", daemon=True)
@@ -647,7 +690,7 @@ class Warden:
         now = self._now()
         while self._timers and self._timers[0][0] <= now:
             heapq.heappop(self._timers)[2]()
-        due = [record for record in self._groups() if record.scan_at <= now and self._worth(record, now)]
+        due = [record for record in self._groups() if self._due(record) <= now and self._worth(record, now)]
         if not due:
             return
         for record in due:
@@ -655,20 +698,32 @@ class Warden:
                 # Before anything is read, since reading takes time with the number of processes on the machine.
                 record.struck = True
                 self._strike(record)
-        table = self._census.table()
+        began = self._now()
+        look = self._census.look()
         for record in due:
             try:
-                self._scan(record, table)
+                self._scan(record, look)
             except Exception as error:
                 # The other groups must have their scans whatever is wrong with this one.
                 log.exception("group %s: %s", record.name, error)
                 self._without_scan(record, error)
+        ended = self._now()
+        self._rested_at = ended + REST_SHARE * (ended - began)
+
+    def _due(self, record: _Record) -> float:
+        """When a group is to be scanned; one that is not being stopped waits until a scan has been rested from."""
+        return record.scan_at if record.stop is not None else max(record.scan_at, self._rested_at)
+
+    def _rest(self, now: float, rest: float = REST) -> float:
+        """When a group is scanned next about which nothing is urgent: all of them at once, as the table of processes is
+        what takes time."""
+        return rest * math.floor(now / rest + 1)
 
     def _wait(self) -> int:
         """Milliseconds until something is due; at most 1,000, as poll's clock stands still in a suspend."""
         if not self._commands.empty():
             return 0
-        due = min((record.scan_at for record in self._groups()), default=math.inf)
+        due = min(map(self._due, self._groups()), default=math.inf)
         if self._timers:
             due = min(due, self._timers[0][0])
         return math.ceil(1000 * min(1.0, max(0.0, due - self._now())))
@@ -765,6 +820,7 @@ class Warden:
         if reason:
             self._post(GroupStartFailed(record.name, op, reason))
             return
+        self._changed(record)
         record.mode = "starting"
         record.starting = _Starting(op, self._now(), record.start_open)
         record.start_flying = record.start_open = True
@@ -867,6 +923,7 @@ class Warden:
 
     def _order(self, record: _Record, op: int, kill_at: float) -> None:
         now = self._now()
+        self._changed(record)
         if record.starting is not None:
             if record.starting.call is not None:
                 record.starting.call.cancel()
@@ -939,7 +996,7 @@ class Warden:
             self._send_stop(record)
 
     def _settle(self, record: _Record) -> None:
-        record.mode, record.stop, record.scan_at = "dead", None, self._now() + REST
+        record.mode, record.stop, record.scan_at = "dead", None, self._rest(self._now())
         record.start_open = False
         record.children = None
         record.told = set()
@@ -1034,17 +1091,33 @@ class Warden:
             self._hurry(record)
 
     def _look(self, record: _Record, op: int) -> None:
-        self._ask(functools.partial(self._looked, record, op), self._supervisord.group_info, record.name)
+        if self._now() - record.states_at < LOOK_AGE:
+            self._post(Members(record.name, op, record.states))
+            return
+        answer = functools.partial(self._looked, record, op, record.changes)
+        self._ask(answer, self._supervisord.group_info, record.name)
 
-    def _looked(self, record: _Record, op: int, infos: Any, error: Optional[SupervisordError]) -> None:
+    def _looked(
+        self, record: _Record, op: int, changes: int, infos: Any, error: Optional[SupervisordError]
+    ) -> None:
         if error is None:
             self._learn(record, infos)
         states = {info["name"]: (info["statename"], info["pid"], info["spawnerr"]) for info in infos or ()}
+        watched = {pid for pid, _ in record.pidfds}
+        if states and changes == record.changes and record.mode == "started":
+            if all(state == "RUNNING" and pid in watched for state, pid, _ in states.values()):
+                record.states, record.states_at = states, self._now()
         self._post(Members(record.name, op, states, "" if error is None else str(error)))
+
+    def _changed(self, record: _Record) -> None:
+        """What supervisord said of the members may not be true any more."""
+        record.states_at = -math.inf
+        record.changes += 1
 
     def _note(self, record: _Record, event: Tuple[str, str, int]) -> None:
         name, state, pid = event
         rising = state in _RISING
+        self._changed(record)
         if record.stop is not None:
             if rising:
                 # Only a stop request or a scan that is made from now on can tell what became of it.
@@ -1056,8 +1129,9 @@ class Warden:
                 self._post(MemberStarted(record.name, name, pid))
         else:
             self._hurry(record)
-            if rising and not record.learning:
-                # A program may drop the environment by which it is known; supervisord knows its pid.
+            if rising and not record.learning and not record.loaded:
+                # A program may drop the environment by which it is known; supervisord knows its pid. The chain loader
+                # has told it.
                 record.learning = True
                 answer = functools.partial(self._learned, record)
                 self._ask(answer, self._supervisord.group_info, record.name, (name,))
@@ -1078,23 +1152,25 @@ class Warden:
             record.forming_since = math.inf
             return
         record.forming_since = min(record.forming_since, now)
-        if now - record.forming_since < 0.2 or record.asking_whose or self._census.gone:
+        if now - record.forming_since < 0.2 or self._asking_whose or self._census.gone:
             return
-        record.asking_whose = True
+        self._asking_whose = True
         record.forming_since = now
-        answer = functools.partial(self._told_whose, record, frozenset(found.forming))
+        answer = functools.partial(self._told_whose, frozenset(found.forming))
         self._ask(answer, self._supervisord.call, "supervisor.getAllProcessInfo")
 
     def _told_whose(
-        self, record: _Record, forming: FrozenSet[proc.Process], infos: Any, error: Optional[SupervisordError]
+        self, forming: FrozenSet[proc.Process], infos: Any, error: Optional[SupervisordError]
     ) -> None:
-        record.asking_whose = False
+        self._asking_whose = False
         # Each was there before supervisord was asked, so supervisord has its pid in its books.
         groups = {info["pid"]: info["group"] for info in infos or ()}
         for process in forming:
-            if groups.get(process.pid) == record.name:
-                record.known.add(process)
-            elif process.pid in groups:
+            if process.pid in groups:
+                owner = self._records.get(groups[process.pid])
+                if owner is not None:
+                    owner.known.add(process)
+                # To all others.
                 self._census.foreign.add(process.identity)
 
     def _hurry(self, record: _Record) -> None:
@@ -1107,35 +1183,44 @@ class Warden:
         sentry = record.stop is not None and record.stop.sentry
         if not sentry and record.mode != "dead":
             return True
-        pace, rest = (SENTRY_PACE, 0.05) if sentry else (REST, math.inf)
-        if self._census.gone:
-            children = frozenset()
-        else:
-            children = proc.children(self._census.supervisord.pid)
-            children = None if children is None else frozenset(children)
-        changed = children is None or children != record.children
+        children = self._children_now()
+        changed = children is None or children is not record.children
         record.children = children
-        if changed or now - record.scanned_at >= rest:
+        if changed or (sentry and now - record.scanned_at >= 0.05):
             return True
-        record.scan_at = now + pace
+        record.scan_at = now + SENTRY_PACE if sentry else self._rest(now)
         return False
 
-    def _inside(self, record: _Record, table: Dict[int, proc.Process]) -> Set[proc.Process]:
+    def _children_now(self) -> Optional[FrozenSet[int]]:
+        """supervisord's children, asked for once in a turn; the same object for as long as they are the same."""
+        if self._children_at != self.turned_at:
+            self._children_at = self.turned_at
+            found = set() if self._census.gone else proc.children(self._census.supervisord.pid)
+            if found is None:
+                self._children = None
+            elif found != self._children:
+                self._children = frozenset(found)
+        return self._children
+
+    def _inside(self, record: _Record, look: _Look) -> Set[proc.Process]:
         """Who is in the group's cgroup."""
         if self._cgroups is None:
             return set()
         inside = set()
         for pid in self._cgroups.pids(record.name):
             # One that was forked since the table was read must not be missed.
-            process = table.get(pid) or proc.read(pid)
+            process = look.kin.processes.get(pid)
+            if process is None:
+                process = proc.read(pid)
+                if process is not None:
+                    self._census.add(process, look)
             if process is not None:
-                table[pid] = process
                 inside.add(process)
         return inside
 
-    def _scan(self, record: _Record, table: Dict[int, proc.Process]) -> None:
-        record.known |= self._inside(record, table)
-        found = self._census.find(record.name, record.known, table)
+    def _scan(self, record: _Record, look: _Look) -> None:
+        record.known |= self._inside(record, look)
+        found = self._census.find(record.name, record.known, look)
         now = self._now()
         record.scanned_at = now
         record.known = found.known
@@ -1144,7 +1229,7 @@ class Warden:
             self._watch_pidfds(record, found)
             self._stop_step(record, found)
         elif record.mode == "dead":
-            record.scan_at = now + (0.005 if found.forming else REST)
+            record.scan_at = now + 0.005 if found.forming else self._rest(now)
             if found.forming:
                 record.children = None
             for process, name in found.members.items():
@@ -1156,9 +1241,9 @@ class Warden:
             self._ask_whose(record, found, now)
             if found.unreaped and record.watching:
                 self._nudge()
-            record.scan_at = now + record.pace
-            inside = record.loaded and self._cgroups is not None
-            record.pace = min(2 * record.pace, REST_IN_CGROUP if inside else REST)
+            rest = REST_IN_CGROUP if record.loaded and self._cgroups is not None else REST
+            record.scan_at = now + record.pace if record.pace < rest else self._rest(now, rest)
+            record.pace = min(2 * record.pace, rest)
 
     def _watch_pidfds(self, record: _Record, found: Found) -> None:
         """Have a pidfd of each living process, the members first, and of nobody else."""
@@ -1185,6 +1270,7 @@ class Warden:
             return
         record, process = self._watched[descriptor]
         self._drop_pidfd(record, process.identity)
+        self._changed(record)
         name = record.members.pop(process.identity, None)
         if record.stop is not None:
             # One scan for the last of them and not one for each of fifty.

@@ -31,7 +31,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 from supervisor_zkelect import cgroup, execution, group, logs, proc, record
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.guard import LOCK_PACE, Guard, Hands
-from supervisor_zkelect.supervisord import Supervisord
+from supervisor_zkelect.supervisord import MOST_CALLS, Supervisord
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class Process(Hands):
         self.cgroups = cgroup.find(self.owner.pid, "zkelect-" + record.instance(self.owner))
         self.warden = group.Warden(
             Supervisord(terms.url, *credentials), self.owner.pid, self.post,
-            ThreadPoolExecutor(max(8, 4 * terms.room), "zkelect-rpc"), server_url=terms.url, cgroups=self.cgroups,
+            ThreadPoolExecutor(min(max(8, 4 * terms.room), MOST_CALLS), "zkelect-rpc"), server_url=terms.url, cgroups=self.cgroups,
             instance=record.instance(self.owner),
         )
         former = self.read_former()

@@ -2,8 +2,8 @@
 
 Everything that happens (supervisord's events, ZooKeeper's answers, health checks, ends of processes, orders, signals)
 is put into one queue. The main thread takes it out, lets the role machines decide, and hands their actions to those
-who do them: a pool with one thread per election for ZooKeeper, one for health checks, one for calls to supervisord, and
-the warden of the groups. Only the main thread holds state, so there is nothing to lock.
+who do them: a lane per election for ZooKeeper, a pool for health checks, one for calls to supervisord, and the warden of
+the groups. Only the main thread holds state, so there is nothing to lock.
 """
 
 from __future__ import annotations
@@ -29,13 +29,15 @@ from supervisor_zkelect import (
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import ElectionError, Elector, NotLeader, ProposalGone, SessionGone
 from supervisor_zkelect.lease import Heartbeat, SessionClock, drop_after, effective_tick
-from supervisor_zkelect.supervisord import Fault, SupervisordError
+from supervisor_zkelect.supervisord import MOST_CALLS, Fault, SupervisordError
 from supervisor_zkelect.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 
 #: Seconds between two reports to supervisord, and between two asks of a supervisord or ZooKeeper that does not answer.
 PACE = 1.0
+#: Events that are taken before the clock is looked at again; one takes less than a millisecond.
+EVENTS = 100
 #: Seconds between two looks at ack and holder while others change them.
 SEE_PACE = 0.2
 #: Seconds that an operator waits for them at most before he is told what is known.
@@ -154,7 +156,7 @@ class Listener:
         self.queue: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
         self.contests: Dict[str, Contest] = {}
         self.by_group: Dict[str, Contest] = {}
-        self.rpc_pool = around.pool(max(8, 6 * len(settings.elections)), "zkelect-rpc")
+        self.rpc_pool = around.pool(min(max(8, 6 * len(settings.elections)), MOST_CALLS), "zkelect-rpc")
         self.health_pool = around.pool(max(2, len(settings.elections)), "zkelect-health")
         self.supervisord = around.supervisord
         self.guard = around.guard(self.post)
@@ -210,6 +212,9 @@ class Listener:
         self.look_around()
         while not self.finished():
             self.take(self.next_event())
+            # With hundreds of elections events come together, and looking at every clock takes longer than an event.
+            for _ in range(min(self.queue.qsize(), EVENTS)):
+                self.take(self.queue.get())
             self.keep_time()
         self.end()
         return self.status
@@ -582,7 +587,7 @@ class Listener:
                 wake_at=math.inf,
                 group=self.guard.group(settings.group),
                 elector=self.make_elector(settings),
-                pool=self.around.pool(1, f"zkelect-{settings.name}"),
+                pool=self.around.lane(),
                 hooks=None,
                 check=check if check else None,
                 running=set(),
@@ -858,7 +863,7 @@ class Listener:
     # What the role machines want of ZooKeeper
 
     def ask(self, contest: Contest, op: int, work: Callable[[], Any]) -> None:
-        """Do `work` in the election's own thread and post its event, or what went wrong as Failed."""
+        """Do `work` in the election's own lane and post its event, or what went wrong as Failed."""
         name = contest.settings.name
 
         def attempt() -> For:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import Dict, Iterable, NamedTuple, Optional, Set
+from typing import Dict, Iterable, List, NamedTuple, Optional, Set
 
 
 class Process(NamedTuple):
@@ -99,6 +99,56 @@ def alive(process: Process) -> bool:
     return current is not None and current.start == process.start and not current.gone
 
 
+class Kinship:
+    """A table of processes, with an index of who is whose child and in whose process group and session."""
+
+    def __init__(self, processes: Dict[int, Process]) -> None:
+        self.processes = processes
+        self._near: Dict[int, List[Process]] = {}
+        self._sessions: Dict[int, List[Process]] = {}
+        for process in processes.values():
+            self._enter(process)
+
+    def add(self, process: Process) -> None:
+        """Enter one that was found after the table was read."""
+        self.processes[process.pid] = process
+        self._enter(process)
+
+    def _enter(self, process: Process) -> None:
+        for number in {process.ppid, process.pgrp, process.session}:
+            self._near.setdefault(number, []).append(process)
+        self._sessions.setdefault(process.session, []).append(process)
+
+    def leads(self, pid: int) -> bool:
+        """Whether a process group or a session has this number."""
+        return any(process.pgrp == pid or process.session == pid for process in self._near.get(pid, ()))
+
+    def tree(
+        self, roots: Iterable[Process], exclude: Iterable[int] = (), outside_session: Optional[int] = None
+    ) -> Set[Process]:
+        """As `tree` below, in the time that its result takes and not in that of the whole table."""
+        barred = {0, 1, os.getpid(), *exclude}
+        kin = set()
+        for root in roots:
+            current = self.processes.get(root.pid)
+            if root.pid not in barred and (current is None or current.start == root.start):
+                kin.add(root.pid)
+        sessions = {0, outside_session}
+        found = list(kin)
+        while found:
+            pid = found.pop()
+            near = self._near.get(pid, [])
+            process = self.processes.get(pid)
+            if outside_session is not None and process is not None and process.session not in sessions:
+                sessions.add(process.session)
+                near = near + self._sessions[process.session]
+            for relative in near:
+                if relative.pid not in kin and relative.pid not in barred:
+                    kin.add(relative.pid)
+                    found.append(relative.pid)
+        return {self.processes[pid] for pid in kin if pid in self.processes and not self.processes[pid].gone}
+
+
 def tree(
     roots: Iterable[Process],
     processes: Optional[Dict[int, Process]] = None,
@@ -119,27 +169,7 @@ def tree(
         member is found was made by a member, since setsid(2) always makes one, so all who are in it belong too, even
         when its leader is dead and was never seen. None leaves this relation out.
     """
-    processes = table() if processes is None else processes
-    barred = {0, 1, os.getpid(), *exclude}
-    kin = set()
-    for root in roots:
-        current = processes.get(root.pid)
-        if root.pid not in barred and (current is None or current.start == root.start):
-            kin.add(root.pid)
-    sessions = {0, outside_session}
-    inside = set()
-    grown = True
-    while grown:
-        grown = False
-        if outside_session is not None:
-            inside = {processes[pid].session for pid in kin if pid in processes} - sessions
-        for process in processes.values():
-            if process.pid in kin or process.pid in barred:
-                continue
-            if process.ppid in kin or process.pgrp in kin or process.session in kin or process.session in inside:
-                kin.add(process.pid)
-                grown = True
-    return {processes[pid] for pid in kin if pid in processes and not processes[pid].gone}
+    return Kinship(table() if processes is None else processes).tree(roots, exclude, outside_session)
 
 
 def pidfd(process: Process) -> Optional[int]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import socket
 import struct
+import threading
 import time
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 from urllib.parse import urlsplit
@@ -24,6 +25,10 @@ SHUTDOWN_STATE = 6
 BAD_NAME = 10
 ALREADY_STARTED = 60
 SUCCESS = 80
+
+MOST_CALLS = 32
+"""Calls that one process makes at a time. supervisord answers one after the other, so more would only wait in their
+connections, where their time runs, and not in a queue, where it does not."""
 
 
 #: Bytes of an answer that are taken; a thousand programs have a few MiB.
@@ -72,6 +77,7 @@ class Supervisord:
         self._timeout = timeout
         self._trouble = ""
         self._names: Dict[str, List[str]] = {}
+        self._listing = threading.Lock()
         parts = urlsplit(url)
         if parts.scheme == "unix" and parts.path:
             # supervisord writes unix://PATH, also for a relative path, whose first part is then the netloc.
@@ -123,23 +129,43 @@ class Supervisord:
 
         names: members that are known to exist, such as those in the answer to a start. The full list of
         processes, slow with many programs (1.3 s at 1,000), is asked for only when the group is not known yet
-        or has changed. Raises Fault BAD_NAME when there is no such group, else as `call` does.
+        or has changed, and tells of all groups. Raises Fault BAD_NAME when there is no such group, else as `call` does.
         """
+        infos = self._known_info(group, names)
+        if infos is not None:
+            return infos
+        if not self._listing.acquire(timeout=self._timeout):
+            raise Unreachable(f"{self.url} did not answer within {self._timeout:g} s", sent=False)
+        try:
+            # Who waited for another's list has its answer.
+            return self._known_info(group, names) or self._listed_info(group)
+        finally:
+            self._listing.release()
+
+    def _known_info(self, group: str, names: Iterable[str]) -> Optional[List[Dict[str, Any]]]:
+        """What `group_info` returns; None when it takes the full list."""
         known = self._names.get(group, [])
-        if known and set(names) <= set(known):
-            method = "supervisor.getProcessInfo"
-            calls = [{"methodName": method, "params": [f"{group}:{name}"]} for name in known]
-            answers = self.call("system.multicall", calls)
-            faults = [answer for answer in answers if "faultCode" in answer]
-            if not faults:
-                return answers
-            if any(fault["faultCode"] != BAD_NAME for fault in faults):
-                raise Fault(faults[0]["faultCode"], faults[0]["faultString"])
-        infos = [info for info in self.call("supervisor.getAllProcessInfo") if info["group"] == group]
-        self._names[group] = [info["name"] for info in infos]
-        if not infos:
+        if not known or not set(names) <= set(known):
+            return None
+        method = "supervisor.getProcessInfo"
+        calls = [{"methodName": method, "params": [f"{group}:{name}"]} for name in known]
+        answers = self.call("system.multicall", calls)
+        faults = [answer for answer in answers if "faultCode" in answer]
+        if not faults:
+            return answers
+        if any(fault["faultCode"] != BAD_NAME for fault in faults):
+            raise Fault(faults[0]["faultCode"], faults[0]["faultString"])
+        return None
+
+    def _listed_info(self, group: str) -> List[Dict[str, Any]]:
+        infos = self.call("supervisor.getAllProcessInfo")
+        found: Dict[str, List[str]] = {}
+        for info in infos:
+            found.setdefault(info["group"], []).append(info["name"])
+        self._names = found
+        if group not in found:
             raise Fault(BAD_NAME, f"BAD_NAME: supervisord has no group {group}")
-        return infos
+        return [info for info in infos if info["group"] == group]
 
     def config(self, group: str) -> List[Dict[str, Any]]:
         """The items of supervisor.getAllConfigInfo that belong to a group. Raises as `call` does."""

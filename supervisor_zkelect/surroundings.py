@@ -8,13 +8,50 @@ from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import Any, Callable, Optional, Tuple
+from collections import deque
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any, Callable, Deque, Optional, Tuple
 
 from supervisor_zkelect import config, guardlink, guardmain, record, saved, session
 from supervisor_zkelect.supervisord import Supervisord
 
 Post = Callable[[Any], None]
+
+LANES = 16
+"""Threads that all lanes share. What they wait for is ZooKeeper, and when it is silent it is so for all of them."""
+
+
+class Lane(Executor):
+    """Does one piece of work at a time, in the order in which they came, on the threads of a pool that others use too."""
+
+    def __init__(self, pool: Executor) -> None:
+        self._pool = pool
+        self._lock = threading.Lock()
+        self._waiting: "Deque[Tuple[Future, Callable[[], Any]]]" = deque()
+        self._busy = False
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> "Future[Any]":
+        future: "Future[Any]" = Future()
+        with self._lock:
+            self._waiting.append((future, lambda: work(*arguments, **named)))
+            busy, self._busy = self._busy, True
+        if not busy:
+            self._pool.submit(self._turn)
+        return future
+
+    def _turn(self) -> None:
+        future, work = self._waiting.popleft()
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(work())
+            except BaseException as error:
+                future.set_exception(error)
+        with self._lock:
+            self._busy = bool(self._waiting)
+            busy = self._busy
+        if busy:
+            # At the end of the pool's queue, so that the lanes take turns.
+            self._pool.submit(self._turn)
 
 
 class Surroundings:
@@ -40,6 +77,11 @@ class Surroundings:
         self._url = environ.get("SUPERVISOR_SERVER_URL") or settings.serverurl or ""
         self._folder = record.make_folder(self._url, self.supervisord_uid)
         self._lock = -1
+        self._lanes = ThreadPoolExecutor(LANES, "zkelect-elections")
+
+    def lane(self) -> Executor:
+        """Where work waits for others, one piece at a time."""
+        return Lane(self._lanes)
 
     def pool(self, size: int, name: str) -> Executor:
         """Where work waits for others; at most `size` pieces at a time."""

@@ -203,6 +203,9 @@ class _Surroundings:
     def pool(self, size: int, name: str) -> Pool:
         return Pool(self._process, serial=size == 1)
 
+    def lane(self) -> Pool:
+        return Pool(self._process, serial=True)
+
     def aside(self, work: Callable[[], Any], seconds: float = 0.0) -> bool:
         done = Flag(self._process.world)
 

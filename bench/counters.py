@@ -1,0 +1,80 @@
+"""What the kernel and ZooKeeper have counted: memory and processor time of processes, packets and watches of sessions."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Dict, List, NamedTuple
+
+from supervisor_zkelect.demo.zookeeper import ZooKeeper
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Memory(NamedTuple):
+    """Of a process, in KiB. rss: resident. private: resident and nobody else's."""
+
+    rss: int
+    private: int
+
+
+class Session(NamedTuple):
+    """What a ZooKeeper server says of one connection: packets received and sent since it was made."""
+
+    received: int
+    sent: int
+
+
+def memory(pid: int) -> Memory:
+    """Raises OSError when there is no such process."""
+    with open(f"/proc/{pid}/smaps_rollup") as file:
+        found = {name: int(size) for name, size in re.findall(r"^(\w+):\s+(\d+) kB", file.read(), re.MULTILINE)}
+    return Memory(found["Rss"], found["Private_Clean"] + found["Private_Dirty"])
+
+
+def processor(pid: int) -> float:
+    """Seconds of processor time that a process has used, all its threads together. Raises OSError."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def threads(pid: int) -> int:
+    """Raises OSError when there is no such process."""
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
+def sessions(text: str) -> Dict[int, Session]:
+    """ZooKeeper's answer to `cons`, by session id. Connections without a session, such as its own, are left out."""
+    found = {}
+    for line in text.splitlines():
+        values = dict(re.findall(r"(\w+)=([^,)\s]+)", line))
+        if "sid" in values:
+            found[int(values["sid"], 16)] = Session(int(values["recved"]), int(values["sent"]))
+    return found
+
+
+def monitor(text: str) -> Dict[str, float]:
+    """The numbers in ZooKeeper's answer to `mntr`."""
+    found = {}
+    for line in text.splitlines():
+        name, _, value = line.partition("\t")
+        try:
+            found[name] = float(value)
+        except ValueError:
+            # A version or a mode.
+            continue
+    return found
+
+
+def of_session(zookeeper: ZooKeeper, session: int) -> Session:
+    """Raises KeyError when the server has no connection of that session, and OSError."""
+    return sessions(zookeeper.four_letters("cons"))[session]
+
+
+def median(values: List[float]) -> float:
+    """Raises ValueError when there are none."""
+    if not values:
+        raise ValueError("there is no median of nothing")
+    ordered, half = sorted(values), len(values) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
