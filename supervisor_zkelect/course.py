@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from supervisor_zkelect import role
-from supervisor_zkelect.history import dated
 
 _STEPS = {
     "claiming": "elected", "leasing": "claimed", "starting": "leased", "probing": "started", "acking": "healthy",
@@ -14,20 +13,21 @@ _STEPS = {
 
 
 class Course:
-    """The moments of a node's latest term, taken from the states that its election goes through.
+    """What is to be written into the history of an election's terms.
 
-    Times are of the clock that the states' are of. `news`: something was noted that is not written yet.
+    Moments are seconds since the epoch, dated when they are seen.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, node: str, address: str) -> None:
+        self._about = {"v": 1, "node": node, "address": address}
         self._noticed = 0.0
-        self._clear()
-        self.news = False
+        self._news: Dict[int, Dict[str, Any]] = {}
+        self._clear(None)
 
-    def _clear(self) -> None:
-        self.token: Optional[int] = None
+    def _clear(self, token: Optional[int]) -> None:
+        self._token = token
         self.begun: Dict[str, float] = {}
-        self.ended: Dict[str, Any] = {}
+        self._ended: Dict[str, Any] = {}
         self._inherited = False
 
     def moved(self, before: role.State, after: role.State, event: Any, moment: float) -> None:
@@ -37,38 +37,45 @@ class Course:
         if after.role == role.STANDBY and after.step == "asking":
             self._noticed = moment
         elif after.role in (role.PROMOTING, role.PRIMARY):
-            if after.token != self.token:
-                self._clear()
-                self.token, self.begun["noticed"] = after.token, self._noticed
+            if after.token != self._token:
+                self._clear(after.token)
+                self.begun["noticed"] = self._noticed
             self._inherited = self._inherited or before.inherited is not None
             name = "acked" if after.role == role.PRIMARY else _STEPS.get(after.step)
             if name is not None:
                 self.begun.setdefault(name, moment)
-            # What began with an earlier listener was written by that.
-            self.news = after.role == role.PRIMARY and not self._inherited
-        elif after.role == role.DEMOTING and before.role != role.DEMOTING and self.token is not None:
-            self.ended = {"noticed": moment, "why": after.reason}
-        if before.role == role.DEMOTING and self.ended:
+            if after.role == role.PRIMARY and not self._inherited:
+                self._tell()
+        elif after.role == role.DEMOTING and before.role != role.DEMOTING and self._token is not None:
+            self._ended = {"noticed": moment, "why": after.reason}
+        if before.role == role.DEMOTING and self._ended:
             if isinstance(event, role.Dead):
-                self.ended.setdefault("dead", moment)
+                self._ended.setdefault("dead", moment)
             if after.role != role.DEMOTING:
                 if isinstance(event, role.Released):
-                    self.ended["released"] = moment
-                self.news = True
+                    self._ended["released"] = moment
+                self._tell()
 
     def executed(self, moment: float) -> None:
         """A program of the group is about to be executed; the first one counts."""
         if "leased" in self.begun:
             self.begun.setdefault("executed", moment)
 
-    def written(self) -> None:
-        self.news = False
-
-    def term(self, node: str, address: str, offset: float) -> Dict[str, Any]:
-        """What is to be written now. offset: to be added to the moments, for seconds since the epoch."""
-        term = {"v": 1, "token": self.token, "node": node, "address": address}
+    def _tell(self) -> None:
+        """What began with an earlier listener was written by that."""
+        term: Dict[str, Any] = {**self._about, "token": self._token}
         if not self._inherited:
-            term["begun"] = dated(self.begun, offset)
-        if self.ended:
-            term["ended"] = dated(self.ended, offset)
-        return term
+            term["begun"] = dict(self.begun)
+        if self._ended:
+            term["ended"] = dict(self._ended)
+        self._news[self._token] = term
+
+    def news(self) -> List[Dict[str, Any]]:
+        """The terms of which something is not written yet, as `history` has them."""
+        return list(self._news.values())
+
+    def written(self, terms: List[Dict[str, Any]]) -> None:
+        """These are; what was noted of them since is news still."""
+        for term in terms:
+            if self._news.get(term["token"]) is term:
+                del self._news[term["token"]]

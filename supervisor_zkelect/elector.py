@@ -448,18 +448,19 @@ class Elector:
         found = self._ask("read the history", self._limit(), self._client.get_async, self.history_znode, missing_ok=True)
         return found[0] if found else b""
 
-    def amend_history(self, change: Callable[[bytes], bytes]) -> None:
+    def amend_history(self, change: Callable[[bytes], bytes], timeout: float) -> None:
         """Put what `change` makes of the history znode's data into it, by compare and set, whoever leads.
 
-        change: may be called more than once. Raises ZooKeeperFailed when others write at each try.
+        change: may be called more than once. timeout: seconds for all of it. Raises ZooKeeperFailed when others write at
+        each try, or when the parent of the ack is missing.
         """
-        limit = self._limit()
+        limit = now() + timeout
         for _ in range(_ROUNDS):
             found = self._ask("read the history", limit, self._client.get_async, self.history_znode, missing_ok=True)
             data = change(found[0] if found else b"")
             if found is None:
                 done = self._ask("write the history", limit, self._client.create_async, self.history_znode, data,
-                                 acl=self._acl, changed_ok=True)
+                                 acl=self._acl, exists_ok=True)
             else:
                 done = self._ask("write the history", limit, self._client.set_async, self.history_znode, data,
                                  found[1].version, changed_ok=True)
@@ -670,11 +671,11 @@ class Elector:
     def _ask(self, doing: str, limit: float, request: Callable[..., Any], *arguments: Any,
              missing_ok: bool = False, exists_ok: bool = False, changed_ok: bool = False, **options: Any) -> Any:
         answer = request(*arguments, **options)
-        return self._answer(doing, limit, answer, missing_ok or changed_ok, exists_ok or changed_ok, changed_ok)
+        return self._answer(doing, limit, answer, missing_ok or changed_ok, exists_ok, changed_ok)
 
     def _answer(self, doing: str, limit: float, answer: Any, missing_ok: bool = False, exists_ok: bool = False,
                 changed_ok: bool = False) -> Any:
-        """What ZooKeeper answers; None when the znode is missing, exists, or is of another version, where that is ok."""
+        """What ZooKeeper answers; None when the znode is missing, exists, or has changed, where that is ok."""
         try:
             return answer.get(timeout=max(0.0, limit - now()))
         except kazoo_errors.NoNodeError as error:

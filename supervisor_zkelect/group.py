@@ -59,8 +59,8 @@ SILENCE = 1.5
 STUCK_EVERY = 5.0
 #: Seconds between scans of a group that runs, so that descendants are known before their parents die.
 REST = 1.0
-#: The same where all programs of the group are started through the chain loader, and so in a cgroup, which tells what
-#: they have forked: what is looked for then was moved out of it by root's hand. A scan reads all of /proc.
+#: The same where all processes of the group were found in its cgroup, which tells what they fork: what is looked for then
+#: was moved out of it by root's hand. A scan reads all of /proc.
 REST_IN_CGROUP = 10.0
 #: How many times as long as a scan took those wait for the next that are not being stopped: with thousands of processes
 #: they take a fifth of the time, however many programs are started at once.
@@ -1219,7 +1219,8 @@ class Warden:
         return inside
 
     def _scan(self, record: _Record, look: _Look) -> None:
-        record.known |= self._inside(record, look)
+        within = self._inside(record, look)
+        record.known |= within
         found = self._census.find(record.name, record.known, look)
         now = self._now()
         record.scanned_at = now
@@ -1241,7 +1242,7 @@ class Warden:
             self._ask_whose(record, found, now)
             if found.unreaped and record.watching:
                 self._nudge()
-            rest = REST_IN_CGROUP if record.loaded and self._cgroups is not None else REST
+            rest = REST_IN_CGROUP if found.living and found.living <= within else REST
             record.scan_at = now + record.pace if record.pace < rest else self._rest(now, rest)
             record.pace = min(2 * record.pace, rest)
 

@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import time
 from typing import Any, Dict, List
 
 from supervisor_zkelect import group, record
@@ -77,7 +78,7 @@ class Hands:
         """Start the release; `released` follows. Raises OSError when it cannot be started.
 
         ended: of each group whose term the guard ended, the "token", "why", and when it was "noticed" and proven "dead"
-            in seconds of CLOCK_BOOTTIME, for the history of terms.
+            in seconds since the epoch, for the history of terms.
         """
         raise NotImplementedError
 
@@ -208,7 +209,7 @@ class Guard:
         if isinstance(event, group.GroupDead) and not charge.entry.granted:
             charge.dead, charge.called = True, False
             if charge.ended:
-                charge.ended.setdefault("dead", now())
+                charge.ended.setdefault("dead", time.time())
             self.lock_at = now()
             self.hurry_listener()
         elif isinstance(event, group.GroupStuck):
@@ -303,7 +304,7 @@ class Guard:
     def stop(self, charge: Charge, op: int, kill_at: float, why: str = "") -> None:
         """Revoke, then have the warden stop, kill and prove. why: for the history of terms."""
         if charge.entry.granted:
-            charge.ended = {"token": charge.entry.token, "noticed": now(), "why": why}
+            charge.ended = {"token": charge.entry.token, "noticed": time.time(), "why": why}
             self.put(charge, granted=False, revoked=charge.entry.revoked + 1)
         charge.dead = False
         charge.handle.watch(False)
@@ -362,10 +363,6 @@ class Guard:
         self.tell("Registered", group=name, pid=pid, moment=now())
         return True
 
-    def unconfined(self, name: str) -> None:
-        """A program of the group could not be put into its cgroup, so the group is looked at as if there were none."""
-        self.charge(name).handle.trust(False)
-
     def obey(self, message: Dict[str, Any]) -> None:
         """An order of the listener. Raises KeyError, TypeError, ValueError or AttributeError when it is none."""
         getattr(self, "do_" + message["do"])(message)
@@ -377,7 +374,7 @@ class Guard:
     def do_start(self, message: Dict[str, Any]) -> None:
         charge = self.charge(message["group"])
         self.put(charge, granted=not self.supervisord_gone, **self.entry_of(message))
-        charge.dead = False
+        charge.dead, charge.ended = False, {}
         charge.handle.start(int(message["op"]))
         charge.handle.watch(True)
 

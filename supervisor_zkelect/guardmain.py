@@ -391,7 +391,6 @@ class Process(Hands):
                 self.cgroups.add(name, peer.pid)
             except OSError as error:
                 trouble = f"no cgroup: {error.strerror}"
-                self.guard.unconfined(name)
         self.answer(peer, {"ok": True, "error": trouble})
 
     def on_hello(self, peer: _Peer, message: Dict[str, Any]) -> None:

@@ -16,6 +16,9 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 MOST = 20
 """Terms that are kept."""
 
+LONGEST, LONGEST_TEXT = 32768, 300
+"""Bytes of the whole, and characters of a text in it. What a server takes has a limit (jute.maxbuffer)."""
+
 LATEST = 4e9
 """Seconds since the epoch; what is later (2096) is no time."""
 
@@ -26,10 +29,6 @@ there, supervisord has started the group, the chain loader becomes the program, 
 ENDED = ("noticed", "dead", "released")
 """Moments in which it ends: the fault is noticed or the order given, the group is proven dead, the election given up."""
 
-def dated(moments: Dict[str, Any], offset: float) -> Dict[str, Any]:
-    """The moments as seconds since the epoch, by adding `offset`; what is no moment stays."""
-    return {name: round(one + offset, 6) if isinstance(one, float) else one for name, one in moments.items()}
-
 
 def read(data: bytes) -> List[Dict[str, Any]]:
     """The terms in the znode's data; none when it cannot be read."""
@@ -39,28 +38,47 @@ def read(data: bytes) -> List[Dict[str, Any]]:
         return []
     if not isinstance(terms, list):
         return []
-    return [term for term in terms if isinstance(term, dict) and type(term.get("token")) is int]
+    return [_known(term) for term in terms if isinstance(term, dict) and type(term.get("token")) is int][:MOST]
 
 
 def write(terms: List[Dict[str, Any]]) -> bytes:
-    return json.dumps(terms[:MOST], separators=(",", ":")).encode("utf-8")
+    """The latest terms, as many as have room."""
+    data = json.dumps(terms, separators=(",", ":")).encode("utf-8")
+    while len(data) > LONGEST and terms:
+        terms = terms[:-1]
+        data = json.dumps(terms, separators=(",", ":")).encode("utf-8")
+    return data
 
 
-def noted(terms: List[Dict[str, Any]], term: Dict[str, Any]) -> List[Dict[str, Any]]:
-    """The terms with what is known of one put in; what was known of it before stays."""
+def _known(term: Dict[str, Any]) -> Dict[str, Any]:
+    """What this release knows of a term, texts cut to a length."""
+    kept: Dict[str, Any] = {"v": 1, "token": term["token"]}
+    kept.update((name, term[name][:LONGEST_TEXT]) for name in ("node", "address") if isinstance(term.get(name), str))
+    for part, names in (("begun", BEGUN), ("ended", ENDED)):
+        if isinstance(term.get(part), dict):
+            moments = {name: _time(term[part], name) for name in names}
+            kept[part] = {name: moment for name, moment in moments.items() if moment is not None}
+            if part == "ended" and isinstance(term[part].get("why"), str):
+                kept[part]["why"] = term[part]["why"][:LONGEST_TEXT]
+    return kept
+
+
+def noted(terms: List[Dict[str, Any]], more: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """The terms with what is known of others put in; what was known of a term before stays."""
     known = {one["token"]: one for one in terms}
-    former = known.get(term["token"], {"v": 1})
-    merged = {**former, **term}
-    for part in ("begun", "ended"):
-        if part in former or part in term:
-            merged[part] = {**_dict(former.get(part)), **_dict(term.get(part))}
-    known[term["token"]] = merged
+    for term in map(_known, more):
+        former = known.get(term["token"], {})
+        merged = {**former, **term}
+        for part in ("begun", "ended"):
+            if part in former or part in term:
+                merged[part] = {**former.get(part, {}), **term.get(part, {})}
+        known[term["token"]] = merged
     return sorted(known.values(), key=lambda one: -one["token"])[:MOST]
 
 
-def amended(data: bytes, term: Dict[str, Any]) -> bytes:
-    """The znode's data with what is known of one term put in."""
-    return write(noted(read(data), term))
+def amended(data: bytes, terms: List[Dict[str, Any]]) -> bytes:
+    """The znode's data with what is known of some terms put in."""
+    return write(noted(read(data), terms))
 
 
 class Row(NamedTuple):
@@ -93,15 +111,10 @@ def rows(terms: List[Dict[str, Any]]) -> List[Row]:
 
 
 def _steps(moments: Dict[str, Any], names: Tuple[str, ...]) -> Tuple[Tuple[str, float], ...]:
-    """Each moment with the seconds since the one before it."""
-    found, former = [], None
-    for name in names:
-        moment = _time(moments, name)
-        if moment is not None:
-            if former is not None:
-                found.append((name, moment - former))
-            former = moment
-    return tuple(found)
+    """Each moment with the seconds since the one before it. A program may be executed before supervisord has answered
+    that all are started."""
+    known = sorted((moment, names.index(name), name) for name in names for moment in [_time(moments, name)] if moment is not None)
+    return tuple((after[2], after[0] - before[0]) for before, after in zip(known, known[1:]))
 
 
 def _time(moments: Dict[str, Any], name: str) -> Optional[float]:

@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect import (
@@ -61,6 +61,8 @@ GUARD_SILENCE, GUARD_HASTE = 0.4, 0.06
 WARDEN_SILENCE = 5.0
 #: Number of the question about the members that only this listener wants an answer to.
 LEARN = 1 << 62
+#: Seconds that writing the history of terms may take.
+NOTE_TIME = 0.5
 #: Seconds that closing the session may take; ZooKeeper expires it otherwise.
 CLOSE_TIME = 2.0
 
@@ -106,6 +108,7 @@ class Noted(NamedTuple):
     """The history of an election's terms was written, or not."""
 
     name: str
+    terms: List[Dict[str, Any]]
     error: str
 
 
@@ -134,6 +137,8 @@ class Contest:
     running: set
     #: a program of the group is started without the chain loader
     bare: bool
+    #: for the history of terms
+    course: course.Course
     #: number of the order to the guard that is not answered yet, and the order, to be repeated to a new guard
     order: Optional[Tuple[int, Callable[[], None]]] = None
     ack: str = ""
@@ -142,9 +147,9 @@ class Contest:
     asked_at: float = -math.inf
     see_at: float = math.inf
     seeing: bool = False
-    #: the moments of the latest term, and whether they are being written
-    course: course.Course = field(default_factory=course.Course)
+    #: whether the history of terms is being written, and when it may be tried again
     noting: bool = False
+    note_at: float = -math.inf
 
 
 class Listener:
@@ -198,6 +203,7 @@ class Listener:
         self.refreshed: List[str] = []
         self.changed = False
         self.leaving: Optional[Tuple[float, str]] = None
+        self.note_by = math.inf
         self.status = 0
         self.said: Dict[str, float] = {}
 
@@ -248,7 +254,7 @@ class Listener:
         if self.link == "connected":
             times.append(self.heartbeat.next_wakeup())
         if self.leaving is not None:
-            times.append(self.leaving[0])
+            times += (self.leaving[0], self.note_by)
         return min(times)
 
     def take(self, event: Any) -> None:
@@ -298,10 +304,10 @@ class Listener:
         if self.reattaching:
             return True
         states = [contest.state for contest in self.contests.values()]
-        if all(state.role == role.WITHDRAWN for state in states) and not any(
-            one.noting for one in self.contests.values()
-        ):
-            return True
+        if all(state.role == role.WITHDRAWN for state in states):
+            # What was released is told at once, and a history that is being written is waited for a little.
+            self.note_by = min(self.note_by, now() + NOTE_TIME)
+            return not any(one.noting for one in self.contests.values()) or now() >= self.note_by
         # Without an answer from ZooKeeper the session expires by itself; the groups must be dead.
         quiet = all(not one.may_run and not one.cleaning and one.step != "clearing" for one in states)
         return quiet and now() >= self.leaving[0]
@@ -323,7 +329,7 @@ class Listener:
         before = contest.state
         contest.state, actions = role.step(contest.rules, before, event, now())
         contest.wake_at = role.next_wakeup(contest.rules, contest.state)
-        contest.course.moved(before, contest.state, event, now())
+        contest.course.moved(before, contest.state, event, time.time())
         if (contest.state.role, contest.state.step) != (before.role, before.step):
             self.changed = True
             if contest.state.role == role.PRIMARY:
@@ -339,19 +345,21 @@ class Listener:
 
     def note(self, contest: Contest) -> None:
         """Write what is new of the history of terms, which nobody waits for."""
-        if not contest.course.news or contest.noting or self.link != "connected":
+        terms = contest.course.news()
+        if not terms or contest.noting or self.link != "connected" or now() < contest.note_at:
             return
         contest.noting = True
-        contest.course.written()
         elector, name = contest.elector, contest.settings.name
-        term = contest.course.term(self.settings.node_name, contest.settings.address, time.time() - now())
 
         def work() -> Noted:
             try:
-                elector.amend_history(lambda data: history.amended(data, term))
-                return Noted(name, "")
+                elector.amend_history(lambda data: history.amended(data, terms), NOTE_TIME)
+                return Noted(name, terms, "")
             except ElectionError as error:
-                return Noted(name, str(error))
+                return Noted(name, terms, str(error))
+            except Exception as error:
+                log.exception("a defect")
+                return Noted(name, terms, repr(error))
 
         self.pool_post(contest.pool, work)
 
@@ -359,9 +367,11 @@ class Listener:
         contest = self.contests[event.name]
         contest.noting = False
         if event.error:
-            contest.course.news = True
+            # Beside what the election itself asks, this must not take ZooKeeper's time.
+            contest.note_at = now() + REPEAT
             self.say(event.name, f"the history of terms could not be written: {event.error}", "history")
         else:
+            contest.course.written(event.terms)
             self.note(contest)
 
     def say(self, subject: str, trouble: str, kind: str = "") -> None:
@@ -592,6 +602,7 @@ class Listener:
                 check=check if check else None,
                 running=set(),
                 bare=any(config.unguarded(one) for one in programs if one["group"] == settings.group),
+                course=course.Course(self.settings.node_name, settings.address),
             )
             self.contests[settings.name] = self.by_group[settings.group] = contest
             charge = self.charges.get(settings.group)
@@ -1146,7 +1157,7 @@ class Listener:
         contest = self.by_group.get(event.group)
         if contest is not None:
             contest.running.add(event.pid)
-            contest.course.executed(event.moment)
+            contest.course.executed(event.moment - now() + time.time())
 
     def on_MemberDied(self, event: group.MemberDied) -> None:
         log.warning("%s: the process %d of %s ended; supervisord restarts it", event.group, event.pid, event.name)

@@ -25,6 +25,9 @@ BLOCK = 1024
 ROOM = BLOCK - 16
 """Bytes of strings that a block has room for."""
 
+MOST = 100_000
+"""Elections that a reader believes a record to hold."""
+
 RECORD, SESSION, LOCK = "record", "session", "lock"
 GUARD_LOCK, SOCKET, GUARD_LOG = "guard.lock", "guard.sock", "guard.log"
 """Files in a runtime folder."""
@@ -251,7 +254,10 @@ def read(folder: str, owner: Owner) -> list[Entry]:
     if owned != [*map(str, owner)]:
         raise RecordError("it belongs to another supervisord, or to an earlier boot")
     try:
-        return [Entry.of_strings(strings) for strings in _read(path, 1, int(room)) if strings]
+        count = int(room)
+        if not 0 <= count <= MOST:
+            raise ValueError(f"room for {count} elections")
+        return [Entry.of_strings(strings) for strings in _read(path, 1, count) if strings]
     except (ValueError, TypeError) as error:
         raise RecordError(f"it has other fields: {error}") from error
 

@@ -14,7 +14,7 @@ import json
 import logging
 import sys
 import time
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from supervisor_zkelect import history, logs, saved, wire
 from supervisor_zkelect.clock import now
@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIME = 5.0
 """Seconds for one attempt to reach ZooKeeper."""
+
+NOTE_TIME = 1.0
+"""Seconds for what nobody waits for: the history of terms."""
 
 
 class Attached:
@@ -55,13 +58,20 @@ class Attached:
             raise
 
     def close(self) -> None:
-        """Close the session."""
+        """Close the session. Raises ElectionError when it may live."""
         if isinstance(self.client, wire.Client):
             self.client.close(CONNECT_TIME)
         else:
             from supervisor_zkelect import session
 
             session.stop_client(self.client)
+
+    def drop(self) -> None:
+        """Leave a session that is over."""
+        if isinstance(self.client, wire.Client):
+            self.client.drop()
+        else:
+            self.close()
 
 
 def release(
@@ -73,63 +83,69 @@ def release(
         log.info("no session is saved, so none is released")
         return
     attached = attach(former)
-    try:
-        client = attached.client
-        if client.client_id[0] == former.id:
-            left = [one for one in (_leave(client, one, attached.acl) for one in former.elections) if one is not None]
-            # When the next node is at work already.
-            for elector, election, released in left:
-                _note(elector, former.node, ended.get(election.group, {}), released)
-        else:
-            log.info("the session is over already")
-    finally:
+    if attached.client.client_id[0] != former.id:
+        log.info("the session is over already")
+        attached.drop()
+    else:
+        noted = [_leave(attached.client, one, attached.acl) for one in former.elections]
+        if None not in noted:
+            # When the next nodes are at work already. Where one was not released, only the session's end does that.
+            by = now() + NOTE_TIME
+            for election, left in zip(former.elections, noted):
+                _note(left, former.node, ended.get(election.group, {}), by)
         attached.close()
     saved.Store(folder).forget()
 
 
-def _leave(client: Any, election: saved.Election, acl: Any) -> Optional[Tuple[Elector, saved.Election, float]]:
+class Left(NamedTuple):
+    """An election that was left: token of the proposal, None when there was none; released: seconds since the epoch."""
+
+    elector: Elector
+    token: Optional[int]
+    released: float
+
+
+def _leave(client: Any, election: saved.Election, acl: Any) -> Optional[Left]:
+    """None when it could not be left: the session's end gives up the proposal then, and a holder tells of a dirty end."""
     try:
-        elector = leave(client, election, acl, CONNECT_TIME)
+        left = leave(client, election, acl, CONNECT_TIME)
     except ElectionError as error:
-        # The end of the session gives up the proposal; the holder stays, and tells of a dirty end.
         log.warning("%s: %s", election.name, error)
         return None
-    if elector is None:
+    except Exception:
+        # One election must not cost the others their release.
+        log.exception("%s: a defect", election.name)
         return None
-    log.info("%s: released", election.name)
-    return elector, election, now()
+    if left.token is not None:
+        log.info("%s: released", election.name)
+    return left
 
 
-def leave(client: Any, election: saved.Election, acl: Any, timeout: float) -> Optional[Elector]:
-    """Release the proposal that the client's session owns in an election; None when there was none.
-
-    Raises ElectionError.
-    """
+def leave(client: Any, election: saved.Election, acl: Any, timeout: float) -> Left:
+    """Release the proposal that the client's session owns in an election. Raises ElectionError."""
     elector = Elector(client, election.znode, election.stem, election.ack, separator="", acl=acl, timeout=timeout)
     if elector.adopt_proposal() is None:
-        return None
+        return Left(elector, None, 0.0)
+    token = elector.token
     elector.try_be_leader()
     elector.release()
-    return elector
+    return Left(elector, token, time.time())
 
 
-def _note(elector: Elector, node: str, ended: Dict[str, Any], released: float) -> None:
-    """Note the end of a term in the history; released: seconds of CLOCK_BOOTTIME."""
-    if not ended:
+def _note(left: Left, node: str, ended: Dict[str, Any], by: float) -> None:
+    """Note the end of the term in the history. by: seconds of CLOCK_BOOTTIME."""
+    if left.token is None or ended.get("token") != left.token or now() >= by:
         return
     moments = {name: ended[name] for name in ("noticed", "dead", "why") if ended.get(name)}
-    term = {
-        "v": 1, "token": ended["token"], "node": node,
-        "ended": history.dated({**moments, "released": released}, time.time() - now()),
-    }
+    term = {"v": 1, "token": left.token, "node": node, "ended": {**moments, "released": left.released}}
     try:
-        elector.amend_history(lambda data: history.amended(data, term))
+        left.elector.amend_history(lambda data: history.amended(data, [term]), by - now())
     except ElectionError as error:
         log.warning("the history of terms could not be written: %s", error)
 
 
 def main(words: List[str]) -> int:
-    folder, path, ended = words
+    folder, path, *more = words
     begun = now()
     logs.begin("release")
     # kazoo tells each attempt; why the last one failed is told once, by what start_client raises.
@@ -137,7 +153,7 @@ def main(words: List[str]) -> int:
     kazoo.addHandler(logging.NullHandler())
     kazoo.propagate = False
     try:
-        release(folder, json.loads(ended), lambda former: Attached(former, path))
+        release(folder, json.loads(more[0]) if more else {}, lambda former: Attached(former, path))
     except (ElectionError, OSError) as error:
         log.warning("%s", str(error).replace("\n", "; "))
         return 1

@@ -9,9 +9,11 @@ It connects as anybody; where credentials or TLS are needed, `session.client_for
 
 from __future__ import annotations
 
+import queue
 import random
 import socket
 import struct
+import threading
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from kazoo import exceptions as kazoo_errors
@@ -24,7 +26,7 @@ from kazoo.security import OPEN_ACL_UNSAFE
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.errors import NotConnected
 
-#: Seconds for one server to answer a connect request before the next is tried.
+#: Seconds for one server to answer a connect request before the next is tried, in the first round.
 SERVER_TIME = 1.0
 #: Bytes of the longest message that is taken; ZooKeeper's own limit, jute.maxbuffer, is 1 MiB.
 LONGEST = 16 << 20
@@ -73,7 +75,6 @@ class Client:
 
     def __init__(self, hosts: str, identity: Tuple[int, bytes], timeout: float) -> None:
         self._hosts = [(host.strip("[]"), int(port)) for host, _, port in (one.rpartition(":") for one in hosts.split(","))]
-        random.shuffle(self._hosts)
         self._identity = identity
         self._timeout = timeout
         self._connection: Optional[socket.socket] = None
@@ -88,33 +89,44 @@ class Client:
         Raises `errors.NotConnected` after `limit` seconds.
         """
         end = now() + limit
+        patience = SERVER_TIME
         trouble = "no answer"
-        for host, port in self._hosts:
-            left = min(SERVER_TIME, end - now())
-            if left <= 0:
+        addresses = _addresses(self._hosts, end)
+        while addresses and now() < end:
+            for family, address in addresses:
+                try:
+                    self._attach(family, address, min(end, now() + patience))
+                    return
+                except (OSError, struct.error) as error:
+                    # A server without a quorum closes the connection.
+                    trouble = f"{address[0]}:{address[1]}: {getattr(error, 'strerror', None) or error}"
+                    self.drop()
+            if patience >= limit:
                 break
-            try:
-                self._connection = socket.create_connection((host, port), left)
-                self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                request = Connect(0, 0, int(self._timeout * 1000), *self._identity, False)
-                self._write(bytes(request.serialize()))
-                granted, _ = Connect.deserialize(self._message(now() + left), 0)
-                self.client_id = granted.session_id, granted.passwd
-                return
-            except (OSError, struct.error) as error:
-                # A server without a quorum closes the connection.
-                trouble = f"{host}:{port}: {getattr(error, 'strerror', None) or error}"
-                self.drop()
+            patience *= 2
         raise NotConnected(f"no ZooKeeper server takes this client: {trouble}; see that one runs and can be reached")
 
+    def _attach(self, family: int, address: Any, end: float) -> None:
+        """Raises OSError or struct.error."""
+        self._connection = socket.socket(family, socket.SOCK_STREAM)
+        self._connection.settimeout(max(0.001, end - now()))
+        self._connection.connect(address)
+        self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        request = Connect(0, 0, int(self._timeout * 1000), *self._identity, False)
+        self._write(bytes(request.serialize()))
+        granted, _ = Connect.deserialize(self._message(end), 0)
+        if granted.session_id not in (0, self._identity[0]):
+            raise ConnectionError("this is no ZooKeeper server")
+        self.client_id = granted.session_id, granted.passwd
+
     def close(self, limit: float) -> None:
-        """Close the session, so that its ephemerals are gone, and wait up to `limit` seconds for the answer."""
-        if self._connection is not None:
-            try:
-                self._ask(Close(), lambda data, offset: None).get(limit)
-            except (OSError, kazoo_errors.KazooException):
-                # It expires.
-                pass
+        """Close the session, so that its ephemerals are gone. Raises `errors.NotConnected` when that is not answered
+        within `limit` seconds: it may live."""
+        try:
+            self._ask(Close(), lambda data, offset: None).get(limit)
+        except (OSError, kazoo_errors.KazooException) as error:
+            raise NotConnected(f"the session was not closed: {str(error) or type(error).__name__}; ask again") from None
+        finally:
             self.drop()
 
     def drop(self) -> None:
@@ -144,7 +156,15 @@ class Client:
     def sync_async(self, path: str) -> Answer:
         return self._ask(Sync(path), Sync.deserialize)
 
-    def create_async(self, path: str, value: bytes, acl: Any = None) -> Answer:
+    def create_async(self, path: str, value: bytes, acl: Any = None, makepath: bool = False) -> Answer:
+        """makepath: make the parents that are missing; then its answer is waited for."""
+        parent = path.rpartition("/")[0]
+        if makepath and parent and self.exists_async(parent).get(self._timeout) is None:
+            try:
+                self.create_async(parent, b"", acl, makepath=True).get(self._timeout)
+            except kazoo_errors.NodeExistsError:
+                # Somebody else made it meanwhile.
+                pass
         return self._ask(Create(path, value, acl or OPEN_ACL_UNSAFE, 0), Create.deserialize)
 
     def set_async(self, path: str, value: bytes, version: int = -1) -> Answer:
@@ -224,6 +244,40 @@ class Client:
             self._received += more
         data, self._received = self._received[:count], self._received[count:]
         return data
+
+
+def _addresses(hosts: List[Tuple[str, int]], end: float) -> List[Tuple[int, Any]]:
+    """Family and address of each server, in random order, of those names that can be resolved by then.
+
+    A name is resolved on a thread of its own, as that has no limit of time.
+    """
+    found: "queue.SimpleQueue[List[Tuple[int, Any]]]" = queue.SimpleQueue()
+    addresses: List[Tuple[int, Any]] = []
+    waiting = 0
+
+    def resolve(host: str, port: int, flags: int) -> List[Tuple[int, Any]]:
+        try:
+            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+            return [(family, address) for family, _, _, _, address in answers]
+        except (OSError, UnicodeError):
+            return []
+
+    for host, port in hosts:
+        numeric = resolve(host, port, socket.AI_NUMERICHOST)
+        addresses += numeric
+        if not numeric:
+            waiting += 1
+            work = lambda host=host, port=port: found.put(resolve(host, port, 0))  # noqa: E731
+            threading.Thread(target=work, daemon=True).start()
+    for _ in range(waiting):
+        # Names that take long do not hold up addresses that are known.
+        left = min(end - now(), SERVER_TIME) if addresses else end - now()
+        try:
+            addresses += found.get(timeout=max(0.0, left))
+        except queue.Empty:
+            break
+    random.shuffle(addresses)
+    return addresses
 
 
 class _Maybe(Answer):

@@ -63,7 +63,8 @@ def answer(data: bytes) -> Any:
     parser.StartDoctypeDeclHandler = reader.refuse
     try:
         parser.Parse(data, True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError) as error:
+        # A LookupError is an encoding that nobody knows.
         raise ValueError(str(error)) from None
     return reader.result()
 

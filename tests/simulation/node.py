@@ -551,6 +551,8 @@ class _Attached:
     def close(self) -> None:
         session.stop_client(self.client)
 
+    drop = close
+
 
 class ReleaseProcess(_OfNode):
     """The release that a guard starts; it holds the lock for itself as well."""

@@ -1,13 +1,16 @@
 """The client of a release: attached to a session, over one connection."""
 
+import json
 import socket
+import struct
 import threading
 
 import pytest
 from kazoo import exceptions as kazoo_errors
 from kazoo.client import KazooClient
 
-from supervisor_zkelect import wire
+from supervisor_zkelect import record, release, saved, wire
+from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.errors import NotConnected
 
@@ -66,8 +69,8 @@ def test_a_term_is_released_over_the_attached_session(zk_server, kazoo, attach, 
     assert mine.adopt_proposal() == name
     assert mine.try_be_leader().leads
     mine.release()
-    mine.amend_history(lambda data: data + b"1")
-    mine.amend_history(lambda data: data + b"2")
+    mine.amend_history(lambda data: data + b"1", TIME)
+    mine.amend_history(lambda data: data + b"2", TIME)
     assert second.try_be_leader().leads and second.holder() is None and second.read_ack() == b""
     assert second.history() == b"12"
     attached.close(TIME)
@@ -88,8 +91,8 @@ def test_closing_gives_up_what_the_session_has(zk_server, kazoo, attach, tmp_pat
 def test_a_session_that_is_over_is_another(zk_server):
     client = wire.Client(zk_server.hosts, (12345, b"x" * 16), 10)
     client.start(TIME)
-    assert client.client_id[0] != 12345
-    client.close(TIME)
+    assert client.client_id[0] == 0
+    client.drop()
 
 
 def test_what_fails_is_what_kazoo_raises(attach, tmp_path):
@@ -178,6 +181,110 @@ def test_a_connection_that_is_lost_fails_what_was_asked(zk_server, kazoo, attach
 
 def test_a_server_that_is_silent_costs_the_time_that_was_given(zk_server, kazoo, serve):
     kept = []
-    client = wire.Client(serve(kept.append), kazoo.identity, 10)
+    client = wire.Client(",".join([serve(kept.append)] * 5), kazoo.identity, 10)
+    begun = now()
     with pytest.raises(NotConnected):
         client.start(0.2)
+    assert now() - begun < 10
+
+
+def test_a_znode_is_made_with_its_parents(attach, tmp_path):
+    attached = attach()
+    attached.create_async(f"/{tmp_path.name}/a/b/c", b"x", makepath=True).get(TIME)
+    assert attached.get_async(f"/{tmp_path.name}/a/b/c").get(TIME)[0] == b"x"
+
+
+def test_a_name_with_several_addresses_stands_for_all_of_them(zk_server, kazoo, serve, monkeypatch):
+    host, _, port = zk_server.hosts.rpartition(":")
+    bad = int(serve(BEHAVIOURS["hangs up"]).rpartition(":")[2])
+    resolve = socket.getaddrinfo
+
+    def resolved(name, *arguments, flags=0, **options):
+        if name != "zk.example":
+            return resolve(name, *arguments, flags=flags, **options)
+        if flags:
+            raise socket.gaierror("not numeric")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in ((host, bad), (host, int(port)))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    for _ in range(4):
+        client = wire.Client("zk.example:2181", kazoo.identity, 10)
+        client.start(TIME)
+        assert client.client_id[0] == kazoo.identity[0]
+        client.drop()
+
+
+def test_a_name_that_is_not_resolved_in_time_does_not_hold_up_the_others(zk_server, kazoo, monkeypatch):
+    resolve, never = socket.getaddrinfo, threading.Event()
+
+    def resolved(name, *arguments, flags=0, **options):
+        if name == "slow.example":
+            if flags:
+                raise socket.gaierror("not numeric")
+            never.wait()
+        return resolve(name, *arguments, flags=flags, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    client = wire.Client(f"slow.example:2181,{zk_server.hosts}", kazoo.identity, 10)
+    client.start(TIME)
+    assert client.client_id[0] == kazoo.identity[0]
+    client.drop()
+    never.set()
+
+
+@pytest.fixture
+def kept(kazoo, zk_server, tmp_path):
+    """The session of a node that leads, saved in a folder."""
+    elector = Elector(kazoo, *places(tmp_path.name))
+    elector.prepare()
+    elector.create_proposal()
+    assert elector.try_be_leader().leads
+    elector.claim("a", "x:1")
+    elector.ack_leader("x:1")
+    one = saved.Election("orders", "primary", *(f"/{tmp_path.name}/election", "n-", f"/{tmp_path.name}/ack"))
+    owner = record.Owner("boot", "pid:[1]", 1, 2)
+
+    def keep(servers):
+        saved.Store(str(tmp_path)).save(
+            saved.Saved(kazoo.identity[0], kazoo.identity[1].hex(), 10.0, owner, "a", servers, [one])
+        )
+        return str(tmp_path)
+
+    keep.elector, keep.token = elector, elector.token
+    return keep
+
+
+def test_a_release_that_loses_its_connection_is_tried_again(zk_server, kept, serve):
+    """What it could not give up stays saved."""
+
+    def grant_and_hang_up(connection):
+        connection.recv(1000)
+        password = b"p" * 16
+        body = struct.pack(">iiq", 0, 10000, kept.elector.session_id) + struct.pack(">i", 16) + password + b"\0"
+        connection.sendall(struct.pack(">i", len(body)) + body)
+        connection.close()
+
+    folder = kept(serve(grant_and_hang_up))
+    assert release.main([folder, "/no/configuration", "{}"]) == 1
+    assert saved.load(folder) is not None
+    folder = kept(zk_server.hosts)
+    ended = json.dumps({"primary": {"token": kept.token, "noticed": 1.0, "dead": 2.0, "why": "it is a test"}})
+    assert release.main([folder, "/no/configuration", ended]) == 0
+    assert saved.load(folder) is None
+
+
+def test_a_release_notes_the_end_of_the_term_that_it_released_and_of_no_other(zk_server, kept):
+    folder = kept(zk_server.hosts)
+    ended = {"primary": {"token": kept.token + 1, "noticed": 1.0, "dead": 2.0, "why": "another"}}
+    assert release.main([folder, "/no/configuration", json.dumps(ended)]) == 0
+    looking = KazooClient(hosts=zk_server.hosts)
+    looking.start(timeout=TIME)
+    elector = Elector(looking, kept.elector.election_znode, "n", kept.elector.election_ack)
+    assert elector.history() == b"" and elector.holder() is None and elector.read_ack() == b""
+    looking.stop()
+    looking.close()
+
+
+def test_a_release_needs_no_word_of_what_ended(zk_server, kept):
+    """A guard of an earlier release gives none."""
+    assert release.main([kept(zk_server.hosts), "/no/configuration"]) == 0

@@ -75,6 +75,7 @@ class Hands(guard.Hands):
             self.failing -= 1
             raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
         self.did.append("release")
+        self.ended = ended
 
     def call(self, command, seconds, variables):
         self.did.append(("call", command, seconds, variables))
@@ -172,6 +173,18 @@ def test_a_release_that_cannot_be_started_is_tried_again(node):
     assert node.hands.did == []
     node.passes(guard.RELEASE_PACE)
     assert node.hands.did == ["release"]
+
+
+def test_a_release_is_told_how_the_term_ended_that_did_and_no_former_one(node):
+    node.start()
+    token = node.guard.charges["primary"].entry.token
+    node.guard.supervisord_dead()
+    node.guard.listener_gone()
+    node.passes(0.0)
+    node.dead()
+    node.passes(0.0)
+    ended = node.hands.ended["primary"]
+    assert ended["token"] == token and ended["why"] == "supervisord is dead" and ended["noticed"] <= ended["dead"]
 
 
 def test_a_listener_is_not_hurried_while_its_group_is_not_proven_dead(node):

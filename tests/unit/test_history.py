@@ -11,9 +11,9 @@ BEGUN = {"noticed": 100.0, "elected": 100.25, "acked": 100.5}
 
 
 def test_what_is_known_of_a_term_is_put_together():
-    data = history.amended(b"", {"v": 1, "token": 7, "node": "a", "begun": BEGUN})
-    data = history.amended(data, {"v": 1, "token": 9, "node": "b", "begun": {"elected": 300.0}})
-    data = history.amended(data, {"v": 1, "token": 7, "ended": {"noticed": 200.0, "dead": 200.5, "why": "gone"}})
+    data = history.amended(b"", [{"v": 1, "token": 7, "node": "a", "begun": BEGUN}])
+    data = history.amended(data, [{"v": 1, "token": 9, "node": "b", "begun": {"elected": 300.0}}])
+    data = history.amended(data, [{"v": 1, "token": 7, "ended": {"noticed": 200.0, "dead": 200.5, "why": "gone"}}])
     assert history.read(data) == [
         {"v": 1, "token": 9, "node": "b", "begun": {"elected": 300.0}},
         {"v": 1, "token": 7, "node": "a", "begun": BEGUN, "ended": {"noticed": 200.0, "dead": 200.5, "why": "gone"}},
@@ -23,14 +23,29 @@ def test_what_is_known_of_a_term_is_put_together():
 def test_the_latest_terms_are_kept():
     data = b""
     for token in range(50):
-        data = history.amended(data, {"token": token})
+        data = history.amended(data, [{"token": token}])
     assert [term["token"] for term in history.read(data)] == list(range(49, 49 - history.MOST, -1))
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"{}", b"[1]", b'[{"token": true}]', b'[{"token": "7"}]', b"[" * 100000])
 def test_what_is_no_history_is_none(data):
     assert history.read(data) == []
-    assert history.read(history.amended(data, {"token": 1})) == [{"v": 1, "token": 1}]
+    assert history.read(history.amended(data, [{"token": 1}])) == [{"v": 1, "token": 1}]
+
+
+def test_what_others_wrote_cannot_make_it_long():
+    wild = [{"token": token, "node": "ä" * 100000, "x": "y" * 100000, "begun": {"acked": 1.0, "z": "z" * 9999}}
+            for token in range(100)]
+    data = history.amended(json.dumps(wild).encode(), [{"token": 1000, "ended": {"why": "w" * 100000}}])
+    assert len(data) <= history.LONGEST
+    first, second = history.read(data)[:2]
+    assert first["token"] == 1000 and len(first["ended"]["why"]) == history.LONGEST_TEXT
+    assert second["begun"] == {"acked": 1.0} and "x" not in second
+
+
+def test_steps_are_in_the_order_of_their_moments():
+    (row,) = history.rows([{"token": 7, "begun": {"leased": 1.0, "executed": 1.25, "started": 1.5, "healthy": 1.5}}])
+    assert row.begun == (("executed", 0.25), ("started", 0.25), ("healthy", 0.0))
 
 
 def test_steps_are_the_times_between_the_moments_that_are_known():
@@ -85,54 +100,66 @@ def ended(course, before, release=True, start=10.0):
     course.moved(releasing, state(role.DETACHED, "waiting"), role.Released(2) if release else None, start + 2)
 
 
+def course():
+    return Course("a", "x:1")
+
+
 def test_each_step_is_a_moment():
-    course = Course()
-    led(course)
-    assert course.news
-    assert course.term("a", "x:1", 100.0)["begun"] == {
-        "noticed": 101.0, "elected": 102.0, "claimed": 103.0, "leased": 104.0, "started": 105.0, "healthy": 106.0,
-        "acked": 107.0,
-    }
+    one = course()
+    led(one)
+    (term,) = one.news()
+    assert term == {"v": 1, "node": "a", "address": "x:1", "token": 7, "begun": {
+        "noticed": 1.0, "elected": 2.0, "claimed": 3.0, "leased": 4.0, "started": 5.0, "healthy": 6.0, "acked": 7.0,
+    }}
 
 
 def test_the_first_program_that_is_executed_counts():
-    course = Course()
-    course.executed(1.0)
-    led(course)
-    course.executed(4.5)
-    course.executed(9.0)
-    assert course.begun["executed"] == 4.5
+    one = course()
+    one.executed(1.0)
+    led(one)
+    one.executed(4.5)
+    one.executed(9.0)
+    assert one.begun["executed"] == 4.5
 
 
 def test_an_end_has_its_reason_and_its_moments():
-    course = Course()
-    ended(course, led(course))
-    assert course.news
-    assert course.term("a", "x:1", 0.0)["ended"] == {
-        "noticed": 10.0, "why": "resigned", "dead": 11.0, "released": 12.0,
-    }
+    one = course()
+    ended(one, led(one))
+    (term,) = one.news()
+    assert term["ended"] == {"noticed": 10.0, "why": "resigned", "dead": 11.0, "released": 12.0}
 
 
 def test_an_end_without_a_release_is_none():
-    course = Course()
-    ended(course, led(course), release=False)
-    assert "released" not in course.term("a", "x:1", 0.0)["ended"]
+    one = course()
+    ended(one, led(one), release=False)
+    assert "released" not in one.news()[0]["ended"]
 
 
 def test_a_term_that_was_taken_over_has_the_beginning_that_is_known():
-    course = Course()
+    one = course()
     before = state(role.PROMOTING, "claiming", token=7, inherited=7)
-    course.moved(before, state(role.PROMOTING, "probing", token=7), None, 1.0)
+    one.moved(before, state(role.PROMOTING, "probing", token=7), None, 1.0)
     primary = state(role.PRIMARY, token=7)
-    course.moved(state(role.PROMOTING, "acking", token=7), primary, None, 2.0)
-    assert not course.news
-    ended(course, primary)
-    assert course.news and "begun" not in course.term("a", "x:1", 0.0)
+    one.moved(state(role.PROMOTING, "acking", token=7), primary, None, 2.0)
+    assert not one.news()
+    ended(one, primary)
+    assert "begun" not in one.news()[0]
 
 
-def test_another_term_begins_anew():
-    course = Course()
-    ended(course, led(course))
-    led(course, token=8)
-    term = course.term("a", "x:1", 0.0)
-    assert term["token"] == 8 and "ended" not in term
+def test_what_is_not_written_yet_stays_news_through_other_terms():
+    one = course()
+    ended(one, led(one))
+    led(one, token=8)
+    former, latter = one.news()
+    assert former["token"] == 7 and "ended" in former and latter["token"] == 8 and "ended" not in latter
+    one.written([former])
+    assert one.news() == [latter]
+
+
+def test_what_is_noted_while_it_is_written_is_news():
+    one = course()
+    primary = led(one)
+    writing = one.news()
+    ended(one, primary)
+    one.written(writing)
+    assert "ended" in one.news()[0]

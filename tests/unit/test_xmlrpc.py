@@ -52,7 +52,7 @@ def test_a_fault_is_raised():
     b"<!DOCTYPE a [<!ENTITY b 'c'>]><methodResponse><params><param><value>&b;</value></param></params></methodResponse>",
     b"<methodResponse><params><param>" + b"<value><array><data>" * 100,
     b"<methodCall><methodName>a</methodName></methodCall>",
-    b"<methodResponse>\xff</methodResponse>",
+    b"<methodResponse>\xff</methodResponse>", b'<?xml version="1.0" encoding="nonsense"?><methodResponse/>',
 ])
 def test_what_is_no_answer_is_a_value_error(data):
     with pytest.raises(ValueError):
