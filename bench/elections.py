@@ -1,7 +1,8 @@
 """Elections in one listener: what one more costs while nothing happens, and how long a node's death takes with many.
 
-Each election has a group of one program, the lightest there is: `sleep`, without a health check, so that what is measured
-is this project and supervisord and not the services. The node's death is the kill of supervisord, listener and services
+Each election has a group of one program, the lightest there is: `sleep`, healthy when supervisord says RUNNING, a second
+(startsecs) after its start here as in a supervisord without this project, so that what is measured is this project and
+supervisord and not the services. The node's death is the kill of supervisord, listener and services
 at once; the guard is left, as it would be when the three crash. The time of each ack is ZooKeeper's own (the mtime of
 the ack znode), on the same machine, so nothing has to watch.
 """
@@ -58,7 +59,8 @@ def programs(count: int, loader: str, restart: str = "unexpected") -> str:
     """Sections of as many groups of one program each. loader: words before the service's command. restart: autorestart.
     """
     return "\n".join(
-        f"[program:{name}]\ncommand = {loader}{SERVICE}\nautostart = false\nautorestart = {restart}\nstartsecs = 0\n"
+        f"[program:{name}]\ncommand = {loader}{SERVICE}\nautostart = false\nautorestart = {restart}\nstartsecs = 1\n"
+        f"startretries = {0 if restart == 'false' else 3}\n"
         "stopwaitsecs = 3\n"
         "stopasgroup = true\nkillasgroup = true\nstdout_logfile = NONE\nredirect_stderr = true\n"
         # A group of its own name, whatever the program's is.

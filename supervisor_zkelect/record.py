@@ -197,6 +197,7 @@ class Writer:
     def __init__(self, folder: str, owner: Owner, room: int) -> None:
         self._blocks = Blocks(os.path.join(folder, RECORD), room + 1, 0o644)
         self._entries: Dict[int, Optional[Entry]] = {}
+        self._places: Dict[str, int] = {}
         self._owner = owner
         self._opened = False
         # Blocks of a former owner are emptied before the new owner is named.
@@ -222,14 +223,16 @@ class Writer:
         """Raises ValueError when there is no room, OSError when it cannot be written."""
         place = self._place(entry)
         if place is not None:
-            self._entries[place] = entry
+            other = self._entries[place]
+            if other is not None:
+                self._places.pop(other.group, None)
+            self._entries[place], self._places[entry.group] = entry, place
             self._blocks.put(place, entry._asdict())
 
     def _place(self, entry: Entry) -> Optional[int]:
         """The entry's block; None for one that was never granted, of which readers need not know."""
-        for place, other in self._entries.items():
-            if other is not None and other.group == entry.group:
-                return place
+        if entry.group in self._places:
+            return self._places[entry.group]
         if not entry.granted:
             return None
         for place, other in self._entries.items():
@@ -258,6 +261,25 @@ def read(folder: str, owner: Owner) -> List[Entry]:
             except TypeError as error:
                 raise RecordError(f"it has other fields: {error}") from error
     return entries
+
+
+def find(folder: str, owner: Owner, group: str) -> Optional[Entry]:
+    """The entry of one group, without reading those of hundreds of others; None when there is none. Raises as `read`."""
+    path = os.path.join(folder, RECORD)
+    wanted = json.dumps(group).encode()
+    try:
+        with open(path, "rb", buffering=0) as file:
+            data = file.read()
+        head = unpack(data[:BLOCK])
+        blocks = [data[at * BLOCK:(at + 1) * BLOCK] for at in range(1, int(head["room"]) + 1)]
+        found = [Entry(**unpack(block)) for block in blocks if wanted in block]
+        found = [entry for entry in found if entry.group == group]
+        if head["owner"] == list(owner) and len(found) == 1:
+            return found[0]
+    except (OSError, RecordError, KeyError, ValueError, TypeError):
+        # It is being written, or it cannot be used; a second look tells.
+        pass
+    return next((entry for entry in read(folder, owner) if entry.group == group), None)
 
 
 def _read(path: str, first: int, count: int) -> Tuple[Dict[str, Any], ...]:
