@@ -193,18 +193,22 @@ class Pair:
 
     def death(self) -> Dict[str, float]:
         """Kill supervisord, listener and services of the first node; seconds until the other had acked: first, median
-        and last election. `left` counts the processes of the dead node's groups that lived on."""
+        and last election; and the processor time that the other's supervisord, listener and guard took for it."""
         node = self.nodes["a"]
         listener, services = node.listener_pid(), node.service_pids()
         doomed = [proc.read(pid) for pid in (node.supervisord_pid, listener, *sorted(services))]
+        other = self.nodes["b"]
+        pids = {"listener": other.listener_pid(), "guard": other.guard_pid(), "supervisord": other.supervisord_pid}
+        before = {part: counters.processor(pid) for part, pid in pids.items()}
         killed = time.time()
         for process in doomed:
             if process is not None:
                 proc.kill(process, signal.SIGKILL)
         node.reap()
         times = [moment - killed for moment in self.acked("b")]
+        spent = {f"{part}_seconds": counters.processor(pid) - before[part] for part, pid in pids.items()}
         until(lambda: not node.service_pids(), SETTLE, "the services of the dead node to be gone")
-        return {"first": times[0], "median": counters.median(times), "last": times[-1]}
+        return {"first": times[0], "median": counters.median(times), "last": times[-1], **spent}
 
 
 def floor(folder: Path, count: int, loader: str = "") -> float:

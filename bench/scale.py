@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import string
 import subprocess
 import sys
@@ -127,9 +128,11 @@ def factor(row: Dict[str, Any]) -> float:
 def death_table(rows: List[Dict[str, Any]]) -> str:
     return table(
         ["elections", "first ack, s", "median", "last ack", "supervisord starts as many, s", "the loader alone, s",
-         "last ack / supervisord"],
+         "last ack / supervisord", "processor: listener, s", "guard", "supervisord"],
         [[row["elections"], *(median([death[which] for death in row["deaths"]]) for which in ("first", "median", "last")),
-          median(row["floors"]), median(row["loader_floors"]), factor(row)] for row in rows],
+          median(row["floors"]), median(row["loader_floors"]), factor(row),
+          *(median([death[f"{which}_seconds"] for death in row["deaths"]]) for which in ("listener", "guard", "supervisord"))]
+         for row in rows],
     )
 
 
@@ -391,6 +394,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
+    # An end by a signal cleans up as well.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     folder = Path(tempfile.mkdtemp(prefix="zkelect-scale-"))
     try:
         results = measure(options, folder, say)
