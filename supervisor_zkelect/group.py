@@ -74,6 +74,9 @@ WATCHED = 256
 #: Seconds for which supervisord's word is taken again, as long as no event of it and no end of a process says otherwise:
 #: when all members run, and when not. With hundreds of programs it takes some 10 ms for each question.
 LOOK_AGE, UNSTEADY_AGE = 10.0, 0.5
+#: How many times as long as the answer took it counts while not all run: a supervisord that is not busy is asked again at
+#: once, as each question turns its loop, by which it takes notice that a member runs.
+UNSTEADY_SHARE = 5
 
 _Then = Callable[[Any, Optional[SupervisordError]], None]
 
@@ -866,7 +869,7 @@ class Warden:
 
     def _confirm(self, record: _Record, starting: _Starting, names: Tuple[str, ...]) -> None:
         if record.starting is starting:
-            answer = functools.partial(self._confirmed, record, starting, names, record.changes)
+            answer = functools.partial(self._confirmed, record, starting, names, (record.changes, self._now()))
             self._ask(answer, self._supervisord.group_info, record.name, names)
 
     def _confirmed(
@@ -874,12 +877,12 @@ class Warden:
         record: _Record,
         starting: _Starting,
         names: Tuple[str, ...],
-        changes: int,
+        asked: Tuple[int, float],
         infos: Any,
         error: Optional[SupervisordError],
     ) -> None:
         if error is None:
-            self._hear(record, infos, changes)
+            self._hear(record, infos, asked)
         if record.starting is not starting:
             return
         if isinstance(error, Unreachable) and self._now() - starting.answered < START_LIMIT:
@@ -1113,25 +1116,27 @@ class Warden:
         if self._now() < record.states_until:
             self._post(Members(record.name, op, record.states))
             return
-        answer = functools.partial(self._looked, record, op, record.changes)
+        answer = functools.partial(self._looked, record, op, (record.changes, self._now()))
         self._ask(answer, self._supervisord.group_info, record.name)
 
     def _looked(
-        self, record: _Record, op: int, changes: int, infos: Any, error: Optional[SupervisordError]
+        self, record: _Record, op: int, asked: Tuple[int, float], infos: Any, error: Optional[SupervisordError]
     ) -> None:
         if error is None:
-            self._hear(record, infos, changes)
+            self._hear(record, infos, asked)
         self._post(Members(record.name, op, _states(infos or ()), "" if error is None else str(error)))
 
-    def _hear(self, record: _Record, infos: List[Dict[str, Any]], changes: int) -> None:
-        """Take what supervisord says of the members. changes: how many events had told of one when it was asked."""
+    def _hear(self, record: _Record, infos: List[Dict[str, Any]], asked: Tuple[int, float]) -> None:
+        """Take what supervisord says of the members. asked: how many events had told of a change then, and when."""
         self._learn(record, infos)
+        changes, moment = asked
         if changes != record.changes or record.mode not in ("starting", "started"):
             return
         record.states = _states(infos)
         watched = {pid for pid, _ in record.pidfds}
         steady = all(state == "RUNNING" and pid in watched for state, pid, _ in record.states.values())
-        record.states_until = self._now() + (LOOK_AGE if steady else UNSTEADY_AGE)
+        unsteady = min(UNSTEADY_AGE, UNSTEADY_SHARE * (self._now() - moment))
+        record.states_until = self._now() + (LOOK_AGE if steady else unsteady)
 
     def _changed(self, record: _Record) -> None:
         """What supervisord said of the members may not be true any more."""
