@@ -1,7 +1,8 @@
 """Elections in one listener: what one more costs while nothing happens, and how long a node's death takes with many.
 
-Each election has a group of one program, the lightest there is: `sleep`, without a health check, so that what is measured
-is this project and supervisord and not the services. The node's death is the kill of supervisord, listener and services
+Each election has a group of one program, the lightest there is: `sleep`, healthy when supervisord says RUNNING, a second
+(startsecs) after its start here as in a supervisord without this project, so that what is measured is this project and
+supervisord and not the services. The node's death is the kill of supervisord, listener and services
 at once; the guard is left, as it would be when the three crash. The time of each ack is ZooKeeper's own (the mtime of
 the ack znode), on the same machine, so nothing has to watch.
 """
@@ -57,7 +58,8 @@ def programs(count: int, loader: str, restart: str = "unexpected") -> str:
     """Sections of as many groups of one program each. loader: words before the service's command. restart: autorestart.
     """
     return "\n".join(
-        f"[program:{name}]\ncommand = {loader}{SERVICE}\nautostart = false\nautorestart = {restart}\nstartsecs = 0\n"
+        f"[program:{name}]\ncommand = {loader}{SERVICE}\nautostart = false\nautorestart = {restart}\nstartsecs = 1\n"
+        f"startretries = {0 if restart == 'false' else 3}\n"
         "stopwaitsecs = 3\n"
         "stopasgroup = true\nkillasgroup = true\nstdout_logfile = NONE\nredirect_stderr = true\n"
         # A group of its own name, whatever the program's is.
@@ -190,18 +192,22 @@ class Pair:
 
     def death(self) -> Dict[str, float]:
         """Kill supervisord, listener and services of the first node; seconds until the other had acked: first, median
-        and last election. `left` counts the processes of the dead node's groups that lived on."""
+        and last election; and the processor time that the other's supervisord, listener and guard took for it."""
         node = self.nodes["a"]
         listener, services = node.listener_pid(), node.service_pids()
         doomed = [proc.read(pid) for pid in (node.supervisord_pid, listener, *sorted(services))]
+        other = self.nodes["b"]
+        pids = {"listener": other.listener_pid(), "guard": other.guard_pid(), "supervisord": other.supervisord_pid}
+        before = {part: counters.processor(pid) for part, pid in pids.items()}
         killed = time.time()
         for process in doomed:
             if process is not None:
                 proc.kill(process, signal.SIGKILL)
         node.reap()
         times = [moment - killed for moment in self.acked("b")]
+        spent = {f"{part}_seconds": counters.processor(pid) - before[part] for part, pid in pids.items()}
         until(lambda: not node.service_pids(), SETTLE, "the services of the dead node to be gone")
-        return {"first": times[0], "median": counters.median(times), "last": times[-1]}
+        return {"first": times[0], "median": counters.median(times), "last": times[-1], **spent}
 
 
 def floor(folder: Path, count: int, loader: str = "") -> float:

@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import string
 import subprocess
 import sys
@@ -127,9 +128,11 @@ def factor(row: Dict[str, Any]) -> float:
 def death_table(rows: List[Dict[str, Any]]) -> str:
     return table(
         ["elections", "first ack, s", "median", "last ack", "supervisord starts as many, s", "the loader alone, s",
-         "last ack / supervisord"],
+         "last ack / supervisord", "processor: listener, s", "guard", "supervisord"],
         [[row["elections"], *(median([death[which] for death in row["deaths"]]) for which in ("first", "median", "last")),
-          median(row["floors"]), median(row["loader_floors"]), factor(row)] for row in rows],
+          median(row["floors"]), median(row["loader_floors"]), factor(row),
+          *(median([death[f"{which}_seconds"] for death in row["deaths"]]) for which in ("listener", "guard", "supervisord"))]
+         for row in rows],
     )
 
 
@@ -300,7 +303,7 @@ def document(results: Dict[str, Any]) -> str:
     two = sums.load(NODES, 2, TIMEOUT, join)
     all_in_one = sums.load(NODES, NODES, TIMEOUT, join)
     return string.Template(TEMPLATE.read_text()).substitute(
-        machine=results["machine"]["text"], load=f"{results['machine']['load']:.1f}", runs=results["runs"],
+        machine=results["machine"]["text"], commit=results["machine"].get("commit") or "unknown", load=f"{results['machine']['load']:.1f}", runs=results["runs"],
         timeout=f"{TIMEOUT:g}", interval=f"{TIMEOUT * INTERVAL_SHARE:g}", candidates=candidates_table(results["candidates"]),
         idle=idle_table(results["elections"]), death=death_table(results["elections"]),
         programs=programs_table(results["programs"]), targets=targets_table(results), sums=sums_table(join),
@@ -391,6 +394,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
+    # An end by a signal cleans up as well.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     folder = Path(tempfile.mkdtemp(prefix="zkelect-scale-"))
     try:
         results = measure(options, folder, say)

@@ -74,9 +74,12 @@ SENTRY_PACE = 0.01
 FORK_LIMIT, START_LIMIT = 60.0, 10.0
 #: At most this many processes of a group are watched by a pidfd each; others are found dead by scans.
 WATCHED = 256
-#: Seconds for which supervisord's word that all members run is taken again, as long as no event of it and no end of a
-#: process says otherwise. With hundreds of programs it takes some 10 ms for each question.
-LOOK_AGE = 10.0
+#: Seconds for which supervisord's word is taken again, as long as no event of it and no end of a process says otherwise:
+#: when all members run, and when not. With hundreds of programs it takes some 10 ms for each question.
+LOOK_AGE, UNSTEADY_AGE = 10.0, 0.5
+#: How many times as long as the answer took it counts while not all run: a supervisord that is not busy is asked again at
+#: once, as each question turns its loop, by which it takes notice that a member runs.
+UNSTEADY_SHARE = 5
 
 _Then = Callable[[Any, Optional[SupervisordError]], None]
 
@@ -477,6 +480,8 @@ class _Record:
     scan_at: float = math.inf
     pace: float = REST
     starting: Optional[_Starting] = None
+    #: op of a start that waits until supervisord has answered the stop before it
+    waiting: Optional[int] = None
     #: a start request is on its way; one may still be carried out. An earlier listener may have sent one.
     start_flying: bool = False
     start_open: bool = True
@@ -492,9 +497,9 @@ class _Record:
     struck: bool = False
     watching: bool = False
     learning: bool = False
-    #: what supervisord said of members that all ran, when, and how many events have told of a change
+    #: what supervisord said of the members, until when that counts, and how many events have told of a change
     states: Dict[str, Tuple[str, int, str]] = field(default_factory=dict)
-    states_at: float = -math.inf
+    states_until: float = -math.inf
     changes: int = 0
     forming_since: float = math.inf
     members: Dict[tuple, str] = field(default_factory=dict)
@@ -515,8 +520,8 @@ class Group:
     def start(self, op: int) -> None:
         """Have supervisord start all members → GroupStarted or GroupStartFailed.
 
-        Refused while a stop is not finished, and when supervisord has not answered a stop since the group
-        died.
+        Refused while a stop is not finished, and when supervisord does not answer a stop within START_LIMIT
+        since the group died.
         """
         self._warden._do(self._warden._start, self._record, op)
 
@@ -807,10 +812,13 @@ class Warden:
     # Starting
 
     def _start(self, record: _Record, op: int) -> None:
+        if record.stop is not None and record.stop.sentry and record.waiting is None:
+            # With hundreds of groups its answers take their time.
+            record.waiting = op
+            self._later(START_LIMIT, self._unconfirmed, record, op)
+            return
         if record.stop is not None:
             reason = "it is being stopped"
-            if record.stop.sentry:
-                reason = "supervisord has not confirmed the stop yet"
         elif record.starting is not None:
             reason = "it is being started"
         elif self._census.gone:
@@ -829,6 +837,12 @@ class Warden:
         method = "supervisor.startProcessGroup"
         call = functools.partial(self._supervisord.call, timeout=FORK_LIMIT)
         record.starting.call = self._ask(answer, call, method, record.name, False)
+
+    def _unconfirmed(self, record: _Record, op: int) -> None:
+        """A start has waited long enough for supervisord's answer to the stop before it."""
+        if record.waiting == op:
+            record.waiting = None
+            self._post(GroupStartFailed(record.name, op, "supervisord has not confirmed the stop yet"))
 
     def _start_answered(
         self, record: _Record, starting: _Starting, items: Any, error: Optional[SupervisordError]
@@ -858,7 +872,7 @@ class Warden:
 
     def _confirm(self, record: _Record, starting: _Starting, names: Tuple[str, ...]) -> None:
         if record.starting is starting:
-            answer = functools.partial(self._confirmed, record, starting, names)
+            answer = functools.partial(self._confirmed, record, starting, names, (record.changes, self._now()))
             self._ask(answer, self._supervisord.group_info, record.name, names)
 
     def _confirmed(
@@ -866,12 +880,17 @@ class Warden:
         record: _Record,
         starting: _Starting,
         names: Tuple[str, ...],
+        asked: Tuple[int, float],
         infos: Any,
         error: Optional[SupervisordError],
     ) -> None:
         if error is None:
-            self._learn(record, infos)
+            self._hear(record, infos, asked)
         if record.starting is not starting:
+            return
+        if isinstance(error, Unreachable) and self._now() - starting.answered < START_LIMIT:
+            # It has started them, and is busy.
+            self._confirm(record, starting, names)
             return
         if error is not None:
             self._start_failed(record, str(error))
@@ -924,6 +943,9 @@ class Warden:
     def _order(self, record: _Record, op: int, kill_at: float) -> None:
         now = self._now()
         self._changed(record)
+        if record.waiting is not None:
+            waiting, record.waiting = record.waiting, None
+            self._post(GroupStartFailed(record.name, waiting, "it was stopped before it was started"))
         if record.starting is not None:
             if record.starting.call is not None:
                 record.starting.call.cancel()
@@ -1001,6 +1023,9 @@ class Warden:
         record.children = None
         record.told = set()
         self._watch_pidfds(record, Found(set(), {}, set(), set(), False))
+        if record.waiting is not None:
+            waiting, record.waiting = record.waiting, None
+            self._start(record, waiting)
 
     def _strike(self, record: _Record) -> None:
         """Kill whoever is known already."""
@@ -1091,27 +1116,34 @@ class Warden:
             self._hurry(record)
 
     def _look(self, record: _Record, op: int) -> None:
-        if self._now() - record.states_at < LOOK_AGE:
+        if self._now() < record.states_until:
             self._post(Members(record.name, op, record.states))
             return
-        answer = functools.partial(self._looked, record, op, record.changes)
+        answer = functools.partial(self._looked, record, op, (record.changes, self._now()))
         self._ask(answer, self._supervisord.group_info, record.name)
 
     def _looked(
-        self, record: _Record, op: int, changes: int, infos: Any, error: Optional[SupervisordError]
+        self, record: _Record, op: int, asked: Tuple[int, float], infos: Any, error: Optional[SupervisordError]
     ) -> None:
         if error is None:
-            self._learn(record, infos)
-        states = {info["name"]: (info["statename"], info["pid"], info["spawnerr"]) for info in infos or ()}
+            self._hear(record, infos, asked)
+        self._post(Members(record.name, op, _states(infos or ()), "" if error is None else str(error)))
+
+    def _hear(self, record: _Record, infos: List[Dict[str, Any]], asked: Tuple[int, float]) -> None:
+        """Take what supervisord says of the members. asked: how many events had told of a change then, and when."""
+        self._learn(record, infos)
+        changes, moment = asked
+        if changes != record.changes or record.mode not in ("starting", "started"):
+            return
+        record.states = _states(infos)
         watched = {pid for pid, _ in record.pidfds}
-        if states and changes == record.changes and record.mode == "started":
-            if all(state == "RUNNING" and pid in watched for state, pid, _ in states.values()):
-                record.states, record.states_at = states, self._now()
-        self._post(Members(record.name, op, states, "" if error is None else str(error)))
+        steady = all(state == "RUNNING" and pid in watched for state, pid, _ in record.states.values())
+        unsteady = min(UNSTEADY_AGE, UNSTEADY_SHARE * (self._now() - moment))
+        record.states_until = self._now() + (LOOK_AGE if steady else unsteady)
 
     def _changed(self, record: _Record) -> None:
         """What supervisord said of the members may not be true any more."""
-        record.states_at = -math.inf
+        record.states_until = -math.inf
         record.changes += 1
 
     def _note(self, record: _Record, event: Tuple[str, str, int]) -> None:
@@ -1282,6 +1314,10 @@ class Warden:
                 self._nudge()
                 self._post(MemberDied(record.name, name, process.pid))
             self._hurry(record)
+
+
+def _states(infos: Iterable[Dict[str, Any]]) -> Dict[str, Tuple[str, int, str]]:
+    return {info["name"]: (info["statename"], info["pid"], info["spawnerr"]) for info in infos}
 
 
 def _latest(processes: Iterable[proc.Process], table: Dict[int, proc.Process]) -> Set[proc.Process]:

@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 START_TIME = 10.0
 """Seconds until a new guard process must be ready; 0.2 are usual."""
 
+PILE = 4 << 20
+"""Bytes that may wait to be sent. The leases of three hundred groups take thirty thousand."""
+
 WELCOME_TIME = 1.0
 """Seconds that a guard has to greet a listener; one that takes longer stands still."""
 
@@ -123,6 +126,47 @@ class Handle:
         self._link.send("note", group=self.name, what=list(event))
 
 
+class _Outlet:
+    """Sends in order without waiting. What the kernel has no room for, some hundred messages, a thread sends later."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._unsent = bytearray()
+        self._flushing = False
+
+    def send(self, data: bytes) -> int:
+        """Returns how many bytes are not sent yet."""
+        with self._lock:
+            self._unsent += data
+            if not self._flushing:
+                try:
+                    del self._unsent[:self._connection.send(self._unsent, socket.MSG_DONTWAIT)]
+                except BlockingIOError:
+                    pass
+                except OSError:
+                    # The reading side finds out, too.
+                    return 0
+            if self._unsent and not self._flushing:
+                self._flushing = True
+                threading.Thread(target=self._flush, name="zkelect-outlet", daemon=True).start()
+            return len(self._unsent)
+
+    def _flush(self) -> None:
+        while True:
+            with self._lock:
+                data = bytes(self._unsent[:65536])
+                self._flushing = bool(data)
+            if not data:
+                return
+            try:
+                sent = self._connection.send(data)
+            except OSError:
+                return
+            with self._lock:
+                del self._unsent[:sent]
+
+
 class Link:
     """The connection to the guard. `post` takes the events, on a thread of the link's.
 
@@ -135,7 +179,7 @@ class Link:
         self._terms = terms
         self._credentials = credentials
         self._post = post
-        self._connection: Optional[socket.socket] = None
+        self._outlet: Optional[_Outlet] = None
         self._child: Optional[subprocess.Popen] = None
         self.pid = 0
 
@@ -159,18 +203,13 @@ class Link:
 
     def send(self, do: str, **values: Any) -> None:
         """Lost while there is no guard: the one that comes is told everything anew."""
-        connection = self._connection
-        if connection is None:
+        outlet = self._outlet
+        if outlet is None:
             return
         data = json.dumps({"do": do, **values}, separators=(",", ":")).encode() + b"\n"
-        try:
-            # Room for hundreds of messages; a guard that lets them pile up stands still, and is replaced.
-            connection.send(data, socket.MSG_DONTWAIT)
-        except BlockingIOError:
+        if outlet.send(data) > PILE:
+            # A guard that lets them pile up stands still.
             self.replace()
-        except OSError:
-            # The reading side finds out, too.
-            return
 
     def lease(self, n: int, leases: Dict[str, Tuple[int, float, float, float]]) -> None:
         """Extend grants: group -> (token, stop_at, kill_at, deadline). Echo answers."""
@@ -221,13 +260,13 @@ class Link:
                 self._post(Busy())
                 return
             self.pid = welcome["pid"]
-            self._connection = connection
+            self._outlet = _Outlet(connection)
             self._post(Up(self.pid, welcome["groups"], welcome["cgroups"]))
             for line in reader:
                 self._take(json.loads(line))
         except Exception as error:
             reason = f"the guard is gone: {error!r}"
-        self._connection = None
+        self._outlet = None
         connection.close()
         self.reap()
         self._post(Down(reason))

@@ -591,7 +591,7 @@ class Listener:
                     stopwaitsecs=stopwaitsecs, rise=settings.rise, fall=settings.fall,
                     health_interval=settings.health_interval, promote_timeout=settings.promote_timeout,
                     backoff_min=self.settings.backoff_min, backoff_max=self.settings.backoff_max,
-                    fence_failed_continues=settings.fence_failed == "continue",
+                    fence_failed_continues=settings.fence_failed == "continue", together=not check,
                 ),
                 state=role.State(),
                 wake_at=math.inf,
@@ -1096,8 +1096,8 @@ class Listener:
         """Have the guard do it, and a new guard too, until it is answered."""
         contest.order = (op, order)
         order()
-        # What follows is echoed, which tells that the order was taken.
-        self.extend_leases()
+        # What follows is echoed, which tells that the order was taken; one echo does for all orders of this turn.
+        self.tell_at = -math.inf
 
     def do_StartGroup(self, contest: Contest, action: role.StartGroup) -> None:
         contest.running.clear()

@@ -200,6 +200,7 @@ class Writer:
     def __init__(self, folder: str, owner: Owner, room: int) -> None:
         self._blocks = Blocks(os.path.join(folder, RECORD), room + 1, 0o644)
         self._entries: dict[int, Entry | None] = {}
+        self._places: dict[str, int] = {}
         self._owner = owner
         self._opened = False
         # Blocks of a former owner are emptied before the new owner is named.
@@ -225,14 +226,16 @@ class Writer:
         """Raises ValueError when there is no room, OSError when it cannot be written."""
         place = self._place(entry)
         if place is not None:
-            self._entries[place] = entry
+            other = self._entries[place]
+            if other is not None:
+                self._places.pop(other.group, None)
+            self._entries[place], self._places[entry.group] = entry, place
             self._blocks.put(place, entry.strings())
 
     def _place(self, entry: Entry) -> int | None:
         """The entry's block; None for one that was never granted, of which readers need not know."""
-        for place, other in self._entries.items():
-            if other is not None and other.group == entry.group:
-                return place
+        if entry.group in self._places:
+            return self._places[entry.group]
         if not entry.granted:
             return None
         for place, other in self._entries.items():
@@ -260,6 +263,25 @@ def read(folder: str, owner: Owner) -> list[Entry]:
         return [Entry.of_strings(strings) for strings in _read(path, 1, count) if strings]
     except (ValueError, TypeError) as error:
         raise RecordError(f"it has other fields: {error}") from error
+
+
+def find(folder: str, owner: Owner, group: str) -> Entry | None:
+    """The entry of one group, without reading those of hundreds of others; None when there is none. Raises as `read`."""
+    path = os.path.join(folder, RECORD)
+    wanted = b"\0" + group.encode("utf-8", "surrogateescape") + b"\0"
+    try:
+        with open(path, "rb", buffering=0) as file:
+            data = file.read()
+        *owned, room = unpack(data[:BLOCK])
+        blocks = [data[at * BLOCK:(at + 1) * BLOCK] for at in range(1, int(room) + 1)]
+        found = [Entry.of_strings(unpack(block)) for block in blocks if wanted in block]
+        found = [entry for entry in found if entry.group == group]
+        if owned == [*map(str, owner)] and len(found) == 1:
+            return found[0]
+    except (OSError, RecordError, ValueError, TypeError):
+        # It is being written, or it cannot be used; a second look tells.
+        pass
+    return next((entry for entry in read(folder, owner) if entry.group == group), None)
 
 
 def _read(path: str, first: int, count: int) -> tuple[list[str], ...]:

@@ -75,7 +75,10 @@ SUCCESSOR_PACE, SUCCESSOR_LIMIT = 0.05, 60.0
 
 @dataclass(frozen=True)
 class Settings:
-    """What the machine needs to know of one election. `probed`: a health check is asked; else the members' states."""
+    """What the machine needs to know of one election.
+
+    together: the node's elections are probed at the same moment, as one look at supervisord's word does for all.
+    """
 
     name: str
     address: str
@@ -88,6 +91,7 @@ class Settings:
     backoff_min: float
     backoff_max: float
     fence_failed_continues: bool = False
+    together: bool = False
 
 
 # Events
@@ -694,6 +698,8 @@ class _Machine:
         if self.state.role == PROMOTING:
             delay = next_delay(self.state.probe_delay, interval)
             self.set(probe_delay=delay, probe_at=self.now + delay)
+        elif self.settings.together:
+            self.set(probe_at=interval * (self.now // interval + 1))
         else:
             self.set(probe_at=self.now + interval)
 

@@ -81,9 +81,9 @@ def _refuse(group: "str | None", reason: str) -> int:
 
 
 def _entry(folder: str, owner: record.Owner, group: str) -> record.Entry:
-    for entry in record.read(folder, owner):
-        if entry.group == group:
-            return entry
+    entry = record.find(folder, owner, group)
+    if entry is not None:
+        return entry
     raise record.RecordError(f"no election has the group {group}")
 
 

@@ -31,6 +31,30 @@ def test_what_is_written_is_read(folder):
     assert record.read(folder, OWNER) == [revoked]
 
 
+def test_one_entry_is_found_among_others(folder):
+    others = [ENTRY._replace(election=f"e{number}", group=f"g{number}") for number in range(9)]
+    written(folder, *others, ENTRY, room=10)
+    assert record.find(folder, OWNER, "primary") == ENTRY
+    assert record.find(folder, OWNER, "g7") == others[7]
+    assert record.find(folder, OWNER, "g") is None
+    with pytest.raises(record.RecordError, match="another supervisord"):
+        record.find(folder, OWNER._replace(pid=11), "primary")
+    # What a larger record of a former owner has left behind the room of this one is not read.
+    written(folder, *others[:2], room=2)
+    assert record.find(folder, OWNER, "primary") is None
+
+
+def test_a_block_that_is_lent_is_the_new_entrys(folder):
+    writer = written(folder, ENTRY._replace(granted=True), room=1)
+    writer.put(ENTRY._replace(granted=False))
+    other = ENTRY._replace(election="other", group="other")
+    writer.put(other)
+    assert record.read(folder, OWNER) == [other]
+    writer.put(other._replace(granted=False))
+    writer.put(ENTRY)
+    assert record.read(folder, OWNER) == [ENTRY]
+
+
 def test_its_size_never_changes_and_its_room_is_taken(folder):
     writer = written(folder, ENTRY)
     status = os.stat(os.path.join(folder, record.RECORD))
