@@ -19,11 +19,14 @@ from supervisor_zkelect import clock
 from supervisor_zkelect.demo import netns
 
 from bench import faults, floors, report, results
-from bench.ours import Ours
+from bench.ours import Ours, OursOnThree
 from bench.peers import Careful, Etcd, KazooElection, Keepalived
 from bench.stage import Missing, Stage
 
-PEERS = {"ours": Ours, "kazoo": KazooElection, "careful": Careful, "etcd": Etcd, "keepalived": Keepalived}
+PEERS = {
+    "ours": (Ours, OursOnThree), "kazoo": (KazooElection,), "careful": (Careful,), "etcd": (Etcd,),
+    "keepalived": (Keepalived,),
+}
 
 ADVERTS = (1.0, 0.1)
 """Settings of keepalived, seconds between two advertisements; it has no session timeout."""
@@ -93,7 +96,8 @@ def _measure(options: argparse.Namespace, document: results.Document) -> None:
             _install(PACKAGES[which])
         for number in ADVERTS if which == "keepalived" else options.timeouts:
             try:
-                _peer(PEERS[which](number), options, document)
+                for kind in PEERS[which]:
+                    _peer(kind(number), options, document)
             except Missing as problem:
                 document["left_out"].append(f"{which}: {problem}")
                 _tell(f"left out: {which}: {problem}")
@@ -102,6 +106,8 @@ def _measure(options: argparse.Namespace, document: results.Document) -> None:
 
 def _peer(stage: Stage, options: argparse.Namespace, document: results.Document) -> None:
     """Put all faults to one peer. What goes wrong with it is noted, and does not keep the others from their turn."""
+    if not any(map(stage.has, options.faults)):
+        return
     entry: Dict[str, Any] = {"name": stage.name, "setting": stage.setting, "timeout": stage.timeout, "idle": {},
                              "faults": {}}
     try:

@@ -25,6 +25,7 @@ FAULTS: Dict[str, Fault] = {
     "E-supervisord": Fault("supervisord is frozen for 3 T", holds=3.0, ours=True),
     "F": Fault("the agent is killed; with this plugin, the listener"),
     "Z": Fault("the coordinator is restarted"),
+    "Z-leader": Fault("of three ZooKeepers, the leader is killed", ours=True),
     "Z-away": Fault("the coordinator is frozen for 0.3 T", holds=0.3),
 }
 

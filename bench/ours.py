@@ -12,6 +12,7 @@ from supervisor_zkelect import clock
 from supervisor_zkelect.demo.cluster import Cluster
 from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.demo.zookeeper import Ensemble
 
 from bench import results
 from bench.measure import Run
@@ -41,7 +42,7 @@ class Ours(OnZooKeeper):
         """Change the cluster before it is started."""
 
     def has(self, fault: str) -> bool:
-        return True
+        return fault != "Z-leader"
 
     def settled(self) -> Tuple[str, int]:
         name = self.cluster.leader()
@@ -121,3 +122,31 @@ class Ours(OnZooKeeper):
             self.cluster.until(lambda: not node.processes(), f"everything of {name} to be gone")
             node.start()
             self.cluster.standby(name)
+
+
+class OursOnThree(Ours):
+    """The plugin with three ZooKeepers, for what befalls one of them."""
+
+    coordinators = ("zk", "zk2", "zk3")
+
+    def __init__(self, timeout: float) -> None:
+        super().__init__(timeout)
+        self.setting += ", 3 servers"
+
+    def start_zookeeper(self) -> None:
+        places = [self.network[name] for name in self.coordinators]
+        self.zookeeper = self.stack.enter_context(
+            Ensemble(self.folder / "zk", tick_ms=int(1000 * tick(self.timeout)), places=places)
+        )
+
+    def has(self, fault: str) -> bool:
+        return fault == "Z-leader"
+
+    def disturb(self, fault: str) -> Callable[[], Any]:
+        leader = self.zookeeper.leader()
+        self.struck = clock.now()
+        leader.kill()
+        return lambda: None
+
+    def repair(self, fault: str, name: str) -> None:
+        self.zookeeper.start()

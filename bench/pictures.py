@@ -12,7 +12,7 @@ from bench.faults import FAULTS
 
 matplotlib.use("svg")
 # The same results make the same file.
-matplotlib.rcParams.update({"svg.hashsalt": "zkelect", "svg.fonttype": "path", "font.size": 9})
+matplotlib.rcParams.update({"svg.hashsalt": "zkelect", "svg.fonttype": "none", "font.size": 9})
 
 from matplotlib import pyplot  # noqa: E402  after its backend is chosen
 

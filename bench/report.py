@@ -40,14 +40,18 @@ class Step(NamedTuple):
 
 
 def steps(timeline: Dict[str, Any]) -> List[Step]:
-    """A failover's steps, in order. A moment that is not known is passed over: the next step is the longer for it."""
+    """A failover's steps, in order. A moment that is not known is passed over: the next step is the longer for it.
+
+    A node notes that it has released when it has its answer; where the next one saw it earlier, that moment counts.
+    """
     found: List[Step] = []
+    seen = timeline["begun"].get("noticed", float("inf"))
     former, skipped = 0.0, []
     for part, moment, name in MOMENTS:
         at = timeline[part].get(moment)
         skipped.append(name)
         if isinstance(at, (int, float)):
-            at -= timeline["struck"]
+            at = (min(at, seen) if moment == "released" else at) - timeline["struck"]
             found.append(Step(name if len(skipped) == 1 else f"{skipped[0]} … {name}", former, at))
             former, skipped = at, []
     return found
@@ -88,7 +92,8 @@ def document(found: results.Document) -> str:
         _markdown(*_silence(found)),
         _markdown(("", "fault"), [(f"**{name}**", fault.what) for name, fault in FAULTS.items()]),
         "The first answer of another process after the fault, milliseconds, min/median/max. It is later than the "
-        "silence is long where the old service answers for a while after the fault.",
+        "silence is long where the old service answers for a while after the fault. \"Goes on\": no other answered; "
+        "after C, the agent ignored the signal.",
         _markdown(*_back(found)),
     ]
     expired = _expired(found)

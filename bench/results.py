@@ -95,7 +95,7 @@ def _broken(fault: str, timeout: float, run: Dict[str, Any]) -> str:
         return f"two served at once for {run['overlap']:.3f} s"
     if run["silence"] is None:
         return "the service did not come back"
-    if fault not in ("E-supervisord", "F", "Z", "Z-away") or (run["away"] or 0.0) > 0.3 * timeout:
+    if fault not in ("E-supervisord", "F", "Z", "Z-leader", "Z-away") or (run["away"] or 0.0) > 0.3 * timeout:
         return ""
     if run["node"]:
         return f"another process served after {run['back']:.3f} s, where the same was to go on"

@@ -56,6 +56,8 @@ class Stage:
     name = ""
     programs: Tuple[str, ...] = ()
     """Commands that must be installed, each as "command=debian-package"."""
+    coordinators: Tuple[str, ...] = ("zk",)
+    """Places in the network for its coordinator."""
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
@@ -78,7 +80,7 @@ class Stage:
                 raise Missing(f"{command} not found; on Debian or Ubuntu: apt-get install {package}")
         try:
             self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="zkelect-bench-")))
-            self.network = self.stack.enter_context(netns.Network(["zk", *NAMES]))
+            self.network = self.stack.enter_context(netns.Network([*self.coordinators, *NAMES]))
             self.open()
         except BaseException:
             self.stack.close()
@@ -280,6 +282,9 @@ class Plain(Stage):
         if fault == "D" or fault.startswith("Z"):
             return super().strike(fault, name)
         targets = {"A": self.services, "B": self.processes}.get(fault, self._agents)(name)
+        if fault == "B":
+            # So that none can react to another's death: keepalived's worker would say good-bye, an agent would release.
+            self.hit(targets, signal.SIGSTOP)
         self.hit(targets, {"C": signal.SIGTERM, "E": signal.SIGSTOP}.get(fault, signal.SIGKILL))
         return lambda: [proc.kill(process, signal.SIGCONT) for process in targets]
 

@@ -148,6 +148,12 @@ def test_the_steps_of_a_failover(document):
     ]
 
 
+def test_a_release_is_over_when_the_next_node_has_seen_it(document):
+    document["timelines"][0]["ended"]["released"] = 1000.08
+    found = {step.name: round(1000 * (step.end - step.begin)) for step in report.steps(document["timelines"][0])}
+    assert (found["dead to released"], found["released to elected"]) == (41, 9)
+
+
 def test_the_failover_that_is_drawn(document):
     assert report.shown(document["timelines"]) is document["timelines"][0]
     assert report.shown([]) is None
@@ -188,6 +194,7 @@ def test_the_docs_do_not_hide_what_went_wrong(document):
     ("F", run(back=None, silence=0.1, node=""), ""),
     ("F", run(back=None, silence=0.3, node=""), "a silence of 0.300 s, where none was to be"),
     ("F", run(back=2.0, node="b"), "another process served after 2.000 s, where the same was to go on"),
+    ("Z-leader", run(back=12.0, node="b"), "another process served after 12.000 s, where the same was to go on"),
     ("Z", run(back=12.0, node="b", away=2.9), "another process served after 12.000 s, where the same was to go on"),
     # More than 0.3 T.
     ("Z", run(back=12.0, node="b", away=3.1), ""),
