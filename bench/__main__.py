@@ -48,11 +48,17 @@ The table has min/median/max. "back after": from the fault until another process
 longest time without an answer. "overlap": for how long two answered at once, the longest of all runs; ∞, they still
 did when the watch ended. RSS, PSS and CPU are of all processes that a node needs besides supervisord and the service.
 
+`script/bench --scale` measures how this plugin scales instead; it has a --help of its own.
+
 Takes root, Linux and the program `ip`. Exit status 1: something did not go as this plugin promises.
 """
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["--scale"]:
+        from bench import scale
+
+        return scale.main(sys.argv[2:])
     options = _options(sys.argv[1:])
     reason = netns.available()
     if reason is not None:
