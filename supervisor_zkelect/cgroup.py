@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import List, Optional
+from typing import Callable, List, Optional
 from urllib.parse import quote
 
 
@@ -57,11 +57,30 @@ class Cgroups:
 
     def remove(self) -> None:
         """Remove what is empty."""
-        for folder, _, _ in os.walk(self.base, topdown=False):
-            try:
-                os.rmdir(folder)
-            except OSError:
-                continue
+        _remove(self.base)
+
+    def sweep(self, beginning: str, lives: Callable[[str], bool]) -> None:
+        """Remove what others left that had nobody to do it: a guard that was killed with its supervisord.
+
+        beginning: of their folders' names. lives: whether the rest of such a name is that of somebody who lives. What has a
+        process in it stays.
+        """
+        root = os.path.dirname(self.base)
+        try:
+            names = os.listdir(root)
+        except OSError:
+            return
+        for name in names:
+            if name.startswith(beginning) and not lives(name[len(beginning):]):
+                _remove(os.path.join(root, name))
+
+
+def _remove(base: str) -> None:
+    for folder, _, _ in os.walk(base, topdown=False):
+        try:
+            os.rmdir(folder)
+        except OSError:
+            continue
 
 
 def find(pid: int, name: str) -> Optional[Cgroups]:

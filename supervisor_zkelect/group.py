@@ -72,6 +72,8 @@ SENTRY_PACE = 0.01
 #: Seconds that supervisord has to fork all members, some milliseconds each and more on a busy machine; and then until each
 #: member has a pid.
 FORK_LIMIT, START_LIMIT = 60.0, 10.0
+#: Seconds until supervisord is asked again how far a start has come that it has answered.
+CONFIRM_PACE = 0.1
 #: At most this many processes of a group are watched by a pidfd each; others are found dead by scans.
 WATCHED = 256
 #: Seconds for which supervisord's word is taken again, as long as no event of it and no end of a process says otherwise:
@@ -890,7 +892,7 @@ class Warden:
             return
         if isinstance(error, Unreachable) and self._now() - starting.answered < START_LIMIT:
             # It has started them, and is busy.
-            self._confirm(record, starting, names)
+            self._later(CONFIRM_PACE, self._confirm, record, starting, names)
             return
         if error is not None:
             self._start_failed(record, str(error))

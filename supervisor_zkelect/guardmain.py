@@ -96,6 +96,8 @@ class Process(Hands):
         self.events: List[Any] = []
         self.bell, self.ring = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.cgroups = cgroup.find(self.owner.pid, "zkelect-" + record.instance(self.owner))
+        if self.cgroups is not None:
+            self.cgroups.sweep("zkelect-" + record.instance(self.owner._replace(pid="", start="")).rstrip("-") + "-", lives)
         self.warden = group.Warden(
             Supervisord(terms.url, *credentials), self.owner.pid, self.post,
             ThreadPoolExecutor(min(max(8, 4 * terms.room), MOST_CALLS), "zkelect-rpc"), server_url=terms.url, cgroups=self.cgroups,
@@ -415,6 +417,15 @@ class _NoRecord:
 
     def put(self, entry: record.Entry) -> None:
         return
+
+
+def lives(name: str) -> bool:
+    """Whether "PID-START", the end of an instance's name, is that of a process of this pid namespace that lives."""
+    pid, _, start = name.partition("-")
+    if not (pid.isdigit() and start.isdigit()):
+        return True
+    process = proc.read(int(pid))
+    return process is not None and process.start == int(start) and not process.gone
 
 
 def take_lock(path: str) -> int:
