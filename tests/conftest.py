@@ -1,11 +1,16 @@
 """What tests of several modules share: one real ZooKeeper, and a place of one's own in it."""
 
+import signal
 import uuid
 
 import pytest
 from kazoo.client import KazooClient
 
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As in a script's background, and inherited by what tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
