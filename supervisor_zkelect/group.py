@@ -933,6 +933,10 @@ class Warden:
 
     def _trust(self, record: _Record, loaded: bool) -> None:
         record.loaded = loaded
+        if loaded and record.stop is not None and record.stop.start_open:
+            # A guard that took over may have ordered the stop before it heard of the programs.
+            record.stop.start_open = False
+            record.scan_at = min(record.scan_at, self._now())
 
     def _expect(self, record: _Record, pid: int) -> None:
         process = proc.read(pid)

@@ -691,6 +691,20 @@ def test_a_start_that_hangs_does_not_hold_up_the_proof_where_the_loader_would_re
     assert not node.processes()
 
 
+def test_that_the_loader_would_refuse_counts_when_it_is_heard_after_the_order_too(node):
+    """As of a guard that takes over and kills before a listener has told it of the programs."""
+    one_service(node, "deaf")
+    node.signal(signal.SIGSTOP)
+    start_without_answer(node)
+    node.handle().kill(2)
+    until(lambda: node.warden._records["primary"].stop, LONG, "the stop to begin")
+    node.handle().trust(True)
+    node.expect(GroupDead, op=2)
+    node.signal(signal.SIGCONT)
+    until(lambda: node.warden._records["primary"].stop is None, LONG, "supervisord to confirm the stop")
+    assert not node.processes()
+
+
 def test_a_stop_during_shutdown_ends(node):
     node.program("a", node.service("deaf"), stopwaitsecs="60")
     node.program("z", node.service("deaf"), stopwaitsecs="60")
