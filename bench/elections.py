@@ -80,12 +80,14 @@ def configuration(node: str, servers: str, chroot: str, count: int, timeout: flo
     )
 
 
-class Pair:
-    """Two nodes with the same elections; the first becomes primary of all."""
+class TwoNodes:
+    """Two nodes that are not started yet, and a client of their ZooKeeper.
 
-    def __init__(self, folder: Path, zookeeper: ZooKeeper, count: int, timeout: float, tick: float) -> None:
+    configured: a node's zkelect.conf, from its name and the chroot.
+    """
+
+    def __init__(self, folder: Path, zookeeper: ZooKeeper, configured: Callable[[str, str], str]) -> None:
         self.zookeeper = zookeeper
-        self.count = count
         self.chroot = f"/{child.new_marker()}"
         self.stack = ExitStack()
         self.nodes: Dict[str, Node] = {}
@@ -93,23 +95,38 @@ class Pair:
             own = folder / name
             own.mkdir(parents=True)
             sample = own / "zkelect.conf"
-            sample.write_text(configuration(name, zookeeper.hosts, self.chroot, count, timeout, tick))
+            sample.write_text(configured(name, self.chroot))
             self.nodes[name] = Node(own, name, zookeeper.hosts, sample=sample)
             self.stack.callback(self.nodes[name].close)
         self.client = KazooClient(zookeeper.hosts, timeout=30)
         self.stack.callback(self.client.close)
         self.stack.callback(self.client.stop)
 
-    def __enter__(self) -> "Pair":
+    def __enter__(self) -> Any:
         try:
             self.client.start(timeout=30)
+            self.opened()
         except BaseException:
             self.stack.close()
             raise
         return self
 
+    def opened(self) -> None:
+        """What is to be done before the first measurement."""
+
     def __exit__(self, *_: object) -> None:
         self.stack.close()
+
+
+class Pair(TwoNodes):
+    """Two nodes with the same elections; the first becomes primary of all."""
+
+    def __init__(self, folder: Path, zookeeper: ZooKeeper, count: int, timeout: float, tick: float) -> None:
+        self.count = count
+        super().__init__(
+            folder, zookeeper,
+            lambda name, chroot: configuration(name, zookeeper.hosts, chroot, count, timeout, tick),
+        )
 
     def start(self) -> float:
         """Start the nodes one after the other; seconds until the first has acked all elections."""
@@ -162,6 +179,7 @@ class Pair:
     def watch(self, seconds: float) -> Dict[str, Dict[str, float]]:
         """What each node uses while nothing happens, by node."""
         before, began = self.counted(), now()
+        # The time itself is measured: what is used in it.
         time.sleep(seconds)
         after, passed = self.counted(), now() - began
         found: Dict[str, Dict[str, float]] = {}

@@ -8,16 +8,13 @@ deadline that the listener reported last.
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
-from kazoo.client import KazooClient
 
 from bench import elections
 from supervisor_zkelect import proc
 from supervisor_zkelect.clock import now
-from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.node import Node
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
@@ -38,47 +35,26 @@ def group(count: int, service: str, loader: str) -> str:
     return f"{sections}[group:many]\nprograms = {','.join(members)}\n"
 
 
-class Nodes:
+class Nodes(elections.TwoNodes):
     """Two nodes with one election, whose group has so many programs; the first is primary."""
 
     def __init__(
         self, folder: Path, zookeeper: ZooKeeper, count: int, timeout: float, tick: float, service: str
     ) -> None:
         self.count = count
-        self.chroot = f"/{child.new_marker()}"
-        self.stack = ExitStack()
-        self.nodes: Dict[str, Node] = {}
-        for name in ("a", "b"):
-            own = folder / name
-            own.mkdir(parents=True)
-            sample = own / "zkelect.conf"
-            sample.write_text(
-                f"{elections.LISTENER}\n[zkelect]\nservers = {zookeeper.hosts}\nnode_name = {name}\n"
-                f"session_timeout = {timeout:g}\ntick_time = {tick:g}\nchroot = {self.chroot}\n\n"
-                f"[election:many]\ngroup = many\naddress = {elections.address(name, 'many')}\nhealth = none\n\n"
-                f"{group(count, service, 'zkelect run -- ')}"
-            )
-            self.nodes[name] = Node(own, name, zookeeper.hosts, sample=sample)
-            self.stack.callback(self.nodes[name].close)
-        self.client = KazooClient(zookeeper.hosts, timeout=30)
-        self.stack.callback(self.client.close)
-        self.stack.callback(self.client.stop)
+        super().__init__(folder, zookeeper, lambda name, chroot: (
+            f"{elections.LISTENER}\n[zkelect]\nservers = {zookeeper.hosts}\nnode_name = {name}\n"
+            f"session_timeout = {timeout:g}\ntick_time = {tick:g}\nchroot = {chroot}\n\n"
+            f"[election:many]\ngroup = many\naddress = {elections.address(name, 'many')}\nhealth = none\n\n"
+            f"{group(count, service, 'zkelect run -- ')}"
+        ))
 
-    def __enter__(self) -> "Nodes":
-        try:
-            self.client.start(timeout=30)
-            self.nodes["a"].start()
-            self.acked("a")
-            self.nodes["b"].start()
-            self.role("b", "standby")
-            self.role("a", "primary")
-        except BaseException:
-            self.stack.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stack.close()
+    def opened(self) -> None:
+        self.nodes["a"].start()
+        self.acked("a")
+        self.nodes["b"].start()
+        self.role("b", "standby")
+        self.role("a", "primary")
 
     def acked(self, node: str) -> float:
         """Wait until the node has acked; when it did, in seconds since the epoch."""

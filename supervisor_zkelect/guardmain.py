@@ -97,7 +97,7 @@ class Process(Hands):
         self.bell, self.ring = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.cgroups = cgroup.find(self.owner.pid, "zkelect-" + record.instance(self.owner))
         if self.cgroups is not None:
-            self.cgroups.sweep("zkelect-" + record.instance(self.owner._replace(pid="", start="")).rstrip("-") + "-", lives)
+            self.cgroups.sweep("zkelect-" + record.instances(self.owner), lives)
         self.warden = group.Warden(
             Supervisord(terms.url, *credentials), self.owner.pid, self.post,
             ThreadPoolExecutor(min(max(8, 4 * terms.room), MOST_CALLS), "zkelect-rpc"), server_url=terms.url, cgroups=self.cgroups,
@@ -268,12 +268,12 @@ class Process(Hands):
             releasing.wait()
             raise
 
-        def ended(descriptor: int, mask: int) -> None:
+        def over(descriptor: int, mask: int) -> None:
             self.selector.unregister(descriptor)
             os.close(descriptor)
             self.guard.released(releasing.wait())
 
-        self.selector.register(descriptor, selectors.EVENT_READ, ended)
+        self.selector.register(descriptor, selectors.EVENT_READ, over)
 
     def call(self, command: List[str], seconds: float, variables: Dict[str, str]) -> None:
         def run() -> None:

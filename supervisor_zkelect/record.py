@@ -70,8 +70,13 @@ class Entry(namedtuple("Entry", "election group address token granted revoked st
 
 def instance(owner: Owner) -> str:
     """What the programs of one supervisord carry as ZKELECT_INSTANCE; nobody else's do. Fit for a file's name."""
+    return f"{instances(owner)}{owner.pid}-{owner.start}"
+
+
+def instances(owner: Owner) -> str:
+    """What the instances of all supervisords of this boot and pid namespace begin with; pid and start time follow."""
     namespace = "".join(filter(str.isdigit, owner.namespace))
-    return f"{owner.boot}-{namespace}-{owner.pid}-{owner.start}"
+    return f"{owner.boot}-{namespace}-"
 
 
 def owner_of(pid: int) -> Owner:

@@ -54,6 +54,12 @@ def test_21_wall_clock_jumps(make, folder, zookeeper):
     case.settled("b")
 
 
+def goes_on_through_a_restart(case, pid, token):
+    goes_on(case, pid, token)
+    assert case["a"].ctl("restart", "zkelect").returncode == 0
+    case.same_term(pid, token)
+
+
 @as_root
 def test_21_runtime_disk_full(small_disk, make, folder, zookeeper):
     """No byte is left where the record lies: the service runs on, and a stop still revokes its grant."""
@@ -65,9 +71,7 @@ def test_21_runtime_disk_full(small_disk, make, folder, zookeeper):
     case.start()
     pid, token = case.primary("a"), case.token("a")
     fill()
-    goes_on(case, pid, token)
-    assert case["a"].ctl("restart", "zkelect").returncode == 0
-    case.same_term(pid, token)
+    goes_on_through_a_restart(case, pid, token)
     assert case["a"].zkelect("resign", "orders").returncode == 0
     case.settled("b")
     assert not record.read(str(small), record.owner_of(case["a"].supervisord_pid))[0].granted
@@ -81,9 +85,7 @@ def test_21_log_disk_full(small_disk, make, folder, zookeeper):
     case.start()
     pid, token = case.primary("a"), case.token("a")
     fill()
-    goes_on(case, pid, token)
-    assert case["a"].ctl("restart", "zkelect").returncode == 0
-    case.same_term(pid, token)
+    goes_on_through_a_restart(case, pid, token)
     case["a"].kill(pid)
     case.primary("a", other=pid)
     assert case["a"].zkelect("resign", "orders").returncode == 0
