@@ -20,7 +20,8 @@ Rules
 7.  A service that failed sends its node to the end of the queue, after a back-off that doubles up to a cap. While nobody
     else stands in the queue the node tries again at the minimum.
 8.  `resign` is refused where there is nobody to take over. A group stopped by hand on the primary counts as a
-    resignation; a group started by hand elsewhere is killed.
+    resignation, and the node proposes again only when supervisord has told the one who stopped it; a group started by
+    hand elsewhere is killed.
 9.  A primary that reads another ack or holder than its own in its own term writes them again.
 10. A listener that comes after another inherits a group that runs under a grant (*inherited*): it goes on in the same term
     when its session still owns the proposal with that token, and leads; in any other case the group is killed.
@@ -68,6 +69,11 @@ TWIN_PACE = 0.5
 
 #: Seconds after which a release that fails becomes a withdrawal.
 RELEASE_LIMIT = 30.0
+
+#: Seconds between a group's end by hand and the next proposal. supervisorctl waits until supervisord sees the program
+#: STOPPED, for ever if it runs again before that; supervisord looks each 0.05 s, and when idle at least each second
+#: (the time limit of its poll, Supervisor.runforever).
+STOPPED_REST = 1.5
 
 #: How often the ack is read while somebody waits to hear who leads after a resignation, and for how long, in seconds.
 SUCCESSOR_PACE, SUCCESSOR_LIMIT = 0.05, 60.0
@@ -441,6 +447,8 @@ class State:
 
     failures: int = 0
     not_before: float = -INFINITY
+    by_hand: bool = False  # somebody else stopped the group, and waits for supervisord's word that it is stopped
+    rest_until: float = -INFINITY  # no proposal before this, whoever else stands in the queue
     look_at: float = INFINITY
     looking: int = 0
 
@@ -812,6 +820,9 @@ class _Machine:
         self.act(Unlease())
         self.go(DETACHED, "waiting", reason)
         self.set(token=None)
+        if self.state.by_hand:
+            rest_until = self.now + STOPPED_REST
+            self.set(by_hand=False, rest_until=rest_until, not_before=max(self.state.not_before, rest_until))
         self.set(resigning=tuple(replace(one, left=True) for one in self.state.resigning))
         if self.state.not_before > self.now:
             self.set(look_at=self.now + self.settings.backoff_min)
@@ -835,6 +846,7 @@ class _Machine:
     def on_MemberStopped(self, event: MemberStopped) -> None:
         if self.state.may_run and self.state.role != DEMOTING and self.state.step != "starting":
             self.demote(f"the program {event.name} was stopped by hand, which counts as a resignation")
+            self.set(by_hand=True)
 
     def on_MemberStarted(self, event: MemberStarted) -> None:
         state = self.state
@@ -878,7 +890,7 @@ class _Machine:
                 self.set(resigning=())
         elif (state.role, state.step) == (DETACHED, "waiting") and state.not_before > self.now:
             if event.others == 0 and self.now - state.since >= self.settings.backoff_min:
-                self.set(not_before=self.now, look_at=INFINITY)
+                self.set(not_before=max(self.now, state.rest_until), look_at=INFINITY)
             else:
                 self.set(look_at=self.now + self.settings.backoff_min)
 

@@ -225,6 +225,19 @@ def test_stopped_by_hand_counts_as_a_resignation(node):
     assert node.primary().event(role.MemberStopped("web")).at[0] == "demoting"
 
 
+@pytest.mark.parametrize("others", [0, 1])
+def test_after_a_stop_by_hand_supervisord_has_time_to_tell_of_it(node, others):
+    node.primary().event(role.MemberStopped("web"))
+    node.event(role.Dead(node.op(role.StopGroup), 0.1))
+    node.event(role.Released(node.op(role.Release)))
+    rested = node.now + role.STOPPED_REST
+    while not node.did(role.Propose):
+        node.event(role.Tick(), after=max(0.0, role.next_wakeup(SETTINGS, node.state) - node.now))
+        if node.did(role.Look):
+            node.event(role.Looked(node.op(role.Look), others))
+    assert node.now == rested
+
+
 def test_started_by_hand_on_a_standby_is_killed_before_it_may_lead(node):
     node.standby().event(role.MemberStarted("web"))
     kill = node.op(role.KillGroup)
