@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from kazoo import exceptions as kazoo_errors
-from kazoo.client import KazooClient
 
 from supervisor_zkelect import proc, record
 from supervisor_zkelect.demo.cluster import NOT_PRIMARY
@@ -51,10 +50,6 @@ def test_others_cannot_write(make_cluster, zk_server, zk, acl, readable):
     kept = Path(cluster["b"].environment[record.VARIABLE])
     assert all(b"gehe1m" not in path.read_bytes() for path in kept.iterdir() if path.is_file())
     assert (kept / record.SESSION).stat().st_mode & 0o777 == 0o600
-    owner = KazooClient(zk_server.hosts, auth_data=[("digest", SECRET)])
-    owner.start(30)
-    owner.delete(cluster.chroot, recursive=True)
-    owner.stop()
 
 
 def test_a_node_without_the_password_says_so_and_tries_on(make_cluster, zk_server):
