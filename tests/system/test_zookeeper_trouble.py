@@ -43,9 +43,13 @@ def test_a_node_cut_off(make_cluster, tmp_path, timeout, tick):
                 cluster.stack.close()
 
 
+#: A server may need seconds to start on a busy machine, and how long a lease lasts is not what is asked here.
+LONG = {"maxSessionTimeout": 20000}
+
+
 def test_a_zookeeper_killed_and_restarted(make_cluster, tmp_path):
-    with ZooKeeper(tmp_path / "zk", tick_ms=200) as zookeeper:
-        cluster = make_cluster(zookeeper.hosts, timeout=4).start()
+    with ZooKeeper(tmp_path / "zk", tick_ms=200, extra=LONG) as zookeeper:
+        cluster = make_cluster(zookeeper.hosts, timeout=20).start()
         pid, token, since = cluster.primary("a"), cluster.token("a"), now()
         zookeeper.restart()
         unbroken(cluster, since, pid, token)
@@ -53,8 +57,8 @@ def test_a_zookeeper_killed_and_restarted(make_cluster, tmp_path):
 
 
 def test_an_ensemble_whose_leader_is_killed(make_cluster, tmp_path):
-    with Ensemble(tmp_path / "zk", size=3, tick_ms=500) as ensemble:
-        cluster = make_cluster(ensemble.hosts, timeout=8, tick=0.5).start()
+    with Ensemble(tmp_path / "zk", size=3, tick_ms=500, extra=LONG) as ensemble:
+        cluster = make_cluster(ensemble.hosts, timeout=20, tick=0.5).start()
         pid, token, since = cluster.primary("a"), cluster.token("a"), now()
         leader = ensemble.leader()
         leader.kill()
