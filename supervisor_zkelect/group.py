@@ -16,10 +16,11 @@ The proof of death is made of rounds. In a round supervisord is asked to stop th
 it was starting, running or waiting to be started again, and a scan begun after that answer finds nothing
 alive. Two clean rounds in a row are a proof; one is not, because a member that supervisord has reaped but not
 yet restarted is no longer running for a stop, and is started by the next turn of supervisord's loop. Where
-supervisord is dead, two scans are enough. Where it is alive and silent, two scans are enough for a group
-whose time to be killed has come, provided that no start request can still lie on supervisord's socket. After
-such a proof the warden goes on as a sentry: it kills whatever a supervisord that wakes up starts again, until
-supervisord has answered and the rounds are clean.
+supervisord is dead, two scans are enough; and where all programs are started through the chain loader, since
+the grant is revoked before the stop, so that nothing which is started again comes to run. Where supervisord is
+alive and silent, two scans are enough for a group whose time to be killed has come, provided that no start
+request can still lie on supervisord's socket. After such proofs the warden goes on as a sentry: it kills
+whatever supervisord starts again, until supervisord has answered and the rounds are clean.
 
 What is beyond it: a process that clears its environment, leaves its session and loses its parents before any
 scan has seen one of them, and the milliseconds that a restart by a supervisord which thaws lives until the
@@ -178,6 +179,8 @@ class Stop:
     done: List[Order] = field(default_factory=list)
     #: supervisord may still hold a start request that it carries out later.
     start_open: bool = False
+    #: what supervisord starts again is refused by the chain loader
+    loaded: bool = False
     #: the first stop request came back, answered or not
     asked: bool = False
     #: when supervisord last answered a stop request
@@ -269,12 +272,16 @@ class Stop:
         """Whether it is proven that nothing lives."""
         if self.settled(gone):
             return True
-        return self.scans >= 2 and self.killing(now, gone) and self.silent(now) and not self.start_open
+        if self.scans < 2 or self.start_open:
+            return False
+        return self.loaded or (self.killing(now, gone) and self.silent(now))
 
     def pace(self, now: float, gone: bool, alive: bool) -> float:
         """Seconds until the next scan; while killing, a twentieth of the time it has taken, 1 to 250 ms."""
         if self.killing(now, gone):
             return min(0.25, max(0.001, (now - self.kill_since) / 20))
+        if self.loaded and self.scans:
+            return 0.001
         end = self.kill_at if self.ready(now, gone) else max(self.kill_at, self.began + KILL_WAITS)
         return max(0.001, min(end - now, GRACE_PACE if alive else 0.02))
 
@@ -933,10 +940,12 @@ class Warden:
 
     def _trust(self, record: _Record, loaded: bool) -> None:
         record.loaded = loaded
-        if loaded and record.stop is not None and record.stop.start_open:
-            # A guard that took over may have ordered the stop before it heard of the programs.
-            record.stop.start_open = False
-            record.scan_at = min(record.scan_at, self._now())
+        if record.stop is not None:
+            record.stop.loaded = loaded
+            if loaded and record.stop.start_open:
+                # A guard that took over may have ordered the stop before it heard of the programs.
+                record.stop.start_open = False
+                record.scan_at = min(record.scan_at, self._now())
 
     def _expect(self, record: _Record, pid: int) -> None:
         process = proc.read(pid)
@@ -958,7 +967,8 @@ class Warden:
             starting, record.starting = record.starting, None
             self._post(GroupStartFailed(record.name, starting.op, "it was stopped before it was started"))
         if record.stop is None:
-            record.stop = Stop(began=now, start_open=record.start_open and not record.loaded)
+            start_open = record.start_open and not record.loaded
+            record.stop = Stop(began=now, start_open=start_open, loaded=record.loaded)
             record.mode = "stopping"
             record.stuck_told, record.denied, record.killed, record.trouble = -math.inf, (), set(), ""
             record.struck = False

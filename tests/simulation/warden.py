@@ -87,6 +87,9 @@ class Warden:
 
     def trust(self, loaded: bool) -> None:
         self._loaded = loaded
+        if self._stop is not None:
+            self._stop.loaded = loaded
+            self._stop.start_open = self._stop.start_open and not loaded
 
     def adopt(self) -> None:
         if self._mode == "new":
@@ -128,7 +131,8 @@ class Warden:
             starting, self._starting = self._starting, None
             self._post(group.GroupStartFailed(GROUP, starting, "it was stopped before it was started"))
         if self._stop is None:
-            self._stop = Stop(began=now, start_open=self._start_open and not self._loaded)
+            start_open = self._start_open and not self._loaded
+            self._stop = Stop(began=now, start_open=start_open, loaded=self._loaded)
             self._mode = "stopping"
         self._stop.order(Order(op, now, kill_at))
         self._send_stop()

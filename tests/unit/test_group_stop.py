@@ -7,9 +7,9 @@ import pytest
 from supervisor_zkelect.group import KILL_WAITS, SILENCE, Order, Stop
 
 
-def a_stop(kill_at: float = 10.0, start_open: bool = False) -> Stop:
+def a_stop(kill_at: float = 10.0, start_open: bool = False, loaded: bool = False) -> Stop:
     """A stop ordered at second 0."""
-    stop = Stop(began=0.0, start_open=start_open)
+    stop = Stop(began=0.0, start_open=start_open, loaded=loaded)
     stop.order(Order(1, 0.0, kill_at))
     return stop
 
@@ -73,6 +73,17 @@ def test_two_scans_are_a_proof_when_supervisord_is_dead():
     assert not stop.dead(1.0, gone=True)
     stop.scanned(empty=True)
     assert stop.dead(1.0, gone=True) and stop.settled(gone=True)
+
+
+def test_two_scans_are_a_proof_where_the_loader_refuses_what_is_started_again():
+    stop = a_stop(loaded=True)
+    stop.scanned(empty=True)
+    assert not stop.dead(0.1, gone=False) and stop.pace(0.1, gone=False, alive=False) == 0.001
+    stop.scanned(empty=False)
+    stop.scanned(empty=True)
+    assert not stop.dead(0.2, gone=False)
+    stop.scanned(empty=True)
+    assert stop.dead(0.3, gone=False) and not stop.settled(gone=False)
 
 
 def test_a_silent_supervisord_is_not_waited_for_once_the_time_of_the_members_is_over():
