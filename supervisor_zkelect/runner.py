@@ -99,14 +99,22 @@ def forbidden(entry: record.Entry, now: float) -> str:
 def _die_with_parent() -> str:
     """Set the parent-death signal. Returns what went wrong, or ""."""
     try:
+        failed = _prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
+    except (ImportError, AttributeError, OSError) as error:
+        failed = error
+    return f"this program will not die with supervisord: prctl gives {failed}" if failed else ""
+
+
+def _prctl(*arguments: int) -> int:
+    try:
+        # What CPython's ctypes is made of; the module itself takes several milliseconds to import.
+        import _ctypes
+
+        return _ctypes.call_function(_ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl"), arguments)
+    except (ImportError, AttributeError):
         import ctypes
 
-        if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0) == 0:
-            return ""
-        reason = os.strerror(ctypes.get_errno())
-    except (ImportError, OSError, AttributeError) as error:
-        reason = str(error)
-    return f"this program will not die with supervisord: {reason}"
+        return ctypes.CDLL(None).prctl(*arguments)
 
 
 def _register(path: str, group: str) -> "tuple[str, str]":
