@@ -18,7 +18,8 @@ Rules
     come. If none does, the guard takes the session's lock, kills all groups, proves them dead, and releases. Whoever
     holds the lock decides: a listener that comes has it, so a guard that has it is busy, and one that waits for it
     waits no longer.
-6.  Releasing is a program of its own (`release.py`), which gets the lock handed over. A group that is killed and cannot
+6.  Releasing is a program of its own (`release.py`), which gets the lock handed over when the groups are being killed,
+    and the word to release when they are proven dead. A group that is killed and cannot
     be proven dead is killed again and again, and never released; `stop_failed` is run once.
 7.  A guard ends when no group is held, no session is open and no listener is there, and not before. Groups that the
     listener's configuration names are held until they are proven dead.
@@ -74,8 +75,11 @@ class Hands:
     def give_lock_back(self) -> None:
         raise NotImplementedError
 
+    def prepare_release(self) -> None:
+        """A release is near: start what it needs, which takes longer than the proof of death."""
+
     def release(self, ended: Dict[str, Dict[str, Any]]) -> None:
-        """Start the release; `released` follows. Raises OSError when it cannot be started.
+        """Have the session released; `released` follows. Raises OSError when that cannot be begun.
 
         ended: of each group whose term the guard ended, the "token", "why", and when it was "noticed" and proven "dead"
             in seconds since the epoch, for the history of terms.
@@ -253,6 +257,7 @@ class Guard:
             for charge in self.charges.values():
                 if charge.held:
                     self.stop(charge, self.own_op(), AT_ONCE, "the listener is gone")
+            self.hands.prepare_release()
         if any(charge.held for charge in self.charges.values()):
             return
         log.info("all groups are proven dead; releasing")

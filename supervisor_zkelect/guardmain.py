@@ -41,6 +41,8 @@ PREDECESSOR_TIME = 10.0
 LONGEST = 1 << 20
 #: Bytes of what it says while nobody listens that are kept.
 LONGEST_LOG = 1 << 16
+#: Bytes that a pipe holds (pipe(7)).
+PIPE = 1 << 16
 #: How many connections may be open that are not the listener's, and for how many seconds.
 MOST_PEERS, PEER_TIME = 256, 5.0
 
@@ -92,6 +94,9 @@ class Process(Hands):
         self.selector = selectors.DefaultSelector()
         self.listener: Optional[_Peer] = None
         self.lock = -1
+        #: the program that releases, and whether it was told to
+        self.releaser: Optional["subprocess.Popen[bytes]"] = None
+        self.told = False
         self.asked_to_end = False
         self.events: List[Any] = []
         self.bell, self.ring = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -256,24 +261,43 @@ class Process(Hands):
         os.close(self.lock)
         self.lock = -1
 
-    def release(self, ended: Dict[str, Dict[str, Any]]) -> None:
-        command = [
-            sys.executable, "-m", "supervisor_zkelect.release", self.folder, self.terms.config, json.dumps(ended),
-        ]
-        releasing = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=(self.lock,))
+    def prepare_release(self) -> None:
         try:
-            descriptor = os.pidfd_open(releasing.pid)
+            self.start_releaser()
+        except OSError as error:
+            log.warning("the release cannot be prepared: %s", error)
+
+    def start_releaser(self) -> None:
+        """Start the program that waits for the word to release, unless it is there. Raises OSError."""
+        if self.releaser is not None:
+            return
+        command = [sys.executable, "-m", "supervisor_zkelect.release", self.folder, self.terms.config]
+        releaser = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=(self.lock,))
+        try:
+            descriptor = os.pidfd_open(releaser.pid)
         except OSError:
-            releasing.kill()
-            releasing.wait()
+            releaser.kill()
+            releaser.wait()
             raise
+        self.releaser, self.told = releaser, False
 
         def over(descriptor: int, mask: int) -> None:
             self.selector.unregister(descriptor)
             os.close(descriptor)
-            self.guard.released(releasing.wait())
+            self.releaser = None
+            releaser.stdin.close()
+            status = releaser.wait()
+            if self.told:
+                self.guard.released(status)
 
         self.selector.register(descriptor, selectors.EVENT_READ, over)
+
+    def release(self, ended: Dict[str, Dict[str, Any]]) -> None:
+        self.start_releaser()
+        word = json.dumps(ended).encode() + b"\n"
+        # More than the pipe holds would have the guard wait for a reader; what goes without saying is the history.
+        os.write(self.releaser.stdin.fileno(), word if len(word) <= PIPE else b"{}\n")
+        self.told = True
 
     def call(self, command: List[str], seconds: float, variables: Dict[str, str]) -> None:
         def run() -> None:

@@ -1,11 +1,12 @@
 """Give up the session of a listener that is gone: the program that a guard runs when every group is proven dead.
 
-    python -m supervisor_zkelect.release RUNTIME_FOLDER CONFIGURATION_FILE ENDED
+    python -m supervisor_zkelect.release RUNTIME_FOLDER CONFIGURATION_FILE
 
-It inherits the session's lock, attaches to the saved session, empties the ack, removes the holder and deletes the
-proposal of every election that it leads, notes the end in the history of terms, and closes the session. ENDED is JSON,
-as `guard.Hands.release` has it. Ends with 0 when the session is given up, or surely
-over; with 1 when ZooKeeper could not be asked and the session may live.
+It inherits the session's lock, and is started while the groups are being killed. On a line of JSON on standard input,
+as `guard.Hands.release` has it, it attaches to the saved session, empties the ack, removes the holder and deletes the
+proposal of every election that it leads, notes the end in the history of terms, and closes the session. Without that
+line the groups are not proven dead, and nothing is done. Ends with 0 when the session is given up, or surely over; with
+1 when ZooKeeper could not be asked and the session may live.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import json
 import logging
 import sys
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, TextIO
 
 from supervisor_zkelect import history, logs, saved, wire
 from supervisor_zkelect.clock import now
@@ -144,16 +145,20 @@ def _note(left: Left, node: str, ended: Dict[str, Any], by: float) -> None:
         log.warning("the history of terms could not be written: %s", error)
 
 
-def main(words: List[str]) -> int:
-    folder, path, *more = words
-    begun = now()
+def main(words: List[str], told: TextIO) -> int:
+    """told: where the guard says that all groups are dead."""
+    folder, path = words
     logs.begin("release")
     # kazoo tells each attempt; why the last one failed is told once, by what start_client raises.
     kazoo = logging.getLogger("supervisor_zkelect.kazoo")
     kazoo.addHandler(logging.NullHandler())
     kazoo.propagate = False
+    line = told.readline()
+    if not line.endswith("\n"):
+        return 1
+    begun = now()
     try:
-        release(folder, json.loads(more[0]) if more else {}, lambda former: Attached(former, path))
+        release(folder, json.loads(line), lambda former: Attached(former, path))
     except (ElectionError, OSError) as error:
         log.warning("%s", str(error).replace("\n", "; "))
         return 1
@@ -162,4 +167,4 @@ def main(words: List[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:], sys.stdin))

@@ -1,5 +1,6 @@
 """The client of a release: attached to a session, over one connection."""
 
+import io
 import json
 import socket
 import struct
@@ -254,6 +255,10 @@ def kept(kazoo, zk_server, tmp_path):
     return keep
 
 
+def released(folder, ended):
+    return release.main([folder, "/no/configuration"], io.StringIO(json.dumps(ended) + "\n"))
+
+
 def test_a_release_that_loses_its_connection_is_tried_again(zk_server, kept, serve):
     """What it could not give up stays saved."""
 
@@ -265,18 +270,18 @@ def test_a_release_that_loses_its_connection_is_tried_again(zk_server, kept, ser
         connection.close()
 
     folder = kept(serve(grant_and_hang_up))
-    assert release.main([folder, "/no/configuration", "{}"]) == 1
+    assert released(folder, {}) == 1
     assert saved.load(folder) is not None
     folder = kept(zk_server.hosts)
-    ended = json.dumps({"primary": {"token": kept.token, "noticed": 1.0, "dead": 2.0, "why": "it is a test"}})
-    assert release.main([folder, "/no/configuration", ended]) == 0
+    ended = {"primary": {"token": kept.token, "noticed": 1.0, "dead": 2.0, "why": "it is a test"}}
+    assert released(folder, ended) == 0
     assert saved.load(folder) is None
 
 
 def test_a_release_notes_the_end_of_the_term_that_it_released_and_of_no_other(zk_server, kept):
     folder = kept(zk_server.hosts)
     ended = {"primary": {"token": kept.token + 1, "noticed": 1.0, "dead": 2.0, "why": "another"}}
-    assert release.main([folder, "/no/configuration", json.dumps(ended)]) == 0
+    assert released(folder, ended) == 0
     looking = KazooClient(hosts=zk_server.hosts)
     looking.start(timeout=TIME)
     elector = Elector(looking, kept.elector.election_znode, "n", kept.elector.election_ack)
@@ -285,6 +290,9 @@ def test_a_release_notes_the_end_of_the_term_that_it_released_and_of_no_other(zk
     looking.close()
 
 
-def test_a_release_needs_no_word_of_what_ended(zk_server, kept):
-    """A guard of an earlier release gives none."""
-    assert release.main([kept(zk_server.hosts), "/no/configuration"]) == 0
+@pytest.mark.parametrize("told", ["", '{"primary"'])
+def test_without_the_guards_whole_word_nothing_is_released(zk_server, kept, told):
+    """The guard that started it is dead, and with it the proof."""
+    folder = kept(zk_server.hosts)
+    assert release.main([folder, "/no/configuration"], io.StringIO(told)) == 1
+    assert saved.load(folder) is not None and kept.elector.holder() is not None
