@@ -291,7 +291,9 @@ class Elector:
             leads = place == 0
             watched = f"{self.election_znode}/{queue[place] if leads else queue[place - 1]}"
             watch = _Watch(self._client, watched, mine.token if leads else None)
-            stat = self._ask("watch the queue", limit, self._client.exists_async, watched, watch=watch.seen)
+            seen = self._client.exists_async(watched, watch=watch.seen)
+            checked = self._transact([]) if leads else None
+            stat = self._answer("watch the queue", limit, seen)
             if stat is None:
                 if leads:
                     self._proposal_gone()
@@ -300,7 +302,7 @@ class Elector:
                 # An election znode that was made anew counts from zero again: another's proposal may have this name.
                 if stat.ephemeralOwner != self._session() or stat.czxid != mine.token:
                     self._proposal_gone()
-                self._commit("check the proposal", limit, [])
+                self._committed("check the proposal", limit, checked)
                 self._led = mine.name
             self._drop_watch(None)
             self._watch = watch
@@ -394,11 +396,9 @@ class Elector:
         limit = self._limit()
         self._require_lead(limit)
         for _ in range(_ROUNDS):
-            found = self._read_holder(limit)
-            self._see_mine(limit)
+            found, operations = self._look_at_led_term(limit)
             if found is None or found[0].token == self.token:
                 return None
-            operations = self._emptied_ack(limit)
             if self._commit("empty the ack", limit, [*operations, ("check", (self.holder_znode, found[1]), {})]):
                 return found[0]
         raise ZooKeeperFailed("ack or holder changed at every look; ask again")
@@ -415,10 +415,9 @@ class Elector:
         self._require_lead(limit)
         record = json.dumps({"v": 1, "node": node, "token": self.token, "address": address}).encode("utf-8")
         for _ in range(_ROUNDS):
-            found = self._read_holder(limit)
-            self._see_mine(limit)
+            found, emptied = self._look_at_led_term(limit)
             mine = found is not None and found[0].token == self.token
-            operations = [] if mine else self._emptied_ack(limit)
+            operations = [] if mine else emptied
             if self._note(record, found, mine, limit, operations):
                 return None if found is None or mine else found[0]
         raise ZooKeeperFailed("ack or holder changed at every look; ask again")
@@ -473,13 +472,11 @@ class Elector:
         limit = self._limit()
         mine = self._require()
         for _ in range(_ROUNDS):
-            found = self._read_holder(limit)
-            if not self._seen(limit):
+            found, seen, emptied = self._look_at_term(limit)
+            if not seen:
                 self._proposal_gone()
-            operations: List[Tuple[str, tuple, dict]] = []
             own = self._led == mine.name if found is None else found[0].token == mine.token
-            if ack and own:
-                operations += self._emptied_ack(limit)
+            operations = emptied if ack and own else []
             if found is not None:
                 what = "delete" if holder and own else "check"
                 operations.append((what, (self.holder_znode, found[1]), {}))
@@ -538,15 +535,32 @@ class Elector:
 
     def _seen(self, limit: float) -> bool:
         """Whether the server at hand has this node's very proposal, and not another's of its name."""
-        stat = self._ask("look at the proposal", limit, self._client.exists_async, self.proposal_path)
+        return self._is_mine(self._ask("look at the proposal", limit, self._client.exists_async, self.proposal_path))
+
+    def _is_mine(self, stat: Any) -> bool:
         return stat is not None and stat.czxid == self._require().token
 
-    def _see_mine(self, limit: float) -> None:
-        """Raises NotLeader when the proposal is gone."""
-        if not self._seen(limit):
+    def _look_at_term(self, limit: float) -> Tuple[Optional[Tuple[Holder, int]], bool, List[Tuple[str, tuple, dict]]]:
+        """The holder with its version, whether the proposal stands, and what empties the ack."""
+        # All at once, as the answers come in the order of the requests.
+        holder = self._client.get_async(self.holder_znode)
+        proposal = self._client.exists_async(self.proposal_path)
+        ack = self._client.get_async(self.election_ack)
+        found = self._parsed_holder(self._answer("read the holder", limit, holder, missing_ok=True))
+        seen = self._is_mine(self._answer("look at the proposal", limit, proposal))
+        written = self._answer("read the ack", limit, ack, missing_ok=True)
+        if written is None or not written[0]:
+            return found, seen, []
+        return found, seen, [("set_data", (self.election_ack, b"", written[1].version), {})]
+
+    def _look_at_led_term(self, limit: float) -> Tuple[Optional[Tuple[Holder, int]], List[Tuple[str, tuple, dict]]]:
+        """The same without a word of the proposal. Raises NotLeader when it is gone."""
+        found, seen, emptied = self._look_at_term(limit)
+        if not seen:
             name = self.proposal
             self._drop()
             raise NotLeader(f"the proposal {name} is gone; stop what ran by it, then create_proposal()")
+        return found, emptied
 
     def _note(
         self, record: bytes, found: Optional[Tuple[Holder, int]], mine: bool, limit: float,
@@ -572,8 +586,7 @@ class Elector:
         for _ in range(_ROUNDS):
             if self._noted is None:
                 return
-            found = self._read_holder(limit)
-            self._see_mine(limit)
+            found, _ = self._look_at_led_term(limit)
             mine = found is not None and found[0].token == self.token
             if self._note(self._noted.record, found, mine, limit, []):
                 return
@@ -630,12 +643,13 @@ class Elector:
             self._note_again(limit)
         raise ZooKeeperFailed(f"{self.election_ack} vanished at every look; ask again")
 
-    def _emptied_ack(self, limit: float) -> List[Tuple[str, tuple, dict]]:
-        found = self._ask("read the ack", limit, self._client.get_async, self.election_ack, missing_ok=True)
-        return [("set_data", (self.election_ack, b"", found[1].version), {})] if found and found[0] else []
-
     def _read_holder(self, limit: float) -> Optional[Tuple[Holder, int]]:
-        found = self._ask("read the holder", limit, self._client.get_async, self.holder_znode, missing_ok=True)
+        return self._parsed_holder(
+            self._ask("read the holder", limit, self._client.get_async, self.holder_znode, missing_ok=True)
+        )
+
+    def _parsed_holder(self, found: Any) -> Optional[Tuple[Holder, int]]:
+        """The holder and its version. found: as the client answers."""
         if found is None:
             return None
         info = _parsed(found[0])
@@ -650,11 +664,19 @@ class Elector:
 
         Raises NotLeader when the proposal is gone.
         """
+        return self._committed(doing, limit, self._transact(operations))
+
+    def _transact(self, operations: List[Tuple[str, tuple, dict]]) -> Any:
+        """Send the transaction."""
         transaction = self._client.transaction()
         transaction.check(self.proposal_path, -1)
         for name, arguments, options in operations:
             getattr(transaction, name)(*arguments, **options)
-        results = self._answer(doing, limit, transaction.commit_async())
+        return transaction.commit_async()
+
+    def _committed(self, doing: str, limit: float, answer: Any) -> bool:
+        """What became of a transaction, as `_commit` has it."""
+        results = self._answer(doing, limit, answer)
         errors = [result for result in results if isinstance(result, Exception)]
         if not errors:
             return True
