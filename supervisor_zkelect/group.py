@@ -66,6 +66,9 @@ REST_IN_CGROUP = 10.0
 #: How many times as long as a scan took those wait for the next that are not being stopped: with thousands of processes
 #: they take a fifth of the time, however many programs are started at once.
 REST_SHARE = 4
+#: Seconds until the first scan after something has happened to the members, and the same where the chain loader tells
+#: their pids: then only what they have forked is to be found, and supervisord needs the processor to start them.
+SOON, SOON_LOADED = 0.005, 0.05
 #: Seconds between scans while members have been asked to stop and have time left.
 GRACE_PACE = 0.1
 #: Seconds between two looks of a sentry at supervisord's children; reading them takes some 20 µs.
@@ -414,6 +417,10 @@ class _Census:
             known=_latest(remembered | living, table),
             unreaped=unreaped,
         )
+
+    def name_of(self, process: proc.Process) -> str:
+        """Its program's name, as supervisord told it."""
+        return self._origin(process).name
 
     def claim(self, pid: int) -> Optional[proc.Process]:
         """The process that supervisord says has this pid, if it is a living child of supervisord."""
@@ -949,9 +956,13 @@ class Warden:
 
     def _expect(self, record: _Record, pid: int) -> None:
         process = proc.read(pid)
-        if process is not None and not process.gone:
-            record.known.add(process)
+        if process is None or process.gone:
+            return
+        record.known.add(process)
+        if record.stop is not None or not self._watch_pidfd(record, process):
             record.scan_at = min(record.scan_at, self._now())
+        else:
+            record.members[process.identity] = self._census.name_of(process)
 
     # Stopping
 
@@ -1223,7 +1234,7 @@ class Warden:
 
     def _hurry(self, record: _Record) -> None:
         """Scan soon, and then ever less often."""
-        record.pace = 0.005
+        record.pace = SOON_LOADED if record.loaded else SOON
         record.scan_at = min(record.scan_at, self._now() + record.pace)
 
     def _worth(self, record: _Record, now: float) -> bool:
@@ -1300,12 +1311,20 @@ class Warden:
         wanted = dict(itertools.islice(wanted.items(), WATCHED))
         for identity in set(record.pidfds) - set(wanted):
             self._drop_pidfd(record, identity)
-        for identity, process in wanted.items():
-            descriptor = None if identity in record.pidfds else proc.pidfd(process)
-            if descriptor is not None:
-                record.pidfds[identity] = descriptor
-                self._watched[descriptor] = (record, process)
-                self._poll.register(descriptor, select.POLLIN)
+        for process in wanted.values():
+            self._watch_pidfd(record, process)
+
+    def _watch_pidfd(self, record: _Record, process: proc.Process) -> bool:
+        """Whether there is a pidfd of it."""
+        if process.identity in record.pidfds:
+            return True
+        descriptor = proc.pidfd(process)
+        if descriptor is None:
+            return False
+        record.pidfds[process.identity] = descriptor
+        self._watched[descriptor] = (record, process)
+        self._poll.register(descriptor, select.POLLIN)
+        return True
 
     def _drop_pidfd(self, record: _Record, identity: tuple) -> None:
         descriptor = record.pidfds.pop(identity)
