@@ -57,6 +57,8 @@ LOCK_PACE = 0.02
 #: Seconds of this listener's own running time in which the guard must echo what it is told, else it is replaced: usually,
 #: and when a group should be killed by now.
 GUARD_SILENCE, GUARD_HASTE = 0.4, 0.06
+#: Seconds between two turns of this listener, which has something to do each second, that tell of its having stood still.
+STOOD_STILL = 2.0
 #: Seconds within which the guard's warden must have taken a turn; with thousands of processes one takes a second.
 WARDEN_SILENCE = 5.0
 #: Number of the question about the members that only this listener wants an answer to.
@@ -169,6 +171,7 @@ class Listener:
         self.guard_at = math.inf
         self.guard_quiet = 0.0
         self.turned_at = now()
+        self.patient_until = -math.inf
         self.tell_at = math.inf
         self.leases_sent = self.leases_echoed = 0
         self.locked = False
@@ -532,10 +535,14 @@ class Listener:
 
     def watch_guard(self, moment: float) -> None:
         """Replace a guard that stands still. Only time in which this listener ran itself counts."""
+        if moment - self.turned_at > STOOD_STILL:
+            # So did the guard, maybe, and now all of the node want the processor. One that runs kills at once; another
+            # takes longer to begin than this one may need to come to its turn.
+            self.patient_until = moment + GUARD_SILENCE
         passed, self.turned_at = min(moment - self.turned_at, GUARD_HASTE / 3), moment
         waiting = self.guard_up and self.leases_sent != self.leases_echoed
         self.guard_quiet = self.guard_quiet + passed if waiting else 0.0
-        if waiting and self.guard_quiet > GUARD_HASTE:
+        if waiting and self.guard_quiet > GUARD_HASTE and moment >= self.patient_until:
             running = [one.state for one in self.contests.values() if one.state.may_run]
             late = any(moment >= state.deadline - self.settings.kill_time for state in running)
             if late or self.guard_quiet > GUARD_SILENCE:
