@@ -61,6 +61,9 @@ GUARD_SILENCE, GUARD_HASTE = 0.4, 0.06
 STOOD_STILL = 2.0
 #: Seconds within which the guard's warden must have taken a turn; with thousands of processes one takes a second.
 WARDEN_SILENCE = 5.0
+#: Roles and steps in which an election stays; and seconds until the others are reported, if they last so long.
+SETTLED = {(role.DETACHED, "waiting"), (role.STANDBY, "watching"), (role.PRIMARY, ""), (role.WITHDRAWN, "")}
+STEP_PACE = 0.2
 #: Number of the question about the members that only this listener wants an answer to.
 LEARN = 1 << 62
 #: Seconds that writing the history of terms may take.
@@ -334,7 +337,9 @@ class Listener:
         contest.wake_at = role.next_wakeup(contest.rules, contest.state)
         contest.course.moved(before, contest.state, event, time.time())
         if (contest.state.role, contest.state.step) != (before.role, before.step):
-            self.changed = True
+            # On the way to them supervisord has groups to start and stop, which wait for each report that it takes.
+            settled = (contest.state.role, contest.state.step) in SETTLED
+            self.push_at = min(self.push_at, now() + (0.0 if settled else STEP_PACE))
             if contest.state.role == role.PRIMARY:
                 contest.see_at = now()
         if before.inherited is not None and contest.state.inherited is None and contest.state.may_run:
