@@ -32,9 +32,11 @@ def variables(told):
 
 
 def crash(node):
-    """Everything of a node is gone at once, the guard first, so nobody releases."""
-    node.kill(node.guard_pid())
-    node.kill_all()
+    """Everything of a node is gone at once, so nobody releases."""
+    # One that still runs when another is dead already would do something about it.
+    node.freeze()
+    node.kill(*[process.pid for process in node.processes()])
+    node.reap()
 
 
 @pytest.fixture
