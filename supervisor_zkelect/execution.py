@@ -17,6 +17,10 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tup
 from . import proc
 from .clock import now
 
+# With vfork(2) all threads of this process wait for the child's exec, and a disk that hangs could stop the guard on its
+# way to a kill; after a fork only the thread that starts the command waits.
+subprocess._USE_VFORK = False
+
 OUTPUT_LIMIT = 4 * 1024
 """How many bytes of a command's latest output are kept for the reason."""
 

@@ -16,11 +16,11 @@ The proof of death is made of rounds. In a round supervisord is asked to stop th
 it was starting, running or waiting to be started again, and a scan begun after that answer finds nothing
 alive. Two clean rounds in a row are a proof; one is not, because a member that supervisord has reaped but not
 yet restarted is no longer running for a stop, and is started by the next turn of supervisord's loop. Where
-supervisord is dead, two scans are enough; and where all programs are started through the chain loader, since
-the grant is revoked before the stop, so that nothing which is started again comes to run. Where supervisord is
-alive and silent, two scans are enough for a group whose time to be killed has come, provided that no start
-request can still lie on supervisord's socket. After such proofs the warden goes on as a sentry: it kills
-whatever supervisord starts again, until supervisord has answered and the rounds are clean.
+supervisord is dead, two scans are enough; and where all programs came through the chain loader, since the grant
+is revoked before the stop, so that nothing which is started again comes to run. Where supervisord is alive and
+silent, two scans are enough for a group whose time to be killed has come, provided that no start request can
+still lie on supervisord's socket. After such proofs the warden goes on as a sentry: it kills whatever
+supervisord starts again, until supervisord has answered and the rounds are clean.
 
 What is beyond it: a process that clears its environment, leaves its session and loses its parents before any
 scan has seen one of them, and the milliseconds that a restart by a supervisord which thaws lives until the
@@ -501,8 +501,11 @@ class _Record:
     #: a start request is on its way; one may still be carried out. An earlier listener may have sent one.
     start_flying: bool = False
     start_open: bool = True
-    #: whether a start that supervisord carries out late is refused by the chain loader
+    #: whether a start that supervisord carries out late is refused by the chain loader, as the configuration says
     loaded: bool = False
+    #: programs that supervisord has started for this term, and those that came through the chain loader
+    names: FrozenSet[str] = frozenset()
+    loaders: Set[str] = field(default_factory=set)
     stop: Optional[Stop] = None
     stop_flying: bool = False
     stop_sent: float = -math.inf
@@ -523,6 +526,12 @@ class _Record:
     children: Optional[FrozenSet[int]] = None
     scanned_at: float = -math.inf
     told: Set[tuple] = field(default_factory=set)
+
+    @property
+    def registered(self) -> bool:
+        """Whether the chain loader was seen before every program. supervisord may tell of a configuration that they do
+        not run by yet."""
+        return self.loaded and bool(self.names) and self.names <= self.loaders
 
 
 class Group:
@@ -846,6 +855,7 @@ class Warden:
             return
         self._changed(record)
         record.mode = "starting"
+        record.names, record.loaders = frozenset(), set()
         record.starting = _Starting(op, self._now(), record.start_open)
         record.start_flying = record.start_open = True
         self._hurry(record)
@@ -884,7 +894,9 @@ class Warden:
         if bad:
             self._start_failed(record, "; ".join(f"{item['name']}: {item['description']}" for item in bad))
             return
-        self._confirm(record, starting, tuple(item["name"] for item in items))
+        names = tuple(item["name"] for item in items)
+        record.names = frozenset(names)
+        self._confirm(record, starting, names)
 
     def _confirm(self, record: _Record, starting: _Starting, names: Tuple[str, ...]) -> None:
         if record.starting is starting:
@@ -948,7 +960,7 @@ class Warden:
     def _trust(self, record: _Record, loaded: bool) -> None:
         record.loaded = loaded
         if record.stop is not None:
-            record.stop.loaded = loaded
+            record.stop.loaded = record.stop.loaded and loaded
             if loaded and record.stop.start_open:
                 # A guard that took over may have ordered the stop before it heard of the programs.
                 record.stop.start_open = False
@@ -958,11 +970,13 @@ class Warden:
         process = proc.read(pid)
         if process is None or process.gone:
             return
+        name = self._census.name_of(process)
         record.known.add(process)
+        record.loaders.add(name)
         if record.stop is not None or not self._watch_pidfd(record, process):
             record.scan_at = min(record.scan_at, self._now())
         else:
-            record.members[process.identity] = self._census.name_of(process)
+            record.members[process.identity] = name
 
     # Stopping
 
@@ -979,7 +993,7 @@ class Warden:
             self._post(GroupStartFailed(record.name, starting.op, "it was stopped before it was started"))
         if record.stop is None:
             start_open = record.start_open and not record.loaded
-            record.stop = Stop(began=now, start_open=start_open, loaded=record.loaded)
+            record.stop = Stop(began=now, start_open=start_open, loaded=record.registered)
             record.mode = "stopping"
             record.stuck_told, record.denied, record.killed, record.trouble = -math.inf, (), set(), ""
             record.struck = False
@@ -1017,7 +1031,7 @@ class Warden:
         now = self._now()
         stop.scanned(not found.living and not found.forming)
         # Descendants without members cannot be asked any more.
-        over = now >= stop.kill_at or not (found.members or found.forming)
+        over = stop.sentry or now >= stop.kill_at or not (found.members or found.forming)
         if found.living and over and stop.ready(now, gone):
             self._kill(record, found.living)
         if stop.dead(now, gone):

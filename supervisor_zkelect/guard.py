@@ -311,6 +311,11 @@ class Guard:
         if charge.entry.granted:
             charge.ended = {"token": charge.entry.token, "noticed": time.time(), "why": why}
             self.put(charge, granted=False, revoked=charge.entry.revoked + 1)
+        elif not charge.written:
+            self.put(charge)
+        if not charge.written:
+            # Somebody may read a grant there.
+            charge.handle.trust(False)
         charge.dead = False
         charge.handle.watch(False)
         if kill_at == AT_ONCE:
@@ -379,6 +384,7 @@ class Guard:
     def do_start(self, message: Dict[str, Any]) -> None:
         charge = self.charge(message["group"])
         self.put(charge, granted=not self.supervisord_gone, **self.entry_of(message))
+        charge.handle.trust(charge.written and self.groups.get(message["group"], {}).get("loaded", False))
         charge.dead, charge.ended = False, {}
         charge.handle.start(int(message["op"]))
         charge.handle.watch(True)

@@ -440,7 +440,7 @@ class _NoRecord:
         return
 
     def put(self, entry: record.Entry) -> None:
-        return
+        raise OSError(errno.ENODEV, "there is no record")
 
 
 def lives(name: str) -> bool:

@@ -248,7 +248,7 @@ class Listener:
             return role.Tick()
 
     def next_wakeup(self) -> float:
-        times = [self.push_at, self.renew_at, self.configure_at, self.guard_at, self.lock_at, self.retire_at]
+        times = [math.inf if self.pushing else self.push_at, self.renew_at, self.configure_at, self.guard_at, self.lock_at, self.retire_at]
         if self.leases_sent != self.leases_echoed:
             times.append(now() + GUARD_HASTE / 3)
         elif self.guard_up:
@@ -561,7 +561,9 @@ class Listener:
     def on_Echo(self, event: guardlink.Echo) -> None:
         self.leases_echoed = event.n
         self.guard_quiet = 0.0
-        if now() - event.turned > WARDEN_SILENCE:
+        moment = now()
+        stood_still = moment < self.patient_until or moment - self.turned_at > STOOD_STILL
+        if moment - event.turned > WARDEN_SILENCE and not stood_still:
             log.warning("the guard, process %d, does not look after the groups and is replaced", self.guard.pid)
             self.guard.replace()
 

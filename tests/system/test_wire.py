@@ -290,6 +290,12 @@ def test_a_release_notes_the_end_of_the_term_that_it_released_and_of_no_other(zk
     looking.close()
 
 
+def test_a_guard_from_before_an_upgrade_gives_its_word_with_the_command(zk_server, kept):
+    folder = kept(zk_server.hosts)
+    assert release.main([folder, "/no/configuration", "{}"], io.StringIO("")) == 0
+    assert saved.load(folder) is None
+
+
 @pytest.mark.parametrize("told", ["", '{"primary"'])
 def test_without_the_guards_whole_word_nothing_is_released(zk_server, kept, told):
     """The guard that started it is dead, and with it the proof."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor_zkelect.group import KILL_WAITS, SILENCE, Order, Stop
+from supervisor_zkelect.group import KILL_WAITS, SILENCE, Order, Stop, _Record
 
 
 def a_stop(kill_at: float = 10.0, start_open: bool = False, loaded: bool = False) -> Stop:
@@ -149,3 +149,15 @@ def test_scans_come_in_time_for_the_kill_and_ever_less_often_after_it():
     assert stop.pace(12.0, gone=False, alive=True) == pytest.approx(0.1)
     assert stop.pace(99.0, gone=False, alive=True) == pytest.approx(0.25)
     assert a_stop(kill_at=-1.0).pace(0.0, gone=False, alive=True) == pytest.approx(KILL_WAITS)
+
+
+def test_the_loader_counts_where_every_program_came_through_it():
+    """What supervisord says of the programs' commands may be true only from its next update on."""
+    record = _Record("primary", loaded=True)
+    assert not record.registered
+    record.names, record.loaders = frozenset({"a", "b"}), {"a"}
+    assert not record.registered
+    record.loaders.add("b")
+    assert record.registered
+    record.loaded = False
+    assert not record.registered

@@ -126,6 +126,19 @@ def test_a_record_that_cannot_be_written_keeps_nothing_from_dying(node):
     assert node.handle().last("stop", "kill")[:1] == ("stop",) and node.handle().last("stop")[2] == 103.0
 
 
+def test_supervisords_word_is_wanted_where_a_revocation_is_not_written(node):
+    """A program that it starts again may read the grant that still stands there."""
+    node.start()
+    assert node.handle().last("trust") == ("trust", True)
+    node.book.broken = True
+    node.guard.obey({"do": "stop", "group": "primary", "op": 9, "kill_at": 102.0})
+    assert [one[0] for one in node.handle().did[-3:] if one[0] in ("trust", "stop")] == ["trust", "stop"]
+    assert node.handle().last("trust") == ("trust", False)
+    node.book.broken = False
+    node.guard.obey({"do": "kill", "group": "primary", "op": 10})
+    assert not node.book.entries["primary"].granted
+
+
 def test_neither_does_it_when_supervisord_dies(node):
     node.start()
     node.book.broken = True
