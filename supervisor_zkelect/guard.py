@@ -54,6 +54,9 @@ GREET_TIME = 10.0
 RELEASE_PACE = 1.0
 """Seconds between two runs of a release that failed."""
 
+ORDERED = "the listener had it stopped, and ended before it could tell why"
+"""For the history of terms, which the listener writes itself where it lives."""
+
 NEVER, AT_ONCE = float("inf"), -float("inf")
 
 
@@ -401,15 +404,16 @@ class Guard:
 
     def do_stop(self, message: Dict[str, Any]) -> None:
         charge, kill_at = self.charge(message["group"]), float(message["kill_at"])
-        self.stop(charge, int(message["op"]), min(kill_at, charge.entry.kill_at) if charge.entry.granted else kill_at)
+        kill_at = min(kill_at, charge.entry.kill_at) if charge.entry.granted else kill_at
+        self.stop(charge, int(message["op"]), kill_at, ORDERED)
 
     def do_kill(self, message: Dict[str, Any]) -> None:
-        self.stop(self.charge(message["group"]), int(message["op"]), AT_ONCE)
+        self.stop(self.charge(message["group"]), int(message["op"]), AT_ONCE, ORDERED)
 
     def do_seize(self, message: Dict[str, Any]) -> None:
         """Whatever runs of the group is to end: in the time of the lease under which it does, at once without one."""
         charge = self.charge(message["group"])
-        self.stop(charge, int(message["op"]), charge.entry.kill_at if charge.entry.granted else AT_ONCE)
+        self.stop(charge, int(message["op"]), charge.entry.kill_at if charge.entry.granted else AT_ONCE, ORDERED)
 
     def do_look(self, message: Dict[str, Any]) -> None:
         self.charge(message["group"]).handle.look(int(message["op"]))

@@ -159,7 +159,8 @@ def test_a_primary_whose_events_are_spoilt(make_cluster, zk_server, tmp_path):
     assert node.listener_pid() == listener and cluster.observers["orders"].verdict(since).names == ["a"]
     until(lambda: "RUNNING" in node.ctl("status", "primary:orders").stdout, LONG, "the event of the new process")
     node.terminate()
-    assert not node.processes() and cluster.verdict().names == ["a"]
+    cluster.until(lambda: not node.processes(), "the guard to end too")
+    assert cluster.verdict().names == ["a"]
     said = "".join(path.read_text(errors="replace") for path in (node.folder / "logs").glob("zkelect-stderr*"))
     assert "no event header" in said and "end: " in said, said
     assert "stopped: zkelect (exit status 0)" in (node.folder / "logs" / "supervisord.log").read_text()
