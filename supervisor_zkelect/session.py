@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 #: Reconnect delays in seconds. kazoo's own grow to an hour.
 RECONNECT = {"max_tries": -1, "delay": 0.05, "backoff": 2, "max_delay": 0.2, "ignore_expire": True}
 
-#: Seconds that the first attempt to connect may take after a connection was lost.
+#: Seconds that the first attempt to connect may take after a connection was lost; and those that a server may take which
+#: let itself be connected to, to answer for a session that is there.
 CONNECT_TIME = 0.5
 
 #: linux/tcp.h; the socket module does not have it.
@@ -257,12 +258,18 @@ class Session:
 
     def _make(self, attach: Optional[Tuple[int, bytes]] = None, timeout: Optional[float] = None) -> KazooClient:
         client = client_for(self._settings, attach, timeout)
-        invoke = client._connection._invoke
+        invoke, failures = client._connection._invoke, 0
 
         def noting(timeout: float, request: Any, xid: Optional[int] = None) -> Any:
+            nonlocal failures
             sent = now()
+            if isinstance(request, Connect) and request.session_id:
+                # A server that has just begun may take a connection and forget it; kazoo would wait for the whole of the
+                # session's timeout. One that is slow gets more time at each try.
+                timeout, failures = min(timeout, CONNECT_TIME * 2 ** min(failures, 10)), failures + 1
             answer = invoke(timeout, request, xid)
             if isinstance(request, Connect):
+                failures = 0
                 # kazoo keeps only the timeout that was asked for; the reply has the one that was granted.
                 self._granted = (sent, answer[0].time_out / 1000.0, answer[0].session_id)
                 if answer[0].time_out <= 0:

@@ -6,14 +6,20 @@ import threading
 
 import pytest
 
+from supervisor_zkelect.clock import now
 from supervisor_zkelect.demo.cluster import NOT_PRIMARY
+from supervisor_zkelect.demo.zookeeper import ZooKeeper
 
 #: An answer to a request that nobody made: length, xid, zxid, error.
 STRAY = struct.pack(">iiqi", 16, 99, -1, 0)
 
 
 class Spoiler:
-    """A relay to a server. `spoil` puts bytes in front of what the server says next, on every connection."""
+    """A relay to a server.
+
+    `spoil` puts bytes in front of what the server says next, on every connection. `forget` ends all connections, and the
+    next one is taken and never answered.
+    """
 
     def __init__(self, server):
         self._server = server
@@ -21,6 +27,8 @@ class Spoiler:
         self.hosts = "127.0.0.1:%d" % self._door.getsockname()[1]
         self.nonsense = b""
         self.spoilt = threading.Event()
+        self.forgetting = False
+        self.open = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self):
@@ -31,12 +39,24 @@ class Spoiler:
     def spoil(self, nonsense):
         self.nonsense = nonsense
 
+    def forget(self):
+        self.forgetting = True
+        for connection in self.open:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it is closed
+
     def _accept(self):
         while True:
             try:
                 client = self._door.accept()[0]
             except OSError:
                 return
+            self.open.append(client)
+            if self.forgetting:
+                self.forgetting = False
+                continue
             server = socket.create_connection(self._server)
             threading.Thread(target=self._relay, args=(client, server, False), daemon=True).start()
             threading.Thread(target=self._relay, args=(server, client, True), daemon=True).start()
@@ -71,6 +91,23 @@ def test_nonsense_in_a_session(make_cluster, zk_server, nonsense):
     finally:
         cluster.stack.close()
         spoiler.close()
+
+
+def test_a_server_that_takes_a_connection_and_forgets_it(make_cluster, tmp_path):
+    """As one does that has just begun: the next try comes long before the session's timeout."""
+    with ZooKeeper(tmp_path / "zk", tick_ms=200, extra={"maxSessionTimeout": 20000}) as server:
+        spoiler = Spoiler((server.host, server.port))
+        try:
+            cluster = make_cluster(spoiler.hosts, ("a",), timeout=20).start()
+            pid, token, since = cluster.primary("a"), cluster.token("a"), now()
+            spoiler.forget()
+            cluster.until(lambda: cluster.logs().count("ZooKeeper: connected") == 2, "the node to be connected again")
+            assert now() - since < 10
+            assert cluster.settled("a") == pid and cluster.token("a") == token
+            cluster.verdict()
+        finally:
+            cluster.stack.close()
+            spoiler.close()
 
 
 def test_a_server_that_is_no_zookeeper(make_cluster):
