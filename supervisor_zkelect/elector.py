@@ -58,6 +58,9 @@ _SEQUENCE = re.compile(r"(\d{10})\Z", re.ASCII)
 #: Rounds in which a call follows a queue or a holder that changes between two requests.
 _ROUNDS = 20
 
+#: What `connect` takes for an ACL.
+_ACLS = ("open", "creator", "creator+read")
+
 
 class Standing(NamedTuple):
     """Where this node stands.
@@ -140,8 +143,9 @@ class Elector:
                 raise BadArgument(f"{name} is {path!r}; write an absolute path such as /zkelect/orders/{name}")
         if "/" in election_prefix + separator:
             raise BadArgument(f"prefix {election_prefix!r} and separator {separator!r} are parts of a name: no slash")
-        if not timeout > 0:
-            raise BadArgument(f"timeout is {timeout}; give seconds, more than 0")
+        _check_timeout(timeout)
+        if not isinstance(data, bytes):
+            raise BadArgument(f"data is {data!r}; give bytes")
         self.election_znode = election_znode
         self.election_ack = election_ack
         self.holder_znode = holder or f"{election_ack.rpartition('/')[0]}/holder"
@@ -151,7 +155,7 @@ class Elector:
         self._data = data
         self._acl = list(acl) if acl else None
         self._timeout = timeout
-        self._owns_client = False
+        self._owns_client = self._closed = False
         self._mine: Optional[_Proposal] = None
         self._led: Optional[str] = None
         self._noted: Optional[_Noted] = None
@@ -180,14 +184,24 @@ class Elector:
         digest: "user:password". acl: "open", "creator" (only these credentials) or "creator+read".
         options: separator, data, holder as for the constructor.
 
-        Raises NotConnected when no server answers within `timeout`.
+        Raises NotConnected when no server answers within `timeout`, and BadArgument as the constructor does.
         """
         from supervisor_zkelect import session
 
+        _check_timeout(timeout)
+        if acl not in _ACLS:
+            raise BadArgument(f"acl is {acl!r}; give one of {', '.join(_ACLS)}")
+        if digest is not None and ":" not in digest:
+            raise BadArgument("digest has no colon; give user:password")
+        if acl != "open" and digest is None:
+            raise BadArgument(f"acl = {acl!r} is for those with the credentials; give a digest, too")
         hosts, chroot = session.split_hosts(servers)
         if options.get("holder"):
             options["holder"] = chroot + options["holder"]
-        client = session.make_client(hosts, timeout, digest=digest)
+        try:
+            client = session.make_client(hosts, timeout, digest=digest)
+        except ValueError as error:
+            raise BadArgument(f"servers is {servers!r}: {error}; give host:port,host:port") from None
         try:
             session.start_client(client, timeout)
             elector = cls(
@@ -202,7 +216,11 @@ class Elector:
         return elector
 
     def close(self) -> None:
-        """Stop the client that `connect` made, which gives up the proposal; another's client is left running."""
+        """Stop the client that `connect` made, which gives up the proposal; another's client is left running.
+
+        Whatever is called after this raises NotConnected.
+        """
+        self._closed = True
         self._client.remove_listener(self._session_changed)
         self._drop_watch("closed")
         for watch in self._term_watches:
@@ -355,6 +373,8 @@ class Elector:
         Raises NotLeader when this node's proposal is missing or not the lowest; the ack is untouched then.
         """
         data = info.encode("utf-8") if isinstance(info, str) else info
+        if not isinstance(data, bytes):
+            raise BadArgument(f"info is {info!r}; give text or bytes")
         self._write_ack(data, self._limit())
 
     def clear_ack(self) -> None:
@@ -499,6 +519,9 @@ class Elector:
     # Inside
 
     def _limit(self) -> float:
+        """When the call that begins must end. Raises NotConnected for one that is closed."""
+        if self._closed:
+            raise NotConnected("this elector is closed; make another one")
         return now() + self._timeout
 
     def _session(self) -> int:
@@ -799,6 +822,11 @@ class _Watch:
             self.changed.set_result(why)
         except Exception as error:
             log.debug("a watch fired twice: %s", error)
+
+
+def _check_timeout(timeout: Any) -> None:
+    if not isinstance(timeout, (int, float)) or not 0 < timeout < float("inf"):
+        raise BadArgument(f"timeout is {timeout!r}; give seconds, more than 0")
 
 
 def _sequence(name: str) -> int:

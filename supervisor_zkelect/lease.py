@@ -84,7 +84,8 @@ def stop_grace(
     The result is negative when `kill_time` does not fit into this timeout at all: such a lease must never be used.
     """
     left = timeout * (1 - DRIFT) - effective_tick(tick, timeout) - 2 * interval - ride_through - kill_time
-    return min(stopwaitsecs, left)
+    # To the nanosecond: a ride_through that takes exactly what is left must not leave less than nothing.
+    return min(stopwaitsecs, round(left, 9))
 
 
 @dataclass(frozen=True)

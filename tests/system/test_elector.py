@@ -264,6 +264,34 @@ def test_credentials_keep_others_from_writing(zk_server, zk, root):
     one.close()
 
 
+@pytest.mark.parametrize("wrong, told", [
+    ({"servers": ""}, "servers"), ({"servers": "127.0.0.1:99999"}, "Port out of range"), ({"timeout": "10"}, "seconds"),
+    ({"timeout": 0}, "seconds"), ({"acl": "creater"}, "creator"), ({"acl": "creator"}, "digest"),
+    ({"digest": "secret"}, "user:password"), ({"data": "text"}, "bytes"),
+])
+def test_bad_arguments_are_refused(zk_server, root, wrong, told):
+    arguments = {"servers": zk_server.hosts, "timeout": 4.0, **wrong}
+    with pytest.raises(elector_module.BadArgument, match=told) as refused:
+        Elector.connect(election_znode=f"{root}/e", election_prefix="n", election_ack=f"{root}/a", **arguments)
+    assert "secret" not in str(refused.value)
+
+
+def test_an_ack_that_is_neither_text_nor_bytes(join):
+    one = join()
+    one.create_proposal()
+    assert one.try_be_leader().leads
+    with pytest.raises(elector_module.BadArgument, match="text or bytes"):
+        one.ack_leader(5)
+
+
+def test_a_closed_elector_says_so(join):
+    one = join()
+    one.close()
+    for call in (one.create_proposal, one.read_ack, one.members):
+        with pytest.raises(NotConnected, match="closed"):
+            call()
+
+
 @pytest.mark.parametrize("path", ["relative", "/ends/", "/two//slashes"])
 def test_bad_paths_are_refused(path):
     with pytest.raises(elector_module.BadArgument, match="absolute"):

@@ -95,3 +95,11 @@ def test_ride_through_takes_no_more_than_there_is():
     assert lease.ride_through(4, 2, 0.4, 0.3) == pytest.approx(3.96 - 2 - 0.8 - 0.3)
     assert lease.stop_grace(4, 2, 0.4, lease.ride_through(4, 2, 0.4, 0.3), 0.3, 10) == pytest.approx(0)
     assert lease.ride_through(2, 1, 0.5, 0.3) == 0
+
+
+@pytest.mark.parametrize("timeout, tick", [(12, 6), (10, 5), (5.5, 2), (5.6, 2), (10, 7)])
+def test_what_is_left_over_by_the_default_is_never_less_than_nothing(timeout, tick):
+    """In binary fractions it can be, by a part of a femtosecond."""
+    interval, kill_time = timeout / 10, 0.3
+    silence = lease.ride_through(timeout, tick, interval, kill_time)
+    assert 0 <= lease.stop_grace(timeout, tick, interval, silence, kill_time, 10.0) < 1
