@@ -529,7 +529,7 @@ OPTIONS: Tuple[Option, ...] = (
            "text", computed="the one of the credential cache"),
     Option(_M, "backoff_min",
            "How long a node that stepped down for a sick service waits, at first, before it joins again. A "
-           "sole candidate always waits this long.",
+           "sole candidate always waits this long, and 1.5 s after a stop by hand.",
            "number", _seconds(0.05), "seconds", "1"),
     Option(_M, "backoff_max", "What that wait grows to, doubled each time, while the service stays sick.",
            "number", _seconds(0.05), "seconds", "60"),

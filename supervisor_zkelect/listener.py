@@ -1240,7 +1240,7 @@ class Listener:
             "session": {
                 "state": self.link, "id": f"0x{granted.session:x}" if granted else None,
                 "timeout": granted.timeout if granted else None, "since": self.link_since,
-                "trouble": self.link_trouble,
+                "trouble": self.link_trouble or (self.session.trouble if self.session and self.link != "connected" else ""),
             },
             "elections": {name: self.part(contest) for name, contest in self.contests.items()},
         }
