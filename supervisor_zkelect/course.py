@@ -22,6 +22,7 @@ class Course:
         self._about = {"v": 1, "node": node, "address": address}
         self._noticed = 0.0
         self._news: Dict[int, Dict[str, Any]] = {}
+        self._guarded: Dict[str, Any] = {}
         self._clear(None)
 
     def _clear(self, token: Optional[int]) -> None:
@@ -61,8 +62,15 @@ class Course:
         if "leased" in self.begun:
             self.begun.setdefault("executed", moment)
 
+    def guarded(self, ended: Dict[str, Any]) -> None:
+        """The guard ended a term by itself: its "token", "why", and when that was "noticed" and the group "dead"."""
+        self._guarded = ended
+
     def _tell(self) -> None:
-        """What began with an earlier listener was written by that."""
+        """What began with an earlier listener was written by that, and what the guard did before this node's listener took
+        notice is told as the guard has it."""
+        if self._guarded.get("token") == self._token and self._guarded["noticed"] < self._ended.get("noticed", 0.0):
+            self._ended.update((name, self._guarded[name]) for name in ("noticed", "dead", "why"))
         term: Dict[str, Any] = {**self._about, "token": self._token}
         if not self._inherited:
             term["begun"] = dict(self.begun)

@@ -215,8 +215,10 @@ class Guard:
         charge = self.charge(event.group)
         if isinstance(event, group.GroupDead) and not charge.entry.granted:
             charge.dead, charge.called = True, False
-            if charge.ended:
-                charge.ended.setdefault("dead", time.time())
+            if charge.ended and "dead" not in charge.ended:
+                charge.ended["dead"] = time.time()
+                if charge.ended["why"] not in ("", ORDERED):
+                    self.tell("TermEnded", group=event.group, **charge.ended)
             self.lock_at = now()
             self.hurry_listener()
         elif isinstance(event, group.GroupStuck):

@@ -87,10 +87,20 @@ class Revoked(NamedTuple):
     reason: str
 
 
+class TermEnded(NamedTuple):
+    """The guard has ended a term by itself, and the group is proven dead; moments in seconds since the epoch."""
+
+    group: str
+    token: int
+    noticed: float
+    dead: float
+    why: str
+
+
 _EVENTS = {
     one.__name__: one
     for one in (group.GroupStarted, group.GroupStartFailed, group.GroupDead, group.GroupStuck, group.MemberDied,
-                group.MemberStarted, group.Members, Echo, Registered, Revoked, Said)
+                group.MemberStarted, group.Members, Echo, Registered, Revoked, Said, TermEnded)
 }
 
 

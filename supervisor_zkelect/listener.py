@@ -1173,6 +1173,11 @@ class Listener:
             contest.running.add(event.pid)
             contest.course.executed(event.moment - now() + time.time())
 
+    def on_TermEnded(self, event: guardlink.TermEnded) -> None:
+        contest = self.by_group.get(event.group)
+        if contest is not None:
+            contest.course.guarded({"token": event.token, "noticed": event.noticed, "dead": event.dead, "why": event.why})
+
     def on_MemberDied(self, event: group.MemberDied) -> None:
         log.warning("%s: the process %d of %s ended; supervisord restarts it", event.group, event.pid, event.name)
 

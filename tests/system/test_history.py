@@ -1,6 +1,7 @@
 """The history of terms on real nodes: who led, why each term ended, and in which steps."""
 
 import json
+import time
 
 from supervisor_zkelect.history import BEGUN, ENDED
 
@@ -68,3 +69,15 @@ def test_a_standby_that_dies_does_not_end_its_former_term_again(pair):
     pair["a"].kill(pair["a"].supervisord_pid, pair["a"].listener_pid())
     pair.until(lambda: not pair["a"].processes(), "everything of a to be gone")
     assert terms(pair, "b")[1] == before
+
+
+def test_what_the_guard_ended_while_the_listener_stood_still(pair):
+    """Told as the guard saw it, and not as the listener found it when it went on."""
+    listener = pair["a"].listener_pid()
+    pair["a"].freeze(listener)
+    pair.primary("b")
+    thawed = time.time()
+    pair["a"].thaw(listener)
+    pair.until(lambda: "ended" in terms(pair, "b")[1], "the end of the term to be written")
+    ended = terms(pair, "b")[1]["ended"]
+    assert ended["why"] == "the lease ran out: nobody extended it" and ended["noticed"] <= ended["dead"] < thawed
