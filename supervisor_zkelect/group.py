@@ -1297,6 +1297,8 @@ class Warden:
         found = self._census.find(record.name, record.known, look)
         now = self._now()
         record.scanned_at = now
+        if record.stop is None:
+            self._take_ends(record, found)
         record.known = found.known
         record.members = {process.identity: name for process, name in found.members.items()}
         if record.stop is not None:
@@ -1339,6 +1341,17 @@ class Warden:
         self._watched[descriptor] = (record, process)
         self._poll.register(descriptor, select.POLLIN)
         return True
+
+    def _take_ends(self, record: _Record, found: Found) -> None:
+        """Take notice of those that ended after the poll of this turn, before their pidfds are dropped."""
+        living = {process.identity for process in found.living}
+        for identity, descriptor in list(record.pidfds.items()):
+            if identity in living:
+                continue
+            ended = select.poll()
+            ended.register(descriptor, select.POLLIN)
+            if ended.poll(0):
+                self._ended(descriptor)
 
     def _drop_pidfd(self, record: _Record, identity: tuple) -> None:
         descriptor = record.pidfds.pop(identity)

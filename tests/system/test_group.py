@@ -772,6 +772,27 @@ def test_a_member_that_dies_is_told_and_restarted_at_once(node):
     print("restart after a kill, ms:", " ".join(f"{1000 * seconds:.1f}" for seconds in took))
 
 
+def test_a_death_between_the_poll_and_the_scan_of_one_turn_is_told():
+    """This process stands for supervisord, and the warden's steps are taken one by one."""
+    url, told = "unix:///none", []
+    variables = {"SUPERVISOR_GROUP_NAME": "primary", "SUPERVISOR_PROCESS_NAME": "a", "SUPERVISOR_SERVER_URL": url}
+    with ThreadPoolExecutor(1) as pool, subprocess.Popen(["sleep", "1000"], env={**os.environ, **variables}) as child:
+        warden = Warden(Supervisord(url), os.getpid(), told.append, pool)
+        try:
+            record = warden.group("primary")._record
+            record.mode, record.watching = "started", True
+            until(lambda: proc.cmdline(child.pid).startswith(b"sleep"), LONG, "the program to run")
+            warden._scan(record, warden._census.look())
+            assert len(record.pidfds) == 1
+            child.kill()
+            until(lambda: proc.read(child.pid).gone, LONG, "the program to be dead")
+            warden._scan(record, warden._census.look())
+            assert told == [MemberDied("primary", "a", child.pid)] and not record.pidfds
+        finally:
+            child.kill()
+            warden.close()
+
+
 def test_a_watch_that_is_off_and_a_stop_tell_of_no_death(node):
     one_service(node)
     node.start()
