@@ -63,7 +63,7 @@ class Course:
             self.begun.setdefault("executed", moment)
 
     def guarded(self, ended: Dict[str, Any]) -> None:
-        """The guard ended a term by itself: its "token", "why", and when that was "noticed" and the group "dead"."""
+        """The guard ended a term: its "token", "why", and when that was "noticed" and the group "dead"."""
         self._guarded = ended
 
     def _tell(self) -> None:

@@ -58,9 +58,6 @@ _SEQUENCE = re.compile(r"(\d{10})\Z", re.ASCII)
 #: Rounds in which a call follows a queue or a holder that changes between two requests.
 _ROUNDS = 20
 
-#: What `connect` takes for an ACL.
-_ACLS = ("open", "creator", "creator+read")
-
 
 class Standing(NamedTuple):
     """Where this node stands.
@@ -189,11 +186,10 @@ class Elector:
         from supervisor_zkelect import session
 
         _check_timeout(timeout)
-        if acl not in _ACLS:
-            raise BadArgument(f"acl is {acl!r}; give one of {', '.join(_ACLS)}")
+        acls = session.acl_of(acl)
         if digest is not None and ":" not in digest:
             raise BadArgument("digest has no colon; give user:password")
-        if acl != "open" and digest is None:
+        if acls is not None and digest is None:
             raise BadArgument(f"acl = {acl!r} is for those with the credentials; give a digest, too")
         hosts, chroot = session.split_hosts(servers)
         if options.get("holder"):
@@ -206,7 +202,7 @@ class Elector:
             session.start_client(client, timeout)
             elector = cls(
                 client, chroot + election_znode, election_prefix, chroot + election_ack,
-                acl=session.acl_of(acl, digest), timeout=timeout, **options,
+                acl=acls, timeout=timeout, **options,
             )
             elector._owns_client = True
             elector.prepare()

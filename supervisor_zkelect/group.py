@@ -67,7 +67,7 @@ REST_IN_CGROUP = 10.0
 #: they take a fifth of the time, however many programs are started at once.
 REST_SHARE = 4
 #: Seconds until the first scan after something has happened to the members, and the same where the chain loader tells
-#: their pids: then only what they have forked is to be found, and supervisord needs the processor to start them.
+#: their pids and the cgroup what they fork: then nothing hides by being quick, and supervisord needs the processor.
 SOON, SOON_LOADED = 0.005, 0.05
 #: Seconds between scans while members have been asked to stop and have time left.
 GRACE_PACE = 0.1
@@ -973,10 +973,10 @@ class Warden:
         name = self._census.name_of(process)
         record.known.add(process)
         record.loaders.add(name)
-        if record.stop is not None or not self._watch_pidfd(record, process):
-            record.scan_at = min(record.scan_at, self._now())
-        else:
+        if record.stop is None and self._cgroups is not None and self._watch_pidfd(record, process):
             record.members[process.identity] = name
+        else:
+            record.scan_at = min(record.scan_at, self._now())
 
     # Stopping
 
@@ -1248,7 +1248,7 @@ class Warden:
 
     def _hurry(self, record: _Record) -> None:
         """Scan soon, and then ever less often."""
-        record.pace = SOON_LOADED if record.loaded else SOON
+        record.pace = SOON_LOADED if record.loaded and self._cgroups is not None else SOON
         record.scan_at = min(record.scan_at, self._now() + record.pace)
 
     def _worth(self, record: _Record, now: float) -> bool:

@@ -217,8 +217,7 @@ class Guard:
             charge.dead, charge.called = True, False
             if charge.ended and "dead" not in charge.ended:
                 charge.ended["dead"] = time.time()
-                if charge.ended["why"] not in ("", ORDERED):
-                    self.tell("TermEnded", group=event.group, **charge.ended)
+                self.tell("TermEnded", group=event.group, **charge.ended)
             self.lock_at = now()
             self.hurry_listener()
         elif isinstance(event, group.GroupStuck):
@@ -277,7 +276,7 @@ class Guard:
         """Somebody has made the runtime folder anew, and with it the locks: what is in this guard's charge ends, and the
         session is left to expire, as it may be in other hands."""
         for charge in self.charges.values():
-            self.stop(charge, self.own_op(), AT_ONCE)
+            self.stop(charge, self.own_op(), AT_ONCE, "somebody made the runtime folder anew")
         self.session_open = self.ending = False
         self.release_by = NEVER
 
@@ -311,7 +310,7 @@ class Guard:
                 self.complained_at = now()
                 log.error("the record cannot be written: %s", error)
 
-    def stop(self, charge: Charge, op: int, kill_at: float, why: str = "") -> None:
+    def stop(self, charge: Charge, op: int, kill_at: float, why: str) -> None:
         """Revoke, then have the warden stop, kill and prove. why: for the history of terms."""
         if charge.entry.granted:
             charge.ended = {"token": charge.entry.token, "noticed": time.time(), "why": why}
@@ -402,7 +401,7 @@ class Guard:
             charge.handle.adopt()
             charge.handle.watch(True)
             if self.supervisord_gone:
-                self.stop(charge, self.own_op(), AT_ONCE)
+                self.stop(charge, self.own_op(), AT_ONCE, "supervisord is dead")
 
     def do_stop(self, message: Dict[str, Any]) -> None:
         charge, kill_at = self.charge(message["group"]), float(message["kill_at"])

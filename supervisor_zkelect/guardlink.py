@@ -88,7 +88,7 @@ class Revoked(NamedTuple):
 
 
 class TermEnded(NamedTuple):
-    """The guard has ended a term by itself, and the group is proven dead; moments in seconds since the epoch."""
+    """The guard has ended a term, and the group is proven dead; moments in seconds since the epoch."""
 
     group: str
     token: int

@@ -248,7 +248,9 @@ class Listener:
             return role.Tick()
 
     def next_wakeup(self) -> float:
-        times = [math.inf if self.pushing else self.push_at, self.renew_at, self.configure_at, self.guard_at, self.lock_at, self.retire_at]
+        times = [self.renew_at, self.configure_at, self.guard_at, self.lock_at, self.retire_at]
+        if not self.pushing:
+            times.append(self.push_at)
         if self.leases_sent != self.leases_echoed:
             times.append(now() + GUARD_HASTE / 3)
         elif self.guard_up:
@@ -337,9 +339,10 @@ class Listener:
         contest.wake_at = role.next_wakeup(contest.rules, contest.state)
         contest.course.moved(before, contest.state, event, time.time())
         if (contest.state.role, contest.state.step) != (before.role, before.step):
-            # On the way to them supervisord has groups to start and stop, which wait for each report that it takes.
-            settled = (contest.state.role, contest.state.step) in SETTLED
-            self.push_at = min(self.push_at, now() + (0.0 if settled else STEP_PACE))
+            # On the way to them supervisord has groups to start and stop, which wait for each report that it takes. But
+            # nobody is to read for longer than it takes that a node is primary which is not.
+            at_once = (contest.state.role, contest.state.step) in SETTLED or before.role == role.PRIMARY
+            self.push_at = min(self.push_at, now() + (0.0 if at_once else STEP_PACE))
             if contest.state.role == role.PRIMARY:
                 contest.see_at = now()
         if before.inherited is not None and contest.state.inherited is None and contest.state.may_run:
@@ -1176,7 +1179,7 @@ class Listener:
     def on_TermEnded(self, event: guardlink.TermEnded) -> None:
         contest = self.by_group.get(event.group)
         if contest is not None:
-            contest.course.guarded({"token": event.token, "noticed": event.noticed, "dead": event.dead, "why": event.why})
+            contest.course.guarded(event._asdict())
 
     def on_MemberDied(self, event: group.MemberDied) -> None:
         log.warning("%s: the process %d of %s ended; supervisord restarts it", event.group, event.pid, event.name)
@@ -1239,13 +1242,14 @@ class Listener:
 
     def report(self, moment: float) -> Dict[str, Any]:
         granted = self.granted
+        attempt = self.session.trouble if self.session and self.link != "connected" else ""
         return {
             "v": 1, "node": self.settings.node_name, "pid": self.around.pid, "version": __version__,
             "config": self.settings.file, "boottime": moment, "time": time.time(),
             "session": {
                 "state": self.link, "id": f"0x{granted.session:x}" if granted else None,
                 "timeout": granted.timeout if granted else None, "since": self.link_since,
-                "trouble": self.link_trouble or (self.session.trouble if self.session and self.link != "connected" else ""),
+                "trouble": self.link_trouble or attempt,
             },
             "elections": {name: self.part(contest) for name, contest in self.contests.items()},
         }

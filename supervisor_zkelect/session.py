@@ -19,7 +19,7 @@ from kazoo.protocol.states import KazooState
 from kazoo.security import ACL, CREATOR_ALL_ACL, READ_ACL_UNSAFE
 
 from supervisor_zkelect.clock import now
-from supervisor_zkelect.errors import ElectionError, NotConnected
+from supervisor_zkelect.errors import BadArgument, ElectionError, NotConnected
 
 log = logging.getLogger(__name__)
 
@@ -91,13 +91,23 @@ def split_hosts(servers: str) -> Tuple[str, str]:
     return hosts, slash + chroot.rstrip("/") if chroot.strip("/") else ""
 
 
-def acl_of(name: str, digest: Optional[str] = None) -> Optional[List[ACL]]:
-    """What "open", "creator" (all to the creator, nothing to others) and "creator+read" mean to kazoo."""
+def acl_of(name: str) -> Optional[List[ACL]]:
+    """What "open", "creator" (all to the creator, nothing to others) and "creator+read" mean to kazoo.
+
+    Raises BadArgument for another name.
+    """
     if name == "creator":
         return list(CREATOR_ALL_ACL)
     if name == "creator+read":
         return list(CREATOR_ALL_ACL) + list(READ_ACL_UNSAFE)
-    return None
+    if name == "open":
+        return None
+    raise BadArgument(f"acl is {name!r}; give open, creator or creator+read")
+
+
+def _patience(limit: float, failures: int) -> float:
+    """Seconds for an attempt after so many that failed, `limit` at most: CONNECT_TIME for the first, then ever more."""
+    return min(limit, CONNECT_TIME * 2 ** min(failures, 10))
 
 
 def _dial_quickly(client: KazooClient) -> None:
@@ -112,7 +122,7 @@ def _dial_quickly(client: KazooClient) -> None:
     def create_connection(address: Any, timeout: float, **options: Any) -> Any:
         nonlocal failures
         try:
-            connection = dial(address, timeout=min(timeout, CONNECT_TIME * 2 ** min(failures, 10)), **options)
+            connection = dial(address, timeout=_patience(timeout, failures), **options)
         except BaseException:
             failures += 1
             raise
@@ -266,7 +276,7 @@ class Session:
             if isinstance(request, Connect) and request.session_id:
                 # A server that has just begun may take a connection and forget it; kazoo would wait for the whole of the
                 # session's timeout. One that is slow gets more time at each try.
-                timeout, failures = min(timeout, CONNECT_TIME * 2 ** min(failures, 10)), failures + 1
+                timeout, failures = _patience(timeout, failures), failures + 1
             answer = invoke(timeout, request, xid)
             if isinstance(request, Connect):
                 failures = 0
