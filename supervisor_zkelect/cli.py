@@ -1,6 +1,7 @@
 """The command `zkelect`.
 
     zkelect listen -c FILE            the event listener, run by supervisord
+    zkelect run -- COMMAND            the chain loader in front of a program of a guarded group
     zkelect role [ELECTION]           this node's role
     zkelect status|members|resign     the same as supervisorctl's commands, without its configuration
     zkelect check [-c FILE]           what is wrong with the configuration
@@ -153,6 +154,8 @@ def _parser() -> argparse.ArgumentParser:
     listen.add_argument(
         "-c", "--configuration", metavar="FILE", default=argparse.SUPPRESS, help="the file with [zkelect]"
     )
+    # For --help only: command.py does not come here with it.
+    add("run", _misplaced_run, "`zkelect run -- COMMAND`: start COMMAND under this node's lease, or not at all", [])
     for name, text in (
         ("role", "show this node's role; exit 0 only if it is primary (in all elections)"),
         ("status", "show the node, its session with ZooKeeper and its elections"),
@@ -212,6 +215,10 @@ def _listen(arguments: argparse.Namespace) -> int:
         return listener.main(path)
     except config.ConfigError as error:
         raise _Trouble(USAGE, *error.problems) from None
+
+
+def _misplaced_run(arguments: argparse.Namespace) -> int:
+    raise _Trouble(USAGE, "write `zkelect run -- COMMAND ARGUMENTS`, with no option before run")
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -290,7 +297,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _check_supervisord(arguments: argparse.Namespace, settings: Any) -> Tuple[List[str], List[str]]:
     """Problems and notes of what supervisord itself says of the groups."""
-    from supervisor_zkelect import config
+    from supervisor_zkelect import client, config
     from supervisor_zkelect.supervisord import Fault, SupervisordError
 
     unasked = "the groups were not checked"
@@ -299,14 +306,36 @@ def _check_supervisord(arguments: argparse.Namespace, settings: Any) -> Tuple[Li
         call = _caller(arguments, settings)
         infos = call("supervisor.getAllConfigInfo")
         supervisord_uid = _uid_of(call("supervisor.getPID"), url)
+        methods = call("system.listMethods")
+        states = {f"{one['group']}:{one['name']}": one for one in call("supervisor.getAllProcessInfo")}
     except _Trouble as error:
         return [], [f"{unasked}: {'; '.join(error.lines)}"]
     except Fault as error:
         return [], [f"{unasked}: supervisord refuses: {error}"]
     except SupervisordError as error:
         return [], [f"{unasked}: supervisord is not running, or not to be reached: {error}"]
-    own_group, uid = _listener(infos, supervisord_uid)
-    return config.check_group(settings, infos, uid, supervisord_uid, own_group)
+    listener = _listener(infos)
+    uid = os.geteuid() if supervisord_uid is None else supervisord_uid
+    if isinstance(listener.get("uid"), int):
+        uid = listener["uid"]
+    problems, notes = config.check_group(settings, infos, uid, supervisord_uid, listener.get("group"))
+    if not any(method.startswith("zkelect.") for method in methods):
+        problems.append(f"supervisord at {url} {client.NO_INTERFACE}")
+    return problems, notes + _check_listener(listener, states)
+
+
+def _check_listener(listener: Dict[str, Any], states: Dict[str, Dict[str, Any]]) -> List[str]:
+    """Notes on the listener. listener: of getAllConfigInfo; states: items of getAllProcessInfo by their full names."""
+    if not listener:
+        return ["no program of supervisord runs `zkelect listen`, so nothing campaigns; add [eventlistener:zkelect]"]
+    name = f"{listener['group']}:{listener['name']}"
+    state = states.get(name, {}).get("statename", "not active")
+    if state in ("RUNNING", "STARTING"):
+        return []
+    remedy = {"STOPPED": f"supervisorctl start {name}", "not active": "supervisorctl update"}.get(
+        state, f"supervisorctl tail {name} stderr tells why"
+    )
+    return [f"the listener {name} is {state}, so this node does not campaign; {remedy}"]
 
 
 def _uid_of(pid: int, url: str) -> Optional[int]:
@@ -321,18 +350,16 @@ def _uid_of(pid: int, url: str) -> Optional[int]:
         return None
 
 
-def _listener(infos: Sequence[Dict[str, Any]], supervisord_uid: Optional[int]) -> Tuple[Optional[str], int]:
-    """The group of the listener and the user id that it has, or would have, from getAllConfigInfo."""
-    uid = os.geteuid() if supervisord_uid is None else supervisord_uid
+def _listener(infos: Sequence[Dict[str, Any]]) -> Dict[str, Any]:
+    """The item of getAllConfigInfo that is the listener, or an empty one."""
     for info in infos:
         words = str(info.get("command", "")).split()
         named = any(
             os.path.basename(word) == "zkelect" or word.startswith("supervisor_zkelect") for word in words
         )
         if named and "listen" in words:
-            own = info.get("uid")
-            return info["group"], own if isinstance(own, int) else uid
-    return None, uid
+            return info
+    return {}
 
 
 def _primary(arguments: argparse.Namespace) -> int:

@@ -46,6 +46,7 @@ _PAUSE = (0.01, 0.2)
 
 # Codes of supervisor.xmlrpc.Faults, which are part of supervisor's documented interface.
 _UNKNOWN_METHOD = 1
+NO_INTERFACE = "has no [rpcinterface:zkelect]; add that section and restart supervisord"
 _BAD_NAME = 10
 _NOT_RUNNING = 70
 
@@ -102,9 +103,7 @@ def _failed(error: SupervisordError) -> Outcome:
         refused = "HTTP 401" in error.reason or "HTTP 403" in error.reason
         return failure(ERROR if refused else UNKNOWN, f"supervisord: {error.reason}")
     if isinstance(error, Fault) and error.code == _UNKNOWN_METHOD:
-        return failure(
-            ERROR, "supervisord has no [rpcinterface:zkelect]; add that section and restart supervisord"
-        )
+        return failure(ERROR, f"supervisord {NO_INTERFACE}")
     if isinstance(error, Fault) and error.code == _NOT_RUNNING:
         return failure(UNKNOWN, f"unknown: {error.text.partition(': ')[2] or error.text}")
     return failure(ERROR, f"supervisord: {error}")

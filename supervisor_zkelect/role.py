@@ -886,7 +886,7 @@ class _Machine:
             else:
                 why = "no other candidate stands in the queue" if event.others == 0 else "the queue cannot be read"
                 for one in state.resigning:
-                    self.act(Answer(one.ticket, False, 3, f"{why}, so this node stays; start another node first"))
+                    self.act(Answer(one.ticket, False, 1, f"{why}, so this node stays; start another node first"))
                 self.set(resigning=())
         elif (state.role, state.step) == (DETACHED, "waiting") and state.not_before > self.now:
             if event.others == 0 and self.now - state.since >= self.settings.backoff_min:

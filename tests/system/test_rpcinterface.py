@@ -925,6 +925,7 @@ def test_output_that_nobody_reads_ends_quietly(make):
         ["role", "a", "b"],
         ["primary"],
         ["listen"],
+        ["-s", "unix:///none", "run"],
         ["resign", "--timeout", "x"],
     ],
 )
@@ -938,9 +939,9 @@ def test_version_and_help(make):
     node = make()
     assert re.fullmatch(r"zkelect \d+\.\d+\.\d+\S*\n", node.zkelect("--version").stdout)
     text = node.zkelect("--help").stdout
-    for command in ("listen", "role", "status", "members", "resign", "check", "primary", "demo"):
+    for command in ("listen", "run", "role", "status", "members", "resign", "check", "primary", "demo"):
         assert re.search(rf"^    {command} ", text, re.M)
-        assert node.zkelect(command, "--help").returncode == 0
+        assert command == "run" or node.zkelect(command, "--help").returncode == 0
     assert "exit status" in text
 
 
@@ -1062,6 +1063,25 @@ def test_check_prints_every_problem_at_once(make):
     assert done.returncode == 2 and len(done.stdout.splitlines()) >= 5, done.stdout
     for piece in ("colour", "session_timeout", "election_znode", "election_ack", "health"):
         assert piece in done.stdout
+
+
+def test_check_tells_of_a_listener_that_is_not_there(make, zk_server, root):
+    """What is missing, what to do, and that the interface without which no command works is a problem."""
+    sleeper = "[eventlistener:zkelect]\ncommand = sh -c '{}' zkelect listen\nevents = TICK_60\nautostart = {}"
+    for case, sections, board, status, told in (
+        ("no listener", (), True, 0, "note: no program of supervisord runs `zkelect listen`"),
+        ("stopped", (sleeper.format("sleep 1000", "false"),), True, 0,
+         "note: the listener zkelect:zkelect is STOPPED, so this node does not campaign; supervisorctl start zkelect:zkelect"),
+        ("failing", (sleeper.format("exit 1", "true"),), True, 0, "supervisorctl tail zkelect:zkelect stderr tells why"),
+        ("no interface", (), False, 2, "has no [rpcinterface:zkelect]; add that section and restart supervisord"),
+    ):
+        node = make(case.replace(" ", "-")).up(GROUP.format("false"), *sections, board=board)
+        conf = zkelect_conf(node, zk_server, root, f"serverurl = {node.url}")
+        # A listener that fails is STARTING now and then.
+        done = until(
+            lambda: (found := node.zkelect("check", "-c", conf)) and told in found.stdout and found, LONG, f"check, {case}"
+        )
+        assert (done.returncode, done.stderr) == (status, ""), (case, done)
 
 
 def test_check_without_supervisord_or_zookeeper(make, zk_server, root):
