@@ -78,6 +78,9 @@ class Hands:
     def give_lock_back(self) -> None:
         raise NotImplementedError
 
+    def expect_programs(self) -> None:
+        """Programs will register within some hundredths of a second: prepare what can be done before."""
+
     def prepare_release(self) -> None:
         """A release is near: start what it needs, which takes longer than the proof of death."""
 
@@ -222,6 +225,9 @@ class Guard:
             self.hurry_listener()
         elif isinstance(event, group.GroupStuck):
             self.call_for_help(charge, event)
+        elif isinstance(event, group.MemberDied) and charge.entry.granted:
+            # supervisord starts it again.
+            self.hands.expect_programs()
         if getattr(event, "op", 1) > 0:
             self.tell(type(event).__name__, **dataclasses.asdict(event))
 
@@ -392,6 +398,7 @@ class Guard:
         charge.dead, charge.ended = False, {}
         charge.handle.start(int(message["op"]))
         charge.handle.watch(True)
+        self.hands.expect_programs()
 
     def do_adopt(self, message: Dict[str, Any]) -> None:
         """A listener whose guard died grants anew what runs."""

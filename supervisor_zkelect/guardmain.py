@@ -43,6 +43,9 @@ LONGEST = 1 << 20
 LONGEST_LOG = 1 << 16
 #: Bytes that a pipe holds (pipe(7)).
 PIPE = 1 << 16
+#: Seconds for which the moves of programs into their cgroups are kept quick after something tells that some are to come, and
+#: how often that takes doing (`Cgroups.quicken`).
+QUICK_TIME, QUICK_PACE = 0.15, 0.008
 #: How many connections may be open that are not the listener's, and for how many seconds.
 MOST_PEERS, PEER_TIME = 256, 5.0
 
@@ -97,6 +100,8 @@ class Process(Hands):
         #: the program that releases, and whether it was told to
         self.releaser: Optional["subprocess.Popen[bytes]"] = None
         self.told = False
+        #: programs are expected until then
+        self.quick_until = 0.0
         self.asked_to_end = False
         self.events: List[Any] = []
         self.bell, self.ring = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -167,11 +172,20 @@ class Process(Hands):
             log.exception("%s", error)
 
     def turn(self) -> None:
-        wait = min(max(0.0, self.guard.next_wakeup() - now()), 1.0)
+        wait = min(max(0.0, self.guard.next_wakeup() - now()), QUICK_PACE if now() < self.quick_until else 1.0)
         for key, mask in self.selector.select(wait):
             self.attempt(key.data, key.fileobj, mask)
         self.guard.keep_time()
+        if now() < self.quick_until:
+            self.quicken_moves()
         self.drop_idle()
+
+    def quicken_moves(self) -> None:
+        try:
+            self.cgroups.quicken()
+        except OSError as error:
+            self.quick_until = 0.0
+            log.info("moves into cgroups take as long as they take: %s", error)
 
     def drop_idle(self) -> None:
         """A connection is for one message; whoever keeps it open keeps a descriptor from the others."""
@@ -260,6 +274,10 @@ class Process(Hands):
     def give_lock_back(self) -> None:
         os.close(self.lock)
         self.lock = -1
+
+    def expect_programs(self) -> None:
+        if self.cgroups is not None:
+            self.quick_until = now() + QUICK_TIME
 
     def prepare_release(self) -> None:
         try:

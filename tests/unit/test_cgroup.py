@@ -1,9 +1,13 @@
-"""What is left of cgroups whose guards were killed with their supervisords."""
+"""What is left of cgroups whose guards were killed with their supervisords, and moves that are made quick."""
 
 import os
+import subprocess
+import sys
+
+import pytest
 
 from supervisor_zkelect import guardmain, proc
-from supervisor_zkelect.cgroup import Cgroups
+from supervisor_zkelect.cgroup import Cgroups, find
 
 
 def test_what_the_dead_left_is_removed_and_what_the_living_have_stays(tmp_path):
@@ -18,3 +22,32 @@ def test_what_the_dead_left_is_removed_and_what_the_living_have_stays(tmp_path):
     Cgroups(str(tmp_path / alive)).sweep("zkelect-boot-1-", guardmain.lives)
     left = {alive, other, "zkelect-boot-1-rubbish", "zkelect-boot-1-999999999-2"}
     assert set(os.listdir(tmp_path)) == left
+
+
+def test_making_moves_quick_writes_and_moves_nobody():
+    """In a cgroup of its own, which no other process of this test run would be moved to."""
+    here = proc.read(os.getpid())
+    cgroups = find(here.pid, f"zkelect-test-{here.pid}-{here.start}")
+    if cgroups is None:
+        pytest.skip("there is no cgroup2 file system here that this user may write to")
+    program = """
+import os, sys
+from supervisor_zkelect.cgroup import Cgroups
+with open("/proc/self/cgroup") as file:
+    before = file.read()
+opened = []
+sys.addaudithook(lambda event, arguments: event == "open" and opened.append(arguments[:2]))
+Cgroups("").quicken()
+with open("/proc/self/cgroup") as file:
+    after = file.read()
+print(before == after, "group-test" in after, [path for path, mode in opened if mode == "w"])
+"""
+    child = subprocess.Popen([sys.executable, "-c", "input()\n" + program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        cgroups.add("test", child.pid)
+        told, _ = child.communicate("\n", timeout=30)
+    finally:
+        child.kill()
+        child.wait()
+        cgroups.remove()
+    assert told == f"True True {[os.path.join(cgroups.base, 'group-test', 'cgroup.procs')]}\n"

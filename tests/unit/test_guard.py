@@ -58,7 +58,7 @@ class Book:
 
 class Hands(guard.Hands):
     def __init__(self):
-        self.told, self.did, self.failing = [], [], 0
+        self.told, self.did, self.failing, self.expected = [], [], 0, 0
         self.free = True
 
     def tell(self, message):
@@ -69,6 +69,9 @@ class Hands(guard.Hands):
 
     def give_lock_back(self):
         self.did.append("give back")
+
+    def expect_programs(self):
+        self.expected += 1
 
     def release(self, ended):
         if self.failing:
@@ -257,3 +260,13 @@ def test_help_is_called_once_for_a_stop_that_fails(node):
     (call,) = node.hands.did
     assert call[1:3] == (["help"], 9.0) and call[3]["ZKELECT_PIDS"] == "77"
     node.dead()
+
+
+def test_programs_are_expected_after_a_start_and_while_supervisord_restarts_one(node):
+    node.start()
+    assert node.hands.expected == 1
+    node.guard.heard(group.MemberDied("primary", "orders", 20))
+    assert node.hands.expected == 2
+    node.guard.obey({"do": "kill", "group": "primary", "op": 9})
+    node.guard.heard(group.MemberDied("primary", "orders", 21))
+    assert node.hands.expected == 2
