@@ -13,10 +13,14 @@ from urllib.parse import quote
 
 
 class Cgroups:
-    """The cgroups of one supervisord's groups, below `base`. Raises OSError where the kernel refuses."""
+    """The cgroups of one supervisord's groups, below `base`. Raises OSError where the kernel refuses.
 
-    def __init__(self, base: str) -> None:
+    here: the cgroup of this process as the kernel names it, and a folder that shows it; None where none does.
+    """
+
+    def __init__(self, base: str, here: Optional[Tuple[str, str]] = None) -> None:
         self.base = base
+        self._here = here
 
     def _path(self, group: str) -> str:
         # Behind a prefix, as "cgroup.procs" and the like are the kernel's. A name that is too long for it is refused.
@@ -33,10 +37,10 @@ class Cgroups:
         """Have the moves of the next 10 ms take 0.1 ms each.
 
         Unless another was just made, the kernel makes a move wait until all processors have taken notice, 5 to 20 ms
-        (`cgroup_threadgroup_rwsem`, and `rcu_sync_enter` in kernel/rcu/sync.c). This moves the calling process to where it is.
+        (`cgroup_threadgroup_rwsem`, and `rcu_sync_enter` in kernel/rcu/sync.c). This moves this process to where it is.
         """
-        for place in _mounts(os.getpid())[0][:1]:
-            with open(os.path.join(place, "cgroup.procs"), "w") as file:
+        if self._here is not None and _own(os.getpid()) == self._here[0]:
+            with open(os.path.join(self._here[1], "cgroup.procs"), "w") as file:
                 file.write(str(os.getpid()))
 
     def pids(self, group: str) -> List[int]:
@@ -98,40 +102,39 @@ def find(pid: int, name: str) -> Optional[Cgroups]:
 
     name: of the folder for them all; the same for the same supervisord.
     """
-    for root in _roots(pid):
+    try:
+        places, points = _seen(_own(pid))
+        own = _own(os.getpid())
+        shown = _seen(own)[0]
+    except OSError:
+        return None
+    for root in places + points:
         base = os.path.join(root, name)
         try:
             os.makedirs(base, exist_ok=True)
             if os.access(os.path.join(base, "cgroup.procs"), os.W_OK):
-                return Cgroups(base)
+                return Cgroups(base, (own, shown[0]) if shown else None)
         except OSError:
             continue
     return None
 
 
-def _roots(pid: int) -> List[str]:
-    own, points = _mounts(pid)
-    return own + points
+def _own(pid: int) -> str:
+    """The cgroup of a process, as the kernel names it; "" where there is no cgroup v2. Raises OSError."""
+    with open(f"/proc/{pid}/cgroup") as file:
+        return next((line[3:].strip() for line in file if line.startswith("0::")), "")
 
 
-def _mounts(pid: int) -> Tuple[List[str], List[str]]:
-    """Where the cgroup of a process is seen, and the roots of all cgroup2 mounts."""
-    own = ""
-    try:
-        with open(f"/proc/{pid}/cgroup") as file:
-            for line in file:
-                if line.startswith("0::"):
-                    own = line[3:].strip()
-        with open("/proc/self/mountinfo") as file:
-            mounts = [line.split(" - ") for line in file]
-    except OSError:
-        return [], []
+def _seen(cgroup: str) -> Tuple[List[str], List[str]]:
+    """Folders that show the cgroup, and the roots of all cgroup2 mounts. Raises OSError."""
+    with open("/proc/self/mountinfo") as file:
+        mounts = [line.split(" - ") for line in file]
     places, points = [], []
     for before, after in (parts for parts in mounts if len(parts) == 2):
         if after.split()[0] == "cgroup2":
             # Fields 4 and 5: what of the file system is mounted, and where (proc(5)), with octal escapes.
             root, point = (field.encode().decode("unicode_escape") for field in before.split()[3:5])
-            if own.startswith(root.rstrip("/") + "/") or own == root:
-                places.append(os.path.normpath(os.path.join(point, os.path.relpath(own, root))))
+            if cgroup.startswith(root.rstrip("/") + "/") or cgroup == root:
+                places.append(os.path.normpath(os.path.join(point, os.path.relpath(cgroup, root))))
             points.append(os.path.normpath(point))
     return places, points

@@ -27,22 +27,23 @@ def test_what_the_dead_left_is_removed_and_what_the_living_have_stays(tmp_path):
 def test_making_moves_quick_writes_and_moves_nobody():
     """In a cgroup of its own, which no other process of this test run would be moved to."""
     here = proc.read(os.getpid())
-    cgroups = find(here.pid, f"zkelect-test-{here.pid}-{here.start}")
+    name = f"zkelect-test-{here.pid}-{here.start}"
+    cgroups = find(here.pid, name)
     if cgroups is None:
         pytest.skip("there is no cgroup2 file system here that this user may write to")
     program = """
 import os, sys
-from supervisor_zkelect.cgroup import Cgroups
+from supervisor_zkelect.cgroup import find
 with open("/proc/self/cgroup") as file:
     before = file.read()
 opened = []
 sys.addaudithook(lambda event, arguments: event == "open" and opened.append(arguments[:2]))
-Cgroups("").quicken()
+find(os.getpid(), sys.argv[1]).quicken()
 with open("/proc/self/cgroup") as file:
     after = file.read()
 print(before == after, "group-test" in after, [path for path, mode in opened if mode == "w"])
 """
-    child = subprocess.Popen([sys.executable, "-c", "input()\n" + program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen([sys.executable, "-c", "input()\n" + program, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         cgroups.add("test", child.pid)
         told, _ = child.communicate("\n", timeout=30)
