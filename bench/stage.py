@@ -187,6 +187,8 @@ class Stage:
 
     def _needs(self, name: str, seconds: float) -> Needs:
         try:
+            # What the beginning still costs is no idling.
+            needs(self.agents(name), seconds)
             return needs(self.agents(name), seconds)
         except OSError:
             # One of them ended meanwhile, as the sleep of a shell that tries again, or a guard that was replaced.

@@ -34,8 +34,10 @@ from supervisor_zkelect.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two reports to supervisord, and between two asks of a supervisord or ZooKeeper that does not answer.
+#: Seconds between two asks of a supervisord or ZooKeeper that does not answer.
 PACE = 1.0
+#: Seconds between two reports to supervisord while nothing changes; delivering one is a quarter of what a standby does.
+REPORT_PACE = 2.0
 #: Events that are taken before the clock is looked at again; one takes less than a millisecond.
 EVENTS = 100
 #: Seconds between two looks at ack and holder while others change them.
@@ -585,7 +587,8 @@ class Listener:
                 grant = self.grant(contest)
                 leases[contest.settings.group] = (grant["token"], grant["stop_at"], grant["kill_at"], grant["deadline"])
         running = any(one.state.may_run or one.order is not None for one in self.contests.values())
-        self.tell_at = now() + self.heartbeat.interval if running else math.inf
+        # When the next heartbeat is answered they are extended anyway.
+        self.tell_at = now() + self.heartbeat.interval + GUARD_HASTE if running else math.inf
         self.leases_sent += 1
         self.guard.lease(self.leases_sent, leases)
 
@@ -1229,7 +1232,7 @@ class Listener:
 
     def push(self, moment: float) -> None:
         """Deliver a report; at most one is on its way."""
-        self.pushing, self.changed, self.push_at = True, False, moment + PACE
+        self.pushing, self.changed, self.push_at = True, False, moment + REPORT_PACE
         report = json.dumps(self.report(moment))
 
         def work() -> Pushed:

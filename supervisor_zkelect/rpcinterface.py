@@ -6,7 +6,7 @@
 supervisord's main loop runs this code, so nothing here waits, starts a thread or opens a socket, all that is
 kept has a limit, and no other exception than supervisor's RPCError leaves a method.
 
-The listener pushes a report when something changes and at least once a second, and takes with the answer what
+The listener pushes a report when something changes and at least every two seconds, and takes with the answer what
 operators asked for. The board says whether the report may still be believed: a dead, stopped or silent
 listener has no role. supervisord calls the factory once for each of its HTTP servers; the board hangs on the
 supervisord object, so that all of them share it, and is made afresh at a reload, when supervisord makes that
@@ -33,7 +33,7 @@ from supervisor_zkelect import clock, proc
 VERSION = 1
 
 #: Seconds after which a report is no longer believed.
-REPORT_AGE = 3.0
+REPORT_AGE = 5.0
 
 #: Seconds within which the listener has to take a request; later it would come as a surprise, and is dropped.
 TAKE_TIME = 15.0
