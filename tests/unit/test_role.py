@@ -201,7 +201,7 @@ def test_resign_needs_somebody_to_take_over(node):
     node.primary().event(role.Resign("t1"))
     node.event(role.Looked(node.op(role.Look), 0))
     answer = node.actions[0]
-    assert node.at[0] == "primary" and (answer.ok, answer.exit) == (False, 3)
+    assert node.at[0] == "primary" and (answer.ok, answer.exit) == (False, 1)
 
 
 def test_resign_answers_when_the_successor_is_known(node):
