@@ -169,15 +169,20 @@ def sweep(marker: str, known: Sequence[proc.Process] = ()) -> List[proc.Process]
     die, in an uninterruptible wait, is given up after some hundred rounds.
     """
     killed: Dict[tuple, proc.Process] = {}
+    # While it executes its program a process has no environment to tell it by; a session that one of them began tells.
+    sessions: Set[int] = set()
     roots = [process for process in known if process.pid != os.getpid()]
     never = threading.Event()
     for _ in range(400):
         targets = marked(marker) | (proc.tree(roots) if roots else set())
+        targets |= {one for one in proc.table().values() if one.session in sessions and not one.gone}
         if not targets:
             break
         for process in targets:
             if proc.kill(process, signal.SIGKILL):
                 killed[process.identity] = process
+            if process.session == process.pid:
+                sessions.add(process.pid)
         never.wait(0.01)
     return list(killed.values())
 

@@ -84,6 +84,30 @@ def test_until_gives_the_answer_and_names_what_it_waited_for():
 # child
 
 
+def test_a_sweep_ends_who_cannot_be_told_by_its_environment(lab):
+    """As a process that executes its program just now: its session tells, if that was begun by one of the lab."""
+    code = (
+        "import subprocess, sys; print(subprocess.Popen(['/bin/sleep', '1000'], env={}, stdin=0, stdout=2).pid, flush=True); input()"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    leader = subprocess.Popen([sys.executable, "-c", code], env=child.environment(lab), start_new_session=True, **pipes)
+    # One of the lab in the session of a stranger, who stays.
+    stranger = subprocess.Popen(
+        [sys.executable, "-c", code.replace("env={}", "env={'ZKELECT_LAB': sys.argv[1]}"), lab], env={},
+        start_new_session=True, **pipes,
+    )
+    try:
+        nameless, named = (proc.read(int(process.stdout.readline())) for process in (leader, stranger))
+        child.sweep(lab)
+        assert not proc.alive(nameless) and not proc.alive(named) and stranger.poll() is None
+        leader.wait(LONG)
+    finally:
+        for process in (leader, stranger):
+            process.kill()
+            process.communicate()
+            process.wait(LONG)
+
+
 def test_a_killed_process_leaves_nothing_behind(tmp_path):
     """Its child, the child's child that was given to pid 1, and a session of its own."""
     script = (
