@@ -611,7 +611,7 @@ class Listener:
                     stopwaitsecs=stopwaitsecs, rise=settings.rise, fall=settings.fall,
                     health_interval=settings.health_interval, promote_timeout=settings.promote_timeout,
                     backoff_min=self.settings.backoff_min, backoff_max=self.settings.backoff_max,
-                    fence_failed_continues=settings.fence_failed == "continue", together=not check,
+                    fence_failed_continues=settings.fence_failed == "continue", told=not check,
                 ),
                 state=role.State(),
                 wake_at=math.inf,
@@ -717,6 +717,8 @@ class Listener:
             self.decide(contest, role.MemberStopped(name))
         elif state == "FATAL":
             self.decide(contest, role.MemberFatal(name))
+        if state != "RUNNING":
+            self.decide(contest, role.MemberChanged())
 
     def on_Ended(self, event: eventstream.Ended) -> None:
         self.leave("supervisord is gone", now(), now() + LAST_RELEASE)
@@ -1186,6 +1188,9 @@ class Listener:
 
     def on_MemberDied(self, event: group.MemberDied) -> None:
         log.warning("%s: the process %d of %s ended; supervisord restarts it", event.group, event.pid, event.name)
+        contest = self.by_group.get(event.group)
+        if contest is not None:
+            self.decide(contest, role.MemberChanged())
 
     def on_MemberStarted(self, event: group.MemberStarted) -> None:
         contest = self.answer_of(event)

@@ -64,6 +64,9 @@ DETACHED, STANDBY, PROMOTING, PRIMARY, DEMOTING, WITHDRAWN = (
 #: First and longest wait before a request that failed is made again, in seconds.
 RETRY_FIRST, RETRY_MOST = 0.1, 5.0
 
+#: Seconds between two looks at supervisord's word while it is good and no event tells of a change.
+WORD_PACE = 10.0
+
 #: How often a node's own leftover is looked for while it is waited out, in seconds.
 TWIN_PACE = 0.5
 
@@ -83,7 +86,8 @@ SUCCESSOR_PACE, SUCCESSOR_LIMIT = 0.05, 60.0
 class Settings:
     """What the machine needs to know of one election.
 
-    together: the node's elections are probed at the same moment, as one look at supervisord's word does for all.
+    told: a probe is a look at supervisord's word, of whose changes events tell. The node's elections look at the same moment,
+        as one look does for all.
     """
 
     name: str
@@ -97,7 +101,7 @@ class Settings:
     backoff_min: float
     backoff_max: float
     fence_failed_continues: bool = False
-    together: bool = False
+    told: bool = False
 
 
 # Events
@@ -228,6 +232,10 @@ class Probed(NamedTuple):
     op: int
     ok: bool
     reason: str
+
+
+class MemberChanged(NamedTuple):
+    """A member ended, or supervisord's word on it is not RUNNING any more."""
 
 
 class MemberFatal(NamedTuple):
@@ -706,10 +714,14 @@ class _Machine:
         if self.state.role == PROMOTING:
             delay = next_delay(self.state.probe_delay, interval)
             self.set(probe_delay=delay, probe_at=self.now + delay)
-        elif self.settings.together:
-            self.set(probe_at=interval * (self.now // interval + 1))
+        elif self.settings.told:
+            counter = self.state.counter
+            self.set(probe_at=self.next_look(interval if counter.failures else max(interval, WORD_PACE)))
         else:
             self.set(probe_at=self.now + interval)
+
+    def next_look(self, interval: float) -> float:
+        return interval * (self.now // interval + 1)
 
     def on_Probed(self, event: Probed) -> None:
         state = self.state
@@ -842,6 +854,12 @@ class _Machine:
     def on_MemberFatal(self, event: MemberFatal) -> None:
         if self.state.may_run and self.state.role != DEMOTING:
             self.fail(f"the program {event.name} is in FATAL")
+
+    def on_MemberChanged(self, event: MemberChanged) -> None:
+        healthy = self.state.role == PRIMARY or self.state.step == "acking"
+        if self.settings.told and healthy:
+            # The answer that is on its way may be of before.
+            self.set(probing=0, probe_at=min(self.state.probe_at, self.next_look(self.settings.health_interval)))
 
     def on_MemberStopped(self, event: MemberStopped) -> None:
         if self.state.may_run and self.state.role != DEMOTING and self.state.step != "starting":

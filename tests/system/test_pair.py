@@ -2,7 +2,10 @@
 
 import json
 import re
+from datetime import datetime, timedelta
 
+from supervisor_zkelect import role
+from supervisor_zkelect.clock import now
 from supervisor_zkelect.demo import story
 from supervisor_zkelect.demo.cluster import NOT_PRIMARY, PRIMARY, UNKNOWN
 from supervisor_zkelect.demo.node import service_command
@@ -48,6 +51,22 @@ def test_resign_on_a_standby_changes_nothing(pair):
 def test_a_sick_service_steps_down(pair):
     pair["a"].health_file.write_text("")
     pair.settled("b")
+
+
+def test_without_a_health_check_an_end_that_supervisord_does_not_mend_is_noticed(make_cluster, zk_server):
+    """In three looks, one a second, and not when supervisord's word is asked for again anyway."""
+    options = {"election:orders": {"health": "none"}, "program:orders": {"autorestart": "false"}}
+    cluster = make_cluster(zk_server.hosts, overrides=options).start()
+    cluster.until(lambda: 1 < now() % role.WORD_PACE < 3, "a look at supervisord's word to be over")
+    cluster["a"].kill(cluster.pid("a"))
+    cluster.settled("b")
+    lines = cluster["a"].logs(20000).splitlines()
+    ended, left = (
+        next(datetime.fromisoformat(line[:23]) for line in lines if text in line)
+        for text in ("the process", "primary -> demoting")
+    )
+    assert timedelta(seconds=1) < left - ended < timedelta(seconds=6), cluster.logs()
+    cluster.verdict()
 
 
 def test_a_frozen_listener_makes_the_role_unknown(pair):

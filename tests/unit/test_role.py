@@ -1,5 +1,6 @@
 """The rules of the role machine, one by one."""
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -195,6 +196,41 @@ def test_never_healthy_in_time_steps_down(node):
     node.probing()
     node.event(role.Leased(node.now, node.now + 100.0))
     assert node.event(role.Tick(), after=60.1).at[0] == "demoting"
+
+
+def test_supervisords_word_is_asked_for_again_when_it_changes(node, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "SETTINGS", replace(SETTINGS, told=True))
+
+    def look():
+        return role.next_wakeup(SETTINGS, replace(node.state, deadline=role.INFINITY))
+
+    node.primary()
+    node.event(role.Tick(), after=look() - node.now)
+    stale = node.op(role.Probe)
+    assert not node.event(role.MemberChanged()).did(role.Probe) and look() == 101.0
+    # An answer that may be of before the change puts nothing off.
+    node.event(role.Probed(stale, True, "every program RUNNING"))
+    assert look() == 101.0
+    for second in (101.0, 102.0):
+        assert node.event(role.Tick(), after=second - node.now).did(role.Probe)
+        node.event(role.Probed(node.op(role.Probe), False, "orders is STARTING"))
+        assert (node.at[0], look()) == ("primary", second + 1)
+    node.event(role.Tick(), after=1.0)
+    node.event(role.Probed(node.op(role.Probe), True, "every program RUNNING"))
+    assert (node.at[0], node.state.trouble, look()) == ("primary", "", 110.0)
+
+
+def test_a_change_while_the_ack_is_written_is_looked_at(node, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "SETTINGS", replace(SETTINGS, told=True))
+    node.probing().event(role.Tick(), after=0.01)
+    node.event(role.Probed(node.op(role.Probe), True, "every program RUNNING"))
+    ack = node.op(role.Ack)
+    node.event(role.Tick(), after=node.state.probe_at - node.now)
+    stale = node.op(role.Probe)
+    node.event(role.MemberChanged())
+    node.event(role.Acked(ack))
+    node.event(role.Probed(stale, True, "every program RUNNING"))
+    assert node.state.probe_at <= 101.0
 
 
 def test_resign_needs_somebody_to_take_over(node):
