@@ -104,8 +104,7 @@ def find(pid: int, name: str) -> Optional[Cgroups]:
     """
     try:
         places, points = _seen(_own(pid))
-        own = _own(os.getpid())
-        shown = _seen(own)[0]
+        here = _here()
     except OSError:
         return None
     for root in places + points:
@@ -113,9 +112,22 @@ def find(pid: int, name: str) -> Optional[Cgroups]:
         try:
             os.makedirs(base, exist_ok=True)
             if os.access(os.path.join(base, "cgroup.procs"), os.W_OK):
-                return Cgroups(base, (own, shown[0]) if shown else None)
+                return Cgroups(base, here)
         except OSError:
             continue
+    return None
+
+
+def _here() -> Optional[Tuple[str, str]]:
+    """The cgroup of this process, and a folder that shows it and may be written to; None where none does. Raises OSError."""
+    own = _own(os.getpid())
+    for place in _seen(own)[0]:
+        path = os.path.join(place, "cgroup.procs")
+        if os.access(path, os.W_OK):
+            with open(path) as file:
+                # One mount may hide another.
+                if str(os.getpid()) in file.read().split():
+                    return own, place
     return None
 
 

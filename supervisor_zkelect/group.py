@@ -82,7 +82,7 @@ CONFIRM_PACE = 0.1
 WATCHED = 256
 #: Seconds for which supervisord's word is taken again, as long as no event of it and no end of a process says otherwise:
 #: when all members run, and when not. With hundreds of programs it takes some 10 ms for each question.
-LOOK_AGE, UNSTEADY_AGE = 10.0, 0.5
+LOOK_AGE, UNSTEADY_AGE = 1.0, 0.5
 #: How many times as long as the answer took it counts while not all run: a supervisord that is not busy is asked again at
 #: once, as each question turns its loop, by which it takes notice that a member runs.
 UNSTEADY_SHARE = 5
@@ -1070,15 +1070,16 @@ class Warden:
 
     def _strike(self, record: _Record) -> None:
         """Kill whoever is known already."""
-        self._kill_cgroup(record)
         for descriptor in record.pidfds.values():
             try:
                 signal.pidfd_send_signal(descriptor, signal.SIGKILL)
             except OSError as failure:
                 if failure.errno != errno.ESRCH:
                     log.error("group %s: %s", record.name, failure)
+        self._kill_cgroup(record)
 
     def _kill_cgroup(self, record: _Record) -> None:
+        """After those that are known: what cgroups there are is under one lock of the kernel, which others may hold."""
         if self._cgroups is not None:
             try:
                 self._cgroups.kill(record.name)
@@ -1088,7 +1089,6 @@ class Warden:
 
     def _kill(self, record: _Record, living: Set[proc.Process]) -> None:
         denied = []
-        self._kill_cgroup(record)
         for process in living:
             try:
                 if process.identity in record.pidfds:
@@ -1103,6 +1103,7 @@ class Warden:
                 if process.identity not in record.killed:
                     record.killed.add(process.identity)
                     log.info("group %s: killed pid %d", record.name, process.pid)
+        self._kill_cgroup(record)
         if set(denied) - set(record.denied):
             record.stuck_told = -math.inf
         record.denied = tuple(sorted(denied))

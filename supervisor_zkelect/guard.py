@@ -78,8 +78,8 @@ class Hands:
     def give_lock_back(self) -> None:
         raise NotImplementedError
 
-    def expect_programs(self) -> None:
-        """Programs will register within some hundredths of a second: prepare what can be done before."""
+    def expect_programs(self, expected: bool) -> None:
+        """Programs will register within some hundredths of a second, or not any more: prepare what can be done before."""
 
     def prepare_release(self) -> None:
         """A release is near: start what it needs, which takes longer than the proof of death."""
@@ -226,10 +226,14 @@ class Guard:
         elif isinstance(event, group.GroupStuck):
             self.call_for_help(charge, event)
         elif isinstance(event, group.MemberDied) and charge.entry.granted:
-            # supervisord starts it again.
-            self.hands.expect_programs()
+            # supervisord may start it again.
+            self.expect_programs(event.group)
         if getattr(event, "op", 1) > 0:
             self.tell(type(event).__name__, **dataclasses.asdict(event))
+
+    def expect_programs(self, name: str) -> None:
+        if self.groups.get(name, {}).get("loaded"):
+            self.hands.expect_programs(True)
 
     def call_for_help(self, charge: Charge, event: group.GroupStuck) -> None:
         known = self.groups.get(event.group, {})
@@ -318,6 +322,7 @@ class Guard:
 
     def stop(self, charge: Charge, op: int, kill_at: float, why: str) -> None:
         """Revoke, then have the warden stop, kill and prove. why: for the history of terms."""
+        self.hands.expect_programs(False)
         if charge.entry.granted:
             charge.ended = {"token": charge.entry.token, "noticed": time.time(), "why": why}
             self.put(charge, granted=False, revoked=charge.entry.revoked + 1)
@@ -398,7 +403,7 @@ class Guard:
         charge.dead, charge.ended = False, {}
         charge.handle.start(int(message["op"]))
         charge.handle.watch(True)
-        self.hands.expect_programs()
+        self.expect_programs(message["group"])
 
     def do_adopt(self, message: Dict[str, Any]) -> None:
         """A listener whose guard died grants anew what runs."""

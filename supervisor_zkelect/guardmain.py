@@ -18,6 +18,7 @@ import fcntl
 import json
 import logging
 import os
+import queue
 import selectors
 import signal
 import socket
@@ -100,8 +101,8 @@ class Process(Hands):
         #: the program that releases, and whether it was told to
         self.releaser: Optional["subprocess.Popen[bytes]"] = None
         self.told = False
-        #: programs are expected until then
-        self.quick_until = 0.0
+        #: until when programs are expected, for the thread that keeps their moves quick
+        self.expected: "queue.SimpleQueue[float]" = queue.SimpleQueue()
         self.asked_to_end = False
         self.events: List[Any] = []
         self.bell, self.ring = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -121,6 +122,11 @@ class Process(Hands):
             book = _NoRecord()
         self.guard = Guard(self.owner, terms.grace, self.warden, book, self)
         self.warden.start()
+        if self.cgroups is not None:
+            # In a thread of its own, since the kernel may take its time and nobody can interrupt it.
+            threading.Thread(
+                target=keep_quick, args=(self.cgroups, self.expected), name="zkelect-cgroups", daemon=True
+            ).start()
         self.guard.begin(former)
 
     def read_former(self) -> List[record.Entry]:
@@ -172,20 +178,11 @@ class Process(Hands):
             log.exception("%s", error)
 
     def turn(self) -> None:
-        wait = min(max(0.0, self.guard.next_wakeup() - now()), QUICK_PACE if now() < self.quick_until else 1.0)
+        wait = min(max(0.0, self.guard.next_wakeup() - now()), 1.0)
         for key, mask in self.selector.select(wait):
             self.attempt(key.data, key.fileobj, mask)
         self.guard.keep_time()
-        if now() < self.quick_until:
-            self.quicken_moves()
         self.drop_idle()
-
-    def quicken_moves(self) -> None:
-        try:
-            self.cgroups.quicken()
-        except OSError as error:
-            self.quick_until = 0.0
-            log.info("moves into cgroups take as long as they take: %s", error)
 
     def drop_idle(self) -> None:
         """A connection is for one message; whoever keeps it open keeps a descriptor from the others."""
@@ -275,9 +272,8 @@ class Process(Hands):
         os.close(self.lock)
         self.lock = -1
 
-    def expect_programs(self) -> None:
-        if self.cgroups is not None:
-            self.quick_until = now() + QUICK_TIME
+    def expect_programs(self, expected: bool) -> None:
+        self.expected.put(now() + QUICK_TIME if expected else 0.0)
 
     def prepare_release(self) -> None:
         try:
@@ -446,6 +442,22 @@ class Process(Hands):
         self.answer(peer, {**answer, "pid": os.getpid(), "cgroups": self.cgroups is not None})
         if answer["ok"]:
             self.tell_kept()
+
+
+def keep_quick(cgroups: cgroup.Cgroups, expected: "queue.SimpleQueue[float]") -> None:
+    """Keep moves into cgroups quick for as long as programs are expected; the queue tells until when."""
+    until = 0.0
+    while True:
+        try:
+            until = expected.get(timeout=QUICK_PACE if now() < until else None)
+        except queue.Empty:
+            pass
+        if now() < until:
+            try:
+                cgroups.quicken()
+            except OSError as error:
+                until = 0.0
+                log.info("moves into cgroups take as long as they take: %s", error)
 
 
 class _NoRecord:

@@ -58,7 +58,7 @@ class Book:
 
 class Hands(guard.Hands):
     def __init__(self):
-        self.told, self.did, self.failing, self.expected = [], [], 0, 0
+        self.told, self.did, self.failing, self.expected = [], [], 0, []
         self.free = True
 
     def tell(self, message):
@@ -70,8 +70,8 @@ class Hands(guard.Hands):
     def give_lock_back(self):
         self.did.append("give back")
 
-    def expect_programs(self):
-        self.expected += 1
+    def expect_programs(self, expected):
+        self.expected.append(expected)
 
     def release(self, ended):
         if self.failing:
@@ -264,9 +264,15 @@ def test_help_is_called_once_for_a_stop_that_fails(node):
 
 def test_programs_are_expected_after_a_start_and_while_supervisord_restarts_one(node):
     node.start()
-    assert node.hands.expected == 1
     node.guard.heard(group.MemberDied("primary", "orders", 20))
-    assert node.hands.expected == 2
+    assert node.hands.expected == [True, True]
     node.guard.obey({"do": "kill", "group": "primary", "op": 9})
     node.guard.heard(group.MemberDied("primary", "orders", 21))
-    assert node.hands.expected == 2
+    assert node.hands.expected == [True, True, False]
+
+
+def test_programs_that_do_not_come_through_the_chain_loader_are_not_expected(node):
+    node.start()
+    node.guard.obey({"do": "groups", "groups": {"primary": {"election": "orders", "loaded": False}}})
+    node.guard.heard(group.MemberDied("primary", "orders", 20))
+    assert node.hands.expected == [True]
