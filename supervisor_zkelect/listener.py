@@ -350,8 +350,10 @@ class Listener:
         if before.inherited is not None and contest.state.inherited is None and contest.state.may_run:
             # Which of its processes run, so that one that is stopped by hand is told from one that fails.
             contest.group.look(LEARN)
-        if contest.state.trouble and contest.state.trouble != before.trouble:
-            self.say(contest.settings.name, contest.state.trouble)
+        if contest.state.trouble != before.trouble:
+            self.push_at = min(self.push_at, now() + STEP_PACE)
+            if contest.state.trouble:
+                self.say(contest.settings.name, contest.state.trouble)
         for action in actions:
             getattr(self, "do_" + type(action).__name__)(contest, action)
         self.note(contest)
@@ -1187,7 +1189,7 @@ class Listener:
             contest.course.guarded(event._asdict())
 
     def on_MemberDied(self, event: group.MemberDied) -> None:
-        log.warning("%s: the process %d of %s ended; supervisord restarts it", event.group, event.pid, event.name)
+        log.warning("%s: the process %d of %s ended by itself", event.group, event.pid, event.name)
         contest = self.by_group.get(event.group)
         if contest is not None:
             self.decide(contest, role.MemberChanged())
@@ -1283,6 +1285,7 @@ class Listener:
         self.refreshed = []
         if event.error:
             self.say("supervisord", f"the report could not be delivered: {event.error}")
+            self.push_at = min(self.push_at, now() + PACE)
         for request in event.requests:
             self.obey(request)
 

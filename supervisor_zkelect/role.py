@@ -64,8 +64,9 @@ DETACHED, STANDBY, PROMOTING, PRIMARY, DEMOTING, WITHDRAWN = (
 #: First and longest wait before a request that failed is made again, in seconds.
 RETRY_FIRST, RETRY_MOST = 0.1, 5.0
 
-#: Seconds between two looks at supervisord's word while it is good and no event tells of a change.
-WORD_PACE = 10.0
+#: Seconds between two looks at supervisord's word while it is good and no event tells of a change; and how many looks
+#: after a change must find it good before, since supervisord may not know yet what an event told.
+WORD_PACE, LOOKS = 10.0, 3
 
 #: How often a node's own leftover is looked for while it is waited out, in seconds.
 TWIN_PACE = 0.5
@@ -448,6 +449,8 @@ class State:
     killed: bool = False  # demoting: without grace
 
     counter: Optional[Counter] = None
+    #: looks at supervisord's word that are still to find it good before they become rare
+    looks: int = 0
     probing: int = 0
     probe_at: float = INFINITY
     probe_delay: Optional[float] = None
@@ -715,8 +718,7 @@ class _Machine:
             delay = next_delay(self.state.probe_delay, interval)
             self.set(probe_delay=delay, probe_at=self.now + delay)
         elif self.settings.told:
-            counter = self.state.counter
-            self.set(probe_at=self.next_look(interval if counter.failures else max(interval, WORD_PACE)))
+            self.set(probe_at=self.next_look(max(interval, WORD_PACE) if self.state.looks == 0 else interval))
         else:
             self.set(probe_at=self.now + interval)
 
@@ -743,10 +745,11 @@ class _Machine:
                 self.fail(f"{counter.failures} health checks in a row failed: {event.reason}")
             else:
                 self.set(trouble="" if event.ok else f"health check failed: {event.reason}")
+                self.set(looks=max(0, self.state.looks - 1) if event.ok else LOOKS)
                 self.schedule_probe()
 
     def on_Acked(self, event: Acked) -> None:
-        self.set(trouble="", healthy_by=INFINITY)
+        self.set(trouble="", healthy_by=INFINITY, looks=LOOKS)
         self.go(PRIMARY, "", f"healthy and acked as {self.settings.address}")
 
     # Failure and demotion
@@ -856,10 +859,9 @@ class _Machine:
             self.fail(f"the program {event.name} is in FATAL")
 
     def on_MemberChanged(self, event: MemberChanged) -> None:
-        healthy = self.state.role == PRIMARY or self.state.step == "acking"
-        if self.settings.told and healthy:
-            # The answer that is on its way may be of before.
-            self.set(probing=0, probe_at=min(self.state.probe_at, self.next_look(self.settings.health_interval)))
+        if self.settings.told and self.state.role == PRIMARY:
+            soon = self.next_look(self.settings.health_interval)
+            self.set(looks=LOOKS, probe_at=min(self.state.probe_at, soon))
 
     def on_MemberStopped(self, event: MemberStopped) -> None:
         if self.state.may_run and self.state.role != DEMOTING and self.state.step != "starting":

@@ -4,6 +4,8 @@ import json
 import re
 from datetime import datetime, timedelta
 
+import pytest
+
 from supervisor_zkelect import role
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.demo import story
@@ -53,11 +55,18 @@ def test_a_sick_service_steps_down(pair):
     pair.settled("b")
 
 
-def test_without_a_health_check_an_end_that_supervisord_does_not_mend_is_noticed(make_cluster, zk_server):
-    """In three looks, one a second, and not when supervisord's word is asked for again anyway."""
-    options = {"election:orders": {"health": "none"}, "program:orders": {"autorestart": "false"}}
-    cluster = make_cluster(zk_server.hosts, overrides=options).start()
-    cluster.until(lambda: 1 < now() % role.WORD_PACE < 3, "a look at supervisord's word to be over")
+@pytest.mark.parametrize("events", ["PROCESS_STATE,SUPERVISOR_STATE_CHANGE", "SUPERVISOR_STATE_CHANGE"])
+def test_without_a_health_check_an_end_that_supervisord_does_not_mend_is_noticed(make_cluster, zk_server, events):
+    """In three looks, one a second, and not when supervisord's word is asked for again anyway; by the guard's pidfds where
+    supervisord's events do not come."""
+    cluster = make_cluster(zk_server.hosts, overrides={
+        "election:orders": {"health": "none"}, "program:orders": {"autorestart": "false"},
+        "eventlistener:zkelect": {"events": events},
+    }).start()
+    cluster.until(
+        lambda: now() - cluster["a"].part("orders")["since"] > role.LOOKS + 1 and 4 < now() % role.WORD_PACE < 6,
+        "looks at supervisord's word to be rare",
+    )
     cluster["a"].kill(cluster.pid("a"))
     cluster.settled("b")
     lines = cluster["a"].logs(20000).splitlines()
@@ -65,7 +74,7 @@ def test_without_a_health_check_an_end_that_supervisord_does_not_mend_is_noticed
         next(datetime.fromisoformat(line[:23]) for line in lines if text in line)
         for text in ("the process", "primary -> demoting")
     )
-    assert timedelta(seconds=1) < left - ended < timedelta(seconds=6), cluster.logs()
+    assert timedelta(seconds=1) < left - ended < timedelta(seconds=5), cluster.logs()
     cluster.verdict()
 
 

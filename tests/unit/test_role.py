@@ -198,39 +198,57 @@ def test_never_healthy_in_time_steps_down(node):
     assert node.event(role.Tick(), after=60.1).at[0] == "demoting"
 
 
-def test_supervisords_word_is_asked_for_again_when_it_changes(node, monkeypatch):
+@pytest.fixture
+def told(node, monkeypatch):
+    """A primary whose health is supervisord's word, which was found good for long; its next look is at 110."""
     monkeypatch.setattr(sys.modules[__name__], "SETTINGS", replace(SETTINGS, told=True))
-
-    def look():
-        return role.next_wakeup(SETTINGS, replace(node.state, deadline=role.INFINITY))
-
-    node.primary()
-    node.event(role.Tick(), after=look() - node.now)
-    stale = node.op(role.Probe)
-    assert not node.event(role.MemberChanged()).did(role.Probe) and look() == 101.0
-    # An answer that may be of before the change puts nothing off.
-    node.event(role.Probed(stale, True, "every program RUNNING"))
-    assert look() == 101.0
-    for second in (101.0, 102.0):
-        assert node.event(role.Tick(), after=second - node.now).did(role.Probe)
-        node.event(role.Probed(node.op(role.Probe), False, "orders is STARTING"))
-        assert (node.at[0], look()) == ("primary", second + 1)
-    node.event(role.Tick(), after=1.0)
-    node.event(role.Probed(node.op(role.Probe), True, "every program RUNNING"))
-    assert (node.at[0], node.state.trouble, look()) == ("primary", "", 110.0)
+    node.primary().event(role.Leased(node.now, 1000.0))
+    for _ in range(role.LOOKS):
+        assert look(node) <= node.now + 1
+        answer(node, "")
+    assert node.at[0] == "primary" and look(node) == 110.0
+    return node
 
 
-def test_a_change_while_the_ack_is_written_is_looked_at(node, monkeypatch):
-    monkeypatch.setattr(sys.modules[__name__], "SETTINGS", replace(SETTINGS, told=True))
-    node.probing().event(role.Tick(), after=0.01)
-    node.event(role.Probed(node.op(role.Probe), True, "every program RUNNING"))
-    ack = node.op(role.Ack)
-    node.event(role.Tick(), after=node.state.probe_at - node.now)
-    stale = node.op(role.Probe)
-    node.event(role.MemberChanged())
-    node.event(role.Acked(ack))
-    node.event(role.Probed(stale, True, "every program RUNNING"))
-    assert node.state.probe_at <= 101.0
+def look(node):
+    """When supervisord's word is asked for next."""
+    return role.next_wakeup(SETTINGS, node.state)
+
+
+def asks(node):
+    """The time of the next look comes; returns its number."""
+    node.now = look(node)
+    return node.event(role.Tick()).op(role.Probe)
+
+
+def answer(node, trouble):
+    """The next look, and its answer; trouble: what is wrong."""
+    node.event(role.Probed(asks(node), not trouble, trouble))
+
+
+def test_supervisords_word_is_asked_for_when_it_changes(told):
+    told.event(role.MemberChanged(), after=0.5)
+    begun = told.now
+    # supervisord may not know of it yet; a program that came back in time is no failure.
+    answer(told, "")
+    answer(told, "orders is STARTING")
+    for _ in range(role.LOOKS):
+        assert look(told) <= told.now + 1
+        answer(told, "")
+    assert (told.at[0], told.state.trouble, look(told)) == ("primary", "", 110.0) and told.now < begun + 7
+
+
+def test_a_change_during_a_look_puts_no_answer_aside(told):
+    """A program that comes and goes hides none that is gone, and an answer from before the change hides no change."""
+    stale = asks(told)
+    told.event(role.MemberChanged())
+    told.event(role.Probed(stale, True, ""))
+    assert look(told) == told.now + 1
+    for _ in range(SETTINGS.fall):
+        number = asks(told)
+        told.event(role.MemberChanged(), after=0.1)
+        told.event(role.Probed(number, False, "orders is EXITED"))
+    assert told.at[0] == "demoting"
 
 
 def test_resign_needs_somebody_to_take_over(node):
