@@ -306,8 +306,6 @@ def _check_supervisord(arguments: argparse.Namespace, settings: Any) -> Tuple[Li
         call = _caller(arguments, settings)
         infos = call("supervisor.getAllConfigInfo")
         supervisord_uid = _uid_of(call("supervisor.getPID"), url)
-        methods = call("system.listMethods")
-        states = {f"{one['group']}:{one['name']}": one for one in call("supervisor.getAllProcessInfo")}
     except _Trouble as error:
         return [], [f"{unasked}: {'; '.join(error.lines)}"]
     except Fault as error:
@@ -318,24 +316,37 @@ def _check_supervisord(arguments: argparse.Namespace, settings: Any) -> Tuple[Li
     uid = os.geteuid() if supervisord_uid is None else supervisord_uid
     if isinstance(listener.get("uid"), int):
         uid = listener["uid"]
-    problems, notes = config.check_group(settings, infos, uid, supervisord_uid, listener.get("group"))
-    if not any(method.startswith("zkelect.") for method in methods):
+    problems, notes = map(list, config.check_group(settings, infos, uid, supervisord_uid, listener.get("group")))
+    try:
+        if not client.judge(call("zkelect.getReport")).known:
+            notes += _check_listener(call, listener)
+    except Fault as error:
+        if error.code != client.UNKNOWN_METHOD:
+            raise
         problems.append(f"supervisord at {url} {client.NO_INTERFACE}")
-    return problems, notes + _check_listener(listener, states)
+    except SupervisordError as error:
+        notes.append(f"the listener was not checked: {error}")
+    return problems, notes
 
 
-def _check_listener(listener: Dict[str, Any], states: Dict[str, Dict[str, Any]]) -> List[str]:
-    """Notes on the listener. listener: of getAllConfigInfo; states: items of getAllProcessInfo by their full names."""
+def _check_listener(call: Any, listener: Dict[str, Any]) -> List[str]:
+    """Notes on a listener that reports nothing. listener: its item of getAllConfigInfo. Raises SupervisordError."""
+    from supervisor_zkelect.supervisord import BAD_NAME, Fault
+
     if not listener:
-        return ["no program of supervisord runs `zkelect listen`, so nothing campaigns; add [eventlistener:zkelect]"]
+        return ["no listener reports to supervisord, and no program's command is `zkelect listen`; add [eventlistener:zkelect]"]
     name = f"{listener['group']}:{listener['name']}"
-    state = states.get(name, {}).get("statename", "not active")
-    if state in ("RUNNING", "STARTING"):
-        return []
-    remedy = {"STOPPED": f"supervisorctl start {name}", "not active": "supervisorctl update"}.get(
-        state, f"supervisorctl tail {name} stderr tells why"
-    )
-    return [f"the listener {name} is {state}, so this node does not campaign; {remedy}"]
+    try:
+        state = call("supervisor.getProcessInfo", name)["statename"]
+    except Fault as error:
+        if error.code != BAD_NAME:
+            raise
+        state = "not active"
+    remedy = {
+        "RUNNING": "has not reported lately", "STARTING": "has not reported yet",
+        "STOPPED": f"supervisorctl start {name}", "not active": "supervisorctl update",
+    }.get(state, f"supervisorctl tail {name} stderr tells why")
+    return [f"the listener {name} is {state}, and this node does not campaign: {remedy}"]
 
 
 def _uid_of(pid: int, url: str) -> Optional[int]:
@@ -353,7 +364,7 @@ def _uid_of(pid: int, url: str) -> Optional[int]:
 def _listener(infos: Sequence[Dict[str, Any]]) -> Dict[str, Any]:
     """The item of getAllConfigInfo that is the listener, or an empty one."""
     for info in infos:
-        words = str(info.get("command", "")).split()
+        words = [word.strip("'\"") for word in str(info.get("command", "")).split()]
         named = any(
             os.path.basename(word) == "zkelect" or word.startswith("supervisor_zkelect") for word in words
         )

@@ -35,7 +35,7 @@ VERSION = 1
 VERBS = ("role", "status", "members", "history", "resign", "check")
 
 #: Seconds that a listener has to show that it lives.
-REFRESH_TIME = 1.5
+REFRESH_TIME = 2.5
 
 #: Seconds that the listener has to answer, unless the caller says otherwise. `members`, `history` and `check`
 #: ask ZooKeeper; a resignation takes as long as the group takes to stop, and another one to start.
@@ -45,7 +45,7 @@ WAIT = {"members": 15.0, "history": 15.0, "check": 30.0, "resign": 180.0}
 _PAUSE = (0.01, 0.2)
 
 # Codes of supervisor.xmlrpc.Faults, which are part of supervisor's documented interface.
-_UNKNOWN_METHOD = 1
+UNKNOWN_METHOD = 1
 NO_INTERFACE = "has no [rpcinterface:zkelect]; add that section and restart supervisord"
 _BAD_NAME = 10
 _NOT_RUNNING = 70
@@ -102,7 +102,7 @@ def _failed(error: SupervisordError) -> Outcome:
     if isinstance(error, Unreachable):
         refused = "HTTP 401" in error.reason or "HTTP 403" in error.reason
         return failure(ERROR if refused else UNKNOWN, f"supervisord: {error.reason}")
-    if isinstance(error, Fault) and error.code == _UNKNOWN_METHOD:
+    if isinstance(error, Fault) and error.code == UNKNOWN_METHOD:
         return failure(ERROR, f"supervisord {NO_INTERFACE}")
     if isinstance(error, Fault) and error.code == _NOT_RUNNING:
         return failure(UNKNOWN, f"unknown: {error.text.partition(': ')[2] or error.text}")
@@ -437,7 +437,7 @@ def _view(call: Call, refresh_time: float) -> View:
         if _poll(call, ticket, asked + refresh_time) is None:
             fresh_within = time.monotonic() - asked
     except Fault as fault:
-        if fault.code == _UNKNOWN_METHOD:
+        if fault.code == UNKNOWN_METHOD:
             raise
         # No listener to ask, which the report's answer tells, or no room for a question: then its age
         # decides.

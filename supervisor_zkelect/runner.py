@@ -16,6 +16,7 @@ import sys
 
 from supervisor_zkelect import clock, record
 
+USAGE = "zkelect run -- COMMAND ARGUMENTS"
 REFUSED = 75
 MISUSED = 2
 
@@ -30,8 +31,11 @@ _SIGKILL = 9
 def main(words: "list[str]") -> int:
     """Become the command, or return an exit status."""
     command = words[1:] if words[:1] == ["--"] else words
+    if words[:1] in (["-h"], ["--help"]):
+        print(USAGE)
+        return 0
     if not command or command[0].startswith("-"):
-        print("zkelect run: write `zkelect run -- COMMAND ARGUMENTS`", file=sys.stderr)
+        print(f"zkelect run: write `{USAGE}`", file=sys.stderr)
         return MISUSED
     url, group = os.environ.get("SUPERVISOR_SERVER_URL"), os.environ.get("SUPERVISOR_GROUP_NAME")
     if url is None or group is None:
