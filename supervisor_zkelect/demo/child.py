@@ -175,7 +175,10 @@ def sweep(marker: str, known: Sequence[proc.Process] = ()) -> List[proc.Process]
     never = threading.Event()
     for _ in range(400):
         targets = marked(marker) | (proc.tree(roots) if roots else set())
-        targets |= {one for one in proc.table().values() if one.session in sessions and not one.gone}
+        table = proc.table().values()
+        # A number that no process has as its session any more may be another's next.
+        sessions &= {one.session for one in table}
+        targets |= {one for one in table if one.session in sessions and not one.gone}
         if not targets:
             break
         for process in targets:
