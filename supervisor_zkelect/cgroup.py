@@ -123,11 +123,13 @@ def _here() -> Optional[Tuple[str, str]]:
     own = _own(os.getpid())
     for place in _seen(own)[0]:
         path = os.path.join(place, "cgroup.procs")
-        if os.access(path, os.W_OK):
+        try:
             with open(path) as file:
                 # One mount may hide another.
-                if str(os.getpid()) in file.read().split():
+                if os.access(path, os.W_OK) and str(os.getpid()) in file.read().split():
                     return own, place
+        except OSError:
+            continue
     return None
 
 
