@@ -52,7 +52,7 @@ class Ours(OnZooKeeper):
             lambda: node.rpc.call("supervisor.getProcessInfo", "primary:orders")["statename"] == "RUNNING",
             "the program to be RUNNING",
         )
-        # A check that failed while the service was down counts until the next one; three such in a row are a failed service.
+        # A check that failed while the service was down counts until the next one; three in a row are a failed service.
         self.cluster.until(lambda: not node.part("orders").get("trouble"), "the health checks to succeed")
         self.cluster.until(lambda: all(each.guard_pid() for each in self.cluster.nodes.values()), "guards on all nodes")
         return name, self.cluster.settled(name)

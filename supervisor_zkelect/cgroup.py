@@ -119,7 +119,7 @@ def find(pid: int, name: str) -> Optional[Cgroups]:
 
 
 def _here() -> Optional[Tuple[str, str]]:
-    """The cgroup of this process, and a folder that shows it and may be written to; None where none does. Raises OSError."""
+    """The cgroup of this process, and a folder that shows it and may be written to, or None. Raises OSError."""
     own = _own(os.getpid())
     for place in _seen(own)[0]:
         path = os.path.join(place, "cgroup.procs")

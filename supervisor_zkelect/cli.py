@@ -334,7 +334,8 @@ def _check_listener(call: Any, listener: Dict[str, Any]) -> List[str]:
     from supervisor_zkelect.supervisord import BAD_NAME, Fault
 
     if not listener:
-        return ["no listener reports to supervisord, and no program's command is `zkelect listen`; add [eventlistener:zkelect]"]
+        there = "no listener reports to supervisord, and no program's command is `zkelect listen`"
+        return [f"{there}; add [eventlistener:zkelect]"]
     name = f"{listener['group']}:{listener['name']}"
     try:
         state = call("supervisor.getProcessInfo", name)["statename"]

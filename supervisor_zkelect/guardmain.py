@@ -44,8 +44,8 @@ LONGEST = 1 << 20
 LONGEST_LOG = 1 << 16
 #: Bytes that a pipe holds (pipe(7)).
 PIPE = 1 << 16
-#: Seconds for which the moves of programs into their cgroups are kept quick after something tells that some are to come, and
-#: how often that takes doing (`Cgroups.quicken`).
+#: Seconds for which the moves of programs into their cgroups are kept quick after something tells that some are to come,
+#: and how often that takes doing (`Cgroups.quicken`).
 QUICK_TIME, QUICK_PACE = 0.15, 0.008
 #: How many connections may be open that are not the listener's, and for how many seconds.
 MOST_PEERS, PEER_TIME = 256, 5.0

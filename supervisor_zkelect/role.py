@@ -87,8 +87,8 @@ SUCCESSOR_PACE, SUCCESSOR_LIMIT = 0.05, 60.0
 class Settings:
     """What the machine needs to know of one election.
 
-    told: a probe is a look at supervisord's word, of whose changes events tell. The node's elections look at the same moment,
-        as one look does for all.
+    told: a probe is a look at supervisord's word, of whose changes events tell. The node's elections look at the same
+        moment, as one look does for all.
     """
 
     name: str

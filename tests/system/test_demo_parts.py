@@ -87,7 +87,8 @@ def test_until_gives_the_answer_and_names_what_it_waited_for():
 def test_a_sweep_ends_who_cannot_be_told_by_its_environment(lab):
     """As a process that executes its program just now: its session tells, if that was begun by one of the lab."""
     code = (
-        "import subprocess, sys; print(subprocess.Popen(['/bin/sleep', '1000'], env={}, stdin=0, stdout=2).pid, flush=True); input()"
+        "import subprocess, sys\n"
+        "print(subprocess.Popen(['/bin/sleep', '1000'], env={}, stdin=0, stdout=2).pid, flush=True)\ninput()"
     )
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     leader = subprocess.Popen([sys.executable, "-c", code], env=child.environment(lab), start_new_session=True, **pipes)

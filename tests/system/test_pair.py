@@ -57,8 +57,8 @@ def test_a_sick_service_steps_down(pair):
 
 @pytest.mark.parametrize("events", ["PROCESS_STATE,SUPERVISOR_STATE_CHANGE", "SUPERVISOR_STATE_CHANGE"])
 def test_without_a_health_check_an_end_that_supervisord_does_not_mend_is_noticed(make_cluster, zk_server, events):
-    """In three looks, one a second, and not when supervisord's word is asked for again anyway; by the guard's pidfds where
-    supervisord's events do not come."""
+    """In three looks, one a second, and not when supervisord's word is asked for again anyway; by the guard's pidfds
+    where supervisord's events do not come."""
     cluster = make_cluster(zk_server.hosts, overrides={
         "election:orders": {"health": "none"}, "program:orders": {"autorestart": "false"},
         "eventlistener:zkelect": {"events": events},

@@ -1072,7 +1072,7 @@ def test_check_tells_of_a_listener_that_is_not_there(make, zk_server, root):
     """What is missing, what to do, and that the interface without which no command works is a problem."""
     sleeper = "[eventlistener:zkelect]\ncommand = sh -c '{}' zkelect listen\nevents = TICK_60\nautostart = {}"
     for case, sections, board, status, told in (
-        ("no listener", (), True, 0, "note: no listener reports to supervisord, and no program's command is `zkelect listen`"),
+        ("no listener", (), True, 0, "note: no listener reports to supervisord, and no program's command is `zkelect listen"),
         ("stopped", (sleeper.format("sleep 1000", "false"),), True, 0,
          "note: the listener zkelect:zkelect is STOPPED, and this node does not campaign: supervisorctl start zkelect:zkelect"),
         ("failing", (sleeper.format("exit 1", "true"),), True, 0, "supervisorctl tail zkelect:zkelect stderr tells why"),
