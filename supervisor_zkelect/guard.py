@@ -16,8 +16,8 @@ Rules
     releases; if it is gone, or does not within LISTENER_TIME of the proof, it is killed, and the guard releases.
 5.  The listener is gone without having released: supervisord is nudged to start another, which has `grace` seconds to
     come. If none does, the guard takes the session's lock, kills all groups, proves them dead, and releases. Whoever
-    holds the lock decides: a listener that comes has it, so a guard that has it is busy, and one that waits for it
-    waits no longer.
+    holds the lock decides: a listener that begins has it first of all, so a guard that has it is busy, and one that waits
+    for it goes on enforcing the leases, and waits no longer when the listener has come.
 6.  Releasing is a program of its own (`release.py`), which gets the lock handed over when the groups are being killed,
     and the word to release when they are proven dead. A group that is killed and cannot
     be proven dead is killed again and again, and never released; `stop_failed` is run once.
@@ -133,6 +133,7 @@ class Guard:
         self.release_by = NEVER  # without a listener, or for the one that is there
         self.ending = False  # the groups are being killed in order to release
         self.locked = False
+        self.waiting = False  # for the lock, which is told once
         self.lock_at = NEVER
         self.releasing = False
         self.groups: Dict[str, Dict[str, Any]] = {}  # what the listener says of each; see `welcome`
@@ -255,7 +256,7 @@ class Guard:
             # It had its time after supervisord's death.
             self.hands.kill_listener()
             self.release_by = NEVER
-        self.ending = True
+        self.ending, self.waiting = True, False
         self.release()
 
     def release(self) -> None:
@@ -266,6 +267,9 @@ class Guard:
         if not self.locked:
             self.locked = self.hands.take_lock()
             if not self.locked:
+                if not self.waiting:
+                    log.info("another listener begins; it is waited for while the lease lasts")
+                self.waiting = True
                 self.lock_at = now() + LOCK_PACE
                 return
             for charge in self.charges.values():

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import json
 import logging
 import os
@@ -29,7 +28,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import cgroup, execution, group, logs, proc, record
+from supervisor_zkelect import cgroup, execution, group, locks, logs, proc, record
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.guard import LOCK_PACE, Guard, Hands
 from supervisor_zkelect.supervisord import MOST_CALLS, Supervisord
@@ -258,7 +257,7 @@ class Process(Hands):
             log.error("%s was made anew by somebody; this guard kills its groups and ends", self.folder)
             self.guard.disowned()
             return False
-        self.lock = take_lock(os.path.join(self.folder, record.LOCK))
+        self.lock = locks.take(os.path.join(self.folder, record.LOCK))
         return self.lock >= 0
 
     def owns_folder(self) -> bool:
@@ -482,23 +481,12 @@ def lives(name: str) -> bool:
     return process is not None and process.start == int(start) and not process.gone
 
 
-def take_lock(path: str) -> int:
-    """A descriptor that holds the lock exclusively, or −1 when somebody else does. Raises OSError."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return -1
-    return descriptor
-
-
 def _wait_for_lock(folder: str) -> int:
     """A descriptor that holds the lock which tells that there is one guard, or −1 when its predecessor does not end."""
     until = now() + PREDECESSOR_TIME
     pause: Callable[[float], Any] = threading.Event().wait
     while True:
-        lock = take_lock(os.path.join(folder, record.GUARD_LOCK))
+        lock = locks.take(os.path.join(folder, record.GUARD_LOCK))
         if lock >= 0 or now() > until:
             return lock
         pause(LOCK_PACE)

@@ -12,7 +12,7 @@ from collections import deque
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any, Callable, Deque, Optional, Tuple
 
-from supervisor_zkelect import config, guardlink, guardmain, record, saved, session
+from supervisor_zkelect import config, guardlink, guardmain, locks, record, saved, session
 from supervisor_zkelect.supervisord import Supervisord
 
 Post = Callable[[Any], None]
@@ -108,7 +108,7 @@ class Surroundings:
 
     def take_lock(self) -> bool:
         """Take the session's lock. False while somebody else has it."""
-        self._lock = guardmain.take_lock(os.path.join(self._folder, record.LOCK))
+        self._lock = locks.take_session(self._folder)
         return self._lock >= 0
 
     def give_lock_back(self) -> None:

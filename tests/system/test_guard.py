@@ -2,6 +2,7 @@
 
 import re
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -132,3 +133,34 @@ def test_what_a_guard_says_without_a_listener_is_told_to_the_next(pair):
     pair["a"].kill(pair["a"].listener_pid())
     line = r"of the guard, process \d+: .*the listener is gone; another has"
     pair.until(lambda: re.search(line, pair["a"].logs()), "the guard's line in the log")
+
+
+#: Keeps listeners of a node from beginning while the file exists, as a machine does that is busy.
+SLOW = """
+import os, sys, time
+
+def hook(event, arguments):
+    while event == "import" and arguments[0] == "kazoo" and os.path.exists({flag!r}):
+        time.sleep(0.01)
+
+sys.addaudithook(hook)
+"""
+
+
+def test_a_listener_that_takes_long_to_begin_is_waited_for(make_cluster, tmp_path):
+    """It holds the session's lock before it imports the rest; the guard goes on enforcing the lease meanwhile."""
+    with ZooKeeper(tmp_path / "zk", tick_ms=200, extra={"maxSessionTimeout": 20000}) as zookeeper:
+        cluster = make_cluster(zookeeper.hosts, timeout=20)
+        node = cluster["a"]
+        flag = node.folder / "busy"
+        (node.folder / "sitecustomize.py").write_text(SLOW.format(flag=str(flag)))
+        node.environment["PYTHONPATH"] = str(node.folder)
+        cluster.start()
+        pid, token = cluster.primary("a"), cluster.token("a")
+        flag.touch()
+        node.kill(node.listener_pid())
+        log = Path(node.environment[record.VARIABLE]) / record.GUARD_LOG
+        cluster.until(lambda: "another listener begins" in log.read_text(), "the guard to wait")
+        flag.unlink()
+        assert cluster.settled("a") == pid and cluster.token("a") == token, cluster.logs()
+        assert cluster.verdict().names == ["a"]
