@@ -444,7 +444,6 @@ class Listener:
         if self.leaving is None:
             self.programs = event.programs
             if self.guard_up:
-                self.guard.tell_groups(self.groups())
                 self.begin()
 
     # The guard, and what an earlier listener left
@@ -596,6 +595,8 @@ class Listener:
 
     def begin(self) -> None:
         """Let each election begin, now that the groups are known to be fit and the guard is there."""
+        # When the guard was greeted supervisord had not told of its programs yet.
+        self.guard.tell_groups(self.groups())
         attach, timeout, programs = None, None, self.programs
         kept: List[saved.Election] = []
         if self.former is not None:
