@@ -64,6 +64,25 @@ def test_on_the_path_that_kills_nothing_is_imported_and_no_other_file_opened(mak
     cluster.settled("b")
 
 
+def test_a_guard_expects_programs_that_come_through_the_chain_loader(make_cluster, zk_server):
+    """It was greeted before supervisord had told of its programs, and is told later."""
+    cluster = make_cluster(zk_server.hosts, ("a",))
+    node = cluster["a"]
+    flag, told = node.folder / "telling", node.folder / "told"
+    (node.folder / "sitecustomize.py").write_text(TELLING.format(flag=str(flag), told=str(told)))
+    node.environment["PYTHONPATH"] = str(node.folder)
+    cluster.start()
+    pid = cluster.primary("a")
+    with open(f"/proc/{pid}/cgroup") as file:
+        if "group-primary" not in file.read():
+            pytest.skip("there is no cgroup2 file system here that this user may write to")
+    flag.touch()
+    node.kill(pid)
+    # Where the guard itself is: it is about to make moves quick (cgroup.Cgroups.quicken).
+    cluster.until(lambda: f"open /proc/{node.guard_pid()}/cgroup" in told.read_text(), "the guard to expect a program")
+    cluster.primary("a", other=pid)
+
+
 def test_supervisord_and_guard_killed_together(pair):
     """The listener, left alone, has a guard kill what is left, and releases."""
     pair["a"].kill(pair["a"].guard_pid(), pair["a"].supervisord_pid)
