@@ -320,12 +320,11 @@ def _check_supervisord(arguments: argparse.Namespace, settings: Any) -> Tuple[Li
     try:
         if not client.judge(call("zkelect.getReport")).known:
             notes += _check_listener(call, listener)
-    except Fault as error:
-        if error.code != client.UNKNOWN_METHOD:
-            raise
-        problems.append(f"supervisord at {url} {client.NO_INTERFACE}")
     except SupervisordError as error:
-        notes.append(f"the listener was not checked: {error}")
+        if isinstance(error, Fault) and error.code == client.UNKNOWN_METHOD:
+            problems.append(f"supervisord at {url} {client.NO_INTERFACE}")
+        else:
+            notes.append(f"the listener was not checked: {error}")
     return problems, notes
 
 

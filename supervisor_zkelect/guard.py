@@ -133,7 +133,6 @@ class Guard:
         self.release_by = NEVER  # without a listener, or for the one that is there
         self.ending = False  # the groups are being killed in order to release
         self.locked = False
-        self.waiting = False  # for the lock, which is told once
         self.lock_at = NEVER
         self.releasing = False
         self.groups: Dict[str, Dict[str, Any]] = {}  # what the listener says of each; see `welcome`
@@ -256,8 +255,10 @@ class Guard:
             # It had its time after supervisord's death.
             self.hands.kill_listener()
             self.release_by = NEVER
-        self.ending, self.waiting = True, False
+        self.ending = True
         self.release()
+        if self.ending and not self.locked:
+            log.info("the session's lock is held, so another listener begins; it is waited for while the lease lasts")
 
     def release(self) -> None:
         """Take the lock, kill, and when everything is dead start the release."""
@@ -267,9 +268,6 @@ class Guard:
         if not self.locked:
             self.locked = self.hands.take_lock()
             if not self.locked:
-                if not self.waiting:
-                    log.info("another listener begins; it is waited for while the lease lasts")
-                self.waiting = True
                 self.lock_at = now() + LOCK_PACE
                 return
             for charge in self.charges.values():

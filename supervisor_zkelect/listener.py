@@ -595,7 +595,7 @@ class Listener:
 
     def begin(self) -> None:
         """Let each election begin, now that the groups are known to be fit and the guard is there."""
-        # When the guard was greeted supervisord had not told of its programs yet.
+        # When the guard was greeted supervisord may not have told of its programs yet.
         self.guard.tell_groups(self.groups())
         attach, timeout, programs = None, None, self.programs
         kept: List[saved.Election] = []

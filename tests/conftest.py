@@ -1,6 +1,8 @@
 """What tests of several modules share: one real ZooKeeper, and a place of one's own in it."""
 
+import os
 import signal
+import tempfile
 import uuid
 
 import pytest
@@ -39,3 +41,16 @@ def root(zk):
     zk.ensure_path(path)
     yield path
     zk.delete(path, recursive=True)
+
+
+def cgroups_can_be_made():
+    """Whether there is a cgroup2 file system that this user may write to."""
+    with open("/proc/self/mountinfo") as file:
+        mounts = [line.split()[4] for line in file if " - cgroup2 " in line]
+    for mount in mounts:
+        try:
+            os.rmdir(tempfile.mkdtemp(prefix="zkelect-test-", dir=mount))
+            return True
+        except OSError:
+            continue
+    return False

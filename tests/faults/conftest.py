@@ -184,19 +184,6 @@ def small_disk(folder):
         subprocess.run(["umount", "-l", str(path)], check=True, timeout=30)
 
 
-def cgroups_can_be_made():
-    """Whether there is a cgroup2 file system that this user may write to."""
-    with open("/proc/self/mountinfo") as file:
-        mounts = [line.split()[4] for line in file if " - cgroup2 " in line]
-    for mount in mounts:
-        try:
-            os.rmdir(tempfile.mkdtemp(prefix="zkelect-test-", dir=mount))
-            return True
-        except OSError:
-            continue
-    return False
-
-
 def as_nobody(case, node, command):
     """Have the group's program, such as of `service_command`, run with `user=nobody`.
 

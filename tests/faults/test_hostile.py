@@ -8,7 +8,8 @@ import pytest
 from supervisor_zkelect import proc
 from supervisor_zkelect.demo import service
 from supervisor_zkelect.demo.node import WITHOUT_CGROUPS, service_command
-from tests.faults.conftest import as_root, cgroups_can_be_made
+from tests.conftest import cgroups_can_be_made
+from tests.faults.conftest import as_root
 
 #: Ignores SIGTERM in all its processes, and hides the one that holds the port: behind a parent that ends, in a
 #: session of its own, with an empty environment. It waits with that until a group is scanned no more than once per

@@ -7,7 +7,8 @@ import pytest
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
-from tests.faults.conftest import AT_ONCE, DIRTY, TABLE, TICK, TIMEOUT, cgroups_can_be_made, rows_only
+from tests.conftest import cgroups_can_be_made
+from tests.faults.conftest import AT_ONCE, DIRTY, TABLE, TICK, TIMEOUT, rows_only
 
 
 def loaded(command):

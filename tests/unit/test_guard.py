@@ -1,10 +1,12 @@
 """What a guard decides when what it needs fails: nothing keeps a group from dying, or a session from being given up."""
 
 import errno
+import queue
+from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect import group, guard, record
+from supervisor_zkelect import group, guard, guardmain, record
 
 OWNER = record.Owner("boot", "namespace", 10, 100)
 
@@ -276,3 +278,10 @@ def test_programs_that_do_not_come_through_the_chain_loader_are_not_expected(nod
     node.guard.obey({"do": "groups", "groups": {"primary": {"election": "orders", "loaded": False}}})
     node.guard.heard(group.MemberDied("primary", "orders", 20))
     assert node.hands.expected == [True]
+
+
+def test_without_cgroups_nothing_is_kept_for_moves_that_nobody_makes():
+    """A program that ends again and again must not fill the guard's memory."""
+    process = SimpleNamespace(cgroups=None, expected=queue.SimpleQueue())
+    guardmain.Process.expect_programs(process, True)
+    assert process.expected.empty()
