@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Callable, Dict, List, Tuple
@@ -21,16 +20,20 @@ FLOORS = {
     "start": "supervisord: start(wait=False) until the first answer",
     "stop and start": "supervisord: silence when one program is stopped and then another is started",
     "autorestart": "supervisord: kill -9 of the service until its autorestart answers",
-    "chain loader": "zkelect run: from its start to the program's exec",
+    "chain loader": "zkelect run in supervisord's fork, as with [rpcinterface:zkelect]: until the program's exec",
+    "chain loader alone": "zkelect run as a program of its own, as without: until the program's exec",
 }
+LOADERS = {"chain loader": True, "chain loader alone": False}
+"""Which of them are the chain loader's, and whether it runs in supervisord's fork."""
 
 
 def measured(runs: int, tell: Callable[[str], None]) -> Dict[str, List[float]]:
     """Each floor's name and what it took, in seconds, so many times."""
     with tempfile.TemporaryDirectory(prefix="zkelect-bench-") as folder:
         found = _supervisord(Path(folder), runs)
-    with _Stamped(10.0) as stage:
-        found["chain loader"] = [stage.loaded() for _ in range(runs)]
+    for name, short in LOADERS.items():
+        with _Stamped(10.0, short) as stage:
+            found[name] = [stage.loaded() for _ in range(runs)]
     for name, values in found.items():
         tell(f"{FLOORS[name]}: {', '.join(f'{1000 * value:.0f}' for value in values)} ms")
     return found
@@ -43,7 +46,7 @@ def _supervisord(folder: Path, runs: int) -> Dict[str, List[float]]:
         "autostart = false\nautorestart = true\n"
         for name, address in addresses.items()
     )
-    found: Dict[str, List[float]] = {name: [] for name in FLOORS if name != "chain loader"}
+    found: Dict[str, List[float]] = {name: [] for name in FLOORS.keys() - LOADERS.keys()}
     try:
         with Node(folder / "node", "floor", config=config) as node, Observer(addresses) as heard:
             for _ in range(runs):
@@ -93,10 +96,25 @@ def _once(node: Node, heard: Observer, found: Dict[str, List[float]]) -> None:
     node.rpc.call("supervisor.stopProcess", "other")
 
 
-STAMPING = """#!/bin/sh
-# The moment in which the chain loader is started; everything else passes.
-[ "$1" = run ] && date "+$$ %s%N" >>{stamps}
-exec {zkelect} "$@"
+STAMPING = """
+import os, time
+from supervisor_zkelect import forked
+
+def make(supervisord, stamps, short):
+    "Note when a fork of this supervisord is to execute the chain loader, which it does by itself only if it is to be short."
+    options = supervisord.options
+    if short == "no":
+        del options.execve
+    execve = options.execve
+
+    def stamped(filename, argv, env):
+        if forked.loads(argv):
+            with open(stamps, "a") as file:
+                file.write(f"{os.getpid()} {time.time_ns()}\\n")
+        execve(filename, argv, env)
+
+    options.execve = stamped
+    return object()
 """
 
 STAMPED = """#!/bin/sh
@@ -107,18 +125,27 @@ exec "$@"
 
 
 class _Stamped(Ours):
-    """The plugin with a note of the time before and behind `zkelect run`. Reading the clock takes 1 to 2 ms of it."""
+    """The plugin with a note of the time before and behind `zkelect run`. Reading the clock takes 1 ms of it.
+
+    short: whether it runs in supervisord's fork.
+    """
+
+    def __init__(self, timeout: float, short: bool) -> None:
+        super().__init__(timeout)
+        self._short = short
 
     def prepare(self) -> None:
         for node in self.cluster.nodes.values():
             folder = node.folder / "stamping"
             folder.mkdir()
-            zkelect = shutil.which("zkelect", path=node.environment["PATH"])
-            values = dict(stamps=folder / "stamps", zkelect=zkelect)
-            for name, text in (("zkelect", STAMPING), ("stamped", STAMPED)):
-                (folder / name).write_text(text.format(**values))
-                (folder / name).chmod(0o755)
-            node.environment["PATH"] = f"{folder}:{node.environment['PATH']}"
+            (folder / "stamping.py").write_text(STAMPING)
+            (folder / "stamped").write_text(STAMPED.format(stamps=folder / "stamps"))
+            (folder / "stamped").chmod(0o755)
+            node.environment["PYTHONPATH"] = str(folder)
+            node.overrides["rpcinterface:stamping"] = {
+                "supervisor.rpcinterface_factory": "stamping:make", "stamps": str(folder / "stamps"),
+                "short": "yes" if self._short else "no",
+            }
             command = node.overrides["program:orders"]["command"]
             node.overrides["program:orders"]["command"] = command.replace("run -- ", f"run -- {folder}/stamped ")
 

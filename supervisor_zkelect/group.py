@@ -395,7 +395,8 @@ class _Census:
             elif process.pid not in self._barred and not process.kernel_thread:
                 roots.add(process)
                 if child:
-                    children[process.identity] = self._origin(process).name
+                    # A fork carries the environment of supervisord still.
+                    children[process.identity] = "" if process in look.forks else self._origin(process).name
         for process in look.named.get(group, ()):
             if process.identity not in identities and self._belongs(process, group):
                 roots.add(process)
@@ -417,10 +418,6 @@ class _Census:
             known=_latest(remembered | living, table),
             unreaped=unreaped,
         )
-
-    def name_of(self, process: proc.Process) -> str:
-        """Its program's name, as supervisord told it."""
-        return self._origin(process).name
 
     def claim(self, pid: int) -> Optional[proc.Process]:
         """The process that supervisord says has this pid, if it is a living child of supervisord."""
@@ -582,9 +579,10 @@ class Group:
         """Take a group that runs as one that was started through this handle; its processes are found by a scan."""
         self._warden._do(self._warden._adopt, self._record)
 
-    def expect(self, pid: int) -> None:
-        """Take a process as one of the group whatever its environment says, because it has said so itself."""
-        self._warden._do(self._warden._expect, self._record, pid)
+    def expect(self, pid: int, name: str) -> None:
+        """Take a child of supervisord as the program `name` of the group whatever its environment says, because it has
+        said so itself."""
+        self._warden._do(self._warden._expect, self._record, pid, name)
 
     def note(self, event: Tuple[str, str, int]) -> None:
         """Take a PROCESS_STATE event of supervisord for this group: (process name, state name, pid or 0).
@@ -966,11 +964,10 @@ class Warden:
                 record.stop.start_open = False
                 record.scan_at = min(record.scan_at, self._now())
 
-    def _expect(self, record: _Record, pid: int) -> None:
+    def _expect(self, record: _Record, pid: int, name: str) -> None:
         process = proc.read(pid)
         if process is None or process.gone:
             return
-        name = self._census.name_of(process)
         record.known.add(process)
         record.loaders.add(name)
         if record.stop is None and self._cgroups is not None and self._watch_pidfd(record, process):
@@ -1301,7 +1298,8 @@ class Warden:
         if record.stop is None:
             self._take_ends(record, found)
         record.known = found.known
-        record.members = {process.identity: name for process, name in found.members.items()}
+        former = record.members
+        record.members = {one.identity: name or former.get(one.identity, "") for one, name in found.members.items()}
         if record.stop is not None:
             self._watch_pidfds(record, found)
             self._stop_step(record, found)

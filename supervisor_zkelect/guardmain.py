@@ -411,7 +411,7 @@ class Process(Hands):
 
     def take(self, peer: _Peer, message: Dict[str, Any]) -> None:
         if message["do"] == "run":
-            self.on_run(peer, str(message["group"]))
+            self.on_run(peer, str(message["group"]), str(message["name"]))
         elif peer.uid not in (0, os.geteuid()):
             self.answer(peer, {"ok": False, "error": "orders are taken from this guard's user only"})
         elif message["do"] == "hello":
@@ -419,16 +419,16 @@ class Process(Hands):
         elif peer is self.listener:
             self.guard.obey(message)
 
-    def on_run(self, peer: _Peer, name: str) -> None:
+    def on_run(self, peer: _Peer, group_name: str, program: str) -> None:
         process = proc.read(peer.pid)
         child = process is not None and process.ppid == self.owner.pid
-        if not child or not self.guard.may_run(name, peer.pid):
+        if not child or not self.guard.may_run(group_name, program, peer.pid):
             self.answer(peer, {"ok": False, "error": "no grant"})
             return
         trouble = ""
         if self.cgroups is not None:
             try:
-                self.cgroups.add(name, peer.pid)
+                self.cgroups.add(group_name, peer.pid)
             except OSError as error:
                 trouble = f"no cgroup: {error.strerror}"
         self.answer(peer, {"ok": True, "error": trouble})

@@ -27,7 +27,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 from supervisor.xmlrpc import Faults, RPCError
 
-from supervisor_zkelect import clock, proc
+from supervisor_zkelect import clock, forked, proc
 
 #: Version of the documents that getReport and putReport exchange. What a newer one adds is passed on unread.
 VERSION = 1
@@ -333,6 +333,7 @@ def make_zkelect_rpcinterface(supervisord: Any, **config: str) -> ZkelectRPCInte
     if board is None:
         board = Board(supervisord)
         setattr(supervisord, _ATTRIBUTE, board)
+        forked.install(supervisord.options)
         for option in sorted(config):
             supervisord.options.logger.warn(f"[rpcinterface:zkelect] has no option {option!a}; remove it")
     return ZkelectRPCInterface(supervisord, board)

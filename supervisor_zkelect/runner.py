@@ -16,6 +16,10 @@ import sys
 
 from supervisor_zkelect import clock, record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
+
 USAGE = "zkelect run -- COMMAND ARGUMENTS"
 REFUSED = 75
 MISUSED = 2
@@ -28,60 +32,87 @@ _PR_SET_PDEATHSIG = 1
 _SIGKILL = 9
 
 
+class Refused(Exception):
+    """The program may not start here; the text says why."""
+
+
 def main(words: "list[str]") -> int:
     """Become the command, or return an exit status."""
-    command = words[1:] if words[:1] == ["--"] else words
     if words[:1] in (["-h"], ["--help"]):
         print(USAGE)
         return 0
-    if not command or command[0].startswith("-"):
+    command = command_of(words)
+    if not command:
         print(f"zkelect run: write `{USAGE}`", file=sys.stderr)
         return MISUSED
+    try:
+        become(command, REGISTER_TIME, lambda trouble: print(f"zkelect run: {trouble}", file=sys.stderr, flush=True))
+    except Refused as refusal:
+        group = os.environ.get("SUPERVISOR_GROUP_NAME", "the program")
+        print(f"zkelect run: {group} may not start here: {refusal}", file=sys.stderr)
+        return REFUSED
+    except OSError as error:
+        print(f"zkelect run: {command[0]}: {error.strerror}", file=sys.stderr)
+        return 127 if isinstance(error, FileNotFoundError) else 126
+
+
+def command_of(words: "list[str]") -> "list[str]":
+    """The command in what follows `zkelect run`; [] when there is none."""
+    command = words[1:] if words[:1] == ["--"] else words
+    return [] if not command or command[0].startswith("-") else command
+
+
+def become(command: "list[str]", patience: float, complain: "Callable[[str], None]") -> None:
+    """Execute a command in this process's place. It returns by an exception only.
+
+    patience: seconds that the guard has to answer. complain: takes what is amiss and keeps no program from starting.
+    Raises Refused, and OSError when the command cannot be executed.
+    """
     url, group = os.environ.get("SUPERVISOR_SERVER_URL"), os.environ.get("SUPERVISOR_GROUP_NAME")
     if url is None or group is None:
-        return _refuse(group, "it was not started by supervisord")
+        raise Refused("it was not started by supervisord")
     parent = os.getppid()
     # First of all: from here on supervisord's death is this process's.
     untied = _die_with_parent()
     try:
         owner = record.owner_of(parent)
         if os.getppid() != parent:
-            return _refuse(group, "supervisord is dead")
+            raise Refused("supervisord is dead")
         folder = record.find_folder(url, os.stat(f"/proc/{parent}").st_uid)
         entry = _entry(folder, owner, group)
     except (record.RecordError, OSError) as error:
-        return _refuse(group, f"there is no record of a listener: {error}")
-    reason = forbidden(entry, clock.now())
-    if reason:
-        return _refuse(group, reason)
-    refused, trouble = _register(os.path.join(folder, record.SOCKET), group)
-    if refused:
-        return _refuse(group, refused)
-    troubles = [untied, trouble]
+        raise Refused(f"there is no record of a listener: {error}") from error
+    _insist(entry)
+    unregistered = _register(os.path.join(folder, record.SOCKET), group, patience)
+    for trouble in filter(None, (untied, unregistered)):
+        complain(trouble)
     os.environ.update(
         ZKELECT_TOKEN=str(entry.token), ZKELECT_ELECTION=entry.election, ZKELECT_ADDRESS=entry.address,
         ZKELECT_INSTANCE=record.instance(owner),
     )
-    for trouble in filter(None, troubles):
-        print(f"zkelect run: {trouble}", file=sys.stderr)
-    sys.stderr.flush()
+    # Last of all: what was granted may have been revoked meanwhile. A revocation that comes later finds this
+    # process already there, by its pid and its environment.
     try:
-        # Last of all: what was granted may have been revoked meanwhile. A revocation that comes later finds this
-        # process already there, by its pid and its environment.
-        reason = forbidden(_entry(folder, owner, group), clock.now())
-        if reason:
-            return _refuse(group, reason)
-        os.execvp(command[0], command)
+        _insist(_entry(folder, owner, group))
     except record.RecordError as error:
-        return _refuse(group, str(error))
-    except OSError as error:
-        print(f"zkelect run: {command[0]}: {error.strerror}", file=sys.stderr)
-        return 127 if isinstance(error, FileNotFoundError) else 126
+        raise Refused(str(error)) from error
+    os.execvp(command[0], command)
 
 
-def _refuse(group: "str | None", reason: str) -> int:
-    print(f"zkelect run: {group or 'the program'} may not start here: {reason}", file=sys.stderr)
-    return REFUSED
+def preload() -> None:
+    """Import what `become` imports, for those that fork before they call it."""
+    for name in ("_ctypes", "_socket"):
+        try:
+            __import__(name)
+        except ImportError:
+            # An interpreter that is made of other parts.
+            continue
+
+
+def _insist(entry: record.Entry) -> None:
+    reason = forbidden(entry, clock.now())
+    if reason:
+        raise Refused(reason)
 
 
 def _entry(folder: str, owner: record.Owner, group: str) -> record.Entry:
@@ -121,34 +152,36 @@ def _prctl(*arguments: int) -> int:
         return ctypes.CDLL(None).prctl(*arguments)
 
 
-def _register(path: str, group: str) -> "tuple[str, str]":
-    """Tell the guard this pid, and have it moved into the group's cgroup. Returns why it refuses, and what went wrong;
-    each is "" when there is nothing."""
+def _register(path: str, group: str, patience: float) -> str:
+    """Tell the guard this pid, and have it moved into the group's cgroup. Returns what went wrong, or "". Raises
+    Refused."""
     try:
         # What CPython's socket module is made of; the module itself takes several milliseconds to import.
         import _socket as socket
     except ImportError:
         import socket
 
+    # The guard sees the environment of a process only after its exec, and this may be supervisord's own fork.
+    name = os.environ.get("SUPERVISOR_PROCESS_NAME", "")
     link = None
     try:
         link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        link.settimeout(REGISTER_TIME)
+        link.settimeout(patience)
         link.connect(path)
-        link.sendall(b'{"do":"run","group":%s}\n' % _quoted(group))
+        link.sendall(b'{"do":"run","group":%s,"name":%s}\n' % (_quoted(group), _quoted(name)))
         answer = link.recv(1024)
     except OSError as error:
-        return "", f"the guard does not answer ({error or type(error).__name__})"
+        return f"the guard does not answer ({error or type(error).__name__})"
     finally:
         if link is not None:
             link.close()
     if answer.startswith(b'{"ok":true,"error":""'):
-        return "", ""
-    told = answer.decode("utf-8", "replace").strip()
+        return ""
+    told = f"the guard says {answer.decode('utf-8', 'replace').strip() or 'nothing'}"
     if answer.startswith(b'{"ok":false'):
         # It may know of a revocation that could not be written.
-        return f"the guard says {told}", ""
-    return "", f"the guard says {told or 'nothing'}"
+        raise Refused(told)
+    return told
 
 
 def _quoted(text: str) -> bytes:

@@ -604,7 +604,7 @@ class Node:
     def registered(self, pid: int) -> bool:
         """Whether the guard lets a program start; one that does not answer does."""
         one = self.guard
-        return one is None or not one.alive or one.frozen or one.guard.may_run("primary", pid)
+        return one is None or not one.alive or one.frozen or one.guard.may_run("primary", "orders", pid)
 
     @property
     def supervisord(self) -> Supervisord:

@@ -103,7 +103,7 @@ class Warden:
     def watch(self, on: bool) -> None:
         self._watching = on
 
-    def expect(self, pid: int) -> None:
+    def expect(self, pid: int, name: str) -> None:
         return
 
     def note(self, event: tuple) -> None:

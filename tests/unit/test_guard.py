@@ -153,13 +153,13 @@ def test_neither_does_it_when_supervisord_dies(node):
 
 def test_where_the_record_says_something_else_a_program_is_refused(node):
     node.start()
-    assert node.guard.may_run("primary", 77)
+    assert node.guard.may_run("primary", "orders", 77)
     node.book.broken = True
     node.guard.obey({"do": "lease", "n": 1, "leases": {"primary": (7, 103.0, 104.0, 105.0)}})
-    assert not node.guard.may_run("primary", 77)
+    assert not node.guard.may_run("primary", "orders", 77)
     node.book.broken = False
     node.guard.obey({"do": "lease", "n": 2, "leases": {"primary": (7, 104.0, 105.0, 106.0)}})
-    assert node.guard.may_run("primary", 77)
+    assert node.guard.may_run("primary", "orders", 77)
     assert [told["n"] for told in node.hands.told if told["event"] == "Echo"] == [1, 2]
 
 

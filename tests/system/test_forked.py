@@ -1,0 +1,194 @@
+"""The chain loader in the fork of a process that plays supervisord, and in a real one's."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from supervisor_zkelect import forked, record
+from supervisor_zkelect.clock import now
+from supervisor_zkelect.demo.wait import until
+
+#: A supervisord's part. It handles signals as supervisord does, forks, and tells how the fork ended; 99 when the short
+#: way was not taken.
+PARENT = """
+import json, os, signal, sys
+from supervisor_zkelect import forked
+
+signal.signal(signal.SIGTERM, lambda *_: None)
+words, env, forked.PATIENCE = json.loads(sys.argv[1])
+sys.stdin.readline()
+pid = os.fork()
+if not pid:
+    forked.attempt(["zkelect", "run", *words], env)
+    os._exit(99)
+print(pid, flush=True)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+#: Tells what it was given, and what the kernel sends it when its parent dies (PR_GET_PDEATHSIG).
+SHOW = """
+import ctypes, os
+number = ctypes.c_int()
+ctypes.CDLL(None).prctl(2, ctypes.byref(number), 0, 0, 0)
+words = [os.environ[f"ZKELECT_{name}"] for name in ("TOKEN", "ELECTION", "ADDRESS", "INSTANCE")]
+print(*words, number.value, os.environ.get("STRAY"), file=open("told", "w"))
+"""
+
+COMMAND = ["--", sys.executable, "-c", SHOW]
+YES = b'{"ok":true,"error":""}\n'
+
+
+class Stage:
+    """The runtime folder with a record for the process that plays supervisord, and a guard.
+
+    answer: the guard's, always the same; None when it does not answer. meanwhile: done before it does.
+    """
+
+    patience = 10
+
+    def __init__(self, folder, answer):
+        self.folder, self.answer = folder, answer
+        self.meanwhile = lambda: None
+        self.entry = record.Entry("orders", "primary", "h:80", 7, True, 0, now() + 60, now() + 60, now() + 60)
+        self.heard = []
+        self.over = threading.Event()
+        self.door = socket.socket(socket.AF_UNIX)
+        self.door.bind(str(folder / record.SOCKET))
+        self.door.listen()
+
+    def guard(self):
+        with self.door.accept()[0] as connection:
+            self.heard.append(json.loads(connection.recv(1000)))
+            self.meanwhile()
+            if self.answer is not None:
+                connection.sendall(self.answer)
+            self.over.wait(60)
+
+    def start(self, words, entry=None, written=True):
+        env = {**os.environ, record.VARIABLE: str(self.folder), "SUPERVISOR_SERVER_URL": "unix:///none",
+               "SUPERVISOR_GROUP_NAME": "primary", "SUPERVISOR_PROCESS_NAME": "orders"}
+        parent = subprocess.Popen(
+            [sys.executable, "-c", PARENT, json.dumps([words, env, self.patience])], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True, cwd=self.folder, env={**os.environ, "STRAY": "supervisord's own"},
+        )
+        self.instance = record.instance(record.owner_of(parent.pid))
+        if written:
+            self.writer = record.Writer(str(self.folder), record.owner_of(parent.pid), 2)
+            self.writer.put((entry or self.entry)._replace(granted=True))
+            self.writer.put(entry or self.entry)
+            self.writer.open()
+        threading.Thread(target=self.guard, daemon=True).start()
+        parent.stdin.write("go\n")
+        parent.stdin.flush()
+        return parent, int(parent.stdout.readline())
+
+    def run(self, words, **more):
+        """The exit status of the fork, negative for the signal that killed it."""
+        parent, _ = self.start(words, **more)
+        return int(parent.communicate(timeout=60)[0])
+
+
+@pytest.fixture
+def stage(tmp_path):
+    tmp_path.chmod(0o755)
+    with contextlib.ExitStack() as stack:
+        def make(answer=YES):
+            made = Stage(tmp_path, answer)
+            stack.callback(made.door.close)
+            stack.callback(made.over.set)
+            return made
+        yield make
+
+
+def test_a_fork_becomes_the_program(stage):
+    """With the environment that supervisord meant for it, known to the guard and mortal with its parent."""
+    made = stage()
+    assert made.run(COMMAND) == 0
+    assert (made.folder / "told").read_text() == f"7 orders h:80 {made.instance} {signal.SIGKILL:d} None\n"
+    assert made.heard == [{"do": "run", "group": "primary", "name": "orders"}]
+
+
+@pytest.mark.parametrize("words", [[], ["--"], ["-x"], ["--", "/nonexistent/program"]])
+def test_a_wrong_command_is_left_to_zkelect_run(stage, words):
+    assert stage().run(words) == 99
+
+
+@pytest.mark.parametrize("changes", [{"granted": False}, {"kill_at": 0.0}, {"group": "another"}])
+def test_a_refusal_is_left_to_zkelect_run(stage, changes):
+    made = stage()
+    assert made.run(COMMAND, entry=made.entry._replace(**changes)) == 99
+    assert not (made.folder / "told").exists()
+
+
+def test_without_a_record_it_is_left_to_zkelect_run(stage):
+    made = stage()
+    assert made.run(COMMAND, written=False) == 99
+    assert not (made.folder / "told").exists()
+
+
+@pytest.mark.parametrize("answer", [b'{"ok":false,"error":"no grant"}\n', b'{"ok":true,"error":"no cgroup"}\n', None])
+def test_what_the_guard_does_not_simply_grant_is_left_to_zkelect_run(stage, answer):
+    made = stage(answer)
+    made.patience = forked.PATIENCE
+    assert made.run(COMMAND) == 99
+    assert not (made.folder / "told").exists()
+
+
+def test_a_grant_that_is_revoked_meanwhile_is_none(stage):
+    """The last look at the record comes after the guard's answer."""
+    made = stage()
+    made.meanwhile = lambda: made.writer.put(made.entry._replace(granted=False, revoked=1))
+    assert made.run(COMMAND) == 99
+    assert not (made.folder / "told").exists()
+
+
+def test_a_signal_that_stops_the_program_is_not_swallowed(stage):
+    made = stage(None)
+    parent, pid = made.start(COMMAND)
+    until(lambda: made.heard, 30, "the fork to ask the guard")
+    os.kill(pid, signal.SIGTERM)
+    assert int(parent.communicate(timeout=60)[0]) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("argv, loads", [
+    (["zkelect", "run", "--", "x"], True), (["/opt/venv/bin/zkelect", "run", "--", "x"], True),
+    (["zkelect", "listen"], False), (["zkelect"], False), (["run", "zkelect"], False), (["other", "run"], False),
+])
+def test_only_the_chain_loader_goes_the_short_way(argv, loads):
+    assert forked.loads(argv) is loads
+
+
+def recorded(node):
+    """Have a node's `zkelect run` leave its arguments in a file beside going on; the file."""
+    folder = node.folder / "recorded"
+    folder.mkdir()
+    zkelect = shutil.which("zkelect", path=node.environment["PATH"])
+    (folder / "zkelect").write_text(
+        f'#!/bin/sh\n[ "$1" != run ] || echo "$@" >>{folder}/runs\nexec {zkelect} "$@"\n'
+    )
+    (folder / "zkelect").chmod(0o755)
+    node.environment["PATH"] = f"{folder}:{node.environment['PATH']}"
+    return folder / "runs"
+
+
+def test_supervisord_starts_what_is_granted_by_itself_and_has_the_rest_refused_by_zkelect_run(make_cluster, zk_server):
+    cluster = make_cluster(zk_server.hosts)
+    runs = {name: recorded(node) for name, node in cluster.nodes.items()}
+    cluster.start()
+    pid = cluster.primary("a")
+    cluster["a"].kill(pid)
+    cluster.primary("a", other=pid)
+    assert not runs["a"].exists()
+    cluster["b"].ctl("start", "primary:*")
+    # The listener kills it, in case that it were no loader.
+    cluster.until(runs["b"].exists, "zkelect run to be executed")
+    cluster.settled("a")
+    cluster.verdict()
