@@ -156,7 +156,7 @@ class Pair(TwoNodes):
             return len(times) == self.count
 
         try:
-            until(all_there, SETTLE, f"{node} to ack all {self.count} elections", 0.2)
+            until(all_there, SETTLE, f"{node} to ack all {self.count} elections", 1.0)
         except TimeoutError as problem:
             raise TimeoutError(f"{problem}; {len(times)} are acked\n{self.logs()}") from problem
         return sorted(times.values())
@@ -264,7 +264,7 @@ def measure(
                     started = pair.start()
                     if run == 0:
                         # What the start has set going comes to rest.
-                        time.sleep(min(idle, 5.0))
+                        time.sleep(min(idle, 10.0))
                         row.update(started=started, idle=pair.watch(idle))
                         row["watches"] = int(counters.monitor(zookeeper.four_letters("mntr", 30))["zk_watch_count"])
                     row["deaths"].append(pair.death())

@@ -364,7 +364,7 @@ def measure(options: argparse.Namespace, folder: Path, say: Callable[[str], None
     if "candidates" in parts:
         results["candidates"] = candidates.measure(folder / "1", counts["candidates"], 5 * runs, say)
     if "elections" in parts:
-        idle = 5.0 if options.quick else 15.0
+        idle = 5.0 if options.quick else 30.0
         results["elections"] = elections.measure(folder / "2", counts["elections"], TIMEOUT, TICK, idle, runs, say)
     if "programs" in parts:
         results["programs"] = programs.measure(folder / "3", counts["programs"], TIMEOUT, TICK, runs, say)

@@ -29,6 +29,7 @@ sentry sees it.
 
 from __future__ import annotations
 
+import collections
 import errno
 import functools
 import heapq
@@ -43,7 +44,7 @@ import socket
 import threading
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Deque, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from . import clock, proc
 from .cgroup import Cgroups
@@ -64,8 +65,8 @@ REST = 1.0
 #: was moved out of it by root's hand. A scan reads all of /proc.
 REST_IN_CGROUP = 10.0
 #: How many times as long as a scan took those wait for the next that are not being stopped: with thousands of processes
-#: they take a fifth of the time, however many programs are started at once.
-REST_SHARE = 4
+#: they take a fifth of the time, however many programs are started at once. And the same where the cgroup tells.
+REST_SHARE, REST_SHARE_LOADED = 4, 19
 #: Seconds until the first scan after something has happened to the members, and the same where the chain loader tells
 #: their pids and the cgroup what they fork: then nothing hides by being quick, and supervisord needs the processor.
 SOON, SOON_LOADED = 0.005, 0.05
@@ -83,6 +84,9 @@ WATCHED = 256
 #: Seconds for which supervisord's word is taken again, as long as no event of it and no end of a process says otherwise:
 #: when all members run, and when not. With hundreds of programs it takes some 10 ms for each question.
 LOOK_AGE, UNSTEADY_AGE = 1.0, 0.5
+#: At most this many questions for it are on their way, for the groups of about this many members each: supervisord takes
+#: some 6 ms for one, and does nothing else meanwhile.
+MOST_ASKED, MEMBERS_ASKED = 2, 25
 #: How many times as long as the answer took it counts while not all run: a supervisord that is not busy is asked again at
 #: once, as each question turns its loop, by which it takes notice that a member runs.
 UNSTEADY_SHARE = 5
@@ -531,6 +535,17 @@ class _Record:
         return self.loaded and bool(self.names) and self.names <= self.loaders
 
 
+@dataclass
+class _Question:
+    """Somebody wants to know what supervisord says of a group's members. changes, moment: when it was asked."""
+
+    record: _Record
+    then: _Then
+    names: Tuple[str, ...]
+    changes: int = 0
+    moment: float = 0.0
+
+
 class Group:
     """The handle of one group. Methods return at once; a result comes as an event with the same op."""
 
@@ -634,6 +649,8 @@ class Warden:
         self._serial = itertools.count()
         self._nudging = False
         self._asking_whose = False
+        self._questions: Deque[_Question] = collections.deque()
+        self._asking = 0
         self._closing = False
         self._rested_at = -math.inf
         self._children: Optional[FrozenSet[int]] = frozenset()
@@ -705,11 +722,13 @@ class Warden:
                 select.poll().poll(10)
 
     def _turn(self) -> None:
+        self._put_questions()
         ready = self._poll.poll(self._wait())
         self.turned_at = self._now()
         self._hush()
         # Orders first: one that came before a process ended counts for its end.
         self._obey()
+        self._put_questions()
         for descriptor, _ in ready:
             if descriptor == self._supervisord_fd:
                 self._check_supervisord()
@@ -736,7 +755,12 @@ class Warden:
                 log.exception("group %s: %s", record.name, error)
                 self._without_scan(record, error)
         ended = self._now()
-        self._rested_at = ended + REST_SHARE * (ended - began)
+        share = REST_SHARE_LOADED if all(self._sheltered(record) for record in due) else REST_SHARE
+        self._rested_at = ended + share * (ended - began)
+
+    def _sheltered(self, record: _Record) -> bool:
+        """Whether its processes enter the cgroup before they can fork."""
+        return record.loaded and self._cgroups is not None
 
     def _due(self, record: _Record) -> float:
         """When a group is to be scanned; one that is not being stopped waits until a scan has been rested from."""
@@ -898,20 +922,16 @@ class Warden:
 
     def _confirm(self, record: _Record, starting: _Starting, names: Tuple[str, ...]) -> None:
         if record.starting is starting:
-            answer = functools.partial(self._confirmed, record, starting, names, (record.changes, self._now()))
-            self._ask(answer, self._supervisord.group_info, record.name, names)
+            self._question(record, functools.partial(self._confirmed, record, starting, names), names)
 
     def _confirmed(
         self,
         record: _Record,
         starting: _Starting,
         names: Tuple[str, ...],
-        asked: Tuple[int, float],
         infos: Any,
         error: Optional[SupervisordError],
     ) -> None:
-        if error is None:
-            self._hear(record, infos, asked)
         if record.starting is not starting:
             return
         if isinstance(error, Unreachable) and self._now() - starting.answered < START_LIMIT:
@@ -1158,15 +1178,42 @@ class Warden:
         if self._now() < record.states_until:
             self._post(Members(record.name, op, record.states))
             return
-        answer = functools.partial(self._looked, record, op, (record.changes, self._now()))
-        self._ask(answer, self._supervisord.group_info, record.name)
+        self._question(record, functools.partial(self._looked, record, op))
 
-    def _looked(
-        self, record: _Record, op: int, asked: Tuple[int, float], infos: Any, error: Optional[SupervisordError]
-    ) -> None:
-        if error is None:
-            self._hear(record, infos, asked)
+    def _looked(self, record: _Record, op: int, infos: Any, error: Optional[SupervisordError]) -> None:
         self._post(Members(record.name, op, _states(infos or ()), "" if error is None else str(error)))
+
+    def _question(self, record: _Record, then: _Then, names: Tuple[str, ...] = ()) -> None:
+        """Have supervisord asked what it says of the members; `then` as in `_ask`. names: members that exist."""
+        self._questions.append(_Question(record, then, names))
+
+    def _put_questions(self) -> None:
+        """Make one call for many groups: with hundreds of them, calls are most of what a guard and supervisord do."""
+        while self._questions and self._asking < MOST_ASKED:
+            batch, members = [], 0
+            while self._questions and members < MEMBERS_ASKED:
+                one = self._questions.popleft()
+                one.changes, one.moment = one.record.changes, self._now()
+                batch.append(one)
+                members += max(1, len(one.record.states))
+            groups: Dict[str, Set[str]] = {}
+            for one in batch:
+                groups.setdefault(one.record.name, set()).update(one.names)
+            self._asking += 1
+            self._ask(functools.partial(self._answered, batch), self._supervisord.group_infos, groups)
+
+    def _answered(self, batch: List[_Question], answer: Any, error: Optional[SupervisordError]) -> None:
+        self._asking -= 1
+        for one in batch:
+            # Each for itself, whatever goes wrong with another.
+            self._do(self._answer, one, answer[one.record.name] if error is None else error)
+
+    def _answer(self, question: _Question, found: Any) -> None:
+        if isinstance(found, SupervisordError):
+            question.then(None, found)
+        else:
+            self._hear(question.record, found, (question.changes, question.moment))
+            question.then(found, None)
 
     def _hear(self, record: _Record, infos: List[Dict[str, Any]], asked: Tuple[int, float]) -> None:
         """Take what supervisord says of the members. asked: how many events had told of a change then, and when."""
@@ -1246,7 +1293,7 @@ class Warden:
 
     def _hurry(self, record: _Record) -> None:
         """Scan soon, and then ever less often."""
-        record.pace = SOON_LOADED if record.loaded and self._cgroups is not None else SOON
+        record.pace = SOON_LOADED if self._sheltered(record) else SOON
         record.scan_at = min(record.scan_at, self._now() + record.pace)
 
     def _worth(self, record: _Record, now: float) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor_zkelect import clock, proc
+from supervisor_zkelect import clock, group, proc
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.group import (
     GroupDead,
@@ -925,3 +925,43 @@ def test_calls_follow_a_group_whose_members_change(node):
     node.rpc.call("supervisor.addProcessGroup", "primary")
     node.start()
     assert sorted(info["name"] for info in node.rpc.group_info("primary")) == ["a", "b"]
+
+
+def test_one_call_tells_of_many_groups(node):
+    names = [f"g{number}" for number in range(40)]
+    for name in names:
+        node.program(f"p-{name}", "/bin/cat").group(name, f"p-{name}")
+    node.up()
+    node.rpc.group_info(names[0])
+    call, calls = node.rpc.call, []
+    node.rpc.call = lambda method, *arguments, **more: calls.append(method) or call(method, *arguments, **more)
+    node.signal(signal.SIGSTOP)
+    for op, name in enumerate([*names, "none"]):
+        node.handle(name).look(op)
+    until(lambda: len(calls) == group.MOST_ASKED, LONG, "the first looks to be asked for")
+    node.signal(signal.SIGCONT)
+    told = {}
+    while len(told) <= len(names):
+        members = node.expect(Members)
+        told[members.group] = members
+    for name in names:
+        assert told[name].states == {f"p-{name}": ("STOPPED", 0, "")} and not told[name].error
+    assert "BAD_NAME" in told["none"].error
+    # Those that were asked for at once, and one for each 25 of the rest; and what the unknown group takes.
+    assert calls.count("system.multicall") <= group.MOST_ASKED + 2 and len(calls) <= group.MOST_ASKED + 3
+
+
+def test_one_call_tells_of_groups_that_changed_as_well(node):
+    for name in "abce":
+        node.program(name, "/bin/cat")
+    node.group("same", "a").group("less", "b", "c").program("d", "/bin/cat").group("gone", "d").up()
+    assert len(node.rpc.group_info("less")) == 2
+    conf = node.folder / "s.conf"
+    conf.write_text(conf.read_text().replace("programs = b,c", "programs = b,e"))
+    node.rpc.call("supervisor.reloadConfig")
+    for name in ("less", "gone"):
+        node.rpc.call("supervisor.removeProcessGroup", name)
+    node.rpc.call("supervisor.addProcessGroup", "less")
+    found = node.rpc.group_infos({"same": (), "less": (), "gone": ()})
+    assert [[info["name"] for info in found[name]] for name in ("same", "less")] == [["a"], ["b", "e"]]
+    assert isinstance(found["gone"], Fault) and found["gone"].code == 10
