@@ -18,7 +18,7 @@ from typing import Any, Callable, Dict, List, Sequence
 from supervisor_zkelect import clock
 from supervisor_zkelect.demo import netns
 
-from bench import faults, floors, report, results
+from bench import counters, faults, floors, report, results
 from bench.ours import Ours, OursOnThree
 from bench.peers import Careful, Etcd, KazooElection, Keepalived
 from bench.stage import Missing, Stage
@@ -184,7 +184,8 @@ def _machine() -> Dict[str, Any]:
         models = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
     return {
         "cores": os.cpu_count(), "processor": models[0] if models else platform.machine(),
-        "kernel": platform.release(), "python": platform.python_version(), "load_before": os.getloadavg()[0],
+        "kernel": platform.release(), "python": platform.python_version(), "cgroups": counters.moves(),
+        "load_before": os.getloadavg()[0],
     }
 
 

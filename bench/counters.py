@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple, Tuple
 
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
 
@@ -37,6 +37,24 @@ def processor(pid: int) -> float:
     with open(f"/proc/{pid}/stat", "rb") as file:
         fields = file.read().rpartition(b")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def machine() -> Tuple[float, float]:
+    """Seconds for which all processors together have worked, and for which they had nothing to do (proc(5))."""
+    with open("/proc/stat") as file:
+        user, nice, system, idle, waiting, *others = map(int, file.readline().split()[1:])
+    # Time of guests is counted as the user's already.
+    return (user + nice + system + sum(others[:3])) / TICKS, (idle + waiting) / TICKS
+
+
+def moves() -> str:
+    """What a move into a cgroup takes here, as a few words."""
+    with open("/proc/self/mountinfo") as file:
+        ends = [line.partition(" - ")[2].split() for line in file]
+    options = [words[2].split(",") for words in ends if words[0] == "cgroup2"]
+    if not options:
+        return "no cgroup v2"
+    return "cgroup v2 with favordynmods" if any("favordynmods" in one for one in options) else "cgroup v2"
 
 
 def threads(pid: int) -> int:

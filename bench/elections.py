@@ -54,12 +54,10 @@ def address(node: str, election: str) -> str:
     return f"{node}.{election}:80"
 
 
-def programs(count: int, loader: str, restart: str = "unexpected") -> str:
-    """Sections of as many groups of one program each. loader: words before the service's command. restart: autorestart.
-    """
+def programs(count: int, loader: str) -> str:
+    """Sections of as many groups of one program each. loader: words before the service's command."""
     return "\n".join(
-        f"[program:{name}]\ncommand = {loader}{SERVICE}\nautostart = false\nautorestart = {restart}\nstartsecs = 1\n"
-        f"startretries = {0 if restart == 'false' else 3}\n"
+        f"[program:{name}]\ncommand = {loader}{SERVICE}\nautostart = false\nstartsecs = 1\n"
         "stopwaitsecs = 3\n"
         "stopasgroup = true\nkillasgroup = true\nstdout_logfile = NONE\nredirect_stderr = true\n"
         # A group of its own name, whatever the program's is.
@@ -210,32 +208,32 @@ class Pair(TwoNodes):
 
     def death(self) -> Dict[str, float]:
         """Kill supervisord, listener and services of the first node; seconds until the other had acked: first, median
-        and last election; and the processor time that the other's supervisord, listener and guard took for it."""
+        and last election; the processor time that the other's supervisord, listener and guard took for it; and what part of
+        the time of all processors was used by anybody, in percent."""
         node = self.nodes["a"]
         listener, services = node.listener_pid(), node.service_pids()
         doomed = [proc.read(pid) for pid in (node.supervisord_pid, listener, *sorted(services))]
         other = self.nodes["b"]
         pids = {"listener": other.listener_pid(), "guard": other.guard_pid(), "supervisord": other.supervisord_pid}
         before = {part: counters.processor(pid) for part, pid in pids.items()}
+        busy, idle = counters.machine()
         killed = time.time()
         for process in doomed:
             if process is not None:
                 proc.kill(process, signal.SIGKILL)
         node.reap()
         times = [moment - killed for moment in self.acked("b")]
-        spent = {f"{part}_seconds": counters.processor(pid) - before[part] for part, pid in pids.items()}
+        spent: Dict[str, float] = {f"{part}_seconds": counters.processor(pid) - before[part] for part, pid in pids.items()}
+        busy, idle = (after - before for after, before in zip(counters.machine(), (busy, idle)))
+        spent["busy"] = 100 * busy / (busy + idle)
         until(lambda: not node.service_pids(), SETTLE, "the services of the dead node to be gone")
         return {"first": times[0], "median": counters.median(times), "last": times[-1], **spent}
 
 
-def floor(folder: Path, count: int, loader: str = "") -> float:
-    """Seconds that a supervisord without this project needs to start as many programs, asked for one by one.
-
-    loader: words before the service's command. Through `zkelect run` they end at once, as nothing is granted; that
-    tells what the loader alone costs.
-    """
+def floor(folder: Path, count: int) -> float:
+    """Seconds that a supervisord without this project needs to start as many programs, asked for one by one."""
     folder.mkdir(parents=True)
-    with Node(folder, "floor", config=programs(count, loader, "false")) as node:
+    with Node(folder, "floor", config=programs(count, "")) as node:
         wanted: Set[str] = {f"g-{name}" for name in names(count)}
         began = now()
         for name in names(count):
@@ -243,8 +241,7 @@ def floor(folder: Path, count: int, loader: str = "") -> float:
 
         def all_run() -> bool:
             infos = node.rpc.call("supervisor.getAllProcessInfo", timeout=30)
-            done = ("EXITED", "BACKOFF", "FATAL") if loader else ("RUNNING",)
-            return all(info["statename"] in done for info in infos if info["group"] in wanted)
+            return all(info["statename"] == "RUNNING" for info in infos if info["group"] in wanted)
 
         until(all_run, SETTLE, f"{count} plain programs to be started", 0.01)
         return now() - began
@@ -257,7 +254,7 @@ def measure(
     rows = []
     with ZooKeeper(folder / "zookeeper", tick_ms=round(1000 * tick)) as zookeeper:
         for count in counts:
-            row: Dict[str, Any] = {"elections": count, "deaths": [], "floors": [], "loader_floors": []}
+            row: Dict[str, Any] = {"elections": count, "deaths": [], "floors": []}
             for run in range(runs):
                 own = folder / f"elections-{count}-{run}"
                 with Pair(own, zookeeper, count, timeout, tick) as pair:
@@ -269,7 +266,6 @@ def measure(
                         row["watches"] = int(counters.monitor(zookeeper.four_letters("mntr", 30))["zk_watch_count"])
                     row["deaths"].append(pair.death())
                 row["floors"].append(floor(own / "floor", count))
-                row["loader_floors"].append(floor(own / "loader", count, "zkelect run -- "))
                 say(f"{count} elections, run {run + 1} of {runs}: last ack {row['deaths'][-1]['last']:.2f} s after the "
                     f"node's death; supervisord alone starts as many programs in {row['floors'][-1]:.2f} s")
             rows.append(row)

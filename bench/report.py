@@ -79,7 +79,7 @@ def document(found: results.Document) -> str:
         "# Recovery, measured beside others",
         "Written by `script/bench --write-docs`, or `python -m bench.report FILE` from a file of results; not by hand.",
         f"`{found['command']}`, {found['date']}, {machine['processor']}, {machine['cores']} cores, Linux "
-        f"{machine['kernel']}, Python {machine['python']}; load average {machine['load_before']:.1f} before and "
+        f"{machine['kernel']}, {machine['cgroups']}, Python {machine['python']}; load average {machine['load_before']:.1f} before and "
         f"{machine.get('load_after', 0):.1f} after. Absolute times move from machine to machine and with what else it "
         "does; all of these are from one run.",
         *_problems(found),

@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
-from bench import candidates, elections, programs, sums
+from bench import candidates, counters, elections, programs, sums
 from bench.counters import median
 from supervisor_zkelect import __version__
 from supervisor_zkelect.demo.zookeeper import ZooKeeperFailed, ZooKeeperMissing
@@ -127,11 +127,13 @@ def factor(row: Dict[str, Any]) -> float:
 
 def death_table(rows: List[Dict[str, Any]]) -> str:
     return table(
-        ["elections", "first ack, s", "median", "last ack", "supervisord starts as many, s", "the loader alone, s",
-         "last ack / supervisord", "processor: listener, s", "guard", "supervisord"],
+        ["elections", "first ack, s", "median", "last ack", "supervisord starts as many, s",
+         "last ack / supervisord", "processor: listener, s", "guard", "supervisord",
+         "all processors busy, %"],
         [[row["elections"], *(median([death[which] for death in row["deaths"]]) for which in ("first", "median", "last")),
-          median(row["floors"]), median(row["loader_floors"]), factor(row),
-          *(median([death[f"{which}_seconds"] for death in row["deaths"]]) for which in ("listener", "guard", "supervisord"))]
+          median(row["floors"]), factor(row),
+          *(median([death[f"{which}_seconds"] for death in row["deaths"]]) for which in ("listener", "guard", "supervisord")),
+          median([death["busy"] for death in row["deaths"]])]
          for row in rows],
     )
 
@@ -327,7 +329,8 @@ def _proposal_bytes(results: Dict[str, Any]) -> float:
 
 
 def machine() -> Dict[str, Any]:
-    text = (f"{os.cpu_count()} processors, Linux {platform.release()}, Python {platform.python_version()}, "
+    text = (f"{os.cpu_count()} processors, Linux {platform.release()}, {counters.moves()}, "
+            f"Python {platform.python_version()}, "
             f"supervisor-zkelect {__version__}")
     return {"text": text, "load": os.getloadavg()[0], "processors": os.cpu_count(), "commit": _commit(),
             "date": time.strftime("%Y-%m-%d")}

@@ -91,7 +91,8 @@ def document():
     moments = {"struck": 1000.0, "answered": 1000.12}
     return {
         "v": results.VERSION, "command": "script/bench --runs 1", "date": "2026-11-25T12:00:00+00:00",
-        "machine": {"cores": 2, "processor": "a processor", "kernel": "6.1", "python": "3.11", "load_before": 0.1},
+        "machine": {"cores": 2, "processor": "a processor", "kernel": "6.1", "python": "3.11",
+                    "cgroups": "no cgroup v2", "load_before": 0.1},
         "floors": {"start": [0.03, 0.04, 0.05]},
         "peers": [
             {"name": "supervisor-zkelect", "setting": "T=10", "timeout": 10.0,

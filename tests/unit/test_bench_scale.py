@@ -61,9 +61,9 @@ def test_the_load_of_many_nodes():
 def row(count, rss, used, last, floor):
     idle = {"listener": used, "guard": 0.0, "supervisord": 0.1, "requests": 1.0, "listener_rss": rss, "guard_rss": 0,
             "listener_private": 0, "guard_private": 0, "listener_threads": 8, "guard_threads": 4}
-    spent = {"listener_seconds": 0.1, "guard_seconds": 0.1, "supervisord_seconds": 0.1}
+    spent = {"listener_seconds": 0.1, "guard_seconds": 0.1, "supervisord_seconds": 0.1, "busy": 90.0}
     return {"elections": count, "deaths": [{**spent, "first": 0.1, "median": 0.2, "last": last}], "floors": [floor],
-            "loader_floors": [floor], "idle": {"a": idle, "b": idle}, "watches": 4 * count, "started": 1.0}
+            "idle": {"a": idle, "b": idle}, "watches": 4 * count, "started": 1.0}
 
 
 def candidates(count, woken=1, others=0, seconds=0.005):
