@@ -6,53 +6,66 @@ started already, so it looks around by itself.
 
 It only takes the short way. Whatever speaks against the program, or takes longer than it should, is left to `zkelect run`,
 which supervisord's fork executes then as if nothing had been tried: what is refused, how it is told, and what an upgrade
-of the package changed under a supervisord that runs on, is decided in one place.
+of the package changed under a supervisord that runs on, is decided in one place. So is what another program does that
+is called zkelect and is not this installation's.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-from typing import Any, Dict, List
+import sys
+import sysconfig
+from typing import Any, Dict, List, Set, Tuple
 
-from supervisor_zkelect import runner
+from supervisor_zkelect import clock, record, runner
 
 PATIENCE = 0.1
 """Seconds that the guard has to answer. Until its exec nobody can tell whose a fork of supervisord is, and no group is
 proven dead meanwhile."""
 
 
+def _written() -> List[Tuple[int, int, int]]:
+    """What changes when the files are written anew that decide here. Raises OSError."""
+    status = [os.stat(module.__file__) for module in (clock, record, runner)]
+    return [(one.st_ino, one.st_size, one.st_mtime_ns) for one in status]
+
+
+_WRITTEN = _written()
+
+
+def _scripts() -> Set[str]:
+    """Where this installation has `zkelect`."""
+    schemes = (sysconfig.get_path("scripts"), sysconfig.get_path("scripts", "posix_user"))
+    return {os.path.realpath(os.path.join(one, "zkelect")) for one in (os.path.dirname(sys.executable), *schemes)}
+
+
 def install(options: Any) -> None:
-    """Have a supervisord's forks take the short way. options: its ServerOptions, whose execve they call last."""
-    execute = getattr(options, "execve", None)
-    if execute is None:
-        options.logger.warn("zkelect: this supervisord starts programs in a way that is not known; they start slower")
-        return
+    """Have a supervisord's forks take the short way. options: its ServerOptions, whose execve they call last.
+
+    Raises AttributeError when it has none.
+    """
     runner.preload()
+    execute, scripts = options.execve, _scripts()
 
     def execve(filename: str, argv: List[str], env: Dict[str, str]) -> None:
-        if loads(argv):
-            attempt(argv, env)
+        if argv[1:2] == ["run"] and os.path.realpath(filename) in scripts:
+            attempt(argv[2:], env)
         execute(filename, argv, env)
 
     options.execve = execve
 
 
-def loads(argv: List[str]) -> bool:
-    """Whether the arguments are those of `zkelect run`."""
-    return len(argv) > 1 and os.path.basename(argv[0]) == "zkelect" and argv[1] == "run"
-
-
-def attempt(argv: List[str], env: Dict[str, str]) -> None:
-    """Become the program, or return. Called in a fork of supervisord, which ends or executes something afterwards."""
-    command = runner.command_of(argv[2:])
-    if not command:
-        return
-    _answer_signals()
+def attempt(words: List[str], env: Dict[str, str]) -> None:
+    """Become the program of `zkelect run` with these words, or return. Called in a fork of supervisord, which ends or
+    executes something afterwards."""
     try:
-        os.environ.clear()
-        os.environ.update(env)
-        runner.become(command, PATIENCE, _give_up)
+        command = runner.command_of(words)
+        if command and _written() == _WRITTEN:
+            _answer_signals()
+            os.environ.clear()
+            os.environ.update(env)
+            runner.become(command, PATIENCE, _give_up)
     except Exception:
         # Whatever it is, `zkelect run` meets it as well, and tells.
         return

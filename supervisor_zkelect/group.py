@@ -504,6 +504,8 @@ class _Record:
     start_open: bool = True
     #: whether a start that supervisord carries out late is refused by the chain loader, as the configuration says
     loaded: bool = False
+    #: the last scan found somebody outside the cgroup
+    exposed: bool = False
     #: programs that supervisord has started for this term, and those that came through the chain loader
     names: FrozenSet[str] = frozenset()
     loaders: Set[str] = field(default_factory=set)
@@ -652,7 +654,7 @@ class Warden:
         self._questions: Deque[_Question] = collections.deque()
         self._asking = 0
         self._closing = False
-        self._rested_at = -math.inf
+        self._scan_ended, self._scan_took = -math.inf, 0.0
         self._children: Optional[FrozenSet[int]] = frozenset()
         self._children_at = -math.inf
         self.turned_at = clock()
@@ -754,17 +756,21 @@ class Warden:
                 # The other groups must have their scans whatever is wrong with this one.
                 log.exception("group %s: %s", record.name, error)
                 self._without_scan(record, error)
-        ended = self._now()
-        share = REST_SHARE_LOADED if all(self._sheltered(record) for record in due) else REST_SHARE
-        self._rested_at = ended + share * (ended - began)
+        if any(record.stop is None for record in due):
+            # Those that are being stopped have their own pace, and must not keep the others from theirs.
+            self._scan_ended = self._now()
+            self._scan_took = self._scan_ended - began
 
     def _sheltered(self, record: _Record) -> bool:
-        """Whether its processes enter the cgroup before they can fork."""
-        return record.loaded and self._cgroups is not None
+        """Whether its processes enter the cgroup before they can fork, as far as was seen."""
+        return record.loaded and self._cgroups is not None and not record.exposed
 
     def _due(self, record: _Record) -> float:
         """When a group is to be scanned; one that is not being stopped waits until a scan has been rested from."""
-        return record.scan_at if record.stop is not None else max(record.scan_at, self._rested_at)
+        if record.stop is not None:
+            return record.scan_at
+        share = REST_SHARE_LOADED if self._sheltered(record) else REST_SHARE
+        return max(record.scan_at, self._scan_ended + share * self._scan_took)
 
     def _rest(self, now: float, rest: float = REST) -> float:
         """When a group is scanned next about which nothing is urgent: all of them at once, as the table of processes is
@@ -990,6 +996,8 @@ class Warden:
             return
         record.known.add(process)
         record.loaders.add(name)
+        # Until its exec it looks like any fork of supervisord; the other groups need not wait for it.
+        self._census.foreign.add(process.identity)
         if record.stop is None and self._cgroups is not None and self._watch_pidfd(record, process):
             record.members[process.identity] = name
         else:
@@ -1340,13 +1348,14 @@ class Warden:
         within = self._inside(record, look)
         record.known |= within
         found = self._census.find(record.name, record.known, look)
+        record.exposed = not found.living <= within
         now = self._now()
         record.scanned_at = now
-        if record.stop is None:
-            self._take_ends(record, found)
+        ended = self._ends(record, found) if record.stop is None else frozenset()
         record.known = found.known
         former = record.members
         record.members = {one.identity: name or former.get(one.identity, "") for one, name in found.members.items()}
+        record.members.update((identity, former[identity]) for identity in ended & former.keys())
         if record.stop is not None:
             self._watch_pidfds(record, found)
             self._stop_step(record, found)
@@ -1359,19 +1368,19 @@ class Warden:
                     record.told.add(process.identity)
                     self._post(MemberStarted(record.name, name, process.pid))
         else:
-            self._watch_pidfds(record, found)
+            self._watch_pidfds(record, found, ended)
             self._ask_whose(record, found, now)
             if found.unreaped and record.watching:
                 self._nudge()
-            rest = REST_IN_CGROUP if found.living and found.living <= within else REST
+            rest = REST_IN_CGROUP if found.living and not record.exposed else REST
             record.scan_at = now + record.pace if record.pace < rest else self._rest(now, rest)
             record.pace = min(2 * record.pace, rest)
 
-    def _watch_pidfds(self, record: _Record, found: Found) -> None:
-        """Have a pidfd of each living process, the members first, and of nobody else."""
+    def _watch_pidfds(self, record: _Record, found: Found, ended: FrozenSet[tuple] = frozenset()) -> None:
+        """Have a pidfd of each living process, the members first, and of nobody else but those that ended."""
         wanted = {process.identity: process for process in itertools.chain(found.members, found.living)}
         wanted = dict(itertools.islice(wanted.items(), WATCHED))
-        for identity in set(record.pidfds) - set(wanted):
+        for identity in set(record.pidfds) - set(wanted) - ended:
             self._drop_pidfd(record, identity)
         for process in wanted.values():
             self._watch_pidfd(record, process)
@@ -1388,16 +1397,15 @@ class Warden:
         self._poll.register(descriptor, select.POLLIN)
         return True
 
-    def _take_ends(self, record: _Record, found: Found) -> None:
-        """Take notice of those that ended after the poll of this turn, before their pidfds are dropped."""
+    def _ends(self, record: _Record, found: Found) -> FrozenSet[tuple]:
+        """Those that ended after the poll of this turn. The next one tells, when orders that came before have been obeyed.
+        """
         living = {process.identity for process in found.living}
-        for identity, descriptor in list(record.pidfds.items()):
-            if identity in living:
-                continue
-            ended = select.poll()
-            ended.register(descriptor, select.POLLIN)
-            if ended.poll(0):
-                self._ended(descriptor)
+        ended = select.poll()
+        for identity, descriptor in record.pidfds.items():
+            if identity not in living:
+                ended.register(descriptor, select.POLLIN)
+        return frozenset(self._watched[descriptor][1].identity for descriptor, _ in ended.poll(0))
 
     def _drop_pidfd(self, record: _Record, identity: tuple) -> None:
         descriptor = record.pidfds.pop(identity)

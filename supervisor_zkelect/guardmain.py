@@ -18,6 +18,7 @@ import json
 import logging
 import os
 import queue
+import select
 import selectors
 import signal
 import socket
@@ -411,7 +412,7 @@ class Process(Hands):
 
     def take(self, peer: _Peer, message: Dict[str, Any]) -> None:
         if message["do"] == "run":
-            self.on_run(peer, str(message["group"]), str(message["name"]))
+            self.on_run(peer, str(message["group"]), str(message.get("name", "")))
         elif peer.uid not in (0, os.geteuid()):
             self.answer(peer, {"ok": False, "error": "orders are taken from this guard's user only"})
         elif message["do"] == "hello":
@@ -420,8 +421,13 @@ class Process(Hands):
             self.guard.obey(message)
 
     def on_run(self, peer: _Peer, group_name: str, program: str) -> None:
+        if _hung_up(peer.connection):
+            # It did not wait any longer, and comes again if it has to.
+            return
         process = proc.read(peer.pid)
         child = process is not None and process.ppid == self.owner.pid
+        # A chain loader of an earlier version does not tell.
+        program = program or proc.environ(peer.pid).get("SUPERVISOR_PROCESS_NAME", "")
         if not child or not self.guard.may_run(group_name, program, peer.pid):
             self.answer(peer, {"ok": False, "error": "no grant"})
             return
@@ -442,6 +448,13 @@ class Process(Hands):
         self.answer(peer, {**answer, "pid": os.getpid(), "cgroups": self.cgroups is not None})
         if answer["ok"]:
             self.tell_kept()
+
+
+def _hung_up(connection: socket.socket) -> bool:
+    """Whether the other end is closed."""
+    poller = select.poll()
+    poller.register(connection, select.POLLHUP)
+    return bool(poller.poll(0))
 
 
 def keep_quick(cgroups: cgroup.Cgroups, expected: "queue.SimpleQueue[float]") -> None:

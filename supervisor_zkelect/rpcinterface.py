@@ -333,7 +333,10 @@ def make_zkelect_rpcinterface(supervisord: Any, **config: str) -> ZkelectRPCInte
     if board is None:
         board = Board(supervisord)
         setattr(supervisord, _ATTRIBUTE, board)
-        forked.install(supervisord.options)
+        try:
+            forked.install(supervisord.options)
+        except Exception as error:
+            supervisord.options.logger.warn(f"zkelect: programs are started by zkelect run alone: {error!r}")
         for option in sorted(config):
             supervisord.options.logger.warn(f"[rpcinterface:zkelect] has no option {option!a}; remove it")
     return ZkelectRPCInterface(supervisord, board)

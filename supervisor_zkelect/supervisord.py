@@ -131,53 +131,31 @@ class Supervisord:
         processes, slow with many programs (1.3 s at 1,000), is asked for only when the group is not known yet
         or has changed, and tells of all groups. Raises Fault BAD_NAME when there is no such group, else as `call` does.
         """
-        infos = self._known_info(group, names)
-        if infos is not None:
-            return infos
-        if not self._listing.acquire(timeout=self._timeout):
-            raise Unreachable(f"{self.url} did not answer within {self._timeout:g} s", sent=False)
-        try:
-            # Who waited for another's list has its answer.
-            return self._known_info(group, names) or self._listed_info(group)
-        finally:
-            self._listing.release()
-
-    def group_infos(self, groups: Mapping[str, Iterable[str]]) -> Dict[str, Any]:
-        """What `group_info` returns for each group, with the members that are known to exist, or the Fault that it raises;
-        of those that it need not ask for the full list, all in one call. Raises as `call` does."""
-        known = self._known_infos(group for group, names in groups.items() if self._knows(group, names))
-        found: Dict[str, Any] = {}
-        for group, names in groups.items():
-            try:
-                found[group] = known[group] if group in known else self.group_info(group, names)
-            except Fault as fault:
-                found[group] = fault
+        found = self.group_infos({group: names})[group]
+        if isinstance(found, SupervisordError):
+            raise found
         return found
 
-    def _knows(self, group: str, names: Iterable[str]) -> bool:
-        known = self._names.get(group)
-        return bool(known) and set(names) <= set(known)
+    def group_infos(self, groups: Mapping[str, Iterable[str]]) -> Dict[str, Any]:
+        """What `group_info` returns for each group, with the members that are known to exist, or the SupervisordError
+        that it raises: one call for those that are known, and at most one for the full list. Raises as `call` does."""
+        found = self._known_infos(groups)
+        missing = {group: names for group, names in groups.items() if group not in found}
+        return {**found, **self._listed_infos(missing)} if missing else found
 
-    def _known_info(self, group: str, names: Iterable[str]) -> Optional[List[Dict[str, Any]]]:
-        """What `group_info` returns; None when it takes the full list."""
-        if not self._knows(group, names):
-            return None
-        infos = self._known_infos([group]).get(group)
-        if isinstance(infos, Fault):
-            raise infos
-        return infos
-
-    def _known_infos(self, groups: Iterable[str]) -> Dict[str, Any]:
-        """What `group_info` returns for each group, or the Fault that it raises; without those that have changed."""
-        asked = [(group, name) for group in groups for name in self._names[group]]
+    def _known_infos(self, groups: Mapping[str, Iterable[str]]) -> Dict[str, Any]:
+        """What `group_infos` returns, without the groups for which it takes the full list."""
+        # Another thread may put another list in its place.
+        members = self._names
+        known = [group for group, names in groups.items() if members.get(group) and set(names) <= set(members[group])]
+        asked = [(group, name) for group in known for name in members[group]]
         method = "supervisor.getProcessInfo"
         calls = [{"methodName": method, "params": [f"{group}:{name}"]} for group, name in asked]
         answers = self.call("system.multicall", calls) if calls else []
-        found: Dict[str, Any] = {}
+        found: Dict[str, Any] = {group: [] for group in known}
         changed = set()
         for (group, _), answer in zip(asked, answers):
             if "faultCode" not in answer:
-                found.setdefault(group, [])
                 if isinstance(found[group], list):
                     found[group].append(answer)
             elif answer["faultCode"] == BAD_NAME:
@@ -186,15 +164,32 @@ class Supervisord:
                 found[group] = Fault(answer["faultCode"], answer["faultString"])
         return {group: infos for group, infos in found.items() if group not in changed}
 
-    def _listed_info(self, group: str) -> List[Dict[str, Any]]:
-        infos = self.call("supervisor.getAllProcessInfo")
-        found: Dict[str, List[str]] = {}
-        for info in infos:
-            found.setdefault(info["group"], []).append(info["name"])
-        self._names = found
-        if group not in found:
-            raise Fault(BAD_NAME, f"BAD_NAME: supervisord has no group {group}")
-        return [info for info in infos if info["group"] == group]
+    def _listed_infos(self, groups: Mapping[str, Iterable[str]]) -> Dict[str, Any]:
+        """What `group_infos` returns, by the full list."""
+        if not self._listing.acquire(timeout=self._timeout):
+            trouble = Unreachable(f"{self.url} did not answer within {self._timeout:g} s", sent=False)
+            return dict.fromkeys(groups, trouble)
+        try:
+            # Who waited for another's list has its answer.
+            found = self._known_infos(groups)
+            if len(found) < len(groups):
+                found = {**self._listed(groups), **found}
+            return found
+        except SupervisordError as error:
+            # What else was asked for with these has its answers.
+            return dict.fromkeys(groups, error)
+        finally:
+            self._listing.release()
+
+    def _listed(self, groups: Iterable[str]) -> Dict[str, Any]:
+        listed: Dict[str, List[Dict[str, Any]]] = {}
+        for info in self.call("supervisor.getAllProcessInfo"):
+            listed.setdefault(info["group"], []).append(info)
+        self._names = {group: [info["name"] for info in infos] for group, infos in listed.items()}
+        return {
+            group: listed.get(group) or Fault(BAD_NAME, f"BAD_NAME: supervisord has no group {group}")
+            for group in groups
+        }
 
     def config(self, group: str) -> List[Dict[str, Any]]:
         """The items of supervisor.getAllConfigInfo that belong to a group. Raises as `call` does."""

@@ -9,10 +9,11 @@ import socket
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect import forked, record
+from supervisor_zkelect import forked, record, rpcinterface
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.demo.wait import until
 
@@ -23,11 +24,13 @@ import json, os, signal, sys
 from supervisor_zkelect import forked
 
 signal.signal(signal.SIGTERM, lambda *_: None)
-words, env, forked.PATIENCE = json.loads(sys.argv[1])
+words, env, forked.PATIENCE, upgraded = json.loads(sys.argv[1])
+if upgraded:
+    forked._WRITTEN = []
 sys.stdin.readline()
 pid = os.fork()
 if not pid:
-    forked.attempt(["zkelect", "run", *words], env)
+    forked.attempt(words, env)
     os._exit(99)
 print(pid, flush=True)
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
@@ -52,7 +55,7 @@ class Stage:
     answer: the guard's, always the same; None when it does not answer. meanwhile: done before it does.
     """
 
-    patience = 10
+    patience, upgraded = 10, False
 
     def __init__(self, folder, answer):
         self.folder, self.answer = folder, answer
@@ -75,9 +78,10 @@ class Stage:
     def start(self, words, entry=None, written=True):
         env = {**os.environ, record.VARIABLE: str(self.folder), "SUPERVISOR_SERVER_URL": "unix:///none",
                "SUPERVISOR_GROUP_NAME": "primary", "SUPERVISOR_PROCESS_NAME": "orders"}
+        told = json.dumps([words, env, self.patience, self.upgraded])
         parent = subprocess.Popen(
-            [sys.executable, "-c", PARENT, json.dumps([words, env, self.patience])], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, cwd=self.folder, env={**os.environ, "STRAY": "supervisord's own"},
+            [sys.executable, "-c", PARENT, told], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            cwd=self.folder, env={**os.environ, "STRAY": "supervisord's own"},
         )
         self.instance = record.instance(record.owner_of(parent.pid))
         if written:
@@ -93,7 +97,12 @@ class Stage:
     def run(self, words, **more):
         """The exit status of the fork, negative for the signal that killed it."""
         parent, _ = self.start(words, **more)
-        return int(parent.communicate(timeout=60)[0])
+        return self.ended(parent)
+
+    def ended(self, parent):
+        status = int(parent.stdout.readline())
+        parent.wait(60)
+        return status
 
 
 @pytest.fixture
@@ -155,40 +164,57 @@ def test_a_signal_that_stops_the_program_is_not_swallowed(stage):
     parent, pid = made.start(COMMAND)
     until(lambda: made.heard, 30, "the fork to ask the guard")
     os.kill(pid, signal.SIGTERM)
-    assert int(parent.communicate(timeout=60)[0]) == -signal.SIGTERM
+    assert made.ended(parent) == -signal.SIGTERM
 
 
-@pytest.mark.parametrize("argv, loads", [
-    (["zkelect", "run", "--", "x"], True), (["/opt/venv/bin/zkelect", "run", "--", "x"], True),
-    (["zkelect", "listen"], False), (["zkelect"], False), (["run", "zkelect"], False), (["other", "run"], False),
-])
-def test_only_the_chain_loader_goes_the_short_way(argv, loads):
-    assert forked.loads(argv) is loads
+def test_after_an_upgrade_zkelect_run_decides(stage):
+    """supervisord runs on with what it has imported."""
+    made = stage()
+    made.upgraded = True
+    assert made.run(COMMAND) == 99
+    assert not (made.folder / "told").exists()
 
 
-def recorded(node):
-    """Have a node's `zkelect run` leave its arguments in a file beside going on; the file."""
-    folder = node.folder / "recorded"
+def pythons(node):
+    """Have every Python that a program of the node is started by leave its command line in a file; the file."""
+    folder = node.folder / "pythons"
     folder.mkdir()
-    zkelect = shutil.which("zkelect", path=node.environment["PATH"])
-    (folder / "zkelect").write_text(
-        f'#!/bin/sh\n[ "$1" != run ] || echo "$@" >>{folder}/runs\nexec {zkelect} "$@"\n'
+    (folder / "sitecustomize.py").write_text(
+        f"with open({str(folder / 'lines')!r}, 'a') as file:\n"
+        "    print(open('/proc/self/cmdline').read().replace('\\0', ' '), file=file)\n"
     )
-    (folder / "zkelect").chmod(0o755)
-    node.environment["PATH"] = f"{folder}:{node.environment['PATH']}"
-    return folder / "runs"
+    node.overrides["program:orders"] = {"environment": f'PYTHONPATH="{folder}"'}
+    return folder / "lines"
 
 
-def test_supervisord_starts_what_is_granted_by_itself_and_has_the_rest_refused_by_zkelect_run(make_cluster, zk_server):
-    cluster = make_cluster(zk_server.hosts)
-    runs = {name: recorded(node) for name, node in cluster.nodes.items()}
+def test_supervisord_starts_what_is_granted_by_itself(make_cluster, zk_server):
+    cluster = make_cluster(zk_server.hosts, ("a",))
+    lines = pythons(cluster["a"])
     cluster.start()
     pid = cluster.primary("a")
     cluster["a"].kill(pid)
     cluster.primary("a", other=pid)
-    assert not runs["a"].exists()
-    cluster["b"].ctl("start", "primary:*")
-    # The listener kills it, in case that it were no loader.
-    cluster.until(runs["b"].exists, "zkelect run to be executed")
-    cluster.settled("a")
-    cluster.verdict()
+    assert "demo.service" in lines.read_text() and "zkelect run" not in lines.read_text()
+
+
+def test_another_program_called_zkelect_is_executed(make_cluster, zk_server):
+    """Such as one that sets limits first."""
+    cluster = make_cluster(zk_server.hosts, ("a",))
+    node = cluster["a"]
+    folder = node.folder / "other"
+    folder.mkdir()
+    zkelect = shutil.which("zkelect", path=node.environment["PATH"])
+    (folder / "zkelect").write_text(f'#!/bin/sh\n[ "$1" != run ] || echo "$@" >>{folder}/runs\nexec {zkelect} "$@"\n')
+    (folder / "zkelect").chmod(0o755)
+    node.environment["PATH"] = f"{folder}:{node.environment['PATH']}"
+    cluster.start()
+    cluster.primary("a")
+    assert (folder / "runs").read_text().startswith("run -- ")
+
+
+def test_a_supervisord_that_cannot_be_helped_starts(tmp_path):
+    """It may be of a version that starts programs in another way."""
+    said = []
+    options = SimpleNamespace(logger=SimpleNamespace(warn=said.append))
+    assert rpcinterface.make_zkelect_rpcinterface(SimpleNamespace(options=options)) is not None
+    assert len(said) == 1 and "zkelect run alone" in said[0]

@@ -227,10 +227,10 @@ class Node:
         what = f"the member to be {state}"
         until(lambda: self.rpc.group_info("primary")[0]["statename"] == state, LONG, what)
 
-    def wait_watched(self, pid: int) -> None:
-        """Wait until the warden has a pidfd of this process."""
+    def wait_watched(self, pid: int, wanted: bool = True) -> None:
+        """Wait until the warden has a pidfd of this process, or has none any more."""
         watched = self.warden._records["primary"].pidfds
-        until(lambda: pid in [known for known, _ in watched], LONG, f"{pid} to be watched")
+        until(lambda: (pid in [known for known, _ in list(watched)]) == wanted, LONG, f"{pid} to be watched: {wanted}")
 
     def processes(self) -> set:
         """All living processes that supervisord or a descendant started, whatever became of them."""
@@ -787,6 +787,7 @@ def test_a_death_between_the_poll_and_the_scan_of_one_turn_is_told():
             child.kill()
             until(lambda: proc.read(child.pid).gone, LONG, "the program to be dead")
             warden._scan(record, warden._census.look())
+            warden._turn()
             assert told == [MemberDied("primary", "a", child.pid)] and not record.pidfds
         finally:
             child.kill()
@@ -797,16 +798,19 @@ def test_a_watch_that_is_off_and_a_stop_tell_of_no_death(node):
     one_service(node)
     node.start()
     node.handle().watch(True)
-    node.wait_watched(node.wait_marks("up")[0][0])
+    old = node.wait_marks("up")[0][0]
+    node.wait_watched(old)
     node.handle().watch(False)
-    os.kill(node.wait_marks("up")[0][0], signal.SIGKILL)
+    os.kill(old, signal.SIGKILL)
     new = node.wait_marks("up", 2)[1][0]
+    # supervisord may be the first to take notice.
+    node.wait_watched(old, False)
     node.handle().watch(True)
     node.wait_watched(new)
-    assert node.events.empty()
+    assert not list(node.events.queue)
     node.handle().kill(1)
     assert isinstance(node.events.get(timeout=LONG), GroupDead)
-    assert node.events.empty()
+    assert not list(node.events.queue)
 
 
 def test_a_member_started_by_somebody_else_is_told(node):
@@ -965,3 +969,75 @@ def test_one_call_tells_of_groups_that_changed_as_well(node):
     found = node.rpc.group_infos({"same": (), "less": (), "gone": ()})
     assert [[info["name"] for info in found[name]] for name in ("same", "less")] == [["a"], ["b", "e"]]
     assert isinstance(found["gone"], Fault) and found["gone"].code == 10
+
+
+def test_a_group_that_stops_keeps_no_other_from_its_scans(node):
+    """However long a scan takes: on a machine with thousands of processes it is longer than a stopping group's pace."""
+    node.program("a", node.service("deaf")).group("primary", "a")
+    node.program("b", node.service()).group("other", "b").up()
+    for name in ("primary", "other"):
+        node.start(name)
+    node.wait_marks("up", 2)
+    warden, scans = node.warden, []
+    look, scan = warden._census.look, warden._scan
+    warden._census.look = lambda: threading.Event().wait(0.04) or look()
+    warden._scan = lambda record, seen: scans.append(record.name) or scan(record, seen)
+    node.handle().stop(1, clock.now() + 8)
+    until(lambda: warden._records["primary"].stop, LONG, "the stop to begin")
+    scans.clear()
+    node.handle("other").note(("b", "RUNNING", 0))
+    until(lambda: scans.count("other") >= 3, 7, "scans of the group that runs")
+    assert warden._records["primary"].stop is not None
+    node.expect(GroupDead, op=1)
+
+
+def test_a_list_that_is_not_had_costs_other_groups_nothing(node):
+    node.program("a", "/bin/cat").group("primary", "a").up()
+    node.rpc.group_info("primary")
+    call = node.rpc.call
+
+    def without_list(method, *arguments, **more):
+        if method == "supervisor.getAllProcessInfo":
+            raise Unreachable("no time")
+        return call(method, *arguments, **more)
+
+    node.rpc.call = without_list
+    found = node.rpc.group_infos({"primary": (), "other": (), "third": ()})
+    assert [info["name"] for info in found["primary"]] == ["a"]
+    assert isinstance(found["other"], Unreachable) and isinstance(found["third"], Unreachable)
+
+
+def test_a_fork_that_has_registered_delays_no_proof_but_its_own_group_s(node):
+    node.program("a", node.service()).group("primary", "a")
+    node.program("b", node.service()).group("other", "b").up(slow_exec=True)
+    node.start()
+    node.hold.write_text("b")
+    before = proc.children(node.supervisord.pid)
+    node.rpc.call("supervisor.startProcess", "other:b", False)
+    fork, = until(lambda: proc.children(node.supervisord.pid) - before, LONG, "the fork")
+    node.signal(signal.SIGSTOP)
+    node.handle("other").expect(fork, "b")
+    node.kill()
+    assert not proc.read(fork).gone
+    node.handle("other").kill(1)
+    until(lambda: proc.read(fork) is None or proc.read(fork).gone, LONG, "the fork to be killed as well")
+
+
+def test_an_order_counts_for_an_end_that_comes_after_it_while_a_scan_is_made(node):
+    one_service(node)
+    node.start()
+    node.handle().watch(True)
+    pid = node.wait_marks("up")[0][0]
+    node.wait_watched(pid)
+    look = node.warden._census.look
+
+    def meanwhile():
+        node.warden._census.look = look
+        node.handle().watch(False)
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: proc.read(pid) is None or proc.read(pid).gone, LONG, "the service to be dead")
+        return look()
+
+    node.warden._census.look = meanwhile
+    node.wait_watched(pid, False)
+    assert not list(node.events.queue)

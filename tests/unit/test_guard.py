@@ -1,7 +1,9 @@
 """What a guard decides when what it needs fails: nothing keeps a group from dying, or a session from being given up."""
 
 import errno
+import os
 import queue
+import socket
 from types import SimpleNamespace
 
 import pytest
@@ -285,3 +287,20 @@ def test_without_cgroups_nothing_is_kept_for_moves_that_nobody_makes():
     process = SimpleNamespace(cgroups=None, expected=queue.SimpleQueue())
     guardmain.Process.expect_programs(process, True)
     assert process.expected.empty()
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_program_that_does_not_wait_for_the_answer_any_longer_is_not_registered(waits):
+    """It registers again when it comes back, and each takes a move into a cgroup."""
+    asked, answers = [], []
+    here, there = socket.socketpair()
+    with here, there:
+        process = SimpleNamespace(
+            owner=SimpleNamespace(pid=os.getppid()), cgroups=None, answer=lambda peer, message: answers.append(message),
+            guard=SimpleNamespace(may_run=lambda *asking: asked.append(asking) or True),
+        )
+        if not waits:
+            there.close()
+        guardmain.Process.on_run(process, SimpleNamespace(connection=here, pid=os.getpid()), "primary", "orders")
+    assert asked == ([("primary", "orders", os.getpid())] if waits else [])
+    assert answers == ([{"ok": True, "error": ""}] if waits else [])
