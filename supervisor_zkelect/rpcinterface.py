@@ -4,7 +4,8 @@
     supervisor.rpcinterface_factory = supervisor_zkelect.rpcinterface:make_zkelect_rpcinterface
 
 supervisord's main loop runs this code, so nothing here waits, starts a thread or opens a socket, all that is
-kept has a limit, and no other exception than supervisor's RPCError leaves a method.
+kept has a limit, and no other exception than supervisor's RPCError leaves a method. It also has supervisord's forks do what
+`zkelect run` does, as far as that goes in milliseconds (`forked.py`).
 
 The listener pushes a report when something changes and at least every two seconds, and takes with the answer what
 operators asked for. The board says whether the report may still be believed: a dead, stopped or silent
