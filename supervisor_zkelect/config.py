@@ -580,7 +580,7 @@ OPTIONS: Tuple[Option, ...] = (
            "file", _readable, computed="those of the system"),
     Option(_E, "health_interval",
            "How often the service is asked while primary. While promoting it is asked sooner. With `health = none`: how "
-           "often supervisord is asked while a program is not RUNNING; while all are, after each change and every 10 s.",
+           "often supervisord is asked while a program is not RUNNING; while all are, after each change and every 20 s.",
            "number", _seconds(0.01), "seconds", "1"),
     Option(_E, "health_timeout", "How long one check may take.",
            "number", _seconds(0.01), "seconds", "1"),

@@ -66,7 +66,7 @@ RETRY_FIRST, RETRY_MOST = 0.1, 5.0
 
 #: Seconds between two looks at supervisord's word while it is good and no event tells of a change; and how many looks
 #: after a change must find it good before, since supervisord may not know yet what an event told.
-WORD_PACE, LOOKS = 10.0, 3
+WORD_PACE, LOOKS = 20.0, 3
 
 #: How often a node's own leftover is looked for while it is waited out, in seconds.
 TWIN_PACE = 0.5

@@ -200,13 +200,13 @@ def test_never_healthy_in_time_steps_down(node):
 
 @pytest.fixture
 def told(node, monkeypatch):
-    """A primary whose health is supervisord's word, which was found good for long; its next look is at 110."""
+    """A primary whose health is supervisord's word, which was found good for long; its next look is at 120."""
     monkeypatch.setattr(sys.modules[__name__], "SETTINGS", replace(SETTINGS, told=True))
     node.primary().event(role.Leased(node.now, 1000.0))
     for _ in range(role.LOOKS):
         assert look(node) <= node.now + 1
         answer(node, "")
-    assert node.at[0] == "primary" and look(node) == 110.0
+    assert node.at[0] == "primary" and look(node) == 120.0
     return node
 
 
@@ -235,7 +235,7 @@ def test_supervisords_word_is_asked_for_when_it_changes(told):
     for _ in range(role.LOOKS):
         assert look(told) <= told.now + 1
         answer(told, "")
-    assert (told.at[0], told.state.trouble, look(told)) == ("primary", "", 110.0) and told.now < begun + 7
+    assert (told.at[0], told.state.trouble, look(told)) == ("primary", "", 120.0) and told.now < begun + 7
 
 
 def test_a_change_during_a_look_puts_no_answer_aside(told):
