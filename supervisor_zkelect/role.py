@@ -68,6 +68,10 @@ RETRY_FIRST, RETRY_MOST = 0.1, 5.0
 #: after a change must find it good before, since supervisord may not know yet what an event told.
 WORD_PACE, LOOKS = 20.0, 3
 
+#: Longest time between two looks at it while promoting, in seconds: each also has supervisord notice that a program has
+#: run for its startsecs, which it does when its loop turns, once a second by itself.
+STARTING_PACE = 0.1
+
 #: How often a node's own leftover is looked for while it is waited out, in seconds.
 TWIN_PACE = 0.5
 
@@ -715,7 +719,8 @@ class _Machine:
     def schedule_probe(self) -> None:
         interval = self.settings.health_interval
         if self.state.role == PROMOTING:
-            delay = next_delay(self.state.probe_delay, interval)
+            most = min(interval, STARTING_PACE) if self.settings.told else interval
+            delay = next_delay(self.state.probe_delay, most)
             self.set(probe_delay=delay, probe_at=self.now + delay)
         elif self.settings.told:
             self.set(probe_at=self.next_look(max(interval, WORD_PACE) if self.state.looks == 0 else interval))

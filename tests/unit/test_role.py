@@ -226,6 +226,17 @@ def answer(node, trouble):
     node.event(role.Probed(asks(node), not trouble, trouble))
 
 
+def test_supervisords_word_is_asked_for_often_while_its_programs_start(node, monkeypatch):
+    """Each look has it notice that they have run for their startsecs."""
+    monkeypatch.setattr(sys.modules[__name__], "SETTINGS", replace(SETTINGS, told=True))
+    node.probing()
+    begun = node.now
+    while node.now < begun + 1.5:
+        before = node.now
+        answer(node, "web is STARTING")
+        assert node.at == ("promoting", "probing") and node.now <= before + role.STARTING_PACE + 0.001
+
+
 def test_supervisords_word_is_asked_for_when_it_changes(told):
     told.event(role.MemberChanged(), after=0.5)
     begun = told.now
