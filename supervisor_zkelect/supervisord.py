@@ -14,7 +14,7 @@ import socket
 import struct
 import threading
 import time
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Collection, Dict, Iterable, List, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
 from supervisor_zkelect import xmlrpc
@@ -124,7 +124,7 @@ class Supervisord:
         """{"statecode", "statename"} of supervisord. Raises as `call` does."""
         return self.call("supervisor.getState")
 
-    def group_info(self, group: str, names: Iterable[str] = ()) -> List[Dict[str, Any]]:
+    def group_info(self, group: str, names: Collection[str] = ()) -> List[Dict[str, Any]]:
         """What supervisor.getProcessInfo tells of each process of a group, all at the same moment.
 
         names: members that are known to exist, such as those in the answer to a start. The full list of
@@ -136,14 +136,14 @@ class Supervisord:
             raise found
         return found
 
-    def group_infos(self, groups: Mapping[str, Iterable[str]]) -> Dict[str, Any]:
+    def group_infos(self, groups: Mapping[str, Collection[str]]) -> Dict[str, Any]:
         """What `group_info` returns for each group, with the members that are known to exist, or the SupervisordError
         that it raises: one call for those that are known, and at most one for the full list. Raises as `call` does."""
         found = self._known_infos(groups)
         missing = {group: names for group, names in groups.items() if group not in found}
         return {**found, **self._listed_infos(missing)} if missing else found
 
-    def _known_infos(self, groups: Mapping[str, Iterable[str]]) -> Dict[str, Any]:
+    def _known_infos(self, groups: Mapping[str, Collection[str]]) -> Dict[str, Any]:
         """What `group_infos` returns, without the groups for which it takes the full list."""
         # Another thread may put another list in its place.
         members = self._names
@@ -164,7 +164,7 @@ class Supervisord:
                 found[group] = Fault(answer["faultCode"], answer["faultString"])
         return {group: infos for group, infos in found.items() if group not in changed}
 
-    def _listed_infos(self, groups: Mapping[str, Iterable[str]]) -> Dict[str, Any]:
+    def _listed_infos(self, groups: Mapping[str, Collection[str]]) -> Dict[str, Any]:
         """What `group_infos` returns, by the full list."""
         if not self._listing.acquire(timeout=self._timeout):
             trouble = Unreachable(f"{self.url} did not answer within {self._timeout:g} s", sent=False)
