@@ -25,6 +25,7 @@ from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.node import Node
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
+from supervisor_zkelect.group import REST_IN_CGROUP
 
 SERVICE = "sleep infinity"
 SETTLE = 300.0
@@ -154,6 +155,7 @@ class Pair(TwoNodes):
             return len(times) == self.count
 
         try:
+            # Once a second, as their times tell when: each look at hundreds takes from the processors that are watched.
             until(all_there, SETTLE, f"{node} to ack all {self.count} elections", 1.0)
         except TimeoutError as problem:
             raise TimeoutError(f"{problem}; {len(times)} are acked\n{self.logs()}") from problem
@@ -208,8 +210,8 @@ class Pair(TwoNodes):
 
     def death(self) -> Dict[str, float]:
         """Kill supervisord, listener and services of the first node; seconds until the other had acked: first, median
-        and last election; the processor time that the other's supervisord, listener and guard took for it; and what part of
-        the time of all processors was used by anybody, in percent."""
+        and last election; the processor time that the other's supervisord, listener and guard took for it; and what
+        part of the time of all processors was used by anybody, in percent."""
         node = self.nodes["a"]
         listener, services = node.listener_pid(), node.service_pids()
         doomed = [proc.read(pid) for pid in (node.supervisord_pid, listener, *sorted(services))]
@@ -223,7 +225,9 @@ class Pair(TwoNodes):
                 proc.kill(process, signal.SIGKILL)
         node.reap()
         times = [moment - killed for moment in self.acked("b")]
-        spent: Dict[str, float] = {f"{part}_seconds": counters.processor(pid) - before[part] for part, pid in pids.items()}
+        spent: Dict[str, float] = {
+            f"{part}_seconds": counters.processor(pid) - before[part] for part, pid in pids.items()
+        }
         busy, idle = (after - before for after, before in zip(counters.machine(), (busy, idle)))
         spent["busy"] = 100 * busy / (busy + idle)
         until(lambda: not node.service_pids(), SETTLE, "the services of the dead node to be gone")
@@ -260,8 +264,8 @@ def measure(
                 with Pair(own, zookeeper, count, timeout, tick) as pair:
                     started = pair.start()
                     if run == 0:
-                        # What the start has set going comes to rest.
-                        time.sleep(min(idle, 10.0))
+                        # The guard's scans become rarer for as long after a start; nothing else tells that they are.
+                        time.sleep(min(idle, REST_IN_CGROUP))
                         row.update(started=started, idle=pair.watch(idle))
                         row["watches"] = int(counters.monitor(zookeeper.four_letters("mntr", 30))["zk_watch_count"])
                     row["deaths"].append(pair.death())

@@ -79,9 +79,9 @@ def document(found: results.Document) -> str:
         "# Recovery, measured beside others",
         "Written by `script/bench --write-docs`, or `python -m bench.report FILE` from a file of results; not by hand.",
         f"`{found['command']}`, {found['date']}, {machine['processor']}, {machine['cores']} cores, Linux "
-        f"{machine['kernel']}, {machine['cgroups']}, Python {machine['python']}; load average {machine['load_before']:.1f} before and "
-        f"{machine.get('load_after', 0):.1f} after. Absolute times move from machine to machine and with what else it "
-        "does; all of these are from one run.",
+        f"{machine['kernel']}, {machine['cgroups']}, Python {machine['python']}; load average "
+        f"{machine['load_before']:.1f} before and {machine.get('load_after', 0):.1f} after. Absolute times "
+        "move from machine to machine and with what else it does; all of these are from one run.",
         *_problems(found),
         f"![recovery time by fault and peer]({RECOVERY})",
         "## What a client of both nodes sees",

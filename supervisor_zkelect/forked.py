@@ -21,8 +21,8 @@ from typing import Any, Dict, List, Set, Tuple
 from supervisor_zkelect import clock, record, runner
 
 PATIENCE = 0.1
-"""Seconds that the guard has to answer. Until its exec nobody can tell whose a fork of supervisord is, and no group is
-proven dead meanwhile."""
+"""Seconds that the guard has to answer. Until it has registered nobody can tell whose a fork of supervisord is, and no
+group is proven dead meanwhile."""
 
 
 def _written() -> List[Tuple[int, int, int]]:

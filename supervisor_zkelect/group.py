@@ -539,7 +539,8 @@ class _Record:
 
 @dataclass
 class _Question:
-    """Somebody wants to know what supervisord says of a group's members. changes, moment: when it was asked."""
+    """Somebody wants to know what supervisord says of a group's members. changes, moment: how many events had told of a
+    change when it was asked, and when that was."""
 
     record: _Record
     then: _Then
@@ -1220,19 +1221,19 @@ class Warden:
         if isinstance(found, SupervisordError):
             question.then(None, found)
         else:
-            self._hear(question.record, found, (question.changes, question.moment))
+            self._hear(question, found)
             question.then(found, None)
 
-    def _hear(self, record: _Record, infos: List[Dict[str, Any]], asked: Tuple[int, float]) -> None:
-        """Take what supervisord says of the members. asked: how many events had told of a change then, and when."""
+    def _hear(self, question: _Question, infos: List[Dict[str, Any]]) -> None:
+        """Take what supervisord says of the members."""
+        record = question.record
         self._learn(record, infos)
-        changes, moment = asked
-        if changes != record.changes or record.mode not in ("starting", "started"):
+        if question.changes != record.changes or record.mode not in ("starting", "started"):
             return
         record.states = _states(infos)
         watched = {pid for pid, _ in record.pidfds}
         steady = all(state == "RUNNING" and pid in watched for state, pid, _ in record.states.values())
-        unsteady = min(UNSTEADY_AGE, UNSTEADY_SHARE * (self._now() - moment))
+        unsteady = min(UNSTEADY_AGE, UNSTEADY_SHARE * (self._now() - question.moment))
         record.states_until = self._now() + (LOOK_AGE if steady else unsteady)
 
     def _changed(self, record: _Record) -> None:

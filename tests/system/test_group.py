@@ -15,6 +15,7 @@ import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -293,6 +294,16 @@ def node(nodes):
 
 def one_service(node: Node, *habits: str, **options) -> Node:
     return node.program("a", node.service(*habits), **options).group("primary", "a").up()
+
+
+def watched_service(node: Node) -> int:
+    """A service whose end is told; its pid."""
+    one_service(node)
+    node.start()
+    node.handle().watch(True)
+    pid = node.wait_marks("up")[0][0]
+    node.wait_watched(pid)
+    return pid
 
 
 def quiet(node: Node, seconds: float) -> None:
@@ -795,11 +806,7 @@ def test_a_death_between_the_poll_and_the_scan_of_one_turn_is_told():
 
 
 def test_a_watch_that_is_off_and_a_stop_tell_of_no_death(node):
-    one_service(node)
-    node.start()
-    node.handle().watch(True)
-    old = node.wait_marks("up")[0][0]
-    node.wait_watched(old)
+    old = watched_service(node)
     node.handle().watch(False)
     os.kill(old, signal.SIGKILL)
     new = node.wait_marks("up", 2)[1][0]
@@ -1024,11 +1031,7 @@ def test_a_fork_that_has_registered_delays_no_proof_but_its_own_group_s(node):
 
 
 def test_an_order_counts_for_an_end_that_comes_after_it_while_a_scan_is_made(node):
-    one_service(node)
-    node.start()
-    node.handle().watch(True)
-    pid = node.wait_marks("up")[0][0]
-    node.wait_watched(pid)
+    pid = watched_service(node)
     look = node.warden._census.look
 
     def meanwhile():
@@ -1041,3 +1044,24 @@ def test_an_order_counts_for_an_end_that_comes_after_it_while_a_scan_is_made(nod
     node.warden._census.look = meanwhile
     node.wait_watched(pid, False)
     assert not list(node.events.queue)
+
+
+def test_long_rests_are_for_groups_that_are_in_their_cgroup():
+    """This process stands for supervisord; what the configuration says of the chain loader is not enough."""
+    url, inside = "unix:///none", []
+    variables = {"SUPERVISOR_GROUP_NAME": "primary", "SUPERVISOR_PROCESS_NAME": "a", "SUPERVISOR_SERVER_URL": url}
+    cgroups = SimpleNamespace(pids=lambda name: inside)
+    with ThreadPoolExecutor(1) as pool, subprocess.Popen(["sleep", "1000"], env={**os.environ, **variables}) as child:
+        warden = Warden(Supervisord(url), os.getpid(), lambda event: None, pool, cgroups=cgroups)
+        try:
+            record = warden.group("primary")._record
+            record.mode, record.loaded = "started", True
+            until(lambda: proc.cmdline(child.pid).startswith(b"sleep"), LONG, "the program to run")
+            warden._scan_ended, warden._scan_took = clock.now() + 1000, 1.0
+            for within, share in (([], group.REST_SHARE), ([child.pid], group.REST_SHARE_LOADED)):
+                inside[:] = within
+                warden._scan(record, warden._census.look())
+                assert warden._due(record) == warden._scan_ended + share
+        finally:
+            child.kill()
+            warden.close()

@@ -64,7 +64,8 @@ def test_without_a_health_check_an_end_that_supervisord_does_not_mend_is_noticed
         "eventlistener:zkelect": {"events": events},
     }).start()
     cluster.until(
-        lambda: now() - cluster["a"].part("orders")["since"] > role.LOOKS + 1 and 4 < now() % role.WORD_PACE < role.WORD_PACE - 6,
+        lambda: now() - cluster["a"].part("orders")["since"] > role.LOOKS + 1
+        and 4 < now() % role.WORD_PACE < role.WORD_PACE - 6,
         "looks at supervisord's word to be rare",
     )
     cluster["a"].kill(cluster.pid("a"))

@@ -4,11 +4,13 @@ import errno
 import os
 import queue
 import socket
+import subprocess
 from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect import group, guard, guardmain, record
+from supervisor_zkelect import group, guard, guardmain, proc, record
+from supervisor_zkelect.demo.wait import until
 
 OWNER = record.Owner("boot", "namespace", 10, 100)
 
@@ -304,3 +306,22 @@ def test_a_program_that_does_not_wait_for_the_answer_any_longer_is_not_registere
         guardmain.Process.on_run(process, SimpleNamespace(connection=here, pid=os.getpid()), "primary", "orders")
     assert asked == ([("primary", "orders", os.getpid())] if waits else [])
     assert answers == ([{"ok": True, "error": ""}] if waits else [])
+
+
+def test_a_program_that_does_not_tell_its_name_is_known_by_its_environment():
+    """Its chain loader is of an earlier version, which the guard would keep from starting otherwise."""
+    asked = []
+    process = SimpleNamespace(
+        owner=SimpleNamespace(pid=os.getpid()), cgroups=None, answer=lambda peer, message: None,
+        guard=SimpleNamespace(may_run=lambda *asking: asked.append(asking) or True),
+        on_run=lambda *asking: guardmain.Process.on_run(process, *asking),
+    )
+    here, there = socket.socketpair()
+    with here, there, subprocess.Popen(["sleep", "1000"], env={"SUPERVISOR_PROCESS_NAME": "orders"}) as child:
+        try:
+            until(lambda: proc.cmdline(child.pid).startswith(b"sleep"), 30, "the program to run")
+            peer = SimpleNamespace(connection=here, pid=child.pid)
+            guardmain.Process.take(process, peer, {"do": "run", "group": "primary"})
+        finally:
+            child.kill()
+    assert asked == [("primary", "orders", child.pid)]
