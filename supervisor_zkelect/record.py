@@ -37,7 +37,7 @@ VARIABLE = "ZKELECT_RUNTIME_DIR"
 
 _HEAD = struct.Struct("<4sHHII")
 _MAGIC = b"zkel"
-_READS = 20
+_READS, _BLOCKS_READ = 20, 64
 
 
 class RecordError(Exception):
@@ -272,17 +272,23 @@ def read(folder: str, owner: Owner) -> list[Entry]:
 
 def find(folder: str, owner: Owner, group: str) -> Entry | None:
     """The entry of one group, without reading those of hundreds of others; None when there is none. Raises as `read`."""
-    path = os.path.join(folder, RECORD)
-    wanted = b"\0" + group.encode("utf-8", "surrogateescape") + b"\0"
+    # Without the NULs around it, as a block has hundreds of them, and each would be a beginning.
+    wanted = group.encode("utf-8", "surrogateescape")
     try:
-        with open(path, "rb", buffering=0) as file:
-            data = file.read()
-        *owned, room = unpack(data[:BLOCK])
-        blocks = [data[at * BLOCK:(at + 1) * BLOCK] for at in range(1, int(room) + 1)]
-        found = [Entry.of_strings(unpack(block)) for block in blocks if wanted in block]
-        found = [entry for entry in found if entry.group == group]
-        if owned == [*map(str, owner)] and len(found) == 1:
-            return found[0]
+        with open(os.path.join(folder, RECORD), "rb", buffering=0) as file:
+            *owned, room = unpack(file.read(BLOCK))
+            left = int(room) if owned == [*map(str, owner)] else 0
+            while left > 0:
+                # In pieces for which a fork needs no more memory than it has.
+                data = file.read(min(left, _BLOCKS_READ) * BLOCK)
+                at = data.find(wanted)
+                while at >= 0:
+                    at -= at % BLOCK
+                    entry = Entry.of_strings(unpack(data[at:at + BLOCK]))
+                    if entry.group == group:
+                        return entry
+                    at = data.find(wanted, at + BLOCK)
+                left -= _BLOCKS_READ
     except (OSError, RecordError, ValueError, TypeError):
         # It is being written, or it cannot be used; a second look tells.
         pass
