@@ -382,21 +382,34 @@ class Elector:
         found = self._ask("read the ack", self._limit(), self._client.get_async, self.election_ack, missing_ok=True)
         return found[0] if found else b""
 
-    def term_changed(self) -> "Future[str]":
-        """A future that gets one short text when holder or ack may have changed, from now on.
+    def watch_term(self) -> Tuple[Optional[Holder], bytes, "Future[str]"]:
+        """What `holder` and `read_ack` return, and a future that gets one short text when one of them may have changed
+        since.
 
-        A change while there was no connection is not told: ask for another one after a reconnect. The former one is
+        A change while there was no connection is not told: ask for another future after a reconnect. The former one is
         cancelled.
         """
         limit = self._limit()
         for watch in self._term_watches:
             watch.end(None)
         changed: "Future[str]" = Future()
-        paths = (self.election_ack, self.holder_znode)
-        self._term_watches = [_Watch(self._client, path, None, changed) for path in paths]
-        for path, watch in zip(paths, self._term_watches):
-            self._ask("watch ack and holder", limit, self._client.exists_async, path, watch=watch.seen)
-        return changed
+        ack, holder = (_Watch(self._client, path, None, changed) for path in (self.election_ack, self.holder_znode))
+        self._term_watches = [ack, holder]
+        # Both at once, as the answers come in the order of the requests.
+        answers = [(watch, self._client.get_async(watch.path, watch=watch.seen)) for watch in (ack, holder)]
+        written, noted = (self._watched(watch, answer, limit) for watch, answer in answers)
+        found = self._parsed_holder(noted)
+        return found[0] if found else None, written[0] if written else b"", changed
+
+    def _watched(self, watch: "_Watch", answer: Any, limit: float) -> Any:
+        """What a request for data answers that was to leave the watch; None when there is no such znode."""
+        found = self._answer("watch ack and holder", limit, answer, missing_ok=True)
+        if found is None and self._ask(
+            "watch ack and holder", limit, self._client.exists_async, watch.path, watch=watch.seen
+        ):
+            # It was made between the two.
+            found = self._ask("watch ack and holder", limit, self._client.get_async, watch.path, missing_ok=True)
+        return found
 
     def holder(self) -> Optional[Holder]:
         """Who is noted as holder, or None."""
@@ -782,7 +795,7 @@ class _Watch:
         self.changed: "Future[str]" = changed or Future()
         self._token = token
         self._client = client
-        self._path = path
+        self.path = path
 
     def end(self, why: Optional[str]) -> None:
         if why is None:
@@ -795,12 +808,12 @@ class _Watch:
         if self.changed.done():
             return
         if event.type != "NONE":
-            self._fire(f"{self._path} {event.type.lower()}")
+            self._fire(f"{self.path} {event.type.lower()}")
         else:
             self._arm()
 
     def _arm(self) -> None:
-        self._client.exists_async(self._path, watch=self.seen).rawlink(self._armed)
+        self._client.exists_async(self.path, watch=self.seen).rawlink(self._armed)
 
     def _armed(self, answer: Any) -> None:
         if self.changed.done():
@@ -808,9 +821,9 @@ class _Watch:
         if isinstance(answer.exception, kazoo_errors.ConnectionLoss):
             self._arm()
         elif answer.exception is not None:
-            self._fire(f"{self._path} cannot be watched: {type(answer.exception).__name__}")
+            self._fire(f"{self.path} cannot be watched: {type(answer.exception).__name__}")
         elif answer.value is None or self._token not in (None, answer.value.czxid):
-            self._fire(f"{self._path} deleted")
+            self._fire(f"{self.path} deleted")
 
     def _fire(self, why: str) -> None:
         # Two threads of the client may come here at once; the first one counts.

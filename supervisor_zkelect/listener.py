@@ -1093,9 +1093,11 @@ class Listener:
 
         def work() -> role.TermSeen:
             try:
-                if term is not None:
-                    elector.term_changed().add_done_callback(changed)
-                holder, ack = elector.holder(), elector.read_ack()
+                if term is None:
+                    holder, ack = elector.holder(), elector.read_ack()
+                else:
+                    holder, ack, future = elector.watch_term()
+                    future.add_done_callback(changed)
             except ElectionError:
                 return role.TermSeen("", "", known=False)
             node, token = (holder.node, holder.token) if holder else ("", 0)

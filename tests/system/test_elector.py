@@ -5,7 +5,7 @@ import pytest
 from supervisor_zkelect import elector as elector_module
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
-from supervisor_zkelect.elector import Elector, NotConnected, NotLeader, ProposalGone
+from supervisor_zkelect.elector import Elector, Holder, NotConnected, NotLeader, ProposalGone
 
 
 @pytest.fixture
@@ -193,14 +193,19 @@ def test_what_others_changed_is_written_again(join, zk, root):
 
 def test_a_change_of_ack_or_holder_is_told_once(join, zk, root):
     one = join()
-    former = one.term_changed()
-    changed = one.term_changed()
-    assert former.cancelled()
-    zk.create(f"{root}/e/holder", b"{}")
+    _, _, former = one.watch_term()
+    holder, ack, changed = one.watch_term()
+    assert former.cancelled() and (holder, ack) == (None, b"")
+    zk.create(f"{root}/e/holder", b'{"node": "b", "token": 7, "address": "b:1"}')
     assert "created" in changed.result(timeout=20)
-    changed = one.term_changed()
+    holder, ack, changed = one.watch_term()
+    assert (holder, ack) == (Holder("b", 7, "b:1"), b"")
     zk.set(f"{root}/e/ack", b"x")
     assert "changed" in changed.result(timeout=20)
+    holder, ack, changed = one.watch_term()
+    assert (holder, ack) == (Holder("b", 7, "b:1"), b"x")
+    zk.delete(f"{root}/e/holder")
+    assert "deleted" in changed.result(timeout=20)
 
 
 def test_members_stand_in_order(join):
