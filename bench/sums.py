@@ -1,15 +1,15 @@
 """What many nodes ask of one ensemble, from the project's own rules. Pure arithmetic.
 
-A node has one session. It sends one request every INTERVAL_SHARE of the session timeout, whatever the number of its
-elections: a primary a transaction that the quorum commits, a standby a read that the server at hand answers
-(`listener.Listener.beat`). Pings come only where nothing else is sent for a third of the timeout, so never.
+A node has one session, whatever the number of its elections. A primary sends one transaction every INTERVAL_SHARE of the
+session timeout, which the quorum commits; a standby half as often a read that the server at hand answers
+(`lease.Heartbeat`). Pings come only where nothing else is sent for a third of the timeout, so never.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from supervisor_zkelect.lease import INTERVAL_SHARE
+from supervisor_zkelect.lease import INTERVAL_SHARE, RIDE_THROUGH_SHARE, waiting_interval
 
 STANDBY_WATCHES = 1
 """On the closest predecessor's proposal, in each election."""
@@ -48,9 +48,10 @@ def load(nodes: int, candidates: int, timeout: float, join: float) -> Load:
     node that joins, for each candidate there is already."""
     elections = nodes // candidates
     interval = timeout * INTERVAL_SHARE
+    waiting = waiting_interval(interval, timeout * RIDE_THROUGH_SHARE)
     standbys = nodes - elections
     return Load(
-        sessions=nodes, elections=elections, reads=standbys / interval, writes=elections / interval,
+        sessions=nodes, elections=elections, reads=standbys / waiting, writes=elections / interval,
         watches=standbys * STANDBY_WATCHES + elections * PRIMARY_WATCHES, znodes=nodes + elections * OWN_ZNODES,
         listing=candidates * NAME_BYTES, join=round(join * candidates),
         storm=round(join * elections * candidates * (candidates - 1) / 2),

@@ -475,7 +475,7 @@ OPTIONS: Tuple[Option, ...] = (
            "The servers' tickTime. At most half of session_timeout. A value too small makes the lease too "
            "long, and so unsafe.",
            "number", _seconds(0.01), "seconds", "2"),
-    Option(_M, "heartbeat_interval", "How often the lease is renewed.",
+    Option(_M, "heartbeat_interval", "How often the lease is renewed. A node that holds none is heard of half as often.",
            "number", _seconds(0.01), "seconds", computed=f"session_timeout · {lease.INTERVAL_SHARE:g}"),
     Option(_M, "ride_through", "How long ZooKeeper may be silent without any consequence.",
            "number", _seconds(0), "seconds",

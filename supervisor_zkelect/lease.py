@@ -27,7 +27,7 @@ All times are seconds of CLOCK_BOOTTIME; durations are seconds.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Optional, Tuple
+from typing import Collection, Optional, Tuple
 
 #: How far this machine's clock and the ZooKeeper servers' may run apart, as a share of the time that passes. Ten times
 #: what the kernel lets adjtime slew and a hundred times a common crystal.
@@ -57,6 +57,16 @@ def ride_through(timeout: float, tick: float, interval: float, kill_time: float)
     the rest of the lease leaves of it; then a group is killed without being asked to stop. All are seconds."""
     room = timeout * (1 - DRIFT) - effective_tick(tick, timeout) - 2 * interval - kill_time
     return min(timeout * RIDE_THROUGH_SHARE, max(room, 0.0))
+
+
+def waiting_interval(interval: float, ride_through: float) -> float:
+    """Seconds between two requests of a session that holds no lease.
+
+    interval: those between two heartbeats. ride_through: as for `stop_grace`. A lease that begins counts from the last
+    request but a tick; what `stop_grace` sets aside for two heartbeats, and for ZooKeeper's silence, has room for it and
+    for one more heartbeat.
+    """
+    return interval + min(interval, ride_through)
 
 
 def drop_after(timeout: float) -> float:
@@ -141,7 +151,9 @@ class SessionClock:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """When the next request of the session is due: one outstanding at a time, every `interval`.
+    """When the next request of the session is due, one outstanding at a time, and what it checks.
+
+    interval: seconds between two that check all leased proposals. waiting: those between two requests where none is leased.
 
     A request later than `late_after` is followed once by a cheap read, because a server may withhold an answer until the
     session's next packet. More than that would switch off the client library's own detection of a dead connection. One
@@ -149,9 +161,11 @@ class Heartbeat:
     """
 
     interval: float
+    waiting: float
     late_after: float = 0.25
     drop_after: float = DROP_AFTER
     due: float = 0.0
+    all_due: float = 0.0
     sent: Optional[float] = None
     prodded: bool = False
     dropped: bool = False
@@ -160,6 +174,21 @@ class Heartbeat:
         """Whether a request should be sent at `now`."""
         return self.sent is None and now >= self.due
 
+    def sending(self, now: float, leased: Collection[str], fresh: Collection[str]) -> Tuple["Heartbeat", Collection[str]]:
+        """A request is sent at `now`: what follows, and the proposals that it checks, all or those of `fresh`.
+
+        leased: all that hold a lease or want one. fresh: those of them that no request has checked yet: where hundreds are
+        leased one after the other, not each of them has all others checked again.
+        """
+        if not leased:
+            due, all_due, checked = now + self.waiting, now, leased
+        elif fresh and now < self.all_due:
+            due, all_due, checked = self.all_due, self.all_due, fresh
+        else:
+            due = all_due = now + self.interval
+            checked = leased
+        return replace(self, sent=now, prodded=False, dropped=False, due=due, all_due=all_due), checked
+
     def prod_now(self, now: float) -> bool:
         """Whether the outstanding request is late and has not been followed by a read yet."""
         return self.sent is not None and not self.prodded and now >= self.sent + self.late_after
@@ -167,9 +196,6 @@ class Heartbeat:
     def drop_now(self, now: float) -> bool:
         """Whether the outstanding request is so late that its connection should be given up."""
         return self.sent is not None and not self.dropped and now >= self.sent + self.drop_after
-
-    def after_sending(self, now: float) -> "Heartbeat":
-        return replace(self, sent=now, prodded=False, dropped=False, due=now + self.interval)
 
     def after_prodding(self) -> "Heartbeat":
         return replace(self, prodded=True)
@@ -184,6 +210,10 @@ class Heartbeat:
     def soon(self) -> "Heartbeat":
         """The next request is due at once, as soon as none is outstanding."""
         return replace(self, due=0.0)
+
+    def all_soon(self) -> "Heartbeat":
+        """The same, for one that checks all leased proposals."""
+        return replace(self, due=0.0, all_due=0.0)
 
     def next_wakeup(self) -> float:
         """When one of the questions above may turn true."""

@@ -20,7 +20,7 @@ import threading
 import time
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect import (
     __version__, config, course, eventstream, execution, group, guardlink, history, logs, record, release, role, saved,
@@ -28,7 +28,7 @@ from supervisor_zkelect import (
 )
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import ElectionError, Elector, NotLeader, ProposalGone, SessionGone
-from supervisor_zkelect.lease import Heartbeat, SessionClock, drop_after, effective_tick
+from supervisor_zkelect.lease import Heartbeat, SessionClock, drop_after, effective_tick, waiting_interval
 from supervisor_zkelect.supervisord import MOST_CALLS, Fault, SupervisordError
 from supervisor_zkelect.surroundings import Surroundings
 
@@ -197,8 +197,10 @@ class Listener:
         self.link_trouble = ""
         self.granted: Optional[session.Connected] = None
         self.clock: Optional[SessionClock] = None
-        self.heartbeat = Heartbeat(settings.heartbeat_interval)
+        self.heartbeat = self.heartbeat_at(settings.session_timeout)
+        #: paths of the proposals that the heartbeat checks, by election; and those that it has not checked yet
         self.leased: Dict[str, str] = {}
+        self.fresh: Set[str] = set()
         self.peeked = 0
         self.renew_at = math.inf
         self.configure_at = math.inf
@@ -493,7 +495,7 @@ class Listener:
     def on_Up(self, event: guardlink.Up) -> None:
         self.guard_up, self.guard_quiet = True, 0.0
         self.leases_sent = self.leases_echoed = 0
-        self.heartbeat = self.heartbeat.soon()
+        self.heartbeat = self.heartbeat.all_soon()
         self.charges = event.groups
         if self.contests:
             self.tell_anew()
@@ -533,7 +535,7 @@ class Listener:
             if contest.check is None and state.probing:
                 contest.group.look(state.probing)
         self.end_retiring()
-        self.extend_leases()
+        self.extend_leases(self.contests.values())
 
     def grant(self, contest: Contest) -> Dict[str, Any]:
         state = contest.state
@@ -562,7 +564,7 @@ class Listener:
                 self.guard.replace()
         elif self.guard_up and moment >= self.tell_at:
             # ZooKeeper may have been silent for longer than it takes to notice a guard that stands still.
-            self.extend_leases()
+            self.extend_leases(self.contests.values())
 
     def on_Echo(self, event: guardlink.Echo) -> None:
         self.leases_echoed = event.n
@@ -581,9 +583,9 @@ class Listener:
         if contest is not None:
             self.decide(contest, role.Revoked(event.reason))
 
-    def extend_leases(self) -> None:
+    def extend_leases(self, contests: Iterable[Contest]) -> None:
         leases = {}
-        for contest in self.contests.values():
+        for contest in contests:
             if contest.state.may_run and contest.state.role in (role.PROMOTING, role.PRIMARY):
                 grant = self.grant(contest)
                 leases[contest.settings.group] = (grant["token"], grant["stop_at"], grant["kill_at"], grant["deadline"])
@@ -787,6 +789,7 @@ class Listener:
             # Leases were counted from the former timeout, so what runs under them ends as if the session had.
             log.warning("ZooKeeper: the session's timeout is %g s now, and was %g s", event.timeout, former.timeout)
             self.leased.clear()
+            self.fresh.clear()
             fresh = True
         self.set_link("connected")
         tick, timeout = self.settings.tick_time, event.timeout
@@ -805,15 +808,15 @@ class Listener:
                 self.retire_at = now()
         else:
             self.clock = self.clock.reconnected(event.sent)
+        paces = self.heartbeat_at(timeout)
         self.heartbeat = replace(
-            self.heartbeat, interval=self.settings.interval_at(timeout), drop_after=drop_after(timeout)
-        ).soon()
+            self.heartbeat, interval=paces.interval, waiting=paces.waiting, drop_after=paces.drop_after
+        ).all_soon()
         for contest in self.contests.values():
             grace = self.settings.stop_grace(contest.rules.stopwaitsecs, timeout)
             wait_out = max(timeout, self.settings.session_timeout) + 2 * tick + PACE
             # After a long silence the first lease counts from before it; the next one is a tick and a beat away.
-            interval = self.settings.interval_at(timeout)
-            margin = min(self.settings.ride_through_at(timeout), effective_tick(tick, timeout) + interval)
+            margin = min(self.settings.ride_through_at(timeout), effective_tick(tick, timeout) + paces.interval)
             self.decide(contest, role.SessionUp(fresh, grace, wait_out, timeout, margin))
             if contest.state.role == role.PRIMARY:
                 contest.see_at = now()
@@ -828,6 +831,7 @@ class Listener:
         self.set_link("lost", "the credentials were refused" if event.refused else "the session is over")
         self.granted = self.clock = None
         self.leased.clear()
+        self.fresh.clear()
         for contest in self.contests.values():
             self.decide(contest, role.SessionLost("the ZooKeeper session is lost"))
         if event.refused:
@@ -843,17 +847,25 @@ class Listener:
 
     def beat(self, moment: float) -> None:
         if self.heartbeat.send_now(moment):
-            self.heartbeat = self.heartbeat.after_sending(moment)
-            if self.leased:
-                self.session.beat(sorted(self.leased.values()))
+            self.heartbeat, checked = self.heartbeat.sending(moment, self.leased, self.fresh)
+            if checked:
+                self.session.beat(sorted(self.leased[name] for name in checked))
             else:
                 self.session.peek(self.next_proposal())
+            self.fresh.clear()
         elif self.heartbeat.prod_now(moment):
             self.heartbeat = self.heartbeat.after_prodding()
             self.session.prod()
         elif self.heartbeat.drop_now(moment):
             self.heartbeat = self.heartbeat.after_dropping()
             self.session.drop()
+
+    def heartbeat_at(self, timeout: float) -> Heartbeat:
+        """The heartbeat of a session that begins. timeout: the session's, in seconds."""
+        interval = self.settings.interval_at(timeout)
+        return Heartbeat(
+            interval, waiting_interval(interval, self.settings.ride_through_at(timeout)), drop_after=drop_after(timeout)
+        )
 
     def next_proposal(self) -> str:
         """The path of one of this node's proposals, each in its turn, so that one deleted by hand is noticed."""
@@ -874,7 +886,7 @@ class Listener:
         if not self.answered(event):
             return
         if event.gone:
-            self.heartbeat = self.heartbeat.soon()
+            self.heartbeat = self.heartbeat.all_soon()
             for contest in self.contests.values():
                 if self.leased.get(contest.settings.name) in event.gone:
                     self.decide(contest, role.ProposalGone("its proposal was deleted"))
@@ -884,11 +896,11 @@ class Listener:
             if not self.guard_up or self.guard_quiet > GUARD_HASTE:
                 # Nobody would enforce what is extended now.
                 return
-            deadline = self.clock.deadline(event.sent)
-            for contest in self.contests.values():
-                if self.leased.get(contest.settings.name) in event.paths:
-                    self.decide(contest, role.Leased(event.sent, deadline))
-            self.extend_leases()
+            deadline, paths = self.clock.deadline(event.sent), set(event.paths)
+            extended = [one for one in self.contests.values() if self.leased.get(one.settings.name) in paths]
+            for contest in extended:
+                self.decide(contest, role.Leased(event.sent, deadline))
+            self.extend_leases(extended)
 
     def on_Peeked(self, event: session.Peeked) -> None:
         if self.answered(event) and not event.error:
@@ -1109,10 +1121,12 @@ class Listener:
         path = contest.elector.proposal_path
         if path is not None:
             self.leased[contest.settings.name] = path
+            self.fresh.add(contest.settings.name)
             self.heartbeat = self.heartbeat.soon()
 
     def do_Unlease(self, contest: Contest, action: role.Unlease) -> None:
         self.leased.pop(contest.settings.name, None)
+        self.fresh.discard(contest.settings.name)
 
     # What they want of the group
 
