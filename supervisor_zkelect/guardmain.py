@@ -16,6 +16,7 @@ import ctypes
 import errno
 import json
 import logging
+import math
 import os
 import queue
 import select
@@ -47,6 +48,8 @@ PIPE = 1 << 16
 #: Seconds for which the moves of programs into their cgroups are kept quick after something tells that some are to come,
 #: and how often that takes doing (`Cgroups.quicken`).
 QUICK_TIME, QUICK_PACE = 0.15, 0.008
+#: Seconds between two turns of a loop for which nothing is due.
+IDLE_TIME = 5.0
 #: How many connections may be open that are not the listener's, and for how many seconds.
 MOST_PEERS, PEER_TIME = 256, 5.0
 
@@ -178,7 +181,9 @@ class Process(Hands):
             log.exception("%s", error)
 
     def turn(self) -> None:
-        wait = min(max(0.0, self.guard.next_wakeup() - now()), 1.0)
+        # epoll's clock stands still in a suspend, in which leases go on.
+        nothing_due = self.guard.next_wakeup() == math.inf and self.listener is not None
+        wait = IDLE_TIME if nothing_due else min(max(0.0, self.guard.next_wakeup() - now()), 1.0)
         for key, mask in self.selector.select(wait):
             self.attempt(key.data, key.fileobj, mask)
         self.guard.keep_time()
@@ -193,6 +198,7 @@ class Process(Hands):
     def end_when_possible(self, number: int, frame: Any) -> None:
         """A handler for the signals that would end it."""
         self.asked_to_end = True
+        self.wake()
 
     def watch_supervisord(self) -> None:
         process = proc.read(self.owner.pid)
