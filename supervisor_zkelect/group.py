@@ -86,10 +86,17 @@ WATCHED = 256
 LOOK_AGE, UNSTEADY_AGE = 1.0, 0.5
 #: At most this many questions for it are on their way, for the groups of about this many members each: supervisord takes
 #: some 6 ms for one, and does nothing else meanwhile.
-MOST_ASKED, MEMBERS_ASKED = 2, 25
+MOST_ASKED, MEMBERS_ASKED = 1, 50
+#: At most this many requests to start groups are on their way, each for this many groups at most: half of what supervisord
+#: does to start a program is to take the request and to answer it. It does nothing else until all of them are forked, some
+#: milliseconds each.
+MOST_STARTS, GROUPS_STARTED = 2, 8
 #: How many times as long as the answer took it counts while not all run: a supervisord that is not busy is asked again at
 #: once, as each question turns its loop, by which it takes notice that a member runs.
-UNSTEADY_SHARE = 5
+UNSTEADY_SHARE = 10
+#: How often supervisord's loop is turned after an answer that a member is STARTING, and for how long, in seconds: then it
+#: takes notice that its startsecs are over, which by itself it does once a second.
+TURN_PACE, TURN_TIME = 0.1, 2.0
 
 _Then = Callable[[Any, Optional[SupervisordError]], None]
 
@@ -477,13 +484,19 @@ class _Census:
 @dataclass
 class _Starting:
     op: int
-    since: float
     #: whether an earlier start request was still open
     open_before: bool
     #: when supervisord said that it has started them
     answered: float = math.inf
-    call: Optional[Future] = None
     pace: float = 0.02
+
+
+@dataclass
+class _Agenda:
+    """When the first scan of a group may be due. It may be too early, never too late: with hundreds of groups a turn that
+    looks at every one's time takes longer than what there is to do in it."""
+
+    soonest: float = math.inf
 
 
 @dataclass
@@ -491,10 +504,11 @@ class _Record:
     """What the warden knows of one group. Only the warden's thread touches it."""
 
     name: str
+    agenda: _Agenda
     #: new (nothing is known), starting, started, stopping, dead (proven so)
     mode: str = "new"
     known: Set[proc.Process] = field(default_factory=set)
-    scan_at: float = math.inf
+    _scan_at: float = math.inf
     pace: float = REST
     starting: Optional[_Starting] = None
     #: op of a start that waits until supervisord has answered the stop before it
@@ -529,6 +543,16 @@ class _Record:
     children: Optional[FrozenSet[int]] = None
     scanned_at: float = -math.inf
     told: Set[tuple] = field(default_factory=set)
+
+    @property
+    def scan_at(self) -> float:
+        """When its next scan is wanted."""
+        return self._scan_at
+
+    @scan_at.setter
+    def scan_at(self, moment: float) -> None:
+        self._scan_at = moment
+        self.agenda.soonest = min(self.agenda.soonest, moment)
 
     @property
     def registered(self) -> bool:
@@ -640,20 +664,26 @@ class Warden:
         self._census = _Census(supervisord_pid, url, instance)
         self._cgroups = cgroups
         self._records: Dict[str, _Record] = {}
+        self._agenda = _Agenda()
         self._commands: queue.SimpleQueue = queue.SimpleQueue()
         self._bell, self._ring = socket.socketpair()
         self._bell.setblocking(False)
         self._ring.setblocking(False)
-        self._poll = select.poll()
-        self._poll.register(self._bell, select.POLLIN)
+        # poll(2) would go through the pidfds of all members at each turn.
+        self._poll = select.epoll()
+        self._poll.register(self._bell, select.EPOLLIN)
         self._watched: Dict[int, Tuple[_Record, proc.Process]] = {}
         self._supervisord_fd: Optional[int] = None
         self._timers: List[Tuple[float, int, Callable[[], None]]] = []
         self._serial = itertools.count()
         self._nudging = False
+        self._turning = False
+        self._turn_until = -math.inf
         self._asking_whose = False
         self._questions: Deque[_Question] = collections.deque()
         self._asking = 0
+        self._starts: Deque[Tuple[_Record, _Starting]] = collections.deque()
+        self._starts_flying = 0
         self._closing = False
         self._scan_ended, self._scan_took = -math.inf, 0.0
         self._children: Optional[FrozenSet[int]] = frozenset()
@@ -677,6 +707,7 @@ class Warden:
                 os.close(descriptor)
         self._watched.clear()
         self._supervisord_fd = None
+        self._poll.close()
         self._bell.close()
         self._ring.close()
 
@@ -684,7 +715,7 @@ class Warden:
         """The handle of a group. Raises ValueError for the group that this process belongs to itself."""
         if name == os.environ.get("SUPERVISOR_GROUP_NAME"):
             raise ValueError(f"group {name} is the listener's own; name the group of the programs instead")
-        return Group(self, self._records.setdefault(name, _Record(name)))
+        return Group(self, self._records.setdefault(name, _Record(name, self._agenda)))
 
     def nudge(self) -> None:
         """Turn supervisord's loop, so that it reaps and restarts now what has died."""
@@ -731,6 +762,7 @@ class Warden:
         self._hush()
         # Orders first: one that came before a process ended counts for its end.
         self._obey()
+        self._put_starts()
         self._put_questions()
         for descriptor, _ in ready:
             if descriptor == self._supervisord_fd:
@@ -740,6 +772,11 @@ class Warden:
         now = self._now()
         while self._timers and self._timers[0][0] <= now:
             heapq.heappop(self._timers)[2]()
+        if self._agenda.soonest <= now:
+            self._scan_due(now)
+            self._agenda.soonest = min(map(self._due, self._groups()), default=math.inf)
+
+    def _scan_due(self, now: float) -> None:
         due = [record for record in self._groups() if self._due(record) <= now and self._worth(record, now)]
         if not due:
             return
@@ -778,14 +815,12 @@ class Warden:
         what takes time."""
         return rest * math.floor(now / rest + 1)
 
-    def _wait(self) -> int:
-        """Milliseconds until something is due; at most 1,000, as poll's clock stands still in a suspend."""
+    def _wait(self) -> float:
+        """Seconds until something is due; at most 1, as epoll's clock stands still in a suspend."""
         if not self._commands.empty():
             return 0
-        due = min(map(self._due, self._groups()), default=math.inf)
-        if self._timers:
-            due = min(due, self._timers[0][0])
-        return math.ceil(1000 * min(1.0, max(0.0, due - self._now())))
+        due = min(self._agenda.soonest, self._timers[0][0] if self._timers else math.inf)
+        return min(1.0, max(0.0, due - self._now()))
 
     def _hush(self) -> None:
         try:
@@ -838,7 +873,7 @@ class Warden:
         if self._supervisord_fd is None:
             self._check_supervisord()
         else:
-            self._poll.register(self._supervisord_fd, select.POLLIN)
+            self._poll.register(self._supervisord_fd, select.EPOLLIN)
 
     def _check_supervisord(self) -> None:
         if self._census.gone or proc.alive(self._census.supervisord):
@@ -885,13 +920,34 @@ class Warden:
         self._changed(record)
         record.mode = "starting"
         record.names, record.loaders = frozenset(), set()
-        record.starting = _Starting(op, self._now(), record.start_open)
-        record.start_flying = record.start_open = True
-        self._hurry(record)
-        answer = functools.partial(self._start_answered, record, record.starting)
-        method = "supervisor.startProcessGroup"
-        call = functools.partial(self._supervisord.call, timeout=FORK_LIMIT)
-        record.starting.call = self._ask(answer, call, method, record.name, False)
+        record.starting = _Starting(op, record.start_open)
+        self._starts.append((record, record.starting))
+
+    def _put_starts(self) -> None:
+        """Request the starts that wait, of several groups at once where there are many."""
+        while self._starts and self._starts_flying < MOST_STARTS:
+            batch: List[Tuple[_Record, _Starting]] = []
+            while self._starts and len(batch) < GROUPS_STARTED:
+                record, starting = self._starts.popleft()
+                # Of one that was stopped meanwhile supervisord hears nothing.
+                if record.starting is starting:
+                    record.start_flying = record.start_open = True
+                    self._hurry(record)
+                    batch.append((record, starting))
+            if batch:
+                self._starts_flying += 1
+                names = [record.name for record, _ in batch]
+                self._ask(functools.partial(self._starts_answered, batch), self._supervisord.start_groups, names, FORK_LIMIT)
+
+    def _starts_answered(
+        self, batch: List[Tuple[_Record, _Starting]], answer: Any, error: Optional[SupervisordError]
+    ) -> None:
+        self._starts_flying -= 1
+        for record, starting in batch:
+            found = answer[record.name] if error is None else error
+            failed = isinstance(found, SupervisordError)
+            # Each for itself, whatever goes wrong with another.
+            self._do(self._start_answered, record, starting, None if failed else found, found if failed else None)
 
     def _unconfirmed(self, record: _Record, op: int) -> None:
         """A start has waited long enough for supervisord's answer to the stop before it."""
@@ -974,16 +1030,16 @@ class Warden:
             self._hurry(record)
             # The members' pids, as a program may have overwritten the environment by which it is known. And where an
             # answer comes back, a start request that somebody made before is done with.
-            self._ask(functools.partial(self._adopted, record), self._supervisord.group_info, record.name)
+            self._question(record, functools.partial(self._adopted, record))
 
     def _adopted(self, record: _Record, infos: Any, error: Optional[SupervisordError]) -> None:
-        if error is None:
-            self._learn(record, infos)
-            if record.stop is None and record.starting is None:
-                record.start_open = False
+        if error is None and record.stop is None and record.starting is None:
+            record.start_open = False
 
     def _trust(self, record: _Record, loaded: bool) -> None:
         record.loaded = loaded
+        # It rests for another time than before.
+        self._agenda.soonest = -math.inf
         if record.stop is not None:
             record.stop.loaded = record.stop.loaded and loaded
             if loaded and record.stop.start_open:
@@ -1013,8 +1069,6 @@ class Warden:
             waiting, record.waiting = record.waiting, None
             self._post(GroupStartFailed(record.name, waiting, "it was stopped before it was started"))
         if record.starting is not None:
-            if record.starting.call is not None:
-                record.starting.call.cancel()
             starting, record.starting = record.starting, None
             self._post(GroupStartFailed(record.name, starting.op, "it was stopped before it was started"))
         if record.stop is None:
@@ -1185,12 +1239,29 @@ class Warden:
 
     def _look(self, record: _Record, op: int) -> None:
         if self._now() < record.states_until:
-            self._post(Members(record.name, op, record.states))
-            return
-        self._question(record, functools.partial(self._looked, record, op))
+            self._tell_members(record, op, record.states)
+        else:
+            self._question(record, functools.partial(self._looked, record, op))
 
     def _looked(self, record: _Record, op: int, infos: Any, error: Optional[SupervisordError]) -> None:
-        self._post(Members(record.name, op, _states(infos or ()), "" if error is None else str(error)))
+        self._tell_members(record, op, _states(infos or ()), "" if error is None else str(error))
+
+    def _tell_members(
+        self, record: _Record, op: int, states: Dict[str, Tuple[str, int, str]], error: str = ""
+    ) -> None:
+        self._post(Members(record.name, op, states, error))
+        if any(state == "STARTING" for state, _, _ in states.values()):
+            self._turn_until = self._now() + TURN_TIME
+            if not self._turning:
+                self._turning = True
+                self._later(TURN_PACE, self._turn_supervisord)
+
+    def _turn_supervisord(self) -> None:
+        self._turning = self._now() < self._turn_until
+        if self._turning:
+            if not (self._asking or self._starts_flying):
+                self._nudge()
+            self._later(TURN_PACE, self._turn_supervisord)
 
     def _question(self, record: _Record, then: _Then, names: Tuple[str, ...] = ()) -> None:
         """Have supervisord asked what it says of the members; `then` as in `_ask`. names: members that exist."""
@@ -1260,13 +1331,10 @@ class Warden:
                 # A program may drop the environment by which it is known; supervisord knows its pid. The chain loader
                 # has told it.
                 record.learning = True
-                answer = functools.partial(self._learned, record)
-                self._ask(answer, self._supervisord.group_info, record.name, (name,))
+                self._question(record, functools.partial(self._learned, record), (name,))
 
     def _learned(self, record: _Record, infos: Any, error: Optional[SupervisordError]) -> None:
         record.learning = False
-        if error is None:
-            self._learn(record, infos)
 
     def _learn(self, record: _Record, infos: List[Dict[str, Any]]) -> None:
         # A pid that supervisord has not reaped is nobody else's.
@@ -1395,7 +1463,7 @@ class Warden:
             return False
         record.pidfds[process.identity] = descriptor
         self._watched[descriptor] = (record, process)
-        self._poll.register(descriptor, select.POLLIN)
+        self._poll.register(descriptor, select.EPOLLIN)
         return True
 
     def _ends(self, record: _Record, found: Found) -> FrozenSet[tuple]:

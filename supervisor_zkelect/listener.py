@@ -722,8 +722,7 @@ class Listener:
             self.decide(contest, role.MemberStopped(name))
         elif state == "FATAL":
             self.decide(contest, role.MemberFatal(name))
-        if state != "RUNNING":
-            self.decide(contest, role.MemberChanged())
+        self.decide(contest, role.MemberRuns() if state == "RUNNING" else role.MemberChanged())
 
     def on_Ended(self, event: eventstream.Ended) -> None:
         self.leave("supervisord is gone", now(), now() + LAST_RELEASE)

@@ -68,10 +68,6 @@ RETRY_FIRST, RETRY_MOST = 0.1, 5.0
 #: after a change must find it good before, since supervisord may not know yet what an event told.
 WORD_PACE, LOOKS = 20.0, 3
 
-#: Longest time between two looks at it while promoting, in seconds: each also has supervisord notice that a program has
-#: run for its startsecs, which it does when its loop turns, once a second by itself.
-STARTING_PACE = 0.1
-
 #: How often a node's own leftover is looked for while it is waited out, in seconds.
 TWIN_PACE = 0.5
 
@@ -241,6 +237,10 @@ class Probed(NamedTuple):
 
 class MemberChanged(NamedTuple):
     """A member ended, or supervisord's word on it is not RUNNING any more."""
+
+
+class MemberRuns(NamedTuple):
+    """supervisord's word on a member is RUNNING from now on."""
 
 
 class MemberFatal(NamedTuple):
@@ -719,9 +719,12 @@ class _Machine:
     def schedule_probe(self) -> None:
         interval = self.settings.health_interval
         if self.state.role == PROMOTING:
-            most = min(interval, STARTING_PACE) if self.settings.told else interval
-            delay = next_delay(self.state.probe_delay, most)
-            self.set(probe_delay=delay, probe_at=self.now + delay)
+            if self.settings.told and self.state.counter.failures:
+                # It is told when supervisord's word changes.
+                self.set(probe_at=self.now + interval)
+            else:
+                delay = next_delay(self.state.probe_delay, interval)
+                self.set(probe_delay=delay, probe_at=self.now + delay)
         elif self.settings.told:
             self.set(probe_at=self.next_look(max(interval, WORD_PACE) if self.state.looks == 0 else interval))
         else:
@@ -867,6 +870,10 @@ class _Machine:
         if self.settings.told and self.state.role == PRIMARY:
             soon = self.next_look(self.settings.health_interval)
             self.set(looks=LOOKS, probe_at=min(self.state.probe_at, soon))
+
+    def on_MemberRuns(self, event: MemberRuns) -> None:
+        if self.settings.told and (self.state.role, self.state.step) == (PROMOTING, "probing"):
+            self.set(probe_at=self.now)
 
     def on_MemberStopped(self, event: MemberStopped) -> None:
         if self.state.may_run and self.state.role != DEMOTING and self.state.step != "starting":

@@ -10,17 +10,19 @@ once.
 from __future__ import annotations
 
 import base64
+import json
 import socket
 import struct
 import threading
 import time
-from typing import Any, Collection, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Collection, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
 from supervisor_zkelect import xmlrpc
 
 # Codes of supervisor.xmlrpc.Faults and supervisor.states.ProcessStates, supervisor 4.3.0. They are part of
 # supervisor's documented interface; repeated here so that this module needs no import of supervisor.
+UNKNOWN_METHOD = 1
 SHUTDOWN_STATE = 6
 BAD_NAME = 10
 ALREADY_STARTED = 60
@@ -76,6 +78,7 @@ class Supervisord:
         self.url = url
         self._timeout = timeout
         self._trouble = ""
+        self._has_interface = True
         self._names: Dict[str, List[str]] = {}
         self._listing = threading.Lock()
         parts = urlsplit(url)
@@ -124,21 +127,22 @@ class Supervisord:
         """{"statecode", "statename"} of supervisord. Raises as `call` does."""
         return self.call("supervisor.getState")
 
-    def group_info(self, group: str, names: Collection[str] = ()) -> List[Dict[str, Any]]:
-        """What supervisor.getProcessInfo tells of each process of a group, all at the same moment.
-
-        names: members that are known to exist, such as those in the answer to a start. The full list of
-        processes, slow with many programs (1.3 s at 1,000), is asked for only when the group is not known yet
-        or has changed, and tells of all groups. Raises Fault BAD_NAME when there is no such group, else as `call` does.
-        """
-        found = self.group_infos({group: names})[group]
-        if isinstance(found, SupervisordError):
-            raise found
-        return found
-
     def group_infos(self, groups: Mapping[str, Collection[str]]) -> Dict[str, Any]:
-        """What `group_info` returns for each group, with the members that are known to exist, or the SupervisordError
-        that it raises: one call for those that are known, and at most one for the full list. Raises as `call` does."""
+        """What supervisord says of each process of some groups, as {group: list of {"name", "statename", "pid",
+        "spawnerr"}}, each group's all at the same moment. Instead of a list there is a Fault, BAD_NAME where there is no
+        such group, or the SupervisordError for which this group could not be asked about. Raises as `call` does.
+
+        groups: with each, members that are known to exist, such as those in the answer to a start; not needed where
+        supervisord has the RPC interface of this package. Without it the full list of processes, slow with many programs
+        (1.3 s at 1,000), is asked for when a group is not known yet or has changed.
+        """
+        if self._has_interface:
+            try:
+                return _each(groups, json.loads(self.call("zkelect.getProcessStates", list(groups))), _members)
+            except Fault as fault:
+                self._mind(fault)
+            except (ValueError, TypeError, KeyError) as error:
+                raise Unreachable(f"zkelect.getProcessStates does not answer as it should: {error}") from error
         found = self._known_infos(groups)
         missing = {group: names for group, names in groups.items() if group not in found}
         return {**found, **self._listed_infos(missing)} if missing else found
@@ -154,14 +158,14 @@ class Supervisord:
         answers = self.call("system.multicall", calls) if calls else []
         found: Dict[str, Any] = {group: [] for group in known}
         changed = set()
-        for (group, _), answer in zip(asked, answers):
-            if "faultCode" not in answer:
+        for (group, _), result in zip(asked, map(_result, answers)):
+            if not isinstance(result, Fault):
                 if isinstance(found[group], list):
-                    found[group].append(answer)
-            elif answer["faultCode"] == BAD_NAME:
+                    found[group].append(result)
+            elif result.code == BAD_NAME:
                 changed.add(group)
             else:
-                found[group] = Fault(answer["faultCode"], answer["faultString"])
+                found[group] = result
         return {group: infos for group, infos in found.items() if group not in changed}
 
     def _listed_infos(self, groups: Mapping[str, Collection[str]]) -> Dict[str, Any]:
@@ -190,6 +194,34 @@ class Supervisord:
             group: listed.get(group) or Fault(BAD_NAME, f"BAD_NAME: supervisord has no group {group}")
             for group in groups
         }
+
+    def start_groups(self, groups: Sequence[str], timeout: float) -> Dict[str, Any]:
+        """What supervisor.startProcessGroup returns for each group, or the SupervisordError that it raises; nothing waits
+        until they run.
+
+        One request for all of them where supervisord has the RPC interface of this package. timeout: seconds for each
+        request. Raises as `call` does.
+        """
+        if len(groups) > 1 and self._has_interface:
+            try:
+                return _each(groups, self.call("zkelect.startProcessGroups", list(groups), timeout=timeout), _result)
+            except Fault as fault:
+                self._mind(fault)
+            except (ValueError, TypeError, KeyError) as error:
+                raise Unreachable(f"zkelect.startProcessGroups does not answer as it should: {error}") from error
+        return {group: self._start(group, timeout) for group in groups}
+
+    def _mind(self, fault: Fault) -> None:
+        """Do without the RPC interface of this package where the fault says that it is not there, or is an older one."""
+        if fault.code != UNKNOWN_METHOD:
+            raise fault
+        self._has_interface = False
+
+    def _start(self, group: str, timeout: float) -> Any:
+        try:
+            return self.call("supervisor.startProcessGroup", group, False, timeout=timeout)
+        except SupervisordError as error:
+            return error
 
     def config(self, group: str) -> List[Dict[str, Any]]:
         """The items of supervisor.getAllConfigInfo that belong to a group. Raises as `call` does."""
@@ -221,6 +253,29 @@ class Supervisord:
             except (OSError, ValueError) as error:
                 reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
                 raise Unreachable(f"{self.url}: {reason}", sent) from error
+
+
+def _result(answer: Any) -> Any:
+    """One of several results in an answer, where a fault is a struct, as in system.multicall's."""
+    if isinstance(answer, dict) and "faultCode" in answer:
+        return Fault(answer["faultCode"], answer["faultString"])
+    return answer
+
+
+def _members(answer: Any) -> Any:
+    """Members, or a Fault, in an answer of zkelect.getProcessStates. Raises ValueError, TypeError and KeyError."""
+    if isinstance(answer, dict):
+        return Fault(answer["faultCode"], answer["faultString"])
+    return [
+        {"name": name, "statename": state, "pid": pid, "spawnerr": spawnerr} for name, state, pid, spawnerr in answer
+    ]
+
+
+def _each(groups: Collection[str], answers: Any, read: Callable[[Any], Any]) -> Dict[str, Any]:
+    """What is in an answer with one item for each group. Raises ValueError and TypeError."""
+    if len(answers) != len(groups):
+        raise ValueError(f"{len(answers)} items for {len(groups)} groups")
+    return {group: read(answer) for group, answer in zip(groups, answers)}
 
 
 def _response(connection: socket.socket, deadline: float) -> Tuple[int, str, bytes]:

@@ -138,8 +138,13 @@ class Node:
         self.sections.append(f"[inet_http_server]\nport = 127.0.0.1:{port}\n{options}")
         return f"http://127.0.0.1:{port}"
 
-    def up(self, slow_exec: bool = False) -> Node:
-        """Start supervisord, then a warden."""
+    def up(self, slow_exec: bool = False, interface: bool = True) -> Node:
+        """Start supervisord, then a warden. interface: whether it has the RPC interface of this package."""
+        if interface:
+            self.sections.append(
+                "[rpcinterface:zkelect]\n"
+                "supervisor.rpcinterface_factory = supervisor_zkelect.rpcinterface:make_zkelect_rpcinterface"
+            )
         (self.folder / "s.conf").write_text(
             "\n\n".join(
                 [
@@ -226,7 +231,7 @@ class Node:
     def wait_state(self, state: str) -> None:
         """Wait until supervisord says this of the only member."""
         what = f"the member to be {state}"
-        until(lambda: self.rpc.group_info("primary")[0]["statename"] == state, LONG, what)
+        until(lambda: self.infos()[0]["statename"] == state, LONG, what)
 
     def wait_watched(self, pid: int, wanted: bool = True) -> None:
         """Wait until the warden has a pidfd of this process, or has none any more."""
@@ -246,7 +251,11 @@ class Node:
         return found
 
     def pids(self, name: str = "primary") -> dict:
-        return {info["name"]: info["pid"] for info in self.rpc.group_info(name)}
+        return {info["name"]: info["pid"] for info in self.infos(name)}
+
+    def infos(self, name: str = "primary") -> list:
+        """What supervisord says of the members."""
+        return self.rpc.group_infos({name: ()})[name]
 
     def signal(self, number: int) -> None:
         self.supervisord.send_signal(number)
@@ -685,8 +694,7 @@ def test_a_service_that_overwrites_its_environment_is_found_by_another_warden(no
 def start_without_answer(node):
     """Ask a supervisord that stands still for a start, as op 1."""
     node.handle().start(1)
-    starting = until(lambda: node.warden._records["primary"].starting, LONG, "the start to begin")
-    until(lambda: starting.call is not None and starting.call.running(), LONG, "the start to be asked for")
+    until(lambda: node.warden._records["primary"].start_flying, LONG, "the start to be asked for")
 
 
 def test_a_start_that_hangs_does_not_hold_up_the_proof_where_the_loader_would_refuse(node):
@@ -926,26 +934,40 @@ def test_calls_over_inet_with_a_password(node):
         Supervisord(url, "u", "wrong").state()
 
 
-def test_calls_follow_a_group_whose_members_change(node):
-    one_service(node)
-    assert [info["name"] for info in node.rpc.group_info("primary")] == ["a"]
+@pytest.mark.parametrize("interface", [True, False])
+def test_calls_follow_a_group_whose_members_change(node, interface):
+    node.program("a", node.service()).group("primary", "a").up(interface=interface)
+    assert [info["name"] for info in node.infos()] == ["a"]
     text = (node.folder / "s.conf").read_text().replace("programs = a", "programs = a,b")
     (node.folder / "s.conf").write_text(text + "\n[program:b]\nautostart = false\ncommand = /bin/cat\n")
     node.rpc.call("supervisor.reloadConfig")
     node.rpc.call("supervisor.removeProcessGroup", "primary")
     node.rpc.call("supervisor.addProcessGroup", "primary")
     node.start()
-    assert sorted(info["name"] for info in node.rpc.group_info("primary")) == ["a", "b"]
+    assert sorted(info["name"] for info in node.infos()) == ["a", "b"]
 
 
-def test_one_call_tells_of_many_groups(node):
-    names = [f"g{number}" for number in range(40)]
+def many(node, count: int = 40, **options) -> list:
+    """Have as many groups of one program each, and start supervisord; the groups' names."""
+    names = [f"g{number}" for number in range(count)]
     for name in names:
         node.program(f"p-{name}", "/bin/cat").group(name, f"p-{name}")
-    node.up()
-    node.rpc.group_info(names[0])
+    node.up(**options)
+    return names
+
+
+def calls_of(node) -> list:
+    """The methods that are called from now on."""
     call, calls = node.rpc.call, []
     node.rpc.call = lambda method, *arguments, **more: calls.append(method) or call(method, *arguments, **more)
+    return calls
+
+
+@pytest.mark.parametrize("interface", [True, False])
+def test_one_call_tells_of_many_groups(node, interface):
+    names = many(node, interface=interface)
+    node.infos(names[0])
+    calls = calls_of(node)
     node.signal(signal.SIGSTOP)
     for op, name in enumerate([*names, "none"]):
         node.handle(name).look(op)
@@ -958,15 +980,117 @@ def test_one_call_tells_of_many_groups(node):
     for name in names:
         assert told[name].states == {f"p-{name}": ("STOPPED", 0, "")} and not told[name].error
     assert "BAD_NAME" in told["none"].error
-    # Those that were asked for at once, and one for each 25 of the rest; and what the unknown group takes.
-    assert calls.count("system.multicall") <= group.MOST_ASKED + 2 and len(calls) <= group.MOST_ASKED + 3
+    # The first, and one for the rest; and without the interface what the unknown group takes.
+    assert len(calls) <= group.MOST_ASKED + (1 if interface else 2)
+    assert set(calls) <= ({"zkelect.getProcessStates"} if interface else {"system.multicall", "supervisor.getAllProcessInfo"})
 
 
-def test_one_call_tells_of_groups_that_changed_as_well(node):
+@pytest.mark.parametrize("interface", [True, False])
+def test_many_groups_are_started_by_few_requests(node, interface):
+    node.program("wrong", "/nonexistent/program").group("wrong", "wrong")
+    names = many(node, interface=interface)
+    calls = calls_of(node)
+    node.signal(signal.SIGSTOP)
+    for op, name in enumerate([*names, "wrong", "none"]):
+        node.handle(name).start(op)
+    until(lambda: len(calls) >= group.MOST_STARTS, LONG, "the first starts to be asked for")
+    node.signal(signal.SIGCONT)
+    told = {}
+    while len(told) <= len(names) + 1:
+        event = node.events.get(timeout=LONG)
+        assert isinstance(event, (GroupStarted, GroupStartFailed))
+        told[event.group] = event
+    assert all(isinstance(told[name], GroupStarted) for name in names)
+    assert "NO_FILE" in told["wrong"].reason or "can't find command" in told["wrong"].reason
+    assert "BAD_NAME" in told["none"].reason
+    assert len(proc.children(node.supervisord.pid)) == len(names)
+    starts = [call for call in calls if "startProcessGroup" in call]
+    if interface:
+        assert len(starts) <= 10
+    else:
+        # One attempt, or two at once, and then each for itself.
+        assert starts.count("supervisor.startProcessGroup") == len(names) + 2
+        assert starts.count("zkelect.startProcessGroups") <= group.MOST_STARTS
+
+
+def test_supervisord_never_hears_of_a_start_that_is_stopped_before_its_turn(node):
+    names = many(node, group.MOST_STARTS + 1)
+    # Else somebody may have asked for a start before there was this warden.
+    node.kill(names[-1])
+    until(lambda: node.warden._records[names[-1]].stop is None, LONG, "supervisord to confirm it")
+    calls = calls_of(node)
+    node.signal(signal.SIGSTOP)
+    for op, name in enumerate(names[:-1]):
+        node.handle(name).start(op)
+        until(lambda: len(calls) == op + 1, LONG, "the start to be asked for")
+    node.handle(names[-1]).start(8)
+    node.handle(names[-1]).kill(9)
+    assert node.expect(GroupStartFailed, op=8).reason == "it was stopped before it was started"
+    # No start of it can lie on supervisord's socket, so its silence is enough.
+    node.expect(GroupDead, op=9)
+    node.signal(signal.SIGCONT)
+    for op, name in enumerate(names[:-1]):
+        node.expect(GroupStarted, op=op)
+    assert len(proc.children(node.supervisord.pid)) == len(names) - 1
+
+
+def test_supervisord_is_turned_while_a_program_starts(node):
+    """It would notice once a second that a program has run for its startsecs."""
+    node.program("a", "/bin/cat", startsecs="2").group("primary", "a").up()
+    node.start()
+    calls = calls_of(node)
+    node.handle().look(1)
+    assert node.expect(Members, op=1).states["a"][0] == "STARTING"
+    until(lambda: calls.count("supervisor.getState") >= 8, LONG, "supervisord's loop to be turned")
+    node.wait_state("RUNNING")
+    node.handle().look(2)
+    assert node.expect(Members, op=2).states["a"][0] == "RUNNING"
+    until(lambda: not node.warden._turning, LONG, "an end of it")
+
+
+def test_an_answer_of_another_kind_is_told(node):
+    node.program("a", "/bin/cat").group("primary", "a").program("b", "/bin/cat").group("other", "b").up()
+    both = {"primary": (), "other": ()}
+    for answer in ("[]", "", "7", "[[], 7]", "[[[1]], []]", '[{"faultCode": 10}, []]', "{}"):
+        node.rpc.call = lambda *_, **__: answer
+        with pytest.raises(Unreachable, match="does not answer as it should"):
+            node.rpc.group_infos(both)
+    for answer in ([], [[]], 7, [[], [], []]):
+        node.rpc.call = lambda *_, **__: answer
+        with pytest.raises(Unreachable, match="does not answer as it should"):
+            node.rpc.start_groups(list(both), 5.0)
+
+
+@pytest.mark.parametrize("interface", [True, False])
+def test_a_supervisord_that_shuts_down_starts_nothing_and_says_so(node, interface):
+    node.program("a", node.service("deaf"), stopwaitsecs="60").group("primary", "a")
+    node.program("b", "/bin/cat").group("other", "b").up(interface=interface)
+    node.start()
+    node.wait_marks("up")
+    node.signal(signal.SIGTERM)
+    until(lambda: shuts_down(node), LONG, "supervisord to shut down")
+    found = node.rpc.group_infos({"primary": (), "other": ()})
+    assert [found[name].shutting_down for name in ("primary", "other")] == [True, True]
+    for names in (["primary", "other"], ["other"]):
+        started = node.rpc.start_groups(names, 5.0)
+        assert [started[name].shutting_down for name in names] == [True] * len(names)
+    node.kill()
+
+
+def shuts_down(node) -> bool:
+    try:
+        node.rpc.call("supervisor.getPID")
+    except Fault as fault:
+        return fault.shutting_down
+    return False
+
+
+@pytest.mark.parametrize("interface", [True, False])
+def test_one_call_tells_of_groups_that_changed_as_well(node, interface):
     for name in "abce":
         node.program(name, "/bin/cat")
-    node.group("same", "a").group("less", "b", "c").program("d", "/bin/cat").group("gone", "d").up()
-    assert len(node.rpc.group_info("less")) == 2
+    node.group("same", "a").group("less", "b", "c").program("d", "/bin/cat").group("gone", "d").up(interface=interface)
+    assert len(node.infos("less")) == 2
     conf = node.folder / "s.conf"
     conf.write_text(conf.read_text().replace("programs = b,c", "programs = b,e"))
     node.rpc.call("supervisor.reloadConfig")
@@ -999,8 +1123,8 @@ def test_a_group_that_stops_keeps_no_other_from_its_scans(node):
 
 
 def test_a_list_that_is_not_had_costs_other_groups_nothing(node):
-    node.program("a", "/bin/cat").group("primary", "a").up()
-    node.rpc.group_info("primary")
+    node.program("a", "/bin/cat").group("primary", "a").up(interface=False)
+    node.infos()
     call = node.rpc.call
 
     def without_list(method, *arguments, **more):

@@ -388,8 +388,12 @@ def test_methods_are_listed_with_help_and_signature(make):
     door = make().up().door()
     methods = {name for name in door.call("system.listMethods") if name.startswith("zkelect.")}
     assert methods == {
-        f"zkelect.{name}" for name in ("getReport", "request", "getAnswer", "putReport", "answer")
+        f"zkelect.{name}"
+        for name in (
+            "getReport", "request", "getAnswer", "putReport", "answer", "startProcessGroups", "getProcessStates",
+        )
     }
+    assert door.call("system.methodSignature", "zkelect.getProcessStates") == ["string", "array"]
     assert door.call("system.methodSignature", "zkelect.request") == ["string", "string", "string", "string"]
     assert door.call("system.methodSignature", "zkelect.getReport") == ["string"]
     assert door.call("system.methodSignature", "zkelect.answer") == ["boolean", "string", "string"]
@@ -399,10 +403,33 @@ def test_methods_are_listed_with_help_and_signature(make):
     assert json.loads(door.call("system.multicall", [{"methodName": "zkelect.getReport", "params": []}])[0])
 
 
+def test_groups_are_started_and_told_of_together(make):
+    programs = "".join(f"[program:{name}]\nautostart = false\ncommand = /bin/cat\nstartsecs = 0\n" for name in "abc")
+    door = make().up(f"{programs}[group:one]\nprograms = a,b\n[group:two]\nprograms = c\n").door()
+    good = {"status": 80, "description": "OK"}
+    assert door.call("zkelect.startProcessGroups", ["one", "none", "two"]) == [
+        [{"name": "a", "group": "one", **good}, {"name": "b", "group": "one", **good}],
+        {"faultCode": 10, "faultString": "BAD_NAME: none"},
+        [{"name": "c", "group": "two", **good}],
+    ]
+    one, none, two = json.loads(door.call("zkelect.getProcessStates", ["one", "none", "two"]))
+    infos = [door.call("supervisor.getProcessInfo", name) for name in ("one:a", "one:b", "two:c")]
+    assert sorted(one) + two == [[info[key] for key in ("name", "statename", "pid", "spawnerr")] for info in infos]
+    assert {info["statename"] for info in infos} == {"RUNNING"}
+    assert none == {"faultCode": 10, "faultString": "BAD_NAME: none"}
+    # Those that run already are left alone, as startProcessGroup does.
+    assert door.call("zkelect.startProcessGroups", ["two"]) == [[]]
+    assert door.call("zkelect.startProcessGroups", []) == [] and door.call("zkelect.getProcessStates", []) == "[]"
+
+
 def test_nonsense_is_a_fault_and_hurts_nobody(node):
     door = node.door()
     report = {"v": 1, "pid": node.pid, "boottime": 1.0, "elections": {}}
     calls = [
+        ("startProcessGroups",),
+        ("startProcessGroups", 7),
+        ("startProcessGroups", ["x", {}]),
+        ("getProcessStates", 7),
         ("putReport", ""),
         ("putReport", "{"),
         ("putReport", "[]"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor_zkelect.group import KILL_WAITS, SILENCE, Order, Stop, _Record
+from supervisor_zkelect.group import KILL_WAITS, SILENCE, Order, Stop, _Agenda, _Record
 
 
 def a_stop(kill_at: float = 10.0, start_open: bool = False, loaded: bool = False) -> Stop:
@@ -153,7 +153,7 @@ def test_scans_come_in_time_for_the_kill_and_ever_less_often_after_it():
 
 def test_the_loader_counts_where_every_program_came_through_it():
     """What supervisord says of the programs' commands may be true only from its next update on."""
-    record = _Record("primary", loaded=True)
+    record = _Record("primary", _Agenda(), loaded=True)
     assert not record.registered
     record.names, record.loaders = frozenset({"a", "b"}), {"a"}
     assert not record.registered

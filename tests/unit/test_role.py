@@ -226,15 +226,35 @@ def answer(node, trouble):
     node.event(role.Probed(asks(node), not trouble, trouble))
 
 
-def test_supervisords_word_is_asked_for_often_while_its_programs_start(node, monkeypatch):
-    """Each look has it notice that they have run for their startsecs."""
+def test_supervisords_word_is_asked_for_when_it_tells_that_a_program_runs(node, monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "SETTINGS", replace(SETTINGS, told=True))
     node.probing()
+    answer(node, "web is STARTING")
+    assert look(node) == node.now + SETTINGS.health_interval
+    stale = node.event(role.MemberRuns(), after=0.3).op(role.Probe)
+    number = node.event(role.MemberRuns()).op(role.Probe)
+    # An answer from before it does not count, whatever it is.
+    assert not node.event(role.Probed(stale, True, "")).did(role.Ack)
+    assert node.event(role.Probed(number, True, "")).did(role.Ack)
+
+
+def test_supervisords_word_need_not_stay_good_for_long(node, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "SETTINGS", replace(SETTINGS, told=True, rise=4))
+    node.probing()
+    answer(node, "web is STARTING")
+    number = node.event(role.MemberRuns(), after=0.3).op(role.Probe)
     begun = node.now
-    while node.now < begun + 1.5:
-        before = node.now
-        answer(node, "web is STARTING")
-        assert node.at == ("promoting", "probing") and node.now <= before + role.STARTING_PACE + 0.001
+    node.event(role.Probed(number, True, ""))
+    for _ in range(3):
+        answer(node, "")
+    assert node.did(role.Ack) and node.now < begun + 1
+
+
+def test_that_a_program_runs_hurries_no_health_check(node):
+    node.probing()
+    before = look(node)
+    node.event(role.MemberRuns())
+    assert look(node) == before
 
 
 def test_supervisords_word_is_asked_for_when_it_changes(told):
