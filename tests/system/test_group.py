@@ -1031,6 +1031,7 @@ def test_supervisord_never_hears_of_a_start_that_is_stopped_before_its_turn(node
     node.signal(signal.SIGCONT)
     for op, name in enumerate(names[:-1]):
         node.expect(GroupStarted, op=op)
+    assert [call for call in calls if "start" in call] == ["supervisor.startProcessGroup"] * group.MOST_STARTS
     assert len(proc.children(node.supervisord.pid)) == len(names) - 1
 
 
