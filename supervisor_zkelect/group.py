@@ -84,8 +84,8 @@ WATCHED = 256
 #: Seconds for which supervisord's word is taken again, as long as no event of it and no end of a process says otherwise:
 #: when all members run, and when not. With hundreds of programs it takes some 10 ms for each question.
 LOOK_AGE, UNSTEADY_AGE = 1.0, 0.5
-#: At most this many questions for it are on their way, for the groups of about this many members each: supervisord takes
-#: some 6 ms for one, and does nothing else meanwhile.
+#: At most this many questions for it are on their way, for the groups of about this many members each. Each takes some
+#: turns of supervisord's loop, which with hundreds of programs are a millisecond each; what is asked meanwhile goes together.
 MOST_ASKED, MEMBERS_ASKED = 1, 50
 #: At most this many requests to start groups are on their way, each for this many groups at most: half of what supervisord
 #: does to start a program is to take the request and to answer it. It does nothing else until all of them are forked, some

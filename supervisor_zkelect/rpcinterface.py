@@ -330,12 +330,13 @@ class ZkelectRPCInterface:
     @_published
     def startProcessGroups(self, names):
         """Do what supervisor.startProcessGroup does without waiting, for several groups in one request. supervisord does
-        nothing else until all of them are forked.
+        nothing else until all of them are forked. Return what it returns as JSON: an array with one item for each group,
+        which is an array of [name, status, description], or an object {"faultCode", "faultString"}.
 
-        @param array names    The groups' names
-        @return array result  For each group what startProcessGroup returns, or a struct {"faultCode", "faultString"}
+        @param array names     The groups' names
+        @return string result  The JSON text
         """
-        return [_or_fault(self._start, name) for name in _names(names)]
+        return _write([_or_fault(self._start, name) for name in _names(names)])
 
     @_published
     def getProcessStates(self, names):
@@ -351,7 +352,8 @@ class ZkelectRPCInterface:
 
     def _start(self, name: str) -> Any:
         # It returns a function, for one that wants to wait until they run.
-        return self._supervisor.startProcessGroup(name, False)()
+        started = self._supervisor.startProcessGroup(name, False)()
+        return [[one["name"], one["status"], one["description"]] for one in started]
 
     def _states(self, name: str) -> Any:
         if self._supervisord.options.mood < SupervisorStates.RUNNING:

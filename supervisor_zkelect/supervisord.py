@@ -15,7 +15,7 @@ import socket
 import struct
 import threading
 import time
-from typing import Any, Callable, Collection, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Collection, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
 from supervisor_zkelect import xmlrpc
@@ -136,13 +136,9 @@ class Supervisord:
         supervisord has the RPC interface of this package. Without it the full list of processes, slow with many programs
         (1.3 s at 1,000), is asked for when a group is not known yet or has changed.
         """
-        if self._has_interface:
-            try:
-                return _each(groups, json.loads(self.call("zkelect.getProcessStates", list(groups))), _members)
-            except Fault as fault:
-                self._mind(fault)
-            except (ValueError, TypeError, KeyError) as error:
-                raise Unreachable(f"zkelect.getProcessStates does not answer as it should: {error}") from error
+        answer = self._all_at_once("getProcessStates", groups, self._timeout, ("name", "statename", "pid", "spawnerr"))
+        if answer is not None:
+            return answer
         found = self._known_infos(groups)
         missing = {group: names for group, names in groups.items() if group not in found}
         return {**found, **self._listed_infos(missing)} if missing else found
@@ -196,32 +192,47 @@ class Supervisord:
         }
 
     def start_groups(self, groups: Sequence[str], timeout: float) -> Dict[str, Any]:
-        """What supervisor.startProcessGroup returns for each group, or the SupervisordError that it raises; nothing waits
-        until they run.
+        """What supervisor.startProcessGroup says of each process of some groups, as {group: list of {"name", "status",
+        "description"}}; nothing waits until they run. Instead of a list there is the SupervisordError that it raises.
 
         One request for all of them where supervisord has the RPC interface of this package. timeout: seconds for each
         request. Raises as `call` does.
         """
-        if len(groups) > 1 and self._has_interface:
+        if len(groups) > 1:
+            answer = self._all_at_once("startProcessGroups", groups, timeout, ("name", "status", "description"))
+            if answer is not None:
+                return answer
+        found: Dict[str, Any] = {}
+        silent = None
+        for group in groups:
             try:
-                return _each(groups, self.call("zkelect.startProcessGroups", list(groups), timeout=timeout), _result)
-            except Fault as fault:
-                self._mind(fault)
-            except (ValueError, TypeError, KeyError) as error:
-                raise Unreachable(f"zkelect.startProcessGroups does not answer as it should: {error}") from error
-        return {group: self._start(group, timeout) for group in groups}
+                if silent is not None:
+                    raise Unreachable(silent.reason, sent=False)
+                found[group] = self.call("supervisor.startProcessGroup", group, False, timeout=timeout)
+            except SupervisordError as error:
+                found[group] = error
+                silent = error if isinstance(error, Unreachable) else None
+        return found
 
-    def _mind(self, fault: Fault) -> None:
-        """Do without the RPC interface of this package where the fault says that it is not there, or is an older one."""
-        if fault.code != UNKNOWN_METHOD:
-            raise fault
-        self._has_interface = False
-
-    def _start(self, group: str, timeout: float) -> Any:
+    def _all_at_once(
+        self, method: str, groups: Collection[str], timeout: float, fields: Sequence[str]
+    ) -> Optional[Dict[str, Any]]:
+        """What the RPC interface of this package answers for each group: a list of dictionaries with these fields, or a
+        Fault. None where supervisord has not the interface, or one without the method. Raises as `call` does."""
+        if not self._has_interface:
+            return None
         try:
-            return self.call("supervisor.startProcessGroup", group, False, timeout=timeout)
-        except SupervisordError as error:
-            return error
+            answers = json.loads(self.call(f"zkelect.{method}", list(groups), timeout=timeout))
+            if len(answers) != len(groups):
+                raise ValueError(f"{len(answers)} items for {len(groups)} groups")
+            return {group: _items(answer, fields) for group, answer in zip(groups, answers)}
+        except Fault as fault:
+            if fault.code != UNKNOWN_METHOD:
+                raise
+            self._has_interface = False
+            return None
+        except (ValueError, TypeError, KeyError) as error:
+            raise Unreachable(f"zkelect.{method} does not answer as it should: {error}") from error
 
     def config(self, group: str) -> List[Dict[str, Any]]:
         """The items of supervisor.getAllConfigInfo that belong to a group. Raises as `call` does."""
@@ -262,20 +273,13 @@ def _result(answer: Any) -> Any:
     return answer
 
 
-def _members(answer: Any) -> Any:
-    """Members, or a Fault, in an answer of zkelect.getProcessStates. Raises ValueError, TypeError and KeyError."""
+def _items(answer: Any, fields: Sequence[str]) -> Any:
+    """What is said of the members of a group, or a Fault. Raises ValueError, TypeError and KeyError."""
     if isinstance(answer, dict):
         return Fault(answer["faultCode"], answer["faultString"])
-    return [
-        {"name": name, "statename": state, "pid": pid, "spawnerr": spawnerr} for name, state, pid, spawnerr in answer
-    ]
-
-
-def _each(groups: Collection[str], answers: Any, read: Callable[[Any], Any]) -> Dict[str, Any]:
-    """What is in an answer with one item for each group. Raises ValueError and TypeError."""
-    if len(answers) != len(groups):
-        raise ValueError(f"{len(answers)} items for {len(groups)} groups")
-    return {group: read(answer) for group, answer in zip(groups, answers)}
+    if any(len(item) != len(fields) for item in answer):
+        raise ValueError(f"an item has not {len(fields)} fields")
+    return [dict(zip(fields, item)) for item in answer]
 
 
 def _response(connection: socket.socket, deadline: float) -> Tuple[int, str, bytes]:

@@ -1056,7 +1056,7 @@ def test_an_answer_of_another_kind_is_told(node):
         node.rpc.call = lambda *_, **__: answer
         with pytest.raises(Unreachable, match="does not answer as it should"):
             node.rpc.group_infos(both)
-    for answer in ([], [[]], 7, [[], [], []]):
+    for answer in ("[]", "[[]]", "7", "[[], [], []]", "[[[1, 2]], []]"):
         node.rpc.call = lambda *_, **__: answer
         with pytest.raises(Unreachable, match="does not answer as it should"):
             node.rpc.start_groups(list(both), 5.0)
@@ -1076,6 +1076,16 @@ def test_a_supervisord_that_shuts_down_starts_nothing_and_says_so(node, interfac
         started = node.rpc.start_groups(names, 5.0)
         assert [started[name].shutting_down for name in names] == [True] * len(names)
     node.kill()
+
+
+def test_where_supervisord_is_silent_the_next_start_is_not_asked_for(node):
+    node.program("a", "/bin/cat").group("primary", "a").program("b", "/bin/cat").group("other", "b").up(interface=False)
+    node.signal(signal.SIGSTOP)
+    node.rpc._has_interface = False
+    found = node.rpc.start_groups(["primary", "other"], 0.5)
+    node.signal(signal.SIGCONT)
+    assert all(isinstance(found[name], Unreachable) for name in ("primary", "other"))
+    assert [found[name].sent for name in ("primary", "other")] == [True, False]
 
 
 def shuts_down(node) -> bool:
