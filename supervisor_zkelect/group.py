@@ -88,8 +88,7 @@ LOOK_AGE, UNSTEADY_AGE = 1.0, 0.5
 #: turns of supervisord's loop, which with hundreds of programs are a millisecond each; what is asked meanwhile goes together.
 MOST_ASKED, MEMBERS_ASKED = 1, 50
 #: At most this many requests to start groups are on their way, each for this many groups at most: half of what supervisord
-#: does to start a program is to take the request and to answer it. It does nothing else until all of them are forked, some
-#: milliseconds each.
+#: does to start a program is to take the request and to answer it.
 MOST_STARTS, GROUPS_STARTED = 2, 8
 #: How many times as long as the answer took it counts while not all run: a supervisord that is not busy is asked again at
 #: once, as each question turns its loop, by which it takes notice that a member runs.
@@ -756,6 +755,8 @@ class Warden:
                 select.poll().poll(10)
 
     def _turn(self) -> None:
+        # Those of the last turn's timers and scans.
+        self._put_starts()
         self._put_questions()
         ready = self._poll.poll(self._wait())
         self.turned_at = self._now()
@@ -841,7 +842,7 @@ class Warden:
         entry = (self._now() + seconds, next(self._serial), functools.partial(command, *args))
         heapq.heappush(self._timers, entry)
 
-    def _ask(self, then: _Then, call: Callable[..., Any], *args: Any) -> Optional[Future]:
+    def _ask(self, then: _Then, call: Callable[..., Any], *args: Any) -> None:
         """Make a call to supervisord in the pool; `then(result, error)` follows on the warden's thread."""
 
         def ended(future: Future) -> None:
@@ -859,10 +860,10 @@ class Warden:
         try:
             future = self._pool.submit(call, *args)
         except RuntimeError as error:
-            self._do(then, None, Unreachable(str(error), sent=False))
-            return None
-        future.add_done_callback(ended)
-        return future
+            # Where it has no thread to spare, another of the pool's may make the call all the same.
+            self._do(then, None, Unreachable(str(error)))
+        else:
+            future.add_done_callback(ended)
 
     # supervisord itself
 
@@ -927,7 +928,8 @@ class Warden:
         """Request the starts that wait, of several groups at once where there are many."""
         while self._starts and self._starts_flying < MOST_STARTS:
             batch: List[Tuple[_Record, _Starting]] = []
-            while self._starts and len(batch) < GROUPS_STARTED:
+            most = GROUPS_STARTED if self._supervisord.has_interface else 1
+            while self._starts and len(batch) < most:
                 record, starting = self._starts.popleft()
                 # Of one that was stopped meanwhile supervisord hears nothing.
                 if record.starting is starting:
@@ -943,11 +945,24 @@ class Warden:
         self, batch: List[Tuple[_Record, _Starting]], answer: Any, error: Optional[SupervisordError]
     ) -> None:
         self._starts_flying -= 1
-        for record, starting in batch:
-            found = answer[record.name] if error is None else error
+        answers = [(*one, answer[one[0].name] if error is None else error) for one in batch]
+        if isinstance(error, Unreachable):
+            # Those that wait need not find out for themselves.
+            waiting = [(record, starting) for record, starting in self._starts if record.starting is starting]
+            answers += [(*one, Unreachable(error.reason, sent=False)) for one in waiting]
+            self._starts.clear()
+        again = []
+        for record, starting, found in answers:
+            if found is None and record.starting is starting:
+                record.start_flying, record.start_open = False, starting.open_before
+                again.append((record, starting))
+                continue
+            if found is None:
+                found = Unreachable("it was not started yet", sent=False)
             failed = isinstance(found, SupervisordError)
             # Each for itself, whatever goes wrong with another.
             self._do(self._start_answered, record, starting, None if failed else found, found if failed else None)
+        self._starts.extendleft(reversed(again))
 
     def _unconfirmed(self, record: _Record, op: int) -> None:
         """A start has waited long enough for supervisord's answer to the stop before it."""
@@ -1461,9 +1476,13 @@ class Warden:
         descriptor = proc.pidfd(process)
         if descriptor is None:
             return False
+        try:
+            self._poll.register(descriptor, select.EPOLLIN)
+        except OSError:
+            os.close(descriptor)
+            raise
         record.pidfds[process.identity] = descriptor
         self._watched[descriptor] = (record, process)
-        self._poll.register(descriptor, select.EPOLLIN)
         return True
 
     def _ends(self, record: _Record, found: Found) -> FrozenSet[tuple]:

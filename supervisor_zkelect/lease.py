@@ -63,10 +63,10 @@ def waiting_interval(interval: float, ride_through: float) -> float:
     """Seconds between two requests of a session that holds no lease.
 
     interval: those between two heartbeats. ride_through: as for `stop_grace`. A lease that begins counts from the last
-    request but a tick; what `stop_grace` sets aside for two heartbeats, and for ZooKeeper's silence, has room for it and
-    for one more heartbeat.
+    request but a tick. What `stop_grace` sets aside for two heartbeats and for ZooKeeper's silence has room for that, for the
+    next heartbeat, and for as much of a silence after it as there is, up to an interval.
     """
-    return interval + min(interval, ride_through)
+    return interval + min(interval, max(0.0, ride_through - interval))
 
 
 def drop_after(timeout: float) -> float:

@@ -281,6 +281,8 @@ def find(folder: str, owner: Owner, group: str) -> Entry | None:
             while left > 0:
                 # In pieces for which a fork needs no more memory than it has.
                 data = file.read(min(left, _BLOCKS_READ) * BLOCK)
+                if not data:
+                    break
                 at = data.find(wanted)
                 while at >= 0:
                     at -= at % BLOCK

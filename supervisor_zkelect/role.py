@@ -720,8 +720,8 @@ class _Machine:
         interval = self.settings.health_interval
         if self.state.role == PROMOTING:
             if self.settings.told and self.state.counter.failures:
-                # It is told when supervisord's word changes.
-                self.set(probe_at=self.now + interval)
+                # It is told when supervisord's word changes, unless the event is lost.
+                self.set(probe_at=self.now + min(interval, WORD_PACE))
             else:
                 delay = next_delay(self.state.probe_delay, interval)
                 self.set(probe_delay=delay, probe_at=self.now + delay)

@@ -78,7 +78,8 @@ class Supervisord:
         self.url = url
         self._timeout = timeout
         self._trouble = ""
-        self._has_interface = True
+        self.has_interface = True
+        """Whether the RPC interface of this package is there, as far as is known."""
         self._names: Dict[str, List[str]] = {}
         self._listing = threading.Lock()
         parts = urlsplit(url)
@@ -138,6 +139,8 @@ class Supervisord:
         """
         answer = self._all_at_once("getProcessStates", groups, self._timeout, ("name", "statename", "pid", "spawnerr"))
         if answer is not None:
+            if None in answer.values():
+                raise Unreachable("zkelect.getProcessStates does not answer as it should: it leaves groups out")
             return answer
         found = self._known_infos(groups)
         missing = {group: names for group, names in groups.items() if group not in found}
@@ -193,33 +196,26 @@ class Supervisord:
 
     def start_groups(self, groups: Sequence[str], timeout: float) -> Dict[str, Any]:
         """What supervisor.startProcessGroup says of each process of some groups, as {group: list of {"name", "status",
-        "description"}}; nothing waits until they run. Instead of a list there is the SupervisordError that it raises.
+        "description"}}; nothing waits until they run. Instead of a list there is a Fault, or None for a group that was not
+        started yet and nothing is wrong with: ask again.
 
-        One request for all of them where supervisord has the RPC interface of this package. timeout: seconds for each
-        request. Raises as `call` does.
+        timeout: seconds. Raises as `call` does. More than one group are for a supervisord with the RPC interface of this
+        package (`has_interface`); where it turns out to have none, no group has been started.
         """
         if len(groups) > 1:
             answer = self._all_at_once("startProcessGroups", groups, timeout, ("name", "status", "description"))
-            if answer is not None:
-                return answer
-        found: Dict[str, Any] = {}
-        silent = None
-        for group in groups:
-            try:
-                if silent is not None:
-                    raise Unreachable(silent.reason, sent=False)
-                found[group] = self.call("supervisor.startProcessGroup", group, False, timeout=timeout)
-            except SupervisordError as error:
-                found[group] = error
-                silent = error if isinstance(error, Unreachable) else None
-        return found
+            return dict.fromkeys(groups) if answer is None else answer
+        try:
+            return {group: self.call("supervisor.startProcessGroup", group, False, timeout=timeout) for group in groups}
+        except Fault as fault:
+            return dict.fromkeys(groups, fault)
 
     def _all_at_once(
         self, method: str, groups: Collection[str], timeout: float, fields: Sequence[str]
     ) -> Optional[Dict[str, Any]]:
-        """What the RPC interface of this package answers for each group: a list of dictionaries with these fields, or a
-        Fault. None where supervisord has not the interface, or one without the method. Raises as `call` does."""
-        if not self._has_interface:
+        """What the RPC interface of this package answers for each group: a list of dictionaries with these fields, a Fault,
+        or None. None where supervisord has not the interface, or one without the method. Raises as `call` does."""
+        if not self.has_interface:
             return None
         try:
             answers = json.loads(self.call(f"zkelect.{method}", list(groups), timeout=timeout))
@@ -229,7 +225,7 @@ class Supervisord:
         except Fault as fault:
             if fault.code != UNKNOWN_METHOD:
                 raise
-            self._has_interface = False
+            self.has_interface = False
             return None
         except (ValueError, TypeError, KeyError) as error:
             raise Unreachable(f"zkelect.{method} does not answer as it should: {error}") from error
@@ -274,9 +270,11 @@ def _result(answer: Any) -> Any:
 
 
 def _items(answer: Any, fields: Sequence[str]) -> Any:
-    """What is said of the members of a group, or a Fault. Raises ValueError, TypeError and KeyError."""
+    """What is said of the members of a group, a Fault, or None. Raises ValueError, TypeError and KeyError."""
     if isinstance(answer, dict):
         return Fault(answer["faultCode"], answer["faultString"])
+    if answer is None:
+        return None
     if any(len(item) != len(fields) for item in answer):
         raise ValueError(f"an item has not {len(fields)} fields")
     return [dict(zip(fields, item)) for item in answer]

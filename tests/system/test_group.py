@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import queue
@@ -205,6 +206,14 @@ class Node:
             if isinstance(event, kind) and all(getattr(event, key) == value for key, value in fields.items()):
                 return event
             dropped.append(event)
+
+    def expect_all(self, kind, names: list) -> None:
+        """Wait for an event of this kind of each group, and of no other."""
+        left = set(names)
+        while left:
+            event = self.events.get(timeout=LONG)
+            assert isinstance(event, kind), event
+            left.remove(event.group)
 
     def start(self, name: str = "primary") -> None:
         op = self.op()
@@ -998,7 +1007,6 @@ def test_many_groups_are_started_by_few_requests(node, interface):
     told = {}
     while len(told) <= len(names) + 1:
         event = node.events.get(timeout=LONG)
-        assert isinstance(event, (GroupStarted, GroupStartFailed))
         told[event.group] = event
     assert all(isinstance(told[name], GroupStarted) for name in names)
     assert "NO_FILE" in told["wrong"].reason or "can't find command" in told["wrong"].reason
@@ -1052,7 +1060,7 @@ def test_supervisord_is_turned_while_a_program_starts(node):
 def test_an_answer_of_another_kind_is_told(node):
     node.program("a", "/bin/cat").group("primary", "a").program("b", "/bin/cat").group("other", "b").up()
     both = {"primary": (), "other": ()}
-    for answer in ("[]", "", "7", "[[], 7]", "[[[1]], []]", '[{"faultCode": 10}, []]', "{}"):
+    for answer in ("[]", "", "7", "[[], 7]", "[[[1]], []]", '[{"faultCode": 10}, []]', "{}", "[null, []]"):
         node.rpc.call = lambda *_, **__: answer
         with pytest.raises(Unreachable, match="does not answer as it should"):
             node.rpc.group_infos(both)
@@ -1074,18 +1082,58 @@ def test_a_supervisord_that_shuts_down_starts_nothing_and_says_so(node, interfac
     assert [found[name].shutting_down for name in ("primary", "other")] == [True, True]
     for names in (["primary", "other"], ["other"]):
         started = node.rpc.start_groups(names, 5.0)
-        assert [started[name].shutting_down for name in names] == [True] * len(names)
+        if len(names) == 1 or interface:
+            assert [started[name].shutting_down for name in names] == [True] * len(names)
+        else:
+            assert set(started.values()) == {None} and not node.rpc.has_interface
     node.kill()
 
 
-def test_where_supervisord_is_silent_the_next_start_is_not_asked_for(node):
-    node.program("a", "/bin/cat").group("primary", "a").program("b", "/bin/cat").group("other", "b").up(interface=False)
+def test_starts_that_supervisord_has_no_time_for_are_asked_for_again(node):
+    names = many(node, 20)
+    call, asked = node.rpc.call, []
+
+    def only_the_first(method, *arguments, **more):
+        if method != "zkelect.startProcessGroups":
+            return call(method, *arguments, **more)
+        asked.extend(arguments[0])
+        left = [None] * (len(arguments[0]) - 1)
+        return json.dumps([*json.loads(call(method, arguments[0][:1], **more)), *left])
+
+    node.rpc.call = only_the_first
     node.signal(signal.SIGSTOP)
-    node.rpc._has_interface = False
-    found = node.rpc.start_groups(["primary", "other"], 0.5)
+    for op, name in enumerate(names):
+        node.handle(name).start(op)
+    until(lambda: node.warden._starts_flying == group.MOST_STARTS, LONG, "the first starts to be asked for")
     node.signal(signal.SIGCONT)
-    assert all(isinstance(found[name], Unreachable) for name in ("primary", "other"))
-    assert [found[name].sent for name in ("primary", "other")] == [True, False]
+    node.expect_all(GroupStarted, names)
+    assert len(proc.children(node.supervisord.pid)) == len(names) and len(asked) > len(names)
+
+
+def test_where_supervisord_is_silent_nobody_waits_for_his_turn_to_find_out(node, monkeypatch):
+    monkeypatch.setattr(group, "FORK_LIMIT", 0.5)
+    names = many(node, 40)
+    calls = calls_of(node)
+    node.signal(signal.SIGSTOP)
+    for op, name in enumerate(names):
+        node.handle(name).start(op)
+    node.expect_all(GroupStartFailed, names)
+    assert len([call for call in calls if "start" in call]) <= 2 * group.MOST_STARTS
+    node.signal(signal.SIGCONT)
+
+
+def test_a_start_that_waited_for_the_end_of_a_stop_is_asked_for_at_once(node):
+    node.program("a", node.service("deaf")).group("primary", "a").up()
+    node.start()
+    node.signal(signal.SIGSTOP)
+    node.kill()
+    waits, wait = [], node.warden._wait
+    node.warden._wait = lambda: waits.append(len(node.warden._starts)) or wait()
+    node.handle().start(7)
+    until(lambda: node.warden._records["primary"].waiting, LONG, "the start to wait")
+    node.signal(signal.SIGCONT)
+    node.expect(GroupStarted, op=7)
+    assert waits and not any(waits)
 
 
 def shuts_down(node) -> bool:

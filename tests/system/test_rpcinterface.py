@@ -419,6 +419,32 @@ def test_groups_are_started_and_told_of_together(make):
     assert door.call("zkelect.startProcessGroups", []) == door.call("zkelect.getProcessStates", []) == "[]"
 
 
+def test_what_goes_wrong_with_one_group_is_told_of_that_one_alone(make):
+    programs = "".join(f"[program:{name}]\nautostart = false\ncommand = /bin/cat\nstartsecs = 0\n" for name in "abc")
+    change = """
+from supervisor.process import Subprocess
+spawn = Subprocess.spawn
+
+def broken(self):
+    if self.config.name == "b":
+        raise OSError("no socket")
+    return spawn(self)
+
+Subprocess.spawn = broken
+"""
+    door = make().up(programs, change=change).door()
+    assert json.loads(door.call("zkelect.startProcessGroups", ["a", "b", "c"])) == [
+        [["a", 80, "OK"]], {"faultCode": 30, "faultString": "FAILED: b: no socket"}, [["c", 80, "OK"]],
+    ]
+
+
+def test_groups_are_left_for_another_request_when_the_time_is_over(make):
+    programs = "".join(f"[program:{name}]\nautostart = false\ncommand = /bin/cat\nstartsecs = 0\n" for name in "abc")
+    door = make().up(programs, change="rpcinterface.START_TIME = 0").door()
+    assert json.loads(door.call("zkelect.startProcessGroups", ["a", "b", "c"])) == [[["a", 80, "OK"]], None, None]
+    assert door.call("supervisor.getProcessInfo", "b")["statename"] == "STOPPED"
+
+
 def test_nonsense_is_a_fault_and_hurts_nobody(node):
     door = node.door()
     report = {"v": 1, "pid": node.pid, "boottime": 1.0, "elections": {}}

@@ -128,7 +128,7 @@ def test_ride_through_takes_no_more_than_there_is():
 
 
 @pytest.mark.parametrize("timeout, tick, interval, silence", [
-    (10, 2, 1, None), (10, 2, 1, 0.5), (10, 2, 1, 0), (2, 0.4, 0.2, None), (2, 0.8, 0.2, None), (12, 6, 1.2, None),
+    (10, 2, 1, None), (10, 2, 1, 1.5), (10, 2, 1, 0.5), (10, 2, 1, 0), (2, 0.4, 0.2, None), (2, 0.8, 0.2, None), (12, 6, 1.2, None),
 ])
 def test_a_first_lease_that_counts_from_the_last_request_of_a_standby_has_room_for_a_heartbeat(
     timeout, tick, interval, silence
@@ -145,7 +145,9 @@ def test_a_first_lease_that_counts_from_the_last_request_of_a_standby_has_room_f
     elected = 100 + 19 * waiting + tick - 0.001
     grace = lease.stop_grace(timeout, tick, interval, silence, kill_time, math.inf)
     stop_at = clock.deadline(elected) - kill_time - grace
-    assert stop_at >= elected + interval - 0.002
+    assert stop_at >= elected + interval + min(interval, silence) - 0.002
+    # And it is long enough to start by at once.
+    assert stop_at - elected >= min(silence, lease.effective_tick(tick, timeout) + interval) - 0.002
 
 
 @pytest.mark.parametrize("timeout, tick", [(12, 6), (10, 5), (5.5, 2), (5.6, 2), (10, 7)])
