@@ -89,7 +89,7 @@ LOOK_AGE, UNSTEADY_AGE = 1.0, 0.5
 MOST_ASKED, MEMBERS_ASKED = 1, 50
 #: At most this many requests to start groups are on their way, each for this many groups at most: half of what supervisord
 #: does to start a program is to take the request and to answer it.
-MOST_STARTS, GROUPS_STARTED = 2, 8
+MOST_STARTS, GROUPS_STARTED = 2, 25
 #: How many times as long as the answer took it counts while not all run: a supervisord that is not busy is asked again at
 #: once, as each question turns its loop, by which it takes notice that a member runs.
 UNSTEADY_SHARE = 10
