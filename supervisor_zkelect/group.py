@@ -675,7 +675,6 @@ class Warden:
         self._supervisord_fd: Optional[int] = None
         self._timers: List[Tuple[float, int, Callable[[], None]]] = []
         self._serial = itertools.count()
-        self._nudging = False
         self._turning = False
         self._turn_until = -math.inf
         self._asking_whose = False
@@ -892,12 +891,8 @@ class Warden:
 
     def _nudge(self) -> None:
         """Turn supervisord's loop, so that it reaps and restarts now; by itself it does so once a second."""
-        if not self._nudging and not self._census.gone:
-            self._nudging = True
-            self._ask(self._nudged, self._supervisord.state)
-
-    def _nudged(self, result: Any, error: Optional[SupervisordError]) -> None:
-        self._nudging = False
+        if not self._census.gone:
+            self._supervisord.touch()
 
     # Starting
 

@@ -175,7 +175,7 @@ class Node:
                 start_new_session=True,
             )
         self.rpc = Supervisord(self.url)
-        until(lambda: self.rpc.state()["statename"] == "RUNNING", LONG, "supervisord to answer")
+        until(lambda: self.rpc.call("supervisor.getState")["statename"] == "RUNNING", LONG, "supervisord to answer")
         self.join()
         return self
 
@@ -926,7 +926,7 @@ def test_calls_to_a_frozen_a_missing_and_a_wrong_server(node, tmp_path):
     node.signal(signal.SIGCONT)
     assert node.rpc.pid() == node.supervisord.pid
     with pytest.raises(Unreachable) as error:
-        Supervisord(f"unix://{tmp_path}/none").state()
+        Supervisord(f"unix://{tmp_path}/none").call("supervisor.getState")
     assert not error.value.sent
     with pytest.raises(Fault) as error:
         node.rpc.call("supervisor.startProcess", "none")
@@ -940,7 +940,7 @@ def test_calls_over_inet_with_a_password(node):
     one_service(node)
     assert Supervisord(url, "u", "pässword").config("primary")[0]["stopwaitsecs"] == 8
     with pytest.raises(Unreachable, match="refuses the user name or password"):
-        Supervisord(url, "u", "wrong").state()
+        Supervisord(url, "u", "wrong").call("supervisor.getState")
 
 
 @pytest.mark.parametrize("interface", [True, False])
@@ -1047,14 +1047,43 @@ def test_supervisord_is_turned_while_a_program_starts(node):
     """It would notice once a second that a program has run for its startsecs."""
     node.program("a", "/bin/cat", startsecs="2").group("primary", "a").up()
     node.start()
-    calls = calls_of(node)
+    touch, touched = node.rpc.touch, []
+    node.rpc.touch = lambda: touched.append(1) or touch()
     node.handle().look(1)
     assert node.expect(Members, op=1).states["a"][0] == "STARTING"
-    until(lambda: calls.count("supervisor.getState") >= 8, LONG, "supervisord's loop to be turned")
+    until(lambda: len(touched) >= 8, LONG, "supervisord's loop to be turned")
     node.wait_state("RUNNING")
     node.handle().look(2)
     assert node.expect(Members, op=2).states["a"][0] == "RUNNING"
     until(lambda: not node.warden._turning, LONG, "an end of it")
+
+
+@pytest.mark.parametrize("family", ["unix", "inet"])
+def test_a_touch_has_a_program_restarted_and_leaves_nothing(node, family):
+    node.program("a", node.service(), startsecs="0").group("primary", "a")
+    url = node.inet() if family == "inet" else node.url
+    node.up()
+    node.start()
+    door, before, begun = Supervisord(url), open_files(node.supervisord.pid), clock.now()
+    for count in range(2, 12):
+        pid, _ = node.wait_marks("up", count - 1)[-1]
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: node.seen("up")[count - 1:] or door.touch(), LONG, "the service to be restarted")
+    # By itself supervisord turns once a second, twice for each restart.
+    assert clock.now() - begun < 10
+    until(lambda: open_files(node.supervisord.pid) <= before, LONG, "the connections to be closed")
+    assert "Traceback" not in (node.folder / "s.log").read_text()
+
+
+def test_a_touch_of_nobody_hurts_nobody(tmp_path):
+    Supervisord(f"unix://{tmp_path}/none").touch()
+    Supervisord(f"unix://{tmp_path}/{'x' * 200}").touch()
+    Supervisord("http://127.0.0.1:1").touch()
+    Supervisord("http://no.such.host.invalid:1").touch()
+
+
+def open_files(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def test_an_answer_of_another_kind_is_told(node):
