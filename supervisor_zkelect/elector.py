@@ -301,7 +301,9 @@ class Elector:
             mine = self._require()
             if mine.name not in names:
                 self._proposal_gone()
-            ahead = [name for name in names if _order(name) < _order(mine.name)]
+            own = _order(mine.name)
+            # The digits alone tell it of most.
+            ahead = [name for name in names if name[-10:] <= own[0] and _order(name) < own]
             leads = not ahead
             watched = f"{self.election_znode}/{max(ahead, key=_order, default=mine.name)}"
             watch = _Watch(self._client, watched, mine.token if leads else None)
