@@ -90,8 +90,8 @@ MOST_ASKED, MEMBERS_ASKED = 1, 50
 #: At most this many requests to start groups are on their way, each for this many groups at most: half of what supervisord
 #: does to start a program is to take the request and to answer it.
 MOST_STARTS, GROUPS_STARTED = 2, 25
-#: How many times as long as the answer took it counts while not all run: a supervisord that is not busy is asked again at
-#: once, as each question turns its loop, by which it takes notice that a member runs.
+#: How many times as long as the answer took it counts while not all run, so that a busy supervisord is not asked all the
+#: time.
 UNSTEADY_SHARE = 10
 #: How often supervisord's loop is turned after an answer that a member is STARTING, and for how long, in seconds: then it
 #: takes notice that its startsecs are over, which by itself it does once a second.
@@ -638,8 +638,8 @@ class Warden:
 
     supervisord: for the calls. supervisord_pid: its pid, a listener's parent. post: takes the events; called
     on the warden's thread, must not block. rpc_pool: where calls to supervisord run; a hung supervisord
-    occupies at most four workers per group, and one per look(), for the limit of a call. clock: seconds, the
-    same as in `Group.stop`. server_url: the SUPERVISOR_SERVER_URL that the programs are given; default this
+    occupies a worker for each group that is being stopped, and MOST_STARTS, MOST_ASKED and one more, for the limit of
+    a call. clock: seconds, the same as in `Group.stop`. server_url: the SUPERVISOR_SERVER_URL that the programs are given; default this
     process's own, else the URL of `supervisord`. cgroups: those that the groups' processes are moved into, if
     any. instance: the ZKELECT_INSTANCE that the programs carry, "" when they carry none.
     """
