@@ -555,8 +555,16 @@ def main(words: List[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, process.end_when_possible)
     signal.set_wakeup_fd(process.ring, warn_on_full_buffer=False)
-    process.run(ready=lambda: print("ready", flush=True))
+    process.run(_tell_ready)
     return 0
+
+
+def _tell_ready() -> None:
+    """Tell the listener that started this. If it is gone, what was taken over is guarded all the same."""
+    try:
+        os.write(1, b"ready\n")
+    except OSError as error:
+        log.info("the listener that started this guard is gone: %s", error)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
 """The guard and its listener: one of the two is there, whatever happens to the other."""
 
+import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from supervisor_zkelect import record
-from supervisor_zkelect.demo import netns
+from supervisor_zkelect import guardmain, record
+from supervisor_zkelect.demo import child, netns
 from supervisor_zkelect.demo.node import Node
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from tests.conftest import cgroups_can_be_made
@@ -136,6 +139,24 @@ def test_a_guard_that_stands_still_is_noticed_while_zookeeper_is_silent(make_clu
                 cluster.verdict()
             finally:
                 cluster.stack.close()
+
+
+def test_a_guard_whose_listener_ends_before_it_is_ready_ends_in_order(tmp_path):
+    """It may have taken groups over, so it waits for another listener first."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    terms = guardmain.Terms(str(tmp_path), record.owner_of(os.getpid()), f"unix://{tmp_path}/none", "none", 2.0, 1)
+    command = [sys.executable, "-m", "supervisor_zkelect.guardmain", json.dumps(terms._asdict())]
+    with open(tmp_path / "log", "wb") as said:
+        guard = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=writing, stderr=said, cwd=child.ROOT)
+    os.close(writing)
+    try:
+        assert guard.wait(60) == 0
+    finally:
+        guard.kill()
+        guard.wait()
+    told = (tmp_path / "log").read_text()
+    assert "Traceback" not in told and "the listener that started this guard is gone" in told, told
 
 
 def test_a_guard_that_was_signalled_goes_on_with_the_next_listener(pair):
