@@ -264,7 +264,8 @@ def measure(
                 with Pair(own, zookeeper, count, timeout, tick) as pair:
                     started = pair.start()
                     if run == 0:
-                        # The guard's scans become rarer for as long after a start; nothing else tells that they are.
+                        # Time itself is what is waited for: the guard's scans become rarer by it, to the pace that is
+                        # measured next, and looking at whether they have would be what is measured.
                         time.sleep(min(idle, REST_IN_CGROUP))
                         row.update(started=started, idle=pair.watch(idle))
                         row["watches"] = int(counters.monitor(zookeeper.four_letters("mntr", 30))["zk_watch_count"])

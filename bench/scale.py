@@ -315,7 +315,8 @@ def document(results: Dict[str, Any]) -> str:
         longest_queue=f"{sums.longest_queue():,}", standby_watches=sums.STANDBY_WATCHES,
         primary_watches=sums.PRIMARY_WATCHES, own_znodes=sums.OWN_ZNODES, watches=_cell(most["watches"]),
         watches_expected=_cell(most["elections"] * (sums.STANDBY_WATCHES + sums.PRIMARY_WATCHES)),
-        requests_primary=f"{most['idle']['a']['requests']:.2f}", requests_standby=f"{most['idle']['b']['requests']:.2f}", proposal_bytes=f"{_proposal_bytes(results):.0f}",
+        requests_primary=f"{most['idle']['a']['requests']:.2f}",
+        requests_standby=f"{most['idle']['b']['requests']:.2f}", proposal_bytes=f"{_proposal_bytes(results):.0f}",
         snapshot=f"{NODES * _proposal_bytes(results) / 2**20:.1f}",
     )
 

@@ -675,7 +675,7 @@ class Warden:
         self._supervisord_fd: Optional[int] = None
         self._timers: List[Tuple[float, int, Callable[[], None]]] = []
         self._serial = itertools.count()
-        self._turning = False
+        #: until when supervisord's loop is turned; −inf when it is not
         self._turn_until = -math.inf
         self._asking_whose = False
         self._questions: Deque[_Question] = collections.deque()
@@ -933,8 +933,8 @@ class Warden:
                     batch.append((record, starting))
             if batch:
                 self._starts_flying += 1
-                names = [record.name for record, _ in batch]
-                self._ask(functools.partial(self._starts_answered, batch), self._supervisord.start_groups, names, FORK_LIMIT)
+                answer, names = functools.partial(self._starts_answered, batch), [record.name for record, _ in batch]
+                self._ask(answer, self._supervisord.start_groups, names, FORK_LIMIT)
 
     def _starts_answered(
         self, batch: List[Tuple[_Record, _Starting]], answer: Any, error: Optional[SupervisordError]
@@ -1261,17 +1261,17 @@ class Warden:
     ) -> None:
         self._post(Members(record.name, op, states, error))
         if any(state == "STARTING" for state, _, _ in states.values()):
-            self._turn_until = self._now() + TURN_TIME
-            if not self._turning:
-                self._turning = True
+            if self._turn_until == -math.inf:
                 self._later(TURN_PACE, self._turn_supervisord)
+            self._turn_until = self._now() + TURN_TIME
 
     def _turn_supervisord(self) -> None:
-        self._turning = self._now() < self._turn_until
-        if self._turning:
-            if not (self._asking or self._starts_flying):
-                self._nudge()
-            self._later(TURN_PACE, self._turn_supervisord)
+        if self._now() >= self._turn_until:
+            self._turn_until = -math.inf
+            return
+        if not (self._asking or self._starts_flying):
+            self._nudge()
+        self._later(TURN_PACE, self._turn_supervisord)
 
     def _question(self, record: _Record, then: _Then, names: Tuple[str, ...] = ()) -> None:
         """Have supervisord asked what it says of the members; `then` as in `_ask`. names: members that exist."""

@@ -198,7 +198,6 @@ class Process(Hands):
     def end_when_possible(self, number: int, frame: Any) -> None:
         """A handler for the signals that would end it."""
         self.asked_to_end = True
-        self.wake()
 
     def watch_supervisord(self) -> None:
         process = proc.read(self.owner.pid)

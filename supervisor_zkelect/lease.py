@@ -177,8 +177,8 @@ class Heartbeat:
     def sending(self, now: float, leased: Collection[str], fresh: Collection[str]) -> Tuple["Heartbeat", Collection[str]]:
         """A request is sent at `now`: what follows, and the proposals that it checks, all or those of `fresh`.
 
-        leased: all that hold a lease or want one. fresh: those of them that no request has checked yet: where hundreds are
-        leased one after the other, not each of them has all others checked again.
+        leased: all that hold a lease or want one. fresh: those of them that hold none yet: where hundreds are leased one after
+        the other, not each of them has all others checked again.
         """
         if not leased:
             due, all_due, checked = now + self.waiting, now, leased

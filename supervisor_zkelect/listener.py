@@ -198,9 +198,7 @@ class Listener:
         self.granted: Optional[session.Connected] = None
         self.clock: Optional[SessionClock] = None
         self.heartbeat = self.heartbeat_at(settings.session_timeout)
-        #: paths of the proposals that the heartbeat checks, by election; and those that it has not checked yet
         self.leased: Dict[str, str] = {}
-        self.fresh: Set[str] = set()
         self.peeked = 0
         self.renew_at = math.inf
         self.configure_at = math.inf
@@ -788,7 +786,6 @@ class Listener:
             # Leases were counted from the former timeout, so what runs under them ends as if the session had.
             log.warning("ZooKeeper: the session's timeout is %g s now, and was %g s", event.timeout, former.timeout)
             self.leased.clear()
-            self.fresh.clear()
             fresh = True
         self.set_link("connected")
         tick, timeout = self.settings.tick_time, event.timeout
@@ -830,7 +827,6 @@ class Listener:
         self.set_link("lost", "the credentials were refused" if event.refused else "the session is over")
         self.granted = self.clock = None
         self.leased.clear()
-        self.fresh.clear()
         for contest in self.contests.values():
             self.decide(contest, role.SessionLost("the ZooKeeper session is lost"))
         if event.refused:
@@ -846,12 +842,12 @@ class Listener:
 
     def beat(self, moment: float) -> None:
         if self.heartbeat.send_now(moment):
-            self.heartbeat, checked = self.heartbeat.sending(moment, self.leased, self.fresh)
+            fresh = [name for name in self.leased if self.contests[name].state.step == "leasing"]
+            self.heartbeat, checked = self.heartbeat.sending(moment, self.leased, fresh)
             if checked:
                 self.session.beat(sorted(self.leased[name] for name in checked))
             else:
                 self.session.peek(self.next_proposal())
-            self.fresh.clear()
         elif self.heartbeat.prod_now(moment):
             self.heartbeat = self.heartbeat.after_prodding()
             self.session.prod()
@@ -1120,12 +1116,10 @@ class Listener:
         path = contest.elector.proposal_path
         if path is not None:
             self.leased[contest.settings.name] = path
-            self.fresh.add(contest.settings.name)
             self.heartbeat = self.heartbeat.soon()
 
     def do_Unlease(self, contest: Contest, action: role.Unlease) -> None:
         self.leased.pop(contest.settings.name, None)
-        self.fresh.discard(contest.settings.name)
 
     # What they want of the group
 
