@@ -197,6 +197,22 @@ def test_supervisord_starts_what_is_granted_by_itself(make_cluster, zk_server):
     assert "demo.service" in lines.read_text() and "zkelect run" not in lines.read_text()
 
 
+def test_what_supervisord_inherited_is_not_handed_on(make_cluster, zk_server, tmp_path):
+    file = tmp_path / "inherited"
+    file.touch()
+    cluster = make_cluster(zk_server.hosts, ("a",))
+    node = cluster["a"]
+    node.wrapper = ["sh", "-c", f'exec 9<{file}; exec "$@"', "sh"]
+    cluster.start()
+    service, listener = cluster.primary("a"), node.listener_pid()
+    assert has_open(node.supervisord_pid, file)
+    assert not has_open(service, file) and not has_open(listener, file)
+
+
+def has_open(pid, file):
+    return any(os.path.samefile(one.path, file) for one in os.scandir(f"/proc/{pid}/fd") if os.path.exists(one.path))
+
+
 def test_another_program_called_zkelect_is_executed(make_cluster, zk_server):
     """Such as one that sets limits first."""
     cluster = make_cluster(zk_server.hosts, ("a",))
