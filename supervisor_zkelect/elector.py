@@ -156,6 +156,7 @@ class Elector:
         self._mine: Optional[_Proposal] = None
         self._led: Optional[str] = None
         self._noted: Optional[_Noted] = None
+        self._looked: Optional[_Term] = None
         self._watch: Optional[_Watch] = None
         self._term_watches: List[_Watch] = []
         self._strangers: set = set()
@@ -278,7 +279,7 @@ class Elector:
                     if found.session != session:
                         continue
                 if self._mine != found:
-                    self._led = self._noted = None
+                    self._led = self._noted = self._looked = None
                 self._mine = found
                 return found.name
             except NotConnected:
@@ -287,15 +288,19 @@ class Elector:
     def adopt_proposal(self) -> Optional[str]:
         """Take the proposal that this session owns already and return its name, or None when it owns none."""
         self._mine = self._own(self._session(), self._limit())
-        self._led = self._noted = None
+        self._led = self._noted = self._looked = None
         return self.proposal
 
-    def try_be_leader(self) -> Standing:
+    def try_be_leader(self, *, claiming: bool = False) -> Standing:
         """Whether this node leads now; if not, watch the closest predecessor.
+
+        claiming: `claim` or `predecessor` is called next if this node leads. That asks the quorum, so this does not, and
+            `leads` is one server's word until then. What that wants to know of ack and holder is read with the queue.
 
         Raises ProposalGone when there is no proposal of this session: create one, and stop what ran by the old one.
         """
         limit = self._limit()
+        self._looked = None
         for _ in range(_ROUNDS):
             names = self._candidates(limit)
             mine = self._require()
@@ -307,8 +312,9 @@ class Elector:
             leads = not ahead
             watched = f"{self.election_znode}/{max(ahead, key=_order, default=mine.name)}"
             watch = _Watch(self._client, watched, mine.token if leads else None)
-            seen = self._client.exists_async(watched, watch=watch.seen)
-            checked = self._transact([]) if leads else None
+            term = self._ask_of_term(watch.seen) if leads and claiming else None
+            seen = term.proposal if term else self._client.exists_async(watched, watch=watch.seen)
+            checked = self._transact([]) if leads and not claiming else None
             stat = self._answer("watch the queue", limit, seen)
             if stat is None:
                 if leads:
@@ -318,7 +324,10 @@ class Elector:
                 # An election znode that was made anew counts from zero again: another's proposal may have this name.
                 if stat.ephemeralOwner != self._session() or stat.czxid != mine.token:
                     self._proposal_gone()
-                self._committed("check the proposal", limit, checked)
+                if term is None:
+                    self._committed("check the proposal", limit, checked)
+                else:
+                    self._looked = self._told_of_term(term, limit)
                 self._led = mine.name
             self._drop_watch(None)
             self._watch = watch
@@ -427,7 +436,7 @@ class Elector:
         limit = self._limit()
         self._require_lead(limit)
         for _ in range(_ROUNDS):
-            found, operations = self._look_at_led_term(limit)
+            found, _, operations = self._look_at_led_term(limit)
             if found is None or found[0].token == self.token:
                 return None
             if self._commit("empty the ack", limit, [*operations, ("check", (self.holder_znode, found[1]), {})]):
@@ -446,7 +455,7 @@ class Elector:
         self._require_lead(limit)
         record = json.dumps({"v": 1, "node": node, "token": self.token, "address": address}).encode("utf-8")
         for _ in range(_ROUNDS):
-            found, emptied = self._look_at_led_term(limit)
+            found, _, emptied = self._look_at_led_term(limit)
             mine = found is not None and found[0].token == self.token
             operations = [] if mine else emptied
             if self._note(record, found, mine, limit, operations):
@@ -565,7 +574,7 @@ class Elector:
 
     def _drop(self) -> None:
         self._mine = None
-        self._led = self._noted = None
+        self._led = self._noted = self._looked = None
 
     def _seen(self, limit: float) -> bool:
         """Whether the server at hand has this node's very proposal, and not another's of its name."""
@@ -574,27 +583,32 @@ class Elector:
     def _is_mine(self, stat: Any) -> bool:
         return stat is not None and stat.czxid == self._require().token
 
-    def _look_at_term(self, limit: float) -> Tuple[Optional[Tuple[Holder, int]], bool, List[Tuple[str, tuple, dict]]]:
-        """The holder with its version, whether the proposal stands, and what empties the ack."""
+    def _ask_of_term(self, watch: Optional[Callable[[Any], None]] = None) -> "_TermAnswers":
+        """Ask for holder, proposal and ack, and have the proposal watched."""
         # All at once, as the answers come in the order of the requests.
-        holder = self._client.get_async(self.holder_znode)
-        proposal = self._client.exists_async(self.proposal_path)
-        ack = self._client.get_async(self.election_ack)
-        found = self._parsed_holder(self._answer("read the holder", limit, holder, missing_ok=True))
-        seen = self._is_mine(self._answer("look at the proposal", limit, proposal))
-        written = self._answer("read the ack", limit, ack, missing_ok=True)
-        if written is None or not written[0]:
-            return found, seen, []
-        return found, seen, [("set_data", (self.election_ack, b"", written[1].version), {})]
+        return _TermAnswers(
+            self._client.get_async(self.holder_znode), self._client.exists_async(self.proposal_path, watch=watch),
+            self._client.get_async(self.election_ack),
+        )
 
-    def _look_at_led_term(self, limit: float) -> Tuple[Optional[Tuple[Holder, int]], List[Tuple[str, tuple, dict]]]:
-        """The same without a word of the proposal. Raises NotLeader when it is gone."""
-        found, seen, emptied = self._look_at_term(limit)
-        if not seen:
+    def _told_of_term(self, asked: "_TermAnswers", limit: float) -> "_Term":
+        holder = self._parsed_holder(self._answer("read the holder", limit, asked.holder, missing_ok=True))
+        seen = self._is_mine(self._answer("look at the proposal", limit, asked.proposal))
+        ack = self._answer("read the ack", limit, asked.ack, missing_ok=True)
+        emptied = [("set_data", (self.election_ack, b"", ack[1].version), {})] if ack and ack[0] else []
+        return _Term(holder, seen, emptied)
+
+    def _look_at_term(self, limit: float) -> "_Term":
+        return self._told_of_term(self._ask_of_term(), limit)
+
+    def _look_at_led_term(self, limit: float) -> "_Term":
+        """The same, or what `try_be_leader` has just seen. Raises NotLeader when the proposal is gone."""
+        term, self._looked = self._looked or self._look_at_term(limit), None
+        if not term.seen:
             name = self.proposal
             self._drop()
             raise NotLeader(f"the proposal {name} is gone; stop what ran by it, then create_proposal()")
-        return found, emptied
+        return term
 
     def _note(
         self, record: bytes, found: Optional[Tuple[Holder, int]], mine: bool, limit: float,
@@ -620,7 +634,7 @@ class Elector:
         for _ in range(_ROUNDS):
             if self._noted is None:
                 return
-            found, _ = self._look_at_led_term(limit)
+            found = self._look_at_led_term(limit).holder
             mine = found is not None and found[0].token == self.token
             if self._note(self._noted.record, found, mine, limit, []):
                 return
@@ -787,6 +801,22 @@ class _Noted(NamedTuple):
 
     record: bytes
     version: int
+
+
+class _TermAnswers(NamedTuple):
+    """What was asked of a term: the client's answers to be."""
+
+    holder: Any
+    proposal: Any
+    ack: Any
+
+
+class _Term(NamedTuple):
+    """What a server says of a term: the holder with its version, whether the proposal stands, and what empties the ack."""
+
+    holder: Optional[Tuple[Holder, int]]
+    seen: bool
+    emptied: List[Tuple[str, tuple, dict]]
 
 
 class _Watch:

@@ -984,7 +984,7 @@ class Listener:
             return role.Tick()
 
         def work() -> role.Queried:
-            standing = elector.try_be_leader()
+            standing = elector.try_be_leader(claiming=True)
             self.post(For(name, role.Queried(action.op, standing.leads, standing.place, standing.candidates)))
             standing.changed.add_done_callback(own_changed if standing.leads else changed)
             return role.Tick()

@@ -151,11 +151,11 @@ def again(zk, root):
     zk.create(f"{root}/e/election")
 
 
-@pytest.mark.parametrize("late", ["release", "withdraw", "ack", "clear", "claim", "repair"])
+@pytest.mark.parametrize("late", ["release", "withdraw", "ack", "clear", "claim", "claim at once", "repair"])
 def test_another_proposal_of_the_same_name_is_not_touched(join, zk, root, late):
     one, other = join(), join()
-    assert one.create_proposal() == "n-0000000000" and one.try_be_leader().leads
-    if late != "claim":
+    assert one.create_proposal() == "n-0000000000" and one.try_be_leader(claiming=late == "claim at once").leads
+    if "claim" not in late:
         one.claim("a", "a:1")
     again(zk, root)
     assert other.create_proposal() == "n-0000000000" and other.try_be_leader().leads
@@ -165,6 +165,7 @@ def test_another_proposal_of_the_same_name_is_not_touched(join, zk, root, late):
         "release": one.release, "withdraw": one.withdraw, "ack": lambda: one.ack_leader("a:1"), "clear": one.clear_ack,
         "claim": lambda: one.claim("a", "a:1"), "repair": lambda: one.repair("a:1"),
     }
+    calls["claim at once"] = calls["claim"]
     if late == "withdraw":
         calls[late]()
     else:
@@ -173,6 +174,37 @@ def test_another_proposal_of_the_same_name_is_not_touched(join, zk, root, late):
     assert one.proposal is None
     assert zk.exists(other.proposal_path).czxid == other.token
     assert (other.read_ack(), other.holder().node) == (b"b:1", "b")
+
+
+def test_what_changed_since_the_look_at_the_queue_counts(join, zk, root):
+    one, late = join(), join()
+    one.create_proposal()
+    late.create_proposal()
+    zk.create(f"{root}/e/holder", b'{"node": "b", "token": 7, "address": "b:1"}')
+    assert one.try_be_leader(claiming=True).leads
+    zk.set(f"{root}/e/holder", b'{"node": "c", "token": 8, "address": "c:1"}')
+    zk.set(f"{root}/e/ack", b"c:1")
+    assert one.claim("a", "a:1").node == "c"
+    assert (one.read_ack(), one.holder().token) == (b"", one.token)
+    one.release()
+    zk.create(f"{root}/e/holder", b'{"node": "c", "token": 8, "address": "c:1"}')
+    assert late.try_be_leader(claiming=True).leads
+    assert late.predecessor().node == "c"
+    assert late.try_be_leader(claiming=True).leads
+    zk.delete(late.proposal_path)
+    with pytest.raises(NotLeader):
+        late.claim("b", "b:1")
+    assert late.holder().node == "c"
+
+
+def test_what_the_look_at_the_queue_told_is_not_asked_again(join, zk, root, monkeypatch):
+    one = join()
+    one.create_proposal()
+    assert one.try_be_leader(claiming=True).leads
+    monkeypatch.setattr(one._client, "get_async", lambda *_, **__: pytest.fail("asked again"))
+    one.claim("a", "a:1")
+    monkeypatch.undo()
+    assert one.holder().node == "a"
 
 
 def test_what_others_changed_is_written_again(join, zk, root):
