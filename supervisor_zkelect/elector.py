@@ -515,7 +515,7 @@ class Elector:
             found, seen, emptied = self._look_at_term(limit)
             if not seen:
                 self._proposal_gone()
-            own = self._led == mine.name if found is None else found[0].token == mine.token
+            own = found[0].token == mine.token if found is not None else bool(emptied) and self._is_lowest(limit)
             operations = emptied if ack and own else []
             if found is not None:
                 what = "delete" if holder and own else "check"
@@ -557,15 +557,16 @@ class Elector:
         return mine
 
     def _require_lead(self, limit: float) -> None:
-        """Once lowest, a proposal stays lowest as long as it exists, so the queue is read only before that."""
-        mine = self._mine
-        if mine is None:
+        if self._mine is None:
             raise NotLeader("this node has no proposal; create_proposal() makes one")
-        if self._led != mine.name:
-            queue = self._queue(limit)
-            if mine.name not in queue or queue[0] != mine.name:
-                raise NotLeader(f"{mine.name} is not the lowest proposal; wait for try_be_leader().changed")
-            self._led = mine.name
+        if not self._is_lowest(limit):
+            raise NotLeader(f"{self.proposal} is not the lowest proposal; wait for try_be_leader().changed")
+
+    def _is_lowest(self, limit: float) -> bool:
+        """Once lowest, a proposal stays lowest as long as it exists, so the queue is read only before that."""
+        if self._led != self.proposal and self._queue(limit)[:1] == [self.proposal]:
+            self._led = self.proposal
+        return self._led == self.proposal
 
     def _proposal_gone(self) -> None:
         name = self.proposal
@@ -663,9 +664,11 @@ class Elector:
 
     def _own(self, session: int, limit: float) -> Optional["_Proposal"]:
         """The proposal of this session, also one whose create was never answered. Further ones are deleted."""
-        # A server that is new to this session may lag behind the create; sync makes it catch up.
-        self._ask("sync the queue", limit, self._client.sync_async, self.election_znode)
+        # A server that is new to this session may lag behind the create; sync makes it catch up, before it answers what is
+        # asked next.
+        synced = self._client.sync_async(self.election_znode)
         names = [name for name in self._queue(limit) if name.startswith(self._stem)]
+        self._answer("sync the queue", limit, synced)
         answers = [self._client.exists_async(f"{self.election_znode}/{name}") for name in names]
         own = []
         for name, answer in zip(names, answers):

@@ -128,7 +128,6 @@ def leave(client: Any, election: saved.Election, acl: Any, timeout: float) -> Le
     if elector.adopt_proposal() is None:
         return Left(elector, None, 0.0)
     token = elector.token
-    elector.try_be_leader()
     elector.release()
     return Left(elector, token, time.time())
 

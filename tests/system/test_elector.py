@@ -145,6 +145,18 @@ def test_release_leaves_another_nodes_ack_and_holder(join):
     assert first.read_ack() == b"a:1" and first.holder().node == "a"
 
 
+def test_without_a_holder_the_one_who_leads_empties_the_ack(join, zk, root):
+    first, second = join(), join()
+    first.create_proposal()
+    second.create_proposal()
+    zk.set(f"{root}/e/ack", b"a:1")
+    second.release()
+    assert second.read_ack() == b"a:1"
+    first.adopt_proposal()
+    first.release()
+    assert first.read_ack() == b"" and names(zk, root) == []
+
+
 def again(zk, root):
     """The election znode is made anew by hand, and counts from zero again."""
     zk.delete(f"{root}/e/election", recursive=True)
