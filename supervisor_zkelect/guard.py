@@ -131,6 +131,7 @@ class Guard:
         self.session_open = False
         self.supervisord_gone = False
         self.release_by = NEVER  # without a listener, or for the one that is there
+        self.stop_by = NEVER  # when a lease may run out; it may be too early, never too late
         self.ending = False  # the groups are being killed in order to release
         self.locked = False
         self.lock_at = NEVER
@@ -172,20 +173,24 @@ class Guard:
         return self.greeted or now() >= self.greet_by
 
     def next_wakeup(self) -> float:
-        times = [charge.entry.stop_at for charge in self.charges.values() if charge.entry.granted]
-        return min([self.release_by, self.lock_at, *times])
+        return min(self.release_by, self.lock_at, self.stop_by)
 
     def keep_time(self) -> None:
         moment = now()
+        if moment >= self.stop_by:
+            self.stop_unextended(moment)
+        if moment >= self.release_by:
+            self.end_all()
+        if moment >= self.lock_at:
+            self.release()
+
+    def stop_unextended(self, moment: float) -> None:
         for charge in self.charges.values():
             if charge.entry.granted and moment >= charge.entry.stop_at:
                 log.warning("%s: nobody extended the lease; the group is stopped", charge.entry.election)
                 self.stop(charge, self.own_op(), charge.entry.kill_at, "the lease ran out: nobody extended it")
                 self.tell("Revoked", group=charge.entry.group, reason="the lease runs out: nobody extended it")
-        if moment >= self.release_by:
-            self.end_all()
-        if moment >= self.lock_at:
-            self.release()
+        self.stop_by = min((one.entry.stop_at for one in self.charges.values() if one.entry.granted), default=NEVER)
 
     # What happens to those it watches
 
@@ -312,6 +317,9 @@ class Guard:
 
     def put(self, charge: Charge, **changes: Any) -> None:
         charge.entry = charge.entry._replace(**changes)
+        if charge.entry.granted:
+            # With hundreds of groups a look at every one's time takes longer than a turn.
+            self.stop_by = min(self.stop_by, charge.entry.stop_at)
         try:
             self.book.put(charge.entry)
             charge.written = True

@@ -182,8 +182,8 @@ class Process(Hands):
 
     def turn(self) -> None:
         # epoll's clock stands still in a suspend, in which leases go on.
-        nothing_due = self.guard.next_wakeup() == math.inf and self.listener is not None
-        wait = IDLE_TIME if nothing_due else min(max(0.0, self.guard.next_wakeup() - now()), 1.0)
+        due = self.guard.next_wakeup()
+        wait = IDLE_TIME if due == math.inf and self.listener is not None else min(max(0.0, due - now()), 1.0)
         for key, mask in self.selector.select(wait):
             self.attempt(key.data, key.fileobj, mask)
         self.guard.keep_time()

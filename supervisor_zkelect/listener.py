@@ -168,6 +168,8 @@ class Listener:
         self.queue: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
         self.contests: Dict[str, Contest] = {}
         self.by_group: Dict[str, Contest] = {}
+        #: when one of them may be due; it may be too early, never too late
+        self.due = math.inf
         self.rpc_pool = around.pool(min(max(8, 6 * len(settings.elections)), MOST_CALLS), "zkelect-rpc")
         self.health_pool = around.pool(max(2, len(settings.elections)), "zkelect-health")
         self.supervisord = around.supervisord
@@ -250,15 +252,13 @@ class Listener:
             return role.Tick()
 
     def next_wakeup(self) -> float:
-        times = [self.renew_at, self.configure_at, self.guard_at, self.lock_at, self.retire_at]
+        times = [self.due, self.renew_at, self.configure_at, self.guard_at, self.lock_at, self.retire_at]
         if not self.pushing:
             times.append(self.push_at)
         if self.leases_sent != self.leases_echoed:
             times.append(now() + GUARD_HASTE / 3)
         elif self.guard_up:
             times.append(self.tell_at)
-        for contest in self.contests.values():
-            times += (contest.wake_at, contest.see_at)
         if self.refreshing:
             times.append(self.refresh_since + SEE_TIME)
         if self.link == "connected":
@@ -274,11 +274,8 @@ class Listener:
 
     def keep_time(self) -> None:
         moment = now()
-        for contest in self.contests.values():
-            if contest.wake_at <= moment:
-                self.decide(contest, role.Tick())
-            if contest.see_at <= moment:
-                self.see(contest)
+        if self.due <= moment:
+            self.keep_time_of_contests(moment)
         if self.link == "connected":
             self.beat(moment)
         elif self.session is not None and self.leaving is None:
@@ -307,6 +304,25 @@ class Listener:
             self.changed = True
         if not self.pushing and (self.changed or self.push_at <= moment):
             self.push(moment)
+
+    def keep_time_of_contests(self, moment: float) -> None:
+        for contest in self.contests.values():
+            if contest.wake_at <= moment:
+                self.decide(contest, role.Tick())
+            if contest.see_at <= moment:
+                self.see(contest)
+        self.due = min((min(one.wake_at, one.see_at) for one in self.contests.values()), default=math.inf)
+
+    def wake(self, contest: Contest) -> None:
+        """Note when the role machine is to be given a Tick."""
+        contest.wake_at = role.next_wakeup(contest.rules, contest.state)
+        # With hundreds of elections a look at every one's time takes longer than an event.
+        self.due = min(self.due, contest.wake_at)
+
+    def see_by(self, contest: Contest, moment: float) -> None:
+        """Have ack and holder read then."""
+        contest.see_at = moment
+        self.due = min(self.due, moment)
 
     def finished(self) -> bool:
         if self.leaving is None:
@@ -338,7 +354,7 @@ class Listener:
         """Let the role machine take the event, and have its actions done."""
         before = contest.state
         contest.state, actions = role.step(contest.rules, before, event, now())
-        contest.wake_at = role.next_wakeup(contest.rules, contest.state)
+        self.wake(contest)
         contest.course.moved(before, contest.state, event, time.time())
         if (contest.state.role, contest.state.step) != (before.role, before.step):
             # On the way to them supervisord has groups to start and stop, which wait for each report that it takes. But
@@ -346,7 +362,7 @@ class Listener:
             at_once = (contest.state.role, contest.state.step) in SETTLED or before.role == role.PRIMARY
             self.push_at = min(self.push_at, now() + (0.0 if at_once else STEP_PACE))
             if contest.state.role == role.PRIMARY:
-                contest.see_at = now()
+                self.see_by(contest, now())
         if before.inherited is not None and contest.state.inherited is None and contest.state.may_run:
             # Which of its processes run, so that one that is stopped by hand is told from one that fails.
             contest.group.look(LEARN)
@@ -634,7 +650,7 @@ class Listener:
                 contest.state, actions = role.inherit(now(), charge["token"], charge["deadline"], self.first_op())
             else:
                 contest.state, actions = role.begin(now(), self.first_op())
-            contest.wake_at = role.next_wakeup(contest.rules, contest.state)
+            self.wake(contest)
             for action in actions:
                 getattr(self, "do_" + type(action).__name__)(contest, action)
         self.end_retiring()
@@ -815,7 +831,7 @@ class Listener:
             margin = min(self.settings.ride_through_at(timeout), effective_tick(tick, timeout) + paces.interval)
             self.decide(contest, role.SessionUp(fresh, grace, wait_out, timeout, margin))
             if contest.state.role == role.PRIMARY:
-                contest.see_at = now()
+                self.see_by(contest, now())
             self.note(contest)
 
     def on_Suspended(self, event: session.Suspended) -> None:
@@ -928,7 +944,7 @@ class Listener:
         if isinstance(event.event, role.TermSeen):
             contest.seeing = False
             if not event.event.known and contest.state.role == role.PRIMARY:
-                contest.see_at = now() + PACE
+                self.see_by(contest, now() + PACE)
             if event.event.known:
                 contest.ack, contest.primary_node = event.event.address, event.event.node
         elif isinstance(event.event, role.Acked):
@@ -1086,7 +1102,7 @@ class Listener:
     def on_TermChanged(self, event: TermChanged) -> None:
         contest = self.contests[event.name]
         if contest.state.role == role.PRIMARY:
-            contest.see_at = max(now(), contest.asked_at + SEE_PACE)
+            self.see_by(contest, max(now(), contest.asked_at + SEE_PACE))
 
     def see(self, contest: Contest) -> None:
         """Have ack and holder read, and watched while this node is primary: nobody else has to wake at a change."""
