@@ -29,9 +29,11 @@ class Cgroups:
     def add(self, group: str, pid: int) -> None:
         """Move a process, with the children that it will have, into the group's cgroup."""
         path = self._path(group)
-        os.makedirs(path, exist_ok=True)
-        with open(os.path.join(path, "cgroup.procs"), "w") as file:
-            file.write(str(pid))
+        try:
+            _move(pid, path)
+        except FileNotFoundError:
+            os.makedirs(path, exist_ok=True)
+            _move(pid, path)
 
     def quicken(self) -> None:
         """Have the moves of the next 10 ms take 0.1 ms each.
@@ -40,8 +42,7 @@ class Cgroups:
         (`cgroup_threadgroup_rwsem`, and `rcu_sync_enter` in kernel/rcu/sync.c). This moves this process to where it is.
         """
         if self._here is not None and _own(os.getpid()) == self._here[0]:
-            with open(os.path.join(self._here[1], "cgroup.procs"), "w") as file:
-                file.write(str(os.getpid()))
+            _move(os.getpid(), self._here[1])
 
     def pids(self, group: str) -> List[int]:
         """All living processes inside, in cgroups that they made themselves too."""
@@ -87,6 +88,12 @@ class Cgroups:
         for name in names:
             if name.startswith(beginning) and not lives(name[len(beginning):]):
                 _remove(os.path.join(root, name))
+
+
+def _move(pid: int, path: str) -> None:
+    """Move a process into the cgroup that the folder shows."""
+    with open(os.path.join(path, "cgroup.procs"), "w") as file:
+        file.write(str(pid))
 
 
 def _remove(base: str) -> None:

@@ -774,10 +774,13 @@ class Warden:
             heapq.heappop(self._timers)[2]()
         if self._agenda.soonest <= now:
             self._scan_due(now)
-            self._agenda.soonest = min(map(self._due, self._groups()), default=math.inf)
+            # That of one whose scan is not wanted yet is no later than it is due.
+            times = (one.scan_at if one.scan_at > now else self._due(one) for one in self._groups())
+            self._agenda.soonest = min(times, default=math.inf)
 
     def _scan_due(self, now: float) -> None:
-        due = [record for record in self._groups() if self._due(record) <= now and self._worth(record, now)]
+        wanted = [record for record in self._groups() if record.scan_at <= now]
+        due = [record for record in wanted if self._due(record) <= now and self._worth(record, now)]
         if not due:
             return
         for record in due:
