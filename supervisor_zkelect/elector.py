@@ -596,7 +596,12 @@ class Elector:
         holder = self._parsed_holder(self._answer("read the holder", limit, asked.holder, missing_ok=True))
         seen = self._is_mine(self._answer("look at the proposal", limit, asked.proposal))
         ack = self._answer("read the ack", limit, asked.ack, missing_ok=True)
-        emptied = [("set_data", (self.election_ack, b"", ack[1].version), {})] if ack and ack[0] else []
+        emptied: List[Tuple[str, tuple, dict]] = []
+        if ack is not None:
+            # A server that lags behind may not have what this node wrote itself over a connection that was lost since.
+            data, stat = ack
+            what = ("set_data", (self.election_ack, b"", stat.version)) if data else ("check", (self.election_ack, stat.version))
+            emptied.append((*what, {}))
         return _Term(holder, seen, emptied)
 
     def _look_at_term(self, limit: float) -> "_Term":
@@ -815,7 +820,7 @@ class _TermAnswers(NamedTuple):
 
 
 class _Term(NamedTuple):
-    """What a server says of a term: the holder with its version, whether the proposal stands, and what empties the ack."""
+    """What a server says of a term: the holder with its version, whether the proposal stands, and what has the ack empty."""
 
     holder: Optional[Tuple[Holder, int]]
     seen: bool

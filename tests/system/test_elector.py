@@ -157,6 +157,24 @@ def test_without_a_holder_the_one_who_leads_empties_the_ack(join, zk, root):
     assert first.read_ack() == b"" and names(zk, root) == []
 
 
+def test_an_ack_that_a_lagging_server_did_not_have_is_emptied(join, zk, root, monkeypatch):
+    """The answer to its write was lost with the connection."""
+    one = join()
+    one.create_proposal()
+    one.claim("a", "a:1")
+    look = one._look_at_term
+
+    def from_the_past(limit):
+        monkeypatch.undo()
+        term = look(limit)
+        zk.set(f"{root}/e/ack", b"a:1")
+        return term
+
+    monkeypatch.setattr(one, "_look_at_term", from_the_past)
+    one.release()
+    assert one.read_ack() == b"" and names(zk, root) == []
+
+
 def again(zk, root):
     """The election znode is made anew by hand, and counts from zero again."""
     zk.delete(f"{root}/e/election", recursive=True)
