@@ -234,7 +234,7 @@ class Guard:
             # supervisord may start it again.
             self.expect_programs(event.group)
         if getattr(event, "op", 1) > 0:
-            self.tell(type(event).__name__, **dataclasses.asdict(event))
+            self.tell(type(event).__name__, **vars(event))
 
     def expect_programs(self, name: str) -> None:
         if self.groups.get(name, {}).get("loaded"):
