@@ -42,6 +42,9 @@ class Course:
                 self._clear(after.token)
                 self.begun["noticed"] = self._noticed
             self._inherited = self._inherited or before.inherited is not None
+            if (before.step, after.step) == ("claiming", "starting"):
+                # The claim itself is the lease.
+                self.begun.setdefault("claimed", moment)
             name = "acked" if after.role == role.PRIMARY else _STEPS.get(after.step)
             if name is not None:
                 self.begun.setdefault(name, moment)

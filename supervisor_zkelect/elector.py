@@ -245,6 +245,12 @@ class Elector:
         return self._mine.token if self._mine else None
 
     @property
+    def claimed(self) -> Optional[Tuple[float, float]]:
+        """When the transaction that claimed the term was sent, and when its answer had come, in seconds of CLOCK_BOOTTIME.
+        None before that. By it the quorum has checked the proposal."""
+        return (self._noted.sent, self._noted.answered) if self._noted else None
+
+    @property
     def session_id(self) -> Optional[int]:
         """Id of the ZooKeeper session, or None while there is no connection."""
         identity = self._client.client_id
@@ -627,9 +633,10 @@ class Elector:
             version, change = 0, ("create", (self.holder_znode, record), {"acl": self._acl})
         else:
             version, change = found[1] + 1, ("set_data", (self.holder_znode, record, found[1]), {})
+        sent = now()
         done = self._commit("note the holder", limit, [*operations, change])
         if done:
-            self._noted = _Noted(record, version)
+            self._noted = _Noted(record, version, sent, now())
         elif found is None:
             # Its parent may be missing, too.
             self._make(self.election_ack, limit)
@@ -805,10 +812,12 @@ class _Proposal(NamedTuple):
 
 
 class _Noted(NamedTuple):
-    """What was written to the holder znode for this term, and the version that it has by that."""
+    """What was written to the holder znode for this term, the version that it has by that, and when that was."""
 
     record: bytes
     version: int
+    sent: float
+    answered: float
 
 
 class _TermAnswers(NamedTuple):

@@ -207,9 +207,9 @@ class Heartbeat:
         """The outstanding request was answered or failed."""
         return replace(self, sent=None, prodded=False, dropped=False)
 
-    def soon(self) -> "Heartbeat":
-        """The next request is due at once, as soon as none is outstanding."""
-        return replace(self, due=0.0)
+    def no_later(self, moment: float) -> "Heartbeat":
+        """The next request is due at `moment` at the latest, as soon as none is outstanding."""
+        return replace(self, due=min(self.due, moment))
 
     def all_soon(self) -> "Heartbeat":
         """The same, for one that checks all leased proposals."""

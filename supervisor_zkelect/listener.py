@@ -111,6 +111,17 @@ class TermChanged(NamedTuple):
     name: str
 
 
+class Claimed(NamedTuple):
+    """A term was claimed by a transaction sent and answered at these times, in a session of this generation."""
+
+    name: str
+    op: int
+    dirty: str
+    generation: int
+    sent: float
+    answered: float
+
+
 class Noted(NamedTuple):
     """The history of an election's terms was written, or not."""
 
@@ -887,11 +898,14 @@ class Listener:
     def answered(self, event: Any) -> bool:
         """Count an answer for the session's clock. False when it belongs to an older session or is none."""
         self.heartbeat = self.heartbeat.after_answer()
+        return event.connected and self.counted(event)
+
+    def counted(self, event: Any) -> bool:
+        """The same of any answer that is one."""
         if self.clock is None or self.granted is None or event.generation != self.granted.generation:
             return False
-        if event.connected:
-            self.clock = self.clock.answered(event.sent, event.answered)
-        return event.connected
+        self.clock = self.clock.answered(event.sent, event.answered)
+        return True
 
     def on_Beaten(self, event: session.Beaten) -> None:
         if not self.answered(event):
@@ -903,15 +917,25 @@ class Listener:
                     self.decide(contest, role.ProposalGone("its proposal was deleted"))
         elif event.error:
             self.say("ZooKeeper", f"the heartbeat was refused: {event.error}")
-        else:
-            if not self.guard_up or self.guard_quiet > GUARD_HASTE:
-                # Nobody would enforce what is extended now.
-                return
+        elif self.enforced():
             deadline, paths = self.clock.deadline(event.sent), set(event.paths)
             extended = [one for one in self.contests.values() if self.leased.get(one.settings.name) in paths]
             for contest in extended:
                 self.decide(contest, role.Leased(event.sent, deadline))
             self.extend_leases(extended)
+
+    def enforced(self) -> bool:
+        """Whether somebody would enforce a lease that is extended now."""
+        return self.guard_up and self.guard_quiet <= GUARD_HASTE
+
+    def on_Claimed(self, event: Claimed) -> None:
+        contest, lease = self.contests[event.name], None
+        if self.counted(event) and self.enforced():
+            lease = role.Leased(event.sent, self.clock.deadline(event.sent))
+        self.decide(contest, role.Claimed(event.op, event.dirty, lease))
+        if lease is not None:
+            # Its echo also tells that the guard has taken the order to start.
+            self.extend_leases([contest])
 
     def on_Peeked(self, event: session.Peeked) -> None:
         if self.answered(event) and not event.error:
@@ -1009,16 +1033,18 @@ class Listener:
 
     def do_Claim(self, contest: Contest, action: role.Claim) -> None:
         elector, node, address = contest.elector, self.settings.node_name, contest.settings.address
-
-        fences = contest.settings.fence is not None
+        name, fences, ours = contest.settings.name, contest.settings.fence is not None, self.session
 
         def work() -> Any:
+            generation = ours.generation
             before = elector.predecessor() if fences else None
             # What this node left itself was proven dead before it proposed.
             if before is not None and before.node != node and before.token != action.fenced:
                 return role.Dirty(action.op, before.node, before.address, before.token)
             dirty = elector.claim(node, address)
-            return role.Claimed(action.op, "" if dirty is None else dirty.node or "(unknown)")
+            found = "" if dirty is None else dirty.node or "(unknown)"
+            self.post(Claimed(name, action.op, found, generation, *elector.claimed))
+            return role.Tick()
 
         self.ask(contest, action.op, work)
 
@@ -1132,7 +1158,9 @@ class Listener:
         path = contest.elector.proposal_path
         if path is not None:
             self.leased[contest.settings.name] = path
-            self.heartbeat = self.heartbeat.soon()
+            # The claim itself may have been a lease.
+            leasing = contest.state.step == "leasing"
+            self.heartbeat = self.heartbeat.no_later(-math.inf if leasing else now() + self.heartbeat.interval)
 
     def do_Unlease(self, contest: Contest, action: role.Unlease) -> None:
         self.leased.pop(contest.settings.name, None)

@@ -8,7 +8,7 @@ Rules
 2.  A proposal is made when there is a session, no back-off runs, and no other node bears this node's name. A leftover of
     this node's own former session is waited out; one that outlives every session timeout is a twin, and this node quits.
 3.  A standby asks where it stands, watches its predecessor, and asks again when told to. Nothing else wakes it.
-4.  The winner claims the term (ack emptied, holder written), gets a lease by a quorum write made after that, starts the
+4.  The winner claims the term (ack emptied, holder written), gets a lease by that quorum write or a later one, starts the
     group, probes it, and writes the ack when it is healthy. Any step that fails ends the term. Where there is a fence
     command and another's holder stands, the ack is emptied and the command run before the term is claimed; while it
     fails, nothing is claimed, unless the configuration says to go on.
@@ -154,11 +154,19 @@ class QueueChanged(NamedTuple):
     reason: str
 
 
+class Leased(NamedTuple):
+    """A quorum write sent at `sent` checked the proposal; the lease now ends at `deadline`."""
+
+    sent: float
+    deadline: float
+
+
 class Claimed(NamedTuple):
-    """`dirty`: the node whose holder was found, or ""."""
+    """`dirty`: the node whose holder was found, or "". lease: what that write proves; None when it cannot be counted."""
 
     op: int
     dirty: str
+    lease: Optional[Leased] = None
 
 
 class Dirty(NamedTuple):
@@ -176,13 +184,6 @@ class Fenced(NamedTuple):
     op: int
     ok: bool
     reason: str
-
-
-class Leased(NamedTuple):
-    """A quorum write sent at `sent` checked the proposal; the lease now ends at `deadline`."""
-
-    sent: float
-    deadline: float
 
 
 class ProposalGone(NamedTuple):
@@ -662,9 +663,11 @@ class _Machine:
     def on_Claimed(self, event: Claimed) -> None:
         if event.dirty:
             self.act(Log(f"the predecessor {event.dirty} ended without releasing; its ack was emptied"))
-        self.set(claimed_at=self.now)
+        self.set(claimed_at=event.lease.sent if event.lease else self.now)
         self.go(PROMOTING, "leasing")
         self.act(Lease())
+        if event.lease:
+            self.on_Leased(event.lease)
 
     def on_Dirty(self, event: Dirty) -> None:
         node = event.node or "(unknown)"

@@ -417,8 +417,8 @@ class _Listener(listener.Listener):
         self._sessions[event.generation] = event.session
         super().on_Connected(event)
 
-    def answered(self, event: Any) -> bool:
-        counted = super().answered(event)
+    def counted(self, event: Any) -> bool:
+        counted = super().counted(event)
         if counted and self._sessions[event.generation] != self.granted.session:
             self._process.world.broken(f"1: an answer to session {self._sessions[event.generation]} counts for another")
         return counted

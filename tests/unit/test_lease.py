@@ -77,15 +77,21 @@ def test_one_heartbeat_at_a_time():
     assert not beat.send_now(5.0)
     beat = beat.after_answer()
     assert not beat.send_now(0.9) and beat.send_now(1.0)
-    assert beat.soon().send_now(0.1)
+    assert beat.no_later(-math.inf).send_now(0.1)
 
 
 def test_who_holds_no_lease_is_heard_of_less_often():
     beat = sent(PACES, 0.0, leased=()).after_answer()
     assert not beat.send_now(1.9) and beat.send_now(2.0)
     # The first lease does not wait for its turn, and no other is extended later for it.
-    beat, checked = beat.soon().sending(0.5, ["p"], ["p"])
+    beat, checked = beat.no_later(-math.inf).sending(0.5, ["p"], ["p"])
     assert checked == ["p"] and not beat.after_answer().send_now(1.4) and beat.after_answer().send_now(1.5)
+
+
+def test_the_heartbeat_after_a_claim_comes_an_interval_later_at_most():
+    beat = sent(PACES, 0.0, leased=()).after_answer()
+    assert beat.due == 2.0
+    assert beat.no_later(0.3 + PACES.interval).due == 1.3 and beat.no_later(1.5 + PACES.interval).due == 2.0
 
 
 def test_one_that_is_leased_has_not_all_others_checked():
@@ -94,7 +100,7 @@ def test_one_that_is_leased_has_not_all_others_checked():
     assert checked == leased
     for number in range(1, 10):
         leased = [*leased, f"c{number}"]
-        beat = beat.after_answer().soon()
+        beat = beat.after_answer().no_later(-math.inf)
         beat, checked = beat.sending(0.1 * number, leased, leased[-1:])
         assert checked == leased[-1:]
     # However many there are, the others have their turn in time.

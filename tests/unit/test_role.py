@@ -89,6 +89,25 @@ def test_a_write_sent_before_the_claim_gives_no_lease(node):
     assert not node.event(role.Leased(node.now - 0.001, node.now + 9.9), after=0.1).did(role.StartGroup)
 
 
+def test_the_claim_itself_may_be_the_lease(node):
+    node.cleared().event(UP)
+    node.event(role.Proposed(node.op(role.Propose), "n-0000000001", 41))
+    node.event(role.Queried(node.op(role.Query), True, 1, 2))
+    claim, sent = node.op(role.Claim), node.now
+    assert node.event(role.Claimed(claim, "", role.Leased(sent, sent + 9.9)), after=0.05).did(role.StartGroup)
+    # Heartbeats follow, and one that was sent since the claim was counts.
+    assert node.did(role.Lease) and node.state.claimed_at == sent
+
+
+def test_a_claim_whose_lease_is_too_short_waits_for_a_heartbeat(node):
+    node.cleared().event(UP)
+    node.event(role.Proposed(node.op(role.Propose), "n-0000000001", 41))
+    node.event(role.Queried(node.op(role.Query), True, 1, 2))
+    node.event(role.Claimed(node.op(role.Claim), "", role.Leased(node.now, node.now + 0.1)))
+    assert node.did(role.Lease) and not node.did(role.StartGroup) and node.at == ("promoting", "leasing")
+    assert node.event(role.Leased(node.now, node.now + 9.9)).did(role.StartGroup)
+
+
 def test_a_lease_too_short_starts_nothing(node):
     node.promoting()
     assert not node.event(role.Leased(node.now, node.now + 2.3)).did(role.StartGroup)
