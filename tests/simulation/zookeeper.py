@@ -67,6 +67,8 @@ class Ensemble:
         self.timeouts: Dict[int, float] = {}
         self.limits: Dict[int, float] = {}
         self.owners: Dict[int, str] = {}
+        #: the server to which each session was connected last
+        self.homes: Dict[int, Server] = {}
         self.sessions = 0
         self.counters: Dict[str, int] = {}
         self.stopped = self.headless = False
@@ -279,7 +281,9 @@ class Ensemble:
     def _lead(
         self, server: Server, session: int, operations: Optional[List[tuple]], reply: Callable[[Any], None]
     ) -> None:
-        if self.down:
+        if self.down or self.homes[session] is not server:
+            # What comes late from a server that the session has moved away from is refused (SessionMovedException), but for
+            # its end (PrepRequestProcessor).
             return
         answer = None
         if session in self.expiry:
@@ -308,6 +312,7 @@ class Ensemble:
                 return
             # What is granted can be less than before for a session that is attached again (FACTS.md), by what is
             # asked; that the servers' own limit is not lowered under a living session is an assumption.
+            self.homes[own] = server
             self.timeouts[own] = min(max(asked, 2 * self.tick), self.limits[own])
             self.touch(own)
             server.from_leader.send(reply, own, self.timeouts[own])
