@@ -355,6 +355,9 @@ class Listener:
         if self.reattaching or not dead:
             self.guard.bye("reattach")
         elif self.session is not None:
+            if not any(one.state.proposal for one in self.contests.values()):
+                # Nothing is left to release. A request to end the session may arrive late, and nobody is to go on in it then.
+                self.store.forget()
             if self.around.aside(self.session.close, CLOSE_TIME):
                 self.store.forget()
                 self.guard.bye("released")

@@ -90,6 +90,8 @@ def release(
     else:
         noted = [_leave(attached.client, one, attached.acl) for one in former.elections]
         if None not in noted:
+            # A request to end the session may arrive late, and nobody is to go on in it then.
+            saved.Store(folder).forget()
             # When the next nodes are at work already. Where one was not released, only the session's end does that.
             by = now() + NOTE_TIME
             for election, left in zip(former.elections, noted):

@@ -176,6 +176,13 @@ class _Session(session.Session):
     def drop(self) -> None:
         self.client.dropped()
 
+    def close(self) -> None:
+        process = self.client.process
+        owns = any(one.state.proposal for one in process.listener.contests.values())
+        if process.machine.disk.saved is not None and not owns:
+            process.world.broken("2: a session is ended, in which another listener may go on before that arrives")
+        super().close()
+
     def beat(self, paths: Any) -> None:
         super().beat(paths)
         self._tell()

@@ -361,7 +361,7 @@ class Run:
         """The listener dies while supervisord hangs, so the guard has to do without both."""
         if self.guarded(node):
             self.freeze(node.supervisord, self.world.random.uniform(0.5, 1.0) * self.schedule.grant)
-            self.world.after(0.05, node.listener.kill)
+            self.world.after(0.05, self.kill_listener, node, seconds)
 
     def undying_service(self, node: Node, seconds: float) -> None:
         node.machine.undying = True

@@ -12,6 +12,7 @@ from kazoo.client import KazooClient
 
 from supervisor_zkelect import record, release, saved, wire
 from supervisor_zkelect.clock import now
+from supervisor_zkelect.demo.zookeeper import Ensemble
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.errors import NotConnected
 
@@ -302,3 +303,26 @@ def test_without_the_guards_whole_word_nothing_is_released(zk_server, kept, told
     folder = kept(zk_server.hosts)
     assert release.main([folder, "/no/configuration"], io.StringIO(told)) == 1
     assert saved.load(folder) is not None and kept.elector.holder() is not None
+
+
+def test_a_server_that_a_session_has_left_writes_nothing_more_for_it(tmp_path):
+    """Else what a listener sent that was killed could come after another has gone on in its session. The model of ZooKeeper
+    (tests/simulation) takes it for granted."""
+    with Ensemble(tmp_path) as ensemble:
+        leader, (one, other) = ensemble.leader(), ensemble.followers()
+        for number, (left, taken) in enumerate([(one, other), (one, leader), (leader, other)]):
+            path = f"/p{number}"
+            old = KazooClient(hosts=left.hosts, timeout=10)
+            old.start(timeout=TIME)
+            old.create(path, ephemeral=True)
+            attached = wire.Client(taken.hosts, old.client_id, 10)
+            attached.start(TIME)
+            assert attached.client_id[0] == old.client_id[0]
+            transaction = old.transaction()
+            transaction.delete(path)
+            with pytest.raises((kazoo_errors.SessionMovedError, kazoo_errors.ConnectionLoss)):
+                transaction.commit_async().get(timeout=TIME)
+            assert attached.exists_async(path).get(TIME) is not None
+            attached.drop()
+            old.stop()
+            old.close()
