@@ -54,6 +54,9 @@ GREET_TIME = 10.0
 RELEASE_PACE = 1.0
 """Seconds between two runs of a release that failed."""
 
+WRITE_PACE = 0.2
+"""Seconds between two tries to write what the record does not say."""
+
 ORDERED = "the listener had it stopped, and ended before it could tell why"
 """For the history of terms, which the listener writes itself where it lives."""
 
@@ -112,6 +115,10 @@ class Charge:
     def held(self) -> bool:
         return self.entry.granted or not self.dead
 
+    def misread(self, moment: float) -> bool:
+        """Whether a chain loader may read a grant that does not stand any more, unless the guard refuses it."""
+        return not self.written and moment < self.entry.kill_at
+
 
 class Guard:
     """See the module's text. One thread calls all methods; only `keep_time` acts because of the time.
@@ -138,6 +145,7 @@ class Guard:
         self.releasing = False
         self.groups: Dict[str, Dict[str, Any]] = {}  # what the listener says of each; see `welcome`
         self.complained_at = AT_ONCE
+        self.write_at = NEVER  # what the record does not say
         self.greeted = False
         self.greet_by = now() + GREET_TIME
         self.op = 0
@@ -168,17 +176,25 @@ class Guard:
         """Whether nothing is left to guard. asked_to_end: somebody wants it to end, as soon as it may."""
         if self.session_open or self.releasing or any(charge.held for charge in self.charges.values()):
             return False
+        if any(charge.misread(now()) for charge in self.charges.values()):
+            # A supervisord that hung may start again what was killed meanwhile.
+            return False
         if self.listener_here:
             return asked_to_end
         return self.greeted or now() >= self.greet_by
 
     def next_wakeup(self) -> float:
-        return min(self.release_by, self.lock_at, self.stop_by)
+        return min(self.release_by, self.lock_at, self.stop_by, self.write_at)
 
     def keep_time(self) -> None:
         moment = now()
         if moment >= self.stop_by:
             self.stop_unextended(moment)
+        if moment >= self.write_at:
+            self.write_at = NEVER
+            for charge in self.charges.values():
+                if charge.misread(moment):
+                    self.put(charge)
         if moment >= self.release_by:
             self.end_all()
         if moment >= self.lock_at:
@@ -326,6 +342,7 @@ class Guard:
         except (OSError, ValueError) as error:
             # A loader that reads something else there asks this guard, and is refused.
             charge.written = False
+            self.write_at = min(self.write_at, now() + WRITE_PACE)
             if now() - self.complained_at > 60.0:
                 self.complained_at = now()
                 log.error("the record cannot be written: %s", error)

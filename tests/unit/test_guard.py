@@ -135,6 +135,26 @@ def test_a_record_that_cannot_be_written_keeps_nothing_from_dying(node):
     assert node.handle().last("stop", "kill")[:1] == ("stop",) and node.handle().last("stop")[2] == 103.0
 
 
+@pytest.mark.parametrize("heals", [False, True])
+def test_it_stays_while_the_record_grants_what_does_not_stand(node, heals):
+    """To refuse what a supervisord that hung starts again when it goes on."""
+    node.start()
+    node.book.broken = True
+    node.guard.listener_gone()
+    node.passes(2.1)
+    node.dead()
+    node.passes(0.0)
+    node.guard.released(0)
+    assert node.hands.did == ["release", "give back"]
+    assert not node.guard.finished(False) and not node.guard.may_run("primary", "orders", 77)
+    node.book.broken = not heals
+    assert node.guard.next_wakeup() <= node.now + guard.WRITE_PACE
+    node.passes(guard.WRITE_PACE)
+    assert node.guard.finished(False) == heals == (not node.book.entries["primary"].granted)
+    node.passes(103.0 - node.now)
+    assert node.guard.finished(False)
+
+
 def test_supervisords_word_is_wanted_where_a_revocation_is_not_written(node):
     """A program that it starts again may read the grant that still stands there."""
     node.start()
