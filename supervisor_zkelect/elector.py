@@ -521,7 +521,7 @@ class Elector:
             found, seen, emptied = self._look_at_term(limit)
             if not seen:
                 self._proposal_gone()
-            own = found[0].token == mine.token if found is not None else bool(emptied) and self._is_lowest(limit)
+            own = found[0].token == mine.token if found is not None else ack and self._is_lowest(limit)
             operations = emptied if ack and own else []
             if found is not None:
                 what = "delete" if holder and own else "check"

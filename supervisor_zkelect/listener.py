@@ -1045,8 +1045,10 @@ class Listener:
             if before is not None and before.node != node and before.token != action.fenced:
                 return role.Dirty(action.op, before.node, before.address, before.token)
             dirty = elector.claim(node, address)
-            found = "" if dirty is None else dirty.node or "(unknown)"
-            self.post(Claimed(name, action.op, found, generation, *elector.claimed))
+            found, times = "" if dirty is None else dirty.node or "(unknown)", elector.claimed
+            if times is None:
+                raise SessionGone("the session was lost as soon as the term was claimed")
+            self.post(Claimed(name, action.op, found, generation, *times))
             return role.Tick()
 
         self.ask(contest, action.op, work)
