@@ -15,9 +15,14 @@ itself takes.
 from __future__ import annotations
 
 import os
+import stat
 import struct
 import zlib
 from collections import namedtuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Mapping
 
 VERSION = 2
 BLOCK = 1024
@@ -84,19 +89,19 @@ def owner_of(pid: int) -> Owner:
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
             start = int(file.read(4096).rpartition(b")")[2].split()[19])
-        with open("/proc/sys/kernel/random/boot_id") as file:
-            boot = file.read().strip()
+        with open("/proc/sys/kernel/random/boot_id", "rb", buffering=0) as file:
+            boot = file.read(64).decode().strip()
         return Owner(boot, os.readlink("/proc/self/ns/pid"), pid, start)
     except (OSError, IndexError, ValueError) as error:
         raise RecordError(f"supervisord, process {pid}, cannot be read: {error}") from error
 
 
-def folders(url: str, uid: int) -> list[str]:
+def folders(url: str, uid: int, environ: Mapping[str, str] | None = None) -> list[str]:
     """Where the runtime folder of a supervisord may be, the first first.
 
-    url: its SUPERVISOR_SERVER_URL. uid: the user it runs as.
+    url: its SUPERVISOR_SERVER_URL. uid: the user it runs as. environ: where the folder may be chosen; else this process's.
     """
-    chosen = os.environ.get(VARIABLE)
+    chosen = (os.environ if environ is None else environ).get(VARIABLE)
     if chosen:
         return [chosen]
     # Two supervisords of one user whose URLs have the same CRC would wait for each other, and say so.
@@ -123,10 +128,10 @@ def make_folder(url: str, uid: int) -> str:
     raise RecordError(f"no runtime folder: {'; '.join(troubles)}; set {VARIABLE} in supervisord's environment")
 
 
-def find_folder(url: str, uid: int) -> str:
-    """The runtime folder that exists. Raises RecordError."""
+def find_folder(url: str, uid: int, environ: Mapping[str, str] | None = None) -> str:
+    """The runtime folder that exists. environ: as for `folders`. Raises RecordError."""
     troubles = []
-    for folder in folders(url, uid):
+    for folder in folders(url, uid, environ):
         trouble = untrusted(folder, uid)
         if trouble is None:
             return folder
@@ -140,7 +145,7 @@ def untrusted(folder: str, uid: int) -> str | None:
         status = os.lstat(folder)
     except OSError as error:
         return f"{folder}: {error.strerror}"
-    if not os.path.isdir(folder) or os.path.islink(folder):
+    if not stat.S_ISDIR(status.st_mode):
         return f"{folder} is no folder"
     if status.st_uid not in (0, uid) or status.st_mode & 0o022:
         return f"{folder} belongs to somebody else or can be written by others"

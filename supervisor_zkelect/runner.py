@@ -18,7 +18,7 @@ from supervisor_zkelect import clock, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable
+    from typing import Callable, Mapping
 
 USAGE = "zkelect run -- COMMAND ARGUMENTS"
 REFUSED = 75
@@ -46,7 +46,7 @@ def main(words: "list[str]") -> int:
         print(f"zkelect run: write `{USAGE}`", file=sys.stderr)
         return MISUSED
     try:
-        become(command, REGISTER_TIME, lambda trouble: print(f"zkelect run: {trouble}", file=sys.stderr, flush=True))
+        become(command, os.environ, REGISTER_TIME, _complain)
     except Refused as refusal:
         group = os.environ.get("SUPERVISOR_GROUP_NAME", "the program")
         print(f"zkelect run: {group} may not start here: {refusal}", file=sys.stderr)
@@ -56,19 +56,25 @@ def main(words: "list[str]") -> int:
         return 127 if isinstance(error, FileNotFoundError) else 126
 
 
+def _complain(trouble: str) -> None:
+    print(f"zkelect run: {trouble}", file=sys.stderr, flush=True)
+
+
 def command_of(words: "list[str]") -> "list[str]":
     """The command in what follows `zkelect run`; [] when there is none."""
     command = words[1:] if words[:1] == ["--"] else words
     return [] if not command or command[0].startswith("-") else command
 
 
-def become(command: "list[str]", patience: float, complain: "Callable[[str], None]") -> None:
+def become(
+    command: "list[str]", environ: "Mapping[str, str]", patience: float, complain: "Callable[[str], None]"
+) -> None:
     """Execute a command in this process's place. It returns by an exception only.
 
-    patience: seconds that the guard has to answer. complain: takes what is amiss and keeps no program from starting.
-    Raises Refused, and OSError when the command cannot be executed.
+    environ: what supervisord gave the program; it gets more. patience: seconds that the guard has to answer. complain:
+    takes what is amiss and keeps no program from starting. Raises Refused, and OSError when the command cannot be executed.
     """
-    url, group = os.environ.get("SUPERVISOR_SERVER_URL"), os.environ.get("SUPERVISOR_GROUP_NAME")
+    url, group = environ.get("SUPERVISOR_SERVER_URL"), environ.get("SUPERVISOR_GROUP_NAME")
     if url is None or group is None:
         raise Refused("it was not started by supervisord")
     parent = os.getppid()
@@ -78,25 +84,27 @@ def become(command: "list[str]", patience: float, complain: "Callable[[str], Non
         owner = record.owner_of(parent)
         if os.getppid() != parent:
             raise Refused("supervisord is dead")
-        folder = record.find_folder(url, os.stat(f"/proc/{parent}").st_uid)
+        folder = record.find_folder(url, os.stat(f"/proc/{parent}").st_uid, environ)
         entry = _entry(folder, owner, group)
     except (record.RecordError, OSError) as error:
         raise Refused(f"there is no record of a listener: {error}") from error
     _insist(entry)
-    unregistered = _register(os.path.join(folder, record.SOCKET), group, patience)
+    # The guard sees the environment of a process only after its exec, and this may be supervisord's own fork.
+    name = environ.get("SUPERVISOR_PROCESS_NAME", "")
+    unregistered = _register(os.path.join(folder, record.SOCKET), group, name, patience)
     for trouble in filter(None, (untied, unregistered)):
         complain(trouble)
-    os.environ.update(
-        ZKELECT_TOKEN=str(entry.token), ZKELECT_ELECTION=entry.election, ZKELECT_ADDRESS=entry.address,
-        ZKELECT_INSTANCE=record.instance(owner),
-    )
+    given = {
+        **environ, "ZKELECT_TOKEN": str(entry.token), "ZKELECT_ELECTION": entry.election,
+        "ZKELECT_ADDRESS": entry.address, "ZKELECT_INSTANCE": record.instance(owner),
+    }
     # Last of all: what was granted may have been revoked meanwhile. A revocation that comes later finds this
     # process already there, by its pid and its environment.
     try:
         _insist(_entry(folder, owner, group))
     except record.RecordError as error:
         raise Refused(str(error)) from error
-    os.execvp(command[0], command)
+    os.execvpe(command[0], command, given)
 
 
 def preload() -> None:
@@ -152,7 +160,7 @@ def _prctl(*arguments: int) -> int:
         return ctypes.CDLL(None).prctl(*arguments)
 
 
-def _register(path: str, group: str, patience: float) -> str:
+def _register(path: str, group: str, name: str, patience: float) -> str:
     """Tell the guard this pid, and have it moved into the group's cgroup. Returns what went wrong, or "". Raises
     Refused."""
     try:
@@ -161,8 +169,6 @@ def _register(path: str, group: str, patience: float) -> str:
     except ImportError:
         import socket
 
-    # The guard sees the environment of a process only after its exec, and this may be supervisord's own fork.
-    name = os.environ.get("SUPERVISOR_PROCESS_NAME", "")
     link = None
     try:
         link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

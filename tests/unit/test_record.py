@@ -132,6 +132,8 @@ def test_a_folder_that_others_can_write_is_not_trusted(tmp_path):
     assert "by others" in record.untrusted(str(open_to_all), os.geteuid())
     (tmp_path / "link").symlink_to(tmp_path)
     assert record.untrusted(str(tmp_path / "link"), os.geteuid())
+    (tmp_path / "file").touch(0o644)
+    assert "no folder" in record.untrusted(str(tmp_path / "file"), os.geteuid())
     assert record.untrusted(str(tmp_path / "none"), os.geteuid())
     tmp_path.chmod(0o755)
     assert record.untrusted(str(tmp_path), os.geteuid()) is None
