@@ -291,10 +291,11 @@ class Stop:
 
     def pace(self, now: float, gone: bool, alive: bool) -> float:
         """Seconds until the next scan; while killing, a twentieth of the time it has taken, 1 to 250 ms."""
+        if self.scans == 1 and (self.loaded or gone):
+            # The second of two that are a proof.
+            return 0.0
         if self.killing(now, gone):
             return min(0.25, max(0.001, (now - self.kill_since) / 20))
-        if self.loaded and self.scans:
-            return 0.001
         end = self.kill_at if self.ready(now, gone) else max(self.kill_at, self.began + KILL_WAITS)
         return max(0.001, min(end - now, GRACE_PACE if alive else 0.02))
 

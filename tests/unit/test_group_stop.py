@@ -70,7 +70,7 @@ def test_an_answer_to_a_request_made_while_a_start_was_on_its_way_proves_nothing
 def test_two_scans_are_a_proof_when_supervisord_is_dead():
     stop = a_stop(start_open=True)
     stop.scanned(empty=True)
-    assert not stop.dead(1.0, gone=True)
+    assert not stop.dead(1.0, gone=True) and stop.pace(1.0, gone=True, alive=False) == 0.0
     stop.scanned(empty=True)
     assert stop.dead(1.0, gone=True) and stop.settled(gone=True)
 
@@ -78,12 +78,13 @@ def test_two_scans_are_a_proof_when_supervisord_is_dead():
 def test_two_scans_are_a_proof_where_the_loader_refuses_what_is_started_again():
     stop = a_stop(loaded=True)
     stop.scanned(empty=True)
-    assert not stop.dead(0.1, gone=False) and stop.pace(0.1, gone=False, alive=False) == 0.001
+    assert not stop.dead(0.1, gone=False) and stop.pace(0.1, gone=False, alive=False) == 0.0
     stop.scanned(empty=False)
     stop.scanned(empty=True)
     assert not stop.dead(0.2, gone=False)
     stop.scanned(empty=True)
     assert stop.dead(0.3, gone=False) and not stop.settled(gone=False)
+    assert stop.pace(0.3, gone=False, alive=False) > 0.0
 
 
 def test_a_silent_supervisord_is_not_waited_for_once_the_time_of_the_members_is_over():
