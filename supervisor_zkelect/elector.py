@@ -284,17 +284,14 @@ class Elector:
                     found = _Proposal(path.rpartition("/")[2], stat.czxid, stat.ephemeralOwner)
                     if found.session != session:
                         continue
-                if self._mine != found:
-                    self._led = self._noted = self._looked = None
-                self._mine = found
+                self._hold(found)
                 return found.name
             except NotConnected:
                 self._reconnected(limit)
 
     def adopt_proposal(self) -> Optional[str]:
         """Take the proposal that this session owns already and return its name, or None when it owns none."""
-        self._mine = self._own(self._session(), self._limit())
-        self._led = self._noted = self._looked = None
+        self._hold(self._own(self._session(), self._limit()))
         return self.proposal
 
     def try_be_leader(self, *, claiming: bool = False) -> Standing:
@@ -580,8 +577,13 @@ class Elector:
         raise ProposalGone(f"the proposal {name} is gone; stop what ran by it, then create_proposal()")
 
     def _drop(self) -> None:
-        self._mine = None
-        self._led = self._noted = self._looked = None
+        self._hold(None)
+
+    def _hold(self, mine: Optional["_Proposal"]) -> None:
+        """Have this as the node's proposal. What is known of the term of another one goes with that."""
+        if self._mine != mine:
+            self._led = self._noted = self._looked = None
+        self._mine = mine
 
     def _seen(self, limit: float) -> bool:
         """Whether the server at hand has this node's very proposal, and not another's of its name."""

@@ -135,6 +135,18 @@ def test_claim_and_release_tell_clean_from_dirty(join, zk, root):
         second.release()
 
 
+def test_the_next_proposal_takes_nothing_over_from_the_former_term(join):
+    one = join()
+    one.create_proposal()
+    one.claim("a", "a:1")
+    one.ack_leader("a:1")
+    one.release()
+    one.create_proposal()
+    assert one.claimed is None
+    one.ack_leader("a:2")
+    assert (one.read_ack(), one.holder()) == (b"a:2", None)
+
+
 def test_release_leaves_another_nodes_ack_and_holder(join):
     first, second = join(), join()
     first.create_proposal()
