@@ -156,6 +156,8 @@ class Elector:
         self._mine: Optional[_Proposal] = None
         self._led: Optional[str] = None
         self._noted: Optional[_Noted] = None
+        #: the ack's version by this term's last write of it
+        self._acked: Optional[int] = None
         self._looked: Optional[_Term] = None
         self._watch: Optional[_Watch] = None
         self._term_watches: List[_Watch] = []
@@ -442,7 +444,8 @@ class Elector:
             found, _, operations = self._look_at_led_term(limit)
             if found is None or found[0].token == self.token:
                 return None
-            if self._commit("empty the ack", limit, [*operations, ("check", (self.holder_znode, found[1]), {})]):
+            operations = [*operations, ("check", (self.holder_znode, found[1]), {})]
+            if self._commit("empty the ack", limit, operations) is not None:
                 return found[0]
         raise ZooKeeperFailed("ack or holder changed at every look; ask again")
 
@@ -514,8 +517,9 @@ class Elector:
         """Delete the proposal; ack, holder: empty one's own ack, remove one's own holder with it."""
         limit = self._limit()
         mine = self._require()
+        written = self._as_written()
         for _ in range(_ROUNDS):
-            found, seen, emptied = self._look_at_term(limit)
+            (found, seen, emptied), written = written or self._look_at_term(limit), None
             if not seen:
                 self._proposal_gone()
             own = found[0].token == mine.token if found is not None else ack and self._is_lowest(limit)
@@ -530,7 +534,7 @@ class Elector:
                 ]
             operations.append(("delete", (self.proposal_path,), {}))
             try:
-                if self._commit(doing, limit, operations):
+                if self._commit(doing, limit, operations) is not None:
                     self._drop()
                     return
                 if found is None:
@@ -582,7 +586,7 @@ class Elector:
     def _hold(self, mine: Optional["_Proposal"]) -> None:
         """Have this as the node's proposal. What is known of the term of another one goes with that."""
         if self._mine != mine:
-            self._led = self._noted = self._looked = None
+            self._led = self._noted = self._acked = self._looked = None
         self._mine = mine
 
     def _seen(self, limit: float) -> bool:
@@ -612,6 +616,17 @@ class Elector:
             emptied.append((*what, {}))
         return _Term(holder, seen, emptied)
 
+    def _as_written(self) -> Optional["_Term"]:
+        """This node's term as it has written it itself, while the server at hand has told of no change of the proposal; None
+        when that is not known. Whoever writes ack or holder after it gives them other versions."""
+        watch = self._watch
+        if self._noted is None or self._acked is None or watch is None:
+            return None
+        if watch.path != self.proposal_path or watch.changed.done():
+            return None
+        holder = Holder("", self._require().token, ""), self._noted.version
+        return _Term(holder, True, [("set_data", (self.election_ack, b"", self._acked), {})])
+
     def _look_at_term(self, limit: float) -> "_Term":
         return self._told_of_term(self._ask_of_term(), limit)
 
@@ -636,7 +651,7 @@ class Elector:
         else:
             version, change = found[1] + 1, ("set_data", (self.holder_znode, record, found[1]), {})
         sent = now()
-        done = self._commit("note the holder", limit, [*operations, change])
+        done = self._commit("note the holder", limit, [*operations, change]) is not None
         if done:
             self._noted = _Noted(record, version, sent, now())
         elif found is None:
@@ -707,7 +722,9 @@ class Elector:
             operations: List[Tuple[str, tuple, dict]] = [("set_data", (self.election_ack, data), {})]
             if self._noted is not None:
                 operations.append(("check", (self.holder_znode, self._noted.version), {}))
-            if self._commit("write the ack", limit, operations):
+            results = self._commit("write the ack", limit, operations)
+            if results is not None:
+                self._acked = results[0].version
                 return
             self._make(self.election_ack, limit)
             self._note_again(limit)
@@ -729,8 +746,9 @@ class Elector:
             return Holder("", 0, ""), found[1].version
         return Holder(str(info.get("node", "")), token, str(info.get("address", ""))), found[1].version
 
-    def _commit(self, doing: str, limit: float, operations: List[Tuple[str, tuple, dict]]) -> bool:
-        """Check the proposal and do `operations` at once. False when one of them met a change and nothing was done.
+    def _commit(self, doing: str, limit: float, operations: List[Tuple[str, tuple, dict]]) -> Optional[List[Any]]:
+        """Check the proposal and do `operations` at once. Their results; None when one of them met a change and nothing was
+        done.
 
         Raises NotLeader when the proposal is gone.
         """
@@ -744,19 +762,19 @@ class Elector:
             getattr(transaction, name)(*arguments, **options)
         return transaction.commit_async()
 
-    def _committed(self, doing: str, limit: float, answer: Any) -> bool:
+    def _committed(self, doing: str, limit: float, answer: Any) -> Optional[List[Any]]:
         """What became of a transaction, as `_commit` has it."""
         results = self._answer(doing, limit, answer)
         errors = [result for result in results if isinstance(result, Exception)]
         if not errors:
-            return True
+            return results[1:]
         if isinstance(results[0], kazoo_errors.NoNodeError):
             name = self.proposal
             self._drop()
             raise NotLeader(f"the proposal {name} is gone; stop what ran by it, then create_proposal()")
         for error in errors:
             if isinstance(error, (kazoo_errors.NoNodeError, kazoo_errors.NodeExistsError, kazoo_errors.BadVersionError)):
-                return False
+                return None
         real = [e for e in errors if not isinstance(e, (kazoo_errors.RolledBackError, kazoo_errors.RuntimeInconsistency))]
         raise _named(doing, (real or errors)[0])
 

@@ -193,12 +193,14 @@ def again(zk, root):
     zk.create(f"{root}/e/election")
 
 
-@pytest.mark.parametrize("late", ["release", "withdraw", "ack", "clear", "claim", "claim at once", "repair"])
+@pytest.mark.parametrize("late", ["release", "release the acked", "withdraw", "ack", "clear", "claim", "claim at once", "repair"])
 def test_another_proposal_of_the_same_name_is_not_touched(join, zk, root, late):
     one, other = join(), join()
     assert one.create_proposal() == "n-0000000000" and one.try_be_leader(claiming=late == "claim at once").leads
     if "claim" not in late:
         one.claim("a", "a:1")
+    if "acked" in late:
+        one.ack_leader("a:1")
     again(zk, root)
     assert other.create_proposal() == "n-0000000000" and other.try_be_leader().leads
     other.claim("b", "b:1")
@@ -207,15 +209,55 @@ def test_another_proposal_of_the_same_name_is_not_touched(join, zk, root, late):
         "release": one.release, "withdraw": one.withdraw, "ack": lambda: one.ack_leader("a:1"), "clear": one.clear_ack,
         "claim": lambda: one.claim("a", "a:1"), "repair": lambda: one.repair("a:1"),
     }
-    calls["claim at once"] = calls["claim"]
+    calls["claim at once"], calls["release the acked"] = calls["claim"], calls["release"]
     if late == "withdraw":
         calls[late]()
     else:
-        with pytest.raises(ProposalGone if late == "release" else NotLeader):
+        with pytest.raises(ProposalGone if "release" in late else NotLeader):
             calls[late]()
     assert one.proposal is None
     assert zk.exists(other.proposal_path).czxid == other.token
     assert (other.read_ack(), other.holder().node) == (b"b:1", "b")
+
+
+def test_another_proposal_of_the_same_name_that_has_claimed_nothing_is_not_deleted(join, zk, root):
+    one, other = join(), join()
+    one.create_proposal()
+    standing = one.try_be_leader()
+    one.claim("a", "a:1")
+    one.ack_leader("a:1")
+    again(zk, root)
+    assert other.create_proposal() == "n-0000000000"
+    assert "deleted" in standing.changed.result(timeout=20)
+    with pytest.raises(ProposalGone):
+        one.release()
+    assert zk.exists(other.proposal_path).czxid == other.token
+
+
+def test_what_a_term_has_written_is_not_asked_for_at_its_end(join, zk, root, monkeypatch):
+    one = join()
+    one.create_proposal()
+    one.try_be_leader()
+    one.claim("a", "a:1")
+    one.ack_leader("a:1")
+    for name in ("get_async", "exists_async", "get_children_async"):
+        monkeypatch.setattr(one._client, name, lambda *_, **__: pytest.fail("asked for"))
+    one.release()
+    monkeypatch.undo()
+    assert (one.read_ack(), one.holder(), names(zk, root)) == (b"", None, [])
+
+
+@pytest.mark.parametrize("path, left", [("ack", None), ("holder", b"somebody's")])
+def test_what_others_have_written_into_a_term_is_seen_at_its_end(join, zk, root, path, left):
+    one = join()
+    one.create_proposal()
+    one.try_be_leader()
+    one.claim("a", "a:1")
+    one.ack_leader("a:1")
+    zk.set(f"{root}/e/{path}", b"somebody's")
+    one.release()
+    assert names(zk, root) == [] and one.read_ack() == (b"a:1" if left else b"")
+    assert (zk.get(f"{root}/e/holder")[0] if zk.exists(f"{root}/e/holder") else None) == left
 
 
 def test_what_changed_since_the_look_at_the_queue_counts(join, zk, root):
