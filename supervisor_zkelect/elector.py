@@ -159,6 +159,7 @@ class Elector:
         #: the ack's version by this term's last write of it
         self._acked: Optional[int] = None
         self._looked: Optional[_Term] = None
+        self._second = False
         self._watch: Optional[_Watch] = None
         self._term_watches: List[_Watch] = []
         self._strangers: set = set()
@@ -307,37 +308,60 @@ class Elector:
         limit = self._limit()
         self._looked = None
         for _ in range(_ROUNDS):
-            names = self._candidates(limit)
-            mine = self._require()
-            if mine.name not in names:
-                self._proposal_gone()
-            own = _order(mine.name)
-            # The digits alone tell it of most.
-            ahead = [name for name in names if name[-10:] <= own[0] and _order(name) < own]
-            leads = not ahead
-            watched = f"{self.election_znode}/{max(ahead, key=_order, default=mine.name)}"
-            watch = _Watch(self._client, watched, mine.token if leads else None)
-            term = self._ask_of_term(watch.seen) if leads and claiming else None
-            seen = term.proposal if term else self._client.exists_async(watched, watch=watch.seen)
-            checked = self._transact([]) if leads and not claiming else None
-            stat = self._answer("watch the queue", limit, seen)
-            if stat is None:
-                if leads:
-                    self._proposal_gone()
-                continue
-            if leads:
-                # An election znode that was made anew counts from zero again: another's proposal may have this name.
-                if stat.ephemeralOwner != self._session() or stat.czxid != mine.token:
-                    self._proposal_gone()
-                if term is None:
-                    self._committed("check the proposal", limit, checked)
-                else:
-                    self._looked = self._told_of_term(term, limit)
-                self._led = mine.name
-            self._drop_watch(None)
-            self._watch = watch
-            return Standing(leads, watched, watch.changed, len(ahead) + 1, len(names))
+            watches = [_Watch(self._client, self._path(), self._require().token)]
+            try:
+                standing = self._stand(watches, claiming, limit)
+            finally:
+                # Those that nobody is told of would be asked for again after each reconnect.
+                for watch in watches:
+                    if watch is not self._watch:
+                        watch.end(None)
+            if standing is not None:
+                return standing
         raise ZooKeeperFailed("the queue changed at every look; ask again")
+
+    def _stand(self, watches: List["_Watch"], claiming: bool, limit: float) -> Optional[Standing]:
+        """What `try_be_leader` returns, or None when the queue changed meanwhile. watches: one of the own proposal, to which
+        others are added; the one that counts becomes `_watch`."""
+        mine, watch = self._require(), watches[0]
+        listed = self._client.get_children_async(self.election_znode)
+        # Who was second is the first now, most likely, and asks for everything at once.
+        term = self._ask_of_term(watch.seen) if claiming and self._second else None
+        names = self._listed(listed, limit)
+        if mine.name not in names:
+            self._proposal_gone()
+        own = _order(mine.name)
+        # The digits alone tell it of most.
+        ahead = [name for name in names if name[-10:] <= own[0] and _order(name) < own]
+        leads, self._second = not ahead, len(ahead) == 1
+        checked = None
+        if not leads:
+            watch = _Watch(self._client, f"{self.election_znode}/{max(ahead, key=_order)}")
+            watches.append(watch)
+            seen = self._client.exists_async(watch.path, watch=watch.seen)
+        elif claiming:
+            term = term or self._ask_of_term(watch.seen)
+            seen = term.proposal
+        else:
+            seen = self._client.exists_async(watch.path, watch=watch.seen)
+            checked = self._transact([])
+        stat = self._answer("watch the queue", limit, seen)
+        if stat is None:
+            if leads:
+                self._proposal_gone()
+            return None
+        if leads:
+            # An election znode that was made anew counts from zero again: another's proposal may have this name.
+            if stat.ephemeralOwner != self._session() or stat.czxid != mine.token:
+                self._proposal_gone()
+            if claiming:
+                self._looked = self._told_of_term(term, limit)
+            else:
+                self._committed("check the proposal", limit, checked)
+            self._led = mine.name
+        self._drop_watch(None)
+        self._watch = watch
+        return Standing(leads, watch.path, watch.changed, len(ahead) + 1, len(names))
 
     def members(self) -> List[Member]:
         """The queue in order, with each candidate's data. One that leaves during the look is left out."""
@@ -563,6 +587,10 @@ class Elector:
             raise ProposalGone("this node has no proposal; create_proposal() makes one")
         return mine
 
+    def _path(self) -> str:
+        """`proposal_path`, which may be gone at any time. Raises ProposalGone."""
+        return f"{self.election_znode}/{self._require().name}"
+
     def _require_lead(self, limit: float) -> None:
         if self._mine is None:
             raise NotLeader("this node has no proposal; create_proposal() makes one")
@@ -600,7 +628,7 @@ class Elector:
         """Ask for holder, proposal and ack, and have the proposal watched."""
         # All at once, as the answers come in the order of the requests.
         return _TermAnswers(
-            self._client.get_async(self.holder_znode), self._client.exists_async(self.proposal_path, watch=watch),
+            self._client.get_async(self.holder_znode), self._client.exists_async(self._path(), watch=watch),
             self._client.get_async(self.election_ack),
         )
 
@@ -681,7 +709,10 @@ class Elector:
 
     def _candidates(self, limit: float) -> List[str]:
         """The same in no order: sorting thousands takes longer than the request."""
-        children = self._ask("list the queue", limit, self._client.get_children_async, self.election_znode)
+        return self._listed(self._client.get_children_async(self.election_znode), limit)
+
+    def _listed(self, answer: Any, limit: float) -> List[str]:
+        children = self._answer("list the queue", limit, answer)
         names = []
         for name in children:
             if _SEQUENCE.search(name):
@@ -757,7 +788,7 @@ class Elector:
     def _transact(self, operations: List[Tuple[str, tuple, dict]]) -> Any:
         """Send the transaction."""
         transaction = self._client.transaction()
-        transaction.check(self.proposal_path, -1)
+        transaction.check(self._path(), -1)
         for name, arguments, options in operations:
             getattr(transaction, name)(*arguments, **options)
         return transaction.commit_async()
