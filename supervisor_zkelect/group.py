@@ -48,7 +48,7 @@ from typing import Any, Callable, Deque, Dict, FrozenSet, Iterable, List, NamedT
 
 from . import clock, proc
 from .cgroup import Cgroups
-from .supervisord import ALREADY_STARTED, BAD_NAME, SUCCESS, Fault, Supervisord, SupervisordError, Unreachable
+from .supervisord import ALREADY_STARTED, BAD_NAME, SUCCESS, Fault, Started, Supervisord, SupervisordError, Unreachable
 
 log = logging.getLogger(__name__)
 
@@ -489,6 +489,9 @@ class _Starting:
     #: when supervisord said that it has started them
     answered: float = math.inf
     pace: float = 0.02
+    #: as in _Question
+    changes: int = 0
+    moment: float = 0.0
 
 
 @dataclass
@@ -933,6 +936,7 @@ class Warden:
                 # Of one that was stopped meanwhile supervisord hears nothing.
                 if record.starting is starting:
                     record.start_flying = record.start_open = True
+                    starting.changes, starting.moment = record.changes, self._now()
                     self._hurry(record)
                     batch.append((record, starting))
             if batch:
@@ -970,7 +974,7 @@ class Warden:
             self._post(GroupStartFailed(record.name, op, "supervisord has not confirmed the stop yet"))
 
     def _start_answered(
-        self, record: _Record, starting: _Starting, items: Any, error: Optional[SupervisordError]
+        self, record: _Record, starting: _Starting, found: Optional[Started], error: Optional[SupervisordError]
     ) -> None:
         record.start_flying = False
         if error is None or isinstance(error, Fault):
@@ -989,13 +993,17 @@ class Warden:
         if error is not None:
             self._start_failed(record, str(error))
             return
-        bad = [item for item in items if item["status"] not in (SUCCESS, ALREADY_STARTED)]
+        bad = [item for item in found.items if item["status"] not in (SUCCESS, ALREADY_STARTED)]
         if bad:
             self._start_failed(record, "; ".join(f"{item['name']}: {item['description']}" for item in bad))
             return
-        names = tuple(item["name"] for item in items)
+        names = tuple(item["name"] for item in found.items)
         record.names = frozenset(names)
-        self._confirm(record, starting, names)
+        if found.states is None:
+            self._confirm(record, starting, names)
+        else:
+            self._hear(record, starting.changes, starting.moment, found.states)
+            self._confirmed(record, starting, names, found.states, None)
 
     def _confirm(self, record: _Record, starting: _Starting, names: Tuple[str, ...]) -> None:
         if record.starting is starting:
@@ -1306,19 +1314,18 @@ class Warden:
         if isinstance(found, SupervisordError):
             question.then(None, found)
         else:
-            self._hear(question, found)
+            self._hear(question.record, question.changes, question.moment, found)
             question.then(found, None)
 
-    def _hear(self, question: _Question, infos: List[Dict[str, Any]]) -> None:
-        """Take what supervisord says of the members."""
-        record = question.record
+    def _hear(self, record: _Record, changes: int, moment: float, infos: List[Dict[str, Any]]) -> None:
+        """Take what supervisord says of the members. changes, moment: as in _Question."""
         self._learn(record, infos)
-        if question.changes != record.changes or record.mode not in ("starting", "started"):
+        if changes != record.changes or record.mode not in ("starting", "started"):
             return
         record.states = _states(infos)
         watched = {pid for pid, _ in record.pidfds}
         steady = all(state == "RUNNING" and pid in watched for state, pid, _ in record.states.values())
-        unsteady = min(UNSTEADY_AGE, UNSTEADY_SHARE * (self._now() - question.moment))
+        unsteady = min(UNSTEADY_AGE, UNSTEADY_SHARE * (self._now() - moment))
         record.states_until = self._now() + (LOOK_AGE if steady else unsteady)
 
     def _changed(self, record: _Record) -> None:

@@ -333,9 +333,10 @@ class ZkelectRPCInterface:
     @_published
     def startProcessGroups(self, names):
         """Do what supervisor.startProcessGroup does without waiting, for several groups in one request, as far as that goes
-        in a tenth of a second, in which supervisord does nothing else. Return what it returns as JSON: an array with one
-        item for each group, which is an array of [name, status, description], an object {"faultCode", "faultString"}, or
-        null for a group that was left alone because the time was over.
+        in a tenth of a second, in which supervisord does nothing else. Return as JSON an array with one item for each group:
+        an object {"started": what it returns, as an array of [name, status, description], "states": what getProcessStates
+        returns then}, an object {"faultCode", "faultString"}, or null for a group that was left alone because the time was
+        over.
 
         @param array names     The groups' names
         @return string result  The JSON text
@@ -370,7 +371,8 @@ class ZkelectRPCInterface:
     def _start(self, name: str) -> Any:
         # It returns a function, for one that wants to wait until they run.
         started = self._supervisor.startProcessGroup(name, False)()
-        return [[one["name"], one["status"], one["description"]] for one in started]
+        items = [[one["name"], one["status"], one["description"]] for one in started]
+        return {"started": items, "states": self._states(name)}
 
     def _states(self, name: str) -> Any:
         if self._supervisord.options.mood < SupervisorStates.RUNNING:

@@ -15,7 +15,7 @@ import socket
 import struct
 import threading
 import time
-from typing import Any, Collection, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
 from supervisor_zkelect import xmlrpc
@@ -62,6 +62,17 @@ class Fault(SupervisordError):
     def shutting_down(self) -> bool:
         """Whether supervisord is shutting down or restarting, when it refuses every supervisor.* call."""
         return self.code == SHUTDOWN_STATE
+
+
+class Started(NamedTuple):
+    """What came of the start of a group.
+
+    items: of each process that did not run before, {"name", "status", "description"}. states: what
+    `Supervisord.group_infos` says of all of them right after that; None where supervisord does not tell.
+    """
+
+    items: List[Dict[str, Any]]
+    states: Optional[List[Dict[str, Any]]]
 
 
 class Supervisord:
@@ -146,7 +157,7 @@ class Supervisord:
         supervisord has the RPC interface of this package. Without it the full list of processes, slow with many programs
         (1.3 s at 1,000), is asked for when a group is not known yet or has changed.
         """
-        answer = self._all_at_once("getProcessStates", groups, self._timeout, ("name", "statename", "pid", "spawnerr"))
+        answer = self._all_at_once("getProcessStates", groups, self._timeout, _states)
         if answer is not None:
             if None in answer.values():
                 raise Unreachable("zkelect.getProcessStates does not answer as it should: it leaves groups out")
@@ -204,33 +215,35 @@ class Supervisord:
         }
 
     def start_groups(self, groups: Sequence[str], timeout: float) -> Dict[str, Any]:
-        """What supervisor.startProcessGroup says of each process of some groups, as {group: list of {"name", "status",
-        "description"}}; nothing waits until they run. Instead of a list there is a Fault, or None for a group that was not
-        started yet and nothing is wrong with: ask again.
+        """Start some groups, of which nothing waits until they run, as {group: Started}. Instead of that there is a Fault,
+        or None for a group that was not started yet and nothing is wrong with: ask again.
 
         timeout: seconds. Raises as `call` does. More than one group are for a supervisord with the RPC interface of this
         package (`has_interface`); where it turns out to have none, no group has been started.
         """
-        if len(groups) > 1:
-            answer = self._all_at_once("startProcessGroups", groups, timeout, ("name", "status", "description"))
-            return dict.fromkeys(groups) if answer is None else answer
+        answer = self._all_at_once("startProcessGroups", groups, timeout, _started)
+        if answer is not None or len(groups) > 1:
+            return answer or dict.fromkeys(groups)
         try:
-            return {group: self.call("supervisor.startProcessGroup", group, False, timeout=timeout) for group in groups}
+            return {
+                group: Started(self.call("supervisor.startProcessGroup", group, False, timeout=timeout), None)
+                for group in groups
+            }
         except Fault as fault:
             return dict.fromkeys(groups, fault)
 
     def _all_at_once(
-        self, method: str, groups: Collection[str], timeout: float, fields: Sequence[str]
+        self, method: str, groups: Collection[str], timeout: float, read: Callable[[Any], Any]
     ) -> Optional[Dict[str, Any]]:
-        """What the RPC interface of this package answers for each group: a list of dictionaries with these fields, a Fault,
-        or None. None where supervisord has not the interface, or one without the method. Raises as `call` does."""
+        """What the RPC interface of this package answers for each group: what `read` makes of it, a Fault, or None. None
+        where supervisord has not the interface, or one without the method. Raises as `call` does."""
         if not self.has_interface:
             return None
         try:
             answers = json.loads(self.call(f"zkelect.{method}", list(groups), timeout=timeout))
             if len(answers) != len(groups):
                 raise ValueError(f"{len(answers)} items for {len(groups)} groups")
-            return {group: _items(answer, fields) for group, answer in zip(groups, answers)}
+            return {group: _unless_fault(answer, read) for group, answer in zip(groups, answers)}
         except Fault as fault:
             if fault.code != UNKNOWN_METHOD:
                 raise
@@ -278,12 +291,24 @@ def _result(answer: Any) -> Any:
     return answer
 
 
-def _items(answer: Any, fields: Sequence[str]) -> Any:
-    """What is said of the members of a group, a Fault, or None. Raises ValueError, TypeError and KeyError."""
-    if isinstance(answer, dict):
+def _unless_fault(answer: Any, read: Callable[[Any], Any]) -> Any:
+    """What is read of a group, a Fault, or None. Raises ValueError, TypeError and KeyError, as what follows does."""
+    if isinstance(answer, dict) and "faultCode" in answer:
         return Fault(answer["faultCode"], answer["faultString"])
-    if answer is None:
-        return None
+    return None if answer is None else read(answer)
+
+
+def _started(answer: Any) -> Started:
+    # A supervisord that has run since before an upgrade of this package may answer with the items alone.
+    items, states = (answer["started"], answer["states"]) if isinstance(answer, dict) else (answer, None)
+    return Started(_items(items, ("name", "status", "description")), None if states is None else _states(states))
+
+
+def _states(answer: Any) -> List[Dict[str, Any]]:
+    return _items(answer, ("name", "statename", "pid", "spawnerr"))
+
+
+def _items(answer: Any, fields: Sequence[str]) -> List[Dict[str, Any]]:
     if any(len(item) != len(fields) for item in answer):
         raise ValueError(f"an item has not {len(fields)} fields")
     return [dict(zip(fields, item)) for item in answer]

@@ -1022,6 +1022,26 @@ def test_many_groups_are_started_by_few_requests(node, interface):
         assert starts.count("zkelect.startProcessGroups") <= group.MOST_STARTS
 
 
+@pytest.mark.parametrize("told", [True, False], ids=["with the states", "by a supervisord of before an upgrade"])
+def test_a_start_tells_the_states_or_they_are_asked_for(node, told):
+    node.program("a", node.service()).program("b", "/bin/cat").group("primary", "a,b").up()
+    call, calls = node.rpc.call, calls_of(node)
+
+    def items_alone(method, *arguments, **more):
+        answer = call(method, *arguments, **more)
+        calls.append(method)
+        return json.dumps([one["started"] for one in json.loads(answer)]) if "start" in method else answer
+
+    if not told:
+        node.rpc.call = items_alone
+    node.start()
+    asked = list(calls)
+    states = node.warden._records["primary"].states
+    pids = {info["name"]: info["pid"] for info in node.infos("primary")}
+    assert {name: pid for name, (_, pid, _) in states.items()} == pids and all(pids.values())
+    assert asked == ["zkelect.startProcessGroups", *["zkelect.getProcessStates"] * (not told)]
+
+
 def test_supervisord_never_hears_of_a_start_that_is_stopped_before_its_turn(node):
     names = many(node, group.MOST_STARTS + 1)
     # Else somebody may have asked for a start before there was this warden.
@@ -1040,7 +1060,7 @@ def test_supervisord_never_hears_of_a_start_that_is_stopped_before_its_turn(node
     node.signal(signal.SIGCONT)
     for op, name in enumerate(names[:-1]):
         node.expect(GroupStarted, op=op)
-    assert [call for call in calls if "start" in call] == ["supervisor.startProcessGroup"] * group.MOST_STARTS
+    assert [call for call in calls if "start" in call] == ["zkelect.startProcessGroups"] * group.MOST_STARTS
     assert len(proc.children(node.supervisord.pid)) == len(names) - 1
 
 
@@ -1094,7 +1114,8 @@ def test_an_answer_of_another_kind_is_told(node):
         node.rpc.call = lambda *_, **__: answer
         with pytest.raises(Unreachable, match="does not answer as it should"):
             node.rpc.group_infos(both)
-    for answer in ("[]", "[[]]", "7", "[[], [], []]", "[[[1, 2]], []]"):
+    for answer in ("[]", "[[]]", "7", "[[], [], []]", "[[[1, 2]], []]", '[{"started": []}, []]',
+                   '[{"started": [], "states": [[1, 2]]}, []]'):
         node.rpc.call = lambda *_, **__: answer
         with pytest.raises(Unreachable, match="does not answer as it should"):
             node.rpc.start_groups(list(both), 5.0)
