@@ -567,4 +567,4 @@ def _tell_ready() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    logs.end(main(sys.argv[1:]))

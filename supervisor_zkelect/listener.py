@@ -1465,7 +1465,4 @@ def main(path: str) -> int:
         # supervisord starts another listener; the guard keeps the leases meanwhile.
         log.exception("a defect; this listener ends")
         status = 1
-    logging.shutdown()
-    sys.stderr.flush()
-    # Threads that wait for a dead peer would hold up the interpreter's end for their time limits.
-    os._exit(status)
+    logs.end(status)

@@ -169,4 +169,4 @@ def main(words: List[str], told: TextIO) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], sys.stdin))
+    logs.end(main(sys.argv[1:], sys.stdin))
