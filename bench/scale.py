@@ -305,7 +305,8 @@ def document(results: Dict[str, Any]) -> str:
     two = sums.load(NODES, 2, TIMEOUT, join)
     all_in_one = sums.load(NODES, NODES, TIMEOUT, join)
     return string.Template(TEMPLATE.read_text()).substitute(
-        machine=results["machine"]["text"], commit=results["machine"].get("commit") or "unknown", load=f"{results['machine']['load']:.1f}", runs=results["runs"],
+        machine=results["machine"]["text"], commit=results["machine"].get("commit") or "unknown",
+        load=f"{results['machine']['load']:.1f}", runs=results["runs"],
         timeout=f"{TIMEOUT:g}", interval=f"{TIMEOUT * INTERVAL_SHARE:g}", candidates=candidates_table(results["candidates"]),
         idle=idle_table(results["elections"]), death=death_table(results["elections"]),
         programs=programs_table(results["programs"]), targets=targets_table(results), sums=sums_table(join),

@@ -643,9 +643,9 @@ class Warden:
     supervisord: for the calls. supervisord_pid: its pid, a listener's parent. post: takes the events; called
     on the warden's thread, must not block. rpc_pool: where calls to supervisord run; a hung supervisord
     occupies a worker for each group that is being stopped, and MOST_STARTS, MOST_ASKED and one more, for the limit of
-    a call. clock: seconds, the same as in `Group.stop`. server_url: the SUPERVISOR_SERVER_URL that the programs are given; default this
-    process's own, else the URL of `supervisord`. cgroups: those that the groups' processes are moved into, if
-    any. instance: the ZKELECT_INSTANCE that the programs carry, "" when they carry none.
+    a call. clock: seconds, the same as in `Group.stop`. server_url: the SUPERVISOR_SERVER_URL that the programs are
+    given; default this process's own, else the URL of `supervisord`. cgroups: those that the groups' processes are
+    moved into, if any. instance: the ZKELECT_INSTANCE that the programs carry, "" when they carry none.
     """
 
     def __init__(

@@ -114,8 +114,8 @@ class Process(Hands):
             self.cgroups.sweep("zkelect-" + record.instances(self.owner), lives)
         self.warden = group.Warden(
             Supervisord(terms.url, *credentials), self.owner.pid, self.post,
-            ThreadPoolExecutor(min(max(8, 4 * terms.room), MOST_CALLS), "zkelect-rpc"), server_url=terms.url, cgroups=self.cgroups,
-            instance=record.instance(self.owner),
+            ThreadPoolExecutor(min(max(8, 4 * terms.room), MOST_CALLS), "zkelect-rpc"), server_url=terms.url,
+            cgroups=self.cgroups, instance=record.instance(self.owner),
         )
         former = self.read_former()
         try:

@@ -5,8 +5,8 @@ when; a guard that takes over from a dead one reads what it was in charge of.
 
 The file has a fixed size and is written in place, block by block, so that a full disk cannot stop a revocation. Block 0
 says whose record it is, every further block holds one election. A block is a magic word, the version of the format, the
-length and the CRC-32 of what follows, and strings with a NUL between any two. Whoever reads a block that is torn, of another version, of an
-earlier boot, or of another supervisord, gets a `RecordError` and must do as if there were no grant.
+length and the CRC-32 of what follows, and strings with a NUL between any two. Whoever reads a block that is torn, of
+another version, of an earlier boot, or of another supervisord, gets a `RecordError` and must do as if there were no grant.
 
 The chain loader imports this, so it does without json, typing and hashlib, which take longer to import than the loader
 itself takes.
