@@ -23,6 +23,9 @@ the past; until when it may be relied upon is the business of `supervisor_zkelec
 A transaction checks a proposal by its name, and where an election znode was made anew, another's may bear it. So what
 belongs to a term is written in a transaction that checks the holder znode's version too, read before the proposal was
 last seen to be this node's: whoever leads by the same name has claimed its own term first, and that changes the holder.
+Where the holder was removed by hand as well, versions begin anew and may be the same. What ends a term is never written by
+a version that this node knows from its own write alone, since it may have waited on a link that stood still; the ack is,
+and whose it is then writes it again.
 """
 
 from __future__ import annotations
@@ -156,8 +159,6 @@ class Elector:
         self._mine: Optional[_Proposal] = None
         self._led: Optional[str] = None
         self._noted: Optional[_Noted] = None
-        #: the ack's version by this term's last write of it
-        self._acked: Optional[int] = None
         self._looked: Optional[_Term] = None
         self._second = False
         self._watch: Optional[_Watch] = None
@@ -468,8 +469,7 @@ class Elector:
             found, _, operations = self._look_at_led_term(limit)
             if found is None or found[0].token == self.token:
                 return None
-            operations = [*operations, ("check", (self.holder_znode, found[1]), {})]
-            if self._commit("empty the ack", limit, operations) is not None:
+            if self._commit("empty the ack", limit, [*operations, ("check", (self.holder_znode, found[1]), {})]):
                 return found[0]
         raise ZooKeeperFailed("ack or holder changed at every look; ask again")
 
@@ -541,9 +541,8 @@ class Elector:
         """Delete the proposal; ack, holder: empty one's own ack, remove one's own holder with it."""
         limit = self._limit()
         mine = self._require()
-        written = self._as_written()
         for _ in range(_ROUNDS):
-            (found, seen, emptied), written = written or self._look_at_term(limit), None
+            found, seen, emptied = self._look_at_term(limit)
             if not seen:
                 self._proposal_gone()
             own = found[0].token == mine.token if found is not None else ack and self._is_lowest(limit)
@@ -558,7 +557,7 @@ class Elector:
                 ]
             operations.append(("delete", (self.proposal_path,), {}))
             try:
-                if self._commit(doing, limit, operations) is not None:
+                if self._commit(doing, limit, operations):
                     self._drop()
                     return
                 if found is None:
@@ -614,7 +613,9 @@ class Elector:
     def _hold(self, mine: Optional["_Proposal"]) -> None:
         """Have this as the node's proposal. What is known of the term of another one goes with that."""
         if self._mine != mine:
-            self._led = self._noted = self._acked = self._looked = None
+            # First of all: on another thread a write of the former term may be about to be made.
+            self._mine = None
+            self._led = self._noted = self._looked = None
         self._mine = mine
 
     def _seen(self, limit: float) -> bool:
@@ -644,17 +645,6 @@ class Elector:
             emptied.append((*what, {}))
         return _Term(holder, seen, emptied)
 
-    def _as_written(self) -> Optional["_Term"]:
-        """This node's term as it has written it itself, while the server at hand has told of no change of the proposal; None
-        when that is not known. Whoever writes ack or holder after it gives them other versions."""
-        watch = self._watch
-        if self._noted is None or self._acked is None or watch is None:
-            return None
-        if watch.path != self.proposal_path or watch.changed.done():
-            return None
-        holder = Holder("", self._require().token, ""), self._noted.version
-        return _Term(holder, True, [("set_data", (self.election_ack, b"", self._acked), {})])
-
     def _look_at_term(self, limit: float) -> "_Term":
         return self._told_of_term(self._ask_of_term(), limit)
 
@@ -679,7 +669,7 @@ class Elector:
         else:
             version, change = found[1] + 1, ("set_data", (self.holder_znode, record, found[1]), {})
         sent = now()
-        done = self._commit("note the holder", limit, [*operations, change]) is not None
+        done = self._commit("note the holder", limit, [*operations, change])
         if done:
             self._noted = _Noted(record, version, sent, now())
         elif found is None:
@@ -753,9 +743,7 @@ class Elector:
             operations: List[Tuple[str, tuple, dict]] = [("set_data", (self.election_ack, data), {})]
             if self._noted is not None:
                 operations.append(("check", (self.holder_znode, self._noted.version), {}))
-            results = self._commit("write the ack", limit, operations)
-            if results is not None:
-                self._acked = results[0].version
+            if self._commit("write the ack", limit, operations):
                 return
             self._make(self.election_ack, limit)
             self._note_again(limit)
@@ -777,9 +765,8 @@ class Elector:
             return Holder("", 0, ""), found[1].version
         return Holder(str(info.get("node", "")), token, str(info.get("address", ""))), found[1].version
 
-    def _commit(self, doing: str, limit: float, operations: List[Tuple[str, tuple, dict]]) -> Optional[List[Any]]:
-        """Check the proposal and do `operations` at once. Their results; None when one of them met a change and nothing was
-        done.
+    def _commit(self, doing: str, limit: float, operations: List[Tuple[str, tuple, dict]]) -> bool:
+        """Check the proposal and do `operations` at once. False when one of them met a change and nothing was done.
 
         Raises NotLeader when the proposal is gone.
         """
@@ -793,19 +780,19 @@ class Elector:
             getattr(transaction, name)(*arguments, **options)
         return transaction.commit_async()
 
-    def _committed(self, doing: str, limit: float, answer: Any) -> Optional[List[Any]]:
+    def _committed(self, doing: str, limit: float, answer: Any) -> bool:
         """What became of a transaction, as `_commit` has it."""
         results = self._answer(doing, limit, answer)
         errors = [result for result in results if isinstance(result, Exception)]
         if not errors:
-            return results[1:]
+            return True
         if isinstance(results[0], kazoo_errors.NoNodeError):
             name = self.proposal
             self._drop()
             raise NotLeader(f"the proposal {name} is gone; stop what ran by it, then create_proposal()")
         for error in errors:
             if isinstance(error, (kazoo_errors.NoNodeError, kazoo_errors.NodeExistsError, kazoo_errors.BadVersionError)):
-                return None
+                return False
         real = [e for e in errors if not isinstance(e, (kazoo_errors.RolledBackError, kazoo_errors.RuntimeInconsistency))]
         raise _named(doing, (real or errors)[0])
 

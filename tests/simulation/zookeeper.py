@@ -157,7 +157,7 @@ class Ensemble:
             elif kind == "delete":
                 del tree[path]
             elif kind == "set":
-                result = tree[path] = znode._replace(data=rest[0], version=znode.version + 1)
+                tree[path] = znode._replace(data=rest[0], version=znode.version + 1)
             results.append(result)
             if isinstance(result, Exception):
                 done = [errors.RolledBackError() for _ in results[:-1]]

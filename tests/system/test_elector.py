@@ -1,8 +1,12 @@
 """The election recipe against a real ZooKeeper, and beside other clients' candidates."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from supervisor_zkelect import elector as elector_module
+from supervisor_zkelect.demo.relay import Relay
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.elector import Elector, Holder, NotConnected, NotLeader, ProposalGone
@@ -220,44 +224,35 @@ def test_another_proposal_of_the_same_name_is_not_touched(join, zk, root, late):
     assert (other.read_ack(), other.holder().node) == (b"b:1", "b")
 
 
-def test_another_proposal_of_the_same_name_that_has_claimed_nothing_is_not_deleted(join, zk, root):
-    one, other = join(), join()
-    one.create_proposal()
-    standing = one.try_be_leader()
-    one.claim("a", "a:1")
-    one.ack_leader("a:1")
-    again(zk, root)
-    assert other.create_proposal() == "n-0000000000"
-    assert "deleted" in standing.changed.result(timeout=20)
-    with pytest.raises(ProposalGone):
-        one.release()
-    assert zk.exists(other.proposal_path).czxid == other.token
-
-
-def test_what_a_term_has_written_is_not_asked_for_at_its_end(join, zk, root, monkeypatch):
-    one = join()
-    one.create_proposal()
-    one.try_be_leader()
-    one.claim("a", "a:1")
-    one.ack_leader("a:1")
-    for name in ("get_async", "exists_async", "get_children_async"):
-        monkeypatch.setattr(one._client, name, lambda *_, **__: pytest.fail("asked for"))
-    one.release()
-    monkeypatch.undo()
-    assert (one.read_ack(), one.holder(), names(zk, root)) == (b"", None, [])
-
-
-@pytest.mark.parametrize("path, left", [("ack", None), ("holder", b"somebody's")])
-def test_what_others_have_written_into_a_term_is_seen_at_its_end(join, zk, root, path, left):
-    one = join()
-    one.create_proposal()
-    one.try_be_leader()
-    one.claim("a", "a:1")
-    one.ack_leader("a:1")
-    zk.set(f"{root}/e/{path}", b"somebody's")
-    one.release()
-    assert names(zk, root) == [] and one.read_ack() == (b"a:1" if left else b"")
-    assert (zk.get(f"{root}/e/holder")[0] if zk.exists(f"{root}/e/holder") else None) == left
+def test_a_release_that_a_link_held_up_leaves_another_term_alone(join, zk_server, zk, root):
+    """All is made anew meanwhile, so that names and versions are those that the node has written itself."""
+    other = join()
+    with Relay(zk_server.hosts) as relay:
+        one = Elector.connect(relay.address, 4.0, f"{root}/e/election", "n", f"{root}/e/ack")
+        one.create_proposal()
+        one.try_be_leader()
+        one.claim("a", "a:1")
+        one.ack_leader("a:1")
+        before = [zk.exists(f"{root}/e/{name}").version for name in ("ack", "holder")]
+        relay.hold()
+        zk.delete(f"{root}/e", recursive=True)
+        other.prepare()
+        assert other.create_proposal() == one.proposal and other.try_be_leader().leads
+        other.claim("b", "b:1")
+        other.ack_leader("b:1")
+        assert [zk.exists(f"{root}/e/{name}").version for name in ("ack", "holder")] == before
+        asked = threading.Event()
+        for name in ("get_async", "transaction"):
+            ask = getattr(one._client, name)
+            setattr(one._client, name, lambda *words, ask=ask, **options: asked.set() or ask(*words, **options))
+        with ThreadPoolExecutor(1) as pool:
+            released = pool.submit(one.release)
+            assert asked.wait(20)
+            relay.release()
+            assert isinstance(released.exception(timeout=20), (ProposalGone, NotConnected))
+        assert zk.exists(other.proposal_path).czxid == other.token
+        assert (other.read_ack(), other.holder().node) == (b"b:1", "b")
+        one.close()
 
 
 def test_what_changed_since_the_look_at_the_queue_counts(join, zk, root):
