@@ -291,8 +291,9 @@ class Stop:
 
     def pace(self, now: float, gone: bool, alive: bool) -> float:
         """Seconds until the next scan; while killing, a twentieth of the time it has taken, 1 to 250 ms."""
-        if self.scans == 1 and (self.loaded or gone):
-            # The second of two that are a proof.
+        if self.scans == 1 and self.loaded:
+            # The second of two that are a proof. Where supervisord is dead and a program came without the chain loader, a
+            # child within execve(2) has nothing by which it is known, so there some time passes between the two.
             return 0.0
         if self.killing(now, gone):
             return min(0.25, max(0.001, (now - self.kill_since) / 20))
