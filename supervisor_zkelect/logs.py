@@ -53,5 +53,9 @@ def end(status: int) -> NoReturn:
     milliseconds what the kernel does away with in one, while another node's service wants the processor, or this one's.
     """
     logging.shutdown()
-    sys.stderr.flush()
+    try:
+        sys.stderr.flush()
+    except (AttributeError, OSError):
+        # It is None where a process was started without it, and nobody reads it where that one is gone.
+        pass
     os._exit(status)

@@ -1042,6 +1042,24 @@ def test_a_start_tells_the_states_or_they_are_asked_for(node, told):
     assert asked == ["zkelect.startProcessGroups", *["zkelect.getProcessStates"] * (not told)]
 
 
+def test_what_has_changed_before_a_start_is_answered_is_asked_for(node):
+    node.program("a", node.service()).group("primary", "a").up()
+    call = node.rpc.call
+
+    def changing(method, *arguments, **more):
+        answer = call(method, *arguments, **more)
+        if "start" in method:
+            node.handle().note(("a", "EXITED", 0))
+        return answer
+
+    node.rpc.call = changing
+    node.start()
+    calls = calls_of(node)
+    node.handle().look(99)
+    assert node.expect(Members, op=99).states["a"][0] in ("STARTING", "RUNNING")
+    assert calls == ["zkelect.getProcessStates"]
+
+
 def test_supervisord_never_hears_of_a_start_that_is_stopped_before_its_turn(node):
     names = many(node, group.MOST_STARTS + 1)
     # Else somebody may have asked for a start before there was this warden.
