@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import Dict, Iterable, List, NamedTuple, Optional, Set
+from typing import Container, Dict, Iterable, List, NamedTuple, Optional, Set
 
 
 class Process(NamedTuple):
@@ -73,24 +73,51 @@ def read(pid: int) -> Optional[Process]:
 
 
 def table() -> Dict[int, Process]:
-    """All processes that this one can see, by pid.
+    """All processes that this one can see, by pid."""
+    return Watch().look()
 
-    Reading takes milliseconds, in which a process may fork and end; its child would be in no listing that was made
-    before. So the listing is repeated until it brings nothing unread: what is alive at the last listing is in the
-    table, at most 20 listings deep.
+
+class Watch:
+    """All processes, looked at again and again. To read one takes fifty times as long as to list it, so most of those that
+    were there at the last look are taken as they were read then: their parent, process group, session and state may be of
+    the past.
+
+    They are told from later ones of the same pid by the inodes of their folders in /proc, which the kernel makes anew for
+    each process, and counts up (proc_pid_make_inode, fs/proc/base.c).
     """
-    processes = {}
-    seen = set()
-    for _ in range(20):
-        unread = {entry for entry in os.listdir("/proc") if entry.isdigit()} - seen
-        if not unread:
-            break
-        for entry in unread:
-            process = read(int(entry))
-            if process is not None:
-                processes[process.pid] = process
-        seen |= unread
-    return processes
+
+    def __init__(self) -> None:
+        self._processes: Dict[int, Process] = {}
+        self._inodes: Dict[int, int] = {}
+
+    def look(self, anew: Container[int] = (), parent: int = 0) -> Dict[int, Process]:
+        """All processes that this one can see, by pid.
+
+        anew: pids of those that are read whether they were there or not. parent: the pid of one whose children are, too. So
+        are those whose parent is not the one of the last look: they were handed to another.
+
+        Reading takes milliseconds, in which a process may fork and end; its child would be in no listing that was made
+        before. So the listing is repeated until it brings nothing unread: what is alive at the last listing is in the
+        table, at most 20 listings deep.
+        """
+        former, processes = self._processes, {}
+        known, inodes = self._inodes, {}
+        for _ in range(20):
+            with os.scandir("/proc") as entries:
+                listed = {int(entry.name): entry.inode() for entry in entries if entry.name.isdigit()}
+            # Of items, so that a pid counts as unread that is another process's by now.
+            unread = listed.items() - inodes.items()
+            if not unread:
+                break
+            for pid, inode in unread:
+                process = former.get(pid) if known.get(pid) == inode and pid not in anew else None
+                if process is None or process.ppid == parent or known.get(process.ppid) != listed.get(process.ppid):
+                    process = read(pid)
+                if process is not None:
+                    processes[pid] = process
+            inodes.update(listed)
+        self._processes, self._inodes = processes, inodes
+        return processes
 
 
 def alive(process: Process) -> bool:

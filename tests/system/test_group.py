@@ -810,11 +810,11 @@ def test_a_death_between_the_poll_and_the_scan_of_one_turn_is_told():
             record = warden.group("primary")._record
             record.mode, record.watching = "started", True
             until(lambda: proc.cmdline(child.pid).startswith(b"sleep"), LONG, "the program to run")
-            warden._scan(record, warden._census.look())
+            warden._scan(record, warden._census.look(()))
             assert len(record.pidfds) == 1
             child.kill()
             until(lambda: proc.read(child.pid).gone, LONG, "the program to be dead")
-            warden._scan(record, warden._census.look())
+            warden._scan(record, warden._census.look(()))
             warden._turn()
             assert told == [MemberDied("primary", "a", child.pid)] and not record.pidfds
         finally:
@@ -1076,8 +1076,8 @@ def test_supervisord_never_hears_of_a_start_that_is_stopped_before_its_turn(node
     # No start of it can lie on supervisord's socket, so its silence is enough.
     node.expect(GroupDead, op=9)
     node.signal(signal.SIGCONT)
-    for op, name in enumerate(names[:-1]):
-        node.expect(GroupStarted, op=op)
+    # Their answers come on two connections, in either order.
+    node.expect_all(GroupStarted, names[:-1])
     assert [call for call in calls if "start" in call] == ["zkelect.startProcessGroups"] * group.MOST_STARTS
     assert len(proc.children(node.supervisord.pid)) == len(names) - 1
 
@@ -1239,7 +1239,7 @@ def test_a_group_that_stops_keeps_no_other_from_its_scans(node):
     node.wait_marks("up", 2)
     warden, scans = node.warden, []
     look, scan = warden._census.look, warden._scan
-    warden._census.look = lambda: threading.Event().wait(0.04) or look()
+    warden._census.look = lambda known: threading.Event().wait(0.04) or look(known)
     warden._scan = lambda record, seen: scans.append(record.name) or scan(record, seen)
     node.handle().stop(1, clock.now() + 8)
     until(lambda: warden._records["primary"].stop, LONG, "the stop to begin")
@@ -1286,16 +1286,75 @@ def test_an_order_counts_for_an_end_that_comes_after_it_while_a_scan_is_made(nod
     pid = watched_service(node)
     look = node.warden._census.look
 
-    def meanwhile():
+    def meanwhile(known):
         node.warden._census.look = look
         node.handle().watch(False)
         os.kill(pid, signal.SIGKILL)
         until(lambda: proc.read(pid) is None or proc.read(pid).gone, LONG, "the service to be dead")
-        return look()
+        return look(known)
 
     node.warden._census.look = meanwhile
     node.wait_watched(pid, False)
     assert not list(node.events.queue)
+
+
+#: A parent that reaps nobody and takes orphans (PR_SET_CHILD_SUBREAPER), a process that stands for supervisord, its fork.
+FAMILY = """
+import ctypes, os, signal
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+reader, writer = os.pipe()
+one = os.fork()
+if not one:
+    fork = os.fork()
+    if fork:
+        os.write(writer, b"%d\\n" % fork)
+    signal.pause()
+print(one, os.read(reader, 100).decode(), flush=True)
+signal.pause()
+"""
+
+
+def test_the_fork_of_a_dead_supervisord_is_looked_at_until_it_is_dead():
+    with subprocess.Popen([sys.executable, "-c", FAMILY], stdout=subprocess.PIPE, text=True) as family:
+        try:
+            supervisord, fork = map(int, family.stdout.readline().split())
+            census = group._Census(supervisord, "unix:///none")
+            census.look(())
+            os.kill(supervisord, signal.SIGKILL)
+            until(lambda: proc.read(fork).ppid == family.pid, LONG, "the fork to be an orphan")
+            census.gone = True
+            for _ in range(2):
+                assert {one.pid for one in census.look(()).forks} == {fork}
+            os.kill(fork, signal.SIGKILL)
+            until(lambda: proc.read(fork).gone, LONG, "the fork to be dead")
+            assert not census.look(()).forks
+        finally:
+            family.kill()
+
+
+def test_an_orphan_that_nobody_reaps_is_dead_all_the_same(monkeypatch):
+    """As where process 1 of a container is no init."""
+    with subprocess.Popen([sys.executable, "-c", FAMILY], stdout=subprocess.PIPE, text=True) as family:
+        try:
+            parent, orphan = map(int, family.stdout.readline().split())
+            monkeypatch.setenv("SUPERVISOR_GROUP_NAME", "zkelect")
+            warden = Warden(Supervisord("unix:///none"), os.getpid(), lambda event: None, None)
+            record = warden.group("primary")._record
+            record.mode, record.known = "started", {proc.read(orphan)}
+            find, living = warden._census.find, []
+            warden._census.find = lambda *words: living.append(len((found := find(*words)).living)) or found
+            os.kill(parent, signal.SIGKILL)
+            until(lambda: proc.read(orphan).ppid == family.pid, LONG, "an orphan")
+            for dead in (False, True):
+                if dead:
+                    os.kill(orphan, signal.SIGKILL)
+                    until(lambda: proc.read(orphan).gone, LONG, "the orphan to be dead")
+                record.scan_at = warden._scan_ended = -1000.0
+                warden._scan_due(clock.now())
+            assert living == [1, 0]
+            warden.close()
+        finally:
+            family.kill()
 
 
 def test_long_rests_are_for_groups_that_are_in_their_cgroup():
@@ -1312,7 +1371,7 @@ def test_long_rests_are_for_groups_that_are_in_their_cgroup():
             warden._scan_ended, warden._scan_took = clock.now() + 1000, 1.0
             for within, share in (([], group.REST_SHARE), ([child.pid], group.REST_SHARE_LOADED)):
                 inside[:] = within
-                warden._scan(record, warden._census.look())
+                warden._scan(record, warden._census.look(()))
                 assert warden._due(record) == warden._scan_ended + share
         finally:
             child.kill()

@@ -124,6 +124,64 @@ def test_the_table_has_everybody(spawn):
     assert proc.children(process.pid) == set(process.said)
 
 
+def reads(monkeypatch):
+    """The pids that are read from now on."""
+    read, pids = proc.read, []
+    monkeypatch.setattr(proc, "read", lambda pid: pids.append(pid) or read(pid))
+    return pids
+
+
+def test_a_second_look_reads_what_has_come_since_and_what_it_is_told_to(spawn, monkeypatch):
+    process, other, watch = spawn(PARENT, "child"), spawn(), proc.Watch()
+    before = watch.look()
+    pids = reads(monkeypatch)
+    after = watch.look(anew={process.pid})
+    assert after[process.said[0]] is before[process.said[0]] and process.pid in pids
+    assert not {*process.said, other.pid} & set(pids)
+    fresh = spawn()
+    assert watch.look()[fresh.pid].pid == fresh.pid
+    pids.clear()
+    watch.look(parent=os.getpid())
+    assert {process.pid, other.pid, fresh.pid} <= set(pids) and process.said[0] not in pids
+
+
+def test_a_second_look_sees_what_is_told_of_those_that_are_read_anew(spawn):
+    process, other, watch = spawn(), spawn(), proc.Watch()
+    watch.look()
+    for one in (process, other):
+        one.send_signal(signal.SIGSTOP)
+        until(lambda: proc.read(one.pid).state == "T", LONG, "it to stand still")
+    assert watch.look(anew={process.pid})[process.pid].state == "T"
+    assert watch.look(parent=os.getpid())[other.pid].state == "T"
+
+
+def test_a_second_look_sees_who_is_an_orphan_and_who_is_gone(spawn):
+    process, watch = spawn(PARENT, "child", "session"), proc.Watch()
+    watch.look()
+    reaped(process)
+    until(lambda: {proc.read(pid).ppid for pid in process.said}.isdisjoint({process.pid}), LONG, "two orphans")
+    table = watch.look()
+    assert process.pid not in table
+    assert [table[pid] for pid in process.said] == [proc.read(pid) for pid in process.said]
+
+
+def test_a_second_look_takes_nobody_for_another_of_the_same_pid(spawn):
+    former, watch = spawn(), proc.Watch()
+    assert watch.look()[former.pid].session == os.getsid(0)
+    reaped(former)
+
+    def next_pid():
+        with open("/proc/sys/kernel/ns_last_pid", "w") as file:
+            file.write(str(former.pid - 1))
+
+    try:
+        next_pid()
+    except OSError as error:
+        pytest.skip(f"this user cannot choose a pid: {error}")
+    until(lambda: next_pid() or spawn(start_new_session=True).pid == former.pid, LONG, "the pid to be used again", 0.0)
+    assert watch.look()[former.pid].session == former.pid
+
+
 def test_environment_and_arguments(spawn):
     process = spawn(PARENT, env={"ODD": "a=b\nc\udcff", "EMPTY": ""})
     environ = proc.environ(process.pid)
