@@ -78,9 +78,9 @@ def table() -> Dict[int, Process]:
 
 
 class Watch:
-    """All processes, looked at again and again. To read one takes fifty times as long as to list it, so most of those that
-    were there at the last look are taken as they were read then: their parent, process group, session and state may be of
-    the past.
+    """All processes, looked at again and again. To read one takes twenty times as long as to list it, so most of those
+    that were there at the last look are taken as they were read then: their process group, session and state may be of the
+    past.
 
     They are told from later ones of the same pid by the inodes of their folders in /proc, which the kernel makes anew for
     each process, and counts up (proc_pid_make_inode, fs/proc/base.c).
