@@ -12,6 +12,10 @@ import signal
 from typing import Container, Dict, Iterable, List, NamedTuple, Optional, Set
 
 
+#: How often a process is read whose line tells nothing.
+_READS = 5
+
+
 class Process(NamedTuple):
     """One process at the moment it was read. `start` is in clock ticks since boot."""
 
@@ -53,6 +57,17 @@ class Process(NamedTuple):
 
 def read(pid: int) -> Optional[Process]:
     """The process with this pid, or None when there is none."""
+    process = None
+    for _ in range(_READS):
+        process = _read(pid)
+        if process is None or process.threads:
+            break
+        # The kernel could not look into it: it is on its way out, or one of its threads executes another program and takes
+        # the place of the first one just now (de_thread, fs/exec.c), which leaves most of the line at nought.
+    return process
+
+
+def _read(pid: int) -> Optional[Process]:
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
             text = file.read(4096)
@@ -79,14 +94,14 @@ def table() -> Dict[int, Process]:
 
 class Watch:
     """All processes, looked at again and again. To read one takes twenty times as long as to list it, so most of those
-    that were there at the last look are taken as they were read then: their process group, session and state may be of the
-    past.
+    that were there at the last look are taken as they were read then, and their state may be of the past.
 
     They are told from later ones of the same pid by the inodes of their folders in /proc, which the kernel makes anew for
-    each process, and counts up (proc_pid_make_inode, fs/proc/base.c).
+    each process (proc_pid_make_inode, fs/proc/base.c).
     """
 
     def __init__(self) -> None:
+        self._own = os.getpid()
         self._processes: Dict[int, Process] = {}
         self._inodes: Dict[int, int] = {}
 
@@ -94,7 +109,8 @@ class Watch:
         """All processes that this one can see, by pid.
 
         anew: pids of those that are read whether they were there or not. parent: the pid of one whose children are, too. So
-        are those whose parent is not the one of the last look: they were handed to another.
+        are those of whose parent, or leader of process group or session, it is not seen that it is the same as then: they
+        may have left it, and its number may be a stranger's.
 
         Reading takes milliseconds, in which a process may fork and end; its child would be in no listing that was made
         before. So the listing is repeated until it brings nothing unread: what is alive at the last listing is in the
@@ -107,11 +123,18 @@ class Watch:
                 listed = {int(entry.name): entry.inode() for entry in entries if entry.name.isdigit()}
             # Of items, so that a pid counts as unread that is another process's by now.
             unread = listed.items() - inodes.items()
+            if inodes and inodes.get(self._own) != listed.get(self._own):
+                # A kernel that numbers them at each listing.
+                unread = {(pid, inode) for pid, inode in unread if pid not in inodes}
             if not unread:
                 break
-            for pid, inode in unread:
-                process = former.get(pid) if known.get(pid) == inode and pid not in anew else None
-                if process is None or process.ppid == parent or known.get(process.ppid) != listed.get(process.ppid):
+            # 0 is nobody's number, and that of whoever is in another pid namespace.
+            same = {pid for pid, _ in listed.items() & known.items()} | {0}
+            for pid, _ in unread:
+                process = former.get(pid) if pid in same and pid not in anew else None
+                if process is None or process.ppid == parent or not (
+                    process.ppid in same and process.pgrp in same and process.session in same
+                ):
                     process = read(pid)
                 if process is not None:
                     processes[pid] = process

@@ -1,9 +1,11 @@
 """Processes as the kernel knows them, tried on real children."""
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -180,6 +182,92 @@ def test_a_second_look_takes_nobody_for_another_of_the_same_pid(spawn):
         pytest.skip(f"this user cannot choose a pid: {error}")
     until(lambda: next_pid() or spawn(start_new_session=True).pid == former.pid, LONG, "the pid to be used again", 0.0)
     assert watch.look()[former.pid].session == former.pid
+
+
+def test_a_second_look_sees_who_has_left_the_group_of_a_dead_leader(spawn):
+    """Whose number may be a stranger's afterwards."""
+    code = (
+        "import os, signal\nleader = os.fork()\nif not leader:\n    signal.pause()\nos.setpgid(leader, leader)\n"
+        "other = os.fork()\nif not other:\n    signal.signal(signal.SIGUSR1, lambda *_: os.setsid())\n"
+        "    os.setpgid(0, leader)\n    print(leader, os.getpid(), 'up', sep='\\n', flush=True)\n"
+        "    while True:\n        signal.pause()\nos.waitpid(leader, 0)\nsignal.pause()"
+    )
+    process, watch = spawn(code), proc.Watch()
+    leader, other = process.said
+    assert watch.look()[other].pgrp == leader
+    os.kill(leader, signal.SIGKILL)
+    until(lambda: proc.read(leader) is None, LONG, "the leader to be reaped")
+    assert watch.look()[other].pgrp == leader
+    os.kill(other, signal.SIGUSR1)
+    until(lambda: proc.read(other).session == other, LONG, "the other to leave")
+    assert watch.look()[other] == proc.read(other)
+
+
+class Listing(list):
+    """As os.scandir returns it."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+def listings(monkeypatch, change):
+    """Have every listing of /proc changed: change(name, inode) returns the inode, or None to leave the entry out."""
+    scandir = os.scandir
+
+    def changed(path):
+        with scandir(path) as entries:
+            pairs = [(entry.name, change(entry.name, entry.inode())) for entry in entries]
+        return Listing(
+            SimpleNamespace(name=name, inode=lambda inode=inode: inode) for name, inode in pairs if inode is not None
+        )
+
+    monkeypatch.setattr(os, "scandir", changed)
+
+
+def test_a_second_look_sees_who_has_lost_a_parent_that_is_not_listed(spawn, monkeypatch):
+    """As where /proc hides the processes of other users."""
+    process, watch = spawn(PARENT, "session"), proc.Watch()
+    hidden, (orphan,) = str(process.pid), process.said
+    listings(monkeypatch, lambda name, inode: None if name == hidden else inode)
+    assert watch.look()[orphan].ppid == process.pid
+    reaped(process)
+    until(lambda: proc.read(orphan).ppid != process.pid, LONG, "an orphan")
+    assert watch.look()[orphan] == proc.read(orphan)
+
+
+def test_a_look_ends_where_a_kernel_numbers_processes_at_each_listing(monkeypatch):
+    number = itertools.count(1000)
+    listings(monkeypatch, lambda name, inode: next(number))
+    watch = proc.Watch()
+    for _ in range(2):
+        pids = reads(monkeypatch)
+        table = watch.look()
+        assert os.getpid() in table and len(pids) < 2 * len(table)
+
+
+def torn(pid):
+    """What a process is read as while one of its threads takes the place of the first one."""
+    return proc.Process(pid, proc.read(pid).start, 0, -1, -1, "X", 0)
+
+
+def test_what_tells_nothing_of_a_process_is_read_again(spawn, monkeypatch):
+    process, one = spawn(), proc._read
+    answers = [torn(process.pid), torn(process.pid)]
+    monkeypatch.setattr(proc, "_read", lambda pid: answers.pop() if answers else one(pid))
+    assert not proc.read(process.pid).gone and not answers
+
+
+def test_a_second_look_reads_again_what_told_nothing(spawn, monkeypatch):
+    process, watch, one = spawn(PARENT, "session"), proc.Watch(), proc.read
+    pid, = process.said
+    nothing = torn(pid)
+    monkeypatch.setattr(proc, "read", lambda number: nothing if number == pid else one(number))
+    assert watch.look()[pid].gone
+    monkeypatch.undo()
+    assert watch.look()[pid] == proc.read(pid)
 
 
 def test_environment_and_arguments(spawn):
