@@ -1314,47 +1314,63 @@ signal.pause()
 """
 
 
-def test_the_fork_of_a_dead_supervisord_is_looked_at_until_it_is_dead():
-    with subprocess.Popen([sys.executable, "-c", FAMILY], stdout=subprocess.PIPE, text=True) as family:
-        try:
-            supervisord, fork = map(int, family.stdout.readline().split())
-            census = group._Census(supervisord, "unix:///none")
-            census.look(())
-            os.kill(supervisord, signal.SIGKILL)
-            until(lambda: proc.read(fork).ppid == family.pid, LONG, "the fork to be an orphan")
-            census.gone = True
-            for _ in range(2):
-                assert {one.pid for one in census.look(()).forks} == {fork}
-            os.kill(fork, signal.SIGKILL)
-            until(lambda: proc.read(fork).gone, LONG, "the fork to be dead")
-            assert not census.look(()).forks
-        finally:
-            family.kill()
+@pytest.fixture
+def family():
+    """The pids of the three, in a session of their own, as forks look alike."""
+    command = [sys.executable, "-c", FAMILY]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as parent:
+        pids = [parent.pid, *map(int, parent.stdout.readline().split())]
+        processes = [proc.read(pid) for pid in pids]
+        yield pids
+        for process in processes:
+            proc.kill(process)
 
 
-def test_an_orphan_that_nobody_reaps_is_dead_all_the_same(monkeypatch):
+def orphaned(pid: int, by: int) -> None:
+    former = proc.read(pid).ppid
+    os.kill(former, signal.SIGKILL)
+    until(lambda: proc.read(pid).ppid == by, LONG, "an orphan")
+
+
+def dead(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: proc.read(pid).gone, LONG, f"{pid} to be dead")
+
+
+def test_the_fork_of_a_dead_supervisord_is_looked_at_until_it_is_dead(family):
+    parent, supervisord, fork = family
+    census = group._Census(supervisord, "unix:///none")
+    census.look(())
+    orphaned(fork, parent)
+    census.gone = True
+    for _ in range(2):
+        assert {one.pid for one in census.look(()).forks} == {fork}
+    dead(fork)
+    assert not census.look(()).forks
+
+
+def test_an_orphan_that_nobody_reaps_is_dead_all_the_same(family, monkeypatch):
     """As where process 1 of a container is no init."""
-    with subprocess.Popen([sys.executable, "-c", FAMILY], stdout=subprocess.PIPE, text=True) as family:
-        try:
-            parent, orphan = map(int, family.stdout.readline().split())
-            monkeypatch.setenv("SUPERVISOR_GROUP_NAME", "zkelect")
-            warden = Warden(Supervisord("unix:///none"), os.getpid(), lambda event: None, None)
-            record = warden.group("primary")._record
-            record.mode, record.known = "started", {proc.read(orphan)}
-            find, living = warden._census.find, []
-            warden._census.find = lambda *words: living.append(len((found := find(*words)).living)) or found
-            os.kill(parent, signal.SIGKILL)
-            until(lambda: proc.read(orphan).ppid == family.pid, LONG, "an orphan")
-            for dead in (False, True):
-                if dead:
-                    os.kill(orphan, signal.SIGKILL)
-                    until(lambda: proc.read(orphan).gone, LONG, "the orphan to be dead")
-                record.scan_at = warden._scan_ended = -1000.0
-                warden._scan_due(clock.now())
-            assert living == [1, 0]
-            warden.close()
-        finally:
-            family.kill()
+    parent, _, orphan = family
+    monkeypatch.setenv("SUPERVISOR_GROUP_NAME", "zkelect")
+    warden = Warden(Supervisord("unix:///none"), os.getpid(), lambda event: None, None)
+    record = warden.group("primary")._record
+    record.mode, record.known = "started", {proc.read(orphan)}
+    find, living = warden._census.find, []
+
+    def noted(*words):
+        found = find(*words)
+        living.append(orphan in {one.pid for one in found.living})
+        return found
+
+    warden._census.find = noted
+    orphaned(orphan, parent)
+    for step in (lambda: None, lambda: dead(orphan)):
+        step()
+        record.scan_at = warden._scan_ended = -1000.0
+        warden._scan_due(clock.now())
+    assert living == [True, False]
+    warden.close()
 
 
 def test_long_rests_are_for_groups_that_are_in_their_cgroup():
