@@ -50,7 +50,7 @@ class Course:
                 self.begun.setdefault(name, moment)
             if after.role == role.PRIMARY and not self._inherited:
                 self._tell()
-        elif after.role == role.DEMOTING and before.role != role.DEMOTING and self._token is not None:
+        elif after.role == role.DEMOTING and before.role in (role.PROMOTING, role.PRIMARY) and self._token is not None:
             self._ended = {"noticed": moment, "why": after.reason}
         if before.role == role.DEMOTING and self._ended:
             if isinstance(event, role.Dead):
@@ -59,6 +59,8 @@ class Course:
                 if isinstance(event, role.Released):
                     self._ended["released"] = moment
                 self._tell()
+                # What this node goes through from now on, such as leaving the queue as a standby, is of no term.
+                self._clear(None)
 
     def executed(self, moment: float) -> None:
         """A program of the group is about to be executed; the first one counts."""

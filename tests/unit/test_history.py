@@ -135,6 +135,21 @@ def test_an_end_without_a_release_is_none():
     assert "released" not in one.news()[0]["ended"]
 
 
+def test_a_standby_that_leaves_has_no_term_that_ends():
+    """Though it led before."""
+    one = course()
+    ended(one, led(one))
+    before = one.news()
+    releasing = state(role.DEMOTING, "releasing", token=9, reason="the listener was told to end")
+    for _ in range(2):
+        one.moved(state(role.STANDBY, "watching", token=9), releasing, None, 100.0)
+        one.moved(releasing, state(role.DETACHED, "waiting"), role.Released(3), 101.0)
+        assert one.news() == before and before[0]["ended"]["released"] == 12.0
+        # A term that was lost before its group was started, and has no end that is told.
+        one.moved(state(role.STANDBY, "asking", token=9), state(role.PROMOTING, "claiming", token=9), None, 102.0)
+        one.moved(state(role.PROMOTING, "claiming", token=9), state(role.DETACHED, "waiting"), None, 103.0)
+
+
 def test_a_term_that_was_taken_over_has_the_beginning_that_is_known():
     one = course()
     before = state(role.PROMOTING, "claiming", token=7, inherited=7)
