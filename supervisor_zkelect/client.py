@@ -223,7 +223,7 @@ def _show(view: View, election: Optional[str], full: bool) -> Outcome:
     elif not names:
         lines.append("this node takes part in no election")
     elif not full:
-        lines.append(f"node {printable(view.report.get('node'))}, {_age_text(view)}")
+        lines.append(f"node {printable(view.report.get('node'))}, {_age_text(view)}{_link_text(view)}")
     return Outcome(status, tuple(lines), _document(view, names, status))
 
 
@@ -257,6 +257,14 @@ def _row(view: View, name: str) -> Tuple[str, ...]:
         queue,
         "; ".join(note for note in notes if note),
     )
+
+
+def _link_text(view: View) -> str:
+    """What is amiss between the node and ZooKeeper, whose word on the others may be of the past then."""
+    session = _dict(view.report.get("session"))
+    if session.get("state") == "connected":
+        return ""
+    return f"; ZooKeeper {_shown(session.get('state'))} for {_since(view, session.get('since'))}"
 
 
 def _node_lines(view: View) -> List[str]:

@@ -202,6 +202,12 @@ def test_role_is_one_line_per_election():
     assert outcome.document["node"] == "a"
 
 
+def test_role_tells_when_zookeeper_is_away():
+    """What is shown of the others is what it said last."""
+    session = {"state": "suspended", "since": NOW - 18.0}
+    assert client.show_role(view({"orders": STANDBY}, session=session)).lines[-1].endswith("; ZooKeeper suspended for 18 s")
+
+
 def test_notes_hold_step_guard_and_trouble():
     facts = {**PRIMARY, "role": "promoting", "step": "health check", "trouble": "refused", "unguarded": False}
     assert client.show_role(view({"orders": facts})).lines[1].endswith("health check; refused")
