@@ -82,6 +82,9 @@ def main() -> int:
     parser.add_argument("--fault", choices=faults.FAULTS, help="put this fault into the product")
     parser.add_argument("--show", type=int, metavar="SEED", help="print the transcript of this one, whatever it is")
     options = parser.parse_args()
+    if options.fault is not None:
+        # Here, and not in each of the workers, which would be started again for ever.
+        faults.source_of(faults.FAULTS[options.fault])
     if options.show is not None:
         install(options.fault)
         print(shown(options.show))

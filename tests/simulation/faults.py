@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Dict, NamedTuple
 
@@ -48,8 +49,8 @@ FAULTS: Dict[str, Fault] = {
     ),
     "ack without the proposal check": Fault(
         "elector",
-        "        transaction.check(self.proposal_path, -1)",
-        "        if doing != 'write the ack': transaction.check(self.proposal_path, -1)",
+        '            if self._commit("write the ack", limit, operations):',
+        '            if self._ask("write the ack", limit, self._client.set_async, self.election_ack, data):',
     ),
     "an answer of an older session counts": Fault(
         "listener",
@@ -84,15 +85,23 @@ FAULTS: Dict[str, Fault] = {
 }
 
 
-def plant(name: str) -> None:
-    """Raises KeyError for a fault that there is not, ValueError when its line does not stand there once."""
-    fault = FAULTS[name]
-    full = f"supervisor_zkelect.{fault.module}"
-    spec = importlib.util.find_spec(full)
-    source = Path(spec.origin).read_text()
+def source_of(fault: Fault) -> str:
+    """The module with the fault in it. Raises ValueError when its line does not stand there once."""
+    source = Path(_spec(fault).origin).read_text()
     if source.count(fault.line) != 1:
-        raise ValueError(f"{fault.module}.py has the line of {name!r} {source.count(fault.line)} times: {fault.line!r}")
+        raise ValueError(f"{fault.module}.py has this line {source.count(fault.line)} times and not once: {fault.line!r}")
+    return source.replace(fault.line, fault.replaced)
+
+
+def plant(name: str) -> None:
+    """Raises KeyError for a fault that there is not, ValueError as `source_of` does."""
+    fault = FAULTS[name]
+    spec = _spec(fault)
     module = importlib.util.module_from_spec(spec)
-    sys.modules[full] = module
-    exec(compile(source.replace(fault.line, fault.replaced), spec.origin, "exec"), vars(module))
+    sys.modules[spec.name] = module
+    exec(compile(source_of(fault), spec.origin, "exec"), vars(module))
     setattr(sys.modules["supervisor_zkelect"], fault.module, module)
+
+
+def _spec(fault: Fault) -> ModuleSpec:
+    return importlib.util.find_spec(f"supervisor_zkelect.{fault.module}")

@@ -33,6 +33,8 @@ def test_a_fault_is_found(fault):
     done = simulate("--schedules", SOON, "--fault", fault)
     last = done.stdout.splitlines()[-1]
     assert done.returncode == 1 and ("!!!!!" in last or "the lease lasted" in last), done.stdout + done.stderr
+    # One that breaks the product altogether is none.
+    assert "a defect" not in done.stdout, done.stdout
 
 
 def test_the_same_seed_is_the_same_run():
