@@ -29,14 +29,16 @@ LONG = 30.0
 #: Reports what stands in a file, when poked and five times a second; answers requests from the same file.
 #: "silent": nothing is sent. "deaf": requests are taken and not answered.
 SPEAKER = """
-import json, os, signal, sys, threading
+import json, os, signal, sys
 from supervisor_zkelect import clock
 from supervisor_zkelect.supervisord import Supervisord, SupervisordError
 
 script, marks = sys.argv[1:]
-poked = threading.Event()
+POKE = {signal.SIGUSR1}
 if "ignore" not in json.load(open(script)):
-    signal.signal(signal.SIGUSR1, lambda number, frame: poked.set())
+    # It is waited for, and not handled: a handler must not set an Event, whose lock this thread may hold just then.
+    signal.signal(signal.SIGUSR1, lambda number, frame: None)
+    signal.pthread_sigmask(signal.SIG_BLOCK, POKE)
 
 def mark(word):
     with open(marks, "a") as file:
@@ -69,10 +71,8 @@ while True:
                     door.call("zkelect.answer", request["ticket"], json.dumps(reply))
         except SupervisordError as error:
             mark("error " + str(error))
-    poked.wait(0.2)
-    if poked.is_set():
+    if signal.sigtimedwait(POKE, 0.2):
         mark("poked")
-    poked.clear()
 """
 
 #: supervisord with something in the board changed, such as its limits in seconds.
