@@ -238,6 +238,17 @@ def test_a_second_look_sees_who_has_lost_a_parent_that_is_not_listed(spawn, monk
     assert watch.look()[orphan] == proc.read(orphan)
 
 
+def test_a_second_look_reads_who_has_another_number_than_then(spawn, monkeypatch):
+    """As another process of the same pid has, for which this needs no right to choose one."""
+    process, other, watch, more = spawn(PARENT, "session"), spawn(PARENT, "session"), proc.Watch(), [0]
+    later = str(process.said[0])
+    listings(monkeypatch, lambda name, inode: inode + more[0] if name == later else inode)
+    watch.look()
+    more[0], pids = 1, reads(monkeypatch)
+    watch.look()
+    assert process.said[0] in pids and other.said[0] not in pids
+
+
 def test_a_look_ends_where_a_kernel_numbers_processes_at_each_listing(monkeypatch):
     number = itertools.count(1000)
     listings(monkeypatch, lambda name, inode: next(number))
