@@ -252,6 +252,15 @@ class Node:
         self.kill(*[pid for pid in pids if pid is not None])
         self.reap()
 
+    def crash(self, *pids: int) -> None:
+        """SIGKILL supervisord and these processes of the node, by default all, of which none acts on another's death."""
+        self.freeze(*pids)
+        # The kernel continues stopped processes whose group the death of a parent orphans (kill_orphaned_pgrp,
+        # kernel/exit.c): a listener that outlived supervisord would start another guard. So supervisord comes last.
+        own = {process.pid for process in self._own(pids)} - {self.supervisord_pid}
+        self.kill(*own, *filter(None, [self.supervisord_pid]))
+        self.reap()
+
     def terminate(self, timeout: float = 60.0) -> None:
         """SIGTERM to supervisord, as an orderly shutdown of the machine. Raises TimeoutError."""
         pid = self.supervisord_pid

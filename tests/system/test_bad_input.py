@@ -89,9 +89,8 @@ def test_a_proposal_left_over_by_this_node_is_waited_out(make_cluster, zk_server
     cluster = make_cluster(zk_server.hosts, ("a",)).start()
     node = cluster["a"]
     # All at once, so that nobody is left who could release the proposal.
-    node.freeze()
-    node.kill()
-    until(lambda: not node.running and not node.processes(), 30, "everything to be dead")
+    node.crash()
+    until(lambda: not node.processes(), 30, "everything to be dead")
     node.start()
     cluster.primary("a")
     assert "a proposal with this node's name, is gone" in listener_log(node)

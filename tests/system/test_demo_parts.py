@@ -405,6 +405,20 @@ def test_node_killed_at_once_and_started_again(tmp_path, port):
     assert not node.processes()
 
 
+def test_node_crashed_with_supervisord_last(tmp_path, monkeypatch):
+    """supervisord's death makes the kernel wake its frozen children, which would do something about it."""
+    killed, kill = [], proc.kill
+    monkeypatch.setattr(proc, "kill", lambda process, sig: killed.append((process.pid, sig)) or kill(process, sig))
+    many = program("many", "sleep 600", "numprocs = 5", "process_name = %(process_num)s")
+    with Node(tmp_path / "a", "a", config=many) as node:
+        node.ctl("start", "many:*")
+        pids, supervisord = node.service_pids(), node.supervisord_pid
+        node.crash()
+        until(lambda: not node.processes(), LONG, "everything to be gone")
+    ended = [pid for pid, sig in killed if sig == signal.SIGKILL]
+    assert len(pids) == 5 and set(ended[:-1]) == pids and ended[-1] == supervisord
+
+
 def test_node_frozen_as_a_whole_and_in_part(tmp_path, port):
     with Node(tmp_path, "a", config=program("orders", service_command(here(port)))) as node:
         node.ctl("start", "orders")

@@ -21,10 +21,8 @@ def in_order(moments, names):
 def test_terms_are_told_with_their_steps_and_ends(pair):
     assert pair["a"].ctl("zkelect", "resign").returncode == 0
     pair.settled("b")
-    pids = pair["b"].supervisord_pid, pair["b"].listener_pid()
     # A listener that outlives supervisord for a moment would end the term.
-    pair["b"].freeze(*pids)
-    pair["b"].kill(*pids)
+    pair["b"].crash(pair["b"].supervisord_pid, pair["b"].listener_pid())
     pair.primary("a")
     pair.until(lambda: all("ended" in term for term in terms(pair, "a")[1:]), "the ends of two terms to be written")
     third, second, first = terms(pair, "a")
