@@ -18,7 +18,7 @@ from typing import Any, Callable, Dict, List, Sequence
 from supervisor_zkelect import clock
 from supervisor_zkelect.demo import netns
 
-from bench import counters, faults, floors, report, results
+from bench import counters, faults, floors, measure, report, results
 from bench.ours import Ours, OursOnThree
 from bench.peers import Careful, Etcd, KazooElection, Keepalived
 from bench.stage import Missing, Stage
@@ -60,7 +60,7 @@ def main() -> int:
 
         return scale.main(sys.argv[2:])
     options = _options(sys.argv[1:])
-    reason = netns.available()
+    reason = measure.not_installed() or netns.available()
     if reason is not None:
         print(f"script/bench: {reason}", file=sys.stderr)
         return 2

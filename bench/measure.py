@@ -6,9 +6,11 @@ import os
 import re
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Iterable, Optional, Tuple
 
 from supervisor_zkelect import clock
+from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.observer import Verdict
 from supervisor_zkelect.demo.wait import until
 
@@ -51,6 +53,14 @@ def judged(verdict: Verdict, struck: float, ended: float, served: Tuple[str, int
         return Run(None, silence, overlap, endless, "")
     first = min(others, key=lambda turn: turn.first)
     return Run(first.first - struck, silence, overlap, endless, first.name)
+
+
+def not_installed() -> Optional[str]:
+    """Why what would be measured is not what a user has; None when it is."""
+    if Path(child.ROOT) != Path(__file__).resolve().parents[1]:
+        return None
+    return "the package is the one of this folder, which each process compiles anew where no bytecode is written; " \
+        "run script/bench"
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from bench import candidates, counters, elections, programs, sums
 from bench.counters import median
+from bench.measure import not_installed
 from supervisor_zkelect import __version__
 from supervisor_zkelect.demo.zookeeper import ZooKeeperFailed, ZooKeeperMissing
 from supervisor_zkelect.lease import INTERVAL_SHARE
@@ -394,6 +395,11 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         return write_docs(options.output)
     if options.counts and len(options.only or ()) != 1:
         print("--counts goes with one --only", file=sys.stderr)
+        return 2
+
+    reason = not_installed()
+    if reason is not None:
+        print(f"script/bench --scale: {reason}", file=sys.stderr)
         return 2
 
     def say(line: str) -> None:

@@ -3,11 +3,14 @@
 import argparse
 import dataclasses
 import json
+import sys
+from pathlib import Path
 
 import pytest
 
+from bench import __main__ as command
 from bench import faults, measure, report, results
-from supervisor_zkelect.demo import observer
+from supervisor_zkelect.demo import child, observer
 
 
 def answers(name, pid, begin, end):
@@ -218,3 +221,14 @@ def test_a_letter_means_its_variants_too():
     for text in ("", "X", "A,B-listener"):
         with pytest.raises(argparse.ArgumentTypeError):
             faults.chosen(text)
+
+
+@pytest.mark.parametrize("part", [[], ["--scale"]], ids=["faults", "scale"])
+def test_the_package_of_a_tree_is_not_measured(part, tmp_path, monkeypatch, capsys):
+    tree = Path(measure.__file__).resolve().parents[1]
+    output = tmp_path / "results.json"
+    monkeypatch.setattr(sys, "argv", ["bench", *part, "--output", str(output)])
+    monkeypatch.setattr(child, "ROOT", str(tree))
+    assert command.main() == 2 and "run script/bench" in capsys.readouterr().err and not output.exists()
+    monkeypatch.setattr(child, "ROOT", str(tree / ".venv-bench" / "lib" / "site-packages"))
+    assert measure.not_installed() is None
