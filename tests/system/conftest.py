@@ -1,8 +1,14 @@
-"""Clusters of nodes for the tests of whole systems."""
+"""Clusters of nodes for the tests of whole systems, and sessions that another process is to take over."""
 
 import pytest
+from kazoo.client import KazooClient
 
+from supervisor_zkelect import record, saved
 from supervisor_zkelect.demo.cluster import Cluster
+from supervisor_zkelect.elector import Elector
+
+#: Seconds that ZooKeeper has for one thing.
+TIME = 20.0
 
 
 @pytest.fixture
@@ -27,3 +33,46 @@ def pair(make_cluster, zk_server):
     cluster = make_cluster(zk_server.hosts).start()
     yield cluster
     cluster.verdict()
+
+
+def places(name):
+    """Where an Elector has its znodes: of the election, of what proposals begin with, of the ack."""
+    return f"/{name}/election", "n", f"/{name}/ack"
+
+
+@pytest.fixture
+def kazoo(zk_server):
+    """A client whose session another is to take over: it does not come back for it."""
+    client = KazooClient(hosts=zk_server.hosts, timeout=10)
+    client.start(timeout=TIME)
+    client.identity = client.client_id
+
+    def refuse(*arguments, **options):
+        raise OSError("stays away")
+
+    client.handler.create_connection = refuse
+    yield client
+    client.stop()
+    client.close()
+
+
+@pytest.fixture
+def kept(kazoo, zk_server, tmp_path):
+    """The session of a node that leads, saved in a folder."""
+    elector = Elector(kazoo, *places(tmp_path.name))
+    elector.prepare()
+    elector.create_proposal()
+    assert elector.try_be_leader().leads
+    elector.claim("a", "x:1")
+    elector.ack_leader("x:1")
+    one = saved.Election("orders", "primary", *(f"/{tmp_path.name}/election", "n-", f"/{tmp_path.name}/ack"))
+    owner = record.Owner("boot", "pid:[1]", 1, 2)
+
+    def keep(servers):
+        saved.Store(str(tmp_path)).save(
+            saved.Saved(kazoo.identity[0], kazoo.identity[1].hex(), 10.0, owner, "a", servers, [one])
+        )
+        return str(tmp_path)
+
+    keep.elector, keep.token = elector, elector.token
+    return keep

@@ -15,24 +15,7 @@ from supervisor_zkelect.clock import now
 from supervisor_zkelect.demo.zookeeper import Ensemble
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.errors import NotConnected
-
-TIME = 20.0
-
-
-@pytest.fixture
-def kazoo(zk_server):
-    """A client whose session another is to take over: it does not come back for it."""
-    client = KazooClient(hosts=zk_server.hosts, timeout=10)
-    client.start(timeout=TIME)
-    client.identity = client.client_id
-
-    def refuse(*arguments, **options):
-        raise OSError("stays away")
-
-    client.handler.create_connection = refuse
-    yield client
-    client.stop()
-    client.close()
+from tests.system.conftest import TIME, places
 
 
 @pytest.fixture
@@ -49,10 +32,6 @@ def attach(zk_server, kazoo):
     yield attach
     for client in clients:
         client.drop()
-
-
-def places(name):
-    return f"/{name}/election", "n", f"/{name}/ack"
 
 
 def test_a_term_is_released_over_the_attached_session(zk_server, kazoo, attach, tmp_path):
@@ -232,28 +211,6 @@ def test_a_name_that_is_not_resolved_in_time_does_not_hold_up_the_others(zk_serv
     assert client.client_id[0] == kazoo.identity[0]
     client.drop()
     never.set()
-
-
-@pytest.fixture
-def kept(kazoo, zk_server, tmp_path):
-    """The session of a node that leads, saved in a folder."""
-    elector = Elector(kazoo, *places(tmp_path.name))
-    elector.prepare()
-    elector.create_proposal()
-    assert elector.try_be_leader().leads
-    elector.claim("a", "x:1")
-    elector.ack_leader("x:1")
-    one = saved.Election("orders", "primary", *(f"/{tmp_path.name}/election", "n-", f"/{tmp_path.name}/ack"))
-    owner = record.Owner("boot", "pid:[1]", 1, 2)
-
-    def keep(servers):
-        saved.Store(str(tmp_path)).save(
-            saved.Saved(kazoo.identity[0], kazoo.identity[1].hex(), 10.0, owner, "a", servers, [one])
-        )
-        return str(tmp_path)
-
-    keep.elector, keep.token = elector, elector.token
-    return keep
 
 
 def released(folder, ended):
