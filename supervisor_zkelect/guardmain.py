@@ -24,13 +24,12 @@ import selectors
 import signal
 import socket
 import struct
-import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import cgroup, execution, group, locks, logs, proc, record
+from supervisor_zkelect import cgroup, execution, group, locks, logs, proc, record, releaser
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.guard import LOCK_PACE, Guard, Hands
 from supervisor_zkelect.supervisord import MOST_CALLS, Supervisord
@@ -86,9 +85,14 @@ class _Peer:
 
 
 class Process(Hands):
-    """All methods run on one thread; the warden's events come through a pipe. guard_lock: a descriptor that holds it."""
+    """All methods run on one thread; the warden's events come through a pipe.
 
-    def __init__(self, terms: Terms, credentials: Tuple[Optional[str], Optional[str]], guard_lock: int) -> None:
+    guard_lock: a descriptor that holds it. alone: whether nothing but the guard is in this process.
+    """
+
+    def __init__(
+        self, terms: Terms, credentials: Tuple[Optional[str], Optional[str]], guard_lock: int, alone: bool
+    ) -> None:
         self.terms = terms
         self.guard_lock = guard_lock
         self.peers: Dict[_Peer, None] = {}
@@ -102,8 +106,10 @@ class Process(Hands):
         self.listener: Optional[_Peer] = None
         self.lock = -1
         #: the program that releases, and whether it was told to
-        self.releaser: Optional["subprocess.Popen[bytes]"] = None
+        self.releaser: Optional[releaser.Releaser] = None
         self.told = False
+        #: the package's files as this was imported from them, while a fork of this may release
+        self.written = releaser.written() if alone else None
         #: until when programs are expected, for the thread that keeps their moves quick
         self.expected: "queue.SimpleQueue[float]" = queue.SimpleQueue()
         self.asked_to_end = False
@@ -291,22 +297,27 @@ class Process(Hands):
         """Start the program that waits for the word to release, unless it is there. Raises OSError."""
         if self.releaser is not None:
             return
-        command = [sys.executable, "-m", "supervisor_zkelect.release", self.folder, self.terms.config]
-        releaser = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=(self.lock,))
+        started = releaser.start(
+            self.folder, self.terms.config, self.lock, self.written is not None and self.written == releaser.written()
+        )
         try:
-            descriptor = os.pidfd_open(releaser.pid)
+            descriptor = os.pidfd_open(started.pid)
         except OSError:
-            releaser.kill()
-            releaser.wait()
+            os.close(started.word)
+            os.kill(started.pid, signal.SIGKILL)
+            os.waitpid(started.pid, 0)
             raise
-        self.releaser, self.told = releaser, False
+        self.releaser, self.told = started, False
 
         def over(descriptor: int, mask: int) -> None:
             self.selector.unregister(descriptor)
             os.close(descriptor)
             self.releaser = None
-            releaser.stdin.close()
-            status = releaser.wait()
+            os.close(started.word)
+            status = os.waitstatus_to_exitcode(os.waitpid(started.pid, 0)[1])
+            if status != 0:
+                # Whatever was wrong with its fork, a program of its own does without.
+                self.written = None
             if self.told:
                 self.guard.released(status)
 
@@ -316,7 +327,7 @@ class Process(Hands):
         self.start_releaser()
         word = json.dumps(ended).encode() + b"\n"
         # More than the pipe holds would have the guard wait for a reader; what goes without saying is the history.
-        os.write(self.releaser.stdin.fileno(), word if len(word) <= PIPE else b"{}\n")
+        os.write(self.releaser.word, word if len(word) <= PIPE else b"{}\n")
         self.told = True
 
     def call(self, command: List[str], seconds: float, variables: Dict[str, str]) -> None:
@@ -520,7 +531,7 @@ def serve(terms: Terms, credentials: Tuple[Optional[str], Optional[str]], ready:
     if lock < 0:
         raise OSError(errno.EBUSY, "another guard is there already")
     try:
-        Process(terms, credentials, lock).run(ready)
+        Process(terms, credentials, lock, alone=False).run(ready)
     finally:
         os.close(lock)
 
@@ -549,7 +560,7 @@ def main(words: List[str]) -> int:
         return 1
     _stay_in_memory()
     credentials = os.environ.get("SUPERVISOR_USERNAME"), os.environ.get("SUPERVISOR_PASSWORD")
-    process = Process(terms, credentials, lock)
+    process = Process(terms, credentials, lock, alone=True)
     handler.otherwise = process.say
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, process.end_when_possible)

@@ -2,7 +2,7 @@
 
     python -m supervisor_zkelect.release RUNTIME_FOLDER CONFIGURATION_FILE
 
-It inherits the session's lock, and is started while the groups are being killed. On a line of JSON on standard input,
+It has the session's lock, and is started by `releaser.py` while the groups are being killed. On a line of JSON on standard input,
 as `guard.Hands.release` has it, it attaches to the saved session, empties the ack, removes the holder and deletes the
 proposal of every election that it leads, notes the end in the history of terms, and closes the session. Without that
 line the groups are not proven dead, and nothing is done. Ends with 0 when the session is given up, or surely over; with

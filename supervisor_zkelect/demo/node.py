@@ -156,8 +156,9 @@ class Node:
 
     def guard_pid(self) -> Optional[int]:
         """Of the living guard; None when there is none."""
-        guards = [one for one in self.processes() if b"supervisor_zkelect.guardmain" in proc.cmdline(one.pid)]
-        return guards[0].pid if guards else None
+        guards = {one.pid: one for one in self.processes() if b"supervisor_zkelect.guardmain" in proc.cmdline(one.pid)}
+        # Its fork may be at the release.
+        return next((one.pid for one in guards.values() if one.ppid not in guards), None)
 
     def service_pids(self, group: Optional[str] = None) -> Set[int]:
         """Of all processes of a group, descendants and orphans too; None: of all groups but the listener."""

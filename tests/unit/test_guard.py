@@ -3,13 +3,14 @@
 import errno
 import os
 import queue
+import selectors
 import socket
 import subprocess
 from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect import group, guard, guardmain, proc, record
+from supervisor_zkelect import group, guard, guardmain, proc, record, releaser
 from supervisor_zkelect.demo.wait import until
 
 OWNER = record.Owner("boot", "namespace", 10, 100)
@@ -345,3 +346,65 @@ def test_a_program_that_does_not_tell_its_name_is_known_by_its_environment():
         finally:
             child.kill()
     assert asked == [("primary", "orders", child.pid)]
+
+
+@pytest.fixture
+def guardian(tmp_path, monkeypatch):
+    """As much of a guard's process as starts what releases; `ways` tells how, and `status` how that is to end."""
+    ways, released = [], []
+
+    def start(folder, configuration, lock, quick):
+        ways.append("fork" if quick else "program")
+        pid = os.posix_spawn("/bin/sh", ["sh", "-c", f"exit {process.status}"], {})
+        return releaser.Releaser(pid, os.open(os.devnull, os.O_WRONLY))
+
+    monkeypatch.setattr(releaser, "start", start)
+    written = releaser.written()
+    monkeypatch.setattr(releaser, "written", lambda: written | set(process.changed))
+    process = SimpleNamespace(
+        folder=str(tmp_path), terms=SimpleNamespace(config="none"), lock=-1, releaser=None, written=written, status=0,
+        changed=[], ways=ways, guard=SimpleNamespace(released=released.append),
+    )
+    process.start_releaser = lambda: guardmain.Process.start_releaser(process)
+
+    def attempt():
+        """Release once, to the end."""
+        watched = []
+        process.selector = SimpleNamespace(register=lambda *wanted: watched.append(wanted), unregister=lambda _: None)
+        guardmain.Process.release(process, {})
+        (descriptor, _, over), = watched
+        over(descriptor, selectors.EVENT_READ)
+        return ways[-1], released[-1]
+
+    process.attempt = attempt
+    return process
+
+
+def test_a_fork_of_the_guard_releases_until_one_fails(guardian):
+    assert guardian.attempt() == ("fork", 0) and guardian.attempt() == ("fork", 0)
+    guardian.status = 1
+    assert guardian.attempt() == ("fork", 1)
+    guardian.status = 0
+    assert guardian.attempt() == ("program", 0) and guardian.attempt() == ("program", 0)
+
+
+def test_a_fork_does_not_import_what_an_upgrade_has_brought(guardian):
+    guardian.changed = [("elector.py", 1, 2, 3)]
+    assert guardian.attempt() == ("program", 0)
+
+
+def test_beside_a_listener_a_program_of_its_own_releases(guardian):
+    guardian.written = None
+    assert guardian.attempt() == ("program", 0)
+
+
+def test_a_file_that_is_written_anew_is_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(releaser, "__file__", str(tmp_path / "releaser.py"))
+    (tmp_path / "elector.py").write_text("1")
+    before = releaser.written()
+    assert before and before == releaser.written()
+    (tmp_path / "elector.py.new").write_text("1")
+    os.replace(tmp_path / "elector.py.new", tmp_path / "elector.py")
+    assert releaser.written() != before
+    monkeypatch.setattr(releaser, "__file__", str(tmp_path / "none" / "releaser.py"))
+    assert releaser.written() is None
