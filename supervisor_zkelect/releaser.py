@@ -34,7 +34,10 @@ class Releaser(NamedTuple):
 
 
 def written() -> Optional[FrozenSet[tuple]]:
-    """What changes when a file of this package is written anew; None where it has no files."""
+    """What changes when a file of this package is written anew; None where a fork can't go on by itself at all: where the
+    package has no files, or where threads of this Python run beside each other (PEP 703)."""
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        return None
     try:
         with os.scandir(os.path.dirname(__file__)) as entries:
             files = [(entry.name, entry.stat()) for entry in entries if entry.name.endswith(".py")]

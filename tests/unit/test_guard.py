@@ -6,6 +6,7 @@ import queue
 import selectors
 import socket
 import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -407,4 +408,11 @@ def test_a_file_that_is_written_anew_is_seen(tmp_path, monkeypatch):
     os.replace(tmp_path / "elector.py.new", tmp_path / "elector.py")
     assert releaser.written() != before
     monkeypatch.setattr(releaser, "__file__", str(tmp_path / "none" / "releaser.py"))
+    assert releaser.written() is None
+
+
+def test_a_python_whose_threads_run_beside_each_other_is_not_forked(monkeypatch):
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: True, raising=False)
+    assert releaser.written() is not None
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
     assert releaser.written() is None
