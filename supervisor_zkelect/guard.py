@@ -329,6 +329,9 @@ class Guard:
         if name not in self.charges:
             entry = record.Entry("", name, "", 0, False, 0, 0.0, 0.0, 0.0)
             self.charges[name] = Charge(entry, self.warden.group(name))
+            if self.supervisord_gone:
+                # A listener that ends may have no orders for it, and this guard would wait for a proof that nobody makes.
+                self.stop(self.charges[name], self.own_op(), AT_ONCE, "supervisord is dead")
         return self.charges[name]
 
     def put(self, charge: Charge, **changes: Any) -> None:

@@ -137,6 +137,18 @@ def test_a_record_that_cannot_be_written_keeps_nothing_from_dying(node):
     assert node.handle().last("stop", "kill")[:1] == ("stop",) and node.handle().last("stop")[2] == 103.0
 
 
+def test_a_guard_that_comes_after_supervisords_death_proves_what_a_listener_names(node):
+    """Nobody else orders it where that listener led nothing, and the guard would stay for a group that it never saw."""
+    node.guard.supervisord_dead()
+    node.greet("primary")
+    assert node.handle().last("kill", "stop")[0] == "kill"
+    node.dead()
+    node.guard.obey({"do": "bye", "how": "released"})
+    assert not node.guard.finished(False)
+    node.guard.listener_gone()
+    assert node.guard.finished(False)
+
+
 @pytest.mark.parametrize("heals", [False, True])
 def test_it_stays_while_the_record_grants_what_does_not_stand(node, heals):
     """To refuse what a supervisord that hung starts again when it goes on."""
