@@ -52,7 +52,7 @@ def test_a_listener_that_takes_a_term_over_tells_its_end_as_well(pair):
 
 def test_a_term_whose_node_vanished_is_told_as_not_released(pair):
     # Nobody is left who could release.
-    pair["a"].kill(pair["a"].guard_pid(), pair["a"].supervisord_pid, pair["a"].listener_pid())
+    pair["a"].crash(pair["a"].guard_pid(), pair["a"].supervisord_pid, pair["a"].listener_pid())
     pair.settled("b")
     assert "ended without releasing" in pair["b"].ctl("zkelect", "history").stdout
     latter, former = terms(pair, "b")
