@@ -18,9 +18,9 @@ Rules
     come. If none does, the guard takes the session's lock, kills all groups, proves them dead, and releases. Whoever
     holds the lock decides: a listener that begins has it first of all, so a guard that has it is busy, and one that waits
     for it goes on enforcing the leases, and waits no longer when the listener has come.
-6.  Releasing is a program of its own (`release.py`), which gets the lock handed over when the groups are being killed,
-    and the word to release when they are proven dead. A group that is killed and cannot
-    be proven dead is killed again and again, and never released; `stop_failed` is run once.
+6.  A process of its own releases (`release.py`), which gets the lock handed over when the groups are being killed, and
+    the word to release when they are proven dead. A group that is killed and cannot be proven dead is killed again and
+    again, and never released; `stop_failed` is run once.
 7.  A guard ends when no group is held, no session is open and no listener is there, and not before. Groups that the
     listener's configuration names are held until they are proven dead.
 

@@ -108,8 +108,8 @@ class Process(Hands):
         #: the program that releases, and whether it was told to
         self.releaser: Optional[releaser.Releaser] = None
         self.told = False
-        #: the package's files as this was imported from them, while a fork of this may release
-        self.written = releaser.written() if alone else None
+        #: whether a fork of this process may release
+        self.quick = alone
         #: until when programs are expected, for the thread that keeps their moves quick
         self.expected: "queue.SimpleQueue[float]" = queue.SimpleQueue()
         self.asked_to_end = False
@@ -297,15 +297,12 @@ class Process(Hands):
         """Start the program that waits for the word to release, unless it is there. Raises OSError."""
         if self.releaser is not None:
             return
-        started = releaser.start(
-            self.folder, self.terms.config, self.lock, self.written is not None and self.written == releaser.written()
-        )
+        started = releaser.start(self.folder, self.terms.config, self.lock, self.quick)
         try:
             descriptor = os.pidfd_open(started.pid)
         except OSError:
-            os.close(started.word)
             os.kill(started.pid, signal.SIGKILL)
-            os.waitpid(started.pid, 0)
+            started.end()
             raise
         self.releaser, self.told = started, False
 
@@ -313,11 +310,9 @@ class Process(Hands):
             self.selector.unregister(descriptor)
             os.close(descriptor)
             self.releaser = None
-            os.close(started.word)
-            status = os.waitstatus_to_exitcode(os.waitpid(started.pid, 0)[1])
-            if status != 0:
-                # Whatever was wrong with its fork, a program of its own does without.
-                self.written = None
+            status = started.end()
+            # What keeps a fork from going on does not keep a program of its own.
+            self.quick = self.quick and status in (0, 1)
             if self.told:
                 self.guard.released(status)
 
@@ -554,6 +549,8 @@ def main(words: List[str]) -> int:
     """words: `Terms` as JSON."""
     terms = Terms(**json.loads(words[0]))
     handler = logs.begin("guard")
+    # Whoever started this may ignore it, and would hide how children end.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     lock = _wait_for_lock(terms.folder)
     if lock < 0:
         print("another guard is there already", file=sys.stderr)

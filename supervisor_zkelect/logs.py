@@ -10,6 +10,7 @@ import logging
 import os
 import select
 import sys
+import warnings
 from typing import Callable, NoReturn, Optional
 
 #: Bytes that a pipe takes at once or not at all (PIPE_BUF, pipe(7)).
@@ -43,6 +44,8 @@ def begin(name: str = "") -> Pipe:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
+    # Python writes its warnings to standard error and waits for room there; one is due at each fork (Python 3.12).
+    warnings.simplefilter("ignore")
     return handler
 
 

@@ -1,12 +1,12 @@
-"""Give up the session of a listener that is gone: the program that a guard runs when every group is proven dead.
+"""Give up the session of a listener that is gone, in a process of its own beside the guard.
 
     python -m supervisor_zkelect.release RUNTIME_FOLDER CONFIGURATION_FILE
 
-It has the session's lock, and is started by `releaser.py` while the groups are being killed. On a line of JSON on standard input,
-as `guard.Hands.release` has it, it attaches to the saved session, empties the ack, removes the holder and deletes the
-proposal of every election that it leads, notes the end in the history of terms, and closes the session. Without that
-line the groups are not proven dead, and nothing is done. Ends with 0 when the session is given up, or surely over; with
-1 when ZooKeeper could not be asked and the session may live.
+A guard's fork does it, or this program (`releaser.py`); both have the session's lock, and are started while the groups are
+being killed. On a line of JSON on standard input, as `guard.Hands.release` has it, it attaches to the saved session,
+empties the ack, removes the holder and deletes the proposal of every election that it leads, notes the end in the history
+of terms, and closes the session. Without that line the groups are not proven dead, and nothing is done. Ends with 0 when
+the session is given up, or surely over; with 1 when ZooKeeper could not be asked and the session may live.
 """
 
 from __future__ import annotations
@@ -154,6 +154,8 @@ def main(words: List[str], told: TextIO) -> int:
     kazoo = logging.getLogger("supervisor_zkelect.kazoo")
     kazoo.addHandler(logging.NullHandler())
     kazoo.propagate = False
+    # What the first look-up of a name imports.
+    "".encode("idna")
     # A guard that was there before an upgrade says it in a word, and starts this after the proof.
     line = former[0] + "\n" if former else told.readline()
     if not line.endswith("\n"):

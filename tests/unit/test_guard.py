@@ -4,6 +4,7 @@ import errno
 import os
 import queue
 import selectors
+import signal
 import socket
 import subprocess
 import sys
@@ -372,11 +373,9 @@ def guardian(tmp_path, monkeypatch):
         return releaser.Releaser(pid, os.open(os.devnull, os.O_WRONLY))
 
     monkeypatch.setattr(releaser, "start", start)
-    written = releaser.written()
-    monkeypatch.setattr(releaser, "written", lambda: written | set(process.changed))
     process = SimpleNamespace(
-        folder=str(tmp_path), terms=SimpleNamespace(config="none"), lock=-1, releaser=None, written=written, status=0,
-        changed=[], ways=ways, guard=SimpleNamespace(released=released.append),
+        folder=str(tmp_path), terms=SimpleNamespace(config="none"), lock=-1, releaser=None, quick=True, status=0, ways=ways,
+        guard=SimpleNamespace(released=released.append),
     )
     process.start_releaser = lambda: guardmain.Process.start_releaser(process)
 
@@ -393,22 +392,24 @@ def guardian(tmp_path, monkeypatch):
     return process
 
 
-def test_a_fork_of_the_guard_releases_until_one_fails(guardian):
-    assert guardian.attempt() == ("fork", 0) and guardian.attempt() == ("fork", 0)
+def test_a_fork_of_the_guard_releases_until_one_cannot_go_on(guardian):
+    assert guardian.attempt() == ("fork", 0)
+    # ZooKeeper could not be asked.
     guardian.status = 1
     assert guardian.attempt() == ("fork", 1)
+    guardian.status = releaser.FAILED
+    assert guardian.attempt() == ("fork", releaser.FAILED)
     guardian.status = 0
     assert guardian.attempt() == ("program", 0) and guardian.attempt() == ("program", 0)
 
 
-def test_a_fork_does_not_import_what_an_upgrade_has_brought(guardian):
-    guardian.changed = [("elector.py", 1, 2, 3)]
-    assert guardian.attempt() == ("program", 0)
-
-
-def test_beside_a_listener_a_program_of_its_own_releases(guardian):
-    guardian.written = None
-    assert guardian.attempt() == ("program", 0)
+def test_beside_a_listener_a_program_of_its_own_releases(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        guardmain, "Process", lambda *_, **options: made.append(options) or SimpleNamespace(run=lambda ready: None)
+    )
+    guardmain.serve(SimpleNamespace(folder=str(tmp_path)), (None, None), lambda: None)
+    assert made == [{"alone": False}]
 
 
 def test_a_file_that_is_written_anew_is_seen(tmp_path, monkeypatch):
@@ -419,8 +420,10 @@ def test_a_file_that_is_written_anew_is_seen(tmp_path, monkeypatch):
     (tmp_path / "elector.py.new").write_text("1")
     os.replace(tmp_path / "elector.py.new", tmp_path / "elector.py")
     assert releaser.written() != before
-    monkeypatch.setattr(releaser, "__file__", str(tmp_path / "none" / "releaser.py"))
-    assert releaser.written() is None
+    for folder in (tmp_path / "none", tmp_path / "without"):
+        monkeypatch.setattr(releaser, "__file__", str(folder / "releaser.py"))
+        (tmp_path / "without").mkdir(exist_ok=True)
+        assert releaser.written() is None
 
 
 def test_a_python_whose_threads_run_beside_each_other_is_not_forked(monkeypatch):
@@ -428,3 +431,12 @@ def test_a_python_whose_threads_run_beside_each_other_is_not_forked(monkeypatch)
     assert releaser.written() is not None
     monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
     assert releaser.written() is None
+
+
+def test_a_child_whose_status_nobody_kept_has_failed():
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        pid = os.posix_spawn("/bin/true", ["true"], {})
+        assert releaser.Releaser(pid, os.open(os.devnull, os.O_WRONLY)).end() == releaser.FAILED
+    finally:
+        signal.signal(signal.SIGCHLD, before)
