@@ -17,28 +17,16 @@ import sys
 import sysconfig
 from typing import Any, Dict, List, Set, Tuple
 
-from supervisor_zkelect import clock, record, runner
-
-try:
-    # What CPython's signal module is made of; that one makes a member of an enumeration of every number, and takes 0.3 ms.
-    import _signal as signal
-except ImportError:
-    import signal
+from supervisor_zkelect import afterfork, clock, record, runner
 
 PATIENCE = 0.1
 """Seconds that the guard has to answer. Until it has registered nobody can tell whose a fork of supervisord is, and no
 group is proven dead meanwhile."""
 
 
-def _identity(path: str) -> Tuple[int, ...]:
-    """What changes when a file is written anew, and is no other file's. Raises OSError."""
-    status = os.stat(path)
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-
-
 def _written() -> List[Tuple[int, ...]]:
     """Those of the files that decide here. Raises OSError."""
-    return [_identity(module.__file__) for module in (clock, record, runner)]
+    return [afterfork.identity(module.__file__) for module in (afterfork, clock, record, runner)]
 
 
 try:
@@ -54,7 +42,7 @@ def _scripts() -> Set[Tuple[int, ...]]:
     found = set()
     for folder in (os.path.dirname(sys.executable), *schemes):
         try:
-            found.add(_identity(os.path.join(folder, "zkelect")))
+            found.add(afterfork.identity(os.path.join(folder, "zkelect")))
         except OSError:
             continue
     return found
@@ -62,7 +50,7 @@ def _scripts() -> Set[Tuple[int, ...]]:
 
 def _is_one_of(scripts: Set[Tuple[int, ...]], filename: str) -> bool:
     try:
-        return _identity(filename) in scripts
+        return afterfork.identity(filename) in scripts
     except OSError:
         return False
 
@@ -96,18 +84,12 @@ def attempt(words: List[str], env: Dict[str, str]) -> None:
     try:
         command = runner.command_of(words)
         if command and _written() == _WRITTEN:
-            _answer_signals()
+            # supervisord's handlers would swallow a signal that stops the program.
+            afterfork.answer_signals()
             runner.become(command, env, PATIENCE, _give_up)
     except Exception:
         # Whatever it is, `zkelect run` meets it as well, and tells.
         return
-
-
-def _answer_signals() -> None:
-    """supervisord's handlers would swallow a signal that stops the program."""
-    for number in range(1, signal.NSIG):
-        if callable(signal.getsignal(number)):
-            signal.signal(number, signal.SIG_DFL)
 
 
 def _give_up(trouble: str) -> None:

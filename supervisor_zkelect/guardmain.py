@@ -105,7 +105,7 @@ class Process(Hands):
         self.selector = selectors.DefaultSelector()
         self.listener: Optional[_Peer] = None
         self.lock = -1
-        #: the program that releases, and whether it was told to
+        #: what releases, and whether it was told to
         self.releaser: Optional[releaser.Releaser] = None
         self.told = False
         #: whether a fork of this process may release
@@ -294,7 +294,7 @@ class Process(Hands):
             log.warning("the release cannot be prepared: %s", error)
 
     def start_releaser(self) -> None:
-        """Start the program that waits for the word to release, unless it is there. Raises OSError."""
+        """Start what waits for the word to release, unless it is there. Raises OSError."""
         if self.releaser is not None:
             return
         started = releaser.start(self.folder, self.terms.config, self.lock, self.quick)

@@ -21,6 +21,8 @@ import sys
 import threading
 from typing import FrozenSet, List, NamedTuple, NoReturn, Optional
 
+from supervisor_zkelect import afterfork
+
 log = logging.getLogger(__name__)
 
 IMPORT_TIME = 10
@@ -51,12 +53,12 @@ def written() -> Optional[FrozenSet[tuple]]:
     (PEP 703)."""
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
         return None
+    folder = os.path.dirname(__file__)
     try:
-        with os.scandir(os.path.dirname(__file__)) as entries:
-            files = [(entry.name, entry.stat()) for entry in entries if entry.name.endswith(".py")]
+        names = [name for name in os.listdir(folder) if name.endswith(".py")]
+        return frozenset((name, *afterfork.identity(os.path.join(folder, name))) for name in names) or None
     except OSError:
         return None
-    return frozenset((name, status.st_ino, status.st_size, status.st_mtime_ns) for name, status in files) or None
 
 
 _WRITTEN = written()
@@ -114,8 +116,7 @@ def _leave_the_guard(lock: int) -> None:
     gc.freeze()
     threading.stack_size(0)
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+    afterfork.answer_signals()
     for number in map(int, os.listdir("/proc/self/fd")):
         if number > 2 and number != lock:
             try:

@@ -182,6 +182,24 @@ def test_a_guard_whose_listener_ends_before_it_is_ready_ends_in_order(tmp_path):
     assert "Traceback" not in told and "the listener that started this guard is gone" in told, told
 
 
+def test_a_guard_knows_how_its_children_end_whoever_started_it(tmp_path):
+    """Where the signal is ignored no status is kept, and a release that succeeded would be tried again for ever."""
+    terms = guardmain.Terms(str(tmp_path), record.owner_of(os.getpid()), f"unix://{tmp_path}/none", "none", 2.0, 1)
+    command = [sys.executable, "-m", "supervisor_zkelect.guardmain", json.dumps(terms._asdict())]
+    former = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        guard = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=child.ROOT)
+    finally:
+        signal.signal(signal.SIGCHLD, former)
+    try:
+        assert guard.stdout.readline() == b"ready\n"
+        ignored = re.search(r"^SigIgn:\s+(\w+)$", Path(f"/proc/{guard.pid}/status").read_text(), re.M).group(1)
+        assert not int(ignored, 16) & 1 << signal.SIGCHLD - 1
+    finally:
+        guard.kill()
+        guard.communicate()
+
+
 def test_a_guard_that_was_signalled_goes_on_with_the_next_listener(pair):
     pid, token, listener = pair.primary("a"), pair.token("a"), pair["a"].listener_pid()
     pair["a"].kill(pair["a"].guard_pid(), sig=signal.SIGHUP)
