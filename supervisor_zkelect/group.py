@@ -187,6 +187,8 @@ class Stop:
     """
 
     began: float
+    #: when the lease of the group kills, whatever the orders leave it; moves while the lease is renewed
+    lease_end: float = math.inf
     #: those whose GroupDead is still owed, and those that have had it
     orders: List[Order] = field(default_factory=list)
     done: List[Order] = field(default_factory=list)
@@ -215,8 +217,8 @@ class Stop:
 
     @property
     def kill_at(self) -> float:
-        """The earliest of the orders' times: a later order brings it forward and never delays it."""
-        return min(order.kill_at for order in self.orders + self.done)
+        """The earliest of the orders' times, which a later order brings forward and never delays, and of the lease's."""
+        return min(self.lease_end, *(order.kill_at for order in self.orders + self.done))
 
     @property
     def kill_since(self) -> float:
@@ -596,13 +598,18 @@ class Group:
         """
         self._warden._do(self._warden._start, self._record, op)
 
-    def stop(self, op: int, kill_at: float) -> None:
+    def stop(self, op: int, kill_at: float, lease_end: float = math.inf) -> None:
         """Have supervisord stop all members, and kill what is left at `kill_at` → GroupStuck …, GroupDead.
 
         kill_at: seconds of the warden's clock. Of several orders the earliest counts, whichever came first.
+        lease_end: when everything is killed whatever the orders say, until `renew` moves it.
         Descendants that outlive all members are killed at once.
         """
-        self._warden._do(self._warden._order, self._record, op, kill_at)
+        self._warden._do(self._warden._order, self._record, op, kill_at, lease_end)
+
+    def renew(self, lease_end: float) -> None:
+        """The lease of a group that is being stopped ends at another time."""
+        self._warden._do(self._warden._renew, self._record, lease_end)
 
     def kill(self, op: int) -> None:
         """Kill all processes → GroupStuck …, GroupDead.
@@ -1088,7 +1095,7 @@ class Warden:
 
     # Stopping
 
-    def _order(self, record: _Record, op: int, kill_at: float) -> None:
+    def _order(self, record: _Record, op: int, kill_at: float, lease_end: float = math.inf) -> None:
         now = self._now()
         self._changed(record)
         if record.waiting is not None:
@@ -1103,9 +1110,15 @@ class Warden:
             record.mode = "stopping"
             record.stuck_told, record.denied, record.killed, record.trouble = -math.inf, (), set(), ""
             record.struck = False
+        record.stop.lease_end = min(record.stop.lease_end, lease_end)
         record.stop.order(Order(op, now, kill_at))
         record.scan_at = now
         self._send_stop(record)
+
+    def _renew(self, record: _Record, lease_end: float) -> None:
+        if record.stop is not None:
+            record.stop.lease_end = lease_end
+            record.scan_at = min(record.scan_at, max(self._now(), lease_end))
 
     def _send_stop(self, record: _Record) -> None:
         if record.stop_flying or self._census.gone:

@@ -125,7 +125,11 @@ class Warden:
     def kill(self, op: int) -> None:
         self.stop(op, -math.inf)
 
-    def stop(self, op: int, kill_at: float) -> None:
+    def renew(self, lease_end: float) -> None:
+        if self._stop is not None:
+            self._stop.lease_end = lease_end
+
+    def stop(self, op: int, kill_at: float, lease_end: float = math.inf) -> None:
         now = self._now()
         if self._starting is not None:
             starting, self._starting = self._starting, None
@@ -134,6 +138,7 @@ class Warden:
             start_open = self._start_open and not self._loaded
             self._stop = Stop(began=now, start_open=start_open, loaded=self._loaded)
             self._mode = "stopping"
+        self._stop.lease_end = min(self._stop.lease_end, lease_end)
         self._stop.order(Order(op, now, kill_at))
         self._send_stop()
         self._later(0.0)
