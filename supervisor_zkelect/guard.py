@@ -1,26 +1,29 @@
 """What a guard decides: who runs under which lease, when a group is stopped, and when the session is released.
 
-The guard is one small process per node that stops groups when nobody else can. It outlives the listener and holds no
-ZooKeeper client. The listener tells it what to start and stop, and until when each lease lasts; every order to the
-groups goes through here, so that there is one owner of what runs, one implementation of stopping and proving
-(`group.Warden`), and one writer of the shared record. The process around it, with its socket, is `guardmain.py`.
+The guard is one small process per node that stops groups when nobody else can. It outlives the listener. The listener
+tells it what to start and stop, and until when each lease lasts; every order to the groups goes through here, so that there
+is one owner of what runs, one implementation of stopping and proving (`group.Warden`), and one writer of the shared record.
+While there is no listener, a keeper (`keeper.py`), a process that is there beforehand, renews the leases and releases. The
+process around the guard, with its socket, is `guardmain.py`.
 
 Rules
 -----
 1.  A group runs under a grant: an entry in the record with a token, and the times at which it is asked to stop and is
     killed. Only the listener gives grants and extends them, and only for the token granted.
-2.  Every stop revokes the grant first, in the record, then asks or kills, then proves. No stop may last longer than the
-    lease did; what runs without a lease is killed at once. A record that cannot be written keeps nothing from dying.
-3.  A grant that nobody extends ends: asked to stop at `stop_at`, killed at `kill_at`, whatever the listener does.
+2.  Every stop revokes the grant first, in the record, then asks, then kills, then proves. The group has its stopwaitsecs,
+    cut only by its lease, which is renewed while the stop goes on. Killed at once is only what runs without a lease, or
+    with a session or proposal that is gone, or whose supervisord is dead. A record that cannot be written keeps nothing
+    from dying.
+3.  A lease that nobody extends ends: asked to stop at `stop_at`, killed at `kill_at`, whatever the listener does.
 4.  supervisord is dead: every group is killed at once, and none is started. When all are proven dead, the listener
     releases; if it is gone, or does not within LISTENER_TIME of the proof, it is killed, and the guard releases.
-5.  The listener is gone without having released: supervisord is nudged to start another, which has `grace` seconds to
-    come. If none does, the guard takes the session's lock, kills all groups, proves them dead, and releases. Whoever
-    holds the lock decides: a listener that begins has it first of all, so a guard that has it is busy, and one that waits
-    for it goes on enforcing the leases, and waits no longer when the listener has come.
-6.  A process of its own releases (`release.py`), which gets the lock handed over when the groups are being killed, and
-    the word to release when they are proven dead. A group that is killed and cannot be proven dead is killed again and
-    again, and never released; `stop_failed` is run once.
+5.  The listener is gone without having released: supervisord is nudged to start another, and the keeper renews the
+    leases for as long as one is waited for (`absence.py`), and those of each group until the listener that came renews
+    them itself. If none comes, the guard takes the session's lock, stops all groups, proves them dead, and releases.
+    Whoever holds the lock decides: a listener that begins has it first of all, so a guard that has it is busy, and one
+    that waits for it goes on enforcing the leases, and waits no longer when the listener has come.
+6.  The keeper releases, which gets the lock with the word to do so, when all groups are proven dead. A group that is
+    killed and cannot be proven dead is killed again and again, and never released; `stop_failed` is run once.
 7.  A guard ends when no group is held, no session is open and no listener is there, and not before. Groups that the
     listener's configuration names are held until they are proven dead.
 
@@ -35,11 +38,12 @@ import time
 from typing import Any, Dict, List
 
 from supervisor_zkelect import group, record
+from supervisor_zkelect.absence import Absence
 from supervisor_zkelect.clock import now
 
 log = logging.getLogger(__name__)
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Version of the messages between listener and guard."""
 
 LISTENER_TIME = 0.3
@@ -47,6 +51,12 @@ LISTENER_TIME = 0.3
 
 LOCK_PACE = 0.02
 """Seconds between two tries for the session's lock."""
+
+ASK_PACE = 0.2
+"""Seconds between two questions to supervisord for the listener that is awaited."""
+
+GREETING = 1.0
+"""Seconds after which a guard that took over from a dead one begins to do without a listener."""
 
 GREET_TIME = 10.0
 """Seconds that a new guard waits for a listener."""
@@ -84,8 +94,17 @@ class Hands:
     def expect_programs(self, expected: bool) -> None:
         """Programs will register within some hundredths of a second, or not any more: prepare what can be done before."""
 
-    def prepare_release(self) -> None:
-        """A release is near: start what it needs, which takes longer than the proof of death."""
+    def keep(self, terms: Dict[str, int], attach: bool) -> None:
+        """Have the keeper renew the leases of these groups from now on, by the tokens of their terms, and of no others;
+        `kept`, `proposal_gone`, `cut` and `session_over` follow. Without any it leaves the session alone.
+
+        attach: whether it may attach to the session, which takes that from a listener that has.
+        """
+        raise NotImplementedError
+
+    def ask_for_listener(self) -> None:
+        """Ask supervisord for the state of the listener's process; `listener_state` follows."""
+        raise NotImplementedError
 
     def release(self, ended: Dict[str, Dict[str, Any]]) -> None:
         """Have the session released; `released` follows. Raises OSError when that cannot be begun.
@@ -108,12 +127,18 @@ class Charge:
     handle: group.Group
     dead: bool = False  # proven so, and nothing was granted since
     written: bool = True  # the record says what `entry` does
+    kept: bool = False  # the keeper renews its lease
     called: bool = False  # the command for a stop that fails was run, and the group is not proven dead since
     ended: Dict[str, Any] = dataclasses.field(default_factory=dict)  # the term that ended last, as `Hands.release` has it
 
     @property
     def held(self) -> bool:
         return self.entry.granted or not self.dead
+
+    @property
+    def leased(self) -> bool:
+        """Whether it runs under a lease, or has what is left of one to stop."""
+        return self.held and self.entry.token != 0 and now() < self.entry.kill_at
 
     def misread(self, moment: float) -> bool:
         """Whether a chain loader may read a grant that does not stand any more, unless the guard refuses it."""
@@ -146,6 +171,8 @@ class Guard:
         self.groups: Dict[str, Dict[str, Any]] = {}  # what the listener says of each; see `welcome`
         self.complained_at = AT_ONCE
         self.write_at = NEVER  # what the record does not say
+        self.absence, self.awaiting = Absence(now(), grace), False
+        self.ask_at = NEVER  # when supervisord is asked for the listener
         self.greeted = False
         self.greet_by = now() + GREET_TIME
         self.op = 0
@@ -159,11 +186,14 @@ class Guard:
                 charge.handle.adopt()
                 charge.handle.watch(True)
             else:
-                charge.handle.kill(self.own_op())
+                # Its stop may have begun just before, in the time that its lease leaves.
+                charge.handle.stop(self.own_op(), entry.kill_at, entry.kill_at)
         self.book.open()
         if former:
             self.session_open = True
-            self.release_by = now() + self.grace
+            self.await_listener()
+            # The listener that started this guard is about to greet it.
+            self.ask_at = now() + GREETING
 
     def own_op(self) -> int:
         """Numbers of the guard's own orders; the listener's are above zero."""
@@ -184,7 +214,7 @@ class Guard:
         return self.greeted or now() >= self.greet_by
 
     def next_wakeup(self) -> float:
-        return min(self.release_by, self.lock_at, self.stop_by, self.write_at)
+        return min(self.release_by, self.lock_at, self.stop_by, self.write_at, self.ask_at)
 
     def keep_time(self) -> None:
         moment = now()
@@ -195,6 +225,8 @@ class Guard:
             for charge in self.charges.values():
                 if charge.misread(moment):
                     self.put(charge)
+        if moment >= self.ask_at:
+            self.ask_for_listener()
         if moment >= self.release_by:
             self.end_all()
         if moment >= self.lock_at:
@@ -204,7 +236,7 @@ class Guard:
         for charge in self.charges.values():
             if charge.entry.granted and moment >= charge.entry.stop_at:
                 log.warning("%s: nobody extended the lease; the group is stopped", charge.entry.election)
-                self.stop(charge, self.own_op(), charge.entry.kill_at, "the lease ran out: nobody extended it")
+                self.stop(charge, self.own_op(), self.stop_time(charge), "the lease ran out: nobody extended it")
                 self.tell("Revoked", group=charge.entry.group, reason="the lease runs out: nobody extended it")
         self.stop_by = min((one.entry.stop_at for one in self.charges.values() if one.entry.granted), default=NEVER)
 
@@ -230,15 +262,41 @@ class Guard:
         if not self.session_open:
             return
         self.warden.nudge()
-        grace = 0.0 if self.supervisord_gone else self.grace
-        self.release_by = now() + grace
-        log.info("the listener is gone; another has %.3g s to come", grace)
+        log.info("the listener is gone%s", "" if self.supervisord_gone else "; its leases are renewed until it is back")
+        self.await_listener()
+
+    def await_listener(self) -> None:
+        """There is none, and the session is open."""
+        if self.supervisord_gone:
+            self.release_by = now()
+            return
+        self.absence, self.awaiting = Absence(now(), self.grace), False
+        self.release_by = self.absence.told("", now())
+        self.ask_at = now()
+
+    def ask_for_listener(self) -> None:
+        """There is none: ask for it, and have the keeper do its part of the work from now on."""
+        self.ask_at = NEVER
+        if not self.awaiting:
+            self.awaiting = True
+            for charge in self.charges.values():
+                charge.kept = charge.leased
+            self.keep()
+        self.hands.ask_for_listener()
+
+    def listener_state(self, state: str) -> None:
+        """What supervisord says of the listener's process; "" when it does not answer."""
+        if self.listener_here or not self.session_open or self.supervisord_gone or self.ending:
+            return
+        self.release_by = self.absence.told(state, now())
+        self.ask_at = now() + ASK_PACE
 
     def heard(self, event: Any) -> None:
         """The warden says something of a group."""
         charge = self.charge(event.group)
         if isinstance(event, group.GroupDead) and not charge.entry.granted:
             charge.dead, charge.called = True, False
+            self.kept_no_more(charge)
             if charge.ended and "dead" not in charge.ended:
                 charge.ended["dead"] = time.time()
                 self.tell("TermEnded", group=event.group, **charge.ended)
@@ -270,8 +328,8 @@ class Guard:
     # Releasing
 
     def end_all(self) -> None:
-        """The time of the listener is over: kill all groups, and release when they are dead."""
-        self.release_by = NEVER
+        """The time of the listener is over: stop all groups, and release when they are dead."""
+        self.release_by = self.ask_at = NEVER
         if self.listener_here:
             # It had its time after supervisord's death.
             self.hands.kill_listener()
@@ -282,7 +340,7 @@ class Guard:
             log.info("the session's lock is held, so another listener begins; it is waited for while the lease lasts")
 
     def release(self) -> None:
-        """Take the lock, kill, and when everything is dead start the release."""
+        """Take the lock, stop, and when everything is dead have it released."""
         self.lock_at = NEVER
         if not self.ending or self.listener_here or self.releasing:
             return
@@ -293,8 +351,7 @@ class Guard:
                 return
             for charge in self.charges.values():
                 if charge.held:
-                    self.stop(charge, self.own_op(), AT_ONCE, "the listener is gone")
-            self.hands.prepare_release()
+                    self.stop(charge, self.own_op(), self.stop_time(charge), "the listener is gone")
         if any(charge.held for charge in self.charges.values()):
             return
         log.info("all groups are proven dead; releasing")
@@ -322,6 +379,60 @@ class Guard:
             return
         self.session_open = self.ending = self.locked = False
         self.hands.give_lock_back()
+
+    # Keeping the leases
+
+    def keep(self) -> None:
+        """Tell the keeper whose leases it renews."""
+        self.hands.keep(
+            {name: one.entry.token for name, one in self.charges.items() if one.kept}, not self.listener_here
+        )
+
+    def kept_no_more(self, charge: Charge) -> None:
+        if charge.kept:
+            charge.kept = False
+            self.keep()
+
+    def kept(self, name: str, token: int, deadline: float) -> None:
+        """The keeper had the quorum check the term's proposal: its lease lasts until `deadline`."""
+        charge = self.charges[name]
+        if charge.kept and charge.entry.token == token:
+            entry = charge.entry
+            later = deadline - entry.deadline
+            self.extend(charge, entry.stop_at + later, entry.kill_at + later, deadline)
+            self.tell("Kept", group=name, token=token, deadline=charge.entry.deadline)
+
+    def proposal_gone(self, name: str, token: int) -> None:
+        """The keeper found that the term's proposal does not exist any more: another node may lead."""
+        charge = self.charges[name]
+        if charge.kept and charge.entry.token == token:
+            self.stop(charge, self.own_op(), AT_ONCE, "its proposal is gone")
+            self.kept_no_more(charge)
+
+    def cut(self, deadline: float) -> None:
+        """The session was attached with a shorter timeout: no lease lasts longer than until `deadline`."""
+        for charge in self.charges.values():
+            earlier = charge.entry.deadline - deadline
+            if charge.leased and earlier > 0:
+                entry = charge.entry
+                self.put(charge, stop_at=entry.stop_at - earlier, kill_at=entry.kill_at - earlier, deadline=deadline)
+                if not entry.granted:
+                    charge.handle.renew(charge.entry.kill_at)
+
+    def session_over(self) -> None:
+        """The keeper found that the session is over."""
+        for charge in self.charges.values():
+            if charge.kept:
+                self.stop(charge, self.own_op(), AT_ONCE, "the ZooKeeper session is over")
+                charge.kept = False
+        self.keep()
+
+    def extend(self, charge: Charge, stop_at: float, kill_at: float, deadline: float) -> None:
+        """The lease of a group lasts longer, which one that is being stopped may use as well."""
+        if deadline > charge.entry.deadline:
+            self.put(charge, stop_at=stop_at, kill_at=kill_at, deadline=deadline)
+            if not charge.entry.granted:
+                charge.handle.renew(kill_at)
 
     # The groups
 
@@ -351,7 +462,8 @@ class Guard:
                 log.error("the record cannot be written: %s", error)
 
     def stop(self, charge: Charge, op: int, kill_at: float, why: str) -> None:
-        """Revoke, then have the warden stop, kill and prove. why: for the history of terms."""
+        """Revoke, then have the warden stop, kill and prove. kill_at: unless the lease ends before. why: for the history
+        of terms."""
         self.hands.expect_programs(False)
         if charge.entry.granted:
             charge.ended = {"token": charge.entry.token, "noticed": time.time(), "why": why}
@@ -363,10 +475,16 @@ class Guard:
             charge.handle.trust(False)
         charge.dead = False
         charge.handle.watch(False)
-        if kill_at == AT_ONCE:
+        if min(kill_at, charge.entry.kill_at) <= now():
             charge.handle.kill(op)
         else:
-            charge.handle.stop(op, kill_at)
+            charge.handle.stop(op, kill_at, charge.entry.kill_at)
+
+    def stop_time(self, charge: Charge) -> float:
+        """When a group's stopwaitsecs are over, if it is asked to stop now."""
+        if self.supervisord_gone:
+            return AT_ONCE
+        return now() + self.groups.get(charge.entry.group, {}).get("stopwaitsecs", NEVER)
 
     # Conversation
 
@@ -379,13 +497,16 @@ class Guard:
         """Answer a listener's greeting; when "ok" is true, its orders are taken from now on.
 
         "groups" in it are those of its configuration, each with its "election", "loaded" (whether all its programs are
-        started through the chain loader), and, where there is one, the command "stop_failed" with its limit "seconds".
+        started through the chain loader), the longest "stopwaitsecs" of its programs, once they are known, and, where there
+        is one, the command "stop_failed" with its limit "seconds".
         """
         fits = message["v"] == PROTOCOL and tuple(message["owner"]) == tuple(self.owner)
         busy = self.locked
         if fits and not busy:
             self.listener_here = self.session_open = self.greeted = True
-            self.ending, self.release_by = False, NEVER
+            self.ending, self.release_by, self.ask_at = False, NEVER, NEVER
+            # What it keeps until this listener does, it keeps by the connection that it has.
+            self.keep()
             self.do_groups(message)
             self.hurry_listener()
         groups = {
@@ -447,9 +568,12 @@ class Guard:
                 self.stop(charge, self.own_op(), AT_ONCE, "supervisord is dead")
 
     def do_stop(self, message: Dict[str, Any]) -> None:
-        charge, kill_at = self.charge(message["group"]), float(message["kill_at"])
-        kill_at = min(kill_at, charge.entry.kill_at) if charge.entry.granted else kill_at
-        self.stop(charge, int(message["op"]), kill_at, ORDERED)
+        """"by": when the group is killed, unless its lease, which stands in the message as in `do_start`, ends before."""
+        charge = self.charge(message["group"])
+        if not charge.entry.token or charge.entry.deadline > float(message["deadline"]):
+            # This guard came while the group was being stopped already, or missed that the lease was cut.
+            self.put(charge, **self.entry_of(message))
+        self.stop(charge, int(message["op"]), float(message["by"]), ORDERED)
 
     def do_kill(self, message: Dict[str, Any]) -> None:
         self.stop(self.charge(message["group"]), int(message["op"]), AT_ONCE, ORDERED)
@@ -457,7 +581,7 @@ class Guard:
     def do_seize(self, message: Dict[str, Any]) -> None:
         """Whatever runs of the group is to end: in the time of the lease under which it does, at once without one."""
         charge = self.charge(message["group"])
-        self.stop(charge, int(message["op"]), charge.entry.kill_at if charge.entry.granted else AT_ONCE, ORDERED)
+        self.stop(charge, int(message["op"]), self.stop_time(charge), ORDERED)
 
     def do_look(self, message: Dict[str, Any]) -> None:
         self.charge(message["group"]).handle.look(int(message["op"]))
@@ -469,14 +593,21 @@ class Guard:
     def do_lease(self, message: Dict[str, Any]) -> None:
         for name, (token, stop_at, kill_at, deadline) in message["leases"].items():
             charge = self.charges.get(name)
+            if charge is not None and charge.entry.token == token and charge.held:
+                self.extend(charge, stop_at, kill_at, deadline)
+                self.kept_no_more(charge)
             if charge is None or not charge.entry.granted or charge.entry.token != token:
                 self.tell("Revoked", group=name, reason="the guard has revoked the grant")
-            elif deadline > charge.entry.deadline:
-                self.put(charge, stop_at=stop_at, kill_at=kill_at, deadline=deadline)
         self.tell("Echo", n=message["n"], turned=self.warden.turned_at)
+
+    def do_cut(self, message: Dict[str, Any]) -> None:
+        self.cut(float(message["deadline"]))
 
     def do_bye(self, message: Dict[str, Any]) -> None:
         """The listener ends; it has released the session, or leaves it for the next one."""
         if message["how"] == "released":
             self.session_open = False
             self.release_by = NEVER
+            for charge in self.charges.values():
+                charge.kept = False
+            self.keep()

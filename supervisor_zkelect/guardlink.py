@@ -87,6 +87,14 @@ class Revoked(NamedTuple):
     reason: str
 
 
+class Kept(NamedTuple):
+    """The guard's keeper has renewed the lease of a term that the listener has not renewed yet."""
+
+    group: str
+    token: int
+    deadline: float
+
+
 class TermEnded(NamedTuple):
     """The guard has ended a term, and the group is proven dead; moments in seconds since the epoch."""
 
@@ -100,7 +108,7 @@ class TermEnded(NamedTuple):
 _EVENTS = {
     one.__name__: one
     for one in (group.GroupStarted, group.GroupStartFailed, group.GroupDead, group.GroupStuck, group.MemberDied,
-                group.MemberStarted, group.Members, Echo, Registered, Revoked, Said, TermEnded)
+                group.MemberStarted, group.Members, Echo, Kept, Registered, Revoked, Said, TermEnded)
 }
 
 
@@ -119,8 +127,9 @@ class Handle:
         """Tell a guard that is new what runs under which grant."""
         self._link.send("adopt", group=self.name, **grant)
 
-    def stop(self, op: int, kill_at: float) -> None:
-        self._link.send("stop", group=self.name, op=op, kill_at=kill_at)
+    def stop(self, op: int, by: float, **grant: Any) -> None:
+        """by: when the group is killed, unless the lease that `grant` tells of, as in `start`, ends before."""
+        self._link.send("stop", group=self.name, op=op, by=by, **grant)
 
     def kill(self, op: int) -> None:
         self._link.send("kill", group=self.name, op=op)
@@ -225,6 +234,10 @@ class Link:
         """Extend grants: group -> (token, stop_at, kill_at, deadline). Echo answers."""
         self.send("lease", n=n, leases=leases)
 
+    def cut(self, deadline: float) -> None:
+        """Shorten all leases that last longer than until `deadline`."""
+        self.send("cut", deadline=deadline)
+
     def tell_groups(self, groups: Dict[str, Dict[str, Any]]) -> None:
         """As `open` takes them, when more is known of them."""
         self.send("groups", groups=groups)
@@ -249,7 +262,11 @@ class Link:
         reason = "the guard is gone"
         try:
             connection.settimeout(WELCOME_TIME)
-            hello = {"do": "hello", "v": PROTOCOL, "owner": list(self._terms.owner), "groups": groups}
+            hello = {
+                "do": "hello", "v": PROTOCOL, "owner": list(self._terms.owner), "groups": groups,
+                # Whose return the guard is to wait for.
+                "listener": [os.environ.get(f"SUPERVISOR_{one}_NAME", "") for one in ("GROUP", "PROCESS")],
+            }
             connection.sendall(json.dumps(hello).encode() + b"\n")
             try:
                 welcome = json.loads(reader.readline() or b"{}")

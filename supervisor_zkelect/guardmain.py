@@ -29,10 +29,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import cgroup, execution, group, locks, logs, proc, record, releaser
+from supervisor_zkelect import cgroup, execution, group, keeperlink, locks, logs, proc, record
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.guard import LOCK_PACE, Guard, Hands
-from supervisor_zkelect.supervisord import MOST_CALLS, Supervisord
+from supervisor_zkelect.supervisord import BAD_NAME, MOST_CALLS, Fault, Supervisord, SupervisordError
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +42,8 @@ PREDECESSOR_TIME = 10.0
 LONGEST = 1 << 20
 #: Bytes of what it says while nobody listens that are kept.
 LONGEST_LOG = 1 << 16
-#: Bytes that a pipe holds (pipe(7)).
-PIPE = 1 << 16
+#: Seconds that supervisord has to tell the state of the listener's process.
+STATE_TIME = 2.0
 #: Seconds for which the moves of programs into their cgroups are kept quick after something tells that some are to come,
 #: and how often that takes doing (`Cgroups.quicken`).
 QUICK_TIME, QUICK_PACE = 0.15, 0.008
@@ -60,7 +60,8 @@ class Terms(NamedTuple):
     """What a guard is started with.
 
     folder: the runtime folder. owner: as `record.Owner`. url: supervisord's SUPERVISOR_SERVER_URL. config: the
-    listener's configuration file. grace: reattach_grace, in seconds. room: how many elections there are.
+    listener's configuration file. grace: reattach_grace, in seconds. room: how many elections there are. credentials:
+    whether ZooKeeper is told who this node is.
     """
 
     folder: str
@@ -69,6 +70,7 @@ class Terms(NamedTuple):
     config: str
     grace: float
     room: int
+    credentials: bool
 
 
 class _Peer:
@@ -105,22 +107,25 @@ class Process(Hands):
         self.selector = selectors.DefaultSelector()
         self.listener: Optional[_Peer] = None
         self.lock = -1
-        #: what releases, and whether it was told to
-        self.releaser: Optional[releaser.Releaser] = None
-        self.told = False
-        #: whether a fork of this process may release
-        self.quick = alone
+        self.keeper = keeperlink.KeeperLink(
+            terms.folder, terms.config, terms.credentials, self.selector, self.on_keeper
+        )
+        #: whether there is a process for it beforehand, and whether it was told to release
+        self.alone, self.told = alone, False
+        #: group and name of the listener's program, as supervisord has them
+        self.listener_name = ""
         #: until when programs are expected, for the thread that keeps their moves quick
         self.expected: "queue.SimpleQueue[float]" = queue.SimpleQueue()
         self.asked_to_end = False
-        self.events: List[Any] = []
+        self.events: List[Callable[[], None]] = []
         self.bell, self.ring = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.cgroups = cgroup.find(self.owner.pid, "zkelect-" + record.instance(self.owner))
         if self.cgroups is not None:
             self.cgroups.sweep("zkelect-" + record.instances(self.owner), lives)
+        self.supervisord = Supervisord(terms.url, *credentials)
+        self.calls = ThreadPoolExecutor(min(max(8, 4 * terms.room), MOST_CALLS), "zkelect-rpc")
         self.warden = group.Warden(
-            Supervisord(terms.url, *credentials), self.owner.pid, self.post,
-            ThreadPoolExecutor(min(max(8, 4 * terms.room), MOST_CALLS), "zkelect-rpc"), server_url=terms.url,
+            self.supervisord, self.owner.pid, self.post, self.calls, server_url=terms.url,
             cgroups=self.cgroups, instance=record.instance(self.owner),
         )
         former = self.read_former()
@@ -147,7 +152,12 @@ class Process(Hands):
             return []
 
     def post(self, event: Any) -> None:
-        self.events.append(event)
+        """Take an event of the warden; on any thread."""
+        self.later(lambda: self.guard.heard(event))
+
+    def later(self, do: Callable[[], None]) -> None:
+        """Have the guard's thread do something; on any thread."""
+        self.events.append(do)
         self.wake()
 
     def say(self, line: str) -> None:
@@ -171,8 +181,11 @@ class Process(Hands):
         self.selector.register(self.bell, selectors.EVENT_READ, self.on_bell)
         self.watch_supervisord()
         ready()
+        if self.alone:
+            self.keeper.start_at = now()
         while not self.guard.finished(self.asked_to_end):
             self.attempt(self.turn)
+        self.keeper.close()
         self.warden.close()
         os.unlink(os.path.join(self.folder, record.SOCKET))
         if self.cgroups is not None:
@@ -188,11 +201,12 @@ class Process(Hands):
 
     def turn(self) -> None:
         # epoll's clock stands still in a suspend, in which leases go on.
-        due = self.guard.next_wakeup()
+        due = min(self.guard.next_wakeup(), self.keeper.start_at)
         wait = IDLE_TIME if due == math.inf and self.listener is not None else min(max(0.0, due - now()), 1.0)
         for key, mask in self.selector.select(wait):
             self.attempt(key.data, key.fileobj, mask)
         self.guard.keep_time()
+        self.keeper.keep_time()
         self.drop_idle()
 
     def drop_idle(self) -> None:
@@ -224,8 +238,8 @@ class Process(Hands):
         except BlockingIOError:
             pass
         events, self.events = self.events, []
-        for event in events:
-            self.attempt(self.guard.heard, event)
+        for do in events:
+            self.attempt(do)
         said, self.said = self.said, []
         for line in said:
             if self.listener is not None:
@@ -287,43 +301,48 @@ class Process(Hands):
         if self.cgroups is not None:
             self.expected.put(now() + QUICK_TIME if expected else 0.0)
 
-    def prepare_release(self) -> None:
-        try:
-            self.start_releaser()
-        except OSError as error:
-            log.warning("the release cannot be prepared: %s", error)
+    def keep(self, terms: Dict[str, int], attach: bool) -> None:
+        self.keeper.keep(terms, attach)
 
-    def start_releaser(self) -> None:
-        """Start what waits for the word to release, unless it is there. Raises OSError."""
-        if self.releaser is not None:
-            return
-        started = releaser.start(self.folder, self.terms.config, self.lock, self.quick)
-        try:
-            descriptor = os.pidfd_open(started.pid)
-        except OSError:
-            os.kill(started.pid, signal.SIGKILL)
-            started.end()
-            raise
-        self.releaser, self.told = started, False
-
-        def over(descriptor: int, mask: int) -> None:
-            self.selector.unregister(descriptor)
-            os.close(descriptor)
-            self.releaser = None
-            status = started.end()
-            # What keeps a fork from going on does not keep a program of its own.
-            self.quick = self.quick and status in (0, 1)
-            if self.told:
-                self.guard.released(status)
-
-        self.selector.register(descriptor, selectors.EVENT_READ, over)
+    def on_keeper(self, message: Dict[str, Any]) -> None:
+        """What the keeper answers."""
+        if "kept" in message:
+            self.guard.kept(message["kept"], message["token"], message["deadline"])
+        elif "gone" in message:
+            self.guard.proposal_gone(message["gone"], message["token"])
+        elif "cut" in message:
+            self.guard.cut(message["cut"])
+        elif "over" in message:
+            self.guard.session_over()
+        elif "said" in message:
+            self.say(message["said"])
+        elif self.told:
+            # A keeper that has ended may have released; another finds out.
+            self.told = False
+            self.guard.released(message.get("released", 1))
 
     def release(self, ended: Dict[str, Dict[str, Any]]) -> None:
-        self.start_releaser()
-        word = json.dumps(ended).encode() + b"\n"
-        # More than the pipe holds would have the guard wait for a reader; what goes without saying is the history.
-        os.write(self.releaser.word, word if len(word) <= PIPE else b"{}\n")
+        self.keeper.release(ended, self.lock)
         self.told = True
+
+    def ask_for_listener(self) -> None:
+        name = self.listener_name
+
+        def ask() -> None:
+            try:
+                state = self.supervisord.call("supervisor.getProcessInfo", name, timeout=STATE_TIME)["statename"]
+            except Fault as fault:
+                # Without such a program, and while it shuts down, supervisord starts no listener.
+                state = "STOPPED" if fault.shutting_down or fault.code == BAD_NAME else ""
+            except SupervisordError:
+                state = ""
+            self.later(lambda: self.guard.listener_state(state))
+
+        try:
+            self.calls.submit(ask)
+        except RuntimeError:
+            # There is no thread to be had.
+            self.guard.listener_state("")
 
     def call(self, command: List[str], seconds: float, variables: Dict[str, str]) -> None:
         def run() -> None:
@@ -453,6 +472,7 @@ class Process(Hands):
     def on_hello(self, peer: _Peer, message: Dict[str, Any]) -> None:
         answer = self.guard.welcome(message)
         if answer["ok"]:
+            self.listener_name = ":".join(message["listener"])
             former, self.listener = self.listener, peer
             if former is not None:
                 self.drop(former)

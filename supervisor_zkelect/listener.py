@@ -28,7 +28,7 @@ from supervisor_zkelect import (
 )
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import ElectionError, Elector, NotLeader, ProposalGone, SessionGone
-from supervisor_zkelect.lease import Heartbeat, SessionClock, drop_after, effective_tick, waiting_interval
+from supervisor_zkelect.lease import DRIFT, Heartbeat, SessionClock, drop_after, effective_tick, waiting_interval
 from supervisor_zkelect.supervisord import MOST_CALLS, Fault, SupervisordError
 from supervisor_zkelect.surroundings import Surroundings
 
@@ -340,19 +340,27 @@ class Listener:
             return False
         if self.reattaching:
             return True
-        states = [contest.state for contest in self.contests.values()]
-        if all(state.role == role.WITHDRAWN for state in states):
+        if all(one.state.role == role.WITHDRAWN for one in self.contests.values()):
             # What was released is told at once, and a history that is being written is waited for a little.
             self.note_by = min(self.note_by, now() + NOTE_TIME)
             return not any(one.noting for one in self.contests.values()) or now() >= self.note_by
-        # Without an answer from ZooKeeper the session expires by itself; the groups must be dead.
-        quiet = all(not one.may_run and not one.cleaning and one.step != "clearing" for one in states)
-        return quiet and now() >= self.leaving[0]
+        # Without an answer from ZooKeeper the session expires by itself. Groups that still have time to stop are the guard's.
+        return now() >= self.leaving[0] and (self.quiet or self.guarded)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether every group is proven dead."""
+        states = [contest.state for contest in self.contests.values()]
+        return all(not one.may_run and not one.cleaning and one.step != "clearing" for one in states)
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the guard is there, and outlives this listener."""
+        return self.guard_up and self.guard.pid != self.around.pid
 
     def end(self) -> None:
         """Tell the log, and close the session, which gives up what is left of proposals."""
-        dead = all(not one.state.may_run for one in self.contests.values()) and not self.retiring
-        if self.reattaching or not dead:
+        if self.reattaching or not self.quiet or self.retiring:
             self.guard.bye("reattach")
         elif self.session is not None:
             if not any(one.state.proposal for one in self.contests.values()):
@@ -509,6 +517,8 @@ class Listener:
                 "election": one.name, "seconds": one.hook_timeout, "stop_failed": list(one.stop_failed or ()),
                 "loaded": bool(programs) and not any(config.unguarded(program) for program in programs),
             }
+            if programs:
+                known[one.group]["stopwaitsecs"] = longest_stop(programs)
         return known
 
     def elections(self) -> List[saved.Election]:
@@ -606,6 +616,15 @@ class Listener:
     def on_Said(self, event: guardlink.Said) -> None:
         log.info("of the guard, process %d: %s", self.guard.pid, event.text)
 
+    def on_Kept(self, event: guardlink.Kept) -> None:
+        # Also for an election that has not begun yet.
+        charge = self.charges.get(event.group)
+        if charge is not None and charge["token"] == event.token:
+            charge["deadline"] = max(charge["deadline"], event.deadline)
+        contest = self.by_group.get(event.group)
+        if contest is not None:
+            self.decide(contest, role.Kept(event.token, event.deadline))
+
     def on_Revoked(self, event: guardlink.Revoked) -> None:
         contest = self.by_group.get(event.group)
         if contest is not None:
@@ -614,7 +633,7 @@ class Listener:
     def extend_leases(self, contests: Iterable[Contest]) -> None:
         leases = {}
         for contest in contests:
-            if contest.state.may_run and contest.state.role in (role.PROMOTING, role.PRIMARY):
+            if contest.state.may_run and contest.state.renewed and contest.state.inherited is None:
                 grant = self.grant(contest)
                 leases[contest.settings.group] = (grant["token"], grant["stop_at"], grant["kill_at"], grant["deadline"])
         running = any(one.state.may_run or one.order is not None for one in self.contests.values())
@@ -635,7 +654,7 @@ class Listener:
             self.retiring = [one for one in self.former.elections if one not in kept]
         self.session = self.around.session(self.post, attach, timeout)
         for settings in self.settings.elections:
-            stopwaitsecs = max(float(one.get("stopwaitsecs", 0)) for one in programs if one["group"] == settings.group)
+            stopwaitsecs = longest_stop(one for one in programs if one["group"] == settings.group)
             check = settings.health_check()
             contest = Contest(
                 settings=settings,
@@ -719,7 +738,7 @@ class Listener:
             self.store.save(saved.Saved(
                 self.granted.session, self.session.password.hex(), self.granted.timeout, self.around.owner,
                 self.settings.node_name, "" if self.settings.has_credentials else ",".join(self.settings.servers),
-                self.elections() + self.retiring,
+                self.elections() + self.retiring, self.settings.tick_time,
             ))
 
     def make_elector(self, settings: config.ElectionSettings) -> Elector:
@@ -734,7 +753,7 @@ class Listener:
 
     def on_Event(self, event: eventstream.Event) -> None:
         if event.name == "SUPERVISOR_STATE_CHANGE_STOPPING":
-            self.leave("supervisord is shutting down", now() + self.stopwaitsecs - RELEASE_TIME)
+            self.leave_in_time("supervisord is shutting down")
             return
         contest = self.by_group.get(event.fields.get("groupname", ""))
         if contest is None or not event.name.startswith("PROCESS_STATE_"):
@@ -762,15 +781,17 @@ class Listener:
         reason = signal.Signals(event.number).name
         groups = [one.settings.group for one in self.contests.values() if one.state.may_run]
         stopping = any(one.state.role == role.DEMOTING for one in self.contests.values())
-        guarded = self.guard_up and self.guard.pid != self.around.pid
-        if self.leaving is not None or not groups or stopping or not guarded:
+        if self.leaving is not None or not groups or stopping or not self.guarded:
             self.leave_in_time(reason)
         else:
             self.pool_post(self.rpc_pool, lambda: self.look_at_groups(groups, reason))
 
     def leave_in_time(self, reason: str) -> None:
+        """Stop all groups in the time that their programs have, release, and end before supervisord kills this listener. What
+        has not stopped by then the guard waits for."""
         by = now() + self.stopwaitsecs - RELEASE_TIME
-        self.leave(reason, by - self.settings.kill_time, by + RELEASE_TIME / 2)
+        kill_at = math.inf if self.guarded else by - self.settings.kill_time
+        self.leave(reason, kill_at, by + RELEASE_TIME / 2)
 
     def look_at_groups(self, groups: List[str], reason: str) -> Standing:
         """Whether supervisord lets the groups run on while it ends this listener."""
@@ -812,19 +833,17 @@ class Listener:
     def on_Connected(self, event: session.Connected) -> None:
         former, self.granted = self.granted, event
         fresh = former is None or former.generation != event.generation
-        if not fresh and former.timeout != event.timeout:
-            # Leases were counted from the former timeout, so what runs under them ends as if the session had.
-            log.warning("ZooKeeper: the session's timeout is %g s now, and was %g s", event.timeout, former.timeout)
-            self.leased.clear()
-            fresh = True
         self.set_link("connected")
         tick, timeout = self.settings.tick_time, event.timeout
-        if fresh or self.clock is None:
+        # By what timeout the leases were counted that are there, which an earlier listener may have had.
+        counted = former.timeout if not fresh else self.former.timeout if self.former is not None else timeout
+        if timeout != counted:
+            log.warning("ZooKeeper: the session's timeout is %g s now, and was %g s", timeout, counted)
+        if fresh or self.clock is None or timeout != counted:
             self.clock = SessionClock(timeout, tick, event.sent)
             log.info("ZooKeeper: session 0x%x with a timeout of %g s", event.session, timeout)
             if self.former is not None and self.former.id != event.session:
                 self.retiring = []
-            if self.former is not None and (self.former.id != event.session or timeout < self.former.timeout):
                 for contest in self.contests.values():
                     if contest.state.inherited is not None:
                         self.decide(contest, role.SessionLost("the session of the inherited term is over"))
@@ -834,6 +853,8 @@ class Listener:
                 self.retire_at = now()
         else:
             self.clock = self.clock.reconnected(event.sent)
+        if timeout < counted:
+            self.cut_leases(event.sent + timeout * (1 - DRIFT))
         paces = self.heartbeat_at(timeout)
         self.heartbeat = replace(
             self.heartbeat, interval=paces.interval, waiting=paces.waiting, drop_after=paces.drop_after
@@ -847,6 +868,12 @@ class Listener:
             if contest.state.role == role.PRIMARY:
                 self.see_by(contest, now())
             self.note(contest)
+
+    def cut_leases(self, deadline: float) -> None:
+        """No lease of this session lasts longer: it was attached again with a shorter timeout."""
+        for contest in self.contests.values():
+            self.decide(contest, role.Cut(deadline))
+        self.guard.cut(deadline)
 
     def on_Suspended(self, event: session.Suspended) -> None:
         self.set_link("suspended")
@@ -920,6 +947,9 @@ class Listener:
                     self.decide(contest, role.ProposalGone("its proposal was deleted"))
         elif event.error:
             self.say("ZooKeeper", f"the heartbeat was refused: {event.error}")
+            if event.moved:
+                # A new connection takes the session back.
+                self.session.drop()
         elif self.enforced():
             deadline, paths = self.clock.deadline(event.sent), set(event.paths)
             extended = [one for one in self.contests.values() if self.leased.get(one.settings.name) in paths]
@@ -1187,7 +1217,7 @@ class Listener:
         self.order(contest, action.op, lambda: contest.group.start(action.op, **self.grant(contest)))
 
     def do_StopGroup(self, contest: Contest, action: role.StopGroup) -> None:
-        self.order(contest, action.op, lambda: contest.group.stop(action.op, action.kill_at))
+        self.order(contest, action.op, lambda: contest.group.stop(action.op, action.kill_at, **self.grant(contest)))
 
     def do_KillGroup(self, contest: Contest, action: role.KillGroup) -> None:
         self.order(contest, action.op, lambda: contest.group.kill(action.op))
@@ -1435,6 +1465,11 @@ class Listener:
             return role.Tick()
 
         self.pool_post(self.rpc_pool, work)
+
+
+def longest_stop(programs: Iterable[Dict[str, Any]]) -> float:
+    """The longest stopwaitsecs of some programs, items of supervisord's getAllConfigInfo."""
+    return max(float(one.get("stopwaitsecs", 0)) for one in programs)
 
 
 def main(path: str) -> int:

@@ -1,23 +1,16 @@
-"""Give up the session of a listener that is gone, in a process of its own beside the guard.
+"""Give up the session of a listener that is gone: what the keeper does when all groups are proven dead (`keeper.py`).
 
-    python -m supervisor_zkelect.release RUNTIME_FOLDER CONFIGURATION_FILE
-
-A guard's fork does it, or this program (`releaser.py`); both have the session's lock, and are started while the groups are
-being killed. On a line of JSON on standard input, as `guard.Hands.release` has it, it attaches to the saved session,
-empties the ack, removes the holder and deletes the proposal of every election that it leads, notes the end in the history
-of terms, and closes the session. Without that line the groups are not proven dead, and nothing is done. Ends with 0 when
-the session is given up, or surely over; with 1 when ZooKeeper could not be asked and the session may live.
+It attaches to the saved session, empties the ack, removes the holder and deletes the proposal of every election that it
+leads, notes the end in the history of terms, and closes the session.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import sys
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, TextIO
+from typing import Any, Callable, Dict, NamedTuple, Optional
 
-from supervisor_zkelect import history, logs, saved, wire
+from supervisor_zkelect import history, saved, wire
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import ElectionError, Elector
 
@@ -31,18 +24,21 @@ NOTE_TIME = 1.0
 
 
 class Attached:
-    """A client that is attached to the saved session, or finds that it is over. Raises ElectionError.
+    """A client that is attached to the saved session, or finds that it is over. Raises ElectionError and OSError.
 
-    Without credentials the client is one that begins fast; with them it is kazoo's, by the configuration, which may be
-    read only by this node's user, unlike what is saved.
+    What credentials are needed stands in the configuration, which may be read only by this node's user. For SASL the
+    client is kazoo's, which can end a session, and cannot leave it.
     """
 
-    def __init__(self, former: saved.Saved, configuration: str) -> None:
+    def __init__(self, former: saved.Saved, configuration: str, keeping: bool = False) -> None:
+        """keeping: whether the session may have to be left, which is refused with SASL."""
         identity = former.id, bytes.fromhex(former.password)
         self.acl = None
+        #: the session's timeout as granted to this connection, in seconds
+        self.granted = former.timeout
         if former.servers:
             self.client: Any = wire.Client(former.servers, identity, former.timeout)
-            self.client.start(CONNECT_TIME)
+            self._start()
             return
         from supervisor_zkelect import config, session
 
@@ -51,12 +47,24 @@ class Attached:
         except config.ConfigError as error:
             raise ElectionError(str(error)) from None
         self.acl = session.acl_of(settings.acl)
+        if settings.sasl_mechanism is None:
+            digest = settings.digest.reveal() if settings.digest else None
+            servers = ",".join(settings.servers)
+            self.client = wire.Client(servers, identity, former.timeout, digest, session.tls_context(settings))
+            self._start()
+            return
+        if keeping:
+            raise ElectionError("with SASL a session is not kept while there is no listener; its leases end as they stand")
         self.client = session.client_for(settings, identity, former.timeout)
         try:
             session.start_client(self.client, CONNECT_TIME)
         except BaseException:
             session.stop_client(self.client)
             raise
+
+    def _start(self) -> None:
+        self.client.start(CONNECT_TIME)
+        self.granted = min(self.granted, self.client.granted or self.granted)
 
     def close(self) -> None:
         """Close the session. Raises ElectionError when it may live."""
@@ -68,7 +76,7 @@ class Attached:
             session.stop_client(self.client)
 
     def drop(self) -> None:
-        """Leave a session that is over."""
+        """Leave a session, which lives on, or is over."""
         if isinstance(self.client, wire.Client):
             self.client.drop()
         else:
@@ -144,31 +152,3 @@ def _note(left: Left, node: str, ended: Dict[str, Any], by: float) -> None:
         left.elector.amend_history(lambda data: history.amended(data, [term]), by - now())
     except ElectionError as error:
         log.warning("the history of terms could not be written: %s", error)
-
-
-def main(words: List[str], told: TextIO) -> int:
-    """told: where the guard says that all groups are dead."""
-    folder, path, *former = words
-    logs.begin("release")
-    # kazoo tells each attempt; why the last one failed is told once, by what start_client raises.
-    kazoo = logging.getLogger("supervisor_zkelect.kazoo")
-    kazoo.addHandler(logging.NullHandler())
-    kazoo.propagate = False
-    # What the first look-up of a name imports.
-    "".encode("idna")
-    # A guard that was there before an upgrade says it in a word, and starts this after the proof.
-    line = former[0] + "\n" if former else told.readline()
-    if not line.endswith("\n"):
-        return 1
-    begun = now()
-    try:
-        release(folder, json.loads(line), lambda former: Attached(former, path))
-    except (ElectionError, OSError) as error:
-        log.warning("%s", str(error).replace("\n", "; "))
-        return 1
-    log.info("done after %.3f s", now() - begun)
-    return 0
-
-
-if __name__ == "__main__":
-    logs.end(main(sys.argv[1:], sys.stdin))

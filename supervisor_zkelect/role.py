@@ -13,7 +13,8 @@ Rules
     command and another's holder stands, the ack is emptied and the command run before the term is claimed; while it
     fails, nothing is claimed, unless the configuration says to go on.
 5.  The group runs under a lease. At `deadline - kill_time - grace` it is asked to stop, at `deadline - kill_time` it is
-    killed. A lost session or a deleted proposal kills it without grace.
+    killed. Whatever stops it asks first and leaves it its stopwaitsecs; the lease is renewed until it is dead, so that
+    only a lease that ends cuts them. A lost session or a deleted proposal kills it without grace.
 6.  Only a group that is proven dead is released. Release empties the ack, removes the holder, deletes the proposal. A
     group that cannot be proven dead is released on an operator's word; then the holder stays, and the node proposes
     again only after the proof. What ZooKeeper does not let this node release for long, it withdraws from.
@@ -161,6 +162,19 @@ class Leased(NamedTuple):
     deadline: float
 
 
+class Cut(NamedTuple):
+    """The session's timeout became shorter: no lease lasts longer than until `deadline`."""
+
+    deadline: float
+
+
+class Kept(NamedTuple):
+    """While there was no listener, the guard's keeper renewed the lease of the inherited term until `deadline`."""
+
+    token: int
+    deadline: float
+
+
 class Claimed(NamedTuple):
     """`dirty`: the node whose holder was found, or "". lease: what that write proves; None when it cannot be counted."""
 
@@ -216,7 +230,7 @@ class StartFailed(NamedTuple):
 
 
 class Revoked(NamedTuple):
-    """The guard has ended the grant by itself, and kills the group."""
+    """The guard has ended the grant by itself, and stops the group."""
 
     reason: str
 
@@ -329,7 +343,7 @@ class Lease(NamedTuple):
 
 
 class Unlease(NamedTuple):
-    """The proposal needs no lease any more."""
+    """The proposal needs no lease any more: the group is dead, or is killed now."""
 
 
 class StartGroup(NamedTuple):
@@ -337,6 +351,8 @@ class StartGroup(NamedTuple):
 
 
 class StopGroup(NamedTuple):
+    """Ask the group to stop, and kill it at `kill_at`, or when its lease ends before that."""
+
     op: int
     kill_at: float
 
@@ -479,7 +495,13 @@ class State:
 
     @property
     def leased(self) -> bool:
+        """Whether the group runs under a lease that ends by itself."""
         return self.role in (PROMOTING, PRIMARY) or self.inherited is not None
+
+    @property
+    def renewed(self) -> bool:
+        """Whether an answer of the quorum may extend the lease: also that of a group that has time left to stop."""
+        return self.leased or (self.role, self.step, self.killed) == (DEMOTING, "stopping", False)
 
 
 def begin(now: float, first: int = 0) -> Tuple[State, List[Any]]:
@@ -690,9 +712,16 @@ class _Machine:
         self.ask(Claim, self.state.fenced)
 
     def on_Leased(self, event: Leased) -> None:
-        if self.state.leased and event.sent >= self.state.claimed_at:
+        if self.state.renewed and event.sent >= self.state.claimed_at:
             self.set(deadline=max(self.state.deadline, event.deadline))
             self.start_if_leased()
+
+    def on_Cut(self, event: Cut) -> None:
+        self.set(deadline=min(self.state.deadline, event.deadline))
+
+    def on_Kept(self, event: Kept) -> None:
+        if self.state.inherited == event.token:
+            self.set(deadline=max(self.state.deadline, event.deadline))
 
     def start_if_leased(self) -> None:
         state = self.state
@@ -775,26 +804,26 @@ class _Machine:
         self.demote(reason)
 
     def demote(self, reason: str, kill: bool = False) -> None:
-        """Stop the group, with the grace that the lease leaves. A second call may only make it sooner."""
+        """Stop the group, with its stopwaitsecs as far as the lease leaves them. A second call may only make it sooner."""
         settings, state = self.settings, self.state
-        latest = state.deadline - settings.kill_time
-        kill_at = min(self.now + settings.stopwaitsecs, latest)
+        kill_at = self.now + settings.stopwaitsecs
         if state.leaving is not None:
             kill_at = min(kill_at, state.leaving.kill_at)
-        kill = kill or kill_at <= self.now
+        kill = kill or min(kill_at, state.deadline - settings.kill_time) <= self.now
         self.go(DEMOTING, "stopping", reason)
         self.set(
             inherited=None, killed=kill, stuck=False, probe_at=INFINITY, probing=0, counter=None, healthy_by=INFINITY, trouble="",
             looking=0, look_at=INFINITY,
         )
-        self.act(Unlease())
+        if kill:
+            self.act(Unlease())
         number = self.op()
         self.set(waiting=number)
         self.act(KillGroup(number) if kill else StopGroup(number, kill_at))
 
     def on_Revoked(self, event: Revoked) -> None:
-        if self.state.may_run and not self.state.killed:
-            self.demote(event.reason, kill=True)
+        if self.state.may_run and self.state.role != DEMOTING:
+            self.demote(event.reason)
 
     def on_Dead(self, event: Dead) -> None:
         state = self.state
@@ -808,6 +837,7 @@ class _Machine:
         elif (state.role, state.step) == (DEMOTING, "stopping"):
             self.set(trouble="", stuck=False)
             self.act(Log(f"the group is proven dead after {event.seconds:.3f} s"))
+            self.act(Unlease())
             self.release(state.reason)
 
     def on_Stuck(self, event: Stuck) -> None:

@@ -26,7 +26,7 @@ class Saved(NamedTuple):
     """id, password: of the session; the password is hexadecimal. timeout: seconds, as the server granted it.
 
     node: the node's name. servers: "host:port,..." when neither they nor the znodes ask for
-    credentials, else "", as the configuration has what is needed then.
+    credentials, else "", as the configuration has what is needed then. tick: the servers' tickTime, seconds.
     """
 
     id: int
@@ -36,6 +36,7 @@ class Saved(NamedTuple):
     node: str
     servers: str
     elections: List[Election]
+    tick: float
 
 
 LONGEST_SERVERS = 512
@@ -55,7 +56,7 @@ class Store:
         servers = saved.servers if len(saved.servers) <= LONGEST_SERVERS else ""
         self._blocks.put(0, [
             str(saved.id), saved.password, repr(saved.timeout), saved.node, servers, str(len(saved.elections)),
-            *map(str, saved.owner),
+            *map(str, saved.owner), repr(saved.tick),
         ])
 
     def forget(self) -> None:
@@ -66,9 +67,11 @@ def load(folder: str) -> Optional[Saved]:
     """The saved session; None when there is none that can be read."""
     path = os.path.join(folder, record.SESSION)
     try:
-        number, password, timeout, node, servers, count, boot, namespace, pid, start = record.read_block(path)
+        number, password, timeout, node, servers, count, boot, namespace, pid, start, *more = record.read_block(path)
+        # An earlier version does not tell the tick, which is no more than this.
+        tick = float(more[0]) if more else float(timeout) / 2
         elections = [Election(*record.read_block(path, index)) for index in range(1, int(count) + 1)]
         owner = record.Owner(boot, namespace, int(pid), int(start))
-        return Saved(int(number), password, float(timeout), owner, node, servers, elections)
+        return Saved(int(number), password, float(timeout), owner, node, servers, elections, tick)
     except (record.RecordError, ValueError, TypeError):
         return None

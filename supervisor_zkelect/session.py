@@ -11,6 +11,7 @@ import logging
 import math
 import select
 import socket
+import ssl
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
@@ -63,7 +64,8 @@ class Lost:
 
 @dataclass(frozen=True)
 class Beaten:
-    """A quorum write that checked `paths` was answered. `gone`: those that do not exist; `error` "" when acknowledged."""
+    """A quorum write that checked `paths` was answered. `gone`: those that do not exist; `error` "" when acknowledged.
+    `moved`: another process has attached to the session since this one has."""
 
     generation: int
     sent: float
@@ -72,6 +74,7 @@ class Beaten:
     gone: Tuple[str, ...]
     error: str
     connected: bool
+    moved: bool
 
 
 @dataclass(frozen=True)
@@ -194,6 +197,22 @@ def client_for(settings, attach: Optional[Tuple[int, bytes]] = None, timeout: Op
         digest=settings.digest.reveal() if settings.digest else None,
         **options,
     )
+
+
+def tls_context(settings) -> Optional[ssl.SSLContext]:
+    """What the settings of a file ask for of a TLS connection, as kazoo takes it; None without TLS. Raises OSError for a
+    file that cannot be read, and ssl.SSLError, an OSError, for one that is no certificate or key."""
+    if not settings.tls:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    context.check_hostname = settings.tls_verify_hostname
+    if settings.tls_ca:
+        context.load_verify_locations(settings.tls_ca)
+    if settings.tls_cert and settings.tls_key:
+        password = settings.tls_key_password.reveal() if settings.tls_key_password else None
+        context.load_cert_chain(settings.tls_cert, settings.tls_key, password)
+    return context
 
 
 def start_client(client: KazooClient, limit: float) -> None:
@@ -361,7 +380,8 @@ class Session:
                 gone = tuple(
                     path for path, result in zip(checked, answer.value) if type(result) is kazoo_errors.NoNodeError
                 )
-            self._post(Beaten(generation, sent, arrived, checked, gone, _text(error), _was_answered(error)))
+            moved = isinstance(error, kazoo_errors.SessionMovedError)
+            self._post(Beaten(generation, sent, arrived, checked, gone, _text(error), _was_answered(error), moved))
 
         transaction.commit_async().rawlink(answered)
 

@@ -97,7 +97,7 @@ class Surroundings:
     def guard(self, post: Post) -> guardlink.Link:
         terms = guardmain.Terms(
             self._folder, self.owner, self._url, self.settings.file, self.settings.reattach_grace,
-            len(self.settings.elections),
+            len(self.settings.elections), self.settings.has_credentials,
         )
         return guardlink.Link(terms, self._credentials, post)
 

@@ -1,10 +1,9 @@
-"""A client for one attached session over one connection, which begins in a fraction of the time that kazoo's takes.
+"""A client for one attached session over one connection, which needs no thread and begins in a fraction of the time that
+kazoo's takes.
 
-The release of a dead node's term is one Python process between the proof of death and the next node's start, so what it
-imports and starts is time without a service. This has what `elector.Elector` asks of a `KazooClient`, on one thread
-and without reconnecting: what fails is tried again with another process. The messages are kazoo's.
-
-It connects as anybody; where credentials or TLS are needed, `session.client_for` makes the client.
+It serves the keeper (`keeper.py`), which has to renew a session where neither a thread nor time is to be had, and must be
+able to leave it without closing it. This has what `elector.Elector` asks of a `KazooClient`, without reconnecting: what
+fails is tried again with another client. The messages are kazoo's. SASL is left to `session.client_for`.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ import random
 import socket
 import struct
 import threading
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from kazoo import exceptions as kazoo_errors
 from kazoo.protocol.serialization import (
-    CheckVersion, Close, Connect, Create, Delete, Exists, GetChildren, GetData, ReplyHeader, SetData, Sync, Transaction,
+    Auth, CheckVersion, Close, Connect, Create, Delete, Exists, GetChildren, GetData, ReplyHeader, SetData, Sync, Transaction,
     int_struct,
 )
 from kazoo.security import OPEN_ACL_UNSAFE
@@ -26,12 +25,15 @@ from kazoo.security import OPEN_ACL_UNSAFE
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.errors import NotConnected
 
+if TYPE_CHECKING:
+    import ssl
+
 #: Seconds for one server to answer a connect request before the next is tried, in the first round.
 SERVER_TIME = 1.0
 #: Bytes of the longest message that is taken; ZooKeeper's own limit, jute.maxbuffer, is 1 MiB.
 LONGEST = 16 << 20
 
-_WATCH_XID = -1
+_WATCH_XID, _AUTH_XID = -1, -4
 
 
 class Handler:
@@ -68,12 +70,19 @@ class Answer:
 
 
 class Client:
-    """hosts: "host:port,..." without chroot. identity: id and password of the session. timeout: the session's, seconds."""
+    """hosts: "host:port,..." without chroot. identity: id and password of the session. timeout: the session's, seconds.
+
+    digest: "user:password", if the znodes ask for it. tls: for servers that speak TLS.
+    """
 
     handler = Handler()
     connected = True
 
-    def __init__(self, hosts: str, identity: Tuple[int, bytes], timeout: float) -> None:
+    def __init__(
+        self, hosts: str, identity: Tuple[int, bytes], timeout: float, digest: Optional[str] = None,
+        tls: "Optional[ssl.SSLContext]" = None,
+    ) -> None:
+        self._digest, self._tls = digest, tls
         self._hosts = [(host.strip("[]"), int(port)) for host, _, port in (one.rpartition(":") for one in hosts.split(","))]
         self._identity = identity
         self._timeout = timeout
@@ -82,6 +91,8 @@ class Client:
         self._xid = 0
         self._pending: Dict[int, Answer] = {}
         self.client_id: Tuple[int, bytes] = (0, b"")
+        #: the session's timeout as the server granted it to this connection, in seconds
+        self.granted = 0.0
 
     def start(self, limit: float) -> None:
         """Attach to the session; `client_id` holds another id than the one asked for when that is over.
@@ -93,9 +104,9 @@ class Client:
         trouble = "no answer"
         addresses = _addresses(self._hosts, end)
         while addresses and now() < end:
-            for family, address in addresses:
+            for family, address, name in addresses:
                 try:
-                    self._attach(family, address, min(end, now() + patience))
+                    self._attach(family, address, name, min(end, now() + patience))
                     return
                 except (OSError, struct.error) as error:
                     # A server without a quorum closes the connection.
@@ -106,18 +117,34 @@ class Client:
             patience *= 2
         raise NotConnected(f"no ZooKeeper server takes this client: {trouble}; see that one runs and can be reached")
 
-    def _attach(self, family: int, address: Any, end: float) -> None:
-        """Raises OSError or struct.error."""
+    def _attach(self, family: int, address: Any, name: str, end: float) -> None:
+        """name: of the server, as its certificate has it. Raises OSError or struct.error."""
         self._connection = socket.socket(family, socket.SOCK_STREAM)
         self._connection.settimeout(max(0.001, end - now()))
         self._connection.connect(address)
         self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._tls is not None:
+            self._connection = self._tls.wrap_socket(self._connection, server_hostname=name)
         request = Connect(0, 0, int(self._timeout * 1000), *self._identity, False)
         self._write(bytes(request.serialize()))
         granted, _ = Connect.deserialize(self._message(end), 0)
         if granted.session_id not in (0, self._identity[0]):
             raise ConnectionError("this is no ZooKeeper server")
         self.client_id = granted.session_id, granted.passwd
+        self.granted = granted.time_out / 1000
+        if self._digest is not None and granted.session_id:
+            self._authenticate(self._digest, end)
+
+    def _authenticate(self, digest: str, end: float) -> None:
+        """Raises OSError or struct.error."""
+        request = Auth(0, "digest", digest)
+        self._write(int_struct.pack(_AUTH_XID) + int_struct.pack(request.type) + bytes(request.serialize()))
+        while True:
+            header, _ = ReplyHeader.deserialize(self._message(end), 0)
+            if header.xid == _AUTH_XID:
+                break
+        if header.err:
+            raise ConnectionError("the digest was refused; correct it")
 
     def close(self, limit: float) -> None:
         """Close the session, so that its ephemerals are gone. Raises `errors.NotConnected` when that is not answered
@@ -246,19 +273,19 @@ class Client:
         return data
 
 
-def _addresses(hosts: List[Tuple[str, int]], end: float) -> List[Tuple[int, Any]]:
-    """Family and address of each server, in random order, of those names that can be resolved by then.
+def _addresses(hosts: List[Tuple[str, int]], end: float) -> List[Tuple[int, Any, str]]:
+    """Family, address and name of each server, in random order, of those names that can be resolved by then.
 
     A name is resolved on a thread of its own, as that has no limit of time.
     """
-    found: "queue.SimpleQueue[List[Tuple[int, Any]]]" = queue.SimpleQueue()
-    addresses: List[Tuple[int, Any]] = []
+    found: "queue.SimpleQueue[List[Tuple[int, Any, str]]]" = queue.SimpleQueue()
+    addresses: List[Tuple[int, Any, str]] = []
     waiting = 0
 
-    def resolve(host: str, port: int, flags: int) -> List[Tuple[int, Any]]:
+    def resolve(host: str, port: int, flags: int) -> List[Tuple[int, Any, str]]:
         try:
             answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
-            return [(family, address) for family, _, _, _, address in answers]
+            return [(family, address, host) for family, _, _, _, address in answers]
         except (OSError, UnicodeError):
             return []
 

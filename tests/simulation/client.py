@@ -37,6 +37,10 @@ class Event(NamedTuple):
     type: str
 
 
+class Late(KazooTimeoutError, TimeoutError):
+    """No answer in time, as kazoo's client and as wire.Client say it."""
+
+
 class Handler:
     timeout_exception = KazooTimeoutError
 
@@ -72,7 +76,7 @@ class Answer:
 
     def get(self, timeout: Optional[float] = None) -> Any:
         if not self._done.wait(timeout):
-            raise KazooTimeoutError()
+            raise Late()
         if self.exception is not None:
             raise self.exception
         return self.value
@@ -132,9 +136,12 @@ class _Connection:
     def __init__(self, client: "Client") -> None:
         self._client = client
         self._connection_routine = None
+        self.granted = 0.0
 
     def _invoke(self, timeout: float, request: Any, xid: Optional[int] = None) -> Tuple[Granted, int]:
-        return self._client.shake_hands(timeout, request)
+        answer = self._client.shake_hands(timeout, request)
+        self.granted = answer[0].time_out / 1000
+        return answer
 
 
 class Client:
@@ -394,6 +401,25 @@ class Client:
 
     def transaction(self) -> Transaction:
         return Transaction(self)
+
+
+class OneConnection(Client):
+    """As wire.Client: what is lost is not connected again, and it can leave a session without ending it."""
+
+    @property
+    def granted(self) -> float:
+        return self._connection.granted
+
+    def _lost(self, wire: Optional[_Wire]) -> None:
+        if wire is self._wire and self.connected:
+            self.connected = False
+            self._stopped = True
+            self._fail(errors.ConnectionLoss())
+
+    def drop(self) -> None:
+        self._stopped, self.connected = True, False
+        self._hang_up(self._wire)
+        self._fail(errors.ConnectionLoss())
 
 
 def _only(results: List[Any]) -> Any:

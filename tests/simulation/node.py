@@ -15,9 +15,10 @@ import tempfile
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from supervisor_zkelect import (
-    config, elector, eventstream, execution, guard, guardlink, health, listener, record, release, role, saved, session,
+    config, elector, eventstream, execution, guard, guardlink, health, keeper, listener, record, release, role, saved,
+    session,
 )
-from tests.simulation.client import Client
+from tests.simulation.client import Client, OneConnection
 from tests.simulation.machine import Book, Machine, Supervisord
 from tests.simulation.warden import Warden
 from tests.simulation.world import Flag, Pipe, Pool, Process, World
@@ -121,7 +122,7 @@ def install() -> None:
     def now() -> float:
         return _here().clock()
 
-    for module in (listener, elector, session, guard, guardlink, release):
+    for module in (listener, elector, session, guard, guardlink, keeper, release):
         module.now = now
     # Reports are not what is looked for here, and there are many.
     listener.PACE = 3.0
@@ -168,8 +169,8 @@ class _OfNode(Process):
         super().__init__(node.world, node.name, node.machine.clock)
         self.node, self.machine = node, node.machine
 
-    def client(self, attach: Optional[Tuple[int, bytes]], timeout: float) -> Client:
-        return Client(self, self.node.ensemble, self.node.pipe, attach, timeout)
+    def client(self, attach: Optional[Tuple[int, bytes]], timeout: float, kind: Any = Client) -> Client:
+        return kind(self, self.node.ensemble, self.node.pipe, attach, timeout)
 
 
 class _Session(session.Session):
@@ -284,7 +285,7 @@ class _Link(guardlink.Link):
             answered.set()
 
         owner = list(self._process.supervisord.owner)
-        hello = {"do": "hello", "v": guard.PROTOCOL, "owner": owner, "groups": groups}
+        hello = {"do": "hello", "v": guard.PROTOCOL, "owner": owner, "groups": groups, "listener": ["zkelect", "zkelect"]}
         told = lambda welcome: self._process.after(0.0005, answer, welcome)  # noqa: E731
         one.after(world.delay(0.0005), one.hello, hello, self, told)
         if not answered.wait(WELCOME_TIME):
@@ -460,7 +461,11 @@ class GuardProcess(_OfNode, guard.Hands):
         warden = Warden(self, self.machine, supervisord, self._heard)
         here, self.world.here = self.world.here, self
         self.guard = guard.Guard(supervisord.owner, node.plan.grace, warden, Book(disk, supervisord.owner), self)
+        self.keeper: Optional[KeeperProcess] = None
+        self.told = False
         self.guard.begin(former)
+        if host is None:
+            self.after(world_delay(self.world), self.start_keeper)
         if not supervisord.alive:
             self.guard.supervisord_dead()
         else:
@@ -534,12 +539,53 @@ class GuardProcess(_OfNode, guard.Hands):
     def give_lock_back(self) -> None:
         self.machine.disk.give_lock_back(self)
 
+    # Hands: the keeper
+
+    wanted: Tuple[Dict[str, int], bool] = ({}, False)
+
+    def start_keeper(self) -> None:
+        if self.keeper is None or not self.keeper.alive:
+            self.keeper = KeeperProcess(self.node, self)
+            self.keeper.take("keep", *self.wanted)
+
+    def keep(self, terms: Dict[str, int], attach: bool) -> None:
+        self.wanted = (terms, attach)
+        if self.keeper is not None:
+            self.keeper.after(0.0003, self.keeper.take, "keep", terms, attach)
+
     def release(self, ended: Dict[str, Dict[str, Any]]) -> None:
         if self.world.random.random() < 0.1:
             raise OSError("Resource temporarily unavailable")
-        one = ReleaseProcess(self.node, self, ended)
-        self.machine.disk.lock_holders.append(one)
+        self.start_keeper()
+        self.told = True
+        self.machine.disk.lock_holders.append(self.keeper)
         self.node.promises.releasing(self)
+        self.keeper.after(0.0003, self.keeper.take, "release", ended)
+
+    def answered(self, message: Dict[str, Any]) -> None:
+        """As guardmain.Process.on_keeper."""
+        if "kept" in message:
+            self.guard.kept(message["kept"], message["token"], message["deadline"])
+        elif "gone" in message:
+            self.guard.proposal_gone(message["gone"], message["token"])
+        elif "cut" in message:
+            self.guard.cut(message["cut"])
+        elif "over" in message:
+            self.guard.session_over()
+        elif self.told:
+            self.told = False
+            self.guard.released(message.get("released", 1))
+
+    def keeper_ended(self) -> None:
+        if self.told:
+            self.turn(self.answered, {})
+        self.after(1.0, self.start_keeper)
+
+    def ask_for_listener(self) -> None:
+        """supervisord says what became of the listener's process; one that hangs says nothing."""
+        state = self.node.listener_state()
+        delay = self.world.delay(0.002, 0.05) if state else 2.0
+        self.after(delay, self.turn, self.guard.listener_state, state)
 
 
 class _Attached:
@@ -547,37 +593,69 @@ class _Attached:
 
     acl = None
 
-    def __init__(self, process: "ReleaseProcess", former: saved.Saved) -> None:
-        self.client = process.client((former.id, bytes.fromhex(former.password)), former.timeout)
+    def __init__(self, process: "KeeperProcess", former: saved.Saved) -> None:
+        identity = former.id, bytes.fromhex(former.password)
+        self.client = process.client(identity, former.timeout, OneConnection)
         try:
             session.start_client(self.client, release.CONNECT_TIME)
         except BaseException:
-            self.close()
+            self.drop()
             raise
+        self.granted = min(former.timeout, self.client.granted)
 
     def close(self) -> None:
         session.stop_client(self.client)
 
-    drop = close
+    def drop(self) -> None:
+        self.client.drop()
 
 
-class ReleaseProcess(_OfNode):
-    """The release that a guard starts; it holds the lock for itself as well."""
+def world_delay(world: World) -> float:
+    """Seconds until a Python program that is started does something."""
+    return world.delay(0.1, 0.4)
 
-    def __init__(self, node: "Node", guardian: GuardProcess, ended: Dict[str, Dict[str, Any]]) -> None:
+
+class KeeperProcess(_OfNode):
+    """The keeper of a guard; it holds the lock for itself as well while it releases."""
+
+    def __init__(self, node: "Node", guardian: GuardProcess) -> None:
         super().__init__(node)
         self._guard = guardian
-        self._ended = ended
-        self.thread(self._run, self.world.delay(0.08))
+        self._said: List[tuple] = []
+        self._bell = Flag(self.world)
+        self._keeper = keeper.Keeper("", lambda former, keeping: _Attached(self, former), self._tell)
+        self.thread(self._run)
+
+    def take(self, *message: Any) -> None:
+        """A message of the guard."""
+        self._said.append(message)
+        self._bell.set()
+
+    def _tell(self, **message: Any) -> None:
+        self._guard.after(0.0003, self._guard.turn, self._guard.answered, message)
 
     def _run(self) -> None:
-        try:
-            release.release("", self._ended, lambda former: _Attached(self, former))
-            status = 0
-        except elector.ElectionError:
-            status = 1
+        while self.alive and self._guard.alive:
+            self._bell.wait(min(max(self._keeper.next_wakeup() - self.clock(), 0.0005), 1.0))
+            self._bell = Flag(self.world)
+            said, self._said = self._said, []
+            for what, *words in said:
+                if what == "keep":
+                    self._keeper.keep(*words)
+                else:
+                    status = self._keeper.release(*words)
+                    self.machine.disk.give_lock_back(self)
+                    self._tell(released=status)
+            self._keeper.keep_time()
         self.kill()
-        self._guard.after(0.0005, self._guard.turn, self._guard.guard.released, status)
+
+    def kill(self) -> None:
+        if self.alive:
+            super().kill()
+            for server in self.node.ensemble.servers:
+                for client in [client for client in server.clients if client.process is self]:
+                    client._hang_up(client._wire)
+            self._guard.after(0.0005, self._guard.keeper_ended)
 
 
 class Node:
@@ -644,6 +722,14 @@ class Node:
             self.listener = ListenerProcess(self, former.supervisord)
 
     leaving = False
+
+    def listener_state(self) -> str:
+        """In supervisord's words; "" while it hangs."""
+        if self.supervisord.frozen or not self.supervisord.alive:
+            return ""
+        if self.listener is not None and self.listener.alive:
+            return "STARTING"
+        return "STOPPED" if self.leaving else "EXITED"
 
     # What befalls it
 

@@ -3,16 +3,13 @@
 import errno
 import os
 import queue
-import selectors
-import signal
 import socket
 import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect import group, guard, guardmain, proc, record, releaser
+from supervisor_zkelect import group, guard, guardmain, proc, record
 from supervisor_zkelect.demo.wait import until
 
 OWNER = record.Owner("boot", "namespace", 10, 100)
@@ -69,6 +66,7 @@ class Hands(guard.Hands):
     def __init__(self):
         self.told, self.did, self.failing, self.expected = [], [], 0, []
         self.free = True
+        self.keeping, self.asked = ({}, False), 0
 
     def tell(self, message):
         self.told.append(message)
@@ -81,6 +79,12 @@ class Hands(guard.Hands):
 
     def expect_programs(self, expected):
         self.expected.append(expected)
+
+    def keep(self, terms, attach):
+        self.keeping = (terms, attach)
+
+    def ask_for_listener(self):
+        self.asked += 1
 
     def release(self, ended):
         if self.failing:
@@ -104,7 +108,10 @@ class Node:
         self.guard.begin(list(former))
 
     def greet(self, *names):
-        groups = {name: {"election": name, "loaded": True, "seconds": 9.0, "stop_failed": ["help"]} for name in names}
+        groups = {
+            name: {"election": name, "loaded": True, "seconds": 9.0, "stop_failed": ["help"], "stopwaitsecs": 1.5}
+            for name in names
+        }
         return self.guard.welcome({"v": guard.PROTOCOL, "owner": list(OWNER), "groups": groups})
 
     def start(self, name="primary"):
@@ -114,6 +121,18 @@ class Node:
             "stop_at": self.now + 2, "kill_at": self.now + 3, "deadline": self.now + 4,
         })
         return self
+
+    def order(self, what, **values):
+        """Have the listener order something of the group that `start` started."""
+        lease = {"election": "orders", "address": "a", "token": 7, "stop_at": 102.0, "kill_at": 103.0, "deadline": 104.0}
+        self.guard.obey({"do": what, "group": "primary", **lease, **values})
+
+    def leave(self):
+        """The listener ends, and supervisord does not start another."""
+        self.guard.listener_gone()
+        self.passes(0.0)
+        self.guard.listener_state("STOPPED")
+        self.passes(2.01)
 
     def passes(self, seconds):
         self.now += seconds
@@ -135,7 +154,7 @@ def test_a_record_that_cannot_be_written_keeps_nothing_from_dying(node):
     node.start()
     node.book.broken = True
     node.passes(2.1)
-    assert node.handle().last("stop", "kill")[:1] == ("stop",) and node.handle().last("stop")[2] == 103.0
+    assert node.handle().last("stop", "kill")[:1] == ("stop",) and node.handle().last("stop")[2:] == (node.now + 1.5, 103.0)
 
 
 def test_a_guard_that_comes_after_supervisords_death_proves_what_a_listener_names(node):
@@ -155,8 +174,7 @@ def test_it_stays_while_the_record_grants_what_does_not_stand(node, heals):
     """To refuse what a supervisord that hung starts again when it goes on."""
     node.start()
     node.book.broken = True
-    node.guard.listener_gone()
-    node.passes(2.1)
+    node.leave()
     node.dead()
     node.passes(0.0)
     node.guard.released(0)
@@ -175,7 +193,7 @@ def test_supervisords_word_is_wanted_where_a_revocation_is_not_written(node):
     node.start()
     assert node.handle().last("trust") == ("trust", True)
     node.book.broken = True
-    node.guard.obey({"do": "stop", "group": "primary", "op": 9, "kill_at": 102.0})
+    node.order("stop", op=9, by=102.0)
     assert [one[0] for one in node.handle().did[-3:] if one[0] in ("trust", "stop")] == ["trust", "stop"]
     assert node.handle().last("trust") == ("trust", False)
     node.book.broken = False
@@ -204,8 +222,8 @@ def test_where_the_record_says_something_else_a_program_is_refused(node):
 
 def test_what_a_new_listener_ends_has_the_time_of_its_lease_and_no_more(node):
     node.start()
-    node.guard.obey({"do": "seize", "group": "primary", "op": 9})
-    assert node.handle().last("stop", "kill") == ("stop", 9, 103.0)
+    node.order("seize", op=9)
+    assert node.handle().last("stop", "kill") == ("stop", 9, 101.5, 103.0)
 
 
 def test_what_runs_without_a_lease_is_killed_at_once(node):
@@ -216,15 +234,97 @@ def test_what_runs_without_a_lease_is_killed_at_once(node):
 
 def test_no_stop_lasts_longer_than_the_lease_did(node):
     node.start()
-    node.guard.obey({"do": "stop", "group": "primary", "op": 9, "kill_at": 500.0})
-    assert node.handle().last("stop", "kill") == ("stop", 9, 103.0)
+    node.order("stop", op=9, by=500.0)
+    assert node.handle().last("stop", "kill") == ("stop", 9, 500.0, 103.0)
+
+
+def test_a_stop_that_was_begun_lasts_as_long_as_its_lease_is_renewed(node):
+    node.start()
+    node.order("stop", op=9, by=500.0)
+    node.guard.obey({"do": "lease", "n": 1, "leases": {"primary": (7, 103.0, 104.0, 105.0)}})
+    assert node.handle().last("renew", "stop", "kill") == ("renew", 104.0)
+    # Of another term.
+    node.guard.obey({"do": "lease", "n": 1, "leases": {"primary": (8, 203.0, 204.0, 205.0)}})
+    assert node.handle().last("renew", "stop", "kill") == ("renew", 104.0)
+
+
+@pytest.mark.parametrize("state, waits", [
+    ("RUNNING", 1000), ("STARTING", 1000), ("BACKOFF", 59), ("EXITED", 59), ("STOPPING", 59), ("", 59),
+    ("STOPPED", 1.9), ("FATAL", 1.9),
+])
+def test_a_listener_is_waited_for_by_what_supervisord_says_of_it(node, state, waits):
+    node.start()
+    node.guard.listener_gone()
+    left = node.now
+    node.passes(0.0)
+    assert node.hands.keeping == ({"primary": 7}, True) and node.hands.asked == 1
+    while node.now < left + waits - 0.5:
+        node.guard.listener_state(state)
+        node.guard.kept("primary", 7, node.now + 4)
+        node.passes(0.4)
+        assert node.guard.charges["primary"].entry.granted
+    node.guard.listener_state(state)
+    assert not node.guard.ending
+    if waits < 1000:
+        node.passes(left + waits + 1.1 - node.now)
+        assert node.guard.ending and node.handle().last("stop", "kill")[2] == node.now + 1.5
+
+
+def test_the_leases_are_renewed_until_the_listener_that_came_renews_them(node):
+    node.start()
+    node.guard.listener_gone()
+    node.passes(0.0)
+    node.guard.kept("primary", 7, 110.0)
+    entry = node.guard.charges["primary"].entry
+    # What is set aside before the deadline stays what it was.
+    assert (entry.stop_at, entry.kill_at, entry.deadline) == (108.0, 109.0, 110.0)
+    welcome = node.greet("primary")
+    assert welcome["groups"]["primary"]["deadline"] == 110.0
+    # It attaches itself, and takes the session by that.
+    assert node.hands.keeping == ({"primary": 7}, False)
+    node.guard.kept("primary", 7, 111.0)
+    assert node.hands.told[-1] == {"event": "Kept", "group": "primary", "token": 7, "deadline": 111.0}
+    node.guard.obey({"do": "lease", "n": 1, "leases": {"primary": (7, 110.0, 111.0, 112.0)}})
+    assert node.hands.keeping == ({}, False)
+    node.guard.kept("primary", 7, 200.0)
+    assert node.guard.charges["primary"].entry.deadline == 112.0
+
+
+@pytest.mark.parametrize("what", ["gone", "over"])
+def test_what_has_lost_its_proposal_or_session_is_killed_at_once(node, what):
+    node.start()
+    node.guard.listener_gone()
+    node.passes(0.0)
+    if what == "gone":
+        node.guard.proposal_gone("primary", 6)
+        assert node.guard.charges["primary"].entry.granted, "it is another term's"
+        node.guard.proposal_gone("primary", 7)
+    else:
+        node.guard.session_over()
+    assert node.handle().last("stop", "kill")[0] == "kill" and node.hands.keeping == ({}, True)
+
+
+def test_a_lease_is_cut_where_the_session_was_attached_with_a_shorter_timeout(node):
+    node.start()
+    node.guard.obey({"do": "cut", "deadline": 102.0})
+    entry = node.guard.charges["primary"].entry
+    assert (entry.stop_at, entry.kill_at, entry.deadline) == (100.0, 101.0, 102.0)
+    node.passes(0.1)
+    assert node.handle().last("stop", "kill") == ("stop", -1, node.now + 1.5, 101.0)
+
+
+def test_a_listener_that_started_this_guard_greets_it_before_the_keeper_takes_the_session(monkeypatch):
+    node = Node(monkeypatch, [record.Entry("one", "one", "a", 7, True, 1, 200.0, 201.0, 202.0)])
+    node.passes(guard.GREETING - 0.1)
+    assert node.hands.keeping == ({}, False)
+    node.passes(0.2)
+    assert node.hands.keeping == ({"one": 7}, True)
 
 
 def test_a_release_that_cannot_be_started_is_tried_again(node):
     node.start()
     node.hands.failing = 1
-    node.guard.listener_gone()
-    node.passes(2.1)
+    node.leave()
     node.dead()
     node.passes(0.0)
     assert node.hands.did == []
@@ -258,8 +358,7 @@ def test_a_listener_is_not_hurried_while_its_group_is_not_proven_dead(node):
 
 def test_groups_of_which_it_only_heard_are_held(node):
     node.greet("primary")
-    node.guard.listener_gone()
-    node.passes(2.1)
+    node.leave()
     assert node.hands.did == [] and node.handle().last("kill")
     node.dead()
     node.passes(0.0)
@@ -271,7 +370,7 @@ def test_a_former_guards_charges_are_all_taken_over(monkeypatch):
                for name, granted in (("one", True), ("two", True), ("three", False))]
     node = Node(monkeypatch, entries)
     assert node.handle("one").last("adopt") and node.handle("two").last("adopt")
-    assert node.handle("three").last("kill") and node.guard.charges["three"].held
+    assert node.handle("three").last("stop")[2:] == (201.0, 201.0) and node.guard.charges["three"].held
     node.greet("one")
     assert node.book.room == 2
 
@@ -279,8 +378,7 @@ def test_a_former_guards_charges_are_all_taken_over(monkeypatch):
 def test_a_folder_that_was_made_anew_is_left_alone(node):
     node.start()
     node.hands.take_lock = lambda: node.guard.disowned() or False
-    node.guard.listener_gone()
-    node.passes(2.1)
+    node.leave()
     node.dead()
     node.passes(1.0)
     assert node.hands.did == [] and node.guard.finished(False)
@@ -362,81 +460,10 @@ def test_a_program_that_does_not_tell_its_name_is_known_by_its_environment():
     assert asked == [("primary", "orders", child.pid)]
 
 
-@pytest.fixture
-def guardian(tmp_path, monkeypatch):
-    """As much of a guard's process as starts what releases; `ways` tells how, and `status` how that is to end."""
-    ways, released = [], []
-
-    def start(folder, configuration, lock, quick):
-        ways.append("fork" if quick else "program")
-        pid = os.posix_spawn("/bin/sh", ["sh", "-c", f"exit {process.status}"], {})
-        return releaser.Releaser(pid, os.open(os.devnull, os.O_WRONLY))
-
-    monkeypatch.setattr(releaser, "start", start)
-    process = SimpleNamespace(
-        folder=str(tmp_path), terms=SimpleNamespace(config="none"), lock=-1, releaser=None, quick=True, status=0, ways=ways,
-        guard=SimpleNamespace(released=released.append),
-    )
-    process.start_releaser = lambda: guardmain.Process.start_releaser(process)
-
-    def attempt():
-        """Release once, to the end."""
-        watched = []
-        process.selector = SimpleNamespace(register=lambda *wanted: watched.append(wanted), unregister=lambda _: None)
-        guardmain.Process.release(process, {})
-        (descriptor, _, over), = watched
-        over(descriptor, selectors.EVENT_READ)
-        return ways[-1], released[-1]
-
-    process.attempt = attempt
-    return process
-
-
-def test_a_fork_of_the_guard_releases_until_one_cannot_go_on(guardian):
-    assert guardian.attempt() == ("fork", 0)
-    # ZooKeeper could not be asked.
-    guardian.status = 1
-    assert guardian.attempt() == ("fork", 1)
-    guardian.status = releaser.FAILED
-    assert guardian.attempt() == ("fork", releaser.FAILED)
-    guardian.status = 0
-    assert guardian.attempt() == ("program", 0) and guardian.attempt() == ("program", 0)
-
-
-def test_beside_a_listener_a_program_of_its_own_releases(tmp_path, monkeypatch):
+def test_beside_a_listener_no_keeper_is_there_beforehand(tmp_path, monkeypatch):
     made = []
     monkeypatch.setattr(
         guardmain, "Process", lambda *_, **options: made.append(options) or SimpleNamespace(run=lambda ready: None)
     )
     guardmain.serve(SimpleNamespace(folder=str(tmp_path)), (None, None), lambda: None)
     assert made == [{"alone": False}]
-
-
-def test_a_file_that_is_written_anew_is_seen(tmp_path, monkeypatch):
-    monkeypatch.setattr(releaser, "__file__", str(tmp_path / "releaser.py"))
-    (tmp_path / "elector.py").write_text("1")
-    before = releaser.written()
-    assert before and before == releaser.written()
-    (tmp_path / "elector.py.new").write_text("1")
-    os.replace(tmp_path / "elector.py.new", tmp_path / "elector.py")
-    assert releaser.written() != before
-    for folder in (tmp_path / "none", tmp_path / "without"):
-        monkeypatch.setattr(releaser, "__file__", str(folder / "releaser.py"))
-        (tmp_path / "without").mkdir(exist_ok=True)
-        assert releaser.written() is None
-
-
-def test_a_python_whose_threads_run_beside_each_other_is_not_forked(monkeypatch):
-    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: True, raising=False)
-    assert releaser.written() is not None
-    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
-    assert releaser.written() is None
-
-
-def test_a_child_whose_status_nobody_kept_has_failed():
-    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    try:
-        pid = os.posix_spawn("/bin/true", ["true"], {})
-        assert releaser.Releaser(pid, os.open(os.devnull, os.O_WRONLY)).end() == releaser.FAILED
-    finally:
-        signal.signal(signal.SIGCHLD, before)

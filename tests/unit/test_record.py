@@ -149,7 +149,7 @@ def test_supervisords_never_share_a_folder(monkeypatch):
 def test_the_session_is_saved_for_its_owner_alone(folder):
     store = saved.Store(folder)
     elections = [saved.Election(name, f"group-{name}", f"/{name}/election", "n-", f"/{name}/ack") for name in "abc"]
-    session = saved.Saved(2**63 - 1, "00ff", 10.0, OWNER, "a", "zk:2181", elections)
+    session = saved.Saved(2**63 - 1, "00ff", 10.0, OWNER, "a", "zk:2181", elections, 0.5)
     store.save(session)
     assert saved.load(folder) == session
     store.save(session._replace(elections=elections[1:]))

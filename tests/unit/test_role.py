@@ -129,7 +129,35 @@ def test_stops_in_time_when_the_lease_is_not_extended(node):
     assert node.event(role.Tick(), after=due - node.now - 0.01).at[0] == "primary"
     node.event(role.Tick(), after=0.02)
     stop = next(action for action in node.actions if isinstance(action, role.StopGroup))
-    assert stop.kill_at == node.state.deadline - 0.3
+    # Its stopwaitsecs; when the lease ends, the guard knows.
+    assert stop.kill_at == node.now + SETTINGS.stopwaitsecs
+
+
+def test_the_lease_is_renewed_until_a_stop_is_over(node):
+    node.primary().event(role.MemberFatal("orders"))
+    assert node.at == ("demoting", "stopping") and node.did(role.StopGroup) and not node.did(role.Unlease)
+    deadline, stopping = node.state.deadline, node.op(role.StopGroup)
+    node.event(role.Leased(node.now, deadline + 1.0))
+    assert node.state.deadline == deadline + 1.0
+    node.event(role.Dead(stopping, 0.01))
+    assert node.did(role.Unlease) and node.did(role.Release)
+
+
+def test_a_lease_that_was_cut_ends_sooner(node):
+    node.primary()
+    deadline = node.state.deadline
+    node.event(role.Cut(deadline + 1.0))
+    assert node.state.deadline == deadline
+    node.event(role.Cut(node.now + 2.5), after=0.3)
+    assert node.at == ("demoting", "stopping") and node.did(role.StopGroup)
+
+
+def test_what_the_keeper_proved_while_there_was_no_listener_counts_for_the_inherited_term(node):
+    node.state, _ = role.inherit(node.now, 7, node.now + 4.0)
+    node.event(role.Kept(6, node.now + 9.0))
+    assert node.state.deadline == node.now + 4.0
+    node.event(role.Kept(7, node.now + 9.0))
+    assert node.state.deadline == node.now + 9.0
 
 
 def test_an_extended_lease_goes_on(node):
