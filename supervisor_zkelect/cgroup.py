@@ -6,9 +6,10 @@ children (cgroups(7)). The mount is looked for in /proc/self/mountinfo, since it
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import quote
 
 
@@ -46,48 +47,85 @@ class Cgroups:
 
     def pids(self, group: str) -> List[int]:
         """All living processes inside, in cgroups that they made themselves too."""
-        found: List[int] = []
-        for folder, _, files in os.walk(self._path(group)):
-            if "cgroup.procs" in files:
-                try:
-                    with open(os.path.join(folder, "cgroup.procs")) as file:
-                        # 0 is a process of another pid namespace.
-                        found += [pid for pid in map(int, file.read().split()) if pid]
-                except OSError:
-                    # Removed while this was walking; then it was empty.
-                    continue
-        return found
+        return _pids(self._path(group))
 
     def kill(self, group: str) -> None:
         """SIGKILL all inside, forks that are under way included (Linux 5.14); one by one on older kernels."""
-        try:
-            with open(os.path.join(self._path(group), "cgroup.kill"), "w") as file:
-                file.write("1")
-        except FileNotFoundError:
-            for pid in self.pids(group):
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
+        _kill(self._path(group))
 
     def remove(self) -> None:
         """Remove what is empty."""
         _remove(self.base)
 
-    def sweep(self, beginning: str, lives: Callable[[str], bool]) -> None:
-        """Remove what others left that had nobody to do it: a guard that was killed with its supervisord.
 
-        beginning: of their folders' names. lives: whether the rest of such a name is that of somebody who lives. What has a
-        process in it stays.
-        """
-        root = os.path.dirname(self.base)
-        try:
-            names = os.listdir(root)
-        except OSError:
-            return
-        for name in names:
-            if name.startswith(beginning) and not lives(name[len(beginning):]):
-                _remove(os.path.join(root, name))
+class Former:
+    """The cgroups of former instances of a supervisord, with whatever lives on in them.
+
+    folders: the folder of each, and what tells whose it is. lives: whether that supervisord lives. It is asked anew each
+    time: what belongs to a living one is left alone, and one that has died meanwhile counts. spared: pids; a cgroup with
+    one of them inside is left alone, too.
+    """
+
+    def __init__(
+        self, folders: Mapping[str, str], lives: Callable[[str], bool], spared: Collection[Optional[int]] = ()
+    ) -> None:
+        self._folders = dict(folders)
+        self._lives = lives
+        self._spared = spared
+
+    def _dead(self) -> List[str]:
+        return [
+            folder for folder, whose in self._folders.items()
+            if not self._lives(whose) and not set(_pids(folder)).intersection(self._spared)
+        ]
+
+    def pids(self) -> List[int]:
+        """All living processes inside. Raises OSError when that cannot be told."""
+        return [pid for folder in self._dead() for pid in _pids(folder)]
+
+    def kill(self) -> None:
+        """SIGKILL all inside."""
+        for folder in self._dead():
+            _kill(folder)
+
+    def remove(self) -> None:
+        """Remove what is empty, and think of it no more."""
+        for folder in self._dead():
+            _remove(folder)
+            if not os.path.isdir(folder):
+                del self._folders[folder]
+
+
+def _pids(path: str) -> List[int]:
+    """Raises OSError when it cannot be told who is inside: what cannot be read is not empty."""
+    found: List[int] = []
+    for folder, _, files in os.walk(path, onerror=_unless_removed):
+        if "cgroup.procs" in files:
+            try:
+                with open(os.path.join(folder, "cgroup.procs")) as file:
+                    # 0 is a process of another pid namespace.
+                    found += [pid for pid in map(int, file.read().split()) if pid]
+            except OSError as error:
+                _unless_removed(error)
+    return found
+
+
+def _unless_removed(error: OSError) -> None:
+    """Raise it, unless it tells of a cgroup that was removed while this was walking; then it was empty."""
+    if error.errno not in (errno.ENOENT, errno.ENODEV):
+        raise error
+
+
+def _kill(path: str) -> None:
+    try:
+        with open(os.path.join(path, "cgroup.kill"), "w") as file:
+            file.write("1")
+    except FileNotFoundError:
+        for pid in _pids(path):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
 
 
 def _move(pid: int, path: str) -> None:
@@ -104,18 +142,41 @@ def _remove(base: str) -> None:
             continue
 
 
-def find(pid: int, name: str) -> Optional[Cgroups]:
+def made(beginning: str) -> Dict[str, str]:
+    """The cgroups whose folders' names begin so: each folder, and the rest of its name.
+
+    Wherever they are, since a supervisord may be started again in another place than before. Only those that this user
+    has made: whoever owns a cgroup may move others in and out.
+    """
+    found = {}
+    try:
+        points = _seen("")[1]
+    except OSError:
+        return {}
+    for point in points:
+        for folder, names, _ in os.walk(point):
+            for name in filter(lambda name: name.startswith(beginning), names):
+                path = os.path.join(folder, name)
+                try:
+                    if os.stat(path).st_uid == os.geteuid():
+                        found[path] = name[len(beginning):]
+                except FileNotFoundError:
+                    continue
+    return found
+
+
+def find(pid: Optional[int], name: str, made: Sequence[str] = ()) -> Optional[Cgroups]:
     """Cgroups beside those of process `pid`, else below the mount's root; None where nothing can be made.
 
-    name: of the folder for them all; the same for the same supervisord.
+    pid: of the supervisord; None when it is dead, so that nothing is made. name: of the folder for them all; the same for
+    the same supervisord. made: folders of this name that are there already.
     """
     try:
-        places, points = _seen(_own(pid))
+        places, points = _seen(_own(pid)) if pid is not None else ([], [])
         here = _here()
     except OSError:
-        return None
-    for root in places + points:
-        base = os.path.join(root, name)
+        places, points, here = [], [], None
+    for base in [*made, *(os.path.join(root, name) for root in places + points)]:
         try:
             os.makedirs(base, exist_ok=True)
             if os.access(os.path.join(base, "cgroup.procs"), os.W_OK):

@@ -47,7 +47,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Deque, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from . import clock, proc
-from .cgroup import Cgroups
+from .cgroup import Cgroups, Former
 from .supervisord import ALREADY_STARTED, BAD_NAME, SUCCESS, Fault, Started, Supervisord, SupervisordError, Unreachable
 
 log = logging.getLogger(__name__)
@@ -326,6 +326,14 @@ class Found(NamedTuple):
     unreaped: bool
 
 
+class Identity(NamedTuple):
+    """A supervisord as somebody saw it who knew it: start time in clock ticks since boot, session, command line."""
+
+    start: int
+    session: int
+    arguments: bytes
+
+
 @dataclass
 class _Look:
     """All processes at one moment, for the scans of all groups that are due then."""
@@ -342,13 +350,20 @@ class _Look:
 class _Census:
     """Reads from /proc who belongs to which group of one supervisord."""
 
-    def __init__(self, supervisord_pid: int, url: str, instance: str = "") -> None:
+    def __init__(
+        self, supervisord_pid: int, url: str, instance: str = "", identity: Optional[Identity] = None
+    ) -> None:
         self.url = url
         self.instance = instance
         self.supervisord = proc.read(supervisord_pid)
+        self._cmdline = proc.cmdline(supervisord_pid)
+        if identity is not None and (self.supervisord is None or self.supervisord.start != identity.start):
+            # It is dead, and its pid may be a stranger's, whose children are none of the groups'.
+            session = identity.session or supervisord_pid
+            self.supervisord = proc.Process(supervisord_pid, identity.start, 0, 0, session, "X", 0)
+            self._cmdline = identity.arguments
         self.gone = self.supervisord is None or self.supervisord.gone
         self.foreign: Set[tuple] = set()
-        self._cmdline = proc.cmdline(supervisord_pid)
         self._namespaces = _namespaces(supervisord_pid) or _namespaces(os.getpid())
         self._origins: Dict[tuple, Origin] = {}
         self._processes = proc.Watch()
@@ -656,7 +671,9 @@ class Warden:
     occupies a worker for each group that is being stopped, and MOST_STARTS, MOST_ASKED and one more, for the limit of
     a call. clock: seconds, the same as in `Group.stop`. server_url: the SUPERVISOR_SERVER_URL that the programs are
     given; default this process's own, else the URL of `supervisord`. cgroups: those that the groups' processes are
-    moved into, if any. instance: the ZKELECT_INSTANCE that the programs carry, "" when they carry none.
+    moved into, if any. instance: the ZKELECT_INSTANCE that the programs carry, "" when they carry none. former: what is
+    left in the cgroups of former instances of this supervisord; whichever group it was, it must be dead before any group
+    is proven so. identity: of supervisord, where somebody knows it who saw it alive.
     """
 
     def __init__(
@@ -669,14 +686,17 @@ class Warden:
         server_url: Optional[str] = None,
         cgroups: Optional[Cgroups] = None,
         instance: str = "",
+        former: Optional[Former] = None,
+        identity: Optional[Identity] = None,
     ) -> None:
         url = server_url or os.environ.get("SUPERVISOR_SERVER_URL") or supervisord.url
         self._supervisord = supervisord
         self._post = post
         self._pool = rpc_pool
         self._now = clock
-        self._census = _Census(supervisord_pid, url, instance)
+        self._census = _Census(supervisord_pid, url, instance, identity)
         self._cgroups = cgroups
+        self._former = former
         self._records: Dict[str, _Record] = {}
         self._agenda = _Agenda()
         self._commands: queue.SimpleQueue = queue.SimpleQueue()
@@ -1199,12 +1219,14 @@ class Warden:
 
     def _kill_cgroup(self, record: _Record) -> None:
         """After those that are known: what cgroups there are is under one lock of the kernel, which others may hold."""
-        if self._cgroups is not None:
-            try:
+        try:
+            if self._cgroups is not None:
                 self._cgroups.kill(record.name)
-            except OSError as error:
-                # They are killed one by one all the same.
-                record.trouble = f"its cgroup cannot be killed: {error}"
+            if self._former is not None:
+                self._former.kill()
+        except OSError as error:
+            # They are killed one by one all the same.
+            record.trouble = f"its cgroup cannot be killed: {error}"
 
     def _kill(self, record: _Record, living: Set[proc.Process]) -> None:
         denied = []
@@ -1436,11 +1458,12 @@ class Warden:
         return self._children
 
     def _inside(self, record: _Record, look: _Look) -> Set[proc.Process]:
-        """Who is in the group's cgroup."""
-        if self._cgroups is None:
-            return set()
+        """Who is in the group's cgroup; for one that is being stopped, in those of former instances too."""
+        pids = [] if self._cgroups is None else self._cgroups.pids(record.name)
+        if self._former is not None and record.stop is not None:
+            pids += self._former.pids()
         inside = set()
-        for pid in self._cgroups.pids(record.name):
+        for pid in pids:
             # One that was forked since the table was read must not be missed.
             process = look.kin.processes.get(pid)
             if process is None:

@@ -29,7 +29,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import cgroup, execution, group, keeperlink, locks, logs, proc, record
+from supervisor_zkelect import cgroup, execution, group, keeperlink, locks, logs, proc, record, saved
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.guard import LOCK_PACE, Guard, Hands
 from supervisor_zkelect.supervisord import BAD_NAME, MOST_CALLS, Fault, Supervisord, SupervisordError
@@ -61,7 +61,8 @@ class Terms(NamedTuple):
 
     folder: the runtime folder. owner: as `record.Owner`. url: supervisord's SUPERVISOR_SERVER_URL. config: the
     listener's configuration file. grace: reattach_grace, in seconds. room: how many elections there are. credentials:
-    whether ZooKeeper is told who this node is.
+    whether ZooKeeper is told who this node is. session, arguments: the session that supervisord is in, and its command line
+    as the kernel shows it, as the listener read them when it began: of a dead one nobody can read them any more.
     """
 
     folder: str
@@ -71,6 +72,8 @@ class Terms(NamedTuple):
     grace: float
     room: int
     credentials: bool
+    session: int = 0
+    arguments: str = ""
 
 
 class _Peer:
@@ -119,14 +122,15 @@ class Process(Hands):
         self.asked_to_end = False
         self.events: List[Callable[[], None]] = []
         self.bell, self.ring = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self.cgroups = cgroup.find(self.owner.pid, "zkelect-" + record.instance(self.owner))
-        if self.cgroups is not None:
-            self.cgroups.sweep("zkelect-" + record.instances(self.owner), lives)
+        process = proc.read(self.owner.pid)
+        here = process is not None and process.start == self.owner.start and not process.gone
+        self.cgroups, self.former = self.find_cgroups(self.owner.pid if here else None)
         self.supervisord = Supervisord(terms.url, *credentials)
         self.calls = ThreadPoolExecutor(min(max(8, 4 * terms.room), MOST_CALLS), "zkelect-rpc")
         self.warden = group.Warden(
             self.supervisord, self.owner.pid, self.post, self.calls, server_url=terms.url,
-            cgroups=self.cgroups, instance=record.instance(self.owner),
+            cgroups=self.cgroups, instance=record.instance(self.owner), former=self.former,
+            identity=group.Identity(self.owner.start, terms.session, os.fsencode(terms.arguments)),
         )
         former = self.read_former()
         try:
@@ -142,6 +146,20 @@ class Process(Hands):
                 target=keep_quick, args=(self.cgroups, self.expected), name="zkelect-cgroups", daemon=True
             ).start()
         self.guard.begin(former)
+
+    def find_cgroups(self, pid: Optional[int]) -> Tuple[Optional[cgroup.Cgroups], cgroup.Former]:
+        """The cgroups of this supervisord, and those of its former instances. pid: its own, None when it is dead.
+
+        A former instance is of the same URL, user, boot and pid namespace; whether it lives, its pid and start time tell.
+        """
+        beginning = f"zkelect-{record.key(self.terms.url)}-{record.instances(self.owner)}"
+        made, own = cgroup.made(beginning), f"{self.owner.pid}-{self.owner.start}"
+        found = cgroup.find(pid, beginning + own, [path for path, whose in made.items() if whose == own])
+        # One that was started by a program of a former one is inside its cgroup.
+        spared = (pid, os.getpid())
+        former = cgroup.Former({path: whose for path, whose in made.items() if whose != own}, lives, spared)
+        former.remove()
+        return found, former
 
     def read_former(self) -> List[record.Entry]:
         """What a guard that is dead was in charge of, for the same supervisord."""
@@ -190,6 +208,7 @@ class Process(Hands):
         os.unlink(os.path.join(self.folder, record.SOCKET))
         if self.cgroups is not None:
             self.cgroups.remove()
+        self.former.remove()
         log.info("end")
 
     def attempt(self, work: Callable[..., None], *arguments: Any) -> None:
@@ -300,6 +319,10 @@ class Process(Hands):
     def expect_programs(self, expected: bool) -> None:
         if self.cgroups is not None:
             self.expected.put(now() + QUICK_TIME if expected else 0.0)
+
+    def session_groups(self) -> List[str]:
+        former = saved.load(self.folder)
+        return [] if former is None else [one.group for one in former.elections]
 
     def keep(self, terms: Dict[str, int], attach: bool) -> None:
         self.keeper.keep(terms, attach)

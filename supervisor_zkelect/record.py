@@ -84,6 +84,11 @@ def instances(owner: Owner) -> str:
     return f"{owner.boot}-{namespace}-"
 
 
+def key(url: str) -> str:
+    """What tells apart the supervisords of one user, by their SUPERVISOR_SERVER_URL. Fit for a file's name."""
+    return f"{zlib.crc32(url.encode('utf-8', 'surrogateescape')):08x}"
+
+
 def owner_of(pid: int) -> Owner:
     """The owner for the supervisord with this pid. Raises RecordError when there is none."""
     try:
@@ -105,8 +110,7 @@ def folders(url: str, uid: int, environ: Mapping[str, str] | None = None) -> lis
     if chosen:
         return [chosen]
     # Two supervisords of one user whose URLs have the same CRC would wait for each other, and say so.
-    name = zlib.crc32(url.encode("utf-8", "surrogateescape"))
-    return [f"{base}/zkelect-{uid}-{name:08x}" for base in ("/run", "/tmp")]
+    return [f"{base}/zkelect-{uid}-{key(url)}" for base in ("/run", "/tmp")]
 
 
 def make_folder(url: str, uid: int) -> str:

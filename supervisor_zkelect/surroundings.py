@@ -7,12 +7,13 @@ simulation (tests/simulation) has a model of it, in virtual time.
 from __future__ import annotations
 
 import os
+import select
 import threading
 from collections import deque
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any, Callable, Deque, Optional, Tuple
 
-from supervisor_zkelect import config, guardlink, guardmain, locks, record, saved, session
+from supervisor_zkelect import config, guardlink, guardmain, locks, proc, record, saved, session
 from supervisor_zkelect.supervisord import Supervisord
 
 Post = Callable[[Any], None]
@@ -54,6 +55,13 @@ class Lane(Executor):
             self._pool.submit(self._turn)
 
 
+def _hung_up(descriptor: int) -> bool:
+    """Whether nobody has the other end of a pipe any more."""
+    poller = select.poll()
+    poller.register(descriptor, 0)
+    return any(events & select.POLLHUP for _, events in poller.poll(0))
+
+
 class Surroundings:
     """Of a listener that supervisord has started: its environment and its parent tell which one.
 
@@ -69,6 +77,12 @@ class Surroundings:
         self.group = environ.get("SUPERVISOR_GROUP_NAME")
         self.process = environ.get("SUPERVISOR_PROCESS_NAME")
         self.owner = record.owner_of(parent)
+        process, arguments = proc.read(parent), proc.cmdline(parent)
+        if process is None or process.start != self.owner.start or _hung_up(0):
+            # Its other end is supervisord's alone, so the parent that was asked for may be another by then: whoever takes
+            # in orphans, such as process 1.
+            raise record.RecordError("supervisord is dead")
+        self._seen = process.session, os.fsdecode(arguments)
         self.supervisord_uid = os.stat(f"/proc/{parent}").st_uid
         self.supervisord = Supervisord(
             settings.serverurl or environ.get("SUPERVISOR_SERVER_URL", ""), settings.username, password
@@ -97,7 +111,7 @@ class Surroundings:
     def guard(self, post: Post) -> guardlink.Link:
         terms = guardmain.Terms(
             self._folder, self.owner, self._url, self.settings.file, self.settings.reattach_grace,
-            len(self.settings.elections), self.settings.has_credentials,
+            len(self.settings.elections), self.settings.has_credentials, *self._seen,
         )
         return guardlink.Link(terms, self._credentials, post)
 

@@ -1349,6 +1349,22 @@ def test_the_fork_of_a_dead_supervisord_is_looked_at_until_it_is_dead(family):
     assert not census.look(()).forks
 
 
+def test_a_supervisord_that_was_dead_before_is_known_by_what_was_seen_of_it(family):
+    """A guard that begins after its death cannot look for itself; its pid may be a stranger's, and none of it is a child."""
+    parent, supervisord, fork = family
+    seen = proc.read(supervisord)
+    identity = group.Identity(seen.start, seen.session, proc.cmdline(supervisord))
+    reused = group._Census(supervisord, "unix:///none", identity=identity._replace(start=seen.start - 1))
+    assert reused.gone and reused.claim(fork) is None
+    assert not group._Census(supervisord, "unix:///none", identity=identity).gone
+    orphaned(fork, parent)
+    until(lambda: not proc.alive(seen), LONG, "it to be dead")
+    # Its zombie would still tell, as its parent reaps nobody.
+    later = group._Census(supervisord, "unix:///none", identity=identity._replace(start=seen.start + 1))
+    assert later.gone and {one.pid for one in later.look(()).forks} == {fork}
+    assert later.supervisord.session == seen.session
+
+
 def test_an_orphan_that_nobody_reaps_is_dead_all_the_same(family, monkeypatch):
     """As where process 1 of a container is no init."""
     parent, _, orphan = family

@@ -1,28 +1,101 @@
-"""What is left of cgroups whose guards were killed with their supervisords, and moves that are made quick."""
+"""The cgroups of former instances, whose guards were killed with their supervisords, and moves that are made quick."""
 
+import errno
 import os
 import subprocess
 import sys
 
 import pytest
 
-from supervisor_zkelect import guardmain, proc
-from supervisor_zkelect.cgroup import Cgroups, find
+from supervisor_zkelect import cgroup, guardmain, proc
+from supervisor_zkelect.cgroup import Cgroups, Former, find, made
 from tests.conftest import cgroups_can_be_made
 
 
-def test_what_the_dead_left_is_removed_and_what_the_living_have_stays(tmp_path):
+def instance(root, name, *pids):
+    """A folder as a cgroup's, with these processes in a group's cgroup inside."""
+    group = root / name / "group-primary"
+    group.mkdir(parents=True)
+    (root / name / "cgroup.procs").touch()
+    if pids:
+        (group / "cgroup.procs").write_text("".join(f"{pid}\n" for pid in pids))
+    return str(root / name)
+
+
+def test_the_cgroups_of_an_instance_are_found_wherever_they_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(cgroup, "_seen", lambda own: ([], [str(tmp_path)]))
+    one = instance(tmp_path, "zkelect-beef-boot-1-10-20")
+    two = instance(tmp_path / "system.slice" / "supervisor.service", "zkelect-beef-boot-1-11-21")
+    for name in ("zkelect-cafe-boot-1-10-20", "zkelect-beef-earlier-1-10-20", "zkelect-beef-boot-2-10-20", "other"):
+        instance(tmp_path, name)
+    assert made("zkelect-beef-boot-1-") == {one: "10-20", two: "11-21"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
+def test_another_users_cgroup_is_none_of_ours_whatever_its_name(tmp_path, monkeypatch):
+    """Who owns it may move a stranger's process into it, and the service's out of it."""
+    monkeypatch.setattr(cgroup, "_seen", lambda own: ([], [str(tmp_path)]))
+    path = instance(tmp_path, "zkelect-beef-boot-1-10-20")
+    assert made("zkelect-beef-boot-1-") == {path: "10-20"}
+    os.chown(path, 65534, 65534)
+    assert made("zkelect-beef-boot-1-") == {}
+
+
+def test_what_lives_in_a_former_instances_cgroup_is_told_and_killed(tmp_path):
+    """Of those only whose supervisord is dead: by its pid and start time, and asked anew each time."""
     me = proc.read(os.getpid())
-    alive, dead, other = f"zkelect-boot-1-{me.pid}-{me.start}", f"zkelect-boot-1-{me.pid}-{me.start + 1}", "zkelect-boot-2-1-1"
-    for name in (alive, dead, other, "zkelect-boot-1-rubbish"):
-        (tmp_path / name / "group-primary").mkdir(parents=True)
-    (tmp_path / "zkelect-boot-1-999999999-1").mkdir()
-    # The kernel refuses to remove a cgroup with processes in it; so does a file in a folder.
-    (tmp_path / "zkelect-boot-1-999999999-2" / "group-primary").mkdir(parents=True)
-    (tmp_path / "zkelect-boot-1-999999999-2" / "group-primary" / "process").touch()
-    Cgroups(str(tmp_path / alive)).sweep("zkelect-boot-1-", guardmain.lives)
-    left = {alive, other, "zkelect-boot-1-rubbish", "zkelect-boot-1-999999999-2"}
-    assert set(os.listdir(tmp_path)) == left
+    alive, reused = f"{me.pid}-{me.start}", f"{me.pid}-{me.start + 1}"
+    folders = {instance(tmp_path, whose, pid): whose for whose, pid in ((alive, 41), (reused, 42), ("rubbish", 43))}
+    former = Former(folders, guardmain.lives)
+    assert former.pids() == [42]
+    former.kill()
+    assert [path.parent.name for path in tmp_path.glob("*/cgroup.kill")] == [reused]
+    living = {alive}
+    former = Former(folders, living.__contains__)
+    assert sorted(former.pids()) == [42, 43]
+    living.clear()
+    assert sorted(former.pids()) == [41, 42, 43]
+
+
+def test_a_former_instances_cgroup_that_this_supervisord_is_in_is_left_alone(tmp_path):
+    folders = {instance(tmp_path, "1-1", 41, 42): "1-1", instance(tmp_path, "2-2", 43): "2-2"}
+    former = Former(folders, lambda whose: False, (42, 44))
+    assert former.pids() == [43]
+
+
+def test_a_cgroup_that_cannot_be_read_is_not_empty(tmp_path, monkeypatch):
+    former = Former({instance(tmp_path, "1-1", 41): "1-1"}, lambda whose: False)
+
+    def scarce(path, *mode):
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(cgroup, "open", scarce, raising=False)
+    with pytest.raises(OSError):
+        former.pids()
+    with pytest.raises(OSError):
+        Cgroups(str(tmp_path / "1-1")).pids("primary")
+    monkeypatch.undo()
+    monkeypatch.setattr(os, "scandir", scarce)
+    with pytest.raises(OSError):
+        former.pids()
+
+
+def test_what_the_dead_left_is_removed_and_what_the_living_have_stays(tmp_path):
+    """The kernel refuses to remove a cgroup with processes in it; so does a file in a folder."""
+    folders = {}
+    for whose in ("dead-1", "dead-2", "alive-1"):
+        (tmp_path / whose / "group-primary").mkdir(parents=True)
+        folders[str(tmp_path / whose)] = whose
+    (tmp_path / "dead-2" / "group-primary" / "process").touch()
+    Former(folders, lambda whose: whose == "alive-1").remove()
+    assert set(os.listdir(tmp_path)) == {"alive-1", "dead-2"}
+
+
+def test_a_dead_supervisords_cgroups_are_those_that_were_made(tmp_path):
+    """Its pid may be another's, whose cgroup is no place for them."""
+    assert find(None, "zkelect-1") is None
+    path = instance(tmp_path, "zkelect-1")
+    assert find(None, "zkelect-1", [path]).base == path
 
 
 def test_making_moves_quick_writes_and_moves_nobody():

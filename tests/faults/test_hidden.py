@@ -1,0 +1,65 @@
+"""A service that has hidden from everything but its cgroup, and its enforcers killed at once.
+
+Nothing but the cgroup tells whose the process is that serves: it has forked, left its session and its parents, cleared its
+environment, and ignores SIGTERM (`test_hostile.SCRIPT`). It must be dead before the other node leads, or before its own
+node proposes again.
+"""
+
+import sys
+
+import pytest
+
+from supervisor_zkelect import proc
+from supervisor_zkelect.demo import service
+from supervisor_zkelect.demo.node import service_command
+from tests.conftest import cgroups_can_be_made
+from tests.faults.conftest import as_root
+from tests.faults.test_hostile import ALL, SCRIPT, hidden, holders, in_cgroup
+
+
+@pytest.fixture
+def hiding(make, folder, zookeeper, passes):
+    """A cluster whose primary, a, serves by a process that has hidden."""
+    if not cgroups_can_be_made():
+        pytest.skip("there is no cgroup2 file system here that this user may write to")
+    case = make(zookeeper, start=False)
+    script, gone = folder / "hostile.py", folder / "gone"
+    script.write_text(SCRIPT)
+    for node in case.nodes.values():
+        words = service_command(node.addresses["orders"], "--name", node.name, "--journal", str(case.journal()))
+        words = words.replace(f"{sys.executable} -m supervisor_zkelect.demo.service", "")
+        command = f"{sys.executable} {script} {sys.executable} {service.__file__} {ALL} {gone}{words}"
+        node.overrides["program:orders"] = {"command": f"zkelect run -- {command}"}
+    case.start()
+    assert in_cgroup(case, "a")
+    hidden(case, "a", ALL, gone, passes)
+    yield case
+    # By their marks, as the other processes of a node, these cannot be found.
+    for name in case.nodes:
+        for process in holders(case, name):
+            proc.kill(process)
+
+
+@as_root
+def test_32_guard_and_supervisord_killed_and_the_listener_lives(hiding):
+    """The guard that the listener starts anew knows whose the groups were, though supervisord is no more."""
+    node = hiding["a"]
+    node.kill(node.guard_pid(), node.supervisord_pid)
+    node.reap()
+    hiding.primary("b")
+    assert not holders(hiding, "a")
+    hiding.until(lambda: not node.processes(), "everything of a to be gone")
+
+
+@as_root
+def test_32_all_three_killed_and_supervisord_started_again(hiding, passes):
+    """Without a pid namespace: what is in the former supervisord's cgroup dies before the node proposes."""
+    node = hiding["a"]
+    node.kill(node.listener_pid(), node.guard_pid(), node.supervisord_pid)
+    node.reap()
+    passes(1.0)
+    assert holders(hiding, "a")
+    node.start()
+    hiding.role_is("a", "standby")
+    assert not holders(hiding, "a")
+    hiding.primary("b")
