@@ -106,6 +106,10 @@ class Hands:
         """Ask supervisord for the state of the listener's process; `listener_state` follows."""
         raise NotImplementedError
 
+    def session_groups(self) -> List[str]:
+        """The groups of all elections that the saved session may have a proposal in, and a release would give up."""
+        return []
+
     def release(self, ended: Dict[str, Dict[str, Any]]) -> None:
         """Have the session released; `released` follows. Raises OSError when that cannot be begun.
 
@@ -304,6 +308,9 @@ class Guard:
             self.hurry_listener()
         elif isinstance(event, group.GroupStuck):
             self.call_for_help(charge, event)
+        elif isinstance(event, group.MemberStarted) and not self.listener_here and not charge.entry.granted:
+            # A listener would have it killed. Nobody is to release while it runs.
+            self.stop(charge, self.own_op(), AT_ONCE, "it was started without a grant")
         elif isinstance(event, group.MemberDied) and charge.entry.granted:
             # supervisord may start it again.
             self.expect_programs(event.group)
@@ -349,6 +356,9 @@ class Guard:
             if not self.locked:
                 self.lock_at = now() + LOCK_PACE
                 return
+            for name in self.hands.session_groups():
+                # Of those that neither the record nor a listener has named, nobody else would prove them dead.
+                self.charge(name)
             for charge in self.charges.values():
                 if charge.held:
                     self.stop(charge, self.own_op(), self.stop_time(charge), "the listener is gone")

@@ -1010,6 +1010,13 @@ class Listener:
 
     def do_Propose(self, contest: Contest, action: role.Propose) -> None:
         elector, node = contest.elector, self.settings.node_name
+        inherited = contest.state.inherited is not None
+        if any(one.znode == elector.election_znode for one in self.retiring):
+            # The session's proposal there is an earlier configuration's, and is given up as soon as its group is dead: it
+            # must not be taken for the one to start a group by.
+            trouble = "what an earlier configuration had in this election is not given up yet"
+            self.post(For(contest.settings.name, role.Failed(action.op, False, trouble)))
+            return
 
         def work() -> Any:
             elector.prepare()
@@ -1021,7 +1028,8 @@ class Listener:
             for member in elector.members():
                 if member.mine:
                     break
-                if member.node == node and member.session != elector.session_id:
+                # By an inherited proposal a group may run; it is not given up before that is proven dead.
+                if member.node == node and member.session != elector.session_id and not inherited:
                     elector.withdraw()
                     return role.Twin(action.op, member.name)
             return role.Proposed(action.op, elector.proposal, elector.token)

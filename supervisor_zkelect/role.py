@@ -1039,11 +1039,11 @@ class _Machine:
         state = self.state
         if (state.role, state.step) != (DETACHED, "waiting"):
             return
-        if state.leaving is not None:
+        if state.leaving is not None and not state.cleaning:
             self.go(WITHDRAWN, "", state.leaving.reason)
             for one in state.resigning:
                 self.act(Answer(one.ticket, True, 0, "resigned; this node is shutting down"))
             self.set(resigning=())
-        elif state.up and state.grace >= 0 and state.not_before <= self.now and not state.cleaning:
+        elif state.leaving is None and state.up and state.grace >= 0 and state.not_before <= self.now and not state.cleaning:
             self.set(look_at=INFINITY, looking=0)
             self.propose()

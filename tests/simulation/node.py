@@ -539,6 +539,10 @@ class GuardProcess(_OfNode, guard.Hands):
     def give_lock_back(self) -> None:
         self.machine.disk.give_lock_back(self)
 
+    def session_groups(self) -> List[str]:
+        former = self.machine.disk.saved
+        return [] if former is None else [one.group for one in former.elections]
+
     # Hands: the keeper
 
     wanted: Tuple[Dict[str, int], bool] = ({}, False)

@@ -65,7 +65,7 @@ class Book:
 class Hands(guard.Hands):
     def __init__(self):
         self.told, self.did, self.failing, self.expected = [], [], 0, []
-        self.free = True
+        self.free, self.groups = True, []
         self.keeping, self.asked = ({}, False), 0
 
     def tell(self, message):
@@ -92,6 +92,9 @@ class Hands(guard.Hands):
             raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
         self.did.append("release")
         self.ended = ended
+
+    def session_groups(self):
+        return self.groups
 
     def call(self, command, seconds, variables):
         self.did.append(("call", command, seconds, variables))
@@ -167,6 +170,34 @@ def test_a_guard_that_comes_after_supervisords_death_proves_what_a_listener_name
     assert not node.guard.finished(False)
     node.guard.listener_gone()
     assert node.guard.finished(False)
+
+
+def test_a_release_waits_for_every_group_of_the_session(node):
+    """Also of an election that the configuration does not name any more, and that no record told this guard of."""
+    node.start()
+    node.hands.groups = ["primary", "former"]
+    node.leave()
+    node.dead()
+    node.passes(0.1)
+    assert "release" not in node.hands.did and node.handle("former").last("kill", "stop")[0] == "kill"
+    node.dead("former")
+    node.passes(0.1)
+    assert "release" in node.hands.did
+
+
+def test_what_is_started_while_no_listener_is_there_is_killed_before_the_release(node):
+    node.start()
+    node.hands.free = False
+    node.leave()
+    node.passes(1.1)
+    node.dead()
+    node.guard.heard(group.MemberStarted("primary", "svc", 44))
+    node.hands.free = True
+    node.passes(0.1)
+    assert "release" not in node.hands.did
+    node.dead()
+    node.passes(0.1)
+    assert "release" in node.hands.did
 
 
 @pytest.mark.parametrize("heals", [False, True])

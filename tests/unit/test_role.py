@@ -500,3 +500,14 @@ def test_a_group_that_is_not_proven_dead_is_released_on_an_operators_word_only()
     node.event(UP._replace(fresh=False))
     assert not node.did(role.Propose), "it proposes again only after the proof"
     assert node.event(role.Dead(stop, 30.0)).did(role.Propose)
+
+
+def test_a_node_that_ends_does_not_withdraw_while_a_group_that_was_started_by_hand_is_not_proven_dead():
+    """The withdrawal ends the session, and with it what the node has in its other elections."""
+    node = Node().primary().event(role.Shutdown("SIGTERM", 110.0))
+    node.event(role.Dead(node.op(role.StopGroup), 0.1))
+    released = node.op(role.Release)
+    killed = node.event(role.MemberStarted("svc")).op(role.KillGroup)
+    assert node.event(role.Released(released)).at == (role.DETACHED, "waiting")
+    assert node.event(role.Tick(), after=9.0).at == (role.DETACHED, "waiting") and not node.did(role.Propose)
+    assert node.event(role.Dead(killed, 9.0)).at == (role.WITHDRAWN, "")
