@@ -1264,7 +1264,7 @@ class Warden:
             states = ", ".join(f"{pid} in state {process.state}" for pid, process in sorted(living.items()))
             reason = f"killed and not gone: {states}"
         elif found.forming:
-            reason = "a child of supervisord, maybe of this group, has not executed its program yet"
+            reason = "a child of supervisord, maybe of this group, has not executed its program yet, or hides what it is"
         elif stop.start_open:
             reason = "supervisord does not answer and may still carry out a start that was asked for before"
         else:
@@ -1402,7 +1402,8 @@ class Warden:
         record.known |= {process for process in named if process is not None}
 
     def _ask_whose(self, record: _Record, found: Found, now: float) -> None:
-        """Ask supervisord to whom the forks belong that take long to execute their program."""
+        """Ask supervisord to whom those of its children belong that take long to execute their program, or do not carry
+        what it tells a program."""
         if not found.forming:
             record.forming_since = math.inf
             return
@@ -1418,15 +1419,17 @@ class Warden:
         self, forming: FrozenSet[proc.Process], infos: Any, error: Optional[SupervisordError]
     ) -> None:
         self._asking_whose = False
-        # Each was there before supervisord was asked, so supervisord has its pid in its books.
-        groups = {info["pid"]: info["group"] for info in infos or ()}
+        if error is not None:
+            return
+        # Each was there before supervisord was asked, so a program's pid is in its books by now. Whoever is not there is no
+        # program: a child of whatever became supervisord by execve(2), an orphan that it has inherited, a plugin's.
+        groups = {info["pid"]: info["group"] for info in infos}
         for process in forming:
-            if process.pid in groups:
-                owner = self._records.get(groups[process.pid])
-                if owner is not None:
-                    owner.known.add(process)
-                # To all others.
-                self._census.foreign.add(process.identity)
+            owner = self._records.get(groups.get(process.pid, ""))
+            if owner is not None:
+                owner.known.add(process)
+            # To all others.
+            self._census.foreign.add(process.identity)
 
     def _hurry(self, record: _Record) -> None:
         """Scan soon, and then ever less often."""
@@ -1491,6 +1494,7 @@ class Warden:
             self._stop_step(record, found)
         elif record.mode == "dead":
             record.scan_at = now + 0.005 if found.forming else self._rest(now)
+            self._ask_whose(record, found, now)
             if found.forming:
                 record.children = None
             for process, name in found.members.items():

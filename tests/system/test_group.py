@@ -97,6 +97,26 @@ main()
 """
 
 
+#: Becomes supervisord, after it has begun a helper; takes orphans, as process 1 does. A helper that comes later is the
+#: orphan of one that ends.
+ENTRY = """
+import ctypes, os, sys, time
+marks, helper, *command = sys.argv[1:]
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+if os.fork() == 0:
+    environ = {} if "bare" in helper else os.environ
+    if "later" in helper:
+        while not os.path.exists(os.path.join(marks, "go")):
+            time.sleep(0.01)
+        if os.fork():
+            os._exit(0)
+    with open(os.path.join(marks, "helper"), "w") as file:
+        file.write("%d 0\\n" % os.getpid())
+    os.execve(sys.executable, [sys.executable, "-c", "import signal; signal.pause()", marks], environ)
+os.execv(command[0], command)
+"""
+
+
 class Node:
     """A supervisord of its own, and a warden for it in this process."""
 
@@ -139,8 +159,9 @@ class Node:
         self.sections.append(f"[inet_http_server]\nport = 127.0.0.1:{port}\n{options}")
         return f"http://127.0.0.1:{port}"
 
-    def up(self, slow_exec: bool = False, interface: bool = True) -> Node:
-        """Start supervisord, then a warden. interface: whether it has the RPC interface of this package."""
+    def up(self, slow_exec: bool = False, interface: bool = True, helper: str = "") -> Node:
+        """Start supervisord, then a warden. interface: whether it has the RPC interface of this package. helper: as in
+        ENTRY."""
         if interface:
             self.sections.append(
                 "[rpcinterface:zkelect]\n"
@@ -164,6 +185,8 @@ class Node:
             self.hold = self.folder / "hold"
             (self.folder / "slow.py").write_text(f"HOLD = {str(self.hold)!r}\n{SLOW_EXEC}")
             command = [sys.executable, f"{self.folder}/slow.py"]
+        if helper:
+            command = [sys.executable, "-c", ENTRY, str(self.marks), helper, *command]
         output = open(self.folder / "out", "ab")
         with output:
             self.supervisord = subprocess.Popen(
@@ -779,6 +802,27 @@ def test_a_fork_that_supervisord_knows_is_killed_or_left_alone(node):
 
 
 # Watching
+
+
+@pytest.mark.parametrize("helper", ["older", "older bare", "later", "later bare"])
+def test_a_child_that_supervisord_has_only_inherited_holds_nothing_up(node, helper):
+    """It may look like a program that has overwritten its environment; supervisord's books have no such program."""
+    node.program("a", node.service()).group("primary", "a").up(helper=helper)
+    for _ in range(2):
+        node.kill()
+        (node.marks / "go").touch()
+        pid = node.wait_marks("helper")[0][0]
+        until(lambda: proc.read(pid).ppid == node.supervisord.pid and proc.cmdline(pid).endswith(b"marks\0"), LONG, "it")
+        node.start()
+    node.kill()
+    assert proc.alive(proc.read(pid))
+
+
+def test_a_helper_that_comes_when_the_group_is_dead_is_not_looked_at_for_ever(node):
+    node.program("a", node.service()).group("primary", "a").up(helper="later bare")
+    node.kill()
+    (node.marks / "go").touch()
+    until(lambda: node.warden._census.foreign, LONG, "supervisord to be asked whose it is")
 
 
 def test_a_member_that_dies_is_told_and_restarted_at_once(node):

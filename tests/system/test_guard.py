@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor_zkelect import guardmain, record
+from supervisor_zkelect import guardmain, proc, record
 from supervisor_zkelect.demo import child, netns
 from supervisor_zkelect.demo.node import Node
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
@@ -90,6 +90,17 @@ def test_a_guard_expects_programs_that_come_through_the_chain_loader(make_cluste
     # Where the guard itself is: it is about to make moves quick (cgroup.Cgroups.quicken).
     cluster.until(lambda: f"open /proc/{node.guard_pid()}/cgroup" in told.read_text(), "the guard to expect a program")
     cluster.primary("a", other=pid)
+
+
+def test_a_supervisord_that_inherits_a_child_leads_and_hands_over(make_cluster, zk_server):
+    """As where a script begins a helper and then becomes supervisord, in a container or not."""
+    wrapper = ("sh", "-c", 'tail -F /dev/null & exec "$@"', "sh")
+    cluster = make_cluster(zk_server.hosts, wrapper=wrapper).start()
+    assert cluster["a"].zkelect("resign", "orders").returncode == 0
+    cluster.settled("b")
+    helpers = [one for one in cluster["a"].processes() if proc.cmdline(one.pid).startswith(b"tail\0")]
+    assert [one.ppid for one in helpers] == [cluster["a"].supervisord_pid]
+    cluster.verdict()
 
 
 def test_supervisord_and_guard_killed_together(pair):
