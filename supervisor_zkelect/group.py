@@ -366,16 +366,13 @@ class _Census:
         self.foreign: Set[tuple] = set()
         self._namespaces = _namespaces(supervisord_pid) or _namespaces(os.getpid())
         self._origins: Dict[tuple, Origin] = {}
-        self._processes = proc.Watch()
         self._barred = {1, os.getpid()}
         if self.supervisord is not None:
             self._barred.add(supervisord_pid)
 
-    def look(self, known: Iterable[proc.Process]) -> "_Look":
-        """All processes, and forget what is remembered of others. Those that are known, that are supervisord's children, or
-        that have come since the last look are as they are now; the others are strangers, of which none becomes kin."""
-        parent = 0 if self.supervisord is None else self.supervisord.pid
-        table = self._processes.look({process.pid for process in known}, parent)
+    def look(self) -> "_Look":
+        """All processes as they are now, and forget what is remembered of others."""
+        table = proc.table()
         present = {process.identity for process in table.values()}
         self._origins = {identity: self._origins[identity] for identity in present & self._origins.keys()}
         self.foreign &= present
@@ -824,7 +821,7 @@ class Warden:
                 record.struck = True
                 self._strike(record)
         began = self._now()
-        look = self._census.look(itertools.chain.from_iterable(record.known for record in due))
+        look = self._census.look()
         for record in due:
             try:
                 self._scan(record, look)

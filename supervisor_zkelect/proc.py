@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import Container, Dict, Iterable, List, NamedTuple, Optional, Set
+from typing import Dict, Iterable, List, NamedTuple, Optional, Set
 
 
 #: How often a process is read whose line tells nothing.
@@ -69,12 +69,17 @@ def read(pid: int) -> Optional[Process]:
 
 def _read(pid: int) -> Optional[Process]:
     try:
-        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
-            text = file.read(4096)
-    except (FileNotFoundError, ProcessLookupError):
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
         return None
+    try:
+        text = os.read(descriptor, 4096)
+    except ProcessLookupError:
+        return None
+    finally:
+        os.close(descriptor)
     # The command name stands in parentheses and may itself contain any byte, parentheses and blanks included.
-    fields = text[text.rindex(b")") + 2:].split()
+    fields = text[text.rindex(b")") + 2:].split(None, 20)
     return Process(
         pid=pid,
         start=int(fields[19]),
@@ -88,59 +93,24 @@ def _read(pid: int) -> Optional[Process]:
 
 
 def table() -> Dict[int, Process]:
-    """All processes that this one can see, by pid."""
-    return Watch().look()
+    """All processes that this one can see, by pid, each as it is now.
 
-
-class Watch:
-    """All processes, looked at again and again. To read one takes twenty times as long as to list it, so most of those
-    that were there at the last look are taken as they were read then, and their state may be of the past.
-
-    They are told from later ones of the same pid by the inodes of their folders in /proc, which the kernel makes anew for
-    each process (proc_pid_make_inode, fs/proc/base.c).
+    Reading takes milliseconds, in which a process may fork and end; its child would be in no listing that was made before.
+    So the listing is repeated until it brings nothing unread: what is alive at the last listing is in the table, at most
+    20 listings deep.
     """
-
-    def __init__(self) -> None:
-        self._own = os.getpid()
-        self._processes: Dict[int, Process] = {}
-        self._inodes: Dict[int, int] = {}
-
-    def look(self, anew: Container[int] = (), parent: int = 0) -> Dict[int, Process]:
-        """All processes that this one can see, by pid.
-
-        anew: pids of those that are read whether they were there or not. parent: the pid of one whose children are, too. So
-        are those of whose parent, or leader of process group or session, it is not seen that it is the same as then: they
-        may have left it, and its number may be a stranger's.
-
-        Reading takes milliseconds, in which a process may fork and end; its child would be in no listing that was made
-        before. So the listing is repeated until it brings nothing unread: what is alive at the last listing is in the
-        table, at most 20 listings deep.
-        """
-        former, processes = self._processes, {}
-        known, inodes = self._inodes, {}
-        for _ in range(20):
-            with os.scandir("/proc") as entries:
-                listed = {int(entry.name): entry.inode() for entry in entries if entry.name.isdigit()}
-            # Of items, so that a pid counts as unread that is another process's by now.
-            unread = listed.items() - inodes.items()
-            if inodes and inodes.get(self._own) != listed.get(self._own):
-                # A kernel that numbers them at each listing.
-                unread = {(pid, inode) for pid, inode in unread if pid not in inodes}
-            if not unread:
-                break
-            # 0 is nobody's number, and that of whoever is in another pid namespace.
-            same = {pid for pid, _ in listed.items() & known.items()} | {0}
-            for pid, _ in unread:
-                process = former.get(pid) if pid in same and pid not in anew else None
-                if process is None or process.ppid == parent or not (
-                    process.ppid in same and process.pgrp in same and process.session in same
-                ):
-                    process = read(pid)
-                if process is not None:
-                    processes[pid] = process
-            inodes.update(listed)
-        self._processes, self._inodes = processes, inodes
-        return processes
+    processes: Dict[int, Process] = {}
+    tried: Set[int] = set()
+    for _ in range(20):
+        unread = {int(name) for name in os.listdir("/proc") if name.isdigit()} - tried
+        if not unread:
+            break
+        for pid in unread:
+            process = read(pid)
+            if process is not None:
+                processes[pid] = process
+        tried |= unread
+    return processes
 
 
 def alive(process: Process) -> bool:

@@ -854,11 +854,11 @@ def test_a_death_between_the_poll_and_the_scan_of_one_turn_is_told():
             record = warden.group("primary")._record
             record.mode, record.watching = "started", True
             until(lambda: proc.cmdline(child.pid).startswith(b"sleep"), LONG, "the program to run")
-            warden._scan(record, warden._census.look(()))
+            warden._scan(record, warden._census.look())
             assert len(record.pidfds) == 1
             child.kill()
             until(lambda: proc.read(child.pid).gone, LONG, "the program to be dead")
-            warden._scan(record, warden._census.look(()))
+            warden._scan(record, warden._census.look())
             warden._turn()
             assert told == [MemberDied("primary", "a", child.pid)] and not record.pidfds
         finally:
@@ -1330,12 +1330,12 @@ def test_an_order_counts_for_an_end_that_comes_after_it_while_a_scan_is_made(nod
     pid = watched_service(node)
     look = node.warden._census.look
 
-    def meanwhile(known):
+    def meanwhile():
         node.warden._census.look = look
         node.handle().watch(False)
         os.kill(pid, signal.SIGKILL)
         until(lambda: proc.read(pid) is None or proc.read(pid).gone, LONG, "the service to be dead")
-        return look(known)
+        return look()
 
     node.warden._census.look = meanwhile
     node.wait_watched(pid, False)
@@ -1384,13 +1384,13 @@ def dead(pid: int) -> None:
 def test_the_fork_of_a_dead_supervisord_is_looked_at_until_it_is_dead(family):
     parent, supervisord, fork = family
     census = group._Census(supervisord, "unix:///none")
-    census.look(())
+    census.look()
     orphaned(fork, parent)
     census.gone = True
     for _ in range(2):
-        assert {one.pid for one in census.look(()).forks} == {fork}
+        assert {one.pid for one in census.look().forks} == {fork}
     dead(fork)
-    assert not census.look(()).forks
+    assert not census.look().forks
 
 
 def test_a_supervisord_that_was_dead_before_is_known_by_what_was_seen_of_it(family):
@@ -1447,7 +1447,7 @@ def test_long_rests_are_for_groups_that_are_in_their_cgroup():
             warden._scan_ended, warden._scan_took = clock.now() + 1000, 1.0
             for within, share in (([], group.REST_SHARE), ([child.pid], group.REST_SHARE_LOADED)):
                 inside[:] = within
-                warden._scan(record, warden._census.look(()))
+                warden._scan(record, warden._census.look())
                 assert warden._due(record) == warden._scan_ended + share
         finally:
             child.kill()

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 
@@ -126,137 +125,41 @@ def test_the_table_has_everybody(spawn):
     assert proc.children(process.pid) == set(process.said)
 
 
-def reads(monkeypatch):
-    """The pids that are read from now on."""
-    read, pids = proc.read, []
-    monkeypatch.setattr(proc, "read", lambda pid: pids.append(pid) or read(pid))
-    return pids
-
-
-def test_a_second_look_reads_what_has_come_since_and_what_it_is_told_to(spawn, monkeypatch):
-    process, other, watch = spawn(PARENT, "child"), spawn(), proc.Watch()
-    before = watch.look()
-    pids = reads(monkeypatch)
-    after = watch.look(anew={process.pid})
-    assert after[process.said[0]] is before[process.said[0]] and process.pid in pids
-    assert not {*process.said, other.pid} & set(pids)
-    fresh = spawn()
-    assert watch.look()[fresh.pid].pid == fresh.pid
-    pids.clear()
-    watch.look(parent=os.getpid())
-    assert {process.pid, other.pid, fresh.pid} <= set(pids) and process.said[0] not in pids
-
-
-def test_a_second_look_sees_what_is_told_of_those_that_are_read_anew(spawn):
-    process, other, watch = spawn(), spawn(), proc.Watch()
-    watch.look()
-    for one in (process, other):
-        one.send_signal(signal.SIGSTOP)
-        until(lambda: proc.read(one.pid).state == "T", LONG, "it to stand still")
-    assert watch.look(anew={process.pid})[process.pid].state == "T"
-    assert watch.look(parent=os.getpid())[other.pid].state == "T"
-
-
-def test_a_second_look_sees_who_is_an_orphan_and_who_is_gone(spawn):
-    process, watch = spawn(PARENT, "child", "session"), proc.Watch()
-    watch.look()
-    reaped(process)
-    until(lambda: {proc.read(pid).ppid for pid in process.said}.isdisjoint({process.pid}), LONG, "two orphans")
-    table = watch.look()
-    assert process.pid not in table
-    assert [table[pid] for pid in process.said] == [proc.read(pid) for pid in process.said]
-
-
-def test_a_second_look_takes_nobody_for_another_of_the_same_pid(spawn):
-    former, watch = spawn(), proc.Watch()
-    assert watch.look()[former.pid].session == os.getsid(0)
-    reaped(former)
-
-    def next_pid():
-        with open("/proc/sys/kernel/ns_last_pid", "w") as file:
-            file.write(str(former.pid - 1))
-
-    try:
-        next_pid()
-    except OSError as error:
-        pytest.skip(f"this user cannot choose a pid: {error}")
-    until(lambda: next_pid() or spawn(start_new_session=True).pid == former.pid, LONG, "the pid to be used again", 0.0)
-    assert watch.look()[former.pid].session == former.pid
-
-
-def test_a_second_look_sees_who_has_left_the_group_of_a_dead_leader(spawn):
-    """Whose number may be a stranger's afterwards."""
+def test_each_table_tells_what_is_true_then(spawn):
+    """Who stands still, who is an orphan, who has left its group, and who is gone."""
     code = (
         "import os, signal\nleader = os.fork()\nif not leader:\n    signal.pause()\nos.setpgid(leader, leader)\n"
         "other = os.fork()\nif not other:\n    signal.signal(signal.SIGUSR1, lambda *_: os.setsid())\n"
         "    os.setpgid(0, leader)\n    print(leader, os.getpid(), 'up', sep='\\n', flush=True)\n"
         "    while True:\n        signal.pause()\nos.waitpid(leader, 0)\nsignal.pause()"
     )
-    process, watch = spawn(code), proc.Watch()
+    process, parent = spawn(code), spawn(PARENT, "child", "session")
     leader, other = process.said
-    assert watch.look()[other].pgrp == leader
+    former = proc.table()
+    assert former[other].pgrp == leader and {former[pid].ppid for pid in parent.said} == {parent.pid}
     os.kill(leader, signal.SIGKILL)
-    until(lambda: proc.read(leader) is None, LONG, "the leader to be reaped")
-    assert watch.look()[other].pgrp == leader
     os.kill(other, signal.SIGUSR1)
-    until(lambda: proc.read(other).session == other, LONG, "the other to leave")
-    assert watch.look()[other] == proc.read(other)
+    reaped(parent)
+    until(lambda: proc.read(leader) is None and proc.read(other).session == other, LONG, "one to die, the other to leave")
+    until(lambda: {proc.read(pid).ppid for pid in parent.said}.isdisjoint({parent.pid}), LONG, "two orphans")
+    process.send_signal(signal.SIGSTOP)
+    until(lambda: proc.read(process.pid).state == "T", LONG, "it to stand still")
+    table = proc.table()
+    assert not {leader, parent.pid} & set(table)
+    assert all(table[pid] == proc.read(pid) for pid in (process.pid, other, *parent.said))
 
 
-class Listing(list):
-    """As os.scandir returns it."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
+def test_who_is_forked_while_others_are_read_is_in_the_table(spawn, monkeypatch):
+    """Also when the one that forked has ended before it was read."""
+    process, listdir, later = spawn(), os.listdir, []
+    monkeypatch.setattr(os, "listdir", lambda path: listdir(path) if later else later.append(1) or ["1", "x", "999999999"])
+    assert process.pid in proc.table()
 
 
-def listings(monkeypatch, change):
-    """Have every listing of /proc changed: change(name, inode) returns the inode, or None to leave the entry out."""
-    scandir = os.scandir
-
-    def changed(path):
-        with scandir(path) as entries:
-            pairs = [(entry.name, change(entry.name, entry.inode())) for entry in entries]
-        return Listing(
-            SimpleNamespace(name=name, inode=lambda inode=inode: inode) for name, inode in pairs if inode is not None
-        )
-
-    monkeypatch.setattr(os, "scandir", changed)
-
-
-def test_a_second_look_sees_who_has_lost_a_parent_that_is_not_listed(spawn, monkeypatch):
-    """As where /proc hides the processes of other users."""
-    process, watch = spawn(PARENT, "session"), proc.Watch()
-    hidden, (orphan,) = str(process.pid), process.said
-    listings(monkeypatch, lambda name, inode: None if name == hidden else inode)
-    assert watch.look()[orphan].ppid == process.pid
-    reaped(process)
-    until(lambda: proc.read(orphan).ppid != process.pid, LONG, "an orphan")
-    assert watch.look()[orphan] == proc.read(orphan)
-
-
-def test_a_second_look_reads_who_has_another_number_than_then(spawn, monkeypatch):
-    """As another process of the same pid has, for which this needs no right to choose one."""
-    process, other, watch, more = spawn(PARENT, "session"), spawn(PARENT, "session"), proc.Watch(), [0]
-    later = str(process.said[0])
-    listings(monkeypatch, lambda name, inode: inode + more[0] if name == later else inode)
-    watch.look()
-    more[0], pids = 1, reads(monkeypatch)
-    watch.look()
-    assert process.said[0] in pids and other.said[0] not in pids
-
-
-def test_a_look_ends_where_a_kernel_numbers_processes_at_each_listing(monkeypatch):
-    number = itertools.count(1000)
-    listings(monkeypatch, lambda name, inode: next(number))
-    watch = proc.Watch()
-    for _ in range(2):
-        pids = reads(monkeypatch)
-        table = watch.look()
-        assert os.getpid() in table and len(pids) < 2 * len(table)
+def test_a_table_is_made_though_processes_come_all_the_time(monkeypatch):
+    numbers = itertools.count(999999999)
+    monkeypatch.setattr(os, "listdir", lambda path: [str(os.getpid()), str(next(numbers))])
+    assert set(proc.table()) == {os.getpid()}
 
 
 def torn(pid):
@@ -269,16 +172,6 @@ def test_what_tells_nothing_of_a_process_is_read_again(spawn, monkeypatch):
     answers = [torn(process.pid), torn(process.pid)]
     monkeypatch.setattr(proc, "_read", lambda pid: answers.pop() if answers else one(pid))
     assert not proc.read(process.pid).gone and not answers
-
-
-def test_a_second_look_reads_again_what_told_nothing(spawn, monkeypatch):
-    process, watch, one = spawn(PARENT, "session"), proc.Watch(), proc.read
-    pid, = process.said
-    nothing = torn(pid)
-    monkeypatch.setattr(proc, "read", lambda number: nothing if number == pid else one(number))
-    assert watch.look()[pid].gone
-    monkeypatch.undo()
-    assert watch.look()[pid] == proc.read(pid)
 
 
 def test_environment_and_arguments(spawn):
