@@ -261,7 +261,7 @@ def _check(arguments: argparse.Namespace) -> int:
         return _operate(arguments)
     if arguments.election is not None:
         raise _Trouble(USAGE, "check -c FILE looks at the whole file; leave the election out")
-    from supervisor_zkelect import session
+    from supervisor_zkelect import proc, session
 
     _quiet()
     problems: List[str] = []
@@ -279,9 +279,9 @@ def _check(arguments: argparse.Namespace) -> int:
         trouble = session.reach(settings, ZOOKEEPER_TIME)
     from supervisor_zkelect.client import printable
 
-    status = USAGE if problems else ERROR if trouble else DONE
-    if trouble:
-        problems.append(trouble)
+    troubles = list(filter(None, (proc.pidfd_trouble(), trouble)))
+    status = USAGE if problems else ERROR if troubles else DONE
+    problems += troubles
     problems, notes = [printable(line) for line in problems], [printable(line) for line in notes]
     if getattr(arguments, "json", False):
         _print_json({"v": 1, "exit": status, "ok": not problems, "problems": problems, "notes": notes})

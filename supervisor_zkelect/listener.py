@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect import (
-    __version__, config, course, eventstream, execution, group, guardlink, history, logs, record, release, role, saved,
+    __version__, config, course, eventstream, execution, group, guardlink, history, logs, proc, record, release, role, saved,
     session,
 )
 from supervisor_zkelect.clock import now
@@ -186,6 +186,8 @@ class Listener:
         self.supervisord = around.supervisord
         self.guard = around.guard(self.post)
         self.guard_up = False
+        #: why no election is begun, and none will be as long as this process lives
+        self.obstacle = proc.pidfd_trouble()
         self.guard_at = math.inf
         self.guard_quiet = 0.0
         self.turned_at = now()
@@ -248,6 +250,10 @@ class Listener:
 
     def look_around(self) -> None:
         """Begin: what supervisord says of its programs, and what an earlier listener left."""
+        if self.obstacle:
+            # Neither a guard nor this listener could prove anything dead.
+            log.error("this node takes part in no election: %s", self.obstacle)
+            return
         self.ask_configuration()
         self.take_lock()
 
@@ -1358,7 +1364,20 @@ class Listener:
                 "timeout": granted.timeout if granted else None, "since": self.link_since,
                 "trouble": self.link_trouble or attempt,
             },
-            "elections": {name: self.part(contest) for name, contest in self.contests.items()},
+            "elections": self.unbegun() or {name: self.part(contest) for name, contest in self.contests.items()},
+        }
+
+    def unbegun(self) -> Dict[str, Any]:
+        """What is reported of the elections where none can be begun."""
+        return {
+            one.name: {
+                "role": role.DETACHED, "step": "", "since": self.link_since, "token": None, "proposal": None,
+                "group": one.group, "address": one.address, "ack": None, "primary_node": None, "place": None,
+                "candidates": None, "deadline": None, "reason": self.obstacle, "trouble": self.obstacle,
+                "znode": self.settings.chroot + one.election_znode,
+                "ack_znode": self.settings.chroot + one.election_ack, "unguarded": True,
+            }
+            for one in self.settings.elections if self.obstacle
         }
 
     def part(self, contest: Contest) -> Dict[str, Any]:
@@ -1450,10 +1469,10 @@ class Listener:
         self.ask(contest, 0, work)
 
     def check(self, ticket: str) -> None:
-        path, link = self.settings.file, self.link
+        path, link, obstacle = self.settings.file, self.link, self.obstacle
 
         def work() -> role.Tick:
-            problems, notes = [], []
+            problems, notes = [obstacle] if obstacle else [], []
             try:
                 settings = config.load(path)
                 notes += settings.notes
@@ -1467,7 +1486,7 @@ class Listener:
                 problems += error.problems
             except SupervisordError as error:
                 problems.append(f"supervisord: {error}")
-            if link != "connected":
+            if link != "connected" and not obstacle:
                 problems.append(f"ZooKeeper: {link}")
             self.reply(ticket, {"ok": not problems, "problems": problems, "notes": notes})
             return role.Tick()

@@ -7,6 +7,7 @@ through a pidfd whose process was compared after it was opened, so that a strang
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from typing import Dict, Iterable, List, NamedTuple, Optional, Set
@@ -190,6 +191,27 @@ def tree(
         when its leader is dead and was never seen. None leaves this relation out.
     """
     return Kinship(table() if processes is None else processes).tree(roots, exclude, outside_session)
+
+
+def pidfd_trouble() -> str:
+    """Why this process can have no pidfds, and what to do; "" when it can. Both calls are tried on this process."""
+    wanted = (
+        "supervisor-zkelect needs pidfd_open and pidfd_send_signal: run Linux 5.3 or later, a Python that was built for it, "
+        "and where seccomp forbids them, as an old container runtime's profile does, allow them"
+    )
+    try:
+        descriptor = os.pidfd_open(os.getpid())
+        try:
+            signal.pidfd_send_signal(descriptor, 0)
+        finally:
+            os.close(descriptor)
+    except AttributeError as error:
+        return f"this Python lacks pidfds ({error}); {wanted}"
+    except OSError as error:
+        # Anything else, such as a lack of descriptors, is not for ever.
+        if error.errno in (errno.ENOSYS, errno.EPERM, errno.EACCES):
+            return f"the kernel refuses pidfds ({error.strerror}); {wanted}"
+    return ""
 
 
 def pidfd(process: Process) -> Optional[int]:
