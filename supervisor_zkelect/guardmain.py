@@ -71,7 +71,7 @@ class Terms(NamedTuple):
     config: str
     grace: float
     room: int
-    credentials: bool
+    credentials: bool = False
     session: int = 0
     arguments: str = ""
 
