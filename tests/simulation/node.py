@@ -333,7 +333,8 @@ class ListenerProcess(_OfNode):
         self._wake_at = math.inf
         self._ending = self._waking = False
         supervisord.listener = self
-        self.after(0.1, self.begin)
+        # On a busy machine it takes its time.
+        self.after(self.world.delay(0.1, node.plan.asked), self.begin)
 
     def begin(self) -> None:
         self.listener = _Listener(self)

@@ -50,7 +50,7 @@ KINDS = (
     "cut its server", "leader gone", "freeze listener", "kill listener", "kill listener", "restart listener", "kill guard",
     "freeze guard", "kill supervisord", "hang supervisord", "kill service", "sick", "obstinate", "resign", "stop by hand",
     "start by hand", "deaf supervisord", "delete proposal",
-    "undying service", "broken disk", "delete proposal", "election anew", "shorter sessions", "shutdown",
+    "stay away", "stay away", "kill keeper", "undying service", "broken disk", "delete proposal", "election anew", "shorter sessions", "shutdown",
 )
 
 
@@ -353,6 +353,22 @@ class Run:
     def start_supervisord(self, node: Node) -> None:
         if not node.supervisord.alive:
             node.start_supervisord()
+
+    def stay_away(self, node: Node, seconds: float) -> None:
+        """An operator stops the listener while the service runs, and starts it again later."""
+        if self.guarded(node) and not node.leaving:
+            node.leaving = True
+            node.terminate_listener()
+            self.world.after(seconds, self.come_back, node)
+
+    def come_back(self, node: Node) -> None:
+        node.leaving = False
+        if not node.listener.alive and node.supervisord.alive:
+            node.new_listener(node.listener)
+
+    def kill_keeper(self, node: Node, seconds: float) -> None:
+        if node.guard is not None and node.guard.keeper is not None:
+            node.guard.keeper.kill()
 
     def hang_supervisord(self, node: Node, seconds: float) -> None:
         self.freeze(node.supervisord, seconds)
