@@ -264,9 +264,9 @@ class Process(Hands):
             if self.listener is not None:
                 self.answer(self.listener, {"event": "Said", "text": line})
             else:
-                self.keep(line)
+                self.keep_line(line)
 
-    def keep(self, line: str) -> None:
+    def keep_line(self, line: str) -> None:
         """Keep a line for the next listener."""
         try:
             if os.fstat(self.log).st_size > LONGEST_LOG:
