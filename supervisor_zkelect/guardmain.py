@@ -152,13 +152,23 @@ class Process(Hands):
 
         A former instance is of the same URL, user, boot and pid namespace; whether it lives, its pid and start time tell.
         """
-        beginning = f"zkelect-{record.key(self.terms.url)}-{record.instances(self.owner)}"
-        made, own = cgroup.made(beginning), f"{self.owner.pid}-{self.owner.start}"
-        found = cgroup.find(pid, beginning + own, [path for path, whose in made.items() if whose == own])
+        key, own = record.key(self.terms.url), f"{self.owner.pid}-{self.owner.start}"
+        made: Dict[str, Dict[str, str]] = {}
+        for path, name in cgroup.made("zkelect-").items():
+            url, _, rest = name.partition("-")
+            beginning = record.instances(self.owner)
+            if rest.startswith(beginning):
+                made.setdefault(url, {})[path] = rest[len(beginning):]
+        mine = made.pop(key, {})
+        name = f"zkelect-{key}-{record.instance(self.owner)}"
+        found = cgroup.find(pid, name, [path for path, whose in mine.items() if whose == own])
         # One that was started by a program of a former one is inside its cgroup.
         spared = (pid, os.getpid())
-        former = cgroup.Former({path: whose for path, whose in made.items() if whose != own}, lives, spared)
+        former = cgroup.Former({path: whose for path, whose in mine.items() if whose != own}, lives, spared)
         former.remove()
+        for others in made.values():
+            # Of other supervisords nothing but what is empty, which nobody may be there to remove.
+            cgroup.Former(others, lives).remove()
         return found, former
 
     def read_former(self) -> List[record.Entry]:

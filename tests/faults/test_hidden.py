@@ -13,16 +13,16 @@ from supervisor_zkelect import proc
 from supervisor_zkelect.demo import service
 from supervisor_zkelect.demo.node import service_command
 from tests.conftest import cgroups_can_be_made
-from tests.faults.conftest import as_root
+from tests.faults.conftest import TICK, TIMEOUT, as_root
 from tests.faults.test_hostile import ALL, SCRIPT, hidden, holders, in_cgroup
 
 
 @pytest.fixture
-def hiding(make, folder, zookeeper, passes):
+def hiding(make, folder, zookeeper, passes, request):
     """A cluster whose primary, a, serves by a process that has hidden."""
     if not cgroups_can_be_made():
         pytest.skip("there is no cgroup2 file system here that this user may write to")
-    case = make(zookeeper, start=False)
+    case = make(zookeeper, start=False, timeout=getattr(request, "param", TIMEOUT))
     script, gone = folder / "hostile.py", folder / "gone"
     script.write_text(SCRIPT)
     for node in case.nodes.values():
@@ -51,7 +51,10 @@ def test_32_guard_and_supervisord_killed_and_the_listener_lives(hiding):
     hiding.until(lambda: not node.processes(), "everything of a to be gone")
 
 
+# Until its supervisord is started again nothing on the node can end the process, so that start and the second before it
+# are to fit into T on a busy machine, too.
 @as_root
+@pytest.mark.parametrize("hiding", [20 * TICK], indirect=True, ids=["longest_timeout"])
 def test_32_all_three_killed_and_supervisord_started_again(hiding, passes):
     """Without a pid namespace: what is in the former supervisord's cgroup dies before the node proposes."""
     node = hiding["a"]

@@ -4,10 +4,11 @@ import errno
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect import cgroup, guardmain, proc
+from supervisor_zkelect import cgroup, guardmain, proc, record
 from supervisor_zkelect.cgroup import Cgroups, Former, find, made
 from tests.conftest import cgroups_can_be_made
 
@@ -89,6 +90,26 @@ def test_what_the_dead_left_is_removed_and_what_the_living_have_stays(tmp_path):
     (tmp_path / "dead-2" / "group-primary" / "process").touch()
     Former(folders, lambda whose: whose == "alive-1").remove()
     assert set(os.listdir(tmp_path)) == {"alive-1", "dead-2"}
+
+
+def test_a_guard_ends_what_its_own_former_instances_left_and_nobody_elses(tmp_path, monkeypatch):
+    """Of others it removes what is empty."""
+    monkeypatch.setattr(cgroup, "_seen", lambda own: ([], [str(tmp_path)]))
+    me, url, other = proc.read(os.getpid()), record.key("unix:///a.sock"), record.key("unix:///b.sock")
+    own = instance(tmp_path, f"zkelect-{url}-boot-1-{me.pid}-{me.start}", 41)
+    instance(tmp_path, f"zkelect-{url}-boot-1-{me.pid}-{me.start + 1}", 42)
+    for number, name in enumerate((f"{other}-boot-1-1-1", f"{url}-boot-2-1-1", f"{url}-earlier-1-1-1"), 43):
+        instance(tmp_path, f"zkelect-{name}", number)
+    (tmp_path / f"zkelect-{other}-boot-1-{me.pid}-{me.start}").mkdir()
+    (tmp_path / f"zkelect-{other}-boot-1-2-2").mkdir()
+    owner = record.Owner("boot", "pid:[1]", me.pid, me.start)
+    guard = SimpleNamespace(terms=SimpleNamespace(url="unix:///a.sock"), owner=owner)
+    found, former = guardmain.Process.find_cgroups(guard, None)
+    assert found.base == own and former.pids() == [42]
+    former.kill()
+    assert [path.parent.name for path in tmp_path.glob("*/cgroup.kill")] == [f"zkelect-{url}-boot-1-{me.pid}-{me.start + 1}"]
+    assert (tmp_path / f"zkelect-{other}-boot-1-{me.pid}-{me.start}").exists()
+    assert not (tmp_path / f"zkelect-{other}-boot-1-2-2").exists()
 
 
 def test_a_dead_supervisords_cgroups_are_those_that_were_made(tmp_path):
