@@ -27,7 +27,9 @@ from supervisor_zkelect import (
     session,
 )
 from supervisor_zkelect.clock import now
-from supervisor_zkelect.elector import ElectionError, Elector, NotLeader, ProposalGone, SessionGone
+from supervisor_zkelect.elector import (
+    ElectionError, Elector, NotConnected, NotLeader, ProposalGone, SessionGone, TimedOut,
+)
 from supervisor_zkelect.lease import DRIFT, Heartbeat, SessionClock, drop_after, effective_tick, waiting_interval
 from supervisor_zkelect.supervisord import MOST_CALLS, Fault, SupervisordError
 from supervisor_zkelect.surroundings import Surroundings
@@ -216,6 +218,9 @@ class Listener:
         self.leased: Dict[str, str] = {}
         self.peeked = 0
         self.renew_at = math.inf
+        #: the session is to be closed when no group runs; and the first generation that counts since one was
+        self.closing = False
+        self.first_generation = 0
         self.configure_at = math.inf
         self.stopwaitsecs = STOPWAITSECS
         self.pushing = False
@@ -313,6 +318,8 @@ class Listener:
         if self.renew_at <= moment:
             self.renew_at = math.inf
             self.renew()
+        if self.closing:
+            self.close_session()
         if self.configure_at <= moment:
             self.ask_configuration()
         fresh = not any(one.seeing or one.asked_at < self.refresh_since for one in self.contests.values())
@@ -350,6 +357,8 @@ class Listener:
             # What was released is told at once, and a history that is being written is waited for a little.
             self.note_by = min(self.note_by, now() + NOTE_TIME)
             return not any(one.noting for one in self.contests.values()) or now() >= self.note_by
+        if all(one.state.settled for one in self.contests.values()) and not self.retiring_alive():
+            return True
         # Without an answer from ZooKeeper the session expires by itself. Groups that still have time to stop are the guard's.
         return now() >= self.leaving[0] and (self.quiet or self.guarded)
 
@@ -357,7 +366,8 @@ class Listener:
     def quiet(self) -> bool:
         """Whether every group is proven dead."""
         states = [contest.state for contest in self.contests.values()]
-        return all(not one.may_run and not one.cleaning and one.step != "clearing" for one in states)
+        dead = all(not one.may_run and not one.cleaning and one.step != "clearing" for one in states)
+        return dead and not self.retiring_alive()
 
     @property
     def guarded(self) -> bool:
@@ -366,10 +376,10 @@ class Listener:
 
     def end(self) -> None:
         """Tell the log, and close the session, which gives up what is left of proposals."""
-        if self.reattaching or not self.quiet or self.retiring:
+        if self.reattaching or not self.quiet:
             self.guard.bye("reattach")
         elif self.session is not None:
-            if not any(one.state.proposal for one in self.contests.values()):
+            if all(not one.state.proposal or one.state.settled for one in self.contests.values()):
                 # Nothing is left to release. A request to end the session may arrive late, and nobody is to go on in it then.
                 self.store.forget()
             if self.around.aside(self.session.close, CLOSE_TIME):
@@ -701,6 +711,10 @@ class Listener:
 
     # Elections that the configuration does not name any more
 
+    def retiring_alive(self) -> bool:
+        """Whether a group of theirs is not proven dead."""
+        return any(one.group not in self.ended for one in self.retiring)
+
     def end_retiring(self) -> None:
         """Have the groups killed that no election has any more; their deaths are told by `GroupDead`."""
         for one in self.retiring:
@@ -837,6 +851,8 @@ class Listener:
         self.link_trouble = trouble
 
     def on_Connected(self, event: session.Connected) -> None:
+        if event.generation < self.first_generation:
+            return
         former, self.granted = self.granted, event
         fresh = former is None or former.generation != event.generation
         self.set_link("connected")
@@ -887,13 +903,17 @@ class Listener:
             self.decide(contest, role.SessionDown())
 
     def on_Lost(self, event: session.Lost) -> None:
-        self.set_link("lost", "the credentials were refused" if event.refused else "the session is over")
+        why = "the credentials were refused" if event.refused else "the session is over"
+        self.session_over(why, "the ZooKeeper session is lost")
+        if event.refused:
+            self.renew_at = now() + PACE
+
+    def session_over(self, trouble: str, reason: str) -> None:
+        self.set_link("lost", trouble)
         self.granted = self.clock = None
         self.leased.clear()
         for contest in self.contests.values():
-            self.decide(contest, role.SessionLost("the ZooKeeper session is lost"))
-        if event.refused:
-            self.renew_at = now() + PACE
+            self.decide(contest, role.SessionLost(reason))
 
     def renew(self) -> None:
         """A client whose credentials were refused, or whose thread has ended, does not try again by itself."""
@@ -902,6 +922,27 @@ class Listener:
         self.around.aside(self.session.renew())
         for contest in self.contests.values():
             contest.elector = self.make_elector(contest.settings)
+
+    def do_EndSession(self, contest: Contest, action: role.EndSession) -> None:
+        self.closing = True
+        why = f"the session is closed, since ZooKeeper refuses to release {contest.settings.name}"
+        for other in self.contests.values():
+            if other is not contest:
+                self.decide(other, role.SessionEnds(why))
+
+    def close_session(self) -> None:
+        """Have another session instead of one that must end, once no group of the node is alive under it."""
+        states = [one.state for one in self.contests.values()]
+        # It may have ended by itself; and a listener that ends closes it last of all.
+        self.closing = any(state.step == "closing" for state in states) and self.leaving is None
+        if not self.closing or self.retiring_alive() or not all(state.settled for state in states):
+            return
+        self.closing, self.retiring = False, []
+        # A request to end the session may arrive late, and nobody is to go on in it then.
+        self.store.forget()
+        self.renew()
+        self.first_generation = self.session.generation
+        self.session_over("closed, to give up what ZooKeeper does not let this node release", "the session was closed")
 
     def beat(self, moment: float) -> None:
         if self.heartbeat.send_now(moment):
@@ -993,12 +1034,14 @@ class Listener:
                 return For(name, work())
             except (ProposalGone, NotLeader, SessionGone) as error:
                 return For(name, role.Failed(op, True, str(error)))
-            except ElectionError as error:
+            except (NotConnected, TimedOut) as error:
                 return For(name, role.Failed(op, False, str(error)))
+            except ElectionError as error:
+                return For(name, role.Failed(op, False, str(error), refused=True))
             except Exception as error:
                 # A step must not wait for ever because of a defect here.
                 log.exception("a defect")
-                return For(name, role.Failed(op, False, f"a defect: {error!r}"))
+                return For(name, role.Failed(op, False, f"a defect: {error!r}", refused=True))
 
         self.pool_post(contest.pool, attempt)
 

@@ -17,7 +17,9 @@ Rules
     only a lease that ends cuts them. A lost session or a deleted proposal kills it without grace.
 6.  Only a group that is proven dead is released. Release empties the ack, removes the holder, deletes the proposal. A
     group that cannot be proven dead is released on an operator's word; then the holder stays, and the node proposes
-    again only after the proof. What ZooKeeper does not let this node release for long, it withdraws from.
+    again only after the proof. Where ZooKeeper refuses a release, or fails it for long, the proposal alone is given up;
+    where that is refused, too, the session is closed (*closing*), which gives up everything. It carries the node's other
+    elections as well, so they are handed over first.
 7.  A service that failed sends its node to the end of the queue, after a back-off that doubles up to a cap. While nobody
     else stands in the queue the node tries again at the minimum.
 8.  `resign` is refused where there is nobody to take over. A group stopped by hand on the primary counts as a
@@ -43,7 +45,8 @@ Roles and what moves them
                acking     Acked → primary
     primary               probes fail, FATAL, resign, stop by hand → demoting
     demoting   stopping   GroupDead → releasing
-               releasing  Released → detached waiting
+               releasing  Released → detached waiting; refused → closing
+               closing    SessionLost → detached waiting
     withdrawn             after shutdown: nothing more
 
 All times are seconds of one clock; durations are seconds.
@@ -72,8 +75,8 @@ WORD_PACE, LOOKS = 20.0, 3
 #: How often a node's own leftover is looked for while it is waited out, in seconds.
 TWIN_PACE = 0.5
 
-#: Seconds after which a release that fails becomes a withdrawal.
-RELEASE_LIMIT = 30.0
+#: Seconds after which a release that fails becomes a withdrawal, and how often one may be refused before.
+RELEASE_LIMIT, REFUSALS = 30.0, 2
 
 #: Seconds between a group's end by hand and the next proposal. supervisorctl waits until supervisord sees the program
 #: STOPPED, for ever if it runs again before that; supervisord looks each 0.05 s, and when idle at least each second
@@ -213,11 +216,15 @@ class Released(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """A request to ZooKeeper failed. `gone`: the proposal does not exist any more, asking again is useless."""
+    """A request to ZooKeeper failed. `gone`: the proposal does not exist any more, asking again is useless.
+
+    refused: ZooKeeper answered, and does not do it.
+    """
 
     op: int
     gone: bool
     reason: str
+    refused: bool = False
 
 
 class Started(NamedTuple):
@@ -307,6 +314,12 @@ class Shutdown(NamedTuple):
     kill_at: float
 
 
+class SessionEnds(NamedTuple):
+    """The session is to be closed as soon as no group of the node runs, since another election cannot do without."""
+
+    reason: str
+
+
 class Tick(NamedTuple):
     """Time passed."""
 
@@ -392,6 +405,10 @@ class Withdraw(NamedTuple):
     op: int
 
 
+class EndSession(NamedTuple):
+    """Close the session as soon as no group of the node runs: the proposal cannot be given up otherwise."""
+
+
 class Look(NamedTuple):
     """Count the other candidates."""
 
@@ -465,7 +482,11 @@ class State:
     deadline: float = -INFINITY
     term_since: float = 0.0
     cleaning: int = 0  # the stop of a group that was started by others, or released without a proof
+    led: bool = False  # the present proposal has led, so there may be something to release
     release_by: float = INFINITY
+    refusals: int = 0  # of the release, or of the withdrawal
+    withdrawing: bool = False  # releasing: the proposal alone is given up
+    ending: bool = False  # the session is to be closed
     stuck: bool = False  # demoting: the group should be dead, and is not proven so
     killed: bool = False  # demoting: without grace
 
@@ -490,8 +511,18 @@ class State:
     @property
     def may_run(self) -> bool:
         """Whether processes of the group may be running by this node's order."""
-        return self.inherited is not None or self.role in (PRIMARY, DEMOTING) and self.step != "releasing" or (
-            self.role == PROMOTING and self.step in ("starting", "probing", "acking"))
+        return (
+            self.inherited is not None
+            or self.role in (PRIMARY, DEMOTING) and self.step not in ("releasing", "closing")
+            or self.role == PROMOTING and self.step in ("starting", "probing", "acking")
+        )
+
+    @property
+    def settled(self) -> bool:
+        """Whether the session may be closed as far as this election is concerned: its group is dead, and what can be
+        released is released."""
+        waiting = (self.role, self.step) == (DETACHED, "waiting") and self.inherited is None and not self.cleaning
+        return self.role == WITHDRAWN or self.step == "closing" or waiting
 
     @property
     def leased(self) -> bool:
@@ -613,7 +644,7 @@ class _Machine:
         self.set(up=False)
 
     def on_SessionLost(self, event: SessionLost) -> None:
-        self.set(up=False, alive=False)
+        self.set(up=False, alive=False, ending=False)
         self.lost(event.reason)
 
     def on_ProposalGone(self, event: ProposalGone) -> None:
@@ -627,7 +658,7 @@ class _Machine:
         if state.may_run:
             if not state.killed:
                 self.demote(reason, kill=True)
-        elif state.role in (STANDBY, PROMOTING) or state.step in ("releasing", "proposing"):
+        elif state.role in (STANDBY, PROMOTING) or state.step in ("releasing", "closing", "proposing"):
             self.detach(reason)
 
     # Queue
@@ -663,7 +694,7 @@ class _Machine:
         if event.leads:
             deadline = -INFINITY if self.state.inherited is None else self.state.deadline
             self.set(
-                claimed_at=INFINITY, deadline=deadline, killed=False, term_since=self.now, fenced=0,
+                claimed_at=INFINITY, deadline=deadline, killed=False, term_since=self.now, fenced=0, led=True,
                 healthy_by=self.now + self.settings.promote_timeout,
             )
             self.go(PROMOTING, "claiming", "leads the queue")
@@ -850,7 +881,7 @@ class _Machine:
             self.detach(reason)
         else:
             self.go(DEMOTING, "releasing", reason)
-            self.set(release_by=self.now + RELEASE_LIMIT)
+            self.set(release_by=self.now + RELEASE_LIMIT, refusals=0, withdrawing=False)
             self.ask(Release)
 
     def release_unproven(self) -> None:
@@ -862,16 +893,38 @@ class _Machine:
             self.detach("forced")
         else:
             self.go(DEMOTING, "releasing", "forced")
-            self.set(release_by=self.now + RELEASE_LIMIT)
+            self.set(release_by=self.now + RELEASE_LIMIT, refusals=0, withdrawing=False)
             self.ask(Release, True)
 
     def on_Released(self, event: Released) -> None:
         self.detach(self.state.reason)
 
+    def release_failed(self, event: Failed) -> None:
+        """Ask for less, when that may be granted: the proposal alone, then the session's end."""
+        state = self.state
+        refusals = state.refusals + event.refused
+        if refusals < REFUSALS and self.now < state.release_by:
+            self.set(refusals=refusals)
+        elif not state.withdrawing:
+            self.set(refusals=0, withdrawing=True)
+        else:
+            self.act(Log(f"the proposal cannot be given up, so the session is closed: {event.reason}"))
+            self.go(DEMOTING, "closing")
+            self.set(ending=True)
+            self.act(EndSession())
+
+    def on_SessionEnds(self, event: SessionEnds) -> None:
+        state = self.state
+        self.set(ending=True)
+        if state.may_run and state.role != DEMOTING:
+            self.demote(event.reason)
+        elif state.role in (STANDBY, PROMOTING) or state.step == "proposing":
+            self.release(event.reason)
+
     def detach(self, reason: str) -> None:
         self.set(
             proposal=None, place=None, candidates=None, deadline=-INFINITY, claimed_at=INFINITY, killed=False,
-            healthy_by=INFINITY, probe_at=INFINITY, probing=0, counter=None, looking=0, look_at=INFINITY,
+            healthy_by=INFINITY, probe_at=INFINITY, probing=0, counter=None, looking=0, look_at=INFINITY, led=False,
         )
         self.act(Unlease())
         self.go(DETACHED, "waiting", reason)
@@ -892,6 +945,8 @@ class _Machine:
             return
         delay = min(RETRY_MOST, state.retry_delay * 2 or RETRY_FIRST)
         self.set(waiting=0, retry_at=self.now + delay, retry_delay=delay, trouble=event.reason)
+        if state.step == "releasing":
+            self.release_failed(event)
 
     # The group by other hands
 
@@ -1029,7 +1084,7 @@ class _Machine:
         again = {
             "proposing": (Propose,), "asking": (Query,), "claiming": (Claim, state.fenced), "acking": (Ack,),
             "fencing": (Fence, *state.dirty),
-            "releasing": (Release, bool(state.cleaning)) if self.now < state.release_by else (Withdraw,),
+            "releasing": (Withdraw,) if state.withdrawing else (Release, bool(state.cleaning)),
         }.get(state.step)
         self.set(retry_at=INFINITY)
         if again is not None:
@@ -1044,6 +1099,7 @@ class _Machine:
             for one in state.resigning:
                 self.act(Answer(one.ticket, True, 0, "resigned; this node is shutting down"))
             self.set(resigning=())
-        elif state.leaving is None and state.up and state.grace >= 0 and state.not_before <= self.now and not state.cleaning:
+        elif state.leaving is None and state.up and state.grace >= 0 and state.not_before <= self.now and not (
+                state.cleaning or state.ending):
             self.set(look_at=INFINITY, looking=0)
             self.propose()

@@ -352,11 +352,13 @@ class Session:
         self.client.start_async()
 
     def renew(self) -> Callable[[], None]:
-        """Replace a client that `ended`. Electors need the attribute `client` anew.
+        """Replace a client that `ended`, or whose session is to be closed. Electors need the attribute `client` anew.
 
         Returns what is left to do for the old client, which may take seconds.
         """
         old, self.client = self.client, self._make()
+        # What the old one tells from now on is of no generation that still counts.
+        self.generation, self._id = self.generation + 1, 0
         self.start()
         return lambda: stop_client(old)
 
