@@ -11,7 +11,7 @@ Readers pass over what they do not know.
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 MOST = 20
 """Terms that are kept."""
@@ -79,6 +79,17 @@ def noted(terms: List[Dict[str, Any]], more: List[Dict[str, Any]]) -> List[Dict[
 def amended(data: bytes, terms: List[Dict[str, Any]]) -> bytes:
     """The znode's data with what is known of some terms put in."""
     return write(noted(read(data), terms))
+
+
+def failures(terms: List[Dict[str, Any]], after: int, tried: Sequence[str]) -> List[str]:
+    """What became of the terms later than the one with the token `after`, in order, as far as their ends are known. tried:
+    nodes that had one, known or not."""
+    ended = [
+        (one.get("node", ""), one["ended"]["why"])
+        for one in reversed(terms) if one["token"] > after and one.get("ended", {}).get("why")
+    ]
+    unknown = set(tried) - {node for node, _ in ended}
+    return [f"{node} failed: {why}" for node, why in ended] + [f"{node} failed" for node in tried if node in unknown]
 
 
 class Row(NamedTuple):

@@ -680,6 +680,7 @@ class Listener:
                     health_interval=settings.health_interval, promote_timeout=settings.promote_timeout,
                     backoff_min=self.settings.backoff_min, backoff_max=self.settings.backoff_max,
                     fence_failed_continues=settings.fence_failed == "continue", told=not check,
+                    node=self.settings.node_name,
                 ),
                 state=role.State(),
                 wake_at=math.inf,
@@ -1371,7 +1372,22 @@ class Listener:
         document = {"ok": action.ok, "exit": action.exit, "text": action.text}
         if action.ok:
             document.update(node=action.node, address=action.address, seconds=action.seconds)
-        self.reply(action.ticket, document)
+        if action.term is None:
+            self.reply(action.ticket, document)
+            return
+        elector = contest.elector
+
+        def work() -> role.Tick:
+            """Those who failed have written why."""
+            try:
+                terms = history.read(elector.history())
+            except ElectionError:
+                terms = []
+            text = history.failures(terms, action.term, action.tried)
+            self.reply(action.ticket, {**document, "text": "; ".join([action.text, *text])})
+            return role.Tick()
+
+        self.ask(contest, 0, work)
 
     def reply(self, ticket: str, document: Dict[str, Any]) -> None:
         def work() -> role.Tick:

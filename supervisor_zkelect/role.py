@@ -83,15 +83,17 @@ RELEASE_LIMIT, REFUSALS = 30.0, 2
 #: (the time limit of its poll, Supervisor.runforever).
 STOPPED_REST = 1.5
 
-#: How often the ack is read while somebody waits to hear who leads after a resignation, and for how long, in seconds.
-SUCCESSOR_PACE, SUCCESSOR_LIMIT = 0.05, 60.0
+#: How often the ack is read while somebody waits to hear who leads after a resignation, in seconds; for how long beside the
+#: time that another node has to become healthy, as this node leads again when none does; and for how long at most, as
+#: nobody waits longer (client.WAIT).
+SUCCESSOR_PACE, SUCCESSOR_LIMIT, SUCCESSOR_MOST = 0.05, 60.0, 150.0
 
 
 @dataclass(frozen=True)
 class Settings:
     """What the machine needs to know of one election.
 
-    told: a probe is a look at supervisord's word, of whose changes events tell. The node's elections look at the same
+    node: the node's name. told: a probe is a look at supervisord's word, of whose changes events tell. The node's elections look at the same
         moment, as one look does for all.
     """
 
@@ -106,6 +108,7 @@ class Settings:
     backoff_min: float
     backoff_max: float
     fence_failed_continues: bool = False
+    node: str = ""
     told: bool = False
 
 
@@ -420,6 +423,9 @@ class SeeTerm(NamedTuple):
 
 
 class Answer(NamedTuple):
+    """tried: nodes that began to lead since, and term: the token of the term after which that was, if its answer is to say
+    what became of them."""
+
     ticket: str
     ok: bool
     exit: int
@@ -427,6 +433,8 @@ class Answer(NamedTuple):
     node: str = ""
     address: str = ""
     seconds: float = 0.0
+    tried: Tuple[str, ...] = ()
+    term: Optional[int] = None
 
 
 class Quit(NamedTuple):
@@ -443,8 +451,12 @@ class Log(NamedTuple):
 
 @dataclass(frozen=True)
 class Resigning:
+    """token: of the term that is given up. tried: other nodes that were seen to lead since, without an ack."""
+
     ticket: str
     since: float
+    token: int
+    tried: Tuple[str, ...] = ()
     left: bool = False  # the group is dead and the term released
     ask_at: float = 0.0
 
@@ -980,14 +992,15 @@ class _Machine:
 
     def on_Resign(self, event: Resign) -> None:
         state = self.state
+        resigning = Resigning(event.ticket, self.now, state.token or 0)
         if event.force and (state.role, state.step) == (DEMOTING, "stopping") and state.stuck:
-            self.set(resigning=state.resigning + (Resigning(event.ticket, self.now),))
+            self.set(resigning=state.resigning + (resigning,))
             self.release_unproven()
             return
         if state.role not in (PRIMARY, PROMOTING):
             self.act(Answer(event.ticket, False, 3, f"this node is {state.role}, not primary; resign on the primary"))
             return
-        self.set(resigning=state.resigning + (Resigning(event.ticket, self.now),))
+        self.set(resigning=state.resigning + (resigning,))
         if event.force:
             self.demote("resigned, by force")
         elif not self.state.looking:
@@ -1020,18 +1033,36 @@ class _Machine:
             if (event.token, event.address) != (state.token, self.settings.address):
                 self.act(Log("ack or holder was changed by somebody else, and is written again"))
                 self.act(Repair())
+        still = []
         for one in self.state.resigning:
-            taken = self.now - one.since
-            if one.left and event.address:
-                self.act(Answer(
-                    one.ticket, True, 0, f"{event.node} leads now at {event.address}, after {taken:.3f} s",
-                    event.node, event.address, taken,
-                ))
-            elif taken > SUCCESSOR_LIMIT:
-                self.act(Answer(one.ticket, False, 1, f"resigned, but nobody is primary after {taken:.0f} s"))
+            if event.node not in ("", self.settings.node, *one.tried) and one.left and event.token > one.token:
+                one = replace(one, tried=(*one.tried, event.node))
+            answer = self.outcome(one, event)
+            if answer is None:
+                still.append(one)
             else:
-                continue
-            self.set(resigning=tuple(other for other in self.state.resigning if other is not one))
+                self.act(answer)
+        self.set(resigning=tuple(still))
+
+    def outcome(self, one: Resigning, event: TermSeen) -> Optional[Answer]:
+        """Whether the resignation came to what was asked for: another node is acked. None when that cannot be said yet."""
+        taken = self.now - one.since
+        limit = min(SUCCESSOR_LIMIT + self.settings.promote_timeout, SUCCESSOR_MOST)
+        if self.state.role == PRIMARY and one.left:
+            text = f"resigned, but this node leads again at {self.settings.address}, after {taken:.3f} s"
+            return Answer(one.ticket, False, 1, text, tried=one.tried, term=one.token)
+        if event.token in (0, one.token):
+            # Another implementation notes no holder, and what this node could not release names it still.
+            other, node = event.address not in ("", self.settings.address), "another candidate"
+        else:
+            other, node = bool(event.address) and event.node != self.settings.node, event.node or "another candidate"
+        if one.left and other:
+            text = f"{node} leads now at {event.address}, after {taken:.3f} s"
+            return Answer(one.ticket, True, 0, text, event.node, event.address, taken)
+        if taken > limit:
+            text = f"resigned, but nobody is primary after {taken:.0f} s"
+            return Answer(one.ticket, False, 1, text, tried=one.tried, term=one.token)
+        return None
 
     def on_Shutdown(self, event: Shutdown) -> None:
         state = self.state
@@ -1097,7 +1128,8 @@ class _Machine:
         if state.leaving is not None and not state.cleaning:
             self.go(WITHDRAWN, "", state.leaving.reason)
             for one in state.resigning:
-                self.act(Answer(one.ticket, True, 0, "resigned; this node is shutting down"))
+                text = "resigned, but this node shuts down before another one leads; see zkelect primary"
+                self.act(Answer(one.ticket, False, 1, text))
             self.set(resigning=())
         elif state.leaving is None and state.up and state.grace >= 0 and state.not_before <= self.now and not (
                 state.cleaning or state.ending):

@@ -44,6 +44,20 @@ def test_resign_tells_who_leads_now(pair):
     pair.settled("a")
 
 
+@pytest.mark.parametrize("words", [(), ("--json",)], ids=["text", "json"])
+def test_resign_is_no_success_where_the_other_node_fails(make_cluster, zk_server, words):
+    cluster = make_cluster(zk_server.hosts, overrides={"election:orders": {"promote_timeout": "1"}})
+    cluster["b"].overrides["election:orders"]["health"] = f"http://{cluster['b'].addresses['orders']}/missing"
+    cluster.start()
+    done = cluster["a"].zkelect("resign", "orders", *words)
+    told = json.loads(done.stdout)["text"] if words else done.stderr
+    assert done.returncode == 1, done
+    assert f"this node leads again at {cluster['a'].addresses['orders']}" in told and "b leads" not in told, done
+    assert "b failed: not healthy within 1 s" in told, done
+    cluster.settled("a")
+    cluster.verdict()
+
+
 def test_resign_on_a_standby_changes_nothing(pair):
     pid = pair.primary("a")
     assert pair["b"].zkelect("resign", "orders").returncode != 0

@@ -8,7 +8,7 @@ import pytest
 from supervisor_zkelect import role
 
 SETTINGS = role.Settings(
-    name="orders", address="a:1", kill_time=0.3, stopwaitsecs=10.0, rise=1, fall=3,
+    name="orders", node="self", address="a:1", kill_time=0.3, stopwaitsecs=10.0, rise=1, fall=3,
     health_interval=1.0, promote_timeout=60.0, backoff_min=1.0, backoff_max=60.0,
 )
 UP = role.SessionUp(fresh=True, grace=2.0, wait_out=14.0, timeout=10.0)
@@ -346,6 +346,141 @@ def test_resign_answers_when_the_successor_is_known(node):
     node.event(role.TermSeen("b", "b:1"), after=0.5)
     answer = next(action for action in node.actions if isinstance(action, role.Answer))
     assert answer.ok and answer.node == "b" and answer.seconds == pytest.approx(0.5)
+
+
+def resigned(node):
+    """The term with the token 41 is released, and another node may lead."""
+    node.primary().event(role.Resign("t1"))
+    node.event(role.Looked(node.op(role.Look), 1))
+    node.event(role.Dead(node.op(role.StopGroup), 0.1))
+    return node.event(role.Released(node.op(role.Release)))
+
+
+def answers(node, event, after=0.1):
+    node.event(event, after)
+    return [action for action in node.actions if isinstance(action, role.Answer)]
+
+
+@pytest.mark.parametrize("seen", [
+    role.TermSeen("", ""), role.TermSeen("b", "", 50), role.TermSeen("self", "a:1", 41), role.TermSeen("", "a:1", 0),
+    role.TermSeen("self", "a:1", 50), role.TermSeen("", "", known=False),
+], ids=["nobody", "b promotes", "its own stale ack", "an ack without a holder", "its own next term", "not known"])
+def test_resign_does_not_take_that_for_a_successor(node, seen):
+    assert not answers(resigned(node), seen)
+    assert answers(node, role.TermSeen("b", "b:1", 50))[0].ok
+
+
+@pytest.mark.parametrize("seen", [
+    role.TermSeen("b", "b:1", 50), role.TermSeen("b", "a:1", 50), role.TermSeen("", "b:1", 0), role.TermSeen("self", "b:1", 41),
+], ids=["b", "b at an address that both have", "an implementation without holders", "the same over a stale holder"])
+def test_resign_takes_that_for_a_successor(node, seen):
+    answer = answers(resigned(node), seen)[0]
+    assert (answer.ok, answer.exit, answer.address) == (True, 0, seen.address)
+
+
+def test_resign_fails_when_this_node_leads_again(node):
+    resigned(node)
+    assert not answers(node, role.TermSeen("b", "", 50))
+    node.event(role.Proposed(node.state.waiting, "n-0000000003", 60))
+    node.event(role.Queried(node.op(role.Query), True, 1, 2)).event(role.Claimed(node.op(role.Claim), ""))
+    node.event(role.Leased(node.now, node.now + 9.9)).event(role.Started(node.op(role.StartGroup)))
+    node.event(role.Tick(), after=0.01).event(role.Probed(node.op(role.Probe), True, "ok"))
+    node.event(role.Acked(node.op(role.Ack)))
+    answer = answers(node, role.TermSeen("self", "a:1", 60))[0]
+    assert (answer.ok, answer.exit, answer.tried, answer.term) == (False, 1, ("b",), 41) and "a:1" in answer.text
+
+
+def test_resign_fails_when_nobody_leads_for_as_long_as_a_promotion_may_take(node):
+    limit = min(role.SUCCESSOR_LIMIT + SETTINGS.promote_timeout, role.SUCCESSOR_MOST)
+    assert not answers(resigned(node), role.TermSeen("b", "", 50), limit - 0.2)
+    answer = answers(node, role.TermSeen("b", "", 50), 0.3)[0]
+    assert (answer.ok, answer.exit, answer.tried) == (False, 1, ("b",)) and "nobody is primary" in answer.text
+
+
+def test_resign_is_no_success_when_the_listener_ends_first(node):
+    node.primary().event(role.Resign("t1")).event(role.Looked(node.op(role.Look), 1))
+    stop = node.op(role.StopGroup)
+    node.event(role.Shutdown("SIGTERM", node.now + 5)).event(role.Dead(node.state.waiting or stop, 0.1))
+    answer = answers(node, role.Released(node.op(role.Release)))[0]
+    assert node.at[0] == "withdrawn" and (answer.ok, answer.exit) == (False, 1)
+
+
+REFUSED = dict(gone=False, reason="ZooKeeper does not let this node", refused=True)
+
+
+def release_refused(node, times):
+    """The release of a resigned primary is refused, as often as said. Returns the requests."""
+    node.primary().event(role.Resign("t1")).event(role.Looked(node.op(role.Look), 1))
+    node.event(role.Dead(node.op(role.StopGroup), 0.1))
+    return refuse(node, times)
+
+
+def refuse(node, times):
+    asked = []
+    for _ in range(times):
+        asked += [type(action) for action in node.actions if isinstance(action, (role.Release, role.Withdraw))]
+        node.event(role.Failed(node.state.waiting, **REFUSED))
+        if node.state.retry_at < role.INFINITY:
+            node.event(role.Tick(), after=node.state.retry_at - node.now)
+    return asked
+
+
+def test_a_release_that_is_refused_becomes_a_withdrawal_and_then_the_sessions_end(node):
+    begun = node.now
+    asked = release_refused(node, 4)
+    assert asked == [role.Release, role.Release, role.Withdraw, role.Withdraw]
+    assert node.at == ("demoting", "closing") and node.did(role.EndSession) and node.state.settled
+    assert node.now - begun < 2.0 and not node.state.may_run
+    node.event(role.SessionLost("closed"))
+    assert node.at == ("detached", "waiting") and node.did(role.SeeTerm)
+    assert node.event(UP).did(role.Propose)
+
+
+def test_a_withdrawal_that_is_granted_closes_no_session(node):
+    release_refused(node, 2)
+    assert node.did(role.Withdraw)
+    assert node.event(role.Released(node.state.waiting)).did(role.Propose)
+
+
+def test_a_release_that_is_not_answered_is_made_again_for_long(node):
+    node.primary().event(role.Resign("t1")).event(role.Looked(node.op(role.Look), 1))
+    node.event(role.Dead(node.op(role.StopGroup), 0.1))
+    by, withdrew = node.now + role.RELEASE_LIMIT, False
+    while not node.did(role.EndSession):
+        assert node.now < by + 3 * role.RETRY_MOST
+        assert node.did(role.Release) or node.now >= by
+        withdrew = withdrew or node.did(role.Withdraw)
+        node.event(role.Failed(node.state.waiting, False, "no answer"))
+        if not node.did(role.EndSession):
+            node.event(role.Tick(), after=node.state.retry_at - node.now)
+    assert withdrew
+
+
+@pytest.mark.parametrize("stand", ["standby", "promoting", "probing", "primary"])
+def test_what_is_healthy_is_handed_over_before_the_session_ends(node, stand):
+    getattr(node, stand)()
+    running = node.state.may_run
+    node.event(role.SessionEnds("the session is closed"))
+    if running:
+        assert node.did(role.StopGroup) and not node.state.settled
+        node.event(role.Dead(node.op(role.StopGroup), 0.1))
+    assert not node.state.settled
+    node.event(role.Released(node.op(role.Release)))
+    assert node.state.settled and not node.event(role.Tick(), after=60.0).did(role.Propose)
+    node.event(role.SessionLost("closed"))
+    assert node.event(UP).did(role.Propose)
+
+
+@pytest.mark.parametrize("stand", ["clearing", "cleaning", "stopping"])
+def test_a_group_that_is_not_proven_dead_keeps_the_session(node, stand):
+    if stand == "cleaning":
+        node.standby().event(role.MemberStarted("web"))
+    elif stand == "stopping":
+        node.primary()
+    node.event(role.SessionEnds("the session is closed"))
+    if stand == "cleaning":
+        node.event(role.Released(node.op(role.Release)))
+    assert not node.state.settled
 
 
 def test_resign_on_a_standby_is_refused(node):
