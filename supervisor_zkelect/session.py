@@ -299,6 +299,8 @@ class Session:
         self._settings = settings
         self._post = post
         self._granted: Tuple[float, float, int] = (0.0, 0.0, 0)
+        #: since when the connection is lost; only the client's own connection thread comes here
+        self._lost_at = math.inf
         self._id = 0
         self.generation = 0
         self._warning = _LastWarning()
@@ -307,18 +309,24 @@ class Session:
 
     def _make(self, attach: Optional[Tuple[int, bytes]] = None, timeout: Optional[float] = None) -> KazooClient:
         client = client_for(self._settings, attach, timeout)
-        invoke, failures = client._connection._invoke, 0
+        invoke, failures, refusals = client._connection._invoke, 0, 0
 
         def noting(timeout: float, request: Any, xid: Optional[int] = None) -> Any:
-            nonlocal failures
+            nonlocal failures, refusals
             sent = now()
             if isinstance(request, Connect) and request.session_id:
                 # A server that has just begun may take a connection and forget it; kazoo would wait for the whole of the
                 # session's timeout. One that is slow gets more time at each try.
                 timeout, failures = _patience(timeout, failures), failures + 1
-            answer = invoke(timeout, request, xid)
+                if request.last_zxid_seen and refusals >= len(client.hosts) and self._is_over(sent):
+                    request = self._unseen(client, request)
+            try:
+                answer = invoke(timeout, request, xid)
+            except kazoo_errors.ConnectionDropped:
+                refusals += isinstance(request, Connect)
+                raise
             if isinstance(request, Connect):
-                failures = 0
+                failures = refusals = 0
                 # kazoo keeps only the timeout that was asked for; the reply has the one that was granted.
                 self._granted = (sent, answer[0].time_out / 1000.0, answer[0].session_id)
                 if answer[0].time_out <= 0:
@@ -329,6 +337,24 @@ class Session:
         client._connection._invoke = noting
         client.add_listener(lambda state: self._changed(client, state))
         return client
+
+    def _is_over(self, moment: float) -> bool:
+        """Whether no lease of this session can last any more, and its servers, if they ran, had to expire it by then."""
+        return moment - self._lost_at >= self._granted[1] + self._settings.tick_time
+
+    def _unseen(self, client: KazooClient, request: Connect) -> Connect:
+        """The request of a client that has seen nothing yet.
+
+        A server closes the connection of one that has seen more than it has itself, as that could be shown the past. Where
+        all servers do so, their data was lost or restored, and the client would try for ever. A server that takes the
+        request tells whether it has this session still.
+        """
+        log.warning(
+            "ZooKeeper: every server closes the connection of session 0x%x, as after a loss of data or the restoring of a "
+            "backup; this node asks for its session as one that has seen nothing", request.session_id,
+        )
+        client.last_zxid = 0
+        return request._replace(last_zxid_seen=0)
 
     @property
     def password(self) -> bytes:
@@ -415,6 +441,7 @@ class Session:
     def _changed(self, client: KazooClient, state: str) -> None:
         if client is not self.client:
             return
+        self._lost_at = min(self._lost_at, now()) if state == KazooState.SUSPENDED else math.inf
         if state == KazooState.CONNECTED:
             sent, timeout, identity = self._granted
             if identity != self._id:

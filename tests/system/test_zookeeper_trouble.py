@@ -1,9 +1,11 @@
 """ZooKeeper cut off, restarted, and led by another: short trouble is no trouble, long trouble stops in time."""
 
+import shutil
+
 import pytest
 
 from supervisor_zkelect.clock import now
-from supervisor_zkelect.demo import netns
+from supervisor_zkelect.demo import netns, observer
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import Ensemble, ZooKeeper
 
@@ -79,3 +81,89 @@ def test_servers_that_grant_less_after_a_restart(make_cluster, tmp_path):
         cluster.until(lambda: cluster.pid("a") not in (0, pid) or cluster.pid("b"), "the service to run again")
         cluster.settled("a" if cluster.pid("a") else "b")
         cluster.verdict()
+
+
+@pytest.fixture
+def server(tmp_path):
+    with ZooKeeper(tmp_path / "zk", tick_ms=500) as zookeeper:
+        yield zookeeper
+
+
+def anew(cluster, before):
+    """One primary again, whichever, in a term of another session; and one line about it on each node."""
+    for name, session in before.items():
+        cluster.until(
+            lambda: cluster[name].report().get("session", {}).get("state") == "connected"
+            and cluster[name].report()["session"]["id"] != session, f"{name} to have another session",
+        )
+    cluster.leader()
+    for node in cluster.nodes.values():
+        lines = [line for line in node.logs(20000).splitlines() if "asks for its session as one that has seen nothing" in line]
+        assert len(lines) == 1, cluster.logs()
+    never_two(cluster)
+
+
+def never_two(cluster):
+    """As `Cluster.verdict`, but that tokens, which ZooKeeper counts, begin anew with its data."""
+    assert not cluster.observers["orders"].verdict().overlap and not observer.overlap(cluster.journal()), cluster.logs()
+
+
+def sessions(cluster):
+    return {name: node.report()["session"]["id"] for name, node in cluster.nodes.items()}
+
+
+@pytest.mark.parametrize("away", [0, 10])
+def test_a_zookeeper_that_lost_its_data(make_cluster, server, away):
+    """It closes the connection of whoever has seen more than it has. away: seconds, and more than any lease or session."""
+    cluster = make_cluster(server.hosts, timeout=4, tick=0.5).start()
+    before, since = sessions(cluster), now()
+    server.kill()
+    shutil.rmtree(server.folder / "data")
+    until(lambda: now() >= since + away, away + 30, "the time to pass")
+    server.start()
+    anew(cluster, before)
+
+
+def test_a_zookeeper_restored_from_a_backup(make_cluster, server):
+    """What was done since is lost: who led, and the sessions of the nodes."""
+    server.stop()
+    shutil.copytree(server.folder / "data", server.folder / "backup")
+    server.start()
+    cluster = make_cluster(server.hosts, timeout=4, tick=0.5).start()
+    assert cluster["a"].zkelect("resign", "orders").returncode == 0
+    cluster.settled("b")
+    before = sessions(cluster)
+    server.kill()
+    shutil.rmtree(server.folder / "data")
+    shutil.copytree(server.folder / "backup", server.folder / "data")
+    server.start()
+    anew(cluster, before)
+
+
+def test_a_zookeeper_restored_to_an_older_term(make_cluster, server):
+    """The sessions live on in it, and so does the queue as it was before a led and b stood behind."""
+    cluster = make_cluster(server.hosts, timeout=4, tick=0.5).start()
+    server.freeze()
+    shutil.copytree(server.folder / "data", server.folder / "backup")
+    server.thaw()
+    assert cluster["a"].zkelect("resign", "orders").returncode == 0
+    cluster.settled("b")
+    server.kill()
+    shutil.rmtree(server.folder / "data")
+    shutil.copytree(server.folder / "backup", server.folder / "data")
+    server.start()
+    for node in cluster.nodes.values():
+        cluster.until(lambda: node.report().get("session", {}).get("state") != "connected", "the connection to be lost")
+    cluster.leader()
+    never_two(cluster)
+
+
+def test_an_ensemble_that_lost_its_data(make_cluster, tmp_path):
+    with Ensemble(tmp_path / "zk", size=3, tick_ms=500) as ensemble:
+        cluster = make_cluster(ensemble.hosts, timeout=4, tick=0.5).start()
+        before = sessions(cluster)
+        for server in ensemble.servers:
+            server.kill()
+            shutil.rmtree(server.folder / "data" / "version-2")
+        ensemble.start()
+        anew(cluster, before)

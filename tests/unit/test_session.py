@@ -1,10 +1,15 @@
-"""What kazoo asks sockets with."""
+"""What kazoo asks sockets with, and what a server that takes no session is asked."""
 
 import select
 import socket
 
 import pytest
+from kazoo import exceptions as kazoo_errors
+from kazoo.protocol.connection import ConnectionHandler
+from kazoo.protocol.serialization import Connect
+from kazoo.protocol.states import KazooState
 
+from supervisor_zkelect import config, session
 from supervisor_zkelect.session import _poll
 
 
@@ -67,3 +72,49 @@ def test_it_waits_for_what_it_was_asked_and_at_least_as_long(pair, monkeypatch):
     _poll([near], [near], [], 0)
     assert poller.waits == [1, None, 0]
     assert poller.registered == [select.POLLIN, select.POLLOUT, select.POLLIN | select.POLLOUT]
+
+
+@pytest.fixture
+def refused(monkeypatch, tmp_path):
+    """A session of 4 s, with a tick of 0.5 s, at two servers that close every connection. Has the requests that they saw, and
+    the time by its own clock."""
+    monkeypatch.setattr(session, "now", lambda: refused.now)
+
+    def invoke(connection, timeout, request, xid=None):
+        if request.session_id:
+            refused.seen.append(request.last_zxid_seen)
+            raise kazoo_errors.ConnectionDropped("socket connection broken")
+        return Connect(0, 0, 4000, 7, b"password", False), None
+
+    def refused(seconds, times=1):
+        refused.now += seconds
+        for _ in range(times):
+            with pytest.raises(kazoo_errors.ConnectionDropped):
+                one.client._connection._invoke(4.0, Connect(0, one.client.last_zxid, 4000, 7, b"password", False))
+        return refused.seen
+
+    refused.now, refused.seen = 100.0, []
+    monkeypatch.setattr(ConnectionHandler, "_invoke", invoke)
+    path = tmp_path / "zkelect.conf"
+    path.write_text(
+        "[zkelect]\nservers = h:1,h:2\nsession_timeout = 4\ntick_time = 0.5\nnode_name = n\n"
+        "[election:orders]\naddress = h:3\nhealth = none\n"
+    )
+    one = session.Session(config.load(str(path)), lambda event: None)
+    one.client._connection._invoke(4.0, Connect(0, 0, 4000, 0, b"", False))
+    one._changed(one.client, KazooState.CONNECTED)
+    one.client.last_zxid = 99
+    one._changed(one.client, KazooState.SUSPENDED)
+    return refused
+
+
+def test_a_session_that_no_server_takes_is_asked_for_anew_once_it_must_be_over(refused, caplog):
+    assert set(refused(0.0, 5)) == {99}
+    assert refused(4.4)[-1] == 99
+    assert refused(0.2, 3)[-3:] == [0, 0, 0]
+    assert len([one for one in caplog.records if "seen nothing" in one.getMessage()]) == 1
+
+
+def test_a_session_is_not_asked_for_anew_before_every_server_had_its_turn(refused):
+    assert refused(60.0, 2)[-2:] == [99, 99]
+    assert refused(0.1)[-1] == 0
