@@ -379,10 +379,13 @@ class Listener:
         if self.reattaching or not self.quiet:
             self.guard.bye("reattach")
         elif self.session is not None:
-            if all(not one.state.proposal or one.state.settled for one in self.contests.values()):
-                # Nothing is left to release. A request to end the session may arrive late, and nobody is to go on in it then.
+            released = all(not one.state.proposal or one.state.settled for one in self.contests.values())
+            if released:
+                # A request to end the session may arrive late, and nobody is to go on in it then.
                 self.store.forget()
-            if self.around.aside(self.session.close, CLOSE_TIME):
+            # Without a connection nobody is asked; the proposals of the queue go with the session, which expires.
+            seconds = 0.0 if released and self.link != "connected" else CLOSE_TIME
+            if self.around.aside(self.session.close, seconds) or released:
                 self.store.forget()
                 self.guard.bye("released")
         self.guard.reap()

@@ -531,10 +531,11 @@ class State:
 
     @property
     def settled(self) -> bool:
-        """Whether the session may be closed as far as this election is concerned: its group is dead, and what can be
-        released is released."""
-        waiting = (self.role, self.step) == (DETACHED, "waiting") and self.inherited is None and not self.cleaning
-        return self.role == WITHDRAWN or self.step == "closing" or waiting
+        """Whether the session may be closed as far as this election is concerned: its group is dead, and nothing is to be
+        released that this does not give up. A proposal that never led goes with the session."""
+        waiting = (self.role, self.step) == (DETACHED, "waiting") and self.inherited is None
+        leaving = self.step == "releasing" and not self.led
+        return self.role == WITHDRAWN or self.step == "closing" or (waiting or leaving) and not self.cleaning
 
     @property
     def leased(self) -> bool:
