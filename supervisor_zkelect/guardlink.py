@@ -22,7 +22,7 @@ import sys
 import threading
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import group, guardmain, proc, record
+from supervisor_zkelect import group, guardmain, locks, proc, record
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.guard import PROTOCOL
 
@@ -80,6 +80,14 @@ class Registered(NamedTuple):
     moment: float
 
 
+class Refused(NamedTuple):
+    """The chain loader has refused to start the program `name` of the group."""
+
+    group: str
+    name: str
+    reason: str
+
+
 class Revoked(NamedTuple):
     """The guard has ended a grant by itself."""
 
@@ -108,7 +116,7 @@ class TermEnded(NamedTuple):
 _EVENTS = {
     one.__name__: one
     for one in (group.GroupStarted, group.GroupStartFailed, group.GroupDead, group.GroupStuck, group.MemberDied,
-                group.MemberStarted, group.Members, Echo, Kept, Registered, Revoked, Said, TermEnded)
+                group.MemberStarted, group.Members, Echo, Kept, Refused, Registered, Revoked, Said, TermEnded)
 }
 
 
@@ -313,6 +321,7 @@ class Link:
             self._post(kind(**message))
 
     def _connect(self) -> Optional[socket.socket]:
+        """Connect to the guard that is there, also where somebody removed its socket; None when there is none."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         folder = -1
         try:
@@ -321,7 +330,7 @@ class Link:
             return connection
         except OSError:
             connection.close()
-            return None
+            return locks.reach(self._terms.folder, locks.GUARD)
         finally:
             if folder >= 0:
                 os.close(folder)
@@ -367,6 +376,21 @@ class Link:
             raise OSError(f"neither in a process nor in a thread: {error}")
         log.warning("this listener guards by itself")
         return connection
+
+
+def have_folder_kept(folder: str) -> None:
+    """Have a guard that is there put back at once what somebody removed of its folder; wait until it has."""
+    link = locks.reach(folder, locks.GUARD)
+    if link is None:
+        return
+    try:
+        link.settimeout(WELCOME_TIME)
+        link.sendall(b'{"do":"folder"}\n')
+        link.recv(1024)
+    except OSError as error:
+        log.info("the guard does not answer: %s", error)
+    finally:
+        link.close()
 
 
 def _peer(connection: socket.socket) -> int:

@@ -29,7 +29,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import cgroup, execution, group, keeperlink, locks, logs, proc, record, saved
+from supervisor_zkelect import cgroup, execution, group, keeperlink, locks, logs, proc, record, saved, upkeep
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.guard import LOCK_PACE, Guard, Hands
 from supervisor_zkelect.supervisord import BAD_NAME, MOST_CALLS, Fault, Supervisord, SupervisordError
@@ -48,7 +48,7 @@ STATE_TIME = 2.0
 #: and how often that takes doing (`Cgroups.quicken`).
 QUICK_TIME, QUICK_PACE = 0.15, 0.008
 #: Seconds between two turns of a loop for which nothing is due.
-IDLE_TIME = 5.0
+IDLE_TIME = 1.0
 #: How many connections may be open that are not the listener's, and for how many seconds.
 MOST_PEERS, PEER_TIME = 256, 5.0
 
@@ -76,6 +76,18 @@ class Terms(NamedTuple):
     arguments: str = ""
 
 
+class _Place(NamedTuple):
+    """What there is one of, for the one guard of a runtime folder: the lock's descriptor, and the name (`locks.claim`)."""
+
+    lock: int
+    name: Optional[socket.socket]
+
+    def leave(self) -> None:
+        os.close(self.lock)
+        if self.name is not None:
+            self.name.close()
+
+
 class _Peer:
     """A connection: what was received and is no whole line yet, and what could not be sent yet."""
 
@@ -92,19 +104,16 @@ class _Peer:
 class Process(Hands):
     """All methods run on one thread; the warden's events come through a pipe.
 
-    guard_lock: a descriptor that holds it. alone: whether nothing but the guard is in this process.
+    place: what makes this process the one guard. alone: whether nothing but the guard is in this process.
     """
 
     def __init__(
-        self, terms: Terms, credentials: Tuple[Optional[str], Optional[str]], guard_lock: int, alone: bool
+        self, terms: Terms, credentials: Tuple[Optional[str], Optional[str]], place: _Place, alone: bool
     ) -> None:
         self.terms = terms
-        self.guard_lock = guard_lock
         self.peers: Dict[_Peer, None] = {}
         self.said: List[str] = []
-        self.log = os.open(
-            os.path.join(terms.folder, record.GUARD_LOG), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-        )
+        self.log = upkeep.open_log(terms.folder)
         self.folder = terms.folder
         self.owner = record.Owner(*terms.owner)
         self.selector = selectors.DefaultSelector()
@@ -139,6 +148,9 @@ class Process(Hands):
             log.error("there is no record, so no program is started: %s", error)
             book = _NoRecord()
         self.guard = Guard(self.owner, terms.grace, self.warden, book, self)
+        self.door: Optional[socket.socket] = None
+        self.name = place.name
+        self.upkeep = upkeep.Upkeep(self.folder, place.lock, self.log, book, self.open_door)
         self.warden.start()
         if self.cgroups is not None:
             # In a thread of its own, since the kernel may take its time and nobody can interrupt it.
@@ -204,8 +216,9 @@ class Process(Hands):
 
     def run(self, ready: Callable[[], None]) -> None:
         """Guard until nothing is left to. `ready` is called when the socket is there."""
-        self.door = self.open_door()
-        self.selector.register(self.door, selectors.EVENT_READ, self.on_door)
+        self.open_door()
+        if self.name is not None:
+            self.selector.register(self.name, selectors.EVENT_READ, self.on_door)
         self.selector.register(self.bell, selectors.EVENT_READ, self.on_bell)
         self.watch_supervisord()
         ready()
@@ -215,7 +228,10 @@ class Process(Hands):
             self.attempt(self.turn)
         self.keeper.close()
         self.warden.close()
-        os.unlink(os.path.join(self.folder, record.SOCKET))
+        try:
+            os.unlink(os.path.join(self.folder, record.SOCKET))
+        except OSError as error:
+            log.info("the socket is not there to be removed: %s", error.strerror)
         if self.cgroups is not None:
             self.cgroups.remove()
         self.former.remove()
@@ -234,6 +250,8 @@ class Process(Hands):
         wait = IDLE_TIME if due == math.inf and self.listener is not None else min(max(0.0, due - now()), 1.0)
         for key, mask in self.selector.select(wait):
             self.attempt(key.data, key.fileobj, mask)
+        if self.upkeep.due():
+            self.keep_folder()
         self.guard.keep_time()
         self.keeper.keep_time()
         self.drop_idle()
@@ -308,19 +326,30 @@ class Process(Hands):
             self.drop(listener)
 
     def take_lock(self) -> bool:
-        if not self.owns_folder():
-            log.error("%s was made anew by somebody; this guard kills its groups and ends", self.folder)
+        if not self.keep_folder():
+            log.error("%s is not to be had; this guard kills its groups and ends", self.folder)
             self.guard.disowned()
             return False
         self.lock = locks.take(os.path.join(self.folder, record.LOCK))
         return self.lock >= 0
 
-    def owns_folder(self) -> bool:
-        """Whether the runtime folder is still the one that this guard was started for."""
-        try:
-            return os.path.samestat(os.fstat(self.guard_lock), os.stat(os.path.join(self.folder, record.GUARD_LOCK)))
-        except OSError:
-            return False
+    def keep_folder(self) -> bool:
+        """Have put back what somebody removed of the runtime folder; whether the folder is this guard's."""
+        return not self.upkeep.look(self.listener is None, self.lock)
+
+    def on_refused(self, peer: _Peer, group_name: str, program: str, reason: str) -> None:
+        """A chain loader ends instead of executing its program. "again" in the answer: it is worth another try."""
+        process = proc.read(peer.pid)
+        if process is None or process.ppid != self.owner.pid:
+            self.answer(peer, {"ok": False, "error": "not a program of this supervisord"})
+            return
+        before = self.upkeep.put_back
+        kept = self.keep_folder()
+        again = kept and self.upkeep.put_back > before
+        if not again:
+            reason = execution.one_line(reason, execution.REASON_LENGTH)
+            self.guard.tell("Refused", group=group_name, name=program, reason=reason)
+        self.answer(peer, {"ok": True, "again": again})
 
     def give_lock_back(self) -> None:
         os.close(self.lock)
@@ -388,7 +417,7 @@ class Process(Hands):
 
     # Conversation
 
-    def open_door(self) -> socket.socket:
+    def open_door(self) -> None:
         path = os.path.join(self.folder, record.SOCKET)
         try:
             os.unlink(path)
@@ -404,7 +433,12 @@ class Process(Hands):
         # A chain loader of any user may register; orders are taken from this user and root only.
         os.chmod(path, 0o666)
         door.listen(128)
-        return door
+        self.upkeep.door_is = os.lstat(path)
+        former, self.door = self.door, door
+        if former is not None:
+            self.selector.unregister(former)
+            former.close()
+        self.selector.register(door, selectors.EVENT_READ, self.on_door)
 
     def on_door(self, door: socket.socket, mask: int) -> None:
         try:
@@ -450,6 +484,8 @@ class Process(Hands):
         self.peers.pop(peer, None)
         if peer is self.listener:
             self.listener = None
+            # Before another listener looks for what is kept there.
+            self.keep_folder()
             self.guard.listener_gone()
 
     def answer(self, peer: _Peer, message: Dict[str, Any]) -> None:
@@ -476,11 +512,18 @@ class Process(Hands):
     def take(self, peer: _Peer, message: Dict[str, Any]) -> None:
         if message["do"] == "run":
             self.on_run(peer, str(message["group"]), str(message.get("name", "")))
+        elif message["do"] == "refused":
+            self.on_refused(peer, *(str(message[name]) for name in ("group", "name", "reason")))
         elif peer.uid not in (0, os.geteuid()):
             self.answer(peer, {"ok": False, "error": "orders are taken from this guard's user only"})
         elif message["do"] == "hello":
             self.on_hello(peer, message)
+        elif message["do"] == "folder":
+            self.answer(peer, {"ok": self.keep_folder()})
         elif peer is self.listener:
+            if message["do"] == "start":
+                # The programs will look there.
+                self.keep_folder()
             self.guard.obey(message)
 
     def on_run(self, peer: _Peer, group_name: str, program: str) -> None:
@@ -546,6 +589,9 @@ class _NoRecord:
     def make_room(self, room: int) -> None:
         return
 
+    def put_back(self) -> bool:
+        return False
+
     def put(self, entry: record.Entry) -> None:
         raise OSError(errno.ENODEV, "there is no record")
 
@@ -559,14 +605,22 @@ def lives(name: str) -> bool:
     return process is not None and process.start == int(start) and not process.gone
 
 
-def _wait_for_lock(folder: str) -> int:
-    """A descriptor that holds the lock which tells that there is one guard, or −1 when its predecessor does not end."""
+def _wait_for_place(folder: str) -> Optional[_Place]:
+    """Become the one guard; None when its predecessor does not end. Raises OSError."""
     until = now() + PREDECESSOR_TIME
     pause: Callable[[float], Any] = threading.Event().wait
     while True:
+        trouble = record.unusable(folder)
+        if trouble:
+            raise OSError(errno.EACCES, trouble)
         lock = locks.take(os.path.join(folder, record.GUARD_LOCK))
-        if lock >= 0 or now() > until:
-            return lock
+        if lock >= 0:
+            free, name = locks.claim(folder, locks.GUARD)
+            if free:
+                return _Place(lock, name)
+            os.close(lock)
+        if now() > until:
+            return None
         pause(LOCK_PACE)
 
 
@@ -575,13 +629,13 @@ def serve(terms: Terms, credentials: Tuple[Optional[str], Optional[str]], ready:
 
     credentials: user and password of supervisord's server. ready: called when listeners can connect.
     """
-    lock = _wait_for_lock(terms.folder)
-    if lock < 0:
+    place = _wait_for_place(terms.folder)
+    if place is None:
         raise OSError(errno.EBUSY, "another guard is there already")
     try:
-        Process(terms, credentials, lock, alone=False).run(ready)
+        Process(terms, credentials, place, alone=False).run(ready)
     finally:
-        os.close(lock)
+        place.leave()
 
 
 def _stay_in_memory() -> None:
@@ -604,13 +658,13 @@ def main(words: List[str]) -> int:
     handler = logs.begin("guard")
     # Whoever started this may ignore it, and would hide how children end.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    lock = _wait_for_lock(terms.folder)
-    if lock < 0:
+    place = _wait_for_place(terms.folder)
+    if place is None:
         print("another guard is there already", file=sys.stderr)
         return 1
     _stay_in_memory()
     credentials = os.environ.get("SUPERVISOR_USERNAME"), os.environ.get("SUPERVISOR_PASSWORD")
-    process = Process(terms, credentials, lock, alone=True)
+    process = Process(terms, credentials, place, alone=True)
     handler.otherwise = process.say
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, process.end_when_possible)

@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect import (
@@ -56,6 +56,8 @@ RELEASE_TIME = 1.5
 LAST_RELEASE = 5.0
 #: stopwaitsecs of the listener when supervisord does not tell it: supervisord's default.
 STOPWAITSECS = 10.0
+#: Seconds between two looks at the runtime folder, of which somebody may remove what he likes.
+FOLDER_PACE = 0.2
 #: Seconds between two tries for the session's lock, which a guard that releases holds.
 LOCK_PACE = 0.02
 #: Seconds of this listener's own running time in which the guard must echo what it is told, else it is replaced: usually,
@@ -161,6 +163,8 @@ class Contest:
     course: course.Course
     #: number of the order to the guard that is not answered yet, and the order, to be repeated to a new guard
     order: Optional[Tuple[int, Callable[[], None]]] = None
+    #: program -> why the chain loader refused to start it in this term
+    refused: Dict[str, str] = field(default_factory=dict)
     ack: str = ""
     primary_node: str = ""
     #: when ack and holder were asked for last, when they are to be asked for, and whether the answer is on its way
@@ -198,6 +202,8 @@ class Listener:
         self.leases_sent = self.leases_echoed = 0
         self.locked = False
         self.lock_at = math.inf
+        self.folder_at = now()
+        self.folder_trouble = ""
         self.programs: List[Dict[str, Any]] = []
         self.charges: Dict[str, Dict[str, Any]] = {}
         #: elections of the former listener that the configuration does not name any more, and when to try again
@@ -308,6 +314,8 @@ class Listener:
             if self.session.ended and self.renew_at == math.inf:
                 self.renew_at = moment + PACE
         self.watch_guard(moment)
+        if self.locked and moment >= self.folder_at:
+            self.keep_folder(moment)
         if self.lock_at <= moment:
             self.take_lock()
         if self.guard_at <= moment:
@@ -515,12 +523,21 @@ class Listener:
             self.say("zkelect", "waiting for the guard, which stops and releases what an earlier listener left")
             self.lock_at = now() + LOCK_PACE
             return
-        if self.store is None:
-            self.store = self.around.store()
         # Whether its session exists where `servers` says, as they are configured now, only ZooKeeper can tell.
         former = self.around.saved()
+        if self.store is None:
+            self.store = self.around.store()
         self.former = former if former is not None and list(former.owner) == list(self.around.owner) else None
         self.open_guard()
+
+    def keep_folder(self, moment: float) -> None:
+        """Have put back what somebody removed of the runtime folder, and tell where that cannot be."""
+        self.folder_at = moment + FOLDER_PACE
+        trouble = self.around.keep_folder()
+        if trouble != self.folder_trouble:
+            self.folder_trouble, self.changed = trouble, True
+        if trouble:
+            self.say("runtime folder", f"{trouble}; until it is this node's again no program starts here", "folder")
 
     def open_guard(self) -> None:
         states = [one.state for one in self.contests.values() if one.state.may_run]
@@ -788,11 +805,12 @@ class Listener:
         contest.group.note((name, state, pid))
         if state == "RUNNING":
             contest.running.add(pid)
+            contest.refused.pop(name, None)
         elif state == "STOPPING" and pid in contest.running:
             # Only a process that ran in this term counts: the event of an earlier stop may come late.
             self.decide(contest, role.MemberStopped(name))
         elif state == "FATAL":
-            self.decide(contest, role.MemberFatal(name))
+            self.decide(contest, role.MemberFatal(name, contest.refused.get(name, "")))
         self.decide(contest, role.MemberRuns() if state == "RUNNING" else role.MemberChanged())
 
     def on_Ended(self, event: eventstream.Ended) -> None:
@@ -1275,6 +1293,7 @@ class Listener:
 
     def do_StartGroup(self, contest: Contest, action: role.StartGroup) -> None:
         contest.running.clear()
+        contest.refused.clear()
         self.order(contest, action.op, lambda: contest.group.start(action.op, **self.grant(contest)))
 
     def do_StopGroup(self, contest: Contest, action: role.StopGroup) -> None:
@@ -1333,6 +1352,14 @@ class Listener:
             contest.running.add(event.pid)
             contest.course.executed(event.moment - now() + time.time())
 
+    def on_Refused(self, event: guardlink.Refused) -> None:
+        contest = self.by_group.get(event.group)
+        if contest is None:
+            return
+        self.say(contest.settings.name, f"`zkelect run` did not start the program {event.name}: {event.reason}")
+        if contest.state.may_run:
+            contest.refused[event.name] = f"`zkelect run` did not start it (exit status 75): {event.reason}"
+
     def on_TermEnded(self, event: guardlink.TermEnded) -> None:
         contest = self.by_group.get(event.group)
         if contest is not None:
@@ -1353,7 +1380,10 @@ class Listener:
         contest = self.answer_of(event)
         if contest is None:
             return
-        sick = [f"{name} is {state[0]}" for name, state in sorted(event.states.items()) if state[0] != "RUNNING"]
+        sick = [
+            f"{name} is {state[0]}" + (name in contest.refused and f": {contest.refused[name]}" or "")
+            for name, state in sorted(event.states.items()) if state[0] != "RUNNING"
+        ]
         for name, state in event.states.items():
             if state[0] in ("STARTING", "RUNNING"):
                 contest.running.add(state[1])
@@ -1453,7 +1483,7 @@ class Listener:
             "deadline": state.deadline if running and state.deadline > -math.inf else None,
             "reason": state.reason, "znode": self.settings.chroot + settings.election_znode,
             "ack_znode": self.settings.chroot + settings.election_ack, "unguarded": not self.guard_up or contest.bare,
-            "trouble": state.trouble,
+            "trouble": self.folder_trouble and f"runtime folder: {self.folder_trouble}" or state.trouble,
         }
 
     def on_Pushed(self, event: Pushed) -> None:
@@ -1531,7 +1561,7 @@ class Listener:
         self.ask(contest, 0, work)
 
     def check(self, ticket: str) -> None:
-        path, link, obstacle = self.settings.file, self.link, self.obstacle
+        path, link, obstacle, folder = self.settings.file, self.link, self.obstacle, self.folder_trouble
 
         def work() -> role.Tick:
             problems, notes = [obstacle] if obstacle else [], []
@@ -1550,6 +1580,8 @@ class Listener:
                 problems.append(f"supervisord: {error}")
             if link != "connected" and not obstacle:
                 problems.append(f"ZooKeeper: {link}")
+            if folder:
+                problems.append(f"runtime folder: {folder}")
             self.reply(ticket, {"ok": not problems, "problems": problems, "notes": notes})
             return role.Tick()
 

@@ -117,30 +117,47 @@ def make_folder(url: str, uid: int) -> str:
     """Make the runtime folder, or take the one there is. Raises RecordError when none can be had safely."""
     troubles = []
     for folder in folders(url, uid):
-        try:
-            try:
-                os.mkdir(folder, 0o755)
-                os.chmod(folder, 0o755)
-            except FileExistsError:
-                pass
-            trouble = untrusted(folder, os.geteuid())
-        except OSError as error:
-            trouble = f"{folder}: {error.strerror}"
+        trouble = unusable(folder)
         if trouble is None:
             return folder
         troubles.append(trouble)
     raise RecordError(f"no runtime folder: {'; '.join(troubles)}; set {VARIABLE} in supervisord's environment")
 
 
-def find_folder(url: str, uid: int, environ: Mapping[str, str] | None = None) -> str:
-    """The runtime folder that exists. environ: as for `folders`. Raises RecordError."""
-    troubles = []
+def unusable(folder: str) -> str | None:
+    """Make a runtime folder unless it is there; why this process cannot keep its files in it, None when it can."""
+    try:
+        try:
+            os.mkdir(folder, 0o755)
+            os.chmod(folder, 0o755)
+        except FileExistsError:
+            pass
+        trouble = untrusted(folder, os.geteuid())
+        if trouble is None and not os.access(folder, os.W_OK):
+            return f"{folder} may not be written by uid {os.geteuid()}; remove it, if a listener of another user left it"
+        return trouble
+    except OSError as error:
+        return f"{folder}: {error.strerror}"
+
+
+def find_folders(url: str, uid: int, environ: Mapping[str, str] | None = None) -> list[str]:
+    """The runtime folders that exist and may be relied on, the first first. url, uid, environ: as for `folders`.
+
+    This process's own user is trusted too: whoever acts as that user can start what this process would start. So a
+    listener and its programs may have a user that is not supervisord's. Raises RecordError when there is none.
+    """
+    found, troubles = [], []
     for folder in folders(url, uid, environ):
         trouble = untrusted(folder, uid)
+        if trouble is not None:
+            trouble = untrusted(folder, os.geteuid())
         if trouble is None:
-            return folder
-        troubles.append(trouble)
-    raise RecordError(troubles[-1])
+            found.append(folder)
+        else:
+            troubles.append(trouble)
+    if not found:
+        raise RecordError("; ".join(troubles))
+    return found
 
 
 def untrusted(folder: str, uid: int) -> str | None:
@@ -151,9 +168,19 @@ def untrusted(folder: str, uid: int) -> str | None:
         return f"{folder}: {error.strerror}"
     if not stat.S_ISDIR(status.st_mode):
         return f"{folder} is no folder"
-    if status.st_uid not in (0, uid) or status.st_mode & 0o022:
-        return f"{folder} belongs to somebody else or can be written by others"
+    if status.st_uid not in (0, uid):
+        return f"{folder} belongs to somebody else, uid {status.st_uid}"
+    if status.st_mode & 0o022:
+        return f"{folder} can be written by others"
     return None
+
+
+def is_at(descriptor: int, path: str) -> bool:
+    """Whether the open file is the one at `path`."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except OSError:
+        return False
 
 
 def pack(strings: list[str]) -> bytes:
@@ -183,6 +210,7 @@ class Blocks:
     """A file of blocks, written in place by one process. Raises OSError."""
 
     def __init__(self, path: str, count: int, mode: int) -> None:
+        self._path, self._mode, self._count = path, mode, 0
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
         os.fchmod(self._fd, mode)
         self._blocks: dict[int, bytes] = {}
@@ -191,6 +219,28 @@ class Blocks:
     def make_room(self, count: int) -> None:
         """Take the room for so many blocks now, so that no later write needs any."""
         os.posix_fallocate(self._fd, 0, count * BLOCK)
+        self._count = max(self._count, count)
+
+    def put_back(self) -> bool:
+        """Write the file anew if it was removed or replaced; whether it was."""
+        if is_at(self._fd, self._path):
+            return False
+        # Aside first, so that whoever reads meanwhile finds all of it or nothing.
+        aside = f"{self._path}.{os.getpid()}"
+        fresh = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, self._mode)
+        try:
+            os.fchmod(fresh, self._mode)
+            os.posix_fallocate(fresh, 0, self._count * BLOCK)
+            for index, block in self._blocks.items():
+                os.pwrite(fresh, block, index * BLOCK)
+            os.replace(aside, self._path)
+            os.dup2(fresh, self._fd, inheritable=False)
+        except OSError:
+            os.unlink(aside)
+            raise
+        finally:
+            os.close(fresh)
+        return True
 
     def put(self, index: int, strings: list[str]) -> None:
         block = pack(strings)
@@ -259,6 +309,10 @@ class Writer:
             if not other.granted:
                 return place
         raise ValueError(f"the record has room for {len(self._entries)} elections")
+
+    def put_back(self) -> bool:
+        """As `Blocks.put_back`."""
+        return self._blocks.put_back()
 
     def close(self) -> None:
         self._blocks.close()

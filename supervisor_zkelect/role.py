@@ -269,7 +269,10 @@ class MemberRuns(NamedTuple):
 
 
 class MemberFatal(NamedTuple):
+    """why: what is known of the cause, "" when nothing is."""
+
     name: str
+    why: str = ""
 
 
 class MemberStopped(NamedTuple):
@@ -965,7 +968,7 @@ class _Machine:
 
     def on_MemberFatal(self, event: MemberFatal) -> None:
         if self.state.may_run and self.state.role != DEMOTING:
-            self.fail(f"the program {event.name} is in FATAL")
+            self.fail(f"the program {event.name} is in FATAL" + (event.why and f": {event.why}"))
 
     def on_MemberChanged(self, event: MemberChanged) -> None:
         if self.settings.told and self.state.role == PRIMARY:

@@ -46,7 +46,13 @@ def main(words: "list[str]") -> int:
         print(f"zkelect run: write `{USAGE}`", file=sys.stderr)
         return MISUSED
     try:
-        become(command, os.environ, REGISTER_TIME, _complain)
+        try:
+            become(command, os.environ, REGISTER_TIME, _complain)
+        except Refused as refusal:
+            if not _tell_guard(str(refusal)):
+                raise
+            # Its folder, of which something was removed, is whole again.
+            become(command, os.environ, REGISTER_TIME, _complain)
     except Refused as refusal:
         group = os.environ.get("SUPERVISOR_GROUP_NAME", "the program")
         print(f"zkelect run: {group} may not start here: {refusal}", file=sys.stderr)
@@ -54,6 +60,34 @@ def main(words: "list[str]") -> int:
     except OSError as error:
         print(f"zkelect run: {command[0]}: {error.strerror}", file=sys.stderr)
         return 127 if isinstance(error, FileNotFoundError) else 126
+
+
+def _tell_guard(reason: str) -> bool:
+    """Have the guard tell the listener why a program does not start; whether the guard has put something right since."""
+    # Neither the program nor a revocation waits for this, so it may import what it likes.
+    import json
+
+    from supervisor_zkelect import locks
+
+    url, group = os.environ.get("SUPERVISOR_SERVER_URL"), os.environ.get("SUPERVISOR_GROUP_NAME")
+    name = os.environ.get("SUPERVISOR_PROCESS_NAME", "")
+    if url is None or group is None:
+        return False
+    message = json.dumps({"do": "refused", "group": group, "name": name, "reason": reason})
+    try:
+        for folder in record.folders(url, os.stat(f"/proc/{os.getppid()}").st_uid):
+            # By its name, as the trouble may be with the folder.
+            link = locks.reach(folder, locks.GUARD)
+            if link is None:
+                continue
+            with link:
+                link.settimeout(REGISTER_TIME)
+                link.sendall(message.encode() + b"\n")
+                return link.recv(1024).startswith(b'{"ok":true,"again":true')
+    except OSError:
+        # It is told on standard error.
+        return False
+    return False
 
 
 def _complain(trouble: str) -> None:
@@ -84,11 +118,10 @@ def become(
         owner = record.owner_of(parent)
         if os.getppid() != parent:
             raise Refused("supervisord is dead")
-        folder = record.find_folder(url, os.stat(f"/proc/{parent}").st_uid, environ)
-        entry = _entry(folder, owner, group)
+        folders = record.find_folders(url, os.stat(f"/proc/{parent}").st_uid, environ)
     except (record.RecordError, OSError) as error:
         raise Refused(f"there is no record of a listener: {error}") from error
-    _insist(entry)
+    folder, entry = _grant(folders, owner, group)
     # The guard sees the environment of a process only after its exec, and this may be supervisord's own fork.
     name = environ.get("SUPERVISOR_PROCESS_NAME", "")
     unregistered = _register(os.path.join(folder, record.SOCKET), group, name, patience)
@@ -121,6 +154,22 @@ def _insist(entry: record.Entry) -> None:
     reason = forbidden(entry, clock.now())
     if reason:
         raise Refused(reason)
+
+
+def _grant(folders: "list[str]", owner: record.Owner, group: str) -> "tuple[str, record.Entry]":
+    """The entry under which the group may run, and its folder; a listener that had another user may have left another
+    folder. Raises Refused."""
+    refusals = []
+    for folder in folders:
+        try:
+            entry = _entry(folder, owner, group)
+            _insist(entry)
+            return folder, entry
+        except record.RecordError as error:
+            refusals.append(f"there is no record of a listener: {error}")
+        except Refused as refusal:
+            refusals.append(str(refusal))
+    raise Refused("; ".join(refusals))
 
 
 def _entry(folder: str, owner: record.Owner, group: str) -> record.Entry:

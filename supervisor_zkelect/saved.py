@@ -62,6 +62,10 @@ class Store:
     def forget(self) -> None:
         self._blocks.put(0, [])
 
+    def put_back(self) -> None:
+        """Write the file anew if it was removed or replaced."""
+        self._blocks.put_back()
+
 
 def load(folder: str) -> Optional[Saved]:
     """The saved session; None when there is none that can be read."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import select
+import socket
 import threading
 from collections import deque
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -91,6 +92,8 @@ class Surroundings:
         self._url = environ.get("SUPERVISOR_SERVER_URL") or settings.serverurl or ""
         self._folder = record.make_folder(self._url, self.supervisord_uid)
         self._lock = -1
+        self._name: Optional[socket.socket] = None
+        self._store: Optional[saved.Store] = None
         self._lanes = ThreadPoolExecutor(LANES, "zkelect-elections")
 
     def lane(self) -> Executor:
@@ -122,6 +125,12 @@ class Surroundings:
 
     def take_lock(self) -> bool:
         """Take the session's lock. False while somebody else has it."""
+        if self._name is None:
+            free, self._name = locks.claim(self._folder, locks.LISTENER)
+            if not free:
+                return False
+        if record.unusable(self._folder):
+            return False
         self._lock = locks.take_session(self._folder)
         return self._lock >= 0
 
@@ -131,8 +140,31 @@ class Surroundings:
 
     def store(self) -> saved.Store:
         """Where the session is saved."""
-        return saved.Store(self._folder)
+        self._store = saved.Store(self._folder)
+        return self._store
 
     def saved(self) -> Optional[saved.Saved]:
         """The session that was saved; None when there is none that can be read."""
-        return saved.load(self._folder)
+        former = saved.load(self._folder)
+        if former is None:
+            # Somebody may have removed it, which the guard has not seen yet.
+            guardlink.have_folder_kept(self._folder)
+            former = saved.load(self._folder)
+        return former
+
+    def keep_folder(self) -> str:
+        """Put back what somebody removed of the runtime folder that is this listener's; the guard does so with the rest.
+
+        Returns why that cannot be, "" when nothing is amiss.
+        """
+        try:
+            trouble = record.unusable(self._folder)
+            if trouble:
+                return trouble
+            if self._lock >= 0 and not locks.put_back(self._lock, os.path.join(self._folder, record.LOCK)):
+                return f"{os.path.join(self._folder, record.LOCK)} is held by another process"
+            if self._store is not None:
+                self._store.put_back()
+            return ""
+        except OSError as error:
+            return f"{error.filename or self._folder}: {error.strerror}"

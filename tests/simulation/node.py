@@ -242,6 +242,9 @@ class _Surroundings:
     def saved(self) -> Any:
         return self._process.machine.disk.saved
 
+    def keep_folder(self) -> str:
+        return ""
+
 
 class _Calls:
     """supervisord.Supervisord, with the listener's own part of it."""

@@ -1,0 +1,192 @@
+"""What a guard puts back of its runtime folder, and the names that nobody can remove."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from supervisor_zkelect import locks, record, saved, upkeep
+from supervisor_zkelect.demo.wait import until
+from tests.unit.test_record import ENTRY, OWNER, written
+
+SESSION = saved.Saved(7, "00ff", 4.0, OWNER, "a", "zk:2181", [saved.Election("orders", "primary", "/e", "n-", "/ack")])
+
+NAMING = """
+import sys
+from supervisor_zkelect import locks
+free, door = locks.claim(sys.argv[1], locks.GUARD)
+print(free, door is not None, flush=True)
+sys.stdin.read()
+"""
+
+
+class Kept:
+    """A runtime folder with what a guard and a listener have in it."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+        self.writer = written(self.folder, ENTRY)
+        self.store = saved.Store(self.folder)
+        self.store.save(SESSION)
+        self.lock = locks.take(self.path(record.GUARD_LOCK))
+        self.upkeep = upkeep.Upkeep(self.folder, self.lock, upkeep.open_log(self.folder), self.writer, self.open_door)
+        self.look()
+
+    def open_door(self):
+        open(self.path(record.SOCKET), "w").close()
+        self.upkeep.door_is = os.lstat(self.path(record.SOCKET))
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def look(self, alone=True):
+        return self.upkeep.look(alone, -1)
+
+
+@pytest.fixture
+def kept(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir(0o755)
+    return Kept(folder)
+
+
+def remove_all(folder):
+    for name in os.listdir(folder):
+        os.unlink(os.path.join(folder, name))
+    os.rmdir(folder)
+
+
+def test_all_is_made_anew(kept):
+    before = set(os.listdir(kept.folder))
+    remove_all(kept.folder)
+    assert kept.look() == ""
+    assert set(os.listdir(kept.folder)) == before
+    assert record.read(kept.folder, OWNER) == [ENTRY]
+    assert saved.load(kept.folder) == SESSION
+    assert locks.take(kept.path(record.GUARD_LOCK)) < 0
+    # What is written from now on is read from there.
+    kept.writer.put(ENTRY._replace(granted=False))
+    assert not record.read(kept.folder, OWNER)[0].granted
+    modes = {name: os.stat(kept.path(name)).st_mode & 0o777 for name in (record.RECORD, record.SESSION)}
+    assert modes == {record.RECORD: 0o644, record.SESSION: 0o600}
+
+
+def test_the_session_is_the_listeners_while_there_is_one(kept):
+    os.unlink(kept.path(record.SESSION))
+    kept.look(alone=False)
+    assert not os.path.exists(kept.path(record.SESSION))
+    kept.store.put_back()
+    assert saved.load(kept.folder) == SESSION
+
+
+def test_what_was_written_since_is_what_is_put_back(kept):
+    kept.store.save(SESSION._replace(id=8))
+    os.unlink(kept.path(record.SESSION))
+    kept.look()
+    assert saved.load(kept.folder).id == 8
+
+
+def test_another_guards_folder_is_left_alone(kept):
+    os.rename(kept.folder, kept.folder + ".aside")
+    os.mkdir(kept.folder, 0o755)
+    other = locks.take(kept.path(record.GUARD_LOCK))
+    assert "another guard" in kept.look()
+    assert os.listdir(kept.folder) == [record.GUARD_LOCK]
+    os.close(other)
+    assert kept.look() == ""
+
+
+def test_a_record_is_replaced_as_a_whole(kept, monkeypatch):
+    """A chain loader may read at any moment."""
+    os.unlink(kept.path(record.RECORD))
+    seen = []
+    real = os.pwrite
+
+    def pwrite(*arguments):
+        seen.append(os.path.exists(kept.path(record.RECORD)))
+        return real(*arguments)
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    assert kept.writer.put_back()
+    assert seen and not any(seen)
+
+
+def test_a_full_disk_is_told_and_tried_again(kept, monkeypatch):
+    os.unlink(kept.path(record.RECORD))
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "posix_fallocate", full)
+        assert "No space left" in kept.look()
+        assert [name for name in os.listdir(kept.folder) if name.startswith(record.RECORD)] == []
+    assert kept.look() == ""
+    assert record.read(kept.folder, OWNER) == [ENTRY]
+
+
+def test_files_that_are_not_written_are_kept_fresh(kept, monkeypatch):
+    names = [kept.path(name) for name in os.listdir(kept.folder)] + [kept.folder]
+    for name in names:
+        os.utime(name, (1, 1))
+    kept.look()
+    assert all(os.stat(name).st_mtime == 1 for name in names)
+    monkeypatch.setattr(upkeep, "FRESH_TIME", 0.0)
+    kept.look()
+    assert all(os.stat(name).st_mtime > 1 and os.stat(name).st_atime > 1 for name in names)
+
+
+def naming(folder, **options):
+    command = [sys.executable, "-c", NAMING, folder]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options)
+    return process, process.stdout.readline().split()
+
+
+def test_a_name_is_one_processs_until_it_ends(tmp_path):
+    first, told = naming(str(tmp_path))
+    assert told == ["True", "True"]
+    assert locks.claim(str(tmp_path), locks.GUARD) == (False, None)
+    link = locks.reach(str(tmp_path), locks.GUARD)
+    assert link is not None
+    link.close()
+    assert locks.reach(str(tmp_path), locks.LISTENER) is None
+    assert locks.reach(str(tmp_path / "other"), locks.GUARD) is None
+    first.kill()
+    first.communicate()
+    free, door = locks.claim(str(tmp_path), locks.GUARD)
+    assert free and door is not None
+    door.close()
+
+
+def test_a_long_path_has_a_name(tmp_path):
+    folder = str(tmp_path / ("ä" * 200))
+    free, door = locks.claim(folder, locks.LISTENER)
+    assert free and door is not None
+    door.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
+def test_a_strangers_name_is_passed_over(tmp_path):
+    """Whoever binds it first must not keep a node from working, nor pass for its guard."""
+    stranger = os.fork()
+    if stranger == 0:
+        try:
+            os.setresgid(65534, 65534, 65534)
+            os.setresuid(65534, 65534, 65534)
+            door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            door.bind(locks.name_of(str(tmp_path), locks.GUARD))
+            door.listen(5)
+            while True:
+                door.accept()
+        finally:
+            os._exit(1)
+    try:
+        name = locks.name_of(str(tmp_path), locks.GUARD)[1:].decode()
+        until(lambda: "@" + name in open("/proc/net/unix").read(), 30, "the stranger to have the name")
+        assert locks.reach(str(tmp_path), locks.GUARD) is None
+        assert locks.claim(str(tmp_path), locks.GUARD) == (True, None)
+    finally:
+        os.kill(stranger, 9)
+        os.waitpid(stranger, 0)
