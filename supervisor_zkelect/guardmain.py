@@ -62,7 +62,8 @@ class Terms(NamedTuple):
     folder: the runtime folder. owner: as `record.Owner`. url: supervisord's SUPERVISOR_SERVER_URL. config: the
     listener's configuration file. grace: reattach_grace, in seconds. room: how many elections there are. credentials:
     whether ZooKeeper is told who this node is. session, arguments: the session that supervisord is in, and its command line
-    as the kernel shows it, as the listener read them when it began: of a dead one nobody can read them any more.
+    as the kernel shows it, as the listener read them when it began: of a dead one nobody can read them any more. calls: the
+    URL for calls to supervisord, "" for the same.
     """
 
     folder: str
@@ -74,6 +75,7 @@ class Terms(NamedTuple):
     credentials: bool = False
     session: int = 0
     arguments: str = ""
+    calls: str = ""
 
 
 class _Place(NamedTuple):
@@ -134,7 +136,7 @@ class Process(Hands):
         process = proc.read(self.owner.pid)
         here = process is not None and process.start == self.owner.start and not process.gone
         self.cgroups, self.former = self.find_cgroups(self.owner.pid if here else None)
-        self.supervisord = Supervisord(terms.url, *credentials)
+        self.supervisord = Supervisord(terms.calls or terms.url, *credentials)
         self.calls = ThreadPoolExecutor(min(max(8, 4 * terms.room), MOST_CALLS), "zkelect-rpc")
         self.warden = group.Warden(
             self.supervisord, self.owner.pid, self.post, self.calls, server_url=terms.url,

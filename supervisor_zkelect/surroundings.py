@@ -114,7 +114,7 @@ class Surroundings:
     def guard(self, post: Post) -> guardlink.Link:
         terms = guardmain.Terms(
             self._folder, self.owner, self._url, self.settings.file, self.settings.reattach_grace,
-            len(self.settings.elections), self.settings.has_credentials, *self._seen,
+            len(self.settings.elections), self.settings.has_credentials, *self._seen, self.supervisord.url,
         )
         return guardlink.Link(terms, self._credentials, post)
 

@@ -139,6 +139,38 @@ def test_a_folder_that_others_can_write_is_not_trusted(tmp_path):
     assert record.untrusted(str(tmp_path), os.geteuid()) is None
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
+def test_whose_folders_are_relied_on(tmp_path, monkeypatch):
+    """root's, supervisord's user's, and this process's own user's."""
+    url, nobody, other = "unix:///a", 65534, 65533
+    places = [str(tmp_path / "one"), str(tmp_path / "two")]
+    monkeypatch.setattr(record, "folders", lambda *_: places)
+    with pytest.raises(record.RecordError, match="one: No such.*two: No such"):
+        record.find_folders(url, 0)
+    os.mkdir(places[1], 0o755)
+    os.chown(places[1], nobody, nobody)
+    monkeypatch.setattr(os, "geteuid", lambda: nobody)
+    assert record.find_folders(url, 0) == places[1:]
+    monkeypatch.setattr(os, "geteuid", lambda: other)
+    with pytest.raises(record.RecordError, match="somebody else, uid 65534"):
+        record.find_folders(url, 0)
+    assert record.find_folders(url, nobody) == places[1:]
+    os.mkdir(places[0], 0o755)
+    assert record.find_folders(url, nobody) == places
+
+
+def test_a_folder_that_cannot_be_written_is_none_for_a_listener(tmp_path, monkeypatch):
+    """root's listener may have left it, before it was given a user."""
+    places = [str(tmp_path / "one"), str(tmp_path / "two")]
+    monkeypatch.setattr(record, "folders", lambda *_: places)
+    os.mkdir(places[0], 0o755)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != places[0])
+    assert record.make_folder("unix:///a", os.geteuid()) == places[1]
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(record.RecordError, match=f"remove it.*set {record.VARIABLE}"):
+        record.make_folder("unix:///a", os.geteuid())
+
+
 def test_supervisords_never_share_a_folder(monkeypatch):
     monkeypatch.delenv(record.VARIABLE, raising=False)
     found = {tuple(record.folders(url, uid)) for url in ("unix:///a", "unix:///b") for uid in (0, 1000)}
