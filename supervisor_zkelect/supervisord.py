@@ -37,6 +37,10 @@ connections, where their time runs, and not in a queue, where it does not."""
 LONGEST_HEAD, LONGEST_BODY = 64 << 10, 256 << 20
 
 
+_Address = Tuple[int, Any]
+"""Family of a socket, and an address in it."""
+
+
 class SupervisordError(Exception):
     """A call to supervisord brought no result."""
 
@@ -80,7 +84,8 @@ class Supervisord:
 
     timeout: seconds for one call, unless the call says otherwise. All methods may be used from several
     threads at once. A host name is resolved here, once, because resolving has no limit of time; when it
-    fails, every call raises Unreachable. Raises ValueError for another kind of url.
+    fails, every call raises Unreachable. Of several addresses each is tried until one can be connected to: supervisord
+    may listen on 127.0.0.1 where localhost is ::1 first. Raises ValueError for another kind of url.
     """
 
     def __init__(
@@ -96,14 +101,15 @@ class Supervisord:
         parts = urlsplit(url)
         if parts.scheme == "unix" and parts.path:
             # supervisord writes unix://PATH, also for a relative path, whose first part is then the netloc.
-            self._family, self._address, host = socket.AF_UNIX, parts.netloc + parts.path, "localhost"
+            self._addresses: Sequence[_Address] = [(socket.AF_UNIX, parts.netloc + parts.path)]
+            host = "localhost"
         elif parts.scheme == "http" and parts.hostname:
             host = parts.netloc.rpartition("@")[2]
             try:
-                found = socket.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_STREAM)[0]
-                self._family, self._address = found[0], found[4]
+                found = socket.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_STREAM)
+                self._addresses = [(one[0], one[4]) for one in found]
             except OSError as error:
-                self._family, self._address = socket.AF_INET, None
+                self._addresses = []
                 self._trouble = f"cannot resolve {parts.hostname}: {error.strerror or error}"
         else:
             raise ValueError(f"supervisord's url is unix:///path or http://host:port, not {url!r}")
@@ -139,12 +145,13 @@ class Supervisord:
         """Turn supervisord's loop twice, by a connection that is closed at once: the first turn reaps, the next restarts. It
         never waits, and raises nothing: where it cannot be reached, supervisord turns by itself within a second.
         """
-        if self._address is None:
+        if not self._addresses:
             return
+        family, address = self._addresses[0]
         try:
-            with socket.socket(self._family, socket.SOCK_STREAM) as connection:
+            with socket.socket(family, socket.SOCK_STREAM) as connection:
                 connection.setblocking(False)
-                connection.connect(self._address)
+                connection.connect(address)
         except OSError:
             return
 
@@ -258,30 +265,52 @@ class Supervisord:
 
     def _exchange(self, request: bytes, timeout: float) -> bytes:
         """Send a request and return the body of its answer."""
-        if self._address is None:
+        if not self._addresses:
             raise Unreachable(self._trouble, sent=False)
         deadline = time.monotonic() + timeout
-        sent = False
-        with socket.socket(self._family, socket.SOCK_STREAM) as connection:
+        connection = None
+        try:
+            connection = self._connect(deadline)
+            connection.settimeout(_left(deadline))
+            connection.sendall(request)
+            status, reason, body = _response(connection, deadline)
+            if status != 200:
+                raise Unreachable(_refusal(self.url, status, reason))
+            return body
+        except socket.timeout:
+            sent = connection is not None
+            if sent and connection.family != socket.AF_UNIX:
+                # Drop what the kernel has not delivered yet; else it could reach a thawed supervisord
+                # later than a request that was made after this one had ended.
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            raise Unreachable(f"{self.url} did not answer within {timeout:g} s", sent) from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise Unreachable(f"{self.url}: {reason}", connection is not None) from error
+        finally:
+            if connection is not None:
+                connection.close()
+
+    def _connect(self, deadline: float) -> socket.socket:
+        """A connection to the first address that takes one, which is the first to be tried from then on. Raises OSError."""
+        addresses, trouble = self._addresses, OSError()
+        for number, (family, address) in enumerate(addresses):
+            connection = None
             try:
-                connection.settimeout(timeout)
-                connection.connect(self._address)
-                sent = True
-                connection.settimeout(_left(deadline))
-                connection.sendall(request)
-                status, reason, body = _response(connection, deadline)
-                if status != 200:
-                    raise Unreachable(_refusal(self.url, status, reason))
-                return body
-            except socket.timeout:
-                if self._family != socket.AF_UNIX:
-                    # Drop what the kernel has not delivered yet; else it could reach a thawed supervisord
-                    # later than a request that was made after this one had ended.
-                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                raise Unreachable(f"{self.url} did not answer within {timeout:g} s", sent) from None
-            except (OSError, ValueError) as error:
-                reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-                raise Unreachable(f"{self.url}: {reason}", sent) from error
+                connection = socket.socket(family, socket.SOCK_STREAM)
+                # One that does not answer leaves time for the others.
+                connection.settimeout(_left(deadline) / (len(addresses) - number))
+                connection.connect(address)
+            except OSError as error:
+                trouble = error
+                if connection is not None:
+                    connection.close()
+                continue
+            if number:
+                # Another thread may put another list in its place.
+                self._addresses = [addresses[number], *addresses[:number], *addresses[number + 1:]]
+            return connection
+        raise trouble
 
 
 def _result(answer: Any) -> Any:
