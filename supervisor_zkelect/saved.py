@@ -22,6 +22,10 @@ class Election(NamedTuple):
     ack: str
 
 
+UNKNOWN = float("inf")
+"""A tick that is not told: as long as the session's timeout lets it be (`lease.effective_tick`)."""
+
+
 class Saved(NamedTuple):
     """id, password: of the session; the password is hexadecimal. timeout: seconds, as the server granted it.
 
@@ -36,7 +40,7 @@ class Saved(NamedTuple):
     node: str
     servers: str
     elections: List[Election]
-    tick: float
+    tick: float = UNKNOWN
 
 
 LONGEST_SERVERS = 512
@@ -72,8 +76,8 @@ def load(folder: str) -> Optional[Saved]:
     path = os.path.join(folder, record.SESSION)
     try:
         number, password, timeout, node, servers, count, boot, namespace, pid, start, *more = record.read_block(path)
-        # An earlier version does not tell the tick, which is no more than this.
-        tick = float(more[0]) if more else float(timeout) / 2
+        # An earlier version does not tell the tick.
+        tick = float(more[0]) if more else UNKNOWN
         elections = [Election(*record.read_block(path, index)) for index in range(1, int(count) + 1)]
         owner = record.Owner(boot, namespace, int(pid), int(start))
         return Saved(int(number), password, float(timeout), owner, node, servers, elections, tick)
