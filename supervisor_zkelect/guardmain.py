@@ -26,13 +26,13 @@ import socket
 import struct
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect import cgroup, execution, group, keeperlink, locks, logs, proc, record, saved, upkeep
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.guard import LOCK_PACE, Guard, Hands
 from supervisor_zkelect.supervisord import BAD_NAME, MOST_CALLS, Fault, Supervisord, SupervisordError
+from supervisor_zkelect.workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ class Process(Hands):
         here = process is not None and process.start == self.owner.start and not process.gone
         self.cgroups, self.former = self.find_cgroups(self.owner.pid if here else None)
         self.supervisord = Supervisord(terms.calls or terms.url, *credentials)
-        self.calls = ThreadPoolExecutor(min(max(8, 4 * terms.room), MOST_CALLS), "zkelect-rpc")
+        self.calls = Workers(min(max(8, 4 * terms.room), MOST_CALLS), "zkelect-rpc")
         self.warden = group.Warden(
             self.supervisord, self.owner.pid, self.post, self.calls, server_url=terms.url,
             cgroups=self.cgroups, instance=record.instance(self.owner), former=self.former,

@@ -11,11 +11,12 @@ import select
 import socket
 import threading
 from collections import deque
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from typing import Any, Callable, Deque, Optional, Tuple
 
 from supervisor_zkelect import config, guardlink, guardmain, locks, proc, record, saved, session
 from supervisor_zkelect.supervisord import Supervisord
+from supervisor_zkelect.workers import Workers
 
 Post = Callable[[Any], None]
 
@@ -94,7 +95,7 @@ class Surroundings:
         self._lock = -1
         self._name: Optional[socket.socket] = None
         self._store: Optional[saved.Store] = None
-        self._lanes = ThreadPoolExecutor(LANES, "zkelect-elections")
+        self._lanes = Workers(LANES, "zkelect-elections")
 
     def lane(self) -> Executor:
         """Where work waits for others, one piece at a time."""
@@ -102,7 +103,7 @@ class Surroundings:
 
     def pool(self, size: int, name: str) -> Executor:
         """Where work waits for others; at most `size` pieces at a time."""
-        return ThreadPoolExecutor(size, name)
+        return Workers(size, name)
 
     def aside(self, work: Callable[[], Any], seconds: float = 0.0) -> bool:
         """Do `work` beside everything else, and wait for it for so long. Whether it is done then."""
