@@ -176,7 +176,11 @@ class _Outlet:
                     return 0
             if self._unsent and not self._flushing:
                 self._flushing = True
-                threading.Thread(target=self._flush, name="zkelect-outlet", daemon=True).start()
+                try:
+                    threading.Thread(target=self._flush, name="zkelect-outlet", daemon=True).start()
+                except RuntimeError:
+                    # No thread is to be had; what is sent next takes it along.
+                    self._flushing = False
             return len(self._unsent)
 
     def _flush(self) -> None:
@@ -208,6 +212,8 @@ class Link:
         self._post = post
         self._outlet: Optional[_Outlet] = None
         self._child: Optional[subprocess.Popen] = None
+        self._wanted: "queue.SimpleQueue[Tuple[Dict[str, Dict[str, Any]], float]]" = queue.SimpleQueue()
+        self._thread: Optional[threading.Thread] = None
         self.pid = 0
 
     def open(self, groups: Dict[str, Dict[str, Any]], by: float = float("inf")) -> None:
@@ -216,11 +222,16 @@ class Link:
         groups: as `guard.Guard.welcome` takes them; not on a command line, where everybody could see the commands.
         by: when a lease ends (seconds of CLOCK_BOOTTIME); a guard process that is not ready then is not waited for.
         """
-        by = min(by, now() + START_TIME)
-        try:
-            threading.Thread(target=self._open, args=(groups, by), name="zkelect-guard", daemon=True).start()
-        except RuntimeError as error:
-            self._post(Down(f"no guard could be asked: {error}"))
+        if self._thread is None:
+            # One for all guards to come: when one is gone there may be no thread to be had.
+            thread = threading.Thread(target=self._run, name="zkelect-guard", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                self._post(Down(f"no guard could be asked: {error}"))
+                return
+            self._thread = thread
+        self._wanted.put((groups, min(by, now() + START_TIME)))
 
     def replace(self) -> None:
         """Kill a guard that stands still. Down follows; the groups live on."""
@@ -258,6 +269,15 @@ class Link:
         return Handle(self, name)
 
     # The thread
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self._open(*self._wanted.get())
+            except Exception as error:
+                # Without an event the listener would wait for a guard for ever.
+                self._outlet = None
+                self._post(Down(f"no guard can be had: {error!r}"))
 
     def _open(self, groups: Dict[str, Dict[str, Any]], by: float) -> None:
         try:
