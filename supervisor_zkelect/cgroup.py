@@ -49,6 +49,13 @@ class Cgroups:
         """All living processes inside, in cgroups that they made themselves too."""
         return _pids(self._path(group))
 
+    def open_kill(self, group: str) -> int:
+        """A descriptor of the file that kills all inside when "1" is written to it; −1 where there is none."""
+        try:
+            return os.open(os.path.join(self._path(group), "cgroup.kill"), os.O_WRONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return -1
+
     def kill(self, group: str) -> None:
         """SIGKILL all inside, forks that are under way included (Linux 5.14); one by one on older kernels."""
         _kill(self._path(group))

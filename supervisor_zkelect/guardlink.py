@@ -41,12 +41,12 @@ WELCOME_TIME = 1.0
 class Up(NamedTuple):
     """A guard is there. groups: name -> {"token", "granted", "dead", "deadline"} of those in its charge.
 
-    pid: the guard's, or this process's own.
+    pid: the guard's, or this process's own. cgroups: the folder of its cgroups, "" where it has none.
     """
 
     pid: int
     groups: Dict[str, Dict[str, Any]]
-    cgroups: bool
+    cgroups: str
 
 
 class Down(NamedTuple):

@@ -554,7 +554,7 @@ class Process(Hands):
             former, self.listener = self.listener, peer
             if former is not None:
                 self.drop(former)
-        self.answer(peer, {**answer, "pid": os.getpid(), "cgroups": self.cgroups is not None})
+        self.answer(peer, {**answer, "pid": os.getpid(), "cgroups": self.cgroups.base if self.cgroups else ""})
         if answer["ok"]:
             self.tell_kept()
 

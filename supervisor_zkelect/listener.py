@@ -174,6 +174,11 @@ class Contest:
     #: whether the history of terms is being written, and when it may be tried again
     noting: bool = False
     note_at: float = -math.inf
+    #: when an order that the guard has not answered has the group killed; and while there is no guard, whether supervisord was
+    #: asked to stop it, and when it is killed again
+    kill_at: float = math.inf
+    asked_to_stop: bool = False
+    strike_at: float = -math.inf
 
 
 class Listener:
@@ -191,9 +196,11 @@ class Listener:
         self.health_pool = around.pool(max(2, len(settings.elections)), "zkelect-health")
         self.supervisord = around.supervisord
         self.guard = around.guard(self.post)
+        self.last_resort = around.last_resort()
         self.guard_up = False
         #: why no election is begun, and none will be as long as this process lives
         self.obstacle = proc.pidfd_trouble()
+        self.guard_trouble = ""
         self.guard_at = math.inf
         self.guard_quiet = 0.0
         self.turned_at = now()
@@ -287,6 +294,8 @@ class Listener:
             times.append(now() + GUARD_HASTE / 3)
         elif self.guard_up:
             times.append(self.tell_at)
+        if not self.guard_up:
+            times += [max(self.killed_at(one), one.strike_at) for one in self.contests.values()]
         if self.refreshing:
             times.append(self.refresh_since + SEE_TIME)
         if self.link == "connected":
@@ -316,6 +325,8 @@ class Listener:
         self.watch_guard(moment)
         if self.locked and moment >= self.folder_at:
             self.keep_folder(moment)
+        if not self.guard_up:
+            self.enforce(moment)
         if self.lock_at <= moment:
             self.take_lock()
         if self.guard_at <= moment:
@@ -567,7 +578,10 @@ class Listener:
         ]
 
     def on_Up(self, event: guardlink.Up) -> None:
-        self.guard_up, self.guard_quiet = True, 0.0
+        self.guard_up, self.guard_quiet, self.guard_trouble = True, 0.0, ""
+        self.last_resort.arm(event.cgroups)
+        for contest in self.contests.values():
+            contest.asked_to_stop, contest.strike_at = False, -math.inf
         self.leases_sent = self.leases_echoed = 0
         self.heartbeat = self.heartbeat.all_soon()
         self.charges = event.groups
@@ -585,9 +599,53 @@ class Listener:
             log.warning("%s; another is started", event.reason)
         else:
             self.say("zkelect", event.reason)
+            self.guard_trouble = event.reason
+            self.push_at = min(self.push_at, now() + STEP_PACE)
         delay = 0.0 if self.guard_up else PACE
         self.guard_up = False
         self.retry_guard(delay)
+
+    def killed_at(self, contest: Contest) -> float:
+        """When the contest's group must be killed: by an order, or because the lease ends."""
+        if not contest.state.may_run:
+            return contest.kill_at
+        return min(contest.kill_at, contest.state.deadline - self.settings.kill_time)
+
+    def enforce(self, moment: float) -> None:
+        """End what must end while there is no guard."""
+        for contest in self.contests.values():
+            if moment >= self.killed_at(contest) and moment >= contest.strike_at:
+                contest.strike_at = self.last_resort.kill(contest.settings.group)
+            if contest.kill_at < math.inf and not contest.asked_to_stop:
+                contest.asked_to_stop = True
+                self.last_resort.revoke(contest.settings.group)
+                self.ask_to_stop(contest.settings.group)
+
+    def ask_to_stop(self, name: str) -> None:
+        def work() -> role.Tick:
+            try:
+                self.supervisord.call("supervisor.stopProcessGroup", name, False)
+            except SupervisordError as error:
+                log.warning("%s: no guard is there, and supervisord cannot be asked to stop it: %s", name, error)
+            return role.Tick()
+
+        self.pool_post(self.rpc_pool, work)
+
+    def abandon(self) -> None:
+        """After a defect: where no process would enforce the leases when this one has ended, they end now."""
+        if self.guard_up and self.guard.pid != self.around.pid:
+            return
+        for contest in self.contests.values():
+            if contest.state.may_run or contest.kill_at < math.inf:
+                self.last_resort.kill(contest.settings.group)
+
+    def unenforced(self) -> str:
+        """Why no lease is extended, "" when nothing is known against it."""
+        if self.guard_trouble and not self.guard_up:
+            return f"the lease is not extended, as no guard can be had: {self.guard_trouble}"
+        if self.last_resort.trouble:
+            return f"the lease is not extended, as this listener could not end it itself: {self.last_resort.trouble}"
+        return ""
 
     def retry_guard(self, delay: float) -> None:
         if not self.contests and self.locked:
@@ -806,6 +864,7 @@ class Listener:
         if state == "RUNNING":
             contest.running.add(pid)
             contest.refused.pop(name, None)
+            self.last_resort.know(contest.settings.group, pid)
         elif state == "STOPPING" and pid in contest.running:
             # Only a process that ran in this term counts: the event of an earlier stop may come late.
             self.decide(contest, role.MemberStopped(name))
@@ -941,7 +1000,12 @@ class Listener:
         """A client whose credentials were refused, or whose thread has ended, does not try again by itself."""
         if self.leaving is not None:
             return
-        self.around.aside(self.session.renew())
+        try:
+            self.around.aside(self.session.renew())
+        except RuntimeError as error:
+            # Its threads cannot be had now. The groups are ended by then, or under a guard's lease.
+            self.say("ZooKeeper", f"no client can be started: {error}", "renew")
+            self.renew_at = now() + PACE
         for contest in self.contests.values():
             contest.elector = self.make_elector(contest.settings)
 
@@ -1028,7 +1092,7 @@ class Listener:
 
     def enforced(self) -> bool:
         """Whether somebody would enforce a lease that is extended now."""
-        return self.guard_up and self.guard_quiet <= GUARD_HASTE
+        return self.guard_up and self.guard_quiet <= GUARD_HASTE and self.last_resort.complete()
 
     def on_Claimed(self, event: Claimed) -> None:
         contest, lease = self.contests[event.name], None
@@ -1282,6 +1346,9 @@ class Listener:
     # What they want of the group
 
     def do_Seize(self, contest: Contest, action: role.Seize) -> None:
+        charge = self.charges.get(contest.settings.group)
+        held = charge is not None and charge["granted"]
+        contest.kill_at = charge["deadline"] - self.settings.kill_time if held else -math.inf
         self.order(contest, action.op, lambda: contest.group.seize(action.op))
 
     def order(self, contest: Contest, op: int, order: Callable[[], None]) -> None:
@@ -1294,12 +1361,15 @@ class Listener:
     def do_StartGroup(self, contest: Contest, action: role.StartGroup) -> None:
         contest.running.clear()
         contest.refused.clear()
+        contest.kill_at = math.inf
         self.order(contest, action.op, lambda: contest.group.start(action.op, **self.grant(contest)))
 
     def do_StopGroup(self, contest: Contest, action: role.StopGroup) -> None:
+        contest.kill_at = action.kill_at
         self.order(contest, action.op, lambda: contest.group.stop(action.op, action.kill_at, **self.grant(contest)))
 
     def do_KillGroup(self, contest: Contest, action: role.KillGroup) -> None:
+        contest.kill_at = -math.inf
         self.order(contest, action.op, lambda: contest.group.kill(action.op))
 
     def do_Probe(self, contest: Contest, action: role.Probe) -> None:
@@ -1318,7 +1388,7 @@ class Listener:
         """The contest that an event of the guard is about; an order that it answers is not repeated any more."""
         contest = self.by_group.get(event.group)
         if contest is not None and contest.order is not None and contest.order[0] == getattr(event, "op", None):
-            contest.order = None
+            contest.order, contest.kill_at = None, math.inf
         return contest
 
     def on_GroupStarted(self, event: group.GroupStarted) -> None:
@@ -1350,6 +1420,7 @@ class Listener:
         contest = self.by_group.get(event.group)
         if contest is not None:
             contest.running.add(event.pid)
+            self.last_resort.know(event.group, event.pid)
             contest.course.executed(event.moment - now() + time.time())
 
     def on_Refused(self, event: guardlink.Refused) -> None:
@@ -1387,6 +1458,7 @@ class Listener:
         for name, state in event.states.items():
             if state[0] in ("STARTING", "RUNNING"):
                 contest.running.add(state[1])
+                self.last_resort.know(event.group, state[1])
         ok = not event.error and not sick and bool(event.states)
         if event.op != LEARN:
             self.decide(contest, role.Probed(event.op, ok, event.error or ", ".join(sick) or "every program RUNNING"))
@@ -1483,8 +1555,13 @@ class Listener:
             "deadline": state.deadline if running and state.deadline > -math.inf else None,
             "reason": state.reason, "znode": self.settings.chroot + settings.election_znode,
             "ack_znode": self.settings.chroot + settings.election_ack, "unguarded": not self.guard_up or contest.bare,
-            "trouble": self.folder_trouble and f"runtime folder: {self.folder_trouble}" or state.trouble,
+            "trouble": self.trouble_of(state),
         }
+
+    def trouble_of(self, state: role.State) -> str:
+        if self.folder_trouble:
+            return f"runtime folder: {self.folder_trouble}"
+        return state.trouble or (self.unenforced() if state.may_run else "")
 
     def on_Pushed(self, event: Pushed) -> None:
         self.pushing = False
@@ -1615,9 +1692,11 @@ def main(path: str) -> int:
     except record.RecordError as error:
         print(error, file=sys.stderr)
         return 2
+    one = Listener(settings, around)
     try:
-        status = Listener(settings, around).run(sys.stdin.buffer, protocol)
+        status = one.run(sys.stdin.buffer, protocol)
     except Exception:
+        one.abandon()
         # supervisord starts another listener; the guard keeps the leases meanwhile.
         log.exception("a defect; this listener ends")
         status = 1

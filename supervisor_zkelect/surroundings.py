@@ -14,7 +14,7 @@ from collections import deque
 from concurrent.futures import Executor, Future
 from typing import Any, Callable, Deque, Optional, Tuple
 
-from supervisor_zkelect import config, guardlink, guardmain, locks, proc, record, saved, session
+from supervisor_zkelect import config, group, guardlink, guardmain, lastresort, locks, proc, record, saved, session
 from supervisor_zkelect.supervisord import Supervisord
 from supervisor_zkelect.workers import Workers
 
@@ -118,6 +118,12 @@ class Surroundings:
             len(self.settings.elections), self.settings.has_credentials, *self._seen, self.supervisord.url,
         )
         return guardlink.Link(terms, self._credentials, post)
+
+    def last_resort(self) -> lastresort.LastResort:
+        """What ends groups while there is no guard."""
+        session, arguments = self._seen
+        identity = group.Identity(self.owner.start, session, os.fsencode(arguments))
+        return lastresort.LastResort(self._folder, self.owner, self._url, identity)
 
     def session(self, post: Post, attach: Optional[Tuple[int, bytes]], timeout: Optional[float]) -> session.Session:
         return session.Session(self.settings, post, attach, timeout)

@@ -77,6 +77,11 @@ FAULTS: Dict[str, Fault] = {
         "            self.put(charge, granted=False, revoked=charge.entry.revoked + 1)",
         "            charge.entry = charge.entry._replace(granted=False, revoked=charge.entry.revoked + 1)",
     ),
+    "without a guard nobody ends a lease": Fault(
+        "listener",
+        "        if not self.guard_up:\n            self.enforce(moment)",
+        "        if False:\n            self.enforce(moment)",
+    ),
     "attach without the lock": Fault(
         "listener",
         "        if not self.locked:\n            self.say(",

@@ -15,7 +15,7 @@ import tempfile
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from supervisor_zkelect import (
-    config, elector, eventstream, execution, guard, guardlink, health, keeper, listener, record, release, role, saved,
+    config, elector, eventstream, execution, guard, guardlink, health, keeper, lastresort, listener, record, release, role, saved,
     session,
 )
 from tests.simulation.client import Client, OneConnection
@@ -227,6 +227,9 @@ class _Surroundings:
     def guard(self, post: Callable[[Any], None]) -> "_Link":
         return _Link(self._process, post)
 
+    def last_resort(self) -> "_LastResort":
+        return _LastResort(self._process)
+
     def session(self, post: Callable[[Any], None], attach: Any, timeout: Optional[float]) -> _Session:
         return _Session(self.settings, post, attach, timeout)
 
@@ -244,6 +247,35 @@ class _Surroundings:
 
     def keep_folder(self) -> str:
         return ""
+
+
+class _LastResort:
+    """lastresort.LastResort over a model machine, in which nothing is ever short."""
+
+    trouble = ""
+
+    def __init__(self, process: "ListenerProcess") -> None:
+        self._process = process
+
+    def arm(self, cgroups: str) -> None:
+        return
+
+    def know(self, name: str, pid: int) -> None:
+        return
+
+    def complete(self) -> bool:
+        return True
+
+    def revoke(self, name: str) -> None:
+        disk = self._process.machine.disk
+        entry = disk.entries.get(name)
+        if disk.owner == self._process.supervisord.owner and entry is not None and entry.granted and not disk.broken:
+            disk.entries[name] = entry._replace(granted=False, revoked=entry.revoked + 1)
+
+    def kill(self, name: str) -> float:
+        self.revoke(name)
+        self._process.machine.kill_services()
+        return self._process.clock() + lastresort.PACE
 
 
 class _Calls:
@@ -279,6 +311,9 @@ class _Link(guardlink.Link):
             delay = world.delay(0.15, 0.5)
             own = self._process.clock() + delay > by
             Flag(world).wait(max(by - self._process.clock(), 0.0) + world.delay(0.005) if own else delay)
+            if node.starved and (node.guard is None or not node.guard.alive):
+                self._post(guardlink.Down("no process and no thread is to be had"))
+                return
             if node.guard is None or not node.guard.alive:
                 node.guard = GuardProcess(node, self._process.supervisord, self._process if own else None)
         one, answered, answers = node.guard, Flag(world), []
@@ -300,7 +335,7 @@ class _Link(guardlink.Link):
             self._post(guardlink.Busy())
         else:
             self._guard, self.pid = one, id(one.host or one)
-            self._post(guardlink.Up(self.pid, answers[0]["groups"], False))
+            self._post(guardlink.Up(self.pid, answers[0]["groups"], ""))
 
     def arrive(self, message: Dict[str, Any]) -> None:
         """A message of the guard."""
@@ -678,6 +713,7 @@ class Node:
         self.machine.registered = self.registered
         self.pipes: List[Pipe] = []
         self.stalled = False
+        self.starved = False  # no guard can be had, neither in a process nor in a thread
         self.guard: Optional[GuardProcess] = None
         self.listener: Optional[ListenerProcess] = None
         self.start_supervisord()

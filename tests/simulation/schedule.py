@@ -50,7 +50,8 @@ KINDS = (
     "cut its server", "leader gone", "freeze listener", "kill listener", "kill listener", "restart listener", "kill guard",
     "freeze guard", "kill supervisord", "hang supervisord", "kill service", "sick", "obstinate", "resign", "stop by hand",
     "start by hand", "deaf supervisord", "delete proposal",
-    "stay away", "stay away", "kill keeper", "undying service", "broken disk", "delete proposal", "election anew", "shorter sessions", "shutdown",
+    "stay away", "stay away", "kill keeper", "undying service", "broken disk", "delete proposal", "election anew",
+    "shorter sessions", "shutdown", "no guard to be had", "no guard to be had",
 )
 
 
@@ -312,6 +313,20 @@ class Run:
     def freeze_guard(self, node: Node, seconds: float) -> None:
         if self.guarded(node):
             self.freeze(node.guard, seconds)
+
+    def no_guard_to_be_had(self, node: Node, seconds: float) -> None:
+        """Its guard dies, and for so long there is no process and no thread for another; often it is cut off as well."""
+        if not self.guarded(node):
+            return
+
+        def enough() -> None:
+            node.starved = False
+
+        node.starved = True
+        self.world.after(seconds, enough)
+        node.guard.end()
+        if self.world.random.random() < 0.5:
+            self.stall(node, seconds)
 
     def freeze(self, process: Any, seconds: float) -> None:
         process.freeze()

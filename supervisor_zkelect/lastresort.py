@@ -1,0 +1,195 @@
+"""What a listener kills with while there is no guard: had beforehand, since then there may be nothing to be had.
+
+A guard that dies may leave a machine on which no thread, process or descriptor is to be had for another, and the leases
+that it enforced go on. From there until another guard is there the listener's deciding thread ends them. It does so with
+descriptors that it took while the guard was alive: of each group the file `cgroup.kill` of its cgroup, and a pidfd of each
+of its programs; and the record, in which it revokes the grant first. A lease for which one of them cannot be had is not
+extended. What else belongs to a group is looked for in /proc, if that can be read, as often as it takes.
+
+Nothing is proven here, so nothing is released: that is left to the guard that comes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+from typing import Dict, List, Optional, Set
+
+from supervisor_zkelect import cgroup, group, proc, record
+from supervisor_zkelect.clock import now
+
+log = logging.getLogger(__name__)
+
+PACE = 0.02
+"""Seconds between two rounds of a kill at least."""
+
+REST = 4
+"""How many times as long as a round took the next waits at least, so that it leaves time for everything else."""
+
+
+class _Means:
+    """What one group is killed with.
+
+    killing: a descriptor of cgroup.kill, or −1. programs: pidfds by `proc.Process.identity`. wanted: pids of programs that
+    have none yet. known: processes of the group, for a scan.
+    """
+
+    def __init__(self) -> None:
+        self.killing = -1
+        self.programs: Dict[tuple, int] = {}
+        self.wanted: Set[int] = set()
+        self.known: Set[proc.Process] = set()
+
+
+class LastResort:
+    """All methods run on one thread, wait for nobody, and raise nothing for want of a descriptor or of memory.
+
+    folder: the runtime folder. owner: the supervisord whose programs they are. url: its SUPERVISOR_SERVER_URL. identity: as
+    the listener saw it when it began.
+    """
+
+    def __init__(self, folder: str, owner: record.Owner, url: str, identity: group.Identity) -> None:
+        self._identity = identity
+        self._folder = folder
+        self._owner = owner
+        self._url = url
+        self._record = -1
+        self._cgroups: Optional[cgroup.Cgroups] = None
+        self._census: Optional[group._Census] = None
+        self._groups: Dict[str, _Means] = {}
+        self.trouble = ""
+        """What could not be had, "" when everything is there."""
+
+    def arm(self, cgroups: str) -> None:
+        """Take what all groups need; a guard has just made it. cgroups: the folder of its cgroups, "" where it has none."""
+        self._close(self._record)
+        self._record = -1
+        try:
+            self._cgroups = cgroup.Cgroups(cgroups) if cgroups else None
+            self._census = group._Census(self._owner.pid, self._url, record.instance(self._owner), self._identity)
+        except (OSError, MemoryError) as error:
+            log.warning("nobody's kin can be told: %s", error)
+        for name in self._groups:
+            self._take(name)
+        self.complete()
+
+    def know(self, name: str, pid: int) -> None:
+        """A program of the group runs, or is about to, under this pid."""
+        self._groups.setdefault(name, _Means()).wanted.add(pid)
+        self._take(name)
+
+    def complete(self) -> bool:
+        """Whether everything is there; what is missing is tried again."""
+        self.trouble = ""
+        if self._record < 0:
+            try:
+                path = os.path.join(self._folder, record.RECORD)
+                self._record = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            except FileNotFoundError:
+                # The guard could not make one either, so no program starts.
+                pass
+            except OSError as error:
+                self.trouble = f"the record: {error.strerror}"
+        for name, means in self._groups.items():
+            if means.wanted or (means.killing < 0 and self._cgroups is not None):
+                # A program tells of itself before it is moved into a cgroup, which may have to be made.
+                self._take(name)
+        return not self.trouble
+
+    def _take(self, name: str) -> None:
+        means = self._groups[name]
+        try:
+            if self._cgroups is not None:
+                # Anew each time, as an empty one may have been removed and made again.
+                killing = self._cgroups.open_kill(name)
+                self._close(means.killing)
+                means.killing = killing
+            self._forget_ended(means)
+            for pid in list(means.wanted):
+                process = proc.read(pid)
+                if process is not None and process.ppid == self._owner.pid and not process.gone:
+                    descriptor = None if process.identity in means.programs else proc.pidfd(process)
+                    if descriptor is not None:
+                        means.programs[process.identity] = descriptor
+                        means.known.add(process)
+                means.wanted.discard(pid)
+        except (OSError, MemoryError) as error:
+            self.trouble = f"group {name}: {getattr(error, 'strerror', '') or 'no memory'}"
+
+    def _forget_ended(self, means: _Means) -> None:
+        poller = select.poll()
+        for descriptor in means.programs.values():
+            poller.register(descriptor, select.POLLIN)
+        ended = {descriptor for descriptor, _ in poller.poll(0)}
+        for identity, descriptor in list(means.programs.items()):
+            if descriptor in ended:
+                del means.programs[identity]
+                os.close(descriptor)
+        means.known = {process for process in means.known if process.identity in means.programs}
+
+    def revoke(self, name: str) -> None:
+        """Have the chain loader refuse the group's programs, which supervisord may start again."""
+        if self._record < 0:
+            return
+        try:
+            owned = record.unpack(os.pread(self._record, record.BLOCK, 0))
+            count = int(owned[-1]) if owned[:-1] == [*map(str, self._owner)] else 0
+            for index in range(1, count + 1):
+                strings = record.unpack(os.pread(self._record, record.BLOCK, index * record.BLOCK))
+                entry = record.Entry.of_strings(strings) if strings else None
+                if entry is not None and entry.group == name and entry.granted:
+                    revoked = entry._replace(granted=False, revoked=entry.revoked + 1)
+                    os.pwrite(self._record, record.pack(revoked.strings()), index * record.BLOCK)
+        except (OSError, MemoryError, record.RecordError, ValueError, TypeError, IndexError) as error:
+            log.error("group %s: its grant cannot be revoked: %s", name, error)
+
+    def kill(self, name: str) -> float:
+        """Kill what is of the group; returns when that is to be done again, by the clock."""
+        began = now()
+        self.revoke(name)
+        means = self._groups.setdefault(name, _Means())
+        self._strike(name, means)
+        try:
+            self._kill_kin(name, means)
+        except (OSError, MemoryError) as error:
+            log.error("group %s: its processes cannot be listed: %s", name, error)
+        ended = now()
+        return ended + max(PACE, REST * (ended - began))
+
+    def _strike(self, name: str, means: _Means) -> None:
+        """By what is there already."""
+        for (pid, _), descriptor in means.programs.items():
+            try:
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            except OSError as error:
+                log.error("group %s: pid %d: %s", name, pid, error)
+        if means.killing >= 0:
+            try:
+                os.write(means.killing, b"1")
+            except OSError as error:
+                log.error("group %s: its cgroup cannot be killed: %s", name, error)
+
+    def _kill_kin(self, name: str, means: _Means) -> None:
+        if self._census is None:
+            return
+        self._census.gone = not proc.alive(self._census.supervisord) if self._census.supervisord else True
+        found = self._census.find(name, means.known, self._census.look())
+        means.known = found.known
+        killed: List[int] = []
+        for process in found.living:
+            try:
+                if proc.kill(process):
+                    killed.append(process.pid)
+            except PermissionError as error:
+                log.error("group %s: pid %d: %s", name, process.pid, error)
+        if killed:
+            log.warning("group %s: no guard is there; killed pids %s", name, " ".join(map(str, sorted(killed))))
+
+    @staticmethod
+    def _close(descriptor: int) -> None:
+        if descriptor >= 0:
+            os.close(descriptor)
