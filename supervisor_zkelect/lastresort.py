@@ -83,9 +83,13 @@ class LastResort:
     def complete(self) -> bool:
         """Whether everything is there; what is missing is tried again."""
         self.trouble = ""
+        path = os.path.join(self._folder, record.RECORD)
+        if self._record >= 0 and not record.is_at(self._record, path):
+            # The guard has made it anew, as somebody removed it.
+            self._close(self._record)
+            self._record = -1
         if self._record < 0:
             try:
-                path = os.path.join(self._folder, record.RECORD)
                 self._record = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             except FileNotFoundError:
                 # The guard could not make one either, so no program starts.

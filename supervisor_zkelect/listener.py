@@ -633,7 +633,7 @@ class Listener:
 
     def abandon(self) -> None:
         """After a defect: where no process would enforce the leases when this one has ended, they end now."""
-        if self.guard_up and self.guard.pid != self.around.pid:
+        if self.guarded:
             return
         for contest in self.contests.values():
             if contest.state.may_run or contest.kill_at < math.inf:
