@@ -1283,7 +1283,7 @@ def test_a_group_that_stops_keeps_no_other_from_its_scans(node):
     node.wait_marks("up", 2)
     warden, scans = node.warden, []
     look, scan = warden._census.look, warden._scan
-    warden._census.look = lambda known: threading.Event().wait(0.04) or look(known)
+    warden._census.look = lambda: threading.Event().wait(0.04) or look()
     warden._scan = lambda record, seen: scans.append(record.name) or scan(record, seen)
     node.handle().stop(1, clock.now() + 8)
     until(lambda: warden._records["primary"].stop, LONG, "the stop to begin")
@@ -1405,7 +1405,7 @@ def test_a_supervisord_that_was_dead_before_is_known_by_what_was_seen_of_it(fami
     until(lambda: not proc.alive(seen), LONG, "it to be dead")
     # Its zombie would still tell, as its parent reaps nobody.
     later = group._Census(supervisord, "unix:///none", identity=identity._replace(start=seen.start + 1))
-    assert later.gone and {one.pid for one in later.look(()).forks} == {fork}
+    assert later.gone and {one.pid for one in later.look().forks} == {fork}
     assert later.supervisord.session == seen.session
 
 
