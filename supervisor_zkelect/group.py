@@ -539,8 +539,9 @@ class _Record:
     start_open: bool = True
     #: whether a start that supervisord carries out late is refused by the chain loader, as the configuration says
     loaded: bool = False
-    #: the last scan found somebody outside the cgroup
+    #: the last scan found somebody outside the cgroup; those that it found there, as they were told last
     exposed: bool = False
+    seen: FrozenSet[tuple] = frozenset()
     #: programs that supervisord has started for this term, and those that came through the chain loader
     names: FrozenSet[str] = frozenset()
     loaders: Set[str] = field(default_factory=set)
@@ -643,6 +644,10 @@ class Group:
         supervisord carries out late runs nothing after a stop."""
         self._warden._do(self._warden._trust, self._record, loaded)
 
+    def remember(self, processes: Iterable[proc.Process]) -> None:
+        """Take processes as the group's that somebody has seen in it."""
+        self._warden._do(self._record.known.update, set(processes))
+
     def adopt(self) -> None:
         """Take a group that runs as one that was started through this handle; its processes are found by a scan."""
         self._warden._do(self._warden._adopt, self._record)
@@ -669,8 +674,9 @@ class Warden:
     a call. clock: seconds, the same as in `Group.stop`. server_url: the SUPERVISOR_SERVER_URL that the programs are
     given; default this process's own, else the URL of `supervisord`. cgroups: those that the groups' processes are
     moved into, if any. instance: the ZKELECT_INSTANCE that the programs carry, "" when they carry none. former: what is
-    left in the cgroups of former instances of this supervisord; whichever group it was, it must be dead before any group
-    is proven so. identity: of supervisord, where somebody knows it who saw it alive.
+    left in the cgroups of former instances of this supervisord; left: what else is left of them. Whichever group it was, it
+    must be dead before any group is proven so. identity: of supervisord, where somebody knows it who saw it alive. keep:
+    takes a group and the identities of its members that are in no cgroup when they change, on the warden's thread.
     """
 
     def __init__(
@@ -685,6 +691,8 @@ class Warden:
         instance: str = "",
         former: Optional[Former] = None,
         identity: Optional[Identity] = None,
+        left: FrozenSet[proc.Process] = frozenset(),
+        keep: Callable[[str, FrozenSet[tuple]], None] = lambda group, identities: None,
     ) -> None:
         url = server_url or os.environ.get("SUPERVISOR_SERVER_URL") or supervisord.url
         self._supervisord = supervisord
@@ -694,6 +702,8 @@ class Warden:
         self._census = _Census(supervisord_pid, url, instance, identity)
         self._cgroups = cgroups
         self._former = former
+        self._left = left
+        self._keep = keep
         self._records: Dict[str, _Record] = {}
         self._agenda = _Agenda()
         self._commands: queue.SimpleQueue = queue.SimpleQueue()
@@ -1125,6 +1135,7 @@ class Warden:
             start_open = record.start_open and not record.loaded
             record.stop = Stop(began=now, start_open=start_open, loaded=record.registered)
             record.mode = "stopping"
+            record.known |= {process for process in self._left if proc.alive(process)}
             record.stuck_told, record.denied, record.killed, record.trouble = -math.inf, (), set(), ""
             record.struck = False
         record.stop.lease_end = min(record.stop.lease_end, lease_end)
@@ -1478,7 +1489,7 @@ class Warden:
         within = self._inside(record, look)
         record.known |= within
         found = self._census.find(record.name, record.known, look)
-        record.exposed = not found.living <= within
+        self._expose(record, found.living - within)
         now = self._now()
         record.scanned_at = now
         ended = self._ends(record, found) if record.stop is None else frozenset()
@@ -1506,6 +1517,14 @@ class Warden:
             rest = REST_IN_CGROUP if found.living and not record.exposed else REST
             record.scan_at = now + record.pace if record.pace < rest else self._rest(now, rest)
             record.pace = min(2 * record.pace, rest)
+
+    def _expose(self, record: _Record, outside: Set[proc.Process]) -> None:
+        record.exposed = bool(outside)
+        seen = frozenset(process.identity for process in outside)
+        # While it is being stopped, what was told before is enough, and nothing is to be done but to kill.
+        if seen != record.seen and (record.stop is None or not seen):
+            record.seen = seen
+            self._keep(record.name, seen)
 
     def _watch_pidfds(self, record: _Record, found: Found, ended: FrozenSet[tuple] = frozenset()) -> None:
         """Have a pidfd of each living process, the members first, and of nobody else but those that ended."""

@@ -28,7 +28,7 @@ import sys
 import threading
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import cgroup, execution, group, keeperlink, locks, logs, proc, record, saved, upkeep
+from supervisor_zkelect import cgroup, execution, group, keeperlink, locks, logs, members, proc, record, saved, upkeep
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.guard import LOCK_PACE, Guard, Hands
 from supervisor_zkelect.supervisord import BAD_NAME, MOST_CALLS, Fault, Supervisord, SupervisordError
@@ -138,11 +138,16 @@ class Process(Hands):
         self.cgroups, self.former = self.find_cgroups(self.owner.pid if here else None)
         self.supervisord = Supervisord(terms.calls or terms.url, *credentials)
         self.calls = Workers(min(max(8, 4 * terms.room), MOST_CALLS), "zkelect-rpc")
+        self.members = members.Members(self.folder, self.owner)
+        own, left = self.members.load()
         self.warden = group.Warden(
             self.supervisord, self.owner.pid, self.post, self.calls, server_url=terms.url,
             cgroups=self.cgroups, instance=record.instance(self.owner), former=self.former,
-            identity=group.Identity(self.owner.start, terms.session, os.fsencode(terms.arguments)),
+            identity=group.Identity(self.owner.start, terms.session, os.fsencode(terms.arguments)), left=left,
+            keep=lambda name, identities: self.later(lambda: self.members.keep(name, identities)),
         )
+        for name, processes in own.items():
+            self.warden.group(name).remember(processes)
         former = self.read_former()
         try:
             book: Any = record.Writer(self.folder, self.owner, terms.room + len(former))

@@ -11,7 +11,7 @@ import pytest
 
 from supervisor_zkelect import proc
 from supervisor_zkelect.demo import service
-from supervisor_zkelect.demo.node import service_command
+from supervisor_zkelect.demo.node import WITHOUT_CGROUPS, service_command
 from tests.conftest import cgroups_can_be_made
 from tests.faults.conftest import TICK, TIMEOUT, as_root
 from tests.faults.test_hostile import ALL, SCRIPT, hidden, holders, in_cgroup
@@ -19,20 +19,22 @@ from tests.faults.test_hostile import ALL, SCRIPT, hidden, holders, in_cgroup
 
 @pytest.fixture
 def hiding(make, folder, zookeeper, passes, request):
-    """A cluster whose primary, a, serves by a process that has hidden."""
-    if not cgroups_can_be_made():
+    """A cluster whose primary, a, serves by a process that has hidden, from all but its cgroup by default."""
+    timeout, hides = getattr(request, "param", (TIMEOUT, ALL))
+    if hides == ALL and not cgroups_can_be_made():
         pytest.skip("there is no cgroup2 file system here that this user may write to")
-    case = make(zookeeper, start=False, timeout=getattr(request, "param", TIMEOUT))
+    case = make(zookeeper, start=False, timeout=timeout)
     script, gone = folder / "hostile.py", folder / "gone"
     script.write_text(SCRIPT)
     for node in case.nodes.values():
         words = service_command(node.addresses["orders"], "--name", node.name, "--journal", str(case.journal()))
         words = words.replace(f"{sys.executable} -m supervisor_zkelect.demo.service", "")
-        command = f"{sys.executable} {script} {sys.executable} {service.__file__} {ALL} {gone}{words}"
+        command = f"{sys.executable} {script} {sys.executable} {service.__file__} {hides} {gone}{words}"
+        node.wrapper = [] if hides == ALL else list(WITHOUT_CGROUPS)
         node.overrides["program:orders"] = {"command": f"zkelect run -- {command}"}
     case.start()
-    assert in_cgroup(case, "a")
-    hidden(case, "a", ALL, gone, passes)
+    assert in_cgroup(case, "a") == (hides == ALL)
+    hidden(case, "a", hides, gone, passes)
     yield case
     # By their marks, as the other processes of a node, these cannot be found.
     for name in case.nodes:
@@ -40,7 +42,14 @@ def hiding(make, folder, zookeeper, passes, request):
             proc.kill(process)
 
 
+SLOWLY = f"{ALL}-slowly"
+"""Where there are no cgroups a scan has seen the process before it has hidden: what the scan knew outlives the guard."""
+
+KINDS = ["cgroups", "without_cgroups"]
+
+
 @as_root
+@pytest.mark.parametrize("hiding", [(TIMEOUT, ALL), (TIMEOUT, SLOWLY)], indirect=True, ids=KINDS)
 def test_32_guard_and_supervisord_killed_and_the_listener_lives(hiding):
     """The guard that the listener starts anew knows whose the groups were, though supervisord is no more."""
     node = hiding["a"]
@@ -54,7 +63,7 @@ def test_32_guard_and_supervisord_killed_and_the_listener_lives(hiding):
 # Until its supervisord is started again nothing on the node can end the process, so that start and the second before it
 # are to fit into T on a busy machine, too.
 @as_root
-@pytest.mark.parametrize("hiding", [20 * TICK], indirect=True, ids=["longest_timeout"])
+@pytest.mark.parametrize("hiding", [(20 * TICK, ALL), (20 * TICK, SLOWLY)], indirect=True, ids=KINDS)
 def test_32_all_three_killed_and_supervisord_started_again(hiding, passes):
     """Without a pid namespace: what is in the former supervisord's cgroup dies before the node proposes."""
     node = hiding["a"]

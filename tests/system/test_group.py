@@ -1435,11 +1435,13 @@ def test_an_orphan_that_nobody_reaps_is_dead_all_the_same(family, monkeypatch):
 
 def test_long_rests_are_for_groups_that_are_in_their_cgroup():
     """This process stands for supervisord; what the configuration says of the chain loader is not enough."""
-    url, inside = "unix:///none", []
+    url, inside, kept = "unix:///none", [], []
     variables = {"SUPERVISOR_GROUP_NAME": "primary", "SUPERVISOR_PROCESS_NAME": "a", "SUPERVISOR_SERVER_URL": url}
     cgroups = SimpleNamespace(pids=lambda name: inside)
     with ThreadPoolExecutor(1) as pool, subprocess.Popen(["sleep", "1000"], env={**os.environ, **variables}) as child:
-        warden = Warden(Supervisord(url), os.getpid(), lambda event: None, pool, cgroups=cgroups)
+        warden = Warden(
+            Supervisord(url), os.getpid(), lambda event: None, pool, cgroups=cgroups, keep=lambda *seen: kept.append(seen)
+        )
         try:
             record = warden.group("primary")._record
             record.mode, record.loaded = "started", True
@@ -1449,6 +1451,8 @@ def test_long_rests_are_for_groups_that_are_in_their_cgroup():
                 inside[:] = within
                 warden._scan(record, warden._census.look())
                 assert warden._due(record) == warden._scan_ended + share
+            # Who is in the cgroup is told by that.
+            assert kept == [("primary", frozenset({proc.read(child.pid).identity})), ("primary", frozenset())]
         finally:
             child.kill()
             warden.close()
