@@ -305,6 +305,7 @@ def _check_supervisord(arguments: argparse.Namespace, settings: Any) -> Tuple[Li
         url, username, password = _connection(arguments, settings)
         call = _caller(arguments, settings)
         infos = call("supervisor.getAllConfigInfo")
+        ended = config.check_processes(settings, call("supervisor.getAllProcessInfo"))
         supervisord_uid = _uid_of(call("supervisor.getPID"), url)
     except _Trouble as error:
         return [], [f"{unasked}: {'; '.join(error.lines)}"]
@@ -317,6 +318,7 @@ def _check_supervisord(arguments: argparse.Namespace, settings: Any) -> Tuple[Li
     if isinstance(listener.get("uid"), int):
         uid = listener["uid"]
     problems, notes = map(list, config.check_group(settings, infos, uid, supervisord_uid, listener.get("group")))
+    problems, notes = problems + ended.problems, notes + ended.notes
     try:
         if not client.judge(call("zkelect.getReport")).known:
             notes += _check_listener(call, listener)

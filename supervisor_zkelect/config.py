@@ -1153,6 +1153,10 @@ def check_group(
             what = f"is not RUNNING before its startsecs of {slow:g} s have passed"
             remedy = f"set promote_timeout in [{section}] to more than that, or startsecs to less"
             problems.append(say(f"{what}, and promote_timeout is {election.promote_timeout:g} s; {remedy}"))
+        hasty = [program["name"] for program in programs if program.get("startsecs") == 0]
+        if hasty and not election.health_check():
+            what = f"program {_listed(hasty)} has startsecs = 0, so it is RUNNING even if it ends at once"
+            notes.append(say(f"{what}: set startsecs. For one that ends when its work is done: {must_run(election)}"))
         stopwaitsecs = max(float(program.get("stopwaitsecs", 0)) for program in programs)
         longest = max(longest, stopwaitsecs)
         bare = [program["name"] for program in programs if unguarded(program)]
@@ -1171,6 +1175,44 @@ def check_group(
                 _line(settings.file, f"{what}; set {needed} or more", section, "stopwaitsecs", value)
             )
     return GroupCheck(problems, notes)
+
+
+ENDED_TIME = 2.0
+"""Seconds for which a program has ended before it counts as one that supervisord does not start again."""
+
+
+def check_processes(settings: Settings, infos: Iterable[Mapping[str, Any]]) -> GroupCheck:
+    """Look for programs whose end has kept, or would keep, a node from being primary.
+
+    infos: the items of supervisord's getAllProcessInfo. Pure, as `check_group` is.
+    """
+    problems: List[str] = []
+    notes: List[str] = []
+    by_group: Dict[str, List[Mapping[str, Any]]] = {}
+    for info in infos:
+        by_group.setdefault(str(info["group"]), []).append(info)
+    for election in settings.elections:
+        section = ELECTION + election.name
+        for info in by_group.get(election.group, []):
+            name, state = info["name"], info["statename"]
+            ended = state == "EXITED" and info["now"] - info["stop"] >= ENDED_TIME
+            if ended and not election.health_check():
+                what = f"program {name} has exited with status {info['exitstatus']}: {must_run(election)}"
+                problems.append(_line(settings.file, what, section, "health", "none"))
+            elif state == "FATAL":
+                what = f"program {name} is in FATAL: {info['spawnerr'] or 'supervisord has given it up'}"
+                where = info.get("stderr_logfile") or info.get("stdout_logfile")
+                notes.append(_line(settings.file, what + (f"; its log is {where}" if where else ""), section, "group",
+                                   election.group))
+    return GroupCheck(problems, notes)
+
+
+def must_run(election: ElectionSettings) -> str:
+    """What to do about a program that ends by itself, in an election without a health check."""
+    return (
+        f"without a health check a node is primary only while every program of the group runs; move it out of "
+        f"[group:{election.group}], or set health in [{ELECTION}{election.name}] to a check of the service"
+    )
 
 
 def unguarded(program: Mapping[str, Any]) -> bool:

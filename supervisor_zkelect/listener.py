@@ -46,6 +46,8 @@ EVENTS = 100
 SEE_PACE = 0.2
 #: Seconds that an operator waits for them at most before he is told what is known.
 SEE_TIME = 0.5
+#: What FATAL means, when nothing else is known of its cause.
+GIVEN_UP = "at each try it could not be started, or ended before its startsecs; its own log tells more"
 #: Seconds between two lines about the same trouble.
 REPEAT = 60.0
 #: Seconds without a connection to ZooKeeper after which it is told.
@@ -165,6 +167,8 @@ class Contest:
     order: Optional[Tuple[int, Callable[[], None]]] = None
     #: program -> why the chain loader refused to start it in this term
     refused: Dict[str, str] = field(default_factory=dict)
+    #: program -> since when supervisord says that it has exited
+    exited: Dict[str, float] = field(default_factory=dict)
     ack: str = ""
     primary_node: str = ""
     #: when ack and holder were asked for last, when they are to be asked for, and whether the answer is on its way
@@ -869,7 +873,8 @@ class Listener:
             # Only a process that ran in this term counts: the event of an earlier stop may come late.
             self.decide(contest, role.MemberStopped(name))
         elif state == "FATAL":
-            self.decide(contest, role.MemberFatal(name, contest.refused.get(name, "")))
+            hint = "" if contest.check else f"; {config.must_run(contest.settings)}"
+            self.decide(contest, role.MemberFatal(name, contest.refused.get(name) or GIVEN_UP + hint))
         self.decide(contest, role.MemberRuns() if state == "RUNNING" else role.MemberChanged())
 
     def on_Ended(self, event: eventstream.Ended) -> None:
@@ -1362,6 +1367,7 @@ class Listener:
         contest.running.clear()
         contest.refused.clear()
         contest.kill_at = math.inf
+        contest.exited.clear()
         self.order(contest, action.op, lambda: contest.group.start(action.op, **self.grant(contest)))
 
     def do_StopGroup(self, contest: Contest, action: role.StopGroup) -> None:
@@ -1452,7 +1458,7 @@ class Listener:
         if contest is None:
             return
         sick = [
-            f"{name} is {state[0]}" + (name in contest.refused and f": {contest.refused[name]}" or "")
+            f"{name} is {state[0]}" + self.cause(contest, name, state[0])
             for name, state in sorted(event.states.items()) if state[0] != "RUNNING"
         ]
         for name, state in event.states.items():
@@ -1462,6 +1468,16 @@ class Listener:
         ok = not event.error and not sick and bool(event.states)
         if event.op != LEARN:
             self.decide(contest, role.Probed(event.op, ok, event.error or ", ".join(sick) or "every program RUNNING"))
+
+    def cause(self, contest: Contest, name: str, state: str) -> str:
+        """What is known of why a program does not run, to follow its state; "" for nothing."""
+        if state != "EXITED":
+            contest.exited.pop(name, None)
+            return f": {contest.refused[name]}" if name in contest.refused else ""
+        # One that supervisord starts again is in this state for a second.
+        since = contest.exited.setdefault(name, now())
+        ended = contest.check is None and now() - since >= config.ENDED_TIME
+        return f": it has ended, and {config.must_run(contest.settings)}" if ended else ""
 
     # Orders and reports
 
@@ -1649,6 +1665,9 @@ class Listener:
                     settings, self.supervisord.call("supervisor.getAllConfigInfo"), self.around.uid,
                     supervisord_uid=self.around.supervisord_uid, own_group=self.around.group,
                 )
+                problems += found.problems
+                notes += found.notes
+                found = config.check_processes(settings, self.supervisord.call("supervisor.getAllProcessInfo"))
                 problems += found.problems
                 notes += found.notes
             except config.ConfigError as error:

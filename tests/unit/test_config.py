@@ -249,6 +249,35 @@ def test_a_program_without_the_chain_loader_is_told(load, command, told):
     assert any("unguarded" in note and "zkelect run --" in note for note in notes) == told
 
 
+ENDED = {"group": "primary", "name": "setup", "statename": "EXITED", "exitstatus": 0, "stop": 100, "now": 103, "spawnerr": ""}
+
+
+@pytest.mark.parametrize("health, changes, problem, note", [
+    ("none", {}, "program setup has exited with status 0", ""),
+    ("none", {"exitstatus": 3}, "program setup has exited with status 3", ""),
+    # supervisord is about to start it again.
+    ("none", {"stop": 102}, "", ""),
+    ("http://h/", {}, "", ""),
+    ("none", {"statename": "STOPPED"}, "", ""),
+    ("none", {"group": "others"}, "", ""),
+    ("none", {"statename": "FATAL", "spawnerr": "too quickly", "stderr_logfile": "/e"}, "", "FATAL: too quickly; its log is /e"),
+])
+def test_a_program_that_ended_for_good_is_told(load, health, changes, problem, note):
+    found = config.check_processes(load(text(election=f"health = {health}")), [{**ENDED, **changes}])
+    assert len(found.problems) == bool(problem) and len(found.notes) == bool(note)
+    if problem:
+        assert problem in found.problems[0] and "[election:orders] health = none" in found.problems[0]
+        assert "move it out of [group:primary], or set health" in found.problems[0]
+    if note:
+        assert note in found.notes[0]
+
+
+@pytest.mark.parametrize("health, startsecs, told", [("none", 0, True), ("none", 1, False), ("http://h/", 0, False)])
+def test_a_program_that_is_running_at_once_is_told(load, health, startsecs, told):
+    notes = config.check_group(load(text(election=f"health = {health}")), [{**PROGRAM, "startsecs": startsecs}], 0).notes
+    assert any("program orders has startsecs = 0" in note and "move it out" in note for note in notes) == told
+
+
 SUPERVISORDS = """[a]
 one = 1 ; a comment
 two : 2 # another
