@@ -257,9 +257,9 @@ class Process(Hands):
         wait = IDLE_TIME if due == math.inf and self.listener is not None else min(max(0.0, due - now()), 1.0)
         for key, mask in self.selector.select(wait):
             self.attempt(key.data, key.fileobj, mask)
+        self.guard.keep_time()
         if self.upkeep.due():
             self.keep_folder()
-        self.guard.keep_time()
         self.keeper.keep_time()
         self.drop_idle()
 

@@ -127,11 +127,13 @@ def make_folder(url: str, uid: int) -> str:
 def unusable(folder: str) -> str | None:
     """Make a runtime folder unless it is there; why this process cannot keep its files in it, None when it can."""
     try:
-        try:
-            os.mkdir(folder, 0o755)
-            os.chmod(folder, 0o755)
-        except FileExistsError:
-            pass
+        # It is looked at first, as making one waits for all who change the folder above it.
+        if not os.path.lexists(folder):
+            try:
+                os.mkdir(folder, 0o755)
+                os.chmod(folder, 0o755)
+            except FileExistsError:
+                pass
         trouble = untrusted(folder, os.geteuid())
         if trouble is None and not os.access(folder, os.W_OK):
             return f"{folder} may not be written by uid {os.geteuid()}; remove it, if a listener of another user left it"

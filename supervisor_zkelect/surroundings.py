@@ -14,7 +14,10 @@ from collections import deque
 from concurrent.futures import Executor, Future
 from typing import Any, Callable, Deque, Optional, Tuple
 
-from supervisor_zkelect import config, group, guardlink, guardmain, lastresort, locks, proc, record, saved, session
+from supervisor_zkelect import (
+    config, group, guardlink, guardmain, lastresort, locks, proc, record, saved, session, upkeep,
+)
+from supervisor_zkelect.clock import now
 from supervisor_zkelect.supervisord import Supervisord
 from supervisor_zkelect.workers import Workers
 
@@ -95,6 +98,7 @@ class Surroundings:
         self._lock = -1
         self._name: Optional[socket.socket] = None
         self._store: Optional[saved.Store] = None
+        self._touched_at = now()
         self._lanes = Workers(LANES, "zkelect-elections")
 
     def lane(self) -> Executor:
@@ -172,6 +176,13 @@ class Surroundings:
                 return f"{os.path.join(self._folder, record.LOCK)} is held by another process"
             if self._store is not None:
                 self._store.put_back()
+            if now() >= self._touched_at + upkeep.FRESH_TIME:
+                self._touched_at = now()
+                try:
+                    self.aside(lambda: upkeep.touch(self._folder))
+                except RuntimeError:
+                    # Without a thread for it, the next time.
+                    return ""
             return ""
         except OSError as error:
             return f"{error.filename or self._folder}: {error.strerror}"

@@ -23,7 +23,7 @@ PACE = 0.2
 """Seconds between two looks."""
 
 FRESH_TIME = 600.0
-"""Seconds after which the files are touched, so that no cleaner takes them for old: nothing is written on a standby."""
+"""Seconds after which a listener touches the files, so that no cleaner takes them for old: a standby writes nothing."""
 
 REPEAT = 60.0
 """Seconds between two lines about the same trouble."""
@@ -89,7 +89,7 @@ class Upkeep:
         self._book = book
         self._open_door = open_door
         self._kept = Kept(self._path(record.SESSION))
-        self._looked_at = self._touched_at = now()
+        self._looked_at = now()
         self._complained_at = -REPEAT
         self.door_is: Optional[os.stat_result] = None
         """The socket, as it was made."""
@@ -110,8 +110,6 @@ class Upkeep:
         self._looked_at = now()
         try:
             trouble = record.unusable(self._folder) or self._put_back(alone, session_lock)
-            if now() >= self._touched_at + FRESH_TIME:
-                self._touch()
         except OSError as error:
             trouble = f"{error.filename or self._folder}: {error.strerror}"
         if trouble and now() >= self._complained_at + REPEAT:
@@ -154,14 +152,15 @@ class Upkeep:
         except OSError:
             return False
 
-    def _touch(self) -> None:
-        self._touched_at = now()
-        for name in os.listdir(self._folder):
-            try:
-                os.utime(self._path(name), follow_symlinks=False)
-            except FileNotFoundError:
-                continue
-        os.utime(self._folder)
+
+def touch(folder: str) -> None:
+    """Have the files look as if they were just used. A disk may take its time for it, so the guard does not."""
+    try:
+        for name in os.listdir(folder):
+            os.utime(os.path.join(folder, name), follow_symlinks=False)
+        os.utime(folder)
+    except OSError as error:
+        log.info("%s cannot be kept fresh: %s", error.filename or folder, error.strerror)
 
 
 def open_log(folder: str) -> int:

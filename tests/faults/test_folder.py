@@ -35,6 +35,13 @@ def made_anew(case, name):
     case.until(lambda: folder.is_dir() and KEPT <= set(os.listdir(folder)), "the folder to be whole")
 
 
+def tuned(node, **values):
+    """Have the node's processes begin with other values in `upkeep`."""
+    lines = ["from supervisor_zkelect import upkeep", *(f"upkeep.{name} = {value}" for name, value in values.items())]
+    (node.folder / "sitecustomize.py").write_text("\n".join(lines) + "\n")
+    node.environment["PYTHONPATH"] = str(node.folder)
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_34_removed_while_leading(make, zookeeper, part):
     """Noticed and made anew; a restart of the listener, of the service, and a resignation go on as ever."""
@@ -60,8 +67,7 @@ def test_34_removed_while_leading(make, zookeeper, part):
 def test_34_removed_when_a_program_starts(make, zookeeper, part):
     """Its chain loader, which comes before the guard looks, has it look at once, and starts the program."""
     case = make(zookeeper, start=False)
-    (case["a"].folder / "sitecustomize.py").write_text("import supervisor_zkelect.upkeep as upkeep\nupkeep.PACE = 1e9\n")
-    case["a"].environment["PYTHONPATH"] = str(case["a"].folder)
+    tuned(case["a"], PACE="1e9")
     case.start()
     pid, token = case.primary("a"), case.token("a")
     made_anew(case, "a")
@@ -181,3 +187,15 @@ def test_34_something_else_in_its_place_and_no_listener(make, zookeeper):
     place(case, "a").unlink()
     case.settled("b")
 
+
+def test_34_old_files_are_kept_fresh(make, zookeeper):
+    """A cleaner goes by the times of files: those of a standby, to which nothing is written, are touched now and then."""
+    case = make(zookeeper, start=False)
+    tuned(case["b"], FRESH_TIME="0.5")
+    case.start()
+    made_anew(case, "b")
+    folder = place(case, "b")
+    names = [folder, *(folder / name for name in KEPT)]
+    for name in names:
+        os.utime(name, (1, 1))
+    case.until(lambda: all(name.stat().st_mtime > 1 and name.stat().st_atime > 1 for name in names), "times of today")
