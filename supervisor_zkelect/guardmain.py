@@ -665,7 +665,11 @@ def main(words: List[str]) -> int:
     handler = logs.begin("guard")
     # Whoever started this may ignore it, and would hide how children end.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    place = _wait_for_place(terms.folder)
+    try:
+        place = _wait_for_place(terms.folder)
+    except OSError as error:
+        print(f"no guard: {error.strerror}", file=sys.stderr)
+        return 1
     if place is None:
         print("another guard is there already", file=sys.stderr)
         return 1
