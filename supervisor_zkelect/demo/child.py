@@ -156,7 +156,7 @@ def marked(marker: str) -> Set[proc.Process]:
     """The living processes whose marker is this one or starts with it; never this process."""
     found = set()
     for process in proc.table().values():
-        if process.pid != os.getpid() and not process.gone:
+        if process.pid != os.getpid() and not process.gone and not process.kernel_thread:
             if proc.environ(process.pid).get(MARKER, "").startswith(marker):
                 found.add(process)
     return found

@@ -23,7 +23,7 @@ from supervisor_zkelect import samples
 from supervisor_zkelect.demo import child, observer
 from supervisor_zkelect.demo.netns import Network
 from supervisor_zkelect.demo.node import Node
-from supervisor_zkelect.demo.wait import PAUSE, until
+from supervisor_zkelect.demo.wait import until
 
 PATIENCE = 60.0
 """Seconds that a wait may take, where four session timeouts are not more."""
@@ -106,7 +106,7 @@ class Cluster:
     def logs(self) -> str:
         return "\n".join(node.logs() for node in self.nodes.values())
 
-    def until(self, holds: Any, what: str, limit: Optional[float] = None, pause: float = PAUSE) -> Any:
+    def until(self, holds: Any, what: str, limit: Optional[float] = None, pause: Optional[float] = None) -> Any:
         """Wait until `holds()` is true, by default for `patience` seconds; a failure carries the nodes' logs."""
         try:
             return until(holds, limit or self.patience, what, pause)

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import threading
-from typing import Callable, TypeVar
+from typing import Callable, Optional, TypeVar
 
 from supervisor_zkelect import clock
 
 T = TypeVar("T")
 
 PAUSE = 0.005
-"""Seconds between two looks at a condition."""
+"""Seconds between the first looks at a condition."""
+
+LONGEST_PAUSE = 0.05
+"""Seconds between two looks at one that takes long."""
 
 
-def until(condition: Callable[[], T], timeout: float, what: str, pause: float = PAUSE) -> T:
-    """Ask `condition` every `pause` seconds until its answer is true, and return that answer.
+def until(condition: Callable[[], T], timeout: float, what: str, pause: Optional[float] = None) -> T:
+    """Ask `condition` again and again until its answer is true, and return that answer.
 
     condition: called without arguments. An Exception that it raises counts as "not yet".
     timeout: seconds. The condition is asked at least once, and once more when the time is over.
     what: the thing waited for, as it should read in an error: "node a to be primary".
+    pause: seconds between two looks. By default PAUSE, and a twentieth of the time waited up to LONGEST_PAUSE: a look may
+        take as much of a processor as what is waited for needs.
 
     Raises TimeoutError, which names `what`, the time, and the condition's last exception or answer.
     """
     never = threading.Event()
-    deadline = clock.now() + timeout
+    begun = clock.now()
     while True:
-        last = clock.now() >= deadline
+        waited = clock.now() - begun
+        last = waited >= timeout
         error = None
         answer = None
         try:
@@ -37,4 +43,4 @@ def until(condition: Callable[[], T], timeout: float, what: str, pause: float = 
         if last:
             seen = f"last error: {type(error).__name__}: {error}" if error else f"last answer: {answer!r}"
             raise TimeoutError(f"waited {timeout:g} s for {what}; {seen}") from error
-        never.wait(pause)
+        never.wait(min(max(PAUSE, waited / 20), LONGEST_PAUSE) if pause is None else pause)
