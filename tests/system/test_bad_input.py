@@ -1,7 +1,9 @@
 """Bad input through the real thing: the command ends with status 2, the listener starts nothing."""
 
 import pytest
+from kazoo.client import KazooClient
 
+from supervisor_zkelect import record, saved
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.cluster import NOT_PRIMARY, UNKNOWN
 from supervisor_zkelect.demo.wait import until
@@ -85,16 +87,28 @@ def test_another_live_node_of_this_name_is_refused(make_cluster, zk_server):
     cluster.primary("a")
 
 
-def test_a_proposal_left_over_by_this_node_is_waited_out(make_cluster, zk_server):
-    cluster = make_cluster(zk_server.hosts, ("a",)).start()
-    node = cluster["a"]
-    # All at once, so that nobody is left who could release the proposal.
-    node.crash()
-    until(lambda: not node.processes(), 30, "everything to be dead")
-    node.start()
-    cluster.primary("a")
-    assert "a proposal with this node's name, is gone" in listener_log(node)
-    assert "exited: zkelect" not in (node.folder / "logs" / "supervisord.log").read_text()
+def test_a_proposal_left_over_by_this_node_is_waited_out(make_cluster, tmp_path):
+    """The test itself keeps the session of the former life until the new one has met its proposal: how fast a node starts
+    does not matter. T is long, so that this is in time."""
+    with ZooKeeper(tmp_path / "zk", tick_ms=200, extra={"maxSessionTimeout": 40000}) as zookeeper:
+        cluster = make_cluster(zookeeper.hosts, ("a",), timeout=40).start()
+        node = cluster["a"]
+        former = saved.load(node.environment[record.VARIABLE])
+        # All at once, so that nobody is left who could release the proposal.
+        node.crash()
+        until(lambda: not node.processes(), 30, "everything to be dead")
+        client = KazooClient(zookeeper.hosts, timeout=40, client_id=(former.id, bytes.fromhex(former.password)))
+        cluster.stack.callback(client.stop)
+        client.start(30)
+        assert client.client_id[0] == former.id
+        node.start()
+        cluster.until(lambda: "a proposal with this node's name, is gone" in listener_log(node), "the proposal to be met")
+        assert not node.service_pids()
+        client.stop()
+        client.close()
+        cluster.primary("a")
+        assert "exited: zkelect" not in (node.folder / "logs" / "supervisord.log").read_text()
+        cluster.stack.close()
 
 
 def test_zookeeper_that_is_down_is_told_once_and_waited_for(make_cluster, tmp_path):
