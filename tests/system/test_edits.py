@@ -119,7 +119,7 @@ def try_to_delete(client, path):
 
 def test_parents_of_the_ack_that_were_deleted_are_made_again(make_cluster, zk_server, client):
     places = {"election_znode": "/e/orders", "election_ack": "/acks/orders/ack"}
-    cluster = make_cluster(zk_server.hosts, overrides={"election:orders": places}).start()
+    cluster = make_cluster(zk_server.hosts, reached=None, overrides={"election:orders": places}).start()
 
     def remove():
         # What is made again meanwhile stands in the way.

@@ -26,7 +26,7 @@ def listener_log(node):
 @pytest.mark.parametrize("acl, readable", [("creator", False), ("creator+read", True)])
 def test_others_cannot_write(make_cluster, zk_server, zk, acl, readable):
     overrides = {"zkelect": {"digest": "%(ENV_ZK_DIGEST)s", "acl": acl}}
-    cluster = make_cluster(zk_server.hosts, overrides=overrides, env={"ZK_DIGEST": SECRET}).start()
+    cluster = make_cluster(zk_server.hosts, reached=None, overrides=overrides, env={"ZK_DIGEST": SECRET}).start()
     ack, election = (f"{cluster.chroot}/zkelect/orders/{name}" for name in ("ack", "election"))
     with pytest.raises(kazoo_errors.NoAuthError):
         zk.set(ack, b"10.6.6.6:1")
@@ -54,7 +54,7 @@ def test_others_cannot_write(make_cluster, zk_server, zk, acl, readable):
 
 def test_a_node_without_the_password_says_so_and_tries_on(make_cluster, zk_server):
     overrides = {"zkelect": {"digest": "%(ENV_ZK_DIGEST)s", "acl": "creator"}}
-    cluster = make_cluster(zk_server.hosts, overrides=overrides, env={"ZK_DIGEST": SECRET})
+    cluster = make_cluster(zk_server.hosts, reached=None, overrides=overrides, env={"ZK_DIGEST": SECRET})
     cluster["b"].environment["ZK_DIGEST"] = "zk:wrong"
     cluster["a"].start()
     cluster.primary("a")
