@@ -12,20 +12,22 @@ A test waits for conditions; the one time it may wait for is a fault that is a t
 that something never happens. Times that are promised are measured, and shown in the table.
 """
 
+import math
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
 
 import supervisor_zkelect
-from supervisor_zkelect import proc
+from supervisor_zkelect import proc, record
 from supervisor_zkelect.clock import now
-from supervisor_zkelect.demo import netns
+from supervisor_zkelect.demo import child, netns
 from supervisor_zkelect.demo.cluster import Cluster
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
@@ -65,6 +67,11 @@ class Case(Cluster):
         """The same process serves in the same term."""
         assert self.settled(name) == pid
         assert self.token(name) == token
+
+    def lease(self, name="a"):
+        """The node's entry in its shared record."""
+        node = self.nodes[name]
+        return record.read(node.environment[record.VARIABLE], record.owner_of(node.supervisord_pid))[0]
 
     def gap(self, since=0.0):
         """The longest silence that the observer heard since then, in seconds."""
@@ -160,6 +167,52 @@ def passes():
         until(lambda: now() >= end, max(0.0, end - now()) + 30, f"{seconds:g} s to pass")
 
     return wait
+
+
+class Beside:
+    """A Python that is started at the same moment as a fault falls, and imports what the one imports that the node starts
+    then. It tells a machine that is busy from a node that is slow: `took` seconds are what nothing here can be faster than.
+    """
+
+    def __init__(self, module):
+        self._module = module
+        self._took = 0.0
+        self._thread = threading.Thread(target=self._measure, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._thread.join()
+
+    def _measure(self):
+        since = now()
+        command = [sys.executable, "-c", f"import {self._module}"]
+        child.run(command, env=child.environment(child.new_marker()), timeout=300)
+        self._took = now() - since
+
+    @property
+    def took(self):
+        self._thread.join()
+        return self._took
+
+
+def only_clean(case, took, limit, what, overlap=0.0):
+    """Where the machine took longer for something than the lease lasts, the case is to end clean, and no more is asked."""
+    if took > limit:
+        case.leader()
+        case.finish(overlap)
+        pytest.skip(f"clean, but this machine took {took:.1f} s for {what}, and the lease leaves {limit:.1f} s for it")
+
+
+def only_clean_without_enforcer(case, took, left):
+    """Listener and guard were killed `left` seconds before the group had to die. supervisord sees to that once a second,
+    and starts one Python, which starts another; until then nobody enforces the lease, and that nobody covers.
+
+    took: Beside.took of the listener.
+    """
+    only_clean(case, 1.1 + 2 * took, left, "another listener and another guard", overlap=math.inf)
 
 
 @pytest.fixture

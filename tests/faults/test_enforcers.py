@@ -25,7 +25,7 @@ import pytest
 from supervisor_zkelect import proc
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.demo.node import WITHOUT_CGROUPS, service_command
-from tests.faults.conftest import SCOPE, TIMEOUT, as_nobody
+from tests.faults.conftest import SCOPE, TIMEOUT, Beside, as_nobody, only_clean_without_enforcer
 
 ENFORCERS = ("listener", "guard", "supervisord")
 SIGNALS = {"killed": signal.SIGKILL, "frozen": signal.SIGSTOP}
@@ -66,11 +66,14 @@ def test_enforcers(make, zookeeper, passes, blow, moment, setting):
     node = case["a"]
     reached(case, moment)
     since = now()
-    strike(node, blow)
-    node.health_file.unlink(missing_ok=True)
-    # Also while something stands still, one of the two serves and is known to.
-    names = heirs(blow, moment)
-    case.until(lambda: any(serves(case, name) for name in names), f"{names} to serve, with what is left")
+    both = blow.get("listener") == "killed" and "guard" in blow
+    with Beside("supervisor_zkelect.listener") as python:
+        strike(node, blow)
+        kill_at = case.lease().kill_at if both else math.inf
+        node.health_file.unlink(missing_ok=True)
+        # Also while something stands still, one of the two serves and is known to.
+        names = heirs(blow, moment)
+        case.until(lambda: any(serves(case, name) for name in names), f"{names} to serve, with what is left")
     if "frozen" in blow.values():
         passes(3 * TIMEOUT, since)
         node.thaw()
@@ -79,6 +82,8 @@ def test_enforcers(make, zookeeper, passes, blow, moment, setting):
         case.until(lambda: not node.processes(), "everything of a to be gone")
         node.start()
     case.leader()
+    if both:
+        only_clean_without_enforcer(case, python.took, kill_at - since)
 
 
 def heirs(blow, moment):

@@ -5,7 +5,6 @@ import contextlib
 import pytest
 from kazoo.client import KazooClient
 
-from supervisor_zkelect import record
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.demo import netns
 from supervisor_zkelect.demo.node import service_command
@@ -147,7 +146,8 @@ def test_14_server_cut_off_with_its_client(make, folder, passes, timeout, tick, 
             if link == "held_briefly":
                 passes(0.9 * drop_after(timeout))
             else:
-                case.until(lambda: now() >= lease(case).stop_at - 0.3, "the lease to be nearly used up", timeout)
+                nearly = "the lease to be nearly used up"
+                case.until(lambda: now() >= case.lease().stop_at - 0.3, nearly, timeout, pause=0.005)
             relay.release() if "held" in link else network.heal("a", place[lost.hosts])
         for server in majority:
             network.cut(place[lost.hosts], place[server.hosts])
@@ -162,12 +162,6 @@ def test_14_server_cut_off_with_its_client(make, folder, passes, timeout, tick, 
         network.heal()
         case.leader()
         case.finish()
-
-
-def lease(case):
-    """The primary's entry in its shared record."""
-    node = case["a"]
-    return record.read(node.environment[record.VARIABLE], record.owner_of(node.supervisord_pid))[0]
 
 
 @pytest.fixture
