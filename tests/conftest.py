@@ -1,13 +1,16 @@
 """What tests of several modules share: one real ZooKeeper, and a place of one's own in it."""
 
+import fcntl
 import os
 import signal
 import tempfile
 import uuid
+from pathlib import Path
 
 import pytest
 from kazoo.client import KazooClient
 
+from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -43,11 +46,41 @@ def root(zk):
     zk.delete(path, recursive=True)
 
 
+TURNS = 2 * (os.cpu_count() or 1)
+"""How many clusters run at a time on this machine, in however many copies of these tests."""
+
+
+@pytest.fixture
+def turn():
+    """For a test with nodes, whose leases bound what it waits for: it begins when few enough others are at it."""
+    folder = Path(tempfile.gettempdir()) / f"supervisor-zkelect-turns-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    files = [(folder / str(number)).open("w") for number in range(TURNS)]
+    try:
+        until(lambda: any(taken(file) for file in files), 3600, f"one of the {TURNS} locks in {folder}")
+        yield
+    finally:
+        for file in files:
+            file.close()
+
+
+def taken(file):
+    """Lock the file, unless another process has."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def cgroup_mounts():
+    with open("/proc/self/mountinfo") as file:
+        return [line.split()[4] for line in file if " - cgroup2 " in line]
+
+
 def cgroups_can_be_made():
     """Whether there is a cgroup2 file system that this user may write to."""
-    with open("/proc/self/mountinfo") as file:
-        mounts = [line.split()[4] for line in file if " - cgroup2 " in line]
-    for mount in mounts:
+    for mount in cgroup_mounts():
         try:
             os.rmdir(tempfile.mkdtemp(prefix="zkelect-test-", dir=mount))
             return True

@@ -138,7 +138,7 @@ def folder():
 
 
 @pytest.fixture
-def make(folder, request):
+def make(folder, request, turn):
     """Make a cluster of two nodes, started. After the test it is judged, unless it failed already, and ended."""
     made = []
 
@@ -203,7 +203,7 @@ def only_clean(case, took, limit, what, overlap=0.0):
     if took > limit:
         case.leader()
         case.finish(overlap)
-        pytest.skip(f"clean, but this machine took {took:.1f} s for {what}, and the lease leaves {limit:.1f} s for it")
+        pytest.skip(f"clean, but this machine takes {took:.1f} s for {what}, and the lease leaves {limit:.1f} s for it")
 
 
 def only_clean_without_enforcer(case, took, left):

@@ -12,7 +12,7 @@ TIME = 20.0
 
 
 @pytest.fixture
-def make_cluster(tmp_path, zk_server):
+def make_cluster(tmp_path, zk_server, turn):
     """Make a Cluster in the test's folder; it is ended, and nothing of it may be left, whatever happens."""
     made = []
 
