@@ -1,7 +1,9 @@
 """What tests of several modules share: one real ZooKeeper, and a place of one's own in it."""
 
+import contextlib
 import fcntl
 import os
+import re
 import signal
 import tempfile
 import uuid
@@ -10,12 +12,54 @@ from pathlib import Path
 import pytest
 from kazoo.client import KazooClient
 
+from supervisor_zkelect import proc
+from supervisor_zkelect.demo import child, netns
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As in a script's background, and inherited by what tests start and interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left():
+    """What these tests start ends with them, whatever happens: processes, networks, cgroups."""
+    yield
+    links = f"{netns.LINKS}{os.getpid()}-"
+    with contextlib.suppress(TimeoutError):
+        until(lambda: not left(links), 30, "nothing to be left")
+    assert not left(links)
+    remove_cgroups()
+
+
+def left(links):
+    return child.marked(child.run_name()) or [name for name in os.listdir("/sys/class/net") if name.startswith(links)]
+
+
+def remove_cgroups():
+    """Those whose supervisord was killed with all that could remove them. What has a process in it stays."""
+    for mount in cgroup_mounts():
+        for folder in Path(mount).glob("zkelect-*"):
+            name = re.fullmatch(r"zkelect-[0-9a-f-]{36}-(\d+)-(\d+)-(\d+)", folder.name)
+            if name and not may_live(*map(int, name.groups())):
+                for path, _, _ in os.walk(folder, topdown=False):
+                    with contextlib.suppress(OSError):
+                        os.rmdir(path)
+
+
+def may_live(namespace, pid, start):
+    """Whether a supervisord does that record.instance has these of."""
+    if os.readlink("/proc/self/ns/pid") == f"pid:[{namespace}]":
+        return proc.alive(proc.Process(pid, start, 0, 0, 0, "S", 1))
+    return any(pid_namespace(one) == f"pid:[{namespace}]" for one in proc.table())
+
+
+def pid_namespace(pid):
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return ""
 
 
 @pytest.fixture(scope="session")

@@ -39,6 +39,9 @@ OUTSIDE = 254
 
 MOST_PLACES = 100
 
+LINKS = "zkl"
+"""What the names of links outside of the namespaces begin with; the pid of their maker follows."""
+
 LISTENING, FORWARDING = 1, 3
 """States of a switch's port (ip-link(8), bridge_slave). One that listens drops all frames, both ways. So does
 one in state 0, disabled, but the kernel enables that again with the next event of its link."""
@@ -156,7 +159,7 @@ class Network:
             self._plug(path, "outer", number, f"{base}.{128 + number}/25")
         self._introduce()
         # At most 15 characters: pids have up to 7.
-        self._link = f"zkl{os.getpid()}-{secrets.token_hex(2)}"
+        self._link = f"{LINKS}{os.getpid()}-{secrets.token_hex(2)}"
         _ip(
             self._hub,
             [
