@@ -12,8 +12,6 @@ import pytest
 
 from tests.simulation.faults import FAULTS
 
-pytestmark = pytest.mark.xdist_group("simulation")
-
 SCHEDULES = os.environ.get("ZKELECT_SCHEDULES", "10000")
 
 #: How many schedules may pass before a fault is found.
