@@ -77,6 +77,16 @@ class Case(Cluster):
         """The longest silence that the observer heard since then, in seconds."""
         return self.observers["orders"].verdict(since).gap
 
+    def led_at_once(self, name, since):
+        """Wait until the node is primary, and see that it did not wait for the end of the former one's session.
+
+        What the start of two Pythons takes meanwhile, the chain loader and the service, is the machine's.
+        """
+        with Beside("supervisor_zkelect.demo.service") as python:
+            self.primary(name)
+        gap = self.gap(since)
+        assert gap - 2 * python.took < AT_ONCE, f"silent for {gap:.1f} s, and a Python took {python.took:.1f} s to start"
+
     def starts(self, name):
         """How often a service was started on the node."""
         return sum(life.name == name for life in self.lives())

@@ -3,7 +3,7 @@
 import pytest
 
 from supervisor_zkelect.clock import now
-from tests.faults.conftest import AT_ONCE, DIRTY
+from tests.faults.conftest import DIRTY
 
 
 SICK = "health checks in a row failed"
@@ -15,8 +15,7 @@ PATIENT = {"zkelect": {"reattach_grace": "60"}}
 
 def released(case, since):
     """The node gave up in order, so that the other one led at once and not after T."""
-    case.primary("b")
-    assert case.gap(since) < AT_ONCE
+    case.led_at_once("b", since)
     assert DIRTY not in case["b"].logs() and SICK not in case["a"].logs(), case.logs()
 
 
