@@ -1,0 +1,129 @@
+"""The copy of the last good configuration: all of it, without what it was read from, and nothing that is not whole."""
+
+import dataclasses
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+
+from supervisor_zkelect import config, kept, session
+from supervisor_zkelect.demo import zookeeper
+
+FILE = """[zkelect]
+servers = zk1:2181,[::1]:2182
+node_name = %(ENV_NODE)s
+digest_file = {folder}/digest
+username = u
+password = %(ENV_PASSWORD)s
+tls_ca = {folder}/pem/ca.pem
+tls_cert = {folder}/pem/client.pem
+tls_key = {folder}/pem/client.key
+[election:orders]
+address = %(ENV_HOST)s:80
+health = https://h:1/
+health_ca = {folder}/pem/ca.pem
+fence = /bin/sh -c 'exit 0'
+[election:billing]
+group = billing
+address = b:1
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    """The settings of a file that names files and variables; all of them are gone when it is `forgotten`."""
+    zookeeper.certificates(tmp_path / "pem")
+    (tmp_path / "digest").write_text("user:geheim\n")
+    path = tmp_path / "zkelect.conf"
+    path.write_text(FILE.format(folder=tmp_path))
+    return config.load(str(path), environ={"NODE": "a", "PASSWORD": "pässword", "HOST": "h"})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "run").mkdir()
+    return str(tmp_path / "run")
+
+
+def test_all_that_was_read_comes_back(read, folder):
+    kept.save(folder, read)
+    assert kept.load(folder) == read
+    assert kept.load(folder).digest.reveal() == "user:geheim" and kept.load(folder).password.reveal() == "pässword"
+    assert [os.stat(os.path.join(folder, name)).st_mode & 0o777 for name in os.listdir(folder)] == [0o600]
+
+
+def test_the_files_that_it_names_are_not_needed(read, folder, tmp_path):
+    kept.save(folder, read)
+    for path in [tmp_path / "digest", tmp_path / "zkelect.conf", *(tmp_path / "pem").iterdir()]:
+        path.unlink()
+    found = kept.load(folder)
+    assert found.digest == read.digest
+    # The client that is made of it, and the health check, read the PEM files.
+    session.client_for(found)
+    assert found.elections[0].health_check() and kept._tls_works(found)
+    assert all(os.stat(os.path.join(folder, name)).st_mode & 0o777 == 0o600 for name in os.listdir(folder))
+
+
+def test_files_that_can_be_used_are_used_as_they_are_now(read, folder, tmp_path):
+    kept.save(folder, read)
+    zookeeper.certificates(tmp_path / "pem")
+    assert kept.load(folder) == read
+
+
+@pytest.mark.parametrize("spoil", ["nothing", "cut", "changed", "garbage", "boot", "version"])
+def test_what_is_not_whole_is_refused(read, folder, monkeypatch, spoil):
+    path = os.path.join(folder, kept.NAME)
+    if spoil != "nothing":
+        if spoil == "version":
+            monkeypatch.setattr(kept, "VERSION", 2)
+        kept.save(folder, read)
+        monkeypatch.undo()
+        data = open(path, "rb").read()
+        spoiled = {"cut": data[:-1], "changed": data.replace(b"zk1", b"zk2"), "garbage": b"x"}.get(spoil, data)
+        with open(path, "wb") as file:
+            file.write(spoiled)
+    if spoil == "boot":
+        monkeypatch.setattr(kept, "_boot", lambda: "another")
+    with pytest.raises(kept.NoCopy, match="kept"):
+        kept.load(folder)
+
+
+def test_without_room_the_former_copy_stays(read, folder):
+    kept.save(folder, read)
+    code = (
+        "import resource, signal, sys; from supervisor_zkelect import kept; folder = sys.argv[1]\n"
+        "one = kept.load(folder); signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        "try: kept.save(folder, one)\n"
+        "except OSError as error: print(error.errno)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == str(errno.EFBIG), done.stderr
+    assert kept.load(folder) == read and os.listdir(folder) == [kept.NAME]
+
+
+def test_a_copy_of_another_version_has_defaults_for_what_it_lacks(read, folder, monkeypatch):
+    plain = kept._plain
+
+    def other(settings):
+        values = plain(settings)
+        values.pop("backoff_max", values.pop("rise", None))
+        return {**values, "colour": "red"}
+
+    monkeypatch.setattr(kept, "_plain", other)
+    kept.save(folder, read)
+    found = kept.load(folder)
+    assert (found.backoff_max, found.elections[0].rise) == (60.0, 1)
+    elections = tuple(dataclasses.replace(one, rise=1) for one in read.elections)
+    assert found == dataclasses.replace(read, backoff_max=60.0, elections=elections)
+
+
+def test_since_when_the_file_cannot_be_used_is_told_until_one_is_kept_again(read, folder):
+    kept.save(folder, read)
+    assert kept.read(folder).unusable_since is None
+    assert [kept.note_unusable(folder, moment) for moment in (5.0, 7.0)] == [5.0, 5.0]
+    assert kept.read(folder).unusable_since == 5.0 and kept.load(folder) == read
+    kept.save(folder, read)
+    assert kept.read(folder).unusable_since is None
