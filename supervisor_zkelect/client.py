@@ -224,6 +224,7 @@ def _show(view: View, election: Optional[str], full: bool) -> Outcome:
         lines.append("this node takes part in no election")
     elif not full:
         lines.append(f"node {printable(view.report.get('node'))}, {_age_text(view)}{_link_text(view)}")
+    lines += _config_lines(view)
     return Outcome(status, tuple(lines), _document(view, names, status))
 
 
@@ -265,6 +266,16 @@ def _link_text(view: View) -> str:
     if session.get("state") == "connected":
         return ""
     return f"; ZooKeeper {_shown(session.get('state'))} for {_since(view, session.get('since'))}"
+
+
+def _config_lines(view: View) -> List[str]:
+    """What is wrong with the node's configuration, since when, and what it goes on with."""
+    trouble = _dict(view.report.get("config_trouble"))
+    if not view.known or not trouble:
+        return []
+    problems = [f"  {_text(problem)}" for problem in trouble.get("problems") or () if isinstance(problem, str)]
+    head = f"the configuration has been unusable for {_since(view, trouble.get('since'))}; {_text(trouble.get('doing'))}:"
+    return [head, *problems]
 
 
 def _node_lines(view: View) -> List[str]:
@@ -310,7 +321,7 @@ def _document(view: View, names: Sequence[str], status: int) -> Dict[str, Any]:
         elections[name] = {"role": "unknown", "why": doubt} if doubt else dict(view.facts(name))
     document = {"v": VERSION, "exit": status, "known": view.known, "why": view.why, "age": view.age}
     if view.known:
-        kept = ("node", "pid", "version", "config", "boottime", "time", "session")
+        kept = ("node", "pid", "version", "config", "config_trouble", "boottime", "time", "session")
         document.update({key: view.report[key] for key in kept if key in view.report})
         document["now"] = view.now
     document["elections"] = elections

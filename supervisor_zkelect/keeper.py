@@ -227,7 +227,7 @@ class _Process:
         self._received = b""
         self._locks: List[int] = []
         self._keeper = Keeper(
-            folder, lambda former, keeping: release.Attached(former, configuration, keeping), self.tell
+            folder, lambda former, keeping: release.Attached(former, folder, configuration, keeping), self.tell
         )
 
     def run(self) -> None:

@@ -17,7 +17,7 @@ import os
 import ssl
 import time
 import zlib
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect import config
 
@@ -42,6 +42,30 @@ class Kept(NamedTuple):
     settings: config.Settings
     made: float
     unusable_since: Optional[float]
+
+
+class Trouble(NamedTuple):
+    """Why the file is not what is used. problems: a line each. since: seconds of CLOCK_BOOTTIME. made: as in `Kept`."""
+
+    problems: Tuple[str, ...]
+    since: float
+    made: float
+
+    def __str__(self) -> str:
+        return f"the last good configuration, of {_when(self.made)}, is used"
+
+
+def fall_back(
+    folder: str, problems: Iterable[str], moment: float, refused: Optional[config.Settings] = None
+) -> Tuple[config.Settings, Trouble]:
+    """What to go on with at `moment` (seconds of CLOCK_BOOTTIME), where the file has these problems.
+
+    refused: what the file came to, where that could be read. Raises NoCopy, also when no other than that was kept.
+    """
+    kept = read(folder)
+    if refused is not None and dataclasses.replace(kept.settings, file=refused.file, notes=refused.notes) == refused:
+        raise NoCopy(f"{os.path.join(folder, NAME)} says the same")
+    return kept.settings, Trouble(tuple(problems), note_unusable(folder, moment), kept.made)
 
 
 def save(folder: str, settings: config.Settings) -> None:
@@ -134,6 +158,10 @@ def _read(folder: str) -> Dict[str, Any]:
     if document.get("boot") != _boot():
         raise NoCopy(f"{path} is of an earlier boot")
     return document
+
+
+def _when(moment: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
 
 
 # Its contents

@@ -23,8 +23,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect import (
-    __version__, config, course, eventstream, execution, group, guardlink, history, logs, proc, record, release, role, saved,
-    session,
+    __version__, config, course, eventstream, execution, group, guardlink, history, kept, logs, proc, record, release, role,
+    saved, session,
 )
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import (
@@ -32,7 +32,7 @@ from supervisor_zkelect.elector import (
 )
 from supervisor_zkelect.lease import DRIFT, Heartbeat, SessionClock, drop_after, effective_tick, waiting_interval
 from supervisor_zkelect.supervisord import MOST_CALLS, Fault, SupervisordError
-from supervisor_zkelect.surroundings import Surroundings
+from supervisor_zkelect.surroundings import Surroundings, last_good
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,10 @@ SEE_TIME = 0.5
 GIVEN_UP = "at each try it could not be started, or ended before its startsecs; its own log tells more"
 #: Seconds between two lines about the same trouble.
 REPEAT = 60.0
+#: Seconds between two looks at supervisord's programs while they are not fit, and the group runs on in its term.
+FIT_PACE = 2.0
+#: Problems of the configuration that a report repeats.
+MOST_PROBLEMS = 5
 #: Seconds without a connection to ZooKeeper after which it is told.
 UNREACHED = 2.0
 #: Seconds kept back from the listener's own stopwaitsecs for the release.
@@ -188,8 +192,13 @@ class Contest:
 class Listener:
     """One run of the listener. `run` returns its exit status."""
 
-    def __init__(self, settings: config.Settings, around: Surroundings) -> None:
+    def __init__(self, settings: config.Settings, around: Surroundings, trouble: Optional[kept.Trouble] = None) -> None:
+        """trouble: why `settings` are those that were kept, and not those of the file."""
         self.settings = settings
+        self.trouble = trouble
+        #: what is wrong with supervisord's programs, and since when; they were found to be fit before a group was started
+        self.unfit: Tuple[str, ...] = ()
+        self.unfit_since = math.inf
         self.around = around
         self.queue: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
         self.contests: Dict[str, Contest] = {}
@@ -506,25 +515,68 @@ class Listener:
             self.say("supervisord", event.error)
             self.configure_at = now() + PACE
             return
+        check = self.check_groups(event.programs)
+        if check.problems and not self.contests and self.fall_back(check.problems):
+            check = self.check_groups(event.programs)
+        if not self.contests:
+            for note in check.notes:
+                log.info("%s", note)
+        self.found_unfit(check.problems)
         around = self.around
-        check = config.check_group(
-            self.settings, event.programs, around.uid, supervisord_uid=around.supervisord_uid, own_group=around.group
-        )
-        for note in check.notes:
-            log.info("%s", note)
-        if check.problems:
-            for problem in check.problems:
-                log.error("%s", problem)
-            self.status = 2
-            self.leave("the configuration cannot be used", now())
-            return
         for program in event.programs:
             if (program["group"], program["name"]) == (around.group, around.process):
                 self.stopwaitsecs = float(program.get("stopwaitsecs", STOPWAITSECS))
         if self.leaving is None:
             self.programs = event.programs
-            if self.guard_up:
-                self.begin()
+            if not self.contests:
+                self.begin_when_known()
+
+    def check_groups(self, programs: List[Dict[str, Any]]) -> config.GroupCheck:
+        around = self.around
+        return config.check_group(
+            self.settings, programs, around.uid, supervisord_uid=around.supervisord_uid, own_group=around.group
+        )
+
+    def fall_back(self, problems: List[str]) -> bool:
+        """Go on with the last good configuration, where there is another one than that with these problems."""
+        if self.trouble is not None:
+            return False
+        try:
+            trouble = self.around.fall_back(problems)
+        except kept.NoCopy:
+            return False
+        for problem in problems:
+            log.error("%s", problem)
+        log.error("%s: %s", self.settings.file, trouble)
+        self.settings, self.trouble = self.around.settings, trouble
+        return True
+
+    def found_unfit(self, problems: List[str]) -> None:
+        """What is wrong with the programs is told, and ends this listener unless a group runs: that runs on in its term."""
+        self.unfit_since = min(self.unfit_since, now()) if problems else math.inf
+        self.unfit, self.changed = tuple(problems), self.changed or self.unfit != tuple(problems)
+        for problem in problems:
+            self.say("the configuration", problem)
+        if not problems:
+            return
+        self.configure_at = now() + FIT_PACE
+        if self.contests and not any(one.state.may_run for one in self.contests.values()):
+            self.leave_unfit()
+
+    def leave_unfit(self) -> None:
+        self.status = 2
+        self.leave("the configuration cannot be used", now())
+
+    def begin_when_known(self) -> None:
+        """Begin when the guard has told what runs, and supervisord of its programs."""
+        if not self.guard_up or not self.programs or self.leaving is not None:
+            return
+        groups = [one.group for one in self.settings.elections]
+        runs = self.former is not None and any(self.charges.get(name, {}).get("granted") for name in groups)
+        if self.unfit and not runs:
+            self.leave_unfit()
+        else:
+            self.begin()
 
     # The guard, and what an earlier listener left
 
@@ -560,8 +612,11 @@ class Listener:
         self.guard.open(self.groups(), by)
 
     def groups(self) -> Dict[str, Dict[str, Any]]:
-        """What the guard is told of each group (`guard.Guard.welcome`)."""
+        """What the guard is told of each group (`guard.Guard.welcome`): nothing before the configuration is known to be fit,
+        as it may name a group that there is not, or this listener's own."""
         known: Dict[str, Dict[str, Any]] = {}
+        if not self.session:
+            return known
         for one in self.settings.elections:
             programs = [program for program in self.programs if program["group"] == one.group]
             known[one.group] = {
@@ -591,8 +646,8 @@ class Listener:
         self.charges = event.groups
         if self.contests:
             self.tell_anew()
-        elif self.programs and self.leaving is None:
-            self.begin()
+        else:
+            self.begin_when_known()
 
     def on_Busy(self, event: guardlink.Busy) -> None:
         self.say("zkelect", "waiting for the guard, which stops and releases what an earlier listener left")
@@ -742,8 +797,6 @@ class Listener:
 
     def begin(self) -> None:
         """Let each election begin, now that the groups are known to be fit and the guard is there."""
-        # When the guard was greeted supervisord may not have told of its programs yet.
-        self.guard.tell_groups(self.groups())
         attach, timeout, programs = None, None, self.programs
         kept: List[saved.Election] = []
         if self.former is not None:
@@ -751,6 +804,7 @@ class Listener:
             kept = [one for one in self.former.elections if one in self.elections()]
             self.retiring = [one for one in self.former.elections if one not in kept]
         self.session = self.around.session(self.post, attach, timeout)
+        self.guard.tell_groups(self.groups())
         for settings in self.settings.elections:
             stopwaitsecs = longest_stop(one for one in programs if one["group"] == settings.group)
             check = settings.health_check()
@@ -843,6 +897,15 @@ class Listener:
                 self.settings.node_name, "" if self.settings.has_credentials else ",".join(self.settings.servers),
                 self.elections() + self.retiring, self.settings.tick_time,
             ))
+            self.keep_configuration()
+
+    def keep_configuration(self) -> None:
+        """Keep the configuration, in which supervisord's programs are fit and ZooKeeper has taken this node's session."""
+        if self.trouble is None and not self.unfit:
+            try:
+                self.around.keep()
+            except OSError as error:
+                self.say("zkelect", f"the configuration could not be kept: {error}", "keep")
 
     def make_elector(self, settings: config.ElectionSettings) -> Elector:
         root = self.settings.chroot
@@ -1538,7 +1601,7 @@ class Listener:
         attempt = self.session.trouble if self.session and self.link != "connected" else ""
         return {
             "v": 1, "node": self.settings.node_name, "pid": self.around.pid, "version": __version__,
-            "config": self.settings.file, "boottime": moment, "time": time.time(),
+            "config": self.settings.file, "config_trouble": self.config_trouble(), "boottime": moment, "time": time.time(),
             "session": {
                 "state": self.link, "id": f"0x{granted.session:x}" if granted else None,
                 "timeout": granted.timeout if granted else None, "since": self.link_since,
@@ -1559,6 +1622,15 @@ class Listener:
             }
             for one in self.settings.elections if self.obstacle
         }
+
+    def config_trouble(self) -> Optional[Dict[str, Any]]:
+        """What is wrong with the configuration, since when, and with what this listener goes on."""
+        problems = [*(self.trouble.problems if self.trouble else ()), *self.unfit]
+        if not problems:
+            return None
+        since = min(self.trouble.since if self.trouble else math.inf, self.unfit_since)
+        doing = str(self.trouble) if self.trouble else "the group runs on to the end of its term"
+        return {"since": since, "problems": problems[:MOST_PROBLEMS], "doing": doing}
 
     def part(self, contest: Contest) -> Dict[str, Any]:
         state, settings = contest.state, contest.settings
@@ -1655,6 +1727,7 @@ class Listener:
 
     def check(self, ticket: str) -> None:
         path, link, obstacle, folder = self.settings.file, self.link, self.obstacle, self.folder_trouble
+        trouble = self.config_trouble()
 
         def work() -> role.Tick:
             problems, notes = [obstacle] if obstacle else [], []
@@ -1678,6 +1751,10 @@ class Listener:
                 problems.append(f"ZooKeeper: {link}")
             if folder:
                 problems.append(f"runtime folder: {folder}")
+            if trouble is not None:
+                lasts = f"has been unusable for {now() - trouble['since']:.0f} s"
+                state = lasts if problems else f"{lasts}, is well now, and is not used yet (zkelect reload)"
+                problems.append(f"{path}: {state}: {trouble['doing']}")
             self.reply(ticket, {"ok": not problems, "problems": problems, "notes": notes})
             return role.Tick()
 
@@ -1685,8 +1762,11 @@ class Listener:
 
 
 def longest_stop(programs: Iterable[Dict[str, Any]]) -> float:
-    """The longest stopwaitsecs of some programs, items of supervisord's getAllConfigInfo."""
-    return max(float(one.get("stopwaitsecs", 0)) for one in programs)
+    """The longest stopwaitsecs of some programs, items of supervisord's getAllConfigInfo.
+
+    Of a group that runs, supervisord may have dropped the programs since.
+    """
+    return max((float(one.get("stopwaitsecs", 0)) for one in programs), default=STOPWAITSECS)
 
 
 def main(path: str) -> int:
@@ -1694,12 +1774,17 @@ def main(path: str) -> int:
     logs.begin()
     # kazoo tells each reconnect; the listener says it once.
     logging.getLogger("supervisor_zkelect.kazoo").propagate = False
+    trouble: Optional[kept.Trouble] = None
     try:
         settings = config.load(path)
     except config.ConfigError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)
-        return 2
+        try:
+            settings, trouble = last_good(error.problems)
+        except kept.NoCopy:
+            return 2
+        log.error("%s: %s", path, trouble)
     if "SUPERVISOR_ENABLED" not in os.environ:
         print("zkelect listen runs under supervisord; add it as an [eventlistener:x] section", file=sys.stderr)
         return 2
@@ -1711,7 +1796,7 @@ def main(path: str) -> int:
     except record.RecordError as error:
         print(error, file=sys.stderr)
         return 2
-    one = Listener(settings, around)
+    one = Listener(settings, around, trouble)
     try:
         status = one.run(sys.stdin.buffer, protocol)
     except Exception:

@@ -26,11 +26,12 @@ NOTE_TIME = 1.0
 class Attached:
     """A client that is attached to the saved session, or finds that it is over. Raises ElectionError and OSError.
 
-    What credentials are needed stands in the configuration, which may be read only by this node's user. For SASL the
-    client is kazoo's, which can end a session, and cannot leave it.
+    What credentials are needed stands in the configuration that was kept in the folder, as the session belongs to that,
+    whatever became of the file since; without a copy it is the file's. For SASL the client is kazoo's, which can end a
+    session, and cannot leave it.
     """
 
-    def __init__(self, former: saved.Saved, configuration: str, keeping: bool = False) -> None:
+    def __init__(self, former: saved.Saved, folder: str, configuration: str, keeping: bool = False) -> None:
         """keeping: whether the session may have to be left, which is refused with SASL."""
         identity = former.id, bytes.fromhex(former.password)
         self.acl = None
@@ -40,12 +41,15 @@ class Attached:
             self.client: Any = wire.Client(former.servers, identity, former.timeout)
             self._start()
             return
-        from supervisor_zkelect import config, session
+        from supervisor_zkelect import config, kept, session
 
         try:
-            settings = config.load(configuration)
-        except config.ConfigError as error:
-            raise ElectionError(str(error)) from None
+            settings = kept.load(folder)
+        except kept.NoCopy as problem:
+            try:
+                settings = config.load(configuration)
+            except config.ConfigError as error:
+                raise ElectionError(f"{problem}; {error}") from None
         self.acl = session.acl_of(settings.acl)
         if settings.sasl_mechanism is None:
             digest = settings.digest.reveal() if settings.digest else None

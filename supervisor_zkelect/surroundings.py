@@ -12,10 +12,10 @@ import socket
 import threading
 from collections import deque
 from concurrent.futures import Executor, Future
-from typing import Any, Callable, Deque, Optional, Tuple
+from typing import Any, Callable, Deque, Iterable, Optional, Tuple
 
 from supervisor_zkelect import (
-    config, group, guardlink, guardmain, lastresort, locks, proc, record, saved, session, upkeep,
+    config, group, guardlink, guardmain, kept, lastresort, locks, proc, record, saved, session, upkeep,
 )
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.supervisord import Supervisord
@@ -186,3 +186,24 @@ class Surroundings:
             return ""
         except OSError as error:
             return f"{error.filename or self._folder}: {error.strerror}"
+
+    def keep(self) -> None:
+        """Keep the settings, which have proven good. Raises OSError."""
+        kept.save(self._folder, self.settings)
+
+    def fall_back(self, problems: Iterable[str]) -> kept.Trouble:
+        """Have the settings that were kept, because those of the file have these problems. Raises kept.NoCopy."""
+        self.settings, trouble = kept.fall_back(self._folder, problems, now(), self.settings)
+        return trouble
+
+
+def last_good(problems: Iterable[str]) -> Tuple[config.Settings, kept.Trouble]:
+    """For a listener whose file has these problems: the settings that its supervisord's last one used, and what to tell of it.
+
+    Raises kept.NoCopy.
+    """
+    try:
+        folders = record.find_folders(os.environ["SUPERVISOR_SERVER_URL"], os.stat(f"/proc/{os.getppid()}").st_uid)
+    except (KeyError, OSError, record.RecordError) as error:
+        raise kept.NoCopy(str(error)) from None
+    return kept.fall_back(folders[0], problems, now())

@@ -245,6 +245,9 @@ class _Surroundings:
     def saved(self) -> Any:
         return self._process.machine.disk.saved
 
+    def keep(self) -> None:
+        return
+
     def keep_folder(self) -> str:
         return ""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from kazoo import exceptions as kazoo_errors
 
-from supervisor_zkelect import proc, record
+from supervisor_zkelect import kept, proc, record
 from supervisor_zkelect.demo.cluster import NOT_PRIMARY
 from supervisor_zkelect.demo.zookeeper import ZooKeeper, certificates
 
@@ -47,9 +47,10 @@ def test_others_cannot_write(make_cluster, zk_server, zk, acl, readable):
     )
     assert "listen" in commands and '"primary"' in shown
     assert "gehe1m" not in logs(cluster) + shown + commands
-    kept = Path(cluster["b"].environment[record.VARIABLE])
-    assert all(b"gehe1m" not in path.read_bytes() for path in kept.iterdir() if path.is_file())
-    assert (kept / record.SESSION).stat().st_mode & 0o777 == 0o600
+    folder = Path(cluster["b"].environment[record.VARIABLE])
+    private = {record.SESSION, kept.NAME}
+    assert all(b"gehe1m" not in path.read_bytes() for path in folder.iterdir() if path.is_file() and path.name not in private)
+    assert all((folder / name).stat().st_mode & 0o777 == 0o600 for name in private)
 
 
 def test_a_node_without_the_password_says_so_and_tries_on(make_cluster, zk_server):

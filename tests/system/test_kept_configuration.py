@@ -1,0 +1,126 @@
+"""A file that cannot be used any more: the listener, and a release, go on with the last good configuration."""
+
+import pytest
+
+from supervisor_zkelect import config, kept
+from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.demo.zookeeper import ZooKeeper
+from tests.system.test_edits import restart_listener, rewrite
+
+SECRET = "zk:gehe1m"
+
+
+@pytest.fixture(scope="module")
+def zk_server(tmp_path_factory):
+    """One that grants timeouts in which a listener may take as long as a busy machine needs for its restart."""
+    with ZooKeeper(tmp_path_factory.mktemp("zookeeper"), tick_ms=1000) as server:
+        yield server
+
+
+def listener_log(node):
+    return "".join(path.read_text() for path in (node.folder / "logs").glob("zkelect-stderr*"))
+
+
+def with_secret_file(make_cluster, zk_server, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text(f"{SECRET}\n")
+    secret.chmod(0o600)
+    return patient(make_cluster, zk_server, {"digest_file": str(secret), "acl": "creator+read"}), secret
+
+
+def patient(make_cluster, zk_server, options=None, names=("a", "b")):
+    overrides = {"zkelect": {"reattach_grace": "60", **(options or {})}}
+    return make_cluster(zk_server.hosts, names, timeout=20, tick=1, reached=zk_server.hosts, overrides=overrides).start()
+
+
+BAD = {
+    "unknown option": (("[zkelect]\n", "[zkelect]\ncolour = red\n"), "[zkelect] colour = red"),
+    "no option": (("[zkelect]\n", "[zkelect]\nwhat is this\n"), "is neither a [section] nor option = value"),
+    "unset variable": (("%(ENV_ORDERS_ADDRESS)s", "%(ENV_NOPE)s"), "variable NOPE is not set"),
+    "missing group": (("group = primary", "group = prmary"), "[election:orders] group = prmary"),
+    "own group": (("group = primary", "group = zkelect"), "[election:orders] group = zkelect"),
+    "secret that is gone": (None, "[zkelect] digest_file"),
+}
+
+
+def test_the_service_runs_on_in_the_same_term(make_cluster, zk_server, tmp_path):
+    cluster, secret = with_secret_file(make_cluster, zk_server, tmp_path)
+    node, pid, token = cluster["a"], cluster.primary("a"), cluster.token("a")
+    good = node.zkelect_conf.read_text()
+    for edit, told in BAD.values():
+        node.zkelect_conf.write_text(good)
+        if edit is None:
+            secret.unlink()
+        else:
+            rewrite(node, edit)
+        restart_listener(cluster)
+        assert cluster.settled("a") == pid and cluster.token("a") == token
+        assert told in listener_log(node) and "last good configuration" in listener_log(node)
+        for words in (("role",), ("status",), ("check",)):
+            shown = node.zkelect(*words)
+            assert told in shown.stdout and "unusable for" in shown.stdout, shown.stdout + shown.stderr
+            assert shown.returncode == (2 if words == ("check",) else 0)
+    former = node.listener_pid()
+    node.kill(former)
+    cluster.until(lambda: node.listener_pid() not in (None, former), "another listener")
+    assert cluster.settled("a") == pid and cluster.token("a") == token
+    # Another proposal is made by it as well.
+    assert node.zkelect("resign", "orders").returncode == 0
+    cluster.settled("b")
+    assert "gehe1m" not in cluster.logs()
+    node.zkelect_conf.write_text(good)
+    secret.write_text(f"{SECRET}\n")
+    restart_listener(cluster)
+    cluster.settled("b")
+    assert "no problem found" in node.zkelect("check").stdout and "unusable" not in node.zkelect("role").stdout
+    cluster.verdict()
+
+
+def test_a_release_needs_no_file(make_cluster, zk_server, tmp_path):
+    cluster, secret = with_secret_file(make_cluster, zk_server, tmp_path)
+    cluster.primary("a")
+    rewrite(cluster["a"], ("[zkelect]\n", "[zkelect]\ncolour = red\n"))
+    secret.unlink()
+    cluster["a"].kill_all()
+    cluster.settled("b")
+    assert "ended without releasing" not in cluster["b"].logs() and "gehe1m" not in cluster.logs()
+    cluster.verdict()
+
+
+def test_programs_that_became_unfit_run_on_to_the_end_of_their_term(make_cluster, zk_server):
+    cluster = patient(make_cluster, zk_server)
+    node, pid, token = cluster["a"], cluster.primary("a"), cluster.token("a")
+    node.overrides["program:orders"] = {"autostart": "true"}
+    node.write()
+    assert node.ctl("reread").returncode == 0
+    restart_listener(cluster)
+    assert cluster.settled("a") == pid and cluster.token("a") == token
+    assert "has autostart = true" in node.zkelect("role").stdout
+    assert node.zkelect("resign", "orders").returncode == 0
+    cluster.primary("b")
+    log = node.folder / "logs" / "supervisord.log"
+    until(lambda: "exited: zkelect (exit status 2" in log.read_text(), 30, "the listener to end with status 2")
+    cluster.verdict()
+
+
+def test_what_has_not_proven_good_is_not_kept(make_cluster, zk_server):
+    cluster = patient(make_cluster, zk_server, names=("a",))
+    node = cluster["a"]
+    folder = str(node.folder / "run")
+    good = kept.load(folder)
+    environ = {**node.environment, "SUPERVISOR_SERVER_URL": f"unix://{node.socket}"}
+    assert good == config.load(str(node.zkelect_conf), environ=environ)
+    rewrite(node, ("group = primary", "group = prmary"))
+    restart_listener(cluster)
+    cluster.primary("a")
+    assert kept.load(folder) == good and kept.read(folder).unusable_since is not None
+
+
+def test_without_a_copy_it_ends_with_status_2(make_cluster, zk_server):
+    cluster = patient(make_cluster, zk_server, names=("a",))
+    node = cluster["a"]
+    (node.folder / "run" / kept.NAME).unlink(missing_ok=True)
+    rewrite(node, ("[zkelect]\n", "[zkelect]\ncolour = red\n"))
+    node.ctl("restart", "zkelect:zkelect")
+    log = node.folder / "logs" / "supervisord.log"
+    until(lambda: "exited: zkelect (exit status 2" in log.read_text(), 30, "the listener to end with status 2")
