@@ -424,6 +424,10 @@ def _serverurl(text: str) -> str:
 
 # The table
 
+#: What another value of an option takes: nothing, the listener goes on with it; another listener, in the same term; a new
+#: term of its election; a new session, and so new terms of all elections.
+LIVE, RESTART, TERM, SESSION = "at once", "restart", "new term", "new session"
+
 
 @dataclass(frozen=True)
 class Option:
@@ -431,7 +435,8 @@ class Option:
 
     section: "zkelect" or "election:NAME". default: as it would be written, None for none. computed: in words,
     a default that is not a fixed text. variable: the environment variable that is the default. empty: whether
-    an empty value means something. secret: never shown, and may come from the option NAME_file instead.
+    an empty value means something. secret: never shown, and may come from the option NAME_file instead. change: what
+    another value takes while the listener runs.
     """
 
     section: str
@@ -446,6 +451,7 @@ class Option:
     required: bool = False
     empty: bool = False
     secret: bool = False
+    change: str = LIVE
 
     def default_for(self, section: str) -> Optional[str]:
         """The default in this section, before expansion."""
@@ -464,13 +470,13 @@ OPTIONS: Tuple[Option, ...] = (
            "2181.",
            "list of host:port", _servers, required=True),
     Option(_M, "node_name", "This node's name, unique among the nodes of an election.",
-           "name", _node_name, default="%(host_node_name)s"),
+           "name", _node_name, default="%(host_node_name)s", change=SESSION),
     Option(_M, "session_timeout",
            "T: how long ZooKeeper waits for a silent node before another one leads. The servers grant what "
            "they allow, by default 2 to 20 of their ticks; what they grant counts. When its lease runs out, a "
            "group has at most T·0.99 − tick_time − 2·heartbeat_interval − ride_through − kill_time to stop, "
            "which may not be negative.",
-           "number", _seconds(0.5), "seconds", "10"),
+           "number", _seconds(0.5), "seconds", "10", change=SESSION),
     Option(_M, "tick_time",
            "The servers' tickTime. At most half of session_timeout. A value too small makes the lease too "
            "long, and so unsafe.",
@@ -486,47 +492,47 @@ OPTIONS: Tuple[Option, ...] = (
     Option(_M, "chroot",
            "Znode below which all paths of this file begin. It has to exist, or this node must be allowed "
            "to make it.",
-           "znode path", _chroot, default="", empty=True),
+           "znode path", _chroot, default="", empty=True, change=SESSION),
     Option(_M, "digest", "Credentials of ZooKeeper's digest scheme.",
-           "USER:PASSWORD", _digest, secret=True),
+           "USER:PASSWORD", _digest, secret=True, change=SESSION),
     Option(_M, "digest_file", "File that holds `digest`, in one line. Not together with it.",
-           "file", _path),
+           "file", _path, change=SESSION),
     Option(_M, "acl",
            "Who may do what with the znodes that this node makes. `open`: everybody everything. `creator`: "
            "who has this node's credentials everything, others nothing. `creator+read`: the same, and "
            "everybody may read, so that clients find the address in the ack without credentials. All nodes "
            "of an election need the same credentials. Znodes that exist keep their ACL.",
-           "`open`, `creator`, `creator+read`", _one_of(*_ACLS), default="open"),
+           "`open`, `creator`, `creator+read`", _one_of(*_ACLS), default="open", change=SESSION),
     Option(_M, "tls", "Whether to speak TLS with ZooKeeper.",
-           "boolean", _boolean, computed="true when one of tls_ca, tls_cert, tls_key is set, else false"),
+           "boolean", _boolean, computed="true when one of tls_ca, tls_cert, tls_key is set, else false", change=SESSION),
     Option(_M, "tls_ca",
            "PEM file with the authorities that sign the servers' certificates. Those of the system are "
            "trusted as well.",
-           "file", _readable),
+           "file", _readable, change=SESSION),
     Option(_M, "tls_cert", "PEM file with this node's certificate.",
-           "file", _readable),
+           "file", _readable, change=SESSION),
     Option(_M, "tls_key", "PEM file with the key of tls_cert.",
-           "file", _readable, computed="tls_cert"),
+           "file", _readable, computed="tls_cert", change=SESSION),
     Option(_M, "tls_key_password", "Password of tls_key.",
-           "text", secret=True),
+           "text", secret=True, change=SESSION),
     Option(_M, "tls_key_password_file", "File that holds `tls_key_password`. Not together with it.",
-           "file", _path),
+           "file", _path, change=SESSION),
     Option(_M, "tls_verify_hostname",
            "Whether the host name in `servers` must be in the server's certificate.",
-           "boolean", _boolean, default="true"),
+           "boolean", _boolean, default="true", change=SESSION),
     Option(_M, "sasl_mechanism",
            "SASL towards ZooKeeper; needs the package pure-sasl, and GSSAPI a ticket in the cache as well.",
-           "`DIGEST-MD5`, `GSSAPI`", _one_of(*_MECHANISMS)),
+           "`DIGEST-MD5`, `GSSAPI`", _one_of(*_MECHANISMS), change=SESSION),
     Option(_M, "sasl_username", "User, for DIGEST-MD5.",
-           "text"),
+           "text", change=SESSION),
     Option(_M, "sasl_password", "Password, for DIGEST-MD5.",
-           "text", secret=True),
+           "text", secret=True, change=SESSION),
     Option(_M, "sasl_password_file", "File that holds `sasl_password`. Not together with it.",
-           "file", _path),
+           "file", _path, change=SESSION),
     Option(_M, "sasl_service", "First part of the servers' principal.",
-           "text", default="zookeeper"),
+           "text", default="zookeeper", change=SESSION),
     Option(_M, "sasl_principal", "This node's principal, for GSSAPI.",
-           "text", computed="the one of the credential cache"),
+           "text", computed="the one of the credential cache", change=SESSION),
     Option(_M, "backoff_min",
            "How long a node that stepped down for a sick service waits, at first, before it joins again. A "
            "sole candidate always waits this long, and 1.5 s after a stop by hand.",
@@ -539,34 +545,34 @@ OPTIONS: Tuple[Option, ...] = (
            "number", _seconds(0), "seconds", "2"),
     Option(_M, "serverurl",
            "Where supervisord is reached: `unix:///path` or `http://host:port`. supervisord tells its programs.",
-           "URL", _serverurl, variable="SUPERVISOR_SERVER_URL"),
+           "URL", _serverurl, variable="SUPERVISOR_SERVER_URL", change=RESTART),
     Option(_M, "username", "User of supervisord's server, when it has one.",
-           "text", variable="SUPERVISOR_USERNAME"),
+           "text", variable="SUPERVISOR_USERNAME", change=RESTART),
     Option(_M, "password", "Password of supervisord's server, when it has one.",
-           "text", variable="SUPERVISOR_PASSWORD", secret=True),
+           "text", variable="SUPERVISOR_PASSWORD", secret=True, change=RESTART),
     Option(_M, "password_file", "File that holds `password`. Not together with it.",
-           "file", _path),
+           "file", _path, change=RESTART),
     Option(_E, "group",
            "The program group that runs on the primary. Each election has its own. Its programs need "
            "`autostart = false`.",
-           "name of a group", _group_name, default="primary"),
+           "name of a group", _group_name, default="primary", change=TERM),
     Option(_E, "address",
            "What is written to the ack znode while this node is primary: where clients find the service. "
            "Any text of one line.",
            "text", _address, required=True),
     Option(_E, "election_znode",
            "The znode whose children are the proposals. Nothing else may live below it.",
-           "znode path", _znode, default=f"/zkelect/{NAME}/election"),
+           "znode path", _znode, default=f"/zkelect/{NAME}/election", change=TERM),
     Option(_E, "election_prefix", "Beginning of a proposal's name; the same on all nodes.",
-           "text", _name_part, default="n"),
+           "text", _name_part, default="n", change=TERM),
     Option(_E, "election_ack",
            "The znode that holds the primary's address. The znode `holder` is made beside it, so each "
            "election needs an ack below a parent of its own.",
-           "znode path", _znode, default=f"/zkelect/{NAME}/ack"),
+           "znode path", _znode, default=f"/zkelect/{NAME}/ack", change=TERM),
     Option(_E, "sequence_separator",
            "What stands between prefix and number in a proposal's name. Empty for an election shared with "
            "the Go elector.",
-           "text", _name_part, default="-", empty=True),
+           "text", _name_part, default="-", empty=True, change=TERM),
     Option(_E, "health",
            "How to ask whether the service is ready: `tcp://host:port`, `http://…`, `https://…`, "
            "`exec:COMMAND` (no shell), or `none`: then every program RUNNING.",
@@ -618,25 +624,74 @@ _ELECTION_OPTIONS = {option.name: option for option in OPTIONS if option.section
 _BESIDE = ("holder", "control", "history")
 
 
+_CHANGES = """\
+`zkelect reload` takes a changed file while the service runs. What a change of an option takes stands in the last column:
+**at once**: it counts from then on, in the same term; **restart**: the listener ends and another begins, in the same term;
+**new term**: the election's group is stopped and the term released, as when an election is added or taken out; **new
+session**: that of all elections of the node. The last two are done with `--yes` only.
+"""
+
+
 def options_reference() -> str:
     """The table of options in Markdown, one part per section."""
-    parts = []
+    parts = [_CHANGES]
     for section, table in ((_M, _MAIN_OPTIONS), (_E, _ELECTION_OPTIONS)):
         lines = [
             f"## [{section}]",
             "",
-            "| option | meaning | type | unit | default | required |",
-            "|---|---|---|---|---|---|",
+            "| option | meaning | type | unit | default | required | a change takes |",
+            "|---|---|---|---|---|---|---|",
         ]
         for option in table.values():
             default = option.computed or option.variable or option.default
             if default and not option.computed:
                 default = f"`{default}`"
             required = "yes" if option.required else "no"
-            cells = (f"`{option.name}`", option.meaning, option.type, option.unit, default or "", required)
+            cells = (f"`{option.name}`", option.meaning, option.type, option.unit, default or "", required, option.change)
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
+
+
+class Change(NamedTuple):
+    """What differs between two configurations. option: "" for a whole section. effect: one of LIVE, RESTART, TERM, SESSION."""
+
+    section: str
+    option: str
+    effect: str
+
+    def __str__(self) -> str:
+        return f"[{self.section}] {self.option}".rstrip()
+
+
+def diff(old: Settings, new: Settings) -> List[Change]:
+    """What differs in `new`, in the order of the table."""
+    changes = [
+        Change(MAIN, name, LIVE if _same_secret(name, old, new) else option.change)
+        for name, option in _MAIN_OPTIONS.items() if _told(old, name) != _told(new, name)
+    ]
+    for one in old.elections:
+        other, section = new.election(one.name), ELECTION + one.name
+        if other is None:
+            changes.append(Change(section, "", TERM))
+        else:
+            changes += [
+                Change(section, name, option.change)
+                for name, option in _ELECTION_OPTIONS.items() if getattr(one, name) != getattr(other, name)
+            ]
+    return changes + [Change(ELECTION + one.name, "", TERM) for one in new.elections if old.election(one.name) is None]
+
+
+def _told(settings: Settings, name: str) -> Any:
+    """The value of an option; that of a share of the session timeout changes with the option that sets it."""
+    configured = {"heartbeat_interval": settings.interval_configured, "ride_through": settings.ride_through_configured}
+    return getattr(settings, name) if configured.get(name, True) else None
+
+
+def _same_secret(name: str, old: Settings, new: Settings) -> bool:
+    """Whether the option names a file, and what it holds is what was used before."""
+    secret = _MAIN_OPTIONS.get(name[:-len("_file")]) if name.endswith("_file") else None
+    return secret is not None and getattr(old, secret.name) == getattr(new, secret.name)
 
 
 # Reading a file

@@ -1,5 +1,6 @@
 """Bad input: one clear line each, naming file, section, option, value and remedy; and what good input means."""
 
+import dataclasses
 import os
 import platform
 
@@ -308,3 +309,52 @@ def test_what_is_true_is_what_supervisord_takes_for_it(word):
             config._boolean(word)
     else:
         assert config._boolean(word) is theirs
+
+
+CHANGES = {
+    "nothing": ("", "", []),
+    "comment": ("# rise = 2", "", []),
+    "servers": ("", "", [("zkelect", "servers", config.LIVE)]),
+    "health and hooks": ("", "health = tcp://h:1\nrise = 2\nfence = /bin/true\nhook_timeout = 5", [
+        ("election:orders", name, config.LIVE) for name in ("health", "rise", "fence", "hook_timeout")]),
+    "times": ("tick_time = 1\nkill_time = 0.2\nride_through = 1", "", [
+        ("zkelect", name, config.LIVE) for name in ("tick_time", "ride_through", "kill_time")]),
+    "session": ("session_timeout = 8\nchroot = /a", "", [
+        ("zkelect", name, config.SESSION) for name in ("session_timeout", "chroot")]),
+    "credentials": ("digest = u:other\nacl = creator", "", [
+        ("zkelect", name, config.SESSION) for name in ("digest", "acl")]),
+    "term": ("", "group = other\nelection_znode = /b/c", [
+        ("election:orders", name, config.TERM) for name in ("group", "election_znode")]),
+    "supervisord": ("username = u\npassword = p", "", [
+        ("zkelect", name, config.RESTART) for name in ("username", "password")]),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_each_change_is_told_with_what_it_takes(load, what):
+    main, election, expected = CHANGES[what]
+    changed = text(main, election)
+    if what == "servers":
+        changed = changed.replace("zk2:2181", "zk3:2181")
+    assert config.diff(load(text()), load(changed)) == expected
+
+
+def test_an_election_that_comes_or_goes_is_a_change_of_its_own(load):
+    one, two = load(text()), load(text(more=second("")))
+    assert config.diff(one, two) == config.diff(two, one) == [("election:billing", "", config.TERM)]
+
+
+def test_a_secret_that_moves_to_another_file_is_no_change(load, tmp_path):
+    (tmp_path / "one").write_text("u:p\n")
+    (tmp_path / "two").write_text("u:p\n")
+    one, two = (load(text(main=f"digest_file = {tmp_path}/{name}")) for name in ("one", "two"))
+    assert config.diff(one, two) == [("zkelect", "digest_file", config.LIVE)]
+    (tmp_path / "two").write_text("u:other\n")
+    two = load(text(main=f"digest_file = {tmp_path}/two"))
+    assert {effect for _, _, effect in config.diff(one, two)} == {config.SESSION}
+
+
+def test_every_option_says_what_a_change_takes():
+    fields = {one.name for kind in (config.Settings, config.ElectionSettings) for one in dataclasses.fields(kind)}
+    for option in config.OPTIONS:
+        assert option.name in fields and option.change in (config.LIVE, config.RESTART, config.TERM, config.SESSION)
