@@ -260,6 +260,10 @@ class Elector:
         identity = self._client.client_id
         return identity[0] if identity else None
 
+    def describe(self, data: bytes) -> None:
+        """Have the proposals that are made from now on hold this. One that stands is never written again."""
+        self._data = data
+
     # The queue
 
     def prepare(self) -> None:
@@ -409,10 +413,7 @@ class Elector:
         info: what clients shall read, such as "10.0.0.5:8080".
         Raises NotLeader when this node's proposal is missing or not the lowest; the ack is untouched then.
         """
-        data = info.encode("utf-8") if isinstance(info, str) else info
-        if not isinstance(data, bytes):
-            raise BadArgument(f"info is {info!r}; give text or bytes")
-        self._write_ack(data, self._limit())
+        self._write_ack(_encoded(info), self._limit())
 
     def clear_ack(self) -> None:
         """Empty the ack, checked as `ack_leader` does. Raises NotLeader as that does."""
@@ -476,7 +477,8 @@ class Elector:
     def claim(self, node: str, address: str) -> Optional[Holder]:
         """Begin a term: empty the ack and note this node as holder, in one transaction that checks the proposal.
 
-        Where this very term was claimed before, ack and holder stay as they are, and the proposal is checked.
+        Where this very term was claimed before, the ack stays as it is, so does the holder unless the address is another, and
+        the proposal is checked.
 
         Returns the holder that a predecessor left, which means that it ended dirty, else None.
         Raises NotLeader as `ack_leader` does.
@@ -487,20 +489,33 @@ class Elector:
         for _ in range(_ROUNDS):
             found, _, emptied = self._look_at_led_term(limit)
             mine = found is not None and found[0].token == self.token
+            same = found is not None and found[0] == Holder(node, self.token, address)
             operations = [] if mine else emptied
-            if self._note(record, found, mine, limit, operations):
+            if self._note(record, found, same, limit, operations):
                 return None if found is None or mine else found[0]
         raise ZooKeeperFailed("ack or holder changed at every look; ask again")
 
-    def repair(self, info: Union[str, bytes]) -> None:
-        """Write holder and ack of the claimed term again, where others changed them.
+    def repair(self, info: Union[str, bytes], address: Optional[str] = None) -> None:
+        """Write holder and ack of the claimed term again, in one transaction that checks the proposal.
 
+        address: the one that the holder gets, by default the one that it was claimed with.
         Raises NotLeader as `ack_leader` does.
         """
-        limit = self._limit()
+        data, limit = _encoded(info), self._limit()
         self._require_lead(limit)
-        self._note_again(limit)
-        self.ack_leader(info)
+        if self._noted is None:
+            self._write_ack(data, limit)
+            return
+        claimed = json.loads(self._noted.record)
+        claimed["address"] = claimed["address"] if address is None else address
+        record = json.dumps(claimed).encode("utf-8")
+        for _ in range(_ROUNDS):
+            found = self._look_at_led_term(limit).holder
+            same = found is not None and found[0] == Holder(claimed["node"], claimed["token"], claimed["address"])
+            if self._note(record, found, same, limit, [("set_data", (self.election_ack, data), {})]):
+                return
+            self._make(self.election_ack, limit)
+        raise ZooKeeperFailed("ack or holder changed at every look; ask again")
 
     def release(self, dirty: bool = False) -> None:
         """End the term cleanly, in one transaction: empty the ack, remove one's own holder, delete the proposal.
@@ -923,6 +938,13 @@ class _Watch:
             self.changed.set_result(why)
         except Exception as error:
             log.debug("a watch fired twice: %s", error)
+
+
+def _encoded(info: Union[str, bytes]) -> bytes:
+    data = info.encode("utf-8") if isinstance(info, str) else info
+    if not isinstance(data, bytes):
+        raise BadArgument(f"info is {info!r}; give text or bytes")
+    return data
 
 
 def _check_timeout(timeout: Any) -> None:

@@ -55,6 +55,9 @@ LOCK_PACE = 0.02
 ASK_PACE = 0.2
 """Seconds between two questions to supervisord for the listener that is awaited."""
 
+STOPWAITSECS = 10.0
+"""What a group has to stop before its programs are known: supervisord's default."""
+
 GREETING = 1.0
 """Seconds after which a guard that took over from a dead one begins to do without a listener."""
 
@@ -494,7 +497,7 @@ class Guard:
         """When a group's stopwaitsecs are over, if it is asked to stop now."""
         if self.supervisord_gone:
             return AT_ONCE
-        return now() + self.groups.get(charge.entry.group, {}).get("stopwaitsecs", NEVER)
+        return now() + self.groups.get(charge.entry.group, {}).get("stopwaitsecs", STOPWAITSECS)
 
     # Conversation
 
@@ -527,7 +530,7 @@ class Guard:
         return {"event": "Welcome", "ok": fits and not busy, "busy": busy, "v": PROTOCOL, "groups": groups}
 
     def do_groups(self, message: Dict[str, Any]) -> None:
-        self.groups = message["groups"]
+        self.groups, self.grace = message["groups"], float(message.get("grace", self.grace))
         for name, known in self.groups.items():
             self.charge(name).handle.trust(known["loaded"])
         self.make_room()
@@ -576,6 +579,12 @@ class Guard:
             charge.handle.watch(True)
             if self.supervisord_gone:
                 self.stop(charge, self.own_op(), AT_ONCE, "supervisord is dead")
+
+    def do_address(self, message: Dict[str, Any]) -> None:
+        """The address of the term is another, for the programs that are started from now on."""
+        charge = self.charges.get(message["group"])
+        if charge is not None and charge.entry.granted:
+            self.put(charge, address=str(message["address"]))
 
     def do_stop(self, message: Dict[str, Any]) -> None:
         """"by": when the group is killed, unless its lease, which stands in the message as in `do_start`, ends before."""

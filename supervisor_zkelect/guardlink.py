@@ -135,6 +135,10 @@ class Handle:
         """Tell a guard that is new what runs under which grant."""
         self._link.send("adopt", group=self.name, **grant)
 
+    def readdress(self, address: str) -> None:
+        """Tell the programs that start later in this term that its address is another."""
+        self._link.send("address", group=self.name, address=address)
+
     def stop(self, op: int, by: float, **grant: Any) -> None:
         """by: when the group is killed, unless the lease that `grant` tells of, as in `start`, ends before."""
         self._link.send("stop", group=self.name, op=op, by=by, **grant)
@@ -257,9 +261,9 @@ class Link:
         """Shorten all leases that last longer than until `deadline`."""
         self.send("cut", deadline=deadline)
 
-    def tell_groups(self, groups: Dict[str, Dict[str, Any]]) -> None:
-        """As `open` takes them, when more is known of them."""
-        self.send("groups", groups=groups)
+    def tell_groups(self, groups: Dict[str, Dict[str, Any]], grace: float) -> None:
+        """As `open` takes them, when more is known of them. grace: reattach_grace, in seconds."""
+        self.send("groups", groups=groups, grace=grace)
 
     def bye(self, how: str) -> None:
         """End the conversation; how: "released", or "reattach" for a listener that will be back."""

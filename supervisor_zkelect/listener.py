@@ -804,7 +804,7 @@ class Listener:
             kept = [one for one in self.former.elections if one in self.elections()]
             self.retiring = [one for one in self.former.elections if one not in kept]
         self.session = self.around.session(self.post, attach, timeout)
-        self.guard.tell_groups(self.groups())
+        self.guard.tell_groups(self.groups(), self.settings.reattach_grace)
         for settings in self.settings.elections:
             stopwaitsecs = longest_stop(one for one in programs if one["group"] == settings.group)
             check = settings.health_check()
@@ -834,6 +834,7 @@ class Listener:
             same = any(one.group == settings.group for one in kept)
             if charge is not None and charge["granted"] and same:
                 contest.state, actions = role.inherit(now(), charge["token"], charge["deadline"], self.first_op())
+                contest.group.readdress(settings.address)
             else:
                 contest.state, actions = role.begin(now(), self.first_op())
             self.wake(contest)
@@ -1331,7 +1332,7 @@ class Listener:
 
         def work() -> role.Tick:
             try:
-                elector.repair(address)
+                elector.repair(address, address)
             finally:
                 # It is looked at again, whatever came of it.
                 self.post(TermChanged(name))
@@ -1395,8 +1396,8 @@ class Listener:
                     future.add_done_callback(changed)
             except ElectionError:
                 return role.TermSeen("", "", known=False)
-            node, token = (holder.node, holder.token) if holder else ("", 0)
-            return role.TermSeen(node, ack.decode("utf-8", "replace"), token, True, term)
+            node, token, held = holder or ("", 0, "")
+            return role.TermSeen(node, ack.decode("utf-8", "replace"), token, True, term, held)
 
         self.ask(contest, 0, work)
 
@@ -1701,8 +1702,11 @@ class Listener:
 
         def work() -> Any:
             try:
+                holder = elector.holder()
+                # A proposal is never written again, so the address of who leads stands in the holder.
+                led = {holder.token: holder.address} if holder else {}
                 members = [
-                    {"place": place, "node": one.node, "address": one.address, "proposal": one.name,
+                    {"place": place, "node": one.node, "address": led.get(one.token, one.address), "proposal": one.name,
                      "token": one.token, "mine": one.mine, "leads": place == 1}
                     for place, one in enumerate(elector.members(), 1)
                 ]

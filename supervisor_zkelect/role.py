@@ -296,7 +296,7 @@ class TermSeen(NamedTuple):
     """What ack and holder say; `address` is "" while nobody is primary.
 
     token: the holder's, 0 without one. known: whether they could be read. read_in: token of the term in which
-    they were read, None outside of any.
+    they were read, None outside of any. held: the address in the holder, None when nobody asked.
     """
 
     node: str
@@ -304,6 +304,13 @@ class TermSeen(NamedTuple):
     token: int = 0
     known: bool = True
     read_in: Optional[int] = None
+    held: Optional[str] = None
+
+
+class Reconfigured(NamedTuple):
+    """The settings are others from now on. readdressed: so is the address."""
+
+    readdressed: bool
 
 
 class Resign(NamedTuple):
@@ -1034,7 +1041,8 @@ class _Machine:
     def on_TermSeen(self, event: TermSeen) -> None:
         state = self.state
         if state.role == PRIMARY and event.known and event.read_in == state.token:
-            if (event.token, event.address) != (state.token, self.settings.address):
+            address = self.settings.address
+            if (event.token, event.address) != (state.token, address) or event.held not in (None, address):
                 self.act(Log("ack or holder was changed by somebody else, and is written again"))
                 self.act(Repair())
         still = []
@@ -1067,6 +1075,16 @@ class _Machine:
             text = f"resigned, but nobody is primary after {taken:.0f} s"
             return Answer(one.ticket, False, 1, text, tried=one.tried, term=one.token)
         return None
+
+    def on_Reconfigured(self, event: Reconfigured) -> None:
+        state, settings = self.state, self.settings
+        if state.counter is not None:
+            self.set(counter=replace(state.counter, rise=settings.rise, fall=settings.fall))
+        if state.role == PRIMARY and state.probe_at < INFINITY:
+            self.schedule_probe()
+        if state.role == PRIMARY and event.readdressed:
+            self.act(Log(f"the address is {settings.address} from now on"))
+            self.act(Repair())
 
     def on_Shutdown(self, event: Shutdown) -> None:
         state = self.state

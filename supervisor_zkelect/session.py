@@ -388,6 +388,11 @@ class Session:
         self.start()
         return lambda: stop_client(old)
 
+    def reconfigure(self, settings: Any) -> None:
+        """Use other settings: the servers at the next connection, everything else in the next session."""
+        self._settings = settings
+        self.client.set_hosts(",".join(settings.servers))
+
     def close(self) -> None:
         """Close the session. Takes seconds when ZooKeeper cannot be reached: not for the path that stops a group."""
         stop_client(self.client)

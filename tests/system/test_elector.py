@@ -454,3 +454,33 @@ def test_a_closed_elector_says_so(join):
 def test_bad_paths_are_refused(path):
     with pytest.raises(elector_module.BadArgument, match="absolute"):
         Elector(None, path, "n", "/ack")
+
+
+def test_a_term_that_is_claimed_again_with_another_address_has_that(join):
+    one = join()
+    one.create_proposal()
+    one.claim("a", "a:1")
+    one.ack_leader("a:1")
+    assert one.claim("a", "a:2") is None
+    assert (one.read_ack(), one.holder()) == (b"a:1", ("a", one.token, "a:2"))
+    one.ack_leader("a:2")
+    assert one.read_ack() == b"a:2"
+    one.release()
+    assert (one.read_ack(), one.holder()) == (b"", None)
+
+
+def test_the_address_of_a_term_changes_in_holder_and_ack_at_once(join, zk, root):
+    one = join()
+    one.create_proposal()
+    one.claim("a", "a:1")
+    one.ack_leader("a:1")
+    one.repair("a:2", "a:2")
+    assert (one.read_ack(), one.holder()) == (b"a:2", ("a", one.token, "a:2"))
+    assert zk.get(f"{root}/e/ack")[1].mzxid == zk.get(f"{root}/e/holder")[1].mzxid
+    zk.delete(f"{root}/e/holder")
+    one.repair("a:2")
+    assert one.holder() == ("a", one.token, "a:2")
+    zk.delete(f"{root}/e/election/{one.proposal}")
+    with pytest.raises(NotLeader):
+        one.repair("a:3", "a:3")
+    assert (one.read_ack(), one.holder().address) == (b"a:2", "a:2")

@@ -1,8 +1,10 @@
 """A file that cannot be used any more: the listener, and a release, go on with the last good configuration."""
 
+import json
+
 import pytest
 
-from supervisor_zkelect import config, kept
+from supervisor_zkelect import config, kept, proc
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from tests.system.test_edits import restart_listener, rewrite
@@ -124,3 +126,43 @@ def test_without_a_copy_it_ends_with_status_2(make_cluster, zk_server):
     node.ctl("restart", "zkelect:zkelect")
     log = node.folder / "logs" / "supervisord.log"
     until(lambda: "exited: zkelect (exit status 2" in log.read_text(), 30, "the listener to end with status 2")
+
+
+def readdressed(cluster, node):
+    """Another address of the same service, in the file."""
+    address = node.addresses["orders"].replace("127.0.0.1", "localhost")
+    rewrite(node, ("address = %(ENV_ORDERS_ADDRESS)s", f"address = {address}"))
+    return address
+
+
+def members(node):
+    return {one["node"]: one["address"] for one in json.loads(node.zkelect("members", "--json").stdout)["elections"]["orders"]}
+
+
+def address_of_programs(node):
+    """What the service that runs now was told."""
+    return proc.environ(next(iter(node.service_pids("primary"))))["ZKELECT_ADDRESS"]
+
+
+def test_another_address_is_told_everywhere_in_the_same_term(make_cluster, zk_server, tmp_path):
+    fenced = tmp_path / "fenced"
+    fence = tmp_path / "fence"
+    fence.write_text(f'#!/bin/sh\necho "$ZKELECT_OLD_ADDRESS" >{fenced}\n')
+    fence.chmod(0o755)
+    overrides = {"zkelect": {"reattach_grace": "60"}, "election:orders": {"fence": str(fence)}}
+    cluster = make_cluster(
+        zk_server.hosts, timeout=20, tick=1, reached=zk_server.hosts, overrides=overrides
+    ).start()
+    node, pid, token = cluster["a"], cluster.primary("a"), cluster.token("a")
+    address = readdressed(cluster, node)
+    restart_listener(cluster)
+    cluster.role_is("a", "primary")
+    cluster.until(lambda: cluster.ack("a") == address, "the ack to have the new address")
+    assert cluster.pid("a") == pid and cluster.token("a") == token and members(node)["a"] == address
+    node.kill(pid)
+    cluster.until(lambda: cluster.pid("a") not in (0, pid), "the service to run again")
+    assert address_of_programs(node) == address
+    node.crash()
+    cluster.primary("b")
+    assert fenced.read_text().strip() == address
+    cluster.verdict()

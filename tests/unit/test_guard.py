@@ -498,3 +498,20 @@ def test_beside_a_listener_no_keeper_is_there_beforehand(tmp_path, monkeypatch):
     )
     guardmain.serve(SimpleNamespace(folder=str(tmp_path)), (None, None), lambda: None)
     assert made == [{"alone": False}]
+
+
+def test_another_address_is_told_to_programs_that_start_later(node):
+    node.start()
+    node.guard.obey({"do": "address", "group": "primary", "address": "b"})
+    entry = node.book.entries["primary"]
+    assert (entry.address, entry.granted, entry.token) == ("b", True, 7)
+    node.guard.obey({"do": "address", "group": "other", "address": "b"})
+    assert "other" not in node.book.entries
+
+
+def test_another_grace_counts_for_the_listener_that_is_there(node):
+    node.start()
+    node.guard.obey({"do": "groups", "groups": {}, "grace": 9.0})
+    node.guard.listener_gone()
+    node.guard.listener_state("STOPPED")
+    assert node.guard.release_by == node.now + 9.0

@@ -19,11 +19,12 @@ class Node:
 
     def __init__(self):
         self.now = 100.0
+        self.settings = None
         self.state, self.actions = role.begin(self.now)
 
     def event(self, event, after=0.0):
         self.now += after
-        self.state, self.actions = role.step(SETTINGS, self.state, event, self.now)
+        self.state, self.actions = role.step(self.settings or SETTINGS, self.state, event, self.now)
         return self
 
     def op(self, kind):
@@ -647,3 +648,44 @@ def test_a_node_that_ends_does_not_withdraw_while_a_group_that_was_started_by_ha
     assert node.event(role.Released(released)).at == (role.DETACHED, "waiting")
     assert node.event(role.Tick(), after=9.0).at == (role.DETACHED, "waiting") and not node.did(role.Propose)
     assert node.event(role.Dead(killed, 9.0)).at == (role.WITHDRAWN, "")
+
+
+READDRESSED = replace(SETTINGS, address="a:2", rise=2, fall=1, health_interval=0.2)
+
+
+def test_another_address_is_written_in_the_same_term(node):
+    node.primary()
+    node.settings = READDRESSED
+    assert node.event(role.Reconfigured(True)).did(role.Repair) and node.at == ("primary", "")
+    # What was read before it was written is no news; what still stands afterwards is written again.
+    assert node.event(role.TermSeen("a", "a:2", 41, True, 41, "a:1")).did(role.Repair)
+    assert not node.event(role.TermSeen("a", "a:2", 41, True, 41, "a:2")).did(role.Repair)
+
+
+def test_an_address_that_changes_on_the_way_to_the_ack_is_written_after_it(node):
+    node.probing()
+    node.settings = READDRESSED
+    assert not node.event(role.Reconfigured(True)).did(role.Repair)
+    for number in (1, 2):
+        node.event(role.Tick(), after=0.2)
+        node.event(role.Probed(node.op(role.Probe), True, "ok"))
+    node.event(role.Acked(node.op(role.Ack)))
+    assert node.event(role.TermSeen("a", "a:2", 41, True, 41, "a:1")).did(role.Repair)
+
+
+def test_other_health_options_count_at_once(node):
+    node.primary()
+    node.settings = READDRESSED
+    node.event(role.Reconfigured(False))
+    assert not node.did(role.Repair) and role.next_wakeup(node.settings, node.state) == pytest.approx(node.now + 0.2)
+    node.event(role.Tick(), after=0.2)
+    node.event(role.Probed(node.op(role.Probe), False, "no answer"))
+    assert node.at[0] == "demoting"
+
+
+@pytest.mark.parametrize("stage", ["standby", "promoting", "cleared"])
+def test_other_settings_move_nothing(node, stage):
+    getattr(node, stage)()
+    before = node.at
+    node.settings = READDRESSED
+    assert node.event(role.Reconfigured(True)).at == before and not node.actions
