@@ -1,8 +1,8 @@
 """Processes that only a guard's scans have told, kept in the runtime folder for the guard that comes after it.
 
-Where a group is not in a cgroup, a process may have hidden from everything since a scan has seen it: its parents are gone, its
-session is its own, its environment is empty. What the scans know would end with the guard. A file for each group holds whose
-they are, as `record.Owner`, and the pid and start time of each, which together name nobody else until the next boot.
+Where a group is not in a cgroup, a process may have hidden from everything since a scan has seen it: its parents are gone,
+its session is its own, its environment is empty. What the scans know would end with the guard. A file for each group holds
+whose they are, as `record.Owner`, and the pid and start time of each, which together name nobody else until the next boot.
 """
 
 from __future__ import annotations
