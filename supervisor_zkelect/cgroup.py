@@ -22,6 +22,8 @@ class Cgroups:
     def __init__(self, base: str, here: Optional[Tuple[str, str]] = None) -> None:
         self.base = base
         self._here = here
+        #: descriptors of the files cgroup.kill, had before one is needed
+        self._killing: Dict[str, int] = {}
 
     def _path(self, group: str) -> str:
         # Behind a prefix, as "cgroup.procs" and the like are the kernel's. A name that is too long for it is refused.
@@ -34,6 +36,7 @@ class Cgroups:
             _move(pid, path)
         except FileNotFoundError:
             os.makedirs(path, exist_ok=True)
+            self._let_go(group)
             _move(pid, path)
 
     def quicken(self) -> None:
@@ -47,18 +50,42 @@ class Cgroups:
 
     def pids(self, group: str) -> List[int]:
         """All living processes inside, in cgroups that they made themselves too."""
+        try:
+            self.hold(group)
+        except FileNotFoundError:
+            # Nothing was moved there yet, or the kernel has no such file.
+            pass
         return _pids(self._path(group))
 
-    def open_kill(self, group: str) -> int:
-        """A descriptor of the file that kills all inside when "1" is written to it; −1 where there is none."""
-        try:
-            return os.open(os.path.join(self._path(group), "cgroup.kill"), os.O_WRONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return -1
+    def hold(self, group: str) -> int:
+        """Have what `kill` needs from now on: a descriptor, when none may be had any more. Raises FileNotFoundError."""
+        if group not in self._killing:
+            self._killing[group] = os.open(os.path.join(self._path(group), "cgroup.kill"), os.O_WRONLY | os.O_CLOEXEC)
+        return self._killing[group]
+
+    def _let_go(self, group: str) -> None:
+        descriptor = self._killing.pop(group, -1)
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def close(self) -> None:
+        """Let go of what is held."""
+        for group in list(self._killing):
+            self._let_go(group)
 
     def kill(self, group: str) -> None:
         """SIGKILL all inside, forks that are under way included (Linux 5.14); one by one on older kernels."""
-        _kill(self._path(group))
+        try:
+            try:
+                os.write(self.hold(group), b"1")
+            except OSError as error:
+                if error.errno != errno.ENODEV:
+                    raise
+                # It was removed, and maybe made anew.
+                self._let_go(group)
+                os.write(self.hold(group), b"1")
+        except FileNotFoundError:
+            _kill_each(self._path(group))
 
     def remove(self) -> None:
         """Remove what is empty."""
@@ -128,11 +155,15 @@ def _kill(path: str) -> None:
         with open(os.path.join(path, "cgroup.kill"), "w") as file:
             file.write("1")
     except FileNotFoundError:
-        for pid in _pids(path):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        _kill_each(path)
+
+
+def _kill_each(path: str) -> None:
+    for pid in _pids(path):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
 
 
 def _move(pid: int, path: str) -> None:

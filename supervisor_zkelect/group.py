@@ -38,6 +38,7 @@ import logging
 import math
 import os
 import queue
+import resource
 import select
 import signal
 import socket
@@ -46,7 +47,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any, Callable, Deque, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
 
-from . import clock, proc
+from . import clock, proc, reserve
 from .cgroup import Cgroups, Former
 from .supervisord import ALREADY_STARTED, BAD_NAME, SUCCESS, Fault, Started, Supervisord, SupervisordError, Unreachable
 
@@ -81,6 +82,8 @@ FORK_LIMIT, START_LIMIT = 60.0, 10.0
 CONFIRM_PACE = 0.1
 #: At most this many processes of a group are watched by a pidfd each; others are found dead by scans.
 WATCHED = 256
+#: The share of this process's limit of descriptors that pidfds may take.
+WATCHED_SHARE = 0.5
 #: Seconds for which supervisord's word is taken again, as long as no event of it and no end of a process says otherwise:
 #: when all members run, and when not. With hundreds of programs it takes some 10 ms for each question.
 LOOK_AGE, UNSTEADY_AGE = 1.0, 0.5
@@ -725,6 +728,8 @@ class Warden:
         self._starts: Deque[Tuple[_Record, _Starting]] = collections.deque()
         self._starts_flying = 0
         self._closing = False
+        self._failed = ""
+        self._most_watched = int(WATCHED_SHARE * resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         self._scan_ended, self._scan_took = -math.inf, 0.0
         self._children: Optional[FrozenSet[int]] = frozenset()
         self._children_at = -math.inf
@@ -756,6 +761,11 @@ class Warden:
         if name == os.environ.get("SUPERVISOR_GROUP_NAME"):
             raise ValueError(f"group {name} is the listener's own; name the group of the programs instead")
         return Group(self, self._records.setdefault(name, _Record(name, self._agenda)))
+
+    @property
+    def trouble(self) -> str:
+        """What this process lacks for ending a group; "" when nothing. No lease is to be extended meanwhile."""
+        return self._failed or ("" if reserve.keep() else "the guard has no descriptors or no memory to spare")
 
     def nudge(self) -> None:
         """Turn supervisord's loop, so that it reaps and restarts now what has died."""
@@ -789,11 +799,24 @@ class Warden:
             except Exception as error:
                 # This thread is the one that kills. It must outlive whatever goes wrong, such as a lack of
                 # descriptors or memory.
-                log.exception("warden: %s", error)
-                for record in self._groups():
-                    self._without_scan(record, error)
-                # Not a busy loop when the failure repeats at once.
-                select.poll().poll(10)
+                try:
+                    self._fall_back(error)
+                    # Not a busy loop when the failure repeats at once.
+                    select.poll().poll(10)
+                except Exception:
+                    # Not even that; the next turn tries again.
+                    continue
+
+    def _fall_back(self, error: Exception) -> None:
+        """Something could not be had, or is a defect: go on with the reserve, and kill by what is there."""
+        reserve.spend()
+        self._failed = f"the guard cannot look after the groups: {error!r}"
+        for record in self._groups():
+            self._without_scan(record, error)
+        try:
+            log.exception("warden: %s", error)
+        except MemoryError:
+            return
 
     def _turn(self) -> None:
         # Those of the last turn's timers and scans.
@@ -830,15 +853,18 @@ class Warden:
                 # Before anything is read, since reading takes time with the number of processes on the machine.
                 record.struck = True
                 self._strike(record)
-        began = self._now()
+        began, failed = self._now(), ""
         look = self._census.look()
         for record in due:
             try:
                 self._scan(record, look)
             except Exception as error:
                 # The other groups must have their scans whatever is wrong with this one.
-                log.exception("group %s: %s", record.name, error)
+                failed = f"the guard cannot look after the group {record.name}: {error!r}"
+                reserve.spend()
                 self._without_scan(record, error)
+                log.exception("group %s: %s", record.name, error)
+        self._failed = failed
         if any(record.stop is None for record in due):
             # Those that are being stopped have their own pace, and must not keep the others from theirs.
             self._scan_ended = self._now()
@@ -1533,7 +1559,8 @@ class Warden:
         for identity in set(record.pidfds) - set(wanted) - ended:
             self._drop_pidfd(record, identity)
         for process in wanted.values():
-            self._watch_pidfd(record, process)
+            if len(self._watched) < self._most_watched:
+                self._watch_pidfd(record, process)
 
     def _watch_pidfd(self, record: _Record, process: proc.Process) -> bool:
         """Whether there is a pidfd of it."""

@@ -9,7 +9,8 @@ process around the guard, with its socket, is `guardmain.py`.
 Rules
 -----
 1.  A group runs under a grant: an entry in the record with a token, and the times at which it is asked to stop and is
-    killed. Only the listener gives grants and extends them, and only for the token granted.
+    killed. Only the listener gives grants and extends them, and only for the token granted. None is extended while the
+    warden lacks what it takes to end it (`group.Warden.trouble`).
 2.  Every stop revokes the grant first, in the record, then asks, then kills, then proves. The group has its stopwaitsecs,
     cut only by its lease, which is renewed while the stop goes on. Killed at once is only what runs without a lease, or
     with a session or proposal that is gone, or whose supervisord is dead. A record that cannot be written keeps nothing
@@ -442,7 +443,7 @@ class Guard:
 
     def extend(self, charge: Charge, stop_at: float, kill_at: float, deadline: float) -> None:
         """The lease of a group lasts longer, which one that is being stopped may use as well."""
-        if deadline > charge.entry.deadline:
+        if deadline > charge.entry.deadline and not self.warden.trouble:
             self.put(charge, stop_at=stop_at, kill_at=kill_at, deadline=deadline)
             if not charge.entry.granted:
                 charge.handle.renew(kill_at)
@@ -610,6 +611,8 @@ class Guard:
         self.charge(message["group"]).handle.note((str(name), str(state), int(pid)))
 
     def do_lease(self, message: Dict[str, Any]) -> None:
+        # What could not be ended then must end sooner.
+        trouble = self.warden.trouble
         for name, (token, stop_at, kill_at, deadline) in message["leases"].items():
             charge = self.charges.get(name)
             if charge is not None and charge.entry.token == token and charge.held:
@@ -617,7 +620,7 @@ class Guard:
                 self.kept_no_more(charge)
             if charge is None or not charge.entry.granted or charge.entry.token != token:
                 self.tell("Revoked", group=name, reason="the guard has revoked the grant")
-        self.tell("Echo", n=message["n"], turned=self.warden.turned_at)
+        self.tell("Echo", n=message["n"], turned=self.warden.turned_at, **({"trouble": trouble} if trouble else {}))
 
     def do_cut(self, message: Dict[str, Any]) -> None:
         self.cut(float(message["deadline"]))

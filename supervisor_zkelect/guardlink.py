@@ -60,10 +60,14 @@ class Busy(NamedTuple):
 
 
 class Echo(NamedTuple):
-    """The guard has taken lease number `n`; its warden took a turn last at `turned` (seconds of CLOCK_BOOTTIME)."""
+    """The guard has taken lease number `n`; its warden took a turn last at `turned` (seconds of CLOCK_BOOTTIME).
+
+    trouble: what the guard lacks for ending a group; then it has extended nothing.
+    """
 
     n: int
     turned: float
+    trouble: str = ""
 
 
 class Said(NamedTuple):

@@ -28,7 +28,9 @@ import sys
 import threading
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import cgroup, execution, group, keeperlink, locks, logs, members, proc, record, saved, upkeep
+from supervisor_zkelect import (
+    cgroup, execution, group, keeperlink, locks, logs, members, proc, record, reserve, saved, upkeep,
+)
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.guard import LOCK_PACE, Guard, Hands
 from supervisor_zkelect.supervisord import BAD_NAME, MOST_CALLS, Fault, Supervisord, SupervisordError
@@ -49,6 +51,8 @@ STATE_TIME = 2.0
 QUICK_TIME, QUICK_PACE = 0.15, 0.008
 #: Seconds between two turns of a loop for which nothing is due.
 IDLE_TIME = 1.0
+#: Seconds until a connection is taken again after there was no descriptor for one.
+DOOR_PACE = 0.2
 #: How many connections may be open that are not the listener's, and for how many seconds.
 MOST_PEERS, PEER_TIME = 256, 5.0
 
@@ -115,7 +119,11 @@ class Process(Hands):
         self.terms = terms
         self.peers: Dict[_Peer, None] = {}
         self.said: List[str] = []
-        self.log = upkeep.open_log(terms.folder)
+        try:
+            self.log = upkeep.open_log(terms.folder)
+        except OSError as error:
+            log.warning("what is said while there is no listener is not kept: %s", error)
+            self.log = -1
         self.folder = terms.folder
         self.owner = record.Owner(*terms.owner)
         self.selector = selectors.DefaultSelector()
@@ -156,14 +164,21 @@ class Process(Hands):
             book = _NoRecord()
         self.guard = Guard(self.owner, terms.grace, self.warden, book, self)
         self.door: Optional[socket.socket] = None
+        #: what is listened on, and not just now, until when
+        self.shut: List[socket.socket] = []
+        self.door_at = math.inf
         self.name = place.name
         self.upkeep = upkeep.Upkeep(self.folder, place.lock, self.log, book, self.open_door)
         self.warden.start()
         if self.cgroups is not None:
             # In a thread of its own, since the kernel may take its time and nobody can interrupt it.
-            threading.Thread(
+            quick = threading.Thread(
                 target=keep_quick, args=(self.cgroups, self.expected), name="zkelect-cgroups", daemon=True
-            ).start()
+            )
+            try:
+                quick.start()
+            except RuntimeError as error:
+                log.warning("moves into cgroups are not kept quick: %s", error)
         self.guard.begin(former)
 
     def find_cgroups(self, pid: Optional[int]) -> Tuple[Optional[cgroup.Cgroups], cgroup.Former]:
@@ -249,11 +264,16 @@ class Process(Hands):
         try:
             work(*arguments)
         except Exception as error:
-            log.exception("%s", error)
+            if reserve.short(error):
+                reserve.spend()
+            try:
+                log.exception("%s", error)
+            except MemoryError:
+                return
 
     def turn(self) -> None:
         # epoll's clock stands still in a suspend, in which leases go on.
-        due = min(self.guard.next_wakeup(), self.keeper.start_at)
+        due = min(self.guard.next_wakeup(), self.keeper.start_at, self.door_at)
         wait = IDLE_TIME if due == math.inf and self.listener is not None else min(max(0.0, due - now()), 1.0)
         for key, mask in self.selector.select(wait):
             self.attempt(key.data, key.fileobj, mask)
@@ -262,6 +282,11 @@ class Process(Hands):
             self.keep_folder()
         self.keeper.keep_time()
         self.drop_idle()
+        if now() >= self.door_at:
+            self.door_at = math.inf
+            shut, self.shut = self.shut, []
+            for door in shut:
+                self.selector.register(door, selectors.EVENT_READ, self.on_door)
 
     def drop_idle(self) -> None:
         """A connection is for one message; whoever keeps it open keeps a descriptor from the others."""
@@ -313,6 +338,8 @@ class Process(Hands):
 
     def tell_kept(self) -> None:
         """Tell a listener what was said while there was none."""
+        if self.log < 0:
+            return
         for line in os.pread(self.log, 2 * LONGEST_LOG, 0).decode("utf-8", "replace").splitlines():
             self.answer(self.listener, {"event": "Said", "text": line})
         os.ftruncate(self.log, 0)
@@ -337,7 +364,12 @@ class Process(Hands):
             log.error("%s is not to be had; this guard kills its groups and ends", self.folder)
             self.guard.disowned()
             return False
-        self.lock = locks.take(os.path.join(self.folder, record.LOCK))
+        try:
+            self.lock = locks.take(os.path.join(self.folder, record.LOCK))
+        except OSError as error:
+            # It is tried again.
+            log.warning("the session's lock cannot be taken: %s", error)
+            return False
         return self.lock >= 0
 
     def keep_folder(self) -> bool:
@@ -420,7 +452,10 @@ class Process(Hands):
             except OSError as error:
                 log.error("%s cannot be run: %s", command[0], error.strerror)
 
-        threading.Thread(target=run, name="zkelect-hook", daemon=True).start()
+        try:
+            threading.Thread(target=run, name="zkelect-hook", daemon=True).start()
+        except RuntimeError as error:
+            log.error("%s cannot be run: %s", command[0], error)
 
     # Conversation
 
@@ -443,7 +478,10 @@ class Process(Hands):
         self.upkeep.door_is = os.lstat(path)
         former, self.door = self.door, door
         if former is not None:
-            self.selector.unregister(former)
+            if former in self.shut:
+                self.shut.remove(former)
+            else:
+                self.selector.unregister(former)
             former.close()
         self.selector.register(door, selectors.EVENT_READ, self.on_door)
 
@@ -453,6 +491,10 @@ class Process(Hands):
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
                 log.warning("a connection could not be taken: %s", error)
+                # It stays at the door, which would wake this loop again at once.
+                self.selector.unregister(door)
+                self.shut.append(door)
+                self.door_at = now() + DOOR_PACE
             return
         connection.setblocking(False)
         peer = _Peer(connection)
@@ -661,6 +703,7 @@ def _stay_in_memory() -> None:
 
 def main(words: List[str]) -> int:
     """words: `Terms` as JSON."""
+    reserve.begin()
     terms = Terms(**json.loads(words[0]))
     handler = logs.begin("guard")
     # Whoever started this may ignore it, and would hide how children end.

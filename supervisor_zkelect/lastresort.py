@@ -12,18 +12,22 @@ Nothing is proven here, so nothing is released: that is left to the guard that c
 from __future__ import annotations
 
 import logging
+import math
 import os
 import select
 import signal
 from typing import Dict, List, Optional, Set
 
-from supervisor_zkelect import cgroup, group, proc, record
+from supervisor_zkelect import cgroup, group, proc, record, reserve
 from supervisor_zkelect.clock import now
 
 log = logging.getLogger(__name__)
 
 PACE = 0.02
 """Seconds between two rounds of a kill at least."""
+
+COMPLAINT_PACE = 5.0
+"""Seconds between two lines about the same."""
 
 REST = 4
 """How many times as long as a round took the next waits at least, so that it leaves time for everything else."""
@@ -32,12 +36,12 @@ REST = 4
 class _Means:
     """What one group is killed with.
 
-    killing: a descriptor of cgroup.kill, or −1. programs: pidfds by `proc.Process.identity`. wanted: pids of programs that
-    have none yet. known: processes of the group, for a scan.
+    programs: pidfds by `proc.Process.identity`. wanted: pids of programs that have none yet. known: processes of the group,
+    for a scan. caged: whether its cgroup can be killed.
     """
 
     def __init__(self) -> None:
-        self.killing = -1
+        self.caged = False
         self.programs: Dict[tuple, int] = {}
         self.wanted: Set[int] = set()
         self.known: Set[proc.Process] = set()
@@ -59,6 +63,7 @@ class LastResort:
         self._cgroups: Optional[cgroup.Cgroups] = None
         self._census: Optional[group._Census] = None
         self._groups: Dict[str, _Means] = {}
+        self._complained: Dict[str, float] = {}
         self.trouble = ""
         """What could not be had, "" when everything is there."""
 
@@ -67,12 +72,14 @@ class LastResort:
         self._close(self._record)
         self._record = -1
         try:
+            if self._cgroups is not None:
+                self._cgroups.close()
             self._cgroups = cgroup.Cgroups(cgroups) if cgroups else None
             self._census = group._Census(self._owner.pid, self._url, record.instance(self._owner), self._identity)
         except (OSError, MemoryError) as error:
             log.warning("nobody's kin can be told: %s", error)
-        for name in self._groups:
-            self._take(name)
+        for means in self._groups.values():
+            means.caged = False
         self.complete()
 
     def know(self, name: str, pid: int) -> None:
@@ -82,7 +89,7 @@ class LastResort:
 
     def complete(self) -> bool:
         """Whether everything is there; what is missing is tried again."""
-        self.trouble = ""
+        self.trouble = "" if reserve.keep() else "no descriptors or no memory to spare"
         path = os.path.join(self._folder, record.RECORD)
         if self._record >= 0 and not record.is_at(self._record, path):
             # The guard has made it anew, as somebody removed it.
@@ -97,7 +104,7 @@ class LastResort:
             except OSError as error:
                 self.trouble = f"the record: {error.strerror}"
         for name, means in self._groups.items():
-            if means.wanted or (means.killing < 0 and self._cgroups is not None):
+            if means.wanted or (self._cgroups is not None and not means.caged):
                 # A program tells of itself before it is moved into a cgroup, which may have to be made.
                 self._take(name)
         return not self.trouble
@@ -105,11 +112,7 @@ class LastResort:
     def _take(self, name: str) -> None:
         means = self._groups[name]
         try:
-            if self._cgroups is not None:
-                # Anew each time, as an empty one may have been removed and made again.
-                killing = self._cgroups.open_kill(name)
-                self._close(means.killing)
-                means.killing = killing
+            self._cage(name, means)
             self._forget_ended(means)
             for pid in list(means.wanted):
                 process = proc.read(pid)
@@ -121,6 +124,16 @@ class LastResort:
                 means.wanted.discard(pid)
         except (OSError, MemoryError) as error:
             self.trouble = f"group {name}: {getattr(error, 'strerror', '') or 'no memory'}"
+
+    def _cage(self, name: str, means: _Means) -> None:
+        means.caged = False
+        if self._cgroups is not None:
+            try:
+                self._cgroups.hold(name)
+                means.caged = True
+            except FileNotFoundError:
+                # Not made yet, or the kernel is older than 5.14.
+                return
 
     def _forget_ended(self, means: _Means) -> None:
         poller = select.poll()
@@ -147,7 +160,7 @@ class LastResort:
                     revoked = entry._replace(granted=False, revoked=entry.revoked + 1)
                     os.pwrite(self._record, record.pack(revoked.strings()), index * record.BLOCK)
         except (OSError, MemoryError, record.RecordError, ValueError, TypeError, IndexError) as error:
-            log.error("group %s: its grant cannot be revoked: %s", name, error)
+            self._complain(f"group {name}: its grant cannot be revoked", error)
 
     def kill(self, name: str) -> float:
         """Kill what is of the group; returns when that is to be done again, by the clock."""
@@ -158,7 +171,8 @@ class LastResort:
         try:
             self._kill_kin(name, means)
         except (OSError, MemoryError) as error:
-            log.error("group %s: its processes cannot be listed: %s", name, error)
+            reserve.spend()
+            self._complain(f"group {name}: its processes cannot be listed", error)
         ended = now()
         return ended + max(PACE, REST * (ended - began))
 
@@ -170,12 +184,12 @@ class LastResort:
             except ProcessLookupError:
                 continue
             except OSError as error:
-                log.error("group %s: pid %d: %s", name, pid, error)
-        if means.killing >= 0:
+                self._complain(f"group {name}: process {pid} cannot be killed", error)
+        if self._cgroups is not None:
             try:
-                os.write(means.killing, b"1")
+                self._cgroups.kill(name)
             except OSError as error:
-                log.error("group %s: its cgroup cannot be killed: %s", name, error)
+                self._complain(f"group {name}: its cgroup cannot be killed", error)
 
     def _kill_kin(self, name: str, means: _Means) -> None:
         if self._census is None:
@@ -189,9 +203,15 @@ class LastResort:
                 if proc.kill(process):
                     killed.append(process.pid)
             except PermissionError as error:
-                log.error("group %s: pid %d: %s", name, process.pid, error)
+                self._complain(f"group {name}: process {process.pid} cannot be killed", error)
         if killed:
             log.warning("group %s: no guard is there; killed pids %s", name, " ".join(map(str, sorted(killed))))
+
+    def _complain(self, what: str, error: BaseException) -> None:
+        """Once in COMPLAINT_PACE for the same; kills come fifty times a second."""
+        if now() - self._complained.get(what, -math.inf) >= COMPLAINT_PACE:
+            self._complained[what] = now()
+            log.error("%s: %s", what, error)
 
     @staticmethod
     def _close(descriptor: int) -> None:

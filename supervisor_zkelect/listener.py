@@ -23,8 +23,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect import (
-    __version__, config, course, eventstream, execution, group, guardlink, history, kept, logs, proc, record, release, role,
-    saved, session,
+    __version__, config, course, eventstream, execution, group, guardlink, history, kept, logs, proc, record, release, reserve,
+    role, saved, session,
 )
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import (
@@ -69,6 +69,8 @@ LOCK_PACE = 0.02
 #: Seconds of this listener's own running time in which the guard must echo what it is told, else it is replaced: usually,
 #: and when a group should be killed by now.
 GUARD_SILENCE, GUARD_HASTE = 0.4, 0.06
+#: Seconds for which a guard may lack what it takes to end a group; another process has descriptors of its own.
+GUARD_LACKS = 1.0
 #: Seconds between two turns of this listener, which has something to do each second, that tell of its having stood still.
 STOOD_STILL = 2.0
 #: Seconds within which the guard's warden must have taken a turn; with thousands of processes one takes a second.
@@ -214,6 +216,9 @@ class Listener:
         #: why no election is begun, and none will be as long as this process lives
         self.obstacle = proc.pidfd_trouble()
         self.guard_trouble = ""
+        #: what the guard that is there lacks, and since when
+        self.guard_lacks = ""
+        self.guard_lacks_since = math.inf
         self.guard_at = math.inf
         self.guard_quiet = 0.0
         self.turned_at = now()
@@ -488,12 +493,16 @@ class Listener:
             self.said[kind] = now()
             log.warning("%s", line)
 
-    def pool_post(self, pool: Executor, work: Callable[[], Any]) -> None:
-        """Do `work` in the pool and post what it returns."""
+    def pool_post(
+        self, pool: Executor, work: Callable[[], Any], failed: Optional[Callable[[BaseException], Any]] = None
+    ) -> None:
+        """Do `work` in the pool and post what it returns. failed: what is posted when it raises, for want of memory too."""
 
         def done(future: "Future[Any]") -> None:
             if not future.cancelled() and future.exception() is not None:
                 log.error("a defect: %r", future.exception(), exc_info=future.exception())
+                if failed is not None:
+                    self.post(failed(future.exception()))
 
         pool.submit(lambda: self.post(work())).add_done_callback(done)
 
@@ -508,7 +517,7 @@ class Listener:
             except SupervisordError as error:
                 return Configured([], str(error))
 
-        self.pool_post(self.rpc_pool, work)
+        self.pool_post(self.rpc_pool, work, lambda error: Configured([], repr(error)))
 
     def on_Configured(self, event: Configured) -> None:
         if event.error:
@@ -638,6 +647,7 @@ class Listener:
 
     def on_Up(self, event: guardlink.Up) -> None:
         self.guard_up, self.guard_quiet, self.guard_trouble = True, 0.0, ""
+        self.guard_lacks, self.guard_lacks_since = "", math.inf
         self.last_resort.arm(event.cgroups)
         for contest in self.contests.values():
             contest.asked_to_stop, contest.strike_at = False, -math.inf
@@ -658,6 +668,8 @@ class Listener:
             log.warning("%s; another is started", event.reason)
         else:
             self.say("zkelect", event.reason)
+            # What it failed for may be what is kept.
+            reserve.spend()
             self.guard_trouble = event.reason
             self.push_at = min(self.push_at, now() + STEP_PACE)
         delay = 0.0 if self.guard_up else PACE
@@ -702,6 +714,8 @@ class Listener:
         """Why no lease is extended, "" when nothing is known against it."""
         if self.guard_trouble and not self.guard_up:
             return f"the lease is not extended, as no guard can be had: {self.guard_trouble}"
+        if self.guard_lacks:
+            return f"the lease is not extended: {self.guard_lacks}"
         if self.last_resort.trouble:
             return f"the lease is not extended, as this listener could not end it itself: {self.last_resort.trouble}"
         return ""
@@ -764,6 +778,12 @@ class Listener:
         stood_still = moment < self.patient_until or moment - self.turned_at > STOOD_STILL
         if moment - event.turned > WARDEN_SILENCE and not stood_still:
             log.warning("the guard, process %d, does not look after the groups and is replaced", self.guard.pid)
+            self.guard.replace()
+        self.guard_lacks = event.trouble
+        self.guard_lacks_since = min(self.guard_lacks_since, moment) if event.trouble else math.inf
+        if moment - self.guard_lacks_since > GUARD_LACKS:
+            self.guard_lacks_since = math.inf
+            log.warning("the guard, process %d, is replaced: %s", self.guard.pid, event.trouble)
             self.guard.replace()
 
     def on_Said(self, event: guardlink.Said) -> None:
@@ -1161,7 +1181,9 @@ class Listener:
 
     def enforced(self) -> bool:
         """Whether somebody would enforce a lease that is extended now."""
-        return self.guard_up and self.guard_quiet <= GUARD_HASTE and self.last_resort.complete()
+        return (
+            self.guard_up and self.guard_quiet <= GUARD_HASTE and not self.guard_lacks and self.last_resort.complete()
+        )
 
     def on_Claimed(self, event: Claimed) -> None:
         contest, lease = self.contests[event.name], None
@@ -1452,7 +1474,7 @@ class Listener:
             result = check.probe(limit)
             return For(name, role.Probed(action.op, result.ok, result.reason))
 
-        self.pool_post(self.health_pool, work)
+        self.pool_post(self.health_pool, work, lambda error: For(name, role.Probed(action.op, False, repr(error))))
 
     def answer_of(self, event: Any) -> Optional[Contest]:
         """The contest that an event of the guard is about; an order that it answers is not repeated any more."""
@@ -1595,7 +1617,7 @@ class Listener:
             except (SupervisordError, ValueError) as error:
                 return Pushed([], str(error))
 
-        self.pool_post(self.rpc_pool, work)
+        self.pool_post(self.rpc_pool, work, lambda error: Pushed([], repr(error)))
 
     def report(self, moment: float) -> Dict[str, Any]:
         granted = self.granted
@@ -1775,6 +1797,7 @@ def longest_stop(programs: Iterable[Dict[str, Any]]) -> float:
 
 def main(path: str) -> int:
     """Run the listener with the configuration file `path`; returns the exit status: 0, or 2 for bad configuration."""
+    reserve.begin()
     logs.begin()
     # kazoo tells each reconnect; the listener says it once.
     logging.getLogger("supervisor_zkelect.kazoo").propagate = False

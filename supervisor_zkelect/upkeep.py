@@ -136,7 +136,7 @@ class Upkeep:
         if not self._door_is_there():
             self._open_door()
             missing.append(record.SOCKET)
-        if not record.is_at(self._log, self._path(record.GUARD_LOG)):
+        if self._log >= 0 and not record.is_at(self._log, self._path(record.GUARD_LOG)):
             fresh = open_log(self._folder)
             os.dup2(fresh, self._log, inheritable=False)
             os.close(fresh)

@@ -15,6 +15,7 @@ class Warden:
     """Of the one group of a machine. post: takes the events, in the process that it runs in."""
 
     name = GROUP
+    trouble = ""
 
     def __init__(self, process: Process, machine: Machine, supervisord: Any, post: Callable[[Any], None]) -> None:
         self._process, self._machine, self._supervisord, self._post = process, machine, supervisord, post

@@ -30,6 +30,7 @@ class Handle:
 
 class Warden:
     turned_at = 0.0
+    trouble = ""
 
     def __init__(self):
         self.handles = {}
