@@ -7,7 +7,7 @@ before b's starts; and when there is enough again, both nodes are as before.
 import contextlib
 import os
 import resource
-import signal
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -34,6 +34,31 @@ while True:
     except OSError:
         open({full!r}, "w").close()
     time.sleep(0.0005)
+"""
+
+#: Once the file exists, forks a child that leaves its session, and says so.
+LATE = """
+import os, signal, time
+forked = False
+while True:
+    if os.path.exists({flag!r}) and not forked:
+        forked = True
+        if os.fork() == 0:
+            os.setsid()
+            signal.pause()
+        open({full!r}, "w").close()
+    time.sleep(0.005)
+"""
+
+#: Takes memory while the file exists until it is killed for that.
+EATER = """
+import os, time
+eaten = []
+while True:
+    if os.path.exists({flag!r}):
+        eaten.append(b"x" * (8 << 20))
+    else:
+        time.sleep(0.005)
 """
 
 
@@ -82,12 +107,26 @@ def cut_off(make, network, folder):
         yield made
 
 
+def beside(case, folder, text):
+    """Have a program of this text run beside the service on node a; returns the flag that it waits for, and what it makes."""
+    node, flag, full = case["a"], folder / "flag", folder / "full"
+    (folder / "beside.py").write_text(text.format(flag=str(flag), full=str(full)))
+    node.overrides["program:beside"] = {
+        "command": f"zkelect run -- python3 {folder}/beside.py", "autostart": "false", "autorestart": "true",
+    }
+    node.overrides["group:primary"] = {"programs": "orders,beside"}
+    return flag, full
+
+
 def handed_over(case):
-    """Node a is cut off and starved; b serves when nothing of a's group lives any more."""
+    """Node a, which is starved, is cut off; b serves when nothing of a's group lives any more."""
+    running = [proc.read(pid) for pid in case["a"].service_pids("primary")]
     case.network.cut("a")
     case.primary("b")
-    # The service's own journal and the observer tell of the time before, in the verdict.
-    assert not case["a"].service_pids("primary")
+    # A supervisord that nobody could ask to stop them starts its programs again, and each is refused. The service's own
+    # journal and the observer tell of the time before, in the verdict.
+    assert running and not [one for one in running if one is not None and proc.alive(one)]
+    assert not case.pid("a")
 
 
 def whole_again(case):
@@ -101,13 +140,11 @@ def whole_again(case):
 def test_33_service_takes_all_processes(cut_off, limited, folder, cgroups):
     """It forks until the kernel refuses, and on; then the guard is killed, and whatever ends leaves its room to the service."""
     case = cut_off()
-    node, flag, full = case["a"], folder / "flag", folder / "full"
+    node = case["a"]
     if not cgroups:
         node.wrapper = list(WITHOUT_CGROUPS)
     limit = limited(node, "pids")
-    (folder / "hog.py").write_text(HOG.format(flag=str(flag), full=str(full)))
-    node.overrides["program:hog"] = {"command": f"zkelect run -- python3 {folder}/hog.py", "autostart": "false"}
-    node.overrides["group:primary"] = {"programs": "orders,hog"}
+    flag, full = beside(case, folder, HOG)
     case.start()
     (limit / "pids.max").write_text("200")
     flag.touch()
@@ -130,4 +167,81 @@ def test_33_no_process_and_no_thread(cut_off, limited, killed):
         case.until(lambda: SCARCE in node.part("orders")["trouble"], "role to say why the lease is not extended")
     handed_over(case)
     (limit / "pids.max").write_text("max")
+    whole_again(case)
+
+
+CASES = {
+    "guard": ("guard",),
+    "guard_alone": ("guard", "frozen"),
+    "listener": ("listener", "killed"),
+    "both": ("listener", "guard"),
+    "both_alone": ("listener", "guard", "killed"),
+}
+"""Who is starved, and whether the guard is killed then or the listener stands still."""
+
+
+@pytest.mark.parametrize("who", CASES)
+@pytest.mark.parametrize("what, left", [("NOFILE", 3), ("NOFILE", 16), ("AS", 1)], ids=["files", "few_files", "memory"])
+def test_33_no_descriptor_and_no_memory(cut_off, folder, what, left, who):
+    """Nothing can be had any more but what there is, and a process of the group has just left its session."""
+    case = cut_off()
+    node = case["a"]
+    flag, full = beside(case, folder, LATE)
+    case.start()
+    listener, guard = node.listener_pid(), node.guard_pid()
+    number = getattr(resource, f"RLIMIT_{what}")
+    for name, pid in (("listener", listener), ("guard", guard)):
+        if name in CASES[who]:
+            resource.prlimit(pid, number, (left, resource.prlimit(pid, number)[1]))
+    flag.touch()
+    case.until(full.exists, "a process to have left its session")
+    if "frozen" in CASES[who]:
+        node.freeze(listener)
+    if "killed" in CASES[who]:
+        node.kill(guard)
+    handed_over(case)
+    for pid in (listener, guard):
+        with contextlib.suppress(ProcessLookupError):
+            hard = resource.prlimit(pid, number)[1]
+            resource.prlimit(pid, number, (hard, hard))
+    node.thaw()
+    whole_again(case)
+
+
+@pytest.mark.parametrize("killed", ["nobody", "guard"])
+def test_33_memory_cgroup_is_full(cut_off, limited, folder, killed):
+    """A program eats what is left of it, is killed for that, started again, and eats on."""
+    case = cut_off()
+    node = case["a"]
+    limit = limited(node, "memory")
+    flag, _ = beside(case, folder, EATER)
+    case.start()
+    name = "memory.max" if (limit / "memory.max").exists() else "memory.limit_in_bytes"
+    (limit / name).write_text(str(192 << 20))
+    flag.touch()
+    if killed == "guard":
+        node.kill(node.guard_pid())
+    handed_over(case)
+    flag.unlink()
+    whole_again(case)
+
+
+@pytest.mark.parametrize("killed", ["nobody", "guard"])
+def test_33_runtime_folder_is_full(cut_off, small_disk, folder, killed):
+    """Neither a byte nor another file has room where record, socket and locks are, and the guard's log is gone."""
+    small = folder / "small"
+    small.mkdir()
+    fill = small_disk(small, 64)
+    case = cut_off()
+    node = case["a"]
+    node.environment[record.VARIABLE] = str(small)
+    case.start()
+    fill()
+    (small / record.GUARD_LOG).unlink()
+    status = os.statvfs(small)
+    options = f"remount,nr_inodes={status.f_files - status.f_ffree}"
+    subprocess.run(["mount", "-o", options, str(small)], check=True, timeout=30)
+    if killed == "guard":
+        node.kill(node.guard_pid())
+    handed_over(case)
     whole_again(case)
