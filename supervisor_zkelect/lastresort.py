@@ -151,15 +151,16 @@ class LastResort:
         if self._record < 0:
             return
         try:
-            owned = record.unpack(os.pread(self._record, record.BLOCK, 0))
-            count = int(owned[-1]) if owned[:-1] == [*map(str, self._owner)] else 0
+            # It names nobody while a guard begins.
+            *owned, room = record.unpack(os.pread(self._record, record.BLOCK, 0)) or [""]
+            count = int(room) if owned == [*map(str, self._owner)] else 0
             for index in range(1, count + 1):
                 strings = record.unpack(os.pread(self._record, record.BLOCK, index * record.BLOCK))
                 entry = record.Entry.of_strings(strings) if strings else None
                 if entry is not None and entry.group == name and entry.granted:
                     revoked = entry._replace(granted=False, revoked=entry.revoked + 1)
                     os.pwrite(self._record, record.pack(revoked.strings()), index * record.BLOCK)
-        except (OSError, MemoryError, record.RecordError, ValueError, TypeError, IndexError) as error:
+        except (OSError, MemoryError, record.RecordError, ValueError, TypeError) as error:
             self._complain(f"group {name}: its grant cannot be revoked", error)
 
     def kill(self, name: str) -> float:

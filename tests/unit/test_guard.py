@@ -252,6 +252,17 @@ def test_where_the_record_says_something_else_a_program_is_refused(node):
     assert [told["n"] for told in node.hands.told if told["event"] == "Echo"] == [1, 2]
 
 
+def test_no_lease_is_extended_while_the_warden_lacks_what_ends_a_group(node):
+    node.start()
+    node.warden.trouble = "no descriptors"
+    node.guard.obey({"do": "lease", "n": 1, "leases": {"primary": (7, 103.0, 104.0, 105.0)}})
+    assert node.hands.told[-1]["event"] == "Echo" and node.hands.told[-1]["trouble"] == "no descriptors"
+    assert node.book.entries["primary"].deadline == 104.0
+    node.warden.trouble = ""
+    node.guard.obey({"do": "lease", "n": 2, "leases": {"primary": (7, 103.0, 104.0, 105.0)}})
+    assert "trouble" not in node.hands.told[-1] and node.book.entries["primary"].deadline == 105.0
+
+
 def test_what_a_new_listener_ends_has_the_time_of_its_lease_and_no_more(node):
     node.start()
     node.order("seize", op=9)

@@ -1,0 +1,70 @@
+"""A listener without a guard: what it ends by itself, and when (`listener.Listener.enforce`)."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+
+from supervisor_zkelect.listener import Listener
+
+
+class LastResort:
+    trouble = ""
+
+    def __init__(self):
+        self.did = []
+
+    def revoke(self, name):
+        self.did.append(("revoke", name))
+
+    def kill(self, name):
+        self.did.append(("kill", name))
+        return 1000.0
+
+
+@pytest.fixture
+def alone():
+    """A listener without a guard, whose group runs under a lease to 104."""
+    contest = SimpleNamespace(
+        state=SimpleNamespace(may_run=True, deadline=104.0), settings=SimpleNamespace(group="primary"),
+        kill_at=math.inf, asked_to_stop=False, strike_at=-math.inf,
+    )
+    one = SimpleNamespace(
+        contests={"orders": contest}, contest=contest, settings=SimpleNamespace(kill_time=1.0), last_resort=LastResort(),
+        guard_up=False, guard=SimpleNamespace(pid=8), around=SimpleNamespace(pid=7), asked=[],
+    )
+    one.ask_to_stop = one.asked.append
+    one.killed_at = lambda contest: Listener.killed_at(one, contest)
+    return one
+
+
+def test_it_kills_at_the_end_of_the_lease_and_not_before(alone):
+    Listener.enforce(alone, 102.9)
+    assert alone.last_resort.did == []
+    Listener.enforce(alone, 103.0)
+    Listener.enforce(alone, 103.1)
+    assert alone.last_resort.did == [("kill", "primary")]
+    Listener.enforce(alone, 1000.0)
+    assert len(alone.last_resort.did) == 2
+
+
+def test_it_revokes_and_asks_first_where_there_is_time(alone):
+    alone.contest.kill_at = 102.0
+    for moment in (101.0, 101.5, 102.0):
+        Listener.enforce(alone, moment)
+    assert alone.last_resort.did == [("revoke", "primary"), ("kill", "primary")] and alone.asked == ["primary"]
+
+
+def test_what_no_order_and_no_lease_is_about_is_left_alone(alone):
+    alone.contest.state.may_run = False
+    Listener.enforce(alone, 200.0)
+    Listener.abandon(alone)
+    assert alone.last_resort.did == []
+
+
+@pytest.mark.parametrize("up, pid, killed", [(False, 8, True), (True, 7, True), (True, 8, False)])
+def test_a_defect_leaves_nothing_to_nobody(alone, up, pid, killed):
+    """A guard that is a thread of the listener ends with it."""
+    alone.guard_up, alone.guard.pid = up, pid
+    Listener.abandon(alone)
+    assert bool(alone.last_resort.did) == killed
