@@ -14,7 +14,8 @@ from tests.faults.test_folder import PATIENT
 
 @pytest.fixture
 def derived():
-    """Have nodes find their runtime folders by their URLs; what they leave is removed."""
+    """Have nodes find their runtime folders by their URLs. To be named before `make`: what they leave is removed after their
+    end, as their guards would make it anew."""
     made = []
 
     def derive(node):
@@ -45,7 +46,7 @@ def unprivileged(case, node):
 
 @as_root
 @pytest.mark.parametrize("places", ["derived", "chosen"])
-def test_listener_and_program_as_nobody(make, zookeeper, derived, places):
+def test_listener_and_program_as_nobody(derived, make, zookeeper, places):
     """It works as for root, through restarts of each, and the loss of the folder."""
     case = make(zookeeper, start=False, inet=places == "chosen", **PATIENT)
     node = case["a"]
@@ -76,7 +77,7 @@ def test_listener_and_program_as_nobody(make, zookeeper, derived, places):
 
 
 @as_root
-def test_a_listener_of_another_user_than_before(make, zookeeper, derived):
+def test_a_listener_of_another_user_than_before(derived, make, zookeeper):
     """The folder that root's listener left in /run is none that nobody's can use; its programs find the right one."""
     case = make(zookeeper, ("a",), start=False)
     node = case["a"]
