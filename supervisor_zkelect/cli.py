@@ -4,6 +4,7 @@
     zkelect run -- COMMAND            the chain loader in front of a program of a guarded group
     zkelect role [ELECTION]           this node's role
     zkelect status|members|resign     the same as supervisorctl's commands, without its configuration
+    zkelect reload [--yes]            have the listener take its changed file
     zkelect check [-c FILE]           what is wrong with the configuration
     zkelect primary ELECTION          the primary's address, read from ZooKeeper
     zkelect demo                      two nodes on this machine, and what happens to them
@@ -162,8 +163,13 @@ def _parser() -> argparse.ArgumentParser:
         ("members", "show the nodes in an election, in order"),
         ("history", "show the last terms: who led, why each ended, what each step took"),
         ("resign", "have another node lead, and wait until it does"),
+        ("reload", "have the listener take its changed file, in the same term where that can be"),
     ):
         command = add(name, _operate, text)
+        if name == "reload":
+            command.add_argument("--yes", action="store_true", help="even if terms or the session of this node end by it")
+            command.set_defaults(election=None)
+            continue
         command.add_argument(
             "election", nargs="?", metavar="ELECTION", help="by default all; resign: the only one"
         )
@@ -233,7 +239,7 @@ def _operate(arguments: argparse.Namespace) -> int:
     call = _caller(arguments)
     outcome = client.run(
         arguments.name, call, arguments.election, timeout=getattr(arguments, "timeout", None),
-        force=getattr(arguments, "force", False),
+        force=getattr(arguments, "force", False), yes=getattr(arguments, "yes", False),
     )
     return _print(outcome, getattr(arguments, "json", False))
 

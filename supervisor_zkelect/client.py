@@ -32,14 +32,14 @@ UNKNOWN = 4
 #: Version of the documents that --json prints.
 VERSION = 1
 
-VERBS = ("role", "status", "members", "history", "resign", "check")
+VERBS = ("role", "status", "members", "history", "resign", "check", "reload")
 
 #: Seconds that a listener has to show that it lives.
 REFRESH_TIME = 2.5
 
 #: Seconds that the listener has to answer, unless the caller says otherwise. `members`, `history` and `check`
 #: ask ZooKeeper; a resignation takes as long as the group takes to stop, and another one to start.
-WAIT = {"members": 15.0, "history": 15.0, "check": 30.0, "resign": 180.0}
+WAIT = {"members": 15.0, "history": 15.0, "check": 30.0, "resign": 180.0, "reload": 30.0}
 
 #: Seconds between two questions for an answer: the first, and what it grows to.
 _PAUSE = (0.01, 0.2)
@@ -78,12 +78,14 @@ def run(
     timeout: Optional[float] = None,
     refresh_time: float = REFRESH_TIME,
     force: bool = False,
+    yes: bool = False,
 ) -> Outcome:
     """Carry out one of VERBS. Never raises SupervisordError.
 
     election: its name, or None for all (`resign` then needs a node with one election).
     timeout: seconds to wait for the outcome, by default WAIT. refresh_time: seconds for a sign of life.
     force: for `resign`; even if nobody takes over, or if the group cannot be proven dead.
+    yes: for `reload`; even if terms or the session of this node end by it.
 
     Raises ValueError for another verb.
     """
@@ -93,7 +95,7 @@ def run(
         view = _view(call, refresh_time)
         if verb in ("role", "status"):
             return (show_role if verb == "role" else show_status)(view, election)
-        return _ask(verb, call, view, election, WAIT[verb] if timeout is None else timeout, force)
+        return _ask(verb, call, view, election, WAIT[verb] if timeout is None else timeout, force or yes)
     except SupervisordError as error:
         return _failed(error)
 
@@ -332,10 +334,13 @@ def _document(view: View, names: Sequence[str], status: int) -> Dict[str, Any]:
 
 
 def _ask(verb: str, call: Call, view: View, election: Optional[str], timeout: float, force: bool) -> Outcome:
+    """force: what `resign --force` and `reload --yes` say."""
     if not view.known:
         outcome = failure(UNKNOWN, f"unknown: {view.why}; {_age_text(view)}")
         hint = "; zkelect check -c FILE asks without a listener" if verb == "check" else ""
         return outcome._replace(error=outcome.error + hint)
+    if verb == "reload" and election is not None:
+        return failure(USAGE, "reload takes the whole file; leave the election out")
     if election is not None and election not in view.names:
         return _no_election(view, election)
     names = view.names if election is None else [election]
@@ -347,6 +352,8 @@ def _ask(verb: str, call: Call, view: View, election: Optional[str], timeout: fl
         return show_resign(names[0], _answer(call, verb, names[0], deadline, timeout, {"force": True} if force else {}))
     if verb == "check":
         return show_check(_answer(call, verb, election or "", deadline, timeout))
+    if verb == "reload":
+        return show_reload(_answer(call, verb, "", deadline, timeout, {"yes": True} if force else {}))
     answers = {name: _answer(call, verb, name, deadline, timeout) for name in names}
     return show_members(answers) if verb == "members" else show_history(answers)
 
@@ -366,6 +373,15 @@ def show_resign(election: str, answer: Dict[str, Any]) -> Outcome:
     else:
         line = f"{printable(election)}: {text or 'resigned; nobody leads yet'}" + ("" if text else after)
     return Outcome(DONE, (line,), document)
+
+
+def show_reload(answer: Dict[str, Any]) -> Outcome:
+    """What was changed, what is wrong with the file, or what would end; a line each."""
+    lines = tuple(printable(line) for line in answer.get("lines") or () if isinstance(line, str))
+    document = {**answer, "v": VERSION}
+    if answer.get("ok") is not True:
+        return _refused(answer, document)._replace(lines=lines)
+    return Outcome(DONE, (*lines, _text(answer.get("text"))), {**document, "exit": DONE})
 
 
 def show_members(answers: Dict[str, Dict[str, Any]]) -> Outcome:

@@ -52,6 +52,8 @@ class ZkelectControllerPlugin(ControllerPluginBase):
         self.ctl.output("zkelect resign [election]\tHave another node lead, and wait until it does; --force: even if")
         self.ctl.output("\t\t\t\tnobody takes over, or if the group cannot be proven dead")
         self.ctl.output("zkelect check [election]\tWhat the listener finds wrong with its configuration")
+        self.ctl.output("zkelect reload\t\t\tHave the listener take its changed file; --yes: even if terms or the")
+        self.ctl.output("\t\t\t\tsession of this node end by it")
         self.ctl.output("zkelect role [election]\t\tThe same as role")
         self.ctl.output(
             "\tThe exit status is 0 when this node is primary or the command did what it should, 3 when"
@@ -63,20 +65,21 @@ class ZkelectControllerPlugin(ControllerPluginBase):
 
     def _run(self, verb: str, words: List[str], usage: Any) -> None:
         as_json = "--json" in words
-        force = verb == "resign" and "--force" in words
-        names = [word for word in words if word != "--json" and not (force and word == "--force")]
+        force, yes = verb == "resign" and "--force" in words, verb == "reload" and "--yes" in words
+        known = {"--json", *(["--force"] if force else []), *(["--yes"] if yes else [])}
+        names = [word for word in words if word not in known]
         options = [name for name in names if name.startswith("-")]
         if options or len(names) > 1:
             problem = f"there is no option {options[0]}" if options else "name one election at most"
             self._fail(client.USAGE, f"{problem}; see help {'role' if verb == 'role' else 'zkelect'}")
             return
         try:
-            outcome = client.run(verb, self._caller(), names[0] if names else None, force=force)
+            outcome = client.run(verb, self._caller(), names[0] if names else None, force=force, yes=yes)
         except ValueError as error:
             self._fail(client.USAGE, f"serverurl: {error}")
             return
         except KeyboardInterrupt:
-            more = "; the request may be carried out all the same" if verb == "resign" else ""
+            more = "; the request may be carried out all the same" if verb in ("resign", "reload") else ""
             self._fail(client.ERROR, f"interrupted{more}")
             return
         if as_json:
@@ -84,6 +87,8 @@ class ZkelectControllerPlugin(ControllerPluginBase):
 
             self._say(json.dumps(outcome.document))
         elif outcome.error:
+            for line in outcome.lines:
+                self._say(line)
             self._say(f"error: {outcome.error}")
         else:
             for line in outcome.lines:

@@ -31,6 +31,10 @@ class Course:
         self._ended: Dict[str, Any] = {}
         self._inherited = False
 
+    def readdress(self, address: str) -> None:
+        """The address is another from now on."""
+        self._about = {**self._about, "address": address}
+
     def moved(self, before: role.State, after: role.State, event: Any, moment: float) -> None:
         """The event had this effect."""
         if (before.role, before.step) == (after.role, after.step):

@@ -23,7 +23,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect import (
-    __version__, config, course, eventstream, execution, group, guardlink, history, kept, logs, proc, record, release, reserve,
+    __version__, config, course, eventstream, execution, group, guardlink, history, kept, logs, proc, record, release,
+    reloading, reserve,
     role, saved, session,
 )
 from supervisor_zkelect.clock import now
@@ -265,6 +266,7 @@ class Listener:
         self.note_by = math.inf
         self.status = 0
         self.said: Dict[str, float] = {}
+        self.reloads = reloading.Reloads(self)
 
     # The loop
 
@@ -305,7 +307,7 @@ class Listener:
             return role.Tick()
 
     def next_wakeup(self) -> float:
-        times = [self.due, self.renew_at, self.configure_at, self.guard_at, self.lock_at, self.retire_at]
+        times = [self.due, self.renew_at, self.configure_at, self.guard_at, self.lock_at, self.retire_at, self.reloads.end_by]
         if not self.pushing:
             times.append(self.push_at)
         if self.leases_sent != self.leases_echoed:
@@ -359,6 +361,7 @@ class Listener:
             self.close_session()
         if self.configure_at <= moment:
             self.ask_configuration()
+        self.reloads.keep_time(moment)
         fresh = not any(one.seeing or one.asked_at < self.refresh_since for one in self.contests.values())
         if self.refreshing and not self.pushing and (fresh or moment >= self.refresh_since + SEE_TIME):
             self.refreshed, self.refreshing = self.refreshing, []
@@ -747,7 +750,7 @@ class Listener:
         token = state.token if state.inherited is None else state.inherited
         return {
             "election": contest.settings.name, "address": contest.settings.address, "token": token,
-            "stop_at": role.stop_at(contest.rules, state), "kill_at": state.deadline - self.settings.kill_time,
+            "stop_at": role.stop_at(contest.rules, state), "kill_at": state.deadline - contest.rules.kill_time,
             "deadline": state.deadline,
         }
 
@@ -830,14 +833,7 @@ class Listener:
             check = settings.health_check()
             contest = Contest(
                 settings=settings,
-                rules=role.Settings(
-                    name=settings.name, address=settings.address, kill_time=self.settings.kill_time,
-                    stopwaitsecs=stopwaitsecs, rise=settings.rise, fall=settings.fall,
-                    health_interval=settings.health_interval, promote_timeout=settings.promote_timeout,
-                    backoff_min=self.settings.backoff_min, backoff_max=self.settings.backoff_max,
-                    fence_failed_continues=settings.fence_failed == "continue", told=not check,
-                    node=self.settings.node_name,
-                ),
+                rules=self.rules(settings, stopwaitsecs),
                 state=role.State(),
                 wake_at=math.inf,
                 group=self.guard.group(settings.group),
@@ -862,6 +858,17 @@ class Listener:
                 getattr(self, "do_" + type(action).__name__)(contest, action)
         self.end_retiring()
         self.session.start()
+
+    def rules(self, settings: config.ElectionSettings, stopwaitsecs: float) -> role.Settings:
+        """What the role machine needs to know of an election. stopwaitsecs: the longest of its programs."""
+        return role.Settings(
+            name=settings.name, address=settings.address, kill_time=self.settings.kill_time,
+            stopwaitsecs=stopwaitsecs, rise=settings.rise, fall=settings.fall,
+            health_interval=settings.health_interval, promote_timeout=settings.promote_timeout,
+            backoff_min=self.settings.backoff_min, backoff_max=self.settings.backoff_max,
+            fence_failed_continues=settings.fence_failed == "continue", told=not settings.health_check(),
+            node=self.settings.node_name,
+        )
 
     def first_op(self) -> int:
         """Where this listener's numbers begin, so that no answer to a former listener passes for one to it."""
@@ -930,13 +937,22 @@ class Listener:
 
     def make_elector(self, settings: config.ElectionSettings) -> Elector:
         root = self.settings.chroot
-        data = {"v": 1, "node": self.settings.node_name, "address": settings.address}
         return Elector(
             self.session.client, root + settings.election_znode, settings.election_prefix,
             root + settings.election_ack, separator=settings.sequence_separator,
-            data=json.dumps(data).encode("utf-8"), acl=session.acl_of(self.settings.acl),
+            data=self.proposal_data(settings), acl=session.acl_of(self.settings.acl),
             timeout=self.settings.session_timeout,
         )
+
+    def proposal_data(self, settings: config.ElectionSettings) -> bytes:
+        data = {"v": 1, "node": self.settings.node_name, "address": settings.address}
+        return json.dumps(data).encode("utf-8")
+
+    def on_Reread(self, event: reloading.Reread) -> None:
+        self.reloads.reread(event)
+
+    def on_Agreed(self, event: reloading.Agreed) -> None:
+        self.reloads.agreed(event)
 
     def on_Event(self, event: eventstream.Event) -> None:
         if event.name == "SUPERVISOR_STATE_CHANGE_STOPPING":
@@ -967,6 +983,9 @@ class Listener:
     def on_Signalled(self, event: Signalled) -> None:
         if event.number == signal.SIGUSR1:
             self.changed = True
+            return
+        if event.number == signal.SIGHUP:
+            self.reloads.ask("", False)
             return
         reason = signal.Signals(event.number).name
         groups = [one.settings.group for one in self.contests.values() if one.state.may_run]
@@ -1026,13 +1045,13 @@ class Listener:
         former, self.granted = self.granted, event
         fresh = former is None or former.generation != event.generation
         self.set_link("connected")
-        tick, timeout = self.settings.tick_time, event.timeout
+        timeout = event.timeout
         # By what timeout the leases were counted that are there, which an earlier listener may have had.
         counted = former.timeout if not fresh else self.former.timeout if self.former is not None else timeout
         if timeout != counted:
             log.warning("ZooKeeper: the session's timeout is %g s now, and was %g s", timeout, counted)
         if fresh or self.clock is None or timeout != counted:
-            self.clock = SessionClock(timeout, tick, event.sent)
+            self.clock = SessionClock(timeout, self.settings.tick_time, event.sent)
             log.info("ZooKeeper: session 0x%x with a timeout of %g s", event.session, timeout)
             if self.former is not None and self.former.id != event.session:
                 self.retiring = []
@@ -1047,19 +1066,27 @@ class Listener:
             self.clock = self.clock.reconnected(event.sent)
         if timeout < counted:
             self.cut_leases(event.sent + timeout * (1 - DRIFT))
+        self.set_paces(timeout)
+        for contest in self.contests.values():
+            self.decide(contest, self.session_up(contest, fresh))
+            if contest.state.role == role.PRIMARY:
+                self.see_by(contest, now())
+            self.note(contest)
+
+    def set_paces(self, timeout: float) -> None:
+        """Have the heartbeat go at the paces for a session's timeout, and soon."""
         paces = self.heartbeat_at(timeout)
         self.heartbeat = replace(
             self.heartbeat, interval=paces.interval, waiting=paces.waiting, drop_after=paces.drop_after
         ).all_soon()
-        for contest in self.contests.values():
-            grace = self.settings.stop_grace(contest.rules.stopwaitsecs, timeout)
-            wait_out = max(timeout, self.settings.session_timeout) + 2 * tick + PACE
-            # After a long silence the first lease counts from before it; the next one is a tick and a beat away.
-            margin = min(self.settings.ride_through_at(timeout), effective_tick(tick, timeout) + paces.interval)
-            self.decide(contest, role.SessionUp(fresh, grace, wait_out, timeout, margin))
-            if contest.state.role == role.PRIMARY:
-                self.see_by(contest, now())
-            self.note(contest)
+
+    def session_up(self, contest: Contest, fresh: bool) -> role.SessionUp:
+        timeout, tick = self.granted.timeout, self.settings.tick_time
+        grace = self.settings.stop_grace(contest.rules.stopwaitsecs, timeout)
+        wait_out = max(timeout, self.settings.session_timeout) + 2 * tick + PACE
+        # After a long silence the first lease counts from before it; the next one is a tick and a beat away.
+        margin = min(self.settings.ride_through_at(timeout), effective_tick(tick, timeout) + self.heartbeat.interval)
+        return role.SessionUp(fresh, grace, wait_out, timeout, margin)
 
     def cut_leases(self, deadline: float) -> None:
         """No lease of this session lasts longer: it was attached again with a shorter timeout."""
@@ -1177,6 +1204,7 @@ class Listener:
             extended = [one for one in self.contests.values() if self.leased.get(one.settings.name) in paths]
             for contest in extended:
                 self.decide(contest, role.Leased(event.sent, deadline))
+                self.reloads.settle(contest)
             self.extend_leases(extended)
 
     def enforced(self) -> bool:
@@ -1693,6 +1721,9 @@ class Listener:
         if verb == "check":
             self.check(ticket)
             return
+        if verb == "reload":
+            self.reloads.ask(ticket, request.get("args", {}).get("yes") is True)
+            return
         contest = self.contests.get(name)
         if contest is None and not name and len(self.contests) == 1:
             contest = next(iter(self.contests.values()))
@@ -1753,7 +1784,7 @@ class Listener:
 
     def check(self, ticket: str) -> None:
         path, link, obstacle, folder = self.settings.file, self.link, self.obstacle, self.folder_trouble
-        trouble = self.config_trouble()
+        used, trouble = self.settings, self.config_trouble()
 
         def work() -> role.Tick:
             problems, notes = [obstacle] if obstacle else [], []
@@ -1769,6 +1800,9 @@ class Listener:
                 found = config.check_processes(settings, self.supervisord.call("supervisor.getAllProcessInfo"))
                 problems += found.problems
                 notes += found.notes
+                changes = ", ".join(map(str, config.diff(used, settings)))
+                if changes and trouble is None:
+                    notes.append(f"{path}: changed and not used yet: {changes}; zkelect reload takes it")
             except config.ConfigError as error:
                 problems += error.problems
             except SupervisordError as error:
