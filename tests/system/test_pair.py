@@ -205,3 +205,19 @@ def test_a_program_that_ignores_sigterm_is_killed(make_cluster, zk_server):
 
 def test_the_demo_runs_to_its_end(capsys):
     assert story.run() == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("autorestart, here", [(None, True), ("unexpected", False)])
+def test_a_service_that_ends_on_sigterm_is_started_again_where_supervisord_does_so(make_cluster, zk_server, autorestart, here):
+    """README, "Day to day": restart it."""
+    overrides = {"program:orders": {"autorestart": autorestart}} if autorestart else {}
+    cluster = make_cluster(zk_server.hosts, overrides=overrides).start()
+    pid, token = cluster.primary("a"), cluster.token("a")
+    assert cluster["a"].ctl("signal", "TERM", "primary:orders").returncode == 0
+    if here:
+        assert cluster.primary("a", other=pid) and cluster.token("a") == token
+    else:
+        cluster.primary("b")
+    log = (cluster["a"].folder / "logs" / "supervisord.log").read_text()
+    assert "exited: orders (exit status 0; expected)" in log
+    cluster.verdict()

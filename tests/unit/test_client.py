@@ -501,3 +501,36 @@ def test_a_name_with_several_addresses_is_tried_at_each(monkeypatch):
 def test_what_is_no_url_of_supervisord(url):
     with pytest.raises(ValueError):
         client.caller(url)
+
+
+# The configuration
+
+
+def test_role_tells_what_is_wrong_with_the_configuration():
+    trouble = {"since": NOW - 130.0, "problems": ["f: [zkelect] colour = red\x1b"], "doing": "the last good one is used"}
+    for show in (client.show_role, client.show_status):
+        outcome = show(view({"orders": PRIMARY}, config_trouble=trouble))
+        assert outcome.lines[-2:] == (
+            "the configuration has been unusable for 2 m 10 s; the last good one is used:", "  f: [zkelect] colour = red\\x1b",
+        )
+        assert (outcome.exit, outcome.document["config_trouble"]) == (DONE, trouble)
+    assert "unusable" not in str(client.show_role(view({"orders": PRIMARY}, config_trouble=None)).lines)
+
+
+def reload(reply, election=None, **more):
+    peer = Peer(answer({"orders": PRIMARY}), {"reload": reply})
+    return client.run("reload", peer, election, **more), peer
+
+
+def test_reload_shows_what_has_changed_or_would_end():
+    outcome, peer = reload({"ok": True, "text": "reloaded", "lines": ["[zkelect] kill_time: at once"]})
+    assert (outcome.exit, outcome.lines) == (DONE, ("[zkelect] kill_time: at once", "reloaded"))
+    outcome, peer = reload({"ok": False, "exit": 1, "text": "--yes does it", "lines": ["[zkelect] tls: new session"]})
+    assert outcome[::3] == (ERROR, "--yes does it") and outcome.lines == ("[zkelect] tls: new session",)
+    outcome, peer = reload({"ok": False, "exit": 2, "text": "cannot be used", "lines": ["f: line 1"]}, yes=True)
+    assert outcome.exit == USAGE and peer.verbs == ["refresh", "reload"]
+
+
+def test_reload_is_of_the_whole_file():
+    outcome, peer = reload({}, "orders")
+    assert outcome.exit == USAGE and peer.verbs == ["refresh"]
