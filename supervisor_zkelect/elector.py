@@ -255,6 +255,11 @@ class Elector:
         return (self._noted.sent, self._noted.answered) if self._noted else None
 
     @property
+    def acked_since(self) -> bool:
+        """Whether somebody wrote the ack since the proposal was made, as `try_be_leader(claiming=True)` has seen it."""
+        return self._mine is not None and self._looked is not None and self._looked.acked > self._mine.token
+
+    @property
     def session_id(self) -> Optional[int]:
         """Id of the ZooKeeper session, or None while there is no connection."""
         identity = self._client.client_id
@@ -284,10 +289,9 @@ class Elector:
                 session = self._session()
                 found = self._own(session, limit)
                 if found is None:
+                    _, arguments, options = self._proposing()
                     path, stat = self._ask(
-                        "create the proposal", limit, self._client.create_async,
-                        f"{self.election_znode}/{self._stem}", self._data, acl=self._acl,
-                        ephemeral=True, sequence=True, include_data=True,
+                        "create the proposal", limit, self._client.create_async, *arguments, **options, include_data=True
                     )
                     found = _Proposal(path.rpartition("/")[2], stat.czxid, stat.ephemeralOwner)
                     if found.session != session:
@@ -400,6 +404,15 @@ class Elector:
                     )
                 self._drop()
 
+    def step_behind(self) -> str:
+        """Exchange the proposal for one at the end of the queue, in one transaction, and return its name. An ack that its
+        primary has left is emptied with it where this node leads.
+
+        Raises ProposalGone when there is no proposal of this session.
+        """
+        self._leave("step behind the others", ack=True, holder=False, anew=True)
+        return self.create_proposal()
+
     def forget(self) -> None:
         """Drop what is known of proposal and watch, because the session is gone. Asks nothing."""
         self._drop()
@@ -467,7 +480,7 @@ class Elector:
         limit = self._limit()
         self._require_lead(limit)
         for _ in range(_ROUNDS):
-            found, _, operations = self._look_at_led_term(limit)
+            found, _, operations, _ = self._look_at_led_term(limit)
             if found is None or found[0].token == self.token:
                 return None
             if self._commit("empty the ack", limit, [*operations, ("check", (self.holder_znode, found[1]), {})]):
@@ -487,7 +500,7 @@ class Elector:
         self._require_lead(limit)
         record = json.dumps({"v": 1, "node": node, "token": self.token, "address": address}).encode("utf-8")
         for _ in range(_ROUNDS):
-            found, _, emptied = self._look_at_led_term(limit)
+            found, _, emptied, _ = self._look_at_led_term(limit)
             mine = found is not None and found[0].token == self.token
             same = found is not None and found[0] == Holder(node, self.token, address)
             operations = [] if mine else emptied
@@ -552,15 +565,16 @@ class Elector:
                 return
         raise ZooKeeperFailed(f"{self.history_znode} changed at every try to write it; ask again")
 
-    def _leave(self, doing: str, ack: bool, holder: bool) -> None:
-        """Delete the proposal; ack, holder: empty one's own ack, remove one's own holder with it."""
+    def _leave(self, doing: str, ack: bool, holder: bool, anew: bool = False) -> None:
+        """Delete the proposal; ack, holder: empty one's own ack, remove one's own holder with it. anew: have another
+        proposal instead, and empty the ack if this node leads, whosever it is."""
         limit = self._limit()
         mine = self._require()
         for _ in range(_ROUNDS):
-            found, seen, emptied = self._look_at_term(limit)
+            found, seen, emptied, _ = self._look_at_term(limit)
             if not seen:
                 self._proposal_gone()
-            own = found[0].token == mine.token if found is not None else ack and self._is_lowest(limit)
+            own = found[0].token == mine.token if found is not None and not anew else ack and self._is_lowest(limit)
             operations = emptied if ack and own else []
             if found is not None:
                 what = "delete" if holder and own else "check"
@@ -571,6 +585,8 @@ class Elector:
                     ("create", (self.holder_znode,), {"acl": self._acl}), ("delete", (self.holder_znode,), {})
                 ]
             operations.append(("delete", (self.proposal_path,), {}))
+            if anew:
+                operations.append(self._proposing())
             try:
                 if self._commit(doing, limit, operations):
                     self._drop()
@@ -617,6 +633,10 @@ class Elector:
             self._led = self.proposal
         return self._led == self.proposal
 
+    def _proposing(self) -> Tuple[str, tuple, dict]:
+        arguments = (f"{self.election_znode}/{self._stem}", self._data)
+        return "create", arguments, {"acl": self._acl, "ephemeral": True, "sequence": True}
+
     def _proposal_gone(self) -> None:
         name = self.proposal
         self._drop()
@@ -653,12 +673,14 @@ class Elector:
         seen = self._is_mine(self._answer("look at the proposal", limit, asked.proposal))
         ack = self._answer("read the ack", limit, asked.ack, missing_ok=True)
         emptied: List[Tuple[str, tuple, dict]] = []
+        acked = 0
         if ack is not None:
             # A server that lags behind may not have what this node wrote itself over a connection that was lost since.
             data, stat = ack
             what = ("set_data", (self.election_ack, b"", stat.version)) if data else ("check", (self.election_ack, stat.version))
             emptied.append((*what, {}))
-        return _Term(holder, seen, emptied)
+            acked = stat.mzxid
+        return _Term(holder, seen, emptied, acked)
 
     def _look_at_term(self, limit: float) -> "_Term":
         return self._told_of_term(self._ask_of_term(), limit)
@@ -882,11 +904,13 @@ class _TermAnswers(NamedTuple):
 
 
 class _Term(NamedTuple):
-    """What a server says of a term: the holder with its version, whether the proposal stands, and what has the ack empty."""
+    """What a server says of a term: the holder with its version, whether the proposal stands, what has the ack empty, and the
+    zxid at which that was written last."""
 
     holder: Optional[Tuple[Holder, int]]
     seen: bool
     emptied: List[Tuple[str, tuple, dict]]
+    acked: int
 
 
 class _Watch:

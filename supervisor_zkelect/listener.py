@@ -1320,9 +1320,19 @@ class Listener:
 
         def work() -> role.Queried:
             standing = elector.try_be_leader(claiming=True)
-            self.post(For(name, role.Queried(action.op, standing.leads, standing.place, standing.candidates)))
+            acked = standing.leads and elector.acked_since
+            self.post(For(name, role.Queried(action.op, standing.leads, standing.place, standing.candidates, acked)))
             standing.changed.add_done_callback(own_changed if standing.leads else changed)
             return role.Tick()
+
+        self.ask(contest, action.op, work)
+
+    def do_StepBehind(self, contest: Contest, action: role.StepBehind) -> None:
+        elector = contest.elector
+
+        def work() -> role.Proposed:
+            elector.step_behind()
+            return role.Proposed(action.op, elector.proposal, elector.token)
 
         self.ask(contest, action.op, work)
 

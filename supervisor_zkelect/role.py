@@ -22,6 +22,8 @@ Rules
     elections as well, so they are handed over first.
 7.  A service that failed sends its node to the end of the queue, after a back-off that doubles up to a cap. While nobody
     else stands in the queue the node tries again at the minimum.
+    A node whose last promotion failed steps behind the others when it leads again (*stepping*), once for each time that
+    somebody was acked; then, or where nobody stands behind it, it tries.
 8.  `resign` is refused where there is nobody to take over. A group stopped by hand on the primary counts as a
     resignation, and the node proposes again only when supervisord has told the one who stopped it; a group started by
     hand elsewhere is killed.
@@ -35,7 +37,8 @@ Roles and what moves them
     detached   clearing   GroupDead → waiting
                waiting    session there and back-off over → proposing
                proposing  Proposed → standby
-    standby    asking     Queried: leads → promoting, else → watching
+    standby    asking     Queried: leads → promoting, or → stepping; else → watching
+               stepping   Proposed → asking
                watching   QueueChanged, SessionUp → asking
     promoting  claiming   Claimed → leasing, Dirty → fencing
                fencing    Fenced → claiming
@@ -150,10 +153,13 @@ class Twin(NamedTuple):
 
 
 class Queried(NamedTuple):
+    """acked: whether somebody was acked since the proposal was made; known of who leads."""
+
     op: int
     leads: bool
     place: int
     candidates: int
+    acked: bool = False
 
 
 class QueueChanged(NamedTuple):
@@ -348,6 +354,12 @@ class Query(NamedTuple):
     op: int
 
 
+class StepBehind(NamedTuple):
+    """Exchange the proposal for one at the end of the queue."""
+
+    op: int
+
+
 class Claim(NamedTuple):
     """Claim the term, over the holder with the token `fenced` if need be."""
 
@@ -520,6 +532,9 @@ class State:
     probe_delay: Optional[float] = None
     healthy_by: float = INFINITY
 
+    unfit: bool = False  # its last promotion failed
+    stepped: bool = False  # the present proposal was made by stepping behind
+    stays: bool = False  # the present proposal could not be exchanged
     failures: int = 0
     not_before: float = -INFINITY
     by_hand: bool = False  # somebody else stopped the group, and waits for supervisord's word that it is stopped
@@ -691,7 +706,8 @@ class _Machine:
         self.ask(Propose)
 
     def on_Proposed(self, event: Proposed) -> None:
-        self.set(proposal=event.proposal, token=event.token, twin_since=None, trouble="")
+        stepped = self.state.step == "stepping"
+        self.set(proposal=event.proposal, token=event.token, twin_since=None, trouble="", stepped=stepped, stays=False)
         if self.state.inherited not in (None, event.token):
             self.demote("the proposal of the inherited term is gone", kill=True)
             return
@@ -714,7 +730,11 @@ class _Machine:
 
     def on_Queried(self, event: Queried) -> None:
         self.set(place=event.place, candidates=event.candidates)
-        if event.leads:
+        if event.leads and self.passes(event):
+            self.act(Log("steps behind the others, as its last promotion failed"))
+            self.go(STANDBY, "stepping")
+            self.ask(StepBehind)
+        elif event.leads:
             deadline = -INFINITY if self.state.inherited is None else self.state.deadline
             self.set(
                 claimed_at=INFINITY, deadline=deadline, killed=False, term_since=self.now, fenced=0, led=True,
@@ -728,6 +748,12 @@ class _Machine:
             number = self.state.waiting
             self.go(STANDBY, "watching")
             self.set(waiting=number)
+
+    def passes(self, event: Queried) -> bool:
+        """Whether others go first. Where all of them failed the queue goes round once, and then one tries again."""
+        state = self.state
+        again = state.stays or state.stepped and not event.acked
+        return state.unfit and event.candidates > 1 and state.inherited is None and not again
 
     def on_QueueChanged(self, event: QueueChanged) -> None:
         state = self.state
@@ -843,7 +869,7 @@ class _Machine:
                 self.schedule_probe()
 
     def on_Acked(self, event: Acked) -> None:
-        self.set(trouble="", healthy_by=INFINITY, looks=LOOKS)
+        self.set(trouble="", healthy_by=INFINITY, looks=LOOKS, unfit=False)
         self.go(PRIMARY, "", f"healthy and acked as {self.settings.address}")
 
     # Failure and demotion
@@ -854,7 +880,7 @@ class _Machine:
         lasted = self.state.role == PRIMARY and self.now - self.state.since >= self.settings.backoff_max
         failures = 1 if lasted else self.state.failures + 1
         wait = min(self.settings.backoff_max, self.settings.backoff_min * 2 ** min(failures - 1, 30))
-        self.set(failures=failures, not_before=self.now + wait)
+        self.set(failures=failures, not_before=self.now + wait, unfit=self.state.unfit or self.state.role == PROMOTING)
         self.demote(reason)
 
     def demote(self, reason: str, kill: bool = False) -> None:
@@ -970,6 +996,10 @@ class _Machine:
         self.set(waiting=0, retry_at=self.now + delay, retry_delay=delay, trouble=event.reason)
         if state.step == "releasing":
             self.release_failed(event)
+        elif state.step == "stepping" and event.refused:
+            # Better a sick candidate than none.
+            self.set(stays=True)
+            self.query()
 
     # The group by other hands
 
@@ -1135,7 +1165,7 @@ class _Machine:
     def retry(self) -> None:
         state = self.state
         again = {
-            "proposing": (Propose,), "asking": (Query,), "claiming": (Claim, state.fenced), "acking": (Ack,),
+            "proposing": (Propose,), "asking": (Query,), "stepping": (StepBehind,), "claiming": (Claim, state.fenced), "acking": (Ack,),
             "fencing": (Fence, *state.dirty),
             "releasing": (Withdraw,) if state.withdrawing else (Release, bool(state.cleaning)),
         }.get(state.step)

@@ -43,7 +43,7 @@ address = NODE
 election_znode = /e
 election_ack = /ack
 health_interval = 0.5
-promote_timeout = 20
+promote_timeout = {promote}
 """
 
 
@@ -51,7 +51,7 @@ promote_timeout = 20
 class Plan:
     """What all nodes of a schedule share. asked: the session timeout of the configuration, in seconds, as all times.
 
-    grace: reattach_grace. fences: there is a fence command.
+    grace: reattach_grace. fences: there is a fence command. promote: promote_timeout.
     """
 
     asked: float
@@ -59,6 +59,7 @@ class Plan:
     stopwaitsecs: float
     grace: float
     fences: bool
+    promote: float
 
 
 class _Check:
@@ -80,7 +81,7 @@ class _Election(config.ElectionSettings):
 @functools.lru_cache(maxsize=None)
 def _loaded(plan: Plan) -> config.Settings:
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
-        file.write(CONFIG.format(asked=plan.asked, tick=plan.tick))
+        file.write(CONFIG.format(asked=plan.asked, tick=plan.tick, promote=plan.promote))
         file.flush()
         return config.load(file.name, environ={})
 

@@ -66,6 +66,14 @@ def draw(seed: int) -> Schedule:
         )
         for _ in range(chance.randrange(1, 7))
     ]
+    # With throws of its own, so that all else is as it was.
+    other = random.Random(f"more {seed}")
+    if seed % 7 == 3:
+        steps.append(Step(round(other.uniform(1, LENGTH), 3), "refused release", 0, round(other.uniform(0.2, 8), 3)))
+    if seed % 5 == 2:
+        steps += [
+            Step(round(other.uniform(1, LENGTH), 3), "sick", number, round(other.uniform(4, 20), 3)) for number in (0, 1)
+        ]
     return Schedule(seed, chance.choice([2, 2, 2, 3]), tick, grant, chance.choice([0.1, 1.0, 10.0]), tuple(sorted(steps)))
 
 
@@ -209,7 +217,8 @@ class Run:
             self.ensemble.multi([("create", path, b"", False, False)], 0)
         self.promises = Promises(world, self.ensemble)
         grace = world.random.choice([0.3, 2.0])
-        plan = Plan(2.5 * schedule.grant, schedule.tick, schedule.stopwaitsecs, grace, fences=schedule.seed % 3 == 0)
+        plan = Plan(2.5 * schedule.grant, schedule.tick, schedule.stopwaitsecs, grace, fences=schedule.seed % 3 == 0,
+                    promote=3.0 if schedule.seed % 5 == 2 else 20.0)
         for name in "abc"[:schedule.nodes]:
             # Within the bound, against servers that keep true time.
             rate = 1 + world.random.uniform(-0.9, 0.9) * lease.DRIFT
@@ -296,6 +305,17 @@ class Run:
     def shorter_sessions(self, node: Node, seconds: float) -> None:
         """The servers grant less from now on, to sessions that begin."""
         self.ensemble.most = max(2.2 * self.schedule.tick + 0.5, 0.5 * self.ensemble.most)
+
+    def refused_release(self, node: Node, seconds: float) -> None:
+        """The ACL of everything is taken away from whoever leads, so that it can release nothing when it is to end its
+        term."""
+        chance = self.world.random
+        for _, first in queue(self.ensemble.tree, "/e")[:1]:
+            node = self.promises.nodes[self.ensemble.owners[first.ephemeralOwner]]
+        self.ensemble.refused.add(node.name)
+        self.world.after(seconds, self.ensemble.refused.discard, node.name)
+        order = chance.choice([self.resign, self.shutdown, self.stop_by_hand, self.sick, self.restart_listener])
+        self.world.after(chance.uniform(0, 0.3), order, node, seconds)
 
     # Processes
 

@@ -27,6 +27,7 @@ class Znode(NamedTuple):
     version: int
     czxid: int
     ephemeralOwner: int
+    mzxid: int
 
 
 Tree = Dict[str, Znode]
@@ -72,6 +73,8 @@ class Ensemble:
         self.sessions = 0
         self.counters: Dict[str, int] = {}
         self.stopped = self.headless = False
+        #: nodes that may change nothing, as the ACL forbids it
+        self.refused: Set[str] = set()
         for server in self.servers:
             world.after(world.random.uniform(0, tick / 2), self._ping, server)
         world.after(tick, self._expire)
@@ -137,7 +140,9 @@ class Ensemble:
         zxid = self.zxid + 1
         for kind, path, *rest in operations:
             result, znode = None, tree.get(path)
-            if kind == "create":
+            if kind != "check" and self.owners.get(session) in self.refused:
+                result = errors.NoAuthError()
+            elif kind == "create":
                 data, ephemeral, sequence = rest
                 parent = path.rpartition("/")[0]
                 if sequence:
@@ -148,7 +153,7 @@ class Ensemble:
                     result = errors.NodeExistsError()
                 else:
                     self.counters[parent] = self.counters.get(parent, 0) + 1
-                    tree[path] = Znode(data, 0, zxid, session if ephemeral else 0)
+                    tree[path] = Znode(data, 0, zxid, session if ephemeral else 0, zxid)
                     result = (path, tree[path])
             elif znode is None:
                 result = errors.NoNodeError()
@@ -157,7 +162,7 @@ class Ensemble:
             elif kind == "delete":
                 del tree[path]
             elif kind == "set":
-                tree[path] = znode._replace(data=rest[0], version=znode.version + 1)
+                tree[path] = znode._replace(data=rest[0], version=znode.version + 1, mzxid=zxid)
             results.append(result)
             if isinstance(result, Exception):
                 done = [errors.RolledBackError() for _ in results[:-1]]

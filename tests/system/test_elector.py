@@ -197,7 +197,9 @@ def again(zk, root):
     zk.create(f"{root}/e/election")
 
 
-@pytest.mark.parametrize("late", ["release", "release the acked", "withdraw", "ack", "clear", "claim", "claim at once", "repair"])
+@pytest.mark.parametrize("late", [
+    "release", "release the acked", "withdraw", "ack", "clear", "claim", "claim at once", "repair", "step behind",
+])
 def test_another_proposal_of_the_same_name_is_not_touched(join, zk, root, late):
     one, other = join(), join()
     assert one.create_proposal() == "n-0000000000" and one.try_be_leader(claiming=late == "claim at once").leads
@@ -211,13 +213,13 @@ def test_another_proposal_of_the_same_name_is_not_touched(join, zk, root, late):
     other.ack_leader("b:1")
     calls = {
         "release": one.release, "withdraw": one.withdraw, "ack": lambda: one.ack_leader("a:1"), "clear": one.clear_ack,
-        "claim": lambda: one.claim("a", "a:1"), "repair": lambda: one.repair("a:1"),
+        "claim": lambda: one.claim("a", "a:1"), "repair": lambda: one.repair("a:1"), "step behind": one.step_behind,
     }
     calls["claim at once"], calls["release the acked"] = calls["claim"], calls["release"]
     if late == "withdraw":
         calls[late]()
     else:
-        with pytest.raises(ProposalGone if "release" in late else NotLeader):
+        with pytest.raises(ProposalGone if "release" in late or "step" in late else NotLeader):
             calls[late]()
     assert one.proposal is None
     assert zk.exists(other.proposal_path).czxid == other.token
@@ -360,6 +362,58 @@ def test_a_change_of_ack_or_holder_is_told_once(join, zk, root):
     assert (holder, ack) == (Holder("b", 7, "b:1"), b"x")
     zk.delete(f"{root}/e/holder")
     assert "deleted" in changed.result(timeout=20)
+
+
+def test_who_steps_behind_stands_at_the_end_by_another_proposal(join, zk, root):
+    one, other = join(data=b"{}"), join()
+    first, token = one.create_proposal(), one.token
+    other.create_proposal()
+    assert one.try_be_leader().leads
+    behind = other.try_be_leader()
+    name = one.step_behind()
+    assert behind.changed.result(timeout=20) and other.try_be_leader().leads
+    assert sorted(names(zk, root)) == [other.proposal, name] and first not in names(zk, root)
+    data, stat = zk.get(one.proposal_path)
+    assert data == b"{}" and stat.ephemeralOwner == one.session_id and one.token == stat.czxid > token
+    assert one.try_be_leader().watching == other.proposal_path
+
+
+def test_who_steps_behind_empties_a_stale_ack_and_leaves_the_holder(join):
+    """Else clients would be sent to the predecessor until one of the others claims the term."""
+    dead, one, other = join(), join(), join()
+    for each in (dead, one, other):
+        each.create_proposal()
+    dead.claim("a", "a:1")
+    dead.ack_leader("a:1")
+    dead.withdraw()
+    assert one.try_be_leader(claiming=True).leads
+    one.step_behind()
+    assert one.read_ack() == b"" and one.holder().node == "a"
+    assert other.try_be_leader(claiming=True).leads and other.claim("b", "b:1").node == "a"
+
+
+def test_who_leads_knows_whether_somebody_was_acked_since_it_proposed(join, zk, root):
+    """Not whether somebody led: a promotion that fails writes no ack. Other implementations write theirs as it comes."""
+    one, other = join(), join()
+
+    def acked():
+        one.create_proposal()
+        assert one.try_be_leader(claiming=True).leads
+        return one.acked_since
+
+    assert not acked()
+    one.step_behind()
+    assert not acked()
+    one.withdraw()
+    other.create_proposal()
+    one.create_proposal()
+    other.claim("b", "b:1")
+    other.release()
+    assert not acked()
+    zk.set(f"{root}/e/ack", b"go:1")
+    assert acked()
+    one.step_behind()
+    assert not acked()
 
 
 def test_members_stand_in_order(join):

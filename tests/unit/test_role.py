@@ -406,6 +406,67 @@ def test_resign_is_no_success_when_the_listener_ends_first(node):
     assert node.at[0] == "withdrawn" and (answer.ok, answer.exit) == (False, 1)
 
 
+def failed(node):
+    """The node led and did not become healthy; it stands in the queue again."""
+    node.probing().event(role.MemberFatal("web"))
+    node.event(role.Dead(node.op(role.StopGroup), 0.1)).event(role.Released(node.op(role.Release)))
+    node.event(role.Tick(), after=SETTINGS.backoff_min)
+    return proposed(node, node.op(role.Propose), 50)
+
+
+def proposed(node, op, token):
+    return node.event(role.Proposed(op, f"n-{token:010d}", token))
+
+
+def leads(node, candidates=3, acked=False):
+    if not node.did(role.Query):
+        node.event(role.Queried(node.state.waiting, False, 2, candidates))
+        node.event(role.QueueChanged(node.state.waiting, "deleted"))
+    return node.event(role.Queried(node.op(role.Query), True, 1, candidates, acked))
+
+
+def test_who_failed_its_promotion_steps_behind_the_others(node):
+    leads(failed(node))
+    assert node.did(role.StepBehind) and not node.did(role.Claim)
+    proposed(node, node.op(role.StepBehind), 60)
+    assert node.at == ("standby", "asking") and (node.state.proposal, node.state.token) == ("n-0000000060", 60)
+
+
+def test_where_all_failed_the_one_that_leads_again_tries(node):
+    proposed(leads(failed(node)), node.state.waiting, 60)
+    assert leads(node).did(role.Claim)
+
+
+def test_it_steps_behind_again_once_somebody_was_acked_since(node):
+    proposed(leads(failed(node)), node.state.waiting, 60)
+    assert leads(node, acked=True).did(role.StepBehind)
+
+
+def test_a_sole_candidate_that_failed_tries(node):
+    assert leads(failed(node), candidates=1).did(role.Claim)
+
+
+def test_who_may_not_exchange_its_proposal_tries(node):
+    leads(failed(node)).event(role.Failed(node.state.waiting, False, "no access", refused=True))
+    node.event(role.Queried(node.op(role.Query), True, 1, 3, True))
+    assert node.did(role.Claim)
+
+
+def test_stepping_behind_is_tried_again_when_it_was_not_answered(node):
+    leads(failed(node)).event(role.Failed(node.state.waiting, False, "no answer"))
+    assert node.event(role.Tick(), after=node.state.retry_at - node.now).did(role.StepBehind)
+
+
+def test_who_was_healthy_since_does_not_step_behind(node):
+    leads(failed(node), candidates=1).event(role.Claimed(node.op(role.Claim), ""))
+    node.event(role.Leased(node.now, node.now + 9.9)).event(role.Started(node.op(role.StartGroup)))
+    node.event(role.Tick(), after=0.01).event(role.Probed(node.op(role.Probe), True, "ok"))
+    node.event(role.Acked(node.op(role.Ack))).event(role.MemberFatal("web"))
+    node.event(role.Dead(node.op(role.StopGroup), 0.1)).event(role.Released(node.op(role.Release)))
+    node.event(role.Tick(), after=SETTINGS.backoff_max)
+    assert leads(proposed(node, node.op(role.Propose), 70)).did(role.Claim)
+
+
 REFUSED = dict(gone=False, reason="ZooKeeper does not let this node", refused=True)
 
 
