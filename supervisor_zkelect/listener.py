@@ -109,6 +109,7 @@ class Retired(NamedTuple):
     """What the session had in these elections is given up."""
 
     elections: List[saved.Election]
+    refused: List[saved.Election]
 
 
 class Pushed(NamedTuple):
@@ -237,6 +238,8 @@ class Listener:
         #: groups that were proven dead since this listener began, so that what a former one started is no more
         self.ended: Set[str] = set()
         self.retire_at = math.inf
+        #: those whose release was refused when it was tried last
+        self.refused: List[saved.Election] = []
         self.store: Optional[saved.Store] = None
         self.former: Optional[saved.Saved] = None
         self.session: Any = None
@@ -393,12 +396,12 @@ class Listener:
             return False
         if self.reattaching:
             return True
-        if all(one.state.role == role.WITHDRAWN for one in self.contests.values()):
+        withdrawn = all(one.state.role == role.WITHDRAWN for one in self.contests.values())
+        settled = all(one.state.settled for one in self.contests.values()) and not self.retiring_alive()
+        if withdrawn or settled:
             # What was released is told at once, and a history that is being written is waited for a little.
             self.note_by = min(self.note_by, now() + NOTE_TIME)
             return not any(one.noting for one in self.contests.values()) or now() >= self.note_by
-        if all(one.state.settled for one in self.contests.values()) and not self.retiring_alive():
-            return True
         # Without an answer from ZooKeeper the session expires by itself. Groups that still have time to stop are the guard's.
         return now() >= self.leaving[0] and (self.quiet or self.guarded)
 
@@ -897,14 +900,16 @@ class Listener:
         client, acl = self.session.client, session.acl_of(self.settings.acl)
 
         def work() -> Retired:
-            left = []
+            left, refused = [], []
             for one in dead:
                 try:
                     release.leave(client, one, acl, self.settings.session_timeout)
                 except ElectionError as error:
                     log.warning("%s: %s", one.name, error)
                     left.append(one)
-            return Retired([one for one in dead if one not in left])
+                    if not isinstance(error, (NotConnected, TimedOut)):
+                        refused.append(one)
+            return Retired([one for one in dead if one not in left], refused)
 
         if dead:
             self.pool_post(self.rpc_pool, work)
@@ -913,6 +918,9 @@ class Listener:
         for one in event.elections:
             log.info("%s: released", one.name)
         self.retiring = [one for one in self.retiring if one not in event.elections]
+        if event.refused and event.refused == self.refused and not self.closing:
+            self.end_session(event.refused[0].name)
+        self.refused = event.refused
         if self.retiring:
             self.retire_at = now() + PACE
         self.save_session()
@@ -1126,20 +1134,25 @@ class Listener:
             contest.elector = self.make_elector(contest.settings)
 
     def do_EndSession(self, contest: Contest, action: role.EndSession) -> None:
+        self.end_session(contest.settings.name)
+
+    def end_session(self, name: str) -> None:
+        """Close the session as soon as no group is alive under it, for the election `name`, which cannot be released."""
         self.closing = True
-        why = f"the session is closed, since ZooKeeper refuses to release {contest.settings.name}"
+        why = f"the session is closed, since ZooKeeper refuses to release {name}"
         for other in self.contests.values():
-            if other is not contest:
+            if other.settings.name != name:
                 self.decide(other, role.SessionEnds(why))
 
     def close_session(self) -> None:
         """Have another session instead of one that must end, once no group of the node is alive under it."""
         states = [one.state for one in self.contests.values()]
         # It may have ended by itself; and a listener that ends closes it last of all.
-        self.closing = any(state.step == "closing" for state in states) and self.leaving is None
+        self.closing = any(state.ending for state in states) and self.leaving is None
         if not self.closing or self.retiring_alive() or not all(state.settled for state in states):
             return
-        self.closing, self.retiring = False, []
+        self.closing, self.retiring, self.refused = False, [], []
+        self.heartbeat = self.heartbeat_at(self.settings.session_timeout)
         # A request to end the session may arrive late, and nobody is to go on in it then.
         self.store.forget()
         self.renew()

@@ -708,6 +708,8 @@ class _Machine:
     def on_Proposed(self, event: Proposed) -> None:
         stepped = self.state.step == "stepping"
         self.set(proposal=event.proposal, token=event.token, twin_since=None, trouble="", stepped=stepped, stays=False)
+        if self.state.inherited is not None:
+            self.set(led=True)
         if self.state.inherited not in (None, event.token):
             self.demote("the proposal of the inherited term is gone", kill=True)
             return

@@ -1,6 +1,7 @@
 """Row 25 of the design's list of faults: ZooKeeper does not let a node release what it leads."""
 
 import contextlib
+import re
 
 import pytest
 from kazoo.client import KazooClient
@@ -77,6 +78,8 @@ def test_25_resign(pair, hand, what):
         case.primary("b")
         assert case.gap(since) < AT_ONCE
     case.settled("b")
+    assert case["b"].zkelect("resign", "orders").returncode == 0
+    case.settled("a")
 
 
 @pytest.mark.parametrize("what", ["election", "election ack holder parent"])
@@ -116,3 +119,20 @@ def test_25_the_other_elections_are_handed_over_first(pair, hand):
         case.verdict(election)
     assert "ended without releasing" not in "".join(
         line for line in case["b"].logs().splitlines() if "billing" in line), case.logs()
+
+
+def test_25_an_election_taken_out_of_the_file(pair, hand):
+    """Its release is refused as well, and the election that the file still names does not keep the session alive."""
+    case = pair(sample="two-elections.conf", elections=("orders", "billing"))
+    path = case["a"].zkelect_conf
+    with taken_away(case, hand, "election"):
+        text = path.read_text()
+        path.write_text(re.sub(r"\[election:orders\]\n[^[]*", "", text))
+        assert case["a"].ctl("restart", "zkelect").returncode == 0
+        case.primary("b", "orders")
+        case.until(lambda: case["a"].part("billing").get("role") in ("standby", "primary"), "a to stand for billing")
+        path.write_text(text)
+    assert case["a"].ctl("restart", "zkelect").returncode == 0
+    case.leader("orders")
+    case.leader("billing")
+    case.verdict("billing")
