@@ -56,7 +56,7 @@ def test_it_revokes_and_asks_first_where_there_is_time(alone):
 
 
 def test_what_no_order_and_no_lease_is_about_is_left_alone(alone):
-    alone.contest.state.may_run = False
+    alone.contest.state.may_run, alone.guarded = False, False
     Listener.enforce(alone, 200.0)
     Listener.abandon(alone)
     assert alone.last_resort.did == []
@@ -66,5 +66,6 @@ def test_what_no_order_and_no_lease_is_about_is_left_alone(alone):
 def test_a_defect_leaves_nothing_to_nobody(alone, up, pid, killed):
     """A guard that is a thread of the listener ends with it."""
     alone.guard_up, alone.guard.pid = up, pid
+    alone.guarded = Listener.guarded.fget(alone)
     Listener.abandon(alone)
     assert bool(alone.last_resort.did) == killed
