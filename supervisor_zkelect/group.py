@@ -555,6 +555,11 @@ class _Record:
     stuck_told: float = -math.inf
     denied: Tuple[int, ...] = ()
     killed: Set[tuple] = field(default_factory=set)
+    #: descendants that were asked to stop
+    asked: Set[tuple] = field(default_factory=set)
+    #: whether supervisord signals the members' process groups, and those groups
+    as_group: bool = False
+    pgrps: Set[int] = field(default_factory=set)
     struck: bool = False
     watching: bool = False
     learning: bool = False
@@ -619,7 +624,8 @@ class Group:
 
         kill_at: seconds of the warden's clock. Of several orders the earliest counts, whichever came first.
         lease_end: when everything is killed whatever the orders say, until `renew` moves it.
-        Descendants that outlive all members are killed at once.
+        Descendants that outlive all members are asked with SIGTERM, unless supervisord has asked them, and have the
+        time that is left.
         """
         self._warden._do(self._warden._order, self._record, op, kill_at, lease_end)
 
@@ -646,6 +652,10 @@ class Group:
         """Tell whether all programs of the group are started through the chain loader, so that a start which
         supervisord carries out late runs nothing after a stop."""
         self._warden._do(self._warden._trust, self._record, loaded)
+
+    def signalled_as_group(self, as_group: bool) -> None:
+        """Tell whether supervisord may signal the process groups of the programs that it stops (`stopasgroup`)."""
+        self._warden._do(setattr, self._record, "as_group", as_group)
 
     def remember(self, processes: Iterable[proc.Process]) -> None:
         """Take processes as the group's that somebody has seen in it."""
@@ -1163,6 +1173,7 @@ class Warden:
             record.mode = "stopping"
             record.known |= {process for process in self._left if proc.alive(process)}
             record.stuck_told, record.denied, record.killed, record.trouble = -math.inf, (), set(), ""
+            record.asked = set()
             record.struck = False
         record.stop.lease_end = min(record.stop.lease_end, lease_end)
         record.stop.order(Order(op, now, kill_at))
@@ -1203,10 +1214,11 @@ class Warden:
         stop, gone = record.stop, self._census.gone
         now = self._now()
         stop.scanned(not found.living and not found.forming)
-        # Descendants without members cannot be asked any more.
-        over = stop.sentry or now >= stop.kill_at or not (found.members or found.forming)
-        if found.living and over and stop.ready(now, gone):
-            self._kill(record, found.living)
+        if found.living and stop.ready(now, gone):
+            if stop.sentry or now >= stop.kill_at:
+                self._kill(record, found.living)
+            elif not (found.members or found.forming):
+                self._ask_descendants(record, found.living)
         if stop.dead(now, gone):
             for order in stop.report():
                 self._post(GroupDead(record.name, order.op, now - order.since))
@@ -1231,8 +1243,21 @@ class Warden:
         if now - record.stop_sent >= wait:
             self._send_stop(record)
 
+    def _ask_descendants(self, record: _Record, living: Set[proc.Process]) -> None:
+        """Ask those to stop whom supervisord, whose children have ended, has not asked, once."""
+        for process in living:
+            if process.identity in record.asked or (record.as_group and process.pgrp in record.pgrps):
+                continue
+            record.asked.add(process.identity)
+            try:
+                proc.kill(process, signal.SIGTERM)
+            except PermissionError:
+                # When it is to be killed that is told.
+                continue
+
     def _settle(self, record: _Record) -> None:
         record.mode, record.stop, record.scan_at = "dead", None, self._rest(self._now())
+        record.pgrps = set()
         record.start_open = False
         record.children = None
         record.told = set()
@@ -1520,6 +1545,7 @@ class Warden:
         record.scanned_at = now
         ended = self._ends(record, found) if record.stop is None else frozenset()
         record.known = found.known
+        record.pgrps.update(member.pgrp for member in found.members)
         former = record.members
         record.members = {one.identity: name or former.get(one.identity, "") for one, name in found.members.items()}
         record.members.update((identity, former[identity]) for identity in ended & former.keys())

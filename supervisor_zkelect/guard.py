@@ -511,8 +511,8 @@ class Guard:
         """Answer a listener's greeting; when "ok" is true, its orders are taken from now on.
 
         "groups" in it are those of its configuration, each with its "election", "loaded" (whether all its programs are
-        started through the chain loader), the longest "stopwaitsecs" of its programs, once they are known, and, where there
-        is one, the command "stop_failed" with its limit "seconds".
+        started through the chain loader), the longest "stopwaitsecs" of its programs and whether supervisord may signal them
+        "as_group", once they are known, and, where there is one, the command "stop_failed" with its limit "seconds".
         """
         fits = message["v"] == PROTOCOL and tuple(message["owner"]) == tuple(self.owner)
         busy = self.locked
@@ -533,7 +533,9 @@ class Guard:
     def do_groups(self, message: Dict[str, Any]) -> None:
         self.groups, self.grace = message["groups"], float(message.get("grace", self.grace))
         for name, known in self.groups.items():
-            self.charge(name).handle.trust(known["loaded"])
+            handle = self.charge(name).handle
+            handle.trust(known["loaded"])
+            handle.signalled_as_group(known.get("as_group", True))
         self.make_room()
 
     def make_room(self) -> None:

@@ -640,6 +640,8 @@ class Listener:
             }
             if programs:
                 known[one.group]["stopwaitsecs"] = longest_stop(programs)
+                # supervisord does not tell stopasgroup, which goes with killasgroup only.
+                known[one.group]["as_group"] = any(program.get("killasgroup", True) for program in programs)
         return known
 
     def elections(self) -> List[saved.Election]:

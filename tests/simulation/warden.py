@@ -92,6 +92,9 @@ class Warden:
             self._stop.loaded = loaded
             self._stop.start_open = self._stop.start_open and not loaded
 
+    def signalled_as_group(self, as_group: bool) -> None:
+        return
+
     def adopt(self) -> None:
         if self._mode == "new":
             self._mode = "started"

@@ -61,7 +61,8 @@ if "daemon" in habits:
         os.setsid()
         if os.fork():
             os._exit(0)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if "polite" not in habits:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
         mark("daemon")
         if "headless" in habits:
             # The main thread ends, and the process lives on in another.
@@ -71,7 +72,8 @@ if "daemon" in habits:
     os.wait()
 if "child" in habits:
     if os.fork() == 0:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if "polite" not in habits:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
         mark("child")
         rest()
 mark("up")
@@ -470,14 +472,39 @@ def test_descendants_in_sessions_of_their_own_die_with_the_group(node):
     assert not node.processes()
 
 
-def test_descendants_that_outlive_their_members_are_killed_at_once(node):
-    one_service(node, "daemon", "child")
+def test_descendants_that_outlive_their_members_are_asked_to_stop(node):
+    """supervisord knows nothing of them."""
+    one_service(node, "daemon", "child", "polite")
     node.start()
     node.wait_marks("up")
     node.handle().stop(1, clock.now() + 1000)
     node.expect(GroupDead, op=1)
     assert not node.processes()
-    assert node.seen("term")
+    assert len({pid for pid, _ in node.seen("term")}) == len(node.seen("term")) == 3
+
+
+def test_descendants_that_supervisord_may_have_asked_are_not_asked_again(node):
+    """A second signal tells many programs to end without more ado."""
+    one_service(node, "daemon", "child", "polite")
+    node.handle().signalled_as_group(True)
+    node.start()
+    (child, _), = node.wait_marks("child")
+    node.wait_marks("up")
+    node.handle().stop(1, clock.now() + 0.5)
+    node.expect(GroupDead, op=1)
+    assert not node.processes()
+    assert len(node.seen("term")) == 2 and child not in [pid for pid, _ in node.seen("term")]
+
+
+def test_descendants_that_do_not_stop_are_killed_when_their_time_is_over(node):
+    one_service(node, "daemon", "child")
+    node.start()
+    node.wait_marks("up")
+    until = clock.now() + 0.5
+    node.handle().stop(1, until)
+    node.expect(GroupDead, op=1)
+    assert not node.processes() and clock.now() >= until
+    assert len(node.seen("term")) == 1
 
 
 @pytest.mark.parametrize("habit", ["whole", "headless"])
