@@ -476,7 +476,9 @@ def test_descendants_that_outlive_their_members_are_asked_to_stop(node):
     """supervisord knows nothing of them."""
     one_service(node, "daemon", "child", "polite")
     node.start()
-    node.wait_marks("up")
+    for mark in ("daemon", "child", "up"):
+        # A Python that has just been forked forgets what it was sent before.
+        node.wait_marks(mark)
     node.handle().stop(1, clock.now() + 1000)
     node.expect(GroupDead, op=1)
     assert not node.processes()
@@ -489,6 +491,7 @@ def test_descendants_that_supervisord_may_have_asked_are_not_asked_again(node):
     node.handle().signalled_as_group(True)
     node.start()
     (child, _), = node.wait_marks("child")
+    node.wait_marks("daemon")
     node.wait_marks("up")
     node.handle().stop(1, clock.now() + 0.5)
     node.expect(GroupDead, op=1)
