@@ -364,6 +364,10 @@ class Listener:
             self.close_session()
         if self.configure_at <= moment:
             self.ask_configuration()
+        if self.unfit and self.contests and self.leaving is None:
+            if not any(one.state.may_run for one in self.contests.values()):
+                # Before it proposes again.
+                self.leave_unfit()
         self.reloads.keep_time(moment)
         fresh = not any(one.seeing or one.asked_at < self.refresh_since for one in self.contests.values())
         if self.refreshing and not self.pushing and (fresh or moment >= self.refresh_since + SEE_TIME):
@@ -575,8 +579,6 @@ class Listener:
         if not problems:
             return
         self.configure_at = now() + FIT_PACE
-        if self.contests and not any(one.state.may_run for one in self.contests.values()):
-            self.leave_unfit()
 
     def leave_unfit(self) -> None:
         self.status = 2

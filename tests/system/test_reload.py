@@ -152,11 +152,22 @@ def test_a_new_term_of_one_election_leaves_the_others_alone(patient):
     cluster.until(lambda: "billing" not in node.report().get("elections", {"billing": 0}), "the election to be gone")
     cluster.primary("a", "orders")
     assert (cluster.pid("a"), cluster.token("a")) == unmoved.before[:2]
-    assert "ended without releasing" not in cluster["b"].logs() and "exit status 0" in node.logs()
+    assert "ended without releasing" not in cluster["b"].logs() and "stopped: billing-server (exit status 0)" in node.logs()
     node.zkelect_conf.write_text(text)
     assert node.zkelect("reload", "--yes").returncode == 0
     cluster.standby("a", "billing")
     cluster.primary("a", "orders")
+    assert (cluster.pid("a"), cluster.token("a")) == unmoved.before[:2]
+
+
+def test_another_way_to_supervisord_takes_another_listener(patient):
+    cluster = patient(inet=True)
+    node, unmoved = cluster["a"], Unmoved(cluster)
+    rewrite(node, ("[zkelect]\n", f"[zkelect]\nserverurl = {node.inet_url}\n"))
+    done = node.zkelect("reload")
+    assert done.returncode == 0 and "[zkelect] serverurl: restart" in done.stdout, done.stdout + done.stderr
+    cluster.until(lambda: node.listener_pid() not in (None, unmoved.before[2]), "another listener")
+    cluster.primary("a")
     assert (cluster.pid("a"), cluster.token("a")) == unmoved.before[:2]
 
 

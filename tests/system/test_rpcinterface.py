@@ -1159,4 +1159,4 @@ def test_check_without_supervisord_or_zookeeper(make, zk_server, root):
 
 def test_check_options_is_the_reference(make):
     done = make().zkelect("check", "--options")
-    assert done.returncode == 0 and done.stdout.startswith("## [zkelect]") and "| `servers` |" in done.stdout
+    assert done.returncode == 0 and "## [zkelect]" in done.stdout and "| `servers` |" in done.stdout
