@@ -119,7 +119,13 @@ class Case(Cluster):
             self.notes += [("gap", heard.gap), ("overlap", heard.overlap.seconds), ("served", heard.names)]
             return heard
         finally:
-            self.stack.close()
+            self.end()
+
+    def end(self):
+        """End all of it, services that hide as well."""
+        self.stack.close()
+        for process in filter(None, map(proc.read, self.left())):
+            proc.kill(process)
 
 
 @pytest.fixture(scope="session")
@@ -163,7 +169,7 @@ def make(folder, request, turn):
     yield make
     for case in made:
         if case.judged or request.node.stash.get(FAILED, False):
-            case.stack.close()
+            case.end()
         else:
             case.finish()
 
