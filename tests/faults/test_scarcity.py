@@ -97,8 +97,8 @@ def limited():
 
 
 @pytest.fixture
-def cut_off(make, network, folder):
-    """Make a cluster whose nodes can be cut off, not started yet, of whose programs `begin` starts the nodes."""
+def cut_off(limited, make, network, folder):
+    """Make a cluster whose nodes can be cut off, not started yet. Its processes end before the cgroups that they are in."""
     with contextlib.ExitStack() as stack:
 
         def made(**options):
