@@ -79,6 +79,8 @@ WARDEN_SILENCE = 5.0
 #: Roles and steps in which an election stays; and seconds until the others are reported, if they last so long.
 SETTLED = {(role.DETACHED, "waiting"), (role.STANDBY, "watching"), (role.PRIMARY, ""), (role.WITHDRAWN, "")}
 STEP_PACE = 0.2
+#: Seconds for which a listener that begins leaves the session to the keeper at most, and what it leaves of other leases.
+ATTACH_TIME, ATTACH_MARGIN = 60.0, 0.5
 #: Number of the question about the members that only this listener wants an answer to.
 LEARN = 1 << 62
 #: Seconds that writing the history of terms may take.
@@ -238,6 +240,8 @@ class Listener:
         #: groups that were proven dead since this listener began, so that what a former one started is no more
         self.ended: Set[str] = set()
         self.retire_at = math.inf
+        #: when the session is begun, or looked at again whether it may be; and when it is begun in any case
+        self.attach_at = self.attach_by = math.inf
         #: those whose release was refused when it was tried last
         self.refused: List[saved.Election] = []
         self.store: Optional[saved.Store] = None
@@ -310,7 +314,8 @@ class Listener:
             return role.Tick()
 
     def next_wakeup(self) -> float:
-        times = [self.due, self.renew_at, self.configure_at, self.guard_at, self.lock_at, self.retire_at, self.reloads.end_by]
+        times = [self.due, self.renew_at, self.configure_at, self.guard_at, self.lock_at, self.retire_at, self.attach_at,
+                 self.reloads.end_by]
         if not self.pushing:
             times.append(self.push_at)
         if self.leases_sent != self.leases_echoed:
@@ -355,6 +360,8 @@ class Listener:
         if self.guard_at <= moment:
             self.guard_at = math.inf
             self.open_guard()
+        if self.attach_at <= moment:
+            self.attach()
         if self.retire_at <= moment:
             self.retire()
         if self.renew_at <= moment:
@@ -635,16 +642,22 @@ class Listener:
         if not self.session:
             return known
         for one in self.settings.elections:
-            programs = [program for program in self.programs if program["group"] == one.group]
-            known[one.group] = {
-                "election": one.name, "seconds": one.hook_timeout, "stop_failed": list(one.stop_failed or ()),
-                "loaded": bool(programs) and not any(config.unguarded(program) for program in programs),
-            }
-            if programs:
-                known[one.group]["stopwaitsecs"] = longest_stop(programs)
-                # supervisord does not tell stopasgroup, which goes with killasgroup only.
-                known[one.group]["as_group"] = any(program.get("killasgroup", True) for program in programs)
+            hook = {"seconds": one.hook_timeout, "stop_failed": list(one.stop_failed or ())}
+            known[one.group] = {"election": one.name, **hook, **self.programs_of(one.group)}
+        for former in self.retiring:
+            known.setdefault(former.group, {"election": former.name, **self.programs_of(former.group)})
         return known
+
+    def programs_of(self, name: str) -> Dict[str, Any]:
+        """What the guard is told of a group's programs."""
+        programs = [program for program in self.programs if program["group"] == name]
+        if not programs:
+            return {"loaded": False}
+        return {
+            "loaded": not any(config.unguarded(program) for program in programs), "stopwaitsecs": longest_stop(programs),
+            # supervisord does not tell stopasgroup, which goes with killasgroup only.
+            "as_group": any(program.get("killasgroup", True) for program in programs),
+        }
 
     def elections(self) -> List[saved.Election]:
         """The elections of the configuration, as they are saved with the session."""
@@ -864,7 +877,21 @@ class Listener:
             for action in actions:
                 getattr(self, "do_" + type(action).__name__)(contest, action)
         self.end_retiring()
-        self.session.start()
+        self.attach_by = now() + ATTACH_TIME
+        self.attach()
+
+    def attach(self) -> None:
+        """Connect, and take a session that is to be gone on with from the guard's keeper by that.
+
+        While groups of elections that are no more have time left to stop, only the keeper renews their leases; so that comes
+        first, as long as it leaves the other leases time enough.
+        """
+        stop_times = [role.stop_at(one.rules, one.state) for one in self.contests.values() if one.state.inherited is not None]
+        if self.retiring_alive() and now() < min([self.attach_by, *(moment - ATTACH_MARGIN for moment in stop_times)]):
+            self.attach_at = now() + LOCK_PACE
+        else:
+            self.attach_at = math.inf
+            self.session.start()
 
     def rules(self, settings: config.ElectionSettings, stopwaitsecs: float) -> role.Settings:
         """What the role machine needs to know of an election. stopwaitsecs: the longest of its programs."""
@@ -888,11 +915,11 @@ class Listener:
         return any(one.group not in self.ended for one in self.retiring)
 
     def end_retiring(self) -> None:
-        """Have the groups killed that no election has any more; their deaths are told by `GroupDead`."""
+        """Have the groups stopped that no election has any more; their deaths are told by `GroupDead`."""
         for one in self.retiring:
             if one.group not in self.by_group:
                 log.info("%s: the configuration does not name this election any more; its group is ended", one.name)
-                self.guard.group(one.group).kill(LEARN)
+                self.guard.group(one.group).seize(LEARN)
 
     def retire(self) -> None:
         """Give up what the session has in an election whose group is proven dead."""

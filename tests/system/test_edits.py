@@ -1,12 +1,10 @@
 """The configuration is edited while a node is primary, and its listener restarted: who is not concerned runs on."""
 
-import shutil
 
 import pytest
 from kazoo.client import KazooClient
 from kazoo.exceptions import NotEmptyError
 
-from supervisor_zkelect import proc
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.demo.node import service_command
 
@@ -131,22 +129,3 @@ def test_parents_of_the_ack_that_were_deleted_are_made_again(make_cluster, zk_se
     remove()
     assert cluster["a"].zkelect("resign", "orders").returncode == 0
     cluster.settled("b")
-
-
-def test_a_runtime_folder_that_is_removed_costs_a_term_and_no_more(make_cluster, zk_server):
-    cluster = make_cluster(zk_server.hosts).start()
-    node = cluster["a"]
-    listener, guard = node.listener_pid(), proc.read(node.guard_pid())
-    shutil.rmtree(node.folder / "run")
-    node.kill(listener)
-    cluster.until(lambda: node.listener_pid() not in (None, listener), "another listener")
-    cluster.settled("b")
-    restart_listener(cluster)
-    cluster.settled("b")
-    assert cluster["b"].zkelect("resign", "orders").returncode == 0
-    pid = cluster.settled("a")
-    # The guard of the former folder has ended, and takes nobody's session away.
-    cluster.until(lambda: not proc.alive(guard), "the former guard to end")
-    restart_listener(cluster)
-    assert cluster.settled("a") == pid
-    cluster.verdict()

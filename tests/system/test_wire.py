@@ -10,7 +10,7 @@ import pytest
 from kazoo import exceptions as kazoo_errors
 from kazoo.client import KazooClient
 
-from supervisor_zkelect import record, release, saved, wire
+from supervisor_zkelect import release, saved, wire
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.demo.zookeeper import Ensemble
 from supervisor_zkelect.elector import Elector
