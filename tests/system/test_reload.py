@@ -195,3 +195,14 @@ def test_servers_of_another_ensemble_take_a_new_session(patient, tmp_path):
     asked = node.zkelect("reload")
     assert asked.returncode == 2 and other.hosts in asked.stdout, asked.stdout + asked.stderr
     assert unmoved.still() and os.path.exists(node.folder / "run" / kept.NAME)
+
+
+def test_an_election_that_is_taken_out_leaves_its_group_time_to_stop(patient):
+    cluster = patient(sample="two-elections.conf", elections=("orders", "billing"))
+    node, unmoved = cluster["a"], Unmoved(cluster)
+    node.zkelect_conf.write_text(without(node.zkelect_conf.read_text(), "election:billing"))
+    restart_listener(cluster)
+    cluster.primary("b", "billing")
+    cluster.primary("a", "orders")
+    assert (cluster.pid("a"), cluster.token("a")) == unmoved.before[:2]
+    assert "group billing: killed" not in listener_log(node) and "billing: released" in listener_log(node)
