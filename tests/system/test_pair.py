@@ -46,8 +46,9 @@ def test_resign_tells_who_leads_now(pair):
 
 @pytest.mark.parametrize("words", [(), ("--json",)], ids=["text", "json"])
 def test_resign_is_no_success_where_the_other_node_fails(make_cluster, zk_server, words):
-    cluster = make_cluster(zk_server.hosts, overrides={"election:orders": {"promote_timeout": "1"}})
-    cluster["b"].overrides["election:orders"]["health"] = f"http://{cluster['b'].addresses['orders']}/missing"
+    cluster = make_cluster(zk_server.hosts)
+    health = f"http://{cluster['b'].addresses['orders']}/missing"
+    cluster["b"].overrides["election:orders"] = {"promote_timeout": "1", "health": health}
     cluster.start()
     done = cluster["a"].zkelect("resign", "orders", *words)
     told = json.loads(done.stdout)["text"] if words else done.stderr

@@ -1,7 +1,5 @@
 """The client of a release: attached to a session, over one connection."""
 
-import io
-import json
 import socket
 import struct
 import threading
@@ -10,7 +8,7 @@ import pytest
 from kazoo import exceptions as kazoo_errors
 from kazoo.client import KazooClient
 
-from supervisor_zkelect import release, saved, wire
+from supervisor_zkelect import keeper, release, saved, wire
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.demo.zookeeper import Ensemble
 from supervisor_zkelect.elector import Elector
@@ -214,7 +212,9 @@ def test_a_name_that_is_not_resolved_in_time_does_not_hold_up_the_others(zk_serv
 
 
 def released(folder, ended):
-    return release.main([folder, "/no/configuration"], io.StringIO(json.dumps(ended) + "\n"))
+    """Have a keeper release what is saved in the folder; its exit status."""
+    attach = lambda former, keeping: release.Attached(former, folder, "/no/configuration", keeping)  # noqa: E731
+    return keeper.Keeper(folder, attach, lambda **message: None).release(ended)
 
 
 def test_a_release_that_loses_its_connection_is_tried_again(zk_server, kept, serve):
@@ -246,20 +246,6 @@ def test_a_release_notes_the_end_of_the_term_that_it_released_and_of_no_other(zk
     assert elector.history() == b"" and elector.holder() is None and elector.read_ack() == b""
     looking.stop()
     looking.close()
-
-
-def test_a_guard_from_before_an_upgrade_gives_its_word_with_the_command(zk_server, kept):
-    folder = kept(zk_server.hosts)
-    assert release.main([folder, "/no/configuration", "{}"], io.StringIO("")) == 0
-    assert saved.load(folder) is None
-
-
-@pytest.mark.parametrize("told", ["", '{"primary"'])
-def test_without_the_guards_whole_word_nothing_is_released(zk_server, kept, told):
-    """The guard that started it is dead, and with it the proof."""
-    folder = kept(zk_server.hosts)
-    assert release.main([folder, "/no/configuration"], io.StringIO(told)) == 1
-    assert saved.load(folder) is not None and kept.elector.holder() is not None
 
 
 def test_a_server_that_a_session_has_left_writes_nothing_more_for_it(tmp_path):
