@@ -540,8 +540,9 @@ OPTIONS: Tuple[Option, ...] = (
     Option(_M, "backoff_max", "What that wait grows to, doubled each time, while the service stays sick.",
            "number", _seconds(0.05), "seconds", "60"),
     Option(_M, "reattach_grace",
-           "How long the service runs on when the listener is gone while supervisord lives, such as in a restart "
-           "of the listener. Without another listener in that time, the group is stopped and the election released.",
+           "How long the service runs on after supervisord says that the listener is STOPPED or FATAL. Without another "
+           "listener in that time, the group is stopped and the election released. In a restart it runs on for as long as "
+           "that takes.",
            "number", _seconds(0), "seconds", "2"),
     Option(_M, "serverurl",
            "Where supervisord is reached: `unix:///path` or `http://host:port`. supervisord tells its programs.",

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-DESCRIPTION = """Every variant of the 22 rows, two at a time, then a table: the longest silence, how long two served at
+DESCRIPTION = """Every variant of the rows, two at a time, then a table: the longest silence, how long two served at
 once, the verdict, and who served in turn. Other words go to pytest: `-k 14`, `-n 0` for one at a time, a test."""
 
 
@@ -14,6 +14,7 @@ def main() -> int:
     parser.add_argument("--timeout", type=float, metavar="T", help="session timeout in seconds, for every row; else 4")
     parser.add_argument("--tick", type=float, metavar="SECONDS", help="ZooKeeper's tickTime; else 0.5, or T/5 with T")
     parser.add_argument("--full", action="store_true", help="the whole matrix of enforcers, too: some 200 tests more")
+    parser.add_argument("--stops", type=int, metavar="N", help="ordinary stops of each kind with a Redis; else 5")
     parser.add_argument("--restarts", type=int, metavar="N", help="restarts of the listener under load; else 10")
     parser.add_argument("--quick", action="store_true", help="only what script/test runs")
     options, words = parser.parse_known_args()
@@ -25,6 +26,8 @@ def main() -> int:
         if not 2 * tick <= timeout <= 20 * tick:
             parser.error(f"ZooKeeper grants 2 to 20 ticks, and not {timeout:g} s with a tick of {tick:g} s")
         env.update(ZKELECT_FAULTS_TIMEOUT=f"{timeout:g}", ZKELECT_FAULTS_TICK=f"{tick:g}")
+    if options.stops:
+        env["ZKELECT_FAULTS_STOPS"] = str(options.stops)
     if options.restarts or not options.quick:
         env["ZKELECT_FAULTS_RESTARTS"] = str(options.restarts or 10)
     if not any(os.path.exists(word.partition("::")[0]) for word in words):

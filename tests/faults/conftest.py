@@ -48,6 +48,9 @@ DIRTY = "ended without releasing"
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
+ROWS = (*range(1, 24), 25, 32, 33, 34)
+"""The rows of the design's list of faults that are built."""
+
 rows_only = pytest.mark.skipif(SCOPE == "ci", reason="left to script/faults, for its time")
 """A variant of a row that takes long and differs little from those that `script/test` runs."""
 
@@ -307,7 +310,7 @@ def pytest_runtest_logreport(report):
 def pytest_terminal_summary(terminalreporter):
     if not TABLE:
         return
-    rows = {number: [] for number in range(1, 23)}
+    rows = {number: [] for number in ROWS}
     for nodeid, result in RESULTS.items():
         name = nodeid.partition("::")[2].replace("test_", "", 1)
         number = re.match(r"(\d\d)_", name)

@@ -112,3 +112,28 @@ def test_23_a_lease_is_renewed_while_a_listener_that_left_leaves_its_group_time(
     assert leader.redis.kept() >= promised, leader.logs()
     leader.ctl("start", "zkelect")
     case.leader()
+
+
+def test_23_a_mistake_in_the_file_is_nothing_to_the_service(stores):
+    """The listener is restarted with it, then killed with it: the last good configuration is used, in the same term."""
+    case = stores(True)
+    leader, writer = load(case)
+    name, token = leader.name, case.token(leader.name)
+    pids = leader.service_pids("primary")
+    right = leader.zkelect_conf.read_text()
+    leader.zkelect_conf.write_text(right.replace("health =", "heatlh ="))
+    for end in (lambda: leader.ctl("restart", "zkelect"), lambda: leader.kill(leader.listener_pid())):
+        former = leader.listener_pid()
+        end()
+        case.until(lambda: leader.listener_pid() not in (None, former), "another listener")
+        case.until(lambda: case.settled(name) in pids and "heatlh" in leader.ctl("role").stdout, "the mistake to be told")
+        assert leader.service_pids("primary") == pids and case.token(name) == token
+    leader.zkelect_conf.write_text(right)
+    before = writer.promised
+    case.until(lambda: writer.promised > before, "writes to go on")
+    ORDERS["stop zkelect"](case, leader)
+    promised = writer.ended()
+    gone(case, leader)
+    assert leader.redis.kept() >= promised
+    leader.ctl("start", "zkelect")
+    case.leader()
