@@ -11,7 +11,7 @@ from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.demo.relay import Relay
 from supervisor_zkelect.demo.zookeeper import Ensemble, ZooKeeper, certificates
 from supervisor_zkelect.lease import drop_after
-from tests.faults.conftest import CHOSEN, TICK, TIMEOUT, as_root, rows_only
+from tests.faults.conftest import CHOSEN, TICK, TIMEOUT, as_root, only_clean, rows_only
 
 
 def test_11_cut_off_from_zookeeper(make, network, folder, passes):
@@ -78,8 +78,10 @@ def test_13_leader_of_an_ensemble(make, folder, how):
         case = make(ensemble, reached=",".join(server.reached for server in ensemble.servers if server is not leader))
         pid, token = case.primary("a"), case.token("a")
         if how == "killed":
+            since = now()
             leader.kill()
-            case.until(lambda: ensemble.leader() not in (None, leader), "another leader")
+            case.until(lambda: ensemble.leader() not in (None, leader), "another leader", pause=0.005)
+            only_clean(case, now() - since, 0.3 * TIMEOUT, "the election of another leader")
             case.same_term(pid, token)
             leader.start()
         else:
