@@ -31,6 +31,11 @@ import socket
 import sys
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
+if __name__ == "__main__":
+    # kazoo has hashlib imported for digests that nothing here makes, and that OpenSSL: 3.5 of 19 MiB of this process. Without
+    # it hashlib does by itself.
+    sys.modules.setdefault("_hashlib", None)  # type: ignore[arg-type]
+
 from kazoo import exceptions as kazoo_errors
 
 from supervisor_zkelect import lease, logs, release, saved
