@@ -20,7 +20,7 @@ Rules
     releases; if it is gone, or does not within LISTENER_TIME of the proof, it is killed, and the guard releases.
 5.  The listener is gone without having released: supervisord is nudged to start another, and the keeper renews the
     leases for as long as one is waited for (`absence.py`), and those of each group until the listener that came renews
-    them itself. If none comes, the guard takes the session's lock, stops all groups, proves them dead, and releases.
+    them itself, which it has `absence.LIMIT` for. If none comes, the guard takes the session's lock, stops all groups, proves them dead, and releases.
     Whoever holds the lock decides: a listener that begins has it first of all, so a guard that has it is busy, and one
     that waits for it goes on enforcing the leases, and waits no longer when the listener has come.
 6.  The keeper releases, which gets the lock with the word to do so, when all groups are proven dead. A group that is
@@ -36,10 +36,10 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 from supervisor_zkelect import group, record
-from supervisor_zkelect.absence import Absence
+from supervisor_zkelect.absence import LIMIT, Absence
 from supervisor_zkelect.clock import now
 
 log = logging.getLogger(__name__)
@@ -180,6 +180,8 @@ class Guard:
         self.complained_at = AT_ONCE
         self.write_at = NEVER  # what the record does not say
         self.absence, self.awaiting = Absence(now(), grace), False
+        self.away_since: Optional[float] = None  # when the last listener left that had renewed a lease
+        self.kept_until = NEVER  # until when a listener that came must have renewed its leases by itself
         self.ask_at = NEVER  # when supervisord is asked for the listener
         self.greeted = False
         self.greet_by = now() + GREET_TIME
@@ -222,7 +224,7 @@ class Guard:
         return self.greeted or now() >= self.greet_by
 
     def next_wakeup(self) -> float:
-        return min(self.release_by, self.lock_at, self.stop_by, self.write_at, self.ask_at)
+        return min(self.release_by, self.lock_at, self.stop_by, self.write_at, self.ask_at, self.kept_until)
 
     def keep_time(self) -> None:
         moment = now()
@@ -235,6 +237,8 @@ class Guard:
                     self.put(charge)
         if moment >= self.ask_at:
             self.ask_for_listener()
+        if moment >= self.kept_until:
+            self.keep_none()
         if moment >= self.release_by:
             self.end_all()
         if moment >= self.lock_at:
@@ -266,7 +270,7 @@ class Guard:
             self.release_by = min(self.release_by, now() + LISTENER_TIME)
 
     def listener_gone(self) -> None:
-        self.listener_here = False
+        self.listener_here, self.kept_until = False, NEVER
         if not self.session_open:
             return
         self.warden.nudge()
@@ -276,9 +280,13 @@ class Guard:
     def await_listener(self) -> None:
         """There is none, and the session is open."""
         if self.supervisord_gone:
+            # What cannot be killed must not lose the session: another node would start beside it.
+            self.keep_leased()
             self.release_by = now()
             return
-        self.absence, self.awaiting = Absence(now(), self.grace), False
+        if self.away_since is None:
+            self.away_since = now()
+        self.absence, self.awaiting = Absence(self.away_since, self.grace), False
         self.release_by = self.absence.told("", now())
         self.ask_at = now()
 
@@ -287,9 +295,7 @@ class Guard:
         self.ask_at = NEVER
         if not self.awaiting:
             self.awaiting = True
-            for charge in self.charges.values():
-                charge.kept = charge.leased
-            self.keep()
+            self.keep_leased()
         self.hands.ask_for_listener()
 
     def listener_state(self, state: str) -> None:
@@ -383,6 +389,7 @@ class Guard:
             self.stop(charge, self.own_op(), AT_ONCE, "somebody made the runtime folder anew")
         self.session_open = self.ending = False
         self.release_by = NEVER
+        self.keep_none()
 
     def released(self, status: int) -> None:
         """The release ended; 0 when the session is given up, or surely over."""
@@ -395,6 +402,18 @@ class Guard:
         self.hands.give_lock_back()
 
     # Keeping the leases
+
+    def keep_leased(self) -> None:
+        """Have the keeper renew all leases that there are."""
+        for charge in self.charges.values():
+            charge.kept = charge.leased
+        self.keep()
+
+    def keep_none(self) -> None:
+        self.kept_until = NEVER
+        for charge in self.charges.values():
+            charge.kept = False
+        self.keep()
 
     def keep(self) -> None:
         """Tell the keeper whose leases it renews."""
@@ -521,7 +540,10 @@ class Guard:
             self.ending, self.release_by, self.ask_at = False, NEVER, NEVER
             # What it keeps until this listener does, it keeps by the connection that it has.
             self.keep()
-            self.do_groups(message)
+            self.kept_until = now() + LIMIT
+            if message["groups"]:
+                # One that does not know yet whether its configuration is fit tells of none.
+                self.do_groups(message)
             self.hurry_listener()
         groups = {
             name: {"token": charge.entry.token, "granted": charge.entry.granted, "dead": charge.dead,
@@ -592,8 +614,8 @@ class Guard:
     def do_stop(self, message: Dict[str, Any]) -> None:
         """"by": when the group is killed, unless its lease, which stands in the message as in `do_start`, ends before."""
         charge = self.charge(message["group"])
-        if not charge.entry.token or charge.entry.deadline > float(message["deadline"]):
-            # This guard came while the group was being stopped already, or missed that the lease was cut.
+        if not charge.entry.token:
+            # This guard came while the group was being stopped already.
             self.put(charge, **self.entry_of(message))
         self.stop(charge, int(message["op"]), float(message["by"]), ORDERED)
 
@@ -620,11 +642,14 @@ class Guard:
             if charge is not None and charge.entry.token == token and charge.held:
                 self.extend(charge, stop_at, kill_at, deadline)
                 self.kept_no_more(charge)
+                self.away_since = None
             if charge is None or not charge.entry.granted or charge.entry.token != token:
                 self.tell("Revoked", group=name, reason="the guard has revoked the grant")
         self.tell("Echo", n=message["n"], turned=self.warden.turned_at, **({"trouble": trouble} if trouble else {}))
 
     def do_cut(self, message: Dict[str, Any]) -> None:
+        # The listener has attached. What the keeper proved before that must not come after it.
+        self.keep_none()
         self.cut(float(message["deadline"]))
 
     def do_bye(self, message: Dict[str, Any]) -> None:
@@ -632,6 +657,4 @@ class Guard:
         if message["how"] == "released":
             self.session_open = False
             self.release_by = NEVER
-            for charge in self.charges.values():
-                charge.kept = False
-            self.keep()
+            self.keep_none()

@@ -273,7 +273,7 @@ class Process(Hands):
 
     def turn(self) -> None:
         # epoll's clock stands still in a suspend, in which leases go on.
-        due = min(self.guard.next_wakeup(), self.keeper.start_at, self.door_at)
+        due = min(self.guard.next_wakeup(), self.keeper.next_wakeup(), self.door_at)
         wait = IDLE_TIME if due == math.inf and self.listener is not None else min(max(0.0, due - now()), 1.0)
         for key, mask in self.selector.select(wait):
             self.attempt(key.data, key.fileobj, mask)
@@ -428,6 +428,11 @@ class Process(Hands):
 
     def ask_for_listener(self) -> None:
         name = self.listener_name
+
+        if name in ("", ":"):
+            # No listener has greeted this guard yet.
+            self.guard.listener_state("")
+            return
 
         def ask() -> None:
             try:

@@ -79,10 +79,13 @@ class Keeper:
 
     def keep(self, terms: Dict[str, int], attach: bool) -> None:
         """Renew the leases of these terms from now on; see the module's text."""
+        # What was attached before a listener came may have been taken by that since.
+        again = attach and not self._may_attach
         self._wanted, self._may_attach = terms, attach
         if not terms:
             self._leave()
-        elif self._attached is None and attach:
+        elif attach and (again or self._attached is None):
+            self._drop()
             self._due = now()
 
     def next_wakeup(self) -> float:
@@ -107,8 +110,11 @@ class Keeper:
 
     def release(self, ended: Dict[str, Dict[str, Any]]) -> int:
         """Give up the session, as `release.release`. Returns the exit status of a release."""
-        begun, attached = now(), self._attached
+        begun, attached, former = now(), self._attached, saved.load(self._folder)
         self._attached, self._wanted, self._due = None, {}, NEVER
+        if attached is not None and former is not None and attached.client.client_id[0] != former.id:
+            attached.drop()
+            attached = None
         if attached is not None:
             try:
                 release.release(self._folder, ended, lambda former: attached)
@@ -129,11 +135,12 @@ class Keeper:
 
     def _begin(self) -> None:
         """Attach to the saved session, and find the proposals in it. Raises ElectionError or OSError."""
-        self._due = NEVER
         former = saved.load(self._folder) if self._may_attach else None
         if former is None:
-            log.info("no session is saved, so none is kept")
+            # The file may be made anew.
+            self._due = now() + ATTACH_MOST if self._may_attach else NEVER
             return
+        self._due = NEVER
         sent = now()
         attached = self._attached = self._attach(former, True)
         if attached.client.client_id[0] != former.id:

@@ -17,8 +17,11 @@ from supervisor_zkelect.clock import now
 
 log = logging.getLogger(__name__)
 
-START_PACE = 1.0
-"""Seconds between two starts of a keeper that ends."""
+START_PACE, START_MOST = 1.0, 60.0
+"""Seconds between two starts of a keeper that ends, and what they grow to while each ends within START_MOST."""
+
+RELEASE_TIME = 30.0
+"""Seconds for a release; a keeper that takes longer holds the session's lock for nothing."""
 
 LONGEST = 1 << 16
 """Bytes of what is told of ended terms; more goes without saying."""
@@ -43,15 +46,18 @@ class KeeperLink:
         self._received = b""
         self._kept: Dict[str, Any] = {}
         self._started_at = -NEVER
+        self._pace = START_PACE
+        self._release_by = NEVER
         self.start_at = NEVER
         """When another is to be started."""
 
     def start(self) -> None:
         """Start a keeper unless there is one. Raises OSError."""
-        self.start_at = NEVER
         if self._link is not None:
             return
-        self._started_at = now()
+        lasted, self._started_at = now() - self._started_at, now()
+        self._pace = START_PACE if lasted > START_MOST else min(2 * self._pace, START_MOST)
+        self.start_at = now() + self._pace
         ours, theirs = socket.socketpair()
         try:
             self._child = subprocess.Popen(
@@ -60,17 +66,26 @@ class KeeperLink:
             )
         except BaseException:
             ours.close()
-            self.start_at = now() + START_PACE
             raise
         finally:
             theirs.close()
-        ours.setblocking(False)
-        self._link, self._received = ours, b""
-        self._selector.register(ours, selectors.EVENT_READ, self._on_link)
+        try:
+            ours.setblocking(False)
+            self._selector.register(ours, selectors.EVENT_READ, self._on_link)
+        except OSError:
+            ours.close()
+            raise
+        self._link, self._received, self.start_at = ours, b"", NEVER
         if self._kept.get("terms"):
             self._send(self._kept)
 
+    def next_wakeup(self) -> float:
+        return min(self.start_at, self._release_by)
+
     def keep_time(self) -> None:
+        if now() >= self._release_by:
+            log.error("the keeper, process %d, does not end its release and is killed", self._child.pid)
+            self._end()
         if now() >= self.start_at:
             try:
                 self.start()
@@ -99,6 +114,7 @@ class KeeperLink:
         except OSError:
             self._end()
             raise
+        self._release_by = now() + RELEASE_TIME
 
     def close(self) -> None:
         """Let it end; its guard does."""
@@ -130,7 +146,10 @@ class KeeperLink:
             return
         *lines, self._received = (self._received + data).split(b"\n")
         for line in lines:
-            self._hear(json.loads(line))
+            message = json.loads(line)
+            if "released" in message:
+                self._release_by = NEVER
+            self._hear(message)
 
     def _end(self) -> None:
         """It is gone, or of no use."""
@@ -139,7 +158,8 @@ class KeeperLink:
             self._child.kill()
             self._child.poll()
         log.warning("the keeper has ended, and another is started")
-        self.start_at = max(now(), self._started_at + START_PACE)
+        self._release_by = NEVER
+        self.start_at = max(now(), self._started_at + self._pace)
         self._hear({"ended": True})
 
 

@@ -74,6 +74,8 @@ GUARD_SILENCE, GUARD_HASTE = 0.4, 0.06
 GUARD_LACKS = 1.0
 #: Seconds between two turns of this listener, which has something to do each second, that tell of its having stood still.
 STOOD_STILL = 2.0
+#: Seconds for which a listener that leaves its groups to the guard waits for another where that has just ended.
+GUARD_RETURNS = 3.0
 #: Seconds within which the guard's warden must have taken a turn; with thousands of processes one takes a second.
 WARDEN_SILENCE = 5.0
 #: Roles and steps in which an election stays; and seconds until the others are reported, if they last so long.
@@ -242,6 +244,8 @@ class Listener:
         self.retire_at = math.inf
         #: when the session is begun, or looked at again whether it may be; and when it is begun in any case
         self.attach_at = self.attach_by = math.inf
+        #: what the keeper has told before this session was attached with a shorter timeout counts until then at most
+        self.cut_at = math.inf
         #: those whose release was refused when it was tried last
         self.refused: List[saved.Election] = []
         self.store: Optional[saved.Store] = None
@@ -343,7 +347,7 @@ class Listener:
             self.keep_time_of_contests(moment)
         if self.link == "connected":
             self.beat(moment)
-        elif self.session is not None and self.leaving is None:
+        elif self.session is not None and self.leaving is None and self.attach_at == math.inf:
             if moment - self.link_since >= UNREACHED:
                 where = ",".join(self.settings.servers)
                 trouble = f"no server of {where} takes this node: {self.session.trouble or 'no answer'}; trying on"
@@ -355,6 +359,8 @@ class Listener:
             self.keep_folder(moment)
         if not self.guard_up:
             self.enforce(moment)
+        if self.leaving is not None and not self.guarded and not self.quiet:
+            self.leave_unguarded(moment)
         if self.lock_at <= moment:
             self.take_lock()
         if self.guard_at <= moment:
@@ -406,7 +412,7 @@ class Listener:
         if self.leaving is None:
             return False
         if self.reattaching:
-            return True
+            return self.guarded or self.quiet
         withdrawn = all(one.state.role == role.WITHDRAWN for one in self.contests.values())
         settled = all(one.state.settled for one in self.contests.values()) and not self.retiring_alive()
         if withdrawn or settled:
@@ -430,7 +436,8 @@ class Listener:
 
     def end(self) -> None:
         """Tell the log, and close the session, which gives up what is left of proposals."""
-        if self.reattaching or not self.quiet:
+        if self.reattaching or not self.quiet or self.former is not None:
+            # Also where it has not attached to a session in which there may be a proposal: the guard releases that.
             self.guard.bye("reattach")
         elif self.session is not None:
             released = all(not one.state.proposal or one.state.settled for one in self.contests.values())
@@ -814,12 +821,12 @@ class Listener:
 
     def on_Kept(self, event: guardlink.Kept) -> None:
         # Also for an election that has not begun yet.
-        charge = self.charges.get(event.group)
+        deadline, charge = min(event.deadline, self.cut_at), self.charges.get(event.group)
         if charge is not None and charge["token"] == event.token:
-            charge["deadline"] = max(charge["deadline"], event.deadline)
+            charge["deadline"] = max(charge["deadline"], deadline)
         contest = self.by_group.get(event.group)
         if contest is not None:
-            self.decide(contest, role.Kept(event.token, event.deadline))
+            self.decide(contest, role.Kept(event.token, deadline))
 
     def on_Revoked(self, event: guardlink.Revoked) -> None:
         contest = self.by_group.get(event.group)
@@ -887,11 +894,19 @@ class Listener:
         first, as long as it leaves the other leases time enough.
         """
         stop_times = [role.stop_at(one.rules, one.state) for one in self.contests.values() if one.state.inherited is not None]
-        if self.retiring_alive() and now() < min([self.attach_by, *(moment - ATTACH_MARGIN for moment in stop_times)]):
+        stopping = self.retiring_alive() or any(map(self.clears_in_time, self.contests.values()))
+        if stopping and now() < min([self.attach_by, *(moment - ATTACH_MARGIN for moment in stop_times)]):
             self.attach_at = now() + LOCK_PACE
         else:
             self.attach_at = math.inf
             self.session.start()
+
+    def clears_in_time(self, contest: Contest) -> bool:
+        """Whether what a former listener had begun to stop still has some of its lease left for that."""
+        charge = self.charges.get(contest.settings.group)
+        if contest.state.step != "clearing" or charge is None or charge["dead"]:
+            return False
+        return now() < charge["deadline"] - self.settings.kill_time
 
     def rules(self, settings: config.ElectionSettings, stopwaitsecs: float) -> role.Settings:
         """What the role machine needs to know of an election. stopwaitsecs: the longest of its programs."""
@@ -1055,12 +1070,20 @@ class Listener:
         return Standing(all(state in ("STARTING", "RUNNING", "BACKOFF") for state in states), reason)
 
     def on_Standing(self, event: Standing) -> None:
-        if event.alive and self.leaving is None:
-            log.info("%s while the service runs: it is left to the guard for %g s", event.reason,
-                     self.settings.reattach_grace)
+        if event.alive and self.leaving is None and self.guarded:
+            log.info("%s while the service runs: it is left to the guard", event.reason)
             self.leaving, self.reattaching = (now(), event.reason), True
         else:
             self.leave_in_time(event.reason)
+
+    def leave_unguarded(self, moment: float) -> None:
+        """The guard that the groups were to be left to is gone, and what would enforce their leases ends with this process."""
+        by, reason = self.leaving
+        if self.reattaching and moment >= by + GUARD_RETURNS:
+            self.leaving, self.reattaching = None, False
+            self.leave_in_time(reason)
+        elif not self.reattaching and moment >= by - RELEASE_TIME / 2 - self.settings.kill_time:
+            self.leave(reason, moment, by)
 
     def leave(self, reason: str, kill_at: float, by: Optional[float] = None) -> None:
         """Stop all groups by `kill_at`, release, and end by `by` even if ZooKeeper does not answer."""
@@ -1129,6 +1152,7 @@ class Listener:
 
     def cut_leases(self, deadline: float) -> None:
         """No lease of this session lasts longer: it was attached again with a shorter timeout."""
+        self.cut_at = deadline
         for contest in self.contests.values():
             self.decide(contest, role.Cut(deadline))
         self.guard.cut(deadline)
@@ -1448,6 +1472,9 @@ class Listener:
         elector = contest.elector
 
         def work() -> role.Released:
+            if elector.proposal is None:
+                # That of a term which an earlier listener began, and which ends before it was looked for.
+                elector.adopt_proposal()
             elector.release(action.dirty)
             return role.Released(action.op)
 

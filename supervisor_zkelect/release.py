@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 CONNECT_TIME = 5.0
 """Seconds for one attempt to reach ZooKeeper."""
 
+LEAVE_TIME = 15.0
+"""Seconds for all elections; those that are not left by then the session's end gives up."""
+
 NOTE_TIME = 1.0
 """Seconds for what nobody waits for: the history of terms."""
 
@@ -100,7 +103,8 @@ def release(
         log.info("the session is over already")
         attached.drop()
     else:
-        noted = [_leave(attached.client, one, attached.acl) for one in former.elections]
+        by = now() + LEAVE_TIME
+        noted = [_leave(attached.client, one, attached.acl, by) for one in former.elections]
         if None not in noted:
             # A request to end the session may arrive late, and nobody is to go on in it then.
             saved.Store(folder).forget()
@@ -120,10 +124,10 @@ class Left(NamedTuple):
     released: float
 
 
-def _leave(client: Any, election: saved.Election, acl: Any) -> Optional[Left]:
-    """None when it could not be left: the session's end gives up the proposal then, and a holder tells of a dirty end."""
+def _leave(client: Any, election: saved.Election, acl: Any, by: float) -> Optional[Left]:
+    """by: seconds of CLOCK_BOOTTIME. None when it could not be left: the session's end gives up the proposal then, and a holder tells of a dirty end."""
     try:
-        left = leave(client, election, acl, CONNECT_TIME)
+        left = leave(client, election, acl, max(0.1, min(CONNECT_TIME, by - now())))
     except ElectionError as error:
         log.warning("%s: %s", election.name, error)
         return None

@@ -241,6 +241,9 @@ class Reloads:
         one = self.listener
         if self.ending is None or one.leaving is not None:
             return
+        if not one.guarded:
+            # What would enforce the leases ends with this process; a guard may come yet.
+            return
         if moment >= self.end_by or all(one.contests[name].state.role == role.WITHDRAWN for name in self.ending):
             one.leaving, one.reattaching = (moment, "another begins with the changed configuration"), True
 

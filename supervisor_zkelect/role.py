@@ -509,6 +509,8 @@ class State:
     candidates: Optional[int] = None
     twin_since: Optional[float] = None
 
+    #: stopping: the proposal of a term that was inherited has not been looked for yet
+    unadopted: bool = False
     inherited: Optional[int] = None  # token of the term in which an earlier listener started the group
     dirty: Tuple[str, str, int] = ("", "", 0)  # node, address and token of the holder to be fenced
     fenced: int = 0  # token of the holder that was fenced
@@ -692,7 +694,7 @@ class _Machine:
     def lost(self, reason: str) -> None:
         """There is no proposal any more, so another node may lead already."""
         state = self.state
-        self.set(proposal=None, place=None, candidates=None)
+        self.set(proposal=None, place=None, candidates=None, unadopted=False)
         if state.may_run:
             if not state.killed:
                 self.demote(reason, kill=True)
@@ -802,7 +804,7 @@ class _Machine:
         self.set(deadline=min(self.state.deadline, event.deadline))
 
     def on_Kept(self, event: Kept) -> None:
-        if self.state.inherited == event.token:
+        if self.state.renewed and event.token in (self.state.inherited, self.state.token):
             self.set(deadline=max(self.state.deadline, event.deadline))
 
     def start_if_leased(self) -> None:
@@ -893,6 +895,9 @@ class _Machine:
             kill_at = min(kill_at, state.leaving.kill_at)
         kill = kill or min(kill_at, state.deadline - settings.kill_time) <= self.now
         self.go(DEMOTING, "stopping", reason)
+        if state.inherited is not None:
+            # Its proposal is known by that only, until it is looked for.
+            self.set(token=state.inherited, unadopted=state.proposal is None)
         self.set(
             inherited=None, killed=kill, stuck=False, probe_at=INFINITY, probing=0, counter=None, healthy_by=INFINITY, trouble="",
             looking=0, look_at=INFINITY,
@@ -928,7 +933,7 @@ class _Machine:
 
     def release(self, reason: str) -> None:
         """Give up the proposal. Only called where no process of the group can run."""
-        if self.state.proposal is None or not self.state.alive:
+        if (self.state.proposal is None and not self.state.unadopted) or not self.state.alive:
             self.detach(reason)
         else:
             self.go(DEMOTING, "releasing", reason)
@@ -975,7 +980,7 @@ class _Machine:
     def detach(self, reason: str) -> None:
         self.set(
             proposal=None, place=None, candidates=None, deadline=-INFINITY, claimed_at=INFINITY, killed=False,
-            healthy_by=INFINITY, probe_at=INFINITY, probing=0, counter=None, looking=0, look_at=INFINITY, led=False,
+            healthy_by=INFINITY, probe_at=INFINITY, probing=0, counter=None, looking=0, look_at=INFINITY, led=False, unadopted=False,
         )
         self.act(Unlease())
         self.go(DETACHED, "waiting", reason)

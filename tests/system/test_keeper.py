@@ -114,6 +114,18 @@ def test_it_does_not_attach_while_a_listener_is_there(one, kept):
     assert one.keeper.next_wakeup() == keeper.NEVER and one.told == []
 
 
+def test_it_attaches_anew_after_a_listener_that_came_and_went(one, kept):
+    """That may have taken the session, which the keeper learns only when it asks something."""
+    one.keeper.keep({"primary": kept.token}, True)
+    one.until(one.renewals, "a renewal")
+    before = one.keeper._attached
+    one.keeper.keep({"primary": kept.token}, False)
+    one.keeper.keep({"primary": kept.token}, True)
+    one.told.clear()
+    one.until(one.renewals, "another renewal")
+    assert one.keeper._attached is not before
+
+
 def test_it_leaves_a_session_that_another_has_taken(tmp_path):
     """It would take it back from the listener, whose writes a server refuses then."""
     with Ensemble(tmp_path / "zk") as ensemble:

@@ -356,6 +356,60 @@ def test_a_lease_is_cut_where_the_session_was_attached_with_a_shorter_timeout(no
     assert node.handle().last("stop", "kill") == ("stop", -1, node.now + 1.5, 101.0)
 
 
+def test_what_the_keeper_proved_before_a_cut_does_not_come_after_it(node):
+    node.start()
+    node.guard.listener_gone()
+    node.passes(0.0)
+    node.greet("primary")
+    node.guard.obey({"do": "cut", "deadline": 102.0})
+    node.guard.kept("primary", 7, 110.0)
+    assert node.guard.charges["primary"].entry.deadline == 102.0 and node.hands.keeping == ({}, False)
+
+
+def test_a_listener_that_does_not_know_its_groups_yet_costs_the_guard_nothing(node):
+    node.start()
+    node.greet()
+    assert node.guard.stop_time(node.guard.charges["primary"]) == node.now + 1.5
+
+
+def test_a_listener_that_came_and_renews_nothing_is_not_waited_for_without_end(node):
+    """Nobody asks whether the service is well meanwhile."""
+    node.start()
+    node.guard.listener_gone()
+    node.passes(0.0)
+    node.greet("primary")
+    node.guard.kept("primary", 7, node.now + 4)
+    node.passes(guard.LIMIT - 0.1)
+    assert node.hands.keeping == ({"primary": 7}, False)
+    node.passes(0.2)
+    assert node.hands.keeping == ({}, False)
+
+
+def test_listeners_that_come_and_go_and_renew_nothing_are_one_absence(node):
+    node.start()
+    node.guard.listener_gone()
+    left = node.now
+    for _ in range(5):
+        node.passes(10.0)
+        node.greet("primary")
+        node.guard.listener_gone()
+        node.guard.listener_state("BACKOFF")
+        assert node.guard.release_by == left + guard.LIMIT
+    node.greet("primary")
+    node.guard.obey({"do": "lease", "n": 1, "leases": {"primary": (7, 203.0, 204.0, 205.0)}})
+    node.guard.listener_gone()
+    assert node.guard.release_by == node.now + guard.LIMIT
+
+
+def test_what_cannot_be_killed_does_not_lose_the_session(node):
+    node.start()
+    node.guard.supervisord_dead()
+    node.guard.listener_gone()
+    assert node.hands.keeping == ({"primary": 7}, True)
+    node.dead()
+    assert node.hands.keeping == ({}, True)
+
+
 def test_a_listener_that_started_this_guard_greets_it_before_the_keeper_takes_the_session(monkeypatch):
     node = Node(monkeypatch, [record.Entry("one", "one", "a", 7, True, 1, 200.0, 201.0, 202.0)])
     node.passes(guard.GREETING - 0.1)

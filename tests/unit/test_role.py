@@ -161,6 +161,29 @@ def test_what_the_keeper_proved_while_there_was_no_listener_counts_for_the_inher
     assert node.state.deadline == node.now + 9.0
 
 
+def test_an_inherited_term_that_ends_before_its_proposal_is_looked_for_is_released(node):
+    """Its lease is renewed by the keeper meanwhile, and its token is the inherited one."""
+    node.state, _ = role.inherit(node.now, 7, node.now + 4.0)
+    node.event(UP)
+    node.event(role.MemberFatal("orders"))
+    assert node.at == ("demoting", "stopping") and node.state.token == 7
+    stopping = node.op(role.StopGroup)
+    node.event(role.Kept(7, node.now + 9.0))
+    assert node.state.deadline == node.now + 9.0
+    node.event(role.Dead(stopping, 0.1))
+    assert node.at == ("demoting", "releasing") and node.did(role.Release)
+    node.event(role.Released(node.op(role.Release)))
+    assert node.at == ("detached", "waiting") and node.state.token is None
+
+
+def test_an_inherited_term_whose_session_is_lost_is_not_released(node):
+    node.state, _ = role.inherit(node.now, 7, node.now + 4.0)
+    node.event(role.SessionLost("expired"))
+    assert node.did(role.KillGroup)
+    node.event(role.Dead(node.op(role.KillGroup), 0.1))
+    assert not node.did(role.Release) and node.at == ("detached", "waiting")
+
+
 def test_an_extended_lease_goes_on(node):
     node.primary()
     node.event(role.Leased(node.now, node.now + 14.9), after=5.0)
