@@ -33,14 +33,14 @@ FAULTS: Dict[str, Fault] = {
     ),
     "T as asked": Fault(
         "listener",
-        "tick, timeout = self.settings.tick_time, event.timeout",
-        "tick, timeout = self.settings.tick_time, self.settings.session_timeout",
+        "        timeout = event.timeout\n",
+        "        timeout = self.settings.session_timeout\n",
     ),
     "a read counts as a quorum write": Fault(
         "session",
         "        transaction.commit_async().rawlink(answered)",
         "        self.client.exists_async(checked[0]).rawlink(lambda answer: self._post(Beaten(generation, sent, now(), checked,"
-        " () if answer.value else checked, _text(answer.exception), _was_answered(answer.exception))))",
+        " () if answer.value else checked, _text(answer.exception), _was_answered(answer.exception), False)))",
     ),
     "release before the proof of death": Fault(
         "role",
