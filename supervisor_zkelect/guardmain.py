@@ -44,6 +44,8 @@ PREDECESSOR_TIME = 10.0
 LONGEST = 1 << 20
 #: Bytes of what it says while nobody listens that are kept.
 LONGEST_LOG = 1 << 16
+#: Seconds after which a guard starts its keeper.
+KEEPER_DELAY = 0.3
 #: Seconds that supervisord has to tell the state of the listener's process.
 STATE_TIME = 2.0
 #: Seconds for which the moves of programs into their cgroups are kept quick after something tells that some are to come,
@@ -245,7 +247,8 @@ class Process(Hands):
         self.watch_supervisord()
         ready()
         if self.alone:
-            self.keeper.start_at = now()
+            # Not just when a guard that took over from a dead one, and its listener, want the processor.
+            self.keeper.start_at = now() + KEEPER_DELAY
         while not self.guard.finished(self.asked_to_end):
             self.attempt(self.turn)
         self.keeper.close()
@@ -436,7 +439,9 @@ class Process(Hands):
 
         def ask() -> None:
             try:
-                state = self.supervisord.call("supervisor.getProcessInfo", name, timeout=STATE_TIME)["statename"]
+                info = self.supervisord.call("supervisor.getProcessInfo", name, timeout=STATE_TIME)
+                # One that looks elsewhere is as good as none for what runs here.
+                state = info["statename"] if self.comes_here(info["pid"]) else "STOPPED"
             except Fault as fault:
                 # Without such a program, and while it shuts down, supervisord starts no listener.
                 state = "STOPPED" if fault.shutting_down or fault.code == BAD_NAME else ""
@@ -449,6 +454,16 @@ class Process(Hands):
         except RuntimeError:
             # There is no thread to be had.
             self.guard.listener_state("")
+
+    def comes_here(self, pid: int) -> bool:
+        """Whether a listener with this pid, if it is one, has this guard's user and runtime folder. Any thread may ask."""
+        try:
+            if not pid or os.stat(f"/proc/{pid}").st_uid != os.geteuid():
+                return not pid
+            told = proc.environ(pid)
+            return not told or told.get(record.VARIABLE) == os.environ.get(record.VARIABLE)
+        except OSError:
+            return True
 
     def call(self, command: List[str], seconds: float, variables: Dict[str, str]) -> None:
         def run() -> None:

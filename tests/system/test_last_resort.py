@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from supervisor_zkelect import proc, record, reserve
+from supervisor_zkelect import group, proc, record, reserve
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.lastresort import LastResort
 
@@ -18,6 +18,10 @@ URL = "unix:///nowhere"
 @pytest.fixture
 def owner():
     return record.owner_of(os.getpid())
+
+
+#: This process, which stands for supervisord.
+IDENTITY = group.Identity(proc.read(os.getpid()).start, os.getsid(0), b"")
 
 
 @pytest.fixture
@@ -37,8 +41,8 @@ def book(tmp_path, owner, entry):
 
 @pytest.fixture
 def last(tmp_path, owner, book):
-    one = LastResort(str(tmp_path), owner, URL)
-    one.arm(False)
+    one = LastResort(str(tmp_path), owner, URL, IDENTITY)
+    one.arm("")
     return one
 
 
@@ -132,7 +136,7 @@ def test_a_grant_is_revoked_in_place_and_no_other(last, book, tmp_path, owner, e
 
 
 def test_nobody_elses_record_is_written(tmp_path, owner, book, entry):
-    other = LastResort(str(tmp_path), owner._replace(start=1), URL)
+    other = LastResort(str(tmp_path), owner._replace(start=1), URL, IDENTITY)
     other.arm(False)
     other.revoke("primary")
     assert entry in record.read(str(tmp_path), owner)
