@@ -20,9 +20,10 @@ Rules
     releases; if it is gone, or does not within LISTENER_TIME of the proof, it is killed, and the guard releases.
 5.  The listener is gone without having released: supervisord is nudged to start another, and the keeper renews the
     leases for as long as one is waited for (`absence.py`), and those of each group until the listener that came renews
-    them itself, which it has `absence.LIMIT` for. If none comes, the guard takes the session's lock, stops all groups, proves them dead, and releases.
-    Whoever holds the lock decides: a listener that begins has it first of all, so a guard that has it is busy, and one
-    that waits for it goes on enforcing the leases, and waits no longer when the listener has come.
+    them itself, for which it has `absence.LIMIT`. If none comes, the guard takes the session's lock, stops all groups,
+    proves them dead, and releases. Whoever holds the lock decides: a listener that begins has it first of all, so a guard
+    that has it is busy, and one that waits for it goes on enforcing the leases, and waits no longer when the listener has
+    come.
 6.  The keeper releases, which gets the lock with the word to do so, when all groups are proven dead. A group that is
     killed and cannot be proven dead is killed again and again, and never released; `stop_failed` is run once.
 7.  A guard ends when no group is held, no session is open and no listener is there, and not before. Groups that the
