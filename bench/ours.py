@@ -54,11 +54,13 @@ class Ours(OnZooKeeper):
         )
         # A check that failed while the service was down counts until the next one; three in a row are a failed service.
         self.cluster.until(lambda: not node.part("orders").get("trouble"), "the health checks to succeed")
-        self.cluster.until(lambda: all(each.guard_pid() for each in self.cluster.nodes.values()), "guards on all nodes")
+        nodes = self.cluster.nodes.values()
+        self.cluster.until(lambda: all(each.guard_pid() and each.keeper_pid() for each in nodes), "guards on all nodes")
         return name, self.cluster.settled(name)
 
     def agents(self, name: str) -> Set[int]:
-        return {self.cluster[name].listener_pid(), self.cluster[name].guard_pid()}
+        node = self.cluster[name]
+        return {node.listener_pid(), node.guard_pid(), node.keeper_pid()}
 
     def strike(self, fault: str, name: str) -> Callable[[], Any]:
         node = self.cluster[name]

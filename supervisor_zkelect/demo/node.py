@@ -156,9 +156,16 @@ class Node:
 
     def guard_pid(self) -> Optional[int]:
         """Of the living guard; None when there is none."""
-        guards = {one.pid: one for one in self.processes() if b"supervisor_zkelect.guardmain" in proc.cmdline(one.pid)}
-        # Its fork may be at the release.
-        return next((one.pid for one in guards.values() if one.ppid not in guards), None)
+        return self._running(b"supervisor_zkelect.guardmain")
+
+    def keeper_pid(self) -> Optional[int]:
+        """Of the guard's living keeper; None when there is none."""
+        return self._running(b"supervisor_zkelect.keeper")
+
+    def _running(self, module: bytes) -> Optional[int]:
+        found = {one.pid: one for one in self.processes() if module + b"\0" in proc.cmdline(one.pid)}
+        # A fork has the same words until it executes something.
+        return next((one.pid for one in found.values() if one.ppid not in found), None)
 
     def service_pids(self, group: Optional[str] = None) -> Set[int]:
         """Of all processes of a group, descendants and orphans too; None: of all groups but the listener."""
