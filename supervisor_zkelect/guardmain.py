@@ -154,7 +154,7 @@ class Process(Hands):
             self.supervisord, self.owner.pid, self.post, self.calls, server_url=terms.url,
             cgroups=self.cgroups, instance=record.instance(self.owner), former=self.former,
             identity=group.Identity(self.owner.start, terms.session, os.fsencode(terms.arguments)), left=left,
-            keep=lambda name, identities: self.later(lambda: self.members.keep(name, identities)),
+            keep=lambda *seen: self.members.told.put(seen),
         )
         for name, processes in own.items():
             self.warden.group(name).remember(processes)
@@ -182,6 +182,11 @@ class Process(Hands):
             except RuntimeError as error:
                 log.warning("moves into cgroups are not kept quick: %s", error)
         self.guard.begin(former)
+        try:
+            # In a thread of its own, since a file system may have whoever makes a file wait for others' writes.
+            threading.Thread(target=self.members.run, name="zkelect-members", daemon=True).start()
+        except RuntimeError as error:
+            log.warning("what a guard after this one should know of the groups is not kept: %s", error)
 
     def find_cgroups(self, pid: Optional[int]) -> Tuple[Optional[cgroup.Cgroups], cgroup.Former]:
         """The cgroups of this supervisord, and those of its former instances. pid: its own, None when it is dead.

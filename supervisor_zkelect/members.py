@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import queue
 from typing import Dict, FrozenSet, Iterable, List, Optional, Tuple
 from urllib.parse import quote
 
@@ -27,6 +28,13 @@ class Members:
         self._folder = folder
         self._owner = owner
         self._failing = False
+        #: groups and the identities of their members, for `run`
+        self.told: "queue.SimpleQueue[Tuple[str, Iterable[tuple]]]" = queue.SimpleQueue()
+
+    def run(self) -> None:
+        """Keep what is told, for ever."""
+        while True:
+            self.keep(*self.told.get())
 
     def keep(self, group: str, identities: Iterable[tuple]) -> None:
         """Keep these of a group in place of what was kept of it. What cannot be written is told once."""

@@ -102,7 +102,7 @@ def root(zk):
     zk.delete(path, recursive=True)
 
 
-TURNS = 2 * (os.cpu_count() or 1) + 1
+TURNS = (os.cpu_count() or 1) + 1
 """How many clusters run at a time on this machine, in however many copies of these tests."""
 
 

@@ -78,7 +78,7 @@ def shown(seed: int) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.simulation", description=__doc__)
     parser.add_argument("--schedules", type=int, default=10000)
-    parser.add_argument("--seed", type=int, default=0, help="of the first schedule")
+    parser.add_argument("--seed", type=int, help="of the first schedule; else 0, or what stands beside the fault")
     parser.add_argument("--fault", choices=faults.FAULTS, help="put this fault into the product")
     parser.add_argument("--show", type=int, metavar="SEED", help="print the transcript of this one, whatever it is")
     options = parser.parse_args()
@@ -89,6 +89,8 @@ def main() -> int:
         install(options.fault)
         print(shown(options.show))
         return 0
+    if options.seed is None:
+        options.seed = faults.FAULTS[options.fault].seed if options.fault is not None else 0
     begun = time.monotonic()
     seed = first_failure(options.seed, options.schedules, options.fault)
     if seed >= 0:
