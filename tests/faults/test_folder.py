@@ -1,14 +1,13 @@
 """Row 34 of the design's list of faults: the runtime folder, or a part of it, is removed."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
 from supervisor_zkelect import record
 from supervisor_zkelect.clock import now
-from tests.faults.conftest import AT_ONCE, as_root
+from tests.faults.conftest import AT_ONCE, as_root, remove_folder
 
 KEPT = {record.RECORD, record.SESSION, record.LOCK, record.GUARD_LOCK, record.SOCKET, record.GUARD_LOG}
 """What belongs in the folder while a listener and its guard are there."""
@@ -25,7 +24,7 @@ def place(case, name):
 
 def remove(folder, part):
     if part == "all":
-        shutil.rmtree(folder)
+        remove_folder(folder)
     else:
         (folder / part).unlink()
 

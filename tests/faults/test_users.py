@@ -8,7 +8,7 @@ import pytest
 
 from supervisor_zkelect import record
 from supervisor_zkelect.demo.node import service_command
-from tests.faults.conftest import DIRTY, as_nobody, as_root
+from tests.faults.conftest import DIRTY, as_nobody, as_root, remove_folder
 from tests.faults.test_folder import PATIENT
 
 
@@ -69,7 +69,7 @@ def test_listener_and_program_as_nobody(derived, make, zookeeper, places):
     assert case.token("a") == token
     if places == "derived":
         found = [one for one in record.folders(f"unix://{node.socket}", 0, {}) if record.untrusted(one, 65534) is None]
-        shutil.rmtree(found[0])
+        remove_folder(found[0])
         case.until(lambda: record.untrusted(found[0], 65534) is None, "the folder to be made anew")
     assert node.zkelect("resign", "orders").returncode == 0
     case.settled("b")

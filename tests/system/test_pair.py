@@ -214,6 +214,9 @@ def test_a_service_that_ends_on_sigterm_is_started_again_where_supervisord_does_
     overrides = {"program:orders": {"autorestart": autorestart}} if autorestart else {}
     cluster = make_cluster(zk_server.hosts, overrides=overrides).start()
     pid, token = cluster.primary("a"), cluster.token("a")
+    # What ends before that supervisord takes for one that did not start.
+    cluster.until(lambda: cluster["a"].rpc.call("supervisor.getProcessInfo", "primary:orders")["statename"] == "RUNNING",
+                  "the service to be RUNNING")
     assert cluster["a"].ctl("signal", "TERM", "primary:orders").returncode == 0
     if here:
         assert cluster.primary("a", other=pid) and cluster.token("a") == token

@@ -146,24 +146,6 @@ def test_a_zookeeper_restored_from_a_backup(make_cluster, server):
     anew(cluster, before)
 
 
-def test_a_zookeeper_restored_to_an_older_term(make_cluster, server):
-    """The sessions live on in it, and so does the queue as it was before a led and b stood behind."""
-    cluster = make_cluster(server.hosts, timeout=4, tick=0.5).start()
-    server.freeze()
-    shutil.copytree(server.folder / "data", server.folder / "backup")
-    server.thaw()
-    assert cluster["a"].zkelect("resign", "orders").returncode == 0
-    cluster.settled("b")
-    server.kill()
-    shutil.rmtree(server.folder / "data")
-    shutil.copytree(server.folder / "backup", server.folder / "data")
-    server.start()
-    for node in cluster.nodes.values():
-        cluster.until(lambda: node.report().get("session", {}).get("state") != "connected", "the connection to be lost")
-    cluster.leader()
-    never_two(cluster)
-
-
 def test_an_ensemble_that_lost_its_data(make_cluster, tmp_path):
     with Ensemble(tmp_path / "zk", size=3, tick_ms=500) as ensemble:
         cluster = make_cluster(ensemble.hosts, timeout=4, tick=0.5).start()
