@@ -53,7 +53,7 @@ def remove_cgroups():
     """Those whose supervisord was killed with all that could remove them. What has a process in it stays."""
     for mount in cgroup_mounts():
         for folder in Path(mount).glob("zkelect-*"):
-            name = re.fullmatch(r"zkelect-[0-9a-f-]{36}-(\d+)-(\d+)-(\d+)", folder.name)
+            name = re.fullmatch(r"zkelect-(?:[0-9a-f]{8}-)?[0-9a-f-]{36}-(\d+)-(\d+)-(\d+)", folder.name)
             if name and not may_live(*map(int, name.groups())):
                 for path, _, _ in os.walk(folder, topdown=False):
                     with contextlib.suppress(OSError):
