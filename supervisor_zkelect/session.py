@@ -184,7 +184,7 @@ def client_for(settings, attach: Optional[Tuple[int, bytes]] = None, timeout: Op
             ca=settings.tls_ca,
             certfile=settings.tls_cert,
             keyfile=settings.tls_key,
-            keyfile_password=settings.tls_key_password.reveal() if settings.tls_key_password else None,
+            keyfile_password=_key_password(settings),
             verify_certs=True,
             check_hostname=settings.tls_verify_hostname,
         )
@@ -200,8 +200,11 @@ def client_for(settings, attach: Optional[Tuple[int, bytes]] = None, timeout: Op
 
 
 def tls_context(settings) -> Optional[ssl.SSLContext]:
-    """What the settings of a file ask for of a TLS connection, as kazoo takes it; None without TLS. Raises OSError for a
-    file that cannot be read, and ssl.SSLError, an OSError, for one that is no certificate or key."""
+    """What the settings of a file ask for of a TLS connection, as kazoo takes it; None without TLS.
+
+    Raises OSError for a file that cannot be read, and ssl.SSLError, an OSError, for one that is no certificate or key, or
+    has another password.
+    """
     if not settings.tls:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -210,9 +213,13 @@ def tls_context(settings) -> Optional[ssl.SSLContext]:
     if settings.tls_ca:
         context.load_verify_locations(settings.tls_ca)
     if settings.tls_cert and settings.tls_key:
-        password = settings.tls_key_password.reveal() if settings.tls_key_password else None
-        context.load_cert_chain(settings.tls_cert, settings.tls_key, password)
+        context.load_cert_chain(settings.tls_cert, settings.tls_key, _key_password(settings))
     return context
+
+
+def _key_password(settings) -> str:
+    """Of the key file; "" where none is set, as without any OpenSSL would ask for one on the terminal, and wait."""
+    return settings.tls_key_password.reveal() if settings.tls_key_password else ""
 
 
 def start_client(client: KazooClient, limit: float) -> None:

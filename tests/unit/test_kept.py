@@ -72,6 +72,38 @@ def test_files_that_can_be_used_are_used_as_they_are_now(read, folder, tmp_path)
     assert kept.load(folder) == read
 
 
+ASK = {
+    "the keeper": "session.tls_context(one)",
+    "the copy": "kept._tls_works(one) or sys.exit('SSLError')",
+    "the listener": "ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(one.tls_cert, one.tls_key,"
+                    " session.client_for(one).keyfile_password)",
+}
+
+
+@pytest.mark.parametrize("who", ASK)
+def test_a_key_whose_password_is_not_known_is_not_asked_for_on_the_terminal(read, folder, tmp_path, who):
+    """Nobody would answer, and a listener that begins, or a keeper that is to release, would wait for ever."""
+    kept.save(folder, read)
+    key = str(tmp_path / "pem" / "client.key")
+    openssl = ["openssl", "pkey", "-in", key, "-aes256", "-passout", "pass:geheim", "-out", f"{key}.new"]
+    subprocess.run(openssl, check=True, capture_output=True)
+    os.replace(f"{key}.new", key)
+    code = (
+        "import dataclasses, ssl, sys; from supervisor_zkelect import kept, session\n"
+        "one = dataclasses.replace(kept.load(sys.argv[1]), tls_key=sys.argv[2])\n"
+        f"try: {ASK[who]}\n"
+        "except OSError as error: sys.exit(type(error).__name__)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, folder, key], stdin=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    ) as asking:
+        try:
+            # Nothing is typed: its input stays open while it is waited for.
+            assert asking.wait(60) == 1 and asking.stderr.read() == b"SSLError\n"
+        finally:
+            asking.kill()
+
+
 @pytest.mark.parametrize("spoil", ["nothing", "cut", "changed", "garbage", "boot", "version"])
 def test_what_is_not_whole_is_refused(read, folder, monkeypatch, spoil):
     path = os.path.join(folder, kept.NAME)
