@@ -24,8 +24,7 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Se
 
 from supervisor_zkelect import (
     __version__, config, course, eventstream, execution, group, guardlink, history, kept, logs, proc, record, release,
-    reloading, reserve,
-    role, saved, session,
+    reloading, reserve, role, saved, session,
 )
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import (
@@ -638,8 +637,8 @@ class Listener:
             self.say("runtime folder", f"{trouble}; until it is this node's again no program starts here", "folder")
 
     def open_guard(self) -> None:
-        states = [one.state for one in self.contests.values() if one.state.may_run]
-        by = min((one.deadline - self.settings.kill_time for one in states), default=math.inf)
+        running = [one for one in self.contests.values() if one.state.may_run]
+        by = min((role.killed_at(one.rules, one.state.deadline) for one in running), default=math.inf)
         self.guard.open(self.groups(), by)
 
     def groups(self) -> Dict[str, Dict[str, Any]]:
@@ -710,7 +709,7 @@ class Listener:
         """When the contest's group must be killed: by an order, or because the lease ends."""
         if not contest.state.may_run:
             return contest.kill_at
-        return min(contest.kill_at, contest.state.deadline - self.settings.kill_time)
+        return min(contest.kill_at, role.killed_at(contest.rules, contest.state.deadline))
 
     def enforce(self, moment: float) -> None:
         """End what must end while there is no guard."""
@@ -777,7 +776,7 @@ class Listener:
         token = state.token if state.inherited is None else state.inherited
         return {
             "election": contest.settings.name, "address": contest.settings.address, "token": token,
-            "stop_at": role.stop_at(contest.rules, state), "kill_at": state.deadline - contest.rules.kill_time,
+            "stop_at": role.stop_at(contest.rules, state), "kill_at": role.killed_at(contest.rules, state.deadline),
             "deadline": state.deadline,
         }
 
@@ -791,8 +790,8 @@ class Listener:
         waiting = self.guard_up and self.leases_sent != self.leases_echoed
         self.guard_quiet = self.guard_quiet + passed if waiting else 0.0
         if waiting and self.guard_quiet > GUARD_HASTE and moment >= self.patient_until:
-            running = [one.state for one in self.contests.values() if one.state.may_run]
-            late = any(moment >= state.deadline - self.settings.kill_time for state in running)
+            running = [one for one in self.contests.values() if one.state.may_run]
+            late = any(moment >= role.killed_at(one.rules, one.state.deadline) for one in running)
             if late or self.guard_quiet > GUARD_SILENCE:
                 self.guard_quiet = 0.0
                 log.warning("the guard, process %d, stands still and is replaced", self.guard.pid)
@@ -906,7 +905,7 @@ class Listener:
         charge = self.charges.get(contest.settings.group)
         if contest.state.step != "clearing" or charge is None or charge["dead"]:
             return False
-        return now() < charge["deadline"] - self.settings.kill_time
+        return now() < role.killed_at(contest.rules, charge["deadline"])
 
     def rules(self, settings: config.ElectionSettings, stopwaitsecs: float) -> role.Settings:
         """What the role machine needs to know of an election. stopwaitsecs: the longest of its programs."""
@@ -1548,7 +1547,7 @@ class Listener:
     def do_Seize(self, contest: Contest, action: role.Seize) -> None:
         charge = self.charges.get(contest.settings.group)
         held = charge is not None and charge["granted"]
-        contest.kill_at = charge["deadline"] - self.settings.kill_time if held else -math.inf
+        contest.kill_at = role.killed_at(contest.rules, charge["deadline"]) if held else -math.inf
         self.order(contest, action.op, lambda: contest.group.seize(action.op))
 
     def order(self, contest: Contest, op: int, order: Callable[[], None]) -> None:

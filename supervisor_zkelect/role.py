@@ -96,8 +96,8 @@ SUCCESSOR_PACE, SUCCESSOR_LIMIT, SUCCESSOR_MOST = 0.05, 60.0, 150.0
 class Settings:
     """What the machine needs to know of one election.
 
-    node: the node's name. told: a probe is a look at supervisord's word, of whose changes events tell. The node's elections look at the same
-        moment, as one look does for all.
+    node: the node's name. told: a probe is a look at supervisord's word, of whose changes events tell. The node's
+        elections look at the same moment, as one look does for all.
     """
 
     name: str
@@ -595,7 +595,12 @@ def step(settings: Settings, state: State, event: Any, now: float) -> Tuple[Stat
 
 def stop_at(settings: Settings, state: State) -> float:
     """When the group must be asked to stop unless the lease is extended."""
-    return state.deadline - settings.kill_time - max(0.0, state.grace)
+    return killed_at(settings, state.deadline) - max(0.0, state.grace)
+
+
+def killed_at(settings: Settings, deadline: float) -> float:
+    """When a group is killed whose lease lasts until `deadline`; seconds of CLOCK_BOOTTIME, both."""
+    return deadline - settings.kill_time
 
 
 def next_wakeup(settings: Settings, state: State) -> float:
@@ -893,7 +898,7 @@ class _Machine:
         kill_at = self.now + settings.stopwaitsecs
         if state.leaving is not None:
             kill_at = min(kill_at, state.leaving.kill_at)
-        kill = kill or min(kill_at, state.deadline - settings.kill_time) <= self.now
+        kill = kill or min(kill_at, killed_at(settings, state.deadline)) <= self.now
         self.go(DEMOTING, "stopping", reason)
         if state.inherited is not None:
             # Its proposal is known by that only, until it is looked for.
@@ -980,7 +985,8 @@ class _Machine:
     def detach(self, reason: str) -> None:
         self.set(
             proposal=None, place=None, candidates=None, deadline=-INFINITY, claimed_at=INFINITY, killed=False,
-            healthy_by=INFINITY, probe_at=INFINITY, probing=0, counter=None, looking=0, look_at=INFINITY, led=False, unadopted=False,
+            healthy_by=INFINITY, probe_at=INFINITY, probing=0, counter=None, looking=0, look_at=INFINITY, led=False,
+            unadopted=False,
         )
         self.act(Unlease())
         self.go(DETACHED, "waiting", reason)
@@ -1172,8 +1178,8 @@ class _Machine:
     def retry(self) -> None:
         state = self.state
         again = {
-            "proposing": (Propose,), "asking": (Query,), "stepping": (StepBehind,), "claiming": (Claim, state.fenced), "acking": (Ack,),
-            "fencing": (Fence, *state.dirty),
+            "proposing": (Propose,), "asking": (Query,), "stepping": (StepBehind,), "claiming": (Claim, state.fenced),
+            "acking": (Ack,), "fencing": (Fence, *state.dirty),
             "releasing": (Withdraw,) if state.withdrawing else (Release, bool(state.cleaning)),
         }.get(state.step)
         self.set(retry_at=INFINITY)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.listener import Listener
+from supervisor_zkelect.listener import GUARD_RETURNS, RELEASE_TIME, Listener
 
 
 class LastResort:
@@ -27,7 +27,7 @@ def alone():
     """A listener without a guard, whose group runs under a lease to 104."""
     contest = SimpleNamespace(
         state=SimpleNamespace(may_run=True, deadline=104.0), settings=SimpleNamespace(group="primary"),
-        kill_at=math.inf, asked_to_stop=False, strike_at=-math.inf,
+        kill_at=math.inf, asked_to_stop=False, strike_at=-math.inf, rules=SimpleNamespace(kill_time=1.0),
     )
     one = SimpleNamespace(
         contests={"orders": contest}, contest=contest, settings=SimpleNamespace(kill_time=1.0), last_resort=LastResort(),
@@ -69,3 +69,42 @@ def test_a_defect_leaves_nothing_to_nobody(alone, up, pid, killed):
     alone.guarded = Listener.guarded.fget(alone)
     Listener.abandon(alone)
     assert bool(alone.last_resort.did) == killed
+
+
+def test_a_kill_time_that_was_reloaded_counts_when_the_lease_was_made_for_it(alone):
+    """Until then guard and listener end the lease at the same moment, by the kill_time that the lease was given with."""
+    alone.settings.kill_time = 0.1
+    assert Listener.killed_at(alone, alone.contest) == 103.0
+    alone.contest.rules.kill_time = 0.1
+    assert Listener.killed_at(alone, alone.contest) == pytest.approx(103.9)
+
+
+def test_what_a_former_listener_had_begun_to_stop_is_waited_for_while_its_lease_lasts(alone, monkeypatch):
+    alone.settings.kill_time, alone.contest.state.step = 0.1, "clearing"
+    alone.charges = {"primary": {"dead": False, "deadline": 104.0}}
+    monkeypatch.setattr("supervisor_zkelect.listener.now", lambda: alone.now)
+    for alone.now, waits in ((102.9, True), (103.0, False)):
+        assert Listener.clears_in_time(alone, alone.contest) is waits
+    alone.now, alone.charges["primary"]["dead"] = 102.0, True
+    assert not Listener.clears_in_time(alone, alone.contest)
+
+
+def test_a_listener_that_leaves_waits_for_another_guard_and_then_ends_its_groups_itself(alone):
+    left = []
+    alone.leaving, alone.reattaching = (100.0, "stopped"), True
+    alone.leave_in_time = left.append
+    Listener.leave_unguarded(alone, 100.0 + GUARD_RETURNS - 0.01)
+    assert left == [] and alone.reattaching
+    Listener.leave_unguarded(alone, 100.0 + GUARD_RETURNS)
+    assert left == ["stopped"] and alone.leaving is None and not alone.reattaching
+
+
+def test_a_listener_that_stops_its_groups_kills_them_before_it_ends_itself(alone):
+    left = []
+    alone.leaving, alone.reattaching = (110.0, "stopped"), False
+    alone.leave = lambda *arguments: left.append(arguments)
+    latest = 110.0 - RELEASE_TIME / 2 - 1.0
+    Listener.leave_unguarded(alone, latest - 0.01)
+    assert left == []
+    Listener.leave_unguarded(alone, latest)
+    assert left == [("stopped", latest, 110.0)]
