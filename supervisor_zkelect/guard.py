@@ -13,8 +13,8 @@ Rules
     warden lacks what it takes to end it (`group.Warden.trouble`).
 2.  Every stop revokes the grant first, in the record, then asks, then kills, then proves. The group has its stopwaitsecs,
     cut only by its lease, which is renewed while the stop goes on. Killed at once is only what runs without a lease, or
-    with a session or proposal that is gone, or whose supervisord is dead. A record that cannot be written keeps nothing
-    from dying.
+    with a session or proposal that is gone, or whose supervisord is dead, or whose runtime folder somebody else has
+    taken. A record that cannot be written keeps nothing from dying.
 3.  A lease that nobody extends ends: asked to stop at `stop_at`, killed at `kill_at`, whatever the listener does.
 4.  supervisord is dead: every group is killed at once, and none is started. When all are proven dead, the listener
     releases; if it is gone, or does not within LISTENER_TIME of the proof, it is killed, and the guard releases.
@@ -422,6 +422,20 @@ class Guard:
             {name: one.entry.token for name, one in self.charges.items() if one.kept}, not self.listener_here
         )
 
+    def keeper_said(self, message: Dict[str, Any]) -> None:
+        """Take an answer of the keeper (`keeper.py`), or that it has ended."""
+        if "kept" in message:
+            self.kept(message["kept"], message["token"], message["deadline"])
+        elif "gone" in message:
+            self.proposal_gone(message["gone"], message["token"])
+        elif "cut" in message:
+            self.cut(message["cut"])
+        elif "over" in message:
+            self.session_over()
+        elif self.releasing:
+            # A keeper that has ended may have released; another finds out.
+            self.released(message.get("released", 1))
+
     def kept_no_more(self, charge: Charge) -> None:
         if charge.kept:
             charge.kept = False
@@ -434,7 +448,7 @@ class Guard:
             entry = charge.entry
             later = deadline - entry.deadline
             self.extend(charge, entry.stop_at + later, entry.kill_at + later, deadline)
-            self.tell("Kept", group=name, token=token, deadline=charge.entry.deadline)
+            self.tell("Renewed", group=name, token=token, deadline=charge.entry.deadline)
 
     def proposal_gone(self, name: str, token: int) -> None:
         """The keeper found that the term's proposal does not exist any more: another node may lead."""

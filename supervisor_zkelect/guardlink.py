@@ -99,7 +99,7 @@ class Revoked(NamedTuple):
     reason: str
 
 
-class Kept(NamedTuple):
+class Renewed(NamedTuple):
     """The guard's keeper has renewed the lease of a term that the listener has not renewed yet."""
 
     group: str
@@ -120,7 +120,7 @@ class TermEnded(NamedTuple):
 _EVENTS = {
     one.__name__: one
     for one in (group.GroupStarted, group.GroupStartFailed, group.GroupDead, group.GroupStuck, group.MemberDied,
-                group.MemberStarted, group.Members, Echo, Kept, Refused, Registered, Revoked, Said, TermEnded)
+                group.MemberStarted, group.Members, Echo, Refused, Registered, Renewed, Revoked, Said, TermEnded)
 }
 
 

@@ -134,8 +134,8 @@ class Process(Hands):
         self.keeper = keeperlink.KeeperLink(
             terms.folder, terms.config, terms.credentials, self.selector, self.on_keeper
         )
-        #: whether there is a process for it beforehand, and whether it was told to release
-        self.alone, self.told = alone, False
+        #: whether there is a process for it beforehand
+        self.alone = alone
         #: group and name of the listener's program, as supervisord has them
         self.listener_name = ""
         #: until when programs are expected, for the thread that keeps their moves quick
@@ -414,25 +414,14 @@ class Process(Hands):
         self.keeper.keep(terms, attach)
 
     def on_keeper(self, message: Dict[str, Any]) -> None:
-        """What the keeper answers."""
-        if "kept" in message:
-            self.guard.kept(message["kept"], message["token"], message["deadline"])
-        elif "gone" in message:
-            self.guard.proposal_gone(message["gone"], message["token"])
-        elif "cut" in message:
-            self.guard.cut(message["cut"])
-        elif "over" in message:
-            self.guard.session_over()
-        elif "said" in message:
+        """What the keeper answers, or has for the log."""
+        if "said" in message:
             self.say(message["said"])
-        elif self.told:
-            # A keeper that has ended may have released; another finds out.
-            self.told = False
-            self.guard.released(message.get("released", 1))
+        else:
+            self.guard.keeper_said(message)
 
     def release(self, ended: Dict[str, Dict[str, Any]]) -> None:
         self.keeper.release(ended, self.lock)
-        self.told = True
 
     def ask_for_listener(self) -> None:
         name = self.listener_name

@@ -15,8 +15,9 @@ of its log} when nobody reads its standard error any more, and {"released": stat
 
 Attaching to a session takes it from whoever is attached: a server refuses what a client writes whose session has moved. So
 the keeper attaches only while there is no listener ("attach"), goes on for a listener that has come until that has attached
-itself, and leaves the session alone as soon as something it asks is refused for that reason. It needs no lock for this: it
-changes nothing in ZooKeeper, and what it proves about the session and the proposals is true whoever else asks.
+itself, and leaves the session alone as soon as something it asks is refused for that reason. It needs no lock for this: what
+it proves about the session and the proposals is true whoever else asks, and all it may change is that a second proposal of
+the session in one election goes, as it does whoever of the session looks for its own.
 
 The third word tells whether the session needs credentials, whose client takes longer to import.
 """
@@ -92,7 +93,8 @@ class Keeper:
         return self._due
 
     def keep_time(self) -> None:
-        """Do what is due. Takes as long as ZooKeeper does to answer, but a fraction of the session's timeout at most."""
+        """Do what is due. Takes as long as ZooKeeper does to answer: CONNECT_TIME of `release` at most to attach, and a
+        fraction of the session's timeout for each question."""
         if now() < self._due:
             return
         try:

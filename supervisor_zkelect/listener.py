@@ -818,14 +818,14 @@ class Listener:
     def on_Said(self, event: guardlink.Said) -> None:
         log.info("of the guard, process %d: %s", self.guard.pid, event.text)
 
-    def on_Kept(self, event: guardlink.Kept) -> None:
+    def on_Renewed(self, event: guardlink.Renewed) -> None:
         # Also for an election that has not begun yet.
         deadline, charge = min(event.deadline, self.cut_at), self.charges.get(event.group)
         if charge is not None and charge["token"] == event.token:
             charge["deadline"] = max(charge["deadline"], deadline)
         contest = self.by_group.get(event.group)
         if contest is not None:
-            self.decide(contest, role.Kept(event.token, deadline))
+            self.decide(contest, role.Renewed(event.token, deadline))
 
     def on_Revoked(self, event: guardlink.Revoked) -> None:
         contest = self.by_group.get(event.group)

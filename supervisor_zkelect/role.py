@@ -180,7 +180,7 @@ class Cut(NamedTuple):
     deadline: float
 
 
-class Kept(NamedTuple):
+class Renewed(NamedTuple):
     """While there was no listener, the guard's keeper renewed the lease of the inherited term until `deadline`."""
 
     token: int
@@ -808,7 +808,7 @@ class _Machine:
     def on_Cut(self, event: Cut) -> None:
         self.set(deadline=min(self.state.deadline, event.deadline))
 
-    def on_Kept(self, event: Kept) -> None:
+    def on_Renewed(self, event: Renewed) -> None:
         if self.state.renewed and event.token in (self.state.inherited, self.state.token):
             self.set(deadline=max(self.state.deadline, event.deadline))
 

@@ -505,7 +505,6 @@ class GuardProcess(_OfNode, guard.Hands):
         here, self.world.here = self.world.here, self
         self.guard = guard.Guard(supervisord.owner, node.plan.grace, warden, Book(disk, supervisord.owner), self)
         self.keeper: Optional[KeeperProcess] = None
-        self.told = False
         self.guard.begin(former)
         if host is None:
             self.after(world_delay(self.world), self.start_keeper)
@@ -604,28 +603,12 @@ class GuardProcess(_OfNode, guard.Hands):
         if self.world.random.random() < 0.1:
             raise OSError("Resource temporarily unavailable")
         self.start_keeper()
-        self.told = True
         self.machine.disk.lock_holders.append(self.keeper)
         self.node.promises.releasing(self)
         self.keeper.after(0.0003, self.keeper.take, "release", ended)
 
-    def answered(self, message: Dict[str, Any]) -> None:
-        """As guardmain.Process.on_keeper."""
-        if "kept" in message:
-            self.guard.kept(message["kept"], message["token"], message["deadline"])
-        elif "gone" in message:
-            self.guard.proposal_gone(message["gone"], message["token"])
-        elif "cut" in message:
-            self.guard.cut(message["cut"])
-        elif "over" in message:
-            self.guard.session_over()
-        elif self.told:
-            self.told = False
-            self.guard.released(message.get("released", 1))
-
     def keeper_ended(self) -> None:
-        if self.told:
-            self.turn(self.answered, {})
+        self.turn(self.guard.keeper_said, {})
         self.after(1.0, self.start_keeper)
 
     def ask_for_listener(self) -> None:
@@ -679,7 +662,7 @@ class KeeperProcess(_OfNode):
         self._bell.set()
 
     def _tell(self, **message: Any) -> None:
-        self._guard.after(0.0003, self._guard.turn, self._guard.answered, message)
+        self._guard.after(0.0003, self._guard.turn, self._guard.guard.keeper_said, message)
 
     def _run(self) -> None:
         while self.alive and self._guard.alive:

@@ -201,6 +201,24 @@ def test_what_is_started_while_no_listener_is_there_is_killed_before_the_release
     assert "release" in node.hands.did
 
 
+def test_a_keeper_that_ends_is_told_apart_from_one_that_ends_while_it_releases(node):
+    node.start()
+    before = node.guard.next_wakeup()
+    node.guard.keeper_said({"ended": True})
+    assert node.guard.next_wakeup() == before
+    node.leave()
+    node.dead()
+    node.passes(1.1)
+    assert node.hands.did == ["release"]
+    # It may have released, or not: another finds out.
+    node.guard.keeper_said({"ended": True})
+    node.guard.keeper_said({"ended": True})
+    node.passes(guard.RELEASE_PACE)
+    assert node.hands.did == ["release", "release"] and node.guard.session_open
+    node.guard.keeper_said({"released": 0})
+    assert node.hands.did[-1] == "give back" and not node.guard.session_open
+
+
 @pytest.mark.parametrize("heals", [False, True])
 def test_it_stays_while_the_record_grants_what_does_not_stand(node, heals):
     """To refuse what a supervisord that hung starts again when it goes on."""
@@ -326,7 +344,7 @@ def test_the_leases_are_renewed_until_the_listener_that_came_renews_them(node):
     # It attaches itself, and takes the session by that.
     assert node.hands.keeping == ({"primary": 7}, False)
     node.guard.kept("primary", 7, 111.0)
-    assert node.hands.told[-1] == {"event": "Kept", "group": "primary", "token": 7, "deadline": 111.0}
+    assert node.hands.told[-1] == {"event": "Renewed", "group": "primary", "token": 7, "deadline": 111.0}
     node.guard.obey({"do": "lease", "n": 1, "leases": {"primary": (7, 110.0, 111.0, 112.0)}})
     assert node.hands.keeping == ({}, False)
     node.guard.kept("primary", 7, 200.0)

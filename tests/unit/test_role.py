@@ -155,9 +155,9 @@ def test_a_lease_that_was_cut_ends_sooner(node):
 
 def test_what_the_keeper_proved_while_there_was_no_listener_counts_for_the_inherited_term(node):
     node.state, _ = role.inherit(node.now, 7, node.now + 4.0)
-    node.event(role.Kept(6, node.now + 9.0))
+    node.event(role.Renewed(6, node.now + 9.0))
     assert node.state.deadline == node.now + 4.0
-    node.event(role.Kept(7, node.now + 9.0))
+    node.event(role.Renewed(7, node.now + 9.0))
     assert node.state.deadline == node.now + 9.0
 
 
@@ -168,7 +168,7 @@ def test_an_inherited_term_that_ends_before_its_proposal_is_looked_for_is_releas
     node.event(role.MemberFatal("orders"))
     assert node.at == ("demoting", "stopping") and node.state.token == 7
     stopping = node.op(role.StopGroup)
-    node.event(role.Kept(7, node.now + 9.0))
+    node.event(role.Renewed(7, node.now + 9.0))
     assert node.state.deadline == node.now + 9.0
     node.event(role.Dead(stopping, 0.1))
     assert node.at == ("demoting", "releasing") and node.did(role.Release)
