@@ -143,8 +143,7 @@ class Process(Hands):
         self.asked_to_end = False
         self.events: List[Callable[[], None]] = []
         self.bell, self.ring = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        process = proc.read(self.owner.pid)
-        here = process is not None and process.start == self.owner.start and not process.gone
+        here = proc.find(self.owner.pid, self.owner.start) is not None
         self.cgroups, self.former = self.find_cgroups(self.owner.pid if here else None)
         self.supervisord = Supervisord(terms.calls or terms.url, *credentials)
         self.calls = Workers(min(max(8, 4 * terms.room), MOST_CALLS), "zkelect-rpc")
@@ -307,8 +306,8 @@ class Process(Hands):
         self.asked_to_end = True
 
     def watch_supervisord(self) -> None:
-        process = proc.read(self.owner.pid)
-        descriptor = proc.pidfd(process) if process is not None and process.start == self.owner.start else None
+        process = proc.find(self.owner.pid, self.owner.start)
+        descriptor = proc.pidfd(process) if process is not None else None
         if descriptor is None:
             self.guard.supervisord_dead()
         else:
@@ -664,8 +663,7 @@ def lives(name: str) -> bool:
     pid, _, start = name.partition("-")
     if not (pid.isdigit() and start.isdigit()):
         return True
-    process = proc.read(int(pid))
-    return process is not None and process.start == int(start) and not process.gone
+    return proc.find(int(pid), int(start)) is not None
 
 
 def _wait_for_place(folder: str) -> Optional[_Place]:

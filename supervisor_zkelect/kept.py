@@ -14,12 +14,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import ssl
 import time
 import zlib
 from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import config
+from supervisor_zkelect import config, files, record, session
 
 NAME = "kept"
 """The file in a runtime folder."""
@@ -33,7 +32,7 @@ class NoCopy(Exception):
     """There is no copy that can be used; the text says why, with the path."""
 
 
-class Kept(NamedTuple):
+class Copy(NamedTuple):
     """settings: as they were read. made: when they were kept, in seconds since the epoch.
 
     unusable_since: since when the file cannot be used, in seconds of CLOCK_BOOTTIME; None when it could be.
@@ -45,7 +44,7 @@ class Kept(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """Why the file is not what is used. problems: a line each. since: seconds of CLOCK_BOOTTIME. made: as in `Kept`."""
+    """Why the file is not what is used. problems: a line each. since: seconds of CLOCK_BOOTTIME. made: as in `Copy`."""
 
     problems: Tuple[str, ...]
     since: float
@@ -71,7 +70,7 @@ def fall_back(
 def save(folder: str, settings: config.Settings) -> None:
     """Keep the settings, which have proven good. Raises OSError; then the former copy stays."""
     _write(folder, {
-        "v": VERSION, "boot": _boot(), "made": time.time(), "unusable_since": None, "settings": _plain(settings),
+        "v": VERSION, "boot": record.boot(), "made": time.time(), "unusable_since": None, "settings": _plain(settings),
         "files": _contents(settings),
     })
 
@@ -95,14 +94,14 @@ def load(folder: str) -> config.Settings:
     return read(folder).settings
 
 
-def read(folder: str) -> Kept:
+def read(folder: str) -> Copy:
     """The copy. PEM files that cannot be used any more are made anew in the folder. Raises NoCopy."""
     document = _read(folder)
     try:
         settings = _settings(document["settings"])
         settings = _with_files(folder, settings, document["files"])
         since = document["unusable_since"]
-        return Kept(settings, float(document["made"]), None if since is None else float(since))
+        return Copy(settings, float(document["made"]), None if since is None else float(since))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise NoCopy(f"{os.path.join(folder, NAME)} has other fields: {error!r}") from None
     except OSError as error:
@@ -112,35 +111,9 @@ def read(folder: str) -> Kept:
 # The file
 
 
-def _boot() -> str:
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        return file.read().strip()
-
-
 def _write(folder: str, document: Dict[str, Any]) -> None:
     text = json.dumps(document).encode("ascii")
-    _replace(os.path.join(folder, NAME), b"%08x\n%s" % (zlib.crc32(text), text))
-
-
-def _replace(path: str, data: bytes) -> None:
-    """Put a file in place of another as a whole, readable by its owner alone. Raises OSError."""
-    new = f"{path}.new"
-    try:
-        os.unlink(new)
-    except FileNotFoundError:
-        pass
-    try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(data)
-        os.replace(new, path)
-    except OSError:
-        try:
-            os.unlink(new)
-        except OSError:
-            # It is not there, or stands in nobody's way.
-            pass
-        raise
+    files.replace(os.path.join(folder, NAME), b"%08x\n%s" % (zlib.crc32(text), text))
 
 
 def _read(folder: str) -> Dict[str, Any]:
@@ -155,7 +128,7 @@ def _read(folder: str) -> Dict[str, Any]:
     document = json.loads(text)
     if document.get("v") != VERSION:
         raise NoCopy(f"{path} has version {document.get('v')} and not {VERSION}")
-    if document.get("boot") != _boot():
+    if document.get("boot") != record.boot():
         raise NoCopy(f"{path} is of an earlier boot")
     return document
 
@@ -238,7 +211,7 @@ def _with_files(folder: str, settings: config.Settings, files: Dict[str, str]) -
 def _restore(folder: str, content: str) -> str:
     data = content.encode("latin-1")
     path = os.path.join(folder, f"{NAME}-{zlib.crc32(data):08x}.pem")
-    _replace(path, data)
+    files.replace(path, data)
     return path
 
 
@@ -252,15 +225,8 @@ def _health_works(election: config.ElectionSettings) -> bool:
 
 def _tls_works(settings: config.Settings) -> bool:
     """Whether the PEM files can be used, as far as one can see without a server."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    password = settings.tls_key_password
     try:
-        if settings.tls_ca:
-            context.load_verify_locations(settings.tls_ca)
-        if settings.tls_cert:
-            context.load_cert_chain(
-                settings.tls_cert, settings.tls_key, password=lambda: password.reveal() if password else ""
-            )
+        session.tls_context(settings)
     except (OSError, ValueError):
         return False
     return True

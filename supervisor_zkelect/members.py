@@ -11,10 +11,10 @@ import json
 import logging
 import os
 import queue
-from typing import Dict, FrozenSet, Iterable, List, Optional, Tuple
+from typing import Dict, FrozenSet, Iterable, List, Tuple
 from urllib.parse import quote
 
-from supervisor_zkelect import proc, record
+from supervisor_zkelect import files, proc, record
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +42,9 @@ class Members:
         try:
             if identities:
                 document = {"owner": list(self._owner), "group": group, "members": sorted(identities)}
-                new = os.path.join(self._folder, "new-members")
-                with open(new, "w", opener=_private) as file:
-                    json.dump(document, file)
-                os.replace(new, path)
-            elif os.path.exists(path):
-                os.unlink(path)
+                files.replace(path, json.dumps(document).encode("ascii"))
+            else:
+                files.remove(path)
             self._failing = False
         except OSError as error:
             if not self._failing:
@@ -65,23 +62,13 @@ class Members:
                 with open(os.path.join(self._folder, name)) as file:
                     document = json.load(file)
                 owner, group = record.Owner(*document["owner"]), str(document["group"])
-                living = [one for one in map(_living, document["members"]) if one is not None]
+                found = [proc.find(int(pid), int(start)) for pid, start in document["members"]]
             except (OSError, ValueError, KeyError, TypeError) as error:
                 log.warning("%s: it cannot be read: %r", os.path.join(self._folder, name), error)
                 continue
+            living = [one for one in found if one is not None]
             if owner == self._owner:
                 own[group] = living
-            elif owner[:2] == self._owner[:2] and _living(owner[2:]) is None:
+            elif owner[:2] == self._owner[:2] and proc.find(owner.pid, owner.start) is None:
                 former.update(living)
         return own, frozenset(former)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
-
-
-def _living(identity: Iterable[int]) -> Optional[proc.Process]:
-    """The process that has this pid and start time, if it lives."""
-    pid, start = identity
-    process = proc.read(int(pid))
-    return process if process is not None and process.start == start and not process.gone else None

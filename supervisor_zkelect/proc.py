@@ -116,8 +116,13 @@ def table() -> Dict[int, Process]:
 
 def alive(process: Process) -> bool:
     """Whether that very process still runs."""
-    current = read(process.pid)
-    return current is not None and current.start == process.start and not current.gone
+    return find(process.pid, process.start) is not None
+
+
+def find(pid: int, start: int) -> Optional[Process]:
+    """The process that has this pid and start time, if it runs."""
+    process = read(pid)
+    return process if process is not None and process.start == start and not process.gone else None
 
 
 class Kinship:

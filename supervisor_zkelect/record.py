@@ -89,14 +89,18 @@ def key(url: str) -> str:
     return f"{zlib.crc32(url.encode('utf-8', 'surrogateescape')):08x}"
 
 
+def boot() -> str:
+    """What tells this boot of the machine from all others. Raises OSError."""
+    with open("/proc/sys/kernel/random/boot_id", "rb", buffering=0) as file:
+        return file.read(64).decode().strip()
+
+
 def owner_of(pid: int) -> Owner:
     """The owner for the supervisord with this pid. Raises RecordError when there is none."""
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
             start = int(file.read(4096).rpartition(b")")[2].split()[19])
-        with open("/proc/sys/kernel/random/boot_id", "rb", buffering=0) as file:
-            boot = file.read(64).decode().strip()
-        return Owner(boot, os.readlink("/proc/self/ns/pid"), pid, start)
+        return Owner(boot(), os.readlink("/proc/self/ns/pid"), pid, start)
     except (OSError, IndexError, ValueError) as error:
         raise RecordError(f"supervisord, process {pid}, cannot be read: {error}") from error
 

@@ -82,8 +82,8 @@ class Surroundings:
         self.group = environ.get("SUPERVISOR_GROUP_NAME")
         self.process = environ.get("SUPERVISOR_PROCESS_NAME")
         self.owner = record.owner_of(parent)
-        process, arguments = proc.read(parent), proc.cmdline(parent)
-        if process is None or process.start != self.owner.start or _hung_up(0):
+        process, arguments = proc.find(parent, self.owner.start), proc.cmdline(parent)
+        if process is None or _hung_up(0):
             # Its other end is supervisord's alone, so the parent that was asked for may be another by then: whoever takes
             # in orphans, such as process 1.
             raise record.RecordError("supervisord is dead")

@@ -14,7 +14,7 @@ import logging
 import os
 from typing import Any, Callable, Optional
 
-from supervisor_zkelect import locks, record
+from supervisor_zkelect import files, locks, record
 from supervisor_zkelect.clock import now
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ REPEAT = 60.0
 """Seconds between two lines about the same trouble."""
 
 
-class Kept:
+class HeldFile:
     """The latest of a file that another process writes, kept by a descriptor after the file was removed."""
 
     def __init__(self, path: str) -> None:
@@ -55,20 +55,13 @@ class Kept:
         data = os.pread(self._fd, os.fstat(self._fd).st_size, 0)
         aside = f"{self._path}.{os.getpid()}"
         try:
-            fresh = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            try:
-                os.write(fresh, data)
-            finally:
-                os.close(fresh)
+            files.create(aside, data)
             # Not over what a listener has written meanwhile.
             os.link(aside, self._path)
         except FileExistsError:
             return False
         finally:
-            try:
-                os.unlink(aside)
-            except FileNotFoundError:
-                pass
+            files.remove(aside)
         return True
 
     def close(self) -> None:
@@ -88,7 +81,7 @@ class Upkeep:
         self._lock, self._log = lock, log
         self._book = book
         self._open_door = open_door
-        self._kept = Kept(self._path(record.SESSION))
+        self._session = HeldFile(self._path(record.SESSION))
         self._looked_at = now()
         self._complained_at = -REPEAT
         self.door_is: Optional[os.stat_result] = None
@@ -131,7 +124,7 @@ class Upkeep:
             missing.append(record.LOCK)
         if self._book.put_back():
             missing.append(record.RECORD)
-        if self._kept.look(alone):
+        if self._session.look(alone):
             missing.append(record.SESSION)
         if not self._door_is_there():
             self._open_door()

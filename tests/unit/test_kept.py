@@ -117,7 +117,7 @@ def test_what_is_not_whole_is_refused(read, folder, monkeypatch, spoil):
         with open(path, "wb") as file:
             file.write(spoiled)
     if spoil == "boot":
-        monkeypatch.setattr(kept, "_boot", lambda: "another")
+        monkeypatch.setattr(kept.record, "boot", lambda: "another")
     with pytest.raises(kept.NoCopy, match="kept"):
         kept.load(folder)
 
