@@ -23,7 +23,7 @@ pytestmark = as_root
 SCARCE = "the lease is not extended"
 """What `role` says while a node leads whose lease nobody could end."""
 
-#: Forks while the file exists until the kernel refuses, and goes on trying.
+#: Forks while the file exists until the kernel refuses, and goes on trying: at a pace that leaves the others a processor.
 HOG = """
 import os, signal, time
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -36,7 +36,7 @@ while True:
     time.sleep(0.0005)
 """
 
-#: Once the file exists, forks a child that leaves its session, and says so.
+#: Waits until the file exists, forks a child then that leaves its session, and says so.
 LATE = """
 import os, signal, time
 forked = False
@@ -50,7 +50,7 @@ while True:
     time.sleep(0.005)
 """
 
-#: Takes memory while the file exists until it is killed for that.
+#: Waits until the file exists, and takes memory then until it is killed for that.
 EATER = """
 import os, time
 eaten = []

@@ -99,8 +99,8 @@ main()
 """
 
 
-#: Becomes supervisord, after it has begun a helper; takes orphans, as process 1 does. A helper that comes later is the
-#: orphan of one that ends.
+#: Becomes supervisord, after it has begun a helper; takes orphans, as process 1 does. A helper that comes later, when the
+#: file "go" is there, is the orphan of one that ends.
 ENTRY = """
 import ctypes, os, sys, time
 marks, helper, *command = sys.argv[1:]

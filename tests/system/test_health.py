@@ -22,6 +22,7 @@ import pytest
 from supervisor_zkelect import clock, health, proc
 from supervisor_zkelect.demo import wait
 from supervisor_zkelect.health import parse
+from tests.doors import hanging, refusing
 
 SHORT = 1.0
 LONG = 30.0
@@ -150,28 +151,6 @@ def site(context=None):
         thread.join()
 
 
-@contextlib.contextmanager
-def closed_port():
-    """A port that is bound, so that nobody else takes it, but where nobody listens."""
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        yield holder.getsockname()[1]
-
-
-@contextlib.contextmanager
-def swallowing_port():
-    """A port that answers no connection attempt: its queue of connections is full."""
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(4):
-            client = stack.enter_context(socket.socket())
-            client.setblocking(False)
-            client.connect_ex(listener.getsockname())
-        yield listener.getsockname()[1]
-
-
 def at_limit(check, doing):
     """Probe with a short limit, which must hold and be said."""
     result = check.probe(SHORT)
@@ -207,12 +186,12 @@ def test_tcp_where_somebody_listens():
 
 
 def test_tcp_where_nobody_listens():
-    with closed_port() as port:
+    with refusing() as (_, port):
         bad(parse(f"tcp://127.0.0.1:{port}"), f"cannot connect to 127.0.0.1:{port}: Connection refused")
 
 
 def test_tcp_to_a_port_that_swallows_packets():
-    with swallowing_port() as port:
+    with hanging() as (_, port):
         at_limit(parse(f"tcp://127.0.0.1:{port}"), f"connecting to 127.0.0.1:{port}")
 
 
@@ -310,7 +289,7 @@ def test_a_resolver_that_answers_again_is_asked_again(resolver):
 
 def test_an_address_that_swallows_packets_does_not_hide_the_next(resolver):
     resolver.released.set()
-    with serving(silence) as port, swallowing_port() as hole:
+    with serving(silence) as port, hanging() as (_, hole):
         resolver.answers = [("127.0.0.1", hole), ("127.0.0.1", port)]
         result = parse("tcp://a.example:80").probe(3 * SHORT)
     assert result.ok, result

@@ -65,13 +65,13 @@ def start(owner):
         one.communicate()
 
 
-WAITS = "import time; print('here', flush=True); time.sleep(1000)"
+WAITS = "import signal; print('here', flush=True); signal.pause()"
 FORKS = """
-import os, time
+import os, signal
 if os.fork() == 0:
     os.setsid()
     print(os.getpid(), flush=True)
-time.sleep(1000)
+signal.pause()
 """
 
 

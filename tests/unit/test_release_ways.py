@@ -11,7 +11,7 @@ from supervisor_zkelect import listener, role, saved
 class Elector:
     """Of a session that owns a proposal behind one of another session, which bears the same node's name."""
 
-    election_znode, session_id, proposal, token = "/root/e", 1, "n-0000000002", 8
+    election_znode, session_id, proposal, token = "/service/e", 1, "n-0000000002", 8
     left = False
 
     def prepare(self):
@@ -44,11 +44,11 @@ def contest(**state):
 
 def test_nobody_proposes_by_what_an_earlier_configuration_has_in_the_election(deciding):
     """The same session owns it, so it would be found and taken for this one's, and then be given up."""
-    deciding.retiring = [saved.Election("former", "primary", "/root/e", "n-", "/root/ack")]
+    deciding.retiring = [saved.Election("former", "primary", "/service/e", "n-", "/service/ack")]
     deciding.do_Propose(contest(), role.Propose(5))
     event = deciding.queue.get_nowait().event
     assert isinstance(event, role.Failed) and (event.op, event.gone) == (5, False)
-    deciding.retiring = [saved.Election("former", "primary", "/root/another", "n-", "/root/ack")]
+    deciding.retiring = [saved.Election("former", "primary", "/service/another", "n-", "/service/ack")]
     deciding.do_Propose(contest(inherited=8), role.Propose(6))
     assert isinstance(deciding.queue.get_nowait().event, role.Proposed)
 

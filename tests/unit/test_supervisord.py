@@ -8,6 +8,7 @@ import time
 import pytest
 
 from supervisor_zkelect.supervisord import Supervisord, Unreachable
+from tests.doors import hanging, refusing
 
 ANSWER = b"<?xml version='1.0'?><methodResponse><params><param><value><int>7</int></value></param></params></methodResponse>"
 
@@ -39,27 +40,6 @@ def answering(host):
         finally:
             door.shutdown(socket.SHUT_RDWR)
             thread.join()
-
-
-@contextlib.contextmanager
-def refusing():
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        yield door.getsockname()
-
-
-@contextlib.contextmanager
-def hanging():
-    """An address that answers no attempt to connect: what waits to be accepted leaves no room."""
-    with contextlib.ExitStack() as stack:
-        door = stack.enter_context(socket.socket())
-        door.bind(("127.0.0.1", 0))
-        door.listen(0)
-        for _ in range(3):
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            waiting.connect_ex(door.getsockname())
-        yield door.getsockname()
 
 
 @pytest.fixture
