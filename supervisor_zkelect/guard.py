@@ -400,6 +400,8 @@ class Guard:
             self.lock_at = now() + RELEASE_PACE
             return
         self.session_open = self.ending = self.locked = False
+        # Its work is done, greeted or not, and the guard of the next supervisord waits for this one's place.
+        self.greet_by = now()
         self.hands.give_lock_back()
 
     # Keeping the leases

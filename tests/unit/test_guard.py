@@ -219,6 +219,21 @@ def test_a_keeper_that_ends_is_told_apart_from_one_that_ends_while_it_releases(n
     assert node.hands.did[-1] == "give back" and not node.guard.session_open
 
 
+def test_a_guard_whose_listener_died_before_it_greeted_ends_with_the_release(monkeypatch):
+    """The guard of the next supervisord waits for its place."""
+    former = Node(monkeypatch).start().book.entries["primary"]
+    node = Node(monkeypatch, [former])
+    node.guard.supervisord_dead()
+    node.dead()
+    node.passes(0.0)
+    assert node.hands.did == ["release"] and not node.guard.finished(False)
+    node.guard.released(1)
+    assert not node.guard.finished(False)
+    node.passes(guard.RELEASE_PACE)
+    node.guard.released(0)
+    assert node.guard.finished(False)
+
+
 @pytest.mark.parametrize("heals", [False, True])
 def test_it_stays_while_the_record_grants_what_does_not_stand(node, heals):
     """To refuse what a supervisord that hung starts again when it goes on."""
