@@ -228,7 +228,14 @@ class Soak:
         """What there is of processes, open files, threads, memory, znodes and cgroups, now that all is quiet."""
         for name, node in self.cluster.nodes.items():
             until(lambda: not zombies(node), 30, f"zombies of {name} to be reaped")
-            for what, pid in (("listener", node.listener_pid()), ("guard", node.guard_pid())):
+            expected = 4 + bool(self.cluster.pid(name))
+            try:
+                until(lambda: len(self.kept(node)) == expected, 30, f"{name} to have {expected} processes")
+            except TimeoutError as problem:
+                raise Violation(f"{problem}; it has: {self.kept(node)}") from None
+            for what, pid in (
+                ("listener", node.listener_pid()), ("guard", node.guard_pid()), ("keeper", node.keeper_pid()),
+            ):
                 try:
                     with open(f"/proc/{pid}/status") as file:
                         status = dict(line.split(":", 1) for line in file.read().splitlines())
@@ -237,11 +244,6 @@ class Soak:
                     raise Violation(f"{name} has no {what}") from None
                 sample = (pid, files, int(status["Threads"]), int(status["VmRSS"].split()[0]))
                 self.samples.setdefault((name, what), []).append(sample)
-            expected = 3 + bool(self.cluster.pid(name))
-            try:
-                until(lambda: len(self.kept(node)) == expected, 30, f"{name} to have {expected} processes")
-            except TimeoutError as problem:
-                raise Violation(f"{problem}; it has: {self.kept(node)}") from None
             for pid in node.service_pids():
                 with open(f"/proc/{pid}/cgroup") as file:
                     self.cgroups |= {line.split(":", 2)[2].strip() for line in file if "/zkelect-" in line}
