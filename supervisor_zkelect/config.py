@@ -559,7 +559,7 @@ OPTIONS: Tuple[Option, ...] = (
            "text", _address, required=True),
     Option(_E, "election_znode",
            "The znode whose children are the proposals. Nothing else may live below it. All members are to have names of one "
-           "beginning (docs/operations.md, \"Other programs in an election\").",
+           "beginning (docs/elections.md).",
            "znode path", _znode, default=f"/zkelect/{NAME}/election", change=TERM),
     Option(_E, "election_prefix", "Beginning of a proposal's name; the same on all nodes.",
            "text", _name_part, default="n", change=TERM),
@@ -572,8 +572,8 @@ OPTIONS: Tuple[Option, ...] = (
            "as its election znode or its ack.",
            "znode path", _znode, computed=f"election_ack with `{places.SUFFIX}` behind it", change=TERM),
     Option(_E, "sequence_separator",
-           "What stands between prefix and number in a proposal's name. Empty for an election shared with "
-           "the Go elector.",
+           "What stands between prefix and number in a proposal's name. For an election shared with the Go elector, kazoo or "
+           "Curator: docs/elections.md.",
            "text", _name_part, default="-", empty=True, change=TERM),
     Option(_E, "health",
            "How to ask whether the service is ready: `tcp://host:port`, `http://…`, `https://…`, "

@@ -1455,10 +1455,10 @@ class Listener:
         def work() -> role.Queried:
             standing = elector.try_be_leader(claiming=True)
             acked = standing.leads and elector.acked_since
-            if standing.place == 1 and not standing.leads:
-                # Nobody of its own kind is before it; who is, is to be told.
+            if standing.rival:
                 self.post(QueueSeen(name, "", elector.look_at_queue().trouble))
-            self.post(For(name, role.Queried(action.op, standing.leads, standing.place, standing.candidates, acked)))
+            found = role.Queried(action.op, standing.leads, standing.place, standing.candidates, acked, standing.rival)
+            self.post(For(name, found))
             standing.changed.add_done_callback(own_changed if standing.leads else changed)
             return role.Tick()
 

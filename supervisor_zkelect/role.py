@@ -27,7 +27,8 @@ Rules
     somebody was acked; then, or where nobody stands behind it, it tries.
 8.  `resign` is refused where there is nobody to take over. A group stopped by hand on the primary counts as a
     resignation, and the node proposes again only when supervisord has told the one who stopped it; a group started by
-    hand elsewhere is killed. While somebody leads the queue by another program's rule, this node does not: who leads stops.
+    hand elsewhere is killed. Who leads stops where somebody else leads the queue by another program's rule,
+    and a node goes behind such a one.
 9.  A primary that reads another ack or holder than its own in its own term writes them again; where somebody else does so,
     too, after a pause.
 10. A listener that comes after another inherits a group that runs under a grant (*inherited*): it goes on in the same term
@@ -159,13 +160,15 @@ class Twin(NamedTuple):
 
 
 class Queried(NamedTuple):
-    """acked: whether somebody was acked since the proposal was made; known of who leads."""
+    """acked: whether somebody was acked since the proposal was made; known of who leads. rival: who leads by another program's
+    rule though nobody is before this node; or ""."""
 
     op: int
     leads: bool
     place: int
     candidates: int
     acked: bool = False
+    rival: str = ""
 
 
 class QueueChanged(NamedTuple):
@@ -775,6 +778,11 @@ class _Machine:
             self.ask(Claim)
         elif self.state.inherited is not None:
             self.demote("the proposal of the inherited term does not lead", kill=True)
+        elif event.rival and not self.state.stays:
+            # Behind it the rules agree. Each of the two might wait for the other otherwise.
+            self.act(Log(f"steps behind {event.rival}, which leads by another program's rule"))
+            self.go(STANDBY, "stepping")
+            self.ask(StepBehind)
         else:
             number = self.state.waiting
             self.go(STANDBY, "watching")

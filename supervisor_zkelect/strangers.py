@@ -8,8 +8,10 @@ Whoever puts a child into an election znode counts as a candidate there, but pro
     Curator's LeaderLatch     what follows `latch-` (`lock-` for its mutex), and other names whole: a digit stands before any
                               letter, so it does not see the others either
 
-With one beginning for all names these rules agree. Otherwise the same queue may have two leaders, or none. So a node that
-leads by its own rule still gives way to a *rival*: a living candidate that leads by another rule, or may.
+With one beginning for all names the first two agree, and with names of this plugin that end like theirs, `__lock__` and ten
+digits, or `latch-` and ten digits, so do the others. Otherwise the same queue may have two leaders, or none. So a node that
+leads by its own rule still gives way to a *rival*: a living candidate that leads by another rule, or may. It goes behind it,
+where all rules agree.
 """
 
 from __future__ import annotations
@@ -42,7 +44,14 @@ def is_own(name: str, stem: str) -> bool:
 
 def found(names: Sequence[str], stem: str) -> List[Stranger]:
     """The strangers among an election znode's children, in the order of their names."""
-    return [Stranger(name, _kind(name)) for name in sorted(name for name in names if not is_own(name, stem))]
+    others = [Stranger(name, _kind(name)) for name in sorted(name for name in names if not is_own(name, stem))]
+    return [one for one in others if not _agrees(one, stem)]
+
+
+def _agrees(one: Stranger, stem: str) -> bool:
+    """Whether by its rule this election's candidates have the same order as by their own."""
+    marks = {KAZOO: ("__lock__",), CURATOR: ("latch-", "lock-")}.get(one.kind, ())
+    return any(stem.endswith(mark) and one.name[:-10].endswith(mark) for mark in marks)
 
 
 def _kind(name: str) -> str:
@@ -74,9 +83,12 @@ def _remedy(one: Stranger, stem: str) -> str:
     if one.kind == NONE:
         return f"no candidate, as its name does not end in ten digits; remove it, since only proposals may stand here ({here})"
     if one.kind in (KAZOO, CURATOR):
-        whose = "kazoo's Lock or Election" if one.kind == KAZOO else "Curator's LeaderLatch or mutex"
+        whose, mark = "kazoo's Lock or Election", "sequence_separator = __lock__"
+        if one.kind == CURATOR:
+            latch = "latch" if one.name[:-10].endswith("latch-") else "lock"
+            whose, mark = "Curator's LeaderLatch or mutex", f"election_prefix = {latch} and sequence_separator = -"
         return (f"a candidate of {whose}, which counts only its own kind and so leads beside this election's: two leaders or "
-                f"none ({here}); give that program an election znode of its own")
+                f"none ({here}); give that program an election znode of its own, or all members here {mark}")
     beginning = one.name[:-10]
     separator = beginning[-1:] if beginning[-1:] in ("-", "_", ".") else ""
     prefix = beginning[:len(beginning) - len(separator)]

@@ -185,3 +185,20 @@ def test_who_cannot_lead_by_another_rule_is_told_only(make_cluster, zk_server, z
     for node in "ab":
         told(cluster, node, f"/zkelect/orders/election: {name}")
     assert cluster.settled("a") == pid
+
+
+def test_a_lock_of_kazoo_takes_its_turn_among_names_that_end_like_its_own(make_cluster, zk_server, zk):
+    overrides = {"election:orders": {"sequence_separator": "__lock__"}}
+    cluster = make_cluster(zk_server.hosts, names=("a",), overrides=overrides).start()
+    lock = zk.Lock(f"{cluster.chroot}/zkelect/orders/election")
+    assert not lock.acquire(blocking=False)
+    taken = zk.handler.spawn(lock.acquire)
+    cluster.until(lambda: len(lock.contenders()) == 2, "the lock to be waited for")
+    assert cluster["a"].ctl("zkelect", "check").returncode == 0
+    cluster["a"].zkelect("resign", "orders", "--timeout", "0.5")
+    taken.join(cluster.patience)
+    assert lock.is_acquired and not cluster["a"].service_pids()
+    cluster.standby("a")
+    lock.release()
+    cluster.primary("a")
+    cluster.verdict()

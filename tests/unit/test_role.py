@@ -829,6 +829,19 @@ def test_a_primary_gives_way_to_who_leads_by_another_rule():
     assert node.did(role.Release)
 
 
+def test_a_node_goes_behind_who_leads_by_another_rule():
+    """Where it stays before a candidate of another program, each of the two might wait for the other."""
+    node = Node().cleared().event(UP)
+    node.event(role.Proposed(node.op(role.Propose), "n-0000000001", 41))
+    node.event(role.Queried(node.op(role.Query), False, 1, 2, False, "a0000000002"))
+    assert node.at == ("standby", "stepping") and node.did(role.StepBehind)
+    step = node.op(role.StepBehind)
+    refused, _ = role.step(SETTINGS, node.state, role.Failed(step, False, "no", refused=True), node.now)
+    assert refused.stays and refused.step == "asking"
+    node.event(role.Proposed(step, "n-0000000003", 43))
+    assert node.event(role.Queried(node.op(role.Query), False, 2, 2)).at == ("standby", "watching")
+
+
 def test_who_has_not_started_yet_gives_way_at_once():
     node = Node().promoting().event(role.Rivalled("x"))
     assert node.at == ("demoting", "releasing") and node.did(role.Release)

@@ -10,6 +10,8 @@ LOCK = "0123456789abcdef0123456789abcdef__lock__0000000007"
 READ_LOCK = "0123456789abcdef0123456789abcdef__rlock__0000000007"
 LATCH = "_c_6ba7b810-9dad-11d1-80b4-00c04fd430c8-latch-0000000007"
 
+MUTEX = LATCH.replace("latch-", "lock-")
+
 
 @pytest.mark.parametrize("name, kind", [
     ("a-0000000007", OTHER), ("n0000000007", OTHER), ("n-00000000070000000007", OTHER), ("n_0000000007", OTHER),
@@ -39,6 +41,14 @@ def test_who_leads_by_another_rule(name, leads):
 def test_all_are_told_with_a_remedy(name, remedy):
     line = strangers.told(strangers.found([OWN, name], "n-"), "n-", "/e")
     assert line.startswith(f"/e: {name[:60]}") and remedy in line and "\n" not in line
+
+
+@pytest.mark.parametrize("stem, name, agrees", [
+    ("x__lock__", LOCK, True), ("x__lock__", READ_LOCK, False), ("x__lock__", LATCH, False),
+    ("latch-", LATCH, True), ("latch-", MUTEX, False), ("lock-", MUTEX, True), ("latch-", LOCK, False), ("n-", LOCK, False),
+])
+def test_with_names_that_end_like_theirs_the_orders_agree(stem, name, agrees):
+    assert (strangers.found([name], stem) == []) is agrees
 
 
 def test_names_of_strangers_are_told_in_one_line():
