@@ -131,7 +131,7 @@ class TermChanged(NamedTuple):
     name: str
 
 
-class QueueChanged(NamedTuple):
+class QueueMoved(NamedTuple):
     """There are other candidates in an election that this node leads."""
 
     name: str
@@ -439,13 +439,13 @@ class Listener:
         led = sum(one.state.role in (role.PROMOTING, role.PRIMARY) for one in self.contests.values())
         self.see_queue_by(contest, now() + self.granted.timeout * min(led / QUEUE_LOOKS, 1 / QUEUE_LEAST))
         if self.link == "connected":
-            contest.elector.glance_at_queue(lambda: self.post(QueueChanged(contest.settings.name)))
+            contest.elector.glance_at_queue(lambda: self.post(QueueMoved(contest.settings.name)))
 
     def see_queue_by(self, contest: Contest, moment: float) -> None:
         contest.queue_at = moment
         self.due = min(self.due, moment)
 
-    def on_QueueChanged(self, event: QueueChanged) -> None:
+    def on_QueueMoved(self, event: QueueMoved) -> None:
         self.look_at_queue(self.contests[event.name])
 
     def look_at_queue(self, contest: Contest) -> None:
@@ -530,6 +530,9 @@ class Listener:
                 self.see_by(contest, now())
             if contest.state.role == role.PROMOTING != before.role:
                 self.see_queue_by(contest, now())
+        if contest.state.proposal is None and before.proposal is not None:
+            # It is looked at from within the queue only.
+            contest.foreign = ""
         if before.inherited is not None and contest.state.inherited is None and contest.state.may_run:
             # Which of its processes run, so that one that is stopped by hand is told from one that fails.
             contest.group.look(LEARN)

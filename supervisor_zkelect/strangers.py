@@ -39,7 +39,9 @@ class Stranger(NamedTuple):
 
 def is_own(name: str, stem: str) -> bool:
     """Whether the name is that of a candidate of this election. stem: what those begin with, up to the digits."""
-    return len(name) == len(stem) + 10 and name.startswith(stem) and DIGITS.search(name) is not None
+    # Of thousands, faster than a pattern.
+    digits = name[-10:]
+    return len(name) == len(stem) + 10 and name.startswith(stem) and digits.isdigit() and digits.isascii()
 
 
 def found(names: Sequence[str], stem: str) -> List[Stranger]:

@@ -61,6 +61,13 @@ def test_the_state_may_stand_elsewhere(join, zk, root, zk_server):
     inside.close()
 
 
+def test_the_state_has_the_acl_of_the_others(join, zk, root):
+    one = join(digest="u:secret", acl="creator+read")
+    assert zk.get_acls(f"{root}/ack1-state")[0] == zk.get_acls(f"{root}/ack1")[0]
+    assert "world" not in {acl.id.scheme for acl in zk.get_acls(f"{root}/ack1-state")[0] if acl.perms != 1}
+    one._client.delete(f"{root}/ack1-state")
+
+
 @pytest.mark.parametrize("state", ["/e", "/e/x", "/ack", "/ack/x", "/", "relative", "/a//b"])
 def test_a_state_in_the_way_is_refused(state):
     with pytest.raises(BadArgument, match="election_state"):
