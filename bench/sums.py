@@ -17,8 +17,8 @@ STANDBY_WATCHES = 1
 PRIMARY_WATCHES = 3
 """On the own proposal, the ack and the holder, in each election."""
 
-OWN_ZNODES = 4
-"""Of an election beside the proposals: its folder, the election znode, ack and holder."""
+OWN_ZNODES = 5
+"""Of an election beside the proposals: its folder, the election znode, ack, state and holder."""
 
 NAME_BYTES = 16
 """A proposal's name in a listing: twelve characters and their length."""

@@ -272,7 +272,7 @@ def _check(arguments: argparse.Namespace) -> int:
     _quiet()
     problems: List[str] = []
     notes: List[str] = []
-    trouble: Optional[str] = None
+    troubles: List[str] = []
     try:
         settings = config.load(arguments.configuration)
     except config.ConfigError as error:
@@ -283,9 +283,10 @@ def _check(arguments: argparse.Namespace) -> int:
         problems += more_problems
         notes += more_notes
         trouble = session.reach(settings, ZOOKEEPER_TIME)
+        troubles = [trouble] if trouble else _check_places(settings)
     from supervisor_zkelect.client import printable
 
-    troubles = list(filter(None, (proc.pidfd_trouble(), trouble)))
+    troubles = [*filter(None, [proc.pidfd_trouble()]), *troubles]
     status = USAGE if problems else ERROR if troubles else DONE
     problems += troubles
     problems, notes = [printable(line) for line in problems], [printable(line) for line in notes]
@@ -299,6 +300,17 @@ def _check(arguments: argparse.Namespace) -> int:
     if not problems:
         print(f"{printable(arguments.configuration)}: no problem found")
     return status
+
+
+def _check_places(settings: Any) -> List[str]:
+    """What is wrong with the elections in a ZooKeeper that answers."""
+    from supervisor_zkelect import survey
+    from supervisor_zkelect.errors import ElectionError
+
+    try:
+        return survey.by_a_client(settings, ZOOKEEPER_TIME)
+    except ElectionError as error:
+        return [f"ZooKeeper: {error}"]
 
 
 def _check_supervisord(arguments: argparse.Namespace, settings: Any) -> Tuple[List[str], List[str]]:

@@ -29,7 +29,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import health, lease
+from supervisor_zkelect import health, lease, places
 
 MAIN = "zkelect"
 ELECTION = "election:"
@@ -102,6 +102,7 @@ class ElectionSettings:
     election_znode: str
     election_prefix: str
     election_ack: str
+    election_state: str
     sequence_separator: str
     health: str = field(repr=False)  # its URL may carry a password
     health_status: Optional[str]
@@ -116,11 +117,6 @@ class ElectionSettings:
     fence_failed: str
     stop_failed: Optional[Tuple[str, ...]] = field(repr=False)
     hook_timeout: float
-
-    @property
-    def holder(self) -> str:
-        """Path of the holder znode, which stands beside the ack."""
-        return _beside(self.election_ack, "holder")
 
     def health_check(self) -> health.Check:
         """What the health options ask for. Raises ValueError when `health_ca` cannot be read any more."""
@@ -562,17 +558,22 @@ OPTIONS: Tuple[Option, ...] = (
            "Any text of one line.",
            "text", _address, required=True),
     Option(_E, "election_znode",
-           "The znode whose children are the proposals. Nothing else may live below it.",
+           "The znode whose children are the proposals. Nothing else may live below it. All members are to have names of one "
+           "beginning (docs/elections.md).",
            "znode path", _znode, default=f"/zkelect/{NAME}/election", change=TERM),
     Option(_E, "election_prefix", "Beginning of a proposal's name; the same on all nodes.",
            "text", _name_part, default="n", change=TERM),
     Option(_E, "election_ack",
-           "The znode that holds the primary's address. The znode `holder` is made beside it, so each "
-           "election needs an ack below a parent of its own.",
+           "The znode that holds the primary's address. Each election has its own.",
            "znode path", _znode, default=f"/zkelect/{NAME}/ack", change=TERM),
+    Option(_E, "election_state",
+           "The znode below which everything else stands that is kept of the election: who may have left something running "
+           "(`holder`), and `history`. The same on all nodes, and of this election alone; neither in, nor above, nor the same "
+           "as its election znode or its ack.",
+           "znode path", _znode, computed=f"election_ack with `{places.SUFFIX}` behind it", change=TERM),
     Option(_E, "sequence_separator",
-           "What stands between prefix and number in a proposal's name. Empty for an election shared with "
-           "the Go elector.",
+           "What stands between prefix and number in a proposal's name. For an election shared with the Go elector, kazoo or "
+           "Curator: docs/elections.md.",
            "text", _name_part, default="-", empty=True, change=TERM),
     Option(_E, "health",
            "How to ask whether the service is ready: `tcp://host:port`, `http://…`, `https://…`, "
@@ -620,9 +621,6 @@ OPTIONS: Tuple[Option, ...] = (
 
 _MAIN_OPTIONS = {option.name: option for option in OPTIONS if option.section == _M}
 _ELECTION_OPTIONS = {option.name: option for option in OPTIONS if option.section == _E}
-
-#: What the layout puts beside an ack (DESIGN.md, ZooKeeper layout).
-_BESIDE = ("holder", "control", "history")
 
 
 _CHANGES = """\
@@ -678,7 +676,7 @@ def diff(old: Settings, new: Settings) -> List[Change]:
         else:
             changes += [
                 Change(section, name, option.change)
-                for name, option in _ELECTION_OPTIONS.items() if getattr(one, name) != getattr(other, name)
+                for name, option in _ELECTION_OPTIONS.items() if _placed(one, name) != _placed(other, name)
             ]
     return changes + [Change(ELECTION + one.name, "", TERM) for one in new.elections if old.election(one.name) is None]
 
@@ -687,6 +685,12 @@ def _told(settings: Settings, name: str) -> Any:
     """The value of an option; that of a share of the session timeout changes with the option that sets it."""
     configured = {"heartbeat_interval": settings.interval_configured, "ride_through": settings.ride_through_configured}
     return getattr(settings, name) if configured.get(name, True) else None
+
+
+def _placed(election: ElectionSettings, name: str) -> Any:
+    """The value of an option; a state that goes with the ack changes with that option."""
+    value = getattr(election, name)
+    return None if name == "election_state" and value == places.state_of(election.election_ack) else value
 
 
 def _same_secret(name: str, old: Settings, new: Settings) -> bool:
@@ -1081,7 +1085,7 @@ class _Loader:
                     return
 
     def check_elections(self, elections: Mapping[str, Dict[str, Any]], chroot: str) -> None:
-        """Whether each election has its group, its znodes, and what stands beside its ack for itself."""
+        """Whether each election has its group and its znodes for itself."""
         groups: Dict[str, str] = {}
         znodes: List[Tuple[str, str, str, str]] = []  # path, section, option, what it is
         for section, values in elections.items():
@@ -1093,10 +1097,14 @@ class _Loader:
                 znodes.append((values["election_znode"], section, "election_znode", _ZNODE))
             if "election_ack" in values:
                 ack = values["election_ack"]
-                znodes.append((ack, section, "election_ack", "the ack"))
-                for name in _BESIDE:
-                    what = f"the znode {name} beside the ack"
-                    znodes.append((_beside(ack, name), section, "election_ack", what))
+                znodes.append((ack, section, "election_ack", _ACK))
+            if "election_state" in values:
+                configured = values["election_state"] is not None
+                if not configured and "election_ack" in values:
+                    values["election_state"] = places.state_of(values["election_ack"])
+                if values["election_state"] is not None:
+                    option = "election_state" if configured else "election_ack"
+                    znodes.append((values["election_state"], section, option, _STATE))
         told = set()  # one problem for an option is enough
         for number, znode in enumerate(znodes):
             for other in znodes[:number]:
@@ -1110,19 +1118,23 @@ class _Loader:
                 self.wrong(*znode[1:3], what)
 
 
-_ZNODE = "the election znode"
+_ZNODE, _ACK, _STATE = "the election znode", "the ack", "the state"
+
+#: What may not stand inside of it, and why.
+_FULL = {_ZNODE: "where nothing but proposals may live", _STATE: "which is that election's alone"}
 
 
 def _collision(one: Tuple[str, str, str, str], other: Tuple[str, str, str, str]):
     """Which of two znodes is to blame for being in the other's way, and why; no text when they agree."""
     if one[0] == other[0]:
-        # Two acks beside each other collide in what stands beside them.
-        remedy = "put the ack below a parent of its own" if "beside" in one[3] else "choose another path"
-        return one, f"{one[3]}, {one[0]}, is {other[3]} of [{other[1]}] as well; {remedy}"
+        return one, f"{one[3]}, {one[0]}, is {other[3]} of [{other[1]}] as well; choose another path"
     for outer, inner in ((one, other), (other, one)):
-        if outer[3] == _ZNODE and inner[0].startswith(outer[0] + "/"):
-            what = f"{inner[3]}, {inner[0]}, lies inside the election znode of [{outer[1]}], {outer[0]}"
-            return inner, f"{what}, where nothing but proposals may live; choose another path"
+        own_ack = (outer[3], inner[3], outer[1]) == (_ACK, _STATE, inner[1])
+        if places.inside(inner[0], outer[0]) and (outer[3] in _FULL or own_ack):
+            blamed = outer if outer[3] == _STATE and outer[1] == inner[1] else inner
+            why = f", {_FULL[outer[3]]}" if outer[3] in _FULL else ""
+            what = f"{inner[3]}, {inner[0]}, lies inside {outer[3]} of [{outer[1]}], {outer[0]}{why}"
+            return blamed, f"{what}; choose another path"
     return one, ""
 
 
@@ -1318,10 +1330,6 @@ def _program_uid(program: Mapping[str, Any], supervisord_uid: Optional[int]) -> 
 
 
 # Small helpers
-
-
-def _beside(path: str, name: str) -> str:
-    return f"{path.rpartition('/')[0]}/{name}"
 
 
 def _is_ours(section: str) -> bool:

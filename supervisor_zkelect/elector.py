@@ -14,7 +14,15 @@
 
 Candidates are the children of the election znode whose names end in ten digits, whoever made them; the lowest number
 leads. The digits are ZooKeeper's own counter, a signed 32-bit number: an election znode is to be made anew before 2^31
-proposals were made below it. Other children are ignored, and said once in the log.
+proposals were made below it. Other children are ignored, and said once in the log. Candidates of programs that have
+another order (`strangers.py`) may lead by that: while one does, as far as it is known, this node does not.
+
+Beside the ack everything stands below one znode, the state, that only this election has. The holder in it names its
+election. Where two elections share an ack or a state by mistake, whoever claims a term first has it, and the other one is
+refused: a holder of another election in which candidates stand is never taken for a predecessor, nor written over.
+
+A predecessor that notes no holder, as the Go elector, leaves its ack. Before that is emptied, a holder of an unknown node is
+noted for it, so that nobody forgets that something of it may run.
 
 Being lowest in a listing is not enough to lead, because a server may answer from the past: the proposal is also checked
 by a write that the quorum acknowledges, and its owner compared with this session. Leading is still a statement about
@@ -32,7 +40,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
@@ -40,14 +47,16 @@ from kazoo import exceptions as kazoo_errors
 from kazoo.protocol.states import KazooState
 from kazoo.security import ACL
 
+from supervisor_zkelect import places, strangers
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.errors import (
-    AccessDenied, BadArgument, ElectionError, NotConnected, NotLeader, ProposalGone, SessionGone, TimedOut, ZooKeeperFailed,
+    AccessDenied, AnotherElection, BadArgument, ElectionError, NotConnected, NotLeader, ProposalGone, SessionGone, TimedOut,
+    ZooKeeperFailed,
 )
 
 __all__ = [
-    "AccessDenied", "BadArgument", "ElectionError", "Elector", "Holder", "Member", "NotConnected", "NotLeader",
-    "ProposalGone", "SessionGone", "Standing", "TimedOut", "ZooKeeperFailed",
+    "AccessDenied", "AnotherElection", "BadArgument", "ElectionError", "Elector", "Holder", "Member", "NotConnected",
+    "NotLeader", "ProposalGone", "Queue", "SessionGone", "Standing", "TimedOut", "ZooKeeperFailed",
 ]
 
 if TYPE_CHECKING:
@@ -56,10 +65,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_SEQUENCE = re.compile(r"(\d{10})\Z", re.ASCII)
-
 #: Rounds in which a call follows a queue or a holder that changes between two requests.
 _ROUNDS = 20
+
+#: Strangers in a queue that are looked at to tell whether they lead by another rule.
+_MOST_STRANGERS = 100
+
+#: Bytes of an ack that is taken for an address.
+_LONGEST_ADDRESS = 1024
 
 
 class Standing(NamedTuple):
@@ -70,6 +83,7 @@ class Standing(NamedTuple):
     changed: a future that gets one short text when it is worth asking again. It is cancelled by the next
         `try_be_leader`. Its callbacks run on a thread of the client and must not block.
     place, candidates: position in the queue, from 1, and its length.
+    rival: the candidate for which a node at place 1 does not lead, as that leads by another program's rule; else "".
     """
 
     leads: bool
@@ -77,6 +91,14 @@ class Standing(NamedTuple):
     changed: "Future[str]"
     place: int
     candidates: int
+    rival: str = ""
+
+
+class Queue(NamedTuple):
+    """What is foreign in a queue. rival: as in `Standing`. trouble: one line on all strangers, with the remedy; or ""."""
+
+    rival: str
+    trouble: str
 
 
 class Holder(NamedTuple):
@@ -119,7 +141,7 @@ class Elector:
     separator: what stands between prefix and number. data: the proposal's data, bytes.
     acl: list of kazoo ACL for the znodes it makes; None leaves them open.
     timeout: time limit of every call, in seconds.
-    holder: path of the holder znode, by default "holder" beside the ack.
+    election_state: path of the znode below which holder and history stand, by default the ack's with `-state` behind it.
 
     The constructor writes nothing. Calls may come from any thread, one at a time. Every call raises TimedOut,
     NotConnected, SessionGone, AccessDenied or ZooKeeperFailed when ZooKeeper does; what else it raises is said there.
@@ -136,21 +158,27 @@ class Elector:
         data: bytes = b"",
         acl: Optional[Sequence[ACL]] = None,
         timeout: float = 10.0,
-        holder: Optional[str] = None,
+        election_state: Optional[str] = None,
     ) -> None:
-        for name, path in (("election_znode", election_znode), ("election_ack", election_ack), ("holder", holder or "/h")):
+        state = election_state or places.state_of(election_ack)
+        for name, path in (("election_znode", election_znode), ("election_ack", election_ack), ("election_state", state)):
             if not path.startswith("/") or path.endswith("/") or "//" in path:
                 raise BadArgument(f"{name} is {path!r}; write an absolute path such as /zkelect/orders/{name}")
         if "/" in election_prefix + separator:
             raise BadArgument(f"prefix {election_prefix!r} and separator {separator!r} are parts of a name: no slash")
+        for name, path in (("election_znode", election_znode), ("election_ack", election_ack)):
+            if places.meet(state, path):
+                raise BadArgument(f"election_state, {state}, is, or lies above or below, {name}, {path}; choose another path")
         _check_timeout(timeout)
         if not isinstance(data, bytes):
             raise BadArgument(f"data is {data!r}; give bytes")
         self.election_znode = election_znode
         self.election_ack = election_ack
-        self.holder_znode = holder or f"{election_ack.rpartition('/')[0]}/holder"
-        self.history_znode = f"{election_ack.rpartition('/')[0]}/history"
+        self.election_state = state
+        self.holder_znode, self.history_znode = places.holder_of(state), places.history_of(state)
         self._client = client
+        #: the election's name in its holder: with the client's chroot, so that it is the same for all clients
+        self._election = (getattr(client, "chroot", "") or "") + election_znode
         self._stem = f"{election_prefix}{separator}"
         self._data = data
         self._acl = list(acl) if acl else None
@@ -160,7 +188,9 @@ class Elector:
         self._led: Optional[str] = None
         self._noted: Optional[_Noted] = None
         self._looked: Optional[_Term] = None
-        self._second = False
+        self._second = self._acked = False
+        #: the queue's cversion, and what was foreign in it then
+        self._foreign: Tuple[Optional[int], Queue] = (None, Queue("", ""))
         self._watch: Optional[_Watch] = None
         self._term_watches: List[_Watch] = []
         self._strangers: set = set()
@@ -179,12 +209,12 @@ class Elector:
         acl: str = "open",
         **options: Any,
     ) -> "Elector":
-        """An elector with a client of its own, started, and both znodes made.
+        """An elector with a client of its own, started, and its znodes made.
 
         servers: "host:port,host:port", with "/chroot" at the end if wanted; it is made when missing.
         timeout: session timeout asked for, and time limit of every call, in seconds.
         digest: "user:password". acl: "open", "creator" (only these credentials) or "creator+read".
-        options: separator, data, holder as for the constructor.
+        options: separator, data, election_state as for the constructor.
 
         Raises NotConnected when no server answers within `timeout`, and BadArgument as the constructor does.
         """
@@ -197,8 +227,8 @@ class Elector:
         if acls is not None and digest is None:
             raise BadArgument(f"acl = {acl!r} is for those with the credentials; give a digest, too")
         hosts, chroot = session.split_hosts(servers)
-        if options.get("holder"):
-            options["holder"] = chroot + options["holder"]
+        if options.get("election_state"):
+            options["election_state"] = chroot + options["election_state"]
         try:
             client = session.make_client(hosts, timeout, digest=digest)
         except ValueError as error:
@@ -272,10 +302,10 @@ class Elector:
     # The queue
 
     def prepare(self) -> None:
-        """Make the election znode and the ack with all parents. An existing ack is left as it is."""
+        """Make the election znode, the ack and the state with all parents. An existing ack is left as it is."""
         limit = self._limit()
         self._make(self.election_znode, limit)
-        self._make(self.election_ack, limit)
+        self._make_beside(limit)
 
     def create_proposal(self) -> str:
         """Join the queue and return the proposal's name; asked again, return the same name while it exists.
@@ -307,7 +337,7 @@ class Elector:
         return self.proposal
 
     def try_be_leader(self, *, claiming: bool = False) -> Standing:
-        """Whether this node leads now; if not, watch the closest predecessor.
+        """Whether this node leads now; if not, watch the closest predecessor, or the rival.
 
         claiming: `claim` or `predecessor` is called next if this node leads. That asks the quorum, so this does not, and
             `leads` is one server's word until then. What that wants to know of ack and holder is read with the queue.
@@ -342,10 +372,11 @@ class Elector:
         own = _order(mine.name)
         # The digits alone tell it of most.
         ahead = [name for name in names if name[-10:] <= own[0] and _order(name) < own]
-        leads, self._second = not ahead, len(ahead) == 1
+        rival = self._survey(names, limit).rival if not ahead else ""
+        leads, self._second = not ahead and not rival, len(ahead) == 1
         checked = None
         if not leads:
-            watch = _Watch(self._client, f"{self.election_znode}/{max(ahead, key=_order)}")
+            watch = _Watch(self._client, f"{self.election_znode}/{max(ahead, key=_order) if ahead else rival}")
             watches.append(watch)
             seen = self._client.exists_async(watch.path, watch=watch.seen)
         elif claiming:
@@ -370,7 +401,41 @@ class Elector:
             self._led = mine.name
         self._drop_watch(None)
         self._watch = watch
-        return Standing(leads, watch.path, watch.changed, len(ahead) + 1, len(names))
+        return Standing(leads, watch.path, watch.changed, len(ahead) + 1, len(names), rival)
+
+    def look_at_queue(self) -> Queue:
+        """What is foreign in the queue now. Costs one small read while the queue is the same."""
+        limit = self._limit()
+        stat = self._ask("look at the queue", limit, self._client.exists_async, self.election_znode)
+        if stat is not None and stat.cversion != self._foreign[0]:
+            names = self._ask("list the queue", limit, self._client.get_children_async, self.election_znode)
+            # What changed between the two is seen at the next look, as the number is of before.
+            self._foreign = stat.cversion, self._survey(names, limit)
+        return self._foreign[1]
+
+    def glance_at_queue(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called, on a thread of the client, if the queue is another than at the last `look_at_queue`. Waits
+        for nothing, and says nothing where it cannot be told."""
+
+        def seen(answer: Any) -> None:
+            stat = answer.value if answer.exception is None else None
+            if stat is not None and stat.cversion != self._foreign[0]:
+                changed()
+
+        self._client.exists_async(self.election_znode).rawlink(seen)
+
+    def _survey(self, names: Sequence[str], limit: float) -> Queue:
+        """What is foreign among these children of the election znode. Of strangers only those count as rivals that a living
+        session owns, and that are not of this plugin, whatever their names."""
+        found = strangers.found(names, self._stem)
+        mine, rival = self.proposal, ""
+        over = [one for one in found if mine is not None and strangers.leads_over(one, mine)][:_MOST_STRANGERS]
+        answers = [self._client.get_async(f"{self.election_znode}/{one.name}") for one in over]
+        for one, answer in zip(over, answers):
+            seen = self._answer("look at a stranger", limit, answer, missing_ok=True)
+            if seen is not None and seen[1].ephemeralOwner and not {"v", "node"} <= _parsed(seen[0]).keys():
+                rival = rival or one.name
+        return Queue(rival, strangers.told(found, self._stem, self.election_znode))
 
     def members(self) -> List[Member]:
         """The queue in order, with each candidate's data. One that leaves during the look is left out."""
@@ -454,7 +519,7 @@ class Elector:
         answers = [(watch, self._client.get_async(watch.path, watch=watch.seen)) for watch in (ack, holder)]
         written, noted = (self._watched(watch, answer, limit) for watch, answer in answers)
         found = self._parsed_holder(noted)
-        return found[0] if found else None, written[0] if written else b"", changed
+        return self._own_holder(found), written[0] if written else b"", changed
 
     def _watched(self, watch: "_Watch", answer: Any, limit: float) -> Any:
         """What a request for data answers that was to leave the watch; None when there is no such znode."""
@@ -467,24 +532,54 @@ class Elector:
         return found
 
     def holder(self) -> Optional[Holder]:
-        """Who is noted as holder, or None."""
-        found = self._read_holder(self._limit())
-        return found[0] if found else None
+        """Who is noted as holder of this election, or None."""
+        return self._own_holder(self._read_holder(self._limit()))
 
-    def predecessor(self) -> Optional[Holder]:
+    def taken_by(self) -> str:
+        """Why another election has what is this one's; "" when none has."""
+        limit = self._limit()
+        found = self._read_holder(limit)
+        try:
+            if found is not None:
+                self._is_another(found, limit)
+        except AnotherElection as error:
+            return str(error)
+        return ""
+
+    def predecessor(self, fenced: Optional[int] = None) -> Optional[Holder]:
         """The holder of a term that was not released, whose ack is emptied by this; None when there is none.
 
-        For who has something to do against it before `claim` takes the holder over.
-        Raises NotLeader as `ack_leader` does.
+        For who has something to do against it before `claim` takes the holder over. One that noted no holder itself, and
+        left its ack, has the token 0 and no node.
+        fenced: token of the one against which that was done already; it is passed over, and there may be another one.
+        Raises NotLeader as `ack_leader` does, and AnotherElection as `claim` does, or where the ack that this has emptied in
+        this term holds something again: whoever wrote it does not stand in this election.
         """
         limit = self._limit()
         self._require_lead(limit)
         for _ in range(_ROUNDS):
-            found, _, operations, _ = self._look_at_led_term(limit)
-            if found is None or found[0].token == self.token:
+            term = self._look_at_led_term(limit)
+            found = term.holder
+            if found is not None and (found.holder.token == self.token or self._is_another(found, limit)):
                 return None
-            if self._commit("empty the ack", limit, [*operations, ("check", (self.holder_znode, found[1]), {})]):
-                return found[0]
+            if found is None and term.left is None:
+                return None
+            if found is not None and found.seen == self.token and term.left is not None:
+                raise AnotherElection(
+                    f"{self.election_ack} is written by somebody who does not stand in {self.election_znode}; give each "
+                    "election an election_ack and an election_state of its own"
+                )
+            if found is not None and found.holder.token == fenced:
+                if not found.after:
+                    return None
+                left, operations = Holder("", 0, found.after), [self._unknown(found.version, found.after)]
+            else:
+                left = Holder("", 0, term.left or "") if found is None else found.holder
+                operations = self._remembering(term)
+            if self._commit("empty the ack", limit, [*term.emptied, *operations]):
+                return left
+            if found is None:
+                self._make_beside(limit)
         raise ZooKeeperFailed("ack or holder changed at every look; ask again")
 
     def claim(self, node: str, address: str) -> Optional[Holder]:
@@ -493,26 +588,34 @@ class Elector:
         Where this very term was claimed before, the ack stays as it is, so does the holder unless the address is another, and
         the proposal is checked.
 
-        Returns the holder that a predecessor left, which means that it ended dirty, else None.
-        Raises NotLeader as `ack_leader` does.
+        Returns the holder that a predecessor left, which means that it ended dirty, else None. Who left an ack and no holder
+        has the token 0 and no node.
+        Raises NotLeader as `ack_leader` does, and AnotherElection where the holder is another election's in which candidates
+        stand, or may.
         """
         limit = self._limit()
         self._require_lead(limit)
-        record = json.dumps({"v": 1, "node": node, "token": self.token, "address": address}).encode("utf-8")
+        record = self._record(node, self.token, address)
         for _ in range(_ROUNDS):
-            found, _, emptied, _ = self._look_at_led_term(limit)
-            mine = found is not None and found[0].token == self.token
-            same = found is not None and found[0] == Holder(node, self.token, address)
+            found, _, emptied, _, left = self._look_at_led_term(limit)
+            mine = found is not None and found.holder.token == self.token
+            another = found is not None and not mine and self._is_another(found, limit)
+            same = found is not None and found.holder == Holder(node, self.token, address)
             operations = [] if mine else emptied
             if self._note(record, found, same, limit, operations):
-                return None if found is None or mine else found[0]
+                if another:
+                    log.warning("%s was that of %s, another election in which nobody stands any more, and is replaced",
+                                self.holder_znode, found.election)
+                if mine or another or found is None and left is None:
+                    return None
+                return Holder("", 0, left) if found is None else found.holder
         raise ZooKeeperFailed("ack or holder changed at every look; ask again")
 
     def repair(self, info: Union[str, bytes], address: Optional[str] = None) -> None:
         """Write holder and ack of the claimed term again, in one transaction that checks the proposal.
 
         address: the one that the holder gets, by default the one that it was claimed with.
-        Raises NotLeader as `ack_leader` does.
+        Raises NotLeader as `ack_leader` does, and AnotherElection as `claim` does.
         """
         data, limit = _encoded(info), self._limit()
         self._require_lead(limit)
@@ -524,10 +627,12 @@ class Elector:
         record = json.dumps(claimed).encode("utf-8")
         for _ in range(_ROUNDS):
             found = self._look_at_led_term(limit).holder
-            same = found is not None and found[0] == Holder(claimed["node"], claimed["token"], claimed["address"])
+            same = found is not None and found.holder == Holder(claimed["node"], claimed["token"], claimed["address"])
+            if found is not None and not same:
+                self._is_another(found, limit)
             if self._note(record, found, same, limit, [("set_data", (self.election_ack, data), {})]):
                 return
-            self._make(self.election_ack, limit)
+            self._make_beside(limit)
         raise ZooKeeperFailed("ack or holder changed at every look; ask again")
 
     def release(self, dirty: bool = False) -> None:
@@ -535,13 +640,14 @@ class Elector:
 
         dirty: the holder stays, because something of the term may still run.
 
-        For a node that stands in the queue without leading, ack and holder are left alone.
+        For a node that stands in the queue without leading, ack and holder are left alone. An ack without a holder that is
+        not known to be this node's own is emptied, and noted as a holder of an unknown node.
         Raises ProposalGone when the proposal had gone before; the others then see a dirty end if a holder is left.
         """
         self._leave("release the term", ack=True, holder=not dirty)
 
     def history(self) -> bytes:
-        """What is in the history znode beside the ack, b"" when there is none."""
+        """What is in the history znode, b"" when there is none."""
         found = self._ask("read the history", self._limit(), self._client.get_async, self.history_znode, missing_ok=True)
         return found[0] if found else b""
 
@@ -549,7 +655,7 @@ class Elector:
         """Put what `change` makes of the history znode's data into it, by compare and set, whoever leads.
 
         change: may be called more than once. timeout: seconds for all of it. Raises ZooKeeperFailed when others write at
-        each try, or when the parent of the ack is missing.
+        each try, or when the state is missing.
         """
         limit = now() + timeout
         for _ in range(_ROUNDS):
@@ -571,14 +677,19 @@ class Elector:
         limit = self._limit()
         mine = self._require()
         for _ in range(_ROUNDS):
-            found, seen, emptied, _ = self._look_at_term(limit)
-            if not seen:
+            term = self._look_at_term(limit)
+            found = term.holder
+            if not term.seen:
                 self._proposal_gone()
-            own = found[0].token == mine.token if found is not None and not anew else ack and self._is_lowest(limit)
-            operations = emptied if ack and own else []
-            if found is not None:
+            own = found.holder.token == mine.token if found is not None and not anew else ack and self._is_lowest(limit)
+            own = own and (found is None or not found.election)
+            operations = [*term.emptied] if ack and own else []
+            others = term.left is not None and not (self._noted or self._acked)
+            if ack and own and others and (found is None or anew):
+                operations += self._remembering(term)
+            elif found is not None:
                 what = "delete" if holder and own else "check"
-                operations.append((what, (self.holder_znode, found[1]), {}))
+                operations.append((what, (self.holder_znode, found.version), {}))
             else:
                 # There is no check for a znode that does not exist.
                 operations += [
@@ -592,7 +703,7 @@ class Elector:
                     self._drop()
                     return
                 if found is None:
-                    self._make(self.election_ack, limit)
+                    self._make_beside(limit)
             except NotLeader as error:
                 raise ProposalGone(str(error)) from None
         raise ZooKeeperFailed("ack or holder changed at every look; ask again")
@@ -629,8 +740,10 @@ class Elector:
 
     def _is_lowest(self, limit: float) -> bool:
         """Once lowest, a proposal stays lowest as long as it exists, so the queue is read only before that."""
-        if self._led != self.proposal and self._queue(limit)[:1] == [self.proposal]:
-            self._led = self.proposal
+        if self._led != self.proposal:
+            names = self._queue(limit)
+            if names[:1] == [self.proposal] and not self._survey(names, limit).rival:
+                self._led = self.proposal
         return self._led == self.proposal
 
     def _proposing(self) -> Tuple[str, tuple, dict]:
@@ -651,6 +764,7 @@ class Elector:
             # First of all: on another thread a write of the former term may be about to be made.
             self._mine = None
             self._led = self._noted = self._looked = None
+            self._acked, self._foreign = False, (None, Queue("", ""))
         self._mine = mine
 
     def _seen(self, limit: float) -> bool:
@@ -673,14 +787,16 @@ class Elector:
         seen = self._is_mine(self._answer("look at the proposal", limit, asked.proposal))
         ack = self._answer("read the ack", limit, asked.ack, missing_ok=True)
         emptied: List[Tuple[str, tuple, dict]] = []
-        acked = 0
+        acked, left = 0, None
         if ack is not None:
             # A server that lags behind may not have what this node wrote itself over a connection that was lost since.
             data, stat = ack
             what = ("set_data", (self.election_ack, b"", stat.version)) if data else ("check", (self.election_ack, stat.version))
             emptied.append((*what, {}))
             acked = stat.mzxid
-        return _Term(holder, seen, emptied, acked)
+            # What an operator has made it with is nobody's.
+            left = _address(data) if data and stat.version else None
+        return _Term(holder, seen, emptied, acked, left)
 
     def _look_at_term(self, limit: float) -> "_Term":
         return self._told_of_term(self._ask_of_term(), limit)
@@ -695,24 +811,72 @@ class Elector:
         return term
 
     def _note(
-        self, record: bytes, found: Optional[Tuple[Holder, int]], mine: bool, limit: float,
+        self, record: bytes, found: Optional["_Found"], mine: bool, limit: float,
         operations: List[Tuple[str, tuple, dict]],
     ) -> bool:
         """Write the holder, unless it is this term's already, and do `operations`. False when it has changed."""
         if mine:
-            version, change = found[1], ("check", (self.holder_znode, found[1]), {})
+            version, change = found.version, ("check", (self.holder_znode, found.version), {})
         elif found is None:
             version, change = 0, ("create", (self.holder_znode, record), {"acl": self._acl})
         else:
-            version, change = found[1] + 1, ("set_data", (self.holder_znode, record, found[1]), {})
+            version, change = found.version + 1, ("set_data", (self.holder_znode, record, found.version), {})
         sent = now()
         done = self._commit("note the holder", limit, [*operations, change])
         if done:
             self._noted = _Noted(record, version, sent, now())
         elif found is None:
             # Its parent may be missing, too.
-            self._make(self.election_ack, limit)
+            self._make_beside(limit)
         return done
+
+    def _remembering(self, term: "_Term") -> List[Tuple[str, tuple, dict]]:
+        """What, done with emptying the ack, has the holder tell of all who may have left something of themselves. A term with
+        neither holder nor ack leaves nothing."""
+        found = term.holder
+        if found is None:
+            return [("create", (self.holder_znode, self._record("", 0, term.left or "", seen=self.token)), {"acl": self._acl})]
+        unknown = found.holder.token == 0 and found.seen != self.token
+        if not term.unnoted and not unknown:
+            return [("check", (self.holder_znode, found.version), {})]
+        record = self._record(*found.holder, seen=self.token, after=term.unnoted or found.after)
+        return [("set_data", (self.holder_znode, record, found.version), {})]
+
+    def _unknown(self, version: int, address: str) -> Tuple[str, tuple, dict]:
+        """Have the holder be that of an unknown node."""
+        return "set_data", (self.holder_znode, self._record("", 0, address, seen=self.token), version), {}
+
+    def _record(self, node: str, token: Optional[int], address: str, **more: Any) -> bytes:
+        """The holder's data. seen: token of who has written this for another one. after: address of a second one, who led
+        after `node` and noted no holder."""
+        info = {"v": 1, "election": self._election, "node": node, "token": token, "address": address}
+        return json.dumps({**info, **{name: value for name, value in more.items() if value}}).encode("utf-8")
+
+    def _is_another(self, found: "_Found", limit: float) -> bool:
+        """Whether the holder is that of another election, in which nobody stands any more, so that it can be replaced.
+
+        Raises AnotherElection where somebody stands in it, or where that cannot be told.
+        """
+        if not found.election:
+            return False
+        chroot = getattr(self._client, "chroot", "") or ""
+        standing = "whose candidates this node cannot see"
+        if not chroot or places.inside(found.election, chroot):
+            try:
+                path = found.election[len(chroot):]
+                names = self._ask("list another queue", limit, self._client.get_children_async, path, missing_ok=True)
+                if not any(strangers.DIGITS.search(name) for name in names or ()):
+                    return True
+                standing = "in which candidates stand"
+            except AccessDenied:
+                pass
+        raise AnotherElection(
+            f"{self.holder_znode} is held by another election, {found.election}, {standing}; no term is begun in "
+            f"{self.election_znode} meanwhile: give each election an election_ack and an election_state of its own"
+        )
+
+    def _own_holder(self, found: Optional["_Found"]) -> Optional[Holder]:
+        return found.holder if found is not None and not found.election else None
 
     def _note_again(self, limit: float) -> None:
         """Have the claimed term's holder stand as it was written, whoever changed it."""
@@ -720,7 +884,9 @@ class Elector:
             if self._noted is None:
                 return
             found = self._look_at_led_term(limit).holder
-            mine = found is not None and found[0].token == self.token
+            mine = found is not None and found.holder.token == self.token
+            if found is not None and not mine:
+                self._is_another(found, limit)
             if self._note(self._noted.record, found, mine, limit, []):
                 return
         raise ZooKeeperFailed("the holder changed at every look; ask again")
@@ -742,7 +908,7 @@ class Elector:
         children = self._answer("list the queue", limit, answer)
         names = []
         for name in children:
-            if _SEQUENCE.search(name):
+            if strangers.DIGITS.search(name):
                 names.append(name)
             elif name not in self._strangers:
                 self._strangers.add(name)
@@ -774,6 +940,11 @@ class Elector:
             self._ask("make a znode", limit, self._client.create_async, path, b"", acl=self._acl, makepath=True,
                       exists_ok=True)
 
+    def _make_beside(self, limit: float) -> None:
+        """Make what does not stand below the election znode."""
+        self._make(self.election_ack, limit)
+        self._make(self.election_state, limit)
+
     def _write_ack(self, data: bytes, limit: float) -> None:
         self._require_lead(limit)
         for _ in range(_ROUNDS):
@@ -781,26 +952,29 @@ class Elector:
             if self._noted is not None:
                 operations.append(("check", (self.holder_znode, self._noted.version), {}))
             if self._commit("write the ack", limit, operations):
+                self._acked = True
                 return
-            self._make(self.election_ack, limit)
+            self._make_beside(limit)
             self._note_again(limit)
         raise ZooKeeperFailed(f"{self.election_ack} vanished at every look; ask again")
 
-    def _read_holder(self, limit: float) -> Optional[Tuple[Holder, int]]:
+    def _read_holder(self, limit: float) -> Optional["_Found"]:
         return self._parsed_holder(
             self._ask("read the holder", limit, self._client.get_async, self.holder_znode, missing_ok=True)
         )
 
-    def _parsed_holder(self, found: Any) -> Optional[Tuple[Holder, int]]:
-        """The holder and its version. found: as the client answers."""
+    def _parsed_holder(self, found: Any) -> Optional["_Found"]:
+        """What stands in the holder znode. found: as the client answers."""
         if found is None:
             return None
-        info = _parsed(found[0])
-        token = info.get("token")
-        if not isinstance(token, int):
+        info, version = _parsed(found[0]), found[1].version
+        token, election = info.get("token"), info.get("election", self._election)
+        if not isinstance(token, int) or not places.is_path(election):
             log.warning("%s holds no holder record and is taken for an unknown node's", self.holder_znode)
-            return Holder("", 0, ""), found[1].version
-        return Holder(str(info.get("node", "")), token, str(info.get("address", ""))), found[1].version
+            return _Found(Holder("", 0, ""), version)
+        holder = Holder(str(info.get("node", "")), token, str(info.get("address", "")))
+        after, seen = str(info.get("after", "")), info.get("seen")
+        return _Found(holder, version, "" if election == self._election else election, seen, after)
 
     def _commit(self, doing: str, limit: float, operations: List[Tuple[str, tuple, dict]]) -> bool:
         """Check the proposal and do `operations` at once. False when one of them met a change and nothing was done.
@@ -903,14 +1077,33 @@ class _TermAnswers(NamedTuple):
     ack: Any
 
 
-class _Term(NamedTuple):
-    """What a server says of a term: the holder with its version, whether the proposal stands, what has the ack empty, and the
-    zxid at which that was written last."""
+class _Found(NamedTuple):
+    """The holder znode. election: "" for this one's. seen, after: as `Elector._record` has them."""
 
-    holder: Optional[Tuple[Holder, int]]
+    holder: Holder
+    version: int
+    election: str = ""
+    seen: Any = None
+    after: str = ""
+
+
+class _Term(NamedTuple):
+    """What a server says of a term: the holder, whether the proposal stands, what has the ack empty, and the zxid at which that
+    was written last.
+
+    left: the address in an ack that somebody has written, "" where it cannot be one; else None.
+    """
+
+    holder: Optional[_Found]
     seen: bool
     emptied: List[Tuple[str, tuple, dict]]
     acked: int
+    left: Optional[str]
+
+    @property
+    def unnoted(self) -> str:
+        """The address in an ack that is not that of the holder, so that somebody led after that and noted nothing; or ""."""
+        return self.left or "" if self.holder is None or self.left != self.holder.holder.address else ""
 
 
 class _Watch:
@@ -974,6 +1167,15 @@ def _encoded(info: Union[str, bytes]) -> bytes:
 def _check_timeout(timeout: Any) -> None:
     if not isinstance(timeout, (int, float)) or not 0 < timeout < float("inf"):
         raise BadArgument(f"timeout is {timeout!r}; give seconds, more than 0")
+
+
+def _address(data: bytes) -> str:
+    """The address in an ack that somebody else has written; "" where it can be none."""
+    try:
+        text = data[:_LONGEST_ADDRESS + 1].decode("utf-8")
+    except UnicodeDecodeError:
+        return ""
+    return text if len(text) <= _LONGEST_ADDRESS and text.isprintable() else ""
 
 
 def _sequence(name: str) -> int:

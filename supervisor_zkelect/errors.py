@@ -9,6 +9,10 @@ class NotLeader(ElectionError):
     """This node's proposal is not the lowest, so it may not write. Wait for `changed`, then ask again."""
 
 
+class AnotherElection(ElectionError):
+    """What this election keeps in ZooKeeper is in use by another one; the message says by which, and what to do."""
+
+
 class ProposalGone(ElectionError):
     """This node has no proposal (any more). Whoever was primary by it must stop; then `create_proposal` again."""
 

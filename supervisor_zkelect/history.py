@@ -1,6 +1,6 @@
 """The last terms of an election: who led, why it ended, and how long each step took. Pure.
 
-The history znode beside the ack holds a JSON list of terms, the latest first:
+The history znode in the election's state holds a JSON list of terms, the latest first:
 
     {"v": 1, "token", "node", "address", "begun": {MOMENT: time}, "ended": {MOMENT: time, "why"}}
 

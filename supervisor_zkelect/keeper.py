@@ -158,7 +158,7 @@ class Keeper:
         for one in former.elections:
             if one.group in self._wanted:
                 elector = Elector(attached.client, one.znode, one.stem, one.ack, separator="", acl=attached.acl,
-                                  timeout=self._patience())
+                                  timeout=self._patience(), election_state=one.state)
                 elector.adopt_proposal()
                 if elector.token == self._wanted[one.group]:
                     self._terms.append(_Term(one.group, elector.token, elector.proposal_path))

@@ -23,12 +23,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect import (
-    __version__, config, course, eventstream, execution, group, guardlink, history, kept, logs, proc, record, release,
-    reloading, reserve, role, saved, session,
+    __version__, config, course, eventstream, execution, group, guardlink, history, kept, logs, places, proc, record,
+    release, reloading, reserve, role, saved, session, survey,
 )
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import (
-    ElectionError, Elector, NotConnected, NotLeader, ProposalGone, SessionGone, TimedOut,
+    AnotherElection, ElectionError, Elector, NotConnected, NotLeader, ProposalGone, SessionGone, TimedOut,
 )
 from supervisor_zkelect.lease import DRIFT, Heartbeat, SessionClock, drop_after, effective_tick, waiting_interval
 from supervisor_zkelect.supervisord import MOST_CALLS, Fault, SupervisordError
@@ -42,6 +42,9 @@ PACE = 1.0
 REPORT_PACE = 2.0
 #: Events that are taken before the clock is looked at again; one takes less than a millisecond.
 EVENTS = 100
+#: Looks at the queues that a node leads, to see what is foreign in them, in a session's timeout; and how often one is looked
+#: at in that time at least.
+QUEUE_LOOKS, QUEUE_LEAST = 10, 1
 #: Seconds between two looks at ack and holder while others change them.
 SEE_PACE = 0.2
 #: Seconds that an operator waits for them at most before he is told what is known.
@@ -128,6 +131,20 @@ class TermChanged(NamedTuple):
     name: str
 
 
+class QueueMoved(NamedTuple):
+    """There are other candidates in an election that this node leads."""
+
+    name: str
+
+
+class QueueSeen(NamedTuple):
+    """What is foreign in an election's queue, or holds what is the election's. rival, trouble: as `elector.Queue` has them."""
+
+    name: str
+    rival: str
+    trouble: str
+
+
 class Claimed(NamedTuple):
     """A term was claimed by a transaction sent and answered at these times, in a session of this generation."""
 
@@ -186,6 +203,9 @@ class Contest:
     asked_at: float = -math.inf
     see_at: float = math.inf
     seeing: bool = False
+    #: what is foreign in the queue, and when that is looked at again
+    foreign: str = ""
+    queue_at: float = math.inf
     #: whether the history of terms is being written, and when it may be tried again
     noting: bool = False
     note_at: float = -math.inf
@@ -394,7 +414,10 @@ class Listener:
                 self.decide(contest, role.Tick())
             if contest.see_at <= moment:
                 self.see(contest)
-        self.due = min((min(one.wake_at, one.see_at) for one in self.contests.values()), default=math.inf)
+            if contest.queue_at <= moment:
+                self.keep_queue_seen(contest)
+        times = (min(one.wake_at, one.see_at, one.queue_at) for one in self.contests.values())
+        self.due = min(times, default=math.inf)
 
     def wake(self, contest: Contest) -> None:
         """Note when the role machine is to be given a Tick."""
@@ -406,6 +429,47 @@ class Listener:
         """Have ack and holder read then."""
         contest.see_at = moment
         self.due = min(self.due, moment)
+
+    def keep_queue_seen(self, contest: Contest) -> None:
+        """Glance whether the queue that this node leads is another, as a candidate of another program may lead by its own rule.
+        Without a watch, which each of many candidates that join would wake."""
+        contest.queue_at = math.inf
+        if contest.state.role not in (role.PROMOTING, role.PRIMARY) or self.granted is None:
+            return
+        led = sum(one.state.role in (role.PROMOTING, role.PRIMARY) for one in self.contests.values())
+        self.see_queue_by(contest, now() + self.granted.timeout * min(led / QUEUE_LOOKS, 1 / QUEUE_LEAST))
+        if self.link == "connected":
+            contest.elector.glance_at_queue(lambda: self.post(QueueMoved(contest.settings.name)))
+
+    def see_queue_by(self, contest: Contest, moment: float) -> None:
+        contest.queue_at = moment
+        self.due = min(self.due, moment)
+
+    def on_QueueMoved(self, event: QueueMoved) -> None:
+        self.look_at_queue(self.contests[event.name])
+
+    def look_at_queue(self, contest: Contest) -> None:
+        """See what is foreign in the queue."""
+        elector, name = contest.elector, contest.settings.name
+
+        def work() -> role.Tick:
+            try:
+                self.post(QueueSeen(name, *elector.look_at_queue()))
+            except ElectionError as error:
+                # It is looked at again; what ZooKeeper refuses is told where it is needed.
+                log.debug("%s: %s", name, error)
+            return role.Tick()
+
+        self.ask(contest, 0, work)
+
+    def on_QueueSeen(self, event: QueueSeen) -> None:
+        contest = self.contests[event.name]
+        if event.trouble != contest.foreign:
+            contest.foreign, self.changed = event.trouble, True
+        if event.trouble:
+            self.say(event.name, event.trouble)
+        if event.rival:
+            self.decide(contest, role.Rivalled(f"by another program's rule {event.rival} leads"))
 
     def finished(self) -> bool:
         if self.leaving is None:
@@ -464,6 +528,11 @@ class Listener:
             self.push_at = min(self.push_at, now() + (0.0 if at_once else STEP_PACE))
             if contest.state.role == role.PRIMARY:
                 self.see_by(contest, now())
+            if contest.state.role == role.PROMOTING != before.role:
+                self.see_queue_by(contest, now())
+        if contest.state.proposal is None and before.proposal is not None:
+            # It is looked at from within the queue only.
+            contest.foreign = ""
         if before.inherited is not None and contest.state.inherited is None and contest.state.may_run:
             # Which of its processes run, so that one that is stopped by hand is told from one that fails.
             contest.group.look(LEARN)
@@ -670,7 +739,8 @@ class Listener:
         root = self.settings.chroot
         return [
             saved.Election(one.name, one.group, root + one.election_znode, one.election_prefix + one.sequence_separator,
-                           root + one.election_ack)
+                           root + one.election_ack,
+                           "" if one.election_state == places.state_of(one.election_ack) else root + one.election_state)
             for one in self.settings.elections
         ]
 
@@ -993,8 +1063,8 @@ class Listener:
         return Elector(
             self.session.client, root + settings.election_znode, settings.election_prefix,
             root + settings.election_ack, separator=settings.sequence_separator,
-            data=self.proposal_data(settings), acl=session.acl_of(self.settings.acl),
-            timeout=self.settings.session_timeout,
+            election_state=root + settings.election_state, data=self.proposal_data(settings),
+            acl=session.acl_of(self.settings.acl), timeout=self.settings.session_timeout,
         )
 
     def proposal_data(self, settings: config.ElectionSettings) -> bytes:
@@ -1388,7 +1458,10 @@ class Listener:
         def work() -> role.Queried:
             standing = elector.try_be_leader(claiming=True)
             acked = standing.leads and elector.acked_since
-            self.post(For(name, role.Queried(action.op, standing.leads, standing.place, standing.candidates, acked)))
+            if standing.rival:
+                self.post(QueueSeen(name, "", elector.look_at_queue().trouble))
+            found = role.Queried(action.op, standing.leads, standing.place, standing.candidates, acked, standing.rival)
+            self.post(For(name, found))
             standing.changed.add_done_callback(own_changed if standing.leads else changed)
             return role.Tick()
 
@@ -1405,13 +1478,17 @@ class Listener:
 
     def do_Claim(self, contest: Contest, action: role.Claim) -> None:
         elector, node, address = contest.elector, self.settings.node_name, contest.settings.address
-        name, fences, ours = contest.settings.name, contest.settings.fence is not None, self.session
+        name, ours = contest.settings.name, self.session
+        # In a term that is gone on with there is nobody before this node, whatever somebody has made of its holder.
+        fences = contest.settings.fence is not None and contest.state.inherited is None
 
         def work() -> Any:
             generation = ours.generation
-            before = elector.predecessor() if fences else None
-            # What this node left itself was proven dead before it proposed.
-            if before is not None and before.node != node and before.token != action.fenced:
+            before = elector.predecessor(action.fenced) if fences else None
+            if before is not None and before.node == node:
+                # What this node left itself was proven dead before it proposed.
+                before = elector.predecessor(before.token)
+            if before is not None:
                 return role.Dirty(action.op, before.node, before.address, before.token)
             dirty = elector.claim(node, address)
             found, times = "" if dirty is None else dirty.node or "(unknown)", elector.claimed
@@ -1460,6 +1537,8 @@ class Listener:
         def work() -> role.Tick:
             try:
                 elector.repair(address, address)
+            except AnotherElection as error:
+                self.post(QueueSeen(name, "", str(error)))
             finally:
                 # It is looked at again, whatever came of it.
                 self.post(TermChanged(name))
@@ -1774,13 +1853,18 @@ class Listener:
             "deadline": state.deadline if running and state.deadline > -math.inf else None,
             "reason": state.reason, "znode": self.settings.chroot + settings.election_znode,
             "ack_znode": self.settings.chroot + settings.election_ack, "unguarded": not self.guard_up or contest.bare,
-            "trouble": self.trouble_of(state),
+            "trouble": self.trouble_of(contest),
         }
 
-    def trouble_of(self, state: role.State) -> str:
+    def trouble_of(self, contest: Contest) -> str:
+        state = contest.state
         if self.folder_trouble:
             return f"runtime folder: {self.folder_trouble}"
-        return state.trouble or (self.unenforced() if state.may_run else "")
+        contested = ""
+        if role.contested(state, now()):
+            ack = self.settings.chroot + contest.settings.election_ack
+            contested = f"{ack} is written by somebody else, too; give each election an election_ack and election_state of its own"
+        return state.trouble or (self.unenforced() if state.may_run else "") or contested or contest.foreign
 
     def on_Pushed(self, event: Pushed) -> None:
         self.pushing = False
@@ -1825,6 +1909,8 @@ class Listener:
             self.refresh_since = now()
             for contest in self.contests.values():
                 if self.link == "connected":
+                    if contest.state.proposal is not None:
+                        self.look_at_queue(contest)
                     self.see(contest)
                 else:
                     contest.asked_at = self.refresh_since
@@ -1865,6 +1951,7 @@ class Listener:
     def check(self, ticket: str) -> None:
         path, link, obstacle, folder = self.settings.file, self.link, self.obstacle, self.folder_trouble
         used, trouble = self.settings, self.config_trouble()
+        client = self.session.client if self.session is not None and link == "connected" else None
 
         def work() -> role.Tick:
             problems, notes = [obstacle] if obstacle else [], []
@@ -1887,6 +1974,8 @@ class Listener:
                 problems += error.problems
             except SupervisordError as error:
                 problems.append(f"supervisord: {error}")
+            if client is not None:
+                problems += survey.problems(client, used, PACE)
             if link != "connected" and not obstacle:
                 problems.append(f"ZooKeeper: {link}")
             if folder:

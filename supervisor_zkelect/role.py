@@ -11,7 +11,8 @@ Rules
 4.  The winner claims the term (ack emptied, holder written), gets a lease by that quorum write or a later one, starts the
     group, probes it, and writes the ack when it is healthy. Any step that fails ends the term. Where there is a fence
     command and another's holder stands, the ack is emptied and the command run before the term is claimed; while it
-    fails, nothing is claimed, unless the configuration says to go on.
+    fails, nothing is claimed, unless the configuration says to go on. A predecessor that left an ack and noted no holder is
+    fenced a session's timeout later: a primary of another election with the same ack writes it again by then.
 5.  The group runs under a lease. At `deadline - kill_time - grace` it is asked to stop, at `deadline - kill_time` it is
     killed. Whatever stops it asks first and leaves it its stopwaitsecs; the lease is renewed until it is dead, so that
     only a lease that ends cuts them. A lost session or a deleted proposal kills it without grace.
@@ -26,8 +27,10 @@ Rules
     somebody was acked; then, or where nobody stands behind it, it tries.
 8.  `resign` is refused where there is nobody to take over. A group stopped by hand on the primary counts as a
     resignation, and the node proposes again only when supervisord has told the one who stopped it; a group started by
-    hand elsewhere is killed.
-9.  A primary that reads another ack or holder than its own in its own term writes them again.
+    hand elsewhere is killed. Who leads stops where somebody else leads the queue by another program's rule,
+    and a node goes behind such a one.
+9.  A primary that reads another ack or holder than its own in its own term writes them again; where somebody else does so,
+    too, after a pause.
 10. A listener that comes after another inherits a group that runs under a grant (*inherited*): it goes on in the same term
     when its session still owns the proposal with that token, and leads; in any other case the group is killed.
 11. Each request carries a number (`op`), and answers under another number are about something that is over.
@@ -77,6 +80,10 @@ WORD_PACE, LOOKS = 20.0, 3
 
 #: How often a node's own leftover is looked for while it is waited out, in seconds.
 TWIN_PACE = 0.5
+
+#: How often ack and holder are written again, with less than CALM seconds between, before somebody else is taken to write them,
+#: too; from then on they are written again after RETRY_MOST seconds, so that two do not wear ZooKeeper out.
+CONTESTED, CALM = 5, 60.0
 
 #: Seconds after which a release that fails becomes a withdrawal, and how often one may be refused before.
 RELEASE_LIMIT, REFUSALS = 30.0, 2
@@ -153,13 +160,15 @@ class Twin(NamedTuple):
 
 
 class Queried(NamedTuple):
-    """acked: whether somebody was acked since the proposal was made; known of who leads."""
+    """acked: whether somebody was acked since the proposal was made; known of who leads. rival: who leads by another program's
+    rule though nobody is before this node; or ""."""
 
     op: int
     leads: bool
     place: int
     candidates: int
     acked: bool = False
+    rival: str = ""
 
 
 class QueueChanged(NamedTuple):
@@ -213,6 +222,12 @@ class Fenced(NamedTuple):
 
 
 class ProposalGone(NamedTuple):
+    reason: str
+
+
+class Rivalled(NamedTuple):
+    """By another program's rule, somebody else leads this queue."""
+
     reason: str
 
 
@@ -361,10 +376,10 @@ class StepBehind(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """Claim the term, over the holder with the token `fenced` if need be."""
+    """Claim the term, over the holder with the token `fenced` if need be; None: nobody was fenced yet."""
 
     op: int
-    fenced: int = 0
+    fenced: Optional[int] = None
 
 
 class Fence(NamedTuple):
@@ -513,7 +528,8 @@ class State:
     unadopted: bool = False
     inherited: Optional[int] = None  # token of the term in which an earlier listener started the group
     dirty: Tuple[str, str, int] = ("", "", 0)  # node, address and token of the holder to be fenced
-    fenced: int = 0  # token of the holder that was fenced
+    fenced: Optional[int] = None  # token of the holder that was fenced
+    quiet_until: Optional[float] = None  # until when who wrote an ack without a holder may still show that it lives
     claimed_at: float = INFINITY
     deadline: float = -INFINITY
     term_since: float = 0.0
@@ -533,6 +549,10 @@ class State:
     probe_at: float = INFINITY
     probe_delay: Optional[float] = None
     healthy_by: float = INFINITY
+
+    repairs: int = 0  # how often ack and holder were written again in this term, and when the last time
+    repaired_at: float = -INFINITY
+    repair_at: float = INFINITY  # when they are looked at again
 
     unfit: bool = False  # its last promotion failed
     stepped: bool = False  # the present proposal was made by stepping behind
@@ -603,9 +623,14 @@ def killed_at(settings: Settings, deadline: float) -> float:
     return deadline - settings.kill_time
 
 
+def contested(state: State, now: float) -> bool:
+    """Whether somebody else writes ack or holder, too."""
+    return state.repairs >= CONTESTED and now < state.repaired_at + CALM
+
+
 def next_wakeup(settings: Settings, state: State) -> float:
     """When a Tick is due; infinity when only events matter."""
-    times = [state.retry_at, state.probe_at, state.look_at]
+    times = [state.retry_at, state.probe_at, state.look_at, state.repair_at]
     if state.leased and state.deadline > -INFINITY:
         times.append(stop_at(settings, state))
     if state.role == PROMOTING and state.step != "fencing":
@@ -746,13 +771,18 @@ class _Machine:
         elif event.leads:
             deadline = -INFINITY if self.state.inherited is None else self.state.deadline
             self.set(
-                claimed_at=INFINITY, deadline=deadline, killed=False, term_since=self.now, fenced=0, led=True,
-                healthy_by=self.now + self.settings.promote_timeout,
+                claimed_at=INFINITY, deadline=deadline, killed=False, term_since=self.now, fenced=None, led=True,
+                quiet_until=None, healthy_by=self.now + self.settings.promote_timeout,
             )
             self.go(PROMOTING, "claiming", "leads the queue")
             self.ask(Claim)
         elif self.state.inherited is not None:
             self.demote("the proposal of the inherited term does not lead", kill=True)
+        elif event.rival and not self.state.stays:
+            # Behind it the rules agree. Each of the two might wait for the other otherwise.
+            self.act(Log(f"steps behind {event.rival}, which leads by another program's rule"))
+            self.go(STANDBY, "stepping")
+            self.ask(StepBehind)
         else:
             number = self.state.waiting
             self.go(STANDBY, "watching")
@@ -781,11 +811,25 @@ class _Machine:
             self.on_Leased(event.lease)
 
     def on_Dirty(self, event: Dirty) -> None:
+        if not event.node and not event.token and self.still_to_wait(event):
+            return
         node = event.node or "(unknown)"
         self.act(Log(f"the predecessor {node} ended without releasing; its ack was emptied, and it is fenced"))
         self.set(dirty=(event.node, event.address, event.token))
         self.go(PROMOTING, "fencing")
         self.ask(Fence, *self.state.dirty)
+
+    def still_to_wait(self, event: Dirty) -> bool:
+        """Whether it is too early to fence who wrote an ack and noted no holder. Its ack is empty now. A primary of another
+        election that shares it by mistake writes it again before its lease ends, and must not be fenced."""
+        by = self.now + self.state.timeout if self.state.quiet_until is None else self.state.quiet_until
+        self.set(quiet_until=by)
+        if self.now >= by:
+            return False
+        left = f"a predecessor that noted no holder left the ack {event.address or '(unreadable)'}"
+        trouble = f"{left}; before it is fenced, {self.state.timeout:g} s show whether it writes that again"
+        self.set(waiting=0, retry_at=by, trouble=trouble, healthy_by=by + self.settings.promote_timeout)
+        return True
 
     def on_Fenced(self, event: Fenced) -> None:
         if not event.ok and not self.settings.fence_failed_continues:
@@ -878,7 +922,7 @@ class _Machine:
                 self.schedule_probe()
 
     def on_Acked(self, event: Acked) -> None:
-        self.set(trouble="", healthy_by=INFINITY, looks=LOOKS, unfit=False)
+        self.set(trouble="", healthy_by=INFINITY, looks=LOOKS, unfit=False, repairs=0, repair_at=INFINITY)
         self.go(PRIMARY, "", f"healthy and acked as {self.settings.address}")
 
     # Failure and demotion
@@ -905,13 +949,20 @@ class _Machine:
             self.set(token=state.inherited, unadopted=state.proposal is None)
         self.set(
             inherited=None, killed=kill, stuck=False, probe_at=INFINITY, probing=0, counter=None, healthy_by=INFINITY, trouble="",
-            looking=0, look_at=INFINITY,
+            looking=0, look_at=INFINITY, repairs=0, repair_at=INFINITY,
         )
         if kill:
             self.act(Unlease())
         number = self.op()
         self.set(waiting=number)
         self.act(KillGroup(number) if kill else StopGroup(number, kill_at))
+
+    def on_Rivalled(self, event: Rivalled) -> None:
+        state = self.state
+        if state.may_run and state.role != DEMOTING:
+            self.demote(event.reason)
+        elif state.role == PROMOTING:
+            self.release(event.reason)
 
     def on_Revoked(self, event: Revoked) -> None:
         if self.state.may_run and self.state.role != DEMOTING:
@@ -1086,8 +1137,7 @@ class _Machine:
         if state.role == PRIMARY and event.known and event.read_in == state.token:
             address = self.settings.address
             if (event.token, event.address) != (state.token, address) or event.held not in (None, address):
-                self.act(Log("ack or holder was changed by somebody else, and is written again"))
-                self.act(Repair())
+                self.repair()
         still = []
         for one in self.state.resigning:
             if event.node not in ("", self.settings.node, *one.tried) and one.left and event.token > one.token:
@@ -1098,6 +1148,14 @@ class _Machine:
             else:
                 self.act(answer)
         self.set(resigning=tuple(still))
+
+    def repair(self) -> None:
+        if self.state.repair_at < INFINITY:
+            return
+        repairs = self.state.repairs + 1 if self.now < self.state.repaired_at + CALM else 1
+        self.act(Log("ack or holder was changed by somebody else, and is written again"))
+        self.act(Repair())
+        self.set(repairs=repairs, repaired_at=self.now, repair_at=self.now + RETRY_MOST if repairs >= CONTESTED else INFINITY)
 
     def outcome(self, one: Resigning, event: TermSeen) -> Optional[Answer]:
         """Whether the resignation came to what was asked for: another node is acked. None when that cannot be said yet."""
@@ -1160,6 +1218,9 @@ class _Machine:
             number = self.op()
             self.set(looking=number, look_at=INFINITY)
             self.act(Look(number))
+        if self.state.repair_at <= now:
+            self.set(repair_at=INFINITY)
+            self.act(SeeTerm())
         if self.state.retry_at <= now:
             self.retry()
         self.leave_or_join()

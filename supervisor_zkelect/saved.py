@@ -13,13 +13,17 @@ from supervisor_zkelect import record
 
 
 class Election(NamedTuple):
-    """One election of the session. znode, ack: full paths, with the chroot. stem: what a proposal's name begins with."""
+    """One election of the session. znode, ack, state: full paths, with the chroot. stem: what a proposal's name begins with.
+
+    state: "" for the ack's own (`places.state_of`).
+    """
 
     name: str
     group: str
     znode: str
     stem: str
     ack: str
+    state: str = ""
 
 
 UNKNOWN = float("inf")

@@ -562,7 +562,7 @@ def by_hand(what: str) -> Fault:
 
 
 ZNODE_FAULTS.update(
-    r20_ack_deleted=by_hand("ack"), r20_holder_deleted=by_hand("holder"), r20_ack_overwritten=by_hand("overwrite")
+    r20_ack_deleted=by_hand("ack"), r20_holder_deleted=by_hand("ack-state/holder"), r20_ack_overwritten=by_hand("overwrite")
 )
 
 

@@ -50,7 +50,8 @@ def pair(make, zookeeper):
 def taken_away(case, hand, what, acl=OF_B, election="orders"):
     """a may not change these of an election's znodes: "election", "ack", "holder", "proposals" or "parent"."""
     root = f"{case.chroot}/zkelect/{election}"
-    paths = {"election": [f"{root}/election"], "ack": [f"{root}/ack"], "holder": [f"{root}/holder"], "parent": [root]}
+    paths = {"election": [f"{root}/election"], "ack": [f"{root}/ack"], "holder": [f"{root}/ack-state/holder"]}
+    paths["parent"] = [root, f"{root}/ack-state"]
     paths["proposals"] = [f"{root}/election/{name}" for name in hand.get_children(f"{root}/election")]
     chosen = [path for one in what.split() for path in paths[one]]
     for path in chosen:

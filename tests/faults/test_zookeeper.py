@@ -202,7 +202,7 @@ def test_20_election_deleted(make, zookeeper, hand):
     case.finish(overlap=0.3)
 
 
-@pytest.mark.parametrize("znode", ["holder", "ack"])
+@pytest.mark.parametrize("znode", ["ack-state/holder", "ack"], ids=["holder", "ack"])
 def test_20_znode_deleted(make, zookeeper, hand, znode):
     case = make(zookeeper)
     pid, token = case.primary("a"), case.token("a")

@@ -373,7 +373,12 @@ class Client:
         return self._ask(Request(Answer(self), None, None, "", None, lambda results: path))
 
     def exists_async(self, path: str, watch: Any = None) -> Answer:
-        return self._read(path, watch, lambda tree: tree.get(path))
+        def read(tree: Tree) -> Any:
+            # Any number does that changes with the children.
+            inside = frozenset(name for name in tree if name.startswith(path + "/"))
+            return tree[path]._replace(cversion=hash(inside)) if path in tree else None
+
+        return self._read(path, watch, read)
 
     def get_async(self, path: str, watch: Any = None) -> Answer:
         def read(tree: Tree) -> Any:

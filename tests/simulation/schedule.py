@@ -11,7 +11,7 @@ import logging
 import random
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
-from supervisor_zkelect import lease
+from supervisor_zkelect import lease, places
 from tests.simulation.machine import Machine, Service
 from tests.simulation.node import Node, Plan
 from tests.simulation.world import Broken, World
@@ -197,11 +197,14 @@ class Promises:
         return f"{running} run, {primaries} are primary, and the ack names {ack!r}"
 
 
+HOLDER = places.holder_of(places.state_of("/ack"))
+
+
 def holder(tree: Tree) -> tuple:
     """Token and node of the holder znode; (0, "") without one."""
-    if "/holder" not in tree:
+    if HOLDER not in tree:
         return 0, ""
-    value = json.loads(tree["/holder"].data)
+    value = json.loads(tree[HOLDER].data)
     return value["token"], value["node"]
 
 
@@ -213,7 +216,7 @@ class Run:
         self.schedule = schedule
         self.world = world = World(schedule.seed)
         self.ensemble = Ensemble(world, schedule.tick, schedule.grant)
-        for path in ("/e", "/ack"):
+        for path in ("/e", "/ack", "/ack-state"):
             self.ensemble.multi([("create", path, b"", False, False)], 0)
         self.promises = Promises(world, self.ensemble)
         grace = world.random.choice([0.3, 2.0])

@@ -28,6 +28,7 @@ class Znode(NamedTuple):
     czxid: int
     ephemeralOwner: int
     mzxid: int
+    cversion: int = 0
 
 
 Tree = Dict[str, Znode]

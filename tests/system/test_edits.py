@@ -125,7 +125,7 @@ def test_parents_of_the_ack_that_were_deleted_are_made_again(make_cluster, zk_se
 
     remove()
     cluster.settled("a")
-    cluster.until(lambda: client.exists(f"{cluster.chroot}/acks/orders/holder"), "the holder to be there again")
+    cluster.until(lambda: client.exists(f"{cluster.chroot}/acks/orders/ack-state/holder"), "the holder to be there again")
     remove()
     assert cluster["a"].zkelect("resign", "orders").returncode == 0
     cluster.settled("b")

@@ -236,14 +236,14 @@ def test_a_release_that_a_link_held_up_leaves_another_term_alone(join, zk_server
         one.try_be_leader()
         one.claim("a", "a:1")
         one.ack_leader("a:1")
-        before = [zk.exists(f"{root}/e/{name}").version for name in ("ack", "holder")]
+        before = [zk.exists(f"{root}/e/{name}").version for name in ("ack", "ack-state/holder")]
         relay.hold()
         zk.delete(f"{root}/e", recursive=True)
         other.prepare()
         assert other.create_proposal() == one.proposal and other.try_be_leader().leads
         other.claim("b", "b:1")
         other.ack_leader("b:1")
-        assert [zk.exists(f"{root}/e/{name}").version for name in ("ack", "holder")] == before
+        assert [zk.exists(f"{root}/e/{name}").version for name in ("ack", "ack-state/holder")] == before
         asked = threading.Event()
         for name in ("get_async", "transaction"):
             ask = getattr(one._client, name)
@@ -262,14 +262,14 @@ def test_what_changed_since_the_look_at_the_queue_counts(join, zk, root):
     one, late = join(), join()
     one.create_proposal()
     late.create_proposal()
-    zk.create(f"{root}/e/holder", b'{"node": "b", "token": 7, "address": "b:1"}')
+    zk.create(f"{root}/e/ack-state/holder", b'{"node": "b", "token": 7, "address": "b:1"}')
     assert one.try_be_leader(claiming=True).leads
-    zk.set(f"{root}/e/holder", b'{"node": "c", "token": 8, "address": "c:1"}')
+    zk.set(f"{root}/e/ack-state/holder", b'{"node": "c", "token": 8, "address": "c:1"}')
     zk.set(f"{root}/e/ack", b"c:1")
     assert one.claim("a", "a:1").node == "c"
     assert (one.read_ack(), one.holder().token) == (b"", one.token)
     one.release()
-    zk.create(f"{root}/e/holder", b'{"node": "c", "token": 8, "address": "c:1"}')
+    zk.create(f"{root}/e/ack-state/holder", b'{"node": "c", "token": 8, "address": "c:1"}')
     assert late.try_be_leader(claiming=True).leads
     assert late.predecessor().node == "c"
     assert late.try_be_leader(claiming=True).leads
@@ -337,10 +337,10 @@ def test_what_others_changed_is_written_again(join, zk, root):
     one.create_proposal()
     one.try_be_leader()
     one.claim("a", "a:1")
-    zk.set(f"{root}/e/holder", b"somebody's")
+    zk.set(f"{root}/e/ack-state/holder", b"somebody's")
     one.ack_leader("a:1")
     assert (one.read_ack(), one.holder().token) == (b"a:1", one.token)
-    zk.delete(f"{root}/e/holder")
+    zk.delete(f"{root}/e/ack-state/holder")
     zk.set(f"{root}/e/ack", b"c:1")
     one.repair("a:1")
     assert (one.read_ack(), one.holder().token) == (b"a:1", one.token)
@@ -353,7 +353,7 @@ def test_a_change_of_ack_or_holder_is_told_once(join, zk, root):
     _, _, former = one.watch_term()
     holder, ack, changed = one.watch_term()
     assert former.cancelled() and (holder, ack) == (None, b"")
-    zk.create(f"{root}/e/holder", b'{"node": "b", "token": 7, "address": "b:1"}')
+    zk.create(f"{root}/e/ack-state/holder", b'{"node": "b", "token": 7, "address": "b:1"}')
     assert "created" in changed.result(timeout=20)
     holder, ack, changed = one.watch_term()
     assert (holder, ack) == (Holder("b", 7, "b:1"), b"")
@@ -361,7 +361,7 @@ def test_a_change_of_ack_or_holder_is_told_once(join, zk, root):
     assert "changed" in changed.result(timeout=20)
     holder, ack, changed = one.watch_term()
     assert (holder, ack) == (Holder("b", 7, "b:1"), b"x")
-    zk.delete(f"{root}/e/holder")
+    zk.delete(f"{root}/e/ack-state/holder")
     assert "deleted" in changed.result(timeout=20)
 
 
@@ -536,8 +536,8 @@ def test_the_address_of_a_term_changes_in_holder_and_ack_at_once(join, zk, root)
     one.ack_leader("a:1")
     one.repair("a:2", "a:2")
     assert (one.read_ack(), one.holder()) == (b"a:2", ("a", one.token, "a:2"))
-    assert zk.get(f"{root}/e/ack")[1].mzxid == zk.get(f"{root}/e/holder")[1].mzxid
-    zk.delete(f"{root}/e/holder")
+    assert zk.get(f"{root}/e/ack")[1].mzxid == zk.get(f"{root}/e/ack-state/holder")[1].mzxid
+    zk.delete(f"{root}/e/ack-state/holder")
     one.repair("a:2")
     assert one.holder() == ("a", one.token, "a:2")
     zk.delete(f"{root}/e/election/{one.proposal}")

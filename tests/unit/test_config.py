@@ -65,6 +65,32 @@ BAD = {
         "[election:billing] election_znode = /zkelect/orders/election", "choose another path"),
     "same ack": (
         text(more=second("election_ack = /zkelect/orders/ack")), "[election:billing] election_ack", "choose another path"),
+    "same state": (
+        text(election="election_state = /s", more=second("election_state = /s")),
+        "[election:billing] election_state = /s", "choose another path"),
+    "state of another": (
+        text(election="election_state = /s", more=second("election_state = /s/deeper")),
+        "[election:billing] election_state = /s/deeper", "choose another path"),
+    "ack in another's state": (
+        text(more=second("election_ack = /zkelect/orders/ack-state/holder")),
+        "[election:billing] election_ack = /zkelect/orders/ack-state/holder", "choose another path"),
+    "ack at another's state": (
+        text(more=second("election_ack = /zkelect/orders/ack-state")),
+        "[election:billing] election_ack = /zkelect/orders/ack-state", "choose another path"),
+    "relative state": (text(election="election_state = s"), "[election:orders] election_state = s", "begin it with a slash"),
+    "state at the election znode": (
+        text(election="election_state = /zkelect/orders/election"), "[election:orders] election_state", "choose another path"),
+    "state inside the election znode": (
+        text(election="election_state = /zkelect/orders/election/s"), "[election:orders] election_state", "nothing but"),
+    "state above both": (text(election="election_state = /zkelect/orders"), "[election:orders] election_state", "choose"),
+    "state above the ack": (
+        text(election="election_ack = /a/b/ack\nelection_state = /a"), "[election:orders] election_state = /a", "choose"),
+    "state at the ack": (
+        text(election="election_state = /zkelect/orders/ack"), "[election:orders] election_state", "choose another path"),
+    "state inside the ack": (
+        text(election="election_state = /zkelect/orders/ack/s"), "[election:orders] election_state", "choose another path"),
+    "state of ZooKeeper's own": (
+        text(election="election_state = /zookeeper/s"), "[election:orders] election_state = /zookeeper/s", "choose another"),
     "same group": (text(more=second("").replace("group = billing", "group = primary")), "group = primary", "of its own"),
     "address with a line break": (text(more="[election:b]\ngroup = g\naddress = b:1\n  two"), "address", "one line"),
     "fence that does not exist": (
@@ -188,8 +214,16 @@ def test_defaults_are_those_of_the_reference(load):
     assert (settings.session_timeout, settings.tick_time, settings.heartbeat_interval) == (10, 2, 1)
     assert (election.group, election.election_znode, election.election_ack) == (
         "primary", "/zkelect/orders/election", "/zkelect/orders/ack")
+    assert election.election_state == "/zkelect/orders/ack-state"
     assert settings.stop_grace(100) == pytest.approx(9.9 - 2 - 2 - 4 - 0.3)
     assert settings.stop_grace(1) == 1
+
+
+@pytest.mark.parametrize("acks", [("/s/ack1", "/s/ack2"), ("/a/ack", "/a/ack/ack"), ("/a/ack/ack", "/a/ack")])
+def test_acks_may_be_neighbours(load, acks):
+    """The Go program's own layout, among others."""
+    settings = load(text(election=f"election_ack = {acks[0]}", more=second(f"election_ack = {acks[1]}")))
+    assert [one.election_state for one in settings.elections] == [f"{ack}-state" for ack in acks]
 
 
 @pytest.mark.parametrize("name, elections", [("zkelect.conf", ["orders"]), ("two-elections.conf", ["orders", "billing"])])
@@ -325,6 +359,8 @@ CHANGES = {
         ("zkelect", name, config.SESSION) for name in ("digest", "acl")]),
     "term": ("", "group = other\nelection_znode = /b/c", [
         ("election:orders", name, config.TERM) for name in ("group", "election_znode")]),
+    "ack": ("", "election_ack = /b/ack", [("election:orders", "election_ack", config.TERM)]),
+    "state": ("", "election_state = /b/state", [("election:orders", "election_state", config.TERM)]),
     "supervisord": ("username = u\npassword = p", "", [
         ("zkelect", name, config.RESTART) for name in ("username", "password")]),
 }

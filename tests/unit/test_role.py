@@ -773,3 +773,90 @@ def test_other_settings_move_nothing(node, stage):
     before = node.at
     node.settings = READDRESSED
     assert node.event(role.Reconfigured(True)).at == before and not node.actions
+
+
+# A predecessor that noted no holder, and candidates of other programs
+
+
+def unknown():
+    """A node that leads, and finds the ack of somebody who noted no holder."""
+    node = Node().cleared().event(UP)
+    node.event(role.Proposed(node.op(role.Propose), "n-0000000001", 41))
+    node.event(role.Queried(node.op(role.Query), True, 1, 2))
+    return node.event(role.Dirty(node.op(role.Claim), "", "go:1", 0))
+
+
+def test_who_noted_no_holder_is_fenced_a_timeout_later():
+    node = unknown()
+    assert node.at == ("promoting", "claiming") and "go:1" in node.state.trouble
+    assert not node.did(role.Fence) and role.next_wakeup(SETTINGS, node.state) == node.now + UP.timeout
+    # A reconnect asks sooner, and waits on.
+    node.event(role.SessionUp(False, 2.0, 14.0, 10.0), after=4.0)
+    node.event(role.Dirty(node.op(role.Claim), "", "go:1", 0))
+    assert not node.did(role.Fence)
+    node.event(role.Tick(), after=6.0).event(role.Dirty(node.op(role.Claim), "", "go:1", 0))
+    assert node.did(role.Fence)
+    node.event(role.Fenced(node.op(role.Fence), True, "exit status 0"))
+    assert node.actions[-1].fenced == 0
+    # A second one, of which the first one's holder told.
+    node.event(role.Dirty(node.op(role.Claim), "", "go:2", 0))
+    assert node.did(role.Fence)
+
+
+def test_who_writes_the_ack_again_meanwhile_is_not_fenced():
+    node = unknown().event(role.Tick(), after=10.0)
+    node.event(role.Failed(node.op(role.Claim), False, "another election's", refused=True))
+    assert node.at == ("promoting", "claiming") and not node.did(role.Fence) and node.state.trouble == "another election's"
+
+
+def test_the_wait_is_no_part_of_the_time_to_become_healthy():
+    node = Node()
+    node.settings = replace(SETTINGS, promote_timeout=5.0)
+    node.cleared().event(UP)
+    node.event(role.Proposed(node.op(role.Propose), "n-0000000001", 41))
+    node.event(role.Queried(node.op(role.Query), True, 1, 2)).event(role.Dirty(node.op(role.Claim), "", "go:1", 0))
+    node.event(role.Tick(), after=10.0)
+    assert node.at == ("promoting", "claiming") and node.did(role.Claim)
+
+
+def test_a_primary_gives_way_to_who_leads_by_another_rule():
+    node = Node()
+    node.primary()
+    node.event(role.Rivalled("by another program's rule a0000000007 leads"))
+    # As in a resignation: it is asked, and has its time.
+    assert node.at == ("demoting", "stopping") and node.did(role.StopGroup) and not node.did(role.KillGroup)
+    node.event(role.Dead(node.op(role.StopGroup), 0.1))
+    assert node.did(role.Release)
+
+
+def test_a_node_goes_behind_who_leads_by_another_rule():
+    """Where it stays before a candidate of another program, each of the two might wait for the other."""
+    node = Node().cleared().event(UP)
+    node.event(role.Proposed(node.op(role.Propose), "n-0000000001", 41))
+    node.event(role.Queried(node.op(role.Query), False, 1, 2, False, "a0000000002"))
+    assert node.at == ("standby", "stepping") and node.did(role.StepBehind)
+    step = node.op(role.StepBehind)
+    refused, _ = role.step(SETTINGS, node.state, role.Failed(step, False, "no", refused=True), node.now)
+    assert refused.stays and refused.step == "asking"
+    node.event(role.Proposed(step, "n-0000000003", 43))
+    assert node.event(role.Queried(node.op(role.Query), False, 2, 2)).at == ("standby", "watching")
+
+
+def test_who_has_not_started_yet_gives_way_at_once():
+    node = Node().promoting().event(role.Rivalled("x"))
+    assert node.at == ("demoting", "releasing") and node.did(role.Release)
+    assert Node().standby().event(role.Rivalled("x")).at == ("standby", "watching")
+
+
+def test_an_ack_that_two_write_is_written_after_a_pause():
+    node = Node()
+    node.primary()
+    seen = role.TermSeen("self", "other:1", 41, True, 41, "a:1")
+    for _ in range(role.CONTESTED):
+        assert node.event(seen, after=0.2).did(role.Repair)
+    assert not node.event(seen, after=0.2).did(role.Repair)
+    node.event(role.Tick(), after=role.RETRY_MOST)
+    assert node.did(role.SeeTerm) and node.event(seen).did(role.Repair) and role.contested(node.state, node.now)
+    # Long afterwards it is somebody's hand again.
+    node.now += role.CALM
+    assert not role.contested(node.state, node.now)
