@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from supervisor_zkelect import history
 from supervisor_zkelect.supervisord import Fault, Supervisord, SupervisordError, Unreachable
+from supervisor_zkelect.untrusted import printable
 
 # Exit statuses. 3 and 4 are those of LSB's `status`: not running, and unknown.
 DONE = 0
@@ -588,14 +589,6 @@ def duration(seconds: float) -> str:
     if whole < 86400:
         return f"{whole // 3600} h {whole % 3600 // 60} m"
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
-
-
-def printable(value: Any) -> str:
-    """A value as text in one line: what is not printable, escapes for terminals above all, is written out."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for c in str(value)
-    )
 
 
 def _text(value: Any) -> str:

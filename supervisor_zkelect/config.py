@@ -29,7 +29,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import health, lease
+from supervisor_zkelect import health, lease, untrusted
 
 MAIN = "zkelect"
 ELECTION = "election:"
@@ -305,15 +305,6 @@ def _servers(text: str) -> Tuple[str, ...]:
     return tuple(servers)
 
 
-def _node_name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._:@-]{0,254}", text):
-        raise ValueError(
-            "is no fit name for a node; use letters, digits and . _ : @ -, at most 255, beginning with a"
-            " letter or digit"
-        )
-    return text
-
-
 #: supervisor 4 announces the length of what it sends in characters, and sends bytes.
 _NOT_ASCII = "has other letters than ASCII, for which supervisord's answers break off; rename it with plain letters"
 
@@ -351,12 +342,6 @@ def _name_part(text: str) -> str:
         raise ValueError(
             "cannot be part of a znode's name; use at most 100 characters, no slash and no control character"
         )
-    return text
-
-
-def _address(text: str) -> str:
-    if len(_text(text).encode("utf-8", "surrogateescape")) > 1024:
-        raise ValueError("is too long; 1024 bytes at most")
     return text
 
 
@@ -470,7 +455,7 @@ OPTIONS: Tuple[Option, ...] = (
            "2181.",
            "list of host:port", _servers, required=True),
     Option(_M, "node_name", "This node's name, unique among the nodes of an election.",
-           "name", _node_name, default="%(host_node_name)s", change=SESSION),
+           "name", untrusted.node_name, default="%(host_node_name)s", change=SESSION),
     Option(_M, "session_timeout",
            "T: how long ZooKeeper waits for a silent node before another one leads. The servers grant what "
            "they allow, by default 2 to 20 of their ticks; what they grant counts. When its lease runs out, a "
@@ -560,7 +545,7 @@ OPTIONS: Tuple[Option, ...] = (
     Option(_E, "address",
            "What is written to the ack znode while this node is primary: where clients find the service. "
            "Any text of one line.",
-           "text", _address, required=True),
+           "text", untrusted.address, required=True),
     Option(_E, "election_znode",
            "The znode whose children are the proposals. Nothing else may live below it.",
            "znode path", _znode, default=f"/zkelect/{NAME}/election", change=TERM),
@@ -1076,7 +1061,7 @@ class _Loader:
             try:
                 health.parse(url, **extra)
             except ValueError as error:
-                self.wrong(section, name, _one_line(str(error)))
+                self.wrong(section, name, untrusted.printable(str(error)))
                 if name == "health":
                     return
 
@@ -1338,7 +1323,7 @@ def _listed(names: List[str]) -> str:
 
 
 def _line(file: str, what: str, section: str = "", option: str = "", value: Optional[str] = None) -> str:
-    head = _one_line(file) + ":"
+    head = untrusted.printable(file) + ":"
     if section:
         head += f" [{_shown(section)}]"
         if option:
@@ -1347,15 +1332,8 @@ def _line(file: str, what: str, section: str = "", option: str = "", value: Opti
     return f"{head} {what}"
 
 
-def _one_line(text: str) -> str:
-    """The text with every character that is not printable written as an escape."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
-    )
-
-
 def _shown(text: str) -> str:
-    text = _one_line(text)
+    text = untrusted.printable(text)
     return text if len(text) <= _SHOWN_LENGTH else text[:_SHOWN_LENGTH] + "…"
 
 

@@ -40,6 +40,7 @@ from kazoo import exceptions as kazoo_errors
 from kazoo.protocol.states import KazooState
 from kazoo.security import ACL
 
+from supervisor_zkelect import untrusted
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.errors import (
     AccessDenied, BadArgument, ElectionError, NotConnected, NotLeader, ProposalGone, SessionGone, TimedOut, ZooKeeperFailed,
@@ -80,7 +81,8 @@ class Standing(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """Who may have left something running. `node` is "" and `token` 0 when the znode cannot be read as a holder."""
+    """Who may have left something running. `node` and `address` are "" where they are none (`untrusted.py`), and `token` is 0
+    when the znode cannot be read as a holder."""
 
     node: str
     token: int
@@ -92,6 +94,7 @@ class Member(NamedTuple):
 
     sequence: its trailing ten digits. session: id of its owner. token: its czxid, the fencing token if it leads.
     mine: whether it is this elector's proposal. data: as written; info: the same as parsed JSON object, else {}.
+    node, address: what it says of these, "" where that is none (`untrusted.py`).
     """
 
     name: str
@@ -104,11 +107,11 @@ class Member(NamedTuple):
 
     @property
     def node(self) -> str:
-        return str(self.info.get("node", ""))
+        return untrusted.known_name(self.info.get("node"))
 
     @property
     def address(self) -> str:
-        return str(self.info.get("address", ""))
+        return untrusted.known_address(self.info.get("address"))
 
 
 class Elector:
@@ -164,6 +167,8 @@ class Elector:
         self._watch: Optional[_Watch] = None
         self._term_watches: List[_Watch] = []
         self._strangers: set = set()
+        #: the zxid of a holder that was told of as an unknown node's
+        self._unknown_holder = 0
         client.add_listener(self._session_changed)
 
     @classmethod
@@ -384,7 +389,7 @@ class Elector:
                 data, stat = found
                 mine = self._mine is not None and self._mine.name == name
                 members.append(
-                    Member(name, _sequence(name), stat.ephemeralOwner, stat.czxid, mine, data, _parsed(data))
+                    Member(name, _sequence(name), stat.ephemeralOwner, stat.czxid, mine, data or b"", _parsed(data))
                 )
         return members
 
@@ -435,7 +440,7 @@ class Elector:
     def read_ack(self) -> bytes:
         """What the ack holds; empty when there is no primary, or no ack."""
         found = self._ask("read the ack", self._limit(), self._client.get_async, self.election_ack, missing_ok=True)
-        return found[0] if found else b""
+        return _data(found)
 
     def watch_term(self) -> Tuple[Optional[Holder], bytes, "Future[str]"]:
         """What `holder` and `read_ack` return, and a future that gets one short text when one of them may have changed
@@ -454,7 +459,7 @@ class Elector:
         answers = [(watch, self._client.get_async(watch.path, watch=watch.seen)) for watch in (ack, holder)]
         written, noted = (self._watched(watch, answer, limit) for watch, answer in answers)
         found = self._parsed_holder(noted)
-        return found[0] if found else None, written[0] if written else b"", changed
+        return found[0] if found else None, _data(written), changed
 
     def _watched(self, watch: "_Watch", answer: Any, limit: float) -> Any:
         """What a request for data answers that was to leave the watch; None when there is no such znode."""
@@ -543,7 +548,7 @@ class Elector:
     def history(self) -> bytes:
         """What is in the history znode beside the ack, b"" when there is none."""
         found = self._ask("read the history", self._limit(), self._client.get_async, self.history_znode, missing_ok=True)
-        return found[0] if found else b""
+        return _data(found)
 
     def amend_history(self, change: Callable[[bytes], bytes], timeout: float) -> None:
         """Put what `change` makes of the history znode's data into it, by compare and set, whoever leads.
@@ -554,7 +559,7 @@ class Elector:
         limit = now() + timeout
         for _ in range(_ROUNDS):
             found = self._ask("read the history", limit, self._client.get_async, self.history_znode, missing_ok=True)
-            data = change(found[0] if found else b"")
+            data = change(_data(found))
             if found is None:
                 done = self._ask("write the history", limit, self._client.create_async, self.history_znode, data,
                                  acl=self._acl, exists_ok=True)
@@ -796,11 +801,18 @@ class Elector:
         if found is None:
             return None
         info = _parsed(found[0])
-        token = info.get("token")
-        if not isinstance(token, int):
-            log.warning("%s holds no holder record and is taken for an unknown node's", self.holder_znode)
+        node, token = untrusted.known_name(info.get("node")), untrusted.number(info.get("token"))
+        if not (node and token):
+            self._tell_unknown(found[1].mzxid)
+        if not token:
             return Holder("", 0, ""), found[1].version
-        return Holder(str(info.get("node", "")), token, str(info.get("address", ""))), found[1].version
+        return Holder(node, token, untrusted.known_address(info.get("address"))), found[1].version
+
+    def _tell_unknown(self, written: int) -> None:
+        """Say, once for what was written at this zxid, that the holder znode tells of nobody."""
+        if written != self._unknown_holder:
+            self._unknown_holder = written
+            log.warning("%s holds no holder record and is taken for an unknown node's", self.holder_znode)
 
     def _commit(self, doing: str, limit: float, operations: List[Tuple[str, tuple, dict]]) -> bool:
         """Check the proposal and do `operations` at once. False when one of them met a change and nothing was done.
@@ -985,12 +997,13 @@ def _order(name: str) -> Tuple[str, str]:
     return name[-10:], name
 
 
-def _parsed(data: bytes) -> Dict[str, Any]:
-    try:
-        info = json.loads(data)
-    except (ValueError, RecursionError):
-        return {}
-    return info if isinstance(info, dict) else {}
+def _parsed(data: Optional[bytes]) -> Dict[str, Any]:
+    return untrusted.document(data)
+
+
+def _data(found: Any) -> bytes:
+    """What a znode holds, as the client answers. Some have no data at all, as Java's client may make them."""
+    return (found[0] or b"") if found else b""
 
 
 def _named(doing: str, error: Exception) -> ElectionError:

@@ -24,7 +24,7 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Se
 
 from supervisor_zkelect import (
     __version__, config, course, eventstream, execution, group, guardlink, history, kept, logs, proc, record, release,
-    reloading, reserve, role, saved, session,
+    reloading, reserve, role, saved, session, untrusted,
 )
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import (
@@ -1434,7 +1434,6 @@ class Listener:
             try:
                 ended = execution.run(settings.fence, now() + settings.hook_timeout, variables)
             except (OSError, ValueError) as error:
-                # ValueError: what an environment cannot hold stands in the holder.
                 return For(settings.name, role.Fenced(action.op, False, f"it cannot be run: {error}"))
             return For(settings.name, role.Fenced(action.op, ended.ok, str(ended)))
 
@@ -1527,7 +1526,7 @@ class Listener:
             except ElectionError:
                 return role.TermSeen("", "", known=False)
             node, token, held = holder or ("", 0, "")
-            return role.TermSeen(node, ack.decode("utf-8", "replace"), token, True, term, held)
+            return role.TermSeen(node, _shown(ack), token, True, term, held)
 
         self.ask(contest, 0, work)
 
@@ -1899,6 +1898,12 @@ class Listener:
             return role.Tick()
 
         self.pool_post(self.rpc_pool, work)
+
+
+def _shown(ack: bytes) -> str:
+    """What an ack holds, cut where it is longer than any address, and so than this node's own."""
+    cut = ack[:untrusted.LONGEST_ADDRESS].decode("utf-8", "replace")
+    return cut if len(ack) <= untrusted.LONGEST_ADDRESS else cut + "…"
 
 
 def longest_stop(programs: Iterable[Dict[str, Any]]) -> float:
