@@ -268,7 +268,8 @@ def _link_text(view: View) -> str:
     session = _dict(view.report.get("session"))
     if session.get("state") == "connected":
         return ""
-    return f"; ZooKeeper {_shown(session.get('state'))} for {_since(view, session.get('since'))}"
+    why = f": {_text(session['trouble'])}" if session.get("trouble") else ""
+    return f"; ZooKeeper {_shown(session.get('state'))} for {_since(view, session.get('since'))}{why}"
 
 
 def _config_lines(view: View) -> List[str]:

@@ -144,6 +144,7 @@ class Settings:
     heartbeat_interval: float
     ride_through: float
     kill_time: float
+    reply_max: int
     chroot: str
     digest: Optional[Secret]
     digest_file: Optional[str]
@@ -186,6 +187,11 @@ class Settings:
     def has_credentials(self) -> bool:
         """Whether ZooKeeper is told who this node is, or is spoken to in secret."""
         return bool(self.tls or self.digest or self.sasl_mechanism or self.acl != "open")
+
+    @property
+    def plain(self) -> bool:
+        """Whether the servers' addresses are all that is needed to attach to the session."""
+        return not self.has_credentials and self.reply_max == int(_MAIN_OPTIONS["reply_max"].default or 0)
 
     def sasl_options(self) -> Optional[Dict[str, str]]:
         """What kazoo's `sasl_options` takes, the password in clear, or None without SASL."""
@@ -474,6 +480,10 @@ OPTIONS: Tuple[Option, ...] = (
     Option(_M, "kill_time",
            "How long before the end of the lease the group is killed: the time it takes to die.",
            "number", _seconds(0.01), "seconds", "0.3"),
+    Option(_M, "reply_max",
+           "Bytes of the longest reply of a ZooKeeper server that is read; one that announces more is left. As "
+           "`jute.maxbuffer` of ZooKeeper's own clients: raise it where an election has tens of thousands of candidates.",
+           "number", _count(1 << 16, 1 << 30), "bytes", str(1 << 20)),
     Option(_M, "chroot",
            "Znode below which all paths of this file begin. It has to exist, or this node must be allowed "
            "to make it.",

@@ -744,7 +744,8 @@ class Elector:
         return self._listed(self._client.get_children_async(self.election_znode), limit)
 
     def _listed(self, answer: Any, limit: float) -> List[str]:
-        children = self._answer("list the queue", limit, answer)
+        # A server may say anything, also that a child has no name.
+        children = [name for name in self._answer("list the queue", limit, answer) if name]
         names = []
         for name in children:
             if _SEQUENCE.search(name):
@@ -1014,6 +1015,8 @@ def _named(doing: str, error: Exception) -> ElectionError:
         return SessionGone(f"the session expired before ZooKeeper could {doing}; create a proposal in the next one")
     if isinstance(error, (kazoo_errors.ConnectionLoss, kazoo_errors.ConnectionClosedError, kazoo_errors.SessionMovedError)):
         return NotConnected(f"the connection was lost before ZooKeeper could {doing}; ask again")
+    if isinstance(error, kazoo_errors.AuthFailedError) and str(error):
+        return AccessDenied(f"ZooKeeper does not let this node {doing}: {error}")
     if isinstance(error, (kazoo_errors.NoAuthError, kazoo_errors.AuthFailedError)):
         return AccessDenied(f"ZooKeeper does not let this node {doing} ({kind}); correct the credentials or the ACL")
     if isinstance(error, kazoo_errors.NoNodeError):

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect import (
-    __version__, config, course, eventstream, execution, group, guardlink, history, kept, logs, proc, record, release,
+    __version__, config, course, eventstream, execution, group, guardlink, history, kept, logs, paced, proc, record, release,
     reloading, reserve, role, saved, session, untrusted,
 )
 from supervisor_zkelect.clock import now
@@ -50,6 +50,8 @@ SEE_TIME = 0.5
 GIVEN_UP = "at each try it could not be started, or ended before its startsecs; its own log tells more"
 #: Seconds between two lines about the same trouble.
 REPEAT = 60.0
+#: Changes of the link to ZooKeeper that are told at once, and seconds after which one more is.
+LINKS, LINK_PACE = 12, 10.0
 #: Seconds between two looks at supervisord's programs while they are not fit, and the group runs on in its term.
 FIT_PACE = 2.0
 #: Problems of the configuration that a report repeats.
@@ -275,7 +277,7 @@ class Listener:
         self.leaving: Optional[Tuple[float, str]] = None
         self.note_by = math.inf
         self.status = 0
-        self.said: Dict[str, float] = {}
+        self.said, self.links_said = paced.Paced(1, REPEAT), paced.Paced(LINKS, LINK_PACE)
         self.reloads = reloading.Reloads(self)
 
     # The loop
@@ -509,11 +511,8 @@ class Listener:
     def say(self, subject: str, trouble: str, kind: str = "") -> None:
         """A line about trouble, once a minute for the same, or for the same kind."""
         line = f"{subject}: {trouble}"
-        kind = kind or line
-        if now() - self.said.get(kind, -math.inf) >= REPEAT:
-            if len(self.said) > 200:
-                self.said.clear()
-            self.said[kind] = now()
+        line = self.said.line(line, kind or line, now())
+        if line:
             log.warning("%s", line)
 
     def pool_post(
@@ -975,7 +974,7 @@ class Listener:
         if self.granted is not None and self.leaving is None:
             self.store.save(saved.Saved(
                 self.granted.session, self.session.password.hex(), self.granted.timeout, self.around.owner,
-                self.settings.node_name, "" if self.settings.has_credentials else ",".join(self.settings.servers),
+                self.settings.node_name, ",".join(self.settings.servers) if self.settings.plain else "",
                 self.elections() + self.retiring, self.settings.tick_time,
             ))
             self.keep_configuration()
@@ -1097,8 +1096,14 @@ class Listener:
     def set_link(self, link: str, trouble: str = "") -> None:
         if link != self.link:
             self.link, self.link_since, self.changed = link, now(), True
-            (log.info if link == "connected" else log.warning)("ZooKeeper: %s%s", link, trouble and f": {trouble}")
+            self.say_link(link + (trouble and f": {trouble}"), logging.INFO if link == "connected" else logging.WARNING)
         self.link_trouble = trouble
+
+    def say_link(self, text: str, level: int) -> None:
+        """A line about the link to ZooKeeper; one that breaks again and again does not fill the log."""
+        line = self.links_said.line(f"ZooKeeper: {text}", "", now())
+        if line:
+            log.log(level, "%s", line)
 
     def on_Connected(self, event: session.Connected) -> None:
         if event.generation < self.first_generation:
@@ -1113,7 +1118,7 @@ class Listener:
             log.warning("ZooKeeper: the session's timeout is %g s now, and was %g s", timeout, counted)
         if fresh or self.clock is None or timeout != counted:
             self.clock = SessionClock(timeout, self.settings.tick_time, event.sent)
-            log.info("ZooKeeper: session 0x%x with a timeout of %g s", event.session, timeout)
+            self.say_link(f"session 0x{event.session:x} with a timeout of {timeout:g} s", logging.INFO)
             if self.former is not None and self.former.id != event.session:
                 self.retiring = []
                 for contest in self.contests.values():
@@ -1157,7 +1162,7 @@ class Listener:
         self.guard.cut(deadline)
 
     def on_Suspended(self, event: session.Suspended) -> None:
-        self.set_link("suspended")
+        self.set_link("suspended", self.session.trouble)
         for contest in self.contests.values():
             self.decide(contest, role.SessionDown())
 
@@ -1728,17 +1733,20 @@ class Listener:
 
     def report(self, moment: float) -> Dict[str, Any]:
         granted = self.granted
-        attempt = self.session.trouble if self.session and self.link != "connected" else ""
         return {
             "v": 1, "node": self.settings.node_name, "pid": self.around.pid, "version": __version__,
             "config": self.settings.file, "config_trouble": self.config_trouble(), "boottime": moment, "time": time.time(),
             "session": {
                 "state": self.link, "id": f"0x{granted.session:x}" if granted else None,
                 "timeout": granted.timeout if granted else None, "since": self.link_since,
-                "trouble": self.link_trouble or attempt,
+                "trouble": self.link_doubt(),
             },
             "elections": self.unbegun() or {name: self.part(contest) for name, contest in self.contests.items()},
         }
+
+    def link_doubt(self) -> str:
+        """Why there is no connection to ZooKeeper, as far as that is known."""
+        return self.link_trouble or (self.session.trouble if self.session and self.link != "connected" else "")
 
     def unbegun(self) -> Dict[str, Any]:
         """What is reported of the elections where none can be begun."""
@@ -1863,7 +1871,7 @@ class Listener:
 
     def check(self, ticket: str) -> None:
         path, link, obstacle, folder = self.settings.file, self.link, self.obstacle, self.folder_trouble
-        used, trouble = self.settings, self.config_trouble()
+        used, trouble, link_trouble = self.settings, self.config_trouble(), self.link_doubt()
 
         def work() -> role.Tick:
             problems, notes = [obstacle] if obstacle else [], []
@@ -1887,7 +1895,7 @@ class Listener:
             except SupervisordError as error:
                 problems.append(f"supervisord: {error}")
             if link != "connected" and not obstacle:
-                problems.append(f"ZooKeeper: {link}")
+                problems.append(f"ZooKeeper: {link}" + (link_trouble and f": {link_trouble}"))
             if folder:
                 problems.append(f"runtime folder: {folder}")
             if trouble is not None:
