@@ -63,6 +63,10 @@ _SEQUENCE = re.compile(r"(\d{10})\Z", re.ASCII)
 _ROUNDS = 20
 
 
+#: ephemeralOwner of a znode that is no ephemeral one: of a usual one, and of a container.
+LASTING = (0, -1 << 63)
+
+
 class Standing(NamedTuple):
     """Where this node stands.
 
@@ -71,6 +75,7 @@ class Standing(NamedTuple):
     changed: a future that gets one short text when it is worth asking again. It is cancelled by the next
         `try_be_leader`. Its callbacks run on a thread of the client and must not block.
     place, candidates: position in the queue, from 1, and its length.
+    lasting: path of the znode watched where it is no ephemeral one, so that no session's end removes it; else "".
     """
 
     leads: bool
@@ -78,6 +83,7 @@ class Standing(NamedTuple):
     changed: "Future[str]"
     place: int
     candidates: int
+    lasting: str = ""
 
 
 class Holder(NamedTuple):
@@ -375,7 +381,8 @@ class Elector:
             self._led = mine.name
         self._drop_watch(None)
         self._watch = watch
-        return Standing(leads, watch.path, watch.changed, len(ahead) + 1, len(names))
+        lasting = watch.path if not leads and stat.ephemeralOwner in LASTING else ""
+        return Standing(leads, watch.path, watch.changed, len(ahead) + 1, len(names), lasting=lasting)
 
     def members(self) -> List[Member]:
         """The queue in order, with each candidate's data. One that leaves during the look is left out."""

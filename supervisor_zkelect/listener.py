@@ -23,8 +23,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect import (
-    __version__, config, course, eventstream, execution, group, guardlink, history, kept, logs, paced, proc, record, release,
-    reloading, reserve, role, saved, session, untrusted,
+    __version__, config, course, eventstream, execution, exposure, group, guardlink, history, kept, logs, paced, proc, record, release,
+    reloading, reserve, role, saved, session, survey, untrusted,
 )
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import (
@@ -56,6 +56,10 @@ LINKS, LINK_PACE = 12, 10.0
 FIT_PACE = 2.0
 #: Problems of the configuration that a report repeats.
 MOST_PROBLEMS = 5
+#: Seconds that a look at the znodes of all elections may take.
+SURVEY_TIME = 5.0
+#: Characters of a text in a report.
+LONGEST_TEXT = 2000
 #: Seconds without a connection to ZooKeeper after which it is told.
 UNREACHED = 2.0
 #: Seconds kept back from the listener's own stopwaitsecs for the release.
@@ -122,6 +126,12 @@ class Pushed(NamedTuple):
 
     requests: List[Dict[str, Any]]
     error: str
+
+
+class Surveyed(NamedTuple):
+    """What is worth telling of the elections' znodes, one line each."""
+
+    notes: List[str]
 
 
 class TermChanged(NamedTuple):
@@ -1125,6 +1135,7 @@ class Listener:
                     if contest.state.inherited is not None:
                         self.decide(contest, role.SessionLost("the session of the inherited term is over"))
             self.former = None
+            self.survey()
             self.save_session()
             if self.retiring:
                 self.retire_at = now()
@@ -1138,6 +1149,21 @@ class Listener:
             if contest.state.role == role.PRIMARY:
                 self.see_by(contest, now())
             self.note(contest)
+
+    def survey(self) -> None:
+        """Tell of znodes that strangers may change though the configuration says otherwise."""
+        if self.settings.acl == "open":
+            return
+        client, settings = self.session.client, self.settings
+
+        def work() -> Surveyed:
+            return Surveyed(survey.look(client, settings, SURVEY_TIME).notes)
+
+        self.pool_post(self.rpc_pool, work)
+
+    def on_Surveyed(self, event: "Surveyed") -> None:
+        for note in event.notes:
+            self.say("ZooKeeper", note)
 
     def set_paces(self, timeout: float) -> None:
         """Have the heartbeat go at the paces for a session's timeout, and soon."""
@@ -1393,7 +1419,9 @@ class Listener:
         def work() -> role.Queried:
             standing = elector.try_be_leader(claiming=True)
             acked = standing.leads and elector.acked_since
-            self.post(For(name, role.Queried(action.op, standing.leads, standing.place, standing.candidates, acked)))
+            self.post(For(name, role.Queried(
+                action.op, standing.leads, standing.place, standing.candidates, acked, standing.lasting
+            )))
             standing.changed.add_done_callback(own_changed if standing.leads else changed)
             return role.Tick()
 
@@ -1771,6 +1799,7 @@ class Listener:
         return {"since": since, "problems": problems[:MOST_PROBLEMS], "doing": doing}
 
     def part(self, contest: Contest) -> Dict[str, Any]:
+        """What is reported of an election. What others have a say in is cut: a report that is too long is none."""
         state, settings = contest.state, contest.settings
         running = state.role in (role.PROMOTING, role.PRIMARY)
         return {
@@ -1779,9 +1808,9 @@ class Listener:
             "ack": contest.ack or None, "primary_node": contest.primary_node or None if contest.ack else None,
             "place": state.place, "candidates": state.candidates,
             "deadline": state.deadline if running and state.deadline > -math.inf else None,
-            "reason": state.reason, "znode": self.settings.chroot + settings.election_znode,
+            "reason": untrusted.cut(state.reason, LONGEST_TEXT), "znode": self.settings.chroot + settings.election_znode,
             "ack_znode": self.settings.chroot + settings.election_ack, "unguarded": not self.guard_up or contest.bare,
-            "trouble": self.trouble_of(state),
+            "trouble": untrusted.cut(self.trouble_of(state), LONGEST_TEXT),
         }
 
     def trouble_of(self, state: role.State) -> str:
@@ -1871,22 +1900,29 @@ class Listener:
 
     def check(self, ticket: str) -> None:
         path, link, obstacle, folder = self.settings.file, self.link, self.obstacle, self.folder_trouble
+        client = self.session.client if self.session else None
         used, trouble, link_trouble = self.settings, self.config_trouble(), self.link_doubt()
 
         def work() -> role.Tick:
             problems, notes = [obstacle] if obstacle else [], []
             try:
                 settings = config.load(path)
-                notes += settings.notes
+                notes += [*settings.notes, *exposure.of_file(settings)]
                 found = config.check_group(
                     settings, self.supervisord.call("supervisor.getAllConfigInfo"), self.around.uid,
                     supervisord_uid=self.around.supervisord_uid, own_group=self.around.group,
                 )
                 problems += found.problems
                 notes += found.notes
-                found = config.check_processes(settings, self.supervisord.call("supervisor.getAllProcessInfo"))
+                processes = self.supervisord.call("supervisor.getAllProcessInfo")
+                found = config.check_processes(settings, processes)
                 problems += found.problems
                 notes += found.notes
+                notes += exposure.of_processes(settings, os.getppid(), processes)
+                if link == "connected":
+                    seen = survey.look(client, used, SURVEY_TIME)
+                    problems += seen.problems
+                    notes += seen.notes
                 changes = ", ".join(map(str, config.diff(used, settings)))
                 if changes and trouble is None:
                     notes.append(f"{path}: changed and not used yet: {changes}; zkelect reload takes it")
@@ -1910,8 +1946,8 @@ class Listener:
 
 def _shown(ack: bytes) -> str:
     """What an ack holds, cut where it is longer than any address, and so than this node's own."""
-    cut = ack[:untrusted.LONGEST_ADDRESS].decode("utf-8", "replace")
-    return cut if len(ack) <= untrusted.LONGEST_ADDRESS else cut + "…"
+    head = ack[:untrusted.LONGEST_ADDRESS].decode("utf-8", "replace")
+    return head if len(ack) <= untrusted.LONGEST_ADDRESS else head + "…"
 
 
 def longest_stop(programs: Iterable[Dict[str, Any]]) -> float:
@@ -1950,6 +1986,8 @@ def main(path: str) -> int:
     except record.RecordError as error:
         print(error, file=sys.stderr)
         return 2
+    for note in exposure.of_file(settings) + exposure.of_processes(settings, os.getppid()):
+        log.warning("%s", note)
     one = Listener(settings, around, trouble)
     try:
         status = one.run(sys.stdin.buffer, protocol)

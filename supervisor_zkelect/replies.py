@@ -78,10 +78,10 @@ def error_of(code: int) -> Optional[Exception]:
 
 
 def is_answer(error: Optional[BaseException]) -> bool:
-    """Whether a request that ended with this was answered by a server. A refusal is an answer as well; a lost connection or
-    session is not, and what cannot be read is not."""
+    """Whether a request that ended with this was answered by a server that keeps the session alive. A refusal is an answer as
+    well; a lost connection or session is not, nor what cannot be read, nor the refusal of everything that a session asks."""
     return error is None or isinstance(error, kazoo_errors.ZookeeperError) and not isinstance(
-        error, (kazoo_errors.ConnectionLoss, kazoo_errors.SessionExpiredError)
+        error, (kazoo_errors.ConnectionLoss, kazoo_errors.SessionExpiredError, kazoo_errors.AuthFailedError)
     )
 
 
@@ -144,8 +144,11 @@ def watch_over(client: Any, pace: Pace, longest: Callable[[], int], tick: Callab
             error_of(header.err)
             if serving and header.xid not in (PING_XID, WATCH_XID):
                 _asked_for(client, header)
-            if header.err == UNAUTHENTICATED_CODE:
+            if serving and header.err == UNAUTHENTICATED_CODE:
                 # It hangs up now, and kazoo would tell of that.
+                _, asked, _ = client._pending.popleft()
+                if asked is not None:
+                    asked.set_exception(error_of(header.err))
                 raise kazoo_errors.ConnectionDropped(UNAUTHENTICATED)
         except (Nonsense, struct.error) as error:
             raise dropped(error) from None

@@ -271,10 +271,11 @@ def open_client(settings, timeout: float = 5.0) -> KazooClient:
     return client
 
 
-def reach(settings, timeout: float = 5.0) -> Optional[str]:
+def reach(settings, timeout: float = 5.0, then: Callable[[KazooClient], None] = lambda client: None) -> Optional[str]:
     """None when ZooKeeper answers within `timeout` seconds and lets this node propose, else one line that says why not.
 
-    Nothing is written: proposals are tried in transactions that cannot succeed.
+    Nothing is written: proposals are tried in transactions that cannot succeed. then: what else is to be done by the client,
+    where it reaches a server.
     """
     try:
         client = open_client(settings, timeout)
@@ -291,6 +292,7 @@ def reach(settings, timeout: float = 5.0) -> Optional[str]:
                     f"ZooKeeper: [election:{election.name}] election_znode = {path}: its ACL does not let this node "
                     "propose; correct the credentials in [zkelect], or the ACL"
                 )
+        then(client)
     except (client.handler.timeout_exception, kazoo_errors.KazooException) as error:
         return f"ZooKeeper: {error or type(error).__name__}"
     finally:

@@ -93,15 +93,18 @@ def document(data: Optional[bytes]) -> Dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def cut(text: str, most: int) -> str:
+    """The text; one of more than `most` characters ends there, with an ellipsis."""
+    return text if len(text) <= most else text[:most] + "…"
+
+
 def printable(value: Any, most: int = 0) -> str:
     """A value as text in one line: what is not printable is written as an escape, so control characters, escapes for
     terminals, marks that turn the direction of text, and lone surrogates.
 
     most: characters that are looked at, if not 0; a longer text is cut there, and ends with an ellipsis.
     """
-    text = str(value)
-    if 0 < most < len(text):
-        text = text[:most] + "…"
+    text = cut(str(value), most) if most else str(value)
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
