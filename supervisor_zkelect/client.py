@@ -401,6 +401,8 @@ def show_members(answers: Dict[str, Dict[str, Any]]) -> Outcome:
             rows.append([printable(name), *cells, ", ".join(notes)])
         if not members:
             rows.append([printable(name), "-", "nobody", "-", "-", "-", ""])
+        if answer.get("left_out"):
+            rows.append([printable(name), "-", f"and {_text(answer['left_out'])} more", "-", "-", "-", ""])
     return Outcome(DONE, tuple(table(rows)), document)
 
 

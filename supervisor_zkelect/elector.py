@@ -63,6 +63,12 @@ _SEQUENCE = re.compile(r"(\d{10})\Z", re.ASCII)
 _ROUNDS = 20
 
 
+#: Children that are no proposals of which the log tells.
+_MOST_TOLD = 100
+
+#: Proposals whose data are asked for together. Others may have written as much as a reply has room for.
+_AT_ONCE = 64
+
 #: ephemeralOwner of a znode that is no ephemeral one: of a usual one, and of a container.
 LASTING = (0, -1 << 63)
 
@@ -99,7 +105,8 @@ class Member(NamedTuple):
     """One candidate, in the order of the queue.
 
     sequence: its trailing ten digits. session: id of its owner. token: its czxid, the fencing token if it leads.
-    mine: whether it is this elector's proposal. data: as written; info: the same as parsed JSON object, else {}.
+    mine: whether it is this elector's proposal. data: as written, b"" where that is longer than any proposal's
+    (`untrusted.LONGEST_DOCUMENT`); info: the same as parsed JSON object, else {}.
     node, address: what it says of these, "" where that is none (`untrusted.py`).
     """
 
@@ -388,16 +395,21 @@ class Elector:
         """The queue in order, with each candidate's data. One that leaves during the look is left out."""
         limit = self._limit()
         names = self._queue(limit)
+        members: List[Member] = []
+        for first in range(0, len(names), _AT_ONCE):
+            members += self._read_members(names[first:first + _AT_ONCE], limit)
+        return members
+
+    def _read_members(self, names: Sequence[str], limit: float) -> List[Member]:
         answers = [self._client.get_async(f"{self.election_znode}/{name}") for name in names]
         members = []
         for name, answer in zip(names, answers):
             found = self._answer("read a proposal", limit, answer, missing_ok=True)
             if found is not None:
                 data, stat = found
+                kept = data if data and len(data) <= untrusted.LONGEST_DOCUMENT else b""
                 mine = self._mine is not None and self._mine.name == name
-                members.append(
-                    Member(name, _sequence(name), stat.ephemeralOwner, stat.czxid, mine, data or b"", _parsed(data))
-                )
+                members.append(Member(name, _sequence(name), stat.ephemeralOwner, stat.czxid, mine, kept, _parsed(kept)))
         return members
 
     def withdraw(self) -> None:
@@ -757,7 +769,7 @@ class Elector:
         for name in children:
             if _SEQUENCE.search(name):
                 names.append(name)
-            elif name not in self._strangers:
+            elif name not in self._strangers and len(self._strangers) < _MOST_TOLD:
                 self._strangers.add(name)
                 log.warning("%s/%s is no proposal and is ignored; remove it", self.election_znode, name)
         return names

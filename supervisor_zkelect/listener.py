@@ -58,6 +58,8 @@ FIT_PACE = 2.0
 MOST_PROBLEMS = 5
 #: Seconds that a look at the znodes of all elections may take.
 SURVEY_TIME = 5.0
+#: Characters of a list in an answer to an operator; supervisord takes some more (rpcinterface.LONGEST_ANSWER).
+LONGEST_LIST = 200_000
 #: Characters of a text in a report.
 LONGEST_TEXT = 2000
 #: Seconds without a connection to ZooKeeper after which it is told.
@@ -1879,7 +1881,8 @@ class Listener:
                      "token": one.token, "mine": one.mine, "leads": place == 1}
                     for place, one in enumerate(elector.members(), 1)
                 ]
-                self.reply(ticket, {"ok": True, "members": members})
+                shown = fitting(members, LONGEST_LIST)
+                self.reply(ticket, {"ok": True, "members": shown, "left_out": len(members) - len(shown)})
             except ElectionError as error:
                 self.reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
             return role.Tick()
@@ -1942,6 +1945,15 @@ class Listener:
             return role.Tick()
 
         self.pool_post(self.rpc_pool, work)
+
+
+def fitting(items: List[Any], most: int) -> List[Any]:
+    """As many of the first items as are `most` characters of JSON together."""
+    for number, item in enumerate(items):
+        most -= len(json.dumps(item)) + 2
+        if most < 0:
+            return items[:number]
+    return items
 
 
 def _shown(ack: bytes) -> str:

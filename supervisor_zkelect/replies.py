@@ -150,7 +150,9 @@ def watch_over(client: Any, pace: Pace, longest: Callable[[], int], tick: Callab
                 if asked is not None:
                     asked.set_exception(error_of(header.err))
                 raise kazoo_errors.ConnectionDropped(UNAUTHENTICATED)
-        except (Nonsense, struct.error) as error:
+        except struct.error:
+            raise dropped(Nonsense("a message is announced that is too short for one; this is no ZooKeeper server")) from None
+        except Nonsense as error:
             raise dropped(error) from None
         return header, data, offset
 

@@ -1,9 +1,7 @@
-"""What a server may say, and kazoo's client under it. The servers of these tests are sockets that say what they are told."""
+"""What a server may say, and kazoo's client and our own under it."""
 
 import logging
-import socket
 import struct
-import threading
 
 import pytest
 from kazoo import exceptions as kazoo_errors
@@ -11,20 +9,7 @@ from kazoo import exceptions as kazoo_errors
 from supervisor_zkelect import replies, session, wire
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.errors import NotConnected
-
-PASSWORD = b"p" * 16
-
-
-def grant(timeout=10000, identity=7, password=PASSWORD):
-    """The answer to a connect request."""
-    body = struct.pack(">iiqi", 0, timeout, identity, len(password)) + password + b"\0"
-    return struct.pack(">i", len(body)) + body
-
-
-def reply(xid, body=b"", error=0):
-    message = struct.pack(">iqi", xid, 1, error) + body
-    return struct.pack(">i", len(message)) + message
-
+from tests.false_server import PASSWORD, Server, grant, reply
 
 STAT = struct.pack(">qqqqiiiqiiq", *[1] * 11)
 
@@ -44,39 +29,6 @@ BAD_REPLIES = {
     "2^31 children": reply(1, struct.pack(">i", 2**31 - 1)), "a name of 2 GB": reply(1, struct.pack(">iii", 2, 2**31 - 1, 0)),
     "no UTF-8": reply(1, struct.pack(">ii", 1, 2) + b"\xff\xfe"), "nothing": reply(1),
 }
-
-
-class Server:
-    """Says `first` to a connect request, and then `more` to each request. asked: how many connections were taken."""
-
-    def __init__(self, first, more=b""):
-        self.first, self.more, self.asked = first, more, 0
-        self._door = socket.create_server(("127.0.0.1", 0))
-        self.hosts = "127.0.0.1:%d" % self._door.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                connection = self._door.accept()[0]
-            except OSError:
-                return
-            self.asked += 1
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection):
-        with connection:
-            try:
-                for said in (self.first, *[self.more] * 9):
-                    if not connection.recv(65536):
-                        return
-                    connection.sendall(said)
-            except OSError:
-                return
-
-    def close(self):
-        self._door.shutdown(socket.SHUT_RDWR)
-        self._door.close()
 
 
 @pytest.fixture
@@ -192,6 +144,19 @@ def test_connections_that_come_to_nothing_are_followed_by_pauses():
     assert pauses[:5] == [0, 0, 0, 0.1, 0.2] and pauses == sorted(pauses) and pauses[-1] == replies.LONGEST_PAUSE
     pace.answered()
     assert pace.pause == 0
+
+
+def test_the_next_connection_waits_for_the_pause_and_a_stop_does_not(serve):
+    server, pace = serve(grant()), replies.Pace()
+    client = session.make_client(server.hosts, 10.0, pace=pace)
+    host, _, port = server.hosts.partition(":")
+    for _ in range(replies.PAUSES_AFTER + 1):
+        pace.taken()
+    # A client that was not started is stopped, so that nothing is waited for.
+    with pytest.raises(OSError, match="stopped"):
+        client.handler.create_connection(address=(host, int(port)), timeout=1.0)
+    pace.answered()
+    client.handler.create_connection(address=(host, int(port)), timeout=30.0).close()
 
 
 def test_what_kazoo_has_is_what_is_put_in_its_place():
