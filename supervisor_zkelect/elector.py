@@ -40,7 +40,7 @@ from kazoo import exceptions as kazoo_errors
 from kazoo.protocol.states import KazooState
 from kazoo.security import ACL
 
-from supervisor_zkelect import untrusted
+from supervisor_zkelect import paced, untrusted
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.errors import (
     AccessDenied, BadArgument, ElectionError, NotConnected, NotLeader, ProposalGone, SessionGone, TimedOut, ZooKeeperFailed,
@@ -62,6 +62,9 @@ _SEQUENCE = re.compile(r"(\d{10})\Z", re.ASCII)
 #: Rounds in which a call follows a queue or a holder that changes between two requests.
 _ROUNDS = 20
 
+
+#: Seconds between two lines of the same kind.
+_REPEAT = 60.0
 
 #: Children that are no proposals of which the log tells.
 _MOST_TOLD = 100
@@ -180,8 +183,7 @@ class Elector:
         self._watch: Optional[_Watch] = None
         self._term_watches: List[_Watch] = []
         self._strangers: set = set()
-        #: the zxid of a holder that was told of as an unknown node's
-        self._unknown_holder = 0
+        self._said = paced.Paced(1, _REPEAT)
         client.add_listener(self._session_changed)
 
     @classmethod
@@ -823,16 +825,16 @@ class Elector:
         info = _parsed(found[0])
         node, token = untrusted.known_name(info.get("node")), untrusted.number(info.get("token"))
         if not (node and token):
-            self._tell_unknown(found[1].mzxid)
+            self._tell("holder", f"{self.holder_znode} holds no holder record and is taken for an unknown node's")
         if not token:
             return Holder("", 0, ""), found[1].version
         return Holder(node, token, untrusted.known_address(info.get("address"))), found[1].version
 
-    def _tell_unknown(self, written: int) -> None:
-        """Say, once for what was written at this zxid, that the holder znode tells of nobody."""
-        if written != self._unknown_holder:
-            self._unknown_holder = written
-            log.warning("%s holds no holder record and is taken for an unknown node's", self.holder_znode)
+    def _tell(self, kind: str, text: str) -> None:
+        """A line about what others have written, now and then."""
+        line = self._said.line(text, kind, now())
+        if line:
+            log.warning("%s", line)
 
     def _commit(self, doing: str, limit: float, operations: List[Tuple[str, tuple, dict]]) -> bool:
         """Check the proposal and do `operations` at once. False when one of them met a change and nothing was done.

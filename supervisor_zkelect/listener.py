@@ -50,6 +50,8 @@ SEE_TIME = 0.5
 GIVEN_UP = "at each try it could not be started, or ended before its startsecs; its own log tells more"
 #: Seconds between two lines about the same trouble.
 REPEAT = 60.0
+#: Steps of an election of one kind that are told at once, and seconds after which one more is.
+STEPS, STEPS_PACE = 30, 5.0
 #: Changes of the link to ZooKeeper that are told at once, and seconds after which one more is.
 LINKS, LINK_PACE = 12, 10.0
 #: Seconds between two looks at supervisord's programs while they are not fit, and the group runs on in its term.
@@ -290,6 +292,7 @@ class Listener:
         self.note_by = math.inf
         self.status = 0
         self.said, self.links_said = paced.Paced(1, REPEAT), paced.Paced(LINKS, LINK_PACE)
+        self.steps_said = paced.Paced(STEPS, STEPS_PACE)
         self.reloads = reloading.Reloads(self)
 
     # The loop
@@ -1710,7 +1713,11 @@ class Listener:
     # Orders and reports
 
     def do_Log(self, contest: Contest, action: role.Log) -> None:
-        log.info("%s: %s", contest.settings.name, action.text)
+        text = f"{contest.settings.name}: {action.text}"
+        # Times and numbers differ in what is said again and again, when somebody changes ack or queue all the time.
+        line = self.steps_said.line(text, re.sub("[0-9]+", "#", text), now())
+        if line:
+            log.info("%s", line)
 
     def do_Quit(self, contest: Contest, action: role.Quit) -> None:
         log.error("%s: %s", self.settings.file, action.text)

@@ -28,6 +28,11 @@ LONGEST_PASSWORD = 64
 PAUSES_AFTER, FIRST_PAUSE, LONGEST_PAUSE = 3, 0.1, 10.0
 """How many connections in a row may come to nothing before there is a pause, and its seconds: the first, and the most."""
 
+_KNOWN = (
+    kazoo_errors.ConnectionDropped, kazoo_errors.AuthFailedError, kazoo_errors.SessionExpiredError, OSError,
+)
+"""What kazoo's loop goes on after, or ends by, as it should."""
+
 UNAUTHENTICATED_CODE = -124
 UNAUTHENTICATED = (
     "the servers take only sessions that have authenticated (enforce.auth.enabled), and this node has not, by a scheme that "
@@ -116,8 +121,8 @@ def watch_over(client: Any, pace: Pace, longest: Callable[[], int], tick: Callab
     from kazoo.protocol.serialization import Connect
 
     connection, dial = client._connection, client.handler.create_connection
-    read, read_header, read_socket, invoke = (
-        connection._read, connection._read_header, connection._read_socket, connection._invoke
+    read, read_header, read_socket, invoke, connect = (
+        connection._read, connection._read_header, connection._read_socket, connection._invoke, connection._connect
     )
     header: Any = None
     serving = False
@@ -187,7 +192,17 @@ def watch_over(client: Any, pace: Pace, longest: Callable[[], int], tick: Callab
             pace.taken()
         return answer
 
+    def connected(host: str, address: str, port: int) -> Any:
+        try:
+            return connect(host, address, port)
+        except _KNOWN + (client.handler.timeout_exception,):
+            raise
+        except Exception as error:
+            # An authentication that is answered by something else.
+            raise dropped(Nonsense(f"a session cannot be begun: {str(error) or type(error).__name__}")) from None
+
     client.handler.create_connection = paced_dial
+    connection._connect = connected
     connection._read, connection._read_header = bounded_read, known_header
     connection._read_socket, connection._invoke = understood, checked
 

@@ -110,6 +110,18 @@ def test_a_bad_answer_to_a_request(serve, kazoo, name):
     ours.drop()
 
 
+@pytest.mark.parametrize("said", [reply(5), reply(-4, error=-101), reply(-4, error=-9999), b"\0\0\0\x02ab", b"x" * 99],
+                         ids=["another's", "another error", "no error", "short", "text"])
+def test_a_bad_answer_to_an_authentication(serve, kazoo, caplog, said):
+    server = serve(grant(), said)
+    client = kazoo(server, digest="zk:gehe1m")
+    until(lambda: server.asked > 1, 30, "another connection")
+    assert client._connection._connection_routine.is_alive() and client._session_id == 7
+    assert "Unhandled" not in caplog.text and "gehe1m" not in caplog.text
+    with pytest.raises(NotConnected):
+        wire.Client(server.hosts, (7, PASSWORD), 10.0, "zk:gehe1m").start(0.5)
+
+
 def test_what_is_longer_than_usual_is_read_where_that_is_asked_for(serve, kazoo):
     data = b"x" * (2 << 20)
     server = serve(grant(), reply(1, struct.pack(">i", len(data)) + data + STAT))
@@ -163,7 +175,7 @@ def test_what_kazoo_has_is_what_is_put_in_its_place():
     """Private parts of kazoo's; another release may have others."""
     from kazoo.protocol.connection import ConnectionHandler
 
-    for name in ("_read", "_read_header", "_read_socket", "_invoke"):
+    for name in ("_read", "_read_header", "_read_socket", "_invoke", "_connect"):
         assert callable(getattr(ConnectionHandler, name))
 
 
