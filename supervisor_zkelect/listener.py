@@ -23,8 +23,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect import (
-    __version__, config, course, eventstream, execution, exposure, group, guardlink, history, kept, logs, paced, proc, record, release,
-    reloading, reserve, role, saved, session, survey, untrusted,
+    __version__, config, course, eventstream, execution, exposure, group, guardlink, history, kept, logs, paced, proc, record,
+    release, reloading, reserve, role, saved, session, survey, untrusted,
 )
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import (

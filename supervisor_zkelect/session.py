@@ -190,8 +190,8 @@ def client_for(
     """The client that the settings of a file (`config.Settings`) describe, not started.
 
     attach: id and password of a session to go on with. timeout: what to ask for, by default the settings'; a session
-    that is attached takes what is asked, so it must be asked for what it has. pace, limits: as `make_client` takes them; the latter
-    are by default the settings'.
+    that is attached takes what is asked, so it must be asked for what it has. pace, limits: as `make_client` takes them; the
+    latter are by default the settings'.
     """
     options: Dict[str, Any] = {"client_id": attach} if attach else {}
     if settings.tls:
@@ -455,7 +455,8 @@ class Session:
 
         def answered(answer: Any) -> None:
             owner = answer.value.ephemeralOwner if answer.exception is None and answer.value is not None else None
-            self._post(Peeked(generation, sent, now(), path, owner, _text(answer.exception), replies.is_answer(answer.exception)))
+            error = answer.exception
+            self._post(Peeked(generation, sent, now(), path, owner, _text(error), replies.is_answer(error)))
 
         self.client.exists_async(path).rawlink(answered)
 

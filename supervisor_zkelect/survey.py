@@ -1,4 +1,4 @@
-"""What stands in ZooKeeper that should not: candidates that never go, znodes that strangers may change. For `check` and the log.
+"""What stands in ZooKeeper and should not: candidates that never go, znodes that strangers may change. For check and the log.
 
 Nothing is written. What cannot be read is left out: `check` tells of that by other means.
 """

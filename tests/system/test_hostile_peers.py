@@ -20,16 +20,17 @@ UNKNOWN = Holder("", 0, "")
 
 #: What stands in the holder znode, and what is made of it.
 HOLDERS = {
-    "no data": (None, UNKNOWN), "empty": (b"", UNKNOWN), "garbage": (b"\xff\x00\x1b[2J\n", UNKNOWN), "deep": (b"[" * 60000, UNKNOWN),
-    "deep objects": (b'{"a":' * 10000, UNKNOWN), "large": (holder(node="x" * 1_000_000), UNKNOWN), "null": (b"null", UNKNOWN),
+    "no data": (None, UNKNOWN), "empty": (b"", UNKNOWN), "garbage": (b"\xff\x00\x1b[2J\n", UNKNOWN),
+    "deep": (b"[" * 60000, UNKNOWN), "deep objects": (b'{"a":' * 10000, UNKNOWN), "large": (holder(node="x" * 1_000_000), UNKNOWN), "null": (b"null", UNKNOWN),
     "newline": (holder(node="z\n2026-11-29 02:00:00.000 INFO forged"), Holder("", 7, "z:1")),
     "ESC": (holder(node="z\x1b[2J"), Holder("", 7, "z:1")), "NUL": (holder(node="z\0"), Holder("", 7, "z:1")),
     "C1": (holder(node="z\x9b2J"), Holder("", 7, "z:1")), "bidi": (holder(node="z\u202e"), Holder("", 7, "z:1")),
     "surrogate": (holder(node="z\ud800"), Holder("", 7, "z:1")),
-    "option": (holder(node="-oProxyCommand=touch x"), Holder("", 7, "z:1")), "no string": (holder(node=["z"]), Holder("", 7, "z:1")),
-    "no name": (holder(node=""), Holder("", 7, "z:1")), "address of lines": (holder(address="z\n"), Holder("z", 7, "")),
+    "option": (holder(node="-oProxyCommand=touch x"), Holder("", 7, "z:1")),
+    "no string": (holder(node=["z"]), Holder("", 7, "z:1")), "no name": (holder(node=""), Holder("", 7, "z:1")), "address of lines": (holder(address="z\n"), Holder("z", 7, "")),
     "address of options": (holder(address="-oProxyCommand=x"), Holder("z", 7, "")),
-    "address of 2 KB": (holder(address="z" * 2000), Holder("z", 7, "")), "address of a list": (holder(address=[]), Holder("z", 7, "")),
+    "address of 2 KB": (holder(address="z" * 2000), Holder("z", 7, "")),
+    "address of a list": (holder(address=[]), Holder("z", 7, "")),
     "huge token": (holder(token=10**4000), UNKNOWN), "longer token": (holder(token=1 << 63), UNKNOWN),
     "negative token": (holder(token=-7), UNKNOWN), "token of a kind": (holder(token=True), UNKNOWN),
     "token of a text": (holder(token="7"), UNKNOWN), "token of a fraction": (holder(token=7.5), UNKNOWN),
@@ -112,7 +113,9 @@ FORGED = ["z\n2026-11-29 02:00:00.000 INFO forged", "z\x1b[2J\0", "-oProxyComman
 
 
 def acts(text):
-    return [line for line in text.split("\n") if not line.replace("\t", "").isprintable() or line.startswith("2026-11-29 02:00")]
+    """The lines of a text that act on a terminal, or look as if a log had them."""
+    lines = text.split("\n")
+    return [line for line in lines if not line.replace("\t", "").isprintable() or line.startswith("2026-11-29 02:00")]
 
 
 @pytest.mark.parametrize("fences", [True, False], ids=["fence", "no fence"])
@@ -135,7 +138,8 @@ def test_nothing_of_a_forged_name_gets_through(make_cluster, zk_server, zk, name
         given = variables(told)
         assert (given["ZKELECT_OLD_NODE"], given["ZKELECT_OLD_ADDRESS"], given["ZKELECT_OLD_TOKEN"]) == ("", "", "7")
         assert not acts(told.read_text())
-    outputs = [node.ctl("role").stdout, *(node.ctl("zkelect", verb).stdout for verb in ("status", "members", "history", "check"))]
+    verbs = ("status", "members", "history", "check")
+    outputs = [node.ctl("role").stdout, *(node.ctl("zkelect", verb).stdout for verb in verbs)]
     # What is no name is left out, and the reason of a term's end is shown with escapes.
     assert len(outputs[2].splitlines()) == 3 and json.dumps(name)[1:4] in outputs[3]
     shown = node.zkelect("members", "orders").stdout + node.zkelect("history", "orders").stdout

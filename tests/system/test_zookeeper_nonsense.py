@@ -79,7 +79,8 @@ class Spoiler:
 
 NONSENSE = {
     "stray": STRAY, "text": b"HTTP/1.1 400 Bad Request\r\n\r\n", "negative length": struct.pack(">i", -1),
-    "100 MB": struct.pack(">i", 100 << 20) + b"x" * 100_000, "2 GB": struct.pack(">i", 2**31 - 1), "empty": struct.pack(">i", 0),
+    "100 MB": struct.pack(">i", 100 << 20) + b"x" * 100_000, "2 GB": struct.pack(">i", 2**31 - 1),
+    "empty": struct.pack(">i", 0),
 }
 
 

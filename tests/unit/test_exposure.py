@@ -38,8 +38,8 @@ def test_an_acl_does_not_keep_out_who_has_no_certificate(load):
 
 
 @pytest.mark.parametrize("servers, afar", [
-    ("zk1:2181", True), ("localhost:1,zk1:2181", True), ("10.0.0.1:1", True), ("[2001:db8::1]:1", True), ("localhost:2181", False),
-    ("127.0.0.1:1,127.9.9.9:1", False), ("[::1]:2181", False),
+    ("zk1:2181", True), ("localhost:1,zk1:2181", True), ("10.0.0.1:1", True), ("[2001:db8::1]:1", True),
+    ("localhost:2181", False), ("127.0.0.1:1,127.9.9.9:1", False), ("[::1]:2181", False),
 ])
 def test_credentials_in_plain_text_are_told_where_they_leave_the_machine(load, servers, afar):
     settings = load("digest = zk:gehe1m", servers)
@@ -49,7 +49,8 @@ def test_credentials_in_plain_text_are_told_where_they_leave_the_machine(load, s
 
 
 @pytest.mark.parametrize("url, afar", [
-    ("http://10.0.0.1:9001", True), ("http://127.0.0.1:9001", False), ("http://localhost:9001", False), ("unix:///s.sock", False),
+    ("http://10.0.0.1:9001", True), ("http://127.0.0.1:9001", False), ("http://localhost:9001", False),
+    ("unix:///s.sock", False),
 ])
 def test_supervisords_password_in_plain_text_is_told(load, url, afar):
     assert ("password" in told(load(f"serverurl = {url}\nusername = u\npassword = gehe1m"))) is afar

@@ -17,15 +17,17 @@ STAT = struct.pack(">qqqqiiiqiiq", *[1] * 11)
 BAD_GRANTS = {
     "zero": grant(0, 7), "negative": grant(-1), "least": grant(-2**31), "tiny": grant(1), "huge": grant(2**31 - 1),
     "by far": grant(90_000), "no session": grant(10000, 0), "long password": grant(password=b"p" * 5000),
-    "negative length": struct.pack(">i", -1), "empty": struct.pack(">i", 0), "100 MB": struct.pack(">i", 100 << 20) + b"x" * 65536,
+    "negative length": struct.pack(">i", -1), "empty": struct.pack(">i", 0),
+    "100 MB": struct.pack(">i", 100 << 20) + b"x" * 65536,
     "2 GB": struct.pack(">i", 2**31 - 1), "text": b"HTTP/1.1 400 Bad Request\r\n\r\n", "short": struct.pack(">i", 3) + b"abc",
     "password of 2 GB": struct.pack(">iiiqi", 20, 0, 10000, 7, 2**31 - 1),
 }
 
 #: What is said instead of the answer to the first request, whose number is 1.
 BAD_REPLIES = {
-    "negative length": struct.pack(">i", -5), "100 MB": struct.pack(">i", 100 << 20), "too short": struct.pack(">i", 4) + b"abcd",
-    "another's": reply(99), "authentication's": reply(-4), "no number of any": reply(-100), "no error of any": reply(1, error=-9999),
+    "negative length": struct.pack(">i", -5), "100 MB": struct.pack(">i", 100 << 20),
+    "too short": struct.pack(">i", 4) + b"abcd", "another's": reply(99), "authentication's": reply(-4),
+    "no number of any": reply(-100), "no error of any": reply(1, error=-9999),
     "2^31 children": reply(1, struct.pack(">i", 2**31 - 1)), "a name of 2 GB": reply(1, struct.pack(">iii", 2, 2**31 - 1, 0)),
     "no UTF-8": reply(1, struct.pack(">ii", 1, 2) + b"\xff\xfe"), "nothing": reply(1),
 }
@@ -180,8 +182,9 @@ def test_what_kazoo_has_is_what_is_put_in_its_place():
 
 
 @pytest.mark.parametrize("error, answered", [
-    (None, True), (kazoo_errors.NoNodeError(), True), (kazoo_errors.NoAuthError(), True), (kazoo_errors.RolledBackError(), True),
-    (kazoo_errors.ConnectionLoss(), False), (kazoo_errors.SessionExpiredError(), False),
+    (None, True), (kazoo_errors.NoNodeError(), True), (kazoo_errors.NoAuthError(), True),
+    (kazoo_errors.RolledBackError(), True), (kazoo_errors.ConnectionLoss(), False), (kazoo_errors.SessionExpiredError(), False),
+    (kazoo_errors.AuthFailedError(replies.UNAUTHENTICATED), False),
     (kazoo_errors.ConnectionClosedError(), False), (struct.error("x"), False), (RuntimeError("xids"), False),
 ])
 def test_what_proves_nothing_of_a_session(error, answered):
