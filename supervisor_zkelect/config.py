@@ -554,7 +554,7 @@ OPTIONS: Tuple[Option, ...] = (
            "name of a group", _group_name, default="primary", change=TERM),
     Option(_E, "address",
            "What is written to the ack znode while this node is primary: where clients find the service. "
-           "Any text of one line.",
+           "Any text of one line that does not begin with a dash.",
            "text", untrusted.address, required=True),
     Option(_E, "election_znode",
            "The znode whose children are the proposals. Nothing else may live below it.",
@@ -595,8 +595,8 @@ OPTIONS: Tuple[Option, ...] = (
            "number", _seconds(0.1), "seconds", "60"),
     Option(_E, "fence",
            "Command that a winner runs, before it starts anything, when its predecessor has not released: something "
-           "of it may still run. No shell. It is given ZKELECT_OLD_NODE, ZKELECT_OLD_ADDRESS, ZKELECT_OLD_TOKEN, and "
-           "its own ZKELECT_ELECTION, ZKELECT_NODE, ZKELECT_TOKEN. Exit status 0: the predecessor is harmless. It may "
+           "of it may still run. No shell. It is given ZKELECT_OLD_NODE and ZKELECT_OLD_ADDRESS, empty where they are "
+           "unknown, ZKELECT_OLD_TOKEN, 0 where it is unknown, and its own ZKELECT_ELECTION, ZKELECT_NODE, ZKELECT_TOKEN. Exit status 0: the predecessor is harmless. It may "
            "be run again for the same predecessor.",
            "command", _command),
     Option(_E, "fence_failed",

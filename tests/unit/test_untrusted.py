@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from supervisor_zkelect import client, config, execution, logs, untrusted
+from supervisor_zkelect import client, config, execution, listener, logs, rpcinterface, untrusted
 from supervisor_zkelect.clock import now
 
 #: Control characters, those that format text or turn its direction, lone surrogates, other separators than a blank.
@@ -98,3 +98,16 @@ def test_nothing_of_a_traceback_looks_like_a_message(written):
 
 def test_there_is_one_function_for_it():
     assert client.printable is untrusted.printable
+
+
+def test_a_list_is_cut_where_supervisord_would_take_no_more():
+    items = [{"node": "x" * 90}] * 5000
+    kept = listener.fitting(items, listener.LONGEST_LIST)
+    assert 0 < len(kept) < len(items) and len(json.dumps({"members": kept})) < rpcinterface.LONGEST_ANSWER
+    assert listener.fitting(items[:5], listener.LONGEST_LIST) == items[:5]
+
+
+def test_an_ack_is_the_own_one_only_if_it_is_the_same():
+    longest = "x" * untrusted.LONGEST_ADDRESS
+    assert listener._shown(longest.encode()) == longest != listener._shown(longest.encode() + b"y" * (1 << 20))
+    assert len(listener._shown(b"\xff" * (1 << 20))) <= untrusted.LONGEST_ADDRESS + 1
