@@ -267,9 +267,10 @@ def _check(arguments: argparse.Namespace) -> int:
         return _operate(arguments)
     if arguments.election is not None:
         raise _Trouble(USAGE, "check -c FILE looks at the whole file; leave the election out")
-    from supervisor_zkelect import proc, session
+    from supervisor_zkelect import exposure, proc, session, survey
 
     _quiet()
+    surveyed = survey.Found([], [])
     problems: List[str] = []
     notes: List[str] = []
     troubles: List[str] = []
@@ -278,15 +279,20 @@ def _check(arguments: argparse.Namespace) -> int:
     except config.ConfigError as error:
         problems = list(error.problems)
     else:
-        notes += settings.notes
+        notes += [*settings.notes, *exposure.of_file(settings)]
         more_problems, more_notes = _check_supervisord(arguments, settings)
         problems += more_problems
         notes += more_notes
-        trouble = session.reach(settings, ZOOKEEPER_TIME)
-        troubles = [trouble] if trouble else _check_places(settings)
+
+        def look(client: Any) -> None:
+            for known, found in zip(surveyed, survey.look(client, settings, ZOOKEEPER_TIME)):
+                known.extend(found)
+
+        trouble = session.reach(settings, ZOOKEEPER_TIME, look)
+        notes += surveyed.notes
     from supervisor_zkelect.client import printable
 
-    troubles = [*filter(None, [proc.pidfd_trouble()]), *troubles]
+    troubles = [*filter(None, (proc.pidfd_trouble(), trouble)), *surveyed.problems]
     status = USAGE if problems else ERROR if troubles else DONE
     problems += troubles
     problems, notes = [printable(line) for line in problems], [printable(line) for line in notes]
@@ -302,20 +308,9 @@ def _check(arguments: argparse.Namespace) -> int:
     return status
 
 
-def _check_places(settings: Any) -> List[str]:
-    """What is wrong with the elections in a ZooKeeper that answers."""
-    from supervisor_zkelect import survey
-    from supervisor_zkelect.errors import ElectionError
-
-    try:
-        return survey.by_a_client(settings, ZOOKEEPER_TIME)
-    except ElectionError as error:
-        return [f"ZooKeeper: {error}"]
-
-
 def _check_supervisord(arguments: argparse.Namespace, settings: Any) -> Tuple[List[str], List[str]]:
     """Problems and notes of what supervisord itself says of the groups."""
-    from supervisor_zkelect import client, config
+    from supervisor_zkelect import client, config, exposure
     from supervisor_zkelect.supervisord import Fault, SupervisordError
 
     unasked = "the groups were not checked"
@@ -323,8 +318,10 @@ def _check_supervisord(arguments: argparse.Namespace, settings: Any) -> Tuple[Li
         url, username, password = _connection(arguments, settings)
         call = _caller(arguments, settings)
         infos = call("supervisor.getAllConfigInfo")
-        ended = config.check_processes(settings, call("supervisor.getAllProcessInfo"))
-        supervisord_uid = _uid_of(call("supervisor.getPID"), url)
+        processes = call("supervisor.getAllProcessInfo")
+        ended = config.check_processes(settings, processes)
+        supervisord = call("supervisor.getPID")
+        supervisord_uid = _uid_of(supervisord, url)
     except _Trouble as error:
         return [], [f"{unasked}: {'; '.join(error.lines)}"]
     except Fault as error:
@@ -337,6 +334,8 @@ def _check_supervisord(arguments: argparse.Namespace, settings: Any) -> Tuple[Li
         uid = listener["uid"]
     problems, notes = map(list, config.check_group(settings, infos, uid, supervisord_uid, listener.get("group")))
     problems, notes = problems + ended.problems, notes + ended.notes
+    if supervisord_uid is not None:
+        notes += exposure.of_processes(settings, supervisord, processes)
     try:
         if not client.judge(call("zkelect.getReport")).known:
             notes += _check_listener(call, listener)
@@ -455,7 +454,7 @@ def _read_ack(zookeeper: Any, settings: Any, election: Any, arguments: argparse.
     )
     from kazoo.handlers.threading import KazooTimeoutError
 
-    from supervisor_zkelect.client import printable
+    from supervisor_zkelect.untrusted import LONGEST_ADDRESS, printable
 
     as_json = getattr(arguments, "json", False)
     path = ("" if zookeeper.chroot else settings.chroot) + election.election_ack
@@ -469,7 +468,7 @@ def _read_ack(zookeeper: Any, settings: Any, election: Any, arguments: argparse.
             watch = (lambda event: changed.set()) if arguments.watch else None
             # A limit of its own: kazoo keeps calls that are made without connection for ever.
             data = zookeeper.get_async(path, watch=watch).get(timeout=ZOOKEEPER_TIME)[0]
-            address = printable((data or b"").decode("utf-8", "backslashreplace"))
+            address = printable((data or b"").decode("utf-8", "backslashreplace"), LONGEST_ADDRESS)
         except NoNodeError:
             exists = False
         except (AuthFailedError, NoAuthError):

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from supervisor_zkelect import history
 from supervisor_zkelect.supervisord import Fault, Supervisord, SupervisordError, Unreachable
+from supervisor_zkelect.untrusted import printable
 
 # Exit statuses. 3 and 4 are those of LSB's `status`: not running, and unknown.
 DONE = 0
@@ -267,7 +268,8 @@ def _link_text(view: View) -> str:
     session = _dict(view.report.get("session"))
     if session.get("state") == "connected":
         return ""
-    return f"; ZooKeeper {_shown(session.get('state'))} for {_since(view, session.get('since'))}"
+    why = f": {_text(session['trouble'])}" if session.get("trouble") else ""
+    return f"; ZooKeeper {_shown(session.get('state'))} for {_since(view, session.get('since'))}{why}"
 
 
 def _config_lines(view: View) -> List[str]:
@@ -399,6 +401,8 @@ def show_members(answers: Dict[str, Dict[str, Any]]) -> Outcome:
             rows.append([printable(name), *cells, ", ".join(notes)])
         if not members:
             rows.append([printable(name), "-", "nobody", "-", "-", "-", ""])
+        if answer.get("left_out"):
+            rows.append([printable(name), "-", f"and {_text(answer['left_out'])} more", "-", "-", "-", ""])
     return Outcome(DONE, tuple(table(rows)), document)
 
 
@@ -588,14 +592,6 @@ def duration(seconds: float) -> str:
     if whole < 86400:
         return f"{whole // 3600} h {whole % 3600 // 60} m"
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
-
-
-def printable(value: Any) -> str:
-    """A value as text in one line: what is not printable, escapes for terminals above all, is written out."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for c in str(value)
-    )
 
 
 def _text(value: Any) -> str:

@@ -29,7 +29,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import health, lease, places
+from supervisor_zkelect import health, lease, places, untrusted
 
 MAIN = "zkelect"
 ELECTION = "election:"
@@ -140,6 +140,7 @@ class Settings:
     heartbeat_interval: float
     ride_through: float
     kill_time: float
+    reply_max: int
     chroot: str
     digest: Optional[Secret]
     digest_file: Optional[str]
@@ -182,6 +183,11 @@ class Settings:
     def has_credentials(self) -> bool:
         """Whether ZooKeeper is told who this node is, or is spoken to in secret."""
         return bool(self.tls or self.digest or self.sasl_mechanism or self.acl != "open")
+
+    @property
+    def plain(self) -> bool:
+        """Whether the servers' addresses are all that is needed to attach to the session."""
+        return not self.has_credentials and self.reply_max == int(_MAIN_OPTIONS["reply_max"].default or 0)
 
     def sasl_options(self) -> Optional[Dict[str, str]]:
         """What kazoo's `sasl_options` takes, the password in clear, or None without SASL."""
@@ -301,15 +307,6 @@ def _servers(text: str) -> Tuple[str, ...]:
     return tuple(servers)
 
 
-def _node_name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._:@-]{0,254}", text):
-        raise ValueError(
-            "is no fit name for a node; use letters, digits and . _ : @ -, at most 255, beginning with a"
-            " letter or digit"
-        )
-    return text
-
-
 #: supervisor 4 announces the length of what it sends in characters, and sends bytes.
 _NOT_ASCII = "has other letters than ASCII, for which supervisord's answers break off; rename it with plain letters"
 
@@ -347,12 +344,6 @@ def _name_part(text: str) -> str:
         raise ValueError(
             "cannot be part of a znode's name; use at most 100 characters, no slash and no control character"
         )
-    return text
-
-
-def _address(text: str) -> str:
-    if len(_text(text).encode("utf-8", "surrogateescape")) > 1024:
-        raise ValueError("is too long; 1024 bytes at most")
     return text
 
 
@@ -466,7 +457,7 @@ OPTIONS: Tuple[Option, ...] = (
            "2181.",
            "list of host:port", _servers, required=True),
     Option(_M, "node_name", "This node's name, unique among the nodes of an election.",
-           "name", _node_name, default="%(host_node_name)s", change=SESSION),
+           "name", untrusted.node_name, default="%(host_node_name)s", change=SESSION),
     Option(_M, "session_timeout",
            "T: how long ZooKeeper waits for a silent node before another one leads. The servers grant what "
            "they allow, by default 2 to 20 of their ticks; what they grant counts. When its lease runs out, a "
@@ -485,6 +476,10 @@ OPTIONS: Tuple[Option, ...] = (
     Option(_M, "kill_time",
            "How long before the end of the lease the group is killed: the time it takes to die.",
            "number", _seconds(0.01), "seconds", "0.3"),
+    Option(_M, "reply_max",
+           "Bytes of the longest reply of a ZooKeeper server that is read; one that announces more is left. As "
+           "`jute.maxbuffer` of ZooKeeper's own clients: raise it where an election has tens of thousands of candidates.",
+           "number", _count(1 << 16, 1 << 30), "bytes", str(1 << 20)),
     Option(_M, "chroot",
            "Znode below which all paths of this file begin. It has to exist, or this node must be allowed "
            "to make it.",
@@ -555,8 +550,8 @@ OPTIONS: Tuple[Option, ...] = (
            "name of a group", _group_name, default="primary", change=TERM),
     Option(_E, "address",
            "What is written to the ack znode while this node is primary: where clients find the service. "
-           "Any text of one line.",
-           "text", _address, required=True),
+           "Any text of one line that does not begin with a dash.",
+           "text", untrusted.address, required=True),
     Option(_E, "election_znode",
            "The znode whose children are the proposals. Nothing else may live below it. All members are to have names of one "
            "beginning (docs/elections.md).",
@@ -601,8 +596,8 @@ OPTIONS: Tuple[Option, ...] = (
            "number", _seconds(0.1), "seconds", "60"),
     Option(_E, "fence",
            "Command that a winner runs, before it starts anything, when its predecessor has not released: something "
-           "of it may still run. No shell. It is given ZKELECT_OLD_NODE, ZKELECT_OLD_ADDRESS, ZKELECT_OLD_TOKEN, and "
-           "its own ZKELECT_ELECTION, ZKELECT_NODE, ZKELECT_TOKEN. Exit status 0: the predecessor is harmless. It may "
+           "of it may still run. No shell. It is given ZKELECT_OLD_NODE and ZKELECT_OLD_ADDRESS, empty where they are "
+           "unknown, ZKELECT_OLD_TOKEN, 0 where it is unknown, and its own ZKELECT_ELECTION, ZKELECT_NODE, ZKELECT_TOKEN. Exit status 0: the predecessor is harmless. It may "
            "be run again for the same predecessor.",
            "command", _command),
     Option(_E, "fence_failed",
@@ -1080,7 +1075,7 @@ class _Loader:
             try:
                 health.parse(url, **extra)
             except ValueError as error:
-                self.wrong(section, name, _one_line(str(error)))
+                self.wrong(section, name, untrusted.printable(str(error)))
                 if name == "health":
                     return
 
@@ -1346,7 +1341,7 @@ def _listed(names: List[str]) -> str:
 
 
 def _line(file: str, what: str, section: str = "", option: str = "", value: Optional[str] = None) -> str:
-    head = _one_line(file) + ":"
+    head = untrusted.printable(file) + ":"
     if section:
         head += f" [{_shown(section)}]"
         if option:
@@ -1355,15 +1350,8 @@ def _line(file: str, what: str, section: str = "", option: str = "", value: Opti
     return f"{head} {what}"
 
 
-def _one_line(text: str) -> str:
-    """The text with every character that is not printable written as an escape."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
-    )
-
-
 def _shown(text: str) -> str:
-    text = _one_line(text)
+    text = untrusted.printable(text)
     return text if len(text) <= _SHOWN_LENGTH else text[:_SHOWN_LENGTH] + "…"
 
 

@@ -47,7 +47,7 @@ from kazoo import exceptions as kazoo_errors
 from kazoo.protocol.states import KazooState
 from kazoo.security import ACL
 
-from supervisor_zkelect import places, strangers
+from supervisor_zkelect import paced, places, strangers, untrusted
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.errors import (
     AccessDenied, AnotherElection, BadArgument, ElectionError, NotConnected, NotLeader, ProposalGone, SessionGone, TimedOut,
@@ -71,8 +71,17 @@ _ROUNDS = 20
 #: Strangers in a queue that are looked at to tell whether they lead by another rule.
 _MOST_STRANGERS = 100
 
-#: Bytes of an ack that is taken for an address.
-_LONGEST_ADDRESS = 1024
+#: Seconds between two lines of the same kind.
+_REPEAT = 60.0
+
+#: Children that are no proposals of which the log tells.
+_MOST_TOLD = 100
+
+#: Proposals whose data are asked for together. Others may have written as much as a reply has room for.
+_AT_ONCE = 64
+
+#: ephemeralOwner of a znode that is no ephemeral one: of a usual one, and of a container.
+LASTING = (0, -1 << 63)
 
 
 class Standing(NamedTuple):
@@ -84,6 +93,7 @@ class Standing(NamedTuple):
         `try_be_leader`. Its callbacks run on a thread of the client and must not block.
     place, candidates: position in the queue, from 1, and its length.
     rival: the candidate for which a node at place 1 does not lead, as that leads by another program's rule; else "".
+    lasting: path of the znode watched where it is no ephemeral one, so that no session's end removes it; else "".
     """
 
     leads: bool
@@ -92,6 +102,7 @@ class Standing(NamedTuple):
     place: int
     candidates: int
     rival: str = ""
+    lasting: str = ""
 
 
 class Queue(NamedTuple):
@@ -102,7 +113,8 @@ class Queue(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """Who may have left something running. `node` is "" and `token` 0 when the znode cannot be read as a holder."""
+    """Who may have left something running. `node` and `address` are "" where they are none (`untrusted.py`), and `token` is 0
+    when the znode cannot be read as a holder."""
 
     node: str
     token: int
@@ -113,7 +125,9 @@ class Member(NamedTuple):
     """One candidate, in the order of the queue.
 
     sequence: its trailing ten digits. session: id of its owner. token: its czxid, the fencing token if it leads.
-    mine: whether it is this elector's proposal. data: as written; info: the same as parsed JSON object, else {}.
+    mine: whether it is this elector's proposal. data: as written, b"" where that is longer than any proposal's
+    (`untrusted.LONGEST_DOCUMENT`); info: the same as parsed JSON object, else {}.
+    node, address: what it says of these, "" where that is none (`untrusted.py`).
     """
 
     name: str
@@ -126,11 +140,11 @@ class Member(NamedTuple):
 
     @property
     def node(self) -> str:
-        return str(self.info.get("node", ""))
+        return untrusted.known_name(self.info.get("node"))
 
     @property
     def address(self) -> str:
-        return str(self.info.get("address", ""))
+        return untrusted.known_address(self.info.get("address"))
 
 
 class Elector:
@@ -194,6 +208,7 @@ class Elector:
         self._watch: Optional[_Watch] = None
         self._term_watches: List[_Watch] = []
         self._strangers: set = set()
+        self._said = paced.Paced(1, _REPEAT)
         client.add_listener(self._session_changed)
 
     @classmethod
@@ -401,7 +416,8 @@ class Elector:
             self._led = mine.name
         self._drop_watch(None)
         self._watch = watch
-        return Standing(leads, watch.path, watch.changed, len(ahead) + 1, len(names), rival)
+        lasting = watch.path if not leads and stat.ephemeralOwner in LASTING else ""
+        return Standing(leads, watch.path, watch.changed, len(ahead) + 1, len(names), rival, lasting)
 
     def look_at_queue(self) -> Queue:
         """What is foreign in the queue now. Costs one small read while the queue is the same."""
@@ -441,16 +457,21 @@ class Elector:
         """The queue in order, with each candidate's data. One that leaves during the look is left out."""
         limit = self._limit()
         names = self._queue(limit)
+        members: List[Member] = []
+        for first in range(0, len(names), _AT_ONCE):
+            members += self._read_members(names[first:first + _AT_ONCE], limit)
+        return members
+
+    def _read_members(self, names: Sequence[str], limit: float) -> List[Member]:
         answers = [self._client.get_async(f"{self.election_znode}/{name}") for name in names]
         members = []
         for name, answer in zip(names, answers):
             found = self._answer("read a proposal", limit, answer, missing_ok=True)
             if found is not None:
                 data, stat = found
+                kept = data if data and len(data) <= untrusted.LONGEST_DOCUMENT else b""
                 mine = self._mine is not None and self._mine.name == name
-                members.append(
-                    Member(name, _sequence(name), stat.ephemeralOwner, stat.czxid, mine, data, _parsed(data))
-                )
+                members.append(Member(name, _sequence(name), stat.ephemeralOwner, stat.czxid, mine, kept, _parsed(kept)))
         return members
 
     def withdraw(self) -> None:
@@ -500,7 +521,7 @@ class Elector:
     def read_ack(self) -> bytes:
         """What the ack holds; empty when there is no primary, or no ack."""
         found = self._ask("read the ack", self._limit(), self._client.get_async, self.election_ack, missing_ok=True)
-        return found[0] if found else b""
+        return _data(found)
 
     def watch_term(self) -> Tuple[Optional[Holder], bytes, "Future[str]"]:
         """What `holder` and `read_ack` return, and a future that gets one short text when one of them may have changed
@@ -519,7 +540,7 @@ class Elector:
         answers = [(watch, self._client.get_async(watch.path, watch=watch.seen)) for watch in (ack, holder)]
         written, noted = (self._watched(watch, answer, limit) for watch, answer in answers)
         found = self._parsed_holder(noted)
-        return self._own_holder(found), written[0] if written else b"", changed
+        return self._own_holder(found), _data(written), changed
 
     def _watched(self, watch: "_Watch", answer: Any, limit: float) -> Any:
         """What a request for data answers that was to leave the watch; None when there is no such znode."""
@@ -649,7 +670,7 @@ class Elector:
     def history(self) -> bytes:
         """What is in the history znode, b"" when there is none."""
         found = self._ask("read the history", self._limit(), self._client.get_async, self.history_znode, missing_ok=True)
-        return found[0] if found else b""
+        return _data(found)
 
     def amend_history(self, change: Callable[[bytes], bytes], timeout: float) -> None:
         """Put what `change` makes of the history znode's data into it, by compare and set, whoever leads.
@@ -660,7 +681,7 @@ class Elector:
         limit = now() + timeout
         for _ in range(_ROUNDS):
             found = self._ask("read the history", limit, self._client.get_async, self.history_znode, missing_ok=True)
-            data = change(found[0] if found else b"")
+            data = change(_data(found))
             if found is None:
                 done = self._ask("write the history", limit, self._client.create_async, self.history_znode, data,
                                  acl=self._acl, exists_ok=True)
@@ -795,7 +816,7 @@ class Elector:
             emptied.append((*what, {}))
             acked = stat.mzxid
             # What an operator has made it with is nobody's.
-            left = _address(data) if data and stat.version else None
+            left = untrusted.known_address(data) if data and stat.version else None
         return _Term(holder, seen, emptied, acked, left)
 
     def _look_at_term(self, limit: float) -> "_Term":
@@ -905,12 +926,13 @@ class Elector:
         return self._listed(self._client.get_children_async(self.election_znode), limit)
 
     def _listed(self, answer: Any, limit: float) -> List[str]:
-        children = self._answer("list the queue", limit, answer)
+        # A server may say anything, also that a child has no name.
+        children = [name for name in self._answer("list the queue", limit, answer) if name]
         names = []
         for name in children:
             if strangers.DIGITS.search(name):
                 names.append(name)
-            elif name not in self._strangers:
+            elif name not in self._strangers and len(self._strangers) < _MOST_TOLD:
                 self._strangers.add(name)
                 log.warning("%s/%s is no proposal and is ignored; remove it", self.election_znode, name)
         return names
@@ -968,13 +990,23 @@ class Elector:
         if found is None:
             return None
         info, version = _parsed(found[0]), found[1].version
-        token, election = info.get("token"), info.get("election", self._election)
-        if not isinstance(token, int) or not places.is_path(election):
-            log.warning("%s holds no holder record and is taken for an unknown node's", self.holder_znode)
+        node, token = untrusted.known_name(info.get("node")), untrusted.number(info.get("token"))
+        election = info.get("election", self._election)
+        # As noted for a predecessor that has noted none itself.
+        unnoted, right = (info.get("node"), info.get("token")) == ("", 0), places.is_path(election)
+        if not (node and token or unnoted) or not right:
+            self._tell("holder", f"{self.holder_znode} holds no holder record and is taken for an unknown node's")
+        if not (token or unnoted) or not right:
             return _Found(Holder("", 0, ""), version)
-        holder = Holder(str(info.get("node", "")), token, str(info.get("address", "")))
-        after, seen = str(info.get("after", "")), info.get("seen")
+        holder = Holder(node, token, untrusted.known_address(info.get("address")))
+        seen, after = untrusted.number(info.get("seen")), untrusted.known_address(info.get("after"))
         return _Found(holder, version, "" if election == self._election else election, seen, after)
+
+    def _tell(self, kind: str, text: str) -> None:
+        """A line about what others have written, now and then."""
+        line = self._said.line(text, kind, now())
+        if line:
+            log.warning("%s", line)
 
     def _commit(self, doing: str, limit: float, operations: List[Tuple[str, tuple, dict]]) -> bool:
         """Check the proposal and do `operations` at once. False when one of them met a change and nothing was done.
@@ -1169,15 +1201,6 @@ def _check_timeout(timeout: Any) -> None:
         raise BadArgument(f"timeout is {timeout!r}; give seconds, more than 0")
 
 
-def _address(data: bytes) -> str:
-    """The address in an ack that somebody else has written; "" where it can be none."""
-    try:
-        text = data[:_LONGEST_ADDRESS + 1].decode("utf-8")
-    except UnicodeDecodeError:
-        return ""
-    return text if len(text) <= _LONGEST_ADDRESS and text.isprintable() else ""
-
-
 def _sequence(name: str) -> int:
     return int(name[-10:])
 
@@ -1187,12 +1210,13 @@ def _order(name: str) -> Tuple[str, str]:
     return name[-10:], name
 
 
-def _parsed(data: bytes) -> Dict[str, Any]:
-    try:
-        info = json.loads(data)
-    except (ValueError, RecursionError):
-        return {}
-    return info if isinstance(info, dict) else {}
+def _parsed(data: Optional[bytes]) -> Dict[str, Any]:
+    return untrusted.document(data)
+
+
+def _data(found: Any) -> bytes:
+    """What a znode holds, as the client answers. Some have no data at all, as Java's client may make them."""
+    return (found[0] or b"") if found else b""
 
 
 def _named(doing: str, error: Exception) -> ElectionError:
@@ -1203,6 +1227,8 @@ def _named(doing: str, error: Exception) -> ElectionError:
         return SessionGone(f"the session expired before ZooKeeper could {doing}; create a proposal in the next one")
     if isinstance(error, (kazoo_errors.ConnectionLoss, kazoo_errors.ConnectionClosedError, kazoo_errors.SessionMovedError)):
         return NotConnected(f"the connection was lost before ZooKeeper could {doing}; ask again")
+    if isinstance(error, kazoo_errors.AuthFailedError) and str(error):
+        return AccessDenied(f"ZooKeeper does not let this node {doing}: {error}")
     if isinstance(error, (kazoo_errors.NoAuthError, kazoo_errors.AuthFailedError)):
         return AccessDenied(f"ZooKeeper does not let this node {doing} ({kind}); correct the credentials or the ACL")
     if isinstance(error, kazoo_errors.NoNodeError):

@@ -14,7 +14,7 @@ import signal
 import subprocess
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
-from . import proc
+from . import proc, untrusted
 from .clock import now
 
 # With vfork(2) all threads of this process wait for the child's exec, and a disk that hangs could stop the guard on its
@@ -34,6 +34,10 @@ REASON_LENGTH = 200
 ENVIRONMENT = frozenset("PATH HOME USER LOGNAME SHELL LANG LANGUAGE TZ TMPDIR LD_LIBRARY_PATH".split())
 """What a command is given of this process's environment, beside LC_*. The rest may carry secrets: supervisord's password,
 or whatever the configuration took by %(ENV_X)s. A command that needs more begins with `env NAME=value`."""
+
+
+LONGEST_VARIABLE = 30_000
+"""Characters of an environment variable that a command is given; the kernel takes 128 KiB."""
 
 
 class Ended(NamedTuple):
@@ -60,7 +64,8 @@ class Ended(NamedTuple):
 def run(argv: Sequence[str], until: float, variables: Optional[Mapping[str, str]] = None) -> Ended:
     """Run a command until it ends, at `until` (seconds of CLOCK_BOOTTIME) at the latest; KILL_LIMIT may be added.
 
-    variables: environment variables for it. Raises OSError when it cannot be started.
+    variables: environment variables for it; what is not printable in them is given as an escape, and a text that is too long
+    for an environment is cut. Raises OSError when it cannot be started.
     """
     reader, writer = os.pipe()
     try:
@@ -68,7 +73,7 @@ def run(argv: Sequence[str], until: float, variables: Optional[Mapping[str, str]
         try:
             child = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=writer, stderr=writer, start_new_session=True,
-                env={**_inherited(os.environ), **(variables or {})},
+                env={**_inherited(os.environ), **_given(variables or {})},
             )
         finally:
             os.close(writer)
@@ -111,6 +116,10 @@ class _Output:
     def last_line(self) -> str:
         lines = [line.strip() for line in self._kept.decode("utf-8", "replace").splitlines()]
         return one_line(([line for line in lines if line] or [""])[-1], REASON_LENGTH)
+
+
+def _given(variables: Mapping[str, str]) -> Dict[str, str]:
+    return {name: untrusted.printable(value, LONGEST_VARIABLE)[:LONGEST_VARIABLE] for name, value in variables.items()}
 
 
 def _inherited(environ: Mapping[str, str]) -> Dict[str, str]:

@@ -13,6 +13,8 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from supervisor_zkelect import untrusted
+
 MOST = 20
 """Terms that are kept."""
 
@@ -32,13 +34,10 @@ ENDED = ("noticed", "dead", "released")
 
 def read(data: bytes) -> List[Dict[str, Any]]:
     """The terms in the znode's data; none when it cannot be read."""
-    try:
-        terms = json.loads(data)
-    except (ValueError, RecursionError):
-        return []
+    terms = untrusted.parsed(data)
     if not isinstance(terms, list):
         return []
-    return [_known(term) for term in terms if isinstance(term, dict) and type(term.get("token")) is int][:MOST]
+    return [_known(term) for term in terms if isinstance(term, dict) and untrusted.number(term.get("token"))][:MOST]
 
 
 def write(terms: List[Dict[str, Any]]) -> bytes:
@@ -51,15 +50,17 @@ def write(terms: List[Dict[str, Any]]) -> bytes:
 
 
 def _known(term: Dict[str, Any]) -> Dict[str, Any]:
-    """What this release knows of a term, texts cut to a length."""
+    """What this release knows of a term, names and addresses by their rules, texts cut to a length."""
     kept: Dict[str, Any] = {"v": 1, "token": term["token"]}
-    kept.update((name, term[name][:LONGEST_TEXT]) for name in ("node", "address") if isinstance(term.get(name), str))
+    for name, rule in (("node", untrusted.known_name), ("address", untrusted.known_address)):
+        if isinstance(term.get(name), str):
+            kept[name] = rule(term[name])[:LONGEST_TEXT]
     for part, names in (("begun", BEGUN), ("ended", ENDED)):
         if isinstance(term.get(part), dict):
             moments = {name: _time(term[part], name) for name in names}
             kept[part] = {name: moment for name, moment in moments.items() if moment is not None}
             if part == "ended" and isinstance(term[part].get("why"), str):
-                kept[part]["why"] = term[part]["why"][:LONGEST_TEXT]
+                kept[part]["why"] = untrusted.printable(term[part]["why"], LONGEST_TEXT)[:LONGEST_TEXT]
     return kept
 
 

@@ -23,8 +23,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect import (
-    __version__, config, course, eventstream, execution, group, guardlink, history, kept, logs, places, proc, record,
-    release, reloading, reserve, role, saved, session, survey,
+    __version__, config, course, eventstream, execution, exposure, group, guardlink, history, kept, logs, paced, places, proc,
+    record, release, reloading, reserve, role, saved, session, survey, untrusted,
 )
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import (
@@ -53,10 +53,20 @@ SEE_TIME = 0.5
 GIVEN_UP = "at each try it could not be started, or ended before its startsecs; its own log tells more"
 #: Seconds between two lines about the same trouble.
 REPEAT = 60.0
+#: Steps of an election of one kind that are told at once, and seconds after which one more is.
+STEPS, STEPS_PACE = 30, 5.0
+#: Changes of the link to ZooKeeper that are told at once, and seconds after which one more is.
+LINKS, LINK_PACE = 12, 10.0
 #: Seconds between two looks at supervisord's programs while they are not fit, and the group runs on in its term.
 FIT_PACE = 2.0
 #: Problems of the configuration that a report repeats.
 MOST_PROBLEMS = 5
+#: Seconds that a look at the znodes of all elections may take.
+SURVEY_TIME = 5.0
+#: Characters of a list in an answer to an operator; supervisord takes some more (rpcinterface.LONGEST_ANSWER).
+LONGEST_LIST = 200_000
+#: Characters of a text in a report.
+LONGEST_TEXT = 2000
 #: Seconds without a connection to ZooKeeper after which it is told.
 UNREACHED = 2.0
 #: Seconds kept back from the listener's own stopwaitsecs for the release.
@@ -123,6 +133,12 @@ class Pushed(NamedTuple):
 
     requests: List[Dict[str, Any]]
     error: str
+
+
+class Surveyed(NamedTuple):
+    """What is worth telling of the elections' znodes, one line each."""
+
+    notes: List[str]
 
 
 class TermChanged(NamedTuple):
@@ -295,7 +311,8 @@ class Listener:
         self.leaving: Optional[Tuple[float, str]] = None
         self.note_by = math.inf
         self.status = 0
-        self.said: Dict[str, float] = {}
+        self.said, self.links_said = paced.Paced(1, REPEAT), paced.Paced(LINKS, LINK_PACE)
+        self.steps_said = paced.Paced(STEPS, STEPS_PACE)
         self.reloads = reloading.Reloads(self)
 
     # The loop
@@ -578,11 +595,8 @@ class Listener:
     def say(self, subject: str, trouble: str, kind: str = "") -> None:
         """A line about trouble, once a minute for the same, or for the same kind."""
         line = f"{subject}: {trouble}"
-        kind = kind or line
-        if now() - self.said.get(kind, -math.inf) >= REPEAT:
-            if len(self.said) > 200:
-                self.said.clear()
-            self.said[kind] = now()
+        line = self.said.line(line, kind or line, now())
+        if line:
             log.warning("%s", line)
 
     def pool_post(
@@ -1045,7 +1059,7 @@ class Listener:
         if self.granted is not None and self.leaving is None:
             self.store.save(saved.Saved(
                 self.granted.session, self.session.password.hex(), self.granted.timeout, self.around.owner,
-                self.settings.node_name, "" if self.settings.has_credentials else ",".join(self.settings.servers),
+                self.settings.node_name, ",".join(self.settings.servers) if self.settings.plain else "",
                 self.elections() + self.retiring, self.settings.tick_time,
             ))
             self.keep_configuration()
@@ -1167,8 +1181,14 @@ class Listener:
     def set_link(self, link: str, trouble: str = "") -> None:
         if link != self.link:
             self.link, self.link_since, self.changed = link, now(), True
-            (log.info if link == "connected" else log.warning)("ZooKeeper: %s%s", link, trouble and f": {trouble}")
+            self.say_link(link + (trouble and f": {trouble}"), logging.INFO if link == "connected" else logging.WARNING)
         self.link_trouble = trouble
+
+    def say_link(self, text: str, level: int) -> None:
+        """A line about the link to ZooKeeper; one that breaks again and again does not fill the log."""
+        line = self.links_said.line(f"ZooKeeper: {text}", "", now())
+        if line:
+            log.log(level, "%s", line)
 
     def on_Connected(self, event: session.Connected) -> None:
         if event.generation < self.first_generation:
@@ -1183,13 +1203,14 @@ class Listener:
             log.warning("ZooKeeper: the session's timeout is %g s now, and was %g s", timeout, counted)
         if fresh or self.clock is None or timeout != counted:
             self.clock = SessionClock(timeout, self.settings.tick_time, event.sent)
-            log.info("ZooKeeper: session 0x%x with a timeout of %g s", event.session, timeout)
+            self.say_link(f"session 0x{event.session:x} with a timeout of {timeout:g} s", logging.INFO)
             if self.former is not None and self.former.id != event.session:
                 self.retiring = []
                 for contest in self.contests.values():
                     if contest.state.inherited is not None:
                         self.decide(contest, role.SessionLost("the session of the inherited term is over"))
             self.former = None
+            self.survey()
             self.save_session()
             if self.retiring:
                 self.retire_at = now()
@@ -1203,6 +1224,21 @@ class Listener:
             if contest.state.role == role.PRIMARY:
                 self.see_by(contest, now())
             self.note(contest)
+
+    def survey(self) -> None:
+        """Tell of znodes that strangers may change though the configuration says otherwise."""
+        if self.settings.acl == "open":
+            return
+        client, settings = self.session.client, self.settings
+
+        def work() -> Surveyed:
+            return Surveyed(survey.look(client, settings, SURVEY_TIME).notes)
+
+        self.pool_post(self.rpc_pool, work)
+
+    def on_Surveyed(self, event: "Surveyed") -> None:
+        for note in event.notes:
+            self.say("ZooKeeper", note)
 
     def set_paces(self, timeout: float) -> None:
         """Have the heartbeat go at the paces for a session's timeout, and soon."""
@@ -1227,7 +1263,7 @@ class Listener:
         self.guard.cut(deadline)
 
     def on_Suspended(self, event: session.Suspended) -> None:
-        self.set_link("suspended")
+        self.set_link("suspended", self.session.trouble)
         for contest in self.contests.values():
             self.decide(contest, role.SessionDown())
 
@@ -1460,8 +1496,9 @@ class Listener:
             acked = standing.leads and elector.acked_since
             if standing.rival:
                 self.post(QueueSeen(name, "", elector.look_at_queue().trouble))
-            found = role.Queried(action.op, standing.leads, standing.place, standing.candidates, acked, standing.rival)
-            self.post(For(name, found))
+            self.post(For(name, role.Queried(
+                action.op, standing.leads, standing.place, standing.candidates, acked, standing.rival, standing.lasting
+            )))
             standing.changed.add_done_callback(own_changed if standing.leads else changed)
             return role.Tick()
 
@@ -1511,7 +1548,6 @@ class Listener:
             try:
                 ended = execution.run(settings.fence, now() + settings.hook_timeout, variables)
             except (OSError, ValueError) as error:
-                # ValueError: what an environment cannot hold stands in the holder.
                 return For(settings.name, role.Fenced(action.op, False, f"it cannot be run: {error}"))
             return For(settings.name, role.Fenced(action.op, ended.ok, str(ended)))
 
@@ -1606,7 +1642,7 @@ class Listener:
             except ElectionError:
                 return role.TermSeen("", "", known=False)
             node, token, held = holder or ("", 0, "")
-            return role.TermSeen(node, ack.decode("utf-8", "replace"), token, True, term, held)
+            return role.TermSeen(node, _shown(ack), token, True, term, held)
 
         self.ask(contest, 0, work)
 
@@ -1755,7 +1791,11 @@ class Listener:
     # Orders and reports
 
     def do_Log(self, contest: Contest, action: role.Log) -> None:
-        log.info("%s: %s", contest.settings.name, action.text)
+        text = f"{contest.settings.name}: {action.text}"
+        # Times and numbers differ in what is said again and again, when somebody changes ack or queue all the time.
+        line = self.steps_said.line(text, re.sub("[0-9]+", "#", text), now())
+        if line:
+            log.info("%s", line)
 
     def do_Quit(self, contest: Contest, action: role.Quit) -> None:
         log.error("%s: %s", self.settings.file, action.text)
@@ -1808,17 +1848,20 @@ class Listener:
 
     def report(self, moment: float) -> Dict[str, Any]:
         granted = self.granted
-        attempt = self.session.trouble if self.session and self.link != "connected" else ""
         return {
             "v": 1, "node": self.settings.node_name, "pid": self.around.pid, "version": __version__,
             "config": self.settings.file, "config_trouble": self.config_trouble(), "boottime": moment, "time": time.time(),
             "session": {
                 "state": self.link, "id": f"0x{granted.session:x}" if granted else None,
                 "timeout": granted.timeout if granted else None, "since": self.link_since,
-                "trouble": self.link_trouble or attempt,
+                "trouble": self.link_doubt(),
             },
             "elections": self.unbegun() or {name: self.part(contest) for name, contest in self.contests.items()},
         }
+
+    def link_doubt(self) -> str:
+        """Why there is no connection to ZooKeeper, as far as that is known."""
+        return self.link_trouble or (self.session.trouble if self.session and self.link != "connected" else "")
 
     def unbegun(self) -> Dict[str, Any]:
         """What is reported of the elections where none can be begun."""
@@ -1843,6 +1886,7 @@ class Listener:
         return {"since": since, "problems": problems[:MOST_PROBLEMS], "doing": doing}
 
     def part(self, contest: Contest) -> Dict[str, Any]:
+        """What is reported of an election. What others have a say in is cut: a report that is too long is none."""
         state, settings = contest.state, contest.settings
         running = state.role in (role.PROMOTING, role.PRIMARY)
         return {
@@ -1851,9 +1895,9 @@ class Listener:
             "ack": contest.ack or None, "primary_node": contest.primary_node or None if contest.ack else None,
             "place": state.place, "candidates": state.candidates,
             "deadline": state.deadline if running and state.deadline > -math.inf else None,
-            "reason": state.reason, "znode": self.settings.chroot + settings.election_znode,
+            "reason": untrusted.cut(state.reason, LONGEST_TEXT), "znode": self.settings.chroot + settings.election_znode,
             "ack_znode": self.settings.chroot + settings.election_ack, "unguarded": not self.guard_up or contest.bare,
-            "trouble": self.trouble_of(contest),
+            "trouble": untrusted.cut(self.trouble_of(contest), LONGEST_TEXT),
         }
 
     def trouble_of(self, contest: Contest) -> str:
@@ -1929,7 +1973,8 @@ class Listener:
                      "token": one.token, "mine": one.mine, "leads": place == 1}
                     for place, one in enumerate(elector.members(), 1)
                 ]
-                self.reply(ticket, {"ok": True, "members": members})
+                shown = fitting(members, LONGEST_LIST)
+                self.reply(ticket, {"ok": True, "members": shown, "left_out": len(members) - len(shown)})
             except ElectionError as error:
                 self.reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
             return role.Tick()
@@ -1950,23 +1995,29 @@ class Listener:
 
     def check(self, ticket: str) -> None:
         path, link, obstacle, folder = self.settings.file, self.link, self.obstacle, self.folder_trouble
-        used, trouble = self.settings, self.config_trouble()
-        client = self.session.client if self.session is not None and link == "connected" else None
+        client = self.session.client if self.session else None
+        used, trouble, link_trouble = self.settings, self.config_trouble(), self.link_doubt()
 
         def work() -> role.Tick:
             problems, notes = [obstacle] if obstacle else [], []
             try:
                 settings = config.load(path)
-                notes += settings.notes
+                notes += [*settings.notes, *exposure.of_file(settings)]
                 found = config.check_group(
                     settings, self.supervisord.call("supervisor.getAllConfigInfo"), self.around.uid,
                     supervisord_uid=self.around.supervisord_uid, own_group=self.around.group,
                 )
                 problems += found.problems
                 notes += found.notes
-                found = config.check_processes(settings, self.supervisord.call("supervisor.getAllProcessInfo"))
+                processes = self.supervisord.call("supervisor.getAllProcessInfo")
+                found = config.check_processes(settings, processes)
                 problems += found.problems
                 notes += found.notes
+                notes += exposure.of_processes(settings, os.getppid(), processes)
+                if link == "connected":
+                    seen = survey.look(client, used, SURVEY_TIME)
+                    problems += seen.problems
+                    notes += seen.notes
                 changes = ", ".join(map(str, config.diff(used, settings)))
                 if changes and trouble is None:
                     notes.append(f"{path}: changed and not used yet: {changes}; zkelect reload takes it")
@@ -1974,10 +2025,8 @@ class Listener:
                 problems += error.problems
             except SupervisordError as error:
                 problems.append(f"supervisord: {error}")
-            if client is not None:
-                problems += survey.problems(client, used, PACE)
             if link != "connected" and not obstacle:
-                problems.append(f"ZooKeeper: {link}")
+                problems.append(f"ZooKeeper: {link}" + (link_trouble and f": {link_trouble}"))
             if folder:
                 problems.append(f"runtime folder: {folder}")
             if trouble is not None:
@@ -1988,6 +2037,21 @@ class Listener:
             return role.Tick()
 
         self.pool_post(self.rpc_pool, work)
+
+
+def fitting(items: List[Any], most: int) -> List[Any]:
+    """As many of the first items as are `most` characters of JSON together."""
+    for number, item in enumerate(items):
+        most -= len(json.dumps(item)) + 2
+        if most < 0:
+            return items[:number]
+    return items
+
+
+def _shown(ack: bytes) -> str:
+    """What an ack holds, cut where it is longer than any address, and so than this node's own."""
+    head = ack[:untrusted.LONGEST_ADDRESS].decode("utf-8", "replace")
+    return head if len(ack) <= untrusted.LONGEST_ADDRESS else head + "…"
 
 
 def longest_stop(programs: Iterable[Dict[str, Any]]) -> float:
@@ -2026,6 +2090,8 @@ def main(path: str) -> int:
     except record.RecordError as error:
         print(error, file=sys.stderr)
         return 2
+    for note in exposure.of_file(settings) + exposure.of_processes(settings, os.getppid()):
+        log.warning("%s", note)
     one = Listener(settings, around, trouble)
     try:
         status = one.run(sys.stdin.buffer, protocol)

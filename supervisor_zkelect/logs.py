@@ -1,5 +1,8 @@
 """Logging that never waits: what standard error has no room for is dropped.
 
+What it writes is one line for each message, and nothing in it acts on a terminal: parts of a message may come from others,
+such as a znode's name, what a server says, or a program's output.
+
 Standard error of a listener and of its guard is a pipe to supervisord. A supervisord that is frozen empties it no more,
 and nothing that stops a group may wait for it.
 """
@@ -13,8 +16,18 @@ import sys
 import warnings
 from typing import Callable, NoReturn, Optional
 
+from supervisor_zkelect.untrusted import printable
+
 #: Bytes that a pipe takes at once or not at all (PIPE_BUF, pipe(7)).
 WHOLE = 4096
+
+
+class Lines(logging.Formatter):
+    """A message is one printable line. What follows of a traceback is indented, so that none of it looks like a message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        message, *more = super().format(record).split("\n") if record.exc_info else [super().format(record)]
+        return "\n    ".join([printable(message), *map(printable, more)])
 
 
 class Pipe(logging.Handler):
@@ -34,13 +47,16 @@ class Pipe(logging.Handler):
                 self.otherwise(line)
 
 
+def formatter(name: str) -> logging.Formatter:
+    """How a message is written. name: as `begin` takes it."""
+    prefix = f"{name}: " if name else ""
+    return Lines(f"%(asctime)s.%(msecs)03d %(levelname)s {prefix}%(message)s", "%Y-%m-%d %H:%M:%S")
+
+
 def begin(name: str = "") -> Pipe:
     """Send this process's log to standard error. name: stands before each line."""
     handler = Pipe()
-    prefix = f"{name}: " if name else ""
-    handler.setFormatter(
-        logging.Formatter(f"%(asctime)s.%(msecs)03d %(levelname)s {prefix}%(message)s", "%Y-%m-%d %H:%M:%S")
-    )
+    handler.setFormatter(formatter(name))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)

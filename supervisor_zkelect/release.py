@@ -57,7 +57,9 @@ class Attached:
         if settings.sasl_mechanism is None:
             digest = settings.digest.reveal() if settings.digest else None
             servers = ",".join(settings.servers)
-            self.client = wire.Client(servers, identity, former.timeout, digest, session.tls_context(settings))
+            self.client = wire.Client(
+                servers, identity, former.timeout, digest, session.tls_context(settings), settings.reply_max
+            )
             self._start()
             return
         if keeping:

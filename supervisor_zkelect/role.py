@@ -161,7 +161,7 @@ class Twin(NamedTuple):
 
 class Queried(NamedTuple):
     """acked: whether somebody was acked since the proposal was made; known of who leads. rival: who leads by another program's
-    rule though nobody is before this node; or ""."""
+    rule though nobody is before this node; or "". lasting: path of the znode next ahead where it is no ephemeral one; or ""."""
 
     op: int
     leads: bool
@@ -169,6 +169,7 @@ class Queried(NamedTuple):
     candidates: int
     acked: bool = False
     rival: str = ""
+    lasting: str = ""
 
 
 class QueueChanged(NamedTuple):
@@ -505,6 +506,7 @@ class State:
     since: float = 0.0
     reason: str = ""
     trouble: str = ""
+    lasting: str = ""
 
     up: bool = False  # connected
     alive: bool = False  # the session is not known to be lost
@@ -647,6 +649,17 @@ _ANSWERS = (
 )
 
 
+def lasting_trouble(path: str) -> str:
+    """What is told of a znode in the queue that is no ephemeral one; "" of none. It counts like any other candidate, since two
+    rules in one election would be two leaders, or none."""
+    if not path:
+        return ""
+    return (
+        f"{path} stands in the queue and is no ephemeral znode, so it goes with nobody's session, and whoever stands behind it "
+        f"never leads; delete it (zkCli.sh: delete {path})"
+    )
+
+
 class _Machine:
     """One step in the making: the state is replaced piece by piece, the actions are collected."""
 
@@ -764,6 +777,8 @@ class _Machine:
 
     def on_Queried(self, event: Queried) -> None:
         self.set(place=event.place, candidates=event.candidates)
+        if event.lasting or self.state.lasting:
+            self.set(lasting=event.lasting, trouble=lasting_trouble(event.lasting))
         if event.leads and self.passes(event):
             self.act(Log("steps behind the others, as its last promotion failed"))
             self.go(STANDBY, "stepping")

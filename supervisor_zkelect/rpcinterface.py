@@ -31,6 +31,7 @@ from supervisor.states import SupervisorStates, getProcessStateDescription
 from supervisor.xmlrpc import Faults, RPCError
 
 from supervisor_zkelect import clock, forked, proc
+from supervisor_zkelect.untrusted import printable
 
 #: Version of the documents that getReport and putReport exchange. What a newer one adds is passed on unread.
 VERSION = 1
@@ -264,7 +265,7 @@ def _published(method: Callable) -> Callable:
         except RPCError:
             raise
         except Exception as error:
-            self._logger.error(f"zkelect: {method.__name__} failed: {type(error).__name__}: {error}")
+            self._logger.error(f"zkelect: {method.__name__} failed: {type(error).__name__}: {printable(error, 500)}")
             raise RPCError(Faults.FAILED, f"{method.__name__}: {type(error).__name__}") from None
 
     return guarded

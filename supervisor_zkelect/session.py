@@ -21,6 +21,7 @@ from kazoo.protocol.serialization import Connect
 from kazoo.protocol.states import KazooState
 from kazoo.security import ACL, CREATOR_ALL_ACL, READ_ACL_UNSAFE
 
+from supervisor_zkelect import replies, untrusted
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.errors import BadArgument, ElectionError, NotConnected
 
@@ -32,6 +33,9 @@ RECONNECT = {"max_tries": -1, "delay": 0.05, "backoff": 2, "max_delay": 0.2, "ig
 #: Seconds that the first attempt to connect may take after a connection was lost; and those that a server may take which
 #: let itself be connected to, to answer for a session that is there.
 CONNECT_TIME = 0.5
+
+#: Characters of what is told of a connection's trouble.
+_LONGEST_TROUBLE = 500
 
 #: linux/tcp.h; the socket module does not have it.
 TCP_THIN_LINEAR_TIMEOUTS = 16
@@ -155,8 +159,15 @@ def _poll(
     )
 
 
-def make_client(hosts: str, timeout: float, digest: Optional[str] = None, **options: Any) -> KazooClient:
-    """A client that is not started. hosts: without chroot. timeout: session timeout in seconds. options: kazoo's."""
+def make_client(
+    hosts: str, timeout: float, digest: Optional[str] = None, pace: Optional[replies.Pace] = None,
+    limits: Callable[[], Tuple[int, float]] = lambda: (replies.LONGEST, replies.USUAL_TICK), **options: Any,
+) -> KazooClient:
+    """A client that is not started. hosts: without chroot. timeout: session timeout in seconds. options: kazoo's.
+
+    pace: of its connections, where that began before this client. limits: bytes of a reply that are read, and the servers'
+    tickTime in seconds, as they are now.
+    """
     client = KazooClient(
         hosts=hosts,
         timeout=timeout,
@@ -167,15 +178,20 @@ def make_client(hosts: str, timeout: float, digest: Optional[str] = None, **opti
         **options,
     )
     _dial_quickly(client)
+    replies.watch_over(client, pace or replies.Pace(), lambda: limits()[0], lambda: limits()[1])
     client.handler.select = _poll
     return client
 
 
-def client_for(settings, attach: Optional[Tuple[int, bytes]] = None, timeout: Optional[float] = None) -> KazooClient:
+def client_for(
+    settings, attach: Optional[Tuple[int, bytes]] = None, timeout: Optional[float] = None, pace: Optional[replies.Pace] = None,
+    limits: Optional[Callable[[], Tuple[int, float]]] = None,
+) -> KazooClient:
     """The client that the settings of a file (`config.Settings`) describe, not started.
 
     attach: id and password of a session to go on with. timeout: what to ask for, by default the settings'; a session
-    that is attached takes what is asked, so it must be asked for what it has.
+    that is attached takes what is asked, so it must be asked for what it has. pace, limits: as `make_client` takes them; the
+    latter are by default the settings'.
     """
     options: Dict[str, Any] = {"client_id": attach} if attach else {}
     if settings.tls:
@@ -195,6 +211,8 @@ def client_for(settings, attach: Optional[Tuple[int, bytes]] = None, timeout: Op
         ",".join(settings.servers),
         timeout or settings.session_timeout,
         digest=settings.digest.reveal() if settings.digest else None,
+        pace=pace,
+        limits=limits or (lambda: (settings.reply_max, settings.tick_time)),
         **options,
     )
 
@@ -253,10 +271,11 @@ def open_client(settings, timeout: float = 5.0) -> KazooClient:
     return client
 
 
-def reach(settings, timeout: float = 5.0) -> Optional[str]:
+def reach(settings, timeout: float = 5.0, then: Callable[[KazooClient], None] = lambda client: None) -> Optional[str]:
     """None when ZooKeeper answers within `timeout` seconds and lets this node propose, else one line that says why not.
 
-    Nothing is written: proposals are tried in transactions that cannot succeed.
+    Nothing is written: proposals are tried in transactions that cannot succeed. then: what else is to be done by the client,
+    where it reaches a server.
     """
     try:
         client = open_client(settings, timeout)
@@ -273,6 +292,7 @@ def reach(settings, timeout: float = 5.0) -> Optional[str]:
                     f"ZooKeeper: [election:{election.name}] election_znode = {path}: its ACL does not let this node "
                     "propose; correct the credentials in [zkelect], or the ACL"
                 )
+        then(client)
     except (client.handler.timeout_exception, kazoo_errors.KazooException) as error:
         return f"ZooKeeper: {error or type(error).__name__}"
     finally:
@@ -292,7 +312,7 @@ class _LastWarning(logging.Handler):
         if record.exc_info and record.exc_info[1] is not None:
             text = f"{text}: {record.exc_info[1]!r}"
         if text.startswith(("Cannot resolve", "Connection dropped", "Connection time-out", "Unhandled exception")):
-            self.text = text.replace("\n", " ")
+            self.text = untrusted.printable(text.replace("\n", " "), _LONGEST_TROUBLE)
 
 
 class Session:
@@ -308,6 +328,8 @@ class Session:
         self._granted: Tuple[float, float, int] = (0.0, 0.0, 0)
         #: since when the connection is lost; only the client's own connection thread comes here
         self._lost_at = math.inf
+        #: of all connections, whichever client makes them
+        self._pace = replies.Pace()
         self._id = 0
         self.generation = 0
         self._warning = _LastWarning()
@@ -315,7 +337,9 @@ class Session:
         self.client: KazooClient = self._make(attach, timeout)
 
     def _make(self, attach: Optional[Tuple[int, bytes]] = None, timeout: Optional[float] = None) -> KazooClient:
-        client = client_for(self._settings, attach, timeout)
+        client = client_for(
+            self._settings, attach, timeout, self._pace, lambda: (self._settings.reply_max, self._settings.tick_time)
+        )
         invoke, failures, refusals = client._connection._invoke, 0, 0
 
         def noting(timeout: float, request: Any, xid: Optional[int] = None) -> Any:
@@ -421,7 +445,7 @@ class Session:
                     path for path, result in zip(checked, answer.value) if type(result) is kazoo_errors.NoNodeError
                 )
             moved = isinstance(error, kazoo_errors.SessionMovedError)
-            self._post(Beaten(generation, sent, arrived, checked, gone, _text(error), _was_answered(error), moved))
+            self._post(Beaten(generation, sent, arrived, checked, gone, _text(error), replies.is_answer(error), moved))
 
         transaction.commit_async().rawlink(answered)
 
@@ -431,7 +455,8 @@ class Session:
 
         def answered(answer: Any) -> None:
             owner = answer.value.ephemeralOwner if answer.exception is None and answer.value is not None else None
-            self._post(Peeked(generation, sent, now(), path, owner, _text(answer.exception), _was_answered(answer.exception)))
+            error = answer.exception
+            self._post(Peeked(generation, sent, now(), path, owner, _text(error), replies.is_answer(error)))
 
         self.client.exists_async(path).rawlink(answered)
 
@@ -468,10 +493,3 @@ class Session:
 
 def _text(error: Optional[BaseException]) -> str:
     return "" if error is None else f"{type(error).__name__} {error}".strip()
-
-
-def _was_answered(error: Optional[BaseException]) -> bool:
-    """A refusal is an answer as well; a lost connection or session is not."""
-    return not isinstance(
-        error, (kazoo_errors.ConnectionLoss, kazoo_errors.ConnectionClosedError, kazoo_errors.SessionExpiredError)
-    )

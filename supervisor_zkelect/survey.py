@@ -1,56 +1,110 @@
-"""What `check` looks for in ZooKeeper: whether each election has its queue, ack and state for itself. Writes nothing."""
+"""What stands in ZooKeeper and should not: candidates that never go, znodes that strangers may change. For check and the log.
+
+Nothing is written. What cannot be read is left out: `check` tells of that by other means.
+"""
 
 from __future__ import annotations
 
-from typing import Any, List
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import config
-from supervisor_zkelect.elector import Elector, ElectionError
+from kazoo import exceptions as kazoo_errors
+from kazoo.security import Permissions, make_digest_acl_credential
+
+from supervisor_zkelect import apart, places, role
+from supervisor_zkelect.clock import now
+from supervisor_zkelect.elector import LASTING
+
+MOST = 2000
+"""Candidates of an election that are looked at."""
+
+_ANYBODY = ("world", "ip")
 
 
-def problems(client: Any, settings: config.Settings, timeout: float) -> List[str]:
-    """One line for each problem. client: a started one, without chroot. timeout: seconds for each request."""
-    lines = []
+class Found(NamedTuple):
+    """problems: what keeps an election from having a leader. notes: what is worth telling. One line each."""
+
+    problems: List[str]
+    notes: List[str]
+
+
+def look(client: Any, settings: Any, seconds: float) -> Found:
+    """Look at the znodes of all elections of a file (`config.Settings`) for so long, by a client of kazoo's that is started."""
+    problems: List[str] = []
+    notes: List[str] = []
+    asking = _Asking(client, now() + seconds)
+    problems += apart.problems(client, settings, seconds)
     for election in settings.elections:
-        section = f"{settings.file}: [{config.ELECTION}{election.name}]"
+        root = settings.chroot + election.election_znode
+        for path in _lasting(asking, root):
+            problems.append(f"[election:{election.name}] {role.lasting_trouble(path)}")
+        if settings.acl == "open":
+            continue
+        ack = settings.chroot + election.election_ack
+        state = settings.chroot + election.election_state
+        for path in (root, ack, state, places.holder_of(state)):
+            acl = asking.answer(lambda: client.get_acls_async(path))
+            wider = wider_than(acl[0] if acl else (), settings)
+            if wider:
+                notes.append(
+                    f"[election:{election.name}] {path}: its ACL is wider than acl = {settings.acl} asks: {', '.join(wider)}; "
+                    "znodes that exist keep theirs, so set it by hand (zkCli.sh: setAcl)"
+                )
+    return Found(problems, notes)
+
+
+class _Asking:
+    """Has all answers by one moment, in seconds of CLOCK_BOOTTIME."""
+
+    def __init__(self, client: Any, end: float) -> None:
+        self._client = client
+        self._end = end
+
+    def answer(self, request: Callable[[], Any]) -> Any:
+        """None for whatever is not answered."""
         try:
-            lines += [f"{section} {line}" for line in _of(client, settings.chroot, election, timeout)]
-        except ElectionError as error:
-            lines.append(f"{section} ZooKeeper: {error}")
-    return lines
+            return request().get(timeout=max(0.001, self._end - now()))
+        except (kazoo_errors.KazooException, self._client.handler.timeout_exception):
+            return None
 
 
-def by_a_client(settings: config.Settings, timeout: float) -> List[str]:
-    """The same with a client of its own. Raises ElectionError when ZooKeeper cannot be reached within `timeout` seconds."""
-    from supervisor_zkelect import session
+def _lasting(asking: _Asking, root: str) -> Iterator[str]:
+    """The candidates that are no ephemeral znodes."""
+    client = asking._client
+    names = [name for name in asking.answer(lambda: client.get_children_async(root)) or () if name and name[-10:].isdigit()]
+    paths = [f"{root}/{name}" for name in sorted(names, key=lambda name: name[-10:])[:MOST]]
+    answers = [client.exists_async(path) for path in paths]
+    for path, asked in zip(paths, answers):
+        stat = asking.answer(lambda: asked)
+        if stat is not None and stat.ephemeralOwner in LASTING:
+            yield path
 
-    client = session.open_client(settings, timeout)
-    try:
-        # A chroot that exists is the client's own.
-        return problems(client, settings, timeout)
-    finally:
-        session.stop_client(client)
+
+def wider_than(acl: Any, settings: Any) -> List[str]:
+    """The entries of an ACL that let somebody do more than the settings' `acl` says, as zkCli.sh writes them."""
+    anybody = Permissions.READ if settings.acl == "creator+read" else 0
+    own = _own_digest(settings)
+    wider = []
+    for entry in acl:
+        scheme, identity = entry.id.scheme, entry.id.id
+        more = entry.perms & ~anybody
+        if scheme in _ANYBODY and more or own is not None and scheme == "digest" and identity != own and more:
+            wider.append(f"{scheme}:{identity}:{_letters(entry.perms)}")
+    return wider
 
 
-def _of(client: Any, root: str, election: config.ElectionSettings, timeout: float) -> List[str]:
-    root = "" if getattr(client, "chroot", "") else root
-    elector = Elector(
-        client, root + election.election_znode, election.election_prefix, root + election.election_ack,
-        separator=election.sequence_separator, timeout=timeout, election_state=root + election.election_state,
-    )
-    try:
-        lines = [elector.look_at_queue().trouble, elector.taken_by()]
-        # In this order: with a holder that was there before, the ack is of its term or of a later one.
-        before, ack, after = elector.holder(), elector.read_ack(), elector.holder()
-        first = elector.members()[:1]
-    finally:
-        elector.close()
-    noted = before.address.encode("utf-8") if before is not None and before.node else b""
-    # Another program's leader notes no holder; one of this plugin does before it writes the ack.
-    if before == after and first and first[0].node and ack not in (b"", noted):
-        address = ack[:100].decode("utf-8", "backslashreplace")
-        lines.append(
-            f"election_ack = {elector.election_ack} holds {address!r}, which {first[0].node}, who leads, has not written; if it "
-            "is another election's, too, give each election an election_ack of its own"
-        )
-    return [line for line in lines if line]
+def _own_digest(settings: Any) -> Optional[str]:
+    """This node's identity in ACLs, where that is its digest alone."""
+    if settings.digest is None or settings.tls_cert or settings.sasl_mechanism:
+        return None
+    user, _, password = settings.digest.reveal().partition(":")
+    return make_digest_acl_credential(user, password)
+
+
+_LETTERS: Tuple[Tuple[str, int], ...] = (
+    ("c", Permissions.CREATE), ("d", Permissions.DELETE), ("r", Permissions.READ), ("w", Permissions.WRITE),
+    ("a", Permissions.ADMIN),
+)
+
+
+def _letters(permissions: int) -> str:
+    return "".join(letter for letter, bit in _LETTERS if permissions & bit)

@@ -22,6 +22,7 @@ from kazoo.protocol.serialization import (
 )
 from kazoo.security import OPEN_ACL_UNSAFE
 
+from supervisor_zkelect import replies
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.errors import NotConnected
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 #: Seconds for one server to answer a connect request before the next is tried, in the first round.
 SERVER_TIME = 1.0
-#: Bytes of the longest message that is taken; ZooKeeper's own limit, jute.maxbuffer, is 1 MiB.
-LONGEST = 16 << 20
 
 _WATCH_XID, _AUTH_XID = -1, -4
 
@@ -60,9 +59,14 @@ class Answer:
         return self._value
 
     def give(self, error: Optional[Exception], data: bytes, offset: int) -> None:
-        self._given, self._error = True, error
+        """Raises `replies.Nonsense` when the answer cannot be read; then none is given yet."""
         if error is None:
-            self._value = self._read(data, offset)
+            try:
+                self._value = self._read(data, offset)
+            except Exception as problem:
+                # kazoo's readers find what they find.
+                raise replies.Nonsense(f"an answer cannot be read ({type(problem).__name__})") from None
+        self._given, self._error = True, error
 
     @property
     def given(self) -> bool:
@@ -72,7 +76,7 @@ class Answer:
 class Client:
     """hosts: "host:port,..." without chroot. identity: id and password of the session. timeout: the session's, seconds.
 
-    digest: "user:password", if the znodes ask for it. tls: for servers that speak TLS.
+    digest: "user:password", if the znodes ask for it. tls: for servers that speak TLS. longest: bytes of a reply that are read.
     """
 
     handler = Handler()
@@ -80,8 +84,9 @@ class Client:
 
     def __init__(
         self, hosts: str, identity: Tuple[int, bytes], timeout: float, digest: Optional[str] = None,
-        tls: "Optional[ssl.SSLContext]" = None,
+        tls: "Optional[ssl.SSLContext]" = None, longest: int = replies.LONGEST,
     ) -> None:
+        self._longest = longest
         self._digest, self._tls = digest, tls
         self._hosts = [(host.strip("[]"), int(port)) for host, _, port in (one.rpartition(":") for one in hosts.split(","))]
         self._identity = identity
@@ -129,10 +134,14 @@ class Client:
         self._write(bytes(request.serialize()))
         granted, _ = Connect.deserialize(self._message(end), 0)
         if granted.session_id not in (0, self._identity[0]):
-            raise ConnectionError("this is no ZooKeeper server")
-        self.client_id = granted.session_id, granted.passwd
+            raise replies.Nonsense("another session is granted than was asked for; this is no ZooKeeper server")
+        replies.granted(
+            granted.time_out / 1000, granted.session_id, granted.passwd, True, self._timeout, replies.USUAL_TICK
+        )
+        over = granted.time_out == 0
+        self.client_id = (0, b"") if over else (granted.session_id, granted.passwd)
         self.granted = granted.time_out / 1000
-        if self._digest is not None and granted.session_id:
+        if self._digest is not None and not over:
             self._authenticate(self._digest, end)
 
     def _authenticate(self, digest: str, end: float) -> None:
@@ -226,15 +235,14 @@ class Client:
             try:
                 data = self._message(end)
                 header, offset = ReplyHeader.deserialize(data, 0)
+                if header.xid == _WATCH_XID or header.xid not in self._pending:
+                    continue
+                self._pending[header.xid].give(replies.error_of(header.err), data, offset)
+                del self._pending[header.xid]
             except TimeoutError:
                 raise
             except (OSError, struct.error):
                 self._lost()
-                continue
-            if header.xid == _WATCH_XID or header.xid not in self._pending:
-                continue
-            error = kazoo_errors.EXCEPTIONS[header.err]() if header.err else None
-            self._pending.pop(header.xid).give(error, data, offset)
 
     def _lost(self) -> None:
         self.drop()
@@ -250,9 +258,7 @@ class Client:
     def _message(self, end: float) -> bytes:
         """The next message. Raises TimeoutError at `end`, and OSError when the connection is lost."""
         size = int_struct.unpack(self._take(4, end))[0]
-        if not 0 <= size <= LONGEST:
-            raise ConnectionError("this is no ZooKeeper server")
-        return self._take(size, end)
+        return self._take(replies.length(size, self._longest), end)
 
     def _take(self, count: int, end: float) -> bytes:
         while len(self._received) < count:

@@ -42,7 +42,7 @@ FAULTS: Dict[str, Fault] = {
         "session",
         "        transaction.commit_async().rawlink(answered)",
         "        self.client.exists_async(checked[0]).rawlink(lambda answer: self._post(Beaten(generation, sent, now(), checked,"
-        " () if answer.value else checked, _text(answer.exception), _was_answered(answer.exception), False)))",
+        " () if answer.value else checked, _text(answer.exception), replies.is_answer(answer.exception), False)))",
     ),
     "release before the proof of death": Fault(
         "role",

@@ -103,7 +103,7 @@ def _here() -> Any:
     return _world.here
 
 
-def _client_for(settings: config.Settings, attach: Any = None, timeout: Optional[float] = None) -> Client:
+def _client_for(settings: config.Settings, attach: Any = None, timeout: Optional[float] = None, *limits: Any) -> Client:
     return _here().client(attach, timeout or settings.session_timeout)
 
 

@@ -9,6 +9,7 @@ import pytest
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.demo.cluster import NOT_PRIMARY
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
+from tests.false_server import Server, grant
 
 #: An answer to a request that nobody made: length, xid, zxid, error.
 STRAY = struct.pack(">iiqi", 16, 99, -1, 0)
@@ -76,17 +77,25 @@ class Spoiler:
             side.close()
 
 
-@pytest.mark.parametrize("nonsense", [STRAY, b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+NONSENSE = {
+    "stray": STRAY, "text": b"HTTP/1.1 400 Bad Request\r\n\r\n", "negative length": struct.pack(">i", -1),
+    "100 MB": struct.pack(">i", 100 << 20) + b"x" * 100_000, "2 GB": struct.pack(">i", 2**31 - 1),
+    "empty": struct.pack(">i", 0),
+}
+
+
+@pytest.mark.parametrize("nonsense", NONSENSE.values(), ids=NONSENSE)
 def test_nonsense_in_a_session(make_cluster, zk_server, nonsense):
+    """The connection is closed, and the term goes on over another."""
     spoiler = Spoiler((zk_server.host, zk_server.port))
     try:
         cluster = make_cluster(spoiler.hosts, ("a",)).start()
-        listener = cluster["a"].listener_pid()
+        listener, pid, token = cluster["a"].listener_pid(), cluster.primary("a"), cluster.token("a")
         spoiler.spoil(nonsense)
         cluster.until(spoiler.spoilt.is_set, "the nonsense to be sent")
-        cluster.until(lambda: "ZooKeeper: suspended" in cluster.logs() or "ZooKeeper: lost" in cluster.logs(), "the loss")
-        cluster.primary("a")
-        assert cluster["a"].listener_pid() == listener
+        cluster.until(lambda: "ZooKeeper: suspended: Connection dropped: a" in cluster.logs(), "the loss, and why")
+        cluster.until(lambda: cluster.logs().count("ZooKeeper: connected") == 2, "the node to be connected again")
+        assert (cluster.settled("a"), cluster.token("a"), cluster["a"].listener_pid()) == (pid, token, listener)
         cluster.verdict()
     finally:
         cluster.stack.close()
@@ -108,6 +117,30 @@ def test_a_server_that_takes_a_connection_and_forgets_it(make_cluster, tmp_path)
         finally:
             cluster.stack.close()
             spoiler.close()
+
+
+GRANTS = {"zero": 0, "negative": -1, "tiny": 1, "huge": 2**31 - 1}
+
+
+@pytest.mark.parametrize("timeout", GRANTS.values(), ids=GRANTS)
+def test_a_session_timeout_that_nobody_can_work_with(make_cluster, timeout):
+    """It is told, in few lines, and the server is asked ever less often."""
+    server = Server(grant(timeout))
+    try:
+        cluster = make_cluster(server.hosts, ("a",))
+        node = cluster["a"].start()
+        told = f"a session timeout of {timeout / 1000:g} s is granted"
+        cluster.until(lambda: told in cluster.logs(), "the refusal to be told")
+        assert told in node.ctl("role").stdout
+        cluster.role("a", NOT_PRIMARY)
+        since, asked = now(), server.asked
+        cluster.until(lambda: now() - since > 10, "some time to pass")
+        assert server.asked - asked <= 4
+        log = "".join(path.read_text() for path in (node.folder / "logs").glob("zkelect-stderr*"))
+        assert log.count("is granted") <= 2 and node.listener_pid() and not node.service_pids()
+    finally:
+        cluster.stack.close()
+        server.close()
 
 
 def test_a_server_that_is_no_zookeeper(make_cluster):

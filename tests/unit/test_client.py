@@ -534,3 +534,9 @@ def test_reload_shows_what_has_changed_or_would_end():
 def test_reload_is_of_the_whole_file():
     outcome, peer = reload({}, "orders")
     assert outcome.exit == USAGE and peer.verbs == ["refresh"]
+
+
+def test_members_that_had_no_room_are_counted():
+    answer = {"ok": True, "members": [{"place": 1, "node": "a", "leads": True}], "left_out": 41}
+    outcome = client.show_members({"orders": answer})
+    assert len(outcome.lines) == 3 and "and 41 more" in outcome.lines[2]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from supervisor_zkelect import client, history, role
+from supervisor_zkelect import client, history, role, untrusted
 from supervisor_zkelect.course import Course
 
 BEGUN = {"noticed": 100.0, "elected": 100.25, "acked": 100.5}
@@ -34,13 +34,31 @@ def test_what_is_no_history_is_none(data):
 
 
 def test_what_others_wrote_cannot_make_it_long():
-    wild = [{"token": token, "node": "ä" * 100000, "x": "y" * 100000, "begun": {"acked": 1.0, "z": "z" * 9999}}
-            for token in range(100)]
-    data = history.amended(json.dumps(wild).encode(), [{"token": 1000, "ended": {"why": "w" * 100000}}])
+    wild = [{"token": token, "node": "n" * 250, "address": "ä" * 400, "x": "y" * 99, "begun": {"acked": 1.0, "z": "z" * 9}}
+            for token in range(1, 20)]
+    written = json.dumps(wild, ensure_ascii=False).encode()
+    assert len(written) <= untrusted.LONGEST_DOCUMENT
+    data = history.amended(written, [{"token": 1000, "ended": {"why": "w" * 100000}}])
     assert len(data) <= history.LONGEST
     first, second = history.read(data)[:2]
     assert first["token"] == 1000 and len(first["ended"]["why"]) == history.LONGEST_TEXT
+    assert second["node"] == "n" * 250 and len(second["address"]) == history.LONGEST_TEXT
     assert second["begun"] == {"acked": 1.0} and "x" not in second
+
+
+def test_what_is_longer_than_any_history_is_not_parsed():
+    assert history.read(json.dumps([{"token": 7, "x": "y" * untrusted.LONGEST_DOCUMENT}]).encode()) == []
+
+
+@pytest.mark.parametrize("node", ["-oProxyCommand=x", "a\n", "a\x1b[2J", "", "ä", "n" * 256])
+def test_a_name_that_is_none_is_not_known(node):
+    (term,) = history.read(json.dumps([{"token": 7, "node": node, "ended": {"why": "x\n2026-11-29 forged"}}]).encode())
+    assert term["node"] == "" and term["ended"]["why"] == "x\\n2026-11-29 forged"
+
+
+def test_a_token_that_is_none_is_no_term():
+    for token in (0, -1, 1 << 63, 10**4000, 1.5, True, None):
+        assert history.read(json.dumps([{"token": token}, {"token": 7}]).encode()) == [{"v": 1, "token": 7}]
 
 
 def test_steps_are_in_the_order_of_their_moments():

@@ -1,0 +1,113 @@
+"""What others have written is a name, an address, a number, a document, or nothing; and it is shown in one printable line."""
+
+import json
+import logging
+import unicodedata
+
+import pytest
+
+from supervisor_zkelect import client, config, execution, listener, logs, rpcinterface, untrusted
+from supervisor_zkelect.clock import now
+
+#: Control characters, those that format text or turn its direction, lone surrogates, other separators than a blank.
+EVIL = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
+
+#: What no node is called.
+NO_NAMES = ["", "-oProxyCommand=touch /tmp/x", "a b", "ä", "a/b", "a\n", "a\x00", "a$(x)", "n" * 256, "n" * (1 << 20), ".x"]
+
+OTHERS = [None, True, 7, 7.5, ["a"], {"node": "a"}, b"a\xff"]
+
+
+def test_no_character_that_acts_is_part_of_a_name_or_an_address():
+    assert {"\n", "\x1b", "\x00", "\x7f", "\x85", "\u202e", "\u2028", "\ud800"} <= set(EVIL)
+    for character in EVIL:
+        for text in (character, f"a{character}", f"{character}a", f"a{character}b"):
+            assert untrusted.known_name(text) == untrusted.known_address(text) == ""
+
+
+def test_no_character_that_acts_is_printed():
+    for character in EVIL:
+        shown = untrusted.printable(f"a{character}b")
+        assert shown.isprintable() and shown.startswith("a\\") and shown.endswith("b")
+
+
+def test_what_is_no_name_is_nobodys():
+    assert {untrusted.known_name(value) for value in NO_NAMES + OTHERS} == {""}
+
+
+def test_what_is_no_address_is_none():
+    values = ["", "-oProxyCommand=x", " a", "a ", "a\n", "ä" * 513, "x" * (100 << 20), *OTHERS]
+    assert {untrusted.known_address(value) for value in values} == {""}
+
+
+def test_an_address_is_what_the_configuration_takes():
+    for value in ("10.0.0.5:8080", "[::1]:80", "größe.example:1", "a b", "x" * 1024):
+        assert untrusted.known_address(value) == untrusted.known_address(value.encode()) == value
+
+
+def test_the_configuration_has_the_same_rules():
+    rules = {option.name: option.read for option in config.OPTIONS if option.name in ("node_name", "address")}
+    assert rules == {"node_name": untrusted.node_name, "address": untrusted.address}
+
+
+def test_what_is_no_number_is_none():
+    assert {untrusted.number(value) for value in (0, -1, 1 << 63, 10**5000, True, 7.0, "7", None, [7])} == {0}
+    assert untrusted.number(7) == 7 and untrusted.number((1 << 63) - 1) == (1 << 63) - 1
+
+
+def test_what_is_no_document_is_an_empty_one():
+    for data in (None, b"", b"\xff\xfe", b"{", b"[]", b"7", b"null", b"[" * 60000, b'{"a":' * 10000, b"7" * 60000,
+                 json.dumps({"node": "x" * (1 << 20)}).encode(), b" " * (100 << 20) + b"{}"):
+        assert untrusted.document(data) == {}, data[:10]
+
+
+def test_a_long_text_is_cut():
+    assert untrusted.printable("x" * 11, 10) == "x" * 10 + "…" and untrusted.printable("x" * 10, 10) == "x" * 10
+
+
+def test_a_command_is_given_nothing_that_acts(tmp_path):
+    """Nor anything that keeps it from being run: a NUL, or more than an environment has room for."""
+    given = {"NODE": "a\n\x1b[2J\x00\ud800\u202e", "ADDRESS": "ä" * (1 << 20)}
+    command = ["/bin/sh", "-c", f'printf "%s|" "$NODE" >{tmp_path}/told; printf %s "$ADDRESS" | wc -m >>{tmp_path}/told']
+    assert execution.run(command, now() + 30, given).ok
+    told = (tmp_path / "told").read_text()
+    assert told.startswith("a\\n\\x1b[2J\\x00\\ud800\\u202e|") and told.endswith("\n") and told.count("\n") == 1
+
+
+@pytest.fixture
+def written():
+    """What a message comes to in a log of ours."""
+
+    def written(*message, error=None):
+        record = logging.LogRecord("x", logging.WARNING, "f", 1, message[0], message[1:], error and (type(error), error, None))
+        return logs.formatter("guard").format(record)
+
+    return written
+
+
+def test_a_message_is_one_line_of_a_log(written):
+    for character in EVIL:
+        line = written("the node %s leads", f"a{character}2026-11-29 INFO forged")
+        assert line.isprintable() and "WARNING guard: the node a\\" in line
+
+
+def test_nothing_of_a_traceback_looks_like_a_message(written):
+    first, *more = written("a defect", error=ValueError("x\n2026-11-29 02:00:00.000 INFO forged\x1b[2J")).split("\n")
+    assert more and all(line.startswith("    ") and line.isprintable() for line in more)
+
+
+def test_there_is_one_function_for_it():
+    assert client.printable is untrusted.printable
+
+
+def test_a_list_is_cut_where_supervisord_would_take_no_more():
+    items = [{"node": "x" * 90}] * 5000
+    kept = listener.fitting(items, listener.LONGEST_LIST)
+    assert 0 < len(kept) < len(items) and len(json.dumps({"members": kept})) < rpcinterface.LONGEST_ANSWER
+    assert listener.fitting(items[:5], listener.LONGEST_LIST) == items[:5]
+
+
+def test_an_ack_is_the_own_one_only_if_it_is_the_same():
+    longest = "x" * untrusted.LONGEST_ADDRESS
+    assert listener._shown(longest.encode()) == longest != listener._shown(longest.encode() + b"y" * (1 << 20))
+    assert len(listener._shown(b"\xff" * (1 << 20))) <= untrusted.LONGEST_ADDRESS + 1
