@@ -273,7 +273,7 @@ def _check(arguments: argparse.Namespace) -> int:
     surveyed = survey.Found([], [])
     problems: List[str] = []
     notes: List[str] = []
-    troubles: List[str] = []
+    trouble: Optional[str] = None
     try:
         settings = config.load(arguments.configuration)
     except config.ConfigError as error:
