@@ -147,11 +147,12 @@ def watch_over(client: Any, pace: Pace, longest: Callable[[], int], tick: Callab
         try:
             header, data, offset = read_header(timeout)
             error_of(header.err)
-            if serving and header.xid not in (PING_XID, WATCH_XID):
+            to_request = serving and header.xid not in (PING_XID, WATCH_XID)
+            if to_request:
                 _asked_for(client, header)
-            if serving and header.err == UNAUTHENTICATED_CODE:
+            if header.err == UNAUTHENTICATED_CODE:
                 # It hangs up now, and kazoo would tell of that.
-                _, asked, _ = client._pending.popleft()
+                asked = client._pending.popleft()[1] if to_request else None
                 if asked is not None:
                     asked.set_exception(error_of(header.err))
                 raise kazoo_errors.ConnectionDropped(UNAUTHENTICATED)

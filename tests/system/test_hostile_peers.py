@@ -190,7 +190,7 @@ def test_znodes_that_strangers_may_change_are_told(make_cluster, zk_server, zk):
     for text in (node.logs(), node.ctl("zkelect", "check").stdout, node.zkelect("check", "-c", str(node.zkelect_conf)).stdout):
         assert told in text and inherited in text and "gehe1m" not in text, text
         assert "election: its ACL is wider" not in text
-        assert "acl = creator+read: who reaches ZooKeeper can end this node's session" in text
+        assert "acl = creator+read: who reaches the servers can end this node's session" in text
 
 
 @pytest.fixture

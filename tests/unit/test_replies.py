@@ -27,7 +27,8 @@ BAD_GRANTS = {
 BAD_REPLIES = {
     "negative length": struct.pack(">i", -5), "100 MB": struct.pack(">i", 100 << 20),
     "too short": struct.pack(">i", 4) + b"abcd", "another's": reply(99), "authentication's": reply(-4),
-    "no number of any": reply(-100), "no error of any": reply(1, error=-9999),
+    "refused ping": reply(-2, error=replies.UNAUTHENTICATED_CODE), "no number of any": reply(-100),
+    "no error of any": reply(1, error=-9999),
     "2^31 children": reply(1, struct.pack(">i", 2**31 - 1)), "a name of 2 GB": reply(1, struct.pack(">iii", 2, 2**31 - 1, 0)),
     "no UTF-8": reply(1, struct.pack(">ii", 1, 2) + b"\xff\xfe"), "nothing": reply(1),
 }
@@ -102,7 +103,7 @@ def test_a_bad_answer_to_a_request(serve, kazoo, name):
     ours = wire.Client(server.hosts, (7, PASSWORD), 10.0)
     ours.start(10)
     asked = ours.get_children_async("/x")
-    if name in ("another's", "authentication's", "no number of any"):
+    if name in ("another's", "authentication's", "refused ping", "no number of any"):
         # These are passed over; the answer may yet come.
         with pytest.raises(TimeoutError):
             asked.get(0.2)
