@@ -8,16 +8,16 @@ from supervisor_zkelect import config
 from supervisor_zkelect.elector import Elector, ElectionError
 
 
-def problems(client: Any, settings: config.Settings, timeout: float) -> List[str]:
-    """One line for each problem. client: a started one, without chroot. timeout: seconds for each request."""
-    lines = []
-    for election in settings.elections:
-        section = f"{settings.file}: [{config.ELECTION}{election.name}]"
-        try:
-            lines += [f"{section} {line}" for line in _of(client, settings.chroot, election, timeout)]
-        except ElectionError as error:
-            lines.append(f"{section} ZooKeeper: {error}")
-    return lines
+def problems(client: Any, settings: config.Settings, election: config.ElectionSettings, timeout: float) -> List[str]:
+    """One line for each problem of an election that has its znodes.
+
+    client: a started one, without chroot. timeout: seconds for each request.
+    """
+    section = f"{settings.file}: [{config.ELECTION}{election.name}]"
+    try:
+        return [f"{section} {line}" for line in _of(client, settings.chroot, election, timeout)]
+    except ElectionError as error:
+        return [f"{section} ZooKeeper: {error}"]
 
 
 def _of(client: Any, root: str, election: config.ElectionSettings, timeout: float) -> List[str]:
