@@ -6,11 +6,13 @@ groups are killed, reads /proc, kills, and proves. It never waits for an RPC, a 
 server. What the handles (`Group`) and the pool want of it is put into its queue as a callable, so that every
 record here has one owner.
 
-Who belongs to a group is asked anew in every scan (`_Census.find`). Children of supervisord are known by the
-variables that supervisord gives them, their relatives by kinship (proc.tree), and those whose kin is gone by
-the same variables together with the namespaces. A child of supervisord between fork and exec still looks like
-supervisord, and one that has overwritten its environment looks like nobody's (`forming`): while there is one whose
-group supervisord has not told, nothing is proven.
+Who belongs to a group is asked anew in every scan, and proven (`census.py`). A child of supervisord between fork and exec
+still looks like supervisord, and one that has overwritten its environment looks like nobody's (`forming`): while there is one
+whose group supervisord has not told, nothing is proven. A process that carries the group's name and cannot prove that it
+belongs is left alone, and holds a proof up for DOUBT_TIME at most, once in a stop.
+
+How long a scan takes is up to whoever has processes on the machine. So when a group's time is over, another thread kills
+whatever is known of it (`striking.py`), and the warden sees to the rest and proves.
 
 The proof of death is made of rounds. In a round supervisord is asked to stop the group, answers that none of
 it was starting, running or waiting to be started again, and a scan begun after that answer finds nothing
@@ -48,7 +50,9 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Deque, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from . import clock, proc, reserve
+from .census import Census as _Census, Found, Identity, Look as _Look
 from .cgroup import Cgroups, Former
+from .striking import Striker
 from .supervisord import ALREADY_STARTED, BAD_NAME, SUCCESS, Fault, Started, Supervisord, SupervisordError, Unreachable
 
 log = logging.getLogger(__name__)
@@ -60,6 +64,10 @@ KILL_WAITS = 0.03
 SILENCE = 1.5
 #: Seconds between two GroupStuck events.
 STUCK_EVERY = 5.0
+#: Seconds for which a stop waits for those that carry the group's name without a proof, or were not read yet.
+DOUBT_TIME = 1.0
+#: Seconds between two scans meanwhile.
+DOUBT_PACE = 0.05
 #: Seconds between scans of a group that runs, so that descendants are known before their parents die.
 REST = 1.0
 #: The same where all processes of the group were found in its cgroup, which tells what they fork: what is looked for then
@@ -206,6 +214,8 @@ class Stop:
     #: clean rounds in a row; scans in a row that found nothing
     rounds: int = 0
     scans: int = 0
+    #: until when those are waited for that may belong and cannot be told apart
+    doubt_ends: float = math.inf
     _idle: bool = False
 
     @property
@@ -265,6 +275,12 @@ class Stop:
             self.rounds += 1
             self._idle = False
 
+    def doubts(self, now: float, unsure: bool) -> bool:
+        """Whether a scan that found nobody alive proves nothing yet, since there are some who may belong."""
+        if unsure:
+            self.doubt_ends = min(self.doubt_ends, now + DOUBT_TIME)
+        return unsure and now < self.doubt_ends
+
     def again(self) -> None:
         """What was seen so far proves nothing any more."""
         self.rounds = self.scans = 0
@@ -304,202 +320,6 @@ class Stop:
             return min(0.25, max(0.001, (now - self.kill_since) / 20))
         end = self.kill_at if self.ready(now, gone) else max(self.kill_at, self.began + KILL_WAITS)
         return max(0.001, min(end - now, GRACE_PACE if alive else 0.02))
-
-
-class Origin(NamedTuple):
-    """What a process was told at its start: SUPERVISOR_GROUP_NAME, _PROCESS_NAME, _SERVER_URL, ZKELECT_INSTANCE."""
-
-    group: str
-    name: str
-    url: str
-    instance: str
-
-
-class Found(NamedTuple):
-    """What one scan found of a group."""
-
-    living: Set[proc.Process]
-    #: those of the living that are supervisord's own children, with their program's name
-    members: Dict[proc.Process, str]
-    #: children of supervisord that do not run their program yet; whose they are cannot be seen
-    forming: Set[proc.Process]
-    #: what the next scan should know
-    known: Set[proc.Process]
-    #: a member has ended and supervisord has not taken notice
-    unreaped: bool
-
-
-class Identity(NamedTuple):
-    """A supervisord as somebody saw it who knew it: start time in clock ticks since boot, session, command line."""
-
-    start: int
-    session: int
-    arguments: bytes
-
-
-@dataclass
-class _Look:
-    """All processes at one moment, for the scans of all groups that are due then."""
-
-    kin: proc.Kinship
-    #: by the group that supervisord told them at their start
-    named: Dict[str, List[proc.Process]] = field(default_factory=dict)
-    #: forks of supervisord that do not run their program yet
-    forks: Set[proc.Process] = field(default_factory=set)
-    #: children of supervisord that do, and do not carry what it told them
-    nameless: Set[proc.Process] = field(default_factory=set)
-
-
-class _Census:
-    """Reads from /proc who belongs to which group of one supervisord."""
-
-    def __init__(
-        self, supervisord_pid: int, url: str, instance: str = "", identity: Optional[Identity] = None
-    ) -> None:
-        self.url = url
-        self.instance = instance
-        self.supervisord = proc.read(supervisord_pid)
-        self._cmdline = proc.cmdline(supervisord_pid)
-        if identity is not None and (self.supervisord is None or self.supervisord.start != identity.start):
-            # It is dead, and its pid may be a stranger's, whose children are none of the groups'.
-            session = identity.session or supervisord_pid
-            self.supervisord = proc.Process(supervisord_pid, identity.start, 0, 0, session, "X", 0)
-            self._cmdline = identity.arguments
-        self.gone = self.supervisord is None or self.supervisord.gone
-        self.foreign: Set[tuple] = set()
-        self._namespaces = _namespaces(supervisord_pid) or _namespaces(os.getpid())
-        self._origins: Dict[tuple, Origin] = {}
-        self._barred = {1, os.getpid()}
-        if self.supervisord is not None:
-            self._barred.add(supervisord_pid)
-
-    def look(self) -> "_Look":
-        """All processes as they are now, and forget what is remembered of others."""
-        table = proc.table()
-        present = {process.identity for process in table.values()}
-        self._origins = {identity: self._origins[identity] for identity in present & self._origins.keys()}
-        self.foreign &= present
-        look = _Look(proc.Kinship(table))
-        for process in table.values():
-            self._enter(process, look)
-        return look
-
-    def add(self, process: proc.Process, look: "_Look") -> None:
-        """Enter one that was found after the look."""
-        look.kin.add(process)
-        self._enter(process, look)
-
-    def _enter(self, process: proc.Process, look: "_Look") -> None:
-        """Tell a process by what it runs and carries, once for all groups."""
-        if process.gone or process.pid in self._barred or process.kernel_thread:
-            return
-        origin = self._origins.get(process.identity)
-        if origin is None or not origin.group:
-            # Before its environment is read: read earlier, it could be that of a process which executes its program
-            # between the two.
-            if self._forming(process):
-                look.forks.add(process)
-                return
-            origin = self._origin(process)
-        if origin.group:
-            look.named.setdefault(origin.group, []).append(process)
-        elif self._child(process) and process.session == self.supervisord.session:
-            # It may have overwritten its environment; supervisord knows it by its pid.
-            look.nameless.add(process)
-
-    def find(self, group: str, known: Iterable[proc.Process], look: "_Look") -> Found:
-        """Who belongs to a group.
-
-        known: processes that belonged, living or dead, and those that supervisord named.
-        """
-        table, known = look.kin.processes, set(known)
-        identities = {process.identity for process in known}
-        roots = set(known)
-        children: Dict[tuple, str] = {}
-        unreaped = False
-        for former in known:
-            process = table.get(former.pid)
-            if process is None or process.start != former.start:
-                continue
-            child = self._child(process)
-            if process.gone:
-                unreaped = unreaped or child
-            elif process.pid not in self._barred and not process.kernel_thread:
-                roots.add(process)
-                if child:
-                    # A fork carries the environment of supervisord still.
-                    children[process.identity] = "" if process in look.forks else self._origin(process).name
-        for process in look.named.get(group, ()):
-            if process.identity not in identities and self._belongs(process, group):
-                roots.add(process)
-                if self._child(process):
-                    children[process.identity] = self._origin(process).name
-        forks = {process for process in look.forks if process.identity not in identities}
-        nameless = {process for process in look.nameless if process.identity not in identities}
-        forming = {process for process in forks | nameless if process.identity not in self.foreign}
-        outside = None if self.supervisord is None else self.supervisord.session
-        living = look.kin.tree(roots, self._barred | {process.pid for process in forks}, outside)
-        # A dead process is worth knowing while its group or session has somebody in it: until then the kernel
-        # gives its number to nobody else, and an empty group or session never gets members again.
-        remembered = {process for process in roots if process.pid in table or look.kin.leads(process.pid)}
-        members = {process: children[process.identity] for process in living if process.identity in children}
-        return Found(
-            living=living,
-            members=members,
-            forming=forming,
-            known=_latest(remembered | living, table),
-            unreaped=unreaped,
-        )
-
-    def claim(self, pid: int) -> Optional[proc.Process]:
-        """The process that supervisord says has this pid, if it is a living child of supervisord."""
-        process = proc.read(pid)
-        return process if process is not None and not process.gone and self._child(process) else None
-
-    def _child(self, process: proc.Process) -> bool:
-        return not self.gone and process.ppid == self.supervisord.pid
-
-    def _belongs(self, process: proc.Process, group: str) -> bool:
-        """Whether the variables that a process carries make it one of the group, whoever its kin is."""
-        origin = self._origin(process)
-        if origin.group != group:
-            return False
-        if self._child(process) and process.session == self.supervisord.session:
-            # serverurl= can change the URL of a program, but not who its parent is. Where supervisord is
-            # process 1 other supervisords' orphans are its children as well, in other sessions.
-            return True
-        if origin.instance and origin.instance == self.instance:
-            # Whatever namespaces it made itself.
-            return True
-        return origin.url == self.url and _namespaces(process.pid) == self._namespaces
-
-    def _forming(self, process: proc.Process) -> bool:
-        """Whether it is a fork of supervisord that does not run its program yet."""
-        if self.supervisord is None or process.session != self.supervisord.session:
-            return False
-        if not self.gone and not self._child(process):
-            return False
-        cmdline = proc.cmdline(process.pid)
-        if not cmdline:
-            # Within execve(2), for some microseconds, there are neither arguments nor an environment.
-            return self._child(process) and not proc.environ(process.pid) and proc.alive(process)
-        return process.unexecuted and cmdline == self._cmdline
-
-    def _origin(self, process: proc.Process) -> Origin:
-        origin = self._origins.get(process.identity)
-        if origin is None:
-            environ = proc.environ(process.pid)
-            origin = Origin(
-                environ.get("SUPERVISOR_GROUP_NAME", ""),
-                environ.get("SUPERVISOR_PROCESS_NAME", ""),
-                environ.get("SUPERVISOR_SERVER_URL", ""),
-                environ.get("ZKELECT_INSTANCE", ""),
-            )
-            # An environment changes with execve(2). Nobody comes to belong by that but a child of supervisord
-            # that was just forked, and an empty one may be that of a process within execve(2).
-            if environ and not (process.unexecuted and self._child(process)):
-                self._origins[process.identity] = origin
-        return origin
 
 
 @dataclass
@@ -545,6 +365,14 @@ class _Record:
     #: the last scan found somebody outside the cgroup; those that it found there, as they were told last
     exposed: bool = False
     seen: FrozenSet[tuple] = frozenset()
+    #: some were, since the group was proven dead last; all strangers were read since this guard began
+    strayed: bool = False
+    swept: bool = False
+    #: those that belonged by what they carried; the identities of all that belonged
+    claimed: Set[proc.Process] = field(default_factory=set)
+    identities: FrozenSet[tuple] = frozenset()
+    #: orders to stop so far
+    ordered: int = 0
     #: programs that supervisord has started for this term, and those that came through the chain loader
     names: FrozenSet[str] = frozenset()
     loaders: Set[str] = field(default_factory=set)
@@ -627,10 +455,13 @@ class Group:
         Descendants that outlive all members are asked with SIGTERM, unless supervisord has asked them, and have the
         time that is left.
         """
+        soonest = self._warden._now() + KILL_WAITS
+        self._warden._striker.order(self.name, max(soonest, kill_at), max(soonest, lease_end))
         self._warden._do(self._warden._order, self._record, op, kill_at, lease_end)
 
     def renew(self, lease_end: float) -> None:
         """The lease of a group that is being stopped ends at another time."""
+        self._warden._striker.renew(self.name, lease_end)
         self._warden._do(self._warden._renew, self._record, lease_end)
 
     def kill(self, op: int) -> None:
@@ -638,6 +469,7 @@ class Group:
 
         supervisord is told first, lest it restarts them, and has 30 ms to answer.
         """
+        self._warden._striker.order(self.name, self._warden._now() + KILL_WAITS)
         self._warden._do(self._warden._order, self._record, op, -math.inf)
 
     def watch(self, on: bool) -> None:
@@ -665,10 +497,14 @@ class Group:
         """Take a group that runs as one that was started through this handle; its processes are found by a scan."""
         self._warden._do(self._warden._adopt, self._record)
 
-    def expect(self, pid: int, name: str) -> None:
+    def expect(self, pid: int, name: str, start: Optional[int] = None) -> None:
         """Take a child of supervisord as the program `name` of the group whatever its environment says, because it has
-        said so itself."""
-        self._warden._do(self._warden._expect, self._record, pid, name)
+        said so itself. start: when it began, as in `proc.Process`, if that is known."""
+        self._warden._do(self._warden._expect, self._record, pid, name, start)
+
+    def stray(self) -> None:
+        """A program of the group could not be moved into its cgroup."""
+        self._warden._do(setattr, self._record, "strayed", True)
 
     def note(self, event: Tuple[str, str, int]) -> None:
         """Take a PROCESS_STATE event of supervisord for this group: (process name, state name, pid or 0).
@@ -689,7 +525,8 @@ class Warden:
     moved into, if any. instance: the ZKELECT_INSTANCE that the programs carry, "" when they carry none. former: what is
     left in the cgroups of former instances of this supervisord; left: what else is left of them. Whichever group it was, it
     must be dead before any group is proven so. identity: of supervisord, where somebody knows it who saw it alive. keep:
-    takes a group and the identities of its members that are in no cgroup when they change, on the warden's thread.
+    takes a group and the identities of its members that are in no cgroup when they change, on the warden's thread. secrets:
+    as for `census.Census`.
     """
 
     def __init__(
@@ -706,14 +543,16 @@ class Warden:
         identity: Optional[Identity] = None,
         left: FrozenSet[proc.Process] = frozenset(),
         keep: Callable[[str, FrozenSet[tuple]], None] = lambda group, identities: None,
+        secrets: Callable[[str, int], str] = lambda group, uid: "",
     ) -> None:
         url = server_url or os.environ.get("SUPERVISOR_SERVER_URL") or supervisord.url
         self._supervisord = supervisord
         self._post = post
         self._pool = rpc_pool
         self._now = clock
-        self._census = _Census(supervisord_pid, url, instance, identity)
+        self._census = _Census(supervisord_pid, url, instance, identity, secrets)
         self._cgroups = cgroups
+        self._striker = Striker(clock, getattr(cgroups, "base", ""))
         self._former = former
         self._left = left
         self._keep = keep
@@ -750,6 +589,7 @@ class Warden:
     def start(self) -> None:
         """Start the thread. Raises OSError when the kernel has no pidfds (Linux before 5.3)."""
         self._follow_supervisord()
+        self._striker.start()
         self._thread.start()
 
     def close(self) -> None:
@@ -757,9 +597,9 @@ class Warden:
         if self._thread.is_alive():
             self._do(self._close)
             self._thread.join()
-        for descriptor in [*self._watched, self._supervisord_fd]:
-            if descriptor is not None:
-                os.close(descriptor)
+        self._striker.close()
+        if self._supervisord_fd is not None:
+            os.close(self._supervisord_fd)
         self._watched.clear()
         self._supervisord_fd = None
         self._poll.close()
@@ -771,6 +611,10 @@ class Warden:
         if name == os.environ.get("SUPERVISOR_GROUP_NAME"):
             raise ValueError(f"group {name} is the listener's own; name the group of the programs instead")
         return Group(self, self._records.setdefault(name, _Record(name, self._agenda)))
+
+    def whose(self, process: proc.Process) -> str:
+        """The group that a process was last seen in, "" when in none. On any thread."""
+        return next((record.name for record in self._groups() if process.identity in record.identities), "")
 
     @property
     def trouble(self) -> str:
@@ -864,7 +708,8 @@ class Warden:
                 record.struck = True
                 self._strike(record)
         began, failed = self._now(), ""
-        look = self._census.look()
+        strangers = [record for record in due if not self._all_inside(record)]
+        look = self._census.look(bool(strangers), not all(record.swept for record in strangers))
         for record in due:
             try:
                 self._scan(record, look)
@@ -883,6 +728,10 @@ class Warden:
     def _sheltered(self, record: _Record) -> bool:
         """Whether its processes enter the cgroup before they can fork, as far as was seen."""
         return record.loaded and self._cgroups is not None and not record.exposed
+
+    def _all_inside(self, record: _Record) -> bool:
+        """Whether nothing of the group can be anywhere but in its cgroup, where its programs are before they run."""
+        return self._sheltered(record) and record.swept and not record.strayed
 
     def _due(self, record: _Record) -> float:
         """When a group is to be scanned; one that is not being stopped waits until a scan has been rested from."""
@@ -1143,11 +992,12 @@ class Warden:
                 record.stop.start_open = False
                 record.scan_at = min(record.scan_at, self._now())
 
-    def _expect(self, record: _Record, pid: int, name: str) -> None:
+    def _expect(self, record: _Record, pid: int, name: str, start: Optional[int] = None) -> None:
         process = proc.read(pid)
-        if process is None or process.gone:
+        if process is None or process.gone or start not in (None, process.start):
             return
         record.known.add(process)
+        self._census.told.setdefault(process.identity, record.name)
         record.loaders.add(name)
         # Until its exec it looks like any fork of supervisord; the other groups need not wait for it.
         self._census.foreign.add(process.identity)
@@ -1160,6 +1010,7 @@ class Warden:
 
     def _order(self, record: _Record, op: int, kill_at: float, lease_end: float = math.inf) -> None:
         now = self._now()
+        record.ordered += 1
         self._changed(record)
         if record.waiting is not None:
             waiting, record.waiting = record.waiting, None
@@ -1213,7 +1064,12 @@ class Warden:
     def _stop_step(self, record: _Record, found: Found) -> None:
         stop, gone = record.stop, self._census.gone
         now = self._now()
-        stop.scanned(not found.living and not found.forming)
+        nobody = not found.living and not found.forming
+        doubts = nobody and stop.doubts(now, bool(found.unsure))
+        if doubts and stop.doubt_ends >= now + DOUBT_TIME:
+            log.warning("group %s: some carry its name and do not prove that they belong; they are left alone: pids %s%s",
+                        record.name, " ".join(map(str, sorted(found.unsure)[:10])), " …" if len(found.unsure) > 10 else "")
+        stop.scanned(nobody and not doubts)
         if found.living and stop.ready(now, gone):
             if stop.sentry or now >= stop.kill_at:
                 self._kill(record, found.living)
@@ -1231,6 +1087,8 @@ class Warden:
         pace = stop.pace(now, gone, bool(found.living))
         if found.forming:
             pace = min(pace, 0.005)
+        if doubts:
+            pace = max(pace, DOUBT_PACE)
         if stop.sentry:
             pace = SENTRY_PACE
         record.scan_at = now + pace
@@ -1257,6 +1115,8 @@ class Warden:
 
     def _settle(self, record: _Record) -> None:
         record.mode, record.stop, record.scan_at = "dead", None, self._rest(self._now())
+        self._striker.done(record.name, record.ordered)
+        record.strayed = False
         record.pgrps = set()
         record.start_open = False
         record.children = None
@@ -1458,7 +1318,10 @@ class Warden:
     def _learn(self, record: _Record, infos: List[Dict[str, Any]]) -> None:
         # A pid that supervisord has not reaped is nobody else's.
         named = (self._census.claim(info["pid"]) for info in infos if info["pid"])
-        record.known |= {process for process in named if process is not None}
+        for process in named:
+            if process is not None:
+                record.known.add(process)
+                self._census.told[process.identity] = record.name
 
     def _ask_whose(self, record: _Record, found: Found, now: float) -> None:
         """Ask supervisord to whom those of its children belong that take long to execute their program, or do not carry
@@ -1487,6 +1350,7 @@ class Warden:
             owner = self._records.get(groups.get(process.pid, ""))
             if owner is not None:
                 owner.known.add(process)
+                self._census.told[process.identity] = owner.name
             # To all others.
             self._census.foreign.add(process.identity)
 
@@ -1522,6 +1386,8 @@ class Warden:
     def _inside(self, record: _Record, look: _Look) -> Set[proc.Process]:
         """Who is in the group's cgroup; for one that is being stopped, in those of former instances too."""
         pids = [] if self._cgroups is None else self._cgroups.pids(record.name)
+        if pids:
+            self._striker.cage(record.name)
         if self._former is not None and record.stop is not None:
             pids += self._former.pids()
         inside = set()
@@ -1539,8 +1405,11 @@ class Warden:
     def _scan(self, record: _Record, look: _Look) -> None:
         within = self._inside(record, look)
         record.known |= within
-        found = self._census.find(record.name, record.known, look)
-        self._expose(record, found.living - within)
+        found = self._census.find(record.name, record.known, look, record.claimed)
+        record.claimed = found.claimed
+        record.swept = record.swept or found.complete
+        record.identities = frozenset(process.identity for process in found.living)
+        self._expose(record, found.living - within, found.claimed)
         now = self._now()
         record.scanned_at = now
         ended = self._ends(record, found) if record.stop is None else frozenset()
@@ -1570,9 +1439,11 @@ class Warden:
             record.scan_at = now + record.pace if record.pace < rest else self._rest(now, rest)
             record.pace = min(2 * record.pace, rest)
 
-    def _expose(self, record: _Record, outside: Set[proc.Process]) -> None:
+    def _expose(self, record: _Record, outside: Set[proc.Process], claimed: Set[proc.Process]) -> None:
         record.exposed = bool(outside)
-        seen = frozenset(process.identity for process in outside)
+        record.strayed = record.strayed or record.exposed
+        # What a process carries tells the next guard as well; what it is kin to counts for more.
+        seen = frozenset(process.identity for process in outside - claimed)
         # While it is being stopped, what was told before is enough, and nothing is to be done but to kill.
         if seen != record.seen and (record.stop is None or not seen):
             record.seen = seen
@@ -1602,6 +1473,7 @@ class Warden:
             raise
         record.pidfds[process.identity] = descriptor
         self._watched[descriptor] = (record, process)
+        self._striker.hold(record.name, process.identity, descriptor)
         return True
 
     def _ends(self, record: _Record, found: Found) -> FrozenSet[tuple]:
@@ -1618,7 +1490,8 @@ class Warden:
         descriptor = record.pidfds.pop(identity)
         del self._watched[descriptor]
         self._poll.unregister(descriptor)
-        os.close(descriptor)
+        # Who kills by it closes it.
+        self._striker.drop(record.name, identity)
 
     def _ended(self, descriptor: int) -> None:
         """A watched process ended."""
@@ -1641,24 +1514,3 @@ class Warden:
 
 def _states(infos: Iterable[Dict[str, Any]]) -> Dict[str, Tuple[str, int, str]]:
     return {info["name"]: (info["statename"], info["pid"], info["spawnerr"]) for info in infos}
-
-
-def _latest(processes: Iterable[proc.Process], table: Dict[int, proc.Process]) -> Set[proc.Process]:
-    """One entry for each identity, the table's where it has one, without pids that others use now."""
-    latest = {}
-    for process in processes:
-        current = table.get(process.pid)
-        if current is None:
-            latest[process.identity] = process
-        elif current.start == process.start:
-            latest[process.identity] = current
-    return set(latest.values())
-
-
-def _namespaces(pid: int) -> Tuple[str, ...]:
-    """The pid, mount and network namespace of a process; empty when they cannot be read."""
-    try:
-        folder = proc.folder(pid)
-        return tuple(os.readlink(f"{folder}/ns/{kind}") for kind in ("pid", "mnt", "net"))
-    except OSError:
-        return ()

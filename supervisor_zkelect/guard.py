@@ -585,13 +585,13 @@ class Guard:
         except OSError as error:
             log.error("the record cannot be made larger: %s", error)
 
-    def may_run(self, name: str, program: str, pid: int) -> bool:
+    def may_run(self, name: str, program: str, pid: int, start: Optional[int] = None) -> bool:
         """A program of the group `name` registers, because it is about to be executed: whether it has a grant, and has
-        read that."""
+        read that. start: when the process began, as in `proc.Process`."""
         charge = self.charges.get(name)
         if charge is None or not charge.entry.granted or not charge.written:
             return False
-        charge.handle.expect(pid, program)
+        charge.handle.expect(pid, program, start)
         self.tell("Registered", group=name, pid=pid, moment=now())
         return True
 

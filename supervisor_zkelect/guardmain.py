@@ -4,7 +4,7 @@ It lives in a session of its own, so that what befalls the listener's does not r
 runtime folder: whoever holds the guard's lock. Signals that would end it are ignored while it is needed (rule 7).
 
 The messages are JSON objects, one per line, both ways; `guardlink.py` has the other side. A program's chain loader
-(`runner.py`) speaks to the same socket, with one message, and may be anybody: it is told apart by its user.
+(`runner.py`) speaks to the same socket, with one message, and may be anybody: `door.py` tells them apart.
 
 A listener that cannot start this process runs `serve` in a thread of its own (`guardlink.py`): then the groups are
 guarded for as long as the listener lives.
@@ -19,17 +19,15 @@ import logging
 import math
 import os
 import queue
-import select
 import selectors
 import signal
 import socket
-import struct
 import sys
 import threading
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect import (
-    cgroup, execution, group, keeperlink, locks, logs, members, proc, record, reserve, saved, upkeep,
+    cgroup, door, execution, group, keeperlink, locks, logs, members, proc, record, registration, reserve, saved, upkeep,
 )
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.guard import LOCK_PACE, Guard, Hands
@@ -40,8 +38,6 @@ log = logging.getLogger(__name__)
 
 #: Seconds that a guard waits for its predecessor to end.
 PREDECESSOR_TIME = 10.0
-#: Bytes of a message.
-LONGEST = 1 << 20
 #: Bytes of what it says while nobody listens that are kept.
 LONGEST_LOG = 1 << 16
 #: Seconds after which a guard starts its keeper.
@@ -53,13 +49,12 @@ STATE_TIME = 2.0
 QUICK_TIME, QUICK_PACE = 0.15, 0.008
 #: Seconds between two turns of a loop for which nothing is due.
 IDLE_TIME = 1.0
-#: Seconds until a connection is taken again after there was no descriptor for one.
-DOOR_PACE = 0.2
-#: How many connections may be open that are not the listener's, and for how many seconds.
-MOST_PEERS, PEER_TIME = 256, 5.0
+#: Bytes that are read at most of the environment of a program that has not told its name.
+OWN_VARIABLES = 1 << 18
+#: Seconds for which a thread of this process keeps Python's lock while another waits for it.
+SWITCH_INTERVAL = 0.001
 
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
-_CREDENTIALS = struct.Struct("3i")
 
 
 class Terms(NamedTuple):
@@ -96,19 +91,6 @@ class _Place(NamedTuple):
             self.name.close()
 
 
-class _Peer:
-    """A connection: what was received and is no whole line yet, and what could not be sent yet."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection = connection
-        self.received = b""
-        self.waiting = b""
-        self.since = now()
-        self.pid, self.uid, _ = _CREDENTIALS.unpack(
-            connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        )
-
-
 class Process(Hands):
     """All methods run on one thread; the warden's events come through a pipe.
 
@@ -119,7 +101,6 @@ class Process(Hands):
         self, terms: Terms, credentials: Tuple[Optional[str], Optional[str]], place: _Place, alone: bool
     ) -> None:
         self.terms = terms
-        self.peers: Dict[_Peer, None] = {}
         self.said: List[str] = []
         try:
             self.log = upkeep.open_log(terms.folder)
@@ -129,7 +110,13 @@ class Process(Hands):
         self.folder = terms.folder
         self.owner = record.Owner(*terms.owner)
         self.selector = selectors.DefaultSelector()
-        self.listener: Optional[_Peer] = None
+        self.door = door.Door(self.selector, self.owner.pid, self.take, self.listener_left)
+        self.listener: Optional[door.Peer] = None
+        self.key = registration.Key(self.folder)
+        if self.key.trouble:
+            log.error("programs get no secret when they register: %s", self.key.trouble)
+        self.secrets = registration.secrets_of(self.key.data)
+        self.first = registration.First()
         self.lock = -1
         self.keeper = keeperlink.KeeperLink(
             terms.folder, terms.config, terms.credentials, self.selector, self.on_keeper
@@ -153,7 +140,7 @@ class Process(Hands):
             self.supervisord, self.owner.pid, self.post, self.calls, server_url=terms.url,
             cgroups=self.cgroups, instance=record.instance(self.owner), former=self.former,
             identity=group.Identity(self.owner.start, terms.session, os.fsencode(terms.arguments)), left=left,
-            keep=lambda *seen: self.members.told.put(seen),
+            keep=lambda *seen: self.members.told.put(seen), secrets=self.secrets,
         )
         for name, processes in own.items():
             self.warden.group(name).remember(processes)
@@ -164,12 +151,10 @@ class Process(Hands):
             log.error("there is no record, so no program is started: %s", error)
             book = _NoRecord()
         self.guard = Guard(self.owner, terms.grace, self.warden, book, self)
-        self.door: Optional[socket.socket] = None
-        #: what is listened on, and not just now, until when
-        self.shut: List[socket.socket] = []
-        self.door_at = math.inf
+        #: what chain loaders connect to
+        self.listening: Optional[socket.socket] = None
         self.name = place.name
-        self.upkeep = upkeep.Upkeep(self.folder, place.lock, self.log, book, self.open_door)
+        self.upkeep = upkeep.Upkeep(self.folder, place.lock, self.log, book, self.key, self.open_door)
         self.warden.start()
         if self.cgroups is not None:
             # In a thread of its own, since the kernel may take its time and nobody can interrupt it.
@@ -246,7 +231,7 @@ class Process(Hands):
         """Guard until nothing is left to. `ready` is called when the socket is there."""
         self.open_door()
         if self.name is not None:
-            self.selector.register(self.name, selectors.EVENT_READ, self.on_door)
+            self.door.listen(self.name)
         self.selector.register(self.bell, selectors.EVENT_READ, self.on_bell)
         self.watch_supervisord()
         ready()
@@ -280,7 +265,7 @@ class Process(Hands):
 
     def turn(self) -> None:
         # epoll's clock stands still in a suspend, in which leases go on.
-        due = min(self.guard.next_wakeup(), self.keeper.next_wakeup(), self.door_at)
+        due = min(self.guard.next_wakeup(), self.keeper.next_wakeup(), self.door.opens_at)
         wait = IDLE_TIME if due == math.inf and self.listener is not None else min(max(0.0, due - now()), 1.0)
         for key, mask in self.selector.select(wait):
             self.attempt(key.data, key.fileobj, mask)
@@ -288,18 +273,7 @@ class Process(Hands):
         if self.upkeep.due():
             self.keep_folder()
         self.keeper.keep_time()
-        self.drop_idle()
-        if now() >= self.door_at:
-            self.door_at = math.inf
-            shut, self.shut = self.shut, []
-            for door in shut:
-                self.selector.register(door, selectors.EVENT_READ, self.on_door)
-
-    def drop_idle(self) -> None:
-        """A connection is for one message; whoever keeps it open keeps a descriptor from the others."""
-        for number, peer in enumerate(list(self.peers)):
-            if peer is not self.listener and (now() - peer.since > PEER_TIME or len(self.peers) - number > MOST_PEERS):
-                self.drop(peer)
+        self.door.keep_time()
 
     def end_when_possible(self, number: int, frame: Any) -> None:
         """A handler for the signals that would end it."""
@@ -364,7 +338,7 @@ class Process(Hands):
             log.warning("the listener, process %d, does not release and is killed", listener.pid)
             if process is not None and process.pid != os.getpid():
                 proc.kill(process, signal.SIGKILL)
-            self.drop(listener)
+            self.door.drop(listener)
 
     def take_lock(self) -> bool:
         if not self.keep_folder():
@@ -383,17 +357,17 @@ class Process(Hands):
         """Have put back what somebody removed of the runtime folder; whether the folder is this guard's."""
         return not self.upkeep.look(self.listener is None, self.lock)
 
-    def on_refused(self, peer: _Peer, group_name: str, program: str, reason: str) -> None:
+    def on_refused(self, peer: door.Peer, group_name: str, program: str, reason: str) -> None:
         """A chain loader ends instead of executing its program. "again" in the answer: it is worth another try."""
-        process = proc.read(peer.pid)
-        if process is None or process.ppid != self.owner.pid:
+        process = self.program_of(peer)
+        if process is None or self.first.count(process) >= registration.MOST_TRIES:
             self.answer(peer, {"ok": False, "error": "not a program of this supervisord"})
             return
         before = self.upkeep.put_back
         kept = self.keep_folder()
         again = kept and self.upkeep.put_back > before
         if not again:
-            reason = execution.one_line(reason, execution.REASON_LENGTH)
+            reason, program = (execution.one_line(one, execution.REASON_LENGTH) for one in (reason, program))
             self.guard.tell("Refused", group=group_name, name=program, reason=reason)
         self.answer(peer, {"ok": True, "again": again})
 
@@ -478,152 +452,111 @@ class Process(Hands):
             os.unlink(path)
         except FileNotFoundError:
             pass
-        door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        fresh = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         folder = os.open(self.folder, os.O_PATH | os.O_DIRECTORY)
         try:
             # Through /proc, as a socket's path has room for 107 bytes only (unix(7)).
-            door.bind(f"/proc/self/fd/{folder}/{record.SOCKET}")
+            fresh.bind(f"/proc/self/fd/{folder}/{record.SOCKET}")
         finally:
             os.close(folder)
         # A chain loader of any user may register; orders are taken from this user and root only.
         os.chmod(path, 0o666)
-        door.listen(128)
+        fresh.listen(128)
         self.upkeep.door_is = os.lstat(path)
-        former, self.door = self.door, door
+        former, self.listening = self.listening, fresh
         if former is not None:
-            if former in self.shut:
-                self.shut.remove(former)
-            else:
-                self.selector.unregister(former)
+            self.door.leave(former)
             former.close()
-        self.selector.register(door, selectors.EVENT_READ, self.on_door)
+        self.door.listen(fresh)
 
-    def on_door(self, door: socket.socket, mask: int) -> None:
-        try:
-            connection = door.accept()[0]
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
-                log.warning("a connection could not be taken: %s", error)
-                # It stays at the door, which would wake this loop again at once.
-                self.selector.unregister(door)
-                self.shut.append(door)
-                self.door_at = now() + DOOR_PACE
-            return
-        connection.setblocking(False)
-        peer = _Peer(connection)
-        self.peers[peer] = None
-        self.selector.register(connection, selectors.EVENT_READ, lambda _, mask: self.on_peer(peer, mask))
-
-    def on_peer(self, peer: _Peer, mask: int) -> None:
-        if mask & selectors.EVENT_WRITE:
-            self.send(peer, b"")
-        if not mask & selectors.EVENT_READ:
-            return
-        try:
-            data = peer.connection.recv(65536)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        peer.received += data
-        if not data or len(peer.received) > LONGEST:
-            self.drop(peer)
-            return
-        *lines, peer.received = peer.received.split(b"\n")
-        for line in lines:
-            try:
-                self.take(peer, json.loads(line))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                log.warning("a message of process %d was not understood: %r", peer.pid, error)
-                self.answer(peer, {"ok": False, "error": "not understood"})
-
-    def drop(self, peer: _Peer) -> None:
-        try:
-            self.selector.unregister(peer.connection)
-        except KeyError:
-            return
-        peer.connection.close()
-        self.peers.pop(peer, None)
+    def listener_left(self, peer: door.Peer) -> None:
+        """The connection of a listener was closed."""
         if peer is self.listener:
             self.listener = None
             # Before another listener looks for what is kept there.
             self.keep_folder()
             self.guard.listener_gone()
 
-    def answer(self, peer: _Peer, message: Dict[str, Any]) -> None:
-        self.send(peer, json.dumps(message, separators=(",", ":")).encode() + b"\n")
+    def answer(self, peer: door.Peer, message: Dict[str, Any]) -> None:
+        self.door.answer(peer, message)
 
-    def send(self, peer: _Peer, data: bytes) -> None:
-        peer.waiting += data
-        try:
-            while peer.waiting:
-                sent = peer.connection.send(peer.waiting)
-                peer.waiting = peer.waiting[sent:]
-        except BlockingIOError:
-            pass
-        except OSError:
-            # The end of the stream tells the rest.
-            peer.waiting = b""
-        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if peer.waiting else 0)
-        key = self.selector.get_map().get(peer.connection)
-        if key is not None and key.events != wanted:
-            self.selector.modify(peer.connection, wanted, key.data)
-        if len(peer.waiting) > LONGEST:
-            self.drop(peer)
-
-    def take(self, peer: _Peer, message: Dict[str, Any]) -> None:
-        if message["do"] == "run":
-            self.on_run(peer, str(message["group"]), str(message.get("name", "")))
-        elif message["do"] == "refused":
-            self.on_refused(peer, *(str(message[name]) for name in ("group", "name", "reason")))
-        elif peer.uid not in (0, os.geteuid()):
+    def take(self, peer: door.Peer, message: Dict[str, Any]) -> None:
+        """Raises ValueError, KeyError, TypeError or AttributeError when it is no message."""
+        do = _text(message, "do")
+        if do == "run":
+            self.on_run(peer, _text(message, "group"), _text(message, "name") if "name" in message else "")
+        elif do == "refused":
+            self.on_refused(peer, *(_text(message, name) for name in ("group", "name", "reason")))
+        elif not peer.trusted:
             self.answer(peer, {"ok": False, "error": "orders are taken from this guard's user only"})
-        elif message["do"] == "hello":
+        elif do == "hello":
             self.on_hello(peer, message)
-        elif message["do"] == "folder":
+        elif do == "folder":
             self.answer(peer, {"ok": self.keep_folder()})
         elif peer is self.listener:
-            if message["do"] == "start":
+            if do == "start":
                 # The programs will look there.
                 self.keep_folder()
             self.guard.obey(message)
+        else:
+            raise ValueError(f"only a listener says {do[:20]!r}")
 
-    def on_run(self, peer: _Peer, group_name: str, program: str) -> None:
-        if _hung_up(peer.connection):
+    def program_of(self, peer: door.Peer) -> Optional[proc.Process]:
+        """The child of supervisord that connected, if it is one still."""
+        process = peer.process
+        if process is None or process.ppid != self.owner.pid:
+            return None
+        current = proc.find(*process.identity)
+        return current if current is not None and current.ppid == self.owner.pid else None
+
+    def on_run(self, peer: door.Peer, group_name: str, program: str) -> None:
+        if door.hung_up(peer.connection):
             # It did not wait any longer, and comes again if it has to.
             return
-        process = proc.read(peer.pid)
-        child = process is not None and process.ppid == self.owner.pid
-        # A chain loader of an earlier version does not tell.
-        program = program or proc.environ(peer.pid).get("SUPERVISOR_PROCESS_NAME", "")
-        if not child or not self.guard.may_run(group_name, program, peer.pid):
+        process = self.program_of(peer)
+        whose = "" if process is None else self.warden.whose(process)
+        if process is None or whose not in ("", group_name) or not self.first.may(process, group_name):
             self.answer(peer, {"ok": False, "error": "no grant"})
             return
+        if not program:
+            # A chain loader of an earlier version does not tell.
+            told, _ = proc.variables(peer.pid, (b"SUPERVISOR_PROCESS_NAME",), OWN_VARIABLES)
+            program = os.fsdecode(told.get(b"SUPERVISOR_PROCESS_NAME", b""))
+        self.first.count(process)
+        program = execution.one_line(program, execution.REASON_LENGTH)
+        if not self.guard.may_run(group_name, program, peer.pid, process.start):
+            self.answer(peer, {"ok": False, "error": "no grant"})
+            return
+        self.first.enter(process, group_name)
         trouble = ""
         if self.cgroups is not None:
             try:
                 self.cgroups.add(group_name, peer.pid)
             except OSError as error:
                 trouble = f"no cgroup: {error.strerror}"
-        self.answer(peer, {"ok": True, "error": trouble})
+                self.warden.group(group_name).stray()
+        # What follows from it may be nowhere else than in the program's environment.
+        self.answer(peer, {"ok": True, "error": trouble, "secret": self.secrets(group_name, peer.uid)})
 
-    def on_hello(self, peer: _Peer, message: Dict[str, Any]) -> None:
+    def on_hello(self, peer: door.Peer, message: Dict[str, Any]) -> None:
         answer = self.guard.welcome(message)
         if answer["ok"]:
             self.listener_name = ":".join(message["listener"])
             former, self.listener = self.listener, peer
+            self.door.keep(peer)
             if former is not None:
-                self.drop(former)
+                self.door.drop(former)
         self.answer(peer, {**answer, "pid": os.getpid(), "cgroups": self.cgroups.base if self.cgroups else ""})
         if answer["ok"]:
             self.tell_kept()
 
 
-def _hung_up(connection: socket.socket) -> bool:
-    """Whether the other end is closed."""
-    poller = select.poll()
-    poller.register(connection, select.POLLHUP)
-    return bool(poller.poll(0))
+def _text(message: Dict[str, Any], name: str) -> str:
+    """A value of a message. Raises KeyError, and TypeError for what is no text."""
+    value = message[name]
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is no text")
+    return value
 
 
 def keep_quick(cgroups: cgroup.Cgroups, expected: "queue.SimpleQueue[float]") -> None:
@@ -716,6 +649,7 @@ def _stay_in_memory() -> None:
 def main(words: List[str]) -> int:
     """words: `Terms` as JSON."""
     reserve.begin()
+    sys.setswitchinterval(SWITCH_INTERVAL)
     terms = Terms(**json.loads(words[0]))
     handler = logs.begin("guard")
     # Whoever started this may ignore it, and would hide how children end.

@@ -4,7 +4,8 @@ A guard that dies may leave a machine on which no thread, process or descriptor 
 that it enforced go on. From there until another guard is there the listener's deciding thread ends them. It does so with
 descriptors that it took while the guard was alive: of each group the file `cgroup.kill` of its cgroup, and a pidfd of each
 of its programs; and the record, in which it revokes the grant first. A lease for which one of them cannot be had is not
-extended. What else belongs to a group is looked for in /proc, if that can be read, as often as it takes.
+extended. What else belongs to a group is looked for in /proc, if that can be read, as often as it takes: on a thread of its
+own, had beforehand as well, since how long a look takes is up to whoever has processes on the machine.
 
 Nothing is proven here, so nothing is released: that is left to the guard that comes.
 """
@@ -14,11 +15,13 @@ from __future__ import annotations
 import logging
 import math
 import os
+import queue
 import select
 import signal
-from typing import Dict, List, Optional, Set
+import threading
+from typing import Any, Callable, Dict, FrozenSet, List, Optional, Set, Tuple
 
-from supervisor_zkelect import cgroup, group, proc, record, reserve
+from supervisor_zkelect import cgroup, group, proc, record, registration, reserve
 from supervisor_zkelect.clock import now
 
 log = logging.getLogger(__name__)
@@ -36,8 +39,8 @@ REST = 4
 class _Means:
     """What one group is killed with.
 
-    programs: pidfds by `proc.Process.identity`. wanted: pids of programs that have none yet. known: processes of the group,
-    for a scan. caged: whether its cgroup can be killed.
+    programs: pidfds by `proc.Process.identity`. wanted: pids of programs that have none yet. known: the programs, for a scan.
+    caged: whether its cgroup can be killed.
     """
 
     def __init__(self) -> None:
@@ -45,6 +48,76 @@ class _Means:
         self.programs: Dict[tuple, int] = {}
         self.wanted: Set[int] = set()
         self.known: Set[proc.Process] = set()
+
+
+class _Kin:
+    """Kills what is kin to groups' programs, on a thread of its own."""
+
+    def __init__(self) -> None:
+        self.asked: "queue.SimpleQueue[Optional[Tuple[str, FrozenSet[proc.Process], group._Census]]]" = queue.SimpleQueue()
+        self._known: Dict[str, Set[proc.Process]] = {}
+        self._claimed: Dict[str, Set[proc.Process]] = {}
+        self._complain = _Complaints()
+        self._thread = threading.Thread(target=self._run, name="zkelect-kin", daemon=True)
+        self.began = False
+
+    def begin(self) -> None:
+        """Have the thread, unless it is there. Raises RuntimeError when there is none to be had."""
+        if not self.began:
+            self._thread.start()
+            self.began = True
+
+    def end(self) -> None:
+        """End the thread, and wait for it."""
+        self.asked.put(None)
+        if self.began:
+            self._thread.join()
+
+    def _run(self) -> None:
+        pause: Callable[[float], Any] = threading.Event().wait
+        while True:
+            # The latest of each group.
+            asked = [self.asked.get()]
+            while not self.asked.empty():
+                asked.append(self.asked.get())
+            if None in asked:
+                return
+            wanted = {name: (known, census) for name, known, census in asked}
+            began = now()
+            for name, (known, census) in wanted.items():
+                try:
+                    self._kill(name, known, census)
+                except Exception as error:
+                    reserve.spend()
+                    self._complain(f"group {name}: its processes cannot be listed", error)
+            pause(REST * (now() - began))
+
+    def _kill(self, name: str, known: FrozenSet[proc.Process], census: group._Census) -> None:
+        census.gone = not proc.alive(census.supervisord) if census.supervisord else True
+        former = self._known.get(name, set())
+        found = census.find(name, known | former, census.look(), self._claimed.get(name, set()))
+        self._known[name], self._claimed[name] = found.known, found.claimed
+        killed: List[int] = []
+        for process in found.living:
+            try:
+                if proc.kill(process):
+                    killed.append(process.pid)
+            except PermissionError as error:
+                self._complain(f"group {name}: process {process.pid} cannot be killed", error)
+        if killed:
+            log.warning("group %s: no guard is there; killed pids %s", name, " ".join(map(str, sorted(killed))))
+
+
+class _Complaints:
+    """Says the same once in COMPLAINT_PACE; kills come fifty times a second."""
+
+    def __init__(self) -> None:
+        self._said: Dict[str, float] = {}
+
+    def __call__(self, what: str, error: BaseException) -> None:
+        if now() - self._said.get(what, -math.inf) >= COMPLAINT_PACE:
+            self._said[what] = now()
+            log.error("%s: %s", what, error)
 
 
 class LastResort:
@@ -63,7 +136,8 @@ class LastResort:
         self._cgroups: Optional[cgroup.Cgroups] = None
         self._census: Optional[group._Census] = None
         self._groups: Dict[str, _Means] = {}
-        self._complained: Dict[str, float] = {}
+        self._kin = _Kin()
+        self._complain = _Complaints()
         self.trouble = ""
         """What could not be had, "" when everything is there."""
 
@@ -75,7 +149,9 @@ class LastResort:
             if self._cgroups is not None:
                 self._cgroups.close()
             self._cgroups = cgroup.Cgroups(cgroups) if cgroups else None
-            self._census = group._Census(self._owner.pid, self._url, record.instance(self._owner), self._identity)
+            secrets = registration.secrets_of(registration.read(self._folder))
+            instance = record.instance(self._owner)
+            self._census = group._Census(self._owner.pid, self._url, instance, self._identity, secrets)
         except (OSError, MemoryError) as error:
             log.warning("nobody's kin can be told: %s", error)
         for means in self._groups.values():
@@ -90,6 +166,10 @@ class LastResort:
     def complete(self) -> bool:
         """Whether everything is there; what is missing is tried again."""
         self.trouble = "" if reserve.keep() else "no descriptors or no memory to spare"
+        try:
+            self._kin.begin()
+        except RuntimeError as error:
+            self.trouble = f"no thread: {error}"
         path = os.path.join(self._folder, record.RECORD)
         if self._record >= 0 and not record.is_at(self._record, path):
             # The guard has made it anew, as somebody removed it.
@@ -165,17 +245,12 @@ class LastResort:
 
     def kill(self, name: str) -> float:
         """Kill what is of the group; returns when that is to be done again, by the clock."""
-        began = now()
         self.revoke(name)
         means = self._groups.setdefault(name, _Means())
         self._strike(name, means)
-        try:
-            self._kill_kin(name, means)
-        except (OSError, MemoryError) as error:
-            reserve.spend()
-            self._complain(f"group {name}: its processes cannot be listed", error)
-        ended = now()
-        return ended + max(PACE, REST * (ended - began))
+        if self._census is not None:
+            self._kin.asked.put((name, frozenset(means.known), self._census))
+        return now() + PACE
 
     def _strike(self, name: str, means: _Means) -> None:
         """By what is there already."""
@@ -192,27 +267,9 @@ class LastResort:
             except OSError as error:
                 self._complain(f"group {name}: its cgroup cannot be killed", error)
 
-    def _kill_kin(self, name: str, means: _Means) -> None:
-        if self._census is None:
-            return
-        self._census.gone = not proc.alive(self._census.supervisord) if self._census.supervisord else True
-        found = self._census.find(name, means.known, self._census.look())
-        means.known = found.known
-        killed: List[int] = []
-        for process in found.living:
-            try:
-                if proc.kill(process):
-                    killed.append(process.pid)
-            except PermissionError as error:
-                self._complain(f"group {name}: process {process.pid} cannot be killed", error)
-        if killed:
-            log.warning("group %s: no guard is there; killed pids %s", name, " ".join(map(str, sorted(killed))))
-
-    def _complain(self, what: str, error: BaseException) -> None:
-        """Once in COMPLAINT_PACE for the same; kills come fifty times a second."""
-        if now() - self._complained.get(what, -math.inf) >= COMPLAINT_PACE:
-            self._complained[what] = now()
-            log.error("%s: %s", what, error)
+    def close(self) -> None:
+        """End its thread. Nothing more is killed."""
+        self._kin.end()
 
     @staticmethod
     def _close(descriptor: int) -> None:

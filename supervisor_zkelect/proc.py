@@ -10,15 +10,18 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from typing import Dict, Iterable, List, NamedTuple, Optional, Set
+from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 
 #: How often a process is read whose line tells nothing.
 _READS = 5
+#: Bytes of an environment that are read and searched at a time, and of the longest value that is found.
+_PIECE, _VALUE = 65536, 4096
 
 
 class Process(NamedTuple):
-    """One process at the moment it was read. `start` is in clock ticks since boot."""
+    """One process at the moment it was read. `start` is in clock ticks since boot. `uid` is the owner of its folder in /proc:
+    its effective user, or 0 where the kernel shows it to root alone (proc(5)); −1 when nobody has looked."""
 
     pid: int
     start: int
@@ -28,6 +31,7 @@ class Process(NamedTuple):
     state: str
     threads: int
     flags: int = 0
+    uid: int = -1
 
     @property
     def identity(self) -> tuple:
@@ -75,6 +79,7 @@ def _read(pid: int) -> Optional[Process]:
         return None
     try:
         text = os.read(descriptor, 4096)
+        uid = os.fstat(descriptor).st_uid
     except ProcessLookupError:
         return None
     finally:
@@ -90,6 +95,7 @@ def _read(pid: int) -> Optional[Process]:
         state=fields[0].decode("ascii"),
         threads=int(fields[17]),
         flags=int(fields[6]),
+        uid=uid,
     )
 
 
@@ -150,9 +156,14 @@ class Kinship:
         return any(process.pgrp == pid or process.session == pid for process in self._near.get(pid, ()))
 
     def tree(
-        self, roots: Iterable[Process], exclude: Iterable[int] = (), outside_session: Optional[int] = None
+        self, roots: Iterable[Process], exclude: Iterable[int] = (), outside_session: Optional[int] = None,
+        alike: Optional[Callable[[Process, Process], bool]] = None,
     ) -> Set[Process]:
-        """As `tree` below, in the time that its result takes and not in that of the whole table."""
+        """As `tree` below, in the time that its result takes and not in that of the whole table.
+
+        alike: whether two processes are so alike that one which shares the other's process group or session belongs; without
+        it each does.
+        """
         barred = {0, 1, os.getpid(), *exclude}
         kin = set()
         for root in roots:
@@ -169,6 +180,8 @@ class Kinship:
                 sessions.add(process.session)
                 near = near + self._sessions[process.session]
             for relative in near:
+                if alike is not None and relative.ppid != pid and (process is None or not alike(process, relative)):
+                    continue
                 if relative.pid not in kin and relative.pid not in barred:
                     kin.add(relative.pid)
                     found.append(relative.pid)
@@ -255,9 +268,56 @@ def environ(pid: int) -> Dict[str, str]:
     return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
 
 
-def cmdline(pid: int) -> bytes:
-    """The arguments as the kernel shows them, each ended by a zero byte; empty as `environ` is, and for a zombie."""
-    return _told(pid, "cmdline")
+def variables(pid: int, names: Sequence[bytes], most: int) -> Tuple[Dict[bytes, bytes], Optional[int]]:
+    """These variables of the environment that a process was started with, and how many bytes of it were read: `most` at most.
+
+    Of one that stands there twice the last, and none of more than some kilobytes. The environment may be anybody's, of
+    millions of bytes: it is searched piece by piece, and never taken apart. None instead of a number where the kernel refuses.
+    """
+    found: Dict[bytes, bytes] = {}
+    read, rest = 0, b"\0"
+    marks = [(name, b"\0" + name + b"=") for name in names]
+    try:
+        with open(_place(pid, "environ"), "rb", buffering=0) as file:
+            while read < most:
+                piece = file.read(min(_PIECE, most - read))
+                read += len(piece)
+                # What ends with the environment has no zero byte behind it where a process has written over that.
+                text = rest + (piece or b"\0")
+                for name, mark in marks:
+                    at = text.rfind(mark)
+                    end = text.find(b"\0", at + len(mark)) if at >= 0 else -1
+                    if end >= 0:
+                        found[name] = text[at + len(mark):end]
+                if not piece:
+                    break
+                # Enough of it that a value which ends in the next piece is whole there.
+                rest = text[-_VALUE:]
+    except PermissionError:
+        return {}, None
+    except OSError:
+        return {}, 0
+    return found, read
+
+
+def has_environment(pid: int) -> bool:
+    """Whether a process was started with an environment, or has got that far within execve(2)."""
+    return bool(_told(pid, "environ", 1))
+
+
+def uids(pid: int) -> FrozenSet[int]:
+    """The users that a process runs as: real, effective, saved, of the file system; empty when it is gone."""
+    text = _contents(f"/proc/{pid}/status", _PIECE)
+    line = text.partition(b"\nUid:")[2].partition(b"\n")[0]
+    return frozenset(map(int, line.split()))
+
+
+def cmdline(pid: int, most: Optional[int] = None) -> bytes:
+    """The arguments as the kernel shows them, each ended by a zero byte; empty as `environ` is, and for a zombie.
+
+    most: bytes that are read at most; all when None.
+    """
+    return _told(pid, "cmdline", most)
 
 
 def folder(pid: int) -> str:
@@ -291,18 +351,25 @@ def children(pid: int) -> Optional[Set[int]]:
     return found
 
 
-def _told(pid: int, name: str) -> bytes:
-    return _contents(f"/proc/{pid}/{name}") or _contents(f"{folder(pid)}/{name}")
+def _told(pid: int, name: str, most: Optional[int] = None) -> bytes:
+    return _contents(f"/proc/{pid}/{name}", most) or _contents(f"{folder(pid)}/{name}", most)
 
 
-def _contents(path: str) -> bytes:
+def _place(pid: int, name: str) -> str:
+    """Where /proc tells of it, that of another thread where the main one has ended."""
+    return f"{folder(pid)}/{name}"
+
+
+def _contents(path: str, most: Optional[int] = None) -> bytes:
     chunks = []
+    left = _PIECE if most is None else most
     try:
         with open(path, "rb", buffering=0) as file:
-            chunk = file.read(65536)
+            chunk = file.read(min(_PIECE, left))
             while chunk:
                 chunks.append(chunk)
-                chunk = file.read(65536)
+                left = _PIECE if most is None else left - len(chunk)
+                chunk = file.read(min(_PIECE, left)) if left else b""
     except OSError:
         return b""
     return b"".join(chunks)

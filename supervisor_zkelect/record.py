@@ -34,7 +34,7 @@ MOST = 100_000
 """Elections that a reader believes a record to hold."""
 
 RECORD, SESSION, LOCK = "record", "session", "lock"
-GUARD_LOCK, SOCKET, GUARD_LOG = "guard.lock", "guard.sock", "guard.log"
+GUARD_LOCK, SOCKET, GUARD_LOG, KEY = "guard.lock", "guard.sock", "guard.log", "guard.key"
 """Files in a runtime folder."""
 
 VARIABLE = "ZKELECT_RUNTIME_DIR"

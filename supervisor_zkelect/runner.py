@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from supervisor_zkelect import clock, record
 
@@ -26,7 +27,11 @@ MISUSED = 2
 
 REGISTER_TIME = 0.5
 """Seconds that the guard has to answer. Without its answer the program starts all the same: the guard finds it by its
-kin and its environment as well."""
+kin, as long as it has any."""
+
+RETRY_PACE = 0.0005
+"""Seconds between two tries to connect while the guard's door is crowded: nobody's place in a queue of the kernel's is kept, so
+whoever asks often comes in."""
 
 _PR_SET_PDEATHSIG = 1
 _SIGKILL = 9
@@ -124,13 +129,17 @@ def become(
     folder, entry = _grant(folders, owner, group)
     # The guard sees the environment of a process only after its exec, and this may be supervisord's own fork.
     name = environ.get("SUPERVISOR_PROCESS_NAME", "")
-    unregistered = _register(os.path.join(folder, record.SOCKET), group, name, patience)
+    unregistered, secret = _register(os.path.join(folder, record.SOCKET), group, name, patience)
     for trouble in filter(None, (untied, unregistered)):
         complain(trouble)
     given = {
         **environ, "ZKELECT_TOKEN": str(entry.token), "ZKELECT_ELECTION": entry.election,
         "ZKELECT_ADDRESS": entry.address, "ZKELECT_INSTANCE": record.instance(owner),
     }
+    # What supervisord was started with is none of this program's. With it whatever the program starts is known as its own.
+    given.pop("ZKELECT_SECRET", None)
+    if secret:
+        given["ZKELECT_SECRET"] = secret
     # Last of all: what was granted may have been revoked meanwhile. A revocation that comes later finds this
     # process already there, by its pid and its environment.
     try:
@@ -209,9 +218,9 @@ def _prctl(*arguments: int) -> int:
         return ctypes.CDLL(None).prctl(*arguments)
 
 
-def _register(path: str, group: str, name: str, patience: float) -> str:
-    """Tell the guard this pid, and have it moved into the group's cgroup. Returns what went wrong, or "". Raises
-    Refused."""
+def _register(path: str, group: str, name: str, patience: float) -> "tuple[str, str]":
+    """Tell the guard this pid, and have it moved into the group's cgroup. Returns what went wrong, or "", and the secret by
+    which the guard knows what belongs to this program, "" without one. Raises Refused."""
     try:
         # What CPython's socket module is made of; the module itself takes several milliseconds to import.
         import _socket as socket
@@ -222,21 +231,38 @@ def _register(path: str, group: str, name: str, patience: float) -> str:
     try:
         link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         link.settimeout(patience)
-        link.connect(path)
+        _connect(link, path, clock.now() + patience)
         link.sendall(b'{"do":"run","group":%s,"name":%s}\n' % (_quoted(group), _quoted(name)))
         answer = link.recv(1024)
     except OSError as error:
-        return f"the guard does not answer ({error or type(error).__name__})"
+        return f"the guard does not answer ({error or type(error).__name__})", ""
     finally:
         if link is not None:
             link.close()
+    secret = answer.partition(b'"secret":"')[2].partition(b'"')[0].decode("ascii", "replace")
     if answer.startswith(b'{"ok":true,"error":""'):
-        return ""
+        return "", secret
+    if answer.startswith(b'{"ok":true,'):
+        # Without the secret, which is not for a log.
+        told = answer.partition(b',"secret"')[0].decode("utf-8", "replace")
+        return f"the guard says {told}", secret
     told = f"the guard says {answer.decode('utf-8', 'replace').strip() or 'nothing'}"
     if answer.startswith(b'{"ok":false'):
         # It may know of a revocation that could not be written.
         raise Refused(told)
-    return told
+    return told, ""
+
+
+def _connect(link: object, path: str, until: float) -> None:
+    """Connect a socket with a time limit. Raises OSError."""
+    while True:
+        try:
+            return link.connect(path)
+        except BlockingIOError:
+            # Others crowd the door.
+            if clock.now() >= until:
+                raise
+        time.sleep(RETRY_PACE)
 
 
 def _quoted(text: str) -> bytes:

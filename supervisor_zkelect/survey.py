@@ -34,9 +34,8 @@ def look(client: Any, settings: Any, seconds: float) -> Found:
     asking = _Asking(client, now() + seconds)
     for election in settings.elections:
         root = settings.chroot + election.election_znode
-        if asking.answer(lambda: client.exists_async(root)) is None:
-            continue
-        problems += apart.problems(client, settings, election, seconds)
+        if asking.answer(lambda: client.exists_async(root)) is not None:
+            problems += apart.problems(client, settings, election, seconds)
         for path in _lasting(asking, root):
             problems.append(f"[election:{election.name}] {role.lasting_trouble(path)}")
         if settings.acl == "open":

@@ -73,13 +73,14 @@ class HeldFile:
 class Upkeep:
     """Keeps the runtime folder of one guard. All methods run on the guard's thread.
 
-    lock, log: descriptors of the guard's lock and of its log. book: the record. open_door: makes the socket anew.
+    lock, log: descriptors of the guard's lock and of its log. book: the record. key: what secrets of programs follow from
+    (`registration.Key`). open_door: makes the socket anew.
     """
 
-    def __init__(self, folder: str, lock: int, log: int, book: Any, open_door: Callable[[], None]) -> None:
+    def __init__(self, folder: str, lock: int, log: int, book: Any, key: Any, open_door: Callable[[], None]) -> None:
         self._folder = folder
         self._lock, self._log = lock, log
-        self._book = book
+        self._book, self._key = book, key
         self._open_door = open_door
         self._session = HeldFile(self._path(record.SESSION))
         self._looked_at = now()
@@ -124,6 +125,8 @@ class Upkeep:
             missing.append(record.LOCK)
         if self._book.put_back():
             missing.append(record.RECORD)
+        if self._key.put_back():
+            missing.append(record.KEY)
         if self._session.look(alone):
             missing.append(record.SESSION)
         if not self._door_is_there():

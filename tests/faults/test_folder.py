@@ -10,7 +10,7 @@ from supervisor_zkelect import record
 from supervisor_zkelect.clock import now
 from tests.faults.conftest import AT_ONCE, as_root, remove_folder
 
-KEPT = {record.RECORD, record.SESSION, record.LOCK, record.GUARD_LOCK, record.SOCKET, record.GUARD_LOG}
+KEPT = {record.RECORD, record.SESSION, record.LOCK, record.GUARD_LOCK, record.SOCKET, record.GUARD_LOG, record.KEY}
 """What belongs in the folder while a listener and its guard are there."""
 
 PATIENT = {"timeout": 10, "overrides": {"zkelect": {"reattach_grace": "8"}}}
@@ -19,7 +19,7 @@ PATIENT = {"timeout": 10, "overrides": {"zkelect": {"reattach_grace": "8"}}}
 #: renameat2(2).
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 
-PARTS = ["all", record.RECORD, record.SESSION, record.LOCK, record.GUARD_LOCK, record.SOCKET, record.GUARD_LOG]
+PARTS = ["all", record.RECORD, record.SESSION, record.LOCK, record.GUARD_LOCK, record.SOCKET, record.GUARD_LOG, record.KEY]
 
 
 def place(case, name):

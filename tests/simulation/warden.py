@@ -107,7 +107,7 @@ class Warden:
     def watch(self, on: bool) -> None:
         self._watching = on
 
-    def expect(self, pid: int, name: str) -> None:
+    def expect(self, pid: int, name: str, start: Optional[int] = None) -> None:
         return
 
     def note(self, event: tuple) -> None:

@@ -196,7 +196,8 @@ class Node:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, "ZKELECT_TEST": self.word},
+                # As of programs that have registered.
+                env={**os.environ, "ZKELECT_TEST": self.word, "ZKELECT_SECRET": self.word},
                 start_new_session=True,
             )
         self.rpc = Supervisord(self.url)
@@ -207,7 +208,9 @@ class Node:
     def join(self) -> Warden:
         """A warden as a listener would make it."""
         self.pool = ThreadPoolExecutor(8)
-        self.warden = Warden(self.rpc, self.supervisord.pid, self.events.put, self.pool)
+        self.warden = Warden(
+            self.rpc, self.supervisord.pid, self.events.put, self.pool, secrets=lambda group, uid: self.word
+        )
         self._past.append((self.warden, self.pool))
         self.warden.start()
         return self.warden
@@ -436,6 +439,29 @@ def test_a_deaf_member_is_killed_when_its_time_is_over_and_not_before(node):
     until(lambda: not proc.alive(member), LONG, "the member to die")
     assert clock.now() >= kill_at
     assert node.expect(GroupDead, op=1).seconds >= 0.69
+    assert not node.processes()
+
+
+@pytest.mark.parametrize("lease", [False, True])
+def test_a_kill_at_its_time_waits_for_no_scan(node, lease):
+    """However long that takes: the order may come, and its time be over, while the warden reads."""
+    one_service(node, "deaf")
+    node.start()
+    pid = node.wait_marks("up")[0][0]
+    node.wait_watched(pid)
+    member, look = proc.read(pid), node.warden._census.look
+    begun, over = threading.Event(), threading.Event()
+    node.warden._census.look = lambda *words: begun.set() or over.wait(LONG) and look(*words)
+    try:
+        node.handle().watch(True)
+        assert begun.wait(LONG)
+        kill_at = clock.now() + 0.3
+        node.handle().stop(1, *((kill_at + 1000, kill_at) if lease else (kill_at,)))
+        until(lambda: not proc.alive(member), LONG / 2, "the member to die")
+        assert kill_at <= clock.now() < kill_at + LONG / 2
+    finally:
+        over.set()
+    node.expect(GroupDead, op=1)
     assert not node.processes()
 
 
@@ -1313,7 +1339,7 @@ def test_a_group_that_stops_keeps_no_other_from_its_scans(node):
     node.wait_marks("up", 2)
     warden, scans = node.warden, []
     look, scan = warden._census.look, warden._scan
-    warden._census.look = lambda: threading.Event().wait(0.04) or look()
+    warden._census.look = lambda *words: threading.Event().wait(0.04) or look(*words)
     warden._scan = lambda record, seen: scans.append(record.name) or scan(record, seen)
     node.handle().stop(1, clock.now() + 8)
     until(lambda: warden._records["primary"].stop, LONG, "the stop to begin")
@@ -1360,12 +1386,12 @@ def test_an_order_counts_for_an_end_that_comes_after_it_while_a_scan_is_made(nod
     pid = watched_service(node)
     look = node.warden._census.look
 
-    def meanwhile():
+    def meanwhile(*words):
         node.warden._census.look = look
         node.handle().watch(False)
         os.kill(pid, signal.SIGKILL)
         until(lambda: proc.read(pid) is None or proc.read(pid).gone, LONG, "the service to be dead")
-        return look()
+        return look(*words)
 
     node.warden._census.look = meanwhile
     node.wait_watched(pid, False)

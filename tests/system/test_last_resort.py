@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from supervisor_zkelect import group, proc, record, reserve
+from supervisor_zkelect import group, proc, record, registration, reserve
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.lastresort import LastResort
 
@@ -40,20 +40,27 @@ def book(tmp_path, owner, entry):
 
 
 @pytest.fixture
-def last(tmp_path, owner, book):
-    one = LastResort(str(tmp_path), owner, URL, IDENTITY)
-    one.arm("")
-    return one
+def secret(tmp_path):
+    """What the guard has answered to the programs."""
+    return registration.secrets_of(registration.Key(str(tmp_path)).data)("primary", os.getuid())
 
 
 @pytest.fixture
-def start(owner):
+def last(tmp_path, owner, book, secret):
+    one = LastResort(str(tmp_path), owner, URL, IDENTITY)
+    one.arm("")
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def start(owner, secret):
     """Start a program of the group "primary", which a forked child may outlive."""
     made = []
 
     def start(text):
         env = {**os.environ, "SUPERVISOR_GROUP_NAME": "primary", "SUPERVISOR_PROCESS_NAME": "orders",
-               "SUPERVISOR_SERVER_URL": URL, "ZKELECT_INSTANCE": record.instance(owner)}
+               "SUPERVISOR_SERVER_URL": URL, "ZKELECT_INSTANCE": record.instance(owner), "ZKELECT_SECRET": secret}
         # Beside this process's session, as what supervisord starts is not.
         one = subprocess.Popen([sys.executable, "-c", text], env=env, stdout=subprocess.PIPE)
         made.append(one)

@@ -11,6 +11,7 @@ import pytest
 
 from supervisor_zkelect import group, guard, guardmain, proc, record
 from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.registration import MOST_TRIES, First
 
 OWNER = record.Owner("boot", "namespace", 10, 100)
 
@@ -554,40 +555,91 @@ def test_without_cgroups_nothing_is_kept_for_moves_that_nobody_makes():
     assert process.expected.empty()
 
 
+def registering(supervisord, asked, answers):
+    """A guard's process that grants everything. asked, answers: take what it asks its guard, and what it answers."""
+    made = SimpleNamespace(
+        owner=SimpleNamespace(pid=supervisord), cgroups=None, answer=lambda peer, message: answers.append(message),
+        guard=SimpleNamespace(may_run=lambda *asking: asked.append(asking) or True), first=First(),
+        warden=SimpleNamespace(whose=lambda process: ""), secrets=lambda group, uid: f"{group}-{uid}",
+        on_run=lambda *asking: guardmain.Process.on_run(made, *asking),
+        program_of=lambda peer: guardmain.Process.program_of(made, peer), on_refused=lambda *told: None,
+    )
+    return made
+
+
+def peer_of(connection, process):
+    return SimpleNamespace(connection=connection, pid=process.pid, process=process, uid=os.getuid(), trusted=True)
+
+
 @pytest.mark.parametrize("waits", [True, False])
 def test_a_program_that_does_not_wait_for_the_answer_any_longer_is_not_registered(waits):
     """It registers again when it comes back, and each takes a move into a cgroup."""
     asked, answers = [], []
     here, there = socket.socketpair()
     with here, there:
-        process = SimpleNamespace(
-            owner=SimpleNamespace(pid=os.getppid()), cgroups=None, answer=lambda peer, message: answers.append(message),
-            guard=SimpleNamespace(may_run=lambda *asking: asked.append(asking) or True),
-        )
+        process = registering(os.getppid(), asked, answers)
         if not waits:
             there.close()
-        guardmain.Process.on_run(process, SimpleNamespace(connection=here, pid=os.getpid()), "primary", "orders")
-    assert asked == ([("primary", "orders", os.getpid())] if waits else [])
-    assert answers == ([{"ok": True, "error": ""}] if waits else [])
+        own = proc.read(os.getpid())
+        guardmain.Process.on_run(process, peer_of(here, own), "primary", "orders")
+    assert asked == ([("primary", "orders", own.pid, own.start)] if waits else [])
+    assert answers == ([{"ok": True, "error": "", "secret": f"primary-{os.getuid()}"}] if waits else [])
 
 
 def test_a_program_that_does_not_tell_its_name_is_known_by_its_environment():
     """Its chain loader is of an earlier version, which the guard would keep from starting otherwise."""
     asked = []
-    process = SimpleNamespace(
-        owner=SimpleNamespace(pid=os.getpid()), cgroups=None, answer=lambda peer, message: None,
-        guard=SimpleNamespace(may_run=lambda *asking: asked.append(asking) or True),
-        on_run=lambda *asking: guardmain.Process.on_run(process, *asking),
-    )
+    process = registering(os.getpid(), asked, [])
     here, there = socket.socketpair()
     with here, there, subprocess.Popen(["sleep", "1000"], env={"SUPERVISOR_PROCESS_NAME": "orders"}) as child:
         try:
             until(lambda: proc.cmdline(child.pid).startswith(b"sleep"), 30, "the program to run")
-            peer = SimpleNamespace(connection=here, pid=child.pid)
-            guardmain.Process.take(process, peer, {"do": "run", "group": "primary"})
+            own = proc.read(child.pid)
+            guardmain.Process.take(process, peer_of(here, own), {"do": "run", "group": "primary"})
         finally:
             child.kill()
-    assert asked == [("primary", "orders", child.pid)]
+    assert asked == [("primary", "orders", own.pid, own.start)]
+
+
+@pytest.mark.parametrize("message", [
+    {}, {"do": 1}, {"do": ["run"]}, {"do": "run"}, {"do": "run", "group": 7}, {"do": "run", "group": "primary", "name": None},
+    {"do": "refused", "group": "primary", "name": "orders", "reason": {}}, {"do": "welcome"}, {"do": "start"},
+])
+def test_what_is_no_message_is_refused(message):
+    process = registering(os.getpid(), [], [])
+    process.listener = None
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        guardmain.Process.take(process, SimpleNamespace(trusted=True, process=None), message)
+
+
+def registration_of(process, group, whose="", current=None):
+    """Register a process, which stands for a child of supervisord; the answer."""
+    answers = []
+    guard = registering(process.ppid, [], answers)
+    guard.warden.whose = lambda one: whose
+    here, there = socket.socketpair()
+    with here, there:
+        guardmain.Process.on_run(guard, peer_of(here, current or process), group, "orders")
+        guardmain.Process.on_run(guard, peer_of(here, current or process), "other", "orders")
+    return [answer["ok"] for answer in answers]
+
+
+def test_the_first_registration_of_a_process_counts():
+    own = proc.read(os.getpid())
+    assert registration_of(own, "primary") == [True, False]
+    # Nor may it be another group's than the one in which it was seen, or another process with its pid.
+    assert registration_of(own, "primary", whose="other") == [False, True]
+    assert registration_of(own, "primary", current=own._replace(start=own.start - 1)) == [False, False]
+
+
+def test_a_process_may_not_register_again_and_again():
+    process, answers = registering(os.getppid(), [], []), []
+    process.answer = lambda peer, message: answers.append(message["ok"])
+    here, there = socket.socketpair()
+    with here, there:
+        for _ in range(MOST_TRIES + 2):
+            guardmain.Process.on_run(process, peer_of(here, proc.read(os.getpid())), "primary", "orders")
+    assert answers == [True] * MOST_TRIES + [False, False]
 
 
 def test_beside_a_listener_no_keeper_is_there_beforehand(tmp_path, monkeypatch):

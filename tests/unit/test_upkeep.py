@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from supervisor_zkelect import locks, record, saved, upkeep
+from supervisor_zkelect import locks, record, registration, saved, upkeep
 from supervisor_zkelect.demo.wait import until
 from tests.unit.test_record import ENTRY, OWNER, written
 
@@ -31,7 +31,9 @@ class Kept:
         self.store = saved.Store(self.folder)
         self.store.save(SESSION)
         self.lock = locks.take(self.path(record.GUARD_LOCK))
-        self.upkeep = upkeep.Upkeep(self.folder, self.lock, upkeep.open_log(self.folder), self.writer, self.open_door)
+        self.key = registration.Key(self.folder)
+        log = upkeep.open_log(self.folder)
+        self.upkeep = upkeep.Upkeep(self.folder, self.lock, log, self.writer, self.key, self.open_door)
         self.look()
 
     def open_door(self):

@@ -1,0 +1,299 @@
+"""Who belongs to a group, and who only says so: on real processes; this process is their supervisord where it is told so."""
+
+import os
+import queue
+import resource
+import signal
+import subprocess
+import threading
+
+import pytest
+
+from supervisor_zkelect import census, clock, proc, registration, striking
+from supervisor_zkelect.demo.wait import until
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
+
+URL = "unix:///none"
+KEY = b"k" * 32
+SECRETS = registration.secrets_of(KEY)
+NOBODY = 65534
+
+
+@pytest.fixture
+def start():
+    """Start a sleeper with these variables, in a session of its own and as no child of this process."""
+    made = []
+
+    def start(uid=None, session=True, child=False, **variables):
+        env = {"SUPERVISOR_GROUP_NAME": "primary", "SUPERVISOR_PROCESS_NAME": "a", "SUPERVISOR_SERVER_URL": URL, **variables}
+        with_shell = ["/bin/sh", "-c", "sleep 1000 & echo $!; wait"]
+        command = ["/bin/sleep", "1000"] if child else with_shell
+        one = subprocess.Popen(
+            command, env={key: value for key, value in env.items() if value is not None}, stdout=subprocess.PIPE, text=True,
+            user=uid, start_new_session=session,
+        )
+        made.append(one)
+        if child:
+            until(lambda: proc.cmdline(one.pid).startswith(b"/bin/sleep"), 30, "it to run")
+            return proc.read(one.pid)
+        found = proc.read(int(one.stdout.readline()))
+        made.append(found)
+        until(lambda: proc.cmdline(found.pid).startswith(b"sleep"), 30, "it to run")
+        return found
+
+    yield start
+    for one in reversed(made):
+        if isinstance(one, proc.Process):
+            proc.kill(one)
+        else:
+            one.kill()
+            one.communicate()
+
+
+def find(one, group="primary", **options):
+    return one.find(group, (), one.look(**options))
+
+
+def pids(processes):
+    return {process.pid for process in processes}
+
+
+def watching(supervisord=None, secrets=SECRETS):
+    return census.Census(supervisord or os.getppid(), URL, "instance", secrets=secrets)
+
+
+def own_secret(group="primary", uid=None):
+    return SECRETS(group, os.getuid() if uid is None else uid)
+
+
+def test_the_name_and_the_secret_are_a_proof(start):
+    one = start(ZKELECT_SECRET=own_secret())
+    found = find(watching())
+    assert one.pid in pids(found.living) and one.pid in pids(found.claimed) and one.pid not in found.unsure
+
+
+@pytest.mark.parametrize("variables", [
+    {}, {"ZKELECT_SECRET": ""}, {"ZKELECT_SECRET": "0" * 32}, {"ZKELECT_SECRET": SECRETS("other", os.getuid())},
+    {"ZKELECT_SECRET": SECRETS("primary", 4321)}, {"ZKELECT_INSTANCE": "instance"},
+], ids=["none", "empty", "guessed", "other group's", "other user's", "instance"])
+def test_the_name_alone_is_none(start, variables):
+    """It may be a process that has lost all its kin, as it runs as the user of the programs: nobody is sure."""
+    one = start(**variables)
+    found = find(watching())
+    assert one.pid not in pids(found.living) and one.pid in found.unsure
+
+
+def test_without_a_key_no_secret_proves_anything(start):
+    one = start(ZKELECT_SECRET="")
+    found = find(watching(secrets=registration.secrets_of(b"")))
+    assert one.pid not in pids(found.living)
+
+
+@as_root
+def test_of_a_user_that_no_program_has_nobody_is_in_doubt(start):
+    one, other = start(uid=NOBODY), start(uid=NOBODY, ZKELECT_SECRET=own_secret())
+    found = find(watching())
+    assert not {one.pid, other.pid} & (pids(found.living) | found.unsure)
+
+
+@as_root
+def test_a_user_that_a_program_was_seen_to_run_as_is_looked_for(start):
+    member, one = start(uid=NOBODY, session=False, child=True), start(uid=NOBODY)
+    seen = watching(os.getpid())
+    assert pids(find(seen).members) == {member.pid}
+    assert one.pid in find(seen, everybody=False).unsure
+
+
+@as_root
+def test_a_session_is_no_kin_of_what_is_known_by_what_it_carries(start):
+    """Another user's process that shares it is left alone, one of the same user is not; and descendants are not."""
+    code = (
+        "import os, time\n"
+        "os.setsid()\n"
+        "for uid, variables in ((65533, {}), (65534, {}), (65534, dict(os.environ))):\n"
+        "    if not os.fork():\n"
+        "        os.setresuid(uid, uid, uid)\n"
+        "        os.execve('/bin/sleep', ['sleep', '1000'], variables)\n"
+        "time.sleep(1000)\n"
+    )
+    env = {"SUPERVISOR_GROUP_NAME": "primary", "ZKELECT_SECRET": SECRETS("primary", NOBODY)}
+    with subprocess.Popen(["/usr/bin/env", "python3", "-c", code], env={**os.environ, **env}) as master:
+        try:
+            def ready():
+                made = [one for one in proc.table().values() if one.ppid == master.pid]
+                return len(made) == 3 and all(proc.cmdline(one.pid).startswith(b"sleep") for one in made) and made
+
+            made = until(ready, 30, "three of them")
+            living = pids(find(watching()).living)
+            assert master.pid not in living
+            assert {one.uid for one in made if one.pid in living} == {NOBODY}
+            assert len([one for one in made if one.pid in living]) == 2
+        finally:
+            for one in proc.tree([proc.read(master.pid)]):
+                proc.kill(one)
+
+
+def test_what_supervisord_or_a_registration_says_outweighs_what_a_child_carries(start):
+    one = start(session=False, child=True)
+    seen = watching(os.getpid())
+    assert one.pid in pids(find(seen).living)
+    seen.told[one.identity] = "other"
+    assert one.pid not in pids(find(seen).living)
+
+
+def test_of_a_child_in_another_session_supervisord_is_asked(start):
+    """It may be an orphan that process 1 has taken in, whatever it carries."""
+    one = start(child=True)
+    found = find(watching(os.getpid()))
+    assert one.pid not in pids(found.living) and one.pid in pids(found.forming)
+
+
+def large(count, **last):
+    return {**{f"{number:x}": "" for number in range(count)}, **last}
+
+
+def test_environments_are_read_within_a_budget_and_the_rest_in_the_next_look(start, monkeypatch):
+    monkeypatch.setattr(census, "BUDGET", 4 << 20)
+    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    resource.setrlimit(resource.RLIMIT_STACK, (min(64 << 20, hard) if hard >= 0 else 64 << 20, hard))
+    try:
+        made = [start(**large(300_000, ZKELECT_SECRET=own_secret())) for _ in range(4)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))
+    seen, looks = watching(), 0
+    while True:
+        began = clock.now()
+        look = seen.look()
+        assert look.left > -(census.LONGEST + census.OPENING) and clock.now() - began < 5
+        found = seen.find("primary", (), look)
+        looks += 1
+        assert found.complete == (not look.unread)
+        if found.complete:
+            break
+        assert found.unsure and looks < 1000
+    assert looks > 1 and pids(made) <= pids(found.living)
+
+
+def test_nobody_reads_strangers_where_all_is_in_the_cgroup(start, monkeypatch):
+    one = start(ZKELECT_SECRET=own_secret())
+    read = []
+    monkeypatch.setattr(proc, "variables", lambda pid, *words: read.append(pid) or ({}, 1))
+    found = find(watching(), strangers=False)
+    assert one.pid not in read and found.complete and not found.unsure
+
+
+def test_variables_are_found_wherever_they_stand(start):
+    names = (b"FIRST", b"LAST", b"NONE")
+    for count in (0, 1, 20000):
+        one = start(**{"FIRST": "1", **large(count), "LAST": "z" * 300})
+        told, length = proc.variables(one.pid, names, 8 << 20)
+        assert told == {b"FIRST": b"1", b"LAST": b"z" * 300}
+        assert length == len(open(f"/proc/{one.pid}/environ", "rb").read())
+    assert proc.variables(one.pid, names, 50)[0].get(b"LAST") is None
+    assert proc.variables(999999999, names, 50) == ({}, 0)
+
+
+@pytest.mark.parametrize("shift", [*range(0, 12), 4000, 4096, 4200])
+def test_variables_are_found_across_pieces(start, shift, monkeypatch):
+    monkeypatch.setattr(proc, "_PIECE", 4096 + 13)
+    one = start(A="x" * (4090 + shift), SECRET="s" * 32, B="y" * 5000)
+    assert proc.variables(one.pid, (b"SECRET",), 1 << 20)[0] == {b"SECRET": b"s" * 32}
+
+
+def test_users_of_a_process(start):
+    assert proc.uids(os.getpid()) == {os.getuid()} and proc.uids(999999999) == frozenset()
+    assert proc.read(os.getpid()).uid == os.geteuid()
+
+
+# The thread that kills
+
+
+@pytest.fixture
+def striker():
+    made = striking.Striker(clock.now)
+    made.start()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def held(striker):
+    """A process of the group "primary", of which the striker has a pidfd."""
+    with subprocess.Popen(["/bin/sleep", "1000"]) as one:
+        one.descriptor = proc.pidfd(proc.read(one.pid))
+        striker.hold("primary", (one.pid, 0), one.descriptor)
+        yield one
+        one.kill()
+
+
+def test_a_kill_waits_for_nothing_but_its_time(striker, held):
+    """Not for a thread that reads without an end, which stands for a scan."""
+    over = threading.Event()
+    busy = threading.Thread(target=lambda: [proc.table() for _ in iter(over.is_set, True)])
+    busy.start()
+    try:
+        at = clock.now() + 0.3
+        striker.order("primary", at)
+        assert held.wait(30) == -signal.SIGKILL and at <= clock.now() < at + 5
+    finally:
+        over.set()
+        busy.join()
+
+
+def test_of_several_orders_the_earliest_counts_and_a_lease_may_be_renewed(striker, held):
+    began = clock.now()
+    striker.order("primary", began + 1000, began + 0.4)
+    striker.renew("primary", began + 1000)
+    striker.order("primary", began + 0.8, began + 2000)
+    striker.order("primary", began + 3000)
+    assert held.wait(30) == -signal.SIGKILL and clock.now() >= began + 0.8
+
+
+def test_whoever_is_done_with_some_orders_leaves_the_others_standing(striker, held):
+    striker.order("primary", clock.now() + 1000)
+    striker.done("primary", 1)
+    striker.order("primary", clock.now() + 1000)
+    striker.order("primary", clock.now() + 0.3)
+    striker.done("primary", 2)
+    assert held.wait(30) == -signal.SIGKILL
+
+
+def test_what_is_done_is_not_struck(striker, held):
+    striker.order("primary", clock.now() + 1000)
+    striker.done("primary", 1)
+    told = queue.SimpleQueue()
+    striker._tell(lambda target, group: told.put(target.due), "primary")
+    assert told.get(timeout=30) == float("inf") and held.poll() is None
+
+
+def test_a_descriptor_is_closed_by_the_striker_alone(striker, held):
+    striker.drop("primary", (held.pid, 0))
+    until(lambda: not os.path.exists(f"/proc/self/fd/{held.descriptor}"), 30, "it to be closed")
+    striker.order("primary", clock.now())
+    told = queue.SimpleQueue()
+    striker._tell(lambda target, group: told.put(target.descriptors), "primary")
+    assert told.get(timeout=30) == {} and held.poll() is None
+
+
+# The key
+
+
+def test_the_key_is_its_owners_alone_and_outlives_its_guard(tmp_path):
+    key = registration.Key(str(tmp_path))
+    path = tmp_path / registration.record.KEY
+    assert os.stat(path).st_mode & 0o777 == 0o600 and len(key.data) == 32 and not key.trouble
+    assert registration.Key(str(tmp_path)).data == key.data == registration.read(str(tmp_path))
+    assert not key.put_back()
+    path.unlink()
+    assert key.put_back() and registration.read(str(tmp_path)) == key.data
+    path.write_bytes(b"x" * 32)
+    assert key.put_back() and registration.read(str(tmp_path)) == key.data
+    path.chmod(0o644)
+    assert registration.read(str(tmp_path)) == b"" and key.put_back()
+
+
+def test_secrets_differ_by_group_user_and_key():
+    told = {registration.secrets_of(key)(group, uid) for key in (KEY, b"l" * 32) for group in ("a", "1 a") for uid in (0, 1)}
+    assert len(told) == 8 and all(len(one) == 32 for one in told)
+    assert registration.secrets_of(b"")("a", 0) == ""
