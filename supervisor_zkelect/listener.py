@@ -1425,7 +1425,7 @@ class Listener:
             standing = elector.try_be_leader(claiming=True)
             acked = standing.leads and elector.acked_since
             self.post(For(name, role.Queried(
-                action.op, standing.leads, standing.place, standing.candidates, acked, standing.lasting
+                action.op, standing.leads, standing.place, standing.candidates, acked, lasting=standing.lasting
             )))
             standing.changed.add_done_callback(own_changed if standing.leads else changed)
             return role.Tick()

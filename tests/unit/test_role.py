@@ -779,12 +779,12 @@ def test_a_candidate_that_never_goes_is_told_until_it_is_gone():
     node = Node().standby()
     node.event(role.QueueChanged(node.state.waiting, "changed"))
     path = "/e/n-0000000000"
-    node.event(role.Queried(node.state.waiting, False, 2, 2, False, path))
+    node.event(role.Queried(node.state.waiting, False, 2, 2, lasting=path))
     assert node.at == (role.STANDBY, "watching") and path in node.state.trouble
     assert node.state.trouble == role.lasting_trouble(path)
     # A connection that was lost meanwhile leaves nothing of it, and the queue is looked at again.
     node.event(role.SessionDown()).event(UP._replace(fresh=False))
-    node.event(role.Queried(node.op(role.Query), False, 2, 2, False, path))
+    node.event(role.Queried(node.op(role.Query), False, 2, 2, lasting=path))
     assert node.state.trouble == role.lasting_trouble(path)
     node.event(role.QueueChanged(node.state.waiting, "deleted"))
     node.event(role.Queried(node.op(role.Query), True, 1, 1))
