@@ -267,10 +267,10 @@ def _check(arguments: argparse.Namespace) -> int:
         return _operate(arguments)
     if arguments.election is not None:
         raise _Trouble(USAGE, "check -c FILE looks at the whole file; leave the election out")
-    from supervisor_zkelect import exposure, proc, session, survey
+    from supervisor_zkelect import exposure, inspection, proc, session
 
     _quiet()
-    surveyed = survey.Found([], [])
+    inspected = inspection.Found([], [])
     problems: List[str] = []
     notes: List[str] = []
     trouble: Optional[str] = None
@@ -285,14 +285,14 @@ def _check(arguments: argparse.Namespace) -> int:
         notes += more_notes
 
         def look(client: Any) -> None:
-            for known, found in zip(surveyed, survey.look(client, settings, ZOOKEEPER_TIME)):
+            for known, found in zip(inspected, inspection.look(client, settings, ZOOKEEPER_TIME)):
                 known.extend(found)
 
         trouble = session.reach(settings, ZOOKEEPER_TIME, look)
-        notes += surveyed.notes
+        notes += inspected.notes
     from supervisor_zkelect.client import printable
 
-    troubles = [*filter(None, (proc.pidfd_trouble(), trouble)), *surveyed.problems]
+    troubles = [*filter(None, (proc.pidfd_trouble(), trouble)), *inspected.problems]
     status = USAGE if problems else ERROR if troubles else DONE
     problems += troubles
     problems, notes = [printable(line) for line in problems], [printable(line) for line in notes]

@@ -23,8 +23,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect import (
-    __version__, config, course, eventstream, execution, exposure, group, guardlink, history, kept, logs, paced, places, proc,
-    record, release, reloading, reserve, role, saved, session, survey, untrusted,
+    __version__, config, course, eventstream, execution, exposure, group, guardlink, history, inspection, kept, logs, paced,
+    places, proc, record, release, reloading, reserve, role, saved, session, untrusted,
 )
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import (
@@ -62,7 +62,7 @@ FIT_PACE = 2.0
 #: Problems of the configuration that a report repeats.
 MOST_PROBLEMS = 5
 #: Seconds that a look at the znodes of all elections may take.
-SURVEY_TIME = 5.0
+INSPECTION_TIME = 5.0
 #: Characters of a list in an answer to an operator; supervisord takes some more (rpcinterface.LONGEST_ANSWER).
 LONGEST_LIST = 200_000
 #: Characters of a text in a report.
@@ -135,7 +135,7 @@ class Pushed(NamedTuple):
     error: str
 
 
-class Surveyed(NamedTuple):
+class Inspected(NamedTuple):
     """What is worth telling of the elections' znodes, one line each."""
 
     notes: List[str]
@@ -1210,7 +1210,7 @@ class Listener:
                     if contest.state.inherited is not None:
                         self.decide(contest, role.SessionLost("the session of the inherited term is over"))
             self.former = None
-            self.survey()
+            self.inspect_znodes()
             self.save_session()
             if self.retiring:
                 self.retire_at = now()
@@ -1225,18 +1225,18 @@ class Listener:
                 self.see_by(contest, now())
             self.note(contest)
 
-    def survey(self) -> None:
+    def inspect_znodes(self) -> None:
         """Tell of znodes that strangers may change though the configuration says otherwise."""
         if self.settings.acl == "open":
             return
         client, settings = self.session.client, self.settings
 
-        def work() -> Surveyed:
-            return Surveyed(survey.look(client, settings, SURVEY_TIME).notes)
+        def work() -> Inspected:
+            return Inspected(inspection.look(client, settings, INSPECTION_TIME).notes)
 
         self.pool_post(self.rpc_pool, work)
 
-    def on_Surveyed(self, event: "Surveyed") -> None:
+    def on_Inspected(self, event: "Inspected") -> None:
         for note in event.notes:
             self.say("ZooKeeper", note)
 
@@ -2015,7 +2015,7 @@ class Listener:
                 notes += found.notes
                 notes += exposure.of_processes(settings, os.getppid(), processes)
                 if link == "connected":
-                    seen = survey.look(client, used, SURVEY_TIME)
+                    seen = inspection.look(client, used, INSPECTION_TIME)
                     problems += seen.problems
                     notes += seen.notes
                 changes = ", ".join(map(str, config.diff(used, settings)))
