@@ -365,7 +365,7 @@ def _check_listener(call: Any, listener: Dict[str, Any]) -> List[str]:
         "RUNNING": "has not reported lately", "STARTING": "has not reported yet",
         "STOPPED": f"supervisorctl start {name}", "not active": "supervisorctl update",
     }.get(state, f"supervisorctl tail {name} stderr tells why")
-    return [f"the listener {name} is {state}, and this node does not campaign: {remedy}"]
+    return [f"the listener {name} is {state}, and this node makes no proposal: {remedy}"]
 
 
 def _uid_of(pid: int, url: str) -> Optional[int]:

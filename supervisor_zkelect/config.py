@@ -250,7 +250,7 @@ def _seconds(low: float, high: float = _LONGEST) -> Callable[[str], float]:
 def _count(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII):
-            raise ValueError("is not a whole number; write one such as 3")
+            raise ValueError(f"is not a whole number; write one such as {low}")
         return _ranged(int(text), low, high, "")
 
     return read
@@ -259,8 +259,13 @@ def _count(low: int, high: int) -> Callable[[str], int]:
 def _ranged(number: Any, low: float, high: float, unit: str) -> Any:
     if not low <= number <= high:
         side = "small" if number < low else "large"
-        raise ValueError(f"is too {side}; allowed is {low:g} to {high:g}{unit}")
+        raise ValueError(f"is too {side}; allowed is {_plain(low)} to {_plain(high)}{unit}")
     return number
+
+
+def _plain(number: float) -> str:
+    """Without an exponent, which `:g` writes for millions."""
+    return str(int(number)) if number == int(number) else f"{number:g}"
 
 
 #: What supervisord takes for true and for false (supervisor.datatypes.boolean).
@@ -477,8 +482,9 @@ OPTIONS: Tuple[Option, ...] = (
            "How long before the end of the lease the group is killed: the time it takes to die.",
            "number", _seconds(0.01), "seconds", "0.3"),
     Option(_M, "reply_max",
-           "Bytes of the longest reply of a ZooKeeper server that is read; one that announces more is left. As "
-           "`jute.maxbuffer` of ZooKeeper's own clients: raise it where an election has tens of thousands of candidates.",
+           "The longest reply of a ZooKeeper server that is read, in bytes; where a longer one is announced, the connection is "
+           "closed. It is what `jute.maxbuffer` is for ZooKeeper's own clients: raise it where an election has tens of "
+           "thousands of candidates.",
            "number", _count(1 << 16, 1 << 30), "bytes", str(1 << 20)),
     Option(_M, "chroot",
            "Znode below which all paths of this file begin. It has to exist, or this node must be allowed "

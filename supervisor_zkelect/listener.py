@@ -28,7 +28,7 @@ from supervisor_zkelect import (
 )
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import (
-    AnotherElection, ElectionError, Elector, NotConnected, NotLeader, ProposalGone, SessionGone, TimedOut,
+    LASTING, AnotherElection, ElectionError, Elector, NotConnected, NotLeader, ProposalGone, SessionGone, TimedOut,
 )
 from supervisor_zkelect.lease import DRIFT, Heartbeat, SessionClock, drop_after, effective_tick, waiting_interval
 from supervisor_zkelect.supervisord import MOST_CALLS, Fault, SupervisordError
@@ -1608,7 +1608,8 @@ class Listener:
 
         def work() -> role.Looked:
             try:
-                return role.Looked(action.op, sum(not member.mine for member in elector.members()))
+                # Who can take over; what no session owns never does.
+                return role.Looked(action.op, sum(not one.mine and one.session not in LASTING for one in elector.members()))
             except ElectionError:
                 return role.Looked(action.op, -1)
 

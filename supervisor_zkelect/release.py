@@ -127,7 +127,8 @@ class Left(NamedTuple):
 
 
 def _leave(client: Any, election: saved.Election, acl: Any, by: float) -> Optional[Left]:
-    """by: seconds of CLOCK_BOOTTIME. None when it could not be left: the session's end gives up the proposal then, and a holder tells of a dirty end."""
+    """by: seconds of CLOCK_BOOTTIME. None when it could not be left: the session's end gives up the proposal then, and a holder
+    tells of a dirty end."""
     try:
         left = leave(client, election, acl, max(0.1, min(CONNECT_TIME, by - now())))
     except ElectionError as error:

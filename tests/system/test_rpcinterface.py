@@ -1132,7 +1132,7 @@ def test_check_tells_of_a_listener_that_is_not_there(make, zk_server, root):
     for case, sections, board, status, told in (
         ("no listener", (), True, 0, "note: no listener reports to supervisord, and no program's command is `zkelect listen"),
         ("stopped", (sleeper.format("sleep 1000", "false"),), True, 0,
-         "note: the listener zkelect:zkelect is STOPPED, and this node does not campaign: supervisorctl start zkelect:zkelect"),
+         "note: the listener zkelect:zkelect is STOPPED, and this node makes no proposal: supervisorctl start zkelect:zkelect"),
         ("failing", (sleeper.format("exit 1", "true"),), True, 0, "supervisorctl tail zkelect:zkelect stderr tells why"),
         ("no interface", (), False, 2, "has no [rpcinterface:zkelect]; add that section and restart supervisord"),
     ):
