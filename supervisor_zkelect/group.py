@@ -1022,13 +1022,14 @@ class Warden:
             start_open = record.start_open and not record.loaded
             record.stop = Stop(began=now, start_open=start_open, loaded=record.registered)
             record.mode = "stopping"
-            record.known |= {process for process in self._left if proc.alive(process)}
             record.stuck_told, record.denied, record.killed, record.trouble = -math.inf, (), set(), ""
             record.asked = set()
             record.struck = False
         record.stop.lease_end = min(record.stop.lease_end, lease_end)
+        # Before anything that may fail for want of a descriptor.
         record.stop.order(Order(op, now, kill_at))
         record.scan_at = now
+        record.known |= {process for process in self._left if proc.alive(process)}
         self._send_stop(record)
 
     def _renew(self, record: _Record, lease_end: float) -> None:

@@ -114,8 +114,8 @@ class Process(Hands):
         self.listener: Optional[door.Peer] = None
         self.key = registration.Key(self.folder)
         if self.key.trouble:
-            log.error("programs get no secret when they register: %s", self.key.trouble)
-        self.secrets = registration.secrets_of(self.key.data)
+            log.error("what programs prove by that they belong is not kept for another guard: %s", self.key.trouble)
+        self.secrets = self.key.secret
         self.first = registration.First()
         self.lock = -1
         self.keeper = keeperlink.KeeperLink(
@@ -360,9 +360,10 @@ class Process(Hands):
     def on_refused(self, peer: door.Peer, group_name: str, program: str, reason: str) -> None:
         """A chain loader ends instead of executing its program. "again" in the answer: it is worth another try."""
         process = self.program_of(peer)
-        if process is None or self.first.count(process) >= registration.MOST_TRIES:
+        if process is None or not self.may_register(process, group_name):
             self.answer(peer, {"ok": False, "error": "not a program of this supervisord"})
             return
+        self.first.count(process)
         before = self.upkeep.put_back
         kept = self.keep_folder()
         again = kept and self.upkeep.put_back > before
@@ -509,13 +510,16 @@ class Process(Hands):
         current = proc.find(*process.identity)
         return current if current is not None and current.ppid == self.owner.pid else None
 
+    def may_register(self, process: proc.Process, group_name: str) -> bool:
+        """Whether it may speak for the group: as far as anybody has seen it is no other group's."""
+        return self.warden.whose(process) in ("", group_name) and self.first.may(process, group_name)
+
     def on_run(self, peer: door.Peer, group_name: str, program: str) -> None:
         if door.hung_up(peer.connection):
             # It did not wait any longer, and comes again if it has to.
             return
         process = self.program_of(peer)
-        whose = "" if process is None else self.warden.whose(process)
-        if process is None or whose not in ("", group_name) or not self.first.may(process, group_name):
+        if process is None or not self.may_register(process, group_name):
             self.answer(peer, {"ok": False, "error": "no grant"})
             return
         if not program:

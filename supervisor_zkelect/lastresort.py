@@ -12,6 +12,7 @@ Nothing is proven here, so nothing is released: that is left to the guard that c
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import os
@@ -33,7 +34,8 @@ COMPLAINT_PACE = 5.0
 """Seconds between two lines about the same."""
 
 REST = 4
-"""How many times as long as a round took the next waits at least, so that it leaves time for everything else."""
+"""How many times as long as a round took the next for the same group waits at least, so that it leaves time for everything
+else."""
 
 
 class _Means:
@@ -51,51 +53,96 @@ class _Means:
 
 
 class _Kin:
-    """Kills what is kin to groups' programs, on a thread of its own."""
+    """Kills what is kin to groups' programs, on a thread of its own, which all but `ask`, `forget`, `begin` and `end` run on."""
 
     def __init__(self) -> None:
-        self.asked: "queue.SimpleQueue[Optional[Tuple[str, FrozenSet[proc.Process], group._Census]]]" = queue.SimpleQueue()
+        self._told: "queue.SimpleQueue[Callable[[], bool]]" = queue.SimpleQueue()
+        #: what is to be looked for, and not before when, by group
+        self._wanted: Dict[str, Tuple[FrozenSet[proc.Process], group._Census]] = {}
+        self._rests: Dict[str, float] = {}
         self._known: Dict[str, Set[proc.Process]] = {}
         self._claimed: Dict[str, Set[proc.Process]] = {}
         self._complain = _Complaints()
         self._thread = threading.Thread(target=self._run, name="zkelect-kin", daemon=True)
-        self.began = False
 
     def begin(self) -> None:
         """Have the thread, unless it is there. Raises RuntimeError when there is none to be had."""
-        if not self.began:
+        if not self._thread.is_alive():
             self._thread.start()
-            self.began = True
 
     def end(self) -> None:
         """End the thread, and wait for it."""
-        self.asked.put(None)
-        if self.began:
+        self._told.put(lambda: False)
+        if self._thread.is_alive():
             self._thread.join()
 
-    def _run(self) -> None:
-        pause: Callable[[float], Any] = threading.Event().wait
-        while True:
-            # The latest of each group.
-            asked = [self.asked.get()]
-            while not self.asked.empty():
-                asked.append(self.asked.get())
-            if None in asked:
-                return
-            wanted = {name: (known, census) for name, known, census in asked}
-            began = now()
-            for name, (known, census) in wanted.items():
-                try:
-                    self._kill(name, known, census)
-                except Exception as error:
-                    reserve.spend()
-                    self._complain(f"group {name}: its processes cannot be listed", error)
-            pause(REST * (now() - began))
+    def ask(self, name: str, known: FrozenSet[proc.Process], census: group._Census) -> None:
+        """Kill what is of the group, once. Asked again meanwhile, it is done once for all."""
+        self._told.put(functools.partial(self._want, name, known, census))
 
-    def _kill(self, name: str, known: FrozenSet[proc.Process], census: group._Census) -> None:
-        census.gone = not proc.alive(census.supervisord) if census.supervisord else True
+    def forget(self) -> None:
+        """A guard is there, so that whoever is found from now on is none of this thread's business."""
+        self._told.put(self._forget)
+
+    def _want(self, name: str, known: FrozenSet[proc.Process], census: group._Census) -> bool:
+        self._wanted[name] = known, census
+        return True
+
+    def _forget(self) -> bool:
+        self._wanted.clear()
+        return True
+
+    def _run(self) -> None:
+        while True:
+            try:
+                if not self._turn():
+                    return
+            except Exception as error:
+                try:
+                    reserve.spend()
+                    self._complain("processes cannot be listed", error)
+                except MemoryError:
+                    continue
+
+    def _turn(self) -> bool:
+        """Take what is told, until a group is to be looked for; False when this is to end."""
+        due = min((self._rests.get(name, -math.inf) for name in self._wanted), default=math.inf)
+        if not self._hear(None if due == math.inf else max(0.0, due - now())):
+            return False
+        began = now()
+        ready = {name for name in self._wanted if self._rests.get(name, -math.inf) <= began}
+        looks: Dict[group._Census, group._Look] = {}
+        for name in ready:
+            # Set first, since nothing may be had for what follows.
+            self._rests[name] = began + PACE
+            census = self._wanted[name][1]
+            if census not in looks:
+                census.gone = not proc.alive(census.supervisord) if census.supervisord else True
+                looks[census] = census.look()
+        # Whoever was found was there before a guard was, unless that is told by now.
+        if not self._hear(0.0):
+            return False
+        for name in ready & self._wanted.keys():
+            known, census = self._wanted.pop(name)
+            self._kill(name, known, census, looks[census])
+        rest = now() + REST * (now() - began)
+        for name in ready:
+            self._rests[name] = rest
+        return True
+
+    def _hear(self, wait: Optional[float]) -> bool:
+        """Take what is told, of which the first may be waited for so long; False when this is to end."""
+        try:
+            told = self._told.get(timeout=wait)
+            while told():
+                told = self._told.get_nowait()
+        except queue.Empty:
+            return True
+        return False
+
+    def _kill(self, name: str, known: FrozenSet[proc.Process], census: group._Census, look: group._Look) -> None:
         former = self._known.get(name, set())
-        found = census.find(name, known | former, census.look(), self._claimed.get(name, set()))
+        found = census.find(name, known | former, look, self._claimed.get(name, set()))
         self._known[name], self._claimed[name] = found.known, found.claimed
         killed: List[int] = []
         for process in found.living:
@@ -143,6 +190,7 @@ class LastResort:
 
     def arm(self, cgroups: str) -> None:
         """Take what all groups need; a guard has just made it. cgroups: the folder of its cgroups, "" where it has none."""
+        self._kin.forget()
         self._close(self._record)
         self._record = -1
         try:
@@ -249,7 +297,7 @@ class LastResort:
         means = self._groups.setdefault(name, _Means())
         self._strike(name, means)
         if self._census is not None:
-            self._kin.asked.put((name, frozenset(means.known), self._census))
+            self._kin.ask(name, frozenset(means.known), self._census)
         return now() + PACE
 
     def _strike(self, name: str, means: _Means) -> None:

@@ -9,6 +9,7 @@ group's program has it, it proves nothing for a process of another user, and the
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import Callable, Dict
@@ -42,11 +43,14 @@ def secrets_of(key: bytes) -> Secrets:
 
 
 def read(folder: str) -> bytes:
-    """The key in a runtime folder, b"" where there is none that this user alone can know."""
+    """The key in a runtime folder, b"" where there is none that this user alone can know. Raises OSError where that cannot be
+    told just now."""
     try:
         descriptor = os.open(os.path.join(folder, record.KEY), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return b""
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP):
+            return b""
+        raise
     try:
         status = os.fstat(descriptor)
         private = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
@@ -57,19 +61,20 @@ def read(folder: str) -> bytes:
 
 
 class Key:
-    """The key of a guard, which keeps it in the folder. data: b"" where it could not be written; raises nothing."""
+    """The key of a guard, which keeps it in the folder; as long as that cannot be written, in memory. trouble: why it cannot."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self.trouble = ""
-        self.data = read(folder)
-        if not self.data:
-            fresh = os.urandom(_LENGTH)
-            try:
-                files.replace(self._path, fresh)
-                self.data = fresh
-            except OSError as error:
-                self.trouble = f"{self._path}: {error.strerror}"
+        self.data = b""
+        try:
+            self.put_back()
+        except OSError as error:
+            self.trouble = f"{self._path}: {error.strerror}"
+
+    def secret(self, group: str, uid: int) -> str:
+        """As `Secrets`; "" while nobody knows whether there is a key."""
+        return secrets_of(self.data)(group, uid)
 
     @property
     def _path(self) -> str:
@@ -77,9 +82,14 @@ class Key:
 
     def put_back(self) -> bool:
         """Write it again where somebody removed or changed it; whether that was so. Raises OSError."""
-        if not self.data or read(self._folder) == self.data:
+        there = read(self._folder)
+        if there and there == (self.data or there):
+            self.data, self.trouble = there, ""
             return False
+        # What a guard before this one gave out follows from the key that is there, so that is replaced by a known one only.
+        self.data = self.data or os.urandom(_LENGTH)
         files.replace(self._path, self.data)
+        self.trouble = ""
         return True
 
 

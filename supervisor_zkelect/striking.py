@@ -44,6 +44,10 @@ class _Target:
     def due(self) -> float:
         return max(min(self.by, self.lease_end), self.again)
 
+    def by_now(self, moment: float) -> bool:
+        """Whether its time is over."""
+        return min(self.by, self.lease_end) <= moment
+
 
 class Striker:
     """clock: seconds, the same as in `order`. base: the folder of the groups' cgroups, "" where there is none."""
@@ -154,8 +158,12 @@ class Striker:
         """Until somebody tells something, or a time is over; at most a second, as this clock goes on in a suspend and the
         queue's does not. False when this is to end."""
         due = min((target.due for target in list(self._targets.values())), default=math.inf)
+        return self._hear(min(1.0, max(0.0, due - self._now())))
+
+    def _hear(self, wait: float) -> bool:
+        """Take what is told, of which the first may be waited for so long; False when this is to end."""
         try:
-            command = self._told.get(timeout=min(1.0, max(0.0, due - self._now())))
+            command = self._told.get(timeout=wait)
             while True:
                 if command is None:
                     return False
@@ -178,7 +186,11 @@ class Striker:
             except OSError:
                 # It is dead, or the warden tells why it is not.
                 continue
-        if self._cgroups is not None:
+        if not self._hear(0.0):
+            self._told.put(None)
+            return
+        # What is in the cgroup by now may be of another term.
+        if self._cgroups is not None and target.by_now(self._now()):
             try:
                 # After those that are known: what cgroups there are is under one lock of the kernel, which others may hold.
                 self._cgroups.kill(group)

@@ -1,5 +1,6 @@
 """Who belongs to a group, and who only says so: on real processes; this process is their supervisord where it is told so."""
 
+import errno
 import os
 import queue
 import resource
@@ -122,7 +123,8 @@ def test_a_session_is_no_kin_of_what_is_known_by_what_it_carries(start):
         try:
             def ready():
                 made = [one for one in proc.table().values() if one.ppid == master.pid]
-                return len(made) == 3 and all(proc.cmdline(one.pid).startswith(b"sleep") for one in made) and made
+                # Each is another user's before it executes anything.
+                return len(made) == 3 and all(one.uid and proc.cmdline(one.pid).startswith(b"sleep") for one in made) and made
 
             made = until(ready, 30, "three of them")
             living = pids(find(watching()).living)
@@ -259,6 +261,21 @@ def test_whoever_is_done_with_some_orders_leaves_the_others_standing(striker, he
     assert held.wait(30) == -signal.SIGKILL
 
 
+def test_a_cgroup_is_not_struck_for_what_is_done_by_then(monkeypatch):
+    """Whoever is in it by now may be of another term."""
+    struck = []
+    made = striking.Striker(clock.now)
+    made._cgroups = type("Cgroups", (), {"kill": staticmethod(struck.append), "close": lambda self: None})()
+    made.order("primary", clock.now())
+    made.order("other", clock.now())
+    assert made._wait()
+    # Told after it woke up and before it writes.
+    made.done("primary", 1)
+    made._strike_due()
+    assert struck == ["other"]
+    made.close()
+
+
 def test_what_is_done_is_not_struck(striker, held):
     striker.order("primary", clock.now() + 1000)
     striker.done("primary", 1)
@@ -297,3 +314,33 @@ def test_secrets_differ_by_group_user_and_key():
     told = {registration.secrets_of(key)(group, uid) for key in (KEY, b"l" * 32) for group in ("a", "1 a") for uid in (0, 1)}
     assert len(told) == 8 and all(len(one) == 32 for one in told)
     assert registration.secrets_of(b"")("a", 0) == ""
+
+
+@pytest.mark.parametrize("trouble", [errno.EMFILE, errno.EIO, errno.ENOMEM])
+def test_a_key_that_cannot_be_read_just_now_is_not_replaced(tmp_path, monkeypatch, trouble):
+    """All that runs would lose what it proves by that it belongs."""
+    first = registration.Key(str(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(registration.os, "open", failing(trouble))
+        key = registration.Key(str(tmp_path))
+        assert key.trouble and key.secret("primary", 0) == ""
+    assert registration.read(str(tmp_path)) == first.data
+    assert not key.put_back() and key.data == first.data and not key.trouble
+
+
+@pytest.mark.parametrize("trouble", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
+def test_a_key_that_cannot_be_written_is_had_in_memory_and_written_later(tmp_path, monkeypatch, trouble):
+    with monkeypatch.context() as patch:
+        patch.setattr(registration.files, "replace", failing(trouble))
+        key = registration.Key(str(tmp_path))
+        assert key.trouble and key.secret("primary", 0)
+        with pytest.raises(OSError):
+            key.put_back()
+    assert key.put_back() and registration.read(str(tmp_path)) == key.data and not key.trouble
+
+
+def failing(number):
+    def fail(*arguments, **options):
+        raise OSError(number, os.strerror(number))
+
+    return fail

@@ -562,7 +562,10 @@ def registering(supervisord, asked, answers):
         guard=SimpleNamespace(may_run=lambda *asking: asked.append(asking) or True), first=First(),
         warden=SimpleNamespace(whose=lambda process: ""), secrets=lambda group, uid: f"{group}-{uid}",
         on_run=lambda *asking: guardmain.Process.on_run(made, *asking),
-        program_of=lambda peer: guardmain.Process.program_of(made, peer), on_refused=lambda *told: None,
+        program_of=lambda peer: guardmain.Process.program_of(made, peer),
+        on_refused=lambda *told: guardmain.Process.on_refused(made, *told),
+        may_register=lambda *asking: guardmain.Process.may_register(made, *asking),
+        upkeep=SimpleNamespace(put_back=0), keep_folder=lambda: True,
     )
     return made
 
@@ -630,6 +633,24 @@ def test_the_first_registration_of_a_process_counts():
     # Nor may it be another group's than the one in which it was seen, or another process with its pid.
     assert registration_of(own, "primary", whose="other") == [False, True]
     assert registration_of(own, "primary", current=own._replace(start=own.start - 1)) == [False, False]
+
+
+@pytest.mark.parametrize("whose, first", [("other", "primary"), ("", "other"), ("other", "other")])
+def test_a_process_does_not_speak_for_another_group(whose, first):
+    """Its reason would be told as that of the other group's failure."""
+    answers, told = [], []
+    process, own = registering(os.getppid(), [], []), proc.read(os.getpid())
+    process.answer = lambda peer, message: answers.append(message["ok"])
+    process.guard.tell = lambda what, **more: told.append(more["group"])
+    process.warden.whose = lambda process: whose
+    process.first.enter(own, first)
+    here, there = socket.socketpair()
+    with here, there:
+        guardmain.Process.on_refused(process, peer_of(here, own), "primary", "orders", "because")
+        assert (answers, told) == ([False], [])
+        process.warden.whose, process.first = (lambda process: "primary"), First()
+        guardmain.Process.on_refused(process, peer_of(here, own), "primary", "orders", "because")
+    assert (answers, told) == ([False, True], ["primary"])
 
 
 def test_a_process_may_not_register_again_and_again():
