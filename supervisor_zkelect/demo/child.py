@@ -31,6 +31,9 @@ from supervisor_zkelect import proc
 MARKER = "ZKELECT_LAB"
 """The environment variable that all processes of one lab share. Its value starts with that of `run_name`."""
 
+LONGEST = 8 << 20
+"""Bytes of an environment that is searched for it; the kernel allows 6 MiB (fs/exec.c, bprm_stack_limits)."""
+
 ROOT = str(Path(__file__).resolve().parents[2])
 """The folder from which the package supervisor_zkelect is imported."""
 
@@ -157,7 +160,9 @@ def marked(marker: str) -> Set[proc.Process]:
     found = set()
     for process in proc.table().values():
         if process.pid != os.getpid() and not process.gone and not process.kernel_thread:
-            if proc.environ(process.pid).get(MARKER, "").startswith(marker):
+            # Others on the machine, tests too, may have environments of megabytes, and time counts here.
+            told, _ = proc.variables(process.pid, (MARKER.encode(),), LONGEST)
+            if os.fsdecode(told.get(MARKER.encode(), b"")).startswith(marker):
                 found.add(process)
     return found
 
