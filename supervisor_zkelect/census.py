@@ -11,8 +11,8 @@ Membership is proven, never claimed. A process belongs to a group
     *and* its users: a session may be that of a stranger whose process has come by the secret of its own user.
 
 Whoever has only the name carries what anybody can write, and is left alone. Where it runs as a user that a program of the
-group was seen to run as, it may be a process that has lost all kin before anybody looked: then the scan is not sure
-(`Found.unsure`), which may hold up a proof for some time, but not for ever.
+group has registered as, or was seen to run as, it may be a process that has lost all kin before anybody looked: then the scan
+is not sure (`Found.unsure`), which may hold up a proof for some time, but not for ever.
 
 A stranger chooses how many processes there are and how large their environments. An environment is read once in the life of a
 process, in pieces, and searched without being taken apart; in one look so many bytes of them are read, and what is left over is
@@ -63,7 +63,7 @@ class Found(NamedTuple):
     living: Set[proc.Process]
     #: those of the living that are supervisord's own children, with their program's name
     members: Dict[proc.Process, str]
-    #: children of supervisord that do not run their program yet; whose they are cannot be seen
+    #: children of supervisord of which it cannot be seen whose they are: some do not run their program yet
     forming: Set[proc.Process]
     #: what the next scan should know; of them those that are known by what they carry
     known: Set[proc.Process]
@@ -74,6 +74,8 @@ class Found(NamedTuple):
     unsure: FrozenSet[int] = frozenset()
     #: whether all strangers were read that may belong
     complete: bool = True
+    #: those of the forming that run something
+    nameless: FrozenSet[proc.Process] = frozenset()
 
 
 @dataclass
@@ -91,6 +93,8 @@ class Look:
     #: processes without proof, by the group that they name, with their uids; and those that were not read, by theirs
     doubtful: Dict[str, List[Tuple[int, FrozenSet[int]]]] = field(default_factory=dict)
     unread: List[Tuple[int, FrozenSet[int]]] = field(default_factory=list)
+    #: whether those were to be read that run as no user of a group
+    everybody: bool = True
     #: bytes of environments that may still be read
     left: int = field(default_factory=lambda: BUDGET)
 
@@ -115,9 +119,9 @@ class Census:
         self.foreign: Set[tuple] = set()
         #: groups of supervisord's children by their registration or by its books, which outweigh what they carry
         self.told: Dict[tuple, str] = {}
-        #: users that the groups' programs were seen to run as
+        #: users that the groups' programs have registered as, or anything of the groups was seen to run as
         self.users: Dict[str, Set[int]] = {}
-        self._users_read: Set[Tuple[tuple, int]] = set()
+        self._users_read: Set[Tuple[str, tuple, int]] = set()
         self._own = {os.geteuid()} | proc.uids(supervisord_pid)
         self._secrets = secrets
         self._namespaces = _namespaces(supervisord_pid) or _namespaces(os.getpid())
@@ -132,7 +136,7 @@ class Census:
         """All processes as they are now, and forget what is remembered of others.
 
         strangers: whether to read what others than supervisord's children carry; everybody: also of those that run as no
-        user that a program was seen to run as.
+        user of a group's.
         """
         table = proc.table()
         present = {process.identity for process in table.values()}
@@ -140,11 +144,11 @@ class Census:
             for identity in memory.keys() - present:
                 del memory[identity]
         self.foreign &= present
-        self._users_read = {one for one in self._users_read if one[0] in present}
-        look = Look(proc.Kinship(table))
+        self._users_read = {one for one in self._users_read if one[1] in present}
+        look = Look(proc.Kinship(table), everybody=everybody or not self.users)
         others = [process for process in table.values() if not self._enter(process, look)]
         if strangers:
-            users = set().union(*self.users.values()) if self.users and not everybody else None
+            users = None if look.everybody else set().union(*self.users.values())
             for process in others:
                 self._read_stranger(process, look, users)
         return look
@@ -204,12 +208,12 @@ class Census:
             look.doubtful.setdefault(origin.group, []).append((process.pid, origin.users))
 
     def find(
-        self, group: str, known: Iterable[proc.Process], look: Look, claimed: Iterable[proc.Process] = ()
+        self, group: str, known: Iterable[proc.Process], look: Look, claimed: Iterable[proc.Process] = (), swept: bool = False
     ) -> Found:
         """Who belongs to a group.
 
         known: processes that belonged, living or dead, and those that supervisord named. claimed: those that did by what
-        they carried.
+        they carried. swept: whether all strangers were read once, so that all users of the group's are known.
         """
         table, known = look.kin.processes, set(known)
         identities = {process.identity for process in known}
@@ -234,7 +238,8 @@ class Census:
                 children[process.identity] = self._origin(process, look).name
         forks = {process for process in look.forks if process.identity not in identities}
         nameless = {process for process in look.nameless if process.identity not in identities}
-        forming = {process for process in forks | nameless if process.identity not in self.foreign}
+        nameless = {process for process in nameless if process.identity not in self.foreign}
+        forming = {process for process in forks if process.identity not in self.foreign} | nameless
         outside = None if self.supervisord is None else self.supervisord.session
         barred = self._barred | {process.pid for process in forks}
         living = look.kin.tree(roots, barred, outside)
@@ -242,13 +247,15 @@ class Census:
         # gives its number to nobody else, and an empty group or session never gets members again.
         remembered = {process for process in roots if process.pid in table or look.kin.leads(process.pid)}
         members = {process: children[process.identity] for process in living if process.identity in children}
-        self._learn_users(group, members)
-        users = self.users.get(group, set())
         by_claim = look.kin.tree([*claimed, *look.claimed.get(group, ())], barred, outside, alike=_alike) - living
         # Not who may be a child of supervisord's that it has told to be another group's.
         by_claim = {process for process in by_claim if self.told.get(process.identity, group) == group}
-        # Before a program was seen it is not known whom the group's may run as.
-        unread = [pid for pid, uids in look.unread if not users or uids & users]
+        self._learn_users(group, [*members, *by_claim])
+        users = self.users.get(group, set())
+        # Before all were read it is not known whom the group's may run as: programs may have registered with a guard that is
+        # dead, as users of which only what they left behind tells.
+        whoever = not swept or not users
+        unread = [pid for pid, uids in look.unread if whoever or uids & users]
         users = users or self._own
         proven = {process.pid for process in living | by_claim}
         doubtful = {pid for pid, uids in look.doubtful.get(group, ()) if uids & users} - proven
@@ -260,13 +267,19 @@ class Census:
             unreaped=unreaped,
             claimed=by_claim,
             unsure=frozenset(doubtful.union(unread)),
-            complete=not unread,
+            complete=not unread and (swept or look.everybody),
+            nameless=frozenset(nameless),
         )
 
-    def _learn_users(self, group: str, members: Iterable[proc.Process]) -> None:
-        for process in members:
-            if (process.identity, process.uid) not in self._users_read:
-                self._users_read.add((process.identity, process.uid))
+    def carries_secret(self, process: proc.Process, group: str) -> bool:
+        """Whether it was told the group's secret, as far as was read."""
+        origin = self._origins.get(process.identity)
+        return origin is not None and origin.proven and origin.group == group
+
+    def _learn_users(self, group: str, processes: Iterable[proc.Process]) -> None:
+        for process in processes:
+            if (group, process.identity, process.uid) not in self._users_read:
+                self._users_read.add((group, process.identity, process.uid))
                 self.users.setdefault(group, set()).update(proc.uids(process.pid))
 
     def claim(self, pid: int) -> Optional[proc.Process]:

@@ -20,8 +20,8 @@ from typing import Any, Dict, List, Set, Tuple
 from supervisor_zkelect import afterfork, clock, record, runner
 
 PATIENCE = 0.1
-"""Seconds that the guard has to answer. Until it has registered nobody can tell whose a fork of supervisord is, and no
-group is proven dead meanwhile."""
+"""Seconds that the guard has to answer, before `zkelect run` asks it. Until it has registered nobody can tell whose a fork of
+supervisord is, and no group is proven dead meanwhile."""
 
 
 def _written() -> List[Tuple[int, ...]]:

@@ -8,8 +8,9 @@ record here has one owner.
 
 Who belongs to a group is asked anew in every scan, and proven (`census.py`). A child of supervisord between fork and exec
 still looks like supervisord, and one that has overwritten its environment looks like nobody's (`forming`): while there is one
-whose group supervisord has not told, nothing is proven. A process that carries the group's name and cannot prove that it
-belongs is left alone, and holds a proof up for DOUBT_TIME at most, once in a stop.
+whose group supervisord has not told, nothing is proven, unless it may be somebody's orphan. Such a one, and a process that
+carries the group's name and cannot prove that it belongs, is left alone, and holds a proof up for DOUBT_TIME at most, once in
+a stop.
 
 How long a scan takes is up to whoever has processes on the machine. So when a group's time is over, another thread kills
 whatever is known of it (`striking.py`), and the warden sees to the rest and proves.
@@ -207,6 +208,8 @@ class Stop:
     start_open: bool = False
     #: what supervisord starts again is refused by the chain loader
     loaded: bool = False
+    #: supervisord has told, since it began, whose its children are
+    books: bool = False
     #: the first stop request came back, answered or not
     asked: bool = False
     #: when supervisord last answered a stop request
@@ -368,6 +371,9 @@ class _Record:
     #: some were, since the group was proven dead last; all strangers were read since this guard began
     strayed: bool = False
     swept: bool = False
+    #: those that registered and live; those that supervisord has named, and that have not
+    entered: Set[tuple] = field(default_factory=set)
+    unregistered: Set[tuple] = field(default_factory=set)
     #: those that belonged by what they carried; the identities of all that belonged
     claimed: Set[proc.Process] = field(default_factory=set)
     identities: FrozenSet[tuple] = frozenset()
@@ -504,7 +510,11 @@ class Group:
 
     def stray(self) -> None:
         """A program of the group could not be moved into its cgroup."""
-        self._warden._do(setattr, self._record, "strayed", True)
+        self._warden._do(self._warden._stray, self._record)
+
+    def runs_as(self, users: Iterable[int]) -> None:
+        """Tell as which users a program of the group has registered."""
+        self._warden._do(self._warden._runs_as, self._record, frozenset(users))
 
     def note(self, event: Tuple[str, str, int]) -> None:
         """Take a PROCESS_STATE event of supervisord for this group: (process name, state name, pid or 0).
@@ -730,8 +740,9 @@ class Warden:
         return record.loaded and self._cgroups is not None and not record.exposed
 
     def _all_inside(self, record: _Record) -> bool:
-        """Whether nothing of the group can be anywhere but in its cgroup, where its programs are before they run."""
-        return self._sheltered(record) and record.swept and not record.strayed
+        """Whether nothing of the group can be anywhere but in its cgroup, where its programs are before they run: each has
+        registered, whatever the configuration says."""
+        return self._sheltered(record) and record.swept and not record.strayed and not record.unregistered
 
     def _due(self, record: _Record) -> float:
         """When a group is to be scanned; one that is not being stopped waits until a scan has been rested from."""
@@ -999,12 +1010,24 @@ class Warden:
         record.known.add(process)
         self._census.told.setdefault(process.identity, record.name)
         record.loaders.add(name)
+        record.entered.add(process.identity)
+        record.unregistered.discard(process.identity)
         # Until its exec it looks like any fork of supervisord; the other groups need not wait for it.
         self._census.foreign.add(process.identity)
         if record.stop is None and self._cgroups is not None and self._watch_pidfd(record, process):
             record.members[process.identity] = name
         else:
             record.scan_at = min(record.scan_at, self._now())
+
+    def _stray(self, record: _Record) -> None:
+        record.strayed = True
+        if record.stop is None:
+            # Nothing but scans tells what it forks.
+            record.pace = SOON
+            record.scan_at = min(record.scan_at, self._now() + SOON)
+
+    def _runs_as(self, record: _Record, users: FrozenSet[int]) -> None:
+        self._census.users.setdefault(record.name, set()).update(users)
 
     # Stopping
 
@@ -1065,6 +1088,8 @@ class Warden:
     def _stop_step(self, record: _Record, found: Found) -> None:
         stop, gone = record.stop, self._census.gone
         now = self._now()
+        self._ask_whose(record, found, now)
+        found = self._bounded(stop, found)
         nobody = not found.living and not found.forming
         doubts = nobody and stop.doubts(now, bool(found.unsure))
         if doubts and stop.doubt_ends >= now + DOUBT_TIME:
@@ -1084,7 +1109,6 @@ class Warden:
             return
         if stop.killing(now, gone) and not stop.sentry:
             self._tell_stuck(record, found, now)
-        self._ask_whose(record, found, now)
         pace = stop.pace(now, gone, bool(found.living))
         if found.forming:
             pace = min(pace, 0.005)
@@ -1102,6 +1126,19 @@ class Warden:
         if now - record.stop_sent >= wait:
             self._send_stop(record)
 
+    def _bounded(self, stop: Stop, found: Found) -> Found:
+        """Whoever may have come by becoming supervisord's child, with those in doubt, as others could hold a stop up for ever:
+        where supervisord is process 1, or takes orphans in, anybody's orphans are its children. In its own session they are
+        its programs' only, and count until it has told whose its children are; then it has told to stop what is in its books.
+        """
+        session = self._census.supervisord.session if found.nameless else 0
+        bounded = {process for process in found.nameless if stop.books or process.session != session}
+        if not bounded:
+            return found
+        return found._replace(
+            forming=found.forming - bounded, unsure=found.unsure | {process.pid for process in bounded}
+        )
+
     def _ask_descendants(self, record: _Record, living: Set[proc.Process]) -> None:
         """Ask those to stop whom supervisord, whose children have ended, has not asked, once."""
         for process in living:
@@ -1118,6 +1155,7 @@ class Warden:
         record.mode, record.stop, record.scan_at = "dead", None, self._rest(self._now())
         self._striker.done(record.name, record.ordered)
         record.strayed = False
+        record.unregistered = set()
         record.pgrps = set()
         record.start_open = False
         record.children = None
@@ -1307,6 +1345,8 @@ class Warden:
                 self._post(MemberStarted(record.name, name, pid))
         else:
             self._hurry(record)
+            if rising and pid:
+                self._name(record, pid)
             if rising and not record.learning and not record.loaded:
                 # A program may drop the environment by which it is known; supervisord knows its pid. The chain loader
                 # has told it.
@@ -1318,11 +1358,21 @@ class Warden:
 
     def _learn(self, record: _Record, infos: List[Dict[str, Any]]) -> None:
         # A pid that supervisord has not reaped is nobody else's.
-        named = (self._census.claim(info["pid"]) for info in infos if info["pid"])
-        for process in named:
+        for info in infos:
+            process = self._name(record, info["pid"]) if info["pid"] else None
             if process is not None:
                 record.known.add(process)
                 self._census.told[process.identity] = record.name
+
+    def _name(self, record: _Record, pid: int) -> Optional[proc.Process]:
+        """supervisord has named a pid: its process, None when it is dead."""
+        process = self._census.claim(pid)
+        if process is None:
+            # Which one it was nobody can tell any more.
+            record.strayed = record.strayed or all(entered != pid for entered, _ in record.entered)
+        elif process.identity not in record.entered:
+            record.unregistered.add(process.identity)
+        return process
 
     def _ask_whose(self, record: _Record, found: Found, now: float) -> None:
         """Ask supervisord to whom those of its children belong that take long to execute their program, or do not carry
@@ -1335,11 +1385,11 @@ class Warden:
             return
         self._asking_whose = True
         record.forming_since = now
-        answer = functools.partial(self._told_whose, frozenset(found.forming))
+        answer = functools.partial(self._told_whose, frozenset(found.forming), now)
         self._ask(answer, self._supervisord.call, "supervisor.getAllProcessInfo")
 
     def _told_whose(
-        self, forming: FrozenSet[proc.Process], infos: Any, error: Optional[SupervisordError]
+        self, forming: FrozenSet[proc.Process], asked: float, infos: Any, error: Optional[SupervisordError]
     ) -> None:
         self._asking_whose = False
         if error is not None:
@@ -1351,9 +1401,13 @@ class Warden:
             owner = self._records.get(groups.get(process.pid, ""))
             if owner is not None:
                 owner.known.add(process)
+                owner.scan_at = min(owner.scan_at, self._now())
                 self._census.told[process.identity] = owner.name
             # To all others.
             self._census.foreign.add(process.identity)
+        for record in self._groups():
+            if record.stop is not None and record.stop.began <= asked:
+                record.stop.books = True
 
     def _hurry(self, record: _Record) -> None:
         """Scan soon, and then ever less often."""
@@ -1406,7 +1460,8 @@ class Warden:
     def _scan(self, record: _Record, look: _Look) -> None:
         within = self._inside(record, look)
         record.known |= within
-        found = self._census.find(record.name, record.known, look, record.claimed)
+        found = self._census.find(record.name, record.known, look, record.claimed, record.swept)
+        self._enroll(record, within, look)
         record.claimed = found.claimed
         record.swept = record.swept or found.complete
         record.identities = frozenset(process.identity for process in found.living)
@@ -1423,7 +1478,9 @@ class Warden:
             self._watch_pidfds(record, found)
             self._stop_step(record, found)
         elif record.mode == "dead":
-            record.scan_at = now + 0.005 if found.forming else self._rest(now)
+            record.scan_at = now + 0.005 if found.forming - found.nameless else self._rest(now)
+            if found.nameless:
+                record.scan_at = min(record.scan_at, now + DOUBT_PACE)
             self._ask_whose(record, found, now)
             if found.forming:
                 record.children = None
@@ -1436,9 +1493,19 @@ class Warden:
             self._ask_whose(record, found, now)
             if found.unreaped and record.watching:
                 self._nudge()
-            rest = REST_IN_CGROUP if found.living and not record.exposed else REST
+            rest = REST_IN_CGROUP if found.living and not (record.exposed or record.unregistered) else REST
             record.scan_at = now + record.pace if record.pace < rest else self._rest(now, rest)
             record.pace = min(2 * record.pace, rest)
+
+    def _enroll(self, record: _Record, within: Set[proc.Process], look: _Look) -> None:
+        """Take those for registered that can only have come by what they have from a registration, with a guard before this
+        one; and forget who is dead, but not that it never registered."""
+        record.unregistered -= {one.identity for one in within if self._census.carries_secret(one, record.name)}
+        present = {one.identity for one in look.kin.processes.values()}
+        record.entered &= present
+        if not record.unregistered <= present:
+            record.unregistered &= present
+            record.strayed = True
 
     def _expose(self, record: _Record, outside: Set[proc.Process], claimed: Set[proc.Process]) -> None:
         record.exposed = bool(outside)

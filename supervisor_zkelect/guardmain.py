@@ -532,13 +532,15 @@ class Process(Hands):
             self.answer(peer, {"ok": False, "error": "no grant"})
             return
         self.first.enter(process, group_name)
-        trouble = ""
+        handle, trouble = self.warden.group(group_name), ""
+        # Before it is answered: whatever it is from then on may be gone before a scan has seen it.
+        handle.runs_as(proc.uids(peer.pid) | {peer.uid})
         if self.cgroups is not None:
             try:
                 self.cgroups.add(group_name, peer.pid)
             except OSError as error:
                 trouble = f"no cgroup: {error.strerror}"
-                self.warden.group(group_name).stray()
+                handle.stray()
         # What follows from it may be nowhere else than in the program's environment.
         self.answer(peer, {"ok": True, "error": trouble, "secret": self.secrets(group_name, peer.uid)})
 

@@ -25,13 +25,17 @@ USAGE = "zkelect run -- COMMAND ARGUMENTS"
 REFUSED = 75
 MISUSED = 2
 
-REGISTER_TIME = 0.5
-"""Seconds that the guard has to answer. Without its answer the program starts all the same: the guard finds it by its
-kin, as long as it has any."""
+REGISTER_TIME = 5.0
+"""Seconds that the guard has to answer, or its successor: one is there 0.3 s after it was killed, and one that stands still is
+replaced after a second or two. Without an answer the program does not start: nothing would prove what it leaves behind to
+be its own. supervisord tries again, and where `startretries` is small this is all the time that there is."""
 
-RETRY_PACE = 0.0005
-"""Seconds between two tries to connect while the guard's door is crowded: nobody's place in a queue of the kernel's is kept, so
-whoever asks often comes in."""
+ANSWER_TIME = 0.5
+"""Seconds that the guard has to take a refusal."""
+
+RETRY_PACE, AWAY_PACE = 0.0005, 0.01
+"""Seconds between two tries to connect: while the guard's door is crowded, since nobody's place in a queue of the kernel's is
+kept, so whoever asks often comes in; and while there is no guard."""
 
 _PR_SET_PDEATHSIG = 1
 _SIGKILL = 9
@@ -86,7 +90,7 @@ def _tell_guard(reason: str) -> bool:
             if link is None:
                 continue
             with link:
-                link.settimeout(REGISTER_TIME)
+                link.settimeout(ANSWER_TIME)
                 link.sendall(message.encode() + b"\n")
                 return link.recv(1024).startswith(b'{"ok":true,"again":true')
     except OSError:
@@ -129,8 +133,8 @@ def become(
     folder, entry = _grant(folders, owner, group)
     # The guard sees the environment of a process only after its exec, and this may be supervisord's own fork.
     name = environ.get("SUPERVISOR_PROCESS_NAME", "")
-    unregistered, secret = _register(os.path.join(folder, record.SOCKET), group, name, patience)
-    for trouble in filter(None, (untied, unregistered)):
+    amiss, secret = _register(os.path.join(folder, record.SOCKET), group, name, patience)
+    for trouble in filter(None, (untied, amiss)):
         complain(trouble)
     given = {
         **environ, "ZKELECT_TOKEN": str(entry.token), "ZKELECT_ELECTION": entry.election,
@@ -219,26 +223,31 @@ def _prctl(*arguments: int) -> int:
 
 
 def _register(path: str, group: str, name: str, patience: float) -> "tuple[str, str]":
-    """Tell the guard this pid, and have it moved into the group's cgroup. Returns what went wrong, or "", and the secret by
-    which the guard knows what belongs to this program, "" without one. Raises Refused."""
+    """Tell the guard this pid, and have it moved into the group's cgroup. Returns what it found amiss, or "", and the secret
+    by which the guard knows what belongs to this program, "" without one. Raises Refused, also where no guard takes it in
+    for `patience` seconds."""
     try:
         # What CPython's socket module is made of; the module itself takes several milliseconds to import.
         import _socket as socket
     except ImportError:
         import socket
 
-    link = None
-    try:
-        link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        link.settimeout(patience)
-        _connect(link, path, clock.now() + patience)
-        link.sendall(b'{"do":"run","group":%s,"name":%s}\n' % (_quoted(group), _quoted(name)))
-        answer = link.recv(1024)
-    except OSError as error:
-        return f"the guard does not answer ({error or type(error).__name__})", ""
-    finally:
-        if link is not None:
-            link.close()
+    message, until = b'{"do":"run","group":%s,"name":%s}\n' % (_quoted(group), _quoted(name)), clock.now() + patience
+    while True:
+        try:
+            answer = _converse(socket, path, message, until)
+            trouble, pace = "it hung up", AWAY_PACE
+        except BlockingIOError as error:
+            # Others crowd the door.
+            answer, trouble, pace = b"", str(error), RETRY_PACE
+        except OSError as error:
+            # It ended, or was killed: the next one makes a socket of its own.
+            answer, trouble, pace = b"", str(error) or type(error).__name__, AWAY_PACE
+        if answer:
+            break
+        if clock.now() + pace >= until:
+            raise Refused(f"the guard does not answer ({trouble})")
+        time.sleep(pace)
     secret = answer.partition(b'"secret":"')[2].partition(b'"')[0].decode("ascii", "replace")
     if answer.startswith(b'{"ok":true,"error":""'):
         return "", secret
@@ -246,23 +255,21 @@ def _register(path: str, group: str, name: str, patience: float) -> "tuple[str, 
         # Without the secret, which is not for a log.
         told = answer.partition(b',"secret"')[0].decode("utf-8", "replace")
         return f"the guard says {told}", secret
-    told = f"the guard says {answer.decode('utf-8', 'replace').strip() or 'nothing'}"
-    if answer.startswith(b'{"ok":false'):
-        # It may know of a revocation that could not be written.
-        raise Refused(told)
-    return told, ""
+    # It may know of a revocation that could not be written.
+    raise Refused(f"the guard says {answer.decode('utf-8', 'replace').strip()}")
 
 
-def _connect(link: object, path: str, until: float) -> None:
-    """Connect a socket with a time limit. Raises OSError."""
-    while True:
-        try:
-            return link.connect(path)
-        except BlockingIOError:
-            # Others crowd the door.
-            if clock.now() >= until:
-                raise
-        time.sleep(RETRY_PACE)
+def _converse(socket: object, path: str, message: bytes, until: float) -> bytes:
+    """The guard's answer, b"" where it ended the conversation. socket: the module. Raises OSError."""
+    link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # Zero would mean not to wait at all.
+        link.settimeout(max(0.001, until - clock.now()))
+        link.connect(path)
+        link.sendall(message)
+        return link.recv(1024)
+    finally:
+        link.close()
 
 
 def _quoted(text: str) -> bytes:

@@ -96,7 +96,7 @@ class Machine:
         self.services: List[Service] = []
         self.sick = False
         self.undying = False  # its processes wait for a disk, and no signal reaches them
-        self.registered: Callable[[int], bool] = lambda pid: True  # what the guard tells a loader
+        self.registered: Callable[[int], Optional[bool]] = lambda pid: True  # what the guard tells a loader, None for nothing
         self.obstinate = False  # the service does not care for SIGTERM
         self.supervisord: Optional[Supervisord] = None
         self._started = started
@@ -125,12 +125,16 @@ class Machine:
     def fork(self, owner: record.Owner, pid: int) -> Service:
         service = Service(self.world, self, tied=True)
         self.services.append(service)
-        service.after(self.world.delay(0.01, 0.1), self._load, service, owner, pid)
+        until = self.clock() + runner.REGISTER_TIME
+        service.after(self.world.delay(0.01, 0.1), self._load, service, owner, pid, until)
         return service
 
-    def _load(self, service: Service, owner: record.Owner, pid: int) -> None:
+    def _load(self, service: Service, owner: record.Owner, pid: int, until: float) -> None:
         """The chain loader: it looks, registers, looks again, and becomes the program."""
-        if self._refused(owner) or not self.registered(pid):
+        registered = not self._refused(owner) and self.registered(pid)
+        if registered is None and self.clock() < until:
+            service.after(runner.AWAY_PACE, self._load, service, owner, pid, until)
+        elif not registered:
             service.die(0.0)
         else:
             service.after(self.world.delay(0.002, 0.1), self._execute, service, owner)

@@ -717,10 +717,10 @@ class Node:
         for pipe in self.pipes:
             pipe.stall(stalled)
 
-    def registered(self, pid: int) -> bool:
-        """Whether the guard lets a program start; one that does not answer does."""
+    def registered(self, pid: int) -> Optional[bool]:
+        """Whether the guard lets a program start; None where there is none that answers."""
         one = self.guard
-        return one is None or not one.alive or one.frozen or one.guard.may_run("primary", "orders", pid)
+        return None if one is None or not one.alive or one.frozen else one.guard.may_run("primary", "orders", pid)
 
     @property
     def supervisord(self) -> Supervisord:

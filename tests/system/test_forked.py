@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect import forked, record, rpcinterface
+from supervisor_zkelect import forked, proc, record, rpcinterface
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.demo.wait import until
 
@@ -234,3 +234,21 @@ def test_a_supervisord_that_cannot_be_helped_starts(tmp_path):
     options = SimpleNamespace(logger=SimpleNamespace(warn=said.append))
     assert rpcinterface.make_zkelect_rpcinterface(SimpleNamespace(options=options)) is not None
     assert len(said) == 1 and "zkelect run alone" in said[0]
+
+
+def test_a_program_that_ends_while_there_is_no_guard_starts_with_the_next(make_cluster, zk_server):
+    """And has what proves whatever it leaves behind to be the group's."""
+    cluster = make_cluster(zk_server.hosts, ("a",))
+    node = cluster["a"]
+    cluster.start()
+    pid, listener = cluster.primary("a"), node.listener_pid()
+    node.freeze(listener)
+    try:
+        node.kill(node.guard_pid())
+        before = proc.children(node.supervisord_pid)
+        node.kill(pid)
+        until(lambda: proc.children(node.supervisord_pid) - before, 30, "supervisord to start the program again")
+    finally:
+        node.thaw(listener)
+    other = cluster.primary("a", other=pid)
+    assert proc.environ(other).get("ZKELECT_SECRET")

@@ -100,7 +100,8 @@ main()
 
 
 #: Becomes supervisord, after it has begun a helper; takes orphans, as process 1 does. A helper that comes later, when the
-#: file "go" is there, is the orphan of one that ends.
+#: file "go" is there, is the orphan of one that ends. One that makes many leaves orphans in sessions of their own all the time,
+#: which carry the name of the group and live for some moments.
 ENTRY = """
 import ctypes, os, sys, time
 marks, helper, *command = sys.argv[1:]
@@ -114,6 +115,16 @@ if os.fork() == 0:
             os._exit(0)
     with open(os.path.join(marks, "helper"), "w") as file:
         file.write("%d 0\\n" % os.getpid())
+    while "many" in helper:
+        parent = os.fork()
+        if not parent:
+            os.setsid()
+            if not os.fork():
+                environ = {**os.environ, "SUPERVISOR_GROUP_NAME": "primary", "ZKELECT_SECRET": ""}
+                os.execve("/bin/sleep", ["sleep", "0.3"], environ)
+            os._exit(0)
+        os.waitpid(parent, 0)
+        time.sleep(0.001)
     os.execve(sys.executable, [sys.executable, "-c", "import signal; signal.pause()", marks], environ)
 os.execv(command[0], command)
 """
@@ -872,6 +883,16 @@ def test_a_child_that_supervisord_has_only_inherited_holds_nothing_up(node, help
         node.start()
     node.kill()
     assert proc.alive(proc.read(pid))
+
+
+def test_orphans_that_come_all_the_time_hold_a_stop_up_for_a_second(node):
+    """Anybody in a container may leave some to its process 1, with whatever they carry."""
+    node.program("a", node.service()).group("primary", "a").up(helper="many")
+    node.wait_marks("helper")
+    for _ in range(2):
+        node.start()
+        node.kill()
+    assert any(one.ppid == node.supervisord.pid and proc.cmdline(one.pid).startswith(b"sleep") for one in node.processes())
 
 
 def test_a_helper_that_comes_when_the_group_is_dead_is_not_looked_at_for_ever(node):

@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -25,9 +27,42 @@ print(json.dumps([done.returncode, done.stdout, done.stderr]))
 SHOW = ["--", sys.executable, "-c", "import os; print(os.environ['ZKELECT_TOKEN'], os.environ['ZKELECT_ADDRESS'])"]
 
 
+YES = b'{"ok":true,"error":"","secret":"s"}\n'
+
+
+class Guard:
+    """Answers whoever connects. answers: in turn, the last for ever, None for an end without one. heard: the messages."""
+
+    def __init__(self, folder, answers=(YES,)):
+        self.path, self.answers, self.heard = os.path.join(folder, record.SOCKET), list(answers), []
+        self.door = socket.socket(socket.AF_UNIX)
+        self.door.bind(self.path)
+        os.chmod(self.path, 0o666)
+        self.door.listen()
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                connection = self.door.accept()[0]
+            except OSError:
+                return
+            with connection:
+                self.heard.append(connection.recv(1000))
+                answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+                if answer is not None:
+                    connection.sendall(answer)
+
+    def end(self):
+        if self.door.fileno() >= 0:
+            self.door.shutdown(socket.SHUT_RDWR)
+            self.door.close()
+
+
 class Parent:
     def __init__(self, folder):
         self.folder = folder
+        self.guard = Guard(folder)
         self.entry = record.Entry("orders", "primary", "h:80", 7, True, 0, now() + 60, now() + 60, now() + 60)
 
     def run(self, *words, entry=None, write=True, user=None, **env):
@@ -51,12 +86,57 @@ class Parent:
 @pytest.fixture
 def parent(tmp_path):
     tmp_path.chmod(0o755)
-    return Parent(tmp_path)
+    made = Parent(tmp_path)
+    yield made
+    made.guard.end()
 
 
 def test_with_a_grant_it_becomes_the_program(parent):
+    assert parent.run() == [0, "7 h:80\n", ""]
+    assert json.loads(parent.guard.heard[0])["do"] == "run"
+
+
+@pytest.mark.parametrize("answers", [[None, YES], [None, None, b"", YES]])
+def test_a_guard_that_ends_meanwhile_is_asked_again(parent, answers):
+    """It was killed while the program waited for its answer, say."""
+    parent.guard.answers = answers
+    assert parent.run() == [0, "7 h:80\n", ""] and len(parent.guard.heard) > 1
+
+
+@pytest.mark.parametrize("left", ["a socket of nobody", "no socket"])
+def test_the_next_guard_is_waited_for(parent, left):
+    """For some time after the end of a guard there is only its socket, or none."""
+    parent.guard.answers = [None]
+
+    def succeed():
+        until(lambda: parent.guard.heard, 30, "the program to ask the first guard")
+        first = parent.guard
+        first.end()
+        if left == "no socket":
+            os.unlink(first.path)
+        elsewhere = tempfile.mkdtemp(dir=parent.folder)
+        second = Guard(elsewhere)
+        os.replace(second.path, first.path)
+        parent.guard = second
+
+    waiting = threading.Thread(target=succeed)
+    waiting.start()
     status, out, err = parent.run()
-    assert (status, out) == (0, "7 h:80\n") and err.count("\n") == 1 and "guard" in err
+    waiting.join(30)
+    assert (status, out, err) == (0, "7 h:80\n", "") and len(parent.guard.heard) == 1
+
+
+@pytest.mark.parametrize("left", ["a socket of nobody", "no socket", "a guard that says nonsense"])
+def test_a_program_that_cannot_register_does_not_run(parent, left):
+    """Nothing would prove what it leaves behind to be the group's."""
+    if left == "a guard that says nonsense":
+        parent.guard.answers = [b"HTTP/1.1 400\n"]
+    else:
+        parent.guard.end()
+    if left == "no socket":
+        os.unlink(parent.guard.path)
+    status, out, err = parent.run()
+    assert (status, out) == (75, "") and "guard" in err and err.count("\n") == 1
 
 
 @pytest.mark.parametrize("changes, told", [
@@ -123,5 +203,8 @@ def test_it_works_as_another_user():
             shutil.copy(Path(record.__file__).with_name(f"{module}.py"), package)
         program = ["--", "/usr/bin/python3", "-c", SHOW[-1].replace("print(", "print(os.geteuid(), ")]
         parent = Parent(folder)
-        status, out, err = parent.run(*program, user=65534, PYTHONPATH=str(folder), PYTHON="/usr/bin/python3")
+        try:
+            status, out, err = parent.run(*program, user=65534, PYTHONPATH=str(folder), PYTHON="/usr/bin/python3")
+        finally:
+            parent.guard.end()
         assert (status, out) == (0, "65534 7 h:80\n"), err

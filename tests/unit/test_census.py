@@ -151,6 +151,32 @@ def test_of_a_child_in_another_session_supervisord_is_asked(start):
     assert one.pid not in pids(found.living) and one.pid in pids(found.forming)
 
 
+@as_root
+def test_a_user_is_looked_for_once_anything_of_the_group_was_seen_to_run_as_it(start):
+    """What has left all its kin as well, and proves by its secret that it belongs."""
+    seen = watching()
+    seen.users["primary"] = {4321}
+    one = start(uid=NOBODY, ZKELECT_SECRET=own_secret(uid=NOBODY))
+    assert one.pid not in pids(find(seen, everybody=False).living)
+    assert one.pid in pids(find(seen).living)
+    other = start(uid=NOBODY, ZKELECT_SECRET=own_secret(uid=NOBODY))
+    assert {one.pid, other.pid} <= pids(find(seen, everybody=False).living)
+
+
+@as_root
+def test_before_all_were_read_nobody_knows_who_may_belong(start, monkeypatch):
+    """A guard that takes over has seen some programs, and others registered with the one before it."""
+    one = start(uid=NOBODY, ZKELECT_SECRET=own_secret(uid=NOBODY))
+    seen = watching()
+    seen.users["primary"] = {4321}
+    monkeypatch.setattr(census, "BUDGET", 0)
+    look = seen.look()
+    found = seen.find("primary", (), look)
+    assert not found.complete and one.pid in found.unsure
+    assert one.pid not in seen.find("primary", (), look, swept=True).unsure
+    assert not seen.find("primary", (), seen.look(everybody=False)).complete
+
+
 def large(count, **last):
     return {**{f"{number:x}": "" for number in range(count)}, **last}
 

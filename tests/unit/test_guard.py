@@ -560,13 +560,14 @@ def registering(supervisord, asked, answers):
     made = SimpleNamespace(
         owner=SimpleNamespace(pid=supervisord), cgroups=None, answer=lambda peer, message: answers.append(message),
         guard=SimpleNamespace(may_run=lambda *asking: asked.append(asking) or True), first=First(),
-        warden=SimpleNamespace(whose=lambda process: ""), secrets=lambda group, uid: f"{group}-{uid}",
+        warden=Warden(), secrets=lambda group, uid: f"{group}-{uid}",
         on_run=lambda *asking: guardmain.Process.on_run(made, *asking),
         program_of=lambda peer: guardmain.Process.program_of(made, peer),
         on_refused=lambda *told: guardmain.Process.on_refused(made, *told),
         may_register=lambda *asking: guardmain.Process.may_register(made, *asking),
         upkeep=SimpleNamespace(put_back=0), keep_folder=lambda: True,
     )
+    made.warden.whose = lambda process: ""
     return made
 
 
@@ -651,6 +652,20 @@ def test_a_process_does_not_speak_for_another_group(whose, first):
         process.warden.whose, process.first = (lambda process: "primary"), First()
         guardmain.Process.on_refused(process, peer_of(here, own), "primary", "orders", "because")
     assert (answers, told) == ([False, True], ["primary"])
+
+
+def test_the_users_of_whoever_registers_are_told_before_it_is_answered():
+    """It may change what it is, and be gone, before a scan has seen it."""
+    told = []
+    own = proc.read(os.getpid())
+    guard = registering(own.ppid, [], [])
+    guard.answer = lambda peer, message: told.append(list(guard.warden.group("primary").did))
+    here, there = socket.socketpair()
+    with here, there:
+        peer = peer_of(here, own)
+        peer.uid = 4321
+        guardmain.Process.on_run(guard, peer, "primary", "orders")
+    assert told == [[("runs_as", {4321, *proc.uids(own.pid)})]]
 
 
 def test_a_process_may_not_register_again_and_again():
