@@ -140,8 +140,8 @@ def test_who_goes_with_nobodys_session(owner, lasting):
 
 def a_listener():
     one = SimpleNamespace(
-        said=paced.Paced(1, listener.REPEAT), steps_said=paced.Paced(listener.STEPS, listener.STEPS_PACE), decide=lambda *_: None,
-        contests={"e": SimpleNamespace(foreign="", settings=SimpleNamespace(name="e"))},
+        said=paced.Paced(1, listener.REPEAT), steps_said=paced.Paced(listener.STEPS, listener.STEPS_PACE),
+        decide=lambda *_: None, contests={"e": SimpleNamespace(foreign="", settings=SimpleNamespace(name="e"))},
     )
     one.say = lambda *given: listener.Listener.say(one, *given)
     return one
@@ -163,8 +163,9 @@ def test_steps_that_repeat_what_others_wrote_do_not_fill_the_log(events, caplog)
     caplog.set_level(logging.INFO)
     one = a_listener()
     settings = role.Settings("e", "a:1", 0.3, 10, 1, 1, 5, 60, 1, 60)
-    asking = role.State(role=role.STANDBY, step="asking", waiting=5, proposal="n-0000000001", token=4, up=True, alive=True)
-    claiming = role.State(role=role.PROMOTING, step="claiming", waiting=6, proposal="n-0000000001", token=4, up=True, alive=True)
+    one_of = dict(proposal="n-0000000001", token=4, up=True, alive=True)
+    asking = role.State(role=role.STANDBY, step="asking", waiting=5, **one_of)
+    claiming = role.State(role=role.PROMOTING, step="claiming", waiting=6, **one_of)
     for number in range(listener.STEPS * 4):
         event = events("abcdefghij"[number % 10] * (number + 1))[0]
         state = asking if isinstance(event, role.Queried) else claiming
@@ -179,4 +180,5 @@ def test_candidates_that_never_go_and_have_ever_new_names_are_one_kind_of_troubl
         state = role.State(lasting=path, trouble=role.lasting_trouble(path))
         assert listener.foreign_kind("e", state) == "candidate e"
     assert listener.foreign_kind("e", role.State(twin_since=5.0, trouble="waiting until x is gone")) == "candidate e"
-    assert listener.foreign_kind("e", role.State(lasting="/e/a", trouble="another")) == listener.foreign_kind("e", role.State()) == ""
+    for state in (role.State(), role.State(lasting="/e/a", trouble="another")):
+        assert listener.foreign_kind("e", state) == ""
