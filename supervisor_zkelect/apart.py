@@ -30,15 +30,15 @@ def _of(client: Any, root: str, election: config.ElectionSettings, timeout: floa
         lines = [elector.look_at_queue().trouble, elector.taken_by()]
         # In this order: with a holder that was there before, the ack is of its term or of a later one.
         before, ack, after = elector.holder(), elector.read_ack(), elector.holder()
-        first = elector.members()[:1]
+        first = next(elector.each_member(), None)
     finally:
         elector.close()
     noted = before.address.encode("utf-8") if before is not None and before.node else b""
     # Another program's leader notes no holder; one of this plugin does before it writes the ack.
-    if before == after and first and first[0].node and ack not in (b"", noted):
+    if before == after and first and first.node and ack not in (b"", noted):
         address = ack[:100].decode("utf-8", "backslashreplace")
         lines.append(
-            f"election_ack = {elector.election_ack} holds {address!r}, which {first[0].node}, who leads, has not written; if it "
+            f"election_ack = {elector.election_ack} holds {address!r}, which {first.node}, who leads, has not written; if it "
             "is another election's, too, give each election an election_ack of its own"
         )
     return [line for line in lines if line]

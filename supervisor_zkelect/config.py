@@ -483,9 +483,10 @@ OPTIONS: Tuple[Option, ...] = (
            "number", _seconds(0.01), "seconds", "0.3"),
     Option(_M, "reply_max",
            "The longest reply of a ZooKeeper server that is read, in bytes; where a longer one is announced, the connection is "
-           "closed. It is what `jute.maxbuffer` is for ZooKeeper's own clients: raise it where an election has tens of "
-           "thousands of candidates.",
-           "number", _count(1 << 16, 1 << 30), "bytes", str(1 << 20)),
+           "closed. It is what `jute.maxbuffer` is for ZooKeeper's own clients, and by default 64 KiB more than that is for "
+           "servers: what a server takes in a write is read back with some bytes more. Raise it with the servers' "
+           "`jute.maxbuffer`, or where an election has tens of thousands of candidates.",
+           "number", _count(1 << 16, 1 << 30), "bytes", str((1 << 20) + (64 << 10))),
     Option(_M, "chroot",
            "Znode below which all paths of this file begin. It has to exist, or this node must be allowed "
            "to make it.",

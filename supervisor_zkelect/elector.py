@@ -38,10 +38,11 @@ and whose it is then writes it again.
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from kazoo import exceptions as kazoo_errors
 from kazoo.protocol.states import KazooState
@@ -77,11 +78,13 @@ _REPEAT = 60.0
 #: Children that are no proposals of which the log tells.
 _MOST_TOLD = 100
 
-#: Proposals whose data are asked for together. Others may have written as much as a reply has room for.
-_AT_ONCE = 64
+#: Candidates that are looked at together, and of how many of them the data. Those have been told to be short, and may have
+#: been written anew since, as long as a reply has room for; and heartbeats are answered by the same connection.
+_AT_ONCE, _READ_AT_ONCE = 64, 8
 
-#: ephemeralOwner of a znode that is no ephemeral one: of a usual one, and of a container.
-LASTING = (0, -1 << 63)
+#: Seconds after a listing that failed before a leading node lists its queue again, since a reply that is too long to be read
+#: costs the connection.
+_LIST_AGAIN = 30.0
 
 
 class Standing(NamedTuple):
@@ -126,8 +129,8 @@ class Member(NamedTuple):
 
     sequence: its trailing ten digits. session: id of its owner. token: its czxid, the fencing token if it leads.
     mine: whether it is this elector's proposal. data: as written, b"" where that is longer than any proposal's
-    (`untrusted.LONGEST_DOCUMENT`); info: the same as parsed JSON object, else {}.
-    node, address: what it says of these, "" where that is none (`untrusted.py`).
+    (`untrusted.LONGEST_PROPOSAL`); info: the same as parsed JSON object, else {}. Parsed each time, as it may take many times
+    the room. node, address: what it says of these, "" where that is none (`untrusted.py`).
     """
 
     name: str
@@ -136,7 +139,10 @@ class Member(NamedTuple):
     token: int
     mine: bool
     data: bytes
-    info: Dict[str, Any]
+
+    @property
+    def info(self) -> Dict[str, Any]:
+        return _parsed(self.data)
 
     @property
     def node(self) -> str:
@@ -205,6 +211,8 @@ class Elector:
         self._second = self._acked = False
         #: the queue's cversion, and what was foreign in it then
         self._foreign: Tuple[Optional[int], Queue] = (None, Queue("", ""))
+        #: when the queue may be listed again after that has failed
+        self._list_from = 0.0
         self._watch: Optional[_Watch] = None
         self._term_watches: List[_Watch] = []
         self._strangers: set = set()
@@ -416,17 +424,29 @@ class Elector:
             self._led = mine.name
         self._drop_watch(None)
         self._watch = watch
-        lasting = watch.path if not leads and stat.ephemeralOwner in LASTING else ""
+        lasting = watch.path if not leads and untrusted.lasting(stat.ephemeralOwner) else ""
         return Standing(leads, watch.path, watch.changed, len(ahead) + 1, len(names), rival, lasting)
 
     def look_at_queue(self) -> Queue:
-        """What is foreign in the queue now. Costs one small read while the queue is the same."""
+        """What is foreign in the queue now. Costs one small read while the queue is the same.
+
+        Where the queue cannot be listed, that is told as its trouble after the call that raises it, and tried again later.
+        """
         limit = self._limit()
         stat = self._ask("look at the queue", limit, self._client.exists_async, self.election_znode)
-        if stat is not None and stat.cversion != self._foreign[0]:
-            names = self._ask("list the queue", limit, self._client.get_children_async, self.election_znode)
-            # What changed between the two is seen at the next look, as the number is of before.
-            self._foreign = stat.cversion, self._survey(names, limit)
+        if stat is not None and stat.cversion != self._foreign[0] and now() >= self._list_from:
+            try:
+                names = self._ask("list the queue", limit, self._client.get_children_async, self.election_znode)
+                # What changed between the two is seen at the next look, as the number is of before.
+                self._foreign = stat.cversion, self._survey(names, limit)
+            except ElectionError as error:
+                self._list_from = now() + _LIST_AGAIN
+                self._foreign = None, Queue("", (
+                    f"{self.election_znode}: its {stat.numChildren} children could not be listed, and are at most each "
+                    f"{_LIST_AGAIN:g} s, so that a candidate that leads by another program's rule may not be seen; remove what "
+                    f"does not belong there, or raise reply_max ({error})"
+                ))
+                raise
         return self._foreign[1]
 
     def glance_at_queue(self, changed: Callable[[], None]) -> None:
@@ -445,34 +465,57 @@ class Elector:
         session owns, and that are not of this plugin, whatever their names."""
         found = strangers.found(names, self._stem)
         mine, rival = self.proposal, ""
-        over = [one for one in found if mine is not None and strangers.leads_over(one, mine)][:_MOST_STRANGERS]
-        answers = [self._client.get_async(f"{self.election_znode}/{one.name}") for one in over]
-        for one, answer in zip(over, answers):
-            seen = self._answer("look at a stranger", limit, answer, missing_ok=True)
-            if seen is not None and seen[1].ephemeralOwner and not {"v", "node"} <= _parsed(seen[0]).keys():
-                rival = rival or one.name
+        over = [one.name for one in found if mine is not None and strangers.leads_over(one, mine)][:_MOST_STRANGERS]
+        for name, stat, data in self._look_at(over, limit):
+            if not untrusted.lasting(stat.ephemeralOwner) and not {"v", "node"} <= _parsed(data).keys():
+                rival = rival or name
         return Queue(rival, strangers.told(found, self._stem, self.election_znode))
 
     def members(self) -> List[Member]:
         """The queue in order, with each candidate's data. One that leaves during the look is left out."""
-        limit = self._limit()
-        names = self._queue(limit)
-        members: List[Member] = []
-        for first in range(0, len(names), _AT_ONCE):
-            members += self._read_members(names[first:first + _AT_ONCE], limit)
-        return members
+        return list(self.each_member())
 
-    def _read_members(self, names: Sequence[str], limit: float) -> List[Member]:
-        answers = [self._client.get_async(f"{self.election_znode}/{name}") for name in names]
-        members = []
-        for name, answer in zip(names, answers):
-            found = self._answer("read a proposal", limit, answer, missing_ok=True)
-            if found is not None:
-                data, stat = found
-                kept = data if data and len(data) <= untrusted.LONGEST_DOCUMENT else b""
-                mine = self._mine is not None and self._mine.name == name
-                members.append(Member(name, _sequence(name), stat.ephemeralOwner, stat.czxid, mine, kept, _parsed(kept)))
-        return members
+    def each_member(self) -> Iterator[Member]:
+        """The same, one after the other: others may have put as many there as one listing tells."""
+        limit = self._limit()
+        for name, stat, data in self._look_at(self._queue(limit), limit):
+            mine = self._mine is not None and self._mine.name == name
+            yield Member(name, _sequence(name), stat.ephemeralOwner, stat.czxid, mine, data)
+
+    def others(self) -> int:
+        """How many other candidates stand in the queue that some session owns. Reads no data."""
+        limit = self._limit()
+        stats = (stat for name, stat in self._stats(self._queue(limit), limit) if name != self.proposal)
+        return sum(not untrusted.lasting(stat.ephemeralOwner) for stat in stats)
+
+    def _stats(self, names: Sequence[str], limit: float) -> Iterator[Tuple[str, Any]]:
+        """Names and stats of those children of the election znode that are there."""
+        for first in range(0, len(names), _AT_ONCE):
+            some = names[first:first + _AT_ONCE]
+            answers = [self._client.exists_async(f"{self.election_znode}/{name}") for name in some]
+            for name, answer in zip(some, answers):
+                stat = self._answer("look at a candidate", limit, answer)
+                if stat is not None:
+                    yield name, stat
+
+    def _look_at(self, names: Sequence[str], limit: float) -> Iterator[Tuple[str, Any, bytes]]:
+        """The same with their data, b"" where that is longer than a proposal's. Only what is short is asked for."""
+        stats = self._stats(names, limit)
+        while True:
+            some = list(itertools.islice(stats, _READ_AT_ONCE))
+            if not some:
+                return
+            asked = [
+                self._client.get_async(f"{self.election_znode}/{name}")
+                if 0 < stat.dataLength <= untrusted.LONGEST_PROPOSAL else None for name, stat in some
+            ]
+            for (name, stat), answer in zip(some, asked):
+                found: Any = (b"", stat)
+                if answer is not None:
+                    found = self._answer("read a proposal", limit, answer, missing_ok=True)
+                if found is not None:
+                    data = _data(found)
+                    yield name, found[1], data if len(data) <= untrusted.LONGEST_PROPOSAL else b""
 
     def withdraw(self) -> None:
         """Leave the queue, wherever this node stands in it; ack and holder stay. Nothing happens without a proposal."""

@@ -10,9 +10,8 @@ from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
 from kazoo import exceptions as kazoo_errors
 from kazoo.security import Permissions, make_digest_acl_credential
 
-from supervisor_zkelect import apart, places, role
+from supervisor_zkelect import apart, places, role, untrusted
 from supervisor_zkelect.clock import now
-from supervisor_zkelect.elector import LASTING
 
 MOST = 2000
 """Candidates of an election that are looked at."""
@@ -76,7 +75,7 @@ def _lasting(asking: _Asking, root: str) -> Iterator[str]:
     answers = [client.exists_async(path) for path in paths]
     for path, asked in zip(paths, answers):
         stat = asking.answer(lambda: asked)
-        if stat is not None and stat.ephemeralOwner in LASTING:
+        if stat is not None and untrusted.lasting(stat.ephemeralOwner):
             yield path
 
 

@@ -28,7 +28,7 @@ from supervisor_zkelect import (
 )
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import (
-    LASTING, AnotherElection, ElectionError, Elector, NotConnected, NotLeader, ProposalGone, SessionGone, TimedOut,
+    AnotherElection, ElectionError, Elector, NotConnected, NotLeader, ProposalGone, SessionGone, TimedOut,
 )
 from supervisor_zkelect.lease import DRIFT, Heartbeat, SessionClock, drop_after, effective_tick, waiting_interval
 from supervisor_zkelect.supervisord import MOST_CALLS, Fault, SupervisordError
@@ -65,6 +65,8 @@ MOST_PROBLEMS = 5
 INSPECTION_TIME = 5.0
 #: Characters of a list in an answer to an operator; supervisord takes some more (rpcinterface.LONGEST_ANSWER).
 LONGEST_LIST = 200_000
+#: Candidates in such a list: none takes less than a hundred characters.
+MOST_MEMBERS = LONGEST_LIST // 100
 #: Characters of a text in a report.
 LONGEST_TEXT = 2000
 #: Seconds without a connection to ZooKeeper after which it is told.
@@ -484,7 +486,8 @@ class Listener:
         if event.trouble != contest.foreign:
             contest.foreign, self.changed = event.trouble, True
         if event.trouble:
-            self.say(event.name, event.trouble)
+            # Its text is by those who may name a znode, and as many others as they like.
+            self.say(event.name, event.trouble, f"foreign {event.name}")
         if event.rival:
             self.decide(contest, role.Rivalled(f"by another program's rule {event.rival} leads"))
 
@@ -556,7 +559,7 @@ class Listener:
         if contest.state.trouble != before.trouble:
             self.push_at = min(self.push_at, now() + STEP_PACE)
             if contest.state.trouble:
-                self.say(contest.settings.name, contest.state.trouble)
+                self.say(contest.settings.name, contest.state.trouble, foreign_kind(contest.settings.name, contest.state))
         for action in actions:
             getattr(self, "do_" + type(action).__name__)(contest, action)
         self.note(contest)
@@ -1448,11 +1451,11 @@ class Listener:
         def work() -> Any:
             elector.prepare()
             if elector.proposal is None:
-                for member in elector.members():
+                for member in elector.each_member():
                     if member.node == node and member.session != elector.session_id:
                         return role.Twin(action.op, member.name)
             elector.create_proposal()
-            for member in elector.members():
+            for member in elector.each_member():
                 if member.mine:
                     break
                 # By an inherited proposal a group may run; it is not given up before that is proven dead.
@@ -1609,7 +1612,7 @@ class Listener:
         def work() -> role.Looked:
             try:
                 # Who can take over; what no session owns never does.
-                return role.Looked(action.op, sum(not one.mine and one.session not in LASTING for one in elector.members()))
+                return role.Looked(action.op, elector.others())
             except ElectionError:
                 return role.Looked(action.op, -1)
 
@@ -1794,7 +1797,8 @@ class Listener:
     def do_Log(self, contest: Contest, action: role.Log) -> None:
         text = f"{contest.settings.name}: {action.text}"
         # Times and numbers differ in what is said again and again, when somebody changes ack or queue all the time.
-        line = self.steps_said.line(text, re.sub("[0-9]+", "#", text), now())
+        kind = f"{contest.settings.name}: {action.kind}" if action.kind else re.sub("[0-9]+", "#", text)
+        line = self.steps_said.line(text, kind, now())
         if line:
             log.info("%s", line)
 
@@ -1969,13 +1973,17 @@ class Listener:
                 holder = elector.holder()
                 # A proposal is never written again, so the address of who leads stands in the holder.
                 led = {holder.token: holder.address} if holder else {}
-                members = [
-                    {"place": place, "node": one.node, "address": led.get(one.token, one.address), "proposal": one.name,
-                     "token": one.token, "mine": one.mine, "leads": place == 1}
-                    for place, one in enumerate(elector.members(), 1)
-                ]
+                members: List[Dict[str, Any]] = []
+                count = 0
+                for one in elector.each_member():
+                    count += 1
+                    if count <= MOST_MEMBERS:
+                        members.append({
+                            "place": count, "node": one.node, "address": led.get(one.token, one.address),
+                            "proposal": one.name, "token": one.token, "mine": one.mine, "leads": count == 1,
+                        })
                 shown = fitting(members, LONGEST_LIST)
-                self.reply(ticket, {"ok": True, "members": shown, "left_out": len(members) - len(shown)})
+                self.reply(ticket, {"ok": True, "members": shown, "left_out": count - len(shown)})
             except ElectionError as error:
                 self.reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
             return role.Tick()
@@ -2047,6 +2055,12 @@ def fitting(items: List[Any], most: int) -> List[Any]:
         if most < 0:
             return items[:number]
     return items
+
+
+def foreign_kind(name: str, state: role.State) -> str:
+    """The kind of an election's trouble where its text has the name of another's znode, of which each may be new; else ""."""
+    lasting = state.lasting and state.trouble == role.lasting_trouble(state.lasting)
+    return f"candidate {name}" if lasting or state.twin_since is not None else ""
 
 
 def _shown(ack: bytes) -> str:

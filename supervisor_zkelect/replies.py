@@ -13,8 +13,9 @@ from typing import Any, Callable, Optional, Tuple
 
 from kazoo import exceptions as kazoo_errors
 
-LONGEST = 1 << 20
-"""Bytes of a reply that are read by default, as by ZooKeeper's own clients (jute.maxbuffer)."""
+LONGEST = (1 << 20) + (64 << 10)
+"""Bytes of a reply that are read by default. A server takes a request of 1 MiB (its jute.maxbuffer), so a znode may hold nearly
+as much, and an answer with its data has a stat as well: it is longer than the request by which they were written."""
 
 SHORTEST_TIMEOUT = 0.5
 """Seconds; the shortest session timeout that a file can ask for, and that is worked with."""

@@ -28,7 +28,7 @@ Rules
 8.  `resign` is refused where there is nobody to take over. A group stopped by hand on the primary counts as a
     resignation, and the node proposes again only when supervisord has told the one who stopped it; a group started by
     hand elsewhere is killed. Who leads stops where somebody else leads the queue by another program's rule,
-    and a node goes behind such a one.
+    and a node goes behind such a one, once; then it waits for its end.
 9.  A primary that reads another ack or holder than its own in its own term writes them again; where somebody else does so,
     too, after a pause.
 10. A listener that comes after another inherits a group that runs under a grant (*inherited*): it goes on in the same term
@@ -482,9 +482,10 @@ class Quit(NamedTuple):
 
 
 class Log(NamedTuple):
-    """A line for the operator."""
+    """A line for the operator. kind: that of the line, where others have a hand in its text; what stands there is theirs."""
 
     text: str
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -559,6 +560,7 @@ class State:
     unfit: bool = False  # its last promotion failed
     stepped: bool = False  # the present proposal was made by stepping behind
     stays: bool = False  # the present proposal could not be exchanged
+    behind: str = ""  # the rival that this node has stepped behind
     failures: int = 0
     not_before: float = -INFINITY
     by_hand: bool = False  # somebody else stopped the group, and waits for supervisord's word that it is stopped
@@ -695,7 +697,8 @@ class _Machine:
         if changed:
             self.set(since=self.now, reason=reason or old.reason)
             token = f" token={old.token}" if old.token is not None else ""
-            self.act(Log(f"{old.role} -> {role}{token} after {self.now - old.since:.3f} s: {reason or old.reason}"))
+            self.act(Log(f"{old.role} -> {role}{token} after {self.now - old.since:.3f} s: {reason or old.reason}",
+                         f"{old.role} -> {role}"))
 
     def take(self, event: Any) -> None:
         state = self.state
@@ -793,9 +796,11 @@ class _Machine:
             self.ask(Claim)
         elif self.state.inherited is not None:
             self.demote("the proposal of the inherited term does not lead", kill=True)
-        elif event.rival and not self.state.stays:
-            # Behind it the rules agree. Each of the two might wait for the other otherwise.
-            self.act(Log(f"steps behind {event.rival}, which leads by another program's rule"))
+        elif event.rival and not self.state.stays and event.rival != self.state.behind:
+            # Behind it the rules agree. Each of the two might wait for the other otherwise. Once is enough: behind a name with
+            # digits that nobody comes after, it would go on for ever.
+            self.set(behind=event.rival)
+            self.act(Log(f"steps behind {event.rival}, which leads by another program's rule", "steps behind a rival"))
             self.go(STANDBY, "stepping")
             self.ask(StepBehind)
         else:
@@ -818,7 +823,7 @@ class _Machine:
 
     def on_Claimed(self, event: Claimed) -> None:
         if event.dirty:
-            self.act(Log(f"the predecessor {event.dirty} ended without releasing; its ack was emptied"))
+            self.act(Log(f"the predecessor {event.dirty} ended without releasing; its ack was emptied", "dirty end"))
         self.set(claimed_at=event.lease.sent if event.lease else self.now)
         self.go(PROMOTING, "leasing")
         self.act(Lease())
@@ -829,7 +834,7 @@ class _Machine:
         if not event.node and not event.token and self.still_to_wait(event):
             return
         node = event.node or "(unknown)"
-        self.act(Log(f"the predecessor {node} ended without releasing; its ack was emptied, and it is fenced"))
+        self.act(Log(f"the predecessor {node} ended without releasing; its ack was emptied, and it is fenced", "fenced"))
         self.set(dirty=(event.node, event.address, event.token))
         self.go(PROMOTING, "fencing")
         self.ask(Fence, *self.state.dirty)
@@ -1035,7 +1040,7 @@ class _Machine:
         elif not state.withdrawing:
             self.set(refusals=0, withdrawing=True)
         else:
-            self.act(Log(f"the proposal cannot be given up, so the session is closed: {event.reason}"))
+            self.act(Log(f"the proposal cannot be given up, so the session is closed: {event.reason}", "session closed"))
             self.go(DEMOTING, "closing")
             self.set(ending=True)
             self.act(EndSession())

@@ -19,6 +19,9 @@ LONGEST_ADDRESS = 1024
 LONGEST_DOCUMENT = 64 << 10
 """Bytes of a JSON document that is parsed."""
 
+LONGEST_PROPOSAL = 4 << 10
+"""Bytes of a proposal's data: a name and an address, with room for what JSON writes as escapes."""
+
 LARGEST = (1 << 63) - 1
 """The largest number that ZooKeeper has for anything."""
 
@@ -75,6 +78,13 @@ def _known(value: Any, rule: Callable[[str], str]) -> str:
 def number(value: Any) -> int:
     """The value, if it is a whole number that ZooKeeper may have counted to, else 0."""
     return value if type(value) is int and 0 < value <= LARGEST else 0
+
+
+def lasting(owner: int) -> bool:
+    """Whether a znode with this ephemeralOwner, a signed number of 64 bits, goes with nobody's session: a usual one, a
+    container, or one with a TTL, whose owner begins with the bytes ff 00 00. A session's id begins with ff as well where the
+    server's own id is 255; two zero bytes of its time follow for some hours in decades."""
+    return owner in (0, -1 << 63) or owner >> 40 & 0xffffff == 0xff0000
 
 
 def parsed(data: Optional[bytes], longest: int = LONGEST_DOCUMENT) -> Any:

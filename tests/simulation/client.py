@@ -376,7 +376,7 @@ class Client:
         def read(tree: Tree) -> Any:
             # Any number does that changes with the children.
             inside = frozenset(name for name in tree if name.startswith(path + "/"))
-            return tree[path]._replace(cversion=hash(inside)) if path in tree else None
+            return tree[path]._replace(cversion=hash(inside), numChildren=len(inside)) if path in tree else None
 
         return self._read(path, watch, read)
 

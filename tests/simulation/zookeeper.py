@@ -29,6 +29,11 @@ class Znode(NamedTuple):
     ephemeralOwner: int
     mzxid: int
     cversion: int = 0
+    numChildren: int = 0
+
+    @property
+    def dataLength(self) -> int:
+        return len(self.data)
 
 
 Tree = Dict[str, Znode]

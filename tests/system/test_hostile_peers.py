@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from kazoo.protocol.serialization import Create, long_struct
+from kazoo.security import OPEN_ACL_UNSAFE
 
-from supervisor_zkelect import history, untrusted
+from supervisor_zkelect import elector as electors, history, inspection, session, untrusted
 from supervisor_zkelect.demo.cluster import NOT_PRIMARY
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
-from supervisor_zkelect.elector import Elector, Holder
+from supervisor_zkelect.elector import ElectionError, Elector, Holder
 from tests.system.test_dirty_end import command, variables
 
 
@@ -107,6 +109,163 @@ def test_a_candidate_that_is_no_ephemeral_znode_is_named(zk, elect):
     assert standing.changed.result(20)
     standing = elect.try_be_leader()
     assert standing.leads and standing.lasting == ""
+
+
+def longest_set(zk, path):
+    """Write the most that a server takes there; how many bytes that is."""
+    write(zk, path, b"")
+    # Its jute.maxbuffer, 0xfffff bytes, less the request's header, the lengths of path and data, the path, and a version.
+    data = b"x" * (0xfffff - 8 - 4 - 4 - len(path) - 4)
+    zk.set(path, data)
+    return len(data)
+
+
+@pytest.mark.parametrize("longest", ["election_ack", "holder_znode", "history_znode", "candidate"])
+def test_the_longest_that_a_server_takes_keeps_nobody_from_leading(zk_server, zk, root, longest):
+    """What is read back is longer than what was written."""
+    elector = Elector.connect(zk_server.hosts, 10.0, f"{root}/e/election", "n", f"{root}/e/ack")
+    try:
+        zk.retry(zk.ensure_path, f"{root}/e/election")
+        path = f"{root}/e/election/n-9999999999" if longest == "candidate" else getattr(elector, longest)
+        assert longest_set(zk, path) > (1 << 20) - 200
+        elector.create_proposal()
+        assert elector.try_be_leader(claiming=True).leads
+        elector.predecessor()
+        elector.claim("a", "a:1")
+        elector.ack_leader("a:1")
+        elector.amend_history(lambda old: history.amended(old, [{"v": 1, "token": 7, "node": "a"}]), 10)
+        longest_set(zk, path)
+        assert [one.node for one in elector.members()] in ([""], ["", ""]) and elector.others() == 0
+        elector.holder(), elector.watch_term(), elector.history(), elector.look_at_queue()
+        elector.repair("a:1")
+        elector.release()
+    finally:
+        elector.close()
+
+
+class CreateWithTtl(Create):
+    """ZooKeeper's createTTL, and by `type` 19 createContainer, which kazoo does not have. flags: 5 and 4."""
+
+    type = 21
+
+    def serialize(self):
+        return super().serialize() + (long_struct.pack(3_600_000) if self.type == 21 else b"")
+
+
+class CreateContainer(CreateWithTtl):
+    type = 19
+
+
+def create_of(zk, kind, path, data=b""):
+    answer = zk.handler.async_result()
+    zk._call(kind(path, data, OPEN_ACL_UNSAFE, {21: 5, 19: 4}[kind.type]), answer)
+    return answer.get(timeout=20)
+
+
+@pytest.fixture
+def extended(tmp_path):
+    """A client of a server that has znodes with a TTL."""
+    with ZooKeeper(tmp_path / "extended", tick_ms=200, extra={"extendedTypesEnabled": "true"}) as server:
+        client = session.make_client(server.hosts, 10.0)
+        client.start(timeout=20)
+        yield client
+        session.stop_client(client)
+
+
+def test_what_goes_with_no_session_is_never_a_rival_and_always_named(extended):
+    elect = Elector(extended, "/e/election", "n", "/e/ack")
+    elect.prepare()
+    for number, kind in enumerate((CreateWithTtl, CreateContainer)):
+        elect.create_proposal()
+        # By the Go elector's rule it leads, if a session owns it.
+        create_of(extended, kind, f"/e/election/!999999999{number}")
+        # Some releases answer 0 as their owner, others what the server itself has for it.
+        assert untrusted.lasting(extended.exists(f"/e/election/!999999999{number}").ephemeralOwner)
+        standing = elect.try_be_leader()
+        assert standing.leads and not standing.rival and not elect.look_at_queue().rival and elect.others() == 0
+        elect.withdraw()
+        path = f"/e/election/n-000000000{number}"
+        create_of(extended, kind, path)
+        elect.create_proposal()
+        assert elect.try_be_leader().lasting == path
+        assert path in inspection._lasting(inspection._Asking(extended, electors.now() + 20), "/e/election")
+        extended.delete(path)
+        elect.withdraw()
+    elect.close()
+
+
+class Counting:
+    """A client that counts what is asked for by each kind of request."""
+
+    def __init__(self, client):
+        self._client, self.asked = client, []
+
+    def __getattr__(self, name):
+        value = getattr(self._client, name)
+        if not name.endswith("_async"):
+            return value
+
+        def ask(path, *arguments, **options):
+            self.asked.append((name, path))
+            return value(path, *arguments, **options)
+
+        return ask
+
+
+def test_long_data_of_strangers_are_not_asked_for(zk, root):
+    """A heartbeat is answered behind whatever is asked for before."""
+    counting = Counting(zk)
+    elect = Elector(counting, f"{root}/e/election", "n", f"{root}/e/ack")
+    elect.prepare()
+    elect.create_proposal()
+    for number in range(20):
+        zk.create(f"{root}/e/election/!{number:010}", b"x" * 100_000, ephemeral=True)
+    counting.asked.clear()
+    assert elect.look_at_queue().rival == "!0000000000"
+    assert elect.others() == 20
+    members = elect.members()
+    assert len(members) == 21 and {one.data for one in members} == {b""}
+    assert not [path for name, path in counting.asked if name == "get_async"]
+    # Nor is this plugin's own candidate taken for a stranger's, up to the longest that one writes.
+    own = holder(node="x" * 255, address="\"" * 1024)
+    assert len(own) <= untrusted.LONGEST_PROPOSAL
+    for number in range(20):
+        zk.set(f"{root}/e/election/!{number:010}", own)
+    elect.withdraw()
+    elect.create_proposal()
+    assert elect.look_at_queue().rival == ""
+    elect.close()
+
+
+def test_a_queue_that_is_too_long_to_be_listed_costs_a_leader_one_connection(zk_server, zk, root, monkeypatch):
+    client = session.make_client(zk_server.hosts, 10.0, limits=lambda: (1 << 16, 2.0))
+    client.start(timeout=20)
+    try:
+        counting = Counting(client)
+        elect = Elector(counting, f"{root}/e/election", "n", f"{root}/e/ack")
+        elect.prepare()
+        elect.create_proposal()
+        assert elect.try_be_leader().leads and elect.look_at_queue() == ("", "")
+        for number in range(300):
+            zk.create(f"{root}/e/election/{'x' * 240}{number:010}", b"")
+        counting.asked.clear()
+        with pytest.raises(ElectionError):
+            elect.look_at_queue()
+        zk.create(f"{root}/e/election/changed", b"")
+        for _ in range(5):
+            client.retry(client.exists, root)
+            seen = elect.look_at_queue()
+            assert not seen.rival and "could not be listed" in seen.trouble and "remove what does not belong" in seen.trouble
+        assert [name for name, _ in counting.asked].count("get_children_async") == 1
+        # It is tried again.
+        zk.delete(f"{root}/e/election", recursive=True)
+        zk.ensure_path(f"{root}/e/election/changed")
+        later = electors.now() + 60
+        monkeypatch.setattr(electors, "now", lambda: later)
+        assert "changed" in elect.look_at_queue().trouble
+        elect.close()
+    finally:
+        session.stop_client(client)
 
 
 FORGED = ["z\n2026-11-29 02:00:00.000 INFO forged", "z\x1b[2J\0", "-oProxyCommand=touch forged"]

@@ -20,7 +20,7 @@ class Elector:
     def create_proposal(self):
         pass
 
-    def members(self):
+    def each_member(self):
         return [SimpleNamespace(node="a", session=2, name="n-0000000001", mine=False),
                 SimpleNamespace(node="a", session=1, name="n-0000000002", mine=True)]
 

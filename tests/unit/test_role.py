@@ -842,6 +842,30 @@ def test_a_node_goes_behind_who_leads_by_another_rule():
     assert node.event(role.Queried(node.op(role.Query), False, 2, 2)).at == ("standby", "watching")
 
 
+def test_a_rival_that_nobody_comes_behind_is_stepped_behind_once():
+    """Its digits are the last that there are, so that this node stands first again, and would step for ever."""
+    node = Node().cleared().event(UP)
+    node.event(role.Proposed(node.op(role.Propose), "n-0000000001", 41))
+    rival = "!9999999999"
+    node.event(role.Queried(node.op(role.Query), False, 1, 2, rival=rival))
+    node.event(role.Proposed(node.op(role.StepBehind), "n-0000000002", 42))
+    for _ in range(3):
+        asked = node.op(role.Query)
+        node.event(role.Queried(asked, False, 1, 2, rival=rival))
+        assert node.at == ("standby", "watching") and not node.did(role.StepBehind)
+        # The same again, after a change of the rival, and after a connection that was lost.
+        node.event(role.QueueChanged(asked, "changed"))
+    node.event(role.ProposalGone("deleted"))
+    node.event(role.Proposed(node.op(role.Propose), "n-0000000003", 43))
+    node.event(role.Queried(node.op(role.Query), False, 1, 2, rival=rival))
+    assert node.at == ("standby", "watching")
+    # Another one is another's, and may wait for this node.
+    node.event(role.QueueChanged(node.state.waiting, "deleted"))
+    node.event(role.Queried(node.op(role.Query), False, 1, 2, rival="a0000000002"))
+    node.event(role.Proposed(node.op(role.StepBehind), "n-0000000004", 44))
+    assert node.event(role.Queried(node.op(role.Query), True, 1, 1)).at == ("promoting", "claiming")
+
+
 def test_who_has_not_started_yet_gives_way_at_once():
     node = Node().promoting().event(role.Rivalled("x"))
     assert node.at == ("demoting", "releasing") and node.did(role.Release)

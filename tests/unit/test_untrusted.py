@@ -3,10 +3,11 @@
 import json
 import logging
 import unicodedata
+from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect import client, config, execution, listener, logs, rpcinterface, untrusted
+from supervisor_zkelect import client, config, elector, execution, listener, logs, paced, role, rpcinterface, untrusted
 from supervisor_zkelect.clock import now
 
 #: Control characters, those that format text or turn its direction, lone surrogates, other separators than a blank.
@@ -107,7 +108,77 @@ def test_a_list_is_cut_where_supervisord_would_take_no_more():
     assert listener.fitting(items[:5], listener.LONGEST_LIST) == items[:5]
 
 
+def test_of_many_candidates_some_are_shown_and_all_counted():
+    """Also where each is as short as one can be, the answer is as long as it may be."""
+    replies = []
+    many = (elector.Member(f"n-{number:010}", number, 1, 1, False, b"") for number in range(50_000))
+    contest = SimpleNamespace(elector=SimpleNamespace(holder=lambda: None, each_member=lambda: many))
+    one = SimpleNamespace(ask=lambda contest, op, work: work(), reply=lambda ticket, document: replies.append(document))
+    listener.Listener.members(one, contest, "t")
+    shown = replies[0]["members"]
+    assert len(shown) + replies[0]["left_out"] == 50_000 and len(shown) < listener.MOST_MEMBERS
+    assert len(json.dumps(shown)) > listener.LONGEST_LIST - 500
+
+
 def test_an_ack_is_the_own_one_only_if_it_is_the_same():
     longest = "x" * untrusted.LONGEST_ADDRESS
     assert listener._shown(longest.encode()) == longest != listener._shown(longest.encode() + b"y" * (1 << 20))
     assert len(listener._shown(b"\xff" * (1 << 20))) <= untrusted.LONGEST_ADDRESS + 1
+
+
+@pytest.mark.parametrize("owner, lasting", [
+    (0, True), (-1 << 63, True), (0xff << 56 | 1, True), ((0xff << 56) + (1 << 40) - 1, True), (1, False),
+    (0x0100000b_0a0b0000, False), (0x7f00_0000_0000_0001, False), ((0x80 << 56) + 5, False),
+    # Of a server with the id 255.
+    (0xff9a_0b0c_0d0e_0001, False), ((0xff01 << 48) + 5, False),
+])
+def test_who_goes_with_nobodys_session(owner, lasting):
+    """ZooKeeper's clients have the number with its sign."""
+    signed = owner - (1 << 64) if owner >= 1 << 63 else owner
+    assert untrusted.lasting(signed) is lasting
+
+
+def a_listener():
+    one = SimpleNamespace(
+        said=paced.Paced(1, listener.REPEAT), steps_said=paced.Paced(listener.STEPS, listener.STEPS_PACE),
+        decide=lambda *_: None, contests={"e": SimpleNamespace(foreign="", settings=SimpleNamespace(name="e"))},
+    )
+    one.say = lambda *given: listener.Listener.say(one, *given)
+    return one
+
+
+def test_names_of_strangers_that_are_ever_new_do_not_fill_the_log(caplog):
+    caplog.set_level(logging.INFO)
+    one = a_listener()
+    for number in range(100):
+        listener.Listener.on_QueueSeen(one, listener.QueueSeen("e", "", f"/e: {'x' * number} and {number} more"))
+    assert len(caplog.records) == 1 and one.contests["e"].foreign.endswith(" 99 more")
+
+
+@pytest.mark.parametrize("events", [
+    lambda word: [role.Queried(5, False, 1, 2, rival=word)], lambda word: [role.Claimed(6, word)],
+    lambda word: [role.Rivalled(f"by another program's rule {word} leads")],
+], ids=["rival", "dirty end", "transition"])
+def test_steps_that_repeat_what_others_wrote_do_not_fill_the_log(events, caplog):
+    caplog.set_level(logging.INFO)
+    one = a_listener()
+    settings = role.Settings("e", "a:1", 0.3, 10, 1, 1, 5, 60, 1, 60)
+    one_of = dict(proposal="n-0000000001", token=4, up=True, alive=True)
+    asking = role.State(role=role.STANDBY, step="asking", waiting=5, **one_of)
+    claiming = role.State(role=role.PROMOTING, step="claiming", waiting=6, **one_of)
+    for number in range(listener.STEPS * 4):
+        event = events("abcdefghij"[number % 10] * (number + 1))[0]
+        state = asking if isinstance(event, role.Queried) else claiming
+        for action in role.step(settings, state, event, 100.0)[1]:
+            if isinstance(action, role.Log):
+                listener.Listener.do_Log(one, one.contests["e"], action)
+    assert 0 < len(caplog.records) <= 2 * listener.STEPS
+
+
+def test_candidates_that_never_go_and_have_ever_new_names_are_one_kind_of_trouble():
+    for path in ("/e/a0000000000", "/e/b0000000000"):
+        state = role.State(lasting=path, trouble=role.lasting_trouble(path))
+        assert listener.foreign_kind("e", state) == "candidate e"
+    assert listener.foreign_kind("e", role.State(twin_since=5.0, trouble="waiting until x is gone")) == "candidate e"
+    for state in (role.State(), role.State(lasting="/e/a", trouble="another")):
+        assert listener.foreign_kind("e", state) == ""
