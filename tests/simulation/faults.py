@@ -89,6 +89,7 @@ FAULTS: Dict[str, Fault] = {
         "listener",
         "        if not self.locked:\n            self.say(",
         "        if False:\n            self.say(",
+        16000,
     ),
 }
 
