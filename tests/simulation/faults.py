@@ -78,7 +78,7 @@ FAULTS: Dict[str, Fault] = {
         "guard",
         "            self.put(charge, granted=False, revoked=charge.entry.revoked + 1)",
         "            charge.entry = charge.entry._replace(granted=False, revoked=charge.entry.revoked + 1)",
-        seed=1900,
+        seed=15000,
     ),
     "without a guard nobody ends a lease": Fault(
         "listener",
