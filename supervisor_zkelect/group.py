@@ -629,7 +629,8 @@ class Warden:
     @property
     def trouble(self) -> str:
         """What this process lacks for ending a group; "" when nothing. No lease is to be extended meanwhile."""
-        return self._failed or ("" if reserve.keep() else "the guard has no descriptors or no memory to spare")
+        spared = "" if reserve.keep() else "the guard has no descriptors or no memory to spare"
+        return self._failed or spared or self._striker.trouble
 
     def nudge(self) -> None:
         """Turn supervisord's loop, so that it reaps and restarts now what has died."""

@@ -31,7 +31,8 @@ PACE, SLOWEST = 0.02, 1.0
 
 @dataclass
 class _Target:
-    """One group. descriptors: pidfds by `proc.Process.identity`. orders: how many came. by, lease_end: when it is killed."""
+    """One group. descriptors: pidfds by `proc.Process.identity`. orders: how many came. by, lease_end: when it is killed.
+    lacks: what could not be had for it; or ""."""
 
     descriptors: Dict[tuple, int] = field(default_factory=dict)
     orders: int = 0
@@ -39,6 +40,7 @@ class _Target:
     lease_end: float = math.inf
     again: float = -math.inf
     pace: float = PACE
+    lacks: str = ""
 
     @property
     def due(self) -> float:
@@ -82,6 +84,11 @@ class Striker:
 
     # Any thread
 
+    @property
+    def trouble(self) -> str:
+        """What could not be had for a group that may have to be killed, which is tried again at each `cage`; or ""."""
+        return next((target.lacks for target in list(self._targets.values()) if target.lacks), "")
+
     def order(self, group: str, by: float, lease_end: float = math.inf) -> None:
         """Kill the group at `by`, or at the end of its lease. Of several orders the earliest counts."""
         self._tell(self._order, group, by, lease_end)
@@ -123,7 +130,7 @@ class Striker:
     def _done(self, target: _Target, group: str, orders: int) -> None:
         if target.orders == orders:
             target.by = target.lease_end = math.inf
-            target.again, target.pace = -math.inf, PACE
+            target.again, target.pace, target.lacks = -math.inf, PACE, ""
 
     def _hold(self, target: _Target, group: str, identity: tuple, descriptor: int) -> None:
         target.descriptors[identity] = descriptor
@@ -137,9 +144,12 @@ class Striker:
         if self._cgroups is not None:
             try:
                 self._cgroups.hold(group)
-            except OSError:
+                target.lacks = ""
+            except FileNotFoundError:
                 # It is removed by now, or the kernel is older than 5.14.
-                return
+                target.lacks = ""
+            except OSError as error:
+                target.lacks = f"group {group}: what kills its cgroup: {error.strerror}"
 
     def _run(self) -> None:
         while True:

@@ -287,6 +287,28 @@ def test_whoever_is_done_with_some_orders_leaves_the_others_standing(striker, he
     assert held.wait(30) == -signal.SIGKILL
 
 
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_what_kills_a_cgroup_and_cannot_be_had_is_told_until_it_can(number):
+    """No lease is extended meanwhile."""
+    there = []
+
+    def hold(group):
+        if not there:
+            raise OSError(number, os.strerror(number))
+
+    made = striking.Striker(clock.now)
+    made._cgroups = type("Cgroups", (), {"hold": staticmethod(hold), "close": lambda self: None})()
+    made.cage("primary")
+    assert made._hear(0.0) and "primary" in made.trouble and os.strerror(number) in made.trouble
+    there.append(1)
+    made.cage("primary")
+    assert made._hear(0.0) and made.trouble == ""
+    there.clear()
+    made.cage("primary")
+    made.done("primary", 0)
+    assert made._hear(0.0) and made.trouble == ""
+
+
 def test_a_cgroup_is_not_struck_for_what_is_done_by_then(monkeypatch):
     """Whoever is in it by now may be of another term."""
     struck = []
