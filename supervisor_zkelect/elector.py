@@ -82,9 +82,9 @@ _MOST_TOLD = 100
 #: been written anew since, as long as a reply has room for; and heartbeats are answered by the same connection.
 _AT_ONCE, _READ_AT_ONCE = 64, 8
 
-#: Seconds after a listing that failed before a leading node lists its queue again, since a reply that is too long to be read
-#: costs the connection.
-_LIST_AGAIN = 30.0
+#: Seconds after a listing that failed before a leading node lists its queue again: at first, and what they grow to while it
+#: goes on failing, since a reply that is too long to be read costs the connection.
+_LIST_AGAIN, _LIST_SELDOM = 0.5, 30.0
 
 
 class Standing(NamedTuple):
@@ -212,7 +212,7 @@ class Elector:
         #: the queue's cversion, and what was foreign in it then
         self._foreign: Tuple[Optional[int], Queue] = (None, Queue("", ""))
         #: when the queue may be listed again after that has failed
-        self._list_from = 0.0
+        self._list_from, self._list_pause = 0.0, 0.0
         self._watch: Optional[_Watch] = None
         self._term_watches: List[_Watch] = []
         self._strangers: set = set()
@@ -438,13 +438,14 @@ class Elector:
             try:
                 names = self._ask("list the queue", limit, self._client.get_children_async, self.election_znode)
                 # What changed between the two is seen at the next look, as the number is of before.
-                self._foreign = stat.cversion, self._survey(names, limit)
+                self._foreign, self._list_pause = (stat.cversion, self._survey(names, limit)), 0.0
             except ElectionError as error:
-                self._list_from = now() + _LIST_AGAIN
+                self._list_pause = min(_LIST_SELDOM, 2 * self._list_pause or _LIST_AGAIN)
+                self._list_from = now() + self._list_pause
                 self._foreign = None, Queue("", (
-                    f"{self.election_znode}: its {stat.numChildren} children could not be listed, and are at most each "
-                    f"{_LIST_AGAIN:g} s, so that a candidate that leads by another program's rule may not be seen; remove what "
-                    f"does not belong there, or raise reply_max ({error})"
+                    f"{self.election_znode}: its {stat.numChildren} children could not be listed, which is tried again ever more "
+                    "seldom, so that a candidate that leads by another program's rule may not be seen; remove what does not belong "
+                    f"there, or raise reply_max ({error})"
                 ))
                 raise
         return self._foreign[1]
