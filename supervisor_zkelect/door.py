@@ -23,9 +23,9 @@ import select
 import selectors
 import socket
 import struct
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List
 
-from supervisor_zkelect import proc
+from supervisor_zkelect import paced, proc
 from supervisor_zkelect.clock import now
 
 log = logging.getLogger(__name__)
@@ -131,8 +131,7 @@ class Door:
         #: what is listened on, and not just now, until when
         self._shut: List[socket.socket] = []
         self.opens_at = math.inf
-        #: by what was told: when the next line is due, and how many were left out
-        self._told: Dict[str, Tuple[float, int]] = {}
+        self._said = paced.Paced(1, REPEAT)
 
     # Who comes
 
@@ -286,12 +285,9 @@ class Door:
 
     def _complain(self, what: str, why: Any, kind: str = "") -> None:
         """A line, unless one of its kind was written within the last minute."""
-        due, left_out = self._told.get(kind or what, (-math.inf, 0))
-        if now() < due:
-            self._told[kind or what] = due, left_out + 1
-            return
-        self._told[kind or what] = now() + REPEAT, 0
-        log.warning("%s: %s%s", what, why, f" (and {left_out} more since the last such line)" if left_out else "")
+        line = self._said.line(f"{what}: {why}", kind or what, now())
+        if line:
+            log.warning("%s", line)
 
 
 def hung_up(connection: socket.socket) -> bool:

@@ -12,6 +12,7 @@ from kazoo.security import Permissions, make_digest_acl_credential
 
 from supervisor_zkelect import apart, places, role, untrusted
 from supervisor_zkelect.clock import now
+from supervisor_zkelect.strangers import DIGITS
 
 MOST = 2000
 """Candidates of an election that are looked at."""
@@ -34,7 +35,7 @@ def look(client: Any, settings: Any, seconds: float) -> Found:
     for election in settings.elections:
         root = settings.chroot + election.election_znode
         if asking.answer(lambda: client.exists_async(root)) is not None:
-            problems += apart.problems(client, settings, election, seconds)
+            problems += apart.problems(client, settings, election, asking.left)
         for path in _lasting(asking, root):
             problems.append(f"[election:{election.name}] {role.lasting_trouble(path)}")
         if settings.acl == "open":
@@ -59,10 +60,15 @@ class _Asking:
         self._client = client
         self._end = end
 
+    @property
+    def left(self) -> float:
+        """Seconds; some at least, in which nothing can be answered."""
+        return max(0.001, self._end - now())
+
     def answer(self, request: Callable[[], Any]) -> Any:
         """None for whatever is not answered."""
         try:
-            return request().get(timeout=max(0.001, self._end - now()))
+            return request().get(timeout=self.left)
         except (kazoo_errors.KazooException, self._client.handler.timeout_exception):
             return None
 
@@ -70,7 +76,7 @@ class _Asking:
 def _lasting(asking: _Asking, root: str) -> Iterator[str]:
     """The candidates that are no ephemeral znodes."""
     client = asking._client
-    names = [name for name in asking.answer(lambda: client.get_children_async(root)) or () if name and name[-10:].isdigit()]
+    names = [name for name in asking.answer(lambda: client.get_children_async(root)) or () if DIGITS.search(name)]
     paths = [f"{root}/{name}" for name in sorted(names, key=lambda name: name[-10:])[:MOST]]
     answers = [client.exists_async(path) for path in paths]
     for path, asked in zip(paths, answers):

@@ -20,9 +20,9 @@ import queue
 import select
 import signal
 import threading
-from typing import Any, Callable, Dict, FrozenSet, List, Optional, Set, Tuple
+from typing import Callable, Dict, FrozenSet, List, Optional, Set, Tuple
 
-from supervisor_zkelect import cgroup, group, proc, record, registration, reserve
+from supervisor_zkelect import cgroup, group, paced, proc, record, registration, reserve
 from supervisor_zkelect.clock import now
 
 log = logging.getLogger(__name__)
@@ -159,12 +159,12 @@ class _Complaints:
     """Says the same once in COMPLAINT_PACE; kills come fifty times a second."""
 
     def __init__(self) -> None:
-        self._said: Dict[str, float] = {}
+        self._said = paced.Paced(1, COMPLAINT_PACE)
 
     def __call__(self, what: str, error: BaseException) -> None:
-        if now() - self._said.get(what, -math.inf) >= COMPLAINT_PACE:
-            self._said[what] = now()
-            log.error("%s: %s", what, error)
+        line = self._said.line(f"{what}: {error}", what, now())
+        if line:
+            log.error("%s", line)
 
 
 class LastResort:

@@ -19,6 +19,8 @@ from __future__ import annotations
 import re
 from typing import List, NamedTuple, Sequence
 
+from supervisor_zkelect.untrusted import printable
+
 DIGITS = re.compile(r"\d{10}\Z", re.ASCII)
 
 _KAZOO = re.compile(r"__r?lock__-?\d{10}\Z", re.ASCII)
@@ -77,11 +79,11 @@ def told(strangers: Sequence[Stranger], stem: str, znode: str) -> str:
         return ""
     one = min(strangers, key=lambda stranger: (OTHER, KAZOO, CURATOR, NONE).index(stranger.kind))
     more = f" and {len(strangers) - 1} more" if len(strangers) > 1 else ""
-    return f"{znode}: {_shown(one.name)}{more}: {_remedy(one, stem)}"
+    return f"{znode}: {printable(one.name, _SHOWN)}{more}: {_remedy(one, stem)}"
 
 
 def _remedy(one: Stranger, stem: str) -> str:
-    here = f"this election's are named {_shown(stem)}0000000000"
+    here = f"this election's are named {printable(stem, _SHOWN)}0000000000"
     if one.kind == NONE:
         return f"no candidate, as its name does not end in ten digits; remove it, since only proposals may stand here ({here})"
     if one.kind in (KAZOO, CURATOR):
@@ -94,12 +96,7 @@ def _remedy(one: Stranger, stem: str) -> str:
     beginning = one.name[:-10]
     separator = beginning[-1:] if beginning[-1:] in ("-", "_", ".") else ""
     prefix = beginning[:len(beginning) - len(separator)]
-    same = f"election_prefix = {_shown(prefix)} and sequence_separator = {separator or '(nothing)'}"
+    same = f"election_prefix = {printable(prefix, _SHOWN)} and sequence_separator = {separator or '(nothing)'}"
     return (f"a candidate with another beginning ({here}); the Go elector sorts by whole names and this plugin by the digits, "
             f"so there may be two leaders or none; give all members the same names, here with {same}, or election znodes of "
             "their own")
-
-
-def _shown(text: str) -> str:
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
-    return line if len(line) <= _SHOWN else line[:_SHOWN] + "…"
