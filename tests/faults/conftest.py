@@ -23,6 +23,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from kazoo.client import KazooClient
 
 import supervisor_zkelect
 from supervisor_zkelect import proc, record
@@ -146,6 +147,16 @@ def network():
         pytest.skip(reason)
     with netns.Network(["zk", "a", "b"]) as made:
         yield made
+
+
+@pytest.fixture
+def hand(zookeeper):
+    """A client that changes znodes behind everybody's back."""
+    client = KazooClient(zookeeper.hosts)
+    client.start(30)
+    yield client
+    client.stop()
+    client.close()
 
 
 @pytest.fixture

@@ -3,18 +3,8 @@
 import json
 
 import pytest
-from kazoo.client import KazooClient
 
 from tests.system.test_dirty_end import command, variables
-
-
-@pytest.fixture
-def hand(zookeeper):
-    client = KazooClient(zookeeper.hosts)
-    client.start(30)
-    yield client
-    client.stop()
-    client.close()
 
 
 @pytest.fixture

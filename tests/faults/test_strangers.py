@@ -115,7 +115,7 @@ def test_environments_of_millions_of_bytes_when_a_lease_ends(make, network, fold
                 spawn(lambda: claim(many))
             for _ in range(3):
                 spawn(lambda: claim(variables))
-            time.sleep(1000)
+            signal.pause()
 
         network.cut("a")
         stranger = begin(NOBODY, work)
@@ -136,7 +136,7 @@ def test_thousands_of_processes_that_carry_the_name(make, network, folder, begin
         def work():
             for _ in range(2000):
                 spawn(lambda: claim(variables))
-            time.sleep(1000)
+            signal.pause()
 
         network.cut("a")
         stranger = begin(NOBODY, work)
@@ -160,7 +160,7 @@ def test_a_claim_is_no_membership(make, zookeeper, begin, setting, uid):
             claim(variables)
 
         spawn(worker)
-        time.sleep(1000)
+        signal.pause()
 
     daemon = begin(0, work)
     case.until(lambda: len(proc.tree([daemon])) == 2, "the worker to run")
@@ -184,6 +184,7 @@ def test_a_storm_of_claims(make, zookeeper, begin, uid):
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         while True:
             spawn(lambda: os.execve("/bin/sleep", ["sleep", "0.2"], variables))
+            # So many a second: with more of them the test would be of a machine that is full.
             time.sleep(0.003)
 
     storm = begin(uid, work)
@@ -254,6 +255,7 @@ if os.fork() == 0:
     with open(told + ".part", "w") as file:
         json.dump(answers + [register("billing")], file)
     os.rename(told + ".part", told)
+    # Longer than a group that runs rests between two scans, as nothing tells when it was seen.
     time.sleep(1.5)
     if os.fork():
         time.sleep(1.5)

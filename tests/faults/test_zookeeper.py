@@ -3,7 +3,6 @@
 import contextlib
 
 import pytest
-from kazoo.client import KazooClient
 
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.demo import netns
@@ -164,16 +163,6 @@ def test_14_server_cut_off_with_its_client(make, folder, passes, timeout, tick, 
         network.heal()
         case.leader()
         case.finish()
-
-
-@pytest.fixture
-def hand(zookeeper):
-    """A client that changes znodes behind everybody's back."""
-    client = KazooClient(zookeeper.hosts)
-    client.start(30)
-    yield client
-    client.stop()
-    client.close()
 
 
 def test_20_proposal_deleted(make, zookeeper, hand):
