@@ -1,5 +1,5 @@
 """Where the program `zkelect` begins. The chain loader stands before every start of a service, so it imports no more than
-it needs, and a listener holds the session's lock before it imports the rest; everything else is `cli.py`."""
+it needs, and a listener holds the session's lock before it imports the rest; everything else is `operators/cli.py`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def main() -> int:
         from supervisor_zkelect import locks
 
         locks.take_early()
-    from supervisor_zkelect import cli
+    from supervisor_zkelect.operators import cli
 
     return cli.main()
 

@@ -13,10 +13,11 @@ from typing import Any, List, Optional
 
 from supervisor.supervisorctl import ControllerPluginBase
 
-from supervisor_zkelect import client
+from supervisor_zkelect.operators import ask
+from supervisor_zkelect.operators.ask import VERBS
+from supervisor_zkelect.operators.outcome import ERROR, USAGE
 from supervisor_zkelect.supervisord import Unreachable
-
-_VERBS = client.VERBS
+from supervisor_zkelect.untrusted import printable
 
 
 class ZkelectControllerPlugin(ControllerPluginBase):
@@ -39,9 +40,9 @@ class ZkelectControllerPlugin(ControllerPluginBase):
     def do_zkelect(self, arg: str) -> None:
         words = arg.split()
         verb = words.pop(0) if words else ""
-        if verb not in _VERBS:
-            problem = f"there is no command {client.printable(verb)}" if verb else "a command is missing"
-            self._fail(client.USAGE, f"{problem}; use one of: {', '.join(_VERBS)}")
+        if verb not in VERBS:
+            problem = f"there is no command {printable(verb)}" if verb else "a command is missing"
+            self._fail(USAGE, f"{problem}; use one of: {', '.join(VERBS)}")
             return
         self._run(verb, words, self.help_zkelect)
 
@@ -71,16 +72,16 @@ class ZkelectControllerPlugin(ControllerPluginBase):
         options = [name for name in names if name.startswith("-")]
         if options or len(names) > 1:
             problem = f"there is no option {options[0]}" if options else "name one election at most"
-            self._fail(client.USAGE, f"{problem}; see help {'role' if verb == 'role' else 'zkelect'}")
+            self._fail(USAGE, f"{problem}; see help {'role' if verb == 'role' else 'zkelect'}")
             return
         try:
-            outcome = client.run(verb, self._caller(), names[0] if names else None, force=force, yes=yes)
+            outcome = ask.run(verb, self._caller(), names[0] if names else None, force=force, yes=yes)
         except ValueError as error:
-            self._fail(client.USAGE, f"serverurl: {error}")
+            self._fail(USAGE, f"serverurl: {error}")
             return
         except KeyboardInterrupt:
             more = "; the request may be carried out all the same" if verb in ("resign", "reload") else ""
-            self._fail(client.ERROR, f"interrupted{more}")
+            self._fail(ERROR, f"interrupted{more}")
             return
         if as_json:
             import json
@@ -95,16 +96,16 @@ class ZkelectControllerPlugin(ControllerPluginBase):
                 self._say(line)
         self.ctl.exitstatus = outcome.exit
 
-    def _caller(self) -> client.Call:
+    def _caller(self) -> ask.Call:
         """A caller for the server that supervisorctl talks to.
 
         Its own proxy would wait for ever on a supervisord that is stopped, when the answer has to be:
         unknown.
         """
         options = self.ctl.options
-        call = client.caller(options.serverurl, options.username, options.password)
+        call = ask.caller(options.serverurl, options.username, options.password)
 
-        def ask(method: str, *args: Any) -> Any:
+        def asked(method: str, *args: Any) -> Any:
             try:
                 return call(method, *args)
             except Unreachable as error:
@@ -113,7 +114,7 @@ class ZkelectControllerPlugin(ControllerPluginBase):
                     raise xmlrpc.client.ProtocolError(options.serverurl, 401, "Unauthorized", {}) from error
                 raise
 
-        return ask
+        return asked
 
     def _fail(self, status: int, text: str) -> None:
         self._say(f"error: {text}")

@@ -51,7 +51,7 @@ class Direct:
             self.marker, ZKELECT_SERVERS="127.0.0.1:1", ZKELECT_NODE="a", ORDERS_ADDRESS="127.0.0.1:1",
             SUPERVISOR_ENABLED="1", SUPERVISOR_SERVER_URL=f"unix://{folder}/none.sock",
         )
-        command = [sys.executable, "-m", "supervisor_zkelect.cli", "listen", "-c", str(samples.path("zkelect.conf"))]
+        command = [sys.executable, "-m", "supervisor_zkelect.command", "listen", "-c", str(samples.path("zkelect.conf"))]
         child.watch()
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
@@ -138,7 +138,7 @@ def test_a_signal_ends_it(direct):
 def test_without_supervisord_it_says_what_it_is():
     environ = {**os.environ, "ZKELECT_SERVERS": "127.0.0.1:1", "ZKELECT_NODE": "a", "ORDERS_ADDRESS": "127.0.0.1:1"}
     environ.pop("SUPERVISOR_ENABLED", None)
-    command = [sys.executable, "-m", "supervisor_zkelect.cli", "listen", "-c", str(samples.path("zkelect.conf"))]
+    command = [sys.executable, "-m", "supervisor_zkelect.command", "listen", "-c", str(samples.path("zkelect.conf"))]
     done = child.run(command, env={**environ, "PYTHONPATH": child.ROOT})
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1) and "[eventlistener:x]" in done.stderr
 

@@ -208,7 +208,7 @@ class Node:
 
     def zkelect(self, *words: str, timeout: float = 60, **env: str):
         return child.run(
-            [sys.executable, "-m", "supervisor_zkelect.cli", *words],
+            [sys.executable, "-m", "supervisor_zkelect.command", *words],
             env={**self.env, **env},
             cwd=str(self.folder),
             timeout=timeout,
@@ -930,7 +930,7 @@ def test_resign_during_which_the_listener_dies_is_unknown(make):
 
 def test_resign_interrupted_by_the_operator(node):
     process = child.start(
-        [sys.executable, "-m", "supervisor_zkelect.cli", "resign", "-s", node.url],
+        [sys.executable, "-m", "supervisor_zkelect.command", "resign", "-s", node.url],
         env=node.env,
         output=str(node.folder / "out"),
     )
@@ -969,7 +969,7 @@ def test_members_and_check(node):
 def test_output_that_nobody_reads_ends_quietly(make):
     code = (
         "import os, sys; r, w = os.pipe(); os.close(r); os.dup2(w, 1); "
-        "os.execv(sys.executable, [sys.executable, '-m', 'supervisor_zkelect.cli', *sys.argv[1:]])"
+        "os.execv(sys.executable, [sys.executable, '-m', 'supervisor_zkelect.command', *sys.argv[1:]])"
     )
     for words in (["check", "--options"], ["role", "--json", "-s", "unix:///none"]):
         done = child.run([sys.executable, "-c", code, *words], env=make(words[0]).env)
@@ -1008,7 +1008,7 @@ def test_version_and_help(make):
 
 def test_role_needs_no_heavy_import(make):
     code = (
-        "import sys; from supervisor_zkelect import cli; cli.main(['role', '-s', 'unix:///none']); "
+        "import sys; from supervisor_zkelect.operators import cli; cli.main(['role', '-s', 'unix:///none']); "
         "sys.exit(any(name in sys.modules for name in ('kazoo', 'supervisor', 'psutil')))"
     )
     assert child.run([sys.executable, "-c", code], env=make().env).returncode == 0
@@ -1067,7 +1067,7 @@ def test_primary_watch_prints_each_change(make, zk_server, zk, root):
     out = node.folder / "out"
     zk.create(f"{root}/k/ack", b"a:1", makepath=True)
     # It must not be the look every few seconds that finds the changes.
-    code = "import sys; from supervisor_zkelect import cli; cli._LOOK_AGAIN = 600; sys.exit(cli.main(sys.argv[1:]))"
+    code = "import sys; from supervisor_zkelect.operators import cli, primary; primary._LOOK_AGAIN = 600; sys.exit(cli.main(sys.argv[1:]))"
     process = child.start(
         [sys.executable, "-c", code, "primary", "orders", "--watch", "-c", conf],
         env=node.env,

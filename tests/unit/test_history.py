@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from supervisor_zkelect import client, history, role, untrusted
+from supervisor_zkelect import history, role, untrusted
+from supervisor_zkelect.operators import show
 from supervisor_zkelect.course import Course
 
 BEGUN = {"noticed": 100.0, "elected": 100.25, "acked": 100.5}
@@ -80,15 +81,15 @@ def test_a_term_that_another_followed_and_nobody_ended_was_not_released():
 @pytest.mark.parametrize("time", ["now", True, float("inf"), float("nan"), 1e300, -1.0, None, [], {}])
 def test_what_is_no_time_is_shown_as_unknown(time):
     terms = [{"token": 7, "begun": {"acked": time, "elected": time}, "ended": {"noticed": time, "why": 5}}]
-    outcome = client.show_history({"orders": {"ok": True, "terms": terms}})
+    outcome = show.history({"orders": {"ok": True, "terms": terms}})
     assert outcome.exit == 0 and outcome.lines[1].split()[3:5] == ["-", "-"]
 
 
 def test_what_is_shown_is_a_line_for_each_term():
     terms = [{"token": 7, "node": "a\n", "begun": BEGUN, "ended": {"noticed": 200.0, "dead": 200.5, "why": "x\x1b[2J"}}]
-    lines = client.show_history({"orders": {"ok": True, "terms": terms}}).lines
+    lines = show.history({"orders": {"ok": True, "terms": terms}}).lines
     assert len(lines) == 2 and "500 ms: elected 250 acked 250" in lines[1] and "\x1b" not in lines[1]
-    json.dumps(client.show_history({"orders": {"ok": True, "terms": terms}}).document)
+    json.dumps(show.history({"orders": {"ok": True, "terms": terms}}).document)
 
 
 # The moments, from the states

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect import client, config, elector, execution, listener, logs, paced, role, rpcinterface, untrusted
+from supervisor_zkelect import config, elector, execution, listener, logs, paced, role, rpcinterface, untrusted
 from supervisor_zkelect.clock import now
 
 #: Control characters, those that format text or turn its direction, lone surrogates, other separators than a blank.
@@ -95,10 +95,6 @@ def test_a_message_is_one_line_of_a_log(written):
 def test_nothing_of_a_traceback_looks_like_a_message(written):
     first, *more = written("a defect", error=ValueError("x\n2026-11-29 02:00:00.000 INFO forged\x1b[2J")).split("\n")
     assert more and all(line.startswith("    ") and line.isprintable() for line in more)
-
-
-def test_there_is_one_function_for_it():
-    assert client.printable is untrusted.printable
 
 
 def test_a_list_is_cut_where_supervisord_would_take_no_more():

@@ -10,8 +10,9 @@ from xmlrpc.server import SimpleXMLRPCServer
 
 import pytest
 
-from supervisor_zkelect import client
-from supervisor_zkelect.client import DONE, ERROR, NOT_PRIMARY, UNKNOWN, USAGE
+from supervisor_zkelect.operators import ask, show
+from supervisor_zkelect.operators.outcome import DONE, ERROR, NOT_PRIMARY, UNKNOWN, USAGE
+from supervisor_zkelect.operators.view import judge
 from supervisor_zkelect.supervisord import Fault, Unreachable
 
 NOW = 1000.0
@@ -53,7 +54,7 @@ def answer(elections, known=True, why="", age=0.2, now=NOW, **report):
 
 
 def view(elections, **more):
-    return client.judge(answer(elections, **more))
+    return judge(answer(elections, **more))
 
 
 class Peer:
@@ -108,14 +109,14 @@ class Peer:
 )
 def test_exit_status_is_that_of_all_elections_together(roles, expected):
     elections = {str(number): {**PRIMARY, "role": role} for number, role in enumerate(roles)}
-    outcome = client.show_role(view(elections))
+    outcome = show.role(view(elections))
     assert outcome.exit == expected
     assert outcome.document["exit"] == expected
 
 
 @pytest.mark.parametrize("deadline", [NOW - 0.001, NOW, None, "soon", True, math.inf, math.nan, -math.inf])
 def test_a_primary_whose_lease_has_run_out_or_is_none_is_unknown(deadline):
-    shown = client.show_role(view({"orders": {**PRIMARY, "deadline": deadline}}))
+    shown = show.role(view({"orders": {**PRIMARY, "deadline": deadline}}))
     assert shown.exit == UNKNOWN
     assert shown.document["elections"]["orders"]["role"] == "unknown"
     assert "lease" in shown.document["elections"]["orders"]["why"]
@@ -125,28 +126,28 @@ def test_a_primary_whose_lease_has_run_out_or_is_none_is_unknown(deadline):
 
 
 def test_only_the_doubtful_election_is_unknown():
-    shown = client.show_role(view({"late": {**PRIMARY, "deadline": 1.0}, "orders": PRIMARY}))
+    shown = show.role(view({"late": {**PRIMARY, "deadline": 1.0}, "orders": PRIMARY}))
     assert [line.split()[1] for line in shown.lines[1:3]] == ["unknown", "primary"]
     assert (
-        client.show_role(view({"late": {**PRIMARY, "deadline": 1.0}, "orders": PRIMARY}), "orders").exit
+        show.role(view({"late": {**PRIMARY, "deadline": 1.0}, "orders": PRIMARY}), "orders").exit
         == DONE
     )
 
 
 @pytest.mark.parametrize("role", [None, 1, "", ["primary"], {"primary": 1}])
 def test_a_role_that_is_none_is_unknown(role):
-    assert client.show_role(view({"orders": {**PRIMARY, "role": role}})).exit == UNKNOWN
+    assert show.role(view({"orders": {**PRIMARY, "role": role}})).exit == UNKNOWN
 
 
 @pytest.mark.parametrize("known", [False, None, "yes", 1])
 def test_nothing_but_true_makes_a_report_known(known):
-    assert client.show_role(view({"orders": PRIMARY}, known=known, why="x")).exit == UNKNOWN
+    assert show.role(view({"orders": PRIMARY}, known=known, why="x")).exit == UNKNOWN
 
 
 def test_an_unknown_role_shows_no_fact_of_the_last_report_but_its_age():
     seen = view({"orders": PRIMARY}, known=False, why="the listener (pid 77) is dead", age=125.0)
-    for show in (client.show_role, client.show_status):
-        outcome = show(seen)
+    for shown in (show.role, show.status):
+        outcome = shown(seen)
         text = "\n".join(outcome.lines) + json.dumps(outcome.document)
         assert outcome.exit == UNKNOWN
         assert "orders" in text and "the listener (pid 77) is dead" in text
@@ -157,19 +158,19 @@ def test_an_unknown_role_shows_no_fact_of_the_last_report_but_its_age():
 
 
 def test_without_any_report():
-    outcome = client.show_role(client.judge(answer({}, known=False, why="nobody has reported", age=None)))
+    outcome = show.role(judge(answer({}, known=False, why="nobody has reported", age=None)))
     assert outcome.exit == UNKNOWN
     assert outcome.lines == ("unknown: nobody has reported; there is no report",)
-    named = client.show_role(client.judge(answer({}, known=False, why="nobody", age=None)), "orders")
+    named = show.role(judge(answer({}, known=False, why="nobody", age=None)), "orders")
     assert named.exit == UNKNOWN and named.lines[1].split()[:2] == ["orders", "unknown"]
 
 
 def test_a_report_older_than_the_question_that_nobody_answered_is_not_believed():
     text = answer({"orders": PRIMARY}, age=1.6)
-    assert client.judge(text, 1.5).known is False
-    assert "pid 77" in client.judge(text, 1.5).why
-    assert client.judge(text, 1.7).known is True
-    assert client.judge(text, None).known is True
+    assert judge(text, 1.5).known is False
+    assert "pid 77" in judge(text, 1.5).why
+    assert judge(text, 1.7).known is True
+    assert judge(text, None).known is True
 
 
 @pytest.mark.parametrize(
@@ -177,21 +178,21 @@ def test_a_report_older_than_the_question_that_nobody_answered_is_not_believed()
 )
 def test_an_answer_that_makes_no_sense_is_no_answer(text):
     with pytest.raises(Unreachable):
-        client.judge(text)
+        judge(text)
 
 
 def test_an_answer_without_age_or_report_is_not_known():
     document = json.loads(answer({"orders": PRIMARY}))
-    assert client.judge(json.dumps({**document, "age": None})).known is False
-    assert client.judge(json.dumps({**document, "report": None})).known is False
-    assert client.judge(json.dumps({**document, "report": [1]})).known is False
+    assert judge(json.dumps({**document, "age": None})).known is False
+    assert judge(json.dumps({**document, "report": None})).known is False
+    assert judge(json.dumps({**document, "report": [1]})).known is False
 
 
 # What is shown
 
 
 def test_role_is_one_line_per_election():
-    outcome = client.show_role(view({"stock": STANDBY, "orders": PRIMARY}))
+    outcome = show.role(view({"stock": STANDBY, "orders": PRIMARY}))
     assert outcome.lines == (
         "ELECTION  ROLE     FOR       TOKEN  PRIMARY            PLACE   NOTE",
         "orders    primary  2 m 10 s  42     10.0.0.5:8080 (a)  1 of 2  unguarded",
@@ -205,16 +206,16 @@ def test_role_is_one_line_per_election():
 def test_role_tells_when_zookeeper_is_away():
     """What is shown of the others is what it said last."""
     session = {"state": "suspended", "since": NOW - 18.0}
-    assert client.show_role(view({"orders": STANDBY}, session=session)).lines[-1].endswith("; ZooKeeper suspended for 18 s")
+    assert show.role(view({"orders": STANDBY}, session=session)).lines[-1].endswith("; ZooKeeper suspended for 18 s")
 
 
 def test_notes_hold_step_guard_and_trouble():
     facts = {**PRIMARY, "role": "promoting", "step": "health check", "trouble": "refused", "unguarded": False}
-    assert client.show_role(view({"orders": facts})).lines[1].endswith("health check; refused")
+    assert show.role(view({"orders": facts})).lines[1].endswith("health check; refused")
 
 
 def test_status_shows_node_session_and_reason():
-    text = "\n".join(client.show_status(view({"orders": PRIMARY})).lines)
+    text = "\n".join(show.status(view({"orders": PRIMARY})).lines)
     for piece in (
         "node a",
         "listener 77",
@@ -231,27 +232,27 @@ def test_status_shows_node_session_and_reason():
         assert piece in text
 
 
-@pytest.mark.parametrize("show", [client.show_role, client.show_status])
+@pytest.mark.parametrize("shown", [show.role, show.status])
 @pytest.mark.parametrize(
     "facts",
     [{"role": "standby"}, {**STANDBY, "since": "x", "place": None, "ack": None}, {**STANDBY, "token": [1]}],
 )
-def test_missing_and_strange_facts_are_shown_as_well_as_can_be(show, facts):
-    outcome = show(view({"orders": facts}, session=None, config=None, pid=None))
+def test_missing_and_strange_facts_are_shown_as_well_as_can_be(shown, facts):
+    outcome = shown(view({"orders": facts}, session=None, config=None, pid=None))
     assert outcome.exit == NOT_PRIMARY
     assert any("standby" in line for line in outcome.lines)
 
 
 def test_what_a_terminal_would_obey_is_written_out():
     evil = {**STANDBY, "ack": "\x1b[2J\nx", "trouble": "\ud800\u202e", "reason": "\r"}
-    for show in (client.show_role, client.show_status):
-        for line in show(view({"o\nx": evil})).lines:
+    for shown in (show.role, show.status):
+        for line in shown(view({"o\nx": evil})).lines:
             assert line.isprintable(), line
             line.encode("utf-8")
 
 
 def test_an_election_that_is_not_there_is_a_wrong_command():
-    outcome = client.show_role(view({"orders": PRIMARY, "stock": PRIMARY}), "order")
+    outcome = show.role(view({"orders": PRIMARY, "stock": PRIMARY}), "order")
     assert outcome.exit == USAGE
     assert outcome.error == "this node has no election order; there are: orders, stock"
 
@@ -272,7 +273,7 @@ def test_an_election_that_is_not_there_is_a_wrong_command():
     ],
 )
 def test_durations(seconds, text):
-    assert client.duration(seconds) == text
+    assert show.duration(seconds) == text
 
 
 # Asking
@@ -280,32 +281,32 @@ def test_durations(seconds, text):
 
 def test_run_asks_for_a_fresh_report_first():
     peer = Peer(answer({"orders": PRIMARY}))
-    assert client.run("role", peer).exit == DONE
+    assert ask.run("role", peer).exit == DONE
     assert [entry[0] for entry in peer.asked] == ["zkelect.request", "zkelect.getAnswer", "zkelect.getReport"]
     assert peer.verbs == ["refresh"]
 
 
 def test_run_does_not_believe_a_listener_that_does_not_answer():
     peer = Peer(answer({"orders": PRIMARY}, age=0.9), getAnswer="")
-    outcome = client.run("role", peer, refresh_time=0.05)
+    outcome = ask.run("role", peer, refresh_time=0.05)
     assert outcome.exit == UNKNOWN
     assert "does not answer" in outcome.lines[-1] and "last report 0.9 s ago" in outcome.lines[-1]
 
 
 def test_run_believes_a_report_made_after_the_question():
     peer = Peer(answer({"orders": PRIMARY}, age=0.0), getAnswer="")
-    assert client.run("role", peer, refresh_time=0.05).exit == DONE
+    assert ask.run("role", peer, refresh_time=0.05).exit == DONE
 
 
 def test_where_nobody_can_be_asked_the_board_decides():
     refuse = Fault(70, "NOT_RUNNING: the listener (pid 77) is dead")
     dead = Peer(answer({"orders": PRIMARY}, known=False, why="the listener (pid 77) is dead"), request=refuse)
-    assert client.run("role", dead).exit == UNKNOWN
+    assert ask.run("role", dead).exit == UNKNOWN
     full = Peer(answer({"orders": PRIMARY}), request=Fault(30, "FAILED: 100 requests wait"))
-    assert client.run("role", full).exit == DONE
+    assert ask.run("role", full).exit == DONE
 
 
-@pytest.mark.parametrize("verb", client.VERBS)
+@pytest.mark.parametrize("verb", ask.VERBS)
 @pytest.mark.parametrize(
     ("error", "status", "piece"),
     [
@@ -316,7 +317,7 @@ def test_where_nobody_can_be_asked_the_board_decides():
     ],
 )
 def test_errors_are_one_line(verb, error, status, piece):
-    outcome = client.run(verb, Peer("", request=error, getReport=error))
+    outcome = ask.run(verb, Peer("", request=error, getReport=error))
     assert (outcome.exit, outcome.lines) == (status, ())
     assert piece in outcome.error and outcome.error.isprintable()
     assert outcome.document == {"v": 1, "exit": status, "error": outcome.error}
@@ -324,13 +325,13 @@ def test_errors_are_one_line(verb, error, status, piece):
 
 def test_run_refuses_another_verb():
     with pytest.raises(ValueError):
-        client.run("explode", Peer(""))
+        ask.run("explode", Peer(""))
 
 
 @pytest.mark.parametrize("verb", ["members", "resign", "check"])
 def test_nothing_is_asked_of_a_listener_that_is_not_known_to_live(verb):
     peer = Peer(answer({"orders": PRIMARY}, known=False, why="the listener (pid 77) is dead"))
-    outcome = client.run(verb, peer, "orders")
+    outcome = ask.run(verb, peer, "orders")
     assert outcome.exit == UNKNOWN and "is dead" in outcome.error
     assert peer.verbs == ["refresh"]
 
@@ -340,7 +341,7 @@ def test_nothing_is_asked_of_a_listener_that_is_not_known_to_live(verb):
 
 def resign(reply, elections=None, election="orders", **more):
     peer = Peer(answer(elections or {"orders": PRIMARY}), {"resign": reply})
-    return client.run("resign", peer, election, **more), peer
+    return ask.run("resign", peer, election, **more), peer
 
 
 def test_resign_says_who_leads_where_and_after_how_long():
@@ -412,7 +413,7 @@ def test_a_supervisord_that_is_late_once_is_asked_again():
         return reply
 
     peer = Peer(answer({"orders": PRIMARY}), getAnswer=get_answer)
-    assert client.run("resign", peer, "orders", timeout=30).exit == DONE
+    assert ask.run("resign", peer, "orders", timeout=30).exit == DONE
 
 
 # members, check
@@ -442,7 +443,7 @@ MEMBERS = [
 
 def test_members_is_the_queue_in_order():
     peer = Peer(answer({"orders": PRIMARY}), {"members": {"ok": True, "members": MEMBERS}})
-    outcome = client.run("members", peer)
+    outcome = ask.run("members", peer)
     assert outcome.exit == DONE
     assert outcome.lines == (
         "ELECTION  PLACE  NODE  ADDRESS        PROPOSAL     TOKEN  NOTE",
@@ -453,20 +454,20 @@ def test_members_is_the_queue_in_order():
 
 
 def test_members_of_an_empty_queue_and_refused():
-    assert "nobody" in client.show_members({"orders": {"ok": True, "members": []}}).lines[1]
-    refused = client.show_members({"orders": {"ok": False, "exit": 1, "text": "ZooKeeper does not answer"}})
+    assert "nobody" in show.members({"orders": {"ok": True, "members": []}}).lines[1]
+    refused = show.members({"orders": {"ok": False, "exit": 1, "text": "ZooKeeper does not answer"}})
     assert (refused.exit, refused.error) == (ERROR, "ZooKeeper does not answer")
 
 
 def test_check_prints_every_problem():
-    outcome = client.show_check({"ok": False, "problems": ["one", "two\n"], "notes": ["three"]})
+    outcome = show.check({"ok": False, "problems": ["one", "two\n"], "notes": ["three"]})
     assert outcome.lines == ("one", "two\\n", "note: three")
     assert outcome.exit == USAGE
-    assert client.show_check({"ok": False, "exit": 1, "problems": ["x"], "notes": []}).exit == ERROR
-    assert client.show_check({"ok": True, "problems": ["x"], "notes": []}).exit == USAGE
-    assert client.show_check({"ok": True, "problems": [], "notes": []}).exit == DONE
-    assert client.show_check({"ok": True}).exit == DONE
-    assert client.show_check({"ok": False, "exit": 4, "text": "silent"})[::3] == (UNKNOWN, "silent")
+    assert show.check({"ok": False, "exit": 1, "problems": ["x"], "notes": []}).exit == ERROR
+    assert show.check({"ok": True, "problems": ["x"], "notes": []}).exit == USAGE
+    assert show.check({"ok": True, "problems": [], "notes": []}).exit == DONE
+    assert show.check({"ok": True}).exit == DONE
+    assert show.check({"ok": False, "exit": 4, "text": "silent"})[::3] == (UNKNOWN, "silent")
 
 
 # Servers
@@ -487,20 +488,20 @@ def test_a_name_with_several_addresses_is_tried_at_each(monkeypatch):
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve_both)
     try:
-        call = client.caller(f"http://both.example:{port}")
+        call = ask.caller(f"http://both.example:{port}")
         assert [call("where"), call("where")] == ["here", "here"]
     finally:
         server.shutdown()
         server.server_close()
     with pytest.raises(Unreachable) as caught:
-        client.caller(f"http://both.example:{port}")("where")
+        ask.caller(f"http://both.example:{port}")("where")
     assert f"http://both.example:{port}" in caught.value.reason
 
 
 @pytest.mark.parametrize("url", ["", "ftp://x", "unix://", "http://", "http://x:y", "http://x:99999"])
 def test_what_is_no_url_of_supervisord(url):
     with pytest.raises(ValueError):
-        client.caller(url)
+        ask.caller(url)
 
 
 # The configuration
@@ -508,18 +509,18 @@ def test_what_is_no_url_of_supervisord(url):
 
 def test_role_tells_what_is_wrong_with_the_configuration():
     trouble = {"since": NOW - 130.0, "problems": ["f: [zkelect] colour = red\x1b"], "doing": "the last good one is used"}
-    for show in (client.show_role, client.show_status):
-        outcome = show(view({"orders": PRIMARY}, config_trouble=trouble))
+    for shown in (show.role, show.status):
+        outcome = shown(view({"orders": PRIMARY}, config_trouble=trouble))
         assert outcome.lines[-2:] == (
             "the configuration has been unusable for 2 m 10 s; the last good one is used:", "  f: [zkelect] colour = red\\x1b",
         )
         assert (outcome.exit, outcome.document["config_trouble"]) == (DONE, trouble)
-    assert "unusable" not in str(client.show_role(view({"orders": PRIMARY}, config_trouble=None)).lines)
+    assert "unusable" not in str(show.role(view({"orders": PRIMARY}, config_trouble=None)).lines)
 
 
 def reload(reply, election=None, **more):
     peer = Peer(answer({"orders": PRIMARY}), {"reload": reply})
-    return client.run("reload", peer, election, **more), peer
+    return ask.run("reload", peer, election, **more), peer
 
 
 def test_reload_shows_what_has_changed_or_would_end():
@@ -538,5 +539,5 @@ def test_reload_is_of_the_whole_file():
 
 def test_members_that_had_no_room_are_counted():
     answer = {"ok": True, "members": [{"place": 1, "node": "a", "leads": True}], "left_out": 41}
-    outcome = client.show_members({"orders": answer})
+    outcome = show.members({"orders": answer})
     assert len(outcome.lines) == 3 and "and 41 more" in outcome.lines[2]

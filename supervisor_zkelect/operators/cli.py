@@ -1,0 +1,250 @@
+"""The command `zkelect`.
+
+    zkelect listen -c FILE            the event listener, run by supervisord
+    zkelect run -- COMMAND            the chain loader in front of a program of a guarded group
+    zkelect role [ELECTION]           this node's role
+    zkelect status|members|resign     the same as supervisorctl's commands, without its configuration
+    zkelect reload [--yes]            have the listener take its changed file
+    zkelect check [-c FILE]           what is wrong with the configuration
+    zkelect primary ELECTION          the primary's address, read from ZooKeeper
+    zkelect demo                      two nodes on this machine, and what happens to them
+
+Exit status: 0 this node is primary, or the command did what it should; 3 this node is not primary; 4 unknown;
+1 an error; 2 a wrong command or configuration. Each error is one line on standard error.
+
+Only what a command needs is imported: `listen` and `role` are started often.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any, Optional, Sequence
+
+from supervisor_zkelect import __version__
+from supervisor_zkelect.operators.outcome import DONE, ERROR, USAGE, Trouble, print_json
+from supervisor_zkelect.untrusted import printable
+
+_DESCRIPTION = "Active/passive service groups under supervisord, elected through ZooKeeper."
+
+_STATUSES = (
+    "exit status: 0 this node is primary, or the command did what it should; 3 this node is not primary; "
+    "4 unknown; 1 error; 2 wrong command or configuration"
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> Any:
+        raise Trouble(USAGE, f"{message}; see {self.prog} --help")
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run one command. argv: the words after the program's name, by default those of this process.
+
+    Returns the exit status; raises nothing.
+    """
+    as_json = False
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal that cannot show a character must not cost the answer.
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
+        arguments = _parser().parse_args(argv)
+        as_json = getattr(arguments, "json", False)
+        status = arguments.command(arguments)
+        sys.stdout.flush()
+        return status
+    except Trouble as trouble:
+        return _fail(trouble.status, trouble.lines, as_json)
+    except SystemExit as end:
+        # argparse ends so after --help and --version, and listeners may.
+        return end.code if isinstance(end.code, int) else DONE if end.code is None else ERROR
+    except KeyboardInterrupt:
+        return _fail(128 + 2, ["interrupted"], False)
+    except BrokenPipeError:
+        # Whoever reads our output has had enough. Python would complain once more when it flushes at its end.
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except (OSError, ValueError):
+            sys.stdout = None
+        return ERROR
+    except Exception as error:
+        return _fail(ERROR, [f"{type(error).__name__}: {error}"], as_json)
+
+
+def _fail(status: int, lines: Sequence[str], as_json: bool) -> int:
+    lines = [printable(line) for line in lines]
+    try:
+        if as_json:
+            print_json({"v": 1, "exit": status, "error": "; ".join(lines)})
+        for line in lines:
+            print(f"zkelect: {line}", file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        return status or ERROR
+    return status
+
+
+# The words of the command line
+
+
+def _parser() -> argparse.ArgumentParser:
+    connection = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    where = connection.add_argument_group(
+        "where supervisord is",
+        "Without any of these: SUPERVISOR_SERVER_URL, else the supervisord.conf that supervisorctl uses.",
+    )
+    where.add_argument(
+        "-s", "--serverurl", metavar="URL", help="unix:///path of the socket, or http://host:port"
+    )
+    where.add_argument("-u", "--username", metavar="NAME", help="user of supervisord's server")
+    where.add_argument(
+        "-p", "--password", metavar="TEXT", help="its password; others on this host can see it"
+    )
+    where.add_argument("--password-file", metavar="FILE", help="file with that password in its first line")
+    where.add_argument("--supervisor-conf", metavar="FILE", help="a supervisord.conf with [supervisorctl]")
+    where.add_argument("-c", "--configuration", metavar="FILE", help="the file with [zkelect]")
+
+    output = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    output.add_argument("--json", action="store_true", help="print one JSON document")
+
+    parser = _Parser(prog="zkelect", description=_DESCRIPTION, epilog=_STATUSES, parents=[connection])
+    parser.add_argument("--version", action="version", version=f"zkelect {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="name", required=True)
+
+    def add(name: str, function: Any, text: str, parents: Sequence[Any] = (connection, output)) -> Any:
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
+            epilog=_STATUSES,
+            parents=list(parents),
+        )
+        command.set_defaults(command=function)
+        return command
+
+    listen = add("listen", _listen, "be the event listener; supervisord runs this", [])
+    listen.add_argument(
+        "-c", "--configuration", metavar="FILE", default=argparse.SUPPRESS, help="the file with [zkelect]"
+    )
+    # For --help only: command.py does not come here with it.
+    add("run", _misplaced_run, "`zkelect run -- COMMAND`: start COMMAND under this node's lease, or not at all", [])
+    for name, text in (
+        ("role", "show this node's role; exit 0 only if it is primary (in all elections)"),
+        ("status", "show the node, its session with ZooKeeper and its elections"),
+        ("members", "show the nodes in an election, in order"),
+        ("history", "show the last terms: who led, why each ended, what each step took"),
+        ("resign", "have another node lead, and wait until it does"),
+        ("reload", "have the listener take its changed file, in the same term where that can be"),
+    ):
+        command = add(name, _operate, text)
+        if name == "reload":
+            command.add_argument("--yes", action="store_true", help="even if terms or the session of this node end by it")
+            command.set_defaults(election=None)
+            continue
+        command.add_argument(
+            "election", nargs="?", metavar="ELECTION", help="by default all; resign: the only one"
+        )
+        if name == "resign":
+            command.add_argument(
+                "--force", action="store_true",
+                help="even if nobody is there to take over, or if the group cannot be proven dead",
+            )
+        if name in ("members", "history", "resign"):
+            command.add_argument(
+                "--timeout", type=_positive, metavar="SECONDS", help="how long to wait for the outcome"
+            )
+    check = add("check", _check, "find what is wrong: in FILE with -c, else ask the listener")
+    check.add_argument("election", nargs="?", metavar="ELECTION", help="without -c: only this one")
+    check.add_argument(
+        "--options", action="store_true", help="print the reference of all options, in Markdown"
+    )
+    primary = add("primary", _primary, "print the primary's address, as the ack znode has it")
+    primary.add_argument("election", metavar="ELECTION")
+    primary.add_argument(
+        "--watch",
+        action="store_true",
+        help="go on, and print each change; an empty line: there is no primary",
+    )
+    add("demo", _demo, "show two nodes and a ZooKeeper on this machine, and what happens to them", [])
+    return parser
+
+
+def _positive(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 86400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return seconds
+
+
+# Commands
+
+
+def _listen(arguments: argparse.Namespace) -> int:
+    from supervisor_zkelect import config, listener
+
+    path = getattr(arguments, "configuration", None)
+    if path is None:
+        raise Trouble(USAGE, "zkelect listen needs -c FILE, the file with [zkelect]")
+    try:
+        return listener.main(path)
+    except config.ConfigError as error:
+        raise Trouble(USAGE, *error.problems) from None
+
+
+def _misplaced_run(arguments: argparse.Namespace) -> int:
+    raise Trouble(USAGE, "write `zkelect run -- COMMAND ARGUMENTS`, with no option before run")
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from supervisor_zkelect.demo import story
+
+    return story.run(sys.stdout)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    if not arguments.options and not hasattr(arguments, "configuration"):
+        return _operate(arguments)
+    from supervisor_zkelect.operators import check
+
+    return check.run(arguments)
+
+
+def _primary(arguments: argparse.Namespace) -> int:
+    from supervisor_zkelect.operators import primary
+
+    return primary.run(arguments)
+
+
+def _operate(arguments: argparse.Namespace) -> int:
+    from supervisor_zkelect.operators import ask, connection
+
+    outcome = ask.run(
+        arguments.name, connection.caller(arguments), arguments.election, timeout=getattr(arguments, "timeout", None),
+        force=getattr(arguments, "force", False), yes=getattr(arguments, "yes", False),
+    )
+    return _print(outcome, getattr(arguments, "json", False))
+
+
+def _print(outcome: Any, as_json: bool) -> int:
+    """Print what ask.run came to; its error, in one line, goes to standard error."""
+    if as_json:
+        print_json(outcome.document)
+    else:
+        for line in outcome.lines:
+            print(line)
+        sys.stdout.flush()
+    if outcome.error:
+        print(f"zkelect: {outcome.error}", file=sys.stderr)
+    return outcome.exit
+
+
+if __name__ == "__main__":
+    sys.exit(main())

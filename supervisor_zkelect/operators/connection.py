@@ -1,0 +1,115 @@
+"""Where supervisord is: from the command line, else the file with [zkelect], else the environment, else as supervisorctl finds it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any, Dict, List, Optional, Tuple
+
+from supervisor_zkelect.operators.outcome import USAGE, Trouble
+
+
+def caller(arguments: argparse.Namespace, settings: Any = None) -> Any:
+    """A ask.Call for the supervisord that the arguments name."""
+    from supervisor_zkelect.operators import ask
+
+    url, username, password = found(arguments, settings)
+    try:
+        return ask.caller(url, username, password)
+    except ValueError as error:
+        raise Trouble(USAGE, f"supervisord's URL {url!r}: {error}") from None
+
+
+def found(
+    arguments: argparse.Namespace, settings: Any = None
+) -> Tuple[str, Optional[str], Optional[str]]:
+    """URL, user and password of supervisord.
+
+    From the command line, else -c FILE, else the environment, else what supervisorctl would use.
+    settings: those of -c FILE, when they were read already.
+    """
+    given = {name: getattr(arguments, name, None) for name in ("serverurl", "username", "password")}
+    if getattr(arguments, "password_file", None) is not None:
+        if given["password"] is not None:
+            raise Trouble(USAGE, "give --password or --password-file, not both")
+        given["password"] = _first_line(arguments.password_file)
+    found: Dict[str, Optional[str]] = {}
+    conf = getattr(arguments, "supervisor_conf", None)
+    if given["serverurl"] is None and conf is None and getattr(arguments, "configuration", None) is not None:
+        found = _from_file(arguments.configuration, settings)
+    environ = os.environ
+    if given["serverurl"] is None and conf is None and not found and environ.get("SUPERVISOR_SERVER_URL"):
+        found = {
+            "serverurl": environ["SUPERVISOR_SERVER_URL"],
+            "username": environ.get("SUPERVISOR_USERNAME"),
+            "password": environ.get("SUPERVISOR_PASSWORD"),
+        }
+    if conf is not None or (given["serverurl"] is None and not found):
+        found = _from_supervisorctl(conf)
+    url = given["serverurl"] or found.get("serverurl") or ""
+    if not url.startswith(("unix:///", "http://")):
+        raise Trouble(USAGE, f"supervisord's URL is unix:///path or http://host:port, not {url!r}")
+    return (
+        url,
+        found.get("username") if given["username"] is None else given["username"],
+        found.get("password") if given["password"] is None else given["password"],
+    )
+
+
+def _from_file(path: str, settings: Any) -> Dict[str, Optional[str]]:
+    """What the [zkelect] section says of supervisord; empty when it says nothing."""
+    from supervisor_zkelect import config
+
+    if settings is None:
+        try:
+            settings = config.load(path)
+        except config.ConfigError as error:
+            raise Trouble(USAGE, *error.problems) from None
+    if not settings.serverurl:
+        return {}
+    password = settings.password
+    return {
+        "serverurl": settings.serverurl,
+        "username": settings.username,
+        "password": None if password is None else password.reveal(),
+    }
+
+
+def _from_supervisorctl(path: Optional[str]) -> Dict[str, Optional[str]]:
+    """What supervisorctl would read from a supervisord.conf, by default from the one that it would find."""
+    import io
+
+    from supervisor.options import ClientOptions
+
+    class Options(ClientOptions):
+        """Without other people's plugins, which may be broken or slow."""
+
+        def get_plugins(self, *_: Any) -> List[Any]:
+            return []
+
+    options = Options()
+    options.stderr = options.stdout = io.StringIO()
+    try:
+        options.realize(["-c", path, "version"] if path is not None else ["version"], doc="")
+    except SystemExit:
+        text = options.stderr.getvalue().strip().split("\n")[0]
+        if text.startswith("Error: "):
+            text = text[len("Error: ") :]
+        raise Trouble(USAGE, f"{path or options.configfile}: {text}") from None
+    except Exception as error:
+        # supervisor lets what configparser and the file system raise pass.
+        first = (str(error) or type(error).__name__).split("\n")[0]
+        raise Trouble(USAGE, f"{path or options.configfile}: {first}") from None
+    return {"serverurl": options.serverurl, "username": options.username, "password": options.password}
+
+
+def _first_line(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            line = file.readline(65536).rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        raise Trouble(USAGE, f"{path}: {getattr(error, 'strerror', None) or 'is not UTF-8'}") from None
+    if not line:
+        raise Trouble(USAGE, f"{path} is empty; write the password into its first line")
+    return line

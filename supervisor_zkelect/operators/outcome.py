@@ -1,0 +1,57 @@
+"""What a command came to, and its exit status."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, NamedTuple, Tuple
+
+from supervisor_zkelect.untrusted import printable
+
+# Exit statuses. 3 and 4 are those of LSB's `status`: not running, and unknown.
+DONE = 0
+ERROR = 1
+USAGE = 2
+NOT_PRIMARY = 3
+UNKNOWN = 4
+
+#: Version of the documents that --json prints.
+VERSION = 1
+
+
+class Outcome(NamedTuple):
+    """What a command came to: `lines` for a person, `document` for --json, and the exit status.
+
+    error: one line when the command failed, else empty.
+    """
+
+    exit: int
+    lines: Tuple[str, ...]
+    document: Dict[str, Any]
+    error: str = ""
+
+
+def failure(exit: int, text: str) -> Outcome:
+    """The outcome of a command that could not do what was asked."""
+    line = printable(text)
+    return Outcome(exit, (), {"v": VERSION, "exit": exit, "error": line}, line)
+
+
+class Trouble(Exception):
+    """Ends the command: lines for standard error, and an exit status."""
+
+    def __init__(self, status: int, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self.status = status
+        self.lines = lines
+
+
+def print_json(document: Dict[str, Any]) -> None:
+    import json
+
+    print(json.dumps(document), flush=True)
+
+
+def quiet() -> None:
+    """Keep the log of libraries, which Python would print, away from standard error: errors are one line."""
+    import logging
+
+    logging.getLogger().addHandler(logging.NullHandler())

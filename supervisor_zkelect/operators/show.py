@@ -1,0 +1,289 @@
+"""What an operator is shown, and with which exit status: decided by functions that are given what was answered and do
+nothing else. Shared by supervisorctl's commands and `zkelect`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from supervisor_zkelect.history import rows as rows_of
+from supervisor_zkelect.operators.outcome import DONE, ERROR, USAGE, VERSION, Outcome, failure
+from supervisor_zkelect.operators.view import View, as_dict, exit_of, is_number
+from supervisor_zkelect.untrusted import printable
+
+_COLUMNS = ("ELECTION", "ROLE", "FOR", "TOKEN", "PRIMARY", "PLACE", "NOTE")
+
+
+def role(view: View, election: Optional[str] = None) -> Outcome:
+    """One line per election."""
+    return _show(view, election, full=False)
+
+
+def status(view: View, election: Optional[str] = None) -> Outcome:
+    """The node, its session, then as `role` does, and what moved each election last."""
+    return _show(view, election, full=True)
+
+
+def _show(view: View, election: Optional[str], full: bool) -> Outcome:
+    if election is not None and view.known and election not in view.names:
+        return no_election(view, election)
+    names = view.names if election is None else [election]
+    status = exit_of(view, names)
+    lines = _node_lines(view) if full else []
+    if names:
+        lines += table([_COLUMNS] + [_row(view, name) for name in names])
+    if full:
+        lines += _detail_lines(view, names)
+    if not view.known:
+        lines.append(f"unknown: {view.why}; {age_text(view)}")
+    elif not names:
+        lines.append("this node takes part in no election")
+    elif not full:
+        lines.append(f"node {printable(view.report.get('node'))}, {age_text(view)}{_link_text(view)}")
+    lines += _config_lines(view)
+    return Outcome(status, tuple(lines), _document(view, names, status))
+
+
+def no_election(view: View, election: str) -> Outcome:
+    there = ", ".join(printable(name) for name in view.names) or "none"
+    return failure(USAGE, f"this node has no election {printable(election)}; there are: {there}")
+
+
+def _row(view: View, name: str) -> Tuple[str, ...]:
+    doubt = view.doubt(name)
+    if doubt:
+        # The reason that holds for all of them stands once, below.
+        note = "" if not view.known else doubt
+        return (printable(name), "unknown", "-", "-", "-", "-", note)
+    facts = view.facts(name)
+    address, node = _text(facts.get("ack")), _text(facts.get("primary_node"))
+    where = f"{address} ({node})" if address and node else address or (f"({node})" if node else "-")
+    place, candidates = facts.get("place"), facts.get("candidates")
+    queue = (
+        "-" if not is_number(place) else f"{place}" + (f" of {candidates}" if is_number(candidates) else "")
+    )
+    notes = [_text(facts.get("step")), _text(facts.get("trouble"))]
+    if facts.get("unguarded"):
+        notes.insert(1, "unguarded")
+    return (
+        printable(name),
+        view.role(name),
+        _since(view, facts.get("since")),
+        _text(facts.get("token")) or "-",
+        where,
+        queue,
+        "; ".join(note for note in notes if note),
+    )
+
+
+def _link_text(view: View) -> str:
+    """What is amiss between the node and ZooKeeper, whose word on the others may be of the past then."""
+    session = as_dict(view.report.get("session"))
+    if session.get("state") == "connected":
+        return ""
+    why = f": {_text(session['trouble'])}" if session.get("trouble") else ""
+    return f"; ZooKeeper {_shown(session.get('state'))} for {_since(view, session.get('since'))}{why}"
+
+
+def _config_lines(view: View) -> List[str]:
+    """What is wrong with the node's configuration, since when, and what it goes on with."""
+    trouble = as_dict(view.report.get("config_trouble"))
+    if not view.known or not trouble:
+        return []
+    problems = [f"  {_text(problem)}" for problem in trouble.get("problems") or () if isinstance(problem, str)]
+    head = f"the configuration has been unusable for {_since(view, trouble.get('since'))}; {_text(trouble.get('doing'))}:"
+    return [head, *problems]
+
+
+def _node_lines(view: View) -> List[str]:
+    if not view.known:
+        return []
+    report, session = view.report, as_dict(view.report.get("session"))
+    lines = [
+        f"node {_shown(report.get('node'))}: listener {_shown(report.get('pid'))}, zkelect "
+        f"{_shown(report.get('version'))}, {_shown(report.get('config'))}; {age_text(view)}"
+    ]
+    words = f"session {_shown(session.get('state'))} for {_since(view, session.get('since'))}"
+    if session.get("id"):
+        words += f", {_text(session['id'])}"
+    if is_number(session.get("timeout")):
+        words += f", timeout {session['timeout']:g} s"
+    if session.get("trouble"):
+        words += f"; {_text(session['trouble'])}"
+    return lines + [words]
+
+
+def _detail_lines(view: View, names: Sequence[str]) -> List[str]:
+    lines = []
+    for name in names:
+        if view.doubt(name):
+            continue
+        facts = view.facts(name)
+        words = [f"group {_shown(facts.get('group'))}", f"address {_shown(facts.get('address'))}"]
+        if facts.get("proposal"):
+            words.append(f"proposal {_text(facts['proposal'])}")
+        if is_number(facts.get("deadline")):
+            words.append(f"lease {max(0.0, facts['deadline'] - view.now):.1f} s")
+        if facts.get("reason"):
+            words.append(f"because: {_text(facts['reason'])}")
+        lines.append(f"{printable(name)}: {', '.join(words)}")
+    return lines
+
+
+def _document(view: View, names: Sequence[str], status: int) -> Dict[str, Any]:
+    """For --json. What is unknown carries no fact of an older report."""
+    elections = {}
+    for name in names:
+        doubt = view.doubt(name)
+        elections[name] = {"role": "unknown", "why": doubt} if doubt else dict(view.facts(name))
+    document = {"v": VERSION, "exit": status, "known": view.known, "why": view.why, "age": view.age}
+    if view.known:
+        kept = ("node", "pid", "version", "config", "config_trouble", "boottime", "time", "session")
+        document.update({key: view.report[key] for key in kept if key in view.report})
+        document["now"] = view.now
+    document["elections"] = elections
+    return document
+
+
+def resign(election: str, answer: Dict[str, Any]) -> Outcome:
+    """Who leads after a resignation, at which address, after how long."""
+    document = {**answer, "v": VERSION, "election": election}
+    if answer.get("ok") is not True:
+        return _refused(answer, document)
+    document["exit"] = DONE
+    seconds = answer.get("seconds")
+    after = f", after {seconds:.2f} s" if is_number(seconds) else ""
+    text = _text(answer.get("text"))
+    if answer.get("node"):
+        where = f" at {_text(answer['address'])}" if answer.get("address") else ", no address yet"
+        line = f"{printable(election)}: {_text(answer['node'])} leads now{where}{after}"
+    else:
+        line = f"{printable(election)}: {text or 'resigned; nobody leads yet'}" + ("" if text else after)
+    return Outcome(DONE, (line,), document)
+
+
+def reload(answer: Dict[str, Any]) -> Outcome:
+    """What was changed, what is wrong with the file, or what would end; a line each."""
+    lines = tuple(printable(line) for line in answer.get("lines") or () if isinstance(line, str))
+    document = {**answer, "v": VERSION}
+    if answer.get("ok") is not True:
+        return _refused(answer, document)._replace(lines=lines)
+    return Outcome(DONE, (*lines, _text(answer.get("text"))), {**document, "exit": DONE})
+
+
+def members(answers: Dict[str, Dict[str, Any]]) -> Outcome:
+    """The queues of elections, in order. answers: by election."""
+    rows: List[Sequence[str]] = [("ELECTION", "PLACE", "NODE", "ADDRESS", "PROPOSAL", "TOKEN", "NOTE")]
+    document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
+    for name, answer in answers.items():
+        if answer.get("ok") is not True:
+            return _refused(answer, {**answer, "v": VERSION, "election": name})
+        members = [as_dict(member) for member in answer.get("members") or () if isinstance(member, dict)]
+        document["elections"][name] = members
+        for member in members:
+            notes = [word for key, word in (("leads", "leads"), ("mine", "this node")) if member.get(key)]
+            cells = [_shown(member.get(key)) for key in ("place", "node", "address", "proposal", "token")]
+            rows.append([printable(name), *cells, ", ".join(notes)])
+        if not members:
+            rows.append([printable(name), "-", "nobody", "-", "-", "-", ""])
+        if answer.get("left_out"):
+            rows.append([printable(name), "-", f"and {_text(answer['left_out'])} more", "-", "-", "-", ""])
+    return Outcome(DONE, tuple(table(rows)), document)
+
+
+def history(answers: Dict[str, Dict[str, Any]]) -> Outcome:
+    """The last terms of elections, the latest first, with what each step took. answers: by election."""
+    rows: List[Sequence[str]] = [("ELECTION", "TOKEN", "NODE", "SINCE", "LASTED", "BEGUN", "ENDED", "BECAUSE")]
+    document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
+    for name, answer in answers.items():
+        if answer.get("ok") is not True:
+            return _refused(answer, {**answer, "v": VERSION, "election": name})
+        terms = [as_dict(term) for term in answer.get("terms") or () if isinstance(term, dict)]
+        document["elections"][name] = terms
+        for row in rows_of(terms):
+            since = "-" if row.since is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.since))
+            lasted = "-" if row.lasted is None else duration(row.lasted)
+            rows.append([
+                printable(name), str(row.token), _shown(row.node), since, lasted, _steps(row.begun), _steps(row.ended),
+                _shown(row.why),
+            ])
+        if not terms:
+            rows.append([printable(name), "-", "nobody", "-", "-", "-", "-", "-"])
+    return Outcome(DONE, tuple(table(rows)), document)
+
+
+def _steps(steps: Sequence[Tuple[str, float]]) -> str:
+    """How long it all took, and each step of it, in milliseconds."""
+    if not steps:
+        return "-"
+    parts = " ".join(f"{name} {seconds * 1000:.0f}" for name, seconds in steps)
+    return f"{sum(seconds for _, seconds in steps) * 1000:.0f} ms: {parts}"
+
+
+def check(answer: Dict[str, Any]) -> Outcome:
+    """What the listener finds wrong, a line each."""
+    if answer.get("ok") is not True and "problems" not in answer:
+        return _refused(answer, {**answer, "v": VERSION})
+    problems, notes = (
+        [printable(item) for item in answer.get(key) or () if isinstance(item, str)]
+        for key in ("problems", "notes")
+    )
+    fine = answer.get("ok") is True and not problems
+    status = DONE if fine else _status(answer, USAGE)
+    lines = problems + [f"note: {note}" for note in notes]
+    if fine:
+        lines.append("no problem found")
+    document = {"v": VERSION, "exit": status, "ok": fine, "problems": problems, "notes": notes}
+    return Outcome(status, tuple(lines), document)
+
+
+def _refused(answer: Dict[str, Any], document: Dict[str, Any]) -> Outcome:
+    status = _status(answer, ERROR)
+    line = _text(answer.get("text")) or "the listener could not do it; see its log"
+    return Outcome(status, (), {**document, "ok": False, "exit": status, "error": line}, line)
+
+
+def _status(answer: Dict[str, Any], default: int) -> int:
+    """The exit status that the listener asks for. A refusal is never a success."""
+    status = answer.get("exit")
+    return status if type(status) is int and 1 <= status <= 4 else default
+
+
+# Words
+
+
+def table(rows: Sequence[Sequence[str]]) -> List[str]:
+    """Lines with the cells of each column under one another; the first row is the heading."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units: "0.4 s", "12 s", "3 m 5 s", "2 d 4 h"."""
+    if seconds < 10:
+        return f"{max(0.0, seconds):.1f} s"
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} m {whole % 60} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60} m"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else printable(value)
+
+
+def _shown(value: Any) -> str:
+    return _text(value) or "-"
+
+
+def _since(view: View, moment: Any) -> str:
+    return duration(view.now - moment) if is_number(moment) else "-"
+
+
+def age_text(view: View) -> str:
+    return "there is no report" if view.age is None else f"last report {duration(view.age)} ago"

@@ -1,0 +1,105 @@
+"""What may be said of a node at one moment: the listener's last report, and whether it is to be believed. Pure.
+
+The rule for a role: it is shown only when a living listener has just vouched for it. So the listener is first
+asked for a fresh report. If it neither answers nor reports in time, if supervisord says that it is dead or stopped, or if
+the lease of a primary has run out by the clock of its machine, the role is unknown, and nothing of an older report is shown
+but its age.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+
+from supervisor_zkelect.operators.outcome import DONE, NOT_PRIMARY, UNKNOWN
+from supervisor_zkelect.supervisord import Unreachable
+from supervisor_zkelect.untrusted import printable
+
+
+class View(NamedTuple):
+    """What may be said of a node at one moment.
+
+    known: whether `report` may be believed; why: why not, empty if so. age: seconds since the report was
+    made, None without one. now: the CLOCK_BOOTTIME of supervisord's machine. report: the last report,
+    believed or not.
+    """
+
+    known: bool
+    why: str
+    age: Optional[float]
+    now: float
+    report: Dict[str, Any]
+
+    @property
+    def names(self) -> List[str]:
+        """The elections of the report, in order. They stay known when the roles are not."""
+        return sorted(as_dict(self.report.get("elections")))
+
+    def facts(self, election: str) -> Dict[str, Any]:
+        """What the report says of one election."""
+        return as_dict(as_dict(self.report.get("elections")).get(election))
+
+    def doubt(self, election: str) -> str:
+        """Why the role in this election is unknown; empty when it is known."""
+        if not self.known:
+            return self.why
+        facts = self.facts(election)
+        role = facts.get("role")
+        if not isinstance(role, str) or not role:
+            return "the report has no role"
+        if role != "primary":
+            return ""
+        deadline = facts.get("deadline")
+        if not is_number(deadline):
+            return "the report calls it primary, without a lease"
+        if deadline <= self.now:
+            return "the lease of the primary has run out"
+        return ""
+
+    def role(self, election: str) -> str:
+        """The role in this election, "unknown" when it is in doubt."""
+        return "unknown" if self.doubt(election) else printable(self.facts(election)["role"])
+
+
+def judge(answer: str, fresh_within: Optional[float] = None) -> View:
+    """What the answer of zkelect.getReport is worth.
+
+    fresh_within: seconds; a report that is older is not believed, because the listener was asked for another
+    one that long ago and has not answered. None: it has answered.
+
+    Raises Unreachable when the answer makes no sense.
+    """
+    try:
+        document = json.loads(answer)
+    except (ValueError, TypeError, RecursionError):
+        document = None
+    if not isinstance(document, dict) or not is_number(document.get("now")):
+        raise Unreachable("the answer to zkelect.getReport makes no sense; is it of another version?")
+    report, age = as_dict(document.get("report")), document.get("age")
+    age = max(0.0, age) if is_number(age) else None
+    known = document.get("known") is True and bool(report) and age is not None
+    why = "" if known else printable(document.get("why") or "there is no report")
+    if known and fresh_within is not None and age > fresh_within:
+        known = False
+        why = f"the listener (pid {printable(report.get('pid'))}) does not answer"
+    return View(known, why, age, float(document["now"]), report)
+
+
+def exit_of(view: View, elections: Sequence[str]) -> int:
+    """0 when this node is primary in all of these elections, 4 when that is not known, else 3.
+
+    A node that is known not to be primary in one of them is not primary, whatever else is unknown.
+    """
+    roles = [view.role(name) for name in elections]
+    if any(role not in ("primary", "unknown") for role in roles):
+        return NOT_PRIMARY
+    return UNKNOWN if "unknown" in roles or not roles else DONE
+
+
+def as_dict(value: Any) -> Dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def is_number(value: Any) -> bool:
+    # json.loads takes NaN and Infinity, which compare with nothing or with everything.
+    return type(value) in (int, float) and abs(value) < 1e18
