@@ -5,23 +5,35 @@ import gc
 import multiprocessing
 import sys
 import time
-from typing import Optional
+from typing import Any, Optional, Tuple
 
 from tests.simulation import faults
 
 
+#: Of what befalls the nodes in the schedules that are drawn; () for everything. The same in the worker processes.
+kinds: Tuple[str, ...] = ()
+
+
+def drawn(seed: int) -> Any:
+    from tests.simulation.schedule import KINDS, draw
+
+    return draw(seed, kinds or KINDS)
+
+
 def failing(seed: int) -> int:
     from tests.simulation import session_model
-    from tests.simulation.schedule import draw, play
+    from tests.simulation.schedule import play
 
     if seed % 20 == 0:
         gc.collect()
-    return seed if play(draw(seed)) or session_model.overrun(seed) else -1
+    return seed if play(drawn(seed)) or session_model.overrun(seed) else -1
 
 
 def install(fault: Optional[str]) -> None:
+    global kinds
     if fault is not None:
         faults.plant(fault)
+        kinds = faults.FAULTS[fault].kinds
     from tests.simulation import node
     from tests.simulation.schedule import draw, play
 
@@ -45,12 +57,12 @@ def first_failure(first: int, count: int, fault: Optional[str] = None, processes
 def told(seed: int) -> str:
     """The shrunk schedule of a failing seed, and its transcript with the product's own log."""
     from tests.simulation import node, session_model
-    from tests.simulation.schedule import draw, play, shrink
+    from tests.simulation.schedule import play, shrink
 
     overrun = session_model.overrun(seed)
     if overrun:
         return overrun
-    schedule = shrink(draw(seed))
+    schedule = shrink(drawn(seed))
     node.show_logs()
     lines = play(schedule) or ["it does not fail again: !!!!!"]
     # What is broken stands last, whatever is logged on the way out.
@@ -60,11 +72,11 @@ def told(seed: int) -> str:
 
 def shown(seed: int) -> str:
     from tests.simulation import node
-    from tests.simulation.schedule import Run, draw
+    from tests.simulation.schedule import Run
     from tests.simulation.world import Broken
 
     node.show_logs()
-    run = Run(draw(seed))
+    run = Run(drawn(seed))
     try:
         run.play()
     except Broken:
@@ -78,7 +90,7 @@ def shown(seed: int) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.simulation", description=__doc__)
     parser.add_argument("--schedules", type=int, default=10000)
-    parser.add_argument("--seed", type=int, help="of the first schedule; else 0, or what stands beside the fault")
+    parser.add_argument("--seed", type=int, default=0, help="of the first schedule; else 0")
     parser.add_argument("--fault", choices=faults.FAULTS, help="put this fault into the product")
     parser.add_argument("--show", type=int, metavar="SEED", help="print the transcript of this one, whatever it is")
     options = parser.parse_args()
@@ -89,8 +101,6 @@ def main() -> int:
         install(options.fault)
         print(shown(options.show))
         return 0
-    if options.seed is None:
-        options.seed = faults.FAULTS[options.fault].seed if options.fault is not None else 0
     begun = time.monotonic()
     seed = first_failure(options.seed, options.schedules, options.fault)
     if seed >= 0:

@@ -9,17 +9,17 @@ import importlib.util
 import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Dict, NamedTuple
+from typing import Dict, NamedTuple, Tuple
 
 
 class Fault(NamedTuple):
-    """module: of the product. line: as it stands there, once. replaced: by this. seed: of a schedule from which on it was
-    found soon when this was written; it is looked for in thousands that follow."""
+    """module: of the product. line: as it stands there, once. replaced: by this. kinds: of what befalls the nodes in the
+    schedules in which it is looked for, where few of all would show it; else ()."""
 
     module: str
     line: str
     replaced: str
-    seed: int = 0
+    kinds: Tuple[str, ...] = ()
 
 
 FAULTS: Dict[str, Fault] = {
@@ -78,7 +78,7 @@ FAULTS: Dict[str, Fault] = {
         "guard",
         "            self.put(charge, granted=False, revoked=charge.entry.revoked + 1)",
         "            charge.entry = charge.entry._replace(granted=False, revoked=charge.entry.revoked + 1)",
-        seed=15000,
+        ("start by hand", "freeze guard"),
     ),
     "without a guard nobody ends a lease": Fault(
         "listener",
@@ -89,7 +89,7 @@ FAULTS: Dict[str, Fault] = {
         "listener",
         "        if not self.locked:\n            self.say(",
         "        if False:\n            self.say(",
-        16000,
+        ("undying service", "kill supervisord"),
     ),
 }
 

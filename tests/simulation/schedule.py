@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import random
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from supervisor_zkelect import lease, places
 from tests.simulation.machine import Machine, Service
@@ -55,13 +55,14 @@ KINDS = (
 )
 
 
-def draw(seed: int) -> Schedule:
+def draw(seed: int, kinds: Sequence[str] = KINDS) -> Schedule:
+    """kinds: of what is to befall, where it is not everything."""
     chance = random.Random(seed)
     tick = chance.choice([0.3, 0.5, 2.0])
     grant = max(2 * tick, chance.choice([2.0, 3.0, 4.0, 5.0]))
     steps = [
         Step(
-            round(chance.uniform(1, LENGTH), 3), chance.choice(KINDS), chance.randrange(3),
+            round(chance.uniform(1, LENGTH), 3), chance.choice(kinds), chance.randrange(3),
             round(chance.choice([0.1, 0.3, 0.3, 1.0, 1.0, 3.0]) * grant, 3),
         )
         for _ in range(chance.randrange(1, 7))
