@@ -71,12 +71,10 @@ def znode(text: str) -> str:
     return text
 
 
-def name_part(text: str) -> str:
-    """The text, if it may be a part of a proposal's name."""
-    if "/" in text or _refused(text) or len(text) > LONGEST_NAME_PART:
-        raise ValueError(
-            f"cannot be part of a znode's name; use at most {LONGEST_NAME_PART} characters, no slash and no control character"
-        )
+def name_part(text: str, longest: int = LONGEST_NAME_PART) -> str:
+    """The text, if it may be a part of a proposal's name. longest: in characters."""
+    if "/" in text or _refused(text) or len(text) > longest:
+        raise ValueError(f"cannot be part of a znode's name; use at most {longest} characters, no slash and no control character")
     return text
 
 

@@ -8,15 +8,13 @@ the past; until when it may be relied upon is the business of `supervisor_zkelec
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
-
-from kazoo import exceptions as kazoo_errors
+from typing import Any, Callable, Iterator, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
 
 from supervisor_zkelect import untrusted
 from supervisor_zkelect.errors import NotConnected, NotLeader, ProposalGone, ZooKeeperFailed
 from supervisor_zkelect.zookeeper.holder import StateCalls, Term
 from supervisor_zkelect.zookeeper.queue import Member, Queue, QueueReader, order, sequence
-from supervisor_zkelect.zookeeper.requests import ROUNDS, Operation, Requests, named
+from supervisor_zkelect.zookeeper.requests import ROUNDS, Operation, Requests
 from supervisor_zkelect.zookeeper.watch import Watch
 
 class Standing(NamedTuple):
@@ -279,7 +277,7 @@ class ProposalCalls(StateCalls):
         arguments = (f"{self.election_znode}/{self._stem}", self._data)
         return "create", arguments, {"acl": self._zk.acl, "ephemeral": True, "sequence": True}
 
-    def _proposal_gone(self) -> None:
+    def _proposal_gone(self) -> NoReturn:
         name = self.proposal
         self._drop()
         raise ProposalGone(f"the proposal {name} is gone; stop what ran by it, then create_proposal()")
@@ -324,26 +322,15 @@ class ProposalCalls(StateCalls):
         """
         return self._committed(doing, limit, self._transact(operations))
 
-    def _transact(self, operations: List[Operation]) -> Any:
-        """Send the transaction."""
-        transaction = self._client.transaction()
-        transaction.check(self._path(), -1)
-        for name, arguments, options in operations:
-            getattr(transaction, name)(*arguments, **options)
-        return transaction.commit_async()
+    def _transact(self, operations: Sequence[Operation]) -> Any:
+        return self._zk.transact(self._path(), operations)
 
     def _committed(self, doing: str, limit: float, answer: Any) -> bool:
         """What became of a transaction, as `_commit` has it."""
-        results = self._zk.answer(doing, limit, answer)
-        errors = [result for result in results if isinstance(result, Exception)]
-        if not errors:
-            return True
-        if isinstance(results[0], kazoo_errors.NoNodeError):
-            name = self.proposal
-            self._drop()
-            raise NotLeader(f"the proposal {name} is gone; stop what ran by it, then create_proposal()")
-        for error in errors:
-            if isinstance(error, (kazoo_errors.NoNodeError, kazoo_errors.NodeExistsError, kazoo_errors.BadVersionError)):
-                return False
-        real = [e for e in errors if not isinstance(e, (kazoo_errors.RolledBackError, kazoo_errors.RuntimeInconsistency))]
-        raise named(doing, (real or errors)[0])
+        done = self._zk.committed(doing, limit, answer)
+        return self._not_leader() if done is None else done
+
+    def _not_leader(self) -> NoReturn:
+        name = self.proposal
+        self._drop()
+        raise NotLeader(f"the proposal {name} is gone; stop what ran by it, then create_proposal()")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, Tuple
 
 from kazoo import exceptions as kazoo_errors
 from kazoo.protocol.states import KazooState
@@ -79,6 +79,29 @@ class Requests:
             raise TimedOut(f"ZooKeeper did not answer in time to: {doing}; look what stands, then ask again") from None
         except Exception as error:
             raise named(doing, error) from error
+
+    def transact(self, path: str, operations: Sequence[Operation]) -> Any:
+        """Send a transaction that checks the znode at `path`, and does `operations` if that is there."""
+        transaction = self.client.transaction()
+        transaction.check(path, -1)
+        for name, arguments, options in operations:
+            getattr(transaction, name)(*arguments, **options)
+        return transaction.commit_async()
+
+    def committed(self, doing: str, limit: float, answer: Any) -> Optional[bool]:
+        """What became of such a transaction: None when the znode was not there, False when one of the operations met a change
+        and nothing was done, else True."""
+        results = self.answer(doing, limit, answer)
+        errors = [result for result in results if isinstance(result, Exception)]
+        if not errors:
+            return True
+        if isinstance(results[0], kazoo_errors.NoNodeError):
+            return None
+        for error in errors:
+            if isinstance(error, (kazoo_errors.NoNodeError, kazoo_errors.NodeExistsError, kazoo_errors.BadVersionError)):
+                return False
+        real = [e for e in errors if not isinstance(e, (kazoo_errors.RolledBackError, kazoo_errors.RuntimeInconsistency))]
+        raise named(doing, (real or errors)[0])
 
     def reconnected(self, limit: float) -> None:
         """Wait until there is a connection. Raises NotConnected at `limit`."""

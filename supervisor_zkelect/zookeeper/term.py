@@ -229,9 +229,7 @@ class TermCalls(ProposalCalls):
         """The same, or what `try_be_leader` has just seen. Raises NotLeader when the proposal is gone."""
         term, self._looked = self._looked or self._look_at_term(limit), None
         if not term.seen:
-            name = self.proposal
-            self._drop()
-            raise NotLeader(f"the proposal {name} is gone; stop what ran by it, then create_proposal()")
+            self._not_leader()
         return term
 
     def _note(
