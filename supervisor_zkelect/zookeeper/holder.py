@@ -15,6 +15,7 @@ from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 from supervisor_zkelect import paced, places, strangers, untrusted
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.errors import AccessDenied, AnotherElection, ZooKeeperFailed
+from supervisor_zkelect.zookeeper import arguments
 from supervisor_zkelect.zookeeper.requests import ROUNDS, Operation, Requests, data_of
 from supervisor_zkelect.zookeeper.watch import Watch
 
@@ -55,7 +56,8 @@ class Term(NamedTuple):
     """What a server says of a term: the holder, whether the proposal stands, what has the ack empty, and the zxid at which that
     was written last.
 
-    left: the address in an ack that somebody has written, "" where it cannot be one; else None.
+    left: the address in an ack that somebody has written, "" where it cannot be one; else None. version: of the ack, None where
+    there is none.
     """
 
     holder: Optional[Found]
@@ -63,6 +65,7 @@ class Term(NamedTuple):
     emptied: List[Operation]
     acked: int
     left: Optional[str]
+    version: Optional[int]
 
     @property
     def unnoted(self) -> str:
@@ -143,10 +146,11 @@ class StateCalls:
         change: may be called more than once. timeout: seconds for all of it. Raises ZooKeeperFailed when others write at
         each try, or when the state is missing.
         """
-        limit = now() + timeout
+        arguments.function("change", change)
+        limit = now() + arguments.seconds("timeout", timeout)
         for _ in range(ROUNDS):
             found = self._zk.ask("read the history", limit, self._client.get_async, self.history_znode, missing_ok=True)
-            data = change(data_of(found))
+            data = arguments.data("what change returns", change(data_of(found)))
             if found is None:
                 done = self._zk.ask("write the history", limit, self._client.create_async, self.history_znode, data,
                                  acl=self._zk.acl, exists_ok=True)
@@ -218,16 +222,16 @@ class StateCalls:
         proposal = self._zk.answer("look at the proposal", limit, asked.proposal)
         ack = self._zk.answer("read the ack", limit, asked.ack, missing_ok=True)
         emptied: List[Operation] = []
-        acked, left = 0, None
+        acked, left, version = 0, None, None
         if ack is not None:
             # A server that lags behind may not have what this node wrote itself over a connection that was lost since.
             data, stat = ack
             what = ("set_data", (self.election_ack, b"", stat.version)) if data else ("check", (self.election_ack, stat.version))
             emptied.append((*what, {}))
-            acked = stat.mzxid
+            acked, version = stat.mzxid, stat.version
             # What an operator has made it with is nobody's.
             left = untrusted.known_address(data) if data and stat.version else None
-        return Term(holder, proposal is not None and proposal.czxid == token, emptied, acked, left)
+        return Term(holder, proposal is not None and proposal.czxid == token, emptied, acked, left, version)
 
     def _record(self, node: str, token: Optional[int], address: str, **more: Any) -> bytes:
         """The holder's data. seen: token of who has written this for another one. after: address of a second one, who led

@@ -8,17 +8,24 @@ the past; until when it may be relied upon is the business of `supervisor_zkelec
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import Any, Callable, Iterator, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
 
 from supervisor_zkelect import untrusted
-from supervisor_zkelect.errors import NotConnected, NotLeader, ProposalGone, ZooKeeperFailed
-from supervisor_zkelect.zookeeper.holder import StateCalls, Term
-from supervisor_zkelect.zookeeper.queue import Member, Queue, QueueReader, order, sequence
+from supervisor_zkelect.clock import now
+from supervisor_zkelect.errors import ElectionError, NotConnected, NotLeader, ProposalGone, ZooKeeperFailed
+from supervisor_zkelect.zookeeper import arguments, seats
+from supervisor_zkelect.zookeeper.holder import Term
+from supervisor_zkelect.zookeeper.queue import Proposal, QueueCalls, order
 from supervisor_zkelect.zookeeper.requests import ROUNDS, Operation, Requests
 from supervisor_zkelect.zookeeper.watch import Watch
+if TYPE_CHECKING:
+    # A release begins sooner without what only who waits to lead needs.
+    from supervisor_zkelect.zookeeper.proof import Proof
+    from supervisor_zkelect.zookeeper.renewal import Renewal
+
 
 class Standing(NamedTuple):
-    """Where this node stands.
+    """Where this node stands. True exactly when it leads, so that `if elector.try_be_leader():` is right.
 
     leads: whether its proposal exists, belongs to this session and is the lowest.
     watching: full path of the znode watched: the closest predecessor, or the own proposal when it leads.
@@ -37,11 +44,9 @@ class Standing(NamedTuple):
     rival: str = ""
     lasting: str = ""
 
-
-class Proposal(NamedTuple):
-    name: str
-    token: int
-    session: int
+    def __bool__(self) -> bool:
+        # A tuple is true by its length.
+        return self.leads
 
 
 class Noted(NamedTuple):
@@ -53,38 +58,25 @@ class Noted(NamedTuple):
     answered: float
 
 
-class ProposalCalls(StateCalls):
-    """The calls of an `Elector` that concern its place in the queue."""
+class ProposalCalls(QueueCalls):
+    """The calls of an `Elector` that concern its own place in the queue."""
 
     def __init__(
         self, requests: Requests, election_znode: str, election_ack: str, election_state: str, stem: str, data: bytes
     ) -> None:
-        """stem: what the names of this election's candidates begin with, up to the digits. data: the proposal's."""
-        super().__init__(requests, election_znode, election_ack, election_state)
-        self._queue = QueueReader(requests, election_znode, stem)
-        self._stem, self._data = stem, data
-        self._mine: Optional[Proposal] = None
+        """stem: as `QueueCalls` has it. data: the proposal's."""
+        super().__init__(requests, election_znode, election_ack, election_state, stem)
+        self._data = data
         #: name of the proposal that was the lowest once
         self._led: Optional[str] = None
         self._noted: Optional[Noted] = None
         self._looked: Optional[Term] = None
         self._second = self._acked = False
         self._watch: Optional[Watch] = None
-
-    @property
-    def proposal(self) -> Optional[str]:
-        """Name of this node's proposal, or None."""
-        return self._mine.name if self._mine else None
-
-    @property
-    def proposal_path(self) -> Optional[str]:
-        """Full path of this node's proposal, or None."""
-        return f"{self.election_znode}/{self._mine.name}" if self._mine else None
-
-    @property
-    def token(self) -> Optional[int]:
-        """The fencing token: the proposal's czxid, which grows from term to term. None without a proposal."""
-        return self._mine.token if self._mine else None
+        #: until when leading is proven, where that can be told
+        self._proof: Optional[Proof] = None
+        self._lost: Optional[Callable[[str], object]] = None
+        self._renewal: Optional[Renewal] = None
 
     @property
     def claimed(self) -> Optional[Tuple[float, float]]:
@@ -97,14 +89,9 @@ class ProposalCalls(StateCalls):
         """Whether somebody wrote the ack since the proposal was made, as `try_be_leader(claiming=True)` has seen it."""
         return self._mine is not None and self._looked is not None and self._looked.acked > self._mine.token
 
-    @property
-    def session_id(self) -> Optional[int]:
-        """Id of the ZooKeeper session, or None while there is no connection."""
-        return self._zk.session_id
-
     def describe(self, data: bytes) -> None:
         """Have the proposals that are made from now on hold this. One that stands is never written again."""
-        self._data = data
+        self._data = arguments.data("data", data)
 
     def prepare(self) -> None:
         """Make the election znode, the ack and the state with all parents. An existing ack is left as it is."""
@@ -116,11 +103,12 @@ class ProposalCalls(StateCalls):
         """Join the queue and return the proposal's name; asked again, return the same name while it exists.
 
         A reply that was lost leaves one proposal: before each create, the children are searched for one that this
-        session owns.
+        session owns. Raises BadArgument while another elector of this client has its proposal here.
         """
         limit = self._zk.limit()
         while True:
             try:
+                seats.take(self._client, self.election_znode, self)
                 session = self._zk.session()
                 found = self._own(session, limit)
                 if found is None:
@@ -137,7 +125,9 @@ class ProposalCalls(StateCalls):
                 self._zk.reconnected(limit)
 
     def adopt_proposal(self) -> Optional[str]:
-        """Take the proposal that this session owns already and return its name, or None when it owns none."""
+        """Take the proposal that this session owns already and return its name, or None when it owns none. Raises BadArgument as
+        `create_proposal` does."""
+        seats.take(self._client, self.election_znode, self)
         self._hold(self._own(self._zk.session(), self._zk.limit()))
         return self.proposal
 
@@ -149,6 +139,7 @@ class ProposalCalls(StateCalls):
 
         Raises ProposalGone when there is no proposal of this session: create one, and stop what ran by the old one.
         """
+        arguments.flag("claiming", claiming)
         limit = self._zk.limit()
         self._looked = None
         for _ in range(ROUNDS):
@@ -179,7 +170,6 @@ class ProposalCalls(StateCalls):
         ahead = [name for name in names if name[-10:] <= own[0] and order(name) < own]
         rival = self._queue.survey(names, self.proposal, limit).rival if not ahead else ""
         leads, self._second = not ahead and not rival, len(ahead) == 1
-        checked = None
         if not leads:
             watch = Watch(self._client, f"{self.election_znode}/{max(ahead, key=order) if ahead else rival}")
             watches.append(watch)
@@ -188,8 +178,9 @@ class ProposalCalls(StateCalls):
             term = term or self._ask_of_term(self._path(), watch.seen)
             seen = term.proposal
         else:
+            # In this order, as what a server shows after it knows of the check is no older than that.
+            sent, checked = now(), self._transact([])
             seen = self._client.exists_async(watch.path, watch=watch.seen)
-            checked = self._transact([])
         stat = self._zk.answer("watch the queue", limit, seen)
         if stat is None:
             if leads:
@@ -203,40 +194,15 @@ class ProposalCalls(StateCalls):
                 self._looked = self._told_of_term(term, mine.token, limit)
             else:
                 self._committed("check the proposal", limit, checked)
+                if self._proof is not None:
+                    self._proof.checked(mine.session, mine.token, sent, now())
             self._led = mine.name
+            if self._lost is not None:
+                self._renew()
         self._drop_watch(None)
         self._watch = watch
         lasting = watch.path if not leads and untrusted.lasting(stat.ephemeralOwner) else ""
         return Standing(leads, watch.path, watch.changed, len(ahead) + 1, len(names), rival, lasting)
-
-    def look_at_queue(self) -> Queue:
-        """What is foreign in the queue now. Costs one small read while the queue is the same.
-
-        Where the queue cannot be listed, that is told as its trouble after the call that raises it, and tried again later.
-        """
-        return self._queue.look(self.proposal)
-
-    def glance_at_queue(self, changed: Callable[[], None]) -> None:
-        """Have `changed` called, on a thread of the client, if the queue is another than at the last `look_at_queue`. Waits
-        for nothing, and says nothing where it cannot be told."""
-        self._queue.glance(changed)
-
-    def members(self) -> List[Member]:
-        """The queue in order, with each candidate's data. One that leaves during the look is left out."""
-        return list(self.each_member())
-
-    def each_member(self) -> Iterator[Member]:
-        """The same, one after the other: others may have put as many there as one listing tells."""
-        limit = self._zk.limit()
-        for name, stat, data in self._queue.look_at(self._queue.names(limit), limit):
-            mine = self._mine is not None and self._mine.name == name
-            yield Member(name, sequence(name), stat.ephemeralOwner, stat.czxid, mine, data)
-
-    def others(self) -> int:
-        """How many other candidates stand in the queue that some session owns. Reads no data."""
-        limit = self._zk.limit()
-        stats = (stat for name, stat in self._queue.stats(self._queue.names(limit), limit) if name != self.proposal)
-        return sum(not untrusted.lasting(stat.ephemeralOwner) for stat in stats)
 
     def forget(self) -> None:
         """Drop what is known of proposal and watch, because the session is gone. Asks nothing."""
@@ -285,11 +251,22 @@ class ProposalCalls(StateCalls):
     def _drop(self) -> None:
         self._hold(None)
 
+    def _end_term(self) -> None:
+        """The same, as this node wants it: nobody is told that leading is lost."""
+        if self._renewal is not None:
+            self._renewal.end()
+        self._drop()
+
     def _hold(self, mine: Optional[Proposal]) -> None:
         """Have this as the node's proposal. What is known of the term of another one goes with that."""
+        if mine is None:
+            seats.leave(self._client, self.election_znode, self)
         if self._mine != mine:
             # First of all: on another thread a write of the former term may be about to be made.
             self._mine = None
+            if self._renewal is not None:
+                self._renewal.gone("the proposal or its session is gone")
+                self._renewal = None
             self._led = self._noted = self._looked = None
             self._acked = False
             self._queue.forget()
@@ -321,6 +298,33 @@ class ProposalCalls(StateCalls):
         Raises NotLeader when the proposal is gone.
         """
         return self._committed(doing, limit, self._transact(operations))
+
+    def _check(self, doing: str, limit: float, operations: Sequence[Operation] = ()) -> bool:
+        """As `_commit`, for this node's very proposal: raises NotLeader, too, where another's of its name stands there."""
+        mine, sent = self._require(), now()
+        answer = self._transact(operations)
+        # No older than what the transaction has met.
+        seen = self._client.exists_async(self._path())
+        done = self._committed(doing, limit, answer)
+        if not self._is_mine(self._zk.answer("look at the proposal", limit, seen)):
+            self._not_leader()
+        if done and self._proof is not None:
+            self._proof.checked(mine.session, mine.token, sent, now())
+        return done
+
+    def _renew(self) -> None:
+        """Have the proposal checked from now on, and `lost` called when leading can no longer be proven."""
+        mine = self._require()
+        if self._proof is None or self._renewal is not None and self._renewal.token == mine.token:
+            return
+        from supervisor_zkelect.zookeeper.renewal import Renewal
+
+        timeout = self._proof.timeout
+        assert timeout is not None
+        try:
+            self._renewal = Renewal(self._client, self._path(), mine.token, mine.session, timeout, self._proof, self._lost)
+        except RuntimeError as error:
+            raise ElectionError(f"leading cannot be watched over: {error}; let this process have more threads") from None
 
     def _transact(self, operations: Sequence[Operation]) -> Any:
         return self._zk.transact(self._path(), operations)

@@ -15,6 +15,8 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Se
 from supervisor_zkelect import strangers, untrusted
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.errors import ElectionError
+from supervisor_zkelect.zookeeper import arguments
+from supervisor_zkelect.zookeeper.holder import StateCalls
 from supervisor_zkelect.zookeeper.requests import Requests, data_of
 
 log = logging.getLogger(__name__)
@@ -58,7 +60,7 @@ class Member(NamedTuple):
     data: bytes
 
     @property
-    def info(self) -> Dict[str, Any]:
+    def info(self) -> Dict[str, object]:
         return untrusted.document(self.data)
 
     @property
@@ -68,6 +70,12 @@ class Member(NamedTuple):
     @property
     def address(self) -> str:
         return untrusted.known_address(self.info.get("address"))
+
+
+class Proposal(NamedTuple):
+    name: str
+    token: int
+    session: int
 
 
 class QueueReader:
@@ -159,9 +167,9 @@ class QueueReader:
                 self._list_pause = min(_LIST_SELDOM, 2 * self._list_pause or _LIST_AGAIN)
                 self._list_from = now() + self._list_pause
                 self._foreign = None, Queue("", (
-                    f"{self._znode}: its {stat.numChildren} children could not be listed, which is tried again ever more "
-                    "seldom, so that a candidate that leads by another program's rule may not be seen; remove what does not belong "
-                    f"there, or raise reply_max ({error})"
+                    f"{self._znode}: its {stat.numChildren} children could not be listed, which is tried again ever more seldom"
+                    ", so that a candidate that leads by another program's rule may not be seen; remove what does not belong there, "
+                    f"or raise reply_max ({error})"
                 ))
                 raise
         return self._foreign[1]
@@ -175,6 +183,72 @@ class QueueReader:
                 changed()
 
         self._zk.client.exists_async(self._znode).rawlink(seen)
+
+
+class QueueCalls(StateCalls):
+    """The calls of an `Elector` that look at the queue, and at what it knows of its own proposal."""
+
+    def __init__(
+        self, requests: Requests, election_znode: str, election_ack: str, election_state: str, stem: str
+    ) -> None:
+        """stem: what the names of this election's candidates begin with, up to the digits."""
+        super().__init__(requests, election_znode, election_ack, election_state)
+        self._queue = QueueReader(requests, election_znode, stem)
+        self._stem = stem
+        self._mine: Optional[Proposal] = None
+
+    @property
+    def proposal(self) -> Optional[str]:
+        """Name of this node's proposal, or None."""
+        return self._mine.name if self._mine else None
+
+    @property
+    def proposal_path(self) -> Optional[str]:
+        """Full path of this node's proposal, or None."""
+        return f"{self.election_znode}/{self._mine.name}" if self._mine else None
+
+    @property
+    def token(self) -> Optional[int]:
+        """The fencing token: the proposal's czxid, which grows from term to term. None without a proposal."""
+        return self._mine.token if self._mine else None
+
+    @property
+    def session_id(self) -> Optional[int]:
+        """Id of the ZooKeeper session, or None while there is no connection."""
+        return self._zk.session_id
+
+    def look_at_queue(self) -> Queue:
+        """What is foreign in the queue now. Costs one small read while the queue is the same.
+
+        Where the queue cannot be listed, that is told as its trouble after the call that raises it, and tried again later.
+        """
+        return self._queue.look(self.proposal)
+
+    def glance_at_queue(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called, on a thread of the client, if the queue is another than at the last `look_at_queue`. Waits
+        for nothing, and says nothing where it cannot be told."""
+        arguments.function("changed", changed)
+        self._queue.glance(changed)
+
+    def members(self) -> List[Member]:
+        """The queue in order, with each candidate's data. One that leaves during the look is left out."""
+        return list(self.each_member())
+
+    def each_member(self) -> Iterator[Member]:
+        """The same, one after the other: others may have put as many there as one listing tells."""
+        limit = self._zk.limit()
+        for name, stat, data in self._queue.look_at(self._queue.names(limit), limit):
+            yield Member(name, sequence(name), stat.ephemeralOwner, stat.czxid, self._is_own(name, stat), data)
+
+    def others(self) -> int:
+        """How many other candidates stand in the queue that some session owns. Reads no data."""
+        limit = self._zk.limit()
+        stats = (stat for name, stat in self._queue.stats(self._queue.names(limit), limit) if not self._is_own(name, stat))
+        return sum(not untrusted.lasting(stat.ephemeralOwner) for stat in stats)
+
+    def _is_own(self, name: str, stat: Any) -> bool:
+        mine = self._mine
+        return mine is not None and (name, stat.czxid) == (mine.name, mine.token)
 
 
 def sequence(name: str) -> int:

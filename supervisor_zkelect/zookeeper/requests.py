@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Protocol, Sequence, Tuple
 
 from kazoo import exceptions as kazoo_errors
 from kazoo.protocol.states import KazooState
@@ -18,7 +18,23 @@ if TYPE_CHECKING:
 ROUNDS = 20
 
 #: One operation of a transaction: the name of the method that adds it, and with what it is called.
-Operation = Tuple[str, tuple, dict]
+Operation = Tuple[str, Tuple[Any, ...], Dict[str, Any]]
+
+
+class Client(Protocol):
+    """What an elector needs of its client, for whoever checks types: `kazoo.client.KazooClient` has it, and comes without types."""
+
+    def add_listener(self, listener: Callable[[str], object]) -> object: ...
+
+    def remove_listener(self, listener: Callable[[str], object]) -> object: ...
+
+    def exists_async(self, path: str) -> object: ...
+
+    def get_async(self, path: str) -> object: ...
+
+    def get_children_async(self, path: str) -> object: ...
+
+    def transaction(self) -> object: ...
 
 
 class Requests:

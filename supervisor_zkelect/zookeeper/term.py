@@ -18,7 +18,8 @@ import logging
 from typing import List, Optional, Union
 
 from supervisor_zkelect.clock import now
-from supervisor_zkelect.errors import AccessDenied, AnotherElection, BadArgument, NotLeader, ProposalGone, ZooKeeperFailed
+from supervisor_zkelect.errors import AccessDenied, AnotherElection, NotLeader, ProposalGone, ZooKeeperFailed
+from supervisor_zkelect.zookeeper import arguments
 from supervisor_zkelect.zookeeper.holder import Found, Holder, Term
 from supervisor_zkelect.zookeeper.proposal import Noted, ProposalCalls
 from supervisor_zkelect.zookeeper.requests import ROUNDS, Operation
@@ -35,7 +36,7 @@ class TermCalls(ProposalCalls):
         info: what clients shall read, such as "10.0.0.5:8080".
         Raises NotLeader when this node's proposal is missing or not the lowest; the ack is untouched then.
         """
-        self._write_ack(_encoded(info), self._zk.limit())
+        self._write_ack(arguments.information(info), self._zk.limit())
 
     def clear_ack(self) -> None:
         """Empty the ack, checked as `ack_leader` does. Raises NotLeader as that does."""
@@ -50,6 +51,7 @@ class TermCalls(ProposalCalls):
         Raises NotLeader as `ack_leader` does, and AnotherElection as `claim` does, or where the ack that this has emptied in
         this term holds something again: whoever wrote it does not stand in this election.
         """
+        arguments.token("fenced", fenced)
         limit = self._zk.limit()
         self._require_lead(limit)
         for _ in range(ROUNDS):
@@ -88,11 +90,12 @@ class TermCalls(ProposalCalls):
         Raises NotLeader as `ack_leader` does, and AnotherElection where the holder is another election's in which candidates
         stand, or may.
         """
+        node, address = arguments.node(node), arguments.address(address)
         limit = self._zk.limit()
         self._require_lead(limit)
         record = self._record(node, self.token, address)
         for _ in range(ROUNDS):
-            found, _, emptied, _, left = self._look_at_led_term(limit)
+            found, _, emptied, _, left, _ = self._look_at_led_term(limit)
             mine = found is not None and found.holder.token == self.token
             another = found is not None and not mine and self._is_another(found, limit)
             same = found is not None and found.holder == Holder(node, self.token, address)
@@ -112,7 +115,8 @@ class TermCalls(ProposalCalls):
         address: the one that the holder gets, by default the one that it was claimed with.
         Raises NotLeader as `ack_leader` does, and AnotherElection as `claim` does.
         """
-        data, limit = _encoded(info), self._zk.limit()
+        data, limit = arguments.information(info), self._zk.limit()
+        address = None if address is None else arguments.address(address)
         self._require_lead(limit)
         if self._noted is None:
             self._write_ack(data, limit)
@@ -139,7 +143,7 @@ class TermCalls(ProposalCalls):
         not known to be this node's own is emptied, and noted as a holder of an unknown node.
         Raises ProposalGone when the proposal had gone before; the others then see a dirty end if a holder is left.
         """
-        self._leave("release the term", ack=True, holder=not dirty)
+        self._leave("release the term", ack=True, holder=not arguments.flag("dirty", dirty))
 
     def withdraw(self) -> None:
         """Leave the queue, wherever this node stands in it; ack and holder stay. Nothing happens without a proposal."""
@@ -155,7 +159,7 @@ class TermCalls(ProposalCalls):
                     self._zk.ask(
                         "delete the proposal", limit, self._client.delete_async, self.proposal_path, missing_ok=True
                     )
-                self._drop()
+                self._end_term()
 
     def step_behind(self) -> str:
         """Exchange the proposal for one at the end of the queue, in one transaction, and return its name. An ack that its
@@ -195,7 +199,7 @@ class TermCalls(ProposalCalls):
                 operations.append(self._proposing())
             try:
                 if self._commit(doing, limit, operations):
-                    self._drop()
+                    self._end_term()
                     return
                 if found is None:
                     self._make_beside(limit)
@@ -211,6 +215,9 @@ class TermCalls(ProposalCalls):
 
     def _write_ack(self, data: bytes, limit: float) -> None:
         self._require_lead(limit)
+        if self._noted is None:
+            self._write_unclaimed(data, limit)
+            return
         for _ in range(ROUNDS):
             operations: List[Operation] = [("set_data", (self.election_ack, data), {})]
             if self._noted is not None:
@@ -221,6 +228,24 @@ class TermCalls(ProposalCalls):
             self._make_beside(limit)
             self._note_again(limit)
         raise ZooKeeperFailed(f"{self.election_ack} vanished at every look; ask again")
+
+    def _write_unclaimed(self, data: bytes, limit: float) -> None:
+        """Write the ack of a term that has no holder to check. By what is read with the proposal nobody has led by its name
+        since who wrote an ack or noted a holder."""
+        for _ in range(ROUNDS):
+            term = self._look_at_term(limit)
+            if not term.seen:
+                self._not_leader()
+            if term.version is None:
+                self._make_beside(limit)
+                continue
+            operations: List[Operation] = [("set_data", (self.election_ack, data, term.version), {})]
+            if term.holder is not None:
+                operations.append(("check", (self.holder_znode, term.holder.version), {}))
+            if self._check("write the ack", limit, operations):
+                self._acked = True
+                return
+        raise ZooKeeperFailed(f"{self.election_ack} or {self.holder_znode} changed at every look; ask again")
 
     def _look_at_term(self, limit: float) -> Term:
         return self._told_of_term(self._ask_of_term(self._path()), self._require().token, limit)
@@ -279,10 +304,3 @@ class TermCalls(ProposalCalls):
     def _unknown(self, version: int, address: str) -> Operation:
         """Have the holder be that of an unknown node."""
         return "set_data", (self.holder_znode, self._record("", 0, address, seen=self.token), version), {}
-
-
-def _encoded(info: Union[str, bytes]) -> bytes:
-    data = info.encode("utf-8") if isinstance(info, str) else info
-    if not isinstance(data, bytes):
-        raise BadArgument(f"info is {info!r}; give text or bytes")
-    return data
