@@ -77,9 +77,10 @@ class Elector(TermCalls):
     granted: the session timeout that the servers granted this client, in seconds, which kazoo does not keep; it may be less than
         what was asked for. Without it `deadline` is None, and `lost` and `run` are refused. `connect` sees it by itself.
     lost: called with one line that says why, when leading can no longer be proven: the proposal is gone, its session is over, or
-        `deadline` passed, since the quorum confirmed the proposal too late or not at all. Once per term, and not where the term
-        ended by `release`, `withdraw`, `step_behind` or `close`. With it, a thread has the proposal checked ten times in a
-        session timeout from the moment when it leads; `lost` is called on that thread, may block, and may call the elector.
+        `deadline` passed, since the quorum confirmed the proposal too late or not at all. Once per term, or once again where
+        `try_be_leader` said after that that the same proposal leads; not where the term ended by `release`, `withdraw`,
+        `step_behind` or `close`. With it, a thread has the proposal checked ten times in a session timeout from the moment
+        when it leads; `lost` is called on that thread, may block, and may call the elector.
 
     The constructor writes nothing. Calls may come from any thread, one at a time. Two electors of one client have no proposal
     in one election at a time. Every call raises BadArgument for arguments that cannot be right, before anything is asked, and
@@ -219,8 +220,9 @@ class Elector(TermCalls):
 
     @property
     def deadline(self) -> Optional[float]:
-        """Until when this node is proven to lead, in seconds of CLOCK_BOOTTIME, as `time.clock_gettime` has it; None where
-        nothing proves it. Nobody else leads by these rules before that, unless the proposal is deleted by hand.
+        """Until when this node is proven to lead, in seconds of CLOCK_BOOTTIME, as `time.clock_gettime` has it. None where
+        nothing proves it, and after a loss that was told until `try_be_leader` says again that it leads. Nobody else leads by
+        these rules before it, unless the proposal is deleted by hand.
 
         It counts as a listener's lease does (`supervisor_zkelect.lease`): 0.99 of the session timeout that the servers granted,
         from the sending of the newest request whose answer had come half a timeout before the newest check was sent that the
@@ -250,9 +252,9 @@ class Elector(TermCalls):
         gone or its session is over while it waits.
 
         timeout: seconds, 3600 at most; None waits for ever. A request that is under way then has the elector's own time limit.
-        Raises TimedOut when this node does not lead by then; it keeps its place in the queue. Raises NotConnected when ZooKeeper
-        cannot be reached for the elector's own time limit; less than that is waited out. Raises ProposalGone where this node led
-        before, and may have to stop what ran by that.
+        Raises TimedOut when this node does not lead by then; it keeps its place in the queue. Raises NotConnected or TimedOut
+        when ZooKeeper cannot be reached, or does not answer, for the elector's own time limit; less than that is waited out.
+        Raises ProposalGone where this node led before, and may have to stop what ran by that.
         """
         limit = now() + arguments.wait("timeout", timeout)
         led = self._led is not None
@@ -290,9 +292,9 @@ class Elector(TermCalls):
             raise BadArgument("run() has to know what the servers granted this client; give granted=…, or use Elector.connect")
         standing = self.wait_to_lead(timeout)
         try:
-            self._be_proven(standing)
             self._renew()
             renewal = self._renewal
+            self._be_proven(standing)
             result = function()
         except BaseException:
             self._leave_behind()

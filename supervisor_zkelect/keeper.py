@@ -159,9 +159,11 @@ class Keeper:
             if one.group in self._wanted:
                 elector = Elector(attached.client, one.znode, one.stem, one.ack, separator="", acl=attached.acl,
                                   timeout=self._patience(), election_state=one.state or None)
-                elector.adopt_proposal()
-                # Whoever leaves the election by this client has the proposal then.
-                elector.close()
+                try:
+                    elector.adopt_proposal()
+                finally:
+                    # Whoever leaves the election by this client has the proposal then.
+                    elector.close()
                 if elector.token == self._wanted[one.group]:
                     self._terms.append(_Term(one.group, elector.token, elector.proposal_path))
                 else:

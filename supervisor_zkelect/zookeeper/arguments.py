@@ -191,7 +191,7 @@ def servers(value: object) -> Tuple[str, str]:
     except ValueError as error:
         raise BadArgument(f"servers is {shown(joined)}: {error}; give host:port,host:port") from None
     if "," in rest:
-        raise BadArgument(f"servers is {shown(joined)}: a chroot stands once, behind the last server; give host:port,host:port/chroot")
+        raise BadArgument(f"servers is {shown(joined)}: a chroot stands once, at the end; give host:port,host:port/chroot")
     root = slash + rest.rstrip("/") if rest.strip("/") else ""
     return right, path("the chroot in servers", root) if root else ""
 

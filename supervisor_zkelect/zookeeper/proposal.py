@@ -314,8 +314,8 @@ class ProposalCalls(QueueCalls):
 
     def _renew(self) -> None:
         """Have the proposal checked from now on, and `lost` called when leading can no longer be proven."""
-        mine = self._require()
-        if self._proof is None or self._renewal is not None and self._renewal.token == mine.token:
+        mine, renewal = self._require(), self._renewal
+        if self._proof is None or renewal is not None and renewal.token == mine.token and not renewal.why:
             return
         from supervisor_zkelect.zookeeper.renewal import Renewal
 

@@ -167,9 +167,9 @@ class QueueReader:
                 self._list_pause = min(_LIST_SELDOM, 2 * self._list_pause or _LIST_AGAIN)
                 self._list_from = now() + self._list_pause
                 self._foreign = None, Queue("", (
-                    f"{self._znode}: its {stat.numChildren} children could not be listed, which is tried again ever more seldom"
-                    ", so that a candidate that leads by another program's rule may not be seen; remove what does not belong there, "
-                    f"or raise reply_max ({error})"
+                    f"{self._znode}: its {stat.numChildren} children could not be listed, which is tried again ever more "
+                    "seldom, so that a candidate that leads by another program's rule may not be seen; remove what does not "
+                    f"belong there, or raise reply_max ({error})"
                 ))
                 raise
         return self._foreign[1]

@@ -77,8 +77,8 @@ class Renewal:
         while True:
             moment = now()
             deadline = self._proof.deadline(self.token)
-            # A first deadline may take a while, as it counts from an earlier answer.
-            until = begun + self._timeout if deadline is None else deadline
+            # A first one may take a while, as it counts from an earlier answer; so may one after a silence.
+            until = begun + self._timeout if deadline is None or deadline <= begun else deadline
             if moment >= until:
                 return f"ZooKeeper has not confirmed {self._path} in time"
             if not asked and moment >= due:

@@ -22,7 +22,7 @@ Operation = Tuple[str, Tuple[Any, ...], Dict[str, Any]]
 
 
 class Client(Protocol):
-    """What an elector needs of its client, for whoever checks types: `kazoo.client.KazooClient` has it, and comes without types."""
+    """What an elector needs of its client, for whoever checks types: kazoo's has it, and comes without types."""
 
     def add_listener(self, listener: Callable[[str], object]) -> object: ...
 

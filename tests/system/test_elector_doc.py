@@ -11,7 +11,10 @@ from supervisor_zkelect.zookeeper import arguments
 
 PAGE = Path(__file__).parents[2] / "docs" / "elector.md"
 
-CALLS = {"NewElector": "Elector.connect", "CreateProposal": "create_proposal", "TryBeLeader": "try_be_leader", "AckLeader": "ack_leader"}
+CALLS = {
+    "NewElector": "Elector.connect", "CreateProposal": "create_proposal", "TryBeLeader": "try_be_leader",
+    "AckLeader": "ack_leader",
+}
 
 
 def blocks(language):

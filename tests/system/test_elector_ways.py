@@ -1,4 +1,4 @@
-"""The Elector as one would use it in Python: whole terms, a deadline, who is told that it passed, and what it does not mistake."""
+"""The Elector as one would use it in Python: whole terms, a deadline and who is told that it passed, and no mistaken names."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -151,7 +151,9 @@ def between(monkeypatch, one, what, do):
     monkeypatch.setattr(one._client, what, first)
 
 
-@pytest.mark.parametrize("acks", [lambda other: other.ack_leader("b:1"), lambda other: other.claim("b", "b:1")], ids=["ack", "claim"])
+@pytest.mark.parametrize(
+    "acks", [lambda other: other.ack_leader("b:1"), lambda other: other.claim("b", "b:1")], ids=["ack", "claim"]
+)
 def test_who_leads_by_the_same_name_from_one_moment_to_the_next_keeps_its_ack(join, zk, root, monkeypatch, acks):
     one, other = lead(join()), join()
     one.ack_leader("a:1")
@@ -164,6 +166,26 @@ def test_who_leads_by_the_same_name_from_one_moment_to_the_next_keeps_its_ack(jo
     with pytest.raises(NotLeader):
         one.ack_leader("a:2")
     assert other.read_ack() in (b"b:1", b"") and one.proposal is None
+
+
+def test_nor_does_it_write_an_ack_where_another_has_just_claimed_the_term(join, zk, root, monkeypatch):
+    """A predecessor's holder stands there, and an ack that is empty already, so that only the holder changes."""
+    dead, one, other = lead(join()), join(), join()
+    dead.claim("z", "z:1")
+    dead.withdraw()
+    lead(one)
+
+    def change():
+        again(zk, root)
+        other.create_proposal()
+        other.withdraw()
+        assert lead(other).proposal == one.proposal
+        other.claim("b", "b:1")
+
+    between(monkeypatch, one, "transaction", change)
+    with pytest.raises(NotLeader):
+        one.ack_leader("a:1")
+    assert (other.read_ack(), other.holder().node) == (b"", "b")
 
 
 @pytest.mark.parametrize("call", [lambda one: one.try_be_leader(), lambda one: one.prove(), lambda one: one.ack_leader("a:1")])
@@ -337,6 +359,20 @@ def test_a_callers_client_is_proven_half_a_timeout_later(client, zk, root):
     one.close()
 
 
+def test_who_waited_has_a_deadline_as_soon_as_it_leads(join, client, root, monkeypatch, pool):
+    """By what its session was answered while it waited, where nobody saw when that began."""
+    first, one = lead(join()), Elector(client, f"{root}/e/election", "n", f"{root}/e/ack", granted=4.0)
+    looks, look = [], client.exists_async
+    monkeypatch.setattr(client, "exists_async", lambda path, **words: looks.append(path) or look(path, **words))
+    waiting = pool.submit(one.wait_to_lead, TIME)
+    # One every tenth of the session's timeout, so that the first is older than half of it.
+    until(lambda: looks.count(one.election_znode) > 6, TIME, "the waiting elector to have asked some times")
+    first.withdraw()
+    assert waiting.result(TIME) and one.deadline > now()
+    one.release()
+    one.close()
+
+
 def test_nobody_else_leads_before_the_deadline(join, zk_server, pool):
     """The link of who leads stands still; its session ends, and with that the other one leads."""
     told = []
@@ -382,6 +418,28 @@ def test_the_end_of_a_proposal_is_told_once(join, zk, root, zk_server, end):
         lead(one)
         zk.delete(one.proposal_path)
         until(lambda: len(told) == 2, TIME, "the second end to be told")
+
+
+def test_who_leads_again_after_a_silence_is_told_again(join, zk, zk_server):
+    told = []
+    with Relay(zk_server.hosts) as relay:
+        one = join(relay.address, lost=told.append)
+        lead(one)
+        relay.hold()
+        until(lambda: told, TIME, "the loss to be told")
+        relay.release()
+
+        def leads_again():
+            if one.proposal is None:
+                one.create_proposal()
+            return one.try_be_leader() and one.deadline is not None and one.deadline > now()
+
+        until(leads_again, TIME, "the elector to lead, and that to be proven")
+        before = len(told)
+        zk.delete(one.proposal_path)
+        until(lambda: len(told) > before, TIME, "the end to be told")
+        until(lambda: not renewals(), TIME, "the threads to end")
+        one.close()
 
 
 @pytest.mark.parametrize("leave", [

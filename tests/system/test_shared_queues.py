@@ -1,5 +1,5 @@
-"""One queue with other programs, by the names of docs/elections.md: kazoo's own Lock and Election, and whoever follows the rules of
-Curator and of the Go elector. Whoever leads, leads alone, and hands over to the next in line of whatever kind."""
+"""One queue with other programs, by the names of docs/elections.md: kazoo's own Lock and Election, and whoever follows the rules
+of Curator and of the Go elector. Whoever leads, leads alone, and hands over to the next in line of whatever kind."""
 
 import threading
 import uuid

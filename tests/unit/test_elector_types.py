@@ -27,8 +27,8 @@ def check(tmp_path_factory):
     def run(program, *options):
         file = folder / "program.py"
         file.write_text(program)
-        command = [sys.executable, "-m", "mypy", "--strict", "--python-executable", folder / "venv" / "bin" / "python", "--cache-dir",
-                   folder / "cache", *options, file]
+        command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", folder / "cache", "--python-executable",
+                   folder / "venv" / "bin" / "python", *options, file]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
         # Without mypy, which the tests require, there is no such line.
         assert "Success" in done.stdout or "Found" in done.stdout, done.stdout + done.stderr
