@@ -80,7 +80,7 @@ class Elector(TermCalls):
         `deadline` passed, since the quorum confirmed the proposal too late or not at all. Once per term, or once again where
         `try_be_leader` said after that that the same proposal leads; not where the term ended by `release`, `withdraw`,
         `step_behind` or `close`. With it, a thread has the proposal checked ten times in a session timeout from the moment
-        when it leads; `lost` is called on that thread, may block, and may call the elector.
+        when it leads; `lost` is called on that thread, may block, and may call the elector while nobody else does.
 
     The constructor writes nothing. Calls may come from any thread, one at a time. Two electors of one client have no proposal
     in one election at a time. Every call raises BadArgument for arguments that cannot be right, before anything is asked, and
@@ -150,7 +150,7 @@ class Elector(TermCalls):
         opened.
         """
         from supervisor_zkelect import session
-        from supervisor_zkelect.zookeeper import proof
+        from supervisor_zkelect.zookeeper import grants, proof
 
         arguments.known(unknown, _CONNECT_WORDS)
         arguments.seconds("timeout", timeout)
@@ -162,7 +162,7 @@ class Elector(TermCalls):
         arguments.data("data", data)
         arguments.watcher(lost, True)
         client, proven = session.make_client(hosts, timeout, digest=arguments.digest(digest)), proof.Proof(None)
-        session.note_grants(client, proven.connected)
+        grants.watch(client, proven.connected)
         try:
             session.start_client(client, timeout)
             elector = cls(
@@ -253,7 +253,7 @@ class Elector(TermCalls):
 
         timeout: seconds, 3600 at most; None waits for ever. A request that is under way then has the elector's own time limit.
         Raises TimedOut when this node does not lead by then; it keeps its place in the queue. Raises NotConnected or TimedOut
-        when ZooKeeper cannot be reached, or does not answer, for the elector's own time limit; less than that is waited out.
+        when ZooKeeper cannot be reached, or does not answer, for once or twice the elector's own time limit; less is waited out.
         Raises ProposalGone where this node led before, and may have to stop what ran by that.
         """
         limit = now() + arguments.wait("timeout", timeout)

@@ -183,21 +183,6 @@ def make_client(
     return client
 
 
-def note_grants(client: KazooClient, granted: Callable[[float, float, int], None]) -> None:
-    """Have `granted` called with each connect request that was granted: when it was sent, the session's timeout in seconds, which
-    kazoo does not keep, and its id. Only kazoo's connection thread comes here."""
-    invoke = client._connection._invoke
-
-    def noting(timeout: float, request: Any, xid: Optional[int] = None) -> Any:
-        sent = now()
-        answer = invoke(timeout, request, xid)
-        if isinstance(request, Connect) and answer[0].time_out > 0:
-            granted(sent, answer[0].time_out / 1000.0, answer[0].session_id)
-        return answer
-
-    client._connection._invoke = noting
-
-
 def client_for(
     settings, attach: Optional[Tuple[int, bytes]] = None, timeout: Optional[float] = None, pace: Optional[replies.Pace] = None,
     limits: Optional[Callable[[], Tuple[int, float]]] = None,

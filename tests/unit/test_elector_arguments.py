@@ -33,8 +33,10 @@ PLACES = {"election_znode": "/o/election", "election_prefix": "n", "election_ack
 
 #: Of every kind that is no text.
 NO_TEXT = [None, 5, True, b"n", ["n"], 1.5, object()]
-NO_PATH = ["", "/", "relative", "/a/", "/a//b", "/a/../b", "/a/./b", "/a\0", "/a\n", "/a\x1b[2J", "/a\ud800", "/a\U0001f600",
-"/" + "a" * 1024]
+NO_PATH = [
+    "", "/", "relative", "/a/", "/a//b", "/a/../b", "/a/./b", "/a\0", "/a\n", "/a\x1b[2J", "/a\ud800", "/a\U0001f600",
+    "/" + "a" * 1024,
+]
 NO_NAME = ["a/b", "/", "n\0", "n\x07", "n\ud800", "n" * 201]
 NO_SECONDS = [0, -1, 1e9, 3601, math.nan, math.inf, True, "10", None, b"10", 10 ** 400, [10]]
 NO_BYTES = ["text", None, 5, bytearray(b"x"), ["x"]]
