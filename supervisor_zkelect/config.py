@@ -289,29 +289,6 @@ def _one_of(*choices: str) -> Callable[[str], str]:
     return read
 
 
-def _servers(text: str) -> Tuple[str, ...]:
-    servers: List[str] = []
-    for item in (item.strip() for item in text.split(",")):
-        match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[\w.-]+)(?::(\d{1,5}))?", item, re.ASCII)
-        if match is None:
-            hint = ", and set the path as chroot" if "/" in item and "://" not in item else ""
-            raise ValueError(
-                f"{_shown(item)!r} is not host:port; write host:port, several separated by commas, "
-                f"an IPv6 address in brackets{hint}"
-            )
-        if match[1][0] != "[" and not all(0 < len(label) < 64 for label in re.sub(r"\.$", "", match[1]).split(".")):
-            # Python's resolver raises something else than "not found" for these, which would end kazoo's thread.
-            raise ValueError(f"{_shown(item)!r} is no host name; each part between dots has 1 to 63 characters")
-        port = int(match[2] or 2181)
-        if not 1 <= port <= 65535:
-            raise ValueError(f"{_shown(item)!r} has a bad port; a port is a number from 1 to 65535")
-        server = f"{match[1]}:{port}"
-        if server in servers:
-            raise ValueError(f"names {server} twice; name each server once")
-        servers.append(server)
-    return tuple(servers)
-
-
 #: supervisor 4 announces the length of what it sends in characters, and sends bytes.
 _NOT_ASCII = "has other letters than ASCII, for which supervisord's answers break off; rename it with plain letters"
 
@@ -325,31 +302,8 @@ def _group_name(text: str) -> str:
     return text
 
 
-def _znode(text: str) -> str:
-    if not text.startswith("/"):
-        raise ValueError(f"is a relative path; begin it with a slash: /{_shown(text)}")
-    if text == "/":
-        raise ValueError("is the root; name a znode below it, such as /zkelect/orders")
-    if "//" in text or text.endswith("/"):
-        raise ValueError(f"has an empty part; write {_shown(re.sub('/+', '/', text).rstrip('/') or '/NAME')}")
-    if {".", ".."} & set(text.split("/")):
-        raise ValueError("has a part . or .., which ZooKeeper refuses; write the full path")
-    # Of what ZooKeeper's PathUtils.validatePath refuses, these are not covered by "not printable".
-    if not text.isprintable() or re.search("[\ufff0-\uffff]", text):
-        raise ValueError("contains a control character, which ZooKeeper refuses; remove it")
-    return text
-
-
 def _chroot(text: str) -> str:
-    return _znode(text) if text not in ("", "/") else ""
-
-
-def _name_part(text: str) -> str:
-    if "/" in text or not text.isprintable() or len(text) > 100:
-        raise ValueError(
-            "cannot be part of a znode's name; use at most 100 characters, no slash and no control character"
-        )
-    return text
+    return places.znode(text) if text not in ("", "/") else ""
 
 
 def _path(text: str) -> str:
@@ -460,7 +414,7 @@ OPTIONS: Tuple[Option, ...] = (
     Option(_M, "servers",
            "The ZooKeeper servers, separated by commas. An IPv6 address stands in brackets. Without a port: "
            "2181.",
-           "list of host:port", _servers, required=True),
+           "list of host:port", places.servers, required=True),
     Option(_M, "node_name", "This node's name, unique among the nodes of an election.",
            "name", untrusted.node_name, default="%(host_node_name)s", change=SESSION),
     Option(_M, "session_timeout",
@@ -562,21 +516,21 @@ OPTIONS: Tuple[Option, ...] = (
     Option(_E, "election_znode",
            "The znode whose children are the proposals. Nothing else may live below it. All members are to have names of one "
            "beginning (docs/elections.md).",
-           "znode path", _znode, default=f"/zkelect/{NAME}/election", change=TERM),
+           "znode path", places.znode, default=f"/zkelect/{NAME}/election", change=TERM),
     Option(_E, "election_prefix", "Beginning of a proposal's name; the same on all nodes.",
-           "text", _name_part, default="n", change=TERM),
+           "text", places.name_part, default="n", change=TERM),
     Option(_E, "election_ack",
            "The znode that holds the primary's address. Each election has its own.",
-           "znode path", _znode, default=f"/zkelect/{NAME}/ack", change=TERM),
+           "znode path", places.znode, default=f"/zkelect/{NAME}/ack", change=TERM),
     Option(_E, "election_state",
            "The znode below which everything else stands that is kept of the election: who may have left something running "
            "(`holder`), and `history`. The same on all nodes, and of this election alone; neither in, nor above, nor the same "
            "as its election znode or its ack.",
-           "znode path", _znode, computed=f"election_ack with `{places.SUFFIX}` behind it", change=TERM),
+           "znode path", places.znode, computed=f"election_ack with `{places.SUFFIX}` behind it", change=TERM),
     Option(_E, "sequence_separator",
            "What stands between prefix and number in a proposal's name. For an election shared with the Go elector, kazoo or "
            "Curator: docs/elections.md.",
-           "text", _name_part, default="-", empty=True, change=TERM),
+           "text", places.name_part, default="-", empty=True, change=TERM),
     Option(_E, "health",
            "How to ask whether the service is ready: `tcp://host:port`, `http://…`, `https://…`, "
            "`exec:COMMAND` (no shell), or `none`: then every program RUNNING.",

@@ -158,8 +158,12 @@ class Keeper:
         for one in former.elections:
             if one.group in self._wanted:
                 elector = Elector(attached.client, one.znode, one.stem, one.ack, separator="", acl=attached.acl,
-                                  timeout=self._patience(), election_state=one.state)
-                elector.adopt_proposal()
+                                  timeout=self._patience(), election_state=one.state or None)
+                try:
+                    elector.adopt_proposal()
+                finally:
+                    # Whoever leaves the election by this client has the proposal then.
+                    elector.close()
                 if elector.token == self._wanted[one.group]:
                     self._terms.append(_Term(one.group, elector.token, elector.proposal_path))
                 else:

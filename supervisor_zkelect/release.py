@@ -146,11 +146,16 @@ def _leave(client: Any, election: saved.Election, acl: Any, by: float) -> Option
 def leave(client: Any, election: saved.Election, acl: Any, timeout: float) -> Left:
     """Release the proposal that the client's session owns in an election. Raises ElectionError."""
     elector = Elector(client, election.znode, election.stem, election.ack, separator="", acl=acl, timeout=timeout,
-                      election_state=election.state)
-    if elector.adopt_proposal() is None:
-        return Left(elector, None, 0.0)
-    token = elector.token
-    elector.release()
+                      election_state=election.state or None)
+    try:
+        if elector.adopt_proposal() is None:
+            return Left(elector, None, 0.0)
+        token = elector.token
+        elector.release()
+    except BaseException:
+        # It is tried again by another one.
+        elector.close()
+        raise
     return Left(elector, token, time.time())
 
 

@@ -13,7 +13,7 @@ from typing import Dict, NamedTuple, Tuple
 
 
 class Fault(NamedTuple):
-    """module: of the product. line: as it stands there, once. replaced: by this. kinds: of what befalls the nodes in the
+    """module: of the product, in its package. line: as it stands there, once. replaced: by this. kinds: of what befalls the nodes in the
     schedules in which it is looked for, where few of all would show it; else ()."""
 
     module: str
@@ -50,9 +50,9 @@ FAULTS: Dict[str, Fault] = {
         "        self.act(KillGroup(number) if kill else StopGroup(number, kill_at)); self.release(reason)",
     ),
     "ack without the proposal check": Fault(
-        "elector",
+        "zookeeper.term",
         '            if self._commit("write the ack", limit, operations):',
-        '            if self._ask("write the ack", limit, self._client.set_async, self.election_ack, data):',
+        '            if self._zk.ask("write the ack", limit, self._client.set_async, self.election_ack, data):',
     ),
     "an answer of an older session counts": Fault(
         "listener",
@@ -109,7 +109,8 @@ def plant(name: str) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     exec(compile(source_of(fault), spec.origin, "exec"), vars(module))
-    setattr(sys.modules["supervisor_zkelect"], fault.module, module)
+    package, _, name = spec.name.rpartition(".")
+    setattr(sys.modules[package], name, module)
 
 
 def _spec(fault: Fault) -> ModuleSpec:

@@ -15,9 +15,10 @@ import tempfile
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from supervisor_zkelect import (
-    config, elector, eventstream, execution, guard, guardlink, health, keeper, lastresort, listener, record, release, role, saved,
+    config, eventstream, execution, guard, guardlink, health, keeper, lastresort, listener, record, release, role, saved,
     session,
 )
+from supervisor_zkelect.zookeeper import holder, queue, requests, term
 from tests.simulation.client import Client, OneConnection
 from tests.simulation.machine import Book, Machine, Supervisord
 from tests.simulation.warden import Warden
@@ -123,7 +124,7 @@ def install() -> None:
     def now() -> float:
         return _here().clock()
 
-    for module in (listener, elector, session, guard, guardlink, keeper, release):
+    for module in (listener, holder, queue, requests, term, session, guard, guardlink, keeper, release):
         module.now = now
     # Reports are not what is looked for here, and there are many.
     listener.PACE = 3.0

@@ -30,6 +30,20 @@ def make_cluster(tmp_path, zk_server, turn):
 
 
 @pytest.fixture
+def join(zk_server, root):
+    """Makes electors in one election, each with a session of its own."""
+    made = []
+
+    def make(servers=zk_server.hosts, **options):
+        made.append(Elector.connect(servers, 4.0, f"{root}/e/election", options.pop("prefix", "n"), f"{root}/e/ack", **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
 def pair(make_cluster, zk_server):
     """Two nodes of which `a` is primary; in the end nobody may have heard two."""
     cluster = make_cluster(zk_server.hosts).start()

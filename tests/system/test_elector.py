@@ -11,22 +11,7 @@ from supervisor_zkelect.demo.relay import Relay
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.elector import Elector, Holder, NotConnected, NotLeader, ProposalGone
-
-
-@pytest.fixture
-def join(zk_server, root):
-    """Makes electors in one election, each with a session of its own."""
-    made = []
-
-    def make(**options):
-        made.append(
-            Elector.connect(zk_server.hosts, 4.0, f"{root}/e/election", "n", f"{root}/e/ack", **options)
-        )
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
+from supervisor_zkelect.zookeeper import proposal
 
 
 def names(zk, root):
@@ -296,13 +281,13 @@ def test_who_was_second_asks_for_all_of_it_at_once(join, monkeypatch):
     standing = two.try_be_leader()
     one.withdraw()
     standing.changed.result(timeout=20)
-    calls, before, listed = [], [], two._listed
+    calls, before, listed = [], [], two._queue.listed
     for name in ("get_children_async", "get_async", "exists_async"):
         ask = getattr(two._client, name)
         monkeypatch.setattr(
             two._client, name, lambda path, ask=ask, **options: calls.append(path) or ask(path, **options)
         )
-    monkeypatch.setattr(two, "_listed", lambda answer, limit: before.extend(calls) or listed(answer, limit))
+    monkeypatch.setattr(two._queue, "listed", lambda answer, limit: before.extend(calls) or listed(answer, limit))
     assert two.try_be_leader(claiming=True).leads
     # In this order, as what is said of the term is to be no older than the queue.
     assert before == [two.election_znode, two.holder_znode, two.proposal_path, two.election_ack] == calls
@@ -315,7 +300,7 @@ def test_a_look_that_fails_leaves_no_watch(join, monkeypatch):
     standing = two.try_be_leader()
     made = []
 
-    class Noted(elector_module._Watch):
+    class Noted(proposal.Watch):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             made.append(self)
@@ -323,8 +308,8 @@ def test_a_look_that_fails_leaves_no_watch(join, monkeypatch):
     def fail(answer, limit):
         raise NotConnected("in a test")
 
-    monkeypatch.setattr(elector_module, "_Watch", Noted)
-    monkeypatch.setattr(two, "_listed", fail)
+    monkeypatch.setattr(proposal, "Watch", Noted)
+    monkeypatch.setattr(two._queue, "listed", fail)
     with pytest.raises(NotConnected):
         two.try_be_leader(claiming=True)
     assert len(made) == 1 and made[0].changed.cancelled() and not standing.changed.done()
@@ -448,9 +433,9 @@ def test_the_watch_outlives_a_restart_of_zookeeper(tmp_path):
         standing = second.try_be_leader()
         server.kill()
         with pytest.raises((NotConnected, elector_module.TimedOut)):
-            second._timeout = 1.0
+            second._zk.timeout = 1.0
             second.members()
-        second._timeout = 60.0
+        second._zk.timeout = 60.0
         until(lambda: not first._client.connected and not second._client.connected, 30, "both to notice")
         relay.hold()
         server.start()
@@ -483,7 +468,7 @@ def test_credentials_keep_others_from_writing(zk_server, zk, root):
 
 
 @pytest.mark.parametrize("wrong, told", [
-    ({"servers": ""}, "servers"), ({"servers": "127.0.0.1:99999"}, "Port out of range"), ({"timeout": "10"}, "seconds"),
+    ({"servers": ""}, "servers"), ({"servers": "127.0.0.1:99999"}, "bad port"), ({"timeout": "10"}, "seconds"),
     ({"timeout": 0}, "seconds"), ({"acl": "creater"}, "creator"), ({"acl": "creator"}, "digest"),
     ({"digest": "secret"}, "user:password"), ({"data": "text"}, "bytes"),
 ])

@@ -7,10 +7,12 @@ import pytest
 from kazoo.protocol.serialization import Create, long_struct
 from kazoo.security import OPEN_ACL_UNSAFE
 
-from supervisor_zkelect import elector as electors, history, inspection, session, untrusted
+from supervisor_zkelect import history, inspection, session, untrusted
+from supervisor_zkelect.clock import now
 from supervisor_zkelect.demo.cluster import NOT_PRIMARY
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.elector import ElectionError, Elector, Holder
+from supervisor_zkelect.zookeeper import queue, requests
 from tests.system.test_dirty_end import command, variables
 
 
@@ -188,7 +190,7 @@ def test_what_goes_with_no_session_is_never_a_rival_and_always_named(extended):
         create_of(extended, kind, path)
         elect.create_proposal()
         assert elect.try_be_leader().lasting == path
-        assert path in inspection._lasting(inspection._Asking(extended, electors.now() + 20), "/e/election")
+        assert path in inspection._lasting(inspection._Asking(extended, now() + 20), "/e/election")
         extended.delete(path)
         elect.withdraw()
     elect.close()
@@ -249,8 +251,9 @@ def test_a_queue_that_is_too_long_to_be_listed_costs_a_leader_few_connections(zk
         for number in range(300):
             zk.create(f"{root}/e/election/{'x' * 240}{number:010}", b"")
         counting.asked.clear()
-        moment = electors.now()
-        monkeypatch.setattr(electors, "now", lambda: moment)
+        moment = now()
+        for module in (queue, requests):
+            monkeypatch.setattr(module, "now", lambda: moment)
 
         def listings():
             return [name for name, _ in counting.asked].count("get_children_async")

@@ -1,0 +1,251 @@
+"""What an election keeps beside its queue: ack, holder and history, and whose they are. Begins and ends nothing.
+
+Beside the ack everything stands below one znode, the state, that only this election has. The holder in it names its
+election. Where two elections share an ack or a state by mistake, whoever claims a term first has it, and the other one is
+refused: a holder of another election in which candidates stand is never taken for a predecessor, nor written over.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from concurrent.futures import Future
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+
+from supervisor_zkelect import paced, places, strangers, untrusted
+from supervisor_zkelect.clock import now
+from supervisor_zkelect.errors import AccessDenied, AnotherElection, ZooKeeperFailed
+from supervisor_zkelect.zookeeper import arguments
+from supervisor_zkelect.zookeeper.requests import ROUNDS, Operation, Requests, data_of
+from supervisor_zkelect.zookeeper.watch import Watch
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two lines of the same kind.
+_REPEAT = 60.0
+
+
+class Holder(NamedTuple):
+    """Who may have left something running. `node` and `address` are "" where they are none (`untrusted.py`), and `token` is 0
+    when the znode cannot be read as a holder."""
+
+    node: str
+    token: int
+    address: str
+
+
+class Found(NamedTuple):
+    """The holder znode. election: "" for this one's. seen, after: as `StateCalls._record` has them."""
+
+    holder: Holder
+    version: int
+    election: str = ""
+    seen: Any = None
+    after: str = ""
+
+
+class TermAnswers(NamedTuple):
+    """What was asked of a term: the client's answers to be."""
+
+    holder: Any
+    proposal: Any
+    ack: Any
+
+
+class Term(NamedTuple):
+    """What a server says of a term: the holder, whether the proposal stands, what has the ack empty, and the zxid at which that
+    was written last.
+
+    left: the address in an ack that somebody has written, "" where it cannot be one; else None. version: of the ack, None where
+    there is none.
+    """
+
+    holder: Optional[Found]
+    seen: bool
+    emptied: List[Operation]
+    acked: int
+    left: Optional[str]
+    version: Optional[int]
+
+    @property
+    def unnoted(self) -> str:
+        """The address in an ack that is not that of the holder, so that somebody led after that and noted nothing; or ""."""
+        return self.left or "" if self.holder is None or self.left != self.holder.holder.address else ""
+
+
+class StateCalls:
+    """The calls of an `Elector` that ask for what the election keeps beside its queue, whoever leads."""
+
+    def __init__(self, requests: Requests, election_znode: str, election_ack: str, election_state: str) -> None:
+        self.election_znode, self.election_ack, self.election_state = election_znode, election_ack, election_state
+        self.holder_znode, self.history_znode = places.holder_of(election_state), places.history_of(election_state)
+        self._zk, self._client = requests, requests.client
+        self._chroot: str = getattr(requests.client, "chroot", "") or ""
+        #: the election's name in its holder: with the client's chroot, so that it is the same for all clients
+        self._election = self._chroot + election_znode
+        self._term_watches: List[Watch] = []
+        self._said = paced.Paced(1, _REPEAT)
+
+    def read_ack(self) -> bytes:
+        """What the ack holds; empty when there is no primary, or no ack."""
+        found = self._zk.ask("read the ack", self._zk.limit(), self._client.get_async, self.election_ack, missing_ok=True)
+        return data_of(found)
+
+    def watch_term(self) -> Tuple[Optional[Holder], bytes, "Future[str]"]:
+        """What `holder` and `read_ack` return, and a future that gets one short text when one of them may have changed
+        since.
+
+        A change while there was no connection is not told: ask for another future after a reconnect. The former one is
+        cancelled.
+        """
+        limit = self._zk.limit()
+        for watch in self._term_watches:
+            watch.end(None)
+        changed: "Future[str]" = Future()
+        ack, holder = (Watch(self._client, path, None, changed) for path in (self.election_ack, self.holder_znode))
+        self._term_watches = [ack, holder]
+        # Both at once, as the answers come in the order of the requests.
+        answers = [(watch, self._client.get_async(watch.path, watch=watch.seen)) for watch in (ack, holder)]
+        written, noted = (self._watched(watch, answer, limit) for watch, answer in answers)
+        found = self._parsed_holder(noted)
+        return self._own_holder(found), data_of(written), changed
+
+    def _watched(self, watch: Watch, answer: Any, limit: float) -> Any:
+        """What a request for data answers that was to leave the watch; None when there is no such znode."""
+        found = self._zk.answer("watch ack and holder", limit, answer, missing_ok=True)
+        if found is None and self._zk.ask(
+            "watch ack and holder", limit, self._client.exists_async, watch.path, watch=watch.seen
+        ):
+            # It was made between the two.
+            found = self._zk.ask("watch ack and holder", limit, self._client.get_async, watch.path, missing_ok=True)
+        return found
+
+    def holder(self) -> Optional[Holder]:
+        """Who is noted as holder of this election, or None."""
+        return self._own_holder(self._read_holder(self._zk.limit()))
+
+    def taken_by(self) -> str:
+        """Why another election has what is this one's; "" when none has."""
+        limit = self._zk.limit()
+        found = self._read_holder(limit)
+        try:
+            if found is not None:
+                self._is_another(found, limit)
+        except AnotherElection as error:
+            return str(error)
+        return ""
+
+    def history(self) -> bytes:
+        """What is in the history znode, b"" when there is none."""
+        found = self._zk.ask("read the history", self._zk.limit(), self._client.get_async, self.history_znode, missing_ok=True)
+        return data_of(found)
+
+    def amend_history(self, change: Callable[[bytes], bytes], timeout: float) -> None:
+        """Put what `change` makes of the history znode's data into it, by compare and set, whoever leads.
+
+        change: may be called more than once. timeout: seconds for all of it. Raises ZooKeeperFailed when others write at
+        each try, or when the state is missing.
+        """
+        arguments.function("change", change)
+        limit = now() + arguments.seconds("timeout", timeout)
+        for _ in range(ROUNDS):
+            found = self._zk.ask("read the history", limit, self._client.get_async, self.history_znode, missing_ok=True)
+            data = arguments.data("what change returns", change(data_of(found)))
+            if found is None:
+                done = self._zk.ask("write the history", limit, self._client.create_async, self.history_znode, data,
+                                 acl=self._zk.acl, exists_ok=True)
+            else:
+                done = self._zk.ask("write the history", limit, self._client.set_async, self.history_znode, data,
+                                 found[1].version, changed_ok=True)
+            if done is not None:
+                return
+        raise ZooKeeperFailed(f"{self.history_znode} changed at every try to write it; ask again")
+
+    def _read_holder(self, limit: float) -> Optional[Found]:
+        return self._parsed_holder(
+            self._zk.ask("read the holder", limit, self._client.get_async, self.holder_znode, missing_ok=True)
+        )
+
+    def _parsed_holder(self, found: Any) -> Optional[Found]:
+        """What stands in the holder znode. found: as the client answers."""
+        if found is None:
+            return None
+        info, version = untrusted.document(found[0]), found[1].version
+        node, token = untrusted.known_name(info.get("node")), untrusted.number(info.get("token"))
+        election = info.get("election", self._election)
+        # As noted for a predecessor that has noted none itself.
+        unnoted, right = (info.get("node"), info.get("token")) == ("", 0), places.is_path(election)
+        if not (node and token or unnoted) or not right:
+            self._tell("holder", f"{self.holder_znode} holds no holder record and is taken for an unknown node's")
+        if not (token or unnoted) or not right:
+            return Found(Holder("", 0, ""), version)
+        holder = Holder(node, token, untrusted.known_address(info.get("address")))
+        seen, after = untrusted.number(info.get("seen")), untrusted.known_address(info.get("after"))
+        return Found(holder, version, "" if election == self._election else election, seen, after)
+
+    def _own_holder(self, found: Optional[Found]) -> Optional[Holder]:
+        return found.holder if found is not None and not found.election else None
+
+    def _is_another(self, found: Found, limit: float) -> bool:
+        """Whether the holder is that of another election, in which nobody stands any more, so that it can be replaced.
+
+        Raises AnotherElection where somebody stands in it, or where that cannot be told.
+        """
+        if not found.election:
+            return False
+        standing = "whose candidates this node cannot see"
+        if not self._chroot or places.inside(found.election, self._chroot):
+            try:
+                path = found.election[len(self._chroot):]
+                names = self._zk.ask("list another queue", limit, self._client.get_children_async, path, missing_ok=True)
+                if not any(strangers.DIGITS.search(name) for name in names or ()):
+                    return True
+                standing = "in which candidates stand"
+            except AccessDenied:
+                pass
+        raise AnotherElection(
+            f"{self.holder_znode} is held by another election, {found.election}, {standing}; no term is begun in "
+            f"{self.election_znode} meanwhile: give each election an election_ack and an election_state of its own"
+        )
+
+    def _ask_of_term(self, proposal: str, watch: Optional[Callable[[Any], None]] = None) -> TermAnswers:
+        """Ask for holder, proposal and ack, and have the proposal watched. proposal: its path."""
+        # All at once, as the answers come in the order of the requests.
+        return TermAnswers(
+            self._client.get_async(self.holder_znode), self._client.exists_async(proposal, watch=watch),
+            self._client.get_async(self.election_ack),
+        )
+
+    def _told_of_term(self, asked: TermAnswers, token: Optional[int], limit: float) -> Term:
+        """token: of the proposal; another one of its name is none."""
+        holder = self._parsed_holder(self._zk.answer("read the holder", limit, asked.holder, missing_ok=True))
+        proposal = self._zk.answer("look at the proposal", limit, asked.proposal)
+        ack = self._zk.answer("read the ack", limit, asked.ack, missing_ok=True)
+        emptied: List[Operation] = []
+        acked, left, version = 0, None, None
+        if ack is not None:
+            # A server that lags behind may not have what this node wrote itself over a connection that was lost since.
+            data, stat = ack
+            what = ("set_data", (self.election_ack, b"", stat.version)) if data else ("check", (self.election_ack, stat.version))
+            emptied.append((*what, {}))
+            acked, version = stat.mzxid, stat.version
+            # What an operator has made it with is nobody's.
+            left = untrusted.known_address(data) if data and stat.version else None
+        return Term(holder, proposal is not None and proposal.czxid == token, emptied, acked, left, version)
+
+    def _record(self, node: str, token: Optional[int], address: str, **more: Any) -> bytes:
+        """The holder's data. seen: token of who has written this for another one. after: address of a second one, who led
+        after `node` and noted no holder."""
+        info = {"v": 1, "election": self._election, "node": node, "token": token, "address": address}
+        return json.dumps({**info, **{name: value for name, value in more.items() if value}}).encode("utf-8")
+
+    def _tell(self, kind: str, text: str) -> None:
+        """A line about what others have written, now and then."""
+        line = self._said.line(text, kind, now())
+        if line:
+            log.warning("%s", line)
+
+    def _make_beside(self, limit: float) -> None:
+        """Make what does not stand below the election znode."""
+        self._zk.make(self.election_ack, limit)
+        self._zk.make(self.election_state, limit)

@@ -1,0 +1,340 @@
+"""A node's own proposal and its place in the queue.
+
+Being lowest in a listing is not enough to lead, because a server may answer from the past: the proposal is also checked
+by a write that the quorum acknowledges, and its owner compared with this session. Leading is still a statement about
+the past; until when it may be relied upon is the business of `supervisor_zkelect.lease`.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
+
+from supervisor_zkelect import untrusted
+from supervisor_zkelect.clock import now
+from supervisor_zkelect.errors import ElectionError, NotConnected, NotLeader, ProposalGone, ZooKeeperFailed
+from supervisor_zkelect.zookeeper import arguments, seats
+from supervisor_zkelect.zookeeper.holder import Term
+from supervisor_zkelect.zookeeper.queue import Proposal, QueueCalls, order
+from supervisor_zkelect.zookeeper.requests import ROUNDS, Operation, Requests
+from supervisor_zkelect.zookeeper.watch import Watch
+if TYPE_CHECKING:
+    # A release begins sooner without what only who waits to lead needs.
+    from supervisor_zkelect.zookeeper.proof import Proof
+    from supervisor_zkelect.zookeeper.renewal import Renewal
+
+
+class Standing(NamedTuple):
+    """Where this node stands. True exactly when it leads, so that `if elector.try_be_leader():` is right.
+
+    leads: whether its proposal exists, belongs to this session and is the lowest.
+    watching: full path of the znode watched: the closest predecessor, or the own proposal when it leads.
+    changed: a future that gets one short text when it is worth asking again. It is cancelled by the next
+        `try_be_leader`. Its callbacks run on a thread of the client and must not block.
+    place, candidates: position in the queue, from 1, and its length.
+    rival: the candidate for which a node at place 1 does not lead, as that leads by another program's rule; else "".
+    lasting: path of the znode watched where it is no ephemeral one, so that no session's end removes it; else "".
+    """
+
+    leads: bool
+    watching: str
+    changed: "Future[str]"
+    place: int
+    candidates: int
+    rival: str = ""
+    lasting: str = ""
+
+    def __bool__(self) -> bool:
+        # A tuple is true by its length.
+        return self.leads
+
+
+class Noted(NamedTuple):
+    """What was written to the holder znode for this term, the version that it has by that, and when that was."""
+
+    record: bytes
+    version: int
+    sent: float
+    answered: float
+
+
+class ProposalCalls(QueueCalls):
+    """The calls of an `Elector` that concern its own place in the queue."""
+
+    def __init__(
+        self, requests: Requests, election_znode: str, election_ack: str, election_state: str, stem: str, data: bytes
+    ) -> None:
+        """stem: as `QueueCalls` has it. data: the proposal's."""
+        super().__init__(requests, election_znode, election_ack, election_state, stem)
+        self._data = data
+        #: name of the proposal that was the lowest once
+        self._led: Optional[str] = None
+        self._noted: Optional[Noted] = None
+        self._looked: Optional[Term] = None
+        self._second = self._acked = False
+        self._watch: Optional[Watch] = None
+        #: until when leading is proven, where that can be told
+        self._proof: Optional[Proof] = None
+        self._lost: Optional[Callable[[str], object]] = None
+        self._renewal: Optional[Renewal] = None
+
+    @property
+    def claimed(self) -> Optional[Tuple[float, float]]:
+        """When the transaction that claimed the term was sent, and when its answer had come, in seconds of CLOCK_BOOTTIME.
+        None before that. By it the quorum has checked the proposal."""
+        return (self._noted.sent, self._noted.answered) if self._noted else None
+
+    @property
+    def acked_since(self) -> bool:
+        """Whether somebody wrote the ack since the proposal was made, as `try_be_leader(claiming=True)` has seen it."""
+        return self._mine is not None and self._looked is not None and self._looked.acked > self._mine.token
+
+    def describe(self, data: bytes) -> None:
+        """Have the proposals that are made from now on hold this. One that stands is never written again."""
+        self._data = arguments.data("data", data)
+
+    def prepare(self) -> None:
+        """Make the election znode, the ack and the state with all parents. An existing ack is left as it is."""
+        limit = self._zk.limit()
+        self._zk.make(self.election_znode, limit)
+        self._make_beside(limit)
+
+    def create_proposal(self) -> str:
+        """Join the queue and return the proposal's name; asked again, return the same name while it exists.
+
+        A reply that was lost leaves one proposal: before each create, the children are searched for one that this
+        session owns. Raises BadArgument while another elector of this client has its proposal here.
+        """
+        limit = self._zk.limit()
+        while True:
+            try:
+                seats.take(self._client, self.election_znode, self)
+                session = self._zk.session()
+                found = self._own(session, limit)
+                if found is None:
+                    _, arguments, options = self._proposing()
+                    path, stat = self._zk.ask(
+                        "create the proposal", limit, self._client.create_async, *arguments, **options, include_data=True
+                    )
+                    found = Proposal(path.rpartition("/")[2], stat.czxid, stat.ephemeralOwner)
+                    if found.session != session:
+                        continue
+                self._hold(found)
+                return found.name
+            except NotConnected:
+                self._zk.reconnected(limit)
+
+    def adopt_proposal(self) -> Optional[str]:
+        """Take the proposal that this session owns already and return its name, or None when it owns none. Raises BadArgument as
+        `create_proposal` does."""
+        seats.take(self._client, self.election_znode, self)
+        self._hold(self._own(self._zk.session(), self._zk.limit()))
+        return self.proposal
+
+    def try_be_leader(self, *, claiming: bool = False) -> Standing:
+        """Whether this node leads now; if not, watch the closest predecessor, or the rival.
+
+        claiming: `claim` or `predecessor` is called next if this node leads. That asks the quorum, so this does not, and
+            `leads` is one server's word until then. What that wants to know of ack and holder is read with the queue.
+
+        Raises ProposalGone when there is no proposal of this session: create one, and stop what ran by the old one.
+        """
+        arguments.flag("claiming", claiming)
+        limit = self._zk.limit()
+        self._looked = None
+        for _ in range(ROUNDS):
+            watches = [Watch(self._client, self._path(), self._require().token)]
+            try:
+                standing = self._stand(watches, claiming, limit)
+            finally:
+                # Those that nobody is told of would be asked for again after each reconnect.
+                for watch in watches:
+                    if watch is not self._watch:
+                        watch.end(None)
+            if standing is not None:
+                return standing
+        raise ZooKeeperFailed("the queue changed at every look; ask again")
+
+    def _stand(self, watches: List[Watch], claiming: bool, limit: float) -> Optional[Standing]:
+        """What `try_be_leader` returns, or None when the queue changed meanwhile. watches: one of the own proposal, to which
+        others are added; the one that counts becomes `_watch`."""
+        mine, watch = self._require(), watches[0]
+        listed = self._client.get_children_async(self.election_znode)
+        # Who was second is the first now, most likely, and asks for everything at once.
+        term = self._ask_of_term(self._path(), watch.seen) if claiming and self._second else None
+        names = self._queue.listed(listed, limit)
+        if mine.name not in names:
+            self._proposal_gone()
+        own = order(mine.name)
+        # The digits alone tell it of most.
+        ahead = [name for name in names if name[-10:] <= own[0] and order(name) < own]
+        rival = self._queue.survey(names, self.proposal, limit).rival if not ahead else ""
+        leads, self._second = not ahead and not rival, len(ahead) == 1
+        if not leads:
+            watch = Watch(self._client, f"{self.election_znode}/{max(ahead, key=order) if ahead else rival}")
+            watches.append(watch)
+            seen = self._client.exists_async(watch.path, watch=watch.seen)
+        elif claiming:
+            term = term or self._ask_of_term(self._path(), watch.seen)
+            seen = term.proposal
+        else:
+            # In this order, as what a server shows after it knows of the check is no older than that.
+            sent, checked = now(), self._transact([])
+            seen = self._client.exists_async(watch.path, watch=watch.seen)
+        stat = self._zk.answer("watch the queue", limit, seen)
+        if stat is None:
+            if leads:
+                self._proposal_gone()
+            return None
+        if leads:
+            # An election znode that was made anew counts from zero again: another's proposal may have this name.
+            if stat.ephemeralOwner != self._zk.session() or stat.czxid != mine.token:
+                self._proposal_gone()
+            if claiming:
+                self._looked = self._told_of_term(term, mine.token, limit)
+            else:
+                self._committed("check the proposal", limit, checked)
+                if self._proof is not None:
+                    self._proof.checked(mine.session, mine.token, sent, now())
+            self._led = mine.name
+            if self._lost is not None:
+                self._renew()
+        self._drop_watch(None)
+        self._watch = watch
+        lasting = watch.path if not leads and untrusted.lasting(stat.ephemeralOwner) else ""
+        return Standing(leads, watch.path, watch.changed, len(ahead) + 1, len(names), rival, lasting)
+
+    def forget(self) -> None:
+        """Drop what is known of proposal and watch, because the session is gone. Asks nothing."""
+        self._drop()
+        self._drop_watch("the session is gone")
+
+    def _own(self, session: int, limit: float) -> Optional[Proposal]:
+        """The proposal of this session, also one whose create was never answered. Further ones are deleted."""
+        # A server that is new to this session may lag behind the create; sync makes it catch up, before it answers what is
+        # asked next.
+        synced = self._client.sync_async(self.election_znode)
+        names = [name for name in self._queue.names(limit) if name.startswith(self._stem)]
+        self._zk.answer("sync the queue", limit, synced)
+        answers = [self._client.exists_async(f"{self.election_znode}/{name}") for name in names]
+        own = []
+        for name, answer in zip(names, answers):
+            stat = self._zk.answer("look at a proposal", limit, answer)
+            if stat is not None and stat.ephemeralOwner == session:
+                own.append(Proposal(name, stat.czxid, session))
+        for extra in own[1:]:
+            self._zk.ask(
+                "delete a second proposal", limit, self._client.delete_async,
+                f"{self.election_znode}/{extra.name}", missing_ok=True,
+            )
+        return own[0] if own else None
+
+    def _require(self) -> Proposal:
+        mine = self._mine
+        if mine is None:
+            raise ProposalGone("this node has no proposal; create_proposal() makes one")
+        return mine
+
+    def _path(self) -> str:
+        """`proposal_path`, which may be gone at any time. Raises ProposalGone."""
+        return f"{self.election_znode}/{self._require().name}"
+
+    def _proposing(self) -> Operation:
+        arguments = (f"{self.election_znode}/{self._stem}", self._data)
+        return "create", arguments, {"acl": self._zk.acl, "ephemeral": True, "sequence": True}
+
+    def _proposal_gone(self) -> NoReturn:
+        name = self.proposal
+        self._drop()
+        raise ProposalGone(f"the proposal {name} is gone; stop what ran by it, then create_proposal()")
+
+    def _drop(self) -> None:
+        self._hold(None)
+
+    def _end_term(self) -> None:
+        """The same, as this node wants it: nobody is told that leading is lost."""
+        if self._renewal is not None:
+            self._renewal.end()
+        self._drop()
+
+    def _hold(self, mine: Optional[Proposal]) -> None:
+        """Have this as the node's proposal. What is known of the term of another one goes with that."""
+        if mine is None:
+            seats.leave(self._client, self.election_znode, self)
+        if self._mine != mine:
+            # First of all: on another thread a write of the former term may be about to be made.
+            self._mine = None
+            if self._renewal is not None:
+                self._renewal.gone("the proposal or its session is gone")
+                self._renewal = None
+            self._led = self._noted = self._looked = None
+            self._acked = False
+            self._queue.forget()
+        self._mine = mine
+
+    def _drop_watch(self, why: Optional[str]) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.end(why)
+
+    def _is_lowest(self, limit: float) -> bool:
+        """Once lowest, a proposal stays lowest as long as it exists, so the queue is read only before that."""
+        if self._led != self.proposal:
+            names = self._queue.names(limit)
+            if names[:1] == [self.proposal] and not self._queue.survey(names, self.proposal, limit).rival:
+                self._led = self.proposal
+        return self._led == self.proposal
+
+    def _seen(self, limit: float) -> bool:
+        """Whether the server at hand has this node's very proposal, and not another's of its name."""
+        return self._is_mine(self._zk.ask("look at the proposal", limit, self._client.exists_async, self.proposal_path))
+
+    def _is_mine(self, stat: Any) -> bool:
+        return stat is not None and stat.czxid == self._require().token
+
+    def _commit(self, doing: str, limit: float, operations: List[Operation]) -> bool:
+        """Check the proposal and do `operations` at once. False when one of them met a change and nothing was done.
+
+        Raises NotLeader when the proposal is gone.
+        """
+        return self._committed(doing, limit, self._transact(operations))
+
+    def _check(self, doing: str, limit: float, operations: Sequence[Operation] = ()) -> bool:
+        """As `_commit`, for this node's very proposal: raises NotLeader, too, where another's of its name stands there."""
+        mine, sent = self._require(), now()
+        answer = self._transact(operations)
+        # No older than what the transaction has met.
+        seen = self._client.exists_async(self._path())
+        done = self._committed(doing, limit, answer)
+        if not self._is_mine(self._zk.answer("look at the proposal", limit, seen)):
+            self._not_leader()
+        if done and self._proof is not None:
+            self._proof.checked(mine.session, mine.token, sent, now())
+        return done
+
+    def _renew(self) -> None:
+        """Have the proposal checked from now on, and `lost` called when leading can no longer be proven."""
+        mine, renewal = self._require(), self._renewal
+        if self._proof is None or renewal is not None and renewal.token == mine.token and not renewal.why:
+            return
+        from supervisor_zkelect.zookeeper.renewal import Renewal
+
+        timeout = self._proof.timeout
+        assert timeout is not None
+        try:
+            self._renewal = Renewal(self._client, self._path(), mine.token, mine.session, timeout, self._proof, self._lost)
+        except RuntimeError as error:
+            raise ElectionError(f"leading cannot be watched over: {error}; let this process have more threads") from None
+
+    def _transact(self, operations: Sequence[Operation]) -> Any:
+        return self._zk.transact(self._path(), operations)
+
+    def _committed(self, doing: str, limit: float, answer: Any) -> bool:
+        """What became of a transaction, as `_commit` has it."""
+        done = self._zk.committed(doing, limit, answer)
+        return self._not_leader() if done is None else done
+
+    def _not_leader(self) -> NoReturn:
+        name = self.proposal
+        self._drop()
+        raise NotLeader(f"the proposal {name} is gone; stop what ran by it, then create_proposal()")

@@ -1,0 +1,260 @@
+"""The queue of an election: who stands in it, in which order, and who does not belong there. Only reads.
+
+Candidates are the children of the election znode whose names end in ten digits, whoever made them; the lowest number
+leads. The digits are ZooKeeper's own counter, a signed 32-bit number: an election znode is to be made anew before 2^31
+proposals were made below it. Other children are ignored, and said once in the log. Candidates of programs that have
+another order (`strangers.py`) may lead by that: while one does, as far as it is known, this node does not.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from supervisor_zkelect import strangers, untrusted
+from supervisor_zkelect.clock import now
+from supervisor_zkelect.errors import ElectionError
+from supervisor_zkelect.zookeeper import arguments
+from supervisor_zkelect.zookeeper.holder import StateCalls
+from supervisor_zkelect.zookeeper.requests import Requests, data_of
+
+log = logging.getLogger(__name__)
+
+#: Strangers in a queue that are looked at to tell whether they lead by another rule.
+_MOST_STRANGERS = 100
+
+#: Children that are no proposals of which the log tells.
+_MOST_TOLD = 100
+
+#: Candidates that are looked at together, and of how many of them the data. Those have been told to be short, and may have
+#: been written anew since, as long as a reply has room for; and heartbeats are answered by the same connection.
+_AT_ONCE, _READ_AT_ONCE = 64, 8
+
+#: Seconds after a listing that failed before a leading node lists its queue again: at first, and what they grow to while it
+#: goes on failing, since a reply that is too long to be read costs the connection.
+_LIST_AGAIN, _LIST_SELDOM = 0.5, 30.0
+
+
+class Queue(NamedTuple):
+    """What is foreign in a queue. rival: as in `Standing`. trouble: one line on all strangers, with the remedy; or ""."""
+
+    rival: str
+    trouble: str
+
+
+class Member(NamedTuple):
+    """One candidate, in the order of the queue.
+
+    sequence: its trailing ten digits. session: id of its owner. token: its czxid, the fencing token if it leads.
+    mine: whether it is this elector's proposal. data: as written, b"" where that is longer than any proposal's
+    (`untrusted.LONGEST_PROPOSAL`); info: the same as parsed JSON object, else {}. Parsed each time, as it may take many times
+    the room. node, address: what it says of these, "" where that is none (`untrusted.py`).
+    """
+
+    name: str
+    sequence: int
+    session: int
+    token: int
+    mine: bool
+    data: bytes
+
+    @property
+    def info(self) -> Dict[str, object]:
+        return untrusted.document(self.data)
+
+    @property
+    def node(self) -> str:
+        return untrusted.known_name(self.info.get("node"))
+
+    @property
+    def address(self) -> str:
+        return untrusted.known_address(self.info.get("address"))
+
+
+class Proposal(NamedTuple):
+    name: str
+    token: int
+    session: int
+
+
+class QueueReader:
+    """Looks at one queue. stem: what the names of this election's candidates begin with, up to the digits."""
+
+    def __init__(self, requests: Requests, znode: str, stem: str) -> None:
+        self._zk = requests
+        self._znode, self._stem = znode, stem
+        self._strangers: Set[str] = set()
+        #: the queue's cversion, and what was foreign in it then
+        self._foreign: Tuple[Optional[int], Queue] = (None, Queue("", ""))
+        #: when the queue may be listed again after that has failed
+        self._list_from, self._list_pause = 0.0, 0.0
+
+    def forget(self) -> None:
+        """Look at all of it again when asked next: what is foreign depends on the own proposal."""
+        self._foreign = None, Queue("", "")
+
+    def names(self, limit: float) -> List[str]:
+        """All proposals in their order."""
+        return sorted(self.candidates(limit), key=order)
+
+    def candidates(self, limit: float) -> List[str]:
+        """The same in no order: sorting thousands takes longer than the request."""
+        return self.listed(self._zk.client.get_children_async(self._znode), limit)
+
+    def listed(self, answer: Any, limit: float) -> List[str]:
+        # A server may say anything, also that a child has no name.
+        children = [name for name in self._zk.answer("list the queue", limit, answer) if name]
+        names = []
+        for name in children:
+            if strangers.DIGITS.search(name):
+                names.append(name)
+            elif name not in self._strangers and len(self._strangers) < _MOST_TOLD:
+                self._strangers.add(name)
+                log.warning("%s/%s is no proposal and is ignored; remove it", self._znode, name)
+        return names
+
+    def stats(self, names: Sequence[str], limit: float) -> Iterator[Tuple[str, Any]]:
+        """Names and stats of those children of the election znode that are there."""
+        for first in range(0, len(names), _AT_ONCE):
+            some = names[first:first + _AT_ONCE]
+            answers = [self._zk.client.exists_async(f"{self._znode}/{name}") for name in some]
+            for name, answer in zip(some, answers):
+                stat = self._zk.answer("look at a candidate", limit, answer)
+                if stat is not None:
+                    yield name, stat
+
+    def look_at(self, names: Sequence[str], limit: float) -> Iterator[Tuple[str, Any, bytes]]:
+        """The same with their data, b"" where that is longer than a proposal's. Only what is short is asked for."""
+        stats = self.stats(names, limit)
+        while True:
+            some = list(itertools.islice(stats, _READ_AT_ONCE))
+            if not some:
+                return
+            asked = [
+                self._zk.client.get_async(f"{self._znode}/{name}")
+                if 0 < stat.dataLength <= untrusted.LONGEST_PROPOSAL else None for name, stat in some
+            ]
+            for (name, stat), answer in zip(some, asked):
+                found: Any = (b"", stat)
+                if answer is not None:
+                    found = self._zk.answer("read a proposal", limit, answer, missing_ok=True)
+                if found is not None:
+                    data = data_of(found)
+                    yield name, found[1], data if len(data) <= untrusted.LONGEST_PROPOSAL else b""
+
+    def survey(self, names: Sequence[str], mine: Optional[str], limit: float) -> Queue:
+        """What is foreign among these children of the election znode. Of strangers only those count as rivals that a living
+        session owns, and that are not of this plugin, whatever their names. mine: name of the own proposal, if there is one."""
+        found = strangers.found(names, self._stem)
+        rival = ""
+        over = [one.name for one in found if mine is not None and strangers.leads_over(one, mine)][:_MOST_STRANGERS]
+        for name, stat, data in self.look_at(over, limit):
+            if not untrusted.lasting(stat.ephemeralOwner) and not {"v", "node"} <= untrusted.document(data).keys():
+                rival = rival or name
+        return Queue(rival, strangers.told(found, self._stem, self._znode))
+
+    def look(self, mine: Optional[str]) -> Queue:
+        """As `Elector.look_at_queue`. mine: as `survey` takes it."""
+        limit = self._zk.limit()
+        stat = self._zk.ask("look at the queue", limit, self._zk.client.exists_async, self._znode)
+        if stat is not None and stat.cversion != self._foreign[0] and now() >= self._list_from:
+            try:
+                names = self._zk.ask("list the queue", limit, self._zk.client.get_children_async, self._znode)
+                # What changed between the two is seen at the next look, as the number is of before.
+                self._foreign, self._list_pause = (stat.cversion, self.survey(names, mine, limit)), 0.0
+            except ElectionError as error:
+                self._list_pause = min(_LIST_SELDOM, 2 * self._list_pause or _LIST_AGAIN)
+                self._list_from = now() + self._list_pause
+                self._foreign = None, Queue("", (
+                    f"{self._znode}: its {stat.numChildren} children could not be listed, which is tried again ever more "
+                    "seldom, so that a candidate that leads by another program's rule may not be seen; remove what does not "
+                    f"belong there, or raise reply_max ({error})"
+                ))
+                raise
+        return self._foreign[1]
+
+    def glance(self, changed: Callable[[], None]) -> None:
+        """As `Elector.glance_at_queue`."""
+
+        def seen(answer: Any) -> None:
+            stat = answer.value if answer.exception is None else None
+            if stat is not None and stat.cversion != self._foreign[0]:
+                changed()
+
+        self._zk.client.exists_async(self._znode).rawlink(seen)
+
+
+class QueueCalls(StateCalls):
+    """The calls of an `Elector` that look at the queue, and at what it knows of its own proposal."""
+
+    def __init__(
+        self, requests: Requests, election_znode: str, election_ack: str, election_state: str, stem: str
+    ) -> None:
+        """stem: what the names of this election's candidates begin with, up to the digits."""
+        super().__init__(requests, election_znode, election_ack, election_state)
+        self._queue = QueueReader(requests, election_znode, stem)
+        self._stem = stem
+        self._mine: Optional[Proposal] = None
+
+    @property
+    def proposal(self) -> Optional[str]:
+        """Name of this node's proposal, or None."""
+        return self._mine.name if self._mine else None
+
+    @property
+    def proposal_path(self) -> Optional[str]:
+        """Full path of this node's proposal, or None."""
+        return f"{self.election_znode}/{self._mine.name}" if self._mine else None
+
+    @property
+    def token(self) -> Optional[int]:
+        """The fencing token: the proposal's czxid, which grows from term to term. None without a proposal."""
+        return self._mine.token if self._mine else None
+
+    @property
+    def session_id(self) -> Optional[int]:
+        """Id of the ZooKeeper session, or None while there is no connection."""
+        return self._zk.session_id
+
+    def look_at_queue(self) -> Queue:
+        """What is foreign in the queue now. Costs one small read while the queue is the same.
+
+        Where the queue cannot be listed, that is told as its trouble after the call that raises it, and tried again later.
+        """
+        return self._queue.look(self.proposal)
+
+    def glance_at_queue(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called, on a thread of the client, if the queue is another than at the last `look_at_queue`. Waits
+        for nothing, and says nothing where it cannot be told."""
+        arguments.function("changed", changed)
+        self._queue.glance(changed)
+
+    def members(self) -> List[Member]:
+        """The queue in order, with each candidate's data. One that leaves during the look is left out."""
+        return list(self.each_member())
+
+    def each_member(self) -> Iterator[Member]:
+        """The same, one after the other: others may have put as many there as one listing tells."""
+        limit = self._zk.limit()
+        for name, stat, data in self._queue.look_at(self._queue.names(limit), limit):
+            yield Member(name, sequence(name), stat.ephemeralOwner, stat.czxid, self._is_own(name, stat), data)
+
+    def others(self) -> int:
+        """How many other candidates stand in the queue that some session owns. Reads no data."""
+        limit = self._zk.limit()
+        stats = (stat for name, stat in self._queue.stats(self._queue.names(limit), limit) if not self._is_own(name, stat))
+        return sum(not untrusted.lasting(stat.ephemeralOwner) for stat in stats)
+
+    def _is_own(self, name: str, stat: Any) -> bool:
+        mine = self._mine
+        return mine is not None and (name, stat.czxid) == (mine.name, mine.token)
+
+
+def sequence(name: str) -> int:
+    return int(name[-10:])
+
+
+def order(name: str) -> Tuple[str, str]:
+    """What proposals are sorted by; the digits of all are as many."""
+    return name[-10:], name

@@ -1,0 +1,157 @@
+"""What is asked of ZooKeeper: each request with a limit of time, each failure by its name in `supervisor_zkelect.errors`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Protocol, Sequence, Tuple
+
+from kazoo import exceptions as kazoo_errors
+from kazoo.protocol.states import KazooState
+
+from supervisor_zkelect.clock import now
+from supervisor_zkelect.errors import AccessDenied, ElectionError, NotConnected, SessionGone, TimedOut, ZooKeeperFailed
+
+if TYPE_CHECKING:
+    # A release begins sooner without kazoo's client (wire.py).
+    from kazoo.client import KazooClient
+
+#: Rounds in which a call follows a queue or a holder that changes between two requests.
+ROUNDS = 20
+
+#: One operation of a transaction: the name of the method that adds it, and with what it is called.
+Operation = Tuple[str, Tuple[Any, ...], Dict[str, Any]]
+
+
+class Client(Protocol):
+    """What an elector needs of its client, for whoever checks types: kazoo's has it, and comes without types."""
+
+    def add_listener(self, listener: Callable[[str], object]) -> object: ...
+
+    def remove_listener(self, listener: Callable[[str], object]) -> object: ...
+
+    def exists_async(self, path: str) -> object: ...
+
+    def get_async(self, path: str) -> object: ...
+
+    def get_children_async(self, path: str) -> object: ...
+
+    def transaction(self) -> object: ...
+
+
+class Requests:
+    """The requests of one elector. timeout: time limit of every call, in seconds. acl: for what is made."""
+
+    def __init__(self, client: KazooClient, timeout: float, acl: Optional[List[Any]]) -> None:
+        self.client = client
+        self.timeout = timeout
+        self.acl = acl
+        self.closed = False
+
+    def limit(self) -> float:
+        """When the call that begins must end. Raises NotConnected for one that is closed."""
+        if self.closed:
+            raise NotConnected("this elector is closed; make another one")
+        return now() + self.timeout
+
+    @property
+    def session_id(self) -> Optional[int]:
+        """Id of the session, or None while there is no connection."""
+        identity = self.client.client_id
+        return identity[0] if identity else None
+
+    def session(self) -> int:
+        session = self.session_id
+        if session is None:
+            raise NotConnected("there is no connection to ZooKeeper; ask again once there is")
+        return session
+
+    def make(self, path: str, limit: float) -> None:
+        if self.ask("look for a znode", limit, self.client.exists_async, path) is None:
+            self.ask("make a znode", limit, self.client.create_async, path, b"", acl=self.acl, makepath=True,
+                     exists_ok=True)
+
+    def ask(self, doing: str, limit: float, request: Callable[..., Any], *arguments: Any,
+            missing_ok: bool = False, exists_ok: bool = False, changed_ok: bool = False, **options: Any) -> Any:
+        answer = request(*arguments, **options)
+        return self.answer(doing, limit, answer, missing_ok or changed_ok, exists_ok, changed_ok)
+
+    def answer(self, doing: str, limit: float, answer: Any, missing_ok: bool = False, exists_ok: bool = False,
+               changed_ok: bool = False) -> Any:
+        """What ZooKeeper answers; None when the znode is missing, exists, or has changed, where that is ok."""
+        try:
+            return answer.get(timeout=max(0.0, limit - now()))
+        except kazoo_errors.NoNodeError as error:
+            if missing_ok:
+                return None
+            raise named(doing, error) from None
+        except kazoo_errors.NodeExistsError as error:
+            if exists_ok:
+                return None
+            raise named(doing, error) from None
+        except kazoo_errors.BadVersionError as error:
+            if changed_ok:
+                return None
+            raise named(doing, error) from None
+        except self.client.handler.timeout_exception:
+            raise TimedOut(f"ZooKeeper did not answer in time to: {doing}; look what stands, then ask again") from None
+        except Exception as error:
+            raise named(doing, error) from error
+
+    def transact(self, path: str, operations: Sequence[Operation]) -> Any:
+        """Send a transaction that checks the znode at `path`, and does `operations` if that is there."""
+        transaction = self.client.transaction()
+        transaction.check(path, -1)
+        for name, arguments, options in operations:
+            getattr(transaction, name)(*arguments, **options)
+        return transaction.commit_async()
+
+    def committed(self, doing: str, limit: float, answer: Any) -> Optional[bool]:
+        """What became of such a transaction: None when the znode was not there, False when one of the operations met a change
+        and nothing was done, else True."""
+        results = self.answer(doing, limit, answer)
+        errors = [result for result in results if isinstance(result, Exception)]
+        if not errors:
+            return True
+        if isinstance(results[0], kazoo_errors.NoNodeError):
+            return None
+        for error in errors:
+            if isinstance(error, (kazoo_errors.NoNodeError, kazoo_errors.NodeExistsError, kazoo_errors.BadVersionError)):
+                return False
+        real = [e for e in errors if not isinstance(e, (kazoo_errors.RolledBackError, kazoo_errors.RuntimeInconsistency))]
+        raise named(doing, (real or errors)[0])
+
+    def reconnected(self, limit: float) -> None:
+        """Wait until there is a connection. Raises NotConnected at `limit`."""
+        here = self.client.handler.event_object()
+
+        def note(state: str) -> None:
+            if state == KazooState.CONNECTED:
+                here.set()
+
+        self.client.add_listener(note)
+        try:
+            if not (self.client.connected or here.wait(max(0.0, limit - now()))) or now() >= limit:
+                raise NotConnected("no connection to ZooKeeper within the time limit; ask again later")
+        finally:
+            self.client.remove_listener(note)
+
+
+def data_of(found: Any) -> bytes:
+    """What a znode holds, as the client answers. Some have no data at all, as Java's client may make them."""
+    return (found[0] or b"") if found else b""
+
+
+def named(doing: str, error: Exception) -> ElectionError:
+    if isinstance(error, ElectionError):
+        return error
+    kind = type(error).__name__
+    if isinstance(error, kazoo_errors.SessionExpiredError):
+        return SessionGone(f"the session expired before ZooKeeper could {doing}; create a proposal in the next one")
+    if isinstance(error, (kazoo_errors.ConnectionLoss, kazoo_errors.ConnectionClosedError, kazoo_errors.SessionMovedError)):
+        return NotConnected(f"the connection was lost before ZooKeeper could {doing}; ask again")
+    if isinstance(error, kazoo_errors.AuthFailedError) and str(error):
+        return AccessDenied(f"ZooKeeper does not let this node {doing}: {error}")
+    if isinstance(error, (kazoo_errors.NoAuthError, kazoo_errors.AuthFailedError)):
+        return AccessDenied(f"ZooKeeper does not let this node {doing} ({kind}); correct the credentials or the ACL")
+    if isinstance(error, kazoo_errors.NoNodeError):
+        return ZooKeeperFailed(f"cannot {doing}: a znode is missing; prepare() makes what is needed")
+    return ZooKeeperFailed(f"cannot {doing}: {kind} {error}".rstrip())

@@ -1,0 +1,306 @@
+"""A term: what only who leads may write.
+
+A predecessor that notes no holder, as the Go elector, leaves its ack. Before that is emptied, a holder of an unknown node is
+noted for it, so that nobody forgets that something of it may run.
+
+A transaction checks a proposal by its name, and where an election znode was made anew, another's may bear it. So what
+belongs to a term is written in a transaction that checks the holder znode's version too, read before the proposal was
+last seen to be this node's: whoever leads by the same name has claimed its own term first, and that changes the holder.
+Where the holder was removed by hand as well, versions begin anew and may be the same. What ends a term is never written by
+a version that this node knows from its own write alone, since it may have waited on a link that stood still; the ack is,
+and whose it is then writes it again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import List, Optional, Union
+
+from supervisor_zkelect.clock import now
+from supervisor_zkelect.errors import AccessDenied, AnotherElection, NotLeader, ProposalGone, ZooKeeperFailed
+from supervisor_zkelect.zookeeper import arguments
+from supervisor_zkelect.zookeeper.holder import Found, Holder, Term
+from supervisor_zkelect.zookeeper.proposal import Noted, ProposalCalls
+from supervisor_zkelect.zookeeper.requests import ROUNDS, Operation
+
+log = logging.getLogger(__name__)
+
+
+class TermCalls(ProposalCalls):
+    """The calls of an `Elector` that write: they begin, keep and end a term."""
+
+    def ack_leader(self, info: Union[str, bytes]) -> None:
+        """Write the ack in one transaction that checks the proposal.
+
+        info: what clients shall read, such as "10.0.0.5:8080".
+        Raises NotLeader when this node's proposal is missing or not the lowest; the ack is untouched then.
+        """
+        self._write_ack(arguments.information(info), self._zk.limit())
+
+    def clear_ack(self) -> None:
+        """Empty the ack, checked as `ack_leader` does. Raises NotLeader as that does."""
+        self._write_ack(b"", self._zk.limit())
+
+    def predecessor(self, fenced: Optional[int] = None) -> Optional[Holder]:
+        """The holder of a term that was not released, whose ack is emptied by this; None when there is none.
+
+        For who has something to do against it before `claim` takes the holder over. One that noted no holder itself, and
+        left its ack, has the token 0 and no node.
+        fenced: token of the one against which that was done already; it is passed over, and there may be another one.
+        Raises NotLeader as `ack_leader` does, and AnotherElection as `claim` does, or where the ack that this has emptied in
+        this term holds something again: whoever wrote it does not stand in this election.
+        """
+        arguments.token("fenced", fenced)
+        limit = self._zk.limit()
+        self._require_lead(limit)
+        for _ in range(ROUNDS):
+            term = self._look_at_led_term(limit)
+            found = term.holder
+            if found is not None and (found.holder.token == self.token or self._is_another(found, limit)):
+                return None
+            if found is None and term.left is None:
+                return None
+            if found is not None and found.seen == self.token and term.left is not None:
+                raise AnotherElection(
+                    f"{self.election_ack} is written by somebody who does not stand in {self.election_znode}; give each "
+                    "election an election_ack and an election_state of its own"
+                )
+            if found is not None and found.holder.token == fenced:
+                if not found.after:
+                    return None
+                left, operations = Holder("", 0, found.after), [self._unknown(found.version, found.after)]
+            else:
+                left = Holder("", 0, term.left or "") if found is None else found.holder
+                operations = self._remembering(term)
+            if self._commit("empty the ack", limit, [*term.emptied, *operations]):
+                return left
+            if found is None:
+                self._make_beside(limit)
+        raise ZooKeeperFailed("ack or holder changed at every look; ask again")
+
+    def claim(self, node: str, address: str) -> Optional[Holder]:
+        """Begin a term: empty the ack and note this node as holder, in one transaction that checks the proposal.
+
+        Where this very term was claimed before, the ack stays as it is, so does the holder unless the address is another, and
+        the proposal is checked.
+
+        Returns the holder that a predecessor left, which means that it ended dirty, else None. Who left an ack and no holder
+        has the token 0 and no node.
+        Raises NotLeader as `ack_leader` does, and AnotherElection where the holder is another election's in which candidates
+        stand, or may.
+        """
+        node, address = arguments.node(node), arguments.address(address)
+        limit = self._zk.limit()
+        self._require_lead(limit)
+        record = self._record(node, self.token, address)
+        for _ in range(ROUNDS):
+            found, _, emptied, _, left, _ = self._look_at_led_term(limit)
+            mine = found is not None and found.holder.token == self.token
+            another = found is not None and not mine and self._is_another(found, limit)
+            same = found is not None and found.holder == Holder(node, self.token, address)
+            operations = [] if mine else emptied
+            if self._note(record, found, same, limit, operations):
+                if another:
+                    log.warning("%s was that of %s, another election in which nobody stands any more, and is replaced",
+                                self.holder_znode, found.election)
+                if mine or another or found is None and left is None:
+                    return None
+                return Holder("", 0, left) if found is None else found.holder
+        raise ZooKeeperFailed("ack or holder changed at every look; ask again")
+
+    def repair(self, info: Union[str, bytes], address: Optional[str] = None) -> None:
+        """Write holder and ack of the claimed term again, in one transaction that checks the proposal.
+
+        address: the one that the holder gets, by default the one that it was claimed with.
+        Raises NotLeader as `ack_leader` does, and AnotherElection as `claim` does.
+        """
+        data, limit = arguments.information(info), self._zk.limit()
+        address = None if address is None else arguments.address(address)
+        self._require_lead(limit)
+        if self._noted is None:
+            self._write_ack(data, limit)
+            return
+        claimed = json.loads(self._noted.record)
+        claimed["address"] = claimed["address"] if address is None else address
+        record = json.dumps(claimed).encode("utf-8")
+        for _ in range(ROUNDS):
+            found = self._look_at_led_term(limit).holder
+            same = found is not None and found.holder == Holder(claimed["node"], claimed["token"], claimed["address"])
+            if found is not None and not same:
+                self._is_another(found, limit)
+            if self._note(record, found, same, limit, [("set_data", (self.election_ack, data), {})]):
+                return
+            self._make_beside(limit)
+        raise ZooKeeperFailed("ack or holder changed at every look; ask again")
+
+    def release(self, dirty: bool = False) -> None:
+        """End the term cleanly, in one transaction: empty the ack, remove one's own holder, delete the proposal.
+
+        dirty: the holder stays, because something of the term may still run.
+
+        For a node that stands in the queue without leading, ack and holder are left alone. An ack without a holder that is
+        not known to be this node's own is emptied, and noted as a holder of an unknown node.
+        Raises ProposalGone when the proposal had gone before; the others then see a dirty end if a holder is left.
+        """
+        self._leave("release the term", ack=True, holder=not arguments.flag("dirty", dirty))
+
+    def withdraw(self) -> None:
+        """Leave the queue, wherever this node stands in it; ack and holder stay. Nothing happens without a proposal."""
+        if self._mine is not None:
+            try:
+                self._leave("delete the proposal", ack=False, holder=False)
+            except ProposalGone as error:
+                log.info("%s", error)
+            except AccessDenied:
+                # The holder is out of reach, so this is as sure as it can be that the proposal is this node's.
+                limit = self._zk.limit()
+                if self._seen(limit):
+                    self._zk.ask(
+                        "delete the proposal", limit, self._client.delete_async, self.proposal_path, missing_ok=True
+                    )
+                self._end_term()
+
+    def step_behind(self) -> str:
+        """Exchange the proposal for one at the end of the queue, in one transaction, and return its name. An ack that its
+        primary has left is emptied with it where this node leads.
+
+        Raises ProposalGone when there is no proposal of this session.
+        """
+        self._leave("step behind the others", ack=True, holder=False, anew=True)
+        return self.create_proposal()
+
+    def _leave(self, doing: str, ack: bool, holder: bool, anew: bool = False) -> None:
+        """Delete the proposal; ack, holder: empty one's own ack, remove one's own holder with it. anew: have another
+        proposal instead, and empty the ack if this node leads, whosever it is."""
+        limit = self._zk.limit()
+        mine = self._require()
+        for _ in range(ROUNDS):
+            term = self._look_at_term(limit)
+            found = term.holder
+            if not term.seen:
+                self._proposal_gone()
+            own = found.holder.token == mine.token if found is not None and not anew else ack and self._is_lowest(limit)
+            own = own and (found is None or not found.election)
+            operations = [*term.emptied] if ack and own else []
+            others = term.left is not None and not (self._noted or self._acked)
+            if ack and own and others and (found is None or anew):
+                operations += self._remembering(term)
+            elif found is not None:
+                what = "delete" if holder and own else "check"
+                operations.append((what, (self.holder_znode, found.version), {}))
+            else:
+                # There is no check for a znode that does not exist.
+                operations += [
+                    ("create", (self.holder_znode,), {"acl": self._zk.acl}), ("delete", (self.holder_znode,), {})
+                ]
+            operations.append(("delete", (self.proposal_path,), {}))
+            if anew:
+                operations.append(self._proposing())
+            try:
+                if self._commit(doing, limit, operations):
+                    self._end_term()
+                    return
+                if found is None:
+                    self._make_beside(limit)
+            except NotLeader as error:
+                raise ProposalGone(str(error)) from None
+        raise ZooKeeperFailed("ack or holder changed at every look; ask again")
+
+    def _require_lead(self, limit: float) -> None:
+        if self._mine is None:
+            raise NotLeader("this node has no proposal; create_proposal() makes one")
+        if not self._is_lowest(limit):
+            raise NotLeader(f"{self.proposal} is not the lowest proposal; wait for try_be_leader().changed")
+
+    def _write_ack(self, data: bytes, limit: float) -> None:
+        self._require_lead(limit)
+        if self._noted is None:
+            self._write_unclaimed(data, limit)
+            return
+        for _ in range(ROUNDS):
+            operations: List[Operation] = [("set_data", (self.election_ack, data), {})]
+            if self._noted is not None:
+                operations.append(("check", (self.holder_znode, self._noted.version), {}))
+            if self._commit("write the ack", limit, operations):
+                self._acked = True
+                return
+            self._make_beside(limit)
+            self._note_again(limit)
+        raise ZooKeeperFailed(f"{self.election_ack} vanished at every look; ask again")
+
+    def _write_unclaimed(self, data: bytes, limit: float) -> None:
+        """Write the ack of a term that has no holder to check. By what is read with the proposal nobody has led by its name
+        since who wrote an ack or noted a holder."""
+        for _ in range(ROUNDS):
+            term = self._look_at_term(limit)
+            if not term.seen:
+                self._not_leader()
+            if term.version is None:
+                self._make_beside(limit)
+                continue
+            operations: List[Operation] = [("set_data", (self.election_ack, data, term.version), {})]
+            if term.holder is not None:
+                operations.append(("check", (self.holder_znode, term.holder.version), {}))
+            if self._check("write the ack", limit, operations):
+                self._acked = True
+                return
+        raise ZooKeeperFailed(f"{self.election_ack} or {self.holder_znode} changed at every look; ask again")
+
+    def _look_at_term(self, limit: float) -> Term:
+        return self._told_of_term(self._ask_of_term(self._path()), self._require().token, limit)
+
+    def _look_at_led_term(self, limit: float) -> Term:
+        """The same, or what `try_be_leader` has just seen. Raises NotLeader when the proposal is gone."""
+        term, self._looked = self._looked or self._look_at_term(limit), None
+        if not term.seen:
+            self._not_leader()
+        return term
+
+    def _note(
+        self, record: bytes, found: Optional[Found], mine: bool, limit: float, operations: List[Operation],
+    ) -> bool:
+        """Write the holder, unless it is this term's already, and do `operations`. False when it has changed."""
+        if mine:
+            version, change = found.version, ("check", (self.holder_znode, found.version), {})
+        elif found is None:
+            version, change = 0, ("create", (self.holder_znode, record), {"acl": self._zk.acl})
+        else:
+            version, change = found.version + 1, ("set_data", (self.holder_znode, record, found.version), {})
+        sent = now()
+        done = self._commit("note the holder", limit, [*operations, change])
+        if done:
+            self._noted = Noted(record, version, sent, now())
+        elif found is None:
+            # Its parent may be missing, too.
+            self._make_beside(limit)
+        return done
+
+    def _note_again(self, limit: float) -> None:
+        """Have the claimed term's holder stand as it was written, whoever changed it."""
+        for _ in range(ROUNDS):
+            if self._noted is None:
+                return
+            found = self._look_at_led_term(limit).holder
+            mine = found is not None and found.holder.token == self.token
+            if found is not None and not mine:
+                self._is_another(found, limit)
+            if self._note(self._noted.record, found, mine, limit, []):
+                return
+        raise ZooKeeperFailed("the holder changed at every look; ask again")
+
+    def _remembering(self, term: Term) -> List[Operation]:
+        """What, done with emptying the ack, has the holder tell of all who may have left something of themselves. A term with
+        neither holder nor ack leaves nothing."""
+        found = term.holder
+        if found is None:
+            return [("create", (self.holder_znode, self._record("", 0, term.left or "", seen=self.token)), {"acl": self._zk.acl})]
+        unknown = found.holder.token == 0 and found.seen != self.token
+        if not term.unnoted and not unknown:
+            return [("check", (self.holder_znode, found.version), {})]
+        record = self._record(*found.holder, seen=self.token, after=term.unnoted or found.after)
+        return [("set_data", (self.holder_znode, record, found.version), {})]
+
+    def _unknown(self, version: int, address: str) -> Operation:
+        """Have the holder be that of an unknown node."""
+        return "set_data", (self.holder_znode, self._record("", 0, address, seen=self.token), version), {}

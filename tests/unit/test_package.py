@@ -1,0 +1,41 @@
+"""The package itself: what can be had from it, and what importing it costs."""
+
+import subprocess
+import sys
+
+import pytest
+
+import supervisor_zkelect
+from supervisor_zkelect import elector
+
+
+def loaded(statement):
+    """The modules that a Python has by a statement."""
+    told = "import sys; before = set(sys.modules); exec({!r}); print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", told.format(statement)], capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout.split()
+
+
+def test_importing_the_package_imports_nothing_else():
+    assert loaded("import supervisor_zkelect") == ["supervisor_zkelect"]
+
+
+def test_what_an_elector_is_used_with_is_had_from_the_package():
+    assert sorted(supervisor_zkelect.__all__) == sorted(elector.__all__)
+    for name in elector.__all__:
+        assert getattr(supervisor_zkelect, name) is getattr(elector, name) and name in dir(supervisor_zkelect)
+    assert "__version__" in dir(supervisor_zkelect)
+
+
+def test_what_is_not_there_is_no_attribute():
+    with pytest.raises(AttributeError, match="electro"):
+        supervisor_zkelect.electro
+    with pytest.raises(ImportError):
+        from supervisor_zkelect import Electro  # noqa: F401
+
+
+@pytest.mark.parametrize("statement", ["import supervisor_zkelect.release", "from supervisor_zkelect import Elector"])
+def test_a_release_needs_no_client_of_kazoos(statement):
+    names = loaded(statement)
+    assert "supervisor_zkelect.elector" in names
+    assert not {"kazoo.client", "supervisor_zkelect.session", "supervisor_zkelect.lease", "dataclasses"} & set(names)
