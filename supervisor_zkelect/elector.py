@@ -42,7 +42,7 @@ import itertools
 import json
 import logging
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from kazoo import exceptions as kazoo_errors
 from kazoo.protocol.states import KazooState
@@ -1182,6 +1182,28 @@ class _Term(NamedTuple):
         return self.left or "" if self.holder is None or self.left != self.holder.holder.address else ""
 
 
+class _Ear:
+    """What the client is given to call with news of one znode, for all watches on it. The client keeps whatever it was given
+    until the znode changes, and an ack may stay the same for months."""
+
+    def __init__(self, known: "Dict[str, _Ear]", path: str) -> None:
+        self._known, self._path = known, path
+        self.watches: "Set[_Watch]" = set()
+
+    @classmethod
+    def of(cls, client: KazooClient, path: str) -> "_Ear":
+        """The one that the client has already, or another."""
+        known = vars(client).setdefault("zkelect_ears", {})
+        return known.setdefault(path, cls(known, path))
+
+    def __call__(self, event: Any) -> None:
+        """A change of the znode, or type NONE when the connection was lost. The client does not keep this any more."""
+        for watch in list(self.watches):
+            watch.heard(event)
+        if not self.watches:
+            self._known.pop(self._path, None)
+
+
 class _Watch:
     """A watch on one znode that outlives reconnects: requests made while disconnected wait for the connection.
 
@@ -1195,22 +1217,35 @@ class _Watch:
         self.changed: "Future[str]" = changed or Future()
         self._token = token
         self._client = client
+        self._ear: Optional[_Ear] = None
         self.path = path
 
+    @property
+    def seen(self) -> _Ear:
+        """What the client is to be given with a request that leaves the watch."""
+        self._ear = _Ear.of(self._client, self.path)
+        self._ear.watches.add(self)
+        return self._ear
+
     def end(self, why: Optional[str]) -> None:
+        self._leave()
         if why is None:
             self.changed.cancel()
         elif not self.changed.done():
             self._fire(why)
 
-    def seen(self, event: Any) -> None:
-        """Called by the client with a change of the znode, or with type NONE when the connection was lost."""
+    def heard(self, event: Any) -> None:
+        self._leave()
         if self.changed.done():
             return
         if event.type != "NONE":
             self._fire(f"{self.path} {event.type.lower()}")
         else:
             self._arm()
+
+    def _leave(self) -> None:
+        if self._ear is not None:
+            self._ear.watches.discard(self)
 
     def _arm(self) -> None:
         self._client.exists_async(self.path, watch=self.seen).rawlink(self._armed)
