@@ -109,10 +109,13 @@ class Standing(NamedTuple):
 
 
 class Queue(NamedTuple):
-    """What is foreign in a queue. rival: as in `Standing`. trouble: one line on all strangers, with the remedy; or ""."""
+    """What is foreign in a queue, and where this node stands in it. rival: as in `Standing`. trouble: one line on all strangers,
+    with the remedy; or "". place: from 1, None without a proposal in it. candidates: its length, None where it is unknown."""
 
     rival: str
     trouble: str
+    place: Optional[int] = None
+    candidates: Optional[int] = None
 
 
 class Holder(NamedTuple):
@@ -428,7 +431,7 @@ class Elector:
         return Standing(leads, watch.path, watch.changed, len(ahead) + 1, len(names), rival, lasting)
 
     def look_at_queue(self) -> Queue:
-        """What is foreign in the queue now. Costs one small read while the queue is the same.
+        """What the queue is now. Costs one small read while it is the same.
 
         Where the queue cannot be listed, that is told as its trouble after the call that raises it, and tried again later.
         """
@@ -438,7 +441,7 @@ class Elector:
             try:
                 names = self._ask("list the queue", limit, self._client.get_children_async, self.election_znode)
                 # What changed between the two is seen at the next look, as the number is of before.
-                self._foreign, self._list_pause = (stat.cversion, self._survey(names, limit)), 0.0
+                self._foreign, self._list_pause = (stat.cversion, self._placed(self._survey(names, limit), names)), 0.0
             except ElectionError as error:
                 self._list_pause = min(_LIST_SELDOM, 2 * self._list_pause or _LIST_AGAIN)
                 self._list_from = now() + self._list_pause
@@ -449,6 +452,12 @@ class Elector:
                 ))
                 raise
         return self._foreign[1]
+
+    def _placed(self, queue: Queue, names: Sequence[str]) -> Queue:
+        """The queue with this node's place among its children `names`."""
+        candidates, mine = [name for name in names if strangers.DIGITS.search(name)], self.proposal
+        ahead = sum(_order(name) < _order(mine) for name in candidates) if mine in candidates else None
+        return queue._replace(place=None if ahead is None else ahead + 1, candidates=len(candidates))
 
     def glance_at_queue(self, changed: Callable[[], None]) -> None:
         """Have `changed` called, on a thread of the client, if the queue is another than at the last `look_at_queue`. Waits

@@ -245,7 +245,7 @@ def test_a_queue_that_is_too_long_to_be_listed_costs_a_leader_few_connections(zk
         elect = Elector(counting, f"{root}/e/election", "n", f"{root}/e/ack")
         elect.prepare()
         elect.create_proposal()
-        assert elect.try_be_leader().leads and elect.look_at_queue() == ("", "")
+        assert elect.try_be_leader().leads and elect.look_at_queue()[:2] == ("", "")
         for number in range(300):
             zk.create(f"{root}/e/election/{'x' * 240}{number:010}", b"")
         counting.asked.clear()
