@@ -1927,8 +1927,10 @@ class Listener:
         contest = self.contests.get(name)
         if contest is None and not name and len(self.contests) == 1:
             contest = next(iter(self.contests.values()))
-        if contest is None:
-            known = ", ".join(sorted(self.contests)) or "none yet"
+        if contest is None and not self.contests:
+            self.reply(ticket, {"ok": False, "exit": 1, "text": f"no election has begun here: this node {self.reports.unbegun_reason()}"})
+        elif contest is None:
+            known = ", ".join(sorted(self.contests))
             self.reply(ticket, {"ok": False, "exit": 2, "text": f"there is no election {name!r} here; known: {known}"})
         elif verb == "resign":
             self.decide(contest, role.Resign(ticket, request.get("args", {}).get("force") is True))

@@ -80,9 +80,10 @@ class Reports:
         }
 
     def unbegun_reason(self) -> str:
+        """Why no election is begun, as a predicate of this node."""
         listener = self.listener
         if listener.obstacle or listener.guard_trouble:
-            return listener.obstacle or listener.guard_trouble
+            return f"cannot: {listener.obstacle or listener.guard_trouble}"
         if not listener.locked:
             return "waits for the guard, which stops and releases what an earlier listener left"
         return "waits for its guard" if not listener.guard_up else "waits for supervisord to tell of its programs"

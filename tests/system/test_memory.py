@@ -1,6 +1,9 @@
 """Whoever asks, however often, leaves nothing behind: neither in the client of ZooKeeper nor in any process of a node."""
 
+import json
+import re
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +12,12 @@ from supervisor_zkelect.elector import Elector
 
 #: Seconds that a change takes to be told at most.
 LONG = 20.0
+
+#: Questions after which a process has what it needs, and how many more are asked. Two watches more of each are 0.7 KiB.
+WARM, QUESTIONS = 400, 2000
+
+#: KiB that a process may grow by meanwhile, for what its allocator does.
+MOST = 300
 
 
 @pytest.fixture
@@ -58,3 +67,31 @@ def test_what_is_watched_is_told_after_a_reconnect_too_and_nothing_of_it_stays(t
     assert "deleted" in standing.changed.result(LONG)
     assert second.try_be_leader().leads
     until(lambda: set(vars(second._client)["zkelect_ears"]) == set(kept(second)), LONG, "what is over to be forgotten")
+
+
+def ask(node, verb):
+    """Have the listener answer a question, as `ask.run` does, on one connection and without a pause."""
+    ticket = node.rpc.call("zkelect.request", verb, "" if verb == "refresh" else "orders", "{}")
+    answer = until(lambda: node.rpc.call("zkelect.getAnswer", ticket), LONG, f"{verb} to be answered", 0.001)
+    assert json.loads(answer)["ok"]
+    json.loads(node.rpc.call("zkelect.getReport"))
+
+
+def sizes(node):
+    """KiB that the processes of a node take, by what they are."""
+    pids = {"listener": node.listener_pid(), "guard": node.guard_pid(), "supervisord": node.supervisord_pid}
+    return {
+        name: int(re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[1]) for name, pid in pids.items()
+    }
+
+
+@pytest.mark.parametrize("name", ["a", "b"], ids=["primary", "standby"])
+def test_questions_cost_no_memory_that_stays(pair, name):
+    node = pair[name]
+    for number in range(WARM + QUESTIONS):
+        if number == WARM:
+            before = sizes(node)
+        ask(node, ("refresh", "refresh", "refresh", "refresh", "members", "history")[number % 6])
+    grown = {process: size - before[process] for process, size in sizes(node).items()}
+    assert max(grown.values()) < MOST, (before, grown)
+    assert pair.settled("a")
