@@ -24,7 +24,7 @@ from typing import Any, Optional, Sequence
 
 from supervisor_zkelect import __version__
 from supervisor_zkelect.operators import streams
-from supervisor_zkelect.operators.outcome import DONE, ERROR, MEANINGS, USAGE, Trouble, print_json
+from supervisor_zkelect.operators.outcome import DONE, ERROR, MEANINGS, USAGE, Trouble
 from supervisor_zkelect.untrusted import printable
 
 _DESCRIPTION = "Active/passive service groups under supervisord, elected through ZooKeeper."

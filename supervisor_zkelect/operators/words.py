@@ -72,7 +72,7 @@ def line(view: View, election: str) -> str:
 
 
 def _hindered(view: View, facts: Dict[str, Any], cannot: Dict[str, Any]) -> str:
-    kind, why = cannot.get("kind"), _text(cannot.get("why"))
+    kind, why = _text(cannot.get("kind")), _text(cannot.get("why"))
     session = as_dict(view.report.get("session"))
     if kind == "zookeeper":
         away = f" for {duration(view.now - session['since'])}" if not view.connected and is_number(session.get("since")) else ""
@@ -106,7 +106,7 @@ def _standing(view: View, election: str, facts: Dict[str, Any]) -> str:
 
 
 def _moving(view: View, facts: Dict[str, Any]) -> str:
-    role, step, reason, left = facts.get("role"), facts.get("step"), _text(facts.get("reason")), _left(view, facts)
+    role, step, reason, left = facts["role"], _text(facts.get("step")), _text(facts.get("reason")), _left(view, facts)
     because = f", because: {reason}" if reason else ""
     if role == "withdrawn":
         return f"takes no part any more{because}"
