@@ -56,7 +56,8 @@ def line(view: View, election: str) -> str:
     cannot, trouble, role = as_dict(facts.get("cannot")), _text(facts.get("trouble")), view.role(election)
     if cannot and role != "primary":
         said = [_hindered(view, facts, cannot)]
-        trouble = "" if trouble == _text(cannot.get("why")) else trouble
+        # Without ZooKeeper each request fails, too.
+        trouble = "" if trouble == _text(cannot.get("why")) or cannot.get("kind") == "zookeeper" else trouble
     elif role == "primary":
         said = _primary(view, facts)
     elif role == "standby":

@@ -54,7 +54,7 @@ AWAY = {"state": "suspended", "since": 983.0, "trouble": "zk:2181 refuses connec
     (dict(role="detached", step="waiting"), "is about to stand for election, because: resigned"),
     (dict(role="detached", step="beginning", reason="waits for its guard"), "begins, because: waits for its guard"),
     (dict(role="withdrawn", step="", reason="SIGTERM"), "takes no part any more, because: SIGTERM"),
-    (dict(session=AWAY, cannot={"kind": "zookeeper", "why": "zk:2181 refuses connections"}),
+    (dict(session=AWAY, trouble="read the holder: no answer in time", cannot={"kind": "zookeeper", "why": "zk:2181 refuses connections"}),
      "cut off from ZooKeeper for 17 s: zk:2181 refuses connections; " + words.REMEDIES["zookeeper"]),
     (dict(role="detached", step="proposing", until=1006.0, trouble="n-1 has this name", cannot={"kind": "twin", "why": "n-1 has this name"}),
      f"should take part and cannot: n-1 has this name; {words.REMEDIES['twin']} (at most 6.0 s more)"),
