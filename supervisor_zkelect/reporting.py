@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Dict, Optional
 
 from supervisor_zkelect import __version__, ability, role, untrusted
-from supervisor_zkelect.clock import now
 
 #: Characters of a text in a report.
 LONGEST_TEXT = 2000
@@ -58,7 +57,7 @@ class Reports:
                 "timeout": granted.timeout if granted else None, "since": listener.link_since,
                 "trouble": listener.link_doubt(),
             },
-            "elections": {name: self.part(contest) for name, contest in listener.contests.items()} or self.unbegun(),
+            "elections": {name: self.part(contest, moment) for name, contest in listener.contests.items()} or self.unbegun(),
         }
 
     def unbegun(self) -> Dict[str, Any]:
@@ -88,9 +87,9 @@ class Reports:
             return "waits for the guard, which stops and releases what an earlier listener left"
         return "waits for its guard" if not listener.guard_up else "waits for supervisord to tell of its programs"
 
-    def part(self, contest: Any) -> Dict[str, Any]:
+    def part(self, contest: Any, moment: float) -> Dict[str, Any]:
         """What is reported of an election. What others have a say in is cut: a report that is too long is none."""
-        listener, state, settings, facts, moment = self.listener, contest.state, contest.settings, contest.facts, now()
+        listener, state, settings, facts = self.listener, contest.state, contest.settings, contest.facts
         running = state.role in (role.PROMOTING, role.PRIMARY)
         hindrance = ability.hindrance(state, self.hindrances(contest, moment))
         return {
@@ -103,7 +102,7 @@ class Reports:
             "reason": untrusted.cut(state.reason, LONGEST_TEXT), "znode": listener.settings.chroot + settings.election_znode,
             "ack_znode": listener.settings.chroot + settings.election_ack,
             "unguarded": not listener.guard_up or contest.bare, "unguarded_why": self.unguarded(contest),
-            "trouble": untrusted.cut(self.trouble_of(contest), LONGEST_TEXT),
+            "trouble": untrusted.cut(self.trouble_of(contest, moment), LONGEST_TEXT),
             "cannot": {"kind": hindrance.kind, "why": untrusted.cut(hindrance.why, LONGEST_TEXT)} if hindrance else None,
         }
 
@@ -133,12 +132,12 @@ class Reports:
             return "a program of the group is started without `zkelect run --` before its command"
         return ""
 
-    def trouble_of(self, contest: Any) -> str:
+    def trouble_of(self, contest: Any, moment: float) -> str:
         listener, state = self.listener, contest.state
         if listener.folder_trouble:
             return f"runtime folder: {listener.folder_trouble}"
         contested = ""
-        if role.contested(state, now()):
+        if role.contested(state, moment):
             ack = listener.settings.chroot + contest.settings.election_ack
             contested = f"{ack} is written by somebody else, too; give each election an election_ack and election_state of its own"
         return state.trouble or (listener.unenforced() if state.may_run else "") or contested or contest.foreign

@@ -13,7 +13,8 @@ REMEDIES = {
     "folder": "no program starts here until this node's user has it back",
     "zookeeper": "see whether `servers` are right and can be reached; the node goes on by itself",
     "timeout": "let the servers grant more (maxSessionTimeout), or shorten kill_time",
-    "twin": "if this node was killed or cut off just now, that is its own and goes by itself; else give each node another node_name",
+    "twin": "if this node was killed or cut off just now, that is its own and goes by itself; else give each node another "
+            "node_name",
     "refused": "it is tried again",
     "fence": "mend the command",
     "alive": "another node leads only after that; find its processes (zkelect check, the log), or, if nothing of it can do any "

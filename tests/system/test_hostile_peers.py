@@ -8,7 +8,7 @@ from kazoo.protocol.serialization import Create, long_struct
 from kazoo.security import OPEN_ACL_UNSAFE
 
 from supervisor_zkelect import elector as electors, history, inspection, session, untrusted
-from supervisor_zkelect.demo.cluster import NOT_PRIMARY
+from supervisor_zkelect.demo.cluster import CANNOT, NOT_PRIMARY
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.elector import ElectionError, Elector, Holder
 from tests.system.test_dirty_end import command, variables
@@ -343,7 +343,7 @@ def test_a_candidate_that_never_goes_is_told_with_its_remedy(make_cluster, zk_se
     node = cluster["a"].start()
     told = f"{path} stands in the queue and is no ephemeral znode"
     cluster.until(lambda: told in node.logs(), "the candidate to be told of")
-    cluster.role("a", NOT_PRIMARY)
+    cluster.role("a", CANNOT)
     assert told in node.ctl("role").stdout and f"delete {path}" in node.ctl("role").stdout
     for checked in (node.ctl("zkelect", "check"), node.zkelect("check", "-c", str(node.zkelect_conf))):
         assert checked.returncode != 0 and told in checked.stdout, checked.stdout
@@ -386,7 +386,7 @@ def test_a_server_that_wants_authentication_is_left_in_peace(make_cluster, stric
     bare.overrides["zkelect"]["digest"] = None
     bare.start()
     cluster.until(lambda: "enforce.auth.enabled" in bare.logs(), "the reason to be told")
-    cluster.role("b", NOT_PRIMARY)
+    cluster.role("b", CANNOT)
     cluster.until(lambda: "enforce.auth.enabled" in bare.ctl("role").stdout, "role to tell the reason")
     for checked in (bare.ctl("zkelect", "check"), bare.zkelect("check", "-c", str(bare.zkelect_conf))):
         assert checked.returncode != 0 and "enforce.auth.enabled" in checked.stdout, checked.stdout

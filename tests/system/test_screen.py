@@ -26,7 +26,10 @@ class Screen:
     def __init__(self, cluster, name):
         begun = now()
         done = cluster[name].ctl("role", "orders")
-        self.took = now() - begun
+        ended = now()
+        self.took = ended - begun
+        turns = cluster.observers["orders"].verdict(begun - HEARD).turns
+        self.all_the_while = [turn.name for turn in turns if turn.first < begun and turn.last > ended]
         self.serving = cluster.observers["orders"].serving(self.took + HEARD)
         self.lately = cluster.observers["orders"].serving(self.took + FRESH + HEARD)
         self.status, self.text = done.returncode, done.stdout + done.stderr
@@ -37,12 +40,13 @@ class Screen:
 
     def problem(self, cluster, name):
         """What the observer heard otherwise; "" when it agrees."""
-        addresses = {node.addresses["orders"]: other for other, node in cluster.nodes.items()}
         if self.status == PRIMARY and name not in self.serving:
             return f"{name} is primary on its screen, and does not serve"
-        if self.status == NOT_PRIMARY and name in self.serving and self.took < HEARD and self.serving == [name]:
-            return f"{name} stands by on its screen, and serves"
-        return "" if self.status != PRIMARY or addresses.get(self.primary.split()[0]) in (name, None) else "it names another"
+        if self.status == PRIMARY and cluster[name].addresses["orders"] not in self.primary:
+            return f"{name} is primary on its screen, which names another"
+        if self.status == NOT_PRIMARY and name in self.all_the_while:
+            return f"{name} stands by on its screen, and served all the while"
+        return ""
 
 
 def shows(cluster, name, status, *pieces, place="", primary=None):
@@ -53,8 +57,8 @@ def shows(cluster, name, status, *pieces, place="", primary=None):
     def fits():
         screen = Screen(cluster, name)
         seen[:] = [screen.text]
-        fit = screen.status == status and all(re.search(piece, screen.text) for piece in pieces) and screen.place in (place or screen.place,)
-        return fit and (not primary or screen.primary.startswith(address)) and screen
+        fit = screen.status == status and (not place or screen.place == place) and screen.primary.startswith(address)
+        return fit and all(re.search(piece, screen.text) for piece in pieces) and screen
 
     try:
         screen = cluster.until(fits, f"the screen of {name} to show {status} {pieces} {place}")
@@ -178,7 +182,8 @@ def test_a_service_that_dies_hesitates_or_does_not_stop(make_cluster, zk_server)
     shows(cluster, "a", PRIMARY, place="1 of 1", primary="a")
 
     cluster["a"].kill(cluster["a"].listener_pid(), sig=signal.SIGKILL)
-    screen = shows(cluster, "a", UNKNOWN, "is dead; supervisord has zkelect:zkelect in EXITED; see why in its log, then supervisorctl start")
+    told = "is dead; supervisord has zkelect:zkelect in EXITED; see why in its log, then supervisorctl start zkelect"
+    screen = shows(cluster, "a", UNKNOWN, told)
     assert "127.0.0.1" not in screen.text
     cluster["a"].ctl("start", "zkelect")
     shows(cluster, "a", PRIMARY, primary="a")

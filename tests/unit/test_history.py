@@ -133,7 +133,8 @@ def test_times_are_of_a_zone_that_is_told(zone, shown, monkeypatch):
 def test_it_fits_the_terminal_and_keeps_what_matters_whole(width):
     long = {"elected": 1e9, "claimed": 1e9 + 1, "leased": 1e9 + 2, "started": 1e9 + 3, "healthy": 1e9 + 4, "acked": 1e9 + 5}
     terms = [
-        {"token": 1 << 40, "node": "node-b.example", "begun": long, "ended": {"noticed": 2e9, "dead": 2e9 + 1, "why": "because " * 20}},
+        {"token": 1 << 40, "node": "node-b.example", "begun": long,
+         "ended": {"noticed": 2e9, "dead": 2e9 + 1, "why": "because " * 20}},
         {"token": 7, "node": "a", "begun": {"elected": 1e9}, "ended": {"noticed": 1e9 + 1, "why": "sick"}},
     ]
     answers = {"orders": {"ok": True, "terms": terms}}

@@ -25,8 +25,7 @@ def contest():
 
 
 @pytest.fixture
-def one(contest, monkeypatch):
-    monkeypatch.setattr(reporting, "now", lambda: NOW)
+def one(contest):
     listener = SimpleNamespace(
         settings=SimpleNamespace(node_name="a", file="/f", chroot="", elections=[contest.settings]), granted=None,
         around=SimpleNamespace(pid=7), config_trouble=lambda: None, link="connected", link_since=500.0, link_doubt=lambda: "",
@@ -123,8 +122,14 @@ def test_while_zookeeper_is_silent_questions_do_not_pile_up(contest, monkeypatch
     contest.elector, contest.see_again, contest.looking = None, False, False
     one = SimpleNamespace(
         contests={"orders": contest}, link="connected", refreshing=[], refresh_since=-math.inf,
-        ask=lambda contest, op, work: asked.append("term"), look_at_queue=lambda contest: setattr(contest, "looking", True) or asked.append("queue"),
+        ask=lambda contest, op, work: asked.append("term"),
     )
+
+    def look(contest):
+        contest.looking = True
+        asked.append("queue")
+
+    one.look_at_queue = look
     one.see = lambda contest: Listener.see(one, contest)
     for number in range(50):
         one.refreshing = []
