@@ -100,7 +100,7 @@ def _standing(view: View, election: str, facts: Dict[str, Any]) -> str:
     if facts.get("step") == "asking" and facts.get("trouble"):
         return "stands in the queue, and asks in vain where"
     place = facts.get("place")
-    if not facts.get("ack") and view.past(election, "ack_at") is None:
+    if not facts.get("ack") and is_number(facts.get("ack_at")) and view.past(election, "ack_at") is None:
         return "stands by; nobody is primary, see zkelect members and role there"
     if is_number(place) and place > 2 and view.past(election, "place_at") is None:
         return f"stands by behind {place - 1} others, and could take over after them"

@@ -37,6 +37,8 @@ AWAY = {"state": "suspended", "since": 983.0, "trouble": "zk:2181 refuses connec
     (dict(), "stands by and could take over; there is nothing to do"),
     (dict(place=4, candidates=5), "stands by behind 3 others, and could take over after them"),
     (dict(ack=None, primary_node=None), "stands by; nobody is primary, see zkelect members and role there"),
+    (dict(ack=None, primary_node=None, ack_at=None), "stands by and could take over; there is nothing to do"),
+    (dict(ack=None, primary_node=None, ack_at=990.0), "stands by and could take over; there is nothing to do"),
     (dict(step="asking"), "stands by and could take over; there is nothing to do"),
     (dict(step="asking", trouble="no answer"), "stands in the queue, and asks in vain where; no answer"),
     (dict(step="stepping"), "steps behind the others in the queue"),
