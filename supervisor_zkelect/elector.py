@@ -1191,18 +1191,18 @@ class _Term(NamedTuple):
         return self.left or "" if self.holder is None or self.left != self.holder.holder.address else ""
 
 
-class _Ear:
+class _Callback:
     """What the client is given to call with news of one znode, for all watches on it. The client keeps whatever it was given
     until the znode changes, and an ack may stay the same for months."""
 
-    def __init__(self, known: "Dict[str, _Ear]", path: str) -> None:
+    def __init__(self, known: "Dict[str, _Callback]", path: str) -> None:
         self._known, self._path = known, path
         self.watches: "Set[_Watch]" = set()
 
     @classmethod
-    def of(cls, client: KazooClient, path: str) -> "_Ear":
+    def of(cls, client: KazooClient, path: str) -> "_Callback":
         """The one that the client has already, or another."""
-        known = vars(client).setdefault("zkelect_ears", {})
+        known = vars(client).setdefault("zkelect_callbacks", {})
         return known.setdefault(path, cls(known, path))
 
     def __call__(self, event: Any) -> None:
@@ -1226,15 +1226,15 @@ class _Watch:
         self.changed: "Future[str]" = changed or Future()
         self._token = token
         self._client = client
-        self._ear: Optional[_Ear] = None
+        self._callback: Optional[_Callback] = None
         self.path = path
 
     @property
-    def seen(self) -> _Ear:
+    def seen(self) -> _Callback:
         """What the client is to be given with a request that leaves the watch."""
-        self._ear = _Ear.of(self._client, self.path)
-        self._ear.watches.add(self)
-        return self._ear
+        self._callback = _Callback.of(self._client, self.path)
+        self._callback.watches.add(self)
+        return self._callback
 
     def end(self, why: Optional[str]) -> None:
         self._leave()
@@ -1244,6 +1244,7 @@ class _Watch:
             self._fire(why)
 
     def heard(self, event: Any) -> None:
+        """As the callback is called."""
         self._leave()
         if self.changed.done():
             return
@@ -1253,8 +1254,8 @@ class _Watch:
             self._arm()
 
     def _leave(self) -> None:
-        if self._ear is not None:
-            self._ear.watches.discard(self)
+        if self._callback is not None:
+            self._callback.watches.discard(self)
 
     def _arm(self) -> None:
         self._client.exists_async(self.path, watch=self.seen).rawlink(self._armed)

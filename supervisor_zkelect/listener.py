@@ -23,8 +23,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect import (
-    config, course, eventstream, execution, exposure, group, guardlink, history, inspection, kept, logs, paced,
-    places, proc, record, release, reloading, reporting, reserve, role, saved, session, untrusted,
+    config, course, eventstream, execution, exposure, group, guardlink, history, inspection, kept, logs, paced, places, proc,
+    record, release, reloading, reporting, reserve, role, saved, session, untrusted,
 )
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import (
@@ -1928,7 +1928,8 @@ class Listener:
         if contest is None and not name and len(self.contests) == 1:
             contest = next(iter(self.contests.values()))
         if contest is None and not self.contests:
-            self.reply(ticket, {"ok": False, "exit": 1, "text": f"no election has begun here: this node {self.reports.unbegun_reason()}"})
+            why = f"no election has begun here: this node {self.reports.unbegun_reason()}"
+            self.reply(ticket, {"ok": False, "exit": 1, "text": why})
         elif contest is None:
             known = ", ".join(sorted(self.contests))
             self.reply(ticket, {"ok": False, "exit": 2, "text": f"there is no election {name!r} here; known: {known}"})

@@ -66,7 +66,7 @@ def test_what_is_watched_is_told_after_a_reconnect_too_and_nothing_of_it_stays(t
     first.withdraw()
     assert "deleted" in standing.changed.result(LONG)
     assert second.try_be_leader().leads
-    until(lambda: set(vars(second._client)["zkelect_ears"]) == set(kept(second)), LONG, "what is over to be forgotten")
+    until(lambda: set(vars(second._client)["zkelect_callbacks"]) == set(kept(second)), LONG, "what is over to be forgotten")
 
 
 def ask(node, verb):
