@@ -114,8 +114,7 @@ def _moving(view: View, facts: Dict[str, Any]) -> str:
         return f"takes no part any more{because}"
     if (role, step) == ("detached", "waiting"):
         if left:
-            group = _text(facts.get("group"))
-            return f"stands for election again in {left}{because}; mend that, see supervisorctl tail {group}:* and zkelect history"
+            return f"stands for election again in {left}{because}; mend that (supervisorctl tail PROGRAM, zkelect history)"
         return f"is about to stand for election{because}"
     words = _STEPS.get((role, step), "")
     if role == "promoting" and left:

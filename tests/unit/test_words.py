@@ -52,8 +52,7 @@ AWAY = {"state": "suspended", "since": 983.0, "trouble": "zk:2181 refuses connec
     (dict(role="demoting", step="stopping", until=1003.0), "stops the programs, at most for 3.0 s, because: resigned"),
     (dict(role="demoting", step="releasing"), "the programs are dead, gives up the lead, because: resigned"),
     (dict(role="detached", step="waiting", until=1012.0, reason="svc is in FATAL"),
-     "stands for election again in 12 s, because: svc is in FATAL; mend that, see supervisorctl tail primary:* and zkelect "
-     "history"),
+     "stands for election again in 12 s, because: svc is in FATAL; mend that (supervisorctl tail PROGRAM, zkelect history)"),
     (dict(role="detached", step="waiting"), "is about to stand for election, because: resigned"),
     (dict(role="detached", step="beginning", reason="waits for its guard"), "begins, because: waits for its guard"),
     (dict(role="withdrawn", step="", reason="SIGTERM"), "takes no part any more, because: SIGTERM"),
