@@ -8,14 +8,16 @@ supervisorctl reads this section from its own configuration file only, not from 
 
 from __future__ import annotations
 
+import sys
+import textwrap
 import xmlrpc.client
 from typing import Any, List, Optional
 
 from supervisor.supervisorctl import ControllerPluginBase
 
-from supervisor_zkelect.operators import ask
+from supervisor_zkelect.operators import ask, streams
 from supervisor_zkelect.operators.ask import VERBS
-from supervisor_zkelect.operators.outcome import ERROR, USAGE
+from supervisor_zkelect.operators.outcome import ERROR, MEANINGS, USAGE
 from supervisor_zkelect.supervisord import Unreachable
 from supervisor_zkelect.untrusted import printable
 
@@ -30,12 +32,10 @@ class ZkelectControllerPlugin(ControllerPluginBase):
         self._run("role", words, self.help_role)
 
     def help_role(self) -> None:
-        self.ctl.output("role\t\t\t\tThis node's role in each of its elections")
-        self.ctl.output("role <election>\t\t\tThis node's role in one election")
-        self.ctl.output(
-            "\tThe exit status is 0 when it is primary (in all), 3 when not, 4 when that is unknown."
-        )
-        self.ctl.output("\tWith --json at the end the answer is printed as JSON.")
+        self._say("role\t\t\t\tThis node's role in each of its elections")
+        self._say("role <election>\t\t\tThis node's role in one election")
+        self._help_statuses()
+        self._say("\tWith --json at the end the answer is printed as JSON.")
 
     def do_zkelect(self, arg: str) -> None:
         words = arg.split()
@@ -47,22 +47,21 @@ class ZkelectControllerPlugin(ControllerPluginBase):
         self._run(verb, words, self.help_zkelect)
 
     def help_zkelect(self) -> None:
-        self.ctl.output("zkelect status [election]\tThe node, its session with ZooKeeper, its elections")
-        self.ctl.output("zkelect members [election]\tThe nodes in an election, in order")
-        self.ctl.output("zkelect history [election]\tThe last terms: who led, why each ended, what each step took")
-        self.ctl.output("zkelect resign [election]\tHave another node lead, and wait until it does; --force: even if")
-        self.ctl.output("\t\t\t\tnobody takes over, or if the group cannot be proven dead")
-        self.ctl.output("zkelect check [election]\tWhat the listener finds wrong with its configuration")
-        self.ctl.output("zkelect reload\t\t\tHave the listener take its changed file; --yes: even if terms or the")
-        self.ctl.output("\t\t\t\tsession of this node end by it")
-        self.ctl.output("zkelect role [election]\t\tThe same as role")
-        self.ctl.output(
-            "\tThe exit status is 0 when this node is primary or the command did what it should, 3 when"
-        )
-        self.ctl.output(
-            "\tthis node is not primary, 4 when that is unknown, else 1, and 2 for a wrong command."
-        )
-        self.ctl.output("\tWith --json at the end the answer is printed as JSON.")
+        self._say("zkelect status [election]\tThe node, its session with ZooKeeper, its elections")
+        self._say("zkelect members [election]\tThe nodes in an election, in order")
+        self._say("zkelect history [election]\tThe last terms: who led, why each ended, what each step took")
+        self._say("zkelect resign [election]\tHave another node lead, and wait until it does; --force: even if")
+        self._say("\t\t\t\tnobody takes over, or if the group cannot be proven dead")
+        self._say("zkelect check [election]\tWhat the listener finds wrong with its configuration")
+        self._say("zkelect reload\t\t\tHave the listener take its changed file; --yes: even if terms or the")
+        self._say("\t\t\t\tsession of this node end by it")
+        self._say("zkelect role [election]\t\tThe same as role")
+        self._help_statuses()
+        self._say("\tWith --json at the end the answer is printed as JSON.")
+
+    def _help_statuses(self) -> None:
+        for line in textwrap.wrap(f"The exit status: {MEANINGS}.", 90):
+            self._say(f"\t{line}")
 
     def _run(self, verb: str, words: List[str], usage: Any) -> None:
         as_json = "--json" in words
@@ -75,7 +74,9 @@ class ZkelectControllerPlugin(ControllerPluginBase):
             self._fail(USAGE, f"{problem}; see help {'role' if verb == 'role' else 'zkelect'}")
             return
         try:
-            outcome = ask.run(verb, self._caller(), names[0] if names else None, force=force, yes=yes)
+            outcome = ask.run(
+                verb, self._caller(), names[0] if names else None, force=force, yes=yes, width=streams.columns(self.ctl.stdout)
+            )
         except ValueError as error:
             self._fail(USAGE, f"serverurl: {error}")
             return
@@ -86,15 +87,11 @@ class ZkelectControllerPlugin(ControllerPluginBase):
         if as_json:
             import json
 
-            self._say(json.dumps(outcome.document))
-        elif outcome.error:
-            for line in outcome.lines:
-                self._say(line)
-            self._say(f"error: {outcome.error}")
+            lines = [json.dumps(outcome.document)]
         else:
-            for line in outcome.lines:
-                self._say(line)
+            lines = [*outcome.lines, *([f"error: {outcome.error}"] if outcome.error else ())]
         self.ctl.exitstatus = outcome.exit
+        self._say(*lines)
 
     def _caller(self) -> ask.Call:
         """A caller for the server that supervisorctl talks to.
@@ -117,15 +114,18 @@ class ZkelectControllerPlugin(ControllerPluginBase):
         return asked
 
     def _fail(self, status: int, text: str) -> None:
-        self._say(f"error: {text}")
         self.ctl.exitstatus = status
+        self._say(f"error: {text}")
 
-    def _say(self, line: str) -> None:
+    def _say(self, *lines: str) -> None:
         # A terminal that cannot show a character must not cost the answer.
         encoding: Optional[str] = getattr(self.ctl.stdout, "encoding", None)
         if encoding:
-            line = line.encode(encoding, "backslashreplace").decode(encoding)
-        self.ctl.output(line)
+            lines = tuple(line.encode(encoding, "backslashreplace").decode(encoding) for line in lines)
+        why = streams.write(self.ctl.stdout, lines)
+        if why:
+            self.ctl.exitstatus = self.ctl.exitstatus if self.ctl.exitstatus in (ERROR, USAGE) else ERROR
+            streams.write(sys.stderr, [f"error: standard output: {why}"])
 
 
 def make_zkelect_controllerplugin(controller: Any, **config: str) -> ZkelectControllerPlugin:

@@ -94,13 +94,18 @@ def failures(terms: List[Dict[str, Any]], after: int, tried: Sequence[str]) -> L
 
 
 class Row(NamedTuple):
-    """What is shown of one term. steps: name and seconds of each step that was measured, in order."""
+    """What is shown of one term. begun, ended: name and seconds of each step that was measured, in order.
+
+    since: when it was acked, or elected where it never was; seconds since the epoch. served: for how many seconds from the ack
+    to its end, None where that is not known. never: what it never came to before it ended, "healthy" or "acked"; else "".
+    """
 
     token: int
     node: str
     address: str
     since: Optional[float]
-    lasted: Optional[float]
+    served: Optional[float]
+    never: str
     why: str
     begun: Tuple[Tuple[str, float], ...]
     ended: Tuple[Tuple[str, float], ...]
@@ -111,15 +116,27 @@ def rows(terms: List[Dict[str, Any]]) -> List[Row]:
     shown = []
     for number, term in enumerate(terms):
         begun, ended = _dict(term.get("begun")), _dict(term.get("ended"))
-        since = _time(begun, "acked") or _time(begun, "elected")
-        until = _time(ended, "released") or _time(ended, "dead") or _time(ended, "noticed")
+        acked = _time(begun, "acked")
         why = str(ended.get("why") or ("" if number == 0 else "ended without releasing"))
-        lasted = until - since if until is not None and since is not None else None
         shown.append(Row(
-            term["token"], str(term.get("node", "")), str(term.get("address", "")), since, lasted, why,
-            _steps(begun, BEGUN), _steps(ended, ENDED),
+            term["token"], str(term.get("node", "")), str(term.get("address", "")), acked or _time(begun, "elected"),
+            _served(acked, ended), _never(begun, ended), why, _steps(begun, BEGUN), _steps(ended, ENDED),
         ))
     return shown
+
+
+def _served(acked: Optional[float], ended: Dict[str, Any]) -> Optional[float]:
+    until = _time(ended, "dead") or _time(ended, "noticed") or _time(ended, "released")
+    # A clock that was put back in between tells nothing.
+    return until - acked if until is not None and acked is not None and until >= acked else None
+
+
+def _never(begun: Dict[str, Any], ended: Dict[str, Any]) -> str:
+    """A beginning is written with the ack, or with the end of a term that was not acked. Of a term that one listener has begun
+    and another one ended there may be none, which tells nothing."""
+    if _time(begun, "elected") is None or _time(begun, "acked") is not None or not ended:
+        return ""
+    return "acked" if _time(begun, "healthy") is not None else "healthy"
 
 
 def _steps(moments: Dict[str, Any], names: Tuple[str, ...]) -> Tuple[Tuple[str, float], ...]:

@@ -23,8 +23,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect import (
-    __version__, config, course, eventstream, execution, exposure, group, guardlink, history, inspection, kept, logs, paced,
-    places, proc, record, release, reloading, reserve, role, saved, session, untrusted,
+    config, course, eventstream, execution, exposure, group, guardlink, history, inspection, kept, logs, paced, places, proc,
+    record, release, reloading, reporting, reserve, role, saved, session, untrusted,
 )
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import (
@@ -67,10 +67,6 @@ INSPECTION_TIME = 5.0
 LONGEST_LIST = 200_000
 #: Candidates in such a list: none takes less than a hundred characters.
 MOST_MEMBERS = LONGEST_LIST // 100
-#: Characters of a text in a report.
-LONGEST_TEXT = 2000
-#: Seconds without a connection to ZooKeeper after which it is told.
-UNREACHED = 2.0
 #: Seconds kept back from the listener's own stopwaitsecs for the release.
 RELEASE_TIME = 1.5
 #: Seconds that a release may take when supervisord, and with it the stopwaitsecs, is gone.
@@ -156,11 +152,17 @@ class QueueMoved(NamedTuple):
 
 
 class QueueSeen(NamedTuple):
-    """What is foreign in an election's queue, or holds what is the election's. rival, trouble: as `elector.Queue` has them."""
+    """What is foreign in an election's queue, or holds what is the election's. rival, trouble, place, candidates: as
+    `elector.Queue` has them, place and candidates of `proposal` when it was asked for at `asked`. trouble: None where the queue
+    could not be looked at."""
 
     name: str
     rival: str
-    trouble: str
+    trouble: Optional[str]
+    place: Optional[int] = None
+    candidates: Optional[int] = None
+    proposal: Optional[str] = None
+    asked: float = 0.0
 
 
 class Claimed(NamedTuple):
@@ -215,12 +217,16 @@ class Contest:
     refused: Dict[str, str] = field(default_factory=dict)
     #: program -> since when supervisord says that it has exited
     exited: Dict[str, float] = field(default_factory=dict)
-    ack: str = ""
-    primary_node: str = ""
-    #: when ack and holder were asked for last, when they are to be asked for, and whether the answer is on its way
+    facts: reporting.Facts = field(default_factory=reporting.Facts)
+    #: when ack and holder were asked for last, when they are to be asked for, whether the answer is on its way, since when
+    #: there was none, and whether they are to be asked for once more then
     asked_at: float = -math.inf
     see_at: float = math.inf
     seeing: bool = False
+    seeing_since: float = math.inf
+    see_again: bool = False
+    #: whether the answer on the queue is on its way
+    looking: bool = False
     #: what is foreign in the queue, and when that is looked at again
     foreign: str = ""
     queue_at: float = math.inf
@@ -316,6 +322,7 @@ class Listener:
         self.said, self.links_said = paced.Paced(1, REPEAT), paced.Paced(LINKS, LINK_PACE)
         self.steps_said = paced.Paced(STEPS, STEPS_PACE)
         self.reloads = reloading.Reloads(self)
+        self.reports = reporting.Reports(self)
 
     # The loop
 
@@ -386,7 +393,7 @@ class Listener:
         if self.link == "connected":
             self.beat(moment)
         elif self.session is not None and self.leaving is None and self.attach_at == math.inf:
-            if moment - self.link_since >= UNREACHED:
+            if moment - self.link_since >= reporting.UNREACHED:
                 where = ",".join(self.settings.servers)
                 trouble = f"no server of {where} takes this node: {self.session.trouble or 'no answer'}; trying on"
                 self.say("ZooKeeper", trouble, "unreached")
@@ -420,7 +427,9 @@ class Listener:
                 # Before it proposes again.
                 self.leave_unfit()
         self.reloads.keep_time(moment)
-        fresh = not any(one.seeing or one.asked_at < self.refresh_since for one in self.contests.values())
+        fresh = self.link != "connected" or not any(
+            one.seeing or one.looking or one.asked_at < self.refresh_since for one in self.contests.values()
+        )
         if self.refreshing and not self.pushing and (fresh or moment >= self.refresh_since + SEE_TIME):
             self.refreshed, self.refreshing = self.refreshing, []
             self.changed = True
@@ -468,21 +477,30 @@ class Listener:
         self.look_at_queue(self.contests[event.name])
 
     def look_at_queue(self, contest: Contest) -> None:
-        """See what is foreign in the queue."""
+        """See where this node stands in the queue, and what is foreign in it."""
+        contest.looking = True
         elector, name = contest.elector, contest.settings.name
 
-        def work() -> role.Tick:
+        def work() -> Any:
+            asked = now()
             try:
-                self.post(QueueSeen(name, *elector.look_at_queue()))
+                return QueueSeen(name, *elector.look_at_queue(), elector.proposal, asked)
             except ElectionError as error:
                 # It is looked at again; what ZooKeeper refuses is told where it is needed.
                 log.debug("%s: %s", name, error)
-            return role.Tick()
+            except Exception:
+                log.exception("a defect")
+            return QueueSeen(name, "", None)
 
-        self.ask(contest, 0, work)
+        self.pool_post(contest.pool, work)
 
     def on_QueueSeen(self, event: QueueSeen) -> None:
         contest = self.contests[event.name]
+        contest.looking = False
+        if event.trouble is None:
+            return
+        if event.proposal == contest.state.proposal:
+            contest.facts.stand(event.place, event.candidates, event.asked)
         if event.trouble != contest.foreign:
             contest.foreign, self.changed = event.trouble, True
         if event.trouble:
@@ -553,6 +571,10 @@ class Listener:
         if contest.state.proposal is None and before.proposal is not None:
             # It is looked at from within the queue only.
             contest.foreign = ""
+        if contest.state.proposal != before.proposal:
+            contest.facts.leave_queue()
+        if isinstance(event, role.Queried) and contest.state.proposal is not None:
+            contest.facts.stand(event.place, event.candidates, now())
         if before.inherited is not None and contest.state.inherited is None and contest.state.may_run:
             # Which of its processes run, so that one that is stopped by hand is told from one that fails.
             contest.group.look(LEARN)
@@ -1429,14 +1451,22 @@ class Listener:
     def on_For(self, event: For) -> None:
         contest = self.contests[event.name]
         if isinstance(event.event, role.TermSeen):
-            contest.seeing = False
-            if not event.event.known and contest.state.role == role.PRIMARY:
-                self.see_by(contest, now() + PACE)
-            if event.event.known:
-                contest.ack, contest.primary_node = event.event.address, event.event.node
+            self.term_seen(contest, event.event)
         elif isinstance(event.event, role.Acked):
-            contest.ack, contest.primary_node = contest.settings.address, self.settings.node_name
+            facts = contest.facts
+            facts.ack, facts.primary_node, facts.at = contest.settings.address, self.settings.node_name, now()
         self.decide(contest, event.event)
+
+    def term_seen(self, contest: Contest, seen: role.TermSeen) -> None:
+        contest.seeing, contest.seeing_since = False, math.inf
+        if not seen.known and contest.state.role == role.PRIMARY:
+            self.see_by(contest, now() + PACE)
+        if seen.known:
+            facts = contest.facts
+            facts.ack, facts.primary_node, facts.at = seen.address, seen.node, contest.asked_at
+        if contest.see_again:
+            contest.see_again = False
+            self.see(contest)
 
     def do_Propose(self, contest: Contest, action: role.Propose) -> None:
         elector, node = contest.elector, self.settings.node_name
@@ -1628,7 +1658,13 @@ class Listener:
 
     def see(self, contest: Contest) -> None:
         """Have ack and holder read, and watched while this node is primary: nobody else has to wake at a change."""
-        contest.asked_at, contest.see_at, contest.seeing = now(), math.inf, True
+        contest.see_at = math.inf
+        if contest.seeing:
+            # Whoever asks while ZooKeeper is silent must not fill the lane with the same question.
+            contest.see_again = True
+            return
+        contest.asked_at = contest.seeing_since = now()
+        contest.seeing = True
         elector, name = contest.elector, contest.settings.name
         term = contest.state.token if contest.state.role == role.PRIMARY else None
 
@@ -1643,7 +1679,9 @@ class Listener:
                 else:
                     holder, ack, future = elector.watch_term()
                     future.add_done_callback(changed)
-            except ElectionError:
+            except Exception as error:
+                if not isinstance(error, ElectionError):
+                    log.exception("a defect")
                 return role.TermSeen("", "", known=False)
             node, token, held = holder or ("", 0, "")
             return role.TermSeen(node, _shown(ack), token, True, term, held)
@@ -1841,7 +1879,7 @@ class Listener:
     def push(self, moment: float) -> None:
         """Deliver a report; at most one is on its way."""
         self.pushing, self.changed, self.push_at = True, False, moment + REPORT_PACE
-        report = json.dumps(self.report(moment))
+        report = json.dumps(self.reports.report(moment))
 
         def work() -> Pushed:
             try:
@@ -1851,35 +1889,9 @@ class Listener:
 
         self.pool_post(self.rpc_pool, work, lambda error: Pushed([], repr(error)))
 
-    def report(self, moment: float) -> Dict[str, Any]:
-        granted = self.granted
-        return {
-            "v": 1, "node": self.settings.node_name, "pid": self.around.pid, "version": __version__,
-            "config": self.settings.file, "config_trouble": self.config_trouble(), "boottime": moment, "time": time.time(),
-            "session": {
-                "state": self.link, "id": f"0x{granted.session:x}" if granted else None,
-                "timeout": granted.timeout if granted else None, "since": self.link_since,
-                "trouble": self.link_doubt(),
-            },
-            "elections": self.unbegun() or {name: self.part(contest) for name, contest in self.contests.items()},
-        }
-
     def link_doubt(self) -> str:
         """Why there is no connection to ZooKeeper, as far as that is known."""
         return self.link_trouble or (self.session.trouble if self.session and self.link != "connected" else "")
-
-    def unbegun(self) -> Dict[str, Any]:
-        """What is reported of the elections where none can be begun."""
-        return {
-            one.name: {
-                "role": role.DETACHED, "step": "", "since": self.link_since, "token": None, "proposal": None,
-                "group": one.group, "address": one.address, "ack": None, "primary_node": None, "place": None,
-                "candidates": None, "deadline": None, "reason": self.obstacle, "trouble": self.obstacle,
-                "znode": self.settings.chroot + one.election_znode,
-                "ack_znode": self.settings.chroot + one.election_ack, "unguarded": True,
-            }
-            for one in self.settings.elections if self.obstacle
-        }
 
     def config_trouble(self) -> Optional[Dict[str, Any]]:
         """What is wrong with the configuration, since when, and with what this listener goes on."""
@@ -1889,31 +1901,6 @@ class Listener:
         since = min(self.trouble.since if self.trouble else math.inf, self.unfit_since)
         doing = str(self.trouble) if self.trouble else "the group runs on to the end of its term"
         return {"since": since, "problems": problems[:MOST_PROBLEMS], "doing": doing}
-
-    def part(self, contest: Contest) -> Dict[str, Any]:
-        """What is reported of an election. What others have a say in is cut: a report that is too long is none."""
-        state, settings = contest.state, contest.settings
-        running = state.role in (role.PROMOTING, role.PRIMARY)
-        return {
-            "role": state.role, "step": state.step, "since": state.since, "token": state.token,
-            "proposal": state.proposal, "group": settings.group, "address": settings.address,
-            "ack": contest.ack or None, "primary_node": contest.primary_node or None if contest.ack else None,
-            "place": state.place, "candidates": state.candidates,
-            "deadline": state.deadline if running and state.deadline > -math.inf else None,
-            "reason": untrusted.cut(state.reason, LONGEST_TEXT), "znode": self.settings.chroot + settings.election_znode,
-            "ack_znode": self.settings.chroot + settings.election_ack, "unguarded": not self.guard_up or contest.bare,
-            "trouble": untrusted.cut(self.trouble_of(contest), LONGEST_TEXT),
-        }
-
-    def trouble_of(self, contest: Contest) -> str:
-        state = contest.state
-        if self.folder_trouble:
-            return f"runtime folder: {self.folder_trouble}"
-        contested = ""
-        if role.contested(state, now()):
-            ack = self.settings.chroot + contest.settings.election_ack
-            contested = f"{ack} is written by somebody else, too; give each election an election_ack and election_state of its own"
-        return state.trouble or (self.unenforced() if state.may_run else "") or contested or contest.foreign
 
     def on_Pushed(self, event: Pushed) -> None:
         self.pushing = False
@@ -1940,8 +1927,11 @@ class Listener:
         contest = self.contests.get(name)
         if contest is None and not name and len(self.contests) == 1:
             contest = next(iter(self.contests.values()))
-        if contest is None:
-            known = ", ".join(sorted(self.contests)) or "none yet"
+        if contest is None and not self.contests:
+            why = f"no election has begun here: this node {self.reports.unbegun_reason()}"
+            self.reply(ticket, {"ok": False, "exit": 1, "text": why})
+        elif contest is None:
+            known = ", ".join(sorted(self.contests))
             self.reply(ticket, {"ok": False, "exit": 2, "text": f"there is no election {name!r} here; known: {known}"})
         elif verb == "resign":
             self.decide(contest, role.Resign(ticket, request.get("args", {}).get("force") is True))
@@ -1958,11 +1948,9 @@ class Listener:
             self.refresh_since = now()
             for contest in self.contests.values():
                 if self.link == "connected":
-                    if contest.state.proposal is not None:
+                    if contest.state.proposal is not None and not contest.looking:
                         self.look_at_queue(contest)
                     self.see(contest)
-                else:
-                    contest.asked_at = self.refresh_since
         self.refreshing.append(ticket)
 
     def members(self, contest: Contest, ticket: str) -> None:

@@ -523,8 +523,6 @@ class State:
 
     proposal: Optional[str] = None
     token: Optional[int] = None
-    place: Optional[int] = None
-    candidates: Optional[int] = None
     twin_since: Optional[float] = None
 
     #: stopping: the proposal of a term that was inherited has not been looked for yet
@@ -542,7 +540,8 @@ class State:
     refusals: int = 0  # of the release, or of the withdrawal
     withdrawing: bool = False  # releasing: the proposal alone is given up
     ending: bool = False  # the session is to be closed
-    stuck: bool = False  # demoting: the group should be dead, and is not proven so
+    stuck: bool = False  # the group should be dead, and is not proven so
+    refused: bool = False  # ZooKeeper has answered the request of this step, and does not do it
     killed: bool = False  # demoting: without grace
 
     counter: Optional[Counter] = None
@@ -693,7 +692,7 @@ class _Machine:
     def go(self, role: str, step: str, reason: str = "") -> None:
         old = self.state
         changed = role != old.role
-        self.set(role=role, step=step, retry_at=INFINITY, retry_delay=0.0, waiting=0)
+        self.set(role=role, step=step, retry_at=INFINITY, retry_delay=0.0, waiting=0, refused=False)
         if changed:
             self.set(since=self.now, reason=reason or old.reason)
             token = f" token={old.token}" if old.token is not None else ""
@@ -740,7 +739,7 @@ class _Machine:
     def lost(self, reason: str) -> None:
         """There is no proposal any more, so another node may lead already."""
         state = self.state
-        self.set(proposal=None, place=None, candidates=None, unadopted=False)
+        self.set(proposal=None, lasting="", unadopted=False)
         if state.may_run:
             if not state.killed:
                 self.demote(reason, kill=True)
@@ -779,9 +778,10 @@ class _Machine:
         self.ask(Query)
 
     def on_Queried(self, event: Queried) -> None:
-        self.set(place=event.place, candidates=event.candidates)
-        if event.lasting or self.state.lasting:
-            self.set(lasting=event.lasting, trouble=lasting_trouble(event.lasting))
+        self.set(lasting=event.lasting)
+        if self.state.grace >= 0:
+            # What an earlier look at the queue failed for is over.
+            self.set(trouble=lasting_trouble(event.lasting))
         if event.leads and self.passes(event):
             self.act(Log("steps behind the others, as its last promotion failed"))
             self.go(STANDBY, "stepping")
@@ -991,21 +991,27 @@ class _Machine:
     def on_Dead(self, event: Dead) -> None:
         state = self.state
         if event.op == state.cleaning:
+            self.proven()
             self.set(cleaning=0)
             self.start_if_leased()
         if event.op != state.waiting:
             return
+        self.proven()
         if (state.role, state.step) == (DETACHED, "clearing"):
             self.go(DETACHED, "waiting")
         elif (state.role, state.step) == (DEMOTING, "stopping"):
-            self.set(trouble="", stuck=False)
             self.act(Log(f"the group is proven dead after {event.seconds:.3f} s"))
             self.act(Unlease())
             self.release(state.reason)
 
+    def proven(self) -> None:
+        """What was told of a group that would not die is over."""
+        if self.state.stuck:
+            self.set(trouble="", stuck=False)
+
     def on_Stuck(self, event: Stuck) -> None:
         if self.state.may_run or self.state.step == "clearing" or self.state.cleaning:
-            self.set(trouble=event.reason, stuck=self.state.step == "stopping")
+            self.set(trouble=event.reason, stuck=True)
 
     def release(self, reason: str) -> None:
         """Give up the proposal. Only called where no process of the group can run."""
@@ -1055,7 +1061,7 @@ class _Machine:
 
     def detach(self, reason: str) -> None:
         self.set(
-            proposal=None, place=None, candidates=None, deadline=-INFINITY, claimed_at=INFINITY, killed=False,
+            proposal=None, lasting="", deadline=-INFINITY, claimed_at=INFINITY, killed=False,
             healthy_by=INFINITY, probe_at=INFINITY, probing=0, counter=None, looking=0, look_at=INFINITY, led=False,
             unadopted=False,
         )
@@ -1077,7 +1083,7 @@ class _Machine:
                 self.set(not_before=max(self.state.not_before, self.now + RETRY_FIRST))
             return
         delay = min(RETRY_MOST, state.retry_delay * 2 or RETRY_FIRST)
-        self.set(waiting=0, retry_at=self.now + delay, retry_delay=delay, trouble=event.reason)
+        self.set(waiting=0, retry_at=self.now + delay, retry_delay=delay, trouble=event.reason, refused=event.refused)
         if state.step == "releasing":
             self.release_failed(event)
         elif state.step == "stepping" and event.refused:

@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Optional
 
 from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
-from supervisor.states import SupervisorStates, getProcessStateDescription
+from supervisor.states import ProcessStates, SupervisorStates, getProcessStateDescription
 from supervisor.xmlrpc import Faults, RPCError
 
 from supervisor_zkelect import clock, forked, proc
@@ -87,6 +87,8 @@ class Board:
         self._report: Dict[str, Any] = {}
         self._report_text = ""
         self._reporter: Optional[proc.Process] = None
+        #: supervisord's object for the program that it is
+        self._program: Any = None
         self._requests: Dict[str, _Request] = {}
 
     # the listener's side
@@ -112,6 +114,7 @@ class Board:
         # What was held up on its way must not replace what overtook it.
         if not same or made >= self._report["boottime"]:
             self._report, self._report_text, self._reporter = report, _write(report), maker
+            self._program = self._supervisord.options.pidhistory[pid]
         return _write(self._take(maker))
 
     def answer(self, ticket: str, text: str) -> bool:
@@ -185,12 +188,28 @@ class Board:
             or current.gone
             or not self._is_child(pid)
         ):
-            return f"the listener (pid {pid}) is dead"
+            return f"the listener (pid {pid}) is dead; {self._why_dead()}"
         if current.state in "Tt":
-            return f"the listener (pid {pid}) is stopped by a signal"
+            return f"the listener (pid {pid}) is stopped by a signal; kill -CONT {pid} has it go on"
         if not patient and clock.now() - self._report["boottime"] > REPORT_AGE:
-            return f"the listener (pid {pid}) is silent"
+            return f"the listener (pid {pid}) is silent; see its log, and restart it, which leaves a service as it is"
         return ""
+
+    def _why_dead(self) -> str:
+        """What supervisord says of the program that the last listener was, and what to do."""
+        program = self._program
+        name = f"{program.group.config.name}:{program.config.name}" if program.group else program.config.name
+        if self._supervisord.options.mood < SupervisorStates.RUNNING:
+            return "supervisord is shutting down or reloading"
+        state = program.get_state()
+        told = f"supervisord has {name} in {getProcessStateDescription(state)}"
+        if program.exitstatus == 2:
+            told += " after exit status 2: its configuration cannot be used"
+        if state in (ProcessStates.RUNNING, ProcessStates.STARTING, ProcessStates.BACKOFF):
+            return f"{told} and starts it again; its log says why it ended"
+        if state == ProcessStates.STOPPED:
+            return f"{told}; supervisorctl start {name}"
+        return f"{told}; see why in its log, then supervisorctl start {name}"
 
     def _is_child(self, pid: int) -> bool:
         """Whether supervisord runs the process; then its pid is no other's, since nobody else reaps it."""

@@ -28,8 +28,8 @@ from supervisor_zkelect.demo.wait import until
 PATIENCE = 60.0
 """Seconds that a wait may take, where four session timeouts are not more."""
 
-PRIMARY, NOT_PRIMARY, UNKNOWN = 0, 3, 4
-"""Exit statuses of `role` (DESIGN.md, "What an operator types")."""
+PRIMARY, NOT_PRIMARY, UNKNOWN, ON_ITS_WAY, CANNOT = 0, 3, 4, 5, 6
+"""Exit statuses of `role`: NOT_PRIMARY stands by and could take over, ON_ITS_WAY takes no part or not yet, CANNOT should."""
 
 
 class Cluster:

@@ -48,6 +48,7 @@ def run(
     refresh_time: float = REFRESH_TIME,
     force: bool = False,
     yes: bool = False,
+    width: Optional[int] = None,
 ) -> Outcome:
     """Carry out one of VERBS. Never raises SupervisordError.
 
@@ -55,6 +56,7 @@ def run(
     timeout: seconds to wait for the outcome, by default WAIT. refresh_time: seconds for a sign of life.
     force: for `resign`; even if nobody takes over, or if the group cannot be proven dead.
     yes: for `reload`; even if terms or the session of this node end by it.
+    width: for `history`; columns that there are, None for as many as it takes.
 
     Raises ValueError for another verb.
     """
@@ -64,7 +66,7 @@ def run(
         view = _view(call, refresh_time)
         if verb in ("role", "status"):
             return (show.role if verb == "role" else show.status)(view, election)
-        return _ask(verb, call, view, election, WAIT[verb] if timeout is None else timeout, force or yes)
+        return _ask(verb, call, view, election, WAIT[verb] if timeout is None else timeout, force or yes, width)
     except SupervisordError as error:
         return _failed(error)
 
@@ -72,7 +74,10 @@ def run(
 def _failed(error: SupervisordError) -> Outcome:
     if isinstance(error, Unreachable):
         refused = "HTTP 401" in error.reason or "HTTP 403" in error.reason
-        return failure(ERROR if refused else UNKNOWN, f"supervisord: {error.reason}")
+        if refused:
+            return failure(ERROR, f"supervisord: {error.reason}")
+        hint = "it may hang or be stopped by a signal" if error.sent else "see whether it runs, or say where it is (-s URL)"
+        return failure(UNKNOWN, f"supervisord: {error.reason}; {hint}")
     if isinstance(error, Fault) and error.code == UNKNOWN_METHOD:
         return failure(ERROR, f"supervisord {NO_INTERFACE}")
     if isinstance(error, Fault) and error.code == _NOT_RUNNING:
@@ -80,7 +85,9 @@ def _failed(error: SupervisordError) -> Outcome:
     return failure(ERROR, f"supervisord: {error}")
 
 
-def _ask(verb: str, call: Call, view: View, election: Optional[str], timeout: float, force: bool) -> Outcome:
+def _ask(
+    verb: str, call: Call, view: View, election: Optional[str], timeout: float, force: bool, width: Optional[int]
+) -> Outcome:
     """force: what `resign --force` and `reload --yes` say."""
     if not view.known:
         outcome = failure(UNKNOWN, f"unknown: {view.why}; {show.age_text(view)}")
@@ -102,7 +109,7 @@ def _ask(verb: str, call: Call, view: View, election: Optional[str], timeout: fl
     if verb == "reload":
         return show.reload(_answer(call, verb, "", deadline, timeout, {"yes": True} if force else {}))
     answers = {name: _answer(call, verb, name, deadline, timeout) for name in names}
-    return show.members(answers) if verb == "members" else show.history(answers)
+    return show.members(answers) if verb == "members" else show.history(answers, width)
 
 
 def _view(call: Call, refresh_time: float) -> View:

@@ -9,8 +9,9 @@
     zkelect primary ELECTION          the primary's address, read from ZooKeeper
     zkelect demo                      two nodes on this machine, and what happens to them
 
-Exit status: 0 this node is primary, or the command did what it should; 3 this node is not primary; 4 unknown;
-1 an error; 2 a wrong command or configuration. Each error is one line on standard error.
+Exit status: 0 this node is primary, or the command did what it should; 3 it stands by and could take over; 5 it takes no part,
+or is on its way; 6 it should take part and cannot; 4 unknown; 1 an error; 2 a wrong command or configuration. Each error is one
+line on standard error.
 
 Only what a command needs is imported: `listen` and `role` are started often.
 """
@@ -18,20 +19,17 @@ Only what a command needs is imported: `listen` and `role` are started often.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from typing import Any, Optional, Sequence
 
 from supervisor_zkelect import __version__
-from supervisor_zkelect.operators.outcome import DONE, ERROR, USAGE, Trouble, print_json
+from supervisor_zkelect.operators import streams
+from supervisor_zkelect.operators.outcome import DONE, ERROR, MEANINGS, USAGE, Trouble
 from supervisor_zkelect.untrusted import printable
 
 _DESCRIPTION = "Active/passive service groups under supervisord, elected through ZooKeeper."
 
-_STATUSES = (
-    "exit status: 0 this node is primary, or the command did what it should; 3 this node is not primary; "
-    "4 unknown; 1 error; 2 wrong command or configuration"
-)
+_STATUSES = f"exit status: {MEANINGS}"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -46,6 +44,16 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
     Returns the exit status; raises nothing.
     """
+    streams.stand_in()
+    status = _run(argv)
+    why = streams.write(sys.stdout, ())
+    if why:
+        status = _fail(status or ERROR, [f"standard output: {why}"], False)
+    streams.write(sys.stderr, ())
+    return status
+
+
+def _run(argv: Optional[Sequence[str]]) -> int:
     as_json = False
     try:
         for stream in (sys.stdout, sys.stderr):
@@ -54,9 +62,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
                 stream.reconfigure(errors="backslashreplace")
         arguments = _parser().parse_args(argv)
         as_json = getattr(arguments, "json", False)
-        status = arguments.command(arguments)
-        sys.stdout.flush()
-        return status
+        return arguments.command(arguments)
     except Trouble as trouble:
         return _fail(trouble.status, trouble.lines, as_json)
     except SystemExit as end:
@@ -65,27 +71,23 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except KeyboardInterrupt:
         return _fail(128 + 2, ["interrupted"], False)
     except BrokenPipeError:
-        # Whoever reads our output has had enough. Python would complain once more when it flushes at its end.
-        try:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        except (OSError, ValueError):
-            sys.stdout = None
+        # Whoever reads our output has had enough, before it was known what the command comes to.
+        streams.hush(sys.stdout)
         return ERROR
     except Exception as error:
+        why = streams.write(sys.stdout, ())
+        if why:
+            return _fail(ERROR, [f"standard output: {why}"], False)
         return _fail(ERROR, [f"{type(error).__name__}: {error}"], as_json)
 
 
 def _fail(status: int, lines: Sequence[str], as_json: bool) -> int:
     lines = [printable(line) for line in lines]
-    try:
-        if as_json:
-            print_json({"v": 1, "exit": status, "error": "; ".join(lines)})
-        for line in lines:
-            print(f"zkelect: {line}", file=sys.stderr)
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:
-        return status or ERROR
+    if as_json:
+        import json
+
+        streams.write(sys.stdout, [json.dumps({"v": 1, "exit": status, "error": "; ".join(lines)})])
+    streams.write(sys.stderr, [f"zkelect: {line}" for line in lines])
     return status
 
 
@@ -134,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     # For --help only: command.py does not come here with it.
     add("run", _misplaced_run, "`zkelect run -- COMMAND`: start COMMAND under this node's lease, or not at all", [])
     for name, text in (
-        ("role", "show this node's role; exit 0 only if it is primary (in all elections)"),
+        ("role", "show this node's role, what is wrong and what to do; exit 0 only if it is primary (in all elections)"),
         ("status", "show the node, its session with ZooKeeper and its elections"),
         ("members", "show the nodes in an election, in order"),
         ("history", "show the last terms: who led, why each ended, what each step took"),
@@ -228,7 +230,7 @@ def _operate(arguments: argparse.Namespace) -> int:
 
     outcome = ask.run(
         arguments.name, connection.caller(arguments), arguments.election, timeout=getattr(arguments, "timeout", None),
-        force=getattr(arguments, "force", False), yes=getattr(arguments, "yes", False),
+        force=getattr(arguments, "force", False), yes=getattr(arguments, "yes", False), width=streams.columns(sys.stdout),
     )
     return _print(outcome, getattr(arguments, "json", False))
 
@@ -236,14 +238,15 @@ def _operate(arguments: argparse.Namespace) -> int:
 def _print(outcome: Any, as_json: bool) -> int:
     """Print what ask.run came to; its error, in one line, goes to standard error."""
     if as_json:
-        print_json(outcome.document)
+        import json
+
+        lines: Sequence[str] = [json.dumps(outcome.document)]
     else:
-        for line in outcome.lines:
-            print(line)
-        sys.stdout.flush()
+        lines = outcome.lines
+    why = streams.write(sys.stdout, lines)
     if outcome.error:
-        print(f"zkelect: {outcome.error}", file=sys.stderr)
-    return outcome.exit
+        streams.write(sys.stderr, [f"zkelect: {outcome.error}"])
+    return _fail(ERROR, [f"standard output: {why}"], False) if why else outcome.exit
 
 
 if __name__ == "__main__":

@@ -7,11 +7,23 @@ from typing import Any, Dict, NamedTuple, Tuple
 from supervisor_zkelect.untrusted import printable
 
 # Exit statuses. 3 and 4 are those of LSB's `status`: not running, and unknown.
-DONE = 0
+DONE = 0  # primary, or done
 ERROR = 1
 USAGE = 2
-NOT_PRIMARY = 3
+NOT_PRIMARY = 3  # stands by, and could take over; of `zkelect primary`: nobody is
 UNKNOWN = 4
+ON_ITS_WAY = 5  # takes no part, or is on its way: promoting, demoting, detached, backing off
+CANNOT = 6  # should take part, and cannot
+
+#: Those of an election from the best to the worst; of several elections the worst counts.
+RANKS = (DONE, NOT_PRIMARY, ON_ITS_WAY, UNKNOWN, CANNOT)
+
+#: What they mean, in the words of all helps.
+MEANINGS = (
+    "0 this node is primary, or the command did what it should; 3 it stands by and could take over; 5 it takes no part, or is "
+    "on its way (promoting, demoting, detached, backing off); 6 it should take part and cannot (refused, twin, cut off); "
+    "4 unknown; 1 error; 2 wrong command or configuration; of several elections the worst counts: 6, 4, 5, 3, 0"
+)
 
 #: Version of the documents that --json prints.
 VERSION = 1

@@ -8,9 +8,14 @@ import time
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from supervisor_zkelect.history import rows as rows_of
-from supervisor_zkelect.operators.outcome import DONE, ERROR, USAGE, VERSION, Outcome, failure
+from supervisor_zkelect.operators.outcome import CANNOT, DONE, ERROR, USAGE, VERSION, Outcome, failure
+from supervisor_zkelect.operators import words
 from supervisor_zkelect.operators.view import View, as_dict, exit_of, is_number
+from supervisor_zkelect.operators.words import duration
 from supervisor_zkelect.untrusted import printable
+
+#: Columns in which a reason is shown behind a term; with fewer it has a line of its own.
+_LEAST_REASON = 20
 
 _COLUMNS = ("ELECTION", "ROLE", "FOR", "TOKEN", "PRIMARY", "PLACE", "NOTE")
 
@@ -33,12 +38,13 @@ def _show(view: View, election: Optional[str], full: bool) -> Outcome:
     lines = _node_lines(view) if full else []
     if names:
         lines += table([_COLUMNS] + [_row(view, name) for name in names])
+    lines += _said_lines(view, names)
     if full:
         lines += _detail_lines(view, names)
     if not view.known:
         lines.append(f"unknown: {view.why}; {age_text(view)}")
     elif not names:
-        lines.append("this node takes part in no election")
+        lines.append("this node takes part in no election; add a section [election:NAME] to its file")
     elif not full:
         lines.append(f"node {printable(view.report.get('node'))}, {age_text(view)}{_link_text(view)}")
     lines += _config_lines(view)
@@ -57,24 +63,42 @@ def _row(view: View, name: str) -> Tuple[str, ...]:
         note = "" if not view.known else doubt
         return (printable(name), "unknown", "-", "-", "-", "-", note)
     facts = view.facts(name)
-    address, node = _text(facts.get("ack")), _text(facts.get("primary_node"))
-    where = f"{address} ({node})" if address and node else address or (f"({node})" if node else "-")
-    place, candidates = facts.get("place"), facts.get("candidates")
-    queue = (
-        "-" if not is_number(place) else f"{place}" + (f" of {candidates}" if is_number(candidates) else "")
-    )
-    notes = [_text(facts.get("step")), _text(facts.get("trouble"))]
-    if facts.get("unguarded"):
-        notes.insert(1, "unguarded")
+    notes = [_text(facts.get("step")), "unguarded" if facts.get("unguarded") else ""]
     return (
         printable(name),
         view.role(name),
         _since(view, facts.get("since")),
         _text(facts.get("token")) or "-",
-        where,
-        queue,
+        _where(view, name),
+        _place(view, name),
         "; ".join(note for note in notes if note),
     )
+
+
+def _where(view: View, name: str) -> str:
+    """Who is primary, as the ack has it; what ZooKeeper has not confirmed for a while is last known."""
+    facts = view.facts(name)
+    address, node = _text(facts.get("ack")), _text(facts.get("primary_node"))
+    where = f"{address} ({node})" if address and node else address or (f"({node})" if node else "")
+    age = view.past(name, "ack_at")
+    if not where or age is None:
+        return where or "-"
+    return f"last known {where}, {duration(age)} ago"
+
+
+def _place(view: View, name: str) -> str:
+    facts = view.facts(name)
+    place, candidates = facts.get("place"), facts.get("candidates")
+    if not is_number(place):
+        return "-"
+    was = "" if view.past(name, "place_at") is None else "was "
+    return f"{was}{place}" + (f" of {candidates}" if is_number(candidates) else "")
+
+
+def _said_lines(view: View, names: Sequence[str]) -> List[str]:
+    """What is wrong in each election, and what to do about it; nothing of a primary whom nothing troubles."""
+    said = [(name, words.line(view, name)) for name in names if not view.doubt(name)]
+    return [f"{printable(name)}: {line}" for name, line in said if line]
 
 
 def _link_text(view: View) -> str:
@@ -93,7 +117,7 @@ def _config_lines(view: View) -> List[str]:
         return []
     problems = [f"  {_text(problem)}" for problem in trouble.get("problems") or () if isinstance(problem, str)]
     head = f"the configuration has been unusable for {_since(view, trouble.get('since'))}; {_text(trouble.get('doing'))}:"
-    return [head, *problems]
+    return [head, *problems, "  mend the file; zkelect check -c FILE tells more, and zkelect reload takes it"]
 
 
 def _node_lines(view: View) -> List[str]:
@@ -104,14 +128,14 @@ def _node_lines(view: View) -> List[str]:
         f"node {_shown(report.get('node'))}: listener {_shown(report.get('pid'))}, zkelect "
         f"{_shown(report.get('version'))}, {_shown(report.get('config'))}; {age_text(view)}"
     ]
-    words = f"session {_shown(session.get('state'))} for {_since(view, session.get('since'))}"
+    text = f"session {_shown(session.get('state'))} for {_since(view, session.get('since'))}"
     if session.get("id"):
-        words += f", {_text(session['id'])}"
+        text += f", {_text(session['id'])}"
     if is_number(session.get("timeout")):
-        words += f", timeout {session['timeout']:g} s"
+        text += f", timeout {session['timeout']:g} s"
     if session.get("trouble"):
-        words += f"; {_text(session['trouble'])}"
-    return lines + [words]
+        text += f"; {_text(session['trouble'])}"
+    return lines + [text]
 
 
 def _detail_lines(view: View, names: Sequence[str]) -> List[str]:
@@ -120,14 +144,14 @@ def _detail_lines(view: View, names: Sequence[str]) -> List[str]:
         if view.doubt(name):
             continue
         facts = view.facts(name)
-        words = [f"group {_shown(facts.get('group'))}", f"address {_shown(facts.get('address'))}"]
+        parts = [f"group {_shown(facts.get('group'))}", f"address {_shown(facts.get('address'))}"]
         if facts.get("proposal"):
-            words.append(f"proposal {_text(facts['proposal'])}")
+            parts.append(f"proposal {_text(facts['proposal'])}")
         if is_number(facts.get("deadline")):
-            words.append(f"lease {max(0.0, facts['deadline'] - view.now):.1f} s")
+            parts.append(f"lease {max(0.0, facts['deadline'] - view.now):.1f} s")
         if facts.get("reason"):
-            words.append(f"because: {_text(facts['reason'])}")
-        lines.append(f"{printable(name)}: {', '.join(words)}")
+            parts.append(f"because: {_text(facts['reason'])}")
+        lines.append(f"{printable(name)}: {', '.join(parts)}")
     return lines
 
 
@@ -136,7 +160,8 @@ def _document(view: View, names: Sequence[str], status: int) -> Dict[str, Any]:
     elections = {}
     for name in names:
         doubt = view.doubt(name)
-        elections[name] = {"role": "unknown", "why": doubt} if doubt else dict(view.facts(name))
+        elections[name] = {"role": "unknown", "why": doubt} if doubt else _facts(view, name)
+        elections[name]["exit"] = view.status(name)
     document = {"v": VERSION, "exit": status, "known": view.known, "why": view.why, "age": view.age}
     if view.known:
         kept = ("node", "pid", "version", "config", "config_trouble", "boottime", "time", "session")
@@ -144,6 +169,15 @@ def _document(view: View, names: Sequence[str], status: int) -> Dict[str, Any]:
         document["now"] = view.now
     document["elections"] = elections
     return document
+
+
+def _facts(view: View, name: str) -> Dict[str, Any]:
+    """What is reported of an election, and what a reader would have to work out of it."""
+    facts = {**view.facts(name), "says": words.line(view, name)}
+    for moment in ("ack_at", "place_at"):
+        if is_number(facts.get(moment)):
+            facts[moment.replace("_at", "_age")] = round(max(0.0, view.now - facts[moment]), 3)
+    return facts
 
 
 def resign(election: str, answer: Dict[str, Any]) -> Outcome:
@@ -192,9 +226,11 @@ def members(answers: Dict[str, Dict[str, Any]]) -> Outcome:
     return Outcome(DONE, tuple(table(rows)), document)
 
 
-def history(answers: Dict[str, Dict[str, Any]]) -> Outcome:
-    """The last terms of elections, the latest first, with what each step took. answers: by election."""
-    rows: List[Sequence[str]] = [("ELECTION", "TOKEN", "NODE", "SINCE", "LASTED", "BEGUN", "ENDED", "BECAUSE")]
+def history(answers: Dict[str, Dict[str, Any]], width: Optional[int] = None) -> Outcome:
+    """The last terms of elections, the latest first, with what each step took. answers: by election. width: columns that there
+    are; None for as many as it takes."""
+    heading = ("ELECTION", "TOKEN", "NODE", "SINCE", "SERVED", "BEGUN", "ENDED", "BECAUSE")
+    rows: List[Sequence[str]] = []
     document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
     for name, answer in answers.items():
         if answer.get("ok") is not True:
@@ -202,15 +238,37 @@ def history(answers: Dict[str, Dict[str, Any]]) -> Outcome:
         terms = [as_dict(term) for term in answer.get("terms") or () if isinstance(term, dict)]
         document["elections"][name] = terms
         for row in rows_of(terms):
-            since = "-" if row.since is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.since))
-            lasted = "-" if row.lasted is None else duration(row.lasted)
+            since = "-" if row.since is None else time.strftime("%Y-%m-%d %H:%M:%S%z", time.localtime(row.since))
+            served = f"never {row.never}" if row.never else "-" if row.served is None else duration(row.served)
             rows.append([
-                printable(name), str(row.token), _shown(row.node), since, lasted, _steps(row.begun), _steps(row.ended),
+                printable(name), str(row.token), _shown(row.node), since, served, _steps(row.begun), _steps(row.ended),
                 _shown(row.why),
             ])
         if not terms:
             rows.append([printable(name), "-", "nobody", "-", "-", "-", "-", "-"])
-    return Outcome(DONE, tuple(table(rows)), document)
+    lines = table([heading, *rows])
+    if width is not None and max(map(len, lines)) > width:
+        lines = _narrow(heading, rows, width)
+    return Outcome(DONE, tuple(lines), document)
+
+
+def _narrow(heading: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> List[str]:
+    """The same with the steps of each term on a line of their own, and what has no room cut: the reason and the steps, never
+    who served, when and for how long."""
+    fixed = table([heading[:5], *(row[:5] for row in rows)])
+    column = max(map(len, fixed)) + 2
+    beside = width - column >= _LEAST_REASON
+    lines = [f"{fixed[0].ljust(column)}{heading[7]}" if beside else fixed[0]]
+    for row, line in zip(rows, fixed[1:]):
+        lines.append(f"{line.ljust(column)}{_cut(row[7], width - column)}" if beside else line)
+        steps = "; ".join(f"{word} {steps}" for word, steps in (("begun", row[5]), ("ended", row[6])) if steps != "-")
+        below = [steps] if beside or row[7] == "-" else [row[7], steps]
+        lines += [_cut(f"    {text}", width) for text in below if text]
+    return lines
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[:max(0, width - 1)] + "…"
 
 
 def _steps(steps: Sequence[Tuple[str, float]]) -> str:
@@ -247,7 +305,7 @@ def _refused(answer: Dict[str, Any], document: Dict[str, Any]) -> Outcome:
 def _status(answer: Dict[str, Any], default: int) -> int:
     """The exit status that the listener asks for. A refusal is never a success."""
     status = answer.get("exit")
-    return status if type(status) is int and 1 <= status <= 4 else default
+    return status if type(status) is int and 1 <= status <= CANNOT else default
 
 
 # Words
@@ -257,20 +315,6 @@ def table(rows: Sequence[Sequence[str]]) -> List[str]:
     """Lines with the cells of each column under one another; the first row is the heading."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
-
-
-def duration(seconds: float) -> str:
-    """A length of time in its two largest units: "0.4 s", "12 s", "3 m 5 s", "2 d 4 h"."""
-    if seconds < 10:
-        return f"{max(0.0, seconds):.1f} s"
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} m {whole % 60} s"
-    if whole < 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60} m"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
 def _text(value: Any) -> str:

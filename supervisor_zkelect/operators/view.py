@@ -11,9 +11,13 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-from supervisor_zkelect.operators.outcome import DONE, NOT_PRIMARY, UNKNOWN
+from supervisor_zkelect.operators.outcome import CANNOT, DONE, NOT_PRIMARY, ON_ITS_WAY, RANKS, UNKNOWN
 from supervisor_zkelect.supervisord import Unreachable
 from supervisor_zkelect.untrusted import printable
+
+
+#: Seconds since ZooKeeper confirmed something, up to which it is shown as it is now. A question has it asked again.
+FRESH = 2.0
 
 
 class View(NamedTuple):
@@ -61,6 +65,26 @@ class View(NamedTuple):
         return "unknown" if self.doubt(election) else printable(self.facts(election)["role"])
 
 
+    @property
+    def connected(self) -> bool:
+        """Whether the node has a connection to ZooKeeper, as far as is known."""
+        return as_dict(self.report.get("session")).get("state") == "connected"
+
+    def past(self, election: str, moment: str) -> Optional[float]:
+        """For how many seconds ZooKeeper has not confirmed what it said by the fact `moment`; None while that is known to be so
+        now. A listener of another version may not tell the moment."""
+        at = self.facts(election).get(moment)
+        age = max(0.0, self.now - at) if is_number(at) else None
+        if not self.connected:
+            since = as_dict(self.report.get("session")).get("since")
+            return age if age is not None else max(0.0, self.now - since) if is_number(since) else 0.0
+        return age if age is not None and age > FRESH else None
+
+    def status(self, election: str) -> int:
+        """The exit status for this election alone: one of RANKS."""
+        return UNKNOWN if self.doubt(election) else status_of(self.facts(election))
+
+
 def judge(answer: str, fresh_within: Optional[float] = None) -> View:
     """What the answer of zkelect.getReport is worth.
 
@@ -81,19 +105,27 @@ def judge(answer: str, fresh_within: Optional[float] = None) -> View:
     why = "" if known else printable(document.get("why") or "there is no report")
     if known and fresh_within is not None and age > fresh_within:
         known = False
-        why = f"the listener (pid {printable(report.get('pid'))}) does not answer"
+        pid = printable(report.get("pid"))
+        why = f"the listener (pid {pid}) does not answer; see its log, and restart it, which leaves a service as it is"
     return View(known, why, age, float(document["now"]), report)
 
 
-def exit_of(view: View, elections: Sequence[str]) -> int:
-    """0 when this node is primary in all of these elections, 4 when that is not known, else 3.
+def status_of(facts: Dict[str, Any]) -> int:
+    """The exit status for an election of which these facts are reported and believed."""
+    role = facts.get("role")
+    if role == "primary":
+        return DONE
+    if as_dict(facts.get("cannot")):
+        return CANNOT
+    asks_in_vain = facts.get("step") == "asking" and bool(facts.get("trouble"))
+    return NOT_PRIMARY if role == "standby" and not asks_in_vain else ON_ITS_WAY
 
-    A node that is known not to be primary in one of them is not primary, whatever else is unknown.
-    """
-    roles = [view.role(name) for name in elections]
-    if any(role not in ("primary", "unknown") for role in roles):
-        return NOT_PRIMARY
-    return UNKNOWN if "unknown" in roles or not roles else DONE
+
+def exit_of(view: View, elections: Sequence[str]) -> int:
+    """The worst exit status of these elections; of none 5, as such a node takes no part, or 4 where that is not known."""
+    if not elections:
+        return ON_ITS_WAY if view.known else UNKNOWN
+    return max(map(view.status, elections), key=RANKS.index)
 
 
 def as_dict(value: Any) -> Dict[str, Any]:

@@ -37,10 +37,13 @@ _LIST_AGAIN, _LIST_SELDOM = 0.5, 30.0
 
 
 class Queue(NamedTuple):
-    """What is foreign in a queue. rival: as in `Standing`. trouble: one line on all strangers, with the remedy; or ""."""
+    """What is foreign in a queue, and where this node stands in it. rival: as in `Standing`. trouble: one line on all strangers,
+    with the remedy; or "". place: from 1, None without a proposal in it. candidates: its length, None where it is unknown."""
 
     rival: str
     trouble: str
+    place: Optional[int] = None
+    candidates: Optional[int] = None
 
 
 class Member(NamedTuple):
@@ -162,7 +165,7 @@ class QueueReader:
             try:
                 names = self._zk.ask("list the queue", limit, self._zk.client.get_children_async, self._znode)
                 # What changed between the two is seen at the next look, as the number is of before.
-                self._foreign, self._list_pause = (stat.cversion, self.survey(names, mine, limit)), 0.0
+                self._foreign, self._list_pause = (stat.cversion, placed(self.survey(names, mine, limit), names, mine)), 0.0
             except ElectionError as error:
                 self._list_pause = min(_LIST_SELDOM, 2 * self._list_pause or _LIST_AGAIN)
                 self._list_from = now() + self._list_pause
@@ -183,6 +186,13 @@ class QueueReader:
                 changed()
 
         self._zk.client.exists_async(self._znode).rawlink(seen)
+
+
+def placed(queue: Queue, names: Sequence[str], mine: Optional[str]) -> Queue:
+    """The queue with the place of the proposal `mine` among these children of the election znode."""
+    candidates = [name for name in names if strangers.DIGITS.search(name)]
+    ahead = sum(order(name) < order(mine) for name in candidates) if mine is not None and mine in candidates else None
+    return queue._replace(place=None if ahead is None else ahead + 1, candidates=len(candidates))
 
 
 class QueueCalls(StateCalls):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional, Set
 
 from kazoo import exceptions as kazoo_errors
 
@@ -13,6 +13,28 @@ if TYPE_CHECKING:
     from kazoo.client import KazooClient
 
 log = logging.getLogger(__name__)
+
+
+class _Callback:
+    """What the client is given to call with news of one znode, for all watches on it. The client keeps whatever it was given
+    until the znode changes, and an ack may stay the same for months."""
+
+    def __init__(self, known: Dict[str, _Callback], path: str) -> None:
+        self._known, self._path = known, path
+        self.watches: Set[Watch] = set()
+
+    @classmethod
+    def of(cls, client: KazooClient, path: str) -> _Callback:
+        """The one that the client has already, or another."""
+        known = vars(client).setdefault("zkelect_callbacks", {})
+        return known.setdefault(path, cls(known, path))
+
+    def __call__(self, event: Any) -> None:
+        """A change of the znode, or type NONE when the connection was lost. The client does not keep this any more."""
+        for watch in list(self.watches):
+            watch.heard(event)
+        if not self.watches:
+            self._known.pop(self._path, None)
 
 
 class Watch:
@@ -28,22 +50,36 @@ class Watch:
         self.changed: "Future[str]" = changed or Future()
         self._token = token
         self._client = client
+        self._callback: Optional[_Callback] = None
         self.path = path
 
+    @property
+    def seen(self) -> _Callback:
+        """What the client is to be given with a request that leaves the watch."""
+        self._callback = _Callback.of(self._client, self.path)
+        self._callback.watches.add(self)
+        return self._callback
+
     def end(self, why: Optional[str]) -> None:
+        self._leave()
         if why is None:
             self.changed.cancel()
         elif not self.changed.done():
             self._fire(why)
 
-    def seen(self, event: Any) -> None:
-        """Called by the client with a change of the znode, or with type NONE when the connection was lost."""
+    def heard(self, event: Any) -> None:
+        """As the callback is called."""
+        self._leave()
         if self.changed.done():
             return
         if event.type != "NONE":
             self._fire(f"{self.path} {event.type.lower()}")
         else:
             self._arm()
+
+    def _leave(self) -> None:
+        if self._callback is not None:
+            self._callback.watches.discard(self)
 
     def _arm(self) -> None:
         self._client.exists_async(self.path, watch=self.seen).rawlink(self._armed)

@@ -5,7 +5,7 @@ from kazoo.client import KazooClient
 
 from supervisor_zkelect import record, saved
 from supervisor_zkelect.demo import child
-from supervisor_zkelect.demo.cluster import NOT_PRIMARY, UNKNOWN
+from supervisor_zkelect.demo.cluster import CANNOT, UNKNOWN
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
 
@@ -115,7 +115,7 @@ def test_zookeeper_that_is_down_is_told_once_and_waited_for(make_cluster, tmp_pa
     port = child.free_port()
     cluster = make_cluster(f"127.0.0.1:{port}", ("a",))
     node = cluster["a"].start()
-    cluster.role("a", NOT_PRIMARY)
+    cluster.role("a", CANNOT)
     before = node.listener_pid()
     checked = node.zkelect("check", "-c", str(node.zkelect_conf))
     assert checked.returncode == 1 and f"127.0.0.1:{port}" in checked.stdout + checked.stderr

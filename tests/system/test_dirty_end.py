@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from supervisor_zkelect import proc
-from supervisor_zkelect.demo.cluster import NOT_PRIMARY
+from supervisor_zkelect.demo.cluster import CANNOT, NOT_PRIMARY
 
 FREEZER = Path("/sys/fs/cgroup/freezer")
 
@@ -51,7 +51,7 @@ def test_a_dirty_predecessor_is_fenced_before_anything_starts(fenced):
     assert given["ZKELECT_OLD_ADDRESS"] == cluster["a"].addresses["orders"]
     assert (given["ZKELECT_ELECTION"], given["ZKELECT_NODE"]) == ("orders", "b")
     assert int(given["ZKELECT_TOKEN"]) > token
-    cluster.role("b", NOT_PRIMARY)
+    cluster.role("b", CANNOT)
     assert cluster.ack("b") == "" and not cluster["b"].service_pids()
     status.write_text("0")
     assert cluster.primary("b") and cluster.token("b") == int(given["ZKELECT_TOKEN"])

@@ -529,3 +529,20 @@ def test_the_address_of_a_term_changes_in_holder_and_ack_at_once(join, zk, root)
     with pytest.raises(NotLeader):
         one.repair("a:3", "a:3")
     assert (one.read_ack(), one.holder().address) == (b"a:2", "a:2")
+
+
+def test_a_look_at_the_queue_tells_the_place_as_it_is_though_nobody_was_woken(join, zk, root):
+    first, second, third = join(), join(), join()
+    assert first.look_at_queue()[2:] == (None, 0)
+    for one in (first, second, third):
+        one.create_proposal()
+    standing = third.try_be_leader()
+    zk.create(f"{root}/e/election/readme")
+    assert [one.look_at_queue()[2:] for one in (first, second, third)] == [(1, 3), (2, 3), (3, 3)]
+    zk.create(f"{root}/e/election/n-", ephemeral=True, sequence=True)
+    first.withdraw()
+    until(lambda: third.look_at_queue()[2:] == (2, 3), 20, "the server that third asks to know of it")
+    assert (standing.place, standing.changed.done()) == (3, False)
+    assert first.look_at_queue()[2:] == (None, 3)
+    second.step_behind()
+    until(lambda: second.look_at_queue()[2:] == (3, 3), 20, "second to be last")

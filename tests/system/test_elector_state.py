@@ -295,7 +295,7 @@ def test_who_leads_by_another_rule_is_given_way_to(join, zk, root, stem):
     assert found.rival == name and name[:60] in found.trouble
     zk.delete(f"{root}/e1/{name}")
     assert "deleted" in standing.changed.result(timeout=20)
-    assert one.try_be_leader().leads and one.look_at_queue() == ("", "")
+    assert one.try_be_leader().leads and one.look_at_queue()[:2] == ("", "")
 
 
 @pytest.mark.parametrize("stem, ephemeral, data", [
@@ -316,7 +316,7 @@ def test_a_queue_that_is_the_same_is_not_listed_again(join, monkeypatch):
     one.look_at_queue()
     changes = []
     monkeypatch.setattr(one._client, "get_children_async", lambda *_, **__: pytest.fail("listed again"))
-    assert one.look_at_queue() == ("", "")
+    assert one.look_at_queue()[:2] == ("", "")
     one.glance_at_queue(lambda: changes.append(1))
     one.read_ack()
     assert not changes

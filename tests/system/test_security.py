@@ -7,7 +7,7 @@ import pytest
 from kazoo import exceptions as kazoo_errors
 
 from supervisor_zkelect import kept, proc, record
-from supervisor_zkelect.demo.cluster import NOT_PRIMARY
+from supervisor_zkelect.demo.cluster import CANNOT
 from supervisor_zkelect.demo.zookeeper import ZooKeeper, certificates
 
 SECRET = "zk:gehe1m"
@@ -61,7 +61,7 @@ def test_a_node_without_the_password_says_so_and_tries_on(make_cluster, zk_serve
     cluster.primary("a")
     stranger = cluster["b"].start()
     cluster.until(lambda: "correct the credentials or the ACL" in logs(cluster), "the refusal to be told")
-    cluster.role("b", NOT_PRIMARY)
+    cluster.role("b", CANNOT)
     checked = stranger.zkelect("check", "-c", str(stranger.zkelect_conf))
     assert checked.returncode == 1 and "election_znode" in checked.stdout and "wrong" not in checked.stdout
     assert logs(cluster).count("correct the credentials or the ACL") == 1
@@ -114,5 +114,5 @@ def test_tls_that_is_refused_is_told_in_one_line(make_cluster, tls_server, files
         problems = [line for line in checked[name].stdout.splitlines() if not line.startswith("note: ")]
         assert (len(said), len(problems), checked[name].returncode) == (1, 1, 1), (said, problems)
         assert all(told in line and tls_server.hosts in line for line in said + problems), (said, problems)
-        cluster.role(name, NOT_PRIMARY)
+        cluster.role(name, CANNOT)
         assert cluster[name].listener_pid() and not cluster[name].service_pids()

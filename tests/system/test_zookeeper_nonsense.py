@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from supervisor_zkelect.clock import now
-from supervisor_zkelect.demo.cluster import NOT_PRIMARY
+from supervisor_zkelect.demo.cluster import CANNOT
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from tests.false_server import Server, grant
 
@@ -132,7 +132,7 @@ def test_a_session_timeout_that_nobody_can_work_with(make_cluster, timeout):
         told = f"a session timeout of {timeout / 1000:g} s is granted"
         cluster.until(lambda: told in cluster.logs(), "the refusal to be told")
         assert told in node.ctl("role").stdout
-        cluster.role("a", NOT_PRIMARY)
+        cluster.role("a", CANNOT)
         since, asked = now(), server.asked
         cluster.until(lambda: now() - since > 10, "some time to pass")
         assert server.asked - asked <= 4
@@ -159,6 +159,6 @@ def test_a_server_that_is_no_zookeeper(make_cluster):
         cluster = make_cluster("127.0.0.1:%d" % door.getsockname()[1], ("a",))
         node = cluster["a"].start()
         cluster.until(lambda: "trying on" in cluster.logs(), "the trouble to be told")
-        cluster.role("a", NOT_PRIMARY)
+        cluster.role("a", CANNOT)
         assert node.listener_pid() and not node.service_pids()
         door.shutdown(socket.SHUT_RDWR)

@@ -1,6 +1,8 @@
 """What is kept of an election's terms, and what is made of it."""
 
 import json
+import re
+import time
 
 import pytest
 
@@ -70,7 +72,7 @@ def test_steps_are_in_the_order_of_their_moments():
 def test_steps_are_the_times_between_the_moments_that_are_known():
     (row,) = history.rows([{"token": 7, "node": "a", "begun": BEGUN, "ended": {"noticed": 200.0, "dead": 200.5}}])
     assert row.begun == (("elected", 0.25), ("acked", 0.25)) and row.ended == (("dead", 0.5),)
-    assert row.since == 100.5 and row.lasted == 100.0
+    assert row.since == 100.5 and row.served == 100.0 and row.never == ""
 
 
 def test_a_term_that_another_followed_and_nobody_ended_was_not_released():
@@ -90,6 +92,69 @@ def test_what_is_shown_is_a_line_for_each_term():
     lines = show.history({"orders": {"ok": True, "terms": terms}}).lines
     assert len(lines) == 2 and "500 ms: elected 250 acked 250" in lines[1] and "\x1b" not in lines[1]
     json.dumps(show.history({"orders": {"ok": True, "terms": terms}}).document)
+
+
+OVER = {"noticed": 200.0, "dead": 200.5, "released": 201.0, "why": "x"}
+
+
+@pytest.mark.parametrize("begun, ended, served, never", [
+    ({"elected": 100.0, "acked": 110.0}, OVER, 90.5, ""),
+    ({"elected": 100.0, "acked": 110.0}, {"noticed": 200.0}, 90.0, ""),
+    ({"elected": 100.0, "acked": 110.0}, {}, None, ""),
+    ({"elected": 100.0}, OVER, None, "healthy"),
+    ({"elected": 100.0, "healthy": 105.0}, OVER, None, "acked"),
+    # It may be acked yet, or was by a listener that told nobody.
+    ({"elected": 100.0}, {}, None, ""),
+    ({}, OVER, None, ""),
+    # The clock was put back.
+    ({"elected": 900.0, "acked": 910.0}, OVER, None, ""),
+])
+def test_what_served_and_for_how_long_as_far_as_that_is_known(begun, ended, served, never):
+    (row,) = history.rows([{"token": 7, "begun": begun, "ended": ended}])
+    assert (row.served, row.never) == (served, never)
+    line = show.history({"orders": {"ok": True, "terms": [{"token": 7, "begun": begun, "ended": ended}]}}).lines[1]
+    assert ("never" in line) == bool(never) and (f"never {never}  " in line or not never)
+    assert never or served is None or f"  {show.duration(served)}  " in line
+
+
+@pytest.mark.parametrize("zone, shown", [("UTC0", "1970-01-01 00:01:50+0000"), ("XYZ-5:30", "1970-01-01 05:31:50+0530")])
+def test_times_are_of_a_zone_that_is_told(zone, shown, monkeypatch):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        terms = [{"token": 7, "begun": {"elected": 100.0, "acked": 110.0}}]
+        assert shown in show.history({"orders": {"ok": True, "terms": terms}}).lines[1]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize("width", [0, 1, 20, 60, 80, 100, 132, 160])
+def test_it_fits_the_terminal_and_keeps_what_matters_whole(width):
+    long = {"elected": 1e9, "claimed": 1e9 + 1, "leased": 1e9 + 2, "started": 1e9 + 3, "healthy": 1e9 + 4, "acked": 1e9 + 5}
+    terms = [
+        {"token": 1 << 40, "node": "node-b.example", "begun": long,
+         "ended": {"noticed": 2e9, "dead": 2e9 + 1, "why": "because " * 20}},
+        {"token": 7, "node": "a", "begun": {"elected": 1e9}, "ended": {"noticed": 1e9 + 1, "why": "sick"}},
+    ]
+    answers = {"orders": {"ok": True, "terms": terms}}
+    whole, lines = show.history(answers).lines, show.history(answers, width).lines
+    assert len(whole) == 3 and "because " * 19 in whole[1] and max(map(len, whole)) > 160
+    for token, node, served in ((str(1 << 40), "node-b.example", f"  {show.duration(1e9 - 4)}"), ("7", "a", "  never healthy")):
+        line = next(line for line in lines if line.split()[1:2] == [token])
+        assert node in line.split() and served in line and re.search(r"2001-09-\d\d \d\d:\d\d:\d\d[+-]\d{4}", line)
+    assert all(len(line) <= max(width, 100) for line in lines)
+    if width >= 100:
+        assert max(map(len, lines)) <= width and any("begun 5000 ms" in line for line in lines) and "sick" in str(lines)
+        assert ("BECAUSE" in lines[0]) == (width > 100)
+    if width >= 1:
+        assert all(len(line) <= width for line in lines if line.startswith("    "))
+
+
+def test_where_all_has_room_a_width_changes_nothing():
+    answers = {"orders": {"ok": True, "terms": [{"token": 7, "node": "a", "begun": BEGUN}]}}
+    assert show.history(answers, 500) == show.history(answers)
+    assert show.history({"orders": {"ok": True, "terms": []}}, 10).lines[1].startswith("orders")
 
 
 # The moments, from the states

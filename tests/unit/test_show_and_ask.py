@@ -11,7 +11,7 @@ from xmlrpc.server import SimpleXMLRPCServer
 import pytest
 
 from supervisor_zkelect.operators import ask, show
-from supervisor_zkelect.operators.outcome import DONE, ERROR, NOT_PRIMARY, UNKNOWN, USAGE
+from supervisor_zkelect.operators.outcome import CANNOT, DONE, ERROR, NOT_PRIMARY, ON_ITS_WAY, RANKS, UNKNOWN, USAGE
 from supervisor_zkelect.operators.view import judge
 from supervisor_zkelect.supervisord import Fault, Unreachable
 
@@ -98,13 +98,17 @@ class Peer:
         (["primary"], DONE),
         (["primary", "primary"], DONE),
         (["standby"], NOT_PRIMARY),
-        (["promoting"], NOT_PRIMARY),
-        (["demoting"], NOT_PRIMARY),
+        (["promoting"], ON_ITS_WAY),
+        (["demoting"], ON_ITS_WAY),
+        (["detached"], ON_ITS_WAY),
+        (["withdrawn"], ON_ITS_WAY),
         (["primary", "standby"], NOT_PRIMARY),
+        (["primary", "demoting", "standby"], ON_ITS_WAY),
         (["primary", ""], UNKNOWN),
-        (["standby", ""], NOT_PRIMARY),
-        (["a role of the future"], NOT_PRIMARY),
-        ([], UNKNOWN),
+        (["standby", ""], UNKNOWN),
+        (["detached", ""], UNKNOWN),
+        (["a role of the future"], ON_ITS_WAY),
+        ([], ON_ITS_WAY),
     ],
 )
 def test_exit_status_is_that_of_all_elections_together(roles, expected):
@@ -112,6 +116,21 @@ def test_exit_status_is_that_of_all_elections_together(roles, expected):
     outcome = show.role(view(elections))
     assert outcome.exit == expected
     assert outcome.document["exit"] == expected
+
+
+@pytest.mark.parametrize("role", ["standby", "promoting", "demoting", "detached"])
+def test_what_should_and_cannot_is_worse_than_anything_but_never_said_of_a_primary(role):
+    cannot = {"kind": "twin", "why": "another one has this name"}
+    elections = {"a": {**PRIMARY, "cannot": cannot}, "b": {**STANDBY, "role": ""}, "c": {**STANDBY, "role": role, "cannot": cannot}}
+    outcome = show.role(view(elections))
+    assert outcome.exit == CANNOT == RANKS[-1]
+    assert [outcome.document["elections"][name]["exit"] for name in "abc"] == [DONE, UNKNOWN, CANNOT]
+    assert show.role(view({"a": elections["a"]})).exit == DONE
+
+
+@pytest.mark.parametrize("cannot", [None, "", {}, [], "twin", 1])
+def test_what_is_no_hindrance_is_none(cannot):
+    assert show.role(view({"orders": {**STANDBY, "cannot": cannot}})).exit == NOT_PRIMARY
 
 
 @pytest.mark.parametrize("deadline", [NOW - 0.001, NOW, None, "soon", True, math.inf, math.nan, -math.inf])
@@ -191,12 +210,19 @@ def test_an_answer_without_age_or_report_is_not_known():
 # What is shown
 
 
-def test_role_is_one_line_per_election():
-    outcome = show.role(view({"stock": STANDBY, "orders": PRIMARY}))
+def test_role_is_one_line_per_election_and_one_of_what_is_wrong_with_it():
+    unguarded = (
+        "unguarded, so that nothing ends the service if the listener cannot: no guard is there, or `zkelect run --` is not before "
+        "each program's command"
+    )
+    outcome = show.role(view({"stock": STANDBY, "orders": PRIMARY, "well": {**PRIMARY, "unguarded": False}}))
     assert outcome.lines == (
         "ELECTION  ROLE     FOR       TOKEN  PRIMARY            PLACE   NOTE",
         "orders    primary  2 m 10 s  42     10.0.0.5:8080 (a)  1 of 2  unguarded",
         "stock     standby  2 m 10 s  -      10.0.0.5:8080 (b)  2 of 2  unguarded",
+        "well      primary  2 m 10 s  42     10.0.0.5:8080 (a)  1 of 2",
+        f"orders: {unguarded}",
+        f"stock: stands by and could take over; there is nothing to do; {unguarded}",
         "node a, last report 0.2 s ago",
     )
     assert outcome.document["elections"]["orders"]["token"] == 42
@@ -206,12 +232,37 @@ def test_role_is_one_line_per_election():
 def test_role_tells_when_zookeeper_is_away():
     """What is shown of the others is what it said last."""
     session = {"state": "suspended", "since": NOW - 18.0}
-    assert show.role(view({"orders": STANDBY}, session=session)).lines[-1].endswith("; ZooKeeper suspended for 18 s")
+    facts = {**STANDBY, "ack_at": NOW - 19.0, "place_at": NOW - 300.0}
+    shown = show.role(view({"orders": facts}, session=session))
+    assert shown.lines[-1].endswith("; ZooKeeper suspended for 18 s")
+    assert "last known 10.0.0.5:8080 (b), 19 s ago" in shown.lines[1] and " was 2 of 2" in shown.lines[1]
+    document = shown.document["elections"]["orders"]
+    assert (document["ack"], document["ack_age"], document["place_age"]) == ("10.0.0.5:8080", 19.0, 300.0)
 
 
-def test_notes_hold_step_guard_and_trouble():
-    facts = {**PRIMARY, "role": "promoting", "step": "health check", "trouble": "refused", "unguarded": False}
-    assert show.role(view({"orders": facts})).lines[1].endswith("health check; refused")
+def test_what_the_listener_could_not_read_is_last_known_though_its_session_lives():
+    facts = {**STANDBY, "ack_at": NOW - 5.0, "place_at": NOW - 0.3}
+    row = show.role(view({"orders": facts})).lines[1]
+    assert "last known 10.0.0.5:8080 (b), 5.0 s ago" in row and "was" not in row
+    assert "last known" not in show.role(view({"orders": {**facts, "ack_at": NOW - 1.9}})).lines[1]
+    nobody = {**facts, "ack": None, "primary_node": None}
+    assert "last known" not in show.role(view({"orders": nobody})).lines[1]
+
+
+@pytest.mark.parametrize("moment", [None, "x", [], True, math.nan, NOW + 50])
+def test_a_moment_that_is_none_makes_no_fact_of_the_past_nor_a_failure(moment):
+    facts = {**STANDBY, "ack_at": moment, "place_at": moment}
+    shown = show.role(view({"orders": facts}))
+    assert "last known" not in shown.lines[1] and shown.exit == NOT_PRIMARY
+    away = show.role(view({"orders": facts}, session={"state": "lost", "since": NOW - 7.0}))
+    assert "last known 10.0.0.5:8080 (b)" in away.lines[1] and "was 2 of 2" in away.lines[1]
+
+
+def test_notes_hold_step_and_guard_and_the_line_below_what_is_wrong():
+    facts = {**PRIMARY, "role": "promoting", "step": "probing", "trouble": "refused", "until": NOW + 20.0}
+    shown = show.role(view({"orders": facts}))
+    assert shown.lines[1].endswith("  probing; unguarded")
+    assert shown.lines[2].startswith("orders: waits for the service to be healthy, and gives up in 20 s; refused; unguarded")
 
 
 def test_status_shows_node_session_and_reason():
@@ -511,8 +562,9 @@ def test_role_tells_what_is_wrong_with_the_configuration():
     trouble = {"since": NOW - 130.0, "problems": ["f: [zkelect] colour = red\x1b"], "doing": "the last good one is used"}
     for shown in (show.role, show.status):
         outcome = shown(view({"orders": PRIMARY}, config_trouble=trouble))
-        assert outcome.lines[-2:] == (
+        assert outcome.lines[-3:] == (
             "the configuration has been unusable for 2 m 10 s; the last good one is used:", "  f: [zkelect] colour = red\\x1b",
+            "  mend the file; zkelect check -c FILE tells more, and zkelect reload takes it",
         )
         assert (outcome.exit, outcome.document["config_trouble"]) == (DONE, trouble)
     assert "unusable" not in str(show.role(view({"orders": PRIMARY}, config_trouble=None)).lines)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect import config, elector, execution, listener, logs, paced, role, rpcinterface, untrusted
+from supervisor_zkelect import config, elector, execution, listener, logs, paced, reporting, role, rpcinterface, untrusted
 from supervisor_zkelect.clock import now
 
 #: Control characters, those that format text or turn its direction, lone surrogates, other separators than a blank.
@@ -137,7 +137,9 @@ def test_who_goes_with_nobodys_session(owner, lasting):
 def a_listener():
     one = SimpleNamespace(
         said=paced.Paced(1, listener.REPEAT), steps_said=paced.Paced(listener.STEPS, listener.STEPS_PACE),
-        decide=lambda *_: None, contests={"e": SimpleNamespace(foreign="", settings=SimpleNamespace(name="e"))},
+        decide=lambda *_: None, contests={"e": SimpleNamespace(
+            foreign="", settings=SimpleNamespace(name="e"), state=SimpleNamespace(proposal=None), facts=reporting.Facts(),
+        )},
     )
     one.say = lambda *given: listener.Listener.say(one, *given)
     return one

@@ -1,0 +1,133 @@
+"""What a role means to somebody who has just been woken up: one line on what is wrong and what to do about it. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List
+
+from supervisor_zkelect.operators.view import View, as_dict, is_number
+from supervisor_zkelect.untrusted import printable
+
+#: What to do against each kind of hindrance (`ability.py`), where its own line does not say so.
+REMEDIES = {
+    "guard": "see the log of the listener",
+    "folder": "no program starts here until this node's user has it back",
+    "zookeeper": "see whether `servers` are right and can be reached; the node goes on by itself",
+    "timeout": "let the servers grant more (maxSessionTimeout), or shorten kill_time",
+    "twin": "if this node was killed or cut off just now, that is its own and goes by itself; else give each node another "
+            "node_name",
+    "refused": "it is tried again",
+    "fence": "mend the command",
+    "alive": "another node leads only after that; find its processes (zkelect check, the log), or, if nothing of it can do any "
+             "harm, zkelect resign --force",
+}
+
+_STEPS = {
+    ("detached", "beginning"): "begins",
+    ("detached", "clearing"): "sees to it that nothing of an earlier life runs",
+    ("detached", "proposing"): "is about to stand for election",
+    ("promoting", "claiming"): "claims the term in ZooKeeper",
+    ("promoting", "fencing"): "runs the fence command against the former primary",
+    ("promoting", "leasing"): "waits for a lease",
+    ("promoting", "starting"): "starts the programs",
+    ("promoting", "probing"): "waits for the service to be healthy",
+    ("promoting", "acking"): "the service is healthy, writes the ack",
+    ("demoting", "stopping"): "stops the programs",
+    ("demoting", "releasing"): "the programs are dead, gives up the lead",
+    ("demoting", "closing"): "closes its session, as ZooKeeper lets it give up nothing else",
+}
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units: "0.4 s", "12 s", "3 m 5 s", "2 d 4 h"."""
+    if seconds < 10:
+        return f"{max(0.0, seconds):.1f} s"
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} m {whole % 60} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60} m"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def line(view: View, election: str) -> str:
+    """What is to be said of an election whose role is known; "" of a primary whom nothing troubles."""
+    facts = view.facts(election)
+    cannot, trouble, role = as_dict(facts.get("cannot")), _text(facts.get("trouble")), view.role(election)
+    if cannot and role != "primary":
+        said = [_hindered(view, facts, cannot)]
+        # Without ZooKeeper each request fails, too.
+        trouble = "" if trouble == _text(cannot.get("why")) or cannot.get("kind") == "zookeeper" else trouble
+    elif role == "primary":
+        said = _primary(view, facts)
+    elif role == "standby":
+        said = [_standing(view, election, facts)]
+    else:
+        said = [_moving(view, facts)]
+    if trouble:
+        said.append(trouble)
+    if facts.get("unguarded") and role not in ("detached", "withdrawn"):
+        why = _text(facts.get("unguarded_why")) or "no guard is there, or `zkelect run --` is not before each program's command"
+        said.append(f"unguarded, so that nothing ends the service if the listener cannot: {why}")
+    return "; ".join(filter(None, said))
+
+
+def _hindered(view: View, facts: Dict[str, Any], cannot: Dict[str, Any]) -> str:
+    kind, why = _text(cannot.get("kind")), _text(cannot.get("why"))
+    session = as_dict(view.report.get("session"))
+    if kind == "zookeeper":
+        away = f" for {duration(view.now - session['since'])}" if not view.connected and is_number(session.get("since")) else ""
+        head = f"cut off from ZooKeeper{away}: {why}"
+    else:
+        head = f"should take part and cannot: {why}"
+    remedy = REMEDIES.get(kind, "")
+    left = _left(view, facts)
+    return head + (f"; {remedy}" if remedy else "") + (f" (at most {left} more)" if left and kind == "twin" else "")
+
+
+def _primary(view: View, facts: Dict[str, Any]) -> List[str]:
+    if view.connected:
+        return []
+    why = _text(as_dict(view.report.get("session")).get("trouble"))
+    left = duration(facts["deadline"] - view.now)
+    return [f"primary for {left} at most, as ZooKeeper does not answer" + (f": {why}" if why else "")]
+
+
+def _standing(view: View, election: str, facts: Dict[str, Any]) -> str:
+    if facts.get("step") == "stepping":
+        return "steps behind the others in the queue"
+    if facts.get("step") == "asking" and facts.get("trouble"):
+        return "stands in the queue, and asks in vain where"
+    place = facts.get("place")
+    if not facts.get("ack") and is_number(facts.get("ack_at")) and view.past(election, "ack_at") is None:
+        return "stands by; nobody is primary, see zkelect members and role there"
+    if is_number(place) and place > 2 and view.past(election, "place_at") is None:
+        return f"stands by behind {place - 1} others, and could take over after them"
+    return "stands by and could take over; there is nothing to do"
+
+
+def _moving(view: View, facts: Dict[str, Any]) -> str:
+    role, step, reason, left = facts["role"], _text(facts.get("step")), _text(facts.get("reason")), _left(view, facts)
+    because = f", because: {reason}" if reason else ""
+    if role == "withdrawn":
+        return f"takes no part any more{because}"
+    if (role, step) == ("detached", "waiting"):
+        if left:
+            return f"stands for election again in {left}{because}; mend that (supervisorctl tail PROGRAM, zkelect history)"
+        return f"is about to stand for election{because}"
+    words = _STEPS.get((role, step), "")
+    if role == "promoting" and left:
+        words += f", and gives up in {left}"
+    elif role == "demoting" and step == "stopping":
+        words += f", at most for {left}" if left else ""
+    return words + (because if role == "demoting" or step == "beginning" else "")
+
+
+def _left(view: View, facts: Dict[str, Any]) -> str:
+    moment = facts.get("until")
+    return duration(moment - view.now) if is_number(moment) and moment > view.now else ""
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else printable(value)

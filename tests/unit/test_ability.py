@@ -1,0 +1,68 @@
+"""What keeps a node from leading though it should, by the state of its role machine."""
+
+from dataclasses import replace
+
+import pytest
+
+from supervisor_zkelect import ability, role
+from supervisor_zkelect.ability import Node, hindrance, until
+
+STANDBY = role.State(role=role.STANDBY, step="watching", up=True, alive=True, grace=1.0, proposal="n-1", trouble="x")
+
+HINDERED = [
+    (dict(), Node(kernel="old"), ability.KERNEL),
+    (dict(stuck=True), Node(), ability.ALIVE),
+    (dict(), Node(folder="gone"), ability.FOLDER),
+    (dict(), Node(zookeeper="no answer"), ability.ZOOKEEPER),
+    (dict(grace=-1.0), Node(), ability.TIMEOUT),
+    (dict(role=role.DETACHED, step="proposing", twin_since=3.0), Node(), ability.TWIN),
+    (dict(lasting="/e/a-0000000000"), Node(), ability.QUEUE),
+    (dict(role=role.PROMOTING, step="fencing", retry_delay=0.1), Node(), ability.FENCE),
+    (dict(role=role.DETACHED, step="proposing", refused=True), Node(), ability.REFUSED),
+    (dict(role=role.DEMOTING, step="releasing", refused=True), Node(), ability.REFUSED),
+    (dict(), Node(guard="no thread"), ability.GUARD),
+]
+
+
+@pytest.mark.parametrize("changes, node, kind", HINDERED)
+def test_each_kind(changes, node, kind):
+    found = hindrance(replace(STANDBY, **changes), node)
+    assert found.kind == kind and found.why
+
+
+@pytest.mark.parametrize("changes, node, kind", [case for case in HINDERED if case[2] not in (ability.KERNEL, ability.ALIVE)])
+def test_a_primary_can_and_who_stops_or_ends_is_on_its_way(changes, node, kind):
+    for other in (
+        dict(role=role.PRIMARY, step=""), dict(role=role.DEMOTING, step="stopping"), dict(role=role.WITHDRAWN, step=""),
+        dict(leaving=role.Shutdown("SIGTERM", 0.0)),
+    ):
+        assert hindrance(replace(STANDBY, **{**changes, **other}), node) is None
+
+
+@pytest.mark.parametrize("changes", [
+    dict(), dict(step="asking"), dict(role=role.DETACHED, step="waiting", not_before=50.0), dict(up=False, grace=-1.0),
+    dict(role=role.PROMOTING, step="probing"), dict(role=role.PROMOTING, step="fencing"),
+    dict(role=role.PROMOTING, step="claiming", retry_delay=0.2),
+])
+def test_who_is_well_or_on_its_way_is_not_hindered(changes):
+    assert hindrance(replace(STANDBY, **changes), Node()) is None
+
+
+@pytest.mark.parametrize("changes, moment", [
+    (dict(role=role.PROMOTING, step="probing", healthy_by=30.0), 30.0),
+    (dict(role=role.PROMOTING, step="fencing", healthy_by=30.0), None),
+    (dict(role=role.DETACHED, step="waiting", not_before=12.0, rest_until=11.0), 12.0),
+    (dict(role=role.DETACHED, step="waiting", not_before=9.0), None),
+    (dict(role=role.DETACHED, step="proposing", twin_since=8.0, wait_out=6.0), 14.0),
+    (dict(role=role.DEMOTING, step="stopping"), 20.0),
+    (dict(role=role.DEMOTING, step="releasing"), None),
+    (dict(role=role.PRIMARY, step="", healthy_by=role.INFINITY), None),
+    (dict(), None),
+])
+def test_until_when(changes, moment):
+    assert until(replace(STANDBY, **changes), 20.0, 10.0) == moment
+
+
+def test_a_stop_without_a_limit_has_no_moment():
+    stopping = replace(STANDBY, role=role.DEMOTING, step="stopping")
+    assert until(stopping, role.INFINITY, 10.0) is None and until(stopping, -role.INFINITY, 10.0) is None

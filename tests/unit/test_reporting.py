@@ -1,0 +1,142 @@
+"""What a listener reports: of what it has begun and of what it has not, as ZooKeeper last told it."""
+
+import json
+import math
+from types import SimpleNamespace
+
+import pytest
+
+from supervisor_zkelect import ability, reporting, role
+from supervisor_zkelect.listener import Listener
+
+NOW = 1000.0
+
+
+@pytest.fixture
+def contest():
+    settings = SimpleNamespace(
+        name="orders", group="primary", address="x:1", election_znode="/e", election_ack="/ack",
+    )
+    state = role.State(role=role.STANDBY, step="watching", up=True, alive=True, grace=1.0, proposal="n-1", since=900.0)
+    return SimpleNamespace(
+        settings=settings, state=state, facts=reporting.Facts("y:2", "b", 990.0, 2, 3, 995.0), bare=False, foreign="",
+        kill_at=math.inf, rules=SimpleNamespace(kill_time=1.0), seeing=False, seeing_since=math.inf,
+    )
+
+
+@pytest.fixture
+def one(contest):
+    listener = SimpleNamespace(
+        settings=SimpleNamespace(node_name="a", file="/f", chroot="", elections=[contest.settings]), granted=None,
+        around=SimpleNamespace(pid=7), config_trouble=lambda: None, link="connected", link_since=500.0, link_doubt=lambda: "",
+        contests={"orders": contest}, obstacle="", guard_trouble="", guard_up=True, locked=True, folder_trouble="",
+        unenforced=lambda: "", session=object(), attach_at=math.inf,
+    )
+    listener.reports = reporting.Reports(listener)
+    return listener
+
+
+def part(one):
+    document = json.loads(json.dumps(one.reports.report(NOW)))
+    return document["elections"]["orders"]
+
+
+def test_what_zookeeper_told_goes_with_the_moment_of_the_question(one):
+    told = part(one)
+    assert (told["ack"], told["primary_node"], told["ack_at"]) == ("y:2", "b", 990.0)
+    assert (told["place"], told["candidates"], told["place_at"]) == (2, 3, 995.0)
+    assert told["cannot"] is None and not told["unguarded"] and told["unguarded_why"] == ""
+
+
+def test_a_place_is_that_of_a_proposal(contest):
+    contest.facts.stand(None, 4, 999.0)
+    assert (contest.facts.place, contest.facts.candidates, contest.facts.place_at) == (2, 3, 995.0)
+    contest.facts.stand(1, 4, 999.0)
+    assert (contest.facts.place, contest.facts.candidates, contest.facts.place_at) == (1, 4, 999.0)
+    contest.facts.leave_queue()
+    assert (contest.facts.place, contest.facts.candidates, contest.facts.place_at) == (None, None, None)
+
+
+@pytest.mark.parametrize("changes, away", [
+    (dict(), ""),
+    (dict(link="suspended"), "no answer"),
+    (dict(link="suspended", link_doubt=lambda: "refused"), "refused"),
+    (dict(link="lost", link_doubt=lambda: "the credentials were refused"), "the credentials were refused"),
+    # It has yet to ask, or asked just now.
+    (dict(link="connecting", session=None), ""),
+    (dict(link="connecting", attach_at=NOW + 0.02), ""),
+    (dict(link="connecting", link_since=NOW - 1.9), ""),
+    (dict(link="connecting", link_since=NOW - 2.1), "no answer"),
+    (dict(link="connecting", link_since=NOW - 0.1, link_doubt=lambda: "refused"), "refused"),
+])
+def test_a_node_that_zookeeper_does_not_answer_is_cut_off(one, changes, away):
+    vars(one).update(changes)
+    assert (part(one)["cannot"] or {}) == ({"kind": ability.ZOOKEEPER, "why": away} if away else {})
+
+
+def test_a_connection_on_which_no_answer_comes_is_none(one, contest):
+    contest.seeing, contest.seeing_since = True, NOW - 1.0
+    assert part(one)["cannot"] is None
+    contest.seeing_since = NOW - 3.0
+    assert part(one)["cannot"] == {"kind": ability.ZOOKEEPER, "why": "no answer for 3 s"}
+
+
+@pytest.mark.parametrize("changes, reason, kind", [
+    (dict(obstacle="no pidfds"), "cannot: no pidfds", ability.KERNEL),
+    (dict(guard_up=False, guard_trouble="no thread"), "cannot: no thread", ability.GUARD),
+    (dict(locked=False), "waits for the guard, which stops", None),
+    (dict(guard_up=False), "waits for its guard", None),
+    (dict(), "waits for supervisord", None),
+])
+def test_elections_that_are_not_begun_are_told_with_the_reason(one, changes, reason, kind):
+    one.contests = {}
+    vars(one).update(changes)
+    told = part(one)
+    assert told["role"] == role.DETACHED and told["reason"].startswith(reason)
+    assert (told["cannot"] or {}).get("kind") == kind
+    assert set(told) == set(json.loads(json.dumps(reporting.Reports(one).unbegun()))["orders"])
+
+
+def test_both_reports_have_the_same_fields(one):
+    begun = set(part(one))
+    one.contests = {}
+    assert set(part(one)) == begun
+
+
+def test_who_is_unguarded_is_told_why(one, contest):
+    contest.bare = True
+    assert part(one)["unguarded"] and "zkelect run" in part(one)["unguarded_why"]
+    one.guard_up, one.guard_trouble = False, "no memory"
+    assert part(one)["unguarded_why"] == "no guard is there: no memory"
+
+
+def test_texts_of_others_are_cut(one, contest):
+    contest.foreign = "x" * 99_999
+    assert len(part(one)["trouble"]) <= reporting.LONGEST_TEXT + 1
+
+
+def test_while_zookeeper_is_silent_questions_do_not_pile_up(contest, monkeypatch):
+    """One question is on its way, and one more follows it, however many ask."""
+    monkeypatch.setattr("supervisor_zkelect.listener.now", lambda: NOW)
+    asked = []
+    contest.elector, contest.see_again, contest.looking = None, False, False
+    one = SimpleNamespace(
+        contests={"orders": contest}, link="connected", refreshing=[], refresh_since=-math.inf,
+        ask=lambda contest, op, work: asked.append("term"),
+    )
+
+    def look(contest):
+        contest.looking = True
+        asked.append("queue")
+
+    one.look_at_queue = look
+    one.see = lambda contest: Listener.see(one, contest)
+    for number in range(50):
+        one.refreshing = []
+        Listener.refresh(one, str(number))
+    assert asked == ["queue", "term"] and contest.see_again
+    Listener.term_seen(one, contest, role.TermSeen("b", "y:3", 5))
+    assert asked == ["queue", "term", "term"] and not contest.see_again
+    assert (contest.facts.ack, contest.facts.at) == ("y:3", NOW)
+    Listener.term_seen(one, contest, role.TermSeen("", "", known=False))
+    assert (contest.facts.ack, contest.seeing) == ("y:3", False) and len(asked) == 3
