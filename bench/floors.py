@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Callable, Dict, List, Tuple
+from typing import Callable, Dict, List
 
 from supervisor_zkelect import clock
-from supervisor_zkelect.demo import child
-from supervisor_zkelect.demo.node import Node, service_command
+from supervisor_zkelect.demo.alone import Alone, Floors
 from supervisor_zkelect.demo.observer import Observer
-from supervisor_zkelect.demo.wait import until
 
 from bench.ours import Ours
 from bench.stage import READY_AFTER
@@ -40,61 +38,12 @@ def measured(runs: int, tell: Callable[[str], None]) -> Dict[str, List[float]]:
 
 
 def _supervisord(folder: Path, runs: int) -> Dict[str, List[float]]:
-    addresses = {name: f"127.0.0.1:{child.free_port()}" for name in ("one", "other")}
-    config = "".join(
-        f"[program:{name}]\ncommand = {service_command(address, '--ready-after', str(READY_AFTER))}\n"
-        "autostart = false\nautorestart = true\n"
-        for name, address in addresses.items()
-    )
-    found: Dict[str, List[float]] = {name: [] for name in FLOORS.keys() - LOADERS.keys()}
-    try:
-        with Node(folder / "node", "floor", config=config) as node, Observer(addresses) as heard:
-            for _ in range(runs):
-                _once(node, heard, found)
-    finally:
-        for address in addresses.values():
-            child.give_back(int(address.rpartition(":")[2]))
-    return found
-
-
-def _once(node: Node, heard: Observer, found: Dict[str, List[float]]) -> None:
-    def state(name: str) -> str:
-        return node.rpc.call("supervisor.getProcessInfo", name)["statename"]
-
-    def answers(name: str, since: float) -> List[float]:
-        """When its first and its last answer arrived, of those to questions asked since then."""
-        turns = [turn for turn in heard.verdict(since).turns if turn.name == name]
-        return [turns[0].first, turns[-1].last] if turns else []
-
-    def start(name: str) -> Tuple[float, float]:
-        begun = clock.now()
-        node.rpc.call("supervisor.startProcess", name, False)
-        return begun, until(lambda: answers(name, begun), 60, f"{name} to answer")[0]
-
-    heard.forget(clock.now() - 5)
-    begun, answered = start("one")
-    found["start"].append(answered - begun)
-    # Only a program that is RUNNING is restarted at once.
-    until(lambda: state("one") == "RUNNING", 60, "the program to be RUNNING")
-
-    struck, killed = clock.now(), set(node.service_pids("one"))
-    node.kill(*killed)
-
-    def others() -> List[float]:
-        """When its successors answered first. One may serve before a silence could be noticed."""
-        return [turn.first for turn in heard.verdict(struck).turns if turn.name == "one" and turn.pid not in killed]
-
-    found["autorestart"].append(until(others, 60, "the service to be back")[0] - struck)
-    until(lambda: state("one") == "RUNNING", 60, "the program to be RUNNING")
-
-    begun = clock.now()
-    node.rpc.call("supervisor.stopProcess", "one", False)
-    until(lambda: state("one") == "STOPPED", 60, "the program to be STOPPED", 0.001)
-    _, answered = start("other")
-    last = answers("one", begun - 1)[1]
-    found["stop"].append(max(0.0, last - begun))
-    found["stop and start"].append(answered - last)
-    node.rpc.call("supervisor.stopProcess", "other")
+    with Alone(folder / "node", "--ready-after", str(READY_AFTER)) as alone, Observer(alone.addresses) as heard:
+        found = []
+        for _ in range(runs):
+            heard.forget(clock.now() - 5)
+            found.append(alone.floors(heard))
+    return {name.replace("_", " "): [getattr(floors, name) for floors in found] for name in Floors._fields}
 
 
 STAMPING = """

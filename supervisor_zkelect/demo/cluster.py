@@ -42,6 +42,7 @@ class Cluster:
     network: places for nodes of these names; None for loopback.
     overrides: further options of the sample, as Node takes them.
     elections: those of the sample.
+    chroot: below which the nodes have their znodes, "" for the root; None for a path that no other cluster has.
     more: further arguments of each Node.
     """
 
@@ -49,21 +50,21 @@ class Cluster:
         self, folder: Path, servers: str, names: Sequence[str], *, reached: Optional[str] = None, timeout: float = 4,
         tick: float = 0.2, network: Optional[Network] = None, sample: str = "zkelect.conf",
         elections: Sequence[str] = ("orders",),
-        overrides: Optional[Mapping[str, Mapping[str, Optional[str]]]] = None, **more: Any,
+        overrides: Optional[Mapping[str, Mapping[str, Optional[str]]]] = None, chroot: Optional[str] = None, **more: Any,
     ) -> None:
         self.stack = ExitStack()
         self.reached = reached
         self.patience = max(PATIENCE, 4 * timeout)
         self._client: Optional[KazooClient] = None
         self.elections = list(elections)
-        self.chroot = f"/{child.new_marker()}"
+        self.chroot = f"/{child.new_marker()}" if chroot is None else chroot
         self.journals = folder / "journals"
         self.nodes: Dict[str, Node] = {}
         for name in names:
             place = network[name] if network else None
             merged = {section: dict(options) for section, options in (overrides or {}).items()}
             merged["zkelect"] = {
-                "chroot": self.chroot, "session_timeout": str(timeout), "tick_time": str(tick),
+                "chroot": self.chroot or None, "session_timeout": str(timeout), "tick_time": str(tick),
                 **merged.get("zkelect", {}),
             }
             addresses = {}

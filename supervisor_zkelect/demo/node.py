@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Union
 
-from supervisor_zkelect import proc, record
+from supervisor_zkelect import cgroup, proc, record
 from supervisor_zkelect.demo import child, service
 from supervisor_zkelect.demo.netns import Place
 from supervisor_zkelect.demo.wait import until
@@ -294,9 +294,10 @@ class Node:
             proc.kill(process, signal.SIGCONT)
 
     def close(self) -> None:
-        """End all processes of the node whatever happens, orphans too; the folder stays."""
-        child.sweep(self.marker)
+        """End all processes of the node whatever happens, orphans too, and remove their cgroups; the folder stays."""
+        ended = {process.pid for process in child.sweep(self.marker)}
         self.reap()
+        _remove_cgroups(ended if self.process is None else ended | {self.process.pid})
         if self._inet_port:
             child.give_back(self._inet_port)
         if self._short is not None:
@@ -393,6 +394,19 @@ def service_command(address: str, *words: str) -> str:
     """A `command =` for the demo's service at "host:port" with further words of its command line."""
     line = [sys.executable, "-m", "supervisor_zkelect.demo.service", "--listen", address, *words]
     return _escaped(" ".join(map(shlex.quote, line)))
+
+
+def _remove_cgroups(pids: Set[int]) -> None:
+    """Those of supervisords that were killed with all that would have removed them. One that is used stays."""
+    own = {}
+    for path, rest in cgroup.made("zkelect-").items():
+        # The end of record.instance: pid and start time.
+        name = re.search(r"-(\d+)-\d+$", rest)
+        pid = int(name.group(1)) if name else 0
+        left = proc.read(pid)
+        if pid in pids and (left is None or left.gone):
+            own[path] = rest
+    cgroup.Former(own, lambda rest: False).remove()
 
 
 def overridden(text: str, overrides: Mapping[str, Mapping[str, Optional[str]]]) -> str:

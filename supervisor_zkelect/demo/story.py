@@ -1,155 +1,255 @@
-"""The demo: a ZooKeeper, two nodes, and what befalls them, told with times.
+"""The demo: a ZooKeeper and two nodes, what befalls them, and how long a client of both heard nobody.
 
-Everything runs in a temporary folder on free ports and is ended whatever happens. Each step is checked; the exit
-status is 0 only when all went as promised.
+Everything runs in a temporary folder on free ports and is ended whatever happens. Each step is checked, and each figure is
+measured in the run that tells it.
 """
 
 from __future__ import annotations
 
+import logging
+import signal
 import sys
 import tempfile
-from contextlib import ExitStack
-from typing import Any, List, TextIO
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Iterator, List, Optional, TextIO
 
-from supervisor_zkelect import clock, samples
-from supervisor_zkelect.demo import child, observer
-from supervisor_zkelect.demo.node import Node, NodeFailed
+from supervisor_zkelect.demo import events, keeping, table
+from supervisor_zkelect.demo.alone import Alone, Floors
+from supervisor_zkelect.demo.candidate import Candidate
+from supervisor_zkelect.demo.cluster import Cluster
+from supervisor_zkelect.demo.events import ELECTION, Broken, Stage
+from supervisor_zkelect.demo.node import LONGEST_SOCKET, NodeFailed, service_command
+from supervisor_zkelect.demo.observer import Observer
+from supervisor_zkelect.demo.table import milliseconds
+from supervisor_zkelect.demo.telling import Telling
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.demo.zookeeper import ZooKeeper, ZooKeeperFailed, ZooKeeperMissing
+from supervisor_zkelect.demo.zookeeper import ZooKeeper, ZooKeeperFailed, ZooKeeperMissing, check_installed
+from supervisor_zkelect.untrusted import printable
 
-ELECTION = "orders"
-PATIENCE = 60.0
+NAMES = ("alpha", "beta")
 
+TIMEOUT, TICK = 4.0, 0.5
+"""ZooKeeper's session timeout and tickTime, in seconds. The sample has 10: one event lasts for so long."""
 
-class _Broken(Exception):
-    """A step did not go as promised."""
+SHORTER = {
+    "election:orders": {"health_interval": "0.2", "health_timeout": "0.5"},
+    "program:orders": {"stopwaitsecs": "1"},
+}
+"""Options in which the nodes' configuration differs from the sample's, besides `session_timeout` and `tick_time`."""
 
+PATIENCE = 40.0
+"""Seconds that one step may take; none needs 10 on an idle machine."""
 
-class _Story:
-    def __init__(self, out: TextIO, nodes: List[Node]) -> None:
-        self.out = out
-        self.nodes = nodes
-        self.begun = clock.now()
+LONGEST_FOLDER = LONGEST_SOCKET - len("/alpha/supervisor.sock")
+"""Characters of the demo's own folder."""
 
-    def tell(self, text: str = "") -> None:
-        stamp = f"{clock.now() - self.begun:7.3f} s  " if text else ""
-        print(f"{stamp}{text}", file=self.out, flush=True)
+LONGEST_REASON = 400
+"""Characters of what went wrong."""
 
-    def ack(self) -> str:
-        """What a client that asks the ack znode is told."""
-        asked = self.nodes[1].zkelect("primary", ELECTION, "-c", str(self.nodes[1].zkelect_conf))
-        return asked.stdout.strip() if asked.returncode == 0 else ""
-
-    def served_at(self, address: str) -> int:
-        """Pid of the service that answers at the address, 0 when none does."""
-        try:
-            return observer.ask(address, 0.5)
-        except OSError:
-            return 0
-
-    def leads(self, node: Node, since: float, not_pid: int = 0) -> int:
-        """Wait until the ack names the node and its service answers; returns the service's pid."""
-        address = node.addresses[ELECTION]
-        pid = until(
-            lambda: (p := self.served_at(address)) != not_pid and self.ack() == address and p,
-            PATIENCE, f"node {node.name} to be primary",
-        )
-        self.tell(f"a client that asks the ack znode is sent to {address} and answered by {node.name}, "
-                  f"pid {pid}; {clock.now() - since:.3f} s after the event")
-        return pid
-
-    def roles(self, expected: dict) -> None:
-        """Show `supervisorctl role` on each running node; the exit statuses must fit."""
-        for node, status in expected.items():
-            def fits(node: Node = node, status: int = status) -> Any:
-                shown = node.ctl("role", ELECTION)
-                return shown if shown.returncode == status else None
-
-            shown = until(fits, PATIENCE, f"supervisorctl role on {node.name} to exit with {status}")
-            self.tell(f"{node.name}$ supervisorctl role     (exit status {shown.returncode})")
-            for line in shown.stdout.strip().splitlines():
-                print(f"             {line}", file=self.out)
+WORDS = {
+    "primary": "the node that won the election; it runs the service",
+    "standby": "the node that is next; it runs nothing, and waits",
+    "lease": "how long the primary may still run it, by its own clock; writes to ZooKeeper renew it",
+    "ack": "the entry in ZooKeeper with the primary's address, for clients that look for the service",
+}
+"""What a reader has to know, as DESIGN.md has it."""
 
 
-def run(out: TextIO = sys.stdout) -> int:
-    """Tell the story to `out`. Returns 0 when every step was as promised, else 1."""
+class Failed(Exception):
+    """The demo did not come to its end; the message says why, in one line."""
+
+
+def run(out: TextIO = sys.stdout, keep: bool = False, enter: Optional[TextIO] = None) -> int:
+    """Tell the story to `out`. Returns 0: every step was as promised.
+
+    keep: leave the nodes running after the table, until a line or the end of file comes from `enter`, by default standard
+        input, or until Ctrl-C.
+
+    Raises Failed; BrokenPipeError when nobody reads `out` any more; SystemExit at SIGTERM and SIGHUP, KeyboardInterrupt.
+    Whatever it raises, nothing is left behind.
+    """
+    # A client whose ZooKeeper ends has a lot to say.
+    logging.getLogger("kazoo").setLevel(logging.CRITICAL)
     try:
-        with ExitStack() as stack:
-            _tell(out, stack)
-    except (ZooKeeperMissing, ZooKeeperFailed, NodeFailed, TimeoutError, _Broken) as problem:
-        print(f"not as promised: {problem}", file=out)
-        return 1
+        with _ends_by_signals(), ExitStack() as stack:
+            try:
+                _tell(Telling(out), stack, keep, enter or sys.stdin)
+            finally:
+                _undisturbed_from_here()
+    except BrokenPipeError:
+        raise
+    except Exception as problem:
+        raise Failed(reason(problem)) from problem
     return 0
 
 
-def _tell(out: TextIO, stack: ExitStack) -> None:
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="zkelect-demo-"))
-    begun = clock.now()
-    zookeeper = stack.enter_context(ZooKeeper(f"{folder}/zookeeper", tick_ms=2000))
-    if not zookeeper.running:
-        zookeeper.start()
-    nodes = []
-    for name in ("alpha", "beta"):
-        address = f"127.0.0.1:{child.free_port()}"
-        stack.callback(child.give_back, int(address.rpartition(":")[2]))
-        nodes.append(Node(
-            f"{folder}/{name}", name, zookeeper.hosts, addresses={ELECTION: address},
-            sample=samples.path("zkelect.conf"),
-        ))
-        stack.callback(nodes[-1].close)
-    alpha, beta = nodes
-    story = _Story(out, nodes)
-    story.begun = begun
-    story.tell(f"a ZooKeeper serves at {zookeeper.hosts}; two nodes start under supervisord: alpha, beta")
+def reason(problem: Exception) -> str:
+    """What went wrong, in one line. Pure."""
+    text, *more = [line.strip() for line in str(problem).splitlines() if line.strip()] or [type(problem).__name__]
+    if isinstance(problem, ZooKeeperFailed):
+        # Its log names the exception, and then where in the code that was, and that it ends.
+        named = [line for line in more if "Exception: " in line]
+        text = "; ".join([text.partition("; its log ends:")[0], *(named or more)[-1:]])
+    elif isinstance(problem, NodeFailed):
+        text = " ".join([text, *more[-1:]])
+    elif isinstance(problem, OSError) and not isinstance(problem, TimeoutError):
+        text = ": ".join(map(str, filter(None, (problem.filename, problem.strerror or text))))
+    elif not isinstance(problem, ZooKeeperMissing):
+        text = f"not as promised: {text}"
+    return printable(text, LONGEST_REASON)
 
-    watcher = stack.enter_context(observer.Observer({node.name: node.addresses[ELECTION] for node in nodes}))
-    event = clock.now()
-    alpha.start()
-    first = story.leads(alpha, event)
-    beta.start()
-    story.roles({alpha: 0, beta: 3})
 
-    # supervisord delays the restart of a program that ran for less than its startsecs.
-    until(lambda: "RUNNING" in alpha.ctl("status", "primary:*").stdout, PATIENCE, "the program to be RUNNING")
-    story.tell()
-    story.tell(f"the service is killed: kill -9 {first}")
-    event = clock.now()
-    alpha.kill(first)
-    story.leads(alpha, event, not_pid=first)
-    story.roles({alpha: 0, beta: 3})
+@contextmanager
+def _ends_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the program as Ctrl-C does, so that what it began is ended first. What was set holds again after."""
 
-    story.tell()
-    story.tell(f"the primary's supervisord is killed: kill -9 {alpha.supervisord_pid}")
-    event = clock.now()
-    alpha.kill(alpha.supervisord_pid)
-    story.leads(beta, event)
-    if story.served_at(alpha.addresses[ELECTION]):
-        raise _Broken("the killed supervisord left its service running")
-    story.roles({beta: 0})
-    alpha.reap()
-    until(lambda: not alpha.processes(), PATIENCE, "everything of alpha to be gone")
-    alpha.start()
-    story.tell("alpha is started again, and stands by")
-    story.roles({alpha: 3, beta: 0})
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
 
-    story.tell()
-    story.tell("an orderly handover: beta$ supervisorctl zkelect resign orders")
-    event = clock.now()
-    resigned = beta.ctl("zkelect", "resign", ELECTION)
-    for line in (resigned.stdout + resigned.stderr).strip().splitlines():
-        print(f"             {line}", file=out)
-    if resigned.returncode != 0:
-        raise _Broken(f"resign ended with {resigned.returncode}")
-    story.leads(alpha, event)
-    story.roles({alpha: 0, beta: 3})
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    former = {number: signal.getsignal(number) for number in numbers}
+    try:
+        for number in numbers[1:]:
+            # Whoever started it with nohup means it.
+            if former[number] != signal.SIG_IGN:
+                signal.signal(number, end)
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
-    watcher.stop()
-    verdict = watcher.verdict()
-    story.tell()
-    if verdict.overlap:
-        raise _Broken(f"two services answered at once: {verdict.overlap}")
-    story.tell("an observer that asked both services every 5 ms never heard two at once")
-    for node in nodes:
+
+def _undisturbed_from_here() -> None:
+    """A second Ctrl-C would leave half of it behind."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _tell(telling: Telling, stack: ExitStack, keep: bool, enter: Optional[TextIO]) -> None:
+    check_installed()
+    folder = _folder(stack)
+    zookeeper = ZooKeeper(folder / "zookeeper", tick_ms=int(1000 * TICK))
+    stack.callback(zookeeper.close)
+    cluster = stack.enter_context(_cluster(folder, zookeeper))
+    period = cluster.observers[ELECTION].period
+    _introduce(telling, folder, period)
+    zookeeper.start()
+    telling.tell(f"ZooKeeper runs at {zookeeper.hosts}.")
+    alone = stack.enter_context(Alone(folder / "alone"))
+    floors = _floors(telling, alone)
+    candidates = _candidates(stack, cluster, zookeeper, folder)
+    stage = Stage(cluster, alone, floors, candidates, telling)
+    _begin(stage)
+    undisturbed = stage.undisturbed()
+    for event in events.EVENTS:
+        stage.settle()
+        event(stage)
+        stage.settle()
+        stage.roles()
+    heard = stage.observer.verdict()
+    measured = table.Measured(
+        stage.rows(), heard.overlap, sum(heard.questions.values()), period, undisturbed, floors.start, TIMEOUT
+    )
+    telling.line()
+    for line in table.lines(measured):
+        telling.line(line)
+    telling.line()
+    if heard.overlap:
+        raise Broken(f"two services answered at once: {heard.overlap}")
+    # The services' own journals, too, and that each election had a newer number.
+    cluster.verdict(ELECTION)
+    if keep:
+        keeping.keep(telling, folder, stage.node(), cluster[stage.other], enter)
+        return
+    _end(stage)
+    telling.tell("Both nodes are shut down, and nothing of them is left.")
+    telling.line()
+    for line in keeping.NEXT:
+        telling.line(line)
+
+
+def _folder(stack: ExitStack) -> Path:
+    remedy = "set TMPDIR to a short path that may be written to"
+    try:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="zkelect-demo-"))).resolve()
+    except OSError as problem:
+        raise OSError(f"{reason(problem)}; {remedy}") from problem
+    if len(str(folder)) > LONGEST_FOLDER:
+        raise OSError(f"{folder}: the sockets in it would have too long a path for Linux; {remedy}")
+    return folder
+
+
+def _introduce(telling: Telling, folder: Path, period: float) -> None:
+    telling.paragraph(
+        f"Two nodes, {' and '.join(NAMES)}, are set up to run the same service, and only one of them may run it at a time. "
+        "Each is a supervisord with zkelect as its plugin. They agree by an election in ZooKeeper, a store of small entries "
+        "that several machines share:"
+    )
+    for word, meaning in WORDS.items():
+        telling.line(f"  {word:9} {meaning}")
+    telling.line()
+    shorter = ", ".join(f"{name} {value}" for options in SHORTER.values() for name, value in options.items())
+    telling.paragraph(
+        "In the field these are two machines and three ZooKeepers; here all runs on this one, in a folder that is removed "
+        f"at the end: {folder}. A program called \"the client\" asks both nodes every {milliseconds(period)}, and notes who "
+        f"answers. The nodes have the sample conf.d/zkelect.conf with shorter times, in seconds: session_timeout {TIMEOUT:g}, "
+        f"{shorter}."
+    )
+
+
+def _cluster(folder: Path, zookeeper: ZooKeeper) -> Cluster:
+    """The two nodes, not started; their files name everything, so that they can be read by any command."""
+    cluster = Cluster(
+        folder, zookeeper.hosts, NAMES, reached=zookeeper.hosts, timeout=TIMEOUT, tick=TICK, overrides=SHORTER, chroot=""
+    )
+    cluster.patience = PATIENCE
+    for name, node in cluster.nodes.items():
+        address = node.addresses[ELECTION]
+        node.overrides["zkelect"].update(servers=zookeeper.hosts, node_name=name)
+        node.overrides["election:orders"].update(address=address, health=f"http://{address}/health")
+        node.overrides["program:orders"].update(command=f"zkelect run -- {service_command(address)}")
+    return cluster
+
+
+def _floors(telling: Telling, alone: Alone) -> Floors:
+    """What supervisord takes by itself; its service runs from then on."""
+    with Observer(alone.addresses) as heard:
+        floors = alone.floors(heard)
+    alone.run()
+    telling.tell(
+        f"For comparison, a supervisord without zkelect: it starts the same service in {milliseconds(floors.start)}, and "
+        f"starts it again {milliseconds(floors.autorestart)} after it was killed."
+    )
+    return floors
+
+
+def _candidates(stack: ExitStack, cluster: Cluster, zookeeper: ZooKeeper, folder: Path) -> List[Candidate]:
+    client = cluster.client()
+    candidates = []
+    for number in range(events.STRUCK):
+        candidates.append(Candidate(client, zookeeper.hosts, f"/candidates/{number}", TIMEOUT, folder))
+        stack.callback(candidates[-1].close)
+    for candidate in candidates:
+        candidate.ready()
+    return candidates
+
+
+def _begin(stage: Stage) -> None:
+    """Start both nodes, the first of them alone at first."""
+    stage.cluster.start()
+    stage.watch_ack()
+    stage.telling.tell(
+        f"{stage.on} was started first, won the election, and runs the service. {stage.other} came next, and stands by. "
+        "An operator is told on each:"
+    )
+    stage.settle()
+    stage.roles()
+
+
+def _end(stage: Stage) -> None:
+    """Shut both nodes down in order, the standby first, so that nobody takes over."""
+    for name in (stage.other, stage.on):
+        node = stage.cluster[name]
         node.terminate()
-        until(lambda node=node: not node.processes(), PATIENCE, f"everything of {node.name} to be gone")
-    story.tell("both nodes are shut down; nothing is left")
+        until(lambda node=node: not node.processes(), PATIENCE, f"everything of {name} to be gone")

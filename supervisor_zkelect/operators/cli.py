@@ -172,7 +172,10 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="go on, and print each change; an empty line: there is no primary",
     )
-    add("demo", _demo, "show two nodes and a ZooKeeper on this machine, and what happens to them", [])
+    demo = add("demo", _demo, "show two nodes and a ZooKeeper on this machine, and what happens to them", [])
+    demo.add_argument(
+        "--keep", action="store_true", help="leave the nodes running after that until Enter, and show commands to try on them"
+    )
     return parser
 
 
@@ -208,7 +211,10 @@ def _misplaced_run(arguments: argparse.Namespace) -> int:
 def _demo(arguments: argparse.Namespace) -> int:
     from supervisor_zkelect.demo import story
 
-    return story.run(sys.stdout)
+    try:
+        return story.run(sys.stdout, arguments.keep)
+    except story.Failed as problem:
+        raise Trouble(ERROR, str(problem)) from None
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -25,6 +25,8 @@ from supervisor_zkelect.demo.observer import Observer, Overlap, disorder, judge,
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import Ensemble, ZooKeeper, ZooKeeperFailed, ZooKeeperMissing
 
+from tests.conftest import cgroup_mounts, cgroups_can_be_made
+
 LONG = 30.0
 
 SERVICE = [sys.executable, "-m", "supervisor_zkelect.demo.service"]
@@ -403,6 +405,30 @@ def test_node_killed_at_once_and_started_again(tmp_path, port):
         # supervisord ended what it knew of; the other is an orphan.
         assert len(node.service_pids()) == 1
     assert not node.processes()
+
+
+def test_a_closed_node_leaves_no_cgroup_of_its_own(tmp_path):
+    """Nor of a supervisord that somebody else started for it; it takes away nobody else's."""
+    if not cgroups_can_be_made():
+        pytest.skip("needs a cgroup2 file system that this user may write to")
+    node = Node(tmp_path, "a").start()
+    by_hand = child.start(["sleep", "600"], env=node.environment)
+    pids = [node.supervisord_pid, by_hand.pid, os.getpid()]
+    made = [Path(cgroup_mounts()[0], f"zkelect-test-{pid}-{proc.read(pid).start}") for pid in pids]
+    try:
+        try:
+            for folder, pid in zip(made, pids):
+                (folder / "group-orders").mkdir(parents=True)
+                if pid != os.getpid():
+                    (folder / "group-orders" / "cgroup.procs").write_text(str(pid))
+        finally:
+            node.close()
+            by_hand.wait(LONG)
+        assert [folder.exists() for folder in made] == [False, False, True]
+    finally:
+        for folder in filter(Path.exists, made):
+            (folder / "group-orders").rmdir()
+            folder.rmdir()
 
 
 def test_node_crashed_with_supervisord_last(tmp_path, monkeypatch):

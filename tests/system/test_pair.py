@@ -8,7 +8,6 @@ import pytest
 
 from supervisor_zkelect import role
 from supervisor_zkelect.clock import now
-from supervisor_zkelect.demo import story
 from supervisor_zkelect.demo.cluster import NOT_PRIMARY, PRIMARY, UNKNOWN
 from supervisor_zkelect.demo.node import service_command
 
@@ -202,10 +201,6 @@ def test_a_program_that_ignores_sigterm_is_killed(make_cluster, zk_server):
     assert cluster["a"].zkelect("resign", "orders").returncode == 0
     cluster.settled("b")
     cluster.verdict()
-
-
-def test_the_demo_runs_to_its_end(capsys):
-    assert story.run() == 0, capsys.readouterr().out
 
 
 @pytest.mark.parametrize("autorestart, here", [(None, True), ("unexpected", False)])

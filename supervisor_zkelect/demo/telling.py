@@ -1,0 +1,57 @@
+"""How the demo speaks: lines with the time since it began, each event with a number, nothing broader than the table."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TextIO
+
+from supervisor_zkelect import clock
+from supervisor_zkelect.demo.table import WIDTH
+from supervisor_zkelect.untrusted import printable
+
+STAMP = 9
+"""Columns of the time before a line."""
+
+
+class Telling:
+    """Writes to `out`. Raises what that does: BrokenPipeError where nobody reads any more."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.out = out
+        self.begun = clock.now()
+        self.events = 0
+
+    def line(self, text: str = "") -> None:
+        """The text as it is, and at once."""
+        print(text, file=self.out, flush=True)
+
+    def paragraph(self, text: str) -> None:
+        """Sentences without a time, and an empty line."""
+        self._wrapped("", text, "")
+        self.line()
+
+    def tell(self, text: str) -> None:
+        """A sentence, with the time."""
+        self._wrapped(f"{clock.now() - self.begun:5.1f} s  ", text)
+
+    def event(self, text: str) -> None:
+        """What happens next, under the next number."""
+        self.events += 1
+        self.line()
+        self.tell(f"{self.events}. {text}")
+
+    def result(self, text: str) -> None:
+        """What came of it."""
+        self._wrapped(" " * STAMP, text)
+
+    def command(self, node: str, words: str, output: str) -> None:
+        """A command that was given on a node, and what it printed."""
+        self.line(f"{'':{STAMP}}{node}$ {words}")
+        for line in output.strip().splitlines():
+            self.line(f"{'':{STAMP}}  {printable(line)}")
+
+    def _wrapped(self, first: str, text: str, indent: str = " " * STAMP) -> None:
+        # Paths and addresses stay in one piece, so that they can be copied.
+        whole = {"break_long_words": False, "break_on_hyphens": False}
+        for line in textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=indent, **whole):
+            self.line(line)
