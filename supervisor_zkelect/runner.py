@@ -133,7 +133,7 @@ def become(
     folder, entry = _grant(folders, owner, group)
     # The guard sees the environment of a process only after its exec, and this may be supervisord's own fork.
     name = environ.get("SUPERVISOR_PROCESS_NAME", "")
-    amiss, secret = _register(os.path.join(folder, record.SOCKET), group, name, patience)
+    amiss, secret = _register(folder, group, name, patience)
     for trouble in filter(None, (untied, amiss)):
         complain(trouble)
     given = {
@@ -222,7 +222,7 @@ def _prctl(*arguments: int) -> int:
         return ctypes.CDLL(None).prctl(*arguments)
 
 
-def _register(path: str, group: str, name: str, patience: float) -> "tuple[str, str]":
+def _register(folder: str, group: str, name: str, patience: float) -> "tuple[str, str]":
     """Tell the guard this pid, and have it moved into the group's cgroup. Returns what it found amiss, or "", and the secret
     by which the guard knows what belongs to this program, "" without one. Raises Refused, also where no guard takes it in
     for `patience` seconds."""
@@ -235,7 +235,7 @@ def _register(path: str, group: str, name: str, patience: float) -> "tuple[str, 
     message, until = b'{"do":"run","group":%s,"name":%s}\n' % (_quoted(group), _quoted(name)), clock.now() + patience
     while True:
         try:
-            answer = _converse(socket, path, message, until)
+            answer = _converse(socket, folder, message, until)
             trouble, pace = "it hung up", AWAY_PACE
         except BlockingIOError as error:
             # Others crowd the door.
@@ -259,17 +259,26 @@ def _register(path: str, group: str, name: str, patience: float) -> "tuple[str, 
     raise Refused(f"the guard says {answer.decode('utf-8', 'replace').strip()}")
 
 
-def _converse(socket: object, path: str, message: bytes, until: float) -> bytes:
+def _converse(socket: object, folder: str, message: bytes, until: float) -> bytes:
     """The guard's answer, b"" where it ended the conversation. socket: the module. Raises OSError."""
     link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         # Zero would mean not to wait at all.
         link.settimeout(max(0.001, until - clock.now()))
-        link.connect(path)
+        _connect(link, folder)
         link.sendall(message)
         return link.recv(1024)
     finally:
         link.close()
+
+
+def _connect(link: object, folder: str) -> None:
+    """To the guard's socket. Through /proc, as a socket's path has room for 107 bytes only (unix(7)). Raises OSError."""
+    opened = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        link.connect(f"/proc/self/fd/{opened}/{record.SOCKET}")
+    finally:
+        os.close(opened)
 
 
 def _quoted(text: str) -> bytes:

@@ -36,7 +36,9 @@ class Guard:
     def __init__(self, folder, answers=(YES,)):
         self.path, self.answers, self.heard = os.path.join(folder, record.SOCKET), list(answers), []
         self.door = socket.socket(socket.AF_UNIX)
-        self.door.bind(self.path)
+        opened = os.open(folder, os.O_PATH)
+        self.door.bind(f"/proc/self/fd/{opened}/{record.SOCKET}")
+        os.close(opened)
         os.chmod(self.path, 0o666)
         self.door.listen()
         threading.Thread(target=self.serve, daemon=True).start()
@@ -94,6 +96,16 @@ def parent(tmp_path):
 def test_with_a_grant_it_becomes_the_program(parent):
     assert parent.run() == [0, "7 h:80\n", ""]
     assert json.loads(parent.guard.heard[0])["do"] == "run"
+
+
+@pytest.mark.parametrize("name", ["r" * 100, "r" * 250, "Läufe " * 30])
+def test_a_runtime_folder_may_have_a_long_path(tmp_path, name):
+    (tmp_path / name).mkdir()
+    made = Parent(tmp_path / name)
+    try:
+        assert made.run()[0] == 0
+    finally:
+        made.guard.end()
 
 
 @pytest.mark.parametrize("answers", [[None, YES], [None, None, b"", YES]])
