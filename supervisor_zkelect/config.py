@@ -29,7 +29,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import health, lease, places, untrusted
+from supervisor_zkelect import health, installation, lease, places, untrusted
 
 MAIN = "zkelect"
 ELECTION = "election:"
@@ -1287,8 +1287,7 @@ def must_run(election: ElectionSettings) -> str:
 
 def unguarded(program: Mapping[str, Any]) -> bool:
     """Whether the command of a program, an item of getAllConfigInfo, is without the chain loader."""
-    words = str(program.get("command", "")).split()
-    return [os.path.basename(word) for word in words[:1]] + words[1:2] != ["zkelect", "run"]
+    return not installation.is_loaded(installation.split(program))
 
 
 def _shortened(settings: Settings, stopwaitsecs: float, timeout: Optional[float]) -> str:
