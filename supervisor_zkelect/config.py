@@ -634,6 +634,9 @@ _ELECTION_OPTIONS = {option.name: option for option in OPTIONS if option.section
 
 
 _CHANGES = """\
+`zkelect init NAME --program COMMAND --address HOST:PORT --servers HOST:PORT,…` writes a file with what most services need; every
+option may be added to it. `zkelect check -c FILE` tells what is wrong in one.
+
 `zkelect reload` takes a changed file while the service runs. What a change of an option takes stands in the last column:
 **at once**: it counts from then on, in the same term; **restart**: the listener ends and another begins, in the same term;
 **new term**: the election's group is stopped and the term released, as when an election is added or taken out; **new
