@@ -143,10 +143,12 @@ def program_words(given: str) -> List[str]:
     return words
 
 
-def file_name(given: str) -> str:
-    """A file's name inside the quotation marks of the listener's command. Raises ValueError as `value` does."""
+def file_path(given: str) -> str:
+    """The path of the file, whose name stands inside the quotation marks of the listener's command, and whose folder
+    supervisord puts there. Raises ValueError as `value` does."""
     if set(_one_line(given)) & set('"\\%') or _COMMENT.search(given):
-        raise ValueError("has a quotation mark, a backslash, a percent sign, or a blank before ; or #; choose another name")
+        # It expands %(here)s by the folder as it is, and percent signs after that.
+        raise ValueError("has a quotation mark, a backslash, a percent sign, or a blank before ; or #; choose another place")
     return given
 
 

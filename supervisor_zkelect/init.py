@@ -6,6 +6,7 @@ sections of the same names: supervisord would merge those without a word.
 
 from __future__ import annotations
 
+import glob
 import os
 import shlex
 import sys
@@ -140,7 +141,7 @@ def checked(given: Given, zkelect: str, logs: str) -> configfile.Election:
         servers=read("--servers", configfile.value, given.servers),
         health=read("--health", configfile.value, f"tcp://{given.address}" if given.health is None else given.health),
         node="%(host_node_name)s" if given.node is None else read("--node", configfile.value, given.node),
-        conf=read("--output", configfile.file_name, os.path.basename(given.output)),
+        conf=os.path.basename(read("--output", configfile.file_path, os.path.abspath(given.output))),
     )
     if given.group is not None:
         words["group"] = read("--group", _group, given.group)
@@ -264,14 +265,16 @@ def left_to_do(
 ) -> List[str]:
     """The steps from the file to a running service. included: whether the main file includes it."""
     path = os.path.abspath(given.output)
+    # Blanks stand between two names there.
+    listed = glob.escape(path).replace(" ", "?")
     name = "supervisord's main file" if main is None else main.path
     steps: List[List[str]] = []
     if main is None:
-        steps.append([f"have [include] files of supervisord's main file name {path}"])
+        steps.append([f"have [include] files of supervisord's main file name {listed}"])
     elif not included:
         folders = [os.path.dirname(pattern) for pattern in main.patterns if os.path.basename(pattern) == "*.conf"]
         move = f"move it to {folders[0]}, or " if folders else ""
-        steps.append([f"{main.path} does not include {path}: {move}add it to [include] files"])
+        steps.append([f"{main.path} does not include {path}: {move}add {listed} to [include] files"])
     if main is None or not main.has_plugin:
         steps.append([f"put this into {name}, for supervisorctl's commands:", *_PLUGIN])
     here = f" with {supervisord}, as another Python lacks this package" if os.access(supervisord, os.X_OK) else ""

@@ -27,7 +27,7 @@ def zookeeper(tmp_path):
 
 def test_the_written_file_elects_a_primary(tmp_path, zookeeper, turn):
     port = child.free_port()
-    folder = tmp_path / "a folder 100% ü"
+    folder = tmp_path / "a folder; it's ü"
     folder.mkdir()
     written, address = folder / "zkelect.conf", f"127.0.0.1:{port}"
     program = [sys.executable, "-m", "supervisor_zkelect.demo.service", "--listen", address, "--name", NAME]
@@ -38,7 +38,7 @@ def test_the_written_file_elects_a_primary(tmp_path, zookeeper, turn):
     ]
     done = child.run(command, env=child.environment(child.new_marker()))
     assert done.returncode == 0, done.stderr
-    node = Node(tmp_path / "node 100%", "a", sample=written)
+    node = Node(tmp_path / "node", "a", sample=written)
     try:
         node.start()
         checked = node.zkelect("check", "-c", str(written))

@@ -68,7 +68,7 @@ def test_a_value_is_read_as_it_was_given_or_refused(word):
 
 @pytest.mark.parametrize("text", ["a\nb", "a\0", "a\x1b[2J", "a\x85b", "\udcff", "a\u2028b", "a\u202eb"])
 def test_control_characters_are_refused(text):
-    for rule in (configfile.value, configfile.file_name, configfile.program_words, lambda text: configfile.command([text])):
+    for rule in (configfile.value, configfile.file_path, configfile.program_words, lambda text: configfile.command([text])):
         with pytest.raises(ValueError, match="control character"):
             rule(text)
 
@@ -90,17 +90,20 @@ def test_no_program(text, why):
         configfile.program_words(text)
 
 
-@pytest.mark.parametrize("name", ["zkelect.conf", "a b.conf", "a'b.conf", "ö.conf", "a;b.conf"])
-def test_the_listener_is_given_its_file(name):
-    text = configfile.text(Election(**PLAIN, conf=configfile.file_name(name)))
-    words = shlex.split(by_supervisord(text, "eventlistener:zkelect", "command", "/a b"))
-    assert words == ["zkelect", "listen", "-c", f"/a b/{name}"]
+@pytest.mark.parametrize("path", ["/zkelect.conf", "/a b/a b.conf", "/it's/a'b.conf", "/ö/ü.conf", "/a;b/c#d.conf"])
+def test_the_listener_is_given_its_file(path):
+    assert configfile.file_path(path) == path
+    folder, _, name = path.rpartition("/")
+    text = configfile.text(Election(**PLAIN, conf=name))
+    words = shlex.split(by_supervisord(text, "eventlistener:zkelect", "command", folder))
+    assert words == ["zkelect", "listen", "-c", path]
 
 
 @pytest.mark.parametrize("name", ['a"b', "a\\b", "a ;b", "a #b", "100%"])
-def test_names_of_files_that_its_command_cannot_have(name):
-    with pytest.raises(ValueError, match="choose another name"):
-        configfile.file_name(name)
+def test_places_that_its_command_cannot_have(name):
+    for path in (f"/x/{name}", f"/{name}/x"):
+        with pytest.raises(ValueError, match="choose another place"):
+            configfile.file_path(path)
 
 
 def test_the_sample_is_what_is_written():

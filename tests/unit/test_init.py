@@ -81,7 +81,7 @@ def test_the_check_is_made_of_the_address(address):
     ({"group": "a b"}, ["group = a b"]), ({"group": "a:b"}, ["group"]), ({"group": "ö"}, ["ASCII"]),
     ({"group": "zkelect"}, ["--group 'zkelect'", "event listener"]), ({"group": "a]b"}, ["--group", "letters"]),
     ({"group": "a,b"}, ["--group"]), ({"group": "a%b"}, ["--group"]),
-    ({"output": 'a"b'}, ["--output", "quotation mark"]), ({"output": "none/x.conf"}, ["none/x.conf", "No such file"]),
+    ({"output": 'a"b'}, ["--output", "quotation mark"]), ({"output": "100%/x.conf"}, ["--output", "percent sign"]), ({"output": "none/x.conf"}, ["none/x.conf", "No such file"]),
     ({"output": "."}, ["exists"]), ({"output": "/dev/null", "force": True}, ["no regular file"]),
     ({"output": "x" * 300}, ["too long"]),
 ])
@@ -271,6 +271,17 @@ def test_what_is_left_to_do():
     main_file(INCLUDE + "[ctlplugin:zkelect]\nsupervisor.ctl_factory = x\n")
     told = run(replace(GIVEN, main="main.conf", output="conf.d/mine.conf"))
     assert "include" not in told.replace("[include]", "include ") and "ctlplugin" not in told
+
+
+def test_what_is_to_be_included_is_written_as_supervisord_reads_it():
+    os.mkdir("a b [c]")
+    main_file("")
+    output = os.path.abspath("a b [c]/mine.conf")
+    told = run(replace(GIVEN, main="main.conf", output=output))
+    listed = told.partition(": add ")[2].partition(" to [include]")[0]
+    assert " " not in listed
+    main_file(f"[include]\nfiles = {listed}\n")
+    assert mainfile.read("main.conf", {}).includes(output)
 
 
 def test_a_plugin_in_an_included_file_does_not_count():
