@@ -618,7 +618,12 @@ def _from_supervisorctl(path: Optional[str]) -> Dict[str, Optional[str]]:
     """What supervisorctl would read from a supervisord.conf, by default from the one that it would find."""
     import io
 
-    from supervisor.options import ClientOptions
+    try:
+        from supervisor.options import ClientOptions
+    except ImportError as error:
+        from supervisor_zkelect import installation
+
+        raise _Trouble(ERROR, installation.this_python() or f"supervisor cannot be imported: {error}") from None
 
     class Options(ClientOptions):
         """Without other people's plugins, which may be broken or slow."""

@@ -1,8 +1,8 @@
 """What keeps an installation from working: commands that supervisord would not find, logs that it deletes, versions that do not
 go together, a supervisord of another Python. One line each.
 
-Everything is told by plain values: the items of supervisord's getAllConfigInfo and getAllProcessInfo, its PATH, version
-numbers. Only `executable` looks at files.
+Everything is told by plain values: the items of supervisord's getAllConfigInfo, its PATH, version numbers. Only `executable`
+and `this_python` look around.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shlex
 import stat
+import sys
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from supervisor_zkelect.untrusted import printable
@@ -89,6 +90,19 @@ def version_problem(supervisor: str, python: Sequence[int], has_pkg_resources: b
         "setuptools before 82; environments of Python 3.12 and later come without); pip install 'supervisor>=4.3', or "
         "'setuptools<81'"
     )
+
+
+def this_python() -> str:
+    """`version_problem` of the supervisor that is installed for this Python; "" where there is none."""
+    # These take longer to import than `zkelect role` otherwise takes to ask supervisord.
+    import importlib.metadata
+    import importlib.util
+
+    try:
+        supervisor = importlib.metadata.version("supervisor")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+    return version_problem(supervisor, sys.version_info, importlib.util.find_spec("pkg_resources") is not None)
 
 
 def other_python(supervisord: Sequence[str], prefix: str) -> str:

@@ -1,8 +1,11 @@
 """What keeps an installation from working is told, one line each, and nothing of what works."""
 
+import importlib.util
+import sys
+
 import pytest
 
-from supervisor_zkelect import config, installation
+from supervisor_zkelect import cli, config, installation
 
 LISTENER = {"group": "zkelect", "name": "zkelect", "command": "zkelect listen -c '/etc/z.conf'", "stderr_logfile": "/l"}
 PROGRAM = {
@@ -89,6 +92,32 @@ def test_a_supervisor_that_lacks_pkg_resources(supervisor, has_pkg_resources, to
     said = installation.version_problem(supervisor, (3, 12, 1), has_pkg_resources)
     assert bool(said) is told
     assert not told or f"supervisor {supervisor}" in said and "Python 3.12" in said and "setuptools<81" in said
+
+
+@pytest.fixture
+def without_pkg_resources(tmp_path, monkeypatch):
+    """A Python that has supervisor 4.2.5, and no pkg_resources."""
+    (tmp_path / "supervisor-4.2.5.dist-info").mkdir()
+    (tmp_path / "supervisor-4.2.5.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: supervisor\nVersion: 4.2.5\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    for name in ("supervisor.options", "pkg_resources"):
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+def test_the_pair_is_named_by_every_command_that_reads_supervisords_file(without_pkg_resources, monkeypatch, capsys, tmp_path):
+    monkeypatch.delenv("SUPERVISOR_SERVER_URL", raising=False)
+    version = ".".join(map(str, sys.version_info[:2]))
+    assert cli.main(["role"]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert f"supervisor 4.2.5 needs pkg_resources, which this Python {version} does not have" in line
+    (tmp_path / "f.conf").write_text("[zkelect]\nservers = 127.0.0.1:1\n[election:orders]\naddress = h:1\n")
+    cli.main(["check", "-c", str(tmp_path / "f.conf")])
+    assert "supervisor 4.2.5 needs pkg_resources" in capsys.readouterr().out
+
+
+def test_this_python_is_all_right():
+    assert installation.this_python() == ""
 
 
 @pytest.mark.parametrize("words, told", [
