@@ -188,6 +188,14 @@ def on_path(word: str, path: str, runs: Executable) -> bool:
     return any(not os.path.isabs(folder) or runs(os.path.join(folder, word)) is not False for folder in folders)
 
 
+def path_of(environment: bytes) -> Optional[str]:
+    """The PATH in an environment as /proc/PID/environ has it: "" where it has none, None where nothing could be read."""
+    if not environment:
+        return None
+    found = (entry[len(b"PATH="):] for entry in environment.split(b"\0") if entry.startswith(b"PATH="))
+    return os.fsdecode(next(found, b""))
+
+
 def executable(path: str) -> Optional[bool]:
     """Whether there is a file that somebody may execute; None where this user may not look."""
     try:

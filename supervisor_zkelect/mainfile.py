@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import errno
 import glob
 import os
 import platform
@@ -77,6 +78,9 @@ def read(path: str, environ: Mapping[str, str]) -> MainFile:
 def _sections(path: str) -> Dict[str, Dict[str, str]]:
     # As supervisord does (supervisor.options.UnhosedConfigParser).
     parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";", "#"))
+    # To open another kind could last for ever.
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(errno.EINVAL, "is not a regular file", path)
     with open(path, encoding="utf-8") as file:
         parser.read_file(file, path)
     return {section: dict(parser.items(section)) for section in parser.sections()}

@@ -315,6 +315,13 @@ def test_an_included_file_that_cannot_be_read_is_told():
     assert "cannot be expanded" in run(replace(GIVEN, main="main.conf", force=True))
 
 
+def test_a_pipe_among_the_included_files_holds_nothing_up():
+    main_file(INCLUDE)
+    os.mkfifo("conf.d/pipe.conf")
+    assert "pipe.conf: is not a regular file" in run(replace(GIVEN, main="main.conf"))
+    refused("is not a regular file", main="conf.d/pipe.conf", output="x.conf")
+
+
 def test_the_main_file_is_found_where_supervisord_finds_it(monkeypatch):
     monkeypatch.setattr(mainfile, "PLACES", ("supervisord.conf",))
     assert mainfile.find(os.getcwd(), "/none/bin/zkelect") is None

@@ -153,3 +153,10 @@ def test_what_can_be_executed(tmp_path):
     found = {name: installation.executable(str(tmp_path / name)) for name in ("file", "program", "folder", "none", "file/x", "a\0b")}
     assert found == {"file": False, "program": True, "folder": False, "none": False, "file/x": False, "a\0b": False}
     assert installation.executable("/" + "x" * 5000) is None
+
+
+@pytest.mark.parametrize("environment, path", [
+    (b"A=1\0PATH=/bin:/x\0B=2\0", "/bin:/x"), (b"PATH=\0", ""), (b"XPATH=/x\0A=PATH=/y\0", ""), (b"", None), (b"PATH=/\xff", "/\udcff"),
+])
+def test_the_path_of_a_process(environment, path):
+    assert installation.path_of(environment) == path
