@@ -397,7 +397,7 @@ def service_command(address: str, *words: str) -> str:
 def with_logs_in(text: str, folder: str) -> str:
     """A configuration file's text with its log files in another folder, as NAME-stdout.log and NAME-stderr.log."""
     return re.sub(
-        r"^(stdout|stderr)_logfile = /.*/(.+)\.log$", lambda found: f"{found[1]}_logfile = {folder}/{found[2]}-{found[1]}.log",
+        r"^(stdout|stderr)_logfile = /(?:.*/)?(.+)\.log$", lambda found: f"{found[1]}_logfile = {folder}/{found[2]}-{found[1]}.log",
         text, flags=re.MULTILINE,
     )
 
