@@ -232,7 +232,11 @@ def own_path() -> str:
 
 
 def _main_file(given: Given) -> Tuple[Optional[mainfile.MainFile], List[str]]:
-    path = given.main or mainfile.find(os.getcwd(), sys.argv[0])
+    try:
+        folder = os.getcwd()
+    except OSError as error:
+        raise Refused(f"the current folder cannot be used ({error.strerror}); change to another one") from None
+    path = given.main or mainfile.find(folder, sys.argv[0])
     if path is None:
         return None, []
     try:

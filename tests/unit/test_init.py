@@ -137,6 +137,14 @@ def test_the_umask_says_who_may_read(umask):
     assert stat.S_IMODE(os.stat("zkelect.conf").st_mode) == 0o666 & ~umask
 
 
+def test_a_folder_that_is_gone(tmp_path):
+    os.mkdir("gone")
+    os.chdir("gone")
+    os.rmdir(tmp_path / "gone")
+    with pytest.raises(init.Refused, match="current folder"):
+        run()
+
+
 # What is missing
 
 
