@@ -64,6 +64,9 @@ def run(given: Given, zkelect: str, ask: Optional[Callable[[str], str]], tell: C
     nobody is there. tell: shows a person what is wrong with an answer. Raises Refused.
     """
     main, remarks = _main_file(given)
+    if os.path.exists(given.output) and not given.force:
+        # Before a person has answered everything.
+        raise Refused(_exists(given))
     given = complete(given, ask, tell)
     election = checked(given, zkelect, log_folder(os.path.dirname(os.path.abspath(given.output))))
     taken = conflicts(election, {} if main is None else main.owners(given.output), _members(main, given.output))
@@ -104,22 +107,30 @@ def complete(given: Given, ask: Optional[Callable[[str], str]], tell: Callable[[
     if missing and ask is None:
         ways = ", ".join(way for _, way, _ in missing)
         raise Refused(f"missing: {ways}; give it on the command line, or run this at a terminal, where it is asked for")
+    # With what is given, before a person has answered everything.
+    _try(given, {})
     for field, way, question in missing:
         while True:
             try:
                 answer = ask(question).strip()
             except EOFError:
                 raise Refused(f"missing: {way}") from None
-            tried = {name: getattr(given, name) or text for name, text in _TRIAL.items()}
-            tried[field] = answer
             try:
-                checked(replace(Given(**tried), health="none"), "zkelect", "/var/log")
+                _try(given, {field: answer})
                 break
             except Refused as refusal:
                 for line in refusal.lines:
                     tell(line)
         given = replace(given, **{field: answer})
     return given
+
+
+def _try(given: Given, more: Dict[str, str]) -> None:
+    """Raises Refused for what cannot be of what is known so far."""
+    known = {name: text for name, text in vars(given).items() if text is not None}
+    health = given.health if given.health is not None or "address" in {**known, **more} else "none"
+    checked(replace(given, health=health, **{**_TRIAL, **{name: known[name] for name in _TRIAL if name in known}, **more}),
+            "zkelect", "/var/log")
 
 
 def checked(given: Given, zkelect: str, logs: str) -> configfile.Election:
@@ -139,10 +150,10 @@ def checked(given: Given, zkelect: str, logs: str) -> configfile.Election:
         program=read("--program", lambda text: configfile.command(configfile.program_words(text)), given.program),
         address=read("--address", configfile.value, given.address),
         servers=read("--servers", configfile.value, given.servers),
-        health=read("--health", configfile.value, f"tcp://{given.address}" if given.health is None else given.health),
         node="%(host_node_name)s" if given.node is None else read("--node", configfile.value, given.node),
         conf=os.path.basename(read("--output", configfile.file_path, os.path.abspath(given.output))),
     )
+    words["health"] = f"tcp://{words['address']}" if given.health is None else read("--health", configfile.value, given.health)
     if given.group is not None:
         words["group"] = read("--group", _group, given.group)
     if problems:
@@ -248,12 +259,16 @@ def _main_file(given: Given) -> Tuple[Optional[mainfile.MainFile], List[str]]:
     return main, [f"note: {trouble}" for trouble in main.troubles]
 
 
+def _exists(given: Given) -> str:
+    what = "is no regular file; choose another by --output" if given.force else "exists; overwrite it by --force"
+    return f"{given.output} {what}"
+
+
 def _write(given: Given, text: str) -> None:
     try:
         files.publish(given.output, text.encode(), given.force)
     except FileExistsError:
-        what = "is no regular file; choose another by --output" if given.force else "exists; overwrite it by --force"
-        raise Refused(f"{given.output} {what}") from None
+        raise Refused(_exists(given)) from None
     except OSError as error:
         raise Refused(f"{given.output} cannot be written: {error.strerror}; choose another place by --output") from None
 
@@ -281,7 +296,7 @@ def left_to_do(
         steps.append([f"{main.path} does not include {path}: {move}add {listed} to [include] files"])
     if main is None or not main.has_plugin:
         steps.append([f"put this into {name}, for supervisorctl's commands:", *_PLUGIN])
-    here = f" with {supervisord}, as another Python lacks this package" if os.access(supervisord, os.X_OK) else ""
+    here = f" as {supervisord} (that of another Python cannot load this package)" if os.access(supervisord, os.X_OK) else ""
     steps.append([f"restart supervisord{here}; it reads [rpcinterface:zkelect] at its start only"])
     where = "MAINFILE" if main is None else shlex.quote(main.path)
     steps.append([f"see what is wrong:  {shlex.quote(zkelect)} --supervisor-conf {where} check -c {shlex.quote(path)}"])

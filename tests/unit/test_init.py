@@ -91,7 +91,7 @@ def test_what_cannot_be_is_refused_in_clear_lines(changes, words):
 
 
 def test_all_problems_are_told_at_once():
-    assert len(refused(name="a b", program="", address="\n", group="zkelect")) == 5
+    assert len(refused(name="a b", program="", address="\n", group="zkelect")) == 4
 
 
 def test_a_file_that_exists_stays():
@@ -179,6 +179,26 @@ def test_only_what_is_missing_is_asked_for():
     asked = []
     run(replace(GIVEN, address=None), lambda question: asked.append(question) or "h:1")
     assert len(asked) == 1 and "host:port" in asked[0]
+
+
+@pytest.mark.parametrize("changes, word", [
+    ({"name": "a b"}, "NAME"), ({"program": "'"}, "--program"), ({"health": "ftp://x"}, "health"), ({"address": "h"}, "no port"),
+    ({"output": "there.conf"}, "exists"), ({"output": 'a"b'}, "--output"), ({"group": "zkelect"}, "--group"),
+])
+def test_nobody_is_asked_where_what_is_given_cannot_be(changes, word):
+    with open("there.conf", "w"):
+        pass
+    with pytest.raises(init.Refused, match=word):
+        run(replace(init.Given(), **changes), lambda question: pytest.fail("asked"))
+
+
+def test_an_address_without_a_port_is_asked_for_again_where_the_check_is_made_of_it():
+    answers, said = iter(["h", "h:1"]), []
+    run(replace(GIVEN, address=None), lambda question: next(answers), said)
+    assert len(said) == 1 and "no port" in said[0]
+    os.remove("zkelect.conf")
+    run(replace(GIVEN, address=None, health="none"), lambda question: "h")
+    assert config.load("zkelect.conf", {}, "a").elections[0].address == "h"
 
 
 def test_a_person_who_goes_away():
