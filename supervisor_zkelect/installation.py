@@ -1,8 +1,8 @@
 """What keeps an installation from working: commands that supervisord would not find, logs that it deletes, versions that do not
 go together, a supervisord of another Python. One line each.
 
-Everything is told by plain values: the items of supervisord's getAllConfigInfo, its PATH, version numbers. Only `executable`
-and `this_python` look around.
+Everything is told by plain values: the items of supervisord's getAllConfigInfo, its PATH, version numbers. Only `executable`,
+`this_python` and the links of `other_python` are looked for.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Named
 from supervisor_zkelect.untrusted import printable
 
 AUTO = "auto"
-"""What getAllConfigInfo has for a log file that supervisord names itself, and deletes when it starts."""
+"""What getAllConfigInfo has for a log file that supervisord is going to name."""
 
 DEFAULT_PATH = "/bin:/usr/bin:/usr/local/bin"
 """Where supervisord looks without a PATH of its own (supervisor.options.ServerOptions.get_path)."""
@@ -41,13 +41,13 @@ class Command(NamedTuple):
 
 
 def problems(
-    file: str, infos: Iterable[Mapping[str, Any]], groups: Sequence[str], path: Optional[str], runs: "Optional[Executable]" = None
+    file: str, infos: Iterable[Mapping[str, Any]], groups: Sequence[str], runs: "Optional[Executable]" = None
 ) -> List[str]:
     """Commands that cannot be executed, whatever PATH there is.
 
     file: the configuration that is checked. infos: the items of getAllConfigInfo. groups: those of the elections; the listener
-    is looked at as well. path: supervisord's PATH; None when it is not known. runs: tells of an absolute path whether it can
-    be executed, None when that is not known; by default `executable`.
+    is looked at as well. runs: tells of an absolute path whether it can be executed, None when that is not known; by default
+    `executable`.
     """
     runs = runs or executable
     found = _Lines(file)
@@ -61,9 +61,10 @@ def problems(
 def notes(
     file: str, infos: Iterable[Mapping[str, Any]], groups: Sequence[str], path: Optional[str], runs: "Optional[Executable]" = None
 ) -> List[str]:
-    """Commands that supervisord's PATH does not have, and logs that supervisord deletes. The arguments are those of `problems`.
+    """Commands that supervisord's PATH does not have, and logs that supervisord deletes.
 
-    A PATH that `environment=` sets is told by nobody, so what is missing in supervisord's is no more than worth telling.
+    path: supervisord's PATH, "" where it has none, None when it is not known. The other arguments are those of `problems`. A PATH
+    that `environment=` sets is told by nobody, so what is missing in supervisord's is no more than worth telling.
     """
     infos, runs = list(infos), runs or executable
     said = _Lines(file)
@@ -111,7 +112,8 @@ def other_python(supervisord: Sequence[str], prefix: str) -> str:
     supervisord: its command line, interpreter first. prefix: this Python's (sys.prefix).
     """
     python = supervisord[0] if supervisord else ""
-    if not os.path.isabs(python) or os.path.dirname(os.path.dirname(python)) == prefix:
+    folders = os.path.dirname(python), os.path.join(prefix, "bin")
+    if not os.path.isabs(python) or os.path.realpath(folders[0]) == os.path.realpath(folders[1]):
         return ""
     return (
         f"supervisord runs by {printable(python, _MOST)}, and zkelect is installed in {printable(prefix, _MOST)}; install it for "
@@ -178,7 +180,12 @@ def deleted_logs(info: Mapping[str, Any]) -> List[str]:
     options = ["stderr_logfile"] if is_listener(info) else ["stdout_logfile", "stderr_logfile"]
     if info.get("redirect_stderr"):
         options.remove("stderr_logfile")
-    return [option for option in options if info.get(option) == AUTO]
+    return [option for option in options if _is_automatic(str(info.get(option, "")), info["name"], option.partition("_")[0])]
+
+
+def _is_automatic(path: str, name: str, channel: str) -> bool:
+    """Whether supervisord has named, or is going to name, a log file (supervisor.options.ServerOptions.get_autochildlog_name)."""
+    return path == AUTO or os.path.basename(path).startswith(f"{name}-{channel}---") and path.endswith(".log")
 
 
 def on_path(word: str, path: str, runs: Executable) -> bool:

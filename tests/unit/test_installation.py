@@ -15,7 +15,8 @@ STRANGER = {"group": "other", "name": "other", "command": "/none", "stdout_logfi
 
 
 def told(function, *infos, path="/bin:/opt/bin", there=("/bin/zkelect", "/opt/bin/gunicorn")):
-    lines = function("f.conf", [*infos, STRANGER], ["primary"], path, lambda file: file in there)
+    known = [path] if function is installation.notes else []
+    lines = function("f.conf", [*infos, STRANGER], ["primary"], *known, lambda file: file in there)
     assert all(line.isprintable() and line.startswith("f.conf: [") for line in lines)
     return [line[len("f.conf: "):] for line in lines]
 
@@ -63,6 +64,10 @@ def test_a_full_path_at_which_there_is_no_program(command, named):
     (PROGRAM, {"stdout_logfile": "auto", "stderr_logfile": "auto"},
      ["[program:orders] stdout_logfile", "[program:orders] stderr_logfile"]),
     (PROGRAM, {"stderr_logfile": "auto", "redirect_stderr": True}, []),
+    # As supervisord names them once it has started.
+    (LISTENER, {"stderr_logfile": "/tmp/zkelect-stderr---supervisor-x1y2z3ab.log"}, ["[eventlistener:zkelect] stderr_logfile"]),
+    (PROGRAM, {"stdout_logfile": "/l/orders-stdout---a-b_c-x1y2z3ab.log"}, ["[program:orders] stdout_logfile"]),
+    (PROGRAM, {"stdout_logfile": "/l/other-stdout---a-x1y2z3ab.log", "stderr_logfile": "/l/orders-stdout---a-x1.log"}, []),
     (PROGRAM, {"stdout_logfile": "none", "stderr_logfile": "none"}, []),
 ])
 def test_a_log_that_supervisord_deletes(info, changes, options):
@@ -128,6 +133,13 @@ def test_a_supervisord_of_another_python(words, told):
     said = installation.other_python(words, "/opt/zkelect")
     assert bool(said) is told
     assert not told or "/usr/bin/python3" in said and "/opt/zkelect/bin/supervisord" in said
+
+
+def test_a_link_is_the_environment_that_it_leads_to(tmp_path):
+    (tmp_path / "one" / "bin").mkdir(parents=True)
+    (tmp_path / "current").symlink_to("one")
+    assert not installation.other_python([f"{tmp_path}/current/bin/python3"], f"{tmp_path}/one")
+    assert not installation.other_python([f"{tmp_path}/one/bin/python3"], f"{tmp_path}/current")
 
 
 def test_the_loader_is_known_in_a_path_with_a_space():
