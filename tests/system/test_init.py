@@ -1,7 +1,6 @@
 """The file that `zkelect init` writes, in a real supervisord with a real ZooKeeper of usual times, until its node is primary."""
 
 import json
-import os
 import shlex
 import sys
 import urllib.request
@@ -32,7 +31,7 @@ def test_the_written_file_elects_a_primary(tmp_path, zookeeper, turn):
     written, address = folder / "zkelect.conf", f"127.0.0.1:{port}"
     program = [sys.executable, "-m", "supervisor_zkelect.demo.service", "--listen", address, "--name", NAME]
     command = [
-        os.path.join(os.path.dirname(sys.executable), "zkelect"), "init", "orders", "--program", shlex.join(program),
+        sys.executable, "-m", "supervisor_zkelect.command", "init", "orders", "--program", shlex.join(program),
         "--address", address, "--servers", zookeeper.hosts, "--health", f"http://{address}/health", "--node", "a",
         "--output", str(written),
     ]
