@@ -106,6 +106,9 @@ class Node:
             self.socket = Path(self._short.name) / "supervisor.sock"
         self.environment = self._environment(journals, env or {})
         self.rpc = Supervisord(f"unix://{self.socket}", username or None, password or None)
+        if self._sample is not None:
+            # Commands read the copy of the sample of a node that does not run as well.
+            self.write()
 
     @property
     def zkelect_conf(self) -> Optional[Path]:

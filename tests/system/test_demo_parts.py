@@ -465,7 +465,7 @@ def test_node_includes_a_sample_with_its_environment(tmp_path, port):
         "supervisor.ctl_factory = supervisor.supervisorctl:DefaultControllerPlugin\n",
     )
     try:
-        assert node.zkelect_conf == folder / sample.name
+        assert node.zkelect_conf == folder / sample.name and node.zkelect_conf.read_text() == sample.read_text()
         node.start()
         assert "orders: started" in node.ctl("start", "orders").stdout, node.logs()
         said = f"{folder} {here(port)} x:2 n-1 zk:1"
