@@ -29,13 +29,16 @@ import stat
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import health, lease, places, untrusted
+from supervisor_zkelect import health, installation, lease, places, untrusted
 
 MAIN = "zkelect"
 ELECTION = "election:"
 
 #: What stands for an election's name in a default and in the reference.
 NAME = "NAME"
+
+NAME_RULE = "letters, digits and . _ - in NAME, at most 100, beginning with a letter or digit"
+"""Of an election's name; what `is_election_name` looks at."""
 
 #: Longest time that may be configured, in seconds. ZooKeeper packs a session timeout into 32 bits of
 #: milliseconds; an hour is far beyond any use and far below that.
@@ -291,6 +294,11 @@ def _one_of(*choices: str) -> Callable[[str], str]:
 
 #: supervisor 4 announces the length of what it sends in characters, and sends bytes.
 _NOT_ASCII = "has other letters than ASCII, for which supervisord's answers break off; rename it with plain letters"
+
+
+def is_election_name(text: str) -> bool:
+    """Whether [election:TEXT] may be written."""
+    return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", text) is not None
 
 
 def _group_name(text: str) -> str:
@@ -580,6 +588,9 @@ _ELECTION_OPTIONS = {option.name: option for option in OPTIONS if option.section
 
 
 _CHANGES = """\
+`zkelect init NAME --program COMMAND --address HOST:PORT --servers HOST:PORT,…` writes a file with what most services need; every
+option may be added to it. `zkelect check -c FILE` tells what is wrong in one.
+
 `zkelect reload` takes a changed file while the service runs. What a change of an option takes stands in the last column:
 **at once**: it counts from then on, in the same term; **restart**: the listener ends and another begins, in the same term;
 **new term**: the election's group is stopped and the term released, as when an election is added or taken out; **new
@@ -666,8 +677,17 @@ def load(path: str, environ: Optional[Mapping[str, str]] = None, host: Optional[
 
     Raises ConfigError with every problem that can be seen without ZooKeeper and supervisord.
     """
-    loader = _Loader(os.fspath(path), os.environ if environ is None else environ, host)
-    settings = loader.settings()
+    return _loaded(None, os.fspath(path), os.environ if environ is None else environ, host)
+
+
+def loads(text: str, path: str) -> Settings:
+    """Check a text that is to become the file at `path`, as `load` does, but without this process's environment."""
+    return _loaded(text, path, {}, None)
+
+
+def _loaded(text: Optional[str], path: str, environ: Mapping[str, str], host: Optional[str]) -> Settings:
+    loader = _Loader(path, environ, host)
+    settings = loader.settings(text)
     if settings is None:
         raise ConfigError(loader.problems)
     return settings
@@ -696,8 +716,9 @@ class _Loader:
         #: (section, option) -> the text in the file; absent where the default holds.
         self.raw: Dict[Tuple[str, str], str] = {}
 
-    def settings(self) -> Optional[Settings]:
-        text = self.read()
+    def settings(self, text: Optional[str] = None) -> Optional[Settings]:
+        """text: what is read in the place of the file."""
+        text = self.read() if text is None else text
         parser = None if text is None else self.parse(text)
         if parser is None:
             return None
@@ -804,12 +825,11 @@ class _Loader:
         for section in parser.sections():
             kind, _, name = section.partition(":")
             if section.startswith(ELECTION):
-                if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", name):
+                if is_election_name(name):
                     elections.append(section)
                 else:
                     misnamed.add(ELECTION)
-                    what = "letters, digits and . _ - in NAME, at most 100, beginning with a letter or digit"
-                    self.problem(f"has no fit name; write [election:NAME] with {what}", section)
+                    self.problem(f"has no fit name; write [election:NAME] with {NAME_RULE}", section)
             elif section != MAIN and _closest(kind.strip().lower(), [MAIN, "election"], 0.8):
                 ours = _closest(kind.strip().lower(), [MAIN, "election"], 0.8)
                 of_election = ours != MAIN or bool(name)
@@ -1241,8 +1261,7 @@ def must_run(election: ElectionSettings) -> str:
 
 def unguarded(program: Mapping[str, Any]) -> bool:
     """Whether the command of a program, an item of getAllConfigInfo, is without the chain loader."""
-    words = str(program.get("command", "")).split()
-    return [os.path.basename(word) for word in words[:1]] + words[1:2] != ["zkelect", "run"]
+    return not installation.is_loaded(installation.split(program))
 
 
 def _shortened(settings: Settings, stopwaitsecs: float, timeout: Optional[float]) -> str:

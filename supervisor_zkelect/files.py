@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
+import stat
 
 
 def create(path: str, data: bytes) -> None:
@@ -37,3 +40,38 @@ def replace(path: str, data: bytes) -> None:
             # It stands in nobody's way.
             pass
         raise
+
+
+def publish(path: str, data: bytes, overwrite: bool = False) -> None:
+    """Make a file as a whole, readable as the umask says; where it is overwritten, with the former one's mode and owner.
+
+    Raises FileExistsError where something is and may not be overwritten, or is no regular file; and OSError. Then what was
+    there stays, and nothing else comes to be.
+    """
+    path = os.path.realpath(path)
+    former = os.lstat(path) if os.path.lexists(path) else None
+    if former is not None and not (overwrite and stat.S_ISREG(former.st_mode)):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+    aside = os.path.join(os.path.dirname(path), f".zkelect-{secrets.token_hex(8)}")
+    try:
+        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666), "wb") as file:
+            file.write(data)
+            if former is not None:
+                os.fchmod(file.fileno(), stat.S_IMODE(former.st_mode))
+                if (former.st_uid, former.st_gid) != (os.geteuid(), os.getegid()):
+                    _give(file.fileno(), former)
+        if overwrite:
+            os.replace(aside, path)
+        else:
+            # Unlike a renaming it fails where another one was quicker.
+            os.link(aside, path)
+    finally:
+        remove(aside)
+
+
+def _give(descriptor: int, former: os.stat_result) -> None:
+    try:
+        os.fchown(descriptor, former.st_uid, former.st_gid)
+    except PermissionError:
+        # It is this user's then, as with every editor.
+        return

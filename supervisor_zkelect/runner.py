@@ -73,16 +73,15 @@ def main(words: "list[str]") -> int:
 
 def _tell_guard(reason: str) -> bool:
     """Have the guard tell the listener why a program does not start; whether the guard has put something right since."""
-    # Neither the program nor a revocation waits for this, so it may import what it likes.
-    import json
-
+    # Neither the program nor a revocation waits for this.
     from supervisor_zkelect import locks
 
     url, group = os.environ.get("SUPERVISOR_SERVER_URL"), os.environ.get("SUPERVISOR_GROUP_NAME")
     name = os.environ.get("SUPERVISOR_PROCESS_NAME", "")
     if url is None or group is None:
         return False
-    message = json.dumps({"do": "refused", "group": group, "name": name, "reason": reason})
+    words = tuple(map(_quoted, (group, name, reason)))
+    message = b'{"do":"refused","group":%s,"name":%s,"reason":%s}\n' % words
     try:
         for folder in record.folders(url, os.stat(f"/proc/{os.getppid()}").st_uid):
             # By its name, as the trouble may be with the folder.
@@ -91,7 +90,7 @@ def _tell_guard(reason: str) -> bool:
                 continue
             with link:
                 link.settimeout(ANSWER_TIME)
-                link.sendall(message.encode() + b"\n")
+                link.sendall(message)
                 return link.recv(1024).startswith(b'{"ok":true,"again":true')
     except OSError:
         # It is told on standard error.

@@ -53,8 +53,8 @@ class Node:
     addresses: election -> "host:port" of the service on this node; {"orders": ...} is ORDERS_ADDRESS to its
         programs.
     sample: a configuration file of the project, such as conf.d/zkelect.conf, that is included; None for none.
-    overrides: section -> option -> value. With any, a copy of the sample is included in which these are set;
-        a section that it lacks is put at the end, and a value of None takes the option out.
+    overrides: section -> option -> value. A copy of the sample is included in which these are set, and in which log files lie
+        in the node's folder; a section that it lacks is put at the end, and a value of None takes the option out.
     config: further text for supervisord.conf, such as [program:...] sections.
     username, password: of supervisord's servers, both of them. Then the programs get them as
         SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD too.
@@ -106,13 +106,14 @@ class Node:
             self.socket = Path(self._short.name) / "supervisor.sock"
         self.environment = self._environment(journals, env or {})
         self.rpc = Supervisord(f"unix://{self.socket}", username or None, password or None)
+        if self._sample is not None:
+            # Commands read the copy of the sample of a node that does not run as well.
+            self.write()
 
     @property
     def zkelect_conf(self) -> Optional[Path]:
-        """The file that `zkelect -c` takes: the sample, or its copy with the overrides; None without one."""
-        if self._sample is None or not self.overrides:
-            return self._sample
-        return self.folder / self._sample.name
+        """The file that `zkelect -c` takes, a copy of the sample; None without one."""
+        return self.folder / self._sample.name if self._sample is not None else None
 
     @property
     def supervisord_conf(self) -> Path:
@@ -215,8 +216,9 @@ class Node:
         """Write the configuration, as `start` does."""
         self.supervisord_conf.write_text(self._supervisord_conf())
         self.supervisord_conf.chmod(0o600)
-        if self._sample is not None and self.overrides:
-            self.zkelect_conf.write_text(overridden(self._sample.read_text(), self.overrides))
+        if self._sample is not None:
+            text = with_logs_in(self._sample.read_text(), f"{_escaped(str(self.folder))}/logs")
+            self.zkelect_conf.write_text(overridden(text, self.overrides))
 
     def ctl(self, *words: str, timeout: float = 60.0) -> "subprocess.CompletedProcess[str]":
         """Run supervisorctl. Raises subprocess.TimeoutExpired after `timeout` seconds."""
@@ -407,6 +409,14 @@ def _remove_cgroups(pids: Set[int]) -> None:
         if pid in pids and (left is None or left.gone):
             own[path] = rest
     cgroup.Former(own, lambda rest: False).remove()
+
+
+def with_logs_in(text: str, folder: str) -> str:
+    """A configuration file's text with its log files in another folder, as NAME-stdout.log and NAME-stderr.log."""
+    return re.sub(
+        r"^(stdout|stderr)_logfile = /(?:.*/)?(.+)\.log$", lambda found: f"{found[1]}_logfile = {folder}/{found[2]}-{found[1]}.log",
+        text, flags=re.MULTILINE,
+    )
 
 
 def overridden(text: str, overrides: Mapping[str, Mapping[str, Optional[str]]]) -> str:

@@ -1,5 +1,6 @@
 """The command `zkelect`.
 
+    zkelect init NAME --program …     write a configuration file, and say what is left to do
     zkelect listen -c FILE            the event listener, run by supervisord
     zkelect run -- COMMAND            the chain loader in front of a program of a guarded group
     zkelect role [ELECTION]           this node's role
@@ -160,6 +161,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--timeout", type=_positive, metavar="SECONDS", help="how long to wait for the outcome"
             )
+    _add_init(add)
     check = add("check", _check, "find what is wrong: in FILE with -c, else ask the listener")
     check.add_argument("election", nargs="?", metavar="ELECTION", help="without -c: only this one")
     check.add_argument(
@@ -177,6 +179,23 @@ def _parser() -> argparse.ArgumentParser:
         "--keep", action="store_true", help="leave the nodes running after that until Enter, and show commands to try on them"
     )
     return parser
+
+
+def _add_init(add: Any) -> None:
+    command = add("init", _init, "write a configuration file for one election, and say what is left to do", [])
+    command.add_argument("election", nargs="?", metavar="NAME", help="name of the election and of its program, the same on all nodes")
+    for option, metavar, text in (
+        ("program", "COMMAND", "command that starts the service in the foreground"),
+        ("address", "HOST:PORT", "where clients find the service on this node"),
+        ("servers", "HOST:PORT,...", "the ZooKeeper servers, by default what the variable ZKELECT_SERVERS has"),
+        ("health", "CHECK", "tcp://host:port, http(s)://..., exec:COMMAND, or none: every program RUNNING; by default tcp://ADDRESS"),
+        ("node", "NAME", "this node's name, by default the host's"),
+        ("group", "NAME", "name of the program group, by default primary"),
+        ("output", "FILE", "the file to write, by default zkelect.conf in this folder"),
+        ("supervisor-conf", "FILE", "supervisord's main file, by default the one that supervisord would find"),
+    ):
+        command.add_argument(f"--{option}", metavar=metavar, help=text)
+    command.add_argument("--force", action="store_true", help="overwrite FILE where it exists")
 
 
 def _positive(text: str) -> float:
@@ -206,6 +225,23 @@ def _listen(arguments: argparse.Namespace) -> int:
 
 def _misplaced_run(arguments: argparse.Namespace) -> int:
     raise Trouble(USAGE, "write `zkelect run -- COMMAND ARGUMENTS`, with no option before run")
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    from supervisor_zkelect.operators import init
+
+    given = init.Given(
+        name=arguments.election, main=arguments.supervisor_conf, output=arguments.output or "zkelect.conf", force=arguments.force,
+        **{field: getattr(arguments, field) for field in ("program", "address", "servers", "health", "node", "group")},
+    )
+    there = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    try:
+        lines = init.run(given, init.own_path(), init.ask if there else None, init.tell)
+    except init.Refused as refusal:
+        raise Trouble(USAGE, *refusal.lines) from None
+    for line in lines:
+        print(printable(line))
+    return DONE
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import argparse
 import os
 from typing import Any, Dict, List, Optional, Tuple
 
-from supervisor_zkelect.operators.outcome import USAGE, Trouble
+from supervisor_zkelect.operators.outcome import ERROR, USAGE, Trouble
 
 
 def caller(arguments: argparse.Namespace, settings: Any = None) -> Any:
@@ -80,7 +80,12 @@ def _from_supervisorctl(path: Optional[str]) -> Dict[str, Optional[str]]:
     """What supervisorctl would read from a supervisord.conf, by default from the one that it would find."""
     import io
 
-    from supervisor.options import ClientOptions
+    try:
+        from supervisor.options import ClientOptions
+    except ImportError as error:
+        from supervisor_zkelect import installation
+
+        raise Trouble(ERROR, installation.this_python() or f"supervisor cannot be imported: {error}") from None
 
     class Options(ClientOptions):
         """Without other people's plugins, which may be broken or slow."""

@@ -92,3 +92,20 @@ def kept(kazoo, zk_server, tmp_path):
 
     keep.elector, keep.token = elector, elector.token
     return keep
+
+
+@pytest.fixture
+def pythons():
+    """Have every Python that the program `orders` of a node is started by leave its command line in a file; gives the file."""
+
+    def trace(node):
+        folder = node.folder / "pythons"
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(
+            f"with open({str(folder / 'lines')!r}, 'a') as file:\n"
+            "    print(open('/proc/self/cmdline').read().replace('\\0', ' '), file=file)\n"
+        )
+        node.overrides["program:orders"] = {"environment": f'PYTHONPATH="{folder}"'}
+        return folder / "lines"
+
+    return trace

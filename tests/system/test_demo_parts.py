@@ -20,7 +20,7 @@ from kazoo.handlers.threading import KazooTimeoutError
 
 from supervisor_zkelect import clock, proc
 from supervisor_zkelect.demo import child, netns, observer, zookeeper
-from supervisor_zkelect.demo.node import Node, NodeFailed, overridden, service_command
+from supervisor_zkelect.demo.node import Node, NodeFailed, overridden, service_command, with_logs_in
 from supervisor_zkelect.demo.observer import Observer, Overlap, disorder, judge, overlap
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import Ensemble, ZooKeeper, ZooKeeperFailed, ZooKeeperMissing
@@ -491,10 +491,10 @@ def test_node_includes_a_sample_with_its_environment(tmp_path, port):
         "supervisor.ctl_factory = supervisor.supervisorctl:DefaultControllerPlugin\n",
     )
     try:
-        assert node.zkelect_conf == sample
+        assert node.zkelect_conf == folder / sample.name and node.zkelect_conf.read_text() == sample.read_text()
         node.start()
         assert "orders: started" in node.ctl("start", "orders").stdout, node.logs()
-        said = f"{sample.parent} {here(port)} x:2 n-1 zk:1"
+        said = f"{folder} {here(port)} x:2 n-1 zk:1"
         until(lambda: said in node.logs(), LONG, f"the program to say {said!r}")
         node.terminate()
         node.overrides = {
@@ -514,6 +514,13 @@ def test_node_includes_a_sample_with_its_environment(tmp_path, port):
         "$ZKELECT_NODE $ZKELECT_SERVERS; exec sleep 600'\nautostart = false\n\n[more]\na = b\n"
     )
     assert overridden(sample.read_text(), {}) == sample.read_text()
+
+
+def test_log_files_of_a_sample_lie_in_the_nodes_folder():
+    text = "[a]\nstderr_logfile = /var/log/b.log\nstdout_logfile = /c d.log\nstdout_logfile = NONE\n; stderr_logfile = /x.log\n"
+    assert with_logs_in(text, "/n") == (
+        "[a]\nstderr_logfile = /n/b-stderr.log\nstdout_logfile = /n/c d-stdout.log\nstdout_logfile = NONE\n; stderr_logfile = /x.log\n"
+    )
 
 
 def test_programs_of_a_node_find_zkelect(tmp_path):

@@ -175,19 +175,7 @@ def test_after_an_upgrade_zkelect_run_decides(stage):
     assert not (made.folder / "told").exists()
 
 
-def pythons(node):
-    """Have every Python that a program of the node is started by leave its command line in a file; the file."""
-    folder = node.folder / "pythons"
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(
-        f"with open({str(folder / 'lines')!r}, 'a') as file:\n"
-        "    print(open('/proc/self/cmdline').read().replace('\\0', ' '), file=file)\n"
-    )
-    node.overrides["program:orders"] = {"environment": f'PYTHONPATH="{folder}"'}
-    return folder / "lines"
-
-
-def test_supervisord_starts_what_is_granted_by_itself(make_cluster, zk_server):
+def test_supervisord_starts_what_is_granted_by_itself(make_cluster, zk_server, pythons):
     cluster = make_cluster(zk_server.hosts, ("a",))
     lines = pythons(cluster["a"])
     cluster.start()
