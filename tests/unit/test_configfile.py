@@ -8,7 +8,7 @@ from supervisor import options
 
 from supervisor_zkelect import config, samples
 from supervisor_zkelect.operators import configfile
-from supervisor_zkelect.configfile import Election
+from supervisor_zkelect.operators.configfile import Election
 
 PLAIN = dict(name="orders", program="true", address="h:1", servers="h:1", node="a", health="none")
 

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from supervisor_zkelect import cli, config, installation
+from supervisor_zkelect import config, installation
+from supervisor_zkelect.operators import cli
 
 LISTENER = {"group": "zkelect", "name": "zkelect", "command": "zkelect listen -c '/etc/z.conf'", "stderr_logfile": "/l"}
 PROGRAM = {
@@ -150,7 +151,7 @@ def test_the_loader_is_known_in_a_path_with_a_space():
 
 
 @pytest.mark.parametrize("command, listens", [
-    ("zkelect listen -c x", True), ("'/a b/zkelect' listen -c x", True), ("python3 -m supervisor_zkelect.cli listen -c x", True),
+    ("zkelect listen -c x", True), ("'/a b/zkelect' listen -c x", True), ("python3 -m supervisor_zkelect.command listen -c x", True),
     ("zkelect run -- listen", False), ("other listen", False), ("'", False),
 ])
 def test_the_listener_is_known(command, listens):
