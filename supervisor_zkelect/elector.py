@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import logging
 import math
+import weakref
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as NotYet
 from types import TracebackType
@@ -120,7 +121,8 @@ class Elector(TermCalls):
             self._proof = proof.Proof(granted)
         self._lost = lost
         self._owns_client = False
-        client.add_listener(self._session_changed)
+        self._listener = _weak_listener(self)
+        client.add_listener(self._listener)
 
     @classmethod
     def connect(
@@ -188,7 +190,7 @@ class Elector(TermCalls):
         if self._renewal is not None:
             self._renewal.end()
         seats.leave(self._client, self.election_znode, self)
-        self._client.remove_listener(self._session_changed)
+        self._client.remove_listener(self._listener)
         self._drop_watch("closed")
         for watch in self._term_watches:
             watch.end(None)
@@ -346,8 +348,14 @@ class Elector(TermCalls):
                 raise TimedOut("leading could not be proven within the time limit; ask again")
             try:
                 standing.changed.result(timeout=self._pace())
-            except (NotYet, CancelledError):
+            except NotYet:
+                continue
+            except CancelledError:
                 pass
+            # What was told once is told at once ever after.
+            standing = self.try_be_leader()
+            if not standing:
+                raise NotLeader(f"{self.proposal} is not the lowest proposal any more")
 
     def _leave_behind(self) -> None:
         """Release a term that ends by an exception, which is the one to be raised."""
@@ -359,3 +367,18 @@ class Elector(TermCalls):
     def _session_changed(self, state: str) -> None:
         if state == KazooState.LOST:
             self.forget()
+
+
+def _weak_listener(elector: Elector) -> Callable[[str], Optional[bool]]:
+    """Tells the elector of its session as long as somebody has it: the client may last longer, and keeps what it calls."""
+    weak = weakref.WeakMethod(elector._session_changed)
+
+    def told(state: str) -> Optional[bool]:
+        method = weak()
+        if method is None:
+            # Asks kazoo not to call this again.
+            return True
+        method(state)
+        return None
+
+    return told

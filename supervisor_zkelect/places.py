@@ -16,6 +16,9 @@ from supervisor_zkelect import untrusted
 LONGEST_NAME_PART = 100
 """Characters."""
 
+LONGEST_PATH = 1024
+"""Characters of the path of a znode that this reads back from others, with its chroot."""
+
 _SHOWN = 120
 """Characters of what is wrong that are repeated."""
 
@@ -48,7 +51,7 @@ def meet(one: str, other: str) -> bool:
 
 def is_path(path: object) -> bool:
     """Whether this, which a stranger may have written, can be the path of a znode below the root."""
-    if not isinstance(path, str) or len(path) > 1024 or not path.isprintable():
+    if not isinstance(path, str) or len(path) > LONGEST_PATH or not path.isprintable():
         return False
     return path.startswith("/") and path != "/" and not {"", ".", ".."} & set(path[1:].split("/"))
 
@@ -66,6 +69,8 @@ def znode(text: str) -> str:
         raise ValueError(f"has an empty part; write {_shown(re.sub('/+', '/', text).rstrip('/') or '/NAME')}")
     if {".", ".."} & set(text.split("/")):
         raise ValueError("has a part . or .., which ZooKeeper refuses; write the full path")
+    if len(text) > LONGEST_PATH // 2:
+        raise ValueError(f"has {len(text)} characters; shorten it to {LONGEST_PATH // 2}, as there may be as many of a chroot before it")
     if _refused(text):
         raise ValueError("contains a control character, or another that ZooKeeper refuses; remove it")
     return text

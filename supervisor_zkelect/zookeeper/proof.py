@@ -7,6 +7,7 @@ check every tenth of the timeout a deadline lies between 0.4 and 0.5 of it ahead
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import replace
 from typing import Any, List, NamedTuple, Optional, Union
 
@@ -33,12 +34,14 @@ class _Proven(NamedTuple):
 class Proof:
     """What an elector's session was answered. All times are seconds of CLOCK_BOOTTIME.
 
-    Threads note here beside each other: where one's note overwrites another's, the deadline is earlier than it could be.
+    Threads note here beside each other: who asks, the client's own that connects, and the one that renews.
     granted: the session timeout, in seconds, where the caller knows it and `connected` is not told.
     """
 
     def __init__(self, granted: Optional[float]) -> None:
         self._granted = granted
+        #: Each note is made of the former ones, and one that were lost could leave a longer timeout than was granted.
+        self._noting = threading.RLock()
         self._session: Optional[_Session] = None
         self._proven: Optional[_Proven] = None
 
@@ -49,29 +52,32 @@ class Proof:
 
     def connected(self, sent: float, timeout: float, session: int) -> None:
         """A connect request, sent at `sent`, was granted."""
-        before, proven = self._session, self._proven
-        if before is None or before.id != session:
-            self._session = _Session(session, SessionClock(timeout, math.inf, sent))
-            return
-        shorter = min(timeout, before.clock.timeout)
-        if proven is not None and shorter < before.clock.timeout:
-            self._proven = proven._replace(deadline=min(proven.deadline, sent + shorter * (1 - DRIFT)))
-        self._session = _Session(session, replace(before.clock.reconnected(sent), timeout=shorter))
+        with self._noting:
+            before, proven = self._session, self._proven
+            if before is None or before.id != session:
+                self._session = _Session(session, SessionClock(timeout, math.inf, sent))
+                return
+            shorter = min(timeout, before.clock.timeout)
+            if proven is not None and shorter < before.clock.timeout:
+                self._proven = proven._replace(deadline=min(proven.deadline, sent + shorter * (1 - DRIFT)))
+            self._session = _Session(session, replace(before.clock.reconnected(sent), timeout=shorter))
 
     def answered(self, session: int, sent: float, answered: float) -> None:
         """A request was answered that was sent in this session and not before `sent`."""
-        clock = self._clock(session)
-        if clock is not None:
-            self._session = _Session(session, clock.answered(sent, answered))
+        with self._noting:
+            clock = self._clock(session)
+            if clock is not None:
+                self._session = _Session(session, clock.answered(sent, answered))
 
     def checked(self, session: int, token: int, sent: float, answered: float) -> None:
         """The same of a request by which the quorum has checked the proposal with this token."""
-        clock, proven = self._clock(session), self._proven
-        if clock is not None:
-            deadline = clock.deadline(sent)
-            if proven is None or (proven.token, proven.session) != (token, session) or proven.deadline < deadline:
-                self._proven = _Proven(token, session, deadline)
-            self.answered(session, sent, answered)
+        with self._noting:
+            clock, proven = self._clock(session), self._proven
+            if clock is not None:
+                deadline = clock.deadline(sent)
+                if proven is None or (proven.token, proven.session) != (token, session) or proven.deadline < deadline:
+                    self._proven = _Proven(token, session, deadline)
+                self.answered(session, sent, answered)
 
     def deadline(self, token: Optional[int]) -> Optional[float]:
         """Until when the proposal with this token is proven to stand and lead; None where nothing proves it."""

@@ -127,8 +127,9 @@ class ProposalCalls(QueueCalls):
     def adopt_proposal(self) -> Optional[str]:
         """Take the proposal that this session owns already and return its name, or None when it owns none. Raises BadArgument as
         `create_proposal` does."""
+        limit = self._zk.limit()
         seats.take(self._client, self.election_znode, self)
-        self._hold(self._own(self._zk.session(), self._zk.limit()))
+        self._hold(self._own(self._zk.session(), limit))
         return self.proposal
 
     def try_be_leader(self, *, claiming: bool = False) -> Standing:
@@ -259,8 +260,6 @@ class ProposalCalls(QueueCalls):
 
     def _hold(self, mine: Optional[Proposal]) -> None:
         """Have this as the node's proposal. What is known of the term of another one goes with that."""
-        if mine is None:
-            seats.leave(self._client, self.election_znode, self)
         if self._mine != mine:
             # First of all: on another thread a write of the former term may be about to be made.
             self._mine = None
@@ -270,6 +269,8 @@ class ProposalCalls(QueueCalls):
             self._led = self._noted = self._looked = None
             self._acked = False
             self._queue.forget()
+        if mine is None:
+            seats.leave(self._client, self.election_znode, self)
         self._mine = mine
 
     def _drop_watch(self, why: Optional[str]) -> None:

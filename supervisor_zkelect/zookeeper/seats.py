@@ -26,5 +26,7 @@ def take(client: Any, election: str, elector: object) -> None:
 
 def leave(client: Any, election: str, elector: object) -> None:
     seats = _TAKEN.get(client, {})
-    if election in seats and seats[election]() is elector:
-        del seats[election]
+    mine = seats.get(election)
+    if mine is not None and mine() is elector:
+        # The client's thread may have left it meanwhile.
+        seats.pop(election, None)

@@ -186,14 +186,10 @@ class TermCalls(ProposalCalls):
             others = term.left is not None and not (self._noted or self._acked)
             if ack and own and others and (found is None or anew):
                 operations += self._remembering(term)
-            elif found is not None:
-                what = "delete" if holder and own else "check"
-                operations.append((what, (self.holder_znode, found.version), {}))
+            elif found is not None and holder and own:
+                operations.append(("delete", (self.holder_znode, found.version), {}))
             else:
-                # There is no check for a znode that does not exist.
-                operations += [
-                    ("create", (self.holder_znode,), {"acl": self._zk.acl}), ("delete", (self.holder_znode,), {})
-                ]
+                operations += self._unchanged(found)
             operations.append(("delete", (self.proposal_path,), {}))
             if anew:
                 operations.append(self._proposing())
@@ -206,6 +202,13 @@ class TermCalls(ProposalCalls):
             except NotLeader as error:
                 raise ProposalGone(str(error)) from None
         raise ZooKeeperFailed("ack or holder changed at every look; ask again")
+
+    def _unchanged(self, found: Optional[Found]) -> List[Operation]:
+        """What fails where the holder znode is not as it was found."""
+        if found is not None:
+            return [("check", (self.holder_znode, found.version), {})]
+        # There is no check for a znode that does not exist.
+        return [("create", (self.holder_znode,), {"acl": self._zk.acl}), ("delete", (self.holder_znode,), {})]
 
     def _require_lead(self, limit: float) -> None:
         if self._mine is None:
@@ -240,11 +243,12 @@ class TermCalls(ProposalCalls):
                 self._make_beside(limit)
                 continue
             operations: List[Operation] = [("set_data", (self.election_ack, data, term.version), {})]
-            if term.holder is not None:
-                operations.append(("check", (self.holder_znode, term.holder.version), {}))
+            operations += self._unchanged(term.holder)
             if self._check("write the ack", limit, operations):
                 self._acked = True
                 return
+            if term.holder is None:
+                self._make_beside(limit)
         raise ZooKeeperFailed(f"{self.election_ack} or {self.holder_znode} changed at every look; ask again")
 
     def _look_at_term(self, limit: float) -> Term:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Dict, Optional, Set
+from typing import TYPE_CHECKING, Any, Optional, Set
+from weakref import WeakValueDictionary
 
 from kazoo import exceptions as kazoo_errors
 
@@ -19,22 +20,22 @@ class _Callback:
     """What the client is given to call with news of one znode, for all watches on it. The client keeps whatever it was given
     until the znode changes, and an ack may stay the same for months."""
 
-    def __init__(self, known: Dict[str, _Callback], path: str) -> None:
-        self._known, self._path = known, path
+    def __init__(self) -> None:
         self.watches: Set[Watch] = set()
 
     @classmethod
     def of(cls, client: KazooClient, path: str) -> _Callback:
         """The one that the client has already, or another."""
-        known = vars(client).setdefault("zkelect_callbacks", {})
-        return known.setdefault(path, cls(known, path))
+        known = vars(client).setdefault("zkelect_callbacks", WeakValueDictionary())
+        return known.setdefault(path, cls())
 
     def __call__(self, event: Any) -> None:
-        """A change of the znode, or type NONE when the connection was lost. The client does not keep this any more."""
+        """A change of the znode, or type NONE when the connection was lost. The client does not keep this any more.
+
+        A watch that has just been asked for may hear of a change that came before; then there is one question more.
+        """
         for watch in list(self.watches):
             watch.heard(event)
-        if not self.watches:
-            self._known.pop(self._path, None)
 
 
 class Watch:

@@ -1,5 +1,6 @@
 """The Elector as one would use it in Python: whole terms, a deadline and who is told that it passed, and no mistaken names."""
 
+import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +11,7 @@ from supervisor_zkelect.clock import now
 from supervisor_zkelect.demo.relay import Relay
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
-from supervisor_zkelect.elector import BadArgument, Elector, NotConnected, NotLeader, ProposalGone, TimedOut
+from supervisor_zkelect.elector import BadArgument, Elector, NotConnected, NotLeader, ProposalGone, TimedOut, ZooKeeperFailed
 from supervisor_zkelect.zookeeper import arguments
 
 #: Seconds that something which is to happen may take on a busy machine.
@@ -212,6 +213,28 @@ def test_nor_does_it_write_an_ack_where_another_has_just_claimed_the_term(join, 
     assert (other.read_ack(), other.holder().node) == (b"", "b")
 
 
+def test_nor_where_nobody_had_left_a_holder(join, zk, root, monkeypatch):
+    """An ack that is empty already is only checked by who claims a term, so it stays the same."""
+    one, other = lead(join()), join()
+
+    def change():
+        again(zk, root)
+        assert lead(other).proposal == one.proposal
+        other.claim("b", "b:1")
+
+    between(monkeypatch, one, "transaction", change)
+    with pytest.raises(NotLeader):
+        one.ack_leader("a:1")
+    assert (other.read_ack(), other.holder().node) == (b"", "b")
+
+
+def test_an_ack_is_written_where_there_is_neither_holder_nor_state(join, zk, root):
+    one = lead(join())
+    zk.delete(f"{root}/e/ack-state", recursive=True)
+    one.ack_leader("a:1")
+    assert one.read_ack() == b"a:1" and one.holder() is None
+
+
 @pytest.mark.parametrize("call", [lambda one: one.try_be_leader(), lambda one: one.prove(), lambda one: one.ack_leader("a:1")])
 def test_a_check_is_of_the_very_proposal(join, zk, root, monkeypatch, call):
     """Not of another's that took its name after the look, and before the check."""
@@ -260,6 +283,34 @@ def test_two_electors_of_one_client_have_no_proposal_in_one_election(client, zk,
     assert names(zk, root) == [] and lead(other_prefix)
     for second in (same, other_prefix, elsewhere):
         second.close()
+
+
+@pytest.mark.parametrize("end", ["closed", "dropped", "refused and dropped"])
+def test_an_elector_that_nobody_has_any_more_keeps_no_place(client, root, end):
+    def make():
+        return Elector(client, f"{root}/e/election", "n", f"{root}/e/ack")
+
+    one = make()
+    one.prepare()
+    if end == "closed":
+        one.close()
+        with pytest.raises(NotConnected):
+            one.adopt_proposal()
+    elif end == "dropped":
+        one.create_proposal()
+    else:
+        client.delete(f"{root}/e/election")
+        with pytest.raises(ZooKeeperFailed):
+            one.create_proposal()
+        client.create(f"{root}/e/election")
+    if end != "closed":
+        # What was raised has a frame that has it.
+        del one
+    gc.collect()
+    other = make()
+    assert other.create_proposal() and len(client.get_children(f"{root}/e/election")) == 1
+    other.release()
+    other.close()
 
 
 def test_an_elector_that_was_forgotten_keeps_nobody_from_leading(zk_server, root):
@@ -499,6 +550,26 @@ def test_a_deadline_is_kept_ahead_by_itself(patient):
 # Whole terms
 
 
+def test_a_proposal_that_is_written_by_hand_is_not_asked_for_without_end(own, monkeypatch):
+    """It has told of a change, and tells of it at once ever after."""
+    own.create_proposal()
+    checks, prove = [], own.prove
+    monkeypatch.setattr(own, "prove", lambda: checks.append(now()) or prove())
+    look = own.try_be_leader
+
+    def seen():
+        standing = look()
+        if not checks:
+            own._client.set(own.proposal_path, b"by hand")
+            standing.changed.result(timeout=TIME)
+        return standing
+
+    monkeypatch.setattr(own, "try_be_leader", seen)
+    assert own.run(lambda: own.deadline > now())
+    # Ten in a timeout, half of which it takes, and those that the changes are the reason for.
+    assert 2 <= len(checks) <= 12
+
+
 def test_a_function_runs_as_a_term(join, zk, root):
     one, other = join(), join()
 
@@ -589,7 +660,7 @@ def test_names_that_have_more_digits(join, prefix, separator):
     one, other = lead(join(prefix=prefix, separator=separator)), join(prefix=prefix, separator=separator)
     other.create_proposal()
     assert not other.try_be_leader() and [member.sequence for member in other.members()] == [0, 1]
-    assert one.look_at_queue() == ("", "")
+    assert one.look_at_queue() == ("", "", 1, 2)
     one.release()
     assert other.wait_to_lead(TIME)
 

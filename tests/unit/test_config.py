@@ -60,6 +60,9 @@ BAD = {
     "kill_time does not fit": (text(main="session_timeout = 4\nkill_time = 3"), "session_timeout = 4", "use 6.4 or more"),
     "T of less than two ticks": (text(main="session_timeout = 3"), "session_timeout = 3", "use"),
     "relative znode": (text(election="election_znode = zkelect"), "election_znode = zkelect", "/zkelect"),
+    **{f"long {name}": (text(election=f"{name} = /{'a' * 600}"), f"[election:orders] {name} = /a", "shorten it to 512")
+       for name in ("election_znode", "election_ack", "election_state")},
+    "long chroot": (text(main=f"chroot = /{'a' * 600}"), "[zkelect] chroot = /a", "shorten it to 512"),
     "same znode": (
         text(more=second("election_znode = /zkelect/orders/election")),
         "[election:billing] election_znode = /zkelect/orders/election", "choose another path"),

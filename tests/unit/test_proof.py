@@ -1,5 +1,6 @@
 """Until when leading is proven, with plain times: by what was answered, of one session and one proposal, never by more."""
 
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -94,6 +95,26 @@ def test_a_shorter_timeout_counts_at_once():
     one.connected(52.0, 4.0, 1)
     assert one.timeout == 4.0 and one.deadline(7) == 52.0 + 4 * (1 - DRIFT)
     one.connected(53.0, 10.0, 1)
+    assert one.timeout == 4.0
+
+
+@pytest.mark.parametrize("note", [lambda one: one.checked(1, 7, 51.0, 51.1), lambda one: one.answered(1, 51.0, 51.1)])
+def test_a_note_of_another_thread_is_not_lost(monkeypatch, note):
+    """The client's thread is told of a shorter timeout while an answer is noted."""
+    one, clock, threads = Proof(None), Proof._clock, []
+    one.connected(50.0, 10.0, 1)
+
+    def meanwhile(self, session):
+        found = clock(self, session)
+        if not threads:
+            threads.append(threading.Thread(target=one.connected, args=(52.0, 4.0, 1)))
+            threads[0].start()
+            threads[0].join(0.2)
+        return found
+
+    monkeypatch.setattr(Proof, "_clock", meanwhile)
+    note(one)
+    threads[0].join()
     assert one.timeout == 4.0
 
 
