@@ -4,6 +4,7 @@ What the screen says must never be more than was so: who is primary there serves
 any more is said to be of the past.
 """
 
+import json
 import re
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -121,9 +122,10 @@ def test_the_queue_as_it_is(make_cluster, zk_server):
 @pytest.mark.parametrize("how", ["frozen", "killed"])
 def test_zookeeper_away(make_cluster, tmp_path, how):
     """The primary goes on within its lease, and what is shown of others is of the past."""
-    with ZooKeeper(tmp_path / "zk", tick_ms=200) as zookeeper:
-        cluster = make_cluster(zookeeper.hosts, timeout=8, reached=zookeeper.hosts).start()
-        shows(cluster, "b", NOT_PRIMARY, primary="a")
+    with ZooKeeper(tmp_path / "zk", tick_ms=600) as zookeeper:
+        cluster = make_cluster(zookeeper.hosts, timeout=12, tick=0.6, reached=zookeeper.hosts).start()
+        shows(cluster, "a", PRIMARY, place="1 of 2", primary="a")
+        shows(cluster, "b", NOT_PRIMARY, place="2 of 2", primary="a")
         since = now()
         zookeeper.freeze() if how == "frozen" else zookeeper.kill()
         last = rf"last known {cluster['a'].addresses['orders']} \(a\), [\d.]+ m?s ago"
@@ -206,3 +208,22 @@ def test_whom_zookeeper_refuses(make_cluster, zk_server):
     assert cluster["a"].terminate() is None
     assert cluster["b"].ctl("shutdown").returncode == 0
     assert Screen(cluster, "b").status == UNKNOWN or not cluster["b"].running
+
+
+def test_questions_while_zookeeper_is_silent_hold_nothing_up(make_cluster, tmp_path):
+    """They are answered with what is last known, and afterwards the node goes on in its term at once."""
+    with ZooKeeper(tmp_path / "zk", tick_ms=600) as zookeeper:
+        cluster = make_cluster(zookeeper.hosts, timeout=12, tick=0.6, reached=zookeeper.hosts).start()
+        pid, token = cluster.primary("a"), cluster.token("a")
+        zookeeper.freeze()
+        since = now()
+        while now() < since + 2.5:
+            for name in cluster.nodes:
+                assert json.loads(cluster[name].ctl("role", "orders", "--json").stdout)["known"]
+        zookeeper.thaw()
+        thawed = now()
+        screen = shows(cluster, "a", PRIMARY, place="1 of 2", primary="a")
+        assert now() - thawed < 5 and "last known" not in screen.text
+        shows(cluster, "b", NOT_PRIMARY, place="2 of 2", primary="a")
+        assert (cluster.settled("a"), cluster.token("a")) == (pid, token)
+        assert cluster.verdict().names == ["a"]
