@@ -151,8 +151,15 @@ class QueueMoved(NamedTuple):
     name: str
 
 
+class ForeignSeen(NamedTuple):
+    """One line on what is foreign in an election's queue, or holds what is the election's."""
+
+    name: str
+    trouble: str
+
+
 class QueueSeen(NamedTuple):
-    """What is foreign in an election's queue, or holds what is the election's. rival, trouble, place, candidates: as
+    """The answer to a look at an election's queue. rival, trouble, place, candidates: as
     `elector.Queue` has them, place and candidates of `proposal` when it was asked for at `asked`. trouble: None where the queue
     could not be looked at."""
 
@@ -501,13 +508,17 @@ class Listener:
             return
         if event.proposal == contest.state.proposal:
             contest.facts.stand(event.place, event.candidates, event.asked)
+        self.on_ForeignSeen(ForeignSeen(event.name, event.trouble))
+        if event.rival:
+            self.decide(contest, role.Rivalled(f"by another program's rule {event.rival} leads"))
+
+    def on_ForeignSeen(self, event: ForeignSeen) -> None:
+        contest = self.contests[event.name]
         if event.trouble != contest.foreign:
             contest.foreign, self.changed = event.trouble, True
         if event.trouble:
             # Its text is by those who may name a znode, and as many others as they like.
             self.say(event.name, event.trouble, f"foreign {event.name}")
-        if event.rival:
-            self.decide(contest, role.Rivalled(f"by another program's rule {event.rival} leads"))
 
     def finished(self) -> bool:
         if self.leaving is None:
@@ -1528,7 +1539,7 @@ class Listener:
             standing = elector.try_be_leader(claiming=True)
             acked = standing.leads and elector.acked_since
             if standing.rival:
-                self.post(QueueSeen(name, "", elector.look_at_queue().trouble))
+                self.post(ForeignSeen(name, elector.look_at_queue().trouble))
             self.post(For(name, role.Queried(
                 action.op, standing.leads, standing.place, standing.candidates, acked, standing.rival, standing.lasting
             )))
@@ -1607,7 +1618,7 @@ class Listener:
             try:
                 elector.repair(address, address)
             except AnotherElection as error:
-                self.post(QueueSeen(name, "", str(error)))
+                self.post(ForeignSeen(name, str(error)))
             finally:
                 # It is looked at again, whatever came of it.
                 self.post(TermChanged(name))
