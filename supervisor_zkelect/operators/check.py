@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
         return DONE
     if arguments.election is not None:
         raise Trouble(USAGE, "check -c FILE looks at the whole file; leave the election out")
-    from supervisor_zkelect import exposure, inspection, proc, session
+    from supervisor_zkelect import admission, exposure, inspection, proc
 
     quiet()
     inspected = inspection.Found([], [])
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
             for known, found in zip(inspected, inspection.look(client, settings, ZOOKEEPER_TIME)):
                 known.extend(found)
 
-        trouble = session.reach(settings, ZOOKEEPER_TIME, look)
+        trouble = admission.trouble(settings, ZOOKEEPER_TIME, look)
         notes += inspected.notes
     troubles = [*filter(None, (proc.pidfd_trouble(), trouble)), *inspected.problems]
     status = USAGE if problems else ERROR if troubles else DONE
