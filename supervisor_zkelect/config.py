@@ -29,7 +29,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import health, lease, places, untrusted
+from supervisor_zkelect import accounts, health, lease, places, untrusted
 
 MAIN = "zkelect"
 ELECTION = "election:"
@@ -1212,7 +1212,7 @@ def check_group(
             problems.append(say(f"{what}; {remedy}"))
         foreign: Dict[int, List[str]] = {}
         for program in programs:
-            user = _program_uid(program, supervisord_uid)
+            user = accounts.of_program(program, supervisord_uid)
             if uid != 0 and user is not None and user != uid:
                 foreign.setdefault(user, []).append(program["name"])
         for user, names in foreign.items():
@@ -1251,10 +1251,13 @@ ENDED_TIME = 2.0
 """Seconds for which a program has ended before it counts as one that supervisord does not start again."""
 
 
-def check_processes(settings: Settings, infos: Iterable[Mapping[str, Any]]) -> GroupCheck:
+def check_processes(
+    settings: Settings, infos: Iterable[Mapping[str, Any]], ends: Mapping[Tuple[str, str], str] = {}
+) -> GroupCheck:
     """Look for programs whose end has kept, or would keep, a node from being primary.
 
-    infos: the items of supervisord's getAllProcessInfo. Pure, as `check_group` is.
+    infos: the items of supervisord's getAllProcessInfo. ends: how programs ended, in one line, by group and name; where one is
+    missing, supervisord's own words are told. Pure, as `check_group` is.
     """
     problems: List[str] = []
     notes: List[str] = []
@@ -1270,10 +1273,10 @@ def check_processes(settings: Settings, infos: Iterable[Mapping[str, Any]]) -> G
                 what = f"program {name} has exited with status {info['exitstatus']}: {must_run(election)}"
                 problems.append(_line(settings.file, what, section, "health", "none"))
             elif state == "FATAL":
-                what = f"program {name} is in FATAL: {info['spawnerr'] or 'supervisord has given it up'}"
                 where = info.get("stderr_logfile") or info.get("stdout_logfile")
-                notes.append(_line(settings.file, what + (f"; its log is {where}" if where else ""), section, "group",
-                                   election.group))
+                why = f"{info['spawnerr'] or 'supervisord has given it up'}" + (f"; its log is {where}" if where else "")
+                what = f"program {name} is in FATAL: {ends.get((election.group, name)) or why}"
+                notes.append(_line(settings.file, what, section, "group", election.group))
     return GroupCheck(problems, notes)
 
 
@@ -1321,14 +1324,6 @@ def _missing_group(group: str, known: List[str]) -> str:
     else:
         hint = f"add [group:{group}] with its programs"
     return f"supervisord has no such group; {hint} (then supervisorctl update)"
-
-
-def _program_uid(program: Mapping[str, Any], supervisord_uid: Optional[int]) -> Optional[int]:
-    """A program's user id, None when not known. supervisord writes "none" for its own."""
-    user = program.get("uid")
-    if isinstance(user, int):
-        return user
-    return supervisord_uid if user == "none" else None
 
 
 # Small helpers

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect import (
-    __version__, config, course, eventstream, execution, exposure, group, guardlink, history, inspection, kept, logs, paced,
+    __version__, accounts, config, course, eventstream, execution, exits, exposure, group, guardlink, history, inspection, kept, logs, paced,
     places, proc, record, release, reloading, reserve, role, saved, session, untrusted,
 )
 from supervisor_zkelect.clock import now
@@ -50,7 +50,7 @@ SEE_PACE = 0.2
 #: Seconds that an operator waits for them at most before he is told what is known.
 SEE_TIME = 0.5
 #: What FATAL means, when nothing else is known of its cause.
-GIVEN_UP = "at each try it could not be started, or ended before its startsecs; its own log tells more"
+GIVEN_UP = "at each try it could not be started, or ended before its startsecs"
 #: Seconds between two lines about the same trouble.
 REPEAT = 60.0
 #: Steps of an election of one kind that are told at once, and seconds after which one more is.
@@ -163,6 +163,17 @@ class QueueSeen(NamedTuple):
     trouble: str
 
 
+class ProgramEnded(NamedTuple):
+    """How a program of an election's group ended, in one line, "" when that is not known. state: what supervisord said of it
+    then. token: of the term that it ran in."""
+
+    election: str
+    token: Optional[int]
+    name: str
+    state: str
+    why: str
+
+
 class Claimed(NamedTuple):
     """A term was claimed by a transaction sent and answered at these times, in a session of this generation."""
 
@@ -213,6 +224,8 @@ class Contest:
     order: Optional[Tuple[int, Callable[[], None]]] = None
     #: program -> why the chain loader refused to start it in this term
     refused: Dict[str, str] = field(default_factory=dict)
+    #: program that has ended, and is not RUNNING again -> how, in one line, "" while that is not known
+    ends: Dict[str, str] = field(default_factory=dict)
     #: program -> since when supervisord says that it has exited
     exited: Dict[str, float] = field(default_factory=dict)
     ack: str = ""
@@ -1108,14 +1121,47 @@ class Listener:
         if state == "RUNNING":
             contest.running.add(pid)
             contest.refused.pop(name, None)
+            contest.ends.pop(name, None)
             self.last_resort.know(contest.settings.group, pid)
         elif state == "STOPPING" and pid in contest.running:
             # Only a process that ran in this term counts: the event of an earlier stop may come late.
             self.decide(contest, role.MemberStopped(name))
-        elif state == "FATAL":
-            hint = "" if contest.check else f"; {config.must_run(contest.settings)}"
-            self.decide(contest, role.MemberFatal(name, contest.refused.get(name) or GIVEN_UP + hint))
+        elif state in ("EXITED", "BACKOFF", "FATAL"):
+            self.ask_end(contest, name, state)
         self.decide(contest, role.MemberRuns() if state == "RUNNING" else role.MemberChanged())
+
+    def ask_end(self, contest: Contest, name: str, state: str) -> None:
+        """Have supervisord say how a program of the group ended, which its events do not tell."""
+        election, group, token = contest.settings.name, contest.settings.group, contest.state.token
+        program = next((one for one in self.programs if (one["group"], one["name"]) == (group, name)), {})
+        uid = accounts.of_program(program, self.around.supervisord_uid)
+        contest.ends.setdefault(name, "")
+
+        def work() -> ProgramEnded:
+            try:
+                end = exits.read(self.supervisord.call("zkelect.getProcessEnds", [group], timeout=PACE)).get(name, exits.End())
+            except (SupervisordError, ValueError):
+                # It may have run since before an upgrade of this package.
+                end = exits.End()
+            user = "" if uid is None else accounts.name_of(uid)
+            return ProgramEnded(election, token, name, state, exits.told(end, str(program.get("command", "")), user))
+
+        self.pool_post(self.rpc_pool, work, lambda error: ProgramEnded(election, token, name, state, ""))
+
+    def on_ProgramEnded(self, event: ProgramEnded) -> None:
+        contest = self.contests[event.election]
+        if contest.state.token != event.token:
+            # It ran in another term.
+            return
+        if event.why:
+            if event.name in contest.ends:
+                contest.ends[event.name] = event.why
+            if contest.state.may_run:
+                self.say(event.election, f"the program {event.name} ended: {event.why}")
+        if event.state == "FATAL":
+            why = contest.refused.get(event.name) or "; ".join(filter(None, (GIVEN_UP, event.why)))
+            hint = "" if contest.check else f"; {config.must_run(contest.settings)}"
+            self.decide(contest, role.MemberFatal(event.name, why if event.name in contest.refused else why + hint))
 
     def on_Ended(self, event: eventstream.Ended) -> None:
         self.leave("supervisord is gone", now(), now() + LAST_RELEASE)
@@ -1436,6 +1482,9 @@ class Listener:
                 contest.ack, contest.primary_node = event.event.address, event.event.node
         elif isinstance(event.event, role.Acked):
             contest.ack, contest.primary_node = contest.settings.address, self.settings.node_name
+        elif isinstance(event.event, role.Probed) and contest.check and not event.event.ok:
+            why = [f"the program {name} ended: {end}" for name, end in sorted(contest.ends.items()) if end]
+            event = event._replace(event=event.event._replace(reason="; ".join([event.event.reason, *why])))
         self.decide(contest, event.event)
 
     def do_Propose(self, contest: Contest, action: role.Propose) -> None:
@@ -1679,6 +1728,7 @@ class Listener:
     def do_StartGroup(self, contest: Contest, action: role.StartGroup) -> None:
         contest.running.clear()
         contest.refused.clear()
+        contest.ends.clear()
         contest.kill_at = math.inf
         contest.exited.clear()
         self.order(contest, action.op, lambda: contest.group.start(action.op, **self.grant(contest)))
@@ -1756,7 +1806,8 @@ class Listener:
             contest.course.guarded(event._asdict())
 
     def on_MemberDied(self, event: group.MemberDied) -> None:
-        log.warning("%s: the process %d of %s ended by itself", event.group, event.pid, event.name)
+        # How it ended, and where its log is, only supervisord can tell, when it has taken notice.
+        log.debug("%s: the process %d of %s ended by itself", event.group, event.pid, event.name)
         contest = self.by_group.get(event.group)
         if contest is not None:
             self.decide(contest, role.MemberChanged())
@@ -1786,11 +1837,14 @@ class Listener:
         """What is known of why a program does not run, to follow its state; "" for nothing."""
         if state != "EXITED":
             contest.exited.pop(name, None)
-            return f": {contest.refused[name]}" if name in contest.refused else ""
+            why = contest.refused.get(name) or contest.ends.get(name)
+            return f": {why}" if why else ""
         # One that supervisord starts again is in this state for a second.
         since = contest.exited.setdefault(name, now())
         ended = contest.check is None and now() - since >= config.ENDED_TIME
-        return f": it has ended, and {config.must_run(contest.settings)}" if ended else ""
+        why = contest.ends.get(name, "")
+        hint = f"it has ended, and {config.must_run(contest.settings)}" if ended else ""
+        return "".join(f": {text}" for text in (hint, why) if text)
 
     # Orders and reports
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor_zkelect import clock, proc
+from supervisor_zkelect import clock, exits, proc
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.rpcinterface import LONGEST_ANSWER, LONGEST_ARGUMENTS, LONGEST_REPORT, MOST_REQUESTS
@@ -401,6 +401,28 @@ def test_methods_are_listed_with_help_and_signature(make):
         text = door.call("system.methodHelp", name)
         assert "@return" in text and len(text.split()) > 10
     assert json.loads(door.call("system.multicall", [{"methodName": "zkelect.getReport", "params": []}])[0])
+
+
+def test_how_programs_ended_is_told(make):
+    """Also of those that ended before their startsecs, of which supervisord itself keeps nothing."""
+    commands = {"status": ("sh -c 'exit 41'", 5), "killed": ("sh -c 'kill -9 $$'", 5), "late": ("sh -c 'exit 42'", 0), "no": ("/none", 1)}
+    programs = "".join(
+        f"[program:{name}]\nautostart = false\nautorestart = false\nstartretries = 0\ncommand = {command}\nstartsecs = {startsecs}\n"
+        for name, (command, startsecs) in commands.items()
+    )
+    node = make().up(f"{programs}[program:never]\nautostart = false\ncommand = cat\n[group:one]\nprograms = {','.join(commands)},never")
+    door = node.door()
+    for name in commands:
+        node.ctl("start", f"one:{name}")
+
+    def ends():
+        found, fault = json.loads(door.call("zkelect.getProcessEnds", ["one", "none"]))
+        assert fault == {"faultCode": 10, "faultString": "BAD_NAME: none"}
+        return exits.read(json.dumps([found]))
+
+    until(lambda: ends()["killed"].signal == 9 and ends()["late"].status == 42 and ends()["status"].status == 41, LONG, "the ends")
+    assert "none" in ends()["no"].trouble and ends()["no"].status is None
+    assert ends()["never"][:3] == (None, None, "") and ends()["status"].log.endswith(".log")
 
 
 def test_groups_are_started_and_told_of_together(make):

@@ -307,6 +307,12 @@ def test_a_program_that_ended_for_good_is_told(load, health, changes, problem, n
         assert note in found.notes[0]
 
 
+def test_of_a_program_that_was_given_up_its_end_is_told(load):
+    fatal = {**ENDED, "statename": "FATAL", "spawnerr": "Exited too quickly", "stderr_logfile": "/e"}
+    found = config.check_processes(load(text()), [fatal], {("primary", "setup"): "exit status 127: nothing there"})
+    assert "program setup is in FATAL: exit status 127: nothing there" in found.notes[0] and "quickly" not in found.notes[0]
+
+
 @pytest.mark.parametrize("health, startsecs, told", [("none", 0, True), ("none", 1, False), ("http://h/", 0, False)])
 def test_a_program_that_is_running_at_once_is_told(load, health, startsecs, told):
     notes = config.check_group(load(text(election=f"health = {health}")), [{**PROGRAM, "startsecs": startsecs}], 0).notes
