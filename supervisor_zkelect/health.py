@@ -641,6 +641,15 @@ class _Lookups:
 _lookups = _Lookups(LOOKUP_LIMIT)
 
 
+def addresses_of(host: str, seconds: float) -> List[str]:
+    """The IP addresses of a host name, within so many seconds, or the address that it is itself. Raises ValueError: why not."""
+    try:
+        found = _lookups.addresses(host, 0, _Limit(seconds))
+    except _Unhealthy as error:
+        raise ValueError(str(error)) from None
+    return list(dict.fromkeys(str(info[4][0]) for info in found))
+
+
 def _connect(host: str, port: int, limit: _Limit) -> socket.socket:
     """A connected socket, which the caller closes. Raises _Unhealthy.
 
