@@ -29,7 +29,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import accounts, health, lease, places, untrusted
+from supervisor_zkelect import accounts, health, lease, places, shellwords, untrusted
 
 MAIN = "zkelect"
 ELECTION = "election:"
@@ -128,8 +128,8 @@ class Settings:
     """One file. Times are seconds; paths are absolute; what was not configured and has no default is None.
 
     `heartbeat_interval` and `ride_through` are for the session timeout that is asked for; where the server
-    grants another one, `interval_at` and `ride_through_at` give what counts. `notes` are lines worth telling
-    that keep nothing from starting.
+    grants another one, `interval_at` and `ride_through_at` give what counts. `doubts` and `notes` are lines
+    that keep nothing from starting: what will not do what it says, and what is worth telling.
     """
 
     file: str
@@ -169,6 +169,7 @@ class Settings:
     interval_configured: bool = False
     ride_through_configured: bool = False
     notes: Tuple[str, ...] = ()
+    doubts: Tuple[str, ...] = ()
 
     @property
     def hosts(self) -> str:
@@ -735,6 +736,7 @@ class _Loader:
         self.environ = environ
         self.problems: List[str] = []
         self.notes: List[str] = []
+        self.doubts: List[str] = []
         self.expansions = {f"ENV_{name}": value for name, value in environ.items()}
         self.expansions["here"] = os.path.dirname(os.path.abspath(path))
         self.expansions["host_node_name"] = platform.node() if host is None else host
@@ -754,11 +756,14 @@ class _Loader:
         elections = {section: self.values(parser, section, _ELECTION_OPTIONS) for section in sections}
         for section, found in elections.items():
             self.check_health(section, found)
+            self.check_words(section)
         self.check_elections(elections, values.get("chroot", ""))
         if self.problems:
             return None
         named = [ElectionSettings(name=key[len(ELECTION) :], **found) for key, found in elections.items()]
-        return Settings(file=self.path, elections=tuple(named), notes=tuple(self.notes), **values)
+        return Settings(
+            file=self.path, elections=tuple(named), notes=tuple(self.notes), doubts=tuple(self.doubts), **values
+        )
 
     # messages
 
@@ -1082,9 +1087,29 @@ class _Loader:
             try:
                 health.parse(url, **extra)
             except ValueError as error:
-                self.wrong(section, name, untrusted.printable(str(error)))
+                what, short = untrusted.printable(str(error)), name.partition("_")[2]
+                # The line names the option already.
+                self.wrong(section, name, what[len(short) + 1:] if what.startswith(f"{short} has ") else what)
                 if name == "health":
                     return
+
+    def check_words(self, section: str) -> None:
+        """Commands with what only a shell understands. They may be right all the same, so none is refused."""
+        for name, option in _ELECTION_OPTIONS.items():
+            try:
+                text = self.expanded(self.raw.get((section, name), ""))
+            except ValueError:
+                continue
+            kind, _, rest = text.partition(":")
+            if kind.lower() == "exec" and name == "health":
+                text = rest
+            elif option.type != "command":
+                continue
+            word = shellwords.first(text)
+            if word:
+                what = f"{word} is for a shell, and no shell runs this command, which is given it as it stands"
+                remedy = "write the command as sh -c '…', or put what is meant as it stands into single quotes"
+                self.doubts.append(_line(self.path, f"{what}; {remedy}", section, name, self.shown(section, name)))
 
     def check_elections(self, elections: Mapping[str, Dict[str, Any]], chroot: str) -> None:
         """Whether each election has its group and its znodes for itself."""
@@ -1161,10 +1186,12 @@ def _shortest_timeout(
 
 
 class GroupCheck(NamedTuple):
-    """What is wrong with the groups (nothing may be started), and what is worth telling. One line each."""
+    """One line each. problems: what is wrong with the groups, so that nothing may be started. notes: what is worth telling.
+    troubles: what keeps nothing from starting, and a promise from being kept."""
 
     problems: List[str]
     notes: List[str]
+    troubles: Tuple[str, ...] = ()
 
 
 def check_group(
@@ -1186,6 +1213,7 @@ def check_group(
     """
     problems: List[str] = []
     notes: List[str] = []
+    troubles: List[str] = []
     members: Dict[str, List[Mapping[str, Any]]] = {}
     for info in infos:
         members.setdefault(str(info["group"]), []).append(info)
@@ -1232,7 +1260,7 @@ def check_group(
         bare = [program["name"] for program in programs if unguarded(program)]
         if bare:
             what = f"unguarded: the command of {_listed(bare)} does not begin with `zkelect run --`, so nothing keeps it"
-            notes.append(say(f"{what} from being started where the lease is over; put `zkelect run --` before it"))
+            troubles.append(say(f"{what} from being started where the lease is over; put `zkelect run --` before it"))
         shortened = _shortened(settings, stopwaitsecs, timeout)
         if shortened:
             notes.append(say(shortened))
@@ -1244,7 +1272,7 @@ def check_group(
             notes.append(
                 _line(settings.file, f"{what}; set {needed} or more", section, "stopwaitsecs", value)
             )
-    return GroupCheck(problems, notes)
+    return GroupCheck(problems, notes, tuple(troubles))
 
 
 ENDED_TIME = 2.0

@@ -402,7 +402,8 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 def _refuse(extras: List[str], why: str) -> None:
     if extras:
         verb = "has" if len(extras) == 1 else "have"
-        raise ValueError(f"{', '.join(extras)} {verb} no meaning because {why}; only http and https checks have them")
+        it = "it" if len(extras) == 1 else "them"
+        raise ValueError(f"{', '.join(extras)} {verb} no meaning because {why}; remove {it}, or use an http or https check")
 
 
 def _shown(url: str) -> str:

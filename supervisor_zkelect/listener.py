@@ -650,7 +650,7 @@ class Listener:
         if check.problems and not self.contests and self.fall_back(check.problems):
             check = self.check_groups(event.programs)
         if not self.contests:
-            for note in check.notes:
+            for note in [*check.troubles, *check.notes]:
                 log.info("%s", note)
         self.found_unfit(check.problems)
         around = self.around
@@ -2152,7 +2152,7 @@ def main(path: str) -> int:
         print("zkelect listen runs under supervisord; add it as an [eventlistener:x] section", file=sys.stderr)
         return 2
     protocol = eventstream.take_standard_output()
-    for note in settings.notes:
+    for note in [*settings.doubts, *settings.notes]:
         log.info("%s", note)
     try:
         around = Surroundings(settings)
