@@ -720,6 +720,16 @@ def load(path: str, environ: Optional[Mapping[str, str]] = None, host: Optional[
     return settings
 
 
+def parse(text: str, name: str) -> Settings:
+    """Read and check a text as `load` does a file. name: what stands for the file in messages. Nothing comes from the
+    environment. Raises ConfigError."""
+    loader = _Loader(name, {}, None, text)
+    settings = loader.settings()
+    if settings is None:
+        raise ConfigError(loader.problems)
+    return settings
+
+
 class _Parser(configparser.RawConfigParser):
     """Reads as supervisord does (supervisor.options.UnhosedConfigParser), but is strict. Importing supervisor.options for
     it would double the time that a release takes to begin, and cost the listener some MiB."""
@@ -731,8 +741,9 @@ class _Parser(configparser.RawConfigParser):
 class _Loader:
     """Collects the problems of one file. An option that cannot be read is missing in the values."""
 
-    def __init__(self, path: str, environ: Mapping[str, str], host: Optional[str]):
+    def __init__(self, path: str, environ: Mapping[str, str], host: Optional[str], text: Optional[str] = None):
         self.path = path
+        self.given = text
         self.environ = environ
         self.problems: List[str] = []
         self.notes: List[str] = []
@@ -745,7 +756,7 @@ class _Loader:
         self.raw: Dict[Tuple[str, str], str] = {}
 
     def settings(self) -> Optional[Settings]:
-        text = self.read()
+        text = self.read() if self.given is None else self.given
         parser = None if text is None else self.parse(text)
         if parser is None:
             return None
