@@ -71,6 +71,9 @@ def _may(path: str, uid: int) -> Optional[bool]:
 def _head(path: str) -> bytes:
     """What a file begins with; b"" where that may not be read."""
     try:
+        # Another kind could block for ever when opened.
+        if not os.path.isfile(path):
+            return b""
         with open(path, "rb") as file:
             return file.read(_HEAD) or b"\n"
     except OSError:

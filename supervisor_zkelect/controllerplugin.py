@@ -52,7 +52,7 @@ class ZkelectControllerPlugin(ControllerPluginBase):
         self.ctl.output("zkelect history [election]\tThe last terms: who led, why each ended, what each step took")
         self.ctl.output("zkelect resign [election]\tHave another node lead, and wait until it does; --force: even if")
         self.ctl.output("\t\t\t\tnobody takes over, or if the group cannot be proven dead")
-        self.ctl.output("zkelect check [election]\tWhat the listener finds wrong with its configuration")
+        self.ctl.output("zkelect check [election]\tWhat keeps this node from doing its part")
         self.ctl.output("zkelect reload\t\t\tHave the listener take its changed file; --yes: even if terms or the")
         self.ctl.output("\t\t\t\tsession of this node end by it")
         self.ctl.output("zkelect role [election]\t\tThe same as role")

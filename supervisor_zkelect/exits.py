@@ -17,6 +17,9 @@ from supervisor_zkelect.untrusted import printable
 REFUSED, NOT_EXECUTED, NOT_FOUND = 75, 126, 127
 """The chain loader's statuses; supervisord's fork, too, ends with the last where it cannot execute the command."""
 
+UNUSABLE = 2
+"""The listener's, where its configuration is wrong, or another node has its name."""
+
 _LONGEST = 200
 """Characters of a command or of supervisord's own words that are repeated."""
 
@@ -85,14 +88,15 @@ def told(end: End, command: str = "", user: str = "") -> str:
 
     command: the program's, as its section has it. user: the name of the one it runs as, "" where that is not known.
     """
-    what = _what(end, command, user)
-    if not what:
+    how = what(end, command, user)
+    if not how:
         return ""
     where = f"its log is {printable(end.log, _LONGEST)}" if end.log else "it has no log: set stderr_logfile in its section"
-    return f"{what}; {where}"
+    return f"{how}; {where}"
 
 
-def _what(end: End, command: str, user: str) -> str:
+def what(end: End, command: str = "", user: str = "") -> str:
+    """The same without the log."""
     if end.trouble:
         return f"supervisord could not start it: {printable(end.trouble, _LONGEST)}"
     if end.signal is not None:
@@ -113,12 +117,15 @@ def _killed(number: int) -> str:
 
 def _meaning(status: int, command: str, user: str) -> str:
     words = command.split()
-    loaded = [os.path.basename(word) for word in words[:1]] + words[1:2] == ["zkelect", "run"]
+    verb = [os.path.basename(word) for word in words[:1]] + words[1:2]
+    loaded = verb == ["zkelect", "run"]
     words = words[2:] if loaded else words
     words = words[1:] if loaded and words[:1] == ["--"] else words
     name, by = printable(words[0], _LONGEST) if words else "the command", f" as {user}" if user else ""
     if status == REFUSED and loaded:
         return "`zkelect run` did not start it"
+    if status == UNUSABLE and verb == ["zkelect", "listen"]:
+        return "its configuration cannot be used, or another node has its name"
     if status == NOT_EXECUTED:
         return f"{name} cannot be executed{by}: it is no program, or it or a folder on the way to it is closed to that user"
     if status == NOT_FOUND:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Dict, List
+import json
+from typing import Any, Dict, Iterable, List, Optional
 
 
-@dataclass
 class Findings:
     """One line each, and none twice.
 
@@ -14,9 +13,13 @@ class Findings:
     nothing from working.
     """
 
-    problems: List[str] = field(default_factory=list)
-    troubles: List[str] = field(default_factory=list)
-    notes: List[str] = field(default_factory=list)
+    # Importing dataclasses takes longer than `role` does otherwise.
+    __slots__ = ("problems", "troubles", "notes")
+
+    def __init__(self, problems: Iterable[str] = (), troubles: Iterable[str] = (), notes: Iterable[str] = ()) -> None:
+        self.problems: List[str] = list(problems)
+        self.troubles: List[str] = list(troubles)
+        self.notes: List[str] = list(notes)
 
     def add(self, other: "Findings") -> None:
         """Take over what is found by somebody else; what is known as a problem is not noted as well."""
@@ -30,10 +33,23 @@ class Findings:
         """Whether anything is wrong."""
         return bool(self.problems or self.troubles)
 
-    def document(self) -> Dict[str, Any]:
-        """For an answer of the listener's. exit: 2 for a wrong configuration, 1 for other troubles, 0 where nothing is wrong."""
+    def document(self, most: Optional[int] = None) -> Dict[str, Any]:
+        """For an answer. exit: 2 for a wrong configuration, 1 for other troubles, 0 where nothing is wrong. most: characters of
+        JSON that it may take; then the last lines may be left out."""
         status = 2 if self.problems else 1 if self.troubles else 0
-        return {"ok": not self.wrong, "exit": status, "problems": self.problems + self.troubles, "notes": self.notes}
+        lines, notes = self.problems + self.troubles, self.notes
+        if most is not None:
+            lines, notes = _fitting(lines, most // 2), _fitting(notes, most // 2)
+        return {"ok": not self.wrong, "exit": status, "problems": lines, "notes": notes}
+
+
+def _fitting(lines: List[str], most: int) -> List[str]:
+    """As many of the first lines as are `most` characters of JSON together, and how many there are more."""
+    for number, line in enumerate(lines):
+        most -= len(json.dumps(line)) + 2
+        if most < 0:
+            return [*lines[:number], f"and {len(lines) - number} more"]
+    return lines
 
 
 def _new(lines: List[str], known: set) -> List[str]:

@@ -23,8 +23,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect import (
-    __version__, accounts, config, course, eventstream, execution, exits, exposure, group, guardlink, history, inspection, kept, logs, paced,
-    places, proc, record, release, reloading, reserve, role, saved, session, untrusted,
+    __version__, accounts, config, course, eventstream, examination, execution, exits, exposure, group, guardlink, history,
+    inspection, kept, logs, paced, places, proc, record, release, reloading, reserve, role, saved, session, untrusted,
 )
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import (
@@ -2057,46 +2057,25 @@ class Listener:
         self.ask(contest, 0, work)
 
     def check(self, ticket: str) -> None:
-        path, link, obstacle, folder = self.settings.file, self.link, self.obstacle, self.folder_trouble
-        client = self.session.client if self.session else None
-        used, trouble, link_trouble = self.settings, self.config_trouble(), self.link_doubt()
+        """Look at all that this node depends on, beside what a report tells of it."""
+        looks = None
+        if self.link == "connected" and self.granted is not None:
+            client = self.session.client
+            looks = examination.Session(client, self.granted.timeout, session.asked_of(client), self.granted.session)
+        around, unused = self.around, self.trouble is not None
+        leading = {name for name, one in self.contests.items() if one.state.role == role.PRIMARY}
+        node = examination.Node(
+            self.settings, unused, looks, self.supervisord.call, os.getppid(), around.supervisord_uid, around.uid, around.group,
+            leading,
+        )
 
         def work() -> role.Tick:
-            problems, notes = [obstacle] if obstacle else [], []
             try:
-                settings = config.load(path)
-                notes += [*settings.notes, *exposure.of_file(settings)]
-                found = config.check_group(
-                    settings, self.supervisord.call("supervisor.getAllConfigInfo"), self.around.uid,
-                    supervisord_uid=self.around.supervisord_uid, own_group=self.around.group,
-                )
-                problems += found.problems
-                notes += found.notes
-                processes = self.supervisord.call("supervisor.getAllProcessInfo")
-                found = config.check_processes(settings, processes)
-                problems += found.problems
-                notes += found.notes
-                notes += exposure.of_processes(settings, os.getppid(), processes)
-                if link == "connected":
-                    seen = inspection.look(client, used, INSPECTION_TIME)
-                    problems += seen.problems
-                    notes += seen.notes
-                changes = ", ".join(map(str, config.diff(used, settings)))
-                if changes and trouble is None:
-                    notes.append(f"{path}: changed and not used yet: {changes}; zkelect reload takes it")
-            except config.ConfigError as error:
-                problems += error.problems
-            except SupervisordError as error:
-                problems.append(f"supervisord: {error}")
-            if link != "connected" and not obstacle:
-                problems.append(f"ZooKeeper: {link}" + (link_trouble and f": {link_trouble}"))
-            if folder:
-                problems.append(f"runtime folder: {folder}")
-            if trouble is not None:
-                lasts = f"has been unusable for {now() - trouble['since']:.0f} s"
-                state = lasts if problems else f"{lasts}, is well now, and is not used yet (zkelect reload)"
-                problems.append(f"{path}: {state}: {trouble['doing']}")
-            self.reply(ticket, {"ok": not problems, "problems": problems, "notes": notes})
+                document = examination.of_node(node).document(LONGEST_LIST)
+            except Exception as error:
+                log.exception("a defect")
+                document = {"ok": False, "exit": 1, "text": f"a defect: {error!r}"}
+            self.reply(ticket, document)
             return role.Tick()
 
         self.pool_post(self.rpc_pool, work)

@@ -254,6 +254,11 @@ def start_client(client: KazooClient, limit: float) -> None:
         raise NotConnected(f"no ZooKeeper server at {hosts} takes this client: {why}; see that one runs and can be reached")
 
 
+def asked_of(client: KazooClient) -> float:
+    """The session timeout that a client asks for, in seconds."""
+    return client._session_timeout / 1000.0
+
+
 def stop_client(client: KazooClient) -> None:
     """Close the session and the client. Takes seconds when ZooKeeper cannot be reached."""
     client.stop()

@@ -52,6 +52,14 @@ def test_what_does_not_exist_is_told_and_where_it_was_looked_for(tmp_path):
     assert "cannot be executed" in commands.trouble(str(tmp_path), ME)
 
 
+def test_what_is_no_file_is_not_opened(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "fifo")
+    assert "cannot be executed" in commands.trouble(str(tmp_path / "fifo"), ME)
+    # As where another user's right to execute it cannot be told.
+    monkeypatch.setattr(commands, "_may", lambda path, uid: None)
+    assert commands.trouble(str(tmp_path / "fifo"), ME) == ""
+
+
 def test_a_link_to_nothing_is_told(tmp_path):
     (tmp_path / "link").symlink_to("/none/such")
     assert "cannot be executed" in commands.trouble(str(tmp_path / "link"), ME)

@@ -18,6 +18,7 @@ LOADED = "/venv/bin/zkelect run -- /srv/x --fast"
     (End(126), LOADED, "nobody", ["exit status 126: /srv/x cannot be executed as nobody", "closed to that user"]),
     (End(75), LOADED, "", ["exit status 75: `zkelect run` did not start it"]),
     (End(3), LOADED, "", ["exit status 3; its log"]),
+    (End(2), "/x/zkelect listen -c f", "", ["exit status 2: its configuration cannot be used"]), (End(2), LOADED, "", ["exit status 2; its log"]),
     (End(0), LOADED, "", ["exit status 0; its log"]),
     (End(137), LOADED, "", ["exit status 137: a command in it was killed by SIGKILL"]),
     (End(255), LOADED, "", ["exit status 255; its log"]),
