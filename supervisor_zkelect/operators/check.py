@@ -78,7 +78,7 @@ def _look(arguments: argparse.Namespace, settings: Any, found: Findings) -> List
     found.troubles += filter(None, [trouble])
     if side.view is not None:
         try:
-            found.add(_of_listener(side))
+            found.add(_of_listener(side, trouble is None))
         except SupervisordError as error:
             found.notes.append(f"the listener was not checked: {error}")
     return [] if side.call is None else diagnosis.logs(side.call, [election.group for election in settings.elections])
@@ -147,14 +147,14 @@ def _path_of(listener: Dict[str, Any], processes: List[Dict[str, Any]], supervis
     return next(filter(None, (environ(pid).get("PATH") for pid in [*pids, supervisord])), None)
 
 
-def _of_listener(side: Side) -> Findings:
-    """What is wrong with the listener. Raises SupervisordError."""
+def _of_listener(side: Side, link: bool) -> Findings:
+    """What is wrong with the listener, with its way to ZooKeeper only if `link`. Raises SupervisordError."""
     from supervisor_zkelect.operators import diagnosis
 
     if side.view.known and not side.same:
         file = printable(side.view.report.get("config") or "another one")
         return Findings(notes=[f"the listener that runs uses another file ({file}), and was not asked"])
-    return diagnosis.of_listener(side.call, side.view, None)
+    return diagnosis.of_listener(side.call, side.view, None, link)
 
 
 def _session(side: Side) -> Optional[int]:

@@ -18,8 +18,9 @@ from supervisor_zkelect.untrusted import printable
 _OUTSIDE = ("detached", "withdrawn")
 
 
-def of_view(view: View, elections: Optional[Sequence[str]] = None) -> Findings:
-    """What is wrong by a report that may be believed. elections: of these only. Pure."""
+def of_view(view: View, elections: Optional[Sequence[str]] = None, link: bool = True) -> Findings:
+    """What is wrong by a report that may be believed. elections: of these only. link: also with the listener's way to ZooKeeper,
+    of which whoever asks may know by itself. Pure."""
     found = Findings()
     report = view.report
     trouble = as_dict(report.get("config_trouble"))
@@ -30,27 +31,27 @@ def of_view(view: View, elections: Optional[Sequence[str]] = None) -> Findings:
         lasts = f" for {show.duration(view.now - since)}" if is_number(since) else ""
         found.problems.append(f"{file}: has been unusable{lasts}" + (doing and f": {doing}"))
     session = as_dict(report.get("session"))
-    if session.get("state") != "connected":
-        why = printable(session.get("trouble") or "")
-        found.troubles.append(f"ZooKeeper: {printable(session.get('state') or 'no session')}" + (why and f": {why}"))
-    elif session.get("trouble"):
-        found.troubles.append(f"ZooKeeper: {printable(session['trouble'])}")
+    connected = session.get("state") == "connected"
+    if link and not (connected and not session.get("trouble")):
+        parts = ([] if connected else [session.get("state") or "no session"]) + [session.get("trouble")]
+        found.troubles.append(": ".join(["ZooKeeper", *(printable(part) for part in parts if part)]))
     names = view.names if elections is None else elections
     for name in names:
-        found.troubles += [f"[election:{printable(name)}] {line}" for line in _of_election(view, name)]
+        found.troubles += [f"[election:{printable(name)}] {line}" for line in _of_election(view, name, connected)]
     if not names:
         found.troubles.append("this node takes part in no election")
     return found
 
 
-def _of_election(view: View, name: str) -> List[str]:
+def _of_election(view: View, name: str, connected: bool) -> List[str]:
     facts, doubt = view.facts(name), view.doubt(name)
     if doubt:
         return [f"the role is unknown: {doubt}"]
     lines = []
     if facts.get("trouble"):
         lines.append(printable(facts["trouble"]))
-    elif facts["role"] in _OUTSIDE:
+    elif facts["role"] in _OUTSIDE and connected:
+        # Without a session there is nothing else to be, and that is told.
         why = printable(facts.get("reason") or facts.get("step") or "")
         lines.append(f"this node takes no part in it ({facts['role']})" + (why and f": {why}"))
     if facts.get("unguarded"):
@@ -73,9 +74,11 @@ def of_silence(why: str, listener: Mapping[str, Any], info: Optional[Mapping[str
     read = f"supervisorctl tail {name} stderr" + (log and f" ({log})")
     if state == "STOPPED":
         return f"the listener {name} is STOPPED, and this node makes no proposal: supervisorctl start {name}"
-    if state in ("RUNNING", "STARTING"):
-        reported = "has not reported lately" if state == "RUNNING" else "has not reported yet"
-        return f"the listener {name} is {state}, and {reported}: {why}; {read} tells more, supervisorctl restart {name} may help"
+    if state == "STARTING":
+        return f"the listener {name} is STARTING, and has not reported yet: {read} tells more"
+    if state == "RUNNING":
+        there = f"the listener {name} is RUNNING, and has not reported lately: {why}"
+        return f"{there}; {read} tells more, supervisorctl restart {name} may help"
     how = end or printable(info.get("spawnerr") or "")
     return f"the listener {name} is {state}" + (how and f" ({how})") + f", and this node makes no proposal: {read} tells why"
 
@@ -98,9 +101,9 @@ def asked(call: Any, why: str) -> Findings:
     return Findings(troubles=[of_silence(why, listener, info, end)])
 
 
-def of_listener(call: Any, view: View, election: Optional[str]) -> Findings:
-    """What is known of the listener without asking it. Raises SupervisordError."""
-    return of_view(view, None if election is None else [election]) if view.known else asked(call, view.why)
+def of_listener(call: Any, view: View, election: Optional[str], link: bool = True) -> Findings:
+    """What is known of the listener without asking it. The rest as `of_view` takes it. Raises SupervisordError."""
+    return of_view(view, None if election is None else [election], link) if view.known else asked(call, view.why)
 
 
 def groups_of(view: View) -> List[str]:

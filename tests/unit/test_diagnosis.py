@@ -91,6 +91,13 @@ def test_a_node_that_cannot_do_its_part_has_a_problem(facts, piece):
     assert outcome.exit == ERROR and any(piece in line for line in outcome.lines), outcome.lines
 
 
+def test_without_a_session_it_is_not_told_that_a_node_stands_outside():
+    lost = {"state": "lost", "trouble": "refused"}
+    outcome = checked({"orders": {**WELL, "role": "detached", "reason": "start"}}, session=lost)
+    assert outcome.exit == ERROR and [line for line in outcome.lines if not line.startswith("note")] == ["ZooKeeper: lost: refused"]
+    assert not diagnosis.of_view(view({"orders": WELL}, session=lost), link=False).wrong
+
+
 def test_a_node_without_elections_has_a_problem():
     assert checked({}).exit == ERROR
 
