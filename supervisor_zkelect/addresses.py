@@ -1,4 +1,4 @@
-"""Where an address leads: to one place, and to this machine. Pure, but for `own`.
+"""Where an address leads: to one place, and to this machine. Pure.
 
 What clients and the health check are given is text. As far as it is a host and a port, the host's IP addresses tell whether it
 means this node alone.
@@ -58,16 +58,6 @@ def is_own(address: str, mine: AbstractSet[str]) -> bool:
         return False
     mapped = getattr(one, "ipv4_mapped", None) or one
     return mapped.is_loopback or mapped.is_unspecified or str(mapped) in mine
-
-
-def own() -> AbstractSet[str]:
-    """The IP addresses of this machine. Raises OSError."""
-    # Only `check` wants it, and the listener's memory stays small without it.
-    import psutil
-
-    return frozenset(
-        one.address.partition("%")[0] for found in psutil.net_if_addrs().values() for one in found if one.family.name != "AF_PACKET"
-    )
 
 
 def _listed(found: Sequence[str]) -> str:

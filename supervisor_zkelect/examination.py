@@ -169,9 +169,10 @@ def _commands(election: config.ElectionSettings) -> Iterator[Tuple[str, Sequence
 def of_network(settings: config.Settings, seen: Seen) -> Findings:
     """Where the addresses of the file lead, and who listens there that should not."""
     found = Findings()
+    asked = (addresses.place_of(election.address) for election in settings.elections)
     try:
-        mine, sockets = addresses.own(), ports.listening()
-    except (OSError, ImportError) as error:
+        mine, sockets = ports.network(place.port for place in asked if place is not None)
+    except OSError as error:
         found.notes.append(f"the addresses and ports of this machine were not looked at: {error}")
         return found
     names = _Names(NAMES_TIME)
@@ -193,7 +194,7 @@ def of_network(settings: config.Settings, seen: Seen) -> Findings:
             if option == "address" and any(addresses.is_own(ip, mine) for ip in ips):
                 members = ports.Members(election.group, seen.processes, seen.pid)
                 lines = [
-                    say(f"{ports.holder(one)} listens on port {place.port}, and does not belong to group {election.group}")
+                    say(f"{one.holder} listens on port {place.port}, and does not belong to group {election.group}")
                     for one in ports.strangers(place, ips, sockets, members)
                 ]
                 if election.name in seen.leading:

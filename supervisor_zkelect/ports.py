@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from typing import AbstractSet, Callable, Iterable, List, Mapping, NamedTuple, Optional
 
 from supervisor_zkelect import proc, record
@@ -17,38 +20,48 @@ _READ = 1 << 20
 """Bytes of an environment that are looked at."""
 
 
+LOOK_TIME = 10.0
+"""Seconds that a look at all processes of this machine may take."""
+
+
 class Listening(NamedTuple):
-    """A socket that takes connections. pid: of a process that has it, None where this user may not see that."""
+    """A socket that takes connections. pid: of a process that has it, None where this user may not see that. program, user: the
+    process's names, "" where they cannot be had."""
 
     ip: str
     port: int
     pid: Optional[int]
+    program: str = ""
+    user: str = ""
 
-
-class Holder(NamedTuple):
-    """A process that listens. program, user: their names, "" where they cannot be had."""
-
-    pid: Optional[int]
-    program: str
-    user: str
-
-    def __str__(self) -> str:
+    @property
+    def holder(self) -> str:
+        """Who has it, in words."""
         if self.pid is None:
             return "a process that this user may not see (ask as root: zkelect check -c FILE)"
         named = f"{printable(self.program, 100)}, " if self.program else ""
         return f"{named}process {self.pid}" + (f" of the user {printable(self.user, 100)}" if self.user else "")
 
 
-def listening() -> List[Listening]:
-    """All TCP sockets of this network that take connections. Raises OSError where nobody tells."""
-    # Only `check` wants it, and the listener's memory stays small without it.
-    import psutil
+class Network(NamedTuple):
+    """own: the IP addresses of this machine. sockets: those that were asked for."""
 
+    own: AbstractSet[str]
+    sockets: List[Listening]
+
+
+def network(ports: Iterable[int]) -> Network:
+    """The addresses of this machine, and who listens on these ports (machine.py). Raises OSError where nobody tells."""
+    command = [sys.executable, "-m", "supervisor_zkelect.machine", *map(str, sorted(set(ports)))]
     try:
-        found = psutil.net_connections("tcp")
-    except psutil.Error as error:
-        raise OSError(str(error)) from None
-    return [Listening(one.laddr.ip, one.laddr.port, one.pid) for one in found if one.status == psutil.CONN_LISTEN]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=LOOK_TIME, check=False)
+        document = json.loads(done.stdout)
+        return Network(frozenset(document["own"]), [Listening(*one) for one in document["sockets"]])
+    except subprocess.SubprocessError as error:
+        raise OSError(f"it takes too long: {error}") from None
+    except (KeyError, TypeError, ValueError):
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise OSError(printable(said[-1], 200) if said else f"exit status {done.returncode}") from None
 
 
 def strangers(
@@ -62,19 +75,6 @@ def strangers(
     there = [one for one in sockets if one.port == place.port and one.ip.rpartition("::ffff:")[2] in wanted]
     # One process has a socket for each of several addresses; the children of one that forked have the same.
     return [one for one in {one.pid: one for one in there}.values() if one.pid is None or not belongs(one.pid)]
-
-
-def holder(one: Listening) -> Holder:
-    """Its names."""
-    import psutil
-
-    if one.pid is None:
-        return Holder(None, "", "")
-    try:
-        process = psutil.Process(one.pid)
-        return Holder(one.pid, process.name(), process.username())
-    except (psutil.Error, OSError):
-        return Holder(one.pid, "", "")
 
 
 class Members:

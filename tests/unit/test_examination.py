@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from supervisor_zkelect import addresses, commands, config, examination, ports
-from supervisor_zkelect.ports import Listening
+from supervisor_zkelect import commands, config, examination, ports
+from supervisor_zkelect.ports import Listening, Network
 
 FILE = "[zkelect]\nservers = zk:2181\nnode_name = a\nsession_timeout = 10\n[election:orders]\naddress = {address}\n{more}\n"
 
@@ -78,7 +78,7 @@ def test_a_stranger_on_the_port_is_told_and_on_a_healthy_primary_noted(load):
 
 
 def test_who_may_not_be_seen_is_told_as_such(load, monkeypatch):
-    monkeypatch.setattr(ports, "listening", lambda: [Listening("0.0.0.0", 80, None)])
+    monkeypatch.setattr(ports, "network", lambda wanted: Network(set(), [Listening("0.0.0.0", 80, None)]))
     [line] = examination.of_network(load(), seen()).troubles
     assert "a process that this user may not see (ask as root: zkelect check -c FILE) listens on port 80" in line
 
@@ -92,18 +92,17 @@ def test_who_may_not_be_seen_is_told_as_such(load, monkeypatch):
     ("some text", "", []), ("127.0.0.1:80", "health = exec:sh", []),
 ])
 def test_addresses_that_lead_elsewhere_are_noted(load, monkeypatch, address, health, pieces):
-    monkeypatch.setattr(ports, "listening", lambda: [])
+    monkeypatch.setattr(ports, "network", lambda wanted: Network({"127.0.0.1"}, []))
     found = examination.of_network(load(health, address), seen())
     assert not found.wrong and len(found.notes) == len(pieces)
     assert all(piece in note and "secret" not in note for piece, note in zip(pieces, found.notes))
 
 
-@pytest.mark.parametrize("module, name", [(addresses, "own"), (ports, "listening")])
-def test_a_machine_that_tells_nothing_is_told_of(load, monkeypatch, module, name):
-    def refuse():
+def test_a_machine_that_tells_nothing_is_told_of(load, monkeypatch):
+    def refuse(wanted):
         raise OSError("no /proc")
 
-    monkeypatch.setattr(module, name, refuse)
+    monkeypatch.setattr(ports, "network", refuse)
     found = examination.of_network(load(), seen())
     assert not found.wrong and found.notes == ["the addresses and ports of this machine were not looked at: no /proc"]
 

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from supervisor_zkelect import ports, record
+from supervisor_zkelect import addresses, machine, ports, record
 from supervisor_zkelect.addresses import Place
-from supervisor_zkelect.ports import Holder, Listening
+from supervisor_zkelect.ports import Listening
 
 PLACE = Place("h", 80)
 
@@ -30,22 +30,33 @@ def test_a_process_with_several_sockets_is_one_and_who_cannot_be_seen_is_told():
 
 
 def test_names_are_shown_without_harm():
-    assert str(Holder(7, "ng\x1binx", "w\nw")) == "ng\\x1binx, process 7 of the user w\\nw"
-    assert str(Holder(7, "", "")) == "process 7" and "may not see" in str(Holder(None, "", ""))
+    assert Listening("::", 80, 7, "ng\x1binx", "w\nw").holder == "ng\\x1binx, process 7 of the user w\\nw"
+    assert Listening("::", 80, 7).holder == "process 7" and "may not see" in Listening("::", 80, None).holder
     # One that has ended meanwhile.
-    assert ports.holder(Listening("::", 80, 1 << 30)) == Holder(1 << 30, "", "")
+    assert machine._names(1 << 30) == ("", "")
 
 
 def test_a_real_listener_is_found_with_its_names():
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        port = door.getsockname()[1]
-        found = ports.strangers(Place("localhost", port), ["127.0.0.1"], ports.listening(), lambda pid: False)
-        assert found == [Listening("127.0.0.1", port, os.getpid())]
-        assert ports.holder(found[0]).pid == os.getpid() and ports.holder(found[0]).user
+    with socket.create_server(("127.0.0.1", 0)) as door, socket.create_connection(door.getsockname()) as link:
+        port, other = door.getsockname()[1], link.getsockname()[1]
         # Whoever only connects does not listen.
-        with socket.create_connection(door.getsockname()) as link:
-            other = link.getsockname()[1]
-            assert ports.strangers(Place("localhost", other), ["127.0.0.1"], ports.listening(), lambda pid: False) == []
+        own, [one] = ports.network([port, other, 1])
+        assert one[:3] == ("127.0.0.1", port, os.getpid()) and one.program and one.user
+        assert "127.0.0.1" in own and all(addresses.is_own(address, own) for address in own)
+
+
+@pytest.mark.parametrize("code, told", [
+    ("raise SystemExit('no psutil')", "no psutil"), ("print('[]')", "exit status 0"), ("print('{')", "exit status 0"),
+    ("import time; time.sleep(100)", "it takes too long"),
+])
+def test_a_machine_that_does_not_tell_is_no_more_than_that(tmp_path, monkeypatch, code, told):
+    python = tmp_path / "python"
+    python.write_text(f"#!{sys.executable}\n{code}\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setattr(ports, "LOOK_TIME", 2 if "sleep" in code else 60)
+    with pytest.raises(OSError, match=told):
+        ports.network([1])
 
 
 def info(pid, group="primary"):
