@@ -29,7 +29,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import health, installation, lease, places, untrusted
+from supervisor_zkelect import accounts, health, installation, lease, places, shellwords, untrusted
 
 MAIN = "zkelect"
 ELECTION = "election:"
@@ -131,8 +131,8 @@ class Settings:
     """One file. Times are seconds; paths are absolute; what was not configured and has no default is None.
 
     `heartbeat_interval` and `ride_through` are for the session timeout that is asked for; where the server
-    grants another one, `interval_at` and `ride_through_at` give what counts. `notes` are lines worth telling
-    that keep nothing from starting.
+    grants another one, `interval_at` and `ride_through_at` give what counts. `doubts` and `notes` are lines
+    that keep nothing from starting: what will not do what it says, and what is worth telling.
     """
 
     file: str
@@ -172,6 +172,7 @@ class Settings:
     interval_configured: bool = False
     ride_through_configured: bool = False
     notes: Tuple[str, ...] = ()
+    doubts: Tuple[str, ...] = ()
 
     @property
     def hosts(self) -> str:
@@ -677,17 +678,17 @@ def load(path: str, environ: Optional[Mapping[str, str]] = None, host: Optional[
 
     Raises ConfigError with every problem that can be seen without ZooKeeper and supervisord.
     """
-    return _loaded(None, os.fspath(path), os.environ if environ is None else environ, host)
+    return _loaded(_Loader(os.fspath(path), os.environ if environ is None else environ, host))
 
 
-def loads(text: str, path: str) -> Settings:
-    """Check a text that is to become the file at `path`, as `load` does, but without this process's environment."""
-    return _loaded(text, path, {}, None)
+def parse(text: str, name: str) -> Settings:
+    """Read and check a text as `load` does a file. name: what stands for the file in messages. Nothing comes from the
+    environment. Raises ConfigError."""
+    return _loaded(_Loader(name, {}, None, text))
 
 
-def _loaded(text: Optional[str], path: str, environ: Mapping[str, str], host: Optional[str]) -> Settings:
-    loader = _Loader(path, environ, host)
-    settings = loader.settings(text)
+def _loaded(loader: "_Loader") -> Settings:
+    settings = loader.settings()
     if settings is None:
         raise ConfigError(loader.problems)
     return settings
@@ -704,11 +705,13 @@ class _Parser(configparser.RawConfigParser):
 class _Loader:
     """Collects the problems of one file. An option that cannot be read is missing in the values."""
 
-    def __init__(self, path: str, environ: Mapping[str, str], host: Optional[str]):
+    def __init__(self, path: str, environ: Mapping[str, str], host: Optional[str], text: Optional[str] = None):
         self.path = path
+        self.given = text
         self.environ = environ
         self.problems: List[str] = []
         self.notes: List[str] = []
+        self.doubts: List[str] = []
         self.expansions = {f"ENV_{name}": value for name, value in environ.items()}
         self.expansions["here"] = os.path.dirname(os.path.abspath(path))
         self.expansions["host_node_name"] = platform.node() if host is None else host
@@ -716,9 +719,8 @@ class _Loader:
         #: (section, option) -> the text in the file; absent where the default holds.
         self.raw: Dict[Tuple[str, str], str] = {}
 
-    def settings(self, text: Optional[str] = None) -> Optional[Settings]:
-        """text: what is read in the place of the file."""
-        text = self.read() if text is None else text
+    def settings(self) -> Optional[Settings]:
+        text = self.read() if self.given is None else self.given
         parser = None if text is None else self.parse(text)
         if parser is None:
             return None
@@ -729,11 +731,14 @@ class _Loader:
         elections = {section: self.values(parser, section, _ELECTION_OPTIONS) for section in sections}
         for section, found in elections.items():
             self.check_health(section, found)
+            self.check_words(section)
         self.check_elections(elections, values.get("chroot", ""))
         if self.problems:
             return None
         named = [ElectionSettings(name=key[len(ELECTION) :], **found) for key, found in elections.items()]
-        return Settings(file=self.path, elections=tuple(named), notes=tuple(self.notes), **values)
+        return Settings(
+            file=self.path, elections=tuple(named), notes=tuple(self.notes), doubts=tuple(self.doubts), **values
+        )
 
     # messages
 
@@ -1056,9 +1061,29 @@ class _Loader:
             try:
                 health.parse(url, **extra)
             except ValueError as error:
-                self.wrong(section, name, untrusted.printable(str(error)))
+                what, short = untrusted.printable(str(error)), name.partition("_")[2]
+                # The line names the option already.
+                self.wrong(section, name, what[len(short) + 1:] if what.startswith(f"{short} has ") else what)
                 if name == "health":
                     return
+
+    def check_words(self, section: str) -> None:
+        """Commands with what only a shell understands. They may be right all the same, so none is refused."""
+        for name, option in _ELECTION_OPTIONS.items():
+            try:
+                text = self.expanded(self.raw.get((section, name), ""))
+            except ValueError:
+                continue
+            kind, _, rest = text.partition(":")
+            if kind.lower() == "exec" and name == "health":
+                text = rest
+            elif option.type != "command":
+                continue
+            word = shellwords.first(text)
+            if word:
+                what = f"{word} is for a shell, and no shell runs this command, which is given it as it stands"
+                remedy = "write the command as sh -c '…', or put what is meant as it stands into single quotes"
+                self.doubts.append(_line(self.path, f"{what}; {remedy}", section, name, self.shown(section, name)))
 
     def check_elections(self, elections: Mapping[str, Dict[str, Any]], chroot: str) -> None:
         """Whether each election has its group and its znodes for itself."""
@@ -1135,10 +1160,12 @@ def _shortest_timeout(
 
 
 class GroupCheck(NamedTuple):
-    """What is wrong with the groups (nothing may be started), and what is worth telling. One line each."""
+    """One line each. problems: what is wrong with the groups, so that nothing may be started. notes: what is worth telling.
+    troubles: what keeps nothing from starting, and a promise from being kept."""
 
     problems: List[str]
     notes: List[str]
+    troubles: Tuple[str, ...] = ()
 
 
 def check_group(
@@ -1160,6 +1187,7 @@ def check_group(
     """
     problems: List[str] = []
     notes: List[str] = []
+    troubles: List[str] = []
     members: Dict[str, List[Mapping[str, Any]]] = {}
     for info in infos:
         members.setdefault(str(info["group"]), []).append(info)
@@ -1186,7 +1214,7 @@ def check_group(
             problems.append(say(f"{what}; {remedy}"))
         foreign: Dict[int, List[str]] = {}
         for program in programs:
-            user = _program_uid(program, supervisord_uid)
+            user = accounts.of_program(program, supervisord_uid)
             if uid != 0 and user is not None and user != uid:
                 foreign.setdefault(user, []).append(program["name"])
         for user, names in foreign.items():
@@ -1206,7 +1234,7 @@ def check_group(
         bare = [program["name"] for program in programs if unguarded(program)]
         if bare:
             what = f"unguarded: the command of {_listed(bare)} does not begin with `zkelect run --`, so nothing keeps it"
-            notes.append(say(f"{what} from being started where the lease is over; put `zkelect run --` before it"))
+            troubles.append(say(f"{what} from being started where the lease is over; put `zkelect run --` before it"))
         shortened = _shortened(settings, stopwaitsecs, timeout)
         if shortened:
             notes.append(say(shortened))
@@ -1218,17 +1246,20 @@ def check_group(
             notes.append(
                 _line(settings.file, f"{what}; set {needed} or more", section, "stopwaitsecs", value)
             )
-    return GroupCheck(problems, notes)
+    return GroupCheck(problems, notes, tuple(troubles))
 
 
 ENDED_TIME = 2.0
 """Seconds for which a program has ended before it counts as one that supervisord does not start again."""
 
 
-def check_processes(settings: Settings, infos: Iterable[Mapping[str, Any]]) -> GroupCheck:
+def check_processes(
+    settings: Settings, infos: Iterable[Mapping[str, Any]], ends: Mapping[Tuple[str, str], str] = {}
+) -> GroupCheck:
     """Look for programs whose end has kept, or would keep, a node from being primary.
 
-    infos: the items of supervisord's getAllProcessInfo. Pure, as `check_group` is.
+    infos: the items of supervisord's getAllProcessInfo. ends: how programs ended, in one line, by group and name; where one is
+    missing, supervisord's own words are told. Pure, as `check_group` is.
     """
     problems: List[str] = []
     notes: List[str] = []
@@ -1244,10 +1275,10 @@ def check_processes(settings: Settings, infos: Iterable[Mapping[str, Any]]) -> G
                 what = f"program {name} has exited with status {info['exitstatus']}: {must_run(election)}"
                 problems.append(_line(settings.file, what, section, "health", "none"))
             elif state == "FATAL":
-                what = f"program {name} is in FATAL: {info['spawnerr'] or 'supervisord has given it up'}"
                 where = info.get("stderr_logfile") or info.get("stdout_logfile")
-                notes.append(_line(settings.file, what + (f"; its log is {where}" if where else ""), section, "group",
-                                   election.group))
+                why = f"{info['spawnerr'] or 'supervisord has given it up'}" + (f"; its log is {where}" if where else "")
+                what = f"program {name} is in FATAL: {ends.get((election.group, name)) or why}"
+                notes.append(_line(settings.file, what, section, "group", election.group))
     return GroupCheck(problems, notes)
 
 
@@ -1294,14 +1325,6 @@ def _missing_group(group: str, known: List[str]) -> str:
     else:
         hint = f"add [group:{group}] with its programs"
     return f"supervisord has no such group; {hint} (then supervisorctl update)"
-
-
-def _program_uid(program: Mapping[str, Any], supervisord_uid: Optional[int]) -> Optional[int]:
-    """A program's user id, None when not known. supervisord writes "none" for its own."""
-    user = program.get("uid")
-    if isinstance(user, int):
-        return user
-    return supervisord_uid if user == "none" else None
 
 
 # Small helpers

@@ -52,7 +52,7 @@ class ZkelectControllerPlugin(ControllerPluginBase):
         self._say("zkelect history [election]\tThe last terms: who led, why each ended, what each step took")
         self._say("zkelect resign [election]\tHave another node lead, and wait until it does; --force: even if")
         self._say("\t\t\t\tnobody takes over, or if the group cannot be proven dead")
-        self._say("zkelect check [election]\tWhat the listener finds wrong with its configuration")
+        self._say("zkelect check [election]\tWhat keeps this node from doing its part")
         self._say("zkelect reload\t\t\tHave the listener take its changed file; --yes: even if terms or the")
         self._say("\t\t\t\tsession of this node end by it")
         self._say("zkelect role [election]\t\tThe same as role")

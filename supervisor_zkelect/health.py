@@ -402,7 +402,8 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 def _refuse(extras: List[str], why: str) -> None:
     if extras:
         verb = "has" if len(extras) == 1 else "have"
-        raise ValueError(f"{', '.join(extras)} {verb} no meaning because {why}; only http and https checks have them")
+        it = "it" if len(extras) == 1 else "them"
+        raise ValueError(f"{', '.join(extras)} {verb} no meaning because {why}; remove {it}, or use an http or https check")
 
 
 def _shown(url: str) -> str:
@@ -639,6 +640,15 @@ class _Lookups:
 
 
 _lookups = _Lookups(LOOKUP_LIMIT)
+
+
+def addresses_of(host: str, seconds: float) -> List[str]:
+    """The IP addresses of a host name, within so many seconds, or the address that it is itself. Raises ValueError: why not."""
+    try:
+        found = _lookups.addresses(host, 0, _Limit(seconds))
+    except _Unhealthy as error:
+        raise ValueError(str(error)) from None
+    return list(dict.fromkeys(str(info[4][0]) for info in found))
 
 
 def _connect(host: str, port: int, limit: _Limit) -> socket.socket:

@@ -62,7 +62,7 @@ def fall_back(
     refused: what the file came to, where that could be read. Raises NoCopy, also when no other than that was kept.
     """
     kept = read(folder)
-    if refused is not None and dataclasses.replace(kept.settings, file=refused.file, notes=refused.notes) == refused:
+    if refused is not None and dataclasses.replace(kept.settings, file=refused.file, notes=refused.notes, doubts=refused.doubts) == refused:
         raise NoCopy(f"{os.path.join(folder, NAME)} says the same")
     return kept.settings, Trouble(tuple(problems), note_unusable(folder, moment), kept.made)
 

@@ -23,8 +23,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect import (
-    config, course, eventstream, execution, exposure, group, guardlink, history, inspection, kept, logs, paced, places, proc,
-    record, release, reloading, reporting, reserve, role, saved, session, untrusted,
+    accounts, config, course, eventstream, examination, execution, exits, exposure, group, guardlink, history, inspection, kept,
+    logs, paced, places, proc, record, release, reloading, reporting, reserve, role, saved, session, untrusted,
 )
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.elector import (
@@ -50,7 +50,7 @@ SEE_PACE = 0.2
 #: Seconds that an operator waits for them at most before he is told what is known.
 SEE_TIME = 0.5
 #: What FATAL means, when nothing else is known of its cause.
-GIVEN_UP = "at each try it could not be started, or ended before its startsecs; its own log tells more"
+GIVEN_UP = "at each try it could not be started, or ended before its startsecs"
 #: Seconds between two lines about the same trouble.
 REPEAT = 60.0
 #: Steps of an election of one kind that are told at once, and seconds after which one more is.
@@ -172,6 +172,17 @@ class QueueSeen(NamedTuple):
     asked: float = 0.0
 
 
+class ProgramEnded(NamedTuple):
+    """How a program of an election's group ended, in one line, "" when that is not known. state: what supervisord said of it
+    then. token: of the term that it ran in."""
+
+    election: str
+    token: Optional[int]
+    name: str
+    state: str
+    why: str
+
+
 class Claimed(NamedTuple):
     """A term was claimed by a transaction sent and answered at these times, in a session of this generation."""
 
@@ -222,6 +233,8 @@ class Contest:
     order: Optional[Tuple[int, Callable[[], None]]] = None
     #: program -> why the chain loader refused to start it in this term
     refused: Dict[str, str] = field(default_factory=dict)
+    #: program that has ended, and is not RUNNING again -> how, in one line, "" while that is not known
+    ends: Dict[str, str] = field(default_factory=dict)
     #: program -> since when supervisord says that it has exited
     exited: Dict[str, float] = field(default_factory=dict)
     facts: reporting.Facts = field(default_factory=reporting.Facts)
@@ -670,7 +683,7 @@ class Listener:
         if check.problems and not self.contests and self.fall_back(check.problems):
             check = self.check_groups(event.programs)
         if not self.contests:
-            for note in check.notes:
+            for note in [*check.troubles, *check.notes]:
                 log.info("%s", note)
         self.found_unfit(check.problems)
         around = self.around
@@ -1141,14 +1154,47 @@ class Listener:
         if state == "RUNNING":
             contest.running.add(pid)
             contest.refused.pop(name, None)
+            contest.ends.pop(name, None)
             self.last_resort.know(contest.settings.group, pid)
         elif state == "STOPPING" and pid in contest.running:
             # Only a process that ran in this term counts: the event of an earlier stop may come late.
             self.decide(contest, role.MemberStopped(name))
-        elif state == "FATAL":
-            hint = "" if contest.check else f"; {config.must_run(contest.settings)}"
-            self.decide(contest, role.MemberFatal(name, contest.refused.get(name) or GIVEN_UP + hint))
+        elif state in ("EXITED", "BACKOFF", "FATAL"):
+            self.ask_end(contest, name, state)
         self.decide(contest, role.MemberRuns() if state == "RUNNING" else role.MemberChanged())
+
+    def ask_end(self, contest: Contest, name: str, state: str) -> None:
+        """Have supervisord say how a program of the group ended, which its events do not tell."""
+        election, group, token = contest.settings.name, contest.settings.group, contest.state.token
+        program = next((one for one in self.programs if (one["group"], one["name"]) == (group, name)), {})
+        uid = accounts.of_program(program, self.around.supervisord_uid)
+        contest.ends.setdefault(name, "")
+
+        def work() -> ProgramEnded:
+            try:
+                end = exits.read(self.supervisord.call("zkelect.getProcessEnds", [group], timeout=PACE)).get(name, exits.End())
+            except (SupervisordError, ValueError):
+                # It may have run since before an upgrade of this package.
+                end = exits.End()
+            user = "" if uid is None else accounts.name_of(uid)
+            return ProgramEnded(election, token, name, state, exits.told(end, str(program.get("command", "")), user))
+
+        self.pool_post(self.rpc_pool, work, lambda error: ProgramEnded(election, token, name, state, ""))
+
+    def on_ProgramEnded(self, event: ProgramEnded) -> None:
+        contest = self.contests[event.election]
+        if contest.state.token != event.token:
+            # It ran in another term.
+            return
+        if event.why:
+            if event.name in contest.ends:
+                contest.ends[event.name] = event.why
+            if contest.state.may_run:
+                self.say(event.election, f"the program {event.name} ended: {event.why}")
+        if event.state == "FATAL":
+            why = contest.refused.get(event.name) or "; ".join(filter(None, (GIVEN_UP, event.why)))
+            hint = "" if contest.check else f"; {config.must_run(contest.settings)}"
+            self.decide(contest, role.MemberFatal(event.name, why if event.name in contest.refused else why + hint))
 
     def on_Ended(self, event: eventstream.Ended) -> None:
         self.leave("supervisord is gone", now(), now() + LAST_RELEASE)
@@ -1466,6 +1512,9 @@ class Listener:
         elif isinstance(event.event, role.Acked):
             facts = contest.facts
             facts.ack, facts.primary_node, facts.at = contest.settings.address, self.settings.node_name, now()
+        elif isinstance(event.event, role.Probed) and contest.check and not event.event.ok:
+            why = [f"the program {name} ended: {end}" for name, end in sorted(contest.ends.items()) if end]
+            event = event._replace(event=event.event._replace(reason="; ".join([event.event.reason, *why])))
         self.decide(contest, event.event)
 
     def term_seen(self, contest: Contest, seen: role.TermSeen) -> None:
@@ -1728,6 +1777,7 @@ class Listener:
     def do_StartGroup(self, contest: Contest, action: role.StartGroup) -> None:
         contest.running.clear()
         contest.refused.clear()
+        contest.ends.clear()
         contest.kill_at = math.inf
         contest.exited.clear()
         self.order(contest, action.op, lambda: contest.group.start(action.op, **self.grant(contest)))
@@ -1805,7 +1855,8 @@ class Listener:
             contest.course.guarded(event._asdict())
 
     def on_MemberDied(self, event: group.MemberDied) -> None:
-        log.warning("%s: the process %d of %s ended by itself", event.group, event.pid, event.name)
+        # How it ended, and where its log is, only supervisord can tell, when it has taken notice.
+        log.debug("%s: the process %d of %s ended by itself", event.group, event.pid, event.name)
         contest = self.by_group.get(event.group)
         if contest is not None:
             self.decide(contest, role.MemberChanged())
@@ -1835,11 +1886,14 @@ class Listener:
         """What is known of why a program does not run, to follow its state; "" for nothing."""
         if state != "EXITED":
             contest.exited.pop(name, None)
-            return f": {contest.refused[name]}" if name in contest.refused else ""
+            why = contest.refused.get(name) or contest.ends.get(name)
+            return f": {why}" if why else ""
         # One that supervisord starts again is in this state for a second.
         since = contest.exited.setdefault(name, now())
         ended = contest.check is None and now() - since >= config.ENDED_TIME
-        return f": it has ended, and {config.must_run(contest.settings)}" if ended else ""
+        why = contest.ends.get(name, "")
+        hint = f"it has ended, and {config.must_run(contest.settings)}" if ended else ""
+        return "".join(f": {text}" for text in (hint, why) if text)
 
     # Orders and reports
 
@@ -2002,46 +2056,25 @@ class Listener:
         self.ask(contest, 0, work)
 
     def check(self, ticket: str) -> None:
-        path, link, obstacle, folder = self.settings.file, self.link, self.obstacle, self.folder_trouble
-        client = self.session.client if self.session else None
-        used, trouble, link_trouble = self.settings, self.config_trouble(), self.link_doubt()
+        """Look at all that this node depends on, beside what a report tells of it."""
+        looks = None
+        if self.link == "connected" and self.granted is not None:
+            client = self.session.client
+            looks = examination.Session(client, self.granted.timeout, session.asked_of(client), self.granted.session)
+        around, unused = self.around, self.trouble is not None
+        leading = {name for name, one in self.contests.items() if one.state.role == role.PRIMARY}
+        node = examination.Node(
+            self.settings, unused, looks, self.supervisord.call, os.getppid(), around.supervisord_uid, around.uid, around.group,
+            leading,
+        )
 
         def work() -> role.Tick:
-            problems, notes = [obstacle] if obstacle else [], []
             try:
-                settings = config.load(path)
-                notes += [*settings.notes, *exposure.of_file(settings)]
-                found = config.check_group(
-                    settings, self.supervisord.call("supervisor.getAllConfigInfo"), self.around.uid,
-                    supervisord_uid=self.around.supervisord_uid, own_group=self.around.group,
-                )
-                problems += found.problems
-                notes += found.notes
-                processes = self.supervisord.call("supervisor.getAllProcessInfo")
-                found = config.check_processes(settings, processes)
-                problems += found.problems
-                notes += found.notes
-                notes += exposure.of_processes(settings, os.getppid(), processes)
-                if link == "connected":
-                    seen = inspection.look(client, used, INSPECTION_TIME)
-                    problems += seen.problems
-                    notes += seen.notes
-                changes = ", ".join(map(str, config.diff(used, settings)))
-                if changes and trouble is None:
-                    notes.append(f"{path}: changed and not used yet: {changes}; zkelect reload takes it")
-            except config.ConfigError as error:
-                problems += error.problems
-            except SupervisordError as error:
-                problems.append(f"supervisord: {error}")
-            if link != "connected" and not obstacle:
-                problems.append(f"ZooKeeper: {link}" + (link_trouble and f": {link_trouble}"))
-            if folder:
-                problems.append(f"runtime folder: {folder}")
-            if trouble is not None:
-                lasts = f"has been unusable for {now() - trouble['since']:.0f} s"
-                state = lasts if problems else f"{lasts}, is well now, and is not used yet (zkelect reload)"
-                problems.append(f"{path}: {state}: {trouble['doing']}")
-            self.reply(ticket, {"ok": not problems, "problems": problems, "notes": notes})
+                document = examination.of_node(node).document(LONGEST_LIST)
+            except Exception as error:
+                log.exception("a defect")
+                document = {"ok": False, "exit": 1, "text": f"a defect: {error!r}"}
+            self.reply(ticket, document)
             return role.Tick()
 
         self.pool_post(self.rpc_pool, work)
@@ -2097,7 +2130,7 @@ def main(path: str) -> int:
         print("zkelect listen runs under supervisord; add it as an [eventlistener:x] section", file=sys.stderr)
         return 2
     protocol = eventstream.take_standard_output()
-    for note in settings.notes:
+    for note in [*settings.doubts, *settings.notes]:
         log.info("%s", note)
     try:
         around = Surroundings(settings)

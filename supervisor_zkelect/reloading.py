@@ -19,7 +19,7 @@ import math
 from dataclasses import replace
 from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
-from supervisor_zkelect import config, role, session
+from supervisor_zkelect import admission, config, role, session
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.errors import ElectionError
 from supervisor_zkelect.supervisord import SupervisordError
@@ -111,7 +111,7 @@ class Reloads:
         if granted is not None and not anew and settings.stop_grace(math.inf, granted.timeout) < 0:
             problems.append(f"{old.file}: [zkelect] kill_time does not fit into the session's {granted.timeout:g} s")
         if not problems and (anew or settings.servers != old.servers):
-            trouble = session.reach(settings, REACH_TIME)
+            trouble = admission.trouble(settings, REACH_TIME)
             if trouble:
                 problems.append(f"{old.file}: {trouble}")
             elif not anew and granted is not None and not _serve(settings, paths, granted.session):

@@ -30,7 +30,7 @@ from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
 from supervisor.states import ProcessStates, SupervisorStates, getProcessStateDescription
 from supervisor.xmlrpc import Faults, RPCError
 
-from supervisor_zkelect import clock, forked, proc
+from supervisor_zkelect import clock, exits, forked, proc, reaped
 from supervisor_zkelect.untrusted import printable
 
 #: Version of the documents that getReport and putReport exchange. What a newer one adds is passed on unread.
@@ -378,6 +378,18 @@ class ZkelectRPCInterface:
         """
         return _write([self._or_fault(self._states, name) for name in _names(names)])
 
+    @_published
+    def getProcessEnds(self, names):
+        """Return how the last process of each program of some groups ended, as JSON: an array with one item for each group,
+        which is an array of [name, exit status or null, number of the signal or null, why supervisord could not start it or "",
+        path of its log or ""], or an object {"faultCode", "faultString"}. supervisor.getProcessInfo tells no status of a
+        process that ended before its startsecs.
+
+        @param array names     The groups' names
+        @return string result  The JSON text
+        """
+        return _write([self._or_fault(self._ends, name) for name in _names(names)])
+
     def _or_fault(self, method: Callable[[str], Any], name: str) -> Any:
         """The method's result, or what went wrong as a struct of system.multicall's kind: with this group alone."""
         try:
@@ -395,15 +407,26 @@ class ZkelectRPCInterface:
         return {"started": items, "states": self._states(name)}
 
     def _states(self, name: str) -> Any:
+        return [
+            [process.config.name, getProcessStateDescription(process.get_state()), process.pid, process.spawnerr or ""]
+            for process in self._processes(name)
+        ]
+
+    def _ends(self, name: str) -> Any:
+        ends = []
+        for process in self._processes(name):
+            info = self._supervisor.getProcessInfo(f"{name}:{process.config.name}")
+            ends.append([process.config.name, *exits.of(info, reaped.wait_status(process))])
+        return ends
+
+    def _processes(self, name: str) -> List[Any]:
+        """supervisord's objects for the processes of a group. Raises RPCError."""
         if self._supervisord.options.mood < SupervisorStates.RUNNING:
             raise RPCError(Faults.SHUTDOWN_STATE)
         group = self._supervisord.process_groups.get(name)
         if group is None:
             raise RPCError(Faults.BAD_NAME, name)
-        return [
-            [process.config.name, getProcessStateDescription(process.get_state()), process.pid, process.spawnerr or ""]
-            for process in group.processes.values()
-        ]
+        return list(group.processes.values())
 
 
 def make_zkelect_rpcinterface(supervisord: Any, **config: str) -> ZkelectRPCInterface:
@@ -420,6 +443,10 @@ def make_zkelect_rpcinterface(supervisord: Any, **config: str) -> ZkelectRPCInte
             forked.install(supervisord.options)
         except Exception as error:
             supervisord.options.logger.warn(f"zkelect: programs are started by zkelect run alone: {error!r}")
+        try:
+            reaped.install(supervisord.options)
+        except Exception as error:
+            supervisord.options.logger.warn(f"zkelect: how programs end is not noted: {error!r}")
         for option in sorted(config):
             supervisord.options.logger.warn(f"[rpcinterface:zkelect] has no option {option!a}; remove it")
     return ZkelectRPCInterface(supervisord, board)

@@ -23,7 +23,7 @@ from kazoo.security import ACL, CREATOR_ALL_ACL, READ_ACL_UNSAFE
 
 from supervisor_zkelect import replies, untrusted
 from supervisor_zkelect.clock import now
-from supervisor_zkelect.errors import BadArgument, ElectionError, NotConnected
+from supervisor_zkelect.errors import BadArgument, NotConnected
 
 log = logging.getLogger(__name__)
 
@@ -254,6 +254,11 @@ def start_client(client: KazooClient, limit: float) -> None:
         raise NotConnected(f"no ZooKeeper server at {hosts} takes this client: {why}; see that one runs and can be reached")
 
 
+def asked_of(client: KazooClient) -> float:
+    """The session timeout that a client asks for, in seconds."""
+    return client._session_timeout / 1000.0
+
+
 def stop_client(client: KazooClient) -> None:
     """Close the session and the client. Takes seconds when ZooKeeper cannot be reached."""
     client.stop()
@@ -269,35 +274,6 @@ def open_client(settings, timeout: float = 5.0) -> KazooClient:
         stop_client(client)
         raise
     return client
-
-
-def reach(settings, timeout: float = 5.0, then: Callable[[KazooClient], None] = lambda client: None) -> Optional[str]:
-    """None when ZooKeeper answers within `timeout` seconds and lets this node propose, else one line that says why not.
-
-    Nothing is written: proposals are tried in transactions that cannot succeed. then: what else is to be done by the client,
-    where it reaches a server.
-    """
-    try:
-        client = open_client(settings, timeout)
-    except (ElectionError, OSError, kazoo_errors.KazooException) as error:
-        return f"ZooKeeper: {error or type(error).__name__}"
-    try:
-        for election in settings.elections:
-            path = settings.chroot + election.election_znode
-            transaction = client.transaction()
-            transaction.create(f"{path}/{election.election_prefix}", ephemeral=True, sequence=True)
-            transaction.check(path, 2**31 - 1)
-            if isinstance(transaction.commit_async().get(timeout=timeout)[0], kazoo_errors.NoAuthError):
-                return (
-                    f"ZooKeeper: [election:{election.name}] election_znode = {path}: its ACL does not let this node "
-                    "propose; correct the credentials in [zkelect], or the ACL"
-                )
-        then(client)
-    except (client.handler.timeout_exception, kazoo_errors.KazooException) as error:
-        return f"ZooKeeper: {error or type(error).__name__}"
-    finally:
-        stop_client(client)
-    return None
 
 
 class _LastWarning(logging.Handler):

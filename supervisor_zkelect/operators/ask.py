@@ -89,13 +89,11 @@ def _ask(
     verb: str, call: Call, view: View, election: Optional[str], timeout: float, force: bool, width: Optional[int]
 ) -> Outcome:
     """force: what `resign --force` and `reload --yes` say."""
-    if not view.known:
-        outcome = failure(UNKNOWN, f"unknown: {view.why}; {show.age_text(view)}")
-        hint = "; zkelect check -c FILE asks without a listener" if verb == "check" else ""
-        return outcome._replace(error=outcome.error + hint)
+    if not view.known and verb != "check":
+        return failure(UNKNOWN, f"unknown: {view.why}; {show.age_text(view)}")
     if verb == "reload" and election is not None:
         return failure(USAGE, "reload takes the whole file; leave the election out")
-    if election is not None and election not in view.names:
+    if election is not None and view.known and election not in view.names:
         return show.no_election(view, election)
     names = view.names if election is None else [election]
     if verb == "resign" and len(names) != 1:
@@ -105,11 +103,24 @@ def _ask(
     if verb == "resign":
         return show.resign(names[0], _answer(call, verb, names[0], deadline, timeout, {"force": True} if force else {}))
     if verb == "check":
-        return show.check(_answer(call, verb, election or "", deadline, timeout))
+        return _check(call, view, election, deadline, timeout)
     if verb == "reload":
         return show.reload(_answer(call, verb, "", deadline, timeout, {"yes": True} if force else {}))
     answers = {name: _answer(call, verb, name, deadline, timeout) for name in names}
     return show.members(answers) if verb == "members" else show.history(answers, width)
+
+
+def _check(call: Call, view: View, election: Optional[str], deadline: float, timeout: float) -> Outcome:
+    """What is wrong by the listener's report and by its answer, or by supervisord's word on it."""
+    # Only `check` needs it, and `role` is to begin fast.
+    from supervisor_zkelect.operators import diagnosis
+
+    known = diagnosis.of_listener(call, view, election)
+    answer: Dict[str, Any] = {"ok": True, "problems": []}
+    if view.known:
+        answer = _answer(call, "check", election or "", deadline, timeout)
+    wrong = known.wrong or answer.get("ok") is not True
+    return show.check(answer, known, diagnosis.logs(call, diagnosis.groups_of(view)) if wrong else ())
 
 
 def _view(call: Call, refresh_time: float) -> View:

@@ -1,17 +1,31 @@
-"""`zkelect check`: what is wrong with a file, with what supervisord runs, and with what stands in ZooKeeper."""
+"""`zkelect check -c FILE`: what is wrong with a file, with what supervisord runs, and with what stands in ZooKeeper."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional
 
+from supervisor_zkelect.findings import Findings
 from supervisor_zkelect.operators import connection
-from supervisor_zkelect.operators.outcome import DONE, ERROR, USAGE, Trouble, print_json, quiet
+from supervisor_zkelect.operators.outcome import DONE, USAGE, Trouble, print_json, quiet
 from supervisor_zkelect.untrusted import printable
 
 #: Seconds that ZooKeeper has to answer.
 ZOOKEEPER_TIME = 5.0
+
+
+class Side(NamedTuple):
+    """What supervisord knows. seen: of its programs (`examination.Seen`), view: of the listener's report (`view.View`); both
+    None where it was not to be asked. same: whether the listener uses the file that is checked. call: its methods."""
+
+    seen: Any
+    view: Any
+    same: bool
+    call: Any
+
+
+NOBODY = Side(None, None, False, None)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -23,105 +37,141 @@ def run(arguments: argparse.Namespace) -> int:
         return DONE
     if arguments.election is not None:
         raise Trouble(USAGE, "check -c FILE looks at the whole file; leave the election out")
-    from supervisor_zkelect import exposure, inspection, proc, session
+    from supervisor_zkelect import proc
 
     quiet()
-    inspected = inspection.Found([], [])
-    problems: List[str] = []
-    notes: List[str] = []
-    trouble: Optional[str] = None
+    found, logs = Findings(), []
     try:
         settings = config.load(arguments.configuration)
     except config.ConfigError as error:
-        problems = list(error.problems)
+        found.problems += error.problems
     else:
-        notes += [*settings.notes, *exposure.of_file(settings)]
-        more_problems, more_notes = _check_supervisord(arguments, settings)
-        problems += more_problems
-        notes += more_notes
-
-        def look(client: Any) -> None:
-            for known, found in zip(inspected, inspection.look(client, settings, ZOOKEEPER_TIME)):
-                known.extend(found)
-
-        trouble = session.reach(settings, ZOOKEEPER_TIME, look)
-        notes += inspected.notes
-    troubles = [*filter(None, (proc.pidfd_trouble(), trouble)), *inspected.problems]
-    status = USAGE if problems else ERROR if troubles else DONE
-    problems += troubles
-    problems, notes = [printable(line) for line in problems], [printable(line) for line in notes]
-    if getattr(arguments, "json", False):
-        print_json({"v": 1, "exit": status, "ok": not problems, "problems": problems, "notes": notes})
-        return status
-    for line in problems:
-        print(line)
-    for line in notes:
-        print(f"note: {line}")
-    if not problems:
-        print(f"{printable(arguments.configuration)}: no problem found")
-    return status
+        logs = _look(arguments, settings, found)
+    found.troubles += filter(None, [proc.pidfd_trouble()])
+    if found.wrong:
+        found.notes += logs
+    return _print(found, arguments)
 
 
-def _check_supervisord(arguments: argparse.Namespace, settings: Any) -> Tuple[List[str], List[str]]:
-    """Problems and notes of what supervisord itself says of the groups."""
-    from supervisor_zkelect import config, exposure
-    from supervisor_zkelect.operators import ask
+def _look(arguments: argparse.Namespace, settings: Any, found: Findings) -> List[str]:
+    """Have everything looked at that the file names. Returns notes on where more stands."""
+    from supervisor_zkelect import admission, commands, examination
+    from supervisor_zkelect.operators import diagnosis
+    from supervisor_zkelect.supervisord import SupervisordError
+
+    found.add(examination.of_file(settings))
+    known = Findings()
+    side = _ask(arguments, settings, known)
+    granted: List[float] = []
+
+    def look(client: Any, timeout: float) -> None:
+        granted.append(timeout)
+        session = examination.Session(client, timeout, settings.session_timeout, _session(side))
+        known.add(examination.of_zookeeper(settings, session))
+
+    trouble = admission.by_client(settings, ZOOKEEPER_TIME, look)
+    if side.seen is not None:
+        found.add(examination.of_programs(settings, side.seen, granted[0] if granted else None))
+    else:
+        found.problems += examination.command_problems(settings, commands.Runner(os.geteuid(), None))
+    found.add(known)
+    found.troubles += filter(None, [trouble])
+    if side.view is not None:
+        try:
+            found.add(_of_listener(side, trouble is None))
+        except SupervisordError as error:
+            found.notes.append(f"the listener was not checked: {error}")
+    return [] if side.call is None else diagnosis.logs(side.call, [election.group for election in settings.elections])
+
+
+def _ask(arguments: argparse.Namespace, settings: Any, found: Findings) -> Side:
+    """What supervisord says."""
     from supervisor_zkelect.operators.view import judge
-    from supervisor_zkelect.supervisord import Fault, SupervisordError
+    from supervisor_zkelect.supervisord import Fault, SupervisordError, Unreachable
 
     unasked = "the groups were not checked"
+    url = ""
     try:
-        url, username, password = connection.found(arguments, settings)
+        url = connection.found(arguments, settings)[0]
         call = connection.caller(arguments, settings)
-        infos = call("supervisor.getAllConfigInfo")
-        processes = call("supervisor.getAllProcessInfo")
-        ended = config.check_processes(settings, processes)
-        supervisord = call("supervisor.getPID")
-        supervisord_uid = _uid_of(supervisord, url)
+        seen = _seen(call, settings, url)
     except Trouble as error:
-        return [], [f"{unasked}: {'; '.join(error.lines)}"]
+        found.notes.append(f"{unasked}: {'; '.join(error.lines)}")
+        return NOBODY
     except Fault as error:
-        return [], [f"{unasked}: supervisord refuses: {error}"]
+        found.notes.append(f"{unasked}: supervisord refuses: {error}")
+        return NOBODY
     except SupervisordError as error:
-        return [], [f"{unasked}: supervisord is not running, or not to be reached: {error}"]
-    listener = _listener(infos)
-    uid = os.geteuid() if supervisord_uid is None else supervisord_uid
-    if isinstance(listener.get("uid"), int):
-        uid = listener["uid"]
-    problems, notes = map(list, config.check_group(settings, infos, uid, supervisord_uid, listener.get("group")))
-    problems, notes = problems + ended.problems, notes + ended.notes
-    if supervisord_uid is not None:
-        notes += exposure.of_processes(settings, supervisord, processes)
+        refused = isinstance(error, Unreachable) and ("HTTP 401" in error.reason or "HTTP 403" in error.reason)
+        remedy = "give its user and password (-u, --password-file)" if refused else (
+            "start it, or say where it is (--serverurl URL, or --supervisor-conf FILE)")
+        state = "refuses" if refused else "is not running, or not to be reached"
+        found.notes.append(f"{unasked}: supervisord at {printable(url)} {state}: {error}; {remedy}")
+        return NOBODY
     try:
-        if not judge(call("zkelect.getReport")).known:
-            notes += _check_listener(call, listener)
+        view = judge(call("zkelect.getReport"))
     except SupervisordError as error:
+        from supervisor_zkelect.operators import ask
+
         if isinstance(error, Fault) and error.code == ask.UNKNOWN_METHOD:
-            problems.append(f"supervisord at {url} {ask.NO_INTERFACE}")
+            found.problems.append(f"supervisord at {url} {ask.NO_INTERFACE}")
         else:
-            notes.append(f"the listener was not checked: {error}")
-    return problems, notes
+            found.notes.append(f"the listener was not checked: {error}")
+        return Side(seen, None, False, call)
+    same = view.known and _is_same(view.report.get("config"), arguments.configuration)
+    leading = {name for name in view.names if view.role(name) == "primary"} if same else set()
+    return Side(seen._replace(leading=leading), view, same, call)
 
 
-def _check_listener(call: Any, listener: Dict[str, Any]) -> List[str]:
-    """Notes on a listener that reports nothing. listener: its item of getAllConfigInfo. Raises SupervisordError."""
-    from supervisor_zkelect.supervisord import BAD_NAME, Fault
+def _seen(call: Any, settings: Any, url: str) -> Any:
+    """What supervisord says of its programs (`examination.Seen`). Raises SupervisordError."""
+    from supervisor_zkelect import examination, proc
+    from supervisor_zkelect.operators import diagnosis
 
-    if not listener:
-        there = "no listener reports to supervisord, and no program's command is `zkelect listen`"
-        return [f"{there}; add [eventlistener:zkelect]"]
-    name = f"{listener['group']}:{listener['name']}"
+    infos, processes = call("supervisor.getAllConfigInfo"), call("supervisor.getAllProcessInfo")
+    pid = call("supervisor.getPID")
+    supervisord_uid = _uid_of(pid, url)
+    here = supervisord_uid is not None
+    listener = diagnosis.listener_of(infos)
+    uid = listener["uid"] if isinstance(listener.get("uid"), int) else supervisord_uid if here else os.geteuid()
+    return examination.Seen(
+        infos, processes, examination.ends_of(call, settings, infos, supervisord_uid), pid if here else None, supervisord_uid,
+        uid, _path_of(listener, processes, pid, proc.environ) if here else None, listener.get("group"),
+    )
+
+
+def _path_of(listener: Dict[str, Any], processes: List[Dict[str, Any]], supervisord: int, environ: Any) -> Optional[str]:
+    """The PATH of the listener, else of supervisord, which gives it its own; None where neither may be read."""
+    own = (listener.get("group"), listener.get("name"))
+    pids = [one["pid"] for one in processes if (one["group"], one["name"]) == own and one["pid"]]
+    return next(filter(None, (environ(pid).get("PATH") for pid in [*pids, supervisord])), None)
+
+
+def _of_listener(side: Side, link: bool) -> Findings:
+    """What is wrong with the listener, with its way to ZooKeeper only if `link`. Raises SupervisordError."""
+    from supervisor_zkelect.operators import diagnosis
+
+    if side.view.known and not side.same:
+        file = printable(side.view.report.get("config") or "another one")
+        return Findings(notes=[f"the listener that runs uses another file ({file}), and was not asked"])
+    return diagnosis.of_listener(side.call, side.view, None, link)
+
+
+def _session(side: Side) -> Optional[int]:
+    """The id of the listener's session, as ZooKeeper has it; None where it is not known."""
     try:
-        state = call("supervisor.getProcessInfo", name)["statename"]
-    except Fault as error:
-        if error.code != BAD_NAME:
-            raise
-        state = "not active"
-    remedy = {
-        "RUNNING": "has not reported lately", "STARTING": "has not reported yet",
-        "STOPPED": f"supervisorctl start {name}", "not active": "supervisorctl update",
-    }.get(state, f"supervisorctl tail {name} stderr tells why")
-    return [f"the listener {name} is {state}, and this node makes no proposal: {remedy}"]
+        # Written as the signed number that ZooKeeper has, or as all its 64 bits.
+        number = int(side.view.report["session"]["id"].replace("0x-", "-"), 16) if side.same else 0
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+    return (number if number < 1 << 63 else number - (1 << 64)) or None
+
+
+def _is_same(used: Any, path: str) -> bool:
+    try:
+        return isinstance(used, str) and os.path.samefile(used, path)
+    except (OSError, ValueError):
+        return False
 
 
 def _uid_of(pid: int, url: str) -> Optional[int]:
@@ -136,13 +186,16 @@ def _uid_of(pid: int, url: str) -> Optional[int]:
         return None
 
 
-def _listener(infos: Sequence[Dict[str, Any]]) -> Dict[str, Any]:
-    """The item of getAllConfigInfo that is the listener, or an empty one."""
-    for info in infos:
-        words = [word.strip("'\"") for word in str(info.get("command", "")).split()]
-        named = any(
-            os.path.basename(word) == "zkelect" or word.startswith("supervisor_zkelect") for word in words
-        )
-        if named and "listen" in words:
-            return info
-    return {}
+def _print(found: Findings, arguments: argparse.Namespace) -> int:
+    document = found.document()
+    problems, notes = ([printable(line) for line in document[key]] for key in ("problems", "notes"))
+    if getattr(arguments, "json", False):
+        print_json({"v": 1, "exit": document["exit"], "ok": document["ok"], "problems": problems, "notes": notes})
+        return document["exit"]
+    for line in problems:
+        print(line)
+    for line in notes:
+        print(f"note: {line}")
+    if document["ok"]:
+        print(f"{printable(arguments.configuration)}: no problem found")
+    return document["exit"]

@@ -7,7 +7,7 @@
     zkelect status|members|resign     the same as supervisorctl's commands, without its configuration
     zkelect reload [--yes]            have the listener take its changed file
     zkelect check [-c FILE]           what is wrong with the configuration
-    zkelect primary ELECTION          the primary's address, read from ZooKeeper
+    zkelect primary ELECTION          the primary's address, read from ZooKeeper; with --servers from any host
     zkelect demo                      two nodes on this machine, and what happens to them
 
 Exit status: 0 this node is primary, or the command did what it should; 3 it stands by and could take over; 5 it takes no part,
@@ -162,13 +162,24 @@ def _parser() -> argparse.ArgumentParser:
                 "--timeout", type=_positive, metavar="SECONDS", help="how long to wait for the outcome"
             )
     _add_init(add)
-    check = add("check", _check, "find what is wrong: in FILE with -c, else ask the listener")
+    check = add("check", _check, "find what is wrong: with FILE and all that it names (-c), else ask the listener")
     check.add_argument("election", nargs="?", metavar="ELECTION", help="without -c: only this one")
     check.add_argument(
         "--options", action="store_true", help="print the reference of all options, in Markdown"
     )
     primary = add("primary", _primary, "print the primary's address, as the ack znode has it")
     primary.add_argument("election", metavar="ELECTION")
+    afar = primary.add_argument_group("from any host, without a node's file")
+    for word, metavar, text in (
+        ("--servers", "HOSTS", "ZooKeeper's servers, host:port,…, with the chroot behind them if there is one"),
+        ("--root", "ZNODE", "where the elections stand; by default /zkelect: the ack is ZNODE/ELECTION/ack"),
+        ("--digest-file", "FILE", "file with USER:PASSWORD of ZooKeeper's digest scheme in its only line"),
+        ("--tls-ca", "FILE", "PEM file with the authorities that sign the servers' certificates; the link is encrypted then"),
+        ("--tls-cert", "FILE", "PEM file with this client's certificate"),
+        ("--tls-key", "FILE", "PEM file with its key; by default in the certificate's file"),
+        ("--tls-key-password-file", "FILE", "file with that key's password in its only line"),
+    ):
+        afar.add_argument(word, metavar=metavar, help=text)
     primary.add_argument(
         "--watch",
         action="store_true",

@@ -161,7 +161,7 @@ def checked(given: Given, zkelect: str, logs: str) -> configfile.Election:
         raise Refused(*problems)
     election = configfile.Election(**words)
     try:
-        config.loads(configfile.text(election), given.output)
+        config.parse(configfile.text(election), given.output)
     except config.ConfigError as error:
         hint = "" if given.health is not None else "; it is made of --address: give another one, or --health"
         raise Refused(*(line + (hint if "] health = " in line else "") for line in error.problems)) from None

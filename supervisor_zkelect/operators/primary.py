@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any, Optional
 
-from supervisor_zkelect.operators import connection
+from supervisor_zkelect.operators import connection, remote
 from supervisor_zkelect.operators.outcome import DONE, ERROR, NOT_PRIMARY, UNKNOWN, USAGE, Trouble, print_json, quiet
 
 #: Seconds that ZooKeeper has to answer.
@@ -18,17 +18,9 @@ _LOOK_AGAIN = 2.0
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the address, or each change of it. Returns the exit status."""
-    from supervisor_zkelect import config
-
-    path = getattr(arguments, "configuration", None) or _configuration_of_listener(arguments)
-    try:
-        settings = config.load(path)
-    except config.ConfigError as error:
-        raise Trouble(USAGE, *error.problems) from None
+    afar = remote.wanted(arguments)
+    settings = remote.settings(arguments) if afar else _of_file(arguments)
     election = settings.election(arguments.election)
-    if election is None:
-        names = ", ".join(sorted(one.name for one in settings.elections)) or "none"
-        raise Trouble(USAGE, f"{path} has no [election:{arguments.election}]; there are: {names}")
     from supervisor_zkelect import session
 
     quiet()
@@ -38,9 +30,42 @@ def run(arguments: argparse.Namespace) -> int:
         # Whatever keeps the session from being opened, the address is not known.
         raise Trouble(UNKNOWN, f"unknown: {error or type(error).__name__}") from None
     try:
+        if afar and not arguments.watch:
+            _see_that_it_exists(zookeeper, settings, election)
         return _read_ack(zookeeper, settings, election, arguments)
     finally:
         session.stop_client(zookeeper)
+
+
+def _of_file(arguments: argparse.Namespace) -> Any:
+    """The settings of -c FILE, or of the file that the listener uses, which have the election that is asked for."""
+    from supervisor_zkelect import config
+
+    path = getattr(arguments, "configuration", None) or _configuration_of_listener(arguments)
+    try:
+        settings = config.load(path)
+    except config.ConfigError as error:
+        raise Trouble(USAGE, *error.problems) from None
+    if settings.election(arguments.election) is None:
+        names = ", ".join(sorted(one.name for one in settings.elections)) or "none"
+        raise Trouble(USAGE, f"{path} has no [election:{arguments.election}]; there are: {names}")
+    return settings
+
+
+def _see_that_it_exists(zookeeper: Any, settings: Any, election: Any) -> None:
+    """Tell a name that no election has from one that has no primary. Raises Trouble."""
+    from kazoo.exceptions import KazooException
+
+    place = settings.chroot + election.election_ack.rpartition("/")[0]
+    try:
+        if zookeeper.exists_async(place).get(timeout=ZOOKEEPER_TIME) is not None:
+            return
+    except (KazooException, zookeeper.handler.timeout_exception):
+        # What ZooKeeper has against it, it says again when the ack is read.
+        return
+    root = place.rpartition("/")[0]
+    names = ", ".join(remote.elections(zookeeper, root or "/", ZOOKEEPER_TIME)) or "none that this client can see"
+    raise Trouble(USAGE, f"there is no election {election.name} below {root or '/'}; there are: {names}")
 
 
 def _configuration_of_listener(arguments: argparse.Namespace) -> str:
@@ -52,7 +77,7 @@ def _configuration_of_listener(arguments: argparse.Namespace) -> str:
     if not isinstance(path, str):
         why = outcome.error or outcome.document.get("why") or "it tells no file"
         raise Trouble(
-            USAGE, f"name the file with [zkelect] by -c FILE, since the listener cannot be asked: {why}"
+            USAGE, f"name the servers by --servers, or the file with [zkelect] by -c FILE, since the listener cannot be asked: {why}"
         )
     return path
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from supervisor_zkelect.findings import Findings
 from supervisor_zkelect.history import rows as rows_of
 from supervisor_zkelect.operators.outcome import CANNOT, DONE, ERROR, USAGE, VERSION, Outcome, failure
 from supervisor_zkelect.operators import words
@@ -279,21 +280,34 @@ def _steps(steps: Sequence[Tuple[str, float]]) -> str:
     return f"{sum(seconds for _, seconds in steps) * 1000:.0f} ms: {parts}"
 
 
-def check(answer: Dict[str, Any]) -> Outcome:
-    """What the listener finds wrong, a line each."""
-    if answer.get("ok") is not True and "problems" not in answer:
+def check(answer: Dict[str, Any], known: Findings = Findings(), logs: Sequence[str] = ()) -> Outcome:
+    """What is wrong, a line each: what is known of the listener, and what it finds when it is asked. logs: notes on where more
+    stands, for when anything is wrong."""
+    refused = answer.get("ok") is not True and "problems" not in answer
+    if refused and not known.wrong:
         return _refused(answer, {**answer, "v": VERSION})
-    problems, notes = (
+    told, found_notes = (
         [printable(item) for item in answer.get(key) or () if isinstance(item, str)]
         for key in ("problems", "notes")
     )
+    if refused:
+        told.append(_text(answer.get("text")) or "the listener could not do it; see its log")
+    problems = list(dict.fromkeys([*known.problems, *known.troubles, *told]))
     fine = answer.get("ok") is True and not problems
-    status = DONE if fine else _status(answer, USAGE)
+    notes = list(dict.fromkeys([*known.notes, *found_notes, *(() if fine else logs)]))
+    status = DONE if fine else max(_statuses(answer, known, refused))
     lines = problems + [f"note: {note}" for note in notes]
     if fine:
         lines.append("no problem found")
     document = {"v": VERSION, "exit": status, "ok": fine, "problems": problems, "notes": notes}
     return Outcome(status, tuple(lines), document)
+
+
+def _statuses(answer: Dict[str, Any], known: Findings, refused: bool) -> List[int]:
+    """What known and answered troubles ask for; a wrong configuration counts more than others."""
+    found = [USAGE] * bool(known.problems) + [ERROR] * bool(known.troubles or refused)
+    well = answer.get("ok") is True and not answer.get("problems")
+    return found if well or refused else [*found, _status(answer, USAGE)]
 
 
 def _refused(answer: Dict[str, Any], document: Dict[str, Any]) -> Outcome:

@@ -59,7 +59,7 @@ def test_listener_and_program_as_nobody(derived, make, zookeeper, places):
         shutil.chown(folder, "nobody")
     case.start()
     pid, token = case.primary("a"), case.token("a")
-    assert "no problem" in node.zkelect("check").stdout
+    case.until(lambda: "no problem" in node.zkelect("check").stdout, "check to find nothing wrong")
     assert node.ctl("restart", "zkelect").returncode == 0
     case.same_term(pid, token)
     node.kill(node.guard_pid())

@@ -6,6 +6,7 @@ time to stop, leaves children behind that outlive it, and passes through the cha
 
 from __future__ import annotations
 
+import json
 from typing import Any, Callable, Dict, List, Optional
 
 from supervisor_zkelect import record, runner
@@ -220,6 +221,9 @@ class Supervisord(Process):
 
     def getAllProcessInfo(self) -> List[Dict[str, Any]]:
         return [{"group": GROUP, "name": PROGRAM, "statename": self.state, "pid": self.main_pid, "spawnerr": ""}]
+
+    def getProcessEnds(self, groups: List[str]) -> str:
+        return json.dumps([[[PROGRAM, None, None, "", ""]] for _ in groups])
 
     def startProcessGroup(self, group: str, wait: bool) -> List[Dict[str, Any]]:
         if self.state in ("STOPPED", "EXITED", "FATAL"):

@@ -74,7 +74,8 @@ def test_the_service_runs_on_in_the_same_term(make_cluster, zk_server, tmp_path)
     secret.write_text(f"{SECRET}\n")
     restart_listener(cluster)
     cluster.settled("b")
-    assert "no problem found" in node.zkelect("check").stdout and "unusable" not in node.zkelect("role").stdout
+    cluster.until(lambda: "no problem found" in node.zkelect("check").stdout, "check to find nothing wrong")
+    assert "unusable" not in node.zkelect("role").stdout
     cluster.verdict()
 
 

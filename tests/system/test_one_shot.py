@@ -28,6 +28,7 @@ def test_a_one_shot_program_is_told(make_cluster, zk_server, startsecs, status):
         reason = f"{cause}: at each try it could not be started, or ended before its startsecs"
     cluster.until(lambda: "-> demoting" in node.logs(50000), "the promotion to be given up")
     line = next(line for line in node.logs(50000).splitlines() if "-> demoting" in line)
+    assert f"exit status {status}; its log is " in line
     assert reason in line and "move it out of [group:primary], or set health in [election:orders]" in line
 
     def told(*words):

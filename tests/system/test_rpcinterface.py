@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor_zkelect import clock, proc
+from supervisor_zkelect import clock, exits, proc
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.rpcinterface import LONGEST_ANSWER, LONGEST_ARGUMENTS, LONGEST_REPORT, MOST_REQUESTS
@@ -330,10 +330,13 @@ def assert_unknown(node, why: str):
     assert document["known"] is False and document["elections"]["orders"]["role"] == "unknown"
     # The token is not told; a pid in the reason may hold the same digits.
     assert "42" not in json.dumps(document["elections"]).replace(str(node.pid), "")
-    for words in (["members"], ["resign", "orders"], ["check"]):
+    for words in (["members"], ["resign", "orders"]):
         done = node.zkelect(*words, "-s", node.url)
         assert (done.returncode, done.stdout) == (4, "")
         assert why in one_line(done.stderr)
+    # What is known of it is a trouble.
+    done = node.zkelect("check", "-s", node.url)
+    assert (done.returncode, done.stderr) == (1, "") and why in done.stdout.splitlines()[0]
 
 
 def test_the_role_of_a_dead_listener_is_unknown(node):
@@ -409,6 +412,7 @@ def test_methods_are_listed_with_help_and_signature(make):
         f"zkelect.{name}"
         for name in (
             "getReport", "request", "getAnswer", "putReport", "answer", "startProcessGroups", "getProcessStates",
+            "getProcessEnds",
         )
     }
     assert door.call("system.methodSignature", "zkelect.getProcessStates") == ["string", "array"]
@@ -419,6 +423,27 @@ def test_methods_are_listed_with_help_and_signature(make):
         text = door.call("system.methodHelp", name)
         assert "@return" in text and len(text.split()) > 10
     assert json.loads(door.call("system.multicall", [{"methodName": "zkelect.getReport", "params": []}])[0])
+
+
+def test_how_programs_ended_is_told(make):
+    """Also of those that ended before their startsecs, of which supervisord itself keeps nothing."""
+    commands = {"status": ("sh -c 'exit 41'", 5), "killed": ("sh -c 'kill -9 $$'", 5), "late": ("sh -c 'exit 42'", 0)}
+    programs = "".join(
+        f"[program:{name}]\nautostart = false\nautorestart = false\nstartretries = 0\ncommand = {command}\nstartsecs = {startsecs}\n"
+        for name, (command, startsecs) in commands.items()
+    )
+    node = make().up(f"{programs}[program:never]\nautostart = false\ncommand = cat\n[group:one]\nprograms = {','.join(commands)},never")
+    door = node.door()
+    for name in commands:
+        node.ctl("start", f"one:{name}")
+
+    def ends():
+        found, fault = json.loads(door.call("zkelect.getProcessEnds", ["one", "none"]))
+        assert fault == {"faultCode": 10, "faultString": "BAD_NAME: none"}
+        return exits.read(json.dumps([found]))
+
+    until(lambda: ends()["killed"].signal == 9 and ends()["late"].status == 42 and ends()["status"].status == 41, LONG, "the ends")
+    assert ends()["never"][:3] == (None, None, "") and ends()["status"].log.endswith(".log")
 
 
 def test_groups_are_started_and_told_of_together(make):
@@ -1140,15 +1165,26 @@ def test_primary_without_zookeeper_is_unknown(make):
     assert Nowhere.hosts in one_line(done.stderr)
 
 
-GROUP = "[program:web]\ncommand = /bin/sleep 1000\nautostart = {}\n\n[group:primary]\nprograms = web"
+GROUP = "[program:web]\ncommand = zkelect run -- sleep 1000\nautostart = {}\n\n[group:primary]\nprograms = web"
 
 
 def test_check_of_a_file_in_order(make, zk_server, root):
     node = make().up(GROUP.format("false"))
     conf = zkelect_conf(node, zk_server, root, f"serverurl = {node.url}")
+    node.play({"orders": dict(PRIMARY)}, config=conf)
+    node.speak()
     done = node.zkelect("check", "-c", conf)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert done.stdout.splitlines()[-1] == f"{conf}: no problem found"
+    # What the listener says of itself is no secret here, unless it uses another file.
+    node.play({"orders": {**PRIMARY, "trouble": "a twin"}}, config=conf)
+    node.hear()
+    done = node.zkelect("check", "-c", conf)
+    assert done.returncode == 1 and "[election:orders] a twin" in done.stdout.splitlines()
+    node.play({"orders": {**PRIMARY, "trouble": "a twin"}}, config=f"{conf}.other")
+    node.hear()
+    done = node.zkelect("check", "-c", conf)
+    assert done.returncode == 0 and f"uses another file ({conf}.other), and was not asked" in done.stdout
     assert json.loads(node.zkelect("check", "-c", conf, "--json").stdout)["ok"] is True
 
 
@@ -1175,10 +1211,11 @@ def test_check_tells_of_a_listener_that_is_not_there(make, zk_server, root):
     """What is missing, what to do, and that the interface without which no command works is a problem."""
     sleeper = "[eventlistener:zkelect]\ncommand = sh -c '{}' zkelect listen\nevents = TICK_60\nautostart = {}"
     for case, sections, board, status, told in (
-        ("no listener", (), True, 0, "note: no listener reports to supervisord, and no program's command is `zkelect listen"),
-        ("stopped", (sleeper.format("sleep 1000", "false"),), True, 0,
-         "note: the listener zkelect:zkelect is STOPPED, and this node makes no proposal: supervisorctl start zkelect:zkelect"),
-        ("failing", (sleeper.format("exit 1", "true"),), True, 0, "supervisorctl tail zkelect:zkelect stderr tells why"),
+        ("no listener", (), True, 1, "no program's command is `zkelect listen`: add [eventlistener:zkelect]"),
+        ("stopped", (sleeper.format("sleep 1000", "false"),), True, 1,
+         "the listener zkelect:zkelect is STOPPED, and this node makes no proposal: supervisorctl start zkelect:zkelect"),
+        ("failing", (sleeper.format("exit 41", "true"),), True, 1,
+         "the listener zkelect:zkelect is BACKOFF (exit status 41), and this node makes no proposal: supervisorctl tail"),
         ("no interface", (), False, 2, "has no [rpcinterface:zkelect]; add that section and restart supervisord"),
     ):
         node = make(case.replace(" ", "-")).up(GROUP.format("false"), *sections, board=board)
@@ -1188,12 +1225,15 @@ def test_check_tells_of_a_listener_that_is_not_there(make, zk_server, root):
             lambda: (found := node.zkelect("check", "-c", conf)) and told in found.stdout and found, LONG, f"check, {case}"
         )
         assert (done.returncode, done.stderr) == (status, ""), (case, done)
+        if board:
+            until(lambda: told in node.zkelect("check", "-s", node.url).stdout, LONG, f"check of the listener, {case}")
 
 
 def test_check_without_supervisord_or_zookeeper(make, zk_server, root):
     node = make()
     done = node.zkelect("check", "-c", zkelect_conf(node, zk_server, root, f"serverurl = {node.url}"))
-    assert done.returncode == 0 and "note: the groups were not checked" in done.stdout
+    assert done.returncode == 0 and f"note: the groups were not checked: supervisord at {node.url} is not running" in done.stdout
+    assert "start it, or say where it is (--serverurl URL, or --supervisor-conf FILE)" in done.stdout
 
     class Nowhere:
         hosts = f"127.0.0.1:{child.free_port()}"

@@ -283,8 +283,34 @@ def test_a_shortened_grace_is_told(load):
     ("zkelect listen", True), ("sh -c 'zkelect run -- orders'", True),
 ])
 def test_a_program_without_the_chain_loader_is_told(load, command, told):
-    notes = config.check_group(load(text()), [{**PROGRAM, "command": command}], 0).notes
-    assert any("unguarded" in note and "zkelect run --" in note for note in notes) == told
+    found = config.check_group(load(text()), [{**PROGRAM, "command": command}], 0)
+    assert any("unguarded" in line and "zkelect run --" in line for line in found.troubles) == told and not found.problems
+
+
+@pytest.mark.parametrize("option, value, word", [
+    ("health", "exec:redis-cli ping | grep PONG", "|"), ("health", "EXEC:sh $HOME/x", "$"), ("fence", "sh >/dev/null", ">"),
+    ("stop_failed", "sh x; sh y", ";"), ("health", "exec:sh ~/x", "~"),
+    ("health", "exec:sh -c 'a | b'", ""), ("health", "http://h/?a=*", ""), ("fence", "sh -c 'a > b'", ""), ("health", "http://h/$x", ""),
+])
+def test_what_is_for_a_shell_is_told_and_kept_from_nobody(load, option, value, word):
+    doubts = load(text(election=f"{option} = {value}")).doubts
+    assert len(doubts) == bool(word)
+    if word:
+        assert f"[election:orders] {option} = " in doubts[0] and f": {word} is for a shell" in doubts[0] and "sh -c" in doubts[0]
+
+
+def test_a_secret_in_a_command_for_a_shell_is_not_shown(load):
+    [line] = load(text(election="fence = sh --password se$cret > /dev/null")).doubts
+    assert "se$cret" not in line and ": > is for a shell" in line
+
+
+@pytest.mark.parametrize("health", ["tcp://h:1", "exec:sh", "none"])
+def test_a_status_for_another_kind_of_check_is_told(load, health):
+    with pytest.raises(config.ConfigError) as caught:
+        load(text(election=f"health = {health}\nhealth_status = 2xx"))
+    [line] = caught.value.problems
+    assert "[election:orders] health_status = 2xx: has no meaning because " in line
+    assert line.endswith("; remove it, or use an http or https check")
 
 
 ENDED = {"group": "primary", "name": "setup", "statename": "EXITED", "exitstatus": 0, "stop": 100, "now": 103, "spawnerr": ""}
@@ -308,6 +334,12 @@ def test_a_program_that_ended_for_good_is_told(load, health, changes, problem, n
         assert "move it out of [group:primary], or set health" in found.problems[0]
     if note:
         assert note in found.notes[0]
+
+
+def test_of_a_program_that_was_given_up_its_end_is_told(load):
+    fatal = {**ENDED, "statename": "FATAL", "spawnerr": "Exited too quickly", "stderr_logfile": "/e"}
+    found = config.check_processes(load(text()), [fatal], {("primary", "setup"): "exit status 127: nothing there"})
+    assert "program setup is in FATAL: exit status 127: nothing there" in found.notes[0] and "quickly" not in found.notes[0]
 
 
 @pytest.mark.parametrize("health, startsecs, told", [("none", 0, True), ("none", 1, False), ("http://h/", 0, False)])

@@ -64,7 +64,7 @@ def test_a_value_is_read_as_it_was_given_or_refused(word):
     except ValueError as refusal:
         assert ";" in str(refusal) and any(mark in word for mark in ";#")
     else:
-        assert config.loads(text, "/etc/x.conf").elections[0].address == word
+        assert config.parse(text, "/etc/x.conf").elections[0].address == word
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\0", "a\x1b[2J", "a\x85b", "\udcff", "a\u2028b", "a\u202eb"])
@@ -120,7 +120,7 @@ def test_the_sample_is_what_is_written():
 def test_the_listener_has_time_for_the_programs():
     for seconds in (3, 10, 100):
         text = configfile.text(Election(**PLAIN, stopwaitsecs=seconds))
-        settings = config.loads(text, "f")
+        settings = config.parse(text, "f")
         infos = [
             {"group": "primary", "name": "orders", "command": "zkelect run -- x", "stopwaitsecs": seconds, "startsecs": 1},
             {"group": "zkelect", "name": "zkelect", "command": "zkelect listen",

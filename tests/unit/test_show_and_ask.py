@@ -379,7 +379,7 @@ def test_run_refuses_another_verb():
         ask.run("explode", Peer(""))
 
 
-@pytest.mark.parametrize("verb", ["members", "resign", "check"])
+@pytest.mark.parametrize("verb", ["members", "resign"])
 def test_nothing_is_asked_of_a_listener_that_is_not_known_to_live(verb):
     peer = Peer(answer({"orders": PRIMARY}, known=False, why="the listener (pid 77) is dead"))
     outcome = ask.run(verb, peer, "orders")

@@ -1,0 +1,146 @@
+"""What `check` makes of a listener: of what it reports of itself, or of what supervisord says of one that does not.
+
+The rule: whatever `role` calls a trouble is one, so `check` never finds nothing wrong where a node cannot do its part.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
+
+from supervisor_zkelect import exits
+from supervisor_zkelect.findings import Findings
+from supervisor_zkelect.operators import show
+from supervisor_zkelect.operators.view import View, as_dict, is_number
+from supervisor_zkelect.supervisord import BAD_NAME, Fault, SupervisordError
+from supervisor_zkelect.untrusted import printable
+
+#: Roles in which a node neither leads nor can be led to.
+_OUTSIDE = ("detached", "withdrawn")
+
+
+def of_view(view: View, elections: Optional[Sequence[str]] = None, link: bool = True) -> Findings:
+    """What is wrong by a report that may be believed. elections: of these only. link: also with the listener's way to ZooKeeper,
+    of which whoever asks may know by itself. Pure."""
+    found = Findings()
+    report = view.report
+    trouble = as_dict(report.get("config_trouble"))
+    if trouble:
+        found.problems += [printable(line) for line in trouble.get("problems") or () if isinstance(line, str)]
+        doing, file = printable(trouble.get("doing") or ""), printable(report.get("config") or "the configuration")
+        since = trouble.get("since")
+        lasts = f" for {show.duration(view.now - since)}" if is_number(since) else ""
+        found.problems.append(f"{file}: has been unusable{lasts}" + (doing and f": {doing}"))
+    session = as_dict(report.get("session"))
+    connected = session.get("state") == "connected"
+    if link and not (connected and not session.get("trouble")):
+        parts = ([] if connected else [session.get("state") or "no session"]) + [session.get("trouble")]
+        found.troubles.append(": ".join(["ZooKeeper", *(printable(part) for part in parts if part)]))
+    names = view.names if elections is None else elections
+    for name in names:
+        found.troubles += [f"[election:{printable(name)}] {line}" for line in _of_election(view, name, connected)]
+    if not names:
+        found.troubles.append("this node takes part in no election")
+    return found
+
+
+def _of_election(view: View, name: str, connected: bool) -> List[str]:
+    facts, doubt = view.facts(name), view.doubt(name)
+    if doubt:
+        return [f"the role is unknown: {doubt}"]
+    lines = []
+    if facts.get("trouble"):
+        lines.append(printable(facts["trouble"]))
+    elif facts["role"] in _OUTSIDE and connected:
+        # Without a session there is nothing else to be, and that is told.
+        why = printable(facts.get("reason") or facts.get("step") or "")
+        lines.append(f"this node takes no part in it ({facts['role']})" + (why and f": {why}"))
+    if facts.get("unguarded"):
+        lines.append("unguarded: no guard runs, or a program's command does not begin with `zkelect run --`")
+    return lines
+
+
+def of_silence(why: str, listener: Mapping[str, Any], info: Optional[Mapping[str, Any]], end: str = "") -> str:
+    """What is wrong where no report may be believed, with what to do. Pure.
+
+    why: why not. listener: its item of supervisord's getAllConfigInfo, {} where no program is one. info: of its
+    getProcessInfo; None where it is not active. end: how it ended last, "" where that is not known.
+    """
+    if not listener:
+        return f"{why}; no program's command is `zkelect listen`: add [eventlistener:zkelect]"
+    name = printable(f"{listener['group']}:{listener['name']}")
+    if info is None:
+        return f"the listener {name} is not active, and this node makes no proposal: supervisorctl update"
+    state, log = printable(info.get("statename")), printable(info.get("stderr_logfile") or "")
+    read = f"supervisorctl tail {name} stderr" + (log and f" ({log})")
+    if state == "STOPPED":
+        return f"the listener {name} is STOPPED, and this node makes no proposal: supervisorctl start {name}"
+    if state == "STARTING":
+        return f"the listener {name} is STARTING, and has not reported yet: {read} tells more"
+    if state == "RUNNING":
+        there = f"the listener {name} is RUNNING, and has not reported lately: {why}"
+        return f"{there}; {read} tells more, supervisorctl restart {name} may help"
+    how = end or printable(info.get("spawnerr") or "")
+    return f"the listener {name} is {state}" + (how and f" ({how})") + f", and this node makes no proposal: {read} tells why"
+
+
+def asked(call: Any, why: str) -> Findings:
+    """What supervisord says of a listener whose report may not be believed. Raises SupervisordError."""
+    listener = listener_of(call("supervisor.getAllConfigInfo"))
+    if not listener:
+        return Findings(troubles=[of_silence(why, {}, None)])
+    group, name = listener["group"], listener["name"]
+    info, end = None, ""
+    try:
+        info = call("supervisor.getProcessInfo", f"{group}:{name}")
+        ends = exits.read(call("zkelect.getProcessEnds", [group]))
+        end = exits.what(ends.get(name, exits.End()), str(listener.get("command", "")))
+    except (Fault, ValueError) as error:
+        # Not active, or a supervisord whose plugin is of an earlier version.
+        if info is None and getattr(error, "code", None) != BAD_NAME:
+            raise
+    return Findings(troubles=[of_silence(why, listener, info, end)])
+
+
+def of_listener(call: Any, view: View, election: Optional[str], link: bool = True) -> Findings:
+    """What is known of the listener without asking it. The rest as `of_view` takes it. Raises SupervisordError."""
+    return of_view(view, None if election is None else [election], link) if view.known else asked(call, view.why)
+
+
+def groups_of(view: View) -> List[str]:
+    """The groups of the elections of a report, believed or not."""
+    groups = (view.facts(name).get("group") for name in view.names)
+    return [group for group in groups if isinstance(group, str)]
+
+
+def logs(call: Any, groups: Iterable[str]) -> List[str]:
+    """One note on which logs tell more: the listener's, and those of the groups' programs. Without supervisord's answer none."""
+    wanted = set(groups)
+    try:
+        listener = listener_of(call("supervisor.getAllConfigInfo"))
+        processes = call("supervisor.getAllProcessInfo")
+    except SupervisordError:
+        return []
+    own = (listener.get("group"), listener.get("name"))
+    named: Dict[str, str] = {}
+    for one in processes:
+        log = one.get("stderr_logfile") or one.get("stdout_logfile")
+        if log and (one["group"] in wanted or (one["group"], one["name"]) == own):
+            named[f"{one['group']}:{one['name']}"] = log
+    first = f"{own[0]}:{own[1]}"
+    lines = [f"{printable(name)} {printable(named[name])}" for name in sorted(named, key=lambda name: (name != first, name))[:_MOST_LOGS]]
+    return [f"what happened stands in the logs: {', '.join(lines)}"] if lines else []
+
+
+_MOST_LOGS = 6
+
+
+def listener_of(infos: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The item of getAllConfigInfo that is the listener, or an empty one."""
+    import os
+
+    for info in infos:
+        words = [word.strip("'\"") for word in str(info.get("command", "")).split()]
+        named = any(os.path.basename(word) == "zkelect" or word.startswith("supervisor_zkelect") for word in words)
+        if named and "listen" in words:
+            return info
+    return {}

@@ -1,0 +1,91 @@
+"""Reaching an election from any host: by words of the command line alone, without a node's file."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import Any, Dict, List
+
+from supervisor_zkelect.operators.outcome import USAGE, Trouble
+
+#: Options that only go with --servers, with the ones of [zkelect] that they are, as argparse has them.
+OPTIONS = ("digest_file", "tls_ca", "tls_cert", "tls_key", "tls_key_password_file")
+
+ROOT = "/zkelect"
+"""Where elections stand by default."""
+
+_NAME = "command line"
+
+
+def wanted(arguments: argparse.Namespace) -> bool:
+    """Whether the arguments name servers. Raises Trouble where they do not go together."""
+    given = _given(arguments)
+    others = [_word(name) for name in given if name != "servers"]
+    if "servers" not in given:
+        if others:
+            raise Trouble(USAGE, f"{others[0]} goes with --servers; give that too, or take what the file says by -c FILE alone")
+        return False
+    if getattr(arguments, "configuration", None) is not None:
+        raise Trouble(USAGE, "--servers and -c FILE say the same; give one of the two")
+    return True
+
+
+def settings(arguments: argparse.Namespace) -> Any:
+    """The settings (`config.Settings`) of a client that looks at one election. Raises Trouble with every mistake."""
+    from supervisor_zkelect import config, session
+
+    given = _given(arguments)
+    root = given.pop("root", ROOT).rstrip("/")
+    given["servers"], chroot = session.split_hosts(given["servers"])
+    main = {"node_name": "client", "chroot": chroot, **given}
+    ack = {"address": "none", "election_ack": f"{root}/{arguments.election}/ack"}
+    amiss = [_word(name) for name, value in {**main, "root": root}.items() if not value.isprintable() or re.search(r"(^|\s)[;#]", value)]
+    if amiss:
+        raise Trouble(USAGE, f"{amiss[0]} has a control character, or a ; or # behind a blank; write it without")
+    lines = ["[zkelect]", *_options(main), f"[election:{arguments.election}]", *_options(ack)]
+    if not re.fullmatch(r"[\w.-]+", arguments.election, re.ASCII):
+        raise Trouble(USAGE, f"{arguments.election!r} is no name of an election; it has letters, digits and . _ -")
+    try:
+        return config.parse("\n".join(lines) + "\n", _NAME)
+    except config.ConfigError as error:
+        raise Trouble(USAGE, *map(_told, error.problems)) from None
+
+
+def _given(arguments: argparse.Namespace) -> Dict[str, str]:
+    names = ("servers", "root", *OPTIONS)
+    return {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
+
+
+def _options(values: Dict[str, str]) -> List[str]:
+    return [f"{name} = {value.replace('%', '%%')}" for name, value in values.items() if value or name == "servers"]
+
+
+def _word(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _told(line: str) -> str:
+    """A line on an option of a file as one on a word of the command line."""
+    found = re.match(rf"{_NAME}: \[[^\]]*\] (\w+)(?: = )?", line)
+    if found is None:
+        return line
+    name = {"election_ack": "root", "election_state": "root", "chroot": "servers"}.get(found[1], found[1])
+    return f"{_word(name)} {line[found.end():]}"
+
+
+def elections(client: Any, root: str, seconds: float) -> List[str]:
+    """The names of the elections below a znode, as far as this client may see them. seconds: for each request."""
+    from kazoo.exceptions import KazooException
+
+    found = []
+    try:
+        for name in sorted(client.get_children_async(root).get(timeout=seconds))[:_MOST]:
+            if client.exists_async(f"{root}/{name}/election").get(timeout=seconds) is not None:
+                found.append(name)
+    except (KazooException, client.handler.timeout_exception):
+        return found
+    return found
+
+
+_MOST = 100
+"""Znodes that are looked at."""

@@ -1,0 +1,30 @@
+"""Inside supervisord: how each process ended, as waitpid(2) gave it. supervisord itself forgets the status of a process that
+ended before its startsecs, and the signal of every one."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+_ATTRIBUTE = "zkelect_wait_status"
+
+
+def install(options: Any) -> None:
+    """Have wait statuses noted when supervisord collects them. options: its ServerOptions.
+
+    Raises AttributeError when it collects them in another way.
+    """
+    collect = options.waitpid
+
+    def waitpid() -> Any:
+        pid, status = collect()
+        process = options.pidhistory.get(pid) if pid else None
+        if process is not None:
+            setattr(process, _ATTRIBUTE, status)
+        return pid, status
+
+    options.waitpid = waitpid
+
+
+def wait_status(process: Any) -> Optional[int]:
+    """Of the last process that ended of one of supervisord's Subprocess objects; None when none was noted."""
+    return getattr(process, _ATTRIBUTE, None)
