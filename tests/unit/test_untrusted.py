@@ -142,6 +142,7 @@ def a_listener():
         )},
     )
     one.say = lambda *given: listener.Listener.say(one, *given)
+    one.on_ForeignSeen = lambda event: listener.Listener.on_ForeignSeen(one, event)
     return one
 
 
