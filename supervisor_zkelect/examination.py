@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import AbstractSet, Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from kazoo import exceptions as kazoo_errors
 
 from supervisor_zkelect import (
-    accounts, addresses, admission, commands, config, exits, exposure, health, inspection, neighbours, ports,
+    accounts, addresses, admission, commands, config, exits, exposure, health, inspection, installation, neighbours, ports, proc,
 )
 from supervisor_zkelect.clock import now
 from supervisor_zkelect.findings import Findings
@@ -22,6 +23,9 @@ NAME_TIME, NAMES_TIME = 2.0, 6.0
 
 #: Seconds that ZooKeeper has for one request, and for each of the looks at the znodes of all elections.
 REQUEST_TIME, ZNODES_TIME = 5.0, 5.0
+
+#: Bytes of supervisord's command line that are read.
+LONGEST_COMMAND = 4096
 
 Call = Callable[..., Any]
 
@@ -141,9 +145,19 @@ def of_programs(settings: config.Settings, seen: Seen, granted: Optional[float] 
 
 
 def of_installation(settings: config.Settings, seen: Seen) -> Findings:
-    """What of the installation is wrong: commands that supervisord does not find, logs that it deletes, versions that do not go
-    together."""
-    return Findings()
+    """Commands that supervisord does not find, logs that it deletes, and a supervisord of another Python than this one."""
+    if seen.pid is None:
+        return Findings()
+    groups = [election.group for election in settings.elections]
+    path = installation.path_of(exposure.environment(seen.pid))
+    words = os.fsdecode(proc.cmdline(seen.pid, LONGEST_COMMAND)).split("\0")
+    return Findings(
+        problems=installation.problems(settings.file, seen.infos, groups),
+        notes=[
+            *installation.notes(settings.file, seen.infos, groups, path),
+            *filter(None, [installation.other_python(words, sys.prefix)]),
+        ],
+    )
 
 
 def command_problems(settings: config.Settings, runner: commands.Runner) -> List[str]:

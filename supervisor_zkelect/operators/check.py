@@ -37,10 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
         return DONE
     if arguments.election is not None:
         raise Trouble(USAGE, "check -c FILE looks at the whole file; leave the election out")
-    from supervisor_zkelect import proc
+    from supervisor_zkelect import installation, proc
 
     quiet()
-    found, logs = Findings(), []
+    found, logs = Findings(filter(None, [installation.this_python()])), []
     try:
         settings = config.load(arguments.configuration)
     except config.ConfigError as error:
