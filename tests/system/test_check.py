@@ -228,3 +228,16 @@ def test_check_answers_in_time_where_much_is_wrong(make_cluster, zk_server):
     node = cluster["a"].start()
     done = until(lambda: (one := node.zkelect("check", "-c", str(node.zkelect_conf))).returncode and one, 60, "an answer")
     assert "supervisord has no such group" in done.stdout and "no-4.invalid cannot be resolved" in done.stdout
+
+
+@pytest.mark.parametrize("section, option, value, wanted", [
+    ("program:orders", "stdout_logfile", None, "[program:orders] stdout_logfile = AUTO: supervisord deletes this log"),
+    ("eventlistener:zkelect", "stderr_logfile", None, "[eventlistener:zkelect] stderr_logfile = AUTO: supervisord deletes"),
+    ("program:orders", "command", "zkelect run -- no-such-program", "[program:orders] command: supervisord's PATH"),
+])
+def test_what_keeps_an_installation_from_working(make_cluster, zk_server, section, option, value, wanted):
+    cluster = make_cluster(zk_server.hosts, ("a",), overrides={section: {option: value}})
+    cluster["a"].start()
+    cluster.until(
+        lambda: all(wanted in text for _, text in checks(cluster["a"])), f"check to say {wanted}"
+    )
