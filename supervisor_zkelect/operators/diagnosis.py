@@ -14,6 +14,9 @@ from supervisor_zkelect.operators.view import View, as_dict, is_number
 from supervisor_zkelect.supervisord import BAD_NAME, Fault, SupervisordError
 from supervisor_zkelect.untrusted import printable
 
+#: The kind of a hindrance that no server answers (`ability.ZOOKEEPER`, whose import takes longer than `role` does otherwise).
+AWAY = "zookeeper"
+
 #: Roles in which a node neither leads nor can be led to.
 _OUTSIDE = ("detached", "withdrawn")
 
@@ -47,15 +50,19 @@ def _of_election(view: View, name: str, connected: bool) -> List[str]:
     facts, doubt = view.facts(name), view.doubt(name)
     if doubt:
         return [f"the role is unknown: {doubt}"]
-    lines = []
-    if facts.get("trouble"):
-        lines.append(printable(facts["trouble"]))
-    elif facts["role"] in _OUTSIDE and connected:
+    cannot = as_dict(facts.get("cannot"))
+    # Without a connection that is told for all elections together.
+    hindered = cannot.get("why") if connected or cannot.get("kind") != AWAY else ""
+    lines = [printable(line) for line in dict.fromkeys([facts.get("trouble"), hindered]) if line]
+    if not lines and cannot and connected:
+        lines.append(f"this node cannot take part in it ({printable(cannot.get('kind'))})")
+    elif not lines and facts["role"] in _OUTSIDE and connected:
         # Without a session there is nothing else to be, and that is told.
         why = printable(facts.get("reason") or facts.get("step") or "")
         lines.append(f"this node takes no part in it ({facts['role']})" + (why and f": {why}"))
     if facts.get("unguarded"):
-        lines.append("unguarded: no guard runs, or a program's command does not begin with `zkelect run --`")
+        why = facts.get("unguarded_why") or "no guard runs, or a program's command does not begin with `zkelect run --`"
+        lines.append(f"unguarded: {printable(why)}")
     return lines
 
 

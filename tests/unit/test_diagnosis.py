@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from supervisor_zkelect import role
+from supervisor_zkelect import ability, role
 from supervisor_zkelect.findings import Findings
 from supervisor_zkelect.operators import ask, diagnosis, show
 from supervisor_zkelect.operators.outcome import DONE, ERROR, UNKNOWN, USAGE
@@ -57,6 +57,19 @@ def test_whatever_role_calls_a_trouble_is_a_problem(trouble, role_name):
     assert outcome.exit == ERROR and f"[election:orders] {trouble}" in outcome.lines
     assert "no problem found" not in outcome.lines and outcome.document["ok"] is False
     assert checked({"orders": {**WELL, "trouble": trouble}, "stock": IDLE}, election="stock").exit == DONE
+
+
+@pytest.mark.parametrize("kind", ["kernel", "guard", "folder", "zookeeper", "timeout", "twin", "refused", "queue", "fence", "alive", "new"])
+@pytest.mark.parametrize("why", ["this is why", ""])
+def test_whoever_cannot_take_part_has_a_problem(kind, why):
+    outcome = checked({"orders": {**IDLE, "cannot": {"kind": kind, "why": why}}})
+    assert outcome.exit == ERROR and "no problem found" not in outcome.lines
+    assert (why or kind) in outcome.lines[0]
+
+
+def test_a_connection_that_is_missing_is_told_once():
+    outcome = checked({"orders": {**IDLE, "cannot": {"kind": ability.ZOOKEEPER, "why": "refused"}}}, session={"state": "lost", "trouble": "refused"})
+    assert [line for line in outcome.lines if "refused" in line] == ["ZooKeeper: lost: refused"] and diagnosis.AWAY == ability.ZOOKEEPER
 
 
 def test_the_texts_of_the_role_machine_are_troubles_here():
