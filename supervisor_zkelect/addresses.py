@@ -45,8 +45,8 @@ def doubts(host: str, found: Sequence[str], mine: AbstractSet[str]) -> List[str]
         said.append(f"{what}; write the one that the service listens on")
     elsewhere = [one for one in found if not is_own(one, mine)]
     if elsewhere:
-        what = f"{_listed(elsewhere)} is no address of this machine" if len(found) == 1 else f"of these {_listed(elsewhere)} lead elsewhere"
-        said.append(f"{what}; write this node's, unless it is one that moves with the primary or is translated on its way here")
+        what = f"{_listed(elsewhere)} is no address of this machine" if len(found) == 1 else f"of these, not on this machine: {_listed(elsewhere)}"
+        said.append(f"{what}; write this node's own, unless it moves with the primary or is translated (NAT) on its way here")
     return said
 
 

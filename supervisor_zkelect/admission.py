@@ -87,10 +87,10 @@ def _refused(settings: Any, election: Any, option: str, path: str, there: str) -
     remedy = "correct the credentials in [zkelect], or the ACL"
     if there != path and len(there) < len(settings.chroot):
         made = _next(there, path)
-        return f"ZooKeeper: [zkelect] chroot = {settings.chroot}: the ACL of {there} does not let this node make {made}; {remedy}"
-    what = {"election_znode": "propose", "election_ack": "write it", "election_state": "make what stands below it"}[option]
+        return f"ZooKeeper: [zkelect] chroot = {settings.chroot}: the ACL of {there} does not let this node create {made}; {remedy}"
+    what = {"election_znode": "propose", "election_ack": "write it", "election_state": "create znodes below it"}[option]
     if there != path:
-        what = f"make {_next(there, path)}"
+        what = f"create {_next(there, path)}"
     whose = "its ACL" if there == path else f"the ACL of {there}"
     return f"ZooKeeper: [election:{election.name}] {option} = {path}: {whose} does not let this node {what}; {remedy}"
 

@@ -39,7 +39,7 @@ def trouble(command: str, runner: Runner) -> str:
     fit = [path for path, may in answers if may is not False]
     if not fit:
         what = f"{printable(there[0], _SHOWN)} cannot be executed by {accounts.name_of(runner.uid)}, who runs it"
-        return f"{what}: give that user the right to, also to the folders on the way there, and name no folder"
+        return f"{what}: name a file, not a folder, and let that user execute it and enter every folder above it"
     return interpreter_trouble(fit[0], _head(fit[0]))
 
 
@@ -86,11 +86,11 @@ def interpreter_trouble(path: str, head: bytes) -> str:
         # What has zero bytes may be of a kind that the kernel was taught (binfmt_misc).
         if not head or b"\0" in head or head[:4] == b"\x7fELF":
             return ""
-        return f"{printable(path, _SHOWN)} is no program: its first line is not such as #!/bin/sh; begin it with its interpreter"
+        return f"{printable(path, _SHOWN)} is no program: its first line is not such as #!/bin/sh; add one that names its interpreter"
     name = _interpreter(head)
     if name and not shutil.which(name):
         what = f"{printable(path, _SHOWN)}: its first line names the interpreter {printable(name, _SHOWN)}, which cannot be executed"
-        return f"{what}; correct that line" + (", and end it as Unix does" if "\r" in name else "")
+        return f"{what}; correct that line" + (", and end it with LF, not CR LF" if "\r" in name else "")
     return ""
 
 

@@ -27,7 +27,7 @@ _QUICKLY = ("Exited too quickly", "Bad exit code")
 """How supervisord begins to say what the status says better."""
 
 _SIGNALS = {
-    signal.SIGKILL: "by somebody's hand, or by the kernel where memory is short (dmesg tells)",
+    signal.SIGKILL: "sent by somebody, or by the kernel when memory ran out (see dmesg)",
     signal.SIGTERM: "which somebody sent",
     signal.SIGSYS: "for a system call that it may not make",
     **dict.fromkeys((signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE), "a crash"),
@@ -127,9 +127,11 @@ def _meaning(status: int, command: str, user: str) -> str:
     if status == UNUSABLE and verb == ["zkelect", "listen"]:
         return "its configuration cannot be used, or another node has its name"
     if status == NOT_EXECUTED:
-        return f"{name} cannot be executed{by}: it is no program, or it or a folder on the way to it is closed to that user"
+        return f"{name} cannot be executed{by}: it is not a program, or its user may not execute it or enter a folder on its path"
     if status == NOT_FOUND:
-        other = f", or `zkelect` itself cannot be executed{by}, as where a folder on the way to it is closed" if loaded else by
+        other = f", or `zkelect` itself cannot be executed{by}, as where a folder on the way to it is closed" if loaded else ""
+        if by and not loaded:
+            other = f", or it cannot be executed{by}"
         return f"{name} does not exist, or the interpreter that its first line names does not{other}"
     if 128 < status < 128 + signal.NSIG:
         return f"a command in it was {_killed(status - 128)}"

@@ -53,7 +53,7 @@ def problems(
     found = _Lines(file)
     for command in commands(infos, groups):
         if os.path.isabs(command.word) and runs(command.word) is False:
-            what = f"{printable(command.word, _MOST)} is no program that can be executed; correct its path, or make it executable"
+            what = f"{printable(command.word, _MOST)} does not exist or is not executable; correct its path, or make it executable"
             found.add(command.info, "command", what)
     return found.lines()
 
@@ -89,7 +89,7 @@ def version_problem(supervisor: str, python: Sequence[int], has_pkg_resources: b
     return (
         f"supervisor {printable(supervisor, 20)} needs pkg_resources, which this Python {version} does not have (it is part of "
         "setuptools before 82; environments of Python 3.12 and later come without); pip install 'supervisor>=4.3', or "
-        "'setuptools<81'"
+        "'setuptools<82'"
     )
 
 
@@ -116,7 +116,7 @@ def other_python(supervisord: Sequence[str], prefix: str) -> str:
     if not os.path.isabs(python) or os.path.realpath(folders[0]) == os.path.realpath(folders[1]):
         return ""
     return (
-        f"supervisord runs by {printable(python, _MOST)}, and zkelect is installed in {printable(prefix, _MOST)}; install it for "
+        f"supervisord runs under {printable(python, _MOST)}, but zkelect is installed in {printable(prefix, _MOST)}; install it for "
         f"that Python, or start {printable(os.path.join(prefix, 'bin', 'supervisord'), _MOST)}"
     )
 

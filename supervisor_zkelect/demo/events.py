@@ -161,7 +161,7 @@ def service_killed(stage: Stage) -> None:
 
     heard = stage.befall(event, moves=False)
     if stage.cluster.token(stage.on) != token:
-        raise Broken(f"{stage.on} is primary by another election than before the service was killed")
+        raise Broken(f"{stage.on} is primary in another term than before the service was killed")
     stage.telling.result(
         f"supervisord was told at once and started it again: an answer after {milliseconds(heard.silence)}, from pid "
         f"{heard.pid}. {stage.on} is still primary, and {stage.other} had nothing to do."
@@ -183,7 +183,7 @@ def service_hangs(stage: Stage) -> None:
         raise Broken("the service that was frozen beside, under a supervisord without zkelect, answers")
     stage.alone.node.thaw(beside)
     stage.telling.result(
-        f"Three health checks in a row failed. {old} killed the service, made sure that it was dead, and left the election "
+        f"Three health checks in a row failed. {old} killed the service, made sure that it was dead, and released the election "
         f"to {stage.on}, which answered {milliseconds(heard.silence)} after the last answer of {old}. {_acked(heard)}"
     )
     stage.row("2 service hangs", heard.silence, never("never: to supervisord the service still runs"))
@@ -206,7 +206,7 @@ def supervisord_killed(stage: Stage) -> None:
         raise Broken("a supervisord without zkelect was killed, and its service does not run on")
     stage.telling.result(
         f"The guard of {old}, a small process of zkelect's, noticed. It killed the service and everything that it had "
-        f"started, and left the election: {stage.on} answered after {milliseconds(heard.silence)}. {_acked(heard)}"
+        f"started, and released the election: {stage.on} answered after {milliseconds(heard.silence)}. {_acked(heard)}"
     )
     stage.row("3 supervisord killed", heard.silence, Cell(0.0, "but nobody watches the service"))
     _again(stage, node, old)
@@ -224,7 +224,7 @@ def node_lost(stage: Stage) -> None:
 
     heard = stage.befall(event, moves=True)
     stage.telling.result(
-        f"Nobody is left on {old} to give the election up, so ZooKeeper had to miss it first, for its session timeout. "
+        f"Nobody is left on {old} to release the election, so ZooKeeper first had to wait out its session timeout. "
         f"{stage.on} answered after {milliseconds(heard.silence)}. {_acked(heard)}"
     )
     stage.row("4 whole node lost", heard.silence, never("nobody: the other machine is not its business"))
@@ -243,7 +243,7 @@ def handed_over(stage: Stage) -> None:
 
     heard = stage.befall(event, moves=True)
     stage.telling.result(
-        f"{old} stopped the service as its configuration asks for, and left the election when it was dead: "
+        f"{old} stopped the service as its configuration asks for, and released the election when it was dead: "
         f"{stage.on} answered after {milliseconds(heard.silence)}. {_acked(heard)}"
     )
     stage.row(
@@ -264,10 +264,10 @@ def zkelect_restarted(stage: Stage) -> None:
 
     heard = stage.befall(event, moves=False, same=True)
     if stage.cluster.token(stage.on) != token:
-        raise Broken(f"{stage.on} is primary by another election than before zkelect was restarted")
+        raise Broken(f"{stage.on} is primary in another term than before zkelect was restarted")
     missed = f"the longest silence was {milliseconds(heard.silence)}" if heard.silence else "every question was answered"
     stage.telling.result(
-        f"The service ran on in the same process, pid {heard.pid}: {missed}. {stage.on} is primary by the same election "
+        f"The service ran on in the same process, pid {heard.pid}: {missed}. {stage.on} is primary in the same term "
         "as before."
     )
     stage.row("6 zkelect restarted", heard.silence, never("-"), never("-"))

@@ -14,9 +14,9 @@ from supervisor_zkelect.demo.telling import Telling
 
 NEXT = (
     "Try next:",
-    "  script/demo --keep   the same (also: zkelect demo --keep), and then the nodes go on running, with",
-    "                       commands to try on them, and to kill things yourself",
-    "  zkelect --help       what else there is to ask and to order",
+    "  script/demo --keep   the same (also: zkelect demo --keep), then leaves the nodes running, and",
+    "                       shows commands to try on them, such as to kill things yourself",
+    "  zkelect --help       all commands",
     "  README.md            how to add zkelect to a supervisord that you have",
 )
 

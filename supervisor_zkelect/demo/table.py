@@ -84,7 +84,7 @@ def lines(measured: Measured) -> List[str]:
     for row in measured.rows:
         table.append(_line([row.event, *map(shown, (row.ours, row.supervisord, row.zookeeper))]))
     both = f"{1000 * measured.overlap.seconds:.1f} ms"
-    questions = f"for how long two services answered at once, by {measured.questions:,} questions"
+    questions = f"how long two services answered at once, over {measured.questions:,} questions"
     table.append(_line(["two at once", f"{both:>{WIDTHS[1]}}", questions, ""]))
     return [*table, "", *_legend(measured)]
 
@@ -99,8 +99,8 @@ def _legend(measured: Measured) -> List[str]:
         f"{milliseconds(measured.period)}; {milliseconds(measured.undisturbed)} while nothing happened. "
         "\"none\": it got an answer to every question",
         "supervisord alone": "a third supervisord, without zkelect, ran the same service and was dealt the same",
-        "ZooKeeper's timeout": "a client that only held an entry in ZooKeeper was dealt the same: so long until ZooKeeper "
-        f"deleted it. The session timeout is {measured.timeout:g} s in this run, and counts from the client's last sign of "
+        "ZooKeeper's timeout": "a bare ZooKeeper client was struck the same way: how long until ZooKeeper deleted its "
+        f"entry. The session timeout is {measured.timeout:g} s in this run, and counts from the client's last sign of "
         "life. Then the service has yet to start elsewhere, and nobody has ended one that hangs",
         "the service": "a small Python program; from supervisord's start of it to its first answer "
         f"{milliseconds(measured.start)} go by, which are part of each figure above in which it starts",

@@ -11,7 +11,7 @@
     zkelect demo                      two nodes on this machine, and what happens to them
 
 Exit status: 0 this node is primary, or the command did what it should; 3 it stands by and could take over; 5 it takes no part,
-or is on its way; 6 it should take part and cannot; 4 unknown; 1 an error; 2 a wrong command or configuration. Each error is one
+or is on its way; 6 it should take part but cannot; 4 unknown; 1 an error; 2 a wrong command or configuration. Each error is one
 line on standard error.
 
 Only what a command needs is imported: `listen` and `role` are started often.

@@ -65,7 +65,7 @@ startretries = 100000
 ; At least 3 s longer than that of the programs below.
 stopwaitsecs = {listener_stopwaitsecs}
 priority = -10
-; supervisord deletes the log of a program that has no file of its own when it starts.
+; Without this, supervisord deletes the log each time supervisord starts.
 stderr_logfile = {logs}/zkelect.log
 
 [rpcinterface:zkelect]
@@ -83,7 +83,7 @@ session_timeout = 10
 group = {group}
 ; Each node its own: where clients find the service. It is written to the znode /zkelect/{name}/ack while this node is primary.
 address = {address}
-; Whether the service is ready: tcp://host:port, http://..., https://..., exec:COMMAND, or none for "every program is RUNNING".
+; Each node its own: is the service ready? tcp://host:port, http://..., https://..., exec:COMMAND, or none: all programs RUNNING.
 health = {health}
 
 [program:{name}]
@@ -93,7 +93,7 @@ command = {zkelect} run -- {program}
 autostart = false
 autorestart = true
 startsecs = 1
-; Seconds that it has to end by itself.
+; Seconds that the program has to end by itself before it is killed.
 stopwaitsecs = {stopwaitsecs}
 stopasgroup = true
 killasgroup = true

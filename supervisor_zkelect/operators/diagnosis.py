@@ -135,7 +135,7 @@ def logs(call: Any, groups: Iterable[str]) -> List[str]:
             named[f"{one['group']}:{one['name']}"] = log
     first = f"{own[0]}:{own[1]}"
     lines = [f"{printable(name)} {printable(named[name])}" for name in sorted(named, key=lambda name: (name != first, name))[:_MOST_LOGS]]
-    return [f"what happened stands in the logs: {', '.join(lines)}"] if lines else []
+    return [f"for what happened, see the logs: {', '.join(lines)}"] if lines else []
 
 
 _MOST_LOGS = 6

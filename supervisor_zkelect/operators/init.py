@@ -161,10 +161,12 @@ def checked(given: Given, zkelect: str, logs: str) -> configfile.Election:
         raise Refused(*problems)
     election = configfile.Election(**words)
     try:
-        config.parse(configfile.text(election), given.output)
+        doubts = config.parse(configfile.text(election), given.output).doubts
     except config.ConfigError as error:
         hint = "" if given.health is not None else "; it is made of --address: give another one, or --health"
         raise Refused(*(line + (hint if "] health = " in line else "") for line in error.problems)) from None
+    if doubts:
+        raise Refused(*doubts)
     return election
 
 
@@ -195,7 +197,7 @@ def conflicts(election: configfile.Election, owners: Dict[str, str], members: Di
         what = f"[election:{election.name}], its program and its group" if "zkelect" in owners else "the election"
         return [
             f"{path} has [{ours[0]}] already, and one listener has all elections of a supervisord; add {what} there "
-            "(conf.d/two-elections.conf shows how), or overwrite that file by --output and --force"
+            "(conf.d/two-elections.conf shows how), or overwrite that file with --output and --force"
         ]
     lines = []
     kinds = ("election", "program", "fcgi-program", "eventlistener")
@@ -261,7 +263,7 @@ def _main_file(given: Given) -> Tuple[Optional[mainfile.MainFile], List[str]]:
 
 
 def _exists(given: Given) -> str:
-    what = "is no regular file; choose another by --output" if given.force else "exists; overwrite it by --force"
+    what = "is not a regular file; choose another with --output" if given.force else "exists; overwrite it with --force"
     return f"{given.output} {what}"
 
 
@@ -290,16 +292,16 @@ def left_to_do(
     name = "supervisord's main file" if main is None else main.path
     steps: List[List[str]] = []
     if main is None:
-        steps.append([f"have [include] files of supervisord's main file name {listed}"])
+        steps.append([f"add {listed} to files = under [include] in supervisord's main file"])
     elif not included:
         folders = [os.path.dirname(pattern) for pattern in main.patterns if os.path.basename(pattern) == "*.conf"]
         move = f"move it to {folders[0]}, or " if folders else ""
-        steps.append([f"{main.path} does not include {path}: {move}add {listed} to [include] files"])
+        steps.append([f"{main.path} does not include {path}: {move}add {listed} to files = under [include]"])
     if main is None or not main.has_plugin:
         steps.append([f"put this into {name}, for supervisorctl's commands:", *_PLUGIN])
-    here = f" as {supervisord} (that of another Python cannot load this package)" if os.access(supervisord, os.X_OK) else ""
+    here = f" from {supervisord} (another Python's cannot load this package)" if os.access(supervisord, os.X_OK) else ""
     steps.append([f"restart supervisord{here}; it reads [rpcinterface:zkelect] at its start only"])
     where = "MAINFILE" if main is None else shlex.quote(main.path)
-    steps.append([f"see what is wrong:  {shlex.quote(zkelect)} --supervisor-conf {where} check -c {shlex.quote(path)}"])
-    steps.append(["the same on every other node, with its own address"])
+    steps.append([f"check the result:  {shlex.quote(zkelect)} --supervisor-conf {where} check -c {shlex.quote(path)}"])
+    steps.append(["do the same on every other node, with that node's address"])
     return [line for number, lines in enumerate(steps, 1) for line in (f"  {number}. {lines[0]}", *lines[1:])]

@@ -21,7 +21,8 @@ RANKS = (DONE, NOT_PRIMARY, ON_ITS_WAY, UNKNOWN, CANNOT)
 #: What they mean, in the words of all helps.
 MEANINGS = (
     "0 this node is primary, or the command did what it should; 3 it stands by and could take over; 5 it takes no part, or is "
-    "on its way (promoting, demoting, detached, backing off); 6 it should take part and cannot (refused, twin, cut off); "
+    "on its way (promoting, demoting, detached, backing off); 6 it should take part but cannot (refused by ZooKeeper, another "
+    "node has its name, cut off); "
     "4 unknown; 1 error; 2 wrong command or configuration; of several elections the worst counts: 6, 4, 5, 3, 0"
 )
 

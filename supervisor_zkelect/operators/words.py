@@ -10,20 +10,20 @@ from supervisor_zkelect.untrusted import printable
 #: What to do against each kind of hindrance (`ability.py`), where its own line does not say so.
 REMEDIES = {
     "guard": "see the log of the listener",
-    "folder": "no program starts here until this node's user has it back",
-    "zookeeper": "see whether `servers` are right and can be reached; the node goes on by itself",
+    "folder": "no program starts here until this node's user owns that folder again and nobody else may write to it",
+    "zookeeper": "see whether `servers` are right and can be reached; the node reconnects by itself",
     "timeout": "let the servers grant more (maxSessionTimeout), or shorten kill_time",
-    "twin": "if this node was killed or cut off just now, that is its own and goes by itself; else give each node another "
-            "node_name",
-    "refused": "it is tried again",
-    "fence": "mend the command",
-    "alive": "another node leads only after that; find its processes (zkelect check, the log), or, if nothing of it can do any "
-             "harm, zkelect resign --force",
+    "twin": "if this node was killed or cut off just now, that proposal is its own and goes by itself; otherwise give each node a "
+            "different node_name",
+    "refused": "zkelect check names the znode and the remedy; it is tried again by itself",
+    "fence": "correct the fence command; see the log of the listener",
+    "alive": "no other node leads until the group is dead; find its processes (zkelect check, the log), or, if none can do harm: "
+             "zkelect resign --force",
 }
 
 _STEPS = {
     ("detached", "beginning"): "begins",
-    ("detached", "clearing"): "sees to it that nothing of an earlier life runs",
+    ("detached", "clearing"): "makes sure that nothing of an earlier run is alive",
     ("detached", "proposing"): "is about to stand for election",
     ("promoting", "claiming"): "claims the term in ZooKeeper",
     ("promoting", "fencing"): "runs the fence command against the former primary",
@@ -32,8 +32,8 @@ _STEPS = {
     ("promoting", "probing"): "waits for the service to be healthy",
     ("promoting", "acking"): "the service is healthy, writes the ack",
     ("demoting", "stopping"): "stops the programs",
-    ("demoting", "releasing"): "the programs are dead, gives up the lead",
-    ("demoting", "closing"): "closes its session, as ZooKeeper lets it give up nothing else",
+    ("demoting", "releasing"): "the programs are dead, releases the election",
+    ("demoting", "closing"): "closes its session, since ZooKeeper refuses or fails its release",
 }
 
 
@@ -80,10 +80,10 @@ def _hindered(view: View, facts: Dict[str, Any], cannot: Dict[str, Any]) -> str:
         away = f" for {duration(view.now - session['since'])}" if not view.connected and is_number(session.get("since")) else ""
         head = f"cut off from ZooKeeper{away}: {why}"
     else:
-        head = f"should take part and cannot: {why}"
+        head = f"should take part but cannot: {why}"
     remedy = REMEDIES.get(kind, "")
-    left = _left(view, facts)
-    return head + (f"; {remedy}" if remedy else "") + (f" (at most {left} more)" if left and kind == "twin" else "")
+    left = _left(view, facts) if kind == "twin" else ""
+    return head + (f" (at most {left} more if it is this node's own)" if left else "") + (f"; {remedy}" if remedy else "")
 
 
 def _primary(view: View, facts: Dict[str, Any]) -> List[str]:
@@ -98,10 +98,10 @@ def _standing(view: View, election: str, facts: Dict[str, Any]) -> str:
     if facts.get("step") == "stepping":
         return "steps behind the others in the queue"
     if facts.get("step") == "asking" and facts.get("trouble"):
-        return "stands in the queue, and asks in vain where"
+        return "stands in the queue, but cannot learn its place"
     place = facts.get("place")
     if not facts.get("ack") and is_number(facts.get("ack_at")) and view.past(election, "ack_at") is None:
-        return "stands by; nobody is primary, see zkelect members and role there"
+        return "stands by; nobody is primary: see zkelect members, then run role on the node that leads the queue"
     if is_number(place) and place > 2 and view.past(election, "place_at") is None:
         return f"stands by behind {place - 1} others, and could take over after them"
     return "stands by and could take over; there is nothing to do"
@@ -114,13 +114,13 @@ def _moving(view: View, facts: Dict[str, Any]) -> str:
         return f"takes no part any more{because}"
     if (role, step) == ("detached", "waiting"):
         if left:
-            return f"stands for election again in {left}{because}; mend that (supervisorctl tail PROGRAM, zkelect history)"
+            return f"takes no part for {left}{because}; correct that (supervisorctl tail PROGRAM, zkelect history)"
         return f"is about to stand for election{because}"
     words = _STEPS.get((role, step), "")
     if role == "promoting" and left:
         words += f", and gives up in {left}"
     elif role == "demoting" and step == "stopping":
-        words += f", at most for {left}" if left else ""
+        words += f", and kills them in {left}" if left else ""
     return words + (because if role == "demoting" or step == "beginning" else "")
 
 

@@ -124,7 +124,7 @@ def test_a_chroot_that_a_node_may_not_make(with_digest, zk):
     zk.create(cluster.chroot, acl=CLOSED)
     cluster["a"].overrides["zkelect"]["chroot"] = f"{cluster.chroot}/deeper/still"
     node = cluster["a"].start()
-    chroot = f"[zkelect] chroot = {cluster.chroot}/deeper/still: the ACL of {cluster.chroot} does not let this node make {cluster.chroot}/deeper;"
+    chroot = f"[zkelect] chroot = {cluster.chroot}/deeper/still: the ACL of {cluster.chroot} does not let this node create {cluster.chroot}/deeper;"
     told(cluster, node, chroot)
 
 

@@ -75,7 +75,7 @@ def test_a_file_of_init_names_it(installed, tmp_path):
         command = shlex.split(parser.get(section, "command") % {"here": "/x"})
         assert command[0] == str(installed / "bin" / "zkelect")
     checked = run(installed, "check", "-c", str(tmp_path / "z.conf"), "-s", "unix:///none")
-    assert "is no program that can be executed" not in checked.stdout and "[zkelect]" not in checked.stderr
+    assert "does not exist or is not executable" not in checked.stdout and "[zkelect]" not in checked.stderr
 
 
 def test_supervisord_runs_a_service_by_it(installed, make_cluster, zk_server, pythons):

@@ -301,7 +301,7 @@ def test_each_role_has_its_status_and_the_worst_counts(node):
     assert document["exit"] == 6 and {name: part["exit"] for name, part in document["elections"].items()} == {
         name: status for name, (status, _) in parts.items()
     }
-    assert "e: should take part and cannot: another node has this name; " in node.both("role")[1]
+    assert "e: should take part but cannot: another node has this name" in node.both("role")[1]
 
 
 def test_role_and_status_as_json(node):

@@ -98,7 +98,7 @@ def test_the_queue_as_it_is(make_cluster, zk_server):
     assert shows(cluster, "a", PRIMARY, primary="a").place == "1 of 3"
     assert shows(cluster, "b", NOT_PRIMARY, primary="a").place == "2 of 3"
     begin(cluster, "twin")
-    shows(cluster, "twin", CANNOT, "should take part and cannot: .*node's name", "another node_name")
+    shows(cluster, "twin", CANNOT, "should take part but cannot: .*node's name", "different node_name")
     cluster["twin"].terminate()
     listener = cluster["b"].listener_pid()
     cluster["b"].freeze(listener)
@@ -179,7 +179,7 @@ def test_a_service_that_dies_hesitates_or_does_not_stop(make_cluster, zk_server)
 
     (cluster["b"].folder / "broken").touch()
     cluster["b"].kill(cluster.primary("b"))
-    shows(cluster, "b", ON_ITS_WAY, r"stands for election again in \d+ s, because: the program orders is in FATAL.*; mend that")
+    shows(cluster, "b", ON_ITS_WAY, r"takes no part for \d+ s, because: the program orders is in FATAL.*; correct that")
     assert "b" not in cluster.observers["orders"].serving(HEARD)
     shows(cluster, "a", PRIMARY, place="1 of 1", primary="a")
 
@@ -202,7 +202,7 @@ def test_whom_zookeeper_refuses(make_cluster, zk_server):
     begin(cluster, "a")
     cluster.role_is("a", "primary")
     begin(cluster, "b")
-    screen = shows(cluster, "b", CANNOT, "should take part and cannot: .*correct the credentials or the ACL")
+    screen = shows(cluster, "b", CANNOT, "should take part but cannot: .*correct the credentials or the ACL")
     assert screen.primary == "-" and "wrong" not in screen.text
     shows(cluster, "a", PRIMARY, primary="a")
     assert cluster["a"].terminate() is None

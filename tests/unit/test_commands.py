@@ -35,7 +35,7 @@ def test_of_what_depends_on_unknown_places_nothing_is_said():
 @pytest.mark.parametrize("text, mode, told", [
     ("#!/bin/sh\n", 0o644, "cannot be executed by"),
     ("#!/none/python\n", 0o755, "names the interpreter /none/python, which cannot be executed; correct"),
-    ("#!/bin/sh\r\n", 0o755, "the interpreter /bin/sh\\r, which cannot be executed; correct that line, and end it as Unix does"),
+    ("#!/bin/sh\r\n", 0o755, "the interpreter /bin/sh\\r, which cannot be executed; correct that line, and end it with LF, not CR LF"),
     ("echo hello\n", 0o755, "is no program: its first line is not such as #!/bin/sh"),
     ("", 0o755, "is no program"),
     ("#!\x1b[2J\n", 0o755, "names the interpreter \\x1b[2J"),

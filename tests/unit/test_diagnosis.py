@@ -132,7 +132,7 @@ def test_troubles_that_carry_control_characters_are_shown_as_escapes():
 def test_what_is_known_and_what_is_answered_stand_together(reply, elections, status, lines):
     outcome = checked(elections, reply)
     assert outcome.exit == status
-    assert list(outcome.lines) == [*lines, "note: what happened stands in the logs: zkelect:zkelect /l/zkelect.err, primary:orders /l/orders.out"]
+    assert list(outcome.lines) == [*lines, "note: for what happened, see the logs: zkelect:zkelect /l/zkelect.err, primary:orders /l/orders.out"]
 
 
 def test_a_listener_that_answers_nothing_is_unknown():
@@ -162,7 +162,7 @@ def test_of_a_listener_that_does_not_report_supervisord_tells(state, ends, piece
     outcome = silent(info={**INFO, "statename": state}, ends=ends)
     assert outcome.exit == ERROR and outcome.error == "" and "no problem found" not in outcome.lines
     assert all(piece in outcome.lines[0] for piece in pieces), outcome.lines
-    assert outcome.lines[1].startswith("note: what happened stands in the logs: zkelect:zkelect /l/zkelect.err")
+    assert outcome.lines[1].startswith("note: for what happened, see the logs: zkelect:zkelect /l/zkelect.err")
 
 
 def test_a_supervisord_whose_plugin_is_older_tells_less():

@@ -83,7 +83,8 @@ def test_the_check_is_made_of_the_address(address):
     ({"group": "zkelect"}, ["--group 'zkelect'", "event listener"]), ({"group": "a]b"}, ["--group", "letters"]),
     ({"group": "a,b"}, ["--group"]), ({"group": "a%b"}, ["--group"]),
     ({"output": 'a"b'}, ["--output", "quotation mark"]), ({"output": "100%/x.conf"}, ["--output", "percent sign"]), ({"output": "none/x.conf"}, ["none/x.conf", "No such file"]),
-    ({"output": "."}, ["exists"]), ({"output": "/dev/null", "force": True}, ["no regular file"]),
+    ({"health": "exec:/bin/true > /dev/null"}, ["health", "is for a shell"]),
+    ({"output": "."}, ["exists"]), ({"output": "/dev/null", "force": True}, ["not a regular file"]),
     ({"output": "x" * 300}, ["too long"]),
 ])
 def test_what_cannot_be_is_refused_in_clear_lines(changes, words):
@@ -246,7 +247,7 @@ def test_the_command_line(capsys, monkeypatch):
     assert cli.main(words) == 0
     assert "Left to do:" in capsys.readouterr().out
     assert cli.main(words) == 2
-    assert capsys.readouterr().err == "zkelect: zkelect.conf exists; overwrite it by --force\n"
+    assert capsys.readouterr().err == "zkelect: zkelect.conf exists; overwrite it with --force\n"
     assert cli.main([*words, "--output", "b\x1b[2J"]) == 2
     assert "\x1b" not in capsys.readouterr().err
 
@@ -307,7 +308,7 @@ def test_what_is_to_be_included_is_written_as_supervisord_reads_it():
     main_file("")
     output = os.path.abspath("a b [c]/mine.conf")
     told = run(replace(GIVEN, main="main.conf", output=output))
-    listed = told.partition(": add ")[2].partition(" to [include]")[0]
+    listed = told.partition(": add ")[2].partition(" to files = under [include]")[0]
     assert " " not in listed
     main_file(f"[include]\nfiles = {listed}\n")
     assert mainfile.read("main.conf", {}).includes(output)

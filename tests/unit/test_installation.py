@@ -53,7 +53,7 @@ def test_a_command_that_supervisords_path_does_not_have(path, there, missing):
 ])
 def test_a_full_path_at_which_there_is_no_program(command, named):
     lines = told(installation.problems, {**PROGRAM, "command": command})
-    assert [line.partition(" command: ")[2].partition(" is no program")[0] for line in lines] == ([named] if named else [])
+    assert [line.partition(" command: ")[2].partition(" does not exist or is not")[0] for line in lines] == ([named] if named else [])
     assert all(line.startswith("[program:orders] ") for line in lines)
 
 
@@ -97,7 +97,7 @@ def test_what_others_wrote_is_shown_in_one_line():
 def test_a_supervisor_that_lacks_pkg_resources(supervisor, has_pkg_resources, told):
     said = installation.version_problem(supervisor, (3, 12, 1), has_pkg_resources)
     assert bool(said) is told
-    assert not told or f"supervisor {supervisor}" in said and "Python 3.12" in said and "setuptools<81" in said
+    assert not told or f"supervisor {supervisor}" in said and "Python 3.12" in said and "setuptools<82" in said
 
 
 @pytest.fixture
