@@ -878,7 +878,8 @@ class Listener:
             return f"the lease is not extended, as no guard can be had: {self.guard_trouble}"
         if self.guard_lacks:
             return f"the lease is not extended: {self.guard_lacks}"
-        if self.last_resort.trouble:
+        # It is tried for each lease; where there is none, what was missing once may be there again.
+        if self.last_resort.trouble and not self.last_resort.complete():
             return f"the lease is not extended, as this listener could not end it itself: {self.last_resort.trouble}"
         return ""
 
@@ -1856,7 +1857,7 @@ class Listener:
 
     def on_MemberDied(self, event: group.MemberDied) -> None:
         # How it ended, and where its log is, only supervisord can tell, when it has taken notice.
-        log.debug("%s: the process %d of %s ended by itself", event.group, event.pid, event.name)
+        log.info("%s: the process %d of %s ended by itself", event.group, event.pid, event.name)
         contest = self.by_group.get(event.group)
         if contest is not None:
             self.decide(contest, role.MemberChanged())

@@ -20,6 +20,9 @@ from supervisor_zkelect.demo.zookeeper import ZooKeeper
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As in a script's background, and inherited by what tests start and interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    # As below nohup.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(optionalhook=True)

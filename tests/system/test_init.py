@@ -40,10 +40,10 @@ def test_the_written_file_elects_a_primary(tmp_path, zookeeper, turn):
     node = Node(tmp_path / "node", "a", sample=written)
     try:
         node.start()
+        until(lambda: node.zkelect("role").returncode == 0, 60, f"the node to be primary\n{node.logs()}")
         checked = node.zkelect("check", "-c", str(written))
         assert checked.returncode == 0 and "no problem found" in checked.stdout, checked.stdout + checked.stderr
         assert "unguarded" not in checked.stdout
-        until(lambda: node.zkelect("role").returncode == 0, 60, f"the node to be primary\n{node.logs()}")
         with urllib.request.urlopen(f"http://{address}/", timeout=10) as answer:
             assert json.load(answer)["node"] == NAME
         assert node.zkelect("primary", "orders", "-c", str(written)).stdout == f"{address}\n"

@@ -103,6 +103,9 @@ def test_tls_that_is_refused_is_told_in_one_line(make_cluster, tls_server, files
         cluster[name].overrides["zkelect"].update(options)
         cluster[name].start()
 
+    for name in refused:
+        cluster.until(lambda: cluster[name].part("orders").get("unguarded") is False, f"{name} to have its guard")
+
     def check(node):
         return node.zkelect("check", "-c", str(node.zkelect_conf))
 
