@@ -872,14 +872,19 @@ class Listener:
             if contest.state.may_run or contest.kill_at < math.inf:
                 self.last_resort.kill(contest.settings.group)
 
+    def guardless(self) -> str:
+        """Why no lease could be extended, "" when there is a guard, or one may be had."""
+        missing = self.guard_trouble and not self.guard_up
+        return f"the lease is not extended, as no guard can be had: {self.guard_trouble}" if missing else ""
+
     def unenforced(self) -> str:
-        """Why no lease is extended, "" when nothing is known against it."""
-        if self.guard_trouble and not self.guard_up:
-            return f"the lease is not extended, as no guard can be had: {self.guard_trouble}"
+        """Why no lease is extended, "" when nothing is known against it. What guard and listener lack is looked for with each
+        lease, and not where there is none."""
+        if self.guardless():
+            return self.guardless()
         if self.guard_lacks:
             return f"the lease is not extended: {self.guard_lacks}"
-        # It is tried for each lease; where there is none, what was missing once may be there again.
-        if self.last_resort.trouble and not self.last_resort.complete():
+        if self.last_resort.trouble:
             return f"the lease is not extended, as this listener could not end it itself: {self.last_resort.trouble}"
         return ""
 

@@ -109,7 +109,9 @@ class Reports:
     def hindrances(self, contest: Any, moment: float) -> ability.Node:
         listener = self.listener
         folder = f"runtime folder: {listener.folder_trouble}" if listener.folder_trouble else ""
-        return ability.Node(listener.obstacle, listener.unenforced(), folder, self.away(contest, moment))
+        leased = contest.state.role in (role.PROMOTING, role.PRIMARY, role.DEMOTING)
+        guard = listener.unenforced() if leased else listener.guardless()
+        return ability.Node(listener.obstacle, guard, folder, self.away(contest, moment))
 
     def away(self, contest: Any, moment: float) -> str:
         """Why ZooKeeper cannot be asked; "" when it can, as far as is known, or when this listener has yet to ask."""

@@ -30,7 +30,7 @@ def one(contest):
         settings=SimpleNamespace(node_name="a", file="/f", chroot="", elections=[contest.settings]), granted=None,
         around=SimpleNamespace(pid=7), config_trouble=lambda: None, link="connected", link_since=500.0, link_doubt=lambda: "",
         contests={"orders": contest}, obstacle="", guard_trouble="", guard_up=True, locked=True, folder_trouble="",
-        unenforced=lambda: "", session=object(), attach_at=math.inf,
+        unenforced=lambda: "", guardless=lambda: "", session=object(), attach_at=math.inf,
     )
     listener.reports = reporting.Reports(listener)
     return listener
@@ -46,6 +46,20 @@ def test_what_zookeeper_told_goes_with_the_moment_of_the_question(one):
     assert (told["ack"], told["primary_node"], told["ack_at"]) == ("y:2", "b", 990.0)
     assert (told["place"], told["candidates"], told["place_at"]) == (2, 3, 995.0)
     assert told["cannot"] is None and not told["unguarded"] and told["unguarded_why"] == ""
+
+
+@pytest.mark.parametrize("name, told", [
+    (role.STANDBY, None), (role.DETACHED, None), (role.PROMOTING, {"kind": ability.GUARD, "why": "the guard has no thread"}),
+])
+def test_what_was_missing_for_a_former_lease_hinders_only_who_needs_one(one, contest, name, told):
+    contest.state = role.State(role=name, step="", up=True, alive=True, grace=1.0, proposal="n-1", since=900.0)
+    one.unenforced = lambda: "the guard has no thread"
+    assert part(one)["cannot"] == told
+
+
+def test_where_no_guard_can_be_had_nobody_can(one):
+    one.guardless = lambda: "no guard"
+    assert part(one)["cannot"] == {"kind": ability.GUARD, "why": "no guard"}
 
 
 def test_a_place_is_that_of_a_proposal(contest):

@@ -10,14 +10,9 @@ from supervisor_zkelect.listener import GUARD_RETURNS, RELEASE_TIME, Listener
 
 class LastResort:
     trouble = ""
-    lacks = ""
 
     def __init__(self):
         self.did = []
-
-    def complete(self):
-        self.trouble = self.lacks
-        return not self.trouble
 
     def revoke(self, name):
         self.did.append(("revoke", name))
@@ -113,12 +108,3 @@ def test_a_listener_that_stops_its_groups_kills_them_before_it_ends_itself(alone
     assert left == []
     Listener.leave_unguarded(alone, latest)
     assert left == [("stopped", latest, 110.0)]
-
-
-@pytest.mark.parametrize("lacks", ["", "no thread"])
-def test_what_was_missing_for_a_former_lease_is_looked_for_before_it_is_told(lacks):
-    last_resort = LastResort()
-    last_resort.trouble, last_resort.lacks = "group primary: Too many open files", lacks
-    one = SimpleNamespace(guard_trouble="", guard_up=True, guard_lacks="", last_resort=last_resort)
-    told = Listener.unenforced(one)
-    assert told.endswith(lacks) and bool(told) == bool(lacks)
