@@ -53,7 +53,7 @@ class Election:
 
 _TEMPLATE = """\
 ; One node of several runs the group "{group}", the others stand by. The file is the same on every node, but for what is marked
-; "each node its own". `zkelect check -c` and this file tells what is wrong with it, `zkelect check --options` lists all options.
+; "each node its own". `zkelect check -c FILE` says what is wrong in it, `zkelect check --options` lists all options.
 ; supervisorctl reads no included files: [ctlplugin:zkelect] belongs into supervisord's main file (README.md).
 
 [eventlistener:zkelect]
