@@ -98,7 +98,8 @@ def _legend(measured: Measured) -> List[str]:
         "with zkelect": f"the longest time without an answer, for a client that asks both nodes every "
         f"{milliseconds(measured.period)}; {milliseconds(measured.undisturbed)} while nothing happened. "
         "\"none\": it got an answer to every question",
-        "supervisord alone": "a third supervisord, without zkelect, ran the same service and was dealt the same",
+        "supervisord alone": "a third supervisord, without zkelect, ran the same service and was dealt the same. By itself it "
+        "looks for dead programs once a second; zkelect wakes it",
         "ZooKeeper's timeout": "a bare ZooKeeper client was struck the same way: how long until ZooKeeper deleted its "
         f"entry. The session timeout is {measured.timeout:g} s in this run, and counts from the client's last sign of "
         "life. Then the service has yet to start elsewhere, and nobody has ended one that hangs",
