@@ -24,7 +24,7 @@ Rules
 7.  A service that failed sends its node to the end of the queue, after a back-off that doubles up to a cap. While nobody
     else stands in the queue the node tries again at the minimum.
     A node whose last promotion failed steps behind the others when it leads again (*stepping*), once for each time that
-    somebody was acked; then, or where nobody stands behind it, it tries.
+    somebody was acked; then, or where nobody stands behind it, it tries. Another configuration makes the failure forgotten.
 8.  `resign` is refused where there is nobody to take over. A group stopped by hand on the primary counts as a
     resignation, and the node proposes again only when supervisord has told the one who stopped it; a group started by
     hand elsewhere is killed. Who leads stops where somebody else leads the queue by another program's rule,
@@ -556,7 +556,8 @@ class State:
     repaired_at: float = -INFINITY
     repair_at: float = INFINITY  # when they are looked at again
 
-    unfit: bool = False  # its last promotion failed
+    failed: str = ""  # why its last promotion failed, and when that was
+    failed_at: float = -INFINITY
     stepped: bool = False  # the present proposal was made by stepping behind
     stays: bool = False  # the present proposal could not be exchanged
     behind: str = ""  # the rival that this node has stepped behind
@@ -812,7 +813,7 @@ class _Machine:
         """Whether others go first. Where all of them failed the queue goes round once, and then one tries again."""
         state = self.state
         again = state.stays or state.stepped and not event.acked
-        return state.unfit and event.candidates > 1 and state.inherited is None and not again
+        return bool(state.failed) and event.candidates > 1 and state.inherited is None and not again
 
     def on_QueueChanged(self, event: QueueChanged) -> None:
         state = self.state
@@ -942,7 +943,7 @@ class _Machine:
                 self.schedule_probe()
 
     def on_Acked(self, event: Acked) -> None:
-        self.set(trouble="", healthy_by=INFINITY, looks=LOOKS, unfit=False, repairs=0, repair_at=INFINITY)
+        self.set(trouble="", healthy_by=INFINITY, looks=LOOKS, failed="", repairs=0, repair_at=INFINITY)
         self.go(PRIMARY, "", f"healthy and acked as {self.settings.address}")
 
     # Failure and demotion
@@ -953,7 +954,9 @@ class _Machine:
         lasted = self.state.role == PRIMARY and self.now - self.state.since >= self.settings.backoff_max
         failures = 1 if lasted else self.state.failures + 1
         wait = min(self.settings.backoff_max, self.settings.backoff_min * 2 ** min(failures - 1, 30))
-        self.set(failures=failures, not_before=self.now + wait, unfit=self.state.unfit or self.state.role == PROMOTING)
+        self.set(failures=failures, not_before=self.now + wait)
+        if self.state.role == PROMOTING:
+            self.set(failed=reason, failed_at=self.now)
         self.demote(reason)
 
     def demote(self, reason: str, kill: bool = False) -> None:
@@ -1205,6 +1208,8 @@ class _Machine:
 
     def on_Reconfigured(self, event: Reconfigured) -> None:
         state, settings = self.state, self.settings
+        # It may mend what the last promotion failed for.
+        self.set(failed="")
         if state.counter is not None:
             self.set(counter=replace(state.counter, rise=settings.rise, fall=settings.fall))
         if state.role == PRIMARY and state.probe_at < INFINITY:

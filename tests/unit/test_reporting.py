@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -101,6 +102,13 @@ def test_both_reports_have_the_same_fields(one):
     begun = set(part(one))
     one.contests = {}
     assert set(part(one)) == begun
+
+
+def test_a_failed_promotion_is_told_with_its_moment(one, contest):
+    assert part(one)["failed"] is None
+    contest.state = replace(contest.state, failed="x" * 99_999, failed_at=870.0)
+    told = part(one)["failed"]
+    assert told["at"] == 870.0 and len(told["why"]) == reporting.LONGEST_TEXT + 1
 
 
 def test_who_is_unguarded_is_told_why(one, contest):

@@ -480,6 +480,33 @@ def test_stepping_behind_is_tried_again_when_it_was_not_answered(node):
     assert node.event(role.Tick(), after=node.state.retry_at - node.now).did(role.StepBehind)
 
 
+def test_a_failed_promotion_is_remembered(node):
+    leads(failed(node))
+    assert node.at == ("standby", "stepping") and node.state.failed == "the program web is in FATAL"
+    assert node.state.failed_at == node.now - SETTINGS.backoff_min
+
+
+def test_what_ends_a_promotion_that_is_well_is_no_failure_of_it(node):
+    assert not node.probing().event(role.MemberStopped("web")).state.failed
+
+
+def test_a_promotion_that_succeeds_makes_a_failed_one_forgotten(node):
+    leads(failed(node), candidates=1).event(role.Claimed(node.op(role.Claim), ""))
+    node.event(role.Leased(node.now, node.now + 9.9)).event(role.Started(node.op(role.StartGroup)))
+    node.event(role.Tick(), after=0.01).event(role.Probed(node.op(role.Probe), True, "ok"))
+    assert node.state.failed
+    assert not node.event(role.Acked(node.op(role.Ack))).state.failed and node.at == ("primary", "")
+
+
+def test_another_configuration_makes_a_failed_promotion_forgotten(node):
+    """It may mend what failed, so the node neither complains of that nor steps behind."""
+    node = failed(node)
+    node.event(role.Queried(node.state.waiting, False, 2, 3))
+    assert not node.event(role.Reconfigured(False)).state.failed
+    node.event(role.QueueChanged(node.state.waiting, "deleted"))
+    assert node.event(role.Queried(node.op(role.Query), True, 1, 3, True)).did(role.Claim)
+
+
 def test_who_was_healthy_since_does_not_step_behind(node):
     leads(failed(node), candidates=1).event(role.Claimed(node.op(role.Claim), ""))
     node.event(role.Leased(node.now, node.now + 9.9)).event(role.Started(node.op(role.StartGroup)))
