@@ -1703,8 +1703,8 @@ class Listener:
             try:
                 # Who can take over; what no session owns never does.
                 return role.Looked(action.op, elector.others())
-            except ElectionError:
-                return role.Looked(action.op, -1)
+            except ElectionError as error:
+                return role.Looked(action.op, -1, str(error))
 
         self.ask(contest, 0, work)
 

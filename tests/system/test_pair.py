@@ -58,6 +58,19 @@ def test_resign_is_no_success_where_the_other_node_fails(make_cluster, zk_server
     cluster.verdict()
 
 
+def test_resign_is_refused_while_zookeeper_is_silent(pair, zk_server):
+    zk_server.freeze()
+    try:
+        done = pair["a"].zkelect("resign", "orders", "--json", "--timeout", "15")
+    finally:
+        zk_server.thaw()
+    told = json.loads(done.stdout)["text"]
+    assert done.returncode == 1 and "ZooKeeper" in told, done
+    assert "nobody could take over" in told or "the term ended before it was known who could take over" in told, done
+    assert "resigned by order" not in pair["a"].logs()
+    pair.leader()
+
+
 def test_resign_on_a_standby_changes_nothing(pair):
     pid = pair.primary("a")
     assert pair["b"].zkelect("resign", "orders").returncode != 0
