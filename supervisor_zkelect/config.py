@@ -1178,7 +1178,8 @@ def check_group(
 ) -> GroupCheck:
     """Compare the settings with what supervisord says of its programs.
 
-    infos: the items of supervisord's getAllConfigInfo, with "autorestart" where that is known. uid: the effective user id of the listener.
+    infos: the items of supervisord's getAllConfigInfo, with "autorestart" where that is known.
+    uid: the effective user id of the listener.
     supervisord_uid: that of supervisord, under which programs without `user=` run; None when not known.
     own_group: the listener's own group, its SUPERVISOR_GROUP_NAME; None when asked from elsewhere.
     timeout: the session timeout that was granted, in seconds, by default the one that is asked for.

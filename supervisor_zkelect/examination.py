@@ -34,7 +34,8 @@ Call = Callable[..., Any]
 class Seen(NamedTuple):
     """What supervisord says of its programs, and who runs what.
 
-    infos, processes: its getAllConfigInfo, `with_autorestarts`, and getAllProcessInfo. ends: how programs ended, in one line, by group and name.
+    infos, processes: its getAllConfigInfo, `with_autorestarts`, and getAllProcessInfo. ends: how programs ended, in one line,
+    by group and name.
     pid: supervisord's, None where it is not on this machine. supervisord_uid: the user it runs as, None where that is not known.
     uid, path: the listener's user and PATH, None for a PATH that is not known. own_group: the listener's group. leading: the
     elections of which this node is primary.

@@ -25,10 +25,10 @@ Rules
     else stands in the queue the node tries again at the minimum.
     A node whose last promotion failed steps behind the others when it leads again (*stepping*), once for each time that
     somebody was acked; then, or where nobody stands behind it, it tries. Another configuration makes the failure forgotten.
-8.  `resign` is refused where there is nobody to take over, or where ZooKeeper does not say so in time. A group stopped by hand on the primary counts as a
-    resignation, and the node proposes again only when supervisord has told the one who stopped it; a group started by
-    hand elsewhere is killed. Who leads stops where somebody else leads the queue by another program's rule,
-    and a node goes behind such a one, once; then it waits for its end.
+8.  `resign` is refused where there is nobody to take over, or where ZooKeeper does not tell in time whether there is. A group
+    stopped by hand on the primary counts as a resignation, and the node proposes again only when supervisord has told the
+    one who stopped it; a group started by hand elsewhere is killed. Who leads stops where somebody else leads the queue by
+    another program's rule, and a node goes behind such a one, once; then it waits for its end.
 9.  A primary that reads another ack or holder than its own in its own term writes them again; where somebody else does so,
     too, after a pause.
 10. A listener that comes after another inherits a group that runs under a grant (*inherited*): it goes on in the same term
