@@ -27,7 +27,7 @@ import shutil
 import ssl
 import stat
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from supervisor_zkelect import accounts, health, installation, lease, places, shellwords, untrusted
 
@@ -1178,7 +1178,8 @@ def check_group(
 ) -> GroupCheck:
     """Compare the settings with what supervisord says of its programs.
 
-    infos: the items of supervisord's getAllConfigInfo. uid: the effective user id of the listener.
+    infos: the items of supervisord's getAllConfigInfo, with "autorestart" where that is known.
+    uid: the effective user id of the listener.
     supervisord_uid: that of supervisord, under which programs without `user=` run; None when not known.
     own_group: the listener's own group, its SUPERVISOR_GROUP_NAME; None when asked from elsewhere.
     timeout: the session timeout that was granted, in seconds, by default the one that is asked for.
@@ -1225,10 +1226,8 @@ def check_group(
             what = f"is not RUNNING before its startsecs of {slow:g} s have passed"
             remedy = f"set promote_timeout in [{section}] to more than that, or startsecs to less"
             problems.append(say(f"{what}, and promote_timeout is {election.promote_timeout:g} s; {remedy}"))
-        hasty = [program["name"] for program in programs if program.get("startsecs") == 0]
-        if hasty and not election.health_check():
-            what = f"program {_listed(hasty)} has startsecs = 0, so it is RUNNING even if it ends at once"
-            notes.append(say(f"{what}: set startsecs. For one that ends when its work is done: {must_run(election)}"))
+        if not election.health_check():
+            notes += map(say, _ending(election, programs))
         stopwaitsecs = max(float(program.get("stopwaitsecs", 0)) for program in programs)
         longest = max(longest, stopwaitsecs)
         bare = [program["name"] for program in programs if unguarded(program)]
@@ -1247,6 +1246,20 @@ def check_group(
                 _line(settings.file, f"{what}; set {needed} or more", section, "stopwaitsecs", value)
             )
     return GroupCheck(problems, notes, tuple(troubles))
+
+
+def _ending(election: ElectionSettings, programs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What is doubtful about programs that may end by themselves, in an election without a health check."""
+    hasty = [program["name"] for program in programs if program.get("startsecs") == 0]
+    if hasty:
+        what = f"program {_listed(hasty)} has startsecs = 0, so it is RUNNING even if it ends at once"
+        yield f"{what}: set startsecs. For one that ends when its work is done: {must_run(election)}"
+    for value in ("false", "unexpected"):
+        once = [program["name"] for program in programs if program.get("autorestart") == value]
+        if once:
+            what = f"program {_listed(once)} has autorestart = {value}; one that ends by itself is never RUNNING for long"
+            yield (f"{what}, so this node could not become or stay primary: set autorestart = true. For one that ends when its work "
+                   f"is done: {must_run(election)}")
 
 
 ENDED_TIME = 2.0

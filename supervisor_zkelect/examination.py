@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from typing import AbstractSet, Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
@@ -33,7 +34,8 @@ Call = Callable[..., Any]
 class Seen(NamedTuple):
     """What supervisord says of its programs, and who runs what.
 
-    infos, processes: its getAllConfigInfo and getAllProcessInfo. ends: how programs ended, in one line, by group and name.
+    infos, processes: its getAllConfigInfo, `with_autorestarts`, and getAllProcessInfo. ends: how programs ended, in one line,
+    by group and name.
     pid: supervisord's, None where it is not on this machine. supervisord_uid: the user it runs as, None where that is not known.
     uid, path: the listener's user and PATH, None for a PATH that is not known. own_group: the listener's group. leading: the
     elections of which this node is primary.
@@ -85,7 +87,9 @@ def of_node(node: Node) -> Findings:
     else:
         found.add(of_file(settings))
         try:
-            infos, processes = node.call("supervisor.getAllConfigInfo"), node.call("supervisor.getAllProcessInfo")
+            groups = [election.group for election in settings.elections]
+            infos = with_autorestarts(node.call, groups, node.call("supervisor.getAllConfigInfo"))
+            processes = node.call("supervisor.getAllProcessInfo")
             seen = Seen(
                 infos, processes, ends_of(node.call, settings, infos, node.supervisord_uid), node.parent, node.supervisord_uid,
                 node.uid, os.environ.get("PATH", os.defpath), node.own_group, node.leading,
@@ -126,6 +130,20 @@ def ends_of(
             user = "" if uid is None else accounts.name_of(uid)
             found[group, name] = exits.told(end, str(info.get("command", "")), user)
     return found
+
+
+def with_autorestarts(call: Call, groups: Sequence[str], infos: Sequence[Mapping[str, Any]]) -> List[Mapping[str, Any]]:
+    """The items of getAllConfigInfo, those of the groups with `autorestart` as the section has it: "true", "false" or "unexpected".
+    Where supervisord has no interface that tells it, as with a plugin of an earlier version, they are without. Raises nothing."""
+    known: Dict[Tuple[str, str], str] = {}
+    for group in set(groups) & {info["group"] for info in infos}:
+        try:
+            [answer] = json.loads(call("zkelect.getAutorestarts", [group]))
+            known.update({(group, name): value for name, value in answer if isinstance(value, str)})
+        except (SupervisordError, ValueError, TypeError):
+            continue
+    keys = [(info["group"], info["name"]) for info in infos]
+    return [{**info, "autorestart": known[key]} if key in known else info for key, info in zip(keys, infos)]
 
 
 def of_programs(settings: config.Settings, seen: Seen, granted: Optional[float] = None) -> Findings:

@@ -11,7 +11,7 @@ Readers pass over what they do not know.
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from supervisor_zkelect import untrusted
 
@@ -20,6 +20,9 @@ MOST = 20
 
 LONGEST, LONGEST_TEXT = 32768, 300
 """Bytes of the whole, and characters of a text in it. What a server takes has a limit (jute.maxbuffer)."""
+
+NAMED = 4
+"""Nodes of which it is told why they did not take over."""
 
 LATEST = 4e9
 """Seconds since the epoch; what is later (2096) is no time."""
@@ -60,7 +63,8 @@ def _known(term: Dict[str, Any]) -> Dict[str, Any]:
             moments = {name: _time(term[part], name) for name in names}
             kept[part] = {name: moment for name, moment in moments.items() if moment is not None}
             if part == "ended" and isinstance(term[part].get("why"), str):
-                kept[part]["why"] = untrusted.printable(term[part]["why"], LONGEST_TEXT)[:LONGEST_TEXT]
+                # The ellipsis counts, too; escapes may make a text that is cut longer again.
+                kept[part]["why"] = untrusted.cut(untrusted.printable(term[part]["why"], LONGEST_TEXT - 1), LONGEST_TEXT - 1)
     return kept
 
 
@@ -91,6 +95,21 @@ def failures(terms: List[Dict[str, Any]], after: int, tried: Sequence[str]) -> L
     ]
     unknown = set(tried) - {node for node, _ in ended}
     return [f"{node} failed: {why}" for node, why in ended] + [f"{node} failed" for node in tried if node in unknown]
+
+
+def passed(terms: List[Dict[str, Any]], waiting: Iterable[str]) -> List[str]:
+    """Why others did not take over, as far as the terms, the latest first, tell. waiting: nodes in the queue that have not tried."""
+    nodes = [node for node in dict.fromkeys(waiting) if node]
+    lines = [_passed(node, next((one for one in terms if one.get("node") == node), {})) for node in nodes[:NAMED]]
+    return lines + ([f"and {len(nodes) - NAMED} more stood there"] if len(nodes) > NAMED else [])
+
+
+def _passed(node: str, last: Dict[str, Any]) -> str:
+    begun, ended = _dict(last.get("begun")), _dict(last.get("ended"))
+    if not _never(begun, ended):
+        return f"{node} stood in the queue, and did not take over: see zkelect role there"
+    why = f": {ended['why']}" if ended.get("why") else ""
+    return f"{node} stepped behind, since its last promotion failed{why}; see zkelect role there"
 
 
 class Row(NamedTuple):

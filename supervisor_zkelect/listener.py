@@ -20,6 +20,7 @@ import threading
 import time
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect import (
@@ -1709,8 +1710,8 @@ class Listener:
             try:
                 # Who can take over; what no session owns never does.
                 return role.Looked(action.op, elector.others())
-            except ElectionError:
-                return role.Looked(action.op, -1)
+            except ElectionError as error:
+                return role.Looked(action.op, -1, str(error))
 
         self.ask(contest, 0, work)
 
@@ -1926,12 +1927,16 @@ class Listener:
         elector = contest.elector
 
         def work() -> role.Tick:
-            """Those who failed have written why."""
+            """Those who failed have written why, also of a former term those who did not try in this one."""
+            terms: List[Dict[str, Any]] = []
+            waiting: List[str] = []
             try:
                 terms = history.read(elector.history())
+                told = {self.settings.node_name, *action.tried, *(one.get("node") for one in terms if one["token"] > action.term)}
+                waiting = [one.node for one in islice(elector.each_member(), MOST_MEMBERS) if not one.mine and one.node not in told]
             except ElectionError:
-                terms = []
-            text = history.failures(terms, action.term, action.tried)
+                pass
+            text = [*history.failures(terms, action.term, action.tried), *history.passed(terms, waiting)]
             self.reply(action.ticket, {**document, "text": "; ".join([action.text, *text])})
             return role.Tick()
 

@@ -71,7 +71,7 @@ class Reports:
                 "role": role.DETACHED, "step": "beginning", "since": listener.link_since, "token": None, "proposal": None,
                 "group": one.group, "address": one.address, "ack": None, "primary_node": None, "ack_at": None, "place": None,
                 "candidates": None, "place_at": None, "deadline": None, "until": None, "reason": reason, "trouble": cannot,
-                "cannot": {"kind": kind, "why": cannot} if cannot else None, "znode": root + one.election_znode,
+                "cannot": {"kind": kind, "why": cannot} if cannot else None, "failed": None, "znode": root + one.election_znode,
                 "ack_znode": root + one.election_ack, "unguarded": not listener.guard_up,
                 "unguarded_why": self.unguarded(None),
             }
@@ -104,6 +104,7 @@ class Reports:
             "unguarded": not listener.guard_up or contest.bare, "unguarded_why": self.unguarded(contest),
             "trouble": untrusted.cut(self.trouble_of(contest, moment), LONGEST_TEXT),
             "cannot": {"kind": hindrance.kind, "why": untrusted.cut(hindrance.why, LONGEST_TEXT)} if hindrance else None,
+            "failed": {"why": untrusted.cut(state.failed, LONGEST_TEXT), "at": state.failed_at} if state.failed else None,
         }
 
     def hindrances(self, contest: Any, moment: float) -> ability.Node:

@@ -24,11 +24,11 @@ Rules
 7.  A service that failed sends its node to the end of the queue, after a back-off that doubles up to a cap. While nobody
     else stands in the queue the node tries again at the minimum.
     A node whose last promotion failed steps behind the others when it leads again (*stepping*), once for each time that
-    somebody was acked; then, or where nobody stands behind it, it tries.
-8.  `resign` is refused where there is nobody to take over. A group stopped by hand on the primary counts as a
-    resignation, and the node proposes again only when supervisord has told the one who stopped it; a group started by
-    hand elsewhere is killed. Who leads stops where somebody else leads the queue by another program's rule,
-    and a node goes behind such a one, once; then it waits for its end.
+    somebody was acked; then, or where nobody stands behind it, it tries. Another configuration makes the failure forgotten.
+8.  `resign` is refused where there is nobody to take over, or where ZooKeeper does not tell in time whether there is. A group
+    stopped by hand on the primary counts as a resignation, and the node proposes again only when supervisord has told the
+    one who stopped it; a group started by hand elsewhere is killed. Who leads stops where somebody else leads the queue by
+    another program's rule, and a node goes behind such a one, once; then it waits for its end.
 9.  A primary that reads another ack or holder than its own in its own term writes them again; where somebody else does so,
     too, after a pause.
 10. A listener that comes after another inherits a group that runs under a grant (*inherited*): it goes on in the same term
@@ -92,6 +92,10 @@ RELEASE_LIMIT, REFUSALS = 30.0, 2
 #: STOPPED, for ever if it runs again before that; supervisord looks each 0.05 s, and when idle at least each second
 #: (the time limit of its poll, Supervisor.runforever).
 STOPPED_REST = 1.5
+
+#: For how long a resignation waits to be told whether somebody could take over, in seconds. It is refused then, as nobody can
+#: while ZooKeeper is silent, and the service would be gone.
+LOOK_LIMIT = 3.0
 
 #: How often the ack is read while somebody waits to hear who leads after a resignation, in seconds; for how long beside the
 #: time that another node has to become healthy, as this node leads again when none does; and for how long at most, as
@@ -308,10 +312,11 @@ class MemberStarted(NamedTuple):
 
 
 class Looked(NamedTuple):
-    """How many other candidates stand in the queue."""
+    """How many other candidates stand in the queue; -1 where it cannot be read. why: why it cannot."""
 
     op: int
     others: int
+    why: str = ""
 
 
 class TermSeen(NamedTuple):
@@ -490,11 +495,13 @@ class Log(NamedTuple):
 
 @dataclass(frozen=True)
 class Resigning:
-    """token: of the term that is given up. tried: other nodes that were seen to lead since, without an ack."""
+    """token: of the term that is given up. by: until when it must be known whether somebody can take over; infinity once that
+    is, or does not matter. tried: other nodes that were seen to lead since, without an ack."""
 
     ticket: str
     since: float
     token: int
+    by: float = INFINITY
     tried: Tuple[str, ...] = ()
     left: bool = False  # the group is dead and the term released
     ask_at: float = 0.0
@@ -556,7 +563,8 @@ class State:
     repaired_at: float = -INFINITY
     repair_at: float = INFINITY  # when they are looked at again
 
-    unfit: bool = False  # its last promotion failed
+    failed: str = ""  # why its last promotion failed, and when that was
+    failed_at: float = -INFINITY
     stepped: bool = False  # the present proposal was made by stepping behind
     stays: bool = False  # the present proposal could not be exchanged
     behind: str = ""  # the rival that this node has stepped behind
@@ -640,9 +648,12 @@ def next_wakeup(settings: Settings, state: State) -> float:
         times.append(state.healthy_by)
     if state.role == DETACHED and state.step == "waiting" and state.up:
         times.append(state.not_before)
-    times += [max(one.ask_at, 0.0) for one in state.resigning if one.left]
+    times += [max(one.ask_at, 0.0) if one.left else one.by for one in state.resigning]
     return min(times)
 
+
+#: What to do where a resignation is refused since nobody is known who could take over.
+_FORCE = "zkelect resign --force gives the service up all the same"
 
 #: Answers, which count only for the request that the present step made last.
 _ANSWERS = (
@@ -812,7 +823,7 @@ class _Machine:
         """Whether others go first. Where all of them failed the queue goes round once, and then one tries again."""
         state = self.state
         again = state.stays or state.stepped and not event.acked
-        return state.unfit and event.candidates > 1 and state.inherited is None and not again
+        return bool(state.failed) and event.candidates > 1 and state.inherited is None and not again
 
     def on_QueueChanged(self, event: QueueChanged) -> None:
         state = self.state
@@ -942,7 +953,7 @@ class _Machine:
                 self.schedule_probe()
 
     def on_Acked(self, event: Acked) -> None:
-        self.set(trouble="", healthy_by=INFINITY, looks=LOOKS, unfit=False, repairs=0, repair_at=INFINITY)
+        self.set(trouble="", healthy_by=INFINITY, looks=LOOKS, failed="", repairs=0, repair_at=INFINITY)
         self.go(PRIMARY, "", f"healthy and acked as {self.settings.address}")
 
     # Failure and demotion
@@ -953,7 +964,9 @@ class _Machine:
         lasted = self.state.role == PRIMARY and self.now - self.state.since >= self.settings.backoff_max
         failures = 1 if lasted else self.state.failures + 1
         wait = min(self.settings.backoff_max, self.settings.backoff_min * 2 ** min(failures - 1, 30))
-        self.set(failures=failures, not_before=self.now + wait, unfit=self.state.unfit or self.state.role == PROMOTING)
+        self.set(failures=failures, not_before=self.now + wait)
+        if self.state.role == PROMOTING:
+            self.set(failed=reason, failed_at=self.now)
         self.demote(reason)
 
     def demote(self, reason: str, kill: bool = False) -> None:
@@ -1131,13 +1144,18 @@ class _Machine:
         if state.role not in (PRIMARY, PROMOTING):
             self.act(Answer(event.ticket, False, 3, f"this node is {state.role}, not primary; resign on the primary"))
             return
-        self.set(resigning=state.resigning + (resigning,))
         if event.force:
-            self.demote("resigned, by force")
-        elif not self.state.looking:
+            self.resign((*state.resigning, resigning), "resigned, by force")
+            return
+        self.set(resigning=(*state.resigning, replace(resigning, by=self.now + LOOK_LIMIT)))
+        if not self.state.looking:
             number = self.op()
             self.set(looking=number)
             self.act(Look(number))
+
+    def resign(self, resigning: Tuple[Resigning, ...], reason: str) -> None:
+        self.set(resigning=tuple(replace(one, by=INFINITY) for one in resigning))
+        self.demote(reason)
 
     def on_Looked(self, event: Looked) -> None:
         state = self.state
@@ -1146,17 +1164,36 @@ class _Machine:
         self.set(looking=0)
         if state.role in (PRIMARY, PROMOTING):
             if event.others > 0:
-                self.demote("resigned by order of the operator")
+                self.resign(state.resigning, "resigned by order of the operator")
+            elif event.others == 0:
+                self.refuse("no other candidate stands in the queue, so this node stays; start another node first")
             else:
-                why = "no other candidate stands in the queue" if event.others == 0 else "the queue cannot be read"
-                for one in state.resigning:
-                    self.act(Answer(one.ticket, False, 1, f"{why}, so this node stays; start another node first"))
-                self.set(resigning=())
+                why = f"the queue cannot be read, so nobody is known who could take over, and this node stays: {event.why}"
+                self.refuse(f"{why}; {_FORCE}")
         elif (state.role, state.step) == (DETACHED, "waiting") and state.not_before > self.now:
             if event.others == 0 and self.now - state.since >= self.settings.backoff_min:
                 self.set(not_before=max(self.now, state.rest_until), look_at=INFINITY)
             else:
                 self.set(look_at=self.now + self.settings.backoff_min)
+
+    def refuse(self, why: str, until: float = INFINITY) -> None:
+        """Carry out none of the resignations for which it should be known by `until` whether somebody can take over."""
+        for one in self.state.resigning:
+            if one.by <= until and not one.left:
+                self.act(Answer(one.ticket, False, 1, why))
+        self.set(resigning=tuple(one for one in self.state.resigning if one.by > until or one.left))
+
+    def refuse_in_time(self) -> None:
+        """A resignation is an order that can be refused, and waits neither for a silent ZooKeeper nor beyond the term."""
+        asking = [one.by for one in self.state.resigning if one.by < INFINITY]
+        if not asking:
+            return
+        if self.state.role not in (PRIMARY, PROMOTING):
+            self.refuse(f"not resigned, as the term ended before it was known who could take over: {self.state.reason}", max(asking))
+        elif min(asking) <= self.now:
+            self.refuse(f"ZooKeeper does not answer, so nobody could take over, and this node stays; {_FORCE}", self.now)
+            if max(asking) <= self.now:
+                self.set(looking=0)
 
     def on_TermSeen(self, event: TermSeen) -> None:
         state = self.state
@@ -1199,12 +1236,15 @@ class _Machine:
             text = f"{node} leads now at {event.address}, after {taken:.3f} s"
             return Answer(one.ticket, True, 0, text, event.node, event.address, taken)
         if taken > limit:
-            text = f"resigned, but nobody is primary after {taken:.0f} s"
-            return Answer(one.ticket, False, 1, text, tried=one.tried, term=one.token)
+            nobody = "nobody is primary" if event.known else "nobody is known to be primary, as ZooKeeper does not answer,"
+            text = f"resigned, but {nobody} after {taken:.0f} s"
+            return Answer(one.ticket, False, 1, text, tried=one.tried, term=one.token if event.known else None)
         return None
 
     def on_Reconfigured(self, event: Reconfigured) -> None:
         state, settings = self.state, self.settings
+        # It may mend what the last promotion failed for.
+        self.set(failed="")
         if state.counter is not None:
             self.set(counter=replace(state.counter, rise=settings.rise, fall=settings.fall))
         if state.role == PRIMARY and state.probe_at < INFINITY:
@@ -1233,6 +1273,7 @@ class _Machine:
 
     def time_passed(self) -> None:
         self.enforce_lease()
+        self.refuse_in_time()
         state, now = self.state, self.now
         if state.role == PROMOTING and now >= state.healthy_by and state.step != "fencing":
             self.fail(f"not healthy within {self.settings.promote_timeout:g} s ({self.state.trouble or 'no answer yet'})")

@@ -26,6 +26,7 @@ import signal
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Optional
 
+from supervisor.datatypes import RestartUnconditionally, RestartWhenExitUnexpected
 from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
 from supervisor.states import ProcessStates, SupervisorStates, getProcessStateDescription
 from supervisor.xmlrpc import Faults, RPCError
@@ -390,6 +391,17 @@ class ZkelectRPCInterface:
         """
         return _write([self._or_fault(self._ends, name) for name in _names(names)])
 
+    @_published
+    def getAutorestarts(self, names):
+        """Return the option autorestart of each program of some groups, which supervisor.getAllConfigInfo leaves out, as JSON: an
+        array with one item for each group, which is an array of [name, "true", "false" or "unexpected"], or an object {"faultCode",
+        "faultString"}.
+
+        @param array names     The groups' names
+        @return string result  The JSON text
+        """
+        return _write([self._or_fault(self._autorestarts, name) for name in _names(names)])
+
     def _or_fault(self, method: Callable[[str], Any], name: str) -> Any:
         """The method's result, or what went wrong as a struct of system.multicall's kind: with this group alone."""
         try:
@@ -418,6 +430,11 @@ class ZkelectRPCInterface:
             info = self._supervisor.getProcessInfo(f"{name}:{process.config.name}")
             ends.append([process.config.name, *exits.of(info, reaped.wait_status(process))])
         return ends
+
+    def _autorestarts(self, name: str) -> Any:
+        # supervisord keeps a class for each value but false.
+        words = {RestartUnconditionally: "true", RestartWhenExitUnexpected: "unexpected", False: "false"}
+        return [[process.config.name, words.get(process.config.autorestart)] for process in self._processes(name)]
 
     def _processes(self, name: str) -> List[Any]:
         """supervisord's objects for the processes of a group. Raises RPCError."""

@@ -128,7 +128,9 @@ def _seen(call: Any, settings: Any, url: str) -> Any:
     from supervisor_zkelect import examination, proc
     from supervisor_zkelect.operators import diagnosis
 
-    infos, processes = call("supervisor.getAllConfigInfo"), call("supervisor.getAllProcessInfo")
+    groups = [election.group for election in settings.elections]
+    infos = examination.with_autorestarts(call, groups, call("supervisor.getAllConfigInfo"))
+    processes = call("supervisor.getAllProcessInfo")
     pid = call("supervisor.getPID")
     supervisord_uid = _uid_of(pid, url)
     here = supervisord_uid is not None

@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
 from supervisor_zkelect import exits
 from supervisor_zkelect.findings import Findings
-from supervisor_zkelect.operators import show
+from supervisor_zkelect.operators import show, words
 from supervisor_zkelect.operators.view import View, as_dict, is_number
 from supervisor_zkelect.supervisord import BAD_NAME, Fault, SupervisordError
 from supervisor_zkelect.untrusted import printable
@@ -60,6 +60,9 @@ def _of_election(view: View, name: str, connected: bool) -> List[str]:
         # Without a session there is nothing else to be, and that is told.
         why = printable(facts.get("reason") or facts.get("step") or "")
         lines.append(f"this node takes no part in it ({facts['role']})" + (why and f": {why}"))
+    if facts["role"] not in _OUTSIDE:
+        # Of a node outside, that is told as the reason why it is.
+        lines += filter(None, [words.failure(view, name)])
     if facts.get("unguarded"):
         why = facts.get("unguarded_why") or "no guard runs, or a program's command does not begin with `zkelect run --`"
         lines.append(f"unguarded: {printable(why)}")

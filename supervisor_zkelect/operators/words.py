@@ -99,12 +99,24 @@ def _standing(view: View, election: str, facts: Dict[str, Any]) -> str:
         return "steps behind the others in the queue"
     if facts.get("step") == "asking" and facts.get("trouble"):
         return "stands in the queue, but cannot learn its place"
-    place = facts.get("place")
+    place, failed = facts.get("place"), failure(view, election)
+    head = f"stands by, but {failed}" if failed else "stands by"
     if not facts.get("ack") and is_number(facts.get("ack_at")) and view.past(election, "ack_at") is None:
-        return "stands by; nobody is primary: see zkelect members, then run role on the node that leads the queue"
+        return f"{head}; nobody is primary: see zkelect members, then run role on the node that leads the queue"
+    if failed:
+        return head
     if is_number(place) and place > 2 and view.past(election, "place_at") is None:
         return f"stands by behind {place - 1} others, and could take over after them"
     return "stands by and could take over; there is nothing to do"
+
+
+def failure(view: View, election: str) -> str:
+    """That the node's last promotion failed, and why; "" where it did not."""
+    failed = as_dict(view.facts(election).get("failed"))
+    if not failed:
+        return ""
+    ago = f" {duration(view.now - failed['at'])} ago" if is_number(failed.get("at")) else ""
+    return f"its last promotion failed{ago}: {_text(failed.get('why'))}; correct that"
 
 
 def _moving(view: View, facts: Dict[str, Any]) -> str:

@@ -41,3 +41,6 @@ def test_a_one_shot_program_is_told(make_cluster, zk_server, startsecs, status):
     # While it is just being started once more supervisord's word tells nothing.
     cluster.until(lambda: told(), "check to say it")
     cluster.until(lambda: told("-c", str(node.zkelect_conf)), "check of the file to say it")
+    for words in ((), ("-c", str(node.zkelect_conf))):
+        notes = json.loads(node.zkelect("check", *words, "--json").stdout)["notes"]
+        assert any("program setup has autorestart = false" in line and "program orders" not in line for line in notes), notes

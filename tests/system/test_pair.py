@@ -58,6 +58,39 @@ def test_resign_is_no_success_where_the_other_node_fails(make_cluster, zk_server
     cluster.verdict()
 
 
+def test_resign_tells_of_a_node_whose_promotion_had_failed(make_cluster, zk_server):
+    """It steps behind the other, or tries where that does not stand in the queue again yet."""
+    cluster = make_cluster(zk_server.hosts)
+    health = f"http://{cluster['b'].addresses['orders']}/missing"
+    cluster["b"].overrides["election:orders"] = {"promote_timeout": "1", "health": health}
+    cluster.start()
+    assert "b failed: not healthy within 1 s" in cluster["a"].zkelect("resign", "orders").stderr
+    cluster.settled("a")
+    done = cluster["a"].zkelect("resign", "orders")
+    assert done.returncode == 1 and "this node leads again" in done.stderr, done
+    stepped = "b stepped behind, since its last promotion failed: not healthy within 1 s"
+    assert (stepped in done.stderr) != ("b failed: not healthy within 1 s" in done.stderr), done
+    cluster.settled("a")
+    said = cluster["b"].zkelect("role", "orders")
+    assert said.returncode == 3 and "stands by, but its last promotion failed" in said.stdout + said.stderr, said
+    found = cluster["b"].zkelect("check")
+    assert found.returncode == 1 and "its last promotion failed" in found.stdout + found.stderr, found
+    cluster.verdict()
+
+
+def test_resign_is_refused_while_zookeeper_is_silent(pair, zk_server):
+    zk_server.freeze()
+    try:
+        done = pair["a"].zkelect("resign", "orders", "--json", "--timeout", "15")
+    finally:
+        zk_server.thaw()
+    told = json.loads(done.stdout)["text"]
+    assert done.returncode == 1 and "ZooKeeper" in told, done
+    assert "nobody could take over" in told or "the term ended before it was known who could take over" in told, done
+    assert "resigned by order" not in pair["a"].logs()
+    pair.leader()
+
+
 def test_resign_on_a_standby_changes_nothing(pair):
     pid = pair.primary("a")
     assert pair["b"].zkelect("resign", "orders").returncode != 0

@@ -412,7 +412,7 @@ def test_methods_are_listed_with_help_and_signature(make):
         f"zkelect.{name}"
         for name in (
             "getReport", "request", "getAnswer", "putReport", "answer", "startProcessGroups", "getProcessStates",
-            "getProcessEnds",
+            "getProcessEnds", "getAutorestarts",
         )
     }
     assert door.call("system.methodSignature", "zkelect.getProcessStates") == ["string", "array"]
@@ -444,6 +444,15 @@ def test_how_programs_ended_is_told(make):
 
     until(lambda: ends()["killed"].signal == 9 and ends()["late"].status == 42 and ends()["status"].status == 41, LONG, "the ends")
     assert ends()["never"][:3] == (None, None, "") and ends()["status"].log.endswith(".log")
+
+
+def test_which_programs_are_started_again_is_told(make):
+    options = {"always": "autorestart = true", "never": "autorestart = false", "usual": ""}
+    programs = "".join(f"[program:{name}]\nautostart = false\ncommand = cat\n{option}\n" for name, option in options.items())
+    door = make().up(f"{programs}[group:one]\nprograms = always,never,usual").door()
+    found, fault = json.loads(door.call("zkelect.getAutorestarts", ["one", "none"]))
+    assert dict(found) == {"always": "true", "never": "false", "usual": "unexpected"}
+    assert fault == {"faultCode": 10, "faultString": "BAD_NAME: none"}
 
 
 def test_groups_are_started_and_told_of_together(make):

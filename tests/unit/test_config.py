@@ -348,6 +348,19 @@ def test_a_program_that_is_running_at_once_is_told(load, health, startsecs, told
     assert any("program orders has startsecs = 0" in note and "move it out" in note for note in notes) == told
 
 
+@pytest.mark.parametrize("health, autorestart, told", [
+    ("none", "false", True), ("none", "unexpected", True), ("none", "true", False), ("none", None, False), ("http://h/", "false", False),
+    ("tcp://h:1", "unexpected", False),
+])
+def test_a_program_that_may_end_and_stay_so_is_told(load, health, autorestart, told):
+    programs = [PROGRAM, {**PROGRAM, "name": "setup", "startsecs": 1, "autorestart": autorestart}]
+    found = config.check_group(load(text(election=f"health = {health}")), programs, 0)
+    assert not found.problems and len(found.notes) == told
+    if told:
+        assert f"program setup has autorestart = {autorestart}" in found.notes[0] and "is never RUNNING" in found.notes[0]
+        assert "move it out of [group:primary], or set health" in found.notes[0] and "\n" not in found.notes[0]
+
+
 SUPERVISORDS = """[a]
 one = 1 ; a comment
 two : 2 # another

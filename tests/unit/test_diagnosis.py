@@ -15,6 +15,8 @@ from tests.unit.test_show_and_ask import PRIMARY, STANDBY, Peer, answer, view
 WELL = {**PRIMARY, "unguarded": False}
 IDLE = {**STANDBY, "unguarded": False}
 
+FAILED = {"why": "orders is in FATAL", "at": 986.0}
+
 LISTENER = {"group": "zkelect", "name": "zkelect", "command": "zkelect listen -c /etc/z.conf", "uid": "none"}
 SERVICE = {"group": "primary", "name": "orders", "command": "zkelect run -- x", "uid": "none"}
 INFO = {"group": "zkelect", "name": "zkelect", "statename": "RUNNING", "spawnerr": "", "pid": 7, "stderr_logfile": "/l/zkelect.err"}
@@ -96,12 +98,20 @@ def test_what_else_role_shows_is_a_problem(report, status, piece):
     ({"unguarded": True}, "unguarded: no guard runs"),
     ({"role": "detached", "step": "waiting", "reason": "not healthy within 60 s"}, "takes no part in it (detached): not healthy within 60 s"),
     ({"role": "withdrawn", "reason": ""}, "takes no part in it (withdrawn)"),
+    ({"role": "standby", "failed": FAILED}, "[election:orders] its last promotion failed 14 s ago: orders is in FATAL; correct that"),
+    ({"role": "promoting", "step": "probing", "failed": FAILED}, "its last promotion failed 14 s ago: orders is in FATAL"),
+    ({"role": "standby", "failed": {"why": "\x1b[2J"}}, "its last promotion failed: \\x1b[2J; correct that"),
     ({"deadline": 0}, "the role is unknown: the lease of the primary has run out"),
     ({"role": None}, "the role is unknown: the report has no role"),
 ])
 def test_a_node_that_cannot_do_its_part_has_a_problem(facts, piece):
     outcome = checked({"orders": {**WELL, **facts}})
     assert outcome.exit == ERROR and any(piece in line for line in outcome.lines), outcome.lines
+
+
+def test_a_failed_promotion_that_keeps_a_node_outside_is_told_once():
+    outcome = checked({"orders": {**WELL, "role": "detached", "step": "waiting", "reason": "orders is in FATAL", "failed": FAILED}})
+    assert sum("orders is in FATAL" in line for line in outcome.lines) == 1
 
 
 def test_without_a_session_it_is_not_told_that_a_node_stands_outside():

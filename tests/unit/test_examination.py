@@ -7,6 +7,7 @@ import pytest
 
 from supervisor_zkelect import commands, config, examination, ports
 from supervisor_zkelect.ports import Listening, Network
+from supervisor_zkelect.supervisord import Fault
 
 FILE = "[zkelect]\nservers = zk:2181\nnode_name = a\nsession_timeout = 10\n[election:orders]\naddress = {address}\n{more}\n"
 
@@ -123,3 +124,19 @@ def test_many_names_take_no_longer_than_one_may(monkeypatch):
         with pytest.raises(ValueError, match="was not looked up" if host == "d" else "cannot be resolved"):
             names.addresses_of(host)
     assert asked == [("a", 2), ("b", 2), ("c", 1)]
+
+
+@pytest.mark.parametrize("reply, known", [
+    ('[[["svc", "false"]]]', "false"), ('[[["svc", 7]]]', None), ("[[7]]", None), ("[7]", None), ("[]", None), ("{", None),
+    ('[{"faultCode": 10}]', None), (Fault(1, "UNKNOWN_METHOD"), None),
+])
+def test_which_programs_are_started_again_is_known_as_far_as_supervisord_tells(reply, known):
+    def call(method, groups):
+        assert (method, groups) == ("zkelect.getAutorestarts", ["primary"])
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    infos = [{"group": "primary", "name": "svc"}, {"group": "other", "name": "svc"}]
+    first, second = examination.with_autorestarts(call, ["primary", "absent"], infos)
+    assert first.get("autorestart") == known and second == infos[1]

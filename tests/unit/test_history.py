@@ -49,6 +49,37 @@ def test_what_others_wrote_cannot_make_it_long():
     assert second["begun"] == {"acked": 1.0} and "x" not in second
 
 
+@pytest.mark.parametrize("why", ["/" + "p" * 298, "/" + "p" * 299, "/" + "p" * 300, "/" * 9999, "\x1b" * 299, "\n" * 9999])
+def test_a_reason_that_is_cut_says_so(why):
+    data = history.amended(b"", [{"token": 7, "ended": {"why": why}}])
+    told = history.read(data)[0]["ended"]["why"]
+    assert len(told) <= history.LONGEST_TEXT and told.isprintable()
+    whole = len(why) < history.LONGEST_TEXT and why.isprintable()
+    assert told == why if whole else told.endswith("…") and not told.endswith("……")
+    assert history.read(history.amended(data, [{"token": 8}]))[1]["ended"]["why"] == told, "reading it again changes nothing"
+
+
+WELL = {"token": 5, "node": "c", "begun": {"elected": 1.0, "acked": 2.0}, "ended": {"noticed": 3.0, "why": "resigned"}}
+SICK = {"token": 7, "node": "c", "begun": {"elected": 1.0}, "ended": {"noticed": 3.0, "why": "svc is in FATAL"}}
+ELSE = "c stood in the queue, and did not take over: see zkelect role there"
+
+
+@pytest.mark.parametrize("terms, told", [
+    ([SICK, WELL], "c stepped behind, since its last promotion failed: svc is in FATAL; see zkelect role there"),
+    ([{**WELL, "token": 9}, SICK], ELSE), ([WELL], ELSE), ([], ELSE), ([{**SICK, "node": "b"}], ELSE), ([{"token": 7, "node": "c"}], ELSE),
+    ([{**SICK, "ended": {"noticed": 3.0}}], "c stepped behind, since its last promotion failed; see zkelect role there"),
+    ([{"token": 7, "node": "c", "begun": {"elected": 1.0}}], ELSE),
+])
+def test_of_those_who_did_not_take_over_the_reason_is_told_as_far_as_it_is_known(terms, told):
+    assert history.passed(history.read(history.amended(b"", terms)), ["c"]) == [told]
+
+
+def test_only_some_of_those_who_did_not_take_over_are_named():
+    told = history.passed([SICK], [f"n{number}" for number in range(9)] + ["n1", ""])
+    assert len(told) == history.NAMED + 1 and told[0].startswith("n0 stood") and told[-1] == "and 5 more stood there"
+    assert history.passed([], []) == [] and history.passed([], ["", ""]) == []
+
+
 def test_what_is_longer_than_any_history_is_not_parsed():
     assert history.read(json.dumps([{"token": 7, "x": "y" * untrusted.LONGEST_DOCUMENT}]).encode()) == []
 

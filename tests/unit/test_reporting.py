@@ -2,11 +2,13 @@
 
 import json
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from supervisor_zkelect import ability, reporting, role
+from supervisor_zkelect.errors import ElectionError
 from supervisor_zkelect.listener import Listener
 
 NOW = 1000.0
@@ -117,6 +119,13 @@ def test_both_reports_have_the_same_fields(one):
     assert set(part(one)) == begun
 
 
+def test_a_failed_promotion_is_told_with_its_moment(one, contest):
+    assert part(one)["failed"] is None
+    contest.state = replace(contest.state, failed="x" * 99_999, failed_at=870.0)
+    told = part(one)["failed"]
+    assert told["at"] == 870.0 and len(told["why"]) == reporting.LONGEST_TEXT + 1
+
+
 def test_who_is_unguarded_is_told_why(one, contest):
     contest.bare = True
     assert part(one)["unguarded"] and "zkelect run" in part(one)["unguarded_why"]
@@ -154,3 +163,42 @@ def test_while_zookeeper_is_silent_questions_do_not_pile_up(contest, monkeypatch
     assert (contest.facts.ack, contest.facts.at) == ("y:3", NOW)
     Listener.term_seen(one, contest, role.TermSeen("", "", known=False))
     assert (contest.facts.ack, contest.seeing) == ("y:3", False) and len(asked) == 3
+
+
+def member(node, mine=False):
+    return SimpleNamespace(node=node, mine=mine)
+
+
+SICK = {"token": 40, "node": "c", "begun": {"elected": 1.0}, "ended": {"noticed": 3.0, "why": "svc is in FATAL"}}
+FAILED = {"token": 45, "node": "b", "begun": {"elected": 4.0}, "ended": {"noticed": 5.0, "why": "not healthy"}}
+
+
+@pytest.mark.parametrize("queue, tried, text", [
+    (["c"], (), "no; c stepped behind, since its last promotion failed: svc is in FATAL; see zkelect role there"),
+    (["d"], (), "no; d stood in the queue, and did not take over: see zkelect role there"),
+    (["b", "c"], ("b",), "no; b failed: not healthy; c stepped behind, since its last promotion failed: svc is in FATAL; see zkelect role there"),
+    (["a", ""], (), "no"), ([], (), "no"),
+])
+def test_a_resignation_that_failed_names_who_did_not_take_over(one, contest, queue, tried, text):
+    said = []
+    terms = [FAILED, SICK] if tried else [SICK]
+    contest.elector = SimpleNamespace(
+        history=lambda: json.dumps(terms).encode(), each_member=lambda: iter([member("a", True), *map(member, queue)]),
+    )
+    one.ask = lambda contest, op, work: work()
+    one.reply = lambda ticket, document: said.append((ticket, document["text"]))
+    Listener.do_Answer(one, contest, role.Answer("t", False, 1, "no", tried=tried, term=41))
+    assert said == [("t", text)]
+
+
+def test_a_queue_that_cannot_be_read_keeps_no_answer_back(one, contest):
+    def refuse():
+        raise ElectionError("no answer")
+
+    said = []
+    contest.elector = SimpleNamespace(history=lambda: json.dumps([FAILED]).encode(), each_member=refuse)
+    one.ask, one.reply = lambda contest, op, work: work(), lambda ticket, document: said.append(document["text"])
+    Listener.do_Answer(one, contest, role.Answer("t", False, 1, "no", tried=("b",), term=41))
+    contest.elector.history = refuse
+    Listener.do_Answer(one, contest, role.Answer("t", False, 1, "no", tried=("b",), term=41))
+    assert said == ["no; b failed: not healthy", "no; b failed"]

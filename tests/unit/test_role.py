@@ -360,6 +360,52 @@ def test_resign_needs_somebody_to_take_over(node):
     assert node.at[0] == "primary" and (answer.ok, answer.exit) == (False, 1)
 
 
+def test_resign_is_refused_where_zookeeper_does_not_answer(node):
+    """Nobody could take over, and the service runs on. What is answered later is about something that is over."""
+    node.primary().event(role.Leased(node.now, node.now + 99.0)).event(role.Resign("t1"))
+    look, by = node.op(role.Look), node.now + role.LOOK_LIMIT
+    assert not answers(node, role.Resign("t2"), 1.0)
+    assert not answers(node, role.Tick(), by - node.now - 0.1) and role.next_wakeup(SETTINGS, node.state) <= by
+    [first] = answers(node, role.Tick(), 0.1)
+    assert (first.ticket, first.ok, first.exit) == ("t1", False, 1)
+    assert first.text.startswith("ZooKeeper does not answer, so nobody could take over") and "resign --force" in first.text
+    [second] = answers(node, role.Tick(), 1.0)
+    assert second.ticket == "t2" and not node.state.resigning and node.at == ("primary", "")
+    assert node.event(role.Looked(look, 1)).at == ("primary", "") and not node.did(role.StopGroup)
+    assert node.event(role.Resign("t3")).did(role.Look)
+
+
+def test_resign_is_refused_with_the_reason_where_the_queue_cannot_be_read(node):
+    node.primary().event(role.Resign("t1"))
+    [answer] = answers(node, role.Looked(node.op(role.Look), -1, "list the queue: NoAuthError"))
+    assert node.at == ("primary", "") and (answer.ok, answer.exit) == (False, 1)
+    assert "list the queue: NoAuthError" in answer.text and "start another node" not in answer.text
+
+
+@pytest.mark.parametrize("event, why", [
+    (role.Cut(0.0), "the lease runs out"), (role.SessionLost("expired"), "expired"), (role.MemberFatal("web"), "in FATAL"),
+    (role.ProposalGone("deleted"), "deleted"), (role.Shutdown("SIGTERM", 999.0), "SIGTERM"),
+])
+def test_resign_is_answered_at_once_where_the_term_ends_before_the_queue_is_known(node, event, why):
+    node.primary().event(role.Resign("t1"))
+    [answer] = answers(node, event)
+    assert node.at[0] == "demoting" and (answer.ok, answer.exit) == (False, 1) and why in answer.text
+    assert not node.state.resigning
+
+
+def test_a_forced_resignation_does_not_wait_for_the_look_of_another(node):
+    node.primary().event(role.Resign("t1"))
+    assert not answers(node, role.Resign("t2", force=True)) and node.at[0] == "demoting"
+    assert not answers(node, role.Tick(), role.LOOK_LIMIT + 1.0)
+    assert [one.ticket for one in node.state.resigning] == ["t1", "t2"]
+
+
+def test_that_zookeeper_does_not_answer_is_told_where_nobody_is_known_to_lead(node):
+    [answer] = answers(resigned(node), role.TermSeen("", "", known=False), role.SUCCESSOR_MOST)
+    assert "nobody is known to be primary" in answer.text and "ZooKeeper does not answer" in answer.text
+    assert answer.term is None, "there is nothing to be read"
+
+
 def test_resign_answers_when_the_successor_is_known(node):
     node.primary().event(role.Resign("t1"))
     node.event(role.Looked(node.op(role.Look), 1))
@@ -478,6 +524,33 @@ def test_who_may_not_exchange_its_proposal_tries(node):
 def test_stepping_behind_is_tried_again_when_it_was_not_answered(node):
     leads(failed(node)).event(role.Failed(node.state.waiting, False, "no answer"))
     assert node.event(role.Tick(), after=node.state.retry_at - node.now).did(role.StepBehind)
+
+
+def test_a_failed_promotion_is_remembered(node):
+    leads(failed(node))
+    assert node.at == ("standby", "stepping") and node.state.failed == "the program web is in FATAL"
+    assert node.state.failed_at == node.now - SETTINGS.backoff_min
+
+
+def test_what_ends_a_promotion_that_is_well_is_no_failure_of_it(node):
+    assert not node.probing().event(role.MemberStopped("web")).state.failed
+
+
+def test_a_promotion_that_succeeds_makes_a_failed_one_forgotten(node):
+    leads(failed(node), candidates=1).event(role.Claimed(node.op(role.Claim), ""))
+    node.event(role.Leased(node.now, node.now + 9.9)).event(role.Started(node.op(role.StartGroup)))
+    node.event(role.Tick(), after=0.01).event(role.Probed(node.op(role.Probe), True, "ok"))
+    assert node.state.failed
+    assert not node.event(role.Acked(node.op(role.Ack))).state.failed and node.at == ("primary", "")
+
+
+def test_another_configuration_makes_a_failed_promotion_forgotten(node):
+    """It may mend what failed, so the node neither complains of that nor steps behind."""
+    node = failed(node)
+    node.event(role.Queried(node.state.waiting, False, 2, 3))
+    assert not node.event(role.Reconfigured(False)).state.failed
+    node.event(role.QueueChanged(node.state.waiting, "deleted"))
+    assert node.event(role.Queried(node.op(role.Query), True, 1, 3, True)).did(role.Claim)
 
 
 def test_who_was_healthy_since_does_not_step_behind(node):

@@ -15,7 +15,7 @@ NOW = 1000.0
 FACTS = {
     "role": "standby", "step": "watching", "since": 870.0, "token": 42, "group": "primary", "address": "x:1", "ack": "y:2",
     "primary_node": "b", "ack_at": 999.9, "place": 2, "place_at": 999.9, "candidates": 2, "deadline": 1004.5, "reason": "resigned",
-    "unguarded": False, "trouble": "", "cannot": None, "until": None,
+    "unguarded": False, "trouble": "", "cannot": None, "until": None, "failed": None,
 }
 
 
@@ -30,6 +30,8 @@ def said(session=None, **changes):
     return line
 
 
+FAILED = {"why": "orders is in FATAL", "at": 986.0}
+
 AWAY = {"state": "suspended", "since": 983.0, "trouble": "zk:2181 refuses connections"}
 
 
@@ -42,6 +44,12 @@ AWAY = {"state": "suspended", "since": 983.0, "trouble": "zk:2181 refuses connec
     (dict(step="asking"), "stands by and could take over; there is nothing to do"),
     (dict(step="asking", trouble="no answer"), "stands in the queue, but cannot learn its place; no answer"),
     (dict(step="stepping"), "steps behind the others in the queue"),
+    (dict(failed=FAILED), "stands by, but its last promotion failed 14 s ago: orders is in FATAL; correct that"),
+    (dict(failed=FAILED, place=4, candidates=5), "stands by, but its last promotion failed 14 s ago: orders is in FATAL; correct that"),
+    (dict(failed=FAILED, ack=None, primary_node=None), "stands by, but its last promotion failed 14 s ago: orders is in FATAL; correct "
+     "that; nobody is primary: see zkelect members, then run role on the node that leads the queue"),
+    (dict(failed={"why": "\x1b[2J", "at": None}), "stands by, but its last promotion failed: \\x1b[2J; correct that"),
+    (dict(failed=FAILED, step="asking", trouble="no answer"), "stands in the queue, but cannot learn its place; no answer"),
     (dict(role="primary", step="", deadline=1004.5), ""),
     (dict(role="primary", step="", trouble="health check failed: 503"), "health check failed: 503"),
     (dict(role="primary", step="", session=AWAY),
