@@ -39,12 +39,16 @@ class End(NamedTuple):
 
     status: its exit status, signal: the number of the one that killed it; None where that is not known. trouble: why
     supervisord could not start it, in its words. log: path of the program's log that has errors, "" without one.
+    command: the program's, as its section had it when it was started, uid: the number of the user it ran as; "" and None where
+    that is not known.
     """
 
     status: Optional[int] = None
     signal: Optional[int] = None
     trouble: str = ""
     log: str = ""
+    command: str = ""
+    uid: Optional[int] = None
 
 
 def of(item: Mapping[str, Any], wait_status: Optional[int] = None) -> End:
@@ -67,14 +71,14 @@ def read(answer: str) -> Dict[str, End]:
     """What zkelect.getProcessEnds answers of one group, by the programs' names. Raises ValueError when it makes no sense."""
     found: Dict[str, End] = {}
     for one in _items(json.loads(answer)):
-        name, status, killed_by, trouble, log = one
-        found[str(name)] = End(_number(status), _number(killed_by), str(trouble), str(log))
+        name, status, killed_by, trouble, log, command, uid = one
+        found[str(name)] = End(_number(status), _number(killed_by), str(trouble), str(log), str(command), _number(uid))
     return found
 
 
 def _items(document: Any) -> List[List[Any]]:
     items = document[0] if isinstance(document, list) and document else []
-    if not isinstance(items, list) or not all(isinstance(one, list) and len(one) == 5 for one in items):
+    if not isinstance(items, list) or not all(isinstance(one, list) and len(one) == 7 for one in items):
         raise ValueError("the answer to zkelect.getProcessEnds makes no sense")
     return items
 
@@ -83,19 +87,19 @@ def _number(value: Any) -> Optional[int]:
     return value if type(value) is int else None
 
 
-def told(end: End, command: str = "", user: str = "") -> str:
+def told(end: End, user: str = "") -> str:
     """One line: how it ended, what that means, and which log tells more; "" when nothing is known of it.
 
-    command: the program's, as its section has it. user: the name of the one it runs as, "" where that is not known.
+    user: the name of the one it ran as, "" where that is not known.
     """
-    how = what(end, command, user)
+    how = what(end, user)
     if not how:
         return ""
     where = f"its log is {printable(end.log, _LONGEST)}" if end.log else "it has no log: set stderr_logfile in its section"
     return f"{how}; {where}"
 
 
-def what(end: End, command: str = "", user: str = "") -> str:
+def what(end: End, user: str = "") -> str:
     """The same without the log."""
     if end.trouble:
         return f"supervisord could not start it: {printable(end.trouble, _LONGEST)}"
@@ -103,7 +107,7 @@ def what(end: End, command: str = "", user: str = "") -> str:
         return _killed(end.signal)
     if end.status is None:
         return ""
-    meaning = _meaning(end.status, command, user)
+    meaning = _meaning(end.status, end.command, user)
     return f"exit status {end.status}" + (meaning and f": {meaning}")
 
 

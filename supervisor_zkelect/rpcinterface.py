@@ -382,8 +382,8 @@ class ZkelectRPCInterface:
     def getProcessEnds(self, names):
         """Return how the last process of each program of some groups ended, as JSON: an array with one item for each group,
         which is an array of [name, exit status or null, number of the signal or null, why supervisord could not start it or "",
-        path of its log or ""], or an object {"faultCode", "faultString"}. supervisor.getProcessInfo tells no status of a
-        process that ended before its startsecs.
+        path of its log or "", command, number of its user], or an object {"faultCode", "faultString"}. Command and user are those
+        that it was started with. supervisor.getProcessInfo tells no status of a process that ended before its startsecs.
 
         @param array names     The groups' names
         @return string result  The JSON text
@@ -416,7 +416,11 @@ class ZkelectRPCInterface:
         ends = []
         for process in self._processes(name):
             info = self._supervisor.getProcessInfo(f"{name}:{process.config.name}")
-            ends.append([process.config.name, *exits.of(info, reaped.wait_status(process))])
+            end = exits.of(info, reaped.wait_status(process))
+            # What getAllConfigInfo has is what the file had at the last `reread`, and not what was started.
+            uid = process.config.uid
+            end = end._replace(command=process.config.command, uid=os.getuid() if uid is None else uid)
+            ends.append([process.config.name, *end])
         return ends
 
     def _processes(self, name: str) -> List[Any]:

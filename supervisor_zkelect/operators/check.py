@@ -135,7 +135,7 @@ def _seen(call: Any, settings: Any, url: str) -> Any:
     listener = diagnosis.listener_of(infos)
     uid = listener["uid"] if isinstance(listener.get("uid"), int) else supervisord_uid if here else os.geteuid()
     return examination.Seen(
-        infos, processes, examination.ends_of(call, settings, infos, supervisord_uid), pid if here else None, supervisord_uid,
+        infos, processes, examination.ends_of(call, settings, infos), pid if here else None, supervisord_uid,
         uid, _path_of(listener, processes, pid, proc.environ) if here else None, listener.get("group"),
     )
 

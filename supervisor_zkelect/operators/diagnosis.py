@@ -100,7 +100,7 @@ def asked(call: Any, why: str) -> Findings:
     try:
         info = call("supervisor.getProcessInfo", f"{group}:{name}")
         ends = exits.read(call("zkelect.getProcessEnds", [group]))
-        end = exits.what(ends.get(name, exits.End()), str(listener.get("command", "")))
+        end = exits.what(ends.get(name, exits.End()))
     except (Fault, ValueError) as error:
         # Not active, or a supervisord whose plugin is of an earlier version.
         if info is None and getattr(error, "code", None) != BAD_NAME:

@@ -37,6 +37,23 @@ def test_why_a_program_does_not_run(make_cluster, zk_server, tmp_path, what, hea
         cluster.until(lambda: told in node.zkelect("check", *words).stdout, "check to say it")
 
 
+def test_a_program_whose_section_was_changed_since_the_listener_began(make_cluster, zk_server):
+    """What is told is of the program that ended, and not of the one that there was when the listener began."""
+    cluster = make_cluster(zk_server.hosts).start()
+    cluster.primary("a")
+    node = cluster["b"]
+    log = node.folder / "logs" / "another.log"
+    changes = {"command": "zkelect run -- /no/such/server", "startretries": "1", "stdout_logfile": str(log)}
+    node.overrides.setdefault("program:orders", {}).update(changes)
+    node.write()
+    assert node.ctl("update").returncode == 0
+    cluster["a"].zkelect("resign", "orders")
+    cluster.until(lambda: "the program orders is in FATAL" in node.logs(50000), "the promotion to be given up")
+    [line, *_] = [line for line in node.logs(50000).splitlines() if "the program orders ended: " in line]
+    assert "/no/such/server does not exist" in line and f"its log is {log}" in line
+    cluster.until(lambda: "/no/such/server does not exist" in node.zkelect("check").stdout, "check to say it")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
 def test_a_program_whose_user_may_not_execute_the_loader(make_cluster, zk_server, tmp_path):
     """As with a virtual environment in root's home."""

@@ -150,9 +150,9 @@ def silent(listener=LISTENER, info=INFO, ends="[[]]", why="the listener (pid 7) 
 
 
 @pytest.mark.parametrize("state, ends, pieces", [
-    ("BACKOFF", '[[["zkelect", 2, null, "", ""]]]', ["is BACKOFF (exit status 2: its configuration cannot be used", "supervisorctl tail zkelect:zkelect stderr (/l/zkelect.err)"]),
-    ("FATAL", '[[["zkelect", 127, null, "", ""]]]', ["is FATAL (exit status 127: ", "tells why"]),
-    ("EXITED", '[[["zkelect", null, 9, "", ""]]]', ["is EXITED (killed by SIGKILL"]),
+    ("BACKOFF", '[[["zkelect", 2, null, "", "", "zkelect listen -c x", 0]]]', ["is BACKOFF (exit status 2: its configuration cannot be used", "supervisorctl tail zkelect:zkelect stderr (/l/zkelect.err)"]),
+    ("FATAL", '[[["zkelect", 127, null, "", "", "zkelect listen -c x", 0]]]', ["is FATAL (exit status 127: ", "tells why"]),
+    ("EXITED", '[[["zkelect", null, 9, "", "", "zkelect listen -c x", 0]]]', ["is EXITED (killed by SIGKILL"]),
     ("STOPPED", "[[]]", ["is STOPPED", "supervisorctl start zkelect:zkelect"]),
     ("RUNNING", "[[]]", ["is RUNNING, and has not reported lately: the listener (pid 7) is dead", "supervisorctl restart zkelect:zkelect"]),
     ("STARTING", "[[]]", ["is STARTING, and has not reported yet"]),

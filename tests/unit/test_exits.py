@@ -33,10 +33,11 @@ LOADED = "/venv/bin/zkelect run -- /srv/x --fast"
     (End(126), "zkelect run", "", ["the command cannot be executed"]),
 ])
 def test_an_end_is_told_with_its_meaning_and_its_log(end, command, user, pieces):
-    line = exits.told(end._replace(log="/var/log/x.err"), command, user)
+    end = end._replace(command=command)
+    line = exits.told(end._replace(log="/var/log/x.err"), user)
     assert all(piece in line for piece in pieces) and line.endswith("its log is /var/log/x.err")
     assert line.isprintable() and len(line) < 1000
-    assert exits.told(end, command, user).endswith("it has no log: set stderr_logfile in its section")
+    assert exits.told(end, user).endswith("it has no log: set stderr_logfile in its section")
 
 
 def test_of_what_is_not_known_nothing_is_told():
@@ -66,11 +67,11 @@ def test_what_supervisord_tells_of_an_end(changes, wait_status, end):
 
 
 def test_what_was_noted_is_read_as_it_was_written():
-    ends = {"a": End(126, None, "", "/e"), "b": End(None, 9, "", ""), "c": End(None, None, "no", "/e")}
+    ends = {"a": End(126, None, "", "/e", "/srv/x", 0), "b": End(None, 9, "", ""), "c": End(None, None, "no", "/e")}
     assert exits.read(json.dumps([[[name, *end] for name, end in ends.items()]])) == ends
 
 
-@pytest.mark.parametrize("answer", ['[{"faultCode": 10, "faultString": "BAD_NAME"}]', "[[1]]", "[[[1, 2]]]", "{", '{"a": 1}'])
+@pytest.mark.parametrize("answer", ['[{"faultCode": 10, "faultString": "BAD_NAME"}]', "[[1]]", "[[[1, 2]]]", '[[["x", 1, null, "", "/e"]]]', "{", '{"a": 1}'])
 def test_an_answer_that_makes_no_sense_is_none(answer):
     with pytest.raises(ValueError):
         if exits.read(answer) == {}:
