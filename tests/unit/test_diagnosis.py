@@ -176,6 +176,12 @@ def test_a_listener_that_is_missing_or_not_active_is_told():
     assert "is not active, and this node makes no proposal: supervisorctl update" in silent(info=Fault(10, "BAD_NAME: zkelect")).lines[0]
 
 
+def test_a_listener_whose_command_is_mistyped_is_told():
+    info = {**INFO, "statename": "FATAL", "spawnerr": "can't find command 'zkelekt'"}
+    line = silent({**LISTENER, "command": "zkelekt listen -c /etc/z.conf"}, info).lines[0]
+    assert line.startswith("the listener zkelect:zkelect is FATAL (can't find command 'zkelekt'), ") and "supervisorctl update" in line
+
+
 @pytest.mark.parametrize("error, status", [
     (Fault(6, "SHUTDOWN_STATE"), ERROR), (Unreachable("it does not answer"), UNKNOWN),
 ])
