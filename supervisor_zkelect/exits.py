@@ -15,13 +15,16 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 from supervisor_zkelect.untrusted import printable
 
 REFUSED, NOT_EXECUTED, NOT_FOUND = 75, 126, 127
-"""The chain loader's statuses; supervisord's fork, too, ends with the last where it cannot execute the command."""
+"""The chain loader's statuses; supervisord's fork, too, ends with the last where it cannot execute the command or enter its
+folder."""
 
 UNUSABLE = 2
 """The listener's, where its configuration is wrong, or another node has its name."""
 
 _LONGEST = 200
 """Characters of a command or of supervisord's own words that are repeated."""
+
+_OWN = "the program's own"
 
 _QUICKLY = ("Exited too quickly", "Bad exit code")
 """How supervisord begins to say what the status says better."""
@@ -126,17 +129,20 @@ def _meaning(status: int, command: str, user: str) -> str:
     words = words[2:] if loaded else words
     words = words[1:] if loaded and words[:1] == ["--"] else words
     name, by = printable(words[0], _LONGEST) if words else "the command", f" as {user}" if user else ""
+    # A program may end with these by itself, as a shell that does not find a command in it, and no status tells which it was.
     if status == REFUSED and loaded:
-        return "`zkelect run` did not start it"
+        return f"{_OWN}, or `zkelect run` did not start it"
     if status == UNUSABLE and verb == ["zkelect", "listen"]:
         return "its configuration cannot be used, or another node has its name"
     if status == NOT_EXECUTED:
-        return f"{name} cannot be executed{by}: it is not a program, or its user may not execute it or enter a folder on its path"
+        why = "it is not a program, or its user may not execute it or enter a folder on its path"
+        return f"{_OWN}, or {name} cannot be executed{by}: {why}"
     if status == NOT_FOUND:
         other = f", or `zkelect` itself cannot be executed{by}, as where a folder on the way to it is closed" if loaded else ""
         if by and not loaded:
             other = f", or it cannot be executed{by}"
-        return f"{name} does not exist, or the interpreter that its first line names does not{other}"
+        there = f"{name} does not exist, or the interpreter that its first line names does not"
+        return f"{_OWN}, or {there}{other}, or its directory= cannot be entered"
     if 128 < status < 128 + signal.NSIG:
         return f"a command in it was {_killed(status - 128)}"
     return ""

@@ -6,8 +6,10 @@ import shutil
 import pytest
 
 ENDS = {
-    "not executable": ("{folder}/service", "exit status 126: {folder}/service cannot be executed as root"),
-    "missing": ("/no/such/program", "exit status 127: /no/such/program does not exist"),
+    "not executable": ("{folder}/service", "exit status 126: the program's own, or {folder}/service cannot be executed as root"),
+    "missing": ("/no/such/program", "exit status 127: the program's own, or /no/such/program does not exist"),
+    "missing in a shell": ("sh -c nosuchcommand", "exit status 127: the program's own, or sh does not exist"),
+    "refused by itself": ("sh -c 'exit 75'", "exit status 75: the program's own, or `zkelect run` did not start it"),
     "killed": ("sh -c 'kill -SEGV $$'", "killed by SIGSEGV, a crash"),
     "another": ("sh -c 'exit 41'", "exit status 41"),
 }
@@ -35,6 +37,13 @@ def test_why_a_program_does_not_run(make_cluster, zk_server, tmp_path, what, hea
     cluster.until(lambda: told in node.ctl("zkelect", "status").stdout, "status to say it")
     for words in ((), ("-c", str(node.zkelect_conf))):
         cluster.until(lambda: told in node.zkelect("check", *words).stdout, "check to say it")
+
+
+def test_a_program_whose_directory_is_missing(make_cluster, zk_server):
+    cluster = one(make_cluster, zk_server, "cat", directory="/no/such/folder")
+    node = cluster["a"].start()
+    cluster.until(lambda: "-> demoting" in node.logs(50000), "the promotion to be given up")
+    assert "or its directory= cannot be entered" in node.logs(50000)
 
 
 def test_a_program_whose_section_was_changed_since_the_listener_began(make_cluster, zk_server):

@@ -13,10 +13,11 @@ LOADED = "/venv/bin/zkelect run -- /srv/x --fast"
 
 
 @pytest.mark.parametrize("end, command, user, pieces", [
-    (End(127), LOADED, "nobody", ["exit status 127: /srv/x does not exist", "`zkelect` itself cannot be executed as nobody"]),
-    (End(127), "/srv/x", "", ["exit status 127: /srv/x does not exist, or the interpreter that its first line names"]),
-    (End(126), LOADED, "nobody", ["exit status 126: /srv/x cannot be executed as nobody", "its user may not execute it"]),
-    (End(75), LOADED, "", ["exit status 75: `zkelect run` did not start it"]),
+    (End(127), LOADED, "nobody", ["exit status 127: the program's own, or /srv/x does not exist", "or its directory= cannot be entered", "`zkelect` itself cannot be executed as nobody"]),
+    (End(127), "/srv/x", "", ["exit status 127: the program's own, or /srv/x does not exist, or the interpreter that its first line names"]),
+    (End(126), LOADED, "nobody", ["exit status 126: the program's own, or /srv/x cannot be executed as nobody", "its user may not execute it"]),
+    (End(75), LOADED, "", ["exit status 75: the program's own, or `zkelect run` did not start it"]),
+    (End(75), "/srv/x", "", ["exit status 75; its log"]),
     (End(3), LOADED, "", ["exit status 3; its log"]),
     (End(2), "/x/zkelect listen -c f", "", ["exit status 2: its configuration cannot be used"]), (End(2), LOADED, "", ["exit status 2; its log"]),
     (End(0), LOADED, "", ["exit status 0; its log"]),
