@@ -91,7 +91,7 @@ def of_node(node: Node) -> Findings:
             infos = with_autorestarts(node.call, groups, node.call("supervisor.getAllConfigInfo"))
             processes = node.call("supervisor.getAllProcessInfo")
             seen = Seen(
-                infos, processes, ends_of(node.call, settings, infos, node.supervisord_uid), node.parent, node.supervisord_uid,
+                infos, processes, ends_of(node.call, settings, infos), node.parent, node.supervisord_uid,
                 node.uid, os.environ.get("PATH", os.defpath), node.own_group, node.leading,
             )
             found.add(of_programs(settings, seen, node.session.timeout if node.session else None))
@@ -112,23 +112,17 @@ def of_file(settings: config.Settings) -> Findings:
     return Findings(problems=settings.doubts, notes=[*settings.notes, *exposure.of_file(settings)])
 
 
-def ends_of(
-    call: Call, settings: config.Settings, infos: Sequence[Mapping[str, Any]], supervisord_uid: Optional[int]
-) -> Dict[Tuple[str, str], str]:
+def ends_of(call: Call, settings: config.Settings, infos: Sequence[Mapping[str, Any]]) -> Dict[Tuple[str, str], str]:
     """How the programs of the elections' groups ended, by group and name. Raises SupervisordError, but not where supervisord has
     no interface that tells it."""
     found: Dict[Tuple[str, str], str] = {}
-    known = {(info["group"], info["name"]): info for info in infos}
-    for group in {election.group for election in settings.elections} & {group for group, _ in known}:
+    for group in {election.group for election in settings.elections} & {info["group"] for info in infos}:
         try:
             ends = exits.read(call("zkelect.getProcessEnds", [group]))
         except (SupervisordError, ValueError):
             continue
         for name, end in ends.items():
-            info = known.get((group, name), {})
-            uid = accounts.of_program(info, supervisord_uid)
-            user = "" if uid is None else accounts.name_of(uid)
-            found[group, name] = exits.told(end, str(info.get("command", "")), user)
+            found[group, name] = exits.told(end, "" if end.uid is None else accounts.name_of(end.uid))
     return found
 
 

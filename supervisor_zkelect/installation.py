@@ -132,10 +132,25 @@ def numbers(version: str) -> Tuple[int, ...]:
 
 
 def is_listener(info: Mapping[str, Any]) -> bool:
-    """Whether an item of getAllConfigInfo is the event listener."""
+    """Whether an item of getAllConfigInfo is the event listener: by its command, or by its name where the command is mistyped."""
     words = split(info)
+    return not is_loaded(words) and (_listens(words) or info.get("group") == info.get("name") == "zkelect")
+
+
+def listener_of(infos: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The item of getAllConfigInfo that is the listener, or is meant to be it; {} where there is none."""
+    commands_of = [(info, split(info)) for info in infos]
+    rules: List[Callable[[Mapping[str, Any], Sequence[str]], bool]] = [
+        lambda info, words: _listens(words) and not is_loaded(words),
+        lambda info, words: is_listener(info),
+        lambda info, words: list(words[1:2]) == ["listen"] and "-c" in words,
+    ]
+    return next((info for rule in rules for info, words in commands_of if rule(info, words)), {})
+
+
+def _listens(words: Sequence[str]) -> bool:
     named = any(os.path.basename(word) == "zkelect" or word.startswith("supervisor_zkelect") for word in words)
-    return named and "listen" in words and not is_loaded(words)
+    return named and "listen" in words
 
 
 def concerned(infos: Iterable[Mapping[str, Any]], groups: Sequence[str]) -> Iterator[Mapping[str, Any]]:

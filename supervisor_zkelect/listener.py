@@ -1173,8 +1173,6 @@ class Listener:
     def ask_end(self, contest: Contest, name: str, state: str) -> None:
         """Have supervisord say how a program of the group ended, which its events do not tell."""
         election, group, token = contest.settings.name, contest.settings.group, contest.state.token
-        program = next((one for one in self.programs if (one["group"], one["name"]) == (group, name)), {})
-        uid = accounts.of_program(program, self.around.supervisord_uid)
         contest.ends.setdefault(name, "")
 
         def work() -> ProgramEnded:
@@ -1183,8 +1181,8 @@ class Listener:
             except (SupervisordError, ValueError):
                 # It may have run since before an upgrade of this package.
                 end = exits.End()
-            user = "" if uid is None else accounts.name_of(uid)
-            return ProgramEnded(election, token, name, state, exits.told(end, str(program.get("command", "")), user))
+            user = "" if end.uid is None else accounts.name_of(end.uid)
+            return ProgramEnded(election, token, name, state, exits.told(end, user))
 
         self.pool_post(self.rpc_pool, work, lambda error: ProgramEnded(election, token, name, state, ""))
 

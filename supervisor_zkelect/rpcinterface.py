@@ -28,10 +28,10 @@ from typing import Any, Callable, Dict, List, Optional
 
 from supervisor.datatypes import RestartUnconditionally, RestartWhenExitUnexpected
 from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
-from supervisor.states import ProcessStates, SupervisorStates, getProcessStateDescription
+from supervisor.states import SupervisorStates, getProcessStateDescription
 from supervisor.xmlrpc import Faults, RPCError
 
-from supervisor_zkelect import clock, exits, forked, proc, reaped
+from supervisor_zkelect import clock, exits, forked, ownprogram, proc, reaped
 from supervisor_zkelect.untrusted import printable
 
 #: Version of the documents that getReport and putReport exchange. What a newer one adds is passed on unread.
@@ -88,8 +88,8 @@ class Board:
         self._report: Dict[str, Any] = {}
         self._report_text = ""
         self._reporter: Optional[proc.Process] = None
-        #: supervisord's object for the program that it is
-        self._program: Any = None
+        #: the names of its group and program
+        self._program = ("", "")
         self._requests: Dict[str, _Request] = {}
 
     # the listener's side
@@ -115,7 +115,8 @@ class Board:
         # What was held up on its way must not replace what overtook it.
         if not same or made >= self._report["boottime"]:
             self._report, self._report_text, self._reporter = report, _write(report), maker
-            self._program = self._supervisord.options.pidhistory[pid]
+            program = self._supervisord.options.pidhistory[pid]
+            self._program = (program.group.config.name if program.group else program.config.name, program.config.name)
         return _write(self._take(maker))
 
     def answer(self, ticket: str, text: str) -> bool:
@@ -177,10 +178,8 @@ class Board:
     def _why_unknown(self, patient: bool = False) -> str:
         """Why the report cannot be believed; empty when it can. patient: whatever its age."""
         if self._reporter is None:
-            return (
-                "no zkelect listener has reported to this supervisord; "
-                "see supervisorctl status and the listener's log"
-            )
+            told = ownprogram.told_without_report(self._supervisord) or "see supervisorctl status and the listener's log"
+            return f"no zkelect listener has reported to this supervisord; {told}"
         pid = self._reporter.pid
         current = proc.read(pid)
         if (
@@ -198,19 +197,9 @@ class Board:
 
     def _why_dead(self) -> str:
         """What supervisord says of the program that the last listener was, and what to do."""
-        program = self._program
-        name = f"{program.group.config.name}:{program.config.name}" if program.group else program.config.name
         if self._supervisord.options.mood < SupervisorStates.RUNNING:
             return "supervisord is shutting down or reloading"
-        state = program.get_state()
-        told = f"supervisord has {name} in {getProcessStateDescription(state)}"
-        if program.exitstatus == 2:
-            told += " after exit status 2: its configuration cannot be used"
-        if state in (ProcessStates.RUNNING, ProcessStates.STARTING, ProcessStates.BACKOFF):
-            return f"{told} and starts it again; its log says why it ended"
-        if state == ProcessStates.STOPPED:
-            return f"{told}; supervisorctl start {name}"
-        return f"{told}; see why in its log, then supervisorctl start {name}"
+        return ownprogram.told(self._supervisord, *self._program)
 
     def _is_child(self, pid: int) -> bool:
         """Whether supervisord runs the process; then its pid is no other's, since nobody else reaps it."""
@@ -383,8 +372,8 @@ class ZkelectRPCInterface:
     def getProcessEnds(self, names):
         """Return how the last process of each program of some groups ended, as JSON: an array with one item for each group,
         which is an array of [name, exit status or null, number of the signal or null, why supervisord could not start it or "",
-        path of its log or ""], or an object {"faultCode", "faultString"}. supervisor.getProcessInfo tells no status of a
-        process that ended before its startsecs.
+        path of its log or "", command, number of its user], or an object {"faultCode", "faultString"}. Command and user are those
+        that it was started with. supervisor.getProcessInfo tells no status of a process that ended before its startsecs.
 
         @param array names     The groups' names
         @return string result  The JSON text
@@ -428,7 +417,11 @@ class ZkelectRPCInterface:
         ends = []
         for process in self._processes(name):
             info = self._supervisor.getProcessInfo(f"{name}:{process.config.name}")
-            ends.append([process.config.name, *exits.of(info, reaped.wait_status(process))])
+            end = exits.of(info, reaped.wait_status(process))
+            # What getAllConfigInfo has is what the file had at the last `reread`, and not what was started.
+            uid = process.config.uid
+            end = end._replace(command=process.config.command, uid=os.getuid() if uid is None else uid)
+            ends.append([process.config.name, *end])
         return ends
 
     def _autorestarts(self, name: str) -> Any:

@@ -125,8 +125,7 @@ def _ask(arguments: argparse.Namespace, settings: Any, found: Findings) -> Side:
 
 def _seen(call: Any, settings: Any, url: str) -> Any:
     """What supervisord says of its programs (`examination.Seen`). Raises SupervisordError."""
-    from supervisor_zkelect import examination, proc
-    from supervisor_zkelect.operators import diagnosis
+    from supervisor_zkelect import examination, installation, proc
 
     groups = [election.group for election in settings.elections]
     infos = examination.with_autorestarts(call, groups, call("supervisor.getAllConfigInfo"))
@@ -134,10 +133,10 @@ def _seen(call: Any, settings: Any, url: str) -> Any:
     pid = call("supervisor.getPID")
     supervisord_uid = _uid_of(pid, url)
     here = supervisord_uid is not None
-    listener = diagnosis.listener_of(infos)
+    listener = installation.listener_of(infos)
     uid = listener["uid"] if isinstance(listener.get("uid"), int) else supervisord_uid if here else os.geteuid()
     return examination.Seen(
-        infos, processes, examination.ends_of(call, settings, infos, supervisord_uid), pid if here else None, supervisord_uid,
+        infos, processes, examination.ends_of(call, settings, infos), pid if here else None, supervisord_uid,
         uid, _path_of(listener, processes, pid, proc.environ) if here else None, listener.get("group"),
     )
 

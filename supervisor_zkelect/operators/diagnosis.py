@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
-from supervisor_zkelect import exits
+from supervisor_zkelect import exits, installation
 from supervisor_zkelect.findings import Findings
 from supervisor_zkelect.operators import show, words
 from supervisor_zkelect.operators.view import View, as_dict, is_number
@@ -89,13 +89,18 @@ def of_silence(why: str, listener: Mapping[str, Any], info: Optional[Mapping[str
     if state == "RUNNING":
         there = f"the listener {name} is RUNNING, and has not reported lately: {why}"
         return f"{there}; {read} tells more, supervisorctl restart {name} may help"
+    trouble = exits.of(info).trouble
+    if trouble:
+        # Its log tells nothing of a command that was never executed.
+        how = printable(trouble, 200)
+        return f"the listener {name} is {state} ({how}), and this node makes no proposal: correct its section, then supervisorctl update"
     how = end or printable(info.get("spawnerr") or "")
     return f"the listener {name} is {state}" + (how and f" ({how})") + f", and this node makes no proposal: {read} tells why"
 
 
 def asked(call: Any, why: str) -> Findings:
     """What supervisord says of a listener whose report may not be believed. Raises SupervisordError."""
-    listener = listener_of(call("supervisor.getAllConfigInfo"))
+    listener = installation.listener_of(call("supervisor.getAllConfigInfo"))
     if not listener:
         return Findings(troubles=[of_silence(why, {}, None)])
     group, name = listener["group"], listener["name"]
@@ -103,7 +108,7 @@ def asked(call: Any, why: str) -> Findings:
     try:
         info = call("supervisor.getProcessInfo", f"{group}:{name}")
         ends = exits.read(call("zkelect.getProcessEnds", [group]))
-        end = exits.what(ends.get(name, exits.End()), str(listener.get("command", "")))
+        end = exits.what(ends.get(name, exits.End()))
     except (Fault, ValueError) as error:
         # Not active, or a supervisord whose plugin is of an earlier version.
         if info is None and getattr(error, "code", None) != BAD_NAME:
@@ -126,7 +131,7 @@ def logs(call: Any, groups: Iterable[str]) -> List[str]:
     """One note on which logs tell more: the listener's, and those of the groups' programs. Without supervisord's answer none."""
     wanted = set(groups)
     try:
-        listener = listener_of(call("supervisor.getAllConfigInfo"))
+        listener = installation.listener_of(call("supervisor.getAllConfigInfo"))
         processes = call("supervisor.getAllProcessInfo")
     except SupervisordError:
         return []
@@ -142,15 +147,3 @@ def logs(call: Any, groups: Iterable[str]) -> List[str]:
 
 
 _MOST_LOGS = 6
-
-
-def listener_of(infos: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The item of getAllConfigInfo that is the listener, or an empty one."""
-    import os
-
-    for info in infos:
-        words = [word.strip("'\"") for word in str(info.get("command", "")).split()]
-        named = any(os.path.basename(word) == "zkelect" or word.startswith("supervisor_zkelect") for word in words)
-        if named and "listen" in words:
-            return info
-    return {}

@@ -223,7 +223,7 @@ class Supervisord(Process):
         return [{"group": GROUP, "name": PROGRAM, "statename": self.state, "pid": self.main_pid, "spawnerr": ""}]
 
     def getProcessEnds(self, groups: List[str]) -> str:
-        return json.dumps([[[PROGRAM, None, None, "", ""]] for _ in groups])
+        return json.dumps([[[PROGRAM, None, None, "", "", "zkelect run -- service", 0]] for _ in groups])
 
     def startProcessGroup(self, group: str, wait: bool) -> List[Dict[str, Any]]:
         if self.state in ("STOPPED", "EXITED", "FATAL"):

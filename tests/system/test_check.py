@@ -186,6 +186,28 @@ def test_a_listener_that_cannot_start(make_cluster, zk_server, tmp_path, startre
     told(cluster, node, f"the listener zkelect:zkelect is {state} (exit status 41)", "supervisorctl tail zkelect:zkelect stderr (")
 
 
+def test_a_listener_whose_command_is_mistyped(make_cluster, zk_server):
+    """From the start, and by an update of one that reported before."""
+    cluster = make_cluster(zk_server.hosts, ("a",), overrides={"zkelect": {"reattach_grace": "600"}})
+    node = cluster["a"].start()
+    well(cluster, node)
+    command = f"zkelekt listen -c {node.zkelect_conf}"
+    node.overrides["eventlistener:zkelect"] = {"command": command}
+    node.write()
+    node.ctl("update")
+
+    def is_told():
+        told(cluster, node, "the listener zkelect:zkelect is ", "can't find command 'zkelekt'", "correct its section")
+        for shown in (node.zkelect("role"), node.ctl("zkelect", "role")):
+            text = shown.stdout + shown.stderr
+            assert "supervisord has zkelect:zkelect in " in text and "can't find command 'zkelekt'" in text and "STOPPED" not in text
+
+    is_told()
+    node.kill_all()
+    node.start()
+    is_told()
+
+
 def test_commands_that_are_none(make_cluster, zk_server, tmp_path):
     hook = tmp_path / "hook"
     hook.write_text("#!/bin/sh\n")

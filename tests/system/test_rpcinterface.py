@@ -444,6 +444,8 @@ def test_how_programs_ended_is_told(make):
 
     until(lambda: ends()["killed"].signal == 9 and ends()["late"].status == 42 and ends()["status"].status == 41, LONG, "the ends")
     assert ends()["never"][:3] == (None, None, "") and ends()["status"].log.endswith(".log")
+    assert {name: (ends()[name].command, ends()[name].uid) for name in commands} == {
+        name: (command, os.getuid()) for name, (command, _) in commands.items()}
 
 
 def test_which_programs_are_started_again_is_told(make):

@@ -160,9 +160,9 @@ def silent(listener=LISTENER, info=INFO, ends="[[]]", why="the listener (pid 7) 
 
 
 @pytest.mark.parametrize("state, ends, pieces", [
-    ("BACKOFF", '[[["zkelect", 2, null, "", ""]]]', ["is BACKOFF (exit status 2: its configuration cannot be used", "supervisorctl tail zkelect:zkelect stderr (/l/zkelect.err)"]),
-    ("FATAL", '[[["zkelect", 127, null, "", ""]]]', ["is FATAL (exit status 127: ", "tells why"]),
-    ("EXITED", '[[["zkelect", null, 9, "", ""]]]', ["is EXITED (killed by SIGKILL"]),
+    ("BACKOFF", '[[["zkelect", 2, null, "", "", "zkelect listen -c x", 0]]]', ["is BACKOFF (exit status 2: its configuration cannot be used", "supervisorctl tail zkelect:zkelect stderr (/l/zkelect.err)"]),
+    ("FATAL", '[[["zkelect", 127, null, "", "", "zkelect listen -c x", 0]]]', ["is FATAL (exit status 127: ", "tells why"]),
+    ("EXITED", '[[["zkelect", null, 9, "", "", "zkelect listen -c x", 0]]]', ["is EXITED (killed by SIGKILL"]),
     ("STOPPED", "[[]]", ["is STOPPED", "supervisorctl start zkelect:zkelect"]),
     ("RUNNING", "[[]]", ["is RUNNING, and has not reported lately: the listener (pid 7) is dead", "supervisorctl restart zkelect:zkelect"]),
     ("STARTING", "[[]]", ["is STARTING, and has not reported yet"]),
@@ -184,6 +184,12 @@ def test_a_listener_that_is_missing_or_not_active_is_told():
     told = "the listener (pid 7) is dead; no program's command is `zkelect listen`: add [eventlistener:zkelect]"
     assert silent(listener=None).lines[0] == told
     assert "is not active, and this node makes no proposal: supervisorctl update" in silent(info=Fault(10, "BAD_NAME: zkelect")).lines[0]
+
+
+def test_a_listener_whose_command_is_mistyped_is_told():
+    info = {**INFO, "statename": "FATAL", "spawnerr": "can't find command 'zkelekt'"}
+    line = silent({**LISTENER, "command": "zkelekt listen -c /etc/z.conf"}, info).lines[0]
+    assert line.startswith("the listener zkelect:zkelect is FATAL (can't find command 'zkelekt'), ") and "supervisorctl update" in line
 
 
 @pytest.mark.parametrize("error, status", [

@@ -13,10 +13,11 @@ LOADED = "/venv/bin/zkelect run -- /srv/x --fast"
 
 
 @pytest.mark.parametrize("end, command, user, pieces", [
-    (End(127), LOADED, "nobody", ["exit status 127: /srv/x does not exist", "`zkelect` itself cannot be executed as nobody"]),
-    (End(127), "/srv/x", "", ["exit status 127: /srv/x does not exist, or the interpreter that its first line names"]),
-    (End(126), LOADED, "nobody", ["exit status 126: /srv/x cannot be executed as nobody", "its user may not execute it"]),
-    (End(75), LOADED, "", ["exit status 75: `zkelect run` did not start it"]),
+    (End(127), LOADED, "nobody", ["exit status 127: the program's own, or /srv/x does not exist", "or its directory= cannot be entered", "`zkelect` itself cannot be executed as nobody"]),
+    (End(127), "/srv/x", "", ["exit status 127: the program's own, or /srv/x does not exist, or the interpreter that its first line names"]),
+    (End(126), LOADED, "nobody", ["exit status 126: the program's own, or /srv/x cannot be executed as nobody", "its user may not execute it"]),
+    (End(75), LOADED, "", ["exit status 75: the program's own, or `zkelect run` did not start it"]),
+    (End(75), "/srv/x", "", ["exit status 75; its log"]),
     (End(3), LOADED, "", ["exit status 3; its log"]),
     (End(2), "/x/zkelect listen -c f", "", ["exit status 2: its configuration cannot be used"]), (End(2), LOADED, "", ["exit status 2; its log"]),
     (End(0), LOADED, "", ["exit status 0; its log"]),
@@ -33,10 +34,11 @@ LOADED = "/venv/bin/zkelect run -- /srv/x --fast"
     (End(126), "zkelect run", "", ["the command cannot be executed"]),
 ])
 def test_an_end_is_told_with_its_meaning_and_its_log(end, command, user, pieces):
-    line = exits.told(end._replace(log="/var/log/x.err"), command, user)
+    end = end._replace(command=command)
+    line = exits.told(end._replace(log="/var/log/x.err"), user)
     assert all(piece in line for piece in pieces) and line.endswith("its log is /var/log/x.err")
     assert line.isprintable() and len(line) < 1000
-    assert exits.told(end, command, user).endswith("it has no log: set stderr_logfile in its section")
+    assert exits.told(end, user).endswith("it has no log: set stderr_logfile in its section")
 
 
 def test_of_what_is_not_known_nothing_is_told():
@@ -66,11 +68,11 @@ def test_what_supervisord_tells_of_an_end(changes, wait_status, end):
 
 
 def test_what_was_noted_is_read_as_it_was_written():
-    ends = {"a": End(126, None, "", "/e"), "b": End(None, 9, "", ""), "c": End(None, None, "no", "/e")}
+    ends = {"a": End(126, None, "", "/e", "/srv/x", 0), "b": End(None, 9, "", ""), "c": End(None, None, "no", "/e")}
     assert exits.read(json.dumps([[[name, *end] for name, end in ends.items()]])) == ends
 
 
-@pytest.mark.parametrize("answer", ['[{"faultCode": 10, "faultString": "BAD_NAME"}]', "[[1]]", "[[[1, 2]]]", "{", '{"a": 1}'])
+@pytest.mark.parametrize("answer", ['[{"faultCode": 10, "faultString": "BAD_NAME"}]', "[[1]]", "[[[1, 2]]]", '[[["x", 1, null, "", "/e"]]]', "{", '{"a": 1}'])
 def test_an_answer_that_makes_no_sense_is_none(answer):
     with pytest.raises(ValueError):
         if exits.read(answer) == {}:

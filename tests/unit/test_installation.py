@@ -158,6 +158,16 @@ def test_the_listener_is_known(command, listens):
     assert installation.is_listener({"command": command}) is listens
 
 
+@pytest.mark.parametrize("infos, name", [
+    ([("zkelect", "zkelekt listen -c x")], "zkelect"), ([("elect", "/opt/zkelekt listen -c x")], "elect"), ([("zkelect", "'")], "zkelect"),
+    # What is one goes before what may be meant to be one.
+    ([("zkelect", "zkelekt"), ("other", "zkelect listen -c x")], "other"), ([("cast", "cast listen -c y"), ("elect", "zkelect listen")], "elect"),
+    ([("zkelect", "zkelect run -- listen")], None), ([("app", "app listen")], None), ([], None),
+])
+def test_the_listener_is_found_though_its_command_is_mistyped(infos, name):
+    assert installation.listener_of([{"group": one, "name": one, "command": command} for one, command in infos]).get("name") == name
+
+
 def test_what_can_be_executed(tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "program").write_text("")
