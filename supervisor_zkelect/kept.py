@@ -55,16 +55,18 @@ class Trouble(NamedTuple):
 
 
 def fall_back(
-    folder: str, problems: Iterable[str], moment: float, refused: Optional[config.Settings] = None
+    folder: str, problems: Iterable[str], moment: float, file: str, refused: Optional[config.Settings] = None
 ) -> Tuple[config.Settings, Trouble]:
     """What to go on with at `moment` (seconds of CLOCK_BOOTTIME), where the file has these problems.
 
-    refused: what the file came to, where that could be read. Raises NoCopy, also when no other than that was kept.
+    file: its path, which need not be that of the one which was kept; it is the one to be read again, and told of. refused: what
+    the file came to, where that could be read. Raises NoCopy, also when no other than that was kept.
     """
     kept = read(folder)
-    if refused is not None and dataclasses.replace(kept.settings, file=refused.file, notes=refused.notes, doubts=refused.doubts) == refused:
+    settings = dataclasses.replace(kept.settings, file=file)
+    if refused is not None and dataclasses.replace(settings, notes=refused.notes, doubts=refused.doubts) == refused:
         raise NoCopy(f"{os.path.join(folder, NAME)} says the same")
-    return kept.settings, Trouble(tuple(problems), note_unusable(folder, moment), kept.made)
+    return settings, Trouble(tuple(problems), note_unusable(folder, moment), kept.made)
 
 
 def save(folder: str, settings: config.Settings) -> None:

@@ -2131,7 +2131,7 @@ def main(path: str) -> int:
         for problem in error.problems:
             print(problem, file=sys.stderr)
         try:
-            settings, trouble = last_good(error.problems)
+            settings, trouble = last_good(path, error.problems)
         except kept.NoCopy:
             return 2
         log.error("%s: %s", path, trouble)

@@ -193,17 +193,16 @@ class Surroundings:
 
     def fall_back(self, problems: Iterable[str]) -> kept.Trouble:
         """Have the settings that were kept, because those of the file have these problems. Raises kept.NoCopy."""
-        self.settings, trouble = kept.fall_back(self._folder, problems, now(), self.settings)
+        self.settings, trouble = kept.fall_back(self._folder, problems, now(), self.settings.file, self.settings)
         return trouble
 
 
-def last_good(problems: Iterable[str]) -> Tuple[config.Settings, kept.Trouble]:
-    """For a listener whose file has these problems: the settings that its supervisord's last one used, and what to tell of it.
-
-    Raises kept.NoCopy.
+def last_good(path: str, problems: Iterable[str]) -> Tuple[config.Settings, kept.Trouble]:
+    """For a listener whose file, of this path, has these problems: the settings that its supervisord's last one used, and what to
+    tell of it. Raises kept.NoCopy.
     """
     try:
         folders = record.find_folders(os.environ["SUPERVISOR_SERVER_URL"], os.stat(f"/proc/{os.getppid()}").st_uid)
     except (KeyError, OSError, record.RecordError) as error:
         raise kept.NoCopy(str(error)) from None
-    return kept.fall_back(folders[0], problems, now())
+    return kept.fall_back(folders[0], problems, now(), path)

@@ -130,6 +130,34 @@ def test_without_a_copy_it_ends_with_status_2(make_cluster, zk_server):
     until(lambda: "exited: zkelect (exit status 2" in log.read_text(), 30, "the listener to end with status 2")
 
 
+def test_a_file_that_was_named_wrongly_is_what_is_told_of(make_cluster, zk_server):
+    """And not the one that the last good configuration was read from, which is well."""
+    cluster = patient(make_cluster, zk_server, names=("a",))
+    node, pid, token = cluster["a"], cluster.primary("a"), cluster.token("a")
+    missing = str(node.folder / "zkelekt.conf")
+    command = f"zkelect listen -c {missing}"
+    assert command not in node.zkelect_conf.read_text()
+    former = node.listener_pid()
+    node.overrides["eventlistener:zkelect"] = {"command": command}
+    node.write()
+    node.ctl("update")
+    cluster.until(lambda: node.listener_pid() not in (None, former), "another listener")
+    assert cluster.settled("a") == pid and cluster.token("a") == token
+    assert node.report()["config"] == missing
+    check, role = node.zkelect("check").stdout, node.zkelect("role").stdout
+    assert f"{missing}: has been unusable for" in check and "is well now" not in check and str(node.zkelect_conf) not in check
+    assert missing in role and "unusable for" in role and str(node.zkelect_conf) not in role
+    reload = node.zkelect("reload")
+    assert reload.returncode == 2 and f"{missing} cannot be used, and nothing is changed" in reload.stdout + reload.stderr
+    with open(missing, "w") as file:
+        file.write(node.zkelect_conf.read_text())
+    assert f"{missing}: is well now, and is not used yet" in node.zkelect("check").stdout
+    reload = node.zkelect("reload")
+    assert reload.returncode == 0 and missing in reload.stdout
+    cluster.until(lambda: "no problem found" in node.zkelect("check").stdout, "check to find nothing wrong")
+    assert cluster.pid("a") == pid and cluster.token("a") == token
+
+
 def readdressed(cluster, node):
     """Another address of the same service, in the file."""
     address = node.addresses["orders"].replace("127.0.0.1", "localhost")

@@ -344,6 +344,13 @@ def test_the_role_of_a_dead_listener_is_unknown(node):
     assert_unknown(node, f"the listener (pid {node.pid}) is dead")
 
 
+def test_a_listener_whose_program_was_taken_out_is_told_of_as_such(node):
+    node.ctl("stop", "speaker")
+    assert "supervisord has speaker:speaker in STOPPED; supervisorctl start speaker:speaker" in node.report()["why"]
+    node.ctl("remove", "speaker")
+    assert_unknown(node, "supervisord has no speaker:speaker any more; see that its section is there, then supervisorctl update")
+
+
 def test_a_listener_killed_before_supervisord_noticed_is_dead(node):
     supervisord = node.process.pid
     freeze(node.pid)

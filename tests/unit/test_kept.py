@@ -152,6 +152,16 @@ def test_a_copy_of_another_version_has_defaults_for_what_it_lacks(read, folder, 
     assert found == dataclasses.replace(read, backoff_max=60.0, elections=elections)
 
 
+def test_what_is_kept_stands_for_the_file_that_cannot_be_used(read, folder):
+    kept.save(folder, read)
+    settings, trouble = kept.fall_back(folder, ["gone"], 5.0, "/etc/another.conf")
+    assert settings == dataclasses.replace(read, file="/etc/another.conf") and trouble.problems == ("gone",)
+    refused = dataclasses.replace(read, file="/etc/another.conf", node_name="b")
+    assert kept.fall_back(folder, ["bad"], 5.0, refused.file, refused)[0] == settings
+    with pytest.raises(kept.NoCopy, match="says the same"):
+        kept.fall_back(folder, ["bad"], 5.0, "/etc/another.conf", settings)
+
+
 def test_since_when_the_file_cannot_be_used_is_told_until_one_is_kept_again(read, folder):
     kept.save(folder, read)
     assert kept.read(folder).unusable_since is None
