@@ -249,10 +249,16 @@ def test_33_runtime_folder_is_full(cut_off, small_disk, folder, killed):
     node.environment[record.VARIABLE] = str(small)
     case.start()
     fill()
-    (small / record.GUARD_LOG).unlink()
-    status = os.statvfs(small)
-    options = f"remount,nr_inodes={status.f_files - status.f_ffree}"
-    subprocess.run(["mount", "-o", options, str(small)], check=True, timeout=30)
+
+    def without_log():
+        """Before the guard has made it anew."""
+        (small / record.GUARD_LOG).unlink(missing_ok=True)
+        status = os.statvfs(small)
+        options = f"remount,nr_inodes={status.f_files - status.f_ffree}"
+        subprocess.run(["mount", "-o", options, str(small)], check=True, timeout=30)
+        return not (small / record.GUARD_LOG).exists()
+
+    case.until(without_log, "no file to have room where the guard's log was")
     if killed == "guard":
         listener, guard = node.listener_pid(), node.guard_pid()
         node.freeze(listener)

@@ -166,7 +166,7 @@ def test_a_service_that_dies_hesitates_or_does_not_stop(make_cluster, zk_server)
     cluster["b"].health_file.touch()
     with ThreadPoolExecutor() as pool:
         resigned = pool.submit(cluster["a"].zkelect, "resign", "orders")
-        screen = shows(cluster, "a", ON_ITS_WAY, "stops the programs, at most for [0-9.]+ s, because: resigned")
+        screen = shows(cluster, "a", ON_ITS_WAY, "stops the programs, and kills them in [0-9.]+ s, because: resigned")
         assert screen.role == "demoting" and screen.serving == ["a"]
         screen = shows(cluster, "b", ON_ITS_WAY, "waits for the service to be healthy, and gives up in [0-9]+ [ms]", "503")
         assert screen.role == "promoting" and "a" not in cluster.observers["orders"].serving(0.1)
