@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 
 
@@ -52,7 +51,7 @@ def publish(path: str, data: bytes, overwrite: bool = False) -> None:
     former = os.lstat(path) if os.path.lexists(path) else None
     if former is not None and not (overwrite and stat.S_ISREG(former.st_mode)):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
-    aside = os.path.join(os.path.dirname(path), f".zkelect-{secrets.token_hex(8)}")
+    aside = os.path.join(os.path.dirname(path), f".zkelect-{os.urandom(8).hex()}")
     try:
         with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666), "wb") as file:
             file.write(data)
