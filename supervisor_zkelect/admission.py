@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any, Callable, List, Optional
 
 from kazoo import exceptions as kazoo_errors
-from kazoo.protocol.serialization import Connect
 
 from supervisor_zkelect import session
 from supervisor_zkelect.errors import ElectionError
+from supervisor_zkelect.zookeeper import grants
 
 NEVER = 2**31 - 1
 """A version that no znode has, so that the transaction which checks it fails."""
@@ -34,11 +34,15 @@ def by_client(settings: Any, timeout: float, work: Work) -> Optional[str]:
     timeout: seconds in which a server has to answer. work: is given the client, kazoo's, and the session timeout that was
     granted, in seconds.
     """
-    client = session.client_for(settings)
-    granted = _granted(client)
+    client, granted = session.client_for(settings), [0.0]
+
+    def note(sent: float, seconds: float, identity: int) -> None:
+        granted[0] = seconds
+
+    grants.watch(client, note)
     try:
         session.start_client(client, timeout)
-        work(client, granted())
+        work(client, granted[0])
     except (client.handler.timeout_exception, ElectionError, OSError, kazoo_errors.KazooException) as error:
         return f"ZooKeeper: {error or type(error).__name__}"
     finally:
@@ -93,18 +97,3 @@ def _refused(settings: Any, election: Any, option: str, path: str, there: str) -
         what = f"create {_next(there, path)}"
     whose = "its ACL" if there == path else f"the ACL of {there}"
     return f"ZooKeeper: [election:{election.name}] {option} = {path}: {whose} does not let this node {what}; {remedy}"
-
-
-def _granted(client: Any) -> Callable[[], float]:
-    """What gives the session timeout that a client, which is not started yet, was granted last, in seconds; 0.0 before that.
-    kazoo keeps only the one that was asked for."""
-    invoke, granted = client._connection._invoke, [0.0]
-
-    def noting(timeout: float, request: Any, xid: Optional[int] = None) -> Any:
-        answer = invoke(timeout, request, xid)
-        if isinstance(request, Connect):
-            granted[0] = answer[0].time_out / 1000.0
-        return answer
-
-    client._connection._invoke = noting
-    return lambda: granted[0]
