@@ -102,13 +102,18 @@ def _read_ack(zookeeper: Any, settings: Any, election: Any, arguments: argparse.
     as_json = getattr(arguments, "json", False)
     path = ("" if zookeeper.chroot else settings.chroot) + election.election_ack
     changed = threading.Event()
+
+    def told(event: Any) -> None:
+        changed.set()
+
+    # One and the same for all looks: kazoo keeps each that it is given until the znode changes.
+    watch = told if arguments.watch else None
     shown: Optional[str] = None
     silent = False
     while True:
         changed.clear()
         exists, address = True, ""
         try:
-            watch = (lambda event: changed.set()) if arguments.watch else None
             # A limit of its own: kazoo keeps calls that are made without connection for ever.
             data = zookeeper.get_async(path, watch=watch).get(timeout=ZOOKEEPER_TIME)[0]
             address = printable((data or b"").decode("utf-8", "backslashreplace"), LONGEST_ADDRESS)
