@@ -1117,6 +1117,10 @@ class _Loader:
                 told.add(znode[1:3])
                 what = "lies in /zookeeper, which ZooKeeper keeps for itself; choose another path"
                 self.wrong(*znode[1:3], what)
+            if len(chroot + znode[0]) > places.LONGEST_PATH and znode[1:3] not in told:
+                told.add(znode[1:3])
+                what = f"{znode[3]} has more than {places.LONGEST_PATH} characters with its chroot; shorten one of them"
+                self.wrong(*znode[1:3], what)
 
 
 _ZNODE, _ACK, _STATE = "the election znode", "the ack", "the state"

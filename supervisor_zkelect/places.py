@@ -17,7 +17,7 @@ LONGEST_NAME_PART = 100
 """Characters."""
 
 LONGEST_PATH = 1024
-"""Characters of the path of a znode that this reads back from others, with its chroot."""
+"""Characters of the path of a znode, with its chroot: a holder that names a longer one is not believed (`is_path`)."""
 
 _SHOWN = 120
 """Characters of what is wrong that are repeated."""
@@ -69,8 +69,8 @@ def znode(text: str) -> str:
         raise ValueError(f"has an empty part; write {_shown(re.sub('/+', '/', text).rstrip('/') or '/NAME')}")
     if {".", ".."} & set(text.split("/")):
         raise ValueError("has a part . or .., which ZooKeeper refuses; write the full path")
-    if len(text) > LONGEST_PATH // 2:
-        raise ValueError(f"has {len(text)} characters; shorten it to {LONGEST_PATH // 2}, as there may be as many of a chroot before it")
+    if len(text) > LONGEST_PATH:
+        raise ValueError(f"has {len(text)} characters; shorten it to {LONGEST_PATH}, a chroot counted in")
     if _refused(text):
         raise ValueError("contains a control character, or another that ZooKeeper refuses; remove it")
     return text

@@ -11,9 +11,6 @@ from kazoo.security import ACL
 from supervisor_zkelect import places, untrusted
 from supervisor_zkelect.errors import BadArgument
 
-LONGEST_PATH = 1024
-"""Characters of a path, with the client's chroot: a holder that names a longer one is not believed (`places.is_path`)."""
-
 LONGEST_DATA = (1 << 20) - (16 << 10)
 """Bytes that a znode may hold: what servers take in a request by default (jute.maxbuffer), less room for the paths in it."""
 
@@ -62,8 +59,8 @@ def path(name: str, value: object, root: str = "") -> str:
         if isinstance(error, BadArgument):
             raise
         raise BadArgument(f"{name} is {shown(value)}: it {error}; give an absolute path such as /zkelect/orders/{name}") from None
-    if len(root + right) > LONGEST_PATH:
-        raise BadArgument(f"{name} is {shown(value)}: it is longer than {LONGEST_PATH} characters with its chroot; shorten it")
+    if len(root + right) > places.LONGEST_PATH:
+        raise BadArgument(f"{name} is {shown(value)}: it is longer than {places.LONGEST_PATH} characters with its chroot; shorten it")
     return right
 
 

@@ -60,9 +60,13 @@ BAD = {
     "kill_time does not fit": (text(main="session_timeout = 4\nkill_time = 3"), "session_timeout = 4", "use 6.4 or more"),
     "T of less than two ticks": (text(main="session_timeout = 3"), "session_timeout = 3", "use"),
     "relative znode": (text(election="election_znode = zkelect"), "election_znode = zkelect", "/zkelect"),
-    **{f"long {name}": (text(election=f"{name} = /{'a' * 600}"), f"[election:orders] {name} = /a", "shorten it to 512")
+    **{f"long {name}": (text(election=f"{name} = /{'a' * 1024}"), f"[election:orders] {name} = /a", "shorten it to 1024")
        for name in ("election_znode", "election_ack", "election_state")},
-    "long chroot": (text(main=f"chroot = /{'a' * 600}"), "[zkelect] chroot = /a", "shorten it to 512"),
+    **{f"long {name} with a chroot": (
+        text(main=f"chroot = /{'a' * 511}", election=f"{name} = /{'a' * 512}"), f"[election:orders] {name} = /a", "shorten one of them",
+    ) for name in ("election_znode", "election_ack", "election_state")},
+    "long state by default": (text(election=f"election_ack = /{'a' * 1020}"), "[election:orders] election_ack = /a", "the state has more"),
+    "long chroot": (text(main=f"chroot = /{'a' * 1024}"), "[zkelect] chroot = /a", "shorten it to 1024"),
     "same znode": (
         text(more=second("election_znode = /zkelect/orders/election")),
         "[election:billing] election_znode = /zkelect/orders/election", "choose another path"),
