@@ -24,7 +24,7 @@ from itertools import islice
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect import (
-    accounts, config, course, eventstream, examination, execution, exits, exposure, group, guardlink, history, inspection, kept,
+    accounts, checking, config, course, eventstream, execution, exits, exposure, group, guardlink, history, inspection, kept,
     logs, paced, places, proc, record, release, reloading, reporting, reserve, role, saved, session, untrusted,
 )
 from supervisor_zkelect.clock import now
@@ -64,10 +64,8 @@ FIT_PACE = 2.0
 MOST_PROBLEMS = 5
 #: Seconds that a look at the znodes of all elections may take.
 INSPECTION_TIME = 5.0
-#: Characters of a list in an answer to an operator; supervisord takes some more (rpcinterface.LONGEST_ANSWER).
-LONGEST_LIST = 200_000
 #: Candidates in such a list: none takes less than a hundred characters.
-MOST_MEMBERS = LONGEST_LIST // 100
+MOST_MEMBERS = reporting.LONGEST_LIST // 100
 #: Seconds kept back from the listener's own stopwaitsecs for the release.
 RELEASE_TIME = 1.5
 #: Seconds that a release may take when supervisord, and with it the stopwaitsecs, is gone.
@@ -344,6 +342,7 @@ class Listener:
         self.steps_said = paced.Paced(STEPS, STEPS_PACE)
         self.reloads = reloading.Reloads(self)
         self.reports = reporting.Reports(self)
+        self.checks = checking.Checks(self)
 
     # The loop
 
@@ -509,11 +508,9 @@ class Listener:
             except ElectionError as error:
                 # It is looked at again; what ZooKeeper refuses is told where it is needed.
                 log.debug("%s: %s", name, error)
-            except Exception:
-                log.exception("a defect")
-            return QueueSeen(name, "", None)
+                return QueueSeen(name, "", None)
 
-        self.pool_post(contest.pool, work)
+        self.pool_post(contest.pool, work, lambda error: QueueSeen(name, "", None))
 
     def on_QueueSeen(self, event: QueueSeen) -> None:
         contest = self.contests[event.name]
@@ -881,8 +878,9 @@ class Listener:
     def unenforced(self) -> str:
         """Why no lease is extended, "" when nothing is known against it. What guard and listener lack is looked for with each
         lease, and not where there is none."""
-        if self.guardless():
-            return self.guardless()
+        guardless = self.guardless()
+        if guardless:
+            return guardless
         if self.guard_lacks:
             return f"the lease is not extended: {self.guard_lacks}"
         if self.last_resort.trouble:
@@ -1140,6 +1138,9 @@ class Listener:
     def proposal_data(self, settings: config.ElectionSettings) -> bytes:
         data = {"v": 1, "node": self.settings.node_name, "address": settings.address}
         return json.dumps(data).encode("utf-8")
+
+    def on_Checked(self, event: checking.Checked) -> None:
+        self.checks.checked(event)
 
     def on_Reread(self, event: reloading.Reread) -> None:
         self.reloads.reread(event)
@@ -1993,7 +1994,7 @@ class Listener:
             self.refresh(ticket)
             return
         if verb == "check":
-            self.check(ticket)
+            self.checks.ask(ticket)
             return
         if verb == "reload":
             self.reloads.ask(ticket, request.get("args", {}).get("yes") is True)
@@ -2044,7 +2045,7 @@ class Listener:
                             "place": count, "node": one.node, "address": led.get(one.token, one.address),
                             "proposal": one.name, "token": one.token, "mine": one.mine, "leads": count == 1,
                         })
-                shown = fitting(members, LONGEST_LIST)
+                shown = fitting(members, reporting.LONGEST_LIST)
                 self.reply(ticket, {"ok": True, "members": shown, "left_out": count - len(shown)})
             except ElectionError as error:
                 self.reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
@@ -2063,30 +2064,6 @@ class Listener:
             return role.Tick()
 
         self.ask(contest, 0, work)
-
-    def check(self, ticket: str) -> None:
-        """Look at all that this node depends on, beside what a report tells of it."""
-        looks = None
-        if self.link == "connected" and self.granted is not None:
-            client = self.session.client
-            looks = examination.Session(client, self.granted.timeout, session.asked_of(client), self.granted.session)
-        around, unused = self.around, self.trouble is not None
-        leading = {name for name, one in self.contests.items() if one.state.role == role.PRIMARY}
-        node = examination.Node(
-            self.settings, unused, looks, self.supervisord.call, os.getppid(), around.supervisord_uid, around.uid, around.group,
-            leading,
-        )
-
-        def work() -> role.Tick:
-            try:
-                document = examination.of_node(node).document(LONGEST_LIST)
-            except Exception as error:
-                log.exception("a defect")
-                document = {"ok": False, "exit": 1, "text": f"a defect: {error!r}"}
-            self.reply(ticket, document)
-            return role.Tick()
-
-        self.pool_post(self.rpc_pool, work)
 
 
 def fitting(items: List[Any], most: int) -> List[Any]:

@@ -99,9 +99,9 @@ def test_nothing_of_a_traceback_looks_like_a_message(written):
 
 def test_a_list_is_cut_where_supervisord_would_take_no_more():
     items = [{"node": "x" * 90}] * 5000
-    kept = listener.fitting(items, listener.LONGEST_LIST)
+    kept = listener.fitting(items, reporting.LONGEST_LIST)
     assert 0 < len(kept) < len(items) and len(json.dumps({"members": kept})) < rpcinterface.LONGEST_ANSWER
-    assert listener.fitting(items[:5], listener.LONGEST_LIST) == items[:5]
+    assert listener.fitting(items[:5], reporting.LONGEST_LIST) == items[:5]
 
 
 def test_of_many_candidates_some_are_shown_and_all_counted():
@@ -113,7 +113,7 @@ def test_of_many_candidates_some_are_shown_and_all_counted():
     listener.Listener.members(one, contest, "t")
     shown = replies[0]["members"]
     assert len(shown) + replies[0]["left_out"] == 50_000 and len(shown) < listener.MOST_MEMBERS
-    assert len(json.dumps(shown)) > listener.LONGEST_LIST - 500
+    assert len(json.dumps(shown)) > reporting.LONGEST_LIST - 500
 
 
 def test_an_ack_is_the_own_one_only_if_it_is_the_same():
