@@ -20,6 +20,18 @@ def test_importing_the_package_imports_nothing_else():
     assert loaded("import supervisor_zkelect") == ["supervisor_zkelect"]
 
 
+#: Each takes some MiB, or imports what does, of the 65 that all processes of a node may take.
+HEAVY = {"hashlib", "random", "secrets", "psutil", "supervisor", "asyncio", "importlib.metadata"}
+
+
+@pytest.mark.parametrize("module, more", [
+    # kazoo takes some of these; a guard and a chain loader do without it.
+    ("listener", {"hashlib", "random"}), ("guardmain", set()), ("runner", set()), ("operators.cli", set()),
+])
+def test_what_runs_all_the_time_or_starts_often_imports_nothing_heavy(module, more):
+    assert HEAVY & set(loaded(f"import supervisor_zkelect.{module}")) <= more
+
+
 def test_what_an_elector_is_used_with_is_had_from_the_package():
     assert sorted(supervisor_zkelect.__all__) == sorted(elector.__all__)
     for name in elector.__all__:
