@@ -70,6 +70,10 @@ def test_what_can_be_taken_at_once_is(patient, zk_server):
     assert unmoved.still() and node.part("orders")["address"] == address
     settings = kept.load(str(node.folder / "run"))
     assert (settings.elections[0].fall, settings.elections[0].address, len(settings.servers)) == (7, address, 2)
+    # supervisord lets a program that ends within its startsecs wait for longer than seven checks take.
+    cluster.until(
+        lambda: node.rpc.call("supervisor.getProcessInfo", "primary:orders")["statename"] == "RUNNING", "the program to be RUNNING"
+    )
     pid = cluster.pid("a")
     node.kill(pid)
     cluster.until(lambda: cluster.pid("a") not in (0, pid), "the service to run again")

@@ -7,13 +7,15 @@ import subprocess
 import pytest
 
 from supervisor_zkelect import proc, record
+from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.members import Members
 
 
 @pytest.fixture
 def sleeper():
     with subprocess.Popen(["sleep", "1000"]) as process:
-        yield proc.read(process.pid)
+        # Until it sleeps its state is another at each look.
+        yield until(lambda: (seen := proc.read(process.pid)).state == "S" and seen, 30, "the sleeper to sleep")
         process.kill()
 
 
