@@ -961,6 +961,8 @@ class Warden:
         if error is not None:
             self._start_failed(record, str(error))
             return
+        # A member may have ended before a scan finds it; supervisord makes each the leader of a process group.
+        record.pgrps.update(info["pid"] for info in infos if info["pid"])
         waiting = [info for info in infos if info["statename"] == "BACKOFF"]
         fine = ("STARTING", "RUNNING", "EXITED", "BACKOFF")
         bad = [info for info in infos if info["statename"] not in fine]
@@ -1012,6 +1014,7 @@ class Warden:
         self._census.told.setdefault(process.identity, record.name)
         record.loaders.add(name)
         record.entered.add(process.identity)
+        record.pgrps.add(process.pgrp)
         record.unregistered.discard(process.identity)
         # Until its exec it looks like any fork of supervisord; the other groups need not wait for it.
         self._census.foreign.add(process.identity)
