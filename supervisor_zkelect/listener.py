@@ -690,8 +690,20 @@ class Listener:
                 self.stopwaitsecs = float(program.get("stopwaitsecs", STOPWAITSECS))
         if self.leaving is None:
             self.programs = event.programs
-            if not self.contests:
+            if self.contests:
+                self.take_programs()
+            else:
                 self.begin_when_known()
+
+    def take_programs(self) -> None:
+        """Go by what supervisord says now of the programs of the groups; an `update` may have changed that."""
+        for contest in self.contests.values():
+            programs = [one for one in self.programs if one["group"] == contest.settings.group]
+            if programs:
+                contest.bare = any(map(config.unguarded, programs))
+                self.reloads.allow(contest, longest_stop(programs))
+        self.guard.tell_groups(self.groups(), self.settings.reattach_grace)
+        self.changed = True
 
     def check_groups(self, programs: List[Dict[str, Any]]) -> config.GroupCheck:
         around = self.around
@@ -1151,6 +1163,9 @@ class Listener:
     def on_Event(self, event: eventstream.Event) -> None:
         if event.name == "SUPERVISOR_STATE_CHANGE_STOPPING":
             self.leave_in_time("supervisord is shutting down")
+            return
+        if event.name == "PROCESS_GROUP_ADDED":
+            self.ask_configuration()
             return
         contest = self.by_group.get(event.fields.get("groupname", ""))
         if contest is None or not event.name.startswith("PROCESS_STATE_"):

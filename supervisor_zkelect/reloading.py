@@ -201,6 +201,16 @@ class Reloads:
         one.save_session()
         one.changed = True
 
+    def allow(self, contest: Any, stopwaitsecs: float) -> None:
+        """Leave the group this time to stop from now on; the lease has room for it with one of the next heartbeats."""
+        if stopwaitsecs == contest.rules.stopwaitsecs:
+            return
+        one, name = self.listener, contest.settings.name
+        log.info("%s: the group has %g s to stop, and no longer %g s", name, stopwaitsecs, contest.rules.stopwaitsecs)
+        contest.rules = replace(contest.rules, stopwaitsecs=stopwaitsecs)
+        self.waiting[name] = now() + one.settings.session_timeout
+        self.settle(contest)
+
     def settle(self, contest: Any) -> None:
         """Have the other times count: at once where no group runs, else when the lease leaves room for them until the next
         heartbeat, as that comes at its new pace by then. Without that a shorter promise would end a term that is well."""
