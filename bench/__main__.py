@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Sequence
 
-from supervisor_zkelect import clock
+from supervisor_zkelect.system import clock
 from supervisor_zkelect.demo import netns
 
 from bench import counters, faults, floors, measure, report, results

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Callable, Dict, List
 
-from supervisor_zkelect import clock
+from supervisor_zkelect.system import clock
 from supervisor_zkelect.demo.alone import Alone, Floors
 from supervisor_zkelect.demo.observer import Observer
 

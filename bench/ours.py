@@ -8,7 +8,7 @@ import signal
 import time
 from typing import Any, Callable, Dict, List, Set, Tuple
 
-from supervisor_zkelect import clock
+from supervisor_zkelect.system import clock
 from supervisor_zkelect.demo.cluster import Cluster
 from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.demo.wait import until

@@ -10,7 +10,7 @@ from typing import Any, Callable, List
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
 
-from supervisor_zkelect import proc
+from supervisor_zkelect.processes import proc
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
 

@@ -13,8 +13,8 @@ from typing import Any, Callable, Dict, List
 
 
 from bench import elections
-from supervisor_zkelect import proc
-from supervisor_zkelect.clock import now
+from supervisor_zkelect.processes import proc
+from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo.node import Node
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper

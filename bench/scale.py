@@ -28,7 +28,7 @@ from bench.counters import median
 from bench.measure import not_installed
 from supervisor_zkelect import __version__
 from supervisor_zkelect.demo.zookeeper import ZooKeeperFailed, ZooKeeperMissing
-from supervisor_zkelect.lease import INTERVAL_SHARE
+from supervisor_zkelect.core.lease import INTERVAL_SHARE
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "scale.json"

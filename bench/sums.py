@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from supervisor_zkelect.lease import INTERVAL_SHARE, RIDE_THROUGH_SHARE, waiting_interval
+from supervisor_zkelect.core.lease import INTERVAL_SHARE, RIDE_THROUGH_SHARE, waiting_interval
 
 STANDBY_WATCHES = 1
 """On the closest predecessor's proposal, in each election."""

@@ -9,11 +9,11 @@ import sys
 def main() -> int:
     """Run one command; returns the exit status."""
     if sys.argv[1:2] == ["run"]:
-        from supervisor_zkelect import runner
+        from supervisor_zkelect.loader import runner
 
         return runner.main(sys.argv[2:])
     if sys.argv[1:2] == ["listen"]:
-        from supervisor_zkelect import locks
+        from supervisor_zkelect.guard import locks
 
         locks.take_early()
     from supervisor_zkelect.operators import cli

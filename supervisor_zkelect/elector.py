@@ -29,9 +29,9 @@ from typing import Callable, NoReturn, Optional, Sequence, Type, TypeVar, Union
 
 from kazoo.protocol.states import KazooState
 
-from supervisor_zkelect import untrusted
-from supervisor_zkelect.clock import now
-from supervisor_zkelect.errors import (
+from supervisor_zkelect.core import untrusted
+from supervisor_zkelect.system.clock import now
+from supervisor_zkelect.zookeeper.errors import (
     AccessDenied, AnotherElection, BadArgument, ElectionError, NotConnected, NotLeader, ProposalGone, SessionGone, TimedOut,
     ZooKeeperFailed,
 )
@@ -151,7 +151,7 @@ class Elector(TermCalls):
         Raises NotConnected when no server answers within `timeout`, and BadArgument as the constructor does, before a session is
         opened.
         """
-        from supervisor_zkelect import session
+        from supervisor_zkelect.zookeeper import session
         from supervisor_zkelect.zookeeper import grants, proof
 
         arguments.known(unknown, _CONNECT_WORDS)
@@ -195,7 +195,7 @@ class Elector(TermCalls):
         for watch in self._term_watches:
             watch.end(None)
         if self._owns_client:
-            from supervisor_zkelect import session
+            from supervisor_zkelect.zookeeper import session
 
             session.stop_client(self._client)
 
@@ -226,7 +226,7 @@ class Elector(TermCalls):
         nothing proves it, and after a loss that was told until `try_be_leader` says again that it leads. Nobody else leads by
         these rules before it, unless the proposal is deleted by hand.
 
-        It counts as a listener's lease does (`supervisor_zkelect.lease`): 0.99 of the session timeout that the servers granted,
+        It counts as a listener's lease does (`supervisor_zkelect.core.lease`): 0.99 of the session timeout that the servers granted,
         from the sending of the newest request whose answer had come half a timeout before the newest check was sent that the
         quorum acknowledged, or of the connect request, where that was before the check. An acknowledgement alone would prove
         something of the past. Checks are `try_be_leader`, `prove`, `ack_leader` without `claim`, and those that are made by

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from kazoo.client import KazooClient
 
-from supervisor_zkelect import proc
+from supervisor_zkelect.processes import proc
 from supervisor_zkelect.demo import child, netns
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper

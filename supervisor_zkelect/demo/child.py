@@ -26,7 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Set
 
-from supervisor_zkelect import proc
+from supervisor_zkelect.processes import proc
 
 MARKER = "ZKELECT_LAB"
 """The environment variable that all processes of one lab share. Its value starts with that of `run_name`."""

@@ -19,7 +19,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
 
-from supervisor_zkelect import samples
+from supervisor_zkelect.config import samples
 from supervisor_zkelect.demo import child, observer
 from supervisor_zkelect.demo.netns import Network
 from supervisor_zkelect.demo.node import Node

@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 from typing import Callable, List, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect import clock
+from supervisor_zkelect.system import clock
 from supervisor_zkelect.demo.alone import Alone, Floors
 from supervisor_zkelect.demo.candidate import Candidate
 from supervisor_zkelect.demo.cluster import NOT_PRIMARY, PRIMARY, Cluster

@@ -14,11 +14,12 @@ import tempfile
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Union
 
-from supervisor_zkelect import cgroup, proc, record
+from supervisor_zkelect.guard import record
+from supervisor_zkelect.processes import cgroup, proc
 from supervisor_zkelect.demo import child, service
 from supervisor_zkelect.demo.netns import Place
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.supervisord import Supervisord, SupervisordError
+from supervisor_zkelect.supervisord.client import Supervisord, SupervisordError
 
 START_LIMIT = 60.0
 """Seconds after which a supervisord that does not answer counts as failed; 0.3 are usual."""
@@ -157,11 +158,11 @@ class Node:
 
     def guard_pid(self) -> Optional[int]:
         """Of the living guard; None when there is none."""
-        return self._running(b"supervisor_zkelect.guardmain")
+        return self._running(b"supervisor_zkelect.guard.guardmain")
 
     def keeper_pid(self) -> Optional[int]:
         """Of the guard's living keeper; None when there is none."""
-        return self._running(b"supervisor_zkelect.keeper")
+        return self._running(b"supervisor_zkelect.guard.keeper")
 
     def _running(self, module: bytes) -> Optional[int]:
         found = {one.pid: one for one in self.processes() if module + b"\0" in proc.cmdline(one.pid)}

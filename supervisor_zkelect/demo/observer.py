@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 
-from supervisor_zkelect.clock import now
+from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
 

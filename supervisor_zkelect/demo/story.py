@@ -25,7 +25,7 @@ from supervisor_zkelect.demo.table import milliseconds
 from supervisor_zkelect.demo.telling import Telling
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper, ZooKeeperFailed, ZooKeeperMissing, check_installed
-from supervisor_zkelect.untrusted import printable
+from supervisor_zkelect.core.untrusted import printable
 
 NAMES = ("alpha", "beta")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Callable, Optional, TypeVar
 
-from supervisor_zkelect import clock
+from supervisor_zkelect.system import clock
 
 T = TypeVar("T")
 

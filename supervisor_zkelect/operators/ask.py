@@ -1,7 +1,7 @@
 """Asking: what an operator wants from the listener, by way of supervisord.
 
 Everything goes through a caller, `call(method, *args)`, which returns what supervisord answers or raises
-`supervisor_zkelect.supervisord.SupervisordError`.
+`supervisor_zkelect.supervisord.client.SupervisordError`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from supervisor_zkelect.operators import show
 from supervisor_zkelect.operators.outcome import ERROR, UNKNOWN, USAGE, Outcome, failure
 from supervisor_zkelect.operators.view import View, as_dict, judge
-from supervisor_zkelect.supervisord import Fault, Supervisord, SupervisordError, Unreachable
-from supervisor_zkelect.untrusted import printable
+from supervisor_zkelect.supervisord.client import Fault, Supervisord, SupervisordError, Unreachable
+from supervisor_zkelect.core.untrusted import printable
 
 VERBS = ("role", "status", "members", "history", "resign", "check", "reload")
 

@@ -6,10 +6,10 @@ import argparse
 import os
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from supervisor_zkelect.findings import Findings
+from supervisor_zkelect.diagnosis.findings import Findings
 from supervisor_zkelect.operators import connection
 from supervisor_zkelect.operators.outcome import DONE, USAGE, Trouble, print_json, quiet
-from supervisor_zkelect.untrusted import printable
+from supervisor_zkelect.core.untrusted import printable
 
 #: Seconds that ZooKeeper has to answer.
 ZOOKEEPER_TIME = 5.0
@@ -30,14 +30,15 @@ NOBODY = Side(None, None, False, None)
 
 def run(arguments: argparse.Namespace) -> int:
     """Check the file that -c names, or print the reference of all options. Returns the exit status."""
-    from supervisor_zkelect import config
+    from supervisor_zkelect.config import config
 
     if arguments.options:
         print(config.options_reference(), end="")
         return DONE
     if arguments.election is not None:
         raise Trouble(USAGE, "check -c FILE looks at the whole file; leave the election out")
-    from supervisor_zkelect import installation, proc
+    from supervisor_zkelect.diagnosis import installation
+    from supervisor_zkelect.processes import proc
 
     quiet()
     found, logs = Findings(filter(None, [installation.this_python()])), []
@@ -55,9 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _look(arguments: argparse.Namespace, settings: Any, found: Findings) -> List[str]:
     """Have everything looked at that the file names. Returns notes on where more stands."""
-    from supervisor_zkelect import admission, commands, examination
+    from supervisor_zkelect.diagnosis import commands, examination
+    from supervisor_zkelect.zookeeper import admission
     from supervisor_zkelect.operators import diagnosis
-    from supervisor_zkelect.supervisord import SupervisordError
+    from supervisor_zkelect.supervisord.client import SupervisordError
 
     found.add(examination.of_file(settings))
     known = Findings()
@@ -87,7 +89,7 @@ def _look(arguments: argparse.Namespace, settings: Any, found: Findings) -> List
 def _ask(arguments: argparse.Namespace, settings: Any, found: Findings) -> Side:
     """What supervisord says."""
     from supervisor_zkelect.operators.view import judge
-    from supervisor_zkelect.supervisord import Fault, SupervisordError, Unreachable
+    from supervisor_zkelect.supervisord.client import Fault, SupervisordError, Unreachable
 
     unasked = "the groups were not checked"
     url = ""
@@ -125,7 +127,8 @@ def _ask(arguments: argparse.Namespace, settings: Any, found: Findings) -> Side:
 
 def _seen(call: Any, settings: Any, url: str) -> Any:
     """What supervisord says of its programs (`examination.Seen`). Raises SupervisordError."""
-    from supervisor_zkelect import examination, installation, proc
+    from supervisor_zkelect.diagnosis import examination, installation
+    from supervisor_zkelect.processes import proc
 
     groups = [election.group for election in settings.elections]
     infos = examination.with_autorestarts(call, groups, call("supervisor.getAllConfigInfo"))

@@ -26,7 +26,7 @@ from typing import Any, Optional, Sequence
 from supervisor_zkelect import __version__
 from supervisor_zkelect.operators import streams
 from supervisor_zkelect.operators.outcome import DONE, ERROR, MEANINGS, USAGE, Trouble
-from supervisor_zkelect.untrusted import printable
+from supervisor_zkelect.core.untrusted import printable
 
 _DESCRIPTION = "Active/passive service groups under supervisord, elected through ZooKeeper."
 
@@ -223,7 +223,8 @@ def _positive(text: str) -> float:
 
 
 def _listen(arguments: argparse.Namespace) -> int:
-    from supervisor_zkelect import config, listener
+    from supervisor_zkelect.config import config
+    from supervisor_zkelect.listener import listener
 
     path = getattr(arguments, "configuration", None)
     if path is None:

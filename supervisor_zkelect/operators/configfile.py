@@ -13,7 +13,7 @@ import shlex
 from dataclasses import dataclass
 from typing import List, Sequence
 
-from supervisor_zkelect import installation
+from supervisor_zkelect.diagnosis import installation
 
 LISTENER = "zkelect"
 """Name of the event listener, and so of its group."""

@@ -59,7 +59,7 @@ def found(
 
 def _from_file(path: str, settings: Any) -> Dict[str, Optional[str]]:
     """What the [zkelect] section says of supervisord; empty when it says nothing."""
-    from supervisor_zkelect import config
+    from supervisor_zkelect.config import config
 
     if settings is None:
         try:
@@ -83,7 +83,7 @@ def _from_supervisorctl(path: Optional[str]) -> Dict[str, Optional[str]]:
     try:
         from supervisor.options import ClientOptions
     except ImportError as error:
-        from supervisor_zkelect import installation
+        from supervisor_zkelect.diagnosis import installation
 
         raise Trouble(ERROR, installation.this_python() or f"supervisor cannot be imported: {error}") from None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, NamedTuple, Tuple
 
-from supervisor_zkelect.untrusted import printable
+from supervisor_zkelect.core.untrusted import printable
 
 # Exit statuses. 3 and 4 are those of LSB's `status`: not running, and unknown.
 DONE = 0  # primary, or done

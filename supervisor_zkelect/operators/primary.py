@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     afar = remote.wanted(arguments)
     settings = remote.settings(arguments) if afar else _of_file(arguments)
     election = settings.election(arguments.election)
-    from supervisor_zkelect import session
+    from supervisor_zkelect.zookeeper import session
 
     quiet()
     try:
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _of_file(arguments: argparse.Namespace) -> Any:
     """The settings of -c FILE, or of the file that the listener uses, which have the election that is asked for."""
-    from supervisor_zkelect import config
+    from supervisor_zkelect.config import config
 
     path = getattr(arguments, "configuration", None) or _configuration_of_listener(arguments)
     try:
@@ -97,7 +97,7 @@ def _read_ack(zookeeper: Any, settings: Any, election: Any, arguments: argparse.
     )
     from kazoo.handlers.threading import KazooTimeoutError
 
-    from supervisor_zkelect.untrusted import LONGEST_ADDRESS, printable
+    from supervisor_zkelect.core.untrusted import LONGEST_ADDRESS, printable
 
     as_json = getattr(arguments, "json", False)
     path = ("" if zookeeper.chroot else settings.chroot) + election.election_ack

@@ -32,7 +32,8 @@ def wanted(arguments: argparse.Namespace) -> bool:
 
 def settings(arguments: argparse.Namespace) -> Any:
     """The settings (`config.Settings`) of a client that looks at one election. Raises Trouble with every mistake."""
-    from supervisor_zkelect import config, session
+    from supervisor_zkelect.config import config
+    from supervisor_zkelect.zookeeper import session
 
     given = _given(arguments)
     root = given.pop("root", ROOT).rstrip("/")

@@ -8,8 +8,8 @@ from typing import Any, Collection, Iterable, List, NamedTuple, Optional, Tuple
 
 from kazoo.security import ACL
 
-from supervisor_zkelect import places, untrusted
-from supervisor_zkelect.errors import BadArgument
+from supervisor_zkelect.core import places, untrusted
+from supervisor_zkelect.zookeeper.errors import BadArgument
 
 LONGEST_DATA = (1 << 20) - (16 << 10)
 """Bytes that a znode may hold: what servers take in a request by default (jute.maxbuffer), less room for the paths in it."""

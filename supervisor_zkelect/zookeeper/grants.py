@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from kazoo.protocol.serialization import Connect
 
-from supervisor_zkelect.clock import now
+from supervisor_zkelect.system.clock import now
 
 if TYPE_CHECKING:
     from kazoo.client import KazooClient

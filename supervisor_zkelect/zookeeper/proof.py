@@ -1,4 +1,4 @@
-"""Until when leading is proven, by what one session was answered. Counts as `supervisor_zkelect.lease` says; asks nothing.
+"""Until when leading is proven, by what one session was answered. Counts as `supervisor_zkelect.core.lease` says; asks nothing.
 
 The servers' tickTime is not known here, so the longest is taken that there can be, half of the session's timeout. With a
 check every tenth of the timeout a deadline lies between 0.4 and 0.5 of it ahead.
@@ -13,7 +13,7 @@ from typing import Any, List, NamedTuple, Optional, Union
 
 from kazoo import exceptions as kazoo_errors
 
-from supervisor_zkelect.lease import DRIFT, SessionClock
+from supervisor_zkelect.core.lease import DRIFT, SessionClock
 
 STANDS, GONE, UNKNOWN = "stands", "gone", "unknown"
 

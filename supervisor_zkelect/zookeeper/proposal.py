@@ -2,7 +2,7 @@
 
 Being lowest in a listing is not enough to lead, because a server may answer from the past: the proposal is also checked
 by a write that the quorum acknowledges, and its owner compared with this session. Leading is still a statement about
-the past; until when it may be relied upon is the business of `supervisor_zkelect.lease`.
+the past; until when it may be relied upon is the business of `supervisor_zkelect.core.lease`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
 
-from supervisor_zkelect import untrusted
-from supervisor_zkelect.clock import now
-from supervisor_zkelect.errors import ElectionError, NotConnected, NotLeader, ProposalGone, ZooKeeperFailed
+from supervisor_zkelect.core import untrusted
+from supervisor_zkelect.system.clock import now
+from supervisor_zkelect.zookeeper.errors import ElectionError, NotConnected, NotLeader, ProposalGone, ZooKeeperFailed
 from supervisor_zkelect.zookeeper import arguments, seats
 from supervisor_zkelect.zookeeper.holder import Term
 from supervisor_zkelect.zookeeper.queue import Proposal, QueueCalls, order

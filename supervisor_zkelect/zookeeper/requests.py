@@ -1,4 +1,4 @@
-"""What is asked of ZooKeeper: each request with a limit of time, each failure by its name in `supervisor_zkelect.errors`."""
+"""What is asked of ZooKeeper: each request with a limit of time, each failure by its name in `supervisor_zkelect.zookeeper.errors`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Protocol,
 from kazoo import exceptions as kazoo_errors
 from kazoo.protocol.states import KazooState
 
-from supervisor_zkelect.clock import now
-from supervisor_zkelect.errors import AccessDenied, ElectionError, NotConnected, SessionGone, TimedOut, ZooKeeperFailed
+from supervisor_zkelect.system.clock import now
+from supervisor_zkelect.zookeeper.errors import AccessDenied, ElectionError, NotConnected, SessionGone, TimedOut, ZooKeeperFailed
 
 if TYPE_CHECKING:
     # A release begins sooner without kazoo's client (wire.py).

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import Any, Dict
 
-from supervisor_zkelect.errors import BadArgument
+from supervisor_zkelect.zookeeper.errors import BadArgument
 
 #: by client and election znode
 _TAKEN: "weakref.WeakKeyDictionary[Any, Dict[str, weakref.ref[Any]]]" = weakref.WeakKeyDictionary()

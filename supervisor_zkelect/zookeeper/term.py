@@ -17,8 +17,8 @@ import json
 import logging
 from typing import List, Optional, Union
 
-from supervisor_zkelect.clock import now
-from supervisor_zkelect.errors import AccessDenied, AnotherElection, NotLeader, ProposalGone, ZooKeeperFailed
+from supervisor_zkelect.system.clock import now
+from supervisor_zkelect.zookeeper.errors import AccessDenied, AnotherElection, NotLeader, ProposalGone, ZooKeeperFailed
 from supervisor_zkelect.zookeeper import arguments
 from supervisor_zkelect.zookeeper.holder import Found, Holder, Term
 from supervisor_zkelect.zookeeper.proposal import Noted, ProposalCalls

@@ -26,8 +26,9 @@ import pytest
 from kazoo.client import KazooClient
 
 import supervisor_zkelect
-from supervisor_zkelect import proc, record
-from supervisor_zkelect.clock import now
+from supervisor_zkelect.guard import record
+from supervisor_zkelect.processes import proc
+from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo import child, netns
 from supervisor_zkelect.demo.cluster import Cluster
 from supervisor_zkelect.demo.wait import until
@@ -283,7 +284,7 @@ def as_nobody(case, node, command):
     package = folder / "supervisor_zkelect"
     shutil.copytree(Path(supervisor_zkelect.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     for python in (sys.executable, "/usr/bin/python3"):
-        test = [python, "-c", "import supervisor_zkelect.runner"]
+        test = [python, "-c", "import supervisor_zkelect.loader.runner"]
         try:
             done = subprocess.run(test, user="nobody", cwd="/", env={"PYTHONPATH": str(folder)}, timeout=60)
             if done.returncode == 0:

@@ -22,8 +22,8 @@ import signal
 
 import pytest
 
-from supervisor_zkelect import proc
-from supervisor_zkelect.clock import now
+from supervisor_zkelect.processes import proc
+from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo.node import WITHOUT_CGROUPS, service_command
 from tests.faults.conftest import SCOPE, TIMEOUT, Beside, as_nobody, only_clean_without_enforcer
 
@@ -71,7 +71,7 @@ def test_enforcers(make, zookeeper, passes, blow, moment, setting):
     reached(case, moment)
     since = now()
     both = blow.get("listener") == "killed" and "guard" in blow
-    with Beside("supervisor_zkelect.listener") as python:
+    with Beside("supervisor_zkelect.listener.listener") as python:
         strike(node, blow)
         kill_at = case.lease().kill_at if both else math.inf
         node.health_file.unlink(missing_ok=True)

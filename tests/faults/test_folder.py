@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from supervisor_zkelect import record
-from supervisor_zkelect.clock import now
+from supervisor_zkelect.guard import record
+from supervisor_zkelect.system.clock import now
 from tests.faults.conftest import AT_ONCE, as_root, remove_folder
 
 KEPT = {record.RECORD, record.SESSION, record.LOCK, record.GUARD_LOCK, record.SOCKET, record.GUARD_LOG, record.KEY}
@@ -40,7 +40,7 @@ def made_anew(case, name):
 
 def tuned(node, **values):
     """Have the node's processes begin with other values in `upkeep`."""
-    lines = ["from supervisor_zkelect import upkeep", *(f"upkeep.{name} = {value}" for name, value in values.items())]
+    lines = ["from supervisor_zkelect.guard import upkeep", *(f"upkeep.{name} = {value}" for name, value in values.items())]
     (node.folder / "sitecustomize.py").write_text("\n".join(lines) + "\n")
     node.environment["PYTHONPATH"] = str(node.folder)
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from supervisor_zkelect import proc
+from supervisor_zkelect.processes import proc
 from supervisor_zkelect.demo import service
 from supervisor_zkelect.demo.node import WITHOUT_CGROUPS, service_command
 from tests.conftest import cgroups_can_be_made

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from supervisor_zkelect import record
-from supervisor_zkelect.clock import now
+from supervisor_zkelect.guard import record
+from supervisor_zkelect.system.clock import now
 from tests.faults.conftest import TIMEOUT, as_root
 
 HOUR = 3600

@@ -2,7 +2,7 @@
 
 import pytest
 
-from supervisor_zkelect.clock import now
+from supervisor_zkelect.system.clock import now
 from tests.faults.conftest import DIRTY
 
 

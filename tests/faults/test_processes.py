@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from supervisor_zkelect.clock import now
+from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from tests.conftest import cgroups_can_be_made
@@ -188,7 +188,7 @@ def test_08_supervisord_and_listener_killed(make, zookeeper):
 def test_09_listener_and_guard_killed(make, zookeeper):
     case = make(zookeeper)
     listener, guard = case["a"].listener_pid(), case["a"].guard_pid()
-    with Beside("supervisor_zkelect.listener") as python:
+    with Beside("supervisor_zkelect.listener.listener") as python:
         left = case.lease().kill_at - now()
         case["a"].kill(guard, listener)
         case.until(lambda: case["a"].listener_pid() not in (None, listener), "another listener")
@@ -200,7 +200,7 @@ def test_09_listener_and_guard_killed(make, zookeeper):
 def test_09_guard_killed(make, zookeeper):
     case = make(zookeeper)
     pid, token, guard = case.primary("a"), case.token("a"), case["a"].guard_pid()
-    with Beside("supervisor_zkelect.guardmain") as python:
+    with Beside("supervisor_zkelect.guard.guardmain") as python:
         left = case.lease().stop_at - now()
         case["a"].kill(guard)
         case.until(lambda: case["a"].guard_pid() not in (None, guard), "another guard")
@@ -220,7 +220,7 @@ def test_09_guard_frozen_then_listener_killed(make, zookeeper):
     case = make(zookeeper)
     guard = case["a"].guard_pid()
     case["a"].freeze(guard)
-    with Beside("supervisor_zkelect.listener") as python:
+    with Beside("supervisor_zkelect.listener.listener") as python:
         left = case.lease().kill_at - now()
         case["a"].kill(case["a"].listener_pid())
         case.until(lambda: case["a"].guard_pid() not in (None, guard), "another guard")

@@ -7,7 +7,7 @@ import pytest
 from kazoo.client import KazooClient
 from kazoo.security import make_acl, make_digest_acl
 
-from supervisor_zkelect.clock import now
+from supervisor_zkelect.system.clock import now
 from tests.faults.conftest import AT_ONCE
 
 #: The ACL of what node b alone may change; a may read it.

@@ -14,8 +14,9 @@ import time
 
 import pytest
 
-from supervisor_zkelect import group, proc, record
-from supervisor_zkelect.clock import now
+from supervisor_zkelect.guard import record
+from supervisor_zkelect.processes import group, proc
+from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo import service
 from supervisor_zkelect.demo.node import WITHOUT_CGROUPS, service_command
 from supervisor_zkelect.demo.zookeeper import ZooKeeper

@@ -24,28 +24,28 @@ class Fault(NamedTuple):
 
 FAULTS: Dict[str, Fault] = {
     "the tick is left out of the lease rule": Fault(
-        "lease",
+        "core.lease",
         "[sent for sent, answered in self.exchanges if answered <= newest - tick]",
         "[sent for sent, answered in self.exchanges if answered <= newest]",
     ),
     "the sending time is taken for the answer's": Fault(
-        "lease",
+        "core.lease",
         "[sent for sent, answered in self.exchanges if answered <= newest - tick]",
         "[sent for sent, answered in self.exchanges if sent <= newest - tick]",
     ),
     "T as asked": Fault(
-        "listener",
+        "listener.listener",
         "        timeout = event.timeout\n",
         "        timeout = self.settings.session_timeout\n",
     ),
     "a read counts as a quorum write": Fault(
-        "session",
+        "zookeeper.session",
         "        transaction.commit_async().rawlink(answered)",
         "        self.client.exists_async(checked[0]).rawlink(lambda answer: self._post(Beaten(generation, sent, now(), checked,"
         " () if answer.value else checked, _text(answer.exception), replies.is_answer(answer.exception), False)))",
     ),
     "release before the proof of death": Fault(
-        "role",
+        "core.role",
         "        self.act(KillGroup(number) if kill else StopGroup(number, kill_at))",
         "        self.act(KillGroup(number) if kill else StopGroup(number, kill_at)); self.release(reason)",
     ),
@@ -55,38 +55,38 @@ FAULTS: Dict[str, Fault] = {
         '            if self._zk.ask("write the ack", limit, self._client.set_async, self.election_ack, data):',
     ),
     "an answer of an older session counts": Fault(
-        "listener",
+        "listener.listener",
         "if self.clock is None or self.granted is None or event.generation != self.granted.generation:",
         "if self.clock is None or self.granted is None:",
     ),
     "the holder is written after the group's start": Fault(
-        "role",
+        "core.role",
         '            self.go(PROMOTING, "claiming", "leads the queue")',
         '            self.go(PROMOTING, "claiming", "leads the queue"); self.on_Claimed(Claimed(0, ""))',
     ),
     "a failed multi counts": Fault(
-        "session",
+        "zookeeper.session",
         "            error, gone = answer.exception, ()\n            if error is None:",
         "            error, gone = answer.exception, ()\n            if False:",
     ),
     "a fence that fails is passed over": Fault(
-        "role",
+        "core.role",
         "        if not event.ok and not self.settings.fence_failed_continues:",
         "        if False:",
     ),
     "the grant is not revoked before the kill": Fault(
-        "guard",
+        "guard.guard",
         "            self.put(charge, granted=False, revoked=charge.entry.revoked + 1)",
         "            charge.entry = charge.entry._replace(granted=False, revoked=charge.entry.revoked + 1)",
         ("start by hand", "freeze guard"),
     ),
     "without a guard nobody ends a lease": Fault(
-        "listener",
+        "listener.listener",
         "        if not self.guard_up:\n            self.enforce(moment)",
         "        if False:\n            self.enforce(moment)",
     ),
     "attach without the lock": Fault(
-        "listener",
+        "listener.listener",
         "        if not self.locked:\n            self.say(",
         "        if False:\n            self.say(",
         ("undying service", "kill supervisord"),

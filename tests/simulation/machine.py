@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from typing import Any, Callable, Dict, List, Optional
 
-from supervisor_zkelect import record, runner
-from supervisor_zkelect.eventstream import Event
-from supervisor_zkelect.supervisord import Unreachable
+from supervisor_zkelect.guard import record
+from supervisor_zkelect.loader import runner
+from supervisor_zkelect.supervisord.eventstream import Event
+from supervisor_zkelect.supervisord.client import Unreachable
 from tests.simulation.world import Flag, Process, World
 
 GROUP, PROGRAM = "primary", "orders"

@@ -14,10 +14,14 @@ import math
 import tempfile
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from supervisor_zkelect import (
-    config, eventstream, execution, guard, guardlink, health, keeper, lastresort, listener, record, release, role, saved,
-    session,
-)
+from supervisor_zkelect.checks import health
+from supervisor_zkelect.config import config
+from supervisor_zkelect.core import role
+from supervisor_zkelect.guard import guard, guardlink, keeper, record, release, saved
+from supervisor_zkelect.listener import lastresort, listener
+from supervisor_zkelect.processes import execution
+from supervisor_zkelect.supervisord import eventstream
+from supervisor_zkelect.zookeeper import session
 from supervisor_zkelect.zookeeper import holder, queue, requests, term
 from tests.simulation.client import Client, OneConnection
 from tests.simulation.machine import Book, Machine, Supervisord

@@ -11,7 +11,7 @@ import logging
 import random
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
-from supervisor_zkelect import lease, places
+from supervisor_zkelect.core import lease, places
 from tests.simulation.machine import Machine, Service
 from tests.simulation.node import Node, Plan
 from tests.simulation.world import Broken, World

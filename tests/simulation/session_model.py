@@ -10,7 +10,7 @@ import math
 import random
 from typing import Any, Optional
 
-from supervisor_zkelect import lease
+from supervisor_zkelect.core import lease
 from tests.simulation.world import Pipe, World
 from tests.simulation.zookeeper import Ensemble
 

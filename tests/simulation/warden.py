@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, Callable, Optional
 
-from supervisor_zkelect import group
-from supervisor_zkelect.group import Order, Stop
+from supervisor_zkelect.processes import group
+from supervisor_zkelect.processes.group import Order, Stop
 from tests.simulation.machine import GROUP, PROGRAM, Machine
 from tests.simulation.world import Pool, Process
 

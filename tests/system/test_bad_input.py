@@ -3,7 +3,7 @@
 import pytest
 from kazoo.client import KazooClient
 
-from supervisor_zkelect import record, saved
+from supervisor_zkelect.guard import record, saved
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.cluster import CANNOT, UNKNOWN
 from supervisor_zkelect.demo.wait import until

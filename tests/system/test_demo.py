@@ -15,7 +15,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from supervisor_zkelect import clock, proc
+from supervisor_zkelect.processes import proc
+from supervisor_zkelect.system import clock
 from supervisor_zkelect.demo import child, events, story, table, zookeeper
 from supervisor_zkelect.demo.wait import until
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor_zkelect import proc
+from supervisor_zkelect.processes import proc
 from supervisor_zkelect.demo.cluster import CANNOT, NOT_PRIMARY
 
 FREEZER = Path("/sys/fs/cgroup/freezer")

@@ -5,7 +5,7 @@ import pytest
 from kazoo.client import KazooClient
 from kazoo.exceptions import NotEmptyError
 
-from supervisor_zkelect.clock import now
+from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo.node import service_command
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from kazoo.client import KazooClient
 
-from supervisor_zkelect.clock import now
+from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo.relay import Relay
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper

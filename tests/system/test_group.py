@@ -20,19 +20,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect import clock, group, proc
+from supervisor_zkelect.processes import group, proc
+from supervisor_zkelect.system import clock
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.group import (
-    GroupDead,
-    GroupStarted,
-    GroupStartFailed,
-    GroupStuck,
-    MemberDied,
-    Members,
-    MemberStarted,
-    Warden,
+from supervisor_zkelect.processes.group import (
+    GroupDead, GroupStartFailed, GroupStarted, GroupStuck, MemberDied, MemberStarted, Members, Warden,
 )
-from supervisor_zkelect.supervisord import Fault, Supervisord, Unreachable
+from supervisor_zkelect.supervisord.client import Fault, Supervisord, Unreachable
 
 LONG = 30.0
 
@@ -643,7 +637,7 @@ def test_a_program_with_a_user_of_its_own_dies(node):
 STUCK = """
 import os, pwd, queue, sys
 from concurrent.futures import ThreadPoolExecutor
-from supervisor_zkelect.group import GroupStuck, Warden
+from supervisor_zkelect.processes.group import GroupStuck, Warden
 from supervisor_zkelect.supervisord import Supervisord
 supervisord = Supervisord(sys.argv[1])
 os.setresuid(*3 * [pwd.getpwnam("nobody").pw_uid])

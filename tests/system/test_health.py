@@ -19,9 +19,11 @@ import threading
 
 import pytest
 
-from supervisor_zkelect import clock, health, proc
+from supervisor_zkelect.checks import health
+from supervisor_zkelect.processes import proc
+from supervisor_zkelect.system import clock
 from supervisor_zkelect.demo import wait
-from supervisor_zkelect.health import parse
+from supervisor_zkelect.checks.health import parse
 from tests.doors import hanging, refusing
 
 SHORT = 1.0
@@ -701,7 +703,7 @@ def test_exec_whose_status_was_lost_is_not_healthy():
     """Where SIGCHLD is ignored, the kernel keeps no exit status."""
     code = (
         "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
-        "from supervisor_zkelect.health import parse\n"
+        "from supervisor_zkelect.checks.health import parse\n"
         "for command in ('false', 'true', 'sleep 0.2'):\n"
         "    result = parse('exec:' + command).probe(30)\n"
         "    assert not result.ok and 'exit status unknown' in result.reason, result\n"

@@ -3,7 +3,7 @@
 import json
 import time
 
-from supervisor_zkelect.history import BEGUN, ENDED
+from supervisor_zkelect.core.history import BEGUN, ENDED
 
 
 def terms(cluster, node):

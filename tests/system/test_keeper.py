@@ -9,8 +9,10 @@ import sys
 import pytest
 from kazoo.client import KazooClient
 
-from supervisor_zkelect import keeper, lease, release, saved, wire
-from supervisor_zkelect.clock import now
+from supervisor_zkelect.core import lease
+from supervisor_zkelect.guard import keeper, release, saved
+from supervisor_zkelect.zookeeper import wire
+from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import Ensemble
 from supervisor_zkelect.elector import Elector
@@ -161,7 +163,7 @@ def test_it_leaves_a_session_that_another_has_taken(tmp_path):
 def process(tmp_path):
     """A keeper's process as a guard starts it, and the connection to it."""
     ours, theirs = socket.socketpair()
-    words = [sys.executable, "-m", "supervisor_zkelect.keeper", str(tmp_path), "/no/configuration", "no"]
+    words = [sys.executable, "-m", "supervisor_zkelect.guard.keeper", str(tmp_path), "/no/configuration", "no"]
     with subprocess.Popen(words, stdin=theirs, stdout=subprocess.DEVNULL) as started:
         theirs.close()
         ours.settimeout(TIME)

@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from supervisor_zkelect import samples
-from supervisor_zkelect.clock import now
+from supervisor_zkelect.config import samples
+from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from supervisor_zkelect.clock import now
+from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo.cluster import CANNOT, NOT_PRIMARY, ON_ITS_WAY, PRIMARY, UNKNOWN
 from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.demo.zookeeper import ZooKeeper

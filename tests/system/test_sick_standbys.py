@@ -1,6 +1,6 @@
 """Standbys whose service is sick, and who stand before a healthy one."""
 
-from supervisor_zkelect.clock import now
+from supervisor_zkelect.system.clock import now
 
 #: promote_timeout, in seconds; a failover that takes less waited for no promotion that fails.
 LONG = 8

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from supervisor_zkelect.clock import now
+from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo.cluster import CANNOT
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from tests.false_server import Server, grant

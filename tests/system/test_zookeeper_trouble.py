@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from supervisor_zkelect.clock import now
+from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo import netns, observer
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import Ensemble, ZooKeeper

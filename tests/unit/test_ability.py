@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from supervisor_zkelect import ability, role
-from supervisor_zkelect.ability import Node, hindrance, until
+from supervisor_zkelect.core import ability, role
+from supervisor_zkelect.core.ability import Node, hindrance, until
 
 STANDBY = role.State(role=role.STANDBY, step="watching", up=True, alive=True, grace=1.0, proposal="n-1", trouble="x")
 

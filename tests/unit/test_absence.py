@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from supervisor_zkelect.absence import LIMIT, NEVER, Absence
+from supervisor_zkelect.guard.absence import Absence, LIMIT, NEVER
 
 
 @pytest.mark.parametrize("state", ["STARTING", "RUNNING"])

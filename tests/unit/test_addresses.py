@@ -4,7 +4,8 @@ import socket
 
 import pytest
 
-from supervisor_zkelect import addresses, health
+from supervisor_zkelect.checks import health
+from supervisor_zkelect.diagnosis import addresses
 
 
 @pytest.mark.parametrize("text, place", [

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect import cgroup, guardmain, proc, record
-from supervisor_zkelect.cgroup import Cgroups, Former, find, made
+from supervisor_zkelect.guard import guardmain, record
+from supervisor_zkelect.processes import cgroup, proc
+from supervisor_zkelect.processes.cgroup import Cgroups, Former, find, made
 from tests.conftest import cgroups_can_be_made
 
 
@@ -129,7 +130,7 @@ def test_making_moves_quick_writes_and_moves_nobody():
     cgroups = find(here.pid, name)
     program = """
 import os, sys
-from supervisor_zkelect.cgroup import find
+from supervisor_zkelect.processes.cgroup import find
 
 def place():
     with open("/proc/self/cgroup") as file:

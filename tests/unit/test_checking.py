@@ -4,8 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect import checking, examination
-from supervisor_zkelect.findings import Findings
+from supervisor_zkelect.diagnosis import examination
+from supervisor_zkelect.listener import checking
+from supervisor_zkelect.diagnosis.findings import Findings
 
 
 @pytest.fixture

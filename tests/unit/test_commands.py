@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from supervisor_zkelect import commands
-from supervisor_zkelect.commands import Runner
+from supervisor_zkelect.diagnosis import commands
+from supervisor_zkelect.diagnosis.commands import Runner
 
 ME = Runner(os.geteuid(), os.environ["PATH"])
 

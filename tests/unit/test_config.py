@@ -8,7 +8,7 @@ import pytest
 from supervisor.datatypes import boolean
 from supervisor.options import UnhosedConfigParser
 
-from supervisor_zkelect import config, samples
+from supervisor_zkelect.config import config, samples
 
 FILE = """[zkelect]
 servers = zk1:2181,zk2:2181

@@ -6,7 +6,7 @@ import shlex
 import pytest
 from supervisor import options
 
-from supervisor_zkelect import config, samples
+from supervisor_zkelect.config import config, samples
 from supervisor_zkelect.operators import configfile
 from supervisor_zkelect.operators.configfile import Election
 

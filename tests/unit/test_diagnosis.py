@@ -5,11 +5,11 @@ import re
 
 import pytest
 
-from supervisor_zkelect import ability, role
-from supervisor_zkelect.findings import Findings
+from supervisor_zkelect.core import ability, role
+from supervisor_zkelect.diagnosis.findings import Findings
 from supervisor_zkelect.operators import ask, diagnosis, show
 from supervisor_zkelect.operators.outcome import DONE, ERROR, UNKNOWN, USAGE
-from supervisor_zkelect.supervisord import Fault, Unreachable
+from supervisor_zkelect.supervisord.client import Fault, Unreachable
 from tests.unit.test_show_and_ask import PRIMARY, STANDBY, Peer, answer, view
 
 WELL = {**PRIMARY, "unguarded": False}

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from supervisor_zkelect import door, proc
-from supervisor_zkelect.clock import now
+from supervisor_zkelect.guard import door
+from supervisor_zkelect.processes import proc
+from supervisor_zkelect.system.clock import now
 
 NOBODY, OTHER = 65534, 65533
 

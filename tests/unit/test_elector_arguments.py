@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pytest
 from kazoo.security import ACL, OPEN_ACL_UNSAFE, Id
 
-from supervisor_zkelect import Elector, session
-from supervisor_zkelect.errors import BadArgument
+from supervisor_zkelect import Elector
+from supervisor_zkelect.zookeeper import session
+from supervisor_zkelect.zookeeper.errors import BadArgument
 from supervisor_zkelect.zookeeper import arguments
 
 

@@ -5,9 +5,10 @@ import socket
 
 import pytest
 
-from supervisor_zkelect import commands, config, examination, ports
-from supervisor_zkelect.ports import Listening, Network
-from supervisor_zkelect.supervisord import Fault
+from supervisor_zkelect.config import config
+from supervisor_zkelect.diagnosis import commands, examination, ports
+from supervisor_zkelect.diagnosis.ports import Listening, Network
+from supervisor_zkelect.supervisord.client import Fault
 
 FILE = "[zkelect]\nservers = zk:2181\nnode_name = a\nsession_timeout = 10\n[election:orders]\naddress = {address}\n{more}\n"
 

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from supervisor_zkelect import exits
-from supervisor_zkelect.exits import End
+from supervisor_zkelect.supervisord import exits
+from supervisor_zkelect.supervisord.exits import End
 
 LOADED = "/venv/bin/zkelect run -- /srv/x --fast"
 

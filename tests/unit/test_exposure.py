@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 
-from supervisor_zkelect import config, exposure
+from supervisor_zkelect.config import config
+from supervisor_zkelect.diagnosis import exposure
 
 FILE = "[zkelect]\nservers = {servers}\nnode_name = a\n{main}\n[election:orders]\naddress = 10.0.0.5:80\n"
 

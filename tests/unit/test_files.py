@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from supervisor_zkelect import files
+from supervisor_zkelect.system import files
 
 
 @pytest.fixture

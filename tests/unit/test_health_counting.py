@@ -5,8 +5,8 @@ import itertools
 
 import pytest
 
-from supervisor_zkelect import health
-from supervisor_zkelect.health import Counter, Exec, Http, MembersRunning, Tcp, next_delay, parse, probe_delays
+from supervisor_zkelect.checks import health
+from supervisor_zkelect.checks.health import Counter, Exec, Http, MembersRunning, Tcp, next_delay, parse, probe_delays
 
 
 def states(counter, row):

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from supervisor_zkelect import config, installation
+from supervisor_zkelect.config import config
+from supervisor_zkelect.diagnosis import installation
 from supervisor_zkelect.operators import cli
 
 LISTENER = {"group": "zkelect", "name": "zkelect", "command": "zkelect listen -c '/etc/z.conf'", "stderr_logfile": "/l"}

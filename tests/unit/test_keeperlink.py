@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from supervisor_zkelect import keeperlink
+from supervisor_zkelect.guard import keeperlink
 from supervisor_zkelect.demo.wait import until
 
 
@@ -46,7 +46,7 @@ def link(monkeypatch, tmp_path):
 
 
 #: Does nothing for ever, as one that stands still.
-STUCK = "import sys\nif 'supervisor_zkelect.keeper' in ' '.join(sys.orig_argv if hasattr(sys, 'orig_argv') else []):\n" \
+STUCK = "import sys\nif 'supervisor_zkelect.guard.keeper' in ' '.join(sys.orig_argv if hasattr(sys, 'orig_argv') else []):\n" \
         "    import signal\n    while True:\n        signal.pause()\n"
 ENDS = STUCK.replace("    import signal\n    while True:\n        signal.pause()\n", "    import os\n    os._exit(3)\n")
 

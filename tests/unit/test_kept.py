@@ -8,7 +8,9 @@ import sys
 
 import pytest
 
-from supervisor_zkelect import config, kept, session
+from supervisor_zkelect.config import config
+from supervisor_zkelect.guard import kept
+from supervisor_zkelect.zookeeper import session
 from supervisor_zkelect.demo import zookeeper
 
 FILE = """[zkelect]
@@ -89,7 +91,7 @@ def test_a_key_whose_password_is_not_known_is_not_asked_for_on_the_terminal(read
     subprocess.run(openssl, check=True, capture_output=True)
     os.replace(f"{key}.new", key)
     code = (
-        "import dataclasses, ssl, sys; from supervisor_zkelect import kept, session\n"
+        "import dataclasses, ssl, sys; from supervisor_zkelect.guard import kept; from supervisor_zkelect.zookeeper import session\n"
         "one = dataclasses.replace(kept.load(sys.argv[1]), tls_key=sys.argv[2])\n"
         f"try: {ASK[who]}\n"
         "except OSError as error: sys.exit(type(error).__name__)"
@@ -125,7 +127,7 @@ def test_what_is_not_whole_is_refused(read, folder, monkeypatch, spoil):
 def test_without_room_the_former_copy_stays(read, folder):
     kept.save(folder, read)
     code = (
-        "import resource, signal, sys; from supervisor_zkelect import kept; folder = sys.argv[1]\n"
+        "import resource, signal, sys; from supervisor_zkelect.guard import kept; folder = sys.argv[1]\n"
         "one = kept.load(folder); signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
         "try: kept.save(folder, one)\n"

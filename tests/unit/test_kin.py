@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect import proc
-from supervisor_zkelect.census import Found
+from supervisor_zkelect.processes import proc
+from supervisor_zkelect.processes.census import Found
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.group import DOUBT_TIME, SOON, GroupDead, Warden
+from supervisor_zkelect.processes.group import DOUBT_TIME, GroupDead, SOON, Warden
 
 
 class Pool:

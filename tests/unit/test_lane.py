@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from supervisor_zkelect.surroundings import Lane
+from supervisor_zkelect.listener.surroundings import Lane
 
 
 @pytest.fixture

@@ -4,8 +4,9 @@ import threading
 
 import pytest
 
-from supervisor_zkelect import lastresort, proc
-from supervisor_zkelect.census import Found
+from supervisor_zkelect.listener import lastresort
+from supervisor_zkelect.processes import proc
+from supervisor_zkelect.processes.census import Found
 
 
 class Census:

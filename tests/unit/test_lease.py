@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from supervisor_zkelect import lease
-from supervisor_zkelect.lease import Heartbeat, SessionClock
+from supervisor_zkelect.core import lease
+from supervisor_zkelect.core.lease import Heartbeat, SessionClock
 
 T, TICK = 10.0, 2.0
 LEASE = T * (1 - lease.DRIFT)

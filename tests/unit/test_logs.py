@@ -8,7 +8,7 @@ import pytest
 BUSY = """
 import sys, threading
 from concurrent.futures import ThreadPoolExecutor
-from supervisor_zkelect import logs
+from supervisor_zkelect.system import logs
 
 logs.begin()
 pool = ThreadPoolExecutor(1)

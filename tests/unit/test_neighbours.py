@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from supervisor_zkelect import neighbours
+from supervisor_zkelect.diagnosis import neighbours
 from supervisor_zkelect.elector import Member
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from supervisor_zkelect import config
+from supervisor_zkelect.config import config
 
 
 def test_the_docs_carry_the_printed_reference():

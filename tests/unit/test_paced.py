@@ -1,6 +1,6 @@
 """Lines of one kind do not fill a log."""
 
-from supervisor_zkelect import paced
+from supervisor_zkelect.core import paced
 
 
 def test_the_same_is_said_once_in_a_while():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from supervisor_zkelect import places
+from supervisor_zkelect.core import places
 
 
 @pytest.mark.parametrize("path", ["/a", "/zkelect/orders/election", "/a.b/..c", "/ä/名"])

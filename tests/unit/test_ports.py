@@ -7,9 +7,10 @@ import sys
 
 import pytest
 
-from supervisor_zkelect import addresses, machine, ports, record
-from supervisor_zkelect.addresses import Place
-from supervisor_zkelect.ports import Listening
+from supervisor_zkelect.diagnosis import addresses, machine, ports
+from supervisor_zkelect.guard import record
+from supervisor_zkelect.diagnosis.addresses import Place
+from supervisor_zkelect.diagnosis.ports import Listening
 
 PLACE = Place("h", 80)
 

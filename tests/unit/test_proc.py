@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from supervisor_zkelect import proc
+from supervisor_zkelect.processes import proc
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
 

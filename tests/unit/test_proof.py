@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from kazoo import exceptions as kazoo_errors
 
-from supervisor_zkelect.lease import DRIFT
+from supervisor_zkelect.core.lease import DRIFT
 from supervisor_zkelect.zookeeper import proof
 from supervisor_zkelect.zookeeper.proof import GONE, STANDS, UNKNOWN, Proof
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from supervisor_zkelect import record, saved
+from supervisor_zkelect.guard import record, saved
 
 OWNER = record.Owner("boot", "pid:[1]", 10, 100)
 ENTRY = record.Entry("orders", "primary", "h:80", 7, True, 0, 1.0, 2.0, 3.0)

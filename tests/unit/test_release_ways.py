@@ -5,7 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect import listener, role, saved
+from supervisor_zkelect.core import role
+from supervisor_zkelect.guard import saved
+from supervisor_zkelect.listener import listener
 
 
 class Elector:

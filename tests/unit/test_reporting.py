@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect import ability, reporting, role
-from supervisor_zkelect.errors import ElectionError
-from supervisor_zkelect.listener import Listener
+from supervisor_zkelect.core import ability, role
+from supervisor_zkelect.listener import reporting
+from supervisor_zkelect.zookeeper.errors import ElectionError
+from supervisor_zkelect.listener.listener import Listener
 
 NOW = 1000.0
 
@@ -140,7 +141,7 @@ def test_texts_of_others_are_cut(one, contest):
 
 def test_while_zookeeper_is_silent_questions_do_not_pile_up(contest, monkeypatch):
     """One question is on its way, and one more follows it, however many ask."""
-    monkeypatch.setattr("supervisor_zkelect.listener.now", lambda: NOW)
+    monkeypatch.setattr("supervisor_zkelect.listener.listener.now", lambda: NOW)
     asked = []
     contest.elector, contest.see_again, contest.looking = None, False, False
     one = SimpleNamespace(

@@ -7,7 +7,7 @@ import pytest
 
 HEAD = """
 import errno, os, resource
-from supervisor_zkelect import reserve
+from supervisor_zkelect.system import reserve
 
 reserve.begin()
 assert reserve.keep()

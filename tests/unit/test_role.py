@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from supervisor_zkelect import role
+from supervisor_zkelect.core import role
 
 SETTINGS = role.Settings(
     name="orders", node="self", address="a:1", kill_time=0.3, stopwaitsecs=10.0, rise=1, fall=3,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor_zkelect import role
+from supervisor_zkelect.core import role
 
 FOLDER = Path(__file__).parents[1] / "scenarios"
 SETTINGS = dict(

@@ -9,8 +9,9 @@ from kazoo.protocol.connection import ConnectionHandler
 from kazoo.protocol.serialization import Connect
 from kazoo.protocol.states import KazooState
 
-from supervisor_zkelect import config, session
-from supervisor_zkelect.session import _poll
+from supervisor_zkelect.config import config
+from supervisor_zkelect.zookeeper import session
+from supervisor_zkelect.zookeeper.session import _poll
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from supervisor_zkelect import shellwords
+from supervisor_zkelect.config import shellwords
 
 
 @pytest.mark.parametrize("command, what", [

@@ -13,7 +13,7 @@ import pytest
 from supervisor_zkelect.operators import ask, show
 from supervisor_zkelect.operators.outcome import CANNOT, DONE, ERROR, NOT_PRIMARY, ON_ITS_WAY, RANKS, UNKNOWN, USAGE
 from supervisor_zkelect.operators.view import judge
-from supervisor_zkelect.supervisord import Fault, Unreachable
+from supervisor_zkelect.supervisord.client import Fault, Unreachable
 
 NOW = 1000.0
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from supervisor_zkelect import strangers
-from supervisor_zkelect.strangers import CURATOR, KAZOO, NONE, OTHER, Stranger
+from supervisor_zkelect.zookeeper import strangers
+from supervisor_zkelect.zookeeper.strangers import CURATOR, KAZOO, NONE, OTHER, Stranger
 
 OWN = "n-0000000005"
 LOCK = "0123456789abcdef0123456789abcdef__lock__0000000007"

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from supervisor_zkelect.supervisord import Supervisord, Unreachable
+from supervisor_zkelect.supervisord.client import Supervisord, Unreachable
 from tests.doors import hanging, refusing
 
 ANSWER = b"<?xml version='1.0'?><methodResponse><params><param><value><int>7</int></value></param></params></methodResponse>"

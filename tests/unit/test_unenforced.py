@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.listener import GUARD_RETURNS, RELEASE_TIME, Listener
+from supervisor_zkelect.listener.listener import GUARD_RETURNS, Listener, RELEASE_TIME
 
 
 class LastResort:
@@ -82,7 +82,7 @@ def test_a_kill_time_that_was_reloaded_counts_when_the_lease_was_made_for_it(alo
 def test_what_a_former_listener_had_begun_to_stop_is_waited_for_while_its_lease_lasts(alone, monkeypatch):
     alone.settings.kill_time, alone.contest.state.step = 0.1, "clearing"
     alone.charges = {"primary": {"dead": False, "deadline": 104.0}}
-    monkeypatch.setattr("supervisor_zkelect.listener.now", lambda: alone.now)
+    monkeypatch.setattr("supervisor_zkelect.listener.listener.now", lambda: alone.now)
     for alone.now, waits in ((102.9, True), (103.0, False)):
         assert Listener.clears_in_time(alone, alone.contest) is waits
     alone.now, alone.charges["primary"]["dead"] = 102.0, True

@@ -7,8 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect import config, elector, execution, listener, logs, paced, reporting, role, rpcinterface, untrusted
-from supervisor_zkelect.clock import now
+from supervisor_zkelect import elector, rpcinterface
+from supervisor_zkelect.config import config
+from supervisor_zkelect.core import paced, role, untrusted
+from supervisor_zkelect.listener import listener, reporting
+from supervisor_zkelect.processes import execution
+from supervisor_zkelect.system import logs
+from supervisor_zkelect.system.clock import now
 
 #: Control characters, those that format text or turn its direction, lone surrogates, other separators than a blank.
 EVIL = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) in ("Cc", "Cf", "Cs", "Zl", "Zp")]

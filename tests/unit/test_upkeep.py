@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from supervisor_zkelect import locks, record, registration, saved, upkeep
+from supervisor_zkelect.guard import locks, record, registration, saved, upkeep
 from supervisor_zkelect.demo.wait import until
 from tests.unit.test_record import ENTRY, OWNER, written
 
@@ -15,7 +15,7 @@ SESSION = saved.Saved(7, "00ff", 4.0, OWNER, "a", "zk:2181", [saved.Election("or
 
 NAMING = """
 import sys
-from supervisor_zkelect import locks
+from supervisor_zkelect.guard import locks
 free, door = locks.claim(sys.argv[1], locks.GUARD)
 print(free, door is not None, flush=True)
 sys.stdin.read()

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from supervisor_zkelect import ability
+from supervisor_zkelect.core import ability
 from supervisor_zkelect.operators import show, words
 from supervisor_zkelect.operators.view import judge
 

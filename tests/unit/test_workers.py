@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from supervisor_zkelect.workers import KEPT, Workers
+from supervisor_zkelect.system.workers import KEPT, Workers
 
 
 @pytest.fixture

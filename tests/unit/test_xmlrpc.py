@@ -4,7 +4,7 @@ import xmlrpc.client
 
 import pytest
 
-from supervisor_zkelect import xmlrpc as ours
+from supervisor_zkelect.supervisord import xmlrpc as ours
 
 VALUES = [
     0, -1, 2**31 - 1, -2**31, True, False, 1.5, "", "a", "ä & <b> ]]> \" '", " two\nlines ", [], [[]], {}, {"": ""},

@@ -1,0 +1,174 @@
+"""The last terms of an election: who led, why it ended, and how long each step took. Pure.
+
+The history znode in the election's state holds a JSON list of terms, the latest first:
+
+    {"v": 1, "token", "node", "address", "begun": {MOMENT: time}, "ended": {MOMENT: time, "why"}}
+
+Times are seconds since the epoch by the node's own clock, as only the moments of one node in one term are compared.
+Readers pass over what they do not know.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+
+from supervisor_zkelect.core import untrusted
+
+MOST = 20
+"""Terms that are kept."""
+
+LONGEST, LONGEST_TEXT = 32768, 300
+"""Bytes of the whole, and characters of a text in it. What a server takes has a limit (jute.maxbuffer)."""
+
+NAMED = 4
+"""Nodes of which it is told why they did not take over."""
+
+LATEST = 4e9
+"""Seconds since the epoch; what is later (2096) is no time."""
+
+BEGUN = ("noticed", "elected", "claimed", "leased", "started", "executed", "healthy", "acked")
+"""Moments in which a term begins: the predecessor's end is noticed, this node leads, the holder is written, a lease is
+there, supervisord has started the group, the chain loader becomes the program, the service is healthy, the ack written."""
+
+ENDED = ("noticed", "dead", "released")
+"""Moments in which it ends: the fault is noticed or the order given, the group is proven dead, the election given up."""
+
+
+def read(data: bytes) -> List[Dict[str, Any]]:
+    """The terms in the znode's data; none when it cannot be read."""
+    terms = untrusted.parsed(data)
+    if not isinstance(terms, list):
+        return []
+    return [_known(term) for term in terms if isinstance(term, dict) and untrusted.number(term.get("token"))][:MOST]
+
+
+def write(terms: List[Dict[str, Any]]) -> bytes:
+    """The latest terms, as many as have room."""
+    data = json.dumps(terms, separators=(",", ":")).encode("utf-8")
+    while len(data) > LONGEST and terms:
+        terms = terms[:-1]
+        data = json.dumps(terms, separators=(",", ":")).encode("utf-8")
+    return data
+
+
+def _known(term: Dict[str, Any]) -> Dict[str, Any]:
+    """What this release knows of a term, names and addresses by their rules, texts cut to a length."""
+    kept: Dict[str, Any] = {"v": 1, "token": term["token"]}
+    for name, rule in (("node", untrusted.known_name), ("address", untrusted.known_address)):
+        if isinstance(term.get(name), str):
+            kept[name] = rule(term[name])[:LONGEST_TEXT]
+    for part, names in (("begun", BEGUN), ("ended", ENDED)):
+        if isinstance(term.get(part), dict):
+            moments = {name: _time(term[part], name) for name in names}
+            kept[part] = {name: moment for name, moment in moments.items() if moment is not None}
+            if part == "ended" and isinstance(term[part].get("why"), str):
+                # The ellipsis counts, too; escapes may make a text that is cut longer again.
+                kept[part]["why"] = untrusted.cut(untrusted.printable(term[part]["why"], LONGEST_TEXT - 1), LONGEST_TEXT - 1)
+    return kept
+
+
+def noted(terms: List[Dict[str, Any]], more: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """The terms with what is known of others put in; what was known of a term before stays."""
+    known = {one["token"]: one for one in terms}
+    for term in map(_known, more):
+        former = known.get(term["token"], {})
+        merged = {**former, **term}
+        for part in ("begun", "ended"):
+            if part in former or part in term:
+                merged[part] = {**former.get(part, {}), **term.get(part, {})}
+        known[term["token"]] = merged
+    return sorted(known.values(), key=lambda one: -one["token"])[:MOST]
+
+
+def amended(data: bytes, terms: List[Dict[str, Any]]) -> bytes:
+    """The znode's data with what is known of some terms put in."""
+    return write(noted(read(data), terms))
+
+
+def failures(terms: List[Dict[str, Any]], after: int, tried: Sequence[str]) -> List[str]:
+    """What became of the terms later than the one with the token `after`, in order, as far as their ends are known. tried:
+    nodes that had one, known or not."""
+    ended = [
+        (one.get("node", ""), one["ended"]["why"])
+        for one in reversed(terms) if one["token"] > after and one.get("ended", {}).get("why")
+    ]
+    unknown = set(tried) - {node for node, _ in ended}
+    return [f"{node} failed: {why}" for node, why in ended] + [f"{node} failed" for node in tried if node in unknown]
+
+
+def passed(terms: List[Dict[str, Any]], waiting: Iterable[str]) -> List[str]:
+    """Why others did not take over, as far as the terms, the latest first, tell. waiting: nodes in the queue that have not tried."""
+    nodes = [node for node in dict.fromkeys(waiting) if node]
+    lines = [_passed(node, next((one for one in terms if one.get("node") == node), {})) for node in nodes[:NAMED]]
+    return lines + ([f"and {len(nodes) - NAMED} more stood there"] if len(nodes) > NAMED else [])
+
+
+def _passed(node: str, last: Dict[str, Any]) -> str:
+    begun, ended = _dict(last.get("begun")), _dict(last.get("ended"))
+    if not _never(begun, ended):
+        return f"{node} stood in the queue, and did not take over: see zkelect role there"
+    why = f": {ended['why']}" if ended.get("why") else ""
+    return f"{node} stepped behind, since its last promotion failed{why}; see zkelect role there"
+
+
+class Row(NamedTuple):
+    """What is shown of one term. begun, ended: name and seconds of each step that was measured, in order.
+
+    since: when it was acked, or elected where it never was; seconds since the epoch. served: for how many seconds from the ack
+    to its end, None where that is not known. never: what it never came to before it ended, "healthy" or "acked"; else "".
+    """
+
+    token: int
+    node: str
+    address: str
+    since: Optional[float]
+    served: Optional[float]
+    never: str
+    why: str
+    begun: Tuple[Tuple[str, float], ...]
+    ended: Tuple[Tuple[str, float], ...]
+
+
+def rows(terms: List[Dict[str, Any]]) -> List[Row]:
+    """The terms, the latest first. A term of which no end is known, and which another followed, was not released."""
+    shown = []
+    for number, term in enumerate(terms):
+        begun, ended = _dict(term.get("begun")), _dict(term.get("ended"))
+        acked = _time(begun, "acked")
+        why = str(ended.get("why") or ("" if number == 0 else "ended without releasing"))
+        shown.append(Row(
+            term["token"], str(term.get("node", "")), str(term.get("address", "")), acked or _time(begun, "elected"),
+            _served(acked, ended), _never(begun, ended), why, _steps(begun, BEGUN), _steps(ended, ENDED),
+        ))
+    return shown
+
+
+def _served(acked: Optional[float], ended: Dict[str, Any]) -> Optional[float]:
+    until = _time(ended, "dead") or _time(ended, "noticed") or _time(ended, "released")
+    # A clock that was put back in between tells nothing.
+    return until - acked if until is not None and acked is not None and until >= acked else None
+
+
+def _never(begun: Dict[str, Any], ended: Dict[str, Any]) -> str:
+    """A beginning is written with the ack, or with the end of a term that was not acked. Of a term that one listener has begun
+    and another one ended there may be none, which tells nothing."""
+    if _time(begun, "elected") is None or _time(begun, "acked") is not None or not ended:
+        return ""
+    return "acked" if _time(begun, "healthy") is not None else "healthy"
+
+
+def _steps(moments: Dict[str, Any], names: Tuple[str, ...]) -> Tuple[Tuple[str, float], ...]:
+    """Each moment with the seconds since the one before it. A program may be executed before supervisord has answered
+    that all are started."""
+    known = sorted((moment, names.index(name), name) for name in names for moment in [_time(moments, name)] if moment is not None)
+    return tuple((after[2], after[0] - before[0]) for before, after in zip(known, known[1:]))
+
+
+def _time(moments: Dict[str, Any], name: str) -> Optional[float]:
+    value = moments.get(name)
+    return value if type(value) in (int, float) and 0 <= value < LATEST else None
+
+
+def _dict(value: Any) -> Dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,65 @@
+"""Where an address leads: to one place, and to this machine. Pure.
+
+What clients and the health check are given is text. As far as it is a host and a port, the host's IP addresses tell whether it
+means this node alone.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import AbstractSet, List, NamedTuple, Optional, Sequence
+from urllib.parse import urlsplit
+
+from supervisor_zkelect.core.untrusted import printable
+
+_MOST = 4
+"""IP addresses that are named."""
+
+
+class Place(NamedTuple):
+    """A host, without brackets, and a port."""
+
+    host: str
+    port: int
+
+
+def place_of(address: str) -> Optional[Place]:
+    """The host and the port of an address: host:port, with a scheme, a user or a path or not. None where it is of another kind."""
+    text = address if "://" in address else f"//{address}"
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if not host or port is None or not 0 < port < 65536 or not re.fullmatch(r"[\w.:%-]+", host, re.ASCII):
+        return None
+    return Place(host, port)
+
+
+def doubts(host: str, found: Sequence[str], mine: AbstractSet[str]) -> List[str]:
+    """What speaks against a host as this node's own. found: its IP addresses. mine: those of this machine."""
+    said = []
+    if len(found) > 1:
+        what = f"{printable(host)} has several addresses, {_listed(found)}, and each client takes one of them"
+        said.append(f"{what}; write the one that the service listens on")
+    elsewhere = [one for one in found if not is_own(one, mine)]
+    if elsewhere:
+        what = f"{_listed(elsewhere)} is no address of this machine" if len(found) == 1 else f"of these, not on this machine: {_listed(elsewhere)}"
+        said.append(f"{what}; write this node's own, unless it moves with the primary or is translated (NAT) on its way here")
+    return said
+
+
+def is_own(address: str, mine: AbstractSet[str]) -> bool:
+    """Whether an IP address leads to this machine."""
+    try:
+        one = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(one, "ipv4_mapped", None) or one
+    return mapped.is_loopback or mapped.is_unspecified or str(mapped) in mine
+
+
+def _listed(found: Sequence[str]) -> str:
+    more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
+    return ", ".join(found[:_MOST]) + more

@@ -1,0 +1,305 @@
+"""What `check` looks at: the file, supervisord's programs, this machine, ZooKeeper. Shared by the listener, which is asked, and
+`zkelect check -c FILE`, which looks by itself. What a listener reports of itself is judged elsewhere (operators/diagnosis.py).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import AbstractSet, Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+
+from kazoo import exceptions as kazoo_errors
+
+from supervisor_zkelect.checks import health
+from supervisor_zkelect.config import config
+from supervisor_zkelect.diagnosis import addresses, commands, exposure, inspection, installation, neighbours, ports
+from supervisor_zkelect.processes import proc
+from supervisor_zkelect.supervisord import exits
+from supervisor_zkelect.system import accounts
+from supervisor_zkelect.zookeeper import admission
+from supervisor_zkelect.system.clock import now
+from supervisor_zkelect.diagnosis.findings import Findings
+from supervisor_zkelect.supervisord.client import SupervisordError
+from supervisor_zkelect.core.untrusted import printable
+
+#: Seconds that a resolver has for one name, and for all names together.
+NAME_TIME, NAMES_TIME = 2.0, 6.0
+
+#: Seconds that ZooKeeper has for one request, and for each of the looks at the znodes of all elections.
+REQUEST_TIME, ZNODES_TIME = 5.0, 5.0
+
+#: Bytes of supervisord's command line that are read.
+LONGEST_COMMAND = 4096
+
+Call = Callable[..., Any]
+
+
+class Seen(NamedTuple):
+    """What supervisord says of its programs, and who runs what.
+
+    infos, processes: its getAllConfigInfo, `with_autorestarts`, and getAllProcessInfo. ends: how programs ended, in one line,
+    by group and name.
+    pid: supervisord's, None where it is not on this machine. supervisord_uid: the user it runs as, None where that is not known.
+    uid, path: the listener's user and PATH, None for a PATH that is not known. own_group: the listener's group. leading: the
+    elections of which this node is primary.
+    """
+
+    infos: Sequence[Mapping[str, Any]]
+    processes: Sequence[Mapping[str, Any]]
+    ends: Mapping[Tuple[str, str], str]
+    pid: Optional[int]
+    supervisord_uid: Optional[int]
+    uid: int
+    path: Optional[str]
+    own_group: Optional[str]
+    leading: AbstractSet[str] = frozenset()
+
+
+class Session(NamedTuple):
+    """The session by which a node looks at ZooKeeper. client: kazoo's, started. timeout: what was granted, asked: what was asked
+    for, in seconds. listener: the id of the listener's session, None where that is not known."""
+
+    client: Any
+    timeout: float
+    asked: float
+    listener: Optional[int]
+
+
+class Node(NamedTuple):
+    """A listener, as it is asked. used: the settings that it uses. unused: whether the file is not used, as it could not be.
+    call: supervisord's methods. parent: supervisord's pid. The rest as `Seen` has it."""
+
+    used: config.Settings
+    unused: bool
+    session: Optional[Session]
+    call: Call
+    parent: int
+    supervisord_uid: int
+    uid: int
+    own_group: Optional[str]
+    leading: AbstractSet[str]
+
+
+def of_node(node: Node) -> Findings:
+    """What a listener finds when it is asked."""
+    found, path = Findings(), node.used.file
+    try:
+        settings = config.load(path)
+    except config.ConfigError as error:
+        found.problems += error.problems
+    else:
+        found.add(of_file(settings))
+        try:
+            groups = [election.group for election in settings.elections]
+            infos = with_autorestarts(node.call, groups, node.call("supervisor.getAllConfigInfo"))
+            processes = node.call("supervisor.getAllProcessInfo")
+            seen = Seen(
+                infos, processes, ends_of(node.call, settings, infos), node.parent, node.supervisord_uid,
+                node.uid, os.environ.get("PATH", os.defpath), node.own_group, node.leading,
+            )
+            found.add(of_programs(settings, seen, node.session.timeout if node.session else None))
+        except SupervisordError as error:
+            found.troubles.append(f"supervisord: {error}")
+        changes = ", ".join(map(str, config.diff(node.used, settings)))
+        if node.unused:
+            found.notes.append(f"{path}: is well now, and is not used yet; zkelect reload takes it")
+        elif changes:
+            found.notes.append(f"{path}: changed and not used yet: {changes}; zkelect reload takes it")
+    if node.session is not None:
+        found.add(of_zookeeper(node.used, node.session))
+    return found
+
+
+def of_file(settings: config.Settings) -> Findings:
+    """What the file alone tells."""
+    return Findings(problems=settings.doubts, notes=[*settings.notes, *exposure.of_file(settings)])
+
+
+def ends_of(call: Call, settings: config.Settings, infos: Sequence[Mapping[str, Any]]) -> Dict[Tuple[str, str], str]:
+    """How the programs of the elections' groups ended, by group and name. Raises SupervisordError, but not where supervisord has
+    no interface that tells it."""
+    found: Dict[Tuple[str, str], str] = {}
+    for group in {election.group for election in settings.elections} & {info["group"] for info in infos}:
+        try:
+            ends = exits.read(call("zkelect.getProcessEnds", [group]))
+        except (SupervisordError, ValueError):
+            continue
+        for name, end in ends.items():
+            found[group, name] = exits.told(end, "" if end.uid is None else accounts.name_of(end.uid))
+    return found
+
+
+def with_autorestarts(call: Call, groups: Sequence[str], infos: Sequence[Mapping[str, Any]]) -> List[Mapping[str, Any]]:
+    """The items of getAllConfigInfo, those of the groups with `autorestart` as the section has it: "true", "false" or "unexpected".
+    Where supervisord has no interface that tells it, as with a plugin of an earlier version, they are without. Raises nothing."""
+    known: Dict[Tuple[str, str], str] = {}
+    for group in set(groups) & {info["group"] for info in infos}:
+        try:
+            [answer] = json.loads(call("zkelect.getAutorestarts", [group]))
+            known.update({(group, name): value for name, value in answer if isinstance(value, str)})
+        except (SupervisordError, ValueError, TypeError):
+            continue
+    keys = [(info["group"], info["name"]) for info in infos]
+    return [{**info, "autorestart": known[key]} if key in known else info for key, info in zip(keys, infos)]
+
+
+def of_programs(settings: config.Settings, seen: Seen, granted: Optional[float] = None) -> Findings:
+    """What supervisord's programs, and this machine where they run on it, tell. granted: the session timeout that the servers
+    grant, in seconds; None where that is not known."""
+    found = Findings()
+    groups = config.check_group(settings, seen.infos, seen.uid, seen.supervisord_uid, seen.own_group, granted)
+    found.add(Findings(groups.problems, groups.troubles, groups.notes))
+    ended = config.check_processes(settings, seen.processes, seen.ends)
+    found.add(Findings(ended.problems, ended.troubles, ended.notes))
+    found.add(of_installation(settings, seen))
+    if seen.pid is not None:
+        found.notes += exposure.of_processes(settings, seen.pid, seen.processes)
+        found.problems += command_problems(settings, commands.Runner(seen.uid, seen.path))
+        found.add(of_network(settings, seen))
+    return found
+
+
+def of_installation(settings: config.Settings, seen: Seen) -> Findings:
+    """Commands that supervisord does not find, logs that it deletes, and a supervisord of another Python than this one."""
+    if seen.pid is None:
+        return Findings()
+    groups = [election.group for election in settings.elections]
+    path = installation.path_of(exposure.environment(seen.pid))
+    words = os.fsdecode(proc.cmdline(seen.pid, LONGEST_COMMAND)).split("\0")
+    return Findings(
+        problems=installation.problems(settings.file, seen.infos, groups),
+        notes=[
+            *installation.notes(settings.file, seen.infos, groups, path),
+            *filter(None, [installation.other_python(words, sys.prefix)]),
+        ],
+    )
+
+
+def command_problems(settings: config.Settings, runner: commands.Runner) -> List[str]:
+    """The commands of the file that cannot be executed by the user who runs them."""
+    return [
+        _line(settings, election, option, f"{words[0]}" + (" …" if len(words) > 1 else ""), what)
+        for election in settings.elections for option, words in _commands(election)
+        if (what := commands.trouble(words[0], runner))
+    ]
+
+
+def _commands(election: config.ElectionSettings) -> Iterator[Tuple[str, Sequence[str]]]:
+    """The options of an election that name a command, with its words."""
+    for option in config.OPTIONS:
+        words = getattr(election, option.name, None) if option.type == "command" else None
+        if words:
+            yield option.name, words
+    check = election.health_check()
+    if isinstance(check, health.Exec):
+        yield "health", check.argv
+
+
+def of_network(settings: config.Settings, seen: Seen) -> Findings:
+    """Where the addresses of the file lead, and who listens there that should not."""
+    found = Findings()
+    asked = (addresses.place_of(election.address) for election in settings.elections)
+    try:
+        mine, sockets = ports.network(place.port for place in asked if place is not None)
+    except OSError as error:
+        found.notes.append(f"the addresses and ports of this machine were not looked at: {error}")
+        return found
+    names = _Names(NAMES_TIME)
+    for election in settings.elections:
+        check = election.health_check()
+        places = {"address": addresses.place_of(election.address)}
+        if isinstance(check, (health.Tcp, health.Http)) and (places["address"] is None or check.host != places["address"].host):
+            places["health"] = addresses.Place(check.host, check.port)
+        for option, place in places.items():
+            if place is None:
+                continue
+            say = _teller(settings, election, option, election.address if option == "address" else str(check))
+            try:
+                ips = names.addresses_of(place.host)
+            except ValueError as error:
+                found.notes.append(say(str(error)))
+                continue
+            found.notes += [say(doubt) for doubt in addresses.doubts(place.host, ips, mine)]
+            if option == "address" and any(addresses.is_own(ip, mine) for ip in ips):
+                members = ports.Members(election.group, seen.processes, seen.pid)
+                lines = [
+                    say(f"{one.holder} listens on port {place.port}, and does not belong to group {election.group}")
+                    for one in ports.strangers(place, ips, sockets, members)
+                ]
+                if election.name in seen.leading:
+                    # The service is healthy; it may well be reached by way of another program, such as a container's.
+                    found.notes += lines
+                else:
+                    found.troubles += [f"{line}, whose service could not begin there; end it, or use another port" for line in lines]
+    return found
+
+
+class _Names:
+    """Looks each host name up once, and all of them within so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = now() + seconds
+        self._known: Dict[str, Union[List[str], str]] = {}
+
+    def addresses_of(self, host: str) -> List[str]:
+        """Its IP addresses. Raises ValueError: why there are none."""
+        if host not in self._known:
+            self._known[host] = self._asked(host)
+        found = self._known[host]
+        if isinstance(found, str):
+            raise ValueError(found)
+        return found
+
+    def _asked(self, host: str) -> Union[List[str], str]:
+        left = self._end - now()
+        if left <= 0:
+            return f"host name {printable(host)} was not looked up, as other names took too long"
+        try:
+            return health.addresses_of(host, min(left, NAME_TIME))
+        except ValueError as error:
+            return f"{error}; correct it, or see that this node's resolver knows it"
+
+
+def of_zookeeper(settings: config.Settings, session: Session) -> Findings:
+    """What stands in ZooKeeper, and what it grants."""
+    found = Findings()
+    found.add(timeout_findings(settings, session.timeout, session.asked))
+    try:
+        refused = admission.refusal(session.client, settings, REQUEST_TIME)
+    except (session.client.handler.timeout_exception, kazoo_errors.KazooException) as error:
+        refused = f"ZooKeeper: {error or type(error).__name__}"
+    found.troubles += [refused] if refused else []
+    seen = inspection.look(session.client, settings, ZNODES_TIME)
+    found.add(Findings(troubles=seen.problems, notes=seen.notes))
+    end = now() + ZNODES_TIME
+    for election in settings.elections:
+        left = end - now()
+        if left <= 0:
+            found.notes.append("ZooKeeper took too long for a look at the candidates of every election")
+            break
+        found.troubles += neighbours.problems(session.client, settings, election, left, session.listener)
+    return found
+
+
+def timeout_findings(settings: config.Settings, granted: float, asked: float) -> Findings:
+    """What the session timeout is that the servers granted, where it is not the one that is configured. Pure. All in seconds."""
+    configured = settings.session_timeout
+    if not granted or abs(granted - configured) < 0.001:
+        return Findings()
+    head = f"{printable(settings.file)}: [zkelect] session_timeout = {configured:g}:"
+    if abs(asked - configured) >= 0.001:
+        what = f"the session has {granted:g} s, as when it began; the next session gets another"
+        return Findings(notes=[f"{head} {what} (zkelect reload --yes makes one)"])
+    limit = "maxSessionTimeout" if granted < configured else "minSessionTimeout"
+    what = f"the servers grant {granted:g} s, and that counts; set session_timeout = {granted:g}"
+    return Findings(problems=[f"{head} {what}, or {limit} = {configured * 1000:.0f} in the servers' zoo.cfg"])
+
+
+def _teller(settings: config.Settings, election: config.ElectionSettings, option: str, value: str) -> Callable[[str], str]:
+    return lambda what: _line(settings, election, option, value, what)
+
+
+def _line(settings: config.Settings, election: config.ElectionSettings, option: str, value: str, what: str) -> str:
+    section = f"[{config.ELECTION}{election.name}]"
+    return f"{printable(settings.file)}: {section} {option} = {printable(value, 120)}: {what}"

@@ -1,0 +1,248 @@
+"""What keeps an installation from working: commands that supervisord would not find, logs that it deletes, versions that do not
+go together, a supervisord of another Python. One line each.
+
+Everything is told by plain values: the items of supervisord's getAllConfigInfo, its PATH, version numbers. Only `executable`,
+`this_python` and the links of `other_python` are looked for.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+import sys
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from supervisor_zkelect.core.untrusted import printable
+
+AUTO = "auto"
+"""What getAllConfigInfo has for a log file that supervisord is going to name."""
+
+DEFAULT_PATH = "/bin:/usr/bin:/usr/local/bin"
+"""Where supervisord looks without a PATH of its own (supervisor.options.ServerOptions.get_path)."""
+
+WITHOUT_PKG_RESOURCES = (4, 3)
+"""The first supervisor that starts without pkg_resources."""
+
+Executable = Callable[[str], Optional[bool]]
+
+_MOST = 300
+"""Characters of a path, or of a PATH, that are shown."""
+
+_NAMED = 3
+"""Sections of which one line tells."""
+
+
+class Command(NamedTuple):
+    """A word that names a program which supervisord, or the chain loader, executes. info: the item of getAllConfigInfo."""
+
+    info: Mapping[str, Any]
+    word: str
+
+
+def problems(
+    file: str, infos: Iterable[Mapping[str, Any]], groups: Sequence[str], runs: "Optional[Executable]" = None
+) -> List[str]:
+    """Commands that cannot be executed, whatever PATH there is.
+
+    file: the configuration that is checked. infos: the items of getAllConfigInfo. groups: those of the elections; the listener
+    is looked at as well. runs: tells of an absolute path whether it can be executed, None when that is not known; by default
+    `executable`.
+    """
+    runs = runs or executable
+    found = _Lines(file)
+    for command in commands(infos, groups):
+        if os.path.isabs(command.word) and runs(command.word) is False:
+            what = f"{printable(command.word, _MOST)} does not exist or is not executable; correct its path, or make it executable"
+            found.add(command.info, "command", what)
+    return found.lines()
+
+
+def notes(
+    file: str, infos: Iterable[Mapping[str, Any]], groups: Sequence[str], path: Optional[str], runs: "Optional[Executable]" = None
+) -> List[str]:
+    """Commands that supervisord's PATH does not have, and logs that supervisord deletes.
+
+    path: supervisord's PATH, "" where it has none, None when it is not known. The other arguments are those of `problems`. A PATH
+    that `environment=` sets is told by nobody, so what is missing in supervisord's is no more than worth telling.
+    """
+    infos, runs = list(infos), runs or executable
+    said = _Lines(file)
+    for command in commands(infos, groups):
+        if path is not None and "/" not in command.word and not on_path(command.word, path, runs):
+            what = f"supervisord's PATH ({printable(path, _MOST)}) has no {printable(command.word, _MOST)}"
+            said.add(command.info, "command", f"{what}; write its full path, unless environment= sets another PATH")
+    for info in concerned(infos, groups):
+        for option in deleted_logs(info):
+            said.add(info, f"{option} = AUTO", "supervisord deletes this log at its next start; name a file, such as one in /var/log")
+    return said.lines()
+
+
+def version_problem(supervisor: str, python: Sequence[int], has_pkg_resources: bool) -> str:
+    """Why supervisord of this version cannot start with this Python, "" when it can.
+
+    supervisor: its version, such as "4.2.5". python: such as (3, 12). has_pkg_resources: whether that module can be imported.
+    """
+    if has_pkg_resources or numbers(supervisor) >= WITHOUT_PKG_RESOURCES:
+        return ""
+    version = ".".join(map(str, python[:2]))
+    return (
+        f"supervisor {printable(supervisor, 20)} needs pkg_resources, which this Python {version} does not have (it is part of "
+        "setuptools before 82; environments of Python 3.12 and later come without); pip install 'supervisor>=4.3', or "
+        "'setuptools<82'"
+    )
+
+
+def this_python() -> str:
+    """`version_problem` of the supervisor that is installed for this Python; "" where there is none."""
+    # These take longer to import than `zkelect role` otherwise takes to ask supervisord.
+    import importlib.metadata
+    import importlib.util
+
+    try:
+        supervisor = importlib.metadata.version("supervisor")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+    return version_problem(supervisor, sys.version_info, importlib.util.find_spec("pkg_resources") is not None)
+
+
+def other_python(supervisord: Sequence[str], prefix: str) -> str:
+    """A note where supervisord was started by another Python, or another virtual environment, than this one; "" otherwise.
+
+    supervisord: its command line, interpreter first. prefix: this Python's (sys.prefix).
+    """
+    python = supervisord[0] if supervisord else ""
+    folders = os.path.dirname(python), os.path.join(prefix, "bin")
+    if not os.path.isabs(python) or os.path.realpath(folders[0]) == os.path.realpath(folders[1]):
+        return ""
+    return (
+        f"supervisord runs under {printable(python, _MOST)}, but zkelect is installed in {printable(prefix, _MOST)}; install it for "
+        f"that Python, or start {printable(os.path.join(prefix, 'bin', 'supervisord'), _MOST)}"
+    )
+
+
+def numbers(version: str) -> Tuple[int, ...]:
+    """The numbers that a version begins with: (4, 3, 0) of "4.3.0", (4, 3) of "4.3.dev1"."""
+    found = []
+    for part in version.split("."):
+        if not (part.isascii() and part.isdigit()):
+            break
+        found.append(int(part))
+    return tuple(found)
+
+
+def is_listener(info: Mapping[str, Any]) -> bool:
+    """Whether an item of getAllConfigInfo is the event listener: by its command, or by its name where the command is mistyped."""
+    words = split(info)
+    return not is_loaded(words) and (_listens(words) or info.get("group") == info.get("name") == "zkelect")
+
+
+def listener_of(infos: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The item of getAllConfigInfo that is the listener, or is meant to be it; {} where there is none."""
+    commands_of = [(info, split(info)) for info in infos]
+    rules: List[Callable[[Mapping[str, Any], Sequence[str]], bool]] = [
+        lambda info, words: _listens(words) and not is_loaded(words),
+        lambda info, words: is_listener(info),
+        lambda info, words: list(words[1:2]) == ["listen"] and "-c" in words,
+    ]
+    return next((info for rule in rules for info, words in commands_of if rule(info, words)), {})
+
+
+def _listens(words: Sequence[str]) -> bool:
+    named = any(os.path.basename(word) == "zkelect" or word.startswith("supervisor_zkelect") for word in words)
+    return named and "listen" in words
+
+
+def concerned(infos: Iterable[Mapping[str, Any]], groups: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    """The listener, and the programs of the elections' groups."""
+    return (info for info in infos if info["group"] in groups or is_listener(info))
+
+
+def commands(infos: Iterable[Mapping[str, Any]], groups: Sequence[str]) -> Iterator[Command]:
+    """What is executed to start the listener and the programs: the first word, and the first behind `zkelect run --`."""
+    for info in concerned(infos, groups):
+        words = split(info)
+        if words:
+            yield Command(info, words[0])
+        loaded = loaded_command(words)
+        if loaded:
+            yield Command(info, loaded[0])
+
+
+def loaded_command(words: Sequence[str]) -> Sequence[str]:
+    """The command behind `zkelect run --`; empty where there is none."""
+    if not is_loaded(words):
+        return []
+    rest = words[3:] if words[2:3] == ["--"] else words[2:]
+    return rest if rest and not rest[0].startswith("-") else []
+
+
+def is_loaded(words: Sequence[str]) -> bool:
+    """Whether the words of a command begin with the chain loader."""
+    return [os.path.basename(word) for word in words[:1]] + list(words[1:2]) == ["zkelect", "run"]
+
+
+def split(info: Mapping[str, Any]) -> List[str]:
+    """The words of a program's command, by supervisord's rule; [] where it has none."""
+    try:
+        return shlex.split(str(info.get("command", "")))
+    except ValueError:
+        return []
+
+
+def deleted_logs(info: Mapping[str, Any]) -> List[str]:
+    """The options of a program, an item of getAllConfigInfo, whose log supervisord deletes when it starts."""
+    options = ["stderr_logfile"] if is_listener(info) else ["stdout_logfile", "stderr_logfile"]
+    if info.get("redirect_stderr"):
+        options.remove("stderr_logfile")
+    return [option for option in options if _is_automatic(str(info.get(option, "")), info["name"], option.partition("_")[0])]
+
+
+def _is_automatic(path: str, name: str, channel: str) -> bool:
+    """Whether supervisord has named, or is going to name, a log file (supervisor.options.ServerOptions.get_autochildlog_name)."""
+    return path == AUTO or os.path.basename(path).startswith(f"{name}-{channel}---") and path.endswith(".log")
+
+
+def on_path(word: str, path: str, runs: Executable) -> bool:
+    """Whether supervisord finds a program by this PATH; True where that is not known."""
+    folders = (path or DEFAULT_PATH).split(os.pathsep)
+    # A relative one counts from supervisord's own folder.
+    return any(not os.path.isabs(folder) or runs(os.path.join(folder, word)) is not False for folder in folders)
+
+
+def path_of(environment: bytes) -> Optional[str]:
+    """The PATH in an environment as /proc/PID/environ has it: "" where it has none, None where nothing could be read."""
+    if not environment:
+        return None
+    found = (entry[len(b"PATH="):] for entry in environment.split(b"\0") if entry.startswith(b"PATH="))
+    return os.fsdecode(next(found, b""))
+
+
+def executable(path: str) -> Optional[bool]:
+    """Whether there is a file that somebody may execute; None where this user may not look."""
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError:
+        return None
+    return not stat.S_ISDIR(mode) and bool(mode & 0o111)
+
+
+class _Lines:
+    """One line for all programs of which the same is to be told."""
+
+    def __init__(self, file: str) -> None:
+        self._file = printable(file)
+        self._sections: Dict[Tuple[str, str], List[str]] = {}
+
+    def add(self, info: Mapping[str, Any], option: str, what: str) -> None:
+        kind = "eventlistener" if is_listener(info) else "program"
+        self._sections.setdefault((option, what), []).append(f"[{kind}:{printable(info['name'])}]")
+
+    def lines(self) -> List[str]:
+        lines = []
+        for (option, what), sections in self._sections.items():
+            more = f" and {len(sections) - _NAMED} more" if len(sections) > _NAMED else ""
+            lines.append(f"{self._file}: {', '.join(sections[:_NAMED])}{more} {option}: {what}")
+        return lines

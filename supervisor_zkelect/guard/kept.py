@@ -1,0 +1,237 @@
+"""The last good configuration: what a node goes on with when its file cannot be used.
+
+It lies in the runtime folder beside the saved session, which belongs to it, and holds what reading the file came to: the
+values of all options, with the secrets that files and environment variables gave, and the PEM files that the options name.
+So it can be used without any of these. Only its owner may read it.
+
+A copy replaces the former one as a whole, so a disk without room leaves the former. One that is torn, or of an earlier
+boot, is refused. What is run by name is not kept: `fence`, `stop_failed` and `exec:` name programs, which are looked for
+when they are run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+import zlib
+from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple
+
+from supervisor_zkelect.config import config
+from supervisor_zkelect.guard import record
+from supervisor_zkelect.system import files
+from supervisor_zkelect.zookeeper import session
+
+NAME = "kept"
+"""The file in a runtime folder."""
+
+VERSION = 1
+
+_PEM = ("tls_ca", "tls_cert", "tls_key", "health_ca")
+
+
+class NoCopy(Exception):
+    """There is no copy that can be used; the text says why, with the path."""
+
+
+class Copy(NamedTuple):
+    """settings: as they were read. made: when they were kept, in seconds since the epoch.
+
+    unusable_since: since when the file cannot be used, in seconds of CLOCK_BOOTTIME; None when it could be.
+    """
+
+    settings: config.Settings
+    made: float
+    unusable_since: Optional[float]
+
+
+class Trouble(NamedTuple):
+    """Why the file is not what is used. problems: a line each. since: seconds of CLOCK_BOOTTIME. made: as in `Copy`."""
+
+    problems: Tuple[str, ...]
+    since: float
+    made: float
+
+    def __str__(self) -> str:
+        return f"the last good configuration, of {_when(self.made)}, is used"
+
+
+def fall_back(
+    folder: str, problems: Iterable[str], moment: float, file: str, refused: Optional[config.Settings] = None
+) -> Tuple[config.Settings, Trouble]:
+    """What to go on with at `moment` (seconds of CLOCK_BOOTTIME), where the file has these problems.
+
+    file: its path, which need not be that of the one which was kept; it is the one to be read again, and told of. refused: what
+    the file came to, where that could be read. Raises NoCopy, also when no other than that was kept.
+    """
+    kept = read(folder)
+    settings = dataclasses.replace(kept.settings, file=file)
+    if refused is not None and dataclasses.replace(settings, notes=refused.notes, doubts=refused.doubts) == refused:
+        raise NoCopy(f"{os.path.join(folder, NAME)} says the same")
+    return settings, Trouble(tuple(problems), note_unusable(folder, moment), kept.made)
+
+
+def save(folder: str, settings: config.Settings) -> None:
+    """Keep the settings, which have proven good. Raises OSError; then the former copy stays."""
+    _write(folder, {
+        "v": VERSION, "boot": record.boot(), "made": time.time(), "unusable_since": None, "settings": _plain(settings),
+        "files": _contents(settings),
+    })
+
+
+def note_unusable(folder: str, moment: float) -> float:
+    """Note in the copy that the file cannot be used since `moment` (seconds of CLOCK_BOOTTIME), unless an earlier moment
+    is noted; returns the one that counts. Raises NoCopy."""
+    document = _read(folder)
+    if document["unusable_since"] is None:
+        document["unusable_since"] = moment
+        try:
+            _write(folder, document)
+        except OSError:
+            # The next listener names a later moment.
+            return moment
+    return float(document["unusable_since"])
+
+
+def load(folder: str) -> config.Settings:
+    """The settings that were kept. Raises NoCopy."""
+    return read(folder).settings
+
+
+def read(folder: str) -> Copy:
+    """The copy. PEM files that cannot be used any more are made anew in the folder. Raises NoCopy."""
+    document = _read(folder)
+    try:
+        settings = _settings(document["settings"])
+        settings = _with_files(folder, settings, document["files"])
+        since = document["unusable_since"]
+        return Copy(settings, float(document["made"]), None if since is None else float(since))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise NoCopy(f"{os.path.join(folder, NAME)} has other fields: {error!r}") from None
+    except OSError as error:
+        raise NoCopy(f"{folder}: {error.strerror}") from None
+
+
+# The file
+
+
+def _write(folder: str, document: Dict[str, Any]) -> None:
+    text = json.dumps(document).encode("ascii")
+    files.replace(os.path.join(folder, NAME), b"%08x\n%s" % (zlib.crc32(text), text))
+
+
+def _read(folder: str) -> Dict[str, Any]:
+    path = os.path.join(folder, NAME)
+    try:
+        with open(path, "rb") as file:
+            crc, _, text = file.read().partition(b"\n")
+    except OSError as error:
+        raise NoCopy(f"{path}: {error.strerror}") from None
+    if crc != b"%08x" % zlib.crc32(text):
+        raise NoCopy(f"{path} is torn")
+    document = json.loads(text)
+    if document.get("v") != VERSION:
+        raise NoCopy(f"{path} has version {document.get('v')} and not {VERSION}")
+    if document.get("boot") != record.boot():
+        raise NoCopy(f"{path} is of an earlier boot")
+    return document
+
+
+def _when(moment: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
+
+
+# Its contents
+
+
+def _plain(settings: Any) -> Dict[str, Any]:
+    """The fields as JSON has them, secrets in clear."""
+    values = {one.name: getattr(settings, one.name) for one in dataclasses.fields(settings)}
+    for name, value in values.items():
+        if isinstance(value, config.Secret):
+            values[name] = value.reveal()
+        elif name == "elections":
+            values[name] = [_plain(election) for election in value]
+    return values
+
+
+def _settings(values: Dict[str, Any]) -> config.Settings:
+    elections = tuple(
+        config.ElectionSettings(**_fields(config.ElectionSettings, config.ELECTION + str(one["name"]), one))
+        for one in values["elections"]
+    )
+    return config.Settings(**{**_fields(config.Settings, config.MAIN, values), "elections": elections})
+
+
+def _fields(kind: Any, section: str, values: Dict[str, Any]) -> Dict[str, Any]:
+    """The values of a settings class. Where another version of this program wrote them, an option that it did not have
+    gets its default, and one that is no more is left out."""
+    main = section == config.MAIN
+    table = {one.name: one for one in config.OPTIONS if (one.section == config.MAIN) == main}
+    found: Dict[str, Any] = {}
+    for one in dataclasses.fields(kind):
+        option = table.get(one.name)
+        if one.name not in values and option is not None:
+            default = option.default_for(section)
+            found[one.name] = None if default is None else option.read(default)
+        elif one.name in values:
+            value = values[one.name]
+            secret = option is not None and option.secret and value is not None
+            found[one.name] = config.Secret(value) if secret else tuple(value) if isinstance(value, list) else value
+    return found
+
+
+# The PEM files
+
+
+def _contents(settings: config.Settings) -> Dict[str, str]:
+    """What the PEM files hold, by path."""
+    found: Dict[str, str] = {}
+    for one in (settings, *settings.elections):
+        for path in filter(None, (getattr(one, name, None) for name in _PEM)):
+            try:
+                with open(path, encoding="latin-1", newline="") as file:
+                    found[path] = file.read()
+            except OSError:
+                # It went since the check; whoever needs it says so.
+                continue
+    return found
+
+
+def _with_files(folder: str, settings: config.Settings, files: Dict[str, str]) -> config.Settings:
+    """The settings with copies in place of PEM files that cannot be used any more. Raises OSError."""
+
+    def restored(one: Any) -> Any:
+        paths = {name: getattr(one, name, None) for name in _PEM}
+        return dataclasses.replace(
+            one, **{name: _restore(folder, files[path]) for name, path in paths.items() if path in files}
+        )
+
+    elections = tuple(one if _health_works(one) else restored(one) for one in settings.elections)
+    settings = dataclasses.replace(settings, elections=elections)
+    return settings if _tls_works(settings) else restored(settings)
+
+
+def _restore(folder: str, content: str) -> str:
+    data = content.encode("latin-1")
+    path = os.path.join(folder, f"{NAME}-{zlib.crc32(data):08x}.pem")
+    files.replace(path, data)
+    return path
+
+
+def _health_works(election: config.ElectionSettings) -> bool:
+    try:
+        election.health_check()
+    except ValueError:
+        return False
+    return True
+
+
+def _tls_works(settings: config.Settings) -> bool:
+    """Whether the PEM files can be used, as far as one can see without a server."""
+    try:
+        session.tls_context(settings)
+    except (OSError, ValueError):
+        return False
+    return True

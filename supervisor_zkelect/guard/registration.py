@@ -1,0 +1,126 @@
+"""What proves that a process is of a program that has registered: a value that nobody can guess.
+
+A program that registers with the guard gets it and carries it as ZKELECT_SECRET, with all that it starts. It follows from a
+key, which lies in the runtime folder for this user alone, from the group, and from the user that registered. So no other
+group's program has it, it proves nothing for a process of another user, and the next guard knows it without being told.
+
+`First` keeps who has registered for which group: a process is of the first that it named, for life.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import Callable, Dict
+
+from supervisor_zkelect.guard import record
+from supervisor_zkelect.processes import proc
+from supervisor_zkelect.system import files
+
+try:
+    # What CPython's hashlib is made of; the module itself imports OpenSSL, of which nothing here is used.
+    from _blake2 import blake2s
+except ImportError:
+    from hashlib import blake2s
+
+VARIABLE = "ZKELECT_SECRET"
+
+MOST_TRIES = 4
+"""How often a process may register: supervisord's fork, `zkelect run` after it, and that once more."""
+
+_LENGTH = 32
+
+Secrets = Callable[[str, int], str]
+
+
+def secrets_of(key: bytes) -> Secrets:
+    """The secret for a group and the uid of its program, "" without a key."""
+
+    def secret(group: str, uid: int) -> str:
+        told = f"{uid} {group}".encode("utf-8", "surrogateescape")
+        return blake2s(told, key=key, digest_size=16).hexdigest() if key else ""
+
+    return secret
+
+
+def read(folder: str) -> bytes:
+    """The key in a runtime folder, b"" where there is none that this user alone can know. Raises OSError where that cannot be
+    told just now."""
+    try:
+        descriptor = os.open(os.path.join(folder, record.KEY), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP):
+            return b""
+        raise
+    try:
+        status = os.fstat(descriptor)
+        private = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
+        key = os.read(descriptor, _LENGTH + 1) if private else b""
+        return key if len(key) == _LENGTH else b""
+    finally:
+        os.close(descriptor)
+
+
+class Key:
+    """The key of a guard, which keeps it in the folder; as long as that cannot be written, in memory. trouble: why it cannot."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self.trouble = ""
+        self.data = b""
+        try:
+            self.put_back()
+        except OSError as error:
+            self.trouble = f"{self._path}: {error.strerror}"
+
+    def secret(self, group: str, uid: int) -> str:
+        """As `Secrets`; "" while nobody knows whether there is a key."""
+        return secrets_of(self.data)(group, uid)
+
+    @property
+    def _path(self) -> str:
+        return os.path.join(self._folder, record.KEY)
+
+    def put_back(self) -> bool:
+        """Write it again where somebody removed or changed it; whether that was so. Raises OSError."""
+        there = read(self._folder)
+        if there and there == (self.data or there):
+            self.data, self.trouble = there, ""
+            return False
+        # What a guard before this one gave out follows from the key that is there, so that is replaced by a known one only.
+        self.data = self.data or os.urandom(_LENGTH)
+        files.replace(self._path, self.data)
+        self.trouble = ""
+        return True
+
+
+class First:
+    """Who has registered, by pid and start time."""
+
+    def __init__(self) -> None:
+        self._groups: Dict[tuple, str] = {}
+        self._tries: Dict[tuple, int] = {}
+        self._complete = 64
+
+    def may(self, process: proc.Process, group: str) -> bool:
+        """Whether a process may register for a group, once more at least."""
+        return self._groups.get(process.identity, group) == group and self._tries.get(process.identity, 0) < MOST_TRIES
+
+    def count(self, process: proc.Process) -> int:
+        """Count a try; how many there were before."""
+        before = self._tries.get(process.identity, 0)
+        self._tries[process.identity] = before + 1
+        if len(self._tries) > self._complete:
+            self._forget()
+        return before
+
+    def enter(self, process: proc.Process, group: str) -> None:
+        """It is the group's from now on."""
+        self._groups.setdefault(process.identity, group)
+
+    def _forget(self) -> None:
+        """Those that are dead."""
+        self._tries = {one: tries for one, tries in self._tries.items() if proc.find(*one) is not None}
+        self._groups = {one: group for one, group in self._groups.items() if one in self._tries}
+        self._complete = 2 * len(self._tries) + 64

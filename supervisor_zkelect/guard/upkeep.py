@@ -1,0 +1,166 @@
+"""What a guard does against the loss of its runtime folder.
+
+A cleaner of /tmp removes what was not used for days, an operator what looks like a leftover. The guard has everything that
+belongs there in memory or by a descriptor, so it makes anew what is missing: under the same rules as at first, with its
+lock taken before anything else is there, and by the only process that has the guard's name (`locks.claim`). What lies where
+the folder was and is not fit to be one, or is another guard's, it leaves alone, and says so.
+
+The listener puts back what it holds itself, its lock and the saved session; while there is none, the guard does.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any, Callable, Optional
+
+from supervisor_zkelect.guard import locks, record
+from supervisor_zkelect.system import files
+from supervisor_zkelect.system.clock import now
+
+log = logging.getLogger(__name__)
+
+PACE = 0.2
+"""Seconds between two looks."""
+
+FRESH_TIME = 600.0
+"""Seconds after which a listener touches the files, so that no cleaner takes them for old: a standby writes nothing."""
+
+REPEAT = 60.0
+"""Seconds between two lines about the same trouble."""
+
+
+class HeldFile:
+    """The latest of a file that another process writes, kept by a descriptor after the file was removed."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._fd = -1
+
+    def look(self, alone: bool) -> bool:
+        """Remember the file that is there, or put it back if nobody else does (`alone`); whether it was put back.
+
+        Raises OSError.
+        """
+        if self._fd >= 0 and record.is_at(self._fd, self._path):
+            return False
+        try:
+            fresh = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return alone and self._fd >= 0 and self._put_back()
+        self.close()
+        self._fd = fresh
+        return False
+
+    def _put_back(self) -> bool:
+        data = os.pread(self._fd, os.fstat(self._fd).st_size, 0)
+        aside = f"{self._path}.{os.getpid()}"
+        try:
+            files.create(aside, data)
+            # Not over what a listener has written meanwhile.
+            os.link(aside, self._path)
+        except FileExistsError:
+            return False
+        finally:
+            files.remove(aside)
+        return True
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
+
+
+class Upkeep:
+    """Keeps the runtime folder of one guard. All methods run on the guard's thread.
+
+    lock, log: descriptors of the guard's lock and of its log. book: the record. key: what secrets of programs follow from
+    (`registration.Key`). open_door: makes the socket anew.
+    """
+
+    def __init__(self, folder: str, lock: int, log: int, book: Any, key: Any, open_door: Callable[[], None]) -> None:
+        self._folder = folder
+        self._lock, self._log = lock, log
+        self._book, self._key = book, key
+        self._open_door = open_door
+        self._session = HeldFile(self._path(record.SESSION))
+        self._looked_at = now()
+        self._complained_at = -REPEAT
+        self.door_is: Optional[os.stat_result] = None
+        """The socket, as it was made."""
+        self.put_back = 0
+        """How often something was put back."""
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._folder, name)
+
+    def due(self) -> bool:
+        return now() >= self._looked_at + PACE
+
+    def look(self, alone: bool, session_lock: int) -> str:
+        """Put back what is missing. Returns why the folder cannot be kept, "" when it can.
+
+        alone: whether no listener is there. session_lock: the descriptor that holds the session's lock, or −1.
+        """
+        self._looked_at = now()
+        try:
+            trouble = record.unusable(self._folder) or self._put_back(alone, session_lock)
+        except OSError as error:
+            trouble = f"{error.filename or self._folder}: {error.strerror}"
+        if trouble and now() >= self._complained_at + REPEAT:
+            self._complained_at = now()
+            log.error(
+                "the runtime folder was taken away and cannot be made anew: %s; until it can, no program starts here", trouble
+            )
+        return trouble
+
+    def _put_back(self, alone: bool, session_lock: int) -> str:
+        missing = []
+        if not record.is_at(self._lock, self._path(record.GUARD_LOCK)):
+            if not locks.put_back(self._lock, self._path(record.GUARD_LOCK)):
+                return f"{self._folder} belongs to another guard"
+            missing.append(record.GUARD_LOCK)
+        if session_lock >= 0 and not record.is_at(session_lock, self._path(record.LOCK)):
+            if not locks.put_back(session_lock, self._path(record.LOCK)):
+                return f"{self._path(record.LOCK)} is held by another process"
+            missing.append(record.LOCK)
+        if self._book.put_back():
+            missing.append(record.RECORD)
+        if self._key.put_back():
+            missing.append(record.KEY)
+        if self._session.look(alone):
+            missing.append(record.SESSION)
+        if not self._door_is_there():
+            self._open_door()
+            missing.append(record.SOCKET)
+        if self._log >= 0 and not record.is_at(self._log, self._path(record.GUARD_LOG)):
+            fresh = open_log(self._folder)
+            os.dup2(fresh, self._log, inheritable=False)
+            os.close(fresh)
+            missing.append(record.GUARD_LOG)
+        if missing:
+            self.put_back += 1
+            log.warning("%s: somebody removed %s; made anew", self._folder, ", ".join(missing))
+        return ""
+
+    def _door_is_there(self) -> bool:
+        try:
+            return self.door_is is not None and os.path.samestat(self.door_is, os.lstat(self._path(record.SOCKET)))
+        except OSError:
+            return False
+
+
+def touch(folder: str) -> None:
+    """Have the files look as if they were just used. A disk may take its time for it, so the guard does not."""
+    try:
+        for name in os.listdir(folder):
+            os.utime(os.path.join(folder, name), follow_symlinks=False)
+        os.utime(folder)
+    except OSError as error:
+        log.info("%s cannot be kept fresh: %s", error.filename or folder, error.strerror)
+
+
+def open_log(folder: str) -> int:
+    """A descriptor of the guard's log. Raises OSError."""
+    path = os.path.join(folder, record.GUARD_LOG)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

@@ -1,0 +1,210 @@
+"""What a listener reaches outside of itself: supervisord, the guard, ZooKeeper, threads, and the runtime folder.
+
+The listener decides, and everything it decides upon or has done goes through here. `Surroundings` is the real thing; the
+simulation (tests/simulation) has a model of it, in virtual time.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import threading
+from collections import deque
+from concurrent.futures import Executor, Future
+from typing import Any, Callable, Deque, Iterable, Optional, Tuple
+
+from supervisor_zkelect.config import config
+from supervisor_zkelect.guard import guardlink, guardmain, kept, locks, record, saved, upkeep
+from supervisor_zkelect.listener import lastresort
+from supervisor_zkelect.processes import group, proc
+from supervisor_zkelect.zookeeper import session
+from supervisor_zkelect.system.clock import now
+from supervisor_zkelect.supervisord.client import Supervisord
+from supervisor_zkelect.system.workers import Workers
+
+Post = Callable[[Any], None]
+
+LANES = 16
+"""Threads that all lanes share. What they wait for is ZooKeeper, and when it is silent it is so for all of them."""
+
+
+class Lane(Executor):
+    """Does one piece of work at a time, in the order in which they came, on the threads of a pool that others use too."""
+
+    def __init__(self, pool: Executor) -> None:
+        self._pool = pool
+        self._lock = threading.Lock()
+        self._waiting: "Deque[Tuple[Future, Callable[[], Any]]]" = deque()
+        self._busy = False
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> "Future[Any]":
+        future: "Future[Any]" = Future()
+        with self._lock:
+            self._waiting.append((future, lambda: work(*arguments, **named)))
+            busy, self._busy = self._busy, True
+        if not busy:
+            self._pool.submit(self._turn)
+        return future
+
+    def _turn(self) -> None:
+        future, work = self._waiting.popleft()
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(work())
+            except BaseException as error:
+                future.set_exception(error)
+        with self._lock:
+            self._busy = bool(self._waiting)
+            busy = self._busy
+        if busy:
+            # At the end of the pool's queue, so that the lanes take turns.
+            self._pool.submit(self._turn)
+
+
+def _hung_up(descriptor: int) -> bool:
+    """Whether nobody has the other end of a pipe any more."""
+    poller = select.poll()
+    poller.register(descriptor, 0)
+    return any(events & select.POLLHUP for _, events in poller.poll(0))
+
+
+class Surroundings:
+    """Of a listener that supervisord has started: its environment and its parent tell which one.
+
+    Raises record.RecordError when there is no folder that it may use, and ValueError for a URL of no known kind.
+    """
+
+    def __init__(self, settings: config.Settings) -> None:
+        environ, parent = os.environ, os.getppid()
+        password = settings.password.reveal() if settings.password else None
+        self.settings = settings
+        self.pid = os.getpid()
+        self.uid = os.geteuid()
+        self.group = environ.get("SUPERVISOR_GROUP_NAME")
+        self.process = environ.get("SUPERVISOR_PROCESS_NAME")
+        self.owner = record.owner_of(parent)
+        process, arguments = proc.find(parent, self.owner.start), proc.cmdline(parent)
+        if process is None or _hung_up(0):
+            # Its other end is supervisord's alone, so the parent that was asked for may be another by then: whoever takes
+            # in orphans, such as process 1.
+            raise record.RecordError("supervisord is dead")
+        self._seen = process.session, os.fsdecode(arguments)
+        self.supervisord_uid = os.stat(f"/proc/{parent}").st_uid
+        self.supervisord = Supervisord(
+            settings.serverurl or environ.get("SUPERVISOR_SERVER_URL", ""), settings.username, password
+        )
+        self._credentials = (settings.username, password)
+        self._url = environ.get("SUPERVISOR_SERVER_URL") or settings.serverurl or ""
+        self._folder = record.make_folder(self._url, self.supervisord_uid)
+        self._lock = -1
+        self._name: Optional[socket.socket] = None
+        self._store: Optional[saved.Store] = None
+        self._touched_at = now()
+        self._lanes = Workers(LANES, "zkelect-elections")
+
+    def lane(self) -> Executor:
+        """Where work waits for others, one piece at a time."""
+        return Lane(self._lanes)
+
+    def pool(self, size: int, name: str) -> Executor:
+        """Where work waits for others; at most `size` pieces at a time."""
+        return Workers(size, name)
+
+    def aside(self, work: Callable[[], Any], seconds: float = 0.0) -> bool:
+        """Do `work` beside everything else, and wait for it for so long. Whether it is done then."""
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        thread.join(seconds)
+        return not thread.is_alive()
+
+    def guard(self, post: Post) -> guardlink.Link:
+        terms = guardmain.Terms(
+            self._folder, self.owner, self._url, self.settings.file, self.settings.reattach_grace,
+            len(self.settings.elections), self.settings.has_credentials, *self._seen, self.supervisord.url,
+        )
+        return guardlink.Link(terms, self._credentials, post)
+
+    def last_resort(self) -> lastresort.LastResort:
+        """What ends groups while there is no guard."""
+        session, arguments = self._seen
+        identity = group.Identity(self.owner.start, session, os.fsencode(arguments))
+        return lastresort.LastResort(self._folder, self.owner, self._url, identity)
+
+    def session(self, post: Post, attach: Optional[Tuple[int, bytes]], timeout: Optional[float]) -> session.Session:
+        return session.Session(self.settings, post, attach, timeout)
+
+    # The runtime folder
+
+    def take_lock(self) -> bool:
+        """Take the session's lock. False while somebody else has it."""
+        if self._name is None:
+            free, self._name = locks.claim(self._folder, locks.LISTENER)
+            if not free:
+                return False
+        if record.unusable(self._folder):
+            return False
+        self._lock = locks.take_session(self._folder)
+        return self._lock >= 0
+
+    def give_lock_back(self) -> None:
+        os.close(self._lock)
+        self._lock = -1
+
+    def store(self) -> saved.Store:
+        """Where the session is saved."""
+        self._store = saved.Store(self._folder)
+        return self._store
+
+    def saved(self) -> Optional[saved.Saved]:
+        """The session that was saved; None when there is none that can be read."""
+        former = saved.load(self._folder)
+        if former is None:
+            # Somebody may have removed it, which the guard has not seen yet.
+            guardlink.have_folder_kept(self._folder)
+            former = saved.load(self._folder)
+        return former
+
+    def keep_folder(self) -> str:
+        """Put back what somebody removed of the runtime folder that is this listener's; the guard does so with the rest.
+
+        Returns why that cannot be, "" when nothing is amiss.
+        """
+        try:
+            trouble = record.unusable(self._folder)
+            if trouble:
+                return trouble
+            if self._lock >= 0 and not locks.put_back(self._lock, os.path.join(self._folder, record.LOCK)):
+                return f"{os.path.join(self._folder, record.LOCK)} is held by another process"
+            if self._store is not None:
+                self._store.put_back()
+            if now() >= self._touched_at + upkeep.FRESH_TIME:
+                self._touched_at = now()
+                try:
+                    self.aside(lambda: upkeep.touch(self._folder))
+                except RuntimeError:
+                    # Without a thread for it, the next time.
+                    return ""
+            return ""
+        except OSError as error:
+            return f"{error.filename or self._folder}: {error.strerror}"
+
+    def keep(self) -> None:
+        """Keep the settings, which have proven good. Raises OSError."""
+        kept.save(self._folder, self.settings)
+
+    def fall_back(self, problems: Iterable[str]) -> kept.Trouble:
+        """Have the settings that were kept, because those of the file have these problems. Raises kept.NoCopy."""
+        self.settings, trouble = kept.fall_back(self._folder, problems, now(), self.settings.file, self.settings)
+        return trouble
+
+
+def last_good(path: str, problems: Iterable[str]) -> Tuple[config.Settings, kept.Trouble]:
+    """For a listener whose file, of this path, has these problems: the settings that its supervisord's last one used, and what to
+    tell of it. Raises kept.NoCopy.
+    """
+    try:
+        folders = record.find_folders(os.environ["SUPERVISOR_SERVER_URL"], os.stat(f"/proc/{os.getppid()}").st_uid)
+    except (KeyError, OSError, record.RecordError) as error:
+        raise kept.NoCopy(str(error)) from None
+    return kept.fall_back(folders[0], problems, now(), path)

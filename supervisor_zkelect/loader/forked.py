@@ -1,0 +1,98 @@
+"""The chain loader inside supervisord: what `zkelect run` does, in supervisord's fork, without a Python of its own.
+
+supervisord forks and executes `zkelect run`, an interpreter that starts, looks around and executes the program: 15 to 20 ms
+of every failover, and seconds where two processors start 300 programs. The fork is an interpreter that has started already,
+so it looks around by itself.
+
+It only takes the short way. Whatever speaks against the program, or takes longer than it should, is left to `zkelect run`,
+which supervisord's fork executes then as if nothing had been tried: what is refused, how it is told, and what an upgrade
+of the package changed under a supervisord that runs on, is decided in one place. So is what another program does that
+is called zkelect and is not this installation's.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from typing import Any, Dict, List, Set, Tuple
+
+from supervisor_zkelect.guard import record
+from supervisor_zkelect.loader import afterfork, runner
+from supervisor_zkelect.system import clock
+
+PATIENCE = 0.1
+"""Seconds that the guard has to answer, before `zkelect run` asks it. Until it has registered nobody can tell whose a fork of
+supervisord is, and no group is proven dead meanwhile."""
+
+
+def _written() -> List[Tuple[int, ...]]:
+    """Those of the files that decide here. Raises OSError."""
+    return [afterfork.identity(module.__file__) for module in (afterfork, clock, record, runner)]
+
+
+try:
+    _WRITTEN = _written()
+except OSError:
+    # Modules that are no files; an exception here would keep supervisord from starting.
+    _WRITTEN = []
+
+
+def _scripts() -> Set[Tuple[int, ...]]:
+    """This installation's `zkelect`, wherever it has one."""
+    schemes = (sysconfig.get_path("scripts"), sysconfig.get_path("scripts", "posix_user"))
+    found = set()
+    for folder in (os.path.dirname(sys.executable), *schemes):
+        try:
+            found.add(afterfork.identity(os.path.join(folder, "zkelect")))
+        except OSError:
+            continue
+    return found
+
+
+def _is_one_of(scripts: Set[Tuple[int, ...]], filename: str) -> bool:
+    try:
+        return afterfork.identity(filename) in scripts
+    except OSError:
+        return False
+
+
+def install(options: Any) -> None:
+    """Have a supervisord's forks take the short way. options: its ServerOptions, whose setpgrp they call first and whose
+    execve last.
+
+    Raises AttributeError when it has none.
+    """
+    runner.preload()
+    set_process_group, execute, descriptors, scripts = options.setpgrp, options.execve, options.minfds, _scripts()
+
+    def setpgrp() -> None:
+        # A fork closes all descriptors up to this number, one by one, which takes it a millisecond; execve does it at once.
+        options.minfds = 3
+        set_process_group()
+
+    def execve(filename: str, argv: List[str], env: Dict[str, str]) -> None:
+        os.closerange(3, descriptors)
+        if argv[1:2] == ["run"] and _is_one_of(scripts, filename):
+            attempt(argv[2:], env)
+        execute(filename, argv, env)
+
+    options.setpgrp, options.execve = setpgrp, execve
+
+
+def attempt(words: List[str], env: Dict[str, str]) -> None:
+    """Become the program of `zkelect run` with these words, or return. Called in a fork of supervisord, which ends or
+    executes something afterwards."""
+    try:
+        command = runner.command_of(words)
+        if command and _written() == _WRITTEN:
+            # supervisord's handlers would swallow a signal that stops the program.
+            afterfork.answer_signals()
+            runner.become(command, env, PATIENCE, _give_up)
+    except Exception:
+        # Whatever it is, `zkelect run` meets it as well, and tells.
+        return
+
+
+def _give_up(trouble: str) -> None:
+    raise runner.Refused(trouble)

@@ -1,0 +1,390 @@
+"""XML-RPC calls to supervisord with a limit for the whole call.
+
+xmlrpc.client over SupervisorTransport waits for ever on a supervisord that is stopped by a signal, and a
+limit per recv() is none either, since an answer may come byte by byte. Here one deadline covers connecting,
+sending, waiting and reading. Each call has a connection of its own: nothing is shared between threads, and
+closing it turns supervisord's main loop once more, which is what makes it reap and restart a dead child at
+once.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import struct
+import threading
+import time
+from typing import Any, Callable, Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from urllib.parse import urlsplit
+
+from supervisor_zkelect.supervisord import xmlrpc
+
+# Codes of supervisor.xmlrpc.Faults and supervisor.states.ProcessStates, supervisor 4.3.0. They are part of
+# supervisor's documented interface; repeated here so that this module needs no import of supervisor.
+UNKNOWN_METHOD = 1
+SHUTDOWN_STATE = 6
+BAD_NAME = 10
+ALREADY_STARTED = 60
+SUCCESS = 80
+
+MOST_CALLS = 32
+"""Calls that one process makes at a time. supervisord answers one after the other, so more would only wait in their
+connections, where their time runs, and not in a queue, where it does not."""
+
+
+#: Bytes of an answer that are taken; a thousand programs have a few MiB.
+LONGEST_HEAD, LONGEST_BODY = 64 << 10, 256 << 20
+
+
+_Address = Tuple[int, Any]
+"""Family of a socket, and an address in it."""
+
+
+class SupervisordError(Exception):
+    """A call to supervisord brought no result."""
+
+
+class Unreachable(SupervisordError):
+    """No usable answer within the limit. `sent` is False when supervisord cannot have seen the request."""
+
+    def __init__(self, reason: str, sent: bool = True) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.sent = sent
+
+
+class Fault(SupervisordError):
+    """supervisord answered with a fault. `code` is one of supervisor.xmlrpc.Faults."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(f"{text} (fault {code})")
+        self.code = code
+        self.text = text
+
+    @property
+    def shutting_down(self) -> bool:
+        """Whether supervisord is shutting down or restarting, when it refuses every supervisor.* call."""
+        return self.code == SHUTDOWN_STATE
+
+
+class Started(NamedTuple):
+    """What came of the start of a group.
+
+    items: of each process that did not run before, {"name", "status", "description"}. states: what
+    `Supervisord.group_infos` says of all of them right after that; None where supervisord does not tell.
+    """
+
+    items: List[Dict[str, Any]]
+    states: Optional[List[Dict[str, Any]]]
+
+
+class Supervisord:
+    """The supervisord at `url`: unix:///path/to.sock or http://host:port, as in SUPERVISOR_SERVER_URL.
+
+    timeout: seconds for one call, unless the call says otherwise. All methods may be used from several
+    threads at once. A host name is resolved here, once, because resolving has no limit of time; when it
+    fails, every call raises Unreachable. Of several addresses each is tried until one can be connected to: supervisord
+    may listen on 127.0.0.1 where localhost is ::1 first. Raises ValueError for another kind of url.
+    """
+
+    def __init__(
+        self, url: str, username: Optional[str] = None, password: Optional[str] = None, timeout: float = 5.0
+    ) -> None:
+        self.url = url
+        self._timeout = timeout
+        self._trouble = ""
+        self.has_interface = True
+        """Whether the RPC interface of this package is there, as far as is known."""
+        self._names: Dict[str, List[str]] = {}
+        self._listing = threading.Lock()
+        parts = urlsplit(url)
+        if parts.scheme == "unix" and parts.path:
+            # supervisord writes unix://PATH, also for a relative path, whose first part is then the netloc.
+            self._addresses: Sequence[_Address] = [(socket.AF_UNIX, parts.netloc + parts.path)]
+            host = "localhost"
+        elif parts.scheme == "http" and parts.hostname:
+            host = parts.netloc.rpartition("@")[2]
+            try:
+                found = socket.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_STREAM)
+                self._addresses = [(one[0], one[4]) for one in found]
+            except OSError as error:
+                self._addresses = []
+                self._trouble = f"cannot resolve {parts.hostname}: {error.strerror or error}"
+        else:
+            raise ValueError(f"supervisord's url is unix:///path or http://host:port, not {url!r}")
+        self._headers = (
+            f"POST /RPC2 HTTP/1.1\r\nHost: {host}\r\nContent-Type: text/xml\r\nAccept: text/xml\r\n"
+            "User-Agent: supervisor-zkelect\r\nConnection: close\r\n"
+        )
+        if username:
+            word = base64.b64encode(f"{username}:{password or ''}".encode()).decode("ascii")
+            self._headers += f"Authorization: Basic {word}\r\n"
+
+    def call(self, method: str, *args: Any, timeout: Optional[float] = None) -> Any:
+        """The result of `method`, for example "supervisor.getState".
+
+        timeout: seconds for the whole call; default the one of the constructor.
+        Raises Fault when supervisord answers with one, and Unreachable for everything else.
+        """
+        body = xmlrpc.request(method, args)
+        # One piece, so that supervisord finds all of it or nothing, however long this process is held up.
+        request = f"{self._headers}Content-Length: {len(body)}\r\n\r\n".encode("ascii") + body
+        try:
+            return xmlrpc.answer(self._exchange(request, timeout or self._timeout))
+        except xmlrpc.Fault as fault:
+            raise Fault(fault.code, fault.text) from None
+        except ValueError as error:
+            raise Unreachable(f"{self.url} does not answer like supervisord: {error}") from error
+
+    def pid(self) -> int:
+        """supervisord's process id. Raises as `call` does."""
+        return self.call("supervisor.getPID")
+
+    def touch(self) -> None:
+        """Turn supervisord's loop twice, by a connection that is closed at once: the first turn reaps, the next restarts. It
+        never waits, and raises nothing: where it cannot be reached, supervisord turns by itself within a second.
+        """
+        if not self._addresses:
+            return
+        family, address = self._addresses[0]
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as connection:
+                connection.setblocking(False)
+                connection.connect(address)
+        except OSError:
+            return
+
+    def group_infos(self, groups: Mapping[str, Collection[str]]) -> Dict[str, Any]:
+        """What supervisord says of each process of some groups, as {group: list of {"name", "statename", "pid",
+        "spawnerr"}}, each group's all at the same moment. Instead of a list there is a Fault, BAD_NAME where there is no
+        such group, or the SupervisordError for which this group could not be asked about. Raises as `call` does.
+
+        groups: with each, members that are known to exist, such as those in the answer to a start; not needed where
+        supervisord has the RPC interface of this package. Without it the full list of processes, slow with many programs
+        (1.3 s at 1,000), is asked for when a group is not known yet or has changed.
+        """
+        answer = self._all_at_once("getProcessStates", groups, self._timeout, _states)
+        if answer is not None:
+            if None in answer.values():
+                raise Unreachable("zkelect.getProcessStates does not answer as it should: it leaves groups out")
+            return answer
+        found = self._known_infos(groups)
+        missing = {group: names for group, names in groups.items() if group not in found}
+        return {**found, **self._listed_infos(missing)} if missing else found
+
+    def _known_infos(self, groups: Mapping[str, Collection[str]]) -> Dict[str, Any]:
+        """What `group_infos` returns, without the groups for which it takes the full list."""
+        # Another thread may put another list in its place.
+        members = self._names
+        known = [group for group, names in groups.items() if members.get(group) and set(names) <= set(members[group])]
+        asked = [(group, name) for group in known for name in members[group]]
+        method = "supervisor.getProcessInfo"
+        calls = [{"methodName": method, "params": [f"{group}:{name}"]} for group, name in asked]
+        answers = self.call("system.multicall", calls) if calls else []
+        found: Dict[str, Any] = {group: [] for group in known}
+        changed = set()
+        for (group, _), result in zip(asked, map(_result, answers)):
+            if not isinstance(result, Fault):
+                if isinstance(found[group], list):
+                    found[group].append(result)
+            elif result.code == BAD_NAME:
+                changed.add(group)
+            else:
+                found[group] = result
+        return {group: infos for group, infos in found.items() if group not in changed}
+
+    def _listed_infos(self, groups: Mapping[str, Collection[str]]) -> Dict[str, Any]:
+        """What `group_infos` returns, by the full list."""
+        if not self._listing.acquire(timeout=self._timeout):
+            trouble = Unreachable(f"{self.url} did not answer within {self._timeout:g} s", sent=False)
+            return dict.fromkeys(groups, trouble)
+        try:
+            # Who waited for another's list has its answer.
+            found = self._known_infos(groups)
+            if len(found) < len(groups):
+                found = {**self._listed(groups), **found}
+            return found
+        except SupervisordError as error:
+            # What else was asked for with these has its answers.
+            return dict.fromkeys(groups, error)
+        finally:
+            self._listing.release()
+
+    def _listed(self, groups: Iterable[str]) -> Dict[str, Any]:
+        listed: Dict[str, List[Dict[str, Any]]] = {}
+        for info in self.call("supervisor.getAllProcessInfo"):
+            listed.setdefault(info["group"], []).append(info)
+        self._names = {group: [info["name"] for info in infos] for group, infos in listed.items()}
+        return {
+            group: listed.get(group) or Fault(BAD_NAME, f"BAD_NAME: supervisord has no group {group}")
+            for group in groups
+        }
+
+    def start_groups(self, groups: Sequence[str], timeout: float) -> Dict[str, Any]:
+        """Start some groups, of which nothing waits until they run, as {group: Started}. Instead of that there is a Fault,
+        or None for a group that was not started yet and nothing is wrong with: ask again.
+
+        timeout: seconds. Raises as `call` does. More than one group are for a supervisord with the RPC interface of this
+        package (`has_interface`); where it turns out to have none, no group has been started.
+        """
+        answer = self._all_at_once("startProcessGroups", groups, timeout, _started)
+        if answer is not None or len(groups) > 1:
+            return answer or dict.fromkeys(groups)
+        try:
+            return {
+                group: Started(self.call("supervisor.startProcessGroup", group, False, timeout=timeout), None)
+                for group in groups
+            }
+        except Fault as fault:
+            return dict.fromkeys(groups, fault)
+
+    def _all_at_once(
+        self, method: str, groups: Collection[str], timeout: float, read: Callable[[Any], Any]
+    ) -> Optional[Dict[str, Any]]:
+        """What the RPC interface of this package answers for each group: what `read` makes of it, a Fault, or None. None
+        where supervisord has not the interface, or one without the method. Raises as `call` does."""
+        if not self.has_interface:
+            return None
+        try:
+            answers = json.loads(self.call(f"zkelect.{method}", list(groups), timeout=timeout))
+            if len(answers) != len(groups):
+                raise ValueError(f"{len(answers)} items for {len(groups)} groups")
+            return {group: _unless_fault(answer, read) for group, answer in zip(groups, answers)}
+        except Fault as fault:
+            if fault.code != UNKNOWN_METHOD:
+                raise
+            self.has_interface = False
+            return None
+        except (ValueError, TypeError, KeyError) as error:
+            raise Unreachable(f"zkelect.{method} does not answer as it should: {error}") from error
+
+    def config(self, group: str) -> List[Dict[str, Any]]:
+        """The items of supervisor.getAllConfigInfo that belong to a group. Raises as `call` does."""
+        return [item for item in self.call("supervisor.getAllConfigInfo") if item["group"] == group]
+
+    def _exchange(self, request: bytes, timeout: float) -> bytes:
+        """Send a request and return the body of its answer."""
+        if not self._addresses:
+            raise Unreachable(self._trouble, sent=False)
+        deadline = time.monotonic() + timeout
+        connection = None
+        try:
+            connection = self._connect(deadline)
+            connection.settimeout(_left(deadline))
+            connection.sendall(request)
+            status, reason, body = _response(connection, deadline)
+            if status != 200:
+                raise Unreachable(_refusal(self.url, status, reason))
+            return body
+        except socket.timeout:
+            sent = connection is not None
+            if sent and connection.family != socket.AF_UNIX:
+                # Drop what the kernel has not delivered yet; else it could reach a thawed supervisord
+                # later than a request that was made after this one had ended.
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            raise Unreachable(f"{self.url} did not answer within {timeout:g} s", sent) from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise Unreachable(f"{self.url}: {reason}", connection is not None) from error
+        finally:
+            if connection is not None:
+                connection.close()
+
+    def _connect(self, deadline: float) -> socket.socket:
+        """A connection to the first address that takes one, which is the first to be tried from then on. Raises OSError."""
+        addresses, trouble = self._addresses, OSError()
+        for number, (family, address) in enumerate(addresses):
+            connection = None
+            try:
+                connection = socket.socket(family, socket.SOCK_STREAM)
+                # One that does not answer leaves time for the others.
+                connection.settimeout(_left(deadline) / (len(addresses) - number))
+                connection.connect(address)
+            except OSError as error:
+                trouble = error
+                if connection is not None:
+                    connection.close()
+                continue
+            if number:
+                # Another thread may put another list in its place.
+                self._addresses = [addresses[number], *addresses[:number], *addresses[number + 1:]]
+            return connection
+        raise trouble
+
+
+def _result(answer: Any) -> Any:
+    """One of several results in an answer, where a fault is a struct, as in system.multicall's."""
+    if isinstance(answer, dict) and "faultCode" in answer:
+        return Fault(answer["faultCode"], answer["faultString"])
+    return answer
+
+
+def _unless_fault(answer: Any, read: Callable[[Any], Any]) -> Any:
+    """What is read of a group, a Fault, or None. Raises ValueError, TypeError and KeyError, as what follows does."""
+    if isinstance(answer, dict) and "faultCode" in answer:
+        return Fault(answer["faultCode"], answer["faultString"])
+    return None if answer is None else read(answer)
+
+
+def _started(answer: Any) -> Started:
+    # A supervisord that has run since before an upgrade of this package may answer with the items alone.
+    items, states = (answer["started"], answer["states"]) if isinstance(answer, dict) else (answer, None)
+    return Started(_items(items, ("name", "status", "description")), None if states is None else _states(states))
+
+
+def _states(answer: Any) -> List[Dict[str, Any]]:
+    return _items(answer, ("name", "statename", "pid", "spawnerr"))
+
+
+def _items(answer: Any, fields: Sequence[str]) -> List[Dict[str, Any]]:
+    if any(len(item) != len(fields) for item in answer):
+        raise ValueError(f"an item has not {len(fields)} fields")
+    return [dict(zip(fields, item)) for item in answer]
+
+
+def _response(connection: socket.socket, deadline: float) -> Tuple[int, str, bytes]:
+    """Status, reason and body of an HTTP/1.x response (RFC 9112), of which nothing is waited for after the deadline, a
+    time.monotonic(). Raises ValueError when it is none, OSError when the connection is lost."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        if len(data) > LONGEST_HEAD:
+            raise ValueError("its answer has no end of the head")
+        data += _more(connection, deadline)
+    head, _, body = data.partition(b"\r\n\r\n")
+    first, *lines = head.decode("iso-8859-1").split("\r\n")
+    version, _, rest = first.partition(" ")
+    code, _, reason = rest.partition(" ")
+    if not version.startswith("HTTP/1.") or not (code.isascii() and code.isdigit() and len(code) == 3):
+        raise ValueError("it does not speak HTTP")
+    fields = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    length = fields.get("content-length", "")
+    if "transfer-encoding" in fields or not (length.isascii() and length.isdigit() and int(length) <= LONGEST_BODY):
+        if code == "200":
+            raise ValueError("its answer does not say how long it is")
+        return int(code), reason, b""
+    while len(body) < int(length):
+        body += _more(connection, deadline)
+    return int(code), reason, body[:int(length)]
+
+
+def _more(connection: socket.socket, deadline: float) -> bytes:
+    connection.settimeout(_left(deadline))
+    data = connection.recv(65536)
+    if not data:
+        raise ConnectionError("it closed the connection before its answer was complete")
+    return data
+
+
+def _left(deadline: float) -> float:
+    """Seconds until the deadline. Raises socket.timeout when it has passed."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise socket.timeout("timed out")
+    return left
+
+
+def _refusal(url: str, status: int, reason: str) -> str:
+    if status == 401:
+        return f"{url} refuses the user name or password (HTTP 401)"
+    return f"{url} answered HTTP {status} {reason}"
