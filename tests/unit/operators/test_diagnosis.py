@@ -10,7 +10,7 @@ from supervisor_zkelect.diagnosis.findings import Findings
 from supervisor_zkelect.operators import ask, diagnosis, show
 from supervisor_zkelect.operators.outcome import DONE, ERROR, UNKNOWN, USAGE
 from supervisor_zkelect.supervisord.client import Fault, Unreachable
-from tests.unit.test_show_and_ask import PRIMARY, STANDBY, Peer, answer, view
+from tests.unit.operators.test_show_and_ask import PRIMARY, STANDBY, Peer, answer, view
 
 WELL = {**PRIMARY, "unguarded": False}
 IDLE = {**STANDBY, "unguarded": False}

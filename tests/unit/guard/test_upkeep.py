@@ -9,7 +9,7 @@ import pytest
 
 from supervisor_zkelect.guard import locks, record, registration, saved, upkeep
 from supervisor_zkelect.demo.wait import until
-from tests.unit.test_record import ENTRY, OWNER, written
+from tests.unit.guard.test_record import ENTRY, OWNER, written
 
 SESSION = saved.Saved(7, "00ff", 4.0, OWNER, "a", "zk:2181", [saved.Election("orders", "primary", "/e", "n-", "/ack")])
 

@@ -6,5 +6,5 @@ from supervisor_zkelect.config import config
 
 
 def test_the_docs_carry_the_printed_reference():
-    docs = Path(__file__).parents[2] / "docs" / "options.md"
+    docs = Path(__file__).parents[3] / "docs" / "options.md"
     assert docs.read_text() == config.options_reference()
