@@ -1,0 +1,110 @@
+"""How the package is laid out: which room may import which, and how long anything in it may be.
+
+`house.txt` has what is not so yet, a line for each: it may only shrink.
+"""
+
+import ast
+from pathlib import Path
+from typing import Dict, Iterator, Tuple
+
+PACKAGE = Path(__file__).parents[2] / "supervisor_zkelect"
+LEFT = Path(__file__).with_name("house.txt")
+
+#: Lines that one may have, with its docstring.
+LIMITS = {"module": 500, "class": 300, "function": 60}
+
+#: What each room may import beside itself. The modules that users name stand outside of the rooms: `elector.py` is the face of
+#: zookeeper/ and counts as of it, the others (`command.py`, `rpcinterface.py`, ...) are the room "".
+ARROWS = {
+    "core": "",
+    "system": "core",
+    "supervisord": "core system",
+    "zookeeper": "core system",
+    "processes": "core system supervisord",
+    "checks": "core system processes",
+    "config": "core system checks",
+    "loader": "core system guard",
+    "guard": "core system supervisord zookeeper processes config",
+    "diagnosis": "core system supervisord zookeeper processes checks config guard",
+    "listener": "core system supervisord zookeeper processes checks config guard diagnosis",
+    "operators": "core system supervisord zookeeper processes checks config guard diagnosis listener demo",
+    "demo": "core system supervisord zookeeper processes config guard",
+    "": "core system supervisord zookeeper processes guard loader operators",
+}
+
+#: The modules of the standard library that the core may import: none that waits, reads a clock or reaches anything.
+PURE = set(
+    "__future__ ast base64 bisect collections dataclasses datetime enum fnmatch functools heapq ipaddress itertools json math "
+    "operator re string textwrap typing unicodedata".split()
+)
+
+
+def modules() -> Iterator[Tuple[str, Path, ast.Module]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = str(path.relative_to(PACKAGE))[:-3].replace("/", ".")
+        yield name, path, ast.parse(path.read_text())
+
+
+def room(name: str) -> str:
+    first, _, rest = name.partition(".")
+    return "zookeeper" if name == "elector" else first if rest else ""
+
+
+def sizes() -> Iterator[Tuple[str, int]]:
+    """What is too long, and how long it is."""
+    for name, path, tree in modules():
+        lines = len(path.read_text().splitlines())
+        if lines > LIMITS["module"]:
+            yield f"module {name}", lines
+        for node in ast.walk(tree):
+            kind = "class" if isinstance(node, ast.ClassDef) else "function"
+            if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+                length = (node.end_lineno or 0) - node.lineno + 1
+                if length > LIMITS[kind]:
+                    yield f"{kind} {name}.{node.name}", length
+
+
+def imported(tree: ast.Module, name: str) -> Iterator[Tuple[str, str]]:
+    """The modules of the package, by their names in it, and those of others, that a module imports anywhere in its text."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for one in node.names:
+                mine = one.name.startswith("supervisor_zkelect.")
+                yield (one.name.partition(".")[2], "") if mine else ("", one.name)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{name} imports by a relative name"
+            if (node.module or "").partition(".")[0] != "supervisor_zkelect":
+                yield "", node.module or ""
+                continue
+            base = (node.module or "").partition(".")[2]
+            for one in node.names:
+                path = PACKAGE.joinpath(*base.split("."), one.name)
+                whole = f"{base}.{one.name}".lstrip(".")
+                yield (whole if path.with_suffix(".py").exists() or path.is_dir() else base, "")
+
+
+def arrows() -> Iterator[Tuple[str, int]]:
+    """The imports that point the wrong way."""
+    for name, _, tree in modules():
+        for mine, other in imported(tree, name):
+            here = room(name)
+            if mine and room(mine) not in (here, *ARROWS[here].split()):
+                yield f"import {name} of {mine}", 1
+            if other and here == "core" and other.partition(".")[0] not in PURE:
+                yield f"import {name} of {other}", 1
+
+
+def left() -> Dict[str, int]:
+    pairs = (line.rpartition(" ") for line in LEFT.read_text().splitlines() if line)
+    return {what: int(number) for what, _, number in pairs}
+
+
+def test_nothing_grows_beyond_what_a_reader_can_hold():
+    found, known = dict([*sizes(), *arrows()]), left()
+    worse = {what: number for what, number in found.items() if number > known.get(what, 0)}
+    assert not worse, "split it along a seam, or turn the import round"
+    assert not known.keys() - found.keys(), f"mended; take it out of {LEFT.name}"
+
+
+if __name__ == "__main__":
+    LEFT.write_text("".join(f"{what} {number}\n" for what, number in sorted({*sizes(), *arrows()})))
