@@ -1,0 +1,1 @@
+"""The configuration file, read into settings, and what must hold between them."""

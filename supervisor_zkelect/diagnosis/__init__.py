@@ -1,0 +1,1 @@
+"""What `check` looks at: the file, supervisord's programs, this machine, ZooKeeper."""

@@ -1,0 +1,1 @@
+"""`zkelect run`: the chain loader in front of a group's programs."""

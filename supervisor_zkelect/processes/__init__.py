@@ -1,0 +1,1 @@
+"""Program groups as processes: started, found, stopped, killed and proven dead."""

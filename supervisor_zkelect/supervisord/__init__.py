@@ -1,0 +1,1 @@
+"""supervisord from outside: its XML-RPC, its events, and how its programs end."""

@@ -1,1 +1,1 @@
-"""The election recipe by its parts; `supervisor_zkelect.elector` is its public face."""
+"""One ZooKeeper session, and the election recipe by its parts; `supervisor_zkelect.elector` is its public face."""
