@@ -60,8 +60,8 @@ class Checks:
             client = one.session.client
             looks = examination.Session(client, one.granted.timeout, session.asked_of(client), one.granted.session)
         leading = {name for name, contest in one.contests.items() if contest.state.role == role.PRIMARY}
-        around = one.around
+        host = one.host
         return examination.Node(
-            one.settings, one.trouble is not None, looks, one.supervisord.call, os.getppid(), around.supervisord_uid, around.uid,
-            around.group, leading,
+            one.settings, one.trouble is not None, looks, one.supervisord.call, os.getppid(), host.supervisord_uid, host.uid,
+            host.group, leading,
         )

@@ -2,7 +2,7 @@
 
 Everything that happens (supervisord's events, ZooKeeper's answers, health checks, ends of processes, orders, signals)
 is put into one queue. The main thread takes it out, lets the role machines decide, and hands their actions to those
-who do them: a lane per election for ZooKeeper, a pool for health checks, one for calls to supervisord, and the warden of
+who do them: a serial executor per election for ZooKeeper, a pool for health checks, one for calls to supervisord, and the warden of
 the groups. Only the main thread holds state, so there is nothing to lock.
 """
 
@@ -38,7 +38,7 @@ from supervisor_zkelect.elector import (
 )
 from supervisor_zkelect.core.lease import DRIFT, Heartbeat, SessionClock, drop_after, effective_tick, waiting_interval
 from supervisor_zkelect.supervisord.client import Fault, MOST_CALLS, SupervisordError
-from supervisor_zkelect.listener.surroundings import Surroundings, last_good
+from supervisor_zkelect.listener.host import Host, last_good
 
 log = logging.getLogger(__name__)
 
@@ -267,24 +267,24 @@ class Contest:
 class Listener:
     """One run of the listener. `run` returns its exit status."""
 
-    def __init__(self, settings: config.Settings, around: Surroundings, trouble: Optional[kept.Trouble] = None) -> None:
+    def __init__(self, settings: config.Settings, host: Host, trouble: Optional[kept.Trouble] = None) -> None:
         """trouble: why `settings` are those that were kept, and not those of the file."""
         self.settings = settings
         self.trouble = trouble
         #: what is wrong with supervisord's programs, and since when; they were found to be fit before a group was started
         self.unfit: Tuple[str, ...] = ()
         self.unfit_since = math.inf
-        self.around = around
+        self.host = host
         self.queue: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
         self.contests: Dict[str, Contest] = {}
         self.by_group: Dict[str, Contest] = {}
         #: when one of them may be due; it may be too early, never too late
         self.due = math.inf
-        self.rpc_pool = around.pool(min(max(8, 6 * len(settings.elections)), MOST_CALLS), "zkelect-rpc")
-        self.health_pool = around.pool(max(2, len(settings.elections)), "zkelect-health")
-        self.supervisord = around.supervisord
-        self.guard = around.guard(self.post)
-        self.last_resort = around.last_resort()
+        self.rpc_pool = host.pool(min(max(8, 6 * len(settings.elections)), MOST_CALLS), "zkelect-rpc")
+        self.health_pool = host.pool(max(2, len(settings.elections)), "zkelect-health")
+        self.supervisord = host.supervisord
+        self.guard = host.guard(self.post)
+        self.last_resort = host.last_resort()
         self.guard_up = False
         #: why no election is begun, and none will be as long as this process lives
         self.obstacle = proc.pidfd_trouble()
@@ -560,7 +560,7 @@ class Listener:
     @property
     def guarded(self) -> bool:
         """Whether the guard is there, and outlives this listener."""
-        return self.guard_up and self.guard.pid != self.around.pid
+        return self.guard_up and self.guard.pid != self.host.pid
 
     def end(self) -> None:
         """Tell the log, and close the session, which gives up what is left of proposals."""
@@ -574,7 +574,7 @@ class Listener:
                 self.store.forget()
             # Without a connection nobody is asked; the proposals of the queue go with the session, which expires.
             seconds = 0.0 if released and self.link != "connected" else CLOSE_TIME
-            if self.around.aside(self.session.close, seconds) or released:
+            if self.host.aside(self.session.close, seconds) or released:
                 self.store.forget()
                 self.guard.bye("released")
         self.guard.reap()
@@ -689,9 +689,9 @@ class Listener:
             for note in [*check.troubles, *check.notes]:
                 log.info("%s", note)
         self.found_unfit(check.problems)
-        around = self.around
+        host = self.host
         for program in event.programs:
-            if (program["group"], program["name"]) == (around.group, around.process):
+            if (program["group"], program["name"]) == (host.group, host.process):
                 self.stopwaitsecs = float(program.get("stopwaitsecs", STOPWAITSECS))
         if self.leaving is None:
             self.programs = event.programs
@@ -711,9 +711,9 @@ class Listener:
         self.changed = True
 
     def check_groups(self, programs: List[Dict[str, Any]]) -> config.GroupCheck:
-        around = self.around
+        host = self.host
         return config.check_group(
-            self.settings, programs, around.uid, supervisord_uid=around.supervisord_uid, own_group=around.group
+            self.settings, programs, host.uid, supervisord_uid=host.supervisord_uid, own_group=host.group
         )
 
     def fall_back(self, problems: List[str]) -> bool:
@@ -721,13 +721,13 @@ class Listener:
         if self.trouble is not None:
             return False
         try:
-            trouble = self.around.fall_back(problems)
+            trouble = self.host.fall_back(problems)
         except kept.NoCopy:
             return False
         for problem in problems:
             log.error("%s", problem)
         log.error("%s: %s", self.settings.file, trouble)
-        self.settings, self.trouble = self.around.settings, trouble
+        self.settings, self.trouble = self.host.settings, trouble
         return True
 
     def found_unfit(self, problems: List[str]) -> None:
@@ -762,22 +762,22 @@ class Listener:
         self.lock_at = math.inf
         if self.leaving is not None:
             return
-        self.locked = self.around.take_lock()
+        self.locked = self.host.take_lock()
         if not self.locked:
             self.say("zkelect", "waiting for the guard, which stops and releases what an earlier listener left")
             self.lock_at = now() + LOCK_PACE
             return
         # Whether its session exists where `servers` says, as they are configured now, only ZooKeeper can tell.
-        former = self.around.saved()
+        former = self.host.saved()
         if self.store is None:
-            self.store = self.around.store()
-        self.former = former if former is not None and list(former.owner) == list(self.around.owner) else None
+            self.store = self.host.store()
+        self.former = former if former is not None and list(former.owner) == list(self.host.owner) else None
         self.open_guard()
 
     def keep_folder(self, moment: float) -> None:
         """Have put back what somebody removed of the runtime folder, and tell where that cannot be."""
         self.folder_at = moment + FOLDER_PACE
-        trouble = self.around.keep_folder()
+        trouble = self.host.keep_folder()
         if trouble != self.folder_trouble:
             self.folder_trouble, self.changed = trouble, True
         if trouble:
@@ -907,7 +907,7 @@ class Listener:
     def retry_guard(self, delay: float) -> None:
         if not self.contests and self.locked:
             # Nothing is begun: whoever has to release first needs the lock.
-            self.around.give_lock_back()
+            self.host.give_lock_back()
             self.locked = False
             self.lock_at = now() + max(delay, LOCK_PACE)
         else:
@@ -1007,7 +1007,7 @@ class Listener:
             attach, timeout = (self.former.id, bytes.fromhex(self.former.password)), self.former.timeout
             kept = [one for one in self.former.elections if one in self.elections()]
             self.retiring = [one for one in self.former.elections if one not in kept]
-        self.session = self.around.session(self.post, attach, timeout)
+        self.session = self.host.session(self.post, attach, timeout)
         self.guard.tell_groups(self.groups(), self.settings.reattach_grace)
         for settings in self.settings.elections:
             stopwaitsecs = longest_stop(one for one in programs if one["group"] == settings.group)
@@ -1019,7 +1019,7 @@ class Listener:
                 wake_at=math.inf,
                 group=self.guard.group(settings.group),
                 elector=self.make_elector(settings),
-                pool=self.around.lane(),
+                pool=self.host.serial(),
                 hooks=None,
                 check=check if check else None,
                 running=set(),
@@ -1075,7 +1075,7 @@ class Listener:
 
     def first_op(self) -> int:
         """Where this listener's numbers begin, so that no answer to a former listener passes for one to it."""
-        return self.around.pid << 24
+        return self.host.pid << 24
 
     # Elections that the configuration does not name any more
 
@@ -1129,7 +1129,7 @@ class Listener:
         """Keep what the next listener, or a release, needs of the session."""
         if self.granted is not None and self.leaving is None:
             self.store.save(saved.Saved(
-                self.granted.session, self.session.password.hex(), self.granted.timeout, self.around.owner,
+                self.granted.session, self.session.password.hex(), self.granted.timeout, self.host.owner,
                 self.settings.node_name, ",".join(self.settings.servers) if self.settings.plain else "",
                 self.elections() + self.retiring, self.settings.tick_time,
             ))
@@ -1139,7 +1139,7 @@ class Listener:
         """Keep the configuration, in which supervisord's programs are fit and ZooKeeper has taken this node's session."""
         if self.trouble is None and not self.unfit:
             try:
-                self.around.keep()
+                self.host.keep()
             except OSError as error:
                 self.say("zkelect", f"the configuration could not be kept: {error}", "keep")
 
@@ -1393,7 +1393,7 @@ class Listener:
         if self.leaving is not None:
             return
         try:
-            self.around.aside(self.session.renew())
+            self.host.aside(self.session.renew())
         except RuntimeError as error:
             # Its threads cannot be had now. The groups are ended by then, or under a guard's lease.
             self.say("ZooKeeper", f"no client can be started: {error}", "renew")
@@ -1512,7 +1512,7 @@ class Listener:
     # What the role machines want of ZooKeeper
 
     def ask(self, contest: Contest, op: int, work: Callable[[], Any]) -> None:
-        """Do `work` in the election's own lane and post its event, or what went wrong as Failed."""
+        """Do `work` in the election's own executor and post its event, or what went wrong as Failed."""
         name = contest.settings.name
 
         def attempt() -> For:
@@ -1672,7 +1672,7 @@ class Listener:
 
         if contest.hooks is None:
             # One after the other: a term that was lost may have left its command running.
-            contest.hooks = self.around.pool(1, f"zkelect-hooks-{settings.name}")
+            contest.hooks = self.host.pool(1, f"zkelect-hooks-{settings.name}")
         self.pool_post(contest.hooks, work)
 
     def do_Ack(self, contest: Contest, action: role.Ack) -> None:
@@ -1746,7 +1746,7 @@ class Listener:
         """Have ack and holder read, and watched while this node is primary: nobody else has to wake at a change."""
         contest.see_at = math.inf
         if contest.seeing:
-            # Whoever asks while ZooKeeper is silent must not fill the lane with the same question.
+            # Whoever asks while ZooKeeper is silent must not fill the executor with the same question.
             contest.see_again = True
             return
         contest.asked_at = contest.seeing_since = now()
@@ -2139,13 +2139,13 @@ def main(path: str) -> int:
     for note in [*settings.doubts, *settings.notes]:
         log.info("%s", note)
     try:
-        around = Surroundings(settings)
+        host = Host(settings)
     except record.RecordError as error:
         print(error, file=sys.stderr)
         return 2
     for note in exposure.of_file(settings) + exposure.of_processes(settings, os.getppid()):
         log.warning("%s", note)
-    one = Listener(settings, around, trouble)
+    one = Listener(settings, host, trouble)
     try:
         status = one.run(sys.stdin.buffer, protocol)
     except Exception:

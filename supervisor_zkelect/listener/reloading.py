@@ -105,9 +105,9 @@ class Reloads:
             return None, error.problems, [], {}
         except (SupervisordError, ValueError) as error:
             return None, [f"{old.file}: {error}"], [], {}
-        around, changes = one.around, config.diff(old, settings)
+        host, changes = one.host, config.diff(old, settings)
         problems = list(config.check_group(
-            settings, programs, around.uid, supervisord_uid=around.supervisord_uid, own_group=around.group
+            settings, programs, host.uid, supervisord_uid=host.supervisord_uid, own_group=host.group
         ).problems)
         anew = any(change.effect == config.SESSION for change in changes)
         if granted is not None and not anew and settings.stop_grace(math.inf, granted.timeout) < 0:
@@ -180,7 +180,7 @@ class Reloads:
     def apply(self, settings: config.Settings, checks: Dict[str, Any]) -> None:
         """Go on with these settings, of which every change is taken at once."""
         one = self.listener
-        one.settings, one.around.settings, one.trouble = settings, settings, None
+        one.settings, one.host.settings, one.trouble = settings, settings, None
         one.session.reconfigure(settings)
         if one.granted is not None:
             one.set_paces(one.granted.timeout)

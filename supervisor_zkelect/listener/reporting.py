@@ -52,7 +52,7 @@ class Reports:
         listener = self.listener
         granted = listener.granted
         return {
-            "v": 1, "node": listener.settings.node_name, "pid": listener.around.pid, "version": __version__,
+            "v": 1, "node": listener.settings.node_name, "pid": listener.host.pid, "version": __version__,
             "config": listener.settings.file, "config_trouble": listener.config_trouble(), "boottime": moment,
             "time": time.time(),
             "session": {

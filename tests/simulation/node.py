@@ -203,8 +203,8 @@ class _Session(session.Session):
         process.node.promises.beating(process)
 
 
-class _Surroundings:
-    """listener.Surroundings of a model."""
+class _Host:
+    """host.Host of a model."""
 
     def __init__(self, process: "ListenerProcess", supervisord: Supervisord) -> None:
         self._process = process
@@ -217,7 +217,7 @@ class _Surroundings:
     def pool(self, size: int, name: str) -> Pool:
         return Pool(self._process, serial=size == 1)
 
-    def lane(self) -> Pool:
+    def serial(self) -> Pool:
         return Pool(self._process, serial=True)
 
     def aside(self, work: Callable[[], Any], seconds: float = 0.0) -> bool:
@@ -467,7 +467,7 @@ class _Listener(listener.Listener):
     def __init__(self, process: ListenerProcess) -> None:
         self._process = process
         self._sessions: Dict[int, int] = {}
-        super().__init__(process.settings, _Surroundings(process, process.supervisord))
+        super().__init__(process.settings, _Host(process, process.supervisord))
 
     def on_Connected(self, event: session.Connected) -> None:
         self._sessions[event.generation] = event.session

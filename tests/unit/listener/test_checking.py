@@ -14,7 +14,7 @@ def one():
     """A listener whose pool does nothing by itself. work: what it was given; said: tickets and answers."""
     listener = SimpleNamespace(
         link="lost", granted=None, session=None, contests={}, settings=None, trouble=None, rpc_pool=object(), work=[], said=[],
-        supervisord=SimpleNamespace(call=None), around=SimpleNamespace(supervisord_uid=0, uid=0, group="g"),
+        supervisord=SimpleNamespace(call=None), host=SimpleNamespace(supervisord_uid=0, uid=0, group="g"),
     )
     listener.pool_post = lambda pool, work, failed: listener.work.append((work, failed))
     listener.reply = lambda ticket, document: listener.said.append((ticket, document["ok"]))

@@ -31,7 +31,7 @@ def contest():
 def one(contest):
     listener = SimpleNamespace(
         settings=SimpleNamespace(node_name="a", file="/f", chroot="", elections=[contest.settings]), granted=None,
-        around=SimpleNamespace(pid=7), config_trouble=lambda: None, link="connected", link_since=500.0, link_doubt=lambda: "",
+        host=SimpleNamespace(pid=7), config_trouble=lambda: None, link="connected", link_since=500.0, link_doubt=lambda: "",
         contests={"orders": contest}, obstacle="", guard_trouble="", guard_up=True, locked=True, folder_trouble="",
         unenforced=lambda: "", guardless=lambda: "", session=object(), attach_at=math.inf,
     )

@@ -31,7 +31,7 @@ def alone():
     )
     one = SimpleNamespace(
         contests={"orders": contest}, contest=contest, settings=SimpleNamespace(kill_time=1.0), last_resort=LastResort(),
-        guard_up=False, guard=SimpleNamespace(pid=8), around=SimpleNamespace(pid=7), asked=[],
+        guard_up=False, guard=SimpleNamespace(pid=8), host=SimpleNamespace(pid=7), asked=[],
     )
     one.ask_to_stop = one.asked.append
     one.killed_at = lambda contest: Listener.killed_at(one, contest)

@@ -1,7 +1,6 @@
-"""What a listener reaches outside of itself: supervisord, the guard, ZooKeeper, threads, and the runtime folder.
+"""The port to everything outside a listener: supervisord, the guard, ZooKeeper, threads, and the runtime folder.
 
-The listener decides, and everything it decides upon or has done goes through here. `Surroundings` is the real thing; the
-simulation (tests/simulation) has a model of it, in virtual time.
+`Host` is the real one; the simulation (tests/simulation) has a model of it, in virtual time.
 """
 
 from __future__ import annotations
@@ -10,13 +9,13 @@ import os
 import select
 import socket
 import threading
-from collections import deque
-from concurrent.futures import Executor, Future
-from typing import Any, Callable, Deque, Iterable, Optional, Tuple
+from concurrent.futures import Executor
+from typing import Any, Callable, Iterable, Optional, Tuple
 
 from supervisor_zkelect.config import config
 from supervisor_zkelect.guard import guardlink, guardmain, kept, locks, record, saved, upkeep
 from supervisor_zkelect.listener import lastresort
+from supervisor_zkelect.listener.workers import SerialExecutor
 from supervisor_zkelect.processes import group, proc
 from supervisor_zkelect.zookeeper import session
 from supervisor_zkelect.system.clock import now
@@ -25,42 +24,8 @@ from supervisor_zkelect.system.workers import Workers
 
 Post = Callable[[Any], None]
 
-LANES = 16
-"""Threads that all lanes share. What they wait for is ZooKeeper, and when it is silent it is so for all of them."""
-
-
-class Lane(Executor):
-    """Does one piece of work at a time, in the order in which they came, on the threads of a pool that others use too."""
-
-    def __init__(self, pool: Executor) -> None:
-        self._pool = pool
-        self._lock = threading.Lock()
-        self._waiting: "Deque[Tuple[Future, Callable[[], Any]]]" = deque()
-        self._busy = False
-
-    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> "Future[Any]":
-        future: "Future[Any]" = Future()
-        with self._lock:
-            self._waiting.append((future, lambda: work(*arguments, **named)))
-            busy, self._busy = self._busy, True
-        if not busy:
-            self._pool.submit(self._turn)
-        return future
-
-    def _turn(self) -> None:
-        future, work = self._waiting.popleft()
-        if future.set_running_or_notify_cancel():
-            try:
-                future.set_result(work())
-            except BaseException as error:
-                future.set_exception(error)
-        with self._lock:
-            self._busy = bool(self._waiting)
-            busy = self._busy
-        if busy:
-            # At the end of the pool's queue, so that the lanes take turns.
-            self._pool.submit(self._turn)
-
+ELECTION_THREADS = 16
+"""Threads that all elections share. They wait for ZooKeeper, and when it is silent it is so for all of them."""
 
 def _hung_up(descriptor: int) -> bool:
     """Whether nobody has the other end of a pipe any more."""
@@ -69,8 +34,8 @@ def _hung_up(descriptor: int) -> bool:
     return any(events & select.POLLHUP for _, events in poller.poll(0))
 
 
-class Surroundings:
-    """Of a listener that supervisord has started: its environment and its parent tell which one.
+class Host:
+    """The host of a listener that supervisord has started: its environment and its parent tell which one.
 
     Raises record.RecordError when there is no folder that it may use, and ValueError for a URL of no known kind.
     """
@@ -101,14 +66,14 @@ class Surroundings:
         self._name: Optional[socket.socket] = None
         self._store: Optional[saved.Store] = None
         self._touched_at = now()
-        self._lanes = Workers(LANES, "zkelect-elections")
+        self._elections = Workers(ELECTION_THREADS, "zkelect-elections")
 
-    def lane(self) -> Executor:
-        """Where work waits for others, one piece at a time."""
-        return Lane(self._lanes)
+    def serial(self) -> Executor:
+        """An executor of the work of one election: one piece at a time, in order."""
+        return SerialExecutor(self._elections)
 
     def pool(self, size: int, name: str) -> Executor:
-        """Where work waits for others; at most `size` pieces at a time."""
+        """An executor that does at most `size` pieces of work at a time."""
         return Workers(size, name)
 
     def aside(self, work: Callable[[], Any], seconds: float = 0.0) -> bool:

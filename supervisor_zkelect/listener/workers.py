@@ -1,0 +1,41 @@
+"""Executors: how a listener has work done off its deciding thread."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from concurrent.futures import Executor, Future
+from typing import Any, Callable, Deque, Tuple
+
+
+class SerialExecutor(Executor):
+    """Does one piece of work at a time, in order of submission, on the threads of a pool that others use too."""
+
+    def __init__(self, pool: Executor) -> None:
+        self._pool = pool
+        self._lock = threading.Lock()
+        self._waiting: "Deque[Tuple[Future[Any], Callable[[], Any]]]" = deque()
+        self._busy = False
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> "Future[Any]":
+        future: "Future[Any]" = Future()
+        with self._lock:
+            self._waiting.append((future, lambda: work(*arguments, **named)))
+            busy, self._busy = self._busy, True
+        if not busy:
+            self._pool.submit(self._turn)
+        return future
+
+    def _turn(self) -> None:
+        future, work = self._waiting.popleft()
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(work())
+            except BaseException as error:
+                future.set_exception(error)
+        with self._lock:
+            self._busy = bool(self._waiting)
+            busy = self._busy
+        if busy:
+            # At the end of the pool's queue, so that those that share it take turns.
+            self._pool.submit(self._turn)
