@@ -21,13 +21,13 @@ import time
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
 from supervisor_zkelect.config import config
 from supervisor_zkelect.core import course, history, paced, places, role, untrusted
 from supervisor_zkelect.diagnosis import exposure, inspection
 from supervisor_zkelect.guard import guardlink, kept, record, release, saved
-from supervisor_zkelect.listener import checking, reloading, reporting
+from supervisor_zkelect.listener import checking, events, reloading, reporting
 from supervisor_zkelect.processes import execution, group, proc
 from supervisor_zkelect.supervisord import eventstream, exits
 from supervisor_zkelect.system import accounts, logs, reserve
@@ -103,114 +103,6 @@ LEARN = 1 << 62
 NOTE_TIME = 0.5
 #: Seconds that closing the session may take; ZooKeeper expires it otherwise.
 CLOSE_TIME = 2.0
-
-
-class Signalled(NamedTuple):
-    number: int
-
-
-class Configured(NamedTuple):
-    """What supervisord says of its programs, or why it says nothing."""
-
-    programs: List[Dict[str, Any]]
-    error: str
-
-
-class Standing(NamedTuple):
-    """What supervisord says of the groups that run, when this listener is told to end: whether all run on."""
-
-    alive: bool
-    reason: str
-
-
-class Retired(NamedTuple):
-    """What the session had in these elections is given up."""
-
-    elections: List[saved.Election]
-    refused: List[saved.Election]
-
-
-class Pushed(NamedTuple):
-    """The report was delivered; `requests` are operators' orders."""
-
-    requests: List[Dict[str, Any]]
-    error: str
-
-
-class Inspected(NamedTuple):
-    """What is worth telling of the elections' znodes, one line each."""
-
-    notes: List[str]
-
-
-class TermChanged(NamedTuple):
-    """Ack or holder of an election, whose primary this node was, have changed."""
-
-    name: str
-
-
-class QueueMoved(NamedTuple):
-    """There are other candidates in an election that this node leads."""
-
-    name: str
-
-
-class ForeignSeen(NamedTuple):
-    """One line on what is foreign in an election's queue, or holds what is the election's."""
-
-    name: str
-    trouble: str
-
-
-class QueueSeen(NamedTuple):
-    """The answer to a look at an election's queue. rival, trouble, place, candidates: as
-    `elector.Queue` has them, place and candidates of `proposal` when it was asked for at `asked`. trouble: None where the queue
-    could not be looked at."""
-
-    name: str
-    rival: str
-    trouble: Optional[str]
-    place: Optional[int] = None
-    candidates: Optional[int] = None
-    proposal: Optional[str] = None
-    asked: float = 0.0
-
-
-class ProgramEnded(NamedTuple):
-    """How a program of an election's group ended, in one line, "" when that is not known. state: what supervisord said of it
-    then. token: of the term that it ran in."""
-
-    election: str
-    token: Optional[int]
-    name: str
-    state: str
-    why: str
-
-
-class Claimed(NamedTuple):
-    """A term was claimed by a transaction sent and answered at these times, in a session of this generation."""
-
-    name: str
-    op: int
-    dirty: str
-    generation: int
-    sent: float
-    answered: float
-
-
-class Noted(NamedTuple):
-    """The history of an election's terms was written, or not."""
-
-    name: str
-    terms: List[Dict[str, Any]]
-    error: str
-
-
-class For(NamedTuple):
-    """An event for the role machine of one election."""
-
-    name: str
-    event: Any
 
 
 @dataclass
@@ -353,7 +245,7 @@ class Listener:
 
     def run(self, source: Any, output: Any) -> int:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
-            signal.signal(number, lambda number, frame: self.post(Signalled(number)))
+            signal.signal(number, lambda number, frame: self.post(events.Signalled(number)))
         threading.Thread(
             target=eventstream.read, args=(source, output, self.post), name="zkelect-events", daemon=True
         ).start()
@@ -492,13 +384,13 @@ class Listener:
         led = sum(one.state.role in (role.PROMOTING, role.PRIMARY) for one in self.contests.values())
         self.see_queue_by(contest, now() + self.granted.timeout * min(led / QUEUE_LOOKS, 1 / QUEUE_LEAST))
         if self.link == "connected":
-            contest.elector.glance_at_queue(lambda: self.post(QueueMoved(contest.settings.name)))
+            contest.elector.glance_at_queue(lambda: self.post(events.QueueMoved(contest.settings.name)))
 
     def see_queue_by(self, contest: Contest, moment: float) -> None:
         contest.queue_at = moment
         self.due = min(self.due, moment)
 
-    def on_QueueMoved(self, event: QueueMoved) -> None:
+    def on_QueueMoved(self, event: events.QueueMoved) -> None:
         self.look_at_queue(self.contests[event.name])
 
     def look_at_queue(self, contest: Contest) -> None:
@@ -509,26 +401,26 @@ class Listener:
         def work() -> Any:
             asked = now()
             try:
-                return QueueSeen(name, *elector.look_at_queue(), elector.proposal, asked)
+                return events.QueueSeen(name, *elector.look_at_queue(), elector.proposal, asked)
             except ElectionError as error:
                 # It is looked at again; what ZooKeeper refuses is told where it is needed.
                 log.debug("%s: %s", name, error)
-                return QueueSeen(name, "", None)
+                return events.QueueSeen(name, "", None)
 
-        self.pool_post(contest.pool, work, lambda error: QueueSeen(name, "", None))
+        self.pool_post(contest.pool, work, lambda error: events.QueueSeen(name, "", None))
 
-    def on_QueueSeen(self, event: QueueSeen) -> None:
+    def on_QueueSeen(self, event: events.QueueSeen) -> None:
         contest = self.contests[event.name]
         contest.looking = False
         if event.trouble is None:
             return
         if event.proposal == contest.state.proposal:
             contest.facts.stand(event.place, event.candidates, event.asked)
-        self.on_ForeignSeen(ForeignSeen(event.name, event.trouble))
+        self.on_ForeignSeen(events.ForeignSeen(event.name, event.trouble))
         if event.rival:
             self.decide(contest, role.Rivalled(f"by another program's rule {event.rival} leads"))
 
-    def on_ForeignSeen(self, event: ForeignSeen) -> None:
+    def on_ForeignSeen(self, event: events.ForeignSeen) -> None:
         contest = self.contests[event.name]
         if event.trouble != contest.foreign:
             contest.foreign, self.changed = event.trouble, True
@@ -621,19 +513,19 @@ class Listener:
         contest.noting = True
         elector, name = contest.elector, contest.settings.name
 
-        def work() -> Noted:
+        def work() -> events.HistoryWritten:
             try:
                 elector.amend_history(lambda data: history.amended(data, terms), NOTE_TIME)
-                return Noted(name, terms, "")
+                return events.HistoryWritten(name, terms, "")
             except ElectionError as error:
-                return Noted(name, terms, str(error))
+                return events.HistoryWritten(name, terms, str(error))
             except Exception as error:
                 log.exception("a defect")
-                return Noted(name, terms, repr(error))
+                return events.HistoryWritten(name, terms, repr(error))
 
         self.pool_post(contest.pool, work)
 
-    def on_Noted(self, event: Noted) -> None:
+    def on_HistoryWritten(self, event: events.HistoryWritten) -> None:
         contest = self.contests[event.name]
         contest.noting = False
         if event.error:
@@ -669,15 +561,15 @@ class Listener:
     def ask_configuration(self) -> None:
         self.configure_at = math.inf
 
-        def work() -> Configured:
+        def work() -> events.Configured:
             try:
-                return Configured(self.supervisord.call("supervisor.getAllConfigInfo"), "")
+                return events.Configured(self.supervisord.call("supervisor.getAllConfigInfo"), "")
             except SupervisordError as error:
-                return Configured([], str(error))
+                return events.Configured([], str(error))
 
-        self.pool_post(self.rpc_pool, work, lambda error: Configured([], repr(error)))
+        self.pool_post(self.rpc_pool, work, lambda error: events.Configured([], repr(error)))
 
-    def on_Configured(self, event: Configured) -> None:
+    def on_Configured(self, event: events.Configured) -> None:
         if event.error:
             self.say("supervisord", event.error)
             self.configure_at = now() + PACE
@@ -1099,7 +991,7 @@ class Listener:
             return
         client, acl = self.session.client, session.acl_of(self.settings.acl)
 
-        def work() -> Retired:
+        def work() -> events.LeftoversReleased:
             left, refused = [], []
             for one in dead:
                 try:
@@ -1109,12 +1001,12 @@ class Listener:
                     left.append(one)
                     if not isinstance(error, (NotConnected, TimedOut)):
                         refused.append(one)
-            return Retired([one for one in dead if one not in left], refused)
+            return events.LeftoversReleased([one for one in dead if one not in left], refused)
 
         if dead:
             self.pool_post(self.rpc_pool, work)
 
-    def on_Retired(self, event: Retired) -> None:
+    def on_LeftoversReleased(self, event: events.LeftoversReleased) -> None:
         for one in event.elections:
             log.info("%s: released", one.name)
         self.retiring = [one for one in self.retiring if one not in event.elections]
@@ -1196,18 +1088,18 @@ class Listener:
         election, group, token = contest.settings.name, contest.settings.group, contest.state.token
         contest.ends.setdefault(name, "")
 
-        def work() -> ProgramEnded:
+        def work() -> events.ProgramEnded:
             try:
                 end = exits.read(self.supervisord.call("zkelect.getProcessEnds", [group], timeout=PACE)).get(name, exits.End())
             except (SupervisordError, ValueError):
                 # It may have run since before an upgrade of this package.
                 end = exits.End()
             user = "" if end.uid is None else accounts.name_of(end.uid)
-            return ProgramEnded(election, token, name, state, exits.told(end, user))
+            return events.ProgramEnded(election, token, name, state, exits.told(end, user))
 
-        self.pool_post(self.rpc_pool, work, lambda error: ProgramEnded(election, token, name, state, ""))
+        self.pool_post(self.rpc_pool, work, lambda error: events.ProgramEnded(election, token, name, state, ""))
 
-    def on_ProgramEnded(self, event: ProgramEnded) -> None:
+    def on_ProgramEnded(self, event: events.ProgramEnded) -> None:
         contest = self.contests[event.election]
         if contest.state.token != event.token:
             # It ran in another term.
@@ -1225,7 +1117,7 @@ class Listener:
     def on_Ended(self, event: eventstream.Ended) -> None:
         self.leave("supervisord is gone", now(), now() + LAST_RELEASE)
 
-    def on_Signalled(self, event: Signalled) -> None:
+    def on_Signalled(self, event: events.Signalled) -> None:
         if event.number == signal.SIGUSR1:
             self.changed = True
             return
@@ -1247,20 +1139,20 @@ class Listener:
         kill_at = math.inf if self.guarded else by - self.settings.kill_time
         self.leave(reason, kill_at, by + RELEASE_TIME / 2)
 
-    def look_at_groups(self, groups: List[str], reason: str) -> Standing:
+    def look_at_groups(self, groups: List[str], reason: str) -> events.GroupsSurveyed:
         """Whether supervisord lets the groups run on while it ends this listener."""
         try:
             infos = self.supervisord.call("supervisor.getAllProcessInfo")
         except Fault:
             # It is shutting down.
-            return Standing(False, reason)
+            return events.GroupsSurveyed(False, reason)
         except SupervisordError:
             # It hangs, and so does whatever it was about to do.
-            return Standing(True, reason)
+            return events.GroupsSurveyed(True, reason)
         states = [info["statename"] for info in infos if info["group"] in groups]
-        return Standing(all(state in ("STARTING", "RUNNING", "BACKOFF") for state in states), reason)
+        return events.GroupsSurveyed(all(state in ("STARTING", "RUNNING", "BACKOFF") for state in states), reason)
 
-    def on_Standing(self, event: Standing) -> None:
+    def on_GroupsSurveyed(self, event: events.GroupsSurveyed) -> None:
         if event.alive and self.leaving is None and self.guarded:
             log.info("%s while the service runs: it is left to the guard", event.reason)
             self.leaving, self.reattaching = (now(), event.reason), True
@@ -1339,12 +1231,12 @@ class Listener:
             return
         client, settings = self.session.client, self.settings
 
-        def work() -> Inspected:
-            return Inspected(inspection.look(client, settings, INSPECTION_TIME).notes)
+        def work() -> events.ZnodesInspected:
+            return events.ZnodesInspected(inspection.look(client, settings, INSPECTION_TIME).notes)
 
         self.pool_post(self.rpc_pool, work)
 
-    def on_Inspected(self, event: "Inspected") -> None:
+    def on_ZnodesInspected(self, event: events.ZnodesInspected) -> None:
         for note in event.notes:
             self.say("ZooKeeper", note)
 
@@ -1494,7 +1386,7 @@ class Listener:
             self.guard_up and self.guard_quiet <= GUARD_HASTE and not self.guard_lacks and self.last_resort.complete()
         )
 
-    def on_Claimed(self, event: Claimed) -> None:
+    def on_TermClaimed(self, event: events.TermClaimed) -> None:
         contest, lease = self.contests[event.name], None
         if self.counted(event) and self.enforced():
             lease = role.Leased(event.sent, self.clock.deadline(event.sent))
@@ -1515,23 +1407,23 @@ class Listener:
         """Do `work` in the election's own executor and post its event, or what went wrong as Failed."""
         name = contest.settings.name
 
-        def attempt() -> For:
+        def attempt() -> events.ElectionEvent:
             try:
-                return For(name, work())
+                return events.ElectionEvent(name, work())
             except (ProposalGone, NotLeader, SessionGone) as error:
-                return For(name, role.Failed(op, True, str(error)))
+                return events.ElectionEvent(name, role.Failed(op, True, str(error)))
             except (NotConnected, TimedOut) as error:
-                return For(name, role.Failed(op, False, str(error)))
+                return events.ElectionEvent(name, role.Failed(op, False, str(error)))
             except ElectionError as error:
-                return For(name, role.Failed(op, False, str(error), refused=True))
+                return events.ElectionEvent(name, role.Failed(op, False, str(error), refused=True))
             except Exception as error:
                 # A step must not wait for ever because of a defect here.
                 log.exception("a defect")
-                return For(name, role.Failed(op, False, f"a defect: {error!r}", refused=True))
+                return events.ElectionEvent(name, role.Failed(op, False, f"a defect: {error!r}", refused=True))
 
         self.pool_post(contest.pool, attempt)
 
-    def on_For(self, event: For) -> None:
+    def on_ElectionEvent(self, event: events.ElectionEvent) -> None:
         contest = self.contests[event.name]
         if isinstance(event.event, role.TermSeen):
             self.term_seen(contest, event.event)
@@ -1561,7 +1453,7 @@ class Listener:
             # The session's proposal there is an earlier configuration's, and is given up as soon as its group is dead: it
             # must not be taken for the one to start a group by.
             trouble = "what an earlier configuration had in this election is not given up yet"
-            self.post(For(contest.settings.name, role.Failed(action.op, False, trouble)))
+            self.post(events.ElectionEvent(contest.settings.name, role.Failed(action.op, False, trouble)))
             return
 
         def work() -> Any:
@@ -1589,7 +1481,7 @@ class Listener:
 
         def changed(future: "Future[str]") -> None:
             if not future.cancelled():
-                self.post(For(name, role.QueueChanged(action.op, future.result())))
+                self.post(events.ElectionEvent(name, role.QueueChanged(action.op, future.result())))
 
         def own_changed(future: "Future[str]") -> None:
             if not future.cancelled():
@@ -1614,8 +1506,8 @@ class Listener:
             standing = elector.try_be_leader(claiming=True)
             acked = standing.leads and elector.acked_since
             if standing.rival:
-                self.post(ForeignSeen(name, elector.look_at_queue().trouble))
-            self.post(For(name, role.Queried(
+                self.post(events.ForeignSeen(name, elector.look_at_queue().trouble))
+            self.post(events.ElectionEvent(name, role.Queried(
                 action.op, standing.leads, standing.place, standing.candidates, acked, standing.rival, standing.lasting
             )))
             standing.changed.add_done_callback(own_changed if standing.leads else changed)
@@ -1650,7 +1542,7 @@ class Listener:
             found, times = "" if dirty is None else dirty.node or "(unknown)", elector.claimed
             if times is None:
                 raise SessionGone("the session was lost as soon as the term was claimed")
-            self.post(Claimed(name, action.op, found, generation, *times))
+            self.post(events.TermClaimed(name, action.op, found, generation, *times))
             return role.Tick()
 
         self.ask(contest, action.op, work)
@@ -1663,12 +1555,12 @@ class Listener:
             "ZKELECT_OLD_ADDRESS": action.address, "ZKELECT_OLD_TOKEN": str(action.token),
         }
 
-        def work() -> For:
+        def work() -> events.ElectionEvent:
             try:
                 ended = execution.run(settings.fence, now() + settings.hook_timeout, variables)
             except (OSError, ValueError) as error:
-                return For(settings.name, role.Fenced(action.op, False, f"it cannot be run: {error}"))
-            return For(settings.name, role.Fenced(action.op, ended.ok, str(ended)))
+                return events.ElectionEvent(settings.name, role.Fenced(action.op, False, f"it cannot be run: {error}"))
+            return events.ElectionEvent(settings.name, role.Fenced(action.op, ended.ok, str(ended)))
 
         if contest.hooks is None:
             # One after the other: a term that was lost may have left its command running.
@@ -1693,10 +1585,10 @@ class Listener:
             try:
                 elector.repair(address, address)
             except AnotherElection as error:
-                self.post(ForeignSeen(name, str(error)))
+                self.post(events.ForeignSeen(name, str(error)))
             finally:
                 # It is looked at again, whatever came of it.
-                self.post(TermChanged(name))
+                self.post(events.TermChanged(name))
             return role.Tick()
 
         self.ask(contest, 0, work)
@@ -1737,7 +1629,7 @@ class Listener:
     def do_SeeTerm(self, contest: Contest, action: role.SeeTerm) -> None:
         self.see(contest)
 
-    def on_TermChanged(self, event: TermChanged) -> None:
+    def on_TermChanged(self, event: events.TermChanged) -> None:
         contest = self.contests[event.name]
         if contest.state.role == role.PRIMARY:
             self.see_by(contest, max(now(), contest.asked_at + SEE_PACE))
@@ -1756,7 +1648,7 @@ class Listener:
 
         def changed(future: "Future[str]") -> None:
             if not future.cancelled():
-                self.post(TermChanged(name))
+                self.post(events.TermChanged(name))
 
         def work() -> role.TermSeen:
             try:
@@ -1822,11 +1714,11 @@ class Listener:
             return
         check, limit, name = contest.check, contest.settings.health_timeout, contest.settings.name
 
-        def work() -> For:
+        def work() -> events.ElectionEvent:
             result = check.probe(limit)
-            return For(name, role.Probed(action.op, result.ok, result.reason))
+            return events.ElectionEvent(name, role.Probed(action.op, result.ok, result.reason))
 
-        self.pool_post(self.health_pool, work, lambda error: For(name, role.Probed(action.op, False, repr(error))))
+        self.pool_post(self.health_pool, work, lambda error: events.ElectionEvent(name, role.Probed(action.op, False, repr(error))))
 
     def answer_of(self, event: Any) -> Optional[Contest]:
         """The contest that an event of the guard is about; an order that it answers is not repeated any more."""
@@ -1976,13 +1868,13 @@ class Listener:
         self.pushing, self.changed, self.push_at = True, False, moment + REPORT_PACE
         report = json.dumps(self.reports.report(moment))
 
-        def work() -> Pushed:
+        def work() -> events.ReportDelivered:
             try:
-                return Pushed(json.loads(self.supervisord.call("zkelect.putReport", report, timeout=PACE)), "")
+                return events.ReportDelivered(json.loads(self.supervisord.call("zkelect.putReport", report, timeout=PACE)), "")
             except (SupervisordError, ValueError) as error:
-                return Pushed([], str(error))
+                return events.ReportDelivered([], str(error))
 
-        self.pool_post(self.rpc_pool, work, lambda error: Pushed([], repr(error)))
+        self.pool_post(self.rpc_pool, work, lambda error: events.ReportDelivered([], repr(error)))
 
     def link_doubt(self) -> str:
         """Why there is no connection to ZooKeeper, as far as that is known."""
@@ -1997,7 +1889,7 @@ class Listener:
         doing = str(self.trouble) if self.trouble else "the group runs on to the end of its term"
         return {"since": since, "problems": problems[:MOST_PROBLEMS], "doing": doing}
 
-    def on_Pushed(self, event: Pushed) -> None:
+    def on_ReportDelivered(self, event: events.ReportDelivered) -> None:
         self.pushing = False
         for ticket in self.refreshed:
             self.reply(ticket, {"ok": not event.error})

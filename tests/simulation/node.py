@@ -18,7 +18,7 @@ from supervisor_zkelect.checks import health
 from supervisor_zkelect.config import config
 from supervisor_zkelect.core import role
 from supervisor_zkelect.guard import guard, guardlink, keeper, record, release, saved
-from supervisor_zkelect.listener import lastresort, listener
+from supervisor_zkelect.listener import events, lastresort, listener
 from supervisor_zkelect.processes import execution
 from supervisor_zkelect.supervisord import eventstream
 from supervisor_zkelect.zookeeper import session
@@ -772,7 +772,7 @@ class Node:
     def terminate_listener(self) -> None:
         one = self.listener
         if hasattr(one, "listener"):
-            one.listener.post(listener.Signalled(SIGTERM))
+            one.listener.post(events.Signalled(SIGTERM))
 
     def kill_supervisord(self) -> None:
         one = self.supervisord
@@ -790,4 +790,4 @@ class Node:
         """An operator's order, which the listener takes with its next report."""
         if hasattr(self.listener, "listener"):
             self.listener.orders.append({"ticket": "t", "verb": verb, "election": "orders", "args": {}})
-            self.listener.listener.post(listener.Signalled(listener.signal.SIGUSR1))
+            self.listener.listener.post(events.Signalled(listener.signal.SIGUSR1))

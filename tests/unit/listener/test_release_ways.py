@@ -7,7 +7,7 @@ import pytest
 
 from supervisor_zkelect.core import role
 from supervisor_zkelect.guard import saved
-from supervisor_zkelect.listener import listener
+from supervisor_zkelect.listener import events, listener
 
 
 class Elector:
@@ -36,7 +36,7 @@ def deciding():
     one = object.__new__(listener.Listener)
     one.queue, one.retiring = queue.SimpleQueue(), []
     one.settings = SimpleNamespace(node_name="a")
-    one.ask = lambda contest, op, work: one.post(listener.For(contest.settings.name, work()))
+    one.ask = lambda contest, op, work: one.post(events.ElectionEvent(contest.settings.name, work()))
     return one
 
 

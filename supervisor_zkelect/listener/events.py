@@ -1,0 +1,119 @@
+"""Events that a listener posts to itself: the outcomes of work done off its deciding thread, and what its watches tell.
+
+Times are seconds of CLOCK_BOOTTIME.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, NamedTuple, Optional
+
+from supervisor_zkelect.guard import saved
+
+
+class Signalled(NamedTuple):
+    """The process received the signal `number`."""
+
+    number: int
+
+
+class Configured(NamedTuple):
+    """supervisord's answer about its programs, or why there is none."""
+
+    programs: List[Dict[str, Any]]
+    error: str
+
+
+class GroupsSurveyed(NamedTuple):
+    """supervisord's answer about the groups that run, when this listener is told to end. alive: whether all run on."""
+
+    alive: bool
+    reason: str
+
+
+class LeftoversReleased(NamedTuple):
+    """What the session had in these elections is given up. refused: those for which ZooKeeper refuses that."""
+
+    elections: List[saved.Election]
+    refused: List[saved.Election]
+
+
+class ReportDelivered(NamedTuple):
+    """A report was delivered, or not; `requests` are operators' orders."""
+
+    requests: List[Dict[str, Any]]
+    error: str
+
+
+class ZnodesInspected(NamedTuple):
+    """What is worth telling of the elections' znodes, one line each."""
+
+    notes: List[str]
+
+
+class TermChanged(NamedTuple):
+    """Ack or holder of an election, whose primary this node was, have changed."""
+
+    name: str
+
+
+class QueueMoved(NamedTuple):
+    """There are other candidates in an election that this node leads."""
+
+    name: str
+
+
+class ForeignSeen(NamedTuple):
+    """One line on what is foreign in an election's queue, or holds what is the election's."""
+
+    name: str
+    trouble: str
+
+
+class QueueSeen(NamedTuple):
+    """The answer to a look at an election's queue. rival, trouble, place, candidates: as `elector.Queue` has them, place and
+    candidates of `proposal` when it was asked for at `asked`. trouble: None where the queue could not be looked at."""
+
+    name: str
+    rival: str
+    trouble: Optional[str]
+    place: Optional[int] = None
+    candidates: Optional[int] = None
+    proposal: Optional[str] = None
+    asked: float = 0.0
+
+
+class ProgramEnded(NamedTuple):
+    """How a program of an election's group ended, in one line, "" when that is not known. state: what supervisord said of it
+    then. token: of the term that it ran in."""
+
+    election: str
+    token: Optional[int]
+    name: str
+    state: str
+    why: str
+
+
+class TermClaimed(NamedTuple):
+    """A term was claimed by a transaction sent and answered at these times, in a session of this generation."""
+
+    name: str
+    op: int
+    dirty: str
+    generation: int
+    sent: float
+    answered: float
+
+
+class HistoryWritten(NamedTuple):
+    """The history of an election's terms was written, or not."""
+
+    name: str
+    terms: List[Dict[str, Any]]
+    error: str
+
+
+class ElectionEvent(NamedTuple):
+    """An event for the role machine of one election."""
+
+    name: str
+    event: Any
