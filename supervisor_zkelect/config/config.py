@@ -32,7 +32,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Named
 from supervisor_zkelect.checks import health
 from supervisor_zkelect.config import shellwords
 from supervisor_zkelect.core import lease, places, untrusted
-from supervisor_zkelect.diagnosis import installation
+from supervisor_zkelect.supervisord import program_info
 from supervisor_zkelect.system import accounts
 
 MAIN = "zkelect"
@@ -1238,7 +1238,7 @@ def check_group(
             notes += map(say, _ending(election, programs))
         stopwaitsecs = max(float(program.get("stopwaitsecs", 0)) for program in programs)
         longest = max(longest, stopwaitsecs)
-        bare = [program["name"] for program in programs if unguarded(program)]
+        bare = [program["name"] for program in programs if program_info.unguarded(program)]
         if bare:
             what = f"unguarded: the command of {_listed(bare)} does not begin with `zkelect run --`, so nothing keeps it"
             troubles.append(say(f"{what} from being started where the lease is over; put `zkelect run --` before it"))
@@ -1309,11 +1309,6 @@ def must_run(election: ElectionSettings) -> str:
         f"without a health check a node is primary only while every program of the group runs; move it out of "
         f"[group:{election.group}], or set health in [{ELECTION}{election.name}] to a check of the service"
     )
-
-
-def unguarded(program: Mapping[str, Any]) -> bool:
-    """Whether the command of a program, an item of getAllConfigInfo, is without the chain loader."""
-    return not installation.is_loaded(installation.split(program))
 
 
 def _shortened(settings: Settings, stopwaitsecs: float, timeout: Optional[float]) -> str:

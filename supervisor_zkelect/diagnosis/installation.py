@@ -8,12 +8,12 @@ Everything is told by plain values: the items of supervisord's getAllConfigInfo,
 from __future__ import annotations
 
 import os
-import shlex
 import stat
 import sys
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from supervisor_zkelect.core.untrusted import printable
+from supervisor_zkelect.supervisord import program_info
 
 AUTO = "auto"
 """What getAllConfigInfo has for a log file that supervisord is going to name."""
@@ -131,68 +131,25 @@ def numbers(version: str) -> Tuple[int, ...]:
     return tuple(found)
 
 
-def is_listener(info: Mapping[str, Any]) -> bool:
-    """Whether an item of getAllConfigInfo is the event listener: by its command, or by its name where the command is mistyped."""
-    words = split(info)
-    return not is_loaded(words) and (_listens(words) or info.get("group") == info.get("name") == "zkelect")
-
-
-def listener_of(infos: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The item of getAllConfigInfo that is the listener, or is meant to be it; {} where there is none."""
-    commands_of = [(info, split(info)) for info in infos]
-    rules: List[Callable[[Mapping[str, Any], Sequence[str]], bool]] = [
-        lambda info, words: _listens(words) and not is_loaded(words),
-        lambda info, words: is_listener(info),
-        lambda info, words: list(words[1:2]) == ["listen"] and "-c" in words,
-    ]
-    return next((info for rule in rules for info, words in commands_of if rule(info, words)), {})
-
-
-def _listens(words: Sequence[str]) -> bool:
-    named = any(os.path.basename(word) == "zkelect" or word.startswith("supervisor_zkelect") for word in words)
-    return named and "listen" in words
-
-
 def concerned(infos: Iterable[Mapping[str, Any]], groups: Sequence[str]) -> Iterator[Mapping[str, Any]]:
     """The listener, and the programs of the elections' groups."""
-    return (info for info in infos if info["group"] in groups or is_listener(info))
+    return (info for info in infos if info["group"] in groups or program_info.is_listener(info))
 
 
 def commands(infos: Iterable[Mapping[str, Any]], groups: Sequence[str]) -> Iterator[Command]:
     """What is executed to start the listener and the programs: the first word, and the first behind `zkelect run --`."""
     for info in concerned(infos, groups):
-        words = split(info)
+        words = program_info.split(info)
         if words:
             yield Command(info, words[0])
-        loaded = loaded_command(words)
+        loaded = program_info.loaded_command(words)
         if loaded:
             yield Command(info, loaded[0])
 
 
-def loaded_command(words: Sequence[str]) -> Sequence[str]:
-    """The command behind `zkelect run --`; empty where there is none."""
-    if not is_loaded(words):
-        return []
-    rest = words[3:] if words[2:3] == ["--"] else words[2:]
-    return rest if rest and not rest[0].startswith("-") else []
-
-
-def is_loaded(words: Sequence[str]) -> bool:
-    """Whether the words of a command begin with the chain loader."""
-    return [os.path.basename(word) for word in words[:1]] + list(words[1:2]) == ["zkelect", "run"]
-
-
-def split(info: Mapping[str, Any]) -> List[str]:
-    """The words of a program's command, by supervisord's rule; [] where it has none."""
-    try:
-        return shlex.split(str(info.get("command", "")))
-    except ValueError:
-        return []
-
-
 def deleted_logs(info: Mapping[str, Any]) -> List[str]:
     """The options of a program, an item of getAllConfigInfo, whose log supervisord deletes when it starts."""
-    options = ["stderr_logfile"] if is_listener(info) else ["stdout_logfile", "stderr_logfile"]
+    options = ["stderr_logfile"] if program_info.is_listener(info) else ["stdout_logfile", "stderr_logfile"]
     if info.get("redirect_stderr"):
         options.remove("stderr_logfile")
     return [option for option in options if _is_automatic(str(info.get(option, "")), info["name"], option.partition("_")[0])]
@@ -237,7 +194,7 @@ class _Lines:
         self._sections: Dict[Tuple[str, str], List[str]] = {}
 
     def add(self, info: Mapping[str, Any], option: str, what: str) -> None:
-        kind = "eventlistener" if is_listener(info) else "program"
+        kind = "eventlistener" if program_info.is_listener(info) else "program"
         self._sections.setdefault((option, what), []).append(f"[{kind}:{printable(info['name'])}]")
 
     def lines(self) -> List[str]:

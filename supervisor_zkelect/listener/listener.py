@@ -29,7 +29,7 @@ from supervisor_zkelect.diagnosis import exposure, inspection
 from supervisor_zkelect.guard import guardlink, kept, record, release, saved
 from supervisor_zkelect.listener import checking, events, reloading, reporting
 from supervisor_zkelect.processes import execution, group, proc
-from supervisor_zkelect.supervisord import eventstream, exits
+from supervisor_zkelect.supervisord import eventstream, exits, program_info
 from supervisor_zkelect.system import accounts, logs, reserve
 from supervisor_zkelect.zookeeper import session
 from supervisor_zkelect.system.clock import now
@@ -597,7 +597,7 @@ class Listener:
         for contest in self.contests.values():
             programs = [one for one in self.programs if one["group"] == contest.settings.group]
             if programs:
-                contest.bare = any(map(config.unguarded, programs))
+                contest.bare = any(map(program_info.unguarded, programs))
                 self.reloads.allow(contest, longest_stop(programs))
         self.guard.tell_groups(self.groups(), self.settings.reattach_grace)
         self.changed = True
@@ -699,7 +699,7 @@ class Listener:
         if not programs:
             return {"loaded": False}
         return {
-            "loaded": not any(config.unguarded(program) for program in programs), "stopwaitsecs": longest_stop(programs),
+            "loaded": not any(program_info.unguarded(program) for program in programs), "stopwaitsecs": longest_stop(programs),
             # supervisord does not tell stopasgroup, which goes with killasgroup only.
             "as_group": any(program.get("killasgroup", True) for program in programs),
         }
@@ -915,7 +915,7 @@ class Listener:
                 hooks=None,
                 check=check if check else None,
                 running=set(),
-                bare=any(config.unguarded(one) for one in programs if one["group"] == settings.group),
+                bare=any(program_info.unguarded(one) for one in programs if one["group"] == settings.group),
                 course=course.Course(self.settings.node_name, settings.address),
             )
             self.contests[settings.name] = self.by_group[settings.group] = contest

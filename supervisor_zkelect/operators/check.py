@@ -127,7 +127,8 @@ def _ask(arguments: argparse.Namespace, settings: Any, found: Findings) -> Side:
 
 def _seen(call: Any, settings: Any, url: str) -> Any:
     """What supervisord says of its programs (`examination.Seen`). Raises SupervisordError."""
-    from supervisor_zkelect.diagnosis import examination, installation
+    from supervisor_zkelect.diagnosis import examination
+    from supervisor_zkelect.supervisord import program_info
     from supervisor_zkelect.processes import proc
 
     groups = [election.group for election in settings.elections]
@@ -136,7 +137,7 @@ def _seen(call: Any, settings: Any, url: str) -> Any:
     pid = call("supervisor.getPID")
     supervisord_uid = _uid_of(pid, url)
     here = supervisord_uid is not None
-    listener = installation.listener_of(infos)
+    listener = program_info.listener_of(infos)
     uid = listener["uid"] if isinstance(listener.get("uid"), int) else supervisord_uid if here else os.geteuid()
     return examination.Seen(
         infos, processes, examination.ends_of(call, settings, infos), pid if here else None, supervisord_uid,

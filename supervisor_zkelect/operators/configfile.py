@@ -13,7 +13,7 @@ import shlex
 from dataclasses import dataclass
 from typing import List, Sequence
 
-from supervisor_zkelect.diagnosis import installation
+from supervisor_zkelect.supervisord import program_info
 
 LISTENER = "zkelect"
 """Name of the event listener, and so of its group."""
@@ -136,8 +136,8 @@ def program_words(given: str) -> List[str]:
         words = shlex.split(given)
     except ValueError as error:
         raise ValueError(f"cannot be split into words ({error}); close the quotation") from None
-    if installation.is_loaded(words):
-        words = list(installation.loaded_command(words))
+    if program_info.is_loaded(words):
+        words = list(program_info.loaded_command(words))
     if not words or not words[0] or words[0].startswith("-"):
         raise ValueError("names no program; write the command that starts the service in the foreground")
     return words

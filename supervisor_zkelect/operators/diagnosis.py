@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
-from supervisor_zkelect.diagnosis import installation
-from supervisor_zkelect.supervisord import exits
+from supervisor_zkelect.supervisord import exits, program_info
 from supervisor_zkelect.diagnosis.findings import Findings
 from supervisor_zkelect.operators import show, words
 from supervisor_zkelect.operators.view import View, as_dict, is_number
@@ -101,7 +100,7 @@ def of_silence(why: str, listener: Mapping[str, Any], info: Optional[Mapping[str
 
 def asked(call: Any, why: str) -> Findings:
     """What supervisord says of a listener whose report may not be believed. Raises SupervisordError."""
-    listener = installation.listener_of(call("supervisor.getAllConfigInfo"))
+    listener = program_info.listener_of(call("supervisor.getAllConfigInfo"))
     if not listener:
         return Findings(troubles=[of_silence(why, {}, None)])
     group, name = listener["group"], listener["name"]
@@ -132,7 +131,7 @@ def logs(call: Any, groups: Iterable[str]) -> List[str]:
     """One note on which logs tell more: the listener's, and those of the groups' programs. Without supervisord's answer none."""
     wanted = set(groups)
     try:
-        listener = installation.listener_of(call("supervisor.getAllConfigInfo"))
+        listener = program_info.listener_of(call("supervisor.getAllConfigInfo"))
         processes = call("supervisor.getAllProcessInfo")
     except SupervisordError:
         return []

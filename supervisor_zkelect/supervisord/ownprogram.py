@@ -7,8 +7,7 @@ from typing import Any
 from supervisor.process import EventListenerPool
 from supervisor.states import ProcessStates, getProcessStateDescription
 
-from supervisor_zkelect.diagnosis import installation
-from supervisor_zkelect.supervisord import exits
+from supervisor_zkelect.supervisord import exits, program_info
 from supervisor_zkelect.core.untrusted import printable
 
 
@@ -42,7 +41,7 @@ def told_without_report(supervisord: Any) -> str:
         (group, name): process for group, pool in supervisord.process_groups.items() if isinstance(pool, EventListenerPool)
         for name, process in pool.processes.items()
     }
-    one = installation.listener_of([
+    one = program_info.listener_of([
         {"group": group, "name": name, "command": process.config.command} for (group, name), process in processes.items()
     ])
     if not one or processes[one["group"], one["name"]].get_state() in (ProcessStates.RUNNING, ProcessStates.STARTING):

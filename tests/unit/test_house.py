@@ -22,7 +22,7 @@ ARROWS = {
     "zookeeper": "core system",
     "processes": "core system supervisord",
     "checks": "core system processes",
-    "config": "core system checks",
+    "config": "core system checks supervisord",
     "loader": "core system guard",
     "guard": "core system supervisord zookeeper processes config",
     "diagnosis": "core system supervisord zookeeper processes checks config guard",

@@ -5,7 +5,6 @@ import sys
 
 import pytest
 
-from supervisor_zkelect.config import config
 from supervisor_zkelect.diagnosis import installation
 from supervisor_zkelect.operators import cli
 
@@ -142,31 +141,6 @@ def test_a_link_is_the_environment_that_it_leads_to(tmp_path):
     (tmp_path / "current").symlink_to("one")
     assert not installation.other_python([f"{tmp_path}/current/bin/python3"], f"{tmp_path}/one")
     assert not installation.other_python([f"{tmp_path}/one/bin/python3"], f"{tmp_path}/current")
-
-
-def test_the_loader_is_known_in_a_path_with_a_space():
-    assert not config.unguarded({"command": "'/opt/a b/bin/zkelect' run -- app"})
-    assert not config.unguarded({"command": '"/opt/a b/bin/zkelect" run -- app'})
-    assert config.unguarded({"command": "'/opt/a b/bin/zkelect run' -- app"})
-    assert config.unguarded({"command": "'"})
-
-
-@pytest.mark.parametrize("command, listens", [
-    ("zkelect listen -c x", True), ("'/a b/zkelect' listen -c x", True), ("python3 -m supervisor_zkelect.command listen -c x", True),
-    ("zkelect run -- listen", False), ("other listen", False), ("'", False),
-])
-def test_the_listener_is_known(command, listens):
-    assert installation.is_listener({"command": command}) is listens
-
-
-@pytest.mark.parametrize("infos, name", [
-    ([("zkelect", "zkelekt listen -c x")], "zkelect"), ([("elect", "/opt/zkelekt listen -c x")], "elect"), ([("zkelect", "'")], "zkelect"),
-    # What is one goes before what may be meant to be one.
-    ([("zkelect", "zkelekt"), ("other", "zkelect listen -c x")], "other"), ([("cast", "cast listen -c y"), ("elect", "zkelect listen")], "elect"),
-    ([("zkelect", "zkelect run -- listen")], None), ([("app", "app listen")], None), ([], None),
-])
-def test_the_listener_is_found_though_its_command_is_mistyped(infos, name):
-    assert installation.listener_of([{"group": one, "name": one, "command": command} for one, command in infos]).get("name") == name
 
 
 def test_what_can_be_executed(tmp_path):

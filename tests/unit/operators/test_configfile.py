@@ -8,6 +8,7 @@ from supervisor import options
 
 from supervisor_zkelect.config import config, samples
 from supervisor_zkelect.operators import configfile
+from supervisor_zkelect.supervisord import program_info
 from supervisor_zkelect.operators.configfile import Election
 
 PLAIN = dict(name="orders", program="true", address="h:1", servers="h:1", node="a", health="none")
@@ -52,7 +53,7 @@ def test_a_path_of_the_program_with_anything_in_it():
         for section in ("program:orders", "eventlistener:zkelect"):
             words = shlex.split(by_supervisord(text, section, "command"))
             assert words[0] == path
-            assert not config.unguarded({"command": shlex.join(words)}) or section.startswith("event")
+            assert not program_info.unguarded({"command": shlex.join(words)}) or section.startswith("event")
         assert words[1:] == ["listen", "-c", "/etc/x/zkelect.conf"]
 
 
