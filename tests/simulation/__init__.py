@@ -6,7 +6,8 @@
     machine.py     supervisord, the chain loader and the service's processes; the runtime folder
     warden.py      who stops the group and proves it dead
     node.py        the product's processes on a machine
-    schedule.py    what befalls them, drawn from a seed, and what must hold after each step
+    promises.py    what must hold after each step
+    schedule.py    what befalls them, drawn from a seed
     session_model.py   one session with requests that overlap, against the arithmetic of the lease alone
     faults.py      what must be found when it is put in
     __main__.py    `python -m tests.simulation --schedules N --seed S`

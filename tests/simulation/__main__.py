@@ -64,7 +64,7 @@ def told(seed: int) -> str:
         return overrun
     schedule = shrink(drawn(seed))
     node.show_logs()
-    lines = play(schedule) or ["it does not fail again: !!!!!"]
+    lines = list(map(str, play(schedule) or ["it does not fail again: !!!!!"]))
     # What is broken stands last, whatever is logged on the way out.
     last = next(number for number, line in enumerate(lines) if "!!!!!" in line)
     return "\n".join([f"seed {seed}: {schedule}", *lines[:last + 1]])
@@ -84,7 +84,7 @@ def shown(seed: int) -> str:
         pass
     finally:
         run.world.close()
-    return "\n".join([f"seed {seed}: {run.schedule}", *run.world.transcript])
+    return "\n".join([f"seed {seed}: {run.schedule}", *map(str, run.world.transcript)])
 
 
 def main() -> int:

@@ -218,7 +218,7 @@ class Client:
 
     def shake_hands(self, timeout: float, request: Connect) -> Tuple[Granted, int]:
         """Open a connection and ask for the session. Raises ConnectionClosedError."""
-        server, answered = self.world.random.choice(self.ensemble.servers), Flag(self.world)
+        server, answered = self.ensemble.server_for(self.process.name), Flag(self.world)
         self._wire = wire = _Wire(server, self._pipes(), self._pipes())
         server.clients.append(self)
         granted: List[Granted] = []

@@ -767,6 +767,13 @@ class Node:
             return "STARTING"
         return "STOPPED" if self.leaving else "EXITED"
 
+    def server(self) -> Any:
+        """Of the ensemble, the one that its listener is connected to; or any."""
+        for server in self.ensemble.servers:
+            if any(client.process is self.listener for client in server.clients):
+                return server
+        return self.ensemble.servers[0]
+
     # What befalls it
 
     def terminate_listener(self) -> None:
@@ -785,6 +792,42 @@ class Node:
             mine.listener.post(eventstream.Ended())
         else:
             mine.kill()
+
+    def stop_listener(self) -> None:
+        """`stop zkelect`, and `start zkelect`."""
+        self.leaving = True
+        self.terminate_listener()
+
+    def start_listener(self) -> None:
+        self.leaving = False
+        if not self.listener.alive and self.supervisord.alive:
+            self.new_listener(self.listener)
+
+    def shutdown(self, then: Callable[[], Any] = lambda: None) -> None:
+        """supervisord stops the group, then the listener, then ends."""
+
+        def end() -> None:
+            if self.listener.alive:
+                self.world.after(0.1, end)
+            else:
+                self.supervisord.kill()
+                self.leaving = False
+                then()
+
+        self.supervisord.stopProcessGroup("primary", False)
+        self.stop_listener()
+        self.world.after(0.1, end)
+
+    def kill_service(self) -> None:
+        for service in self.machine.services[:]:
+            service.die(0.0)
+
+    def stop_group(self) -> None:
+        """An operator stops, or starts, the group by supervisorctl."""
+        self.supervisord.do(self.supervisord.stopProcessGroup, "primary", False)
+
+    def start_group(self) -> None:
+        self.supervisord.do(self.supervisord.startProcessGroup, "primary", False)
 
     def order(self, verb: str) -> None:
         """An operator's order, which the listener takes with its next report."""

@@ -6,16 +6,15 @@ the same time.
 
 from __future__ import annotations
 
-import json
 import logging
 import random
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, List, NamedTuple, Optional, Sequence
 
-from supervisor_zkelect.core import lease, places
-from tests.simulation.machine import Machine, Service
+from supervisor_zkelect.core import lease
 from tests.simulation.node import Node, Plan
-from tests.simulation.world import Broken, World
-from tests.simulation.zookeeper import Ensemble, Tree, Znode, queue
+from tests.simulation.promises import Promises
+from tests.simulation.world import Broken, Entry, World
+from tests.simulation.zookeeper import Ensemble, queue
 
 LENGTH = 6.0
 """Seconds in which things begin to happen."""
@@ -78,147 +77,15 @@ def draw(seed: int, kinds: Sequence[str] = KINDS) -> Schedule:
     return Schedule(seed, chance.choice([2, 2, 2, 3]), tick, grant, chance.choice([0.1, 1.0, 10.0]), tuple(sorted(steps)))
 
 
-class Promises:
-    """Looked after at each step of the world that could break one."""
-
-    def __init__(self, world: World, ensemble: Ensemble) -> None:
-        self.world, self.ensemble = world, ensemble
-        self.nodes: Dict[str, Node] = {}
-        self.excused = 0.0
-        self.anew = False
-        #: what is to happen just when a node asks its service, and when a listener asks ZooKeeper
-        self.when_probing: Optional[Callable[[], None]] = None
-        self.when_beating: Dict[Any, Callable[[], None]] = {}
-        self.kill_releasing = False
-        self.fences = False
-        self.fenced: set = set()
-        self.gone: Dict[int, float] = {}
-        ensemble.told, ensemble.woken = self.written, self.woken
-
-    def excuse(self, seconds: float) -> None:
-        """For so long two may run, because a hand deleted a proposal; then they are looked at again."""
-        self.excused = self.world.now + seconds
-        self.world.after(seconds + 0.001, self.at_most_one)
-
-    def probing(self) -> None:
-        """A node asks its service whether it is healthy, and acks it soon."""
-        if self.when_probing is not None:
-            self.world.after(self.world.random.uniform(0.0, 0.05), self.when_probing)
-            self.when_probing = None
-
-    def beating(self, process: Any) -> None:
-        if process in self.when_beating:
-            self.world.after(self.world.random.uniform(0.0, 0.002), self.when_beating.pop(process))
-
-    def releasing(self, process: Any) -> None:
-        """A guard, whose listener is dead, has proven its groups dead and gives up the session."""
-        if self.kill_releasing:
-            self.world.after(self.world.random.uniform(0.0, 0.1), process.end)
-
-    def leased(self, process: Any, token: int, sent: float) -> None:
-        """A node counts a write, sent at `sent` by its clock, as a check of its proposal."""
-        gone = self.gone.get(token)
-        if gone is not None and gone < process.machine.true_time(sent) and not self.anew:
-            self.world.broken(f"1: {process.name} has a lease by a write that can have found no proposal")
-
-    def at_most_one(self) -> None:
-        running = [node.name for node in self.nodes.values() if node.machine.living]
-        if len(running) > 1 and self.world.now > self.excused:
-            self.world.broken(f"1: {' and '.join(running)} run at once")
-
-    def started(self, machine: Machine, service: Service) -> None:
-        self.world.tell(machine.name, f"the service runs, token {service.token}")
-        self.at_most_one()
-        if self.world.now <= self.excused:
-            return
-        noted = holder(self.ensemble.tree)
-        if noted[0] != service.token:
-            self.world.broken(f"4: {machine.name} runs with token {service.token}, and the holder is {noted}")
-        first = queue(self.ensemble.tree, "/e")[:1]
-        if not first or first[0][1].czxid != service.token:
-            self.world.broken(f"8: {machine.name} runs with token {service.token} and does not lead")
-
-    def written(self, before: Tree, after: Tree, who: str) -> None:
-        for path in sorted(before.keys() - after.keys()):
-            if path.startswith("/e/"):
-                self.proposal_gone(path, before[path], who)
-        ack, noted = after["/ack"].data, holder(after)
-        if ack and ack != before["/ack"].data:
-            first = queue(after, "/e")[:1]
-            leads = (first[0][1].czxid, self.ensemble.owners[first[0][1].ephemeralOwner]) if first else None
-            if not noted == leads == (noted[0], ack.decode()):
-                self.world.broken(f"3: {ack.decode()} is acked, the holder is {noted}, and {leads or 'nobody'} leads")
-        if holder(before)[0] != noted[0]:
-            if ack:
-                self.world.broken(f"4: the holder becomes {noted or 'nobody'} while the ack names {ack.decode()}")
-            dirty, other = holder(before)[0], holder(before)[1] != noted[1]
-            if dirty and noted[0] and other and self.fences and dirty not in self.fenced:
-                self.world.broken(f"4: the holder {holder(before)} ended dirty and was not fenced before {noted}")
-            if not noted[0] and self.lives(holder(before)[0], doomed=True):
-                self.world.broken(f"4: the holder {holder(before)} is removed while its service lives")
-
-    def lives(self, token: int, doomed: bool = False) -> str:
-        """The node on which a service with this token lives, "" when none does. doomed: or is killed and not gone."""
-        for node in self.nodes.values():
-            for one in node.machine.services:
-                if one.living and one.token == token and (doomed or not one.doomed):
-                    return node.name
-        return ""
-
-    def proposal_gone(self, path: str, znode: Znode, who: str) -> None:
-        self.world.tell("zk", f"{path} of {self.ensemble.owners[znode.ephemeralOwner]} is gone")
-        self.gone[znode.czxid] = self.world.now
-        lives = self.lives(znode.czxid, doomed=bool(who))
-        if lives and who:
-            self.world.broken(f"2: {who} releases while its service lives")
-        if lives and self.world.now > self.excused:
-            self.world.broken(f"1: the proposal of {lives} is gone while its service lives")
-
-    def woken(self, path: str, owner: int, watchers: List[Any]) -> None:
-        others = {client.process.name for client, _ in watchers if client.session != owner}
-        # Watches that were set on a name last until it changes, whoever's it has become when the election is made anew.
-        if path.startswith("/e/") and len(others) > 1 and not self.anew:
-            self.world.broken(f"7: a change of {path} wakes {' and '.join(sorted(others))}")
-
-    def reported(self, process: Any, text: str) -> None:
-        election = json.loads(text)["elections"].get("orders", {})
-        if election.get("role") == "primary" and (election["deadline"] or 0.0) < process.clock() - 0.1:
-            self.world.broken(f"8: {process.name} says that it is primary, without a lease")
-
-    def well(self) -> str:
-        """"" when exactly one service runs, its node is primary and acked and nobody else is; else what is not."""
-        running = [node.name for node in self.nodes.values() if node.machine.living]
-        primaries = [
-            node.name for node in self.nodes.values()
-            if node.listener.alive and node.listener.state is not None and node.listener.state.role == "primary"
-        ]
-        ack = self.ensemble.tree["/ack"].data.decode()
-        if len(running) == 1 and primaries == running and ack == running[0]:
-            return ""
-        return f"{running} run, {primaries} are primary, and the ack names {ack!r}"
-
-
-HOLDER = places.holder_of(places.state_of("/ack"))
-
-
-def holder(tree: Tree) -> tuple:
-    """Token and node of the holder znode; (0, "") without one."""
-    if HOLDER not in tree:
-        return 0, ""
-    value = json.loads(tree[HOLDER].data)
-    return value["token"], value["node"]
-
-
 class Run:
     """One schedule, played."""
 
     def __init__(self, schedule: Schedule) -> None:
         logging.getLogger("supervisor_zkelect.kazoo").handlers.clear()
         self.schedule = schedule
-        self.world = world = World(schedule.seed)
+        self.world = world = World(random.Random(schedule.seed))
         self.ensemble = Ensemble(world, schedule.tick, schedule.grant)
-        for path in ("/e", "/ack", "/ack-state"):
-            self.ensemble.multi([("create", path, b"", False, False)], 0)
+        self.ensemble.make_election()
         self.promises = Promises(world, self.ensemble)
         grace = world.random.choice([0.3, 2.0])
         plan = Plan(2.5 * schedule.grant, schedule.tick, schedule.stopwaitsecs, grace, fences=schedule.seed % 3 == 0,
@@ -281,22 +148,16 @@ class Run:
     def cut_server(self, node: Node, seconds: float) -> None:
         self.cut(self.world.random.choice(self.ensemble.servers), seconds)
 
-    def server_of(self, node: Node) -> Any:
-        for server in self.ensemble.servers:
-            if any(client.process is node.listener for client in server.clients):
-                return server
-        return self.ensemble.servers[0]
-
     def cut(self, server: Any, seconds: float) -> None:
         self.ensemble.cut(server)
         self.world.after(seconds, self.ensemble.heal, server)
 
     def cut_its_server(self, node: Node, seconds: float) -> None:
-        self.cut(self.server_of(node), seconds)
+        self.cut(node.server(), seconds)
 
     def stall_then_cut(self, node: Node, seconds: float) -> None:
         """The case that the base's answer, and not its sending, is counted for."""
-        server, grant = self.server_of(node), self.schedule.grant
+        server, grant = node.server(), self.schedule.grant
         stalled = min(seconds, 0.95 * grant)
         node.stall(True)
         self.world.after(stalled, node.stall, False)
@@ -376,18 +237,7 @@ class Run:
     def shutdown(self, node: Node, seconds: float) -> None:
         """In order: the group is stopped, then the listener, then supervisord ends."""
         if self.guarded(node) and not node.supervisord.frozen:
-            node.supervisord.stopProcessGroup("primary", False)
-            node.leaving = True
-            node.terminate_listener()
-            self.world.after(0.1, self.ended_in_order, node, seconds)
-
-    def ended_in_order(self, node: Node, seconds: float) -> None:
-        if node.listener.alive:
-            self.world.after(0.1, self.ended_in_order, node, seconds)
-        else:
-            node.supervisord.kill()
-            node.leaving = False
-            self.world.after(seconds, self.start_supervisord, node)
+            node.shutdown(lambda: self.world.after(seconds, self.start_supervisord, node))
 
     def start_supervisord(self, node: Node) -> None:
         if not node.supervisord.alive:
@@ -396,14 +246,8 @@ class Run:
     def stay_away(self, node: Node, seconds: float) -> None:
         """An operator stops the listener while the service runs, and starts it again later."""
         if self.guarded(node) and not node.leaving:
-            node.leaving = True
-            node.terminate_listener()
-            self.world.after(seconds, self.come_back, node)
-
-    def come_back(self, node: Node) -> None:
-        node.leaving = False
-        if not node.listener.alive and node.supervisord.alive:
-            node.new_listener(node.listener)
+            node.stop_listener()
+            self.world.after(seconds, node.start_listener)
 
     def kill_keeper(self, node: Node, seconds: float) -> None:
         if node.guard is not None and node.guard.keeper is not None:
@@ -427,8 +271,7 @@ class Run:
         self.world.after(seconds, setattr, node.machine.disk, "broken", False)
 
     def kill_service(self, node: Node, seconds: float) -> None:
-        for service in node.machine.services[:]:
-            service.die(0.0)
+        node.kill_service()
 
     def sick(self, node: Node, seconds: float) -> None:
         node.machine.sick = True
@@ -444,10 +287,10 @@ class Run:
         node.order("resign")
 
     def stop_by_hand(self, node: Node, seconds: float) -> None:
-        node.supervisord.do(node.supervisord.stopProcessGroup, "primary", False)
+        node.stop_group()
 
     def start_by_hand(self, node: Node, seconds: float) -> None:
-        node.supervisord.do(node.supervisord.startProcessGroup, "primary", False)
+        node.start_group()
 
     def delete_proposal(self, node: Node, seconds: float) -> None:
         """By hand; in every other schedule just when its node is about to be acked."""
@@ -470,11 +313,10 @@ class Run:
         """A hand deletes the election znode and makes it again; the proposals count from zero again."""
         self.promises.excuse(self.schedule.grant + 0.6)
         self.promises.anew = True
-        self.ensemble.counters["/e"] = 0
-        self.ensemble.write({path: one for path, one in self.ensemble.tree.items() if not path.startswith("/e/")}, "")
+        self.ensemble.election_anew()
 
 
-def play(schedule: Schedule) -> Optional[List[str]]:
+def play(schedule: Schedule) -> Optional[List[Entry]]:
     """None, or the transcript of a run in which a promise was broken."""
     run = Run(schedule)
     try:

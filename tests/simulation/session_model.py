@@ -18,7 +18,7 @@ from tests.simulation.zookeeper import Ensemble
 def overrun(seed: int) -> Optional[str]:
     """None, or what went wrong: the lease lasted longer than the session did at the leader."""
     chance = random.Random(seed)
-    world = World(seed)
+    world = World(random.Random(seed))
     tick = chance.choice([0.5, 2.0])
     grant = chance.choice([2 * tick, 5 * tick])
     ensemble = Ensemble(world, tick, grant)

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import random
 from concurrent.futures import Future
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
@@ -25,14 +24,28 @@ class Broken(Exception):
     """A promise is broken."""
 
 
-class World:
-    """now: true time in seconds. `here`: the process whose code runs just now."""
+class Entry(NamedTuple):
+    """A line of the transcript. at: true time in seconds."""
 
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
+    at: float
+    who: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.at:9.4f} {self.who:5} {self.what}"
+
+
+class World:
+    """now: true time in seconds. `here`: the process whose code runs just now.
+
+    chance: has the methods of random.Random that the models use, for delays and for what happens now and then.
+    """
+
+    def __init__(self, chance: Any) -> None:
+        self.random = chance
         self.now = 0.0
         self.here: Optional["Process"] = None
-        self.transcript: List[str] = []
+        self.transcript: List[Entry] = []
         self.hub = getcurrent()
         self.threads: List[greenlet] = []
         self._heap: List[Tuple[float, int, Callable[..., None], tuple]] = []
@@ -65,7 +78,7 @@ class World:
         self.threads = []
 
     def tell(self, who: str, what: str) -> None:
-        self.transcript.append(f"{self.now:9.4f} {who:5} {what}")
+        self.transcript.append(Entry(self.now, who, what))
 
     def broken(self, promise: str) -> None:
         self.tell("!!!!!", promise)

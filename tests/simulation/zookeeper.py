@@ -56,7 +56,8 @@ class Ensemble:
     """`most`: the session timeout that it grants at most, `tick` its tickTime, in seconds.
 
     told: is called after each write with the tree before, the tree after, and what wrote it (a node's name, "" for an
-    expiry or a hand). woken: with a path, the session that owned it, and who is told of its change.
+    expiry or a hand). woken: with a path, the session that owned it, and who is told of its change. server_for: the server that
+    a node tries to connect to.
     """
 
     def __init__(self, world: World, tick: float, most: float, size: int = 3) -> None:
@@ -65,6 +66,7 @@ class Ensemble:
         self.most = most
         self.told: Callable[[Tree, Tree, str], None] = lambda before, after, who: None
         self.woken: Callable[[str, int, List[Any]], None] = lambda path, owner, watchers: None
+        self.server_for: Callable[[str], Server] = lambda name: world.random.choice(self.servers)
         self.servers = [Server(name, Pipe(world, 0.001), Pipe(world, 0.001)) for name in range(size)]
         self.leader = self.servers[0]
         self.leader.to_leader.usual = self.leader.from_leader.usual = 0.00001
@@ -91,6 +93,15 @@ class Ensemble:
     def down(self) -> bool:
         """Whether there is no leader."""
         return self.stopped or self.headless
+
+    def make_election(self) -> None:
+        for path in ("/e", "/ack", "/ack-state"):
+            self.multi([("create", path, b"", False, False)], 0)
+
+    def election_anew(self) -> None:
+        """A hand deletes the election znode with what is in it, and makes it again; the proposals count from zero again."""
+        self.counters["/e"] = 0
+        self.write({path: one for path, one in self.tree.items() if not path.startswith("/e/")}, "")
 
     def touch(self, session: int) -> None:
         if session in self.expiry:

@@ -1,0 +1,143 @@
+"""What must hold after each step of a world that could break a promise."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Callable, Dict, List, Optional
+
+from supervisor_zkelect.core import places
+from tests.simulation.machine import Machine, Service
+from tests.simulation.node import Node
+from tests.simulation.world import World
+from tests.simulation.zookeeper import Ensemble, Tree, Znode, queue
+
+
+class Promises:
+    """Looked after at each step of the world that could break one."""
+
+    def __init__(self, world: World, ensemble: Ensemble) -> None:
+        self.world, self.ensemble = world, ensemble
+        self.nodes: Dict[str, Node] = {}
+        self.excused = 0.0
+        self.anew = False
+        #: what is to happen just when a node asks its service, and when a listener asks ZooKeeper
+        self.when_probing: Optional[Callable[[], None]] = None
+        self.when_beating: Dict[Any, Callable[[], None]] = {}
+        self.kill_releasing = False
+        self.fences = False
+        self.fenced: set = set()
+        self.gone: Dict[int, float] = {}
+        ensemble.told, ensemble.woken = self.written, self.woken
+
+    def excuse(self, seconds: float) -> None:
+        """For so long two may run, because a hand deleted a proposal; then they are looked at again."""
+        self.excused = self.world.now + seconds
+        self.world.after(seconds + 0.001, self.at_most_one)
+
+    def probing(self) -> None:
+        """A node asks its service whether it is healthy, and acks it soon."""
+        if self.when_probing is not None:
+            self.world.after(self.world.random.uniform(0.0, 0.05), self.when_probing)
+            self.when_probing = None
+
+    def beating(self, process: Any) -> None:
+        if process in self.when_beating:
+            self.world.after(self.world.random.uniform(0.0, 0.002), self.when_beating.pop(process))
+
+    def releasing(self, process: Any) -> None:
+        """A guard, whose listener is dead, has proven its groups dead and gives up the session."""
+        if self.kill_releasing:
+            self.world.after(self.world.random.uniform(0.0, 0.1), process.end)
+
+    def leased(self, process: Any, token: int, sent: float) -> None:
+        """A node counts a write, sent at `sent` by its clock, as a check of its proposal."""
+        gone = self.gone.get(token)
+        if gone is not None and gone < process.machine.true_time(sent) and not self.anew:
+            self.world.broken(f"1: {process.name} has a lease by a write that can have found no proposal")
+
+    def at_most_one(self) -> None:
+        running = [node.name for node in self.nodes.values() if node.machine.living]
+        if len(running) > 1 and self.world.now > self.excused:
+            self.world.broken(f"1: {' and '.join(running)} run at once")
+
+    def started(self, machine: Machine, service: Service) -> None:
+        self.world.tell(machine.name, f"the service runs, token {service.token}")
+        self.at_most_one()
+        if self.world.now <= self.excused:
+            return
+        noted = holder(self.ensemble.tree)
+        if noted[0] != service.token:
+            self.world.broken(f"4: {machine.name} runs with token {service.token}, and the holder is {noted}")
+        first = queue(self.ensemble.tree, "/e")[:1]
+        if not first or first[0][1].czxid != service.token:
+            self.world.broken(f"8: {machine.name} runs with token {service.token} and does not lead")
+
+    def written(self, before: Tree, after: Tree, who: str) -> None:
+        for path in sorted(before.keys() - after.keys()):
+            if path.startswith("/e/"):
+                self.proposal_gone(path, before[path], who)
+        ack, noted = after["/ack"].data, holder(after)
+        if ack and ack != before["/ack"].data:
+            first = queue(after, "/e")[:1]
+            leads = (first[0][1].czxid, self.ensemble.owners[first[0][1].ephemeralOwner]) if first else None
+            if not noted == leads == (noted[0], ack.decode()):
+                self.world.broken(f"3: {ack.decode()} is acked, the holder is {noted}, and {leads or 'nobody'} leads")
+        if holder(before)[0] != noted[0]:
+            if ack:
+                self.world.broken(f"4: the holder becomes {noted or 'nobody'} while the ack names {ack.decode()}")
+            dirty, other = holder(before)[0], holder(before)[1] != noted[1]
+            if dirty and noted[0] and other and self.fences and dirty not in self.fenced:
+                self.world.broken(f"4: the holder {holder(before)} ended dirty and was not fenced before {noted}")
+            if not noted[0] and self.lives(holder(before)[0], doomed=True):
+                self.world.broken(f"4: the holder {holder(before)} is removed while its service lives")
+
+    def lives(self, token: int, doomed: bool = False) -> str:
+        """The node on which a service with this token lives, "" when none does. doomed: or is killed and not gone."""
+        for node in self.nodes.values():
+            for one in node.machine.services:
+                if one.living and one.token == token and (doomed or not one.doomed):
+                    return node.name
+        return ""
+
+    def proposal_gone(self, path: str, znode: Znode, who: str) -> None:
+        self.world.tell("zk", f"{path} of {self.ensemble.owners[znode.ephemeralOwner]} is gone")
+        self.gone[znode.czxid] = self.world.now
+        lives = self.lives(znode.czxid, doomed=bool(who))
+        if lives and who:
+            self.world.broken(f"2: {who} releases while its service lives")
+        if lives and self.world.now > self.excused:
+            self.world.broken(f"1: the proposal of {lives} is gone while its service lives")
+
+    def woken(self, path: str, owner: int, watchers: List[Any]) -> None:
+        others = {client.process.name for client, _ in watchers if client.session != owner}
+        # Watches that were set on a name last until it changes, whoever's it has become when the election is made anew.
+        if path.startswith("/e/") and len(others) > 1 and not self.anew:
+            self.world.broken(f"7: a change of {path} wakes {' and '.join(sorted(others))}")
+
+    def reported(self, process: Any, text: str) -> None:
+        election = json.loads(text)["elections"].get("orders", {})
+        if election.get("role") == "primary" and (election["deadline"] or 0.0) < process.clock() - 0.1:
+            self.world.broken(f"8: {process.name} says that it is primary, without a lease")
+
+    def well(self) -> str:
+        """"" when exactly one service runs, its node is primary and acked and nobody else is; else what is not."""
+        running = [node.name for node in self.nodes.values() if node.machine.living]
+        primaries = [
+            node.name for node in self.nodes.values()
+            if node.listener.alive and node.listener.state is not None and node.listener.state.role == "primary"
+        ]
+        ack = self.ensemble.tree["/ack"].data.decode()
+        if len(running) == 1 and primaries == running and ack == running[0]:
+            return ""
+        return f"{running} run, {primaries} are primary, and the ack names {ack!r}"
+
+
+HOLDER = places.holder_of(places.state_of("/ack"))
+
+
+def holder(tree: Tree) -> tuple:
+    """Token and node of the holder znode; (0, "") without one."""
+    if HOLDER not in tree:
+        return 0, ""
+    value = json.loads(tree[HOLDER].data)
+    return value["token"], value["node"]
