@@ -15,13 +15,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Sequence
 
-from supervisor_zkelect.system import clock
-from supervisor_zkelect.demo import netns
-
 from bench import counters, faults, floors, measure, report, results
 from bench.ours import Ours, OursOnThree
 from bench.peers import Careful, Etcd, KazooElection, Keepalived
 from bench.stage import Missing, Stage
+from supervisor_zkelect.demo import netns
+from supervisor_zkelect.system import clock
 
 PEERS = {
     "ours": (Ours, OursOnThree), "kazoo": (KazooElection,), "careful": (Careful,), "etcd": (Etcd,),

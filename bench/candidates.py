@@ -28,10 +28,10 @@ from kazoo.client import KazooClient
 from kazoo.handlers.threading import SequentialThreadingHandler
 
 from bench import counters
-from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.elector import Elector
+from supervisor_zkelect.system.clock import now
 
 PER_PROCESS = 500
 TIMEOUT = 3000.0

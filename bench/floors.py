@@ -6,12 +6,11 @@ import tempfile
 from pathlib import Path
 from typing import Callable, Dict, List
 
-from supervisor_zkelect.system import clock
-from supervisor_zkelect.demo.alone import Alone, Floors
-from supervisor_zkelect.demo.observer import Observer
-
 from bench.ours import Ours
 from bench.stage import READY_AFTER
+from supervisor_zkelect.demo.alone import Alone, Floors
+from supervisor_zkelect.demo.observer import Observer
+from supervisor_zkelect.system import clock
 
 FLOORS = {
     "stop": "supervisord: stop(wait=False) until the last answer",

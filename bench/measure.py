@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Optional, Tuple
 
-from supervisor_zkelect.system import clock
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.observer import Verdict
 from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.system import clock
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -8,15 +8,14 @@ import signal
 import time
 from typing import Any, Callable, Dict, List, Set, Tuple
 
-from supervisor_zkelect.system import clock
+from bench import results
+from bench.measure import Run
+from bench.stage import NAMES, READY_AFTER, OnZooKeeper, tick
 from supervisor_zkelect.demo.cluster import Cluster
 from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import Ensemble
-
-from bench import results
-from bench.measure import Run
-from bench.stage import NAMES, READY_AFTER, OnZooKeeper, tick
+from supervisor_zkelect.system import clock
 
 TIMELINES = ("B", "C", "C-resign")
 """Faults after which another node's term begins and all of its steps are in the history."""

@@ -10,11 +10,10 @@ from typing import Any, Callable, List
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
 
-from supervisor_zkelect.processes import proc
+from bench.stage import NAMES, OnZooKeeper, Plain, quoted, service_words
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
-
-from bench.stage import NAMES, OnZooKeeper, Plain, quoted, service_words
+from supervisor_zkelect.processes import proc
 
 
 class KazooElection(OnZooKeeper, Plain):

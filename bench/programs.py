@@ -11,13 +11,12 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
-
 from bench import elections
-from supervisor_zkelect.processes import proc
-from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo.node import Node
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
+from supervisor_zkelect.processes import proc
+from supervisor_zkelect.system.clock import now
 
 STUBBORN = "env --ignore-signal=TERM sleep infinity"
 LIMIT = 60.0

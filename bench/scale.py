@@ -27,8 +27,8 @@ from bench import candidates, counters, elections, programs, sums
 from bench.counters import median
 from bench.measure import not_installed
 from supervisor_zkelect import __version__
-from supervisor_zkelect.demo.zookeeper import ZooKeeperFailed, ZooKeeperMissing
 from supervisor_zkelect.core.lease import INTERVAL_SHARE
+from supervisor_zkelect.demo.zookeeper import ZooKeeperFailed, ZooKeeperMissing
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "scale.json"

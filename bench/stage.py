@@ -11,14 +11,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple, Union
 
-from supervisor_zkelect.processes import proc
-from supervisor_zkelect.system import clock
+from bench.faults import FAULTS
+from bench.measure import Needs, Run, judged, needs
 from supervisor_zkelect.demo import child, netns, observer
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
-
-from bench.faults import FAULTS
-from bench.measure import Needs, Run, judged, needs
+from supervisor_zkelect.processes import proc
+from supervisor_zkelect.system import clock
 
 NAMES = ("a", "b")
 

@@ -10,8 +10,21 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from supervisor_zkelect.elector import (
-        AccessDenied, AnotherElection, BadArgument, ElectionError, Elector, Holder, Member, NotConnected, NotLeader, ProposalGone,
-        Queue, SessionGone, Standing, TimedOut, ZooKeeperFailed,
+        AccessDenied,
+        AnotherElection,
+        BadArgument,
+        ElectionError,
+        Elector,
+        Holder,
+        Member,
+        NotConnected,
+        NotLeader,
+        ProposalGone,
+        Queue,
+        SessionGone,
+        Standing,
+        TimedOut,
+        ZooKeeperFailed,
     )
 else:
     def __getattr__(name: str) -> object:

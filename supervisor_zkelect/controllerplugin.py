@@ -15,11 +15,11 @@ from typing import Any, List, Optional
 
 from supervisor.supervisorctl import ControllerPluginBase
 
+from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import ask, streams
 from supervisor_zkelect.operators.ask import VERBS
 from supervisor_zkelect.operators.outcome import ERROR, MEANINGS, USAGE
 from supervisor_zkelect.supervisord.client import Unreachable
-from supervisor_zkelect.core.untrusted import printable
 
 
 class ZkelectControllerPlugin(ControllerPluginBase):

@@ -31,11 +31,19 @@ from kazoo.protocol.states import KazooState
 
 from supervisor_zkelect.core import untrusted
 from supervisor_zkelect.system.clock import now
+from supervisor_zkelect.zookeeper import arguments, seats
 from supervisor_zkelect.zookeeper.errors import (
-    AccessDenied, AnotherElection, BadArgument, ElectionError, NotConnected, NotLeader, ProposalGone, SessionGone, TimedOut,
+    AccessDenied,
+    AnotherElection,
+    BadArgument,
+    ElectionError,
+    NotConnected,
+    NotLeader,
+    ProposalGone,
+    SessionGone,
+    TimedOut,
     ZooKeeperFailed,
 )
-from supervisor_zkelect.zookeeper import arguments, seats
 from supervisor_zkelect.zookeeper.holder import Holder
 from supervisor_zkelect.zookeeper.proposal import Standing
 from supervisor_zkelect.zookeeper.queue import Member, Queue
@@ -151,8 +159,7 @@ class Elector(TermCalls):
         Raises NotConnected when no server answers within `timeout`, and BadArgument as the constructor does, before a session is
         opened.
         """
-        from supervisor_zkelect.zookeeper import session
-        from supervisor_zkelect.zookeeper import grants, proof
+        from supervisor_zkelect.zookeeper import grants, proof, session
 
         arguments.known(unknown, _CONNECT_WORDS)
         arguments.seconds("timeout", timeout)

@@ -31,11 +31,11 @@ from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
 from supervisor.states import SupervisorStates, getProcessStateDescription
 from supervisor.xmlrpc import Faults, RPCError
 
+from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.loader import forked
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.supervisord import exits, ownprogram, reaped
 from supervisor_zkelect.system import clock
-from supervisor_zkelect.core.untrusted import printable
 
 #: Version of the documents that getReport and putReport exchange. What a newer one adds is passed on unread.
 VERSION = 1

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from kazoo.client import KazooClient
 
-from supervisor_zkelect.processes import proc
 from supervisor_zkelect.demo import child, netns
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
+from supervisor_zkelect.processes import proc
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As in a script's background, and inherited by what tests start and interrupt.

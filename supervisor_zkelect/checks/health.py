@@ -32,8 +32,8 @@ from dataclasses import dataclass, field, replace
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect.processes import execution
-from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.processes.execution import REASON_LENGTH, one_line
+from supervisor_zkelect.system.clock import now
 
 FIRST_DELAY = 0.005
 """Seconds until the first probe of a group that was just started."""

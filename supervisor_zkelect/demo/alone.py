@@ -6,10 +6,10 @@ import os
 from contextlib import ExitStack
 from typing import List, NamedTuple, Optional, Set, Tuple, Union
 
-from supervisor_zkelect.system import clock
 from supervisor_zkelect.demo import child, observer
 from supervisor_zkelect.demo.node import Node, service_command
 from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.system import clock
 
 PATIENCE = 60.0
 """Seconds that each step may take."""

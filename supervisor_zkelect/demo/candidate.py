@@ -14,9 +14,9 @@ from typing import List, Union
 from kazoo.client import KazooClient
 from kazoo.protocol.states import EventType, WatchedEvent
 
-from supervisor_zkelect.system import clock
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.system import clock
 
 PATIENCE = 60.0
 """Seconds that each step may take."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import signal
 from typing import Callable, List, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect.system import clock
 from supervisor_zkelect.demo.alone import Alone, Floors
 from supervisor_zkelect.demo.candidate import Candidate
 from supervisor_zkelect.demo.cluster import NOT_PRIMARY, PRIMARY, Cluster
@@ -17,6 +16,7 @@ from supervisor_zkelect.demo.node import Node
 from supervisor_zkelect.demo.observer import Observer
 from supervisor_zkelect.demo.table import Cell, Row, milliseconds, never, silence
 from supervisor_zkelect.demo.telling import Telling
+from supervisor_zkelect.system import clock
 
 ELECTION = "orders"
 PROGRAM = "primary:orders"

@@ -14,11 +14,11 @@ import tempfile
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Union
 
-from supervisor_zkelect.guard import record
-from supervisor_zkelect.processes import cgroup, proc
 from supervisor_zkelect.demo import child, service
 from supervisor_zkelect.demo.netns import Place
 from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.guard import record
+from supervisor_zkelect.processes import cgroup, proc
 from supervisor_zkelect.supervisord.client import Supervisord, SupervisordError
 
 START_LIMIT = 60.0

@@ -30,9 +30,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 
-from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.system.clock import now
 
 PATIENCE = 0.25
 """Seconds for one question; a process that takes longer does not serve."""

@@ -18,10 +18,10 @@ import sys
 import threading
 from typing import Optional
 
-from supervisor_zkelect.processes import proc
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.netns import Place
 from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.processes import proc
 
 
 class Relay:

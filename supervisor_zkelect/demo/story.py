@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Iterator, List, Optional, TextIO
 
+from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.demo import events, keeping, table
 from supervisor_zkelect.demo.alone import Alone, Floors
 from supervisor_zkelect.demo.candidate import Candidate
@@ -25,7 +26,6 @@ from supervisor_zkelect.demo.table import milliseconds
 from supervisor_zkelect.demo.telling import Telling
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper, ZooKeeperFailed, ZooKeeperMissing, check_installed
-from supervisor_zkelect.core.untrusted import printable
 
 NAMES = ("alpha", "beta")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import textwrap
 from typing import TextIO
 
-from supervisor_zkelect.system import clock
-from supervisor_zkelect.demo.table import WIDTH
 from supervisor_zkelect.core.untrusted import printable
+from supervisor_zkelect.demo.table import WIDTH
+from supervisor_zkelect.system import clock
 
 STAMP = 9
 """Columns of the time before a line."""

@@ -11,10 +11,10 @@ import subprocess
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence, Union
 
-from supervisor_zkelect.processes import proc
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.netns import Place
 from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.processes import proc
 
 JARS_VARIABLE = "ZKELECT_ZOOKEEPER_JARS"
 """Environment variable: another folder with ZooKeeper's jars, an unpacked release or one like JARS."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, List
 
 from supervisor_zkelect.config import config
-from supervisor_zkelect.elector import Elector, ElectionError
+from supervisor_zkelect.elector import ElectionError, Elector
 
 
 def problems(client: Any, settings: config.Settings, election: config.ElectionSettings, timeout: float) -> List[str]:

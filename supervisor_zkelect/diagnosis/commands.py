@@ -7,8 +7,8 @@ import shutil
 import subprocess
 from typing import List, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect.system import accounts
 from supervisor_zkelect.core.untrusted import printable
+from supervisor_zkelect.system import accounts
 
 PATIENCE = 5.0
 """Seconds that a file system has to tell of one file."""

@@ -13,15 +13,15 @@ from kazoo import exceptions as kazoo_errors
 
 from supervisor_zkelect.checks import health
 from supervisor_zkelect.config import config
+from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.diagnosis import addresses, commands, exposure, inspection, installation, neighbours, ports
+from supervisor_zkelect.diagnosis.findings import Findings
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.supervisord import exits
-from supervisor_zkelect.system import accounts
-from supervisor_zkelect.zookeeper import admission
-from supervisor_zkelect.system.clock import now
-from supervisor_zkelect.diagnosis.findings import Findings
 from supervisor_zkelect.supervisord.client import SupervisordError
-from supervisor_zkelect.core.untrusted import printable
+from supervisor_zkelect.system import accounts
+from supervisor_zkelect.system.clock import now
+from supervisor_zkelect.zookeeper import admission
 
 #: Seconds that a resolver has for one name, and for all names together.
 NAME_TIME, NAMES_TIME = 2.0, 6.0

@@ -7,7 +7,7 @@ from typing import Any, Iterable, List, Optional
 
 from supervisor_zkelect.config import config
 from supervisor_zkelect.core import untrusted
-from supervisor_zkelect.elector import Elector, ElectionError, Member
+from supervisor_zkelect.elector import ElectionError, Elector, Member
 
 MOST = 2000
 """Candidates of an election that are looked at."""

@@ -8,10 +8,10 @@ import subprocess
 import sys
 from typing import AbstractSet, Callable, Iterable, List, Mapping, NamedTuple, Optional
 
+from supervisor_zkelect.core.untrusted import printable
+from supervisor_zkelect.diagnosis.addresses import Place
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import proc
-from supervisor_zkelect.diagnosis.addresses import Place
-from supervisor_zkelect.core.untrusted import printable
 
 ANY = ("0.0.0.0", "::")
 

@@ -40,8 +40,8 @@ import time
 from typing import Any, Dict, List, Optional
 
 from supervisor_zkelect.guard import record
+from supervisor_zkelect.guard.absence import LIMIT, Absence
 from supervisor_zkelect.processes import group
-from supervisor_zkelect.guard.absence import Absence, LIMIT
 from supervisor_zkelect.system.clock import now
 
 log = logging.getLogger(__name__)

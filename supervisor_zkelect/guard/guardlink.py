@@ -23,9 +23,9 @@ import threading
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect.guard import guardmain, locks, record
+from supervisor_zkelect.guard.guard import PROTOCOL
 from supervisor_zkelect.processes import group, proc
 from supervisor_zkelect.system.clock import now
-from supervisor_zkelect.guard.guard import PROTOCOL
 
 log = logging.getLogger(__name__)
 

@@ -27,11 +27,11 @@ import threading
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect.guard import door, keeperlink, locks, members, record, registration, saved, upkeep
+from supervisor_zkelect.guard.guard import LOCK_PACE, Guard, Hands
 from supervisor_zkelect.processes import cgroup, execution, group, proc
+from supervisor_zkelect.supervisord.client import BAD_NAME, MOST_CALLS, Fault, Supervisord, SupervisordError
 from supervisor_zkelect.system import logs, reserve
 from supervisor_zkelect.system.clock import now
-from supervisor_zkelect.guard.guard import Guard, Hands, LOCK_PACE
-from supervisor_zkelect.supervisord.client import BAD_NAME, Fault, MOST_CALLS, Supervisord, SupervisordError
 from supervisor_zkelect.system.workers import Workers
 
 log = logging.getLogger(__name__)

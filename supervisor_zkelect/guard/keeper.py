@@ -40,10 +40,10 @@ if __name__ == "__main__":
 from kazoo import exceptions as kazoo_errors
 
 from supervisor_zkelect.core import lease
+from supervisor_zkelect.elector import ElectionError, Elector
 from supervisor_zkelect.guard import release, saved
 from supervisor_zkelect.system import logs
 from supervisor_zkelect.system.clock import now
-from supervisor_zkelect.elector import ElectionError, Elector
 
 log = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ import time
 from typing import Any, Callable, Dict, NamedTuple, Optional
 
 from supervisor_zkelect.core import history
-from supervisor_zkelect.guard import saved
-from supervisor_zkelect.zookeeper import wire
-from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.elector import ElectionError, Elector
+from supervisor_zkelect.guard import saved
+from supervisor_zkelect.system.clock import now
+from supervisor_zkelect.zookeeper import wire
 
 log = logging.getLogger(__name__)
 

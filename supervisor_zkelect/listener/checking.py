@@ -10,6 +10,7 @@ from supervisor_zkelect.diagnosis import examination
 from supervisor_zkelect.listener import reporting
 from supervisor_zkelect.zookeeper import session
 
+
 class Checked(NamedTuple):
     """A look is over. document: the answer to those who asked for it."""
 

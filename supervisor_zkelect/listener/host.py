@@ -17,10 +17,10 @@ from supervisor_zkelect.guard import guardlink, guardmain, kept, locks, record, 
 from supervisor_zkelect.listener import lastresort
 from supervisor_zkelect.listener.workers import SerialExecutor
 from supervisor_zkelect.processes import group, proc
-from supervisor_zkelect.zookeeper import session
-from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.supervisord.client import Supervisord
+from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.system.workers import Workers
+from supervisor_zkelect.zookeeper import session
 
 Post = Callable[[Any], None]
 

@@ -21,10 +21,10 @@ from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect.config import config
 from supervisor_zkelect.core import role
-from supervisor_zkelect.zookeeper import admission, session
-from supervisor_zkelect.system.clock import now
-from supervisor_zkelect.zookeeper.errors import ElectionError
 from supervisor_zkelect.supervisord.client import SupervisordError
+from supervisor_zkelect.system.clock import now
+from supervisor_zkelect.zookeeper import admission, session
+from supervisor_zkelect.zookeeper.errors import ElectionError
 
 log = logging.getLogger(__name__)
 

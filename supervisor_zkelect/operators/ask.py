@@ -13,11 +13,11 @@ import time
 from typing import Any, Callable, Dict, Optional
 from urllib.parse import urlsplit
 
+from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import show
 from supervisor_zkelect.operators.outcome import ERROR, UNKNOWN, USAGE, Outcome, failure
 from supervisor_zkelect.operators.view import View, as_dict, judge
 from supervisor_zkelect.supervisord.client import Fault, Supervisord, SupervisordError, Unreachable
-from supervisor_zkelect.core.untrusted import printable
 
 VERBS = ("role", "status", "members", "history", "resign", "check", "reload")
 

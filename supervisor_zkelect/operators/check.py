@@ -6,10 +6,10 @@ import argparse
 import os
 from typing import Any, Dict, List, NamedTuple, Optional
 
+from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.diagnosis.findings import Findings
 from supervisor_zkelect.operators import connection
 from supervisor_zkelect.operators.outcome import DONE, USAGE, Trouble, print_json, quiet
-from supervisor_zkelect.core.untrusted import printable
 
 #: Seconds that ZooKeeper has to answer.
 ZOOKEEPER_TIME = 5.0
@@ -57,9 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _look(arguments: argparse.Namespace, settings: Any, found: Findings) -> List[str]:
     """Have everything looked at that the file names. Returns notes on where more stands."""
     from supervisor_zkelect.diagnosis import commands, examination
-    from supervisor_zkelect.zookeeper import admission
     from supervisor_zkelect.operators import diagnosis
     from supervisor_zkelect.supervisord.client import SupervisordError
+    from supervisor_zkelect.zookeeper import admission
 
     found.add(examination.of_file(settings))
     known = Findings()
@@ -128,8 +128,8 @@ def _ask(arguments: argparse.Namespace, settings: Any, found: Findings) -> Side:
 def _seen(call: Any, settings: Any, url: str) -> Any:
     """What supervisord says of its programs (`examination.Seen`). Raises SupervisordError."""
     from supervisor_zkelect.diagnosis import examination
-    from supervisor_zkelect.supervisord import program_info
     from supervisor_zkelect.processes import proc
+    from supervisor_zkelect.supervisord import program_info
 
     groups = [election.group for election in settings.elections]
     infos = examination.with_autorestarts(call, groups, call("supervisor.getAllConfigInfo"))

@@ -24,9 +24,9 @@ import sys
 from typing import Any, Optional, Sequence
 
 from supervisor_zkelect import __version__
+from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import streams
 from supervisor_zkelect.operators.outcome import DONE, ERROR, MEANINGS, USAGE, Trouble
-from supervisor_zkelect.core.untrusted import printable
 
 _DESCRIPTION = "Active/passive service groups under supervisord, elected through ZooKeeper."
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
-from supervisor_zkelect.supervisord import exits, program_info
+from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.diagnosis.findings import Findings
 from supervisor_zkelect.operators import show, words
 from supervisor_zkelect.operators.view import View, as_dict, is_number
+from supervisor_zkelect.supervisord import exits, program_info
 from supervisor_zkelect.supervisord.client import BAD_NAME, Fault, SupervisordError
-from supervisor_zkelect.core.untrusted import printable
 
 #: The kind of a hindrance that no server answers (`ability.ZOOKEEPER`, whose import takes longer than `role` does otherwise).
 AWAY = "zookeeper"

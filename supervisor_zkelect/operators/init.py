@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from supervisor_zkelect.config import config
-from supervisor_zkelect.system import files
-from supervisor_zkelect.operators import configfile, mainfile
 from supervisor_zkelect.core.untrusted import printable
+from supervisor_zkelect.operators import configfile, mainfile
+from supervisor_zkelect.system import files
 
 #: What has no default: the field, how it is given, what is asked.
 _NEEDED: Tuple[Tuple[str, str, str], ...] = (

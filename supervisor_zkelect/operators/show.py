@@ -7,13 +7,13 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from supervisor_zkelect.diagnosis.findings import Findings
 from supervisor_zkelect.core.history import rows as rows_of
-from supervisor_zkelect.operators.outcome import CANNOT, DONE, ERROR, USAGE, VERSION, Outcome, failure
+from supervisor_zkelect.core.untrusted import printable
+from supervisor_zkelect.diagnosis.findings import Findings
 from supervisor_zkelect.operators import words
+from supervisor_zkelect.operators.outcome import CANNOT, DONE, ERROR, USAGE, VERSION, Outcome, failure
 from supervisor_zkelect.operators.view import View, as_dict, exit_of, is_number
 from supervisor_zkelect.operators.words import duration
-from supervisor_zkelect.core.untrusted import printable
 
 #: Columns in which a reason is shown behind a term; with fewer it has a line of its own.
 _LEAST_REASON = 20

@@ -11,10 +11,9 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
+from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators.outcome import CANNOT, DONE, NOT_PRIMARY, ON_ITS_WAY, RANKS, UNKNOWN
 from supervisor_zkelect.supervisord.client import Unreachable
-from supervisor_zkelect.core.untrusted import printable
-
 
 #: Seconds since ZooKeeper confirmed something, up to which it is shown as it is now. A question has it asked again.
 FRESH = 2.0

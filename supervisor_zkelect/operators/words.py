@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
-from supervisor_zkelect.operators.view import View, as_dict, is_number
 from supervisor_zkelect.core.untrusted import printable
+from supervisor_zkelect.operators.view import View, as_dict, is_number
 
 #: What to do against each kind of hindrance (`ability.py`), where its own line does not say so.
 REMEDIES = {

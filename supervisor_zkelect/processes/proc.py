@@ -12,7 +12,6 @@ import os
 import signal
 from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-
 #: How often a process is read whose line tells nothing.
 _READS = 5
 #: Bytes of an environment that are read and searched at a time, and of the longest value that is found.

@@ -7,8 +7,8 @@ from typing import Any
 from supervisor.process import EventListenerPool
 from supervisor.states import ProcessStates, getProcessStateDescription
 
-from supervisor_zkelect.supervisord import exits, program_info
 from supervisor_zkelect.core.untrusted import printable
+from supervisor_zkelect.supervisord import exits, program_info
 
 
 def told(supervisord: Any, group: str, name: str) -> str:

@@ -9,9 +9,8 @@ from typing import Any, Callable, List, Optional
 
 from kazoo import exceptions as kazoo_errors
 
-from supervisor_zkelect.zookeeper import session
+from supervisor_zkelect.zookeeper import grants, session
 from supervisor_zkelect.zookeeper.errors import ElectionError
-from supervisor_zkelect.zookeeper import grants
 
 NEVER = 2**31 - 1
 """A version that no znode has, so that the transaction which checks it fails."""

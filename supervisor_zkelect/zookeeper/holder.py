@@ -13,10 +13,9 @@ from concurrent.futures import Future
 from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect.core import paced, places, untrusted
-from supervisor_zkelect.zookeeper import strangers
 from supervisor_zkelect.system.clock import now
+from supervisor_zkelect.zookeeper import arguments, strangers
 from supervisor_zkelect.zookeeper.errors import AccessDenied, AnotherElection, ZooKeeperFailed
-from supervisor_zkelect.zookeeper import arguments
 from supervisor_zkelect.zookeeper.requests import ROUNDS, Operation, Requests, data_of
 from supervisor_zkelect.zookeeper.watch import Watch
 

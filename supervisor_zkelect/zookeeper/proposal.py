@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, NoReturn, Opt
 
 from supervisor_zkelect.core import untrusted
 from supervisor_zkelect.system.clock import now
-from supervisor_zkelect.zookeeper.errors import ElectionError, NotConnected, NotLeader, ProposalGone, ZooKeeperFailed
 from supervisor_zkelect.zookeeper import arguments, seats
+from supervisor_zkelect.zookeeper.errors import ElectionError, NotConnected, NotLeader, ProposalGone, ZooKeeperFailed
 from supervisor_zkelect.zookeeper.holder import Term
 from supervisor_zkelect.zookeeper.queue import Proposal, QueueCalls, order
 from supervisor_zkelect.zookeeper.requests import ROUNDS, Operation, Requests
 from supervisor_zkelect.zookeeper.watch import Watch
+
 if TYPE_CHECKING:
     # A release begins sooner without what only who waits to lead needs.
     from supervisor_zkelect.zookeeper.proof import Proof

@@ -13,10 +13,9 @@ import logging
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from supervisor_zkelect.core import untrusted
-from supervisor_zkelect.zookeeper import strangers
 from supervisor_zkelect.system.clock import now
+from supervisor_zkelect.zookeeper import arguments, strangers
 from supervisor_zkelect.zookeeper.errors import ElectionError
-from supervisor_zkelect.zookeeper import arguments
 from supervisor_zkelect.zookeeper.holder import StateCalls
 from supervisor_zkelect.zookeeper.requests import Requests, data_of
 

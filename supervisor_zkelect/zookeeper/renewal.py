@@ -11,8 +11,8 @@ import queue
 import threading
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Union
 
-from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.core.lease import INTERVAL_SHARE
+from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import proof as proofs
 
 if TYPE_CHECKING:

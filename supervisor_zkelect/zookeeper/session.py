@@ -22,8 +22,8 @@ from kazoo.protocol.states import KazooState
 from kazoo.security import ACL, CREATOR_ALL_ACL, READ_ACL_UNSAFE
 
 from supervisor_zkelect.core import untrusted
-from supervisor_zkelect.zookeeper import replies
 from supervisor_zkelect.system.clock import now
+from supervisor_zkelect.zookeeper import replies
 from supervisor_zkelect.zookeeper.errors import BadArgument, NotConnected
 
 log = logging.getLogger(__name__)

@@ -18,8 +18,8 @@ import logging
 from typing import List, Optional, Union
 
 from supervisor_zkelect.system.clock import now
-from supervisor_zkelect.zookeeper.errors import AccessDenied, AnotherElection, NotLeader, ProposalGone, ZooKeeperFailed
 from supervisor_zkelect.zookeeper import arguments
+from supervisor_zkelect.zookeeper.errors import AccessDenied, AnotherElection, NotLeader, ProposalGone, ZooKeeperFailed
 from supervisor_zkelect.zookeeper.holder import Found, Holder, Term
 from supervisor_zkelect.zookeeper.proposal import Noted, ProposalCalls
 from supervisor_zkelect.zookeeper.requests import ROUNDS, Operation

@@ -17,13 +17,25 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from kazoo import exceptions as kazoo_errors
 from kazoo.protocol.serialization import (
-    Auth, CheckVersion, Close, Connect, Create, Delete, Exists, GetChildren, GetData, ReplyHeader, SetData, Sync, Transaction,
+    Auth,
+    CheckVersion,
+    Close,
+    Connect,
+    Create,
+    Delete,
+    Exists,
+    GetChildren,
+    GetData,
+    ReplyHeader,
+    SetData,
+    Sync,
+    Transaction,
     int_struct,
 )
 from kazoo.security import OPEN_ACL_UNSAFE
 
-from supervisor_zkelect.zookeeper import replies
 from supervisor_zkelect.system.clock import now
+from supervisor_zkelect.zookeeper import replies
 from supervisor_zkelect.zookeeper.errors import NotConnected
 
 if TYPE_CHECKING:

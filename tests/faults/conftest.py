@@ -26,13 +26,13 @@ import pytest
 from kazoo.client import KazooClient
 
 import supervisor_zkelect
-from supervisor_zkelect.guard import record
-from supervisor_zkelect.processes import proc
-from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo import child, netns
 from supervisor_zkelect.demo.cluster import Cluster
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
+from supervisor_zkelect.guard import record
+from supervisor_zkelect.processes import proc
+from supervisor_zkelect.system.clock import now
 
 CHOSEN = "ZKELECT_FAULTS_TIMEOUT" in os.environ
 """Whether T and tick were given, and are meant for every row."""

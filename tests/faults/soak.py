@@ -41,14 +41,14 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 from kazoo.exceptions import KazooException
 from kazoo.handlers.threading import KazooTimeoutError
 
-from supervisor_zkelect.processes import proc
-from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo import netns, observer
 from supervisor_zkelect.demo.cluster import Cluster
 from supervisor_zkelect.demo.node import Node, service_command
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import Ensemble, ZooKeeper
+from supervisor_zkelect.processes import proc
 from supervisor_zkelect.supervisord.client import SupervisordError
+from supervisor_zkelect.system.clock import now
 
 RECOVERY = 120.0
 """Seconds until there is a primary again when all is healed: back-offs end after 60, the rest is for ZooKeeper."""

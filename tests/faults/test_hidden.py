@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from supervisor_zkelect.processes import proc
 from supervisor_zkelect.demo import service
 from supervisor_zkelect.demo.node import WITHOUT_CGROUPS, service_command
+from supervisor_zkelect.processes import proc
 from tests.conftest import cgroups_can_be_made
 from tests.faults.conftest import TICK, TIMEOUT, as_root
 from tests.faults.test_hostile import ALL, SCRIPT, hidden, holders, in_cgroup

@@ -5,7 +5,6 @@ import pytest
 from supervisor_zkelect.system.clock import now
 from tests.faults.conftest import DIRTY
 
-
 SICK = "health checks in a row failed"
 """What a listener says that did not notice how its service came to end."""
 

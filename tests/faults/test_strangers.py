@@ -14,12 +14,12 @@ import time
 
 import pytest
 
-from supervisor_zkelect.guard import record
-from supervisor_zkelect.processes import group, proc
-from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo import service
 from supervisor_zkelect.demo.node import WITHOUT_CGROUPS, service_command
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
+from supervisor_zkelect.guard import record
+from supervisor_zkelect.processes import group, proc
+from supervisor_zkelect.system.clock import now
 from tests.conftest import cgroups_can_be_made
 from tests.faults.conftest import AT_ONCE, TICK, as_root, rows_only
 

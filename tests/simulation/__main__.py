@@ -9,7 +9,6 @@ from typing import Any, Optional, Tuple
 
 from tests.simulation import faults
 
-
 #: Of what befalls the nodes in the schedules that are drawn; () for everything. The same in the worker processes.
 kinds: Tuple[str, ...] = ()
 

@@ -11,8 +11,8 @@ from typing import Any, Callable, Dict, List, Optional
 
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.loader import runner
-from supervisor_zkelect.supervisord.eventstream import Event
 from supervisor_zkelect.supervisord.client import Unreachable
+from supervisor_zkelect.supervisord.eventstream import Event
 from tests.simulation.world import Flag, Process, World
 
 GROUP, PROGRAM = "primary", "orders"

@@ -21,8 +21,7 @@ from supervisor_zkelect.guard import guard, guardlink, keeper, record, release, 
 from supervisor_zkelect.listener import events, lastresort, listener
 from supervisor_zkelect.processes import execution
 from supervisor_zkelect.supervisord import eventstream
-from supervisor_zkelect.zookeeper import session
-from supervisor_zkelect.zookeeper import holder, queue, requests, term
+from supervisor_zkelect.zookeeper import holder, queue, requests, session, term
 from tests.simulation.client import Client, OneConnection
 from tests.simulation.machine import Book, Machine, Supervisord
 from tests.simulation.warden import Warden

@@ -15,7 +15,6 @@ from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-
 MOST = 50_000
 """Things that happen in one schedule; some 5,000 are usual."""
 

@@ -3,9 +3,9 @@
 import pytest
 from kazoo.client import KazooClient
 
-from supervisor_zkelect.guard import record, saved
 from supervisor_zkelect.demo.cluster import Cluster
 from supervisor_zkelect.elector import Elector
+from supervisor_zkelect.guard import record, saved
 
 #: Seconds that ZooKeeper has for one thing.
 TIME = 20.0

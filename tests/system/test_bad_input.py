@@ -3,11 +3,11 @@
 import pytest
 from kazoo.client import KazooClient
 
-from supervisor_zkelect.guard import record, saved
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.cluster import CANNOT, UNKNOWN
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
+from supervisor_zkelect.guard import record, saved
 
 BAD = {
     "unknown option": ({"zkelect": {"colour": "red"}}, "[zkelect] colour = red"),

@@ -15,10 +15,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from supervisor_zkelect.processes import proc
-from supervisor_zkelect.system import clock
 from supervisor_zkelect.demo import child, events, story, table, zookeeper
 from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.processes import proc
+from supervisor_zkelect.system import clock
 
 LONG = 120.0
 

@@ -18,14 +18,13 @@ import pytest
 from kazoo.client import KazooClient
 from kazoo.handlers.threading import KazooTimeoutError
 
-from supervisor_zkelect.processes import proc
-from supervisor_zkelect.system import clock
 from supervisor_zkelect.demo import child, netns, observer, zookeeper
 from supervisor_zkelect.demo.node import Node, NodeFailed, overridden, service_command, with_logs_in
 from supervisor_zkelect.demo.observer import Observer, Overlap, disorder, judge, overlap
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import Ensemble, ZooKeeper, ZooKeeperFailed, ZooKeeperMissing
-
+from supervisor_zkelect.processes import proc
+from supervisor_zkelect.system import clock
 from tests.conftest import cgroup_mounts, cgroups_can_be_made
 
 LONG = 30.0

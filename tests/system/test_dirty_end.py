@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from supervisor_zkelect.processes import proc
 from supervisor_zkelect.demo.cluster import CANNOT, NOT_PRIMARY
+from supervisor_zkelect.processes import proc
 
 FREEZER = Path("/sys/fs/cgroup/freezer")
 

@@ -5,8 +5,8 @@ import pytest
 from kazoo.client import KazooClient
 from kazoo.exceptions import NotEmptyError
 
-from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo.node import service_command
+from supervisor_zkelect.system.clock import now
 
 
 def restart_listener(cluster, name="a"):

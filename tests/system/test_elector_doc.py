@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from supervisor_zkelect import Elector
-from supervisor_zkelect.core import untrusted
 from supervisor_zkelect import elector as elector_module
+from supervisor_zkelect.core import untrusted
 from supervisor_zkelect.zookeeper import arguments
 
 PAGE = Path(__file__).parents[2] / "docs" / "elector.md"

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from kazoo.client import KazooClient
 
-from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo.relay import Relay
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.elector import BadArgument, Elector, NotConnected, NotLeader, ProposalGone, TimedOut, ZooKeeperFailed
+from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments
 
 #: Seconds that something which is to happen may take on a busy machine.

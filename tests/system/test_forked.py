@@ -14,11 +14,11 @@ from types import SimpleNamespace
 import pytest
 
 from supervisor_zkelect import rpcinterface
+from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.loader import forked
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.system.clock import now
-from supervisor_zkelect.demo.wait import until
 
 #: A supervisord's part. It handles signals as supervisord does, forks, and tells how the fork ended; 99 when the short
 #: way was not taken.

@@ -20,13 +20,20 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.processes import group, proc
-from supervisor_zkelect.system import clock
 from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.processes import group, proc
 from supervisor_zkelect.processes.group import (
-    GroupDead, GroupStartFailed, GroupStarted, GroupStuck, MemberDied, MemberStarted, Members, Warden,
+    GroupDead,
+    GroupStarted,
+    GroupStartFailed,
+    GroupStuck,
+    MemberDied,
+    Members,
+    MemberStarted,
+    Warden,
 )
 from supervisor_zkelect.supervisord.client import Fault, Supervisord, Unreachable
+from supervisor_zkelect.system import clock
 
 LONG = 30.0
 

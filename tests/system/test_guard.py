@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from supervisor_zkelect.guard import guardmain, record
-from supervisor_zkelect.processes import proc
 from supervisor_zkelect.demo import child, netns
 from supervisor_zkelect.demo.node import Node
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
+from supervisor_zkelect.guard import guardmain, record
+from supervisor_zkelect.processes import proc
 from tests.conftest import cgroups_can_be_made
 
 #: Keeps guard processes of a node from starting while the file exists; named sitecustomize.py, Python runs it first.

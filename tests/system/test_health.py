@@ -20,10 +20,10 @@ import threading
 import pytest
 
 from supervisor_zkelect.checks import health
+from supervisor_zkelect.checks.health import parse
+from supervisor_zkelect.demo import wait
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.system import clock
-from supervisor_zkelect.demo import wait
-from supervisor_zkelect.checks.health import parse
 from tests.doors import hanging, refusing
 
 SHORT = 1.0

@@ -8,13 +8,12 @@ from kazoo.protocol.serialization import Create, long_struct
 from kazoo.security import OPEN_ACL_UNSAFE
 
 from supervisor_zkelect.core import history, untrusted
-from supervisor_zkelect.diagnosis import inspection
-from supervisor_zkelect.zookeeper import session
-from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo.cluster import CANNOT, NOT_PRIMARY
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
+from supervisor_zkelect.diagnosis import inspection
 from supervisor_zkelect.elector import ElectionError, Elector, Holder
-from supervisor_zkelect.zookeeper import queue, requests
+from supervisor_zkelect.system.clock import now
+from supervisor_zkelect.zookeeper import queue, requests, session
 from tests.system.test_dirty_end import command, variables
 
 

@@ -1,8 +1,8 @@
 """What `installation` tells is what a real supervisord does with the same sections."""
 
-from supervisor_zkelect.diagnosis import exposure, installation
 from supervisor_zkelect.demo.node import Node
 from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.diagnosis import exposure, installation
 
 CONFIG = """
 [eventlistener:zkelect]

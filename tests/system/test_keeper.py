@@ -10,12 +10,12 @@ import pytest
 from kazoo.client import KazooClient
 
 from supervisor_zkelect.core import lease
-from supervisor_zkelect.guard import keeper, release, saved
-from supervisor_zkelect.zookeeper import wire
-from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import Ensemble
 from supervisor_zkelect.elector import Elector
+from supervisor_zkelect.guard import keeper, release, saved
+from supervisor_zkelect.system.clock import now
+from supervisor_zkelect.zookeeper import wire
 from tests.system.conftest import TIME, places
 
 TIMEOUT = 10.0

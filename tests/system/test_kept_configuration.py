@@ -5,10 +5,10 @@ import json
 import pytest
 
 from supervisor_zkelect.config import config
-from supervisor_zkelect.guard import kept
-from supervisor_zkelect.processes import proc
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
+from supervisor_zkelect.guard import kept
+from supervisor_zkelect.processes import proc
 from tests.system.test_edits import restart_listener, rewrite
 
 SECRET = "zk:gehe1m"

@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
+from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import record, registration
+from supervisor_zkelect.listener.lastresort import LastResort
 from supervisor_zkelect.processes import group, proc
 from supervisor_zkelect.system import reserve
-from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.listener.lastresort import LastResort
 
 URL = "unix:///nowhere"
 

@@ -10,9 +10,9 @@ import threading
 import pytest
 
 from supervisor_zkelect.config import samples
-from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.system.clock import now
 
 LONG = 30.0
 

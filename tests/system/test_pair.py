@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from supervisor_zkelect.core import role
-from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo.cluster import NOT_PRIMARY, PRIMARY, UNKNOWN
 from supervisor_zkelect.demo.node import service_command
+from supervisor_zkelect.system.clock import now
 
 
 def test_a_killed_service_comes_back_here(pair):

@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from supervisor_zkelect.guard import kept, record
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
+from supervisor_zkelect.guard import kept, record
 from tests.system.test_edits import restart_listener, rewrite, without
 from tests.system.test_kept_configuration import address_of_programs, listener_log, members, readdressed
 

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import pytest
 
-from supervisor_zkelect.processes import proc
-from supervisor_zkelect.supervisord import exits
-from supervisor_zkelect.system import clock
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.processes import proc
 from supervisor_zkelect.rpcinterface import LONGEST_ANSWER, LONGEST_ARGUMENTS, LONGEST_REPORT, MOST_REQUESTS
+from supervisor_zkelect.supervisord import exits
 from supervisor_zkelect.supervisord.client import Fault, Supervisord, Unreachable
+from supervisor_zkelect.system import clock
 
 LONG = 30.0
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.system.clock import now
-from supervisor_zkelect.demo.wait import until
 
 #: A supervisord's part: it starts the loader as its child and tells how that ended.
 PARENT = """

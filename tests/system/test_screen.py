@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo.cluster import CANNOT, NOT_PRIMARY, ON_ITS_WAY, PRIMARY, UNKNOWN
 from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.operators.view import FRESH
+from supervisor_zkelect.system.clock import now
 
 #: Seconds in which the observer, which asks each service every few milliseconds, has certainly heard one that serves.
 HEARD = 0.5

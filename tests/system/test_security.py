@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from kazoo import exceptions as kazoo_errors
 
-from supervisor_zkelect.guard import kept, record
-from supervisor_zkelect.processes import proc
 from supervisor_zkelect.demo.cluster import CANNOT
 from supervisor_zkelect.demo.zookeeper import ZooKeeper, certificates
+from supervisor_zkelect.guard import kept, record
+from supervisor_zkelect.processes import proc
 
 SECRET = "zk:gehe1m"
 

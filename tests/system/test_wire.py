@@ -8,11 +8,11 @@ import pytest
 from kazoo import exceptions as kazoo_errors
 from kazoo.client import KazooClient
 
-from supervisor_zkelect.guard import keeper, release, saved
-from supervisor_zkelect.zookeeper import wire
-from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo.zookeeper import Ensemble
 from supervisor_zkelect.elector import Elector
+from supervisor_zkelect.guard import keeper, release, saved
+from supervisor_zkelect.system.clock import now
+from supervisor_zkelect.zookeeper import wire
 from supervisor_zkelect.zookeeper.errors import NotConnected
 from tests.system.conftest import TIME, places
 

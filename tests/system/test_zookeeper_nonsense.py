@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.demo.cluster import CANNOT
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
+from supervisor_zkelect.system.clock import now
 from tests.false_server import Server, grant
 
 #: An answer to a request that nobody made: length, xid, zxid, error.

@@ -7,7 +7,16 @@ from concurrent.futures import Future
 from typing import Callable, List, Optional, Tuple
 
 from supervisor_zkelect import (
-    BadArgument, ElectionError, Elector, Holder, Member, NotLeader, ProposalGone, Queue, Standing, TimedOut,
+    BadArgument,
+    ElectionError,
+    Elector,
+    Holder,
+    Member,
+    NotLeader,
+    ProposalGone,
+    Queue,
+    Standing,
+    TimedOut,
 )
 
 

@@ -7,6 +7,7 @@ import sys
 from supervisor_zkelect.config import samples
 from supervisor_zkelect.guard import record
 
+
 def test_a_listener_takes_nobody_else_for_its_supervisord(tmp_path):
     """Whoever took the orphan in is its parent then, such as process 1. Nothing in the runtime folder is touched."""
     reading, writing = os.pipe()

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from supervisor_zkelect.core import history, role, untrusted
-from supervisor_zkelect.operators import show
 from supervisor_zkelect.core.course import Course
+from supervisor_zkelect.operators import show
 
 BEGUN = {"noticed": 100.0, "elected": 100.25, "acked": 100.5}
 

@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from supervisor_zkelect.diagnosis import addresses, machine, ports
-from supervisor_zkelect.guard import record
 from supervisor_zkelect.diagnosis.addresses import Place
 from supervisor_zkelect.diagnosis.ports import Listening
+from supervisor_zkelect.guard import record
 
 PLACE = Place("h", 80)
 

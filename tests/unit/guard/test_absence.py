@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from supervisor_zkelect.guard.absence import Absence, LIMIT, NEVER
+from supervisor_zkelect.guard.absence import LIMIT, NEVER, Absence
 
 
 @pytest.mark.parametrize("state", ["STARTING", "RUNNING"])

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.guard import guard, guardmain, record
-from supervisor_zkelect.processes import group, proc
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.guard.registration import First, MOST_TRIES
+from supervisor_zkelect.guard import guard, guardmain, record
+from supervisor_zkelect.guard.registration import MOST_TRIES, First
+from supervisor_zkelect.processes import group, proc
 
 OWNER = record.Owner("boot", "namespace", 10, 100)
 

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from supervisor_zkelect.guard import keeperlink
 from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.guard import keeperlink
 
 
 class Link(keeperlink.KeeperLink):

@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from supervisor_zkelect.config import config
+from supervisor_zkelect.demo import zookeeper
 from supervisor_zkelect.guard import kept
 from supervisor_zkelect.zookeeper import session
-from supervisor_zkelect.demo import zookeeper
 
 FILE = """[zkelect]
 servers = zk1:2181,[::1]:2182

@@ -6,10 +6,10 @@ import subprocess
 
 import pytest
 
-from supervisor_zkelect.guard import record
-from supervisor_zkelect.processes import proc
 from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.guard import record
 from supervisor_zkelect.guard.members import Members
+from supervisor_zkelect.processes import proc
 
 
 @pytest.fixture

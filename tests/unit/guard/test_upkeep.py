@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from supervisor_zkelect.guard import locks, record, registration, saved, upkeep
 from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.guard import locks, record, registration, saved, upkeep
 from tests.unit.guard.test_record import ENTRY, OWNER, written
 
 SESSION = saved.Saved(7, "00ff", 4.0, OWNER, "a", "zk:2181", [saved.Election("orders", "primary", "/e", "n-", "/ack")])

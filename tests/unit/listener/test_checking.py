@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from supervisor_zkelect.diagnosis import examination
-from supervisor_zkelect.listener import checking
 from supervisor_zkelect.diagnosis.findings import Findings
+from supervisor_zkelect.listener import checking
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 
 from supervisor_zkelect.core import ability, role
 from supervisor_zkelect.listener import reporting
-from supervisor_zkelect.zookeeper.errors import ElectionError
 from supervisor_zkelect.listener.listener import Listener
+from supervisor_zkelect.zookeeper.errors import ElectionError
 
 NOW = 1000.0
 

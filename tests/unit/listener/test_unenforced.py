@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.listener.listener import GUARD_RETURNS, Listener, RELEASE_TIME
+from supervisor_zkelect.listener.listener import GUARD_RETURNS, RELEASE_TIME, Listener
 
 
 class LastResort:

@@ -8,8 +8,8 @@ from supervisor import options
 
 from supervisor_zkelect.config import config, samples
 from supervisor_zkelect.operators import configfile
-from supervisor_zkelect.supervisord import program_info
 from supervisor_zkelect.operators.configfile import Election
+from supervisor_zkelect.supervisord import program_info
 
 PLAIN = dict(name="orders", program="true", address="h:1", servers="h:1", node="a", health="none")
 

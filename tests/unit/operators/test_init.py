@@ -11,8 +11,8 @@ from dataclasses import replace
 import pytest
 
 from supervisor_zkelect.config import config
-from supervisor_zkelect.system import files
 from supervisor_zkelect.operators import cli, init, mainfile
+from supervisor_zkelect.system import files
 
 GIVEN = init.Given("orders", "gunicorn app", "10.0.0.1:8080", "zk1:2181,zk2:2181")
 

@@ -10,10 +10,10 @@ import threading
 
 import pytest
 
+from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import registration
 from supervisor_zkelect.processes import census, proc, striking
 from supervisor_zkelect.system import clock
-from supervisor_zkelect.demo.wait import until
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor_zkelect.processes.group import KILL_WAITS, Order, SILENCE, Stop, _Agenda, _Record
+from supervisor_zkelect.processes.group import KILL_WAITS, SILENCE, Order, Stop, _Agenda, _Record
 
 
 def a_stop(kill_at: float = 10.0, start_open: bool = False, loaded: bool = False) -> Stop:

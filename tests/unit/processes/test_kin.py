@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.processes.census import Found
-from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.processes.group import DOUBT_TIME, GroupDead, SOON, Warden
+from supervisor_zkelect.processes.group import DOUBT_TIME, SOON, GroupDead, Warden
 
 
 class Pool:

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from supervisor_zkelect.processes import proc
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.processes import proc
 
 LONG = 30.0
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from supervisor_zkelect.supervisord.eventstream import Ended, Event, LONGEST, read
+from supervisor_zkelect.supervisord.eventstream import LONGEST, Ended, Event, read
 
 HEADER = b"ver:3.0 server:s serial:1 pool:p poolserial:1 eventname:%s len:%d\n"
 

@@ -7,9 +7,8 @@ import pytest
 from kazoo.security import ACL, OPEN_ACL_UNSAFE, Id
 
 from supervisor_zkelect import Elector
-from supervisor_zkelect.zookeeper import session
+from supervisor_zkelect.zookeeper import arguments, session
 from supervisor_zkelect.zookeeper.errors import BadArgument
-from supervisor_zkelect.zookeeper import arguments
 
 
 class Client:

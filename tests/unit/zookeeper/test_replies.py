@@ -6,8 +6,8 @@ import struct
 import pytest
 from kazoo import exceptions as kazoo_errors
 
-from supervisor_zkelect.zookeeper import replies, session, wire
 from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.zookeeper import replies, session, wire
 from supervisor_zkelect.zookeeper.errors import NotConnected
 from tests.false_server import PASSWORD, Server, grant, reply
 
