@@ -9,9 +9,9 @@ import sys
 def main() -> int:
     """Run one command; returns the exit status."""
     if sys.argv[1:2] == ["run"]:
-        from supervisor_zkelect.loader import runner
+        from supervisor_zkelect.loader import run
 
-        return runner.main(sys.argv[2:])
+        return run.main(sys.argv[2:])
     if sys.argv[1:2] == ["listen"]:
         from supervisor_zkelect.guard import locks
 

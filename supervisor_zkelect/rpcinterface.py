@@ -5,7 +5,7 @@
 
 supervisord's main loop runs this code, so nothing here waits, starts a thread or opens a socket, all that is
 kept has a limit, and no other exception than supervisor's RPCError leaves a method. It also has supervisord's forks do what
-`zkelect run` does, as far as that goes in milliseconds (`forked.py`).
+`zkelect run` does, as far as that goes in milliseconds (`fork.py`).
 
 The listener pushes a report when something changes and at least every two seconds, and takes with the answer what
 operators asked for. The board says whether the report may still be believed: a dead, stopped or silent
@@ -32,7 +32,7 @@ from supervisor.states import SupervisorStates, getProcessStateDescription
 from supervisor.xmlrpc import Faults, RPCError
 
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.loader import forked
+from supervisor_zkelect.loader import fork
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.supervisord import exits, ownprogram, reaped
 from supervisor_zkelect.system import clock
@@ -453,7 +453,7 @@ def make_zkelect_rpcinterface(supervisord: Any, **config: str) -> ZkelectRPCInte
         board = Board(supervisord)
         setattr(supervisord, _ATTRIBUTE, board)
         try:
-            forked.install(supervisord.options)
+            fork.install(supervisord.options)
         except Exception as error:
             supervisord.options.logger.warn(f"zkelect: programs are started by zkelect run alone: {error!r}")
         try:

@@ -158,7 +158,7 @@ class Node:
 
     def guard_pid(self) -> Optional[int]:
         """Of the living guard; None when there is none."""
-        return self._running(b"supervisor_zkelect.guard.guardmain")
+        return self._running(b"supervisor_zkelect.guard.process")
 
     def keeper_pid(self) -> Optional[int]:
         """Of the guard's living keeper; None when there is none."""

@@ -4,7 +4,7 @@ The guard is one small process per node that stops groups when nobody else can. 
 tells it what to start and stop, and until when each lease lasts; every order to the groups goes through here, so that there
 is one owner of what runs, one implementation of stopping and proving (`group.Warden`), and one writer of the shared record.
 While there is no listener, a keeper (`keeper.py`), a process that is there beforehand, renews the leases and releases. The
-process around the guard, with its socket, is `guardmain.py`.
+process around the guard, with its socket, is `process.py`.
 
 Rules
 -----

@@ -41,7 +41,7 @@ from kazoo import exceptions as kazoo_errors
 
 from supervisor_zkelect.core import lease
 from supervisor_zkelect.elector import ElectionError, Elector
-from supervisor_zkelect.guard import release, saved
+from supervisor_zkelect.guard import release, saved_session
 from supervisor_zkelect.system import logs
 from supervisor_zkelect.system.clock import now
 
@@ -64,10 +64,13 @@ class _Term(NamedTuple):
 
 
 class Keeper:
-    """folder: the runtime folder. attach: makes an attached client of a `saved.Saved`, and of whether that may have to leave
-    the session (`release.Attached`). tell: takes what the guard is answered, as keywords. One thread calls all methods."""
+    """Renews leases and releases, when it is told to. One thread calls all methods.
 
-    def __init__(self, folder: str, attach: Callable[[saved.Saved, bool], Any], tell: Tell) -> None:
+    folder: the runtime folder. attach: makes an attached client of a `saved_session.Saved`, and of whether it may have to
+    leave the session (`release.Attached`). tell: takes the answers for the guard, as keywords.
+    """
+
+    def __init__(self, folder: str, attach: Callable[[saved_session.Saved, bool], Any], tell: Tell) -> None:
         self._folder = folder
         self._attach = attach
         self._tell = tell
@@ -114,7 +117,7 @@ class Keeper:
 
     def release(self, ended: Dict[str, Dict[str, Any]]) -> int:
         """Give up the session, as `release.release`. Returns the exit status of a release."""
-        begun, attached, former = now(), self._attached, saved.load(self._folder)
+        begun, attached, former = now(), self._attached, saved_session.load(self._folder)
         self._attached, self._wanted, self._due = None, {}, NEVER
         if attached is not None and former is not None and attached.client.client_id[0] != former.id:
             attached.drop()
@@ -139,7 +142,7 @@ class Keeper:
 
     def _begin(self) -> None:
         """Attach to the saved session, and find the proposals in it. Raises ElectionError or OSError."""
-        former = saved.load(self._folder) if self._may_attach else None
+        former = saved_session.load(self._folder) if self._may_attach else None
         if former is None:
             # The file may be made anew.
             self._due = now() + ATTACH_MOST if self._may_attach else NEVER

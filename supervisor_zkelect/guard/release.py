@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional
 
 from supervisor_zkelect.core import history
 from supervisor_zkelect.elector import ElectionError, Elector
-from supervisor_zkelect.guard import saved
+from supervisor_zkelect.guard import saved_session
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import wire
 
@@ -36,7 +36,7 @@ class Attached:
     session, and cannot leave it.
     """
 
-    def __init__(self, former: saved.Saved, folder: str, configuration: str, keeping: bool = False) -> None:
+    def __init__(self, former: saved_session.Saved, folder: str, configuration: str, keeping: bool = False) -> None:
         """keeping: whether the session may have to be left, which is refused with SASL."""
         identity = former.id, bytes.fromhex(former.password)
         self.acl = None
@@ -47,12 +47,12 @@ class Attached:
             self._start()
             return
         from supervisor_zkelect.config import config
-        from supervisor_zkelect.guard import kept
+        from supervisor_zkelect.guard import kept_config
         from supervisor_zkelect.zookeeper import session
 
         try:
-            settings = kept.load(folder)
-        except kept.NoCopy as problem:
+            settings = kept_config.load(folder)
+        except kept_config.NoCopy as problem:
             try:
                 settings = config.load(configuration)
             except config.ConfigError as error:
@@ -97,10 +97,10 @@ class Attached:
 
 
 def release(
-    folder: str, ended: Dict[str, Dict[str, Any]], attach: Callable[[saved.Saved], Any]
+    folder: str, ended: Dict[str, Dict[str, Any]], attach: Callable[[saved_session.Saved], Any]
 ) -> None:
     """ended: as `guard.Hands.release` has it. attach: as `Attached`. Raises ElectionError when ZooKeeper cannot be asked."""
-    former = saved.load(folder)
+    former = saved_session.load(folder)
     if former is None:
         log.info("no session is saved, so none is released")
         return
@@ -113,13 +113,13 @@ def release(
         noted = [_leave(attached.client, one, attached.acl, by) for one in former.elections]
         if None not in noted:
             # A request to end the session may arrive late, and nobody is to go on in it then.
-            saved.Store(folder).forget()
+            saved_session.Store(folder).forget()
             # When the next nodes are at work already. Where one was not released, only the session's end does that.
             by = now() + NOTE_TIME
             for election, left in zip(former.elections, noted):
                 _note(left, former.node, ended.get(election.group, {}), by)
         attached.close()
-    saved.Store(folder).forget()
+    saved_session.Store(folder).forget()
 
 
 class Left(NamedTuple):
@@ -130,7 +130,7 @@ class Left(NamedTuple):
     released: float
 
 
-def _leave(client: Any, election: saved.Election, acl: Any, by: float) -> Optional[Left]:
+def _leave(client: Any, election: saved_session.Election, acl: Any, by: float) -> Optional[Left]:
     """by: seconds of CLOCK_BOOTTIME. None when it could not be left: the session's end gives up the proposal then, and a holder
     tells of a dirty end."""
     try:
@@ -147,7 +147,7 @@ def _leave(client: Any, election: saved.Election, acl: Any, by: float) -> Option
     return left
 
 
-def leave(client: Any, election: saved.Election, acl: Any, timeout: float) -> Left:
+def leave(client: Any, election: saved_session.Election, acl: Any, timeout: float) -> Left:
     """Release the proposal that the client's session owns in an election. Raises ElectionError."""
     elector = Elector(client, election.znode, election.stem, election.ack, separator="", acl=acl, timeout=timeout,
                       election_state=election.state or None)

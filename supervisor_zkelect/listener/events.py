@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from supervisor_zkelect.guard import saved
+from supervisor_zkelect.guard import saved_session
 
 
 class Signalled(NamedTuple):
@@ -33,8 +33,8 @@ class GroupsSurveyed(NamedTuple):
 class LeftoversReleased(NamedTuple):
     """What the session had in these elections is given up. refused: those for which ZooKeeper refuses that."""
 
-    elections: List[saved.Election]
-    refused: List[saved.Election]
+    elections: List[saved_session.Election]
+    refused: List[saved_session.Election]
 
 
 class ReportDelivered(NamedTuple):

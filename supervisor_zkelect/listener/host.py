@@ -13,7 +13,7 @@ from concurrent.futures import Executor
 from typing import Any, Callable, Iterable, Optional, Tuple
 
 from supervisor_zkelect.config import config
-from supervisor_zkelect.guard import guardlink, guardmain, kept, locks, record, saved, upkeep
+from supervisor_zkelect.guard import kept_config, link, locks, process, record, saved_session, upkeep
 from supervisor_zkelect.listener import lastresort
 from supervisor_zkelect.listener.workers import SerialExecutor
 from supervisor_zkelect.processes import group, proc
@@ -64,7 +64,7 @@ class Host:
         self._folder = record.make_folder(self._url, self.supervisord_uid)
         self._lock = -1
         self._name: Optional[socket.socket] = None
-        self._store: Optional[saved.Store] = None
+        self._store: Optional[saved_session.Store] = None
         self._touched_at = now()
         self._elections = Workers(ELECTION_THREADS, "zkelect-elections")
 
@@ -83,12 +83,12 @@ class Host:
         thread.join(seconds)
         return not thread.is_alive()
 
-    def guard(self, post: Post) -> guardlink.Link:
-        terms = guardmain.Terms(
+    def guard(self, post: Post) -> link.Link:
+        terms = process.Terms(
             self._folder, self.owner, self._url, self.settings.file, self.settings.reattach_grace,
             len(self.settings.elections), self.settings.has_credentials, *self._seen, self.supervisord.url,
         )
-        return guardlink.Link(terms, self._credentials, post)
+        return link.Link(terms, self._credentials, post)
 
     def last_resort(self) -> lastresort.LastResort:
         """What ends groups while there is no guard."""
@@ -116,18 +116,18 @@ class Host:
         os.close(self._lock)
         self._lock = -1
 
-    def store(self) -> saved.Store:
+    def store(self) -> saved_session.Store:
         """Where the session is saved."""
-        self._store = saved.Store(self._folder)
+        self._store = saved_session.Store(self._folder)
         return self._store
 
-    def saved(self) -> Optional[saved.Saved]:
+    def saved(self) -> Optional[saved_session.Saved]:
         """The session that was saved; None when there is none that can be read."""
-        former = saved.load(self._folder)
+        former = saved_session.load(self._folder)
         if former is None:
             # Somebody may have removed it, which the guard has not seen yet.
-            guardlink.have_folder_kept(self._folder)
-            former = saved.load(self._folder)
+            link.have_folder_kept(self._folder)
+            former = saved_session.load(self._folder)
         return former
 
     def keep_folder(self) -> str:
@@ -156,20 +156,20 @@ class Host:
 
     def keep(self) -> None:
         """Keep the settings, which have proven good. Raises OSError."""
-        kept.save(self._folder, self.settings)
+        kept_config.save(self._folder, self.settings)
 
-    def fall_back(self, problems: Iterable[str]) -> kept.Trouble:
-        """Have the settings that were kept, because those of the file have these problems. Raises kept.NoCopy."""
-        self.settings, trouble = kept.fall_back(self._folder, problems, now(), self.settings.file, self.settings)
+    def fall_back(self, problems: Iterable[str]) -> kept_config.Trouble:
+        """Have the settings that were kept, because those of the file have these problems. Raises kept_config.NoCopy."""
+        self.settings, trouble = kept_config.fall_back(self._folder, problems, now(), self.settings.file, self.settings)
         return trouble
 
 
-def last_good(path: str, problems: Iterable[str]) -> Tuple[config.Settings, kept.Trouble]:
+def last_good(path: str, problems: Iterable[str]) -> Tuple[config.Settings, kept_config.Trouble]:
     """For a listener whose file, of this path, has these problems: the settings that its supervisord's last one used, and what to
-    tell of it. Raises kept.NoCopy.
+    tell of it. Raises kept_config.NoCopy.
     """
     try:
         folders = record.find_folders(os.environ["SUPERVISOR_SERVER_URL"], os.stat(f"/proc/{os.getppid()}").st_uid)
     except (KeyError, OSError, record.RecordError) as error:
-        raise kept.NoCopy(str(error)) from None
-    return kept.fall_back(folders[0], problems, now(), path)
+        raise kept_config.NoCopy(str(error)) from None
+    return kept_config.fall_back(folders[0], problems, now(), path)

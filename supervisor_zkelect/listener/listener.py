@@ -26,7 +26,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 from supervisor_zkelect.config import config
 from supervisor_zkelect.core import course, history, paced, places, role, untrusted
 from supervisor_zkelect.diagnosis import exposure, inspection
-from supervisor_zkelect.guard import guardlink, kept, record, release, saved
+from supervisor_zkelect.guard import kept_config, link, record, release, saved_session
 from supervisor_zkelect.listener import checking, events, reloading, reporting
 from supervisor_zkelect.processes import execution, group, proc
 from supervisor_zkelect.supervisord import eventstream, exits, program_info
@@ -114,7 +114,7 @@ class Contest:
     state: role.State
     #: when the state is to be given a Tick
     wake_at: float
-    group: guardlink.Handle
+    group: link.Handle
     elector: Elector
     pool: Executor
     #: for its fence command
@@ -159,7 +159,7 @@ class Contest:
 class Listener:
     """One run of the listener. `run` returns its exit status."""
 
-    def __init__(self, settings: config.Settings, host: Host, trouble: Optional[kept.Trouble] = None) -> None:
+    def __init__(self, settings: config.Settings, host: Host, trouble: Optional[kept_config.Trouble] = None) -> None:
         """trouble: why `settings` are those that were kept, and not those of the file."""
         self.settings = settings
         self.trouble = trouble
@@ -197,7 +197,7 @@ class Listener:
         self.programs: List[Dict[str, Any]] = []
         self.charges: Dict[str, Dict[str, Any]] = {}
         #: elections of the former listener that the configuration does not name any more, and when to try again
-        self.retiring: List[saved.Election] = []
+        self.retiring: List[saved_session.Election] = []
         #: groups that were proven dead since this listener began, so that what a former one started is no more
         self.ended: Set[str] = set()
         self.retire_at = math.inf
@@ -206,9 +206,9 @@ class Listener:
         #: what the keeper has told before this session was attached with a shorter timeout counts until then at most
         self.cut_at = math.inf
         #: those whose release was refused when it was tried last
-        self.refused: List[saved.Election] = []
-        self.store: Optional[saved.Store] = None
-        self.former: Optional[saved.Saved] = None
+        self.refused: List[saved_session.Election] = []
+        self.store: Optional[saved_session.Store] = None
+        self.former: Optional[saved_session.Saved] = None
         self.session: Any = None
         self.reattaching = False
         self.link = "connecting"
@@ -614,7 +614,7 @@ class Listener:
             return False
         try:
             trouble = self.host.fall_back(problems)
-        except kept.NoCopy:
+        except kept_config.NoCopy:
             return False
         for problem in problems:
             log.error("%s", problem)
@@ -704,17 +704,17 @@ class Listener:
             "as_group": any(program.get("killasgroup", True) for program in programs),
         }
 
-    def elections(self) -> List[saved.Election]:
+    def elections(self) -> List[saved_session.Election]:
         """The elections of the configuration, as they are saved with the session."""
         root = self.settings.chroot
         return [
-            saved.Election(one.name, one.group, root + one.election_znode, one.election_prefix + one.sequence_separator,
+            saved_session.Election(one.name, one.group, root + one.election_znode, one.election_prefix + one.sequence_separator,
                            root + one.election_ack,
                            "" if one.election_state == places.state_of(one.election_ack) else root + one.election_state)
             for one in self.settings.elections
         ]
 
-    def on_Up(self, event: guardlink.Up) -> None:
+    def on_Up(self, event: link.Up) -> None:
         self.guard_up, self.guard_quiet, self.guard_trouble = True, 0.0, ""
         self.guard_lacks, self.guard_lacks_since = "", math.inf
         self.last_resort.arm(event.cgroups)
@@ -728,11 +728,11 @@ class Listener:
         else:
             self.begin_when_known()
 
-    def on_Busy(self, event: guardlink.Busy) -> None:
+    def on_Busy(self, event: link.Busy) -> None:
         self.say("zkelect", "waiting for the guard, which stops and releases what an earlier listener left")
         self.retry_guard(LOCK_PACE)
 
-    def on_Down(self, event: guardlink.Down) -> None:
+    def on_Down(self, event: link.Down) -> None:
         if self.guard_up:
             log.warning("%s; another is started", event.reason)
         else:
@@ -847,7 +847,7 @@ class Listener:
             # ZooKeeper may have been silent for longer than it takes to notice a guard that stands still.
             self.extend_leases(self.contests.values())
 
-    def on_Echo(self, event: guardlink.Echo) -> None:
+    def on_Echo(self, event: link.Echo) -> None:
         self.leases_echoed = event.n
         self.guard_quiet = 0.0
         moment = now()
@@ -862,10 +862,10 @@ class Listener:
             log.warning("the guard, process %d, is replaced: %s", self.guard.pid, event.trouble)
             self.guard.replace()
 
-    def on_Said(self, event: guardlink.Said) -> None:
+    def on_Said(self, event: link.Said) -> None:
         log.info("of the guard, process %d: %s", self.guard.pid, event.text)
 
-    def on_Renewed(self, event: guardlink.Renewed) -> None:
+    def on_Renewed(self, event: link.Renewed) -> None:
         # Also for an election that has not begun yet.
         deadline, charge = min(event.deadline, self.cut_at), self.charges.get(event.group)
         if charge is not None and charge["token"] == event.token:
@@ -874,7 +874,7 @@ class Listener:
         if contest is not None:
             self.decide(contest, role.Renewed(event.token, deadline))
 
-    def on_Revoked(self, event: guardlink.Revoked) -> None:
+    def on_Revoked(self, event: link.Revoked) -> None:
         contest = self.by_group.get(event.group)
         if contest is not None:
             self.decide(contest, role.Revoked(event.reason))
@@ -894,7 +894,7 @@ class Listener:
     def begin(self) -> None:
         """Let each election begin, now that the groups are known to be fit and the guard is there."""
         attach, timeout, programs = None, None, self.programs
-        kept: List[saved.Election] = []
+        kept: List[saved_session.Election] = []
         if self.former is not None:
             attach, timeout = (self.former.id, bytes.fromhex(self.former.password)), self.former.timeout
             kept = [one for one in self.former.elections if one in self.elections()]
@@ -1020,7 +1020,7 @@ class Listener:
     def save_session(self) -> None:
         """Keep what the next listener, or a release, needs of the session."""
         if self.granted is not None and self.leaving is None:
-            self.store.save(saved.Saved(
+            self.store.save(saved_session.Saved(
                 self.granted.session, self.session.password.hex(), self.granted.timeout, self.host.owner,
                 self.settings.node_name, ",".join(self.settings.servers) if self.settings.plain else "",
                 self.elections() + self.retiring, self.settings.tick_time,
@@ -1752,14 +1752,14 @@ class Listener:
         if contest is not None:
             self.decide(contest, role.Stuck(event.reason))
 
-    def on_Registered(self, event: guardlink.Registered) -> None:
+    def on_Registered(self, event: link.Registered) -> None:
         contest = self.by_group.get(event.group)
         if contest is not None:
             contest.running.add(event.pid)
             self.last_resort.know(event.group, event.pid)
             contest.course.executed(event.moment - now() + time.time())
 
-    def on_Refused(self, event: guardlink.Refused) -> None:
+    def on_Refused(self, event: link.Refused) -> None:
         contest = self.by_group.get(event.group)
         if contest is None:
             return
@@ -1767,7 +1767,7 @@ class Listener:
         if contest.state.may_run:
             contest.refused[event.name] = f"`zkelect run` did not start it (exit status 75): {event.reason}"
 
-    def on_TermEnded(self, event: guardlink.TermEnded) -> None:
+    def on_TermEnded(self, event: link.TermEnded) -> None:
         contest = self.by_group.get(event.group)
         if contest is not None:
             contest.course.guarded(event._asdict())
@@ -2013,7 +2013,7 @@ def main(path: str) -> int:
     logs.begin()
     # kazoo tells each reconnect; the listener says it once.
     logging.getLogger("supervisor_zkelect.kazoo").propagate = False
-    trouble: Optional[kept.Trouble] = None
+    trouble: Optional[kept_config.Trouble] = None
     try:
         settings = config.load(path)
     except config.ConfigError as error:
@@ -2021,7 +2021,7 @@ def main(path: str) -> int:
             print(problem, file=sys.stderr)
         try:
             settings, trouble = last_good(path, error.problems)
-        except kept.NoCopy:
+        except kept_config.NoCopy:
             return 2
         log.error("%s: %s", path, trouble)
     if "SUPERVISOR_ENABLED" not in os.environ:

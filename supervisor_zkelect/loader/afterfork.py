@@ -1,4 +1,4 @@
-"""What a fork needs that goes on by itself instead of executing a program: supervisord's (`forked.py`), and the guard's
+"""What a fork needs that goes on by itself instead of executing a program: supervisord's (`fork.py`), and the guard's
 (`releaser.py`)."""
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 supervisord itself tells an exit status only of a program that ran for its startsecs, and a signal of none; so the RPC
 interface (`rpcinterface.py`) notes how each process ended. What a status means depends on who gave it: the program, the chain
-loader in front of it (`runner.py`), supervisord's own fork, or a shell.
+loader in front of it (`run.py`), supervisord's own fork, or a shell.
 """
 
 from __future__ import annotations

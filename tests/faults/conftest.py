@@ -284,7 +284,7 @@ def as_nobody(case, node, command):
     package = folder / "supervisor_zkelect"
     shutil.copytree(Path(supervisor_zkelect.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     for python in (sys.executable, "/usr/bin/python3"):
-        test = [python, "-c", "import supervisor_zkelect.loader.runner"]
+        test = [python, "-c", "import supervisor_zkelect.loader.run"]
         try:
             done = subprocess.run(test, user="nobody", cwd="/", env={"PYTHONPATH": str(folder)}, timeout=60)
             if done.returncode == 0:

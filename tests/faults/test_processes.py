@@ -198,7 +198,7 @@ def test_09_listener_and_guard_killed(make, zookeeper):
 def test_09_guard_killed(make, zookeeper):
     case = make(zookeeper)
     pid, token, guard = case.primary("a"), case.token("a"), case["a"].guard_pid()
-    with Beside("supervisor_zkelect.guard.guardmain") as python:
+    with Beside("supervisor_zkelect.guard.process") as python:
         left = case.lease().stop_at - now()
         case["a"].kill(guard)
         case.until(lambda: case["a"].guard_pid() not in (None, guard), "another guard")

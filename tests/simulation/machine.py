@@ -10,7 +10,7 @@ import json
 from typing import Any, Callable, Dict, List, Optional
 
 from supervisor_zkelect.guard import record
-from supervisor_zkelect.loader import runner
+from supervisor_zkelect.loader import run
 from supervisor_zkelect.supervisord.client import Unreachable
 from supervisor_zkelect.supervisord.eventstream import Event
 from tests.simulation.world import Flag, Process, World
@@ -127,7 +127,7 @@ class Machine:
     def fork(self, owner: record.Owner, pid: int) -> Service:
         service = Service(self.world, self, tied=True)
         self.services.append(service)
-        until = self.clock() + runner.REGISTER_TIME
+        until = self.clock() + run.REGISTER_TIME
         service.after(self.world.delay(0.01, 0.1), self._load, service, owner, pid, until)
         return service
 
@@ -135,7 +135,7 @@ class Machine:
         """The chain loader: it looks, registers, looks again, and becomes the program."""
         registered = not self._refused(owner) and self.registered(pid)
         if registered is None and self.clock() < until:
-            service.after(runner.AWAY_PACE, self._load, service, owner, pid, until)
+            service.after(run.AWAY_PACE, self._load, service, owner, pid, until)
         elif not registered:
             service.die(0.0)
         else:
@@ -143,7 +143,7 @@ class Machine:
 
     def _refused(self, owner: record.Owner) -> bool:
         entries = [one for one in self.disk.read(owner) if one.group == GROUP]
-        return not entries or bool(runner.forbidden(entries[0], self.clock()))
+        return not entries or bool(run.forbidden(entries[0], self.clock()))
 
     def _execute(self, service: Service, owner: record.Owner) -> None:
         if self._refused(owner):

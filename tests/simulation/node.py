@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from supervisor_zkelect.checks import health
 from supervisor_zkelect.config import config
 from supervisor_zkelect.core import role
-from supervisor_zkelect.guard import guard, guardlink, keeper, record, release, saved
+from supervisor_zkelect.guard import guard, keeper, link, record, release, saved_session
 from supervisor_zkelect.listener import events, lastresort, listener
 from supervisor_zkelect.processes import execution
 from supervisor_zkelect.supervisord import eventstream
@@ -31,7 +31,7 @@ from tests.simulation.zookeeper import Ensemble
 SIGTERM = 15
 
 WELCOME_TIME = 1.0
-"""Seconds that a guard has to greet a listener (guardlink.WELCOME_TIME)."""
+"""Seconds that a guard has to greet a listener (link.WELCOME_TIME)."""
 
 CONFIG = """
 [zkelect]
@@ -127,24 +127,24 @@ def install() -> None:
     def now() -> float:
         return _here().clock()
 
-    for module in (listener, holder, queue, requests, term, session, guard, guardlink, keeper, release):
+    for module in (listener, holder, queue, requests, term, session, guard, link, keeper, release):
         module.now = now
     # Reports are not what is looked for here, and there are many.
     listener.PACE = 3.0
     session.client_for = _client_for
     execution.run = _run
-    saved.load = lambda folder: _here().machine.disk.saved
-    saved.Store = lambda folder: _Store(_here().machine.disk)
+    saved_session.load = lambda folder: _here().machine.disk.saved
+    saved_session.Store = lambda folder: _Store(_here().machine.disk)
     logging.disable(logging.CRITICAL)
 
 
 class _Store:
-    """Of the saved session (saved.Store)."""
+    """Of the saved session (saved_session.Store)."""
 
     def __init__(self, disk: Any) -> None:
         self._disk = disk
 
-    def save(self, value: saved.Saved) -> None:
+    def save(self, value: saved_session.Saved) -> None:
         self._disk.saved = value
 
     def forget(self) -> None:
@@ -302,8 +302,8 @@ class _Calls:
         return self._supervisord.call(method, *arguments, timeout=timeout)
 
 
-class _Link(guardlink.Link):
-    """guardlink.Link, whose other end is in a process of the model."""
+class _Link(link.Link):
+    """link.Link, whose other end is in a process of the model."""
 
     def __init__(self, process: "ListenerProcess", post: Callable[[Any], None]) -> None:
         self._process, self._post = process, post
@@ -320,7 +320,7 @@ class _Link(guardlink.Link):
             own = self._process.clock() + delay > by
             Flag(world).wait(max(by - self._process.clock(), 0.0) + world.delay(0.005) if own else delay)
             if node.starved and (node.guard is None or not node.guard.alive):
-                self._post(guardlink.Down("no process and no thread is to be had"))
+                self._post(link.Down("no process and no thread is to be had"))
                 return
             if node.guard is None or not node.guard.alive:
                 node.guard = GuardProcess(node, self._process.supervisord, self._process if own else None)
@@ -336,14 +336,14 @@ class _Link(guardlink.Link):
         one.after(world.delay(0.0005), one.hello, hello, self, told)
         if not answered.wait(WELCOME_TIME):
             one.end()
-            self._post(guardlink.Busy())
+            self._post(link.Busy())
         elif not answers[0]["ok"]:
             if not answers[0]["busy"]:
                 one.end()
-            self._post(guardlink.Busy())
+            self._post(link.Busy())
         else:
             self._guard, self.pid = one, id(one.host or one)
-            self._post(guardlink.Up(self.pid, answers[0]["groups"], ""))
+            self._post(link.Up(self.pid, answers[0]["groups"], ""))
 
     def arrive(self, message: Dict[str, Any]) -> None:
         """A message of the guard."""
@@ -352,7 +352,7 @@ class _Link(guardlink.Link):
     def hung_up(self, one: "GuardProcess") -> None:
         if self._guard is one:
             self._guard = None
-            self._post(guardlink.Down("the guard is gone"))
+            self._post(link.Down("the guard is gone"))
 
     def replace(self) -> None:
         if self._guard is not None:
@@ -627,7 +627,7 @@ class _Attached:
 
     acl = None
 
-    def __init__(self, process: "KeeperProcess", former: saved.Saved) -> None:
+    def __init__(self, process: "KeeperProcess", former: saved_session.Saved) -> None:
         identity = former.id, bytes.fromhex(former.password)
         self.client = process.client(identity, former.timeout, OneConnection)
         try:

@@ -5,7 +5,7 @@ from kazoo.client import KazooClient
 
 from supervisor_zkelect.demo.cluster import Cluster
 from supervisor_zkelect.elector import Elector
-from supervisor_zkelect.guard import record, saved
+from supervisor_zkelect.guard import record, saved_session
 
 #: Seconds that ZooKeeper has for one thing.
 TIME = 20.0
@@ -81,12 +81,12 @@ def kept(kazoo, zk_server, tmp_path):
     assert elector.try_be_leader().leads
     elector.claim("a", "x:1")
     elector.ack_leader("x:1")
-    one = saved.Election("orders", "primary", *(f"/{tmp_path.name}/election", "n-", f"/{tmp_path.name}/ack"))
+    one = saved_session.Election("orders", "primary", *(f"/{tmp_path.name}/election", "n-", f"/{tmp_path.name}/ack"))
     owner = record.Owner("boot", "pid:[1]", 1, 2)
 
     def keep(servers):
-        saved.Store(str(tmp_path)).save(
-            saved.Saved(kazoo.identity[0], kazoo.identity[1].hex(), 10.0, owner, "a", servers, [one])
+        saved_session.Store(str(tmp_path)).save(
+            saved_session.Saved(kazoo.identity[0], kazoo.identity[1].hex(), 10.0, owner, "a", servers, [one])
         )
         return str(tmp_path)
 

@@ -7,7 +7,7 @@ from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.cluster import CANNOT, UNKNOWN
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
-from supervisor_zkelect.guard import record, saved
+from supervisor_zkelect.guard import record, saved_session
 
 BAD = {
     "unknown option": ({"zkelect": {"colour": "red"}}, "[zkelect] colour = red"),
@@ -94,7 +94,7 @@ def test_a_proposal_left_over_by_this_node_is_waited_out(make_cluster, tmp_path)
     with ZooKeeper(tmp_path / "zk", tick_ms=200, extra={"maxSessionTimeout": 40000}) as zookeeper:
         cluster = make_cluster(zookeeper.hosts, ("a",), timeout=40).start()
         node = cluster["a"]
-        former = saved.load(node.environment[record.VARIABLE])
+        former = saved_session.load(node.environment[record.VARIABLE])
         # All at once, so that nobody is left who could release the proposal.
         node.crash()
         until(lambda: not node.processes(), 30, "everything to be dead")

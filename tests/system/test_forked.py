@@ -16,7 +16,7 @@ import pytest
 from supervisor_zkelect import rpcinterface
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import record
-from supervisor_zkelect.loader import forked
+from supervisor_zkelect.loader import fork
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.system.clock import now
 
@@ -24,16 +24,16 @@ from supervisor_zkelect.system.clock import now
 #: way was not taken.
 PARENT = """
 import json, os, signal, sys
-from supervisor_zkelect.loader import forked
+from supervisor_zkelect.loader import fork
 
 signal.signal(signal.SIGTERM, lambda *_: None)
-words, env, forked.PATIENCE, upgraded = json.loads(sys.argv[1])
+words, env, fork.PATIENCE, upgraded = json.loads(sys.argv[1])
 if upgraded:
-    forked._WRITTEN = []
+    fork._WRITTEN = []
 sys.stdin.readline()
 pid = os.fork()
 if not pid:
-    forked.attempt(words, env)
+    fork.attempt(words, env)
     os._exit(99)
 print(pid, flush=True)
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
@@ -149,7 +149,7 @@ def test_without_a_record_it_is_left_to_zkelect_run(stage):
 @pytest.mark.parametrize("answer", [b'{"ok":false,"error":"no grant"}\n', b'{"ok":true,"error":"no cgroup"}\n', None])
 def test_what_the_guard_does_not_simply_grant_is_left_to_zkelect_run(stage, answer):
     made = stage(answer)
-    made.patience = forked.PATIENCE
+    made.patience = fork.PATIENCE
     assert made.run(COMMAND) == 99
     assert not (made.folder / "told").exists()
 

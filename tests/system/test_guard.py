@@ -14,7 +14,7 @@ from supervisor_zkelect.demo import child, netns
 from supervisor_zkelect.demo.node import Node
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
-from supervisor_zkelect.guard import guardmain, record
+from supervisor_zkelect.guard import process, record
 from supervisor_zkelect.processes import proc
 from tests.conftest import cgroups_can_be_made
 
@@ -22,7 +22,7 @@ from tests.conftest import cgroups_can_be_made
 NO_GUARD = """
 import os, sys
 with open("/proc/self/cmdline", "rb") as file:
-    if b"supervisor_zkelect.guard.guardmain" in file.read() and os.path.exists({flag!r}):
+    if b"supervisor_zkelect.guard.process" in file.read() and os.path.exists({flag!r}):
         os._exit(1)
 """
 
@@ -31,7 +31,7 @@ with open("/proc/self/cmdline", "rb") as file:
 TELLING = """
 import os, sys
 with open("/proc/self/cmdline", "rb") as file:
-    guard = b"supervisor_zkelect.guard.guardmain" in file.read()
+    guard = b"supervisor_zkelect.guard.process" in file.read()
 if guard:
     told = os.open({told!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
@@ -172,8 +172,8 @@ def test_a_guard_whose_listener_ends_before_it_is_ready_ends_in_order(tmp_path):
     """It may have taken groups over, so it waits for another listener first."""
     reading, writing = os.pipe()
     os.close(reading)
-    terms = guardmain.Terms(str(tmp_path), record.owner_of(os.getpid()), f"unix://{tmp_path}/none", "none", 2.0, 1)
-    command = [sys.executable, "-m", "supervisor_zkelect.guard.guardmain", json.dumps(terms._asdict())]
+    terms = process.Terms(str(tmp_path), record.owner_of(os.getpid()), f"unix://{tmp_path}/none", "none", 2.0, 1)
+    command = [sys.executable, "-m", "supervisor_zkelect.guard.process", json.dumps(terms._asdict())]
     with open(tmp_path / "log", "wb") as said:
         guard = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=writing, stderr=said, cwd=child.ROOT)
     os.close(writing)
@@ -188,8 +188,8 @@ def test_a_guard_whose_listener_ends_before_it_is_ready_ends_in_order(tmp_path):
 
 def test_a_guard_knows_how_its_children_end_whoever_started_it(tmp_path):
     """Where the signal is ignored no status is kept, and a release that succeeded would be tried again for ever."""
-    terms = guardmain.Terms(str(tmp_path), record.owner_of(os.getpid()), f"unix://{tmp_path}/none", "none", 2.0, 1)
-    command = [sys.executable, "-m", "supervisor_zkelect.guard.guardmain", json.dumps(terms._asdict())]
+    terms = process.Terms(str(tmp_path), record.owner_of(os.getpid()), f"unix://{tmp_path}/none", "none", 2.0, 1)
+    command = [sys.executable, "-m", "supervisor_zkelect.guard.process", json.dumps(terms._asdict())]
     former = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
         guard = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=child.ROOT)

@@ -13,7 +13,7 @@ from supervisor_zkelect.core import lease
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import Ensemble
 from supervisor_zkelect.elector import Elector
-from supervisor_zkelect.guard import keeper, release, saved
+from supervisor_zkelect.guard import keeper, release, saved_session
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import wire
 from tests.system.conftest import TIME, places
@@ -102,7 +102,7 @@ def test_a_session_that_is_over_is_told(one, kept, other, zk_server, when):
     if when == "meanwhile":
         one.keeper.keep({"primary": kept.token}, True)
         one.until(one.renewals, "a renewal")
-    former = saved.load(one.keeper._folder)
+    former = saved_session.load(one.keeper._folder)
     ending = wire.Client(zk_server.hosts, (former.id, bytes.fromhex(former.password)), TIMEOUT)
     ending.start(TIME)
     ending.close(TIME)
@@ -137,11 +137,11 @@ def test_it_leaves_a_session_that_another_has_taken(tmp_path):
         elector = Elector(client, *places("taken"))
         elector.prepare()
         elector.create_proposal()
-        election = saved.Election("orders", "primary", "/taken/election", "n-", "/taken/ack")
-        owner = saved.record.Owner("boot", "pid:[1]", 1, 2)
+        election = saved_session.Election("orders", "primary", "/taken/election", "n-", "/taken/ack")
+        owner = saved_session.record.Owner("boot", "pid:[1]", 1, 2)
         identity = client.client_id
-        saved.Store(str(tmp_path)).save(
-            saved.Saved(identity[0], identity[1].hex(), TIMEOUT, owner, "a", first.hosts, [election], 0.5)
+        saved_session.Store(str(tmp_path)).save(
+            saved_session.Saved(identity[0], identity[1].hex(), TIMEOUT, owner, "a", first.hosts, [election], 0.5)
         )
         one = Kept(str(tmp_path))
         one.keeper.keep({"primary": elector.token}, True)
@@ -180,7 +180,7 @@ def test_without_the_guards_whole_word_nothing_is_released(zk_server, kept, proc
     link.sendall(told)
     link.close()
     assert started.wait(TIME) == 0
-    assert saved.load(folder) is not None and kept.elector.holder() is not None
+    assert saved_session.load(folder) is not None and kept.elector.holder() is not None
 
 
 def test_it_takes_the_sessions_lock_along_and_releases(zk_server, kept, process, other, tmp_path):
@@ -190,4 +190,4 @@ def test_it_takes_the_sessions_lock_along_and_releases(zk_server, kept, process,
     socket.send_fds(link, [json.dumps({"do": "release", "ended": {}}).encode() + b"\n"], [lock])
     os.close(lock)
     assert link.recv(1000) == b'{"released": 0}\n'
-    assert saved.load(folder) is None and other.exists(kept.elector.holder_znode) is None
+    assert saved_session.load(folder) is None and other.exists(kept.elector.holder_znode) is None

@@ -7,7 +7,7 @@ import pytest
 from supervisor_zkelect.config import config
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
-from supervisor_zkelect.guard import kept
+from supervisor_zkelect.guard import kept_config
 from supervisor_zkelect.processes import proc
 from tests.system.test_edits import restart_listener, rewrite
 
@@ -113,19 +113,19 @@ def test_what_has_not_proven_good_is_not_kept(make_cluster, zk_server):
     cluster = patient(make_cluster, zk_server, names=("a",))
     node = cluster["a"]
     folder = str(node.folder / "run")
-    good = kept.load(folder)
+    good = kept_config.load(folder)
     environ = {**node.environment, "SUPERVISOR_SERVER_URL": f"unix://{node.socket}"}
     assert good == config.load(str(node.zkelect_conf), environ=environ)
     rewrite(node, ("group = primary", "group = prmary"))
     restart_listener(cluster)
     cluster.primary("a")
-    assert kept.load(folder) == good and kept.read(folder).unusable_since is not None
+    assert kept_config.load(folder) == good and kept_config.read(folder).unusable_since is not None
 
 
 def test_without_a_copy_it_ends_with_status_2(make_cluster, zk_server):
     cluster = patient(make_cluster, zk_server, names=("a",))
     node = cluster["a"]
-    (node.folder / "run" / kept.NAME).unlink(missing_ok=True)
+    (node.folder / "run" / kept_config.NAME).unlink(missing_ok=True)
     rewrite(node, ("[zkelect]\n", "[zkelect]\ncolour = red\n"))
     node.ctl("restart", "zkelect:zkelect")
     log = node.folder / "logs" / "supervisord.log"

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
-from supervisor_zkelect.guard import kept, record
+from supervisor_zkelect.guard import kept_config, record
 from tests.system.test_edits import restart_listener, rewrite, without
 from tests.system.test_kept_configuration import address_of_programs, listener_log, members, readdressed
 
@@ -68,7 +68,7 @@ def test_what_can_be_taken_at_once_is(patient, zk_server):
     cluster.until(lambda: cluster.ack("a") == address, "the ack to have the new address")
     cluster.until(lambda: members(node)["a"] == address, "the holder to have it as well")
     assert unmoved.still() and node.part("orders")["address"] == address
-    settings = kept.load(str(node.folder / "run"))
+    settings = kept_config.load(str(node.folder / "run"))
     assert (settings.elections[0].fall, settings.elections[0].address, len(settings.servers)) == (7, address, 2)
     # supervisord lets a program that ends within its startsecs wait for longer than seven checks take.
     cluster.until(
@@ -136,7 +136,7 @@ def test_a_new_session_is_taken_on_the_operators_word_only(patient):
     asked = node.zkelect("reload")
     assert asked.returncode == 1 and "[zkelect] session_timeout: new session" in asked.stdout
     assert "orders (primary)" in asked.stderr and "--yes" in asked.stderr and unmoved.still()
-    assert kept.load(str(node.folder / "run")).elections[0].fall == 3
+    assert kept_config.load(str(node.folder / "run")).elections[0].fall == 3
     assert node.zkelect("reload", "--yes").returncode == 0
     cluster.settled("b")
     cluster.until(lambda: node.report().get("session", {}).get("timeout") == 18, "a session with the new timeout")
@@ -199,7 +199,7 @@ def test_servers_of_another_ensemble_take_a_new_session(patient, tmp_path):
         assert asked.returncode == 1 and "[zkelect] servers: new session" in asked.stdout, asked.stdout + asked.stderr
     asked = node.zkelect("reload")
     assert asked.returncode == 2 and other.hosts in asked.stdout, asked.stdout + asked.stderr
-    assert unmoved.still() and os.path.exists(node.folder / "run" / kept.NAME)
+    assert unmoved.still() and os.path.exists(node.folder / "run" / kept_config.NAME)
 
 
 def test_an_election_that_is_taken_out_leaves_its_group_time_to_stop(patient):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from supervisor_zkelect.demo.child import ROOT
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.system.clock import now
@@ -211,8 +212,11 @@ def test_it_works_as_another_user():
         folder.chmod(0o755)
         package = folder / "supervisor_zkelect"
         package.mkdir()
-        for module in ("__init__", "clock", "command", "runner", "record"):
-            shutil.copy(Path(record.__file__).with_name(f"{module}.py"), package)
+        for module in ("__init__", "command", "guard/__init__", "guard/record", "loader/__init__", "loader/run",
+                       "system/__init__", "system/clock"):
+            to = package / f"{module}.py"
+            to.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(Path(ROOT, "supervisor_zkelect", f"{module}.py"), to)
         program = ["--", "/usr/bin/python3", "-c", SHOW[-1].replace("print(", "print(os.geteuid(), ")]
         parent = Parent(folder)
         try:

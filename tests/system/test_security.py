@@ -8,7 +8,7 @@ from kazoo import exceptions as kazoo_errors
 
 from supervisor_zkelect.demo.cluster import CANNOT
 from supervisor_zkelect.demo.zookeeper import ZooKeeper, certificates
-from supervisor_zkelect.guard import kept, record
+from supervisor_zkelect.guard import kept_config, record
 from supervisor_zkelect.processes import proc
 
 SECRET = "zk:gehe1m"
@@ -49,7 +49,7 @@ def test_others_cannot_write(make_cluster, zk_server, zk, acl, readable):
     assert "listen" in commands and '"primary"' in shown
     assert "gehe1m" not in logs(cluster) + shown + commands
     folder = Path(cluster["b"].environment[record.VARIABLE])
-    private = {record.SESSION, kept.NAME}
+    private = {record.SESSION, kept_config.NAME}
     assert all(b"gehe1m" not in path.read_bytes() for path in folder.iterdir() if path.is_file() and path.name not in private)
     assert all((folder / name).stat().st_mode & 0o777 == 0o600 for name in private)
 

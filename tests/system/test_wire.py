@@ -10,7 +10,7 @@ from kazoo.client import KazooClient
 
 from supervisor_zkelect.demo.zookeeper import Ensemble
 from supervisor_zkelect.elector import Elector
-from supervisor_zkelect.guard import keeper, release, saved
+from supervisor_zkelect.guard import keeper, release, saved_session
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import wire
 from supervisor_zkelect.zookeeper.errors import NotConnected
@@ -230,11 +230,11 @@ def test_a_release_that_loses_its_connection_is_tried_again(zk_server, kept, ser
 
     folder = kept(serve(grant_and_hang_up))
     assert released(folder, {}) == 1
-    assert saved.load(folder) is not None
+    assert saved_session.load(folder) is not None
     folder = kept(zk_server.hosts)
     ended = {"primary": {"token": kept.token, "noticed": 1.0, "dead": 2.0, "why": "it is a test"}}
     assert released(folder, ended) == 0
-    assert saved.load(folder) is None
+    assert saved_session.load(folder) is None
 
 
 def test_a_release_notes_the_end_of_the_term_that_it_released_and_of_no_other(zk_server, kept):

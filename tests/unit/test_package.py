@@ -26,7 +26,7 @@ HEAVY = {"hashlib", "random", "secrets", "psutil", "supervisor", "asyncio", "imp
 
 @pytest.mark.parametrize("module, more", [
     # kazoo takes some of these; a guard and a chain loader do without it.
-    ("listener.listener", {"hashlib", "random"}), ("guard.guardmain", set()), ("loader.runner", set()), ("operators.cli", set()),
+    ("listener.listener", {"hashlib", "random"}), ("guard.process", set()), ("loader.run", set()), ("operators.cli", set()),
 ])
 def test_what_runs_all_the_time_or_starts_often_imports_nothing_heavy(module, more):
     assert HEAVY & set(loaded(f"import supervisor_zkelect.{module}")) <= more

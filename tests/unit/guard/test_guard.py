@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.guard import guard, guardmain, record
+from supervisor_zkelect.guard import guard, record
+from supervisor_zkelect.guard import process as guard_process
 from supervisor_zkelect.guard.registration import MOST_TRIES, First
 from supervisor_zkelect.processes import group, proc
 
@@ -552,7 +553,7 @@ def test_programs_that_do_not_come_through_the_chain_loader_are_not_expected(nod
 def test_without_cgroups_nothing_is_kept_for_moves_that_nobody_makes():
     """A program that ends again and again must not fill the guard's memory."""
     process = SimpleNamespace(cgroups=None, expected=queue.SimpleQueue())
-    guardmain.Process.expect_programs(process, True)
+    guard_process.Process.expect_programs(process, True)
     assert process.expected.empty()
 
 
@@ -562,10 +563,10 @@ def registering(supervisord, asked, answers):
         owner=SimpleNamespace(pid=supervisord), cgroups=None, answer=lambda peer, message: answers.append(message),
         guard=SimpleNamespace(may_run=lambda *asking: asked.append(asking) or True), first=First(),
         warden=Warden(), secrets=lambda group, uid: f"{group}-{uid}",
-        on_run=lambda *asking: guardmain.Process.on_run(made, *asking),
-        program_of=lambda peer: guardmain.Process.program_of(made, peer),
-        on_refused=lambda *told: guardmain.Process.on_refused(made, *told),
-        may_register=lambda *asking: guardmain.Process.may_register(made, *asking),
+        on_run=lambda *asking: guard_process.Process.on_run(made, *asking),
+        program_of=lambda peer: guard_process.Process.program_of(made, peer),
+        on_refused=lambda *told: guard_process.Process.on_refused(made, *told),
+        may_register=lambda *asking: guard_process.Process.may_register(made, *asking),
         upkeep=SimpleNamespace(put_back=0), keep_folder=lambda: True,
     )
     made.warden.whose = lambda process: ""
@@ -586,7 +587,7 @@ def test_a_program_that_does_not_wait_for_the_answer_any_longer_is_not_registere
         if not waits:
             there.close()
         own = proc.read(os.getpid())
-        guardmain.Process.on_run(process, peer_of(here, own), "primary", "orders")
+        guard_process.Process.on_run(process, peer_of(here, own), "primary", "orders")
     assert asked == ([("primary", "orders", own.pid, own.start)] if waits else [])
     assert answers == ([{"ok": True, "error": "", "secret": f"primary-{os.getuid()}"}] if waits else [])
 
@@ -600,7 +601,7 @@ def test_a_program_that_does_not_tell_its_name_is_known_by_its_environment():
         try:
             until(lambda: proc.cmdline(child.pid).startswith(b"sleep"), 30, "the program to run")
             own = proc.read(child.pid)
-            guardmain.Process.take(process, peer_of(here, own), {"do": "run", "group": "primary"})
+            guard_process.Process.take(process, peer_of(here, own), {"do": "run", "group": "primary"})
         finally:
             child.kill()
     assert asked == [("primary", "orders", own.pid, own.start)]
@@ -614,7 +615,7 @@ def test_what_is_no_message_is_refused(message):
     process = registering(os.getpid(), [], [])
     process.listener = None
     with pytest.raises((KeyError, TypeError, ValueError)):
-        guardmain.Process.take(process, SimpleNamespace(trusted=True, process=None), message)
+        guard_process.Process.take(process, SimpleNamespace(trusted=True, process=None), message)
 
 
 def registration_of(process, group, whose="", current=None):
@@ -624,8 +625,8 @@ def registration_of(process, group, whose="", current=None):
     guard.warden.whose = lambda one: whose
     here, there = socket.socketpair()
     with here, there:
-        guardmain.Process.on_run(guard, peer_of(here, current or process), group, "orders")
-        guardmain.Process.on_run(guard, peer_of(here, current or process), "other", "orders")
+        guard_process.Process.on_run(guard, peer_of(here, current or process), group, "orders")
+        guard_process.Process.on_run(guard, peer_of(here, current or process), "other", "orders")
     return [answer["ok"] for answer in answers]
 
 
@@ -648,10 +649,10 @@ def test_a_process_does_not_speak_for_another_group(whose, first):
     process.first.enter(own, first)
     here, there = socket.socketpair()
     with here, there:
-        guardmain.Process.on_refused(process, peer_of(here, own), "primary", "orders", "because")
+        guard_process.Process.on_refused(process, peer_of(here, own), "primary", "orders", "because")
         assert (answers, told) == ([False], [])
         process.warden.whose, process.first = (lambda process: "primary"), First()
-        guardmain.Process.on_refused(process, peer_of(here, own), "primary", "orders", "because")
+        guard_process.Process.on_refused(process, peer_of(here, own), "primary", "orders", "because")
     assert (answers, told) == ([False, True], ["primary"])
 
 
@@ -665,7 +666,7 @@ def test_the_users_of_whoever_registers_are_told_before_it_is_answered():
     with here, there:
         peer = peer_of(here, own)
         peer.uid = 4321
-        guardmain.Process.on_run(guard, peer, "primary", "orders")
+        guard_process.Process.on_run(guard, peer, "primary", "orders")
     assert told == [[("runs_as", {4321, *proc.uids(own.pid)})]]
 
 
@@ -675,16 +676,16 @@ def test_a_process_may_not_register_again_and_again():
     here, there = socket.socketpair()
     with here, there:
         for _ in range(MOST_TRIES + 2):
-            guardmain.Process.on_run(process, peer_of(here, proc.read(os.getpid())), "primary", "orders")
+            guard_process.Process.on_run(process, peer_of(here, proc.read(os.getpid())), "primary", "orders")
     assert answers == [True] * MOST_TRIES + [False, False]
 
 
 def test_beside_a_listener_no_keeper_is_there_beforehand(tmp_path, monkeypatch):
     made = []
     monkeypatch.setattr(
-        guardmain, "Process", lambda *_, **options: made.append(options) or SimpleNamespace(run=lambda ready: None)
+        guard_process, "Process", lambda *_, **options: made.append(options) or SimpleNamespace(run=lambda ready: None)
     )
-    guardmain.serve(SimpleNamespace(folder=str(tmp_path)), (None, None), lambda: None)
+    guard_process.serve(SimpleNamespace(folder=str(tmp_path)), (None, None), lambda: None)
     assert made == [{"alone": False}]
 
 

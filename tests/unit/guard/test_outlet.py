@@ -3,7 +3,7 @@
 import socket
 import threading
 
-from supervisor_zkelect.guard.guardlink import _Outlet
+from supervisor_zkelect.guard.link import _Outlet
 
 
 def test_more_than_the_kernel_has_room_for_arrives_whole_and_in_order():

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from supervisor_zkelect.guard import record, saved
+from supervisor_zkelect.guard import record, saved_session
 
 OWNER = record.Owner("boot", "pid:[1]", 10, 100)
 ENTRY = record.Entry("orders", "primary", "h:80", 7, True, 0, 1.0, 2.0, 3.0)
@@ -179,18 +179,18 @@ def test_supervisords_never_share_a_folder(monkeypatch):
 
 
 def test_the_session_is_saved_for_its_owner_alone(folder):
-    store = saved.Store(folder)
-    elections = [saved.Election(name, f"group-{name}", f"/{name}/election", "n-", f"/{name}/ack") for name in "abc"]
-    session = saved.Saved(2**63 - 1, "00ff", 10.0, OWNER, "a", "zk:2181", elections, 0.5)
+    store = saved_session.Store(folder)
+    elections = [saved_session.Election(name, f"group-{name}", f"/{name}/election", "n-", f"/{name}/ack") for name in "abc"]
+    session = saved_session.Saved(2**63 - 1, "00ff", 10.0, OWNER, "a", "zk:2181", elections, 0.5)
     store.save(session)
-    assert saved.load(folder) == session
+    assert saved_session.load(folder) == session
     store.save(session._replace(elections=elections[1:]))
-    assert saved.load(folder).elections == elections[1:]
+    assert saved_session.load(folder).elections == elections[1:]
     assert os.stat(os.path.join(folder, record.SESSION)).st_mode & 0o777 == 0o600
     store.forget()
-    assert saved.load(folder) is None
+    assert saved_session.load(folder) is None
     open(os.path.join(folder, record.SESSION), "wb").write(b"rubbish")
-    assert saved.load(folder) is None
+    assert saved_session.load(folder) is None
 
 
 def test_an_entry_that_is_not_granted_lends_its_block(folder):

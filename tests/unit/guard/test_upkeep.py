@@ -8,10 +8,11 @@ import sys
 import pytest
 
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.guard import locks, record, registration, saved, upkeep
+from supervisor_zkelect.guard import locks, record, registration, saved_session, upkeep
 from tests.unit.guard.test_record import ENTRY, OWNER, written
 
-SESSION = saved.Saved(7, "00ff", 4.0, OWNER, "a", "zk:2181", [saved.Election("orders", "primary", "/e", "n-", "/ack")])
+ELECTION = saved_session.Election("orders", "primary", "/e", "n-", "/ack")
+SESSION = saved_session.Saved(7, "00ff", 4.0, OWNER, "a", "zk:2181", [ELECTION])
 
 NAMING = """
 import sys
@@ -28,7 +29,7 @@ class Kept:
     def __init__(self, folder):
         self.folder = str(folder)
         self.writer = written(self.folder, ENTRY)
-        self.store = saved.Store(self.folder)
+        self.store = saved_session.Store(self.folder)
         self.store.save(SESSION)
         self.lock = locks.take(self.path(record.GUARD_LOCK))
         self.key = registration.Key(self.folder)
@@ -66,7 +67,7 @@ def test_all_is_made_anew(kept):
     assert kept.look() == ""
     assert set(os.listdir(kept.folder)) == before
     assert record.read(kept.folder, OWNER) == [ENTRY]
-    assert saved.load(kept.folder) == SESSION
+    assert saved_session.load(kept.folder) == SESSION
     assert locks.take(kept.path(record.GUARD_LOCK)) < 0
     # What is written from now on is read from there.
     kept.writer.put(ENTRY._replace(granted=False))
@@ -80,14 +81,14 @@ def test_the_session_is_the_listeners_while_there_is_one(kept):
     kept.look(alone=False)
     assert not os.path.exists(kept.path(record.SESSION))
     kept.store.put_back()
-    assert saved.load(kept.folder) == SESSION
+    assert saved_session.load(kept.folder) == SESSION
 
 
 def test_what_was_written_since_is_what_is_put_back(kept):
     kept.store.save(SESSION._replace(id=8))
     os.unlink(kept.path(record.SESSION))
     kept.look()
-    assert saved.load(kept.folder).id == 8
+    assert saved_session.load(kept.folder).id == 8
 
 
 def test_another_guards_folder_is_left_alone(kept):

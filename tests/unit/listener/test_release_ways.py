@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from supervisor_zkelect.core import role
-from supervisor_zkelect.guard import saved
+from supervisor_zkelect.guard import saved_session
 from supervisor_zkelect.listener import events, listener
 
 
@@ -46,11 +46,11 @@ def contest(**state):
 
 def test_nobody_proposes_by_what_an_earlier_configuration_has_in_the_election(deciding):
     """The same session owns it, so it would be found and taken for this one's, and then be given up."""
-    deciding.retiring = [saved.Election("former", "primary", "/service/e", "n-", "/service/ack")]
+    deciding.retiring = [saved_session.Election("former", "primary", "/service/e", "n-", "/service/ack")]
     deciding.do_Propose(contest(), role.Propose(5))
     event = deciding.queue.get_nowait().event
     assert isinstance(event, role.Failed) and (event.op, event.gone) == (5, False)
-    deciding.retiring = [saved.Election("former", "primary", "/service/another", "n-", "/service/ack")]
+    deciding.retiring = [saved_session.Election("former", "primary", "/service/another", "n-", "/service/ack")]
     deciding.do_Propose(contest(inherited=8), role.Propose(6))
     assert isinstance(deciding.queue.get_nowait().event, role.Proposed)
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.guard import guardmain, record
+from supervisor_zkelect.guard import process, record
 from supervisor_zkelect.processes import cgroup, proc
 from supervisor_zkelect.processes.cgroup import Cgroups, Former, find, made
 from tests.conftest import cgroups_can_be_made
@@ -48,7 +48,7 @@ def test_what_lives_in_a_former_instances_cgroup_is_told_and_killed(tmp_path):
     me = proc.read(os.getpid())
     alive, reused = f"{me.pid}-{me.start}", f"{me.pid}-{me.start + 1}"
     folders = {instance(tmp_path, whose, pid): whose for whose, pid in ((alive, 41), (reused, 42), ("rubbish", 43))}
-    former = Former(folders, guardmain.lives)
+    former = Former(folders, process.lives)
     assert former.pids() == [42]
     former.kill()
     assert [path.parent.name for path in tmp_path.glob("*/cgroup.kill")] == [reused]
@@ -105,7 +105,7 @@ def test_a_guard_ends_what_its_own_former_instances_left_and_nobody_elses(tmp_pa
     (tmp_path / f"zkelect-{other}-boot-1-2-2").mkdir()
     owner = record.Owner("boot", "pid:[1]", me.pid, me.start)
     guard = SimpleNamespace(terms=SimpleNamespace(url="unix:///a.sock"), owner=owner)
-    found, former = guardmain.Process.find_cgroups(guard, None)
+    found, former = process.Process.find_cgroups(guard, None)
     assert found.base == own and former.pids() == [42]
     former.kill()
     assert [path.parent.name for path in tmp_path.glob("*/cgroup.kill")] == [f"zkelect-{url}-boot-1-{me.pid}-{me.start + 1}"]

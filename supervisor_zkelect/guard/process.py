@@ -3,10 +3,10 @@
 It lives in a session of its own, so that what befalls the listener's does not reach it, and there is one of it per
 runtime folder: whoever holds the guard's lock. Signals that would end it are ignored while it is needed (rule 7).
 
-The messages are JSON objects, one per line, both ways; `guardlink.py` has the other side. A program's chain loader
-(`runner.py`) speaks to the same socket, with one message, and may be anybody: `door.py` tells them apart.
+The messages are JSON objects, one per line, both ways; `link.py` has the other side. A program's chain loader
+(`run.py`) speaks to the same socket, with one message, and may be anybody: `door.py` tells them apart.
 
-A listener that cannot start this process runs `serve` in a thread of its own (`guardlink.py`): then the groups are
+A listener that cannot start this process runs `serve` in a thread of its own (`link.py`): then the groups are
 guarded for as long as the listener lives.
 """
 
@@ -26,7 +26,7 @@ import sys
 import threading
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect.guard import door, keeperlink, locks, members, record, registration, saved, upkeep
+from supervisor_zkelect.guard import door, keeper_link, locks, members, record, registration, saved_session, upkeep
 from supervisor_zkelect.guard.guard import LOCK_PACE, Guard, Hands
 from supervisor_zkelect.processes import cgroup, execution, group, proc
 from supervisor_zkelect.supervisord.client import BAD_NAME, MOST_CALLS, Fault, Supervisord, SupervisordError
@@ -118,7 +118,7 @@ class Process(Hands):
         self.secrets = self.key.secret
         self.first = registration.First()
         self.lock = -1
-        self.keeper = keeperlink.KeeperLink(
+        self.keeper = keeper_link.KeeperLink(
             terms.folder, terms.config, terms.credentials, self.selector, self.on_keeper
         )
         #: whether there is a process for it beforehand
@@ -381,7 +381,7 @@ class Process(Hands):
             self.expected.put(now() + QUICK_TIME if expected else 0.0)
 
     def session_groups(self) -> List[str]:
-        former = saved.load(self.folder)
+        former = saved_session.load(self.folder)
         return [] if former is None else [one.group for one in former.elections]
 
     def keep(self, terms: Dict[str, int], attach: bool) -> None:

@@ -18,7 +18,7 @@ import sysconfig
 from typing import Any, Dict, List, Set, Tuple
 
 from supervisor_zkelect.guard import record
-from supervisor_zkelect.loader import afterfork, runner
+from supervisor_zkelect.loader import afterfork, run
 from supervisor_zkelect.system import clock
 
 PATIENCE = 0.1
@@ -28,7 +28,7 @@ supervisord is, and no group is proven dead meanwhile."""
 
 def _written() -> List[Tuple[int, ...]]:
     """Those of the files that decide here. Raises OSError."""
-    return [afterfork.identity(module.__file__) for module in (afterfork, clock, record, runner)]
+    return [afterfork.identity(module.__file__) for module in (afterfork, clock, record, run)]
 
 
 try:
@@ -63,7 +63,7 @@ def install(options: Any) -> None:
 
     Raises AttributeError when it has none.
     """
-    runner.preload()
+    run.preload()
     set_process_group, execute, descriptors, scripts = options.setpgrp, options.execve, options.minfds, _scripts()
 
     def setpgrp() -> None:
@@ -84,15 +84,15 @@ def attempt(words: List[str], env: Dict[str, str]) -> None:
     """Become the program of `zkelect run` with these words, or return. Called in a fork of supervisord, which ends or
     executes something afterwards."""
     try:
-        command = runner.command_of(words)
+        command = run.command_of(words)
         if command and _written() == _WRITTEN:
             # supervisord's handlers would swallow a signal that stops the program.
             afterfork.answer_signals()
-            runner.become(command, env, PATIENCE, _give_up)
+            run.become(command, env, PATIENCE, _give_up)
     except Exception:
         # Whatever it is, `zkelect run` meets it as well, and tells.
         return
 
 
 def _give_up(trouble: str) -> None:
-    raise runner.Refused(trouble)
+    raise run.Refused(trouble)

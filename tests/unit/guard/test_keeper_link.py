@@ -7,15 +7,15 @@ import sys
 import pytest
 
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.guard import keeperlink
+from supervisor_zkelect.guard import keeper_link
 
 
-class Link(keeperlink.KeeperLink):
+class Link(keeper_link.KeeperLink):
     """One whose keeper is another program. now: the time, which passes by hand."""
 
     def __init__(self, monkeypatch, tmp_path, program):
         self.now = 100.0
-        monkeypatch.setattr(keeperlink, "now", lambda: self.now)
+        monkeypatch.setattr(keeper_link, "now", lambda: self.now)
         (tmp_path / "sitecustomize.py").write_text(program)
         monkeypatch.setenv("PYTHONPATH", str(tmp_path))
         self.heard = []
@@ -63,7 +63,7 @@ def test_one_that_cannot_be_started_for_want_of_a_descriptor_is_tried_again(link
         scarce.setattr(socket, "socketpair", refuse)
         with pytest.raises(OSError):
             one.start()
-    assert one.now < one.start_at < keeperlink.NEVER
+    assert one.now < one.start_at < keeper_link.NEVER
 
 
 @needs_words
@@ -90,7 +90,7 @@ def test_a_release_that_does_not_end_is_ended(link, tmp_path):
     with open(tmp_path / "lock", "w") as lock:
         one.release({}, lock.fileno())
     stuck = one._child
-    one.now += keeperlink.RELEASE_TIME - 0.1
+    one.now += keeper_link.RELEASE_TIME - 0.1
     one.keep_time()
     assert one.heard == []
     one.now += 0.2

@@ -10,7 +10,7 @@ import pytest
 
 from supervisor_zkelect.config import config
 from supervisor_zkelect.demo import zookeeper
-from supervisor_zkelect.guard import kept
+from supervisor_zkelect.guard import kept_config
 from supervisor_zkelect.zookeeper import session
 
 FILE = """[zkelect]
@@ -50,33 +50,33 @@ def folder(tmp_path):
 
 
 def test_all_that_was_read_comes_back(read, folder):
-    kept.save(folder, read)
-    assert kept.load(folder) == read
-    assert kept.load(folder).digest.reveal() == "user:geheim" and kept.load(folder).password.reveal() == "pässword"
+    kept_config.save(folder, read)
+    assert kept_config.load(folder) == read
+    assert kept_config.load(folder).digest.reveal() == "user:geheim" and kept_config.load(folder).password.reveal() == "pässword"
     assert [os.stat(os.path.join(folder, name)).st_mode & 0o777 for name in os.listdir(folder)] == [0o600]
 
 
 def test_the_files_that_it_names_are_not_needed(read, folder, tmp_path):
-    kept.save(folder, read)
+    kept_config.save(folder, read)
     for path in [tmp_path / "digest", tmp_path / "zkelect.conf", *(tmp_path / "pem").iterdir()]:
         path.unlink()
-    found = kept.load(folder)
+    found = kept_config.load(folder)
     assert found.digest == read.digest
     # The client that is made of it, and the health check, read the PEM files.
     session.client_for(found)
-    assert found.elections[0].health_check() and kept._tls_works(found)
+    assert found.elections[0].health_check() and kept_config._tls_works(found)
     assert all(os.stat(os.path.join(folder, name)).st_mode & 0o777 == 0o600 for name in os.listdir(folder))
 
 
 def test_files_that_can_be_used_are_used_as_they_are_now(read, folder, tmp_path):
-    kept.save(folder, read)
+    kept_config.save(folder, read)
     zookeeper.certificates(tmp_path / "pem")
-    assert kept.load(folder) == read
+    assert kept_config.load(folder) == read
 
 
 ASK = {
     "the keeper": "session.tls_context(one)",
-    "the copy": "kept._tls_works(one) or sys.exit('SSLError')",
+    "the copy": "kept_config._tls_works(one) or sys.exit('SSLError')",
     "the listener": "ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(one.tls_cert, one.tls_key,"
                     " session.client_for(one).keyfile_password)",
 }
@@ -85,14 +85,15 @@ ASK = {
 @pytest.mark.parametrize("who", ASK)
 def test_a_key_whose_password_is_not_known_is_not_asked_for_on_the_terminal(read, folder, tmp_path, who):
     """Nobody would answer, and a listener that begins, or a keeper that is to release, would wait for ever."""
-    kept.save(folder, read)
+    kept_config.save(folder, read)
     key = str(tmp_path / "pem" / "client.key")
     openssl = ["openssl", "pkey", "-in", key, "-aes256", "-passout", "pass:geheim", "-out", f"{key}.new"]
     subprocess.run(openssl, check=True, capture_output=True)
     os.replace(f"{key}.new", key)
     code = (
-        "import dataclasses, ssl, sys; from supervisor_zkelect.guard import kept; from supervisor_zkelect.zookeeper import session\n"
-        "one = dataclasses.replace(kept.load(sys.argv[1]), tls_key=sys.argv[2])\n"
+        "import dataclasses, ssl, sys; from supervisor_zkelect.guard import kept_config\n"
+        "from supervisor_zkelect.zookeeper import session\n"
+        "one = dataclasses.replace(kept_config.load(sys.argv[1]), tls_key=sys.argv[2])\n"
         f"try: {ASK[who]}\n"
         "except OSError as error: sys.exit(type(error).__name__)"
     )
@@ -108,66 +109,66 @@ def test_a_key_whose_password_is_not_known_is_not_asked_for_on_the_terminal(read
 
 @pytest.mark.parametrize("spoil", ["nothing", "cut", "changed", "garbage", "boot", "version"])
 def test_what_is_not_whole_is_refused(read, folder, monkeypatch, spoil):
-    path = os.path.join(folder, kept.NAME)
+    path = os.path.join(folder, kept_config.NAME)
     if spoil != "nothing":
         if spoil == "version":
-            monkeypatch.setattr(kept, "VERSION", 2)
-        kept.save(folder, read)
+            monkeypatch.setattr(kept_config, "VERSION", 2)
+        kept_config.save(folder, read)
         monkeypatch.undo()
         data = open(path, "rb").read()
         spoiled = {"cut": data[:-1], "changed": data.replace(b"zk1", b"zk2"), "garbage": b"x"}.get(spoil, data)
         with open(path, "wb") as file:
             file.write(spoiled)
     if spoil == "boot":
-        monkeypatch.setattr(kept.record, "boot", lambda: "another")
-    with pytest.raises(kept.NoCopy, match="kept"):
-        kept.load(folder)
+        monkeypatch.setattr(kept_config.record, "boot", lambda: "another")
+    with pytest.raises(kept_config.NoCopy, match="kept"):
+        kept_config.load(folder)
 
 
 def test_without_room_the_former_copy_stays(read, folder):
-    kept.save(folder, read)
+    kept_config.save(folder, read)
     code = (
-        "import resource, signal, sys; from supervisor_zkelect.guard import kept; folder = sys.argv[1]\n"
-        "one = kept.load(folder); signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "import resource, signal, sys; from supervisor_zkelect.guard import kept_config; folder = sys.argv[1]\n"
+        "one = kept_config.load(folder); signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
-        "try: kept.save(folder, one)\n"
+        "try: kept_config.save(folder, one)\n"
         "except OSError as error: print(error.errno)"
     )
     done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == str(errno.EFBIG), done.stderr
-    assert kept.load(folder) == read and os.listdir(folder) == [kept.NAME]
+    assert kept_config.load(folder) == read and os.listdir(folder) == [kept_config.NAME]
 
 
 def test_a_copy_of_another_version_has_defaults_for_what_it_lacks(read, folder, monkeypatch):
-    plain = kept._plain
+    plain = kept_config._plain
 
     def other(settings):
         values = plain(settings)
         values.pop("backoff_max", values.pop("rise", None))
         return {**values, "colour": "red"}
 
-    monkeypatch.setattr(kept, "_plain", other)
-    kept.save(folder, read)
-    found = kept.load(folder)
+    monkeypatch.setattr(kept_config, "_plain", other)
+    kept_config.save(folder, read)
+    found = kept_config.load(folder)
     assert (found.backoff_max, found.elections[0].rise) == (60.0, 1)
     elections = tuple(dataclasses.replace(one, rise=1) for one in read.elections)
     assert found == dataclasses.replace(read, backoff_max=60.0, elections=elections)
 
 
 def test_what_is_kept_stands_for_the_file_that_cannot_be_used(read, folder):
-    kept.save(folder, read)
-    settings, trouble = kept.fall_back(folder, ["gone"], 5.0, "/etc/another.conf")
+    kept_config.save(folder, read)
+    settings, trouble = kept_config.fall_back(folder, ["gone"], 5.0, "/etc/another.conf")
     assert settings == dataclasses.replace(read, file="/etc/another.conf") and trouble.problems == ("gone",)
     refused = dataclasses.replace(read, file="/etc/another.conf", node_name="b")
-    assert kept.fall_back(folder, ["bad"], 5.0, refused.file, refused)[0] == settings
-    with pytest.raises(kept.NoCopy, match="says the same"):
-        kept.fall_back(folder, ["bad"], 5.0, "/etc/another.conf", settings)
+    assert kept_config.fall_back(folder, ["bad"], 5.0, refused.file, refused)[0] == settings
+    with pytest.raises(kept_config.NoCopy, match="says the same"):
+        kept_config.fall_back(folder, ["bad"], 5.0, "/etc/another.conf", settings)
 
 
 def test_since_when_the_file_cannot_be_used_is_told_until_one_is_kept_again(read, folder):
-    kept.save(folder, read)
-    assert kept.read(folder).unusable_since is None
-    assert [kept.note_unusable(folder, moment) for moment in (5.0, 7.0)] == [5.0, 5.0]
-    assert kept.read(folder).unusable_since == 5.0 and kept.load(folder) == read
-    kept.save(folder, read)
-    assert kept.read(folder).unusable_since is None
+    kept_config.save(folder, read)
+    assert kept_config.read(folder).unusable_since is None
+    assert [kept_config.note_unusable(folder, moment) for moment in (5.0, 7.0)] == [5.0, 5.0]
+    assert kept_config.read(folder).unusable_since == 5.0 and kept_config.load(folder) == read
+    kept_config.save(folder, read)
+    assert kept_config.read(folder).unusable_since is None

@@ -6,7 +6,7 @@ record it ends with status 75 (EX_TEMPFAIL, sysexits.h) and one line, and the pr
 its pid with the guard, asks the kernel to kill it when supervisord dies, and becomes the program.
 
 It may run as any user (`user=`), so it only reads the record, and imports as little as it can: every millisecond here
-is one of every failover. Where supervisord has the RPC interface, its own fork calls `become` first (`forked.py`).
+is one of every failover. Where supervisord has the RPC interface, its own fork calls `become` first (`fork.py`).
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ import sys
 import threading
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect.guard import guardmain, locks, record
+from supervisor_zkelect.guard import locks, process, record
 from supervisor_zkelect.guard.guard import PROTOCOL
 from supervisor_zkelect.processes import group, proc
 from supervisor_zkelect.system.clock import now
@@ -214,7 +214,7 @@ class Link:
     """
 
     def __init__(
-        self, terms: guardmain.Terms, credentials: Tuple[Optional[str], Optional[str]], post: Callable[[Any], None]
+        self, terms: process.Terms, credentials: Tuple[Optional[str], Optional[str]], post: Callable[[Any], None]
     ) -> None:
         self._terms = terms
         self._credentials = credentials
@@ -244,9 +244,9 @@ class Link:
 
     def replace(self) -> None:
         """Kill a guard that stands still. Down follows; the groups live on."""
-        process = proc.read(self.pid) if self.pid else None
-        if process is not None and b"supervisor_zkelect.guard.guardmain" in proc.cmdline(self.pid):
-            proc.kill(process, signal.SIGKILL)
+        guard = proc.read(self.pid) if self.pid else None
+        if guard is not None and b"supervisor_zkelect.guard.process" in proc.cmdline(self.pid):
+            proc.kill(guard, signal.SIGKILL)
 
     def send(self, do: str, **values: Any) -> None:
         """Lost while there is no guard: the one that comes is told everything anew."""
@@ -370,7 +370,7 @@ class Link:
         user, password = self._credentials
         if user:
             env.update(SUPERVISOR_USERNAME=user, SUPERVISOR_PASSWORD=password or "")
-        words = [sys.executable, "-m", "supervisor_zkelect.guard.guardmain", json.dumps(self._terms._asdict())]
+        words = [sys.executable, "-m", "supervisor_zkelect.guard.process", json.dumps(self._terms._asdict())]
         try:
             self._child = subprocess.Popen(
                 words, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True, cwd="/"
@@ -394,7 +394,7 @@ class Link:
 
         def guard() -> None:
             try:
-                guardmain.serve(self._terms, self._credentials, lambda: outcome.put(None))
+                process.serve(self._terms, self._credentials, lambda: outcome.put(None))
             except Exception as error:
                 outcome.put(error)
 
