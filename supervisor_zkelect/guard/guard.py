@@ -41,7 +41,7 @@ from typing import Any, Dict, List, Optional
 
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.guard.absence import LIMIT, Absence
-from supervisor_zkelect.processes import group
+from supervisor_zkelect.processes import group, group_events
 from supervisor_zkelect.system.clock import now
 
 log = logging.getLogger(__name__)
@@ -310,7 +310,7 @@ class Guard:
     def heard(self, event: Any) -> None:
         """The warden says something of a group."""
         charge = self.charge(event.group)
-        if isinstance(event, group.GroupDead) and not charge.entry.granted:
+        if isinstance(event, group_events.GroupDead) and not charge.entry.granted:
             charge.dead, charge.called = True, False
             self.kept_no_more(charge)
             if charge.ended and "dead" not in charge.ended:
@@ -318,12 +318,12 @@ class Guard:
                 self.tell("TermEnded", group=event.group, **charge.ended)
             self.lock_at = now()
             self.hurry_listener()
-        elif isinstance(event, group.GroupStuck):
+        elif isinstance(event, group_events.GroupStuck):
             self.call_for_help(charge, event)
-        elif isinstance(event, group.MemberStarted) and not self.listener_here and not charge.entry.granted:
+        elif isinstance(event, group_events.MemberStarted) and not self.listener_here and not charge.entry.granted:
             # A listener would have it killed. Nobody is to release while it runs.
             self.stop(charge, self.own_op(), AT_ONCE, "it was started without a grant")
-        elif isinstance(event, group.MemberDied) and charge.entry.granted:
+        elif isinstance(event, group_events.MemberDied) and charge.entry.granted:
             # supervisord may start it again.
             self.expect_programs(event.group)
         if getattr(event, "op", 1) > 0:
@@ -333,7 +333,7 @@ class Guard:
         if self.groups.get(name, {}).get("loaded"):
             self.hands.expect_programs(True)
 
-    def call_for_help(self, charge: Charge, event: group.GroupStuck) -> None:
+    def call_for_help(self, charge: Charge, event: group_events.GroupStuck) -> None:
         known = self.groups.get(event.group, {})
         if not known.get("stop_failed") or charge.called:
             return

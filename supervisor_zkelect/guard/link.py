@@ -1,7 +1,7 @@
 """The listener's side of the guard: start one, speak to it, replace one that stands still.
 
 `Link` has the same handles as `group.Warden`, but what is asked of a group is done in the guard's process. What the guard
-answers is posted as the events of `group.py`, besides `Up`, `Down`, `Busy`, `Echo` and `Revoked`.
+answers is posted as the events of `processes/group_events.py`, besides `Up`, `Down`, `Busy`, `Echo` and `Revoked`.
 
 Where no guard process can be had in time, because memory or processes have run out or the package is just being
 replaced, the listener guards in a thread of its own: then nothing guards against the listener's own end.
@@ -24,7 +24,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect.guard import locks, process, record
 from supervisor_zkelect.guard.guard import PROTOCOL
-from supervisor_zkelect.processes import group, proc
+from supervisor_zkelect.processes import group_events, proc
 from supervisor_zkelect.system.clock import now
 
 log = logging.getLogger(__name__)
@@ -120,8 +120,11 @@ class TermEnded(NamedTuple):
 
 _EVENTS = {
     one.__name__: one
-    for one in (group.GroupStarted, group.GroupStartFailed, group.GroupDead, group.GroupStuck, group.MemberDied,
-                group.MemberStarted, group.Members, Echo, Refused, Registered, Renewed, Revoked, Said, TermEnded)
+    for one in (
+        group_events.GroupStarted, group_events.GroupStartFailed, group_events.GroupDead, group_events.GroupStuck,
+        group_events.MemberDied, group_events.MemberStarted, group_events.Members,
+        Echo, Refused, Registered, Renewed, Revoked, Said, TermEnded,
+    )
 }
 
 

@@ -28,7 +28,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect.guard import door, keeper_link, locks, members, record, registration, saved_session, upkeep
 from supervisor_zkelect.guard.guard import LOCK_PACE, Guard, Hands
-from supervisor_zkelect.processes import cgroup, execution, group, proc
+from supervisor_zkelect.processes import census, cgroup, execution, group, proc
 from supervisor_zkelect.supervisord.client import BAD_NAME, MOST_CALLS, Fault, Supervisord, SupervisordError
 from supervisor_zkelect.system import logs, reserve
 from supervisor_zkelect.system.clock import now
@@ -139,7 +139,7 @@ class Process(Hands):
         self.warden = group.Warden(
             self.supervisord, self.owner.pid, self.post, self.calls, server_url=terms.url,
             cgroups=self.cgroups, instance=record.instance(self.owner), former=self.former,
-            identity=group.Identity(self.owner.start, terms.session, os.fsencode(terms.arguments)), left=left,
+            identity=census.Identity(self.owner.start, terms.session, os.fsencode(terms.arguments)), left=left,
             keep=lambda *seen: self.members.told.put(seen), secrets=self.secrets,
         )
         for name, processes in own.items():

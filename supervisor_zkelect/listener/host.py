@@ -16,7 +16,8 @@ from supervisor_zkelect.config import config
 from supervisor_zkelect.guard import kept_config, link, locks, process, record, saved_session, upkeep
 from supervisor_zkelect.listener import lastresort
 from supervisor_zkelect.listener.workers import SerialExecutor
-from supervisor_zkelect.processes import group, proc
+from supervisor_zkelect.processes import proc
+from supervisor_zkelect.processes.census import Identity
 from supervisor_zkelect.supervisord.client import Supervisord
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.system.workers import Workers
@@ -93,7 +94,7 @@ class Host:
     def last_resort(self) -> lastresort.LastResort:
         """What ends groups while there is no guard."""
         session, arguments = self._seen
-        identity = group.Identity(self.owner.start, session, os.fsencode(arguments))
+        identity = Identity(self.owner.start, session, os.fsencode(arguments))
         return lastresort.LastResort(self._folder, self.owner, self._url, identity)
 
     def session(self, post: Post, attach: Optional[Tuple[int, bytes]], timeout: Optional[float]) -> session.Session:

@@ -24,7 +24,8 @@ from typing import Callable, Dict, FrozenSet, List, Optional, Set, Tuple
 
 from supervisor_zkelect.core import paced
 from supervisor_zkelect.guard import record, registration
-from supervisor_zkelect.processes import cgroup, group, proc
+from supervisor_zkelect.processes import cgroup, proc
+from supervisor_zkelect.processes.census import Census, Identity, Look
 from supervisor_zkelect.system import reserve
 from supervisor_zkelect.system.clock import now
 
@@ -61,7 +62,7 @@ class _Kin:
     def __init__(self) -> None:
         self._told: "queue.SimpleQueue[Callable[[], bool]]" = queue.SimpleQueue()
         #: what is to be looked for, and not before when, by group
-        self._wanted: Dict[str, Tuple[FrozenSet[proc.Process], group._Census]] = {}
+        self._wanted: Dict[str, Tuple[FrozenSet[proc.Process], Census]] = {}
         self._rests: Dict[str, float] = {}
         self._known: Dict[str, Set[proc.Process]] = {}
         self._claimed: Dict[str, Set[proc.Process]] = {}
@@ -79,7 +80,7 @@ class _Kin:
         if self._thread.is_alive():
             self._thread.join()
 
-    def ask(self, name: str, known: FrozenSet[proc.Process], census: group._Census) -> None:
+    def ask(self, name: str, known: FrozenSet[proc.Process], census: Census) -> None:
         """Kill what is of the group, once. Asked again meanwhile, it is done once for all."""
         self._told.put(functools.partial(self._want, name, known, census))
 
@@ -87,7 +88,7 @@ class _Kin:
         """A guard is there, so that whoever is found from now on is none of this thread's business."""
         self._told.put(self._forget)
 
-    def _want(self, name: str, known: FrozenSet[proc.Process], census: group._Census) -> bool:
+    def _want(self, name: str, known: FrozenSet[proc.Process], census: Census) -> bool:
         self._wanted[name] = known, census
         return True
 
@@ -114,7 +115,7 @@ class _Kin:
             return False
         began = now()
         ready = {name for name in self._wanted if self._rests.get(name, -math.inf) <= began}
-        looks: Dict[group._Census, group._Look] = {}
+        looks: Dict[Census, Look] = {}
         for name in ready:
             # Set first, since nothing may be had for what follows.
             self._rests[name] = began + PACE
@@ -143,7 +144,7 @@ class _Kin:
             return True
         return False
 
-    def _kill(self, name: str, known: FrozenSet[proc.Process], census: group._Census, look: group._Look) -> None:
+    def _kill(self, name: str, known: FrozenSet[proc.Process], census: Census, look: Look) -> None:
         former = self._known.get(name, set())
         found = census.find(name, known | former, look, self._claimed.get(name, set()))
         self._known[name], self._claimed[name] = found.known, found.claimed
@@ -177,14 +178,14 @@ class LastResort:
     the listener saw it when it began.
     """
 
-    def __init__(self, folder: str, owner: record.Owner, url: str, identity: group.Identity) -> None:
+    def __init__(self, folder: str, owner: record.Owner, url: str, identity: Identity) -> None:
         self._identity = identity
         self._folder = folder
         self._owner = owner
         self._url = url
         self._record = -1
         self._cgroups: Optional[cgroup.Cgroups] = None
-        self._census: Optional[group._Census] = None
+        self._census: Optional[Census] = None
         self._groups: Dict[str, _Means] = {}
         self._kin = _Kin()
         self._complain = _Complaints()
@@ -202,7 +203,7 @@ class LastResort:
             self._cgroups = cgroup.Cgroups(cgroups) if cgroups else None
             secrets = registration.secrets_of(registration.read(self._folder))
             instance = record.instance(self._owner)
-            self._census = group._Census(self._owner.pid, self._url, instance, self._identity, secrets)
+            self._census = Census(self._owner.pid, self._url, instance, self._identity, secrets)
         except (OSError, MemoryError) as error:
             log.warning("nobody's kin can be told: %s", error)
         for means in self._groups.values():

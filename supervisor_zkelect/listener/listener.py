@@ -28,7 +28,7 @@ from supervisor_zkelect.core import course, history, paced, places, role, untrus
 from supervisor_zkelect.diagnosis import exposure, inspection
 from supervisor_zkelect.guard import kept_config, link, record, release, saved_session
 from supervisor_zkelect.listener import checking, events, reloading, reporting
-from supervisor_zkelect.processes import execution, group, proc
+from supervisor_zkelect.processes import execution, group_events, proc
 from supervisor_zkelect.supervisord import eventstream, exits, program_info
 from supervisor_zkelect.system import accounts, logs, reserve
 from supervisor_zkelect.zookeeper import session
@@ -1727,17 +1727,17 @@ class Listener:
             contest.order, contest.kill_at = None, math.inf
         return contest
 
-    def on_GroupStarted(self, event: group.GroupStarted) -> None:
+    def on_GroupStarted(self, event: group_events.GroupStarted) -> None:
         contest = self.answer_of(event)
         if contest is not None:
             self.decide(contest, role.Started(event.op))
 
-    def on_GroupStartFailed(self, event: group.GroupStartFailed) -> None:
+    def on_GroupStartFailed(self, event: group_events.GroupStartFailed) -> None:
         contest = self.answer_of(event)
         if contest is not None:
             self.decide(contest, role.StartFailed(event.op, event.reason))
 
-    def on_GroupDead(self, event: group.GroupDead) -> None:
+    def on_GroupDead(self, event: group_events.GroupDead) -> None:
         contest = self.answer_of(event)
         self.ended.add(event.group)
         if any(one.group == event.group for one in self.retiring):
@@ -1745,7 +1745,7 @@ class Listener:
         if contest is not None:
             self.decide(contest, role.Dead(event.op, event.seconds))
 
-    def on_GroupStuck(self, event: group.GroupStuck) -> None:
+    def on_GroupStuck(self, event: group_events.GroupStuck) -> None:
         pids = ", ".join(str(pid) for pid in event.pids)
         log.error("%s: not proven dead: %s%s", event.group, event.reason, pids and f" (pids {pids})")
         contest = self.by_group.get(event.group)
@@ -1772,19 +1772,19 @@ class Listener:
         if contest is not None:
             contest.course.guarded(event._asdict())
 
-    def on_MemberDied(self, event: group.MemberDied) -> None:
+    def on_MemberDied(self, event: group_events.MemberDied) -> None:
         # How it ended, and where its log is, only supervisord can tell, when it has taken notice.
         log.info("%s: the process %d of %s ended by itself", event.group, event.pid, event.name)
         contest = self.by_group.get(event.group)
         if contest is not None:
             self.decide(contest, role.MemberChanged())
 
-    def on_MemberStarted(self, event: group.MemberStarted) -> None:
+    def on_MemberStarted(self, event: group_events.MemberStarted) -> None:
         contest = self.answer_of(event)
         if contest is not None:
             self.decide(contest, role.MemberStarted(event.name))
 
-    def on_Members(self, event: group.Members) -> None:
+    def on_Members(self, event: group_events.Members) -> None:
         contest = self.answer_of(event)
         if contest is None:
             return

@@ -15,14 +15,8 @@ a stop.
 How long a scan takes is up to whoever has processes on the machine. So when a group's time is over, another thread kills
 whatever is known of it (`striking.py`), and the warden sees to the rest and proves.
 
-The proof of death is made of rounds. In a round supervisord is asked to stop the group, answers that none of
-it was starting, running or waiting to be started again, and a scan begun after that answer finds nothing
-alive. Two clean rounds in a row are a proof; one is not, because a member that supervisord has reaped but not
-yet restarted is no longer running for a stop, and is started by the next turn of supervisord's loop. Where
-supervisord is dead, two scans are enough; and where all programs came through the chain loader, since the grant
-is revoked before the stop, so that nothing which is started again comes to run. Where supervisord is alive and
-silent, two scans are enough for a group whose time to be killed has come, provided that no start request can
-still lie on supervisord's socket. After such proofs the warden goes on as a sentry: it kills whatever
+The rule of the proof is in `core/proof.py`. Where supervisord has not answered, the warden goes on as a sentry when the death
+is proven: it kills whatever
 supervisord starts again, until supervisord has answered and the rounds are clean.
 
 What is beyond it: a process that clears its environment, leaves its session and loses its parents before any
@@ -48,28 +42,25 @@ import socket
 import threading
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from typing import Any, Callable, Deque, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Deque, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
 
+from supervisor_zkelect.core.proof import DOUBT_TIME, GRACE_PACE, KILL_WAITS, Order, Stop
 from supervisor_zkelect.processes import proc
-from supervisor_zkelect.system import clock, reserve
-from supervisor_zkelect.processes.census import Census as _Census, Found, Identity, Look as _Look
+from supervisor_zkelect.processes.census import Census, Found, Identity, Look
 from supervisor_zkelect.processes.cgroup import Cgroups, Former
+from supervisor_zkelect.processes.group_events import (
+    GroupDead, GroupStarted, GroupStartFailed, GroupStuck, MemberDied, MemberStarted, Members,
+)
 from supervisor_zkelect.processes.striking import Striker
 from supervisor_zkelect.supervisord.client import (
-    ALREADY_STARTED, BAD_NAME, Fault, SUCCESS, Started, Supervisord, SupervisordError, Unreachable,
+    ALREADY_STARTED, BAD_NAME, SUCCESS, Fault, Started, Supervisord, SupervisordError, Unreachable,
 )
+from supervisor_zkelect.system import clock, reserve
 
 log = logging.getLogger(__name__)
 
-#: Seconds that a kill waits for supervisord's answer to the stop, so that it does not restart what is killed.
-KILL_WAITS = 0.03
-#: Seconds without an answer after which supervisord counts as silent. Its own longest work, listing a
-#: thousand programs, takes 1.3 s (measured); a listing of a hundred 13 ms.
-SILENCE = 1.5
 #: Seconds between two GroupStuck events.
 STUCK_EVERY = 5.0
-#: Seconds for which a stop waits for those that carry the group's name without a proof, or were not read yet.
-DOUBT_TIME = 1.0
 #: Seconds between two scans meanwhile.
 DOUBT_PACE = 0.05
 #: Seconds between scans of a group that runs, so that descendants are known before their parents die.
@@ -83,8 +74,6 @@ REST_SHARE, REST_SHARE_LOADED = 4, 19
 #: Seconds until the first scan after something has happened to the members, and the same where the chain loader tells
 #: their pids and the cgroup what they fork: then nothing hides by being quick, and supervisord needs the processor.
 SOON, SOON_LOADED = 0.005, 0.05
-#: Seconds between scans while members have been asked to stop and have time left.
-GRACE_PACE = 0.1
 #: Seconds between two looks of a sentry at supervisord's children; reading them takes some 20 µs.
 SENTRY_PACE = 0.01
 #: Seconds that supervisord has to fork all members, some milliseconds each and more on a busy machine; and then until each
@@ -115,217 +104,6 @@ TURN_PACE, TURN_TIME = 0.1, 2.0
 _Then = Callable[[Any, Optional[SupervisordError]], None]
 
 _RISING = ("STARTING", "RUNNING")
-
-
-@dataclass(frozen=True)
-class GroupStarted:
-    """supervisord started every member, and each has, or had, a process."""
-
-    group: str
-    op: int
-
-
-@dataclass(frozen=True)
-class GroupStartFailed:
-    """The group was not started, or not completely; what was started still runs."""
-
-    group: str
-    op: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class GroupDead:
-    """No process of the group is left. `seconds` since the order."""
-
-    group: str
-    op: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class GroupStuck:
-    """The group should be dead and is not proven so. Sent every 5 s until GroupDead."""
-
-    group: str
-    op: int
-    pids: Tuple[int, ...]
-    reason: str
-
-
-@dataclass(frozen=True)
-class MemberDied:
-    """A member of a watched group ended by itself; `name` is the program's, "" when unknown."""
-
-    group: str
-    name: str
-    pid: int
-
-
-@dataclass(frozen=True)
-class MemberStarted:
-    """A member runs, or supervisord tries to start it, though nobody started the group through its handle."""
-
-    group: str
-    name: str
-    pid: int
-
-
-@dataclass(frozen=True)
-class Members:
-    """What supervisord says of each member: {name: (statename, pid, spawnerr)}.
-
-    `error` is "" when supervisord answered.
-    """
-
-    group: str
-    op: int
-    states: Dict[str, Tuple[str, int, str]]
-    error: str = ""
-
-
-class Order(NamedTuple):
-    """One order to stop: its op, when it came, and when the time of the members ends (both by the clock)."""
-
-    op: int
-    since: float
-    kill_at: float
-
-
-@dataclass
-class Stop:
-    """One stop of a group, from the first order to the end of its proof.
-
-    Told what happened, it says what follows; it has no effects.
-
-    Times are seconds of one clock. `gone` always means: supervisord is dead.
-    """
-
-    began: float
-    #: when the lease of the group kills, whatever the orders leave it; moves while the lease is renewed
-    lease_end: float = math.inf
-    #: those whose GroupDead is still owed, and those that have had it
-    orders: List[Order] = field(default_factory=list)
-    done: List[Order] = field(default_factory=list)
-    #: supervisord may still hold a start request that it carries out later.
-    start_open: bool = False
-    #: what supervisord starts again is refused by the chain loader
-    loaded: bool = False
-    #: supervisord has told, since it began, whose its children are
-    books: bool = False
-    #: the first stop request came back, answered or not
-    asked: bool = False
-    #: when supervisord last answered a stop request
-    heard: Optional[float] = None
-    #: clean rounds in a row; scans in a row that found nothing
-    rounds: int = 0
-    scans: int = 0
-    #: until when those are waited for that may belong and cannot be told apart
-    doubt_ends: float = math.inf
-    _idle: bool = False
-
-    @property
-    def sentry(self) -> bool:
-        """Whether the death is reported, and what is left is to see that nothing is started again."""
-        return not self.orders
-
-    @property
-    def op(self) -> int:
-        """The op of the latest order."""
-        return (self.orders or self.done)[-1].op
-
-    @property
-    def kill_at(self) -> float:
-        """The earliest of the orders' times, which a later order brings forward and never delays, and of the lease's."""
-        return min(self.lease_end, *(order.kill_at for order in self.orders + self.done))
-
-    @property
-    def kill_since(self) -> float:
-        """When the members' time ended or ends."""
-        return max(self.began, self.kill_at)
-
-    def order(self, order: Order) -> None:
-        """Take another order. It wants a proof of its own, made after it."""
-        self.orders.append(order)
-        self.again()
-
-    def report(self) -> List[Order]:
-        """The orders that are fulfilled now."""
-        fulfilled, self.orders = self.orders, []
-        self.done += fulfilled
-        return fulfilled
-
-    def answered(self, now: float, stopped: bool, after_start: bool) -> None:
-        """supervisord answered a stop request.
-
-        stopped: whether there was a member to stop.
-        after_start: whether the request was made when no start request was on its way any more. Requests are
-            handled in the order in which they connect, so this answer tells that a start is done with, too.
-        """
-        self.asked = True
-        self.heard = now
-        if after_start:
-            self.start_open = False
-        if stopped:
-            self.again()
-        elif after_start:
-            self._idle = True
-
-    def scanned(self, empty: bool) -> None:
-        """A scan ended that was begun after the last answer."""
-        if not empty:
-            self.again()
-            return
-        self.scans += 1
-        if self._idle:
-            self.rounds += 1
-            self._idle = False
-
-    def doubts(self, now: float, unsure: bool) -> bool:
-        """Whether a scan that found nobody alive proves nothing yet, since there are some who may belong."""
-        if unsure:
-            self.doubt_ends = min(self.doubt_ends, now + DOUBT_TIME)
-        return unsure and now < self.doubt_ends
-
-    def again(self) -> None:
-        """What was seen so far proves nothing any more."""
-        self.rounds = self.scans = 0
-        self._idle = False
-
-    def ready(self, now: float, gone: bool) -> bool:
-        """Whether a kill need not wait for supervisord any longer."""
-        return self.asked or gone or now >= self.began + KILL_WAITS
-
-    def killing(self, now: float, gone: bool) -> bool:
-        """Whether everything that belongs is killed now."""
-        return now >= self.kill_at and self.ready(now, gone)
-
-    def silent(self, now: float) -> bool:
-        """Whether supervisord has not answered for so long that nobody waits for it."""
-        return now - (self.began if self.heard is None else self.heard) > SILENCE
-
-    def settled(self, gone: bool) -> bool:
-        """Whether it is proven that nothing lives and that supervisord starts nothing again."""
-        return self.rounds >= 2 or (gone and self.scans >= 2)
-
-    def dead(self, now: float, gone: bool) -> bool:
-        """Whether it is proven that nothing lives."""
-        if self.settled(gone):
-            return True
-        if self.scans < 2 or self.start_open:
-            return False
-        return self.loaded or (self.killing(now, gone) and self.silent(now))
-
-    def pace(self, now: float, gone: bool, alive: bool) -> float:
-        """Seconds until the next scan; while killing, a twentieth of the time it has taken, 1 to 250 ms."""
-        if self.scans == 1 and self.loaded:
-            # The second of two that are a proof. Where supervisord is dead and a program came without the chain loader, a
-            # child within execve(2) has nothing by which it is known, so there some time passes between the two.
-            return 0.0
-        if self.killing(now, gone):
-            return min(0.25, max(0.001, (now - self.kill_since) / 20))
-        end = self.kill_at if self.ready(now, gone) else max(self.kill_at, self.began + KILL_WAITS)
-        return max(0.001, min(end - now, GRACE_PACE if alive else 0.02))
 
 
 @dataclass
@@ -563,7 +341,7 @@ class Warden:
         self._post = post
         self._pool = rpc_pool
         self._now = clock
-        self._census = _Census(supervisord_pid, url, instance, identity, secrets)
+        self._census = Census(supervisord_pid, url, instance, identity, secrets)
         self._cgroups = cgroups
         self._striker = Striker(clock, getattr(cgroups, "base", ""))
         self._former = former
@@ -1003,7 +781,7 @@ class Warden:
         # It rests for another time than before.
         self._agenda.soonest = -math.inf
         if record.stop is not None:
-            record.stop.loaded = record.stop.loaded and loaded
+            record.stop.via_loader = record.stop.via_loader and loaded
             if loaded and record.stop.start_open:
                 # A guard that took over may have ordered the stop before it heard of the programs.
                 record.stop.start_open = False
@@ -1050,7 +828,7 @@ class Warden:
             self._post(GroupStartFailed(record.name, starting.op, "it was stopped before it was started"))
         if record.stop is None:
             start_open = record.start_open and not record.loaded
-            record.stop = Stop(began=now, start_open=start_open, loaded=record.registered)
+            record.stop = Stop(began=now, start_open=start_open, via_loader=record.registered)
             record.mode = "stopping"
             record.stuck_told, record.denied, record.killed, record.trouble = -math.inf, (), set(), ""
             record.asked = set()
@@ -1445,7 +1223,7 @@ class Warden:
                 self._children = frozenset(found)
         return self._children
 
-    def _inside(self, record: _Record, look: _Look) -> Set[proc.Process]:
+    def _inside(self, record: _Record, look: Look) -> Set[proc.Process]:
         """Who is in the group's cgroup; for one that is being stopped, in those of former instances too."""
         pids = [] if self._cgroups is None else self._cgroups.pids(record.name)
         if pids:
@@ -1464,7 +1242,7 @@ class Warden:
                 inside.add(process)
         return inside
 
-    def _scan(self, record: _Record, look: _Look) -> None:
+    def _scan(self, record: _Record, look: Look) -> None:
         within = self._inside(record, look)
         record.known |= within
         found = self._census.find(record.name, record.known, look, record.claimed, record.swept)
@@ -1504,7 +1282,7 @@ class Warden:
             record.scan_at = now + record.pace if record.pace < rest else self._rest(now, rest)
             record.pace = min(2 * record.pace, rest)
 
-    def _enroll(self, record: _Record, within: Set[proc.Process], look: _Look) -> None:
+    def _enroll(self, record: _Record, within: Set[proc.Process], look: Look) -> None:
         """Take those for registered that can only have come by what they have from a registration, with a guard before this
         one; and forget who is dead, but not that it never registered."""
         record.unregistered -= {one.identity for one in within if self._census.carries_secret(one, record.name)}

@@ -14,11 +14,12 @@ import time
 
 import pytest
 
+from supervisor_zkelect.core.proof import DOUBT_TIME
 from supervisor_zkelect.demo import service
 from supervisor_zkelect.demo.node import WITHOUT_CGROUPS, service_command
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.guard import record
-from supervisor_zkelect.processes import group, proc
+from supervisor_zkelect.processes import proc
 from supervisor_zkelect.system.clock import now
 from tests.conftest import cgroups_can_be_made
 from tests.faults.conftest import AT_ONCE, TICK, as_root, rows_only
@@ -166,7 +167,7 @@ def test_a_claim_is_no_membership(make, zookeeper, begin, setting, uid):
     daemon = begin(0, work)
     case.until(lambda: len(proc.tree([daemon])) == 2, "the worker to run")
     case.until(lambda: [one for one in proc.tree([daemon]) if b"sleep" in proc.cmdline(one.pid)], "it to claim")
-    handed_over(case, AT_ONCE + (group.DOUBT_TIME if uid == 0 else 0))
+    handed_over(case, AT_ONCE + (DOUBT_TIME if uid == 0 else 0))
     assert len(proc.tree([daemon])) == 2 and proc.alive(daemon)
     # And so after the death of everything that enforces.
     case["b"].kill(case["b"].supervisord_pid)
@@ -189,7 +190,7 @@ def test_a_storm_of_claims(make, zookeeper, begin, uid):
             time.sleep(0.003)
 
     storm = begin(uid, work)
-    handed_over(case, AT_ONCE + (group.DOUBT_TIME if uid == 0 else 0))
+    handed_over(case, AT_ONCE + (DOUBT_TIME if uid == 0 else 0))
     assert proc.alive(storm)
 
 

@@ -1,12 +1,13 @@
-"""A model of `group.Warden` over a model machine. The proof of death is the real `group.Stop`."""
+"""A model of `group.Warden` over a model machine. The proof of death is the real `proof.Stop`."""
 
 from __future__ import annotations
 
 import math
 from typing import Any, Callable, Optional
 
-from supervisor_zkelect.processes import group
-from supervisor_zkelect.processes.group import Order, Stop
+from supervisor_zkelect.core.proof import Order, Stop
+from supervisor_zkelect.processes import group_events
+from supervisor_zkelect.supervisord.client import SupervisordError
 from tests.simulation.machine import GROUP, PROGRAM, Machine
 from tests.simulation.world import Pool, Process
 
@@ -54,7 +55,7 @@ class Warden:
         def work() -> None:
             try:
                 result = self._supervisord.call(method, *arguments)
-            except group.SupervisordError:
+            except SupervisordError:
                 result = None
             then(result)
 
@@ -64,7 +65,7 @@ class Warden:
 
     def start(self, op: int) -> None:
         if self._stop is not None or self._starting is not None or self._gone:
-            self._post(group.GroupStartFailed(GROUP, op, "it is being stopped or started"))
+            self._post(group_events.GroupStartFailed(GROUP, op, "it is being stopped or started"))
             return
         self._mode, self._starting = "starting", op
         self._start_flying = self._start_open = True
@@ -77,7 +78,7 @@ class Warden:
                 self._stop.start_open = self._stop.start_open and self._start_open
             elif self._starting == op:
                 self._mode, self._starting = "started", None
-                self._post(group.GroupStarted(GROUP, op) if result else group.GroupStartFailed(GROUP, op, "no answer"))
+                self._post(group_events.GroupStarted(GROUP, op) if result else group_events.GroupStartFailed(GROUP, op, "no answer"))
 
         self._ask(answered, "supervisor.startProcessGroup", GROUP, False)
 
@@ -89,7 +90,7 @@ class Warden:
     def trust(self, loaded: bool) -> None:
         self._loaded = loaded
         if self._stop is not None:
-            self._stop.loaded = loaded
+            self._stop.via_loader = loaded
             self._stop.start_open = self._stop.start_open and not loaded
 
     def signalled_as_group(self, as_group: bool) -> None:
@@ -117,12 +118,12 @@ class Warden:
                 self._stop.again()
                 self._send_stop()
             elif self._mode in ("new", "dead"):
-                self._post(group.MemberStarted(GROUP, name, pid))
+                self._post(group_events.MemberStarted(GROUP, name, pid))
 
     def look(self, op: int) -> None:
         def answered(result: Any) -> None:
             states = {} if not result else {PROGRAM: (result[0]["statename"], result[0]["pid"], "")}
-            self._post(group.Members(GROUP, op, states, "" if result else "no answer"))
+            self._post(group_events.Members(GROUP, op, states, "" if result else "no answer"))
 
         self._ask(answered, "supervisor.getAllProcessInfo")
 
@@ -137,10 +138,10 @@ class Warden:
         now = self._now()
         if self._starting is not None:
             starting, self._starting = self._starting, None
-            self._post(group.GroupStartFailed(GROUP, starting, "it was stopped before it was started"))
+            self._post(group_events.GroupStartFailed(GROUP, starting, "it was stopped before it was started"))
         if self._stop is None:
             start_open = self._start_open and not self._loaded
-            self._stop = Stop(began=now, start_open=start_open, loaded=self._loaded)
+            self._stop = Stop(began=now, start_open=start_open, via_loader=self._loaded)
             self._mode = "stopping"
         self._stop.lease_end = min(self._stop.lease_end, lease_end)
         self._stop.order(Order(op, now, kill_at))
@@ -182,7 +183,7 @@ class Warden:
     def _child_ended(self) -> None:
         if self._watching and self._stop is None:
             self.nudge()
-            self._post(group.MemberDied(GROUP, PROGRAM, 0))
+            self._post(group_events.MemberDied(GROUP, PROGRAM, 0))
 
     def _stop_step(self, stop: Stop) -> None:
         now, gone, machine = self._now(), self._gone, self._machine
@@ -193,7 +194,7 @@ class Warden:
             machine.kill_services()
         if stop.dead(now, gone):
             for order in stop.report():
-                self._post(group.GroupDead(GROUP, order.op, now - order.since))
+                self._post(group_events.GroupDead(GROUP, order.op, now - order.since))
         if stop.settled(gone):
             self._mode, self._stop, self._start_open = "dead", None, False
             return

@@ -22,15 +22,10 @@ import pytest
 
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.processes import group, proc
-from supervisor_zkelect.processes.group import (
-    GroupDead,
-    GroupStarted,
-    GroupStartFailed,
-    GroupStuck,
-    MemberDied,
-    Members,
-    MemberStarted,
-    Warden,
+from supervisor_zkelect.processes.census import Census, Identity
+from supervisor_zkelect.processes.group import Warden
+from supervisor_zkelect.processes.group_events import (
+    GroupDead, GroupStarted, GroupStartFailed, GroupStuck, MemberDied, MemberStarted, Members,
 )
 from supervisor_zkelect.supervisord.client import Fault, Supervisord, Unreachable
 from supervisor_zkelect.system import clock
@@ -644,7 +639,8 @@ def test_a_program_with_a_user_of_its_own_dies(node):
 STUCK = """
 import os, pwd, queue, sys
 from concurrent.futures import ThreadPoolExecutor
-from supervisor_zkelect.processes.group import GroupStuck, Warden
+from supervisor_zkelect.processes.group import Warden
+from supervisor_zkelect.processes.group_events import GroupStuck
 from supervisor_zkelect.supervisord import Supervisord
 supervisord = Supervisord(sys.argv[1])
 os.setresuid(*3 * [pwd.getpwnam("nobody").pw_uid])
@@ -1461,7 +1457,7 @@ def dead(pid: int) -> None:
 
 def test_the_fork_of_a_dead_supervisord_is_looked_at_until_it_is_dead(family):
     parent, supervisord, fork = family
-    census = group._Census(supervisord, "unix:///none")
+    census = Census(supervisord, "unix:///none")
     census.look()
     orphaned(fork, parent)
     census.gone = True
@@ -1475,14 +1471,14 @@ def test_a_supervisord_that_was_dead_before_is_known_by_what_was_seen_of_it(fami
     """A guard that begins after its death cannot look for itself; its pid may be a stranger's, and none of it is a child."""
     parent, supervisord, fork = family
     seen = proc.read(supervisord)
-    identity = group.Identity(seen.start, seen.session, proc.cmdline(supervisord))
-    reused = group._Census(supervisord, "unix:///none", identity=identity._replace(start=seen.start - 1))
+    identity = Identity(seen.start, seen.session, proc.cmdline(supervisord))
+    reused = Census(supervisord, "unix:///none", identity=identity._replace(start=seen.start - 1))
     assert reused.gone and reused.claim(fork) is None
-    assert not group._Census(supervisord, "unix:///none", identity=identity).gone
+    assert not Census(supervisord, "unix:///none", identity=identity).gone
     orphaned(fork, parent)
     until(lambda: not proc.alive(seen), LONG, "it to be dead")
     # Its zombie would still tell, as its parent reaps nobody.
-    later = group._Census(supervisord, "unix:///none", identity=identity._replace(start=seen.start + 1))
+    later = Census(supervisord, "unix:///none", identity=identity._replace(start=seen.start + 1))
     assert later.gone and {one.pid for one in later.look().forks} == {fork}
     assert later.supervisord.session == seen.session
 

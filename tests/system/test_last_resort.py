@@ -11,7 +11,8 @@ import pytest
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import record, registration
 from supervisor_zkelect.listener.lastresort import LastResort
-from supervisor_zkelect.processes import group, proc
+from supervisor_zkelect.processes import proc
+from supervisor_zkelect.processes.census import Identity
 from supervisor_zkelect.system import reserve
 
 URL = "unix:///nowhere"
@@ -23,7 +24,7 @@ def owner():
 
 
 #: This process, which stands for supervisord.
-IDENTITY = group.Identity(proc.read(os.getpid()).start, os.getsid(0), b"")
+IDENTITY = Identity(proc.read(os.getpid()).start, os.getsid(0), b"")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import guard, record
 from supervisor_zkelect.guard import process as guard_process
 from supervisor_zkelect.guard.registration import MOST_TRIES, First
-from supervisor_zkelect.processes import group, proc
+from supervisor_zkelect.processes import group_events, proc
 
 OWNER = record.Owner("boot", "namespace", 10, 100)
 
@@ -146,7 +146,7 @@ class Node:
         self.guard.keep_time()
 
     def dead(self, name="primary"):
-        self.guard.heard(group.GroupDead(name, self.handle(name).last("kill", "stop")[1], 0.1))
+        self.guard.heard(group_events.GroupDead(name, self.handle(name).last("kill", "stop")[1], 0.1))
 
     def handle(self, name="primary"):
         return self.warden.handles[name]
@@ -195,7 +195,7 @@ def test_what_is_started_while_no_listener_is_there_is_killed_before_the_release
     node.leave()
     node.passes(1.1)
     node.dead()
-    node.guard.heard(group.MemberStarted("primary", "svc", 44))
+    node.guard.heard(group_events.MemberStarted("primary", "svc", 44))
     node.hands.free = True
     node.passes(0.1)
     assert "release" not in node.hands.did
@@ -528,7 +528,7 @@ def test_help_is_called_once_for_a_stop_that_fails(node):
     node.start()
     node.guard.obey({"do": "kill", "group": "primary", "op": 9})
     for _ in range(3):
-        node.guard.heard(group.GroupStuck("primary", 9, (77,), "killed and not gone"))
+        node.guard.heard(group_events.GroupStuck("primary", 9, (77,), "killed and not gone"))
     (call,) = node.hands.did
     assert call[1:3] == (["help"], 9.0) and call[3]["ZKELECT_PIDS"] == "77"
     node.dead()
@@ -536,17 +536,17 @@ def test_help_is_called_once_for_a_stop_that_fails(node):
 
 def test_programs_are_expected_after_a_start_and_while_supervisord_restarts_one(node):
     node.start()
-    node.guard.heard(group.MemberDied("primary", "orders", 20))
+    node.guard.heard(group_events.MemberDied("primary", "orders", 20))
     assert node.hands.expected == [True, True]
     node.guard.obey({"do": "kill", "group": "primary", "op": 9})
-    node.guard.heard(group.MemberDied("primary", "orders", 21))
+    node.guard.heard(group_events.MemberDied("primary", "orders", 21))
     assert node.hands.expected == [True, True, False]
 
 
 def test_programs_that_do_not_come_through_the_chain_loader_are_not_expected(node):
     node.start()
     node.guard.obey({"do": "groups", "groups": {"primary": {"election": "orders", "loaded": False}}})
-    node.guard.heard(group.MemberDied("primary", "orders", 20))
+    node.guard.heard(group_events.MemberDied("primary", "orders", 20))
     assert node.hands.expected == [True]
 
 

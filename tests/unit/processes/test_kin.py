@@ -9,10 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from supervisor_zkelect.core.proof import DOUBT_TIME
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.processes.census import Found
-from supervisor_zkelect.processes.group import DOUBT_TIME, SOON, GroupDead, Warden
+from supervisor_zkelect.processes.group import SOON, Warden, _Agenda, _Record
+from supervisor_zkelect.processes.group_events import GroupDead
 
 
 class Pool:
@@ -107,7 +109,7 @@ def stopped(warden, session, runs=True):
     """Stop the group, of which every scan finds another child of supervisord's; when it was proven dead, None for not in 20 s.
     """
     warden._order(warden.record, 1, 0.0)
-    warden.record.stop.loaded = True
+    warden.record.stop.via_loader = True
     for number in range(400):
         warden.times.moment += 0.05
         fresh = frozenset([nameless(number, session)])
@@ -137,3 +139,15 @@ def test_a_fork_that_runs_nothing_yet_counts_for_as_long_as_it_lives(warden):
     assert stopped(warden, session=warden._census.supervisord.session, runs=False) is None
     warden._told_whose(frozenset(), warden.times.moment, [], None)
     assert stopped(warden, session=warden._census.supervisord.session, runs=False) is None
+
+
+def test_the_loader_counts_where_every_program_came_through_it():
+    """What supervisord says of the programs' commands may be true only from its next update on."""
+    record = _Record("primary", _Agenda(), loaded=True)
+    assert not record.registered
+    record.names, record.loaders = frozenset({"a", "b"}), {"a"}
+    assert not record.registered
+    record.loaders.add("b")
+    assert record.registered
+    record.loaded = False
+    assert not record.registered

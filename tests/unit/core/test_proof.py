@@ -1,15 +1,15 @@
-"""What follows in a stop from what happened: the pure part of group.py, without processes or supervisord."""
+"""When a group counts as dead."""
 
 from __future__ import annotations
 
 import pytest
 
-from supervisor_zkelect.processes.group import KILL_WAITS, SILENCE, Order, Stop, _Agenda, _Record
+from supervisor_zkelect.core.proof import KILL_WAITS, SILENCE, Order, Stop
 
 
-def a_stop(kill_at: float = 10.0, start_open: bool = False, loaded: bool = False) -> Stop:
+def a_stop(kill_at: float = 10.0, start_open: bool = False, via_loader: bool = False) -> Stop:
     """A stop ordered at second 0."""
-    stop = Stop(began=0.0, start_open=start_open, loaded=loaded)
+    stop = Stop(began=0.0, start_open=start_open, via_loader=via_loader)
     stop.order(Order(1, 0.0, kill_at))
     return stop
 
@@ -76,7 +76,7 @@ def test_two_scans_are_a_proof_when_supervisord_is_dead():
 
 
 def test_two_scans_are_a_proof_where_the_loader_refuses_what_is_started_again():
-    stop = a_stop(loaded=True)
+    stop = a_stop(via_loader=True)
     stop.scanned(empty=True)
     assert not stop.dead(0.1, gone=False) and stop.pace(0.1, gone=False, alive=False) == 0.0
     stop.scanned(empty=False)
@@ -150,15 +150,3 @@ def test_scans_come_in_time_for_the_kill_and_ever_less_often_after_it():
     assert stop.pace(12.0, gone=False, alive=True) == pytest.approx(0.1)
     assert stop.pace(99.0, gone=False, alive=True) == pytest.approx(0.25)
     assert a_stop(kill_at=-1.0).pace(0.0, gone=False, alive=True) == pytest.approx(KILL_WAITS)
-
-
-def test_the_loader_counts_where_every_program_came_through_it():
-    """What supervisord says of the programs' commands may be true only from its next update on."""
-    record = _Record("primary", _Agenda(), loaded=True)
-    assert not record.registered
-    record.names, record.loaders = frozenset({"a", "b"}), {"a"}
-    assert not record.registered
-    record.loaders.add("b")
-    assert record.registered
-    record.loaded = False
-    assert not record.registered

@@ -1,0 +1,73 @@
+"""Events about the process groups of this node, from the process manager to the guard and the listener."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, Tuple
+
+
+@dataclass(frozen=True)
+class GroupStarted:
+    """supervisord started every member, and each has, or had, a process."""
+
+    group: str
+    op: int
+
+
+@dataclass(frozen=True)
+class GroupStartFailed:
+    """The group was not started, or not completely; what was started still runs."""
+
+    group: str
+    op: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class GroupDead:
+    """No process of the group is left. `seconds` since the order."""
+
+    group: str
+    op: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class GroupStuck:
+    """The group should be dead and is not proven so. Sent every 5 s until GroupDead."""
+
+    group: str
+    op: int
+    pids: Tuple[int, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class MemberDied:
+    """A member of a watched group ended by itself; `name` is the program's, "" when unknown."""
+
+    group: str
+    name: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class MemberStarted:
+    """A member runs, or supervisord tries to start it, though nobody started the group through its handle."""
+
+    group: str
+    name: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class Members:
+    """What supervisord says of each member: {name: (statename, pid, spawnerr)}.
+
+    `error` is "" when supervisord answered.
+    """
+
+    group: str
+    op: int
+    states: Dict[str, Tuple[str, int, str]]
+    error: str = ""
