@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from typing import Any, List
 
-from supervisor_zkelect.config import config
+from supervisor_zkelect.config.options import ELECTION
+from supervisor_zkelect.config.settings import ElectionSettings, Settings
 from supervisor_zkelect.elector import ElectionError, Elector
 
 
-def problems(client: Any, settings: config.Settings, election: config.ElectionSettings, timeout: float) -> List[str]:
+def problems(client: Any, settings: Settings, election: ElectionSettings, timeout: float) -> List[str]:
     """One line for each problem of an election that has its znodes.
 
     client: a started one, without chroot. timeout: seconds for each request.
     """
-    section = f"{settings.file}: [{config.ELECTION}{election.name}]"
+    section = f"{settings.file}: [{ELECTION}{election.name}]"
     try:
         return [f"{section} {line}" for line in _of(client, settings.chroot, election, timeout)]
     except ElectionError as error:
         return [f"{section} ZooKeeper: {error}"]
 
 
-def _of(client: Any, root: str, election: config.ElectionSettings, timeout: float) -> List[str]:
+def _of(client: Any, root: str, election: ElectionSettings, timeout: float) -> List[str]:
     root = "" if getattr(client, "chroot", "") else root
     elector = Elector(
         client, root + election.election_znode, election.election_prefix, root + election.election_ack,

@@ -12,7 +12,11 @@ from typing import AbstractSet, Any, Callable, Dict, Iterator, List, Mapping, Na
 from kazoo import exceptions as kazoo_errors
 
 from supervisor_zkelect.checks import health
-from supervisor_zkelect.config import config
+from supervisor_zkelect.config import diff, load
+from supervisor_zkelect.config.options import ELECTION, OPTIONS
+from supervisor_zkelect.config.problems import ConfigError
+from supervisor_zkelect.config.programs import check_groups, check_processes
+from supervisor_zkelect.config.settings import ElectionSettings, Settings
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.diagnosis import addresses, commands, exposure, inspection, installation, neighbours, ports
 from supervisor_zkelect.diagnosis.findings import Findings
@@ -70,7 +74,7 @@ class Node(NamedTuple):
     """A listener, as it is asked. used: the settings that it uses. unused: whether the file is not used, as it could not be.
     call: supervisord's methods. parent: supervisord's pid. The rest as `Seen` has it."""
 
-    used: config.Settings
+    used: Settings
     unused: bool
     session: Optional[Session]
     call: Call
@@ -85,8 +89,8 @@ def of_node(node: Node) -> Findings:
     """What a listener finds when it is asked."""
     found, path = Findings(), node.used.file
     try:
-        settings = config.load(path)
-    except config.ConfigError as error:
+        settings = load.from_file(path)
+    except ConfigError as error:
         found.problems += error.problems
     else:
         found.add(of_file(settings))
@@ -101,7 +105,7 @@ def of_node(node: Node) -> Findings:
             found.add(of_programs(settings, seen, node.session.timeout if node.session else None))
         except SupervisordError as error:
             found.troubles.append(f"supervisord: {error}")
-        changes = ", ".join(map(str, config.diff(node.used, settings)))
+        changes = ", ".join(map(str, diff.changes(node.used, settings)))
         if node.unused:
             found.notes.append(f"{path}: is well now, and is not used yet; zkelect reload takes it")
         elif changes:
@@ -111,12 +115,12 @@ def of_node(node: Node) -> Findings:
     return found
 
 
-def of_file(settings: config.Settings) -> Findings:
+def of_file(settings: Settings) -> Findings:
     """What the file alone tells."""
     return Findings(problems=settings.doubts, notes=[*settings.notes, *exposure.of_file(settings)])
 
 
-def ends_of(call: Call, settings: config.Settings, infos: Sequence[Mapping[str, Any]]) -> Dict[Tuple[str, str], str]:
+def ends_of(call: Call, settings: Settings, infos: Sequence[Mapping[str, Any]]) -> Dict[Tuple[str, str], str]:
     """How the programs of the elections' groups ended, by group and name. Raises SupervisordError, but not where supervisord has
     no interface that tells it."""
     found: Dict[Tuple[str, str], str] = {}
@@ -144,13 +148,13 @@ def with_autorestarts(call: Call, groups: Sequence[str], infos: Sequence[Mapping
     return [{**info, "autorestart": known[key]} if key in known else info for key, info in zip(keys, infos)]
 
 
-def of_programs(settings: config.Settings, seen: Seen, granted: Optional[float] = None) -> Findings:
+def of_programs(settings: Settings, seen: Seen, granted: Optional[float] = None) -> Findings:
     """What supervisord's programs, and this machine where they run on it, tell. granted: the session timeout that the servers
     grant, in seconds; None where that is not known."""
     found = Findings()
-    groups = config.check_group(settings, seen.infos, seen.uid, seen.supervisord_uid, seen.own_group, granted)
+    groups = check_groups(settings, seen.infos, seen.uid, seen.supervisord_uid, seen.own_group, granted)
     found.add(Findings(groups.problems, groups.troubles, groups.notes))
-    ended = config.check_processes(settings, seen.processes, seen.ends)
+    ended = check_processes(settings, seen.processes, seen.ends)
     found.add(Findings(ended.problems, ended.troubles, ended.notes))
     found.add(of_installation(settings, seen))
     if seen.pid is not None:
@@ -160,7 +164,7 @@ def of_programs(settings: config.Settings, seen: Seen, granted: Optional[float] 
     return found
 
 
-def of_installation(settings: config.Settings, seen: Seen) -> Findings:
+def of_installation(settings: Settings, seen: Seen) -> Findings:
     """Commands that supervisord does not find, logs that it deletes, and a supervisord of another Python than this one."""
     if seen.pid is None:
         return Findings()
@@ -176,7 +180,7 @@ def of_installation(settings: config.Settings, seen: Seen) -> Findings:
     )
 
 
-def command_problems(settings: config.Settings, runner: commands.Runner) -> List[str]:
+def command_problems(settings: Settings, runner: commands.Runner) -> List[str]:
     """The commands of the file that cannot be executed by the user who runs them."""
     return [
         _line(settings, election, option, f"{words[0]}" + (" …" if len(words) > 1 else ""), what)
@@ -185,9 +189,9 @@ def command_problems(settings: config.Settings, runner: commands.Runner) -> List
     ]
 
 
-def _commands(election: config.ElectionSettings) -> Iterator[Tuple[str, Sequence[str]]]:
+def _commands(election: ElectionSettings) -> Iterator[Tuple[str, Sequence[str]]]:
     """The options of an election that name a command, with its words."""
-    for option in config.OPTIONS:
+    for option in OPTIONS:
         words = getattr(election, option.name, None) if option.type == "command" else None
         if words:
             yield option.name, words
@@ -196,7 +200,7 @@ def _commands(election: config.ElectionSettings) -> Iterator[Tuple[str, Sequence
         yield "health", check.argv
 
 
-def of_network(settings: config.Settings, seen: Seen) -> Findings:
+def of_network(settings: Settings, seen: Seen) -> Findings:
     """Where the addresses of the file lead, and who listens there that should not."""
     found = Findings()
     asked = (addresses.place_of(election.address) for election in settings.elections)
@@ -261,7 +265,7 @@ class _Names:
             return f"{error}; correct it, or see that this node's resolver knows it"
 
 
-def of_zookeeper(settings: config.Settings, session: Session) -> Findings:
+def of_zookeeper(settings: Settings, session: Session) -> Findings:
     """What stands in ZooKeeper, and what it grants."""
     found = Findings()
     found.add(timeout_findings(settings, session.timeout, session.asked))
@@ -282,7 +286,7 @@ def of_zookeeper(settings: config.Settings, session: Session) -> Findings:
     return found
 
 
-def timeout_findings(settings: config.Settings, granted: float, asked: float) -> Findings:
+def timeout_findings(settings: Settings, granted: float, asked: float) -> Findings:
     """What the session timeout is that the servers granted, where it is not the one that is configured. Pure. All in seconds."""
     configured = settings.session_timeout
     if not granted or abs(granted - configured) < 0.001:
@@ -296,10 +300,10 @@ def timeout_findings(settings: config.Settings, granted: float, asked: float) ->
     return Findings(problems=[f"{head} {what}, or {limit} = {configured * 1000:.0f} in the servers' zoo.cfg"])
 
 
-def _teller(settings: config.Settings, election: config.ElectionSettings, option: str, value: str) -> Callable[[str], str]:
+def _teller(settings: Settings, election: ElectionSettings, option: str, value: str) -> Callable[[str], str]:
     return lambda what: _line(settings, election, option, value, what)
 
 
-def _line(settings: config.Settings, election: config.ElectionSettings, option: str, value: str, what: str) -> str:
-    section = f"[{config.ELECTION}{election.name}]"
+def _line(settings: Settings, election: ElectionSettings, option: str, value: str, what: str) -> str:
+    section = f"[{ELECTION}{election.name}]"
     return f"{printable(settings.file)}: {section} {option} = {printable(value, 120)}: {what}"

@@ -19,7 +19,7 @@ CLOSED = "let only the nodes reach the servers' ports, or have the servers ask f
 
 
 def of_file(settings: Any) -> List[str]:
-    """What the settings of a file (`config.Settings`) leave open, one line each."""
+    """What the settings of a file (`settings.Settings`) leave open, one line each."""
     said = []
     if settings.acl == "open":
         what = "whoever reaches the servers may change these elections, and have any node lead or none"

@@ -29,7 +29,7 @@ class Found(NamedTuple):
 
 
 def look(client: Any, settings: Any, seconds: float) -> Found:
-    """Look at the znodes of all elections of a file (`config.Settings`) for so long, by a client of kazoo's that is started."""
+    """Look at the znodes of all elections of a file (`settings.Settings`) for so long, by a client of kazoo's that is started."""
     problems: List[str] = []
     notes: List[str] = []
     asking = _Asking(client, now() + seconds)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any, Iterable, List, Optional
 
-from supervisor_zkelect.config import config
+from supervisor_zkelect.config.options import ELECTION
+from supervisor_zkelect.config.settings import ElectionSettings, Settings
 from supervisor_zkelect.core import untrusted
 from supervisor_zkelect.elector import ElectionError, Elector, Member
 
@@ -14,7 +15,7 @@ MOST = 2000
 
 
 def problems(
-    client: Any, settings: config.Settings, election: config.ElectionSettings, timeout: float, session: Optional[int]
+    client: Any, settings: Settings, election: ElectionSettings, timeout: float, session: Optional[int]
 ) -> List[str]:
     """One line for each that claims what is this node's, in an election that has its znodes.
 
@@ -32,7 +33,7 @@ def problems(
         lines = []
     finally:
         elector.close()
-    return [f"{settings.file}: [{config.ELECTION}{election.name}] {line}" for line in lines]
+    return [f"{settings.file}: [{ELECTION}{election.name}] {line}" for line in lines]
 
 
 def told(members: Iterable[Member], node: str, address: str, session: Optional[int]) -> List[str]:

@@ -305,7 +305,7 @@ def main(words: List[str]) -> int:
     # What the first look-up of a name imports.
     "".encode("idna")
     if credentials == "yes":
-        from supervisor_zkelect.config import config
+        from supervisor_zkelect.config import load  # noqa: F401
         from supervisor_zkelect.zookeeper import session  # noqa: F401
     process = _Process(folder, configuration, socket.socket(fileno=0))
     handler.otherwise = lambda line: process.tell(said=line)

@@ -18,7 +18,9 @@ import time
 import zlib
 from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect.config import config
+from supervisor_zkelect.config.options import ELECTION, MAIN, OPTIONS
+from supervisor_zkelect.config.settings import ElectionSettings, Settings
+from supervisor_zkelect.config.values import Secret
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.system import files
 from supervisor_zkelect.zookeeper import session
@@ -41,7 +43,7 @@ class Copy(NamedTuple):
     unusable_since: since when the file cannot be used, in seconds of CLOCK_BOOTTIME; None when it could be.
     """
 
-    settings: config.Settings
+    settings: Settings
     made: float
     unusable_since: Optional[float]
 
@@ -58,8 +60,8 @@ class Trouble(NamedTuple):
 
 
 def fall_back(
-    folder: str, problems: Iterable[str], moment: float, file: str, refused: Optional[config.Settings] = None
-) -> Tuple[config.Settings, Trouble]:
+    folder: str, problems: Iterable[str], moment: float, file: str, refused: Optional[Settings] = None
+) -> Tuple[Settings, Trouble]:
     """What to go on with at `moment` (seconds of CLOCK_BOOTTIME), where the file has these problems.
 
     file: its path, which need not be that of the one which was kept; it is the one to be read again, and told of. refused: what
@@ -72,7 +74,7 @@ def fall_back(
     return settings, Trouble(tuple(problems), note_unusable(folder, moment), kept.made)
 
 
-def save(folder: str, settings: config.Settings) -> None:
+def save(folder: str, settings: Settings) -> None:
     """Keep the settings, which have proven good. Raises OSError; then the former copy stays."""
     _write(folder, {
         "v": VERSION, "boot": record.boot(), "made": time.time(), "unusable_since": None, "settings": _plain(settings),
@@ -94,7 +96,7 @@ def note_unusable(folder: str, moment: float) -> float:
     return float(document["unusable_since"])
 
 
-def load(folder: str) -> config.Settings:
+def load(folder: str) -> Settings:
     """The settings that were kept. Raises NoCopy."""
     return read(folder).settings
 
@@ -149,26 +151,26 @@ def _plain(settings: Any) -> Dict[str, Any]:
     """The fields as JSON has them, secrets in clear."""
     values = {one.name: getattr(settings, one.name) for one in dataclasses.fields(settings)}
     for name, value in values.items():
-        if isinstance(value, config.Secret):
+        if isinstance(value, Secret):
             values[name] = value.reveal()
         elif name == "elections":
             values[name] = [_plain(election) for election in value]
     return values
 
 
-def _settings(values: Dict[str, Any]) -> config.Settings:
+def _settings(values: Dict[str, Any]) -> Settings:
     elections = tuple(
-        config.ElectionSettings(**_fields(config.ElectionSettings, config.ELECTION + str(one["name"]), one))
+        ElectionSettings(**_fields(ElectionSettings, ELECTION + str(one["name"]), one))
         for one in values["elections"]
     )
-    return config.Settings(**{**_fields(config.Settings, config.MAIN, values), "elections": elections})
+    return Settings(**{**_fields(Settings, MAIN, values), "elections": elections})
 
 
 def _fields(kind: Any, section: str, values: Dict[str, Any]) -> Dict[str, Any]:
     """The values of a settings class. Where another version of this program wrote them, an option that it did not have
     gets its default, and one that is no more is left out."""
-    main = section == config.MAIN
-    table = {one.name: one for one in config.OPTIONS if (one.section == config.MAIN) == main}
+    main = section == MAIN
+    table = {one.name: one for one in OPTIONS if (one.section == MAIN) == main}
     found: Dict[str, Any] = {}
     for one in dataclasses.fields(kind):
         option = table.get(one.name)
@@ -178,14 +180,14 @@ def _fields(kind: Any, section: str, values: Dict[str, Any]) -> Dict[str, Any]:
         elif one.name in values:
             value = values[one.name]
             secret = option is not None and option.secret and value is not None
-            found[one.name] = config.Secret(value) if secret else tuple(value) if isinstance(value, list) else value
+            found[one.name] = Secret(value) if secret else tuple(value) if isinstance(value, list) else value
     return found
 
 
 # The PEM files
 
 
-def _contents(settings: config.Settings) -> Dict[str, str]:
+def _contents(settings: Settings) -> Dict[str, str]:
     """What the PEM files hold, by path."""
     found: Dict[str, str] = {}
     for one in (settings, *settings.elections):
@@ -199,7 +201,7 @@ def _contents(settings: config.Settings) -> Dict[str, str]:
     return found
 
 
-def _with_files(folder: str, settings: config.Settings, files: Dict[str, str]) -> config.Settings:
+def _with_files(folder: str, settings: Settings, files: Dict[str, str]) -> Settings:
     """The settings with copies in place of PEM files that cannot be used any more. Raises OSError."""
 
     def restored(one: Any) -> Any:
@@ -220,7 +222,7 @@ def _restore(folder: str, content: str) -> str:
     return path
 
 
-def _health_works(election: config.ElectionSettings) -> bool:
+def _health_works(election: ElectionSettings) -> bool:
     try:
         election.health_check()
     except ValueError:
@@ -228,7 +230,7 @@ def _health_works(election: config.ElectionSettings) -> bool:
     return True
 
 
-def _tls_works(settings: config.Settings) -> bool:
+def _tls_works(settings: Settings) -> bool:
     """Whether the PEM files can be used, as far as one can see without a server."""
     try:
         session.tls_context(settings)

@@ -46,7 +46,8 @@ class Attached:
             self.client: Any = wire.Client(former.servers, identity, former.timeout)
             self._start()
             return
-        from supervisor_zkelect.config import config
+        from supervisor_zkelect.config import load
+        from supervisor_zkelect.config.problems import ConfigError
         from supervisor_zkelect.guard import kept_config
         from supervisor_zkelect.zookeeper import session
 
@@ -54,8 +55,8 @@ class Attached:
             settings = kept_config.load(folder)
         except kept_config.NoCopy as problem:
             try:
-                settings = config.load(configuration)
-            except config.ConfigError as error:
+                settings = load.from_file(configuration)
+            except ConfigError as error:
                 raise ElectionError(f"{problem}; {error}") from None
         self.acl = session.acl_of(settings.acl)
         if settings.sasl_mechanism is None:

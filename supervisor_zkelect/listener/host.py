@@ -12,7 +12,7 @@ import threading
 from concurrent.futures import Executor
 from typing import Any, Callable, Iterable, Optional, Tuple
 
-from supervisor_zkelect.config import config
+from supervisor_zkelect.config.settings import Settings
 from supervisor_zkelect.guard import kept_config, link, locks, process, record, saved_session, upkeep
 from supervisor_zkelect.listener import lastresort
 from supervisor_zkelect.listener.workers import SerialExecutor
@@ -41,7 +41,7 @@ class Host:
     Raises record.RecordError when there is no folder that it may use, and ValueError for a URL of no known kind.
     """
 
-    def __init__(self, settings: config.Settings) -> None:
+    def __init__(self, settings: Settings) -> None:
         environ, parent = os.environ, os.getppid()
         password = settings.password.reveal() if settings.password else None
         self.settings = settings
@@ -165,7 +165,7 @@ class Host:
         return trouble
 
 
-def last_good(path: str, problems: Iterable[str]) -> Tuple[config.Settings, kept_config.Trouble]:
+def last_good(path: str, problems: Iterable[str]) -> Tuple[Settings, kept_config.Trouble]:
     """For a listener whose file, of this path, has these problems: the settings that its supervisord's last one used, and what to
     tell of it. Raises kept_config.NoCopy.
     """

@@ -23,7 +23,10 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
-from supervisor_zkelect.config import config
+from supervisor_zkelect.config import load
+from supervisor_zkelect.config.problems import ConfigError
+from supervisor_zkelect.config.programs import ENDED_TIME, GroupCheck, check_groups, must_run
+from supervisor_zkelect.config.settings import ElectionSettings, Settings
 from supervisor_zkelect.core import course, history, paced, places, role, untrusted
 from supervisor_zkelect.diagnosis import exposure, inspection
 from supervisor_zkelect.guard import kept_config, link, record, release, saved_session
@@ -109,7 +112,7 @@ CLOSE_TIME = 2.0
 class Contest:
     """One election of this listener."""
 
-    settings: config.ElectionSettings
+    settings: ElectionSettings
     rules: role.Settings
     state: role.State
     #: when the state is to be given a Tick
@@ -159,7 +162,7 @@ class Contest:
 class Listener:
     """One run of the listener. `run` returns its exit status."""
 
-    def __init__(self, settings: config.Settings, host: Host, trouble: Optional[kept_config.Trouble] = None) -> None:
+    def __init__(self, settings: Settings, host: Host, trouble: Optional[kept_config.Trouble] = None) -> None:
         """trouble: why `settings` are those that were kept, and not those of the file."""
         self.settings = settings
         self.trouble = trouble
@@ -602,11 +605,8 @@ class Listener:
         self.guard.tell_groups(self.groups(), self.settings.reattach_grace)
         self.changed = True
 
-    def check_groups(self, programs: List[Dict[str, Any]]) -> config.GroupCheck:
-        host = self.host
-        return config.check_group(
-            self.settings, programs, host.uid, supervisord_uid=host.supervisord_uid, own_group=host.group
-        )
+    def check_groups(self, programs: List[Dict[str, Any]]) -> GroupCheck:
+        return check_groups(self.settings, programs, self.host.uid, self.host.supervisord_uid, self.host.group)
 
     def fall_back(self, problems: List[str]) -> bool:
         """Go on with the last good configuration, where there is another one than that with these problems."""
@@ -954,7 +954,7 @@ class Listener:
             return False
         return now() < role.killed_at(contest.rules, charge["deadline"])
 
-    def rules(self, settings: config.ElectionSettings, stopwaitsecs: float) -> role.Settings:
+    def rules(self, settings: ElectionSettings, stopwaitsecs: float) -> role.Settings:
         """What the role machine needs to know of an election. stopwaitsecs: the longest of its programs."""
         return role.Settings(
             name=settings.name, address=settings.address, kill_time=self.settings.kill_time,
@@ -1035,7 +1035,7 @@ class Listener:
             except OSError as error:
                 self.say("zkelect", f"the configuration could not be kept: {error}", "keep")
 
-    def make_elector(self, settings: config.ElectionSettings) -> Elector:
+    def make_elector(self, settings: ElectionSettings) -> Elector:
         root = self.settings.chroot
         return Elector(
             self.session.client, root + settings.election_znode, settings.election_prefix,
@@ -1044,7 +1044,7 @@ class Listener:
             acl=session.acl_of(self.settings.acl), timeout=self.settings.session_timeout,
         )
 
-    def proposal_data(self, settings: config.ElectionSettings) -> bytes:
+    def proposal_data(self, settings: ElectionSettings) -> bytes:
         data = {"v": 1, "node": self.settings.node_name, "address": settings.address}
         return json.dumps(data).encode("utf-8")
 
@@ -1111,7 +1111,7 @@ class Listener:
                 self.say(event.election, f"the program {event.name} ended: {event.why}")
         if event.state == "FATAL":
             why = contest.refused.get(event.name) or "; ".join(filter(None, (GIVEN_UP, event.why)))
-            hint = "" if contest.check else f"; {config.must_run(contest.settings)}"
+            hint = "" if contest.check else f"; {must_run(contest.settings)}"
             self.decide(contest, role.MemberFatal(event.name, why if event.name in contest.refused else why + hint))
 
     def on_Ended(self, event: eventstream.Ended) -> None:
@@ -1808,9 +1808,9 @@ class Listener:
             return f": {why}" if why else ""
         # One that supervisord starts again is in this state for a second.
         since = contest.exited.setdefault(name, now())
-        ended = contest.check is None and now() - since >= config.ENDED_TIME
+        ended = contest.check is None and now() - since >= ENDED_TIME
         why = contest.ends.get(name, "")
-        hint = f"it has ended, and {config.must_run(contest.settings)}" if ended else ""
+        hint = f"it has ended, and {must_run(contest.settings)}" if ended else ""
         return "".join(f": {text}" for text in (hint, why) if text)
 
     # Orders and reports
@@ -2015,8 +2015,8 @@ def main(path: str) -> int:
     logging.getLogger("supervisor_zkelect.kazoo").propagate = False
     trouble: Optional[kept_config.Trouble] = None
     try:
-        settings = config.load(path)
-    except config.ConfigError as error:
+        settings = load.from_file(path)
+    except ConfigError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)
         try:

@@ -1,7 +1,7 @@
 """Take a changed configuration file while the service runs.
 
 The file is read and checked first, on a thread of its own; one that cannot be used is refused, and nothing changes. Which
-change takes what stands in the table of options (`config.OPTIONS`):
+change takes what stands in the table of options (`options.OPTIONS`):
 
     at once       it counts from then on, in the same term
     restart       the listener leaves the service to the guard and ends; the next one goes on in the same term
@@ -19,7 +19,12 @@ import math
 from dataclasses import replace
 from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
-from supervisor_zkelect.config import config
+from supervisor_zkelect.config import diff, load
+from supervisor_zkelect.config.diff import Change
+from supervisor_zkelect.config.options import ELECTION, LIVE, RESTART, SESSION, TERM
+from supervisor_zkelect.config.problems import ConfigError
+from supervisor_zkelect.config.programs import check_groups
+from supervisor_zkelect.config.settings import Settings
 from supervisor_zkelect.core import role
 from supervisor_zkelect.supervisord.client import SupervisordError
 from supervisor_zkelect.system.clock import now
@@ -41,9 +46,9 @@ class Reread(NamedTuple):
 
     ticket: str
     yes: bool
-    settings: Optional[config.Settings]
+    settings: Optional[Settings]
     problems: List[str]
-    changes: List[config.Change]
+    changes: List[Change]
     checks: Dict[str, Any]
 
 
@@ -90,26 +95,26 @@ class Reloads:
         one.pool_post(one.rpc_pool, work)
 
     def look(
-        self, old: config.Settings, granted: Any, paths: List[str]
-    ) -> Tuple[Optional[config.Settings], List[str], List[config.Change], Dict[str, Any]]:
+        self, old: Settings, granted: Any, paths: List[str]
+    ) -> Tuple[Optional[Settings], List[str], List[Change], Dict[str, Any]]:
         """Read and check the file; what `Reread` has of it. On a thread of its own.
 
         granted: `session.Connected`, or None without a session. paths: of this node's proposals.
         """
         one = self.listener
         try:
-            settings = config.load(old.file)
+            settings = load.from_file(old.file)
             checks = {election.name: election.health_check() for election in settings.elections}
             programs = one.supervisord.call("supervisor.getAllConfigInfo")
-        except config.ConfigError as error:
+        except ConfigError as error:
             return None, error.problems, [], {}
         except (SupervisordError, ValueError) as error:
             return None, [f"{old.file}: {error}"], [], {}
-        host, changes = one.host, config.diff(old, settings)
-        problems = list(config.check_group(
+        host, changes = one.host, diff.changes(old, settings)
+        problems = list(check_groups(
             settings, programs, host.uid, supervisord_uid=host.supervisord_uid, own_group=host.group
         ).problems)
-        anew = any(change.effect == config.SESSION for change in changes)
+        anew = any(change.effect == SESSION for change in changes)
         if granted is not None and not anew and settings.stop_grace(math.inf, granted.timeout) < 0:
             problems.append(f"{old.file}: [zkelect] kill_time does not fit into the session's {granted.timeout:g} s")
         if not problems and (anew or settings.servers != old.servers):
@@ -118,7 +123,7 @@ class Reloads:
                 problems.append(f"{old.file}: {trouble}")
             elif not anew and granted is not None and not _serve(settings, paths, granted.session):
                 changes = [
-                    change._replace(effect=config.SESSION) if change.option == "servers" else change for change in changes
+                    change._replace(effect=SESSION) if change.option == "servers" else change for change in changes
                 ]
         return settings, problems, changes, checks
 
@@ -133,15 +138,15 @@ class Reloads:
             self.tell(event.ticket, 1, "the listener is ending; ask again", [])
         elif event.problems:
             self.tell(event.ticket, 2, f"{file} cannot be used, and nothing is changed", event.problems)
-        elif effects <= {config.LIVE}:
+        elif effects <= {LIVE}:
             self.apply(event.settings, event.checks)
             done = "reloaded, and the same term goes on" if lines else "nothing has changed"
             self.tell(event.ticket, 0, f"{file}: {done}", lines)
-        elif effects <= {config.LIVE, config.RESTART}:
+        elif effects <= {LIVE, RESTART}:
             self.agree(event.ticket, f"{file}: the listener begins anew, and the same term goes on", lines, Agreed(set(), False))
         else:
-            anew = config.SESSION in effects
-            names = {change.section[len(config.ELECTION):] for change in event.changes if change.effect == config.TERM}
+            anew = SESSION in effects
+            names = {change.section[len(ELECTION):] for change in event.changes if change.effect == TERM}
             names = set(one.contests) if anew else names & set(one.contests)
             ends = [f"{name} ({one.contests[name].state.role})" for name in sorted(names)]
             what = f"ends {'the session and ' if anew else ''}this node's part in: {', '.join(ends) or 'no election of now'}"
@@ -177,7 +182,7 @@ class Reloads:
 
     # At once
 
-    def apply(self, settings: config.Settings, checks: Dict[str, Any]) -> None:
+    def apply(self, settings: Settings, checks: Dict[str, Any]) -> None:
         """Go on with these settings, of which every change is taken at once."""
         one = self.listener
         one.settings, one.host.settings, one.trouble = settings, settings, None
@@ -260,7 +265,7 @@ class Reloads:
             one.leaving, one.reattaching = (moment, "another begins with the changed configuration"), True
 
 
-def _serve(settings: config.Settings, paths: List[str], owner: int) -> bool:
+def _serve(settings: Settings, paths: List[str], owner: int) -> bool:
     """Whether the servers have this session's proposals, and so are of the same ensemble."""
     try:
         client = session.open_client(settings, REACH_TIME)

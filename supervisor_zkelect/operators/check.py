@@ -30,10 +30,11 @@ NOBODY = Side(None, None, False, None)
 
 def run(arguments: argparse.Namespace) -> int:
     """Check the file that -c names, or print the reference of all options. Returns the exit status."""
-    from supervisor_zkelect.config import config
+    from supervisor_zkelect.config import load, reference
+    from supervisor_zkelect.config.problems import ConfigError
 
     if arguments.options:
-        print(config.options_reference(), end="")
+        print(reference.text(), end="")
         return DONE
     if arguments.election is not None:
         raise Trouble(USAGE, "check -c FILE looks at the whole file; leave the election out")
@@ -43,8 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     quiet()
     found, logs = Findings(filter(None, [installation.this_python()])), []
     try:
-        settings = config.load(arguments.configuration)
-    except config.ConfigError as error:
+        settings = load.from_file(arguments.configuration)
+    except ConfigError as error:
         found.problems += error.problems
     else:
         logs = _look(arguments, settings, found)

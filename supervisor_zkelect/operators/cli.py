@@ -223,7 +223,7 @@ def _positive(text: str) -> float:
 
 
 def _listen(arguments: argparse.Namespace) -> int:
-    from supervisor_zkelect.config import config
+    from supervisor_zkelect.config.problems import ConfigError
     from supervisor_zkelect.listener import listener
 
     path = getattr(arguments, "configuration", None)
@@ -231,7 +231,7 @@ def _listen(arguments: argparse.Namespace) -> int:
         raise Trouble(USAGE, "zkelect listen needs -c FILE, the file with [zkelect]")
     try:
         return listener.main(path)
-    except config.ConfigError as error:
+    except ConfigError as error:
         raise Trouble(USAGE, *error.problems) from None
 
 

@@ -59,12 +59,13 @@ def found(
 
 def _from_file(path: str, settings: Any) -> Dict[str, Optional[str]]:
     """What the [zkelect] section says of supervisord; empty when it says nothing."""
-    from supervisor_zkelect.config import config
+    from supervisor_zkelect.config import load
+    from supervisor_zkelect.config.problems import ConfigError
 
     if settings is None:
         try:
-            settings = config.load(path)
-        except config.ConfigError as error:
+            settings = load.from_file(path)
+        except ConfigError as error:
             raise Trouble(USAGE, *error.problems) from None
     if not settings.serverurl:
         return {}

@@ -13,7 +13,9 @@ import sys
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from supervisor_zkelect.config import config
+from supervisor_zkelect.config import load
+from supervisor_zkelect.config.problems import ConfigError
+from supervisor_zkelect.config.values import NAME_RULE, is_election_name
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import configfile, mainfile
 from supervisor_zkelect.system import files
@@ -162,8 +164,8 @@ def checked(given: Given, zkelect: str, logs: str) -> configfile.Election:
         raise Refused(*problems)
     election = configfile.Election(**words)
     try:
-        doubts = config.parse(configfile.text(election), given.output).doubts
-    except config.ConfigError as error:
+        doubts = load.from_text(configfile.text(election), given.output).doubts
+    except ConfigError as error:
         hint = "" if given.health is not None else "; it is made of --address: give another one, or --health"
         raise Refused(*(line + (hint if "] health = " in line else "") for line in error.problems)) from None
     if doubts:
@@ -172,8 +174,8 @@ def checked(given: Given, zkelect: str, logs: str) -> configfile.Election:
 
 
 def _name(text: str) -> str:
-    if not config.is_election_name(text):
-        raise ValueError(f"is not a valid name; use {config.NAME_RULE}".replace(" in NAME", ""))
+    if not is_election_name(text):
+        raise ValueError(f"is not a valid name; use {NAME_RULE}".replace(" in NAME", ""))
     if text == configfile.LISTENER:
         raise ValueError("is the name of the event listener; choose another one")
     return text

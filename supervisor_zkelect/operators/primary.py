@@ -39,12 +39,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _of_file(arguments: argparse.Namespace) -> Any:
     """The settings of -c FILE, or of the file that the listener uses, which have the election that is asked for."""
-    from supervisor_zkelect.config import config
+    from supervisor_zkelect.config import load
+    from supervisor_zkelect.config.problems import ConfigError
 
     path = getattr(arguments, "configuration", None) or _configuration_of_listener(arguments)
     try:
-        settings = config.load(path)
-    except config.ConfigError as error:
+        settings = load.from_file(path)
+    except ConfigError as error:
         raise Trouble(USAGE, *error.problems) from None
     if settings.election(arguments.election) is None:
         names = ", ".join(sorted(one.name for one in settings.elections)) or "none"

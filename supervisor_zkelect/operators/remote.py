@@ -31,8 +31,9 @@ def wanted(arguments: argparse.Namespace) -> bool:
 
 
 def settings(arguments: argparse.Namespace) -> Any:
-    """The settings (`config.Settings`) of a client that looks at one election. Raises Trouble with every mistake."""
-    from supervisor_zkelect.config import config
+    """The settings (`settings.Settings`) of a client that looks at one election. Raises Trouble with every mistake."""
+    from supervisor_zkelect.config import load
+    from supervisor_zkelect.config.problems import ConfigError
     from supervisor_zkelect.zookeeper import session
 
     given = _given(arguments)
@@ -47,8 +48,8 @@ def settings(arguments: argparse.Namespace) -> Any:
     if not re.fullmatch(r"[\w.-]+", arguments.election, re.ASCII):
         raise Trouble(USAGE, f"{arguments.election!r} is no name of an election; it has letters, digits and . _ -")
     try:
-        return config.parse("\n".join(lines) + "\n", _NAME)
-    except config.ConfigError as error:
+        return load.from_text("\n".join(lines) + "\n", _NAME)
+    except ConfigError as error:
         raise Trouble(USAGE, *map(_told, error.problems)) from None
 
 

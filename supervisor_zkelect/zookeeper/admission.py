@@ -21,7 +21,7 @@ Work = Callable[[Any, float], None]
 def trouble(settings: Any, timeout: float = 5.0) -> Optional[str]:
     """None when ZooKeeper answers within `timeout` seconds and lets this node propose, else one line that says why not.
 
-    settings: those of a file (`config.Settings`).
+    settings: those of a file (`settings.Settings`).
     """
     said: List[Optional[str]] = []
     return by_client(settings, timeout, lambda client, granted: said.append(refusal(client, settings, timeout))) or said[0]

@@ -188,7 +188,7 @@ def client_for(
     settings, attach: Optional[Tuple[int, bytes]] = None, timeout: Optional[float] = None, pace: Optional[replies.Pace] = None,
     limits: Optional[Callable[[], Tuple[int, float]]] = None,
 ) -> KazooClient:
-    """The client that the settings of a file (`config.Settings`) describe, not started.
+    """The client that the settings of a file (`settings.Settings`) describe, not started.
 
     attach: id and password of a session to go on with. timeout: what to ask for, by default the settings'; a session
     that is attached takes what is asked, so it must be asked for what it has. pace, limits: as `make_client` takes them; the

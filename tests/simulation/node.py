@@ -15,7 +15,8 @@ import tempfile
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from supervisor_zkelect.checks import health
-from supervisor_zkelect.config import config
+from supervisor_zkelect.config import load
+from supervisor_zkelect.config.settings import ElectionSettings, Settings
 from supervisor_zkelect.core import role
 from supervisor_zkelect.guard import guard, keeper, link, record, release, saved_session
 from supervisor_zkelect.listener import events, lastresort, listener
@@ -77,20 +78,20 @@ class _Check:
         return health.Result(ok, "answered" if ok else "no answer", 0.001)
 
 
-class _Election(config.ElectionSettings):
+class _Election(ElectionSettings):
     def health_check(self) -> Any:
         return _Check(_here().machine)
 
 
 @functools.lru_cache(maxsize=None)
-def _loaded(plan: Plan) -> config.Settings:
+def _loaded(plan: Plan) -> Settings:
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
         file.write(CONFIG.format(asked=plan.asked, tick=plan.tick, promote=plan.promote))
         file.flush()
-        return config.load(file.name, environ={})
+        return load.from_file(file.name, environ={})
 
 
-def settings_of(plan: Plan, node: str) -> config.Settings:
+def settings_of(plan: Plan, node: str) -> Settings:
     loaded = _loaded(plan)
     election = {**dataclasses.asdict(loaded.elections[0]), "address": node}
     if plan.fences:
@@ -107,7 +108,7 @@ def _here() -> Any:
     return _world.here
 
 
-def _client_for(settings: config.Settings, attach: Any = None, timeout: Optional[float] = None, *limits: Any) -> Client:
+def _client_for(settings: Settings, attach: Any = None, timeout: Optional[float] = None, *limits: Any) -> Client:
     return _here().client(attach, timeout or settings.session_timeout)
 
 

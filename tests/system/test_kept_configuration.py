@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from supervisor_zkelect.config import config
+from supervisor_zkelect.config import load
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.guard import kept_config
@@ -115,7 +115,7 @@ def test_what_has_not_proven_good_is_not_kept(make_cluster, zk_server):
     folder = str(node.folder / "run")
     good = kept_config.load(folder)
     environ = {**node.environment, "SUPERVISOR_SERVER_URL": f"unix://{node.socket}"}
-    assert good == config.load(str(node.zkelect_conf), environ=environ)
+    assert good == load.from_file(str(node.zkelect_conf), environ=environ)
     rewrite(node, ("group = primary", "group = prmary"))
     restart_listener(cluster)
     cluster.primary("a")

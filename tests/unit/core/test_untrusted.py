@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from supervisor_zkelect import elector, rpcinterface
-from supervisor_zkelect.config import config
+from supervisor_zkelect.config.options import OPTIONS
 from supervisor_zkelect.core import paced, role, untrusted
-from supervisor_zkelect.listener import listener, reporting
+from supervisor_zkelect.listener import events, listener, reporting
 from supervisor_zkelect.processes import execution
 from supervisor_zkelect.system import logs
 from supervisor_zkelect.system.clock import now
@@ -52,7 +52,7 @@ def test_an_address_is_what_the_configuration_takes():
 
 
 def test_the_configuration_has_the_same_rules():
-    rules = {option.name: option.read for option in config.OPTIONS if option.name in ("node_name", "address")}
+    rules = {option.name: option.read for option in OPTIONS if option.name in ("node_name", "address")}
     assert rules == {"node_name": untrusted.node_name, "address": untrusted.address}
 
 
@@ -155,7 +155,7 @@ def test_names_of_strangers_that_are_ever_new_do_not_fill_the_log(caplog):
     caplog.set_level(logging.INFO)
     one = a_listener()
     for number in range(100):
-        listener.Listener.on_QueueSeen(one, listener.QueueSeen("e", "", f"/e: {'x' * number} and {number} more"))
+        listener.Listener.on_QueueSeen(one, events.QueueSeen("e", "", f"/e: {'x' * number} and {number} more"))
     assert len(caplog.records) == 1 and one.contests["e"].foreign.endswith(" 99 more")
 
 

@@ -5,7 +5,8 @@ import socket
 
 import pytest
 
-from supervisor_zkelect.config import config
+from supervisor_zkelect.config.load import from_file
+from supervisor_zkelect.config.options import OPTIONS
 from supervisor_zkelect.diagnosis import commands, examination, ports
 from supervisor_zkelect.diagnosis.ports import Listening, Network
 from supervisor_zkelect.supervisord.client import Fault
@@ -19,7 +20,7 @@ def load(tmp_path):
         path = tmp_path / "zkelect.conf"
         path.write_text(FILE.format(address=address, more=more))
         path.chmod(0o600)
-        return config.load(str(path), environ={})
+        return from_file(str(path), environ={})
 
     return load
 
@@ -48,7 +49,7 @@ def test_commands_that_cannot_be_executed(load, more, told):
     assert len(lines) == bool(told) and all(told in line and "secret" not in line for line in lines)
 
 
-@pytest.mark.parametrize("option", [option.name for option in config.OPTIONS if option.type == "command"])
+@pytest.mark.parametrize("option", [option.name for option in OPTIONS if option.type == "command"])
 def test_each_option_that_names_a_command_is_looked_at(load, tmp_path, option):
     """Also those to come: whoever runs them need not be who reads the file."""
     script = tmp_path / "hook"

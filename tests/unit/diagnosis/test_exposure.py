@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from supervisor_zkelect.config import config
+from supervisor_zkelect.config.load import from_file
 from supervisor_zkelect.diagnosis import exposure
 
 FILE = "[zkelect]\nservers = {servers}\nnode_name = a\n{main}\n[election:orders]\naddress = 10.0.0.5:80\n"
@@ -17,7 +17,7 @@ def load(tmp_path):
         path = tmp_path / "zkelect.conf"
         path.write_text(FILE.format(servers=servers, main=main))
         path.chmod(0o600)
-        return config.load(str(path), {})
+        return from_file(str(path), {})
 
     return load
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from supervisor_zkelect.config import config
+from supervisor_zkelect.config import load
 from supervisor_zkelect.demo import zookeeper
 from supervisor_zkelect.guard import kept_config
 from supervisor_zkelect.zookeeper import session
@@ -40,7 +40,7 @@ def read(tmp_path):
     (tmp_path / "digest").write_text("user:geheim\n")
     path = tmp_path / "zkelect.conf"
     path.write_text(FILE.format(folder=tmp_path))
-    return config.load(str(path), environ={"NODE": "a", "PASSWORD": "pässword", "HOST": "h"})
+    return load.from_file(str(path), environ={"NODE": "a", "PASSWORD": "pässword", "HOST": "h"})
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import shlex
 import pytest
 from supervisor import options
 
-from supervisor_zkelect.config import config, samples
+from supervisor_zkelect.config import load, samples
+from supervisor_zkelect.config.programs import check_groups
 from supervisor_zkelect.operators import configfile
 from supervisor_zkelect.operators.configfile import Election
 from supervisor_zkelect.supervisord import program_info
@@ -65,7 +66,7 @@ def test_a_value_is_read_as_it_was_given_or_refused(word):
     except ValueError as refusal:
         assert ";" in str(refusal) and any(mark in word for mark in ";#")
     else:
-        assert config.parse(text, "/etc/x.conf").elections[0].address == word
+        assert load.from_text(text, "/etc/x.conf").elections[0].address == word
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\0", "a\x1b[2J", "a\x85b", "\udcff", "a\u2028b", "a\u202eb"])
@@ -121,10 +122,10 @@ def test_the_sample_is_what_is_written():
 def test_the_listener_has_time_for_the_programs():
     for seconds in (3, 10, 100):
         text = configfile.text(Election(**PLAIN, stopwaitsecs=seconds))
-        settings = config.parse(text, "f")
+        settings = load.from_text(text, "f")
         infos = [
             {"group": "primary", "name": "orders", "command": "zkelect run -- x", "stopwaitsecs": seconds, "startsecs": 1},
             {"group": "zkelect", "name": "zkelect", "command": "zkelect listen",
              "stopwaitsecs": int(by_supervisord(text, "eventlistener:zkelect", "stopwaitsecs"))},
         ]
-        assert not [note for note in config.check_group(settings, infos, 0, 0, "zkelect").notes if "hands over" in note]
+        assert not [note for note in check_groups(settings, infos, 0, 0, "zkelect").notes if "hands over" in note]

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from supervisor_zkelect.config import config
+from supervisor_zkelect.config import load
 from supervisor_zkelect.operators import cli, init, mainfile
 from supervisor_zkelect.system import files
 
@@ -42,7 +42,7 @@ def refused(*words, **changes):
 
 def test_the_file_is_what_was_asked_for():
     assert "zkelect.conf: written" in run()
-    settings = config.load("zkelect.conf", {}, "hostA")
+    settings = load.from_file("zkelect.conf", {}, "hostA")
     [election] = settings.elections
     assert (settings.servers, settings.node_name) == (("zk1:2181", "zk2:2181"), "hostA")
     assert (election.name, election.group, election.address) == ("orders", "primary", "10.0.0.1:8080")
@@ -51,7 +51,7 @@ def test_the_file_is_what_was_asked_for():
 
 def test_every_word_has_its_place():
     run(replace(GIVEN, health="exec:/bin/true 100%", node="b", group="orders-group", address="[fe80::1%eth0]:80", output="x y.conf"))
-    settings = config.load("x y.conf", {})
+    settings = load.from_file("x y.conf", {})
     [election] = settings.elections
     assert (settings.node_name, election.group, election.address) == ("b", "orders-group", "[fe80::1%eth0]:80")
     assert election.health == "exec:/bin/true 100%"
@@ -60,7 +60,7 @@ def test_every_word_has_its_place():
 @pytest.mark.parametrize("address", ["[::1]:80", "db.example.com:5432", "[fe80::1%eth0]:80", "localhost:1"])
 def test_the_check_is_made_of_the_address(address):
     run(replace(GIVEN, address=address))
-    assert config.load("zkelect.conf", {}, "a").elections[0].health == f"tcp://{address}"
+    assert load.from_file("zkelect.conf", {}, "a").elections[0].health == f"tcp://{address}"
 
 
 @pytest.mark.parametrize("changes, words", [
@@ -103,7 +103,7 @@ def test_a_file_that_exists_stays():
     refused("zkelect.conf exists", "--force")
     os.chmod("zkelect.conf", 0o640)
     run(replace(GIVEN, force=True))
-    assert config.load("zkelect.conf", {}, "a") and stat.S_IMODE(os.stat("zkelect.conf").st_mode) == 0o640
+    assert load.from_file("zkelect.conf", {}, "a") and stat.S_IMODE(os.stat("zkelect.conf").st_mode) == 0o640
     assert os.listdir(".") == ["zkelect.conf"]
 
 
@@ -161,7 +161,7 @@ def test_without_a_terminal_what_is_missing_is_one_line():
 def test_servers_may_come_from_the_environment(monkeypatch):
     monkeypatch.setenv(init.SERVERS, "zk7:2181")
     run(replace(GIVEN, servers=None))
-    assert config.load("zkelect.conf", {}, "a").servers == ("zk7:2181",)
+    assert load.from_file("zkelect.conf", {}, "a").servers == ("zk7:2181",)
 
 
 def test_a_person_is_asked_until_the_answer_will_do():
@@ -175,7 +175,7 @@ def test_a_person_is_asked_until_the_answer_will_do():
     run(init.Given(), ask, said)
     assert [line.split()[0] for line in said] == ["NAME", "NAME", "--program", "--address", "zkelect.conf:"]
     assert len(asked) == 9
-    assert config.load("zkelect.conf", {}, "a").elections[0].address == "h:1"
+    assert load.from_file("zkelect.conf", {}, "a").elections[0].address == "h:1"
 
 
 def test_only_what_is_missing_is_asked_for():
@@ -201,7 +201,7 @@ def test_an_address_without_a_port_is_asked_for_again_where_the_check_is_made_of
     assert len(said) == 1 and "no port" in said[0]
     os.remove("zkelect.conf")
     run(replace(GIVEN, address=None, health="none"), lambda question: "h")
-    assert config.load("zkelect.conf", {}, "a").elections[0].address == "h"
+    assert load.from_file("zkelect.conf", {}, "a").elections[0].address == "h"
 
 
 def test_a_person_who_goes_away():
@@ -229,7 +229,7 @@ def test_at_a_terminal_it_asks():
         os.write(terminal, b"zk1\n")
         assert b"written" in process.stdout.read()
     os.close(terminal)
-    assert process.returncode == 0 and config.load("zkelect.conf", {}, "a").servers == ("zk1:2181",)
+    assert process.returncode == 0 and load.from_file("zkelect.conf", {}, "a").servers == ("zk1:2181",)
 
 
 @pytest.mark.parametrize("stream", ["stdin", "stderr"])

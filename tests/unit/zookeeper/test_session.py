@@ -9,7 +9,7 @@ from kazoo.protocol.connection import ConnectionHandler
 from kazoo.protocol.serialization import Connect
 from kazoo.protocol.states import KazooState
 
-from supervisor_zkelect.config import config
+from supervisor_zkelect.config import load
 from supervisor_zkelect.zookeeper import session
 from supervisor_zkelect.zookeeper.session import _poll
 
@@ -101,7 +101,7 @@ def refused(monkeypatch, tmp_path):
         "[zkelect]\nservers = h:1,h:2\nsession_timeout = 4\ntick_time = 0.5\nnode_name = n\n"
         "[election:orders]\naddress = h:3\nhealth = none\n"
     )
-    one = session.Session(config.load(str(path)), lambda event: None)
+    one = session.Session(load.from_file(str(path)), lambda event: None)
     one.client._connection._invoke(4.0, Connect(0, 0, 4000, 0, b"", False))
     one._changed(one.client, KazooState.CONNECTED)
     one.client.last_zxid = 99

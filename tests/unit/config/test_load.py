@@ -1,44 +1,14 @@
 """Bad input: one clear line each, naming file, section, option, value and remedy; and what good input means."""
 
-import dataclasses
 import os
 import platform
 
 import pytest
-from supervisor.datatypes import boolean
-from supervisor.options import UnhosedConfigParser
 
-from supervisor_zkelect.config import config, samples
-
-FILE = """[zkelect]
-servers = zk1:2181,zk2:2181
-node_name = a
-{main}
-[election:orders]
-address = 10.0.0.5:80
-{election}
-{more}
-"""
-
-
-@pytest.fixture
-def load(tmp_path):
-    def load(text, environ=None):
-        path = tmp_path / "zkelect.conf"
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        path.chmod(0o600)
-        return config.load(str(path), environ={} if environ is None else environ)
-
-    return load
-
-
-def text(main="", election="", more=""):
-    return FILE.format(main=main, election=election, more=more)
-
-
-def second(lines):
-    return f"[election:billing]\naddress = b:1\ngroup = billing\n{lines}"
-
+from supervisor_zkelect.config import load as loading
+from supervisor_zkelect.config import samples
+from supervisor_zkelect.config.problems import ConfigError
+from tests.unit.config.files import second, text
 
 BAD = {
     "unknown option": (text(main="colour = red"), "[zkelect] colour = red", "remove it"),
@@ -136,7 +106,7 @@ BAD = {
 @pytest.mark.parametrize("what", BAD)
 def test_bad_input_is_one_line_with_a_remedy(load, tmp_path, what):
     content, where, remedy = BAD[what]
-    with pytest.raises(config.ConfigError) as caught:
+    with pytest.raises(ConfigError) as caught:
         load(content)
     problems = [line for line in caught.value.problems if where in line]
     assert len(problems) == 1, caught.value.problems
@@ -146,13 +116,13 @@ def test_bad_input_is_one_line_with_a_remedy(load, tmp_path, what):
 
 
 def test_a_missing_file_is_one_line(tmp_path):
-    with pytest.raises(config.ConfigError) as caught:
-        config.load(str(tmp_path / "none.conf"))
+    with pytest.raises(ConfigError) as caught:
+        loading.from_file(str(tmp_path / "none.conf"))
     assert caught.value.problems == [f"{tmp_path}/none.conf: does not exist; make it, or correct the path"]
 
 
 def test_all_problems_are_told_at_once(load):
-    with pytest.raises(config.ConfigError) as caught:
+    with pytest.raises(ConfigError) as caught:
         load(text(main="colour = red\nsession_timeout = ten", election="health = ftp://x"))
     assert len(caught.value.problems) == 3
 
@@ -165,7 +135,7 @@ def test_secrets_come_from_variables_and_files_and_are_never_shown(load, tmp_pat
         settings = load(text(main=line), {"DIGEST": "user:geheim"})
         assert settings.digest.reveal() == "user:geheim"
         assert "geheim" not in repr(settings) + str(settings) + "".join(settings.notes)
-    with pytest.raises(config.ConfigError) as caught:
+    with pytest.raises(ConfigError) as caught:
         load(text(main="digest = geheim"))
     assert "geheim" not in str(caught.value)
 
@@ -187,7 +157,7 @@ def test_secrets_come_from_variables_and_files_and_are_never_shown(load, tmp_pat
     ("", "health = http://h:x/?token=geheim"),
 ])
 def test_no_problem_shows_a_secret(load, main, election):
-    with pytest.raises(config.ConfigError) as caught:
+    with pytest.raises(ConfigError) as caught:
         load(text(main, election), {"DIGEST": "u:geheim"})
     assert "geheim" not in str(caught.value) and caught.value.problems
 
@@ -236,59 +206,8 @@ def test_acks_may_be_neighbours(load, acks):
 @pytest.mark.parametrize("name, elections", [("zkelect.conf", ["orders"]), ("two-elections.conf", ["orders", "billing"])])
 def test_the_samples_load(name, elections):
     environ = {"ZKELECT_SERVERS": "zk:2181", "ZKELECT_NODE": "a", "ORDERS_ADDRESS": "h:1", "BILLING_ADDRESS": "h:2"}
-    settings = config.load(str(samples.path(name)), environ={**os.environ, **environ})
+    settings = loading.from_file(str(samples.path(name)), environ={**os.environ, **environ})
     assert [one.name for one in settings.elections] == elections
-
-
-PROGRAM = {"group": "primary", "name": "orders", "autostart": False, "inuse": True, "stopwaitsecs": 1, "uid": None,
-           "command": "zkelect run -- orders"}
-
-
-@pytest.mark.parametrize("programs, uid, told, remedy", [
-    ([], 0, "primary", "add [group:primary]"),
-    ([{**PROGRAM, "group": "primar"}], 0, "primary", "did you mean primar"),
-    ([{**PROGRAM, "autostart": True}], 0, "autostart = true", "set autostart = false"),
-    ([{**PROGRAM, "uid": 33}], 1000, "uid 33", "run the listener as root"),
-    ([{**PROGRAM, "uid": "none"}], 1000, "uid 0", "give both sections the same user="),
-    ([{**PROGRAM, "inuse": False}], 0, "not active", "supervisorctl update"),
-    ([{**PROGRAM, "name": "größe"}], 0, "größe", "plain letters"),
-    ([{**PROGRAM, "startsecs": 60}], 0, "startsecs of 60 s", "set promote_timeout"),
-    ([{**PROGRAM, "autostart": True}, {**PROGRAM, "name": "x", "autostart": True}], 0, "orders, x", "autostart = false"),
-])
-def test_a_group_that_is_not_fit_is_one_line(load, programs, uid, told, remedy):
-    settings = load(text())
-    problems = config.check_group(settings, programs, uid, supervisord_uid=0).problems
-    assert len(problems) == 1 and "[election:orders] group = primary" in problems[0]
-    assert told in problems[0] and remedy in problems[0] and "\n" not in problems[0]
-
-
-def test_a_fit_group_is_fit(load):
-    assert config.check_group(load(text()), [PROGRAM], 0) == config.GroupCheck([], [])
-
-
-def test_the_listeners_own_group_is_not_its_service(load):
-    problems = config.check_group(load(text()), [PROGRAM], 0, own_group="primary").problems
-    assert len(problems) == 1 and "name the group of the service" in problems[0]
-
-
-def test_a_listener_that_would_be_killed_before_it_handed_over_is_told(load):
-    listener = {"group": "zkelect", "name": "zkelect", "stopwaitsecs": 3}
-    notes = config.check_group(load(text()), [PROGRAM, listener], 0, own_group="zkelect").notes
-    assert len(notes) == 1 and "[eventlistener:zkelect] stopwaitsecs = 3" in notes[0] and "set 4 or more" in notes[0]
-
-
-def test_a_shortened_grace_is_told(load):
-    notes = config.check_group(load(text()), [{**PROGRAM, "stopwaitsecs": 30}], 0).notes
-    assert len(notes) == 1 and "1.6 s" in notes[0] and "30 s" in notes[0]
-
-
-@pytest.mark.parametrize("command, told", [
-    ("zkelect run -- orders", False), ("/opt/venv/bin/zkelect run -- orders", False), ("orders", True), ("", True),
-    ("zkelect listen", True), ("sh -c 'zkelect run -- orders'", True),
-])
-def test_a_program_without_the_chain_loader_is_told(load, command, told):
-    found = config.check_group(load(text()), [{**PROGRAM, "command": command}], 0)
-    assert any("unguarded" in line and "zkelect run --" in line for line in found.troubles) == told and not found.problems
 
 
 @pytest.mark.parametrize("option, value, word", [
@@ -310,139 +229,8 @@ def test_a_secret_in_a_command_for_a_shell_is_not_shown(load):
 
 @pytest.mark.parametrize("health", ["tcp://h:1", "exec:sh", "none"])
 def test_a_status_for_another_kind_of_check_is_told(load, health):
-    with pytest.raises(config.ConfigError) as caught:
+    with pytest.raises(ConfigError) as caught:
         load(text(election=f"health = {health}\nhealth_status = 2xx"))
     [line] = caught.value.problems
     assert "[election:orders] health_status = 2xx: has no meaning because " in line
     assert line.endswith("; remove it, or use an http or https check")
-
-
-ENDED = {"group": "primary", "name": "setup", "statename": "EXITED", "exitstatus": 0, "stop": 100, "now": 103, "spawnerr": ""}
-
-
-@pytest.mark.parametrize("health, changes, problem, note", [
-    ("none", {}, "program setup has exited with status 0", ""),
-    ("none", {"exitstatus": 3}, "program setup has exited with status 3", ""),
-    # supervisord is about to start it again.
-    ("none", {"stop": 102}, "", ""),
-    ("http://h/", {}, "", ""),
-    ("none", {"statename": "STOPPED"}, "", ""),
-    ("none", {"group": "others"}, "", ""),
-    ("none", {"statename": "FATAL", "spawnerr": "too quickly", "stderr_logfile": "/e"}, "", "FATAL: too quickly; its log is /e"),
-])
-def test_a_program_that_ended_for_good_is_told(load, health, changes, problem, note):
-    found = config.check_processes(load(text(election=f"health = {health}")), [{**ENDED, **changes}])
-    assert len(found.problems) == bool(problem) and len(found.notes) == bool(note)
-    if problem:
-        assert problem in found.problems[0] and "[election:orders] health = none" in found.problems[0]
-        assert "move it out of [group:primary], or set health" in found.problems[0]
-    if note:
-        assert note in found.notes[0]
-
-
-def test_of_a_program_that_was_given_up_its_end_is_told(load):
-    fatal = {**ENDED, "statename": "FATAL", "spawnerr": "Exited too quickly", "stderr_logfile": "/e"}
-    found = config.check_processes(load(text()), [fatal], {("primary", "setup"): "exit status 127: nothing there"})
-    assert "program setup is in FATAL: exit status 127: nothing there" in found.notes[0] and "quickly" not in found.notes[0]
-
-
-@pytest.mark.parametrize("health, startsecs, told", [("none", 0, True), ("none", 1, False), ("http://h/", 0, False)])
-def test_a_program_that_is_running_at_once_is_told(load, health, startsecs, told):
-    notes = config.check_group(load(text(election=f"health = {health}")), [{**PROGRAM, "startsecs": startsecs}], 0).notes
-    assert any("program orders has startsecs = 0" in note and "move it out" in note for note in notes) == told
-
-
-@pytest.mark.parametrize("health, autorestart, told", [
-    ("none", "false", True), ("none", "unexpected", True), ("none", "true", False), ("none", None, False), ("http://h/", "false", False),
-    ("tcp://h:1", "unexpected", False),
-])
-def test_a_program_that_may_end_and_stay_so_is_told(load, health, autorestart, told):
-    programs = [PROGRAM, {**PROGRAM, "name": "setup", "startsecs": 1, "autorestart": autorestart}]
-    found = config.check_group(load(text(election=f"health = {health}")), programs, 0)
-    assert not found.problems and len(found.notes) == told
-    if told:
-        assert f"program setup has autorestart = {autorestart}" in found.notes[0] and "is never RUNNING" in found.notes[0]
-        assert "move it out of [group:primary], or set health" in found.notes[0] and "\n" not in found.notes[0]
-
-
-SUPERVISORDS = """[a]
-one = 1 ; a comment
-two : 2 # another
-three = x;y#z
-four =
-  several
-  lines
-; all of it
-# all of it
-[B c]
-Five=%(ENV_X)s
-"""
-
-
-def test_a_file_is_read_as_supervisord_reads_it():
-    theirs, ours = UnhosedConfigParser(strict=True), config._Parser()
-    theirs.read_string(SUPERVISORDS)
-    ours.read_string(SUPERVISORDS)
-    assert {name: dict(ours[name]) for name in ours} == {name: dict(theirs[name]) for name in theirs}
-
-
-@pytest.mark.parametrize("word", ["yes", "True", "ON", "1", "no", "FALSE", "off", "0", "", "2", "y", "t", "none"])
-def test_what_is_true_is_what_supervisord_takes_for_it(word):
-    try:
-        theirs = boolean(word)
-    except ValueError:
-        with pytest.raises(ValueError):
-            config._boolean(word)
-    else:
-        assert config._boolean(word) is theirs
-
-
-CHANGES = {
-    "nothing": ("", "", []),
-    "comment": ("# rise = 2", "", []),
-    "servers": ("", "", [("zkelect", "servers", config.LIVE)]),
-    "health and hooks": ("", "health = tcp://h:1\nrise = 2\nfence = /bin/true\nhook_timeout = 5", [
-        ("election:orders", name, config.LIVE) for name in ("health", "rise", "fence", "hook_timeout")]),
-    "times": ("tick_time = 1\nkill_time = 0.2\nride_through = 1", "", [
-        ("zkelect", name, config.LIVE) for name in ("tick_time", "ride_through", "kill_time")]),
-    "session": ("session_timeout = 8\nchroot = /a", "", [
-        ("zkelect", name, config.SESSION) for name in ("session_timeout", "chroot")]),
-    "credentials": ("digest = u:other\nacl = creator", "", [
-        ("zkelect", name, config.SESSION) for name in ("digest", "acl")]),
-    "term": ("", "group = other\nelection_znode = /b/c", [
-        ("election:orders", name, config.TERM) for name in ("group", "election_znode")]),
-    "ack": ("", "election_ack = /b/ack", [("election:orders", "election_ack", config.TERM)]),
-    "state": ("", "election_state = /b/state", [("election:orders", "election_state", config.TERM)]),
-    "supervisord": ("username = u\npassword = p", "", [
-        ("zkelect", name, config.RESTART) for name in ("username", "password")]),
-}
-
-
-@pytest.mark.parametrize("what", CHANGES)
-def test_each_change_is_told_with_what_it_takes(load, what):
-    main, election, expected = CHANGES[what]
-    changed = text(main, election)
-    if what == "servers":
-        changed = changed.replace("zk2:2181", "zk3:2181")
-    assert config.diff(load(text()), load(changed)) == expected
-
-
-def test_an_election_that_comes_or_goes_is_a_change_of_its_own(load):
-    one, two = load(text()), load(text(more=second("")))
-    assert config.diff(one, two) == config.diff(two, one) == [("election:billing", "", config.TERM)]
-
-
-def test_a_secret_that_moves_to_another_file_is_no_change(load, tmp_path):
-    (tmp_path / "one").write_text("u:p\n")
-    (tmp_path / "two").write_text("u:p\n")
-    one, two = (load(text(main=f"digest_file = {tmp_path}/{name}")) for name in ("one", "two"))
-    assert config.diff(one, two) == [("zkelect", "digest_file", config.LIVE)]
-    (tmp_path / "two").write_text("u:other\n")
-    two = load(text(main=f"digest_file = {tmp_path}/two"))
-    assert {effect for _, _, effect in config.diff(one, two)} == {config.SESSION}
-
-
-def test_every_option_says_what_a_change_takes():
-    fields = {one.name for kind in (config.Settings, config.ElectionSettings) for one in dataclasses.fields(kind)}
-    for option in config.OPTIONS:
-        assert option.name in fields and option.change in (config.LIVE, config.RESTART, config.TERM, config.SESSION)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from supervisor_zkelect.config import config
+from supervisor_zkelect.config import reference
 
 
 def test_the_docs_carry_the_printed_reference():
     docs = Path(__file__).parents[3] / "docs" / "options.md"
-    assert docs.read_text() == config.options_reference()
+    assert docs.read_text() == reference.text()

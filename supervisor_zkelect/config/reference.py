@@ -1,0 +1,37 @@
+"""docs/options.md: the table of options in Markdown."""
+
+from __future__ import annotations
+
+from supervisor_zkelect.config.options import ELECTION_OPTIONS, MAIN_OPTIONS
+
+_CHANGES = """\
+`zkelect init NAME --program COMMAND --address HOST:PORT --servers HOST:PORT,…` writes a file with what most services need; every
+option may be added to it. `zkelect check -c FILE` tells what is wrong in one.
+
+`zkelect reload` takes a changed file while the service runs. What a change of an option takes stands in the last column:
+**at once**: it counts from then on, in the same term; **restart**: the listener ends and another begins, in the same term;
+**new term**: the election's group is stopped and the term released, as when an election is added or taken out; **new
+session**: that of all elections of the node. The last two are done with `--yes` only.
+"""
+
+
+def text() -> str:
+    """The reference of all options, one part for each section."""
+    parts = [_CHANGES]
+    for table in (MAIN_OPTIONS, ELECTION_OPTIONS):
+        section = next(iter(table.values())).section
+        lines = [
+            f"## [{section}]",
+            "",
+            "| option | meaning | type | unit | default | required | a change takes |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for option in table.values():
+            default = option.computed or option.variable or option.default
+            if default and not option.computed:
+                default = f"`{default}`"
+            required = "yes" if option.required else "no"
+            cells = (f"`{option.name}`", option.meaning, option.type, option.unit, default or "", required, option.change)
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
