@@ -24,7 +24,7 @@ from supervisor_zkelect.demo.node import Node
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.processes import proc
-from supervisor_zkelect.processes.group import REST_IN_CGROUP
+from supervisor_zkelect.processes.manager import REST_IN_CGROUP
 from supervisor_zkelect.system.clock import now
 
 SERVICE = "sleep infinity"

@@ -2,7 +2,7 @@
 
 The guard is one small process per node that stops groups when nobody else can. It outlives the listener. The listener
 tells it what to start and stop, and until when each lease lasts; every order to the groups goes through here, so that there
-is one owner of what runs, one implementation of stopping and proving (`group.Warden`), and one writer of the shared record.
+is one owner of what runs, one `ProcessManager` that stops and proves, and one writer of the shared record.
 While there is no listener, a keeper (`keeper.py`), a process that is there beforehand, renews the leases and releases. The
 process around the guard, with its socket, is `process.py`.
 
@@ -10,7 +10,7 @@ Rules
 -----
 1.  A group runs under a grant: an entry in the record with a token, and the times at which it is asked to stop and is
     killed. Only the listener gives grants and extends them, and only for the token granted. None is extended while the
-    warden lacks what it takes to end it (`group.Warden.trouble`).
+    process manager lacks what it takes to end it (`ProcessManager.trouble`).
 2.  Every stop revokes the grant first, in the record, then asks, then kills, then proves. The group has its stopwaitsecs,
     cut only by its lease, which is renewed while the stop goes on. Killed at once is only what runs without a lease, or
     with a session or proposal that is gone, or whose supervisord is dead, or whose runtime folder somebody else has
@@ -18,7 +18,7 @@ Rules
 3.  A lease that nobody extends ends: asked to stop at `stop_at`, killed at `kill_at`, whatever the listener does.
 4.  supervisord is dead: every group is killed at once, and none is started. When all are proven dead, the listener
     releases; if it is gone, or does not within LISTENER_TIME of the proof, it is killed, and the guard releases.
-5.  The listener is gone without having released: supervisord is nudged to start another, and the keeper renews the
+5.  The listener is gone without having released: supervisord is woken to start another, and the keeper renews the
     leases for as long as one is waited for (`absence.py`), and those of each group until the listener that came renews
     them itself, for which it has `absence.LIMIT`. If none comes, the guard takes the session's lock, stops all groups,
     proves them dead, and releases. Whoever holds the lock decides: a listener that begins has it first of all, so a guard
@@ -41,7 +41,8 @@ from typing import Any, Dict, List, Optional
 
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.guard.absence import LIMIT, Absence
-from supervisor_zkelect.processes import group, group_events
+from supervisor_zkelect.processes import group_events
+from supervisor_zkelect.processes.manager import Group, ProcessManager
 from supervisor_zkelect.system.clock import now
 
 log = logging.getLogger(__name__)
@@ -134,7 +135,7 @@ class Charge:
     """A group in the guard's charge."""
 
     entry: record.Entry
-    handle: group.Group
+    handle: Group
     dead: bool = False  # proven so, and nothing was granted since
     written: bool = True  # the record says what `entry` does
     kept: bool = False  # the keeper renews its lease
@@ -158,14 +159,13 @@ class Charge:
 class Guard:
     """See the module's text. One thread calls all methods; only `keep_time` acts because of the time.
 
-    owner: the supervisord. grace: reattach_grace. warden: for the groups; what it posts goes to `heard`. book: where
-    the entries are written.
+    owner: the supervisord. grace: reattach_grace. manager: what it posts goes to `heard`. book: where the entries are written.
     """
 
-    def __init__(self, owner: record.Owner, grace: float, warden: group.Warden, book: record.Writer, hands: Hands) -> None:
+    def __init__(self, owner: record.Owner, grace: float, manager: ProcessManager, book: record.Writer, hands: Hands) -> None:
         self.owner = owner
         self.grace = grace
-        self.warden = warden
+        self.manager = manager
         self.book = book
         self.hands = hands
         self.charges: Dict[str, Charge] = {}
@@ -192,7 +192,7 @@ class Guard:
     def begin(self, former: List[record.Entry]) -> None:
         """Take over what a guard that is dead was in charge of: under its grant, or with a proof still to be made."""
         for entry in former:
-            charge = self.charges[entry.group] = Charge(entry, self.warden.group(entry.group))
+            charge = self.charges[entry.group] = Charge(entry, self.manager.group(entry.group))
             self.put(charge)
             if entry.granted:
                 charge.handle.adopt()
@@ -260,7 +260,7 @@ class Guard:
         log.warning("supervisord, process %d, is dead", self.owner.pid)
         self.supervisord_gone = True
         self.release_by = NEVER if self.listener_here else now()
-        self.warden.supervisord_gone()
+        self.manager.supervisord_gone()
         for charge in self.charges.values():
             self.stop(charge, self.own_op(), AT_ONCE, "supervisord is dead")
         self.hurry_listener()
@@ -275,7 +275,7 @@ class Guard:
         self.listener_here, self.kept_until = False, NEVER
         if not self.session_open:
             return
-        self.warden.nudge()
+        self.manager.wake_supervisord()
         log.info("the listener is gone%s", "" if self.supervisord_gone else "; its leases are renewed until it is back")
         self.await_listener()
 
@@ -308,7 +308,7 @@ class Guard:
         self.ask_at = now() + ASK_PACE
 
     def heard(self, event: Any) -> None:
-        """The warden says something of a group."""
+        """The process manager says something of a group."""
         charge = self.charge(event.group)
         if isinstance(event, group_events.GroupDead) and not charge.entry.granted:
             charge.dead, charge.called = True, False
@@ -480,7 +480,7 @@ class Guard:
 
     def extend(self, charge: Charge, stop_at: float, kill_at: float, deadline: float) -> None:
         """The lease of a group lasts longer, which one that is being stopped may use as well."""
-        if deadline > charge.entry.deadline and not self.warden.trouble:
+        if deadline > charge.entry.deadline and not self.manager.trouble:
             self.put(charge, stop_at=stop_at, kill_at=kill_at, deadline=deadline)
             if not charge.entry.granted:
                 charge.handle.renew(kill_at)
@@ -490,7 +490,7 @@ class Guard:
     def charge(self, name: str) -> Charge:
         if name not in self.charges:
             entry = record.Entry("", name, "", 0, False, 0, 0.0, 0.0, 0.0)
-            self.charges[name] = Charge(entry, self.warden.group(name))
+            self.charges[name] = Charge(entry, self.manager.group(name))
             if self.supervisord_gone:
                 # A listener that ends may have no orders for it, and this guard would wait for a proof that nobody makes.
                 self.stop(self.charges[name], self.own_op(), AT_ONCE, "supervisord is dead")
@@ -513,7 +513,7 @@ class Guard:
                 log.error("the record cannot be written: %s", error)
 
     def stop(self, charge: Charge, op: int, kill_at: float, why: str) -> None:
-        """Revoke, then have the warden stop, kill and prove. kill_at: unless the lease ends before. why: for the history
+        """Revoke, then have the process manager stop, kill and prove. kill_at: unless the lease ends before. why: for the history
         of terms."""
         self.hands.expect_programs(False)
         if charge.entry.granted:
@@ -654,7 +654,7 @@ class Guard:
 
     def do_lease(self, message: Dict[str, Any]) -> None:
         # What could not be ended then must end sooner.
-        trouble = self.warden.trouble
+        trouble = self.manager.trouble
         for name, (token, stop_at, kill_at, deadline) in message["leases"].items():
             charge = self.charges.get(name)
             if charge is not None and charge.entry.token == token and charge.held:
@@ -663,7 +663,7 @@ class Guard:
                 self.away_since = None
             if charge is None or not charge.entry.granted or charge.entry.token != token:
                 self.tell("Revoked", group=name, reason="the guard has revoked the grant")
-        self.tell("Echo", n=message["n"], turned=self.warden.turned_at, **({"trouble": trouble} if trouble else {}))
+        self.tell("Echo", n=message["n"], turned=self.manager.turned_at, **({"trouble": trouble} if trouble else {}))
 
     def do_cut(self, message: Dict[str, Any]) -> None:
         # The listener has attached. What the keeper proved before that must not come after it.

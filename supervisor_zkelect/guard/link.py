@@ -1,6 +1,6 @@
 """The listener's side of the guard: start one, speak to it, replace one that stands still.
 
-`Link` has the same handles as `group.Warden`, but what is asked of a group is done in the guard's process. What the guard
+`Link` has the same handles as `ProcessManager`, but what is asked of a group is done in the guard's process. What the guard
 answers is posted as the events of `processes/group_events.py`, besides `Up`, `Down`, `Busy`, `Echo` and `Revoked`.
 
 Where no guard process can be had in time, because memory or processes have run out or the package is just being
@@ -61,7 +61,7 @@ class Busy(NamedTuple):
 
 
 class Echo(NamedTuple):
-    """The guard has taken lease number `n`; its warden took a turn last at `turned` (seconds of CLOCK_BOOTTIME).
+    """The guard has taken lease number `n`; its process manager took a turn last at `turned` (seconds of CLOCK_BOOTTIME).
 
     trouble: what the guard lacks for ending a group; then it has extended nothing.
     """
@@ -129,7 +129,7 @@ _EVENTS = {
 
 
 class Handle:
-    """One group, as `group.Group`; `start` takes the grant with it."""
+    """One group, as `processes.manager.Group`; `start` takes the grant with it."""
 
     def __init__(self, link: "Link", name: str) -> None:
         self.name = name

@@ -28,7 +28,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect.guard import door, keeper_link, locks, members, record, registration, saved_session, upkeep
 from supervisor_zkelect.guard.guard import LOCK_PACE, Guard, Hands
-from supervisor_zkelect.processes import census, cgroup, execution, group, proc
+from supervisor_zkelect.processes import census, cgroup, execution, manager, proc
 from supervisor_zkelect.supervisord.client import BAD_NAME, MOST_CALLS, Fault, Supervisord, SupervisordError
 from supervisor_zkelect.system import logs, reserve
 from supervisor_zkelect.system.clock import now
@@ -92,7 +92,7 @@ class _Place(NamedTuple):
 
 
 class Process(Hands):
-    """All methods run on one thread; the warden's events come through a pipe.
+    """All methods run on one thread; the process manager's events come through a pipe.
 
     place: what makes this process the one guard. alone: whether nothing but the guard is in this process.
     """
@@ -136,26 +136,26 @@ class Process(Hands):
         self.calls = Workers(min(max(8, 4 * terms.room), MOST_CALLS), "zkelect-rpc")
         self.members = members.Members(self.folder, self.owner)
         own, left = self.members.load()
-        self.warden = group.Warden(
+        self.manager = manager.ProcessManager(
             self.supervisord, self.owner.pid, self.post, self.calls, server_url=terms.url,
             cgroups=self.cgroups, instance=record.instance(self.owner), former=self.former,
             identity=census.Identity(self.owner.start, terms.session, os.fsencode(terms.arguments)), left=left,
             keep=lambda *seen: self.members.told.put(seen), secrets=self.secrets,
         )
         for name, processes in own.items():
-            self.warden.group(name).remember(processes)
+            self.manager.group(name).remember(processes)
         former = self.read_former()
         try:
             book: Any = record.Writer(self.folder, self.owner, terms.room + len(former))
         except OSError as error:
             log.error("there is no record, so no program is started: %s", error)
             book = _NoRecord()
-        self.guard = Guard(self.owner, terms.grace, self.warden, book, self)
+        self.guard = Guard(self.owner, terms.grace, self.manager, book, self)
         #: what chain loaders connect to
         self.listening: Optional[socket.socket] = None
         self.name = place.name
         self.upkeep = upkeep.Upkeep(self.folder, place.lock, self.log, book, self.key, self.open_door)
-        self.warden.start()
+        self.manager.start()
         if self.cgroups is not None:
             # In a thread of its own, since the kernel may take its time and nobody can interrupt it.
             quick = threading.Thread(
@@ -205,7 +205,7 @@ class Process(Hands):
             return []
 
     def post(self, event: Any) -> None:
-        """Take an event of the warden; on any thread."""
+        """Take an event of the process manager; on any thread."""
         self.later(lambda: self.guard.heard(event))
 
     def later(self, do: Callable[[], None]) -> None:
@@ -241,7 +241,7 @@ class Process(Hands):
         while not self.guard.finished(self.asked_to_end):
             self.attempt(self.turn)
         self.keeper.close()
-        self.warden.close()
+        self.manager.close()
         try:
             os.unlink(os.path.join(self.folder, record.SOCKET))
         except OSError as error:
@@ -512,7 +512,7 @@ class Process(Hands):
 
     def may_register(self, process: proc.Process, group_name: str) -> bool:
         """Whether it may speak for the group: as far as anybody has seen it is no other group's."""
-        return self.warden.whose(process) in ("", group_name) and self.first.may(process, group_name)
+        return self.manager.whose(process) in ("", group_name) and self.first.may(process, group_name)
 
     def on_run(self, peer: door.Peer, group_name: str, program: str) -> None:
         if door.hung_up(peer.connection):
@@ -532,7 +532,7 @@ class Process(Hands):
             self.answer(peer, {"ok": False, "error": "no grant"})
             return
         self.first.enter(process, group_name)
-        handle, trouble = self.warden.group(group_name), ""
+        handle, trouble = self.manager.group(group_name), ""
         # Before it is answered: whatever it is from then on may be gone before a scan has seen it.
         handle.runs_as(proc.uids(peer.pid) | {peer.uid})
         if self.cgroups is not None:

@@ -2,8 +2,8 @@
 
 Everything that happens (supervisord's events, ZooKeeper's answers, health checks, ends of processes, orders, signals)
 is put into one queue. The main thread takes it out, lets the role machines decide, and hands their actions to those
-who do them: a serial executor per election for ZooKeeper, a pool for health checks, one for calls to supervisord, and the warden of
-the groups. Only the main thread holds state, so there is nothing to lock.
+who do them: a serial executor per election for ZooKeeper, a pool for health checks, one for calls to supervisord, and
+the guard's process manager. Only the main thread holds state, so there is nothing to lock.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ GUARD_LACKS = 1.0
 STOOD_STILL = 2.0
 #: Seconds for which a listener that leaves its groups to the guard waits for another where that has just ended.
 GUARD_RETURNS = 3.0
-#: Seconds within which the guard's warden must have taken a turn; with thousands of processes one takes a second.
-WARDEN_SILENCE = 5.0
+#: Seconds within which the guard's process manager must have taken a turn; with thousands of processes one takes a second.
+MANAGER_SILENCE = 5.0
 #: Roles and steps in which an election stays; and seconds until the others are reported, if they last so long.
 SETTLED = {(role.DETACHED, "waiting"), (role.STANDBY, "watching"), (role.PRIMARY, ""), (role.WITHDRAWN, "")}
 STEP_PACE = 0.2
@@ -852,7 +852,7 @@ class Listener:
         self.guard_quiet = 0.0
         moment = now()
         stood_still = moment < self.patient_until or moment - self.turned_at > STOOD_STILL
-        if moment - event.turned > WARDEN_SILENCE and not stood_still:
+        if moment - event.turned > MANAGER_SILENCE and not stood_still:
             log.warning("the guard, process %d, does not look after the groups and is replaced", self.guard.pid)
             self.guard.replace()
         self.guard_lacks = event.trouble

@@ -4,7 +4,7 @@ Membership is proven, never claimed. A process belongs to a group
 
 1.  if it is a child of supervisord that runs one of the group's programs: by its registration with the guard, by
     supervisord's books, or, in supervisord's own session, by the variable that supervisord gave it;
-2.  if it is in the group's cgroup (the warden reads that);
+2.  if it is in the group's cgroup (the process manager reads that);
 3.  if it descends from such a process, or is in a session or a process group that one has made, as known now or seen before;
 4.  if it carries the group's name together with the secret of a registration, for a user that it runs as
     (`registration.py`). What such a process brings with it are its descendants, and who shares its session or process group

@@ -1,9 +1,9 @@
 """The thread that kills when a group's time is over, and does nothing else.
 
-The warden reads /proc, and how long that takes is up to whoever has processes on the machine. So the kill itself does not wait
-for it. This thread has all that a kill takes beforehand: of each known process of a group a pidfd, and `cgroup.kill` of its
+The process manager reads /proc, and how long that takes is up to whoever has processes on the machine. So the kill itself
+does not wait for it. This thread has all that a kill takes beforehand: of each known process of a group a pidfd, and `cgroup.kill` of its
 cgroup. It is told of an order to stop at the moment when the order is given, sleeps until the earliest time, and strikes; again
-and again, until the warden has proven the group dead. It reads nothing, proves nothing, and never starts anything.
+and again, until the process manager has proven the group dead. It reads nothing, proves nothing, and never starts anything.
 
 A descriptor that it was given is its own: it is the one that closes it, on this thread, so that it can never strike by a number
 that is somebody else's by then. All it is told comes through one queue.
@@ -194,7 +194,7 @@ class Striker:
             try:
                 signal.pidfd_send_signal(descriptor, signal.SIGKILL)
             except OSError:
-                # It is dead, or the warden tells why it is not.
+                # It is dead, or the process manager tells why it is not.
                 continue
         if not self._hear(0.0):
             self._told.put(None)

@@ -141,7 +141,7 @@ class Supervisord:
         """supervisord's process id. Raises as `call` does."""
         return self.call("supervisor.getPID")
 
-    def touch(self) -> None:
+    def wake(self) -> None:
         """Turn supervisord's loop twice, by a connection that is closed at once: the first turn reaps, the next restarts. It
         never waits, and raises nothing: where it cannot be reached, supervisord turns by itself within a second.
         """

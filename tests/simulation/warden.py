@@ -35,7 +35,7 @@ class Warden:
     def group(self, name: str) -> "Warden":
         return self
 
-    def nudge(self) -> None:
+    def wake_supervisord(self) -> None:
         self._ask(lambda result: None, "supervisor.getState")
 
     def supervisord_gone(self) -> None:
@@ -78,7 +78,8 @@ class Warden:
                 self._stop.start_open = self._stop.start_open and self._start_open
             elif self._starting == op:
                 self._mode, self._starting = "started", None
-                self._post(group_events.GroupStarted(GROUP, op) if result else group_events.GroupStartFailed(GROUP, op, "no answer"))
+                failed = group_events.GroupStartFailed(GROUP, op, "no answer")
+                self._post(group_events.GroupStarted(GROUP, op) if result else failed)
 
         self._ask(answered, "supervisor.startProcessGroup", GROUP, False)
 
@@ -182,7 +183,7 @@ class Warden:
 
     def _child_ended(self) -> None:
         if self._watching and self._stop is None:
-            self.nudge()
+            self.wake_supervisord()
             self._post(group_events.MemberDied(GROUP, PROGRAM, 0))
 
     def _stop_step(self, stop: Stop) -> None:

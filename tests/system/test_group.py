@@ -1,4 +1,4 @@
-"""The warden and its groups against real supervisords and real processes."""
+"""The process manager and its groups against real supervisords and real processes."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from types import SimpleNamespace
 import pytest
 
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.processes import group, proc
+from supervisor_zkelect.processes import manager, proc
 from supervisor_zkelect.processes.census import Census, Identity
-from supervisor_zkelect.processes.group import Warden
+from supervisor_zkelect.processes.manager import ProcessManager
 from supervisor_zkelect.processes.group_events import (
     GroupDead, GroupStarted, GroupStartFailed, GroupStuck, MemberDied, MemberStarted, Members,
 )
@@ -127,7 +127,7 @@ os.execv(command[0], command)
 
 
 class Node:
-    """A supervisord of its own, and a warden for it in this process."""
+    """A supervisord of its own, and a process manager for it in this process."""
 
     def __init__(self, folder: Path, name: str = "n") -> None:
         self.folder = folder / name
@@ -140,7 +140,7 @@ class Node:
         self.events: queue.Queue = queue.Queue()
         self.sections: list = []
         self.supervisord = None
-        self.warden = None
+        self.manager = None
         self.pool = None
         self._past: list = []
         self._ops = 100
@@ -169,7 +169,7 @@ class Node:
         return f"http://127.0.0.1:{port}"
 
     def up(self, slow_exec: bool = False, interface: bool = True, helper: str = "") -> Node:
-        """Start supervisord, then a warden. interface: whether it has the RPC interface of this package. helper: as in
+        """Start supervisord, then a manager. interface: whether it has the RPC interface of this package. helper: as in
         ENTRY."""
         if interface:
             self.sections.append(
@@ -212,18 +212,18 @@ class Node:
         self.join()
         return self
 
-    def join(self) -> Warden:
-        """A warden as a listener would make it."""
+    def join(self) -> ProcessManager:
+        """A process manager as a listener would make it."""
         self.pool = ThreadPoolExecutor(8)
-        self.warden = Warden(
+        self.manager = ProcessManager(
             self.rpc, self.supervisord.pid, self.events.put, self.pool, secrets=lambda group, uid: self.word
         )
-        self._past.append((self.warden, self.pool))
-        self.warden.start()
-        return self.warden
+        self._past.append((self.manager, self.pool))
+        self.manager.start()
+        return self.manager
 
     def handle(self, name: str = "primary"):
-        return self.warden.group(name)
+        return self.manager.group(name)
 
     def op(self) -> int:
         self._ops += 1
@@ -278,8 +278,8 @@ class Node:
         until(lambda: self.infos()[0]["statename"] == state, LONG, what)
 
     def wait_watched(self, pid: int, wanted: bool = True) -> None:
-        """Wait until the warden has a pidfd of this process, or has none any more."""
-        watched = self.warden._records["primary"].pidfds
+        """Wait until the process manager has a pidfd of this process, or has none any more."""
+        watched = self.manager._records["primary"].pidfds
         until(lambda: (pid in [known for known, _ in list(watched)]) == wanted, LONG, f"{pid} to be watched: {wanted}")
 
     def processes(self) -> set:
@@ -308,8 +308,8 @@ class Node:
 
     def down(self) -> None:
         """End everything, whatever state it is in."""
-        for warden, _ in self._past:
-            warden.close()
+        for one, _ in self._past:
+            one.close()
         if self.supervisord is not None:
             self.supervisord.kill()
             self.supervisord.wait()
@@ -392,7 +392,7 @@ def test_an_unknown_group_fails_the_start_and_is_dead(node):
     assert "BAD_NAME" in node.expect(GroupStartFailed, op=op).reason
     node.kill("other")
     # That there is no such group is an answer, and not silence.
-    until(lambda: node.warden._records["other"].mode == "dead", LONG, "the stop to be settled")
+    until(lambda: node.manager._records["other"].mode == "dead", LONG, "the stop to be settled")
 
 
 def test_a_start_while_it_is_stopped_is_refused(node):
@@ -451,14 +451,14 @@ def test_a_deaf_member_is_killed_when_its_time_is_over_and_not_before(node):
 
 @pytest.mark.parametrize("lease", [False, True])
 def test_a_kill_at_its_time_waits_for_no_scan(node, lease):
-    """However long that takes: the order may come, and its time be over, while the warden reads."""
+    """However long that takes: the order may come, and its time be over, while the process manager reads."""
     one_service(node, "deaf")
     node.start()
     pid = node.wait_marks("up")[0][0]
     node.wait_watched(pid)
-    member, look = proc.read(pid), node.warden._census.look
+    member, look = proc.read(pid), node.manager._census.look
     begun, over = threading.Event(), threading.Event()
-    node.warden._census.look = lambda *words: begun.set() or over.wait(LONG) and look(*words)
+    node.manager._census.look = lambda *words: begun.set() or over.wait(LONG) and look(*words)
     try:
         node.handle().watch(True)
         assert begun.wait(LONG)
@@ -550,7 +550,7 @@ def test_a_daemon_whose_parents_are_all_gone_is_found(node, habit):
     daemon = proc.read(node.wait_marks("daemon")[0][0])
     node.wait_state("FATAL")
     until(lambda: proc.read(daemon.pid).state == ("Z" if habit == "headless" else "S"), LONG, "it to rest")
-    # Another warden has seen none of them alive.
+    # Another process manager has seen none of them alive.
     node.join()
     assert proc.alive(daemon)
     node.kill()
@@ -635,26 +635,26 @@ def test_a_program_with_a_user_of_its_own_dies(node):
     assert not node.processes()
 
 
-#: A warden that may signal nobody: run by root, it becomes the user nobody.
+#: A process manager that may signal nobody: run by root, it becomes the user nobody.
 STUCK = """
 import os, pwd, queue, sys
 from concurrent.futures import ThreadPoolExecutor
-from supervisor_zkelect.processes.group import Warden
+from supervisor_zkelect.processes.manager import ProcessManager
 from supervisor_zkelect.processes.group_events import GroupStuck
 from supervisor_zkelect.supervisord import Supervisord
 supervisord = Supervisord(sys.argv[1])
 os.setresuid(*3 * [pwd.getpwnam("nobody").pw_uid])
 events = queue.Queue()
-warden = Warden(supervisord, int(sys.argv[2]), events.put, ThreadPoolExecutor(4))
-warden.start()
-group = warden.group("primary")
+manager = ProcessManager(supervisord, int(sys.argv[2]), events.put, ThreadPoolExecutor(4))
+manager.start()
+group = manager.group("primary")
 group.look(0)
 events.get(timeout=20)
 group.kill(1)
 event = events.get(timeout=20)
 assert isinstance(event, GroupStuck) and event.op == 1, event
 print(*event.pids, event.reason)
-warden.close()
+manager.close()
 """
 
 
@@ -692,7 +692,7 @@ def test_a_frozen_supervisord_delays_no_kill_and_restarts_nothing(node):
     node.handle().start(2)
     assert "not confirmed" in node.expect(GroupStartFailed, op=2).reason
     node.signal(signal.SIGCONT)
-    until(lambda: node.warden._records["primary"].mode == "dead", LONG, "supervisord to confirm the stop")
+    until(lambda: node.manager._records["primary"].mode == "dead", LONG, "supervisord to confirm the stop")
     assert not node.processes()
     quiet(node, 1.5)
     node.start()
@@ -722,7 +722,7 @@ def test_a_supervisord_that_dies_ends_the_wait_for_an_open_start(node):
     node.handle().start(1)
     node.handle().kill(2)
     node.supervisord.kill()
-    node.warden.supervisord_gone()
+    node.manager.supervisord_gone()
     node.expect(GroupDead, op=2)
     assert not node.processes()
 
@@ -734,7 +734,7 @@ def test_nothing_survives_a_killed_supervisord(node):
     node.wait_marks("child")
     node.wait_marks("up")
     node.supervisord.kill()
-    node.warden.supervisord_gone()
+    node.manager.supervisord_gone()
     node.kill()
     assert not node.processes()
     node.handle().start(9)
@@ -771,14 +771,14 @@ while True:
 
 
 @pytest.mark.parametrize("adopt", [True, False])
-def test_a_service_that_overwrites_its_environment_is_found_by_another_warden(node, adopt):
+def test_a_service_that_overwrites_its_environment_is_found_by_another_manager(node, adopt):
     script, mark = node.folder / "clobber.py", node.folder / "pid"
     script.write_text(CLOBBER)
     node.program("svc", f"{sys.executable} {script} {mark}").group("primary", "svc").up()
     node.start()
     pid = int(until(lambda: mark.exists() and mark.read_text(), LONG, "the service to run"))
     assert not proc.environ(pid).get("SUPERVISOR_GROUP_NAME")
-    node.warden.close()
+    node.manager.close()
     node.join()
     if adopt:
         node.handle().adopt()
@@ -790,7 +790,7 @@ def test_a_service_that_overwrites_its_environment_is_found_by_another_warden(no
 def start_without_answer(node):
     """Ask a supervisord that stands still for a start, as op 1."""
     node.handle().start(1)
-    until(lambda: node.warden._records["primary"].start_flying, LONG, "the start to be asked for")
+    until(lambda: node.manager._records["primary"].start_flying, LONG, "the start to be asked for")
 
 
 def test_a_start_that_hangs_does_not_hold_up_the_proof_where_the_loader_would_refuse(node):
@@ -802,7 +802,7 @@ def test_a_start_that_hangs_does_not_hold_up_the_proof_where_the_loader_would_re
     node.expect(GroupDead, op=2)
     node.signal(signal.SIGCONT)
     # Without a loader it starts after all, and the sentry sees to it.
-    until(lambda: node.warden._records["primary"].stop is None, LONG, "supervisord to confirm the stop")
+    until(lambda: node.manager._records["primary"].stop is None, LONG, "supervisord to confirm the stop")
     assert not node.processes()
 
 
@@ -812,11 +812,11 @@ def test_that_the_loader_would_refuse_counts_when_it_is_heard_after_the_order_to
     node.signal(signal.SIGSTOP)
     start_without_answer(node)
     node.handle().kill(2)
-    until(lambda: node.warden._records["primary"].stop, LONG, "the stop to begin")
+    until(lambda: node.manager._records["primary"].stop, LONG, "the stop to begin")
     node.handle().trust(True)
     node.expect(GroupDead, op=2)
     node.signal(signal.SIGCONT)
-    until(lambda: node.warden._records["primary"].stop is None, LONG, "supervisord to confirm the stop")
+    until(lambda: node.manager._records["primary"].stop is None, LONG, "supervisord to confirm the stop")
     assert not node.processes()
 
 
@@ -833,7 +833,7 @@ def test_a_stop_during_shutdown_ends(node):
     node.kill()
     assert {proc.environ(p.pid)["SUPERVISOR_GROUP_NAME"] for p in node.processes()} == {"other"}
     # The refusal is an answer, and not silence.
-    until(lambda: node.warden._records["primary"].mode == "dead", LONG, "the stop to be settled")
+    until(lambda: node.manager._records["primary"].mode == "dead", LONG, "the stop to be settled")
 
 
 def test_a_fork_that_has_not_executed_its_program_delays_the_proof(node):
@@ -896,7 +896,7 @@ def test_a_helper_that_comes_when_the_group_is_dead_is_not_looked_at_for_ever(no
     node.program("a", node.service()).group("primary", "a").up(helper="later bare")
     node.kill()
     (node.marks / "go").touch()
-    until(lambda: node.warden._census.foreign, LONG, "supervisord to be asked whose it is")
+    until(lambda: node.manager._census.foreign, LONG, "supervisord to be asked whose it is")
 
 
 def test_a_member_that_dies_is_told_and_restarted_at_once(node):
@@ -919,25 +919,25 @@ def test_a_member_that_dies_is_told_and_restarted_at_once(node):
 
 
 def test_a_death_between_the_poll_and_the_scan_of_one_turn_is_told():
-    """This process stands for supervisord, and the warden's steps are taken one by one."""
+    """This process stands for supervisord, and the process manager's steps are taken one by one."""
     url, told = "unix:///none", []
     variables = {"SUPERVISOR_GROUP_NAME": "primary", "SUPERVISOR_PROCESS_NAME": "a", "SUPERVISOR_SERVER_URL": url}
     with ThreadPoolExecutor(1) as pool, subprocess.Popen(["sleep", "1000"], env={**os.environ, **variables}) as child:
-        warden = Warden(Supervisord(url), os.getpid(), told.append, pool)
+        manager = ProcessManager(Supervisord(url), os.getpid(), told.append, pool)
         try:
-            record = warden.group("primary")._record
+            record = manager.group("primary")._record
             record.mode, record.watching = "started", True
             until(lambda: proc.cmdline(child.pid).startswith(b"sleep"), LONG, "the program to run")
-            warden._scan(record, warden._census.look())
+            manager._scan(record, manager._census.look())
             assert len(record.pidfds) == 1
             child.kill()
             until(lambda: proc.read(child.pid).gone, LONG, "the program to be dead")
-            warden._scan(record, warden._census.look())
-            warden._turn()
+            manager._scan(record, manager._census.look())
+            manager._turn()
             assert told == [MemberDied("primary", "a", child.pid)] and not record.pidfds
         finally:
             child.kill()
-            warden.close()
+            manager.close()
 
 
 def test_a_watch_that_is_off_and_a_stop_tell_of_no_death(node):
@@ -987,7 +987,7 @@ def test_others_are_left_alone(nodes):
     assert {p.identity for p in node.processes()} == {p.identity for p in others}
     assert {p.identity for p in twin.processes()} == {p.identity for p in twins}
     node.supervisord.kill()
-    node.warden.supervisord_gone()
+    node.manager.supervisord_gone()
     node.kill()
     assert {p.identity for p in node.processes()} == {p.identity for p in others}
     assert {p.identity for p in twin.processes()} == {p.identity for p in twins}
@@ -997,7 +997,7 @@ def test_the_listeners_own_group_is_refused(node, monkeypatch):
     one_service(node)
     monkeypatch.setenv("SUPERVISOR_GROUP_NAME", "zkelect")
     with pytest.raises(ValueError, match="zkelect is the listener's own"):
-        node.warden.group("zkelect")
+        node.manager.group("zkelect")
 
 
 # The calls
@@ -1098,7 +1098,7 @@ def test_one_call_tells_of_many_groups(node, interface):
     node.signal(signal.SIGSTOP)
     for op, name in enumerate([*names, "none"]):
         node.handle(name).look(op)
-    until(lambda: len(calls) == group.MOST_ASKED, LONG, "the first looks to be asked for")
+    until(lambda: len(calls) == manager.MOST_ASKED, LONG, "the first looks to be asked for")
     node.signal(signal.SIGCONT)
     told = {}
     while len(told) <= len(names):
@@ -1108,7 +1108,7 @@ def test_one_call_tells_of_many_groups(node, interface):
         assert told[name].states == {f"p-{name}": ("STOPPED", 0, "")} and not told[name].error
     assert "BAD_NAME" in told["none"].error
     # The first, and one for the rest; and without the interface what the unknown group takes.
-    assert len(calls) <= group.MOST_ASKED + (1 if interface else 2)
+    assert len(calls) <= manager.MOST_ASKED + (1 if interface else 2)
     plain = {"system.multicall", "supervisor.getAllProcessInfo"}
     assert set(calls) <= ({"zkelect.getProcessStates"} if interface else plain)
 
@@ -1121,7 +1121,7 @@ def test_many_groups_are_started_by_few_requests(node, interface):
     node.signal(signal.SIGSTOP)
     for op, name in enumerate([*names, "wrong", "none"]):
         node.handle(name).start(op)
-    until(lambda: len(calls) >= group.MOST_STARTS, LONG, "the first starts to be asked for")
+    until(lambda: len(calls) >= manager.MOST_STARTS, LONG, "the first starts to be asked for")
     node.signal(signal.SIGCONT)
     told = {}
     while len(told) <= len(names) + 1:
@@ -1137,7 +1137,7 @@ def test_many_groups_are_started_by_few_requests(node, interface):
     else:
         # One attempt, or two at once, and then each for itself.
         assert starts.count("supervisor.startProcessGroup") == len(names) + 2
-        assert starts.count("zkelect.startProcessGroups") <= group.MOST_STARTS
+        assert starts.count("zkelect.startProcessGroups") <= manager.MOST_STARTS
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["with the states", "by a supervisord of before an upgrade"])
@@ -1154,7 +1154,7 @@ def test_a_start_tells_the_states_or_they_are_asked_for(node, told):
         node.rpc.call = items_alone
     node.start()
     asked = list(calls)
-    states = node.warden._records["primary"].states
+    states = node.manager._records["primary"].states
     pids = {info["name"]: info["pid"] for info in node.infos("primary")}
     assert {name: pid for name, (_, pid, _) in states.items()} == pids and all(pids.values())
     assert asked == ["zkelect.startProcessGroups", *["zkelect.getProcessStates"] * (not told)]
@@ -1179,10 +1179,10 @@ def test_what_has_changed_before_a_start_is_answered_is_asked_for(node):
 
 
 def test_supervisord_never_hears_of_a_start_that_is_stopped_before_its_turn(node):
-    names = many(node, group.MOST_STARTS + 1)
-    # Else somebody may have asked for a start before there was this warden.
+    names = many(node, manager.MOST_STARTS + 1)
+    # Else somebody may have asked for a start before there was this manager.
     node.kill(names[-1])
-    until(lambda: node.warden._records[names[-1]].stop is None, LONG, "supervisord to confirm it")
+    until(lambda: node.manager._records[names[-1]].stop is None, LONG, "supervisord to confirm it")
     calls = calls_of(node)
     node.signal(signal.SIGSTOP)
     for op, name in enumerate(names[:-1]):
@@ -1196,7 +1196,7 @@ def test_supervisord_never_hears_of_a_start_that_is_stopped_before_its_turn(node
     node.signal(signal.SIGCONT)
     # Their answers come on two connections, in either order.
     node.expect_all(GroupStarted, names[:-1])
-    assert [call for call in calls if "start" in call] == ["zkelect.startProcessGroups"] * group.MOST_STARTS
+    assert [call for call in calls if "start" in call] == ["zkelect.startProcessGroups"] * manager.MOST_STARTS
     assert len(proc.children(node.supervisord.pid)) == len(names) - 1
 
 
@@ -1204,19 +1204,19 @@ def test_supervisord_is_turned_while_a_program_starts(node):
     """It would notice once a second that a program has run for its startsecs."""
     node.program("a", "/bin/cat", startsecs="2").group("primary", "a").up()
     node.start()
-    touch, touched = node.rpc.touch, []
-    node.rpc.touch = lambda: touched.append(1) or touch()
+    wake, woken = node.rpc.wake, []
+    node.rpc.wake = lambda: woken.append(1) or wake()
     node.handle().look(1)
     assert node.expect(Members, op=1).states["a"][0] == "STARTING"
-    until(lambda: len(touched) >= 8, LONG, "supervisord's loop to be turned")
+    until(lambda: len(woken) >= 8, LONG, "supervisord's loop to be turned")
     node.wait_state("RUNNING")
     node.handle().look(2)
     assert node.expect(Members, op=2).states["a"][0] == "RUNNING"
-    until(lambda: node.warden._turn_until < 0, LONG, "an end of it")
+    until(lambda: node.manager._turn_until < 0, LONG, "an end of it")
 
 
 @pytest.mark.parametrize("family", ["unix", "inet"])
-def test_a_touch_has_a_program_restarted_and_leaves_nothing(node, family):
+def test_a_wake_up_has_a_program_restarted_and_leaves_nothing(node, family):
     node.program("a", node.service(), startsecs="0").group("primary", "a")
     url = node.inet() if family == "inet" else node.url
     node.up()
@@ -1225,18 +1225,18 @@ def test_a_touch_has_a_program_restarted_and_leaves_nothing(node, family):
     for count in range(2, 12):
         pid, _ = node.wait_marks("up", count - 1)[-1]
         os.kill(pid, signal.SIGKILL)
-        until(lambda: node.seen("up")[count - 1:] or door.touch(), LONG, "the service to be restarted")
+        until(lambda: node.seen("up")[count - 1:] or door.wake(), LONG, "the service to be restarted")
     # By itself supervisord turns once a second, twice for each restart.
     assert clock.now() - begun < 10
     until(lambda: open_files(node.supervisord.pid) <= before, LONG, "the connections to be closed")
     assert "Traceback" not in (node.folder / "s.log").read_text()
 
 
-def test_a_touch_of_nobody_hurts_nobody(tmp_path):
-    Supervisord(f"unix://{tmp_path}/none").touch()
-    Supervisord(f"unix://{tmp_path}/{'x' * 200}").touch()
-    Supervisord("http://127.0.0.1:1").touch()
-    Supervisord("http://no.such.host.invalid:1").touch()
+def test_a_wake_up_of_nobody_hurts_nobody(tmp_path):
+    Supervisord(f"unix://{tmp_path}/none").wake()
+    Supervisord(f"unix://{tmp_path}/{'x' * 200}").wake()
+    Supervisord("http://127.0.0.1:1").wake()
+    Supervisord("http://no.such.host.invalid:1").wake()
 
 
 def open_files(pid: int) -> int:
@@ -1291,21 +1291,21 @@ def test_starts_that_supervisord_has_no_time_for_are_asked_for_again(node):
     node.signal(signal.SIGSTOP)
     for op, name in enumerate(names):
         node.handle(name).start(op)
-    until(lambda: node.warden._starts_flying, LONG, "the first starts to be asked for")
+    until(lambda: node.manager._starts_flying, LONG, "the first starts to be asked for")
     node.signal(signal.SIGCONT)
     node.expect_all(GroupStarted, names)
     assert len(proc.children(node.supervisord.pid)) == len(names) and len(asked) > len(names)
 
 
 def test_where_supervisord_is_silent_nobody_waits_for_his_turn_to_find_out(node, monkeypatch):
-    monkeypatch.setattr(group, "FORK_LIMIT", 0.5)
+    monkeypatch.setattr(manager, "FORK_LIMIT", 0.5)
     names = many(node, 40)
     calls = calls_of(node)
     node.signal(signal.SIGSTOP)
     for op, name in enumerate(names):
         node.handle(name).start(op)
     node.expect_all(GroupStartFailed, names)
-    assert len([call for call in calls if "start" in call]) <= 2 * group.MOST_STARTS
+    assert len([call for call in calls if "start" in call]) <= 2 * manager.MOST_STARTS
     node.signal(signal.SIGCONT)
 
 
@@ -1314,10 +1314,10 @@ def test_a_start_that_waited_for_the_end_of_a_stop_is_asked_for_at_once(node):
     node.start()
     node.signal(signal.SIGSTOP)
     node.kill()
-    waits, wait = [], node.warden._wait
-    node.warden._wait = lambda: waits.append(len(node.warden._starts)) or wait()
+    waits, wait = [], node.manager._wait
+    node.manager._wait = lambda: waits.append(len(node.manager._starts)) or wait()
     node.handle().start(7)
-    until(lambda: node.warden._records["primary"].waiting, LONG, "the start to wait")
+    until(lambda: node.manager._records["primary"].waiting, LONG, "the start to wait")
     node.signal(signal.SIGCONT)
     node.expect(GroupStarted, op=7)
     assert waits and not any(waits)
@@ -1355,16 +1355,16 @@ def test_a_group_that_stops_keeps_no_other_from_its_scans(node):
     for name in ("primary", "other"):
         node.start(name)
     node.wait_marks("up", 2)
-    warden, scans = node.warden, []
-    look, scan = warden._census.look, warden._scan
-    warden._census.look = lambda *words: threading.Event().wait(0.04) or look(*words)
-    warden._scan = lambda record, seen: scans.append(record.name) or scan(record, seen)
+    manager, scans = node.manager, []
+    look, scan = manager._census.look, manager._scan
+    manager._census.look = lambda *words: threading.Event().wait(0.04) or look(*words)
+    manager._scan = lambda record, seen: scans.append(record.name) or scan(record, seen)
     node.handle().stop(1, clock.now() + 8)
-    until(lambda: warden._records["primary"].stop, LONG, "the stop to begin")
+    until(lambda: manager._records["primary"].stop, LONG, "the stop to begin")
     scans.clear()
     node.handle("other").note(("b", "RUNNING", 0))
     until(lambda: scans.count("other") >= 3, 7, "scans of the group that runs")
-    assert warden._records["primary"].stop is not None
+    assert manager._records["primary"].stop is not None
     node.expect(GroupDead, op=1)
 
 
@@ -1402,16 +1402,16 @@ def test_a_fork_that_has_registered_delays_no_proof_but_its_own_group_s(node):
 
 def test_an_order_counts_for_an_end_that_comes_after_it_while_a_scan_is_made(node):
     pid = watched_service(node)
-    look = node.warden._census.look
+    look = node.manager._census.look
 
     def meanwhile(*words):
-        node.warden._census.look = look
+        node.manager._census.look = look
         node.handle().watch(False)
         os.kill(pid, signal.SIGKILL)
         until(lambda: proc.read(pid) is None or proc.read(pid).gone, LONG, "the service to be dead")
         return look(*words)
 
-    node.warden._census.look = meanwhile
+    node.manager._census.look = meanwhile
     node.wait_watched(pid, False)
     assert not list(node.events.queue)
 
@@ -1487,24 +1487,24 @@ def test_an_orphan_that_nobody_reaps_is_dead_all_the_same(family, monkeypatch):
     """As where process 1 of a container is no init."""
     parent, _, orphan = family
     monkeypatch.setenv("SUPERVISOR_GROUP_NAME", "zkelect")
-    warden = Warden(Supervisord("unix:///none"), os.getpid(), lambda event: None, None)
-    record = warden.group("primary")._record
+    manager = ProcessManager(Supervisord("unix:///none"), os.getpid(), lambda event: None, None)
+    record = manager.group("primary")._record
     record.mode, record.known = "started", {proc.read(orphan)}
-    find, living = warden._census.find, []
+    find, living = manager._census.find, []
 
     def noted(*words):
         found = find(*words)
         living.append(orphan in {one.pid for one in found.living})
         return found
 
-    warden._census.find = noted
+    manager._census.find = noted
     orphaned(orphan, parent)
     for step in (lambda: None, lambda: dead(orphan)):
         step()
-        record.scan_at = warden._scan_ended = -1000.0
-        warden._scan_due(clock.now())
+        record.scan_at = manager._scan_ended = -1000.0
+        manager._scan_due(clock.now())
     assert living == [True, False]
-    warden.close()
+    manager.close()
 
 
 def test_long_rests_are_for_groups_that_are_in_their_cgroup():
@@ -1513,20 +1513,20 @@ def test_long_rests_are_for_groups_that_are_in_their_cgroup():
     variables = {"SUPERVISOR_GROUP_NAME": "primary", "SUPERVISOR_PROCESS_NAME": "a", "SUPERVISOR_SERVER_URL": url}
     cgroups = SimpleNamespace(pids=lambda name: inside)
     with ThreadPoolExecutor(1) as pool, subprocess.Popen(["sleep", "1000"], env={**os.environ, **variables}) as child:
-        warden = Warden(
+        manager = ProcessManager(
             Supervisord(url), os.getpid(), lambda event: None, pool, cgroups=cgroups, keep=lambda *seen: kept.append(seen)
         )
         try:
-            record = warden.group("primary")._record
+            record = manager.group("primary")._record
             record.mode, record.loaded = "started", True
             until(lambda: proc.cmdline(child.pid).startswith(b"sleep"), LONG, "the program to run")
-            warden._scan_ended, warden._scan_took = clock.now() + 1000, 1.0
-            for within, share in (([], group.REST_SHARE), ([child.pid], group.REST_SHARE_LOADED)):
+            manager._scan_ended, manager._scan_took = clock.now() + 1000, 1.0
+            for within, share in (([], manager.REST_SHARE), ([child.pid], manager.REST_SHARE_LOADED)):
                 inside[:] = within
-                warden._scan(record, warden._census.look())
-                assert warden._due(record) == warden._scan_ended + share
+                manager._scan(record, manager._census.look())
+                assert manager._due(record) == manager._scan_ended + share
             # Who is in the cgroup is told by that.
             assert kept == [("primary", frozenset({proc.read(child.pid).identity})), ("primary", frozenset())]
         finally:
             child.kill()
-            warden.close()
+            manager.close()

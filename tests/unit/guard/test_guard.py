@@ -31,7 +31,7 @@ class Handle:
         return [one for one in self.did if one[0] in whats][-1]
 
 
-class Warden:
+class ProcessManager:
     turned_at = 0.0
     trouble = ""
 
@@ -41,7 +41,7 @@ class Warden:
     def group(self, name):
         return self.handles.setdefault(name, Handle())
 
-    def nudge(self):
+    def wake_supervisord(self):
         pass
 
     def supervisord_gone(self):
@@ -110,8 +110,8 @@ class Node:
     def __init__(self, monkeypatch, former=()):
         self.now = 100.0
         monkeypatch.setattr(guard, "now", lambda: self.now)
-        self.warden, self.book, self.hands = Warden(), Book(), Hands()
-        self.guard = guard.Guard(OWNER, 2.0, self.warden, self.book, self.hands)
+        self.manager, self.book, self.hands = ProcessManager(), Book(), Hands()
+        self.guard = guard.Guard(OWNER, 2.0, self.manager, self.book, self.hands)
         self.guard.begin(list(former))
 
     def greet(self, *names):
@@ -149,7 +149,7 @@ class Node:
         self.guard.heard(group_events.GroupDead(name, self.handle(name).last("kill", "stop")[1], 0.1))
 
     def handle(self, name="primary"):
-        return self.warden.handles[name]
+        return self.manager.handles[name]
 
 
 @pytest.fixture
@@ -288,13 +288,13 @@ def test_where_the_record_says_something_else_a_program_is_refused(node):
     assert [told["n"] for told in node.hands.told if told["event"] == "Echo"] == [1, 2]
 
 
-def test_no_lease_is_extended_while_the_warden_lacks_what_ends_a_group(node):
+def test_no_lease_is_extended_while_the_manager_lacks_what_ends_a_group(node):
     node.start()
-    node.warden.trouble = "no descriptors"
+    node.manager.trouble = "no descriptors"
     node.guard.obey({"do": "lease", "n": 1, "leases": {"primary": (7, 103.0, 104.0, 105.0)}})
     assert node.hands.told[-1]["event"] == "Echo" and node.hands.told[-1]["trouble"] == "no descriptors"
     assert node.book.entries["primary"].deadline == 104.0
-    node.warden.trouble = ""
+    node.manager.trouble = ""
     node.guard.obey({"do": "lease", "n": 2, "leases": {"primary": (7, 103.0, 104.0, 105.0)}})
     assert "trouble" not in node.hands.told[-1] and node.book.entries["primary"].deadline == 105.0
 
@@ -562,14 +562,14 @@ def registering(supervisord, asked, answers):
     made = SimpleNamespace(
         owner=SimpleNamespace(pid=supervisord), cgroups=None, answer=lambda peer, message: answers.append(message),
         guard=SimpleNamespace(may_run=lambda *asking: asked.append(asking) or True), first=First(),
-        warden=Warden(), secrets=lambda group, uid: f"{group}-{uid}",
+        manager=ProcessManager(), secrets=lambda group, uid: f"{group}-{uid}",
         on_run=lambda *asking: guard_process.Process.on_run(made, *asking),
         program_of=lambda peer: guard_process.Process.program_of(made, peer),
         on_refused=lambda *told: guard_process.Process.on_refused(made, *told),
         may_register=lambda *asking: guard_process.Process.may_register(made, *asking),
         upkeep=SimpleNamespace(put_back=0), keep_folder=lambda: True,
     )
-    made.warden.whose = lambda process: ""
+    made.manager.whose = lambda process: ""
     return made
 
 
@@ -622,7 +622,7 @@ def registration_of(process, group, whose="", current=None):
     """Register a process, which stands for a child of supervisord; the answer."""
     answers = []
     guard = registering(process.ppid, [], answers)
-    guard.warden.whose = lambda one: whose
+    guard.manager.whose = lambda one: whose
     here, there = socket.socketpair()
     with here, there:
         guard_process.Process.on_run(guard, peer_of(here, current or process), group, "orders")
@@ -645,13 +645,13 @@ def test_a_process_does_not_speak_for_another_group(whose, first):
     process, own = registering(os.getppid(), [], []), proc.read(os.getpid())
     process.answer = lambda peer, message: answers.append(message["ok"])
     process.guard.tell = lambda what, **more: told.append(more["group"])
-    process.warden.whose = lambda process: whose
+    process.manager.whose = lambda process: whose
     process.first.enter(own, first)
     here, there = socket.socketpair()
     with here, there:
         guard_process.Process.on_refused(process, peer_of(here, own), "primary", "orders", "because")
         assert (answers, told) == ([False], [])
-        process.warden.whose, process.first = (lambda process: "primary"), First()
+        process.manager.whose, process.first = (lambda process: "primary"), First()
         guard_process.Process.on_refused(process, peer_of(here, own), "primary", "orders", "because")
     assert (answers, told) == ([False, True], ["primary"])
 
@@ -661,7 +661,7 @@ def test_the_users_of_whoever_registers_are_told_before_it_is_answered():
     told = []
     own = proc.read(os.getpid())
     guard = registering(own.ppid, [], [])
-    guard.answer = lambda peer, message: told.append(list(guard.warden.group("primary").did))
+    guard.answer = lambda peer, message: told.append(list(guard.manager.group("primary").did))
     here, there = socket.socketpair()
     with here, there:
         peer = peer_of(here, own)

@@ -1,7 +1,7 @@
 """One program group on this node: started, watched, stopped, killed, and proven dead.
 
 Two kinds of threads. RPC calls to supervisord, which may hang for seconds, run in a pool and come back as
-answers. One warden thread for all groups does everything else: it polls pidfds, keeps the times at which
+answers. One manager thread for all groups does everything else: it polls pidfds, keeps the times at which
 groups are killed, reads /proc, kills, and proves. It never waits for an RPC, a lock, ZooKeeper or a name
 server. What the handles (`Group`) and the pool want of it is put into its queue as a callable, so that every
 record here has one owner.
@@ -13,10 +13,10 @@ carries the group's name and cannot prove that it belongs, is left alone, and ho
 a stop.
 
 How long a scan takes is up to whoever has processes on the machine. So when a group's time is over, another thread kills
-whatever is known of it (`striking.py`), and the warden sees to the rest and proves.
+whatever is known of it (`striking.py`), and the process manager sees to the rest and proves.
 
-The rule of the proof is in `core/proof.py`. Where supervisord has not answered, the warden goes on as a sentry when the death
-is proven: it kills whatever
+The rule of the proof is in `core/proof.py`. Where supervisord has not answered, the process manager goes on as
+a sentry when the death is proven: it kills whatever
 supervisord starts again, until supervisord has answered and the rounds are clean.
 
 What is beyond it: a process that clears its environment, leaves its session and loses its parents before any
@@ -120,7 +120,7 @@ class _Starting:
 
 
 @dataclass
-class _Agenda:
+class Agenda:
     """When the first scan of a group may be due. It may be too early, never too late: with hundreds of groups a turn that
     looks at every one's time takes longer than what there is to do in it."""
 
@@ -128,11 +128,11 @@ class _Agenda:
 
 
 @dataclass
-class _Record:
-    """What the warden knows of one group. Only the warden's thread touches it."""
+class GroupState:
+    """What the process manager knows of one group. Only the process manager's thread touches it."""
 
     name: str
-    agenda: _Agenda
+    agenda: Agenda
     #: new (nothing is known), starting, started, stopping, dead (proven so)
     mode: str = "new"
     known: Set[proc.Process] = field(default_factory=set)
@@ -211,7 +211,7 @@ class _Question:
     """Somebody wants to know what supervisord says of a group's members. changes, moment: how many events had told of a
     change when it was asked, and when that was."""
 
-    record: _Record
+    record: GroupState
     then: _Then
     names: Tuple[str, ...]
     changes: int = 0
@@ -221,9 +221,9 @@ class _Question:
 class Group:
     """The handle of one group. Methods return at once; a result comes as an event with the same op."""
 
-    def __init__(self, warden: Warden, record: _Record) -> None:
+    def __init__(self, manager: ProcessManager, record: GroupState) -> None:
         self.name = record.name
-        self._warden = warden
+        self._manager = manager
         self._record = record
 
     def start(self, op: int) -> None:
@@ -232,91 +232,91 @@ class Group:
         Refused while a stop is not finished, and when supervisord does not answer a stop within START_LIMIT
         since the group died.
         """
-        self._warden._do(self._warden._start, self._record, op)
+        self._manager._do(self._manager._start, self._record, op)
 
     def stop(self, op: int, kill_at: float, lease_end: float = math.inf) -> None:
         """Have supervisord stop all members, and kill what is left at `kill_at` → GroupStuck …, GroupDead.
 
-        kill_at: seconds of the warden's clock. Of several orders the earliest counts, whichever came first.
+        kill_at: seconds of the process manager's clock. Of several orders the earliest counts, whichever came first.
         lease_end: when everything is killed whatever the orders say, until `renew` moves it.
         Descendants that outlive all members are asked with SIGTERM, unless supervisord has asked them, and have the
         time that is left.
         """
-        soonest = self._warden._now() + KILL_WAITS
-        self._warden._striker.order(self.name, max(soonest, kill_at), max(soonest, lease_end))
-        self._warden._do(self._warden._order, self._record, op, kill_at, lease_end)
+        soonest = self._manager._now() + KILL_WAITS
+        self._manager._striker.order(self.name, max(soonest, kill_at), max(soonest, lease_end))
+        self._manager._do(self._manager._order, self._record, op, kill_at, lease_end)
 
     def renew(self, lease_end: float) -> None:
         """The lease of a group that is being stopped ends at another time."""
-        self._warden._striker.renew(self.name, lease_end)
-        self._warden._do(self._warden._renew, self._record, lease_end)
+        self._manager._striker.renew(self.name, lease_end)
+        self._manager._do(self._manager._renew, self._record, lease_end)
 
     def kill(self, op: int) -> None:
         """Kill all processes → GroupStuck …, GroupDead.
 
         supervisord is told first, lest it restarts them, and has 30 ms to answer.
         """
-        self._warden._striker.order(self.name, self._warden._now() + KILL_WAITS)
-        self._warden._do(self._warden._order, self._record, op, -math.inf)
+        self._manager._striker.order(self.name, self._manager._now() + KILL_WAITS)
+        self._manager._do(self._manager._order, self._record, op, -math.inf)
 
     def watch(self, on: bool) -> None:
         """While on, every member's end is told as MemberDied, and supervisord made to restart it at once."""
-        self._warden._do(self._warden._watch, self._record, on)
+        self._manager._do(self._manager._watch, self._record, on)
 
     def look(self, op: int) -> None:
         """Ask supervisord for the members' states → Members."""
-        self._warden._do(self._warden._look, self._record, op)
+        self._manager._do(self._manager._look, self._record, op)
 
     def trust(self, loaded: bool) -> None:
         """Tell whether all programs of the group are started through the chain loader, so that a start which
         supervisord carries out late runs nothing after a stop."""
-        self._warden._do(self._warden._trust, self._record, loaded)
+        self._manager._do(self._manager._trust, self._record, loaded)
 
     def signalled_as_group(self, as_group: bool) -> None:
         """Tell whether supervisord may signal the process groups of the programs that it stops (`stopasgroup`)."""
-        self._warden._do(setattr, self._record, "as_group", as_group)
+        self._manager._do(setattr, self._record, "as_group", as_group)
 
     def remember(self, processes: Iterable[proc.Process]) -> None:
         """Take processes as the group's that somebody has seen in it."""
-        self._warden._do(self._record.known.update, set(processes))
+        self._manager._do(self._record.known.update, set(processes))
 
     def adopt(self) -> None:
         """Take a group that runs as one that was started through this handle; its processes are found by a scan."""
-        self._warden._do(self._warden._adopt, self._record)
+        self._manager._do(self._manager._adopt, self._record)
 
     def expect(self, pid: int, name: str, start: Optional[int] = None) -> None:
         """Take a child of supervisord as the program `name` of the group whatever its environment says, because it has
         said so itself. start: when it began, as in `proc.Process`, if that is known."""
-        self._warden._do(self._warden._expect, self._record, pid, name, start)
+        self._manager._do(self._manager._expect, self._record, pid, name, start)
 
     def stray(self) -> None:
         """A program of the group could not be moved into its cgroup."""
-        self._warden._do(self._warden._stray, self._record)
+        self._manager._do(self._manager._stray, self._record)
 
     def runs_as(self, users: Iterable[int]) -> None:
         """Tell as which users a program of the group has registered."""
-        self._warden._do(self._warden._runs_as, self._record, frozenset(users))
+        self._manager._do(self._manager._runs_as, self._record, frozenset(users))
 
     def note(self, event: Tuple[str, str, int]) -> None:
         """Take a PROCESS_STATE event of supervisord for this group: (process name, state name, pid or 0).
 
         For a group that was not started, STARTING and RUNNING → MemberStarted.
         """
-        self._warden._do(self._warden._note, self._record, event)
+        self._manager._do(self._manager._note, self._record, event)
 
 
-class Warden:
+class ProcessManager:
     """Keeps the groups of one supervisord. See the module's text.
 
     supervisord: for the calls. supervisord_pid: its pid, a listener's parent. post: takes the events; called
-    on the warden's thread, must not block. rpc_pool: where calls to supervisord run; a hung supervisord
+    on the process manager's thread, must not block. rpc_pool: where calls to supervisord run; a hung supervisord
     occupies a worker for each group that is being stopped, and MOST_STARTS, MOST_ASKED and one more, for the limit of
     a call. clock: seconds, the same as in `Group.stop`. server_url: the SUPERVISOR_SERVER_URL that the programs are
     given; default this process's own, else the URL of `supervisord`. cgroups: those that the groups' processes are
     moved into, if any. instance: the ZKELECT_INSTANCE that the programs carry, "" when they carry none. former: what is
     left in the cgroups of former instances of this supervisord; left: what else is left of them. Whichever group it was, it
     must be dead before any group is proven so. identity: of supervisord, where somebody knows it who saw it alive. keep:
-    takes a group and the identities of its members that are in no cgroup when they change, on the warden's thread. secrets:
+    takes a group and the identities of its members that are in no cgroup when they change, on its thread. secrets:
     as for `census.Census`.
     """
 
@@ -347,8 +347,8 @@ class Warden:
         self._former = former
         self._left = left
         self._keep = keep
-        self._records: Dict[str, _Record] = {}
-        self._agenda = _Agenda()
+        self._records: Dict[str, GroupState] = {}
+        self._agenda = Agenda()
         self._commands: queue.SimpleQueue = queue.SimpleQueue()
         self._bell, self._ring = socket.socketpair()
         self._bell.setblocking(False)
@@ -356,7 +356,7 @@ class Warden:
         # poll(2) would go through the pidfds of all members at each turn.
         self._poll = select.epoll()
         self._poll.register(self._bell, select.EPOLLIN)
-        self._watched: Dict[int, Tuple[_Record, proc.Process]] = {}
+        self._watched: Dict[int, Tuple[GroupState, proc.Process]] = {}
         self._supervisord_fd: Optional[int] = None
         self._timers: List[Tuple[float, int, Callable[[], None]]] = []
         self._serial = itertools.count()
@@ -365,7 +365,7 @@ class Warden:
         self._asking_whose = False
         self._questions: Deque[_Question] = collections.deque()
         self._asking = 0
-        self._starts: Deque[Tuple[_Record, _Starting]] = collections.deque()
+        self._starts: Deque[Tuple[GroupState, _Starting]] = collections.deque()
         self._starts_flying = 0
         self._closing = False
         self._failed = ""
@@ -374,8 +374,8 @@ class Warden:
         self._children: Optional[FrozenSet[int]] = frozenset()
         self._children_at = -math.inf
         self.turned_at = clock()
-        """When the warden's thread last took a turn, by the clock."""
-        self._thread = threading.Thread(target=self._run, name="zkelect-warden", daemon=True)
+        """When the process manager's thread last took a turn, by the clock."""
+        self._thread = threading.Thread(target=self._run, name="zkelect-manager", daemon=True)
 
     def start(self) -> None:
         """Start the thread. Raises OSError when the kernel has no pidfds (Linux before 5.3)."""
@@ -401,7 +401,7 @@ class Warden:
         """The handle of a group. Raises ValueError for the group that this process belongs to itself."""
         if name == os.environ.get("SUPERVISOR_GROUP_NAME"):
             raise ValueError(f"group {name} is the listener's own; name the group of the programs instead")
-        return Group(self, self._records.setdefault(name, _Record(name, self._agenda)))
+        return Group(self, self._records.setdefault(name, GroupState(name, self._agenda)))
 
     def whose(self, process: proc.Process) -> str:
         """The group that a process was last seen in, "" when in none. On any thread."""
@@ -413,15 +413,15 @@ class Warden:
         spared = "" if reserve.keep() else "the guard has no descriptors or no memory to spare"
         return self._failed or spared or self._striker.trouble
 
-    def nudge(self) -> None:
+    def wake_supervisord(self) -> None:
         """Turn supervisord's loop, so that it reaps and restarts now what has died."""
-        self._do(self._nudge)
+        self._do(self._wake_supervisord)
 
     def supervisord_gone(self) -> None:
         """supervisord closed our standard input. It counts as dead as soon as its process is, not before."""
         self._do(self._check_supervisord)
 
-    # What follows runs on the warden's thread, save _do.
+    # What follows runs on the process manager's thread, save _do.
 
     def _do(self, command: Callable[..., None], *args: Any) -> None:
         self._commands.put(functools.partial(command, *args))
@@ -431,7 +431,7 @@ class Warden:
             # Full: it is awake anyway. Closed: nobody is there any more.
             return
 
-    def _groups(self) -> List[_Record]:
+    def _groups(self) -> List[GroupState]:
         # group() adds to them from other threads; a copy is made in one step.
         return list(self._records.copy().values())
 
@@ -460,7 +460,7 @@ class Warden:
         for record in self._groups():
             self._without_scan(record, error)
         try:
-            log.exception("warden: %s", error)
+            log.exception("manager: %s", error)
         except MemoryError:
             return
 
@@ -517,16 +517,16 @@ class Warden:
             self._scan_ended = self._now()
             self._scan_took = self._scan_ended - began
 
-    def _sheltered(self, record: _Record) -> bool:
+    def _sheltered(self, record: GroupState) -> bool:
         """Whether its processes enter the cgroup before they can fork, as far as was seen."""
         return record.loaded and self._cgroups is not None and not record.exposed
 
-    def _all_inside(self, record: _Record) -> bool:
+    def _all_inside(self, record: GroupState) -> bool:
         """Whether nothing of the group can be anywhere but in its cgroup, where its programs are before they run: each has
         registered, whatever the configuration says."""
         return self._sheltered(record) and record.swept and not record.strayed and not record.unregistered
 
-    def _due(self, record: _Record) -> float:
+    def _due(self, record: GroupState) -> float:
         """When a group is to be scanned; one that is not being stopped waits until a scan has been rested from."""
         if record.stop is not None:
             return record.scan_at
@@ -565,7 +565,7 @@ class Warden:
         heapq.heappush(self._timers, entry)
 
     def _ask(self, then: _Then, call: Callable[..., Any], *args: Any) -> None:
-        """Make a call to supervisord in the pool; `then(result, error)` follows on the warden's thread."""
+        """Make a call to supervisord in the pool; `then(result, error)` follows on the process manager's thread."""
 
         def ended(future: Future) -> None:
             result, error = None, None
@@ -612,14 +612,14 @@ class Warden:
                 record.stop.again()
                 record.scan_at = self._now()
 
-    def _nudge(self) -> None:
+    def _wake_supervisord(self) -> None:
         """Turn supervisord's loop, so that it reaps and restarts now; by itself it does so once a second."""
         if not self._census.gone:
-            self._supervisord.touch()
+            self._supervisord.wake()
 
     # Starting
 
-    def _start(self, record: _Record, op: int) -> None:
+    def _start(self, record: GroupState, op: int) -> None:
         if record.stop is not None and record.stop.sentry and record.waiting is None:
             # With hundreds of groups its answers take their time.
             record.waiting = op
@@ -645,7 +645,7 @@ class Warden:
     def _put_starts(self) -> None:
         """Request the starts that wait, of several groups at once where there are many."""
         while self._starts and self._starts_flying < MOST_STARTS:
-            batch: List[Tuple[_Record, _Starting]] = []
+            batch: List[Tuple[GroupState, _Starting]] = []
             most = GROUPS_STARTED if self._supervisord.has_interface else 1
             while self._starts and len(batch) < most:
                 record, starting = self._starts.popleft()
@@ -653,7 +653,7 @@ class Warden:
                 if record.starting is starting:
                     record.start_flying = record.start_open = True
                     starting.changes, starting.moment = record.changes, self._now()
-                    self._hurry(record)
+                    self._scan_soon(record)
                     batch.append((record, starting))
             if batch:
                 self._starts_flying += 1
@@ -661,7 +661,7 @@ class Warden:
                 self._ask(answer, self._supervisord.start_groups, names, FORK_LIMIT)
 
     def _starts_answered(
-        self, batch: List[Tuple[_Record, _Starting]], answer: Any, error: Optional[SupervisordError]
+        self, batch: List[Tuple[GroupState, _Starting]], answer: Any, error: Optional[SupervisordError]
     ) -> None:
         self._starts_flying -= 1
         answers = [(*one, answer[one[0].name] if error is None else error) for one in batch]
@@ -683,14 +683,14 @@ class Warden:
             self._do(self._start_answered, record, starting, None if failed else found, found if failed else None)
         self._starts.extendleft(reversed(again))
 
-    def _unconfirmed(self, record: _Record, op: int) -> None:
+    def _unconfirmed(self, record: GroupState, op: int) -> None:
         """A start has waited long enough for supervisord's answer to the stop before it."""
         if record.waiting == op:
             record.waiting = None
             self._post(GroupStartFailed(record.name, op, "supervisord has not confirmed the stop yet"))
 
     def _start_answered(
-        self, record: _Record, starting: _Starting, found: Optional[Started], error: Optional[SupervisordError]
+        self, record: GroupState, starting: _Starting, found: Optional[Started], error: Optional[SupervisordError]
     ) -> None:
         record.start_flying = False
         if error is None or isinstance(error, Fault):
@@ -705,7 +705,7 @@ class Warden:
         if record.starting is not starting:
             return
         starting.answered = self._now()
-        self._hurry(record)
+        self._scan_soon(record)
         if error is not None:
             self._start_failed(record, str(error))
             return
@@ -721,13 +721,13 @@ class Warden:
             self._hear(record, starting.changes, starting.moment, found.states)
             self._confirmed(record, starting, names, found.states, None)
 
-    def _confirm(self, record: _Record, starting: _Starting, names: Tuple[str, ...]) -> None:
+    def _confirm(self, record: GroupState, starting: _Starting, names: Tuple[str, ...]) -> None:
         if record.starting is starting:
             self._question(record, functools.partial(self._confirmed, record, starting, names), names)
 
     def _confirmed(
         self,
-        record: _Record,
+        record: GroupState,
         starting: _Starting,
         names: Tuple[str, ...],
         infos: Any,
@@ -759,24 +759,24 @@ class Warden:
             record.mode, record.starting = "started", None
             self._post(GroupStarted(record.name, starting.op))
 
-    def _start_failed(self, record: _Record, reason: str) -> None:
+    def _start_failed(self, record: GroupState, reason: str) -> None:
         # Some members may run, so it counts as started until it is stopped.
         starting, record.starting, record.mode = record.starting, None, "started"
         self._post(GroupStartFailed(record.name, starting.op, reason))
 
-    def _adopt(self, record: _Record) -> None:
+    def _adopt(self, record: GroupState) -> None:
         if record.mode == "new":
             record.mode = "started"
-            self._hurry(record)
+            self._scan_soon(record)
             # The members' pids, as a program may have overwritten the environment by which it is known. And where an
             # answer comes back, a start request that somebody made before is done with.
             self._question(record, functools.partial(self._adopted, record))
 
-    def _adopted(self, record: _Record, infos: Any, error: Optional[SupervisordError]) -> None:
+    def _adopted(self, record: GroupState, infos: Any, error: Optional[SupervisordError]) -> None:
         if error is None and record.stop is None and record.starting is None:
             record.start_open = False
 
-    def _trust(self, record: _Record, loaded: bool) -> None:
+    def _trust(self, record: GroupState, loaded: bool) -> None:
         record.loaded = loaded
         # It rests for another time than before.
         self._agenda.soonest = -math.inf
@@ -787,7 +787,7 @@ class Warden:
                 record.stop.start_open = False
                 record.scan_at = min(record.scan_at, self._now())
 
-    def _expect(self, record: _Record, pid: int, name: str, start: Optional[int] = None) -> None:
+    def _expect(self, record: GroupState, pid: int, name: str, start: Optional[int] = None) -> None:
         process = proc.read(pid)
         if process is None or process.gone or start not in (None, process.start):
             return
@@ -804,19 +804,19 @@ class Warden:
         else:
             record.scan_at = min(record.scan_at, self._now())
 
-    def _stray(self, record: _Record) -> None:
+    def _stray(self, record: GroupState) -> None:
         record.strayed = True
         if record.stop is None:
             # Nothing but scans tells what it forks.
             record.pace = SOON
             record.scan_at = min(record.scan_at, self._now() + SOON)
 
-    def _runs_as(self, record: _Record, users: FrozenSet[int]) -> None:
+    def _runs_as(self, record: GroupState, users: FrozenSet[int]) -> None:
         self._census.users.setdefault(record.name, set()).update(users)
 
     # Stopping
 
-    def _order(self, record: _Record, op: int, kill_at: float, lease_end: float = math.inf) -> None:
+    def _order(self, record: GroupState, op: int, kill_at: float, lease_end: float = math.inf) -> None:
         now = self._now()
         record.ordered += 1
         self._changed(record)
@@ -840,12 +840,12 @@ class Warden:
         record.known |= {process for process in self._left if proc.alive(process)}
         self._send_stop(record)
 
-    def _renew(self, record: _Record, lease_end: float) -> None:
+    def _renew(self, record: GroupState, lease_end: float) -> None:
         if record.stop is not None:
             record.stop.lease_end = lease_end
             record.scan_at = min(record.scan_at, max(self._now(), lease_end))
 
-    def _send_stop(self, record: _Record) -> None:
+    def _send_stop(self, record: GroupState) -> None:
         if record.stop_flying or self._census.gone:
             return
         record.stop_flying = True
@@ -854,7 +854,7 @@ class Warden:
         self._ask(answer, self._supervisord.call, "supervisor.stopProcessGroup", record.name, False)
 
     def _stop_answered(
-        self, record: _Record, after_start: bool, items: Any, error: Optional[SupervisordError]
+        self, record: GroupState, after_start: bool, items: Any, error: Optional[SupervisordError]
     ) -> None:
         record.stop_flying = False
         stop = record.stop
@@ -870,7 +870,7 @@ class Warden:
             record.trouble = str(error)
         record.scan_at = min(record.scan_at, self._now())
 
-    def _stop_step(self, record: _Record, found: Found) -> None:
+    def _stop_step(self, record: GroupState, found: Found) -> None:
         stop, gone = record.stop, self._census.gone
         now = self._now()
         self._ask_whose(record, found, now)
@@ -924,7 +924,7 @@ class Warden:
             forming=found.forming - bounded, unsure=found.unsure | {process.pid for process in bounded}
         )
 
-    def _ask_descendants(self, record: _Record, living: Set[proc.Process]) -> None:
+    def _ask_descendants(self, record: GroupState, living: Set[proc.Process]) -> None:
         """Ask those to stop whom supervisord, whose children have ended, has not asked, once."""
         for process in living:
             if process.identity in record.asked or (record.as_group and process.pgrp in record.pgrps):
@@ -936,7 +936,7 @@ class Warden:
                 # When it is to be killed that is told.
                 continue
 
-    def _settle(self, record: _Record) -> None:
+    def _settle(self, record: GroupState) -> None:
         record.mode, record.stop, record.scan_at = "dead", None, self._rest(self._now())
         self._striker.done(record.name, record.ordered)
         record.strayed = False
@@ -950,7 +950,7 @@ class Warden:
             waiting, record.waiting = record.waiting, None
             self._start(record, waiting)
 
-    def _strike(self, record: _Record) -> None:
+    def _strike(self, record: GroupState) -> None:
         """Kill whoever is known already."""
         for descriptor in record.pidfds.values():
             try:
@@ -960,7 +960,7 @@ class Warden:
                     log.error("group %s: %s", record.name, failure)
         self._kill_cgroup(record)
 
-    def _kill_cgroup(self, record: _Record) -> None:
+    def _kill_cgroup(self, record: GroupState) -> None:
         """After those that are known: what cgroups there are is under one lock of the kernel, which others may hold."""
         try:
             if self._cgroups is not None:
@@ -971,7 +971,7 @@ class Warden:
             # They are killed one by one all the same.
             record.trouble = f"its cgroup cannot be killed: {error}"
 
-    def _kill(self, record: _Record, living: Set[proc.Process]) -> None:
+    def _kill(self, record: GroupState, living: Set[proc.Process]) -> None:
         denied = []
         for process in living:
             try:
@@ -992,7 +992,7 @@ class Warden:
             record.stuck_told = -math.inf
         record.denied = tuple(sorted(denied))
 
-    def _tell_stuck(self, record: _Record, found: Found, now: float) -> None:
+    def _tell_stuck(self, record: GroupState, found: Found, now: float) -> None:
         stop = record.stop
         since = stop.kill_since if math.isinf(record.stuck_told) else record.stuck_told
         if now - since < STUCK_EVERY and not (record.denied and math.isinf(record.stuck_told)):
@@ -1018,7 +1018,7 @@ class Warden:
         log.error("group %s is not dead: %s; pids: %s", record.name, reason, listed)
         self._post(GroupStuck(record.name, stop.op, tuple(pids), reason))
 
-    def _without_scan(self, record: _Record, error: Exception) -> None:
+    def _without_scan(self, record: GroupState, error: Exception) -> None:
         """/proc could not be read: kill what can be killed without, and try again soon."""
         now = self._now()
         record.scan_at = now + 0.02
@@ -1036,22 +1036,22 @@ class Warden:
 
     # Watching
 
-    def _watch(self, record: _Record, on: bool) -> None:
+    def _watch(self, record: GroupState, on: bool) -> None:
         record.watching = on
         if record.stop is None and on:
-            self._hurry(record)
+            self._scan_soon(record)
 
-    def _look(self, record: _Record, op: int) -> None:
+    def _look(self, record: GroupState, op: int) -> None:
         if self._now() < record.states_until:
             self._tell_members(record, op, record.states)
         else:
             self._question(record, functools.partial(self._looked, record, op))
 
-    def _looked(self, record: _Record, op: int, infos: Any, error: Optional[SupervisordError]) -> None:
+    def _looked(self, record: GroupState, op: int, infos: Any, error: Optional[SupervisordError]) -> None:
         self._tell_members(record, op, _states(infos or ()), "" if error is None else str(error))
 
     def _tell_members(
-        self, record: _Record, op: int, states: Dict[str, Tuple[str, int, str]], error: str = ""
+        self, record: GroupState, op: int, states: Dict[str, Tuple[str, int, str]], error: str = ""
     ) -> None:
         self._post(Members(record.name, op, states, error))
         if any(state == "STARTING" for state, _, _ in states.values()):
@@ -1064,10 +1064,10 @@ class Warden:
             self._turn_until = -math.inf
             return
         if not (self._asking or self._starts_flying):
-            self._nudge()
+            self._wake_supervisord()
         self._later(TURN_PACE, self._turn_supervisord)
 
-    def _question(self, record: _Record, then: _Then, names: Tuple[str, ...] = ()) -> None:
+    def _question(self, record: GroupState, then: _Then, names: Tuple[str, ...] = ()) -> None:
         """Have supervisord asked what it says of the members; `then` as in `_ask`. names: members that exist."""
         self._questions.append(_Question(record, then, names))
 
@@ -1099,7 +1099,7 @@ class Warden:
             self._hear(question.record, question.changes, question.moment, found)
             question.then(found, None)
 
-    def _hear(self, record: _Record, changes: int, moment: float, infos: List[Dict[str, Any]]) -> None:
+    def _hear(self, record: GroupState, changes: int, moment: float, infos: List[Dict[str, Any]]) -> None:
         """Take what supervisord says of the members. changes, moment: as in _Question."""
         self._learn(record, infos)
         if changes != record.changes or record.mode not in ("starting", "started"):
@@ -1110,12 +1110,12 @@ class Warden:
         unsteady = min(UNSTEADY_AGE, UNSTEADY_SHARE * (self._now() - moment))
         record.states_until = self._now() + (LOOK_AGE if steady else unsteady)
 
-    def _changed(self, record: _Record) -> None:
+    def _changed(self, record: GroupState) -> None:
         """What supervisord said of the members may not be true any more."""
         record.states_until = -math.inf
         record.changes += 1
 
-    def _note(self, record: _Record, event: Tuple[str, str, int]) -> None:
+    def _note(self, record: GroupState, event: Tuple[str, str, int]) -> None:
         name, state, pid = event
         rising = state in _RISING
         self._changed(record)
@@ -1129,7 +1129,7 @@ class Warden:
             if rising:
                 self._post(MemberStarted(record.name, name, pid))
         else:
-            self._hurry(record)
+            self._scan_soon(record)
             if rising and pid:
                 self._name(record, pid)
             if rising and not record.learning and not record.loaded:
@@ -1138,10 +1138,10 @@ class Warden:
                 record.learning = True
                 self._question(record, functools.partial(self._learned, record), (name,))
 
-    def _learned(self, record: _Record, infos: Any, error: Optional[SupervisordError]) -> None:
+    def _learned(self, record: GroupState, infos: Any, error: Optional[SupervisordError]) -> None:
         record.learning = False
 
-    def _learn(self, record: _Record, infos: List[Dict[str, Any]]) -> None:
+    def _learn(self, record: GroupState, infos: List[Dict[str, Any]]) -> None:
         # A pid that supervisord has not reaped is nobody else's.
         for info in infos:
             process = self._name(record, info["pid"]) if info["pid"] else None
@@ -1149,7 +1149,7 @@ class Warden:
                 record.known.add(process)
                 self._census.told[process.identity] = record.name
 
-    def _name(self, record: _Record, pid: int) -> Optional[proc.Process]:
+    def _name(self, record: GroupState, pid: int) -> Optional[proc.Process]:
         """supervisord has named a pid: its process, None when it is dead."""
         process = self._census.claim(pid)
         if process is None:
@@ -1159,7 +1159,7 @@ class Warden:
             record.unregistered.add(process.identity)
         return process
 
-    def _ask_whose(self, record: _Record, found: Found, now: float) -> None:
+    def _ask_whose(self, record: GroupState, found: Found, now: float) -> None:
         """Ask supervisord to whom those of its children belong that take long to execute their program, or do not carry
         what it tells a program."""
         if not found.forming:
@@ -1194,12 +1194,12 @@ class Warden:
             if record.stop is not None and record.stop.began <= asked:
                 record.stop.books = True
 
-    def _hurry(self, record: _Record) -> None:
+    def _scan_soon(self, record: GroupState) -> None:
         """Scan soon, and then ever less often."""
         record.pace = SOON_LOADED if self._sheltered(record) else SOON
         record.scan_at = min(record.scan_at, self._now() + record.pace)
 
-    def _worth(self, record: _Record, now: float) -> bool:
+    def _worth(self, record: GroupState, now: float) -> bool:
         """Whether a due scan can bring anything: for a sentry or a dead group, if the children changed."""
         sentry = record.stop is not None and record.stop.sentry
         if not sentry and record.mode != "dead":
@@ -1223,7 +1223,7 @@ class Warden:
                 self._children = frozenset(found)
         return self._children
 
-    def _inside(self, record: _Record, look: Look) -> Set[proc.Process]:
+    def _inside(self, record: GroupState, look: Look) -> Set[proc.Process]:
         """Who is in the group's cgroup; for one that is being stopped, in those of former instances too."""
         pids = [] if self._cgroups is None else self._cgroups.pids(record.name)
         if pids:
@@ -1242,7 +1242,7 @@ class Warden:
                 inside.add(process)
         return inside
 
-    def _scan(self, record: _Record, look: Look) -> None:
+    def _scan(self, record: GroupState, look: Look) -> None:
         within = self._inside(record, look)
         record.known |= within
         found = self._census.find(record.name, record.known, look, record.claimed, record.swept)
@@ -1277,12 +1277,12 @@ class Warden:
             self._watch_pidfds(record, found, ended)
             self._ask_whose(record, found, now)
             if found.unreaped and record.watching:
-                self._nudge()
+                self._wake_supervisord()
             rest = REST_IN_CGROUP if found.living and not (record.exposed or record.unregistered) else REST
             record.scan_at = now + record.pace if record.pace < rest else self._rest(now, rest)
             record.pace = min(2 * record.pace, rest)
 
-    def _enroll(self, record: _Record, within: Set[proc.Process], look: Look) -> None:
+    def _enroll(self, record: GroupState, within: Set[proc.Process], look: Look) -> None:
         """Take those for registered that can only have come by what they have from a registration, with a guard before this
         one; and forget who is dead, but not that it never registered."""
         record.unregistered -= {one.identity for one in within if self._census.carries_secret(one, record.name)}
@@ -1292,7 +1292,7 @@ class Warden:
             record.unregistered &= present
             record.strayed = True
 
-    def _expose(self, record: _Record, outside: Set[proc.Process], claimed: Set[proc.Process]) -> None:
+    def _expose(self, record: GroupState, outside: Set[proc.Process], claimed: Set[proc.Process]) -> None:
         record.exposed = bool(outside)
         record.strayed = record.strayed or record.exposed
         # What a process carries tells the next guard as well; what it is kin to counts for more.
@@ -1302,7 +1302,7 @@ class Warden:
             record.seen = seen
             self._keep(record.name, seen)
 
-    def _watch_pidfds(self, record: _Record, found: Found, ended: FrozenSet[tuple] = frozenset()) -> None:
+    def _watch_pidfds(self, record: GroupState, found: Found, ended: FrozenSet[tuple] = frozenset()) -> None:
         """Have a pidfd of each living process, the members first, and of nobody else but those that ended."""
         wanted = {process.identity: process for process in itertools.chain(found.members, found.living)}
         wanted = dict(itertools.islice(wanted.items(), WATCHED))
@@ -1312,7 +1312,7 @@ class Warden:
             if len(self._watched) < self._most_watched:
                 self._watch_pidfd(record, process)
 
-    def _watch_pidfd(self, record: _Record, process: proc.Process) -> bool:
+    def _watch_pidfd(self, record: GroupState, process: proc.Process) -> bool:
         """Whether there is a pidfd of it."""
         if process.identity in record.pidfds:
             return True
@@ -1329,7 +1329,7 @@ class Warden:
         self._striker.hold(record.name, process.identity, descriptor)
         return True
 
-    def _ends(self, record: _Record, found: Found) -> FrozenSet[tuple]:
+    def _ends(self, record: GroupState, found: Found) -> FrozenSet[tuple]:
         """Those that ended after the poll of this turn. The next one tells, when orders that came before have been obeyed.
         """
         living = {process.identity for process in found.living}
@@ -1339,7 +1339,7 @@ class Warden:
                 ended.register(descriptor, select.POLLIN)
         return frozenset(self._watched[descriptor][1].identity for descriptor, _ in ended.poll(0))
 
-    def _drop_pidfd(self, record: _Record, identity: tuple) -> None:
+    def _drop_pidfd(self, record: GroupState, identity: tuple) -> None:
         descriptor = record.pidfds.pop(identity)
         del self._watched[descriptor]
         self._poll.unregister(descriptor)
@@ -1360,9 +1360,9 @@ class Warden:
                 record.scan_at = self._now()
         elif name is not None:
             if record.watching:
-                self._nudge()
+                self._wake_supervisord()
                 self._post(MemberDied(record.name, name, process.pid))
-            self._hurry(record)
+            self._scan_soon(record)
 
 
 def _states(infos: Iterable[Dict[str, Any]]) -> Dict[str, Tuple[str, int, str]]:
