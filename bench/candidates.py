@@ -67,7 +67,7 @@ class Crowd:
         self.clients = [KazooClient(servers, timeout=TIMEOUT, handler=handler) for _ in range(count)]
         self.electors: List[Candidate] = []
         self.election = election
-        self.events: "queue.SimpleQueue[Tuple[str, Any]]" = queue.SimpleQueue()
+        self.events: queue.SimpleQueue[Tuple[str, Any]] = queue.SimpleQueue()
 
     def run(self) -> None:
         for begin in range(0, len(self.clients), 25):
@@ -136,7 +136,7 @@ class Crowd:
 class Process:
     """A crowd in a process of its own, as the measuring process sees it."""
 
-    def __init__(self, zookeeper: ZooKeeper, election: str, count: int, marker: str, heard: "queue.SimpleQueue") -> None:
+    def __init__(self, zookeeper: ZooKeeper, election: str, count: int, marker: str, heard: queue.SimpleQueue) -> None:
         command = [sys.executable, "-m", "bench.candidates", zookeeper.hosts, election, str(count)]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=child.environment(marker),
@@ -171,13 +171,13 @@ class Election:
         self.count = count
         self.name = f"/{child.new_marker()}"
         self.stack = ExitStack()
-        self.heard: "queue.SimpleQueue[Tuple[Process, Dict[str, Any]]]" = queue.SimpleQueue()
+        self.heard: queue.SimpleQueue[Tuple[Process, Dict[str, Any]]] = queue.SimpleQueue()
         self.processes: List[Process] = []
         self.leader: Optional[Tuple[Process, int, int]] = None
         self.join_seconds = 0.0
         self.join_requests = 0
 
-    def __enter__(self) -> "Election":
+    def __enter__(self) -> Election:
         child.watch()
         marker = child.new_marker()
         self.stack.callback(child.sweep, marker)

@@ -76,7 +76,7 @@ class Etcd(Plain):
         )
         until(lambda: self._ctl("endpoint", "health").returncode == 0, 60, "etcd to serve")
 
-    def _ctl(self, *words: str) -> "Any":
+    def _ctl(self, *words: str) -> Any:
         env = child.environment(self.marker, ETCDCTL_API="3")
         return child.run(["etcdctl", "--endpoints", self.outside, *words], env=env, timeout=30)
 

@@ -28,7 +28,7 @@ OLD = [name for part, _, name in report.MOMENTS if part == "ended"]
 METADATA = {"Date": None, "Creator": None}
 
 
-def recovery(found: results.Document, path: "str | os.PathLike[str]") -> None:
+def recovery(found: results.Document, path: str | os.PathLike[str]) -> None:
     """Silence by fault and peer on a log scale: the median, and a line from minimum to maximum."""
     lines: List[Any] = []
     for fault in FAULTS:
@@ -73,7 +73,7 @@ def recovery(found: results.Document, path: "str | os.PathLike[str]") -> None:
     _save(figure, path)
 
 
-def timeline(one: Dict[str, Any], path: "str | os.PathLike[str]") -> None:
+def timeline(one: Dict[str, Any], path: str | os.PathLike[str]) -> None:
     """The steps of one failover, a bar for each."""
     steps = report.steps(one)
     figure, axes = pyplot.subplots(figsize=(10, 0.9 + 0.33 * len(steps)))
@@ -96,7 +96,7 @@ def timeline(one: Dict[str, Any], path: "str | os.PathLike[str]") -> None:
     _save(figure, path)
 
 
-def _save(figure: Any, path: "str | os.PathLike[str]") -> None:
+def _save(figure: Any, path: str | os.PathLike[str]) -> None:
     figure.tight_layout()
     figure.savefig(path, format="svg", metadata=METADATA)
     pyplot.close(figure)

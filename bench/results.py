@@ -26,7 +26,7 @@ UNNOTICED = 0.25
 """Seconds of silence that are none: so long a question may take (demo/observer.py), on a machine with other work."""
 
 
-def load(path: "str | os.PathLike[str]") -> Document:
+def load(path: str | os.PathLike[str]) -> Document:
     """Raises OSError, and ValueError when the file is none of this version's."""
     with open(path, encoding="utf-8") as file:
         document = json.load(file)
@@ -35,7 +35,7 @@ def load(path: "str | os.PathLike[str]") -> Document:
     return document
 
 
-def save(document: Document, path: "str | os.PathLike[str]") -> None:
+def save(document: Document, path: str | os.PathLike[str]) -> None:
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     with open(path, "w", encoding="utf-8") as file:
         json.dump(document, file, indent=1, ensure_ascii=False)

@@ -70,7 +70,7 @@ class Stage:
         self.network: Optional[netns.Network] = None
         self.observer: Optional[observer.Observer] = None
 
-    def __enter__(self) -> "Stage":
+    def __enter__(self) -> Stage:
         reason = netns.available()
         if reason is not None:
             raise Missing(reason)

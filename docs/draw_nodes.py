@@ -25,7 +25,9 @@ def style() -> str:
     def rules(column: int) -> str:
         return " ".join(f".{name} {{ {colour[0]}: {colour[column]} }}" for name, colour in _COLOURS.items())
 
-    plain = "text { font: 14px sans-serif } .head { font-weight: bold } .small { font-size: 12px } .mono { font-family: monospace }"
+    plain = (
+        "text { font: 14px sans-serif } .head { font-weight: bold } .small { font-size: 12px } .mono { font-family: monospace }"
+    )
     return f"{plain}\n.line {{ fill: none; stroke-width: 1.5 }}\n{rules(1)}\n@media (prefers-color-scheme: dark) {{ {rules(2)} }}"
 
 

@@ -25,7 +25,7 @@ import weakref
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as NotYet
 from types import TracebackType
-from typing import Callable, NoReturn, Optional, Sequence, Type, TypeVar, Union
+from typing import TYPE_CHECKING, Callable, NoReturn, Optional, Sequence, Type, TypeVar, Union, cast
 
 from kazoo.protocol.states import KazooState
 
@@ -49,6 +49,9 @@ from supervisor_zkelect.zookeeper.proposal import Standing
 from supervisor_zkelect.zookeeper.queue import Member, Queue
 from supervisor_zkelect.zookeeper.requests import Client, Requests
 from supervisor_zkelect.zookeeper.term import TermCalls
+
+if TYPE_CHECKING:
+    from kazoo.client import KazooClient
 
 __all__ = [
     "AccessDenied", "AnotherElection", "BadArgument", "ElectionError", "Elector", "Holder", "Member", "NotConnected",
@@ -116,7 +119,7 @@ class Elector(TermCalls):
         where = arguments.places_of(
             arguments.chroot(client), election_znode, election_prefix, election_ack, separator, election_state
         )
-        requests = Requests(client, arguments.seconds("timeout", timeout), arguments.acl(acl))
+        requests = Requests(cast("KazooClient", client), arguments.seconds("timeout", timeout), arguments.acl(acl))
         arguments.data("data", data)
         if granted is not None:
             arguments.seconds("granted", granted)
@@ -233,7 +236,7 @@ class Elector(TermCalls):
         nothing proves it, and after a loss that was told until `try_be_leader` says again that it leads. Nobody else leads by
         these rules before it, unless the proposal is deleted by hand.
 
-        It counts as a listener's lease does (`supervisor_zkelect.core.lease`): 0.99 of the session timeout that the servers granted,
+        It counts as a listener's lease does (`core/lease.py`): 0.99 of the session timeout that the servers granted,
         from the sending of the newest request whose answer had come half a timeout before the newest check was sent that the
         quorum acknowledged, or of the connect request, where that was before the check. An acknowledgement alone would prove
         something of the past. Checks are `try_be_leader`, `prove`, `ack_leader` without `claim`, and those that are made by

@@ -24,7 +24,7 @@ import os
 import re
 import signal
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from supervisor.datatypes import RestartUnconditionally, RestartWhenExitUnexpected
 from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
@@ -77,7 +77,7 @@ class _Request:
     made: float
     answer: Optional[str] = None
     #: The listeners that took it, by identity.
-    takers: Dict[tuple, proc.Process] = field(default_factory=dict)
+    takers: Dict[Tuple[int, ...], proc.Process] = field(default_factory=dict)
 
 
 class Board:
@@ -99,7 +99,8 @@ class Board:
 
     def put_report(self, text: str) -> str:
         report = _read_object(text, "report", LONGEST_REPORT)
-        pid, made = report.get("pid"), report.get("boottime")
+        pid: Any = report.get("pid")
+        made: Any = report.get("boottime")
         if type(pid) is not int or not 1 < pid < 1 << 31:
             raise RPCError(Faults.BAD_ARGUMENTS, "the report has no pid of its maker")
         if type(made) not in (int, float) or not 0 <= made <= clock.now():
@@ -185,12 +186,8 @@ class Board:
             return f"no zkelect listener has reported to this supervisord; {told}"
         pid = self._reporter.pid
         current = proc.read(pid)
-        if (
-            current is None
-            or current.identity != self._reporter.identity
-            or current.gone
-            or not self._is_child(pid)
-        ):
+        same = current is not None and current.identity == self._reporter.identity
+        if current is None or not same or current.gone or not self._is_child(pid):
             return f"the listener (pid {pid}) is dead; {self._why_dead()}"
         if current.state in "Tt":
             return f"the listener (pid {pid}) is stopped by a signal; kill -CONT {pid} has it go on"
@@ -211,10 +208,10 @@ class Board:
 
     def _poke(self) -> None:
         """Have the listener come for its requests now and not with its next report."""
-        pid = self._reporter.pid
-        if not self._why_unknown(patient=True) and _catches(pid, signal.SIGUSR1):
+        listener = self._reporter
+        if listener is not None and not self._why_unknown(patient=True) and _catches(listener.pid, signal.SIGUSR1):
             try:
-                os.kill(pid, signal.SIGUSR1)
+                os.kill(listener.pid, signal.SIGUSR1)
             except OSError as error:
                 # A listener with another user=; it comes by itself.
                 self._supervisord.options.logger.debug(f"zkelect: cannot signal the listener: {error}")
@@ -262,12 +259,12 @@ class Board:
             raise RPCError(Faults.FAILED, f"{MOST_REQUESTS} requests wait for the listener; try again later")
 
 
-def _published(method: Callable) -> Callable:
+def _published(method: Callable[..., Any]) -> Callable[..., Any]:
     """Let nothing but RPCError out of a method: others become HTTP 500 and a page in supervisord's log."""
     signature = inspect.signature(method)
 
     @functools.wraps(method)
-    def guarded(self, *args):
+    def guarded(self: ZkelectRPCInterface, *args: Any) -> Any:
         try:
             signature.bind(self, *args)
         except TypeError as error:
@@ -293,7 +290,7 @@ class ZkelectRPCInterface:
         self._supervisor = SupervisorNamespaceRPCInterface(supervisord)
 
     @_published
-    def getReport(self):
+    def getReport(self) -> str:
         """Return the last report of the zkelect listener, and whether it may be believed, as JSON:
         {"v": 1, "known": bool, "why": string, "now": seconds, "age": seconds or null,
         "report": the report or null}. Times are those of the machine's CLOCK_BOOTTIME. A report of a listener
@@ -304,7 +301,7 @@ class ZkelectRPCInterface:
         return self._board.get_report()
 
     @_published
-    def request(self, verb, election, arguments):
+    def request(self, verb: Any, election: Any, arguments: Any) -> str:
         """Ask the listener for something. It is dropped when the listener does not take it within 15 seconds.
 
         @param string verb       refresh, members, history, resign, check or reload
@@ -315,7 +312,7 @@ class ZkelectRPCInterface:
         return self._board.request(verb, election, arguments)
 
     @_published
-    def getAnswer(self, ticket):
+    def getAnswer(self, ticket: Any) -> str:
         """Return the listener's answer to a request, which is kept for 10 minutes.
 
         @param string ticket   The ticket that request returned
@@ -324,7 +321,7 @@ class ZkelectRPCInterface:
         return self._board.get_answer(ticket)
 
     @_published
-    def putReport(self, report):
+    def putReport(self, report: Any) -> str:
         """Take a report from the listener, and hand it the requests that it has not been given yet.
         For the listener only.
 
@@ -334,7 +331,7 @@ class ZkelectRPCInterface:
         return self._board.put_report(report)
 
     @_published
-    def answer(self, ticket, answer):
+    def answer(self, ticket: Any, answer: Any) -> bool:
         """Answer a request. The first answer counts. For the listener only.
 
         @param string ticket    The ticket of the request
@@ -344,7 +341,7 @@ class ZkelectRPCInterface:
         return self._board.answer(ticket, answer)
 
     @_published
-    def startProcessGroups(self, names):
+    def startProcessGroups(self, names: Any) -> str:
         """Do what supervisor.startProcessGroup does without waiting, for several groups in one request, as far as that goes
         in a tenth of a second, in which supervisord does nothing else. Return as JSON an array with one item for each group:
         an object {"started": what it returns, as an array of [name, status, description], "states": what getProcessStates
@@ -354,13 +351,14 @@ class ZkelectRPCInterface:
         @param array names     The groups' names
         @return string result  The JSON text
         """
-        until, started = clock.now() + START_TIME, []
+        until = clock.now() + START_TIME
+        started: List[Any] = []
         for name in _names(names):
             started.append(self._or_fault(self._start, name) if not started or clock.now() < until else None)
         return _write(started)
 
     @_published
-    def getProcessStates(self, names):
+    def getProcessStates(self, names: Any) -> str:
         """Return what supervisor.getProcessInfo tells of the states of all processes of some groups, as JSON: an array
         with one item for each group, which is an array of [name, statename, pid, spawnerr], or an object {"faultCode",
         "faultString"}. supervisord writes 4 KiB of an answer in each turn of its loop, so with hundreds of programs an
@@ -372,7 +370,7 @@ class ZkelectRPCInterface:
         return _write([self._or_fault(self._states, name) for name in _names(names)])
 
     @_published
-    def getProcessEnds(self, names):
+    def getProcessEnds(self, names: Any) -> str:
         """Return how the last process of each program of some groups ended, as JSON: an array with one item for each group,
         which is an array of [name, exit status or null, number of the signal or null, why supervisord could not start it or "",
         path of its log or "", command, number of its user], or an object {"faultCode", "faultString"}. Command and user are those
@@ -384,10 +382,10 @@ class ZkelectRPCInterface:
         return _write([self._or_fault(self._ends, name) for name in _names(names)])
 
     @_published
-    def getAutorestarts(self, names):
-        """Return the option autorestart of each program of some groups, which supervisor.getAllConfigInfo leaves out, as JSON: an
-        array with one item for each group, which is an array of [name, "true", "false" or "unexpected"], or an object {"faultCode",
-        "faultString"}.
+    def getAutorestarts(self, names: Any) -> str:
+        """Return the option autorestart of each program of some groups, which supervisor.getAllConfigInfo leaves out, as JSON:
+        an array with one item for each group, which is an array of [name, "true", "false" or "unexpected"], or an object
+        {"faultCode", "faultString"}.
 
         @param array names     The groups' names
         @return string result  The JSON text

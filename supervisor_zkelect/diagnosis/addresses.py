@@ -25,7 +25,7 @@ class Place(NamedTuple):
 
 
 def place_of(address: str) -> Optional[Place]:
-    """The host and the port of an address: host:port, with a scheme, a user or a path or not. None where it is of another kind."""
+    """The host and the port of an address: host:port, with or without a scheme, a user or a path. None for another kind."""
     text = address if "://" in address else f"//{address}"
     try:
         parts = urlsplit(text)
@@ -45,7 +45,8 @@ def doubts(host: str, found: Sequence[str], mine: AbstractSet[str]) -> List[str]
         said.append(f"{what}; write the one that the service listens on")
     elsewhere = [one for one in found if not is_own(one, mine)]
     if elsewhere:
-        what = f"{_listed(elsewhere)} is no address of this machine" if len(found) == 1 else f"of these, not on this machine: {_listed(elsewhere)}"
+        listed = _listed(elsewhere)
+        what = f"{listed} is no address of this machine" if len(found) == 1 else f"of these, not on this machine: {listed}"
         said.append(f"{what}; write this node's own, unless it moves with the primary or is translated (NAT) on its way here")
     return said
 

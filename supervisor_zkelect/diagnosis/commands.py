@@ -57,11 +57,11 @@ def _may(path: str, uid: int) -> Optional[bool]:
     if os.geteuid() != 0:
         return None
     groups = accounts.groups_of(uid)
-    given = {"group": groups[0], "extra_groups": groups} if groups else {"extra_groups": []}
     try:
         asked = subprocess.run(
-            ["/bin/sh", "-c", '[ -f "$1" ] && [ -x "$1" ]', "sh", path], user=uid, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", env={}, timeout=PATIENCE, check=False, **given,
+            ["/bin/sh", "-c", '[ -f "$1" ] && [ -x "$1" ]', "sh", path], user=uid, group=groups[0] if groups else None,
+            extra_groups=groups, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", env={},
+            timeout=PATIENCE, check=False,
         )
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
@@ -86,10 +86,12 @@ def interpreter_trouble(path: str, head: bytes) -> str:
         # What has zero bytes may be of a kind that the kernel was taught (binfmt_misc).
         if not head or b"\0" in head or head[:4] == b"\x7fELF":
             return ""
-        return f"{printable(path, _SHOWN)} is no program: its first line is not such as #!/bin/sh; add one that names its interpreter"
+        what = f"{printable(path, _SHOWN)} is no program: its first line is not such as #!/bin/sh"
+        return f"{what}; add one that names its interpreter"
     name = _interpreter(head)
     if name and not shutil.which(name):
-        what = f"{printable(path, _SHOWN)}: its first line names the interpreter {printable(name, _SHOWN)}, which cannot be executed"
+        interpreter = printable(name, _SHOWN)
+        what = f"{printable(path, _SHOWN)}: its first line names the interpreter {interpreter}, which cannot be executed"
         return f"{what}; correct that line" + (", and end it with LF, not CR LF" if "\r" in name else "")
     return ""
 

@@ -135,7 +135,7 @@ def ends_of(call: Call, settings: Settings, infos: Sequence[Mapping[str, Any]]) 
 
 
 def with_autorestarts(call: Call, groups: Sequence[str], infos: Sequence[Mapping[str, Any]]) -> List[Mapping[str, Any]]:
-    """The items of getAllConfigInfo, those of the groups with `autorestart` as the section has it: "true", "false" or "unexpected".
+    """The items of getAllConfigInfo; those of the groups with `autorestart` as in the section: "true", "false" or "unexpected".
     Where supervisord has no interface that tells it, as with a plugin of an earlier version, they are without. Raises nothing."""
     known: Dict[Tuple[str, str], str] = {}
     for group in set(groups) & {info["group"] for info in infos}:
@@ -235,7 +235,8 @@ def of_network(settings: Settings, seen: Seen) -> Findings:
                     # The service is healthy; it may well be reached by way of another program, such as a container's.
                     found.notes += lines
                 else:
-                    found.troubles += [f"{line}, whose service could not begin there; end it, or use another port" for line in lines]
+                    remedy = "whose service could not begin there; end it, or use another port"
+                    found.troubles += [f"{line}, {remedy}" for line in lines]
     return found
 
 

@@ -25,7 +25,9 @@ def of_file(settings: Any) -> List[str]:
         what = "whoever reaches the servers may change these elections, and have any node lead or none"
         said.append(_line(settings, "acl", settings.acl, f"{what}; set digest_file and acl = creator, and {CLOSED}"))
     elif not settings.tls_cert:
-        what = "who reaches the servers can end this node's session all the same: its password follows from an id that all may read"
+        what = (
+            "who reaches the servers can end this node's session all the same: its password follows from an id that all may read"
+        )
         said.append(_line(settings, "acl", settings.acl, f"{what}; {CLOSED}"))
     afar = [server for server in settings.servers if not is_loopback(server.rpartition(":")[0])]
     if afar and not settings.tls:

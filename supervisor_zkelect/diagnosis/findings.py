@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Dict, Iterable, List, Optional, Set
 
 
 class Findings:
@@ -21,7 +21,7 @@ class Findings:
         self.troubles: List[str] = list(troubles)
         self.notes: List[str] = list(notes)
 
-    def add(self, other: "Findings") -> None:
+    def add(self, other: Findings) -> None:
         """Take over what is found by somebody else; what is known as a problem is not noted as well."""
         known = {*self.problems, *self.troubles}
         self.problems += _new(other.problems, known)
@@ -52,7 +52,7 @@ def _fitting(lines: List[str], most: int) -> List[str]:
     return lines
 
 
-def _new(lines: List[str], known: set) -> List[str]:
+def _new(lines: List[str], known: Set[str]) -> List[str]:
     """Those that are not known yet; then they are."""
     fresh = [line for line in dict.fromkeys(lines) if line not in known]
     known.update(fresh)

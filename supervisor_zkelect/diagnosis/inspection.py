@@ -5,7 +5,7 @@ Nothing is written. What cannot be read is left out: `check` tells of that by ot
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Iterator, List, NamedTuple, Optional, Tuple
 
 from kazoo import exceptions as kazoo_errors
 from kazoo.security import Permissions, make_digest_acl_credential
@@ -35,7 +35,7 @@ def look(client: Any, settings: Any, seconds: float) -> Found:
     asking = _Asking(client, now() + seconds)
     for election in settings.elections:
         root = settings.chroot + election.election_znode
-        if asking.answer(lambda: client.exists_async(root)) is not None:
+        if asking.answer(client.exists_async(root)) is not None:
             problems += apart.problems(client, settings, election, asking.left)
         for path in _lasting(asking, root):
             problems.append(f"[election:{election.name}] {role.lasting_trouble(path)}")
@@ -44,7 +44,7 @@ def look(client: Any, settings: Any, seconds: float) -> Found:
         ack = settings.chroot + election.election_ack
         state = settings.chroot + election.election_state
         for path in (root, ack, state, places.holder_of(state)):
-            acl = asking.answer(lambda: client.get_acls_async(path))
+            acl = asking.answer(client.get_acls_async(path))
             wider = wider_than(acl[0] if acl else (), settings)
             if wider:
                 notes.append(
@@ -66,10 +66,10 @@ class _Asking:
         """Seconds; some at least, in which nothing can be answered."""
         return max(0.001, self._end - now())
 
-    def answer(self, request: Callable[[], Any]) -> Any:
-        """None for whatever is not answered."""
+    def answer(self, asked: Any) -> Any:
+        """asked: the client's answer to be. None for whatever is not answered."""
         try:
-            return request().get(timeout=self.left)
+            return asked.get(timeout=self.left)
         except (kazoo_errors.KazooException, self._client.handler.timeout_exception):
             return None
 
@@ -77,11 +77,11 @@ class _Asking:
 def _lasting(asking: _Asking, root: str) -> Iterator[str]:
     """The candidates that are no ephemeral znodes."""
     client = asking._client
-    names = [name for name in asking.answer(lambda: client.get_children_async(root)) or () if DIGITS.search(name)]
+    names = [name for name in asking.answer(client.get_children_async(root)) or () if DIGITS.search(name)]
     paths = [f"{root}/{name}" for name in sorted(names, key=lambda name: name[-10:])[:MOST]]
     answers = [client.exists_async(path) for path in paths]
     for path, asked in zip(paths, answers):
-        stat = asking.answer(lambda: asked)
+        stat = asking.answer(asked)
         if stat is not None and untrusted.lasting(stat.ephemeralOwner):
             yield path
 

@@ -41,7 +41,7 @@ class Command(NamedTuple):
 
 
 def problems(
-    file: str, infos: Iterable[Mapping[str, Any]], groups: Sequence[str], runs: "Optional[Executable]" = None
+    file: str, infos: Iterable[Mapping[str, Any]], groups: Sequence[str], runs: Optional[Executable] = None
 ) -> List[str]:
     """Commands that cannot be executed, whatever PATH there is.
 
@@ -53,13 +53,14 @@ def problems(
     found = _Lines(file)
     for command in commands(infos, groups):
         if os.path.isabs(command.word) and runs(command.word) is False:
-            what = f"{printable(command.word, _MOST)} does not exist or is not executable; correct its path, or make it executable"
+            word = printable(command.word, _MOST)
+            what = f"{word} does not exist or is not executable; correct its path, or make it executable"
             found.add(command.info, "command", what)
     return found.lines()
 
 
 def notes(
-    file: str, infos: Iterable[Mapping[str, Any]], groups: Sequence[str], path: Optional[str], runs: "Optional[Executable]" = None
+    file: str, infos: Iterable[Mapping[str, Any]], groups: Sequence[str], path: Optional[str], runs: Optional[Executable] = None
 ) -> List[str]:
     """Commands that supervisord's PATH does not have, and logs that supervisord deletes.
 
@@ -74,7 +75,8 @@ def notes(
             said.add(command.info, "command", f"{what}; write its full path, unless environment= sets another PATH")
     for info in concerned(infos, groups):
         for option in deleted_logs(info):
-            said.add(info, f"{option} = AUTO", "supervisord deletes this log at its next start; name a file, such as one in /var/log")
+            what = "supervisord deletes this log at its next start; name a file, such as one in /var/log"
+            said.add(info, f"{option} = AUTO", what)
     return said.lines()
 
 
@@ -103,7 +105,7 @@ def this_python() -> str:
         supervisor = importlib.metadata.version("supervisor")
     except importlib.metadata.PackageNotFoundError:
         return ""
-    return version_problem(supervisor, sys.version_info, importlib.util.find_spec("pkg_resources") is not None)
+    return version_problem(supervisor, sys.version_info[:2], importlib.util.find_spec("pkg_resources") is not None)
 
 
 def other_python(supervisord: Sequence[str], prefix: str) -> str:
@@ -116,7 +118,8 @@ def other_python(supervisord: Sequence[str], prefix: str) -> str:
     if not os.path.isabs(python) or os.path.realpath(folders[0]) == os.path.realpath(folders[1]):
         return ""
     return (
-        f"supervisord runs under {printable(python, _MOST)}, but zkelect is installed in {printable(prefix, _MOST)}; install it for "
+        f"supervisord runs under {printable(python, _MOST)}, but zkelect is installed in {printable(prefix, _MOST)}; "
+        "install it for "
         f"that Python, or start {printable(os.path.join(prefix, 'bin', 'supervisord'), _MOST)}"
     )
 

@@ -1,4 +1,6 @@
-"""This machine's IP addresses, and who listens on its ports, as JSON on standard output: `python -m supervisor_zkelect.diagnosis.machine PORT …`.
+"""This machine's IP addresses, and who listens on its ports, as JSON on standard output.
+
+    python -m supervisor_zkelect.diagnosis.machine PORT …
 
 A process of its own, since it looks through the descriptors of every process: what that takes of memory and of the
 interpreter's time, and psutil itself, is none of the listener's.
@@ -6,9 +8,10 @@ interpreter's time, and psutil itself, is none of the listener's.
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, List, Sequence, Tuple
 
 import psutil
 
@@ -25,19 +28,17 @@ def own() -> List[str]:
     return sorted({one.address.partition("%")[0] for one in found})
 
 
-def sockets(ports: "set[int]") -> List[Tuple[Any, ...]]:
+def sockets(ports: set[int]) -> List[Tuple[Any, ...]]:
     """The TCP sockets that take connections on these ports: IP address, port, pid, program and user. The pid is None where this
     user may not see it, and names that cannot be had are ""."""
-    names: Dict[int, Tuple[str, str]] = {}
     found = []
     for one in psutil.net_connections("tcp"):
-        if one.status == psutil.CONN_LISTEN and one.laddr.port in ports:
-            if one.pid is not None and one.pid not in names:
-                names[one.pid] = _names(one.pid)
-            found.append((one.laddr.ip, one.laddr.port, one.pid, *names.get(one.pid, ("", ""))))
+        if one.laddr and one.status == psutil.CONN_LISTEN and one.laddr.port in ports:
+            found.append((one.laddr.ip, one.laddr.port, one.pid, *(("", "") if one.pid is None else _names(one.pid))))
     return found
 
 
+@functools.cache
 def _names(pid: int) -> Tuple[str, str]:
     try:
         process = psutil.Process(pid)

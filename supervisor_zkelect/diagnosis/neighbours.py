@@ -53,8 +53,12 @@ def told(members: Iterable[Member], node: str, address: str, session: Optional[i
     if session is None and len({one.session for one in own}) > 1:
         foreign = own[1:]
     for one in foreign:
-        what = f"the proposal {_shown(one.name)} has the name of this node, {node}, and is of another session (0x{one.session & (1 << 64) - 1:x})"
-        remedy = "give each node a node_name of its own, unless it is left from before a restart of the machine: then it goes by itself"
+        other = f"0x{one.session & (1 << 64) - 1:x}"
+        what = f"the proposal {_shown(one.name)} has the name of this node, {node}, and is of another session ({other})"
+        remedy = (
+            "give each node a node_name of its own, unless it is left from before a restart of the machine: then it goes by "
+            "itself"
+        )
         lines.append(f"{what}; {remedy}")
     return lines
 

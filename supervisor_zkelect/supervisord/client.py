@@ -139,7 +139,7 @@ class Supervisord:
 
     def pid(self) -> int:
         """supervisord's process id. Raises as `call` does."""
-        return self.call("supervisor.getPID")
+        return int(self.call("supervisor.getPID"))
 
     def wake(self) -> None:
         """Turn supervisord's loop twice, by a connection that is closed at once: the first turn reaps, the next restarts. It
@@ -278,12 +278,11 @@ class Supervisord:
                 raise Unreachable(_refusal(self.url, status, reason))
             return body
         except socket.timeout:
-            sent = connection is not None
-            if sent and connection.family != socket.AF_UNIX:
+            if connection is not None and connection.family != socket.AF_UNIX:
                 # Drop what the kernel has not delivered yet; else it could reach a thawed supervisord
                 # later than a request that was made after this one had ended.
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            raise Unreachable(f"{self.url} did not answer within {timeout:g} s", sent) from None
+            raise Unreachable(f"{self.url} did not answer within {timeout:g} s", connection is not None) from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise Unreachable(f"{self.url}: {reason}", connection is not None) from error

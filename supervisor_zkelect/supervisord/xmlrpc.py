@@ -6,7 +6,7 @@ memory, on every node, for one request now and then.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 from xml.parsers import expat
 
 #: How deep values may lie in each other.
@@ -147,4 +147,4 @@ def _boolean(text: str) -> bool:
     return text == "1"
 
 
-_KINDS = {"int": int, "i4": int, "boolean": _boolean, "double": float, "string": str}
+_KINDS: Dict[str, Callable[[str], Any]] = {"int": int, "i4": int, "boolean": _boolean, "double": float, "string": str}

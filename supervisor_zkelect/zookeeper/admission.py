@@ -90,7 +90,8 @@ def _refused(settings: Any, election: Any, option: str, path: str, there: str) -
     remedy = "correct the credentials in [zkelect], or the ACL"
     if there != path and len(there) < len(settings.chroot):
         made = _next(there, path)
-        return f"ZooKeeper: [zkelect] chroot = {settings.chroot}: the ACL of {there} does not let this node create {made}; {remedy}"
+        where = f"ZooKeeper: [zkelect] chroot = {settings.chroot}"
+        return f"{where}: the ACL of {there} does not let this node create {made}; {remedy}"
     what = {"election_znode": "propose", "election_ack": "write it", "election_state": "create znodes below it"}[option]
     if there != path:
         what = f"create {_next(there, path)}"

@@ -60,7 +60,8 @@ def path(name: str, value: object, root: str = "") -> str:
             raise
         raise BadArgument(f"{name} is {shown(value)}: it {error}; give an absolute path such as /zkelect/orders/{name}") from None
     if len(root + right) > places.LONGEST_PATH:
-        raise BadArgument(f"{name} is {shown(value)}: it is longer than {places.LONGEST_PATH} characters with its chroot; shorten it")
+        most = f"{places.LONGEST_PATH} characters with its chroot"
+        raise BadArgument(f"{name} is {shown(value)}: it is longer than {most}; shorten it")
     return right
 
 

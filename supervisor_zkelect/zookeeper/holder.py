@@ -91,7 +91,7 @@ class StateCalls:
         found = self._zk.ask("read the ack", self._zk.limit(), self._client.get_async, self.election_ack, missing_ok=True)
         return data_of(found)
 
-    def watch_term(self) -> Tuple[Optional[Holder], bytes, "Future[str]"]:
+    def watch_term(self) -> Tuple[Optional[Holder], bytes, Future[str]]:
         """What `holder` and `read_ack` return, and a future that gets one short text when one of them may have changed
         since.
 
@@ -101,7 +101,7 @@ class StateCalls:
         limit = self._zk.limit()
         for watch in self._term_watches:
             watch.end(None)
-        changed: "Future[str]" = Future()
+        changed: Future[str] = Future()
         ack, holder = (Watch(self._client, path, None, changed) for path in (self.election_ack, self.holder_znode))
         self._term_watches = [ack, holder]
         # Both at once, as the answers come in the order of the requests.

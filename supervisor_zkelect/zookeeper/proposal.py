@@ -39,7 +39,7 @@ class Standing(NamedTuple):
 
     leads: bool
     watching: str
-    changed: "Future[str]"
+    changed: Future[str]
     place: int
     candidates: int
     rival: str = ""
@@ -192,7 +192,7 @@ class ProposalCalls(QueueCalls):
             # An election znode that was made anew counts from zero again: another's proposal may have this name.
             if stat.ephemeralOwner != self._zk.session() or stat.czxid != mine.token:
                 self._proposal_gone()
-            if claiming:
+            if term is not None:
                 self._looked = self._told_of_term(term, mine.token, limit)
             else:
                 self._committed("check the proposal", limit, checked)

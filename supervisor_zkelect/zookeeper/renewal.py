@@ -52,7 +52,7 @@ class Renewal:
         self.why = ""
         self._client, self._path, self._session, self._proof, self._lost = client, path, session, proof, lost
         self._timeout = timeout
-        self._events: "queue.SimpleQueue[Union[_Answered, _Gone, _End]]" = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Union[_Answered, _Gone, _End]] = queue.SimpleQueue()
         threading.Thread(target=self._run, name="zkelect-renewal", daemon=True).start()
 
     def end(self) -> None:

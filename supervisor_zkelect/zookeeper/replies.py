@@ -9,9 +9,12 @@ looked at before it is read, a session that is granted must be one to work with,
 from __future__ import annotations
 
 import struct
-from typing import Any, Callable, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple
 
 from kazoo import exceptions as kazoo_errors
+
+if TYPE_CHECKING:
+    from kazoo.client import KazooClient
 
 LONGEST = (1 << 20) + (64 << 10)
 """Bytes of a reply that are read by default. A server takes a request of 1 MiB (its jute.maxbuffer), so a znode may hold nearly
@@ -112,7 +115,7 @@ class Pace:
         return min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(more, 20)) if more >= 0 else 0.0
 
 
-def watch_over(client: Any, pace: Pace, longest: Callable[[], int], tick: Callable[[], float]) -> None:
+def watch_over(client: KazooClient, pace: Pace, longest: Callable[[], int], tick: Callable[[], float]) -> None:
     """Have a kazoo client that is not started take only what a server may say.
 
     longest: bytes of a reply that are read. tick: seconds. Both are asked when they are needed. What is done here is done on
@@ -209,7 +212,7 @@ def watch_over(client: Any, pace: Pace, longest: Callable[[], int], tick: Callab
     connection._read_socket, connection._invoke = understood, checked
 
 
-def _asked_for(client: Any, header: Any) -> None:
+def _asked_for(client: KazooClient, header: Any) -> None:
     """Raises Nonsense for an answer to nothing that was asked. Whoever asked something is told of the lost connection."""
     if not client._pending or client._pending[0][2] != header.xid:
         raise Nonsense(f"an answer with the number {header.xid} is to no request")

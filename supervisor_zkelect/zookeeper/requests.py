@@ -1,4 +1,4 @@
-"""What is asked of ZooKeeper: each request with a limit of time, each failure by its name in `supervisor_zkelect.zookeeper.errors`."""
+"""Requests to ZooKeeper: each with a time limit, each failure under its name in `zookeeper/errors.py`."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any, Dict
 from supervisor_zkelect.zookeeper.errors import BadArgument
 
 #: by client and election znode
-_TAKEN: "weakref.WeakKeyDictionary[Any, Dict[str, weakref.ref[Any]]]" = weakref.WeakKeyDictionary()
+_TAKEN: weakref.WeakKeyDictionary[Any, Dict[str, weakref.ref[Any]]] = weakref.WeakKeyDictionary()
 
 
 def take(client: Any, election: str, elector: object) -> None:

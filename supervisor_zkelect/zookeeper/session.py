@@ -117,7 +117,7 @@ def acl_of(name: str) -> Optional[List[ACL]]:
 
 def _patience(limit: float, failures: int) -> float:
     """Seconds for an attempt after so many that failed, `limit` at most: CONNECT_TIME for the first, then ever more."""
-    return min(limit, CONNECT_TIME * 2 ** min(failures, 10))
+    return min(limit, CONNECT_TIME * 2.0 ** min(failures, 10))
 
 
 def _dial_quickly(client: KazooClient) -> None:
@@ -185,8 +185,8 @@ def make_client(
 
 
 def client_for(
-    settings, attach: Optional[Tuple[int, bytes]] = None, timeout: Optional[float] = None, pace: Optional[replies.Pace] = None,
-    limits: Optional[Callable[[], Tuple[int, float]]] = None,
+    settings: Any, attach: Optional[Tuple[int, bytes]] = None, timeout: Optional[float] = None,
+    pace: Optional[replies.Pace] = None, limits: Optional[Callable[[], Tuple[int, float]]] = None,
 ) -> KazooClient:
     """The client that the settings of a file (`settings.Settings`) describe, not started.
 
@@ -218,7 +218,7 @@ def client_for(
     )
 
 
-def tls_context(settings) -> Optional[ssl.SSLContext]:
+def tls_context(settings: Any) -> Optional[ssl.SSLContext]:
     """What the settings of a file ask for of a TLS connection, as kazoo takes it; None without TLS.
 
     Raises OSError for a file that cannot be read, and ssl.SSLError, an OSError, for one that is no certificate or key, or
@@ -236,9 +236,9 @@ def tls_context(settings) -> Optional[ssl.SSLContext]:
     return context
 
 
-def _key_password(settings) -> str:
+def _key_password(settings: Any) -> str:
     """Of the key file; "" where none is set, as without any OpenSSL would ask for one on the terminal, and wait."""
-    return settings.tls_key_password.reveal() if settings.tls_key_password else ""
+    return str(settings.tls_key_password.reveal()) if settings.tls_key_password else ""
 
 
 def start_client(client: KazooClient, limit: float) -> None:
@@ -266,7 +266,7 @@ def stop_client(client: KazooClient) -> None:
     client.close()
 
 
-def open_client(settings, timeout: float = 5.0) -> KazooClient:
+def open_client(settings: Any, timeout: float = 5.0) -> KazooClient:
     """A started client by the settings. Raises `errors.NotConnected` after `timeout` seconds; `stop_client` ends it."""
     client = client_for(settings)
     try:
@@ -296,7 +296,7 @@ class Session:
     """The node's session. `post` takes each event, on a thread of kazoo's, and must not block."""
 
     def __init__(
-        self, settings, post: Callable[[Any], None], attach: Optional[Tuple[int, bytes]] = None,
+        self, settings: Any, post: Callable[[Any], None], attach: Optional[Tuple[int, bytes]] = None,
         timeout: Optional[float] = None,
     ) -> None:
         """attach, timeout: as `client_for` takes them, for the first connection."""
@@ -348,7 +348,8 @@ class Session:
 
     def _is_over(self, moment: float) -> bool:
         """Whether no lease of this session can last any more, and its servers, if they ran, had to expire it by then."""
-        return moment - self._lost_at >= self._granted[1] + self._settings.tick_time
+        tick: float = self._settings.tick_time
+        return moment - self._lost_at >= self._granted[1] + tick
 
     def _unseen(self, client: KazooClient, request: Connect) -> Connect:
         """The request of a client that has seen nothing yet.
@@ -414,7 +415,8 @@ class Session:
 
         def answered(answer: Any) -> None:
             arrived = now()
-            error, gone = answer.exception, ()
+            error: Optional[BaseException] = answer.exception
+            gone: Tuple[str, ...] = ()
             if error is None:
                 failed = [result for result in answer.value if isinstance(result, Exception)]
                 error = failed[0] if failed else None

@@ -93,20 +93,21 @@ class TermCalls(ProposalCalls):
         node, address = arguments.node(node), arguments.address(address)
         limit = self._zk.limit()
         self._require_lead(limit)
-        record = self._record(node, self.token, address)
+        token = self._require().token
+        record = self._record(node, token, address)
         for _ in range(ROUNDS):
             found, _, emptied, _, left, _ = self._look_at_led_term(limit)
-            mine = found is not None and found.holder.token == self.token
-            another = found is not None and not mine and self._is_another(found, limit)
-            same = found is not None and found.holder == Holder(node, self.token, address)
+            mine = found is not None and found.holder.token == token
+            another = found if found is not None and not mine and self._is_another(found, limit) else None
+            same = found is not None and found.holder == Holder(node, token, address)
             operations = [] if mine else emptied
             if self._note(record, found, same, limit, operations):
-                if another:
+                if another is not None:
                     log.warning("%s was that of %s, another election in which nobody stands any more, and is replaced",
-                                self.holder_znode, found.election)
-                if mine or another or found is None and left is None:
-                    return None
-                return Holder("", 0, left) if found is None else found.holder
+                                self.holder_znode, another.election)
+                if found is not None:
+                    return None if mine or another is not None else found.holder
+                return None if left is None else Holder("", 0, left)
         raise ZooKeeperFailed("ack or holder changed at every look; ask again")
 
     def repair(self, info: Union[str, bytes], address: Optional[str] = None) -> None:
@@ -265,10 +266,11 @@ class TermCalls(ProposalCalls):
         self, record: bytes, found: Optional[Found], mine: bool, limit: float, operations: List[Operation],
     ) -> bool:
         """Write the holder, unless it is this term's already, and do `operations`. False when it has changed."""
-        if mine:
-            version, change = found.version, ("check", (self.holder_znode, found.version), {})
-        elif found is None:
+        change: Operation
+        if found is None:
             version, change = 0, ("create", (self.holder_znode, record), {"acl": self._zk.acl})
+        elif mine:
+            version, change = found.version, ("check", (self.holder_znode, found.version), {})
         else:
             version, change = found.version + 1, ("set_data", (self.holder_znode, record, found.version), {})
         sent = now()

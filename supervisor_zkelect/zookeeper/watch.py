@@ -26,7 +26,7 @@ class _Callback:
     @classmethod
     def of(cls, client: KazooClient, path: str) -> _Callback:
         """The one that the client has already, or another."""
-        known = vars(client).setdefault("zkelect_callbacks", WeakValueDictionary())
+        known: WeakValueDictionary[str, _Callback] = vars(client).setdefault("zkelect_callbacks", WeakValueDictionary())
         return known.setdefault(path, cls())
 
     def __call__(self, event: Any) -> None:
@@ -46,9 +46,9 @@ class Watch:
     """
 
     def __init__(
-        self, client: KazooClient, path: str, token: Optional[int] = None, changed: "Optional[Future[str]]" = None
+        self, client: KazooClient, path: str, token: Optional[int] = None, changed: Optional[Future[str]] = None
     ) -> None:
-        self.changed: "Future[str]" = changed or Future()
+        self.changed: Future[str] = changed or Future()
         self._token = token
         self._client = client
         self._callback: Optional[_Callback] = None

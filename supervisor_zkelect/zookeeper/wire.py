@@ -56,7 +56,7 @@ class Handler:
 class Answer:
     """To one request; `get` waits for it."""
 
-    def __init__(self, client: "Client", read: Callable[[bytes, int], Any]) -> None:
+    def __init__(self, client: Client, read: Callable[[bytes, int], Any]) -> None:
         self._client = client
         self._read = read
         self._value: Any = None
@@ -96,7 +96,7 @@ class Client:
 
     def __init__(
         self, hosts: str, identity: Tuple[int, bytes], timeout: float, digest: Optional[str] = None,
-        tls: "Optional[ssl.SSLContext]" = None, longest: int = replies.LONGEST,
+        tls: Optional[ssl.SSLContext] = None, longest: int = replies.LONGEST,
     ) -> None:
         self._longest = longest
         self._digest, self._tls = digest, tls
@@ -221,7 +221,7 @@ class Client:
     def delete_async(self, path: str, version: int = -1) -> Answer:
         return self._ask(Delete(path, version), Delete.deserialize)
 
-    def transaction(self) -> "Multi":
+    def transaction(self) -> Multi:
         return Multi(self)
 
     def commit(self, operations: List[Any]) -> Answer:
@@ -296,7 +296,7 @@ def _addresses(hosts: List[Tuple[str, int]], end: float) -> List[Tuple[int, Any,
 
     A name is resolved on a thread of its own, as that has no limit of time.
     """
-    found: "queue.SimpleQueue[List[Tuple[int, Any, str]]]" = queue.SimpleQueue()
+    found: queue.SimpleQueue[List[Tuple[int, Any, str]]] = queue.SimpleQueue()
     addresses: List[Tuple[int, Any, str]] = []
     waiting = 0
 

@@ -23,10 +23,16 @@ import pytest
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.processes import manager, proc
 from supervisor_zkelect.processes.census import Census, Identity
-from supervisor_zkelect.processes.manager import ProcessManager
 from supervisor_zkelect.processes.group_events import (
-    GroupDead, GroupStarted, GroupStartFailed, GroupStuck, MemberDied, MemberStarted, Members,
+    GroupDead,
+    GroupStarted,
+    GroupStartFailed,
+    GroupStuck,
+    MemberDied,
+    Members,
+    MemberStarted,
 )
+from supervisor_zkelect.processes.manager import ProcessManager
 from supervisor_zkelect.supervisord.client import Fault, Supervisord, Unreachable
 from supervisor_zkelect.system import clock
 

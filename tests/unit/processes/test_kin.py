@@ -13,8 +13,8 @@ from supervisor_zkelect.core.proof import DOUBT_TIME
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.processes.census import Found
-from supervisor_zkelect.processes.manager import SOON, ProcessManager, Agenda, GroupState
 from supervisor_zkelect.processes.group_events import GroupDead
+from supervisor_zkelect.processes.manager import SOON, Agenda, GroupState, ProcessManager
 
 
 class Pool:

@@ -1,0 +1,2 @@
+PING_XID: int
+WATCH_XID: int

@@ -1,0 +1,6 @@
+from typing import Any
+
+class ControllerPluginBase:
+    name: str
+    ctl: Any
+    def __init__(self, controller: Any) -> None: ...
