@@ -85,17 +85,8 @@ def _take_secret(main: Section, option: Option) -> None:
 def shortest_timeout(
     tick: float, interval: Optional[float], ride_through: Optional[float], kill_time: float, grace: float
 ) -> Optional[float]:
-    """The shortest session timeout, in whole tenths of a second, that leaves `grace` seconds, or None.
-
-    interval, ride_through: None where they are a share of the timeout. This is `lease.stop_grace` solved for
-    its timeout.
-    """
-    share = 1 - lease.DRIFT
-    share -= 2 * lease.INTERVAL_SHARE if interval is None else 0
-    # Without a stop to wait for, the ride-through takes only what is left (`lease.ride_through`).
-    share -= lease.RIDE_THROUGH_SHARE if ride_through is None and grace else 0
-    fixed = grace + tick + 2 * (interval or 0) + (ride_through or 0) + kill_time
-    timeout = math.ceil(max(fixed / share, 2 * tick) * 10 - 1e-6) / 10
+    """As `lease.shortest_timeout`; None where that is longer than may be configured."""
+    timeout = lease.shortest_timeout(tick, interval, ride_through, kill_time, grace)
     return timeout if timeout <= values.LONGEST else None
 
 
@@ -116,7 +107,7 @@ def _check_lease(main: Section) -> None:
     found["interval_configured"] = interval is not None
     found["ride_through_configured"] = ride_through is not None
     if interval is None:
-        found["heartbeat_interval"] = timeout * lease.INTERVAL_SHARE
+        found["heartbeat_interval"] = lease.heartbeat_interval(timeout)
     if ride_through is None:
         found["ride_through"] = lease.ride_through(timeout, tick, found["heartbeat_interval"], kill_time)
     grace = lease.stop_grace(timeout, tick, found["heartbeat_interval"], found["ride_through"], kill_time, math.inf)

@@ -68,7 +68,7 @@ class Settings(MainOptions):
 
     def interval_at(self, timeout: float) -> float:
         """Seconds between two heartbeats in a session whose timeout is `timeout` seconds."""
-        return self.heartbeat_interval if self.interval_configured else timeout * lease.INTERVAL_SHARE
+        return self.heartbeat_interval if self.interval_configured else lease.heartbeat_interval(timeout)
 
     def ride_through_at(self, timeout: float) -> float:
         """For how many seconds ZooKeeper may be silent in a session whose timeout is `timeout` seconds."""

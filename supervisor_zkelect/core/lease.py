@@ -1,5 +1,8 @@
 """Until when this node may run a group. Pure arithmetic: no clock, no input or output, no import of the project.
 
+The chain loader reads a `Lease` from the record, so this does without dataclasses and typing, which take longer to import
+than the loader itself takes.
+
 Why a read, a ping or a state called CONNECTED is worth nothing
 ---------------------------------------------------------------
 A server that is cut off from its quorum goes on answering reads and pings for seconds after the quorum has expired the
@@ -26,8 +29,14 @@ All times are seconds of CLOCK_BOOTTIME; durations are seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Collection, Optional, Tuple
+import math
+from collections import namedtuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterable, Optional, Tuple
+
+    Exchanges = Tuple[Tuple[float, float], ...]
 
 #: How far this machine's clock and the ZooKeeper servers' may run apart, as a share of the time that passes. Ten times
 #: what the kernel lets adjtime slew and a hundred times a common crystal.
@@ -45,6 +54,16 @@ RIDE_THROUGH_SHARE = 0.4
 #: time, and a fresh connection is sooner.
 DROP_SHARE = 0.25
 DROP_AFTER = 1.4
+
+
+def lasts_until(base: float, timeout: float) -> float:
+    """Until when a session lasts at least whose clock the servers restarted at `base`, with a timeout of `timeout` seconds."""
+    return base + timeout * (1 - DRIFT)
+
+
+def heartbeat_interval(timeout: float) -> float:
+    """Seconds between two heartbeats in a session of `timeout` seconds, unless configured."""
+    return timeout * INTERVAL_SHARE
 
 
 def effective_tick(tick: float, timeout: float) -> float:
@@ -98,20 +117,67 @@ def stop_grace(
     return min(stopwaitsecs, round(left, 9))
 
 
-@dataclass(frozen=True)
-class SessionClock:
-    """What one ZooKeeper session has been answered, and the deadlines that follow.
+def shortest_timeout(
+    tick: float, interval: Optional[float], ride_through: Optional[float], kill_time: float, grace: float
+) -> float:
+    """The shortest session timeout, in whole tenths of a second, for which `stop_grace` is `grace` seconds.
+
+    interval, ride_through: None where they are a share of the timeout.
+    """
+    share = 1 - DRIFT
+    share -= 2 * INTERVAL_SHARE if interval is None else 0
+    # Without a stop to wait for, the ride-through takes only what is left (`ride_through`).
+    share -= RIDE_THROUGH_SHARE if ride_through is None and grace else 0
+    fixed = grace + tick + 2 * (interval or 0) + (ride_through or 0) + kill_time
+    return math.ceil(max(fixed / share, 2 * tick) * 10 - 1e-6) / 10
+
+
+class Lease(namedtuple("Lease", "stop_at kill_at deadline")):
+    """When a group must end unless its lease is extended before. All are seconds of CLOCK_BOOTTIME.
+
+    stop_at: it is asked to stop. kill_at: it is killed. deadline: somebody else may lead.
+    """
+
+    __slots__ = ()
+    stop_at: float
+    kill_at: float
+    deadline: float
+
+    @classmethod
+    def until(cls, deadline: float, kill_time: float, grace: float = 0.0) -> Lease:
+        """A lease to `deadline`. kill_time: seconds that the kill and its proof may take. grace: seconds that the group has to
+        stop before it is killed, as `stop_grace` gives them."""
+        kill_at = deadline - kill_time
+        return cls(kill_at - max(0.0, grace), kill_at, deadline)
+
+    def covers(self, now: float) -> bool:
+        """Whether the group may run at `now`."""
+        return now < self.kill_at
+
+    def moved(self, deadline: float) -> Lease:
+        """The same lease to another deadline, with as much time set aside before it."""
+        later = deadline - self.deadline
+        return Lease(self.stop_at + later, self.kill_at + later, deadline)
+
+
+#: That of a group which never had one.
+NO_LEASE = Lease(-math.inf, -math.inf, -math.inf)
+
+
+class SessionClock(namedtuple("SessionClock", "timeout tick connected exchanges", defaults=((),))):
+    """The answers to one ZooKeeper session, and the deadlines that follow.
 
     One clock per session, shared by all elections of the node. `exchanges` are (sent, answered) pairs, oldest first,
     pruned to those that can still be a base.
     """
 
+    __slots__ = ()
     timeout: float
     tick: float
     connected: float
-    exchanges: Tuple[Tuple[float, float], ...] = ()
+    exchanges: Exchanges
 
-    def answered(self, sent: float, answered: float) -> "SessionClock":
+    def answered(self, sent: float, answered: float) -> SessionClock:
         """A request of this session, sent at `sent`, was answered at `answered`.
 
         A refusal by the server is an answer as well; a lost connection is not. Raises ValueError when the answer is
@@ -120,15 +186,15 @@ class SessionClock:
         if answered < sent:
             raise ValueError(f"answered at {answered} before it was sent at {sent}")
         exchanges = sorted((*self.exchanges, (sent, answered)), key=lambda pair: pair[1])
-        return replace(self, exchanges=self._useful(exchanges, sent))
+        return self._replace(exchanges=self._useful(exchanges, sent))
 
-    def reconnected(self, sent: float) -> "SessionClock":
+    def reconnected(self, sent: float) -> SessionClock:
         """The same session was attached again by a connect request sent at `sent`."""
-        return replace(self, connected=max(self.connected, sent))
+        return self._replace(connected=max(self.connected, sent))
 
     def deadline(self, newest: float) -> float:
         """Until when a group may run whose proposal was checked by the acknowledged quorum write sent at `newest`."""
-        return self.base(newest) + self.timeout * (1 - DRIFT)
+        return lasts_until(self.base(newest), self.timeout)
 
     def base(self, newest: float) -> float:
         """The sending time from which the servers' clock is known to have been restarted.
@@ -141,84 +207,9 @@ class SessionClock:
             candidates.append(self.connected)
         return max(candidates, default=float("-inf"))
 
-    def _useful(self, exchanges, newest: float) -> Tuple[Tuple[float, float], ...]:
+    def _useful(self, exchanges: Iterable[Tuple[float, float]], newest: float) -> Exchanges:
         """Drop what can never be a base again: of all that is a tick older than `newest`, only the best can."""
         limit = newest - effective_tick(self.tick, self.timeout)
         settled = [pair for pair in exchanges if pair[1] <= limit]
         best = [max(settled)] if settled else []
         return tuple(best + [pair for pair in exchanges if pair[1] > limit])
-
-
-@dataclass(frozen=True)
-class Heartbeat:
-    """When the next request of the session is due, one outstanding at a time, and what it checks.
-
-    interval: seconds between two that check all leased proposals. waiting: those between two requests where none is leased.
-
-    A request later than `late_after` is followed once by a cheap read, because a server may withhold an answer until the
-    session's next packet. More than that would switch off the client library's own detection of a dead connection. One
-    later than `drop_after` is a reason to try another connection, once.
-    """
-
-    interval: float
-    waiting: float
-    late_after: float = 0.25
-    drop_after: float = DROP_AFTER
-    due: float = 0.0
-    all_due: float = 0.0
-    sent: Optional[float] = None
-    prodded: bool = False
-    dropped: bool = False
-
-    def send_now(self, now: float) -> bool:
-        """Whether a request should be sent at `now`."""
-        return self.sent is None and now >= self.due
-
-    def sending(self, now: float, leased: Collection[str], fresh: Collection[str]) -> Tuple["Heartbeat", Collection[str]]:
-        """A request is sent at `now`: what follows, and the proposals that it checks, all or those of `fresh`.
-
-        leased: all that hold a lease or want one. fresh: those of them that hold none yet: where hundreds are leased one after
-        the other, not each of them has all others checked again.
-        """
-        if not leased:
-            due, all_due, checked = now + self.waiting, now, leased
-        elif fresh and now < self.all_due:
-            due, all_due, checked = self.all_due, self.all_due, fresh
-        else:
-            due = all_due = now + self.interval
-            checked = leased
-        return replace(self, sent=now, prodded=False, dropped=False, due=due, all_due=all_due), checked
-
-    def prod_now(self, now: float) -> bool:
-        """Whether the outstanding request is late and has not been followed by a read yet."""
-        return self.sent is not None and not self.prodded and now >= self.sent + self.late_after
-
-    def drop_now(self, now: float) -> bool:
-        """Whether the outstanding request is so late that its connection should be given up."""
-        return self.sent is not None and not self.dropped and now >= self.sent + self.drop_after
-
-    def after_prodding(self) -> "Heartbeat":
-        return replace(self, prodded=True)
-
-    def after_dropping(self) -> "Heartbeat":
-        return replace(self, dropped=True)
-
-    def after_answer(self) -> "Heartbeat":
-        """The outstanding request was answered or failed."""
-        return replace(self, sent=None, prodded=False, dropped=False)
-
-    def no_later(self, moment: float) -> "Heartbeat":
-        """The next request is due at `moment` at the latest, as soon as none is outstanding."""
-        return replace(self, due=min(self.due, moment))
-
-    def all_soon(self) -> "Heartbeat":
-        """The same, for one that checks all leased proposals."""
-        return replace(self, due=0.0, all_due=0.0)
-
-    def next_wakeup(self) -> float:
-        """When one of the questions above may turn true."""
-        if self.sent is None:
-            return self.due
-        if not self.prodded:
-            return self.sent + self.late_after
-        return float("inf") if self.dropped else self.sent + self.drop_after

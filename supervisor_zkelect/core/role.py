@@ -64,6 +64,7 @@ from dataclasses import dataclass, replace
 from typing import Any, List, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect.checks.health import Counter, next_delay
+from supervisor_zkelect.core.lease import Lease
 
 INFINITY = float("inf")
 
@@ -124,6 +125,10 @@ class Settings:
     fence_failed_continues: bool = False
     node: str = ""
     told: bool = False
+
+    def lease(self, deadline: float, grace: float = 0.0) -> Lease:
+        """A lease of the group to `deadline`. grace: as for `Lease.until`."""
+        return Lease.until(deadline, self.kill_time, grace)
 
 
 # Events
@@ -397,11 +402,11 @@ class Fence(NamedTuple):
     token: int
 
 
-class Lease(NamedTuple):
+class KeepLease(NamedTuple):
     """Have the proposal checked by the quorum, now and from now on."""
 
 
-class Unlease(NamedTuple):
+class DropLease(NamedTuple):
     """The proposal needs no lease any more: the group is dead, or is killed now."""
 
 
@@ -624,14 +629,9 @@ def step(settings: Settings, state: State, event: Any, now: float) -> Tuple[Stat
     return machine.state, machine.actions
 
 
-def stop_at(settings: Settings, state: State) -> float:
-    """When the group must be asked to stop unless the lease is extended."""
-    return killed_at(settings, state.deadline) - max(0.0, state.grace)
-
-
-def killed_at(settings: Settings, deadline: float) -> float:
-    """When a group is killed whose lease lasts until `deadline`; seconds of CLOCK_BOOTTIME, both."""
-    return deadline - settings.kill_time
+def lease_of(settings: Settings, state: State) -> Lease:
+    """The lease under which the group runs, or is being stopped."""
+    return settings.lease(state.deadline, state.grace)
 
 
 def contested(state: State, now: float) -> bool:
@@ -643,7 +643,7 @@ def next_wakeup(settings: Settings, state: State) -> float:
     """When a Tick is due; infinity when only events matter."""
     times = [state.retry_at, state.probe_at, state.look_at, state.repair_at]
     if state.leased and state.deadline > -INFINITY:
-        times.append(stop_at(settings, state))
+        times.append(lease_of(settings, state).stop_at)
     if state.role == PROMOTING and state.step != "fencing":
         times.append(state.healthy_by)
     if state.role == DETACHED and state.step == "waiting" and state.up:
@@ -837,7 +837,7 @@ class _Machine:
             self.act(Log(f"the predecessor {event.dirty} ended without releasing; its ack was emptied", "dirty end"))
         self.set(claimed_at=event.lease.sent if event.lease else self.now)
         self.go(PROMOTING, "leasing")
-        self.act(Lease())
+        self.act(KeepLease())
         if event.lease:
             self.on_Leased(event.lease)
 
@@ -891,7 +891,7 @@ class _Machine:
         state = self.state
         if (state.role, state.step) == (PROMOTING, "leasing") and not state.cleaning:
             margin = state.margin if state.inherited is None else 0.0
-            if self.now + margin < stop_at(self.settings, state):
+            if self.now + margin < lease_of(self.settings, state).stop_at:
                 self.set(healthy_by=self.now + self.settings.promote_timeout)
                 if state.inherited is not None:
                     self.set(inherited=None)
@@ -975,7 +975,7 @@ class _Machine:
         kill_at = self.now + settings.stopwaitsecs
         if state.leaving is not None:
             kill_at = min(kill_at, state.leaving.kill_at)
-        kill = kill or min(kill_at, killed_at(settings, state.deadline)) <= self.now
+        kill = kill or kill_at <= self.now or not lease_of(settings, state).covers(self.now)
         self.go(DEMOTING, "stopping", reason)
         if state.inherited is not None:
             # Its proposal is known by that only, until it is looked for.
@@ -985,7 +985,7 @@ class _Machine:
             looking=0, look_at=INFINITY, repairs=0, repair_at=INFINITY,
         )
         if kill:
-            self.act(Unlease())
+            self.act(DropLease())
         number = self.op()
         self.set(waiting=number)
         self.act(KillGroup(number) if kill else StopGroup(number, kill_at))
@@ -1014,7 +1014,7 @@ class _Machine:
             self.go(DETACHED, "waiting")
         elif (state.role, state.step) == (DEMOTING, "stopping"):
             self.act(Log(f"the group is proven dead after {event.seconds:.3f} s"))
-            self.act(Unlease())
+            self.act(DropLease())
             self.release(state.reason)
 
     def proven(self) -> None:
@@ -1078,7 +1078,7 @@ class _Machine:
             healthy_by=INFINITY, probe_at=INFINITY, probing=0, counter=None, looking=0, look_at=INFINITY, led=False,
             unadopted=False,
         )
-        self.act(Unlease())
+        self.act(DropLease())
         self.go(DETACHED, "waiting", reason)
         self.set(token=None)
         if self.state.by_hand:
@@ -1300,7 +1300,7 @@ class _Machine:
 
     def enforce_lease(self) -> None:
         state = self.state
-        if state.may_run and state.role != DEMOTING and self.now >= stop_at(self.settings, state):
+        if state.may_run and state.role != DEMOTING and self.now >= lease_of(self.settings, state).stop_at:
             self.demote("the lease runs out: ZooKeeper's quorum has not answered in time")
 
     def retry(self) -> None:

@@ -39,6 +39,7 @@ import logging
 import time
 from typing import Any, Dict, List, Optional
 
+from supervisor_zkelect.core.lease import NO_LEASE, Lease
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.guard.absence import LIMIT, Absence
 from supervisor_zkelect.processes import group_events
@@ -149,11 +150,11 @@ class Charge:
     @property
     def leased(self) -> bool:
         """Whether it runs under a lease, or has what is left of one to stop."""
-        return self.held and self.entry.token != 0 and now() < self.entry.kill_at
+        return self.held and self.entry.token != 0 and self.entry.lease.covers(now())
 
     def misread(self, moment: float) -> bool:
         """Whether a chain loader may read a grant that does not stand any more, unless the guard refuses it."""
-        return not self.written and moment < self.entry.kill_at
+        return not self.written and self.entry.lease.covers(moment)
 
 
 class Guard:
@@ -199,7 +200,7 @@ class Guard:
                 charge.handle.watch(True)
             else:
                 # Its stop may have begun just before, in the time that its lease leaves.
-                charge.handle.stop(self.own_op(), entry.kill_at, entry.kill_at)
+                charge.handle.stop(self.own_op(), entry.lease.kill_at, entry.lease.kill_at)
         self.book.open()
         if former:
             self.session_open = True
@@ -248,11 +249,11 @@ class Guard:
 
     def stop_unextended(self, moment: float) -> None:
         for charge in self.charges.values():
-            if charge.entry.granted and moment >= charge.entry.stop_at:
+            if charge.entry.granted and moment >= charge.entry.lease.stop_at:
                 log.warning("%s: nobody extended the lease; the group is stopped", charge.entry.election)
                 self.stop(charge, self.own_op(), self.stop_time(charge), "the lease ran out: nobody extended it")
                 self.tell("Revoked", group=charge.entry.group, reason="the lease runs out: nobody extended it")
-        self.stop_by = min((one.entry.stop_at for one in self.charges.values() if one.entry.granted), default=NEVER)
+        self.stop_by = min((one.entry.lease.stop_at for one in self.charges.values() if one.entry.granted), default=NEVER)
 
     # What happens to those it watches
 
@@ -448,10 +449,8 @@ class Guard:
         """The keeper had the quorum check the term's proposal: its lease lasts until `deadline`."""
         charge = self.charges[name]
         if charge.kept and charge.entry.token == token:
-            entry = charge.entry
-            later = deadline - entry.deadline
-            self.extend(charge, entry.stop_at + later, entry.kill_at + later, deadline)
-            self.tell("Renewed", group=name, token=token, deadline=charge.entry.deadline)
+            self.extend(charge, charge.entry.lease.moved(deadline))
+            self.tell("Renewed", group=name, token=token, deadline=charge.entry.lease.deadline)
 
     def proposal_gone(self, name: str, token: int) -> None:
         """The keeper found that the term's proposal does not exist any more: another node may lead."""
@@ -463,12 +462,10 @@ class Guard:
     def cut(self, deadline: float) -> None:
         """The session was attached with a shorter timeout: no lease lasts longer than until `deadline`."""
         for charge in self.charges.values():
-            earlier = charge.entry.deadline - deadline
-            if charge.leased and earlier > 0:
-                entry = charge.entry
-                self.put(charge, stop_at=entry.stop_at - earlier, kill_at=entry.kill_at - earlier, deadline=deadline)
-                if not entry.granted:
-                    charge.handle.renew(charge.entry.kill_at)
+            if charge.leased and charge.entry.lease.deadline > deadline:
+                self.put(charge, lease=charge.entry.lease.moved(deadline))
+                if not charge.entry.granted:
+                    charge.handle.renew(charge.entry.lease.kill_at)
 
     def session_over(self) -> None:
         """The keeper found that the session is over."""
@@ -478,18 +475,18 @@ class Guard:
                 charge.kept = False
         self.keep()
 
-    def extend(self, charge: Charge, stop_at: float, kill_at: float, deadline: float) -> None:
+    def extend(self, charge: Charge, lease: Lease) -> None:
         """The lease of a group lasts longer, which one that is being stopped may use as well."""
-        if deadline > charge.entry.deadline and not self.manager.trouble:
-            self.put(charge, stop_at=stop_at, kill_at=kill_at, deadline=deadline)
+        if lease.deadline > charge.entry.lease.deadline and not self.manager.trouble:
+            self.put(charge, lease=lease)
             if not charge.entry.granted:
-                charge.handle.renew(kill_at)
+                charge.handle.renew(lease.kill_at)
 
     # The groups
 
     def charge(self, name: str) -> Charge:
         if name not in self.charges:
-            entry = record.Entry("", name, "", 0, False, 0, 0.0, 0.0, 0.0)
+            entry = record.Entry("", name, "", 0, False, 0, NO_LEASE)
             self.charges[name] = Charge(entry, self.manager.group(name))
             if self.supervisord_gone:
                 # A listener that ends may have no orders for it, and this guard would wait for a proof that nobody makes.
@@ -500,7 +497,7 @@ class Guard:
         charge.entry = charge.entry._replace(**changes)
         if charge.entry.granted:
             # With hundreds of groups a look at every one's time takes longer than a turn.
-            self.stop_by = min(self.stop_by, charge.entry.stop_at)
+            self.stop_by = min(self.stop_by, charge.entry.lease.stop_at)
         try:
             self.book.put(charge.entry)
             charge.written = True
@@ -526,10 +523,10 @@ class Guard:
             charge.handle.trust(False)
         charge.dead = False
         charge.handle.watch(False)
-        if min(kill_at, charge.entry.kill_at) <= now():
+        if kill_at <= now() or not charge.entry.lease.covers(now()):
             charge.handle.kill(op)
         else:
-            charge.handle.stop(op, kill_at, charge.entry.kill_at)
+            charge.handle.stop(op, kill_at, charge.entry.lease.kill_at)
 
     def stop_time(self, charge: Charge) -> float:
         """When a group's stopwaitsecs are over, if it is asked to stop now."""
@@ -565,7 +562,7 @@ class Guard:
             self.hurry_listener()
         groups = {
             name: {"token": charge.entry.token, "granted": charge.entry.granted, "dead": charge.dead,
-                   "deadline": charge.entry.deadline}
+                   "deadline": charge.entry.lease.deadline}
             for name, charge in self.charges.items()
         }
         return {"event": "Welcome", "ok": fits and not busy, "busy": busy, "v": PROTOCOL, "groups": groups}
@@ -601,8 +598,8 @@ class Guard:
         getattr(self, "do_" + message["do"])(message)
 
     def entry_of(self, message: Dict[str, Any]) -> Dict[str, Any]:
-        names = ("election", "address", "token", "stop_at", "kill_at", "deadline")
-        return {name: message[name] for name in names}
+        lease = Lease(*(message[name] for name in Lease._fields))
+        return {**{name: message[name] for name in ("election", "address", "token")}, "lease": lease}
 
     def do_start(self, message: Dict[str, Any]) -> None:
         charge = self.charge(message["group"])
@@ -655,10 +652,10 @@ class Guard:
     def do_lease(self, message: Dict[str, Any]) -> None:
         # What could not be ended then must end sooner.
         trouble = self.manager.trouble
-        for name, (token, stop_at, kill_at, deadline) in message["leases"].items():
+        for name, (token, *lease) in message["leases"].items():
             charge = self.charges.get(name)
             if charge is not None and charge.entry.token == token and charge.held:
-                self.extend(charge, stop_at, kill_at, deadline)
+                self.extend(charge, Lease(*lease))
                 self.kept_no_more(charge)
                 self.away_since = None
             if charge is None or not charge.entry.granted or charge.entry.token != token:

@@ -158,7 +158,7 @@ class Keeper:
         else:
             self._session, self._clock = former.id, lease.SessionClock(attached.granted, former.tick, sent)
         if attached.granted < former.timeout:
-            self._tell(cut=sent + attached.granted * (1 - lease.DRIFT))
+            self._tell(cut=lease.lasts_until(sent, attached.granted))
         self._terms = []
         for one in former.elections:
             if one.group in self._wanted:
@@ -185,7 +185,7 @@ class Keeper:
             self._leave()
             return
         client, sent = self._attached.client, now()
-        self._due = sent + self._clock.timeout * lease.INTERVAL_SHARE
+        self._due = sent + lease.heartbeat_interval(self._clock.timeout)
         looks = [client.exists_async(one.path) for one in terms]
         transaction = client.transaction()
         for one in terms:

@@ -20,6 +20,8 @@ import struct
 import zlib
 from collections import namedtuple
 
+from supervisor_zkelect.core.lease import Lease
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Mapping
@@ -55,22 +57,19 @@ class Owner(namedtuple("Owner", "boot namespace pid start")):
     __slots__ = ()
 
 
-class Entry(namedtuple("Entry", "election group address token granted revoked stop_at kill_at deadline")):
-    """One election. deadline: seconds of CLOCK_BOOTTIME. revoked: how many grants were revoked so far.
-
-    stop_at, kill_at: when the guard asks the group to stop, and kills it, unless the lease is extended.
-    """
+class Entry(namedtuple("Entry", "election group address token granted revoked lease")):
+    """One election. revoked: how many grants were revoked so far. lease: a `Lease`, after whose times the guard goes."""
 
     __slots__ = ()
 
     def strings(self) -> list[str]:
-        return [*self[:3], *map(str, (self.token, int(self.granted), self.revoked)), *map(repr, self[6:])]
+        return [*self[:3], *map(str, (self.token, int(self.granted), self.revoked)), *map(repr, self.lease)]
 
     @classmethod
     def of_strings(cls, strings: list[str]) -> Entry:
         """Raises ValueError."""
         election, group, address, token, granted, revoked, *times = strings
-        return cls(election, group, address, int(token), granted == "1", int(revoked), *map(float, times))
+        return cls(election, group, address, int(token), granted == "1", int(revoked), Lease(*map(float, times)))
 
 
 def instance(owner: Owner) -> str:

@@ -39,7 +39,8 @@ from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.elector import (
     AnotherElection, ElectionError, Elector, NotConnected, NotLeader, ProposalGone, SessionGone, TimedOut,
 )
-from supervisor_zkelect.core.lease import DRIFT, Heartbeat, SessionClock, drop_after, effective_tick, waiting_interval
+from supervisor_zkelect.core.heartbeat import Heartbeat
+from supervisor_zkelect.core.lease import Lease, SessionClock, drop_after, effective_tick, lasts_until, waiting_interval
 from supervisor_zkelect.supervisord.client import Fault, MOST_CALLS, SupervisordError
 from supervisor_zkelect.listener.host import Host, last_good
 
@@ -677,7 +678,7 @@ class Listener:
 
     def open_guard(self) -> None:
         running = [one for one in self.contests.values() if one.state.may_run]
-        by = min((role.killed_at(one.rules, one.state.deadline) for one in running), default=math.inf)
+        by = min((role.lease_of(one.rules, one.state).kill_at for one in running), default=math.inf)
         self.guard.open(self.groups(), by)
 
     def groups(self) -> Dict[str, Dict[str, Any]]:
@@ -749,7 +750,7 @@ class Listener:
         """When the contest's group must be killed: by an order, or because the lease ends."""
         if not contest.state.may_run:
             return contest.kill_at
-        return min(contest.kill_at, role.killed_at(contest.rules, contest.state.deadline))
+        return min(contest.kill_at, role.lease_of(contest.rules, contest.state).kill_at)
 
     def enforce(self, moment: float) -> None:
         """End what must end while there is no guard."""
@@ -823,8 +824,7 @@ class Listener:
         token = state.token if state.inherited is None else state.inherited
         return {
             "election": contest.settings.name, "address": contest.settings.address, "token": token,
-            "stop_at": role.stop_at(contest.rules, state), "kill_at": role.killed_at(contest.rules, state.deadline),
-            "deadline": state.deadline,
+            **role.lease_of(contest.rules, state)._asdict(),
         }
 
     def watch_guard(self, moment: float) -> None:
@@ -838,7 +838,7 @@ class Listener:
         self.guard_quiet = self.guard_quiet + passed if waiting else 0.0
         if waiting and self.guard_quiet > GUARD_HASTE and moment >= self.patient_until:
             running = [one for one in self.contests.values() if one.state.may_run]
-            late = any(moment >= role.killed_at(one.rules, one.state.deadline) for one in running)
+            late = any(not role.lease_of(one.rules, one.state).covers(moment) for one in running)
             if late or self.guard_quiet > GUARD_SILENCE:
                 self.guard_quiet = 0.0
                 log.warning("the guard, process %d, stands still and is replaced", self.guard.pid)
@@ -884,7 +884,7 @@ class Listener:
         for contest in contests:
             if contest.state.may_run and contest.state.renewed and contest.state.inherited is None:
                 grant = self.grant(contest)
-                leases[contest.settings.group] = (grant["token"], grant["stop_at"], grant["kill_at"], grant["deadline"])
+                leases[contest.settings.group] = (grant["token"], *(grant[name] for name in Lease._fields))
         running = any(one.state.may_run or one.order is not None for one in self.contests.values())
         # When the next heartbeat is answered they are extended anyway.
         self.tell_at = now() + self.heartbeat.interval + GUARD_HASTE if running else math.inf
@@ -939,7 +939,7 @@ class Listener:
         While groups of elections that are no more have time left to stop, only the keeper renews their leases; so that comes
         first, as long as it leaves the other leases time enough.
         """
-        stop_times = [role.stop_at(one.rules, one.state) for one in self.contests.values() if one.state.inherited is not None]
+        stop_times = [role.lease_of(one.rules, one.state).stop_at for one in self.contests.values() if one.state.inherited is not None]
         stopping = self.retiring_alive() or any(map(self.clears_in_time, self.contests.values()))
         if stopping and now() < min([self.attach_by, *(moment - ATTACH_MARGIN for moment in stop_times)]):
             self.attach_at = now() + LOCK_PACE
@@ -952,7 +952,7 @@ class Listener:
         charge = self.charges.get(contest.settings.group)
         if contest.state.step != "clearing" or charge is None or charge["dead"]:
             return False
-        return now() < role.killed_at(contest.rules, charge["deadline"])
+        return contest.rules.lease(charge["deadline"]).covers(now())
 
     def rules(self, settings: ElectionSettings, stopwaitsecs: float) -> role.Settings:
         """What the role machine needs to know of an election. stopwaitsecs: the longest of its programs."""
@@ -1136,7 +1136,7 @@ class Listener:
         """Stop all groups in the time that their programs have, release, and end before supervisord kills this listener. What
         has not stopped by then the guard waits for."""
         by = now() + self.stopwaitsecs - RELEASE_TIME
-        kill_at = math.inf if self.guarded else by - self.settings.kill_time
+        kill_at = math.inf if self.guarded else Lease.until(by, self.settings.kill_time).kill_at
         self.leave(reason, kill_at, by + RELEASE_TIME / 2)
 
     def look_at_groups(self, groups: List[str], reason: str) -> events.GroupsSurveyed:
@@ -1165,7 +1165,7 @@ class Listener:
         if self.reattaching and moment >= by + GUARD_RETURNS:
             self.leaving, self.reattaching = None, False
             self.leave_in_time(reason)
-        elif not self.reattaching and moment >= by - RELEASE_TIME / 2 - self.settings.kill_time:
+        elif not self.reattaching and not Lease.until(by - RELEASE_TIME / 2, self.settings.kill_time).covers(moment):
             self.leave(reason, moment, by)
 
     def leave(self, reason: str, kill_at: float, by: Optional[float] = None) -> None:
@@ -1217,7 +1217,7 @@ class Listener:
         else:
             self.clock = self.clock.reconnected(event.sent)
         if timeout < counted:
-            self.cut_leases(event.sent + timeout * (1 - DRIFT))
+            self.cut_leases(lasts_until(event.sent, timeout))
         self.set_paces(timeout)
         for contest in self.contests.values():
             self.decide(contest, self.session_up(contest, fresh))
@@ -1666,7 +1666,7 @@ class Listener:
 
         self.ask(contest, 0, work)
 
-    def do_Lease(self, contest: Contest, action: role.Lease) -> None:
+    def do_KeepLease(self, contest: Contest, action: role.KeepLease) -> None:
         path = contest.elector.proposal_path
         if path is not None:
             self.leased[contest.settings.name] = path
@@ -1674,7 +1674,7 @@ class Listener:
             leasing = contest.state.step == "leasing"
             self.heartbeat = self.heartbeat.no_later(-math.inf if leasing else now() + self.heartbeat.interval)
 
-    def do_Unlease(self, contest: Contest, action: role.Unlease) -> None:
+    def do_DropLease(self, contest: Contest, action: role.DropLease) -> None:
         self.leased.pop(contest.settings.name, None)
 
     # What they want of the group
@@ -1682,7 +1682,7 @@ class Listener:
     def do_Seize(self, contest: Contest, action: role.Seize) -> None:
         charge = self.charges.get(contest.settings.group)
         held = charge is not None and charge["granted"]
-        contest.kill_at = role.killed_at(contest.rules, charge["deadline"]) if held else -math.inf
+        contest.kill_at = contest.rules.lease(charge["deadline"]).kill_at if held else -math.inf
         self.order(contest, action.op, lambda: contest.group.seize(action.op))
 
     def order(self, contest: Contest, op: int, order: Callable[[], None]) -> None:

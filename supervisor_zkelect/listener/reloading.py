@@ -226,7 +226,7 @@ class Reloads:
             return
         rules, granted = replace(contest.rules, kill_time=one.settings.kill_time), one.granted
         grace = state.grace if granted is None else one.settings.stop_grace(rules.stopwaitsecs, granted.timeout)
-        stop_at = role.stop_at(rules, replace(state, grace=grace))
+        stop_at = role.lease_of(rules, replace(state, grace=grace)).stop_at
         runs = state.may_run and state.role != role.DEMOTING
         if runs and now() + one.heartbeat.interval >= stop_at and now() < self.waiting[name]:
             return

@@ -101,7 +101,7 @@ class Reports:
             "ack": facts.ack or None, "primary_node": facts.primary_node or None if facts.ack else None, "ack_at": facts.at,
             "place": facts.place, "candidates": facts.candidates, "place_at": facts.place_at,
             "deadline": state.deadline if running and state.deadline > -math.inf else None,
-            "until": ability.until(state, min(contest.kill_at, role.killed_at(contest.rules, state.deadline)), moment),
+            "until": ability.until(state, min(contest.kill_at, role.lease_of(contest.rules, state).kill_at), moment),
             "reason": untrusted.cut(state.reason, LONGEST_TEXT), "znode": listener.settings.chroot + settings.election_znode,
             "ack_znode": listener.settings.chroot + settings.election_ack,
             "unguarded": not listener.guard_up or contest.bare, "unguarded_why": self.unguarded(contest),

@@ -196,7 +196,7 @@ def forbidden(entry: record.Entry, now: float) -> str:
     """Why the programs of the entry may not start at `now` (seconds of CLOCK_BOOTTIME), "" when they may."""
     if not entry.granted:
         return f"this node is not primary of {entry.election}"
-    if now >= entry.kill_at:
+    if not entry.lease.covers(now):
         return f"its lease for {entry.election} is over"
     return ""
 

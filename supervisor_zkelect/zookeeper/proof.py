@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import replace
 from typing import Any, List, NamedTuple, Optional, Union
 
 from kazoo import exceptions as kazoo_errors
 
-from supervisor_zkelect.core.lease import DRIFT, SessionClock
+from supervisor_zkelect.core.lease import SessionClock, lasts_until
 
 STANDS, GONE, UNKNOWN = "stands", "gone", "unknown"
 
@@ -59,8 +58,8 @@ class Proof:
                 return
             shorter = min(timeout, before.clock.timeout)
             if proven is not None and shorter < before.clock.timeout:
-                self._proven = proven._replace(deadline=min(proven.deadline, sent + shorter * (1 - DRIFT)))
-            self._session = _Session(session, replace(before.clock.reconnected(sent), timeout=shorter))
+                self._proven = proven._replace(deadline=min(proven.deadline, lasts_until(sent, shorter)))
+            self._session = _Session(session, before.clock.reconnected(sent)._replace(timeout=shorter))
 
     def answered(self, session: int, sent: float, answered: float) -> None:
         """A request was answered that was sent in this session and not before `sent`."""

@@ -11,7 +11,7 @@ import queue
 import threading
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Union
 
-from supervisor_zkelect.core.lease import INTERVAL_SHARE
+from supervisor_zkelect.core.lease import heartbeat_interval
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import proof as proofs
 
@@ -73,7 +73,7 @@ class Renewal:
         """Why leading can no longer be proven, as soon as that is so; "" when told to end."""
         begun = now()
         due, asked = begun, False
-        interval = self._timeout * INTERVAL_SHARE
+        interval = heartbeat_interval(self._timeout)
         while True:
             moment = now()
             deadline = self._proof.deadline(self.token)

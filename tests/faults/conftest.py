@@ -74,9 +74,9 @@ class Case(Cluster):
         assert self.token(name) == token
 
     def lease(self, name="a"):
-        """The node's entry in its shared record."""
+        """The lease of the node's first election in its shared record."""
         node = self.nodes[name]
-        return record.read(node.environment[record.VARIABLE], record.owner_of(node.supervisord_pid))[0]
+        return record.read(node.environment[record.VARIABLE], record.owner_of(node.supervisord_pid))[0].lease
 
     def gap(self, since=0.0):
         """The longest silence that the observer heard since then, in seconds."""

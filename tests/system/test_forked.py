@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from supervisor_zkelect.core.lease import Lease, NO_LEASE
 from supervisor_zkelect import rpcinterface
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import record
@@ -63,7 +64,7 @@ class Stage:
     def __init__(self, folder, answer):
         self.folder, self.answer = folder, answer
         self.meanwhile = lambda: None
-        self.entry = record.Entry("orders", "primary", "h:80", 7, True, 0, now() + 60, now() + 60, now() + 60)
+        self.entry = record.Entry("orders", "primary", "h:80", 7, True, 0, Lease.until(now() + 60, 0.0))
         self.heard = []
         self.over = threading.Event()
         self.door = socket.socket(socket.AF_UNIX)
@@ -133,7 +134,7 @@ def test_a_wrong_command_is_left_to_zkelect_run(stage, words):
     assert stage().run(words) == 99
 
 
-@pytest.mark.parametrize("changes", [{"granted": False}, {"kill_at": 0.0}, {"group": "another"}])
+@pytest.mark.parametrize("changes", [{"granted": False}, {"lease": NO_LEASE}, {"group": "another"}])
 def test_a_refusal_is_left_to_zkelect_run(stage, changes):
     made = stage()
     assert made.run(COMMAND, entry=made.entry._replace(**changes)) == 99

@@ -236,7 +236,7 @@ sys.addaudithook(hook)
 def deadline(node):
     """Until when the node's group may run, as its record has it."""
     (entry,) = record.read(node.environment[record.VARIABLE], record.owner_of(node.supervisord_pid))
-    return entry.deadline
+    return entry.lease.deadline
 
 
 def test_a_listener_that_takes_long_to_begin_is_waited_for(make_cluster, zk_server):

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import record, registration
 from supervisor_zkelect.listener.lastresort import LastResort
@@ -29,7 +30,7 @@ IDENTITY = Identity(proc.read(os.getpid()).start, os.getsid(0), b"")
 
 @pytest.fixture
 def entry():
-    return record.Entry("orders", "primary", "x:1", 7, True, 2, 10.0, 11.0, 12.0)
+    return record.Entry("orders", "primary", "x:1", 7, True, 2, Lease(10.0, 11.0, 12.0))
 
 
 @pytest.fixture

@@ -122,7 +122,7 @@ def test_a_shorter_promise_ends_no_term(patient):
 
     def told():
         entry = record.find(folder, owner, "primary")
-        return entry.deadline - entry.kill_at > 16
+        return entry.lease.deadline - entry.lease.kill_at > 16
 
     cluster.until(told, "the guard to have the new times")
     assert "the group is stopped" not in listener_log(node)

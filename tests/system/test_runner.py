@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from supervisor_zkelect.core.lease import NO_LEASE, Lease
 from supervisor_zkelect.demo.child import ROOT
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import record
@@ -66,7 +67,7 @@ class Parent:
     def __init__(self, folder):
         self.folder = folder
         self.guard = Guard(folder)
-        self.entry = record.Entry("orders", "primary", "h:80", 7, True, 0, now() + 60, now() + 60, now() + 60)
+        self.entry = record.Entry("orders", "primary", "h:80", 7, True, 0, Lease.until(now() + 60, 0.0))
 
     def run(self, *words, entry=None, write=True, user=None, **env):
         """Write the record for a process that waits, then let that process run the loader."""
@@ -153,7 +154,7 @@ def test_a_program_that_cannot_register_does_not_run(parent, left):
 
 
 @pytest.mark.parametrize("changes, told", [
-    ({"granted": False}, "not primary of orders"), ({"kill_at": 0.0}, "lease for orders is over"),
+    ({"granted": False}, "not primary of orders"), ({"lease": NO_LEASE}, "lease for orders is over"),
     ({"group": "another"}, "no election has the group primary"),
 ])
 def test_without_a_grant_it_refuses_in_one_line(parent, changes, told):
@@ -212,8 +213,8 @@ def test_it_works_as_another_user():
         folder.chmod(0o755)
         package = folder / "supervisor_zkelect"
         package.mkdir()
-        for module in ("__init__", "command", "guard/__init__", "guard/record", "loader/__init__", "loader/run",
-                       "system/__init__", "system/clock"):
+        for module in ("__init__", "command", "core/__init__", "core/lease", "guard/__init__", "guard/record", "loader/__init__",
+                       "loader/run", "system/__init__", "system/clock"):
             to = package / f"{module}.py"
             to.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(Path(ROOT, "supervisor_zkelect", f"{module}.py"), to)

@@ -32,6 +32,10 @@ def test_what_runs_all_the_time_or_starts_often_imports_nothing_heavy(module, mo
     assert HEAVY & set(loaded(f"import supervisor_zkelect.{module}")) <= more
 
 
+def test_the_chain_loader_imports_none_of_what_takes_longer_than_itself():
+    assert not {"dataclasses", "typing", "json", "socket", "hashlib", "re"} & set(loaded("import supervisor_zkelect.loader.runner"))
+
+
 def test_what_an_elector_is_used_with_is_had_from_the_package():
     assert sorted(supervisor_zkelect.__all__) == sorted(elector.__all__)
     for name in elector.__all__:
@@ -50,4 +54,4 @@ def test_what_is_not_there_is_no_attribute():
 def test_a_release_needs_no_client_of_kazoos(statement):
     names = loaded(statement)
     assert "supervisor_zkelect.elector" in names
-    assert not {"kazoo.client", "supervisor_zkelect.zookeeper.session", "supervisor_zkelect.core.lease", "dataclasses"} & set(names)
+    assert not {"kazoo.client", "supervisor_zkelect.zookeeper.session", "supervisor_zkelect.core.heartbeat", "dataclasses"} & set(names)

@@ -81,7 +81,7 @@ def test_a_standby_asks_again_only_when_told(node):
 
 def test_claims_and_leases_before_it_starts(node):
     node.promoting()
-    assert node.at == ("promoting", "leasing") and node.did(role.Lease) and not node.did(role.StartGroup)
+    assert node.at == ("promoting", "leasing") and node.did(role.KeepLease) and not node.did(role.StartGroup)
     assert node.event(role.Leased(node.now, node.now + 9.9)).did(role.StartGroup)
 
 
@@ -97,7 +97,7 @@ def test_the_claim_itself_may_be_the_lease(node):
     claim, sent = node.op(role.Claim), node.now
     assert node.event(role.Claimed(claim, "", role.Leased(sent, sent + 9.9)), after=0.05).did(role.StartGroup)
     # Heartbeats follow, and one that was sent since the claim was counts.
-    assert node.did(role.Lease) and node.state.claimed_at == sent
+    assert node.did(role.KeepLease) and node.state.claimed_at == sent
 
 
 def test_a_claim_whose_lease_is_too_short_waits_for_a_heartbeat(node):
@@ -105,7 +105,7 @@ def test_a_claim_whose_lease_is_too_short_waits_for_a_heartbeat(node):
     node.event(role.Proposed(node.op(role.Propose), "n-0000000001", 41))
     node.event(role.Queried(node.op(role.Query), True, 1, 2))
     node.event(role.Claimed(node.op(role.Claim), "", role.Leased(node.now, node.now + 0.1)))
-    assert node.did(role.Lease) and not node.did(role.StartGroup) and node.at == ("promoting", "leasing")
+    assert node.did(role.KeepLease) and not node.did(role.StartGroup) and node.at == ("promoting", "leasing")
     assert node.event(role.Leased(node.now, node.now + 9.9)).did(role.StartGroup)
 
 
@@ -136,12 +136,12 @@ def test_stops_in_time_when_the_lease_is_not_extended(node):
 
 def test_the_lease_is_renewed_until_a_stop_is_over(node):
     node.primary().event(role.MemberFatal("orders"))
-    assert node.at == ("demoting", "stopping") and node.did(role.StopGroup) and not node.did(role.Unlease)
+    assert node.at == ("demoting", "stopping") and node.did(role.StopGroup) and not node.did(role.DropLease)
     deadline, stopping = node.state.deadline, node.op(role.StopGroup)
     node.event(role.Leased(node.now, deadline + 1.0))
     assert node.state.deadline == deadline + 1.0
     node.event(role.Dead(stopping, 0.01))
-    assert node.did(role.Unlease) and node.did(role.Release)
+    assert node.did(role.DropLease) and node.did(role.Release)
 
 
 def test_a_lease_that_was_cut_ends_sooner(node):

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import guard, record
 from supervisor_zkelect.guard import process as guard_process
@@ -293,10 +294,10 @@ def test_no_lease_is_extended_while_the_manager_lacks_what_ends_a_group(node):
     node.manager.trouble = "no descriptors"
     node.guard.obey({"do": "lease", "n": 1, "leases": {"primary": (7, 103.0, 104.0, 105.0)}})
     assert node.hands.told[-1]["event"] == "Echo" and node.hands.told[-1]["trouble"] == "no descriptors"
-    assert node.book.entries["primary"].deadline == 104.0
+    assert node.book.entries["primary"].lease.deadline == 104.0
     node.manager.trouble = ""
     node.guard.obey({"do": "lease", "n": 2, "leases": {"primary": (7, 103.0, 104.0, 105.0)}})
-    assert "trouble" not in node.hands.told[-1] and node.book.entries["primary"].deadline == 105.0
+    assert "trouble" not in node.hands.told[-1] and node.book.entries["primary"].lease.deadline == 105.0
 
 
 def test_what_a_new_listener_ends_has_the_time_of_its_lease_and_no_more(node):
@@ -356,7 +357,7 @@ def test_the_leases_are_renewed_until_the_listener_that_came_renews_them(node):
     node.guard.kept("primary", 7, 110.0)
     entry = node.guard.charges["primary"].entry
     # What is set aside before the deadline stays what it was.
-    assert (entry.stop_at, entry.kill_at, entry.deadline) == (108.0, 109.0, 110.0)
+    assert entry.lease == (108.0, 109.0, 110.0)
     welcome = node.greet("primary")
     assert welcome["groups"]["primary"]["deadline"] == 110.0
     # It attaches itself, and takes the session by that.
@@ -366,7 +367,7 @@ def test_the_leases_are_renewed_until_the_listener_that_came_renews_them(node):
     node.guard.obey({"do": "lease", "n": 1, "leases": {"primary": (7, 110.0, 111.0, 112.0)}})
     assert node.hands.keeping == ({}, False)
     node.guard.kept("primary", 7, 200.0)
-    assert node.guard.charges["primary"].entry.deadline == 112.0
+    assert node.guard.charges["primary"].entry.lease.deadline == 112.0
 
 
 @pytest.mark.parametrize("what", ["gone", "over"])
@@ -387,7 +388,7 @@ def test_a_lease_is_cut_where_the_session_was_attached_with_a_shorter_timeout(no
     node.start()
     node.guard.obey({"do": "cut", "deadline": 102.0})
     entry = node.guard.charges["primary"].entry
-    assert (entry.stop_at, entry.kill_at, entry.deadline) == (100.0, 101.0, 102.0)
+    assert entry.lease == (100.0, 101.0, 102.0)
     node.passes(0.1)
     assert node.handle().last("stop", "kill") == ("stop", -1, node.now + 1.5, 101.0)
 
@@ -399,7 +400,7 @@ def test_what_the_keeper_proved_before_a_cut_does_not_come_after_it(node):
     node.greet("primary")
     node.guard.obey({"do": "cut", "deadline": 102.0})
     node.guard.kept("primary", 7, 110.0)
-    assert node.guard.charges["primary"].entry.deadline == 102.0 and node.hands.keeping == ({}, False)
+    assert node.guard.charges["primary"].entry.lease.deadline == 102.0 and node.hands.keeping == ({}, False)
 
 
 def test_a_listener_that_does_not_know_its_groups_yet_costs_the_guard_nothing(node):
@@ -447,7 +448,7 @@ def test_what_cannot_be_killed_does_not_lose_the_session(node):
 
 
 def test_a_listener_that_started_this_guard_greets_it_before_the_keeper_takes_the_session(monkeypatch):
-    node = Node(monkeypatch, [record.Entry("one", "one", "a", 7, True, 1, 200.0, 201.0, 202.0)])
+    node = Node(monkeypatch, [record.Entry("one", "one", "a", 7, True, 1, Lease(200.0, 201.0, 202.0))])
     node.passes(guard.GREETING - 0.1)
     assert node.hands.keeping == ({}, False)
     node.passes(0.2)
@@ -499,7 +500,7 @@ def test_groups_of_which_it_only_heard_are_held(node):
 
 
 def test_a_former_guards_charges_are_all_taken_over(monkeypatch):
-    entries = [record.Entry(name, name, "a", 7, granted, 1, 200.0, 201.0, 202.0)
+    entries = [record.Entry(name, name, "a", 7, granted, 1, Lease(200.0, 201.0, 202.0))
                for name, granted in (("one", True), ("two", True), ("three", False))]
     node = Node(monkeypatch, entries)
     assert node.handle("one").last("adopt") and node.handle("two").last("adopt")

@@ -4,10 +4,11 @@ import os
 
 import pytest
 
+from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.guard import record, saved_session
 
 OWNER = record.Owner("boot", "pid:[1]", 10, 100)
-ENTRY = record.Entry("orders", "primary", "h:80", 7, True, 0, 1.0, 2.0, 3.0)
+ENTRY = record.Entry("orders", "primary", "h:80", 7, True, 0, Lease(1.0, 2.0, 3.0))
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def test_a_record_cut_short_or_missing_is_refused(folder):
 
 
 def test_any_text_and_any_number_are_read_as_they_were_written(folder):
-    entry = record.Entry("ä\udcff\n", " ", "", 2**63 - 1, False, 3, float("inf"), -float("inf"), 0.1 + 0.2)
+    entry = record.Entry("ä\udcff\n", " ", "", 2**63 - 1, False, 3, Lease(float("inf"), -float("inf"), 0.1 + 0.2))
     writer = written(folder, entry._replace(granted=True))
     writer.put(entry)
     assert record.read(folder, OWNER) == [entry]
@@ -195,7 +196,7 @@ def test_the_session_is_saved_for_its_owner_alone(folder):
 
 def test_an_entry_that_is_not_granted_lends_its_block(folder):
     writer = record.Writer(folder, OWNER, 1)
-    entry = record.Entry("orders", "one", "a", 7, True, 0, 1.0, 2.0, 3.0)
+    entry = record.Entry("orders", "one", "a", 7, True, 0, Lease(1.0, 2.0, 3.0))
     writer.put(entry)
     writer.open()
     with pytest.raises(ValueError, match="room for 1"):
@@ -208,13 +209,13 @@ def test_an_entry_that_is_not_granted_lends_its_block(folder):
 def test_what_was_never_granted_needs_no_block(folder):
     writer = record.Writer(folder, OWNER, 1)
     writer.open()
-    writer.put(record.Entry("orders", "one", "a", 7, False, 0, 1.0, 2.0, 3.0))
+    writer.put(record.Entry("orders", "one", "a", 7, False, 0, Lease(1.0, 2.0, 3.0)))
     assert record.read(folder, OWNER) == []
 
 
 def test_there_can_be_more_room_while_it_is_read(folder):
     writer = record.Writer(folder, OWNER, 1)
-    entry = record.Entry("orders", "one", "a", 7, True, 0, 1.0, 2.0, 3.0)
+    entry = record.Entry("orders", "one", "a", 7, True, 0, Lease(1.0, 2.0, 3.0))
     writer.put(entry)
     writer.open()
     writer.make_room(3)

@@ -13,6 +13,10 @@ from supervisor_zkelect.listener.listener import Listener
 from supervisor_zkelect.zookeeper.errors import ElectionError
 
 NOW = 1000.0
+RULES = role.Settings(
+    name="orders", address="x:1", kill_time=1.0, stopwaitsecs=10.0, rise=1, fall=3, health_interval=1.0, promote_timeout=60.0,
+    backoff_min=1.0, backoff_max=60.0,
+)
 
 
 @pytest.fixture
@@ -23,7 +27,7 @@ def contest():
     state = role.State(role=role.STANDBY, step="watching", up=True, alive=True, grace=1.0, proposal="n-1", since=900.0)
     return SimpleNamespace(
         settings=settings, state=state, facts=reporting.Facts("y:2", "b", 990.0, 2, 3, 995.0), bare=False, foreign="",
-        kill_at=math.inf, rules=SimpleNamespace(kill_time=1.0), seeing=False, seeing_since=math.inf,
+        kill_at=math.inf, rules=RULES, seeing=False, seeing_since=math.inf,
     )
 
 

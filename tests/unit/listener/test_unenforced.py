@@ -1,11 +1,18 @@
 """A listener without a guard: what it ends by itself, and when (`listener.Listener.enforce`)."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
+from supervisor_zkelect.core import role
 from supervisor_zkelect.listener.listener import GUARD_RETURNS, RELEASE_TIME, Listener
+
+RULES = role.Settings(
+    name="orders", address="x:1", kill_time=1.0, stopwaitsecs=10.0, rise=1, fall=3, health_interval=1.0, promote_timeout=60.0,
+    backoff_min=1.0, backoff_max=60.0,
+)
 
 
 class LastResort:
@@ -26,8 +33,8 @@ class LastResort:
 def alone():
     """A listener without a guard, whose group runs under a lease to 104."""
     contest = SimpleNamespace(
-        state=SimpleNamespace(may_run=True, deadline=104.0), settings=SimpleNamespace(group="primary"),
-        kill_at=math.inf, asked_to_stop=False, strike_at=-math.inf, rules=SimpleNamespace(kill_time=1.0),
+        state=role.State(role=role.PRIMARY, step="", deadline=104.0), settings=SimpleNamespace(group="primary"),
+        kill_at=math.inf, asked_to_stop=False, strike_at=-math.inf, rules=RULES,
     )
     one = SimpleNamespace(
         contests={"orders": contest}, contest=contest, settings=SimpleNamespace(kill_time=1.0), last_resort=LastResort(),
@@ -56,7 +63,7 @@ def test_it_revokes_and_asks_first_where_there_is_time(alone):
 
 
 def test_what_no_order_and_no_lease_is_about_is_left_alone(alone):
-    alone.contest.state.may_run, alone.guarded = False, False
+    alone.contest.state, alone.guarded = role.State(step="waiting"), False
     Listener.enforce(alone, 200.0)
     Listener.abandon(alone)
     assert alone.last_resort.did == []
@@ -75,12 +82,12 @@ def test_a_kill_time_that_was_reloaded_counts_when_the_lease_was_made_for_it(alo
     """Until then guard and listener end the lease at the same moment, by the kill_time that the lease was given with."""
     alone.settings.kill_time = 0.1
     assert Listener.killed_at(alone, alone.contest) == 103.0
-    alone.contest.rules.kill_time = 0.1
+    alone.contest.rules = replace(RULES, kill_time=0.1)
     assert Listener.killed_at(alone, alone.contest) == pytest.approx(103.9)
 
 
 def test_what_a_former_listener_had_begun_to_stop_is_waited_for_while_its_lease_lasts(alone, monkeypatch):
-    alone.settings.kill_time, alone.contest.state.step = 0.1, "clearing"
+    alone.settings.kill_time, alone.contest.state = 0.1, role.State()
     alone.charges = {"primary": {"dead": False, "deadline": 104.0}}
     monkeypatch.setattr("supervisor_zkelect.listener.listener.now", lambda: alone.now)
     for alone.now, waits in ((102.9, True), (103.0, False)):
