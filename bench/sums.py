@@ -2,7 +2,7 @@
 
 A node has one session, whatever the number of its elections. A primary sends one transaction every INTERVAL_SHARE of the
 session timeout, which the quorum commits; a standby half as often a read that the server at hand answers
-(`lease.Heartbeat`). Pings come only where nothing else is sent for a third of the timeout, so never.
+(`heartbeat.Heartbeat`). Pings come only where nothing else is sent for a third of the timeout, so never.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def test_what_runs_all_the_time_or_starts_often_imports_nothing_heavy(module, mo
 
 
 def test_the_chain_loader_imports_none_of_what_takes_longer_than_itself():
-    assert not {"dataclasses", "typing", "json", "socket", "hashlib", "re"} & set(loaded("import supervisor_zkelect.loader.runner"))
+    assert not {"dataclasses", "typing", "json", "socket", "hashlib", "re"} & set(loaded("import supervisor_zkelect.loader.run"))
 
 
 def test_what_an_elector_is_used_with_is_had_from_the_package():

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import pytest
 from kazoo import exceptions as kazoo_errors
 
-from supervisor_zkelect.core.lease import DRIFT
+from supervisor_zkelect.core.lease import lasts_until
 from supervisor_zkelect.zookeeper import proof
 from supervisor_zkelect.zookeeper.proof import GONE, STANDS, UNKNOWN, Proof
 
-LEASE = 10 * (1 - DRIFT)
+LEASE = lasts_until(0.0, 10.0)
 
 
 def test_nothing_is_proven_before_a_check():
@@ -93,7 +93,7 @@ def test_a_shorter_timeout_counts_at_once():
     one.connected(50.0, 10.0, 1)
     one.checked(1, 7, 51.0, 51.1)
     one.connected(52.0, 4.0, 1)
-    assert one.timeout == 4.0 and one.deadline(7) == 52.0 + 4 * (1 - DRIFT)
+    assert one.timeout == 4.0 and one.deadline(7) == lasts_until(52.0, 4.0)
     one.connected(53.0, 10.0, 1)
     assert one.timeout == 4.0
 
