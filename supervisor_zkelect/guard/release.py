@@ -14,7 +14,7 @@ from supervisor_zkelect.core import history
 from supervisor_zkelect.elector import ElectionError, Elector
 from supervisor_zkelect.guard import saved_session
 from supervisor_zkelect.system.clock import now
-from supervisor_zkelect.zookeeper import wire
+from supervisor_zkelect.zookeeper.attached import AttachedClient
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Attached:
         #: the session's timeout as granted to this connection, in seconds
         self.granted = former.timeout
         if former.servers:
-            self.client: Any = wire.Client(former.servers, identity, former.timeout)
+            self.client: Any = AttachedClient(former.servers, identity, former.timeout)
             self._start()
             return
         from supervisor_zkelect.config import load
@@ -62,7 +62,7 @@ class Attached:
         if settings.sasl_mechanism is None:
             digest = settings.digest.reveal() if settings.digest else None
             servers = ",".join(settings.servers)
-            self.client = wire.Client(
+            self.client = AttachedClient(
                 servers, identity, former.timeout, digest, session.tls_context(settings), settings.reply_max
             )
             self._start()
@@ -82,7 +82,7 @@ class Attached:
 
     def close(self) -> None:
         """Close the session. Raises ElectionError when it may live."""
-        if isinstance(self.client, wire.Client):
+        if isinstance(self.client, AttachedClient):
             self.client.close(CONNECT_TIME)
         else:
             from supervisor_zkelect.zookeeper import session
@@ -91,7 +91,7 @@ class Attached:
 
     def drop(self) -> None:
         """Leave a session, which lives on, or is over."""
-        if isinstance(self.client, wire.Client):
+        if isinstance(self.client, AttachedClient):
             self.client.drop()
         else:
             self.close()

@@ -3,7 +3,7 @@ told, and the next one made after a while.
 
 A server is a stranger: another may stand in for it, or something else may listen at its port. So the length of a message is
 looked at before it is read, a session that is granted must be one to work with, and an answer that cannot be read is none.
-`wire.py` asks the functions here; `watch_over` has kazoo's client ask them too, through private parts of its connection.
+`attached.py` asks the functions here; `watch_over` has kazoo's client ask them too, through private parts of its connection.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper.errors import AccessDenied, ElectionError, NotConnected, SessionGone, TimedOut, ZooKeeperFailed
 
 if TYPE_CHECKING:
-    # A release begins sooner without kazoo's client (wire.py).
+    # A release begins sooner without kazoo's client (attached.py).
     from kazoo.client import KazooClient
 
 #: Rounds in which a call follows a queue or a holder that changes between two requests.

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 from kazoo import exceptions as kazoo_errors
 
 if TYPE_CHECKING:
-    # A release begins sooner without kazoo's client (wire.py).
+    # A release begins sooner without kazoo's client (attached.py).
     from kazoo.client import KazooClient
 
 log = logging.getLogger(__name__)

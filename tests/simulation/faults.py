@@ -66,8 +66,8 @@ FAULTS: Dict[str, Fault] = {
     ),
     "a failed multi counts": Fault(
         "zookeeper.session",
-        "            error, gone = answer.exception, ()\n            if error is None:",
-        "            error, gone = answer.exception, ()\n            if False:",
+        "            gone: Tuple[str, ...] = ()\n            if error is None:",
+        "            gone: Tuple[str, ...] = ()\n            if False:",
     ),
     "a fence that fails is passed over": Fault(
         "core.role",

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.core.lease import Lease, NO_LEASE
 from supervisor_zkelect import rpcinterface
+from supervisor_zkelect.core.lease import NO_LEASE, Lease
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.loader import fork

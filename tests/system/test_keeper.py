@@ -15,7 +15,7 @@ from supervisor_zkelect.demo.zookeeper import Ensemble
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard import keeper, release, saved_session
 from supervisor_zkelect.system.clock import now
-from supervisor_zkelect.zookeeper import wire
+from supervisor_zkelect.zookeeper.attached import AttachedClient
 from tests.system.conftest import TIME, places
 
 TIMEOUT = 10.0
@@ -103,7 +103,7 @@ def test_a_session_that_is_over_is_told(one, kept, other, zk_server, when):
         one.keeper.keep({"primary": kept.token}, True)
         one.until(one.renewals, "a renewal")
     former = saved_session.load(one.keeper._folder)
-    ending = wire.Client(zk_server.hosts, (former.id, bytes.fromhex(former.password)), TIMEOUT)
+    ending = AttachedClient(zk_server.hosts, (former.id, bytes.fromhex(former.password)), TIMEOUT)
     ending.start(TIME)
     ending.close(TIME)
     one.keeper.keep({"primary": kept.token}, True)
@@ -147,7 +147,7 @@ def test_it_leaves_a_session_that_another_has_taken(tmp_path):
         one.keeper.keep({"primary": elector.token}, True)
         one.until(one.renewals, "a renewal")
         one.keeper.keep({"primary": elector.token}, False)
-        listener = wire.Client(second.hosts, identity, TIMEOUT)
+        listener = AttachedClient(second.hosts, identity, TIMEOUT)
         listener.start(TIME)
         one.until(lambda: one.keeper.next_wakeup() == keeper.NEVER, "the keeper to leave the session")
         assert {"over": True} not in one.told and listener.exists_async(elector.proposal_path).get(TIME) is not None

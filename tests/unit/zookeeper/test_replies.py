@@ -7,7 +7,8 @@ import pytest
 from kazoo import exceptions as kazoo_errors
 
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.zookeeper import replies, session, wire
+from supervisor_zkelect.zookeeper import replies, session
+from supervisor_zkelect.zookeeper.attached import AttachedClient
 from supervisor_zkelect.zookeeper.errors import NotConnected
 from tests.false_server import PASSWORD, Server, grant, reply
 
@@ -78,11 +79,11 @@ def test_a_bad_answer_to_a_connect_request(serve, kazoo, caplog, name):
     if name != "zero":
         # That is how the end of a session is told to who wants to go on with it.
         with pytest.raises(NotConnected):
-            wire.Client(server.hosts, (7, PASSWORD), 10.0).start(0.5)
+            AttachedClient(server.hosts, (7, PASSWORD), 10.0).start(0.5)
 
 
 def test_an_attach_to_a_session_that_is_over(serve):
-    client = wire.Client(serve(grant(0, 0)).hosts, (7, PASSWORD), 10.0)
+    client = AttachedClient(serve(grant(0, 0)).hosts, (7, PASSWORD), 10.0)
     client.start(10)
     assert client.client_id[0] == 0
     client.drop()
@@ -100,7 +101,7 @@ def test_a_bad_answer_to_a_request(serve, kazoo, name):
     with pytest.raises(Exception) as caught:
         answer.get(timeout=10)
     assert not replies.is_answer(caught.value)
-    ours = wire.Client(server.hosts, (7, PASSWORD), 10.0)
+    ours = AttachedClient(server.hosts, (7, PASSWORD), 10.0)
     ours.start(10)
     asked = ours.get_children_async("/x")
     if name in ("another's", "authentication's", "refused ping", "no number of any"):
@@ -122,7 +123,7 @@ def test_a_bad_answer_to_an_authentication(serve, kazoo, caplog, said):
     assert client._connection._connection_routine.is_alive() and client._session_id == 7
     assert "Unhandled" not in caplog.text and "gehe1m" not in caplog.text
     with pytest.raises(NotConnected):
-        wire.Client(server.hosts, (7, PASSWORD), 10.0, "zk:gehe1m").start(0.5)
+        AttachedClient(server.hosts, (7, PASSWORD), 10.0, "zk:gehe1m").start(0.5)
 
 
 def test_what_is_longer_than_usual_is_read_where_that_is_asked_for(serve, kazoo):
@@ -131,7 +132,7 @@ def test_what_is_longer_than_usual_is_read_where_that_is_asked_for(serve, kazoo)
     client = kazoo(server, limits=lambda: (4 << 20, 2.0))
     until(lambda: client.connected, 30, "the client to be connected")
     assert client.get_async("/x").get(timeout=30)[0] == data
-    ours = wire.Client(server.hosts, (7, PASSWORD), 10.0, longest=4 << 20)
+    ours = AttachedClient(server.hosts, (7, PASSWORD), 10.0, longest=4 << 20)
     ours.start(10)
     assert ours.get_async("/x").get(30)[0] == data
     ours.drop()
@@ -143,7 +144,7 @@ def test_a_server_that_wants_authentication(serve, kazoo, caplog):
     until(lambda: client.connected, 30, "the client to be connected")
     client.exists_async("/x")
     until(lambda: "enforce.auth.enabled" in caplog.text, 30, "the reason to be told")
-    ours = wire.Client(server.hosts, (7, PASSWORD), 10.0)
+    ours = AttachedClient(server.hosts, (7, PASSWORD), 10.0)
     ours.start(10)
     with pytest.raises(kazoo_errors.AuthFailedError, match="enforce.auth.enabled"):
         ours.exists_async("/x").get(10)

@@ -56,7 +56,7 @@ class Handler:
 class Answer:
     """To one request; `get` waits for it."""
 
-    def __init__(self, client: Client, read: Callable[[bytes, int], Any]) -> None:
+    def __init__(self, client: AttachedClient, read: Callable[[bytes, int], Any]) -> None:
         self._client = client
         self._read = read
         self._value: Any = None
@@ -85,7 +85,7 @@ class Answer:
         return self._given
 
 
-class Client:
+class AttachedClient:
     """hosts: "host:port,..." without chroot. identity: id and password of the session. timeout: the session's, seconds.
 
     digest: "user:password", if the znodes ask for it. tls: for servers that speak TLS. longest: bytes of a reply that are read.
@@ -338,7 +338,7 @@ class _Maybe(Answer):
 class Multi:
     """kazoo's TransactionRequest."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: AttachedClient) -> None:
         self._client = client
         self._operations: List[Any] = []
 

@@ -12,7 +12,7 @@ from supervisor_zkelect.demo.zookeeper import Ensemble
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard import keeper, release, saved_session
 from supervisor_zkelect.system.clock import now
-from supervisor_zkelect.zookeeper import wire
+from supervisor_zkelect.zookeeper.attached import AttachedClient
 from supervisor_zkelect.zookeeper.errors import NotConnected
 from tests.system.conftest import TIME, places
 
@@ -22,7 +22,7 @@ def attach(zk_server, kazoo):
     clients = []
 
     def attach():
-        client = wire.Client(zk_server.hosts, kazoo.identity, 10)
+        client = AttachedClient(zk_server.hosts, kazoo.identity, 10)
         clients.append(client)
         client.start(TIME)
         assert client.client_id[0] == kazoo.identity[0]
@@ -69,7 +69,7 @@ def test_closing_gives_up_what_the_session_has(zk_server, kazoo, attach, tmp_pat
 
 
 def test_a_session_that_is_over_is_another(zk_server):
-    client = wire.Client(zk_server.hosts, (12345, b"x" * 16), 10)
+    client = AttachedClient(zk_server.hosts, (12345, b"x" * 16), 10)
     client.start(TIME)
     assert client.client_id[0] == 0
     client.drop()
@@ -143,12 +143,12 @@ BEHAVIOURS = {
 @pytest.mark.parametrize("name", BEHAVIOURS)
 def test_a_server_that_does_not_fit_is_passed_over(zk_server, kazoo, serve, name):
     bad = [serve(BEHAVIOURS[name]), dead_server()]
-    client = wire.Client(",".join([*bad, zk_server.hosts]), kazoo.identity, 10)
+    client = AttachedClient(",".join([*bad, zk_server.hosts]), kazoo.identity, 10)
     client.start(TIME)
     assert client.client_id[0] == kazoo.identity[0]
     client.drop()
     with pytest.raises(NotConnected, match="no ZooKeeper server takes this client"):
-        wire.Client(",".join(bad), kazoo.identity, 10).start(TIME)
+        AttachedClient(",".join(bad), kazoo.identity, 10).start(TIME)
 
 
 def test_a_connection_that_is_lost_fails_what_was_asked(zk_server, kazoo, attach):
@@ -161,7 +161,7 @@ def test_a_connection_that_is_lost_fails_what_was_asked(zk_server, kazoo, attach
 
 def test_a_server_that_is_silent_costs_the_time_that_was_given(zk_server, kazoo, serve):
     kept = []
-    client = wire.Client(",".join([serve(kept.append)] * 5), kazoo.identity, 10)
+    client = AttachedClient(",".join([serve(kept.append)] * 5), kazoo.identity, 10)
     begun = now()
     with pytest.raises(NotConnected):
         client.start(0.2)
@@ -188,7 +188,7 @@ def test_a_name_with_several_addresses_stands_for_all_of_them(zk_server, kazoo, 
 
     monkeypatch.setattr(socket, "getaddrinfo", resolved)
     for _ in range(4):
-        client = wire.Client("zk.example:2181", kazoo.identity, 10)
+        client = AttachedClient("zk.example:2181", kazoo.identity, 10)
         client.start(TIME)
         assert client.client_id[0] == kazoo.identity[0]
         client.drop()
@@ -205,7 +205,7 @@ def test_a_name_that_is_not_resolved_in_time_does_not_hold_up_the_others(zk_serv
         return resolve(name, *arguments, flags=flags, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolved)
-    client = wire.Client(f"slow.example:2181,{zk_server.hosts}", kazoo.identity, 10)
+    client = AttachedClient(f"slow.example:2181,{zk_server.hosts}", kazoo.identity, 10)
     client.start(TIME)
     assert client.client_id[0] == kazoo.identity[0]
     client.drop()
@@ -259,7 +259,7 @@ def test_a_server_that_a_session_has_left_writes_nothing_more_for_it(tmp_path):
             old = KazooClient(hosts=left.hosts, timeout=10)
             old.start(timeout=TIME)
             old.create(path, ephemeral=True)
-            attached = wire.Client(taken.hosts, old.client_id, 10)
+            attached = AttachedClient(taken.hosts, old.client_id, 10)
             attached.start(TIME)
             assert attached.client_id[0] == old.client_id[0]
             transaction = old.transaction()
