@@ -19,7 +19,7 @@ from bench import counters, faults, floors, measure, report, results
 from bench.ours import Ours, OursOnThree
 from bench.peers import Careful, Etcd, KazooElection, Keepalived
 from bench.stage import Missing, Stage
-from supervisor_zkelect.demo import netns
+from lab import netns
 from supervisor_zkelect.system import clock
 
 PEERS = {

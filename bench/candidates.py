@@ -28,8 +28,8 @@ from kazoo.client import KazooClient
 from kazoo.handlers.threading import SequentialThreadingHandler
 
 from bench import counters
+from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.demo import child
-from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.system.clock import now
 

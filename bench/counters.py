@@ -6,7 +6,7 @@ import os
 import re
 from typing import Dict, List, NamedTuple, Tuple
 
-from supervisor_zkelect.demo.zookeeper import ZooKeeper
+from lab.zookeeper import ZooKeeper
 
 TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -19,10 +19,10 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
 
 from bench import counters
+from lab.node import Node
+from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.demo import child
-from supervisor_zkelect.demo.node import Node
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.processes.manager import REST_IN_CGROUP
 from supervisor_zkelect.system.clock import now

@@ -11,10 +11,10 @@ from typing import Any, Callable, Dict, List, Set, Tuple
 from bench import results
 from bench.measure import Run
 from bench.stage import NAMES, READY_AFTER, OnZooKeeper, tick
-from supervisor_zkelect.demo.cluster import Cluster
+from lab.cluster import Cluster
+from lab.zookeeper import Ensemble
 from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.demo.zookeeper import Ensemble
 from supervisor_zkelect.system import clock
 
 TIMELINES = ("B", "C", "C-resign")

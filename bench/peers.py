@@ -72,7 +72,7 @@ class Etcd(Plain):
              "--advertise-client-urls", self.inside, "--listen-peer-urls", peer,
              "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}"],
             env=child.environment(self.marker), cwd=str(self.folder), output=str(self.folder / "etcd.log"),
-            netns=self.network["zk"].path,
+            prepare=self.network["zk"].enter,
         )
         until(lambda: self._ctl("endpoint", "health").returncode == 0, 60, "etcd to serve")
 

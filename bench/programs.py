@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List
 
 from bench import elections
-from supervisor_zkelect.demo.node import Node
+from lab.node import Node
+from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.system.clock import now
 

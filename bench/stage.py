@@ -13,9 +13,10 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple, Un
 
 from bench.faults import FAULTS
 from bench.measure import Needs, Run, judged, needs
-from supervisor_zkelect.demo import child, netns, observer
+from lab import netns
+from lab.zookeeper import ZooKeeper
+from supervisor_zkelect.demo import child, observer
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.system import clock
 
@@ -248,7 +249,7 @@ class Plain(Stage):
     def start(self, name: str) -> None:
         child.start(
             self.command(name), env=child.environment(self.markers[name]), cwd=str(self.folder / name),
-            output=str(self.folder / f"{name}.log"), netns=self.network[name].path, new_session=True,
+            output=str(self.folder / f"{name}.log"), prepare=self.network[name].enter, new_session=True,
         )
 
     def serving(self) -> List[Tuple[str, int]]:

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from kazoo.client import KazooClient
 
-from supervisor_zkelect.demo import child, netns
+from lab import netns
+from lab.zookeeper import ZooKeeper
+from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.processes import proc
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -24,7 +24,7 @@ import threading
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Set
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set
 
 from supervisor_zkelect.processes import proc
 
@@ -41,7 +41,6 @@ PORTS = range(20000, 32000)
 """Below the ports that Linux gives to outgoing connections (net.ipv4.ip_local_port_range, 32768 and up)."""
 
 PR_SET_PDEATHSIG = 1
-CLONE_NEWNET = 0x40000000
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _run = "lab-" + secrets.token_hex(6)
@@ -86,22 +85,21 @@ def start(
     env: Dict[str, str],
     cwd: Optional[str] = None,
     output: Optional[str] = None,
-    netns: Optional[str] = None,
+    prepare: Optional[Callable[[], object]] = None,
     new_session: bool = False,
 ) -> subprocess.Popen:
     """Start a program that gets SIGKILL when this process dies.
 
     env: its whole environment, as `environment` makes it.
     output: a file to which its standard output and standard error are appended; None throws them away.
-    netns: path of a network namespace, such as /proc/PID/ns/net, in which it shall run; None for the present
-        one.
+    prepare: called in the new process before it executes the program; it imports nothing and takes no lock.
 
     Raises OSError or subprocess.SubprocessError when it cannot be started.
     """
     watch()
     answer: "Future[subprocess.Popen]" = Future()
     _spawner().put(
-        (answer, list(command), dict(env=env, cwd=cwd, start_new_session=new_session), output, netns)
+        (answer, list(command), dict(env=env, cwd=cwd, start_new_session=new_session), output, prepare)
     )
     return answer.result(timeout=60)
 
@@ -111,13 +109,13 @@ def run(
     *,
     env: Dict[str, str],
     cwd: Optional[str] = None,
-    netns: Optional[str] = None,
+    prepare: Optional[Callable[[], object]] = None,
     timeout: float = 60.0,
     text: str = "",
 ) -> "subprocess.CompletedProcess[str]":
     """Run a program to its end, with standard output and standard error as text in the answer.
 
-    text: what it reads from its standard input.
+    prepare: as for `start`. text: what it reads from its standard input.
 
     Raises subprocess.TimeoutExpired after `timeout` seconds, when it has been killed; OSError when it cannot
     be started.
@@ -133,7 +131,7 @@ def run(
         encoding="utf-8",
         errors="replace",
         timeout=timeout,
-        preexec_fn=partial(_before_exec, os.getpid(), netns),
+        preexec_fn=partial(_before_exec, os.getpid(), prepare),
     )
 
 
@@ -246,15 +244,15 @@ def _spawner() -> "queue.Queue":
 
 def _spawn_all(jobs: "queue.Queue") -> None:
     while True:
-        answer, command, options, output, netns = jobs.get()
+        answer, command, options, output, prepare = jobs.get()
         try:
-            answer.set_result(_spawn(command, options, output, netns))
+            answer.set_result(_spawn(command, options, output, prepare))
         except Exception as problem:  # given to the caller, who waits for it
             answer.set_exception(problem)
 
 
 def _spawn(
-    command: List[str], options: Dict[str, Any], output: Optional[str], netns: Optional[str]
+    command: List[str], options: Dict[str, Any], output: Optional[str], prepare: Optional[Callable[[], object]]
 ) -> subprocess.Popen:
     with open(output or os.devnull, "ab") as sink:
         return subprocess.Popen(
@@ -262,25 +260,18 @@ def _spawn(
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
-            preexec_fn=partial(_before_exec, os.getpid(), netns),
+            preexec_fn=partial(_before_exec, os.getpid(), prepare),
             **options,
         )
 
 
-def _before_exec(parent: int, netns: Optional[str]) -> None:
+def _before_exec(parent: int, prepare: Optional[Callable[[], object]]) -> None:
     # Between fork and exec: no import, no lock. The parent may have died before prctl was called.
-    if netns is not None:
-        enter(netns)
+    if prepare is not None:
+        prepare()
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(127)
-
-
-def enter(netns: str) -> None:
-    """Move the calling thread, and no other, into a network namespace. Raises OSError."""
-    with open(netns, "rb") as namespace:
-        if _libc.setns(namespace.fileno(), CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), "setns", netns)
 
 
 def _sweeper_main(run: str) -> None:

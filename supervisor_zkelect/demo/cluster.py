@@ -21,36 +21,28 @@ from kazoo.exceptions import NoNodeError
 
 from supervisor_zkelect.config import samples
 from supervisor_zkelect.demo import child, observer
-from supervisor_zkelect.demo.netns import Network
 from supervisor_zkelect.demo.node import Node
 from supervisor_zkelect.demo.wait import until
 
 PATIENCE = 60.0
 """Seconds that a wait may take, where four session timeouts are not more."""
 
-PRIMARY, NOT_PRIMARY, UNKNOWN, ON_ITS_WAY, CANNOT = 0, 3, 4, 5, 6
-"""Exit statuses of `role`: NOT_PRIMARY stands by and could take over, ON_ITS_WAY takes no part or not yet, CANNOT should."""
-
 
 class Cluster:
     """Nodes by name in `nodes`, in `folder`.
 
     servers: "host:port,..." of ZooKeeper as the nodes reach it.
-    reached: the same as this process reaches it, to read the ack with a client of its own; None leaves that to
-        `zkelect` on the nodes.
+    reached: the same as this process reaches it.
     timeout, tick: session_timeout and tick_time in seconds.
-    network: places for nodes of these names; None for loopback.
     overrides: further options of the sample, as Node takes them.
     elections: those of the sample.
     chroot: below which the nodes have their znodes, "" for the root; None for a path that no other cluster has.
-    more: further arguments of each Node.
     """
 
     def __init__(
-        self, folder: Path, servers: str, names: Sequence[str], *, reached: Optional[str] = None, timeout: float = 4,
-        tick: float = 0.2, network: Optional[Network] = None, sample: str = "zkelect.conf",
-        elections: Sequence[str] = ("orders",),
-        overrides: Optional[Mapping[str, Mapping[str, Optional[str]]]] = None, chroot: Optional[str] = None, **more: Any,
+        self, folder: Path, servers: str, names: Sequence[str], *, reached: str, timeout: float = 4,
+        tick: float = 0.2, sample: str = "zkelect.conf", elections: Sequence[str] = ("orders",),
+        overrides: Optional[Mapping[str, Mapping[str, Optional[str]]]] = None, chroot: Optional[str] = None,
     ) -> None:
         self.stack = ExitStack()
         self.reached = reached
@@ -61,7 +53,6 @@ class Cluster:
         self.journals = folder / "journals"
         self.nodes: Dict[str, Node] = {}
         for name in names:
-            place = network[name] if network else None
             merged = {section: dict(options) for section, options in (overrides or {}).items()}
             merged["zkelect"] = {
                 "chroot": self.chroot or None, "session_timeout": str(timeout), "tick_time": str(tick),
@@ -71,16 +62,24 @@ class Cluster:
             for election in elections:
                 port = child.free_port()
                 self.stack.callback(child.give_back, port)
-                addresses[election] = f"{place.outer if place else '127.0.0.1'}:{port}"
-            self.nodes[name] = Node(
+                addresses[election] = f"{self.host(name)}:{port}"
+            self.nodes[name] = self.node(
                 folder / name, name, servers, addresses=addresses, sample=samples.path(sample), overrides=merged,
-                journals=self.journals, place=place, **more,
+                journals=self.journals,
             )
             self.stack.callback(self.nodes[name].close)
         self.observers = {
             election: observer.Observer({name: node.addresses[election] for name, node in self.nodes.items()})
             for election in elections
         }
+
+    def host(self, name: str) -> str:
+        """The address of the node's services."""
+        return "127.0.0.1"
+
+    def node(self, folder: Path, name: str, servers: str, **options: Any) -> Node:
+        """Make one of the nodes. options: as Node takes them."""
+        return Node(folder, name, servers, **options)
 
     def __enter__(self) -> "Cluster":
         return self
@@ -114,13 +113,6 @@ class Cluster:
         except TimeoutError as problem:
             raise AssertionError(f"{problem}\n{self.logs()}") from None
 
-    def role(self, name: str, status: int, election: str = "orders") -> None:
-        """Wait until `supervisorctl role` on the node exits with `status`."""
-        node = self.nodes[name]
-        self.until(
-            lambda: node.ctl("role", election).returncode == status, f"role on {name} to exit with {status}"
-        )
-
     def standby(self, name: str, election: str = "orders") -> None:
         """Wait until the node stands in the queue without leading it."""
         self.role_is(name, "standby", election)
@@ -149,10 +141,7 @@ class Cluster:
         self._client.close()
 
     def ack(self, name: str, election: str = "orders") -> str:
-        """What is in the ack znode, "" when there is none; as a client on the node reads it without `reached`."""
-        if self.reached is None:
-            node = self.nodes[name]
-            return node.zkelect("primary", election, "-c", str(node.zkelect_conf)).stdout.strip()
+        """What is in the ack znode, "" when there is none. name: of the node that asks; here, this process asks for all."""
         try:
             data, _ = self.client().get_async(f"{self.chroot}/zkelect/{election}/ack").get(timeout=5)
         except NoNodeError:
@@ -190,27 +179,6 @@ class Cluster:
             if other != name and node.running:
                 self.standby(other, election)
         return pid
-
-    def leader(self, election: str = "orders", limit: Optional[float] = None) -> str:
-        """Wait until one node, whichever, is primary and every other running one stands by; returns its name."""
-
-        def found() -> str:
-            roles = {
-                name: node.part(election).get("role") for name, node in self.nodes.items() if node.running
-            }
-            primaries = [name for name, role in roles.items() if role == "primary"]
-            fits = len(primaries) == 1 and all(role in ("primary", "standby") for role in roles.values())
-            return primaries[0] if fits and self.pid(primaries[0], election) else ""
-
-        name = self.until(found, "one node to be primary and all others to stand by", limit)
-        self.settled(name, election)
-        return name
-
-    def told(self, election: str = "orders") -> None:
-        """Wait until `supervisorctl role` on every running node says what the services do: clean, to an operator."""
-        for name, node in self.nodes.items():
-            if node.running:
-                self.role(name, PRIMARY if self.pid(name, election) else NOT_PRIMARY, election)
 
     def journal(self, election: str = "orders") -> Path:
         """Where the services of the election write their lives, in a file named for their group as in the samples."""

@@ -11,7 +11,7 @@ from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect.demo.alone import Alone, Floors
 from supervisor_zkelect.demo.candidate import Candidate
-from supervisor_zkelect.demo.cluster import NOT_PRIMARY, PRIMARY, Cluster
+from supervisor_zkelect.demo.cluster import Cluster
 from supervisor_zkelect.demo.node import Node
 from supervisor_zkelect.demo.observer import Observer
 from supervisor_zkelect.demo.table import Cell, Row, milliseconds, never, silence
@@ -20,6 +20,9 @@ from supervisor_zkelect.system import clock
 
 ELECTION = "orders"
 PROGRAM = "primary:orders"
+
+PRIMARY, NOT_PRIMARY = 0, 3
+"""Exit statuses of `supervisorctl role`, on the primary and on a standby."""
 
 BEFORE = 0.25
 """Seconds before an event from which the client's answers count: the last one before it is among them."""

@@ -6,16 +6,14 @@ import json
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple, Union
 
 from supervisor_zkelect.demo import child, service
-from supervisor_zkelect.demo.netns import Place
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import cgroup, proc
@@ -29,16 +27,6 @@ LISTENER = "zkelect"
 
 LONGEST_SOCKET = 90
 """Characters. A Unix socket's path has at most 107 (unix(7)), and supervisord at first appends its pid."""
-
-
-WITHOUT_CGROUPS = (
-    "unshare", "--mount", "sh", "-c",
-    'findmnt -n -l -t cgroup2 -o TARGET | while read -r mount; do umount -l "$mount" || exit 1; done; exec "$@"', "sh",
-)
-"""A wrapper: the node sees no cgroup2 file system. Takes root."""
-
-OWN_PIDS = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
-"""A wrapper: the node has a pid namespace of its own, as in a container. Takes root."""
 
 
 class NodeFailed(RuntimeError):
@@ -57,13 +45,9 @@ class Node:
     overrides: section -> option -> value. A copy of the sample is included in which these are set, and in which log files lie
         in the node's folder; a section that it lacks is put at the end, and a value of None takes the option out.
     config: further text for supervisord.conf, such as [program:...] sections.
-    username, password: of supervisord's servers, both of them. Then the programs get them as
-        SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD too.
-    inet: listen on a TCP port too; then `inet_url` is its address.
     journals: folder in which the demo's services keep their journals, a file per program group.
     env: further environment variables for supervisord, and so for all programs.
-    place: where to run in a network that can be cut (netns.py).
-    wrapper: words before supervisord's command line, of a program that executes it, such as WITHOUT_CGROUPS.
+    prepare: called in each new process before it executes supervisord or a command (child.py).
     """
 
     def __init__(
@@ -76,13 +60,9 @@ class Node:
         sample: Union[str, os.PathLike, None] = None,
         overrides: Optional[Mapping[str, Mapping[str, Optional[str]]]] = None,
         config: str = "",
-        username: str = "",
-        password: str = "",
-        inet: bool = False,
         journals: Union[str, os.PathLike, None] = None,
         env: Optional[Mapping[str, str]] = None,
-        place: Optional[Place] = None,
-        wrapper: Sequence[str] = (),
+        prepare: Optional[Callable[[], object]] = None,
     ) -> None:
         self.folder = Path(folder).resolve()
         self.name = name
@@ -90,14 +70,10 @@ class Node:
         self.addresses = dict(addresses or {})
         self.overrides = {section: dict(options) for section, options in (overrides or {}).items()}
         self.config = config
-        self.username = username
-        self.password = password
-        self.place = place
-        self.wrapper = list(wrapper)
+        self.prepare = prepare
         self.marker = child.new_marker()
         self.process: Optional[subprocess.Popen] = None
         self._sample = Path(sample).resolve() if sample is not None else None
-        self._inet_port = child.free_port() if inet else 0
         self._short: Optional[tempfile.TemporaryDirectory] = None
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "logs").mkdir(exist_ok=True)
@@ -106,7 +82,7 @@ class Node:
             self._short = tempfile.TemporaryDirectory(prefix="zkelect-")
             self.socket = Path(self._short.name) / "supervisor.sock"
         self.environment = self._environment(journals, env or {})
-        self.rpc = Supervisord(f"unix://{self.socket}", username or None, password or None)
+        self.rpc = Supervisord(f"unix://{self.socket}")
         if self._sample is not None:
             # Commands read the copy of the sample of a node that does not run as well.
             self.write()
@@ -121,16 +97,6 @@ class Node:
         return self.folder / "supervisord.conf"
 
     @property
-    def inet_url(self) -> str:
-        """Address of the TCP server, "" without one."""
-        return f"http://127.0.0.1:{self._inet_port}" if self._inet_port else ""
-
-    @property
-    def health_file(self) -> Path:
-        """While this file exists, the demo's services of this node say that they are sick."""
-        return self.folder / "sick"
-
-    @property
     def running(self) -> bool:
         """Whether the supervisord runs that was started last."""
         return self.process is not None and self.process.poll() is None
@@ -138,23 +104,7 @@ class Node:
     @property
     def supervisord_pid(self) -> Optional[int]:
         """Of the running supervisord, as this process sees it; None when there is none."""
-        if self.process is None or not self.running:
-            return None
-        if not self.wrapper:
-            return self.process.pid
-        # A wrapper that forks has the same words further behind; a child that has not executed its program yet has
-        # them too.
-        words = b"-m\0supervisor.supervisord\0"
-        found = [one for one in self.processes() if proc.cmdline(one.pid).partition(b"\0")[2].startswith(words)]
-        return min(found, key=lambda one: (one.start, one.pid)).pid if found else None
-
-    def listener_pid(self) -> Optional[int]:
-        """Of the living listener, whoever is its parent; None when there is none."""
-        own = [
-            process for process, environ in self._programs() if environ["SUPERVISOR_GROUP_NAME"] == LISTENER
-        ]
-        # What a listener has started carries the same environment, and is younger.
-        return min(own, key=lambda process: process.start).pid if own else None
+        return self.process.pid if self.process is not None and self.running else None
 
     def guard_pid(self) -> Optional[int]:
         """Of the living guard; None when there is none."""
@@ -173,7 +123,7 @@ class Node:
         """Of all processes of a group, descendants and orphans too; None: of all groups but the listener."""
         return {
             process.pid
-            for process, environ in self._programs()
+            for process, environ in self.programs()
             if environ["SUPERVISOR_GROUP_NAME"] == group
             or (group is None and environ["SUPERVISOR_GROUP_NAME"] != LISTENER)
         }
@@ -190,13 +140,12 @@ class Node:
         if self.running:
             raise RuntimeError(f"node {self.name} runs already")
         self.write()
-        command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-s", "-c", str(self.supervisord_conf)]
         self.process = child.start(
-            [*self.wrapper, *command],
+            self.command(),
             env=self.environment,
             cwd=str(self.folder),
             output=str(self.folder / "logs" / "output.log"),
-            netns=self.place.path if self.place else None,
+            prepare=self.prepare,
             new_session=True,
         )
         if wait:
@@ -213,23 +162,22 @@ class Node:
                 raise NodeFailed(f"supervisord of node {self.name} ended:\n{self.logs()}")
         return self
 
+    def command(self) -> List[str]:
+        """The command line with which supervisord is started."""
+        return [sys.executable, "-m", "supervisor.supervisord", "-n", "-s", "-c", str(self.supervisord_conf)]
+
     def write(self) -> None:
         """Write the configuration, as `start` does."""
-        self.supervisord_conf.write_text(self._supervisord_conf())
+        self.supervisord_conf.write_text(self.configuration())
         self.supervisord_conf.chmod(0o600)
         if self._sample is not None:
-            text = with_logs_in(self._sample.read_text(), f"{_escaped(str(self.folder))}/logs")
+            text = with_logs_in(self._sample.read_text(), f"{escaped(str(self.folder))}/logs")
             self.zkelect_conf.write_text(overridden(text, self.overrides))
 
     def ctl(self, *words: str, timeout: float = 60.0) -> "subprocess.CompletedProcess[str]":
         """Run supervisorctl. Raises subprocess.TimeoutExpired after `timeout` seconds."""
         command = [sys.executable, "-m", "supervisor.supervisorctl", "-c", str(self.supervisord_conf), *words]
-        return self._run(command, timeout)
-
-    def zkelect(self, *words: str, timeout: float = 60.0) -> "subprocess.CompletedProcess[str]":
-        """Run zkelect with the environment of a program of this node. Raises subprocess.TimeoutExpired."""
-        found = shutil.which("zkelect", path=self.environment["PATH"])
-        return self._run([found or "zkelect", *words], timeout)
+        return self.run(command, timeout)
 
     def logs(self, most: int = 4000) -> str:
         """The last `most` characters of each of its logs, for the message of a failed test."""
@@ -256,12 +204,6 @@ class Node:
         """Send a signal to processes of this node. Raises ValueError, and signals none, when one is not."""
         for process in self._own(pids):
             proc.kill(process, sig)
-
-    def kill_all(self) -> None:
-        """SIGKILL supervisord, then the listener and the services, at once."""
-        pids = [self.supervisord_pid, self.listener_pid(), *sorted(self.service_pids())]
-        self.kill(*[pid for pid in pids if pid is not None])
-        self.reap()
 
     def crash(self, *pids: int) -> None:
         """SIGKILL supervisord and these processes of the node, by default all, of which none acts on another's death."""
@@ -301,8 +243,6 @@ class Node:
         ended = {process.pid for process in child.sweep(self.marker)}
         self.reap()
         _remove_cgroups(ended if self.process is None else ended | {self.process.pid})
-        if self._inet_port:
-            child.give_back(self._inet_port)
         if self._short is not None:
             self._short.cleanup()
 
@@ -312,14 +252,15 @@ class Node:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _own(self, pids) -> List[proc.Process]:
+    def _own(self, pids: Iterable[int]) -> List[proc.Process]:
         own = {process.pid: process for process in self.processes()}
         strangers = [pid for pid in pids if pid not in own and proc.read(pid) is not None]
         if strangers:
             raise ValueError(f"not processes of node {self.name}: {strangers}")
         return [own[pid] for pid in (pids or own) if pid in own]
 
-    def _programs(self):
+    def programs(self) -> Iterator[Tuple[proc.Process, Dict[str, str]]]:
+        """The living processes of supervisord's programs, each with its environment."""
         for process in self.processes():
             environ = proc.environ(process.pid)
             if "SUPERVISOR_GROUP_NAME" in environ:
@@ -336,10 +277,10 @@ class Node:
         if self.process is not None:
             self.process.wait(60)
 
-    def _run(self, command: List[str], timeout: float) -> "subprocess.CompletedProcess[str]":
-        netns = self.place.path if self.place else None
+    def run(self, command: List[str], timeout: float) -> "subprocess.CompletedProcess[str]":
+        """Run a command with the environment of a program of this node. Raises subprocess.TimeoutExpired."""
         env = {**self.environment, "SUPERVISOR_SERVER_URL": f"unix://{self.socket}"}
-        return child.run(command, env=env, cwd=str(self.folder), netns=netns, timeout=timeout)
+        return child.run(command, env=env, cwd=str(self.folder), prepare=self.prepare, timeout=timeout)
 
     def _environment(
         self, journals: Union[str, os.PathLike, None], more: Mapping[str, str]
@@ -347,12 +288,9 @@ class Node:
         env = child.environment(self.marker, ZKELECT_NODE=self.name, ZKELECT_SERVERS=self.zk_hosts)
         for election, address in self.addresses.items():
             env[re.sub("[^A-Z0-9]", "_", election.upper()) + "_ADDRESS"] = address
-        if self.username:
-            env.update(SUPERVISOR_USERNAME=self.username, SUPERVISOR_PASSWORD=self.password)
         if journals is not None:
             Path(journals).mkdir(parents=True, exist_ok=True)
             env[service.JOURNALS] = str(Path(journals).resolve())
-        env[service.HEALTH_FILE] = str(self.health_file)
         env[record.VARIABLE] = str(self.folder / "run")
         env.update(more)
         if not (Path(sys.executable).parent / "zkelect").exists():
@@ -367,36 +305,32 @@ class Node:
             env["PATH"] = f"{programs}{os.pathsep}{env['PATH']}"
         return env
 
-    def _supervisord_conf(self) -> str:
-        login = ""
-        if self.username:
-            login = f"username = {_escaped(self.username)}\npassword = {_escaped(self.password)}\n"
-        folder, path = _escaped(str(self.folder)), _escaped(str(self.socket))
+    def configuration(self) -> str:
+        """The text of supervisord.conf."""
+        folder, path = escaped(str(self.folder)), escaped(str(self.socket))
         parts = [
-            f"[supervisord]\nidentifier = {_escaped(self.name)}\ndirectory = {folder}\n"
+            f"[supervisord]\nidentifier = {escaped(self.name)}\ndirectory = {folder}\n"
             f"logfile = {folder}/logs/supervisord.log\nchildlogdir = {folder}/logs\n"
             f"pidfile = {folder}/supervisord.pid\n",
-            f"[unix_http_server]\nfile = {path}\nchmod = 0700\n{login}",
-            f"[supervisorctl]\nserverurl = unix://{path}\n{login}",
+            f"[unix_http_server]\nfile = {path}\nchmod = 0700\n",
+            f"[supervisorctl]\nserverurl = unix://{path}\n",
             "[rpcinterface:supervisor]\n"
             "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n",
         ]
-        if self._inet_port:
-            parts.append(f"[inet_http_server]\nport = 127.0.0.1:{self._inet_port}\n{login}")
         if self.zkelect_conf is not None:
             # supervisorctl does not look for plugins in included files.
             parts.append(
                 "[ctlplugin:zkelect]\n"
                 "supervisor.ctl_factory = supervisor_zkelect.controllerplugin:make_zkelect_controllerplugin\n"
             )
-            parts.append(f"[include]\nfiles = {_escaped(str(self.zkelect_conf))}\n")
+            parts.append(f"[include]\nfiles = {escaped(str(self.zkelect_conf))}\n")
         return "\n".join([*parts, self.config])
 
 
 def service_command(address: str, *words: str) -> str:
     """A `command =` for the demo's service at "host:port" with further words of its command line."""
     line = [sys.executable, "-m", "supervisor_zkelect.demo.service", "--listen", address, *words]
-    return _escaped(" ".join(map(shlex.quote, line)))
+    return escaped(" ".join(map(shlex.quote, line)))
 
 
 def _remove_cgroups(pids: Set[int]) -> None:
@@ -445,6 +379,6 @@ def overridden(text: str, overrides: Mapping[str, Mapping[str, Optional[str]]]) 
     return "\n".join(lines) + "\n"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """The text as supervisord's configuration files have it, where a percent sign is doubled."""
     return text.replace("%", "%%")

@@ -26,10 +26,11 @@ import pytest
 from kazoo.client import KazooClient
 
 import supervisor_zkelect
-from supervisor_zkelect.demo import child, netns
-from supervisor_zkelect.demo.cluster import Cluster
+from lab import netns
+from lab.cluster import Cluster
+from lab.zookeeper import ZooKeeper
+from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.system.clock import now

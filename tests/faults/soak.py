@@ -41,11 +41,13 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 from kazoo.exceptions import KazooException
 from kazoo.handlers.threading import KazooTimeoutError
 
-from supervisor_zkelect.demo import netns, observer
-from supervisor_zkelect.demo.cluster import Cluster
-from supervisor_zkelect.demo.node import Node, service_command
+from lab import netns
+from lab.cluster import Cluster
+from lab.node import Node
+from lab.zookeeper import Ensemble, ZooKeeper
+from supervisor_zkelect.demo import observer
+from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.demo.zookeeper import Ensemble, ZooKeeper
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.supervisord.client import SupervisordError
 from supervisor_zkelect.system.clock import now

@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
+from lab.node import WITHOUT_CGROUPS
 from supervisor_zkelect.demo import service
-from supervisor_zkelect.demo.node import WITHOUT_CGROUPS, service_command
+from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.processes import proc
 from tests.conftest import cgroups_can_be_made
 from tests.faults.conftest import as_root

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from supervisor_zkelect.demo.node import OWN_PIDS
+from lab.node import OWN_PIDS
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import proc
 from tests.faults.conftest import as_root

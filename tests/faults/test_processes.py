@@ -4,8 +4,8 @@ import signal
 
 import pytest
 
+from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.demo.node import service_command
-from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.system.clock import now
 from tests.conftest import cgroups_can_be_made
 from tests.faults.conftest import DIRTY, TABLE, TICK, TIMEOUT, Beside, only_clean, only_clean_without_enforcer, rows_only

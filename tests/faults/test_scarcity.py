@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from supervisor_zkelect.demo.node import WITHOUT_CGROUPS
-from supervisor_zkelect.demo.zookeeper import ZooKeeper
+from lab.node import WITHOUT_CGROUPS
+from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import proc
 from tests.faults.conftest import TICK, as_root, rows_only

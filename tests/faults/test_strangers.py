@@ -14,10 +14,11 @@ import time
 
 import pytest
 
+from lab.node import WITHOUT_CGROUPS
+from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.core.proof import DOUBT_TIME
 from supervisor_zkelect.demo import service
-from supervisor_zkelect.demo.node import WITHOUT_CGROUPS, service_command
-from supervisor_zkelect.demo.zookeeper import ZooKeeper
+from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.system.clock import now

@@ -4,12 +4,13 @@ import contextlib
 
 import pytest
 
+from lab import netns
+from lab.certificates import certificates
+from lab.cluster import CANNOT
+from lab.relay import Relay
+from lab.zookeeper import Ensemble, ZooKeeper
 from supervisor_zkelect.core.lease import drop_after
-from supervisor_zkelect.demo import netns
-from supervisor_zkelect.demo.cluster import CANNOT
 from supervisor_zkelect.demo.node import service_command
-from supervisor_zkelect.demo.relay import Relay
-from supervisor_zkelect.demo.zookeeper import Ensemble, ZooKeeper, certificates
 from supervisor_zkelect.system.clock import now
 from tests.faults.conftest import CHOSEN, TICK, TIMEOUT, as_root, only_clean, rows_only
 

@@ -3,7 +3,7 @@
 import pytest
 from kazoo.client import KazooClient
 
-from supervisor_zkelect.demo.cluster import Cluster
+from lab.cluster import Cluster
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard import record, saved_session
 

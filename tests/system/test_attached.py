@@ -8,7 +8,7 @@ import pytest
 from kazoo import exceptions as kazoo_errors
 from kazoo.client import KazooClient
 
-from supervisor_zkelect.demo.zookeeper import Ensemble
+from lab.zookeeper import Ensemble
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard import keeper, release, saved_session
 from supervisor_zkelect.system.clock import now

@@ -3,10 +3,10 @@
 import pytest
 from kazoo.client import KazooClient
 
+from lab.cluster import CANNOT, UNKNOWN
+from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.demo import child
-from supervisor_zkelect.demo.cluster import CANNOT, UNKNOWN
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.guard import record, saved_session
 
 BAD = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor_zkelect.demo.cluster import CANNOT, NOT_PRIMARY
+from lab.cluster import CANNOT, NOT_PRIMARY
 from supervisor_zkelect.processes import proc
 
 FREEZER = Path("/sys/fs/cgroup/freezer")

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from lab.relay import Relay
+from lab.zookeeper import ZooKeeper
 from supervisor_zkelect import elector as elector_module
-from supervisor_zkelect.demo.relay import Relay
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.elector import Elector, Holder, NotConnected, NotLeader, ProposalGone
 from supervisor_zkelect.zookeeper import proposal
 

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from kazoo.client import KazooClient
 
-from supervisor_zkelect.demo.relay import Relay
+from lab.relay import Relay
+from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.elector import BadArgument, Elector, NotConnected, NotLeader, ProposalGone, TimedOut, ZooKeeperFailed
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments

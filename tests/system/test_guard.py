@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from supervisor_zkelect.demo import child, netns
-from supervisor_zkelect.demo.node import Node
+from lab import netns
+from lab.node import Node
+from lab.zookeeper import ZooKeeper
+from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.guard import process, record
 from supervisor_zkelect.processes import proc
 from tests.conftest import cgroups_can_be_made

@@ -7,9 +7,9 @@ import pytest
 from kazoo.protocol.serialization import Create, long_struct
 from kazoo.security import OPEN_ACL_UNSAFE
 
+from lab.cluster import CANNOT, NOT_PRIMARY
+from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.core import history, untrusted
-from supervisor_zkelect.demo.cluster import CANNOT, NOT_PRIMARY
-from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.diagnosis import inspection
 from supervisor_zkelect.elector import ElectionError, Elector, Holder
 from supervisor_zkelect.system.clock import now

@@ -7,10 +7,10 @@ import urllib.request
 
 import pytest
 
+from lab.node import Node
+from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.demo import child
-from supervisor_zkelect.demo.node import Node
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.demo.zookeeper import ZooKeeper
 
 #: What supervisord's files, its expansions and a shell make something else of.
 NAME = "100% ;of #it's \"ö\" %(here)s $HOME"

@@ -1,6 +1,6 @@
 """What `installation` tells is what a real supervisord does with the same sections."""
 
-from supervisor_zkelect.demo.node import Node
+from lab.node import Node
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.diagnosis import exposure, installation
 

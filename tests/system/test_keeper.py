@@ -9,9 +9,9 @@ import sys
 import pytest
 from kazoo.client import KazooClient
 
+from lab.zookeeper import Ensemble
 from supervisor_zkelect.core import lease
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.demo.zookeeper import Ensemble
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard import keeper, release, saved_session
 from supervisor_zkelect.system.clock import now

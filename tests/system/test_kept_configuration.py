@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.config import load
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.guard import kept_config
 from supervisor_zkelect.processes import proc
 from tests.system.test_edits import restart_listener, rewrite

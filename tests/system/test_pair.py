@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from lab.cluster import NOT_PRIMARY, PRIMARY, UNKNOWN
 from supervisor_zkelect.core import role
-from supervisor_zkelect.demo.cluster import NOT_PRIMARY, PRIMARY, UNKNOWN
 from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.system.clock import now
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from supervisor_zkelect.demo.cluster import CANNOT
+from lab.cluster import CANNOT
 from supervisor_zkelect.processes import proc
 
 #: Has the kernel refuse one system call to this process and to all that it starts (seccomp(2), filters as in

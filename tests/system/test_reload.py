@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from supervisor_zkelect.demo.zookeeper import ZooKeeper
+from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.guard import kept_config, record
 from tests.system.test_edits import restart_listener, rewrite, without
 from tests.system.test_kept_configuration import address_of_programs, listener_log, members, readdressed

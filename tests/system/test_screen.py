@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from supervisor_zkelect.demo.cluster import CANNOT, NOT_PRIMARY, ON_ITS_WAY, PRIMARY, UNKNOWN
+from lab.cluster import CANNOT, NOT_PRIMARY, ON_ITS_WAY, PRIMARY, UNKNOWN
+from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.demo.node import service_command
-from supervisor_zkelect.demo.zookeeper import ZooKeeper
 from supervisor_zkelect.operators.view import FRESH
 from supervisor_zkelect.system.clock import now
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from kazoo import exceptions as kazoo_errors
 
-from supervisor_zkelect.demo.cluster import CANNOT
-from supervisor_zkelect.demo.zookeeper import ZooKeeper, certificates
+from lab.certificates import certificates
+from lab.cluster import CANNOT
+from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.guard import kept_config, record
 from supervisor_zkelect.processes import proc
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from supervisor_zkelect.demo.zookeeper import ZooKeeper
+from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.system.clock import now
 
 #: The listener's stopwaitsecs, in seconds; nobody who ends at once takes a quarter of it, on the slowest machine.

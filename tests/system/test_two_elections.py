@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from supervisor_zkelect.demo.cluster import NOT_PRIMARY, PRIMARY
+from lab.cluster import NOT_PRIMARY, PRIMARY
 from tests.goelector import GoElector
 from tests.system.test_dirty_end import command, variables
 

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from supervisor_zkelect.demo.cluster import CANNOT
-from supervisor_zkelect.demo.zookeeper import ZooKeeper
+from lab.cluster import CANNOT
+from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.system.clock import now
 from tests.false_server import Server, grant
 
@@ -87,7 +87,7 @@ NONSENSE = {
 @pytest.mark.parametrize("nonsense", NONSENSE.values(), ids=NONSENSE)
 def test_nonsense_in_a_session(make_cluster, zk_server, nonsense):
     """The connection is closed, and the term goes on over another."""
-    spoiler = Spoiler((zk_server.host, zk_server.port))
+    spoiler = Spoiler(("127.0.0.1", zk_server.port))
     try:
         cluster = make_cluster(spoiler.hosts, ("a",)).start()
         listener, pid, token = cluster["a"].listener_pid(), cluster.primary("a"), cluster.token("a")
@@ -105,7 +105,7 @@ def test_nonsense_in_a_session(make_cluster, zk_server, nonsense):
 def test_a_server_that_takes_a_connection_and_forgets_it(make_cluster, tmp_path):
     """As one does that has just begun: the next try comes long before the session's timeout."""
     with ZooKeeper(tmp_path / "zk", tick_ms=200, extra={"maxSessionTimeout": 20000}) as server:
-        spoiler = Spoiler((server.host, server.port))
+        spoiler = Spoiler(("127.0.0.1", server.port))
         try:
             cluster = make_cluster(spoiler.hosts, ("a",), timeout=20).start()
             pid, token, since = cluster.primary("a"), cluster.token("a"), now()

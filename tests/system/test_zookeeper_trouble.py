@@ -4,9 +4,10 @@ import shutil
 
 import pytest
 
-from supervisor_zkelect.demo import netns, observer
+from lab import netns
+from lab.zookeeper import Ensemble, ZooKeeper
+from supervisor_zkelect.demo import observer
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.demo.zookeeper import Ensemble, ZooKeeper
 from supervisor_zkelect.system.clock import now
 
 #: session_timeout and tick_time in seconds.

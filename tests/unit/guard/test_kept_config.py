@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from lab.certificates import certificates
 from supervisor_zkelect.config import load
-from supervisor_zkelect.demo import zookeeper
 from supervisor_zkelect.guard import kept_config
 from supervisor_zkelect.zookeeper import session
 
@@ -36,7 +36,7 @@ address = b:1
 @pytest.fixture
 def read(tmp_path):
     """The settings of a file that names files and variables; all of them are gone when it is `forgotten`."""
-    zookeeper.certificates(tmp_path / "pem")
+    certificates(tmp_path / "pem")
     (tmp_path / "digest").write_text("user:geheim\n")
     path = tmp_path / "zkelect.conf"
     path.write_text(FILE.format(folder=tmp_path))
@@ -70,7 +70,7 @@ def test_the_files_that_it_names_are_not_needed(read, folder, tmp_path):
 
 def test_files_that_can_be_used_are_used_as_they_are_now(read, folder, tmp_path):
     kept_config.save(folder, read)
-    zookeeper.certificates(tmp_path / "pem")
+    certificates(tmp_path / "pem")
     assert kept_config.load(folder) == read
 
 

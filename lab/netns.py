@@ -19,6 +19,7 @@ A namespace lives as long as the process that sits in it, which dies with the pr
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import os
 import random
@@ -39,6 +40,10 @@ OUTSIDE = 254
 
 MOST_PLACES = 100
 
+CLONE_NEWNET = 0x40000000
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
 LINKS = "zkl"
 """What the names of links outside of the namespaces begin with; the pid of their maker follows."""
 
@@ -57,6 +62,10 @@ class Place(NamedTuple):
     path: str
     inner: str
     outer: str
+
+    def enter(self) -> None:
+        """Move the calling thread, and no other, into the namespace. Raises OSError."""
+        enter(self.path)
 
 
 class NetworkUnavailable(RuntimeError):
@@ -246,6 +255,13 @@ class Network:
         _ip(self._hub, [f"link set dev {port} type bridge_slave state {state}"])
 
 
+def enter(path: str) -> None:
+    """Move the calling thread, and no other, into the network namespace with this path. Raises OSError."""
+    with open(path, "rb") as namespace:
+        if _libc.setns(namespace.fileno(), CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "setns", path)
+
+
 def _mac(switch: str, number: int) -> str:
     return f"02:5a:{1 if switch == 'inner' else 2:02x}:00:00:{number:02x}"
 
@@ -272,6 +288,7 @@ def _ip(netns: Optional[str], lines: List[str]) -> None:
 
     One process for all of them, so that they take effect at almost the same moment.
     """
-    done = child.run(["ip", "-batch", "-"], env=_environment(), netns=netns, timeout=30, text="\n".join(lines) + "\n")
+    prepare = None if netns is None else functools.partial(enter, netns)
+    done = child.run(["ip", "-batch", "-"], env=_environment(), prepare=prepare, timeout=30, text="\n".join(lines) + "\n")
     if done.returncode:
         raise OSError(f"ip: {done.stderr.strip()}; of: {'; '.join(lines)}")

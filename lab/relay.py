@@ -18,8 +18,8 @@ import sys
 import threading
 from typing import Optional
 
+from lab.netns import Place
 from supervisor_zkelect.demo import child
-from supervisor_zkelect.demo.netns import Place
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.processes import proc
 
@@ -49,9 +49,9 @@ class Relay:
         self.process.send_signal(signal.SIGCONT)
 
     def start(self) -> "Relay":
-        command = [sys.executable, "-m", "supervisor_zkelect.demo.relay", str(self.port), self.target]
+        command = [sys.executable, "-m", "lab.relay", str(self.port), self.target]
         self.process = child.start(
-            command, env=child.environment(child.new_marker()), netns=self.place.path if self.place else None
+            command, env=child.environment(child.new_marker()), prepare=self.place.enter if self.place else None
         )
         until(self._listens, 30, "the relay to listen")
         return self

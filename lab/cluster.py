@@ -1,0 +1,78 @@
+"""A cluster as tests need it: in a network that can be cut, with nodes that can be frozen and killed one process at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict, Mapping, Optional, Sequence
+
+from lab.netns import Network
+from lab.node import Node
+from supervisor_zkelect.demo import cluster
+
+PRIMARY, NOT_PRIMARY, UNKNOWN, ON_ITS_WAY, CANNOT = 0, 3, 4, 5, 6
+"""Exit statuses of `role`: NOT_PRIMARY stands by and could take over, ON_ITS_WAY takes no part or not yet, CANNOT should."""
+
+
+class Cluster(cluster.Cluster):
+    """A cluster of the demo, and beside what that takes:
+
+    reached: None where only the nodes reach ZooKeeper, and `zkelect` on them reads the ack.
+    network: places for nodes of these names; None for loopback.
+    more: further arguments of each Node.
+    """
+
+    nodes: Dict[str, Node]
+
+    def __init__(
+        self, folder: Path, servers: str, names: Sequence[str], *, reached: Optional[str] = None, timeout: float = 4,
+        tick: float = 0.2, network: Optional[Network] = None, sample: str = "zkelect.conf",
+        elections: Sequence[str] = ("orders",), overrides: Optional[Mapping[str, Mapping[str, Optional[str]]]] = None,
+        chroot: Optional[str] = None, **more: Any,
+    ) -> None:
+        self.network = network
+        self.more = more
+        super().__init__(
+            folder, servers, names, reached=reached or "", timeout=timeout, tick=tick, sample=sample, elections=elections,
+            overrides=overrides, chroot=chroot,
+        )
+
+    def host(self, name: str) -> str:
+        return self.network[name].outer if self.network else super().host(name)
+
+    def node(self, folder: Path, name: str, servers: str, **options: Any) -> Node:
+        place = self.network[name] if self.network else None
+        return Node(folder, name, servers, place=place, **options, **self.more)
+
+    def ack(self, name: str, election: str = "orders") -> str:
+        if self.reached:
+            return super().ack(name, election)
+        node = self.nodes[name]
+        return node.zkelect("primary", election, "-c", str(node.zkelect_conf)).stdout.strip()
+
+    def role(self, name: str, status: int, election: str = "orders") -> None:
+        """Wait until `supervisorctl role` on the node exits with `status`."""
+        node = self.nodes[name]
+        self.until(
+            lambda: node.ctl("role", election).returncode == status, f"role on {name} to exit with {status}"
+        )
+
+    def leader(self, election: str = "orders", limit: Optional[float] = None) -> str:
+        """Wait until one node, whichever, is primary and every other running one stands by; returns its name."""
+
+        def found() -> str:
+            roles = {
+                name: node.part(election).get("role") for name, node in self.nodes.items() if node.running
+            }
+            primaries = [name for name, role in roles.items() if role == "primary"]
+            fits = len(primaries) == 1 and all(role in ("primary", "standby") for role in roles.values())
+            return primaries[0] if fits and self.pid(primaries[0], election) else ""
+
+        name = self.until(found, "one node to be primary and all others to stand by", limit)
+        self.settled(name, election)
+        return name
+
+    def told(self, election: str = "orders") -> None:
+        """Wait until `supervisorctl role` on every running node says what the services do: clean, to an operator."""
+        for name, node in self.nodes.items():
+            if node.running:
+                self.role(name, PRIMARY if self.pid(name, election) else NOT_PRIMARY, election)
