@@ -1,1 +1,1 @@
-"""For tests and bench: nodes and ZooKeepers that can be frozen, cut off, put behind TLS. Not installed; the demo is without it."""
+"""For tests and bench, not installed: nodes and ZooKeepers that can be frozen, cut off and put behind TLS."""

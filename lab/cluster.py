@@ -1,4 +1,4 @@
-"""A cluster as tests need it: in a network that can be cut, with nodes that can be frozen and killed one process at a time."""
+"""A cluster for tests: in a network that can be cut, with nodes whose processes can be frozen and killed one at a time."""
 
 from __future__ import annotations
 

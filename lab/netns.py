@@ -20,13 +20,13 @@ A namespace lives as long as the process that sits in it, which dies with the pr
 from __future__ import annotations
 
 import ctypes
-import functools
 import os
 import random
 import secrets
 import shutil
 import socket
 import subprocess
+from functools import cache, partial
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from supervisor_zkelect.demo import child
@@ -72,7 +72,7 @@ class NetworkUnavailable(RuntimeError):
     """This machine or this user cannot make network namespaces; the message says why, and what would help."""
 
 
-@functools.lru_cache(maxsize=None)
+@cache
 def available() -> Optional[str]:
     """None when a Network can be made here, else the reason, in one line. It is tried, once per process."""
     missing = [name for name in ("ip", "unshare") if shutil.which(name, path=_path()) is None]
@@ -103,7 +103,7 @@ class Network:
         self._hub = ""
         self._link = ""
 
-    def __enter__(self) -> "Network":
+    def __enter__(self) -> Network:
         return self.open()
 
     def __exit__(self, *_: object) -> None:
@@ -112,7 +112,7 @@ class Network:
     def __getitem__(self, name: str) -> Place:
         return self.places[name]
 
-    def open(self) -> "Network":
+    def open(self) -> Network:
         """Make it. Raises NetworkUnavailable."""
         try:
             self._open()
@@ -179,7 +179,7 @@ class Network:
         )
         _ip(None, [f"addr add {base}.{OUTSIDE}/25 dev {self._link}", f"link set {self._link} up"])
         for place in self.places.values():
-            until(lambda: _answers(place.outer), 20, f"{place.name} to be reachable at {place.outer}")
+            until(partial(_answers, place.outer), 20, f"{place.name} to be reachable at {place.outer}")
 
     def _reserve(self) -> str:
         """The first three numbers of a network that no other process using this class has."""
@@ -288,7 +288,7 @@ def _ip(netns: Optional[str], lines: List[str]) -> None:
 
     One process for all of them, so that they take effect at almost the same moment.
     """
-    prepare = None if netns is None else functools.partial(enter, netns)
+    prepare = None if netns is None else partial(enter, netns)
     done = child.run(["ip", "-batch", "-"], env=_environment(), prepare=prepare, timeout=30, text="\n".join(lines) + "\n")
     if done.returncode:
         raise OSError(f"ip: {done.stderr.strip()}; of: {'; '.join(lines)}")

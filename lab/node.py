@@ -1,4 +1,4 @@
-"""A node as tests need it: in a network that can be cut, behind a wrapper, with a password, and with each process within reach."""
+"""A node for tests: in a network that can be cut, behind a wrapper, with a password, and with each process within reach."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Node(node.Node):
             text = overridden(text, {"inet_http_server": {"port": f"127.0.0.1:{self._inet_port}", **login}})
         return text
 
-    def zkelect(self, *words: str, timeout: float = 60.0) -> "subprocess.CompletedProcess[str]":
+    def zkelect(self, *words: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run zkelect with the environment of a program of this node. Raises subprocess.TimeoutExpired."""
         found = shutil.which("zkelect", path=self.environment["PATH"])
         return self.run([found or "zkelect", *words], timeout)

@@ -48,7 +48,7 @@ class Relay:
         """Let everything through that was held up, and all that follows."""
         self.process.send_signal(signal.SIGCONT)
 
-    def start(self) -> "Relay":
+    def start(self) -> Relay:
         command = [sys.executable, "-m", "lab.relay", str(self.port), self.target]
         self.process = child.start(
             command, env=child.environment(child.new_marker()), prepare=self.place.enter if self.place else None
@@ -68,7 +68,7 @@ class Relay:
             rows = [line.split() for line in table.readlines()[1:]]
         return any(row[1].endswith(f":{self.port:04X}") and row[3] == "0A" for row in rows)
 
-    def __enter__(self) -> "Relay":
+    def __enter__(self) -> Relay:
         return self.start()
 
     def __exit__(self, *_: object) -> None:

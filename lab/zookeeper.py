@@ -1,4 +1,4 @@
-"""A ZooKeeper as tests need it: in a network that can be cut, with TLS, frozen; and several as an ensemble."""
+"""A ZooKeeper for tests: in a network that can be cut, with TLS, frozen; and several as an ensemble."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class ZooKeeper(zookeeper.ZooKeeper):
                 pass
         self.kill()
 
-    def restart(self) -> "ZooKeeper":
+    def restart(self) -> ZooKeeper:
         """SIGKILL and start, on the same port and data."""
         self.kill()
         self.start()
@@ -168,7 +168,7 @@ class Ensemble:
         """As `hosts`, for this process."""
         return ",".join(server.reached for server in self.servers)
 
-    def start(self, timeout: float = START_LIMIT) -> "Ensemble":
+    def start(self, timeout: float = START_LIMIT) -> Ensemble:
         """Start those that do not run, on their ports and data, and wait until all serve.
 
         Raises ZooKeeperMissing; ZooKeeperFailed when they do not within `timeout` seconds.
@@ -207,7 +207,7 @@ class Ensemble:
         for port in self._peer_ports:
             child.give_back(port)
 
-    def __enter__(self) -> "Ensemble":
+    def __enter__(self) -> Ensemble:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
