@@ -1,4 +1,4 @@
-"""Is the service ready? One probe of it, and what a row of probes means.
+"""Is the service ready? One probe of it.
 
     tcp://HOST:PORT      a connection is accepted
     http(s)://…          an answer with an expected status and, if asked for, a text in its body
@@ -10,7 +10,7 @@ in time and each step gets what is left until then, so a server that sends a byt
 could not be found out counts as not healthy. A probe never raises; it says in one line what it saw, without user
 names, passwords, query strings or command arguments, because that line is logged and shown.
 
-The counting (`Counter`) and the schedule (`next_delay`) are pure: no clock, no sockets.
+How probes count, and when the next one comes, is the business of `core/service.py`.
 """
 
 from __future__ import annotations
@@ -28,18 +28,12 @@ import ssl
 import struct
 import threading
 import urllib.parse
-from dataclasses import dataclass, field, replace
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from dataclasses import dataclass, field
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect.processes import execution
 from supervisor_zkelect.processes.execution import REASON_LENGTH, one_line
 from supervisor_zkelect.system.clock import now
-
-FIRST_DELAY = 0.005
-"""Seconds until the first probe of a group that was just started."""
-
-DELAY_FACTOR = 1.5
-"""By how much each wait while promoting is longer than the one before."""
 
 BODY_LIMIT = 64 * 1024
 """How many bytes of an HTTP body are searched for the expected text."""
@@ -51,64 +45,6 @@ SUCCESS = ((200, 299),)
 """The HTTP statuses that are healthy unless others were asked for."""
 
 FORMS = "tcp://host:port, http://host:port/path, https://host:port/path, exec:COMMAND or none"
-
-
-# What a row of probes means
-
-
-@dataclass(frozen=True)
-class Counter:
-    """Counts probes: `rise` successes in a row make healthy, `fall` failures in a row make unhealthy.
-
-    rise, fall: how many in a row, at least 1; ValueError otherwise.
-    healthy: None until either number was reached for the first time.
-    successes, failures: how many in a row just now; one of them is always 0.
-    """
-
-    rise: int
-    fall: int
-    healthy: Optional[bool] = None
-    successes: int = 0
-    failures: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("rise", "fall"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
-
-    def after(self, ok: bool) -> Counter:
-        """The counter after one more probe."""
-        if ok:
-            successes = self.successes + 1
-            healthy = True if successes >= self.rise else self.healthy
-            return replace(self, healthy=healthy, successes=successes, failures=0)
-        failures = self.failures + 1
-        healthy = False if failures >= self.fall else self.healthy
-        return replace(self, healthy=healthy, successes=0, failures=failures)
-
-
-def next_delay(
-    previous: Optional[float], interval: float, first: float = FIRST_DELAY, factor: float = DELAY_FACTOR
-) -> float:
-    """Seconds to wait before the next probe while promoting.
-
-    previous: the wait before, in seconds, or None before the first probe.
-    interval: the usual seconds between probes, which the waits grow up to and never exceed.
-    Raises ValueError when `interval` or `first` is not positive, or `factor` is less than 1.
-    """
-    if not interval > 0 or not first > 0 or not factor >= 1:
-        raise ValueError(f"interval {interval} and first {first} must be positive, factor {factor} at least 1")
-    return min(first if previous is None else previous * factor, interval)
-
-
-def probe_delays(
-    interval: float, first: float = FIRST_DELAY, factor: float = DELAY_FACTOR
-) -> Iterator[float]:
-    """The waits of `next_delay`, one after the other, without end."""
-    delay = None
-    while True:
-        delay = next_delay(delay, interval, first, factor)
-        yield delay
 
 
 # One probe

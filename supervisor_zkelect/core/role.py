@@ -63,8 +63,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, List, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect.checks.health import Counter, next_delay
 from supervisor_zkelect.core.lease import Lease
+from supervisor_zkelect.core.service import Counter, next_delay
 
 INFINITY = float("inf")
 
