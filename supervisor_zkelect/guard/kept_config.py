@@ -18,9 +18,9 @@ import time
 import zlib
 from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect.config.options import ELECTION, MAIN, OPTIONS
+from supervisor_zkelect.config.options import ELECTION, MAIN, OPTIONS, of_section
 from supervisor_zkelect.config.settings import ElectionSettings, Settings
-from supervisor_zkelect.config.values import Secret
+from supervisor_zkelect.config.values import Secret, pem_file
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.system import files
 from supervisor_zkelect.zookeeper import session
@@ -30,7 +30,8 @@ NAME = "kept"
 
 VERSION = 1
 
-_PEM = ("tls_ca", "tls_cert", "tls_key", "health_ca")
+_PEM = [option.name for option in OPTIONS if option.read is pem_file]
+"""The options whose files are kept as well."""
 
 
 class NoCopy(Exception):
@@ -160,27 +161,25 @@ def _plain(settings: Any) -> Dict[str, Any]:
 
 def _settings(values: Dict[str, Any]) -> Settings:
     elections = tuple(
-        ElectionSettings(**_fields(ElectionSettings, ELECTION + str(one["name"]), one))
-        for one in values["elections"]
+        ElectionSettings(**_fields(ElectionSettings, ELECTION + str(one["name"]), one)) for one in values["elections"]
     )
     return Settings(**{**_fields(Settings, MAIN, values), "elections": elections})
 
 
 def _fields(kind: Any, section: str, values: Dict[str, Any]) -> Dict[str, Any]:
     """The values of a settings class. Where another version of this program wrote them, an option that it did not have
-    gets its default, and one that is no more is left out."""
-    main = section == MAIN
-    table = {one.name: one for one in OPTIONS if (one.section == MAIN) == main}
+    gets its default, and one that this version does not have is left out."""
+    table = of_section(section)
     found: Dict[str, Any] = {}
-    for one in dataclasses.fields(kind):
-        option = table.get(one.name)
-        if one.name not in values and option is not None:
-            default = option.default_for(section)
-            found[one.name] = None if default is None else option.read(default)
-        elif one.name in values:
-            value = values[one.name]
+    for name in (one.name for one in dataclasses.fields(kind)):
+        option = table.get(name)
+        if name in values:
+            value = values[name]
             secret = option is not None and option.secret and value is not None
-            found[one.name] = Secret(value) if secret else tuple(value) if isinstance(value, list) else value
+            found[name] = Secret(value) if secret else tuple(value) if isinstance(value, list) else value
+        elif option is not None:
+            default = option.default_for(section)
+            found[name] = None if default is None else option.read(default)
     return found
 
 
