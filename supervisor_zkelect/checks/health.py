@@ -249,7 +249,7 @@ class Http(Check):
         except ssl.SSLError as error:
             raise _Unhealthy(_tls_error(error)) from None
         except (http.client.HTTPException, ValueError) as error:
-            raise _Unhealthy(f"the answer is not proper HTTP ({type(error).__name__})") from None
+            raise _Unhealthy(f"the answer is not valid HTTP ({type(error).__name__})") from None
         finally:
             connection.close()
 
@@ -327,9 +327,9 @@ def parse(
         return _tcp(text)
     if kind in ("http", "https") and rest.startswith("//"):
         if kind == "http" and ca:
-            raise ValueError("ca has no meaning because the health check is not https; remove it")
+            raise ValueError("ca has no effect because the health check is not https; remove it")
         return _http(kind, text, status or "", body or "", ca or "")
-    raise ValueError(f"{_shown(text)} is no known kind of health check; use {FORMS}")
+    raise ValueError(f"{_shown(text)} is not a known kind of health check; use {FORMS}")
 
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -339,7 +339,7 @@ def _refuse(extras: List[str], why: str) -> None:
     if extras:
         verb = "has" if len(extras) == 1 else "have"
         it = "it" if len(extras) == 1 else "them"
-        raise ValueError(f"{', '.join(extras)} {verb} no meaning because {why}; remove {it}, or use an http or https check")
+        raise ValueError(f"{', '.join(extras)} {verb} no effect because {why}; remove {it}, or use an http or https check")
 
 
 def _shown(url: str) -> str:
@@ -361,11 +361,11 @@ def _words(command: str) -> Tuple[str, ...]:
     try:
         words = tuple(shlex.split(command))
     except ValueError:
-        raise ValueError("exec: the command has a quotation mark or a backslash without its counterpart") from None
+        raise ValueError("exec: the command has an unclosed quotation mark or a backslash at its end") from None
     if not words or not words[0]:
         raise ValueError("exec: the command is empty; use exec:COMMAND, or none")
     if re.match(r"[A-Za-z_][A-Za-z0-9_]*=", words[0]):
-        raise ValueError("exec: no shell is involved, so a variable cannot be set in front of the command; "
+        raise ValueError("exec: the command runs without a shell, so it cannot begin with a variable; "
                          "use exec:env NAME=value COMMAND")
     return words
 
@@ -383,7 +383,7 @@ def _http(kind: str, text: str, status: str, body: str, ca: str) -> Http:
     host, port, parts = _split(text)
     if "@" in f"{parts.path}{parts.query}":
         # It may as well be the end of a password with a slash in it, which would then be shown as a path.
-        raise ValueError(f"{_shown(text)} has an @ behind the host; percent-encode it, and / ? # @ in a password too")
+        raise ValueError(f"{_shown(text)} has an @ after the host; percent-encode it, and / ? # @ in a password too")
     if "#" in text:
         raise ValueError(f"{_shown(text)} has a fragment, which is never sent; remove it, or percent-encode the #")
     target = urllib.parse.quote(parts.path or "/", safe="%/:@!$&'()*+,;=~-._")
@@ -412,17 +412,17 @@ def _split(text: str) -> Tuple[str, Optional[int], urllib.parse.SplitResult]:
     try:
         parts = urllib.parse.urlsplit(text)
     except ValueError:
-        raise ValueError(f"{_shown(text)} is no URL; an IPv6 address is written as [::1]") from None
+        raise ValueError(f"{_shown(text)} is not a URL; write an IPv6 address as [::1]") from None
     hostport = parts.netloc.rpartition("@")[2]
     match = re.fullmatch(r"(?:\[(?P<six>[^\[\]]*)\]|(?P<host>[^\[\]:]*))(?::(?P<port>.*))?", hostport)
     if match is None or (match["port"] and ":" in match["port"]):
-        raise ValueError(f"{_shown(text)} has no proper host; an IPv6 address is written as [::1]")
+        raise ValueError(f"{_shown(text)} has no valid host; write an IPv6 address as [::1]")
     port = None
     if match["port"] is not None:
         digits = match["port"]
         if not re.fullmatch(r"[0-9]{1,5}", digits) or not 1 <= int(digits) <= 65535:
             hint = "; percent-encode / ? # and @ in a user name or password" if "@" in text else ""
-            raise ValueError(f"{_shown(text)} has no proper port; it must be a number from 1 to 65535{hint}")
+            raise ValueError(f"{_shown(text)} has no valid port; it must be a number from 1 to 65535{hint}")
         port = int(digits)
     if match["six"] is not None:
         address, percent, zone = match["six"].partition("%")
@@ -432,14 +432,14 @@ def _split(text: str) -> Tuple[str, Optional[int], urllib.parse.SplitResult]:
         try:
             host = str(ipaddress.IPv6Address(address))
         except ValueError:
-            raise ValueError(f"{_shown(text)} has no proper IPv6 address in its brackets") from None
+            raise ValueError(f"{_shown(text)} has no valid IPv6 address in its brackets") from None
         return (f"{host}%{zone}" if percent and zone else host), port, parts
     if not match["host"]:
         raise ValueError(f"{_shown(text)} has no host; use {FORMS}")
     try:
         return match["host"].encode("idna").decode("ascii"), port, parts
     except UnicodeError:
-        raise ValueError(f"{_shown(text)} has no proper host name") from None
+        raise ValueError(f"{_shown(text)} has no valid host name") from None
 
 
 def _statuses(text: str) -> Tuple[Tuple[int, int], ...]:
@@ -499,7 +499,7 @@ class _Trust:
             except ssl.SSLError:
                 raise _Unhealthy(f"ca file {self._ca!r} holds no usable PEM certificate") from None
             except (OSError, ValueError) as error:
-                text = _os_error(error) if isinstance(error, OSError) else "not a proper path"
+                text = _os_error(error) if isinstance(error, OSError) else "not a valid path"
                 raise _Unhealthy(f"ca file {self._ca!r} cannot be read: {text}") from None
             return self._context
 
@@ -539,7 +539,7 @@ class _Lookups:
         except socket.gaierror as error:
             raise _Unhealthy(f"host name {host} cannot be resolved: {_os_error(error)}") from None
         except UnicodeError:
-            raise _Unhealthy(f"{host} is no proper host name") from None
+            raise _Unhealthy(f"{host} is not a valid host name") from None
 
     def _begin(self, host: str, port: int) -> concurrent.futures.Future:
         key = (host, port)

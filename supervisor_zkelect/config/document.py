@@ -60,7 +60,7 @@ def parse(source: Source, text: str) -> Parser:
         except configparser.DuplicateSectionError as error:
             if _is_ours(error.section):
                 what = "put all its options under one header, or give it another name"
-                source.problem(f"appears a second time in line {error.lineno}; {what}", error.section)
+                source.problem(f"appears again in line {error.lineno}; {what}", error.section)
             # supervisord merges its own sections. The name of the replacement is nobody's.
             lines[_index(error.lineno)] = f"[:{error.lineno}]"
         except configparser.DuplicateOptionError as error:
@@ -70,7 +70,7 @@ def parse(source: Source, text: str) -> Parser:
                 source.problem(what, error.section, error.option, problems.masked(error.option, value))
             _blank(lines, _index(error.lineno))
         except configparser.MissingSectionHeaderError as error:
-            source.problem(f"line {error.lineno} stands before the first [section]; put it under one")
+            source.problem(f"line {error.lineno} is before the first [section]; move it into one")
             _blank_until_header(lines, _index(error.lineno))
         except configparser.ParsingError as error:
             for number, _ in error.errors:
@@ -90,14 +90,14 @@ def elections(source: Source, parser: Parser) -> List[str]:
                 found.append(section)
             else:
                 misnamed.add(ELECTION)
-                source.problem(f"has no fit name; write [election:NAME] with {values.NAME_RULE}", section)
+                source.problem(f"is not a valid name; write [election:NAME] with {values.NAME_RULE}", section)
             continue
         meant = problems.closest(kind.strip().lower(), [MAIN, "election"], 0.8)
         if section != MAIN and meant:
             of_election = meant != MAIN or bool(name)
             misnamed.add(ELECTION if of_election else MAIN)
             right = f"[election:{name.strip() or NAME}]" if of_election else "[zkelect]"
-            source.problem(f"is no section of this program; write {right}", section)
+            source.problem(f"unknown section; write {right}", section)
     if not parser.has_section(MAIN) and MAIN not in misnamed:
         source.problem("is missing; add it, with servers = zk1:2181,zk2:2181,zk3:2181", MAIN)
     if not found and ELECTION not in misnamed:

@@ -21,8 +21,8 @@ from supervisor_zkelect.config.source import Section, Source
 def from_file(path: str, environ: Optional[Mapping[str, str]] = None, host: Optional[str] = None) -> Settings:
     """Read and check one file.
 
-    environ: where %(ENV_X)s and the SUPERVISOR_… defaults come from, by default this process's environment. host: the meaning of
-    %(host_node_name)s, by default this machine's name.
+    environ: where %(ENV_X)s and the SUPERVISOR_… defaults come from, by default this process's environment. host: the meaning
+    of %(host_node_name)s, by default this machine's name.
 
     Raises ConfigError with every problem that can be seen without ZooKeeper and supervisord.
     """
@@ -31,8 +31,8 @@ def from_file(path: str, environ: Optional[Mapping[str, str]] = None, host: Opti
 
 
 def from_text(text: str, name: str) -> Settings:
-    """Read and check a text as `from_file` does a file. name: stands for the file in messages. Nothing comes from the environment.
-    Raises ConfigError."""
+    """Read and check a text as `from_file` does a file. name: stands for the file in messages. Nothing comes from the
+    environment. Raises ConfigError."""
     return _settings(Source(name, {}, platform.node()), text)
 
 

@@ -20,7 +20,7 @@ ELECTION = "election:"
 NAME = "NAME"
 """Stands for an election's name in a default and in the reference."""
 
-#: The effect of a changed option: none beside its new value; another listener, in the same term; a new term of its election; a new
+#: The effect of a changed option: its new value counts; a new listener, in the same term; a new term of its election; a new
 #: session, and so new terms of all elections.
 LIVE, RESTART, TERM, SESSION = "at once", "restart", "new term", "new session"
 
@@ -83,7 +83,7 @@ class MainOptions:
 
     file: str
     servers: Tuple[str, ...] = _option(
-        "The ZooKeeper servers, separated by commas. An IPv6 address stands in brackets. Without a port: 2181.",
+        "The ZooKeeper servers, separated by commas. Put an IPv6 address in brackets. Default port: 2181.",
         "list of host:port", places.servers, required=True,
     )
     node_name: str = _option(
@@ -92,20 +92,20 @@ class MainOptions:
     )
     session_timeout: float = _time(
         "T: how long ZooKeeper waits for a silent node before another one leads. The servers grant what they allow, by default "
-        "2 to 20 of their ticks; what they grant counts. When its lease runs out, a group has at most T·0.99 − tick_time − "
+        "2 to 20 of their ticks; what they grant counts. When its lease ends, a group has at most T·0.99 − tick_time − "
         "2·heartbeat_interval − ride_through − kill_time to stop, which may not be negative.",
         0.5, default="10", change=SESSION,
     )
     tick_time: float = _time(
-        "The servers' tickTime. At most half of session_timeout. A value too small makes the lease too long, and so unsafe.",
+        "The servers' tickTime. At most half of session_timeout. Too small a value makes the lease too long, and so unsafe.",
         0.01, default="2",
     )
     heartbeat_interval: float = _time(
-        "How often the lease is renewed. A node that holds none is heard of half as often.",
+        "How often the lease is renewed. A node without a lease sends heartbeats half as often.",
         0.01, computed=f"session_timeout · {lease.INTERVAL_SHARE:g}",
     )
     ride_through: float = _time(
-        "How long ZooKeeper may be silent without any consequence.",
+        "How long ZooKeeper may be silent without consequence.",
         0, computed=f"session_timeout · {lease.RIDE_THROUGH_SHARE:g}, or what kill_time leaves of the lease",
     )
     kill_time: float = _time(
@@ -113,14 +113,14 @@ class MainOptions:
         0.01, default="0.3",
     )
     reply_max: int = _option(
-        "The longest reply of a ZooKeeper server that is read, in bytes; where a longer one is announced, the connection is "
-        "closed. It is what `jute.maxbuffer` is for ZooKeeper's own clients, and by default 64 KiB more than that is for "
-        "servers: what a server takes in a write is read back with some bytes more. Raise it with the servers' "
+        "The longest reply of a ZooKeeper server that is read, in bytes; the connection is closed where a longer one is "
+        "announced. It corresponds to `jute.maxbuffer` of ZooKeeper's own clients, and its default is 64 KiB more than that of "
+        "servers: what a server accepts in a write is read back with some bytes more. Raise it with the servers' "
         "`jute.maxbuffer`, or where an election has tens of thousands of candidates.",
         "number", values.count(1 << 16, 1 << 30), unit="bytes", default=str((1 << 20) + (64 << 10)),
     )
     chroot: str = _option(
-        "Znode below which all paths of this file begin. It has to exist, or this node must be allowed to make it.",
+        "Znode below which all paths of this file begin. It must exist, or this node must be allowed to create it.",
         "znode path", values.chroot, default="", empty=True, change=SESSION,
     )
     digest: Optional[Secret] = _option(
@@ -129,10 +129,10 @@ class MainOptions:
     )
     digest_file: Optional[str] = _secret_file("digest", change=SESSION)
     acl: str = _choice(
-        "Who may do what with the znodes that this node makes. `open`: everybody everything. `creator`: who has this node's "
-        "credentials everything, others nothing. `creator+read`: the same, and everybody may read, so that clients find the "
-        "address in the ack without credentials. All nodes of an election need the same credentials. Znodes that exist keep "
-        "their ACL.",
+        "Who may do what with the znodes that this node creates. `open`: anyone may do anything. `creator`: clients with this "
+        "node's credentials may do anything, others nothing. `creator+read`: the same, and anyone may read, so that clients "
+        "find the address in the ack without credentials. All nodes of an election need the same credentials. Existing znodes "
+        "keep their ACL.",
         "open", "creator", "creator+read", default="open", change=SESSION,
     )
     tls: bool = _option(
@@ -171,14 +171,16 @@ class MainOptions:
         "waits this long, and 1.5 s after a stop by hand.",
         0.05, default="1",
     )
-    backoff_max: float = _time("What that wait grows to, doubled each time, while the service stays sick.", 0.05, default="60")
+    backoff_max: float = _time("Limit of that wait, which doubles each time while the service stays sick.", 0.05, default="60")
     reattach_grace: float = _time(
-        "How long the service runs on after supervisord says that the listener is STOPPED or FATAL. Without another listener "
-        "in that time, the group is stopped and the election released. In a restart it runs on for as long as that takes.",
+        "How long the service keeps running after supervisord reports the listener STOPPED or FATAL. Without another listener "
+        "in that time, the group is stopped and the election released. During a restart it keeps running for as long as that "
+        "takes.",
         0, default="2",
     )
     serverurl: Optional[str] = _option(
-        "Where supervisord is reached: `unix:///path` or `http://host:port`. supervisord tells its programs.",
+        "Where supervisord is reached: `unix:///path` or `http://host:port`. Programs of supervisord find it in their "
+        "environment.",
         "URL", values.serverurl, variable="SUPERVISOR_SERVER_URL", change=RESTART,
     )
     username: Optional[str] = _option(
@@ -202,13 +204,13 @@ class ElectionOptions:
         "name of a group", values.group_name, default="primary", change=TERM,
     )
     address: str = _option(
-        "What is written to the ack znode while this node is primary: where clients find the service. Any text of one line "
-        "that does not begin with a dash.",
+        "The content of the ack znode while this node is primary: where clients find the service. Any text of one line that "
+        "does not begin with a dash.",
         "text", untrusted.address, required=True,
     )
     election_znode: str = _option(
-        "The znode whose children are the proposals. Nothing else may live below it. All members are to have names of one "
-        "beginning (docs/elections.md).",
+        "The znode whose children are the proposals. Nothing else may be below it. The names of all members must begin alike "
+        "(docs/elections.md).",
         "znode path", places.znode, default=f"/zkelect/{NAME}/election", change=TERM,
     )
     election_prefix: str = _option(
@@ -220,23 +222,23 @@ class ElectionOptions:
         "znode path", places.znode, default=f"/zkelect/{NAME}/ack", change=TERM,
     )
     election_state: str = _option(
-        "The znode below which everything else stands that is kept of the election: who may have left something running "
-        "(`holder`), and `history`. The same on all nodes, and of this election alone; neither in, nor above, nor the same as "
-        "its election znode or its ack.",
+        "The znode below which all other data of the election is kept: who may have left something running (`holder`), and "
+        "`history`. The same on all nodes, and used by this election alone; neither inside, nor above, nor the same as its "
+        "election znode or its ack.",
         "znode path", places.znode, computed=f"election_ack with `{places.SUFFIX}` behind it", change=TERM,
     )
     sequence_separator: str = _option(
-        "What stands between prefix and number in a proposal's name. For an election shared with the Go elector, kazoo or "
-        "Curator: docs/elections.md.",
+        "The text between prefix and number in a proposal's name. For an election shared with the Go elector, kazoo or Curator: "
+        "docs/elections.md.",
         "text", places.name_part, default="-", empty=True, change=TERM,
     )
     health: str = _option(
         "How to ask whether the service is ready: `tcp://host:port`, `http://…`, `https://…`, `exec:COMMAND` (no shell), or "
-        "`none`: then every program RUNNING.",
+        "`none`: ready while every program is RUNNING.",
         "URL", str, default="none", empty=True, private=True,
     )
     health_status: Optional[str] = _option(
-        "HTTP statuses that are healthy, such as `200,204,301-302`. For http and https.",
+        "HTTP statuses that count as healthy, such as `200,204,301-302`. For http and https.",
         "list of numbers and ranges", computed="200-299",
     )
     health_body: Optional[str] = _option(
@@ -266,24 +268,25 @@ class ElectionOptions:
         0.1, default="60",
     )
     fence: Optional[Tuple[str, ...]] = _option(
-        "Command that a winner runs, before it starts anything, when its predecessor has not released: something of it may "
-        "still run. No shell. It is given ZKELECT_OLD_NODE and ZKELECT_OLD_ADDRESS, empty where they are unknown, "
-        "ZKELECT_OLD_TOKEN, 0 where it is unknown, and its own ZKELECT_ELECTION, ZKELECT_NODE, ZKELECT_TOKEN. Exit status 0: "
-        "the predecessor is harmless. It may be run again for the same predecessor.",
+        "Command that a winner runs before it starts anything, when its predecessor has not released: something of it may still "
+        "run. No shell. Its environment has ZKELECT_OLD_NODE and ZKELECT_OLD_ADDRESS, empty if unknown, ZKELECT_OLD_TOKEN, 0 if "
+        "unknown, and the winner's own ZKELECT_ELECTION, ZKELECT_NODE, ZKELECT_TOKEN. Exit status 0: the predecessor is "
+        "harmless. It may run again for the same predecessor.",
         "command", values.command, private=True,
     )
     fence_failed: str = _choice(
-        "What follows when `fence` ends with another status, or not in time. `wait`: it is run again, and nothing is started. "
+        "What follows when `fence` ends with another status, or not in time. `wait`: it runs again, and nothing is started. "
         "`continue`: the term begins all the same.",
         "wait", "continue", default="wait",
     )
     stop_failed: Optional[Tuple[str, ...]] = _option(
-        "Command that is run, once for each stop, when the group is killed and cannot be proven dead, such as a process that "
-        "waits for a disk. No shell. It is given ZKELECT_ELECTION, ZKELECT_GROUP, ZKELECT_TOKEN, ZKELECT_PIDS, ZKELECT_REASON.",
+        "Command that runs, once for each stop, when the group was killed and cannot be proven dead, such as a process that "
+        "waits for a disk. No shell. Its environment has ZKELECT_ELECTION, ZKELECT_GROUP, ZKELECT_TOKEN, ZKELECT_PIDS, "
+        "ZKELECT_REASON.",
         "command", values.command, private=True,
     )
     hook_timeout: float = _time(
-        "How long `fence` and `stop_failed` may take; then they are killed with all their descendants.",
+        "How long `fence` and `stop_failed` may take; after that they are killed with all their descendants.",
         0.1, default="30",
     )
 

@@ -92,8 +92,9 @@ def check_processes(settings: Settings, infos: Iterable[Info], ends: Mapping[Tup
                 problems.append(line(settings.file, what, ELECTION + election.name, "health", "none"))
             elif state == "FATAL":
                 log = info.get("stderr_logfile") or info.get("stdout_logfile")
-                why = f"{info['spawnerr'] or 'supervisord has given it up'}" + (f"; its log is {log}" if log else "")
-                notes.append(_of_group(settings, election, f"program {name} is in FATAL: {ends.get((election.group, name)) or why}"))
+                why = f"{info['spawnerr'] or 'supervisord gave up'}" + (f"; its log is {log}" if log else "")
+                what = f"program {name} is in FATAL: {ends.get((election.group, name)) or why}"
+                notes.append(_of_group(settings, election, what))
     return GroupCheck(problems, notes)
 
 
@@ -175,15 +176,15 @@ def _ending(election: ElectionSettings, programs: Sequence[Info]) -> Iterator[st
         once = [program["name"] for program in programs if program.get("autorestart") == value]
         if once:
             what = f"program {listed(once)} has autorestart = {value}; one that ends by itself is never RUNNING for long"
-            yield (f"{what}, so this node could not become or stay primary: set autorestart = true. For one that ends when its work "
-                   f"is done: {must_run(election)}")
+            what = f"{what}, so this node could not become or stay primary: set autorestart = true"
+            yield f"{what}. For one that ends when its work is done: {must_run(election)}"
 
 
 def _unguarded(programs: Sequence[Info]) -> Iterator[str]:
     unguarded = [program["name"] for program in programs if program_info.unguarded(program)]
     if unguarded:
-        what = f"unguarded: the command of {listed(unguarded)} does not begin with `zkelect run --`, so nothing keeps it"
-        yield f"{what} from being started where the lease is over; put `zkelect run --` before it"
+        what = f"unguarded: the command of {listed(unguarded)} does not begin with `zkelect run --`, so nothing"
+        yield f"{what} stops it from starting after the lease has ended; put `zkelect run --` before it"
 
 
 def _shortened(settings: Settings, stopwaitsecs: float, timeout: Optional[float]) -> Iterator[str]:
@@ -204,8 +205,8 @@ def _shortened(settings: Settings, stopwaitsecs: float, timeout: Optional[float]
         yield f"a session of {granted:g} s leaves no room for kill_time ({settings.kill_time:g} s){remedy}"
     else:
         yield (
-            f"when its lease runs out the group has {grace:.3g} s to stop and not its stopwaitsecs of "
-            f"{stopwaitsecs:g} s, since the session timeout is {granted:g} s{remedy}"
+            f"when its lease ends, the group has {grace:.3g} s to stop instead of its stopwaitsecs of "
+            f"{stopwaitsecs:g} s, because the session timeout is {granted:g} s{remedy}"
         )
 
 

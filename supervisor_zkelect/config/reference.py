@@ -5,13 +5,13 @@ from __future__ import annotations
 from supervisor_zkelect.config.options import ELECTION_OPTIONS, MAIN_OPTIONS
 
 _CHANGES = """\
-`zkelect init NAME --program COMMAND --address HOST:PORT --servers HOST:PORT,…` writes a file with what most services need; every
-option may be added to it. `zkelect check -c FILE` tells what is wrong in one.
+`zkelect init NAME --program COMMAND --address HOST:PORT --servers HOST:PORT,…` writes a file with what most services need; any
+option may be added to it. `zkelect check -c FILE` lists what is wrong in a file.
 
-`zkelect reload` takes a changed file while the service runs. What a change of an option takes stands in the last column:
-**at once**: it counts from then on, in the same term; **restart**: the listener ends and another begins, in the same term;
-**new term**: the election's group is stopped and the term released, as when an election is added or taken out; **new
-session**: that of all elections of the node. The last two are done with `--yes` only.
+`zkelect reload` takes a changed file while the service runs. The last column is the effect of a change:
+**at once**: it counts from then on, in the same term; **restart**: a new listener takes over, in the same term;
+**new term**: the election's group is stopped and the term released, as when an election is added or removed; **new
+session**: the same for all elections of the node. The last two need `--yes`.
 """
 
 
@@ -23,7 +23,7 @@ def text() -> str:
         lines = [
             f"## [{section}]",
             "",
-            "| option | meaning | type | unit | default | required | a change takes |",
+            "| option | meaning | type | unit | default | required | effect of a change |",
             "|---|---|---|---|---|---|---|",
         ]
         for option in table.values():

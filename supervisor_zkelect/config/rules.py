@@ -114,7 +114,7 @@ def _check_lease(main: Section) -> None:
     if grace < 0:
         shortest = shortest_timeout(tick, interval, ride_through, kill_time, 0)
         remedy = f"use {shortest:g} or more, or a" if shortest else "a"
-        what = f"kill_time ({kill_time:g} s) does not fit, {-grace:.3g} s are missing"
+        what = f"leaves no room for kill_time ({kill_time:g} s): {-grace:.3g} s are missing"
         others = "kill_time, ride_through, heartbeat_interval or, if the servers have it, tick_time"
         main.wrong("session_timeout", f"{what}; {remedy} smaller {others}")
     elif tick > timeout / 2:
@@ -138,7 +138,7 @@ def _complete_tls(main: Section) -> None:
             missing = "tls_cert"
         else:
             continue
-        main.wrong(name, f"has no meaning without {missing}; set that too, or remove the line")
+        main.wrong(name, f"has no effect without {missing}; set that too, or remove the line")
     if found.get("tls_key", "") is None:
         found["tls_key"] = found.get("tls_cert")
 
@@ -151,7 +151,7 @@ def _try_tls(main: Section) -> None:
         if ca:
             context.load_verify_locations(ca)
     except (ssl.SSLError, OSError):
-        main.wrong("tls_ca", "holds no certificate; name a file in PEM format")
+        main.wrong("tls_ca", "contains no certificate; name a PEM file")
     try:
         if cert and key and "tls_key_password" in main.values:
             password = main.values["tls_key_password"]
@@ -175,13 +175,13 @@ def _check_sasl(main: Section) -> None:
     for name in foreign[mechanism]:
         if name in main.written:
             why = f"with sasl_mechanism = {mechanism}" if mechanism else "without sasl_mechanism"
-            main.wrong(name, f"has no meaning {why}; remove the line, or set the mechanism for it")
+            main.wrong(name, f"has no effect {why}; remove the line, or set the mechanism that uses it")
     if mechanism == "DIGEST-MD5":
         for name in ("sasl_username", "sasl_password"):
             if main.values.get(name, "") is None:
                 main.wrong("sasl_mechanism", f"needs {name}, which is not set; set it")
     if mechanism is not None and importlib.util.find_spec("puresasl") is None:
-        what = "needs the Python package pure-sasl, which is not installed; pip install pure-sasl"
+        what = "needs the Python package pure-sasl, which is not installed; run pip install pure-sasl"
         main.wrong("sasl_mechanism", what)
 
 
@@ -239,8 +239,8 @@ def _check_commands(section: Section) -> None:
             continue
         word = shellwords.first(text)
         if word:
-            what = f"{word} is for a shell, and no shell runs this command, which is given it as it stands"
-            remedy = "write the command as sh -c '…', or put what is meant as it stands into single quotes"
+            what = f"{word} needs a shell, but this command runs without one and gets it literally"
+            remedy = "write the command as sh -c '…', or put literal text into single quotes"
             section.doubt(name, f"{what}; {remedy}")
 
 
@@ -279,7 +279,7 @@ def _check_znodes(sections: Sequence[Section], chroot: str) -> None:
             if what:
                 wrong(blamed, what)
         if re.match(r"/zookeeper(/|$)", chroot + znode.path):
-            wrong(znode, "lies in /zookeeper, which ZooKeeper keeps for itself; choose another path")
+            wrong(znode, "is inside /zookeeper, which ZooKeeper reserves; choose another path")
         if len(chroot + znode.path) > places.LONGEST_PATH:
             most = f"{places.LONGEST_PATH} characters"
             wrong(znode, f"{znode.role} has more than {most} with its chroot; shorten one of them")
@@ -309,6 +309,6 @@ def _collision(one: _Znode, other: _Znode) -> Tuple[_Znode, str]:
         if places.inside(inner.path, outer.path) and (outer.role in _FULL or own_ack):
             blamed = outer if outer.role == _STATE and same else inner
             why = f", {_FULL[outer.role]}" if outer.role in _FULL else ""
-            what = f"{inner.role}, {inner.path}, lies inside {outer.role} of [{outer.section.name}], {outer.path}{why}"
+            what = f"{inner.role}, {inner.path}, is inside {outer.role} of [{outer.section.name}], {outer.path}{why}"
             return blamed, f"{what}; choose another path"
     return one, ""

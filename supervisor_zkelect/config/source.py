@@ -44,7 +44,7 @@ class Source:
             if match[0] == "%%":
                 return "%"
             if name is None:
-                raise ValueError("has a percent sign that begins no %(NAME)s; double one of your own: %%")
+                raise ValueError("has a percent sign that does not begin %(NAME)s; double a literal one: %%")
             if name in self._expansions:
                 return self._expansions[name]
             if name.startswith("ENV_"):
@@ -122,12 +122,12 @@ class Section:
 
     def _unknown(self, key: str, value: str) -> None:
         main = self.options is options.MAIN_OPTIONS
-        other, where = (options.ELECTION_OPTIONS, options.ELECTION + options.NAME) if main else (options.MAIN_OPTIONS, options.MAIN)
+        other = options.ELECTION_OPTIONS if main else options.MAIN_OPTIONS
         close = problems.closest(key, list(self.options))
         if key in other:
-            what = f"does not belong here; move it to [{where}]"
+            what = f"does not belong here; move it to [{other[key].section}]"
         elif close is not None:
-            what = f"is an unknown option; did you mean {close}?"
+            what = f"unknown option; did you mean {close}?"
         else:
-            what = "is an unknown option; remove it (`zkelect check --options` lists all there are)"
+            what = "unknown option; remove it (`zkelect check --options` lists all there are)"
         self.source.problem(what, self.name, key, problems.masked(key, value))

@@ -19,7 +19,7 @@ far beyond any use and far below that."""
 NAME_RULE = "letters, digits and . _ - in NAME, at most 100, beginning with a letter or digit"
 """The rule of `is_election_name`, in words."""
 
-NOT_ASCII = "has other letters than ASCII, for which supervisord's answers break off; rename it with plain letters"
+NOT_ASCII = "has letters beyond ASCII, which cut off supervisord's answers; rename it with plain letters"
 """supervisor 4 announces the length of what it sends in characters, and sends bytes."""
 
 _SHOWN = 120
@@ -96,7 +96,7 @@ def count(low: int, high: int) -> Callable[[str], int]:
 def _ranged(number: float, low: float, high: float, unit: str) -> float:
     if not low <= number <= high:
         side = "small" if number < low else "large"
-        raise ValueError(f"is too {side}; allowed is {_plain(low)} to {_plain(high)}{unit}")
+        raise ValueError(f"is too {side}; use {_plain(low)} to {_plain(high)}{unit}")
     return number
 
 
@@ -119,7 +119,7 @@ def one_of(*choices: str) -> Callable[[str], str]:
         for choice in choices:
             if text.lower() == choice.lower():
                 return choice
-        raise ValueError(f"is unknown; use one of: {', '.join(choices)}")
+        raise ValueError(f"is not a known value; use one of: {', '.join(choices)}")
 
     return read
 
@@ -132,7 +132,7 @@ def is_election_name(text: str) -> bool:
 def group_name(text: str) -> str:
     # What supervisord itself refuses (supervisor.datatypes.process_or_group_name), and control characters.
     if re.search(r"[ :/]", text) or not text.isprintable():
-        raise ValueError("is no name of a group; a group's name has no blank, colon or slash")
+        raise ValueError("is not a valid group name; leave out blanks, colons and slashes")
     if not text.isascii():
         raise ValueError(NOT_ASCII)
     return text
@@ -148,9 +148,9 @@ def command(given: str) -> Tuple[str, ...]:
     except ValueError as error:
         raise ValueError(f"cannot be split into words ({error}); close the quotation") from None
     if not words:
-        raise ValueError("has no word; name a program")
+        raise ValueError("is empty; name a program")
     if shutil.which(words[0]) is None:
-        raise ValueError("names no program that can be executed; correct its path, or make it executable")
+        raise ValueError("names no executable program; correct its path, or make it executable")
     return tuple(words)
 
 
@@ -198,9 +198,9 @@ def contents(path: str, limit: int = -1) -> Tuple[bytes, bool]:
         with open(path, "rb") as file:
             return file.read(limit), bool(status.st_mode & stat.S_IROTH)
     except (FileNotFoundError, NotADirectoryError):
-        raise ValueError("does not exist; make it, or correct the path") from None
+        raise ValueError("does not exist; create it, or correct the path") from None
     except PermissionError:
-        raise ValueError(f"cannot be read by this user (uid {os.geteuid()}); give it the right to") from None
+        raise ValueError(f"cannot be read by this user (uid {os.geteuid()}); grant it read permission") from None
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror}); correct the path") from None
 
@@ -214,5 +214,5 @@ def secret_of(data: bytes) -> str:
     if not lines or not lines[0].strip():
         raise ValueError("is empty; write the secret into its first line")
     if len(lines) > 1:
-        raise ValueError("holds more than one line; write the secret alone, in one line")
+        raise ValueError("has more than one line; write only the secret, in one line")
     return lines[0]

@@ -32,7 +32,7 @@ def node_name(text: str) -> str:
     """The text, if it may be the name of a node. Raises ValueError: what is wrong, and what would be right."""
     if not _NAME.fullmatch(text):
         raise ValueError(
-            "is no fit name for a node; use letters, digits and . _ : @ -, at most 255, beginning with a"
+            "is not a valid node name; use letters, digits and . _ : @ -, at most 255, beginning with a"
             " letter or digit"
         )
     return text

@@ -217,11 +217,11 @@ def test_commands_that_are_none(make_cluster, zk_server, tmp_path):
     })
     node = cluster["a"].start()
     told(cluster, node, "[election:orders] health = /no/such/check …: /no/such/check does not exist", status=2)
-    told(cluster, node, "[election:orders] fence = ", ": | is for a shell, and no shell runs this command", status=2)
+    told(cluster, node, "[election:orders] fence = ", ": | needs a shell, but this command runs without one", status=2)
     hook.write_text("#!/no/such/sh\n")
     told(cluster, node, f"[election:orders] stop_failed = {hook}: {hook}: its first line names the interpreter /no/such/sh", status=2)
     hook.chmod(0o644)
-    told(cluster, node, f"[election:orders] stop_failed = {hook}: names no program that can be executed", status=2)
+    told(cluster, node, f"[election:orders] stop_failed = {hook}: names no executable program", status=2)
 
 
 def test_a_program_without_the_loader_is_a_problem(make_cluster, zk_server):

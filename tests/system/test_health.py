@@ -422,11 +422,11 @@ def test_http_body_is_searched_up_to_its_limit():
     "answer, part",
     [
         (b"", "without an HTTP answer"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", "not proper HTTP"),
-        (b"HTTP/1.1 abc OK\r\n\r\n", "not proper HTTP"),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n", "not proper HTTP"),
-        (b"HTTP/1.1 200 " + b"x" * 70000, "not proper HTTP"),
-        (CHUNKED + b"zz\r\n", "not proper HTTP"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "not valid HTTP"),
+        (b"HTTP/1.1 abc OK\r\n\r\n", "not valid HTTP"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n", "not valid HTTP"),
+        (b"HTTP/1.1 200 " + b"x" * 70000, "not valid HTTP"),
+        (CHUNKED + b"zz\r\n", "not valid HTTP"),
     ],
 )
 def test_http_that_is_none(answer, part):

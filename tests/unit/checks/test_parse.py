@@ -63,12 +63,12 @@ def test_statuses_that_are_none(text):
 @pytest.mark.parametrize(
     "text, part",
     [
-        ("ftp://h/", "no known kind"),
-        ("localhost:80", "no known kind"),
-        ("localhost", "no known kind"),
-        ("http:/h", "no known kind"),
-        ("exec", "no known kind"),
-        ("tcp:h:80", "no known kind"),
+        ("ftp://h/", "not a known kind"),
+        ("localhost:80", "not a known kind"),
+        ("localhost", "not a known kind"),
+        ("http:/h", "not a known kind"),
+        ("exec", "not a known kind"),
+        ("tcp:h:80", "not a known kind"),
         ("tcp://h", "has no port"),
         ("tcp://:80", "has no host"),
         ("http:///path", "has no host"),
@@ -76,13 +76,13 @@ def test_statuses_that_are_none(text):
         ("http://h:65536/", "from 1 to 65535"),
         ("http://h:http/", "from 1 to 65535"),
         ("http://h:/", "from 1 to 65535"),
-        ("tcp://::1:80", r"written as \[::1\]"),
-        ("tcp://[::1:80", r"written as \[::1\]"),
+        ("tcp://::1:80", r"write an IPv6 address as \[::1\]"),
+        ("tcp://[::1:80", r"write an IPv6 address as \[::1\]"),
         ("tcp://[::1]80", "IPv6|host"),
         ("http://[zz]/", "IPv6"),
         ("tcp://h:80/", "more than a host and a port"),
         ("tcp://u@h:80", "more than a host and a port"),
-        ("http://a..b/", "no proper host name"),
+        ("http://a..b/", "no valid host name"),
         ("http://h/#x", "fragment"),
         ("http://h/a@b", "percent-encode"),
         ("http://h/a b", "blanks"),
@@ -104,12 +104,12 @@ def test_a_bad_option_is_refused_in_one_line(text, part):
 @pytest.mark.parametrize("extra", ["status", "body", "ca"])
 @pytest.mark.parametrize("text", ["", "tcp://h:1", "exec:true"])
 def test_http_options_mean_nothing_elsewhere(text, extra):
-    with pytest.raises(ValueError, match=f"^{extra} has no meaning"):
+    with pytest.raises(ValueError, match=f"^{extra} has no effect"):
         parse(text, **{extra: "200"})
 
 
 def test_ca_means_nothing_without_tls():
-    with pytest.raises(ValueError, match="^ca has no meaning .* not https"):
+    with pytest.raises(ValueError, match="^ca has no effect .* not https"):
         parse("http://h/", ca="file")
 
 

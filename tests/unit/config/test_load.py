@@ -71,7 +71,7 @@ BAD = {
     "same group": (text(more=second("").replace("group = billing", "group = primary")), "group = primary", "of its own"),
     "address with a line break": (text(more="[election:b]\ngroup = g\naddress = b:1\n  two"), "address", "one line"),
     "fence that does not exist": (
-        text(election="fence = /nonexistent/fence s3cret"), "[election:orders] fence = /nonexistent/fence …", "executed"),
+        text(election="fence = /nonexistent/fence s3cret"), "[election:orders] fence = /nonexistent/fence …", "executable"),
     "quotation that does not end": (
         text(election="stop_failed = /bin/sh -c 's3cret"), "[election:orders] stop_failed = /bin/sh …", "quotation"),
     "unknown fence_failed": (text(election="fence_failed = maybe"), "fence_failed = maybe", "wait, continue"),
@@ -118,7 +118,7 @@ def test_bad_input_is_one_line_with_a_remedy(load, tmp_path, what):
 def test_a_missing_file_is_one_line(tmp_path):
     with pytest.raises(ConfigError) as caught:
         loading.from_file(str(tmp_path / "none.conf"))
-    assert caught.value.problems == [f"{tmp_path}/none.conf: does not exist; make it, or correct the path"]
+    assert caught.value.problems == [f"{tmp_path}/none.conf: does not exist; create it, or correct the path"]
 
 
 def test_all_problems_are_told_at_once(load):
@@ -219,12 +219,12 @@ def test_what_is_for_a_shell_is_told_and_kept_from_nobody(load, option, value, w
     doubts = load(text(election=f"{option} = {value}")).doubts
     assert len(doubts) == bool(word)
     if word:
-        assert f"[election:orders] {option} = " in doubts[0] and f": {word} is for a shell" in doubts[0] and "sh -c" in doubts[0]
+        assert f"[election:orders] {option} = " in doubts[0] and f": {word} needs a shell" in doubts[0] and "sh -c" in doubts[0]
 
 
 def test_a_secret_in_a_command_for_a_shell_is_not_shown(load):
     [line] = load(text(election="fence = sh --password se$cret > /dev/null")).doubts
-    assert "se$cret" not in line and ": > is for a shell" in line
+    assert "se$cret" not in line and ": > needs a shell" in line
 
 
 @pytest.mark.parametrize("health", ["tcp://h:1", "exec:sh", "none"])
@@ -232,5 +232,5 @@ def test_a_status_for_another_kind_of_check_is_told(load, health):
     with pytest.raises(ConfigError) as caught:
         load(text(election=f"health = {health}\nhealth_status = 2xx"))
     [line] = caught.value.problems
-    assert "[election:orders] health_status = 2xx: has no meaning because " in line
+    assert "[election:orders] health_status = 2xx: has no effect because " in line
     assert line.endswith("; remove it, or use an http or https check")

@@ -84,7 +84,7 @@ def test_the_check_is_made_of_the_address(address):
     ({"group": "zkelect"}, ["--group 'zkelect'", "event listener"]), ({"group": "a]b"}, ["--group", "letters"]),
     ({"group": "a,b"}, ["--group"]), ({"group": "a%b"}, ["--group"]),
     ({"output": 'a"b'}, ["--output", "quotation mark"]), ({"output": "100%/x.conf"}, ["--output", "percent sign"]), ({"output": "none/x.conf"}, ["none/x.conf", "No such file"]),
-    ({"health": "exec:/bin/true > /dev/null"}, ["health", "is for a shell"]),
+    ({"health": "exec:/bin/true > /dev/null"}, ["health", "needs a shell"]),
     ({"output": "."}, ["exists"]), ({"output": "/dev/null", "force": True}, ["not a regular file"]),
     ({"output": "x" * 300}, ["too long"]),
 ])
