@@ -13,7 +13,10 @@ _LITERAL = re.compile(r"""\\.|'[^']*'""", re.DOTALL)
 
 #: What stands where a word begins, or ends one. A `&` or `;` within a word may be a URL's, and a `*` behind a host's name or
 #: before a colon is an address.
-_WORDS = re.compile(r"(?:^|(?<=\s))(?P<word>\|\|?|&&|&(?=\s|$)|;|\d*>>?|\d*<<?|~(?=[\w.-]*(?:/|\s|$))|(?:[./~]\S*)?\*(?!:))|(?P<end>;)(?=\s|$)")
+_WORDS = re.compile(
+    r"(?:^|(?<=\s))(?P<word>\|\|?|&&|&(?=\s|$)|;|\d*>>?|\d*<<?|~(?=[\w.-]*(?:/|\s|$))|(?:[./~]\S*)?\*(?!:))"
+    r"|(?P<end>;)(?=\s|$)"
+)
 _REPLACED = re.compile(r"\$(?=[({A-Za-z_0-9?@*#!$])|`")
 
 _SHELLS = re.compile(r"(?:^|[\s/])(?:sh|bash|dash|ash|ksh|zsh|fish|busybox)(?=\s|$)")

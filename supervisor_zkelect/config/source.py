@@ -39,7 +39,7 @@ class Source:
         Only `%%` and `%(NAME)s` are let through: a bare %s would be replaced by the whole environment.
         """
 
-        def replacement(match: "re.Match[str]") -> str:
+        def replacement(match: re.Match[str]) -> str:
             name = match[1]
             if match[0] == "%%":
                 return "%"

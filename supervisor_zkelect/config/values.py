@@ -55,7 +55,7 @@ class Secret:
     def __reduce__(self) -> str:
         raise TypeError("a secret is not pickled")
 
-    def __deepcopy__(self, memo: object) -> "Secret":
+    def __deepcopy__(self, memo: object) -> Secret:
         return self
 
 
