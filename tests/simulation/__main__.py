@@ -31,7 +31,7 @@ def failing(seed: int) -> int:
 def install(fault: Optional[str]) -> None:
     global kinds
     if fault is not None:
-        faults.plant(fault)
+        faults.plant(faults.FAULTS[fault])
         kinds = faults.FAULTS[fault].kinds
     from tests.simulation import node
     from tests.simulation.schedule import draw, play

@@ -218,6 +218,8 @@ class Client:
 
     def shake_hands(self, timeout: float, request: Connect) -> Tuple[Granted, int]:
         """Open a connection and ask for the session. Raises ConnectionClosedError."""
+        if self.ensemble.refusing:
+            raise errors.ConnectionClosedError()
         server, answered = self.ensemble.server_for(self.process.name), Flag(self.world)
         self._wire = wire = _Wire(server, self._pipes(), self._pipes())
         server.clients.append(self)

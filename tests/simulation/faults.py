@@ -102,9 +102,8 @@ def source_of(fault: Fault) -> str:
     return source.replace(fault.line, fault.replaced)
 
 
-def plant(name: str) -> None:
-    """Raises KeyError for a fault that there is not, ValueError as `source_of` does."""
-    fault = FAULTS[name]
+def plant(fault: Fault) -> None:
+    """Raises ValueError as `source_of` does."""
     spec = _spec(fault)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module

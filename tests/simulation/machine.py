@@ -30,6 +30,7 @@ class Disk:
         self.saved: Any = None
         self.broken = False  # nothing can be written
         self.lock_holders: List[Process] = []
+        self.told: Callable[[Optional[record.Entry], record.Entry], None] = lambda before, after: None  # of each entry
 
     def take_lock(self, process: Process) -> bool:
         self.lock_holders = [one for one in self.lock_holders if one.alive]
@@ -40,6 +41,10 @@ class Disk:
 
     def give_lock_back(self, process: Process) -> None:
         self.lock_holders = [one for one in self.lock_holders if one is not process]
+
+    def put(self, entry: record.Entry) -> None:
+        before, self.entries[entry.group] = self.entries.get(entry.group), entry
+        self.told(before, entry)
 
     def read(self, owner: record.Owner) -> List[record.Entry]:
         """The record, as its readers get it."""
@@ -62,7 +67,7 @@ class Book:
     def put(self, entry: record.Entry) -> None:
         if self._disk.broken:
             raise OSError("Input/output error")
-        self._disk.entries[entry.group] = entry
+        self._disk.put(entry)
 
 
 class Service(Process):
@@ -75,6 +80,7 @@ class Service(Process):
         self.doomed = False  # killed, and not gone: it runs nothing any more, and is not proven dead
         self.tied = tied  # it dies with supervisord
         self.token = 0
+        self.struck = False  # by SIGKILL
 
     def die(self, after: float) -> None:
         self.after(after, self._end)
@@ -85,6 +91,8 @@ class Service(Process):
             self.after(0.2, self._end)
             return
         self.kill()
+        if self.living:
+            self.machine.tell("the service has ended" if self.tied else "a process that the service left has ended")
         self.machine.ended(self)
 
 
@@ -100,9 +108,14 @@ class Machine:
         self.undying = False  # its processes wait for a disk, and no signal reaches them
         self.registered: Callable[[int], Optional[bool]] = lambda pid: True  # what the guard tells a loader, None for nothing
         self.obstinate = False  # the service does not care for SIGTERM
+        self.crashing = False  # it ends soon after it began
+        self.forking = False  # it leaves a process behind each time, and not only now and then
         self.supervisord: Optional[Supervisord] = None
         self._started = started
         self._pids = 1000
+
+    def tell(self, what: str) -> None:
+        self.world.tell(self.name, what)
 
     def clock(self) -> float:
         return self.offset + self.world.now * self.rate
@@ -125,6 +138,7 @@ class Machine:
         return [one for one in self.services if one.living and not one.doomed]
 
     def fork(self, owner: record.Owner, pid: int) -> Service:
+        self.tell("supervisord starts the program")
         service = Service(self.world, self, tied=True)
         self.services.append(service)
         until = self.clock() + run.REGISTER_TIME
@@ -137,6 +151,7 @@ class Machine:
         if registered is None and self.clock() < until:
             service.after(run.AWAY_PACE, self._load, service, owner, pid, until)
         elif not registered:
+            self.tell("the loader refuses to run the program")
             service.die(0.0)
         else:
             service.after(self.world.delay(0.002, 0.1), self._execute, service, owner)
@@ -147,19 +162,25 @@ class Machine:
 
     def _execute(self, service: Service, owner: record.Owner) -> None:
         if self._refused(owner):
+            self.tell("the loader refuses to run the program")
             service.die(0.0)
             return
         # No time passes between the last look and this, or the guard's scan would find the loader.
         service.token = self.disk.entries[GROUP].token
         service.living = True
         self._started(self, service)
-        if self.world.random.random() < 0.3:
+        if self.world.random.random() < 0.3 or self.forking:
             child = Service(self.world, self, tied=False)
             child.living, child.token = True, service.token
             self.services.append(child)
+        if self.crashing:
+            service.die(0.0)
 
     def kill_services(self) -> None:
+        if not all(service.struck for service in self.services):
+            self.tell("SIGKILL to the group")
         for service in self.services:
+            service.struck = True
             service.die(self.world.delay(0.002, 0.05))
 
     def ended(self, service: Service) -> None:
@@ -235,6 +256,7 @@ class Supervisord(Process):
     def stopProcessGroup(self, group: str, wait: bool) -> List[Dict[str, Any]]:
         if self.state in ("STARTING", "RUNNING"):
             self._become("STOPPING")
+            self.machine.tell("the group is asked to stop")
             service = self.main
             if service is not None and not self.machine.obstinate:
                 service.die(self.world.delay(0.05, 2.0))

@@ -20,7 +20,7 @@ from supervisor_zkelect.config.settings import ElectionSettings, Settings
 from supervisor_zkelect.core import role
 from supervisor_zkelect.guard import guard, keeper, link, record, release, saved_session
 from supervisor_zkelect.listener import events, lastresort, listener
-from supervisor_zkelect.processes import execution
+from supervisor_zkelect.processes import execution, group_events
 from supervisor_zkelect.supervisord import eventstream
 from supervisor_zkelect.zookeeper import holder, queue, requests, session, term
 from tests.simulation.client import Client, OneConnection
@@ -279,7 +279,7 @@ class _LastResort:
         disk = self._process.machine.disk
         entry = disk.entries.get(name)
         if disk.owner == self._process.supervisord.owner and entry is not None and entry.granted and not disk.broken:
-            disk.entries[name] = entry._replace(granted=False, revoked=entry.revoked + 1)
+            disk.put(entry._replace(granted=False, revoked=entry.revoked + 1))
 
     def kill(self, name: str) -> float:
         self.revoke(name)
@@ -299,6 +299,7 @@ class _Calls:
             orders, self._process.orders = self._process.orders, []
             return json.dumps(orders)
         if method == "zkelect.answer":
+            self._process.machine.tell(f"the operator is told: {json.loads(arguments[1])['text']}")
             return True
         return self._supervisord.call(method, *arguments, timeout=timeout)
 
@@ -385,6 +386,7 @@ class ListenerProcess(_OfNode):
 
     def begin(self) -> None:
         self.listener = _Listener(self)
+        self.machine.tell("a listener begins")
         self.listener.look_around()
         self.wake()
 
@@ -450,6 +452,7 @@ class ListenerProcess(_OfNode):
     def kill(self) -> None:
         if self.alive:
             super().kill()
+            self.machine.tell("the listener has ended")
             self.node.ended(self)
 
     def freeze(self) -> None:
@@ -492,8 +495,7 @@ class _Listener(listener.Listener):
         if (before.role, before.step) != (after.role, after.step):
             if after.step == "probing":
                 self._process.node.promises.probing()
-            told = f"{type(event).__name__} -> {after.role} {after.step} {after.trouble or after.reason}"
-            self._process.world.tell(self._process.name, told)
+            self._process.node.promises.moved(self._process, before, after, event)
 
 
 class GuardProcess(_OfNode, guard.Hands):
@@ -510,6 +512,7 @@ class GuardProcess(_OfNode, guard.Hands):
         here, self.world.here = self.world.here, self
         self.guard = guard.Guard(supervisord.owner, node.plan.grace, warden, Book(disk, supervisord.owner), self)
         self.keeper: Optional[KeeperProcess] = None
+        self.machine.tell("a guard begins")
         self.guard.begin(former)
         if host is None:
             self.after(world_delay(self.world), self.start_keeper)
@@ -539,11 +542,14 @@ class GuardProcess(_OfNode, guard.Hands):
             self.turn()
 
     def _heard(self, event: Any) -> None:
+        if isinstance(event, group_events.GroupDead):
+            self.machine.tell(f"the group is proven dead after {event.seconds:.2f} s")
         self.after(self.world.delay(0.0002), self.turn, self.guard.heard, event)
 
     def end(self) -> None:
         if self.alive:
             self.kill()
+            self.machine.tell("the guard has ended")
             if self.listener is not None:
                 self.listener._process.after(0.0005, self.listener.hung_up, self)
 
@@ -703,6 +709,7 @@ class Node:
         self.machine = Machine(world, name, rate, promises.started)
         self.machine.stopwaitsecs = plan.stopwaitsecs
         self.machine.registered = self.registered
+        self.machine.disk.told = functools.partial(promises.noted, self.machine)
         self.pipes: List[Pipe] = []
         self.stalled = False
         self.starved = False  # no guard can be had, neither in a process nor in a thread

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Callable, Dict, List, Optional
 
-from supervisor_zkelect.core import places
+from supervisor_zkelect.core import places, role
+from supervisor_zkelect.guard import record
 from tests.simulation.machine import Machine, Service
 from tests.simulation.node import Node
 from tests.simulation.world import World
@@ -55,6 +56,14 @@ class Promises:
         if gone is not None and gone < process.machine.true_time(sent) and not self.anew:
             self.world.broken(f"1: {process.name} has a lease by a write that can have found no proposal")
 
+    def moved(self, process: Any, before: role.State, after: role.State, event: Any) -> None:
+        """A node's election is in another role or step."""
+        told = f"{type(event).__name__} -> {after.role} {after.step} {after.trouble or after.reason}"
+        self.world.tell(process.name, told)
+
+    def noted(self, machine: Machine, before: Optional[record.Entry], after: record.Entry) -> None:
+        """An entry of a node's shared record is written."""
+
     def at_most_one(self) -> None:
         running = [node.name for node in self.nodes.values() if node.machine.living]
         if len(running) > 1 and self.world.now > self.excused:
@@ -76,8 +85,8 @@ class Promises:
         for path in sorted(before.keys() - after.keys()):
             if path.startswith("/e/"):
                 self.proposal_gone(path, before[path], who)
-        ack, noted = after["/ack"].data, holder(after)
-        if ack and ack != before["/ack"].data:
+        ack, noted = acked(after), holder(after)
+        if ack and ack != acked(before):
             first = queue(after, "/e")[:1]
             leads = (first[0][1].czxid, self.ensemble.owners[first[0][1].ephemeralOwner]) if first else None
             if not noted == leads == (noted[0], ack.decode()):
@@ -126,13 +135,18 @@ class Promises:
             node.name for node in self.nodes.values()
             if node.listener.alive and node.listener.state is not None and node.listener.state.role == "primary"
         ]
-        ack = self.ensemble.tree["/ack"].data.decode()
+        ack = acked(self.ensemble.tree).decode()
         if len(running) == 1 and primaries == running and ack == running[0]:
             return ""
         return f"{running} run, {primaries} are primary, and the ack names {ack!r}"
 
 
 HOLDER = places.holder_of(places.state_of("/ack"))
+
+
+def acked(tree: Tree) -> bytes:
+    """The ack; empty without one."""
+    return tree["/ack"].data if "/ack" in tree else b""
 
 
 def holder(tree: Tree) -> tuple:

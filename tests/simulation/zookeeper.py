@@ -81,6 +81,7 @@ class Ensemble:
         self.sessions = 0
         self.counters: Dict[str, int] = {}
         self.stopped = self.headless = False
+        self.refusing = False  # no server is there to connect to, so that nobody waits for one
         #: nodes that may change nothing, as the ACL forbids it
         self.refused: Set[str] = set()
         for server in self.servers:
@@ -116,7 +117,8 @@ class Ensemble:
 
     def _expire_now(self) -> None:
         for session in [one for one, due in self.expiry.items() if due <= self.world.now]:
-            self.world.tell("zk", f"session {session} of {self.owners[session]} expires")
+            if any(one.ephemeralOwner == session for one in self.tree.values()):
+                self.world.tell("zk", f"session {session} of {self.owners[session]} expires")
             self.close(session, "")
 
     def close(self, session: int, who: str) -> None:

@@ -1,0 +1,84 @@
+"""What the nodes of a story do, in words, and the simulation's promises looked after all the while."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, List, Optional
+
+from supervisor_zkelect.core import role
+from supervisor_zkelect.guard import record
+from tests.simulation.machine import Machine
+from tests.simulation.promises import Promises, acked, holder
+from tests.simulation.world import World
+from tests.simulation.zookeeper import Ensemble, Tree
+from tests.stories.arithmetic import moments
+
+
+class Journal(Promises):
+    """Tells the world what becomes of the roles, the grants and ZooKeeper's znodes.
+
+    Tokens are told as 1, 2, 3 in the order of the proposals: what ZooKeeper counts besides is not what a story is about.
+    """
+
+    def __init__(self, world: World, ensemble: Ensemble) -> None:
+        super().__init__(world, ensemble)
+        self._tokens: Dict[int, int] = {}
+        self.by_hand = False  # the ack or the holder is as a hand left it, which breaks no promise
+
+    def lines(self, first: int) -> List[str]:
+        """What was told, from the entry with this number on."""
+        told = [f"{entry.at:10.2f} {entry.who:3} {self._plain(entry.what)}" for entry in self.world.transcript[first:]]
+        # A group that is proven dead to two who asked is told once.
+        return [line for number, line in enumerate(told) if line not in told[:number][-1:]]
+
+    def _plain(self, text: str) -> str:
+        text = re.sub(r"\btoken[ =](\d+)", lambda found: f"token {self.token(int(found[1]))}", text)
+        text = re.sub(r"(\d\.\d\d)\d+", r"\1", text)
+        return re.sub(r"\bn-0*(\d)", r"n-\1", text.replace("/e/n-", "proposal n-"))
+
+    def token(self, czxid: int) -> int:
+        return self._tokens.get(czxid, 0)
+
+    def moved(self, process: Any, before: role.State, after: role.State, event: Any) -> None:
+        why = after.trouble or after.reason
+        told = f"{after.role} {after.step}".rstrip()
+        self.world.tell(process.name, told if why == (before.trouble or before.reason) else f"{told}: {why}")
+
+    def noted(self, machine: Machine, before: Optional[record.Entry], after: record.Entry) -> None:
+        granted = before is not None and before.granted
+        if granted == after.granted:
+            return
+        until = machine.true_time(after.lease.deadline)
+        if after.granted:
+            machine.tell(f"grant, token {after.token}: {moments(*map(machine.true_time, after.lease))}")
+        else:
+            machine.tell(f"grant revoked; the lease is until {until:.2f}")
+
+    def written(self, before: Tree, after: Tree, who: str) -> None:
+        told = []
+        for path in sorted(after.keys() - before.keys()):
+            if path.startswith("/e/"):
+                self._tokens[after[path].czxid] = len(self._tokens) + 1
+                told.append(f"proposal {path[3:]}, token {after[path].czxid}")
+        if holder(before) != holder(after):
+            token, node = holder(after)
+            told.append(f"holder {node}, token {token}" if token else "holder removed")
+        if before.get("/ack") != after.get("/ack"):
+            told.append(f"ack {acked(after).decode() or 'empty'}" if "/ack" in after else "ack removed")
+        if told:
+            self.world.tell("zk", f"{who or 'by hand'}: {'; '.join(told)}")
+        if self.by_hand:
+            self.by_hand = not who
+        else:
+            super().written(before, after, who)
+
+    def standing(self) -> str:
+        """One line on every node, and on what the outer world sees."""
+        nodes = [f"{node.name} {self._standing(node)}" for node in self.nodes.values()]
+        return "; ".join(nodes + [f"ack {acked(self.ensemble.tree).decode() or 'empty'}"])
+
+    def _standing(self, node: Any) -> str:
+        state = node.listener.state if node.listener.alive else None
+        told = "has no listener" if state is None else state.role
+        running = [one for one in node.machine.living if one.tied]
+        return f"{told}, runs with token {running[0].token}" if running else told

@@ -1,0 +1,37 @@
+"""Each story goes as it is written, and faults of timing turn some red.
+
+They are played in a process of their own, because that puts virtual time and model clients into the product's modules.
+"""
+
+import functools
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.stories.faults import FAULTS
+
+FOLDER = Path(__file__).parent
+
+
+@functools.lru_cache(maxsize=None)
+def played(*words):
+    command = [sys.executable, "-m", "tests.stories", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=FOLDER.parents[1])
+
+
+@pytest.mark.parametrize("story", sorted(FOLDER.glob("*.txt")), ids=lambda path: path.stem)
+def test_a_story_goes_as_it_is_written(story):
+    done = played()
+    assert not done.stderr, done.stderr
+    told = [part for part in done.stdout.split("=== ") if part.startswith(f"{story.name}: ")]
+    assert not told, f"{told[0]}\nwhere this is right: python -m tests.stories --rewrite {story.relative_to(FOLDER.parents[1])}"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_timing_turns_stories_red(fault):
+    done = played("--fault", fault, *(str(FOLDER / f"{name}.txt") for name in FAULTS[fault].stories))
+    assert not done.stderr, done.stderr
+    red = [line.partition(": ")[0][4:] for line in done.stdout.splitlines() if line.startswith("=== ")]
+    assert red == [f"{name}.txt" for name in FAULTS[fault].stories], done.stdout
