@@ -62,7 +62,7 @@ def test_an_address_that_refuses_is_passed_over(names):
         assert door.pid() == 7
         assert b"Host: localhost:9001" in calls[0]
         # From now on it is the first, also for what waits for nothing.
-        door.touch()
+        door.wake()
         assert door.pid() == 7
         assert len(calls) == 3 and calls[1] == b""
 
