@@ -118,7 +118,7 @@ class TermEnded(NamedTuple):
     why: str
 
 
-_EVENTS = {
+EVENTS = {
     one.__name__: one
     for one in (
         group_events.GroupStarted, group_events.GroupStartFailed, group_events.GroupDead, group_events.GroupStuck,
@@ -344,7 +344,7 @@ class Link:
             self._child.poll()
 
     def _take(self, message: Dict[str, Any]) -> None:
-        kind = _EVENTS.get(message.pop("event", ""))
+        kind = EVENTS.get(message.pop("event", ""))
         if kind is not None:
             if "pids" in message:
                 message["pids"] = tuple(message["pids"])

@@ -1,31 +1,41 @@
-"""`check`, asked of a listener: one look at a time, however many ask."""
+"""`check`, asked of a listener: one look at a time, however many ask. On the deciding thread."""
 
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List, NamedTuple
+from functools import partial
+from typing import Any, Callable, Dict, List
 
 from supervisor_zkelect.core import role
 from supervisor_zkelect.diagnosis import examination
-from supervisor_zkelect.listener import reporting
+from supervisor_zkelect.listener import events, pool_worker
+from supervisor_zkelect.listener.candidacies import Candidacies
+from supervisor_zkelect.listener.host import Host
+from supervisor_zkelect.listener.lease_keeper import LeaseKeeper
+from supervisor_zkelect.listener.programs import Programs
+from supervisor_zkelect.listener.session_keeper import SessionKeeper
+from supervisor_zkelect.listener.workers import EventExecutor
 from supervisor_zkelect.zookeeper import session
 
 
-class Checked(NamedTuple):
-    """A look is over. document: the answer to those who asked for it."""
-
-    document: Dict[str, Any]
-
-
 class Checks:
-    """Of one listener (`listener.Listener`), on its deciding thread.
-
-    A look may wait for seconds for ZooKeeper, a resolver or this machine, on a thread of the pool by which supervisord is told
+    """A look may wait for seconds for ZooKeeper, a resolver or this machine, on a thread of the pool by which supervisord is told
     to stop groups, and is given reports. So there is one at most, and those who ask meanwhile share the next.
+
+    work: where it waits. reply: answers an operator's order.
     """
 
-    def __init__(self, listener: Any) -> None:
-        self._listener = listener
+    def __init__(
+        self, host: Host, work: EventExecutor, candidacies: Candidacies, leases: LeaseKeeper, sessions: SessionKeeper,
+        programs: Programs, reply: Callable[[str, Dict[str, Any]], None],
+    ) -> None:
+        self._host = host
+        self._work = work
+        self._candidacies = candidacies
+        self._leases = leases
+        self._sessions = sessions
+        self._programs = programs
+        self._reply = reply
         #: tickets: of the look that is under way, and of the next
         self._looking: List[str] = []
         self._waiting: List[str] = []
@@ -34,9 +44,9 @@ class Checks:
         self._waiting.append(ticket)
         self._begin()
 
-    def checked(self, event: Checked) -> None:
+    def _done(self, event: events.CheckDone) -> None:
         for ticket in self._looking:
-            self._listener.reply(ticket, event.document)
+            self._reply(ticket, event.document)
         self._looking = []
         self._begin()
 
@@ -44,25 +54,22 @@ class Checks:
         if self._looking or not self._waiting:
             return
         self._looking, self._waiting = self._waiting, []
-        node = self._node()
-
-        def work() -> Checked:
-            return Checked(examination.of_node(node).document(reporting.LONGEST_LIST))
-
-        def failed(error: BaseException) -> Checked:
-            return Checked({"ok": False, "exit": 1, "text": f"a defect: {error!r}"})
-
-        self._listener.pool_post(self._listener.rpc_pool, work, failed)
+        self._work.submit(
+            partial(pool_worker.check, self._node()),
+            lambda error: events.CheckDone({"ok": False, "exit": 1, "text": f"a defect: {error!r}"}),
+        )
 
     def _node(self) -> examination.Node:
         """All that this node depends on, beside what a report tells of it."""
-        one, looks = self._listener, None
-        if one.link == "connected" and one.granted is not None:
-            client = one.session.client
-            looks = examination.Session(client, one.granted.timeout, session.asked_of(client), one.granted.session)
-        leading = {name for name, contest in one.contests.items() if contest.state.role == role.PRIMARY}
-        host = one.host
+        host, granted, looks = self._host, self._leases.granted, None
+        if granted is not None and self._sessions.usable:
+            client = self._sessions.session.client
+            looks = examination.Session(client, granted.timeout, session.asked_of(client), granted.session)
+        leading = {one.name for one in self._candidacies if one.state.role == role.PRIMARY}
         return examination.Node(
-            one.settings, one.trouble is not None, looks, one.supervisord.call, os.getppid(), host.supervisord_uid, host.uid,
-            host.group, leading,
+            host.settings, self._programs.trouble is not None, looks, host.supervisord.call, os.getppid(), host.supervisord_uid,
+            host.uid, host.group, leading,
         )
+
+    def handlers(self) -> events.Handlers:
+        return {events.CheckDone: self._done}

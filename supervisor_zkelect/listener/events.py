@@ -5,9 +5,12 @@ Times are seconds of CLOCK_BOOTTIME.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, TypeVar
 
 from supervisor_zkelect.guard import saved_session
+
+Handlers = Mapping[type, Callable[[Any], None]]
+"""Type of an event -> who takes it."""
 
 
 class Signalled(NamedTuple):
@@ -42,6 +45,12 @@ class ReportDelivered(NamedTuple):
 
     requests: List[Dict[str, Any]]
     error: str
+
+
+class CheckDone(NamedTuple):
+    """A look at all that this node depends on is over. document: the answer to those who asked for it."""
+
+    document: Dict[str, Any]
 
 
 class ZnodesInspected(NamedTuple):
@@ -104,6 +113,13 @@ class TermClaimed(NamedTuple):
     answered: float
 
 
+class ProposalChanged(NamedTuple):
+    """The proposal by which this node leads an election was changed or deleted. token: that proposal's."""
+
+    name: str
+    token: Optional[int]
+
+
 class HistoryWritten(NamedTuple):
     """The history of an election's terms was written, or not."""
 
@@ -117,3 +133,27 @@ class ElectionEvent(NamedTuple):
 
     name: str
     event: Any
+
+
+#: All types of them.
+OWN = (
+    Signalled, Configured, GroupsSurveyed, LeftoversReleased, ReportDelivered, CheckDone, ZnodesInspected, TermChanged,
+    QueueMoved, ForeignSeen, QueueSeen, ProgramEnded, TermClaimed, ProposalChanged, HistoryWritten, ElectionEvent,
+)
+
+
+Taker = TypeVar("Taker")
+
+
+def table(parts: Iterable[Mapping[type, Taker]], kinds: Iterable[type]) -> Dict[type, Taker]:
+    """One table of the handlers of all parts, by type. Raises TypeError where one of `kinds` has no handler, or a type two."""
+    handlers: Dict[type, Taker] = {}
+    for part in parts:
+        twice = handlers.keys() & part.keys()
+        if twice:
+            raise TypeError(f"two handlers for {', '.join(sorted(kind.__name__ for kind in twice))}")
+        handlers.update(part)
+    missing = set(kinds) - handlers.keys()
+    if missing:
+        raise TypeError(f"no handler for {', '.join(sorted(kind.__name__ for kind in missing))}")
+    return handlers

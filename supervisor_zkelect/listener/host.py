@@ -10,8 +10,9 @@ import select
 import socket
 import threading
 from concurrent.futures import Executor
-from typing import Any, Callable, Iterable, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
+from supervisor_zkelect.config.programs import GroupCheck, check_groups
 from supervisor_zkelect.config.settings import Settings
 from supervisor_zkelect.guard import kept_config, link, locks, process, record, saved_session, upkeep
 from supervisor_zkelect.listener import lastresort
@@ -19,7 +20,7 @@ from supervisor_zkelect.listener.workers import SerialExecutor
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.processes.census import Identity
 from supervisor_zkelect.supervisord.client import Supervisord
-from supervisor_zkelect.system.clock import now
+from supervisor_zkelect.system import clock
 from supervisor_zkelect.system.workers import Workers
 from supervisor_zkelect.zookeeper import session
 
@@ -66,8 +67,16 @@ class Host:
         self._lock = -1
         self._name: Optional[socket.socket] = None
         self._store: Optional[saved_session.Store] = None
-        self._touched_at = now()
+        self._touched_at = clock.now()
         self._elections = Workers(ELECTION_THREADS, "zkelect-elections")
+
+    def now(self) -> float:
+        """Seconds of CLOCK_BOOTTIME. Any thread may call it."""
+        return clock.now()
+
+    def check_groups(self, settings: Settings, programs: List[Dict[str, Any]]) -> GroupCheck:
+        """Whether supervisord's programs, items of its getAllConfigInfo, are fit for these settings. Any thread may call it."""
+        return check_groups(settings, programs, self.uid, self.supervisord_uid, self.group)
 
     def serial(self) -> Executor:
         """An executor of the work of one election: one piece at a time, in order."""
@@ -144,8 +153,8 @@ class Host:
                 return f"{os.path.join(self._folder, record.LOCK)} is held by another process"
             if self._store is not None:
                 self._store.put_back()
-            if now() >= self._touched_at + upkeep.FRESH_TIME:
-                self._touched_at = now()
+            if clock.now() >= self._touched_at + upkeep.FRESH_TIME:
+                self._touched_at = clock.now()
                 try:
                     self.aside(lambda: upkeep.touch(self._folder))
                 except RuntimeError:
@@ -161,7 +170,7 @@ class Host:
 
     def fall_back(self, problems: Iterable[str]) -> kept_config.Trouble:
         """Have the settings that were kept, because those of the file have these problems. Raises kept_config.NoCopy."""
-        self.settings, trouble = kept_config.fall_back(self._folder, problems, now(), self.settings.file, self.settings)
+        self.settings, trouble = kept_config.fall_back(self._folder, problems, clock.now(), self.settings.file, self.settings)
         return trouble
 
 
@@ -173,4 +182,4 @@ def last_good(path: str, problems: Iterable[str]) -> Tuple[Settings, kept_config
         folders = record.find_folders(os.environ["SUPERVISOR_SERVER_URL"], os.stat(f"/proc/{os.getppid()}").st_uid)
     except (KeyError, OSError, record.RecordError) as error:
         raise kept_config.NoCopy(str(error)) from None
-    return kept_config.fall_back(folders[0], problems, now(), path)
+    return kept_config.fall_back(folders[0], problems, clock.now(), path)

@@ -51,7 +51,7 @@ class _Means:
 
     def __init__(self) -> None:
         self.caged = False
-        self.programs: Dict[tuple, int] = {}
+        self.programs: Dict[Tuple[int, int], int] = {}
         self.wanted: Set[int] = set()
         self.known: Set[proc.Process] = set()
 

@@ -8,10 +8,20 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from supervisor_zkelect import __version__
 from supervisor_zkelect.core import ability, role, untrusted
+from supervisor_zkelect.listener.host import Host
+
+if TYPE_CHECKING:
+    from supervisor_zkelect.listener.candidacies import Candidacies
+    from supervisor_zkelect.listener.candidacy import Candidacy
+    from supervisor_zkelect.listener.folder import RuntimeFolder
+    from supervisor_zkelect.listener.guard_keeper import GuardKeeper
+    from supervisor_zkelect.listener.lease_keeper import LeaseKeeper
+    from supervisor_zkelect.listener.programs import Programs
+    from supervisor_zkelect.listener.session_keeper import SessionKeeper
 
 #: Characters of a text in a report.
 LONGEST_TEXT = 2000
@@ -43,107 +53,113 @@ class Facts:
 
 
 class Reports:
-    """Of one listener (`listener.Listener`), on its deciding thread."""
+    """obstacle: why no election is begun, and none will be as long as this process lives; else ""."""
 
-    def __init__(self, listener: Any) -> None:
-        self.listener = listener
+    def __init__(
+        self, host: Host, obstacle: str, candidacies: "Candidacies", folder: "RuntimeFolder", guard: "GuardKeeper",
+        leases: "LeaseKeeper", sessions: "SessionKeeper", programs: "Programs",
+    ) -> None:
+        self._host = host
+        self._obstacle = obstacle
+        self._candidacies = candidacies
+        self._folder = folder
+        self._guard = guard
+        self._leases = leases
+        self._sessions = sessions
+        self._programs = programs
 
     def report(self, moment: float) -> Dict[str, Any]:
-        listener = self.listener
-        granted = listener.granted
+        settings, granted, sessions = self._host.settings, self._leases.granted, self._sessions
         return {
-            "v": 1, "node": listener.settings.node_name, "pid": listener.host.pid, "version": __version__,
-            "config": listener.settings.file, "config_trouble": listener.config_trouble(), "boottime": moment,
-            "time": time.time(),
+            "v": 1, "node": settings.node_name, "pid": self._host.pid, "version": __version__, "config": settings.file,
+            "config_trouble": self._programs.config_trouble(), "boottime": moment, "time": time.time(),
             "session": {
-                "state": listener.link, "id": f"0x{granted.session:x}" if granted else None,
-                "timeout": granted.timeout if granted else None, "since": listener.link_since,
-                "trouble": listener.link_doubt(),
+                "state": sessions.link, "id": f"0x{granted.session:x}" if granted else None,
+                "timeout": granted.timeout if granted else None, "since": sessions.link_since,
+                "trouble": sessions.doubt(),
             },
-            "elections": {name: self.part(contest, moment) for name, contest in listener.contests.items()} or self.unbegun(),
+            "elections": {one.name: self._part(one, moment) for one in self._candidacies} or self._unbegun(),
         }
 
-    def unbegun(self) -> Dict[str, Any]:
+    def _unbegun(self) -> Dict[str, Any]:
         """What is reported of the elections while none is begun."""
-        listener = self.listener
-        root, reason = listener.settings.chroot, self.unbegun_reason()
-        kind = ability.KERNEL if listener.obstacle else ability.GUARD
-        cannot = listener.obstacle or listener.guard_trouble
+        root, reason = self._host.settings.chroot, self.unbegun_reason()
+        kind = ability.KERNEL if self._obstacle else ability.GUARD
+        cannot = self._obstacle or self._guard.trouble
         return {
             one.name: {
-                "role": role.DETACHED, "step": "beginning", "since": listener.link_since, "token": None, "proposal": None,
+                "role": role.DETACHED, "step": "beginning", "since": self._sessions.link_since, "token": None, "proposal": None,
                 "group": one.group, "address": one.address, "ack": None, "primary_node": None, "ack_at": None, "place": None,
                 "candidates": None, "place_at": None, "deadline": None, "until": None, "reason": reason, "trouble": cannot,
                 "cannot": {"kind": kind, "why": cannot} if cannot else None, "failed": None, "znode": root + one.election_znode,
-                "ack_znode": root + one.election_ack, "unguarded": not listener.guard_up,
-                "unguarded_why": self.unguarded(None),
+                "ack_znode": root + one.election_ack, "unguarded": not self._guard.up,
+                "unguarded_why": self._unguarded(None),
             }
-            for one in listener.settings.elections
+            for one in self._host.settings.elections
         }
 
     def unbegun_reason(self) -> str:
         """Why no election is begun, as a predicate of this node."""
-        listener = self.listener
-        if listener.obstacle or listener.guard_trouble:
-            return f"cannot: {listener.obstacle or listener.guard_trouble}"
-        if not listener.locked:
+        if self._obstacle or self._guard.trouble:
+            return f"cannot: {self._obstacle or self._guard.trouble}"
+        if not self._folder.locked:
             return "waits for the guard, which stops and releases what an earlier listener left"
-        return "waits for its guard" if not listener.guard_up else "waits for supervisord to tell of its programs"
+        return "waits for its guard" if not self._guard.up else "waits for supervisord to tell of its programs"
 
-    def part(self, contest: Any, moment: float) -> Dict[str, Any]:
+    def _part(self, one: "Candidacy", moment: float) -> Dict[str, Any]:
         """What is reported of an election. What others have a say in is cut: a report that is too long is none."""
-        listener, state, settings, facts = self.listener, contest.state, contest.settings, contest.facts
-        running = state.role in (role.PROMOTING, role.PRIMARY)
-        hindrance = ability.hindrance(state, self.hindrances(contest, moment))
+        state, settings, facts, root = one.state, one.settings, one.facts, self._host.settings.chroot
+        hindrance = ability.hindrance(state, self._hindrances(one, moment))
         return {
             "role": state.role, "step": state.step, "since": state.since, "token": state.token,
             "proposal": state.proposal, "group": settings.group, "address": settings.address,
             "ack": facts.ack or None, "primary_node": facts.primary_node or None if facts.ack else None, "ack_at": facts.at,
             "place": facts.place, "candidates": facts.candidates, "place_at": facts.place_at,
-            "deadline": state.deadline if running and state.deadline > -math.inf else None,
-            "until": ability.until(state, min(contest.kill_at, role.lease_of(contest.rules, state).kill_at), moment),
-            "reason": untrusted.cut(state.reason, LONGEST_TEXT), "znode": listener.settings.chroot + settings.election_znode,
-            "ack_znode": listener.settings.chroot + settings.election_ack,
-            "unguarded": not listener.guard_up or contest.bare, "unguarded_why": self.unguarded(contest),
-            "trouble": untrusted.cut(self.trouble_of(contest, moment), LONGEST_TEXT),
+            "deadline": state.deadline if one.leads and state.deadline > -math.inf else None,
+            "until": ability.until(state, min(one.group.kill_at, role.lease_of(one.rules, state).kill_at), moment),
+            "reason": untrusted.cut(state.reason, LONGEST_TEXT), "znode": root + settings.election_znode,
+            "ack_znode": root + settings.election_ack,
+            "unguarded": not self._guard.up or one.group.unguarded, "unguarded_why": self._unguarded(one),
+            "trouble": untrusted.cut(self._trouble_of(one, moment), LONGEST_TEXT),
             "cannot": {"kind": hindrance.kind, "why": untrusted.cut(hindrance.why, LONGEST_TEXT)} if hindrance else None,
             "failed": {"why": untrusted.cut(state.failed, LONGEST_TEXT), "at": state.failed_at} if state.failed else None,
         }
 
-    def hindrances(self, contest: Any, moment: float) -> ability.Node:
-        listener = self.listener
-        folder = f"runtime folder: {listener.folder_trouble}" if listener.folder_trouble else ""
-        leased = contest.state.role in (role.PROMOTING, role.PRIMARY, role.DEMOTING)
-        guard = listener.unenforced() if leased else listener.guardless()
-        return ability.Node(listener.obstacle, guard, folder, self.away(contest, moment))
+    def _hindrances(self, one: "Candidacy", moment: float) -> ability.Node:
+        folder = f"runtime folder: {self._folder.trouble}" if self._folder.trouble else ""
+        leased = one.leads or one.state.role == role.DEMOTING
+        guard = self._guard.unenforced() if leased else self._guard.missing()
+        return ability.Node(self._obstacle, guard, folder, self._away(one, moment))
 
-    def away(self, contest: Any, moment: float) -> str:
+    def _away(self, one: "Candidacy", moment: float) -> str:
         """Why ZooKeeper cannot be asked; "" when it can, as far as is known, or when this listener has yet to ask."""
-        listener = self.listener
-        if listener.link == "connected":
-            silent = moment - contest.seeing_since if contest.seeing else 0.0
+        sessions = self._sessions
+        if sessions.connected:
+            silent = moment - one.term.asking_since if one.term.asking else 0.0
             return f"no answer for {silent:.0f} s" if silent >= UNREACHED else ""
-        if listener.session is None or listener.attach_at < math.inf:
+        if sessions.session is None or sessions.attach_at < math.inf:
             return ""
-        if listener.link == "connecting" and moment - listener.link_since < UNREACHED and not listener.link_doubt():
+        if sessions.link == "connecting" and moment - sessions.link_since < UNREACHED and not sessions.doubt():
             return ""
-        return listener.link_doubt() or "no answer"
+        return sessions.doubt() or "no answer"
 
-    def unguarded(self, contest: Any) -> str:
+    def _unguarded(self, one: Optional["Candidacy"]) -> str:
         """Why nobody would end the group's lease if this listener could not; "" when somebody would."""
-        if not self.listener.guard_up:
-            why = self.listener.guard_trouble
+        if not self._guard.up:
+            why = self._guard.trouble
             return "no guard is there" + (f": {why}" if why else "")
-        if contest is not None and contest.bare:
+        if one is not None and one.group.unguarded:
             return "a program of the group is started without `zkelect run --` before its command"
         return ""
 
-    def trouble_of(self, contest: Any, moment: float) -> str:
-        listener, state = self.listener, contest.state
-        if listener.folder_trouble:
-            return f"runtime folder: {listener.folder_trouble}"
+    def _trouble_of(self, one: "Candidacy", moment: float) -> str:
+        state = one.state
+        if self._folder.trouble:
+            return f"runtime folder: {self._folder.trouble}"
         contested = ""
         if role.contested(state, moment):
-            ack = listener.settings.chroot + contest.settings.election_ack
-            contested = f"{ack} is written by somebody else, too; give each election an election_ack and election_state of its own"
-        return state.trouble or (listener.unenforced() if state.may_run else "") or contested or contest.foreign
+            ack = self._host.settings.chroot + one.settings.election_ack
+            contested = (
+                f"{ack} is written by somebody else, too; give each election an election_ack and election_state of its own"
+            )
+        return state.trouble or (self._guard.unenforced() if state.may_run else "") or contested or one.queue.foreign

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from concurrent.futures import Executor, Future
-from typing import Any, Callable, Deque, Tuple
+from typing import Any, Callable, Deque, Optional, Tuple
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two asks of a supervisord or ZooKeeper that does not answer.
+PACE = 1.0
 
 
 class SerialExecutor(Executor):
@@ -39,3 +45,28 @@ class SerialExecutor(Executor):
         if busy:
             # At the end of the pool's queue, so that those that share it take turns.
             self._pool.submit(self._turn)
+
+
+class EventExecutor:
+    """Does work on an executor and posts the event that it returns; None is not posted."""
+
+    def __init__(self, executor: Executor, post: Callable[[Any], None]) -> None:
+        self._executor = executor
+        self._post = post
+
+    def submit(self, work: Callable[[], Any], failed: Optional[Callable[[BaseException], Any]] = None) -> None:
+        """failed: makes the event that is posted when `work` raises, for want of memory too."""
+
+        def done(future: "Future[Any]") -> None:
+            error = None if future.cancelled() else future.exception()
+            if error is not None:
+                log.error("a defect: %r", error, exc_info=error)
+                if failed is not None:
+                    self._post(failed(error))
+
+        self._executor.submit(self._run, work).add_done_callback(done)
+
+    def _run(self, work: Callable[[], Any]) -> None:
+        event = work()
+        if event is not None:
+            self._post(event)

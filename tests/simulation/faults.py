@@ -34,9 +34,9 @@ FAULTS: Dict[str, Fault] = {
         "[sent for sent, answered in self.exchanges if sent <= newest - tick]",
     ),
     "T as asked": Fault(
-        "listener.listener",
+        "listener.session_keeper",
         "        timeout = event.timeout\n",
-        "        timeout = self.settings.session_timeout\n",
+        "        timeout = self._host.settings.session_timeout\n",
     ),
     "a read counts as a quorum write": Fault(
         "zookeeper.session",
@@ -55,7 +55,7 @@ FAULTS: Dict[str, Fault] = {
         '            if self._zk.ask("write the ack", limit, self._client.set_async, self.election_ack, data):',
     ),
     "an answer of an older session counts": Fault(
-        "listener.listener",
+        "listener.lease_keeper",
         "if self.clock is None or self.granted is None or event.generation != self.granted.generation:",
         "if self.clock is None or self.granted is None:",
     ),
@@ -82,13 +82,13 @@ FAULTS: Dict[str, Fault] = {
     ),
     "without a guard nobody ends a lease": Fault(
         "listener.listener",
-        "        if not self.guard_up:\n            self.enforce(moment)",
-        "        if False:\n            self.enforce(moment)",
+        "        if not self.guard.up:\n            self.enforcement.enforce(moment)",
+        "        if False:\n            self.enforcement.enforce(moment)",
     ),
     "attach without the lock": Fault(
-        "listener.listener",
-        "        if not self.locked:\n            self.say(",
-        "        if False:\n            self.say(",
+        "listener.folder",
+        "        if not self.locked:\n            self._log.warn(",
+        "        if False:\n            self._log.warn(",
         ("undying service", "kill supervisord"),
     ),
 }

@@ -16,10 +16,11 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from supervisor_zkelect.checks import health
 from supervisor_zkelect.config import load
+from supervisor_zkelect.config.programs import GroupCheck, check_groups
 from supervisor_zkelect.config.settings import ElectionSettings, Settings
 from supervisor_zkelect.core import role
 from supervisor_zkelect.guard import guard, keeper, link, record, release, saved_session
-from supervisor_zkelect.listener import events, lastresort, listener
+from supervisor_zkelect.listener import candidacy, events, lastresort, listener
 from supervisor_zkelect.processes import execution, group_events
 from supervisor_zkelect.supervisord import eventstream
 from supervisor_zkelect.zookeeper import holder, queue, requests, session, term
@@ -29,7 +30,10 @@ from tests.simulation.warden import Warden
 from tests.simulation.world import Flag, Pipe, Pool, Process, World
 from tests.simulation.zookeeper import Ensemble
 
-SIGTERM = 15
+SIGTERM, SIGUSR1 = 15, 10
+
+PACE = 3.0
+"""Seconds that a listener waits for events at most; in a listener of the product it is one."""
 
 WELCOME_TIME = 1.0
 """Seconds that a guard has to greet a listener (link.WELCOME_TIME)."""
@@ -128,10 +132,10 @@ def install() -> None:
     def now() -> float:
         return _here().clock()
 
-    for module in (listener, holder, queue, requests, term, session, guard, link, keeper, release):
+    for module in (holder, queue, requests, term, session, guard, link, keeper, release):
         module.now = now
-    # Reports are not what is looked for here, and there are many.
-    listener.PACE = 3.0
+    decide = candidacy.Candidacy.decide
+    candidacy.Candidacy.decide = lambda one, event: _decide(decide, one, event)
     session.client_for = _client_for
     execution.run = _run
     saved_session.load = lambda folder: _here().machine.disk.saved
@@ -185,7 +189,7 @@ class _Session(session.Session):
 
     def close(self) -> None:
         process = self.client.process
-        owns = any(one.state.proposal for one in process.listener.contests.values())
+        owns = any(one.state.proposal for one in process.listener.candidacies)
         if process.machine.disk.saved is not None and not owns:
             process.world.broken("2: a session is ended, in which another listener may go on before that arrives")
         super().close()
@@ -216,6 +220,12 @@ class _Host:
 
     def pool(self, size: int, name: str) -> Pool:
         return Pool(self._process, serial=size == 1)
+
+    def now(self) -> float:
+        return self._process.clock()
+
+    def check_groups(self, settings: Settings, programs: List[Dict[str, Any]]) -> GroupCheck:
+        return check_groups(settings, programs, self.uid, self.supervisord_uid, self.group)
 
     def serial(self) -> Pool:
         return Pool(self._process, serial=True)
@@ -393,8 +403,8 @@ class ListenerProcess(_OfNode):
     @property
     def state(self) -> Optional[role.State]:
         """Of its only election; None before there is one."""
-        contests = getattr(self, "listener", None) and self.listener.contests
-        return contests["orders"].state if contests else None
+        candidacies = getattr(self, "listener", None) and self.listener.candidacies
+        return candidacies["orders"].state if candidacies else None
 
     def hear(self, event: eventstream.Event) -> None:
         """An event of supervisord, which delivers none in a listener's first second."""
@@ -420,14 +430,14 @@ class ListenerProcess(_OfNode):
         while not one.queue.empty():
             one.take(one.queue.get_nowait())
             one.keep_time()
-        if one.finished():
+        if one.departure.finished():
             self._ending = True
             self.thread(self.end)
             return
         self._sleep(one.next_wakeup() - self.clock())
 
     def _sleep(self, seconds: float) -> None:
-        due = self.world.now + self.machine.true(min(max(seconds, 0.0005), listener.PACE))
+        due = self.world.now + self.machine.true(min(max(seconds, 0.0005), PACE))
         if due < self._wake_at:
             self._wake_at = due
             self.after(due - self.world.now, self._woken, due)
@@ -438,7 +448,7 @@ class ListenerProcess(_OfNode):
         self._wake_at = math.inf
         one = self.listener
         early = one.next_wakeup() - self.clock()
-        if early > 0.0005 and one.leases_sent == one.leases_echoed and not self._ending:
+        if early > 0.0005 and not one.guard.awaited and not self._ending:
             # What it would have woken for has come meanwhile.
             self._sleep(early)
         else:
@@ -446,7 +456,7 @@ class ListenerProcess(_OfNode):
 
     def end(self) -> None:
         """In order, at the end of its program."""
-        self.listener.end()
+        self.listener.departure.end()
         self.kill()
 
     def kill(self) -> None:
@@ -470,15 +480,17 @@ class _Listener(listener.Listener):
     def __init__(self, process: ListenerProcess) -> None:
         self._process = process
         self._sessions: Dict[int, int] = {}
-        super().__init__(process.settings, _Host(process, process.supervisord))
+        super().__init__(_Host(process, process.supervisord))
+        self._count, self.leases.counted = self.leases.counted, self._counted
 
-    def on_Connected(self, event: session.Connected) -> None:
-        self._sessions[event.generation] = event.session
-        super().on_Connected(event)
+    def take(self, event: Any) -> None:
+        if isinstance(event, session.Connected):
+            self._sessions[event.generation] = event.session
+        super().take(event)
 
-    def counted(self, event: Any) -> bool:
-        counted = super().counted(event)
-        if counted and self._sessions[event.generation] != self.granted.session:
+    def _counted(self, event: Any) -> bool:
+        counted = self._count(event)
+        if counted and self._sessions[event.generation] != self.leases.granted.session:
             self._process.world.broken(f"1: an answer to session {self._sessions[event.generation]} counts for another")
         return counted
 
@@ -486,16 +498,18 @@ class _Listener(listener.Listener):
         super().post(event)
         self._process.wake()
 
-    def decide(self, contest: listener.Contest, event: Any) -> None:
-        before = contest.state
-        if isinstance(event, role.Leased) and before.token is not None:
-            self._process.node.promises.leased(self._process, before.token, event.sent)
-        super().decide(contest, event)
-        after = contest.state
-        if (before.role, before.step) != (after.role, after.step):
-            if after.step == "probing":
-                self._process.node.promises.probing()
-            self._process.node.promises.moved(self._process, before, after, event)
+
+def _decide(decide: Callable[..., None], one: candidacy.Candidacy, event: Any) -> None:
+    """Candidacy.decide, which keeps the books of the promises."""
+    process, before = _here(), one.state
+    if isinstance(event, role.Leased) and before.token is not None:
+        process.node.promises.leased(process, before.token, event.sent)
+    decide(one, event)
+    after = one.state
+    if (before.role, before.step) != (after.role, after.step):
+        if after.step == "probing":
+            process.node.promises.probing()
+        process.node.promises.moved(process, before, after, event)
 
 
 class GuardProcess(_OfNode, guard.Hands):
@@ -748,7 +762,7 @@ class Node:
         node_guard = self.guard
         if node_guard is not None and node_guard.host is one:
             node_guard.kill()
-        link = getattr(one, "listener", None) and one.listener.guard
+        link = getattr(one, "listener", None) and one.listener.guard.link
         for server in self.ensemble.servers:
             for client in [client for client in server.clients if client.process is one]:
                 client.dropped()
@@ -840,4 +854,4 @@ class Node:
         """An operator's order, which the listener takes with its next report."""
         if hasattr(self.listener, "listener"):
             self.listener.orders.append({"ticket": "t", "verb": verb, "election": "orders", "args": {}})
-            self.listener.listener.post(events.Signalled(listener.signal.SIGUSR1))
+            self.listener.listener.post(events.Signalled(SIGUSR1))

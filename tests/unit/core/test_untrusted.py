@@ -9,11 +9,13 @@ import pytest
 
 from supervisor_zkelect import elector, rpcinterface
 from supervisor_zkelect.config.options import OPTIONS
-from supervisor_zkelect.core import paced, role, untrusted
-from supervisor_zkelect.listener import events, listener, reporting
+from supervisor_zkelect.core import role, untrusted
+from supervisor_zkelect.listener import candidacy, election_worker, events, paced_log, reporting
 from supervisor_zkelect.processes import execution
 from supervisor_zkelect.system import logs
 from supervisor_zkelect.system.clock import now
+from tests.unit.listener.parts import Host
+from tests.unit.listener.parts import candidacy as a_candidacy
 
 #: Control characters, those that format text or turn its direction, lone surrogates, other separators than a blank.
 EVIL = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
@@ -104,27 +106,31 @@ def test_nothing_of_a_traceback_looks_like_a_message(written):
 
 def test_a_list_is_cut_where_supervisord_would_take_no_more():
     items = [{"node": "x" * 90}] * 5000
-    kept = listener.fitting(items, reporting.LONGEST_LIST)
+    kept = election_worker.fitting(items, reporting.LONGEST_LIST)
     assert 0 < len(kept) < len(items) and len(json.dumps({"members": kept})) < rpcinterface.LONGEST_ANSWER
-    assert listener.fitting(items[:5], reporting.LONGEST_LIST) == items[:5]
+    assert election_worker.fitting(items[:5], reporting.LONGEST_LIST) == items[:5]
 
 
 def test_of_many_candidates_some_are_shown_and_all_counted():
     """Also where each is as short as one can be, the answer is as long as it may be."""
     replies = []
     many = (elector.Member(f"n-{number:010}", number, 1, 1, False, b"") for number in range(50_000))
-    contest = SimpleNamespace(elector=SimpleNamespace(holder=lambda: None, each_member=lambda: many))
-    one = SimpleNamespace(ask=lambda contest, op, work: work(), reply=lambda ticket, document: replies.append(document))
-    listener.Listener.members(one, contest, "t")
+    one = SimpleNamespace(holder=lambda: None, each_member=lambda: many)
+    election_worker.answer_members(one, "t", lambda ticket, document: replies.append(document))
     shown = replies[0]["members"]
-    assert len(shown) + replies[0]["left_out"] == 50_000 and len(shown) < listener.MOST_MEMBERS
+    assert len(shown) + replies[0]["left_out"] == 50_000 and len(shown) < election_worker.MOST_MEMBERS
     assert len(json.dumps(shown)) > reporting.LONGEST_LIST - 500
 
 
 def test_an_ack_is_the_own_one_only_if_it_is_the_same():
     longest = "x" * untrusted.LONGEST_ADDRESS
-    assert listener._shown(longest.encode()) == longest != listener._shown(longest.encode() + b"y" * (1 << 20))
-    assert len(listener._shown(b"\xff" * (1 << 20))) <= untrusted.LONGEST_ADDRESS + 1
+
+    def shown(ack):
+        one = SimpleNamespace(holder=lambda: None, read_ack=lambda: ack)
+        return election_worker.see_term(one, "e", None, print).address
+
+    assert shown(longest.encode()) == longest != shown(longest.encode() + b"y" * (1 << 20))
+    assert len(shown(b"\xff" * (1 << 20))) <= untrusted.LONGEST_ADDRESS + 1
 
 
 @pytest.mark.parametrize("owner, lasting", [
@@ -139,50 +145,39 @@ def test_who_goes_with_nobodys_session(owner, lasting):
     assert untrusted.lasting(signed) is lasting
 
 
-def a_listener():
-    one = SimpleNamespace(
-        said=paced.Paced(1, listener.REPEAT), steps_said=paced.Paced(listener.STEPS, listener.STEPS_PACE),
-        decide=lambda *_: None, contests={"e": SimpleNamespace(
-            foreign="", settings=SimpleNamespace(name="e"), state=SimpleNamespace(proposal=None), facts=reporting.Facts(),
-        )},
-    )
-    one.say = lambda *given: listener.Listener.say(one, *given)
-    one.on_ForeignSeen = lambda event: listener.Listener.on_ForeignSeen(one, event)
-    return one
-
-
 def test_names_of_strangers_that_are_ever_new_do_not_fill_the_log(caplog):
     caplog.set_level(logging.INFO)
-    one = a_listener()
+    host = Host()
+    one = a_candidacy(host, log=paced_log.PacedLog(host.now))
     for number in range(100):
-        listener.Listener.on_QueueSeen(one, events.QueueSeen("e", "", f"/e: {'x' * number} and {number} more"))
-    assert len(caplog.records) == 1 and one.contests["e"].foreign.endswith(" 99 more")
+        one.queue_seen(events.QueueSeen("orders", "", f"/e: {'x' * number} and {number} more"))
+    assert len(caplog.records) == 1 and one.queue.foreign.endswith(" 99 more")
 
 
-@pytest.mark.parametrize("events", [
+@pytest.mark.parametrize("told", [
     lambda word: [role.Queried(5, False, 1, 2, rival=word)], lambda word: [role.Claimed(6, word)],
     lambda word: [role.Rivalled(f"by another program's rule {word} leads")],
 ], ids=["rival", "dirty end", "transition"])
-def test_steps_that_repeat_what_others_wrote_do_not_fill_the_log(events, caplog):
+def test_steps_that_repeat_what_others_wrote_do_not_fill_the_log(told, caplog):
     caplog.set_level(logging.INFO)
-    one = a_listener()
+    log = paced_log.PacedLog(lambda: 100.0)
     settings = role.Settings("e", "a:1", 0.3, 10, 1, 1, 5, 60, 1, 60)
     one_of = dict(proposal="n-0000000001", token=4, up=True, alive=True)
     asking = role.State(role=role.STANDBY, step="asking", waiting=5, **one_of)
     claiming = role.State(role=role.PROMOTING, step="claiming", waiting=6, **one_of)
-    for number in range(listener.STEPS * 4):
-        event = events("abcdefghij"[number % 10] * (number + 1))[0]
+    for number in range(paced_log.STEPS * 4):
+        event = told("abcdefghij"[number % 10] * (number + 1))[0]
         state = asking if isinstance(event, role.Queried) else claiming
         for action in role.step(settings, state, event, 100.0)[1]:
             if isinstance(action, role.Log):
-                listener.Listener.do_Log(one, one.contests["e"], action)
-    assert 0 < len(caplog.records) <= 2 * listener.STEPS
+                log.step("e", action.text, action.kind)
+    assert 0 < len(caplog.records) <= 2 * paced_log.STEPS
 
 
 def test_candidates_that_never_go_and_have_ever_new_names_are_one_kind_of_trouble():
     for path in ("/e/a0000000000", "/e/b0000000000"):
         state = role.State(lasting=path, trouble=role.lasting_trouble(path))
-        assert listener.foreign_kind("e", state) == "candidate e"
-    assert listener.foreign_kind("e", role.State(twin_since=5.0, trouble="waiting until x is gone")) == "candidate e"
+        assert candidacy.foreign_kind("e", state) == "candidate e"
+    assert candidacy.foreign_kind("e", role.State(twin_since=5.0, trouble="waiting until x is gone")) == "candidate e"
     for state in (role.State(), role.State(lasting="/e/a", trouble="another")):
-        assert listener.foreign_kind("e", state) == ""
+        assert candidacy.foreign_kind("e", state) == ""

@@ -6,44 +6,53 @@ import pytest
 
 from supervisor_zkelect.diagnosis import examination
 from supervisor_zkelect.diagnosis.findings import Findings
-from supervisor_zkelect.listener import checking
+from supervisor_zkelect.listener import checking, events
+from tests.unit.listener.parts import Work
 
 
 @pytest.fixture
-def one():
-    """A listener whose pool does nothing by itself. work: what it was given; said: tickets and answers."""
-    listener = SimpleNamespace(
-        link="lost", granted=None, session=None, contests={}, settings=None, trouble=None, rpc_pool=object(), work=[], said=[],
-        supervisord=SimpleNamespace(call=None), host=SimpleNamespace(supervisord_uid=0, uid=0, group="g"),
-    )
-    listener.pool_post = lambda pool, work, failed: listener.work.append((work, failed))
-    listener.reply = lambda ticket, document: listener.said.append((ticket, document["ok"]))
-    listener.checks = checking.Checks(listener)
-    return listener
+def work():
+    return Work()
 
 
 @pytest.fixture
+def said():
+    """Tickets and answers."""
+    return []
+
+
+@pytest.fixture
+def checks(work, said):
+    host = SimpleNamespace(settings=None, supervisord=SimpleNamespace(call=None), supervisord_uid=0, uid=0, group="g")
+    sessions = SimpleNamespace(usable=False)
+    reply = lambda ticket, document: said.append((ticket, document["ok"]))  # noqa: E731
+    return checking.Checks(host, work, [], SimpleNamespace(granted=None), sessions, SimpleNamespace(trouble=None), reply)
+
+
+@pytest.fixture(autouse=True)
 def looked(monkeypatch):
     monkeypatch.setattr(examination, "of_node", lambda node: Findings())
 
 
-def test_many_questions_are_one_look_at_a_time(one, looked):
+def test_many_questions_are_one_look_at_a_time(checks, work, said):
+    done = checks.handlers()[events.CheckDone]
     for ticket in ("a", "b", "c", "d"):
-        one.checks.ask(ticket)
-    assert len(one.work) == 1
-    one.checks.checked(one.work[0][0]())
+        checks.ask(ticket)
+    assert len(work.given) == 1
+    done(work.do())
     # Those who asked after it began are not told what it saw.
-    assert one.said == [("a", True)] and len(one.work) == 2
-    one.checks.checked(one.work[1][0]())
-    assert one.said == [("a", True), ("b", True), ("c", True), ("d", True)] and len(one.work) == 2
-    one.checks.ask("e")
-    assert len(one.work) == 3
+    assert said == [("a", True)] and len(work.given) == 1
+    done(work.do())
+    assert said == [("a", True), ("b", True), ("c", True), ("d", True)] and not work.given
+    checks.ask("e")
+    assert len(work.given) == 1
 
 
-def test_a_defect_is_answered_and_holds_nobody_up(one, looked):
-    one.checks.ask("a")
-    one.checks.ask("b")
-    one.checks.checked(one.work[0][1](MemoryError()))
-    assert one.said == [("a", False)] and len(one.work) == 2
-    one.checks.checked(one.work[1][0]())
-    assert one.said[1:] == [("b", True)]
+def test_a_defect_is_answered_and_holds_nobody_up(checks, work, said):
+    done = checks.handlers()[events.CheckDone]
+    checks.ask("a")
+    checks.ask("b")
+    done(work.fail(MemoryError()))
+    assert said == [("a", False)] and len(work.given) == 1
+    done(work.do())
+    assert said[1:] == [("b", True)]

@@ -1,13 +1,14 @@
 """Ways to a release that a listener has beside `role.py`: none gives a proposal up before its group is proven dead."""
 
-import queue
 from types import SimpleNamespace
 
 import pytest
 
 from supervisor_zkelect.core import role
 from supervisor_zkelect.guard import saved_session
-from supervisor_zkelect.listener import events, listener
+from supervisor_zkelect.listener.actions import Actions
+from supervisor_zkelect.listener.leftovers import Leftovers
+from tests.unit.listener.parts import Host, candidacies, candidacy
 
 
 class Elector:
@@ -31,33 +32,32 @@ class Elector:
 
 
 @pytest.fixture
-def deciding():
-    """A listener that is nothing but its deciding thread; what it asks of ZooKeeper is done at once."""
-    one = object.__new__(listener.Listener)
-    one.queue, one.retiring = queue.SimpleQueue(), []
-    one.settings = SimpleNamespace(node_name="a")
-    one.ask = lambda contest, op, work: one.post(events.ElectionEvent(contest.settings.name, work()))
-    return one
+def propose():
+    """Has a candidacy propose beside leftovers; returns the event."""
+
+    def propose(op, leftovers=(), **state):
+        host = Host()
+        one = candidacy(host, role.State(**state), Elector())
+        left = Leftovers(host, None, candidacies(one), None, None)
+        left.elections = [saved_session.Election("former", "primary", znode, "n-", "/service/ack") for znode in leftovers]
+        actions = Actions(host, one.posted.append, None, None, None, None, left).actions()
+        actions[role.Propose](one, role.Propose(op))
+        if not one.posted:
+            host.serials[0].do()
+        return one.elector, one.posted[-1].event
+
+    return propose
 
 
-def contest(**state):
-    return SimpleNamespace(elector=Elector(), settings=SimpleNamespace(name="orders"), state=role.State(**state))
-
-
-def test_nobody_proposes_by_what_an_earlier_configuration_has_in_the_election(deciding):
+def test_nobody_proposes_by_what_an_earlier_configuration_has_in_the_election(propose):
     """The same session owns it, so it would be found and taken for this one's, and then be given up."""
-    deciding.retiring = [saved_session.Election("former", "primary", "/service/e", "n-", "/service/ack")]
-    deciding.do_Propose(contest(), role.Propose(5))
-    event = deciding.queue.get_nowait().event
+    _, event = propose(5, ["/service/e"])
     assert isinstance(event, role.Failed) and (event.op, event.gone) == (5, False)
-    deciding.retiring = [saved_session.Election("former", "primary", "/service/another", "n-", "/service/ack")]
-    deciding.do_Propose(contest(inherited=8), role.Propose(6))
-    assert isinstance(deciding.queue.get_nowait().event, role.Proposed)
+    _, event = propose(6, ["/service/another"], inherited=8)
+    assert isinstance(event, role.Proposed)
 
 
 @pytest.mark.parametrize("inherited", [None, 8])
-def test_a_twin_costs_a_proposal_only_when_no_group_runs_by_it(deciding, inherited):
-    one = contest(inherited=inherited)
-    deciding.do_Propose(one, role.Propose(5))
-    event = deciding.queue.get_nowait().event
-    assert one.elector.left == (inherited is None) and isinstance(event, role.Proposed if inherited else role.Twin)
+def test_a_twin_costs_a_proposal_only_when_no_group_runs_by_it(propose, inherited):
+    elector, event = propose(5, inherited=inherited)
+    assert elector.left == (inherited is None) and isinstance(event, role.Proposed if inherited else role.Twin)

@@ -1,0 +1,117 @@
+"""How the actions of the role machines are done: by which part of the listener, or by which worker. On the deciding thread."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any, Callable, Dict, Mapping
+
+from supervisor_zkelect.core import role
+from supervisor_zkelect.listener import election_worker, events, pool_worker
+from supervisor_zkelect.listener.candidacy import Candidacy
+from supervisor_zkelect.listener.guard_keeper import GuardKeeper
+from supervisor_zkelect.listener.host import Host
+from supervisor_zkelect.listener.leftovers import Leftovers
+from supervisor_zkelect.listener.paced_log import PacedLog
+from supervisor_zkelect.listener.session_keeper import SessionKeeper
+from supervisor_zkelect.listener.workers import EventExecutor
+
+#: All actions of the role machine.
+ACTIONS = (
+    role.Ack, role.Answer, role.Claim, role.EndSession, role.Fence, role.KillGroup, role.KeepLease, role.Log, role.Look, role.Probe,
+    role.Propose, role.Query, role.Quit, role.Release, role.Repair, role.SeeTerm, role.Seize, role.StartGroup, role.StepBehind,
+    role.StopGroup, role.DropLease, role.Withdraw,
+)
+
+Handler = Callable[[Candidacy, Any], None]
+
+
+class Actions:
+    """health: does health checks."""
+
+    def __init__(
+        self, host: Host, post: Callable[[Any], None], health: EventExecutor, log: PacedLog, guard: GuardKeeper,
+        sessions: SessionKeeper, leftovers: Leftovers,
+    ) -> None:
+        self._host = host
+        self._post = post
+        self._health = health
+        self._log = log
+        self._guard = guard
+        self._sessions = sessions
+        self._leftovers = leftovers
+        #: election -> does its fence commands
+        self._fences: Dict[str, EventExecutor] = {}
+
+    def actions(self) -> Mapping[type, Handler]:
+        worker = election_worker
+        return {
+            role.Propose: self._propose,
+            role.Query: lambda one, action: one.ask(
+                action.op, partial(worker.query, one.elector, one.name, action.op, one.state.token, self._post)
+            ),
+            role.StepBehind: lambda one, action: one.ask(action.op, partial(worker.step_behind, one.elector, action.op)),
+            role.Claim: self._claim,
+            role.Fence: self._fence,
+            role.Ack: lambda one, action: one.ask(
+                action.op, partial(worker.ack, one.elector, action.op, one.settings.address)
+            ),
+            role.Repair: lambda one, action: one.ask(
+                0, partial(worker.repair, one.elector, one.name, one.settings.address, self._post)
+            ),
+            role.Release: lambda one, action: one.ask(
+                action.op, partial(worker.release, one.elector, action.op, action.dirty)
+            ),
+            role.Withdraw: lambda one, action: one.ask(action.op, partial(worker.withdraw, one.elector, action.op)),
+            role.Look: lambda one, action: one.ask(0, partial(worker.count_others, one.elector, action.op)),
+            role.SeeTerm: lambda one, action: one.see(),
+            role.Seize: self._seize,
+            role.StartGroup: lambda one, action: one.group.start(action.op, one.grant),
+            role.StopGroup: lambda one, action: one.group.stop(action.op, action.kill_at, one.grant),
+            role.KillGroup: lambda one, action: one.group.kill(action.op),
+            role.Probe: self._probe,
+            role.Log: lambda one, action: self._log.step(one.name, action.text, action.kind),
+        }
+
+    def _propose(self, one: Candidacy, action: role.Propose) -> None:
+        if self._leftovers.owns(one.elector.election_znode):
+            # The session's proposal there is an earlier configuration's, and is given up as soon as its group is dead: it
+            # must not be taken for the one to start a group by.
+            trouble = "what an earlier configuration had in this election is not given up yet"
+            self._post(events.ElectionEvent(one.name, role.Failed(action.op, False, trouble)))
+            return
+        node, inherited = self._host.settings.node_name, one.state.inherited is not None
+        one.ask(action.op, partial(election_worker.propose, one.elector, action.op, node, inherited))
+
+    def _claim(self, one: Candidacy, action: role.Claim) -> None:
+        # In a term that is gone on with there is nobody before this node, whatever somebody has made of its holder.
+        fences = one.settings.fence is not None and one.state.inherited is None
+        node, session = self._host.settings.node_name, self._sessions.session
+        one.ask(action.op, partial(
+            election_worker.claim, one.elector, one.name, action, node, one.settings.address, fences, session, self._post
+        ))
+
+    def _fence(self, one: Candidacy, action: role.Fence) -> None:
+        settings = one.settings
+        variables = {
+            "ZKELECT_ELECTION": settings.name, "ZKELECT_NODE": self._host.settings.node_name,
+            "ZKELECT_TOKEN": str(one.state.token), "ZKELECT_OLD_NODE": action.node,
+            "ZKELECT_OLD_ADDRESS": action.address, "ZKELECT_OLD_TOKEN": str(action.token),
+        }
+        if one.name not in self._fences:
+            # One after the other: a term that was lost may have left its command running.
+            self._fences[one.name] = EventExecutor(self._host.pool(1, f"zkelect-hooks-{one.name}"), self._post)
+        self._fences[one.name].submit(partial(pool_worker.run_fence, settings, action.op, variables, self._host.now))
+
+    def _seize(self, one: Candidacy, action: role.Seize) -> None:
+        found = self._guard.found.get(one.settings.group)
+        held = found is not None and found["granted"]
+        one.group.seize(action.op, one.rules.lease(found["deadline"]).kill_at if found and held else -math.inf)
+
+    def _probe(self, one: Candidacy, action: role.Probe) -> None:
+        if one.check is None:
+            one.group.handle.look(action.op)
+            return
+        name, op = one.name, action.op
+        work = partial(pool_worker.probe, name, op, one.check, one.settings.health_timeout)
+        self._health.submit(work, lambda error: events.ElectionEvent(name, role.Probed(op, False, repr(error))))

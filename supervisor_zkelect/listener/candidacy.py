@@ -1,0 +1,306 @@
+"""One election of a listener, on the deciding thread: the state of its role machine, and what is known of its term and queue.
+
+How the machine's actions are done is in `actions.py`, what waits for ZooKeeper in `election_worker.py`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Callable, Iterable, Mapping, Optional
+
+from supervisor_zkelect.config.settings import ElectionSettings
+from supervisor_zkelect.core import course, role
+from supervisor_zkelect.elector import Elector
+from supervisor_zkelect.listener import election_worker, events, reporting
+from supervisor_zkelect.listener.delivery import STEP_PACE, Delivery
+from supervisor_zkelect.listener.group_control import LEARN, Grant, GroupControl
+from supervisor_zkelect.listener.host import Host
+from supervisor_zkelect.listener.paced_log import REPEAT, PacedLog
+from supervisor_zkelect.listener.workers import PACE, EventExecutor
+
+#: Looks at the queues that a node leads, to see what is foreign in them, in a session's timeout; and how often one is looked
+#: at in that time at least.
+QUEUE_LOOKS, QUEUE_LEAST = 10, 1
+#: Seconds between two looks at ack and holder while others change them.
+SEE_PACE = 0.2
+#: Roles and steps in which an election stays; the others are reported if they last for STEP_PACE.
+SETTLED = {(role.DETACHED, "waiting"), (role.STANDBY, "watching"), (role.PRIMARY, ""), (role.WITHDRAWN, "")}
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What all candidacies of a listener are given.
+
+    actions: type of an action of the role machine -> who does it. connected: whether there is a connection to ZooKeeper.
+    elector: makes the elector of an election in the present session. wanted: told of each moment at which a candidacy is to
+    be looked after.
+    """
+
+    host: Host
+    post: Callable[[Any], None]
+    log: PacedLog
+    delivery: Delivery
+    actions: Mapping[type, Callable[["Candidacy", Any], None]]
+    connected: Callable[[], bool]
+    elector: Callable[[ElectionSettings], Elector]
+    wanted: Callable[[float], None]
+
+
+@dataclass
+class TermView:
+    """Questions for ack and holder: when they were asked for last, when they are to be asked for, whether the answer is on its
+    way, since when there was none, and whether they are to be asked for once more then."""
+
+    asked_at: float = -math.inf
+    due: float = math.inf
+    asking: bool = False
+    asking_since: float = math.inf
+    again: bool = False
+
+
+@dataclass
+class QueueView:
+    """asking: the answer on the queue is on its way. foreign: what is foreign in the queue. due: when that is looked at again."""
+
+    asking: bool = False
+    foreign: str = ""
+    due: float = math.inf
+
+
+class Candidacy:
+    def __init__(
+        self, settings: ElectionSettings, rules: role.Settings, ports: Ports, group: GroupControl, check: Any
+    ) -> None:
+        """rules: what the role machine needs to know. check: the health check, None where supervisord's word is enough."""
+        self.settings = settings
+        self.rules = rules
+        self.state = role.State()
+        #: when the state is to be given a Tick
+        self.wake_at = math.inf
+        self.group = group
+        self.check = check
+        self.elector = ports.elector(settings)
+        self.course = course.Course(ports.host.settings.node_name, settings.address)
+        self.facts = reporting.Facts()
+        self.term = TermView()
+        self.queue = QueueView()
+        #: whether the history of terms is being written, and when it may be tried again
+        self.writing = False
+        self._write_at = -math.inf
+        self._ports = ports
+        self._work = EventExecutor(ports.host.serial(), ports.post)
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    @property
+    def leads(self) -> bool:
+        return self.state.role in (role.PROMOTING, role.PRIMARY)
+
+    def killed_at(self) -> float:
+        """When the group must be killed: by an order, or because the lease ends."""
+        if not self.state.may_run:
+            return self.group.kill_at
+        return min(self.group.kill_at, role.lease_of(self.rules, self.state).kill_at)
+
+    def grant(self) -> Grant:
+        """What the guard is told of the term under which the group runs."""
+        state = self.state
+        return {
+            "election": self.name, "address": self.settings.address,
+            "token": state.token if state.inherited is None else state.inherited,
+            **role.lease_of(self.rules, state)._asdict(),
+        }
+
+    # Deciding
+
+    def begin(self, state: role.State, actions: Iterable[Any]) -> None:
+        self.state = state
+        self.wake()
+        self._act(actions)
+
+    def decide(self, event: Any) -> None:
+        """Let the role machine take the event, and have its actions done."""
+        before, now = self.state, self._ports.host.now()
+        self.state, actions = role.step(self.rules, before, event, now)
+        self.wake()
+        self.course.moved(before, self.state, event, time.time())
+        self._tell_of(before, now)
+        if self.state.proposal is None and before.proposal is not None:
+            # It is looked at from within the queue only.
+            self.queue.foreign = ""
+        if self.state.proposal != before.proposal:
+            self.facts.leave_queue()
+        if isinstance(event, role.Queried) and self.state.proposal is not None:
+            self.facts.stand(event.place, event.candidates, now)
+        if before.inherited is not None and self.state.inherited is None and self.state.may_run:
+            # Which of its processes run, so that one that is stopped by hand is told from one that fails.
+            self.group.handle.look(LEARN)
+        self._act(actions)
+        self.write_history()
+
+    def _tell_of(self, before: role.State, now: float) -> None:
+        """Have reported and logged what is new since the state `before`, and looked at what matters from now on."""
+        state, delivery = self.state, self._ports.delivery
+        if (state.role, state.step) != (before.role, before.step):
+            # On the way to them supervisord has groups to start and stop, which wait for each report that it takes. But
+            # nobody is to read for longer than it takes that a node is primary which is not.
+            at_once = (state.role, state.step) in SETTLED or before.role == role.PRIMARY
+            delivery.within(0.0 if at_once else STEP_PACE)
+            if state.role == role.PRIMARY:
+                self.see_by(now)
+            if state.role == role.PROMOTING != before.role:
+                self._look_by(now)
+        if state.trouble != before.trouble:
+            delivery.within(STEP_PACE)
+            if state.trouble:
+                self._ports.log.warn(self.name, state.trouble, foreign_kind(self.name, state))
+
+    def _act(self, actions: Iterable[Any]) -> None:
+        for action in actions:
+            self._ports.actions[type(action)](self, action)
+
+    def wake(self) -> None:
+        """Note when the role machine is to be given a Tick."""
+        self.wake_at = role.next_wakeup(self.rules, self.state)
+        self._ports.wanted(self.wake_at)
+
+    def next_wakeup(self) -> float:
+        return min(self.wake_at, self.term.due, self.queue.due)
+
+    def keep_time(self, moment: float, look_pace: float) -> None:
+        """look_pace: seconds between two looks at a queue that this node leads."""
+        if self.wake_at <= moment:
+            self.decide(role.Tick())
+        if self.term.due <= moment:
+            self.see()
+        if self.queue.due <= moment:
+            self._glance_at_queue(look_pace)
+
+    # ZooKeeper
+
+    def ask(self, op: int, work: Callable[[], Any]) -> None:
+        """Do `work` on the election's own executor and post its event, or what went wrong as Failed."""
+        self._work.submit(partial(election_worker.attempt, self.name, op, work))
+
+    def new_session(self) -> None:
+        self.elector = self._ports.elector(self.settings)
+
+    def verify(self, token: Optional[int]) -> None:
+        """The proposal with this token, by which this node leads, was changed or deleted."""
+        self.ask(0, partial(election_worker.verify, self.elector, self.name, token, self._ports.post))
+
+    def write_history(self) -> None:
+        """Write what is new of the history of terms, which nobody waits for."""
+        terms = self.course.news()
+        if not terms or self.writing or not self._ports.connected() or self._ports.host.now() < self._write_at:
+            return
+        self.writing = True
+        self._work.submit(partial(election_worker.write_history, self.elector, self.name, terms))
+
+    def history_written(self, event: events.HistoryWritten) -> None:
+        self.writing = False
+        if event.error:
+            # Beside what the election itself asks, this must not take ZooKeeper's time.
+            self._write_at = self._ports.host.now() + REPEAT
+            self._ports.log.warn(self.name, f"the history of terms could not be written: {event.error}", "history")
+        else:
+            self.course.written(event.terms)
+            self.write_history()
+
+    # Ack and holder
+
+    def see_by(self, moment: float) -> None:
+        """Have ack and holder read then."""
+        self.term.due = moment
+        self._ports.wanted(moment)
+
+    def see(self) -> None:
+        """Have ack and holder read, and watched while this node is primary: nobody else has to wake at a change."""
+        term = self.term
+        term.due = math.inf
+        if term.asking:
+            # Whoever asks while ZooKeeper is silent must not fill the executor with the same question.
+            term.again = True
+            return
+        term.asked_at = term.asking_since = self._ports.host.now()
+        term.asking = True
+        token = self.state.token if self.state.role == role.PRIMARY else None
+        self.ask(0, partial(election_worker.see_term, self.elector, self.name, token, self._ports.post))
+
+    def term_changed(self) -> None:
+        if self.state.role == role.PRIMARY:
+            self.see_by(max(self._ports.host.now(), self.term.asked_at + SEE_PACE))
+
+    def _term_seen(self, seen: role.TermSeen) -> None:
+        term = self.term
+        term.asking, term.asking_since = False, math.inf
+        if not seen.known and self.state.role == role.PRIMARY:
+            self.see_by(self._ports.host.now() + PACE)
+        if seen.known:
+            self.facts.ack, self.facts.primary_node, self.facts.at = seen.address, seen.node, term.asked_at
+        if term.again:
+            term.again = False
+            self.see()
+
+    def heard(self, event: Any) -> None:
+        """Take an event for the role machine that was posted."""
+        if isinstance(event, role.TermSeen):
+            self._term_seen(event)
+        elif isinstance(event, role.Acked):
+            facts, host = self.facts, self._ports.host
+            facts.ack, facts.primary_node, facts.at = self.settings.address, host.settings.node_name, host.now()
+        elif isinstance(event, role.Probed) and self.check and not event.ok:
+            why = [f"the program {name} ended: {end}" for name, end in sorted(self.group.ends.items()) if end]
+            event = event._replace(reason="; ".join([event.reason, *why]))
+        self.decide(event)
+
+    # The queue
+
+    def _look_by(self, moment: float) -> None:
+        self.queue.due = moment
+        self._ports.wanted(moment)
+
+    def _glance_at_queue(self, pace: float) -> None:
+        """Glance whether the queue that this node leads is another, as a candidate of another program may lead by its own rule.
+        Without a watch, which each of many candidates that join would wake."""
+        self.queue.due = math.inf
+        if not self.leads or pace == math.inf:
+            return
+        self._look_by(self._ports.host.now() + pace)
+        if self._ports.connected():
+            self.elector.glance_at_queue(lambda: self._ports.post(events.QueueMoved(self.name)))
+
+    def look_at_queue(self) -> None:
+        """See where this node stands in the queue, and what is foreign in it."""
+        self.queue.asking = True
+        work = partial(election_worker.look_at_queue, self.elector, self.name, self._ports.host.now)
+        self._work.submit(work, lambda error: events.QueueSeen(self.name, "", None))
+
+    def queue_seen(self, event: events.QueueSeen) -> None:
+        self.queue.asking = False
+        if event.trouble is None:
+            return
+        if event.proposal == self.state.proposal:
+            self.facts.stand(event.place, event.candidates, event.asked)
+        self.foreign_seen(event.trouble)
+        if event.rival:
+            self.decide(role.Rivalled(f"by another program's rule {event.rival} leads"))
+
+    def foreign_seen(self, trouble: str) -> None:
+        if trouble != self.queue.foreign:
+            self.queue.foreign = trouble
+            self._ports.delivery.changed()
+        if trouble:
+            # Its text is by those who may name a znode, and as many others as they like.
+            self._ports.log.warn(self.name, trouble, f"foreign {self.name}")
+
+
+def foreign_kind(name: str, state: role.State) -> str:
+    """The kind of an election's trouble where its text has the name of another's znode, of which each may be new; else ""."""
+    lasting = state.lasting and state.trouble == role.lasting_trouble(state.lasting)
+    return f"candidate {name}" if lasting or state.twin_since is not None else ""

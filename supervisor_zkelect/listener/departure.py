@@ -1,0 +1,165 @@
+"""How a listener ends: by stopping its groups, or by leaving them to the guard. On the deciding thread."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+from functools import partial
+from typing import Any, Callable, Mapping, Optional, Tuple
+
+from supervisor_zkelect.core import role
+from supervisor_zkelect.core.lease import Lease
+from supervisor_zkelect.listener import events, pool_worker
+from supervisor_zkelect.listener.candidacies import Candidacies
+from supervisor_zkelect.listener.candidacy import Candidacy
+from supervisor_zkelect.listener.guard_keeper import GuardKeeper
+from supervisor_zkelect.listener.host import Host
+from supervisor_zkelect.listener.leftovers import Leftovers
+from supervisor_zkelect.listener.programs import Programs
+from supervisor_zkelect.listener.session_keeper import SessionKeeper
+from supervisor_zkelect.listener.workers import EventExecutor
+from supervisor_zkelect.supervisord import eventstream
+
+log = logging.getLogger(__name__)
+
+#: Seconds kept back from the listener's own stopwaitsecs for the release.
+RELEASE_TIME = 1.5
+#: Seconds that a release may take when supervisord, and with it the stopwaitsecs, is gone.
+LAST_RELEASE = 5.0
+#: Seconds for which a listener that leaves its groups to the guard waits for another where that has just ended.
+GUARD_RETURNS = 3.0
+#: Seconds for which a history that is being written is waited for.
+HISTORY_TIME = 0.5
+
+
+class Departure:
+    """work: where supervisord is waited for."""
+
+    def __init__(
+        self, host: Host, work: EventExecutor, candidacies: Candidacies, programs: Programs, guard: GuardKeeper,
+        sessions: SessionKeeper, leftovers: Leftovers,
+    ) -> None:
+        self._host = host
+        self._work = work
+        self._candidacies = candidacies
+        self._programs = programs
+        self._guard = guard
+        self._sessions = sessions
+        self._leftovers = leftovers
+        #: by when this listener ends even if ZooKeeper does not answer, and why it does; None while it does not
+        self._leaving: Optional[Tuple[float, str]] = None
+        #: the groups are left to the guard, and the session to the next listener
+        self.reattaching = False
+        self._history_by = math.inf
+        #: the exit status
+        self.status = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether this listener is to end."""
+        return self._leaving is not None
+
+    @property
+    def _quiet(self) -> bool:
+        """Whether every group is proven dead."""
+        return self._candidacies.dead and not self._leftovers.alive
+
+    # Why it ends
+
+    def signalled(self, number: int) -> None:
+        """SIGTERM or SIGINT came."""
+        reason = signal.Signals(number).name
+        groups = [one.settings.group for one in self._candidacies.running]
+        stopping = any(one.state.role == role.DEMOTING for one in self._candidacies)
+        if self.begun or not groups or stopping or not self._guard.apart:
+            self.leave_in_time(reason)
+        else:
+            self._work.submit(partial(pool_worker.survey_groups, self._host.supervisord, groups, reason))
+
+    def _surveyed(self, event: events.GroupsSurveyed) -> None:
+        if event.alive and not self.begun and self._guard.apart:
+            log.info("%s while the service runs: it is left to the guard", event.reason)
+            self.hand_over(self._host.now(), event.reason)
+        else:
+            self.leave_in_time(event.reason)
+
+    def _supervisord_gone(self, event: eventstream.Ended) -> None:
+        now = self._host.now()
+        self.leave("supervisord is gone", now, now + LAST_RELEASE)
+
+    def _quit(self, one: Candidacy, action: role.Quit) -> None:
+        log.error("%s: %s", self._host.settings.file, action.text)
+        self.status = 2
+        self.leave("twin", self._host.now() + self._programs.stopwaitsecs - RELEASE_TIME)
+
+    def leave_unfit(self) -> None:
+        self.status = 2
+        self.leave("the configuration cannot be used", self._host.now())
+
+    # How it ends
+
+    def hand_over(self, moment: float, reason: str) -> None:
+        """End, and leave groups and session to the guard and the next listener."""
+        self._leaving, self.reattaching = (moment, reason), True
+
+    def leave_in_time(self, reason: str) -> None:
+        """Stop all groups in the time that their programs have, release, and end before supervisord kills this listener. What
+        has not stopped by then the guard waits for."""
+        by = self._host.now() + self._programs.stopwaitsecs - RELEASE_TIME
+        kill_at = math.inf if self._guard.apart else Lease.until(by, self._host.settings.kill_time).kill_at
+        self.leave(reason, kill_at, by + RELEASE_TIME / 2)
+
+    def leave(self, reason: str, kill_at: float, by: Optional[float] = None) -> None:
+        """Stop all groups by `kill_at`, release, and end by `by` even if ZooKeeper does not answer."""
+        by = kill_at + RELEASE_TIME / 2 if by is None else by
+        if self._leaving is None or by < self._leaving[0]:
+            self._leaving = (by, reason)
+        self._candidacies.decide(role.Shutdown(reason, kill_at))
+
+    def keep_time(self, moment: float) -> None:
+        """Stop the groups where the guard is gone that they were left to: what would enforce their leases now ends with this
+        process."""
+        if self._leaving is None or self._guard.apart or self._quiet:
+            return
+        by, reason = self._leaving
+        if self.reattaching and moment >= by + GUARD_RETURNS:
+            self._leaving, self.reattaching = None, False
+            self.leave_in_time(reason)
+        elif not self.reattaching and not Lease.until(by - RELEASE_TIME / 2, self._host.settings.kill_time).covers(moment):
+            self.leave(reason, moment, by)
+
+    def next_wakeup(self) -> float:
+        return math.inf if self._leaving is None else min(self._leaving[0], self._history_by)
+
+    def finished(self) -> bool:
+        """Whether this listener can end now."""
+        if self._leaving is None:
+            return False
+        if self.reattaching:
+            return self._guard.apart or self._quiet
+        now = self._host.now()
+        withdrawn = all(one.state.role == role.WITHDRAWN for one in self._candidacies)
+        settled = all(one.state.settled for one in self._candidacies) and not self._leftovers.alive
+        if withdrawn or settled:
+            # What was released is told at once, and a history that is being written is waited for a little.
+            self._history_by = min(self._history_by, now + HISTORY_TIME)
+            return not any(one.writing for one in self._candidacies) or now >= self._history_by
+        # Without an answer from ZooKeeper the session expires by itself. Groups that still have time to stop are the guard's.
+        return now >= self._leaving[0] and (self._quiet or self._guard.apart)
+
+    def end(self) -> None:
+        """Tell the log, and close the session, which gives up what is left of proposals."""
+        if self.reattaching or not self._quiet or self._sessions.former is not None:
+            # Also where it has not attached to a session in which there may be a proposal: the guard releases that.
+            self._guard.link.bye("reattach")
+        elif self._sessions.session is not None and self._sessions.close_for_good():
+            self._guard.link.bye("released")
+        self._guard.link.reap()
+        log.info("end: %s", self._leaving[1] if self._leaving else "")
+
+    def handlers(self) -> events.Handlers:
+        return {events.GroupsSurveyed: self._surveyed, eventstream.Ended: self._supervisord_gone}
+
+    def actions(self) -> Mapping[type, Callable[[Candidacy, Any], None]]:
+        return {role.Quit: self._quit}

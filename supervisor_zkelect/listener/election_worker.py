@@ -1,0 +1,285 @@
+"""What an election has ZooKeeper do. All of it runs on the election's own executor, one piece at a time, and may wait.
+
+Each function is given values, and returns an event for the role machine, or None; it cannot reach the listener's state. What
+must be told before it ends, and what a watch tells later, on a thread of the client's, it posts. It raises ElectionError,
+which `attempt` turns into an event.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from concurrent.futures import Future
+from itertools import islice
+from typing import Any, Callable, Dict, List, Optional, Union
+
+from supervisor_zkelect.core import history, role, untrusted
+from supervisor_zkelect.elector import (
+    AnotherElection, ElectionError, Elector, NotConnected, NotLeader, ProposalGone, SessionGone, TimedOut,
+)
+from supervisor_zkelect.listener import events, reporting
+
+log = logging.getLogger(__name__)
+
+Post = Callable[[Any], None]
+Reply = Callable[[str, Dict[str, Any]], None]
+"""Has a ticket answered with a document; any thread may call it."""
+
+#: Seconds that writing the history of terms may take.
+HISTORY_TIME = 0.5
+#: Candidates in a list: none takes less than a hundred characters.
+MOST_MEMBERS = reporting.LONGEST_LIST // 100
+
+
+def attempt(name: str, op: int, work: Callable[[], Any]) -> Optional[events.ElectionEvent]:
+    """The event that `work` returns, or Failed with what went wrong."""
+    try:
+        event = work()
+    except (ProposalGone, NotLeader, SessionGone) as error:
+        event = role.Failed(op, True, str(error))
+    except (NotConnected, TimedOut) as error:
+        event = role.Failed(op, False, str(error))
+    except ElectionError as error:
+        event = role.Failed(op, False, str(error), refused=True)
+    except Exception as error:
+        # A step must not wait for ever because of a defect here.
+        log.exception("a defect")
+        event = role.Failed(op, False, f"a defect: {error!r}", refused=True)
+    return None if event is None else events.ElectionEvent(name, event)
+
+
+# The queue
+
+
+def propose(elector: Elector, op: int, node: str, inherited: bool) -> Union[role.Proposed, role.Twin]:
+    """inherited: by the proposal of an earlier listener a group may run; it is not given up before that is proven dead."""
+    elector.prepare()
+    if elector.proposal is None:
+        for member in elector.each_member():
+            if member.node == node and member.session != elector.session_id:
+                return role.Twin(op, member.name)
+    elector.create_proposal()
+    for member in elector.each_member():
+        if member.mine:
+            break
+        if member.node == node and member.session != elector.session_id and not inherited:
+            elector.withdraw()
+            return role.Twin(op, member.name)
+    return _proposed(elector, op)
+
+
+def step_behind(elector: Elector, op: int) -> role.Proposed:
+    elector.step_behind()
+    return _proposed(elector, op)
+
+
+def _proposed(elector: Elector, op: int) -> role.Proposed:
+    proposal, token = elector.proposal, elector.token
+    assert proposal is not None and token is not None, "the proposal was made just now"
+    return role.Proposed(op, proposal, token)
+
+
+def query(elector: Elector, name: str, op: int, token: Optional[int], post: Post) -> None:
+    """Post where this node stands in the queue, then the next change of its predecessor, or of the proposal by which it leads.
+    token: of the present proposal."""
+    standing = elector.try_be_leader(claiming=True)
+    acked = standing.leads and elector.acked_since
+    if standing.rival:
+        post(events.ForeignSeen(name, elector.look_at_queue().trouble))
+    post(events.ElectionEvent(name, role.Queried(
+        op, standing.leads, standing.place, standing.candidates, acked, standing.rival, standing.lasting
+    )))
+    if standing.leads:
+        _watch(standing.changed, lambda reason: post(events.ProposalChanged(name, token)))
+    else:
+        _watch(standing.changed, lambda reason: post(events.ElectionEvent(name, role.QueueChanged(op, reason))))
+
+
+def verify(elector: Elector, name: str, token: Optional[int], post: Post) -> Optional[role.ProposalGone]:
+    """The leading proposal was changed or deleted: see whether it still leads, as the heartbeat's check knows it by its name
+    only. token: as for `query`."""
+    if elector.token != token:
+        # It was another term's.
+        return None
+    try:
+        standing = elector.try_be_leader()
+    except ElectionError as error:
+        # What cannot be proven does not keep a node primary.
+        return role.ProposalGone(f"its proposal was changed, and {error}")
+    if not standing.leads:
+        return role.ProposalGone("its proposal does not lead any more")
+    _watch(standing.changed, lambda reason: post(events.ProposalChanged(name, token)))
+    return None
+
+
+def _watch(changed: "Future[str]", tell: Callable[[str], None]) -> None:
+    """Have `tell` called when the future is done, which may be so already; on a thread of the client's then."""
+    changed.add_done_callback(lambda future: None if future.cancelled() else tell(future.result()))
+
+
+def look_at_queue(elector: Elector, name: str, now: Callable[[], float]) -> events.QueueSeen:
+    """Where this node stands in the queue, and what is foreign in it."""
+    asked = now()
+    try:
+        return events.QueueSeen(name, *elector.look_at_queue(), elector.proposal, asked)
+    except ElectionError as error:
+        # It is looked at again; what ZooKeeper refuses is told where it is needed.
+        log.debug("%s: %s", name, error)
+        return events.QueueSeen(name, "", None)
+
+
+def count_others(elector: Elector, op: int) -> role.Looked:
+    """How many could take over; what no session owns never does."""
+    try:
+        return role.Looked(op, elector.others())
+    except ElectionError as error:
+        return role.Looked(op, -1, str(error))
+
+
+# The term
+
+
+def claim(
+    elector: Elector, name: str, action: role.Claim, node: str, address: str, fences: bool, session: Any, post: Post
+) -> Optional[role.Dirty]:
+    """Claim the term, and post when that was; or tell whose holder is to be fenced first. fences: whether any is."""
+    generation = session.generation
+    before = elector.predecessor(action.fenced) if fences else None
+    if before is not None and before.node == node:
+        # What this node left itself was proven dead before it proposed.
+        before = elector.predecessor(before.token)
+    if before is not None:
+        return role.Dirty(action.op, before.node, before.address, before.token)
+    dirty = elector.claim(node, address)
+    found, times = "" if dirty is None else dirty.node or "(unknown)", elector.claimed
+    if times is None:
+        raise SessionGone("the session was lost as soon as the term was claimed")
+    post(events.TermClaimed(name, action.op, found, generation, *times))
+    return None
+
+
+def ack(elector: Elector, op: int, address: str) -> role.Acked:
+    elector.ack_leader(address)
+    return role.Acked(op)
+
+
+def repair(elector: Elector, name: str, address: str, post: Post) -> None:
+    """Write ack and holder again."""
+    try:
+        elector.repair(address, address)
+    except AnotherElection as error:
+        post(events.ForeignSeen(name, str(error)))
+    finally:
+        # It is looked at again, whatever came of it.
+        post(events.TermChanged(name))
+
+
+def release(elector: Elector, op: int, dirty: bool) -> role.Released:
+    if elector.proposal is None:
+        # That of a term which an earlier listener began, and which ends before it was looked for.
+        elector.adopt_proposal()
+    elector.release(dirty)
+    return role.Released(op)
+
+
+def withdraw(elector: Elector, op: int) -> role.Released:
+    elector.withdraw()
+    return role.Released(op)
+
+
+def see_term(elector: Elector, name: str, term: Optional[int], post: Post) -> role.TermSeen:
+    """Read ack and holder. term: token of the term in which this node is primary, and watches them; else None."""
+    try:
+        if term is None:
+            holder, ack = elector.holder(), elector.read_ack()
+        else:
+            holder, ack, changed = elector.watch_term()
+            _watch(changed, lambda reason: post(events.TermChanged(name)))
+    except Exception as error:
+        if not isinstance(error, ElectionError):
+            log.exception("a defect")
+        return role.TermSeen("", "", known=False)
+    node, token, held = holder or ("", 0, "")
+    return role.TermSeen(node, _shown(ack), token, True, term, held)
+
+
+def _shown(ack: bytes) -> str:
+    """What an ack holds, cut where it is longer than any address, and so than this node's own."""
+    head = ack[:untrusted.LONGEST_ADDRESS].decode("utf-8", "replace")
+    return head if len(ack) <= untrusted.LONGEST_ADDRESS else head + "…"
+
+
+# The history of terms, and what operators ask
+
+
+def write_history(elector: Elector, name: str, terms: List[Dict[str, Any]]) -> events.HistoryWritten:
+    """Add what is new of these terms."""
+    try:
+        elector.amend_history(lambda data: history.amended(data, terms), HISTORY_TIME)
+        return events.HistoryWritten(name, terms, "")
+    except ElectionError as error:
+        return events.HistoryWritten(name, terms, str(error))
+    except Exception as error:
+        log.exception("a defect")
+        return events.HistoryWritten(name, terms, repr(error))
+
+
+def answer_failed_resignation(
+    elector: Elector, node: str, action: role.Answer, term: int, document: Dict[str, Any], reply: Reply
+) -> None:
+    """Answer with what became of those who could have taken over. They have written why, also of a former term those who did not
+    try in this one. node: this one's name. term: token of the term that was given up."""
+    terms: List[Dict[str, Any]] = []
+    waiting: List[str] = []
+    try:
+        terms = history.read(elector.history())
+        told = {node, *action.tried, *(one.get("node") for one in terms if one["token"] > term)}
+        members = islice(elector.each_member(), MOST_MEMBERS)
+        waiting = [one.node for one in members if not one.mine and one.node not in told]
+    except ElectionError:
+        # The answer is not kept back for want of its reasons.
+        pass
+    text = [*history.failures(terms, term, action.tried), *history.passed(terms, waiting)]
+    reply(action.ticket, {**document, "text": "; ".join([action.text, *text])})
+
+
+def answer_members(elector: Elector, ticket: str, reply: Reply) -> None:
+    """Answer with the candidates of the queue, in order."""
+    try:
+        reply(ticket, _members(elector))
+    except ElectionError as error:
+        reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
+
+
+def _members(elector: Elector) -> Dict[str, Any]:
+    holder = elector.holder()
+    # A proposal is never written again, so the address of who leads stands in the holder.
+    led = {holder.token: holder.address} if holder else {}
+    members: List[Dict[str, Any]] = []
+    count = 0
+    for one in elector.each_member():
+        count += 1
+        if count <= MOST_MEMBERS:
+            members.append({
+                "place": count, "node": one.node, "address": led.get(one.token, one.address), "proposal": one.name,
+                "token": one.token, "mine": one.mine, "leads": count == 1,
+            })
+    shown = fitting(members, reporting.LONGEST_LIST)
+    return {"ok": True, "members": shown, "left_out": count - len(shown)}
+
+
+def answer_history(elector: Elector, ticket: str, reply: Reply) -> None:
+    """Answer with the history of terms."""
+    try:
+        reply(ticket, {"ok": True, "terms": history.read(elector.history())})
+    except ElectionError as error:
+        reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
+
+
+def fitting(items: List[Any], most: int) -> List[Any]:
+    """As many of the first items as are `most` characters of JSON together."""
+    for number, item in enumerate(items):
+        most -= len(json.dumps(item)) + 2
+        if most < 0:
+            return items[:number]
+    return items

@@ -1,0 +1,50 @@
+"""What the settings of a file make of an election: its elector, its rules, and what is saved of it for a release."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, List
+
+from supervisor_zkelect.config.settings import ElectionSettings, Settings
+from supervisor_zkelect.core import places, role
+from supervisor_zkelect.elector import Elector
+from supervisor_zkelect.guard import saved_session
+from supervisor_zkelect.zookeeper import session
+
+
+def make_elector(client: Any, settings: Settings, election: ElectionSettings) -> Elector:
+    """An elector of one of the elections of `settings`. client: of the session that it is to work in."""
+    root = settings.chroot
+    return Elector(
+        client, root + election.election_znode, election.election_prefix, root + election.election_ack,
+        separator=election.sequence_separator, election_state=root + election.election_state,
+        data=proposal_data(settings, election), acl=session.acl_of(settings.acl), timeout=settings.session_timeout,
+    )
+
+
+def proposal_data(settings: Settings, election: ElectionSettings) -> bytes:
+    """What a proposal of this node holds."""
+    return json.dumps({"v": 1, "node": settings.node_name, "address": election.address}).encode("utf-8")
+
+
+def to_save(settings: Settings) -> List[saved_session.Election]:
+    """The elections of a configuration, as they are saved with the session."""
+    root = settings.chroot
+    return [
+        saved_session.Election(one.name, one.group, root + one.election_znode, one.election_prefix + one.sequence_separator,
+                       root + one.election_ack,
+                       "" if one.election_state == places.state_of(one.election_ack) else root + one.election_state)
+        for one in settings.elections
+    ]
+
+
+def rules(settings: Settings, election: ElectionSettings, stopwaitsecs: float) -> role.Settings:
+    """What the role machine needs to know of an election. stopwaitsecs: the longest of its programs."""
+    return role.Settings(
+        name=election.name, address=election.address, kill_time=settings.kill_time,
+        stopwaitsecs=stopwaitsecs, rise=election.rise, fall=election.fall,
+        health_interval=election.health_interval, promote_timeout=election.promote_timeout,
+        backoff_min=settings.backoff_min, backoff_max=settings.backoff_max,
+        fence_failed_continues=election.fence_failed == "continue", told=not election.health_check(),
+        node=settings.node_name,
+    )

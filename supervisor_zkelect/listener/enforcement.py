@@ -1,0 +1,41 @@
+"""How a listener ends its groups by itself while there is no guard, on the deciding thread."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+from supervisor_zkelect.listener import pool_worker
+from supervisor_zkelect.listener.candidacies import Candidacies
+from supervisor_zkelect.listener.host import Host
+from supervisor_zkelect.listener.workers import EventExecutor
+
+
+class Enforcement:
+    """work: where supervisord is waited for."""
+
+    def __init__(self, host: Host, work: EventExecutor, candidacies: Candidacies) -> None:
+        self._host = host
+        self._work = work
+        self._candidacies = candidacies
+        self.last_resort = host.last_resort()
+
+    def next_wakeup(self) -> float:
+        return min((max(one.killed_at(), one.group.strike_at) for one in self._candidacies), default=math.inf)
+
+    def enforce(self, moment: float) -> None:
+        """End what must end while there is no guard."""
+        for one in self._candidacies:
+            group, name = one.group, one.settings.group
+            if moment >= one.killed_at() and moment >= group.strike_at:
+                group.strike_at = self.last_resort.kill(name)
+            if group.kill_at < math.inf and not group.asked_to_stop:
+                group.asked_to_stop = True
+                self.last_resort.revoke(name)
+                self._work.submit(partial(pool_worker.stop_group, self._host.supervisord, name))
+
+    def abandon(self) -> None:
+        """After a defect, where no process would enforce the leases when this one has ended: they end now."""
+        for one in self._candidacies:
+            if one.state.may_run or one.group.kill_at < math.inf:
+                self.last_resort.kill(one.settings.group)

@@ -1,0 +1,59 @@
+"""The listener's part of the runtime folder: the session's lock, and its files there. On the deciding thread."""
+
+from __future__ import annotations
+
+import math
+from typing import Callable
+
+from supervisor_zkelect.listener.delivery import Delivery
+from supervisor_zkelect.listener.host import Host
+from supervisor_zkelect.listener.paced_log import PacedLog
+
+#: Seconds between two looks at the runtime folder, of which somebody may remove what he likes.
+FOLDER_PACE = 0.2
+#: Seconds between two tries for the session's lock, which a guard that releases holds.
+LOCK_PACE = 0.02
+
+
+class RuntimeFolder:
+    """taken: called when the session's lock is taken."""
+
+    def __init__(self, host: Host, log: PacedLog, delivery: Delivery, taken: Callable[[], None]) -> None:
+        self._host = host
+        self._log = log
+        self._delivery = delivery
+        self._taken = taken
+        self.locked = False
+        #: when the lock is tried for, and the folder looked at
+        self.lock_at = math.inf
+        self._look_at = host.now()
+        #: why the folder is not this node's, "" when nothing is amiss
+        self.trouble = ""
+
+    def take_lock(self) -> None:
+        """Take the session's lock; then whoever held it has released, and this listener may look what there is."""
+        self.lock_at = math.inf
+        self.locked = self._host.take_lock()
+        if not self.locked:
+            self._log.warn("zkelect", "waiting for the guard, which stops and releases what an earlier listener left")
+            self.lock_at = self._host.now() + LOCK_PACE
+            return
+        self._taken()
+
+    def give_lock_back(self, delay: float) -> None:
+        """Leave the lock to whoever has to release first, and try for it again after `delay` seconds."""
+        self._host.give_lock_back()
+        self.locked = False
+        self.lock_at = self._host.now() + max(delay, LOCK_PACE)
+
+    def keep_time(self, moment: float) -> None:
+        """Have put back what somebody removed, and tell where that cannot be."""
+        if not self.locked or moment < self._look_at:
+            return
+        self._look_at = moment + FOLDER_PACE
+        trouble = self._host.keep_folder()
+        if trouble != self.trouble:
+            self.trouble = trouble
+            self._delivery.changed()
+        if trouble:
+            self._log.warn("runtime folder", f"{trouble}; until it is this node's again no program starts here", "folder")

@@ -1,0 +1,106 @@
+"""The group of one election, as the listener knows it: what the guard was ordered, and what its programs do."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Callable, Dict, Optional, Set, Tuple
+
+from supervisor_zkelect.guard import link
+
+#: Number of the question about the members that only this listener wants an answer to.
+LEARN = 1 << 62
+
+Grant = Dict[str, Any]
+"""What `link.Handle.start` takes."""
+
+
+class GroupControl:
+    """handle: the group at the guard. ordered: called after each order to the guard."""
+
+    def __init__(self, handle: link.Handle, ordered: Callable[[], None]) -> None:
+        self.handle = handle
+        self._ordered = ordered
+        #: a program of the group is started without the chain loader
+        self.unguarded = False
+        #: pids of programs that ran in this term
+        self.running: Set[int] = set()
+        #: program -> why the chain loader refused to start it in this term
+        self.refused: Dict[str, str] = {}
+        #: program that has ended, and is not RUNNING again -> how, in one line, "" while that is not known
+        self.ends: Dict[str, str] = {}
+        #: program -> since when supervisord says that it has exited
+        self._exited: Dict[str, float] = {}
+        #: number of the order to the guard that is not answered yet, and the order, to be repeated to a new guard
+        self._order: Optional[Tuple[int, Callable[[], None]]] = None
+        #: when an order that the guard has not answered has the group killed; and while there is no guard, whether supervisord
+        #: was asked to stop it, and when it is killed again
+        self.kill_at = math.inf
+        self.asked_to_stop = False
+        self.strike_at = -math.inf
+
+    # Orders
+
+    @property
+    def busy(self) -> bool:
+        """Whether an order is not answered yet."""
+        return self._order is not None
+
+    def start(self, op: int, grant: Callable[[], Grant]) -> None:
+        """grant: that of the term, as it is when the order is given, or repeated."""
+        self.running.clear()
+        self.refused.clear()
+        self.ends.clear()
+        self._exited.clear()
+        self.kill_at = math.inf
+        self._give(op, lambda: self.handle.start(op, **grant()))
+
+    def stop(self, op: int, kill_at: float, grant: Callable[[], Grant]) -> None:
+        """grant: as in `start`."""
+        self.kill_at = kill_at
+        self._give(op, lambda: self.handle.stop(op, kill_at, **grant()))
+
+    def kill(self, op: int) -> None:
+        self.kill_at = -math.inf
+        self._give(op, lambda: self.handle.kill(op))
+
+    def seize(self, op: int, kill_at: float) -> None:
+        """Prove the group dead, whoever started it. kill_at: when the lease under which it runs has it killed."""
+        self.kill_at = kill_at
+        self._give(op, lambda: self.handle.seize(op))
+
+    def _give(self, op: int, order: Callable[[], None]) -> None:
+        """Have the guard do it, and a new guard too, until it is answered."""
+        self._order = (op, order)
+        order()
+        self._ordered()
+
+    def repeat(self) -> None:
+        """Repeat to a new guard what the old one did not answer."""
+        if self._order is not None:
+            self._order[1]()
+
+    def answered(self, op: Optional[int]) -> None:
+        """The guard has answered the order of this number, if that is the one that is waited for."""
+        if self._order is not None and self._order[0] == op:
+            self._order, self.kill_at = None, math.inf
+
+    def guard_came(self) -> None:
+        """Another guard is there, which ends the group from now on."""
+        self.asked_to_stop, self.strike_at = False, -math.inf
+
+    # Programs
+
+    def runs(self, name: str, pid: int) -> None:
+        """supervisord says that the program is RUNNING."""
+        self.running.add(pid)
+        self.refused.pop(name, None)
+        self.ends.pop(name, None)
+
+    def cause(self, name: str, state: str, moment: float) -> Tuple[str, float]:
+        """What is known of why a program that is in this state does not run, "" for nothing; and for how many seconds it has been
+        EXITED."""
+        if state != "EXITED":
+            self._exited.pop(name, None)
+            return self.refused.get(name) or self.ends.get(name, ""), 0.0
+        # One that supervisord starts again is in this state for a second.
+        return self.ends.get(name, ""), moment - self._exited.setdefault(name, moment)

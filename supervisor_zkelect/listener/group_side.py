@@ -1,0 +1,126 @@
+"""What the guard tells of groups, on the deciding thread."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any, Optional
+
+from supervisor_zkelect.config.programs import ENDED_TIME, must_run
+from supervisor_zkelect.core import role
+from supervisor_zkelect.guard import link
+from supervisor_zkelect.listener import events
+from supervisor_zkelect.listener.candidacies import Candidacies
+from supervisor_zkelect.listener.candidacy import Candidacy
+from supervisor_zkelect.listener.enforcement import Enforcement
+from supervisor_zkelect.listener.group_control import LEARN
+from supervisor_zkelect.listener.host import Host
+from supervisor_zkelect.listener.leftovers import Leftovers
+from supervisor_zkelect.listener.paced_log import PacedLog
+from supervisor_zkelect.processes import group_events
+
+log = logging.getLogger(__name__)
+
+
+class GroupSide:
+    def __init__(
+        self, host: Host, log: PacedLog, candidacies: Candidacies, leftovers: Leftovers, enforcement: Enforcement
+    ) -> None:
+        self._host = host
+        self._log = log
+        self._candidacies = candidacies
+        self._leftovers = leftovers
+        self._last_resort = enforcement.last_resort
+
+    def _of(self, event: Any) -> Optional[Candidacy]:
+        """The candidacy that an event is about."""
+        return self._candidacies.by_group.get(event.group)
+
+    def _answered(self, event: Any) -> Optional[Candidacy]:
+        """The same, of an event that answers an order, which is not repeated to another guard from then on."""
+        one = self._of(event)
+        if one is not None:
+            one.group.answered(event.op)
+        return one
+
+    @staticmethod
+    def _decide(one: Optional[Candidacy], event: Any) -> None:
+        if one is not None:
+            one.decide(event)
+
+    def _dead(self, event: group_events.GroupDead) -> None:
+        one = self._answered(event)
+        self._leftovers.group_dead(event.group)
+        self._decide(one, role.Dead(event.op, event.seconds))
+
+    def _stuck(self, event: group_events.GroupStuck) -> None:
+        pids = ", ".join(str(pid) for pid in event.pids)
+        log.error("%s: not proven dead: %s%s", event.group, event.reason, pids and f" (pids {pids})")
+        self._decide(self._of(event), role.Stuck(event.reason))
+
+    def _member_died(self, event: group_events.MemberDied) -> None:
+        # How it ended, and where its log is, only supervisord can tell, when it has taken notice.
+        log.info("%s: the process %d of %s ended by itself", event.group, event.pid, event.name)
+        self._decide(self._of(event), role.MemberChanged())
+
+    def _members(self, event: group_events.Members) -> None:
+        one = self._answered(event)
+        if one is None:
+            return
+        sick = [
+            f"{name} is {state[0]}" + self._cause(one, name, state[0])
+            for name, state in sorted(event.states.items()) if state[0] != "RUNNING"
+        ]
+        for state in event.states.values():
+            if state[0] in ("STARTING", "RUNNING"):
+                self._runs(one, state[1])
+        ok = not event.error and not sick and bool(event.states)
+        if event.op != LEARN:
+            one.decide(role.Probed(event.op, ok, event.error or ", ".join(sick) or "every program RUNNING"))
+
+    def _runs(self, one: Candidacy, pid: int) -> None:
+        one.group.running.add(pid)
+        self._last_resort.know(one.settings.group, pid)
+
+    def _cause(self, one: Candidacy, name: str, state: str) -> str:
+        """What is known of why a program does not run, to follow its state; "" for nothing."""
+        why, exited = one.group.cause(name, state, self._host.now())
+        ended = one.check is None and exited >= ENDED_TIME
+        hint = f"it has ended, and {must_run(one.settings)}" if ended else ""
+        return "".join(f": {text}" for text in (hint, why) if text)
+
+    def _registered(self, event: link.Registered) -> None:
+        one = self._of(event)
+        if one is not None:
+            self._runs(one, event.pid)
+            one.course.executed(event.moment - self._host.now() + time.time())
+
+    def _refused(self, event: link.Refused) -> None:
+        one = self._of(event)
+        if one is None:
+            return
+        self._log.warn(one.name, f"`zkelect run` did not start the program {event.name}: {event.reason}")
+        if one.state.may_run:
+            one.group.refused[event.name] = f"`zkelect run` did not start it (exit status 75): {event.reason}"
+
+    def _term_ended(self, event: link.TermEnded) -> None:
+        one = self._of(event)
+        if one is not None:
+            one.course.guarded(event._asdict())
+
+    def handlers(self) -> events.Handlers:
+        return {
+            group_events.GroupStarted: lambda event: self._decide(self._answered(event), role.Started(event.op)),
+            group_events.GroupStartFailed: lambda event: self._decide(
+                self._answered(event), role.StartFailed(event.op, event.reason)
+            ),
+            group_events.GroupDead: self._dead,
+            group_events.GroupStuck: self._stuck,
+            group_events.MemberDied: self._member_died,
+            group_events.MemberStarted: lambda event: self._decide(self._of(event), role.MemberStarted(event.name)),
+            group_events.Members: self._members,
+            link.Registered: self._registered,
+            link.Refused: self._refused,
+            link.Revoked: lambda event: self._decide(self._of(event), role.Revoked(event.reason)),
+            link.TermEnded: self._term_ended,
+        }

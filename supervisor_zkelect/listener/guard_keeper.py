@@ -1,0 +1,237 @@
+"""The conversation with the guard: when it is opened, what it is told of leases, when it is replaced. On the deciding thread."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Any, Callable, Dict, Iterable, Tuple
+
+from supervisor_zkelect.core import role
+from supervisor_zkelect.core.lease import Lease
+from supervisor_zkelect.guard import link
+from supervisor_zkelect.listener import events
+from supervisor_zkelect.listener.candidacies import Candidacies
+from supervisor_zkelect.listener.candidacy import Candidacy
+from supervisor_zkelect.listener.delivery import STEP_PACE, Delivery
+from supervisor_zkelect.listener.enforcement import Enforcement
+from supervisor_zkelect.listener.folder import LOCK_PACE, RuntimeFolder
+from supervisor_zkelect.listener.host import Host
+from supervisor_zkelect.listener.paced_log import PacedLog
+from supervisor_zkelect.listener.workers import PACE
+from supervisor_zkelect.system import reserve
+
+log = logging.getLogger(__name__)
+
+#: Seconds of this listener's own running time in which the guard must echo what it is told, else it is replaced: usually,
+#: and when a group should be killed by now.
+GUARD_SILENCE, GUARD_HASTE = 0.4, 0.06
+#: Seconds for which a guard may lack what it takes to end a group; another process has descriptors of its own.
+GUARD_LACKS = 1.0
+#: Seconds between two turns of this listener, which has something to do each second, that tell of its having stood still.
+STOOD_STILL = 2.0
+#: Seconds within which the guard's process manager must have taken a turn; with thousands of processes one takes a second.
+MANAGER_SILENCE = 5.0
+
+
+class GuardKeeper:
+    """groups: what the guard is told of each group (`guard.Guard.welcome`). interval: seconds between two heartbeats. came:
+    called when a guard has come."""
+
+    def __init__(
+        self, host: Host, post: Callable[[Any], None], log: PacedLog, candidacies: Candidacies, delivery: Delivery,
+        folder: RuntimeFolder, enforcement: Enforcement, groups: Callable[[], Dict[str, Dict[str, Any]]],
+        interval: Callable[[], float], came: Callable[[], None],
+    ) -> None:
+        self._host = host
+        self._log = log
+        self._candidacies = candidacies
+        self._delivery = delivery
+        self._folder = folder
+        self._enforcement = enforcement
+        self._groups = groups
+        self._interval = interval
+        self._came = came
+        self.link = host.guard(post)
+        self.up = False
+        #: why no guard can be had, "" when nothing is known against it
+        self.trouble = ""
+        #: group -> "token", "granted", "dead", "deadline" of those that the guard had in its charge when it came
+        self.found: Dict[str, Dict[str, Any]] = {}
+        #: when one is opened
+        self.open_at = math.inf
+        #: what the guard that is there lacks, and since when
+        self._lacks = ""
+        self._lacks_since = math.inf
+        #: seconds for which it has not echoed, and when this listener took its turn last
+        self._quiet = 0.0
+        self._turned_at = host.now()
+        self._patient_until = -math.inf
+        #: when it is told something anyway
+        self._tell_at = math.inf
+        self._sent = self._echoed = 0
+
+    # Opening
+
+    @property
+    def apart(self) -> bool:
+        """Whether the guard is there, and outlives this listener."""
+        return self.up and self.link.pid != self._host.pid
+
+    @property
+    def awaited(self) -> bool:
+        """Whether what was sent last is not echoed yet."""
+        return self._sent != self._echoed
+
+    def open(self) -> None:
+        self.open_at = math.inf
+        running = self._candidacies.running
+        by = min((role.lease_of(one.rules, one.state).kill_at for one in running), default=math.inf)
+        self.link.open(self._groups(), by)
+
+    def tell_groups(self) -> None:
+        """Tell it anew what it is told of each group."""
+        self.link.tell_groups(self._groups(), self._host.settings.reattach_grace)
+
+    def _retry(self, delay: float) -> None:
+        if not self._candidacies and self._folder.locked:
+            # Nothing is begun: whoever has to release first needs the lock.
+            self._folder.give_lock_back(delay)
+        else:
+            self.open_at = self._host.now() + delay
+
+    def _on_up(self, event: link.Up) -> None:
+        self.up, self._quiet, self.trouble = True, 0.0, ""
+        self._lacks, self._lacks_since = "", math.inf
+        self._enforcement.last_resort.arm(event.cgroups)
+        for one in self._candidacies:
+            one.group.guard_came()
+        self._sent = self._echoed = 0
+        self.found = event.groups
+        self._came()
+
+    def _on_busy(self, event: link.Busy) -> None:
+        self._log.warn("zkelect", "waiting for the guard, which stops and releases what an earlier listener left")
+        self._retry(LOCK_PACE)
+
+    def _on_down(self, event: link.Down) -> None:
+        if self.up:
+            log.warning("%s; another is started", event.reason)
+        else:
+            self._log.warn("zkelect", event.reason)
+            # What it failed for may be what is kept.
+            reserve.spend()
+            self.trouble = event.reason
+            self._delivery.within(STEP_PACE)
+        delay = 0.0 if self.up else PACE
+        self.up = False
+        self._retry(delay)
+
+    # Leases
+
+    def ordered(self) -> None:
+        """An order was given. What follows is echoed, which tells that it was taken; one echo does for all orders of a turn."""
+        self._tell_at = -math.inf
+
+    def tell_anew(self) -> None:
+        """Tell a new guard what runs under which lease, and repeat what the old one did not answer."""
+        for one in self._candidacies:
+            state = one.state
+            if state.may_run and state.role != role.DEMOTING:
+                one.group.handle.adopt(**one.grant())
+            one.group.repeat()
+            if one.check is None and state.probing:
+                one.group.handle.look(state.probing)
+
+    def extend(self, extended: Iterable[Candidacy]) -> None:
+        """Extend the leases of these, as their states have them."""
+        leases: Dict[str, Tuple[Any, ...]] = {}
+        for one in extended:
+            if one.state.may_run and one.state.renewed and one.state.inherited is None:
+                grant = one.grant()
+                leases[one.settings.group] = (grant["token"], *(grant[name] for name in Lease._fields))
+        running = any(one.state.may_run or one.group.busy for one in self._candidacies)
+        # When the next heartbeat is answered they are extended anyway.
+        self._tell_at = self._host.now() + self._interval() + GUARD_HASTE if running else math.inf
+        self._sent += 1
+        self.link.lease(self._sent, leases)
+
+    def missing(self) -> str:
+        """Why no lease could be extended, "" when there is a guard, or one may be had."""
+        missing = self.trouble and not self.up
+        return f"the lease is not extended, as no guard can be had: {self.trouble}" if missing else ""
+
+    def unenforced(self) -> str:
+        """Why no lease is extended, "" when nothing is known against it. What guard and listener lack is looked for with each
+        lease, and not where there is none."""
+        missing, last_resort = self.missing(), self._enforcement.last_resort
+        if missing:
+            return missing
+        if self._lacks:
+            return f"the lease is not extended: {self._lacks}"
+        if last_resort.trouble:
+            return f"the lease is not extended, as this listener could not end it itself: {last_resort.trouble}"
+        return ""
+
+    def enforces(self) -> bool:
+        """Whether somebody would enforce a lease that is extended now."""
+        return (
+            self.up and self._quiet <= GUARD_HASTE and not self._lacks and self._enforcement.last_resort.complete()
+        )
+
+    def clears_in_time(self, one: Candidacy) -> bool:
+        """Whether what a former listener had begun to stop still has some of its lease left for that."""
+        found = self.found.get(one.settings.group)
+        if one.state.step != "clearing" or found is None or found["dead"]:
+            return False
+        return one.rules.lease(found["deadline"]).covers(self._host.now())
+
+    # Watching
+
+    def next_wakeup(self) -> float:
+        if self.awaited:
+            return min(self.open_at, self._host.now() + GUARD_HASTE / 3)
+        return min(self.open_at, self._tell_at) if self.up else self.open_at
+
+    def keep_time(self, moment: float) -> None:
+        """Replace a guard that stands still. Only time in which this listener ran itself counts."""
+        if moment - self._turned_at > STOOD_STILL:
+            # So did the guard, maybe, and now all of the node want the processor. One that runs kills at once; another
+            # takes longer to begin than this one may need to come to its turn.
+            self._patient_until = moment + GUARD_SILENCE
+        passed, self._turned_at = min(moment - self._turned_at, GUARD_HASTE / 3), moment
+        waiting = self.up and self.awaited
+        self._quiet = self._quiet + passed if waiting else 0.0
+        if waiting and self._quiet > GUARD_HASTE and moment >= self._patient_until:
+            late = any(not role.lease_of(one.rules, one.state).covers(moment) for one in self._candidacies.running)
+            if late or self._quiet > GUARD_SILENCE:
+                self._quiet = 0.0
+                self._replace("stands still and is replaced")
+        elif self.up and moment >= self._tell_at:
+            # ZooKeeper may have been silent for longer than it takes to notice a guard that stands still.
+            self.extend(self._candidacies)
+
+    def _replace(self, why: str) -> None:
+        log.warning("the guard, process %d, %s", self.link.pid, why)
+        self.link.replace()
+
+    def _on_echo(self, event: link.Echo) -> None:
+        self._echoed = event.n
+        self._quiet = 0.0
+        moment = self._host.now()
+        stood_still = moment < self._patient_until or moment - self._turned_at > STOOD_STILL
+        if moment - event.turned > MANAGER_SILENCE and not stood_still:
+            self._replace("does not look after the groups and is replaced")
+        self._lacks = event.trouble
+        self._lacks_since = min(self._lacks_since, moment) if event.trouble else math.inf
+        if moment - self._lacks_since > GUARD_LACKS:
+            self._lacks_since = math.inf
+            self._replace(f"is replaced: {event.trouble}")
+
+    def _on_said(self, event: link.Said) -> None:
+        log.info("of the guard, process %d: %s", self.link.pid, event.text)
+
+    def handlers(self) -> events.Handlers:
+        return {
+            link.Up: self._on_up, link.Busy: self._on_busy, link.Down: self._on_down,
+            link.Echo: self._on_echo, link.Said: self._on_said,
+        }

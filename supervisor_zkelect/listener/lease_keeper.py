@@ -1,0 +1,211 @@
+"""The leases of a session: its clock, the heartbeat that extends them, and what is proven by it. On the deciding thread."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any, Callable, Dict, Mapping, Optional
+
+from supervisor_zkelect.core import role
+from supervisor_zkelect.core.heartbeat import Heartbeat
+from supervisor_zkelect.core.lease import SessionClock, drop_after, effective_tick, lasts_until, waiting_interval
+from supervisor_zkelect.guard import link
+from supervisor_zkelect.listener import events
+from supervisor_zkelect.listener.candidacies import Candidacies
+from supervisor_zkelect.listener.candidacy import Candidacy
+from supervisor_zkelect.listener.guard_keeper import GuardKeeper
+from supervisor_zkelect.listener.host import Host
+from supervisor_zkelect.listener.paced_log import PacedLog
+from supervisor_zkelect.listener.workers import PACE
+from supervisor_zkelect.zookeeper import session
+
+
+class LeaseKeeper:
+    """extended: told of each candidacy whose lease was extended."""
+
+    def __init__(
+        self, host: Host, log: PacedLog, candidacies: Candidacies, guard: GuardKeeper, extended: Callable[[Candidacy], None],
+    ) -> None:
+        self._host = host
+        self._log = log
+        self._candidacies = candidacies
+        self._guard = guard
+        self._extended = extended
+        #: the session (`session.Session`), None before it is begun
+        self.session: Any = None
+        #: its connection that there is, or was last, while it lives
+        self.granted: Optional[session.Connected] = None
+        self.clock: Optional[SessionClock] = None
+        self.heartbeat = self._heartbeat_at(host.settings.session_timeout)
+        #: election -> path of its proposal, of those that hold a lease or want one
+        self._leased: Dict[str, str] = {}
+        self._peeked = 0
+        #: what the keeper has told before this session was attached with a shorter timeout counts until then at most
+        self._cut_at = math.inf
+
+    # The session
+
+    def new_clock(self, timeout: float, sent: float) -> None:
+        """Another session was granted this timeout (seconds), by a request sent then; or the same session another timeout."""
+        self.clock = SessionClock(timeout, self._host.settings.tick_time, sent)
+
+    def reconnected(self, sent: float) -> None:
+        assert self.clock is not None
+        self.clock = self.clock.reconnected(sent)
+
+    def retick(self) -> None:
+        """Another tick_time counts from now on."""
+        if self.clock is not None:
+            self.clock = self.clock._replace(tick=self._host.settings.tick_time)
+
+    def cut(self, timeout: float, sent: float) -> None:
+        """No lease of this session lasts longer: it was attached again with a shorter timeout, by a request sent then."""
+        self._cut_at = lasts_until(sent, timeout)
+        self._candidacies.decide(role.Cut(self._cut_at))
+        self._guard.link.cut(self._cut_at)
+
+    def session_over(self) -> None:
+        self.granted = self.clock = None
+        self._leased.clear()
+
+    def session_up(self, one: Candidacy, fresh: bool) -> role.SessionUp:
+        """What the role machine is told of the session that there is. fresh: it is another than before."""
+        assert self.granted is not None
+        settings, timeout = self._host.settings, self.granted.timeout
+        tick = settings.tick_time
+        grace = settings.stop_grace(one.rules.stopwaitsecs, timeout)
+        wait_out = max(timeout, settings.session_timeout) + 2 * tick + PACE
+        # After a long silence the first lease counts from before it; the next one is a tick and a beat away.
+        margin = min(settings.ride_through_at(timeout), effective_tick(tick, timeout) + self.heartbeat.interval)
+        return role.SessionUp(fresh, grace, wait_out, timeout, margin)
+
+    # The heartbeat
+
+    def _heartbeat_at(self, timeout: float) -> Heartbeat:
+        """The heartbeat of a session that begins. timeout: the session's, in seconds."""
+        settings = self._host.settings
+        interval = settings.interval_at(timeout)
+        return Heartbeat(
+            interval, waiting_interval(interval, settings.ride_through_at(timeout)), drop_after=drop_after(timeout)
+        )
+
+    def restart(self) -> None:
+        """Another session is to begin."""
+        self.heartbeat = self._heartbeat_at(self._host.settings.session_timeout)
+
+    def set_paces(self, timeout: float) -> None:
+        """Have the heartbeat go at the paces for a session's timeout, and soon."""
+        paces = self._heartbeat_at(timeout)
+        self.heartbeat = replace(
+            self.heartbeat, interval=paces.interval, waiting=paces.waiting, drop_after=paces.drop_after
+        ).all_soon()
+
+    def all_soon(self) -> None:
+        """Have all leases extended soon."""
+        self.heartbeat = self.heartbeat.all_soon()
+
+    def beat(self, moment: float) -> None:
+        if self.heartbeat.send_now(moment):
+            fresh = [name for name in self._leased if self._candidacies[name].state.step == "leasing"]
+            self.heartbeat, checked = self.heartbeat.sending(moment, self._leased, fresh)
+            if checked:
+                self.session.beat(sorted(self._leased[name] for name in checked))
+            else:
+                self.session.peek(self._next_proposal())
+        elif self.heartbeat.prod_now(moment):
+            self.heartbeat = self.heartbeat.after_prodding()
+            self.session.prod()
+        elif self.heartbeat.drop_now(moment):
+            self.heartbeat = self.heartbeat.after_dropping()
+            self.session.drop()
+
+    def _next_proposal(self) -> str:
+        """The path of one of this node's proposals, each in its turn, so that one deleted by hand is noticed."""
+        paths = [path for path in (one.elector.proposal_path for one in self._candidacies) if path]
+        self._peeked += 1
+        return paths[self._peeked % len(paths)] if paths else "/"
+
+    # Answers
+
+    def answered(self, event: Any) -> bool:
+        """Count an answer for the session's clock. False when it belongs to an older session or is none."""
+        self.heartbeat = self.heartbeat.after_answer()
+        return event.connected and self.counted(event)
+
+    def counted(self, event: Any) -> bool:
+        """The same of any answer that is one."""
+        if self.clock is None or self.granted is None or event.generation != self.granted.generation:
+            return False
+        self.clock = self.clock.answered(event.sent, event.answered)
+        return True
+
+    def _on_beaten(self, event: session.Beaten) -> None:
+        if not self.answered(event):
+            return
+        if event.gone:
+            self.heartbeat = self.heartbeat.all_soon()
+            for one in self._candidacies:
+                if self._leased.get(one.name) in event.gone:
+                    one.decide(role.ProposalGone("its proposal was deleted"))
+        elif event.error:
+            self._log.warn("ZooKeeper", f"the heartbeat was refused: {event.error}")
+            if event.moved:
+                # A new connection takes the session back.
+                self.session.drop()
+        elif self._guard.enforces():
+            assert self.clock is not None
+            deadline, paths = self.clock.deadline(event.sent), set(event.paths)
+            extended = [one for one in self._candidacies if self._leased.get(one.name) in paths]
+            for one in extended:
+                one.decide(role.Leased(event.sent, deadline))
+                self._extended(one)
+            self._guard.extend(extended)
+
+    def _on_term_claimed(self, event: events.TermClaimed) -> None:
+        one, lease = self._candidacies[event.name], None
+        if self.counted(event) and self._guard.enforces():
+            assert self.clock is not None
+            lease = role.Leased(event.sent, self.clock.deadline(event.sent))
+        one.decide(role.Claimed(event.op, event.dirty, lease))
+        if lease is not None:
+            # Its echo also tells that the guard has taken the order to start.
+            self._guard.extend([one])
+
+    def _on_peeked(self, event: session.Peeked) -> None:
+        if self.answered(event) and not event.error:
+            assert self.granted is not None
+            for one in self._candidacies:
+                if one.elector.proposal_path == event.path and event.owner != self.granted.session:
+                    one.decide(role.ProposalGone("its proposal was deleted"))
+
+    def _on_renewed(self, event: link.Renewed) -> None:
+        # Also for an election that has not begun yet.
+        deadline, found = min(event.deadline, self._cut_at), self._guard.found.get(event.group)
+        if found is not None and found["token"] == event.token:
+            found["deadline"] = max(found["deadline"], deadline)
+        one = self._candidacies.by_group.get(event.group)
+        if one is not None:
+            one.decide(role.Renewed(event.token, deadline))
+
+    def handlers(self) -> events.Handlers:
+        return {
+            session.Beaten: self._on_beaten, session.Peeked: self._on_peeked, events.TermClaimed: self._on_term_claimed,
+            link.Renewed: self._on_renewed,
+        }
+
+    # Actions
+
+    def _keep_lease(self, one: Candidacy, action: role.KeepLease) -> None:
+        path = one.elector.proposal_path
+        if path is not None:
+            self._leased[one.name] = path
+            # The claim itself may have been a lease.
+            leasing = one.state.step == "leasing"
+            moment = -math.inf if leasing else self._host.now() + self.heartbeat.interval
+            self.heartbeat = self.heartbeat.no_later(moment)
+
+    def _drop_lease(self, one: Candidacy, action: role.DropLease) -> None:
+        self._leased.pop(one.name, None)
+
+    def actions(self) -> Mapping[type, Callable[[Candidacy, Any], None]]:
+        return {role.KeepLease: self._keep_lease, role.DropLease: self._drop_lease}

@@ -1,0 +1,306 @@
+"""The node's session at ZooKeeper: how it is begun, gone on with, saved, and given up. On the deciding thread."""
+
+from __future__ import annotations
+
+import logging
+import math
+from functools import partial
+from typing import Any, Callable, List, Mapping, Optional
+
+from supervisor_zkelect.config.settings import ElectionSettings
+from supervisor_zkelect.core import role
+from supervisor_zkelect.elector import Elector
+from supervisor_zkelect.guard import saved_session
+from supervisor_zkelect.listener import elections, events, pool_worker, reporting
+from supervisor_zkelect.listener.candidacies import Candidacies
+from supervisor_zkelect.listener.candidacy import Candidacy
+from supervisor_zkelect.listener.delivery import Delivery
+from supervisor_zkelect.listener.folder import LOCK_PACE
+from supervisor_zkelect.listener.guard_keeper import GuardKeeper
+from supervisor_zkelect.listener.host import Host
+from supervisor_zkelect.listener.lease_keeper import LeaseKeeper
+from supervisor_zkelect.listener.leftovers import Leftovers
+from supervisor_zkelect.listener.paced_log import PacedLog
+from supervisor_zkelect.listener.programs import Programs
+from supervisor_zkelect.listener.workers import PACE, EventExecutor
+from supervisor_zkelect.zookeeper import session
+
+log = logging.getLogger(__name__)
+
+#: Seconds for which a listener that begins leaves the session to the keeper at most, and what it leaves of other leases.
+ATTACH_TIME, ATTACH_MARGIN = 60.0, 0.5
+#: Seconds that closing the session may take; ZooKeeper expires it otherwise.
+CLOSE_TIME = 2.0
+
+
+class SessionKeeper:
+    """work: where ZooKeeper is waited for. leaving: whether this listener is to end."""
+
+    def __init__(
+        self, host: Host, post: Callable[[Any], None], work: EventExecutor, log: PacedLog, candidacies: Candidacies,
+        delivery: Delivery, guard: GuardKeeper, leases: LeaseKeeper, leftovers: Leftovers, programs: Programs,
+        leaving: Callable[[], bool],
+    ) -> None:
+        self._host = host
+        self._post = post
+        self._work = work
+        self._log = log
+        self._candidacies = candidacies
+        self._delivery = delivery
+        self._guard = guard
+        self._leases = leases
+        self._leftovers = leftovers
+        self._programs = programs
+        self._leaving = leaving
+        self.session: Any = None
+        self._store: Optional[saved_session.Store] = None
+        #: the session of an earlier listener that is to be gone on with, until there is a connection
+        self.former: Optional[saved_session.Saved] = None
+        #: "connecting", "connected", "suspended" or "lost", and since when
+        self.link = "connecting"
+        self.link_since = host.now()
+        self._link_trouble = ""
+        #: when the session is begun, or looked at again whether it may be; and when it is begun in any case
+        self.attach_at = self._attach_by = math.inf
+        #: when the client is made anew
+        self._renew_at = math.inf
+        #: the session is to be closed when no group runs; and the first generation that counts since one was
+        self.closing = False
+        self._first_generation = 0
+
+    # Beginning
+
+    def find_former(self) -> None:
+        """Look for the session of an earlier listener, with the lock held."""
+        # Whether it exists where `servers` says, as they are configured now, only ZooKeeper can tell.
+        former = self._host.saved()
+        if self._store is None:
+            self._store = self._host.store()
+        self.former = former if former is not None and list(former.owner) == list(self._host.owner) else None
+
+    def begin(self) -> List[saved_session.Election]:
+        """Make the session. Returns the elections that an earlier listener had, and this one has, too."""
+        attach, timeout = None, None
+        kept: List[saved_session.Election] = []
+        former = self.former
+        if former is not None:
+            attach, timeout = (former.id, bytes.fromhex(former.password)), former.timeout
+            mine = elections.to_save(self._host.settings)
+            kept = [one for one in former.elections if one in mine]
+            self._leftovers.elections = [one for one in former.elections if one not in kept]
+        self.session = self._leases.session = self._host.session(self._post, attach, timeout)
+        return kept
+
+    def connect(self) -> None:
+        """Connect as soon as that may be."""
+        self._attach_by = self._host.now() + ATTACH_TIME
+        self._attach()
+
+    def _attach(self) -> None:
+        """Connect, and take a session that is to be gone on with from the guard's keeper by that.
+
+        While groups of elections that are no more have time left to stop, only the keeper renews their leases; so that comes
+        first, as long as it leaves the other leases time enough.
+        """
+        now = self._host.now()
+        stop_times = [role.lease_of(one.rules, one.state).stop_at for one in self._candidacies if one.state.inherited is not None]
+        stopping = self._leftovers.alive or any(map(self._guard.clears_in_time, self._candidacies))
+        if stopping and now < min([self._attach_by, *(moment - ATTACH_MARGIN for moment in stop_times)]):
+            self.attach_at = now + LOCK_PACE
+        else:
+            self.attach_at = math.inf
+            self.session.start()
+
+    def elector(self, election: ElectionSettings) -> Elector:
+        """An elector in the present session."""
+        return elections.make_elector(self.session.client, self._host.settings, election)
+
+    # Saving
+
+    def save(self) -> None:
+        """Keep what the next listener, or a release, needs of the session."""
+        granted, settings = self._leases.granted, self._host.settings
+        if granted is not None and not self._leaving() and self._store is not None:
+            self._store.save(saved_session.Saved(
+                granted.session, self.session.password.hex(), granted.timeout, self._host.owner, settings.node_name,
+                ",".join(settings.servers) if settings.plain else "", elections.to_save(settings) + self._leftovers.elections,
+                settings.tick_time,
+            ))
+            self._programs.keep_configuration()
+
+    def _forget(self) -> None:
+        if self._store is not None:
+            self._store.forget()
+
+    # The link
+
+    @property
+    def connected(self) -> bool:
+        return self.link == "connected"
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is a session with a connection."""
+        return self.connected and self._leases.granted is not None
+
+    def doubt(self) -> str:
+        """Why there is no connection to ZooKeeper, as far as that is known."""
+        return self._link_trouble or (self.session.trouble if self.session and not self.connected else "")
+
+    def _set_link(self, link: str, trouble: str = "") -> None:
+        if link != self.link:
+            self.link, self.link_since = link, self._host.now()
+            self._delivery.changed()
+            level = logging.INFO if link == "connected" else logging.WARNING
+            self._log.link(link + (trouble and f": {trouble}"), level)
+        self._link_trouble = trouble
+
+    def _on_connected(self, event: session.Connected) -> None:
+        if event.generation < self._first_generation:
+            return
+        leases = self._leases
+        before, leases.granted = leases.granted, event
+        fresh = before is None or before.generation != event.generation
+        self._set_link("connected")
+        timeout = event.timeout
+        # By what timeout the leases were counted that are there, which an earlier listener may have had.
+        counted = before.timeout if before and not fresh else self.former.timeout if self.former is not None else timeout
+        if timeout != counted:
+            log.warning("ZooKeeper: the session's timeout is %g s now, and was %g s", timeout, counted)
+        if fresh or leases.clock is None or timeout != counted:
+            leases.new_clock(timeout, event.sent)
+            self._log.link(f"session 0x{event.session:x} with a timeout of {timeout:g} s", logging.INFO)
+            self._session_began(event)
+        else:
+            leases.reconnected(event.sent)
+        if timeout < counted:
+            leases.cut(timeout, event.sent)
+        leases.set_paces(timeout)
+        for one in self._candidacies:
+            one.decide(leases.session_up(one, fresh))
+            if one.state.role == role.PRIMARY:
+                one.see_by(self._host.now())
+            one.write_history()
+
+    def _session_began(self, event: session.Connected) -> None:
+        """This listener has a session, or the one that it has got another timeout."""
+        if self.former is not None and self.former.id != event.session:
+            self._leftovers.elections = []
+            for one in self._candidacies:
+                if one.state.inherited is not None:
+                    one.decide(role.SessionLost("the session of the inherited term is over"))
+        self.former = None
+        if self._host.settings.acl != "open":
+            self._work.submit(partial(pool_worker.inspect_znodes, self.session.client, self._host.settings))
+        self.save()
+        self._leftovers.session_began()
+
+    def _on_inspected(self, event: events.ZnodesInspected) -> None:
+        for note in event.notes:
+            self._log.warn("ZooKeeper", note)
+
+    def _on_suspended(self, event: session.Suspended) -> None:
+        self._set_link("suspended", self.session.trouble)
+        self._candidacies.decide(role.SessionDown())
+
+    def _on_lost(self, event: session.Lost) -> None:
+        why = "the credentials were refused" if event.refused else "the session is over"
+        self._over(why, "the ZooKeeper session is lost")
+        if event.refused:
+            self._renew_at = self._host.now() + PACE
+
+    def _over(self, trouble: str, reason: str) -> None:
+        self._set_link("lost", trouble)
+        self._leases.session_over()
+        self._candidacies.decide(role.SessionLost(reason))
+
+    def handlers(self) -> events.Handlers:
+        return {
+            session.Connected: self._on_connected, session.Suspended: self._on_suspended, session.Lost: self._on_lost,
+            events.ZnodesInspected: self._on_inspected,
+        }
+
+    # Another session
+
+    def _renew(self) -> None:
+        """A client whose credentials were refused, or whose thread has ended, does not try again by itself."""
+        if self._leaving():
+            return
+        try:
+            self._host.aside(self.session.renew())
+        except RuntimeError as error:
+            # Its threads cannot be had now. The groups are ended by then, or under a guard's lease.
+            self._log.warn("ZooKeeper", f"no client can be started: {error}", "renew")
+            self._renew_at = self._host.now() + PACE
+        for one in self._candidacies:
+            one.new_session()
+
+    def end(self, name: str) -> None:
+        """Close the session as soon as no group is alive under it, for the election `name`, which cannot be released."""
+        self.closing = True
+        why = f"the session is closed, since ZooKeeper refuses to release {name}"
+        for other in self._candidacies:
+            if other.name != name:
+                other.decide(role.SessionEnds(why))
+
+    def actions(self) -> Mapping[type, Callable[[Candidacy, Any], None]]:
+        return {role.EndSession: lambda one, action: self.end(one.name)}
+
+    def _close(self) -> None:
+        """Have another session instead of one that must end, once no group of the node is alive under it."""
+        states = [one.state for one in self._candidacies]
+        # It may have ended by itself; and a listener that ends closes it last of all.
+        self.closing = any(state.ending for state in states) and not self._leaving()
+        if not self.closing or self._leftovers.alive or not all(state.settled for state in states):
+            return
+        self.closing = False
+        self._leftovers.forget()
+        self._leases.restart()
+        # A request to end the session may arrive late, and nobody is to go on in it then.
+        self._forget()
+        self._renew()
+        self._first_generation = self.session.generation
+        self._over("closed, to give up what ZooKeeper does not let this node release", "the session was closed")
+
+    def close_for_good(self) -> bool:
+        """Close the session of a listener that ends, which gives up what is left of proposals. Whether nothing is left of it."""
+        released = all(not one.state.proposal or one.state.settled for one in self._candidacies)
+        if released:
+            # A request to end the session may arrive late, and nobody is to go on in it then.
+            self._forget()
+        # Without a connection nobody is asked; the proposals of the queue go with the session, which expires.
+        seconds = 0.0 if released and not self.connected else CLOSE_TIME
+        closed = self._host.aside(self.session.close, seconds) or released
+        if closed:
+            self._forget()
+        return closed
+
+    # Time
+
+    def next_wakeup(self) -> float:
+        beat_at = self._leases.heartbeat.next_wakeup() if self.connected else math.inf
+        return min(self.attach_at, self._renew_at, beat_at)
+
+    def watch(self, moment: float) -> None:
+        """Have the heartbeat go on; or tell of a ZooKeeper that does not answer, and make a client that has ended anew."""
+        if self.connected:
+            self._leases.beat(moment)
+        elif self.session is not None and not self._leaving() and self.attach_at == math.inf:
+            if moment - self.link_since >= reporting.UNREACHED:
+                where = ",".join(self._host.settings.servers)
+                trouble = f"no server of {where} takes this node: {self.session.trouble or 'no answer'}; trying on"
+                self._log.warn("ZooKeeper", trouble, "unreached")
+            if self.session.ended and self._renew_at == math.inf:
+                self._renew_at = moment + PACE
+
+    def keep_time(self, moment: float) -> None:
+        """Connect, renew or close what is due."""
+        if self.attach_at <= moment:
+            self._attach()
+        if self._leftovers.due <= moment:
+            self._leftovers.release()
+        if self._renew_at <= moment:
+            self._renew_at = math.inf
+            self._renew()
+        if self.closing:
+            self._close()

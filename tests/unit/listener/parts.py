@@ -1,0 +1,140 @@
+"""Fakes of what the listener's parts are given, and a candidacy made of them."""
+
+from types import SimpleNamespace
+
+from supervisor_zkelect.core import role
+from supervisor_zkelect.listener.actions import ACTIONS
+from supervisor_zkelect.listener.candidacies import Candidacies
+from supervisor_zkelect.listener.candidacy import Candidacy, Ports
+from supervisor_zkelect.listener.group_control import GroupControl
+
+NOW = 1000.0
+
+RULES = role.Settings(
+    name="orders", address="x:1", kill_time=1.0, stopwaitsecs=10.0, rise=1, fall=3, health_interval=1.0, promote_timeout=60.0,
+    backoff_min=1.0, backoff_max=60.0,
+)
+
+
+class Work:
+    """An event executor that does nothing by itself. given: the work that is not done yet, oldest first."""
+
+    def __init__(self):
+        self.given = []
+
+    def submit(self, work, failed=None):
+        self.given.append((work, failed))
+
+    def do(self):
+        """Do the oldest work; returns its event."""
+        return self.given.pop(0)[0]()
+
+    def fail(self, error):
+        """Have the oldest work raise this; returns the event that is posted then."""
+        return self.given.pop(0)[1](error)
+
+
+class Serial:
+    """An executor that does nothing by itself, as `Work` with what is posted."""
+
+    def __init__(self):
+        self.given = []
+
+    def submit(self, run, *arguments):
+        self.given.append(lambda: run(*arguments))
+        return SimpleNamespace(add_done_callback=lambda done: None)
+
+    def do(self):
+        self.given.pop(0)()
+
+
+class LastResort:
+    trouble = ""
+
+    def __init__(self):
+        self.did = []
+
+    def revoke(self, name):
+        self.did.append(("revoke", name))
+
+    def kill(self, name):
+        self.did.append(("kill", name))
+        return 1000.0
+
+
+class Host:
+    """Of node "a", at a moment that a test sets. serials: the executors that were made."""
+
+    pid, uid, supervisord_uid, group, supervisord = 7, 0, 0, "zkelect", None
+
+    def __init__(self, **settings):
+        self.moment = NOW
+        self.settings = SimpleNamespace(**{"node_name": "a", "file": "/f", "chroot": "", "kill_time": 1.0, **settings})
+        self.resort = LastResort()
+        self.serials = []
+
+    def now(self):
+        return self.moment
+
+    def serial(self):
+        self.serials.append(Serial())
+        return self.serials[-1]
+
+    def last_resort(self):
+        return self.resort
+
+
+class Handle:
+    """A group at the guard. told: orders and their op."""
+
+    def __init__(self):
+        self.told = []
+
+    def __getattr__(self, name):
+        return lambda *arguments, **named: self.told.append((name, *arguments[:1]))
+
+
+def settings_of(**changes):
+    given = {
+        "name": "orders", "group": "primary", "address": "x:1", "election_znode": "/e", "election_ack": "/ack", "fence": None,
+        "health_timeout": 1.0, **changes,
+    }
+    return SimpleNamespace(**given)
+
+
+class Log:
+    """warned: what was warned of."""
+
+    def __init__(self):
+        self.warned = []
+
+    def warn(self, subject, trouble, kind=""):
+        self.warned.append((subject, trouble))
+
+
+class Delivery:
+    def changed(self):
+        pass
+
+    def within(self, seconds):
+        pass
+
+
+def candidacy(host, state=None, elector=None, connected=True, check=None, log=None, **settings):
+    """One election, all of whose actions are left undone; what it posts is in its `posted`."""
+    posted = []
+    ports = Ports(
+        host, posted.append, log or Log(), Delivery(), {kind: lambda one, action: None for kind in ACTIONS}, lambda: connected,
+        lambda settings: elector, lambda moment: None,
+    )
+    one = Candidacy(settings_of(**settings), RULES, ports, GroupControl(Handle(), lambda: None), check)
+    one.state = state or role.State()
+    one.posted = posted
+    return one
+
+
+def candidacies(*ones, timeout=None):
+    found = Candidacies(lambda: timeout)
+    for one in ones:
+        found.add(one)
+    return found
