@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 from supervisor_zkelect.config.programs import GroupCheck, check_groups
 from supervisor_zkelect.config.settings import Settings
 from supervisor_zkelect.guard import kept_config, link, locks, process, record, saved_session, upkeep
-from supervisor_zkelect.listener import lastresort
+from supervisor_zkelect.listener import last_resort
 from supervisor_zkelect.listener.workers import SerialExecutor
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.processes.census import Identity
@@ -100,11 +100,11 @@ class Host:
         )
         return link.Link(terms, self._credentials, post)
 
-    def last_resort(self) -> lastresort.LastResort:
+    def last_resort(self) -> last_resort.LastResort:
         """What ends groups while there is no guard."""
         session, arguments = self._seen
         identity = Identity(self.owner.start, session, os.fsencode(arguments))
-        return lastresort.LastResort(self._folder, self.owner, self._url, identity)
+        return last_resort.LastResort(self._folder, self.owner, self._url, identity)
 
     def session(self, post: Post, attach: Optional[Tuple[int, bytes]], timeout: Optional[float]) -> session.Session:
         return session.Session(self.settings, post, attach, timeout)

@@ -20,7 +20,7 @@ from supervisor_zkelect.config.programs import GroupCheck, check_groups
 from supervisor_zkelect.config.settings import ElectionSettings, Settings
 from supervisor_zkelect.core import role
 from supervisor_zkelect.guard import guard, keeper, link, record, release, saved_session
-from supervisor_zkelect.listener import candidacy, events, lastresort, listener
+from supervisor_zkelect.listener import candidacy, events, last_resort, listener
 from supervisor_zkelect.processes import execution, group_events
 from supervisor_zkelect.supervisord import eventstream
 from supervisor_zkelect.zookeeper import holder, queue, requests, session, term
@@ -269,7 +269,7 @@ class _Host:
 
 
 class _LastResort:
-    """lastresort.LastResort over a model machine, in which nothing is ever short."""
+    """last_resort.LastResort over a model machine, in which nothing is ever short."""
 
     trouble = ""
 
@@ -294,7 +294,7 @@ class _LastResort:
     def kill(self, name: str) -> float:
         self.revoke(name)
         self._process.machine.kill_services()
-        return self._process.clock() + lastresort.PACE
+        return self._process.clock() + last_resort.PACE
 
 
 class _Calls:

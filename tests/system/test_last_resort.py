@@ -11,7 +11,7 @@ import pytest
 from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import record, registration
-from supervisor_zkelect.listener.lastresort import LastResort
+from supervisor_zkelect.listener.last_resort import LastResort
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.processes.census import Identity
 from supervisor_zkelect.system import reserve

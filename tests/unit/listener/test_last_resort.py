@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from supervisor_zkelect.listener import lastresort
+from supervisor_zkelect.listener import last_resort
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.processes.census import Found
 
@@ -42,8 +42,8 @@ def kin(monkeypatch):
         done.release()
         return True
 
-    monkeypatch.setattr(lastresort.proc, "kill", kill)
-    made = lastresort._Kin()
+    monkeypatch.setattr(last_resort.proc, "kill", kill)
+    made = last_resort._Kin()
     made.killed, made.done, made.census = killed, done, Census()
     made.begin()
     yield made
@@ -66,7 +66,7 @@ def test_one_look_is_for_all_groups(kin):
 
 
 def test_a_group_does_not_wait_for_the_rest_after_another_one(kin, monkeypatch):
-    monkeypatch.setattr(lastresort, "REST", 1e9)
+    monkeypatch.setattr(last_resort, "REST", 1e9)
     for number, name in enumerate(("one", "two", "three"), 1):
         kin.ask(name, frozenset(), kin.census)
         assert kin.census.looked.acquire(timeout=60)
