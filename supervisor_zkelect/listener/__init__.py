@@ -1,1 +1,1 @@
-"""The event listener: one queue, one deciding thread, and the work that it hands to others."""
+"""The event listener: one queue, one deciding thread, and the work that runs beside it."""

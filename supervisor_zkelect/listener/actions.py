@@ -1,4 +1,4 @@
-"""How the actions of the role machines are done: by which part of the listener, or by which worker. On the deciding thread."""
+"""Carries out the actions of the role machines, itself or by a worker. On the deciding thread."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from supervisor_zkelect.listener.workers import EventExecutor
 
 #: All actions of the role machine.
 ACTIONS = (
-    role.Ack, role.Answer, role.Claim, role.EndSession, role.Fence, role.KillGroup, role.KeepLease, role.Log, role.Look, role.Probe,
-    role.Propose, role.Query, role.Quit, role.Release, role.Repair, role.SeeTerm, role.Seize, role.StartGroup, role.StepBehind,
-    role.StopGroup, role.DropLease, role.Withdraw,
+    role.Ack, role.Answer, role.Claim, role.DropLease, role.EndSession, role.Fence, role.KeepLease, role.KillGroup, role.Log,
+    role.Look, role.Probe, role.Propose, role.Query, role.Quit, role.Release, role.Repair, role.SeeTerm, role.Seize,
+    role.StartGroup, role.StepBehind, role.StopGroup, role.Withdraw,
 )
 
 Handler = Callable[[Candidacy, Any], None]

@@ -1,6 +1,6 @@
 """One election of a listener, on the deciding thread: the state of its role machine, and what is known of its term and queue.
 
-How the machine's actions are done is in `actions.py`, what waits for ZooKeeper in `election_worker.py`.
+`actions.py` carries out the machine's actions; `election_worker.py` waits for ZooKeeper.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SETTLED = {(role.DETACHED, "waiting"), (role.STANDBY, "watching"), (role.PRIMARY
 
 @dataclass(frozen=True)
 class Ports:
-    """What all candidacies of a listener are given.
+    """The ports of all candidacies of a listener.
 
     actions: type of an action of the role machine -> who does it. connected: whether there is a connection to ZooKeeper.
     elector: makes the elector of an election in the present session. wanted: told of each moment at which a candidacy is to
@@ -78,7 +78,7 @@ class Candidacy:
         self.settings = settings
         self.rules = rules
         self.state = role.State()
-        #: when the state is to be given a Tick
+        #: when the role machine is due a Tick
         self.wake_at = math.inf
         self.group = group
         self.check = check
@@ -108,7 +108,7 @@ class Candidacy:
         return min(self.group.kill_at, role.lease_of(self.rules, self.state).kill_at)
 
     def grant(self) -> Grant:
-        """What the guard is told of the term under which the group runs."""
+        """The term under which the group runs, as the guard is told of it."""
         state = self.state
         return {
             "election": self.name, "address": self.settings.address,
@@ -124,7 +124,7 @@ class Candidacy:
         self._act(actions)
 
     def decide(self, event: Any) -> None:
-        """Let the role machine take the event, and have its actions done."""
+        """Give the event to the role machine, and carry out its actions."""
         before, now = self.state, self._ports.host.now()
         self.state, actions = role.step(self.rules, before, event, now)
         self.wake()
@@ -144,7 +144,7 @@ class Candidacy:
         self.write_history()
 
     def _tell_of(self, before: role.State, now: float) -> None:
-        """Have reported and logged what is new since the state `before`, and looked at what matters from now on."""
+        """Report and log the changes since the state `before`, and schedule the reads that the new state needs."""
         state, delivery = self.state, self._ports.delivery
         if (state.role, state.step) != (before.role, before.step):
             # On the way to them supervisord has groups to start and stop, which wait for each report that it takes. But
@@ -165,7 +165,7 @@ class Candidacy:
             self._ports.actions[type(action)](self, action)
 
     def wake(self) -> None:
-        """Note when the role machine is to be given a Tick."""
+        """Schedule the next Tick of the role machine."""
         self.wake_at = role.next_wakeup(self.rules, self.state)
         self._ports.wanted(self.wake_at)
 
@@ -184,18 +184,18 @@ class Candidacy:
     # ZooKeeper
 
     def ask(self, op: int, work: Callable[[], Any]) -> None:
-        """Do `work` on the election's own executor and post its event, or what went wrong as Failed."""
+        """Run `work` on the election's own executor and post its event, or Failed with what went wrong."""
         self._work.submit(partial(election_worker.attempt, self.name, op, work))
 
     def new_session(self) -> None:
         self.elector = self._ports.elector(self.settings)
 
     def verify(self, token: Optional[int]) -> None:
-        """The proposal with this token, by which this node leads, was changed or deleted."""
+        """Check that this node still leads: the proposal with this token, by which it does, was changed or deleted."""
         self.ask(0, partial(election_worker.verify, self.elector, self.name, token, self._ports.post))
 
     def write_history(self) -> None:
-        """Write what is new of the history of terms, which nobody waits for."""
+        """Write new entries of the history of terms, which nobody waits for."""
         terms = self.course.news()
         if not terms or self.writing or not self._ports.connected() or self._ports.host.now() < self._write_at:
             return
@@ -215,12 +215,12 @@ class Candidacy:
     # Ack and holder
 
     def see_by(self, moment: float) -> None:
-        """Have ack and holder read then."""
+        """Schedule a read of ack and holder."""
         self.term.due = moment
         self._ports.wanted(moment)
 
     def see(self) -> None:
-        """Have ack and holder read, and watched while this node is primary: nobody else has to wake at a change."""
+        """Read ack and holder, and watch them while this node is primary: no other node has to wake at a change."""
         term = self.term
         term.due = math.inf
         if term.asking:
@@ -248,7 +248,7 @@ class Candidacy:
             self.see()
 
     def heard(self, event: Any) -> None:
-        """Take an event for the role machine that was posted."""
+        """Take a posted event for the role machine."""
         if isinstance(event, role.TermSeen):
             self._term_seen(event)
         elif isinstance(event, role.Acked):
@@ -276,7 +276,7 @@ class Candidacy:
             self.elector.glance_at_queue(lambda: self._ports.post(events.QueueMoved(self.name)))
 
     def look_at_queue(self) -> None:
-        """See where this node stands in the queue, and what is foreign in it."""
+        """Read the queue: this node's place in it, and what is foreign in it."""
         self.queue.asking = True
         work = partial(election_worker.look_at_queue, self.elector, self.name, self._ports.host.now)
         self._work.submit(work, lambda error: events.QueueSeen(self.name, "", None))

@@ -49,15 +49,15 @@ class Delivery:
         self._fresh_for: List[str] = []
 
     def changed(self) -> None:
-        """Something is to be reported at once."""
+        """Deliver a report at once."""
         self._changed = True
 
     def within(self, seconds: float) -> None:
-        """Something is to be reported within these seconds."""
+        """Deliver a report within these seconds."""
         self._due = min(self._due, self._host.now() + seconds)
 
     def refresh(self, ticket: str) -> None:
-        """Report what is true now, and answer then; ack, holder and queue are read first."""
+        """Deliver a report that is true now, and then answer; ack, holder and queue are read first."""
         if not self._wanted:
             self._wanted_since = self._host.now()
             if self._connected():
@@ -84,7 +84,7 @@ class Delivery:
             self._work.submit(work, lambda error: events.ReportDelivered([], repr(error)))
 
     def _all_read(self) -> bool:
-        """Whether there is nothing to wait for before a report is fresh."""
+        """Whether ZooKeeper has answered all that a fresh report needs."""
         return not self._connected() or not any(
             one.term.asking or one.queue.asking or one.term.asked_at < self._wanted_since for one in self._candidacies
         )

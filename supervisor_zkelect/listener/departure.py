@@ -1,4 +1,4 @@
-"""How a listener ends: by stopping its groups, or by leaving them to the guard. On the deciding thread."""
+"""The end of a listener: it stops its groups, or leaves them to the guard. On the deciding thread."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Departure:
         self._candidacies.decide(role.Shutdown(reason, kill_at))
 
     def keep_time(self, moment: float) -> None:
-        """Stop the groups where the guard is gone that they were left to: what would enforce their leases now ends with this
+        """Stop the groups if the guard that they were left to is gone: whoever enforces their leases now ends with this
         process."""
         if self._leaving is None or self._guard.apart or self._quiet:
             return

@@ -1,8 +1,8 @@
-"""What an election has ZooKeeper do. All of it runs on the election's own executor, one piece at a time, and may wait.
+"""Work of an election on ZooKeeper. All of it runs on the election's own executor, one piece at a time, and may wait.
 
-Each function is given values, and returns an event for the role machine, or None; it cannot reach the listener's state. What
-must be told before it ends, and what a watch tells later, on a thread of the client's, it posts. It raises ElectionError,
-which `attempt` turns into an event.
+Each function is given values, and returns an event for the role machine, or None; it cannot reach the listener's state. It
+posts early results, and what a watch tells later on a thread of the client's. It raises ElectionError, which `attempt` turns
+into an event.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _proposed(elector: Elector, op: int) -> role.Proposed:
 
 
 def query(elector: Elector, name: str, op: int, token: Optional[int], post: Post) -> None:
-    """Post where this node stands in the queue, then the next change of its predecessor, or of the proposal by which it leads.
+    """Post this node's place in the queue, and later the next change of its predecessor, or of the proposal by which it leads.
     token: of the present proposal."""
     standing = elector.try_be_leader(claiming=True)
     acked = standing.leads and elector.acked_since
@@ -96,8 +96,8 @@ def query(elector: Elector, name: str, op: int, token: Optional[int], post: Post
 
 
 def verify(elector: Elector, name: str, token: Optional[int], post: Post) -> Optional[role.ProposalGone]:
-    """The leading proposal was changed or deleted: see whether it still leads, as the heartbeat's check knows it by its name
-    only. token: as for `query`."""
+    """Check that the leading proposal, which was changed or deleted, still leads: the heartbeat knows it by its name only.
+    token: as for `query`."""
     if elector.token != token:
         # It was another term's.
         return None
@@ -113,12 +113,12 @@ def verify(elector: Elector, name: str, token: Optional[int], post: Post) -> Opt
 
 
 def _watch(changed: "Future[str]", tell: Callable[[str], None]) -> None:
-    """Have `tell` called when the future is done, which may be so already; on a thread of the client's then."""
+    """Call `tell` when the future is done: now if it is, else on a thread of the client's."""
     changed.add_done_callback(lambda future: None if future.cancelled() else tell(future.result()))
 
 
 def look_at_queue(elector: Elector, name: str, now: Callable[[], float]) -> events.QueueSeen:
-    """Where this node stands in the queue, and what is foreign in it."""
+    """Read this node's place in the queue, and what is foreign in it."""
     asked = now()
     try:
         return events.QueueSeen(name, *elector.look_at_queue(), elector.proposal, asked)
@@ -129,7 +129,7 @@ def look_at_queue(elector: Elector, name: str, now: Callable[[], float]) -> even
 
 
 def count_others(elector: Elector, op: int) -> role.Looked:
-    """How many could take over; what no session owns never does."""
+    """Count the candidates that could take over; a znode that no session owns never does."""
     try:
         return role.Looked(op, elector.others())
     except ElectionError as error:
@@ -204,7 +204,7 @@ def see_term(elector: Elector, name: str, term: Optional[int], post: Post) -> ro
 
 
 def _shown(ack: bytes) -> str:
-    """What an ack holds, cut where it is longer than any address, and so than this node's own."""
+    """The address in an ack, cut where it is longer than any address, and so than this node's own."""
     head = ack[:untrusted.LONGEST_ADDRESS].decode("utf-8", "replace")
     return head if len(ack) <= untrusted.LONGEST_ADDRESS else head + "…"
 
@@ -277,7 +277,7 @@ def answer_history(elector: Elector, ticket: str, reply: Reply) -> None:
 
 
 def fitting(items: List[Any], most: int) -> List[Any]:
-    """As many of the first items as are `most` characters of JSON together."""
+    """The first items, as many as fit into `most` characters of JSON."""
     for number, item in enumerate(items):
         most -= len(json.dumps(item)) + 2
         if most < 0:

@@ -1,4 +1,4 @@
-"""What the settings of a file make of an election: its elector, its rules, and what is saved of it for a release."""
+"""An election from the settings of a file: its elector, its rules, and its entry in the saved session."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def make_elector(client: Any, settings: Settings, election: ElectionSettings) ->
 
 
 def proposal_data(settings: Settings, election: ElectionSettings) -> bytes:
-    """What a proposal of this node holds."""
+    """The data of a proposal of this node."""
     return json.dumps({"v": 1, "node": settings.node_name, "address": election.address}).encode("utf-8")
 
 
@@ -39,7 +39,7 @@ def to_save(settings: Settings) -> List[saved_session.Election]:
 
 
 def rules(settings: Settings, election: ElectionSettings, stopwaitsecs: float) -> role.Settings:
-    """What the role machine needs to know of an election. stopwaitsecs: the longest of its programs."""
+    """The settings of an election's role machine. stopwaitsecs: the longest of its programs, in seconds."""
     return role.Settings(
         name=election.name, address=election.address, kill_time=settings.kill_time,
         stopwaitsecs=stopwaitsecs, rise=election.rise, fall=election.fall,

@@ -1,4 +1,4 @@
-"""How a listener ends its groups by itself while there is no guard, on the deciding thread."""
+"""Enforces leases and orders while there is no guard. On the deciding thread."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Enforcement:
         return min((max(one.killed_at(), one.group.strike_at) for one in self._candidacies), default=math.inf)
 
     def enforce(self, moment: float) -> None:
-        """End what must end while there is no guard."""
+        """Kill the groups whose time is over, and ask supervisord to stop those that must end later."""
         for one in self._candidacies:
             group, name = one.group, one.settings.group
             if moment >= one.killed_at() and moment >= group.strike_at:
@@ -35,7 +35,7 @@ class Enforcement:
                 self._work.submit(partial(pool_worker.stop_group, self._host.supervisord, name))
 
     def abandon(self) -> None:
-        """After a defect, where no process would enforce the leases when this one has ended: they end now."""
+        """End all leases now, since no process enforces them when this one has ended after a defect."""
         for one in self._candidacies:
             if one.state.may_run or one.group.kill_at < math.inf:
                 self.last_resort.kill(one.settings.group)

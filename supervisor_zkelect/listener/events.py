@@ -1,4 +1,4 @@
-"""Events that a listener posts to itself: the outcomes of work done off its deciding thread, and what its watches tell.
+"""Events that a listener posts to itself: outcomes of work off its deciding thread, and changes that its watches tell.
 
 Times are seconds of CLOCK_BOOTTIME.
 """
@@ -34,7 +34,7 @@ class GroupsSurveyed(NamedTuple):
 
 
 class LeftoversReleased(NamedTuple):
-    """What the session had in these elections is given up. refused: those for which ZooKeeper refuses that."""
+    """The session's proposals in these elections are given up. refused: those for which ZooKeeper refuses that."""
 
     elections: List[saved_session.Election]
     refused: List[saved_session.Election]
@@ -54,7 +54,7 @@ class CheckDone(NamedTuple):
 
 
 class ZnodesInspected(NamedTuple):
-    """What is worth telling of the elections' znodes, one line each."""
+    """The elections' znodes were inspected. notes: one line each."""
 
     notes: List[str]
 
@@ -92,8 +92,8 @@ class QueueSeen(NamedTuple):
 
 
 class ProgramEnded(NamedTuple):
-    """How a program of an election's group ended, in one line, "" when that is not known. state: what supervisord said of it
-    then. token: of the term that it ran in."""
+    """A program of an election's group ended. state: supervisord's word on it then. token: of the term that it ran in. why:
+    how it ended, in one line, "" when that is not known."""
 
     election: str
     token: Optional[int]

@@ -47,7 +47,7 @@ class RuntimeFolder:
         self.lock_at = self._host.now() + max(delay, LOCK_PACE)
 
     def keep_time(self, moment: float) -> None:
-        """Have put back what somebody removed, and tell where that cannot be."""
+        """Put back what somebody removed, and warn where that fails."""
         if not self.locked or moment < self._look_at:
             return
         self._look_at = moment + FOLDER_PACE

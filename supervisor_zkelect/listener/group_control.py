@@ -1,4 +1,4 @@
-"""The group of one election, as the listener knows it: what the guard was ordered, and what its programs do."""
+"""The group of one election, as the listener knows it: orders to the guard, and the state of its programs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from supervisor_zkelect.guard import link
 LEARN = 1 << 62
 
 Grant = Dict[str, Any]
-"""What `link.Handle.start` takes."""
+"""The named arguments of `link.Handle.start`."""
 
 
 class GroupControl:
@@ -69,7 +69,7 @@ class GroupControl:
         self._give(op, lambda: self.handle.seize(op))
 
     def _give(self, op: int, order: Callable[[], None]) -> None:
-        """Have the guard do it, and a new guard too, until it is answered."""
+        """Give an order to the guard, and to each new guard until it is answered."""
         self._order = (op, order)
         order()
         self._ordered()
@@ -80,12 +80,12 @@ class GroupControl:
             self._order[1]()
 
     def answered(self, op: Optional[int]) -> None:
-        """The guard has answered the order of this number, if that is the one that is waited for."""
+        """Forget the order if it has this number: the guard has answered it."""
         if self._order is not None and self._order[0] == op:
             self._order, self.kill_at = None, math.inf
 
     def guard_came(self) -> None:
-        """Another guard is there, which ends the group from now on."""
+        """Leave the end of the group to another guard, which has come."""
         self.asked_to_stop, self.strike_at = False, -math.inf
 
     # Programs
@@ -97,8 +97,7 @@ class GroupControl:
         self.ends.pop(name, None)
 
     def cause(self, name: str, state: str, moment: float) -> Tuple[str, float]:
-        """What is known of why a program that is in this state does not run, "" for nothing; and for how many seconds it has been
-        EXITED."""
+        """The known cause why a program in this state does not run, "" for none; and for how many seconds it has been EXITED."""
         if state != "EXITED":
             self._exited.pop(name, None)
             return self.refused.get(name) or self.ends.get(name, ""), 0.0

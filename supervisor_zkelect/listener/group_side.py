@@ -1,4 +1,4 @@
-"""What the guard tells of groups, on the deciding thread."""
+"""Handles the guard's events about groups. On the deciding thread."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class GroupSide:
         self._last_resort.know(one.settings.group, pid)
 
     def _cause(self, one: Candidacy, name: str, state: str) -> str:
-        """What is known of why a program does not run, to follow its state; "" for nothing."""
+        """The known cause why a program does not run, to follow its state; "" for none."""
         why, exited = one.group.cause(name, state, self._host.now())
         ended = one.check is None and exited >= ENDED_TIME
         hint = f"it has ended, and {must_run(one.settings)}" if ended else ""

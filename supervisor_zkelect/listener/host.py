@@ -101,7 +101,7 @@ class Host:
         return link.Link(terms, self._credentials, post)
 
     def last_resort(self) -> last_resort.LastResort:
-        """What ends groups while there is no guard."""
+        """Make what ends groups while there is no guard."""
         session, arguments = self._seen
         identity = Identity(self.owner.start, session, os.fsencode(arguments))
         return last_resort.LastResort(self._folder, self.owner, self._url, identity)
@@ -169,14 +169,14 @@ class Host:
         kept_config.save(self._folder, self.settings)
 
     def fall_back(self, problems: Iterable[str]) -> kept_config.Trouble:
-        """Have the settings that were kept, because those of the file have these problems. Raises kept_config.NoCopy."""
+        """Take the settings that were kept, because those of the file have these problems. Raises kept_config.NoCopy."""
         self.settings, trouble = kept_config.fall_back(self._folder, problems, clock.now(), self.settings.file, self.settings)
         return trouble
 
 
 def last_good(path: str, problems: Iterable[str]) -> Tuple[Settings, kept_config.Trouble]:
-    """For a listener whose file, of this path, has these problems: the settings that its supervisord's last one used, and what to
-    tell of it. Raises kept_config.NoCopy.
+    """The settings that the last listener of this supervisord used, and why: the file of this path has these problems. Raises
+    kept_config.NoCopy.
     """
     try:
         folders = record.find_folders(os.environ["SUPERVISOR_SERVER_URL"], os.stat(f"/proc/{os.getppid()}").st_uid)

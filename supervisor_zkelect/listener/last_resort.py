@@ -1,4 +1,4 @@
-"""What a listener kills with while there is no guard: had beforehand, since then there may be nothing to be had.
+"""Kills groups while there is no guard, by means that were taken before, since then none may be had.
 
 A guard that dies may leave a machine on which no thread, process or descriptor is to be had for another, and the leases
 that it enforced go on. From there until another guard is there the listener's deciding thread ends them. It does so with
@@ -43,7 +43,7 @@ else."""
 
 
 class _Means:
-    """What one group is killed with.
+    """The means to kill one group.
 
     programs: pidfds by `proc.Process.identity`. wanted: pids of programs that have none yet. known: the programs, for a scan.
     caged: whether its cgroup can be killed.
@@ -70,7 +70,7 @@ class _Kin:
         self._thread = threading.Thread(target=self._run, name="zkelect-kin", daemon=True)
 
     def begin(self) -> None:
-        """Have the thread, unless it is there. Raises RuntimeError when there is none to be had."""
+        """Start the thread, unless it runs. Raises RuntimeError where none can be started."""
         if not self._thread.is_alive():
             self._thread.start()
 
@@ -279,7 +279,7 @@ class LastResort:
         means.known = {process for process in means.known if process.identity in means.programs}
 
     def revoke(self, name: str) -> None:
-        """Have the chain loader refuse the group's programs, which supervisord may start again."""
+        """Make the chain loader refuse the group's programs, which supervisord may start again."""
         if self._record < 0:
             return
         try:

@@ -1,4 +1,4 @@
-"""The leases of a session: its clock, the heartbeat that extends them, and what is proven by it. On the deciding thread."""
+"""The leases of a session: its clock, and the heartbeat that extends them. On the deciding thread."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class LeaseKeeper:
         self._leased.clear()
 
     def session_up(self, one: Candidacy, fresh: bool) -> role.SessionUp:
-        """What the role machine is told of the session that there is. fresh: it is another than before."""
+        """The session, as a role machine is told of it. fresh: it is another than before."""
         assert self.granted is not None
         settings, timeout = self._host.settings, self.granted.timeout
         tick = settings.tick_time
@@ -94,14 +94,14 @@ class LeaseKeeper:
         self.heartbeat = self._heartbeat_at(self._host.settings.session_timeout)
 
     def set_paces(self, timeout: float) -> None:
-        """Have the heartbeat go at the paces for a session's timeout, and soon."""
+        """Set the heartbeat to the paces for a session's timeout (seconds), and let the next one come soon."""
         paces = self._heartbeat_at(timeout)
         self.heartbeat = replace(
             self.heartbeat, interval=paces.interval, waiting=paces.waiting, drop_after=paces.drop_after
         ).all_soon()
 
     def all_soon(self) -> None:
-        """Have all leases extended soon."""
+        """Extend all leases soon."""
         self.heartbeat = self.heartbeat.all_soon()
 
     def beat(self, moment: float) -> None:

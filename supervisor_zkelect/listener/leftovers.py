@@ -51,7 +51,7 @@ class Leftovers:
         return any(one.znode == znode for one in self.elections)
 
     def end(self) -> None:
-        """Have the groups stopped that no election has any more; their deaths are told by `GroupDead`."""
+        """Stop the groups that no election has any more; `GroupDead` tells of their ends."""
         for one in self.elections:
             if one.group not in self._candidacies.by_group:
                 log.info("%s: the configuration does not name this election any more; its group is ended", one.name)
@@ -63,7 +63,7 @@ class Leftovers:
             self.due = self._host.now()
 
     def forget(self) -> None:
-        """The session that had something in them is over."""
+        """Drop them all: their session is over."""
         self.elections, self._refused = [], []
 
     def session_began(self) -> None:

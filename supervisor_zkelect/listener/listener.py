@@ -87,7 +87,7 @@ class Listener:
         )
 
     def _make_keepers(self, work: EventExecutor, trouble: Optional[kept_config.Trouble]) -> None:
-        """What the elections need of supervisord, the guard and ZooKeeper. A part that comes later is reached by a function."""
+        """Make the parts that keep folder, guard, leases, session and programs. Those made later they reach by functions."""
         host, log = self.host, PacedLog(self.host.now)
         self.log = log
         self.candidacies = Candidacies(lambda: self.leases.granted.timeout if self.leases.granted else None)
@@ -116,7 +116,7 @@ class Listener:
         )
 
     def _make_desk(self, work: EventExecutor) -> None:
-        """What operators, and events of groups, have to do with the elections."""
+        """Make the parts that serve operators, and those that handle events about groups."""
         host, candidacies = self.host, self.candidacies
         self.reports = Reports(
             host, self.obstacle, candidacies, self.folder, self.guard, self.leases, self.sessions, self.programs
@@ -162,7 +162,7 @@ class Listener:
         return self.departure.status
 
     def look_around(self) -> None:
-        """Begin: what supervisord says of its programs, and what an earlier listener left."""
+        """Begin: ask supervisord for its programs, and look for what an earlier listener left."""
         if self.obstacle:
             # Neither a guard nor this listener could prove anything dead.
             log.error("this node takes part in no election: %s", self.obstacle)
@@ -171,7 +171,7 @@ class Listener:
         self.folder.take_lock()
 
     def post(self, event: Any) -> None:
-        """Have the deciding thread take the event. Never waits; any thread may call it."""
+        """Queue an event for the deciding thread. Never waits; any thread may call it."""
         self.queue.put(event)
 
     def _wait(self) -> None:
@@ -236,7 +236,7 @@ class Listener:
         self.guard.open()
 
     def _guard_came(self) -> None:
-        """A guard is there, the first one or another."""
+        """Tell a guard that has come, the first or another, of the groups; or begin."""
         self.leases.all_soon()
         if not self.candidacies:
             self._begin_when_known()
@@ -246,8 +246,8 @@ class Listener:
         self.guard.extend(self.candidacies)
 
     def _guarded_groups(self) -> Dict[str, Dict[str, Any]]:
-        """What the guard is told of each group: nothing before the configuration is known to be fit, as it may name a group
-        that there is not, or this listener's own."""
+        """The groups, as the guard is told of them: none before the configuration is known to be fit, as it may name a group that
+        does not exist, or this listener's own."""
         return self.programs.for_guard(self.leftovers.elections) if self.sessions.session else {}
 
     def _begin_when_known(self) -> None:
@@ -262,7 +262,7 @@ class Listener:
             self._begin()
 
     def _begin(self) -> None:
-        """Let each election begin, now that the groups are known to be fit and the guard is there."""
+        """Begin each election, now that the groups are known to be fit and the guard is there."""
         inherited = {one.group for one in self.sessions.begin()}
         self.guard.tell_groups()
         for settings in self.host.settings.elections:

@@ -1,4 +1,4 @@
-"""The log of a listener, which stays readable whatever repeats."""
+"""A log that stays readable whatever repeats."""
 
 from __future__ import annotations
 

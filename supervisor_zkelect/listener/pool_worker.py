@@ -1,4 +1,4 @@
-"""What runs on the threads of a listener's pools, beside its deciding thread: it waits for supervisord, a service or ZooKeeper.
+"""Work on the threads of a listener's pools, beside its deciding thread: it waits for supervisord, a service or ZooKeeper.
 
 Each function is given values, and returns an event, or None; it cannot reach the listener's state.
 """
@@ -31,7 +31,7 @@ INSPECTION_TIME = 5.0
 
 
 def read_programs(supervisord: Any) -> events.Configured:
-    """What supervisord says of its programs."""
+    """Ask supervisord for the configuration of its programs."""
     try:
         return events.Configured(supervisord.call("supervisor.getAllConfigInfo"), "")
     except SupervisordError as error:
@@ -49,7 +49,7 @@ def stop_group(supervisord: Any, group: str) -> None:
 def read_end(
     supervisord: Any, election: str, group: str, token: Optional[int], name: str, state: str
 ) -> events.ProgramEnded:
-    """How the program `name` of a group ended, which supervisord's events do not tell."""
+    """Ask how the program `name` of a group ended, which supervisord's events do not tell."""
     try:
         end = exits.read(supervisord.call("zkelect.getProcessEnds", [group], timeout=PACE)).get(name, exits.End())
     except (SupervisordError, ValueError):
@@ -60,7 +60,7 @@ def read_end(
 
 
 def survey_groups(supervisord: Any, groups: Sequence[str], reason: str) -> events.GroupsSurveyed:
-    """Whether supervisord lets the groups run on while it ends this listener."""
+    """Ask whether supervisord lets the groups run on while it ends this listener."""
     try:
         infos = supervisord.call("supervisor.getAllProcessInfo")
     except Fault:
@@ -92,7 +92,9 @@ def deliver_answer(supervisord: Any, ticket: str, document: Dict[str, Any]) -> N
 # ZooKeeper
 
 
-def release_leftovers(client: Any, elections: Sequence[saved_session.Election], acl: Any, timeout: float) -> events.LeftoversReleased:
+def release_leftovers(
+    client: Any, elections: Sequence[saved_session.Election], acl: Any, timeout: float
+) -> events.LeftoversReleased:
     """Give up what the session has in elections whose groups are proven dead. timeout: in seconds, of each request."""
     left, refused = [], []
     for one in elections:
@@ -107,7 +109,7 @@ def release_leftovers(client: Any, elections: Sequence[saved_session.Election], 
 
 
 def inspect_znodes(client: Any, settings: Settings) -> events.ZnodesInspected:
-    """Look for znodes that strangers may change though the configuration says otherwise."""
+    """Find znodes that strangers may change though the configuration says otherwise."""
     return events.ZnodesInspected(inspection.look(client, settings, INSPECTION_TIME).notes)
 
 

@@ -1,4 +1,4 @@
-"""What supervisord says of its programs, and whether the configuration fits them. On the deciding thread."""
+"""supervisord's programs, and whether the configuration fits them. On the deciding thread."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Programs:
             self.ask()
 
     def ask(self) -> None:
-        """Have supervisord say what it says of its programs."""
+        """Ask supervisord for its programs."""
         self._due = math.inf
         work = partial(pool_worker.read_programs, self._host.supervisord)
         self._work.submit(work, lambda error: events.Configured([], repr(error)))
@@ -100,7 +100,7 @@ class Programs:
                 self._known()
 
     def _take(self) -> None:
-        """Go by what supervisord says now of the programs of the groups; an `update` may have changed that."""
+        """Apply supervisord's present configuration of the groups' programs, which an `update` may have changed."""
         for one in self._candidacies:
             programs = self.of(one.settings.group)
             if programs:
@@ -123,7 +123,7 @@ class Programs:
         return True
 
     def _found_unfit(self, problems: List[str]) -> None:
-        """What is wrong with the programs is told, and ends this listener unless a group runs: that runs on in its term."""
+        """Warn of problems with the programs. They end this listener unless a group runs: that runs on in its term."""
         now = self._host.now()
         self._unfit_since = min(self._unfit_since, now) if problems else math.inf
         if self.unfit != tuple(problems):
@@ -143,7 +143,7 @@ class Programs:
                 self._log.warn("zkelect", f"the configuration could not be kept: {error}", "keep")
 
     def config_trouble(self) -> Optional[Dict[str, Any]]:
-        """What is wrong with the configuration, since when, and with what this listener goes on."""
+        """The problems of the configuration, since when, and with what this listener goes on; None where there are none."""
         problems = [*(self.trouble.problems if self.trouble else ()), *self.unfit]
         if not problems:
             return None
@@ -152,7 +152,7 @@ class Programs:
         return {"since": since, "problems": problems[:MOST_PROBLEMS], "doing": doing}
 
     def for_guard(self, leftovers: Iterable[saved_session.Election]) -> Dict[str, Dict[str, Any]]:
-        """What the guard is told of each group (`guard.Guard.welcome`)."""
+        """The groups, as the guard is told of them (`guard.Guard.welcome`)."""
         told: Dict[str, Dict[str, Any]] = {}
         for one in self._host.settings.elections:
             hook = {"seconds": one.hook_timeout, "stop_failed": list(one.stop_failed or ())}
@@ -162,7 +162,7 @@ class Programs:
         return told
 
     def _stop_of(self, group: str) -> Dict[str, Any]:
-        """What the guard is told of how a group's programs are started and stopped."""
+        """The programs of a group, as the guard is told of them: how they are started and stopped."""
         programs = self.of(group)
         if not programs:
             return {"loaded": False}

@@ -25,7 +25,7 @@ REACH_TIME = 5.0
 
 
 class Reread(NamedTuple):
-    """What the file came to. checks: the health check of each election. settings: None when the file cannot be used."""
+    """The file was read. checks: the health check of each election. settings: None when the file cannot be used."""
 
     ticket: str
     yes: bool
@@ -36,7 +36,7 @@ class Reread(NamedTuple):
 
 
 class Agreed(NamedTuple):
-    """The operator was told, and what he agreed to can begin. elections: whose terms end; session: the session as well."""
+    """The operator was told, and what he agreed to can begin. elections: whose terms end. session: whether it ends as well."""
 
     elections: Set[str]
     session: bool
@@ -69,7 +69,7 @@ def tell(supervisord: Any, ticket: str, answer: Dict[str, Any], what: Agreed) ->
 def _look(
     supervisord: Any, check: Check, old: Settings, granted: Optional[session.Connected], paths: List[str]
 ) -> Tuple[Optional[Settings], List[str], List[Change], Dict[str, Any]]:
-    """What `Reread` has of the file."""
+    """The last four fields of `Reread`."""
     try:
         settings = load.from_file(old.file)
         checks = {election.name: election.health_check() for election in settings.elections}

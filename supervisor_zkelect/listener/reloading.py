@@ -160,13 +160,13 @@ class Reloads:
         self._wait(one)
 
     def _wait(self, one: Candidacy) -> None:
-        """Have the times of an election count as soon as a lease leaves room for them."""
+        """Apply the times of an election as soon as a lease leaves room for them."""
         self._waiting[one.name] = self._host.now() + self._host.settings.session_timeout
         self.settle(one)
 
     def settle(self, one: Candidacy) -> None:
-        """Have the other times count: at once where no group runs, else when the lease leaves room for them until the next
-        heartbeat, as that comes at its new pace by then. Without that a shorter promise would end a term that is well."""
+        """Apply the other times: at once where no group runs, else when the lease leaves room for them until the next heartbeat,
+        as that comes at its new pace by then. Without that a shorter promise would end a term that is well."""
         state, settings, now = one.state, self._host.settings, self._host.now()
         if one.name not in self._waiting:
             return

@@ -1,4 +1,4 @@
-"""What a listener reports to supervisord: of itself, of its session, and of each of its elections.
+"""A listener's report to supervisord: of itself, of its session, and of each of its elections.
 
 What came from ZooKeeper goes with the moment at which that last confirmed it, as it may be away by the time somebody reads.
 """
@@ -33,7 +33,7 @@ UNREACHED = 2.0
 
 @dataclass
 class Facts:
-    """What ZooKeeper has told of an election. at, place_at: when it was asked for what is known of ack and holder, and of the
+    """ZooKeeper's last word on an election. at, place_at: when it was asked for what is known of ack and holder, and of the
     queue; seconds of CLOCK_BOOTTIME, None for never."""
 
     ack: str = ""
@@ -44,7 +44,7 @@ class Facts:
     place_at: Optional[float] = None
 
     def leave_queue(self) -> None:
-        """There is another proposal, or none, from now on."""
+        """Forget the place: there is another proposal, or none, from now on."""
         self.place = self.candidates = self.place_at = None
 
     def stand(self, place: Optional[int], candidates: Optional[int], at: float) -> None:
@@ -82,7 +82,7 @@ class Reports:
         }
 
     def _unbegun(self) -> Dict[str, Any]:
-        """What is reported of the elections while none is begun."""
+        """The report on the elections while none has begun."""
         root, reason = self._host.settings.chroot, self.unbegun_reason()
         kind = ability.KERNEL if self._obstacle else ability.GUARD
         cannot = self._obstacle or self._guard.trouble
@@ -107,7 +107,7 @@ class Reports:
         return "waits for its guard" if not self._guard.up else "waits for supervisord to tell of its programs"
 
     def _part(self, one: "Candidacy", moment: float) -> Dict[str, Any]:
-        """What is reported of an election. What others have a say in is cut: a report that is too long is none."""
+        """The report on an election. Texts that others have a say in are cut: a report that is too long is not delivered."""
         state, settings, facts, root = one.state, one.settings, one.facts, self._host.settings.chroot
         hindrance = ability.hindrance(state, self._hindrances(one, moment))
         return {

@@ -1,4 +1,4 @@
-"""The node's session at ZooKeeper: how it is begun, gone on with, saved, and given up. On the deciding thread."""
+"""The node's session at ZooKeeper: begins it or takes it over, saves it, gives it up. On the deciding thread."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class SessionKeeper:
         self._attach()
 
     def _attach(self) -> None:
-        """Connect, and take a session that is to be gone on with from the guard's keeper by that.
+        """Connect, which takes a session that this listener goes on with from the guard's keeper.
 
         While groups of elections that are no more have time left to stop, only the keeper renews their leases; so that comes
         first, as long as it leaves the other leases time enough.
@@ -118,7 +118,7 @@ class SessionKeeper:
     # Saving
 
     def save(self) -> None:
-        """Keep what the next listener, or a release, needs of the session."""
+        """Save the session for the next listener, or for a release."""
         granted, settings = self._leases.granted, self._host.settings
         if granted is not None and not self._leaving() and self._store is not None:
             self._store.save(saved_session.Saved(
@@ -183,7 +183,7 @@ class SessionKeeper:
             one.write_history()
 
     def _session_began(self, event: session.Connected) -> None:
-        """This listener has a session, or the one that it has got another timeout."""
+        """Do what a session needs that is new, or has another timeout."""
         if self.former is not None and self.former.id != event.session:
             self._leftovers.elections = []
             for one in self._candidacies:
@@ -223,7 +223,7 @@ class SessionKeeper:
     # Another session
 
     def _renew(self) -> None:
-        """A client whose credentials were refused, or whose thread has ended, does not try again by itself."""
+        """Make the client anew: one whose credentials were refused, or whose thread has ended, does not try again by itself."""
         if self._leaving():
             return
         try:
@@ -247,7 +247,7 @@ class SessionKeeper:
         return {role.EndSession: lambda one, action: self.end(one.name)}
 
     def _close(self) -> None:
-        """Have another session instead of one that must end, once no group of the node is alive under it."""
+        """Replace a session that must end, once no group of the node is alive under it."""
         states = [one.state for one in self._candidacies]
         # It may have ended by itself; and a listener that ends closes it last of all.
         self.closing = any(state.ending for state in states) and not self._leaving()
@@ -282,7 +282,7 @@ class SessionKeeper:
         return min(self.attach_at, self._renew_at, beat_at)
 
     def watch(self, moment: float) -> None:
-        """Have the heartbeat go on; or tell of a ZooKeeper that does not answer, and make a client that has ended anew."""
+        """Beat; or, without a connection, warn of a ZooKeeper that does not answer, and have an ended client renewed."""
         if self.connected:
             self._leases.beat(moment)
         elif self.session is not None and not self._leaving() and self.attach_at == math.inf:

@@ -1,4 +1,4 @@
-"""What supervisord's events tell of the programs of groups, on the deciding thread."""
+"""Handles supervisord's events about the programs of groups. On the deciding thread."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class SupervisordSide:
         one.decide(role.MemberRuns() if state == "RUNNING" else role.MemberChanged())
 
     def _ask_end(self, one: Candidacy, name: str, state: str) -> None:
-        """Have supervisord say how a program of the group ended, which its events do not tell."""
+        """Ask supervisord how a program of the group ended, which its events do not tell."""
         election, token = one.name, one.state.token
         one.group.ends.setdefault(name, "")
         supervisord, group = self._host.supervisord, one.settings.group
