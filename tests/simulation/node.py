@@ -28,7 +28,7 @@ from tests.simulation.client import Client, OneConnection
 from tests.simulation.machine import Book, Machine, Supervisord
 from tests.simulation.warden import Warden
 from tests.simulation.world import Flag, Pipe, Pool, Process, World
-from tests.simulation.zookeeper import Ensemble
+from tests.simulation.zookeeper import Ensemble, Paths
 
 SIGTERM, SIGUSR1 = 15, 10
 
@@ -49,8 +49,8 @@ backoff_max = 5
 [election:orders]
 group = primary
 address = NODE
-election_znode = /e
-election_ack = /ack
+election_znode = {paths.election}
+election_ack = {paths.ack}
 health_interval = 0.5
 promote_timeout = {promote}
 """
@@ -69,6 +69,7 @@ class Plan:
     grace: float
     fences: bool
     promote: float
+    paths: Paths
 
 
 class _Check:
@@ -90,7 +91,7 @@ class _Election(ElectionSettings):
 @functools.lru_cache(maxsize=None)
 def _loaded(plan: Plan) -> Settings:
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
-        file.write(CONFIG.format(asked=plan.asked, tick=plan.tick, promote=plan.promote))
+        file.write(CONFIG.format(asked=plan.asked, tick=plan.tick, promote=plan.promote, paths=plan.paths))
         file.flush()
         return load.from_file(file.name, environ={})
 

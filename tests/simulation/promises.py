@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from typing import Any, Callable, Dict, List, Optional
 
-from supervisor_zkelect.core import places, role
+from supervisor_zkelect.core import role
 from supervisor_zkelect.guard import record
 from tests.simulation.machine import Machine, Service
 from tests.simulation.node import Node
 from tests.simulation.world import World
-from tests.simulation.zookeeper import Ensemble, Tree, Znode, queue
+from tests.simulation.zookeeper import Ensemble, Paths, Tree, Znode
 
 
 class Promises:
-    """Looked after at each step of the world that could break one."""
+    """Looked after at each step of the world that could break one. paths: of the election that they are about."""
 
-    def __init__(self, world: World, ensemble: Ensemble) -> None:
-        self.world, self.ensemble = world, ensemble
+    def __init__(self, world: World, ensemble: Ensemble, paths: Paths) -> None:
+        self.world, self.ensemble, self.paths = world, ensemble, paths
         self.nodes: Dict[str, Node] = {}
         self.excused = 0.0
         self.anew = False
@@ -28,7 +28,8 @@ class Promises:
         self.fences = False
         self.fenced: set = set()
         self.gone: Dict[int, float] = {}
-        ensemble.told, ensemble.woken = self.written, self.woken
+        ensemble.told.append(self.written)
+        ensemble.woken.append(self.woken)
 
     def excuse(self, seconds: float) -> None:
         """For so long two may run, because a hand deleted a proposal; then they are looked at again."""
@@ -74,31 +75,31 @@ class Promises:
         self.at_most_one()
         if self.world.now <= self.excused:
             return
-        noted = holder(self.ensemble.tree)
+        noted = self.paths.held(self.ensemble.tree)
         if noted[0] != service.token:
             self.world.broken(f"4: {machine.name} runs with token {service.token}, and the holder is {noted}")
-        first = queue(self.ensemble.tree, "/e")[:1]
+        first = self.paths.queue(self.ensemble.tree)[:1]
         if not first or first[0][1].czxid != service.token:
             self.world.broken(f"8: {machine.name} runs with token {service.token} and does not lead")
 
     def written(self, before: Tree, after: Tree, who: str) -> None:
         for path in sorted(before.keys() - after.keys()):
-            if path.startswith("/e/"):
+            if self.paths.proposed(path):
                 self.proposal_gone(path, before[path], who)
-        ack, noted = acked(after), holder(after)
-        if ack and ack != acked(before):
-            first = queue(after, "/e")[:1]
+        ack, noted = self.paths.acked(after), self.paths.held(after)
+        if ack and ack != self.paths.acked(before):
+            first = self.paths.queue(after)[:1]
             leads = (first[0][1].czxid, self.ensemble.owners[first[0][1].ephemeralOwner]) if first else None
-            if not noted == leads == (noted[0], ack.decode()):
-                self.world.broken(f"3: {ack.decode()} is acked, the holder is {noted}, and {leads or 'nobody'} leads")
-        if holder(before)[0] != noted[0]:
+            if not noted == leads == (noted[0], ack):
+                self.world.broken(f"3: {ack} is acked, the holder is {noted}, and {leads or 'nobody'} leads")
+        if self.paths.held(before)[0] != noted[0]:
             if ack:
-                self.world.broken(f"4: the holder becomes {noted or 'nobody'} while the ack names {ack.decode()}")
-            dirty, other = holder(before)[0], holder(before)[1] != noted[1]
+                self.world.broken(f"4: the holder becomes {noted or 'nobody'} while the ack names {ack}")
+            dirty, other = self.paths.held(before)[0], self.paths.held(before)[1] != noted[1]
             if dirty and noted[0] and other and self.fences and dirty not in self.fenced:
-                self.world.broken(f"4: the holder {holder(before)} ended dirty and was not fenced before {noted}")
-            if not noted[0] and self.lives(holder(before)[0], doomed=True):
-                self.world.broken(f"4: the holder {holder(before)} is removed while its service lives")
+                self.world.broken(f"4: the holder {self.paths.held(before)} ended dirty and was not fenced before {noted}")
+            if not noted[0] and self.lives(self.paths.held(before)[0], doomed=True):
+                self.world.broken(f"4: the holder {self.paths.held(before)} is removed while its service lives")
 
     def lives(self, token: int, doomed: bool = False) -> str:
         """The node on which a service with this token lives, "" when none does. doomed: or is killed and not gone."""
@@ -120,7 +121,7 @@ class Promises:
     def woken(self, path: str, owner: int, watchers: List[Any]) -> None:
         others = {client.process.name for client, _ in watchers if client.session != owner}
         # Watches that were set on a name last until it changes, whoever's it has become when the election is made anew.
-        if path.startswith("/e/") and len(others) > 1 and not self.anew:
+        if self.paths.proposed(path) and len(others) > 1 and not self.anew:
             self.world.broken(f"7: a change of {path} wakes {' and '.join(sorted(others))}")
 
     def reported(self, process: Any, text: str) -> None:
@@ -135,23 +136,7 @@ class Promises:
             node.name for node in self.nodes.values()
             if node.listener.alive and node.listener.state is not None and node.listener.state.role == "primary"
         ]
-        ack = acked(self.ensemble.tree).decode()
+        ack = self.paths.acked(self.ensemble.tree)
         if len(running) == 1 and primaries == running and ack == running[0]:
             return ""
         return f"{running} run, {primaries} are primary, and the ack names {ack!r}"
-
-
-HOLDER = places.holder_of(places.state_of("/ack"))
-
-
-def acked(tree: Tree) -> bytes:
-    """The ack; empty without one."""
-    return tree["/ack"].data if "/ack" in tree else b""
-
-
-def holder(tree: Tree) -> tuple:
-    """Token and node of the holder znode; (0, "") without one."""
-    if HOLDER not in tree:
-        return 0, ""
-    value = json.loads(tree[HOLDER].data)
-    return value["token"], value["node"]

@@ -14,8 +14,9 @@ from supervisor_zkelect.core import lease
 from tests.simulation.node import Node, Plan
 from tests.simulation.promises import Promises
 from tests.simulation.world import Broken, Entry, World
-from tests.simulation.zookeeper import Ensemble, queue
+from tests.simulation.zookeeper import Ensemble, Paths
 
+PATHS = Paths()
 LENGTH = 6.0
 """Seconds in which things begin to happen."""
 WAIT = 4.0
@@ -85,11 +86,11 @@ class Run:
         self.schedule = schedule
         self.world = world = World(random.Random(schedule.seed))
         self.ensemble = Ensemble(world, schedule.tick, schedule.grant)
-        self.ensemble.make_election()
-        self.promises = Promises(world, self.ensemble)
+        self.ensemble.make_election(PATHS)
+        self.promises = Promises(world, self.ensemble, PATHS)
         grace = world.random.choice([0.3, 2.0])
         plan = Plan(2.5 * schedule.grant, schedule.tick, schedule.stopwaitsecs, grace, fences=schedule.seed % 3 == 0,
-                    promote=3.0 if schedule.seed % 5 == 2 else 20.0)
+                    promote=3.0 if schedule.seed % 5 == 2 else 20.0, paths=PATHS)
         for name in "abc"[:schedule.nodes]:
             # Within the bound, against servers that keep true time.
             rate = 1 + world.random.uniform(-0.9, 0.9) * lease.DRIFT
@@ -175,7 +176,7 @@ class Run:
         """The ACL of everything is taken away from whoever leads, so that it can release nothing when it is to end its
         term."""
         chance = self.world.random
-        for _, first in queue(self.ensemble.tree, "/e")[:1]:
+        for _, first in PATHS.queue(self.ensemble.tree)[:1]:
             node = self.promises.nodes[self.ensemble.owners[first.ephemeralOwner]]
         self.ensemble.refused.add(node.name)
         self.world.after(seconds, self.ensemble.refused.discard, node.name)
@@ -302,7 +303,7 @@ class Run:
 
     def delete(self) -> None:
         self.promises.when_probing = None
-        first = queue(self.ensemble.tree, "/e")[:1]
+        first = PATHS.queue(self.ensemble.tree)[:1]
         if first and self.world.now < LENGTH + WAIT:
             # The hand takes the protection away until the node notices, and a frozen one does only when its lease ends.
             self.promises.excuse(self.schedule.grant + 0.6)
@@ -313,7 +314,7 @@ class Run:
         """A hand deletes the election znode and makes it again; the proposals count from zero again."""
         self.promises.excuse(self.schedule.grant + 0.6)
         self.promises.anew = True
-        self.ensemble.election_anew()
+        self.ensemble.election_anew(PATHS)
 
 
 def play(schedule: Schedule) -> Optional[List[Entry]]:

@@ -9,12 +9,14 @@ session its whole time anew. Reads show what a server has applied, which lags.
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from kazoo import exceptions as errors
 
+from supervisor_zkelect.core import places
 from tests.simulation.world import Pipe, World
 
 SYNC_LIMIT = 5
@@ -39,6 +41,41 @@ class Znode(NamedTuple):
 Tree = Dict[str, Znode]
 
 
+class Paths(NamedTuple):
+    """Of the znodes of one election."""
+
+    election: str = "/e"
+    ack: str = "/ack"
+
+    @property
+    def state(self) -> str:
+        return places.state_of(self.ack)
+
+    @property
+    def holder(self) -> str:
+        return places.holder_of(self.state)
+
+    def queue(self, tree: Tree) -> List[Tuple[str, Znode]]:
+        """The proposals in order."""
+        proposals = ((path, znode) for path, znode in tree.items() if self.proposed(path))
+        return sorted(proposals, key=lambda one: one[0][-10:])
+
+    def proposed(self, path: str) -> bool:
+        """Whether it is a proposal's."""
+        return path.startswith(self.election + "/")
+
+    def acked(self, tree: Tree) -> str:
+        """The address in the ack; "" without one."""
+        return tree[self.ack].data.decode() if self.ack in tree else ""
+
+    def held(self, tree: Tree) -> Tuple[int, str]:
+        """Token and node of the holder znode; (0, "") without one."""
+        if self.holder not in tree:
+            return 0, ""
+        value = json.loads(tree[self.holder].data)
+        return value["token"], value["node"]
+
+
 @dataclass
 class Server:
     name: int
@@ -55,7 +92,7 @@ class Server:
 class Ensemble:
     """`most`: the session timeout that it grants at most, `tick` its tickTime, in seconds.
 
-    told: is called after each write with the tree before, the tree after, and what wrote it (a node's name, "" for an
+    told: are called after each write with the tree before, the tree after, and what wrote it (a node's name, "" for an
     expiry or a hand). woken: with a path, the session that owned it, and who is told of its change. server_for: the server that
     a node tries to connect to.
     """
@@ -64,8 +101,8 @@ class Ensemble:
         self.world = world
         self.tick = tick
         self.most = most
-        self.told: Callable[[Tree, Tree, str], None] = lambda before, after, who: None
-        self.woken: Callable[[str, int, List[Any]], None] = lambda path, owner, watchers: None
+        self.told: List[Callable[[Tree, Tree, str], None]] = []
+        self.woken: List[Callable[[str, int, List[Any]], None]] = []
         self.server_for: Callable[[str], Server] = lambda name: world.random.choice(self.servers)
         self.servers = [Server(name, Pipe(world, 0.001), Pipe(world, 0.001)) for name in range(size)]
         self.leader = self.servers[0]
@@ -95,14 +132,14 @@ class Ensemble:
         """Whether there is no leader."""
         return self.stopped or self.headless
 
-    def make_election(self) -> None:
-        for path in ("/e", "/ack", "/ack-state"):
+    def make_election(self, paths: Paths) -> None:
+        for path in (paths.election, paths.ack, paths.state):
             self.multi([("create", path, b"", False, False)], 0)
 
-    def election_anew(self) -> None:
+    def election_anew(self, paths: Paths) -> None:
         """A hand deletes the election znode with what is in it, and makes it again; the proposals count from zero again."""
-        self.counters["/e"] = 0
-        self.write({path: one for path, one in self.tree.items() if not path.startswith("/e/")}, "")
+        self.counters[paths.election] = 0
+        self.write({path: one for path, one in self.tree.items() if not paths.proposed(path)}, "")
 
     def touch(self, session: int) -> None:
         if session in self.expiry:
@@ -138,7 +175,8 @@ class Ensemble:
         """A new tree, which every server applies in its time."""
         before, self.tree = self.tree, tree
         self.zxid += 1
-        self.told(before, tree, who)
+        for told in self.told:
+            told(before, tree, who)
         for server in self.servers:
             server.from_leader.send(self._apply, server, tree)
 
@@ -149,7 +187,8 @@ class Ensemble:
         for path in [one for one in server.watches if before.get(one) != tree.get(one)]:
             watchers = server.watches.pop(path)
             kind = "CREATED" if path not in before else "DELETED" if path not in tree else "CHANGED"
-            self.woken(path, before[path].ephemeralOwner if path in before else 0, watchers)
+            for woken in self.woken:
+                woken(path, before[path].ephemeralOwner if path in before else 0, watchers)
             for client, watch in watchers:
                 client.notify(watch, kind)
 
@@ -372,10 +411,3 @@ class Ensemble:
                         server.watches[path] = kept
                     else:
                         del server.watches[path]
-
-
-def queue(tree: Tree, election: str) -> List[Tuple[str, Znode]]:
-    """The proposals in order."""
-    return sorted(
-        ((path, znode) for path, znode in tree.items() if path.startswith(election + "/")), key=lambda one: one[0][-10:]
-    )

@@ -10,12 +10,14 @@ import math
 from typing import Any, Callable, Dict, List, Sequence
 
 from tests.simulation.node import Node, Plan
-from tests.simulation.promises import HOLDER
 from tests.simulation.world import Broken, World
-from tests.simulation.zookeeper import Ensemble, Server, queue
+from tests.simulation.zookeeper import Ensemble, Paths, Server
 from tests.stories.journal import Journal
 from tests.stories.script import Wrong
 
+GIVEN = {"T": 4.0, "tick": 0.5, "stopwaitsecs": 1.0, "reattach_grace": 2.0, "promote_timeout": 5.0, "fence": 0.0}
+ANOTHER = Paths("/another", "/another-ack")
+"""Of the second election, whose ack lies in the same folder as the first one's."""
 ELECTED = 0.5
 """Seconds in which the ensemble has another leader."""
 PATIENCE = 120.0
@@ -42,32 +44,40 @@ class NoChance:
 
 
 class Cluster:
-    """names: of the nodes. options: T, tick, stopwaitsecs and reattach_grace in seconds, and fence=1 for a fence command."""
+    """names: of the nodes; those behind a `|` stand in another election. options: as GIVEN, in seconds, and fence=1 for a fence
+    command."""
 
     def __init__(self, names: Sequence[str], options: Dict[str, float]) -> None:
         logging.getLogger("supervisor_zkelect.kazoo").handlers.clear()
-        given = {"T": 4.0, "tick": 0.5, "stopwaitsecs": 1.0, "reattach_grace": 2.0, "fence": 0.0, "promote_timeout": 5.0}
-        unknown = options.keys() - given.keys()
-        if unknown or not names:
-            raise Wrong(f"no such option: {', '.join(sorted(unknown))}" if unknown else "it has no nodes")
-        given.update(options)
+        if options.keys() - GIVEN.keys() or not names:
+            raise Wrong(f"a cluster has nodes, and {', '.join(GIVEN)}")
+        given = {**GIVEN, **options}
         self.world = world = World(NoChance())
         self.timeout = given["T"]
         self.ensemble = Ensemble(world, given["tick"], self.timeout)
-        self.ensemble.make_election()
         self.ensemble.server_for = self._server_for
         self._tries = dict.fromkeys(names, 0)
         self._pinned: Dict[str, Server] = {}
-        self.journal = Journal(world, self.ensemble)
-        self.journal.fences = bool(given["fence"])
-        plan = Plan(self.timeout, given["tick"], given["stopwaitsecs"], given["reattach_grace"], bool(given["fence"]),
-                    given["promote_timeout"])
-        self.nodes = self.journal.nodes
-        for name in names:
-            self.nodes[name] = Node(world, self.ensemble, plan, name, 1.0, self.journal)
-            self.nodes[name].machine.offset = 0.0
+        self.nodes: Dict[str, Node] = {}
+        tokens: Dict[int, int] = {}
+        first = list(names).index("|") if "|" in names else len(names)
+        self.journals = [self._election(names[:first], Paths(), given, tokens)]
+        if names[first + 1:]:
+            self.journals.append(self._election(names[first + 1:], ANOTHER, given, tokens))
+        self.journal = self.journals[0]
         self._told = 0
         self._over = False
+
+    def _election(self, names: Sequence[str], paths: Paths, given: Dict[str, float], tokens: Dict[int, int]) -> Journal:
+        self.ensemble.make_election(paths)
+        journal = Journal(self.world, self.ensemble, paths, tokens)
+        journal.fences = bool(given["fence"])
+        plan = Plan(given["T"], given["tick"], given["stopwaitsecs"], given["reattach_grace"], journal.fences,
+                    given["promote_timeout"], paths)
+        for name in names:
+            self.nodes[name] = journal.nodes[name] = Node(self.world, self.ensemble, plan, name, 1.0, journal)
+            self.nodes[name].machine.offset = 0.0
+        return journal
 
     def _server_for(self, name: str) -> Server:
         """A follower, another one for a than for b; after each that failed, the next."""
@@ -130,9 +140,10 @@ class Cluster:
 
     def settle(self, words: List[str]) -> None:
         """settle: a node leads, all others stand by, and nothing is told of how it came"""
+
         def settled() -> bool:
             states = [node.listener.state for node in self.nodes.values()]
-            return not self.journal.well() and all(one and one.role in ("primary", "standby") and one.step in ("", "watching")
+            return not any(one.well() for one in self.journals) and all(one and one.role in ("primary", "standby") and one.step in ("", "watching")
                                                    for one in states)
 
         self._run(settled, "settled")
@@ -144,11 +155,12 @@ class Cluster:
         limit = self.world.now + PATIENCE
         self.world.run(limit, over=come)
         if not come():
-            raise Wrong(f"not {what} within {PATIENCE:g} s: {self.journal.standing()}")
+            raise Wrong(f"not {what} within {PATIENCE:g} s: {'; '.join(one.standing() for one in self.journals)}")
 
     def show(self, words: List[str]) -> None:
         """show: what every node is, and what the ack says"""
-        self.world.tell("", self.journal.standing())
+        for one in self.journals:
+            self.world.tell("", one.standing())
 
     # The network and ZooKeeper
 
@@ -186,18 +198,19 @@ class Cluster:
         if words[0] == "election":
             self.journal.excuse(self.timeout + 0.6)
             self.journal.anew = True
-            self.ensemble.election_anew()
+            self.ensemble.election_anew(self.journal.paths)
         elif words[0] in ("holder", "ack"):
-            self._by_hand(("delete", "/ack" if words[0] == "ack" else HOLDER, -1))
+            self._by_hand(("delete", self.journal.paths.ack if words[0] == "ack" else self.journal.paths.holder, -1))
         else:
             # The hand takes the protection away until the node notices, and a frozen one does only when its lease ends.
             self.journal.excuse(self.timeout + 0.6)
-            own = [path for path, one in queue(self.ensemble.tree, "/e") if self.ensemble.owners[one.ephemeralOwner] == words[0]]
+            proposals = self.journal.paths.queue(self.ensemble.tree)
+            own = [path for path, one in proposals if self.ensemble.owners[one.ephemeralOwner] == words[0]]
             self.ensemble.multi([("delete", own[0], -1)], 0)
 
     def write(self, words: List[str]) -> None:
         """write ack TEXT: by hand"""
-        self._by_hand(("set", "/ack", words[1].encode(), -1))
+        self._by_hand(("set", self.journal.paths.ack, words[1].encode(), -1))
 
     def _by_hand(self, operation: tuple) -> None:
         self.journal.by_hand = True

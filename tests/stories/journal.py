@@ -8,21 +8,21 @@ from typing import Any, Dict, List, Optional
 from supervisor_zkelect.core import role
 from supervisor_zkelect.guard import record
 from tests.simulation.machine import Machine
-from tests.simulation.promises import Promises, acked, holder
+from tests.simulation.promises import Promises
 from tests.simulation.world import World
-from tests.simulation.zookeeper import Ensemble, Tree
+from tests.simulation.zookeeper import Ensemble, Paths, Tree
 from tests.stories.arithmetic import moments
 
 
 class Journal(Promises):
-    """Tells the world what becomes of the roles, the grants and ZooKeeper's znodes.
+    """Tells the world what becomes of the roles, the grants and the znodes of an election.
 
-    Tokens are told as 1, 2, 3 in the order of the proposals: what ZooKeeper counts besides is not what a story is about.
+    Tokens are told as 1, 2, 3 in the order of all proposals: what ZooKeeper counts besides is not what a story is about. tokens: these numbers.
     """
 
-    def __init__(self, world: World, ensemble: Ensemble) -> None:
-        super().__init__(world, ensemble)
-        self._tokens: Dict[int, int] = {}
+    def __init__(self, world: World, ensemble: Ensemble, paths: Paths, tokens: Dict[int, int]) -> None:
+        super().__init__(world, ensemble, paths)
+        self._tokens = tokens
         self.by_hand = False  # the ack or the holder is as a hand left it, which breaks no promise
 
     def lines(self, first: int) -> List[str]:
@@ -57,14 +57,14 @@ class Journal(Promises):
     def written(self, before: Tree, after: Tree, who: str) -> None:
         told = []
         for path in sorted(after.keys() - before.keys()):
-            if path.startswith("/e/"):
+            if self.paths.proposed(path):
                 self._tokens[after[path].czxid] = len(self._tokens) + 1
-                told.append(f"proposal {path[3:]}, token {after[path].czxid}")
-        if holder(before) != holder(after):
-            token, node = holder(after)
+                told.append(f"{path}, token {after[path].czxid}")
+        if self.paths.held(before) != self.paths.held(after):
+            token, node = self.paths.held(after)
             told.append(f"holder {node}, token {token}" if token else "holder removed")
-        if before.get("/ack") != after.get("/ack"):
-            told.append(f"ack {acked(after).decode() or 'empty'}" if "/ack" in after else "ack removed")
+        if before.get(self.paths.ack) != after.get(self.paths.ack):
+            told.append(f"ack {self.paths.acked(after) or 'empty'}" if self.paths.ack in after else "ack removed")
         if told:
             self.world.tell("zk", f"{who or 'by hand'}: {'; '.join(told)}")
         if self.by_hand:
@@ -75,7 +75,7 @@ class Journal(Promises):
     def standing(self) -> str:
         """One line on every node, and on what the outer world sees."""
         nodes = [f"{node.name} {self._standing(node)}" for node in self.nodes.values()]
-        return "; ".join(nodes + [f"ack {acked(self.ensemble.tree).decode() or 'empty'}"])
+        return "; ".join(nodes + [f"ack {self.paths.acked(self.ensemble.tree) or 'empty'}"])
 
     def _standing(self, node: Any) -> str:
         state = node.listener.state if node.listener.alive else None
