@@ -1120,6 +1120,8 @@ class _Machine:
             self.set(probe_at=self.now)
 
     def on_MemberStopped(self, event: MemberStopped) -> None:
+        # At the end of the lease the guard stops the group as well, and supervisord's word of that may come first.
+        self.enforce_lease()
         if self.state.may_run and self.state.role != DEMOTING and self.state.step != "starting":
             self.demote(f"the program {event.name} was stopped by hand, which counts as a resignation")
             self.set(by_hand=True)

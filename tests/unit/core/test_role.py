@@ -651,6 +651,13 @@ def test_stopped_by_hand_counts_as_a_resignation(node):
     assert node.primary().event(role.MemberStopped("web")).at[0] == "demoting"
 
 
+def test_stopped_at_the_end_of_the_lease_is_not_stopped_by_hand(node):
+    """The guard may have done that, and the listener, frozen until then, hears of it from supervisord first."""
+    node.primary()
+    node.event(role.MemberStopped("web"), after=role.lease_of(SETTINGS, node.state).stop_at - node.now)
+    assert node.at[0] == "demoting" and "lease" in node.state.reason and not node.state.by_hand
+
+
 @pytest.mark.parametrize("others", [0, 1])
 def test_after_a_stop_by_hand_supervisord_has_time_to_tell_of_it(node, others):
     node.primary().event(role.MemberStopped("web"))
