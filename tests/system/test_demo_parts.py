@@ -565,6 +565,7 @@ def test_observer_hears_a_handover_and_its_gap(tmp_path, lab):
         both = clock.now()
         until(lambda: overlap(journal).seconds > 0.05, LONG, "the journal to tell")
         until(lambda: watch.verdict(since=both).questions.get("a"), LONG, "a to be asked again")
+        until(lambda: watch.verdict().overlap.seconds > 0, LONG, "the observer to hear both at a time")
     verdict = watch.verdict()
     assert verdict.overlap.seconds > 0 and verdict.overlap.moments > 0
     assert verdict.overlap.seconds < clock.now() - died and verdict.turns[0].pid == first.pid

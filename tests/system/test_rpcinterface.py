@@ -220,7 +220,7 @@ class Node:
         """The command by supervisorctl and by zkelect; the exit status and output that both agree on."""
         first = self.ctl(*(words if words[0] == "role" else ("zkelect", *words)))
         second = self.zkelect(*words, "-s", self.url)
-        shape = [re.sub(r"[\d.]+ s ", "N s ", one.stdout) for one in (first, second)]
+        shape = [re.sub(r"[\d.]+ s\b", "N s", one.stdout) for one in (first, second)]
         assert shape[0] == shape[1]
         assert first.stderr == second.stderr == ""
         assert first.returncode == second.returncode
