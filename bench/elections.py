@@ -24,7 +24,7 @@ from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.processes import proc
-from supervisor_zkelect.processes.manager import REST_IN_CGROUP
+from supervisor_zkelect.processes.schedule import REST_IN_CGROUP
 from supervisor_zkelect.system.clock import now
 
 SERVICE = "sleep infinity"

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect.processes import proc
+from supervisor_zkelect.processes.kernel import Kernel
 
 #: Bytes of environments that are read in one look, and what opening one counts for besides; some 30 ms together.
 BUDGET, OPENING = 32 << 20, 32 << 10
@@ -104,30 +105,31 @@ class Census:
 
     def __init__(
         self, supervisord_pid: int, url: str, instance: str = "", identity: Optional[Identity] = None,
-        secrets: Callable[[str, int], str] = lambda group, uid: "",
+        secrets: Callable[[str, int], str] = lambda group, uid: "", kernel: Kernel = proc,
     ) -> None:
+        self._kernel = kernel
         self.url = url
         self.instance = instance
-        self.supervisord = proc.read(supervisord_pid)
-        self._cmdline = proc.cmdline(supervisord_pid)
+        self.supervisord = self._kernel.read(supervisord_pid)
+        self._cmdline = self._kernel.cmdline(supervisord_pid)
         if identity is not None and (self.supervisord is None or self.supervisord.start != identity.start):
             # It is dead, and its pid may be a stranger's, whose children are none of the groups'.
             session = identity.session or supervisord_pid
             self.supervisord = proc.Process(supervisord_pid, identity.start, 0, 0, session, "X", 0)
             self._cmdline = identity.arguments
         self.gone = self.supervisord is None or self.supervisord.gone
-        self.foreign: Set[tuple] = set()
+        self.foreign: Set[Tuple[int, int]] = set()
         #: groups of supervisord's children by their registration or by its books, which outweigh what they carry
-        self.told: Dict[tuple, str] = {}
+        self.told: Dict[Tuple[int, int], str] = {}
         #: users that the groups' programs have registered as, or anything of the groups was seen to run as
         self.users: Dict[str, Set[int]] = {}
-        self._users_read: Set[Tuple[str, tuple, int]] = set()
-        self._own = {os.geteuid()} | proc.uids(supervisord_pid)
+        self._users_read: Set[Tuple[str, Tuple[int, int], int]] = set()
+        self._own = {os.geteuid()} | self._kernel.uids(supervisord_pid)
         self._secrets = secrets
-        self._namespaces = _namespaces(supervisord_pid) or _namespaces(os.getpid())
-        self._origins: Dict[tuple, Origin] = {}
+        self._namespaces = self._kernel.namespaces(supervisord_pid) or self._kernel.namespaces(os.getpid())
+        self._origins: Dict[Tuple[int, int], Origin] = {}
         #: in how many looks a process had no environment
-        self._empty: Dict[tuple, int] = {}
+        self._empty: Dict[Tuple[int, int], int] = {}
         self._barred = {1, os.getpid()}
         if self.supervisord is not None:
             self._barred.add(supervisord_pid)
@@ -138,7 +140,7 @@ class Census:
         strangers: whether to read what others than supervisord's children carry; everybody: also of those that run as no
         user of a group's.
         """
-        table = proc.table()
+        table = self._kernel.table()
         present = {process.identity for process in table.values()}
         for memory in (self._origins, self._empty, self.told):
             for identity in memory.keys() - present:
@@ -184,7 +186,7 @@ class Census:
         uids = frozenset((process.uid,))
         if users is not None:
             # What the kernel shows to nobody looks like root's (prctl(2), PR_SET_DUMPABLE).
-            uids = uids if process.uid > 0 else proc.uids(process.pid)
+            uids = uids if process.uid > 0 else self._kernel.uids(process.pid)
             if not uids & users:
                 return
         if look.left <= 0:
@@ -218,7 +220,7 @@ class Census:
         table, known = look.kin.processes, set(known)
         identities = {process.identity for process in known}
         roots = set(known)
-        children: Dict[tuple, str] = {}
+        children: Dict[Tuple[int, int], str] = {}
         unreaped = False
         for former in known:
             process = table.get(former.pid)
@@ -247,7 +249,7 @@ class Census:
         # gives its number to nobody else, and an empty group or session never gets members again.
         remembered = {process for process in roots if process.pid in table or look.kin.leads(process.pid)}
         members = {process: children[process.identity] for process in living if process.identity in children}
-        by_claim = look.kin.tree([*claimed, *look.claimed.get(group, ())], barred, outside, alike=_alike) - living
+        by_claim = look.kin.tree([*claimed, *look.claimed.get(group, ())], barred, outside, alike=self._alike) - living
         # Not who may be a child of supervisord's that it has told to be another group's.
         by_claim = {process for process in by_claim if self.told.get(process.identity, group) == group}
         self._learn_users(group, [*members, *by_claim])
@@ -280,11 +282,11 @@ class Census:
         for process in processes:
             if (group, process.identity, process.uid) not in self._users_read:
                 self._users_read.add((group, process.identity, process.uid))
-                self.users.setdefault(group, set()).update(proc.uids(process.pid))
+                self.users.setdefault(group, set()).update(self._kernel.uids(process.pid))
 
     def claim(self, pid: int) -> Optional[proc.Process]:
         """The process that supervisord says has this pid, if it is a living child of supervisord."""
-        process = proc.read(pid)
+        process = self._kernel.read(pid)
         return process if process is not None and not process.gone and self._child(process) else None
 
     def _child(self, process: proc.Process) -> bool:
@@ -296,16 +298,16 @@ class Census:
             return False
         if not self.gone and not self._child(process):
             return False
-        cmdline = proc.cmdline(process.pid, len(self._cmdline) + 1)
+        cmdline = self._kernel.cmdline(process.pid, len(self._cmdline) + 1)
         if not cmdline:
             # Within execve(2), for some microseconds, there are neither arguments nor an environment.
-            return self._child(process) and not proc.has_environment(process.pid) and proc.alive(process)
+            return self._child(process) and not self._kernel.has_environment(process.pid) and self._kernel.alive(process)
         return process.unexecuted and cmdline == self._cmdline
 
     def _origin(self, process: proc.Process, look: Look) -> Origin:
         origin = self._origins.get(process.identity)
         if origin is None:
-            told, length = proc.variables(process.pid, (_GROUP, _NAME, _URL, _INSTANCE, _SECRET), LONGEST)
+            told, length = self._kernel.variables(process.pid, (_GROUP, _NAME, _URL, _INSTANCE, _SECRET), LONGEST)
             look.left -= OPENING + (length or 0)
             origin = self._origin_of(process, {name: os.fsdecode(value) for name, value in told.items()})
             # An environment changes with execve(2). Nobody comes to belong by that but a child of supervisord
@@ -319,16 +321,15 @@ class Census:
         group, secret = told.get(_GROUP, ""), told.get(_SECRET, "")
         if not group:
             return Origin()
-        users = proc.uids(process.pid)
+        users = self._kernel.uids(process.pid)
         near = bool(self.instance) and told.get(_INSTANCE) == self.instance
-        near = near or (told.get(_URL) == self.url and _namespaces(process.pid) == self._namespaces)
+        near = near or (told.get(_URL) == self.url and self._kernel.namespaces(process.pid) == self._namespaces)
         proven = bool(secret) and any(secret == self._secrets(group, uid) for uid in users)
         return Origin(group, told.get(_NAME, ""), proven, near, users)
 
-
-def _alike(one: proc.Process, other: proc.Process) -> bool:
-    """Whether both run as the same users."""
-    return proc.uids(one.pid) == proc.uids(other.pid)
+    def _alike(self, one: proc.Process, other: proc.Process) -> bool:
+        """Whether both run as the same users."""
+        return self._kernel.uids(one.pid) == self._kernel.uids(other.pid)
 
 
 def _latest(processes: Iterable[proc.Process], table: Dict[int, proc.Process]) -> Set[proc.Process]:
@@ -341,12 +342,3 @@ def _latest(processes: Iterable[proc.Process], table: Dict[int, proc.Process]) -
         elif current.start == process.start:
             latest[process.identity] = current
     return set(latest.values())
-
-
-def _namespaces(pid: int) -> Tuple[str, ...]:
-    """The pid, mount and network namespace of a process; empty when they cannot be read."""
-    try:
-        folder = proc.folder(pid)
-        return tuple(os.readlink(f"{folder}/ns/{kind}") for kind in ("pid", "mnt", "net"))
-    except OSError:
-        return ()

@@ -33,7 +33,7 @@ class Process(NamedTuple):
     uid: int = -1
 
     @property
-    def identity(self) -> tuple:
+    def identity(self) -> Tuple[int, int]:
         """(pid, start): what stays the same for the whole life of a process."""
         return (self.pid, self.start)
 
@@ -244,6 +244,15 @@ def pidfd(process: Process) -> Optional[int]:
     return descriptor
 
 
+def send(pidfd: int, sig: int) -> None:
+    """Signal the process of a pidfd. Raises ProcessLookupError when it no longer exists, PermissionError as `kill`."""
+    signal.pidfd_send_signal(pidfd, sig)
+
+
+def close(pidfd: int) -> None:
+    os.close(pidfd)
+
+
 def kill(process: Process, sig: int = signal.SIGKILL) -> bool:
     """Send a signal to that very process; False when it no longer exists.
 
@@ -335,12 +344,21 @@ def folder(pid: int) -> str:
     return f"/proc/{pid}"
 
 
+def namespaces(pid: int) -> Tuple[str, ...]:
+    """The pid, mount and network namespace of a process; empty when they cannot be read."""
+    try:
+        place = folder(pid)
+        return tuple(os.readlink(f"{place}/ns/{kind}") for kind in ("pid", "mnt", "net"))
+    except OSError:
+        return ()
+
+
 def children(pid: int) -> Optional[Set[int]]:
     """The pids of the children of a process, zombies included, much cheaper than a table.
 
     None when the process is gone or the kernel does not list them (CONFIG_PROC_CHILDREN).
     """
-    found = set()
+    found: Set[int] = set()
     try:
         for thread in os.listdir(f"/proc/{pid}/task"):
             with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as file:

@@ -14,14 +14,15 @@ from __future__ import annotations
 import functools
 import logging
 import math
-import os
 import queue
 import signal
 import threading
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
+from supervisor_zkelect.processes import proc
 from supervisor_zkelect.processes.cgroup import Cgroups
+from supervisor_zkelect.processes.kernel import Kernel
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class _Target:
     """One group. descriptors: pidfds by `proc.Process.identity`. orders: how many came. by, lease_end: when it is killed.
     lacks: what could not be had for it; or ""."""
 
-    descriptors: Dict[tuple, int] = field(default_factory=dict)
+    descriptors: Dict[Tuple[int, int], int] = field(default_factory=dict)
     orders: int = 0
     by: float = math.inf
     lease_end: float = math.inf
@@ -54,8 +55,8 @@ class _Target:
 class Striker:
     """clock: seconds, the same as in `order`. base: the folder of the groups' cgroups, "" where there is none."""
 
-    def __init__(self, clock: Callable[[], float], base: str = "") -> None:
-        self._now = clock
+    def __init__(self, clock: Callable[[], float], base: str = "", kernel: Kernel = proc) -> None:
+        self._now, self._kernel = clock, kernel
         # Of its own, as the descriptors that it holds are.
         self._cgroups: Optional[Cgroups] = Cgroups(base) if base else None
         self._told: "queue.SimpleQueue[Optional[Callable[[], None]]]" = queue.SimpleQueue()
@@ -77,7 +78,7 @@ class Striker:
                 command()
         for target in self._targets.values():
             for descriptor in target.descriptors.values():
-                os.close(descriptor)
+                self._kernel.close(descriptor)
             target.descriptors.clear()
         if self._cgroups is not None:
             self._cgroups.close()
@@ -101,11 +102,11 @@ class Striker:
         """The group is dead, and these are all orders that the one who has proven it knows of. Others count on."""
         self._tell(self._done, group, orders)
 
-    def hold(self, group: str, identity: tuple, descriptor: int) -> None:
+    def hold(self, group: str, identity: Tuple[int, int], descriptor: int) -> None:
         """Take a pidfd of a process of the group."""
         self._tell(self._hold, group, identity, descriptor)
 
-    def drop(self, group: str, identity: tuple) -> None:
+    def drop(self, group: str, identity: Tuple[int, int]) -> None:
         """Close that pidfd."""
         self._tell(self._drop, group, identity)
 
@@ -132,13 +133,13 @@ class Striker:
             target.by = target.lease_end = math.inf
             target.again, target.pace, target.lacks = -math.inf, PACE, ""
 
-    def _hold(self, target: _Target, group: str, identity: tuple, descriptor: int) -> None:
+    def _hold(self, target: _Target, group: str, identity: Tuple[int, int], descriptor: int) -> None:
         target.descriptors[identity] = descriptor
 
-    def _drop(self, target: _Target, group: str, identity: tuple) -> None:
+    def _drop(self, target: _Target, group: str, identity: Tuple[int, int]) -> None:
         descriptor = target.descriptors.pop(identity, -1)
         if descriptor >= 0:
-            os.close(descriptor)
+            self._kernel.close(descriptor)
 
     def _cage(self, target: _Target, group: str) -> None:
         if self._cgroups is not None:
@@ -192,7 +193,7 @@ class Striker:
     def _strike(self, group: str, target: _Target) -> None:
         for descriptor in target.descriptors.values():
             try:
-                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                self._kernel.send(descriptor, signal.SIGKILL)
             except OSError:
                 # It is dead, or the process manager tells why it is not.
                 continue

@@ -21,7 +21,7 @@ from types import SimpleNamespace
 import pytest
 
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.processes import manager, proc
+from supervisor_zkelect.processes import proc, schedule
 from supervisor_zkelect.processes.census import Census, Identity
 from supervisor_zkelect.processes.group_events import (
     GroupDead,
@@ -32,7 +32,11 @@ from supervisor_zkelect.processes.group_events import (
     Members,
     MemberStarted,
 )
+from supervisor_zkelect.processes.kernel import Poller
 from supervisor_zkelect.processes.manager import ProcessManager
+from supervisor_zkelect.processes.member_states import TURN_PACE
+from supervisor_zkelect.processes.state import Asked, GroupState
+from supervisor_zkelect.supervisord import calls as supervisord_calls
 from supervisor_zkelect.supervisord.client import Fault, Supervisord, Unreachable
 from supervisor_zkelect.system import clock
 
@@ -132,6 +136,32 @@ os.execv(command[0], command)
 """
 
 
+class Kernel:
+    """The real one; `meanwhile` is called before the table of processes is read."""
+
+    def __init__(self, meanwhile=lambda: None) -> None:
+        self.meanwhile = meanwhile
+
+    def __getattr__(self, name):
+        return getattr(proc, name)
+
+    def table(self):
+        self.meanwhile()
+        return proc.table()
+
+
+class Waits(Poller):
+    """Tells of each wait."""
+
+    def __init__(self, told) -> None:
+        super().__init__()
+        self._told = told
+
+    def wait(self, seconds):
+        self._told()
+        return super().wait(seconds)
+
+
 class Node:
     """A supervisord of its own, and a process manager for it in this process."""
 
@@ -149,6 +179,8 @@ class Node:
         self.manager = None
         self.pool = None
         self._past: list = []
+        #: called when the process manager's thread begins to wait
+        self.waiting = lambda: None
         self._ops = 100
         (self.folder / "service.py").write_text(SERVICE)
 
@@ -221,8 +253,10 @@ class Node:
     def join(self) -> ProcessManager:
         """A process manager as a listener would make it."""
         self.pool = ThreadPoolExecutor(8)
+        self.kernel = Kernel()
         self.manager = ProcessManager(
-            self.rpc, self.supervisord.pid, self.events.put, self.pool, secrets=lambda group, uid: self.word
+            self.rpc, self.supervisord.pid, self.events.put, self.pool, secrets=lambda group, uid: self.word,
+            kernel=self.kernel, watching=Waits(lambda: self.waiting()),
         )
         self._past.append((self.manager, self.pool))
         self.manager.start()
@@ -285,8 +319,11 @@ class Node:
 
     def wait_watched(self, pid: int, wanted: bool = True) -> None:
         """Wait until the process manager has a pidfd of this process, or has none any more."""
-        watched = self.manager._records["primary"].pidfds
-        until(lambda: (pid in [known for known, _ in list(watched)]) == wanted, LONG, f"{pid} to be watched: {wanted}")
+        until(lambda: (pid in self.manager.groups.watched("primary")) == wanted, LONG, f"{pid} to be watched: {wanted}")
+
+    def state(self, name: str) -> GroupState:
+        """What the process manager knows of a group."""
+        return self.manager.groups.state(name)
 
     def processes(self) -> set:
         """All living processes that supervisord or a descendant started, whatever became of them."""
@@ -398,7 +435,7 @@ def test_an_unknown_group_fails_the_start_and_is_dead(node):
     assert "BAD_NAME" in node.expect(GroupStartFailed, op=op).reason
     node.kill("other")
     # That there is no such group is an answer, and not silence.
-    until(lambda: node.manager._records["other"].mode == "dead", LONG, "the stop to be settled")
+    until(lambda: node.state("other").mode == "dead", LONG, "the stop to be settled")
 
 
 def test_a_start_while_it_is_stopped_is_refused(node):
@@ -462,9 +499,9 @@ def test_a_kill_at_its_time_waits_for_no_scan(node, lease):
     node.start()
     pid = node.wait_marks("up")[0][0]
     node.wait_watched(pid)
-    member, look = proc.read(pid), node.manager._census.look
+    member = proc.read(pid)
     begun, over = threading.Event(), threading.Event()
-    node.manager._census.look = lambda *words: begun.set() or over.wait(LONG) and look(*words)
+    node.kernel.meanwhile = lambda: begun.set() or over.wait(LONG)
     try:
         node.handle().watch(True)
         assert begun.wait(LONG)
@@ -647,7 +684,7 @@ import os, pwd, queue, sys
 from concurrent.futures import ThreadPoolExecutor
 from supervisor_zkelect.processes.manager import ProcessManager
 from supervisor_zkelect.processes.group_events import GroupStuck
-from supervisor_zkelect.supervisord import Supervisord
+from supervisor_zkelect.supervisord.client import Supervisord
 supervisord = Supervisord(sys.argv[1])
 os.setresuid(*3 * [pwd.getpwnam("nobody").pw_uid])
 events = queue.Queue()
@@ -698,7 +735,7 @@ def test_a_frozen_supervisord_delays_no_kill_and_restarts_nothing(node):
     node.handle().start(2)
     assert "not confirmed" in node.expect(GroupStartFailed, op=2).reason
     node.signal(signal.SIGCONT)
-    until(lambda: node.manager._records["primary"].mode == "dead", LONG, "supervisord to confirm the stop")
+    until(lambda: node.state("primary").mode == "dead", LONG, "supervisord to confirm the stop")
     assert not node.processes()
     quiet(node, 1.5)
     node.start()
@@ -796,7 +833,7 @@ def test_a_service_that_overwrites_its_environment_is_found_by_another_manager(n
 def start_without_answer(node):
     """Ask a supervisord that stands still for a start, as op 1."""
     node.handle().start(1)
-    until(lambda: node.manager._records["primary"].start_flying, LONG, "the start to be asked for")
+    until(lambda: node.state("primary").start_flying, LONG, "the start to be asked for")
 
 
 def test_a_start_that_hangs_does_not_hold_up_the_proof_where_the_loader_would_refuse(node):
@@ -808,7 +845,7 @@ def test_a_start_that_hangs_does_not_hold_up_the_proof_where_the_loader_would_re
     node.expect(GroupDead, op=2)
     node.signal(signal.SIGCONT)
     # Without a loader it starts after all, and the sentry sees to it.
-    until(lambda: node.manager._records["primary"].stop is None, LONG, "supervisord to confirm the stop")
+    until(lambda: node.state("primary").stop is None, LONG, "supervisord to confirm the stop")
     assert not node.processes()
 
 
@@ -818,11 +855,11 @@ def test_that_the_loader_would_refuse_counts_when_it_is_heard_after_the_order_to
     node.signal(signal.SIGSTOP)
     start_without_answer(node)
     node.handle().kill(2)
-    until(lambda: node.manager._records["primary"].stop, LONG, "the stop to begin")
+    until(lambda: node.state("primary").stop, LONG, "the stop to begin")
     node.handle().trust(True)
     node.expect(GroupDead, op=2)
     node.signal(signal.SIGCONT)
-    until(lambda: node.manager._records["primary"].stop is None, LONG, "supervisord to confirm the stop")
+    until(lambda: node.state("primary").stop is None, LONG, "supervisord to confirm the stop")
     assert not node.processes()
 
 
@@ -839,7 +876,7 @@ def test_a_stop_during_shutdown_ends(node):
     node.kill()
     assert {proc.environ(p.pid)["SUPERVISOR_GROUP_NAME"] for p in node.processes()} == {"other"}
     # The refusal is an answer, and not silence.
-    until(lambda: node.manager._records["primary"].mode == "dead", LONG, "the stop to be settled")
+    until(lambda: node.state("primary").mode == "dead", LONG, "the stop to be settled")
 
 
 def test_a_fork_that_has_not_executed_its_program_delays_the_proof(node):
@@ -902,7 +939,7 @@ def test_a_helper_that_comes_when_the_group_is_dead_is_not_looked_at_for_ever(no
     node.program("a", node.service()).group("primary", "a").up(helper="later bare")
     node.kill()
     (node.marks / "go").touch()
-    until(lambda: node.manager._census.foreign, LONG, "supervisord to be asked whose it is")
+    until(lambda: node.manager.groups.census.foreign, LONG, "supervisord to be asked whose it is")
 
 
 def test_a_member_that_dies_is_told_and_restarted_at_once(node):
@@ -924,23 +961,37 @@ def test_a_member_that_dies_is_told_and_restarted_at_once(node):
     print("restart after a kill, ms:", " ".join(f"{1000 * seconds:.1f}" for seconds in took))
 
 
+def scan(manager, state) -> None:
+    """Have a group scanned by a process manager whose thread does not run, and that is told of no end."""
+    before = state.scanned_at
+
+    def scanned() -> bool:
+        state.scan_at = 0.0
+        manager.turn(())
+        return state.scanned_at > before
+
+    until(scanned, LONG, "a scan")
+
+
 def test_a_death_between_the_poll_and_the_scan_of_one_turn_is_told():
     """This process stands for supervisord, and the process manager's steps are taken one by one."""
     url, told = "unix:///none", []
     variables = {"SUPERVISOR_GROUP_NAME": "primary", "SUPERVISOR_PROCESS_NAME": "a", "SUPERVISOR_SERVER_URL": url}
     with ThreadPoolExecutor(1) as pool, subprocess.Popen(["sleep", "1000"], env={**os.environ, **variables}) as child:
-        manager = ProcessManager(Supervisord(url), os.getpid(), told.append, pool)
+        poller = Poller()
+        manager = ProcessManager(Supervisord(url), os.getpid(), told.append, pool, watching=poller)
         try:
-            record = manager.group("primary")._record
-            record.mode, record.watching = "started", True
+            state = manager.groups.state("primary")
+            state.mode, state.watching = "started", True
             until(lambda: proc.cmdline(child.pid).startswith(b"sleep"), LONG, "the program to run")
-            manager._scan(record, manager._census.look())
-            assert len(record.pidfds) == 1
+            scan(manager, state)
+            assert manager.groups.watched("primary") == {child.pid}
             child.kill()
             until(lambda: proc.read(child.pid).gone, LONG, "the program to be dead")
-            manager._scan(record, manager._census.look())
-            manager._turn()
-            assert told == [MemberDied("primary", "a", child.pid)] and not record.pidfds
+            scan(manager, state)
+            assert not told
+            manager.turn(poller.wait(LONG))
+            assert told == [MemberDied("primary", "a", child.pid)] and not manager.groups.watched("primary")
         finally:
             child.kill()
             manager.close()
@@ -1104,7 +1155,7 @@ def test_one_call_tells_of_many_groups(node, interface):
     node.signal(signal.SIGSTOP)
     for op, name in enumerate([*names, "none"]):
         node.handle(name).look(op)
-    until(lambda: len(calls) == manager.MOST_ASKED, LONG, "the first looks to be asked for")
+    until(lambda: len(calls) == supervisord_calls.MOST_ASKED, LONG, "the first looks to be asked for")
     node.signal(signal.SIGCONT)
     told = {}
     while len(told) <= len(names):
@@ -1114,7 +1165,7 @@ def test_one_call_tells_of_many_groups(node, interface):
         assert told[name].states == {f"p-{name}": ("STOPPED", 0, "")} and not told[name].error
     assert "BAD_NAME" in told["none"].error
     # The first, and one for the rest; and without the interface what the unknown group takes.
-    assert len(calls) <= manager.MOST_ASKED + (1 if interface else 2)
+    assert len(calls) <= supervisord_calls.MOST_ASKED + (1 if interface else 2)
     plain = {"system.multicall", "supervisor.getAllProcessInfo"}
     assert set(calls) <= ({"zkelect.getProcessStates"} if interface else plain)
 
@@ -1127,7 +1178,7 @@ def test_many_groups_are_started_by_few_requests(node, interface):
     node.signal(signal.SIGSTOP)
     for op, name in enumerate([*names, "wrong", "none"]):
         node.handle(name).start(op)
-    until(lambda: len(calls) >= manager.MOST_STARTS, LONG, "the first starts to be asked for")
+    until(lambda: len(calls) >= supervisord_calls.MOST_STARTS, LONG, "the first starts to be asked for")
     node.signal(signal.SIGCONT)
     told = {}
     while len(told) <= len(names) + 1:
@@ -1143,7 +1194,7 @@ def test_many_groups_are_started_by_few_requests(node, interface):
     else:
         # One attempt, or two at once, and then each for itself.
         assert starts.count("supervisor.startProcessGroup") == len(names) + 2
-        assert starts.count("zkelect.startProcessGroups") <= manager.MOST_STARTS
+        assert starts.count("zkelect.startProcessGroups") <= supervisord_calls.MOST_STARTS
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["with the states", "by a supervisord of before an upgrade"])
@@ -1160,7 +1211,7 @@ def test_a_start_tells_the_states_or_they_are_asked_for(node, told):
         node.rpc.call = items_alone
     node.start()
     asked = list(calls)
-    states = node.manager._records["primary"].states
+    states = node.state("primary").said.states
     pids = {info["name"]: info["pid"] for info in node.infos("primary")}
     assert {name: pid for name, (_, pid, _) in states.items()} == pids and all(pids.values())
     assert asked == ["zkelect.startProcessGroups", *["zkelect.getProcessStates"] * (not told)]
@@ -1185,10 +1236,10 @@ def test_what_has_changed_before_a_start_is_answered_is_asked_for(node):
 
 
 def test_supervisord_never_hears_of_a_start_that_is_stopped_before_its_turn(node):
-    names = many(node, manager.MOST_STARTS + 1)
+    names = many(node, supervisord_calls.MOST_STARTS + 1)
     # Else somebody may have asked for a start before there was this manager.
     node.kill(names[-1])
-    until(lambda: node.manager._records[names[-1]].stop is None, LONG, "supervisord to confirm it")
+    until(lambda: node.state(names[-1]).stop is None, LONG, "supervisord to confirm it")
     calls = calls_of(node)
     node.signal(signal.SIGSTOP)
     for op, name in enumerate(names[:-1]):
@@ -1202,7 +1253,7 @@ def test_supervisord_never_hears_of_a_start_that_is_stopped_before_its_turn(node
     node.signal(signal.SIGCONT)
     # Their answers come on two connections, in either order.
     node.expect_all(GroupStarted, names[:-1])
-    assert [call for call in calls if "start" in call] == ["zkelect.startProcessGroups"] * manager.MOST_STARTS
+    assert [call for call in calls if "start" in call] == ["zkelect.startProcessGroups"] * supervisord_calls.MOST_STARTS
     assert len(proc.children(node.supervisord.pid)) == len(names) - 1
 
 
@@ -1218,7 +1269,7 @@ def test_supervisord_is_turned_while_a_program_starts(node):
     node.wait_state("RUNNING")
     node.handle().look(2)
     assert node.expect(Members, op=2).states["a"][0] == "RUNNING"
-    until(lambda: node.manager._turn_until < 0, LONG, "an end of it")
+    until(lambda: not woken.clear() and not threading.Event().wait(5 * TURN_PACE) and not woken, LONG, "an end of it")
 
 
 @pytest.mark.parametrize("family", ["unix", "inet"])
@@ -1297,21 +1348,21 @@ def test_starts_that_supervisord_has_no_time_for_are_asked_for_again(node):
     node.signal(signal.SIGSTOP)
     for op, name in enumerate(names):
         node.handle(name).start(op)
-    until(lambda: node.manager._starts_flying, LONG, "the first starts to be asked for")
+    until(lambda: asked, LONG, "the first starts to be asked for")
     node.signal(signal.SIGCONT)
     node.expect_all(GroupStarted, names)
     assert len(proc.children(node.supervisord.pid)) == len(names) and len(asked) > len(names)
 
 
 def test_where_supervisord_is_silent_nobody_waits_for_his_turn_to_find_out(node, monkeypatch):
-    monkeypatch.setattr(manager, "FORK_LIMIT", 0.5)
+    monkeypatch.setattr(supervisord_calls, "FORK_LIMIT", 0.5)
     names = many(node, 40)
     calls = calls_of(node)
     node.signal(signal.SIGSTOP)
     for op, name in enumerate(names):
         node.handle(name).start(op)
     node.expect_all(GroupStartFailed, names)
-    assert len([call for call in calls if "start" in call]) <= 2 * manager.MOST_STARTS
+    assert len([call for call in calls if "start" in call]) <= 2 * supervisord_calls.MOST_STARTS
     node.signal(signal.SIGCONT)
 
 
@@ -1320,10 +1371,10 @@ def test_a_start_that_waited_for_the_end_of_a_stop_is_asked_for_at_once(node):
     node.start()
     node.signal(signal.SIGSTOP)
     node.kill()
-    waits, wait = [], node.manager._wait
-    node.manager._wait = lambda: waits.append(len(node.manager._starts)) or wait()
+    waits, state = [], node.state("primary")
+    node.waiting = lambda: waits.append(state.start is not None and not state.start_flying and state.start.asked == Asked())
     node.handle().start(7)
-    until(lambda: node.manager._records["primary"].waiting, LONG, "the start to wait")
+    until(lambda: node.state("primary").waiting, LONG, "the start to wait")
     node.signal(signal.SIGCONT)
     node.expect(GroupStarted, op=7)
     assert waits and not any(waits)
@@ -1361,16 +1412,14 @@ def test_a_group_that_stops_keeps_no_other_from_its_scans(node):
     for name in ("primary", "other"):
         node.start(name)
     node.wait_marks("up", 2)
-    manager, scans = node.manager, []
-    look, scan = manager._census.look, manager._scan
-    manager._census.look = lambda *words: threading.Event().wait(0.04) or look(*words)
-    manager._scan = lambda record, seen: scans.append(record.name) or scan(record, seen)
+    scans = set()
+    node.kernel.meanwhile = lambda: threading.Event().wait(0.04)
     node.handle().stop(1, clock.now() + 8)
-    until(lambda: manager._records["primary"].stop, LONG, "the stop to begin")
+    until(lambda: node.state("primary").stop, LONG, "the stop to begin")
     scans.clear()
     node.handle("other").note(("b", "RUNNING", 0))
-    until(lambda: scans.count("other") >= 3, 7, "scans of the group that runs")
-    assert manager._records["primary"].stop is not None
+    until(lambda: scans.add(node.state("other").scanned_at) or len(scans) > 3, 7, "scans of the group that runs")
+    assert node.state("primary").stop is not None
     node.expect(GroupDead, op=1)
 
 
@@ -1408,16 +1457,14 @@ def test_a_fork_that_has_registered_delays_no_proof_but_its_own_group_s(node):
 
 def test_an_order_counts_for_an_end_that_comes_after_it_while_a_scan_is_made(node):
     pid = watched_service(node)
-    look = node.manager._census.look
 
-    def meanwhile(*words):
-        node.manager._census.look = look
+    def meanwhile():
+        node.kernel.meanwhile = lambda: None
         node.handle().watch(False)
         os.kill(pid, signal.SIGKILL)
         until(lambda: proc.read(pid) is None or proc.read(pid).gone, LONG, "the service to be dead")
-        return look(*words)
 
-    node.manager._census.look = meanwhile
+    node.kernel.meanwhile = meanwhile
     node.wait_watched(pid, False)
     assert not list(node.events.queue)
 
@@ -1494,21 +1541,13 @@ def test_an_orphan_that_nobody_reaps_is_dead_all_the_same(family, monkeypatch):
     parent, _, orphan = family
     monkeypatch.setenv("SUPERVISOR_GROUP_NAME", "zkelect")
     manager = ProcessManager(Supervisord("unix:///none"), os.getpid(), lambda event: None, None)
-    record = manager.group("primary")._record
-    record.mode, record.known = "started", {proc.read(orphan)}
-    find, living = manager._census.find, []
-
-    def noted(*words):
-        found = find(*words)
-        living.append(orphan in {one.pid for one in found.living})
-        return found
-
-    manager._census.find = noted
+    state, living = manager.groups.state("primary"), []
+    state.mode, state.kin.known = "started", {proc.read(orphan)}
     orphaned(orphan, parent)
     for step in (lambda: None, lambda: dead(orphan)):
         step()
-        record.scan_at = manager._scan_ended = -1000.0
-        manager._scan_due(clock.now())
+        scan(manager, state)
+        living.append(orphan in {pid for pid, _ in state.kin.identities})
     assert living == [True, False]
     manager.close()
 
@@ -1517,20 +1556,33 @@ def test_long_rests_are_for_groups_that_are_in_their_cgroup():
     """This process stands for supervisord; what the configuration says of the chain loader is not enough."""
     url, inside, kept = "unix:///none", [], []
     variables = {"SUPERVISOR_GROUP_NAME": "primary", "SUPERVISOR_PROCESS_NAME": "a", "SUPERVISOR_SERVER_URL": url}
-    cgroups = SimpleNamespace(pids=lambda name: inside)
+    cgroups, times = SimpleNamespace(pids=lambda name: inside), SimpleNamespace(moment=0.0)
+
+    def takes_a_second():
+        times.moment += 1
+
     with ThreadPoolExecutor(1) as pool, subprocess.Popen(["sleep", "1000"], env={**os.environ, **variables}) as child:
         manager = ProcessManager(
-            Supervisord(url), os.getpid(), lambda event: None, pool, cgroups=cgroups, keep=lambda *seen: kept.append(seen)
+            Supervisord(url), os.getpid(), lambda event: None, pool, lambda: times.moment, cgroups=cgroups,
+            keep=lambda *seen: kept.append(seen), kernel=Kernel(takes_a_second),
         )
         try:
-            record = manager.group("primary")._record
-            record.mode, record.loaded = "started", True
+            state = manager.groups.state("primary")
+            state.mode, state.kin.via_loader = "started", True
             until(lambda: proc.cmdline(child.pid).startswith(b"sleep"), LONG, "the program to run")
-            manager._scan_ended, manager._scan_took = clock.now() + 1000, 1.0
-            for within, share in (([], manager.REST_SHARE), ([child.pid], manager.REST_SHARE_LOADED)):
+            for within, share in (([], schedule.REST_SHARE), ([child.pid], schedule.REST_SHARE_SHELTERED)):
                 inside[:] = within
-                manager._scan(record, manager._census.look())
-                assert manager._due(record) == manager._scan_ended + share
+                times.moment += 1000.0
+                state.scan_at = 0.0
+                manager.turn(())
+                # Each took a second.
+                before = state.scanned_at
+                state.scan_at, times.moment = 0.0, before + share - 0.1
+                manager.turn(())
+                assert state.scanned_at == before
+                times.moment = before + share
+                manager.turn(())
+                assert state.scanned_at == before + share + 1
             # Who is in the cgroup is told by that.
             assert kept == [("primary", frozenset({proc.read(child.pid).identity})), ("primary", frozenset())]
         finally:

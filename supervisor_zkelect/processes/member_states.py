@@ -1,0 +1,97 @@
+"""What supervisord says of the groups' members, asked for when it may have changed."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+
+from supervisor_zkelect.processes.census import Census
+from supervisor_zkelect.processes.group_events import Members
+from supervisor_zkelect.processes.state import Asked, GroupState, States, states_of
+from supervisor_zkelect.supervisord.calls import Question, Questions, Then
+from supervisor_zkelect.supervisord.client import SupervisordError
+
+#: How often supervisord's loop is turned after an answer that a member is STARTING, and for how long, in seconds: then it
+#: takes notice that its startsecs are over, which by itself it does once a second.
+TURN_PACE, TURN_TIME = 0.1, 2.0
+
+
+class LoopTurner:
+    """Turns supervisord's loop for some time. idle: whether no call is on its way, which turns it as well."""
+
+    def __init__(
+        self, now: Callable[[], float], later: Callable[..., None], wake: Callable[[], None], idle: Callable[[], bool]
+    ) -> None:
+        self._now, self._later, self._wake, self._idle = now, later, wake, idle
+        #: until when; −inf when it is not turned
+        self._until = -math.inf
+
+    def turn(self) -> None:
+        """Turn it from now on, for TURN_TIME."""
+        if self._until == -math.inf:
+            self._later(TURN_PACE, self._next)
+        self._until = self._now() + TURN_TIME
+
+    def _next(self) -> None:
+        if self._now() >= self._until:
+            self._until = -math.inf
+            return
+        if self._idle():
+            self._wake()
+        self._later(TURN_PACE, self._next)
+
+
+class MemberStates:
+    """starting: called when a member was told to be STARTING. watched: pids of a group whose end is told at once."""
+
+    def __init__(
+        self, now: Callable[[], float], post: Callable[[Any], None], questions: Questions, census: Census,
+        starting: Callable[[], None], watched: Callable[[str], Set[int]],
+    ) -> None:
+        self._now, self._post, self._questions, self._census = now, post, questions, census
+        self._starting, self._watched = starting, watched
+
+    def question(self, state: GroupState, then: Then, names: Tuple[str, ...] = ()) -> None:
+        """Have supervisord asked what it says of the members. names: members that exist."""
+        asked = [Asked()]
+
+        def sent() -> None:
+            asked[0] = state.said.asked(self._now())
+
+        def answered(infos: Any, error: Optional[SupervisordError]) -> None:
+            if error is None:
+                self.hear(state, asked[0], infos)
+            then(infos, error)
+
+        self._questions.add(Question(state.name, len(state.said.states), names, sent, answered))
+
+    def hear(self, state: GroupState, asked: Asked, infos: List[Dict[str, Any]]) -> None:
+        """Take what supervisord says of the members."""
+        state.kin.learn(infos, self._census)
+        if asked.changes == state.said.changes and state.mode in ("starting", "started"):
+            state.said.hear(self._now(), asked, infos, self._watched(state.name))
+
+    def look(self, state: GroupState, op: int) -> None:
+        """Tell what supervisord says of them → Members."""
+        if self._now() < state.said.until:
+            self._tell(state, op, state.said.states)
+        else:
+            self.question(state, functools.partial(self._looked, state, op))
+
+    def _looked(self, state: GroupState, op: int, infos: Any, error: Optional[SupervisordError]) -> None:
+        self._tell(state, op, states_of(infos or ()), "" if error is None else str(error))
+
+    def _tell(self, state: GroupState, op: int, states: States, error: str = "") -> None:
+        self._post(Members(state.name, op, states, error))
+        if any(statename == "STARTING" for statename, _, _ in states.values()):
+            self._starting()
+
+    def learn(self, state: GroupState, name: str) -> None:
+        """Learn the pid of a member that has begun to run, as a program may drop the environment by which it is known."""
+        if not state.learning:
+            state.learning = True
+            self.question(state, functools.partial(self._learned, state), (name,))
+
+    def _learned(self, state: GroupState, infos: Any, error: Optional[SupervisordError]) -> None:
+        state.learning = False

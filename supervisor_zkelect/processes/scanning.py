@@ -1,0 +1,150 @@
+"""Scans: who belongs to the groups that are due, by one look at the table of processes."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Callable, FrozenSet, List, Optional, Set
+
+from supervisor_zkelect.processes.census import Census, Found, Look
+from supervisor_zkelect.processes.cgroup import Cgroups, Former
+from supervisor_zkelect.processes.kernel import Kernel
+from supervisor_zkelect.processes.kin import Identities
+from supervisor_zkelect.processes.proc import Process
+from supervisor_zkelect.processes.schedule import (
+    REST_SHARE, REST_SHARE_SHELTERED, SENTRY_PACE, next_rest,
+)
+from supervisor_zkelect.processes.state import GroupState
+from supervisor_zkelect.system import reserve
+
+log = logging.getLogger(__name__)
+
+
+class Cages:
+    """The cgroups that a group's processes may be in. caged: called with each group that has one with somebody inside."""
+
+    def __init__(
+        self, kernel: Kernel, census: Census, cgroups: Optional[Cgroups], former: Optional[Former],
+        caged: Callable[[str], None],
+    ) -> None:
+        self._kernel, self._census, self._cgroups, self._former, self._caged = kernel, census, cgroups, former, caged
+
+    def inside(self, group: str, stopping: bool, look: Look) -> Set[Process]:
+        """Who is in the group's cgroup. stopping: so that those in cgroups of former instances count as well."""
+        pids = [] if self._cgroups is None else self._cgroups.pids(group)
+        if pids:
+            self._caged(group)
+        if self._former is not None and stopping:
+            pids += self._former.pids()
+        inside = set()
+        for pid in pids:
+            # One that was forked since the table was read must not be missed.
+            process = look.kin.processes.get(pid)
+            if process is None:
+                process = self._kernel.read(pid)
+                if process is not None:
+                    self._census.add(process, look)
+            if process is not None:
+                inside.add(process)
+        return inside
+
+
+class Children:
+    """supervisord's children, read once in a turn. turned_at: when the turn began."""
+
+    def __init__(self, kernel: Kernel, census: Census, turned_at: Callable[[], float]) -> None:
+        self._kernel, self._census, self._turned_at = kernel, census, turned_at
+        self._pids: Optional[FrozenSet[int]] = frozenset()
+        self._read_at = -math.inf
+
+    def now(self) -> Optional[FrozenSet[int]]:
+        """The same object for as long as they are the same; None where the kernel does not tell."""
+        if self._read_at != self._turned_at():
+            self._read_at = self._turned_at()
+            supervisord = self._census.supervisord
+            if supervisord is None or self._census.gone:
+                found: Optional[Set[int]] = set()
+            else:
+                found = self._kernel.children(supervisord.pid)
+            if found is None:
+                self._pids = None
+            elif self._pids is None or found != set(self._pids):
+                self._pids = frozenset(found)
+        return self._pids
+
+
+class Scanner:
+    """keep: takes a group and the identities of its processes that are in no cgroup, when they change. strike: kills whoever
+    is known of a group. found: takes what a scan has found of a group. failed: takes the error of a scan that failed."""
+
+    def __init__(
+        self, now: Callable[[], float], census: Census, cages: Cages, children: Children,
+        keep: Callable[[str, Identities], None], strike: Callable[[GroupState], None],
+        found: Callable[[GroupState, Found], None], failed: Callable[[GroupState, Exception], None],
+    ) -> None:
+        self._now, self._census, self._cages, self._children = now, census, cages, children
+        self._keep, self._strike, self._found, self._failed = keep, strike, found, failed
+        self._ended, self._took = -math.inf, 0.0
+        self.trouble = ""
+        """Why a group could not be looked after when that was tried last; or ""."""
+
+    def scan(self, states: List[GroupState], now: float) -> None:
+        """Scan the groups that are due."""
+        wanted = [state for state in states if state.scan_at <= now]
+        due = [state for state in wanted if self.due(state) <= now and self._worth(state, now)]
+        if not due:
+            return
+        for state in due:
+            if state.stop is not None and not state.attempts.struck and state.stop.killing(now, self._census.gone):
+                # Before anything is read, since reading takes time with the number of processes on the machine.
+                state.attempts.struck = True
+                self._strike(state)
+        began, trouble = self._now(), ""
+        strangers = [state for state in due if not state.kin.all_inside]
+        look = self._census.look(bool(strangers), not all(state.kin.swept for state in strangers))
+        for state in due:
+            try:
+                self._scan(state, look)
+            except Exception as error:
+                # The other groups must have their scans whatever is wrong with this one.
+                trouble = f"the guard cannot look after the group {state.name}: {error!r}"
+                reserve.spend()
+                self._failed(state, error)
+                log.exception("group %s: %s", state.name, error)
+        self.trouble = trouble
+        if any(state.stop is None for state in due):
+            # Those that are being stopped have their own pace, and must not keep the others from theirs.
+            self._ended = self._now()
+            self._took = self._ended - began
+
+    def due(self, state: GroupState) -> float:
+        """When a group is to be scanned; one that is not being stopped waits until a scan has been rested from."""
+        if state.stop is not None:
+            return state.scan_at
+        share = REST_SHARE_SHELTERED if state.kin.sheltered else REST_SHARE
+        return max(state.scan_at, self._ended + share * self._took)
+
+    def _worth(self, state: GroupState, now: float) -> bool:
+        """Whether a due scan can bring anything: for a sentry or a dead group, if the children changed."""
+        sentry = state.stop is not None and state.stop.sentry
+        if not sentry and state.mode != "dead":
+            return True
+        children = self._children.now()
+        changed = children is None or children is not state.children
+        state.children = children
+        if changed or (sentry and now - state.scanned_at >= 0.05):
+            return True
+        state.scan_at = now + SENTRY_PACE if sentry else next_rest(now)
+        return False
+
+    def _scan(self, state: GroupState, look: Look) -> None:
+        within = self._cages.inside(state.name, state.stop is not None, look)
+        found = state.kin.find(within, look, self._census)
+        # What a process carries tells the next guard as well; what it is kin to counts for more.
+        seen = frozenset(process.identity for process in found.living - within - found.claimed)
+        # While it is being stopped, what was told before is enough, and nothing is to be done but to kill.
+        if seen != state.seen and (state.stop is None or not seen):
+            state.seen = seen
+            self._keep(state.name, seen)
+        state.scanned_at = self._now()
+        self._found(state, found)

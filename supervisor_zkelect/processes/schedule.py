@@ -1,0 +1,60 @@
+"""When what is due: the scans of the groups, and what is done later."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Any, Callable, List, Tuple
+
+#: Seconds between scans of a group that runs, so that descendants are known before their parents die.
+REST = 1.0
+#: The same where all processes of the group were found in its cgroup, which tells what they fork: what is looked for then
+#: was moved out of it by root's hand. A scan lists all of /proc.
+REST_IN_CGROUP = 10.0
+#: How many times as long as a scan took those wait for the next that are not being stopped: with thousands of processes
+#: they take a fifth of the time, however many programs are started at once. And the same where the cgroup tells.
+REST_SHARE, REST_SHARE_SHELTERED = 4, 19
+#: Seconds until the first scan after something has happened to the members, and the same where the chain loader tells
+#: their pids and the cgroup what they fork: then nothing hides by being quick, and supervisord needs the processor.
+SOON, SOON_SHELTERED = 0.005, 0.05
+#: Seconds between two looks of a sentry at supervisord's children; reading them takes some 20 µs.
+SENTRY_PACE = 0.01
+
+
+@dataclass
+class Agenda:
+    """When the first scan of a group may be due. It may be too early, never too late: with hundreds of groups a turn that
+    looks at every one's time takes longer than what there is to do in it."""
+
+    soonest: float = math.inf
+
+
+class Timers:
+    """Commands that are run at a time. now: the clock, in seconds."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._heap: List[Tuple[float, int, Callable[[], None]]] = []
+        self._serial = itertools.count()
+
+    @property
+    def soonest(self) -> float:
+        """When the first one is due."""
+        return self._heap[0][0] if self._heap else math.inf
+
+    def later(self, seconds: float, command: Callable[..., None], *args: Any) -> None:
+        """Run a command in so many seconds."""
+        heapq.heappush(self._heap, (self._now() + seconds, next(self._serial), lambda: command(*args)))
+
+    def run(self, now: float) -> None:
+        """Run those that are due."""
+        while self.soonest <= now:
+            heapq.heappop(self._heap)[2]()
+
+
+def next_rest(now: float, rest: float = REST) -> float:
+    """When a group is scanned next about which nothing is urgent: all of them at once, as the table of processes is what
+    takes time."""
+    return rest * math.floor(now / rest + 1)

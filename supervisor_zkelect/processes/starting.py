@@ -1,0 +1,171 @@
+"""The start of a group: supervisord is asked for it, and confirms that each member has, or had, a process."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Callable, Optional, Tuple
+
+from supervisor_zkelect.processes.group_events import GroupStarted, GroupStartFailed
+from supervisor_zkelect.processes.member_states import MemberStates
+from supervisor_zkelect.processes.state import GroupState, Start
+from supervisor_zkelect.supervisord.calls import StartRequest, StartRequests
+from supervisor_zkelect.supervisord.client import (
+    ALREADY_STARTED, SUCCESS, Fault, Started, SupervisordError, Unreachable,
+)
+
+#: Seconds until each member has a pid, after supervisord has started them; and for which a start waits for its answer to the
+#: stop before it.
+START_LIMIT = 10.0
+#: Seconds until supervisord is asked again how far a start has come that it has answered.
+CONFIRM_PACE = 0.1
+
+
+class Starter:
+    """gone: whether supervisord is dead."""
+
+    def __init__(
+        self, now: Callable[[], float], post: Callable[[Any], None], later: Callable[..., None], requests: StartRequests,
+        states: MemberStates, gone: Callable[[], bool],
+    ) -> None:
+        self._now, self._post, self._later, self._gone = now, post, later, gone
+        self._requests, self._states = requests, states
+
+    def start(self, state: GroupState, op: int) -> None:
+        """Start a group, when its last stop has ended → GroupStarted or GroupStartFailed."""
+        if state.stop is not None and state.stop.sentry and state.waiting is None:
+            # With hundreds of groups its answers take their time.
+            state.waiting = op
+            self._later(START_LIMIT, self._unconfirmed, state, op)
+            return
+        if state.stop is not None:
+            reason = "it is being stopped"
+        elif state.start is not None:
+            reason = "it is being started"
+        elif self._gone():
+            reason = "supervisord is dead"
+        else:
+            reason = ""
+        if reason:
+            self._post(GroupStartFailed(state.name, op, reason))
+            return
+        state.said.changed()
+        state.mode = "starting"
+        state.kin.begin_term()
+        start = state.start = Start(op, state.start_open)
+        self._requests.add(StartRequest(
+            state.name, lambda: state.start is start, functools.partial(self._sent, state, start),
+            functools.partial(self._unsent, state, start), functools.partial(self._answered, state, start),
+        ))
+
+    def resume(self, state: GroupState) -> None:
+        """The stop that a start waited for has ended."""
+        if state.waiting is not None:
+            waiting, state.waiting = state.waiting, None
+            self.start(state, waiting)
+
+    def cancel(self, state: GroupState) -> None:
+        """The group is to be stopped."""
+        reason = "it was stopped before it was started"
+        if state.waiting is not None:
+            waiting, state.waiting = state.waiting, None
+            self._post(GroupStartFailed(state.name, waiting, reason))
+        if state.start is not None:
+            start, state.start = state.start, None
+            self._post(GroupStartFailed(state.name, start.op, reason))
+
+    def adopt(self, state: GroupState) -> None:
+        """Take a group that runs for one that was started."""
+        if state.mode == "new":
+            state.mode = "started"
+            state.scan_soon(self._now())
+            # The members' pids, as a program may have overwritten the environment by which it is known. And where an
+            # answer comes back, a start request that somebody made before is done with.
+            self._states.question(state, functools.partial(self._adopted, state))
+
+    def _adopted(self, state: GroupState, infos: Any, error: Optional[SupervisordError]) -> None:
+        if error is None and state.stop is None and state.start is None:
+            state.start_open = False
+
+    def _unconfirmed(self, state: GroupState, op: int) -> None:
+        """A start has waited long enough for supervisord's answer to the stop before it."""
+        if state.waiting == op:
+            state.waiting = None
+            self._post(GroupStartFailed(state.name, op, "supervisord has not confirmed the stop yet"))
+
+    def _sent(self, state: GroupState, start: Start) -> None:
+        state.start_flying = state.start_open = True
+        start.asked = state.said.asked(self._now())
+        state.scan_soon(self._now())
+
+    def _unsent(self, state: GroupState, start: Start) -> None:
+        state.start_flying, state.start_open = False, start.open_before
+
+    def _answered(
+        self, state: GroupState, start: Start, found: Optional[Started], error: Optional[SupervisordError]
+    ) -> None:
+        state.start_flying = False
+        if found is not None or isinstance(error, Fault):
+            state.start_open = False
+        elif isinstance(error, Unreachable) and not error.sent:
+            state.start_open = start.open_before
+        if state.stop is not None:
+            # What is still open a later stop settles; what is not must not hold the proof up.
+            state.stop.start_open = state.stop.start_open and state.start_open
+            state.scan_at = self._now()
+            return
+        if state.start is not start:
+            return
+        start.answered = self._now()
+        state.scan_soon(self._now())
+        if found is None:
+            self._failed(state, start, str(error))
+            return
+        bad = [item for item in found.items if item["status"] not in (SUCCESS, ALREADY_STARTED)]
+        if bad:
+            self._failed(state, start, "; ".join(f"{item['name']}: {item['description']}" for item in bad))
+            return
+        names = tuple(item["name"] for item in found.items)
+        state.kin.programs = frozenset(names)
+        if found.states is None:
+            self._confirm(state, start, names)
+        else:
+            self._states.hear(state, start.asked, found.states)
+            self._confirmed(state, start, names, found.states, None)
+
+    def _confirm(self, state: GroupState, start: Start, names: Tuple[str, ...]) -> None:
+        if state.start is start:
+            self._states.question(state, functools.partial(self._confirmed, state, start, names), names)
+
+    def _confirmed(
+        self, state: GroupState, start: Start, names: Tuple[str, ...], infos: Any, error: Optional[SupervisordError]
+    ) -> None:
+        if state.start is not start:
+            return
+        if isinstance(error, Unreachable) and self._now() - start.answered < START_LIMIT:
+            # It has started them, and is busy.
+            self._later(CONFIRM_PACE, self._confirm, state, start, names)
+            return
+        if error is not None:
+            self._failed(state, start, str(error))
+            return
+        # A member may have ended before a scan finds it; supervisord makes each the leader of a process group.
+        state.kin.pgrps.update(info["pid"] for info in infos if info["pid"])
+        waiting = [info for info in infos if info["statename"] == "BACKOFF"]
+        fine = ("STARTING", "RUNNING", "EXITED", "BACKOFF")
+        bad = [info for info in infos if info["statename"] not in fine]
+        if waiting and self._now() - start.answered > START_LIMIT:
+            bad += waiting
+        if bad:
+            told = (f"{info['name']} is {info['statename']} {info['spawnerr']}".rstrip() for info in bad)
+            self._failed(state, start, "; ".join(told))
+        elif waiting:
+            self._later(start.pace, self._confirm, state, start, names)
+            start.pace = min(2 * start.pace, 0.5)
+        else:
+            state.mode, state.start = "started", None
+            self._post(GroupStarted(state.name, start.op))
+
+    def _failed(self, state: GroupState, start: Start, reason: str) -> None:
+        # Some members may run, so it counts as started until it is stopped.
+        state.start, state.mode = None, "started"
+        self._post(GroupStartFailed(state.name, start.op, reason))
