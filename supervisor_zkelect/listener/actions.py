@@ -77,7 +77,7 @@ class Actions:
         if self._leftovers.owns(one.elector.election_znode):
             # The session's proposal there is an earlier configuration's, and is given up as soon as its group is dead: it
             # must not be taken for the one to start a group by.
-            trouble = "what an earlier configuration had in this election is not given up yet"
+            trouble = "an earlier configuration's proposal in this election is not given up yet"
             self._post(events.ElectionEvent(one.name, role.Failed(action.op, False, trouble)))
             return
         node, inherited = self._host.settings.node_name, one.state.inherited is not None

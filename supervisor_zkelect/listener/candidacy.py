@@ -207,7 +207,7 @@ class Candidacy:
         if event.error:
             # Beside what the election itself asks, this must not take ZooKeeper's time.
             self._write_at = self._ports.host.now() + REPEAT
-            self._ports.log.warn(self.name, f"the history of terms could not be written: {event.error}", "history")
+            self._ports.log.warn(self.name, f"cannot write the history of terms: {event.error}", "history")
         else:
             self.course.written(event.terms)
             self.write_history()

@@ -95,7 +95,7 @@ class Delivery:
             self._reply(ticket, {"ok": not event.error})
         self._fresh_for = []
         if event.error:
-            self._log.warn("supervisord", f"the report could not be delivered: {event.error}")
+            self._log.warn("supervisord", f"cannot deliver the report: {event.error}")
             self.within(PACE)
         for request in event.requests:
             self._obey(request)

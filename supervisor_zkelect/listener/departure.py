@@ -79,7 +79,7 @@ class Departure:
 
     def _surveyed(self, event: events.GroupsSurveyed) -> None:
         if event.alive and not self.begun and self._guard.apart:
-            log.info("%s while the service runs: it is left to the guard", event.reason)
+            log.info("%s while the service runs: leaving it to the guard", event.reason)
             self.hand_over(self._host.now(), event.reason)
         else:
             self.leave_in_time(event.reason)

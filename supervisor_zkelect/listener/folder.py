@@ -35,7 +35,7 @@ class RuntimeFolder:
         self.lock_at = math.inf
         self.locked = self._host.take_lock()
         if not self.locked:
-            self._log.warn("zkelect", "waiting for the guard, which stops and releases what an earlier listener left")
+            self._log.warn("zkelect", "waiting for the guard to stop and release what an earlier listener left")
             self.lock_at = self._host.now() + LOCK_PACE
             return
         self._taken()
@@ -56,4 +56,4 @@ class RuntimeFolder:
             self.trouble = trouble
             self._delivery.changed()
         if trouble:
-            self._log.warn("runtime folder", f"{trouble}; until it is this node's again no program starts here", "folder")
+            self._log.warn("runtime folder", f"{trouble}; no program starts here until it is this node's again", "folder")

@@ -110,12 +110,12 @@ class GuardKeeper:
         self._came()
 
     def _on_busy(self, event: link.Busy) -> None:
-        self._log.warn("zkelect", "waiting for the guard, which stops and releases what an earlier listener left")
+        self._log.warn("zkelect", "waiting for the guard to stop and release what an earlier listener left")
         self._retry(LOCK_PACE)
 
     def _on_down(self, event: link.Down) -> None:
         if self.up:
-            log.warning("%s; another is started", event.reason)
+            log.warning("%s; starting another", event.reason)
         else:
             self._log.warn("zkelect", event.reason)
             # What it failed for may be what is kept.
@@ -158,7 +158,7 @@ class GuardKeeper:
     def missing(self) -> str:
         """Why no lease could be extended, "" when there is a guard, or one may be had."""
         missing = self.trouble and not self.up
-        return f"the lease is not extended, as no guard can be had: {self.trouble}" if missing else ""
+        return f"the lease is not extended, as there is no guard: {self.trouble}" if missing else ""
 
     def unenforced(self) -> str:
         """Why no lease is extended, "" when nothing is known against it. What guard and listener lack is looked for with each
@@ -205,13 +205,13 @@ class GuardKeeper:
             late = any(not role.lease_of(one.rules, one.state).covers(moment) for one in self._candidacies.running)
             if late or self._quiet > GUARD_SILENCE:
                 self._quiet = 0.0
-                self._replace("stands still and is replaced")
+                self._replace("stands still")
         elif self.up and moment >= self._tell_at:
             # ZooKeeper may have been silent for longer than it takes to notice a guard that stands still.
             self.extend(self._candidacies)
 
     def _replace(self, why: str) -> None:
-        log.warning("the guard, process %d, %s", self.link.pid, why)
+        log.warning("the guard, process %d, %s; replacing it", self.link.pid, why)
         self.link.replace()
 
     def _on_echo(self, event: link.Echo) -> None:
@@ -220,15 +220,15 @@ class GuardKeeper:
         moment = self._host.now()
         stood_still = moment < self._patient_until or moment - self._turned_at > STOOD_STILL
         if moment - event.turned > MANAGER_SILENCE and not stood_still:
-            self._replace("does not look after the groups and is replaced")
+            self._replace("does not watch the groups")
         self._lacks = event.trouble
         self._lacks_since = min(self._lacks_since, moment) if event.trouble else math.inf
         if moment - self._lacks_since > GUARD_LACKS:
             self._lacks_since = math.inf
-            self._replace(f"is replaced: {event.trouble}")
+            self._replace(f"cannot enforce leases: {event.trouble}")
 
     def _on_said(self, event: link.Said) -> None:
-        log.info("of the guard, process %d: %s", self.link.pid, event.text)
+        log.info("guard, process %d: %s", self.link.pid, event.text)
 
     def handlers(self) -> events.Handlers:
         return {

@@ -156,7 +156,7 @@ class _Kin:
             except PermissionError as error:
                 self._complain(f"group {name}: process {process.pid} cannot be killed", error)
         if killed:
-            log.warning("group %s: no guard is there; killed pids %s", name, " ".join(map(str, sorted(killed))))
+            log.warning("group %s: there is no guard; killed pids %s", name, " ".join(map(str, sorted(killed))))
 
 
 class _Complaints:
@@ -205,7 +205,7 @@ class LastResort:
             instance = record.instance(self._owner)
             self._census = Census(self._owner.pid, self._url, instance, self._identity, secrets)
         except (OSError, MemoryError) as error:
-            log.warning("nobody's kin can be told: %s", error)
+            log.warning("cannot tell which processes belong to a group: %s", error)
         for means in self._groups.values():
             means.caged = False
         self.complete()

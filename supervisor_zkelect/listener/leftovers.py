@@ -54,7 +54,7 @@ class Leftovers:
         """Stop the groups that no election has any more; `GroupDead` tells of their ends."""
         for one in self.elections:
             if one.group not in self._candidacies.by_group:
-                log.info("%s: the configuration does not name this election any more; its group is ended", one.name)
+                log.info("%s: the configuration does not name this election any more; ending its group", one.name)
                 self._group(one.group).seize(LEARN)
 
     def group_dead(self, group: str) -> None:

@@ -43,7 +43,7 @@ def stop_group(supervisord: Any, group: str) -> None:
     try:
         supervisord.call("supervisor.stopProcessGroup", group, False)
     except SupervisordError as error:
-        log.warning("%s: no guard is there, and supervisord cannot be asked to stop it: %s", group, error)
+        log.warning("%s: there is no guard, and supervisord cannot be asked to stop the group: %s", group, error)
 
 
 def read_end(
@@ -86,7 +86,7 @@ def deliver_answer(supervisord: Any, ticket: str, document: Dict[str, Any]) -> N
     try:
         supervisord.call("zkelect.answer", ticket, json.dumps(document))
     except SupervisordError as error:
-        log.warning("an answer could not be delivered: %s", error)
+        log.warning("cannot deliver an answer: %s", error)
 
 
 # ZooKeeper

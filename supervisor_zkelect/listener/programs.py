@@ -140,7 +140,7 @@ class Programs:
             try:
                 self._host.keep()
             except OSError as error:
-                self._log.warn("zkelect", f"the configuration could not be kept: {error}", "keep")
+                self._log.warn("zkelect", f"cannot keep the configuration: {error}", "keep")
 
     def config_trouble(self) -> Optional[Dict[str, Any]]:
         """The problems of the configuration, since when, and with what this listener goes on; None where there are none."""

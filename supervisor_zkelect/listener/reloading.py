@@ -71,7 +71,7 @@ class Reloads:
     def ask(self, ticket: str, yes: bool) -> None:
         """Read the file again. ticket: of whoever is answered, "" for nobody. yes: terms and session may end."""
         if self._reading or self._ending is not None or self._departure.begun or not self._candidacies:
-            doing = "has just begun" if not self._candidacies else "is reloading or ending"
+            doing = "has just started" if not self._candidacies else "is reloading or ending"
             self._tell(ticket, 1, f"the listener {doing}; ask again", [])
             return
         self._reading = True
@@ -97,7 +97,7 @@ class Reloads:
             done = "reloaded, and the same term goes on" if lines else "nothing has changed"
             self._tell(event.ticket, 0, f"{file}: {done}", lines)
         elif effects <= {LIVE, RESTART}:
-            text = f"{file}: the listener begins anew, and the same term goes on"
+            text = f"{file}: the listener restarts, and the same term goes on"
             self._agree(event.ticket, text, lines, Agreed(set(), False))
         else:
             anew = SESSION in effects
@@ -106,7 +106,7 @@ class Reloads:
             ends = [f"{name} ({known[name].state.role})" for name in sorted(names)]
             what = f"ends {'the session and ' if anew else ''}this node's part in: {', '.join(ends) or 'no election of now'}"
             if event.yes:
-                self._agree(event.ticket, f"{file}: {what}; then the listener begins anew", lines, Agreed(names, anew))
+                self._agree(event.ticket, f"{file}: {what}; then the listener restarts", lines, Agreed(names, anew))
             else:
                 self._tell(event.ticket, 1, f"{file}: nothing is changed, since it {what}; --yes does it", lines)
 
@@ -155,7 +155,7 @@ class Reloads:
         """Leave the group this time to stop from now on; the lease has room for it with one of the next heartbeats."""
         if stopwaitsecs == one.rules.stopwaitsecs:
             return
-        log.info("%s: the group has %g s to stop, and no longer %g s", one.name, stopwaitsecs, one.rules.stopwaitsecs)
+        log.info("%s: the group has %g s to stop, and not %g s any more", one.name, stopwaitsecs, one.rules.stopwaitsecs)
         one.rules = replace(one.rules, stopwaitsecs=stopwaitsecs)
         self._wait(one)
 
@@ -210,7 +210,7 @@ class Reloads:
             return
         over = all(self._candidacies[name].state.role == role.WITHDRAWN for name in self._ending)
         if moment >= self._end_by or over:
-            self._departure.hand_over(moment, "another begins with the changed configuration")
+            self._departure.hand_over(moment, "another listener starts with the changed configuration")
 
     def handlers(self) -> events.Handlers:
         return {Reread: self._reread, Agreed: self._agreed}

@@ -103,7 +103,7 @@ class Reports:
         if self._obstacle or self._guard.trouble:
             return f"cannot: {self._obstacle or self._guard.trouble}"
         if not self._folder.locked:
-            return "waits for the guard, which stops and releases what an earlier listener left"
+            return "waits for the guard to stop and release what an earlier listener left"
         return "waits for its guard" if not self._guard.up else "waits for supervisord to tell of its programs"
 
     def _part(self, one: "Candidacy", moment: float) -> Dict[str, Any]:
@@ -147,7 +147,7 @@ class Reports:
         """Why nobody would end the group's lease if this listener could not; "" when somebody would."""
         if not self._guard.up:
             why = self._guard.trouble
-            return "no guard is there" + (f": {why}" if why else "")
+            return "there is no guard" + (f": {why}" if why else "")
         if one is not None and one.group.unguarded:
             return "a program of the group is started without `zkelect run --` before its command"
         return ""

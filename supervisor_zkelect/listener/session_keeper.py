@@ -288,7 +288,7 @@ class SessionKeeper:
         elif self.session is not None and not self._leaving() and self.attach_at == math.inf:
             if moment - self.link_since >= reporting.UNREACHED:
                 where = ",".join(self._host.settings.servers)
-                trouble = f"no server of {where} takes this node: {self.session.trouble or 'no answer'}; trying on"
+                trouble = f"cannot reach {where}: {self.session.trouble or 'no answer'}; trying again"
                 self._log.warn("ZooKeeper", trouble, "unreached")
             if self.session.ended and self._renew_at == math.inf:
                 self._renew_at = moment + PACE

@@ -68,7 +68,7 @@ def line(view: View, election: str) -> str:
     if trouble:
         said.append(trouble)
     if facts.get("unguarded") and role not in ("detached", "withdrawn"):
-        why = _text(facts.get("unguarded_why")) or "no guard is there, or `zkelect run --` is not before each program's command"
+        why = _text(facts.get("unguarded_why")) or "there is no guard, or `zkelect run --` is not before each program's command"
         said.append(f"unguarded, so that nothing ends the service if the listener cannot: {why}")
     return "; ".join(filter(None, said))
 

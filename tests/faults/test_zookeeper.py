@@ -246,7 +246,7 @@ def test_22_tls_refused(make, folder):
         def admit():
             own.write_text(open(files.client_cert).read() + open(files.client_key).read())
 
-        refused(case, "trying on", admit)
+        refused(case, "trying again", admit)
         case.finish()
 
 

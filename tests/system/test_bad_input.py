@@ -120,9 +120,9 @@ def test_zookeeper_that_is_down_is_told_once_and_waited_for(make_cluster, tmp_pa
     before = node.listener_pid()
     checked = node.zkelect("check", "-c", str(node.zkelect_conf))
     assert checked.returncode == 1 and f"127.0.0.1:{port}" in checked.stdout + checked.stderr
-    cluster.until(lambda: "trying on" in cluster.logs(), "the trouble to be told")
+    cluster.until(lambda: "trying again" in cluster.logs(), "the trouble to be told")
     with ZooKeeper(tmp_path / "zk", tick_ms=200, port=port):
         cluster.primary("a")
         assert node.listener_pid() == before
     said = listener_log(node)
-    assert said.count("trying on") == 1 and "Connection refused" in said, said
+    assert said.count("trying again") == 1 and "Connection refused" in said, said

@@ -218,7 +218,7 @@ def test_what_a_guard_says_without_a_listener_is_told_to_the_next(pair):
     pair["a"].kill(pair["a"].listener_pid())
     pair.until(lambda: "goes on in the same term" in pair["a"].logs(), "the other listener to go on with the term")
     pair["a"].kill(pair["a"].listener_pid())
-    line = r"of the guard, process \d+: .*the listener is gone; its leases are renewed"
+    line = r"guard, process \d+: .*the listener is gone; its leases are renewed"
     pair.until(lambda: re.search(line, pair["a"].logs()), "the guard's line in the log")
 
 

@@ -114,7 +114,7 @@ def test_tls_that_is_refused_is_told_in_one_line(make_cluster, tls_server, files
     with ThreadPoolExecutor() as pool:
         checked = dict(zip(refused, pool.map(check, cluster.nodes.values())))
     for name, (_, told) in refused.items():
-        cluster.until(lambda: "trying on" in listener_log(cluster[name]), f"{name}'s refusal to be told")
+        cluster.until(lambda: "trying again" in listener_log(cluster[name]), f"{name}'s refusal to be told")
         said = [line for line in listener_log(cluster[name]).splitlines() if "ZooKeeper" in line]
         problems = [line for line in checked[name].stdout.splitlines() if not line.startswith("note: ")]
         assert (len(said), len(problems), checked[name].returncode) == (1, 1, 1), (said, problems)

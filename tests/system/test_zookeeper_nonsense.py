@@ -158,7 +158,7 @@ def test_a_server_that_is_no_zookeeper(make_cluster):
         threading.Thread(target=talk, daemon=True).start()
         cluster = make_cluster("127.0.0.1:%d" % door.getsockname()[1], ("a",))
         node = cluster["a"].start()
-        cluster.until(lambda: "trying on" in cluster.logs(), "the trouble to be told")
+        cluster.until(lambda: "trying again" in cluster.logs(), "the trouble to be told")
         cluster.role("a", CANNOT)
         assert node.listener_pid() and not node.service_pids()
         door.shutdown(socket.SHUT_RDWR)

@@ -109,7 +109,7 @@ def test_a_connection_on_which_no_answer_comes_is_none(one, contest):
 @pytest.mark.parametrize("part_of, changes, reason, kind", [
     ("", dict(obstacle="no pidfds"), "cannot: no pidfds", ability.KERNEL),
     ("guard", dict(up=False, trouble="no thread"), "cannot: no thread", ability.GUARD),
-    ("folder", dict(locked=False), "waits for the guard, which stops", None),
+    ("folder", dict(locked=False), "waits for the guard to stop", None),
     ("guard", dict(up=False), "waits for its guard", None),
     ("", dict(), "waits for supervisord", None),
 ])
@@ -135,7 +135,7 @@ def test_who_is_unguarded_is_told_why(one, contest):
     contest.group.unguarded = True
     assert part(one)["unguarded"] and "zkelect run" in part(one)["unguarded_why"]
     one.guard.up, one.guard.trouble = False, "no memory"
-    assert part(one)["unguarded_why"] == "no guard is there: no memory"
+    assert part(one)["unguarded_why"] == "there is no guard: no memory"
 
 
 def test_texts_of_others_are_cut(one, contest):

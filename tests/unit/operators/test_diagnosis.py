@@ -47,7 +47,7 @@ TROUBLES = (
     "fence failed and is tried again, since fence_failed = wait: exit status 1",
     "not healthy yet: connection refused", "health check failed: time limit", "its processes cannot be listed: EACCES",
     "NoAuthError: this node may not create /zkelect", "runtime folder: /run/zkelect belongs to somebody else",
-    "the lease is not extended, as no guard can be had: no thread", "/ack is written by somebody else, too",
+    "the lease is not extended, as there is no guard: no thread", "/ack is written by somebody else, too",
     "/e: __lock__0000000001: a candidate of kazoo's Lock", "one that nobody has thought of yet",
 )
 

@@ -212,7 +212,7 @@ def test_an_answer_without_age_or_report_is_not_known():
 
 def test_role_is_one_line_per_election_and_one_of_what_is_wrong_with_it():
     unguarded = (
-        "unguarded, so that nothing ends the service if the listener cannot: no guard is there, or `zkelect run --` is not before "
+        "unguarded, so that nothing ends the service if the listener cannot: there is no guard, or `zkelect run --` is not before "
         "each program's command"
     )
     outcome = show.role(view({"stock": STANDBY, "orders": PRIMARY, "well": {**PRIMARY, "unguarded": False}}))
