@@ -113,14 +113,14 @@ def _ask(
 def _check(call: Call, view: View, election: Optional[str], deadline: float, timeout: float) -> Outcome:
     """What is wrong by the listener's report and by its answer, or by supervisord's word on it."""
     # Only `check` needs it, and `role` is to begin fast.
-    from supervisor_zkelect.operators import diagnosis
+    from supervisor_zkelect.operators import check_listener
 
-    known = diagnosis.of_listener(call, view, election)
+    known = check_listener.of_listener(call, view, election)
     answer: Dict[str, Any] = {"ok": True, "problems": []}
     if view.known:
         answer = _answer(call, "check", election or "", deadline, timeout)
     wrong = known.wrong or answer.get("ok") is not True
-    return show.check(answer, known, diagnosis.logs(call, diagnosis.groups_of(view)) if wrong else ())
+    return show.check(answer, known, check_listener.logs(call, check_listener.groups_of(view)) if wrong else ())
 
 
 def _view(call: Call, refresh_time: float) -> View:

@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _look(arguments: argparse.Namespace, settings: Any, found: Findings) -> List[str]:
     """Have everything looked at that the file names. Returns notes on where more stands."""
     from supervisor_zkelect.diagnosis import commands, examination
-    from supervisor_zkelect.operators import diagnosis
+    from supervisor_zkelect.operators import check_listener
     from supervisor_zkelect.supervisord.client import SupervisordError
     from supervisor_zkelect.zookeeper import admission
 
@@ -84,7 +84,7 @@ def _look(arguments: argparse.Namespace, settings: Any, found: Findings) -> List
             found.add(_of_listener(side, trouble is None))
         except SupervisordError as error:
             found.notes.append(f"the listener was not checked: {error}")
-    return [] if side.call is None else diagnosis.logs(side.call, [election.group for election in settings.elections])
+    return [] if side.call is None else check_listener.logs(side.call, [election.group for election in settings.elections])
 
 
 def _ask(arguments: argparse.Namespace, settings: Any, found: Findings) -> Side:
@@ -155,12 +155,12 @@ def _path_of(listener: Dict[str, Any], processes: List[Dict[str, Any]], supervis
 
 def _of_listener(side: Side, link: bool) -> Findings:
     """What is wrong with the listener, with its way to ZooKeeper only if `link`. Raises SupervisordError."""
-    from supervisor_zkelect.operators import diagnosis
+    from supervisor_zkelect.operators import check_listener
 
     if side.view.known and not side.same:
         file = printable(side.view.report.get("config") or "another one")
         return Findings(notes=[f"the listener that runs uses another file ({file}), and was not asked"])
-    return diagnosis.of_listener(side.call, side.view, None, link)
+    return check_listener.of_listener(side.call, side.view, None, link)
 
 
 def _session(side: Side) -> Optional[int]:

@@ -7,7 +7,7 @@ import pytest
 
 from supervisor_zkelect.core import ability, role
 from supervisor_zkelect.diagnosis.findings import Findings
-from supervisor_zkelect.operators import ask, diagnosis, show
+from supervisor_zkelect.operators import ask, check_listener, show
 from supervisor_zkelect.operators.outcome import DONE, ERROR, UNKNOWN, USAGE
 from supervisor_zkelect.supervisord.client import Fault, Unreachable
 from tests.unit.operators.test_show_and_ask import PRIMARY, STANDBY, Peer, answer, view
@@ -71,7 +71,7 @@ def test_whoever_cannot_take_part_has_a_problem(kind, why):
 
 def test_a_connection_that_is_missing_is_told_once():
     outcome = checked({"orders": {**IDLE, "cannot": {"kind": ability.ZOOKEEPER, "why": "refused"}}}, session={"state": "lost", "trouble": "refused"})
-    assert [line for line in outcome.lines if "refused" in line] == ["ZooKeeper: lost: refused"] and diagnosis.AWAY == ability.ZOOKEEPER
+    assert [line for line in outcome.lines if "refused" in line] == ["ZooKeeper: lost: refused"] and check_listener.AWAY == ability.ZOOKEEPER
 
 
 def test_the_texts_of_the_role_machine_are_troubles_here():
@@ -118,7 +118,7 @@ def test_without_a_session_it_is_not_told_that_a_node_stands_outside():
     lost = {"state": "lost", "trouble": "refused"}
     outcome = checked({"orders": {**WELL, "role": "detached", "reason": "start"}}, session=lost)
     assert outcome.exit == ERROR and [line for line in outcome.lines if not line.startswith("note")] == ["ZooKeeper: lost: refused"]
-    assert not diagnosis.of_view(view({"orders": WELL}, session=lost), link=False).wrong
+    assert not check_listener.of_view(view({"orders": WELL}, session=lost), link=False).wrong
 
 
 def test_a_node_without_elections_has_a_problem():
@@ -202,9 +202,9 @@ def test_a_supervisord_that_tells_nothing_is_told_of(error, status):
 
 def test_logs_are_named_as_far_as_there_are_any():
     call = Peer("", getAllConfigInfo=[LISTENER], getAllProcessInfo=[{**ORDERS, "stdout_logfile": ""}, {**INFO, "stderr_logfile": ""}])
-    assert diagnosis.logs(call, ["primary"]) == []
+    assert check_listener.logs(call, ["primary"]) == []
     many = [{**ORDERS, "name": f"p{number}\n", "stdout_logfile": f"/l/{number}"} for number in range(100)]
-    [line] = diagnosis.logs(Peer("", getAllConfigInfo=[], getAllProcessInfo=many), ["primary"])
+    [line] = check_listener.logs(Peer("", getAllConfigInfo=[], getAllProcessInfo=many), ["primary"])
     assert line.isprintable() and line.count("/l/") == 6
 
 
@@ -226,7 +226,7 @@ def test_an_answer_fits_whatever_is_found():
 
 
 def test_the_view_of_one_election_leaves_the_others_out():
-    found = diagnosis.of_view(view({"a": {**WELL, "trouble": "x"}, "b": WELL}), ["b"])
+    found = check_listener.of_view(view({"a": {**WELL, "trouble": "x"}, "b": WELL}), ["b"])
     assert not found.wrong
 
 
