@@ -11,15 +11,18 @@ from __future__ import annotations
 import sys
 import textwrap
 import xmlrpc.client
-from typing import Any, List, Optional
+from typing import Any, Iterable, List, Optional
 
 from supervisor.supervisorctl import ControllerPluginBase
 
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import ask, streams
-from supervisor_zkelect.operators.ask import VERBS
 from supervisor_zkelect.operators.outcome import ERROR, MEANINGS, USAGE
+from supervisor_zkelect.operators.verbs import VERBS, Verb
 from supervisor_zkelect.supervisord.client import Unreachable
+
+#: Columns of a help, and of the words on its left.
+_WIDTH, _LEFT = 100, 40
 
 
 class ZkelectControllerPlugin(ControllerPluginBase):
@@ -28,14 +31,10 @@ class ZkelectControllerPlugin(ControllerPluginBase):
     name = "zkelect"
 
     def do_role(self, arg: str) -> None:
-        words = arg.split()
-        self._run("role", words, self.help_role)
+        self._run(VERBS["role"], arg.split(), "role")
 
     def help_role(self) -> None:
-        self._say("role\t\t\t\tThis node's role in each of its elections")
-        self._say("role <election>\t\t\tThis node's role in one election")
-        self._help_statuses()
-        self._say("\tWith --json at the end the answer is printed as JSON.")
+        self._help([VERBS["role"]], "", VERBS["role"].exits)
 
     def do_zkelect(self, arg: str) -> None:
         words = arg.split()
@@ -44,47 +43,39 @@ class ZkelectControllerPlugin(ControllerPluginBase):
             problem = f"there is no command {printable(verb)}" if verb else "a command is missing"
             self._fail(USAGE, f"{problem}; use one of: {', '.join(VERBS)}")
             return
-        self._run(verb, words, self.help_zkelect)
+        self._run(VERBS[verb], words, "zkelect")
 
     def help_zkelect(self) -> None:
-        self._say("zkelect status [election]\tThe node, its session with ZooKeeper, its elections")
-        self._say("zkelect members [election]\tThe nodes in an election, in order")
-        self._say("zkelect history [election]\tThe last terms: who led, why each ended, what each step took")
-        self._say("zkelect resign [election]\tHave another node lead, and wait until it does; --force: even if")
-        self._say("\t\t\t\tnobody takes over, or if the group cannot be proven dead")
-        self._say("zkelect check [election]\tWhat keeps this node from doing its part")
-        self._say("zkelect reload\t\t\tHave the listener take its changed file; --yes: even if terms or the")
-        self._say("\t\t\t\tsession of this node end by it")
-        self._say("zkelect role [election]\t\tThe same as role")
-        self._help_statuses()
-        self._say("\tWith --json at the end the answer is printed as JSON.")
+        self._help(VERBS.values(), "zkelect ", MEANINGS)
 
-    def _help_statuses(self) -> None:
-        for line in textwrap.wrap(f"The exit status: {MEANINGS}.", 90):
-            self._say(f"\t{line}")
+    def _help(self, verbs: Iterable[Verb], before: str, exits: str) -> None:
+        for verb in verbs:
+            left = f"{before}{verb.words}"
+            self._say(*textwrap.wrap(verb.help, _WIDTH, initial_indent=f"{left:{_LEFT}}", subsequent_indent=" " * _LEFT))
+        for text in ("With --json the answer is printed as JSON.", f"The exit status: {exits}."):
+            self._say(*textwrap.wrap(text, _WIDTH, initial_indent="    ", subsequent_indent="    "))
 
-    def _run(self, verb: str, words: List[str], usage: Any) -> None:
-        as_json = "--json" in words
-        force, yes = verb == "resign" and "--force" in words, verb == "reload" and "--yes" in words
-        known = {"--json", *(["--force"] if force else []), *(["--yes"] if yes else [])}
-        names = [word for word in words if word not in known]
+    def _run(self, verb: Verb, words: List[str], helped: str) -> None:
+        flag = verb.flag.word if verb.flag else ""
+        names = [word for word in words if word not in ("--json", flag)]
         options = [name for name in names if name.startswith("-")]
         if options or len(names) > 1:
             problem = f"there is no option {options[0]}" if options else "name one election at most"
-            self._fail(USAGE, f"{problem}; see help {'role' if verb == 'role' else 'zkelect'}")
+            self._fail(USAGE, f"{problem}; see help {helped}")
             return
         try:
             outcome = ask.run(
-                verb, self._caller(), names[0] if names else None, force=force, yes=yes, width=streams.columns(self.ctl.stdout)
+                verb.name, self._caller(), names[0] if names else None, insist=flag in words,
+                width=streams.columns(self.ctl.stdout),
             )
         except ValueError as error:
             self._fail(USAGE, f"serverurl: {error}")
             return
         except KeyboardInterrupt:
-            more = "; the request may be carried out all the same" if verb in ("resign", "reload") else ""
+            more = "; the request may be carried out all the same" if verb.acts else ""
             self._fail(ERROR, f"interrupted{more}")
             return
-        if as_json:
+        if "--json" in words:
             import json
 
             lines = [json.dumps(outcome.document)]

@@ -1,5 +1,5 @@
 """What `check` looks at: the file, supervisord's programs, this machine, ZooKeeper. Shared by the listener, which is asked, and
-`zkelect check -c FILE`, which looks by itself. What a listener reports of itself is judged elsewhere (operators/check_listener.py).
+`zkelect check -c FILE`, which looks by itself. What a listener reports of itself is judged in operators/check_listener.py.
 """
 
 from __future__ import annotations

@@ -16,17 +16,12 @@ from urllib.parse import urlsplit
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import show
 from supervisor_zkelect.operators.outcome import ERROR, UNKNOWN, USAGE, Outcome, failure
+from supervisor_zkelect.operators.verbs import NODE, ONE, VERBS, Reply, Verb
 from supervisor_zkelect.operators.view import View, as_dict, judge
 from supervisor_zkelect.supervisord.client import Fault, Supervisord, SupervisordError, Unreachable
 
-VERBS = ("role", "status", "members", "history", "resign", "check", "reload")
-
 #: Seconds that a listener has to show that it lives.
 REFRESH_TIME = 2.5
-
-#: Seconds that the listener has to answer, unless the caller says otherwise. `members`, `history` and `check`
-#: ask ZooKeeper; a resignation takes as long as the group takes to stop, and another one to start.
-WAIT = {"members": 15.0, "history": 15.0, "check": 30.0, "resign": 180.0, "reload": 30.0}
 
 #: Seconds between two questions for an answer: the first, and what it grows to.
 _PAUSE = (0.01, 0.2)
@@ -46,27 +41,27 @@ def run(
     election: Optional[str] = None,
     timeout: Optional[float] = None,
     refresh_time: float = REFRESH_TIME,
-    force: bool = False,
-    yes: bool = False,
+    insist: bool = False,
     width: Optional[int] = None,
 ) -> Outcome:
     """Carry out one of VERBS. Never raises SupervisordError.
 
-    election: its name, or None for all (`resign` then needs a node with one election).
-    timeout: seconds to wait for the outcome, by default WAIT. refresh_time: seconds for a sign of life.
-    force: for `resign`; even if nobody takes over, or if the group cannot be proven dead.
-    yes: for `reload`; even if terms or the session of this node end by it.
-    width: for `history`; columns that there are, None for as many as it takes.
+    election: its name, or None for what the verb means without one.
+    timeout: seconds to wait for the outcome, by default the verb's. refresh_time: seconds for a sign of life.
+    insist: whether the verb's flag was given.
+    width: columns that there are, None for as many as it takes.
 
-    Raises ValueError for another verb.
+    Raises KeyError for another verb.
     """
-    if verb not in VERBS:
-        raise ValueError(f"{verb!r} is none of {', '.join(VERBS)}")
+    row = VERBS[verb]
     try:
         view = _view(call, refresh_time)
-        if verb in ("role", "status"):
-            return (show.role if verb == "role" else show.status)(view, election)
-        return _ask(verb, call, view, election, WAIT[verb] if timeout is None else timeout, force or yes, width)
+        if not row.wait:
+            return row.show(Reply(view, election, {}, width, call))
+        seconds = row.wait if timeout is None else timeout
+        return _names_wrong(row, view, election) or row.show(
+            Reply(view, election, _answers(row, call, view, election, seconds, insist), width, call)
+        )
     except SupervisordError as error:
         return _failed(error)
 
@@ -85,42 +80,30 @@ def _failed(error: SupervisordError) -> Outcome:
     return failure(ERROR, f"supervisord: {error}")
 
 
-def _ask(
-    verb: str, call: Call, view: View, election: Optional[str], timeout: float, force: bool, width: Optional[int]
-) -> Outcome:
-    """force: what `resign --force` and `reload --yes` say."""
-    if not view.known and verb != "check":
-        return failure(UNKNOWN, f"unknown: {view.why}; {show.age_text(view)}")
-    if verb == "reload" and election is not None:
-        return failure(USAGE, "reload takes the whole file; leave the election out")
-    if election is not None and view.known and election not in view.names:
+def _names_wrong(verb: Verb, view: View, election: Optional[str]) -> Optional[Outcome]:
+    """Why the listener is not asked at all; None where it is."""
+    if not view.known:
+        return None if verb.doubted else failure(UNKNOWN, f"unknown: {view.why}; {show.age_text(view)}")
+    if verb.means == NODE and election is not None:
+        return failure(USAGE, f"{verb.name} is for the whole node; leave the election out")
+    if election is not None and election not in view.names:
         return show.no_election(view, election)
-    names = view.names if election is None else [election]
-    if verb == "resign" and len(names) != 1:
-        there = ", ".join(printable(name) for name in names) or "none"
-        return failure(USAGE, f"name the election to resign from; there are: {there}")
+    if verb.means == ONE and election is None and len(view.names) != 1:
+        there = ", ".join(printable(name) for name in view.names) or "none"
+        return failure(USAGE, f"name the election to {verb.name} from; there are: {there}")
+    return None
+
+
+def _answers(
+    verb: Verb, call: Call, view: View, election: Optional[str], timeout: float, insist: bool
+) -> Dict[str, Dict[str, Any]]:
+    """The listener's answers, by the elections that it is asked for. timeout: seconds for all of them."""
+    if not view.known:
+        return {}
     deadline = time.monotonic() + timeout
-    if verb == "resign":
-        return show.resign(names[0], _answer(call, verb, names[0], deadline, timeout, {"force": True} if force else {}))
-    if verb == "check":
-        return _check(call, view, election, deadline, timeout)
-    if verb == "reload":
-        return show.reload(_answer(call, verb, "", deadline, timeout, {"yes": True} if force else {}))
-    answers = {name: _answer(call, verb, name, deadline, timeout) for name in names}
-    return show.members(answers) if verb == "members" else show.history(answers, width)
-
-
-def _check(call: Call, view: View, election: Optional[str], deadline: float, timeout: float) -> Outcome:
-    """What is wrong by the listener's report and by its answer, or by supervisord's word on it."""
-    # Only `check` needs it, and `role` is to begin fast.
-    from supervisor_zkelect.operators import check_listener
-
-    known = check_listener.of_listener(call, view, election)
-    answer: Dict[str, Any] = {"ok": True, "problems": []}
-    if view.known:
-        answer = _answer(call, "check", election or "", deadline, timeout)
-    wrong = known.wrong or answer.get("ok") is not True
-    return show.check(answer, known, check_listener.logs(call, check_listener.groups_of(view)) if wrong else ())
+    names = view.names if verb.each and election is None else [election or ""]
+    arguments = {verb.flag.argument: True} if verb.flag and insist else {}
+    return {name: _answer(call, verb.name, name, deadline, timeout, arguments) for name in names}
 
 
 def _view(call: Call, refresh_time: float) -> View:
@@ -140,7 +123,7 @@ def _view(call: Call, refresh_time: float) -> View:
 
 
 def _answer(
-    call: Call, verb: str, election: str, deadline: float, timeout: float, arguments: Dict[str, Any] = {}
+    call: Call, verb: str, election: str, deadline: float, timeout: float, arguments: Dict[str, Any]
 ) -> Dict[str, Any]:
     """The listener's answer. One of our own, with exit status 4, when there is none in time."""
     ticket = call("zkelect.request", verb, election, json.dumps(arguments))

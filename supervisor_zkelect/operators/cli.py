@@ -1,20 +1,6 @@
-"""The command `zkelect`.
+"""The command `zkelect`: the verbs that it shares with supervisorctl, as the table in verbs.py has them, and those of its own.
 
-    zkelect init NAME --program …     write a configuration file, and say what is left to do
-    zkelect listen -c FILE            the event listener, run by supervisord
-    zkelect run -- COMMAND            the chain loader in front of a program of a guarded group
-    zkelect role [ELECTION]           this node's role
-    zkelect status|members|resign     the same as supervisorctl's commands, without its configuration
-    zkelect reload [--yes]            have the listener take its changed file
-    zkelect check [-c FILE]           what is wrong with the configuration
-    zkelect primary ELECTION          the primary's address, read from ZooKeeper; with --servers from any host
-    zkelect demo                      two nodes on this machine, and what happens to them
-
-Exit status: 0 this node is primary, or the command did what it should; 3 it stands by and could take over; 5 it takes no part,
-or is on its way; 6 it should take part but cannot; 4 unknown; 1 an error; 2 a wrong command or configuration. Each error is one
-line on standard error.
-
-Only what a command needs is imported: `listen` and `role` are started often.
+Each error is one line on standard error. Only what a command needs is imported: `listen` and `role` are started often.
 """
 
 from __future__ import annotations
@@ -27,6 +13,7 @@ from supervisor_zkelect import __version__
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import streams
 from supervisor_zkelect.operators.outcome import DONE, ERROR, MEANINGS, USAGE, Trouble
+from supervisor_zkelect.operators.verbs import NODE, VERBS, Verb
 
 _DESCRIPTION = "Active/passive service groups under supervisord, elected through ZooKeeper."
 
@@ -61,7 +48,7 @@ def _run(argv: Optional[Sequence[str]]) -> int:
             # A terminal that cannot show a character must not cost the answer.
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
-        arguments = _parser().parse_args(argv)
+        arguments = parser().parse_args(argv)
         as_json = getattr(arguments, "json", False)
         return arguments.command(arguments)
     except Trouble as trouble:
@@ -95,7 +82,39 @@ def _fail(status: int, lines: Sequence[str], as_json: bool) -> int:
 # The words of the command line
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """What the command line is read by."""
+    connection, output = _connection_words(), _output_words()
+    program = _Parser(prog="zkelect", description=_DESCRIPTION, epilog=_STATUSES, parents=[connection])
+    program.add_argument("--version", action="version", version=f"zkelect {__version__}")
+    commands = program.add_subparsers(title="commands", metavar="COMMAND", dest="name", required=True)
+
+    def add(
+        name: str, function: Any, text: str, parents: Sequence[Any] = (connection, output), epilog: str = _STATUSES
+    ) -> argparse.ArgumentParser:
+        description = f"{text[0].upper()}{text[1:]}."
+        command = commands.add_parser(name, help=text, description=description, epilog=epilog, parents=list(parents))
+        command.set_defaults(command=function)
+        return command
+
+    listen = add("listen", _listen, "be the event listener; supervisord runs this", [])
+    listen.add_argument(
+        "-c", "--configuration", metavar="FILE", default=argparse.SUPPRESS, help="the file with [zkelect]"
+    )
+    # For --help only: command.py does not come here with it.
+    add("run", _misplaced_run, "`zkelect run -- COMMAND`: start COMMAND under this node's lease, or not at all", [])
+    for verb in VERBS.values():
+        _add_verb(add, verb)
+    _add_init(add)
+    _add_primary(add)
+    demo = add("demo", _demo, "show two nodes and a ZooKeeper on this machine, and what happens to them", [])
+    demo.add_argument(
+        "--keep", action="store_true", help="leave the nodes running after that until Enter, and show commands to try on them"
+    )
+    return program
+
+
+def _connection_words() -> argparse.ArgumentParser:
     connection = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     where = connection.add_argument_group(
         "where supervisord is",
@@ -111,62 +130,35 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--password-file", metavar="FILE", help="file with that password in its first line")
     where.add_argument("--supervisor-conf", metavar="FILE", help="a supervisord.conf with [supervisorctl]")
     where.add_argument("-c", "--configuration", metavar="FILE", help="the file with [zkelect]")
+    return connection
 
+
+def _output_words() -> argparse.ArgumentParser:
     output = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     output.add_argument("--json", action="store_true", help="print one JSON document")
+    return output
 
-    parser = _Parser(prog="zkelect", description=_DESCRIPTION, epilog=_STATUSES, parents=[connection])
-    parser.add_argument("--version", action="version", version=f"zkelect {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="name", required=True)
 
-    def add(name: str, function: Any, text: str, parents: Sequence[Any] = (connection, output)) -> Any:
-        command = commands.add_parser(
-            name,
-            help=text,
-            description=f"{text[0].upper()}{text[1:]}.",
-            epilog=_STATUSES,
-            parents=list(parents),
-        )
-        command.set_defaults(command=function)
-        return command
-
-    listen = add("listen", _listen, "be the event listener; supervisord runs this", [])
-    listen.add_argument(
-        "-c", "--configuration", metavar="FILE", default=argparse.SUPPRESS, help="the file with [zkelect]"
-    )
-    # For --help only: command.py does not come here with it.
-    add("run", _misplaced_run, "`zkelect run -- COMMAND`: start COMMAND under this node's lease, or not at all", [])
-    for name, text in (
-        ("role", "show this node's role, what is wrong and what to do; exit 0 only if it is primary (in all elections)"),
-        ("status", "show the node, its session with ZooKeeper and its elections"),
-        ("members", "show the nodes in an election, in order"),
-        ("history", "show the last terms: who led, why each ended, what each step took"),
-        ("resign", "have another node lead, and wait until it does"),
-        ("reload", "have the listener take its changed file, in the same term where that can be"),
-    ):
-        command = add(name, _operate, text)
-        if name == "reload":
-            command.add_argument("--yes", action="store_true", help="even if terms or the session of this node end by it")
-            command.set_defaults(election=None)
-            continue
+def _add_verb(add: Any, verb: Verb) -> None:
+    looks_itself = verb.name == "check"
+    text = f"{verb.text}; with -c FILE: what is wrong with the file and with all that it names" if looks_itself else verb.text
+    command = add(verb.name, _check if looks_itself else _operate, text, epilog=f"exit status: {verb.exits}")
+    command.set_defaults(election=None, insist=False)
+    if verb.means != NODE:
+        command.add_argument("election", nargs="?", metavar="ELECTION", help=f"by default {verb.means}")
+    if verb.flag:
+        command.add_argument(verb.flag.word, dest="insist", action="store_true", help=verb.flag.text)
+    if verb.timed:
         command.add_argument(
-            "election", nargs="?", metavar="ELECTION", help="by default all; resign: the only one"
+            "--timeout", type=_positive, metavar="SECONDS", help=f"how long to wait for the outcome; by default {verb.wait:g}"
         )
-        if name == "resign":
-            command.add_argument(
-                "--force", action="store_true",
-                help="even if nobody is there to take over, or if the group cannot be proven dead",
-            )
-        if name in ("members", "history", "resign"):
-            command.add_argument(
-                "--timeout", type=_positive, metavar="SECONDS", help="how long to wait for the outcome"
-            )
-    _add_init(add)
-    check = add("check", _check, "find what is wrong: with FILE and all that it names (-c), else ask the listener")
-    check.add_argument("election", nargs="?", metavar="ELECTION", help="without -c: only this one")
-    check.add_argument(
-        "--options", action="store_true", help="print the reference of all options, in Markdown"
-    )
+    if looks_itself:
+        command.add_argument(
+            "--options", action="store_true", help="print the reference of all options, in Markdown"
+        )
+
+
+def _add_primary(add: Any) -> None:
     primary = add("primary", _primary, "print the primary's address, as the ack znode has it")
     primary.add_argument("election", metavar="ELECTION")
     afar = primary.add_argument_group("from any host, without a node's file")
@@ -185,11 +177,6 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="go on, and print each change; an empty line: there is no primary",
     )
-    demo = add("demo", _demo, "show two nodes and a ZooKeeper on this machine, and what happens to them", [])
-    demo.add_argument(
-        "--keep", action="store_true", help="leave the nodes running after that until Enter, and show commands to try on them"
-    )
-    return parser
 
 
 def _add_init(add: Any) -> None:
@@ -284,7 +271,7 @@ def _operate(arguments: argparse.Namespace) -> int:
 
     outcome = ask.run(
         arguments.name, connection.caller(arguments), arguments.election, timeout=getattr(arguments, "timeout", None),
-        force=getattr(arguments, "force", False), yes=getattr(arguments, "yes", False), width=streams.columns(sys.stdout),
+        insist=arguments.insist, width=streams.columns(sys.stdout),
     )
     return _print(outcome, getattr(arguments, "json", False))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, NamedTuple, Tuple
+from typing import Any, Dict, Mapping, NamedTuple, Tuple
 
 from supervisor_zkelect.core.untrusted import printable
 
@@ -18,13 +18,29 @@ CANNOT = 6  # should take part, and cannot
 #: Those of an election from the best to the worst; of several elections the worst counts.
 RANKS = (DONE, NOT_PRIMARY, ON_ITS_WAY, UNKNOWN, CANNOT)
 
-#: What they mean, in the words of all helps.
-MEANINGS = (
-    "0 this node is primary, or the command did what it should; 3 it stands by and could take over; 5 it takes no part, or is "
-    "on its way (promoting, demoting, detached, backing off); 6 it should take part but cannot (refused by ZooKeeper, another "
-    "node has its name, cut off); "
-    "4 unknown; 1 error; 2 wrong command or configuration; of several elections the worst counts: 6, 4, 5, 3, 0"
-)
+#: What they mean for most commands.
+USUAL = {DONE: "done", UNKNOWN: "unknown", ERROR: "error", USAGE: "wrong command or configuration"}
+
+#: What they mean for a command that shows a role.
+OF_A_ROLE = {
+    DONE: "this node is primary",
+    NOT_PRIMARY: "it stands by and could take over",
+    ON_ITS_WAY: "it takes no part, or is on its way (promoting, demoting, detached, backing off)",
+    CANNOT: "it should take part but cannot (refused by ZooKeeper, another node has its name, cut off)",
+}
+
+_WORST = f"of several elections the worst counts: {', '.join(str(status) for status in reversed(RANKS))}"
+
+
+def told(statuses: Mapping[int, str]) -> str:
+    """What exit statuses mean, in one line."""
+    order = (DONE, NOT_PRIMARY, ON_ITS_WAY, CANNOT, UNKNOWN, ERROR, USAGE)
+    parts = [f"{status} {statuses[status]}" for status in order if status in statuses]
+    return "; ".join([*parts, *[_WORST] * (ON_ITS_WAY in statuses)])
+
+
+#: What they mean for the program as a whole.
+MEANINGS = told({**USUAL, **OF_A_ROLE, DONE: f"{OF_A_ROLE[DONE]}, or the command did what it should"})
 
 #: Version of the documents that --json prints.
 VERSION = 1

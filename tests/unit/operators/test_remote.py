@@ -3,12 +3,12 @@
 import pytest
 
 from supervisor_zkelect.operators import remote
-from supervisor_zkelect.operators.cli import _parser
+from supervisor_zkelect.operators.cli import parser
 from supervisor_zkelect.operators.outcome import USAGE, Trouble
 
 
 def settings(*words):
-    arguments = _parser().parse_args(["primary", *words])
+    arguments = parser().parse_args(["primary", *words])
     assert remote.wanted(arguments)
     return remote.settings(arguments)
 
@@ -63,9 +63,9 @@ def test_a_name_that_no_election_has(name):
 ])
 def test_words_that_do_not_go_together(words, told):
     with pytest.raises(Trouble) as caught:
-        remote.wanted(_parser().parse_args(["primary", "orders", *words]))
+        remote.wanted(parser().parse_args(["primary", "orders", *words]))
     assert caught.value.status == USAGE and told in caught.value.lines[0]
 
 
 def test_without_servers_the_file_is_taken():
-    assert not remote.wanted(_parser().parse_args(["primary", "orders", "-c", "f"]))
+    assert not remote.wanted(parser().parse_args(["primary", "orders", "-c", "f"]))

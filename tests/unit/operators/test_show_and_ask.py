@@ -10,7 +10,7 @@ from xmlrpc.server import SimpleXMLRPCServer
 
 import pytest
 
-from supervisor_zkelect.operators import ask, show
+from supervisor_zkelect.operators import ask, show, verbs
 from supervisor_zkelect.operators.outcome import CANNOT, DONE, ERROR, NOT_PRIMARY, ON_ITS_WAY, RANKS, UNKNOWN, USAGE
 from supervisor_zkelect.operators.view import judge
 from supervisor_zkelect.supervisord.client import Fault, Unreachable
@@ -357,7 +357,7 @@ def test_where_nobody_can_be_asked_the_board_decides():
     assert ask.run("role", full).exit == DONE
 
 
-@pytest.mark.parametrize("verb", ask.VERBS)
+@pytest.mark.parametrize("verb", verbs.VERBS)
 @pytest.mark.parametrize(
     ("error", "status", "piece"),
     [
@@ -375,7 +375,7 @@ def test_errors_are_one_line(verb, error, status, piece):
 
 
 def test_run_refuses_another_verb():
-    with pytest.raises(ValueError):
+    with pytest.raises(KeyError):
         ask.run("explode", Peer(""))
 
 
@@ -580,7 +580,7 @@ def test_reload_shows_what_has_changed_or_would_end():
     assert (outcome.exit, outcome.lines) == (DONE, ("[zkelect] kill_time: at once", "reloaded"))
     outcome, peer = reload({"ok": False, "exit": 1, "text": "--yes does it", "lines": ["[zkelect] tls: new session"]})
     assert outcome[::3] == (ERROR, "--yes does it") and outcome.lines == ("[zkelect] tls: new session",)
-    outcome, peer = reload({"ok": False, "exit": 2, "text": "cannot be used", "lines": ["f: line 1"]}, yes=True)
+    outcome, peer = reload({"ok": False, "exit": 2, "text": "cannot be used", "lines": ["f: line 1"]}, insist=True)
     assert outcome.exit == USAGE and peer.verbs == ["refresh", "reload"]
 
 
