@@ -17,6 +17,8 @@ from tests.simulation.world import Flag, Process, World
 
 GROUP, PROGRAM = "primary", "orders"
 STARTSECS, RETRIES = 1.0, 3
+LINGERS = 0.25
+"""Seconds that a lingering service takes to be gone."""
 CALL_LIMIT = 5.0
 """Seconds that a call to supervisord may take (supervisord.Supervisord)."""
 
@@ -109,6 +111,7 @@ class Machine:
         self.registered: Callable[[int], Optional[bool]] = lambda pid: True  # what the guard tells a loader, None for nothing
         self.obstinate = False  # the service does not care for SIGTERM
         self.crashing = False  # it ends soon after it began
+        self.lingering = False  # a killed one takes its time to be gone
         self.forking = False  # it leaves a process behind each time, and not only now and then
         self.supervisord: Optional[Supervisord] = None
         self._started = started
@@ -181,7 +184,7 @@ class Machine:
             self.tell("SIGKILL to the group")
         for service in self.services:
             service.struck = True
-            service.die(self.world.delay(0.002, 0.05))
+            service.die(LINGERS if self.lingering else self.world.delay(0.002, 0.05))
 
     def ended(self, service: Service) -> None:
         if service in self.services:

@@ -15,7 +15,8 @@ from tests.simulation.zookeeper import Ensemble, Paths, Server
 from tests.stories.journal import Journal
 from tests.stories.script import Wrong
 
-GIVEN = {"T": 4.0, "tick": 0.5, "stopwaitsecs": 1.0, "reattach_grace": 2.0, "promote_timeout": 5.0, "fence": 0.0}
+GIVEN = {"T": 4.0, "tick": 0.5, "stopwaitsecs": 1.0, "reattach_grace": 2.0, "promote_timeout": 5.0, "fence": 0.0,
+         "rate": 1.0}
 ANOTHER = Paths("/another", "/another-ack")
 """Of the second election, whose ack lies in the same folder as the first one's."""
 ELECTED = 0.5
@@ -44,8 +45,8 @@ class NoChance:
 
 
 class Cluster:
-    """names: of the nodes; those behind a `|` stand in another election. options: as GIVEN, in seconds, and fence=1 for a fence
-    command."""
+    """names: of the nodes; those behind a `|` stand in another election. options: as GIVEN, in seconds; fence=1 for a fence
+    command; rate: of the nodes' clocks against ZooKeeper's."""
 
     def __init__(self, names: Sequence[str], options: Dict[str, float]) -> None:
         logging.getLogger("supervisor_zkelect.kazoo").handlers.clear()
@@ -75,7 +76,7 @@ class Cluster:
         plan = Plan(given["T"], given["tick"], given["stopwaitsecs"], given["reattach_grace"], journal.fences,
                     given["promote_timeout"], paths)
         for name in names:
-            self.nodes[name] = journal.nodes[name] = Node(self.world, self.ensemble, plan, name, 1.0, journal)
+            self.nodes[name] = journal.nodes[name] = Node(self.world, self.ensemble, plan, name, given["rate"], journal)
             self.nodes[name].machine.offset = 0.0
         return journal
 
@@ -314,9 +315,9 @@ class Cluster:
     # The service and the machine
 
     def service(self, words: List[str]) -> None:
-        """service NODE sick|crashing|obstinate|undying|forking|well"""
+        """service NODE sick|crashing|obstinate|lingering|undying|forking|well"""
         machine = self.node(words[0]).machine
-        traits = ("sick", "crashing", "obstinate", "undying", "forking")
+        traits = ("sick", "crashing", "obstinate", "lingering", "undying", "forking")
         if words[1] not in (*traits, "well"):
             raise Wrong(f"a service is well or {', '.join(traits)}")
         if words[1] == "well":

@@ -9,10 +9,11 @@ from tests.simulation.faults import Fault
 
 
 class Planted(NamedTuple):
-    """stories: some that must turn red."""
+    """stories: some that must turn red. breaks: those of them in which a promise is broken."""
 
     fault: Fault
     stories: Tuple[str, ...]
+    breaks: Tuple[str, ...] = ()
 
 
 FAULTS: Dict[str, Planted] = {
@@ -27,6 +28,7 @@ FAULTS: Dict[str, Planted] = {
     "answered before, and not a tick before": Planted(
         Fault("core.lease", "if answered <= newest - tick]", "if answered <= newest]"),
         ("11-cut-off-for-long", "14-follower-cut-off-after-a-stall", "lease-quorum-write", "lease-stalled-link"),
+        ("14-follower-cut-off-after-a-stall",),
     ),
     "sent a tick before, and not answered": Planted(
         Fault("core.lease", "if answered <= newest - tick]", "if sent <= newest - tick]"),
@@ -34,6 +36,11 @@ FAULTS: Dict[str, Planted] = {
     ),
     "the kill comes at the end of the lease": Planted(
         Fault("core.lease", "        kill_at = deadline - kill_time\n", "        kill_at = deadline\n"),
+        ("05-listener-frozen", "11-cut-off-for-long", "18-obstinate", "18-slow-to-die", "lease-reads", "start"),
+        ("18-obstinate", "18-slow-to-die"),
+    ),
+    "the group is asked to stop when it is killed": Planted(
+        Fault("core.lease", "cls(kill_at - max(0.0, grace), kill_at, deadline)", "cls(kill_at, kill_at, deadline)"),
         ("05-listener-frozen", "11-cut-off-for-long", "18-obstinate", "lease-reads", "start"),
     ),
 }

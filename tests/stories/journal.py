@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional
 from supervisor_zkelect.core import role
 from supervisor_zkelect.guard import record
 from tests.simulation.machine import Machine
+from tests.simulation.node import Node
 from tests.simulation.promises import Promises
 from tests.simulation.world import World
 from tests.simulation.zookeeper import Ensemble, Paths, Tree
@@ -45,14 +46,24 @@ class Journal(Promises):
         self.world.tell(process.name, told if why == (before.trouble or before.reason) else f"{told}: {why}")
 
     def noted(self, machine: Machine, before: Optional[record.Entry], after: record.Entry) -> None:
+        over = machine.true_time(after.lease.deadline)
+        if over > self.world.now:
+            self.world.after(over - self.world.now, self.outlived, self.nodes[machine.name])
         granted = before is not None and before.granted
         if granted == after.granted:
             return
-        until = machine.true_time(after.lease.deadline)
         if after.granted:
             machine.tell(f"grant, token {after.token}: {moments(*map(machine.true_time, after.lease))}")
         else:
-            machine.tell(f"grant revoked; the lease is until {until:.2f}")
+            machine.tell(f"grant revoked; the lease is until {over:.2f}")
+
+    def outlived(self, node: Node) -> None:
+        """A lease of this node was to end now, unless it was extended meanwhile."""
+        deadlines = [entry.lease.deadline for entry in node.machine.disk.entries.values()]
+        state = node.listener.state if node.listener.alive else None
+        deadlines += [state.deadline] if state is not None else []
+        if node.machine.living and self.world.now > self.excused and max(deadlines) <= node.machine.clock():
+            self.world.broken(f"1: the lease of {node.name} is over while its service lives")
 
     def written(self, before: Tree, after: Tree, who: str) -> None:
         told = []
@@ -77,7 +88,7 @@ class Journal(Promises):
         nodes = [f"{node.name} {self._standing(node)}" for node in self.nodes.values()]
         return "; ".join(nodes + [f"ack {self.paths.acked(self.ensemble.tree) or 'empty'}"])
 
-    def _standing(self, node: Any) -> str:
+    def _standing(self, node: Node) -> str:
         state = node.listener.state if node.listener.alive else None
         told = "has no listener" if state is None else state.role
         running = [one for one in node.machine.living if one.tied]

@@ -33,5 +33,6 @@ def test_a_story_goes_as_it_is_written(story):
 def test_a_fault_of_timing_turns_stories_red(fault):
     done = played("--fault", fault, *(str(FOLDER / f"{name}.txt") for name in FAULTS[fault].stories))
     assert not done.stderr, done.stderr
-    red = [line.partition(": ")[0][4:] for line in done.stdout.splitlines() if line.startswith("=== ")]
-    assert red == [f"{name}.txt" for name in FAULTS[fault].stories], done.stdout
+    red = [line[4:].partition(".txt: ") for line in done.stdout.splitlines() if line.startswith("=== ")]
+    assert [name for name, _, what in red] == list(FAULTS[fault].stories), done.stdout
+    assert [name for name, _, what in red if "!!!!!" in what] == list(FAULTS[fault].breaks), done.stdout
