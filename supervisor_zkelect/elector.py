@@ -162,21 +162,21 @@ class Elector(TermCalls):
         Raises NotConnected when no server answers within `timeout`, and BadArgument as the constructor does, before a session is
         opened.
         """
-        from supervisor_zkelect.zookeeper import grants, proof, session
+        from supervisor_zkelect.zookeeper import connect, kazoo_internals, proof
 
         arguments.known(unknown, _CONNECT_WORDS)
         arguments.seconds("timeout", timeout)
-        acls = session.acl_of(arguments.text("acl", acl))
+        acls = connect.acl_of(arguments.text("acl", acl))
         if acls is not None and digest is None:
             raise BadArgument(f"acl = {acl!r} is for those with the credentials; give a digest, too")
         hosts, chroot = arguments.servers(servers)
         where = arguments.places_of(chroot, election_znode, election_prefix, election_ack, separator, election_state)
         arguments.data("data", data)
         arguments.watcher(lost, True)
-        client, proven = session.make_client(hosts, timeout, digest=arguments.digest(digest)), proof.Proof(None)
-        grants.watch(client, proven.connected)
+        client, proven = connect.make_client(hosts, timeout, digest=arguments.digest(digest)), proof.Proof(None)
+        kazoo_internals.on_grant(client, proven.connected)
         try:
-            session.start_client(client, timeout)
+            connect.start_client(client, timeout)
             elector = cls(
                 client, chroot + where.election, where.stem, chroot + where.ack, separator="", data=data, acl=acls,
                 timeout=timeout, election_state=chroot + where.state,
@@ -184,7 +184,7 @@ class Elector(TermCalls):
             elector._owns_client, elector._proof, elector._lost = True, proven, lost
             elector.prepare()
         except BaseException:
-            session.stop_client(client)
+            connect.stop_client(client)
             raise
         return elector
 
@@ -205,9 +205,9 @@ class Elector(TermCalls):
         for watch in self._term_watches:
             watch.end(None)
         if self._owns_client:
-            from supervisor_zkelect.zookeeper import session
+            from supervisor_zkelect.zookeeper import connect
 
-            session.stop_client(self._client)
+            connect.stop_client(self._client)
 
     def __enter__(self: _Self) -> _Self:
         return self

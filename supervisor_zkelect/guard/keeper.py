@@ -306,7 +306,7 @@ def main(words: List[str]) -> int:
     "".encode("idna")
     if credentials == "yes":
         from supervisor_zkelect.config import load  # noqa: F401
-        from supervisor_zkelect.zookeeper import session  # noqa: F401
+        from supervisor_zkelect.zookeeper import connect  # noqa: F401
     process = _Process(folder, configuration, socket.socket(fileno=0))
     handler.otherwise = lambda line: process.tell(said=line)
     process.run()

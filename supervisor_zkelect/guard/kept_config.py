@@ -23,7 +23,7 @@ from supervisor_zkelect.config.settings import ElectionSettings, Settings
 from supervisor_zkelect.config.values import Secret, pem_file
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.system import files
-from supervisor_zkelect.zookeeper import session
+from supervisor_zkelect.zookeeper import connect
 
 NAME = "kept"
 """The file in a runtime folder."""
@@ -232,7 +232,7 @@ def _health_works(election: ElectionSettings) -> bool:
 def _tls_works(settings: Settings) -> bool:
     """Whether the PEM files can be used, as far as one can see without a server."""
     try:
-        session.tls_context(settings)
+        connect.tls_context(settings)
     except (OSError, ValueError):
         return False
     return True

@@ -49,7 +49,7 @@ class Attached:
         from supervisor_zkelect.config import load
         from supervisor_zkelect.config.problems import ConfigError
         from supervisor_zkelect.guard import kept_config
-        from supervisor_zkelect.zookeeper import session
+        from supervisor_zkelect.zookeeper import connect
 
         try:
             settings = kept_config.load(folder)
@@ -58,22 +58,22 @@ class Attached:
                 settings = load.from_file(configuration)
             except ConfigError as error:
                 raise ElectionError(f"{problem}; {error}") from None
-        self.acl = session.acl_of(settings.acl)
+        self.acl = connect.acl_of(settings.acl)
         if settings.sasl_mechanism is None:
             digest = settings.digest.reveal() if settings.digest else None
             servers = ",".join(settings.servers)
             self.client = AttachedClient(
-                servers, identity, former.timeout, digest, session.tls_context(settings), settings.reply_max
+                servers, identity, former.timeout, digest, connect.tls_context(settings), settings.reply_max
             )
             self._start()
             return
         if keeping:
             raise ElectionError("with SASL a session is not kept while there is no listener; its leases end as they stand")
-        self.client = session.client_for(settings, identity, former.timeout)
+        self.client = connect.client_for(settings, identity, former.timeout)
         try:
-            session.start_client(self.client, CONNECT_TIME)
+            connect.start_client(self.client, CONNECT_TIME)
         except BaseException:
-            session.stop_client(self.client)
+            connect.stop_client(self.client)
             raise
 
     def _start(self) -> None:
@@ -85,9 +85,9 @@ class Attached:
         if isinstance(self.client, AttachedClient):
             self.client.close(CONNECT_TIME)
         else:
-            from supervisor_zkelect.zookeeper import session
+            from supervisor_zkelect.zookeeper import connect
 
-            session.stop_client(self.client)
+            connect.stop_client(self.client)
 
     def drop(self) -> None:
         """Leave a session, which lives on, or is over."""

@@ -15,7 +15,6 @@ from supervisor_zkelect.listener.lease_keeper import LeaseKeeper
 from supervisor_zkelect.listener.programs import Programs
 from supervisor_zkelect.listener.session_keeper import SessionKeeper
 from supervisor_zkelect.listener.workers import EventExecutor
-from supervisor_zkelect.zookeeper import session
 
 
 class Checks:
@@ -64,7 +63,7 @@ class Checks:
         host, granted, looks = self._host, self._leases.granted, None
         if granted is not None and self._sessions.usable:
             client = self._sessions.session.client
-            looks = examination.Session(client, granted.timeout, session.asked_of(client), granted.session)
+            looks = examination.Session(client, granted.timeout, self._sessions.session.asked_timeout, granted.session)
         leading = {one.name for one in self._candidacies if one.state.role == role.PRIMARY}
         return examination.Node(
             host.settings, self._programs.trouble is not None, looks, host.supervisord.call, os.getppid(), host.supervisord_uid,

@@ -9,7 +9,7 @@ from supervisor_zkelect.config.settings import ElectionSettings, Settings
 from supervisor_zkelect.core import places, role
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard import saved_session
-from supervisor_zkelect.zookeeper import session
+from supervisor_zkelect.zookeeper import connect
 
 
 def make_elector(client: Any, settings: Settings, election: ElectionSettings) -> Elector:
@@ -18,7 +18,7 @@ def make_elector(client: Any, settings: Settings, election: ElectionSettings) ->
     return Elector(
         client, root + election.election_znode, election.election_prefix, root + election.election_ack,
         separator=election.sequence_separator, election_state=root + election.election_state,
-        data=proposal_data(settings, election), acl=session.acl_of(settings.acl), timeout=settings.session_timeout,
+        data=proposal_data(settings, election), acl=connect.acl_of(settings.acl), timeout=settings.session_timeout,
     )
 
 

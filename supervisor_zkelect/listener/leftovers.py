@@ -13,7 +13,7 @@ from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.group_control import LEARN
 from supervisor_zkelect.listener.host import Host
 from supervisor_zkelect.listener.workers import PACE, EventExecutor
-from supervisor_zkelect.zookeeper import session
+from supervisor_zkelect.zookeeper import connect
 
 if TYPE_CHECKING:
     from supervisor_zkelect.listener.session_keeper import SessionKeeper
@@ -78,7 +78,7 @@ class Leftovers:
         if not sessions.usable:
             self.due = self._host.now() + PACE
         elif dead:
-            client, acl = sessions.session.client, session.acl_of(settings.acl)
+            client, acl = sessions.session.client, connect.acl_of(settings.acl)
             self._work.submit(partial(pool_worker.release_leftovers, client, dead, acl, settings.session_timeout))
 
     def _released(self, event: events.LeftoversReleased) -> None:

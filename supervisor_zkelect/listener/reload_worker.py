@@ -16,7 +16,7 @@ from supervisor_zkelect.config.settings import Settings
 from supervisor_zkelect.elector import ElectionError
 from supervisor_zkelect.listener import pool_worker
 from supervisor_zkelect.supervisord.client import SupervisordError
-from supervisor_zkelect.zookeeper import admission, session
+from supervisor_zkelect.zookeeper import admission, connect, session
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def _look(
 def _serve(settings: Settings, paths: List[str], owner: int) -> bool:
     """Whether the servers have this session's proposals, and so are of the same ensemble."""
     try:
-        client = session.open_client(settings, REACH_TIME)
+        client = connect.open_client(settings, REACH_TIME)
     except ElectionError:
         return False
     try:
@@ -108,4 +108,4 @@ def _serve(settings: Settings, paths: List[str], owner: int) -> bool:
                 return False
         return True
     finally:
-        session.stop_client(client)
+        connect.stop_client(client)

@@ -21,11 +21,11 @@ def run(arguments: argparse.Namespace) -> int:
     afar = remote.wanted(arguments)
     settings = remote.settings(arguments) if afar else _of_file(arguments)
     election = settings.election(arguments.election)
-    from supervisor_zkelect.zookeeper import session
+    from supervisor_zkelect.zookeeper import connect
 
     quiet()
     try:
-        zookeeper = session.open_client(settings, ZOOKEEPER_TIME)
+        zookeeper = connect.open_client(settings, ZOOKEEPER_TIME)
     except Exception as error:
         # Whatever keeps the session from being opened, the address is not known.
         raise Trouble(UNKNOWN, f"unknown: {error or type(error).__name__}") from None
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
             _see_that_it_exists(zookeeper, settings, election)
         return _read_ack(zookeeper, settings, election, arguments)
     finally:
-        session.stop_client(zookeeper)
+        connect.stop_client(zookeeper)
 
 
 def _of_file(arguments: argparse.Namespace) -> Any:

@@ -34,11 +34,11 @@ def settings(arguments: argparse.Namespace) -> Any:
     """The settings (`settings.Settings`) of a client that looks at one election. Raises Trouble with every mistake."""
     from supervisor_zkelect.config import load
     from supervisor_zkelect.config.problems import ConfigError
-    from supervisor_zkelect.zookeeper import session
+    from supervisor_zkelect.zookeeper import connect
 
     given = _given(arguments)
     root = given.pop("root", ROOT).rstrip("/")
-    given["servers"], chroot = session.split_hosts(given["servers"])
+    given["servers"], chroot = connect.split_hosts(given["servers"])
     main = {"node_name": "client", "chroot": chroot, **given}
     ack = {"address": "none", "election_ack": f"{root}/{arguments.election}/ack"}
     amiss = [_word(name) for name, value in {**main, "root": root}.items() if not value.isprintable() or re.search(r"(^|\s)[;#]", value)]

@@ -9,7 +9,7 @@ from typing import Any, Callable, List, Optional
 
 from kazoo import exceptions as kazoo_errors
 
-from supervisor_zkelect.zookeeper import grants, session
+from supervisor_zkelect.zookeeper import connect, kazoo_internals
 from supervisor_zkelect.zookeeper.errors import ElectionError
 
 NEVER = 2**31 - 1
@@ -33,19 +33,19 @@ def by_client(settings: Any, timeout: float, work: Work) -> Optional[str]:
     timeout: seconds in which a server has to answer. work: is given the client, kazoo's, and the session timeout that was
     granted, in seconds.
     """
-    client, granted = session.client_for(settings), [0.0]
+    client, granted = connect.client_for(settings), [0.0]
 
     def note(sent: float, seconds: float, identity: int) -> None:
         granted[0] = seconds
 
-    grants.watch(client, note)
+    kazoo_internals.on_grant(client, note)
     try:
-        session.start_client(client, timeout)
+        connect.start_client(client, timeout)
         work(client, granted[0])
     except (client.handler.timeout_exception, ElectionError, OSError, kazoo_errors.KazooException) as error:
         return f"ZooKeeper: {error or type(error).__name__}"
     finally:
-        session.stop_client(client)
+        connect.stop_client(client)
     return None
 
 

@@ -3,7 +3,7 @@ kazoo's takes.
 
 It serves the keeper (`keeper.py`), which has to renew a session where neither a thread nor time is to be had, and must be
 able to leave it without closing it. This has what `elector.Elector` asks of a `KazooClient`, without reconnecting: what
-fails is tried again with another client. The messages are kazoo's. SASL is left to `session.client_for`.
+fails is tried again with another client. The messages are kazoo's. SASL is left to `connect.client_for`.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from tests.simulation.zookeeper import Ensemble, Server, Tree
 
 log = logging.getLogger(__name__)
 
-#: Seconds that an attempt to connect may take (session.CONNECT_TIME).
+#: Seconds that an attempt to connect may take (kazoo_internals.CONNECT_TIME).
 CONNECT_TIME = 0.5
 #: Seconds that a client waits for the answer when it closes its session.
 CLOSE_TIME = 2.0

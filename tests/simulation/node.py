@@ -23,7 +23,7 @@ from supervisor_zkelect.guard import guard, keeper, link, record, release, saved
 from supervisor_zkelect.listener import candidacy, events, last_resort, listener
 from supervisor_zkelect.processes import execution, group_events
 from supervisor_zkelect.supervisord import eventstream
-from supervisor_zkelect.zookeeper import holder, queue, requests, session, term
+from supervisor_zkelect.zookeeper import connect, holder, kazoo_internals, queue, requests, session, term
 from tests.simulation.client import Client, OneConnection
 from tests.simulation.machine import Book, Machine, Supervisord
 from tests.simulation.warden import Warden
@@ -133,11 +133,11 @@ def install() -> None:
     def now() -> float:
         return _here().clock()
 
-    for module in (holder, queue, requests, term, session, guard, link, keeper, release):
+    for module in (holder, queue, requests, term, kazoo_internals, session, guard, link, keeper, release):
         module.now = now
     decide = candidacy.Candidacy.decide
     candidacy.Candidacy.decide = lambda one, event: _decide(decide, one, event)
-    session.client_for = _client_for
+    connect.client_for = _client_for
     execution.run = _run
     saved_session.load = lambda folder: _here().machine.disk.saved
     saved_session.Store = lambda folder: _Store(_here().machine.disk)
@@ -653,14 +653,14 @@ class _Attached:
         identity = former.id, bytes.fromhex(former.password)
         self.client = process.client(identity, former.timeout, OneConnection)
         try:
-            session.start_client(self.client, release.CONNECT_TIME)
+            connect.start_client(self.client, release.CONNECT_TIME)
         except BaseException:
             self.drop()
             raise
         self.granted = min(former.timeout, self.client.granted)
 
     def close(self) -> None:
-        session.stop_client(self.client)
+        connect.stop_client(self.client)
 
     def drop(self) -> None:
         self.client.drop()

@@ -13,7 +13,7 @@ from supervisor_zkelect.core import history, untrusted
 from supervisor_zkelect.diagnosis import inspection
 from supervisor_zkelect.elector import ElectionError, Elector, Holder
 from supervisor_zkelect.system.clock import now
-from supervisor_zkelect.zookeeper import queue, requests, session
+from supervisor_zkelect.zookeeper import connect, queue, requests
 from tests.system.test_dirty_end import command, variables
 
 
@@ -169,10 +169,10 @@ def create_of(zk, kind, path, data=b""):
 def extended(tmp_path):
     """A client of a server that has znodes with a TTL."""
     with ZooKeeper(tmp_path / "extended", tick_ms=200, extra={"extendedTypesEnabled": "true"}) as server:
-        client = session.make_client(server.hosts, 10.0)
+        client = connect.make_client(server.hosts, 10.0)
         client.start(timeout=20)
         yield client
-        session.stop_client(client)
+        connect.stop_client(client)
 
 
 def test_what_goes_with_no_session_is_never_a_rival_and_always_named(extended):
@@ -241,7 +241,7 @@ def test_long_data_of_strangers_are_not_asked_for(zk, root):
 
 
 def test_a_queue_that_is_too_long_to_be_listed_costs_a_leader_few_connections(zk_server, zk, root, monkeypatch):
-    client = session.make_client(zk_server.hosts, 10.0, limits=lambda: (1 << 16, 2.0))
+    client = connect.make_client(zk_server.hosts, 10.0, limits=lambda: (1 << 16, 2.0))
     client.start(timeout=20)
     try:
         counting = Counting(client)
@@ -286,7 +286,7 @@ def test_a_queue_that_is_too_long_to_be_listed_costs_a_leader_few_connections(zk
         assert "changed" in elect.look_at_queue().trouble
         elect.close()
     finally:
-        session.stop_client(client)
+        connect.stop_client(client)
 
 
 FORGED = ["z\n2026-11-29 02:00:00.000 INFO forged", "z\x1b[2J\0", "-oProxyCommand=touch forged"]

@@ -54,4 +54,4 @@ def test_what_is_not_there_is_no_attribute():
 def test_a_release_needs_no_client_of_kazoos(statement):
     names = loaded(statement)
     assert "supervisor_zkelect.elector" in names
-    assert not {"kazoo.client", "supervisor_zkelect.zookeeper.session", "supervisor_zkelect.core.heartbeat", "dataclasses"} & set(names)
+    assert not {"kazoo.client", "supervisor_zkelect.zookeeper.connect", "supervisor_zkelect.core.heartbeat", "dataclasses"} & set(names)

@@ -14,7 +14,7 @@ import pytest
 from lab.certificates import certificates
 from supervisor_zkelect.config import load
 from supervisor_zkelect.guard import kept_config
-from supervisor_zkelect.zookeeper import session
+from supervisor_zkelect.zookeeper import connect
 
 FILE = """[zkelect]
 servers = zk1:2181,[::1]:2182
@@ -66,8 +66,8 @@ def test_the_files_that_it_names_are_not_needed(read, folder, tmp_path):
     found = kept_config.load(folder)
     assert found.digest == read.digest
     # The client that is made of it, and the health check, read the PEM files.
-    session.client_for(found)
-    assert found.elections[0].health_check() and session.tls_context(found)
+    connect.client_for(found)
+    assert found.elections[0].health_check() and connect.tls_context(found)
     assert all(os.stat(os.path.join(folder, name)).st_mode & 0o777 == 0o600 for name in os.listdir(folder))
 
 
@@ -78,11 +78,11 @@ def test_files_that_can_be_used_are_used_as_they_are_now(read, folder, tmp_path)
 
 
 ASK = {
-    "the keeper": "session.tls_context(one)",
+    "the keeper": "connect.tls_context(one)",
     # The key that it holds stands in for one that it cannot use.
     "the copy": "kept_config.load(sys.argv[1]).tls_key == sys.argv[2] or sys.exit('SSLError')",
     "the listener": "ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(one.tls_cert, one.tls_key,"
-                    " session.client_for(one).keyfile_password)",
+                    " connect.client_for(one).keyfile_password)",
 }
 
 
@@ -96,7 +96,7 @@ def test_a_key_whose_password_is_not_known_is_not_asked_for_on_the_terminal(read
     os.replace(f"{key}.new", key)
     code = (
         "import dataclasses, ssl, sys; from supervisor_zkelect.guard import kept_config\n"
-        "from supervisor_zkelect.zookeeper import session\n"
+        "from supervisor_zkelect.zookeeper import connect\n"
         "one = dataclasses.replace(kept_config.load(sys.argv[1]), tls_key=sys.argv[2])\n"
         f"try: {ASK[who]}\n"
         "except OSError as error: sys.exit(type(error).__name__)"

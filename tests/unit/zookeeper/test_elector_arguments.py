@@ -7,7 +7,7 @@ import pytest
 from kazoo.security import ACL, OPEN_ACL_UNSAFE, Id
 
 from supervisor_zkelect import Elector
-from supervisor_zkelect.zookeeper import arguments, session
+from supervisor_zkelect.zookeeper import arguments, connect
 from supervisor_zkelect.zookeeper.errors import BadArgument
 
 
@@ -64,7 +64,7 @@ def test_the_constructor(name, value):
 
 @pytest.mark.parametrize("name, value", CONSTRUCTOR, ids=named)
 def test_connect_refuses_the_same_before_it_opens_a_session(name, value, monkeypatch):
-    monkeypatch.setattr(session, "make_client", lambda *_, **__: pytest.fail("a client was made"))
+    monkeypatch.setattr(connect, "make_client", lambda *_, **__: pytest.fail("a client was made"))
     with pytest.raises(BadArgument, match=name):
         Elector.connect(**{"servers": "127.0.0.1:1", "timeout": 4.0, **PLACES, name: value})
 
@@ -79,7 +79,7 @@ def test_connect_refuses_the_same_before_it_opens_a_session(name, value, monkeyp
     *(("acl", value) for value in ["", "creater", None, 5, True, ["open"], list(OPEN_ACL_UNSAFE)]),
 ], ids=named)
 def test_what_connect_takes_beside_them(name, value, monkeypatch):
-    monkeypatch.setattr(session, "make_client", lambda *_, **__: pytest.fail("a client was made"))
+    monkeypatch.setattr(connect, "make_client", lambda *_, **__: pytest.fail("a client was made"))
     with pytest.raises(BadArgument, match=name) as refused:
         Elector.connect(**{"servers": "127.0.0.1:1", "timeout": 4.0, **PLACES, name: value})
     assert "secret" not in str(refused.value) and str(refused.value).isprintable()
@@ -91,7 +91,7 @@ def test_what_connect_takes_beside_them(name, value, monkeypatch):
     ("x\x1b[2J", "there are"), ("z" * 5000, "there are"),
 ], ids=named)
 def test_an_unknown_keyword_is_refused_with_the_nearest_word(word, meant, monkeypatch):
-    monkeypatch.setattr(session, "make_client", lambda *_, **__: pytest.fail("a client was made"))
+    monkeypatch.setattr(connect, "make_client", lambda *_, **__: pytest.fail("a client was made"))
     for call in (lambda: Elector(Client(), **PLACES, **{word: ""}), lambda: Elector.connect("h:1", 4.0, **PLACES,
     **{word: ""})):
         with pytest.raises(BadArgument, match=meant) as refused:

@@ -7,7 +7,7 @@ import pytest
 from kazoo import exceptions as kazoo_errors
 
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.zookeeper import replies, session
+from supervisor_zkelect.zookeeper import connect, replies
 from supervisor_zkelect.zookeeper.attached import AttachedClient
 from supervisor_zkelect.zookeeper.errors import NotConnected
 from tests.false_server import PASSWORD, Server, grant, reply
@@ -55,7 +55,7 @@ def kazoo(caplog):
     clients = []
 
     def kazoo(server, **options):
-        client = session.make_client(server.hosts, 10.0, **options)
+        client = connect.make_client(server.hosts, 10.0, **options)
         clients.append(client)
         client.start_async()
         return client
@@ -64,7 +64,7 @@ def kazoo(caplog):
     for client in clients:
         client.handler.create_connection = lambda *arguments, **options: (_ for _ in ()).throw(OSError("over"))
         client._session_timeout = 100
-        session.stop_client(client)
+        connect.stop_client(client)
 
 
 @pytest.mark.parametrize("name", BAD_GRANTS)
@@ -164,7 +164,7 @@ def test_connections_that_come_to_nothing_are_followed_by_pauses():
 
 def test_the_next_connection_waits_for_the_pause_and_a_stop_does_not(serve):
     server, pace = serve(grant()), replies.Pace()
-    client = session.make_client(server.hosts, 10.0, pace=pace)
+    client = connect.make_client(server.hosts, 10.0, pace=pace)
     host, _, port = server.hosts.partition(":")
     for _ in range(replies.PAUSES_AFTER + 1):
         pace.taken()
@@ -173,14 +173,6 @@ def test_the_next_connection_waits_for_the_pause_and_a_stop_does_not(serve):
         client.handler.create_connection(address=(host, int(port)), timeout=1.0)
     pace.answered()
     client.handler.create_connection(address=(host, int(port)), timeout=30.0).close()
-
-
-def test_what_kazoo_has_is_what_is_put_in_its_place():
-    """Private parts of kazoo's; another release may have others."""
-    from kazoo.protocol.connection import ConnectionHandler
-
-    for name in ("_read", "_read_header", "_read_socket", "_invoke", "_connect"):
-        assert callable(getattr(ConnectionHandler, name))
 
 
 @pytest.mark.parametrize("error, answered", [

@@ -1,7 +1,4 @@
-"""What kazoo asks sockets with, and what a server that takes no session is asked."""
-
-import select
-import socket
+"""What a server that takes no session is asked."""
 
 import pytest
 from kazoo import exceptions as kazoo_errors
@@ -10,76 +7,15 @@ from kazoo.protocol.serialization import Connect
 from kazoo.protocol.states import KazooState
 
 from supervisor_zkelect.config import load
-from supervisor_zkelect.zookeeper import session
-from supervisor_zkelect.zookeeper.session import _poll
-
-
-@pytest.fixture
-def pair():
-    near, far = socket.socketpair()
-    yield near, far
-    near.close()
-    far.close()
-
-
-def test_each_socket_is_ready_for_what_it_was_asked(pair):
-    near, far = pair
-    assert _poll([near, far], [], [], 0) == ([], [], [])
-    assert _poll([far], [near], [], 0) == ([], [near], [])
-    near.send(b"x")
-    assert _poll([near, far], [near], [], 5) == ([far], [near], [])
-    assert _poll([far], [far], [], None) == ([far], [far], [])
-
-
-def test_a_socket_that_is_both_read_and_written_is_not_readable_because_it_is_writable(pair):
-    near, _ = pair
-    assert _poll([near], [near], [], 5) == ([], [near], [])
-
-
-def test_a_hang_up_is_an_answer(pair):
-    near, far = pair
-    far.close()
-    assert _poll([near], [], [], 5) == ([near], [], [])
-
-
-def test_a_closed_socket_is_refused(pair):
-    near, far = pair
-    near.close()
-    with pytest.raises(ValueError):
-        _poll([near], [], [], 0)
-
-
-class Poller:
-    """Tells what it is asked, and says that nothing is ready."""
-
-    def __init__(self):
-        self.registered, self.waits = [], []
-
-    def register(self, one, mask):
-        self.registered.append(mask)
-
-    def poll(self, wait):
-        self.waits.append(wait)
-        return []
-
-
-def test_it_waits_for_what_it_was_asked_and_at_least_as_long(pair, monkeypatch):
-    """kazoo takes an answer that comes before the time for a timeout."""
-    near, far = pair
-    poller = Poller()
-    monkeypatch.setattr(select, "poll", lambda: poller)
-    _poll([near], [], [], 0.0004)
-    _poll([], [far], [], None)
-    _poll([near], [near], [], 0)
-    assert poller.waits == [1, None, 0]
-    assert poller.registered == [select.POLLIN, select.POLLOUT, select.POLLIN | select.POLLOUT]
+from supervisor_zkelect.zookeeper import kazoo_internals, session
 
 
 @pytest.fixture
 def refused(monkeypatch, tmp_path):
     """A session of 4 s, with a tick of 0.5 s, at two servers that close every connection. Has the requests that they saw, and
     the time by its own clock."""
-    monkeypatch.setattr(session, "now", lambda: refused.now)
+    for module in (session, kazoo_internals):
+        monkeypatch.setattr(module, "now", lambda: refused.now)
 
     def invoke(connection, timeout, request, xid=None):
         if request.session_id:
