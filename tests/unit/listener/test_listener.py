@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import inspect
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -64,3 +65,25 @@ def test_what_nobody_handles_is_an_error_at_the_start():
 def test_what_is_unknown_is_not_passed_over(one):
     with pytest.raises(KeyError):
         one.take(object())
+
+
+ROOM = Path(listener.__file__).parent
+
+
+def of_the_room(path):
+    """The modules of the room that one of them imports, whatever for."""
+    names = [node.module for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    names += [
+        f"{node.module}.{one.name}" for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)
+        for one in node.names
+    ]
+    return {name.split(".")[2] for name in names if name.startswith("supervisor_zkelect.listener.")}
+
+
+def test_no_part_imports_the_loop():
+    assert [path.name for path in sorted(ROOM.glob("*.py")) if "listener" in of_the_room(path)] == []
+
+
+@pytest.mark.parametrize("name", ["election_worker", "pool_worker", "reload_worker"])
+def test_work_off_the_deciding_thread_reaches_no_part(name):
+    assert of_the_room(ROOM / f"{name}.py") <= {"events", "pool_worker", "reporting", "workers"}

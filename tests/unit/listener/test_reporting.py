@@ -8,11 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from supervisor_zkelect.core import ability, role
-from supervisor_zkelect.listener import events, reporting
-from supervisor_zkelect.listener.delivery import REFRESH_TIME, Delivery
-from supervisor_zkelect.listener.desk import Desk
-from supervisor_zkelect.zookeeper.errors import ElectionError
-from tests.unit.listener.parts import NOW, Host, Log, Work, candidacies, candidacy
+from supervisor_zkelect.listener import reporting
+from tests.unit.listener.parts import NOW, Host, candidacies, candidacy
 
 
 @pytest.fixture
@@ -141,72 +138,3 @@ def test_who_is_unguarded_is_told_why(one, contest):
 def test_texts_of_others_are_cut(one, contest):
     contest.queue.foreign = "x" * 99_999
     assert len(part(one)["trouble"]) <= reporting.LONGEST_TEXT + 1
-
-
-def test_while_zookeeper_is_silent_questions_do_not_pile_up(contest):
-    """One question is on its way, and one more follows it, however many ask."""
-    host, work = Host(), Work()
-    one = candidacy(host, contest.state)
-    asked = host.serials[0].given
-    delivery = Delivery(
-        host, work, Log(), candidacies(one), lambda: True, lambda moment: {}, None, lambda ticket, document: None
-    )
-    for number in range(50):
-        delivery.refresh(str(number))
-        host.moment += REFRESH_TIME
-        delivery.keep_time(host.moment)
-        delivery.handlers()[events.ReportDelivered](events.ReportDelivered([], ""))
-    # One about the queue, and one about ack and holder.
-    assert len(asked) == 2 and one.term.again
-    one.heard(role.TermSeen("b", "y:3", 5))
-    assert len(asked) == 3 and not one.term.again
-    assert (one.facts.ack, one.facts.at) == ("y:3", NOW)
-    one.heard(role.TermSeen("", "", known=False))
-    assert (one.facts.ack, one.term.asking) == ("y:3", False) and len(asked) == 3
-
-
-def member(node, mine=False):
-    return SimpleNamespace(node=node, mine=mine)
-
-
-SICK = {"token": 40, "node": "c", "begun": {"elected": 1.0}, "ended": {"noticed": 3.0, "why": "svc is in FATAL"}}
-FAILED = {"token": 45, "node": "b", "begun": {"elected": 4.0}, "ended": {"noticed": 5.0, "why": "not healthy"}}
-
-
-@pytest.mark.parametrize("queue, tried, text", [
-    (["c"], (), "no; c stepped behind, since its last promotion failed: svc is in FATAL; see zkelect role there"),
-    (["d"], (), "no; d stood in the queue, and did not take over: see zkelect role there"),
-    (["b", "c"], ("b",), "no; b failed: not healthy; c stepped behind, since its last promotion failed: svc is in FATAL; see zkelect role there"),
-    (["a", ""], (), "no"), ([], (), "no"),
-])
-def test_a_resignation_that_failed_names_who_did_not_take_over(queue, tried, text):
-    terms = [FAILED, SICK] if tried else [SICK]
-    elector = SimpleNamespace(
-        history=lambda: json.dumps(terms).encode(), each_member=lambda: iter([member("a", True), *map(member, queue)]),
-    )
-    assert answered(elector, role.Answer("t", False, 1, "no", tried=tried, term=41)) == [("t", text)]
-
-
-def test_a_queue_that_cannot_be_read_keeps_no_answer_back():
-    def refuse():
-        raise ElectionError("no answer")
-
-    action = role.Answer("t", False, 1, "no", tried=("b",), term=41)
-    elector = SimpleNamespace(history=lambda: json.dumps([FAILED]).encode(), each_member=refuse)
-    assert answered(elector, action) == [("t", "no; b failed: not healthy")]
-    elector.history = refuse
-    assert answered(elector, action) == [("t", "no; b failed")]
-
-
-def answered(elector, action):
-    """What the desk answers: tickets and texts."""
-    said, host, work = [], Host(), Work()
-    host.supervisord = SimpleNamespace(
-        call=lambda method, ticket, document: said.append((ticket, json.loads(document)["text"]))
-    )
-    one = candidacy(host, elector=elector)
-    desk = Desk(host, work, candidacies(one), None, {})
-    desk.actions()[role.Answer](one, action)
-    host.serials[0].do()
-    work.do()
-    return said

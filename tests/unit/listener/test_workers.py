@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from supervisor_zkelect.listener.workers import SerialExecutor
+from supervisor_zkelect.listener.workers import EventExecutor, SerialExecutor
 
 
 @pytest.fixture
@@ -57,3 +57,11 @@ def test_cancelled_work_is_left_out(pool):
     assert second.cancel()
     gate.set()
     assert first.result(10) and third.result(10) == 3
+
+
+@pytest.mark.parametrize("work, posted", [(lambda: "done", ["done"]), (lambda: None, []), (lambda: int("x"), ["failed"])])
+def test_the_event_of_work_is_posted_or_that_of_its_failure(work, posted):
+    events = []
+    with ThreadPoolExecutor(1) as pool:
+        EventExecutor(pool, events.append).submit(work, lambda error: "failed")
+    assert events == posted

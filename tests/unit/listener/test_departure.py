@@ -1,0 +1,41 @@
+"""The end of a listener."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from supervisor_zkelect.core import role
+from supervisor_zkelect.listener.departure import GUARD_RETURNS, RELEASE_TIME, Departure
+from tests.unit.listener.parts import Host, Work, candidacies, candidacy
+
+
+@pytest.fixture
+def leaving():
+    """A listener without a guard, whose group runs. heard: what its role machine was told."""
+    host, heard = Host(), []
+    one = candidacy(host, role.State(role=role.PRIMARY, step="", deadline=104.0))
+    decide = one.decide
+    one.decide = lambda event: (heard.append(event), decide(event))
+    guard, leftovers = SimpleNamespace(apart=False), SimpleNamespace(alive=False)
+    programs = SimpleNamespace(stopwaitsecs=10.0)
+    departure = Departure(host, Work(), candidacies(one), programs, guard, None, leftovers)
+    return SimpleNamespace(host=host, heard=heard, departure=departure)
+
+
+def test_a_listener_that_leaves_waits_for_another_guard_and_then_ends_its_groups_itself(leaving):
+    departure = leaving.departure
+    departure.hand_over(100.0, "stopped")
+    departure.keep_time(100.0 + GUARD_RETURNS - 0.01)
+    assert leaving.heard == [] and departure.reattaching
+    departure.keep_time(100.0 + GUARD_RETURNS)
+    assert [event.reason for event in leaving.heard] == ["stopped"] and departure.begun and not departure.reattaching
+
+
+def test_a_listener_that_stops_its_groups_kills_them_before_it_ends_itself(leaving):
+    departure = leaving.departure
+    departure.leave("stopped", 200.0, 110.0)
+    latest = 110.0 - RELEASE_TIME / 2 - 1.0
+    departure.keep_time(latest - 0.01)
+    assert len(leaving.heard) == 1
+    departure.keep_time(latest)
+    assert leaving.heard[1:] == [role.Shutdown("stopped", latest)]

@@ -1,0 +1,102 @@
+"""The conversation with the guard."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from supervisor_zkelect.core import role
+from supervisor_zkelect.guard import link
+from supervisor_zkelect.listener.enforcement import Enforcement
+from supervisor_zkelect.listener.guard_keeper import GUARD_HASTE, GUARD_LACKS, GUARD_SILENCE, GuardKeeper
+from tests.unit.listener.parts import NOW, Host, candidacies, candidacy
+
+
+def keeper(host, ones, pid=8):
+    """A guard's keeper whose guard has this pid."""
+    host.guard = lambda post: SimpleNamespace(pid=pid)
+    return GuardKeeper(host, None, None, ones, None, None, None, None, None, None)
+
+
+@pytest.mark.parametrize("up, pid, apart", [(False, 8, False), (True, 7, False), (True, 8, True)])
+def test_a_guard_that_is_a_thread_of_the_listener_ends_with_it(up, pid, apart):
+    guard = keeper(Host(), candidacies(), pid=pid)
+    guard.up = up
+    assert guard.apart is apart
+
+
+def test_what_a_former_listener_had_begun_to_stop_is_waited_for_while_its_lease_lasts():
+    host = Host(kill_time=0.1)
+    one = candidacy(host)
+    guard = keeper(host, candidacies(one))
+    guard.found = {"primary": {"dead": False, "deadline": 104.0}}
+    for host.moment, waits in ((102.9, True), (103.0, False)):
+        assert guard.clears_in_time(one) is waits
+    host.moment, guard.found["primary"]["dead"] = 102.0, True
+    assert not guard.clears_in_time(one)
+
+
+class Guard:
+    """A guard's link. told: the leases of each message. replaced: how often it was."""
+
+    pid, replaced = 8, 0
+
+    def __init__(self):
+        self.told = []
+
+    def lease(self, n, leases):
+        self.told.append((n, leases))
+
+    def replace(self):
+        self.replaced += 1
+
+
+@pytest.fixture
+def one():
+    """A keeper whose guard is there, and a group that runs under a lease for another minute."""
+    host, guard = Host(), Guard()
+    host.guard = lambda post: guard
+    host.resort.complete = lambda: True
+    host.resort.arm = lambda cgroups: None
+    running = candidacies(candidacy(host, role.State(role=role.PRIMARY, step="", token=5, deadline=NOW + 60.0)))
+    keeper = GuardKeeper(
+        host, None, None, running, None, None, Enforcement(host, None, running), None, lambda: 0.4, lambda: None
+    )
+    keeper.handlers()[link.Up](link.Up(8, {}, ""))
+    return SimpleNamespace(host=host, guard=guard, running=running, keeper=keeper)
+
+
+def pass_time(one, seconds):
+    """In turns as the loop takes them."""
+    end = one.host.moment + seconds
+    while one.host.moment < end:
+        one.host.moment += GUARD_HASTE / 3
+        one.keeper.keep_time(one.host.moment)
+
+
+def test_a_guard_that_echoes_nothing_is_replaced(one):
+    one.keeper.extend(one.running)
+    assert [(n, leases["primary"][0]) for n, leases in one.guard.told] == [(1, 5)]
+    pass_time(one, GUARD_SILENCE - 0.05)
+    assert not one.guard.replaced and not one.keeper.enforces()
+    pass_time(one, 0.1)
+    assert one.guard.replaced == 1
+
+
+def test_a_guard_that_should_kill_is_replaced_sooner(one):
+    one.host.moment = NOW + 59.5
+    # The listener itself stood still until then, and now all of the node want the processor.
+    one.keeper.keep_time(one.host.moment)
+    pass_time(one, GUARD_SILENCE)
+    one.keeper.extend(one.running)
+    pass_time(one, 2 * GUARD_HASTE)
+    assert one.guard.replaced == 1
+
+
+def test_a_guard_that_lacks_something_for_long_is_replaced(one):
+    echo = one.keeper.handlers()[link.Echo]
+    for number, seconds in enumerate((0.0, GUARD_LACKS, 0.1), 1):
+        one.host.moment += seconds
+        one.keeper.extend(one.running)
+        echo(link.Echo(number, one.host.moment, "no descriptors"))
+        assert not one.keeper.enforces() and "no descriptors" in one.keeper.unenforced()
+    assert one.guard.replaced == 1
