@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core import roles
+from supervisor_zkelect.core.state import INFINITY, State
 
 KERNEL, GUARD, FOLDER, ZOOKEEPER, TIMEOUT, TWIN, REFUSED, QUEUE, FENCE, ALIVE = (
     "kernel", "guard", "folder", "zookeeper", "timeout", "twin", "refused", "queue", "fence", "alive",
@@ -35,14 +36,14 @@ class Hindrance(NamedTuple):
     why: str
 
 
-def hindrance(state: role.State, node: Node) -> Optional[Hindrance]:
+def hindrance(state: State, node: Node) -> Optional[Hindrance]:
     """What keeps the node from leading this election though it should; None when nothing is known to."""
     at, trouble = (state.role, state.step), state.trouble
     if node.kernel:
         return Hindrance(KERNEL, node.kernel)
     if state.stuck:
         return Hindrance(ALIVE, trouble or "the group is not proven dead")
-    if state.role in (role.PRIMARY, role.WITHDRAWN) or at == (role.DEMOTING, "stopping") or state.leaving is not None:
+    if state.role in (roles.PRIMARY, roles.WITHDRAWN) or at == (roles.DEMOTING, "stopping") or state.leaving is not None:
         return None
     if node.folder:
         return Hindrance(FOLDER, node.folder)
@@ -54,23 +55,23 @@ def hindrance(state: role.State, node: Node) -> Optional[Hindrance]:
         return Hindrance(TWIN, trouble)
     if state.lasting:
         return Hindrance(QUEUE, trouble)
-    if at == (role.PROMOTING, "fencing") and state.retry_delay:
+    if at == (roles.PROMOTING, "fencing") and state.retry_delay:
         return Hindrance(FENCE, trouble)
     if state.refused:
         return Hindrance(REFUSED, trouble)
     return Hindrance(GUARD, node.guard) if node.guard else None
 
 
-def until(state: role.State, kill_at: float, now: float) -> Optional[float]:
+def until(state: State, kill_at: float, now: float) -> Optional[float]:
     """When what the node waits for ends at the latest, if that is known; None otherwise. kill_at: when an order has the group
     killed that is not answered yet. All are seconds of CLOCK_BOOTTIME."""
-    moment = role.INFINITY
-    if state.role == role.PROMOTING and state.step != "fencing":
+    moment = INFINITY
+    if state.role == roles.PROMOTING and state.step != "fencing":
         moment = state.healthy_by
     elif state.twin_since is not None:
         moment = state.twin_since + state.wait_out
-    elif (state.role, state.step) == (role.DETACHED, "waiting"):
+    elif (state.role, state.step) == (roles.DETACHED, "waiting"):
         moment = max(state.not_before, state.rest_until)
-    elif (state.role, state.step) == (role.DEMOTING, "stopping"):
+    elif (state.role, state.step) == (roles.DEMOTING, "stopping"):
         moment = kill_at
-    return moment if now < moment < role.INFINITY else None
+    return moment if now < moment < INFINITY else None

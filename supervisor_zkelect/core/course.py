@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Optional
 
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core import messages, roles
+from supervisor_zkelect.core.state import State
 
 _STEPS = {
     "claiming": "elected", "leasing": "claimed", "starting": "leased", "probing": "started", "acking": "healthy",
@@ -35,13 +36,13 @@ class Course:
         """The address is another from now on."""
         self._about = {**self._about, "address": address}
 
-    def moved(self, before: role.State, after: role.State, event: Any, moment: float) -> None:
+    def moved(self, before: State, after: State, event: Any, moment: float) -> None:
         """The event had this effect."""
         if (before.role, before.step) == (after.role, after.step):
             return
-        if after.role == role.STANDBY and after.step == "asking":
+        if after.role == roles.STANDBY and after.step == "asking":
             self._noticed = moment
-        elif after.role in (role.PROMOTING, role.PRIMARY):
+        elif after.role in (roles.PROMOTING, roles.PRIMARY):
             if after.token != self._token:
                 self._clear(after.token)
                 self.begun["noticed"] = self._noticed
@@ -49,18 +50,18 @@ class Course:
             if (before.step, after.step) == ("claiming", "starting"):
                 # The claim itself is the lease.
                 self.begun.setdefault("claimed", moment)
-            name = "acked" if after.role == role.PRIMARY else _STEPS.get(after.step)
+            name = "acked" if after.role == roles.PRIMARY else _STEPS.get(after.step)
             if name is not None:
                 self.begun.setdefault(name, moment)
-            if after.role == role.PRIMARY and not self._inherited:
+            if after.role == roles.PRIMARY and not self._inherited:
                 self._tell()
-        elif after.role == role.DEMOTING and before.role in (role.PROMOTING, role.PRIMARY) and self._token is not None:
+        elif after.role == roles.DEMOTING and before.role in (roles.PROMOTING, roles.PRIMARY) and self._token is not None:
             self._ended = {"noticed": moment, "why": after.reason}
-        if before.role == role.DEMOTING and self._ended:
-            if isinstance(event, role.Dead):
+        if before.role == roles.DEMOTING and self._ended:
+            if isinstance(event, messages.Dead):
                 self._ended.setdefault("dead", moment)
-            if after.role != role.DEMOTING:
-                if isinstance(event, role.Released):
+            if after.role != roles.DEMOTING:
+                if isinstance(event, messages.Released):
                     self._ended["released"] = moment
                 self._tell()
                 # What this node goes through from now on, such as leaving the queue as a standby, is of no term.

@@ -1,6 +1,6 @@
 """What next: the role machine of one election. Pure: no clock, no thread, no input or output.
 
-    step(settings, state, event, now) -> (state, actions)
+    step(rules, state, event, now) -> (state, actions)
 
 Rules
 -----
@@ -60,17 +60,72 @@ All times are seconds of one clock; durations are seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, List, NamedTuple, Optional, Tuple
+from dataclasses import replace
+from typing import Any, List, Optional, Tuple
 
-from supervisor_zkelect.core.lease import Lease
-from supervisor_zkelect.core.service import Counter, next_delay
-
-INFINITY = float("inf")
-
-DETACHED, STANDBY, PROMOTING, PRIMARY, DEMOTING, WITHDRAWN = (
-    "detached", "standby", "promoting", "primary", "demoting", "withdrawn",
+from supervisor_zkelect.core.messages import (
+    Ack,
+    Acked,
+    AnswerOperator,
+    Claim,
+    Claimed,
+    CountOthers,
+    Cut,
+    Dead,
+    Dirty,
+    DropLease,
+    DuplicateNodeName,
+    EndSession,
+    EnsureDead,
+    Fence,
+    Fenced,
+    GrantRevoked,
+    KeepLease,
+    KillGroup,
+    Leased,
+    Log,
+    MemberChanged,
+    MemberFatal,
+    MemberRuns,
+    OthersCounted,
+    Probe,
+    Probed,
+    ProposalLost,
+    Propose,
+    Proposed,
+    Queried,
+    Query,
+    QueueChanged,
+    Quit,
+    Reconfigured,
+    Release,
+    Released,
+    RenewedByKeeper,
+    Repair,
+    RequestFailed,
+    Resign,
+    Rivalled,
+    SeeTerm,
+    ServiceStarted,
+    SessionDown,
+    SessionEnds,
+    SessionLost,
+    SessionUp,
+    Shutdown,
+    StartedByHand,
+    StartFailed,
+    StartGroup,
+    StepBehind,
+    StopGroup,
+    StoppedByHand,
+    Stuck,
+    TermSeen,
+    Tick,
+    Withdraw,
 )
+from supervisor_zkelect.core.roles import DEMOTING, DETACHED, PRIMARY, PROMOTING, STANDBY, WITHDRAWN
+from supervisor_zkelect.core.service import Counter, next_delay
+from supervisor_zkelect.core.state import CALM, CONTESTED, INFINITY, Resigning, Rules, State, lasting_trouble, lease_of
 
 #: First and longest wait before a request that failed is made again, in seconds.
 RETRY_FIRST, RETRY_MOST = 0.1, 5.0
@@ -82,9 +137,6 @@ WORD_PACE, LOOKS = 20.0, 3
 #: How often a node's own leftover is looked for while it is waited out, in seconds.
 TWIN_PACE = 0.5
 
-#: How often ack and holder are written again, with less than CALM seconds between, before somebody else is taken to write them,
-#: too; from then on they are written again after RETRY_MOST seconds, so that two do not wear ZooKeeper out.
-CONTESTED, CALM = 5, 60.0
 
 #: Seconds after which a release that fails becomes a withdrawal, and how often one may be refused before.
 RELEASE_LIMIT, REFUSALS = 30.0, 2
@@ -104,516 +156,9 @@ LOOK_LIMIT = 3.0
 SUCCESSOR_PACE, SUCCESSOR_LIMIT, SUCCESSOR_MOST = 0.05, 60.0, 150.0
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the machine needs to know of one election.
-
-    node: the node's name. told: a probe is a look at supervisord's word, of whose changes events tell. The node's
-        elections look at the same moment, as one look does for all.
-    """
-
-    name: str
-    address: str
-    kill_time: float
-    stopwaitsecs: float
-    rise: int
-    fall: int
-    health_interval: float
-    promote_timeout: float
-    backoff_min: float
-    backoff_max: float
-    fence_failed_continues: bool = False
-    node: str = ""
-    told: bool = False
-
-    def lease(self, deadline: float, grace: float = 0.0) -> Lease:
-        """A lease of the group to `deadline`. grace: as for `Lease.until`."""
-        return Lease.until(deadline, self.kill_time, grace)
-
-
-# Events
-
-
-class SessionUp(NamedTuple):
-    """Connected. `fresh`: another session than before. `grace`: lease.stop_grace. `wait_out`: how long a leftover may live.
-
-    margin: how long a lease must last before a group is started under it: until its next extension is due.
-    """
-
-    fresh: bool
-    grace: float
-    wait_out: float
-    timeout: float
-    margin: float = 0.0
-
-
-class SessionDown(NamedTuple):
-    """Not connected just now; the session may live."""
-
-
-class SessionLost(NamedTuple):
-    reason: str
-
-
-class Proposed(NamedTuple):
-    op: int
-    proposal: str
-    token: int
-
-
-class Twin(NamedTuple):
-    """Another session's proposal bears this node's name, so none was made."""
-
-    op: int
-    proposal: str
-
-
-class Queried(NamedTuple):
-    """acked: whether somebody was acked since the proposal was made; known of who leads. rival: who leads by another program's
-    rule though nobody is before this node; or "". lasting: path of the znode next ahead where it is no ephemeral one; or ""."""
-
-    op: int
-    leads: bool
-    place: int
-    candidates: int
-    acked: bool = False
-    rival: str = ""
-    lasting: str = ""
-
-
-class QueueChanged(NamedTuple):
-    op: int
-    reason: str
-
-
-class Leased(NamedTuple):
-    """A quorum write sent at `sent` checked the proposal; the lease now ends at `deadline`."""
-
-    sent: float
-    deadline: float
-
-
-class Cut(NamedTuple):
-    """The session's timeout became shorter: no lease lasts longer than until `deadline`."""
-
-    deadline: float
-
-
-class Renewed(NamedTuple):
-    """While there was no listener, the guard's keeper renewed the lease of the inherited term until `deadline`."""
-
-    token: int
-    deadline: float
-
-
-class Claimed(NamedTuple):
-    """`dirty`: the node whose holder was found, or "". lease: what that write proves; None when it cannot be counted."""
-
-    op: int
-    dirty: str
-    lease: Optional[Leased] = None
-
-
-class Dirty(NamedTuple):
-    """The holder of a term that was not released stands, and is to be fenced. The ack is empty, nothing is claimed."""
-
-    op: int
-    node: str
-    address: str
-    token: int
-
-
-class Fenced(NamedTuple):
-    """The fence command ended; `ok`: with exit status 0."""
-
-    op: int
-    ok: bool
-    reason: str
-
-
-class ProposalGone(NamedTuple):
-    reason: str
-
-
-class Rivalled(NamedTuple):
-    """By another program's rule, somebody else leads this queue."""
-
-    reason: str
-
-
-class Acked(NamedTuple):
-    op: int
-
-
-class Released(NamedTuple):
-    op: int
-
-
-class Failed(NamedTuple):
-    """A request to ZooKeeper failed. `gone`: the proposal does not exist any more, asking again is useless.
-
-    refused: ZooKeeper answered, and does not do it.
-    """
-
-    op: int
-    gone: bool
-    reason: str
-    refused: bool = False
-
-
-class Started(NamedTuple):
-    op: int
-
-
-class StartFailed(NamedTuple):
-    op: int
-    reason: str
-
-
-class Revoked(NamedTuple):
-    """The guard has ended the grant by itself, and stops the group."""
-
-    reason: str
-
-
-class Dead(NamedTuple):
-    op: int
-    seconds: float
-
-
-class Stuck(NamedTuple):
-    reason: str
-
-
-class Probed(NamedTuple):
-    op: int
-    ok: bool
-    reason: str
-
-
-class MemberChanged(NamedTuple):
-    """A member ended, or supervisord's word on it is not RUNNING any more."""
-
-
-class MemberRuns(NamedTuple):
-    """supervisord's word on a member is RUNNING from now on."""
-
-
-class MemberFatal(NamedTuple):
-    """why: what is known of the cause, "" when nothing is."""
-
-    name: str
-    why: str = ""
-
-
-class MemberStopped(NamedTuple):
-    """A member is being stopped, and not by this node's listener."""
-
-    name: str
-
-
-class MemberStarted(NamedTuple):
-    name: str
-
-
-class Looked(NamedTuple):
-    """How many other candidates stand in the queue; -1 where it cannot be read. why: why it cannot."""
-
-    op: int
-    others: int
-    why: str = ""
-
-
-class TermSeen(NamedTuple):
-    """What ack and holder say; `address` is "" while nobody is primary.
-
-    token: the holder's, 0 without one. known: whether they could be read. read_in: token of the term in which
-    they were read, None outside of any. held: the address in the holder, None when nobody asked.
-    """
-
-    node: str
-    address: str
-    token: int = 0
-    known: bool = True
-    read_in: Optional[int] = None
-    held: Optional[str] = None
-
-
-class Reconfigured(NamedTuple):
-    """The settings are others from now on. readdressed: so is the address."""
-
-    readdressed: bool
-
-
-class Resign(NamedTuple):
-    """`force`: even if nobody is there to take over; and even if the group cannot be proven dead."""
-
-    ticket: str
-    force: bool = False
-
-
-class Shutdown(NamedTuple):
-    """End: the group must be dead by `kill_at`, at once when that is past."""
-
-    reason: str
-    kill_at: float
-
-
-class SessionEnds(NamedTuple):
-    """The session is to be closed as soon as no group of the node runs, since another election cannot do without."""
-
-    reason: str
-
-
-class Tick(NamedTuple):
-    """Time passed."""
-
-
-# Actions
-
-
-class Propose(NamedTuple):
-    op: int
-
-
-class Query(NamedTuple):
-    op: int
-
-
-class StepBehind(NamedTuple):
-    """Exchange the proposal for one at the end of the queue."""
-
-    op: int
-
-
-class Claim(NamedTuple):
-    """Claim the term, over the holder with the token `fenced` if need be; None: nobody was fenced yet."""
-
-    op: int
-    fenced: Optional[int] = None
-
-
-class Fence(NamedTuple):
-    """Run the fence command against the node that may still run the term `token`."""
-
-    op: int
-    node: str
-    address: str
-    token: int
-
-
-class KeepLease(NamedTuple):
-    """Have the proposal checked by the quorum, now and from now on."""
-
-
-class DropLease(NamedTuple):
-    """The proposal needs no lease any more: the group is dead, or is killed now."""
-
-
-class StartGroup(NamedTuple):
-    op: int
-
-
-class StopGroup(NamedTuple):
-    """Ask the group to stop, and kill it at `kill_at`, or when its lease ends before that."""
-
-    op: int
-    kill_at: float
-
-
-class KillGroup(NamedTuple):
-    op: int
-
-
-class Seize(NamedTuple):
-    """Prove the group dead, whoever started it."""
-
-    op: int
-
-
-class Probe(NamedTuple):
-    op: int
-
-
-class Ack(NamedTuple):
-    op: int
-
-
-class Repair(NamedTuple):
-    """Write ack and holder of the present term again."""
-
-
-class Release(NamedTuple):
-    """`dirty`: the group is not proven dead, so the holder stays."""
-
-    op: int
-    dirty: bool = False
-
-
-class Withdraw(NamedTuple):
-    """Give up the proposal, leaving ack and holder as they are."""
-
-    op: int
-
-
-class EndSession(NamedTuple):
-    """Close the session as soon as no group of the node runs: the proposal cannot be given up otherwise."""
-
-
-class Look(NamedTuple):
-    """Count the other candidates."""
-
-    op: int
-
-
-class SeeTerm(NamedTuple):
-    """Read ack and holder."""
-
-
-class Answer(NamedTuple):
-    """tried: nodes that began to lead since, and term: the token of the term after which that was, if its answer is to say
-    what became of them."""
-
-    ticket: str
-    ok: bool
-    exit: int
-    text: str
-    node: str = ""
-    address: str = ""
-    seconds: float = 0.0
-    tried: Tuple[str, ...] = ()
-    term: Optional[int] = None
-
-
-class Quit(NamedTuple):
-    """End the listener with exit status 2, saying `text`."""
-
-    text: str
-
-
-class Log(NamedTuple):
-    """A line for the operator. kind: that of the line, where others have a hand in its text; what stands there is theirs."""
-
-    text: str
-    kind: str = ""
-
-
-@dataclass(frozen=True)
-class Resigning:
-    """token: of the term that is given up. by: until when it must be known whether somebody can take over; infinity once that
-    is, or does not matter. tried: other nodes that were seen to lead since, without an ack."""
-
-    ticket: str
-    since: float
-    token: int
-    by: float = INFINITY
-    tried: Tuple[str, ...] = ()
-    left: bool = False  # the group is dead and the term released
-    ask_at: float = 0.0
-
-
-@dataclass(frozen=True)
-class State:
-    role: str = DETACHED
-    step: str = "clearing"
-    since: float = 0.0
-    reason: str = ""
-    trouble: str = ""
-    lasting: str = ""
-
-    up: bool = False  # connected
-    alive: bool = False  # the session is not known to be lost
-    grace: float = -1.0
-    wait_out: float = 0.0
-    timeout: float = 0.0
-    margin: float = 0.0
-
-    op: int = 0  # number of the latest request; 0 is none
-    waiting: int = 0  # the request whose answer the step needs
-    retry_at: float = INFINITY
-    retry_delay: float = 0.0
-
-    proposal: Optional[str] = None
-    token: Optional[int] = None
-    twin_since: Optional[float] = None
-
-    #: stopping: the proposal of a term that was inherited has not been looked for yet
-    unadopted: bool = False
-    inherited: Optional[int] = None  # token of the term in which an earlier listener started the group
-    dirty: Tuple[str, str, int] = ("", "", 0)  # node, address and token of the holder to be fenced
-    fenced: Optional[int] = None  # token of the holder that was fenced
-    quiet_until: Optional[float] = None  # until when who wrote an ack without a holder may still show that it lives
-    claimed_at: float = INFINITY
-    deadline: float = -INFINITY
-    term_since: float = 0.0
-    cleaning: int = 0  # the stop of a group that was started by others, or released without a proof
-    led: bool = False  # the present proposal has led, so there may be something to release
-    release_by: float = INFINITY
-    refusals: int = 0  # of the release, or of the withdrawal
-    withdrawing: bool = False  # releasing: the proposal alone is given up
-    ending: bool = False  # the session is to be closed
-    stuck: bool = False  # the group should be dead, and is not proven so
-    refused: bool = False  # ZooKeeper has answered the request of this step, and does not do it
-    killed: bool = False  # demoting: without grace
-
-    counter: Optional[Counter] = None
-    #: looks at supervisord's word that are still to find it good before they become rare
-    looks: int = 0
-    probing: int = 0
-    probe_at: float = INFINITY
-    probe_delay: Optional[float] = None
-    healthy_by: float = INFINITY
-
-    repairs: int = 0  # how often ack and holder were written again in this term, and when the last time
-    repaired_at: float = -INFINITY
-    repair_at: float = INFINITY  # when they are looked at again
-
-    failed: str = ""  # why its last promotion failed, and when that was
-    failed_at: float = -INFINITY
-    stepped: bool = False  # the present proposal was made by stepping behind
-    stays: bool = False  # the present proposal could not be exchanged
-    behind: str = ""  # the rival that this node has stepped behind
-    failures: int = 0
-    not_before: float = -INFINITY
-    by_hand: bool = False  # somebody else stopped the group, and waits for supervisord's word that it is stopped
-    rest_until: float = -INFINITY  # no proposal before this, whoever else stands in the queue
-    look_at: float = INFINITY
-    looking: int = 0
-
-    resigning: Tuple[Resigning, ...] = ()
-    leaving: Optional[Shutdown] = None
-
-    @property
-    def may_run(self) -> bool:
-        """Whether processes of the group may be running by this node's order."""
-        return (
-            self.inherited is not None
-            or self.role in (PRIMARY, DEMOTING) and self.step not in ("releasing", "closing")
-            or self.role == PROMOTING and self.step in ("starting", "probing", "acking")
-        )
-
-    @property
-    def settled(self) -> bool:
-        """Whether the session may be closed as far as this election is concerned: its group is dead, and nothing is to be
-        released that this does not give up. A proposal that never led goes with the session."""
-        waiting = (self.role, self.step) == (DETACHED, "waiting") and self.inherited is None
-        leaving = self.step == "releasing" and not self.led
-        return self.role == WITHDRAWN or self.step == "closing" or (waiting or leaving) and not self.cleaning
-
-    @property
-    def leased(self) -> bool:
-        """Whether the group runs under a lease that ends by itself."""
-        return self.role in (PROMOTING, PRIMARY) or self.inherited is not None
-
-    @property
-    def renewed(self) -> bool:
-        """Whether an answer of the quorum may extend the lease: also that of a group that has time left to stop."""
-        return self.leased or (self.role, self.step, self.killed) == (DEMOTING, "stopping", False)
-
-
 def begin(now: float, first: int = 0) -> Tuple[State, List[Any]]:
     """The first state, and the actions it begins with. first: where the numbers of its requests begin."""
-    return State(since=now, op=first + 1, waiting=first + 1, reason="start"), [Seize(first + 1)]
+    return State(since=now, op=first + 1, waiting=first + 1, reason="start"), [EnsureDead(first + 1)]
 
 
 def inherit(now: float, token: int, deadline: float, first: int = 0) -> Tuple[State, List[Any]]:
@@ -621,35 +166,12 @@ def inherit(now: float, token: int, deadline: float, first: int = 0) -> Tuple[St
     return State(since=now, op=first, step="waiting", inherited=token, deadline=deadline, reason="taken over"), []
 
 
-def step(settings: Settings, state: State, event: Any, now: float) -> Tuple[State, List[Any]]:
+def step(rules: Rules, state: State, event: Any, now: float) -> Tuple[State, List[Any]]:
     """One event. The actions are to be done in order."""
-    machine = _Machine(settings, state, now)
+    machine = _Machine(rules, state, now)
     machine.take(event)
     machine.time_passed()
     return machine.state, machine.actions
-
-
-def lease_of(settings: Settings, state: State) -> Lease:
-    """The lease under which the group runs, or is being stopped."""
-    return settings.lease(state.deadline, state.grace)
-
-
-def contested(state: State, now: float) -> bool:
-    """Whether somebody else writes ack or holder, too."""
-    return state.repairs >= CONTESTED and now < state.repaired_at + CALM
-
-
-def next_wakeup(settings: Settings, state: State) -> float:
-    """When a Tick is due; infinity when only events matter."""
-    times = [state.retry_at, state.probe_at, state.look_at, state.repair_at]
-    if state.leased and state.deadline > -INFINITY:
-        times.append(lease_of(settings, state).stop_at)
-    if state.role == PROMOTING and state.step != "fencing":
-        times.append(state.healthy_by)
-    if state.role == DETACHED and state.step == "waiting" and state.up:
-        times.append(state.not_before)
-    times += [max(one.ask_at, 0.0) if one.left else one.by for one in state.resigning]
-    return min(times)
 
 
 #: What to do where a resignation is refused since nobody is known who could take over.
@@ -657,26 +179,15 @@ _FORCE = "zkelect resign --force gives the service up all the same"
 
 #: Answers, which count only for the request that the present step made last.
 _ANSWERS = (
-    Proposed, Twin, Queried, Claimed, Dirty, Fenced, Acked, Released, Failed, Started, StartFailed,
+    Proposed, DuplicateNodeName, Queried, Claimed, Dirty, Fenced, Acked, Released, RequestFailed, ServiceStarted, StartFailed,
 )
-
-
-def lasting_trouble(path: str) -> str:
-    """What is told of a znode in the queue that is no ephemeral one; "" of none. It counts like any other candidate, since two
-    rules in one election would be two leaders, or none."""
-    if not path:
-        return ""
-    return (
-        f"{path} stands in the queue and is no ephemeral znode, so it goes with nobody's session, and whoever stands behind it "
-        f"never leads; delete it (zkCli.sh: delete {path})"
-    )
 
 
 class _Machine:
     """One step in the making: the state is replaced piece by piece, the actions are collected."""
 
-    def __init__(self, settings: Settings, state: State, now: float) -> None:
-        self.settings = settings
+    def __init__(self, rules: Rules, state: State, now: float) -> None:
+        self.rules = rules
         self.state = state
         self.now = now
         self.actions: List[Any] = []
@@ -743,7 +254,7 @@ class _Machine:
         self.set(up=False, alive=False, ending=False)
         self.lost(event.reason)
 
-    def on_ProposalGone(self, event: ProposalGone) -> None:
+    def on_ProposalLost(self, event: ProposalLost) -> None:
         if self.state.proposal is not None:
             self.lost(event.reason)
 
@@ -774,12 +285,12 @@ class _Machine:
         self.go(STANDBY, "asking", f"proposal {event.proposal}")
         self.ask(Query)
 
-    def on_Twin(self, event: Twin) -> None:
+    def on_DuplicateNodeName(self, event: DuplicateNodeName) -> None:
         since = self.now if self.state.twin_since is None else self.state.twin_since
         self.set(twin_since=since, trouble=f"waiting until {event.proposal}, a proposal with this node's name, is gone")
         if self.now - since > self.state.wait_out:
             self.act(Quit(
-                f"another live node with this node's name stands in the election {self.settings.name} as "
+                f"another live node with this node's name stands in the election {self.rules.name} as "
                 f"{event.proposal}; give each node a node_name of its own"
             ))
         self.set(waiting=0, retry_at=self.now + TWIN_PACE)
@@ -801,7 +312,7 @@ class _Machine:
             deadline = -INFINITY if self.state.inherited is None else self.state.deadline
             self.set(
                 claimed_at=INFINITY, deadline=deadline, killed=False, term_since=self.now, fenced=None, led=True,
-                quiet_until=None, healthy_by=self.now + self.settings.promote_timeout,
+                quiet_until=None, healthy_by=self.now + self.rules.promote_timeout,
             )
             self.go(PROMOTING, "claiming", "leads the queue")
             self.ask(Claim)
@@ -859,18 +370,18 @@ class _Machine:
             return False
         left = f"a predecessor that noted no holder left the ack {event.address or '(unreadable)'}"
         trouble = f"{left}; before it is fenced, {self.state.timeout:g} s show whether it writes that again"
-        self.set(waiting=0, retry_at=by, trouble=trouble, healthy_by=by + self.settings.promote_timeout)
+        self.set(waiting=0, retry_at=by, trouble=trouble, healthy_by=by + self.rules.promote_timeout)
         return True
 
     def on_Fenced(self, event: Fenced) -> None:
-        if not event.ok and not self.settings.fence_failed_continues:
+        if not event.ok and not self.rules.fence_failed_continues:
             delay = min(RETRY_MOST, self.state.retry_delay * 2 or RETRY_FIRST)
             trouble = f"fence failed and is tried again, since fence_failed = wait: {event.reason}"
             self.set(waiting=0, retry_at=self.now + delay, retry_delay=delay, trouble=trouble)
             return
         going_on = "" if event.ok else "; goes on, since fence_failed = continue"
         self.act(Log(f"fence {'succeeded' if event.ok else 'failed'}: {event.reason}{going_on}"))
-        by = self.now + self.settings.promote_timeout
+        by = self.now + self.rules.promote_timeout
         self.set(fenced=self.state.dirty[2], trouble="", healthy_by=by)
         self.go(PROMOTING, "claiming")
         self.ask(Claim, self.state.fenced)
@@ -883,7 +394,7 @@ class _Machine:
     def on_Cut(self, event: Cut) -> None:
         self.set(deadline=min(self.state.deadline, event.deadline))
 
-    def on_Renewed(self, event: Renewed) -> None:
+    def on_RenewedByKeeper(self, event: RenewedByKeeper) -> None:
         if self.state.renewed and event.token in (self.state.inherited, self.state.token):
             self.set(deadline=max(self.state.deadline, event.deadline))
 
@@ -891,8 +402,8 @@ class _Machine:
         state = self.state
         if (state.role, state.step) == (PROMOTING, "leasing") and not state.cleaning:
             margin = state.margin if state.inherited is None else 0.0
-            if self.now + margin < lease_of(self.settings, state).stop_at:
-                self.set(healthy_by=self.now + self.settings.promote_timeout)
+            if self.now + margin < lease_of(self.rules, state).stop_at:
+                self.set(healthy_by=self.now + self.rules.promote_timeout)
                 if state.inherited is not None:
                     self.set(inherited=None)
                     self.act(Log("goes on in the same term"))
@@ -901,27 +412,27 @@ class _Machine:
                     self.go(PROMOTING, "starting")
                     self.ask(StartGroup)
 
-    def on_Started(self, event: Started) -> None:
+    def on_ServiceStarted(self, event: ServiceStarted) -> None:
         self.probe_until_healthy()
 
     def probe_until_healthy(self) -> None:
         self.go(PROMOTING, "probing")
-        self.set(counter=Counter(self.settings.rise, self.settings.fall), probe_delay=None, probing=0)
+        self.set(counter=Counter(self.rules.rise, self.rules.fall), probe_delay=None, probing=0)
         self.schedule_probe()
 
     def on_StartFailed(self, event: StartFailed) -> None:
         self.fail(f"the group did not start: {event.reason}")
 
     def schedule_probe(self) -> None:
-        interval = self.settings.health_interval
+        interval = self.rules.health_interval
         if self.state.role == PROMOTING:
-            if self.settings.told and self.state.counter.failures:
+            if self.rules.told and self.state.counter.failures:
                 # It is told when supervisord's word changes, unless the event is lost.
                 self.set(probe_at=self.now + min(interval, WORD_PACE))
             else:
                 delay = next_delay(self.state.probe_delay, interval)
                 self.set(probe_delay=delay, probe_at=self.now + delay)
-        elif self.settings.told:
+        elif self.rules.told:
             self.set(probe_at=self.next_look(max(interval, WORD_PACE) if self.state.looks == 0 else interval))
         else:
             self.set(probe_at=self.now + interval)
@@ -945,7 +456,7 @@ class _Machine:
         elif state.role == PROMOTING:
             self.schedule_probe()
         elif state.role == PRIMARY:
-            if counter.failures >= self.settings.fall:
+            if counter.failures >= self.rules.fall:
                 self.fail(f"{counter.failures} health checks in a row failed: {event.reason}")
             else:
                 self.set(trouble="" if event.ok else f"health check failed: {event.reason}")
@@ -954,16 +465,16 @@ class _Machine:
 
     def on_Acked(self, event: Acked) -> None:
         self.set(trouble="", healthy_by=INFINITY, looks=LOOKS, failed="", repairs=0, repair_at=INFINITY)
-        self.go(PRIMARY, "", f"healthy and acked as {self.settings.address}")
+        self.go(PRIMARY, "", f"healthy and acked as {self.rules.address}")
 
     # Failure and demotion
 
     def fail(self, reason: str) -> None:
         """The service is sick here: let another node try, and wait before trying again."""
         # A term that was healthy for long is no part of a row of failures.
-        lasted = self.state.role == PRIMARY and self.now - self.state.since >= self.settings.backoff_max
+        lasted = self.state.role == PRIMARY and self.now - self.state.since >= self.rules.backoff_max
         failures = 1 if lasted else self.state.failures + 1
-        wait = min(self.settings.backoff_max, self.settings.backoff_min * 2 ** min(failures - 1, 30))
+        wait = min(self.rules.backoff_max, self.rules.backoff_min * 2 ** min(failures - 1, 30))
         self.set(failures=failures, not_before=self.now + wait)
         if self.state.role == PROMOTING:
             self.set(failed=reason, failed_at=self.now)
@@ -971,11 +482,11 @@ class _Machine:
 
     def demote(self, reason: str, kill: bool = False) -> None:
         """Stop the group, with its stopwaitsecs as far as the lease leaves them. A second call may only make it sooner."""
-        settings, state = self.settings, self.state
-        kill_at = self.now + settings.stopwaitsecs
+        rules, state = self.rules, self.state
+        kill_at = self.now + rules.stopwaitsecs
         if state.leaving is not None:
             kill_at = min(kill_at, state.leaving.kill_at)
-        kill = kill or kill_at <= self.now or not lease_of(settings, state).covers(self.now)
+        kill = kill or kill_at <= self.now or not lease_of(rules, state).covers(self.now)
         self.go(DEMOTING, "stopping", reason)
         if state.inherited is not None:
             # Its proposal is known by that only, until it is looked for.
@@ -997,7 +508,7 @@ class _Machine:
         elif state.role == PROMOTING:
             self.release(event.reason)
 
-    def on_Revoked(self, event: Revoked) -> None:
+    def on_GrantRevoked(self, event: GrantRevoked) -> None:
         if self.state.may_run and self.state.role != DEMOTING:
             self.demote(event.reason)
 
@@ -1050,7 +561,7 @@ class _Machine:
     def on_Released(self, event: Released) -> None:
         self.detach(self.state.reason)
 
-    def release_failed(self, event: Failed) -> None:
+    def release_failed(self, event: RequestFailed) -> None:
         """Ask for less, when that may be granted: the proposal alone, then the session's end."""
         state = self.state
         refusals = state.refusals + event.refused
@@ -1086,9 +597,9 @@ class _Machine:
             self.set(by_hand=False, rest_until=rest_until, not_before=max(self.state.not_before, rest_until))
         self.set(resigning=tuple(replace(one, left=True) for one in self.state.resigning))
         if self.state.not_before > self.now:
-            self.set(look_at=self.now + self.settings.backoff_min)
+            self.set(look_at=self.now + self.rules.backoff_min)
 
-    def on_Failed(self, event: Failed) -> None:
+    def on_RequestFailed(self, event: RequestFailed) -> None:
         state = self.state
         if event.gone:
             self.lost(event.reason)
@@ -1111,22 +622,22 @@ class _Machine:
             self.fail(f"the program {event.name} is in FATAL" + (event.why and f": {event.why}"))
 
     def on_MemberChanged(self, event: MemberChanged) -> None:
-        if self.settings.told and self.state.role == PRIMARY:
-            soon = self.next_look(self.settings.health_interval)
+        if self.rules.told and self.state.role == PRIMARY:
+            soon = self.next_look(self.rules.health_interval)
             self.set(looks=LOOKS, probe_at=min(self.state.probe_at, soon))
 
     def on_MemberRuns(self, event: MemberRuns) -> None:
-        if self.settings.told and (self.state.role, self.state.step) == (PROMOTING, "probing"):
+        if self.rules.told and (self.state.role, self.state.step) == (PROMOTING, "probing"):
             self.set(probe_at=self.now)
 
-    def on_MemberStopped(self, event: MemberStopped) -> None:
+    def on_StoppedByHand(self, event: StoppedByHand) -> None:
         # At the end of the lease the guard stops the group as well, and supervisord's word of that may come first.
         self.enforce_lease()
         if self.state.may_run and self.state.role != DEMOTING and self.state.step != "starting":
             self.demote(f"the program {event.name} was stopped by hand, which counts as a resignation")
             self.set(by_hand=True)
 
-    def on_MemberStarted(self, event: MemberStarted) -> None:
+    def on_StartedByHand(self, event: StartedByHand) -> None:
         state = self.state
         if not state.may_run and state.step != "clearing":
             number = self.op()
@@ -1144,7 +655,7 @@ class _Machine:
             self.release_unproven()
             return
         if state.role not in (PRIMARY, PROMOTING):
-            self.act(Answer(event.ticket, False, 3, f"this node is {state.role}, not primary; resign on the primary"))
+            self.act(AnswerOperator(event.ticket, False, 3, f"this node is {state.role}, not primary; resign on the primary"))
             return
         if event.force:
             self.resign((*state.resigning, resigning), "resigned, by force")
@@ -1153,13 +664,13 @@ class _Machine:
         if not self.state.looking:
             number = self.op()
             self.set(looking=number)
-            self.act(Look(number))
+            self.act(CountOthers(number))
 
     def resign(self, resigning: Tuple[Resigning, ...], reason: str) -> None:
         self.set(resigning=tuple(replace(one, by=INFINITY) for one in resigning))
         self.demote(reason)
 
-    def on_Looked(self, event: Looked) -> None:
+    def on_OthersCounted(self, event: OthersCounted) -> None:
         state = self.state
         if event.op != state.looking:
             return
@@ -1173,16 +684,16 @@ class _Machine:
                 why = f"the queue cannot be read, so nobody is known who could take over, and this node stays: {event.why}"
                 self.refuse(f"{why}; {_FORCE}")
         elif (state.role, state.step) == (DETACHED, "waiting") and state.not_before > self.now:
-            if event.others == 0 and self.now - state.since >= self.settings.backoff_min:
+            if event.others == 0 and self.now - state.since >= self.rules.backoff_min:
                 self.set(not_before=max(self.now, state.rest_until), look_at=INFINITY)
             else:
-                self.set(look_at=self.now + self.settings.backoff_min)
+                self.set(look_at=self.now + self.rules.backoff_min)
 
     def refuse(self, why: str, until: float = INFINITY) -> None:
         """Carry out none of the resignations for which it should be known by `until` whether somebody can take over."""
         for one in self.state.resigning:
             if one.by <= until and not one.left:
-                self.act(Answer(one.ticket, False, 1, why))
+                self.act(AnswerOperator(one.ticket, False, 1, why))
         self.set(resigning=tuple(one for one in self.state.resigning if one.by > until or one.left))
 
     def refuse_in_time(self) -> None:
@@ -1200,12 +711,12 @@ class _Machine:
     def on_TermSeen(self, event: TermSeen) -> None:
         state = self.state
         if state.role == PRIMARY and event.known and event.read_in == state.token:
-            address = self.settings.address
+            address = self.rules.address
             if (event.token, event.address) != (state.token, address) or event.held not in (None, address):
                 self.repair()
         still = []
         for one in self.state.resigning:
-            if event.node not in ("", self.settings.node, *one.tried) and one.left and event.token > one.token:
+            if event.node not in ("", self.rules.node, *one.tried) and one.left and event.token > one.token:
                 one = replace(one, tried=(*one.tried, event.node))
             answer = self.outcome(one, event)
             if answer is None:
@@ -1222,37 +733,37 @@ class _Machine:
         self.act(Repair())
         self.set(repairs=repairs, repaired_at=self.now, repair_at=self.now + RETRY_MOST if repairs >= CONTESTED else INFINITY)
 
-    def outcome(self, one: Resigning, event: TermSeen) -> Optional[Answer]:
+    def outcome(self, one: Resigning, event: TermSeen) -> Optional[AnswerOperator]:
         """Whether the resignation came to what was asked for: another node is acked. None when that cannot be said yet."""
         taken = self.now - one.since
-        limit = min(SUCCESSOR_LIMIT + self.settings.promote_timeout, SUCCESSOR_MOST)
+        limit = min(SUCCESSOR_LIMIT + self.rules.promote_timeout, SUCCESSOR_MOST)
         if self.state.role == PRIMARY and one.left:
-            text = f"resigned, but this node leads again at {self.settings.address}, after {taken:.3f} s"
-            return Answer(one.ticket, False, 1, text, tried=one.tried, term=one.token)
+            text = f"resigned, but this node leads again at {self.rules.address}, after {taken:.3f} s"
+            return AnswerOperator(one.ticket, False, 1, text, tried=one.tried, term=one.token)
         if event.token in (0, one.token):
             # Another implementation notes no holder, and what this node could not release names it still.
-            other, node = event.address not in ("", self.settings.address), "another candidate"
+            other, node = event.address not in ("", self.rules.address), "another candidate"
         else:
-            other, node = bool(event.address) and event.node != self.settings.node, event.node or "another candidate"
+            other, node = bool(event.address) and event.node != self.rules.node, event.node or "another candidate"
         if one.left and other:
             text = f"{node} leads now at {event.address}, after {taken:.3f} s"
-            return Answer(one.ticket, True, 0, text, event.node, event.address, taken)
+            return AnswerOperator(one.ticket, True, 0, text, event.node, event.address, taken)
         if taken > limit:
             nobody = "nobody is primary" if event.known else "nobody is known to be primary, as ZooKeeper does not answer,"
             text = f"resigned, but {nobody} after {taken:.0f} s"
-            return Answer(one.ticket, False, 1, text, tried=one.tried, term=one.token if event.known else None)
+            return AnswerOperator(one.ticket, False, 1, text, tried=one.tried, term=one.token if event.known else None)
         return None
 
     def on_Reconfigured(self, event: Reconfigured) -> None:
-        state, settings = self.state, self.settings
+        state, rules = self.state, self.rules
         # It may mend what the last promotion failed for.
         self.set(failed="")
         if state.counter is not None:
-            self.set(counter=replace(state.counter, rise=settings.rise, fall=settings.fall))
+            self.set(counter=replace(state.counter, rise=rules.rise, fall=rules.fall))
         if state.role == PRIMARY and state.probe_at < INFINITY:
             self.schedule_probe()
         if state.role == PRIMARY and event.readdressed:
-            self.act(Log(f"the address is {settings.address} from now on"))
+            self.act(Log(f"the address is {rules.address} from now on"))
             self.act(Repair())
 
     def on_Shutdown(self, event: Shutdown) -> None:
@@ -1278,7 +789,7 @@ class _Machine:
         self.refuse_in_time()
         state, now = self.state, self.now
         if state.role == PROMOTING and now >= state.healthy_by and state.step != "fencing":
-            self.fail(f"not healthy within {self.settings.promote_timeout:g} s ({self.state.trouble or 'no answer yet'})")
+            self.fail(f"not healthy within {self.rules.promote_timeout:g} s ({self.state.trouble or 'no answer yet'})")
         if self.state.probe_at <= now:
             number = self.op()
             self.set(probing=number, probe_at=INFINITY)
@@ -1286,7 +797,7 @@ class _Machine:
         if self.state.look_at <= now:
             number = self.op()
             self.set(looking=number, look_at=INFINITY)
-            self.act(Look(number))
+            self.act(CountOthers(number))
         if self.state.repair_at <= now:
             self.set(repair_at=INFINITY)
             self.act(SeeTerm())
@@ -1302,7 +813,7 @@ class _Machine:
 
     def enforce_lease(self) -> None:
         state = self.state
-        if state.may_run and state.role != DEMOTING and self.now >= lease_of(self.settings, state).stop_at:
+        if state.may_run and state.role != DEMOTING and self.now >= lease_of(self.rules, state).stop_at:
             self.demote("the lease runs out: ZooKeeper's quorum has not answered in time")
 
     def retry(self) -> None:
@@ -1324,7 +835,7 @@ class _Machine:
             self.go(WITHDRAWN, "", state.leaving.reason)
             for one in state.resigning:
                 text = "resigned, but this node shuts down before another one leads; see zkelect primary"
-                self.act(Answer(one.ticket, False, 1, text))
+                self.act(AnswerOperator(one.ticket, False, 1, text))
             self.set(resigning=())
         elif state.leaving is None and state.up and state.grace >= 0 and state.not_before <= self.now and not (
                 state.cleaning or state.ending):

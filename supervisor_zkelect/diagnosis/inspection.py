@@ -10,7 +10,8 @@ from typing import Any, Iterator, List, NamedTuple, Optional, Tuple
 from kazoo import exceptions as kazoo_errors
 from kazoo.security import Permissions, make_digest_acl_credential
 
-from supervisor_zkelect.core import places, role, untrusted
+from supervisor_zkelect.core import places, untrusted
+from supervisor_zkelect.core.state import lasting_trouble
 from supervisor_zkelect.diagnosis import apart
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper.strangers import DIGITS
@@ -38,7 +39,7 @@ def look(client: Any, settings: Any, seconds: float) -> Found:
         if asking.answer(client.exists_async(root)) is not None:
             problems += apart.problems(client, settings, election, asking.left)
         for path in _lasting(asking, root):
-            problems.append(f"[election:{election.name}] {role.lasting_trouble(path)}")
+            problems.append(f"[election:{election.name}] {lasting_trouble(path)}")
         if settings.acl == "open":
             continue
         ack = settings.chroot + election.election_ack

@@ -6,7 +6,7 @@ import math
 from functools import partial
 from typing import Any, Callable, Dict, Mapping
 
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core import messages
 from supervisor_zkelect.listener import election_worker, events, pool_worker
 from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.guard_keeper import GuardKeeper
@@ -15,13 +15,6 @@ from supervisor_zkelect.listener.leftovers import Leftovers
 from supervisor_zkelect.listener.paced_log import PacedLog
 from supervisor_zkelect.listener.session_keeper import SessionKeeper
 from supervisor_zkelect.listener.workers import EventExecutor
-
-#: All actions of the role machine.
-ACTIONS = (
-    role.Ack, role.Answer, role.Claim, role.DropLease, role.EndSession, role.Fence, role.KeepLease, role.KillGroup, role.Log,
-    role.Look, role.Probe, role.Propose, role.Query, role.Quit, role.Release, role.Repair, role.SeeTerm, role.Seize,
-    role.StartGroup, role.StepBehind, role.StopGroup, role.Withdraw,
-)
 
 Handler = Callable[[Candidacy, Any], None]
 
@@ -46,44 +39,44 @@ class Actions:
     def actions(self) -> Mapping[type, Handler]:
         worker = election_worker
         return {
-            role.Propose: self._propose,
-            role.Query: lambda one, action: one.ask(
+            messages.Propose: self._propose,
+            messages.Query: lambda one, action: one.ask(
                 action.op, partial(worker.query, one.elector, one.name, action.op, one.state.token, self._post)
             ),
-            role.StepBehind: lambda one, action: one.ask(action.op, partial(worker.step_behind, one.elector, action.op)),
-            role.Claim: self._claim,
-            role.Fence: self._fence,
-            role.Ack: lambda one, action: one.ask(
+            messages.StepBehind: lambda one, action: one.ask(action.op, partial(worker.step_behind, one.elector, action.op)),
+            messages.Claim: self._claim,
+            messages.Fence: self._fence,
+            messages.Ack: lambda one, action: one.ask(
                 action.op, partial(worker.ack, one.elector, action.op, one.settings.address)
             ),
-            role.Repair: lambda one, action: one.ask(
+            messages.Repair: lambda one, action: one.ask(
                 0, partial(worker.repair, one.elector, one.name, one.settings.address, self._post)
             ),
-            role.Release: lambda one, action: one.ask(
+            messages.Release: lambda one, action: one.ask(
                 action.op, partial(worker.release, one.elector, action.op, action.dirty)
             ),
-            role.Withdraw: lambda one, action: one.ask(action.op, partial(worker.withdraw, one.elector, action.op)),
-            role.Look: lambda one, action: one.ask(0, partial(worker.count_others, one.elector, action.op)),
-            role.SeeTerm: lambda one, action: one.see(),
-            role.Seize: self._seize,
-            role.StartGroup: lambda one, action: one.group.start(action.op, one.grant),
-            role.StopGroup: lambda one, action: one.group.stop(action.op, action.kill_at, one.grant),
-            role.KillGroup: lambda one, action: one.group.kill(action.op),
-            role.Probe: self._probe,
-            role.Log: lambda one, action: self._log.step(one.name, action.text, action.kind),
+            messages.Withdraw: lambda one, action: one.ask(action.op, partial(worker.withdraw, one.elector, action.op)),
+            messages.CountOthers: lambda one, action: one.ask(0, partial(worker.count_others, one.elector, action.op)),
+            messages.SeeTerm: lambda one, action: one.see(),
+            messages.EnsureDead: self._seize,
+            messages.StartGroup: lambda one, action: one.group.start(action.op, one.grant),
+            messages.StopGroup: lambda one, action: one.group.stop(action.op, action.kill_at, one.grant),
+            messages.KillGroup: lambda one, action: one.group.kill(action.op),
+            messages.Probe: self._probe,
+            messages.Log: lambda one, action: self._log.step(one.name, action.text, action.kind),
         }
 
-    def _propose(self, one: Candidacy, action: role.Propose) -> None:
+    def _propose(self, one: Candidacy, action: messages.Propose) -> None:
         if self._leftovers.owns(one.elector.election_znode):
             # The session's proposal there is an earlier configuration's, and is given up as soon as its group is dead: it
             # must not be taken for the one to start a group by.
             trouble = "an earlier configuration's proposal in this election is not given up yet"
-            self._post(events.ElectionEvent(one.name, role.Failed(action.op, False, trouble)))
+            self._post(events.ElectionEvent(one.name, messages.RequestFailed(action.op, False, trouble)))
             return
         node, inherited = self._host.settings.node_name, one.state.inherited is not None
         one.ask(action.op, partial(election_worker.propose, one.elector, action.op, node, inherited))
 
-    def _claim(self, one: Candidacy, action: role.Claim) -> None:
+    def _claim(self, one: Candidacy, action: messages.Claim) -> None:
         # In a term that is gone on with there is nobody before this node, whatever somebody has made of its holder.
         fences = one.settings.fence is not None and one.state.inherited is None
         node, session = self._host.settings.node_name, self._sessions.session
@@ -91,7 +84,7 @@ class Actions:
             election_worker.claim, one.elector, one.name, action, node, one.settings.address, fences, session, self._post
         ))
 
-    def _fence(self, one: Candidacy, action: role.Fence) -> None:
+    def _fence(self, one: Candidacy, action: messages.Fence) -> None:
         settings = one.settings
         variables = {
             "ZKELECT_ELECTION": settings.name, "ZKELECT_NODE": self._host.settings.node_name,
@@ -103,15 +96,15 @@ class Actions:
             self._fences[one.name] = EventExecutor(self._host.pool(1, f"zkelect-hooks-{one.name}"), self._post)
         self._fences[one.name].submit(partial(pool_worker.run_fence, settings, action.op, variables, self._host.now))
 
-    def _seize(self, one: Candidacy, action: role.Seize) -> None:
+    def _seize(self, one: Candidacy, action: messages.EnsureDead) -> None:
         found = self._guard.found.get(one.settings.group)
         held = found is not None and found["granted"]
         one.group.seize(action.op, one.rules.lease(found["deadline"]).kill_at if found and held else -math.inf)
 
-    def _probe(self, one: Candidacy, action: role.Probe) -> None:
+    def _probe(self, one: Candidacy, action: messages.Probe) -> None:
         if one.check is None:
             one.group.handle.look(action.op)
             return
         name, op = one.name, action.op
         work = partial(pool_worker.probe, name, op, one.check, one.settings.health_timeout)
-        self._health.submit(work, lambda error: events.ElectionEvent(name, role.Probed(op, False, repr(error))))
+        self._health.submit(work, lambda error: events.ElectionEvent(name, messages.Probed(op, False, repr(error))))

@@ -12,7 +12,8 @@ from functools import partial
 from typing import Any, Callable, Iterable, Mapping, Optional
 
 from supervisor_zkelect.config.settings import ElectionSettings
-from supervisor_zkelect.core import course, role
+from supervisor_zkelect.core import course, messages, role, roles
+from supervisor_zkelect.core.state import Rules, State, lasting_trouble, lease_of, next_wakeup
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.listener import election_worker, events, reporting
 from supervisor_zkelect.listener.delivery import STEP_PACE, Delivery
@@ -27,7 +28,7 @@ QUEUE_LOOKS, QUEUE_LEAST = 10, 1
 #: Seconds between two looks at ack and holder while others change them.
 SEE_PACE = 0.2
 #: Roles and steps in which an election stays; the others are reported if they last for STEP_PACE.
-SETTLED = {(role.DETACHED, "waiting"), (role.STANDBY, "watching"), (role.PRIMARY, ""), (role.WITHDRAWN, "")}
+SETTLED = {(roles.DETACHED, "waiting"), (roles.STANDBY, "watching"), (roles.PRIMARY, ""), (roles.WITHDRAWN, "")}
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,12 @@ class QueueView:
 
 class Candidacy:
     def __init__(
-        self, settings: ElectionSettings, rules: role.Settings, ports: Ports, group: GroupControl, check: Any
+        self, settings: ElectionSettings, rules: Rules, ports: Ports, group: GroupControl, check: Any
     ) -> None:
         """rules: what the role machine needs to know. check: the health check, None where supervisord's word is enough."""
         self.settings = settings
         self.rules = rules
-        self.state = role.State()
+        self.state = State()
         #: when the role machine is due a Tick
         self.wake_at = math.inf
         self.group = group
@@ -99,13 +100,13 @@ class Candidacy:
 
     @property
     def leads(self) -> bool:
-        return self.state.role in (role.PROMOTING, role.PRIMARY)
+        return self.state.role in (roles.PROMOTING, roles.PRIMARY)
 
     def killed_at(self) -> float:
         """When the group must be killed: by an order, or because the lease ends."""
         if not self.state.may_run:
             return self.group.kill_at
-        return min(self.group.kill_at, role.lease_of(self.rules, self.state).kill_at)
+        return min(self.group.kill_at, lease_of(self.rules, self.state).kill_at)
 
     def grant(self) -> Grant:
         """The term under which the group runs, as the guard is told of it."""
@@ -113,12 +114,12 @@ class Candidacy:
         return {
             "election": self.name, "address": self.settings.address,
             "token": state.token if state.inherited is None else state.inherited,
-            **role.lease_of(self.rules, state)._asdict(),
+            **lease_of(self.rules, state)._asdict(),
         }
 
     # Deciding
 
-    def begin(self, state: role.State, actions: Iterable[Any]) -> None:
+    def begin(self, state: State, actions: Iterable[Any]) -> None:
         self.state = state
         self.wake()
         self._act(actions)
@@ -135,7 +136,7 @@ class Candidacy:
             self.queue.foreign = ""
         if self.state.proposal != before.proposal:
             self.facts.leave_queue()
-        if isinstance(event, role.Queried) and self.state.proposal is not None:
+        if isinstance(event, messages.Queried) and self.state.proposal is not None:
             self.facts.stand(event.place, event.candidates, now)
         if before.inherited is not None and self.state.inherited is None and self.state.may_run:
             # Which of its processes run, so that one that is stopped by hand is told from one that fails.
@@ -143,17 +144,17 @@ class Candidacy:
         self._act(actions)
         self.write_history()
 
-    def _tell_of(self, before: role.State, now: float) -> None:
+    def _tell_of(self, before: State, now: float) -> None:
         """Report and log the changes since the state `before`, and schedule the reads that the new state needs."""
         state, delivery = self.state, self._ports.delivery
         if (state.role, state.step) != (before.role, before.step):
             # On the way to them supervisord has groups to start and stop, which wait for each report that it takes. But
             # nobody is to read for longer than it takes that a node is primary which is not.
-            at_once = (state.role, state.step) in SETTLED or before.role == role.PRIMARY
+            at_once = (state.role, state.step) in SETTLED or before.role == roles.PRIMARY
             delivery.within(0.0 if at_once else STEP_PACE)
-            if state.role == role.PRIMARY:
+            if state.role == roles.PRIMARY:
                 self.see_by(now)
-            if state.role == role.PROMOTING != before.role:
+            if state.role == roles.PROMOTING != before.role:
                 self._look_by(now)
         if state.trouble != before.trouble:
             delivery.within(STEP_PACE)
@@ -166,7 +167,7 @@ class Candidacy:
 
     def wake(self) -> None:
         """Schedule the next Tick of the role machine."""
-        self.wake_at = role.next_wakeup(self.rules, self.state)
+        self.wake_at = next_wakeup(self.rules, self.state)
         self._ports.wanted(self.wake_at)
 
     def next_wakeup(self) -> float:
@@ -175,7 +176,7 @@ class Candidacy:
     def keep_time(self, moment: float, look_pace: float) -> None:
         """look_pace: seconds between two looks at a queue that this node leads."""
         if self.wake_at <= moment:
-            self.decide(role.Tick())
+            self.decide(messages.Tick())
         if self.term.due <= moment:
             self.see()
         if self.queue.due <= moment:
@@ -229,17 +230,17 @@ class Candidacy:
             return
         term.asked_at = term.asking_since = self._ports.host.now()
         term.asking = True
-        token = self.state.token if self.state.role == role.PRIMARY else None
+        token = self.state.token if self.state.role == roles.PRIMARY else None
         self.ask(0, partial(election_worker.see_term, self.elector, self.name, token, self._ports.post))
 
     def term_changed(self) -> None:
-        if self.state.role == role.PRIMARY:
+        if self.state.role == roles.PRIMARY:
             self.see_by(max(self._ports.host.now(), self.term.asked_at + SEE_PACE))
 
-    def _term_seen(self, seen: role.TermSeen) -> None:
+    def _term_seen(self, seen: messages.TermSeen) -> None:
         term = self.term
         term.asking, term.asking_since = False, math.inf
-        if not seen.known and self.state.role == role.PRIMARY:
+        if not seen.known and self.state.role == roles.PRIMARY:
             self.see_by(self._ports.host.now() + PACE)
         if seen.known:
             self.facts.ack, self.facts.primary_node, self.facts.at = seen.address, seen.node, term.asked_at
@@ -249,12 +250,12 @@ class Candidacy:
 
     def heard(self, event: Any) -> None:
         """Take a posted event for the role machine."""
-        if isinstance(event, role.TermSeen):
+        if isinstance(event, messages.TermSeen):
             self._term_seen(event)
-        elif isinstance(event, role.Acked):
+        elif isinstance(event, messages.Acked):
             facts, host = self.facts, self._ports.host
             facts.ack, facts.primary_node, facts.at = self.settings.address, host.settings.node_name, host.now()
-        elif isinstance(event, role.Probed) and self.check and not event.ok:
+        elif isinstance(event, messages.Probed) and self.check and not event.ok:
             why = [f"the program {name} ended: {end}" for name, end in sorted(self.group.ends.items()) if end]
             event = event._replace(reason="; ".join([event.reason, *why]))
         self.decide(event)
@@ -289,7 +290,7 @@ class Candidacy:
             self.facts.stand(event.place, event.candidates, event.asked)
         self.foreign_seen(event.trouble)
         if event.rival:
-            self.decide(role.Rivalled(f"by another program's rule {event.rival} leads"))
+            self.decide(messages.Rivalled(f"by another program's rule {event.rival} leads"))
 
     def foreign_seen(self, trouble: str) -> None:
         if trouble != self.queue.foreign:
@@ -300,7 +301,7 @@ class Candidacy:
             self._ports.log.warn(self.name, trouble, f"foreign {self.name}")
 
 
-def foreign_kind(name: str, state: role.State) -> str:
+def foreign_kind(name: str, state: State) -> str:
     """The kind of an election's trouble where its text has the name of another's znode, of which each may be new; else ""."""
-    lasting = state.lasting and state.trouble == role.lasting_trouble(state.lasting)
+    lasting = state.lasting and state.trouble == lasting_trouble(state.lasting)
     return f"candidate {name}" if lasting or state.twin_since is not None else ""

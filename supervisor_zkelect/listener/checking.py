@@ -6,7 +6,7 @@ import os
 from functools import partial
 from typing import Any, Callable, Dict, List
 
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core import roles
 from supervisor_zkelect.diagnosis import examination
 from supervisor_zkelect.listener import events, pool_worker
 from supervisor_zkelect.listener.candidacies import Candidacies
@@ -64,7 +64,7 @@ class Checks:
         if granted is not None and self._sessions.usable:
             client = self._sessions.session.client
             looks = examination.Session(client, granted.timeout, self._sessions.session.asked_timeout, granted.session)
-        leading = {one.name for one in self._candidacies if one.state.role == role.PRIMARY}
+        leading = {one.name for one in self._candidacies if one.state.role == roles.PRIMARY}
         return examination.Node(
             host.settings, self._programs.trouble is not None, looks, host.supervisord.call, os.getppid(), host.supervisord_uid,
             host.uid, host.group, leading,

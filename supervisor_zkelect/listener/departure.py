@@ -8,7 +8,7 @@ import signal
 from functools import partial
 from typing import Any, Callable, Mapping, Optional, Tuple
 
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core import messages, roles
 from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.listener import events, pool_worker
 from supervisor_zkelect.listener.candidacies import Candidacies
@@ -71,7 +71,7 @@ class Departure:
         """SIGTERM or SIGINT came."""
         reason = signal.Signals(number).name
         groups = [one.settings.group for one in self._candidacies.running]
-        stopping = any(one.state.role == role.DEMOTING for one in self._candidacies)
+        stopping = any(one.state.role == roles.DEMOTING for one in self._candidacies)
         if self.begun or not groups or stopping or not self._guard.apart:
             self.leave_in_time(reason)
         else:
@@ -88,7 +88,7 @@ class Departure:
         now = self._host.now()
         self.leave("supervisord is gone", now, now + LAST_RELEASE)
 
-    def _quit(self, one: Candidacy, action: role.Quit) -> None:
+    def _quit(self, one: Candidacy, action: messages.Quit) -> None:
         log.error("%s: %s", self._host.settings.file, action.text)
         self.status = 2
         self.leave("twin", self._host.now() + self._programs.stopwaitsecs - RELEASE_TIME)
@@ -115,7 +115,7 @@ class Departure:
         by = kill_at + RELEASE_TIME / 2 if by is None else by
         if self._leaving is None or by < self._leaving[0]:
             self._leaving = (by, reason)
-        self._candidacies.decide(role.Shutdown(reason, kill_at))
+        self._candidacies.decide(messages.Shutdown(reason, kill_at))
 
     def keep_time(self, moment: float) -> None:
         """Stop the groups if the guard that they were left to is gone: whoever enforces their leases now ends with this
@@ -139,7 +139,7 @@ class Departure:
         if self.reattaching:
             return self._guard.apart or self._quiet
         now = self._host.now()
-        withdrawn = all(one.state.role == role.WITHDRAWN for one in self._candidacies)
+        withdrawn = all(one.state.role == roles.WITHDRAWN for one in self._candidacies)
         settled = all(one.state.settled for one in self._candidacies) and not self._leftovers.alive
         if withdrawn or settled:
             # What was released is told at once, and a history that is being written is waited for a little.
@@ -162,4 +162,4 @@ class Departure:
         return {events.GroupsSurveyed: self._surveyed, eventstream.Ended: self._supervisord_gone}
 
     def actions(self) -> Mapping[type, Callable[[Candidacy, Any], None]]:
-        return {role.Quit: self._quit}
+        return {messages.Quit: self._quit}

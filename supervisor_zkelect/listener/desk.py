@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Callable, Dict, Mapping
 
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core import messages
 from supervisor_zkelect.listener import election_worker, pool_worker
 from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.candidacy import Candidacy
@@ -57,7 +57,7 @@ class Desk:
         self.reply(ticket, {"ok": False, "exit": status, "text": text})
 
     def _resign(self, one: Candidacy, request: Request) -> None:
-        one.decide(role.Resign(request["ticket"], request.get("args", {}).get("force") is True))
+        one.decide(messages.Resign(request["ticket"], request.get("args", {}).get("force") is True))
 
     def _members(self, one: Candidacy, request: Request) -> None:
         one.ask(0, partial(election_worker.answer_members, one.elector, request["ticket"], self.reply))
@@ -69,7 +69,7 @@ class Desk:
         """Answer an order. Any thread may call it."""
         self._work.submit(partial(pool_worker.deliver_answer, self._host.supervisord, ticket, document))
 
-    def answer(self, one: Candidacy, action: role.Answer) -> None:
+    def answer(self, one: Candidacy, action: messages.AnswerOperator) -> None:
         """Answer a resignation, as the role machine says."""
         document: Dict[str, Any] = {"ok": action.ok, "exit": action.exit, "text": action.text}
         if action.ok:
@@ -81,4 +81,4 @@ class Desk:
         one.ask(0, partial(worker, one.elector, node, action, action.term, document, self.reply))
 
     def actions(self) -> Mapping[type, Callable[[Candidacy, Any], None]]:
-        return {role.Answer: self.answer}
+        return {messages.AnswerOperator: self.answer}

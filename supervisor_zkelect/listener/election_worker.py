@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from itertools import islice
 from typing import Any, Callable, Dict, List, Optional, Union
 
-from supervisor_zkelect.core import history, role, untrusted
+from supervisor_zkelect.core import history, messages, untrusted
 from supervisor_zkelect.elector import (
     AnotherElection, ElectionError, Elector, NotConnected, NotLeader, ProposalGone, SessionGone, TimedOut,
 )
@@ -36,47 +36,47 @@ def attempt(name: str, op: int, work: Callable[[], Any]) -> Optional[events.Elec
     try:
         event = work()
     except (ProposalGone, NotLeader, SessionGone) as error:
-        event = role.Failed(op, True, str(error))
+        event = messages.RequestFailed(op, True, str(error))
     except (NotConnected, TimedOut) as error:
-        event = role.Failed(op, False, str(error))
+        event = messages.RequestFailed(op, False, str(error))
     except ElectionError as error:
-        event = role.Failed(op, False, str(error), refused=True)
+        event = messages.RequestFailed(op, False, str(error), refused=True)
     except Exception as error:
         # A step must not wait for ever because of a defect here.
         log.exception("a defect")
-        event = role.Failed(op, False, f"a defect: {error!r}", refused=True)
+        event = messages.RequestFailed(op, False, f"a defect: {error!r}", refused=True)
     return None if event is None else events.ElectionEvent(name, event)
 
 
 # The queue
 
 
-def propose(elector: Elector, op: int, node: str, inherited: bool) -> Union[role.Proposed, role.Twin]:
+def propose(elector: Elector, op: int, node: str, inherited: bool) -> Union[messages.Proposed, messages.DuplicateNodeName]:
     """inherited: by the proposal of an earlier listener a group may run; it is not given up before that is proven dead."""
     elector.prepare()
     if elector.proposal is None:
         for member in elector.each_member():
             if member.node == node and member.session != elector.session_id:
-                return role.Twin(op, member.name)
+                return messages.DuplicateNodeName(op, member.name)
     elector.create_proposal()
     for member in elector.each_member():
         if member.mine:
             break
         if member.node == node and member.session != elector.session_id and not inherited:
             elector.withdraw()
-            return role.Twin(op, member.name)
+            return messages.DuplicateNodeName(op, member.name)
     return _proposed(elector, op)
 
 
-def step_behind(elector: Elector, op: int) -> role.Proposed:
+def step_behind(elector: Elector, op: int) -> messages.Proposed:
     elector.step_behind()
     return _proposed(elector, op)
 
 
-def _proposed(elector: Elector, op: int) -> role.Proposed:
+def _proposed(elector: Elector, op: int) -> messages.Proposed:
     proposal, token = elector.proposal, elector.token
     assert proposal is not None and token is not None, "the proposal was made just now"
-    return role.Proposed(op, proposal, token)
+    return messages.Proposed(op, proposal, token)
 
 
 def query(elector: Elector, name: str, op: int, token: Optional[int], post: Post) -> None:
@@ -86,16 +86,16 @@ def query(elector: Elector, name: str, op: int, token: Optional[int], post: Post
     acked = standing.leads and elector.acked_since
     if standing.rival:
         post(events.ForeignSeen(name, elector.look_at_queue().trouble))
-    post(events.ElectionEvent(name, role.Queried(
+    post(events.ElectionEvent(name, messages.Queried(
         op, standing.leads, standing.place, standing.candidates, acked, standing.rival, standing.lasting
     )))
     if standing.leads:
         _watch(standing.changed, lambda reason: post(events.ProposalChanged(name, token)))
     else:
-        _watch(standing.changed, lambda reason: post(events.ElectionEvent(name, role.QueueChanged(op, reason))))
+        _watch(standing.changed, lambda reason: post(events.ElectionEvent(name, messages.QueueChanged(op, reason))))
 
 
-def verify(elector: Elector, name: str, token: Optional[int], post: Post) -> Optional[role.ProposalGone]:
+def verify(elector: Elector, name: str, token: Optional[int], post: Post) -> Optional[messages.ProposalLost]:
     """Check that the leading proposal, which was changed or deleted, still leads: the heartbeat knows it by its name only.
     token: as for `query`."""
     if elector.token != token:
@@ -105,9 +105,9 @@ def verify(elector: Elector, name: str, token: Optional[int], post: Post) -> Opt
         standing = elector.try_be_leader()
     except ElectionError as error:
         # What cannot be proven does not keep a node primary.
-        return role.ProposalGone(f"its proposal was changed, and {error}")
+        return messages.ProposalLost(f"its proposal was changed, and {error}")
     if not standing.leads:
-        return role.ProposalGone("its proposal does not lead any more")
+        return messages.ProposalLost("its proposal does not lead any more")
     _watch(standing.changed, lambda reason: post(events.ProposalChanged(name, token)))
     return None
 
@@ -128,20 +128,20 @@ def look_at_queue(elector: Elector, name: str, now: Callable[[], float]) -> even
         return events.QueueSeen(name, "", None)
 
 
-def count_others(elector: Elector, op: int) -> role.Looked:
+def count_others(elector: Elector, op: int) -> messages.OthersCounted:
     """Count the candidates that could take over; a znode that no session owns never does."""
     try:
-        return role.Looked(op, elector.others())
+        return messages.OthersCounted(op, elector.others())
     except ElectionError as error:
-        return role.Looked(op, -1, str(error))
+        return messages.OthersCounted(op, -1, str(error))
 
 
 # The term
 
 
 def claim(
-    elector: Elector, name: str, action: role.Claim, node: str, address: str, fences: bool, session: Any, post: Post
-) -> Optional[role.Dirty]:
+    elector: Elector, name: str, action: messages.Claim, node: str, address: str, fences: bool, session: Any, post: Post
+) -> Optional[messages.Dirty]:
     """Claim the term, and post when that was; or tell whose holder is to be fenced first. fences: whether any is."""
     generation = session.generation
     before = elector.predecessor(action.fenced) if fences else None
@@ -149,7 +149,7 @@ def claim(
         # What this node left itself was proven dead before it proposed.
         before = elector.predecessor(before.token)
     if before is not None:
-        return role.Dirty(action.op, before.node, before.address, before.token)
+        return messages.Dirty(action.op, before.node, before.address, before.token)
     dirty = elector.claim(node, address)
     found, times = "" if dirty is None else dirty.node or "(unknown)", elector.claimed
     if times is None:
@@ -158,9 +158,9 @@ def claim(
     return None
 
 
-def ack(elector: Elector, op: int, address: str) -> role.Acked:
+def ack(elector: Elector, op: int, address: str) -> messages.Acked:
     elector.ack_leader(address)
-    return role.Acked(op)
+    return messages.Acked(op)
 
 
 def repair(elector: Elector, name: str, address: str, post: Post) -> None:
@@ -174,20 +174,20 @@ def repair(elector: Elector, name: str, address: str, post: Post) -> None:
         post(events.TermChanged(name))
 
 
-def release(elector: Elector, op: int, dirty: bool) -> role.Released:
+def release(elector: Elector, op: int, dirty: bool) -> messages.Released:
     if elector.proposal is None:
         # That of a term which an earlier listener began, and which ends before it was looked for.
         elector.adopt_proposal()
     elector.release(dirty)
-    return role.Released(op)
+    return messages.Released(op)
 
 
-def withdraw(elector: Elector, op: int) -> role.Released:
+def withdraw(elector: Elector, op: int) -> messages.Released:
     elector.withdraw()
-    return role.Released(op)
+    return messages.Released(op)
 
 
-def see_term(elector: Elector, name: str, term: Optional[int], post: Post) -> role.TermSeen:
+def see_term(elector: Elector, name: str, term: Optional[int], post: Post) -> messages.TermSeen:
     """Read ack and holder. term: token of the term in which this node is primary, and watches them; else None."""
     try:
         if term is None:
@@ -198,9 +198,9 @@ def see_term(elector: Elector, name: str, term: Optional[int], post: Post) -> ro
     except Exception as error:
         if not isinstance(error, ElectionError):
             log.exception("a defect")
-        return role.TermSeen("", "", known=False)
+        return messages.TermSeen("", "", known=False)
     node, token, held = holder or ("", 0, "")
-    return role.TermSeen(node, _shown(ack), token, True, term, held)
+    return messages.TermSeen(node, _shown(ack), token, True, term, held)
 
 
 def _shown(ack: bytes) -> str:
@@ -225,7 +225,7 @@ def write_history(elector: Elector, name: str, terms: List[Dict[str, Any]]) -> e
 
 
 def answer_failed_resignation(
-    elector: Elector, node: str, action: role.Answer, term: int, document: Dict[str, Any], reply: Reply
+    elector: Elector, node: str, action: messages.AnswerOperator, term: int, document: Dict[str, Any], reply: Reply
 ) -> None:
     """Answer with what became of those who could have taken over. They have written why, also of a former term those who did not
     try in this one. node: this one's name. term: token of the term that was given up."""

@@ -6,7 +6,8 @@ import json
 from typing import Any, List
 
 from supervisor_zkelect.config.settings import ElectionSettings, Settings
-from supervisor_zkelect.core import places, role
+from supervisor_zkelect.core import places
+from supervisor_zkelect.core.state import Rules
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard import saved_session
 from supervisor_zkelect.zookeeper import connect
@@ -38,9 +39,9 @@ def to_save(settings: Settings) -> List[saved_session.Election]:
     ]
 
 
-def rules(settings: Settings, election: ElectionSettings, stopwaitsecs: float) -> role.Settings:
+def rules(settings: Settings, election: ElectionSettings, stopwaitsecs: float) -> Rules:
     """The settings of an election's role machine. stopwaitsecs: the longest of its programs, in seconds."""
-    return role.Settings(
+    return Rules(
         name=election.name, address=election.address, kill_time=settings.kill_time,
         stopwaitsecs=stopwaitsecs, rise=election.rise, fall=election.fall,
         health_interval=election.health_interval, promote_timeout=election.promote_timeout,

@@ -7,7 +7,7 @@ import time
 from typing import Any, Optional
 
 from supervisor_zkelect.config.programs import ENDED_TIME, must_run
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core import messages
 from supervisor_zkelect.guard import link
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.candidacies import Candidacies
@@ -51,17 +51,17 @@ class GroupSide:
     def _dead(self, event: group_events.GroupDead) -> None:
         one = self._answered(event)
         self._leftovers.group_dead(event.group)
-        self._decide(one, role.Dead(event.op, event.seconds))
+        self._decide(one, messages.Dead(event.op, event.seconds))
 
     def _stuck(self, event: group_events.GroupStuck) -> None:
         pids = ", ".join(str(pid) for pid in event.pids)
         log.error("%s: not proven dead: %s%s", event.group, event.reason, pids and f" (pids {pids})")
-        self._decide(self._of(event), role.Stuck(event.reason))
+        self._decide(self._of(event), messages.Stuck(event.reason))
 
     def _member_died(self, event: group_events.MemberDied) -> None:
         # How it ended, and where its log is, only supervisord can tell, when it has taken notice.
         log.info("%s: the process %d of %s ended by itself", event.group, event.pid, event.name)
-        self._decide(self._of(event), role.MemberChanged())
+        self._decide(self._of(event), messages.MemberChanged())
 
     def _members(self, event: group_events.Members) -> None:
         one = self._answered(event)
@@ -76,7 +76,7 @@ class GroupSide:
                 self._runs(one, state[1])
         ok = not event.error and not sick and bool(event.states)
         if event.op != LEARN:
-            one.decide(role.Probed(event.op, ok, event.error or ", ".join(sick) or "every program RUNNING"))
+            one.decide(messages.Probed(event.op, ok, event.error or ", ".join(sick) or "every program RUNNING"))
 
     def _runs(self, one: Candidacy, pid: int) -> None:
         one.group.running.add(pid)
@@ -110,17 +110,17 @@ class GroupSide:
 
     def handlers(self) -> events.Handlers:
         return {
-            group_events.GroupStarted: lambda event: self._decide(self._answered(event), role.Started(event.op)),
+            group_events.GroupStarted: lambda event: self._decide(self._answered(event), messages.ServiceStarted(event.op)),
             group_events.GroupStartFailed: lambda event: self._decide(
-                self._answered(event), role.StartFailed(event.op, event.reason)
+                self._answered(event), messages.StartFailed(event.op, event.reason)
             ),
             group_events.GroupDead: self._dead,
             group_events.GroupStuck: self._stuck,
             group_events.MemberDied: self._member_died,
-            group_events.MemberStarted: lambda event: self._decide(self._of(event), role.MemberStarted(event.name)),
+            group_events.MemberStarted: lambda event: self._decide(self._of(event), messages.StartedByHand(event.name)),
             group_events.Members: self._members,
             link.Registered: self._registered,
             link.Refused: self._refused,
-            link.Revoked: lambda event: self._decide(self._of(event), role.Revoked(event.reason)),
+            link.Revoked: lambda event: self._decide(self._of(event), messages.GrantRevoked(event.reason)),
             link.TermEnded: self._term_ended,
         }

@@ -6,7 +6,8 @@ import logging
 import math
 from typing import Any, Callable, Dict, Iterable, Tuple
 
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core import roles
+from supervisor_zkelect.core.state import lease_of
 from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.guard import link
 from supervisor_zkelect.listener import events
@@ -85,7 +86,7 @@ class GuardKeeper:
     def open(self) -> None:
         self.open_at = math.inf
         running = self._candidacies.running
-        by = min((role.lease_of(one.rules, one.state).kill_at for one in running), default=math.inf)
+        by = min((lease_of(one.rules, one.state).kill_at for one in running), default=math.inf)
         self.link.open(self._groups(), by)
 
     def tell_groups(self) -> None:
@@ -136,7 +137,7 @@ class GuardKeeper:
         """Tell a new guard what runs under which lease, and repeat what the old one did not answer."""
         for one in self._candidacies:
             state = one.state
-            if state.may_run and state.role != role.DEMOTING:
+            if state.may_run and state.role != roles.DEMOTING:
                 one.group.handle.adopt(**one.grant())
             one.group.repeat()
             if one.check is None and state.probing:
@@ -202,7 +203,7 @@ class GuardKeeper:
         waiting = self.up and self.awaited
         self._quiet = self._quiet + passed if waiting else 0.0
         if waiting and self._quiet > GUARD_HASTE and moment >= self._patient_until:
-            late = any(not role.lease_of(one.rules, one.state).covers(moment) for one in self._candidacies.running)
+            late = any(not lease_of(one.rules, one.state).covers(moment) for one in self._candidacies.running)
             if late or self._quiet > GUARD_SILENCE:
                 self._quiet = 0.0
                 self._replace("stands still")

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any, Callable, Dict, Mapping, Optional
 
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core import messages
 from supervisor_zkelect.core.heartbeat import Heartbeat
 from supervisor_zkelect.core.lease import SessionClock, drop_after, effective_tick, lasts_until, waiting_interval
 from supervisor_zkelect.guard import link
@@ -61,14 +61,14 @@ class LeaseKeeper:
     def cut(self, timeout: float, sent: float) -> None:
         """No lease of this session lasts longer: it was attached again with a shorter timeout, by a request sent then."""
         self._cut_at = lasts_until(sent, timeout)
-        self._candidacies.decide(role.Cut(self._cut_at))
+        self._candidacies.decide(messages.Cut(self._cut_at))
         self._guard.link.cut(self._cut_at)
 
     def session_over(self) -> None:
         self.granted = self.clock = None
         self._leased.clear()
 
-    def session_up(self, one: Candidacy, fresh: bool) -> role.SessionUp:
+    def session_up(self, one: Candidacy, fresh: bool) -> messages.SessionUp:
         """The session, as a role machine is told of it. fresh: it is another than before."""
         assert self.granted is not None
         settings, timeout = self._host.settings, self.granted.timeout
@@ -77,7 +77,7 @@ class LeaseKeeper:
         wait_out = max(timeout, settings.session_timeout) + 2 * tick + PACE
         # After a long silence the first lease counts from before it; the next one is a tick and a beat away.
         margin = min(settings.ride_through_at(timeout), effective_tick(tick, timeout) + self.heartbeat.interval)
-        return role.SessionUp(fresh, grace, wait_out, timeout, margin)
+        return messages.SessionUp(fresh, grace, wait_out, timeout, margin)
 
     # The heartbeat
 
@@ -146,7 +146,7 @@ class LeaseKeeper:
             self.heartbeat = self.heartbeat.all_soon()
             for one in self._candidacies:
                 if self._leased.get(one.name) in event.gone:
-                    one.decide(role.ProposalGone("its proposal was deleted"))
+                    one.decide(messages.ProposalLost("its proposal was deleted"))
         elif event.error:
             self._log.warn("ZooKeeper", f"the heartbeat was refused: {event.error}")
             if event.moved:
@@ -157,7 +157,7 @@ class LeaseKeeper:
             deadline, paths = self.clock.deadline(event.sent), set(event.paths)
             extended = [one for one in self._candidacies if self._leased.get(one.name) in paths]
             for one in extended:
-                one.decide(role.Leased(event.sent, deadline))
+                one.decide(messages.Leased(event.sent, deadline))
                 self._extended(one)
             self._guard.extend(extended)
 
@@ -165,8 +165,8 @@ class LeaseKeeper:
         one, lease = self._candidacies[event.name], None
         if self.counted(event) and self._guard.enforces():
             assert self.clock is not None
-            lease = role.Leased(event.sent, self.clock.deadline(event.sent))
-        one.decide(role.Claimed(event.op, event.dirty, lease))
+            lease = messages.Leased(event.sent, self.clock.deadline(event.sent))
+        one.decide(messages.Claimed(event.op, event.dirty, lease))
         if lease is not None:
             # Its echo also tells that the guard has taken the order to start.
             self._guard.extend([one])
@@ -176,7 +176,7 @@ class LeaseKeeper:
             assert self.granted is not None
             for one in self._candidacies:
                 if one.elector.proposal_path == event.path and event.owner != self.granted.session:
-                    one.decide(role.ProposalGone("its proposal was deleted"))
+                    one.decide(messages.ProposalLost("its proposal was deleted"))
 
     def _on_renewed(self, event: link.Renewed) -> None:
         # Also for an election that has not begun yet.
@@ -185,7 +185,7 @@ class LeaseKeeper:
             found["deadline"] = max(found["deadline"], deadline)
         one = self._candidacies.by_group.get(event.group)
         if one is not None:
-            one.decide(role.Renewed(event.token, deadline))
+            one.decide(messages.RenewedByKeeper(event.token, deadline))
 
     def handlers(self) -> events.Handlers:
         return {
@@ -195,7 +195,7 @@ class LeaseKeeper:
 
     # Actions
 
-    def _keep_lease(self, one: Candidacy, action: role.KeepLease) -> None:
+    def _keep_lease(self, one: Candidacy, action: messages.KeepLease) -> None:
         path = one.elector.proposal_path
         if path is not None:
             self._leased[one.name] = path
@@ -204,8 +204,8 @@ class LeaseKeeper:
             moment = -math.inf if leasing else self._host.now() + self.heartbeat.interval
             self.heartbeat = self.heartbeat.no_later(moment)
 
-    def _drop_lease(self, one: Candidacy, action: role.DropLease) -> None:
+    def _drop_lease(self, one: Candidacy, action: messages.DropLease) -> None:
         self._leased.pop(one.name, None)
 
     def actions(self) -> Mapping[type, Callable[[Candidacy, Any], None]]:
-        return {role.KeepLease: self._keep_lease, role.DropLease: self._drop_lease}
+        return {messages.KeepLease: self._keep_lease, messages.DropLease: self._drop_lease}

@@ -19,11 +19,11 @@ from typing import Any, Dict, List, Optional
 from supervisor_zkelect.config import load
 from supervisor_zkelect.config.problems import ConfigError
 from supervisor_zkelect.config.settings import ElectionSettings
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core import messages, role
 from supervisor_zkelect.diagnosis import exposure
 from supervisor_zkelect.guard import kept_config, link, record
 from supervisor_zkelect.listener import elections, events, reload_worker
-from supervisor_zkelect.listener.actions import ACTIONS, Actions
+from supervisor_zkelect.listener.actions import Actions
 from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.candidacy import Candidacy, Ports
 from supervisor_zkelect.listener.checking import Checks
@@ -82,7 +82,7 @@ class Listener:
         actions = Actions(host, self.post, health, self.log, self.guard, self.sessions, self.leftovers)
         doers = (actions, self.leases, self.sessions, self.departure, self.desk)
         self._ports = Ports(
-            host, self.post, self.log, self.delivery, events.table((one.actions() for one in doers), ACTIONS),
+            host, self.post, self.log, self.delivery, events.table((one.actions() for one in doers), messages.ACTIONS),
             lambda: self.sessions.connected, self.sessions.elector, self.candidacies.wanted,
         )
 

@@ -10,7 +10,7 @@ import logging
 from typing import Any, Callable, Dict, Optional, Sequence
 
 from supervisor_zkelect.config.settings import ElectionSettings, Settings
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core import messages
 from supervisor_zkelect.diagnosis import examination, inspection
 from supervisor_zkelect.elector import ElectionError, NotConnected, TimedOut
 from supervisor_zkelect.guard import release, saved_session
@@ -132,11 +132,11 @@ def run_fence(
     try:
         ended = execution.run(command, now() + settings.hook_timeout, variables)
     except (OSError, ValueError) as error:
-        return events.ElectionEvent(settings.name, role.Fenced(op, False, f"it cannot be run: {error}"))
-    return events.ElectionEvent(settings.name, role.Fenced(op, ended.ok, str(ended)))
+        return events.ElectionEvent(settings.name, messages.Fenced(op, False, f"it cannot be run: {error}"))
+    return events.ElectionEvent(settings.name, messages.Fenced(op, ended.ok, str(ended)))
 
 
 def probe(name: str, op: int, check: Any, limit: float) -> events.ElectionEvent:
     """Probe the service of an election. check: its health check. limit: seconds."""
     result = check.probe(limit)
-    return events.ElectionEvent(name, role.Probed(op, result.ok, result.reason))
+    return events.ElectionEvent(name, messages.Probed(op, result.ok, result.reason))

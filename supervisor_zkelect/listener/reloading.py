@@ -21,7 +21,8 @@ from typing import Any, Callable, Dict, List, Optional, Set
 
 from supervisor_zkelect.config.options import ELECTION, LIVE, RESTART, SESSION, TERM
 from supervisor_zkelect.config.settings import Settings
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core import messages, roles
+from supervisor_zkelect.core.state import lease_of
 from supervisor_zkelect.listener import elections, events, reload_worker
 from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.candidacy import Candidacy
@@ -145,7 +146,7 @@ class Reloads:
             readdressed = before.address != one.settings.address
             if readdressed:
                 one.group.handle.readdress(one.settings.address)
-            one.decide(role.Reconfigured(readdressed))
+            one.decide(messages.Reconfigured(readdressed))
             self._wait(one)
         self._guard.tell_groups()
         sessions.save()
@@ -172,8 +173,8 @@ class Reloads:
             return
         rules, granted = replace(one.rules, kill_time=settings.kill_time), self._leases.granted
         grace = state.grace if granted is None else settings.stop_grace(rules.stopwaitsecs, granted.timeout)
-        stop_at = role.lease_of(rules, replace(state, grace=grace)).stop_at
-        runs = state.may_run and state.role != role.DEMOTING
+        stop_at = lease_of(rules, replace(state, grace=grace)).stop_at
+        runs = state.may_run and state.role != roles.DEMOTING
         if runs and now + self._leases.heartbeat.interval >= stop_at and now < self._waiting[one.name]:
             return
         del self._waiting[one.name]
@@ -196,7 +197,7 @@ class Reloads:
             return
         self._ending, self._end_by = event.elections, kill_at + RELEASE_TIME
         for name in event.elections:
-            known[name].decide(role.Shutdown("the configuration takes a new term", kill_at))
+            known[name].decide(messages.Shutdown("the configuration takes a new term", kill_at))
 
     def next_wakeup(self) -> float:
         return self._end_by
@@ -208,7 +209,7 @@ class Reloads:
         if not self._guard.apart:
             # What would enforce the leases ends with this process; a guard may come yet.
             return
-        over = all(self._candidacies[name].state.role == role.WITHDRAWN for name in self._ending)
+        over = all(self._candidacies[name].state.role == roles.WITHDRAWN for name in self._ending)
         if moment >= self._end_by or over:
             self._departure.hand_over(moment, "another listener starts with the changed configuration")
 

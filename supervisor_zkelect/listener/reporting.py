@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from supervisor_zkelect import __version__
-from supervisor_zkelect.core import ability, role, untrusted
+from supervisor_zkelect.core import ability, roles, untrusted
+from supervisor_zkelect.core.state import lease_of
 from supervisor_zkelect.listener.host import Host
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Reports:
         cannot = self._obstacle or self._guard.trouble
         return {
             one.name: {
-                "role": role.DETACHED, "step": "beginning", "since": self._sessions.link_since, "token": None, "proposal": None,
+                "role": roles.DETACHED, "step": "beginning", "since": self._sessions.link_since, "token": None, "proposal": None,
                 "group": one.group, "address": one.address, "ack": None, "primary_node": None, "ack_at": None, "place": None,
                 "candidates": None, "place_at": None, "deadline": None, "until": None, "reason": reason, "trouble": cannot,
                 "cannot": {"kind": kind, "why": cannot} if cannot else None, "failed": None, "znode": root + one.election_znode,
@@ -116,7 +117,7 @@ class Reports:
             "ack": facts.ack or None, "primary_node": facts.primary_node or None if facts.ack else None, "ack_at": facts.at,
             "place": facts.place, "candidates": facts.candidates, "place_at": facts.place_at,
             "deadline": state.deadline if one.leads and state.deadline > -math.inf else None,
-            "until": ability.until(state, min(one.group.kill_at, role.lease_of(one.rules, state).kill_at), moment),
+            "until": ability.until(state, min(one.group.kill_at, lease_of(one.rules, state).kill_at), moment),
             "reason": untrusted.cut(state.reason, LONGEST_TEXT), "znode": root + settings.election_znode,
             "ack_znode": root + settings.election_ack,
             "unguarded": not self._guard.up or one.group.unguarded, "unguarded_why": self._unguarded(one),
@@ -127,7 +128,7 @@ class Reports:
 
     def _hindrances(self, one: "Candidacy", moment: float) -> ability.Node:
         folder = f"runtime folder: {self._folder.trouble}" if self._folder.trouble else ""
-        leased = one.leads or one.state.role == role.DEMOTING
+        leased = one.leads or one.state.role == roles.DEMOTING
         guard = self._guard.unenforced() if leased else self._guard.missing()
         return ability.Node(self._obstacle, guard, folder, self._away(one, moment))
 
@@ -157,7 +158,7 @@ class Reports:
         if self._folder.trouble:
             return f"runtime folder: {self._folder.trouble}"
         contested = ""
-        if role.contested(state, moment):
+        if state.contested(moment):
             ack = self._host.settings.chroot + one.settings.election_ack
             contested = (
                 f"{ack} is written by somebody else, too; give each election an election_ack and election_state of its own"

@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any, Callable, List, Mapping, Optional
 
 from supervisor_zkelect.config.settings import ElectionSettings
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core import messages, roles
+from supervisor_zkelect.core.state import lease_of
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard import saved_session
 from supervisor_zkelect.listener import elections, events, pool_worker, reporting
@@ -103,7 +104,7 @@ class SessionKeeper:
         first, as long as it leaves the other leases time enough.
         """
         now = self._host.now()
-        stop_times = [role.lease_of(one.rules, one.state).stop_at for one in self._candidacies if one.state.inherited is not None]
+        stop_times = [lease_of(one.rules, one.state).stop_at for one in self._candidacies if one.state.inherited is not None]
         stopping = self._leftovers.alive or any(map(self._guard.clears_in_time, self._candidacies))
         if stopping and now < min([self._attach_by, *(moment - ATTACH_MARGIN for moment in stop_times)]):
             self.attach_at = now + LOCK_PACE
@@ -178,7 +179,7 @@ class SessionKeeper:
         leases.set_paces(timeout)
         for one in self._candidacies:
             one.decide(leases.session_up(one, fresh))
-            if one.state.role == role.PRIMARY:
+            if one.state.role == roles.PRIMARY:
                 one.see_by(self._host.now())
             one.write_history()
 
@@ -188,7 +189,7 @@ class SessionKeeper:
             self._leftovers.elections = []
             for one in self._candidacies:
                 if one.state.inherited is not None:
-                    one.decide(role.SessionLost("the session of the inherited term is over"))
+                    one.decide(messages.SessionLost("the session of the inherited term is over"))
         self.former = None
         if self._host.settings.acl != "open":
             self._work.submit(partial(pool_worker.inspect_znodes, self.session.client, self._host.settings))
@@ -201,7 +202,7 @@ class SessionKeeper:
 
     def _on_suspended(self, event: session.Suspended) -> None:
         self._set_link("suspended", self.session.trouble)
-        self._candidacies.decide(role.SessionDown())
+        self._candidacies.decide(messages.SessionDown())
 
     def _on_lost(self, event: session.Lost) -> None:
         why = "the credentials were refused" if event.refused else "the session is over"
@@ -212,7 +213,7 @@ class SessionKeeper:
     def _over(self, trouble: str, reason: str) -> None:
         self._set_link("lost", trouble)
         self._leases.session_over()
-        self._candidacies.decide(role.SessionLost(reason))
+        self._candidacies.decide(messages.SessionLost(reason))
 
     def handlers(self) -> events.Handlers:
         return {
@@ -241,10 +242,10 @@ class SessionKeeper:
         why = f"the session is closed, since ZooKeeper refuses to release {name}"
         for other in self._candidacies:
             if other.name != name:
-                other.decide(role.SessionEnds(why))
+                other.decide(messages.SessionEnds(why))
 
     def actions(self) -> Mapping[type, Callable[[Candidacy, Any], None]]:
-        return {role.EndSession: lambda one, action: self.end(one.name)}
+        return {messages.EndSession: lambda one, action: self.end(one.name)}
 
     def _close(self) -> None:
         """Replace a session that must end, once no group of the node is alive under it."""

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Callable
 
 from supervisor_zkelect.config.programs import must_run
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core import messages
 from supervisor_zkelect.listener import events, pool_worker
 from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.candidacy import Candidacy
@@ -57,10 +57,10 @@ class SupervisordSide:
             self._last_resort.know(one.settings.group, pid)
         elif state == "STOPPING" and pid in one.group.running:
             # Only a process that ran in this term counts: the event of an earlier stop may come late.
-            one.decide(role.MemberStopped(name))
+            one.decide(messages.StoppedByHand(name))
         elif state in ("EXITED", "BACKOFF", "FATAL"):
             self._ask_end(one, name, state)
-        one.decide(role.MemberRuns() if state == "RUNNING" else role.MemberChanged())
+        one.decide(messages.MemberRuns() if state == "RUNNING" else messages.MemberChanged())
 
     def _ask_end(self, one: Candidacy, name: str, state: str) -> None:
         """Ask supervisord how a program of the group ended, which its events do not tell."""
@@ -84,7 +84,7 @@ class SupervisordSide:
         if event.state == "FATAL":
             why = group.refused.get(event.name) or "; ".join(filter(None, (GIVEN_UP, event.why)))
             hint = "" if one.check else f"; {must_run(one.settings)}"
-            one.decide(role.MemberFatal(event.name, why if event.name in group.refused else why + hint))
+            one.decide(messages.MemberFatal(event.name, why if event.name in group.refused else why + hint))
 
     def handlers(self) -> events.Handlers:
         return {eventstream.Event: self._on_event, events.ProgramEnded: self._program_ended}

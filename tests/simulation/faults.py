@@ -71,7 +71,7 @@ FAULTS: Dict[str, Fault] = {
     ),
     "a fence that fails is passed over": Fault(
         "core.role",
-        "        if not event.ok and not self.settings.fence_failed_continues:",
+        "        if not event.ok and not self.rules.fence_failed_continues:",
         "        if False:",
     ),
     "the grant is not revoked before the kill": Fault(

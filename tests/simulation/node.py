@@ -18,7 +18,8 @@ from supervisor_zkelect.checks import health
 from supervisor_zkelect.config import load
 from supervisor_zkelect.config.programs import GroupCheck, check_groups
 from supervisor_zkelect.config.settings import ElectionSettings, Settings
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core import messages
+from supervisor_zkelect.core.state import State
 from supervisor_zkelect.guard import guard, keeper, link, record, release, saved_session
 from supervisor_zkelect.listener import candidacy, events, last_resort, listener
 from supervisor_zkelect.processes import execution, group_events
@@ -402,7 +403,7 @@ class ListenerProcess(_OfNode):
         self.wake()
 
     @property
-    def state(self) -> Optional[role.State]:
+    def state(self) -> Optional[State]:
         """Of its only election; None before there is one."""
         candidacies = getattr(self, "listener", None) and self.listener.candidacies
         return candidacies["orders"].state if candidacies else None
@@ -503,7 +504,7 @@ class _Listener(listener.Listener):
 def _decide(decide: Callable[..., None], one: candidacy.Candidacy, event: Any) -> None:
     """Candidacy.decide, which keeps the books of the promises."""
     process, before = _here(), one.state
-    if isinstance(event, role.Leased) and before.token is not None:
+    if isinstance(event, messages.Leased) and before.token is not None:
         process.node.promises.leased(process, before.token, event.sent)
     decide(one, event)
     after = one.state

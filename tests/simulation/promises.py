@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Callable, Dict, List, Optional
 
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core.state import State
 from supervisor_zkelect.guard import record
 from tests.simulation.machine import Machine, Service
 from tests.simulation.node import Node
@@ -57,7 +57,7 @@ class Promises:
         if gone is not None and gone < process.machine.true_time(sent) and not self.anew:
             self.world.broken(f"1: {process.name} has a lease by a write that can have found no proposal")
 
-    def moved(self, process: Any, before: role.State, after: role.State, event: Any) -> None:
+    def moved(self, process: Any, before: State, after: State, event: Any) -> None:
         """A node's election is in another role or step."""
         told = f"{type(event).__name__} -> {after.role} {after.step} {after.trouble or after.reason}"
         self.world.tell(process.name, told)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, List, Optional
 
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core.state import State
 from supervisor_zkelect.guard import record
 from tests.simulation.machine import Machine
 from tests.simulation.node import Node
@@ -40,7 +40,7 @@ class Journal(Promises):
     def token(self, czxid: int) -> int:
         return self._tokens.get(czxid, 0)
 
-    def moved(self, process: Any, before: role.State, after: role.State, event: Any) -> None:
+    def moved(self, process: Any, before: State, after: State, event: Any) -> None:
         why = after.trouble or after.reason
         told = f"{after.role} {after.step}".rstrip()
         self.world.tell(process.name, told if why == (before.trouble or before.reason) else f"{told}: {why}")

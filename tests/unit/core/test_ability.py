@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from supervisor_zkelect.core import ability, role
+from supervisor_zkelect.core import ability, messages, roles
 from supervisor_zkelect.core.ability import Node, hindrance, until
+from supervisor_zkelect.core.state import INFINITY, State
 
-STANDBY = role.State(role=role.STANDBY, step="watching", up=True, alive=True, grace=1.0, proposal="n-1", trouble="x")
+STANDBY = State(role=roles.STANDBY, step="watching", up=True, alive=True, grace=1.0, proposal="n-1", trouble="x")
 
 HINDERED = [
     (dict(), Node(kernel="old"), ability.KERNEL),
@@ -15,11 +16,11 @@ HINDERED = [
     (dict(), Node(folder="gone"), ability.FOLDER),
     (dict(), Node(zookeeper="no answer"), ability.ZOOKEEPER),
     (dict(grace=-1.0), Node(), ability.TIMEOUT),
-    (dict(role=role.DETACHED, step="proposing", twin_since=3.0), Node(), ability.TWIN),
+    (dict(role=roles.DETACHED, step="proposing", twin_since=3.0), Node(), ability.TWIN),
     (dict(lasting="/e/a-0000000000"), Node(), ability.QUEUE),
-    (dict(role=role.PROMOTING, step="fencing", retry_delay=0.1), Node(), ability.FENCE),
-    (dict(role=role.DETACHED, step="proposing", refused=True), Node(), ability.REFUSED),
-    (dict(role=role.DEMOTING, step="releasing", refused=True), Node(), ability.REFUSED),
+    (dict(role=roles.PROMOTING, step="fencing", retry_delay=0.1), Node(), ability.FENCE),
+    (dict(role=roles.DETACHED, step="proposing", refused=True), Node(), ability.REFUSED),
+    (dict(role=roles.DEMOTING, step="releasing", refused=True), Node(), ability.REFUSED),
     (dict(), Node(guard="no thread"), ability.GUARD),
 ]
 
@@ -33,30 +34,30 @@ def test_each_kind(changes, node, kind):
 @pytest.mark.parametrize("changes, node, kind", [case for case in HINDERED if case[2] not in (ability.KERNEL, ability.ALIVE)])
 def test_a_primary_can_and_who_stops_or_ends_is_on_its_way(changes, node, kind):
     for other in (
-        dict(role=role.PRIMARY, step=""), dict(role=role.DEMOTING, step="stopping"), dict(role=role.WITHDRAWN, step=""),
-        dict(leaving=role.Shutdown("SIGTERM", 0.0)),
+        dict(role=roles.PRIMARY, step=""), dict(role=roles.DEMOTING, step="stopping"), dict(role=roles.WITHDRAWN, step=""),
+        dict(leaving=messages.Shutdown("SIGTERM", 0.0)),
     ):
         assert hindrance(replace(STANDBY, **{**changes, **other}), node) is None
 
 
 @pytest.mark.parametrize("changes", [
-    dict(), dict(step="asking"), dict(role=role.DETACHED, step="waiting", not_before=50.0), dict(up=False, grace=-1.0),
-    dict(role=role.PROMOTING, step="probing"), dict(role=role.PROMOTING, step="fencing"),
-    dict(role=role.PROMOTING, step="claiming", retry_delay=0.2),
+    dict(), dict(step="asking"), dict(role=roles.DETACHED, step="waiting", not_before=50.0), dict(up=False, grace=-1.0),
+    dict(role=roles.PROMOTING, step="probing"), dict(role=roles.PROMOTING, step="fencing"),
+    dict(role=roles.PROMOTING, step="claiming", retry_delay=0.2),
 ])
 def test_who_is_well_or_on_its_way_is_not_hindered(changes):
     assert hindrance(replace(STANDBY, **changes), Node()) is None
 
 
 @pytest.mark.parametrize("changes, moment", [
-    (dict(role=role.PROMOTING, step="probing", healthy_by=30.0), 30.0),
-    (dict(role=role.PROMOTING, step="fencing", healthy_by=30.0), None),
-    (dict(role=role.DETACHED, step="waiting", not_before=12.0, rest_until=11.0), 12.0),
-    (dict(role=role.DETACHED, step="waiting", not_before=9.0), None),
-    (dict(role=role.DETACHED, step="proposing", twin_since=8.0, wait_out=6.0), 14.0),
-    (dict(role=role.DEMOTING, step="stopping"), 20.0),
-    (dict(role=role.DEMOTING, step="releasing"), None),
-    (dict(role=role.PRIMARY, step="", healthy_by=role.INFINITY), None),
+    (dict(role=roles.PROMOTING, step="probing", healthy_by=30.0), 30.0),
+    (dict(role=roles.PROMOTING, step="fencing", healthy_by=30.0), None),
+    (dict(role=roles.DETACHED, step="waiting", not_before=12.0, rest_until=11.0), 12.0),
+    (dict(role=roles.DETACHED, step="waiting", not_before=9.0), None),
+    (dict(role=roles.DETACHED, step="proposing", twin_since=8.0, wait_out=6.0), 14.0),
+    (dict(role=roles.DEMOTING, step="stopping"), 20.0),
+    (dict(role=roles.DEMOTING, step="releasing"), None),
+    (dict(role=roles.PRIMARY, step="", healthy_by=INFINITY), None),
     (dict(), None),
 ])
 def test_until_when(changes, moment):
@@ -64,5 +65,5 @@ def test_until_when(changes, moment):
 
 
 def test_a_stop_without_a_limit_has_no_moment():
-    stopping = replace(STANDBY, role=role.DEMOTING, step="stopping")
-    assert until(stopping, role.INFINITY, 10.0) is None and until(stopping, -role.INFINITY, 10.0) is None
+    stopping = replace(STANDBY, role=roles.DEMOTING, step="stopping")
+    assert until(stopping, INFINITY, 10.0) is None and until(stopping, -INFINITY, 10.0) is None

@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from supervisor_zkelect.core import history, role, untrusted
+from supervisor_zkelect.core import history, messages, roles, untrusted
 from supervisor_zkelect.core.course import Course
+from supervisor_zkelect.core.state import State
 from supervisor_zkelect.operators import show
 
 BEGUN = {"noticed": 100.0, "elected": 100.25, "acked": 100.5}
@@ -192,15 +193,15 @@ def test_where_all_has_room_a_width_changes_nothing():
 
 
 def state(name, step="", **more):
-    return role.State(role=name, step=step, **more)
+    return State(role=name, step=step, **more)
 
 
 def led(course, token=7):
     """A node that became primary."""
-    steps = [state(role.STANDBY, "asking"), *(
-        state(role.PROMOTING, step, token=token) for step in ("claiming", "leasing", "starting", "probing", "acking")
-    ), state(role.PRIMARY, token=token)]
-    before = state(role.DETACHED, "proposing")
+    steps = [state(roles.STANDBY, "asking"), *(
+        state(roles.PROMOTING, step, token=token) for step in ("claiming", "leasing", "starting", "probing", "acking")
+    ), state(roles.PRIMARY, token=token)]
+    before = state(roles.DETACHED, "proposing")
     for moment, after in enumerate(steps, 1):
         course.moved(before, after, None, float(moment))
         before = after
@@ -208,11 +209,11 @@ def led(course, token=7):
 
 
 def ended(course, before, release=True, start=10.0):
-    stopping = state(role.DEMOTING, "stopping", token=7, reason="resigned")
-    releasing = state(role.DEMOTING, "releasing", token=7)
+    stopping = state(roles.DEMOTING, "stopping", token=7, reason="resigned")
+    releasing = state(roles.DEMOTING, "releasing", token=7)
     course.moved(before, stopping, None, start)
-    course.moved(stopping, releasing, role.Dead(1, 0.1), start + 1)
-    course.moved(releasing, state(role.DETACHED, "waiting"), role.Released(2) if release else None, start + 2)
+    course.moved(stopping, releasing, messages.Dead(1, 0.1), start + 1)
+    course.moved(releasing, state(roles.DETACHED, "waiting"), messages.Released(2) if release else None, start + 2)
 
 
 def course():
@@ -255,22 +256,22 @@ def test_a_standby_that_leaves_has_no_term_that_ends():
     one = course()
     ended(one, led(one))
     before = one.news()
-    releasing = state(role.DEMOTING, "releasing", token=9, reason="the listener was told to end")
+    releasing = state(roles.DEMOTING, "releasing", token=9, reason="the listener was told to end")
     for _ in range(2):
-        one.moved(state(role.STANDBY, "watching", token=9), releasing, None, 100.0)
-        one.moved(releasing, state(role.DETACHED, "waiting"), role.Released(3), 101.0)
+        one.moved(state(roles.STANDBY, "watching", token=9), releasing, None, 100.0)
+        one.moved(releasing, state(roles.DETACHED, "waiting"), messages.Released(3), 101.0)
         assert one.news() == before and before[0]["ended"]["released"] == 12.0
         # A term that was lost before its group was started, and has no end that is told.
-        one.moved(state(role.STANDBY, "asking", token=9), state(role.PROMOTING, "claiming", token=9), None, 102.0)
-        one.moved(state(role.PROMOTING, "claiming", token=9), state(role.DETACHED, "waiting"), None, 103.0)
+        one.moved(state(roles.STANDBY, "asking", token=9), state(roles.PROMOTING, "claiming", token=9), None, 102.0)
+        one.moved(state(roles.PROMOTING, "claiming", token=9), state(roles.DETACHED, "waiting"), None, 103.0)
 
 
 def test_a_term_that_was_taken_over_has_the_beginning_that_is_known():
     one = course()
-    before = state(role.PROMOTING, "claiming", token=7, inherited=7)
-    one.moved(before, state(role.PROMOTING, "probing", token=7), None, 1.0)
-    primary = state(role.PRIMARY, token=7)
-    one.moved(state(role.PROMOTING, "acking", token=7), primary, None, 2.0)
+    before = state(roles.PROMOTING, "claiming", token=7, inherited=7)
+    one.moved(before, state(roles.PROMOTING, "probing", token=7), None, 1.0)
+    primary = state(roles.PRIMARY, token=7)
+    one.moved(state(roles.PROMOTING, "acking", token=7), primary, None, 2.0)
     assert not one.news()
     ended(one, primary)
     assert "begun" not in one.news()[0]

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core import messages, role, roles
+from supervisor_zkelect.core.state import CALM, CONTESTED, INFINITY, Rules, lasting_trouble, lease_of, next_wakeup
 
-SETTINGS = role.Settings(
+SETTINGS = Rules(
     name="orders", node="self", address="a:1", kill_time=0.3, stopwaitsecs=10.0, rise=1, fall=3,
     health_interval=1.0, promote_timeout=60.0, backoff_min=1.0, backoff_max=60.0,
 )
-UP = role.SessionUp(fresh=True, grace=2.0, wait_out=14.0, timeout=10.0)
+UP = messages.SessionUp(fresh=True, grace=2.0, wait_out=14.0, timeout=10.0)
 
 
 class Node:
@@ -38,27 +39,27 @@ class Node:
         return (self.state.role, self.state.step)
 
     def cleared(self):
-        return self.event(role.Dead(1, 0.0))
+        return self.event(messages.Dead(1, 0.0))
 
     def standby(self):
         self.cleared().event(UP)
-        self.event(role.Proposed(self.op(role.Propose), "n-0000000001", 41))
-        return self.event(role.Queried(self.op(role.Query), False, 2, 2))
+        self.event(messages.Proposed(self.op(messages.Propose), "n-0000000001", 41))
+        return self.event(messages.Queried(self.op(messages.Query), False, 2, 2))
 
     def promoting(self):
         self.cleared().event(UP)
-        self.event(role.Proposed(self.op(role.Propose), "n-0000000001", 41))
-        self.event(role.Queried(self.op(role.Query), True, 1, 2))
-        return self.event(role.Claimed(self.op(role.Claim), ""))
+        self.event(messages.Proposed(self.op(messages.Propose), "n-0000000001", 41))
+        self.event(messages.Queried(self.op(messages.Query), True, 1, 2))
+        return self.event(messages.Claimed(self.op(messages.Claim), ""))
 
     def probing(self):
-        self.promoting().event(role.Leased(self.now, self.now + 9.9))
-        return self.event(role.Started(self.op(role.StartGroup)))
+        self.promoting().event(messages.Leased(self.now, self.now + 9.9))
+        return self.event(messages.ServiceStarted(self.op(messages.StartGroup)))
 
     def primary(self):
-        self.probing().event(role.Tick(), after=0.01)
-        self.event(role.Probed(self.op(role.Probe), True, "ok"))
-        return self.event(role.Acked(self.op(role.Ack)))
+        self.probing().event(messages.Tick(), after=0.01)
+        self.event(messages.Probed(self.op(messages.Probe), True, "ok"))
+        return self.event(messages.Acked(self.op(messages.Ack)))
 
 
 @pytest.fixture
@@ -68,96 +69,96 @@ def node():
 
 def test_proves_leftovers_dead_before_it_proposes(node):
     node.event(UP)
-    assert node.at == ("detached", "clearing") and not node.did(role.Propose)
-    assert node.cleared().did(role.Propose)
+    assert node.at == ("detached", "clearing") and not node.did(messages.Propose)
+    assert node.cleared().did(messages.Propose)
 
 
 def test_a_standby_asks_again_only_when_told(node):
     node.standby()
-    assert node.at == ("standby", "watching") and role.next_wakeup(SETTINGS, node.state) == role.INFINITY
-    assert not node.event(role.QueueChanged(node.state.waiting - 1, "stale")).did(role.Query)
-    assert node.event(role.QueueChanged(node.state.waiting, "deleted")).did(role.Query)
+    assert node.at == ("standby", "watching") and next_wakeup(SETTINGS, node.state) == INFINITY
+    assert not node.event(messages.QueueChanged(node.state.waiting - 1, "stale")).did(messages.Query)
+    assert node.event(messages.QueueChanged(node.state.waiting, "deleted")).did(messages.Query)
 
 
 def test_claims_and_leases_before_it_starts(node):
     node.promoting()
-    assert node.at == ("promoting", "leasing") and node.did(role.KeepLease) and not node.did(role.StartGroup)
-    assert node.event(role.Leased(node.now, node.now + 9.9)).did(role.StartGroup)
+    assert node.at == ("promoting", "leasing") and node.did(messages.KeepLease) and not node.did(messages.StartGroup)
+    assert node.event(messages.Leased(node.now, node.now + 9.9)).did(messages.StartGroup)
 
 
 def test_a_write_sent_before_the_claim_gives_no_lease(node):
     node.promoting()
-    assert not node.event(role.Leased(node.now - 0.001, node.now + 9.9), after=0.1).did(role.StartGroup)
+    assert not node.event(messages.Leased(node.now - 0.001, node.now + 9.9), after=0.1).did(messages.StartGroup)
 
 
 def test_the_claim_itself_may_be_the_lease(node):
     node.cleared().event(UP)
-    node.event(role.Proposed(node.op(role.Propose), "n-0000000001", 41))
-    node.event(role.Queried(node.op(role.Query), True, 1, 2))
-    claim, sent = node.op(role.Claim), node.now
-    assert node.event(role.Claimed(claim, "", role.Leased(sent, sent + 9.9)), after=0.05).did(role.StartGroup)
+    node.event(messages.Proposed(node.op(messages.Propose), "n-0000000001", 41))
+    node.event(messages.Queried(node.op(messages.Query), True, 1, 2))
+    claim, sent = node.op(messages.Claim), node.now
+    assert node.event(messages.Claimed(claim, "", messages.Leased(sent, sent + 9.9)), after=0.05).did(messages.StartGroup)
     # Heartbeats follow, and one that was sent since the claim was counts.
-    assert node.did(role.KeepLease) and node.state.claimed_at == sent
+    assert node.did(messages.KeepLease) and node.state.claimed_at == sent
 
 
 def test_a_claim_whose_lease_is_too_short_waits_for_a_heartbeat(node):
     node.cleared().event(UP)
-    node.event(role.Proposed(node.op(role.Propose), "n-0000000001", 41))
-    node.event(role.Queried(node.op(role.Query), True, 1, 2))
-    node.event(role.Claimed(node.op(role.Claim), "", role.Leased(node.now, node.now + 0.1)))
-    assert node.did(role.KeepLease) and not node.did(role.StartGroup) and node.at == ("promoting", "leasing")
-    assert node.event(role.Leased(node.now, node.now + 9.9)).did(role.StartGroup)
+    node.event(messages.Proposed(node.op(messages.Propose), "n-0000000001", 41))
+    node.event(messages.Queried(node.op(messages.Query), True, 1, 2))
+    node.event(messages.Claimed(node.op(messages.Claim), "", messages.Leased(node.now, node.now + 0.1)))
+    assert node.did(messages.KeepLease) and not node.did(messages.StartGroup) and node.at == ("promoting", "leasing")
+    assert node.event(messages.Leased(node.now, node.now + 9.9)).did(messages.StartGroup)
 
 
 def test_a_lease_too_short_starts_nothing(node):
     node.promoting()
-    assert not node.event(role.Leased(node.now, node.now + 2.3)).did(role.StartGroup)
+    assert not node.event(messages.Leased(node.now, node.now + 2.3)).did(messages.StartGroup)
 
 
 def test_acks_only_what_is_healthy(node):
-    node.probing().event(role.Tick(), after=0.01)
-    node.event(role.Probed(node.op(role.Probe), False, "refused"))
-    assert node.at == ("promoting", "probing") and not node.did(role.Ack)
-    node.event(role.Tick(), after=0.01)
-    assert node.event(role.Probed(node.op(role.Probe), True, "ok")).did(role.Ack)
-    assert node.event(role.Acked(node.op(role.Ack))).at == ("primary", "")
+    node.probing().event(messages.Tick(), after=0.01)
+    node.event(messages.Probed(node.op(messages.Probe), False, "refused"))
+    assert node.at == ("promoting", "probing") and not node.did(messages.Ack)
+    node.event(messages.Tick(), after=0.01)
+    assert node.event(messages.Probed(node.op(messages.Probe), True, "ok")).did(messages.Ack)
+    assert node.event(messages.Acked(node.op(messages.Ack))).at == ("primary", "")
 
 
 def test_stops_in_time_when_the_lease_is_not_extended(node):
     node.primary()
     due = node.state.deadline - 0.3 - 2.0
-    assert role.next_wakeup(SETTINGS, node.state) <= due
-    assert node.event(role.Tick(), after=due - node.now - 0.01).at[0] == "primary"
-    node.event(role.Tick(), after=0.02)
-    stop = next(action for action in node.actions if isinstance(action, role.StopGroup))
+    assert next_wakeup(SETTINGS, node.state) <= due
+    assert node.event(messages.Tick(), after=due - node.now - 0.01).at[0] == "primary"
+    node.event(messages.Tick(), after=0.02)
+    stop = next(action for action in node.actions if isinstance(action, messages.StopGroup))
     # Its stopwaitsecs; when the lease ends, the guard knows.
     assert stop.kill_at == node.now + SETTINGS.stopwaitsecs
 
 
 def test_the_lease_is_renewed_until_a_stop_is_over(node):
-    node.primary().event(role.MemberFatal("orders"))
-    assert node.at == ("demoting", "stopping") and node.did(role.StopGroup) and not node.did(role.DropLease)
-    deadline, stopping = node.state.deadline, node.op(role.StopGroup)
-    node.event(role.Leased(node.now, deadline + 1.0))
+    node.primary().event(messages.MemberFatal("orders"))
+    assert node.at == ("demoting", "stopping") and node.did(messages.StopGroup) and not node.did(messages.DropLease)
+    deadline, stopping = node.state.deadline, node.op(messages.StopGroup)
+    node.event(messages.Leased(node.now, deadline + 1.0))
     assert node.state.deadline == deadline + 1.0
-    node.event(role.Dead(stopping, 0.01))
-    assert node.did(role.DropLease) and node.did(role.Release)
+    node.event(messages.Dead(stopping, 0.01))
+    assert node.did(messages.DropLease) and node.did(messages.Release)
 
 
 def test_a_lease_that_was_cut_ends_sooner(node):
     node.primary()
     deadline = node.state.deadline
-    node.event(role.Cut(deadline + 1.0))
+    node.event(messages.Cut(deadline + 1.0))
     assert node.state.deadline == deadline
-    node.event(role.Cut(node.now + 2.5), after=0.3)
-    assert node.at == ("demoting", "stopping") and node.did(role.StopGroup)
+    node.event(messages.Cut(node.now + 2.5), after=0.3)
+    assert node.at == ("demoting", "stopping") and node.did(messages.StopGroup)
 
 
 def test_what_the_keeper_proved_while_there_was_no_listener_counts_for_the_inherited_term(node):
     node.state, _ = role.inherit(node.now, 7, node.now + 4.0)
-    node.event(role.Renewed(6, node.now + 9.0))
+    node.event(messages.RenewedByKeeper(6, node.now + 9.0))
     assert node.state.deadline == node.now + 4.0
-    node.event(role.Renewed(7, node.now + 9.0))
+    node.event(messages.RenewedByKeeper(7, node.now + 9.0))
     assert node.state.deadline == node.now + 9.0
 
 
@@ -165,115 +166,115 @@ def test_an_inherited_term_that_ends_before_its_proposal_is_looked_for_is_releas
     """Its lease is renewed by the keeper meanwhile, and its token is the inherited one."""
     node.state, _ = role.inherit(node.now, 7, node.now + 4.0)
     node.event(UP)
-    node.event(role.MemberFatal("orders"))
+    node.event(messages.MemberFatal("orders"))
     assert node.at == ("demoting", "stopping") and node.state.token == 7
-    stopping = node.op(role.StopGroup)
-    node.event(role.Renewed(7, node.now + 9.0))
+    stopping = node.op(messages.StopGroup)
+    node.event(messages.RenewedByKeeper(7, node.now + 9.0))
     assert node.state.deadline == node.now + 9.0
-    node.event(role.Dead(stopping, 0.1))
-    assert node.at == ("demoting", "releasing") and node.did(role.Release)
-    node.event(role.Released(node.op(role.Release)))
+    node.event(messages.Dead(stopping, 0.1))
+    assert node.at == ("demoting", "releasing") and node.did(messages.Release)
+    node.event(messages.Released(node.op(messages.Release)))
     assert node.at == ("detached", "waiting") and node.state.token is None
 
 
 def test_an_inherited_term_whose_session_is_lost_is_not_released(node):
     node.state, _ = role.inherit(node.now, 7, node.now + 4.0)
-    node.event(role.SessionLost("expired"))
-    assert node.did(role.KillGroup)
-    node.event(role.Dead(node.op(role.KillGroup), 0.1))
-    assert not node.did(role.Release) and node.at == ("detached", "waiting")
+    node.event(messages.SessionLost("expired"))
+    assert node.did(messages.KillGroup)
+    node.event(messages.Dead(node.op(messages.KillGroup), 0.1))
+    assert not node.did(messages.Release) and node.at == ("detached", "waiting")
 
 
 def test_an_extended_lease_goes_on(node):
     node.primary()
-    node.event(role.Leased(node.now, node.now + 14.9), after=5.0)
-    assert node.event(role.Tick(), after=5.0).at[0] == "primary"
+    node.event(messages.Leased(node.now, node.now + 14.9), after=5.0)
+    assert node.event(messages.Tick(), after=5.0).at[0] == "primary"
 
 
 def test_a_lost_session_kills_without_grace_and_releases_nothing(node):
-    node.primary().event(role.SessionLost("expired"))
-    assert node.did(role.KillGroup) and not node.did(role.StopGroup)
-    node.event(role.Dead(node.op(role.KillGroup), 0.01))
-    assert node.at[0] == "detached" and not node.did(role.Release)
-    assert node.event(UP).did(role.Propose)
+    node.primary().event(messages.SessionLost("expired"))
+    assert node.did(messages.KillGroup) and not node.did(messages.StopGroup)
+    node.event(messages.Dead(node.op(messages.KillGroup), 0.01))
+    assert node.at[0] == "detached" and not node.did(messages.Release)
+    assert node.event(UP).did(messages.Propose)
 
 
 def test_another_session_is_a_lost_one(node):
-    assert node.primary().event(UP).did(role.KillGroup)
+    assert node.primary().event(UP).did(messages.KillGroup)
 
 
 def test_a_deleted_proposal_kills_without_grace(node):
-    assert node.primary().event(role.ProposalGone("deleted")).did(role.KillGroup)
+    assert node.primary().event(messages.ProposalLost("deleted")).did(messages.KillGroup)
 
 
 def test_releases_only_after_the_proof_of_death(node):
-    node.primary().event(role.MemberFatal("web"))
-    assert node.did(role.StopGroup) and not node.did(role.Release)
-    op = node.op(role.StopGroup)
-    assert not node.event(role.Dead(op - 1, 0.0)).did(role.Release)
-    assert node.event(role.Dead(op, 0.5)).did(role.Release)
+    node.primary().event(messages.MemberFatal("web"))
+    assert node.did(messages.StopGroup) and not node.did(messages.Release)
+    op = node.op(messages.StopGroup)
+    assert not node.event(messages.Dead(op - 1, 0.0)).did(messages.Release)
+    assert node.event(messages.Dead(op, 0.5)).did(messages.Release)
 
 
 def test_a_release_that_fails_is_made_again(node):
-    node.primary().event(role.MemberFatal("web"))
-    node.event(role.Dead(node.op(role.StopGroup), 0.5))
-    node.event(role.Failed(node.op(role.Release), False, "no connection"))
-    assert node.event(role.Tick(), after=0.2).did(role.Release)
+    node.primary().event(messages.MemberFatal("web"))
+    node.event(messages.Dead(node.op(messages.StopGroup), 0.5))
+    node.event(messages.RequestFailed(node.op(messages.Release), False, "no connection"))
+    assert node.event(messages.Tick(), after=0.2).did(messages.Release)
 
 
 def test_failing_checks_step_down_and_back_off(node):
     node.primary()
     for _ in range(3):
-        node.event(role.Tick(), after=1.0)
-        node.event(role.Leased(node.now, node.now + 9.9))
-        node.event(role.Tick())
-        node.event(role.Probed(node.state.probing, False, "refused"))
+        node.event(messages.Tick(), after=1.0)
+        node.event(messages.Leased(node.now, node.now + 9.9))
+        node.event(messages.Tick())
+        node.event(messages.Probed(node.state.probing, False, "refused"))
     assert node.at == ("demoting", "stopping")
-    node.event(role.Dead(node.op(role.StopGroup), 0.1))
-    node.event(role.Released(node.op(role.Release)))
-    assert node.at == ("detached", "waiting") and not node.did(role.Propose)
-    assert node.event(role.Tick(), after=1.1).did(role.Propose)
+    node.event(messages.Dead(node.op(messages.StopGroup), 0.1))
+    node.event(messages.Released(node.op(messages.Release)))
+    assert node.at == ("detached", "waiting") and not node.did(messages.Propose)
+    assert node.event(messages.Tick(), after=1.1).did(messages.Propose)
 
 
 def test_the_back_off_doubles_up_to_its_cap(node):
     node.primary()
     for failures, wait in ((1, 2.0), (4, 16.0), (20, 60.0)):
         state = replace(node.state, failures=failures)
-        after, _ = role.step(SETTINGS, state, role.MemberFatal("web"), node.now)
+        after, _ = role.step(SETTINGS, state, messages.MemberFatal("web"), node.now)
         assert after.not_before - node.now == pytest.approx(wait)
 
 
 def test_a_sole_candidate_tries_again_at_the_minimum(node):
     node.primary()
     node.state = replace(node.state, failures=5)
-    node.event(role.MemberFatal("web"))
-    node.event(role.Dead(node.op(role.StopGroup), 0.1))
-    node.event(role.Released(node.op(role.Release)))
-    node.event(role.Tick(), after=1.0)
-    assert node.event(role.Looked(node.op(role.Look), 0)).did(role.Propose)
+    node.event(messages.MemberFatal("web"))
+    node.event(messages.Dead(node.op(messages.StopGroup), 0.1))
+    node.event(messages.Released(node.op(messages.Release)))
+    node.event(messages.Tick(), after=1.0)
+    assert node.event(messages.OthersCounted(node.op(messages.CountOthers), 0)).did(messages.Propose)
 
 
 def test_with_others_in_the_queue_the_back_off_holds(node):
     node.primary()
     node.state = replace(node.state, failures=5)
-    node.event(role.MemberFatal("web"))
-    node.event(role.Dead(node.op(role.StopGroup), 0.1))
-    node.event(role.Released(node.op(role.Release)))
-    node.event(role.Tick(), after=1.0)
-    assert not node.event(role.Looked(node.op(role.Look), 1)).did(role.Propose)
+    node.event(messages.MemberFatal("web"))
+    node.event(messages.Dead(node.op(messages.StopGroup), 0.1))
+    node.event(messages.Released(node.op(messages.Release)))
+    node.event(messages.Tick(), after=1.0)
+    assert not node.event(messages.OthersCounted(node.op(messages.CountOthers), 1)).did(messages.Propose)
 
 
 def test_never_healthy_in_time_steps_down(node):
     node.probing()
-    node.event(role.Leased(node.now, node.now + 100.0))
-    assert node.event(role.Tick(), after=60.1).at[0] == "demoting"
+    node.event(messages.Leased(node.now, node.now + 100.0))
+    assert node.event(messages.Tick(), after=60.1).at[0] == "demoting"
 
 
 @pytest.fixture
 def told(node, monkeypatch):
     """A primary whose health is supervisord's word, which was found good for long; its next look is at 120."""
     monkeypatch.setattr(sys.modules[__name__], "SETTINGS", replace(SETTINGS, told=True))
-    node.primary().event(role.Leased(node.now, 1000.0))
+    node.primary().event(messages.Leased(node.now, 1000.0))
     for _ in range(role.LOOKS):
         assert look(node) <= node.now + 1
         answer(node, "")
@@ -283,18 +284,18 @@ def told(node, monkeypatch):
 
 def look(node):
     """When supervisord's word is asked for next."""
-    return role.next_wakeup(SETTINGS, node.state)
+    return next_wakeup(SETTINGS, node.state)
 
 
 def asks(node):
     """The time of the next look comes; returns its number."""
     node.now = look(node)
-    return node.event(role.Tick()).op(role.Probe)
+    return node.event(messages.Tick()).op(messages.Probe)
 
 
 def answer(node, trouble):
     """The next look, and its answer; trouble: what is wrong."""
-    node.event(role.Probed(asks(node), not trouble, trouble))
+    node.event(messages.Probed(asks(node), not trouble, trouble))
 
 
 def test_supervisords_word_is_asked_for_when_it_tells_that_a_program_runs(node, monkeypatch):
@@ -302,34 +303,34 @@ def test_supervisords_word_is_asked_for_when_it_tells_that_a_program_runs(node, 
     node.probing()
     answer(node, "web is STARTING")
     assert look(node) == node.now + SETTINGS.health_interval
-    stale = node.event(role.MemberRuns(), after=0.3).op(role.Probe)
-    number = node.event(role.MemberRuns()).op(role.Probe)
+    stale = node.event(messages.MemberRuns(), after=0.3).op(messages.Probe)
+    number = node.event(messages.MemberRuns()).op(messages.Probe)
     # An answer from before it does not count, whatever it is.
-    assert not node.event(role.Probed(stale, True, "")).did(role.Ack)
-    assert node.event(role.Probed(number, True, "")).did(role.Ack)
+    assert not node.event(messages.Probed(stale, True, "")).did(messages.Ack)
+    assert node.event(messages.Probed(number, True, "")).did(messages.Ack)
 
 
 def test_supervisords_word_need_not_stay_good_for_long(node, monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "SETTINGS", replace(SETTINGS, told=True, rise=4))
     node.probing()
     answer(node, "web is STARTING")
-    number = node.event(role.MemberRuns(), after=0.3).op(role.Probe)
+    number = node.event(messages.MemberRuns(), after=0.3).op(messages.Probe)
     begun = node.now
-    node.event(role.Probed(number, True, ""))
+    node.event(messages.Probed(number, True, ""))
     for _ in range(3):
         answer(node, "")
-    assert node.did(role.Ack) and node.now < begun + 1
+    assert node.did(messages.Ack) and node.now < begun + 1
 
 
 def test_that_a_program_runs_hurries_no_health_check(node):
     node.probing()
     before = look(node)
-    node.event(role.MemberRuns())
+    node.event(messages.MemberRuns())
     assert look(node) == before
 
 
 def test_supervisords_word_is_asked_for_when_it_changes(told):
-    told.event(role.MemberChanged(), after=0.5)
+    told.event(messages.MemberChanged(), after=0.5)
     begun = told.now
     # supervisord may not know of it yet; a program that came back in time is no failure.
     answer(told, "")
@@ -343,105 +344,105 @@ def test_supervisords_word_is_asked_for_when_it_changes(told):
 def test_a_change_during_a_look_puts_no_answer_aside(told):
     """A program that comes and goes hides none that is gone, and an answer from before the change hides no change."""
     stale = asks(told)
-    told.event(role.MemberChanged())
-    told.event(role.Probed(stale, True, ""))
+    told.event(messages.MemberChanged())
+    told.event(messages.Probed(stale, True, ""))
     assert look(told) == told.now + 1
     for _ in range(SETTINGS.fall):
         number = asks(told)
-        told.event(role.MemberChanged(), after=0.1)
-        told.event(role.Probed(number, False, "orders is EXITED"))
+        told.event(messages.MemberChanged(), after=0.1)
+        told.event(messages.Probed(number, False, "orders is EXITED"))
     assert told.at[0] == "demoting"
 
 
 def test_resign_needs_somebody_to_take_over(node):
-    node.primary().event(role.Resign("t1"))
-    node.event(role.Looked(node.op(role.Look), 0))
+    node.primary().event(messages.Resign("t1"))
+    node.event(messages.OthersCounted(node.op(messages.CountOthers), 0))
     answer = node.actions[0]
     assert node.at[0] == "primary" and (answer.ok, answer.exit) == (False, 1)
 
 
 def test_resign_is_refused_where_zookeeper_does_not_answer(node):
     """Nobody could take over, and the service runs on. What is answered later is about something that is over."""
-    node.primary().event(role.Leased(node.now, node.now + 99.0)).event(role.Resign("t1"))
-    look, by = node.op(role.Look), node.now + role.LOOK_LIMIT
-    assert not answers(node, role.Resign("t2"), 1.0)
-    assert not answers(node, role.Tick(), by - node.now - 0.1) and role.next_wakeup(SETTINGS, node.state) <= by
-    [first] = answers(node, role.Tick(), 0.1)
+    node.primary().event(messages.Leased(node.now, node.now + 99.0)).event(messages.Resign("t1"))
+    look, by = node.op(messages.CountOthers), node.now + role.LOOK_LIMIT
+    assert not answers(node, messages.Resign("t2"), 1.0)
+    assert not answers(node, messages.Tick(), by - node.now - 0.1) and next_wakeup(SETTINGS, node.state) <= by
+    [first] = answers(node, messages.Tick(), 0.1)
     assert (first.ticket, first.ok, first.exit) == ("t1", False, 1)
     assert first.text.startswith("ZooKeeper does not answer, so nobody could take over") and "resign --force" in first.text
-    [second] = answers(node, role.Tick(), 1.0)
+    [second] = answers(node, messages.Tick(), 1.0)
     assert second.ticket == "t2" and not node.state.resigning and node.at == ("primary", "")
-    assert node.event(role.Looked(look, 1)).at == ("primary", "") and not node.did(role.StopGroup)
-    assert node.event(role.Resign("t3")).did(role.Look)
+    assert node.event(messages.OthersCounted(look, 1)).at == ("primary", "") and not node.did(messages.StopGroup)
+    assert node.event(messages.Resign("t3")).did(messages.CountOthers)
 
 
 def test_resign_is_refused_with_the_reason_where_the_queue_cannot_be_read(node):
-    node.primary().event(role.Resign("t1"))
-    [answer] = answers(node, role.Looked(node.op(role.Look), -1, "list the queue: NoAuthError"))
+    node.primary().event(messages.Resign("t1"))
+    [answer] = answers(node, messages.OthersCounted(node.op(messages.CountOthers), -1, "list the queue: NoAuthError"))
     assert node.at == ("primary", "") and (answer.ok, answer.exit) == (False, 1)
     assert "list the queue: NoAuthError" in answer.text and "start another node" not in answer.text
 
 
 @pytest.mark.parametrize("event, why", [
-    (role.Cut(0.0), "the lease runs out"), (role.SessionLost("expired"), "expired"), (role.MemberFatal("web"), "in FATAL"),
-    (role.ProposalGone("deleted"), "deleted"), (role.Shutdown("SIGTERM", 999.0), "SIGTERM"),
+    (messages.Cut(0.0), "the lease runs out"), (messages.SessionLost("expired"), "expired"), (messages.MemberFatal("web"), "in FATAL"),
+    (messages.ProposalLost("deleted"), "deleted"), (messages.Shutdown("SIGTERM", 999.0), "SIGTERM"),
 ])
 def test_resign_is_answered_at_once_where_the_term_ends_before_the_queue_is_known(node, event, why):
-    node.primary().event(role.Resign("t1"))
+    node.primary().event(messages.Resign("t1"))
     [answer] = answers(node, event)
     assert node.at[0] == "demoting" and (answer.ok, answer.exit) == (False, 1) and why in answer.text
     assert not node.state.resigning
 
 
 def test_a_forced_resignation_does_not_wait_for_the_look_of_another(node):
-    node.primary().event(role.Resign("t1"))
-    assert not answers(node, role.Resign("t2", force=True)) and node.at[0] == "demoting"
-    assert not answers(node, role.Tick(), role.LOOK_LIMIT + 1.0)
+    node.primary().event(messages.Resign("t1"))
+    assert not answers(node, messages.Resign("t2", force=True)) and node.at[0] == "demoting"
+    assert not answers(node, messages.Tick(), role.LOOK_LIMIT + 1.0)
     assert [one.ticket for one in node.state.resigning] == ["t1", "t2"]
 
 
 def test_that_zookeeper_does_not_answer_is_told_where_nobody_is_known_to_lead(node):
-    [answer] = answers(resigned(node), role.TermSeen("", "", known=False), role.SUCCESSOR_MOST)
+    [answer] = answers(resigned(node), messages.TermSeen("", "", known=False), role.SUCCESSOR_MOST)
     assert "nobody is known to be primary" in answer.text and "ZooKeeper does not answer" in answer.text
     assert answer.term is None, "there is nothing to be read"
 
 
 def test_resign_answers_when_the_successor_is_known(node):
-    node.primary().event(role.Resign("t1"))
-    node.event(role.Looked(node.op(role.Look), 1))
-    assert not node.event(role.TermSeen("a", "a:1")).did(role.Answer)
-    node.event(role.Dead(node.op(role.StopGroup) if node.did(role.StopGroup) else node.state.waiting, 0.1))
-    node.event(role.Released(node.op(role.Release)))
-    assert node.did(role.SeeTerm)
-    node.event(role.TermSeen("b", "b:1"), after=0.5)
-    answer = next(action for action in node.actions if isinstance(action, role.Answer))
+    node.primary().event(messages.Resign("t1"))
+    node.event(messages.OthersCounted(node.op(messages.CountOthers), 1))
+    assert not node.event(messages.TermSeen("a", "a:1")).did(messages.AnswerOperator)
+    node.event(messages.Dead(node.op(messages.StopGroup) if node.did(messages.StopGroup) else node.state.waiting, 0.1))
+    node.event(messages.Released(node.op(messages.Release)))
+    assert node.did(messages.SeeTerm)
+    node.event(messages.TermSeen("b", "b:1"), after=0.5)
+    answer = next(action for action in node.actions if isinstance(action, messages.AnswerOperator))
     assert answer.ok and answer.node == "b" and answer.seconds == pytest.approx(0.5)
 
 
 def resigned(node):
     """The term with the token 41 is released, and another node may lead."""
-    node.primary().event(role.Resign("t1"))
-    node.event(role.Looked(node.op(role.Look), 1))
-    node.event(role.Dead(node.op(role.StopGroup), 0.1))
-    return node.event(role.Released(node.op(role.Release)))
+    node.primary().event(messages.Resign("t1"))
+    node.event(messages.OthersCounted(node.op(messages.CountOthers), 1))
+    node.event(messages.Dead(node.op(messages.StopGroup), 0.1))
+    return node.event(messages.Released(node.op(messages.Release)))
 
 
 def answers(node, event, after=0.1):
     node.event(event, after)
-    return [action for action in node.actions if isinstance(action, role.Answer)]
+    return [action for action in node.actions if isinstance(action, messages.AnswerOperator)]
 
 
 @pytest.mark.parametrize("seen", [
-    role.TermSeen("", ""), role.TermSeen("b", "", 50), role.TermSeen("self", "a:1", 41), role.TermSeen("", "a:1", 0),
-    role.TermSeen("self", "a:1", 50), role.TermSeen("", "", known=False),
+    messages.TermSeen("", ""), messages.TermSeen("b", "", 50), messages.TermSeen("self", "a:1", 41), messages.TermSeen("", "a:1", 0),
+    messages.TermSeen("self", "a:1", 50), messages.TermSeen("", "", known=False),
 ], ids=["nobody", "b promotes", "its own stale ack", "an ack without a holder", "its own next term", "not known"])
 def test_resign_does_not_take_that_for_a_successor(node, seen):
     assert not answers(resigned(node), seen)
-    assert answers(node, role.TermSeen("b", "b:1", 50))[0].ok
+    assert answers(node, messages.TermSeen("b", "b:1", 50))[0].ok
 
 
 @pytest.mark.parametrize("seen", [
-    role.TermSeen("b", "b:1", 50), role.TermSeen("b", "a:1", 50), role.TermSeen("", "b:1", 0), role.TermSeen("self", "b:1", 41),
+    messages.TermSeen("b", "b:1", 50), messages.TermSeen("b", "a:1", 50), messages.TermSeen("", "b:1", 0), messages.TermSeen("self", "b:1", 41),
 ], ids=["b", "b at an address that both have", "an implementation without holders", "the same over a stale holder"])
 def test_resign_takes_that_for_a_successor(node, seen):
     answer = answers(resigned(node), seen)[0]
@@ -450,80 +451,80 @@ def test_resign_takes_that_for_a_successor(node, seen):
 
 def test_resign_fails_when_this_node_leads_again(node):
     resigned(node)
-    assert not answers(node, role.TermSeen("b", "", 50))
-    node.event(role.Proposed(node.state.waiting, "n-0000000003", 60))
-    node.event(role.Queried(node.op(role.Query), True, 1, 2)).event(role.Claimed(node.op(role.Claim), ""))
-    node.event(role.Leased(node.now, node.now + 9.9)).event(role.Started(node.op(role.StartGroup)))
-    node.event(role.Tick(), after=0.01).event(role.Probed(node.op(role.Probe), True, "ok"))
-    node.event(role.Acked(node.op(role.Ack)))
-    answer = answers(node, role.TermSeen("self", "a:1", 60))[0]
+    assert not answers(node, messages.TermSeen("b", "", 50))
+    node.event(messages.Proposed(node.state.waiting, "n-0000000003", 60))
+    node.event(messages.Queried(node.op(messages.Query), True, 1, 2)).event(messages.Claimed(node.op(messages.Claim), ""))
+    node.event(messages.Leased(node.now, node.now + 9.9)).event(messages.ServiceStarted(node.op(messages.StartGroup)))
+    node.event(messages.Tick(), after=0.01).event(messages.Probed(node.op(messages.Probe), True, "ok"))
+    node.event(messages.Acked(node.op(messages.Ack)))
+    answer = answers(node, messages.TermSeen("self", "a:1", 60))[0]
     assert (answer.ok, answer.exit, answer.tried, answer.term) == (False, 1, ("b",), 41) and "a:1" in answer.text
 
 
 def test_resign_fails_when_nobody_leads_for_as_long_as_a_promotion_may_take(node):
     limit = min(role.SUCCESSOR_LIMIT + SETTINGS.promote_timeout, role.SUCCESSOR_MOST)
-    assert not answers(resigned(node), role.TermSeen("b", "", 50), limit - 0.2)
-    answer = answers(node, role.TermSeen("b", "", 50), 0.3)[0]
+    assert not answers(resigned(node), messages.TermSeen("b", "", 50), limit - 0.2)
+    answer = answers(node, messages.TermSeen("b", "", 50), 0.3)[0]
     assert (answer.ok, answer.exit, answer.tried) == (False, 1, ("b",)) and "nobody is primary" in answer.text
 
 
 def test_resign_is_no_success_when_the_listener_ends_first(node):
-    node.primary().event(role.Resign("t1")).event(role.Looked(node.op(role.Look), 1))
-    stop = node.op(role.StopGroup)
-    node.event(role.Shutdown("SIGTERM", node.now + 5)).event(role.Dead(node.state.waiting or stop, 0.1))
-    answer = answers(node, role.Released(node.op(role.Release)))[0]
+    node.primary().event(messages.Resign("t1")).event(messages.OthersCounted(node.op(messages.CountOthers), 1))
+    stop = node.op(messages.StopGroup)
+    node.event(messages.Shutdown("SIGTERM", node.now + 5)).event(messages.Dead(node.state.waiting or stop, 0.1))
+    answer = answers(node, messages.Released(node.op(messages.Release)))[0]
     assert node.at[0] == "withdrawn" and (answer.ok, answer.exit) == (False, 1)
 
 
 def failed(node):
     """The node led and did not become healthy; it stands in the queue again."""
-    node.probing().event(role.MemberFatal("web"))
-    node.event(role.Dead(node.op(role.StopGroup), 0.1)).event(role.Released(node.op(role.Release)))
-    node.event(role.Tick(), after=SETTINGS.backoff_min)
-    return proposed(node, node.op(role.Propose), 50)
+    node.probing().event(messages.MemberFatal("web"))
+    node.event(messages.Dead(node.op(messages.StopGroup), 0.1)).event(messages.Released(node.op(messages.Release)))
+    node.event(messages.Tick(), after=SETTINGS.backoff_min)
+    return proposed(node, node.op(messages.Propose), 50)
 
 
 def proposed(node, op, token):
-    return node.event(role.Proposed(op, f"n-{token:010d}", token))
+    return node.event(messages.Proposed(op, f"n-{token:010d}", token))
 
 
 def leads(node, candidates=3, acked=False):
-    if not node.did(role.Query):
-        node.event(role.Queried(node.state.waiting, False, 2, candidates))
-        node.event(role.QueueChanged(node.state.waiting, "deleted"))
-    return node.event(role.Queried(node.op(role.Query), True, 1, candidates, acked))
+    if not node.did(messages.Query):
+        node.event(messages.Queried(node.state.waiting, False, 2, candidates))
+        node.event(messages.QueueChanged(node.state.waiting, "deleted"))
+    return node.event(messages.Queried(node.op(messages.Query), True, 1, candidates, acked))
 
 
 def test_who_failed_its_promotion_steps_behind_the_others(node):
     leads(failed(node))
-    assert node.did(role.StepBehind) and not node.did(role.Claim)
-    proposed(node, node.op(role.StepBehind), 60)
+    assert node.did(messages.StepBehind) and not node.did(messages.Claim)
+    proposed(node, node.op(messages.StepBehind), 60)
     assert node.at == ("standby", "asking") and (node.state.proposal, node.state.token) == ("n-0000000060", 60)
 
 
 def test_where_all_failed_the_one_that_leads_again_tries(node):
     proposed(leads(failed(node)), node.state.waiting, 60)
-    assert leads(node).did(role.Claim)
+    assert leads(node).did(messages.Claim)
 
 
 def test_it_steps_behind_again_once_somebody_was_acked_since(node):
     proposed(leads(failed(node)), node.state.waiting, 60)
-    assert leads(node, acked=True).did(role.StepBehind)
+    assert leads(node, acked=True).did(messages.StepBehind)
 
 
 def test_a_sole_candidate_that_failed_tries(node):
-    assert leads(failed(node), candidates=1).did(role.Claim)
+    assert leads(failed(node), candidates=1).did(messages.Claim)
 
 
 def test_who_may_not_exchange_its_proposal_tries(node):
-    leads(failed(node)).event(role.Failed(node.state.waiting, False, "no access", refused=True))
-    node.event(role.Queried(node.op(role.Query), True, 1, 3, True))
-    assert node.did(role.Claim)
+    leads(failed(node)).event(messages.RequestFailed(node.state.waiting, False, "no access", refused=True))
+    node.event(messages.Queried(node.op(messages.Query), True, 1, 3, True))
+    assert node.did(messages.Claim)
 
 
 def test_stepping_behind_is_tried_again_when_it_was_not_answered(node):
-    leads(failed(node)).event(role.Failed(node.state.waiting, False, "no answer"))
-    assert node.event(role.Tick(), after=node.state.retry_at - node.now).did(role.StepBehind)
+    leads(failed(node)).event(messages.RequestFailed(node.state.waiting, False, "no answer"))
+    assert node.event(messages.Tick(), after=node.state.retry_at - node.now).did(messages.StepBehind)
 
 
 def test_a_failed_promotion_is_remembered(node):
@@ -533,34 +534,34 @@ def test_a_failed_promotion_is_remembered(node):
 
 
 def test_what_ends_a_promotion_that_is_well_is_no_failure_of_it(node):
-    assert not node.probing().event(role.MemberStopped("web")).state.failed
+    assert not node.probing().event(messages.StoppedByHand("web")).state.failed
 
 
 def test_a_promotion_that_succeeds_makes_a_failed_one_forgotten(node):
-    leads(failed(node), candidates=1).event(role.Claimed(node.op(role.Claim), ""))
-    node.event(role.Leased(node.now, node.now + 9.9)).event(role.Started(node.op(role.StartGroup)))
-    node.event(role.Tick(), after=0.01).event(role.Probed(node.op(role.Probe), True, "ok"))
+    leads(failed(node), candidates=1).event(messages.Claimed(node.op(messages.Claim), ""))
+    node.event(messages.Leased(node.now, node.now + 9.9)).event(messages.ServiceStarted(node.op(messages.StartGroup)))
+    node.event(messages.Tick(), after=0.01).event(messages.Probed(node.op(messages.Probe), True, "ok"))
     assert node.state.failed
-    assert not node.event(role.Acked(node.op(role.Ack))).state.failed and node.at == ("primary", "")
+    assert not node.event(messages.Acked(node.op(messages.Ack))).state.failed and node.at == ("primary", "")
 
 
 def test_another_configuration_makes_a_failed_promotion_forgotten(node):
     """It may mend what failed, so the node neither complains of that nor steps behind."""
     node = failed(node)
-    node.event(role.Queried(node.state.waiting, False, 2, 3))
-    assert not node.event(role.Reconfigured(False)).state.failed
-    node.event(role.QueueChanged(node.state.waiting, "deleted"))
-    assert node.event(role.Queried(node.op(role.Query), True, 1, 3, True)).did(role.Claim)
+    node.event(messages.Queried(node.state.waiting, False, 2, 3))
+    assert not node.event(messages.Reconfigured(False)).state.failed
+    node.event(messages.QueueChanged(node.state.waiting, "deleted"))
+    assert node.event(messages.Queried(node.op(messages.Query), True, 1, 3, True)).did(messages.Claim)
 
 
 def test_who_was_healthy_since_does_not_step_behind(node):
-    leads(failed(node), candidates=1).event(role.Claimed(node.op(role.Claim), ""))
-    node.event(role.Leased(node.now, node.now + 9.9)).event(role.Started(node.op(role.StartGroup)))
-    node.event(role.Tick(), after=0.01).event(role.Probed(node.op(role.Probe), True, "ok"))
-    node.event(role.Acked(node.op(role.Ack))).event(role.MemberFatal("web"))
-    node.event(role.Dead(node.op(role.StopGroup), 0.1)).event(role.Released(node.op(role.Release)))
-    node.event(role.Tick(), after=SETTINGS.backoff_max)
-    assert leads(proposed(node, node.op(role.Propose), 70)).did(role.Claim)
+    leads(failed(node), candidates=1).event(messages.Claimed(node.op(messages.Claim), ""))
+    node.event(messages.Leased(node.now, node.now + 9.9)).event(messages.ServiceStarted(node.op(messages.StartGroup)))
+    node.event(messages.Tick(), after=0.01).event(messages.Probed(node.op(messages.Probe), True, "ok"))
+    node.event(messages.Acked(node.op(messages.Ack))).event(messages.MemberFatal("web"))
+    node.event(messages.Dead(node.op(messages.StopGroup), 0.1)).event(messages.Released(node.op(messages.Release)))
+    node.event(messages.Tick(), after=SETTINGS.backoff_max)
+    assert leads(proposed(node, node.op(messages.Propose), 70)).did(messages.Claim)
 
 
 REFUSED = dict(gone=False, reason="ZooKeeper does not let this node", refused=True)
@@ -568,49 +569,49 @@ REFUSED = dict(gone=False, reason="ZooKeeper does not let this node", refused=Tr
 
 def release_refused(node, times):
     """The release of a resigned primary is refused, as often as said. Returns the requests."""
-    node.primary().event(role.Resign("t1")).event(role.Looked(node.op(role.Look), 1))
-    node.event(role.Dead(node.op(role.StopGroup), 0.1))
+    node.primary().event(messages.Resign("t1")).event(messages.OthersCounted(node.op(messages.CountOthers), 1))
+    node.event(messages.Dead(node.op(messages.StopGroup), 0.1))
     return refuse(node, times)
 
 
 def refuse(node, times):
     asked = []
     for _ in range(times):
-        asked += [type(action) for action in node.actions if isinstance(action, (role.Release, role.Withdraw))]
-        node.event(role.Failed(node.state.waiting, **REFUSED))
-        if node.state.retry_at < role.INFINITY:
-            node.event(role.Tick(), after=node.state.retry_at - node.now)
+        asked += [type(action) for action in node.actions if isinstance(action, (messages.Release, messages.Withdraw))]
+        node.event(messages.RequestFailed(node.state.waiting, **REFUSED))
+        if node.state.retry_at < INFINITY:
+            node.event(messages.Tick(), after=node.state.retry_at - node.now)
     return asked
 
 
 def test_a_release_that_is_refused_becomes_a_withdrawal_and_then_the_sessions_end(node):
     begun = node.now
     asked = release_refused(node, 4)
-    assert asked == [role.Release, role.Release, role.Withdraw, role.Withdraw]
-    assert node.at == ("demoting", "closing") and node.did(role.EndSession) and node.state.settled
+    assert asked == [messages.Release, messages.Release, messages.Withdraw, messages.Withdraw]
+    assert node.at == ("demoting", "closing") and node.did(messages.EndSession) and node.state.settled
     assert node.now - begun < 2.0 and not node.state.may_run
-    node.event(role.SessionLost("closed"))
-    assert node.at == ("detached", "waiting") and node.did(role.SeeTerm)
-    assert node.event(UP).did(role.Propose)
+    node.event(messages.SessionLost("closed"))
+    assert node.at == ("detached", "waiting") and node.did(messages.SeeTerm)
+    assert node.event(UP).did(messages.Propose)
 
 
 def test_a_withdrawal_that_is_granted_closes_no_session(node):
     release_refused(node, 2)
-    assert node.did(role.Withdraw)
-    assert node.event(role.Released(node.state.waiting)).did(role.Propose)
+    assert node.did(messages.Withdraw)
+    assert node.event(messages.Released(node.state.waiting)).did(messages.Propose)
 
 
 def test_a_release_that_is_not_answered_is_made_again_for_long(node):
-    node.primary().event(role.Resign("t1")).event(role.Looked(node.op(role.Look), 1))
-    node.event(role.Dead(node.op(role.StopGroup), 0.1))
+    node.primary().event(messages.Resign("t1")).event(messages.OthersCounted(node.op(messages.CountOthers), 1))
+    node.event(messages.Dead(node.op(messages.StopGroup), 0.1))
     by, withdrew = node.now + role.RELEASE_LIMIT, False
-    while not node.did(role.EndSession):
+    while not node.did(messages.EndSession):
         assert node.now < by + 3 * role.RETRY_MOST
-        assert node.did(role.Release) or node.now >= by
-        withdrew = withdrew or node.did(role.Withdraw)
-        node.event(role.Failed(node.state.waiting, False, "no answer"))
-        if not node.did(role.EndSession):
-            node.event(role.Tick(), after=node.state.retry_at - node.now)
+        assert node.did(messages.Release) or node.now >= by
+        withdrew = withdrew or node.did(messages.Withdraw)
+        node.event(messages.RequestFailed(node.state.waiting, False, "no answer"))
+        if not node.did(messages.EndSession):
+            node.event(messages.Tick(), after=node.state.retry_at - node.now)
     assert withdrew
 
 
@@ -618,105 +619,105 @@ def test_a_release_that_is_not_answered_is_made_again_for_long(node):
 def test_what_is_healthy_is_handed_over_before_the_session_ends(node, stand):
     getattr(node, stand)()
     running = node.state.may_run
-    node.event(role.SessionEnds("the session is closed"))
+    node.event(messages.SessionEnds("the session is closed"))
     if running:
-        assert node.did(role.StopGroup) and not node.state.settled
-        node.event(role.Dead(node.op(role.StopGroup), 0.1))
+        assert node.did(messages.StopGroup) and not node.state.settled
+        node.event(messages.Dead(node.op(messages.StopGroup), 0.1))
     # A proposal that never led goes with the session.
     assert node.state.settled == (stand == "standby")
-    node.event(role.Released(node.op(role.Release)))
-    assert node.state.settled and not node.event(role.Tick(), after=60.0).did(role.Propose)
-    node.event(role.SessionLost("closed"))
-    assert node.event(UP).did(role.Propose)
+    node.event(messages.Released(node.op(messages.Release)))
+    assert node.state.settled and not node.event(messages.Tick(), after=60.0).did(messages.Propose)
+    node.event(messages.SessionLost("closed"))
+    assert node.event(UP).did(messages.Propose)
 
 
 @pytest.mark.parametrize("stand", ["clearing", "cleaning", "stopping"])
 def test_a_group_that_is_not_proven_dead_keeps_the_session(node, stand):
     if stand == "cleaning":
-        node.standby().event(role.MemberStarted("web"))
+        node.standby().event(messages.StartedByHand("web"))
     elif stand == "stopping":
         node.primary()
-    node.event(role.SessionEnds("the session is closed"))
+    node.event(messages.SessionEnds("the session is closed"))
     if stand == "cleaning":
-        node.event(role.Released(node.op(role.Release)))
+        node.event(messages.Released(node.op(messages.Release)))
     assert not node.state.settled
 
 
 def test_resign_on_a_standby_is_refused(node):
-    answer = node.standby().event(role.Resign("t1")).actions[0]
+    answer = node.standby().event(messages.Resign("t1")).actions[0]
     assert answer.exit == 3 and "standby" in answer.text
 
 
 def test_stopped_by_hand_counts_as_a_resignation(node):
-    assert node.primary().event(role.MemberStopped("web")).at[0] == "demoting"
+    assert node.primary().event(messages.StoppedByHand("web")).at[0] == "demoting"
 
 
 def test_stopped_at_the_end_of_the_lease_is_not_stopped_by_hand(node):
     """The guard may have done that, and the listener, frozen until then, hears of it from supervisord first."""
     node.primary()
-    node.event(role.MemberStopped("web"), after=role.lease_of(SETTINGS, node.state).stop_at - node.now)
+    node.event(messages.StoppedByHand("web"), after=lease_of(SETTINGS, node.state).stop_at - node.now)
     assert node.at[0] == "demoting" and "lease" in node.state.reason and not node.state.by_hand
 
 
 @pytest.mark.parametrize("others", [0, 1])
 def test_after_a_stop_by_hand_supervisord_has_time_to_tell_of_it(node, others):
-    node.primary().event(role.MemberStopped("web"))
-    node.event(role.Dead(node.op(role.StopGroup), 0.1))
-    node.event(role.Released(node.op(role.Release)))
+    node.primary().event(messages.StoppedByHand("web"))
+    node.event(messages.Dead(node.op(messages.StopGroup), 0.1))
+    node.event(messages.Released(node.op(messages.Release)))
     rested = node.now + role.STOPPED_REST
-    while not node.did(role.Propose):
-        node.event(role.Tick(), after=max(0.0, role.next_wakeup(SETTINGS, node.state) - node.now))
-        if node.did(role.Look):
-            node.event(role.Looked(node.op(role.Look), others))
+    while not node.did(messages.Propose):
+        node.event(messages.Tick(), after=max(0.0, next_wakeup(SETTINGS, node.state) - node.now))
+        if node.did(messages.CountOthers):
+            node.event(messages.OthersCounted(node.op(messages.CountOthers), others))
     assert node.now == rested
 
 
 def test_started_by_hand_on_a_standby_is_killed_before_it_may_lead(node):
-    node.standby().event(role.MemberStarted("web"))
-    kill = node.op(role.KillGroup)
-    node.event(role.QueueChanged(node.state.waiting, "deleted"))
-    node.event(role.Queried(node.op(role.Query), True, 1, 1))
-    node.event(role.Claimed(node.op(role.Claim), ""))
-    assert not node.event(role.Leased(node.now, node.now + 9.9)).did(role.StartGroup)
-    assert node.event(role.Dead(kill, 0.1)).did(role.StartGroup)
+    node.standby().event(messages.StartedByHand("web"))
+    kill = node.op(messages.KillGroup)
+    node.event(messages.QueueChanged(node.state.waiting, "deleted"))
+    node.event(messages.Queried(node.op(messages.Query), True, 1, 1))
+    node.event(messages.Claimed(node.op(messages.Claim), ""))
+    assert not node.event(messages.Leased(node.now, node.now + 9.9)).did(messages.StartGroup)
+    assert node.event(messages.Dead(kill, 0.1)).did(messages.StartGroup)
 
 
 def test_its_own_leftover_is_waited_out_and_a_twin_is_not(node):
     node.cleared().event(UP)
-    node.event(role.Twin(node.op(role.Propose), "n-0000000000"))
-    node.event(role.Tick(), after=0.6)
-    assert node.did(role.Propose) and not node.did(role.Quit)
-    node.event(role.Twin(node.op(role.Propose), "n-0000000000"), after=14.0)
-    assert node.did(role.Quit)
+    node.event(messages.DuplicateNodeName(node.op(messages.Propose), "n-0000000000"))
+    node.event(messages.Tick(), after=0.6)
+    assert node.did(messages.Propose) and not node.did(messages.Quit)
+    node.event(messages.DuplicateNodeName(node.op(messages.Propose), "n-0000000000"), after=14.0)
+    assert node.did(messages.Quit)
 
 
 def test_a_timeout_that_cannot_carry_the_kill_never_leads(node):
     node.cleared().event(UP._replace(grace=-0.1))
-    assert node.at == ("detached", "waiting") and not node.did(role.Propose) and "kill_time" in node.state.trouble
+    assert node.at == ("detached", "waiting") and not node.did(messages.Propose) and "kill_time" in node.state.trouble
 
 
 def test_shutdown_stops_proves_releases_and_ends(node):
-    node.primary().event(role.Shutdown("SIGTERM", node.now + 5.0))
-    stop = next(action for action in node.actions if isinstance(action, role.StopGroup))
+    node.primary().event(messages.Shutdown("SIGTERM", node.now + 5.0))
+    stop = next(action for action in node.actions if isinstance(action, messages.StopGroup))
     assert stop.kill_at == node.now + 5.0
-    node.event(role.Dead(stop.op, 0.1))
-    assert node.event(role.Released(node.op(role.Release))).at == ("withdrawn", "")
+    node.event(messages.Dead(stop.op, 0.1))
+    assert node.event(messages.Released(node.op(messages.Release))).at == ("withdrawn", "")
 
 
 def test_shutdown_without_time_kills(node):
-    assert node.primary().event(role.Shutdown("supervisord is gone", node.now)).did(role.KillGroup)
+    assert node.primary().event(messages.Shutdown("supervisord is gone", node.now)).did(messages.KillGroup)
 
 
 def test_a_standby_shuts_down_by_leaving_the_queue(node):
-    node.standby().event(role.Shutdown("SIGTERM", node.now + 5.0))
-    assert node.event(role.Released(node.op(role.Release))).at == ("withdrawn", "")
+    node.standby().event(messages.Shutdown("SIGTERM", node.now + 5.0))
+    assert node.event(messages.Released(node.op(messages.Release))).at == ("withdrawn", "")
 
 
 def test_answers_to_what_is_over_change_nothing(node):
     node.primary()
     before = node.state
-    for event in (role.Queried(1, True, 1, 1), role.Started(1), role.Dead(1, 0), role.Acked(2), role.Released(1),
-                  role.Failed(3, True, "gone"), role.Probed(1, False, "x")):
+    for event in (messages.Queried(1, True, 1, 1), messages.ServiceStarted(1), messages.Dead(1, 0), messages.Acked(2), messages.Released(1),
+                  messages.RequestFailed(3, True, "gone"), messages.Probed(1, False, "x")):
         node.event(event)
         assert node.state == before
 
@@ -726,92 +727,92 @@ def test_answers_to_what_is_over_change_nothing(node):
 
 def dirty(node):
     node.cleared().event(UP)
-    node.event(role.Proposed(node.op(role.Propose), "n-0000000001", 41))
-    node.event(role.Queried(node.op(role.Query), True, 1, 2))
-    return node.event(role.Dirty(node.op(role.Claim), "b", "b:1", 40))
+    node.event(messages.Proposed(node.op(messages.Propose), "n-0000000001", 41))
+    node.event(messages.Queried(node.op(messages.Query), True, 1, 2))
+    return node.event(messages.Dirty(node.op(messages.Claim), "b", "b:1", 40))
 
 
 def test_a_dirty_predecessor_is_fenced_before_the_term_is_claimed():
     node = dirty(Node())
-    assert node.actions[-1][1:] == ("b", "b:1", 40) and node.at == (role.PROMOTING, "fencing")
-    assert not node.did(role.Claim)
-    node.event(role.Fenced(node.op(role.Fence), True, "exit status 0"))
-    assert node.actions[-1].fenced == 40 and node.at == (role.PROMOTING, "claiming")
-    node.event(role.Claimed(node.op(role.Claim), "b"))
-    assert node.at == (role.PROMOTING, "leasing")
+    assert node.actions[-1][1:] == ("b", "b:1", 40) and node.at == (roles.PROMOTING, "fencing")
+    assert not node.did(messages.Claim)
+    node.event(messages.Fenced(node.op(messages.Fence), True, "exit status 0"))
+    assert node.actions[-1].fenced == 40 and node.at == (roles.PROMOTING, "claiming")
+    node.event(messages.Claimed(node.op(messages.Claim), "b"))
+    assert node.at == (roles.PROMOTING, "leasing")
 
 
 def test_a_fence_that_fails_is_run_again_and_nothing_is_claimed():
     node = dirty(Node())
     for _ in range(3):
-        node.event(role.Fenced(node.op(role.Fence), False, "exit status 1"))
-        assert node.at == (role.PROMOTING, "fencing") and "exit status 1" in node.state.trouble
-        assert not node.did(role.Fence) and not node.did(role.Claim)
-        node.event(role.Tick(), after=role.RETRY_MOST)
-        assert node.did(role.Fence)
+        node.event(messages.Fenced(node.op(messages.Fence), False, "exit status 1"))
+        assert node.at == (roles.PROMOTING, "fencing") and "exit status 1" in node.state.trouble
+        assert not node.did(messages.Fence) and not node.did(messages.Claim)
+        node.event(messages.Tick(), after=role.RETRY_MOST)
+        assert node.did(messages.Fence)
 
 
 def test_a_fence_that_fails_is_passed_over_where_the_settings_say_so():
     node = dirty(Node())
-    number = node.op(role.Fence)
+    number = node.op(messages.Fence)
     node.state, node.actions = role.step(
-        replace(SETTINGS, fence_failed_continues=True), node.state, role.Fenced(number, False, "exit status 1"), node.now
+        replace(SETTINGS, fence_failed_continues=True), node.state, messages.Fenced(number, False, "exit status 1"), node.now
     )
-    assert node.did(role.Claim)
+    assert node.did(messages.Claim)
 
 
 def test_an_answer_of_an_older_fence_counts_for_nothing():
     node = dirty(Node())
-    node.event(role.Fenced(node.op(role.Fence) - 1, True, "exit status 0"))
-    assert node.at == (role.PROMOTING, "fencing")
+    node.event(messages.Fenced(node.op(messages.Fence) - 1, True, "exit status 0"))
+    assert node.at == (roles.PROMOTING, "fencing")
 
 
 def test_a_term_that_ends_while_its_predecessor_is_fenced_starts_nothing():
     node = dirty(Node())
-    number = node.op(role.Fence)
-    node.event(role.SessionLost("expired"))
-    assert node.at == (role.DETACHED, "waiting")
-    assert not node.event(role.Fenced(number, True, "exit status 0")).did(role.Claim)
+    number = node.op(messages.Fence)
+    node.event(messages.SessionLost("expired"))
+    assert node.at == (roles.DETACHED, "waiting")
+    assert not node.event(messages.Fenced(number, True, "exit status 0")).did(messages.Claim)
 
 
 def stuck(node):
-    node.primary().event(role.Resign("t", force=True))
-    assert node.did(role.StopGroup)
+    node.primary().event(messages.Resign("t", force=True))
+    assert node.did(messages.StopGroup)
     return node
 
 
 def test_a_forced_resignation_asks_for_no_successor():
     node = stuck(Node())
-    assert not node.did(role.Look) and node.at == (role.DEMOTING, "stopping")
+    assert not node.did(messages.CountOthers) and node.at == (roles.DEMOTING, "stopping")
 
 
 def test_a_group_that_is_not_proven_dead_is_released_on_an_operators_word_only():
     node = stuck(Node())
-    stop = node.op(role.StopGroup)
-    node.event(role.Resign("early", force=True))
+    stop = node.op(messages.StopGroup)
+    node.event(messages.Resign("early", force=True))
     assert node.actions[-1].ok is False, "it is being stopped, and nothing has failed"
-    node.event(role.Stuck("killed and not gone: 7 in state D"))
-    assert not node.did(role.Release)
-    node.event(role.Resign("plain"))
-    assert not node.did(role.Release)
-    node.event(role.Resign("word", force=True))
-    assert node.actions[-1] == role.Release(node.state.waiting, True)
-    node.event(role.Released(node.state.waiting))
-    assert node.at == (role.DETACHED, "waiting") and not node.did(role.Propose)
+    node.event(messages.Stuck("killed and not gone: 7 in state D"))
+    assert not node.did(messages.Release)
+    node.event(messages.Resign("plain"))
+    assert not node.did(messages.Release)
+    node.event(messages.Resign("word", force=True))
+    assert node.actions[-1] == messages.Release(node.state.waiting, True)
+    node.event(messages.Released(node.state.waiting))
+    assert node.at == (roles.DETACHED, "waiting") and not node.did(messages.Propose)
     node.event(UP._replace(fresh=False))
-    assert not node.did(role.Propose), "it proposes again only after the proof"
-    assert node.event(role.Dead(stop, 30.0)).did(role.Propose)
+    assert not node.did(messages.Propose), "it proposes again only after the proof"
+    assert node.event(messages.Dead(stop, 30.0)).did(messages.Propose)
 
 
 def test_a_node_that_ends_does_not_withdraw_while_a_group_that_was_started_by_hand_is_not_proven_dead():
     """The withdrawal ends the session, and with it what the node has in its other elections."""
-    node = Node().primary().event(role.Shutdown("SIGTERM", 110.0))
-    node.event(role.Dead(node.op(role.StopGroup), 0.1))
-    released = node.op(role.Release)
-    killed = node.event(role.MemberStarted("svc")).op(role.KillGroup)
-    assert node.event(role.Released(released)).at == (role.DETACHED, "waiting")
-    assert node.event(role.Tick(), after=9.0).at == (role.DETACHED, "waiting") and not node.did(role.Propose)
-    assert node.event(role.Dead(killed, 9.0)).at == (role.WITHDRAWN, "")
+    node = Node().primary().event(messages.Shutdown("SIGTERM", 110.0))
+    node.event(messages.Dead(node.op(messages.StopGroup), 0.1))
+    released = node.op(messages.Release)
+    killed = node.event(messages.StartedByHand("svc")).op(messages.KillGroup)
+    assert node.event(messages.Released(released)).at == (roles.DETACHED, "waiting")
+    assert node.event(messages.Tick(), after=9.0).at == (roles.DETACHED, "waiting") and not node.did(messages.Propose)
+    assert node.event(messages.Dead(killed, 9.0)).at == (roles.WITHDRAWN, "")
 
 
 READDRESSED = replace(SETTINGS, address="a:2", rise=2, fall=1, health_interval=0.2)
@@ -820,30 +821,30 @@ READDRESSED = replace(SETTINGS, address="a:2", rise=2, fall=1, health_interval=0
 def test_another_address_is_written_in_the_same_term(node):
     node.primary()
     node.settings = READDRESSED
-    assert node.event(role.Reconfigured(True)).did(role.Repair) and node.at == ("primary", "")
+    assert node.event(messages.Reconfigured(True)).did(messages.Repair) and node.at == ("primary", "")
     # What was read before it was written is no news; what still stands afterwards is written again.
-    assert node.event(role.TermSeen("a", "a:2", 41, True, 41, "a:1")).did(role.Repair)
-    assert not node.event(role.TermSeen("a", "a:2", 41, True, 41, "a:2")).did(role.Repair)
+    assert node.event(messages.TermSeen("a", "a:2", 41, True, 41, "a:1")).did(messages.Repair)
+    assert not node.event(messages.TermSeen("a", "a:2", 41, True, 41, "a:2")).did(messages.Repair)
 
 
 def test_an_address_that_changes_on_the_way_to_the_ack_is_written_after_it(node):
     node.probing()
     node.settings = READDRESSED
-    assert not node.event(role.Reconfigured(True)).did(role.Repair)
+    assert not node.event(messages.Reconfigured(True)).did(messages.Repair)
     for number in (1, 2):
-        node.event(role.Tick(), after=0.2)
-        node.event(role.Probed(node.op(role.Probe), True, "ok"))
-    node.event(role.Acked(node.op(role.Ack)))
-    assert node.event(role.TermSeen("a", "a:2", 41, True, 41, "a:1")).did(role.Repair)
+        node.event(messages.Tick(), after=0.2)
+        node.event(messages.Probed(node.op(messages.Probe), True, "ok"))
+    node.event(messages.Acked(node.op(messages.Ack)))
+    assert node.event(messages.TermSeen("a", "a:2", 41, True, 41, "a:1")).did(messages.Repair)
 
 
 def test_other_health_options_count_at_once(node):
     node.primary()
     node.settings = READDRESSED
-    node.event(role.Reconfigured(False))
-    assert not node.did(role.Repair) and role.next_wakeup(node.settings, node.state) == pytest.approx(node.now + 0.2)
-    node.event(role.Tick(), after=0.2)
-    node.event(role.Probed(node.op(role.Probe), False, "no answer"))
+    node.event(messages.Reconfigured(False))
+    assert not node.did(messages.Repair) and next_wakeup(node.settings, node.state) == pytest.approx(node.now + 0.2)
+    node.event(messages.Tick(), after=0.2)
+    node.event(messages.Probed(node.op(messages.Probe), False, "no answer"))
     assert node.at[0] == "demoting"
 
 
@@ -852,7 +853,7 @@ def test_other_settings_move_nothing(node, stage):
     getattr(node, stage)()
     before = node.at
     node.settings = READDRESSED
-    assert node.event(role.Reconfigured(True)).at == before and not node.actions
+    assert node.event(messages.Reconfigured(True)).at == before and not node.actions
 
 
 # A predecessor that noted no holder, and candidates of other programs
@@ -861,120 +862,120 @@ def test_other_settings_move_nothing(node, stage):
 def unknown():
     """A node that leads, and finds the ack of somebody who noted no holder."""
     node = Node().cleared().event(UP)
-    node.event(role.Proposed(node.op(role.Propose), "n-0000000001", 41))
-    node.event(role.Queried(node.op(role.Query), True, 1, 2))
-    return node.event(role.Dirty(node.op(role.Claim), "", "go:1", 0))
+    node.event(messages.Proposed(node.op(messages.Propose), "n-0000000001", 41))
+    node.event(messages.Queried(node.op(messages.Query), True, 1, 2))
+    return node.event(messages.Dirty(node.op(messages.Claim), "", "go:1", 0))
 
 
 def test_who_noted_no_holder_is_fenced_a_timeout_later():
     node = unknown()
     assert node.at == ("promoting", "claiming") and "go:1" in node.state.trouble
-    assert not node.did(role.Fence) and role.next_wakeup(SETTINGS, node.state) == node.now + UP.timeout
+    assert not node.did(messages.Fence) and next_wakeup(SETTINGS, node.state) == node.now + UP.timeout
     # A reconnect asks sooner, and waits on.
-    node.event(role.SessionUp(False, 2.0, 14.0, 10.0), after=4.0)
-    node.event(role.Dirty(node.op(role.Claim), "", "go:1", 0))
-    assert not node.did(role.Fence)
-    node.event(role.Tick(), after=6.0).event(role.Dirty(node.op(role.Claim), "", "go:1", 0))
-    assert node.did(role.Fence)
-    node.event(role.Fenced(node.op(role.Fence), True, "exit status 0"))
+    node.event(messages.SessionUp(False, 2.0, 14.0, 10.0), after=4.0)
+    node.event(messages.Dirty(node.op(messages.Claim), "", "go:1", 0))
+    assert not node.did(messages.Fence)
+    node.event(messages.Tick(), after=6.0).event(messages.Dirty(node.op(messages.Claim), "", "go:1", 0))
+    assert node.did(messages.Fence)
+    node.event(messages.Fenced(node.op(messages.Fence), True, "exit status 0"))
     assert node.actions[-1].fenced == 0
     # A second one, of which the first one's holder told.
-    node.event(role.Dirty(node.op(role.Claim), "", "go:2", 0))
-    assert node.did(role.Fence)
+    node.event(messages.Dirty(node.op(messages.Claim), "", "go:2", 0))
+    assert node.did(messages.Fence)
 
 
 def test_who_writes_the_ack_again_meanwhile_is_not_fenced():
-    node = unknown().event(role.Tick(), after=10.0)
-    node.event(role.Failed(node.op(role.Claim), False, "another election's", refused=True))
-    assert node.at == ("promoting", "claiming") and not node.did(role.Fence) and node.state.trouble == "another election's"
+    node = unknown().event(messages.Tick(), after=10.0)
+    node.event(messages.RequestFailed(node.op(messages.Claim), False, "another election's", refused=True))
+    assert node.at == ("promoting", "claiming") and not node.did(messages.Fence) and node.state.trouble == "another election's"
 
 
 def test_the_wait_is_no_part_of_the_time_to_become_healthy():
     node = Node()
     node.settings = replace(SETTINGS, promote_timeout=5.0)
     node.cleared().event(UP)
-    node.event(role.Proposed(node.op(role.Propose), "n-0000000001", 41))
-    node.event(role.Queried(node.op(role.Query), True, 1, 2)).event(role.Dirty(node.op(role.Claim), "", "go:1", 0))
-    node.event(role.Tick(), after=10.0)
-    assert node.at == ("promoting", "claiming") and node.did(role.Claim)
+    node.event(messages.Proposed(node.op(messages.Propose), "n-0000000001", 41))
+    node.event(messages.Queried(node.op(messages.Query), True, 1, 2)).event(messages.Dirty(node.op(messages.Claim), "", "go:1", 0))
+    node.event(messages.Tick(), after=10.0)
+    assert node.at == ("promoting", "claiming") and node.did(messages.Claim)
 
 
 def test_a_primary_gives_way_to_who_leads_by_another_rule():
     node = Node()
     node.primary()
-    node.event(role.Rivalled("by another program's rule a0000000007 leads"))
+    node.event(messages.Rivalled("by another program's rule a0000000007 leads"))
     # As in a resignation: it is asked, and has its time.
-    assert node.at == ("demoting", "stopping") and node.did(role.StopGroup) and not node.did(role.KillGroup)
-    node.event(role.Dead(node.op(role.StopGroup), 0.1))
-    assert node.did(role.Release)
+    assert node.at == ("demoting", "stopping") and node.did(messages.StopGroup) and not node.did(messages.KillGroup)
+    node.event(messages.Dead(node.op(messages.StopGroup), 0.1))
+    assert node.did(messages.Release)
 
 
 def test_a_node_goes_behind_who_leads_by_another_rule():
     """Where it stays before a candidate of another program, each of the two might wait for the other."""
     node = Node().cleared().event(UP)
-    node.event(role.Proposed(node.op(role.Propose), "n-0000000001", 41))
-    node.event(role.Queried(node.op(role.Query), False, 1, 2, False, "a0000000002"))
-    assert node.at == ("standby", "stepping") and node.did(role.StepBehind)
-    step = node.op(role.StepBehind)
-    refused, _ = role.step(SETTINGS, node.state, role.Failed(step, False, "no", refused=True), node.now)
+    node.event(messages.Proposed(node.op(messages.Propose), "n-0000000001", 41))
+    node.event(messages.Queried(node.op(messages.Query), False, 1, 2, False, "a0000000002"))
+    assert node.at == ("standby", "stepping") and node.did(messages.StepBehind)
+    step = node.op(messages.StepBehind)
+    refused, _ = role.step(SETTINGS, node.state, messages.RequestFailed(step, False, "no", refused=True), node.now)
     assert refused.stays and refused.step == "asking"
-    node.event(role.Proposed(step, "n-0000000003", 43))
-    assert node.event(role.Queried(node.op(role.Query), False, 2, 2)).at == ("standby", "watching")
+    node.event(messages.Proposed(step, "n-0000000003", 43))
+    assert node.event(messages.Queried(node.op(messages.Query), False, 2, 2)).at == ("standby", "watching")
 
 
 def test_a_rival_that_nobody_comes_behind_is_stepped_behind_once():
     """Its digits are the last that there are, so that this node stands first again, and would step for ever."""
     node = Node().cleared().event(UP)
-    node.event(role.Proposed(node.op(role.Propose), "n-0000000001", 41))
+    node.event(messages.Proposed(node.op(messages.Propose), "n-0000000001", 41))
     rival = "!9999999999"
-    node.event(role.Queried(node.op(role.Query), False, 1, 2, rival=rival))
-    node.event(role.Proposed(node.op(role.StepBehind), "n-0000000002", 42))
+    node.event(messages.Queried(node.op(messages.Query), False, 1, 2, rival=rival))
+    node.event(messages.Proposed(node.op(messages.StepBehind), "n-0000000002", 42))
     for _ in range(3):
-        asked = node.op(role.Query)
-        node.event(role.Queried(asked, False, 1, 2, rival=rival))
-        assert node.at == ("standby", "watching") and not node.did(role.StepBehind)
+        asked = node.op(messages.Query)
+        node.event(messages.Queried(asked, False, 1, 2, rival=rival))
+        assert node.at == ("standby", "watching") and not node.did(messages.StepBehind)
         # The same again, after a change of the rival, and after a connection that was lost.
-        node.event(role.QueueChanged(asked, "changed"))
-    node.event(role.ProposalGone("deleted"))
-    node.event(role.Proposed(node.op(role.Propose), "n-0000000003", 43))
-    node.event(role.Queried(node.op(role.Query), False, 1, 2, rival=rival))
+        node.event(messages.QueueChanged(asked, "changed"))
+    node.event(messages.ProposalLost("deleted"))
+    node.event(messages.Proposed(node.op(messages.Propose), "n-0000000003", 43))
+    node.event(messages.Queried(node.op(messages.Query), False, 1, 2, rival=rival))
     assert node.at == ("standby", "watching")
     # Another one is another's, and may wait for this node.
-    node.event(role.QueueChanged(node.state.waiting, "deleted"))
-    node.event(role.Queried(node.op(role.Query), False, 1, 2, rival="a0000000002"))
-    node.event(role.Proposed(node.op(role.StepBehind), "n-0000000004", 44))
-    assert node.event(role.Queried(node.op(role.Query), True, 1, 1)).at == ("promoting", "claiming")
+    node.event(messages.QueueChanged(node.state.waiting, "deleted"))
+    node.event(messages.Queried(node.op(messages.Query), False, 1, 2, rival="a0000000002"))
+    node.event(messages.Proposed(node.op(messages.StepBehind), "n-0000000004", 44))
+    assert node.event(messages.Queried(node.op(messages.Query), True, 1, 1)).at == ("promoting", "claiming")
 
 
 def test_who_has_not_started_yet_gives_way_at_once():
-    node = Node().promoting().event(role.Rivalled("x"))
-    assert node.at == ("demoting", "releasing") and node.did(role.Release)
-    assert Node().standby().event(role.Rivalled("x")).at == ("standby", "watching")
+    node = Node().promoting().event(messages.Rivalled("x"))
+    assert node.at == ("demoting", "releasing") and node.did(messages.Release)
+    assert Node().standby().event(messages.Rivalled("x")).at == ("standby", "watching")
 
 
 def test_an_ack_that_two_write_is_written_after_a_pause():
     node = Node()
     node.primary()
-    seen = role.TermSeen("self", "other:1", 41, True, 41, "a:1")
-    for _ in range(role.CONTESTED):
-        assert node.event(seen, after=0.2).did(role.Repair)
-    assert not node.event(seen, after=0.2).did(role.Repair)
-    node.event(role.Tick(), after=role.RETRY_MOST)
-    assert node.did(role.SeeTerm) and node.event(seen).did(role.Repair) and role.contested(node.state, node.now)
+    seen = messages.TermSeen("self", "other:1", 41, True, 41, "a:1")
+    for _ in range(CONTESTED):
+        assert node.event(seen, after=0.2).did(messages.Repair)
+    assert not node.event(seen, after=0.2).did(messages.Repair)
+    node.event(messages.Tick(), after=role.RETRY_MOST)
+    assert node.did(messages.SeeTerm) and node.event(seen).did(messages.Repair) and node.state.contested(node.now)
     # Long afterwards it is somebody's hand again.
-    node.now += role.CALM
-    assert not role.contested(node.state, node.now)
+    node.now += CALM
+    assert not node.state.contested(node.now)
 def test_a_candidate_that_never_goes_is_told_until_it_is_gone():
     node = Node().standby()
-    node.event(role.QueueChanged(node.state.waiting, "changed"))
+    node.event(messages.QueueChanged(node.state.waiting, "changed"))
     path = "/e/n-0000000000"
-    node.event(role.Queried(node.state.waiting, False, 2, 2, lasting=path))
-    assert node.at == (role.STANDBY, "watching") and path in node.state.trouble
-    assert node.state.trouble == role.lasting_trouble(path)
+    node.event(messages.Queried(node.state.waiting, False, 2, 2, lasting=path))
+    assert node.at == (roles.STANDBY, "watching") and path in node.state.trouble
+    assert node.state.trouble == lasting_trouble(path)
     # A connection that was lost meanwhile leaves nothing of it, and the queue is looked at again.
-    node.event(role.SessionDown()).event(UP._replace(fresh=False))
-    node.event(role.Queried(node.op(role.Query), False, 2, 2, lasting=path))
-    assert node.state.trouble == role.lasting_trouble(path)
-    node.event(role.QueueChanged(node.state.waiting, "deleted"))
-    node.event(role.Queried(node.op(role.Query), True, 1, 1))
-    assert node.state.trouble == "" and node.at == (role.PROMOTING, "claiming")
+    node.event(messages.SessionDown()).event(UP._replace(fresh=False))
+    node.event(messages.Queried(node.op(messages.Query), False, 2, 2, lasting=path))
+    assert node.state.trouble == lasting_trouble(path)
+    node.event(messages.QueueChanged(node.state.waiting, "deleted"))
+    node.event(messages.Queried(node.op(messages.Query), True, 1, 1))
+    assert node.state.trouble == "" and node.at == (roles.PROMOTING, "claiming")

@@ -9,7 +9,8 @@ import pytest
 
 from supervisor_zkelect import elector, rpcinterface
 from supervisor_zkelect.config.options import OPTIONS
-from supervisor_zkelect.core import role, untrusted
+from supervisor_zkelect.core import messages, role, roles, untrusted
+from supervisor_zkelect.core.state import Rules, State, lasting_trouble
 from supervisor_zkelect.listener import candidacy, election_worker, events, paced_log, reporting
 from supervisor_zkelect.processes import execution
 from supervisor_zkelect.system import logs
@@ -155,29 +156,29 @@ def test_names_of_strangers_that_are_ever_new_do_not_fill_the_log(caplog):
 
 
 @pytest.mark.parametrize("told", [
-    lambda word: [role.Queried(5, False, 1, 2, rival=word)], lambda word: [role.Claimed(6, word)],
-    lambda word: [role.Rivalled(f"by another program's rule {word} leads")],
+    lambda word: [messages.Queried(5, False, 1, 2, rival=word)], lambda word: [messages.Claimed(6, word)],
+    lambda word: [messages.Rivalled(f"by another program's rule {word} leads")],
 ], ids=["rival", "dirty end", "transition"])
 def test_steps_that_repeat_what_others_wrote_do_not_fill_the_log(told, caplog):
     caplog.set_level(logging.INFO)
     log = paced_log.PacedLog(lambda: 100.0)
-    settings = role.Settings("e", "a:1", 0.3, 10, 1, 1, 5, 60, 1, 60)
+    settings = Rules("e", "a:1", 0.3, 10, 1, 1, 5, 60, 1, 60)
     one_of = dict(proposal="n-0000000001", token=4, up=True, alive=True)
-    asking = role.State(role=role.STANDBY, step="asking", waiting=5, **one_of)
-    claiming = role.State(role=role.PROMOTING, step="claiming", waiting=6, **one_of)
+    asking = State(role=roles.STANDBY, step="asking", waiting=5, **one_of)
+    claiming = State(role=roles.PROMOTING, step="claiming", waiting=6, **one_of)
     for number in range(paced_log.STEPS * 4):
         event = told("abcdefghij"[number % 10] * (number + 1))[0]
-        state = asking if isinstance(event, role.Queried) else claiming
+        state = asking if isinstance(event, messages.Queried) else claiming
         for action in role.step(settings, state, event, 100.0)[1]:
-            if isinstance(action, role.Log):
+            if isinstance(action, messages.Log):
                 log.step("e", action.text, action.kind)
     assert 0 < len(caplog.records) <= 2 * paced_log.STEPS
 
 
 def test_candidates_that_never_go_and_have_ever_new_names_are_one_kind_of_trouble():
     for path in ("/e/a0000000000", "/e/b0000000000"):
-        state = role.State(lasting=path, trouble=role.lasting_trouble(path))
+        state = State(lasting=path, trouble=lasting_trouble(path))
         assert candidacy.foreign_kind("e", state) == "candidate e"
-    assert candidacy.foreign_kind("e", role.State(twin_since=5.0, trouble="waiting until x is gone")) == "candidate e"
-    for state in (role.State(), role.State(lasting="/e/a", trouble="another")):
+    assert candidacy.foreign_kind("e", State(twin_since=5.0, trouble="waiting until x is gone")) == "candidate e"
+    for state in (State(), State(lasting="/e/a", trouble="another")):
         assert candidacy.foreign_kind("e", state) == ""

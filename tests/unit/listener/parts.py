@@ -2,15 +2,15 @@
 
 from types import SimpleNamespace
 
-from supervisor_zkelect.core import role
-from supervisor_zkelect.listener.actions import ACTIONS
+from supervisor_zkelect.core.messages import ACTIONS
+from supervisor_zkelect.core.state import Rules, State
 from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.candidacy import Candidacy, Ports
 from supervisor_zkelect.listener.group_control import GroupControl
 
 NOW = 1000.0
 
-RULES = role.Settings(
+RULES = Rules(
     name="orders", address="x:1", kill_time=1.0, stopwaitsecs=10.0, rise=1, fall=3, health_interval=1.0, promote_timeout=60.0,
     backoff_min=1.0, backoff_max=60.0,
 )
@@ -131,7 +131,7 @@ def candidacy(host, state=None, elector=None, connected=True, check=None, log=No
         lambda settings: elector, lambda moment: None,
     )
     one = Candidacy(settings_of(**settings), RULES, ports, GroupControl(Handle(), lambda: None), check)
-    one.state = state or role.State()
+    one.state = state or State()
     one.posted = posted
     return one
 

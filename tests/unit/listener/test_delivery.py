@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core import messages, roles
+from supervisor_zkelect.core.state import State
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.delivery import REFRESH_TIME, REPORT_PACE, Delivery
 from supervisor_zkelect.supervisord.client import SupervisordError
@@ -15,7 +16,7 @@ from tests.unit.listener.parts import NOW, Host, Log, Work, candidacies, candida
 def test_while_zookeeper_is_silent_questions_do_not_pile_up():
     """One question is on its way, and one more follows it, however many ask."""
     host, work = Host(), Work()
-    one = candidacy(host, role.State(role=role.STANDBY, step="watching", up=True, alive=True, proposal="n-1"))
+    one = candidacy(host, State(role=roles.STANDBY, step="watching", up=True, alive=True, proposal="n-1"))
     asked = host.serials[0].given
     delivery = Delivery(
         host, work, Log(), candidacies(one), lambda: True, lambda moment: {}, None, lambda ticket, document: None
@@ -27,10 +28,10 @@ def test_while_zookeeper_is_silent_questions_do_not_pile_up():
         delivery.handlers()[events.ReportDelivered](events.ReportDelivered([], ""))
     # One about the queue, and one about ack and holder.
     assert len(asked) == 2 and one.term.again
-    one.heard(role.TermSeen("b", "y:3", 5))
+    one.heard(messages.TermSeen("b", "y:3", 5))
     assert len(asked) == 3 and not one.term.again
     assert (one.facts.ack, one.facts.at) == ("y:3", NOW)
-    one.heard(role.TermSeen("", "", known=False))
+    one.heard(messages.TermSeen("", "", known=False))
     assert (one.facts.ack, one.term.asking) == ("y:3", False) and len(asked) == 3
 
 

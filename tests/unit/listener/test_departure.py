@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core import messages, roles
+from supervisor_zkelect.core.state import State
 from supervisor_zkelect.listener.departure import GUARD_RETURNS, RELEASE_TIME, Departure
 from tests.unit.listener.parts import Host, Work, candidacies, candidacy
 
@@ -13,7 +14,7 @@ from tests.unit.listener.parts import Host, Work, candidacies, candidacy
 def leaving():
     """A listener without a guard, whose group runs. heard: what its role machine was told."""
     host, heard = Host(), []
-    one = candidacy(host, role.State(role=role.PRIMARY, step="", deadline=104.0))
+    one = candidacy(host, State(role=roles.PRIMARY, step="", deadline=104.0))
     decide = one.decide
     one.decide = lambda event: (heard.append(event), decide(event))
     guard, leftovers = SimpleNamespace(apart=False), SimpleNamespace(alive=False)
@@ -38,4 +39,4 @@ def test_a_listener_that_stops_its_groups_kills_them_before_it_ends_itself(leavi
     departure.keep_time(latest - 0.01)
     assert len(leaving.heard) == 1
     departure.keep_time(latest)
-    assert leaving.heard[1:] == [role.Shutdown("stopped", latest)]
+    assert leaving.heard[1:] == [messages.Shutdown("stopped", latest)]

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core import messages
 from supervisor_zkelect.listener.desk import Desk
 from supervisor_zkelect.zookeeper.errors import ElectionError
 from tests.unit.listener.parts import Host, Work, candidacies, candidacy
@@ -30,14 +30,14 @@ def test_a_resignation_that_failed_names_who_did_not_take_over(queue, tried, tex
     elector = SimpleNamespace(
         history=lambda: json.dumps(terms).encode(), each_member=lambda: iter([member("a", True), *map(member, queue)]),
     )
-    assert answered(elector, role.Answer("t", False, 1, "no", tried=tried, term=41)) == [("t", text)]
+    assert answered(elector, messages.AnswerOperator("t", False, 1, "no", tried=tried, term=41)) == [("t", text)]
 
 
 def test_a_queue_that_cannot_be_read_keeps_no_answer_back():
     def refuse():
         raise ElectionError("no answer")
 
-    action = role.Answer("t", False, 1, "no", tried=("b",), term=41)
+    action = messages.AnswerOperator("t", False, 1, "no", tried=("b",), term=41)
     elector = SimpleNamespace(history=lambda: json.dumps([FAILED]).encode(), each_member=refuse)
     assert answered(elector, action) == [("t", "no; b failed: not healthy")]
     elector.history = refuse
@@ -52,7 +52,7 @@ def answered(elector, action):
     )
     one = candidacy(host, elector=elector)
     desk = Desk(host, work, candidacies(one), None, {})
-    desk.actions()[role.Answer](one, action)
+    desk.actions()[messages.AnswerOperator](one, action)
     host.serials[0].do()
     work.do()
     return said
@@ -79,8 +79,8 @@ def asked():
 
 def test_an_order_goes_to_the_election_that_it_names_or_to_the_only_one(asked):
     two = [candidacy(Host()), candidacy(Host(), name="stock", group="second")]
-    assert asked(*two, verb="resign", election="stock", args={"force": True}) == ([("stock", role.Resign("t", True))], [])
-    assert asked(two[0], verb="resign", election=None) == ([("orders", role.Resign("t", False))], [])
+    assert asked(*two, verb="resign", election="stock", args={"force": True}) == ([("stock", messages.Resign("t", True))], [])
+    assert asked(two[0], verb="resign", election=None) == ([("orders", messages.Resign("t", False))], [])
     heard, said = asked(*two, verb="resign", election="")
     assert not heard and said == [{"ok": False, "exit": 2, "text": "there is no election '' here; known: orders, stock"}]
 

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core import roles
+from supervisor_zkelect.core.state import State
 from supervisor_zkelect.listener.enforcement import Enforcement
 from supervisor_zkelect.listener.listener import Listener
 from tests.unit.listener.parts import RULES, Host, Work, candidacies, candidacy
@@ -15,7 +16,7 @@ from tests.unit.listener.parts import RULES, Host, Work, candidacies, candidacy
 def alone():
     """A listener without a guard, whose group runs under a lease to 104."""
     host, work = Host(), Work()
-    one = candidacy(host, role.State(role=role.PRIMARY, step="", deadline=104.0))
+    one = candidacy(host, State(role=roles.PRIMARY, step="", deadline=104.0))
     enforcement = Enforcement(host, work, candidacies(one))
     return SimpleNamespace(
         host=host, one=one, work=work, enforcement=enforcement, did=host.resort.did, enforce=enforcement.enforce
@@ -44,7 +45,7 @@ def test_it_revokes_and_asks_first_where_there_is_time(alone):
 
 
 def test_what_no_order_and_no_lease_is_about_is_left_alone(alone):
-    alone.one.state = role.State(step="waiting")
+    alone.one.state = State(step="waiting")
     alone.enforce(200.0)
     alone.enforcement.abandon()
     assert alone.did == []

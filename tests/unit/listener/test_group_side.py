@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core import messages
 from supervisor_zkelect.listener.enforcement import Enforcement
 from supervisor_zkelect.listener.group_side import GroupSide
 from supervisor_zkelect.listener.leftovers import Leftovers
@@ -53,6 +53,6 @@ def test_the_cause_is_told_of_a_program_that_does_not_run(one, hear):
     one.decide = heard.append
     one.group.ends["orders"] = "it was killed by SIGKILL"
     hear(group_events.Members("primary", 9, {"orders": ("BACKOFF", 0, "")}, ""))
-    assert heard == [role.Probed(9, False, "orders is BACKOFF: it was killed by SIGKILL")]
+    assert heard == [messages.Probed(9, False, "orders is BACKOFF: it was killed by SIGKILL")]
     hear(group_events.Members("primary", 10, {"orders": ("RUNNING", 77, "")}, ""))
     assert heard[1].ok and one.group.running == {77}

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core import roles
+from supervisor_zkelect.core.state import State
 from supervisor_zkelect.guard import link
 from supervisor_zkelect.listener.enforcement import Enforcement
 from supervisor_zkelect.listener.guard_keeper import GUARD_HASTE, GUARD_LACKS, GUARD_SILENCE, GuardKeeper
@@ -57,7 +58,7 @@ def one():
     host.guard = lambda post: guard
     host.resort.complete = lambda: True
     host.resort.arm = lambda cgroups: None
-    running = candidacies(candidacy(host, role.State(role=role.PRIMARY, step="", token=5, deadline=NOW + 60.0)))
+    running = candidacies(candidacy(host, State(role=roles.PRIMARY, step="", token=5, deadline=NOW + 60.0)))
     keeper = GuardKeeper(
         host, None, None, running, None, None, Enforcement(host, None, running), None, lambda: 0.4, lambda: None
     )

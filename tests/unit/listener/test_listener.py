@@ -8,10 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.core import role
 from supervisor_zkelect.guard import link
 from supervisor_zkelect.listener import events, listener, reload_worker
-from supervisor_zkelect.listener.actions import ACTIONS
 from supervisor_zkelect.zookeeper import session
 from tests.unit.listener.parts import Handle, Host, Serial
 
@@ -22,14 +20,6 @@ def tuples(module):
         one for one in vars(module).values()
         if inspect.isclass(one) and issubclass(one, tuple) and one.__module__ == module.__name__
     }
-
-
-def acted():
-    """The types of the actions that the role machine has done, found in its text."""
-    calls = [node for node in ast.walk(ast.parse(inspect.getsource(role))) if isinstance(node, ast.Call)]
-    arguments = [node.args[0] for node in calls if getattr(node.func, "attr", "") in ("act", "ask") and node.args]
-    names = {name.id for argument in arguments for name in ast.walk(argument) if isinstance(name, ast.Name)}
-    return {getattr(role, name) for name in names if inspect.isclass(getattr(role, name, None))}
 
 
 @pytest.fixture
@@ -49,10 +39,6 @@ def test_each_event_has_one_who_handles_it(one):
 def test_all_events_are_known_to_the_listener():
     told = {kind for kind in vars(session).values() if dataclasses.is_dataclass(kind) and kind.__module__ == session.__name__}
     assert set(listener.POSTED) >= tuples(events) | tuples(link) | tuples(reload_worker) | told
-
-
-def test_the_role_machine_has_no_action_that_is_not_known():
-    assert acted() and acted() <= set(ACTIONS)
 
 
 def test_what_nobody_handles_is_an_error_at_the_start():

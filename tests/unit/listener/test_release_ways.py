@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core import messages
+from supervisor_zkelect.core.state import State
 from supervisor_zkelect.guard import saved_session
 from supervisor_zkelect.listener.actions import Actions
 from supervisor_zkelect.listener.leftovers import Leftovers
@@ -37,11 +38,11 @@ def propose():
 
     def propose(op, leftovers=(), **state):
         host = Host()
-        one = candidacy(host, role.State(**state), Elector())
+        one = candidacy(host, State(**state), Elector())
         left = Leftovers(host, None, candidacies(one), None, None)
         left.elections = [saved_session.Election("former", "primary", znode, "n-", "/service/ack") for znode in leftovers]
         actions = Actions(host, one.posted.append, None, None, None, None, left).actions()
-        actions[role.Propose](one, role.Propose(op))
+        actions[messages.Propose](one, messages.Propose(op))
         if not one.posted:
             host.serials[0].do()
         return one.elector, one.posted[-1].event
@@ -52,12 +53,12 @@ def propose():
 def test_nobody_proposes_by_what_an_earlier_configuration_has_in_the_election(propose):
     """The same session owns it, so it would be found and taken for this one's, and then be given up."""
     _, event = propose(5, ["/service/e"])
-    assert isinstance(event, role.Failed) and (event.op, event.gone) == (5, False)
+    assert isinstance(event, messages.RequestFailed) and (event.op, event.gone) == (5, False)
     _, event = propose(6, ["/service/another"], inherited=8)
-    assert isinstance(event, role.Proposed)
+    assert isinstance(event, messages.Proposed)
 
 
 @pytest.mark.parametrize("inherited", [None, 8])
 def test_a_twin_costs_a_proposal_only_when_no_group_runs_by_it(propose, inherited):
     elector, event = propose(5, inherited=inherited)
-    assert elector.left == (inherited is None) and isinstance(event, role.Proposed if inherited else role.Twin)
+    assert elector.left == (inherited is None) and isinstance(event, messages.Proposed if inherited else messages.DuplicateNodeName)

@@ -7,14 +7,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.core import ability, role
+from supervisor_zkelect.core import ability, roles
+from supervisor_zkelect.core.state import State
 from supervisor_zkelect.listener import reporting
 from tests.unit.listener.parts import NOW, Host, candidacies, candidacy
 
 
 @pytest.fixture
 def contest():
-    state = role.State(role=role.STANDBY, step="watching", up=True, alive=True, grace=1.0, proposal="n-1", since=900.0)
+    state = State(role=roles.STANDBY, step="watching", up=True, alive=True, grace=1.0, proposal="n-1", since=900.0)
     one = candidacy(Host(), state)
     one.facts = reporting.Facts("y:2", "b", 990.0, 2, 3, 995.0)
     return one
@@ -56,10 +57,10 @@ def test_what_zookeeper_told_goes_with_the_moment_of_the_question(one):
 
 
 @pytest.mark.parametrize("name, told", [
-    (role.STANDBY, None), (role.DETACHED, None), (role.PROMOTING, {"kind": ability.GUARD, "why": "the guard has no thread"}),
+    (roles.STANDBY, None), (roles.DETACHED, None), (roles.PROMOTING, {"kind": ability.GUARD, "why": "the guard has no thread"}),
 ])
 def test_what_was_missing_for_a_former_lease_hinders_only_who_needs_one(one, contest, name, told):
-    contest.state = role.State(role=name, step="", up=True, alive=True, grace=1.0, proposal="n-1", since=900.0)
+    contest.state = State(role=name, step="", up=True, alive=True, grace=1.0, proposal="n-1", since=900.0)
     one.guard.unenforced = lambda: "the guard has no thread"
     assert part(one)["cannot"] == told
 
@@ -115,7 +116,7 @@ def test_elections_that_are_not_begun_are_told_with_the_reason(one, part_of, cha
     one.candidacies = candidacies()
     vars(getattr(one, part_of) if part_of else one).update(changes)
     told = part(one)
-    assert told["role"] == role.DETACHED and told["reason"].startswith(reason)
+    assert told["role"] == roles.DETACHED and told["reason"].startswith(reason)
     assert (told["cannot"] or {}).get("kind") == kind
     # Both reports have the same fields.
     assert set(told) == begun

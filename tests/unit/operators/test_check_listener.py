@@ -2,10 +2,12 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
-from supervisor_zkelect.core import ability, role
+from supervisor_zkelect.core import ability, roles
+from supervisor_zkelect.core.state import lasting_trouble
 from supervisor_zkelect.diagnosis.findings import Findings
 from supervisor_zkelect.operators import ask, check_listener, show
 from supervisor_zkelect.operators.outcome import DONE, ERROR, UNKNOWN, USAGE
@@ -38,10 +40,10 @@ def test_where_nothing_is_wrong_nothing_is_found(facts):
     assert (outcome.exit, outcome.lines) == (DONE, ("no problem found",))
 
 
-ROLES = (role.DETACHED, role.STANDBY, role.PROMOTING, role.PRIMARY, role.DEMOTING, role.WITHDRAWN, "a role to come")
+ROLES = (roles.DETACHED, roles.STANDBY, roles.PROMOTING, roles.PRIMARY, roles.DEMOTING, roles.WITHDRAWN, "a role to come")
 
 TROUBLES = (
-    role.lasting_trouble("/zkelect/orders/election/a-0000000000"),
+    lasting_trouble("/zkelect/orders/election/a-0000000000"),
     "ZooKeeper grants a session timeout of 1 s, in which kill_time does not fit",
     "waiting until n-0000000001, a proposal with this node's name, is gone",
     "fence failed and is tried again, since fence_failed = wait: exit status 1",
@@ -76,8 +78,7 @@ def test_a_connection_that_is_missing_is_told_once():
 
 def test_the_texts_of_the_role_machine_are_troubles_here():
     """Each text with which it sets `trouble` is among those above, so that a new one is thought of here."""
-    with open(role.__file__) as file:
-        source = file.read()
+    source = "".join(path.read_text() for path in sorted(Path(roles.__file__).parent.glob("*.py")))
     literal = re.findall(r'trouble\s*=\s*f?"([^"{]{8,})', source)
     assert literal and all(any(text in known for known in TROUBLES) for text in literal), literal
 

@@ -1,0 +1,392 @@
+"""Events that the role machine takes, and actions that it has done. All times are seconds of one clock.
+
+An event with `op` answers the action that had this number.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional, Tuple, Union, get_args
+
+# Events
+
+
+class SessionUp(NamedTuple):
+    """Connected. `fresh`: another session than before. `grace`: lease.stop_grace. `wait_out`: how long a leftover may live.
+
+    margin: how long a lease must last before a group is started under it: until its next extension is due.
+    """
+
+    fresh: bool
+    grace: float
+    wait_out: float
+    timeout: float
+    margin: float = 0.0
+
+
+class SessionDown(NamedTuple):
+    """Not connected just now; the session may live."""
+
+
+class SessionLost(NamedTuple):
+    reason: str
+
+
+class Proposed(NamedTuple):
+    op: int
+    proposal: str
+    token: int
+
+
+class DuplicateNodeName(NamedTuple):
+    """Another session's proposal bears this node's name, so none was made."""
+
+    op: int
+    proposal: str
+
+
+class Queried(NamedTuple):
+    """acked: whether somebody was acked since the proposal was made; known of who leads. rival: who leads by another program's
+    rule though nobody is before this node; or "". lasting: path of the znode next ahead where it is no ephemeral one; or ""."""
+
+    op: int
+    leads: bool
+    place: int
+    candidates: int
+    acked: bool = False
+    rival: str = ""
+    lasting: str = ""
+
+
+class QueueChanged(NamedTuple):
+    op: int
+    reason: str
+
+
+class Leased(NamedTuple):
+    """A quorum write sent at `sent` checked the proposal; the lease now ends at `deadline`."""
+
+    sent: float
+    deadline: float
+
+
+class Cut(NamedTuple):
+    """The session's timeout became shorter: no lease lasts longer than until `deadline`."""
+
+    deadline: float
+
+
+class RenewedByKeeper(NamedTuple):
+    """While there was no listener, the guard's keeper renewed the lease of the inherited term until `deadline`."""
+
+    token: int
+    deadline: float
+
+
+class Claimed(NamedTuple):
+    """`dirty`: the node whose holder was found, or "". lease: what that write proves; None when it cannot be counted."""
+
+    op: int
+    dirty: str
+    lease: Optional[Leased] = None
+
+
+class Dirty(NamedTuple):
+    """The holder of a term that was not released stands, and is to be fenced. The ack is empty, nothing is claimed."""
+
+    op: int
+    node: str
+    address: str
+    token: int
+
+
+class Fenced(NamedTuple):
+    """The fence command ended; `ok`: with exit status 0."""
+
+    op: int
+    ok: bool
+    reason: str
+
+
+class ProposalLost(NamedTuple):
+    reason: str
+
+
+class Rivalled(NamedTuple):
+    """By another program's rule, somebody else leads this queue."""
+
+    reason: str
+
+
+class Acked(NamedTuple):
+    op: int
+
+
+class Released(NamedTuple):
+    op: int
+
+
+class RequestFailed(NamedTuple):
+    """A request to ZooKeeper failed. `gone`: the proposal does not exist any more, asking again is useless.
+
+    refused: ZooKeeper answered, and does not do it.
+    """
+
+    op: int
+    gone: bool
+    reason: str
+    refused: bool = False
+
+
+class ServiceStarted(NamedTuple):
+    op: int
+
+
+class StartFailed(NamedTuple):
+    op: int
+    reason: str
+
+
+class GrantRevoked(NamedTuple):
+    """The guard has ended the grant by itself, and stops the group."""
+
+    reason: str
+
+
+class Dead(NamedTuple):
+    op: int
+    seconds: float
+
+
+class Stuck(NamedTuple):
+    reason: str
+
+
+class Probed(NamedTuple):
+    op: int
+    ok: bool
+    reason: str
+
+
+class MemberChanged(NamedTuple):
+    """A member ended, or supervisord's word on it is not RUNNING any more."""
+
+
+class MemberRuns(NamedTuple):
+    """supervisord's word on a member is RUNNING from now on."""
+
+
+class MemberFatal(NamedTuple):
+    """why: what is known of the cause, "" when nothing is."""
+
+    name: str
+    why: str = ""
+
+
+class StoppedByHand(NamedTuple):
+    """A member is being stopped, and not by this node's listener."""
+
+    name: str
+
+
+class StartedByHand(NamedTuple):
+    name: str
+
+
+class OthersCounted(NamedTuple):
+    """How many other candidates stand in the queue; -1 where it cannot be read. why: why it cannot."""
+
+    op: int
+    others: int
+    why: str = ""
+
+
+class TermSeen(NamedTuple):
+    """What ack and holder say; `address` is "" while nobody is primary.
+
+    token: the holder's, 0 without one. known: whether they could be read. read_in: token of the term in which
+    they were read, None outside of any. held: the address in the holder, None when nobody asked.
+    """
+
+    node: str
+    address: str
+    token: int = 0
+    known: bool = True
+    read_in: Optional[int] = None
+    held: Optional[str] = None
+
+
+class Reconfigured(NamedTuple):
+    """The settings are others from now on. readdressed: so is the address."""
+
+    readdressed: bool
+
+
+class Resign(NamedTuple):
+    """`force`: even if nobody is there to take over; and even if the group cannot be proven dead."""
+
+    ticket: str
+    force: bool = False
+
+
+class Shutdown(NamedTuple):
+    """End: the group must be dead by `kill_at`, at once when that is past."""
+
+    reason: str
+    kill_at: float
+
+
+class SessionEnds(NamedTuple):
+    """The session is to be closed as soon as no group of the node runs, since another election cannot do without."""
+
+    reason: str
+
+
+class Tick(NamedTuple):
+    """Time passed."""
+
+
+Event = Union[
+    SessionUp, SessionDown, SessionLost, Proposed, DuplicateNodeName, Queried, QueueChanged, Leased, Cut, RenewedByKeeper,
+    Claimed, Dirty, Fenced, ProposalLost, Rivalled, Acked, Released, RequestFailed, ServiceStarted, StartFailed, GrantRevoked,
+    Dead, Stuck, Probed, MemberChanged, MemberRuns, MemberFatal, StoppedByHand, StartedByHand, OthersCounted, TermSeen,
+    Reconfigured, Resign, Shutdown, SessionEnds, Tick,
+]
+"""All that can happen to an election."""
+
+# Actions
+
+
+class Propose(NamedTuple):
+    op: int
+
+
+class Query(NamedTuple):
+    op: int
+
+
+class StepBehind(NamedTuple):
+    """Exchange the proposal for one at the end of the queue."""
+
+    op: int
+
+
+class Claim(NamedTuple):
+    """Claim the term, over the holder with the token `fenced` if need be; None: nobody was fenced yet."""
+
+    op: int
+    fenced: Optional[int] = None
+
+
+class Fence(NamedTuple):
+    """Run the fence command against the node that may still run the term `token`."""
+
+    op: int
+    node: str
+    address: str
+    token: int
+
+
+class KeepLease(NamedTuple):
+    """Have the proposal checked by the quorum, now and from now on."""
+
+
+class DropLease(NamedTuple):
+    """The proposal needs no lease any more: the group is dead, or is killed now."""
+
+
+class StartGroup(NamedTuple):
+    op: int
+
+
+class StopGroup(NamedTuple):
+    """Ask the group to stop, and kill it at `kill_at`, or when its lease ends before that."""
+
+    op: int
+    kill_at: float
+
+
+class KillGroup(NamedTuple):
+    op: int
+
+
+class EnsureDead(NamedTuple):
+    """Prove the group dead, whoever started it."""
+
+    op: int
+
+
+class Probe(NamedTuple):
+    op: int
+
+
+class Ack(NamedTuple):
+    op: int
+
+
+class Repair(NamedTuple):
+    """Write ack and holder of the present term again."""
+
+
+class Release(NamedTuple):
+    """`dirty`: the group is not proven dead, so the holder stays."""
+
+    op: int
+    dirty: bool = False
+
+
+class Withdraw(NamedTuple):
+    """Give up the proposal, leaving ack and holder as they are."""
+
+    op: int
+
+
+class EndSession(NamedTuple):
+    """Close the session as soon as no group of the node runs: the proposal cannot be given up otherwise."""
+
+
+class CountOthers(NamedTuple):
+    """Count the other candidates."""
+
+    op: int
+
+
+class SeeTerm(NamedTuple):
+    """Read ack and holder."""
+
+
+class AnswerOperator(NamedTuple):
+    """tried: nodes that began to lead since, and term: the token of the term after which that was, if its answer is to say
+    what became of them."""
+
+    ticket: str
+    ok: bool
+    exit: int
+    text: str
+    node: str = ""
+    address: str = ""
+    seconds: float = 0.0
+    tried: Tuple[str, ...] = ()
+    term: Optional[int] = None
+
+
+class Quit(NamedTuple):
+    """End the listener with exit status 2, saying `text`."""
+
+    text: str
+
+
+class Log(NamedTuple):
+    """A line for the operator. kind: that of the line, where others have a hand in its text; what stands there is theirs."""
+
+    text: str
+    kind: str = ""
+
+
+Action = Union[
+    Propose, Query, StepBehind, Claim, Fence, KeepLease, DropLease, StartGroup, StopGroup, KillGroup, EnsureDead, Probe, Ack,
+    Repair, Release, Withdraw, EndSession, CountOthers, SeeTerm, AnswerOperator, Quit, Log,
+]
+"""All that a role machine can have done."""
+
+EVENTS: Tuple[type, ...] = get_args(Event)
+ACTIONS: Tuple[type, ...] = get_args(Action)

@@ -1,0 +1,193 @@
+"""What the role machine knows of one election, and what follows from it at once. Pure.
+
+All times are seconds of one clock; durations are seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+from supervisor_zkelect.core.lease import Lease
+from supervisor_zkelect.core.messages import Shutdown
+from supervisor_zkelect.core.roles import DEMOTING, DETACHED, PRIMARY, PROMOTING, WITHDRAWN
+from supervisor_zkelect.core.service import Counter
+
+INFINITY = float("inf")
+
+#: How often ack and holder are written again, with less than CALM seconds between, before somebody else is taken to write them,
+#: too; from then on they are written again after RETRY_MOST seconds, so that two do not wear ZooKeeper out.
+CONTESTED, CALM = 5, 60.0
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the machine needs to know of one election.
+
+    node: the node's name. told: a probe is a look at supervisord's word, of whose changes events tell. The node's
+        elections look at the same moment, as one look does for all.
+    """
+
+    name: str
+    address: str
+    kill_time: float
+    stopwaitsecs: float
+    rise: int
+    fall: int
+    health_interval: float
+    promote_timeout: float
+    backoff_min: float
+    backoff_max: float
+    fence_failed_continues: bool = False
+    node: str = ""
+    told: bool = False
+
+    def lease(self, deadline: float, grace: float = 0.0) -> Lease:
+        """A lease of the group to `deadline`. grace: as for `Lease.until`."""
+        return Lease.until(deadline, self.kill_time, grace)
+
+
+@dataclass(frozen=True)
+class Resigning:
+    """token: of the term that is given up. by: until when it must be known whether somebody can take over; infinity once that
+    is, or does not matter. tried: other nodes that were seen to lead since, without an ack."""
+
+    ticket: str
+    since: float
+    token: int
+    by: float = INFINITY
+    tried: Tuple[str, ...] = ()
+    left: bool = False  # the group is dead and the term released
+    ask_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class State:
+    role: str = DETACHED
+    step: str = "clearing"
+    since: float = 0.0
+    reason: str = ""
+    trouble: str = ""
+    lasting: str = ""
+
+    up: bool = False  # connected
+    alive: bool = False  # the session is not known to be lost
+    grace: float = -1.0
+    wait_out: float = 0.0
+    timeout: float = 0.0
+    margin: float = 0.0
+
+    op: int = 0  # number of the latest request; 0 is none
+    waiting: int = 0  # the request whose answer the step needs
+    retry_at: float = INFINITY
+    retry_delay: float = 0.0
+
+    proposal: Optional[str] = None
+    token: Optional[int] = None
+    twin_since: Optional[float] = None
+
+    #: stopping: the proposal of a term that was inherited has not been looked for yet
+    unadopted: bool = False
+    inherited: Optional[int] = None  # token of the term in which an earlier listener started the group
+    dirty: Tuple[str, str, int] = ("", "", 0)  # node, address and token of the holder to be fenced
+    fenced: Optional[int] = None  # token of the holder that was fenced
+    quiet_until: Optional[float] = None  # until when who wrote an ack without a holder may still show that it lives
+    claimed_at: float = INFINITY
+    deadline: float = -INFINITY
+    term_since: float = 0.0
+    cleaning: int = 0  # the stop of a group that was started by others, or released without a proof
+    led: bool = False  # the present proposal has led, so there may be something to release
+    release_by: float = INFINITY
+    refusals: int = 0  # of the release, or of the withdrawal
+    withdrawing: bool = False  # releasing: the proposal alone is given up
+    ending: bool = False  # the session is to be closed
+    stuck: bool = False  # the group should be dead, and is not proven so
+    refused: bool = False  # ZooKeeper has answered the request of this step, and does not do it
+    killed: bool = False  # demoting: without grace
+
+    counter: Optional[Counter] = None
+    #: looks at supervisord's word that are still to find it good before they become rare
+    looks: int = 0
+    probing: int = 0
+    probe_at: float = INFINITY
+    probe_delay: Optional[float] = None
+    healthy_by: float = INFINITY
+
+    repairs: int = 0  # how often ack and holder were written again in this term, and when the last time
+    repaired_at: float = -INFINITY
+    repair_at: float = INFINITY  # when they are looked at again
+
+    failed: str = ""  # why its last promotion failed, and when that was
+    failed_at: float = -INFINITY
+    stepped: bool = False  # the present proposal was made by stepping behind
+    stays: bool = False  # the present proposal could not be exchanged
+    behind: str = ""  # the rival that this node has stepped behind
+    failures: int = 0
+    not_before: float = -INFINITY
+    by_hand: bool = False  # somebody else stopped the group, and waits for supervisord's word that it is stopped
+    rest_until: float = -INFINITY  # no proposal before this, whoever else stands in the queue
+    look_at: float = INFINITY
+    looking: int = 0
+
+    resigning: Tuple[Resigning, ...] = ()
+    leaving: Optional[Shutdown] = None
+
+    @property
+    def may_run(self) -> bool:
+        """Whether processes of the group may be running by this node's order."""
+        return (
+            self.inherited is not None
+            or self.role in (PRIMARY, DEMOTING) and self.step not in ("releasing", "closing")
+            or self.role == PROMOTING and self.step in ("starting", "probing", "acking")
+        )
+
+    @property
+    def settled(self) -> bool:
+        """Whether the session may be closed as far as this election is concerned: its group is dead, and nothing is to be
+        released that this does not give up. A proposal that never led goes with the session."""
+        waiting = (self.role, self.step) == (DETACHED, "waiting") and self.inherited is None
+        leaving = self.step == "releasing" and not self.led
+        return self.role == WITHDRAWN or self.step == "closing" or (waiting or leaving) and not self.cleaning
+
+    @property
+    def leased(self) -> bool:
+        """Whether the group runs under a lease that ends by itself."""
+        return self.role in (PROMOTING, PRIMARY) or self.inherited is not None
+
+    @property
+    def renewed(self) -> bool:
+        """Whether an answer of the quorum may extend the lease: also that of a group that has time left to stop."""
+        return self.leased or (self.role, self.step, self.killed) == (DEMOTING, "stopping", False)
+
+    def contested(self, now: float) -> bool:
+        """Whether somebody else writes ack or holder, too."""
+        return self.repairs >= CONTESTED and now < self.repaired_at + CALM
+
+
+def lease_of(rules: Rules, state: State) -> Lease:
+    """The lease under which the group runs, or is being stopped."""
+    return rules.lease(state.deadline, state.grace)
+
+
+def next_wakeup(rules: Rules, state: State) -> float:
+    """When a Tick is due; infinity when only events matter."""
+    times = [state.retry_at, state.probe_at, state.look_at, state.repair_at]
+    if state.leased and state.deadline > -INFINITY:
+        times.append(lease_of(rules, state).stop_at)
+    if state.role == PROMOTING and state.step != "fencing":
+        times.append(state.healthy_by)
+    if state.role == DETACHED and state.step == "waiting" and state.up:
+        times.append(state.not_before)
+    times += [max(one.ask_at, 0.0) if one.left else one.by for one in state.resigning]
+    return min(times)
+
+
+def lasting_trouble(path: str) -> str:
+    """What is told of a znode in the queue that is no ephemeral one; "" of none. It counts like any other candidate, since two
+    rules in one election would be two leaders, or none."""
+    if not path:
+        return ""
+    return (
+        f"{path} stands in the queue and is no ephemeral znode, so it goes with nobody's session, and whoever stands behind it "
+        f"never leads; delete it (zkCli.sh: delete {path})"
+    )
