@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Callable, Dict, Mapping
+from typing import Any, Callable, Dict, Mapping, Set
 
 from supervisor_zkelect.core import messages
 from supervisor_zkelect.listener import election_worker, pool_worker
@@ -32,6 +32,11 @@ class Desk:
         self._election_verbs: Mapping[str, Callable[[Candidacy, Request], None]] = {
             "resign": self._resign, "members": self._members, "history": self._history,
         }
+
+    @property
+    def verbs(self) -> Set[str]:
+        """The orders that it knows."""
+        return {*self._node_verbs, *self._election_verbs}
 
     def obey(self, request: Request) -> None:
         ticket, verb = request["ticket"], request["verb"]

@@ -10,6 +10,7 @@ import pytest
 
 from supervisor_zkelect.guard import link
 from supervisor_zkelect.listener import events, listener, reload_worker
+from supervisor_zkelect.operators.verbs import VERBS
 from supervisor_zkelect.zookeeper import session
 from tests.unit.listener.parts import Handle, Host, Serial
 
@@ -46,6 +47,10 @@ def test_what_nobody_handles_is_an_error_at_the_start():
         events.table([{events.QueueMoved: print}], [events.QueueMoved, events.TermChanged])
     with pytest.raises(TypeError, match="two handlers for QueueMoved"):
         events.table([{events.QueueMoved: print}, {events.QueueMoved: print}], [])
+
+
+def test_the_desk_knows_each_verb_that_operators_have(one):
+    assert one.desk.verbs == {"refresh"} | {verb.name for verb in VERBS.values() if verb.wait}
 
 
 def test_what_is_unknown_is_not_passed_over(one):
