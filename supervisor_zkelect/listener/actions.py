@@ -57,7 +57,7 @@ class Actions:
             ),
             messages.Withdraw: lambda one, action: one.ask(action.op, partial(worker.withdraw, one.elector, action.op)),
             messages.CountOthers: lambda one, action: one.ask(0, partial(worker.count_others, one.elector, action.op)),
-            messages.SeeTerm: lambda one, action: one.see(),
+            messages.SeeTerm: lambda one, action: one.read_term(),
             messages.EnsureDead: self._seize,
             messages.StartGroup: lambda one, action: one.group.start(action.op, one.grant),
             messages.StopGroup: lambda one, action: one.group.stop(action.op, action.kill_at, one.grant),

@@ -42,8 +42,8 @@ class Candidacies:
         states = [one.state for one in self]
         return all(not one.may_run and not one.cleaning and one.step != "clearing" for one in states)
 
-    def wanted(self, moment: float) -> None:
-        """One of them is to be looked after at this moment."""
+    def schedule(self, moment: float) -> None:
+        """Look after one of them at this moment."""
         # With hundreds of elections a look at every one's time takes longer than an event.
         self.due = min(self.due, moment)
 

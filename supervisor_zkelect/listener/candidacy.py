@@ -36,7 +36,7 @@ class Ports:
     """The ports of all candidacies of a listener.
 
     actions: type of an action of the role machine -> who does it. connected: whether there is a connection to ZooKeeper.
-    elector: makes the elector of an election in the present session. wanted: told of each moment at which a candidacy is to
+    elector: makes the elector of an election in the present session. schedule: told of each moment at which a candidacy is to
     be looked after.
     """
 
@@ -47,7 +47,7 @@ class Ports:
     actions: Mapping[type, Callable[["Candidacy", Any], None]]
     connected: Callable[[], bool]
     elector: Callable[[ElectionSettings], Elector]
-    wanted: Callable[[float], None]
+    schedule: Callable[[float], None]
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Candidacy:
         self.rules = rules
         self.state = State()
         #: when the role machine is due a Tick
-        self.wake_at = math.inf
+        self.tick_at = math.inf
         self.group = group
         self.check = check
         self.elector = ports.elector(settings)
@@ -121,14 +121,14 @@ class Candidacy:
 
     def begin(self, state: State, actions: Iterable[Any]) -> None:
         self.state = state
-        self.wake()
+        self.schedule_tick()
         self._act(actions)
 
     def decide(self, event: Any) -> None:
         """Give the event to the role machine, and carry out its actions."""
         before, now = self.state, self._ports.host.now()
         self.state, actions = role.step(self.rules, before, event, now)
-        self.wake()
+        self.schedule_tick()
         self.course.moved(before, self.state, event, time.time())
         self._tell_of(before, now)
         if self.state.proposal is None and before.proposal is not None:
@@ -153,9 +153,9 @@ class Candidacy:
             at_once = (state.role, state.step) in SETTLED or before.role == roles.PRIMARY
             delivery.within(0.0 if at_once else STEP_PACE)
             if state.role == roles.PRIMARY:
-                self.see_by(now)
+                self.schedule_read(now)
             if state.role == roles.PROMOTING != before.role:
-                self._look_by(now)
+                self._schedule_glance(now)
         if state.trouble != before.trouble:
             delivery.within(STEP_PACE)
             if state.trouble:
@@ -165,20 +165,20 @@ class Candidacy:
         for action in actions:
             self._ports.actions[type(action)](self, action)
 
-    def wake(self) -> None:
+    def schedule_tick(self) -> None:
         """Schedule the next Tick of the role machine."""
-        self.wake_at = next_wakeup(self.rules, self.state)
-        self._ports.wanted(self.wake_at)
+        self.tick_at = next_wakeup(self.rules, self.state)
+        self._ports.schedule(self.tick_at)
 
     def next_wakeup(self) -> float:
-        return min(self.wake_at, self.term.due, self.queue.due)
+        return min(self.tick_at, self.term.due, self.queue.due)
 
     def keep_time(self, moment: float, look_pace: float) -> None:
         """look_pace: seconds between two looks at a queue that this node leads."""
-        if self.wake_at <= moment:
+        if self.tick_at <= moment:
             self.decide(messages.Tick())
         if self.term.due <= moment:
-            self.see()
+            self.read_term()
         if self.queue.due <= moment:
             self._glance_at_queue(look_pace)
 
@@ -215,12 +215,12 @@ class Candidacy:
 
     # Ack and holder
 
-    def see_by(self, moment: float) -> None:
+    def schedule_read(self, moment: float) -> None:
         """Schedule a read of ack and holder."""
         self.term.due = moment
-        self._ports.wanted(moment)
+        self._ports.schedule(moment)
 
-    def see(self) -> None:
+    def read_term(self) -> None:
         """Read ack and holder, and watch them while this node is primary: no other node has to wake at a change."""
         term = self.term
         term.due = math.inf
@@ -235,23 +235,23 @@ class Candidacy:
 
     def term_changed(self) -> None:
         if self.state.role == roles.PRIMARY:
-            self.see_by(max(self._ports.host.now(), self.term.asked_at + SEE_PACE))
+            self.schedule_read(max(self._ports.host.now(), self.term.asked_at + SEE_PACE))
 
-    def _term_seen(self, seen: messages.TermSeen) -> None:
+    def _term_read(self, seen: messages.TermSeen) -> None:
         term = self.term
         term.asking, term.asking_since = False, math.inf
         if not seen.known and self.state.role == roles.PRIMARY:
-            self.see_by(self._ports.host.now() + PACE)
+            self.schedule_read(self._ports.host.now() + PACE)
         if seen.known:
             self.facts.ack, self.facts.primary_node, self.facts.at = seen.address, seen.node, term.asked_at
         if term.again:
             term.again = False
-            self.see()
+            self.read_term()
 
     def heard(self, event: Any) -> None:
         """Take a posted event for the role machine."""
         if isinstance(event, messages.TermSeen):
-            self._term_seen(event)
+            self._term_read(event)
         elif isinstance(event, messages.Acked):
             facts, host = self.facts, self._ports.host
             facts.ack, facts.primary_node, facts.at = self.settings.address, host.settings.node_name, host.now()
@@ -262,9 +262,9 @@ class Candidacy:
 
     # The queue
 
-    def _look_by(self, moment: float) -> None:
+    def _schedule_glance(self, moment: float) -> None:
         self.queue.due = moment
-        self._ports.wanted(moment)
+        self._ports.schedule(moment)
 
     def _glance_at_queue(self, pace: float) -> None:
         """Glance whether the queue that this node leads is another, as a candidate of another program may lead by its own rule.
@@ -272,7 +272,7 @@ class Candidacy:
         self.queue.due = math.inf
         if not self.leads or pace == math.inf:
             return
-        self._look_by(self._ports.host.now() + pace)
+        self._schedule_glance(self._ports.host.now() + pace)
         if self._ports.connected():
             self.elector.glance_at_queue(lambda: self._ports.post(events.QueueMoved(self.name)))
 

@@ -64,7 +64,7 @@ class Delivery:
                 for one in self._candidacies:
                     if one.state.proposal is not None and not one.queue.asking:
                         one.look_at_queue()
-                    one.see()
+                    one.read_term()
         self._wanted.append(ticket)
 
     def next_wakeup(self) -> float:

@@ -61,7 +61,7 @@ class Departure:
         return self._leaving is not None
 
     @property
-    def _quiet(self) -> bool:
+    def _all_dead(self) -> bool:
         """Whether every group is proven dead."""
         return self._candidacies.dead and not self._leftovers.alive
 
@@ -72,13 +72,13 @@ class Departure:
         reason = signal.Signals(number).name
         groups = [one.settings.group for one in self._candidacies.running]
         stopping = any(one.state.role == roles.DEMOTING for one in self._candidacies)
-        if self.begun or not groups or stopping or not self._guard.apart:
+        if self.begun or not groups or stopping or not self._guard.independent:
             self.leave_in_time(reason)
         else:
             self._work.submit(partial(pool_worker.survey_groups, self._host.supervisord, groups, reason))
 
     def _surveyed(self, event: events.GroupsSurveyed) -> None:
-        if event.alive and not self.begun and self._guard.apart:
+        if event.alive and not self.begun and self._guard.independent:
             log.info("%s while the service runs: leaving it to the guard", event.reason)
             self.hand_over(self._host.now(), event.reason)
         else:
@@ -107,7 +107,7 @@ class Departure:
         """Stop all groups in the time that their programs have, release, and end before supervisord kills this listener. What
         has not stopped by then the guard waits for."""
         by = self._host.now() + self._programs.stopwaitsecs - RELEASE_TIME
-        kill_at = math.inf if self._guard.apart else Lease.until(by, self._host.settings.kill_time).kill_at
+        kill_at = math.inf if self._guard.independent else Lease.until(by, self._host.settings.kill_time).kill_at
         self.leave(reason, kill_at, by + RELEASE_TIME / 2)
 
     def leave(self, reason: str, kill_at: float, by: Optional[float] = None) -> None:
@@ -120,7 +120,7 @@ class Departure:
     def keep_time(self, moment: float) -> None:
         """Stop the groups if the guard that they were left to is gone: whoever enforces their leases now ends with this
         process."""
-        if self._leaving is None or self._guard.apart or self._quiet:
+        if self._leaving is None or self._guard.independent or self._all_dead:
             return
         by, reason = self._leaving
         if self.reattaching and moment >= by + GUARD_RETURNS:
@@ -137,7 +137,7 @@ class Departure:
         if self._leaving is None:
             return False
         if self.reattaching:
-            return self._guard.apart or self._quiet
+            return self._guard.independent or self._all_dead
         now = self._host.now()
         withdrawn = all(one.state.role == roles.WITHDRAWN for one in self._candidacies)
         settled = all(one.state.settled for one in self._candidacies) and not self._leftovers.alive
@@ -146,11 +146,11 @@ class Departure:
             self._history_by = min(self._history_by, now + HISTORY_TIME)
             return not any(one.writing for one in self._candidacies) or now >= self._history_by
         # Without an answer from ZooKeeper the session expires by itself. Groups that still have time to stop are the guard's.
-        return now >= self._leaving[0] and (self._quiet or self._guard.apart)
+        return now >= self._leaving[0] and (self._all_dead or self._guard.independent)
 
     def end(self) -> None:
         """Tell the log, and close the session, which gives up what is left of proposals."""
-        if self.reattaching or not self._quiet or self._sessions.former is not None:
+        if self.reattaching or not self._all_dead or self._sessions.former is not None:
             # Also where it has not attached to a session in which there may be a proposal: the guard releases that.
             self._guard.link.bye("reattach")
         elif self._sessions.session is not None and self._sessions.close_for_good():

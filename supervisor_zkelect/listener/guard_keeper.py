@@ -74,7 +74,7 @@ class GuardKeeper:
     # Opening
 
     @property
-    def apart(self) -> bool:
+    def independent(self) -> bool:
         """Whether the guard is there, and outlives this listener."""
         return self.up and self.link.pid != self._host.pid
 
@@ -173,7 +173,7 @@ class GuardKeeper:
             return f"the lease is not extended, as this listener could not end it itself: {last_resort.trouble}"
         return ""
 
-    def enforces(self) -> bool:
+    def can_enforce(self) -> bool:
         """Whether somebody would enforce a lease that is extended now."""
         return (
             self.up and self._quiet <= GUARD_HASTE and not self._lacks and self._enforcement.last_resort.complete()

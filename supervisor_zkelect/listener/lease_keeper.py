@@ -152,7 +152,7 @@ class LeaseKeeper:
             if event.moved:
                 # A new connection takes the session back.
                 self.session.drop()
-        elif self._guard.enforces():
+        elif self._guard.can_enforce():
             assert self.clock is not None
             deadline, paths = self.clock.deadline(event.sent), set(event.paths)
             extended = [one for one in self._candidacies if self._leased.get(one.name) in paths]
@@ -163,7 +163,7 @@ class LeaseKeeper:
 
     def _on_term_claimed(self, event: events.TermClaimed) -> None:
         one, lease = self._candidacies[event.name], None
-        if self.counted(event) and self._guard.enforces():
+        if self.counted(event) and self._guard.can_enforce():
             assert self.clock is not None
             lease = messages.Leased(event.sent, self.clock.deadline(event.sent))
         one.decide(messages.Claimed(event.op, event.dirty, lease))

@@ -83,7 +83,7 @@ class Listener:
         doers = (actions, self.leases, self.sessions, self.departure, self.desk)
         self._ports = Ports(
             host, self.post, self.log, self.delivery, events.table((one.actions() for one in doers), messages.ACTIONS),
-            lambda: self.sessions.connected, self.sessions.elector, self.candidacies.wanted,
+            lambda: self.sessions.connected, self.sessions.elector, self.candidacies.schedule,
         )
 
     def _make_keepers(self, work: EventExecutor, trouble: Optional[kept_config.Trouble]) -> None:
@@ -218,7 +218,7 @@ class Listener:
 
     def abandon(self) -> None:
         """After a defect: where no process would enforce the leases when this one has ended, they end now."""
-        if not self.guard.apart:
+        if not self.guard.independent:
             self.enforcement.abandon()
 
     def _signalled(self, event: events.Signalled) -> None:

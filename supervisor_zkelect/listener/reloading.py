@@ -182,7 +182,7 @@ class Reloads:
         if self._sessions.usable:
             one.decide(self._leases.session_up(one, False))
         else:
-            one.wake()
+            one.schedule_tick()
 
     # By way of another listener
 
@@ -206,7 +206,7 @@ class Reloads:
         """End this listener when the terms that have to are over. What is not is ended by the next one."""
         if self._ending is None or self._departure.begun:
             return
-        if not self._guard.apart:
+        if not self._guard.independent:
             # What would enforce the leases ends with this process; a guard may come yet.
             return
         over = all(self._candidacies[name].state.role == roles.WITHDRAWN for name in self._ending)

@@ -180,7 +180,7 @@ class SessionKeeper:
         for one in self._candidacies:
             one.decide(leases.session_up(one, fresh))
             if one.state.role == roles.PRIMARY:
-                one.see_by(self._host.now())
+                one.schedule_read(self._host.now())
             one.write_history()
 
     def _session_began(self, event: session.Connected) -> None:

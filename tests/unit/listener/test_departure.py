@@ -17,7 +17,7 @@ def leaving():
     one = candidacy(host, State(role=roles.PRIMARY, step="", deadline=104.0))
     decide = one.decide
     one.decide = lambda event: (heard.append(event), decide(event))
-    guard, leftovers = SimpleNamespace(apart=False), SimpleNamespace(alive=False)
+    guard, leftovers = SimpleNamespace(independent=False), SimpleNamespace(alive=False)
     programs = SimpleNamespace(stopwaitsecs=10.0)
     departure = Departure(host, Work(), candidacies(one), programs, guard, None, leftovers)
     return SimpleNamespace(host=host, heard=heard, departure=departure)

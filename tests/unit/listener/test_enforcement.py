@@ -51,9 +51,9 @@ def test_what_no_order_and_no_lease_is_about_is_left_alone(alone):
     assert alone.did == []
 
 
-@pytest.mark.parametrize("apart, killed", [(False, True), (True, False)])
-def test_a_defect_leaves_nothing_to_nobody(alone, apart, killed):
-    Listener.abandon(SimpleNamespace(guard=SimpleNamespace(apart=apart), enforcement=alone.enforcement))
+@pytest.mark.parametrize("independent, killed", [(False, True), (True, False)])
+def test_a_defect_leaves_nothing_to_nobody(alone, independent, killed):
+    Listener.abandon(SimpleNamespace(guard=SimpleNamespace(independent=independent), enforcement=alone.enforcement))
     assert bool(alone.did) == killed
 
 

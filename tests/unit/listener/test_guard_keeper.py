@@ -18,11 +18,11 @@ def keeper(host, ones, pid=8):
     return GuardKeeper(host, None, None, ones, None, None, None, None, None, None)
 
 
-@pytest.mark.parametrize("up, pid, apart", [(False, 8, False), (True, 7, False), (True, 8, True)])
-def test_a_guard_that_is_a_thread_of_the_listener_ends_with_it(up, pid, apart):
+@pytest.mark.parametrize("up, pid, independent", [(False, 8, False), (True, 7, False), (True, 8, True)])
+def test_a_guard_that_is_a_thread_of_the_listener_ends_with_it(up, pid, independent):
     guard = keeper(Host(), candidacies(), pid=pid)
     guard.up = up
-    assert guard.apart is apart
+    assert guard.independent is independent
 
 
 def test_what_a_former_listener_had_begun_to_stop_is_waited_for_while_its_lease_lasts():
@@ -78,7 +78,7 @@ def test_a_guard_that_echoes_nothing_is_replaced(one):
     one.keeper.extend(one.running)
     assert [(n, leases["primary"][0]) for n, leases in one.guard.told] == [(1, 5)]
     pass_time(one, GUARD_SILENCE - 0.05)
-    assert not one.guard.replaced and not one.keeper.enforces()
+    assert not one.guard.replaced and not one.keeper.can_enforce()
     pass_time(one, 0.1)
     assert one.guard.replaced == 1
 
@@ -99,5 +99,5 @@ def test_a_guard_that_lacks_something_for_long_is_replaced(one):
         one.host.moment += seconds
         one.keeper.extend(one.running)
         echo(link.Echo(number, one.host.moment, "no descriptors"))
-        assert not one.keeper.enforces() and "no descriptors" in one.keeper.unenforced()
+        assert not one.keeper.can_enforce() and "no descriptors" in one.keeper.unenforced()
     assert one.guard.replaced == 1
