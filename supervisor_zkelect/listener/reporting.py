@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: Characters of a text in a report.
 LONGEST_TEXT = 2000
-#: Characters of a list in an answer to an operator; supervisord takes some more (rpcinterface.LONGEST_ANSWER).
+#: Characters of a list in an answer to an operator; supervisord takes some more (mailbox.LONGEST_ANSWER).
 LONGEST_LIST = 200_000
 #: Seconds without a connection to ZooKeeper after which one that begins is told to have none.
 UNREACHED = 2.0

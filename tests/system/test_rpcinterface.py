@@ -1,4 +1,4 @@
-"""The board inside a real supervisord, and supervisorctl and `zkelect` that look at it.
+"""The RPC interface inside a real supervisord, and supervisorctl and `zkelect` that look at it.
 
 A program of supervisord plays the listener's part on the wire: it pushes reports and answers requests. What
 the real listener says is tested with it.
@@ -20,8 +20,8 @@ import pytest
 
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.operators.mailbox import LONGEST_ANSWER, LONGEST_ARGUMENTS, LONGEST_REPORT, MOST_REQUESTS
 from supervisor_zkelect.processes import proc
-from supervisor_zkelect.rpcinterface import LONGEST_ANSWER, LONGEST_ARGUMENTS, LONGEST_REPORT, MOST_REQUESTS
 from supervisor_zkelect.supervisord import exits
 from supervisor_zkelect.supervisord.client import Fault, Supervisord, Unreachable
 from supervisor_zkelect.system import clock
@@ -77,9 +77,10 @@ while True:
         mark("poked")
 """
 
-#: supervisord with something in the board changed, such as its limits in seconds.
+#: supervisord with something in the interface or its mailbox changed, such as its limits in seconds.
 CHANGED = """
 from supervisor_zkelect import rpcinterface
+from supervisor_zkelect.operators import mailbox
 {}
 from supervisor.supervisord import main
 main()
@@ -106,7 +107,7 @@ STANDBY = {"role": "standby", "ack": "10.0.0.6:8080", "primary_node": "b", "plac
 
 
 class Node:
-    """A supervisord with the board, a speaker, and the two commands."""
+    """A supervisord with the interface, a speaker, and the two commands."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -142,7 +143,7 @@ class Node:
             until(lambda: self.report()["report"]["boottime"] > before, LONG, "another report")
 
     def up(
-        self, *sections: str, board: bool = True, auth: str = "", speaker: str = "", change: str = ""
+        self, *sections: str, interface: bool = True, auth: str = "", speaker: str = "", change: str = ""
     ) -> Node:
         """Start supervisord. auth: lines of [unix_http_server]; speaker: of the speaker's; change: code."""
         command = " ".join(
@@ -162,7 +163,7 @@ class Node:
             f"redirect_stderr = true\nstdout_logfile = {self.folder}/speaker.log\n{speaker}",
             *sections,
         ]
-        if board:
+        if interface:
             parts.append(
                 "[rpcinterface:zkelect]\n"
                 "supervisor.rpcinterface_factory = supervisor_zkelect.rpcinterface:make_zkelect_rpcinterface"
@@ -187,7 +188,7 @@ class Node:
         return Supervisord(url or self.url, *credentials, timeout=20)
 
     def speak(self, *credentials: str) -> int:
-        """Start the speaker; returns its pid once its report is on the board."""
+        """Start the speaker; returns its pid once its report is in the mailbox."""
         door = self.door(*credentials)
         door.call("supervisor.startProcess", "speaker")
         pid = door.call("supervisor.getProcessInfo", "speaker")["pid"]
@@ -560,13 +561,13 @@ def test_nonsense_is_a_fault_and_hurts_nobody(node):
         with pytest.raises(Fault) as caught:
             door.call(f"zkelect.{method}", *args)
         assert caught.value.text.isprintable() and len(caught.value.text) < 400
-    until(lambda: node.report()["known"], LONG, "the board to be well")
+    until(lambda: node.report()["known"], LONG, "the interface to be well")
     assert node.report()["report"]["elections"]["orders"]["token"] == 42
     assert "Traceback" not in node.log.read_text() and " failed: " not in node.log.read_text()
 
 
-def test_a_defect_of_the_board_is_a_fault_and_one_line_of_log(make):
-    node = make().up(change="rpcinterface.Board.get_report = lambda self: 1 / 0")
+def test_a_defect_of_the_interface_is_a_fault_and_one_line_of_log(make):
+    node = make().up(change="mailbox.Mailbox.get_report = lambda self: 1 / 0")
     with pytest.raises(Fault) as caught:
         node.report()
     assert (caught.value.code, caught.value.text) == (30, "FAILED: getReport: ZeroDivisionError")
@@ -644,7 +645,7 @@ def test_nobody_answers_what_nobody_took(node):
 
 
 def test_a_request_that_nobody_takes_in_time_is_dropped(make):
-    node = make().up(change="rpcinterface.TAKE_TIME = 1")
+    node = make().up(change="mailbox.TAKE_TIME = 1")
     node.play({"orders": dict(PRIMARY)})
     node.speak()
     node.hush(answers={"resign": {"ok": True}})
@@ -665,7 +666,7 @@ def test_a_request_that_nobody_takes_in_time_is_dropped(make):
 
 
 def test_answers_are_forgotten(make):
-    node = make().up(change="rpcinterface.KEEP_TIME = 2")
+    node = make().up(change="mailbox.KEEP_TIME = 2")
     node.play({"orders": dict(PRIMARY)}, answers={"check": {"ok": True}})
     node.speak()
     door = node.door()
@@ -763,7 +764,7 @@ def test_a_second_listener_is_refused_while_the_first_lives(make):
 # Servers and passwords
 
 
-def test_both_servers_share_one_board_and_ask_for_their_passwords(make):
+def test_both_servers_share_one_mailbox_and_ask_for_their_passwords(make):
     node = make()
     port = child.free_port()
     inet = f"http://127.0.0.1:{port}"
@@ -872,7 +873,7 @@ def test_supervisorctl_interactively(node):
 
 
 def test_without_the_section_in_supervisord(make):
-    node = make().up(board=False)
+    node = make().up(interface=False)
     for words in (["role"], ["zkelect", "resign"]):
         done = node.ctl(*words)
         assert done.returncode == 1 and "no [rpcinterface:zkelect]" in one_line(done.stdout)
@@ -884,7 +885,7 @@ def test_an_unknown_option_of_the_section_is_said_and_supervisord_starts(make):
     node = make().up(
         "[rpcinterface:zkelect]\ncolour = blue\n"
         "supervisor.rpcinterface_factory = supervisor_zkelect.rpcinterface:make_zkelect_rpcinterface",
-        board=False,
+        interface=False,
     )
     assert node.report()["known"] is False
     assert "[rpcinterface:zkelect] has no option 'colour'" in node.log.read_text()
@@ -933,11 +934,11 @@ def test_roles_are_told_while_supervisord_shuts_down(make):
     assert refused()
 
 
-def test_a_reload_makes_a_fresh_board(node):
+def test_a_reload_makes_a_new_mailbox(node):
     door = node.door()
     ticket = door.call("zkelect.request", "refresh", "", "")
     node.ctl("reload")
-    until(lambda: node.report()["report"] is None, LONG, "the board to be made afresh")
+    until(lambda: node.report()["report"] is None, LONG, "the mailbox to be made anew")
     with pytest.raises(Fault):
         door.call("zkelect.getAnswer", ticket)
     assert node.both("role")[0] == 4
@@ -975,7 +976,7 @@ def test_resign_without_an_outcome_is_unknown(node):
 
 
 def test_resign_during_which_the_listener_dies_is_unknown(make):
-    node = make().up(change="rpcinterface.TAKE_TIME = 1")
+    node = make().up(change="mailbox.TAKE_TIME = 1")
     node.play({"orders": dict(PRIMARY)})
     node.speak()
     with ThreadPoolExecutor(1) as pool:
@@ -1230,7 +1231,7 @@ def test_check_prints_every_problem_at_once(make):
 def test_check_tells_of_a_listener_that_is_not_there(make, zk_server, root):
     """What is missing, what to do, and that the interface without which no command works is a problem."""
     sleeper = "[eventlistener:zkelect]\ncommand = sh -c '{}' zkelect listen\nevents = TICK_60\nautostart = {}"
-    for case, sections, board, status, told in (
+    for case, sections, interface, status, told in (
         ("no listener", (), True, 1, "no program's command is `zkelect listen`: add [eventlistener:zkelect]"),
         ("stopped", (sleeper.format("sleep 1000", "false"),), True, 1,
          "the listener zkelect:zkelect is STOPPED, and this node makes no proposal: supervisorctl start zkelect:zkelect"),
@@ -1238,14 +1239,14 @@ def test_check_tells_of_a_listener_that_is_not_there(make, zk_server, root):
          "the listener zkelect:zkelect is BACKOFF (exit status 41), and this node makes no proposal: supervisorctl tail"),
         ("no interface", (), False, 2, "has no [rpcinterface:zkelect]; add that section and restart supervisord"),
     ):
-        node = make(case.replace(" ", "-")).up(GROUP.format("false"), *sections, board=board)
+        node = make(case.replace(" ", "-")).up(GROUP.format("false"), *sections, interface=interface)
         conf = zkelect_conf(node, zk_server, root, f"serverurl = {node.url}")
         # A listener that fails is STARTING now and then.
         done = until(
             lambda: (found := node.zkelect("check", "-c", conf)) and told in found.stdout and found, LONG, f"check, {case}"
         )
         assert (done.returncode, done.stderr) == (status, ""), (case, done)
-        if board:
+        if interface:
             until(lambda: told in node.zkelect("check", "-s", node.url).stdout, LONG, f"check of the listener, {case}")
 
 

@@ -7,11 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect import elector, rpcinterface
+from supervisor_zkelect import elector
 from supervisor_zkelect.config.options import OPTIONS
 from supervisor_zkelect.core import messages, role, roles, untrusted
 from supervisor_zkelect.core.state import Rules, State, lasting_trouble
 from supervisor_zkelect.listener import candidacy, election_worker, events, paced_log, reporting
+from supervisor_zkelect.operators import mailbox
 from supervisor_zkelect.processes import execution
 from supervisor_zkelect.system import logs
 from supervisor_zkelect.system.clock import now
@@ -108,7 +109,7 @@ def test_nothing_of_a_traceback_looks_like_a_message(written):
 def test_a_list_is_cut_where_supervisord_would_take_no_more():
     items = [{"node": "x" * 90}] * 5000
     kept = election_worker.fitting(items, reporting.LONGEST_LIST)
-    assert 0 < len(kept) < len(items) and len(json.dumps({"members": kept})) < rpcinterface.LONGEST_ANSWER
+    assert 0 < len(kept) < len(items) and len(json.dumps({"members": kept})) < mailbox.LONGEST_ANSWER
     assert election_worker.fitting(items[:5], reporting.LONGEST_LIST) == items[:5]
 
 

@@ -58,7 +58,7 @@ def view(elections, **more):
 
 
 class Peer:
-    """Answers as supervisord's board would: by a table of what each method returns."""
+    """Answers as supervisord's mailbox would: by a table of what each method returns."""
 
     def __init__(self, report, answers=(), **methods):
         self.report = report
