@@ -18,10 +18,11 @@ import sys
 import threading
 from typing import Optional
 
+import psutil
+
 from lab.netns import Place
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.processes import proc
 
 
 class Relay:
@@ -42,7 +43,7 @@ class Relay:
     def hold(self) -> None:
         """Let nothing through any more; wait until that is so."""
         self.process.send_signal(signal.SIGSTOP)
-        until(lambda: proc.read(self.process.pid).state in "Tt", 10, "the relay to stand still")
+        until(lambda: psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED, 10, "the relay to stand still")
 
     def release(self) -> None:
         """Let everything through that was held up, and all that follows."""

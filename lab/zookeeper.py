@@ -10,12 +10,13 @@ import subprocess
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Union
 
+import psutil
+
 from lab.certificates import Certificates
 from lab.netns import Place
 from supervisor_zkelect.demo import child, zookeeper
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import START_LIMIT, ZooKeeperFailed, check_installed
-from supervisor_zkelect.processes import proc
 
 NEEDED_FOR_TLS = ("netty-codec.jar", "netty-resolver.jar", "netty-transport-native-unix-common.jar")
 """Jars that Debian's zookeeper.jar does not name in its manifest."""
@@ -87,7 +88,8 @@ class ZooKeeper(zookeeper.ZooKeeper):
         """SIGSTOP: the kernel still accepts connections for it, and nothing answers."""
         self.process.send_signal(signal.SIGSTOP)
         self.frozen = True
-        until(lambda: proc.read(self.process.pid).state in "Tt", 10, "ZooKeeper to be stopped by a signal")
+        stands = psutil.Process(self.process.pid)
+        until(lambda: stands.status() == psutil.STATUS_STOPPED, 10, "ZooKeeper to be stopped by a signal")
 
     def thaw(self) -> None:
         """SIGCONT. Nothing happens when it is not frozen."""

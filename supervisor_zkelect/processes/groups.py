@@ -23,6 +23,7 @@ from supervisor_zkelect.processes.state import GroupState
 from supervisor_zkelect.processes.stopping import DOUBT_PACE, Stopper
 from supervisor_zkelect.processes.striking import Striker
 from supervisor_zkelect.supervisord.calls import Calls, Do, Questions, StartRequests
+from supervisor_zkelect.supervisord.groups import GroupCalls
 from supervisor_zkelect.supervisord.client import Supervisord
 
 log = logging.getLogger(__name__)
@@ -49,8 +50,9 @@ class Groups:
         self._states: Dict[str, GroupState] = {}
         self._agenda = Agenda()
         self._timers = Timers(now)
-        self._questions = Questions(calls.ask, do, supervisord)
-        self._requests = StartRequests(calls.ask, do, supervisord)
+        group_calls = GroupCalls(supervisord)
+        self._questions = Questions(calls.ask, do, group_calls)
+        self._requests = StartRequests(calls.ask, do, group_calls)
         self._pidfds = Pidfds(kernel, watching, striker)
         self._signals = Signals(kernel, self._pidfds, cgroups, former)
         idle = lambda: not (self._questions.flying or self._requests.flying)  # noqa: E731

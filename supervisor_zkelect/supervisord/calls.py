@@ -11,7 +11,8 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple
 
-from supervisor_zkelect.supervisord.client import Started, Supervisord, SupervisordError, Unreachable
+from supervisor_zkelect.supervisord.client import SupervisordError, Unreachable
+from supervisor_zkelect.supervisord.groups import GroupCalls, Started
 
 #: At most this many questions for the members' states are on their way, for the groups of about this many members each. Each
 #: takes some turns of supervisord's loop, which with hundreds of programs are a millisecond each; what is asked meanwhile
@@ -67,7 +68,7 @@ class Question:
     """Somebody wants to know what supervisord says of a group's members.
 
     members: about how many there are. names: of those that exist for certain. sent: called when supervisord is asked.
-    then: takes what `Supervisord.group_infos` says of the group.
+    then: takes what `GroupCalls.infos` says of the group.
     """
 
     group: str
@@ -80,8 +81,8 @@ class Question:
 class Questions:
     """Asks for the members' states, about many groups at once."""
 
-    def __init__(self, ask: Callable[..., None], do: Do, supervisord: Supervisord) -> None:
-        self._ask, self._do, self._supervisord = ask, do, supervisord
+    def __init__(self, ask: Callable[..., None], do: Do, groups: GroupCalls) -> None:
+        self._ask, self._do, self._groups = ask, do, groups
         self._waiting: Deque[Question] = collections.deque()
         #: calls that are on their way
         self.flying = 0
@@ -103,7 +104,7 @@ class Questions:
             for one in batch:
                 groups.setdefault(one.group, set()).update(one.names)
             self.flying += 1
-            self._ask(lambda answer, error, batch=batch: self._answered(batch, answer, error), self._supervisord.group_infos,
+            self._ask(lambda answer, error, batch=batch: self._answered(batch, answer, error), self._groups.infos,
                       groups)
 
     def _answered(self, batch: List[Question], answer: Any, error: Optional[SupervisordError]) -> None:
@@ -133,8 +134,8 @@ class StartRequest:
 class StartRequests:
     """Has supervisord start groups, several at once where there are many."""
 
-    def __init__(self, ask: Callable[..., None], do: Do, supervisord: Supervisord) -> None:
-        self._ask, self._do, self._supervisord = ask, do, supervisord
+    def __init__(self, ask: Callable[..., None], do: Do, groups: GroupCalls) -> None:
+        self._ask, self._do, self._groups = ask, do, groups
         self._waiting: Deque[StartRequest] = collections.deque()
         #: calls that are on their way
         self.flying = 0
@@ -146,7 +147,7 @@ class StartRequests:
         """Make the calls that may be made now."""
         while self._waiting and self.flying < MOST_STARTS:
             batch: List[StartRequest] = []
-            most = GROUPS_STARTED if self._supervisord.has_interface else 1
+            most = GROUPS_STARTED if self._groups.has_interface else 1
             while self._waiting and len(batch) < most:
                 one = self._waiting.popleft()
                 # Of one that was stopped meanwhile supervisord hears nothing.
@@ -156,7 +157,7 @@ class StartRequests:
             if batch:
                 self.flying += 1
                 self._ask(lambda answer, error, batch=batch: self._answered(batch, answer, error),
-                          self._supervisord.start_groups, [one.group for one in batch], FORK_LIMIT)
+                          self._groups.start, [one.group for one in batch], FORK_LIMIT)
 
     def _answered(self, batch: List[StartRequest], answer: Any, error: Optional[SupervisordError]) -> None:
         self.flying -= 1

@@ -10,12 +10,10 @@ once.
 from __future__ import annotations
 
 import base64
-import json
 import socket
 import struct
-import threading
 import time
-from typing import Any, Callable, Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
 from supervisor_zkelect.supervisord import xmlrpc
@@ -32,10 +30,8 @@ MOST_CALLS = 32
 """Calls that one process makes at a time. supervisord answers one after the other, so more would only wait in their
 connections, where their time runs, and not in a queue, where it does not."""
 
-
 #: Bytes of an answer that are taken; a thousand programs have a few MiB.
 LONGEST_HEAD, LONGEST_BODY = 64 << 10, 256 << 20
-
 
 _Address = Tuple[int, Any]
 """Family of a socket, and an address in it."""
@@ -68,17 +64,6 @@ class Fault(SupervisordError):
         return self.code == SHUTDOWN_STATE
 
 
-class Started(NamedTuple):
-    """What came of the start of a group.
-
-    items: of each process that did not run before, {"name", "status", "description"}. states: what
-    `Supervisord.group_infos` says of all of them right after that; None where supervisord does not tell.
-    """
-
-    items: List[Dict[str, Any]]
-    states: Optional[List[Dict[str, Any]]]
-
-
 class Supervisord:
     """The supervisord at `url`: unix:///path/to.sock or http://host:port, as in SUPERVISOR_SERVER_URL.
 
@@ -92,12 +77,8 @@ class Supervisord:
         self, url: str, username: Optional[str] = None, password: Optional[str] = None, timeout: float = 5.0
     ) -> None:
         self.url = url
-        self._timeout = timeout
+        self.timeout = timeout
         self._trouble = ""
-        self.has_interface = True
-        """Whether the RPC interface of this package is there, as far as is known."""
-        self._names: Dict[str, List[str]] = {}
-        self._listing = threading.Lock()
         parts = urlsplit(url)
         if parts.scheme == "unix" and parts.path:
             # supervisord writes unix://PATH, also for a relative path, whose first part is then the netloc.
@@ -131,7 +112,7 @@ class Supervisord:
         # One piece, so that supervisord finds all of it or nothing, however long this process is held up.
         request = f"{self._headers}Content-Length: {len(body)}\r\n\r\n".encode("ascii") + body
         try:
-            return xmlrpc.answer(self._exchange(request, timeout or self._timeout))
+            return xmlrpc.answer(self._exchange(request, timeout or self.timeout))
         except xmlrpc.Fault as fault:
             raise Fault(fault.code, fault.text) from None
         except ValueError as error:
@@ -154,110 +135,6 @@ class Supervisord:
                 connection.connect(address)
         except OSError:
             return
-
-    def group_infos(self, groups: Mapping[str, Collection[str]]) -> Dict[str, Any]:
-        """What supervisord says of each process of some groups, as {group: list of {"name", "statename", "pid",
-        "spawnerr"}}, each group's all at the same moment. Instead of a list there is a Fault, BAD_NAME where there is no
-        such group, or the SupervisordError for which this group could not be asked about. Raises as `call` does.
-
-        groups: with each, members that are known to exist, such as those in the answer to a start; not needed where
-        supervisord has the RPC interface of this package. Without it the full list of processes, slow with many programs
-        (1.3 s at 1,000), is asked for when a group is not known yet or has changed.
-        """
-        answer = self._all_at_once("getProcessStates", groups, self._timeout, _states)
-        if answer is not None:
-            if None in answer.values():
-                raise Unreachable("zkelect.getProcessStates does not answer as it should: it leaves groups out")
-            return answer
-        found = self._known_infos(groups)
-        missing = {group: names for group, names in groups.items() if group not in found}
-        return {**found, **self._listed_infos(missing)} if missing else found
-
-    def _known_infos(self, groups: Mapping[str, Collection[str]]) -> Dict[str, Any]:
-        """What `group_infos` returns, without the groups for which it takes the full list."""
-        # Another thread may put another list in its place.
-        members = self._names
-        known = [group for group, names in groups.items() if members.get(group) and set(names) <= set(members[group])]
-        asked = [(group, name) for group in known for name in members[group]]
-        method = "supervisor.getProcessInfo"
-        calls = [{"methodName": method, "params": [f"{group}:{name}"]} for group, name in asked]
-        answers = self.call("system.multicall", calls) if calls else []
-        found: Dict[str, Any] = {group: [] for group in known}
-        changed = set()
-        for (group, _), result in zip(asked, map(_result, answers)):
-            if not isinstance(result, Fault):
-                if isinstance(found[group], list):
-                    found[group].append(result)
-            elif result.code == BAD_NAME:
-                changed.add(group)
-            else:
-                found[group] = result
-        return {group: infos for group, infos in found.items() if group not in changed}
-
-    def _listed_infos(self, groups: Mapping[str, Collection[str]]) -> Dict[str, Any]:
-        """What `group_infos` returns, by the full list."""
-        if not self._listing.acquire(timeout=self._timeout):
-            trouble = Unreachable(f"{self.url} did not answer within {self._timeout:g} s", sent=False)
-            return dict.fromkeys(groups, trouble)
-        try:
-            # Who waited for another's list has its answer.
-            found = self._known_infos(groups)
-            if len(found) < len(groups):
-                found = {**self._listed(groups), **found}
-            return found
-        except SupervisordError as error:
-            # What else was asked for with these has its answers.
-            return dict.fromkeys(groups, error)
-        finally:
-            self._listing.release()
-
-    def _listed(self, groups: Iterable[str]) -> Dict[str, Any]:
-        listed: Dict[str, List[Dict[str, Any]]] = {}
-        for info in self.call("supervisor.getAllProcessInfo"):
-            listed.setdefault(info["group"], []).append(info)
-        self._names = {group: [info["name"] for info in infos] for group, infos in listed.items()}
-        return {
-            group: listed.get(group) or Fault(BAD_NAME, f"BAD_NAME: supervisord has no group {group}")
-            for group in groups
-        }
-
-    def start_groups(self, groups: Sequence[str], timeout: float) -> Dict[str, Any]:
-        """Start some groups, of which nothing waits until they run, as {group: Started}. Instead of that there is a Fault,
-        or None for a group that was not started yet and nothing is wrong with: ask again.
-
-        timeout: seconds. Raises as `call` does. More than one group are for a supervisord with the RPC interface of this
-        package (`has_interface`); where it turns out to have none, no group has been started.
-        """
-        answer = self._all_at_once("startProcessGroups", groups, timeout, _started)
-        if answer is not None or len(groups) > 1:
-            return answer or dict.fromkeys(groups)
-        try:
-            return {
-                group: Started(self.call("supervisor.startProcessGroup", group, False, timeout=timeout), None)
-                for group in groups
-            }
-        except Fault as fault:
-            return dict.fromkeys(groups, fault)
-
-    def _all_at_once(
-        self, method: str, groups: Collection[str], timeout: float, read: Callable[[Any], Any]
-    ) -> Optional[Dict[str, Any]]:
-        """What the RPC interface of this package answers for each group: what `read` makes of it, a Fault, or None. None
-        where supervisord has not the interface, or one without the method. Raises as `call` does."""
-        if not self.has_interface:
-            return None
-        try:
-            answers = json.loads(self.call(f"zkelect.{method}", list(groups), timeout=timeout))
-            if len(answers) != len(groups):
-                raise ValueError(f"{len(answers)} items for {len(groups)} groups")
-            return {group: _unless_fault(answer, read) for group, answer in zip(groups, answers)}
-        except Fault as fault:
-            if fault.code != UNKNOWN_METHOD:
-                raise
-            self.has_interface = False
-            return None
-        except (ValueError, TypeError, KeyError) as error:
-            raise Unreachable(f"zkelect.{method} does not answer as it should: {error}") from error
 
     def config(self, group: str) -> List[Dict[str, Any]]:
         """The items of supervisor.getAllConfigInfo that belong to a group. Raises as `call` does."""
@@ -310,36 +187,6 @@ class Supervisord:
                 self._addresses = [addresses[number], *addresses[:number], *addresses[number + 1:]]
             return connection
         raise trouble
-
-
-def _result(answer: Any) -> Any:
-    """One of several results in an answer, where a fault is a struct, as in system.multicall's."""
-    if isinstance(answer, dict) and "faultCode" in answer:
-        return Fault(answer["faultCode"], answer["faultString"])
-    return answer
-
-
-def _unless_fault(answer: Any, read: Callable[[Any], Any]) -> Any:
-    """What is read of a group, a Fault, or None. Raises ValueError, TypeError and KeyError, as what follows does."""
-    if isinstance(answer, dict) and "faultCode" in answer:
-        return Fault(answer["faultCode"], answer["faultString"])
-    return None if answer is None else read(answer)
-
-
-def _started(answer: Any) -> Started:
-    # A supervisord that has run since before an upgrade of this package may answer with the items alone.
-    items, states = (answer["started"], answer["states"]) if isinstance(answer, dict) else (answer, None)
-    return Started(_items(items, ("name", "status", "description")), None if states is None else _states(states))
-
-
-def _states(answer: Any) -> List[Dict[str, Any]]:
-    return _items(answer, ("name", "statename", "pid", "spawnerr"))
-
-
-def _items(answer: Any, fields: Sequence[str]) -> List[Dict[str, Any]]:
-    if any(len(item) != len(fields) for item in answer):
-        raise ValueError(f"an item has not {len(fields)} fields")
-    return [dict(zip(fields, item)) for item in answer]
 
 
 def _response(connection: socket.socket, deadline: float) -> Tuple[int, str, bytes]:

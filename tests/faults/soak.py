@@ -38,6 +38,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
+import psutil
 from kazoo.exceptions import KazooException
 from kazoo.handlers.threading import KazooTimeoutError
 
@@ -239,12 +240,10 @@ class Soak:
                 ("listener", node.listener_pid()), ("guard", node.guard_pid()), ("keeper", node.keeper_pid()),
             ):
                 try:
-                    with open(f"/proc/{pid}/status") as file:
-                        status = dict(line.split(":", 1) for line in file.read().splitlines())
-                    files = len(os.listdir(f"/proc/{pid}/fd"))
-                except OSError:
+                    one = psutil.Process(pid)
+                    sample = (pid, one.num_fds(), one.num_threads(), one.memory_info().rss // 1024)
+                except psutil.NoSuchProcess:
                     raise Violation(f"{name} has no {what}") from None
-                sample = (pid, files, int(status["Threads"]), int(status["VmRSS"].split()[0]))
                 self.samples.setdefault((name, what), []).append(sample)
             for pid in node.service_pids():
                 with open(f"/proc/{pid}/cgroup") as file:
@@ -315,7 +314,8 @@ class Soak:
 def zombies(node: Node) -> List[int]:
     """Children of the node's processes that ended and that nobody has waited for."""
     parents = {process.pid for process in node.processes()}
-    return [process.pid for process in proc.table().values() if process.gone and process.ppid in parents]
+    found = psutil.process_iter(["pid", "ppid", "status"])
+    return [one.pid for one in found if one.info["status"] == psutil.STATUS_ZOMBIE and one.info["ppid"] in parents]
 
 
 def cgroup_mounts() -> List[str]:

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from supervisor_zkelect.demo.wait import until
@@ -38,6 +39,7 @@ from supervisor_zkelect.processes.member_states import TURN_PACE
 from supervisor_zkelect.processes.state import Asked, GroupState
 from supervisor_zkelect.supervisord import calls as supervisord_calls
 from supervisor_zkelect.supervisord.client import Fault, Supervisord, Unreachable
+from supervisor_zkelect.supervisord.groups import GroupCalls
 from supervisor_zkelect.system import clock
 
 LONG = 30.0
@@ -246,6 +248,7 @@ class Node:
                 start_new_session=True,
             )
         self.rpc = Supervisord(self.url)
+        self.groups = GroupCalls(self.rpc)
         until(lambda: self.rpc.call("supervisor.getState")["statename"] == "RUNNING", LONG, "supervisord to answer")
         self.join()
         return self
@@ -342,7 +345,7 @@ class Node:
 
     def infos(self, name: str = "primary") -> list:
         """What supervisord says of the members."""
-        return self.rpc.group_infos({name: ()})[name]
+        return self.groups.infos({name: ()})[name]
 
     def signal(self, number: int) -> None:
         self.supervisord.send_signal(number)
@@ -670,7 +673,7 @@ def test_a_program_with_a_user_of_its_own_dies(node):
     node.start()
 
     def users():
-        return {os.stat(f"/proc/{process.pid}").st_uid for process in node.processes()}
+        return {psutil.Process(process.pid).uids().effective for process in node.processes()}
 
     until(lambda: users() == {uid}, LONG, "the user to be set")
     node.handle().stop(1, clock.now() + 0.3)
@@ -1121,14 +1124,16 @@ def test_calls_over_inet_with_a_password(node):
 @pytest.mark.parametrize("interface", [True, False])
 def test_calls_follow_a_group_whose_members_change(node, interface):
     node.program("a", node.service()).group("primary", "a").up(interface=interface)
-    assert [info["name"] for info in node.infos()] == ["a"]
+    node.handle().look(98)
+    assert sorted(node.expect(Members, op=98).states) == ["a"]
     text = (node.folder / "s.conf").read_text().replace("programs = a", "programs = a,b")
     (node.folder / "s.conf").write_text(text + "\n[program:b]\nautostart = false\ncommand = /bin/cat\n")
     node.rpc.call("supervisor.reloadConfig")
     node.rpc.call("supervisor.removeProcessGroup", "primary")
     node.rpc.call("supervisor.addProcessGroup", "primary")
     node.start()
-    assert sorted(info["name"] for info in node.infos()) == ["a", "b"]
+    node.handle().look(99)
+    assert sorted(node.expect(Members, op=99).states) == ["a", "b"]
 
 
 def many(node, count: int = 40, **options) -> list:
@@ -1150,7 +1155,8 @@ def calls_of(node) -> list:
 @pytest.mark.parametrize("interface", [True, False])
 def test_one_call_tells_of_many_groups(node, interface):
     names = many(node, interface=interface)
-    node.infos(names[0])
+    node.handle(names[0]).look(99)
+    node.expect(Members, op=99)
     calls = calls_of(node)
     node.signal(signal.SIGSTOP)
     for op, name in enumerate([*names, "none"]):
@@ -1297,7 +1303,7 @@ def test_a_wake_up_of_nobody_hurts_nobody(tmp_path):
 
 
 def open_files(pid: int) -> int:
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    return psutil.Process(pid).num_fds()
 
 
 def test_an_answer_of_another_kind_is_told(node):
@@ -1306,12 +1312,12 @@ def test_an_answer_of_another_kind_is_told(node):
     for answer in ("[]", "", "7", "[[], 7]", "[[[1]], []]", '[{"faultCode": 10}, []]', "{}", "[null, []]"):
         node.rpc.call = lambda *_, **__: answer
         with pytest.raises(Unreachable, match="does not answer as it should"):
-            node.rpc.group_infos(both)
+            node.groups.infos(both)
     for answer in ("[]", "[[]]", "7", "[[], [], []]", "[[[1, 2]], []]", '[{"started": []}, []]',
                    '[{"started": [], "states": [[1, 2]]}, []]'):
         node.rpc.call = lambda *_, **__: answer
         with pytest.raises(Unreachable, match="does not answer as it should"):
-            node.rpc.start_groups(list(both), 5.0)
+            node.groups.start(list(both), 5.0)
 
 
 @pytest.mark.parametrize("interface", [True, False])
@@ -1322,14 +1328,14 @@ def test_a_supervisord_that_shuts_down_starts_nothing_and_says_so(node, interfac
     node.wait_marks("up")
     node.signal(signal.SIGTERM)
     until(lambda: shuts_down(node), LONG, "supervisord to shut down")
-    found = node.rpc.group_infos({"primary": (), "other": ()})
+    found = node.groups.infos({"primary": (), "other": ()})
     assert [found[name].shutting_down for name in ("primary", "other")] == [True, True]
     for names in (["primary", "other"], ["other"]):
-        started = node.rpc.start_groups(names, 5.0)
+        started = node.groups.start(names, 5.0)
         if len(names) == 1 or interface:
             assert [started[name].shutting_down for name in names] == [True] * len(names)
         else:
-            assert set(started.values()) == {None} and not node.rpc.has_interface
+            assert set(started.values()) == {None} and not node.groups.has_interface
     node.kill()
 
 
@@ -1400,7 +1406,7 @@ def test_one_call_tells_of_groups_that_changed_as_well(node, interface):
     for name in ("less", "gone"):
         node.rpc.call("supervisor.removeProcessGroup", name)
     node.rpc.call("supervisor.addProcessGroup", "less")
-    found = node.rpc.group_infos({"same": (), "less": (), "gone": ()})
+    found = node.groups.infos({"same": (), "less": (), "gone": ()})
     assert [[info["name"] for info in found[name]] for name in ("same", "less")] == [["a"], ["b", "e"]]
     assert isinstance(found["gone"], Fault) and found["gone"].code == 10
 
@@ -1434,7 +1440,7 @@ def test_a_list_that_is_not_had_costs_other_groups_nothing(node):
         return call(method, *arguments, **more)
 
     node.rpc.call = without_list
-    found = node.rpc.group_infos({"primary": (), "other": (), "third": ()})
+    found = node.groups.infos({"primary": (), "other": (), "third": ()})
     assert [info["name"] for info in found["primary"]] == ["a"]
     assert isinstance(found["other"], Unreachable) and isinstance(found["third"], Unreachable)
 

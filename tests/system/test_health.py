@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 
+import psutil
 import pytest
 
 from supervisor_zkelect.checks import health
@@ -682,8 +683,7 @@ def test_exec_stopped_by_a_signal_is_killed_at_the_limit():
 
 
 def own_zombies():
-    children = [process for process in proc.table().values() if process.ppid == os.getpid()]
-    return {process.identity for process in children if process.state == "Z"}
+    return {one for one in psutil.Process().children() if one.status() == psutil.STATUS_ZOMBIE}
 
 
 def test_exec_leaves_no_zombie_and_no_descriptor():

@@ -1,10 +1,9 @@
 """Whoever asks, however often, leaves nothing behind: neither in the client of ZooKeeper nor in any process of a node."""
 
 import json
-import re
 import socket
-from pathlib import Path
 
+import psutil
 import pytest
 
 from supervisor_zkelect.demo.wait import until
@@ -80,9 +79,7 @@ def ask(node, verb):
 def sizes(node):
     """KiB that the processes of a node take, by what they are."""
     pids = {"listener": node.listener_pid(), "guard": node.guard_pid(), "supervisord": node.supervisord_pid}
-    return {
-        name: int(re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[1]) for name, pid in pids.items()
-    }
+    return {name: psutil.Process(pid).memory_info().rss // 1024 for name, pid in pids.items()}
 
 
 @pytest.mark.parametrize("name", ["a", "b"], ids=["primary", "standby"])

@@ -1,0 +1,165 @@
+"""What supervisord is asked and told about whole groups: by the RPC interface of this package, or without it by more calls."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any, Callable, Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence
+
+from supervisor_zkelect.supervisord.client import BAD_NAME, UNKNOWN_METHOD, Fault, Supervisord, SupervisordError, Unreachable
+
+
+class Started(NamedTuple):
+    """What came of the start of a group.
+
+    items: of each process that did not run before, {"name", "status", "description"}. states: what
+    `GroupCalls.infos` says of all of them right after that; None where supervisord does not tell.
+    """
+
+    items: List[Dict[str, Any]]
+    states: Optional[List[Dict[str, Any]]]
+
+
+class GroupCalls:
+    """The calls of one process about groups. All methods may be used from several threads at once."""
+
+    def __init__(self, supervisord: Supervisord) -> None:
+        self._supervisord = supervisord
+        self.has_interface = True
+        """Whether the RPC interface of this package is there, as far as is known."""
+        self._names: Dict[str, List[str]] = {}
+        self._listing = threading.Lock()
+
+    def infos(self, groups: Mapping[str, Collection[str]]) -> Dict[str, Any]:
+        """What supervisord says of each process of some groups, as {group: list of {"name", "statename", "pid",
+        "spawnerr"}}, each group's all at the same moment. Instead of a list there is a Fault, BAD_NAME where there is no
+        such group, or the SupervisordError for which this group could not be asked about. Raises as `call` does.
+
+        groups: with each, members that are known to exist, such as those in the answer to a start; not needed where
+        supervisord has the RPC interface of this package. Without it the full list of processes, slow with many programs
+        (1.3 s at 1,000), is asked for when a group is not known yet or has changed.
+        """
+        answer = self._all_at_once("getProcessStates", groups, self._supervisord.timeout, _states)
+        if answer is not None:
+            if None in answer.values():
+                raise Unreachable("zkelect.getProcessStates does not answer as it should: it leaves groups out")
+            return answer
+        found = self._known_infos(groups)
+        missing = {group: names for group, names in groups.items() if group not in found}
+        return {**found, **self._listed_infos(missing)} if missing else found
+
+    def _known_infos(self, groups: Mapping[str, Collection[str]]) -> Dict[str, Any]:
+        """What `infos` returns, without the groups for which it takes the full list."""
+        # Another thread may put another list in its place.
+        members = self._names
+        known = [group for group, names in groups.items() if members.get(group) and set(names) <= set(members[group])]
+        asked = [(group, name) for group in known for name in members[group]]
+        method = "supervisor.getProcessInfo"
+        calls = [{"methodName": method, "params": [f"{group}:{name}"]} for group, name in asked]
+        answers = self._supervisord.call("system.multicall", calls) if calls else []
+        found: Dict[str, Any] = {group: [] for group in known}
+        changed = set()
+        for (group, _), result in zip(asked, map(_result, answers)):
+            if not isinstance(result, Fault):
+                if isinstance(found[group], list):
+                    found[group].append(result)
+            elif result.code == BAD_NAME:
+                changed.add(group)
+            else:
+                found[group] = result
+        return {group: infos for group, infos in found.items() if group not in changed}
+
+    def _listed_infos(self, groups: Mapping[str, Collection[str]]) -> Dict[str, Any]:
+        """What `infos` returns, by the full list."""
+        if not self._listing.acquire(timeout=self._supervisord.timeout):
+            trouble = Unreachable(f"{self._supervisord.url} did not answer within {self._supervisord.timeout:g} s", sent=False)
+            return dict.fromkeys(groups, trouble)
+        try:
+            # Who waited for another's list has its answer.
+            found = self._known_infos(groups)
+            if len(found) < len(groups):
+                found = {**self._listed(groups), **found}
+            return found
+        except SupervisordError as error:
+            # What else was asked for with these has its answers.
+            return dict.fromkeys(groups, error)
+        finally:
+            self._listing.release()
+
+    def _listed(self, groups: Iterable[str]) -> Dict[str, Any]:
+        listed: Dict[str, List[Dict[str, Any]]] = {}
+        for info in self._supervisord.call("supervisor.getAllProcessInfo"):
+            listed.setdefault(info["group"], []).append(info)
+        self._names = {group: [info["name"] for info in infos] for group, infos in listed.items()}
+        return {
+            group: listed.get(group) or Fault(BAD_NAME, f"BAD_NAME: supervisord has no group {group}")
+            for group in groups
+        }
+
+    def start(self, groups: Sequence[str], timeout: float) -> Dict[str, Any]:
+        """Start some groups, of which nothing waits until they run, as {group: Started}. Instead of that there is a Fault,
+        or None for a group that was not started yet and nothing is wrong with: ask again.
+
+        timeout: seconds. Raises as `call` does. More than one group are for a supervisord with the RPC interface of this
+        package (`has_interface`); where it turns out to have none, no group has been started.
+        """
+        answer = self._all_at_once("startProcessGroups", groups, timeout, _started)
+        if answer is not None or len(groups) > 1:
+            return answer or dict.fromkeys(groups)
+        try:
+            return {
+                group: Started(self._supervisord.call("supervisor.startProcessGroup", group, False, timeout=timeout), None)
+                for group in groups
+            }
+        except Fault as fault:
+            return dict.fromkeys(groups, fault)
+
+    def _all_at_once(
+        self, method: str, groups: Collection[str], timeout: float, read: Callable[[Any], Any]
+    ) -> Optional[Dict[str, Any]]:
+        """What the RPC interface of this package answers for each group: what `read` makes of it, a Fault, or None. None
+        where supervisord has not the interface, or one without the method. Raises as `call` does."""
+        if not self.has_interface:
+            return None
+        try:
+            answers = json.loads(self._supervisord.call(f"zkelect.{method}", list(groups), timeout=timeout))
+            if len(answers) != len(groups):
+                raise ValueError(f"{len(answers)} items for {len(groups)} groups")
+            return {group: _unless_fault(answer, read) for group, answer in zip(groups, answers)}
+        except Fault as fault:
+            if fault.code != UNKNOWN_METHOD:
+                raise
+            self.has_interface = False
+            return None
+        except (ValueError, TypeError, KeyError) as error:
+            raise Unreachable(f"zkelect.{method} does not answer as it should: {error}") from error
+
+
+def _result(answer: Any) -> Any:
+    """One of several results in an answer, where a fault is a struct, as in system.multicall's."""
+    if isinstance(answer, dict) and "faultCode" in answer:
+        return Fault(answer["faultCode"], answer["faultString"])
+    return answer
+
+
+def _unless_fault(answer: Any, read: Callable[[Any], Any]) -> Any:
+    """What is read of a group, a Fault, or None. Raises ValueError, TypeError and KeyError, as what follows does."""
+    if isinstance(answer, dict) and "faultCode" in answer:
+        return Fault(answer["faultCode"], answer["faultString"])
+    return None if answer is None else read(answer)
+
+
+def _started(answer: Any) -> Started:
+    # A supervisord that has run since before an upgrade of this package may answer with the items alone.
+    items, states = (answer["started"], answer["states"]) if isinstance(answer, dict) else (answer, None)
+    return Started(_items(items, ("name", "status", "description")), None if states is None else _states(states))
+
+
+def _states(answer: Any) -> List[Dict[str, Any]]:
+    return _items(answer, ("name", "statename", "pid", "spawnerr"))
+
+
+def _items(answer: Any, fields: Sequence[str]) -> List[Dict[str, Any]]:
+    if any(len(item) != len(fields) for item in answer):
+        raise ValueError(f"an item has not {len(fields)} fields")
+    return [dict(zip(fields, item)) for item in answer]
