@@ -11,7 +11,7 @@ import re
 import ssl
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from supervisor_zkelect.checks import health
+from supervisor_zkelect.checks.parse import parse
 from supervisor_zkelect.config import shellwords, values
 from supervisor_zkelect.config.options import Option
 from supervisor_zkelect.config.source import Section
@@ -216,7 +216,7 @@ def _check_health(section: Section) -> None:
             continue
         short = name.partition("_")[2]
         try:
-            health.parse(found["health"], **({short: found[name]} if short else {}))
+            parse(found["health"], **({short: found[name]} if short else {}))
         except ValueError as error:
             what = untrusted.printable(str(error))
             # The line names the option already.

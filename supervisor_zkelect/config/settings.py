@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, Optional, Tuple
 
-from supervisor_zkelect.checks import health
+from supervisor_zkelect.checks.health import Check
+from supervisor_zkelect.checks.parse import parse
 from supervisor_zkelect.config.options import MAIN_OPTIONS, ElectionOptions, MainOptions
 from supervisor_zkelect.core import lease
 
@@ -14,9 +15,9 @@ from supervisor_zkelect.core import lease
 class ElectionSettings(ElectionOptions):
     """The settings of one election."""
 
-    def health_check(self) -> health.Check:
+    def health_check(self) -> Check:
         """The check that the health options describe. Raises ValueError when `health_ca` cannot be read any more."""
-        return health.parse(self.health, status=self.health_status, body=self.health_body, ca=self.health_ca)
+        return parse(self.health, status=self.health_status, body=self.health_body, ca=self.health_ca)
 
 
 @dataclass(frozen=True)

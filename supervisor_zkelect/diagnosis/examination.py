@@ -11,7 +11,8 @@ from typing import AbstractSet, Any, Callable, Dict, Iterator, List, Mapping, Na
 
 from kazoo import exceptions as kazoo_errors
 
-from supervisor_zkelect.checks import health
+from supervisor_zkelect.checks import resolve
+from supervisor_zkelect.checks.command import Exec
 from supervisor_zkelect.config import diff, load
 from supervisor_zkelect.config.options import ELECTION, OPTIONS
 from supervisor_zkelect.config.problems import ConfigError
@@ -196,7 +197,7 @@ def _commands(election: ElectionSettings) -> Iterator[Tuple[str, Sequence[str]]]
         if words:
             yield option.name, words
     check = election.health_check()
-    if isinstance(check, health.Exec):
+    if isinstance(check, Exec):
         yield "health", check.argv
 
 
@@ -213,8 +214,8 @@ def of_network(settings: Settings, seen: Seen) -> Findings:
     for election in settings.elections:
         check = election.health_check()
         places = {"address": addresses.place_of(election.address)}
-        if isinstance(check, (health.Tcp, health.Http)) and (places["address"] is None or check.host != places["address"].host):
-            places["health"] = addresses.Place(check.host, check.port)
+        if check.place is not None and (places["address"] is None or check.place[0] != places["address"].host):
+            places["health"] = addresses.Place(*check.place)
         for option, place in places.items():
             if place is None:
                 continue
@@ -261,7 +262,7 @@ class _Names:
         if left <= 0:
             return f"host name {printable(host)} was not looked up, as other names took too long"
         try:
-            return health.addresses_of(host, min(left, NAME_TIME))
+            return resolve.addresses_of(host, min(left, NAME_TIME))
         except ValueError as error:
             return f"{error}; correct it, or see that this node's resolver knows it"
 

@@ -20,8 +20,10 @@ import threading
 import psutil
 import pytest
 
-from supervisor_zkelect.checks import health
-from supervisor_zkelect.checks.health import parse
+from supervisor_zkelect.checks import resolve, tcp
+from supervisor_zkelect.checks.health import Check
+from supervisor_zkelect.checks.http import BODY_LIMIT
+from supervisor_zkelect.checks.parse import parse
 from supervisor_zkelect.demo import wait
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.system import clock
@@ -212,12 +214,12 @@ def test_a_connection_to_oneself_is_no_sign_of_life(monkeypatch):
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         sock.connect(sock.getsockname())
-        assert health._is_own_reflection(sock)
+        assert tcp.is_own_reflection(sock)
     with serving(silence) as port, socket.create_connection(("127.0.0.1", port)) as sock:
-        assert not health._is_own_reflection(sock)
+        assert not tcp.is_own_reflection(sock)
     # The kernel cannot be told to pick that source port, so the verdict is given instead.
     with serving(silence) as port:
-        monkeypatch.setattr(health, "_is_own_reflection", lambda sock: True)
+        monkeypatch.setattr(tcp, "is_own_reflection", lambda sock: True)
         bad(parse(f"tcp://127.0.0.1:{port}"), "nothing listens there")
 
 
@@ -244,12 +246,12 @@ def resolver(monkeypatch):
 
     real = socket.getaddrinfo
     stand_in = Resolver()
-    lookups = health._Lookups(3)
-    monkeypatch.setattr(health, "_lookups", lookups)
+    lookups = resolve.Lookups(3)
+    monkeypatch.setattr(resolve, "lookups", lookups)
     monkeypatch.setattr(socket, "getaddrinfo", stand_in)
     yield stand_in
     stand_in.released.set()
-    wait.until(lambda: not lookups._pending, LONG, "the look-ups to end")
+    wait.until(lambda: lookups.pending == 0, LONG, "the look-ups to end")
 
 
 def test_a_name_that_does_not_exist():
@@ -285,7 +287,7 @@ def test_a_resolver_that_answers_again_is_asked_again(resolver):
         at_limit(check, "resolving")
         resolver.released.set()
         good(check)
-        wait.until(lambda: not health._lookups._pending, LONG, "the first look-up to end")
+        wait.until(lambda: resolve.lookups.pending == 0, LONG, "the first look-up to end")
         good(check)
     assert resolver.asked.count("a.example") >= 2
 
@@ -412,7 +414,7 @@ def test_http_connection_kept_open_is_not_waited_for():
 
 
 def test_http_body_is_searched_up_to_its_limit():
-    filler = b"x" * (health.BODY_LIMIT - 5)
+    filler = b"x" * (BODY_LIMIT - 5)
     with serving(say(HEAD + b"\r\n" + filler + b"ready")) as port:
         good(parse(f"http://127.0.0.1:{port}/", body="ready"))
     with serving(say(HEAD + b"\r\n" + filler + b"xready")) as port:
@@ -703,7 +705,7 @@ def test_exec_whose_status_was_lost_is_not_healthy():
     """Where SIGCHLD is ignored, the kernel keeps no exit status."""
     code = (
         "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
-        "from supervisor_zkelect.checks.health import parse\n"
+        "from supervisor_zkelect.checks.parse import parse\n"
         "for command in ('false', 'true', 'sleep 0.2'):\n"
         "    result = parse('exec:' + command).probe(30)\n"
         "    assert not result.ok and 'exit status unknown' in result.reason, result\n"
@@ -745,8 +747,8 @@ def test_no_time_is_never_healthy(url, timeout):
 
 
 def test_a_fault_of_the_check_itself_is_unhealthy_and_keeps_its_text_to_itself():
-    class Broken(health.Check):
-        def _ask(self, limit):
+    class Broken(Check):
+        def ask(self, limit):
             raise ValueError("hunter2")
 
     result = bad(Broken(), "the check itself failed while starting: ValueError at line")

@@ -21,7 +21,7 @@ def test_importing_the_package_imports_nothing_else():
 
 
 #: Each takes some MiB, or imports what does, of the 65 that all processes of a node may take.
-HEAVY = {"hashlib", "random", "secrets", "psutil", "supervisor", "asyncio", "importlib.metadata"}
+HEAVY = {"http.client", "hashlib", "random", "secrets", "psutil", "supervisor", "asyncio", "importlib.metadata"}
 
 
 @pytest.mark.parametrize("module, more", [

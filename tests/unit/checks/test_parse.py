@@ -4,8 +4,11 @@ import base64
 
 import pytest
 
-from supervisor_zkelect.checks import health
-from supervisor_zkelect.checks.health import Exec, Http, MembersRunning, Tcp, parse
+from supervisor_zkelect.checks.command import Exec
+from supervisor_zkelect.checks.health import MembersRunning
+from supervisor_zkelect.checks.http import BODY_LIMIT, Http, Trust
+from supervisor_zkelect.checks.parse import parse
+from supervisor_zkelect.checks.tcp import Tcp
 
 
 @pytest.mark.parametrize("text", [None, "", "  ", "none", "None"])
@@ -30,7 +33,7 @@ def test_no_check_is_false_and_probes_well(text):
         ("http://h:8080/a/b?c=d&e", Http("h", 8080, "/a/b?c=d&e")),
         ("http://h?c", Http("h", 80, "/?c")),
         ("http://h/ü%20", Http("h", 80, "/%C3%BC%20")),
-        ("https://h", Http("h", 443, "/", trust=health._Trust(""))),
+        ("https://h", Http("h", 443, "/", trust=Trust(""))),
     ],
 )
 def test_each_form_is_understood(text, expected):
@@ -114,9 +117,9 @@ def test_ca_means_nothing_without_tls():
 
 
 def test_a_text_longer_than_what_is_searched_is_refused():
-    parse("http://h/", body="x" * health.BODY_LIMIT)
+    parse("http://h/", body="x" * BODY_LIMIT)
     with pytest.raises(ValueError, match="^body is longer"):
-        parse("http://h/", body="x" * health.BODY_LIMIT + "x")
+        parse("http://h/", body="x" * BODY_LIMIT + "x")
 
 
 def test_a_ca_file_that_is_not_usable_is_refused(tmp_path):

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from supervisor_zkelect.checks import health
+from supervisor_zkelect.checks import resolve
 from supervisor_zkelect.diagnosis import addresses
 
 
@@ -37,10 +37,10 @@ def test_what_speaks_against_a_host(found, pieces):
 
 
 def test_a_name_is_looked_up_and_an_address_is_itself():
-    assert health.addresses_of("10.9.8.7", 1) == ["10.9.8.7"] and health.addresses_of("::1", 1) == ["::1"]
-    assert "127.0.0.1" in health.addresses_of("localhost", 10) or "::1" in health.addresses_of("localhost", 10)
+    assert resolve.addresses_of("10.9.8.7", 1) == ["10.9.8.7"] and resolve.addresses_of("::1", 1) == ["::1"]
+    assert "127.0.0.1" in resolve.addresses_of("localhost", 10) or "::1" in resolve.addresses_of("localhost", 10)
     with pytest.raises(ValueError):
-        health.addresses_of("no-such-name.invalid", 10)
+        resolve.addresses_of("no-such-name.invalid", 10)
 
 
 def test_one_that_does_not_answer_costs_no_more_than_its_time(monkeypatch):
@@ -58,6 +58,6 @@ def test_one_that_does_not_answer_costs_no_more_than_its_time(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     try:
         with pytest.raises(ValueError, match="time limit of 0.05 s"):
-            health.addresses_of("slow.example", 0.05)
+            resolve.addresses_of("slow.example", 0.05)
     finally:
         free.set()

@@ -120,7 +120,7 @@ def test_many_names_take_no_longer_than_one_may(monkeypatch):
         moment[0] += seconds
         raise ValueError(f"host name {host} cannot be resolved")
 
-    monkeypatch.setattr(examination.health, "addresses_of", slow)
+    monkeypatch.setattr(examination.resolve, "addresses_of", slow)
     names = examination._Names(5)
     for host in ("a", "a", "b", "c", "d", "d"):
         with pytest.raises(ValueError, match="was not looked up" if host == "d" else "cannot be resolved"):

@@ -1,0 +1,100 @@
+"""Look-ups of host names, within a time limit."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as TimedOut
+from typing import Any, Dict, List, Optional, Tuple
+
+from supervisor_zkelect.checks.health import Limit, Unhealthy, os_error
+
+LOOKUP_LIMIT = 8
+"""How many host name look-ups may hang at once in this process; the C library gives no way to end one."""
+
+Address = Tuple[Any, ...]
+"""An item of what getaddrinfo returns."""
+
+
+class Lookups:
+    """Host name look-ups that can be awaited with a limit. most: how many may be under way.
+
+    getaddrinfo(3) cannot be interrupted, so it runs in a thread that is left alone when the limit is reached. One
+    thread per name: a later probe waits for the look-up that is under way. Never more than `most` threads: beyond
+    them a look-up fails at once.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._pending: Dict[Tuple[str, int], Future[List[Address]]] = {}
+
+    @property
+    def pending(self) -> int:
+        """How many are under way."""
+        with self._lock:
+            return len(self._pending)
+
+    def addresses(self, host: str, port: int, limit: Limit) -> List[Address]:
+        """As getaddrinfo returns them, at least one. Raises Unhealthy."""
+        limit.doing = f"resolving host name {host}"
+        try:
+            # An address needs no look-up, and this flag keeps the C library from making one.
+            return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        except socket.gaierror:
+            pass
+        future = self._begin(host, port)
+        try:
+            return future.result(limit.left())
+        except TimedOut:
+            raise limit.reached() from None
+        except socket.gaierror as error:
+            raise Unhealthy(f"host name {host} cannot be resolved: {os_error(error)}") from None
+        except UnicodeError:
+            raise Unhealthy(f"{host} is not a valid host name") from None
+
+    def _begin(self, host: str, port: int) -> Future[List[Address]]:
+        key = (host, port)
+        with self._lock:
+            future = self._pending.get(key)
+            if future is not None:
+                return future
+            if len(self._pending) >= self._most:
+                raise Unhealthy(f"host name {host} is not looked up: {self._most} look-ups hang already")
+            future = Future()
+            thread = threading.Thread(target=self._look_up, args=(key, future), name=f"resolve {host}", daemon=True)
+            self._pending[key] = future
+            try:
+                thread.start()
+            except RuntimeError:
+                del self._pending[key]
+                raise Unhealthy(f"host name {host} is not looked up: no thread can be started") from None
+        return future
+
+    def _look_up(self, key: Tuple[str, int], future: Future[List[Address]]) -> None:
+        outcome: List[Address] = []
+        failure: Optional[Exception] = None
+        try:
+            outcome = socket.getaddrinfo(*key, type=socket.SOCK_STREAM)
+        except Exception as error:
+            # Whatever it is, it belongs to the one who waits.
+            failure = error
+        with self._lock:
+            del self._pending[key]
+        if failure is None:
+            future.set_result(outcome)
+        else:
+            future.set_exception(failure)
+
+
+lookups = Lookups(LOOKUP_LIMIT)
+
+
+def addresses_of(host: str, seconds: float) -> List[str]:
+    """The IP addresses of a host name, within so many seconds, or the address that it is itself. Raises ValueError: why not."""
+    try:
+        found = lookups.addresses(host, 0, Limit(seconds))
+    except Unhealthy as error:
+        raise ValueError(str(error)) from None
+    return list(dict.fromkeys(str(info[4][0]) for info in found))
