@@ -3,15 +3,7 @@
     python -m supervisor_zkelect.guard.keeper RUNTIME_FOLDER CONFIGURATION_FILE yes|no
 
 A process of its own that the guard starts beforehand, so that at the moment when it is needed nothing has to be started,
-imported or found. It does nothing until the guard tells it to, on a socket that is its standard input. The messages are
-JSON objects, one per line:
-
-    {"do": "keep", "terms": {group: token}, "attach": true}   renew the leases of these terms, and no others, from now on
-    {"do": "release", "ended": {…}}                           release all, as `release.release` does; with the session's lock
-
-It answers {"kept": group, "token": …, "deadline": …} each time that the quorum has checked a term's proposal, {"gone": group,
-"token": …}, {"over": true} when the session is over, {"cut": deadline} when its timeout is shorter than it was, {"said": a line
-of its log} when nobody reads its standard error any more, and {"released": status}.
+imported or found. It does nothing until the guard tells it to, on a socket that is its standard input (`keeper_protocol.py`).
 
 Attaching to a session takes it from whoever is attached: a server refuses what a client writes whose session has moved. So
 the keeper attaches only while there is no listener ("attach"), goes on for a listener that has come until that has attached
@@ -42,6 +34,19 @@ from kazoo import exceptions as kazoo_errors
 from supervisor_zkelect.core import lease
 from supervisor_zkelect.elector import ElectionError, Elector
 from supervisor_zkelect.guard import release, saved_session
+from supervisor_zkelect.guard.keeper_protocol import (
+    ANSWERS,
+    TO_KEEPER,
+    KeeperSaid,
+    KeepTerms,
+    KeptSessionCut,
+    KeptSessionOver,
+    ReleaseSession,
+    SessionReleased,
+    TermGone,
+    TermKept,
+)
+from supervisor_zkelect.guard.messages import handlers
 from supervisor_zkelect.system import logs
 from supervisor_zkelect.system.clock import now
 
@@ -52,7 +57,7 @@ ATTACH_FIRST, ATTACH_MOST = 0.05, 1.0
 
 NEVER = float("inf")
 
-Tell = Callable[..., None]
+Tell = Callable[[Any], None]
 
 
 class _Term(NamedTuple):
@@ -67,7 +72,7 @@ class Keeper:
     """Renews leases and releases, when it is told to. One thread calls all methods.
 
     folder: the runtime folder. attach: makes an attached client of a `saved_session.Saved`, and of whether it may have to
-    leave the session (`release.Attached`). tell: takes the answers for the guard, as keywords.
+    leave the session (`release.Attached`). tell: takes the answers for the guard.
     """
 
     def __init__(self, folder: str, attach: Callable[[saved_session.Saved, bool], Any], tell: Tell) -> None:
@@ -158,7 +163,7 @@ class Keeper:
         else:
             self._session, self._clock = former.id, lease.SessionClock(attached.granted, former.tick, sent)
         if attached.granted < former.timeout:
-            self._tell(cut=lease.lasts_until(sent, attached.granted))
+            self._tell(KeptSessionCut(lease.lasts_until(sent, attached.granted)))
         self._terms = []
         for one in former.elections:
             if one.group in self._wanted:
@@ -172,7 +177,7 @@ class Keeper:
                 if elector.token == self._wanted[one.group]:
                     self._terms.append(_Term(one.group, elector.token, elector.proposal_path))
                 else:
-                    self._tell(gone=one.group, token=self._wanted[one.group])
+                    self._tell(TermGone(one.group, self._wanted[one.group]))
 
     def _patience(self) -> float:
         """Seconds that an answer is waited for before the connection is given up."""
@@ -203,7 +208,7 @@ class Keeper:
         ]
         failed = [result for result in results if isinstance(result, Exception)]
         for one in gone:
-            self._tell(gone=one.group, token=one.token)
+            self._tell(TermGone(one.group, one.token))
         self._terms = [one for one in terms if one not in gone]
         if gone:
             # One that is missing fails the check of all others.
@@ -214,7 +219,7 @@ class Keeper:
             self._delay, self._trouble = 0.0, ""
             deadline = self._clock.deadline(sent)
             for one in terms:
-                self._tell(kept=one.group, token=one.token, deadline=deadline)
+                self._tell(TermKept(one.group, one.token, deadline))
 
     def _lost(self, error: Exception) -> None:
         trouble = str(error).replace("\n", "; ") or type(error).__name__
@@ -227,7 +232,7 @@ class Keeper:
 
     def _over(self) -> None:
         log.warning("the session is over")
-        self._tell(over=True)
+        self._tell(KeptSessionOver())
         self._leave()
 
     def _leave(self) -> None:
@@ -252,6 +257,7 @@ class _Process:
         self._keeper = Keeper(
             folder, lambda former, keeping: release.Attached(former, folder, configuration, keeping), self.tell
         )
+        self._handlers = handlers(TO_KEEPER.kinds, {KeepTerms: self._keep, ReleaseSession: self._release})
 
     def run(self) -> None:
         while True:
@@ -270,23 +276,24 @@ class _Process:
         self._locks += descriptors
         *lines, self._received = (self._received + data).split(b"\n")
         for line in lines:
-            self._obey(json.loads(line))
+            message = TO_KEEPER.decode(json.loads(line))
+            self._handlers[type(message)](message)
         return bool(data)
 
-    def _obey(self, message: Dict[str, Any]) -> None:
-        if message["do"] == "keep":
-            self._keeper.keep(message["terms"], message["attach"])
-            return
-        status = self._keeper.release(message["ended"])
+    def _keep(self, message: KeepTerms) -> None:
+        self._keeper.keep(message.terms, message.attach)
+
+    def _release(self, message: ReleaseSession) -> None:
+        status = self._keeper.release(message.ended)
         # What holds it is the session's lock, which nobody is to have before the release is over.
         for lock in self._locks:
             socket.close(lock)
         self._locks = []
-        self.tell(released=status)
+        self.tell(SessionReleased(status))
 
-    def tell(self, **message: Any) -> None:
+    def tell(self, message: Any) -> None:
         try:
-            self._link.sendall(json.dumps(message).encode() + b"\n")
+            self._link.sendall(ANSWERS.encode(message))
         except OSError:
             # The guard is gone, which the next look at the connection tells.
             return
@@ -308,7 +315,7 @@ def main(words: List[str]) -> int:
         from supervisor_zkelect.config import load  # noqa: F401
         from supervisor_zkelect.zookeeper import connect  # noqa: F401
     process = _Process(folder, configuration, socket.socket(fileno=0))
-    handler.otherwise = lambda line: process.tell(said=line)
+    handler.otherwise = lambda line: process.tell(KeeperSaid(line))
     process.run()
     return 0
 

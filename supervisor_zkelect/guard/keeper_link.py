@@ -13,6 +13,7 @@ import subprocess
 import sys
 from typing import Any, Callable, Dict, Optional
 
+from supervisor_zkelect.guard.keeper_protocol import ANSWERS, TO_KEEPER, KeeperEnded, KeepTerms, ReleaseSession, SessionReleased
 from supervisor_zkelect.system.clock import now
 
 log = logging.getLogger(__name__)
@@ -31,12 +32,12 @@ NEVER = float("inf")
 
 class KeeperLink:
     """folder: the runtime folder. configuration: the listener's file. credentials: whether the session needs some. hear:
-    takes the keeper's answers (`keeper.py`), and {"ended": true} when it has ended. All methods run on the guard's thread.
+    takes the keeper's answers (`keeper_protocol.ANSWERS`), and KeeperEnded. All methods run on the guard's thread.
     """
 
     def __init__(
         self, folder: str, configuration: str, credentials: bool, selector: selectors.BaseSelector,
-        hear: Callable[[Dict[str, Any]], None],
+        hear: Callable[[Any], None],
     ) -> None:
         self._words = [folder, configuration, "yes" if credentials else "no"]
         self._selector = selector
@@ -44,7 +45,7 @@ class KeeperLink:
         self._link: Optional[socket.socket] = None
         self._child: Optional[subprocess.Popen] = None
         self._received = b""
-        self._kept: Dict[str, Any] = {}
+        self._kept: Optional[KeepTerms] = None
         self._started_at = -NEVER
         self._pace = START_PACE
         self._release_by = NEVER
@@ -76,7 +77,7 @@ class KeeperLink:
             ours.close()
             raise
         self._link, self._received, self.start_at = ours, b"", NEVER
-        if self._kept.get("terms"):
+        if self._kept is not None and self._kept.terms:
             self._send(self._kept)
 
     def next_wakeup(self) -> float:
@@ -93,21 +94,21 @@ class KeeperLink:
                 log.warning("no keeper can be started, and it is tried again: %s", error)
 
     def keep(self, terms: Dict[str, int], attach: bool) -> None:
-        """See `guard.Hands.keep`. A keeper that is started later is told as well."""
-        message = {"do": "keep", "terms": terms, "attach": attach}
+        """See `GuardEffects.keep`. A keeper that is started later is told as well."""
+        message = KeepTerms(terms, attach)
         if message != self._kept:
             self._kept = message
             self._send(message)
 
     def release(self, ended: Dict[str, Dict[str, Any]], lock: int) -> None:
-        """Have the session released; {"released": status}, or {"ended": true}, follows. Raises OSError.
+        """Have the session released; SessionReleased or KeeperEnded follows. Raises OSError.
 
-        ended: as `guard.Hands.release`. lock: the descriptor that holds the session's lock.
+        ended: as `GuardEffects.release`. lock: the descriptor that holds the session's lock.
         """
         self.start()
-        word = _line({"do": "release", "ended": ended})
+        word = TO_KEEPER.encode(ReleaseSession(ended))
         if len(word) > LONGEST:
-            word = _line({"do": "release", "ended": {}})
+            word = TO_KEEPER.encode(ReleaseSession({}))
         try:
             if socket.send_fds(self._link, [word], [lock]) < len(word):
                 raise BlockingIOError("the keeper does not take what it is told")
@@ -123,10 +124,10 @@ class KeeperLink:
             self._link.close()
             self._link = None
 
-    def _send(self, message: Dict[str, Any]) -> None:
+    def _send(self, message: KeepTerms) -> None:
         if self._link is None:
             return
-        word = _line(message)
+        word = TO_KEEPER.encode(message)
         try:
             whole = self._link.send(word) == len(word)
         except OSError:
@@ -146,8 +147,8 @@ class KeeperLink:
             return
         *lines, self._received = (self._received + data).split(b"\n")
         for line in lines:
-            message = json.loads(line)
-            if "released" in message:
+            message = ANSWERS.decode(json.loads(line))
+            if isinstance(message, SessionReleased):
                 self._release_by = NEVER
             self._hear(message)
 
@@ -160,8 +161,4 @@ class KeeperLink:
         log.warning("the keeper has ended, and another is started")
         self._release_by = NEVER
         self.start_at = max(now(), self._started_at + self._pace)
-        self._hear({"ended": True})
-
-
-def _line(message: Dict[str, Any]) -> bytes:
-    return json.dumps(message).encode() + b"\n"
+        self._hear(KeeperEnded())

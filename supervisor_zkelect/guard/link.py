@@ -1,7 +1,7 @@
 """The listener's side of the guard: start one, speak to it, replace one that stands still.
 
 `Link` has the same handles as `ProcessManager`, but what is asked of a group is done in the guard's process. What the guard
-answers is posted as the events of `processes/group_events.py`, besides `Up`, `Down`, `Busy`, `Echo` and `Revoked`.
+says is posted as the messages of `protocol.TO_LISTENER`, besides `GuardUp`, `GuardDown` and `GuardBusy`.
 
 Where no guard process can be had in time, because memory or processes have run out or the package is just being
 replaced, the listener guards in a thread of its own: then nothing guards against the listener's own end.
@@ -22,9 +22,11 @@ import sys
 import threading
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect.guard import locks, process, record
-from supervisor_zkelect.guard.guard import PROTOCOL
-from supervisor_zkelect.processes import group_events, proc
+from supervisor_zkelect.core.lease import Lease
+from supervisor_zkelect.guard import locks, process, protocol, record
+from supervisor_zkelect.guard.protocol import Grant, GroupPrograms
+from supervisor_zkelect.guard.send_buffer import SendBuffer
+from supervisor_zkelect.processes import proc
 from supervisor_zkelect.system.clock import now
 
 log = logging.getLogger(__name__)
@@ -39,7 +41,7 @@ WELCOME_TIME = 1.0
 """Seconds that a guard has to greet a listener; one that takes longer stands still."""
 
 
-class Up(NamedTuple):
+class GuardUp(NamedTuple):
     """A guard is there. groups: name -> {"token", "granted", "dead", "deadline"} of those in its charge.
 
     pid: the guard's, or this process's own. cgroups: the folder of its cgroups, "" where it has none.
@@ -50,82 +52,14 @@ class Up(NamedTuple):
     cgroups: str
 
 
-class Down(NamedTuple):
+class GuardDown(NamedTuple):
     """The guard is gone, or could not be started."""
 
     reason: str
 
 
-class Busy(NamedTuple):
+class GuardBusy(NamedTuple):
     """The guard of this node is ending: it kills and releases, or belongs to another supervisord."""
-
-
-class Echo(NamedTuple):
-    """The guard has taken lease number `n`; its process manager took a turn last at `turned` (seconds of CLOCK_BOOTTIME).
-
-    trouble: what the guard lacks for ending a group; then it has extended nothing.
-    """
-
-    n: int
-    turned: float
-    trouble: str = ""
-
-
-class Said(NamedTuple):
-    """A line of the log of a guard whose standard error nobody reads any more."""
-
-    text: str
-
-
-class Registered(NamedTuple):
-    """A program of the group is about to be executed, at `moment` (seconds of CLOCK_BOOTTIME)."""
-
-    group: str
-    pid: int
-    moment: float
-
-
-class Refused(NamedTuple):
-    """The chain loader has refused to start the program `name` of the group."""
-
-    group: str
-    name: str
-    reason: str
-
-
-class Revoked(NamedTuple):
-    """The guard has ended a grant by itself."""
-
-    group: str
-    reason: str
-
-
-class Renewed(NamedTuple):
-    """The guard's keeper has renewed the lease of a term that the listener has not renewed yet."""
-
-    group: str
-    token: int
-    deadline: float
-
-
-class TermEnded(NamedTuple):
-    """The guard has ended a term, and the group is proven dead; moments in seconds since the epoch."""
-
-    group: str
-    token: int
-    noticed: float
-    dead: float
-    why: str
-
-
-EVENTS = {
-    one.__name__: one
-    for one in (
-        group_events.GroupStarted, group_events.GroupStartFailed, group_events.GroupDead, group_events.GroupStuck,
-        group_events.MemberDied, group_events.MemberStarted, group_events.Members,
-        Echo, Refused, Registered, Renewed, Revoked, Said, TermEnded,
-    )
-}
 
 
 class Handle:
@@ -135,79 +69,34 @@ class Handle:
         self.name = name
         self._link = link
 
-    def start(self, op: int, **grant: Any) -> None:
-        """grant: election, address, token, stop_at, kill_at and deadline, as in `record.Entry`."""
-        self._link.send("start", group=self.name, op=op, **grant)
+    def start(self, op: int, grant: Grant) -> None:
+        self._link.send(protocol.StartOrder(self.name, op, grant))
 
-    def adopt(self, **grant: Any) -> None:
+    def adopt(self, grant: Grant) -> None:
         """Tell a guard that is new what runs under which grant."""
-        self._link.send("adopt", group=self.name, **grant)
+        self._link.send(protocol.AdoptOrder(self.name, grant))
 
     def readdress(self, address: str) -> None:
         """Tell the programs that start later in this term that its address is another."""
-        self._link.send("address", group=self.name, address=address)
+        self._link.send(protocol.AddressOrder(self.name, address))
 
-    def stop(self, op: int, by: float, **grant: Any) -> None:
-        """by: when the group is killed, unless the lease that `grant` tells of, as in `start`, ends before."""
-        self._link.send("stop", group=self.name, op=op, by=by, **grant)
+    def stop(self, op: int, by: float, grant: Grant) -> None:
+        """by: when the group is killed, unless the lease of the grant ends before."""
+        self._link.send(protocol.StopOrder(self.name, op, by, grant))
 
     def kill(self, op: int) -> None:
-        self._link.send("kill", group=self.name, op=op)
+        self._link.send(protocol.KillOrder(self.name, op))
 
-    def seize(self, op: int) -> None:
+    def ensure_dead(self, op: int) -> None:
         """End whatever runs of the group, within the lease under which it does."""
-        self._link.send("seize", group=self.name, op=op)
+        self._link.send(protocol.EnsureDeadOrder(self.name, op))
 
     def look(self, op: int) -> None:
-        self._link.send("look", group=self.name, op=op)
+        self._link.send(protocol.LookOrder(self.name, op))
 
-    def note(self, event: Tuple[str, str, int]) -> None:
-        self._link.send("note", group=self.name, what=list(event))
-
-
-class _Outlet:
-    """Sends in order without waiting. What the kernel has no room for, some hundred messages, a thread sends later."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self._lock = threading.Lock()
-        self._unsent = bytearray()
-        self._flushing = False
-
-    def send(self, data: bytes) -> int:
-        """Returns how many bytes are not sent yet."""
-        with self._lock:
-            self._unsent += data
-            if not self._flushing:
-                try:
-                    del self._unsent[:self._connection.send(self._unsent, socket.MSG_DONTWAIT)]
-                except BlockingIOError:
-                    pass
-                except OSError:
-                    # The reading side finds out, too.
-                    return 0
-            if self._unsent and not self._flushing:
-                self._flushing = True
-                try:
-                    threading.Thread(target=self._flush, name="zkelect-outlet", daemon=True).start()
-                except RuntimeError:
-                    # No thread is to be had; what is sent next takes it along.
-                    self._flushing = False
-            return len(self._unsent)
-
-    def _flush(self) -> None:
-        while True:
-            with self._lock:
-                data = bytes(self._unsent[:65536])
-                self._flushing = bool(data)
-            if not data:
-                return
-            try:
-                sent = self._connection.send(data)
-            except OSError:
-                return
-            with self._lock:
-                del self._unsent[:sent]
+    def note(self, what: Tuple[str, str, int]) -> None:
+        """Tell what supervisord said of a program: its name, its state and its pid."""
+        self._link.send(protocol.MemberNote(self.name, what))
 
 
 class Link:
@@ -222,16 +111,16 @@ class Link:
         self._terms = terms
         self._credentials = credentials
         self._post = post
-        self._outlet: Optional[_Outlet] = None
+        self._buffer: Optional[SendBuffer] = None
         self._child: Optional[subprocess.Popen] = None
-        self._wanted: "queue.SimpleQueue[Tuple[Dict[str, Dict[str, Any]], float]]" = queue.SimpleQueue()
+        self._wanted: "queue.SimpleQueue[Tuple[Dict[str, GroupPrograms], float]]" = queue.SimpleQueue()
         self._thread: Optional[threading.Thread] = None
         self.pid = 0
 
-    def open(self, groups: Dict[str, Dict[str, Any]], by: float = float("inf")) -> None:
-        """Connect to the guard, starting one where there is none; Up, Busy or Down is posted.
+    def open(self, groups: Dict[str, GroupPrograms], by: float = float("inf")) -> None:
+        """Connect to the guard, starting one where there is none; GuardUp, GuardBusy or GuardDown is posted.
 
-        groups: as `guard.Guard.welcome` takes them; not on a command line, where everybody could see the commands.
+        groups: those of the configuration; not on a command line, where everybody could see the commands.
         by: when a lease ends (seconds of CLOCK_BOOTTIME); a guard process that is not ready then is not waited for.
         """
         if self._thread is None:
@@ -240,42 +129,41 @@ class Link:
             try:
                 thread.start()
             except RuntimeError as error:
-                self._post(Down(f"no guard could be asked: {error}"))
+                self._post(GuardDown(f"no guard could be asked: {error}"))
                 return
             self._thread = thread
         self._wanted.put((groups, min(by, now() + START_TIME)))
 
     def replace(self) -> None:
-        """Kill a guard that stands still. Down follows; the groups live on."""
+        """Kill a guard that stands still. GuardDown follows; the groups live on."""
         guard = proc.read(self.pid) if self.pid else None
         if guard is not None and b"supervisor_zkelect.guard.process" in proc.cmdline(self.pid):
             proc.kill(guard, signal.SIGKILL)
 
-    def send(self, do: str, **values: Any) -> None:
-        """Lost while there is no guard: the one that comes is told everything anew."""
-        outlet = self._outlet
-        if outlet is None:
+    def send(self, message: Any) -> None:
+        """Send a message of `protocol.TO_GUARD`. Lost while there is no guard: the one that comes is told everything anew."""
+        buffer = self._buffer
+        if buffer is None:
             return
-        data = json.dumps({"do": do, **values}, separators=(",", ":")).encode() + b"\n"
-        if outlet.send(data) > PILE:
+        if buffer.send(protocol.TO_GUARD.encode(message)) > PILE:
             # A guard that lets them pile up stands still.
             self.replace()
 
-    def lease(self, n: int, leases: Dict[str, Tuple[int, float, float, float]]) -> None:
-        """Extend grants: group -> (token, stop_at, kill_at, deadline). Echo answers."""
-        self.send("lease", n=n, leases=leases)
+    def lease(self, n: int, leases: Dict[str, Tuple[int, Lease]]) -> None:
+        """Extend grants: token and lease by group. LeaseEcho answers."""
+        self.send(protocol.LeaseOrder(n, leases))
 
     def cut(self, deadline: float) -> None:
         """Shorten all leases that last longer than until `deadline`."""
-        self.send("cut", deadline=deadline)
+        self.send(protocol.CutOrder(deadline))
 
-    def tell_groups(self, groups: Dict[str, Dict[str, Any]], grace: float) -> None:
+    def tell_groups(self, groups: Dict[str, GroupPrograms], grace: float) -> None:
         """As `open` takes them, when more is known of them. grace: reattach_grace, in seconds."""
-        self.send("groups", groups=groups, grace=grace)
+        self.send(protocol.GroupsOrder(groups, grace))
 
     def bye(self, how: str) -> None:
         """End the conversation; how: "released", or "reattach" for a listener that will be back."""
-        self.send("bye", how=how)
+        self.send(protocol.Bye(how))
 
     def group(self, name: str) -> Handle:
         return Handle(self, name)
@@ -288,69 +176,59 @@ class Link:
                 self._open(*self._wanted.get())
             except Exception as error:
                 # Without an event the listener would wait for a guard for ever.
-                self._outlet = None
-                self._post(Down(f"no guard can be had: {error!r}"))
+                self._buffer = None
+                self._post(GuardDown(f"no guard can be had: {error!r}"))
 
-    def _open(self, groups: Dict[str, Dict[str, Any]], by: float) -> None:
+    def _open(self, groups: Dict[str, GroupPrograms], by: float) -> None:
         try:
             connection = self._connect() or self._start(by) or self._serve()
         except Exception as error:
             # Without an event the listener would wait for a guard for ever.
-            self._post(Down(f"no guard could be started: {error}"))
+            self._post(GuardDown(f"no guard could be started: {error}"))
             return
         reader = connection.makefile("rb")
         reason = "the guard is gone"
         try:
             connection.settimeout(WELCOME_TIME)
-            hello = {
-                "do": "hello", "v": PROTOCOL, "owner": list(self._terms.owner), "groups": groups,
-                # Whose return the guard is to wait for.
-                "listener": [os.environ.get(f"SUPERVISOR_{one}_NAME", "") for one in ("GROUP", "PROCESS")],
-            }
-            connection.sendall(json.dumps(hello).encode() + b"\n")
+            # Whose return the guard is to wait for.
+            program = os.environ.get("SUPERVISOR_GROUP_NAME", ""), os.environ.get("SUPERVISOR_PROCESS_NAME", "")
+            hello = protocol.Hello(protocol.VERSION, self._terms.owner, groups, program)
+            connection.sendall(protocol.TO_GUARD.encode(hello))
             try:
-                welcome = json.loads(reader.readline() or b"{}")
+                answer = json.loads(reader.readline() or b"{}")
             except socket.timeout:
                 # It stands still: the kernel takes connections for it.
                 self.pid = _peer(connection)
                 self.replace()
                 connection.close()
-                self._post(Busy())
+                self._post(GuardBusy())
                 return
             connection.settimeout(None)
-            if not welcome.get("ok"):
-                if welcome and not welcome["busy"]:
+            if not answer.get("ok"):
+                if answer and not answer["busy"]:
                     # It is of another version, or of a supervisord that is no more. Groups survive its end.
-                    self.pid = welcome["pid"]
+                    self.pid = answer["pid"]
                     self.replace()
                 connection.close()
-                self._post(Busy())
+                self._post(GuardBusy())
                 return
-            self.pid = welcome["pid"]
-            self._outlet = _Outlet(connection)
-            self._post(Up(self.pid, welcome["groups"], welcome["cgroups"]))
+            welcome = protocol.TO_LISTENER.decode(answer)
+            self.pid = welcome.pid
+            self._buffer = SendBuffer(connection)
+            self._post(GuardUp(self.pid, welcome.groups, welcome.cgroups))
             for line in reader:
-                self._take(json.loads(line))
+                self._post(protocol.TO_LISTENER.decode(json.loads(line)))
         except Exception as error:
             reason = f"the guard is gone: {error!r}"
-        self._outlet = None
+        self._buffer = None
         connection.close()
         self.reap()
-        self._post(Down(reason))
+        self._post(GuardDown(reason))
 
     def reap(self) -> None:
         """A dead guard that was this listener's child must not stay as a zombie."""
         if self._child is not None:
             self._child.poll()
-
-    def _take(self, message: Dict[str, Any]) -> None:
-        kind = EVENTS.get(message.pop("event", ""))
-        if kind is not None:
-            if "pids" in message:
-                message["pids"] = tuple(message["pids"])
-            if "states" in message:
-                message["states"] = {name: tuple(state) for name, state in message["states"].items()}
-            self._post(kind(**message))
 
     def _connect(self) -> Optional[socket.socket]:
         """Connect to the guard that is there, also where somebody removed its socket; None when there is none."""
@@ -417,7 +295,7 @@ def have_folder_kept(folder: str) -> None:
         return
     try:
         link.settimeout(WELCOME_TIME)
-        link.sendall(b'{"do":"folder"}\n')
+        link.sendall(protocol.TO_GUARD.encode(protocol.KeepFolder()))
         link.recv(1024)
     except OSError as error:
         log.info("the guard does not answer: %s", error)

@@ -24,10 +24,15 @@ import signal
 import socket
 import sys
 import threading
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect.guard import door, keeper_link, locks, members, record, registration, saved_session, upkeep
-from supervisor_zkelect.guard.guard import LOCK_PACE, Guard, Hands
+from supervisor_zkelect.guard import door, keeper_link, locks, members, protocol, record, registration, saved_session, upkeep
+from supervisor_zkelect.guard.effects import GuardEffects
+from supervisor_zkelect.guard.ending import LOCK_PACE
+from supervisor_zkelect.guard.guard import Guard
+from supervisor_zkelect.guard.keeper_protocol import KeeperSaid
+from supervisor_zkelect.guard.messages import Handler, handlers
+from supervisor_zkelect.guard.programs import Programs
 from supervisor_zkelect.processes import census, cgroup, execution, manager, proc
 from supervisor_zkelect.supervisord.client import BAD_NAME, MOST_CALLS, Fault, Supervisord, SupervisordError
 from supervisor_zkelect.system import logs, reserve
@@ -49,8 +54,6 @@ STATE_TIME = 2.0
 QUICK_TIME, QUICK_PACE = 0.15, 0.008
 #: Seconds between two turns of a loop for which nothing is due.
 IDLE_TIME = 1.0
-#: Bytes that are read at most of the environment of a program that has not told its name.
-OWN_VARIABLES = 1 << 18
 #: Seconds for which a thread of this process keeps Python's lock while another waits for it.
 SWITCH_INTERVAL = 0.001
 
@@ -91,7 +94,7 @@ class _Place(NamedTuple):
             self.name.close()
 
 
-class Process(Hands):
+class Process(GuardEffects):
     """All methods run on one thread; the process manager's events come through a pipe.
 
     place: what makes this process the one guard. alone: whether nothing but the guard is in this process.
@@ -115,8 +118,6 @@ class Process(Hands):
         self.key = registration.Key(self.folder)
         if self.key.trouble:
             log.error("what programs prove by that they belong is not kept for another guard: %s", self.key.trouble)
-        self.secrets = self.key.secret
-        self.first = registration.First()
         self.lock = -1
         self.keeper = keeper_link.KeeperLink(
             terms.folder, terms.config, terms.credentials, self.selector, self.on_keeper
@@ -140,7 +141,7 @@ class Process(Hands):
             self.supervisord, self.owner.pid, self.post, self.calls, server_url=terms.url,
             cgroups=self.cgroups, instance=record.instance(self.owner), former=self.former,
             identity=census.Identity(self.owner.start, terms.session, os.fsencode(terms.arguments)), left=left,
-            keep=lambda *seen: self.members.told.put(seen), secrets=self.secrets,
+            keep=lambda *seen: self.members.told.put(seen), secrets=self.key.secret,
         )
         for name, processes in own.items():
             self.manager.group(name).remember(processes)
@@ -150,7 +151,8 @@ class Process(Hands):
         except OSError as error:
             log.error("there is no record, so no program is started: %s", error)
             book = _NoRecord()
-        self.guard = Guard(self.owner, terms.grace, self.manager, book, self)
+        self.guard = Guard(self.owner, terms.grace, self.manager, book, self, now)
+        self.handlers = self._handlers()
         #: what chain loaders connect to
         self.listening: Optional[socket.socket] = None
         self.name = place.name
@@ -171,6 +173,16 @@ class Process(Hands):
             threading.Thread(target=self.members.run, name="zkelect-members", daemon=True).start()
         except RuntimeError as error:
             log.warning("what a guard after this one should know of the groups is not kept: %s", error)
+
+    def _handlers(self) -> Mapping[Any, Handler]:
+        """What is done with each kind of message."""
+        programs = Programs(
+            self.owner.pid, self.guard, self.manager, self.cgroups, self.key.secret, self.answer, self.mend_folder
+        )
+        return handlers(protocol.TO_GUARD.kinds, {
+            protocol.Run: programs.on_run, protocol.RunRefused: programs.on_refused, protocol.Hello: self.on_hello,
+            protocol.KeepFolder: self.on_keep_folder, **{kind: self.on_order for kind in protocol.ORDERS.values()},
+        })
 
     def find_cgroups(self, pid: Optional[int]) -> Tuple[Optional[cgroup.Cgroups], cgroup.Former]:
         """The cgroups of this supervisord, and those of its former instances. pid: its own, None when it is dead.
@@ -303,7 +315,7 @@ class Process(Hands):
         said, self.said = self.said, []
         for line in said:
             if self.listener is not None:
-                self.answer(self.listener, {"event": "Said", "text": line})
+                self.tell(protocol.GuardSaid(line))
             else:
                 self.keep_line(line)
 
@@ -322,14 +334,14 @@ class Process(Hands):
         if self.log < 0:
             return
         for line in os.pread(self.log, 2 * LONGEST_LOG, 0).decode("utf-8", "replace").splitlines():
-            self.answer(self.listener, {"event": "Said", "text": line})
+            self.tell(protocol.GuardSaid(line))
         os.ftruncate(self.log, 0)
 
     # What the guard has done
 
-    def tell(self, message: Dict[str, Any]) -> None:
+    def tell(self, message: Any) -> None:
         if self.listener is not None:
-            self.answer(self.listener, message)
+            self.answer(self.listener, protocol.TO_LISTENER.document(message))
 
     def kill_listener(self) -> None:
         listener = self.listener
@@ -353,24 +365,14 @@ class Process(Hands):
             return False
         return self.lock >= 0
 
+    def mend_folder(self) -> bool:
+        """Have put back what somebody removed of the runtime folder; whether something was."""
+        before = self.upkeep.put_back
+        return self.keep_folder() and self.upkeep.put_back > before
+
     def keep_folder(self) -> bool:
         """Have put back what somebody removed of the runtime folder; whether the folder is this guard's."""
         return not self.upkeep.look(self.listener is None, self.lock)
-
-    def on_refused(self, peer: door.Peer, group_name: str, program: str, reason: str) -> None:
-        """A chain loader ends instead of executing its program. "again" in the answer: it is worth another try."""
-        process = self.program_of(peer)
-        if process is None or not self.may_register(process, group_name):
-            self.answer(peer, {"ok": False, "error": "not a program of this supervisord"})
-            return
-        self.first.count(process)
-        before = self.upkeep.put_back
-        kept = self.keep_folder()
-        again = kept and self.upkeep.put_back > before
-        if not again:
-            reason, program = (execution.one_line(one, execution.REASON_LENGTH) for one in (reason, program))
-            self.guard.tell("Refused", group=group_name, name=program, reason=reason)
-        self.answer(peer, {"ok": True, "again": again})
 
     def give_lock_back(self) -> None:
         os.close(self.lock)
@@ -387,10 +389,10 @@ class Process(Hands):
     def keep(self, terms: Dict[str, int], attach: bool) -> None:
         self.keeper.keep(terms, attach)
 
-    def on_keeper(self, message: Dict[str, Any]) -> None:
+    def on_keeper(self, message: Any) -> None:
         """What the keeper answers, or has for the log."""
-        if "said" in message:
-            self.say(message["said"])
+        if isinstance(message, KeeperSaid):
+            self.say(message.text)
         else:
             self.guard.keeper_said(message)
 
@@ -481,88 +483,39 @@ class Process(Hands):
     def answer(self, peer: door.Peer, message: Dict[str, Any]) -> None:
         self.door.answer(peer, message)
 
-    def take(self, peer: door.Peer, message: Dict[str, Any]) -> None:
-        """Raises ValueError, KeyError, TypeError or AttributeError when it is no message."""
-        do = _text(message, "do")
-        if do == "run":
-            self.on_run(peer, _text(message, "group"), _text(message, "name") if "name" in message else "")
-        elif do == "refused":
-            self.on_refused(peer, *(_text(message, name) for name in ("group", "name", "reason")))
-        elif not peer.trusted:
+    def take(self, peer: door.Peer, document: Dict[str, Any]) -> None:
+        """Raises ValueError, KeyError or TypeError when it is no message."""
+        kind = protocol.TO_GUARD.kind(document)
+        if kind not in protocol.FOR_ANYBODY and not peer.trusted:
             self.answer(peer, {"ok": False, "error": "orders are taken from this guard's user only"})
-        elif do == "hello":
-            self.on_hello(peer, message)
-        elif do == "folder":
-            self.answer(peer, {"ok": self.keep_folder()})
-        elif peer is self.listener:
-            if do == "start":
-                # The programs will look there.
-                self.keep_folder()
-            self.guard.obey(message)
+        elif kind is protocol.Hello and document.get("v") != protocol.VERSION:
+            # What else stands in it may have another meaning there.
+            self.answer(peer, {"ok": False, "busy": self.guard.ending.locked, "pid": os.getpid()})
         else:
-            raise ValueError(f"only a listener says {do[:20]!r}")
+            self.handlers[kind](peer, protocol.TO_GUARD.decode(document))
 
-    def program_of(self, peer: door.Peer) -> Optional[proc.Process]:
-        """The child of supervisord that connected, if it is one still."""
-        process = peer.process
-        if process is None or process.ppid != self.owner.pid:
-            return None
-        current = proc.find(*process.identity)
-        return current if current is not None and current.ppid == self.owner.pid else None
+    def on_order(self, peer: door.Peer, order: Any) -> None:
+        if peer is not self.listener:
+            raise ValueError(f"only a listener orders {type(order).__name__}")
+        if isinstance(order, protocol.StartOrder):
+            # The programs will look there.
+            self.keep_folder()
+        self.guard.obey(order)
 
-    def may_register(self, process: proc.Process, group_name: str) -> bool:
-        """Whether it may speak for the group: as far as anybody has seen it is no other group's."""
-        return self.manager.whose(process) in ("", group_name) and self.first.may(process, group_name)
+    def on_keep_folder(self, peer: door.Peer, message: protocol.KeepFolder) -> None:
+        self.answer(peer, {"ok": self.keep_folder()})
 
-    def on_run(self, peer: door.Peer, group_name: str, program: str) -> None:
-        if door.hung_up(peer.connection):
-            # It did not wait any longer, and comes again if it has to.
-            return
-        process = self.program_of(peer)
-        if process is None or not self.may_register(process, group_name):
-            self.answer(peer, {"ok": False, "error": "no grant"})
-            return
-        if not program:
-            # A chain loader of an earlier version does not tell.
-            told, _ = proc.variables(peer.pid, (b"SUPERVISOR_PROCESS_NAME",), OWN_VARIABLES)
-            program = os.fsdecode(told.get(b"SUPERVISOR_PROCESS_NAME", b""))
-        self.first.count(process)
-        program = execution.one_line(program, execution.REASON_LENGTH)
-        if not self.guard.may_run(group_name, program, peer.pid, process.start):
-            self.answer(peer, {"ok": False, "error": "no grant"})
-            return
-        self.first.enter(process, group_name)
-        handle, trouble = self.manager.group(group_name), ""
-        # Before it is answered: whatever it is from then on may be gone before a scan has seen it.
-        handle.runs_as(proc.uids(peer.pid) | {peer.uid})
-        if self.cgroups is not None:
-            try:
-                self.cgroups.add(group_name, peer.pid)
-            except OSError as error:
-                trouble = f"no cgroup: {error.strerror}"
-                handle.stray()
-        # What follows from it may be nowhere else than in the program's environment.
-        self.answer(peer, {"ok": True, "error": trouble, "secret": self.secrets(group_name, peer.uid)})
-
-    def on_hello(self, peer: door.Peer, message: Dict[str, Any]) -> None:
-        answer = self.guard.welcome(message)
-        if answer["ok"]:
-            self.listener_name = ":".join(message["listener"])
+    def on_hello(self, peer: door.Peer, hello: protocol.Hello) -> None:
+        welcome = self.guard.welcome(hello, os.getpid(), self.cgroups.base if self.cgroups else "")
+        if welcome.ok:
+            self.listener_name = ":".join(hello.listener)
             former, self.listener = self.listener, peer
             self.door.keep(peer)
             if former is not None:
                 self.door.drop(former)
-        self.answer(peer, {**answer, "pid": os.getpid(), "cgroups": self.cgroups.base if self.cgroups else ""})
-        if answer["ok"]:
+        self.answer(peer, protocol.TO_LISTENER.document(welcome))
+        if welcome.ok:
             self.tell_kept()
-
-
-def _text(message: Dict[str, Any], name: str) -> str:
-    """A value of a message. Raises KeyError, and TypeError for what is no text."""
-    value = message[name]
-    if not isinstance(value, str):
-        raise TypeError(f"{name} is no text")
-    return value
 
 
 def keep_quick(cgroups: cgroup.Cgroups, expected: "queue.SimpleQueue[float]") -> None:

@@ -100,7 +100,7 @@ class Attached:
 def release(
     folder: str, ended: Dict[str, Dict[str, Any]], attach: Callable[[saved_session.Saved], Any]
 ) -> None:
-    """ended: as `guard.Hands.release` has it. attach: as `Attached`. Raises ElectionError when ZooKeeper cannot be asked."""
+    """ended: as `GuardEffects.release` has it. attach: as `Attached`. Raises ElectionError when ZooKeeper cannot be asked."""
     former = saved_session.load(folder)
     if former is None:
         log.info("no session is saved, so none is released")

@@ -15,9 +15,10 @@ from supervisor_zkelect.config.settings import ElectionSettings
 from supervisor_zkelect.core import course, messages, role, roles
 from supervisor_zkelect.core.state import Rules, State, lasting_trouble, lease_of, next_wakeup
 from supervisor_zkelect.elector import Elector
+from supervisor_zkelect.guard.protocol import Grant
 from supervisor_zkelect.listener import election_worker, events, reporting
 from supervisor_zkelect.listener.delivery import STEP_PACE, Delivery
-from supervisor_zkelect.listener.group_control import LEARN, Grant, GroupControl
+from supervisor_zkelect.listener.group_control import LEARN, GroupControl
 from supervisor_zkelect.listener.host import Host
 from supervisor_zkelect.listener.paced_log import REPEAT, PacedLog
 from supervisor_zkelect.listener.workers import PACE, EventExecutor
@@ -111,11 +112,8 @@ class Candidacy:
     def grant(self) -> Grant:
         """The term under which the group runs, as the guard is told of it."""
         state = self.state
-        return {
-            "election": self.name, "address": self.settings.address,
-            "token": state.token if state.inherited is None else state.inherited,
-            **lease_of(self.rules, state)._asdict(),
-        }
+        token = state.token if state.inherited is None else state.inherited
+        return Grant(self.name, self.settings.address, token or 0, lease_of(self.rules, state))
 
     # Deciding
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, Dict, Optional, Set, Tuple
+from typing import Callable, Dict, Optional, Set, Tuple
 
 from supervisor_zkelect.guard import link
+from supervisor_zkelect.guard.protocol import Grant
 
 #: Number of the question about the members that only this listener wants an answer to.
 LEARN = 1 << 62
-
-Grant = Dict[str, Any]
-"""The named arguments of `link.Handle.start`."""
 
 
 class GroupControl:
@@ -52,12 +50,12 @@ class GroupControl:
         self.ends.clear()
         self._exited.clear()
         self.kill_at = math.inf
-        self._give(op, lambda: self.handle.start(op, **grant()))
+        self._give(op, lambda: self.handle.start(op, grant()))
 
     def stop(self, op: int, kill_at: float, grant: Callable[[], Grant]) -> None:
         """grant: as in `start`."""
         self.kill_at = kill_at
-        self._give(op, lambda: self.handle.stop(op, kill_at, **grant()))
+        self._give(op, lambda: self.handle.stop(op, kill_at, grant()))
 
     def kill(self, op: int) -> None:
         self.kill_at = -math.inf
@@ -66,7 +64,7 @@ class GroupControl:
     def seize(self, op: int, kill_at: float) -> None:
         """Prove the group dead, whoever started it. kill_at: when the lease under which it runs has it killed."""
         self.kill_at = kill_at
-        self._give(op, lambda: self.handle.seize(op))
+        self._give(op, lambda: self.handle.ensure_dead(op))
 
     def _give(self, op: int, order: Callable[[], None]) -> None:
         """Give an order to the guard, and to each new guard until it is answered."""

@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 from supervisor_zkelect.config.programs import ENDED_TIME, must_run
 from supervisor_zkelect.core import messages
-from supervisor_zkelect.guard import link
+from supervisor_zkelect.guard import protocol
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.candidacy import Candidacy
@@ -89,13 +89,13 @@ class GroupSide:
         hint = f"it has ended, and {must_run(one.settings)}" if ended else ""
         return "".join(f": {text}" for text in (hint, why) if text)
 
-    def _registered(self, event: link.Registered) -> None:
+    def _registered(self, event: protocol.ProgramRegistered) -> None:
         one = self._of(event)
         if one is not None:
             self._runs(one, event.pid)
             one.course.executed(event.moment - self._host.now() + time.time())
 
-    def _refused(self, event: link.Refused) -> None:
+    def _refused(self, event: protocol.ProgramRefused) -> None:
         one = self._of(event)
         if one is None:
             return
@@ -103,7 +103,7 @@ class GroupSide:
         if one.state.may_run:
             one.group.refused[event.name] = f"`zkelect run` did not start it (exit status 75): {event.reason}"
 
-    def _term_ended(self, event: link.TermEnded) -> None:
+    def _term_ended(self, event: protocol.TermEnded) -> None:
         one = self._of(event)
         if one is not None:
             one.course.guarded(event._asdict())
@@ -119,8 +119,8 @@ class GroupSide:
             group_events.MemberDied: self._member_died,
             group_events.MemberStarted: lambda event: self._decide(self._of(event), messages.StartedByHand(event.name)),
             group_events.Members: self._members,
-            link.Registered: self._registered,
-            link.Refused: self._refused,
-            link.Revoked: lambda event: self._decide(self._of(event), messages.GrantRevoked(event.reason)),
-            link.TermEnded: self._term_ended,
+            protocol.ProgramRegistered: self._registered,
+            protocol.ProgramRefused: self._refused,
+            protocol.GrantRevoked: lambda event: self._decide(self._of(event), messages.GrantRevoked(event.reason)),
+            protocol.TermEnded: self._term_ended,
         }

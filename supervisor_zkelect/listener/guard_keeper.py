@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Iterable, Tuple
 from supervisor_zkelect.core import roles
 from supervisor_zkelect.core.state import lease_of
 from supervisor_zkelect.core.lease import Lease
-from supervisor_zkelect.guard import link
+from supervisor_zkelect.guard import link, protocol
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.candidacy import Candidacy
@@ -40,7 +40,7 @@ class GuardKeeper:
 
     def __init__(
         self, host: Host, post: Callable[[Any], None], log: PacedLog, candidacies: Candidacies, delivery: Delivery,
-        folder: RuntimeFolder, enforcement: Enforcement, groups: Callable[[], Dict[str, Dict[str, Any]]],
+        folder: RuntimeFolder, enforcement: Enforcement, groups: Callable[[], Dict[str, protocol.GroupPrograms]],
         interval: Callable[[], float], came: Callable[[], None],
     ) -> None:
         self._host = host
@@ -100,7 +100,7 @@ class GuardKeeper:
         else:
             self.open_at = self._host.now() + delay
 
-    def _on_up(self, event: link.Up) -> None:
+    def _on_up(self, event: link.GuardUp) -> None:
         self.up, self._quiet, self.trouble = True, 0.0, ""
         self._lacks, self._lacks_since = "", math.inf
         self._enforcement.last_resort.arm(event.cgroups)
@@ -110,11 +110,11 @@ class GuardKeeper:
         self.found = event.groups
         self._came()
 
-    def _on_busy(self, event: link.Busy) -> None:
+    def _on_busy(self, event: link.GuardBusy) -> None:
         self._log.warn("zkelect", "waiting for the guard to stop and release what an earlier listener left")
         self._retry(LOCK_PACE)
 
-    def _on_down(self, event: link.Down) -> None:
+    def _on_down(self, event: link.GuardDown) -> None:
         if self.up:
             log.warning("%s; starting another", event.reason)
         else:
@@ -138,18 +138,18 @@ class GuardKeeper:
         for one in self._candidacies:
             state = one.state
             if state.may_run and state.role != roles.DEMOTING:
-                one.group.handle.adopt(**one.grant())
+                one.group.handle.adopt(one.grant())
             one.group.repeat()
             if one.check is None and state.probing:
                 one.group.handle.look(state.probing)
 
     def extend(self, extended: Iterable[Candidacy]) -> None:
         """Extend the leases of these, as their states have them."""
-        leases: Dict[str, Tuple[Any, ...]] = {}
+        leases: Dict[str, Tuple[int, Lease]] = {}
         for one in extended:
             if one.state.may_run and one.state.renewed and one.state.inherited is None:
                 grant = one.grant()
-                leases[one.settings.group] = (grant["token"], *(grant[name] for name in Lease._fields))
+                leases[one.settings.group] = (grant.token, grant.lease)
         running = any(one.state.may_run or one.group.busy for one in self._candidacies)
         # When the next heartbeat is answered they are extended anyway.
         self._tell_at = self._host.now() + self._interval() + GUARD_HASTE if running else math.inf
@@ -215,7 +215,7 @@ class GuardKeeper:
         log.warning("the guard, process %d, %s; replacing it", self.link.pid, why)
         self.link.replace()
 
-    def _on_echo(self, event: link.Echo) -> None:
+    def _on_echo(self, event: protocol.LeaseEcho) -> None:
         self._echoed = event.n
         self._quiet = 0.0
         moment = self._host.now()
@@ -228,11 +228,11 @@ class GuardKeeper:
             self._lacks_since = math.inf
             self._replace(f"cannot enforce leases: {event.trouble}")
 
-    def _on_said(self, event: link.Said) -> None:
+    def _on_said(self, event: protocol.GuardSaid) -> None:
         log.info("guard, process %d: %s", self.link.pid, event.text)
 
     def handlers(self) -> events.Handlers:
         return {
-            link.Up: self._on_up, link.Busy: self._on_busy, link.Down: self._on_down,
-            link.Echo: self._on_echo, link.Said: self._on_said,
+            link.GuardUp: self._on_up, link.GuardBusy: self._on_busy, link.GuardDown: self._on_down,
+            protocol.LeaseEcho: self._on_echo, protocol.GuardSaid: self._on_said,
         }

@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Mapping, Optional
 from supervisor_zkelect.core import messages
 from supervisor_zkelect.core.heartbeat import Heartbeat
 from supervisor_zkelect.core.lease import SessionClock, drop_after, effective_tick, lasts_until, waiting_interval
-from supervisor_zkelect.guard import link
+from supervisor_zkelect.guard import protocol
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.candidacy import Candidacy
@@ -178,7 +178,7 @@ class LeaseKeeper:
                 if one.elector.proposal_path == event.path and event.owner != self.granted.session:
                     one.decide(messages.ProposalLost("its proposal was deleted"))
 
-    def _on_renewed(self, event: link.Renewed) -> None:
+    def _on_renewed(self, event: protocol.LeaseRenewed) -> None:
         # Also for an election that has not begun yet.
         deadline, found = min(event.deadline, self._cut_at), self._guard.found.get(event.group)
         if found is not None and found["token"] == event.token:
@@ -190,7 +190,7 @@ class LeaseKeeper:
     def handlers(self) -> events.Handlers:
         return {
             session.Beaten: self._on_beaten, session.Peeked: self._on_peeked, events.TermClaimed: self._on_term_claimed,
-            link.Renewed: self._on_renewed,
+            protocol.LeaseRenewed: self._on_renewed,
         }
 
     # Actions

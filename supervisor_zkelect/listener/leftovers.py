@@ -55,7 +55,7 @@ class Leftovers:
         for one in self.elections:
             if one.group not in self._candidacies.by_group:
                 log.info("%s: the configuration does not name this election any more; ending its group", one.name)
-                self._group(one.group).seize(LEARN)
+                self._group(one.group).ensure_dead(LEARN)
 
     def group_dead(self, group: str) -> None:
         self._dead.add(group)

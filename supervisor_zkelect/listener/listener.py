@@ -21,7 +21,7 @@ from supervisor_zkelect.config.problems import ConfigError
 from supervisor_zkelect.config.settings import ElectionSettings
 from supervisor_zkelect.core import messages, role
 from supervisor_zkelect.diagnosis import exposure
-from supervisor_zkelect.guard import kept_config, link, record
+from supervisor_zkelect.guard import kept_config, link, protocol, record
 from supervisor_zkelect.listener import elections, events, reload_worker
 from supervisor_zkelect.listener.actions import Actions
 from supervisor_zkelect.listener.candidacies import Candidacies
@@ -59,8 +59,8 @@ EVENTS = 100
 #: All types of events that are posted to a listener.
 POSTED = (
     *events.OWN, reload_worker.Reread, reload_worker.Agreed, eventstream.Event, eventstream.Ended, session.Connected,
-    session.Suspended, session.Lost, session.Beaten, session.Peeked, link.Up, link.Down, link.Busy,
-    *link.EVENTS.values(),
+    session.Suspended, session.Lost, session.Beaten, session.Peeked, link.GuardUp, link.GuardDown, link.GuardBusy,
+    *protocol.EVENTS,
 )
 
 
@@ -245,7 +245,7 @@ class Listener:
         self.leftovers.end()
         self.guard.extend(self.candidacies)
 
-    def _guarded_groups(self) -> Dict[str, Dict[str, Any]]:
+    def _guarded_groups(self) -> Dict[str, protocol.GroupPrograms]:
         """The groups, as the guard is told of them: none before the configuration is known to be fit, as it may name a group that
         does not exist, or this listener's own."""
         return self.programs.for_guard(self.leftovers.elections) if self.sessions.session else {}

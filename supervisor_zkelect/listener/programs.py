@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from supervisor_zkelect.guard import kept_config, saved_session
+from supervisor_zkelect.guard.protocol import GroupPrograms
 from supervisor_zkelect.listener import events, pool_worker
 from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.candidacy import Candidacy
@@ -151,26 +152,26 @@ class Programs:
         doing = str(self.trouble) if self.trouble else "the group runs on to the end of its term"
         return {"since": since, "problems": problems[:MOST_PROBLEMS], "doing": doing}
 
-    def for_guard(self, leftovers: Iterable[saved_session.Election]) -> Dict[str, Dict[str, Any]]:
-        """The groups, as the guard is told of them (`guard.Guard.welcome`)."""
-        told: Dict[str, Dict[str, Any]] = {}
+    def for_guard(self, leftovers: Iterable[saved_session.Election]) -> Dict[str, GroupPrograms]:
+        """The groups, as the guard is told of them."""
+        told: Dict[str, GroupPrograms] = {}
         for one in self._host.settings.elections:
-            hook = {"seconds": one.hook_timeout, "stop_failed": list(one.stop_failed or ())}
-            told[one.group] = {"election": one.name, **hook, **self._stop_of(one.group)}
+            programs = self._stop_of(one.group, one.name)
+            told[one.group] = programs._replace(stop_failed=tuple(one.stop_failed or ()), seconds=one.hook_timeout)
         for former in leftovers:
-            told.setdefault(former.group, {"election": former.name, **self._stop_of(former.group)})
+            told.setdefault(former.group, self._stop_of(former.group, former.name))
         return told
 
-    def _stop_of(self, group: str) -> Dict[str, Any]:
+    def _stop_of(self, group: str, election: str) -> GroupPrograms:
         """The programs of a group, as the guard is told of them: how they are started and stopped."""
         programs = self.of(group)
         if not programs:
-            return {"loaded": False}
-        return {
-            "loaded": not any(map(program_info.unguarded, programs)), "stopwaitsecs": longest_stop(programs),
+            return GroupPrograms(election)
+        return GroupPrograms(
+            election, via_loader=not any(map(program_info.unguarded, programs)), stopwaitsecs=longest_stop(programs),
             # supervisord does not tell stopasgroup, which goes with killasgroup only.
-            "as_group": any(program.get("killasgroup", True) for program in programs),
-        }
+            as_group=any(program.get("killasgroup", True) for program in programs),
+        )
 
     def handlers(self) -> events.Handlers:
         return {events.Configured: self._configured}

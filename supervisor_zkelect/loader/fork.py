@@ -17,6 +17,7 @@ import sys
 import sysconfig
 from typing import Any, Dict, List, Set, Tuple
 
+from supervisor_zkelect.core import lease
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.loader import afterfork, run
 from supervisor_zkelect.system import clock
@@ -28,7 +29,7 @@ supervisord is, and no group is proven dead meanwhile."""
 
 def _written() -> List[Tuple[int, ...]]:
     """Those of the files that decide here. Raises OSError."""
-    return [afterfork.identity(module.__file__) for module in (afterfork, clock, record, run)]
+    return [afterfork.identity(module.__file__) for module in (afterfork, clock, lease, record, run)]
 
 
 try:

@@ -75,9 +75,9 @@ FAULTS: Dict[str, Fault] = {
         "        if False:",
     ),
     "the grant is not revoked before the kill": Fault(
-        "guard.guard",
-        "            self.put(charge, granted=False, revoked=charge.entry.revoked + 1)",
-        "            charge.entry = charge.entry._replace(granted=False, revoked=charge.entry.revoked + 1)",
+        "guard.groups",
+        "            self._put(one, granted=False, revoked=one.entry.revoked + 1)",
+        "            one.entry = one.entry._replace(granted=False, revoked=one.entry.revoked + 1)",
         ("start by hand", "freeze guard"),
     ),
     "without a guard nobody ends a lease": Fault(

@@ -20,7 +20,9 @@ from supervisor_zkelect.config.programs import GroupCheck, check_groups
 from supervisor_zkelect.config.settings import ElectionSettings, Settings
 from supervisor_zkelect.core import messages
 from supervisor_zkelect.core.state import State
-from supervisor_zkelect.guard import guard, keeper, link, record, release, saved_session
+from supervisor_zkelect.guard import effects, guard, keeper, link, protocol, record, release, saved_session
+from supervisor_zkelect.guard.keeper_protocol import ANSWERS, KeeperEnded, SessionReleased
+from supervisor_zkelect.guard.messages import Kinds
 from supervisor_zkelect.listener import candidacy, events, last_resort, listener
 from supervisor_zkelect.processes import execution, group_events
 from supervisor_zkelect.supervisord import eventstream
@@ -134,7 +136,7 @@ def install() -> None:
     def now() -> float:
         return _here().clock()
 
-    for module in (holder, queue, requests, term, kazoo_internals, session, guard, link, keeper, release):
+    for module in (holder, queue, requests, term, kazoo_internals, session, link, keeper, release):
         module.now = now
     decide = candidacy.Candidacy.decide
     candidacy.Candidacy.decide = lambda one, event: _decide(decide, one, event)
@@ -316,6 +318,11 @@ class _Calls:
         return self._supervisord.call(method, *arguments, timeout=timeout)
 
 
+def _over_a_wire(kinds: Kinds, message: Any) -> Any:
+    """A message as it arrives at the other end."""
+    return kinds.decode(json.loads(kinds.encode(message)))
+
+
 class _Link(link.Link):
     """link.Link, whose other end is in a process of the model."""
 
@@ -324,58 +331,57 @@ class _Link(link.Link):
         self._guard: Optional[GuardProcess] = None
         self.pid = 0
 
-    def open(self, groups: Dict[str, Dict[str, Any]], by: float = math.inf) -> None:
+    def open(self, groups: Dict[str, protocol.GroupPrograms], by: float = math.inf) -> None:
         self._process.thread(lambda: self._greet(groups, by))
 
-    def _greet(self, groups: Dict[str, Dict[str, Any]], by: float) -> None:
+    def _greet(self, groups: Dict[str, protocol.GroupPrograms], by: float) -> None:
         node, world = self._process.node, self._process.world
         if node.guard is None or not node.guard.alive:
             delay = world.delay(0.15, 0.5)
             own = self._process.clock() + delay > by
             Flag(world).wait(max(by - self._process.clock(), 0.0) + world.delay(0.005) if own else delay)
             if node.starved and (node.guard is None or not node.guard.alive):
-                self._post(link.Down("no process and no thread is to be had"))
+                self._post(link.GuardDown("no process and no thread is to be had"))
                 return
             if node.guard is None or not node.guard.alive:
                 node.guard = GuardProcess(node, self._process.supervisord, self._process if own else None)
         one, answered, answers = node.guard, Flag(world), []
 
-        def answer(welcome: Dict[str, Any]) -> None:
+        def answer(welcome: protocol.Welcome) -> None:
             answers.append(welcome)
             answered.set()
 
-        owner = list(self._process.supervisord.owner)
-        hello = {"do": "hello", "v": guard.PROTOCOL, "owner": owner, "groups": groups, "listener": ["zkelect", "zkelect"]}
+        hello = protocol.Hello(protocol.VERSION, self._process.supervisord.owner, groups, ("zkelect", "zkelect"))
         told = lambda welcome: self._process.after(0.0005, answer, welcome)  # noqa: E731
         one.after(world.delay(0.0005), one.hello, hello, self, told)
         if not answered.wait(WELCOME_TIME):
             one.end()
-            self._post(link.Busy())
-        elif not answers[0]["ok"]:
-            if not answers[0]["busy"]:
+            self._post(link.GuardBusy())
+        elif not answers[0].ok:
+            if not answers[0].busy:
                 one.end()
-            self._post(link.Busy())
+            self._post(link.GuardBusy())
         else:
             self._guard, self.pid = one, id(one.host or one)
-            self._post(link.Up(self.pid, answers[0]["groups"], ""))
+            self._post(link.GuardUp(self.pid, answers[0].groups, ""))
 
-    def arrive(self, message: Dict[str, Any]) -> None:
+    def arrive(self, message: Any) -> None:
         """A message of the guard."""
-        self._take(dict(message))
+        self._post(message)
 
     def hung_up(self, one: "GuardProcess") -> None:
         if self._guard is one:
             self._guard = None
-            self._post(link.Down("the guard is gone"))
+            self._post(link.GuardDown("the guard is gone"))
 
     def replace(self) -> None:
         if self._guard is not None:
             self._guard.end()
 
-    def send(self, do: str, **values: Any) -> None:
+    def send(self, message: Any) -> None:
         one = self._guard
         if one is not None and one.alive:
-            one.post({"do": do, **values}, self)
+            one.post(_over_a_wire(protocol.TO_GUARD, message), self)
 
     def reap(self) -> None:
         return
@@ -514,7 +520,7 @@ def _decide(decide: Callable[..., None], one: candidacy.Candidacy, event: Any) -
         process.node.promises.moved(process, before, after, event)
 
 
-class GuardProcess(_OfNode, guard.Hands):
+class GuardProcess(_OfNode, effects.GuardEffects):
     """host: the listener in whose process it is a thread; None for a process of its own."""
 
     def __init__(self, node: "Node", supervisord: Supervisord, host: Optional[ListenerProcess] = None) -> None:
@@ -526,7 +532,7 @@ class GuardProcess(_OfNode, guard.Hands):
         former = disk.read(supervisord.owner)
         warden = Warden(self, self.machine, supervisord, self._heard)
         here, self.world.here = self.world.here, self
-        self.guard = guard.Guard(supervisord.owner, node.plan.grace, warden, Book(disk, supervisord.owner), self)
+        self.guard = guard.Guard(supervisord.owner, node.plan.grace, warden, Book(disk, supervisord.owner), self, self.clock)
         self.keeper: Optional[KeeperProcess] = None
         self.machine.tell("a guard begins")
         self.guard.begin(former)
@@ -569,18 +575,18 @@ class GuardProcess(_OfNode, guard.Hands):
             if self.listener is not None:
                 self.listener._process.after(0.0005, self.listener.hung_up, self)
 
-    def hello(self, message: Dict[str, Any], link: _Link, answer: Callable[[Dict[str, Any]], None]) -> None:
-        welcome = self.guard.welcome(message)
-        if welcome["ok"]:
+    def hello(self, message: protocol.Hello, link: _Link, answer: Callable[[protocol.Welcome], None]) -> None:
+        welcome = self.guard.welcome(_over_a_wire(protocol.TO_GUARD, message), id(self), "")
+        if welcome.ok:
             self.listener = link
         answer(welcome)
         self.turn()
 
-    def post(self, message: Dict[str, Any], link: _Link) -> None:
+    def post(self, message: Any, link: _Link) -> None:
         """A message of a listener, in order."""
         self.after(0.0003, self._obey, message, link)
 
-    def _obey(self, message: Dict[str, Any], link: _Link) -> None:
+    def _obey(self, message: Any, link: _Link) -> None:
         if link is self.listener:
             self.turn(self.guard.obey, message)
 
@@ -589,12 +595,12 @@ class GuardProcess(_OfNode, guard.Hands):
             self.listener = None
             self.turn(self.guard.listener_gone)
 
-    # Hands
+    # GuardEffects
 
-    def tell(self, message: Dict[str, Any]) -> None:
+    def tell(self, message: Any) -> None:
         link = self.listener
         if link is not None:
-            link._process.after(0.0003, link.arrive, message)
+            link._process.after(0.0003, link.arrive, _over_a_wire(protocol.TO_LISTENER, message))
 
     def kill_listener(self) -> None:
         link, self.listener = self.listener, None
@@ -612,7 +618,7 @@ class GuardProcess(_OfNode, guard.Hands):
         former = self.machine.disk.saved
         return [] if former is None else [one.group for one in former.elections]
 
-    # Hands: the keeper
+    # GuardEffects: the keeper
 
     wanted: Tuple[Dict[str, int], bool] = ({}, False)
 
@@ -635,7 +641,7 @@ class GuardProcess(_OfNode, guard.Hands):
         self.keeper.after(0.0003, self.keeper.take, "release", ended)
 
     def keeper_ended(self) -> None:
-        self.turn(self.guard.keeper_said, {})
+        self.turn(self.guard.keeper_said, KeeperEnded())
         self.after(1.0, self.start_keeper)
 
     def ask_for_listener(self) -> None:
@@ -688,7 +694,8 @@ class KeeperProcess(_OfNode):
         self._said.append(message)
         self._bell.set()
 
-    def _tell(self, **message: Any) -> None:
+    def _tell(self, message: Any) -> None:
+        message = _over_a_wire(ANSWERS, message)
         self._guard.after(0.0003, self._guard.turn, self._guard.guard.keeper_said, message)
 
     def _run(self) -> None:
@@ -702,7 +709,7 @@ class KeeperProcess(_OfNode):
                 else:
                     status = self._keeper.release(*words)
                     self.machine.disk.give_lock_back(self)
-                    self._tell(released=status)
+                    self._tell(SessionReleased(status))
             self._keeper.keep_time()
         self.kill()
 

@@ -215,7 +215,7 @@ def test_a_name_that_is_not_resolved_in_time_does_not_hold_up_the_others(zk_serv
 def released(folder, ended):
     """Have a keeper release what is saved in the folder; its exit status."""
     attach = lambda former, keeping: release.Attached(former, folder, "/no/configuration", keeping)  # noqa: E731
-    return keeper.Keeper(folder, attach, lambda **message: None).release(ended)
+    return keeper.Keeper(folder, attach, lambda message: None).release(ended)
 
 
 def test_a_release_that_loses_its_connection_is_tried_again(zk_server, kept, serve):

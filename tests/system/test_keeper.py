@@ -14,6 +14,7 @@ from supervisor_zkelect.core import lease
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard import keeper, release, saved_session
+from supervisor_zkelect.guard.keeper_protocol import KeptSessionOver, TermGone, TermKept
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper.attached import AttachedClient
 from tests.system.conftest import TIME, places
@@ -29,7 +30,7 @@ class Kept:
         self.told = []
         self.keeper = keeper.Keeper(
             folder, lambda former, keeping: release.Attached(former, folder, "/no/configuration", keeping),
-            lambda **message: self.told.append(message),
+            self.told.append,
         )
 
     def until(self, holds, what):
@@ -42,7 +43,7 @@ class Kept:
         until(turn, TIME, what, 0.01)
 
     def renewals(self):
-        return [message["deadline"] for message in self.told if "kept" in message]
+        return [message.deadline for message in self.told if isinstance(message, TermKept)]
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_it_renews_the_lease_of_a_term_as_the_listener_would(one, kept):
     one.until(lambda: len(one.renewals()) >= 3, "three renewals")
     assert one.renewals() == sorted(one.renewals())
     # What the listener had counted by a longer timeout is cut first of all. By the first write the connect request is a base.
-    granted = (one.told[0]["cut"] - began) / (1 - lease.DRIFT)
+    granted = (one.told[0].deadline - began) / (1 - lease.DRIFT)
     assert granted < TIMEOUT and began + granted * (1 - lease.DRIFT) <= one.renewals()[0]
     assert one.renewals()[-1] <= now() + granted
 
@@ -87,14 +88,14 @@ def test_it_leaves_the_session_without_ending_it(one, kept, other):
 def test_a_term_that_is_not_the_sessions_is_told_as_gone(one, kept, token):
     one.keeper.keep({"primary": kept.token + token - 1}, True)
     one.until(lambda: one.told[1:], "an answer")
-    assert one.told[1:] == [{"gone": "primary", "token": kept.token + token - 1}]
+    assert one.told[1:] == [TermGone("primary", kept.token + token - 1)]
 
 
 def test_a_proposal_that_is_deleted_is_told_as_gone(one, kept, other):
     one.keeper.keep({"primary": kept.token}, True)
     one.until(one.renewals, "a renewal")
     other.delete(kept.elector.proposal_path)
-    one.until(lambda: one.told[-1] == {"gone": "primary", "token": kept.token}, "the loss to be told")
+    one.until(lambda: one.told[-1] == TermGone("primary", kept.token), "the loss to be told")
 
 
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
@@ -107,7 +108,7 @@ def test_a_session_that_is_over_is_told(one, kept, other, zk_server, when):
     ending.start(TIME)
     ending.close(TIME)
     one.keeper.keep({"primary": kept.token}, True)
-    one.until(lambda: {"over": True} in one.told, "the end to be told")
+    one.until(lambda: KeptSessionOver() in one.told, "the end to be told")
     assert one.keeper.next_wakeup() == keeper.NEVER
 
 
@@ -150,7 +151,7 @@ def test_it_leaves_a_session_that_another_has_taken(tmp_path):
         listener = AttachedClient(second.hosts, identity, TIMEOUT)
         listener.start(TIME)
         one.until(lambda: one.keeper.next_wakeup() == keeper.NEVER, "the keeper to leave the session")
-        assert {"over": True} not in one.told and listener.exists_async(elector.proposal_path).get(TIME) is not None
+        assert KeptSessionOver() not in one.told and listener.exists_async(elector.proposal_path).get(TIME) is not None
         transaction = listener.transaction()
         transaction.check(elector.proposal_path, -1)
         assert transaction.commit_async().get(TIME) == [True]
@@ -189,5 +190,5 @@ def test_it_takes_the_sessions_lock_along_and_releases(zk_server, kept, process,
     lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
     socket.send_fds(link, [json.dumps({"do": "release", "ended": {}}).encode() + b"\n"], [lock])
     os.close(lock)
-    assert link.recv(1000) == b'{"released": 0}\n'
+    assert link.recv(1000) == b'{"told":"released","status":0}\n'
     assert saved_session.load(folder) is None and other.exists(kept.elector.holder_znode) is None

@@ -8,6 +8,7 @@ import pytest
 
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import keeper_link
+from supervisor_zkelect.guard.keeper_protocol import KeeperEnded
 
 
 class Link(keeper_link.KeeperLink):
@@ -96,4 +97,4 @@ def test_a_release_that_does_not_end_is_ended(link, tmp_path):
     one.now += 0.2
     assert one.next_wakeup() <= one.now
     one.keep_time()
-    assert one.heard == [{"ended": True}] and stuck.wait(60) == -9
+    assert one.heard == [KeeperEnded()] and stuck.wait(60) == -9

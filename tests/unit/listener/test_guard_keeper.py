@@ -6,7 +6,7 @@ import pytest
 
 from supervisor_zkelect.core import roles
 from supervisor_zkelect.core.state import State
-from supervisor_zkelect.guard import link
+from supervisor_zkelect.guard import link, protocol
 from supervisor_zkelect.listener.enforcement import Enforcement
 from supervisor_zkelect.listener.guard_keeper import GUARD_HASTE, GUARD_LACKS, GUARD_SILENCE, GuardKeeper
 from tests.unit.listener.parts import NOW, Host, candidacies, candidacy
@@ -62,7 +62,7 @@ def one():
     keeper = GuardKeeper(
         host, None, None, running, None, None, Enforcement(host, None, running), None, lambda: 0.4, lambda: None
     )
-    keeper.handlers()[link.Up](link.Up(8, {}, ""))
+    keeper.handlers()[link.GuardUp](link.GuardUp(8, {}, ""))
     return SimpleNamespace(host=host, guard=guard, running=running, keeper=keeper)
 
 
@@ -94,10 +94,10 @@ def test_a_guard_that_should_kill_is_replaced_sooner(one):
 
 
 def test_a_guard_that_lacks_something_for_long_is_replaced(one):
-    echo = one.keeper.handlers()[link.Echo]
+    echo = one.keeper.handlers()[protocol.LeaseEcho]
     for number, seconds in enumerate((0.0, GUARD_LACKS, 0.1), 1):
         one.host.moment += seconds
         one.keeper.extend(one.running)
-        echo(link.Echo(number, one.host.moment, "no descriptors"))
+        echo(protocol.LeaseEcho(number, one.host.moment, "no descriptors"))
         assert not one.keeper.can_enforce() and "no descriptors" in one.keeper.unenforced()
     assert one.guard.replaced == 1

@@ -1,0 +1,86 @@
+"""How a guard gives the session up: the lock, the stops, the proofs, the release (`guard.py`, rules 5 and 6).
+
+No sockets, no processes, no threads. All times are seconds of CLOCK_BOOTTIME.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Callable
+
+from supervisor_zkelect.guard.effects import GuardEffects
+from supervisor_zkelect.guard.groups import NEVER, GuardedGroups
+
+log = logging.getLogger(__name__)
+
+LOCK_PACE = 0.02
+"""Seconds between two tries for the session's lock."""
+
+RELEASE_PACE = 1.0
+"""Seconds between two runs of a release that failed."""
+
+
+class Ending:
+    """The end of a session that no listener releases. One that has its lock cannot be called off."""
+
+    def __init__(self, groups: GuardedGroups, effects: GuardEffects, clock: Callable[[], float]) -> None:
+        self._groups = groups
+        self._effects = effects
+        self._now = clock
+        self.begun = False
+        self.locked = False
+        self.releasing = False
+        """A release was begun, and has not ended."""
+        self.due = NEVER
+        """When there is something to do."""
+
+    def begin(self) -> None:
+        """Stop all groups, and release when they are dead."""
+        self.begun = True
+        self.go_on()
+        if self.begun and not self.locked:
+            log.info("the session's lock is held: another listener is starting; waiting while the lease lasts")
+
+    def call_off(self) -> None:
+        self.begun = False
+
+    def look_again(self) -> None:
+        """A group was proven dead."""
+        self.due = self._now()
+
+    def go_on(self) -> None:
+        """Take the lock, stop, and when everything is dead have it released."""
+        self.due = NEVER
+        if not self.begun or self.releasing:
+            return
+        if not self.locked:
+            self.locked = self._effects.take_lock()
+            if not self.locked:
+                self.due = self._now() + LOCK_PACE
+                return
+            for name in self._effects.session_groups():
+                # Of those that neither the record nor a listener has named, nobody else would prove them dead.
+                self._groups[name]
+            for one in self._groups:
+                if one.held:
+                    self._groups.end(one, self._groups.stop_time(one), "the listener is gone")
+        if self._groups.held:
+            return
+        log.info("all groups are proven dead; releasing")
+        try:
+            self._effects.release(self._groups.ended)
+            self.releasing = True
+        except OSError as error:
+            log.warning("cannot start the release; trying again: %s", error)
+            self.due = self._now() + RELEASE_PACE
+
+    def ended(self, status: int) -> bool:
+        """A release ended, with 0 when the session is given up, or surely over. Whether that is so."""
+        self.releasing = False
+        if status != 0:
+            log.warning("the release ended with status %d; trying again", status)
+            self.due = self._now() + RELEASE_PACE
+            return False
+        self.begun = self.locked = False
+        self._effects.give_lock_back()
+        return True

@@ -1,0 +1,308 @@
+"""The groups in a guard's charge: their grants, their leases and their stops (`guard.py`, rules 1 to 4).
+
+No sockets, no processes, no threads. All times are seconds of CLOCK_BOOTTIME, but for those of `GuardedGroup.ended`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from typing import Any, Callable, Dict, Iterator, List, Optional, Protocol
+
+from supervisor_zkelect.core.lease import NO_LEASE, Lease
+from supervisor_zkelect.guard import record
+from supervisor_zkelect.guard.protocol import Grant, GroupPrograms
+from supervisor_zkelect.processes.manager import Group, ProcessManager
+
+log = logging.getLogger(__name__)
+
+WRITE_PACE = 0.2
+"""Seconds between two tries to write what the record does not say."""
+
+COMPLAINT_PACE = 60.0
+"""Seconds between two lines about a record that cannot be written."""
+
+NEVER, AT_ONCE = float("inf"), -float("inf")
+
+
+class Book(Protocol):
+    """Where the entries are written (`record.Writer`)."""
+
+    def open(self) -> None: ...
+
+    def make_room(self, room: int) -> None: ...
+
+    def put(self, entry: record.Entry) -> None: ...
+
+
+@dataclasses.dataclass
+class GuardedGroup:
+    """A group in the guard's charge."""
+
+    entry: record.Entry
+    handle: Group
+    dead: bool = False
+    """It is proven dead, and nothing was granted since."""
+    written: bool = True
+    """The record says what `entry` does."""
+    kept: bool = False
+    """The keeper renews its lease."""
+    called: bool = False
+    """The command for a stop that fails was run, and the group is not proven dead since."""
+    ended: Dict[str, Any] = dataclasses.field(default_factory=dict)
+    """The term that ended last, as `GuardEffects.release` has it."""
+
+    @property
+    def held(self) -> bool:
+        """Whether something of it may run."""
+        return self.entry.granted or not self.dead
+
+    def leased(self, now: float) -> bool:
+        """Whether it runs under a lease, or has what is left of one to stop."""
+        return self.held and self.entry.token != 0 and self.entry.lease.covers(now)
+
+    def misread(self, now: float) -> bool:
+        """Whether a chain loader may read a grant that does not stand any more, unless the guard refuses it."""
+        return not self.written and self.entry.lease.covers(now)
+
+
+class GuardedGroups:
+    """All groups of a guard, by name.
+
+    manager: starts and ends them. book: where the entries are written. clock: gives the time. expect: is told whether programs
+    of a group will register within some hundredths of a second.
+    """
+
+    def __init__(self, manager: ProcessManager, book: Book, clock: Callable[[], float], expect: Callable[[bool], None]) -> None:
+        self._manager = manager
+        self._book = book
+        self._now = clock
+        self._expect = expect
+        self._groups: Dict[str, GuardedGroup] = {}
+        self._configured: Dict[str, GroupPrograms] = {}
+        self._op = 0
+        self._complained_at = AT_ONCE
+        self._write_at = NEVER
+        self._stop_by = NEVER
+        """When a lease may run out; it may be too early, never too late."""
+        self.supervisord_gone = False
+
+    def __iter__(self) -> Iterator[GuardedGroup]:
+        return iter(list(self._groups.values()))
+
+    def __getitem__(self, name: str) -> GuardedGroup:
+        """The group, which is in this guard's charge from now on."""
+        if name not in self._groups:
+            fresh = GuardedGroup(record.Entry("", name, "", 0, False, 0, NO_LEASE), self._manager.group(name))
+            self._groups[name] = fresh
+            if self.supervisord_gone:
+                # A listener that ends may have no orders for it, and this guard would wait for a proof that nobody makes.
+                self.end(fresh, AT_ONCE, "supervisord is dead")
+        return self._groups[name]
+
+    def get(self, name: str) -> Optional[GuardedGroup]:
+        """The group, None when it is not in this guard's charge."""
+        return self._groups.get(name)
+
+    @property
+    def held(self) -> bool:
+        """Whether something of any may run."""
+        return any(one.held for one in self._groups.values())
+
+    @property
+    def misread(self) -> bool:
+        """Whether the record grants what does not stand."""
+        return any(one.misread(self._now()) for one in self._groups.values())
+
+    @property
+    def ended(self) -> Dict[str, Dict[str, Any]]:
+        """The terms that this guard ended, as `GuardEffects.release` has them."""
+        return {name: one.ended for name, one in self._groups.items() if one.ended}
+
+    def described(self) -> Dict[str, Dict[str, Any]]:
+        """All of them, as `protocol.Welcome` has them."""
+        return {
+            name: {"token": one.entry.token, "granted": one.entry.granted, "dead": one.dead, "deadline": one.entry.lease.deadline}
+            for name, one in self._groups.items()
+        }
+
+    # Time
+
+    def next_wakeup(self) -> float:
+        return min(self._stop_by, self._write_at)
+
+    def unextended(self) -> List[GuardedGroup]:
+        """Those whose lease nobody extended, and whose time has come to be asked to stop."""
+        moment = self._now()
+        return [one for one in self if one.entry.granted and moment >= one.entry.lease.stop_at] if moment >= self._stop_by else []
+
+    def keep_time(self) -> None:
+        moment = self._now()
+        if moment >= self._stop_by:
+            self._stop_by = min((one.entry.lease.stop_at for one in self if one.entry.granted), default=NEVER)
+        if moment >= self._write_at:
+            self._write_at = NEVER
+            for one in self:
+                if one.misread(moment):
+                    self._put(one)
+
+    # The record
+
+    def take_over(self, former: List[record.Entry]) -> None:
+        """Take over what a guard that is dead was in charge of: under its grant, or with a proof still to be made."""
+        for entry in former:
+            one = self._groups[entry.group] = GuardedGroup(entry, self._manager.group(entry.group))
+            self._put(one)
+            if entry.granted:
+                one.handle.adopt()
+                one.handle.watch(True)
+            else:
+                # Its stop may have begun just before, in the time that its lease leaves.
+                one.handle.stop(self._own_op(), entry.lease.kill_at, entry.lease.kill_at)
+        self._book.open()
+
+    def know(self, configured: Dict[str, GroupPrograms]) -> None:
+        """Take what a configuration says of its groups, and have room in the record for those, and for those that still run."""
+        self._configured = configured
+        for name, programs in configured.items():
+            handle = self[name].handle
+            handle.trust(programs.via_loader)
+            handle.signalled_as_group(programs.as_group)
+        running = {name for name, one in self._groups.items() if one.entry.granted}
+        try:
+            self._book.make_room(len(running | set(configured)))
+        except OSError as error:
+            log.error("the record cannot be made larger: %s", error)
+
+    def programs(self, name: str) -> GroupPrograms:
+        """What the configuration says of a group, or what counts for one that it does not name."""
+        return self._configured.get(name, GroupPrograms(""))
+
+    def _put(self, one: GuardedGroup, **changes: Any) -> None:
+        one.entry = one.entry._replace(**changes)
+        if one.entry.granted:
+            # With hundreds of groups a look at every one's time takes longer than a turn.
+            self._stop_by = min(self._stop_by, one.entry.lease.stop_at)
+        try:
+            self._book.put(one.entry)
+            one.written = True
+        except (OSError, ValueError) as error:
+            # A loader that reads something else there asks this guard, and is refused.
+            one.written = False
+            self._write_at = min(self._write_at, self._now() + WRITE_PACE)
+            if self._now() - self._complained_at > COMPLAINT_PACE:
+                self._complained_at = self._now()
+                log.error("the record cannot be written: %s", error)
+
+    # Grants
+
+    def start(self, name: str, op: int, grant: Grant) -> None:
+        """Have a group started under a grant; without supervisord it is given none."""
+        one = self[name]
+        self._put(one, granted=not self.supervisord_gone, **grant._asdict())
+        one.handle.trust(one.written and self.programs(name).via_loader)
+        one.dead, one.ended = False, {}
+        one.handle.start(op)
+        one.handle.watch(True)
+        self.expect_programs(name)
+
+    def adopt(self, name: str, grant: Grant) -> None:
+        """Grant anew what runs, after the guard that knew of it died."""
+        one = self[name]
+        if not one.entry.granted and not one.entry.revoked:
+            self._put(one, granted=True, **grant._asdict())
+            one.handle.adopt()
+            one.handle.watch(True)
+            if self.supervisord_gone:
+                self.end(one, AT_ONCE, "supervisord is dead")
+
+    def readdress(self, name: str, address: str) -> None:
+        """Give the programs that start from now on another address."""
+        one = self._groups.get(name)
+        if one is not None and one.entry.granted:
+            self._put(one, address=address)
+
+    def may_run(self, name: str, program: str, pid: int, start: Optional[int] = None) -> bool:
+        """Whether a program that is about to be executed has a grant, and has read that. start: when the process began, as in
+        `proc.Process`."""
+        one = self._groups.get(name)
+        if one is None or not one.entry.granted or not one.written:
+            return False
+        one.handle.expect(pid, program, start)
+        return True
+
+    def expect_programs(self, name: str) -> None:
+        """Some of the group's will register soon."""
+        if self.programs(name).via_loader:
+            self._expect(True)
+
+    # Leases
+
+    def extend(self, one: GuardedGroup, lease: Lease) -> None:
+        """The lease of a group lasts longer, which one that is being stopped may use as well. What could not be ended then
+        must end sooner."""
+        if lease.deadline > one.entry.lease.deadline and not self._manager.trouble:
+            self._put(one, lease=lease)
+            if not one.entry.granted:
+                one.handle.renew(lease.kill_at)
+
+    def cut(self, deadline: float) -> None:
+        """No lease lasts longer than until `deadline`."""
+        for one in self:
+            if one.leased(self._now()) and one.entry.lease.deadline > deadline:
+                self._put(one, lease=one.entry.lease.moved(deadline))
+                if not one.entry.granted:
+                    one.handle.renew(one.entry.lease.kill_at)
+
+    # Stops
+
+    def stop(self, one: GuardedGroup, op: int, kill_at: float, why: str, grant: Optional[Grant] = None) -> None:
+        """Revoke, then have the process manager stop, kill and prove.
+
+        kill_at: unless the lease ends before. why: for the history of terms. grant: under which the group runs, for a guard
+        that came while it was being stopped already.
+        """
+        if grant is not None and not one.entry.token:
+            self._put(one, **grant._asdict())
+        self._expect(False)
+        if one.entry.granted:
+            one.ended = {"token": one.entry.token, "noticed": time.time(), "why": why}
+            self._put(one, granted=False, revoked=one.entry.revoked + 1)
+        elif not one.written:
+            self._put(one)
+        if not one.written:
+            # Somebody may read a grant there.
+            one.handle.trust(False)
+        one.dead = False
+        one.handle.watch(False)
+        if kill_at <= self._now() or not one.entry.lease.covers(self._now()):
+            one.handle.kill(op)
+        else:
+            one.handle.stop(op, kill_at, one.entry.lease.kill_at)
+
+    def end(self, one: GuardedGroup, kill_at: float, why: str) -> None:
+        """Stop a group by this guard's own order; see `stop`."""
+        self.stop(one, self._own_op(), kill_at, why)
+
+    def end_all(self, why: str) -> None:
+        """Kill all of them at once; see `stop`."""
+        for one in self:
+            self.end(one, AT_ONCE, why)
+
+    def stop_time(self, one: GuardedGroup) -> float:
+        """When a group's stopwaitsecs are over, if it is asked to stop now."""
+        return AT_ONCE if self.supervisord_gone else self._now() + self.programs(one.entry.group).stopwaitsecs
+
+    def proven_dead(self, one: GuardedGroup) -> bool:
+        """The process manager has proven a group dead; whether that ends a term of which nobody was told yet."""
+        one.dead, one.called = True, False
+        if one.ended and "dead" not in one.ended:
+            one.ended["dead"] = time.time()
+            return True
+        return False
+
+    def _own_op(self) -> int:
+        """Numbers of the guard's own orders; the listener's are above zero."""
+        self._op -= 1
+        return self._op
