@@ -26,6 +26,7 @@ import struct
 from typing import Any, Callable, Dict, List
 
 from supervisor_zkelect.core import paced
+from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.system.clock import now
 
@@ -289,6 +290,26 @@ class Door:
         line = self._said.line(f"{what}: {why}", kind or what, now())
         if line:
             log.warning("%s", line)
+
+
+def make(folder: str) -> socket.socket:
+    """The socket in a runtime folder that peers connect to, in place of the one that is there. Raises OSError."""
+    path = os.path.join(folder, record.SOCKET)
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    fresh = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    opened = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        # Through /proc, as a socket's path has room for 107 bytes only (unix(7)).
+        fresh.bind(f"/proc/self/fd/{opened}/{record.SOCKET}")
+    finally:
+        os.close(opened)
+    # A chain loader of any user may register; orders are taken from this user and root only.
+    os.chmod(path, 0o666)
+    fresh.listen(128)
+    return fresh
 
 
 def hung_up(connection: socket.socket) -> bool:

@@ -15,6 +15,7 @@ import os
 from typing import Any, Callable, Optional
 
 from supervisor_zkelect.guard import locks, record
+from supervisor_zkelect.guard.kept_log import open_log
 from supervisor_zkelect.system import files
 from supervisor_zkelect.system.clock import now
 
@@ -158,9 +159,3 @@ def touch(folder: str) -> None:
         os.utime(folder)
     except OSError as error:
         log.info("%s cannot be kept fresh: %s", error.filename or folder, error.strerror)
-
-
-def open_log(folder: str) -> int:
-    """A descriptor of the guard's log. Raises OSError."""
-    path = os.path.join(folder, record.GUARD_LOG)
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

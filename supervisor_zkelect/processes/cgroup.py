@@ -14,14 +14,10 @@ from urllib.parse import quote
 
 
 class Cgroups:
-    """The cgroups of one supervisord's groups, below `base`. Raises OSError where the kernel refuses.
+    """The cgroups of one supervisord's groups, below `base`. Raises OSError where the kernel refuses."""
 
-    here: the cgroup of this process as the kernel names it, and a folder that shows it; None where none does.
-    """
-
-    def __init__(self, base: str, here: Optional[Tuple[str, str]] = None) -> None:
+    def __init__(self, base: str) -> None:
         self.base = base
-        self._here = here
         #: descriptors of the files cgroup.kill, had before one is needed
         self._killing: Dict[str, int] = {}
 
@@ -33,20 +29,11 @@ class Cgroups:
         """Move a process, with the children that it will have, into the group's cgroup."""
         path = self._path(group)
         try:
-            _move(pid, path)
+            move(pid, path)
         except FileNotFoundError:
             os.makedirs(path, exist_ok=True)
             self._let_go(group)
-            _move(pid, path)
-
-    def quicken(self) -> None:
-        """Have the moves of the next 10 ms take 0.1 ms each.
-
-        Unless another was just made, the kernel makes a move wait until all processors have taken notice, 5 to 20 ms
-        (`cgroup_threadgroup_rwsem`, and `rcu_sync_enter` in kernel/rcu/sync.c). This moves this process to where it is.
-        """
-        if self._here is not None and _own(os.getpid()) == self._here[0]:
-            _move(os.getpid(), self._here[1])
+            move(pid, path)
 
     def pids(self, group: str) -> List[int]:
         """All living processes inside, in cgroups that they made themselves too."""
@@ -166,7 +153,7 @@ def _kill_each(path: str) -> None:
             continue
 
 
-def _move(pid: int, path: str) -> None:
+def move(pid: int, path: str) -> None:
     """Move a process into the cgroup that the folder shows."""
     with open(os.path.join(path, "cgroup.procs"), "w") as file:
         file.write(str(pid))
@@ -188,7 +175,7 @@ def made(beginning: str) -> Dict[str, str]:
     """
     found = {}
     try:
-        points = _seen("")[1]
+        points = seen("")[1]
     except OSError:
         return {}
     for point in points:
@@ -210,42 +197,26 @@ def find(pid: Optional[int], name: str, made: Sequence[str] = ()) -> Optional[Cg
     the same supervisord. made: folders of this name that are there already.
     """
     try:
-        places, points = _seen(_own(pid)) if pid is not None else ([], [])
-        here = _here()
+        places, points = seen(own(pid)) if pid is not None else ([], [])
     except OSError:
-        places, points, here = [], [], None
+        places, points = [], []
     for base in [*made, *(os.path.join(root, name) for root in places + points)]:
         try:
             os.makedirs(base, exist_ok=True)
             if os.access(os.path.join(base, "cgroup.procs"), os.W_OK):
-                return Cgroups(base, here)
+                return Cgroups(base)
         except OSError:
             continue
     return None
 
 
-def _here() -> Optional[Tuple[str, str]]:
-    """The cgroup of this process, and a folder that shows it and may be written to, or None. Raises OSError."""
-    own = _own(os.getpid())
-    for place in _seen(own)[0]:
-        path = os.path.join(place, "cgroup.procs")
-        try:
-            with open(path) as file:
-                # One mount may hide another.
-                if os.access(path, os.W_OK) and str(os.getpid()) in file.read().split():
-                    return own, place
-        except OSError:
-            continue
-    return None
-
-
-def _own(pid: int) -> str:
+def own(pid: int) -> str:
     """The cgroup of a process, as the kernel names it; "" where there is no cgroup v2. Raises OSError."""
     with open(f"/proc/{pid}/cgroup") as file:
         return next((line[3:].strip() for line in file if line.startswith("0::")), "")
 
 
-def _seen(cgroup: str) -> Tuple[List[str], List[str]]:
+def seen(cgroup: str) -> Tuple[List[str], List[str]]:
     """Folders that show the cgroup, and the roots of all cgroup2 mounts. Raises OSError."""
     with open("/proc/self/mountinfo") as file:
         mounts = [line.split(" - ") for line in file]

@@ -1,7 +1,6 @@
 """What a guard decides when what it needs fails: nothing keeps a group from dying, or a session from being given up."""
 
 import errno
-import queue
 from types import SimpleNamespace
 
 import pytest
@@ -550,13 +549,6 @@ def test_programs_that_do_not_come_through_the_chain_loader_are_not_expected(nod
     node.guard.obey(protocol.GroupsOrder({"primary": protocol.GroupPrograms("orders")}, 2.0))
     node.guard.heard(group_events.MemberDied("primary", "orders", 20))
     assert node.effects.expected == [True]
-
-
-def test_without_cgroups_nothing_is_kept_for_moves_that_nobody_makes():
-    """A program that ends again and again must not fill the guard's memory."""
-    process = SimpleNamespace(cgroups=None, expected=queue.SimpleQueue())
-    guard_process.Process.expect_programs(process, True)
-    assert process.expected.empty()
 
 
 def test_beside_a_listener_no_keeper_is_there_beforehand(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.guard import locks, record, registration, saved_session, upkeep
+from supervisor_zkelect.guard import kept_log, locks, record, registration, saved_session, upkeep
 from tests.unit.guard.test_record import ENTRY, OWNER, written
 
 ELECTION = saved_session.Election("orders", "primary", "/e", "n-", "/ack")
@@ -33,7 +33,7 @@ class Kept:
         self.store.save(SESSION)
         self.lock = locks.take(self.path(record.GUARD_LOCK))
         self.key = registration.Key(self.folder)
-        log = upkeep.open_log(self.folder)
+        log = kept_log.open_log(self.folder)
         self.upkeep = upkeep.Upkeep(self.folder, self.lock, log, self.writer, self.key, self.open_door)
         self.look()
 

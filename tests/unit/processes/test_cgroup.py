@@ -2,16 +2,12 @@
 
 import errno
 import os
-import subprocess
-import sys
-from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.guard import process, record
+from supervisor_zkelect.guard import cgroups, record
 from supervisor_zkelect.processes import cgroup, proc
 from supervisor_zkelect.processes.cgroup import Cgroups, Former, find, made
-from tests.conftest import cgroups_can_be_made
 
 
 def instance(root, name, *pids):
@@ -25,7 +21,7 @@ def instance(root, name, *pids):
 
 
 def test_the_cgroups_of_an_instance_are_found_wherever_they_are(tmp_path, monkeypatch):
-    monkeypatch.setattr(cgroup, "_seen", lambda own: ([], [str(tmp_path)]))
+    monkeypatch.setattr(cgroup, "seen", lambda own: ([], [str(tmp_path)]))
     one = instance(tmp_path, "zkelect-beef-boot-1-10-20")
     two = instance(tmp_path / "system.slice" / "supervisor.service", "zkelect-beef-boot-1-11-21")
     for name in ("zkelect-cafe-boot-1-10-20", "zkelect-beef-earlier-1-10-20", "zkelect-beef-boot-2-10-20", "other"):
@@ -36,7 +32,7 @@ def test_the_cgroups_of_an_instance_are_found_wherever_they_are(tmp_path, monkey
 @pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
 def test_another_users_cgroup_is_none_of_ours_whatever_its_name(tmp_path, monkeypatch):
     """Who owns it may move a stranger's process into it, and the service's out of it."""
-    monkeypatch.setattr(cgroup, "_seen", lambda own: ([], [str(tmp_path)]))
+    monkeypatch.setattr(cgroup, "seen", lambda own: ([], [str(tmp_path)]))
     path = instance(tmp_path, "zkelect-beef-boot-1-10-20")
     assert made("zkelect-beef-boot-1-") == {path: "10-20"}
     os.chown(path, 65534, 65534)
@@ -48,7 +44,7 @@ def test_what_lives_in_a_former_instances_cgroup_is_told_and_killed(tmp_path):
     me = proc.read(os.getpid())
     alive, reused = f"{me.pid}-{me.start}", f"{me.pid}-{me.start + 1}"
     folders = {instance(tmp_path, whose, pid): whose for whose, pid in ((alive, 41), (reused, 42), ("rubbish", 43))}
-    former = Former(folders, process.lives)
+    former = Former(folders, cgroups.lives)
     assert former.pids() == [42]
     former.kill()
     assert [path.parent.name for path in tmp_path.glob("*/cgroup.kill")] == [reused]
@@ -95,7 +91,7 @@ def test_what_the_dead_left_is_removed_and_what_the_living_have_stays(tmp_path):
 
 def test_a_guard_ends_what_its_own_former_instances_left_and_nobody_elses(tmp_path, monkeypatch):
     """Of others it removes what is empty."""
-    monkeypatch.setattr(cgroup, "_seen", lambda own: ([], [str(tmp_path)]))
+    monkeypatch.setattr(cgroup, "seen", lambda own: ([], [str(tmp_path)]))
     me, url, other = proc.read(os.getpid()), record.key("unix:///a.sock"), record.key("unix:///b.sock")
     own = instance(tmp_path, f"zkelect-{url}-boot-1-{me.pid}-{me.start}", 41)
     instance(tmp_path, f"zkelect-{url}-boot-1-{me.pid}-{me.start + 1}", 42)
@@ -104,8 +100,7 @@ def test_a_guard_ends_what_its_own_former_instances_left_and_nobody_elses(tmp_pa
     (tmp_path / f"zkelect-{other}-boot-1-{me.pid}-{me.start}").mkdir()
     (tmp_path / f"zkelect-{other}-boot-1-2-2").mkdir()
     owner = record.Owner("boot", "pid:[1]", me.pid, me.start)
-    guard = SimpleNamespace(terms=SimpleNamespace(url="unix:///a.sock"), owner=owner)
-    found, former = process.Process.find_cgroups(guard, None)
+    found, former = cgroups.find(owner, "unix:///a.sock")
     assert found.base == own and former.pids() == [42]
     former.kill()
     assert [path.parent.name for path in tmp_path.glob("*/cgroup.kill")] == [f"zkelect-{url}-boot-1-{me.pid}-{me.start + 1}"]
@@ -118,50 +113,3 @@ def test_a_dead_supervisords_cgroups_are_those_that_were_made(tmp_path):
     assert find(None, "zkelect-1") is None
     path = instance(tmp_path, "zkelect-1")
     assert find(None, "zkelect-1", [path]).base == path
-
-
-def test_making_moves_quick_writes_and_moves_nobody():
-    """In cgroups of its own, which no other process of this test run would be moved to. Who was moved by others meanwhile
-    stays where it is."""
-    here = proc.read(os.getpid())
-    name = f"zkelect-test-{here.pid}-{here.start}"
-    if not cgroups_can_be_made():
-        pytest.skip("there is no cgroup2 file system here that this user may write to")
-    cgroups = find(here.pid, name)
-    program = """
-import os, sys
-from supervisor_zkelect.processes.cgroup import find
-
-def place():
-    with open("/proc/self/cgroup") as file:
-        return next(line.strip().rpartition("/")[2] for line in file if line.startswith("0::"))
-
-opened = []
-sys.addaudithook(lambda event, arguments: event == "open" and opened.append(arguments[:2]))
-input()
-cgroups = find(os.getpid(), sys.argv[1])
-for line in sys.stdin:
-    opened.clear()
-    cgroups.quicken()
-    print(place(), [path for path, mode in opened if mode == "w"], flush=True)
-"""
-    child = subprocess.Popen(
-        [sys.executable, "-c", program, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-
-    def told():
-        child.stdin.write("\n")
-        child.stdin.flush()
-        return child.stdout.readline()
-
-    try:
-        cgroups.add("one", child.pid)
-        child.stdin.write("\n")
-        written = told()
-        assert written.startswith("group-one [") and written.endswith("/group-one/cgroup.procs']\n")
-        cgroups.add("two", child.pid)
-        assert told() == "group-two []\n"
-    finally:
-        child.kill()
-        child.communicate()
-        cgroups.remove()

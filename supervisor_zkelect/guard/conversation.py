@@ -1,0 +1,110 @@
+"""What peers say to a guard at its door, and what it answers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import signal
+from typing import Any, Callable, Dict, Optional
+
+from supervisor_zkelect.guard import door, protocol
+from supervisor_zkelect.guard.guard import Guard
+from supervisor_zkelect.guard.kept_log import KeptLog
+from supervisor_zkelect.guard.messages import handlers
+from supervisor_zkelect.guard.programs import Programs
+from supervisor_zkelect.processes import proc
+
+log = logging.getLogger(__name__)
+
+
+class Conversation:
+    """Takes the messages of all peers, and keeps the one that is the listener.
+
+    supervisord: its pid. cgroups: the folder of this guard's cgroups, "" where it has none. kept_log: what was said while there
+    was no listener. keep_folder: has the runtime folder kept, and tells whether it is this guard's.
+    """
+
+    def __init__(
+        self, selector: selectors.BaseSelector, supervisord: int, cgroups: str, kept_log: KeptLog, keep_folder: Callable[[], bool]
+    ) -> None:
+        self.door = door.Door(selector, supervisord, self._take, self._left)
+        self.listener: Optional[door.Peer] = None
+        self.program = ""
+        """Group and name of the listener's program, as supervisord has them."""
+        self._cgroups = cgroups
+        self._kept_log = kept_log
+        self._keep_folder = keep_folder
+
+    def begin(self, guard: Guard, programs: Programs) -> None:
+        """Take messages from now on."""
+        self._guard = guard
+        self._handlers = handlers(protocol.TO_GUARD.kinds, {
+            protocol.Run: programs.on_run, protocol.RunRefused: programs.on_refused, protocol.Hello: self._on_hello,
+            protocol.KeepFolder: self._on_keep_folder, **{kind: self._on_order for kind in protocol.ORDERS.values()},
+        })
+
+    # The listener
+
+    def tell(self, message: Any) -> None:
+        """Tell the listener, if there is one."""
+        if self.listener is not None:
+            self.door.answer(self.listener, protocol.TO_LISTENER.document(message))
+
+    def say(self, line: str) -> None:
+        """Tell the listener a line of this guard's log."""
+        self.tell(protocol.GuardSaid(line))
+
+    def kill_listener(self) -> None:
+        """Kill the listener, unless it is this very process, and end the conversation with it."""
+        listener = self.listener
+        if listener is not None:
+            process = proc.read(listener.pid)
+            log.warning("the listener, process %d, does not release and is killed", listener.pid)
+            if process is not None and process.pid != os.getpid():
+                proc.kill(process, signal.SIGKILL)
+            self.door.drop(listener)
+
+    def _left(self, peer: door.Peer) -> None:
+        """The connection of a listener was closed."""
+        if peer is self.listener:
+            self.listener = None
+            # Before another listener looks for what is kept there.
+            self._keep_folder()
+            self._guard.listener_gone()
+
+    # Messages
+
+    def _take(self, peer: door.Peer, document: Dict[str, Any]) -> None:
+        """Raises ValueError, KeyError or TypeError when it is no message."""
+        kind = protocol.TO_GUARD.kind(document)
+        if kind not in protocol.FOR_ANYBODY and not peer.trusted:
+            self.door.answer(peer, {"ok": False, "error": "orders are taken from this guard's user only"})
+        elif kind is protocol.Hello and document.get("v") != protocol.VERSION:
+            # What else stands in it may have another meaning there.
+            self.door.answer(peer, {"ok": False, "busy": self._guard.ending.locked, "pid": os.getpid()})
+        else:
+            self._handlers[kind](peer, protocol.TO_GUARD.decode(document))
+
+    def _on_order(self, peer: door.Peer, order: Any) -> None:
+        if peer is not self.listener:
+            raise ValueError(f"only a listener orders {type(order).__name__}")
+        if isinstance(order, protocol.StartOrder):
+            # The programs will look there.
+            self._keep_folder()
+        self._guard.obey(order)
+
+    def _on_keep_folder(self, peer: door.Peer, message: protocol.KeepFolder) -> None:
+        self.door.answer(peer, {"ok": self._keep_folder()})
+
+    def _on_hello(self, peer: door.Peer, hello: protocol.Hello) -> None:
+        welcome = self._guard.welcome(hello, os.getpid(), self._cgroups)
+        if welcome.ok:
+            self.program = ":".join(hello.listener)
+            former, self.listener = self.listener, peer
+            self.door.keep(peer)
+            if former is not None:
+                self.door.drop(former)
+        self.door.answer(peer, protocol.TO_LISTENER.document(welcome))
+        if welcome.ok:
+            self._kept_log.tell_kept(self.say)

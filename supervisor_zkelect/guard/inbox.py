@@ -1,0 +1,35 @@
+"""What other threads want of the guard's."""
+
+from __future__ import annotations
+
+import os
+from typing import Callable, List
+
+
+class Inbox:
+    """Calls for the guard's thread, put in on any thread. `bell` is a descriptor that is readable while there may be some; what
+    is written to `ring` rings it."""
+
+    def __init__(self) -> None:
+        self.bell, self.ring = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._calls: List[Callable[[], None]] = []
+
+    def put(self, call: Callable[[], None]) -> None:
+        self._calls.append(call)
+        self.wake()
+
+    def wake(self) -> None:
+        try:
+            os.write(self.ring, b"\0")
+        except BlockingIOError:
+            # It is full, so the loop will wake.
+            return
+
+    def take(self) -> List[Callable[[], None]]:
+        """All calls that were put in, on the guard's thread."""
+        try:
+            os.read(self.bell, 65536)
+        except BlockingIOError:
+            pass
+        calls, self._calls = self._calls, []
+        return calls
