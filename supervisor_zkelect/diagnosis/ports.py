@@ -80,7 +80,10 @@ def strangers(
 
 class Members:
     """Who belongs to the group of an election, to tell a service from a stranger: whoever descends from a program of the group,
-    and what the chain loader has started for it. Nobody is killed by this, so whoever claims to belong is believed."""
+    and what the chain loader has started for it. Nobody is killed by this, so whoever claims to belong is believed.
+
+    The listener asks this, which does without psutil.
+    """
 
     def __init__(self, group: str, infos: Iterable[Mapping[str, object]], supervisord: Optional[int]) -> None:
         """infos: the items of supervisord's getAllProcessInfo. supervisord: its pid, None where it is not on this machine."""

@@ -1,7 +1,7 @@
 """XML-RPC messages as supervisord writes and reads them (http://xmlrpc.com/spec.md), without an HTTP library.
 
-The standard library's xmlrpc.client imports http.client, and with it ssl and email: a third of what a guard would be in
-memory, on every node, for one request now and then.
+The standard library's xmlrpc.client imports http.client, and with it ssl and email: 5.4 of the 23.4 MiB that a guard would be,
+on every node, for one request now and then.
 """
 
 from __future__ import annotations
