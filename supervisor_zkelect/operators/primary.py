@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any, Optional
+from typing import Any, Callable, NoReturn, Optional
 
 from supervisor_zkelect.operators import connection, remote
 from supervisor_zkelect.operators.outcome import DONE, ERROR, NOT_PRIMARY, UNKNOWN, USAGE, Trouble, print_json, quiet
@@ -13,7 +13,7 @@ from supervisor_zkelect.operators.outcome import DONE, ERROR, NOT_PRIMARY, UNKNO
 ZOOKEEPER_TIME = 5.0
 
 #: Seconds after which `--watch` looks again although nothing was told: kazoo drops a watch at a loss of connection.
-_LOOK_AGAIN = 2.0
+LOOK_AGAIN = 2.0
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,7 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         if afar and not arguments.watch:
             _see_that_it_exists(zookeeper, settings, election)
-        return _read_ack(zookeeper, settings, election, arguments)
+        ack = Ack(zookeeper, settings, election, getattr(arguments, "json", False))
+        return ack.watch(LOOK_AGAIN) if arguments.watch else ack.once()
     finally:
         connect.stop_client(zookeeper)
 
@@ -83,76 +84,93 @@ def _configuration_of_listener(arguments: argparse.Namespace) -> str:
     return path
 
 
-def _read_ack(zookeeper: Any, settings: Any, election: Any, arguments: argparse.Namespace) -> int:
-    import threading
+class Silent(Exception):
+    """ZooKeeper does not answer; the message says why."""
 
-    from kazoo.exceptions import (
-        AuthFailedError,
-        ConnectionClosedError,
-        ConnectionLoss,
-        KazooException,
-        NoAuthError,
-        NoNodeError,
-        OperationTimeoutError,
-        SessionExpiredError,
-    )
-    from kazoo.handlers.threading import KazooTimeoutError
 
-    from supervisor_zkelect.core.untrusted import LONGEST_ADDRESS, printable
+class Ack:
+    """The ack znode of one election, as it is looked at and shown.
 
-    as_json = getattr(arguments, "json", False)
-    path = ("" if zookeeper.chroot else settings.chroot) + election.election_ack
-    changed = threading.Event()
+    zookeeper: a started client. settings, election: whose znode it is. as_json: whether each address is shown as a document.
+    """
 
-    def told(event: Any) -> None:
-        changed.set()
+    def __init__(self, zookeeper: Any, settings: Any, election: Any, as_json: bool) -> None:
+        self._zookeeper = zookeeper
+        self._hosts = settings.hosts
+        self._name = election.name
+        self._as_json = as_json
+        self.path = ("" if zookeeper.chroot else settings.chroot) + election.election_ack
 
-    # One and the same for all looks: kazoo keeps each that it is given until the znode changes.
-    watch = told if arguments.watch else None
-    shown: Optional[str] = None
-    silent = False
-    while True:
-        changed.clear()
-        exists, address = True, ""
+    def once(self) -> int:
+        """Show the address; returns the exit status. Raises Trouble."""
+        try:
+            address = self.look(None)
+        except Silent as silent:
+            raise Trouble(UNKNOWN, str(silent)) from None
+        if address or self._as_json:
+            self.show(address or "")
+        if not address:
+            what = "does not exist" if address is None else "is empty"
+            print(f"zkelect: {self._name} has no primary: {self.path} {what}", file=sys.stderr)
+        return DONE if address else NOT_PRIMARY
+
+    def watch(self, look_again: float) -> NoReturn:
+        """Show the address, then each other one. look_again: seconds. Raises Trouble, BrokenPipeError, KeyboardInterrupt."""
+        import threading
+
+        changed = threading.Event()
+
+        def told(event: Any) -> None:
+            changed.set()
+
+        shown: Optional[str] = None
+        silent = False
+        while True:
+            changed.clear()
+            try:
+                # One callback for all looks: kazoo keeps each that it is given until the znode changes.
+                address = self.look(told) or ""
+            except Silent as error:
+                if not silent:
+                    print(f"zkelect: {error}; still trying", file=sys.stderr, flush=True)
+                silent = True
+            else:
+                silent = False
+                if address != shown:
+                    self.show(address)
+                shown = address
+            changed.wait(look_again)
+
+    def look(self, watch: Optional[Callable[[Any], None]]) -> Optional[str]:
+        """The address, "" where the znode is empty, None where there is none. watch: called when it changes.
+
+        Raises Silent, and Trouble for what another look would not mend.
+        """
+        from kazoo import exceptions
+        from kazoo.handlers.threading import KazooTimeoutError
+
+        from supervisor_zkelect.core.untrusted import LONGEST_ADDRESS, printable
+
         try:
             # A limit of its own: kazoo keeps calls that are made without connection for ever.
-            data = zookeeper.get_async(path, watch=watch).get(timeout=ZOOKEEPER_TIME)[0]
-            address = printable((data or b"").decode("utf-8", "backslashreplace"), LONGEST_ADDRESS)
-        except NoNodeError:
-            exists = False
-        except (AuthFailedError, NoAuthError):
-            raise Trouble(
-                ERROR, f"ZooKeeper does not let this user read {path}; see digest and acl"
-            ) from None
+            data = self._zookeeper.get_async(self.path, watch=watch).get(timeout=ZOOKEEPER_TIME)[0]
+        except exceptions.NoNodeError:
+            return None
+        except (exceptions.AuthFailedError, exceptions.NoAuthError):
+            raise Trouble(ERROR, f"ZooKeeper does not let this user read {self.path}; see digest and acl") from None
         except (
-            ConnectionClosedError,
-            ConnectionLoss,
-            KazooTimeoutError,
-            OperationTimeoutError,
-            SessionExpiredError,
+            exceptions.ConnectionClosedError, exceptions.ConnectionLoss, KazooTimeoutError, exceptions.OperationTimeoutError,
+            exceptions.SessionExpiredError,
         ) as error:
             reason = str(error) or type(error).__name__
-            line = f"unknown: ZooKeeper at {settings.hosts} does not answer: {reason}"
-            if not arguments.watch:
-                raise Trouble(UNKNOWN, line) from None
-            if not silent:
-                print(f"zkelect: {line}; still trying", file=sys.stderr, flush=True)
-            silent = True
-            changed.wait(_LOOK_AGAIN)
-            continue
-        except KazooException as error:
-            raise Trouble(ERROR, f"{path}: {type(error).__name__}: {error}") from None
-        silent = False
-        if address != shown:
-            shown = address
+            raise Silent(f"unknown: ZooKeeper at {self._hosts} does not answer: {reason}") from None
+        except exceptions.KazooException as error:
+            raise Trouble(ERROR, f"{self.path}: {type(error).__name__}: {error}") from None
+        return printable((data or b"").decode("utf-8", "backslashreplace"), LONGEST_ADDRESS)
+
+    def show(self, address: str) -> None:
+        if self._as_json:
             status = DONE if address else NOT_PRIMARY
-            if as_json:
-                print_json({"v": 1, "exit": status, "election": election.name, "address": address or None})
-            elif address or arguments.watch:
-                print(address, flush=True)
-        if not arguments.watch:
-            if not address:
-                what = "is empty" if exists else "does not exist"
-                print(f"zkelect: {election.name} has no primary: {path} {what}", file=sys.stderr)
-            return DONE if address else NOT_PRIMARY
-        changed.wait(_LOOK_AGAIN)
+            print_json({"v": 1, "exit": status, "election": self._name, "address": address or None})
+        else:
+            print(address, flush=True)

@@ -1158,7 +1158,7 @@ def test_primary_watch_prints_each_change(make, zk_server, zk, root):
     out = node.folder / "out"
     zk.create(f"{root}/k/ack", b"a:1", makepath=True)
     # It must not be the look every few seconds that finds the changes.
-    code = "import sys; from supervisor_zkelect.operators import cli, primary; primary._LOOK_AGAIN = 600; sys.exit(cli.main(sys.argv[1:]))"
+    code = "import sys; from supervisor_zkelect.operators import cli, primary; primary.LOOK_AGAIN = 600; sys.exit(cli.main(sys.argv[1:]))"
     process = child.start(
         [sys.executable, "-c", code, "primary", "orders", "--watch", "-c", conf],
         env=node.env,

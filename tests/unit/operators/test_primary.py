@@ -28,16 +28,19 @@ class Client:
         return b"h:%d" % self.left, None
 
 
-@pytest.mark.parametrize("watch", [True, False])
-def test_looks_leave_one_callback(monkeypatch, capsys, watch):
-    monkeypatch.setattr(primary, "_LOOK_AGAIN", 0)
-    client, election = Client(20), SimpleNamespace(name="orders", election_ack="/ack")
-    arguments = SimpleNamespace(watch=watch, json=False)
-    if watch:
-        with pytest.raises(Trouble):
-            primary._read_ack(client, SimpleNamespace(chroot="", hosts="h"), election, arguments)
-        assert len(capsys.readouterr().out.splitlines()) == 20
-    else:
-        assert primary._read_ack(client, SimpleNamespace(chroot="", hosts="h"), election, arguments) == 0
-        assert client.given == [None]
-    assert len(set(client.given)) == 1
+def ack(client):
+    return primary.Ack(client, SimpleNamespace(chroot="", hosts="h"), SimpleNamespace(name="orders", election_ack="/ack"), False)
+
+
+def test_looks_leave_one_callback(capsys):
+    client = Client(20)
+    with pytest.raises(Trouble):
+        ack(client).watch(look_again=0)
+    assert len(capsys.readouterr().out.splitlines()) == 20
+    assert len(client.given) == 21 and len(set(client.given)) == 1
+
+
+def test_one_look_leaves_none(capsys):
+    client = Client(20)
+    assert ack(client).once() == 0
+    assert client.given == [None] and capsys.readouterr().out == "h:19\n"
