@@ -101,10 +101,10 @@ def identify(connection: socket.socket, pid: int) -> "proc.Process | None":
     except OSError:
         # An older kernel, or the process is gone: then nobody else may have its pid while what is read is compared.
         process = proc.read(pid)
-        descriptor = -1 if process is None else proc.pidfd(process)
-        if process is None or descriptor is None:
+        opened = None if process is None else proc.pidfd(process)
+        if opened is None:
             return None
-        os.close(descriptor)
+        os.close(opened)
         return process
     try:
         process = proc.read(pid)

@@ -82,7 +82,7 @@ class Keeper:
         self._wanted: Dict[str, int] = {}
         self._may_attach = False
         self._attached: Any = None
-        self._clock: Optional[lease.SessionClock] = None
+        self._clock = lease.SessionClock(0.0, 0.0, -NEVER)
         self._session = 0
         self._terms: List[_Term] = []
         self._due = NEVER
@@ -158,7 +158,7 @@ class Keeper:
         if attached.client.client_id[0] != former.id:
             self._over()
             return
-        if self._clock is not None and (self._session, self._clock.timeout) == (former.id, attached.granted):
+        if (self._session, self._clock.timeout) == (former.id, attached.granted):
             self._clock = self._clock.reconnected(sent)
         else:
             self._session, self._clock = former.id, lease.SessionClock(attached.granted, former.tick, sent)
@@ -175,7 +175,7 @@ class Keeper:
                     # Whoever leaves the election by this client has the proposal then.
                     elector.close()
                 if elector.token == self._wanted[one.group]:
-                    self._terms.append(_Term(one.group, elector.token, elector.proposal_path))
+                    self._terms.append(_Term(one.group, elector.token, str(elector.proposal_path)))
                 else:
                     self._tell(TermGone(one.group, self._wanted[one.group]))
 

@@ -43,7 +43,7 @@ class KeeperLink:
         self._selector = selector
         self._hear = hear
         self._link: Optional[socket.socket] = None
-        self._child: Optional[subprocess.Popen] = None
+        self._child: Optional["subprocess.Popen[bytes]"] = None
         self._received = b""
         self._kept: Optional[KeepTerms] = None
         self._started_at = -NEVER
@@ -63,7 +63,7 @@ class KeeperLink:
         try:
             self._child = subprocess.Popen(
                 [sys.executable, "-m", "supervisor_zkelect.guard.keeper", *self._words],
-                stdin=theirs, stdout=subprocess.DEVNULL, cwd="/",
+                stdin=theirs.fileno(), stdout=subprocess.DEVNULL, cwd="/",
             )
         except BaseException:
             ours.close()
@@ -84,7 +84,7 @@ class KeeperLink:
         return min(self.start_at, self._release_by)
 
     def keep_time(self) -> None:
-        if now() >= self._release_by:
+        if now() >= self._release_by and self._child is not None:
             log.error("the keeper, process %d, does not end its release and is killed", self._child.pid)
             self._end()
         if now() >= self.start_at:
@@ -106,6 +106,7 @@ class KeeperLink:
         ended: as `GuardEffects.release`. lock: the descriptor that holds the session's lock.
         """
         self.start()
+        assert self._link is not None
         word = TO_KEEPER.encode(ReleaseSession(ended))
         if len(word) > LONGEST:
             word = TO_KEEPER.encode(ReleaseSession({}))

@@ -133,7 +133,7 @@ def _read(folder: str) -> Dict[str, Any]:
         raise NoCopy(f"{path}: {error.strerror}") from None
     if crc != b"%08x" % zlib.crc32(text):
         raise NoCopy(f"{path} is torn")
-    document = json.loads(text)
+    document: Dict[str, Any] = json.loads(text)
     if document.get("v") != VERSION:
         raise NoCopy(f"{path} has version {document.get('v')} and not {VERSION}")
     if document.get("boot") != record.boot():

@@ -112,7 +112,7 @@ class Link:
         self._credentials = credentials
         self._post = post
         self._buffer: Optional[SendBuffer] = None
-        self._child: Optional[subprocess.Popen] = None
+        self._child: Optional["subprocess.Popen[bytes]"] = None
         self._wanted: "queue.SimpleQueue[Tuple[Dict[str, GroupPrograms], float]]" = queue.SimpleQueue()
         self._thread: Optional[threading.Thread] = None
         self.pid = 0
@@ -259,10 +259,12 @@ class Link:
         except OSError as error:
             log.warning("no guard process can be started: %s", error)
             return None
+        said = self._child.stdout
+        assert said is not None
         told = select.poll()
-        told.register(self._child.stdout, select.POLLIN)
-        ready = told.poll(max(0.0, by - now()) * 1000) and self._child.stdout.readline() == b"ready\n"
-        self._child.stdout.close()
+        told.register(said, select.POLLIN)
+        ready = told.poll(max(0.0, by - now()) * 1000) and said.readline() == b"ready\n"
+        said.close()
         connection = self._connect() if ready else None
         if connection is None:
             self._child.kill()
@@ -305,7 +307,7 @@ def have_folder_kept(folder: str) -> None:
 
 def _peer(connection: socket.socket) -> int:
     """Pid of whoever listens at the other end."""
-    return struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+    return int(struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0])
 
 
 #: What would make the guard look like the listener, or like a program of a group.

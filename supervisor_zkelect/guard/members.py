@@ -31,14 +31,14 @@ class Members:
         self._owner = owner
         self._failing = False
         #: groups and the identities of their members, for `run`
-        self.told: "queue.SimpleQueue[Tuple[str, Iterable[tuple]]]" = queue.SimpleQueue()
+        self.told: "queue.SimpleQueue[Tuple[str, Iterable[Tuple[int, int]]]]" = queue.SimpleQueue()
 
     def run(self) -> None:
         """Keep what is told, for ever."""
         while True:
             self.keep(*self.told.get())
 
-    def keep(self, group: str, identities: Iterable[tuple]) -> None:
+    def keep(self, group: str, identities: Iterable[Tuple[int, int]]) -> None:
         """Keep these of a group in place of what was kept of it. What cannot be written is told once."""
         path = os.path.join(self._folder, PREFIX + quote(group, safe="", errors="surrogateescape"))
         try:

@@ -8,7 +8,7 @@ refused, so that a handler never meets a value that its declaration excludes.
 from __future__ import annotations
 
 import json
-from typing import AbstractSet, Any, Callable, Collection, Dict, Mapping, Type, get_type_hints
+from typing import AbstractSet, Any, Callable, Collection, Dict, Mapping, Sequence, Type, get_type_hints
 
 Handler = Callable[..., None]
 
@@ -80,7 +80,8 @@ def _build(kind: Type[Any], values: Mapping[str, Any]) -> Any:
 
 def _fit(value: Any, hint: Any) -> Any:
     """A value from JSON as the type that its field is declared with. Raises TypeError."""
-    origin, inner = getattr(hint, "__origin__", None), getattr(hint, "__args__", ())
+    origin: Any = getattr(hint, "__origin__", None)
+    inner: Sequence[Any] = getattr(hint, "__args__", ())
     if hint is Any:
         return value
     if origin is dict and isinstance(value, dict):

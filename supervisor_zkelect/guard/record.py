@@ -311,7 +311,7 @@ class Writer:
             if other is None:
                 return place
         for place, other in self._entries.items():
-            if not other.granted:
+            if other is not None and not other.granted:
                 return place
         raise ValueError(f"the record has room for {len(self._entries)} elections")
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import Callable, Dict
+from typing import Callable, Dict, Tuple
 
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import proc
@@ -99,8 +99,8 @@ class First:
     """Who has registered, by pid and start time."""
 
     def __init__(self) -> None:
-        self._groups: Dict[tuple, str] = {}
-        self._tries: Dict[tuple, int] = {}
+        self._groups: Dict[Tuple[int, int], str] = {}
+        self._tries: Dict[Tuple[int, int], int] = {}
         self._complete = 64
 
     def may(self, process: proc.Process, group: str) -> bool:

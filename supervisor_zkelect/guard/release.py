@@ -111,8 +111,9 @@ def release(
         attached.drop()
     else:
         by = now() + LEAVE_TIME
-        noted = [_leave(attached.client, one, attached.acl, by) for one in former.elections]
-        if None not in noted:
+        tried = [_leave(attached.client, one, attached.acl, by) for one in former.elections]
+        noted = [left for left in tried if left is not None]
+        if len(noted) == len(tried):
             # A request to end the session may arrive late, and nobody is to go on in it then.
             saved_session.Store(folder).forget()
             # When the next nodes are at work already. Where one was not released, only the session's end does that.

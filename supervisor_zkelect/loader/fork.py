@@ -13,13 +13,14 @@ is called zkelect and is not this installation's.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import sysconfig
 from typing import Any, Dict, List, Set, Tuple
 
 from supervisor_zkelect.core import lease
 from supervisor_zkelect.guard import record
-from supervisor_zkelect.loader import afterfork, run
+from supervisor_zkelect.loader import lean, run
 from supervisor_zkelect.system import clock
 
 PATIENCE = 0.1
@@ -28,8 +29,14 @@ supervisord is, and no group is proven dead meanwhile."""
 
 
 def _written() -> List[Tuple[int, ...]]:
-    """Those of the files that decide here. Raises OSError."""
-    return [afterfork.identity(module.__file__) for module in (afterfork, clock, lease, record, run)]
+    """What changes when one of the files that decide here is written anew. Raises OSError."""
+    return [_identity(str(module.__file__)) for module in (sys.modules[__name__], clock, lean, lease, record, run)]
+
+
+def _identity(path: str) -> Tuple[int, ...]:
+    """What changes when a file is written anew, and is no other file's. Raises OSError."""
+    status = os.stat(path)
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 try:
@@ -45,7 +52,7 @@ def _scripts() -> Set[Tuple[int, ...]]:
     found = set()
     for folder in (os.path.dirname(sys.executable), *schemes):
         try:
-            found.add(afterfork.identity(os.path.join(folder, "zkelect")))
+            found.add(_identity(os.path.join(folder, "zkelect")))
         except OSError:
             continue
     return found
@@ -53,7 +60,7 @@ def _scripts() -> Set[Tuple[int, ...]]:
 
 def _is_one_of(scripts: Set[Tuple[int, ...]], filename: str) -> bool:
     try:
-        return afterfork.identity(filename) in scripts
+        return _identity(filename) in scripts
     except OSError:
         return False
 
@@ -64,7 +71,7 @@ def install(options: Any) -> None:
 
     Raises AttributeError when it has none.
     """
-    run.preload()
+    lean.preload()
     set_process_group, execute, descriptors, scripts = options.setpgrp, options.execve, options.minfds, _scripts()
 
     def setpgrp() -> None:
@@ -88,11 +95,18 @@ def attempt(words: List[str], env: Dict[str, str]) -> None:
         command = run.command_of(words)
         if command and _written() == _WRITTEN:
             # supervisord's handlers would swallow a signal that stops the program.
-            afterfork.answer_signals()
+            _default_signals()
             run.become(command, env, PATIENCE, _give_up)
     except Exception:
         # Whatever it is, `zkelect run` meets it as well, and tells.
         return
+
+
+def _default_signals() -> None:
+    """Have signals do what they do by default where supervisord handles them."""
+    for number in range(1, signal.NSIG):
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _give_up(trouble: str) -> None:

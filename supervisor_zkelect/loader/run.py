@@ -16,11 +16,12 @@ import sys
 import time
 
 from supervisor_zkelect.guard import record
+from supervisor_zkelect.loader import lean
 from supervisor_zkelect.system import clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Mapping
+    from typing import Any, Callable, Mapping, NoReturn
 
 USAGE = "zkelect run -- COMMAND ARGUMENTS"
 REFUSED = 75
@@ -111,7 +112,7 @@ def command_of(words: "list[str]") -> "list[str]":
 
 def become(
     command: "list[str]", environ: "Mapping[str, str]", patience: float, complain: "Callable[[str], None]"
-) -> None:
+) -> "NoReturn":
     """Execute a command in this process's place. It returns by an exception only.
 
     environ: what supervisord gave the program; it gets more. patience: seconds that the guard has to answer. complain:
@@ -151,16 +152,6 @@ def become(
     except record.RecordError as error:
         raise Refused(str(error)) from error
     os.execvpe(command[0], command, given)
-
-
-def preload() -> None:
-    """Import what `become` imports, for those that fork before they call it."""
-    for name in ("_ctypes", "_socket"):
-        try:
-            __import__(name)
-        except ImportError:
-            # An interpreter that is made of other parts.
-            continue
 
 
 def _insist(entry: record.Entry) -> None:
@@ -204,38 +195,21 @@ def forbidden(entry: record.Entry, now: float) -> str:
 def _die_with_parent() -> str:
     """Set the parent-death signal. Returns what went wrong, or ""."""
     try:
-        failed = _prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
+        status = lean.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
+        failed = f"prctl gives {status}" if status else ""
     except (ImportError, AttributeError, OSError) as error:
-        failed = error
-    return f"this program will not die with supervisord: prctl gives {failed}" if failed else ""
-
-
-def _prctl(*arguments: int) -> int:
-    try:
-        # What CPython's ctypes is made of; the module itself takes several milliseconds to import.
-        import _ctypes
-
-        return _ctypes.call_function(_ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl"), arguments)
-    except (ImportError, AttributeError):
-        import ctypes
-
-        return ctypes.CDLL(None).prctl(*arguments)
+        failed = f"prctl gives {error}"
+    return f"this program will not die with supervisord: {failed}" if failed else ""
 
 
 def _register(folder: str, group: str, name: str, patience: float) -> "tuple[str, str]":
     """Tell the guard this pid, and have it moved into the group's cgroup. Returns what it found amiss, or "", and the secret
     by which the guard knows what belongs to this program, "" without one. Raises Refused, also where no guard takes it in
     for `patience` seconds."""
-    try:
-        # What CPython's socket module is made of; the module itself takes several milliseconds to import.
-        import _socket as socket
-    except ImportError:
-        import socket
-
     message, until = b'{"do":"run","group":%s,"name":%s}\n' % (_quoted(group), _quoted(name)), clock.now() + patience
     while True:
         try:
-            answer = _converse(socket, folder, message, until)
+            answer = _converse(folder, message, until)
             trouble, pace = "it hung up", AWAY_PACE
         except BlockingIOError as error:
             # Others crowd the door.
@@ -259,20 +233,21 @@ def _register(folder: str, group: str, name: str, patience: float) -> "tuple[str
     raise Refused(f"the guard says {answer.decode('utf-8', 'replace').strip()}")
 
 
-def _converse(socket: object, folder: str, message: bytes, until: float) -> bytes:
-    """The guard's answer, b"" where it ended the conversation. socket: the module. Raises OSError."""
-    link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+def _converse(folder: str, message: bytes, until: float) -> bytes:
+    """The guard's answer, b"" where it ended the conversation. Raises OSError."""
+    socket = lean.socket_module()
+    link: Any = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         # Zero would mean not to wait at all.
         link.settimeout(max(0.001, until - clock.now()))
         _connect(link, folder)
         link.sendall(message)
-        return link.recv(1024)
+        return bytes(link.recv(1024))
     finally:
         link.close()
 
 
-def _connect(link: object, folder: str) -> None:
+def _connect(link: Any, folder: str) -> None:
     """To the guard's socket. Through /proc, as a socket's path has room for 107 bytes only (unix(7)). Raises OSError."""
     opened = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

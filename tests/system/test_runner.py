@@ -214,7 +214,7 @@ def test_it_works_as_another_user():
         package = folder / "supervisor_zkelect"
         package.mkdir()
         for module in ("__init__", "command", "core/__init__", "core/lease", "guard/__init__", "guard/record", "loader/__init__",
-                       "loader/run", "system/__init__", "system/clock"):
+                       "loader/lean", "loader/run", "system/__init__", "system/clock"):
             to = package / f"{module}.py"
             to.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(Path(ROOT, "supervisor_zkelect", f"{module}.py"), to)

@@ -1,0 +1,46 @@
+"""What the chain loader needs of `socket` and `ctypes`, by the parts that CPython makes these modules of.
+
+The modules themselves cost an executed `zkelect run` 5 of its 33 ms of processor time (measured), which is several for each
+program of a failover, and seconds where hundreds start on two processors. With PLAIN on, and in an interpreter that is made of
+other parts, they are used all the same.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import types
+    from typing import Any
+
+PLAIN = False
+
+
+def socket_module() -> types.ModuleType:
+    """A module with `socket` and its constants."""
+    return _part("_socket", "socket")
+
+
+def prctl(*arguments: int) -> int:
+    """prctl(2). Raises ImportError, AttributeError or OSError where it cannot be called."""
+    ctypes: Any = _part("_ctypes", "ctypes")
+    if hasattr(ctypes, "CDLL"):
+        return int(ctypes.CDLL(None).prctl(*arguments))
+    return int(ctypes.call_function(ctypes.dlsym(ctypes.dlopen(None, 0), "prctl"), arguments))
+
+
+def preload() -> None:
+    """Import beforehand what is imported here, for those that fork before they need it."""
+    for part, module in (("_socket", "socket"), ("_ctypes", "ctypes")):
+        try:
+            _part(part, module)
+        except ImportError:
+            continue
+
+
+def _part(part: str, module: str) -> types.ModuleType:
+    if not PLAIN:
+        try:
+            return __import__(part)
+        except ImportError:
+            pass
+    return __import__(module)
