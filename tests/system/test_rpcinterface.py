@@ -33,7 +33,7 @@ LONG = 30.0
 SPEAKER = """
 import json, os, signal, sys
 from supervisor_zkelect.system import clock
-from supervisor_zkelect.supervisord import Supervisord, SupervisordError
+from supervisor_zkelect.supervisord.client import Supervisord, SupervisordError
 
 script, marks = sys.argv[1:]
 POKE = {signal.SIGUSR1}
