@@ -758,6 +758,11 @@ class Node:
         return None if one is None or not one.alive or one.frozen else one.guard.may_run("primary", "orders", pid)
 
     @property
+    def state(self) -> Optional[State]:
+        """Of its only election; None while no listener lives that has one."""
+        return self.listener.state if self.listener is not None and self.listener.alive else None
+
+    @property
     def supervisord(self) -> Supervisord:
         return self.machine.supervisord
 

@@ -132,10 +132,7 @@ class Promises:
     def well(self) -> str:
         """"" when exactly one service runs, its node is primary and acked and nobody else is; else what is not."""
         running = [node.name for node in self.nodes.values() if node.machine.living]
-        primaries = [
-            node.name for node in self.nodes.values()
-            if node.listener.alive and node.listener.state is not None and node.listener.state.role == "primary"
-        ]
+        primaries = [node.name for node in self.nodes.values() if node.state is not None and node.state.role == "primary"]
         ack = self.paths.acked(self.ensemble.tree)
         if len(running) == 1 and primaries == running and ack == running[0]:
             return ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from tests.simulation.node import Node, Plan
 from tests.simulation.world import Broken, World
@@ -134,8 +134,7 @@ class Cluster:
             if wanted[0] in ("listener", "guard"):
                 one = getattr(node, wanted[0])
                 return (one is not None and one.alive) == (wanted[1] == "here")
-            state = node.listener.state if node.listener.alive else None
-            return state is not None and [state.role, state.step][:len(wanted)] == wanted
+            return node.state is not None and [node.state.role, node.state.step][:len(wanted)] == wanted
 
         self._run(come, " ".join(words))
 
@@ -143,7 +142,7 @@ class Cluster:
         """settle: a node leads, all others stand by, and nothing is told of how it came"""
 
         def settled() -> bool:
-            states = [node.listener.state for node in self.nodes.values()]
+            states = [node.state for node in self.nodes.values()]
             return not any(one.well() for one in self.journals) and all(one and one.role in ("primary", "standby") and one.step in ("", "watching")
                                                    for one in states)
 
@@ -183,8 +182,13 @@ class Cluster:
             self.node(words[0]).stall(False)
 
     def pin(self, words: List[str]) -> None:
-        """pin NODE: it can reach no other server than its own"""
-        self._pinned[words[0]] = self.node(words[0]).server()
+        """pin NODE [leader]: it reaches no other server than its own, or than the leader of the ensemble"""
+        node = self.node(words[0])
+        own = node.server()
+        self._pinned[node.name] = server = self.ensemble.leader if words[1:] == ["leader"] else own
+        if server is not own:
+            for client in [one for one in own.clients if one.process.name == node.name]:
+                client.dropped()
 
     def refuse(self, words: List[str]) -> None:
         """refuse NODE: the ACL forbids it every change"""
@@ -213,7 +217,7 @@ class Cluster:
         """write ack TEXT: by hand"""
         self._by_hand(("set", self.journal.paths.ack, words[1].encode(), -1))
 
-    def _by_hand(self, operation: tuple) -> None:
+    def _by_hand(self, operation: Tuple[Any, ...]) -> None:
         self.journal.by_hand = True
         self.ensemble.multi([operation], 0)
 
@@ -221,7 +225,7 @@ class Cluster:
 
     def processes(self, node: Node, what: str) -> List[Any]:
         keeper = node.guard and node.guard.keeper
-        found = {
+        found: Dict[str, List[Any]] = {
             "listener": [node.listener], "guard": [node.guard], "keeper": [keeper], "supervisord": [node.supervisord],
             "service": list(node.machine.services),
         }
@@ -239,7 +243,8 @@ class Cluster:
             if what == "service":
                 node.kill_service()
             elif what == "guard":
-                node.guard.end()
+                for process in self.processes(node, what):
+                    process.end()
             elif what == "supervisord":
                 node.kill_supervisord()
             else:

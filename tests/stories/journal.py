@@ -60,8 +60,7 @@ class Journal(Promises):
     def outlived(self, node: Node) -> None:
         """A lease of this node was to end now, unless it was extended meanwhile."""
         deadlines = [entry.lease.deadline for entry in node.machine.disk.entries.values()]
-        state = node.listener.state if node.listener.alive else None
-        deadlines += [state.deadline] if state is not None else []
+        deadlines += [node.state.deadline] if node.state is not None else []
         if node.machine.living and self.world.now > self.excused and max(deadlines) <= node.machine.clock():
             self.world.broken(f"1: the lease of {node.name} is over while its service lives")
 
@@ -89,7 +88,6 @@ class Journal(Promises):
         return "; ".join(nodes + [f"ack {self.paths.acked(self.ensemble.tree) or 'empty'}"])
 
     def _standing(self, node: Node) -> str:
-        state = node.listener.state if node.listener.alive else None
-        told = "has no listener" if state is None else state.role
+        told = "has no listener" if node.state is None else node.state.role
         running = [one for one in node.machine.living if one.tied]
         return f"{told}, runs with token {running[0].token}" if running else told
