@@ -38,7 +38,7 @@ class Alone:
     folder: for its files; made when missing. words: further ones of the services' command lines.
     """
 
-    def __init__(self, folder: Union[str, os.PathLike], *words: str) -> None:
+    def __init__(self, folder: Union[str, os.PathLike[str]], *words: str) -> None:
         self.stack = ExitStack()
         self.addresses = {}
         config = ""
@@ -53,7 +53,7 @@ class Alone:
         self.node = Node(folder, "alone", config=config)
         self.stack.callback(self.node.close)
 
-    def __enter__(self) -> "Alone":
+    def __enter__(self) -> Alone:
         try:
             self.node.start()
         except BaseException:

@@ -30,13 +30,13 @@ class Candidate:
     """
 
     def __init__(
-        self, client: KazooClient, hosts: str, path: str, timeout: float, folder: Union[str, os.PathLike]
+        self, client: KazooClient, hosts: str, path: str, timeout: float, folder: Union[str, os.PathLike[str]]
     ) -> None:
         self.client = client
         self.path = path
         self.struck = 0.0
         self._deleted: List[float] = []
-        self.process: subprocess.Popen = child.start(
+        self.process: subprocess.Popen[bytes] = child.start(
             [sys.executable, "-m", "supervisor_zkelect.demo.candidate", hosts, path, str(timeout)],
             env=child.environment(child.new_marker()), output=os.path.join(folder, "candidates.log"),
         )

@@ -24,7 +24,7 @@ import threading
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from supervisor_zkelect.processes import proc
 
@@ -42,11 +42,14 @@ PORTS = range(20000, 32000)
 
 PR_SET_PDEATHSIG = 1
 
+_Job = Tuple["Future[subprocess.Popen[bytes]]", List[str], Dict[str, Any], Optional[str], Optional[Callable[[], object]]]
+"""Where the new process is put, and what `_spawn` takes."""
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _run = "lab-" + secrets.token_hex(6)
 _guard = threading.Lock()
-_jobs: "Optional[queue.Queue]" = None
-_sweeper: Optional[subprocess.Popen] = None
+_jobs: Optional[queue.Queue[_Job]] = None
+_sweeper: Optional[subprocess.Popen[bytes]] = None
 _reserved: Dict[int, socket.socket] = {}
 _dice = random.Random(secrets.randbits(64))
 
@@ -87,7 +90,7 @@ def start(
     output: Optional[str] = None,
     prepare: Optional[Callable[[], object]] = None,
     new_session: bool = False,
-) -> subprocess.Popen:
+) -> subprocess.Popen[bytes]:
     """Start a program that gets SIGKILL when this process dies.
 
     env: its whole environment, as `environment` makes it.
@@ -97,9 +100,9 @@ def start(
     Raises OSError or subprocess.SubprocessError when it cannot be started.
     """
     watch()
-    answer: "Future[subprocess.Popen]" = Future()
+    answer: Future[subprocess.Popen[bytes]] = Future()
     _spawner().put(
-        (answer, list(command), dict(env=env, cwd=cwd, start_new_session=new_session), output, prepare)
+        (answer, list(command), {"env": env, "cwd": cwd, "start_new_session": new_session}, output, prepare)
     )
     return answer.result(timeout=60)
 
@@ -112,7 +115,7 @@ def run(
     prepare: Optional[Callable[[], object]] = None,
     timeout: float = 60.0,
     text: str = "",
-) -> "subprocess.CompletedProcess[str]":
+) -> subprocess.CompletedProcess[str]:
     """Run a program to its end, with standard output and standard error as text in the answer.
 
     prepare: as for `start`. text: what it reads from its standard input.
@@ -126,8 +129,7 @@ def run(
         env=env,
         cwd=cwd,
         input=text,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         encoding="utf-8",
         errors="replace",
         timeout=timeout,
@@ -171,7 +173,7 @@ def sweep(marker: str, known: Sequence[proc.Process] = ()) -> List[proc.Process]
     Returns those it had to kill. Raises PermissionError when one may not be signalled. A process that cannot
     die, in an uninterruptible wait, is given up after some hundred rounds.
     """
-    killed: Dict[tuple, proc.Process] = {}
+    killed: Dict[Tuple[int, ...], proc.Process] = {}
     # While it executes its program a process has no environment to tell it by; a session that one of them began tells.
     sessions: Set[int] = set()
     roots = [process for process in known if process.pid != os.getpid()]
@@ -226,7 +228,7 @@ def give_back(port: int) -> None:
         ticket.close()
 
 
-def _spawner() -> "queue.Queue":
+def _spawner() -> queue.Queue[_Job]:
     """The queue of the one thread that forks.
 
     The kernel sends the parent-death signal when the *thread* that forked ends, not the process, so a thread
@@ -242,7 +244,7 @@ def _spawner() -> "queue.Queue":
         return _jobs
 
 
-def _spawn_all(jobs: "queue.Queue") -> None:
+def _spawn_all(jobs: queue.Queue[_Job]) -> None:
     while True:
         answer, command, options, output, prepare = jobs.get()
         try:
@@ -253,7 +255,7 @@ def _spawn_all(jobs: "queue.Queue") -> None:
 
 def _spawn(
     command: List[str], options: Dict[str, Any], output: Optional[str], prepare: Optional[Callable[[], object]]
-) -> subprocess.Popen:
+) -> subprocess.Popen[bytes]:
     with open(output or os.devnull, "ab") as sink:
         return subprocess.Popen(
             command,

@@ -81,7 +81,7 @@ class Cluster:
         """Make one of the nodes. options: as Node takes them."""
         return Node(folder, name, servers, **options)
 
-    def __enter__(self) -> "Cluster":
+    def __enter__(self) -> Cluster:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -90,7 +90,7 @@ class Cluster:
     def __getitem__(self, name: str) -> Node:
         return self.nodes[name]
 
-    def start(self) -> "Cluster":
+    def start(self) -> Cluster:
         """Start the observers and the nodes, and wait until all have the roles of their order."""
         for watcher in self.observers.values():
             self.stack.enter_context(watcher)
@@ -137,8 +137,9 @@ class Cluster:
         return self._client
 
     def _end_client(self) -> None:
-        self._client.stop()
-        self._client.close()
+        client = self.client()
+        client.stop()
+        client.close()
 
     def ack(self, name: str, election: str = "orders") -> str:
         """What is in the ack znode, "" when there is none. name: of the node that asks; here, this process asks for all."""
@@ -146,7 +147,7 @@ class Cluster:
             data, _ = self.client().get_async(f"{self.chroot}/zkelect/{election}/ack").get(timeout=5)
         except NoNodeError:
             return ""
-        return data.decode()
+        return str(data, "utf-8")
 
     def pid(self, name: str, election: str = "orders") -> int:
         """Of the service that answers on the node, 0 when none does."""
@@ -161,7 +162,7 @@ class Cluster:
         other: a pid that is not meant.
         """
         address = self.nodes[name].addresses[election]
-        pid = self.until(
+        pid: int = self.until(
             lambda: (found := self.pid(name, election)) not in (0, other) and found, f"the service of {name}"
         )
         self.until(lambda: self.ack(name, election) == address, f"the ack to name {name}")
@@ -170,7 +171,7 @@ class Cluster:
 
     def token(self, name: str, election: str = "orders") -> int:
         """The fencing token that the node's listener reports; 0 without one."""
-        return self.nodes[name].part(election).get("token") or 0
+        return int(self.nodes[name].part(election).get("token") or 0)
 
     def settled(self, name: str, election: str = "orders") -> int:
         """Wait until the node is primary and every other running node stands by; returns the service's pid."""

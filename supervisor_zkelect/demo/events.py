@@ -120,7 +120,12 @@ class Stage:
     def row(self, event: str, ours: float, supervisord: Cell, zookeeper: Optional[Cell] = None) -> None:
         """Note a row of the table; `zookeeper` is by default what befell the candidate that was struck last."""
         candidate = self.candidate
-        self._rows.append(lambda: Row(event, Cell(ours), supervisord, zookeeper or Cell(candidate.lasted())))
+
+        def made() -> Row:
+            assert candidate is not None
+            return Row(event, Cell(ours), supervisord, zookeeper or Cell(candidate.lasted()))
+
+        self._rows.append(made)
 
     def rows(self) -> List[Row]:
         """All rows, once ZooKeeper has noticed the end of every candidate. Raises TimeoutError."""
@@ -192,18 +197,24 @@ def service_hangs(stage: Stage) -> None:
     stage.row("2 service hangs", heard.silence, never("never: to supervisord the service still runs"))
 
 
+def _kill_supervisord(node: Node) -> None:
+    pid = node.supervisord_pid
+    assert pid is not None, f"{node.name} has no supervisord"
+    node.kill(pid)
+
+
 def supervisord_killed(stage: Stage) -> None:
     node, old = stage.node(), stage.on
     stage.telling.event(f"supervisord is killed on {old}, and nothing else: kill -9 {node.supervisord_pid}")
     beside = stage.cluster.until(stage.alone.pid, "the service that was frozen beside to answer again")
 
     def event() -> None:
-        node.kill(node.supervisord_pid)
+        _kill_supervisord(node)
         stage.strike_candidate()
 
     heard = stage.befall(event, moves=True)
     # Only then: it takes as much of the processors as what is measured.
-    stage.alone.node.kill(stage.alone.node.supervisord_pid)
+    _kill_supervisord(stage.alone.node)
     stage.alone.node.reap()
     if stage.alone.pid() != beside:
         raise Broken("a supervisord without zkelect was killed, and its service does not run on")

@@ -52,15 +52,15 @@ class Node:
 
     def __init__(
         self,
-        folder: Union[str, os.PathLike],
+        folder: Union[str, os.PathLike[str]],
         name: str,
         zk_hosts: str = "",
         *,
         addresses: Optional[Mapping[str, str]] = None,
-        sample: Union[str, os.PathLike, None] = None,
+        sample: Union[str, os.PathLike[str], None] = None,
         overrides: Optional[Mapping[str, Mapping[str, Optional[str]]]] = None,
         config: str = "",
-        journals: Union[str, os.PathLike, None] = None,
+        journals: Union[str, os.PathLike[str], None] = None,
         env: Optional[Mapping[str, str]] = None,
         prepare: Optional[Callable[[], object]] = None,
     ) -> None:
@@ -72,9 +72,9 @@ class Node:
         self.config = config
         self.prepare = prepare
         self.marker = child.new_marker()
-        self.process: Optional[subprocess.Popen] = None
+        self.process: Optional[subprocess.Popen[bytes]] = None
         self._sample = Path(sample).resolve() if sample is not None else None
-        self._short: Optional[tempfile.TemporaryDirectory] = None
+        self._short: Optional[tempfile.TemporaryDirectory[str]] = None
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "logs").mkdir(exist_ok=True)
         self.socket = self.folder / "supervisor.sock"
@@ -132,7 +132,7 @@ class Node:
         """All living processes of the node."""
         return child.marked(self.marker)
 
-    def start(self, wait: bool = True) -> "Node":
+    def start(self, wait: bool = True) -> Node:
         """Write the configuration, start supervisord in a session of its own, wait until it answers.
 
         Raises NodeFailed when it ends or does not answer within START_LIMIT seconds.
@@ -170,11 +170,11 @@ class Node:
         """Write the configuration, as `start` does."""
         self.supervisord_conf.write_text(self.configuration())
         self.supervisord_conf.chmod(0o600)
-        if self._sample is not None:
+        if self._sample is not None and self.zkelect_conf is not None:
             text = with_logs_in(self._sample.read_text(), f"{escaped(str(self.folder))}/logs")
             self.zkelect_conf.write_text(overridden(text, self.overrides))
 
-    def ctl(self, *words: str, timeout: float = 60.0) -> "subprocess.CompletedProcess[str]":
+    def ctl(self, *words: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run supervisorctl. Raises subprocess.TimeoutExpired after `timeout` seconds."""
         command = [sys.executable, "-m", "supervisor.supervisorctl", "-c", str(self.supervisord_conf), *words]
         return self.run(command, timeout)
@@ -194,11 +194,13 @@ class Node:
         Raises SupervisordError when supervisord does not answer within `timeout` seconds.
         """
         document = json.loads(self.rpc.call("zkelect.getReport", timeout=timeout))
-        return document["report"] if document["known"] else {}
+        report: Dict[str, Any] = document["report"] if document["known"] else {}
+        return report
 
     def part(self, election: str, timeout: float = 5.0) -> Dict[str, Any]:
         """What `report` has of one election: "role", "step", "token", "deadline", ...; empty when it has nothing."""
-        return self.report(timeout).get("elections", {}).get(election, {})
+        found: Dict[str, Any] = self.report(timeout).get("elections", {}).get(election, {})
+        return found
 
     def kill(self, *pids: int, sig: int = signal.SIGKILL) -> None:
         """Send a signal to processes of this node. Raises ValueError, and signals none, when one is not."""
@@ -246,7 +248,7 @@ class Node:
         if self._short is not None:
             self._short.cleanup()
 
-    def __enter__(self) -> "Node":
+    def __enter__(self) -> Node:
         return self if self.running else self.start()
 
     def __exit__(self, *_: object) -> None:
@@ -268,7 +270,7 @@ class Node:
 
     def _answers(self) -> bool:
         try:
-            return self.rpc.call("supervisor.getState")["statename"] == "RUNNING"
+            return bool(self.rpc.call("supervisor.getState")["statename"] == "RUNNING")
         except SupervisordError:
             return False
 
@@ -277,13 +279,13 @@ class Node:
         if self.process is not None:
             self.process.wait(60)
 
-    def run(self, command: List[str], timeout: float) -> "subprocess.CompletedProcess[str]":
+    def run(self, command: List[str], timeout: float) -> subprocess.CompletedProcess[str]:
         """Run a command with the environment of a program of this node. Raises subprocess.TimeoutExpired."""
         env = {**self.environment, "SUPERVISOR_SERVER_URL": f"unix://{self.socket}"}
         return child.run(command, env=env, cwd=str(self.folder), prepare=self.prepare, timeout=timeout)
 
     def _environment(
-        self, journals: Union[str, os.PathLike, None], more: Mapping[str, str]
+        self, journals: Union[str, os.PathLike[str], None], more: Mapping[str, str]
     ) -> Dict[str, str]:
         env = child.environment(self.marker, ZKELECT_NODE=self.name, ZKELECT_SERVERS=self.zk_hosts)
         for election, address in self.addresses.items():
@@ -349,8 +351,8 @@ def _remove_cgroups(pids: Set[int]) -> None:
 def with_logs_in(text: str, folder: str) -> str:
     """A configuration file's text with its log files in another folder, as NAME-stdout.log and NAME-stderr.log."""
     return re.sub(
-        r"^(stdout|stderr)_logfile = /(?:.*/)?(.+)\.log$", lambda found: f"{found[1]}_logfile = {folder}/{found[2]}-{found[1]}.log",
-        text, flags=re.MULTILINE,
+        r"^(stdout|stderr)_logfile = /(?:.*/)?(.+)\.log$",
+        lambda found: f"{found[1]}_logfile = {folder}/{found[2]}-{found[1]}.log", text, flags=re.MULTILINE,
     )
 
 

@@ -106,18 +106,21 @@ class Observer:
     """
 
     def __init__(
-        self, addresses: Dict[str, str], period: float = 0.005, log: Union[str, os.PathLike, None] = None
+        self, addresses: Dict[str, str], period: float = 0.005, log: Union[str, os.PathLike[str], None] = None
     ) -> None:
         self.addresses = dict(addresses)
         self.period = period
-        self._folder = tempfile.TemporaryDirectory(prefix="zkelect-observer-") if log is None else None
-        self.log = Path(log or Path(self._folder.name) / "heard").resolve()
+        self._folder = None
+        if log is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="zkelect-observer-")
+            log = os.path.join(self._folder.name, "heard")
+        self.log = Path(log).resolve()
         self.marker = child.new_marker()
-        self.process: Optional[subprocess.Popen] = None
+        self.process: Optional[subprocess.Popen[bytes]] = None
         self._read = 0
         self._lines: List[Dict[str, Any]] = []
 
-    def start(self) -> "Observer":
+    def start(self) -> Observer:
         """Start it, and wait until every address was asked once."""
         command = [sys.executable, "-m", "supervisor_zkelect.demo.observer", "--period", str(self.period)]
         command += ["--log", str(self.log)]
@@ -138,7 +141,7 @@ class Observer:
             self._folder.cleanup()
             self._folder = None
 
-    def __enter__(self) -> "Observer":
+    def __enter__(self) -> Observer:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
@@ -222,7 +225,7 @@ class Life(NamedTuple):
     stretches: Tuple[_Stretch, ...]
 
 
-def lives(journal: Union[str, os.PathLike]) -> List[Life]:
+def lives(journal: Union[str, os.PathLike[str]]) -> List[Life]:
     """The processes that wrote a journal (service.py), in the order of their first lines.
 
     Lines that are SILENCE or more apart prove no life between them: their writer may have been stopped by a signal.
@@ -249,7 +252,7 @@ def lives(journal: Union[str, os.PathLike]) -> List[Life]:
     return sorted(found.values(), key=lambda life: life.start)
 
 
-def overlap(journal: Union[str, os.PathLike]) -> Overlap:
+def overlap(journal: Union[str, os.PathLike[str]]) -> Overlap:
     """How the services that wrote a journal lived at once: from their start to their last line.
 
     A service's death is later than its last line by up to a beat, 0.05 s, so a shorter overlap may be missed. Raises as
@@ -258,7 +261,7 @@ def overlap(journal: Union[str, os.PathLike]) -> Overlap:
     return _overlap([stretch for life in lives(journal) for stretch in life.stretches])
 
 
-def disorder(journal: Union[str, os.PathLike]) -> List[str]:
+def disorder(journal: Union[str, os.PathLike[str]]) -> List[str]:
     """What is wrong with the order of the fencing tokens in a journal; empty when they are in order.
 
     Whoever starts later has no older token, and two nodes never have the same. Processes without a token do not count.

@@ -56,7 +56,7 @@ class Service:
             self.journal = os.open(
                 options.journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644
             )
-        self.waiting: Dict[int, "tuple[socket.socket, float, bytes]"] = {}
+        self.waiting: Dict[int, tuple[socket.socket, float, bytes]] = {}
         self.note("start")
 
     def note(self, what: str) -> None:
@@ -158,7 +158,7 @@ def default_journal() -> Optional[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="service", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="service", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--listen", required=True, metavar="HOST:PORT", help="an IPv4 address and a port")
     parser.add_argument("--ready-after", type=float, default=0.0, metavar="SECONDS", help="listen only then")
     parser.add_argument(
@@ -184,6 +184,7 @@ def main() -> int:
     except (OSError, ValueError) as problem:
         print(f"cannot serve at {options.listen}: {problem}", file=sys.stderr)
         return 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Iterator, List, Optional, TextIO
 
@@ -20,7 +21,7 @@ from supervisor_zkelect.demo.alone import Alone, Floors
 from supervisor_zkelect.demo.candidate import Candidate
 from supervisor_zkelect.demo.cluster import Cluster
 from supervisor_zkelect.demo.events import ELECTION, Broken, Stage
-from supervisor_zkelect.demo.node import LONGEST_SOCKET, NodeFailed, service_command
+from supervisor_zkelect.demo.node import LONGEST_SOCKET, Node, NodeFailed, service_command
 from supervisor_zkelect.demo.observer import Observer
 from supervisor_zkelect.demo.table import milliseconds
 from supervisor_zkelect.demo.telling import Telling
@@ -252,4 +253,8 @@ def _end(stage: Stage) -> None:
     for name in (stage.other, stage.on):
         node = stage.cluster[name]
         node.terminate()
-        until(lambda node=node: not node.processes(), PATIENCE, f"everything of {name} to be gone")
+        until(partial(_gone, node), PATIENCE, f"everything of {name} to be gone")
+
+
+def _gone(node: Node) -> bool:
+    return not node.processes()

@@ -52,6 +52,7 @@ class Telling:
 
     def _wrapped(self, first: str, text: str, indent: str = " " * STAMP) -> None:
         # Paths and addresses stay in one piece, so that they can be copied.
-        whole = {"break_long_words": False, "break_on_hyphens": False}
-        for line in textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=indent, **whole):
+        for line in textwrap.wrap(
+            text, WIDTH, initial_indent=first, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False,
+        ):
             self.line(line)

@@ -80,7 +80,7 @@ class ZooKeeper:
 
     def __init__(
         self,
-        folder: Union[str, os.PathLike],
+        folder: Union[str, os.PathLike[str]],
         tick_ms: int = 200,
         port: int = 0,
         extra: Optional[Dict[str, object]] = None,
@@ -92,7 +92,7 @@ class ZooKeeper:
         self.extra = dict(extra or {})
         self.prepare = prepare
         self.marker = child.new_marker()
-        self.process: Optional[subprocess.Popen] = None
+        self.process: Optional[subprocess.Popen[bytes]] = None
 
     @property
     def hosts(self) -> str:
@@ -107,7 +107,7 @@ class ZooKeeper:
     @property
     def pid(self) -> Optional[int]:
         """Of the running server, else None."""
-        return self.process.pid if self.running else None
+        return self.process.pid if self.process is not None and self.running else None
 
     @property
     def running(self) -> bool:
@@ -121,7 +121,7 @@ class ZooKeeper:
         except FileNotFoundError:
             return ""
 
-    def start(self, wait: bool = True) -> "ZooKeeper":
+    def start(self, wait: bool = True) -> ZooKeeper:
         """Start it, again on the same port and data if it ran before, and wait until it serves.
 
         wait: False returns at once, for a member of an ensemble that serves only when others run too.
@@ -182,7 +182,7 @@ class ZooKeeper:
         """The answer to `ruok`, `srvr`, `mntr`, `cons`, ... within `timeout` seconds. Raises OSError."""
         with self.connect(timeout) as connection:
             connection.sendall(word.encode())
-            chunks = []
+            chunks: List[bytes] = []
             while True:
                 chunk = connection.recv(65536)
                 if not chunk:
@@ -207,7 +207,7 @@ class ZooKeeper:
         child.sweep(self.marker)
         child.give_back(self.port)
 
-    def __enter__(self) -> "ZooKeeper":
+    def __enter__(self) -> ZooKeeper:
         if not self.running:
             self.start()
         return self
