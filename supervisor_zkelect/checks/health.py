@@ -6,11 +6,11 @@
     none                 nothing is asked beyond supervisord's own states: every member RUNNING
 
 Two rules hold for every kind. A probe ends within its time limit, whatever the other side does: the limit is a point in time and
-each step gets what is left until then, so a server that sends a byte now and then wins nothing. And what could not be found out
-counts as not healthy. A probe never raises; it says in one line what it saw, without user names, passwords, query strings or
+each step gets what is left until then, so a server that sends a byte now and then gains nothing. And what could not be found out
+counts as unhealthy. A probe never raises; its result says in one line why, without user names, passwords, query strings or
 command arguments, because that line is logged and shown.
 
-How probes count, and when the next one comes, is the business of `core/service.py`.
+`core/service.py` decides how probes count, and when the next one is due.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Check:
     def probe(self, timeout: float) -> Result:
         """Ask once. Blocks for `timeout` seconds at most; never raises; may be called from any thread.
 
-        A command that has to be killed at the limit may add up to `execution.KILL_LIMIT` seconds when the kernel does not end it.
+        A command that is killed at the limit may add up to `execution.KILL_LIMIT` seconds if the kernel does not end it.
         """
         limit = Limit(timeout)
         try:
@@ -89,12 +89,12 @@ class Check:
         except OSError as error:
             ok, reason = False, f"failed while {limit.doing}: {os_error(error)}"
         except Exception as error:
-            # A fault of this module must look like an unhealthy service and not end the caller's thread. The
-            # exception's own text stays out: it may quote a URL.
-            place = error.__traceback__
-            while place is not None and place.tb_next is not None:
-                place = place.tb_next
-            line = place.tb_lineno if place is not None else 0
+            # A defect of a check must look like an unhealthy service and not end the caller's thread. The exception's own
+            # text stays out: it may quote a URL.
+            traceback = error.__traceback__
+            while traceback is not None and traceback.tb_next is not None:
+                traceback = traceback.tb_next
+            line = traceback.tb_lineno if traceback is not None else 0
             ok = False
             reason = f"the check itself failed while {limit.doing}: {type(error).__name__} at line {line}"
         return Result(ok, one_line(reason, REASON_LENGTH * 2), now() - limit.started)
@@ -106,10 +106,10 @@ class Check:
 
 @dataclass(frozen=True)
 class MembersRunning(Check):
-    """No check of one's own: the group is ready when supervisord says RUNNING of every member.
+    """No check beyond supervisord: the group is ready when every member is RUNNING.
 
-    False in a truth test, because there is nothing to probe. A probe says yes at once; the states of the members,
-    which every election looks at anyway, decide alone.
+    False in a truth test, because there is nothing to probe. A probe succeeds at once; the states of the members, which every
+    election watches anyway, decide alone.
     """
 
     kind = "none"

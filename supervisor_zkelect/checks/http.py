@@ -128,8 +128,8 @@ class Http(Check):
 class Trust:
     """The authorities that an https check trusts.
 
-    The context is kept, because reading the system's authorities takes longer than a whole probe, and made anew when
-    the file changed.
+    The context is kept, because reading the system's authorities takes longer than a whole probe, and made anew when the file
+    has changed.
     """
 
     def __init__(self, ca: str) -> None:
@@ -176,9 +176,7 @@ class Trust:
 
 
 class _BoundedSocket:
-    """As much of a socket as http.client needs, each step bounded by what is left of the limit.
-
-    A timeout of the socket itself would start anew with every byte that arrives. Closing is left to the owner.
+    """As much of a socket as http.client needs, each step bounded by what is left of the limit. Closing it is left to the owner.
     """
 
     def __init__(self, sock: socket.socket, limit: Limit) -> None:

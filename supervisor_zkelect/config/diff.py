@@ -1,4 +1,4 @@
-"""What differs between two configurations, and the effect of each change while the listener runs."""
+"""The differences between two configurations, and the effect of each while the listener runs."""
 
 from __future__ import annotations
 

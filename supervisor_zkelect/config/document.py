@@ -1,5 +1,5 @@
-"""The text of a configuration file, taken apart by supervisord's own rules: inline comments, option names in any case, continued
-lines. Sections that belong to supervisord or to another plugin are not looked at."""
+"""Parses the text of a configuration file by supervisord's own rules: inline comments, option names in any case, continued lines.
+Sections of supervisord and of other plugins are ignored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from supervisor_zkelect.config.options import ELECTION, MAIN, NAME
 from supervisor_zkelect.config.problems import ConfigError
 from supervisor_zkelect.config.source import Source
 
-#: After so many lines that cannot be parsed, the rest is not worth telling: it is no configuration file.
+#: After so many lines that cannot be parsed the parser gives up: this is not a configuration file.
 _MOST_LINE_PROBLEMS = 20
 
 
@@ -24,7 +24,8 @@ class Parser(configparser.RawConfigParser):
         super().__init__(strict=True, inline_comment_prefixes=(";", "#"))
 
     def written(self, section: str) -> Dict[str, str]:
-        """The options of a section as they stand there, by name. [DEFAULT] may hold options of others."""
+        """The options of a section as in the file, by name. Unknown options from [DEFAULT] are left out: they are for other
+        sections."""
         table = options.of_section(section)
         names = [name for name in self.options(section) if name in table or name not in self.defaults()]
         return {name: self.get(section, name) for name in names}
@@ -47,9 +48,9 @@ def text_of(source: Source) -> str:
 
 
 def parse(source: Source, text: str) -> Parser:
-    """Parse by supervisord's rules, but tell what they pass over in silence: a second section or option.
+    """Parse by supervisord's rules, but report what they silently accept: a second section or option.
 
-    A strict parser raises at the first of these. So each is told, taken out, and the rest parsed again. Raises ConfigError.
+    A strict parser raises at the first of these. So each is reported, removed, and the rest parsed again. Raises ConfigError.
     """
     lines = text.split("\n")
     while len(source.problems) < _MOST_LINE_PROBLEMS:
@@ -116,7 +117,7 @@ def _index(number: Optional[int]) -> int:
 
 
 def _blank(lines: List[str], index: int) -> None:
-    """Take out a line with those that continue it, or they would continue another."""
+    """Remove a line with those that continue it, or they would continue another."""
     lines[index] = ""
     for following in range(index + 1, len(lines)):
         if not lines[following][:1].isspace():
@@ -125,7 +126,7 @@ def _blank(lines: List[str], index: int) -> None:
 
 
 def _blank_until_header(lines: List[str], first: int) -> None:
-    """Take out the lines from this one on, up to a header. The first is none even where it begins like one."""
+    """Remove the lines from this one on, up to a header. The first is not a header even if it begins like one."""
     lines[first] = ""
     for index in range(first + 1, len(lines)):
         if lines[index].startswith("["):

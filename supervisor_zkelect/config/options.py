@@ -1,7 +1,7 @@
-"""The one table of options: what may stand in [zkelect] and in [election:NAME], each declared once.
+"""The one table of options of [zkelect] and [election:NAME], each declared once.
 
-An option is a field of one of two classes, whose values are what a file comes to; its default and all else that is to be known of
-it stand beside it. Reading, messages, docs/options.md (`reference`), reload (`diff`) and the kept configuration follow from here.
+An option is a field of one of two classes, from which the settings inherit; its default and everything else about it stand beside
+it. Reading, messages, docs/options.md (`reference`), reload (`diff`) and the kept configuration follow from here.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Option:
     """One option.
 
     section: "zkelect" or "election:NAME". default: as it would be written, None for none. computed: in words, a default that is
-    not a fixed text. variable: the environment variable that is the default. empty: whether an empty value means something.
-    secret: never shown, and may come from the option NAME_file instead. private: may carry a password, so that settings do not
-    show it. change: the effect of another value while the listener runs.
+    not a fixed text. variable: the environment variable that is the default. empty: whether an empty value is allowed.
+    secret: never shown, and may come from the option NAME_file instead. private: may contain a password, so that settings do
+    not show it. change: the effect of another value while the listener runs.
     """
 
     section: str

@@ -17,7 +17,7 @@ from supervisor_zkelect.core import untrusted
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used. `problems` holds all that is wrong, one line each."""
+    """The configuration cannot be used. problems: all that is wrong, one line each."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = list(problems)

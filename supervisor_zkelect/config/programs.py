@@ -25,8 +25,8 @@ Info = Mapping[str, Any]
 
 
 class GroupCheck(NamedTuple):
-    """One line each. problems: what is wrong with the groups, so that nothing may be started. notes: what is worth telling.
-    troubles: what keeps nothing from starting, and a promise from being kept."""
+    """Lines about the groups. problems: because of them nothing may start. notes: what is worth knowing. troubles: promises that
+    cannot be kept, although everything may start."""
 
     problems: List[str]
     notes: List[str]
@@ -78,7 +78,7 @@ def check_processes(settings: Settings, infos: Iterable[Info], ends: Mapping[Tup
     """Look for programs whose end has kept, or would keep, a node from being primary.
 
     infos: the items of supervisord's getAllProcessInfo. ends: how programs ended, in one line, by group and name; where one is
-    missing, supervisord's own words are told.
+    missing, supervisord's own words are used.
     """
     problems: List[str] = []
     notes: List[str] = []
@@ -117,7 +117,7 @@ def _of_group(settings: Settings, election: ElectionSettings, what: str) -> str:
     return line(settings.file, what, ELECTION + election.name, "group", election.group)
 
 
-# What is said of one group, each a text without its file, section and option.
+# Lines about one group, each without its file, section and option.
 
 
 def _missing_group(group: str, known: List[str]) -> str:

@@ -1,6 +1,6 @@
-"""What must hold between the options of a file, and the defaults that follow from other options.
+"""Rules between the options of a file, and the defaults that follow from other options.
 
-A value that was refused is missing in a section's values, and proves nothing.
+A value that was refused is missing from a section's values: whether it was set to anything remains unknown.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The settings that a configuration file comes to: the values of its options, and what follows from them."""
+"""The settings in a configuration file: the values of its options, and what follows from them."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Settings(MainOptions):
     """The settings of one file.
 
     `heartbeat_interval` and `ride_through` are for the session timeout that is asked for; where the server grants another one,
-    `interval_at` and `ride_through_at` return what counts. `doubts` and `notes` are lines that keep nothing from starting: what
-    will not do what it says, and what is worth telling.
+    `interval_at` and `ride_through_at` return what counts. `doubts` and `notes` prevent nothing from starting: they are lines
+    about options that may not work as intended, and about what is worth knowing.
     """
 
     elections: Tuple[ElectionSettings, ...] = ()

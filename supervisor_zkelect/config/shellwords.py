@@ -1,7 +1,7 @@
-"""What only a shell understands, in a command that no shell runs. Pure.
+"""Finds shell syntax in a command that runs without a shell. Pure.
 
-A command of the configuration is split into words as a shell splits them, and executed: `>` is one more argument then, and
-nobody replaces `$HOME`. What is quoted was meant as it stands, except within double quotes, where a shell still replaces.
+A command of the configuration is split into words as a shell splits them, and executed: `>` is then one more argument, and
+`$HOME` stays as it is. Quoted text was meant literally, except within double quotes, where a shell still expands.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A file that is being read: what its text refers to, and what there is to tell of it; and one section of it."""
+"""A configuration file while it is read, with all messages about it; and one section of it."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class Source:
 
 
 class Section:
-    """One section of a file. written: its options as they stand there. values: those of all options of the table, where one that
-    was refused is missing."""
+    """One section of a file. written: its options as in the file. values: the values of all options of the table, without those
+    that were refused."""
 
     def __init__(self, source: Source, name: str, written: Mapping[str, str]) -> None:
         self.source = source

@@ -1,12 +1,11 @@
-"""The last good configuration: what a node goes on with when its file cannot be used.
+"""The last good configuration, which a node continues with while its file cannot be used.
 
-It lies in the runtime folder beside the saved session, which belongs to it, and holds what reading the file came to: the
-values of all options, with the secrets that files and environment variables gave, and the PEM files that the options name.
-So it can be used without any of these. Only its owner may read it.
+It is a file in the runtime folder beside the saved session, which belongs to it, and contains the settings: the values of all
+options, including secrets from files and environment variables, and the contents of the PEM files that they name. So it can
+be used without any of these. Only its owner may read it.
 
-A copy replaces the former one as a whole, so a disk without room leaves the former. One that is torn, or of an earlier
-boot, is refused. What is run by name is not kept: `fence`, `stop_failed` and `exec:` name programs, which are looked for
-when they are run.
+A copy replaces the former one as a whole, so on a full disk the former stays. One that is torn, or from an earlier boot, is
+refused. Programs are not copied: those that `fence`, `stop_failed` and `exec:` name are looked up when they run.
 """
 
 from __future__ import annotations
@@ -35,13 +34,13 @@ _PEM = [option.name for option in OPTIONS if option.read is pem_file]
 
 
 class NoCopy(Exception):
-    """There is no copy that can be used; the text says why, with the path."""
+    """There is no usable copy; the text says why, with the path."""
 
 
 class Copy(NamedTuple):
-    """settings: as they were read. made: when they were kept, in seconds since the epoch.
+    """The copy. settings: as they were read. made: when they were kept, in seconds since the epoch.
 
-    unusable_since: since when the file cannot be used, in seconds of CLOCK_BOOTTIME; None when it could be.
+    unusable_since: since when the file has been unusable, in seconds of CLOCK_BOOTTIME; None while it is usable.
     """
 
     settings: Settings
@@ -50,7 +49,7 @@ class Copy(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """Why the file is not what is used. problems: a line each. since: seconds of CLOCK_BOOTTIME. made: as in `Copy`."""
+    """Why the copy is used instead of the file. problems: a line each. since: seconds of CLOCK_BOOTTIME. made: as in `Copy`."""
 
     problems: Tuple[str, ...]
     since: float
@@ -63,10 +62,10 @@ class Trouble(NamedTuple):
 def fall_back(
     folder: str, problems: Iterable[str], moment: float, file: str, refused: Optional[Settings] = None
 ) -> Tuple[Settings, Trouble]:
-    """What to go on with at `moment` (seconds of CLOCK_BOOTTIME), where the file has these problems.
+    """The settings to continue with at `moment` (seconds of CLOCK_BOOTTIME), where the file has these problems.
 
-    file: its path, which need not be that of the one which was kept; it is the one to be read again, and told of. refused: what
-    the file came to, where that could be read. Raises NoCopy, also when no other than that was kept.
+    file: its path, for the next attempt and for messages; it may differ from that of the copy. refused: the settings in the file,
+    if it could be read. Raises NoCopy, also when the copy has the same settings.
     """
     kept = read(folder)
     settings = dataclasses.replace(kept.settings, file=file)
@@ -84,8 +83,8 @@ def save(folder: str, settings: Settings) -> None:
 
 
 def note_unusable(folder: str, moment: float) -> float:
-    """Note in the copy that the file cannot be used since `moment` (seconds of CLOCK_BOOTTIME), unless an earlier moment
-    is noted; returns the one that counts. Raises NoCopy."""
+    """Note in the copy that the file has been unusable since `moment` (seconds of CLOCK_BOOTTIME), unless an earlier moment
+    is noted; returns the earlier one. Raises NoCopy."""
     document = _read(folder)
     if document["unusable_since"] is None:
         document["unusable_since"] = moment
@@ -103,7 +102,7 @@ def load(folder: str) -> Settings:
 
 
 def read(folder: str) -> Copy:
-    """The copy. PEM files that cannot be used any more are made anew in the folder. Raises NoCopy."""
+    """The copy. PEM files that have become unusable are written anew in the folder. Raises NoCopy."""
     document = _read(folder)
     try:
         settings = _settings(document["settings"])
@@ -187,7 +186,7 @@ def _fields(kind: Any, section: str, values: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def _contents(settings: Settings) -> Dict[str, str]:
-    """What the PEM files hold, by path."""
+    """The contents of the PEM files, by path."""
     found: Dict[str, str] = {}
     for one in (settings, *settings.elections):
         for path in filter(None, (getattr(one, name, None) for name in _PEM)):
@@ -195,13 +194,13 @@ def _contents(settings: Settings) -> Dict[str, str]:
                 with open(path, encoding="latin-1", newline="") as file:
                     found[path] = file.read()
             except OSError:
-                # It went since the check; whoever needs it says so.
+                # It has gone since the check; whoever needs it says so.
                 continue
     return found
 
 
 def _with_files(folder: str, settings: Settings, files: Dict[str, str]) -> Settings:
-    """The settings with copies in place of PEM files that cannot be used any more. Raises OSError."""
+    """The settings with copies in place of PEM files that have become unusable. Raises OSError."""
 
     def restored(one: Any) -> Any:
         paths = {name: getattr(one, name, None) for name in _PEM}
