@@ -183,7 +183,7 @@ class Candidacy:
     # ZooKeeper
 
     def ask(self, op: int, work: Callable[[], Any]) -> None:
-        """Run `work` on the election's own executor and post its event, or Failed with what went wrong."""
+        """Run `work` on the election's own executor and post its event, or RequestFailed with what went wrong."""
         self._work.submit(partial(election_worker.attempt, self.name, op, work))
 
     def new_session(self) -> None:

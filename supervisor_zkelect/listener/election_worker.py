@@ -32,7 +32,7 @@ MOST_MEMBERS = reporting.LONGEST_LIST // 100
 
 
 def attempt(name: str, op: int, work: Callable[[], Any]) -> Optional[events.ElectionEvent]:
-    """The event that `work` returns, or Failed with what went wrong."""
+    """The event that `work` returns, or RequestFailed with what went wrong."""
     try:
         event = work()
     except (ProposalGone, NotLeader, SessionGone) as error:

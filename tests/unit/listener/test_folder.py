@@ -1,0 +1,46 @@
+"""The listener's part of the runtime folder."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from supervisor_zkelect.listener.folder import FOLDER_PACE, LOCK_PACE, RuntimeFolder
+from tests.unit.listener.parts import NOW, Delivery, Host, Log
+
+
+@pytest.fixture
+def one():
+    """A folder whose lock is `free`, and amiss as `trouble` says. taken: how often it was told to be taken."""
+    host, log, taken = Host(), Log(), []
+    folder = RuntimeFolder(host, log, Delivery(), lambda: taken.append(1))
+    one = SimpleNamespace(host=host, log=log, taken=taken, folder=folder, free=True, trouble="", looks=0)
+    host.take_lock = lambda: one.free
+    host.give_lock_back = lambda: None
+
+    def keep_folder():
+        one.looks += 1
+        return one.trouble
+
+    host.keep_folder = keep_folder
+    return one
+
+
+def test_a_lock_that_another_holds_is_tried_for_again(one):
+    one.free = False
+    one.folder.take_lock()
+    assert not one.folder.locked and one.folder.lock_at == NOW + LOCK_PACE and not one.taken
+    one.free = True
+    one.folder.take_lock()
+    assert one.folder.locked and one.taken == [1]
+    one.folder.give_lock_back(1.0)
+    assert not one.folder.locked and one.folder.lock_at == NOW + 1.0
+
+
+def test_a_folder_is_looked_at_now_and_then_while_it_is_ours(one):
+    one.folder.keep_time(NOW + 1.0)
+    assert one.looks == 0
+    one.folder.take_lock()
+    one.trouble = "the folder is another user's"
+    for moment in (1.0, 1.0 + FOLDER_PACE / 2, 1.0 + FOLDER_PACE):
+        one.folder.keep_time(NOW + moment)
+    assert one.looks == 2 and one.folder.trouble == one.trouble and len(one.log.warned) == 2

@@ -1,0 +1,95 @@
+"""The leases of a session: which answers extend them."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from supervisor_zkelect.core import messages, roles
+from supervisor_zkelect.core.state import State
+from supervisor_zkelect.listener import events
+from supervisor_zkelect.listener.lease_keeper import LeaseKeeper
+from supervisor_zkelect.zookeeper import session
+from tests.unit.listener.parts import NOW, Host, Log, candidacies, candidacy
+
+TIMEOUT, TICK = 10.0, 1.0
+
+
+class Guard:
+    """Its keeper. extended: the elections of each extension."""
+
+    def __init__(self):
+        self.found, self.extended, self.enforced = {}, [], True
+
+    def can_enforce(self):
+        return self.enforced
+
+    def extend(self, ones):
+        self.extended.append([one.name for one in ones])
+
+
+@pytest.fixture
+def one():
+    """A keeper with a session since a while, in which one election is led. heard: what its role machine is told."""
+    host, guard, heard = Host(
+        session_timeout=TIMEOUT, tick_time=TICK, interval_at=lambda timeout: 1.0, ride_through_at=lambda timeout: 2.0,
+    ), Guard(), []
+    elector = SimpleNamespace(proposal_path="/e/n-1")
+    led = candidacy(host, State(role=roles.PRIMARY, step="", token=5, deadline=NOW), elector)
+    led.decide = heard.append
+    keeper = LeaseKeeper(host, Log(), candidacies(led), guard, lambda one: None)
+    keeper.granted = session.Connected(1, 77, TIMEOUT, NOW - 50.0)
+    keeper.new_clock(TIMEOUT, NOW - 50.0)
+    keeper.session = SimpleNamespace(drop=lambda: heard.append("drop"))
+    keeper.actions()[messages.KeepLease](led, messages.KeepLease())
+    return SimpleNamespace(host=host, guard=guard, heard=heard, led=led, keeper=keeper)
+
+
+def beaten(one, **changes):
+    """The answer to a quorum write; returns what the role machine is told, and what is extended."""
+    told = {
+        "generation": 1, "sent": NOW, "answered": NOW + 0.1, "paths": ("/e/n-1",), "gone": (), "error": "", "connected": True,
+        "moved": False, **changes,
+    }
+    one.keeper.handlers()[session.Beaten](session.Beaten(**told))
+    return one.heard, one.guard.extended
+
+
+def test_a_quorum_write_that_checked_the_proposal_extends_the_lease(one):
+    heard, extended = beaten(one)
+    assert extended == [["orders"]]
+    # By what was answered a tick before it was sent: the connect request.
+    assert heard == [messages.Leased(NOW, NOW - 50.0 + 0.99 * TIMEOUT)]
+
+
+@pytest.mark.parametrize("changes, told", [
+    (dict(generation=0), []), (dict(connected=False), []), (dict(error="refused"), []),
+    (dict(error="refused", moved=True), ["drop"]), (dict(paths=("/e/n-2",)), []),
+    (dict(gone=("/e/n-1",)), [messages.ProposalLost("its proposal was deleted")]),
+])
+def test_what_proves_nothing_extends_nothing(one, changes, told):
+    heard, extended = beaten(one, **changes)
+    assert heard == told and not any(extended)
+
+
+def test_a_lease_that_nobody_would_enforce_is_not_extended(one):
+    one.guard.enforced = False
+    assert beaten(one) == ([], [])
+
+
+def test_a_claim_is_a_lease_where_it_counts(one):
+    claimed = one.keeper.handlers()[events.TermClaimed]
+    claimed(events.TermClaimed("orders", 8, "", 1, NOW, NOW + 0.1))
+    claimed(events.TermClaimed("orders", 9, "", 0, NOW, NOW + 0.1))
+    (first, second) = one.heard
+    assert first.lease is not None and second.lease is None and one.guard.extended == [["orders"]]
+
+
+def test_another_tick_counts_from_the_next_answer(one):
+    one.host.settings.tick_time = 2.0
+    one.keeper.retick()
+    assert one.keeper.clock.tick == 2.0 and beaten(one)[1] == [["orders"]]
+
+
+def test_nothing_is_leased_any_more_when_the_session_is_over(one):
+    one.keeper.session_over()
+    assert beaten(one) == ([], [])
