@@ -40,10 +40,11 @@ def _stage(words: List[str]) -> Any:
     """Of the first command: `cluster a b T=4 ...` or `session T=10 ...`."""
     from tests.stories.arithmetic import Arithmetic
     from tests.stories.cluster import Cluster
+    from tests.stories.commands import COMMANDS
 
     names, options = options_of(words[1:])
     if words[0] == "cluster":
-        return Cluster(names, options)
+        return Cluster(names, options, COMMANDS)
     if words[0] == "session":
         return Arithmetic(options)
     raise Wrong("a story begins with a cluster or a session")

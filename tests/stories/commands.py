@@ -1,0 +1,262 @@
+"""The commands of a cluster, each a function of the cluster and of the words behind the command. Its docstring says which."""
+
+from __future__ import annotations
+
+import math
+from typing import List
+
+from tests.stories.cluster import Cluster, Commands
+from tests.stories.script import Wrong
+
+ELECTED = 0.5
+"""Seconds in which the ensemble has another leader."""
+
+
+# Time
+
+
+def wait(cluster: Cluster, words: List[str]) -> None:
+    """wait SECONDS"""
+    until = cluster.world.now + float(words[0])
+    cluster.world.run(until)
+    cluster.world.now = until
+
+
+def until(cluster: Cluster, words: List[str]) -> None:
+    """until NODE ROLE [STEP], until NODE runs|idle, until NODE listener|guard gone|here"""
+    name, wanted = words[0], words[1:]
+    node = cluster.node(name)
+
+    def come() -> bool:
+        if wanted[0] in ("runs", "idle"):
+            return bool(node.machine.services) == (wanted[0] == "runs")
+        if wanted[0] in ("listener", "guard"):
+            one = getattr(node, wanted[0])
+            return (one is not None and one.alive) == (wanted[1] == "here")
+        return node.state is not None and [node.state.role, node.state.step][:len(wanted)] == wanted
+
+    cluster.run_until(come, " ".join(words))
+
+
+def settle(cluster: Cluster, words: List[str]) -> None:
+    """settle: a node leads, all others stand by, and nothing is told of how it came"""
+
+    def settled() -> bool:
+        states = [node.state for node in cluster.nodes.values()]
+        steps = [(one.role, one.step) for one in states if one is not None]
+        well = not any(one.well() for one in cluster.journals)
+        return well and len(steps) == len(states) and all(one in (("primary", ""), ("standby", "watching")) for one in steps)
+
+    cluster.run_until(settled, "settled")
+    wait(cluster, [str(math.ceil(cluster.world.now + 1.5) - cluster.world.now)])
+    cluster.pass_over()
+    show(cluster, [])
+
+
+def show(cluster: Cluster, words: List[str]) -> None:
+    """show: what every node is, and what the ack says"""
+    for one in cluster.journals:
+        cluster.world.tell("", one.standing())
+
+
+# The network and ZooKeeper
+
+
+def cut(cluster: Cluster, words: List[str]) -> None:
+    """cut NODE: its network; cut server of NODE, cut leader: a server of the ensemble, off from the others"""
+    if words[0] == "leader":
+        cluster.ensemble.cut(cluster.ensemble.leader)
+    elif words[0] == "server":
+        cluster.ensemble.cut(cluster.node(words[2]).server())
+    else:
+        cluster.node(words[0]).stall(True)
+
+
+def heal(cluster: Cluster, words: List[str]) -> None:
+    """heal NODE; heal server: the one that was cut"""
+    if words[0] == "server":
+        for server in cluster.ensemble.servers:
+            cluster.ensemble.heal(server)
+    else:
+        cluster.node(words[0]).stall(False)
+
+
+def pin(cluster: Cluster, words: List[str]) -> None:
+    """pin NODE [leader]: it reaches no other server than its own, or than the leader of the ensemble"""
+    node = cluster.node(words[0])
+    own = node.server()
+    cluster.pinned[node.name] = server = cluster.ensemble.leader if words[1:] == ["leader"] else own
+    if server is not own:
+        for client in [one for one in own.clients if one.process.name == node.name]:
+            client.dropped()
+
+
+def refuse(cluster: Cluster, words: List[str]) -> None:
+    """refuse NODE: the ACL forbids it every change"""
+    cluster.ensemble.refused.add(cluster.node(words[0]).name)
+
+
+def allow(cluster: Cluster, words: List[str]) -> None:
+    """allow NODE"""
+    cluster.ensemble.refused.discard(cluster.node(words[0]).name)
+
+
+def delete(cluster: Cluster, words: List[str]) -> None:
+    """delete NODE proposal; delete election, holder or ack"""
+    if words[0] == "election":
+        cluster.journal.excuse(cluster.timeout + 0.6)
+        cluster.journal.anew = True
+        cluster.ensemble.election_anew(cluster.journal.paths)
+    elif words[0] in ("holder", "ack"):
+        cluster.by_hand(("delete", cluster.journal.paths.ack if words[0] == "ack" else cluster.journal.paths.holder, -1))
+    else:
+        # The hand takes the protection away until the node notices, and a frozen one does only when its lease ends.
+        cluster.journal.excuse(cluster.timeout + 0.6)
+        proposals = cluster.journal.paths.queue(cluster.ensemble.tree)
+        own = [path for path, one in proposals if cluster.ensemble.owners[one.ephemeralOwner] == words[0]]
+        cluster.ensemble.multi([("delete", own[0], -1)], 0)
+
+
+def write(cluster: Cluster, words: List[str]) -> None:
+    """write ack TEXT: by hand"""
+    cluster.by_hand(("set", cluster.journal.paths.ack, words[1].encode(), -1))
+
+
+# Processes
+
+
+def kill(cluster: Cluster, words: List[str]) -> None:
+    """kill NODE listener|guard|keeper|supervisord|service|all ...: all of them at once; kill leader: that of the ensemble"""
+    if words == ["leader"]:
+        stop(cluster, ["zookeeper"])
+        cluster.world.after(ELECTED, start, cluster, ["zookeeper"])
+        return
+    node = cluster.node(words[0])
+    for what in words[1:]:
+        if what == "service":
+            node.kill_service()
+        elif what == "guard":
+            for process in cluster.processes(node, what):
+                process.end()
+        elif what == "supervisord":
+            node.kill_supervisord()
+        else:
+            for process in cluster.processes(node, what):
+                process.kill()
+
+
+def freeze(cluster: Cluster, words: List[str]) -> None:
+    """freeze NODE listener|guard|keeper|supervisord|service|all ..."""
+    if "all" in words:
+        cluster.journal.excused = math.inf
+    for what in words[1:]:
+        for process in cluster.processes(cluster.node(words[0]), what):
+            process.freeze()
+
+
+def thaw(cluster: Cluster, words: List[str]) -> None:
+    """thaw NODE ...: as freeze"""
+    if "all" in words:
+        cluster.journal.excuse(0.1)
+    for what in words[1:]:
+        for process in cluster.processes(cluster.node(words[0]), what):
+            process.thaw()
+
+
+def lose(cluster: Cluster, words: List[str]) -> None:
+    """lose NODE: the host, with everything on it"""
+    node = cluster.node(words[0])
+    node.leaving = True
+    node.stall(True)
+    for process in cluster.processes(node, "all"):
+        process.kill()
+    node.machine.services.clear()
+
+
+def boot(cluster: Cluster, words: List[str]) -> None:
+    """boot NODE: a host that was lost; or supervisord again, which ended"""
+    node = cluster.node(words[0])
+    node.leaving = False
+    node.stall(False)
+    node.start_supervisord()
+
+
+# supervisorctl
+
+
+def stop(cluster: Cluster, words: List[str]) -> None:
+    """stop NODE zkelect|group; stop zookeeper"""
+    if words[0] == "zookeeper":
+        cluster.ensemble.refusing = True
+        cluster.ensemble.stop()
+    elif words[1] == "zkelect":
+        cluster.node(words[0]).stop_listener()
+    else:
+        cluster.node(words[0]).stop_group()
+
+
+def start(cluster: Cluster, words: List[str]) -> None:
+    """start NODE zkelect|group; start zookeeper"""
+    if words[0] == "zookeeper":
+        cluster.ensemble.refusing = False
+        cluster.ensemble.go_on()
+    elif words[1] == "zkelect":
+        cluster.node(words[0]).start_listener()
+    else:
+        cluster.node(words[0]).start_group()
+
+
+def restart(cluster: Cluster, words: List[str]) -> None:
+    """restart NODE: the listener, with SIGTERM"""
+    cluster.node(words[0]).terminate_listener()
+
+
+def shutdown(cluster: Cluster, words: List[str]) -> None:
+    """shutdown NODE"""
+    cluster.node(words[0]).shutdown()
+
+
+def resign(cluster: Cluster, words: List[str]) -> None:
+    """resign NODE"""
+    cluster.node(words[0]).order("resign")
+
+
+# The service and the machine
+
+
+def service(cluster: Cluster, words: List[str]) -> None:
+    """service NODE sick|crashing|obstinate|lingering|undying|forking|well"""
+    machine = cluster.node(words[0]).machine
+    traits = ("sick", "crashing", "obstinate", "lingering", "undying", "forking")
+    if words[1] not in (*traits, "well"):
+        raise Wrong(f"a service is well or {', '.join(traits)}")
+    if words[1] == "well":
+        for trait in traits:
+            setattr(machine, trait, False)
+    else:
+        setattr(machine, words[1], True)
+
+
+def disk(cluster: Cluster, words: List[str]) -> None:
+    """disk NODE broken|well: whether the shared record can be written"""
+    cluster.node(words[0]).machine.disk.broken = words[1] == "broken"
+
+
+def starve(cluster: Cluster, words: List[str]) -> None:
+    """starve NODE: no process and no thread is to be had for a guard"""
+    cluster.node(words[0]).starved = True
+
+
+def feed(cluster: Cluster, words: List[str]) -> None:
+    """feed NODE: starved no more"""
+    cluster.node(words[0]).starved = False
+
+
+COMMANDS: Commands = {
+    "wait": wait, "until": until, "settle": settle, "show": show,
+    "cut": cut, "heal": heal, "pin": pin, "refuse": refuse, "allow": allow, "delete": delete,
+    "write": write, "kill": kill, "freeze": freeze, "thaw": thaw, "lose": lose,
+    "boot": boot, "stop": stop, "start": start, "restart": restart,
+    "shutdown": shutdown, "resign": resign, "service": service, "disk": disk,
+    "starve": starve, "feed": feed,
+}
