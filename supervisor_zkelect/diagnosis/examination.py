@@ -15,7 +15,7 @@ from supervisor_zkelect.checks import resolve
 from supervisor_zkelect.checks.command import Exec
 from supervisor_zkelect.config import diff, load
 from supervisor_zkelect.config.options import ELECTION, OPTIONS
-from supervisor_zkelect.config.problems import ConfigError
+from supervisor_zkelect.config.problems import ConfigError, line
 from supervisor_zkelect.config.programs import check_groups, check_processes
 from supervisor_zkelect.config.settings import ElectionSettings, Settings
 from supervisor_zkelect.core.untrusted import printable
@@ -307,5 +307,4 @@ def _teller(settings: Settings, election: ElectionSettings, option: str, value: 
 
 
 def _line(settings: Settings, election: ElectionSettings, option: str, value: str, what: str) -> str:
-    section = f"[{ELECTION}{election.name}]"
-    return f"{printable(settings.file)}: {section} {option} = {printable(value, 120)}: {what}"
+    return line(settings.file, what, ELECTION + election.name, option, value)
