@@ -94,7 +94,9 @@ class Actions:
         if one.name not in self._fences:
             # One after the other: a term that was lost may have left its command running.
             self._fences[one.name] = EventExecutor(self._host.pool(1, f"zkelect-hooks-{one.name}"), self._post)
-        self._fences[one.name].submit(partial(pool_worker.run_fence, settings, action.op, variables, self._host.now))
+        self._fences[one.name].submit(partial(
+            pool_worker.run_fence, settings, action.op, variables, self._host.now, self._host.run
+        ))
 
     def _seize(self, one: Candidacy, action: messages.EnsureDead) -> None:
         found = self._guard.found.get(one.settings.group)

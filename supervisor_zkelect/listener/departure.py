@@ -84,7 +84,7 @@ class Departure:
         else:
             self.leave_in_time(event.reason)
 
-    def _supervisord_gone(self, event: eventstream.Ended) -> None:
+    def _supervisord_gone(self, event: eventstream.StreamEnded) -> None:
         now = self._host.now()
         self.leave("supervisord is gone", now, now + LAST_RELEASE)
 
@@ -159,7 +159,7 @@ class Departure:
         log.info("end: %s", self._leaving[1] if self._leaving else "")
 
     def handlers(self) -> events.Handlers:
-        return {events.GroupsSurveyed: self._surveyed, eventstream.Ended: self._supervisord_gone}
+        return {events.GroupsSurveyed: self._surveyed, eventstream.StreamEnded: self._supervisord_gone}
 
     def actions(self) -> Mapping[type, Callable[[Candidacy, Any], None]]:
         return {messages.Quit: self._quit}

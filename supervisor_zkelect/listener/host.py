@@ -10,14 +10,14 @@ import select
 import socket
 import threading
 from concurrent.futures import Executor
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from supervisor_zkelect.config.programs import GroupCheck, check_groups
 from supervisor_zkelect.config.settings import Settings
 from supervisor_zkelect.guard import kept_config, link, locks, process, record, saved_session, upkeep
 from supervisor_zkelect.listener import last_resort
 from supervisor_zkelect.listener.workers import SerialExecutor
-from supervisor_zkelect.processes import proc
+from supervisor_zkelect.processes import execution, proc
 from supervisor_zkelect.processes.census import Identity
 from supervisor_zkelect.supervisord.client import Supervisord
 from supervisor_zkelect.system import clock
@@ -77,6 +77,10 @@ class Host:
     def check_groups(self, settings: Settings, programs: List[Dict[str, Any]]) -> GroupCheck:
         """Whether supervisord's programs, items of its getAllConfigInfo, are fit for these settings. Any thread may call it."""
         return check_groups(settings, programs, self.uid, self.supervisord_uid, self.group)
+
+    def run(self, command: Sequence[str], until: float, variables: Mapping[str, str]) -> execution.Ended:
+        """Run an operator's command, as `execution.run`. Any thread may call it."""
+        return execution.run(command, until, variables)
 
     def serial(self) -> Executor:
         """An executor of the work of one election: one piece at a time, in order."""

@@ -58,7 +58,7 @@ EVENTS = 100
 
 #: All types of events that are posted to a listener.
 POSTED = (
-    *events.OWN, reload_worker.Reread, reload_worker.Agreed, eventstream.Event, eventstream.Ended, session.Connected,
+    *events.OWN, reload_worker.Reread, reload_worker.Agreed, eventstream.Event, eventstream.StreamEnded, session.Connected,
     session.Suspended, session.Lost, session.Beaten, session.Peeked, link.GuardUp, link.GuardDown, link.GuardBusy,
     *protocol.EVENTS,
 )
@@ -66,6 +66,9 @@ POSTED = (
 
 class Listener:
     """One run of the listener. `run` returns its exit status."""
+
+    #: makes an election; the simulation has one that is watched
+    candidacy = Candidacy
 
     def __init__(self, host: Host, trouble: Optional[kept_config.Trouble] = None) -> None:
         """trouble: why the host's settings are those that were kept, and not those of the file."""
@@ -276,7 +279,7 @@ class Listener:
         group = GroupControl(self.guard.link.group(settings.group), self.guard.ordered)
         group.unguarded = any(map(program_info.unguarded, programs))
         rules = elections.rules(self.host.settings, settings, longest_stop(programs))
-        one = Candidacy(settings, rules, self._ports, group, check if check else None)
+        one = self.candidacy(settings, rules, self._ports, group, check if check else None)
         self.candidacies.add(one)
         # Where this listener's numbers begin, so that no answer to a former listener passes for one to it.
         now, first = self.host.now(), self.host.pid << 24

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 
 from supervisor_zkelect.config.settings import ElectionSettings, Settings
 from supervisor_zkelect.core import messages
@@ -125,12 +125,13 @@ def check(node: examination.Node) -> events.CheckDone:
 
 
 def run_fence(
-    settings: ElectionSettings, op: int, variables: Dict[str, str], now: Callable[[], float]
+    settings: ElectionSettings, op: int, variables: Dict[str, str], now: Callable[[], float],
+    run: Callable[[Sequence[str], float, Mapping[str, str]], execution.Ended],
 ) -> events.ElectionEvent:
-    """Run the fence command of an election."""
+    """Run the fence command of an election. now, run: as those of `Host`."""
     command = settings.fence or ()
     try:
-        ended = execution.run(command, now() + settings.hook_timeout, variables)
+        ended = run(command, now() + settings.hook_timeout, variables)
     except (OSError, ValueError) as error:
         return events.ElectionEvent(settings.name, messages.Fenced(op, False, f"it cannot be run: {error}"))
     return events.ElectionEvent(settings.name, messages.Fenced(op, ended.ok, str(ended)))

@@ -23,7 +23,7 @@ class Event(NamedTuple):
     fields: Dict[str, str]
 
 
-class Ended(NamedTuple):
+class StreamEnded(NamedTuple):
     """Standard input ended: supervisord is gone, or lets go of this listener."""
 
 
@@ -35,7 +35,7 @@ def take_standard_output() -> BinaryIO:
 
 
 def read(source: BinaryIO, output: BinaryIO, post: Callable[[object], None]) -> None:
-    """Take events until the end of `source`, acknowledge each at once, and post it; then post Ended."""
+    """Take events until the end of `source`, acknowledge each at once, and post it; then post StreamEnded."""
     try:
         output.write(b"READY\n")
         while True:
@@ -54,7 +54,7 @@ def read(source: BinaryIO, output: BinaryIO, post: Callable[[object], None]) -> 
             post(Event(header.get("eventname", ""), _fields(payload.partition(b"\n")[0])))
     except OSError as error:
         log.info("supervisord's pipe failed: %s", error)
-    post(Ended())
+    post(StreamEnded())
 
 
 def _length(text: str) -> Optional[int]:

@@ -120,28 +120,13 @@ def _client_for(settings: Settings, attach: Any = None, timeout: Optional[float]
     return _here().client(attach, timeout or settings.session_timeout)
 
 
-def _run(argv: Any, until: float, variables: Any) -> execution.Ended:
-    """The fence command: it takes its time, and fails now and then."""
-    process = _here()
-    world = process.world
-    Flag(world).wait(world.delay(0.1, 2.0))
-    token = int(variables["ZKELECT_OLD_TOKEN"])
-    if world.random.random() < 0.3:
-        return execution.Ended("exit status 1", 0, [], "")
-    process.node.promises.fenced.add(token)
-    return execution.Ended("exit status 0", 0, [], "")
-
-
 def install() -> None:
     def now() -> float:
         return _here().clock()
 
     for module in (holder, queue, requests, term, kazoo_internals, session, link, keeper, release):
         module.now = now
-    decide = candidacy.Candidacy.decide
-    candidacy.Candidacy.decide = lambda one, event: _decide(decide, one, event)
     connect.client_for = _client_for
-    execution.run = _run
     saved_session.load = lambda folder: _here().machine.disk.saved
     saved_session.Store = lambda folder: _Store(_here().machine.disk)
     logging.disable(logging.CRITICAL)
@@ -230,6 +215,17 @@ class _Host:
 
     def check_groups(self, settings: Settings, programs: List[Dict[str, Any]]) -> GroupCheck:
         return check_groups(settings, programs, self.uid, self.supervisord_uid, self.group)
+
+    def run(self, command: Any, until: float, variables: Any) -> execution.Ended:
+        """The fence command: it takes its time, and fails now and then."""
+        process = self._process
+        world = process.world
+        Flag(world).wait(world.delay(0.1, 2.0))
+        token = int(variables["ZKELECT_OLD_TOKEN"])
+        if world.random.random() < 0.3:
+            return execution.Ended("exit status 1", 0, [], "")
+        process.node.promises.fenced.add(token)
+        return execution.Ended("exit status 0", 0, [], "")
 
     def serial(self) -> Pool:
         return Pool(self._process, serial=True)
@@ -484,7 +480,24 @@ class ListenerProcess(_OfNode):
             self.node.guard.thaw()
 
 
+class _Candidacy(candidacy.Candidacy):
+    """Keeps the books of the promises."""
+
+    def decide(self, event: Any) -> None:
+        process, before = _here(), self.state
+        if isinstance(event, messages.Leased) and before.token is not None:
+            process.node.promises.leased(process, before.token, event.sent)
+        super().decide(event)
+        after = self.state
+        if (before.role, before.step) != (after.role, after.step):
+            if after.step == "probing":
+                process.node.promises.probing()
+            process.node.promises.moved(process, before, after, event)
+
+
 class _Listener(listener.Listener):
+    candidacy = _Candidacy
+
     def __init__(self, process: ListenerProcess) -> None:
         self._process = process
         self._sessions: Dict[int, int] = {}
@@ -505,19 +518,6 @@ class _Listener(listener.Listener):
     def post(self, event: Any) -> None:
         super().post(event)
         self._process.wake()
-
-
-def _decide(decide: Callable[..., None], one: candidacy.Candidacy, event: Any) -> None:
-    """Candidacy.decide, which keeps the books of the promises."""
-    process, before = _here(), one.state
-    if isinstance(event, messages.Leased) and before.token is not None:
-        process.node.promises.leased(process, before.token, event.sent)
-    decide(one, event)
-    after = one.state
-    if (before.role, before.step) != (after.role, after.step):
-        if after.step == "probing":
-            process.node.promises.probing()
-        process.node.promises.moved(process, before, after, event)
 
 
 class GuardProcess(_OfNode, effects.GuardEffects):
@@ -824,7 +824,7 @@ class Node:
 
     def _end_of_file(self, mine: ListenerProcess) -> None:
         if hasattr(mine, "listener"):
-            mine.listener.post(eventstream.Ended())
+            mine.listener.post(eventstream.StreamEnded())
         else:
             mine.kill()
 

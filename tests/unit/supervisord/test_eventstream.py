@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from supervisor_zkelect.supervisord.eventstream import LONGEST, Ended, Event, read
+from supervisor_zkelect.supervisord.eventstream import LONGEST, Event, StreamEnded, read
 
 HEADER = b"ver:3.0 server:s serial:1 pool:p poolserial:1 eventname:%s len:%d\n"
 
@@ -13,7 +13,7 @@ HEADER = b"ver:3.0 server:s serial:1 pool:p poolserial:1 eventname:%s len:%d\n"
 def events(stream):
     output, posted = io.BytesIO(), []
     read(io.BytesIO(stream), output, posted.append)
-    assert isinstance(posted.pop(), Ended)
+    assert isinstance(posted.pop(), StreamEnded)
     return posted, output.getvalue()
 
 
@@ -52,7 +52,7 @@ def test_a_pipe_that_nobody_reads_is_the_end():
     posted = []
     with os.fdopen(writing, "wb", buffering=0) as output:
         read(io.BytesIO(message(b"TICK_5", b"when:1")), output, posted.append)
-    assert posted == [Ended()]
+    assert posted == [StreamEnded()]
 
 
 @pytest.mark.parametrize("payload", [b"", b"\x00\xff\xfe", b"no colon", b":::", b"a:b\nRESULT 2\nFAIL", b"x" * 1000000])
