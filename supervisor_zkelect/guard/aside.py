@@ -41,7 +41,7 @@ def listener_state(supervisord: Supervisord, name: str) -> str:
 
 
 def comes_here(pid: int) -> bool:
-    """Whether a listener with this pid, if it is one, has this guard's user and runtime folder."""
+    """Tell whether the process, if it is a listener, has this guard's user and runtime folder."""
     try:
         if not pid or os.stat(f"/proc/{pid}").st_uid != os.geteuid():
             return not pid

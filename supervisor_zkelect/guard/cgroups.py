@@ -37,7 +37,7 @@ def find(owner: record.Owner, url: str) -> Tuple[Optional[cgroup.Cgroups], cgrou
 
 
 def lives(name: str) -> bool:
-    """Whether "PID-START", the end of an instance's name, is that of a process of this pid namespace that lives."""
+    """Tell whether "PID-START", the end of an instance's name, names a living process of this pid namespace."""
     pid, _, start = name.partition("-")
     if not (pid.isdigit() and start.isdigit()):
         return True

@@ -1,4 +1,4 @@
-"""What peers say to a guard at its door, and what it answers."""
+"""The conversation of a guard with its listener and with chain loaders."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import signal
 from typing import Any, Callable, Dict, Optional
 
 from supervisor_zkelect.guard import door, protocol
+from supervisor_zkelect.guard.codec import handlers
 from supervisor_zkelect.guard.guard import Guard
 from supervisor_zkelect.guard.kept_log import KeptLog
-from supervisor_zkelect.guard.messages import handlers
 from supervisor_zkelect.guard.programs import Programs
 from supervisor_zkelect.processes import proc
 
@@ -60,7 +60,7 @@ class Conversation:
         listener = self.listener
         if listener is not None:
             process = proc.read(listener.pid)
-            log.warning("the listener, process %d, does not release and is killed", listener.pid)
+            log.warning("the listener, process %d, does not release; killing it", listener.pid)
             if process is not None and process.pid != os.getpid():
                 proc.kill(process, signal.SIGKILL)
             self.door.drop(listener)

@@ -85,7 +85,7 @@ class Peer:
 
     @property
     def trusted(self) -> bool:
-        """Whether orders are taken from it."""
+        """Whether its orders are accepted."""
         return self.uid in (0, os.geteuid())
 
     @property
@@ -167,7 +167,7 @@ class Door:
                 connection = listening.accept()[0]
             except OSError as error:
                 if error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
-                    self._complain("a connection could not be taken", error)
+                    self._complain("cannot accept a connection", error)
                     # It stays at the door, which would wake this loop again at once.
                     self._selector.unregister(listening)
                     self._shut.append(listening)
@@ -251,7 +251,7 @@ class Door:
             self.drop(peer)
 
     def drop(self, peer: Peer) -> None:
-        """End the conversation."""
+        """End the conversation with a peer."""
         self._peers[peer.kind].pop(peer, None)
         kept = peer in self._kept
         self._kept.pop(peer, None)
@@ -313,7 +313,7 @@ def make(folder: str) -> socket.socket:
 
 
 def hung_up(connection: socket.socket) -> bool:
-    """Whether the other end is closed."""
+    """Tell whether the other end is closed."""
     poller = select.poll()
     poller.register(connection, select.POLLHUP)
     return bool(poller.poll(0))

@@ -24,11 +24,11 @@ class GuardEffects:
         raise NotImplementedError
 
     def expect_programs(self, expected: bool) -> None:
-        """Programs will register within some hundredths of a second, or not any more: prepare what can be done before."""
+        """Announce that programs will register within some hundredths of a second, or not any more."""
 
     def keep(self, terms: Dict[str, int], attach: bool) -> None:
-        """Have the keeper renew the leases of these groups from now on, by the tokens of their terms, and of no others; its
-        answers follow (`keeper_said`). Without any it leaves the session alone.
+        """Renew the leases of these groups, and of no others, from now on, by the tokens of their terms; the keeper's answers
+        follow (`keeper_said`). Without any the keeper leaves the session alone.
 
         attach: whether it may attach to the session, which takes that from a listener that has.
         """
@@ -43,7 +43,7 @@ class GuardEffects:
         return []
 
     def release(self, ended: Dict[str, Dict[str, Any]]) -> None:
-        """Have the keeper release the session; `keeper_said` follows. Raises OSError when that cannot be begun.
+        """Release the session; `keeper_said` follows. Raises OSError when that cannot be begun.
 
         ended: of each group whose term the guard ended, the "token", "why", and when it was "noticed" and proven "dead"
             in seconds since the epoch, for the history of terms.
@@ -51,5 +51,5 @@ class GuardEffects:
         raise NotImplementedError
 
     def call(self, command: List[str], seconds: float, variables: Dict[str, str]) -> None:
-        """Run an operator's command beside everything else, for so long at most, and log how it ended."""
+        """Run an operator's command, for so long at most, and log how it ended."""
         raise NotImplementedError

@@ -55,15 +55,15 @@ class GuardedGroup:
 
     @property
     def held(self) -> bool:
-        """Whether something of it may run."""
+        """Whether a process of the group may be running."""
         return self.entry.granted or not self.dead
 
     def leased(self, now: float) -> bool:
-        """Whether it runs under a lease, or has what is left of one to stop."""
+        """Tell whether it runs under a lease, or is being stopped within one."""
         return self.held and self.entry.token != 0 and self.entry.lease.covers(now)
 
     def misread(self, now: float) -> bool:
-        """Whether a chain loader may read a grant that does not stand any more, unless the guard refuses it."""
+        """Tell whether a chain loader may read a grant that was revoked, so that only the guard can refuse it."""
         return not self.written and self.entry.lease.covers(now)
 
 
@@ -85,14 +85,14 @@ class GuardedGroups:
         self._complained_at = AT_ONCE
         self._write_at = NEVER
         self._stop_by = NEVER
-        """When a lease may run out; it may be too early, never too late."""
+        """When the first lease may run out; may be too early, never too late."""
         self.supervisord_gone = False
 
     def __iter__(self) -> Iterator[GuardedGroup]:
         return iter(list(self._groups.values()))
 
     def __getitem__(self, name: str) -> GuardedGroup:
-        """The group, which is in this guard's charge from now on."""
+        """The group; one that is new is in this guard's charge from now on."""
         if name not in self._groups:
             fresh = GuardedGroup(record.Entry("", name, "", 0, False, 0, NO_LEASE), self._manager.group(name))
             self._groups[name] = fresh
@@ -107,12 +107,12 @@ class GuardedGroups:
 
     @property
     def held(self) -> bool:
-        """Whether something of any may run."""
+        """Whether a process of any group may be running."""
         return any(one.held for one in self._groups.values())
 
     @property
     def misread(self) -> bool:
-        """Whether the record grants what does not stand."""
+        """Whether the record holds a grant that was revoked."""
         return any(one.misread(self._now()) for one in self._groups.values())
 
     @property
@@ -133,7 +133,7 @@ class GuardedGroups:
         return min(self._stop_by, self._write_at)
 
     def unextended(self) -> List[GuardedGroup]:
-        """Those whose lease nobody extended, and whose time has come to be asked to stop."""
+        """The groups whose lease nobody extended, and that are due to be asked to stop."""
         moment = self._now()
         return [one for one in self if one.entry.granted and moment >= one.entry.lease.stop_at] if moment >= self._stop_by else []
 
@@ -150,7 +150,7 @@ class GuardedGroups:
     # The record
 
     def take_over(self, former: List[record.Entry]) -> None:
-        """Take over what a guard that is dead was in charge of: under its grant, or with a proof still to be made."""
+        """Take over the groups of a guard that is dead: under their grants, or with a proof still to be made."""
         for entry in former:
             one = self._groups[entry.group] = GuardedGroup(entry, self._manager.group(entry.group))
             self._put(one)
@@ -163,7 +163,7 @@ class GuardedGroups:
         self._book.open()
 
     def know(self, configured: Dict[str, GroupPrograms]) -> None:
-        """Take what a configuration says of its groups, and have room in the record for those, and for those that still run."""
+        """Take the groups of a configuration, and make room in the record for them and for those that still run."""
         self._configured = configured
         for name, programs in configured.items():
             handle = self[name].handle
@@ -173,10 +173,10 @@ class GuardedGroups:
         try:
             self._book.make_room(len(running | set(configured)))
         except OSError as error:
-            log.error("the record cannot be made larger: %s", error)
+            log.error("cannot enlarge the record: %s", error)
 
     def programs(self, name: str) -> GroupPrograms:
-        """What the configuration says of a group, or what counts for one that it does not name."""
+        """The programs of a group by the configuration; defaults for a group that it does not name."""
         return self._configured.get(name, GroupPrograms(""))
 
     def _put(self, one: GuardedGroup, **changes: Any) -> None:
@@ -193,12 +193,12 @@ class GuardedGroups:
             self._write_at = min(self._write_at, self._now() + WRITE_PACE)
             if self._now() - self._complained_at > COMPLAINT_PACE:
                 self._complained_at = self._now()
-                log.error("the record cannot be written: %s", error)
+                log.error("cannot write the record: %s", error)
 
     # Grants
 
     def start(self, name: str, op: int, grant: Grant) -> None:
-        """Have a group started under a grant; without supervisord it is given none."""
+        """Start a group under a grant. Once supervisord is dead, none is given."""
         one = self[name]
         self._put(one, granted=not self.supervisord_gone, **grant._asdict())
         one.handle.trust(one.written and self.programs(name).via_loader)
@@ -208,7 +208,7 @@ class GuardedGroups:
         self.expect_programs(name)
 
     def adopt(self, name: str, grant: Grant) -> None:
-        """Grant anew what runs, after the guard that knew of it died."""
+        """Renew the grant of a group that runs, after the guard that gave it died."""
         one = self[name]
         if not one.entry.granted and not one.entry.revoked:
             self._put(one, granted=True, **grant._asdict())
@@ -218,13 +218,13 @@ class GuardedGroups:
                 self.end(one, AT_ONCE, "supervisord is dead")
 
     def readdress(self, name: str, address: str) -> None:
-        """Give the programs that start from now on another address."""
+        """Change the address for programs that start from now on."""
         one = self._groups.get(name)
         if one is not None and one.entry.granted:
             self._put(one, address=address)
 
     def may_run(self, name: str, program: str, pid: int, start: Optional[int] = None) -> bool:
-        """Whether a program that is about to be executed has a grant, and has read that. start: when the process began, as in
+        """Tell whether a program that is about to be executed has a grant that it can read. start: when the process began, as in
         `proc.Process`."""
         one = self._groups.get(name)
         if one is None or not one.entry.granted or not one.written:
@@ -233,22 +233,22 @@ class GuardedGroups:
         return True
 
     def expect_programs(self, name: str) -> None:
-        """Some of the group's will register soon."""
+        """Announce that programs of a group will register soon."""
         if self.programs(name).via_loader:
             self._expect(True)
 
     # Leases
 
     def extend(self, one: GuardedGroup, lease: Lease) -> None:
-        """The lease of a group lasts longer, which one that is being stopped may use as well. What could not be ended then
-        must end sooner."""
+        """Extend the lease of a group; one that is being stopped may use it as well. Nothing is extended while the process
+        manager lacks what it takes to end the group."""
         if lease.deadline > one.entry.lease.deadline and not self._manager.trouble:
             self._put(one, lease=lease)
             if not one.entry.granted:
                 one.handle.renew(lease.kill_at)
 
     def cut(self, deadline: float) -> None:
-        """No lease lasts longer than until `deadline`."""
+        """Shorten all leases that last longer than until `deadline`."""
         for one in self:
             if one.leased(self._now()) and one.entry.lease.deadline > deadline:
                 self._put(one, lease=one.entry.lease.moved(deadline))
@@ -295,7 +295,7 @@ class GuardedGroups:
         return AT_ONCE if self.supervisord_gone else self._now() + self.programs(one.entry.group).stopwaitsecs
 
     def proven_dead(self, one: GuardedGroup) -> bool:
-        """The process manager has proven a group dead; whether that ends a term of which nobody was told yet."""
+        """Note that a group is proven dead. Returns whether that ends a term which was not reported yet."""
         one.dead, one.called = True, False
         if one.ended and "dead" not in one.ended:
             one.ended["dead"] = time.time()

@@ -1,4 +1,4 @@
-"""What a guard decides: who runs under which lease, when a group is stopped, and when the session is released.
+"""The rules of a guard: which group runs under which lease, when it is stopped, and when the session is released.
 
 The guard is one small process per node that stops groups when nobody else can. It outlives the listener. The listener
 tells it what to start and stop, and until when each lease lasts; every order to the groups goes through here, so that there
@@ -41,10 +41,10 @@ from typing import Any, Callable, List, Optional
 
 from supervisor_zkelect.guard import keeper_protocol, protocol, record
 from supervisor_zkelect.guard.absence import Absence
+from supervisor_zkelect.guard.codec import handlers
 from supervisor_zkelect.guard.effects import GuardEffects
 from supervisor_zkelect.guard.ending import Ending
 from supervisor_zkelect.guard.groups import AT_ONCE, NEVER, Book, GuardedGroup, GuardedGroups
-from supervisor_zkelect.guard.messages import handlers
 from supervisor_zkelect.guard.renewals import Renewals
 from supervisor_zkelect.processes import group_events
 from supervisor_zkelect.processes.manager import ProcessManager
@@ -107,7 +107,7 @@ class Guard:
         })
 
     def begin(self, former: List[record.Entry]) -> None:
-        """Take over what a guard that is dead was in charge of."""
+        """Take over the groups of a guard that is dead."""
         self.groups.take_over(former)
         if former:
             self.session_open = True
@@ -118,7 +118,7 @@ class Guard:
     # Time
 
     def finished(self, asked_to_end: bool) -> bool:
-        """Whether nothing is left to guard. asked_to_end: somebody wants it to end, as soon as it may."""
+        """Tell whether nothing is left to guard. asked_to_end: somebody wants the guard to end as soon as it may."""
         # Where the record grants what does not stand, a supervisord that hung may start again what was killed meanwhile.
         if self.session_open or self.ending.releasing or self.groups.held or self.groups.misread:
             return False
@@ -132,9 +132,9 @@ class Guard:
     def keep_time(self) -> None:
         moment = self.now()
         for one in self.groups.unextended():
-            log.warning("%s: nobody extended the lease; the group is stopped", one.entry.election)
+            log.warning("%s: nobody extended the lease; stopping the group", one.entry.election)
             self.groups.end(one, self.groups.stop_time(one), "the lease ran out: nobody extended it")
-            self.tell(protocol.GrantRevoked(one.entry.group, "the lease runs out: nobody extended it"))
+            self.tell(protocol.GuardRevoked(one.entry.group, "the lease runs out: nobody extended it"))
         self.groups.keep_time()
         if moment >= self.ask_at:
             self._ask_for_listener()
@@ -156,8 +156,8 @@ class Guard:
         self._hurry_listener()
 
     def _hurry_listener(self) -> None:
-        """After supervisord's death, and the proof, a listener that is there has some time to release. Without the proof
-        it must go on keeping the session alive."""
+        """Limit the time that a listener has to release after supervisord's death, once all groups are proven dead. Before the
+        proof it must keep the session alive."""
         if self.groups.supervisord_gone and self.listener_here and not self.groups.held:
             self.release_by = min(self.release_by, self.now() + LISTENER_TIME)
 
@@ -171,7 +171,7 @@ class Guard:
         self._await_listener()
 
     def _await_listener(self) -> None:
-        """There is none, and the session is open."""
+        """Begin to wait for a listener while the session is open."""
         if self.groups.supervisord_gone:
             # What cannot be killed must not lose the session: another node would start beside it.
             self.renewals.begin()
@@ -184,7 +184,7 @@ class Guard:
         self.ask_at = self.now()
 
     def _ask_for_listener(self) -> None:
-        """There is none: ask for it, and have the keeper do its part of the work from now on."""
+        """Ask supervisord for the absent listener; the keeper renews the leases from now on."""
         self.ask_at = NEVER
         if not self.awaiting:
             self.awaiting = True
@@ -192,14 +192,14 @@ class Guard:
         self.effects.ask_for_listener()
 
     def listener_state(self, state: str) -> None:
-        """What supervisord says of the listener's process; "" when it does not answer."""
+        """Take the state of the listener's process by supervisord; "" when supervisord does not answer."""
         if self.listener_here or not self.session_open or self.groups.supervisord_gone or self.ending.begun:
             return
         self.release_by = self.absence.told(state, self.now())
         self.ask_at = self.now() + ASK_PACE
 
     def heard(self, event: Any) -> None:
-        """The process manager says something of a group."""
+        """Take an event of the process manager."""
         one = self.groups[event.group]
         if isinstance(event, group_events.GroupDead) and not one.entry.granted:
             ended = self.groups.proven_dead(one)
@@ -233,7 +233,7 @@ class Guard:
     # Releasing
 
     def _end_all(self) -> None:
-        """The time of the listener is over: stop all groups, and release when they are dead."""
+        """The listener's time is over: stop all groups, and release when they are dead."""
         self.release_by = self.ask_at = NEVER
         if self.listener_here:
             # It had its time after supervisord's death.
@@ -336,7 +336,7 @@ class Guard:
                 self.renewals.drop(one)
                 self.away_since = None
             if one is None or not one.entry.granted or one.entry.token != token:
-                self.tell(protocol.GrantRevoked(name, "the guard has revoked the grant"))
+                self.tell(protocol.GuardRevoked(name, "the guard has revoked the grant"))
         self.tell(protocol.LeaseEcho(order.n, self.manager.turned_at, trouble))
 
     def _cut(self, order: protocol.CutOrder) -> None:

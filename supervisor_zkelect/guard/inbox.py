@@ -1,4 +1,4 @@
-"""What other threads want of the guard's."""
+"""Calls from other threads for the guard's thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep the node's session and leases alive while there is no listener, and give them up: the guard's hands in ZooKeeper.
+"""Keep the node's session and leases alive while there is no listener, and give them up: the guard's client of ZooKeeper.
 
     python -m supervisor_zkelect.guard.keeper RUNTIME_FOLDER CONFIGURATION_FILE yes|no
 
@@ -34,6 +34,7 @@ from kazoo import exceptions as kazoo_errors
 from supervisor_zkelect.core import lease
 from supervisor_zkelect.elector import ElectionError, Elector
 from supervisor_zkelect.guard import release, saved_session
+from supervisor_zkelect.guard.codec import handlers
 from supervisor_zkelect.guard.keeper_protocol import (
     ANSWERS,
     TO_KEEPER,
@@ -46,7 +47,6 @@ from supervisor_zkelect.guard.keeper_protocol import (
     TermGone,
     TermKept,
 )
-from supervisor_zkelect.guard.messages import handlers
 from supervisor_zkelect.system import logs
 from supervisor_zkelect.system.clock import now
 
@@ -113,7 +113,7 @@ class Keeper:
             if self._attached is not None:
                 self._beat()
         except kazoo_errors.SessionMovedError:
-            log.info("another has taken the session")
+            log.info("another client has taken the session")
             self._leave()
         except kazoo_errors.SessionExpiredError:
             self._over()
@@ -184,7 +184,7 @@ class Keeper:
         return lease.drop_after(self._clock.timeout)
 
     def _beat(self) -> None:
-        """Have the quorum check the proposals. Raises what the client does."""
+        """Ask the quorum to check the proposals. Raises the errors of the client."""
         terms = [one for one in self._terms if self._wanted.get(one.group) == one.token]
         if not terms:
             self._leave()
@@ -225,7 +225,7 @@ class Keeper:
         trouble = str(error).replace("\n", "; ") or type(error).__name__
         if trouble != self._trouble:
             self._trouble = trouble
-            log.warning("the session is not kept just now: %s", trouble)
+            log.warning("cannot keep the session for now: %s", trouble)
         self._drop()
         self._delay = min(ATTACH_MOST, 2 * self._delay or ATTACH_FIRST)
         self._due = now() + self._delay if self._may_attach else NEVER
@@ -248,7 +248,7 @@ class Keeper:
 
 
 class _Process:
-    """The messages of a guard. Ends with the connection to it."""
+    """The process of a keeper. It ends with the connection to its guard."""
 
     def __init__(self, folder: str, configuration: str, link: socket.socket) -> None:
         self._link = link

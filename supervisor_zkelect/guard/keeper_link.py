@@ -85,13 +85,13 @@ class KeeperLink:
 
     def keep_time(self) -> None:
         if now() >= self._release_by and self._child is not None:
-            log.error("the keeper, process %d, does not end its release and is killed", self._child.pid)
+            log.error("the keeper, process %d, does not finish its release; killing it", self._child.pid)
             self._end()
         if now() >= self.start_at:
             try:
                 self.start()
             except OSError as error:
-                log.warning("no keeper can be started, and it is tried again: %s", error)
+                log.warning("cannot start a keeper; trying again: %s", error)
 
     def keep(self, terms: Dict[str, int], attach: bool) -> None:
         """See `GuardEffects.keep`. A keeper that is started later is told as well."""
@@ -101,7 +101,7 @@ class KeeperLink:
             self._send(message)
 
     def release(self, ended: Dict[str, Dict[str, Any]], lock: int) -> None:
-        """Have the session released; SessionReleased or KeeperEnded follows. Raises OSError.
+        """Release the session; SessionReleased or KeeperEnded follows. Raises OSError.
 
         ended: as `GuardEffects.release`. lock: the descriptor that holds the session's lock.
         """
@@ -159,7 +159,7 @@ class KeeperLink:
         if self._child is not None:
             self._child.kill()
             self._child.poll()
-        log.warning("the keeper has ended, and another is started")
+        log.warning("the keeper has ended; starting another")
         self._release_by = NEVER
         self.start_at = max(now(), self._started_at + self._pace)
         self._hear(KeeperEnded())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, NamedTuple
 
-from supervisor_zkelect.guard.messages import Kinds
+from supervisor_zkelect.guard.codec import Kinds
 
 # To the keeper
 

@@ -33,7 +33,7 @@ class KeptLog:
         try:
             self.descriptor = open_log(folder)
         except OSError as error:
-            log.warning("what is said while there is no listener is not kept: %s", error)
+            log.warning("log lines are lost while no listener runs: %s", error)
 
     def say(self, line: str) -> None:
         """Take a line; on any thread."""

@@ -129,7 +129,7 @@ class Link:
             try:
                 thread.start()
             except RuntimeError as error:
-                self._post(GuardDown(f"no guard could be asked: {error}"))
+                self._post(GuardDown(f"cannot ask for a guard: {error}"))
                 return
             self._thread = thread
         self._wanted.put((groups, min(by, now() + START_TIME)))
@@ -184,7 +184,7 @@ class Link:
             connection = self._connect() or self._start(by) or self._serve()
         except Exception as error:
             # Without an event the listener would wait for a guard for ever.
-            self._post(GuardDown(f"no guard could be started: {error}"))
+            self._post(GuardDown(f"cannot start a guard: {error}"))
             return
         reader = connection.makefile("rb")
         reason = "the guard is gone"
@@ -257,7 +257,7 @@ class Link:
                 words, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True, cwd="/"
             )
         except OSError as error:
-            log.warning("no guard process can be started: %s", error)
+            log.warning("cannot start a guard process: %s", error)
             return None
         said = self._child.stdout
         assert said is not None
@@ -268,7 +268,7 @@ class Link:
         connection = self._connect() if ready else None
         if connection is None:
             self._child.kill()
-            log.warning("the guard process %d is not ready in time and is given up", self._child.pid)
+            log.warning("the guard process %d is not ready in time; giving it up", self._child.pid)
         return connection
 
     def _serve(self) -> socket.socket:
@@ -286,12 +286,12 @@ class Link:
         connection = self._connect() if error is None else None
         if connection is None:
             raise OSError(f"neither in a process nor in a thread: {error}")
-        log.warning("this listener guards by itself")
+        log.warning("guarding in a thread of this listener")
         return connection
 
 
 def have_folder_kept(folder: str) -> None:
-    """Have a guard that is there put back at once what somebody removed of its folder; wait until it has."""
+    """Make the guard, if there is one, restore what is missing of its runtime folder, and wait until it has."""
     link = locks.reach(folder, locks.GUARD)
     if link is None:
         return

@@ -50,7 +50,7 @@ class Members:
             self._failing = False
         except OSError as error:
             if not self._failing:
-                log.warning("%s: what a guard after this one should know of the group cannot be written: %s", path, error)
+                log.warning("%s: cannot write the group's processes for the next guard: %s", path, error)
             self._failing = True
 
     def load(self) -> Tuple[Dict[str, List[proc.Process]], FrozenSet[proc.Process]]:
@@ -66,7 +66,7 @@ class Members:
                 owner, group = record.Owner(*document["owner"]), str(document["group"])
                 found = [proc.find(int(pid), int(start)) for pid, start in document["members"]]
             except (OSError, ValueError, KeyError, TypeError) as error:
-                log.warning("%s: it cannot be read: %r", os.path.join(self._folder, name), error)
+                log.warning("%s: cannot read it: %r", os.path.join(self._folder, name), error)
                 continue
             living = [one for one in found if one is not None]
             if owner == self._owner:

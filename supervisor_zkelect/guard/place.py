@@ -19,7 +19,7 @@ PACE = 0.02
 
 
 class Place(NamedTuple):
-    """What one guard has at a time: the lock's descriptor, and the socket that holds the name (`locks.claim`), None where a
+    """Held by one guard at a time: the lock's descriptor, and the socket that holds the name (`locks.claim`), None where a
     stranger has that."""
 
     lock: int

@@ -66,7 +66,7 @@ _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 
 
 class Terms(NamedTuple):
-    """What a guard is started with.
+    """The arguments of a guard.
 
     folder: the runtime folder. owner: as `record.Owner`. url: supervisord's SUPERVISOR_SERVER_URL. config: the
     listener's configuration file. grace: reattach_grace, in seconds. room: how many elections there are. credentials:
@@ -111,7 +111,7 @@ class Process(GuardEffects):
         self.calls = Workers(min(max(8, 4 * terms.room), MOST_CALLS), "zkelect-rpc")
         key = registration.Key(self.folder)
         if key.trouble:
-            log.error("what programs prove by that they belong is not kept for another guard: %s", key.trouble)
+            log.error("cannot keep the key of the programs' secrets for the next guard: %s", key.trouble)
         self.members = members.Members(self.folder, self.owner)
         own, left = self.members.load()
         self.manager = ProcessManager(
@@ -139,7 +139,7 @@ class Process(GuardEffects):
         # In a thread of its own, since a file system may have whoever makes a file wait for others' writes.
         trouble = aside.begin(self.members.run, name="zkelect-members")
         if trouble:
-            log.warning("what a guard after this one should know of the groups is not kept: %s", trouble)
+            log.warning("cannot keep the groups' processes for the next guard: %s", trouble)
 
     def post(self, event: Any) -> None:
         """Take an event of the process manager; on any thread."""
@@ -165,7 +165,7 @@ class Process(GuardEffects):
         try:
             os.unlink(os.path.join(self.folder, record.SOCKET))
         except OSError as error:
-            log.info("the socket is not there to be removed: %s", error.strerror)
+            log.info("cannot remove the socket: %s", error.strerror)
         if self.cgroups is not None:
             self.cgroups.remove()
         self.former.remove()
@@ -220,11 +220,11 @@ class Process(GuardEffects):
     # The runtime folder
 
     def keep_folder(self) -> bool:
-        """Have put back what somebody removed of the runtime folder; whether the folder is this guard's."""
+        """Restore what is missing of the runtime folder. Returns whether the folder is this guard's."""
         return not self.upkeep.look(self.conversation.listener is None, self.lock)
 
     def mend_folder(self) -> bool:
-        """Have put back what somebody removed of the runtime folder; whether something was."""
+        """Restore what is missing of the runtime folder. Returns whether something was."""
         before = self.upkeep.put_back
         return self.keep_folder() and self.upkeep.put_back > before
 
@@ -247,14 +247,14 @@ class Process(GuardEffects):
 
     def take_lock(self) -> bool:
         if not self.keep_folder():
-            log.error("%s is not to be had; this guard kills its groups and ends", self.folder)
+            log.error("%s belongs to another guard; killing the groups, then ending", self.folder)
             self.guard.disowned()
             return False
         try:
             self.lock = locks.take(os.path.join(self.folder, record.LOCK))
         except OSError as error:
             # It is tried again.
-            log.warning("the session's lock cannot be taken: %s", error)
+            log.warning("cannot take the session's lock: %s", error)
             return False
         return self.lock >= 0
 
@@ -273,7 +273,7 @@ class Process(GuardEffects):
         self.keeper.keep(terms, attach)
 
     def on_keeper(self, message: Any) -> None:
-        """What the keeper answers, or has for the log."""
+        """Take a message of the keeper."""
         if isinstance(message, KeeperSaid):
             self.kept_log.say(message.text)
         else:
@@ -306,11 +306,11 @@ class Process(GuardEffects):
 
 
 def read_former(folder: str, owner: record.Owner) -> List[record.Entry]:
-    """What a guard that is dead was in charge of, for the same supervisord."""
+    """The entries of a guard that is dead, for the same supervisord."""
     try:
         return record.read(folder, owner)
     except record.RecordError as error:
-        log.info("no earlier record is taken over: %s", error)
+        log.info("no earlier record to take over: %s", error)
         return []
 
 
@@ -319,7 +319,7 @@ def make_record(folder: str, owner: record.Owner, room: int) -> Union[record.Wri
     try:
         return record.Writer(folder, owner, room)
     except OSError as error:
-        log.error("there is no record, so no program is started: %s", error)
+        log.error("cannot make the record, so no program starts: %s", error)
         return _NoRecord()
 
 
@@ -346,7 +346,7 @@ def serve(terms: Terms, credentials: Tuple[Optional[str], Optional[str]], ready:
     """
     mine = place.take(terms.folder)
     if mine is None:
-        raise OSError(errno.EBUSY, "another guard is there already")
+        raise OSError(errno.EBUSY, "another guard is running")
     try:
         Process(terms, credentials, mine, alone=False).run(ready)
     finally:
@@ -358,7 +358,7 @@ def _stay_in_memory() -> None:
     threading.stack_size(256 * 1024)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT) != 0:
-        log.info("memory is not locked: %s", os.strerror(ctypes.get_errno()))
+        log.info("cannot lock memory: %s", os.strerror(ctypes.get_errno()))
     try:
         with open("/proc/self/oom_score_adj", "w") as file:
             file.write("-900")
@@ -381,7 +381,7 @@ def main(words: List[str]) -> int:
         print(f"no guard: {error.strerror}", file=sys.stderr)
         return 1
     if mine is None:
-        print("another guard is there already", file=sys.stderr)
+        print("another guard is running", file=sys.stderr)
         return 1
     _stay_in_memory()
     credentials = os.environ.get("SUPERVISOR_USERNAME"), os.environ.get("SUPERVISOR_PASSWORD")

@@ -1,4 +1,4 @@
-"""What chain loaders ask of a guard: to be registered before they execute their programs, and to tell why they do not.
+"""The requests of chain loaders: to be registered before they execute their programs, and to report why they do not.
 
 A loader is a child of supervisord that may run as any user. It is believed as far as the kernel says who it is, and what the
 scans of the groups have seen of it.
@@ -96,5 +96,5 @@ def _name_of(pid: int) -> str:
 
 
 def _told(text: str) -> str:
-    """What a loader said, fit for a log."""
+    """Text from a loader, fit for a log."""
     return execution.one_line(text, execution.REASON_LENGTH)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Dict, NamedTuple, Tuple
 
 from supervisor_zkelect.core.lease import Lease
-from supervisor_zkelect.guard.messages import Kinds
+from supervisor_zkelect.guard.codec import Kinds
 from supervisor_zkelect.processes import group_events
 
 VERSION = 4
@@ -21,7 +21,7 @@ STOPWAITSECS = 10.0
 
 
 class GroupPrograms(NamedTuple):
-    """What the listener's configuration says of a group.
+    """A group in the listener's configuration.
 
     via_loader: whether all its programs are started through the chain loader. stopwaitsecs: the longest of its programs'.
     as_group: whether supervisord may signal their process groups. stop_failed: the command for a stop that fails, empty for
@@ -65,14 +65,14 @@ class StartOrder(NamedTuple):
 
 
 class AdoptOrder(NamedTuple):
-    """The group runs already, under this grant, which a guard that died may have known."""
+    """The group already runs under this grant, which the former guard knew."""
 
     group: str
     grant: Grant
 
 
 class AddressOrder(NamedTuple):
-    """The address of the term is another, for the programs that are started from now on."""
+    """Programs that start from now on get another address."""
 
     group: str
     address: str
@@ -93,7 +93,7 @@ class KillOrder(NamedTuple):
 
 
 class EnsureDeadOrder(NamedTuple):
-    """Whatever runs of the group is to end: in the time of the lease under which it does, at once without one."""
+    """End whatever runs of the group: within its lease if it has one, at once otherwise."""
 
     group: str
     op: int
@@ -166,12 +166,12 @@ ORDERS = {
     "ensure_dead": EnsureDeadOrder, "look": LookOrder, "note": MemberNote, "lease": LeaseOrder, "cut": CutOrder,
     "groups": GroupsOrder, "bye": Bye,
 }
-"""What a listener orders that was welcomed."""
+"""The orders of a listener that was welcomed."""
 
 TO_GUARD = Kinds("do", {"hello": Hello, "run": Run, "refused": RunRefused, "folder": KeepFolder, **ORDERS})
 
 FOR_ANYBODY = (Run, RunRefused)
-"""What anybody may say. All else is taken from the guard's user and root only."""
+"""Messages that anybody may send. All others are taken from the guard's user and root only."""
 
 
 # To the listener
@@ -193,9 +193,9 @@ class Welcome(NamedTuple):
 
 
 class LeaseEcho(NamedTuple):
-    """The guard has taken lease number `n`; its thread that watches the groups took a turn last at `turned`.
+    """The guard has taken lease order `n`; its process manager took its last turn at `turned`.
 
-    trouble: what the guard lacks for ending a group; then it has extended nothing.
+    trouble: what the guard lacks for ending a group; then it extended nothing.
     """
 
     n: int
@@ -225,7 +225,7 @@ class ProgramRefused(NamedTuple):
     reason: str
 
 
-class GrantRevoked(NamedTuple):
+class GuardRevoked(NamedTuple):
     """The guard has ended a grant by itself."""
 
     group: str
@@ -251,10 +251,10 @@ class TermEnded(NamedTuple):
 
 
 EVENTS = (
-    LeaseEcho, GuardSaid, ProgramRegistered, ProgramRefused, GrantRevoked, LeaseRenewed, TermEnded,
+    LeaseEcho, GuardSaid, ProgramRegistered, ProgramRefused, GuardRevoked, LeaseRenewed, TermEnded,
     group_events.GroupStarted, group_events.GroupStartFailed, group_events.GroupDead, group_events.GroupStuck,
     group_events.MemberDied, group_events.MemberStarted, group_events.Members,
 )
-"""What a listener is told that was welcomed."""
+"""The events for a listener that was welcomed."""
 
 TO_LISTENER = Kinds("event", {kind.__name__: kind for kind in (Welcome, *EVENTS)})

@@ -1,4 +1,4 @@
-"""The shared record of a node: what its programs may do, for readers that must not wait and may not trust.
+"""The shared record of a node: which groups may run, for readers that must not wait and may not trust.
 
 The guard is the only writer. A chain loader, which may run as any user, reads whether its group has a grant, and until
 when; a guard that takes over from a dead one reads what it was in charge of.
@@ -73,23 +73,23 @@ class Entry(namedtuple("Entry", "election group address token granted revoked le
 
 
 def instance(owner: Owner) -> str:
-    """What the programs of one supervisord carry as ZKELECT_INSTANCE; nobody else's do. Fit for a file's name."""
+    """ZKELECT_INSTANCE of the programs of one supervisord, and of no other's. Fit for a file's name."""
     return f"{instances(owner)}{owner.pid}-{owner.start}"
 
 
 def instances(owner: Owner) -> str:
-    """What the instances of all supervisords of this boot and pid namespace begin with; pid and start time follow."""
+    """The common prefix of the instances of this boot and pid namespace; pid and start time follow."""
     namespace = "".join(filter(str.isdigit, owner.namespace))
     return f"{owner.boot}-{namespace}-"
 
 
 def key(url: str) -> str:
-    """What tells apart the supervisords of one user, by their SUPERVISOR_SERVER_URL. Fit for a file's name."""
+    """A key that tells apart the supervisords of one user, by their SUPERVISOR_SERVER_URL. Fit for a file's name."""
     return f"{zlib.crc32(url.encode('utf-8', 'surrogateescape')):08x}"
 
 
 def boot() -> str:
-    """What tells this boot of the machine from all others. Raises OSError."""
+    """The id of this boot of the machine. Raises OSError."""
     with open("/proc/sys/kernel/random/boot_id", "rb", buffering=0) as file:
         return file.read(64).decode().strip()
 
@@ -181,7 +181,7 @@ def untrusted(folder: str, uid: int) -> str | None:
 
 
 def is_at(descriptor: int, path: str) -> bool:
-    """Whether the open file is the one at `path`."""
+    """Tell whether the open file is the one at `path`."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except OSError:
@@ -199,7 +199,7 @@ def pack(strings: list[str]) -> bytes:
 
 
 def unpack(block: bytes) -> list[str]:
-    """What `pack` was given. Raises RecordError."""
+    """The strings that `pack` was given. Raises RecordError."""
     if len(block) < BLOCK:
         raise RecordError("it is cut short")
     magic, version, _, length, crc = _HEAD.unpack_from(block)
@@ -222,12 +222,12 @@ class Blocks:
         self.make_room(count)
 
     def make_room(self, count: int) -> None:
-        """Take the room for so many blocks now, so that no later write needs any."""
+        """Allocate so many blocks now, so that no later write needs disk space."""
         os.posix_fallocate(self._fd, 0, count * BLOCK)
         self._count = max(self._count, count)
 
     def put_back(self) -> bool:
-        """Write the file anew if it was removed or replaced; whether it was."""
+        """Write the file again if it was removed or replaced. Returns whether it was."""
         if is_at(self._fd, self._path):
             return False
         # Aside first, so that whoever reads meanwhile finds all of it or nothing.
@@ -277,7 +277,7 @@ class Writer:
         self.make_room(room)
 
     def make_room(self, room: int) -> None:
-        """Have room for so many elections at least. Raises OSError."""
+        """Make room for at least so many elections. Raises OSError."""
         if room > len(self._entries):
             self._blocks.make_room(room + 1)
             for index in range(len(self._entries) + 1, room + 1):
@@ -287,7 +287,7 @@ class Writer:
                 self.open()
 
     def open(self) -> None:
-        """Name the owner: from now on readers believe what is here."""
+        """Write the owner: from now on readers believe the record."""
         self._blocks.put(0, [*map(str, self._owner), str(len(self._entries))])
         self._opened = True
 

@@ -1,10 +1,10 @@
-"""What proves that a process is of a program that has registered: a value that nobody can guess.
+"""The secret that proves that a process belongs to a program that has registered.
 
-A program that registers with the guard gets it and carries it as ZKELECT_SECRET, with all that it starts. It follows from a
-key, which lies in the runtime folder for this user alone, from the group, and from the user that registered. So no other
-group's program has it, it proves nothing for a process of another user, and the next guard knows it without being told.
+A program that registers with the guard gets it and carries it as ZKELECT_SECRET, as does everything that it starts. It is
+derived from a key, which lies in the runtime folder for this user alone, from the group, and from the user that registered. So
+no other group's program has it, it proves nothing for a process of another user, and the next guard knows it without being told.
 
-`First` keeps who has registered for which group: a process is of the first that it named, for life.
+`First` remembers which group each process registered for: it belongs to the first that it named, for life.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Key:
         return os.path.join(self._folder, record.KEY)
 
     def put_back(self) -> bool:
-        """Write it again where somebody removed or changed it; whether that was so. Raises OSError."""
+        """Write the key again if somebody removed or changed it. Returns whether it was written. Raises OSError."""
         there = read(self._folder)
         if there and there == (self.data or there):
             self.data, self.trouble = there, ""
@@ -96,7 +96,7 @@ class Key:
 
 
 class First:
-    """Who has registered, by pid and start time."""
+    """The processes that have registered, by pid and start time."""
 
     def __init__(self) -> None:
         self._groups: Dict[Tuple[int, int], str] = {}
@@ -104,7 +104,7 @@ class First:
         self._complete = 64
 
     def may(self, process: proc.Process, group: str) -> bool:
-        """Whether a process may register for a group, once more at least."""
+        """Tell whether a process may register for a group, once more at least."""
         return self._groups.get(process.identity, group) == group and self._tries.get(process.identity, 0) < MOST_TRIES
 
     def count(self, process: proc.Process) -> int:
@@ -116,11 +116,11 @@ class First:
         return before
 
     def enter(self, process: proc.Process, group: str) -> None:
-        """It is the group's from now on."""
+        """Assign a process to a group from now on."""
         self._groups.setdefault(process.identity, group)
 
     def _forget(self) -> None:
-        """Those that are dead."""
+        """Drop those that are dead."""
         self._tries = {one: tries for one, tries in self._tries.items() if proc.find(*one) is not None}
         self._groups = {one: group for one, group in self._groups.items() if one in self._tries}
         self._complete = 2 * len(self._tries) + 64

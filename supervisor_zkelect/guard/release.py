@@ -103,11 +103,11 @@ def release(
     """ended: as `GuardEffects.release` has it. attach: as `Attached`. Raises ElectionError when ZooKeeper cannot be asked."""
     former = saved_session.load(folder)
     if former is None:
-        log.info("no session is saved, so none is released")
+        log.info("no saved session to release")
         return
     attached = attach(former)
     if attached.client.client_id[0] != former.id:
-        log.info("the session is over already")
+        log.info("the session is already over")
         attached.drop()
     else:
         by = now() + LEAVE_TIME
@@ -174,4 +174,4 @@ def _note(left: Left, node: str, ended: Dict[str, Any], by: float) -> None:
     try:
         left.elector.amend_history(lambda data: history.amended(data, [term]), by - now())
     except ElectionError as error:
-        log.warning("the history of terms could not be written: %s", error)
+        log.warning("cannot write the history of terms: %s", error)

@@ -29,7 +29,7 @@ class Renewals:
         """When a listener that came must have renewed its leases by itself."""
 
     def listener_came(self) -> None:
-        """What the keeper renews until the listener does, it renews by the connection that it has."""
+        """The keeper renews by the connection that it has until the listener does."""
         self._attach, self.until = False, self._now() + LIMIT
         self._order()
 

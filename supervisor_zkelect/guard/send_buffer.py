@@ -1,4 +1,4 @@
-"""What a listener has for the guard, sent in order by a thread where the kernel has no room for it at once."""
+"""A buffer for messages to the guard, flushed in order by a thread when the kernel has no room for them."""
 
 from __future__ import annotations
 

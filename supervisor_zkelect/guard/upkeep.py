@@ -1,4 +1,4 @@
-"""What a guard does against the loss of its runtime folder.
+"""Restores the runtime folder of a guard.
 
 A cleaner of /tmp removes what was not used for days, an operator what looks like a leftover. The guard has everything that
 belongs there in memory or by a descriptor, so it makes anew what is missing: under the same rules as at first, with its
@@ -111,7 +111,7 @@ class Upkeep:
         if trouble and now() >= self._complained_at + REPEAT:
             self._complained_at = now()
             log.error(
-                "the runtime folder was taken away and cannot be made anew: %s; until it can, no program starts here", trouble
+                "the runtime folder was removed and cannot be restored: %s; until it can, no program starts here", trouble
             )
         return trouble
 
@@ -141,7 +141,7 @@ class Upkeep:
             missing.append(record.GUARD_LOG)
         if missing:
             self.put_back += 1
-            log.warning("%s: somebody removed %s; made anew", self._folder, ", ".join(missing))
+            log.warning("%s: somebody removed %s; restored", self._folder, ", ".join(missing))
         return ""
 
     def _door_is_there(self) -> bool:
@@ -152,10 +152,10 @@ class Upkeep:
 
 
 def touch(folder: str) -> None:
-    """Have the files look as if they were just used. A disk may take its time for it, so the guard does not."""
+    """Set the times of all files to now. The disk may be slow, so the guard does not do it itself."""
     try:
         for name in os.listdir(folder):
             os.utime(os.path.join(folder, name), follow_symlinks=False)
         os.utime(folder)
     except OSError as error:
-        log.info("%s cannot be kept fresh: %s", error.filename or folder, error.strerror)
+        log.info("cannot touch %s: %s", error.filename or folder, error.strerror)

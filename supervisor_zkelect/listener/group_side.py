@@ -121,6 +121,6 @@ class GroupSide:
             group_events.Members: self._members,
             protocol.ProgramRegistered: self._registered,
             protocol.ProgramRefused: self._refused,
-            protocol.GrantRevoked: lambda event: self._decide(self._of(event), messages.GrantRevoked(event.reason)),
+            protocol.GuardRevoked: lambda event: self._decide(self._of(event), messages.GrantRevoked(event.reason)),
             protocol.TermEnded: self._term_ended,
         }

@@ -29,12 +29,12 @@ supervisord is, and no group is proven dead meanwhile."""
 
 
 def _written() -> List[Tuple[int, ...]]:
-    """What changes when one of the files that decide here is written anew. Raises OSError."""
+    """The identities of the files that decide here. Raises OSError."""
     return [_identity(str(module.__file__)) for module in (sys.modules[__name__], clock, lean, lease, record, run)]
 
 
 def _identity(path: str) -> Tuple[int, ...]:
-    """What changes when a file is written anew, and is no other file's. Raises OSError."""
+    """Values that change when the file is written again, and that no other file has. Raises OSError."""
     status = os.stat(path)
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
@@ -66,7 +66,7 @@ def _is_one_of(scripts: Set[Tuple[int, ...]], filename: str) -> bool:
 
 
 def install(options: Any) -> None:
-    """Have a supervisord's forks take the short way. options: its ServerOptions, whose setpgrp they call first and whose
+    """Make a supervisord's forks take the short way. options: its ServerOptions, whose setpgrp they call first and whose
     execve last.
 
     Raises AttributeError when it has none.
@@ -103,7 +103,7 @@ def attempt(words: List[str], env: Dict[str, str]) -> None:
 
 
 def _default_signals() -> None:
-    """Have signals do what they do by default where supervisord handles them."""
+    """Reset the signals that supervisord handles to their defaults."""
     for number in range(1, signal.NSIG):
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)

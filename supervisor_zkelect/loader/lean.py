@@ -1,4 +1,4 @@
-"""What the chain loader needs of `socket` and `ctypes`, by the parts that CPython makes these modules of.
+"""`socket` and `ctypes` for the chain loader, by the parts that CPython makes these modules of.
 
 The modules themselves cost an executed `zkelect run` 5 of its 33 ms of processor time (measured), which is several for each
 program of a failover, and seconds where hundreds start on two processors. With PLAIN on, and in an interpreter that is made of

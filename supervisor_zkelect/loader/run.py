@@ -74,7 +74,7 @@ def main(words: "list[str]") -> int:
 
 
 def _tell_guard(reason: str) -> bool:
-    """Have the guard tell the listener why a program does not start; whether the guard has put something right since."""
+    """Tell the listener, by the guard, why a program does not start. Returns whether the guard has restored something since."""
     # Neither the program nor a revocation waits for this.
     from supervisor_zkelect.guard import locks
 

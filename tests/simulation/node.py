@@ -21,8 +21,8 @@ from supervisor_zkelect.config.settings import ElectionSettings, Settings
 from supervisor_zkelect.core import messages
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.guard import effects, guard, keeper, link, protocol, record, release, saved_session
+from supervisor_zkelect.guard.codec import Kinds
 from supervisor_zkelect.guard.keeper_protocol import ANSWERS, KeeperEnded, SessionReleased
-from supervisor_zkelect.guard.messages import Kinds
 from supervisor_zkelect.listener import candidacy, events, last_resort, listener
 from supervisor_zkelect.processes import execution, group_events
 from supervisor_zkelect.supervisord import eventstream

@@ -129,7 +129,7 @@ def test_a_listener_guards_by_itself_where_no_guard_starts(make_cluster, zk_serv
     pid, token = cluster.primary("a"), cluster.token("a")
     flag.touch()
     cluster["a"].kill(cluster["a"].guard_pid())
-    cluster.until(lambda: "this listener guards by itself" in cluster["a"].logs(), "the listener to guard")
+    cluster.until(lambda: "guarding in a thread of this listener" in cluster["a"].logs(), "the listener to guard")
     assert cluster.settled("a") == pid and cluster.token("a") == token
     # Nobody would guard the group after it, so it ends in order.
     cluster["a"].ctl("restart", "zkelect")

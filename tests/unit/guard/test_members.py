@@ -49,7 +49,7 @@ def test_a_file_that_is_none_of_these_costs_the_others_nothing(tmp_path, sleeper
     members = Members(str(tmp_path), owner(1, 2))
     members.keep("a", frozenset({sleeper.identity}))
     (tmp_path / "members-b").write_text(text)
-    assert list(members.load()[0]) == ["a"] and "members-b: it cannot be read" in caplog.text
+    assert list(members.load()[0]) == ["a"] and "members-b: cannot read it" in caplog.text
 
 
 def test_what_cannot_be_written_is_told_once_and_read_by_nobody_else(tmp_path, sleeper, caplog):
@@ -57,7 +57,7 @@ def test_what_cannot_be_written_is_told_once_and_read_by_nobody_else(tmp_path, s
     members = Members(str(folder), owner(1, 2))
     for _ in range(3):
         members.keep("a", frozenset({sleeper.identity}))
-    assert caplog.text.count("cannot be written") == 1
+    assert caplog.text.count("cannot write the group") == 1
     folder.mkdir()
     members.keep("a", frozenset({sleeper.identity}))
     assert os.stat(folder / "members-a").st_mode & 0o777 == 0o600

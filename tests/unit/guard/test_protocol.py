@@ -7,7 +7,7 @@ import pytest
 
 from supervisor_zkelect.core.lease import NO_LEASE, Lease
 from supervisor_zkelect.guard import keeper_protocol, protocol
-from supervisor_zkelect.guard.messages import handlers
+from supervisor_zkelect.guard.codec import handlers
 
 PROGRAMS = protocol.GroupPrograms("orders", stop_failed=("a", "b"))
 GRANT = protocol.Grant("orders", "host:80", 7, NO_LEASE)
