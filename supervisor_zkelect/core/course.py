@@ -22,7 +22,7 @@ class Course:
     def __init__(self, node: str, address: str) -> None:
         self._about = {"v": 1, "node": node, "address": address}
         self._noticed = 0.0
-        self._news: Dict[int, Dict[str, Any]] = {}
+        self._news: Dict[Optional[int], Dict[str, Any]] = {}
         self._guarded: Dict[str, Any] = {}
         self._clear(None)
 

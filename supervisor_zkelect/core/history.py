@@ -166,7 +166,7 @@ def _steps(moments: Dict[str, Any], names: Tuple[str, ...]) -> Tuple[Tuple[str, 
 
 
 def _time(moments: Dict[str, Any], name: str) -> Optional[float]:
-    value = moments.get(name)
+    value: Any = moments.get(name)
     return value if type(value) in (int, float) and 0 <= value < LATEST else None
 
 

@@ -426,7 +426,7 @@ class _Machine:
     def schedule_probe(self) -> None:
         interval = self.rules.health_interval
         if self.state.role == PROMOTING:
-            if self.rules.told and self.state.counter.failures:
+            if self.rules.told and self.state.counter is not None and self.state.counter.failures:
                 # It is told when supervisord's word changes, unless the event is lost.
                 self.set(probe_at=self.now + min(interval, WORD_PACE))
             else:
@@ -444,8 +444,8 @@ class _Machine:
         state = self.state
         if event.op != state.probing or state.counter is None:
             return
-        self.set(probing=0, counter=state.counter.after(event.ok))
-        counter = self.state.counter
+        counter = state.counter.after(event.ok)
+        self.set(probing=0, counter=counter)
         if state.role == PROMOTING and state.step == "probing":
             if counter.healthy:
                 self.go(PROMOTING, "acking")

@@ -189,7 +189,7 @@ def caller(
             found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
         except OSError:
             found = []
-        hosts = list(dict.fromkeys(info[4][0] for info in found))
+        hosts = list(dict.fromkeys(str(info[4][0]) for info in found))
         urls = [f"http://{f'[{host}]' if ':' in host else host}:{port}" for host in hosts] or [url]
     doors = [Supervisord(one, username, password, timeout) for one in urls]
 

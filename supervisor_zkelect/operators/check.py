@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.diagnosis.findings import Findings
@@ -139,14 +139,15 @@ def _seen(call: Any, settings: Any, url: str) -> Any:
     supervisord_uid = _uid_of(pid, url)
     here = supervisord_uid is not None
     listener = program_info.listener_of(infos)
-    uid = listener["uid"] if isinstance(listener.get("uid"), int) else supervisord_uid if here else os.geteuid()
+    named: Any = listener.get("uid")
+    uid: int = named if isinstance(named, int) else os.geteuid() if supervisord_uid is None else supervisord_uid
     return examination.Seen(
         infos, processes, examination.ends_of(call, settings, infos), pid if here else None, supervisord_uid,
         uid, _path_of(listener, processes, pid, proc.environ) if here else None, listener.get("group"),
     )
 
 
-def _path_of(listener: Dict[str, Any], processes: List[Dict[str, Any]], supervisord: int, environ: Any) -> Optional[str]:
+def _path_of(listener: Mapping[str, Any], processes: List[Dict[str, Any]], supervisord: int, environ: Any) -> Optional[str]:
     """The PATH of the listener, else of supervisord, which gives it its own; None where neither may be read."""
     own = (listener.get("group"), listener.get("name"))
     pids = [one["pid"] for one in processes if (one["group"], one["name"]) == own and one["pid"]]
@@ -194,14 +195,15 @@ def _uid_of(pid: int, url: str) -> Optional[int]:
 
 def _print(found: Findings, arguments: argparse.Namespace) -> int:
     document = found.document()
+    status: int = document["exit"]
     problems, notes = ([printable(line) for line in document[key]] for key in ("problems", "notes"))
     if getattr(arguments, "json", False):
-        print_json({"v": 1, "exit": document["exit"], "ok": document["ok"], "problems": problems, "notes": notes})
-        return document["exit"]
+        print_json({"v": 1, "exit": status, "ok": document["ok"], "problems": problems, "notes": notes})
+        return status
     for line in problems:
         print(line)
     for line in notes:
         print(f"note: {line}")
     if document["ok"]:
         print(f"{printable(arguments.configuration)}: no problem found")
-    return document["exit"]
+    return status

@@ -9,8 +9,9 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.diagnosis.findings import Findings
-from supervisor_zkelect.operators import show, words
+from supervisor_zkelect.operators import words
 from supervisor_zkelect.operators.view import View, as_dict, is_number
+from supervisor_zkelect.operators.words import duration
 from supervisor_zkelect.supervisord import exits, program_info
 from supervisor_zkelect.supervisord.client import BAD_NAME, Fault, SupervisordError
 
@@ -31,7 +32,7 @@ def of_view(view: View, elections: Optional[Sequence[str]] = None, link: bool = 
         found.problems += [printable(line) for line in trouble.get("problems") or () if isinstance(line, str)]
         doing, file = printable(trouble.get("doing") or ""), printable(report.get("config") or "the configuration")
         since = trouble.get("since")
-        lasts = f" for {show.duration(view.now - since)}" if is_number(since) else ""
+        lasts = f" for {duration(view.now - since)}" if is_number(since) else ""
         found.problems.append(f"{file}: has been unusable{lasts}" + (doing and f": {doing}"))
     session = as_dict(report.get("session"))
     connected = session.get("state") == "connected"

@@ -50,7 +50,8 @@ def _run(argv: Optional[Sequence[str]]) -> int:
                 stream.reconfigure(errors="backslashreplace")
         arguments = parser().parse_args(argv)
         as_json = getattr(arguments, "json", False)
-        return arguments.command(arguments)
+        status: int = arguments.command(arguments)
+        return status
     except Trouble as trouble:
         return _fail(trouble.status, trouble.lines, as_json)
     except SystemExit as end:

@@ -108,7 +108,9 @@ def complete(given: Given, ask: Optional[Callable[[str], str]], tell: Callable[[
     if given.servers is None and os.environ.get(SERVERS):
         given = replace(given, servers=os.environ[SERVERS])
     missing = [(field, way, question) for field, way, question in _NEEDED if getattr(given, field) is None]
-    if missing and ask is None:
+    if not missing:
+        return given
+    if ask is None:
         ways = ", ".join(way for _, way, _ in missing)
         raise Refused(f"missing: {ways}; give it on the command line, or run this at a terminal, where it is asked for")
     # With what is given, before a person has answered everything.
@@ -125,7 +127,8 @@ def complete(given: Given, ask: Optional[Callable[[str], str]], tell: Callable[[
             except Refused as refusal:
                 for line in refusal.lines:
                     tell(line)
-        given = replace(given, **{field: answer})
+        answered: Dict[str, Any] = {field: answer}
+        given = replace(given, **answered)
     return given
 
 

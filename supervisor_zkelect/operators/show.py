@@ -5,7 +5,7 @@ nothing else. Shared by supervisorctl's commands and `zkelect`.
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from supervisor_zkelect.core.history import rows as rows_of
 from supervisor_zkelect.core.untrusted import printable
@@ -158,7 +158,7 @@ def _detail_lines(view: View, names: Sequence[str]) -> List[str]:
 
 def _document(view: View, names: Sequence[str], status: int) -> Dict[str, Any]:
     """For --json. What is unknown carries no fact of an older report."""
-    elections = {}
+    elections: Dict[str, Dict[str, Any]] = {}
     for name in names:
         doubt = view.doubt(name)
         elections[name] = {"role": "unknown", "why": doubt} if doubt else _facts(view, name)
@@ -207,7 +207,7 @@ def reload(answer: Dict[str, Any]) -> Outcome:
     return Outcome(DONE, (*lines, _text(answer.get("text"))), {**document, "exit": DONE})
 
 
-def members(answers: Dict[str, Dict[str, Any]]) -> Outcome:
+def members(answers: Mapping[str, Dict[str, Any]]) -> Outcome:
     """The queues of elections, in order. answers: by election."""
     rows: List[Sequence[str]] = [("ELECTION", "PLACE", "NODE", "ADDRESS", "PROPOSAL", "TOKEN", "NOTE")]
     document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
@@ -227,7 +227,7 @@ def members(answers: Dict[str, Dict[str, Any]]) -> Outcome:
     return Outcome(DONE, tuple(table(rows)), document)
 
 
-def history(answers: Dict[str, Dict[str, Any]], width: Optional[int] = None) -> Outcome:
+def history(answers: Mapping[str, Dict[str, Any]], width: Optional[int] = None) -> Outcome:
     """The last terms of elections, the latest first, with what each step took. answers: by election. width: columns that there
     are; None for as many as it takes."""
     heading = ("ELECTION", "TOKEN", "NODE", "SINCE", "SERVED", "BEGUN", "ENDED", "BECAUSE")

@@ -9,11 +9,15 @@ but its age.
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequence
 
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators.outcome import CANNOT, DONE, NOT_PRIMARY, ON_ITS_WAY, RANKS, UNKNOWN
 from supervisor_zkelect.supervisord.client import Unreachable
+
+if TYPE_CHECKING:
+    # The standard library has it from Python 3.10 on.
+    from typing_extensions import TypeGuard
 
 #: Seconds since ZooKeeper confirmed something, up to which it is shown as it is now. A question has it asked again.
 FRESH = 2.0
@@ -102,7 +106,7 @@ def judge(answer: str, fresh_within: Optional[float] = None) -> View:
     age = max(0.0, age) if is_number(age) else None
     known = document.get("known") is True and bool(report) and age is not None
     why = "" if known else printable(document.get("why") or "there is no report")
-    if known and fresh_within is not None and age > fresh_within:
+    if known and fresh_within is not None and age is not None and age > fresh_within:
         known = False
         pid = printable(report.get("pid"))
         why = f"the listener (pid {pid}) does not answer; see its log, and restart it, which leaves a service as it is"
@@ -131,6 +135,6 @@ def as_dict(value: Any) -> Dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     # json.loads takes NaN and Infinity, which compare with nothing or with everything.
     return type(value) in (int, float) and abs(value) < 1e18

@@ -196,7 +196,7 @@ class Census:
 
     def _sort(self, process: proc.Process, origin: Origin, look: Look) -> None:
         child = self._child(process)
-        near = child and process.session == self.supervisord.session
+        near = child and self.supervisord is not None and process.session == self.supervisord.session
         if origin.group and near:
             # serverurl= can change the URL of a program, but not who its parent is.
             look.named.setdefault(origin.group, []).append(process)
@@ -290,7 +290,7 @@ class Census:
         return process if process is not None and not process.gone and self._child(process) else None
 
     def _child(self, process: proc.Process) -> bool:
-        return not self.gone and process.ppid == self.supervisord.pid
+        return not self.gone and self.supervisord is not None and process.ppid == self.supervisord.pid
 
     def _forming(self, process: proc.Process) -> bool:
         """Whether it is a fork of supervisord that does not run its program yet."""

@@ -20,7 +20,7 @@ from supervisor_zkelect.system.clock import now
 
 # With vfork(2) all threads of this process wait for the child's exec, and a disk that hangs could stop the guard on its
 # way to a kill; after a fork only the thread that starts the command waits.
-subprocess._USE_VFORK = False
+subprocess._USE_VFORK = False  # type: ignore[attr-defined]  # not in its stub
 
 OUTPUT_LIMIT = 4 * 1024
 """How many bytes of a command's latest output are kept for the reason."""
@@ -182,7 +182,7 @@ def _kill_tree(root: proc.Process) -> Tuple[int, List[int]]:
     end = now() + KILL_LIMIT
     own_session = os.getsid(0)
     known: Set[proc.Process] = {root}
-    signalled: Set[tuple] = set()
+    signalled: Set[Tuple[int, int]] = set()
     refused: List[int] = []
     while True:
         found = [
@@ -201,7 +201,7 @@ def _kill_tree(root: proc.Process) -> Tuple[int, List[int]]:
             return len(signalled), sorted(refused)
 
 
-def _reap(child: subprocess.Popen) -> None:
+def _reap(child: subprocess.Popen[bytes]) -> None:
     """Collect a child that has ended or was just killed.
 
     One that the kernel does not end within KILL_LIMIT is left to subprocess, which tries again at each later Popen.
