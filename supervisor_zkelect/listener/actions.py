@@ -20,12 +20,13 @@ Handler = Callable[[Candidacy, Any], None]
 
 
 class Actions:
-    """health: does health checks."""
+    """Carries out actions, each by its type."""
 
     def __init__(
         self, host: Host, post: Callable[[Any], None], health: EventExecutor, log: PacedLog, guard: GuardKeeper,
         sessions: SessionKeeper, leftovers: Leftovers,
     ) -> None:
+        """health: does health checks."""
         self._host = host
         self._post = post
         self._health = health

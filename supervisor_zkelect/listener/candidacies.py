@@ -10,9 +10,10 @@ from supervisor_zkelect.listener.candidacy import QUEUE_LEAST, QUEUE_LOOKS, Cand
 
 
 class Candidacies:
-    """timeout: seconds, of the session; None while there is none."""
+    """The elections that have begun, by name and by group."""
 
     def __init__(self, timeout: Callable[[], Optional[float]]) -> None:
+        """timeout: seconds, of the session; None while there is none."""
         self.by_name: Dict[str, Candidacy] = {}
         self.by_group: Dict[str, Candidacy] = {}
         #: when one of them may be due; it may be too early, never too late

@@ -73,6 +73,8 @@ class QueueView:
 
 
 class Candidacy:
+    """One election: the state of its role machine, and what is known of its term, its queue and its group."""
+
     def __init__(
         self, settings: ElectionSettings, rules: Rules, ports: Ports, group: GroupControl, check: Any
     ) -> None:

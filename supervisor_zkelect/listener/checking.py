@@ -18,16 +18,17 @@ from supervisor_zkelect.listener.workers import EventExecutor
 
 
 class Checks:
-    """A look may wait for seconds for ZooKeeper, a resolver or this machine, on a thread of the pool by which supervisord is told
-    to stop groups, and is given reports. So there is one at most, and those who ask meanwhile share the next.
+    """Looks at all that this node depends on, for operators.
 
-    work: where it waits. reply: answers an operator's order.
+    A look may wait for seconds for ZooKeeper, a resolver or this machine, on a thread of the pool by which supervisord is
+    told to stop groups, and is given reports. So there is one at most, and those who ask meanwhile share the next.
     """
 
     def __init__(
         self, host: Host, work: EventExecutor, candidacies: Candidacies, leases: LeaseKeeper, sessions: SessionKeeper,
         programs: Programs, reply: Callable[[str, Dict[str, Any]], None],
     ) -> None:
+        """work: where it waits. reply: answers an operator's order."""
         self._host = host
         self._work = work
         self._candidacies = candidacies

@@ -24,14 +24,15 @@ REFRESH_TIME = 0.5
 
 
 class Delivery:
-    """work: where supervisord is waited for. connected: whether there is a connection to ZooKeeper. report: makes one, as of a
-    moment. obey: takes an operator's order, which comes with the answer to a report. reply: answers one."""
+    """Delivers reports to supervisord, and takes operators' orders with the answers."""
 
     def __init__(
         self, host: Host, work: EventExecutor, log: PacedLog, candidacies: "Candidacies", connected: Callable[[], bool],
         report: Callable[[float], Dict[str, Any]], obey: Callable[[Dict[str, Any]], None],
         reply: Callable[[str, Dict[str, Any]], None],
     ) -> None:
+        """work: where supervisord is waited for. connected: whether there is a connection to ZooKeeper. report: makes one, as of
+        a moment. obey: takes an operator's order, which comes with the answer to a report. reply: answers one."""
         self._host = host
         self._work = work
         self._log = log

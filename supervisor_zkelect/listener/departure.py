@@ -34,12 +34,13 @@ HISTORY_TIME = 0.5
 
 
 class Departure:
-    """work: where supervisord is waited for."""
+    """Decides how and when this listener ends."""
 
     def __init__(
         self, host: Host, work: EventExecutor, candidacies: Candidacies, programs: Programs, guard: GuardKeeper,
         sessions: SessionKeeper, leftovers: Leftovers,
     ) -> None:
+        """work: where supervisord is waited for."""
         self._host = host
         self._work = work
         self._candidacies = candidacies

@@ -17,13 +17,14 @@ Request = Dict[str, Any]
 
 
 class Desk:
-    """work: where supervisord is waited for. unbegun: why no election is begun, as a predicate of this node. node_verbs: how an
-    order is obeyed that is about the whole node."""
+    """Obeys the orders of operators."""
 
     def __init__(
         self, host: Host, work: EventExecutor, candidacies: Candidacies, unbegun: Callable[[], str],
         node_verbs: Mapping[str, Callable[[Request], None]],
     ) -> None:
+        """work: where supervisord is waited for. unbegun: why no election is begun, as a predicate of this node. node_verbs: how
+        an order is obeyed that is about the whole node."""
         self._host = host
         self._work = work
         self._candidacies = candidacies

@@ -12,9 +12,10 @@ from supervisor_zkelect.listener.workers import EventExecutor
 
 
 class Enforcement:
-    """work: where supervisord is waited for."""
+    """Ends groups whose time is over, instead of a guard."""
 
     def __init__(self, host: Host, work: EventExecutor, candidacies: Candidacies) -> None:
+        """work: where supervisord is waited for."""
         self._host = host
         self._work = work
         self._candidacies = candidacies

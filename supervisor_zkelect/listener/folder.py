@@ -16,9 +16,10 @@ LOCK_PACE = 0.02
 
 
 class RuntimeFolder:
-    """taken: called when the session's lock is taken."""
+    """Holds the session's lock, and looks after the folder while it does."""
 
     def __init__(self, host: Host, log: PacedLog, delivery: Delivery, taken: Callable[[], None]) -> None:
+        """taken: called when the session's lock is taken."""
         self._host = host
         self._log = log
         self._delivery = delivery

@@ -13,9 +13,10 @@ LEARN = 1 << 62
 
 
 class GroupControl:
-    """handle: the group at the guard. ordered: called after each order to the guard."""
+    """Orders to the guard about one group, and the state of its programs."""
 
     def __init__(self, handle: link.Handle, ordered: Callable[[], None]) -> None:
+        """handle: the group at the guard. ordered: called after each order to the guard."""
         self.handle = handle
         self._ordered = ordered
         #: a program of the group is started without the chain loader

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 
 class GroupSide:
+    """Gives the guard's events about groups to their candidacies."""
+
     def __init__(
         self, host: Host, log: PacedLog, candidacies: Candidacies, leftovers: Leftovers, enforcement: Enforcement
     ) -> None:

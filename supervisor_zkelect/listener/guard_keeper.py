@@ -35,14 +35,15 @@ MANAGER_SILENCE = 5.0
 
 
 class GuardKeeper:
-    """groups: what the guard is told of each group (`guard.Guard.welcome`). interval: seconds between two heartbeats. came:
-    called when a guard has come."""
+    """Opens the conversation with a guard, tells it of leases, and replaces one that stands still."""
 
     def __init__(
         self, host: Host, post: Callable[[Any], None], log: PacedLog, candidacies: Candidacies, delivery: Delivery,
         folder: RuntimeFolder, enforcement: Enforcement, groups: Callable[[], Dict[str, protocol.GroupPrograms]],
         interval: Callable[[], float], came: Callable[[], None],
     ) -> None:
+        """groups: what the guard is told of each group (`guard.Guard.welcome`). interval: seconds between two heartbeats. came:
+        called when a guard has come."""
         self._host = host
         self._log = log
         self._candidacies = candidacies

@@ -21,11 +21,12 @@ from supervisor_zkelect.zookeeper import session
 
 
 class LeaseKeeper:
-    """extended: told of each candidacy whose lease was extended."""
+    """Keeps the session's clock and heartbeat, and extends leases by their answers."""
 
     def __init__(
         self, host: Host, log: PacedLog, candidacies: Candidacies, guard: GuardKeeper, extended: Callable[[Candidacy], None],
     ) -> None:
+        """extended: told of each candidacy whose lease was extended."""
         self._host = host
         self._log = log
         self._candidacies = candidacies

@@ -22,12 +22,13 @@ log = logging.getLogger(__name__)
 
 
 class Leftovers:
-    """work: where ZooKeeper is waited for. group: a group at the guard, by its name."""
+    """Stops the groups of such elections, and releases what the session has in them."""
 
     def __init__(
         self, host: Host, work: EventExecutor, candidacies: Candidacies, group: Callable[[str], link.Handle],
         sessions: Callable[[], "SessionKeeper"],
     ) -> None:
+        """work: where ZooKeeper is waited for. group: a group at the guard, by its name."""
         self._host = host
         self._work = work
         self._candidacies = candidacies

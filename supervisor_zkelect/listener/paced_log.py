@@ -19,9 +19,10 @@ LINKS, LINK_PACE = 12, 10.0
 
 
 class PacedLog:
-    """now: seconds of CLOCK_BOOTTIME."""
+    """Logs lines of one kind at a pace."""
 
     def __init__(self, now: Callable[[], float]) -> None:
+        """now: seconds of CLOCK_BOOTTIME."""
         self._now = now
         self._warnings = paced.Paced(1, REPEAT)
         self._steps = paced.Paced(STEPS, STEPS_PACE)

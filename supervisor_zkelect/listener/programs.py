@@ -29,15 +29,16 @@ MOST_PROBLEMS = 5
 
 
 class Programs:
-    """work: where supervisord is waited for. trouble: why the settings are those that were kept, and not those of the file.
-    allow: told of a candidacy whose group has this time to stop. known: called when programs are known, and no election has
-    begun. tell_guard: has the guard told anew what it is told of groups. leaving: whether this listener is to end."""
+    """Knows supervisord's programs, and what is wrong with them."""
 
     def __init__(
         self, host: Host, work: EventExecutor, log: PacedLog, candidacies: Candidacies, delivery: Delivery,
         trouble: Optional[kept_config.Trouble], allow: Callable[[Candidacy, float], None], known: Callable[[], None],
         tell_guard: Callable[[], None], leaving: Callable[[], bool],
     ) -> None:
+        """work: where supervisord is waited for. trouble: why the settings are those that were kept, and not those of the file.
+        allow: told of a candidacy whose group has this time to stop. known: called when programs are known, and no election has
+        begun. tell_guard: has the guard told anew what it is told of groups. leaving: whether this listener is to end."""
         self._host = host
         self._work = work
         self._log = log

@@ -45,13 +45,14 @@ AGAIN = 75
 
 
 class Reloads:
-    """work: where supervisord and ZooKeeper are waited for. reply: answers an operator's order."""
+    """Reads the file again on order, and applies its changes."""
 
     def __init__(
         self, host: Host, work: EventExecutor, candidacies: Candidacies, delivery: Delivery, programs: Programs,
         guard: GuardKeeper, leases: LeaseKeeper, sessions: SessionKeeper, departure: Departure,
         reply: Callable[[str, Dict[str, Any]], None],
     ) -> None:
+        """work: where supervisord and ZooKeeper are waited for. reply: answers an operator's order."""
         self._host = host
         self._work = work
         self._candidacies = candidacies

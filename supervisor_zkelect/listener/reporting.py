@@ -54,12 +54,13 @@ class Facts:
 
 
 class Reports:
-    """obstacle: why no election is begun, and none will be as long as this process lives; else ""."""
+    """Makes reports."""
 
     def __init__(
         self, host: Host, obstacle: str, candidacies: "Candidacies", folder: "RuntimeFolder", guard: "GuardKeeper",
         leases: "LeaseKeeper", sessions: "SessionKeeper", programs: "Programs",
     ) -> None:
+        """obstacle: why no election is begun, and none will be as long as this process lives; else ""."""
         self._host = host
         self._obstacle = obstacle
         self._candidacies = candidacies

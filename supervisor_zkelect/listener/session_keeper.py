@@ -35,13 +35,14 @@ CLOSE_TIME = 2.0
 
 
 class SessionKeeper:
-    """work: where ZooKeeper is waited for. leaving: whether this listener is to end."""
+    """Begins, saves and ends the session, and tells elections of its link."""
 
     def __init__(
         self, host: Host, post: Callable[[Any], None], work: EventExecutor, log: PacedLog, candidacies: Candidacies,
         delivery: Delivery, guard: GuardKeeper, leases: LeaseKeeper, leftovers: Leftovers, programs: Programs,
         leaving: Callable[[], bool],
     ) -> None:
+        """work: where ZooKeeper is waited for. leaving: whether this listener is to end."""
         self._host = host
         self._post = post
         self._work = work

@@ -23,12 +23,13 @@ GIVEN_UP = "at each try it could not be started, or ended before its startsecs"
 
 
 class SupervisordSide:
-    """work: where supervisord is waited for. stopping: called with a reason when supervisord shuts down."""
+    """Gives supervisord's events to the candidacies of their groups."""
 
     def __init__(
         self, host: Host, work: EventExecutor, log: PacedLog, candidacies: Candidacies, programs: Programs,
         enforcement: Enforcement, stopping: Callable[[str], None],
     ) -> None:
+        """work: where supervisord is waited for. stopping: called with a reason when supervisord shuts down."""
         self._host = host
         self._work = work
         self._log = log
