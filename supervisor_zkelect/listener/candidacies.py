@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Callable, Dict, Iterator, List, Optional
 
+from supervisor_zkelect.core import messages
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.candidacy import QUEUE_LEAST, QUEUE_LOOKS, Candidacy
 
@@ -62,7 +63,7 @@ class Candidacies:
         led = sum(one.leads for one in self)
         return math.inf if timeout is None else timeout * min(led / QUEUE_LOOKS, 1 / QUEUE_LEAST)
 
-    def decide(self, event: object) -> None:
+    def decide(self, event: messages.Event) -> None:
         """Let all of them take the event."""
         for one in self:
             one.decide(event)

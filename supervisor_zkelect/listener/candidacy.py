@@ -53,8 +53,8 @@ class Ports:
 
 @dataclass
 class TermView:
-    """Questions for ack and holder: when they were asked for last, when they are to be asked for, whether the answer is on its
-    way, since when there was none, and whether they are to be asked for once more then."""
+    """Questions for ack and holder. asked_at: when the last was sent. due: when the next is. asking, asking_since: an answer is
+    on its way, and since when. again: another question follows it."""
 
     asked_at: float = -math.inf
     due: float = math.inf
@@ -65,7 +65,7 @@ class TermView:
 
 @dataclass
 class QueueView:
-    """asking: the answer on the queue is on its way. foreign: what is foreign in the queue. due: when that is looked at again."""
+    """Questions for the queue. asking: an answer is on its way. foreign: what is foreign in it. due: when it is looked at next."""
 
     asking: bool = False
     foreign: str = ""
@@ -119,12 +119,12 @@ class Candidacy:
 
     # Deciding
 
-    def begin(self, state: State, actions: Iterable[Any]) -> None:
+    def begin(self, state: State, actions: Iterable[messages.Action]) -> None:
         self.state = state
         self.schedule_tick()
         self._act(actions)
 
-    def decide(self, event: Any) -> None:
+    def decide(self, event: messages.Event) -> None:
         """Give the event to the role machine, and carry out its actions."""
         before, now = self.state, self._ports.host.now()
         self.state, actions = role.step(self.rules, before, event, now)
@@ -161,7 +161,7 @@ class Candidacy:
             if state.trouble:
                 self._ports.log.warn(self.name, state.trouble, foreign_kind(self.name, state))
 
-    def _act(self, actions: Iterable[Any]) -> None:
+    def _act(self, actions: Iterable[messages.Action]) -> None:
         for action in actions:
             self._ports.actions[type(action)](self, action)
 
@@ -184,7 +184,7 @@ class Candidacy:
 
     # ZooKeeper
 
-    def ask(self, op: int, work: Callable[[], Any]) -> None:
+    def ask(self, op: int, work: Callable[[], Optional[messages.Event]]) -> None:
         """Run `work` on the election's own executor and post its event, or RequestFailed with what went wrong."""
         self._work.submit(partial(election_worker.attempt, self.name, op, work))
 
@@ -248,7 +248,7 @@ class Candidacy:
             term.again = False
             self.read_term()
 
-    def heard(self, event: Any) -> None:
+    def heard(self, event: messages.Event) -> None:
         """Take a posted event for the role machine."""
         if isinstance(event, messages.TermSeen):
             self._term_read(event)

@@ -31,7 +31,7 @@ HISTORY_TIME = 0.5
 MOST_MEMBERS = reporting.LONGEST_LIST // 100
 
 
-def attempt(name: str, op: int, work: Callable[[], Any]) -> Optional[events.ElectionEvent]:
+def attempt(name: str, op: int, work: Callable[[], Optional[messages.Event]]) -> Optional[events.ElectionEvent]:
     """The event that `work` returns, or RequestFailed with what went wrong."""
     try:
         event = work()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, TypeVar
 
+from supervisor_zkelect.core import messages
 from supervisor_zkelect.guard import saved_session
 
 Handlers = Mapping[type, Callable[[Any], None]]
@@ -132,7 +133,7 @@ class ElectionEvent(NamedTuple):
     """An event for the role machine of one election."""
 
     name: str
-    event: Any
+    event: messages.Event
 
 
 #: All types of them.

@@ -46,7 +46,7 @@ class GroupSide:
         return one
 
     @staticmethod
-    def _decide(one: Optional[Candidacy], event: Any) -> None:
+    def _decide(one: Optional[Candidacy], event: messages.Event) -> None:
         if one is not None:
             one.decide(event)
 
