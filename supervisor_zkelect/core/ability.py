@@ -51,7 +51,7 @@ def hindrance(state: State, node: Node) -> Optional[Hindrance]:
         return Hindrance(ZOOKEEPER, node.zookeeper)
     if state.up and state.grace < 0:
         return Hindrance(TIMEOUT, trouble)
-    if state.twin_since is not None:
+    if state.duplicate_since is not None:
         return Hindrance(TWIN, trouble)
     if state.lasting:
         return Hindrance(QUEUE, trouble)
@@ -68,8 +68,8 @@ def until(state: State, kill_at: float, now: float) -> Optional[float]:
     moment = INFINITY
     if state.role == roles.PROMOTING and state.step != "fencing":
         moment = state.healthy_by
-    elif state.twin_since is not None:
-        moment = state.twin_since + state.wait_out
+    elif state.duplicate_since is not None:
+        moment = state.duplicate_since + state.wait_out
     elif (state.role, state.step) == (roles.DETACHED, "waiting"):
         moment = max(state.not_before, state.rest_until)
     elif (state.role, state.step) == (roles.DEMOTING, "stopping"):

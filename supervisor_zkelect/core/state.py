@@ -84,7 +84,7 @@ class State:
 
     proposal: Optional[str] = None
     token: Optional[int] = None
-    twin_since: Optional[float] = None
+    duplicate_since: Optional[float] = None
 
     #: stopping: the proposal of a term that was inherited has not been looked for yet
     unadopted: bool = False

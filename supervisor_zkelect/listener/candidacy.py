@@ -304,4 +304,4 @@ class Candidacy:
 def foreign_kind(name: str, state: State) -> str:
     """The kind of an election's trouble where its text has the name of another's znode, of which each may be new; else ""."""
     lasting = state.lasting and state.trouble == lasting_trouble(state.lasting)
-    return f"candidate {name}" if lasting or state.twin_since is not None else ""
+    return f"candidate {name}" if lasting or state.duplicate_since is not None else ""

@@ -45,9 +45,9 @@ FAULTS: Dict[str, Fault] = {
         " () if answer.value else checked, _text(answer.exception), replies.is_answer(answer.exception), False)))",
     ),
     "release before the proof of death": Fault(
-        "core.role",
-        "        self.act(KillGroup(number) if kill else StopGroup(number, kill_at))",
-        "        self.act(KillGroup(number) if kill else StopGroup(number, kill_at)); self.release(reason)",
+        "core.demotion",
+        "    turn.act(messages.KillGroup(number) if kill else messages.StopGroup(number, kill_at))",
+        "    turn.act(messages.KillGroup(number) if kill else messages.StopGroup(number, kill_at)); release(turn, reason)",
     ),
     "ack without the proposal check": Fault(
         "zookeeper.term",
@@ -60,9 +60,9 @@ FAULTS: Dict[str, Fault] = {
         "if self.clock is None or self.granted is None:",
     ),
     "the holder is written after the group's start": Fault(
-        "core.role",
-        '            self.go(PROMOTING, "claiming", "leads the queue")',
-        '            self.go(PROMOTING, "claiming", "leads the queue"); self.on_Claimed(Claimed(0, ""))',
+        "core.standby",
+        '        turn.go(PROMOTING, "claiming", "leads the queue")',
+        '        from supervisor_zkelect.core.promotion import claimed; claimed(turn, messages.Claimed(0, ""))',
     ),
     "a failed multi counts": Fault(
         "zookeeper.session",
@@ -70,9 +70,9 @@ FAULTS: Dict[str, Fault] = {
         "            gone: Tuple[str, ...] = ()\n            if False:",
     ),
     "a fence that fails is passed over": Fault(
-        "core.role",
-        "        if not event.ok and not self.rules.fence_failed_continues:",
-        "        if False:",
+        "core.promotion",
+        "    if not event.ok and not turn.rules.fence_failed_continues:",
+        "    if False:",
     ),
     "the grant is not revoked before the kill": Fault(
         "guard.groups",

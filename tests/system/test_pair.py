@@ -8,7 +8,7 @@ import pytest
 
 from lab.cluster import NOT_PRIMARY, PRIMARY, UNKNOWN
 from lab.zookeeper import ZooKeeper
-from supervisor_zkelect.core import role
+from supervisor_zkelect.core.promotion import LOOKS, WORD_PACE
 from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.system.clock import now
 
@@ -112,8 +112,8 @@ def test_without_a_health_check_an_end_that_supervisord_does_not_mend_is_noticed
         "eventlistener:zkelect": {"events": events},
     }).start()
     cluster.until(
-        lambda: now() - cluster["a"].part("orders")["since"] > role.LOOKS + 1
-        and 4 < now() % role.WORD_PACE < role.WORD_PACE - 6,
+        lambda: now() - cluster["a"].part("orders")["since"] > LOOKS + 1
+        and 4 < now() % WORD_PACE < WORD_PACE - 6,
         "looks at supervisord's word to be rare",
     )
     cluster["a"].kill(cluster.pid("a"))

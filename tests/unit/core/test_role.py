@@ -6,7 +6,11 @@ from dataclasses import replace
 import pytest
 
 from supervisor_zkelect.core import messages, role, roles
+from supervisor_zkelect.core.demotion import RELEASE_LIMIT, STOPPED_REST
+from supervisor_zkelect.core.promotion import LOOKS
+from supervisor_zkelect.core.resignation import LOOK_LIMIT, SUCCESSOR_LIMIT, SUCCESSOR_MOST
 from supervisor_zkelect.core.state import CALM, CONTESTED, INFINITY, Rules, lasting_trouble, lease_of, next_wakeup
+from supervisor_zkelect.core.turn import RETRY_MOST
 
 SETTINGS = Rules(
     name="orders", node="self", address="a:1", kill_time=0.3, stopwaitsecs=10.0, rise=1, fall=3,
@@ -275,7 +279,7 @@ def told(node, monkeypatch):
     """A primary whose health is supervisord's word, which was found good for long; its next look is at 120."""
     monkeypatch.setattr(sys.modules[__name__], "SETTINGS", replace(SETTINGS, told=True))
     node.primary().event(messages.Leased(node.now, 1000.0))
-    for _ in range(role.LOOKS):
+    for _ in range(LOOKS):
         assert look(node) <= node.now + 1
         answer(node, "")
     assert node.at[0] == "primary" and look(node) == 120.0
@@ -335,7 +339,7 @@ def test_supervisords_word_is_asked_for_when_it_changes(told):
     # supervisord may not know of it yet; a program that came back in time is no failure.
     answer(told, "")
     answer(told, "orders is STARTING")
-    for _ in range(role.LOOKS):
+    for _ in range(LOOKS):
         assert look(told) <= told.now + 1
         answer(told, "")
     assert (told.at[0], told.state.trouble, look(told)) == ("primary", "", 120.0) and told.now < begun + 7
@@ -364,7 +368,7 @@ def test_resign_needs_somebody_to_take_over(node):
 def test_resign_is_refused_where_zookeeper_does_not_answer(node):
     """Nobody could take over, and the service runs on. What is answered later is about something that is over."""
     node.primary().event(messages.Leased(node.now, node.now + 99.0)).event(messages.Resign("t1"))
-    look, by = node.op(messages.CountOthers), node.now + role.LOOK_LIMIT
+    look, by = node.op(messages.CountOthers), node.now + LOOK_LIMIT
     assert not answers(node, messages.Resign("t2"), 1.0)
     assert not answers(node, messages.Tick(), by - node.now - 0.1) and next_wakeup(SETTINGS, node.state) <= by
     [first] = answers(node, messages.Tick(), 0.1)
@@ -397,12 +401,12 @@ def test_resign_is_answered_at_once_where_the_term_ends_before_the_queue_is_know
 def test_a_forced_resignation_does_not_wait_for_the_look_of_another(node):
     node.primary().event(messages.Resign("t1"))
     assert not answers(node, messages.Resign("t2", force=True)) and node.at[0] == "demoting"
-    assert not answers(node, messages.Tick(), role.LOOK_LIMIT + 1.0)
+    assert not answers(node, messages.Tick(), LOOK_LIMIT + 1.0)
     assert [one.ticket for one in node.state.resigning] == ["t1", "t2"]
 
 
 def test_that_zookeeper_does_not_answer_is_told_where_nobody_is_known_to_lead(node):
-    [answer] = answers(resigned(node), messages.TermSeen("", "", known=False), role.SUCCESSOR_MOST)
+    [answer] = answers(resigned(node), messages.TermSeen("", "", known=False), SUCCESSOR_MOST)
     assert "nobody is known to be primary" in answer.text and "ZooKeeper does not answer" in answer.text
     assert answer.term is None, "there is nothing to be read"
 
@@ -462,7 +466,7 @@ def test_resign_fails_when_this_node_leads_again(node):
 
 
 def test_resign_fails_when_nobody_leads_for_as_long_as_a_promotion_may_take(node):
-    limit = min(role.SUCCESSOR_LIMIT + SETTINGS.promote_timeout, role.SUCCESSOR_MOST)
+    limit = min(SUCCESSOR_LIMIT + SETTINGS.promote_timeout, SUCCESSOR_MOST)
     assert not answers(resigned(node), messages.TermSeen("b", "", 50), limit - 0.2)
     answer = answers(node, messages.TermSeen("b", "", 50), 0.3)[0]
     assert (answer.ok, answer.exit, answer.tried) == (False, 1, ("b",)) and "nobody is primary" in answer.text
@@ -604,9 +608,9 @@ def test_a_withdrawal_that_is_granted_closes_no_session(node):
 def test_a_release_that_is_not_answered_is_made_again_for_long(node):
     node.primary().event(messages.Resign("t1")).event(messages.OthersCounted(node.op(messages.CountOthers), 1))
     node.event(messages.Dead(node.op(messages.StopGroup), 0.1))
-    by, withdrew = node.now + role.RELEASE_LIMIT, False
+    by, withdrew = node.now + RELEASE_LIMIT, False
     while not node.did(messages.EndSession):
-        assert node.now < by + 3 * role.RETRY_MOST
+        assert node.now < by + 3 * RETRY_MOST
         assert node.did(messages.Release) or node.now >= by
         withdrew = withdrew or node.did(messages.Withdraw)
         node.event(messages.RequestFailed(node.state.waiting, False, "no answer"))
@@ -664,7 +668,7 @@ def test_after_a_stop_by_hand_supervisord_has_time_to_tell_of_it(node, others):
     node.primary().event(messages.StoppedByHand("web"))
     node.event(messages.Dead(node.op(messages.StopGroup), 0.1))
     node.event(messages.Released(node.op(messages.Release)))
-    rested = node.now + role.STOPPED_REST
+    rested = node.now + STOPPED_REST
     while not node.did(messages.Propose):
         node.event(messages.Tick(), after=max(0.0, next_wakeup(SETTINGS, node.state) - node.now))
         if node.did(messages.CountOthers):
@@ -748,7 +752,7 @@ def test_a_fence_that_fails_is_run_again_and_nothing_is_claimed():
         node.event(messages.Fenced(node.op(messages.Fence), False, "exit status 1"))
         assert node.at == (roles.PROMOTING, "fencing") and "exit status 1" in node.state.trouble
         assert not node.did(messages.Fence) and not node.did(messages.Claim)
-        node.event(messages.Tick(), after=role.RETRY_MOST)
+        node.event(messages.Tick(), after=RETRY_MOST)
         assert node.did(messages.Fence)
 
 
@@ -960,7 +964,7 @@ def test_an_ack_that_two_write_is_written_after_a_pause():
     for _ in range(CONTESTED):
         assert node.event(seen, after=0.2).did(messages.Repair)
     assert not node.event(seen, after=0.2).did(messages.Repair)
-    node.event(messages.Tick(), after=role.RETRY_MOST)
+    node.event(messages.Tick(), after=RETRY_MOST)
     assert node.did(messages.SeeTerm) and node.event(seen).did(messages.Repair) and node.state.contested(node.now)
     # Long afterwards it is somebody's hand again.
     node.now += CALM

@@ -180,6 +180,6 @@ def test_candidates_that_never_go_and_have_ever_new_names_are_one_kind_of_troubl
     for path in ("/e/a0000000000", "/e/b0000000000"):
         state = State(lasting=path, trouble=lasting_trouble(path))
         assert candidacy.foreign_kind("e", state) == "candidate e"
-    assert candidacy.foreign_kind("e", State(twin_since=5.0, trouble="waiting until x is gone")) == "candidate e"
+    assert candidacy.foreign_kind("e", State(duplicate_since=5.0, trouble="waiting until x is gone")) == "candidate e"
     for state in (State(), State(lasting="/e/a", trouble="another")):
         assert candidacy.foreign_kind("e", state) == ""

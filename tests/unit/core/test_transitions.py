@@ -1,0 +1,73 @@
+"""The transition table against the role machine: each pair of a step and an event, and where it leads."""
+
+import collections
+
+import pytest
+
+from supervisor_zkelect.core import messages, role
+from supervisor_zkelect.core.transitions import PAIRS, STEPS, TABLE, Move, step_of
+from tests.unit.core.walks import Walk
+
+ALL = [step for steps in STEPS.values() for step in steps]
+#: How often each event is tried in states of one kind.
+ENOUGH = 12
+
+
+def kind_of(state):
+    return (
+        state.role, state.step, state.inherited is None, bool(state.looking), bool(state.failed), any(one.left for one in state.resigning),
+        state.up, bool(state.cleaning), state.stuck,
+    )
+
+
+@pytest.fixture(scope="module")
+def seen():
+    """(step, event) -> the steps after it, and whether it ever did more than the time that passes with it."""
+    reached, did, tried = collections.defaultdict(set), set(), collections.Counter()
+    for seed in range(1200):
+        walk = Walk(seed)
+        for _ in range(60):
+            next_event, before = walk.next(), walk.state
+            tried[kind_of(before)] += 1
+            if tried[kind_of(before)] <= ENOUGH:
+                step = step_of(before.role, before.step)
+                time = role.step(walk.rules, before, messages.Tick(), walk.now)
+                for kind in messages.EVENTS:
+                    event = walk.event(kind)
+                    alone = walk.alone(event)
+                    reached[step, kind].add(step_of(alone.state.role, alone.state.step))
+                    idle = (before, []) if kind is messages.Tick else time
+                    if role.step(walk.rules, before, event, walk.now) != idle:
+                        did.add((step, kind))
+            # Time passes after each event, which some moves wait for.
+            between, after = walk.alone(next_event).state, walk.alone(next_event, messages.Tick()).state
+            reached[step_of(between.role, between.step), messages.Tick].add(step_of(after.role, after.step))
+            walk.take(next_event)
+    assert {step for step, _ in reached} == set(ALL)
+    return reached, did
+
+
+def test_each_event_has_a_row_and_each_pair_a_move_or_a_reason():
+    assert set(TABLE) == set(messages.EVENTS)
+    assert set(PAIRS) == {(step, kind) for step in ALL for kind in messages.EVENTS}
+    assert all(isinstance(one, Move) or one for one in PAIRS.values())
+
+
+def test_the_machine_ignores_what_the_table_says_and_nothing_else(seen):
+    _, did = seen
+    wrong = [
+        f"{kind.__name__} in {step}: {'does nothing' if isinstance(move, Move) else 'does something'}"
+        for (step, kind), move in PAIRS.items() if ((step, kind) in did) != isinstance(move, Move)
+    ]
+    assert not wrong
+
+
+def test_the_machine_goes_where_the_table_says_and_nowhere_else(seen):
+    reached, _ = seen
+    wrong = []
+    for (step, kind), move in PAIRS.items():
+        to = set(move.to.split()) if isinstance(move, Move) else set()
+        found = reached[step, kind] - {step}
+        if found != to:
+            wrong.append(f"{kind.__name__} in {step}: to {' '.join(sorted(found))}; in the table {' '.join(sorted(to))}")
+    assert not wrong

@@ -1,0 +1,95 @@
+"""Random walks through the role machine, with events as they may come."""
+
+import random
+
+from supervisor_zkelect.core import messages, role
+from supervisor_zkelect.core.state import INFINITY, Rules, next_wakeup
+from supervisor_zkelect.core.transitions import step_of, take
+from supervisor_zkelect.core.turn import Turn
+
+RULES = dict(
+    name="orders", node="self", address="a:1", kill_time=0.3, stopwaitsecs=3.0, rise=1, fall=2, health_interval=1.0,
+    promote_timeout=20.0, backoff_min=1.0, backoff_max=8.0,
+)
+
+
+#: What usually comes next in a step.
+FORWARD = {
+    "clearing": [messages.Dead, messages.SessionUp], "waiting": [messages.SessionUp, messages.Tick], "proposing": [messages.Proposed],
+    "asking": [messages.Queried], "stepping": [messages.Proposed], "watching": [messages.QueueChanged, messages.SessionDown],
+    "claiming": [messages.Claimed, messages.Claimed, messages.Dirty], "fencing": [messages.Fenced], "leasing": [messages.Leased, messages.SessionDown],
+    "starting": [messages.ServiceStarted], "probing": [messages.Probed, messages.Leased, messages.Tick],
+    "acking": [messages.Acked, messages.Leased], "primary": [messages.Leased, messages.Probed, messages.TermSeen, messages.Tick],
+    "stopping": [messages.Dead, messages.Stuck, messages.Leased], "releasing": [messages.Released] + 5 * [messages.RequestFailed],
+    "closing": [messages.SessionLost, messages.Tick, messages.RequestFailed],
+}
+
+
+class Walk:
+    """One walk. `now` is the moment, `state` the state."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.now = 100.0
+        chance = self.random.random
+        self.rules = Rules(**RULES, told=chance() < 0.5, fence_failed_continues=chance() < 0.5)
+        if chance() < 0.4:
+            self.state, _ = role.inherit(self.now, 7, self.now + 4.0)
+        else:
+            self.state, _ = role.begin(self.now)
+
+    def event(self, kind: type) -> messages.Event:
+        """An event of this kind, mostly one that answers what the state waits for."""
+        state, now, choose = self.state, self.now, self.random.choice
+        maybe = lambda: self.random.random() < 0.5  # noqa: E731
+        op = state.waiting if self.random.random() < 0.95 else state.op + 5
+        token = choose([7, 8, state.token or 9])
+        ahead = now + self.random.uniform(-1.0, 10.0)
+        lease = messages.Leased(now, now + choose([0.5, 9.0]))
+        of = messages
+        made = {
+            of.SessionUp: lambda: of.SessionUp(choose([True, False, False]), choose([2.0, 2.0, 2.0, -1.0]), 6.0, 10.0, choose([0.0, 1.0])),
+            of.SessionLost: lambda: of.SessionLost("lost"), of.SessionEnds: lambda: of.SessionEnds("ends"),
+            of.Proposed: lambda: of.Proposed(op, "n-1", choose([7, 7, 8])), of.DuplicateNodeName: lambda: of.DuplicateNodeName(op, "n-0"),
+            of.Queried: lambda: of.Queried(op, choose([True, True, False]), 1, choose([1, 2]), maybe(), choose(["", "n-9"]), choose(["", "/x"])),
+            of.QueueChanged: lambda: of.QueueChanged(op, "deleted"),
+            of.Leased: lambda: lease, of.Cut: lambda: of.Cut(ahead), of.RenewedByKeeper: lambda: of.RenewedByKeeper(token, ahead),
+            of.Claimed: lambda: of.Claimed(op, choose(["", "b"]), choose([None, lease])),
+            of.Dirty: lambda: of.Dirty(op, *choose([("b", "b:1", 3), ("", "b:1", 0)])),
+            of.Fenced: lambda: of.Fenced(op, maybe(), "why"), of.ProposalLost: lambda: of.ProposalLost("deleted"),
+            of.Rivalled: lambda: of.Rivalled("rival"), of.Acked: lambda: of.Acked(op), of.Released: lambda: of.Released(op),
+            of.RequestFailed: lambda: of.RequestFailed(op, choose([True, False, False, False]), "failed", self.random.random() < 0.8),
+            of.ServiceStarted: lambda: of.ServiceStarted(op), of.StartFailed: lambda: of.StartFailed(op, "no"),
+            of.GrantRevoked: lambda: of.GrantRevoked("revoked"), of.Stuck: lambda: of.Stuck("stuck"),
+            of.Dead: lambda: of.Dead(choose([state.waiting, state.cleaning]) or state.op + 5, 0.1),
+            of.Probed: lambda: of.Probed(choose([state.probing, state.probing, op]), maybe(), "ill"),
+            of.MemberFatal: lambda: of.MemberFatal("web", choose(["", "why"])),
+            of.StoppedByHand: lambda: of.StoppedByHand("web"), of.StartedByHand: lambda: of.StartedByHand("web"),
+            of.OthersCounted: lambda: of.OthersCounted(state.looking or op, choose([-1, 0, 1]), "why"),
+            of.TermSeen: lambda: of.TermSeen(
+                choose(["b", "self", ""]), choose(["b:1", "a:1", ""]), token, maybe(), choose([None, state.token]), choose([None, "a:1", "x"])
+            ),
+            of.Reconfigured: lambda: of.Reconfigured(maybe()), of.Resign: lambda: of.Resign("t", maybe()),
+            of.Shutdown: lambda: of.Shutdown("SIGTERM", now + choose([-1.0, 2.0, 9.0])),
+        }
+        return made.get(kind, kind)()
+
+    def next(self) -> messages.Event:
+        """Let time pass, and choose what comes next: rather an answer than anything else."""
+        due = next_wakeup(self.rules, self.state)
+        until = [self.now, self.now, self.now + self.random.uniform(0.0, 2.0)]
+        if due < INFINITY:
+            until.append(max(due, self.now))
+        self.now = self.random.choice(until)
+        forward = FORWARD.get(step_of(self.state.role, self.state.step), [messages.Tick])
+        return self.event(self.random.choice(forward if self.random.random() < 0.8 else messages.EVENTS))
+
+    def alone(self, *events: messages.Event) -> Turn:
+        """The events taken by themselves, without the time that passes with them."""
+        turn = Turn(self.rules, self.state, self.now)
+        for event in events:
+            take(turn, event)
+        return turn
+
+    def take(self, event: messages.Event) -> None:
+        self.state, _ = role.step(self.rules, self.state, event, self.now)
