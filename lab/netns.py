@@ -45,7 +45,7 @@ CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 LINKS = "zkl"
-"""What the names of links outside of the namespaces begin with; the pid of their maker follows."""
+"""The beginning of the names of links outside of the namespaces; the pid of their maker follows."""
 
 LISTENING, FORWARDING = 1, 3
 """States of a switch's port (ip-link(8), bridge_slave). One that listens drops all frames, both ways. So does

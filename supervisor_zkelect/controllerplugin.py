@@ -120,7 +120,7 @@ class ZkelectControllerPlugin(ControllerPluginBase):
 
 
 def make_zkelect_controllerplugin(controller: Any, **config: str) -> ZkelectControllerPlugin:
-    """What `supervisor.ctl_factory` in [ctlplugin:zkelect] names. There are no options."""
+    """The factory that `supervisor.ctl_factory` in [ctlplugin:zkelect] names. There are no options."""
     if config:
         controller.output(f"[ctlplugin:zkelect] has no option {', '.join(sorted(config))}; remove it")
     return ZkelectControllerPlugin(controller)

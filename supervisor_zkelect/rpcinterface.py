@@ -218,7 +218,7 @@ class ZkelectRPCInterface:
 
 
 def make_zkelect_rpcinterface(supervisord: Any, **config: str) -> ZkelectRPCInterface:
-    """What [rpcinterface:zkelect] names as `supervisor.rpcinterface_factory`; called for each HTTP server.
+    """The factory that [rpcinterface:zkelect] names; supervisord calls it for each of its HTTP servers.
 
     There are no options. One that is set is warned of and kept out: an exception would keep supervisord from
     starting.
@@ -230,11 +230,11 @@ def make_zkelect_rpcinterface(supervisord: Any, **config: str) -> ZkelectRPCInte
         try:
             fork.install(supervisord.options)
         except Exception as error:
-            supervisord.options.logger.warn(f"zkelect: programs are started by zkelect run alone: {error!r}")
+            supervisord.options.logger.warn(f"zkelect: programs start more slowly, as forks cannot be prepared: {error!r}")
         try:
             reaped.install(supervisord.options)
         except Exception as error:
-            supervisord.options.logger.warn(f"zkelect: how programs end is not noted: {error!r}")
+            supervisord.options.logger.warn(f"zkelect: cannot note how programs end: {error!r}")
         for option in sorted(config):
             supervisord.options.logger.warn(f"[rpcinterface:zkelect] has no option {option!a}; remove it")
     return ZkelectRPCInterface(supervisord, kept)

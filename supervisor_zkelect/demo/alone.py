@@ -1,4 +1,4 @@
-"""What a supervisord does without zkelect: the least that a recovery can take here, and what it leaves to others."""
+"""A supervisord without zkelect: the least time that a recovery can take here, and what it leaves to others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ONE, OTHER = "one", "other"
 
 
 class Floors(NamedTuple):
-    """What a supervisord takes, in seconds.
+    """The times of a supervisord without zkelect, in seconds.
 
     start: from its order to start a program to the first answer. autorestart: from the kill of a program to the answer of
     the next, by supervisord's own autorestart. stop: from its order to the last answer. stop_and_start: without an answer,

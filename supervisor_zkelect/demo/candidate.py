@@ -1,4 +1,4 @@
-"""What ZooKeeper's session timeout takes by itself: a client that holds an ephemeral znode, and its end.
+"""The time that ZooKeeper's session timeout takes by itself: a client that holds an ephemeral znode, and its end.
 
     python -m supervisor_zkelect.demo.candidate HOST:PORT,... PATH TIMEOUT
 """

@@ -138,7 +138,7 @@ def run(
 
 
 def watch() -> None:
-    """Have a sweeper for this process; one is enough, and it is started once."""
+    """Start a sweeper for this process, unless there is one."""
     global _sweeper
     with _guard:
         if _sweeper is None:

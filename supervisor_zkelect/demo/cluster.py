@@ -142,7 +142,7 @@ class Cluster:
         client.close()
 
     def ack(self, name: str, election: str = "orders") -> str:
-        """What is in the ack znode, "" when there is none. name: of the node that asks; here, this process asks for all."""
+        """The content of the ack znode, "" when there is none. name: of the node that asks; here, this process asks for all."""
         try:
             data, _ = self.client().get_async(f"{self.chroot}/zkelect/{election}/ack").get(timeout=5)
         except NoNodeError:
@@ -186,12 +186,12 @@ class Cluster:
         return self.journals / ("primary" if len(self.elections) == 1 else election)
 
     def lives(self, election: str = "orders") -> List[observer.Life]:
-        """What the services of the election have written, so far."""
+        """The lives in the journal of the election's services, so far."""
         journal = self.journal(election)
         return observer.lives(journal) if journal.exists() else []
 
     def verdict(self, election: str = "orders", overlap: float = 0.0) -> observer.Verdict:
-        """What the observer heard. Raises AssertionError when two served at once, as it heard or by the services' own
+        """The observer's verdict. Raises AssertionError when two served at once, as it heard or by the services' own
         journal, or when a later term has not the higher fencing token.
 
         overlap: seconds for which they may, where the fault is one that nothing on a node can cover.

@@ -1,4 +1,4 @@
-"""What befalls the primary in the demo, one after the other, and what a client of both nodes heard of it.
+"""The events of the demo: what befalls the primary, and what a client of both nodes heard of it.
 
 Each event is a function that is given the stage, tells what happens, and notes its row of the closing table. The same is done
 to a supervisord without zkelect and to a bare client of ZooKeeper, for the columns beside it.
@@ -100,7 +100,7 @@ class Stage:
         return self.observer.verdict(since).gap
 
     def befall(self, event: Callable[[], object], moves: bool, same: bool = False) -> Heard:
-        """Have it happen, and tell what the client heard until all agree who is primary.
+        """Make it happen, and return what the client heard until all agree who is primary.
 
         moves: whether the other node is primary then. same: whether the service must be the same process.
         """

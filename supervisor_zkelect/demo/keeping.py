@@ -1,4 +1,4 @@
-"""What to try next, and the demo's two nodes left running for it."""
+"""Commands to try after the demo, and its two nodes left running for them."""
 
 from __future__ import annotations
 

@@ -189,7 +189,7 @@ class Node:
         return "\n".join(parts)
 
     def report(self, timeout: float = 5.0) -> Dict[str, Any]:
-        """What the listener reported last to supervisord; empty when it may not be believed.
+        """The listener's last report to supervisord; empty when it may not be believed.
 
         Raises SupervisordError when supervisord does not answer within `timeout` seconds.
         """
@@ -198,7 +198,7 @@ class Node:
         return report
 
     def part(self, election: str, timeout: float = 5.0) -> Dict[str, Any]:
-        """What `report` has of one election: "role", "step", "token", "deadline", ...; empty when it has nothing."""
+        """The facts that `report` has of one election: "role", "step", "token", "deadline", ...; empty when it has nothing."""
         found: Dict[str, Any] = self.report(timeout).get("elections", {}).get(election, {})
         return found
 

@@ -66,7 +66,7 @@ class Overlap(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What an observer heard.
+    """The result of an observation.
 
     gap: the longest time in seconds between two answers that arrived, whoever gave them; 0 for fewer than
         two.
@@ -158,7 +158,7 @@ class Observer:
         return [name for name in self.addresses if name in heard]
 
     def verdict(self, since: float = 0.0) -> Verdict:
-        """What it has heard up to now, of questions asked at `since` (seconds of CLOCK_BOOTTIME) or later."""
+        """The verdict up to now, on questions asked at `since` (seconds of CLOCK_BOOTTIME) or later."""
         lines = [line for line in self._poll() if line["asked"] >= since]
         return judge(lines)
 
@@ -213,7 +213,7 @@ def judge(lines: Iterable[Dict[str, Any]]) -> Verdict:
 
 
 class Life(NamedTuple):
-    """What one process wrote into a journal: under which token, its first and its last line, and whether it said its
+    """One process by its lines in a journal: under which token, its first and its last line, and whether it said its
     end. `stretches` are those of its lines that are less than SILENCE apart."""
 
     name: str
@@ -262,7 +262,7 @@ def overlap(journal: Union[str, os.PathLike[str]]) -> Overlap:
 
 
 def disorder(journal: Union[str, os.PathLike[str]]) -> List[str]:
-    """What is wrong with the order of the fencing tokens in a journal; empty when they are in order.
+    """The mistakes in the order of the fencing tokens in a journal, a line each.
 
     Whoever starts later has no older token, and two nodes never have the same. Processes without a token do not count.
     Raises as `lives` does.

@@ -54,7 +54,7 @@ WORDS = {
     "lease": "how long the primary may still run it, by its own clock; writes to ZooKeeper renew it",
     "ack": "the entry in ZooKeeper with the primary's address, for clients that look for the service",
 }
-"""What a reader has to know, as DESIGN.md has it."""
+"""The words that a reader has to know."""
 
 
 class Failed(Exception):
@@ -86,7 +86,7 @@ def run(out: TextIO = sys.stdout, keep: bool = False, enter: Optional[TextIO] = 
 
 
 def reason(problem: Exception) -> str:
-    """What went wrong, in one line. Pure."""
+    """The problem in one line. Pure."""
     text, *more = [line.strip() for line in str(problem).splitlines() if line.strip()] or [type(problem).__name__]
     if isinstance(problem, ZooKeeperFailed):
         # Its log names the exception, and then where in the code that was, and that it ends.
@@ -214,7 +214,7 @@ def _cluster(folder: Path, zookeeper: ZooKeeper) -> Cluster:
 
 
 def _floors(telling: Telling, alone: Alone) -> Floors:
-    """What supervisord takes by itself; its service runs from then on."""
+    """Measure supervisord by itself; its service runs from then on."""
     with Observer(alone.addresses) as heard:
         floors = alone.floors(heard)
     alone.run()

@@ -1,4 +1,4 @@
-"""How the demo speaks: lines with the time since it began, each event with a number, nothing broader than the table."""
+"""The demo's output: lines with the time since it began, a number for each event, nothing wider than the table."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ class Telling:
         self._wrapped(f"{clock.now() - self.begun:5.1f} s  ", text)
 
     def event(self, text: str) -> None:
-        """What happens next, under the next number."""
+        """The next event, under the next number."""
         self.events += 1
         self.line()
         self.tell(f"{self.events}. {text}")
 
     def result(self, text: str) -> None:
-        """What came of it."""
+        """The outcome of an event."""
         self._wrapped(" " * STAMP, text)
 
     def command(self, node: str, words: str, output: str) -> None:
-        """A command that was given on a node, and what it printed."""
+        """A command that was given on a node, and its output."""
         self.line(f"{'':{STAMP}}{node}$ {words}")
         for line in output.strip().splitlines():
             self.line(f"{'':{STAMP}}  {printable(line)}")

@@ -1,1 +1,1 @@
-"""What an operator asks and orders, from `zkelect` and from supervisorctl."""
+"""Questions and orders of operators, from `zkelect` and from supervisorctl."""

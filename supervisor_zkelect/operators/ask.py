@@ -1,4 +1,4 @@
-"""Asking: what an operator wants from the listener, by way of supervisord.
+"""Carry a verb to the listener, by way of supervisord, and its answer back.
 
 Everything goes through a caller, `call(method, *args)`, which returns what supervisord answers or raises
 `supervisor_zkelect.supervisord.client.SupervisordError`.
@@ -107,7 +107,7 @@ def _answers(
 
 
 def _view(call: Call, refresh_time: float) -> View:
-    """Have the listener show that it lives, then ask what it said last."""
+    """Ask the listener for a sign of life, then supervisord for its last report."""
     asked = time.monotonic()
     fresh_within = None
     try:
@@ -164,7 +164,7 @@ def _poll(call: Call, ticket: str, deadline: float, patient: bool = False) -> Op
             try:
                 return as_dict(json.loads(text))
             except (ValueError, RecursionError):
-                raise Unreachable("the listener's answer makes no sense; is it of another version?") from None
+                raise Unreachable("cannot understand the listener's answer; is it of another version?") from None
         left = deadline - time.monotonic()
         if left <= 0:
             return None

@@ -1,4 +1,4 @@
-"""`zkelect check -c FILE`: what is wrong with a file, with what supervisord runs, and with what stands in ZooKeeper."""
+"""`zkelect check -c FILE`: find mistakes in a file, in supervisord's programs and in ZooKeeper."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ZOOKEEPER_TIME = 5.0
 
 
 class Side(NamedTuple):
-    """What supervisord knows. seen: of its programs (`examination.Seen`), view: of the listener's report (`view.View`); both
+    """supervisord's side. seen: of its programs (`examination.Seen`), view: of the listener's report (`view.View`); both
     None where it was not to be asked. same: whether the listener uses the file that is checked. call: its methods."""
 
     seen: Any
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _look(arguments: argparse.Namespace, settings: Any, found: Findings) -> List[str]:
-    """Have everything looked at that the file names. Returns notes on where more stands."""
+    """Look at everything that the file names. Returns notes on which logs tell more."""
     from supervisor_zkelect.diagnosis import commands, examination
     from supervisor_zkelect.operators import check_listener
     from supervisor_zkelect.supervisord.client import SupervisordError
@@ -88,7 +88,7 @@ def _look(arguments: argparse.Namespace, settings: Any, found: Findings) -> List
 
 
 def _ask(arguments: argparse.Namespace, settings: Any, found: Findings) -> Side:
-    """What supervisord says."""
+    """Ask supervisord for its programs and for the listener's report; problems and notes go to `found`."""
     from supervisor_zkelect.operators.view import judge
     from supervisor_zkelect.supervisord.client import Fault, SupervisordError, Unreachable
 
@@ -108,7 +108,7 @@ def _ask(arguments: argparse.Namespace, settings: Any, found: Findings) -> Side:
         refused = isinstance(error, Unreachable) and ("HTTP 401" in error.reason or "HTTP 403" in error.reason)
         remedy = "give its user and password (-u, --password-file)" if refused else (
             "start it, or say where it is (--serverurl URL, or --supervisor-conf FILE)")
-        state = "refuses" if refused else "is not running, or not to be reached"
+        state = "refuses" if refused else "is not running or cannot be reached"
         found.notes.append(f"{unasked}: supervisord at {printable(url)} {state}: {error}; {remedy}")
         return NOBODY
     try:
@@ -127,7 +127,7 @@ def _ask(arguments: argparse.Namespace, settings: Any, found: Findings) -> Side:
 
 
 def _seen(call: Any, settings: Any, url: str) -> Any:
-    """What supervisord says of its programs (`examination.Seen`). Raises SupervisordError."""
+    """supervisord's programs, as `examination.Seen`. Raises SupervisordError."""
     from supervisor_zkelect.diagnosis import examination
     from supervisor_zkelect.processes import proc
     from supervisor_zkelect.supervisord import program_info
@@ -155,7 +155,7 @@ def _path_of(listener: Mapping[str, Any], processes: List[Dict[str, Any]], super
 
 
 def _of_listener(side: Side, link: bool) -> Findings:
-    """What is wrong with the listener, with its way to ZooKeeper only if `link`. Raises SupervisordError."""
+    """Findings on the listener, on its connection to ZooKeeper only if `link`. Raises SupervisordError."""
     from supervisor_zkelect.operators import check_listener
 
     if side.view.known and not side.same:

@@ -1,4 +1,4 @@
-"""What `check` makes of a listener: of what it reports of itself, or of what supervisord says of one that does not.
+"""Findings on a listener: from its own report, or from supervisord's word on one that does not report.
 
 The rule: whatever `role` calls a trouble is one, so `check` never finds nothing wrong where a node cannot do its part.
 """
@@ -23,8 +23,8 @@ _OUTSIDE = ("detached", "withdrawn")
 
 
 def of_view(view: View, elections: Optional[Sequence[str]] = None, link: bool = True) -> Findings:
-    """What is wrong by a report that may be believed. elections: of these only. link: also with the listener's way to ZooKeeper,
-    of which whoever asks may know by itself. Pure."""
+    """Findings from a report that may be believed. elections: only these. link: include the listener's connection to ZooKeeper,
+    about which the caller may know more. Pure."""
     found = Findings()
     report = view.report
     trouble = as_dict(report.get("config_trouble"))
@@ -71,7 +71,7 @@ def _of_election(view: View, name: str, connected: bool) -> List[str]:
 
 
 def of_silence(why: str, listener: Mapping[str, Any], info: Optional[Mapping[str, Any]], end: str = "") -> str:
-    """What is wrong where no report may be believed, with what to do. Pure.
+    """One line on a listener whose report may not be believed: what is wrong, and what to do. Pure.
 
     why: why not. listener: its item of supervisord's getAllConfigInfo, {} where no program is one. info: of its
     getProcessInfo; None where it is not active. end: how it ended last, "" where that is not known.
@@ -100,7 +100,7 @@ def of_silence(why: str, listener: Mapping[str, Any], info: Optional[Mapping[str
 
 
 def asked(call: Any, why: str) -> Findings:
-    """What supervisord says of a listener whose report may not be believed. Raises SupervisordError."""
+    """Findings from supervisord on a listener whose report may not be believed. Raises SupervisordError."""
     listener = program_info.listener_of(call("supervisor.getAllConfigInfo"))
     if not listener:
         return Findings(troubles=[of_silence(why, {}, None)])
@@ -118,7 +118,7 @@ def asked(call: Any, why: str) -> Findings:
 
 
 def of_listener(call: Any, view: View, election: Optional[str], link: bool = True) -> Findings:
-    """What is known of the listener without asking it. The rest as `of_view` takes it. Raises SupervisordError."""
+    """Findings on the listener without asking it. The arguments are those of `of_view`. Raises SupervisordError."""
     return of_view(view, None if election is None else [election], link) if view.known else asked(call, view.why)
 
 

@@ -84,7 +84,7 @@ def _fail(status: int, lines: Sequence[str], as_json: bool) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """What the command line is read by."""
+    """The parser of the command line."""
     connection, output = _connection_words(), _output_words()
     program = _Parser(prog="zkelect", description=_DESCRIPTION, epilog=_STATUSES, parents=[connection])
     program.add_argument("--version", action="version", version=f"zkelect {__version__}")

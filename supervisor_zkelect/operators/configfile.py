@@ -31,8 +31,7 @@ _HERE = re.compile(r"(?<=%\()(?=here\)s)")
 
 @dataclass(frozen=True)
 class Election:
-    """What a file has of its own. Each text is one that may stand behind an equals sign, so with percent signs doubled and
-    words quoted.
+    """The variable parts of a file. Each text can stand after an equals sign, so with percent signs doubled and words quoted.
 
     zkelect: the word that names this program. logs: the folder of the log files. conf: the file's name in its folder.
     stopwaitsecs: in seconds.
@@ -117,7 +116,7 @@ def value(given: str) -> str:
     if not given:
         raise ValueError("is empty; give it a value")
     if _COMMENT.search(f" {given}"):
-        raise ValueError("has a blank before ; or #, which begins a comment in supervisord's files; leave it out")
+        raise ValueError("has a blank before ; or #, which starts a comment in supervisord's files; leave it out")
     return given.replace("%", "%%")
 
 

@@ -58,7 +58,7 @@ def found(
 
 
 def _from_file(path: str, settings: Any) -> Dict[str, Optional[str]]:
-    """What the [zkelect] section says of supervisord; empty when it says nothing."""
+    """The options of [zkelect] on supervisord; empty when it has none."""
     from supervisor_zkelect.config import load
     from supervisor_zkelect.config.problems import ConfigError
 
@@ -78,7 +78,7 @@ def _from_file(path: str, settings: Any) -> Dict[str, Optional[str]]:
 
 
 def _from_supervisorctl(path: Optional[str]) -> Dict[str, Optional[str]]:
-    """What supervisorctl would read from a supervisord.conf, by default from the one that it would find."""
+    """The options that supervisorctl would read from a supervisord.conf, by default from the one that it would find."""
     import io
 
     try:

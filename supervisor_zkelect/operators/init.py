@@ -20,7 +20,7 @@ from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import configfile, mainfile
 from supervisor_zkelect.system import files
 
-#: What has no default: the field, how it is given, what is asked.
+#: Fields without a default: the field, how it is given, the question for it.
 _NEEDED: Tuple[Tuple[str, str, str], ...] = (
     ("name", "NAME", "Name of the election, and of its program (such as orders)"),
     ("program", "--program COMMAND", "Command that starts the service in the foreground"),
@@ -28,7 +28,7 @@ _NEEDED: Tuple[Tuple[str, str, str], ...] = (
     ("servers", "--servers HOST:PORT,...", "The ZooKeeper servers (host:port,host:port,...), the same on all nodes"),
 )
 
-#: What stands in the place of what is not known yet, while an answer is tried.
+#: Stand-ins for fields that are not known yet, while an answer is tried.
 _TRIAL = {"name": "orders", "program": "true", "address": "localhost:1", "servers": "localhost:1"}
 
 LOG_FOLDERS = ("/var/log/supervisor", "/var/log")
@@ -188,7 +188,7 @@ def _group(text: str) -> str:
     if text == configfile.LISTENER:
         raise ValueError("is the group of the event listener; choose another one")
     if not set(text).isdisjoint("[],;#%"):
-        raise ValueError("has one of the letters [ ] , ; # %, which mean something in supervisord's files; leave it out")
+        raise ValueError("contains one of [ ] , ; # %, which have a meaning in supervisord's files; leave it out")
     return configfile.value(text)
 
 
@@ -279,7 +279,7 @@ def _write(given: Given, text: str) -> None:
     except FileExistsError:
         raise Refused(_exists(given)) from None
     except OSError as error:
-        raise Refused(f"{given.output} cannot be written: {error.strerror}; choose another place by --output") from None
+        raise Refused(f"{given.output} cannot be written: {error.strerror}; choose another place with --output") from None
 
 
 _PLUGIN = (

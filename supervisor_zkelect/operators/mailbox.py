@@ -1,4 +1,4 @@
-"""The mailbox that supervisord keeps for the listener: its last report, the requests on their way to it, and its answers.
+"""The mailbox between operators and the listener, in supervisord: its last report, the requests on their way to it, and its answers.
 
 The listener pushes a report when something changes and at least every two seconds, and takes with the answer what operators
 asked for. A dead, stopped or silent listener has no role: the mailbox says whether its report may still be believed.
@@ -137,9 +137,9 @@ class Mailbox:
         pid: Any = report.get("pid")
         made: Any = report.get("boottime")
         if type(pid) is not int or not 1 < pid < 1 << 31:
-            raise RPCError(Faults.BAD_ARGUMENTS, "the report has no pid of its maker")
+            raise RPCError(Faults.BAD_ARGUMENTS, "the report has no valid pid")
         if type(made) not in (int, float) or not 0 <= made <= clock.now():
-            raise RPCError(Faults.BAD_ARGUMENTS, "the report's boottime is not a time of this machine's past")
+            raise RPCError(Faults.BAD_ARGUMENTS, "the report's boottime is not in the past of this machine's clock")
         if not isinstance(report.get("elections"), dict):
             raise RPCError(Faults.BAD_ARGUMENTS, "the report has no elections")
         maker = proc.read(pid)
@@ -221,13 +221,13 @@ class Mailbox:
         if current is None or not same or current.gone or not self._is_child(pid):
             return f"the listener (pid {pid}) is dead; {self._why_dead()}"
         if current.state in "Tt":
-            return f"the listener (pid {pid}) is stopped by a signal; kill -CONT {pid} has it go on"
+            return f"the listener (pid {pid}) is stopped by a signal; kill -CONT {pid} resumes it"
         if not patient and clock.now() - self._report["boottime"] > REPORT_AGE:
-            return f"the listener (pid {pid}) is silent; see its log, and restart it, which leaves a service as it is"
+            return f"the listener (pid {pid}) is silent; see its log, and restart it, which does not interrupt the service"
         return ""
 
     def _why_dead(self) -> str:
-        """What supervisord says of the program that the last listener was, and what to do."""
+        """supervisord's word on the program that the last listener was, and what to do."""
         if self._supervisord.options.mood < SupervisorStates.RUNNING:
             return "supervisord is shutting down or reloading"
         return ownprogram.told(self._supervisord, *self._program)
@@ -238,7 +238,7 @@ class Mailbox:
         return process is not None and process.pid == pid
 
     def _wake_listener(self) -> None:
-        """Have the listener come for its requests now and not with its next report."""
+        """Make the listener fetch its requests now and not with its next report."""
         listener = self._reporter
         if listener is not None and not self._why_unknown(patient=True) and _catches(listener.pid, signal.SIGUSR1):
             try:
@@ -277,7 +277,7 @@ def _read_int(text: str) -> int:
 def _read_float(text: str) -> float:
     number = float(text) if len(text) <= 100 else math.inf
     if not math.isfinite(number):
-        raise ValueError("a number is too large, or is none")
+        raise ValueError("a number is infinite or not a number")
     return number
 
 

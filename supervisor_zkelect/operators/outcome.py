@@ -1,4 +1,4 @@
-"""What a command came to, and its exit status."""
+"""The outcome of a command, and its exit status."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ CANNOT = 6  # should take part, and cannot
 #: Those of an election from the best to the worst; of several elections the worst counts.
 RANKS = (DONE, NOT_PRIMARY, ON_ITS_WAY, UNKNOWN, CANNOT)
 
-#: What they mean for most commands.
+#: Their meanings for most commands.
 USUAL = {DONE: "done", UNKNOWN: "unknown", ERROR: "error", USAGE: "wrong command or configuration"}
 
-#: What they mean for a command that shows a role.
+#: Their meanings for a command that shows a role.
 OF_A_ROLE = {
     DONE: "this node is primary",
     NOT_PRIMARY: "it stands by and could take over",
@@ -33,13 +33,13 @@ _WORST = f"of several elections the worst counts: {', '.join(str(status) for sta
 
 
 def told(statuses: Mapping[int, str]) -> str:
-    """What exit statuses mean, in one line."""
+    """The meanings of exit statuses, in one line."""
     order = (DONE, NOT_PRIMARY, ON_ITS_WAY, CANNOT, UNKNOWN, ERROR, USAGE)
     parts = [f"{status} {statuses[status]}" for status in order if status in statuses]
     return "; ".join([*parts, *[_WORST] * (ON_ITS_WAY in statuses)])
 
 
-#: What they mean for the program as a whole.
+#: Their meanings for the program as a whole.
 MEANINGS = told({**USUAL, **OF_A_ROLE, DONE: f"{OF_A_ROLE[DONE]}, or the command did what it should"})
 
 #: Version of the documents that --json prints.
@@ -47,7 +47,7 @@ VERSION = 1
 
 
 class Outcome(NamedTuple):
-    """What a command came to: `lines` for a person, `document` for --json, and the exit status.
+    """The outcome of a command: `lines` for a person, `document` for --json, and the exit status.
 
     error: one line when the command failed, else empty.
     """

@@ -79,7 +79,7 @@ def _configuration_of_listener(arguments: argparse.Namespace) -> str:
     if not isinstance(path, str):
         why = outcome.error or outcome.document.get("why") or "it tells no file"
         raise Trouble(
-            USAGE, f"name the servers by --servers, or the file with [zkelect] by -c FILE, since the listener cannot be asked: {why}"
+            USAGE, f"name the servers with --servers, or the file with [zkelect] with -c FILE, since the listener cannot be asked: {why}"
         )
     return path
 

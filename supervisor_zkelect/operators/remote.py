@@ -23,10 +23,10 @@ def wanted(arguments: argparse.Namespace) -> bool:
     others = [_word(name) for name in given if name != "servers"]
     if "servers" not in given:
         if others:
-            raise Trouble(USAGE, f"{others[0]} goes with --servers; give that too, or take what the file says by -c FILE alone")
+            raise Trouble(USAGE, f"{others[0]} works only with --servers; give that too, or use -c FILE alone")
         return False
     if getattr(arguments, "configuration", None) is not None:
-        raise Trouble(USAGE, "--servers and -c FILE say the same; give one of the two")
+        raise Trouble(USAGE, "--servers and -c FILE exclude each other; give one of them")
     return True
 
 
@@ -43,10 +43,10 @@ def settings(arguments: argparse.Namespace) -> Any:
     ack = {"address": "none", "election_ack": f"{root}/{arguments.election}/ack"}
     amiss = [_word(name) for name, value in {**main, "root": root}.items() if not value.isprintable() or re.search(r"(^|\s)[;#]", value)]
     if amiss:
-        raise Trouble(USAGE, f"{amiss[0]} has a control character, or a ; or # behind a blank; write it without")
+        raise Trouble(USAGE, f"{amiss[0]} contains a control character, or ; or # after a blank; leave that out")
     lines = ["[zkelect]", *_options(main), f"[election:{arguments.election}]", *_options(ack)]
     if not re.fullmatch(r"[\w.-]+", arguments.election, re.ASCII):
-        raise Trouble(USAGE, f"{arguments.election!r} is no name of an election; it has letters, digits and . _ -")
+        raise Trouble(USAGE, f"{arguments.election!r} is not a valid election name; use letters, digits and . _ -")
     try:
         return load.from_text("\n".join(lines) + "\n", _NAME)
     except ConfigError as error:

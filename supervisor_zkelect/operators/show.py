@@ -1,5 +1,6 @@
-"""What an operator is shown, and with which exit status: decided by functions that are given what was answered and do
-nothing else. Shared by supervisorctl's commands and `zkelect`.
+"""The outcomes of an operator's commands, as lines, document and exit status: pure functions of what was answered.
+
+Shared by supervisorctl's commands and `zkelect`.
 """
 
 from __future__ import annotations
@@ -97,13 +98,13 @@ def _place(view: View, name: str) -> str:
 
 
 def _said_lines(view: View, names: Sequence[str]) -> List[str]:
-    """What is wrong in each election, and what to do about it; nothing of a primary whom nothing troubles."""
+    """A line for each election: what is wrong, and what to do about it; none for a primary without trouble."""
     said = [(name, words.line(view, name)) for name in names if not view.doubt(name)]
     return [f"{printable(name)}: {line}" for name, line in said if line]
 
 
 def _link_text(view: View) -> str:
-    """What is amiss between the node and ZooKeeper, whose word on the others may be of the past then."""
+    """Trouble between the node and ZooKeeper; what is shown of other nodes may be outdated then."""
     session = as_dict(view.report.get("session"))
     if session.get("state") == "connected":
         return ""
@@ -112,13 +113,13 @@ def _link_text(view: View) -> str:
 
 
 def _config_lines(view: View) -> List[str]:
-    """What is wrong with the node's configuration, since when, and what it goes on with."""
+    """The mistakes in the node's configuration, since when, and what it uses instead."""
     trouble = as_dict(view.report.get("config_trouble"))
     if not view.known or not trouble:
         return []
     problems = [f"  {_text(problem)}" for problem in trouble.get("problems") or () if isinstance(problem, str)]
     head = f"the configuration has been unusable for {_since(view, trouble.get('since'))}; {_text(trouble.get('doing'))}:"
-    return [head, *problems, "  mend the file; zkelect check -c FILE tells more, and zkelect reload takes it"]
+    return [head, *problems, "  correct the file; zkelect check -c FILE tells more, and zkelect reload loads it"]
 
 
 def _node_lines(view: View) -> List[str]:
@@ -173,7 +174,7 @@ def _document(view: View, names: Sequence[str], status: int) -> Dict[str, Any]:
 
 
 def _facts(view: View, name: str) -> Dict[str, Any]:
-    """What is reported of an election, and what a reader would have to work out of it."""
+    """The reported facts of an election, and what follows from them."""
     facts = {**view.facts(name), "says": words.line(view, name)}
     for moment in ("ack_at", "place_at"):
         if is_number(facts.get(moment)):
@@ -199,7 +200,7 @@ def resign(election: str, answer: Dict[str, Any]) -> Outcome:
 
 
 def reload(answer: Dict[str, Any]) -> Outcome:
-    """What was changed, what is wrong with the file, or what would end; a line each."""
+    """The changes, the mistakes in the file, or what would end; a line each."""
     lines = tuple(printable(line) for line in answer.get("lines") or () if isinstance(line, str))
     document = {**answer, "v": VERSION}
     if answer.get("ok") is not True:
@@ -281,8 +282,8 @@ def _steps(steps: Sequence[Tuple[str, float]]) -> str:
 
 
 def check(answer: Dict[str, Any], known: Findings = Findings(), logs: Sequence[str] = ()) -> Outcome:
-    """What is wrong, a line each: what is known of the listener, and what it finds when it is asked. logs: notes on where more
-    stands, for when anything is wrong."""
+    """Problems, a line each: those known of the listener, and those that it finds when it is asked. logs: notes on which logs
+    tell more, for when anything is wrong."""
     refused = answer.get("ok") is not True and "problems" not in answer
     if refused and not known.wrong:
         return _refused(answer, {**answer, "v": VERSION})
@@ -291,7 +292,7 @@ def check(answer: Dict[str, Any], known: Findings = Findings(), logs: Sequence[s
         for key in ("problems", "notes")
     )
     if refused:
-        told.append(_text(answer.get("text")) or "the listener could not do it; see its log")
+        told.append(_text(answer.get("text")) or "the listener could not do that; see its log")
     problems = list(dict.fromkeys([*known.problems, *known.troubles, *told]))
     fine = answer.get("ok") is True and not problems
     notes = list(dict.fromkeys([*known.notes, *found_notes, *(() if fine else logs)]))
@@ -304,7 +305,7 @@ def check(answer: Dict[str, Any], known: Findings = Findings(), logs: Sequence[s
 
 
 def _statuses(answer: Dict[str, Any], known: Findings, refused: bool) -> List[int]:
-    """What known and answered troubles ask for; a wrong configuration counts more than others."""
+    """The exit statuses that known and answered troubles call for; a wrong configuration counts more than others."""
     found = [USAGE] * bool(known.problems) + [ERROR] * bool(known.troubles or refused)
     well = answer.get("ok") is True and not answer.get("problems")
     return found if well or refused else [*found, _status(answer, USAGE)]
@@ -312,7 +313,7 @@ def _statuses(answer: Dict[str, Any], known: Findings, refused: bool) -> List[in
 
 def _refused(answer: Dict[str, Any], document: Dict[str, Any]) -> Outcome:
     status = _status(answer, ERROR)
-    line = _text(answer.get("text")) or "the listener could not do it; see its log"
+    line = _text(answer.get("text")) or "the listener could not do that; see its log"
     return Outcome(status, (), {**document, "ok": False, "exit": status, "error": line}, line)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Iterable, Optional
 
 
 def stand_in() -> None:
-    """Have a file for each standard stream that was closed when this process began. Python has None for it then, and whatever
+    """Open a file for each standard stream that was closed when this process began. Python has None for it then, and whatever
     is opened next would get its number."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:

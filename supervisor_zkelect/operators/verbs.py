@@ -14,11 +14,11 @@ from supervisor_zkelect.operators.view import View
 ALL = "all elections"
 ONE = "the only election"
 NODE = ""
-"""What a verb means where no election is named; with NODE none may be named."""
+"""The elections that a verb means where none is named; with NODE none may be named."""
 
 
 class Reply(NamedTuple):
-    """What there is to show.
+    """All that a verb can show.
 
     view: of the node. election: the one that was named, or None. answers: the listener's, by election, "" where the whole node
     was asked; empty where it was not asked. width: columns of the terminal, None for as many as it takes. call: supervisord's
@@ -69,17 +69,17 @@ class Verb(NamedTuple):
 
     @property
     def help(self) -> str:
-        """What it does, and when its flag counts."""
+        """Its text, and when its flag is needed."""
         return f"{self.text}; {self.flag.word}: {self.flag.text}" if self.flag else self.text
 
     @property
     def exits(self) -> str:
-        """What its exit statuses mean, in one line."""
+        """The meanings of its exit statuses, in one line."""
         return told({**USUAL, **self.statuses})
 
 
 def _check(reply: Reply) -> Outcome:
-    """What is wrong by the listener's report and by its answer, or by supervisord's word on it."""
+    """The problems by the listener's report and its answer, or by supervisord's word on it."""
     # Only `check` needs it, and `role` is to begin fast.
     from supervisor_zkelect.operators import check_listener
 

@@ -1,4 +1,4 @@
-"""What may be said of a node at one moment: the listener's last report, and whether it is to be believed. Pure.
+"""A node as an operator may see it at one moment: the listener's last report, and whether it can be believed. Pure.
 
 The rule for a role: it is shown only when a living listener has just vouched for it. So the listener is first
 asked for a fresh report. If it neither answers nor reports in time, if supervisord says that it is dead or stopped, or if
@@ -24,7 +24,7 @@ FRESH = 2.0
 
 
 class View(NamedTuple):
-    """What may be said of a node at one moment.
+    """A node as an operator may see it at one moment.
 
     known: whether `report` may be believed; why: why not, empty if so. age: seconds since the report was
     made, None without one. now: the CLOCK_BOOTTIME of supervisord's machine. report: the last report,
@@ -43,7 +43,7 @@ class View(NamedTuple):
         return sorted(as_dict(self.report.get("elections")))
 
     def facts(self, election: str) -> Dict[str, Any]:
-        """What the report says of one election."""
+        """The reported facts of one election."""
         return as_dict(as_dict(self.report.get("elections")).get(election))
 
     def doubt(self, election: str) -> str:
@@ -89,7 +89,7 @@ class View(NamedTuple):
 
 
 def judge(answer: str, fresh_within: Optional[float] = None) -> View:
-    """What the answer of zkelect.getReport is worth.
+    """The view that an answer of zkelect.getReport gives.
 
     fresh_within: seconds; a report that is older is not believed, because the listener was asked for another
     one that long ago and has not answered. None: it has answered.
@@ -101,7 +101,7 @@ def judge(answer: str, fresh_within: Optional[float] = None) -> View:
     except (ValueError, TypeError, RecursionError):
         document = None
     if not isinstance(document, dict) or not is_number(document.get("now")):
-        raise Unreachable("the answer to zkelect.getReport makes no sense; is it of another version?")
+        raise Unreachable("cannot understand the answer to zkelect.getReport; is the plugin in supervisord of another version?")
     report, age = as_dict(document.get("report")), document.get("age")
     age = max(0.0, age) if is_number(age) else None
     known = document.get("known") is True and bool(report) and age is not None
@@ -109,7 +109,7 @@ def judge(answer: str, fresh_within: Optional[float] = None) -> View:
     if known and fresh_within is not None and age is not None and age > fresh_within:
         known = False
         pid = printable(report.get("pid"))
-        why = f"the listener (pid {pid}) does not answer; see its log, and restart it, which leaves a service as it is"
+        why = f"the listener (pid {pid}) does not answer; see its log, and restart it, which does not interrupt the service"
     return View(known, why, age, float(document["now"]), report)
 
 

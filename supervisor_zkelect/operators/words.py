@@ -1,4 +1,4 @@
-"""What a role means to somebody who has just been woken up: one line on what is wrong and what to do about it. Pure."""
+"""The meaning of a role for somebody who has just been woken up: one line on what is wrong and what to do. Pure."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any, Dict, List
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators.view import View, as_dict, is_number
 
-#: What to do against each kind of hindrance (`ability.py`), where its own line does not say so.
+#: The remedy for each kind of hindrance (`ability.py`), where its own line does not name it.
 REMEDIES = {
     "guard": "see the log of the listener",
     "folder": "no program starts here until this node's user owns that folder again and nobody else may write to it",
     "zookeeper": "see whether `servers` are right and can be reached; the node reconnects by itself",
     "timeout": "let the servers grant more (maxSessionTimeout), or shorten kill_time",
-    "twin": "if this node was killed or cut off just now, that proposal is its own and goes by itself; otherwise give each node a "
+    "twin": "if this node was killed or cut off a moment ago, that proposal is its own and will go away; otherwise give each node a "
             "different node_name",
-    "refused": "zkelect check names the znode and the remedy; it is tried again by itself",
+    "refused": "zkelect check names the znode and the remedy; the node retries by itself",
     "fence": "correct the fence command; see the log of the listener",
     "alive": "no other node leads until the group is dead; find its processes (zkelect check, the log), or, if none can do harm: "
              "zkelect resign --force",
 }
 
 _STEPS = {
-    ("detached", "beginning"): "begins",
-    ("detached", "clearing"): "makes sure that nothing of an earlier run is alive",
+    ("detached", "beginning"): "is starting",
+    ("detached", "clearing"): "is checking that nothing from an earlier run is alive",
     ("detached", "proposing"): "is about to stand for election",
     ("promoting", "claiming"): "claims the term in ZooKeeper",
     ("promoting", "fencing"): "runs the fence command against the former primary",
@@ -52,7 +52,7 @@ def duration(seconds: float) -> str:
 
 
 def line(view: View, election: str) -> str:
-    """What is to be said of an election whose role is known; "" of a primary whom nothing troubles."""
+    """The line on an election whose role is known; "" for a primary without trouble."""
     facts = view.facts(election)
     cannot, trouble, role = as_dict(facts.get("cannot")), _text(facts.get("trouble")), view.role(election)
     if cannot and role != "primary":
@@ -69,7 +69,7 @@ def line(view: View, election: str) -> str:
         said.append(trouble)
     if facts.get("unguarded") and role not in ("detached", "withdrawn"):
         why = _text(facts.get("unguarded_why")) or "there is no guard, or `zkelect run --` is not before each program's command"
-        said.append(f"unguarded, so that nothing ends the service if the listener cannot: {why}")
+        said.append(f"unguarded, so nothing stops the service if the listener cannot: {why}")
     return "; ".join(filter(None, said))
 
 
@@ -98,7 +98,7 @@ def _standing(view: View, election: str, facts: Dict[str, Any]) -> str:
     if facts.get("step") == "stepping":
         return "steps behind the others in the queue"
     if facts.get("step") == "asking" and facts.get("trouble"):
-        return "stands in the queue, but cannot learn its place"
+        return "stands in the queue, but cannot find out its place"
     place, failed = facts.get("place"), failure(view, election)
     head = f"stands by, but {failed}" if failed else "stands by"
     if not facts.get("ack") and is_number(facts.get("ack_at")) and view.past(election, "ack_at") is None:
@@ -126,7 +126,7 @@ def _moving(view: View, facts: Dict[str, Any]) -> str:
         return f"takes no part any more{because}"
     if (role, step) == ("detached", "waiting"):
         if left:
-            return f"takes no part for {left}{because}; correct that (supervisorctl tail PROGRAM, zkelect history)"
+            return f"takes no part for another {left}{because}; correct that (supervisorctl tail PROGRAM, zkelect history)"
         return f"is about to stand for election{because}"
     words = _STEPS.get((role, step), "")
     if role == "promoting" and left:

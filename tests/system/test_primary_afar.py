@@ -69,4 +69,4 @@ def test_servers_that_are_not_there(primary):
 
 def test_both_ways_at_once_are_refused(primary):
     done = primary("orders", "--servers", "h:1", "-c", "/none")
-    assert (done.returncode, done.stderr) == (2, "zkelect: --servers and -c FILE say the same; give one of the two\n")
+    assert (done.returncode, done.stderr) == (2, "zkelect: --servers and -c FILE exclude each other; give one of them\n")

@@ -179,7 +179,7 @@ def test_a_service_that_dies_hesitates_or_does_not_stop(make_cluster, zk_server)
 
     (cluster["b"].folder / "broken").touch()
     cluster["b"].kill(cluster.primary("b"))
-    shows(cluster, "b", ON_ITS_WAY, r"takes no part for \d+ s, because: the program orders is in FATAL.*; correct that")
+    shows(cluster, "b", ON_ITS_WAY, r"takes no part for another \d+ s, because: the program orders is in FATAL.*; correct that")
     assert "b" not in cluster.observers["orders"].serving(HEARD)
     shows(cluster, "a", PRIMARY, place="1 of 1", primary="a")
 

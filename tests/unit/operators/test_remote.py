@@ -39,8 +39,8 @@ def test_secrets_come_from_files(tmp_path):
     (["--servers", "%(ENV_HOME)s"], "is not host:port"),
     (["--servers", "zk1", "--root", "x"], "--root x/orders/ack: is a relative path"),
     (["--servers", "zk1", "--root", "/a/../b"], "--root /a/../b/orders/ack: has a part . or .."),
-    (["--servers", "zk1\n[election:x]"], "--servers has a control character"),
-    (["--servers", "zk1 ;x"], "behind a blank"),
+    (["--servers", "zk1\n[election:x]"], "--servers contains a control character"),
+    (["--servers", "zk1 ;x"], "after a blank"),
     (["--servers", "zk1", "--digest-file", "/none"], "--digest-file /none: does not exist"),
     (["--servers", "zk1", "--tls-ca", "/none"], "--tls-ca /none: does not exist"),
 ])
@@ -54,12 +54,12 @@ def test_each_mistake_names_the_word(words, told):
 def test_a_name_that_no_election_has(name):
     with pytest.raises(Trouble) as caught:
         settings(name, "--servers", "zk1")
-    assert "is no name of an election" in caught.value.lines[0]
+    assert "is not a valid election name" in caught.value.lines[0]
 
 
 @pytest.mark.parametrize("words, told", [
-    (["--servers", "zk1", "-c", "f"], "--servers and -c FILE say the same; give one of the two"),
-    (["--root", "/x"], "--root goes with --servers"), (["--digest-file", "/x", "-c", "f"], "--digest-file goes with --servers"),
+    (["--servers", "zk1", "-c", "f"], "--servers and -c FILE exclude each other; give one of them"),
+    (["--root", "/x"], "--root works only with --servers"), (["--digest-file", "/x", "-c", "f"], "--digest-file works only with --servers"),
 ])
 def test_words_that_do_not_go_together(words, told):
     with pytest.raises(Trouble) as caught:

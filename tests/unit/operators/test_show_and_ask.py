@@ -212,7 +212,7 @@ def test_an_answer_without_age_or_report_is_not_known():
 
 def test_role_is_one_line_per_election_and_one_of_what_is_wrong_with_it():
     unguarded = (
-        "unguarded, so that nothing ends the service if the listener cannot: there is no guard, or `zkelect run --` is not before "
+        "unguarded, so nothing stops the service if the listener cannot: there is no guard, or `zkelect run --` is not before "
         "each program's command"
     )
     outcome = show.role(view({"stock": STANDBY, "orders": PRIMARY, "well": {**PRIMARY, "unguarded": False}}))
@@ -564,7 +564,7 @@ def test_role_tells_what_is_wrong_with_the_configuration():
         outcome = shown(view({"orders": PRIMARY}, config_trouble=trouble))
         assert outcome.lines[-3:] == (
             "the configuration has been unusable for 2 m 10 s; the last good one is used:", "  f: [zkelect] colour = red\\x1b",
-            "  mend the file; zkelect check -c FILE tells more, and zkelect reload takes it",
+            "  correct the file; zkelect check -c FILE tells more, and zkelect reload loads it",
         )
         assert (outcome.exit, outcome.document["config_trouble"]) == (DONE, trouble)
     assert "unusable" not in str(show.role(view({"orders": PRIMARY}, config_trouble=None)).lines)

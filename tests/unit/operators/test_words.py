@@ -42,14 +42,14 @@ AWAY = {"state": "suspended", "since": 983.0, "trouble": "zk:2181 refuses connec
     (dict(ack=None, primary_node=None, ack_at=None), "stands by and could take over; there is nothing to do"),
     (dict(ack=None, primary_node=None, ack_at=990.0), "stands by and could take over; there is nothing to do"),
     (dict(step="asking"), "stands by and could take over; there is nothing to do"),
-    (dict(step="asking", trouble="no answer"), "stands in the queue, but cannot learn its place; no answer"),
+    (dict(step="asking", trouble="no answer"), "stands in the queue, but cannot find out its place; no answer"),
     (dict(step="stepping"), "steps behind the others in the queue"),
     (dict(failed=FAILED), "stands by, but its last promotion failed 14 s ago: orders is in FATAL; correct that"),
     (dict(failed=FAILED, place=4, candidates=5), "stands by, but its last promotion failed 14 s ago: orders is in FATAL; correct that"),
     (dict(failed=FAILED, ack=None, primary_node=None), "stands by, but its last promotion failed 14 s ago: orders is in FATAL; correct "
      "that; nobody is primary: see zkelect members, then run role on the node that leads the queue"),
     (dict(failed={"why": "\x1b[2J", "at": None}), "stands by, but its last promotion failed: \\x1b[2J; correct that"),
-    (dict(failed=FAILED, step="asking", trouble="no answer"), "stands in the queue, but cannot learn its place; no answer"),
+    (dict(failed=FAILED, step="asking", trouble="no answer"), "stands in the queue, but cannot find out its place; no answer"),
     (dict(role="primary", step="", deadline=1004.5), ""),
     (dict(role="primary", step="", trouble="health check failed: 503"), "health check failed: 503"),
     (dict(role="primary", step="", session=AWAY),
@@ -60,9 +60,9 @@ AWAY = {"state": "suspended", "since": 983.0, "trouble": "zk:2181 refuses connec
     (dict(role="demoting", step="stopping", until=1003.0), "stops the programs, and kills them in 3.0 s, because: resigned"),
     (dict(role="demoting", step="releasing"), "the programs are dead, releases the election, because: resigned"),
     (dict(role="detached", step="waiting", until=1012.0, reason="svc is in FATAL"),
-     "takes no part for 12 s, because: svc is in FATAL; correct that (supervisorctl tail PROGRAM, zkelect history)"),
+     "takes no part for another 12 s, because: svc is in FATAL; correct that (supervisorctl tail PROGRAM, zkelect history)"),
     (dict(role="detached", step="waiting"), "is about to stand for election, because: resigned"),
-    (dict(role="detached", step="beginning", reason="waits for its guard"), "begins, because: waits for its guard"),
+    (dict(role="detached", step="beginning", reason="waits for its guard"), "is starting, because: waits for its guard"),
     (dict(role="withdrawn", step="", reason="SIGTERM"), "takes no part any more, because: SIGTERM"),
     (dict(session=AWAY, trouble="read the holder: no answer in time", cannot={"kind": "zookeeper", "why": "zk refuses"}),
      "cut off from ZooKeeper for 17 s: zk refuses; " + words.REMEDIES["zookeeper"]),
@@ -86,7 +86,7 @@ def test_each_hindrance_whose_line_does_not_say_it_has_a_remedy(kind):
     ("primary", True), ("standby", True), ("promoting", True), ("demoting", True), ("detached", False),
 ])
 def test_who_is_unguarded_while_its_group_may_run_is_told_so(role, told):
-    assert ("unguarded, so that nothing ends the service" in said(role=role, unguarded=True, unguarded_why="no guard")) == told
+    assert ("unguarded, so nothing stops the service" in said(role=role, unguarded=True, unguarded_why="no guard")) == told
 
 
 @pytest.mark.parametrize("value", [
