@@ -81,7 +81,7 @@ def test_the_check_is_made_of_the_address(address):
     ({"health": "ftp://x"}, ["health = ftp://x"]), ({"health": "exec:"}, ["health = exec:"]),
     ({"node": "a b"}, ["node_name = a b", "letters"]), ({"node": "ö"}, ["node_name"]),
     ({"group": "a b"}, ["group = a b"]), ({"group": "a:b"}, ["group"]), ({"group": "ö"}, ["ASCII"]),
-    ({"group": "zkelect"}, ["--group 'zkelect'", "event listener"]), ({"group": "a]b"}, ["--group", "letters"]),
+    ({"group": "zkelect"}, ["--group 'zkelect'", "event listener"]), ({"group": "a]b"}, ["--group", "contains one of"]),
     ({"group": "a,b"}, ["--group"]), ({"group": "a%b"}, ["--group"]),
     ({"output": 'a"b'}, ["--output", "quotation mark"]), ({"output": "100%/x.conf"}, ["--output", "percent sign"]), ({"output": "none/x.conf"}, ["none/x.conf", "No such file"]),
     ({"health": "exec:/bin/true > /dev/null"}, ["health", "needs a shell"]),
