@@ -65,7 +65,7 @@ class TermView:
 
 @dataclass
 class QueueView:
-    """Questions for the queue. asking: an answer is on its way. foreign: what is foreign in it. due: when it is looked at next."""
+    """Questions for the queue. asking: an answer is on its way. foreign: what is foreign in it. due: when to look next."""
 
     asking: bool = False
     foreign: str = ""
