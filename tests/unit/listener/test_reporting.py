@@ -14,7 +14,7 @@ from tests.unit.listener.parts import NOW, Host, candidacies, candidacy
 
 
 @pytest.fixture
-def contest():
+def orders():
     state = State(role=roles.STANDBY, step="watching", up=True, alive=True, grace=1.0, proposal="n-1", since=900.0)
     one = candidacy(Host(), state)
     one.facts = reporting.Facts("y:2", "b", 990.0, 2, 3, 995.0)
@@ -22,10 +22,10 @@ def contest():
 
 
 @pytest.fixture
-def one(contest):
+def one(orders):
     """A listener with one election. reports: its reports."""
     listener = SimpleNamespace(
-        obstacle="", candidacies=candidacies(contest), folder=SimpleNamespace(locked=True, trouble=""),
+        obstacle="", candidacies=candidacies(orders), folder=SimpleNamespace(locked=True, trouble=""),
         guard=SimpleNamespace(up=True, trouble="", unenforced=lambda: "", missing=lambda: ""), granted=None,
         sessions=SimpleNamespace(
             session=object(), link="connected", link_since=500.0, doubt=lambda: "", attach_at=math.inf, connected=True
@@ -33,7 +33,7 @@ def one(contest):
     )
 
     def reports():
-        host = Host(elections=[contest.settings])
+        host = Host(elections=[orders.settings])
         programs = SimpleNamespace(config_trouble=lambda: None)
         return reporting.Reports(
             host, listener.obstacle, listener.candidacies, listener.folder, listener.guard, SimpleNamespace(granted=None),
@@ -59,8 +59,8 @@ def test_what_zookeeper_told_goes_with_the_moment_of_the_question(one):
 @pytest.mark.parametrize("name, told", [
     (roles.STANDBY, None), (roles.DETACHED, None), (roles.PROMOTING, {"kind": ability.GUARD, "why": "the guard has no thread"}),
 ])
-def test_what_was_missing_for_a_former_lease_hinders_only_who_needs_one(one, contest, name, told):
-    contest.state = State(role=name, step="", up=True, alive=True, grace=1.0, proposal="n-1", since=900.0)
+def test_what_was_missing_for_a_former_lease_hinders_only_who_needs_one(one, orders, name, told):
+    orders.state = State(role=name, step="", up=True, alive=True, grace=1.0, proposal="n-1", since=900.0)
     one.guard.unenforced = lambda: "the guard has no thread"
     assert part(one)["cannot"] == told
 
@@ -70,13 +70,13 @@ def test_where_no_guard_can_be_had_nobody_can(one):
     assert part(one)["cannot"] == {"kind": ability.GUARD, "why": "no guard"}
 
 
-def test_a_place_is_that_of_a_proposal(contest):
-    contest.facts.stand(None, 4, 999.0)
-    assert (contest.facts.place, contest.facts.candidates, contest.facts.place_at) == (2, 3, 995.0)
-    contest.facts.stand(1, 4, 999.0)
-    assert (contest.facts.place, contest.facts.candidates, contest.facts.place_at) == (1, 4, 999.0)
-    contest.facts.leave_queue()
-    assert (contest.facts.place, contest.facts.candidates, contest.facts.place_at) == (None, None, None)
+def test_a_place_is_that_of_a_proposal(orders):
+    orders.facts.stand(None, 4, 999.0)
+    assert (orders.facts.place, orders.facts.candidates, orders.facts.place_at) == (2, 3, 995.0)
+    orders.facts.stand(1, 4, 999.0)
+    assert (orders.facts.place, orders.facts.candidates, orders.facts.place_at) == (1, 4, 999.0)
+    orders.facts.leave_queue()
+    assert (orders.facts.place, orders.facts.candidates, orders.facts.place_at) == (None, None, None)
 
 
 @pytest.mark.parametrize("changes, away", [
@@ -97,10 +97,10 @@ def test_a_node_that_zookeeper_does_not_answer_is_cut_off(one, changes, away):
     assert (part(one)["cannot"] or {}) == ({"kind": ability.ZOOKEEPER, "why": away} if away else {})
 
 
-def test_a_connection_on_which_no_answer_comes_is_none(one, contest):
-    contest.term.asking, contest.term.asking_since = True, NOW - 1.0
+def test_a_connection_on_which_no_answer_comes_is_none(one, orders):
+    orders.term.asking, orders.term.asking_since = True, NOW - 1.0
     assert part(one)["cannot"] is None
-    contest.term.asking_since = NOW - 3.0
+    orders.term.asking_since = NOW - 3.0
     assert part(one)["cannot"] == {"kind": ability.ZOOKEEPER, "why": "no answer for 3 s"}
 
 
@@ -122,20 +122,20 @@ def test_elections_that_are_not_begun_are_told_with_the_reason(one, part_of, cha
     assert set(told) == begun
 
 
-def test_a_failed_promotion_is_told_with_its_moment(one, contest):
+def test_a_failed_promotion_is_told_with_its_moment(one, orders):
     assert part(one)["failed"] is None
-    contest.state = replace(contest.state, failed="x" * 99_999, failed_at=870.0)
+    orders.state = replace(orders.state, failed="x" * 99_999, failed_at=870.0)
     told = part(one)["failed"]
     assert told["at"] == 870.0 and len(told["why"]) == reporting.LONGEST_TEXT + 1
 
 
-def test_who_is_unguarded_is_told_why(one, contest):
-    contest.group.unguarded = True
+def test_who_is_unguarded_is_told_why(one, orders):
+    orders.group.unguarded = True
     assert part(one)["unguarded"] and "zkelect run" in part(one)["unguarded_why"]
     one.guard.up, one.guard.trouble = False, "no memory"
     assert part(one)["unguarded_why"] == "there is no guard: no memory"
 
 
-def test_texts_of_others_are_cut(one, contest):
-    contest.queue.foreign = "x" * 99_999
+def test_texts_of_others_are_cut(one, orders):
+    orders.queue.foreign = "x" * 99_999
     assert len(part(one)["trouble"]) <= reporting.LONGEST_TEXT + 1
