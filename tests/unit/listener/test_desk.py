@@ -22,7 +22,8 @@ FAILED = {"token": 45, "node": "b", "begun": {"elected": 4.0}, "ended": {"notice
 @pytest.mark.parametrize("queue, tried, text", [
     (["c"], (), "no; c stepped behind, since its last promotion failed: svc is in FATAL; see zkelect role there"),
     (["d"], (), "no; d stood in the queue, and did not take over: see zkelect role there"),
-    (["b", "c"], ("b",), "no; b failed: not healthy; c stepped behind, since its last promotion failed: svc is in FATAL; see zkelect role there"),
+    (["b", "c"], ("b",), "no; b failed: not healthy; "
+     "c stepped behind, since its last promotion failed: svc is in FATAL; see zkelect role there"),
     (["a", ""], (), "no"), ([], (), "no"),
 ])
 def test_a_resignation_that_failed_names_who_did_not_take_over(queue, tried, text):

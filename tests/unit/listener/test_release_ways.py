@@ -61,4 +61,5 @@ def test_nobody_proposes_by_what_an_earlier_configuration_has_in_the_election(pr
 @pytest.mark.parametrize("inherited", [None, 8])
 def test_a_twin_costs_a_proposal_only_when_no_group_runs_by_it(propose, inherited):
     elector, event = propose(5, inherited=inherited)
-    assert elector.left == (inherited is None) and isinstance(event, messages.Proposed if inherited else messages.DuplicateNodeName)
+    assert elector.left == (inherited is None)
+    assert isinstance(event, messages.Proposed if inherited else messages.DuplicateNodeName)

@@ -1,0 +1,158 @@
+"""The node's session at ZooKeeper: how it is begun, gone on with, and given up."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+
+from supervisor_zkelect.core import messages, roles
+from supervisor_zkelect.core.state import State
+from supervisor_zkelect.guard import saved_session
+from supervisor_zkelect.listener.lease_keeper import LeaseKeeper
+from supervisor_zkelect.listener.leftovers import Leftovers
+from supervisor_zkelect.listener.session_keeper import SessionKeeper
+from supervisor_zkelect.listener.workers import PACE
+from supervisor_zkelect.zookeeper import session
+from tests.unit.listener.parts import NOW, Delivery, Host, Log, Work, candidacies, candidacy
+
+OWNER = ("boot", "here", 1, 2)
+
+
+class Session:
+    generation, trouble, ended, password, started, closed = 1, "", False, b"secret", 0, 0
+
+    def start(self):
+        self.started += 1
+
+    def renew(self):
+        self.generation += 1
+        return lambda: None
+
+    def close(self):
+        self.closed += 1
+
+
+class Store:
+    value = None
+
+    def save(self, value):
+        self.value = value
+
+    def forget(self):
+        self.value = None
+
+
+class Links(Log):
+    def link(self, text, level):
+        pass
+
+
+@pytest.fixture
+def make():
+    """Makes the keeper of a listener with one election in this state. heard: what the election is told."""
+
+    def make(state, former=None):
+        host, store, heard = Host(
+            elections=[], acl="open", servers=("zk:2181",), plain=True, session_timeout=10.0, tick_time=1.0,
+            interval_at=lambda timeout: 1.0, ride_through_at=lambda timeout: 2.0, stop_grace=lambda seconds, timeout: 3.0,
+        ), Store(), []
+        host.owner, host.store, host.saved = OWNER, lambda: store, lambda: former
+        host.aside = lambda work, seconds=0.0: work() or True
+        host.session = lambda post, attach, timeout: Session()
+        one = candidacy(host, state, SimpleNamespace())
+        one.decide = heard.append
+        one.new_session = lambda: heard.append("new session")
+        ones, cut = candidacies(one), []
+        guard = SimpleNamespace(found={}, clears_in_time=lambda one: False, link=SimpleNamespace(cut=cut.append))
+        leases = LeaseKeeper(host, Links(), ones, guard, None)
+        left = Leftovers(host, Work(), ones, None, None)
+        programs = SimpleNamespace(keep_configuration=lambda: None)
+        keeper = SessionKeeper(host, None, Work(), Links(), ones, Delivery(), guard, leases, left, programs, lambda: False)
+        keeper.find_former()
+        keeper.begin()
+        keeper.connect()
+
+        def hear(event):
+            heard.clear()
+            keeper.handlers()[type(event)](event)
+
+        return SimpleNamespace(
+            host=host, store=store, heard=heard, keeper=keeper, leases=leases, cut=cut, hear=hear, one=one, left=left
+        )
+
+    return make
+
+
+def connected(generation=1, timeout=10.0, sent=NOW, number=77):
+    return session.Connected(generation, number, timeout, sent)
+
+
+def saved(timeout=10.0, number=77, elections=()):
+    return saved_session.Saved(number, "00", timeout, OWNER, "a", "zk:2181", list(elections), 1.0)
+
+
+def kinds(events):
+    return [type(event).__name__ for event in events]
+
+
+STANDBY = State(role=roles.STANDBY, step="watching", proposal="n-1", token=5, up=True, alive=True)
+
+
+def test_a_session_is_saved_as_soon_as_there_is_one(make):
+    one = make(STANDBY)
+    assert one.keeper.session.started == 1 and one.store.value is None
+    one.hear(connected())
+    assert one.keeper.usable and one.store.value.id == 77 and kinds(one.heard) == ["SessionUp"] and one.heard[0].fresh
+    one.hear(session.Suspended(1))
+    assert not one.keeper.usable and kinds(one.heard) == ["SessionDown"]
+    one.hear(connected(sent=NOW + 2.0))
+    assert kinds(one.heard) == ["SessionUp"] and not one.heard[0].fresh and one.leases.clock.connected == NOW + 2.0
+
+
+def test_a_shorter_timeout_cuts_the_leases_that_were_counted_by_the_longer_one(make):
+    one = make(State(role=roles.DETACHED, step="waiting", inherited=5, deadline=NOW + 9.0), saved(timeout=20.0))
+    one.hear(connected())
+    assert kinds(one.heard) == ["Cut", "SessionUp"] and one.cut == [NOW + 9.9] == [one.heard[0].deadline]
+
+
+def test_a_term_of_another_session_than_the_one_that_is_had_is_over(make):
+    left = saved_session.Election("former", "first", "/e1", "n-", "/ack1")
+    one = make(State(role=roles.DETACHED, step="waiting", inherited=5, deadline=NOW + 9.0), saved(number=76, elections=[left]))
+    assert one.left.alive
+    one.hear(connected())
+    assert kinds(one.heard) == ["SessionLost", "SessionUp"] and not one.left.alive and one.keeper.former is None
+
+
+def test_refused_credentials_take_another_client(make):
+    one = make(STANDBY)
+    one.hear(connected())
+    one.hear(session.Lost(1, True))
+    assert one.heard == [messages.SessionLost("the ZooKeeper session is lost")] and one.leases.granted is None
+    one.keeper.keep_time(NOW + PACE)
+    assert one.keeper.session.generation == 2 and one.heard[-1] == "new session"
+
+
+def test_a_session_that_must_end_is_closed_when_nothing_runs_under_it(make):
+    one = make(State(role=roles.PRIMARY, step="", proposal="n-1", token=5, ending=True))
+    one.hear(connected())
+    one.keeper.end("another")
+    assert kinds(one.heard[-1:]) == ["SessionEnds"]
+    one.keeper.keep_time(NOW)
+    assert one.keeper.closing and one.store.value is not None
+    one.one.state = State(role=roles.DEMOTING, step="closing", ending=True)
+    one.keeper.keep_time(NOW)
+    assert not one.keeper.closing and one.store.value is None and one.keeper.session.generation == 2
+    # What the closed session still answers is of no interest.
+    one.hear(connected(generation=1))
+    assert one.heard == [] and one.keeper.link == "lost"
+
+
+@pytest.mark.parametrize("state, forgotten", [
+    (STANDBY, False), (State(role=roles.WITHDRAWN, step="", proposal=None), True),
+])
+def test_the_session_of_a_listener_that_ends_is_forgotten_when_nothing_is_left_of_it(make, state, forgotten):
+    one = make(state)
+    one.hear(connected())
+    one.host.aside = lambda work, seconds: False
+    assert one.keeper.close_for_good() is forgotten and (one.store.value is None) is forgotten
+    assert one.keeper.next_wakeup() < math.inf
