@@ -139,7 +139,7 @@ TABLE: Dict[Type[Any], Row] = {
     messages.MemberFatal: Row(_stopping(members.member_fatal), _NO_GROUP),
     messages.StoppedByHand: Row([
         Move(f"{_INHERITED} probing acking primary", members.stopped_by_hand, "stopping"),
-    ], f"{_NO_GROUP}, or its start stops what is left of the last one"),
+    ], f"{_NO_GROUP}, or it is only being started"),
     messages.StartedByHand: Row([
         Move("waiting proposing asking stepping watching claiming fencing leasing releasing closing", members.started_by_hand),
     ], "the group runs by this node's order, or is being proven dead"),

@@ -1,0 +1,162 @@
+"""Draws docs/roles.svg and writes docs/roles.md, both from the role machine's transition table.
+
+    python docs/draw_roles.py
+
+The picture has a background of its own, is readable in light and dark, and names no font that a reader may lack.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+from supervisor_zkelect.core.transitions import PAIRS, STEPS, TABLE, Move
+
+WIDTH, HEIGHT = 1080, 580
+_BOX, _TALL = 190, 42
+
+#: Of each step, the left upper corner of its box.
+PLACES: Dict[str, Tuple[int, int]] = {
+    "clearing": (60, 70), "waiting": (60, 220), "proposing": (60, 390), "withdrawn": (60, 510),
+    "asking": (330, 390), "watching": (330, 510), "stepping": (330, 280),
+    "claiming": (600, 390), "fencing": (600, 510), "leasing": (600, 310), "starting": (600, 230), "probing": (600, 150),
+    "acking": (600, 70), "primary": (870, 70), "stopping": (870, 220), "releasing": (870, 390), "closing": (870, 510),
+}
+#: Where a node ends up when a term, a proposal or a session ends: written in the boxes, as many events lead there.
+_ENDS = ("stopping", "releasing", "waiting")
+_USUAL = {("clearing", "waiting"), ("stopping", "releasing")}
+
+#: class -> (property, in light, in dark)
+_COLOURS = {
+    "ground": ("fill", "#ffffff", "#15191e"), "box": ("fill", "#f3f5f7", "#20262d"), "lead": ("fill", "#d8f0dd", "#1d4a2b"),
+    "ink": ("fill", "#1c2127", "#e8ecf0"), "faint": ("fill", "#59636e", "#a3adb8"), "tip": ("fill", "#59636e", "#a3adb8"),
+    "edge": ("stroke", "#8a949e", "#6f7a86"), "way": ("stroke", "#59636e", "#a3adb8"),
+}
+
+
+def ways() -> Dict[Tuple[str, str], List[str]]:
+    """(step, step after it) -> the events that lead there."""
+    found: Dict[Tuple[str, str], List[str]] = {}
+    for (step, kind), move in PAIRS.items():
+        for to in move.to.split() if isinstance(move, Move) else ():
+            found.setdefault((step, to), []).append(kind.__name__)
+    return found
+
+
+def style() -> str:
+    """The style sheet."""
+    def rules(column: int) -> str:
+        return " ".join(f".{name} {{ {colour[0]}: {colour[column]} }}" for name, colour in _COLOURS.items())
+
+    plain = "text { font: 14px sans-serif } .head { font-weight: bold } .small { font-size: 11px }"
+    return f"{plain}\n.line {{ fill: none; stroke-width: 1.5 }}\n{rules(1)}\n@media (prefers-color-scheme: dark) {{ {rules(2)} }}"
+
+
+def words(x: int, y: int, text: str, classes: str, anchor: str = "middle") -> str:
+    return f'<text x="{x}" y="{y}" class="{classes}" text-anchor="{anchor}">{text}</text>'
+
+
+def ends(one: str, other: str) -> Tuple[int, int, int, int]:
+    """Where the way between two boxes begins and ends."""
+    (x, y), (u, v) = PLACES[one], PLACES[other]
+    if x == u:
+        # Beside the way that comes back.
+        off = -14 if v > y else 14
+        return x + _BOX // 2 + off, y + (_TALL if v > y else 0), u + _BOX // 2 + off, v + (0 if v > y else _TALL)
+    return x + (_BOX if u > x else 0), y + _TALL // 2, u + (0 if u > x else _BOX), v + _TALL // 2
+
+
+def way(one: str, other: str, events: List[str]) -> List[str]:
+    """An arrow, with the events beside it where they are few."""
+    a, b, c, d = ends(one, other)
+    around = any(x == PLACES[one][0] and min(b, d) < y < max(b, d) for x, y in PLACES.values())
+    if around:
+        # Of the boxes between.
+        left = a < WIDTH // 4
+        a = c = PLACES[one][0] + (0 if left else _BOX)
+        b, d = PLACES[one][1] + _TALL // 2, PLACES[other][1] + _TALL // 2
+        bend = abs(b - d) // (-4 if left else 4)
+        path, x, y = f"M {a} {b} C {a + bend} {b} {c + bend} {d} {c} {d}", a + bend * 3 // 4, (b + d) // 2
+    else:
+        bend = 0 if a == c else (c - a) // 2
+        path, x, y = f"M {a} {b} C {a + bend} {b} {c - bend} {d} {c} {d}", (a + c) // 2, (b + d) // 2
+    drawn = [f'<path d="{path}" class="line way" marker-end="url(#tip)"/>']
+    if len(events) <= 3:
+        anchor = "middle" if b == d else "end" if a == c and d > b and not around else "start"
+        shift = 0 if anchor == "middle" else -6 if anchor == "end" else 6
+        drawn += [
+            words(x + shift, y + (-6 if anchor == "middle" else 4) - 12 * number, event, "faint small", anchor)
+            for number, event in enumerate(reversed(events))
+        ]
+    return drawn
+
+
+def svg() -> str:
+    """The picture."""
+    found = ways()
+    boxes = []
+    for role, steps in STEPS.items():
+        x, y = min((PLACES[step] for step in steps), key=lambda place: place[1])
+        if role not in steps:
+            boxes.append(words(x + _BOX // 2, y - 14, role, "faint"))
+        for step in steps:
+            x, y = PLACES[step]
+            fill = "lead" if step == "primary" else "box"
+            boxes.append(f'<rect x="{x}" y="{y}" width="{_BOX}" height="{_TALL}" rx="6" class="{fill} edge" stroke-width="1.5"/>')
+            ended = [to for to in _ENDS if (step, to) in found and (step, to) not in _USUAL]
+            boxes.append(words(x + _BOX // 2, y + (18 if ended else 26), step, "ink head" if role in steps else "ink"))
+            if ended:
+                boxes.append(words(x + _BOX // 2, y + 34, f"or: {', '.join(ended)}", "faint small"))
+    return "\n".join([
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img"'
+        ' aria-label="The steps of a node in an election, from detached by way of standby and promoting to primary, and back.">',
+        f"<style>{style()}</style>",
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse">'
+        '<path d="M 0 0 L 8 4 L 0 8 z" class="tip"/></marker></defs>',
+        f'<rect width="{WIDTH}" height="{HEIGHT}" class="ground"/>',
+        words(WIDTH // 2, 26, "or: where a node is when its term, its proposal or its session has ended", "faint small"),
+        *(
+            line for (one, other), events in sorted(found.items()) if other not in _ENDS or (one, other) in _USUAL
+            for line in way(one, other, events)
+        ),
+        *boxes,
+        "</svg>",
+    ]) + "\n"
+
+
+def page() -> str:
+    """The text."""
+    code = "../supervisor_zkelect/core"
+    lines = [
+        "# Roles and steps",
+        "",
+        "A node goes through these steps in each election. Written by `python docs/draw_roles.py` from the table by which the",
+        f"program goes ([transitions.py]({code}/transitions.py)). The rules behind it stand in [role.py]({code}/role.py), and",
+        f"what each event says in [messages.py]({code}/messages.py).",
+        "",
+        "![The steps of a node, and the events that lead from one to another](roles.svg)",
+        "",
+        "| role | steps |",
+        "|---|---|",
+        *(f"| {role} | {', '.join(steps) if role not in steps else ''} |" for role, steps in STEPS.items()),
+        "",
+        "An event counts in the steps that stand beside it, and may lead to those behind the arrow; without an arrow the node",
+        "stays in its step. Time passes with each event, so what `Tick` leads to may follow at once. Once withdrawn, a node does",
+        "nothing more.",
+        "",
+        "| event | counts in | elsewhere ignored, because |",
+        "|---|---|---|",
+    ]
+    for kind, row in TABLE.items():
+        counts = "<br>".join(
+            (", ".join(move.steps.split()) if row.otherwise or len(row.moves) > 1 else "every step")
+            + (f" → {', '.join(move.to.split())}" if move.to else "")
+            for move in row.moves
+        )
+        lines.append(f"| `{kind.__name__}` | {counts} | {row.otherwise} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name("roles.svg").write_text(svg())
+    Path(__file__).with_name("roles.md").write_text(page())

@@ -1,0 +1,33 @@
+"""docs/roles.md and docs/roles.svg are drawn from the table by which the role machine goes."""
+
+import runpy
+import xml.etree.ElementTree as xml
+from pathlib import Path
+
+import pytest
+
+from supervisor_zkelect.core.transitions import STEPS
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+@pytest.fixture(scope="module")
+def drawing():
+    return runpy.run_path(str(DOCS / "draw_roles.py"))
+
+
+def test_page_and_picture_are_current(drawing):
+    assert (DOCS / "roles.md").read_text() == drawing["page"]() and (DOCS / "roles.svg").read_text() == drawing["svg"]()
+
+
+def test_each_step_stands_in_the_picture(drawing):
+    texts = {element.text for element in xml.fromstring(drawing["svg"]()).iter("{http://www.w3.org/2000/svg}text")}
+    assert texts >= {step for steps in STEPS.values() for step in steps}
+
+
+def test_nothing_leaves_the_picture(drawing):
+    for element in xml.fromstring(drawing["svg"]()).iter("{http://www.w3.org/2000/svg}text"):
+        # Of 14 or 11 px; no usual font has wider letters on the average.
+        width, x = (7 if "small" in element.get("class") else 9) * len(element.text), int(element.get("x"))
+        left = {"start": x, "middle": x - width // 2, "end": x - width}[element.get("text-anchor")]
+        assert left >= 0 and left + width <= drawing["WIDTH"] and 0 < int(element.get("y")) <= drawing["HEIGHT"]
