@@ -21,7 +21,7 @@ class Certificates(NamedTuple):
 
 
 def certificates(
-    folder: Union[str, os.PathLike],
+    folder: Union[str, os.PathLike[str]],
     names: Sequence[str] = ("localhost",),
     addresses: Sequence[str] = ("127.0.0.1",),
 ) -> Certificates:

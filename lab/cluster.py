@@ -21,7 +21,7 @@ class Cluster(cluster.Cluster):
     more: further arguments of each Node.
     """
 
-    nodes: Dict[str, Node]
+    nodes: Dict[str, Node]  # type: ignore[assignment]
 
     def __init__(
         self, folder: Path, servers: str, names: Sequence[str], *, reached: Optional[str] = None, timeout: float = 4,
@@ -67,7 +67,7 @@ class Cluster(cluster.Cluster):
             fits = len(primaries) == 1 and all(role in ("primary", "standby") for role in roles.values())
             return primaries[0] if fits and self.pid(primaries[0], election) else ""
 
-        name = self.until(found, "one node to be primary and all others to stand by", limit)
+        name: str = self.until(found, "one node to be primary and all others to stand by", limit)
         self.settled(name, election)
         return name
 

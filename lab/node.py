@@ -38,7 +38,7 @@ class Node(node.Node):
 
     def __init__(
         self,
-        folder: Union[str, os.PathLike],
+        folder: Union[str, os.PathLike[str]],
         name: str,
         zk_hosts: str = "",
         *,

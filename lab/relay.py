@@ -33,7 +33,7 @@ class Relay:
         self.target = target
         self.place = place
         self.port = child.free_port()
-        self.process: Optional[subprocess.Popen] = None
+        self.process: Optional[subprocess.Popen[bytes]] = None
 
     @property
     def address(self) -> str:
@@ -42,12 +42,13 @@ class Relay:
 
     def hold(self) -> None:
         """Let nothing through any more; wait until that is so."""
-        self.process.send_signal(signal.SIGSTOP)
-        until(lambda: psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED, 10, "the relay to stand still")
+        process = self._running()
+        process.send_signal(signal.SIGSTOP)
+        until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, 10, "the relay to stand still")
 
     def release(self) -> None:
         """Let everything through that was held up, and all that follows."""
-        self.process.send_signal(signal.SIGCONT)
+        self._running().send_signal(signal.SIGCONT)
 
     def start(self) -> Relay:
         command = [sys.executable, "-m", "lab.relay", str(self.port), self.target]
@@ -63,9 +64,13 @@ class Relay:
             self.process.wait(30)
         child.give_back(self.port)
 
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self.process is not None, "it was not started"
+        return self.process
+
     def _listens(self) -> bool:
         """Whether its port is in the table of its own namespace, where 0A is the state LISTEN (proc(5))."""
-        with open(f"/proc/{self.process.pid}/net/tcp") as table:
+        with open(f"/proc/{self._running().pid}/net/tcp") as table:
             rows = [line.split() for line in table.readlines()[1:]]
         return any(row[1].endswith(f":{self.port:04X}") and row[3] == "0A" for row in rows)
 

@@ -30,7 +30,7 @@ class ZooKeeper(zookeeper.ZooKeeper):
     """
 
     def __init__(
-        self, folder: Union[str, os.PathLike], tick_ms: int = 200, *, tls: Optional[Certificates] = None,
+        self, folder: Union[str, os.PathLike[str]], tick_ms: int = 200, *, tls: Optional[Certificates] = None,
         place: Optional[Place] = None, **more: Any,
     ) -> None:
         super().__init__(folder, tick_ms, prepare=place.enter if place else None, **more)
@@ -70,7 +70,7 @@ class ZooKeeper(zookeeper.ZooKeeper):
     def stop(self, timeout: float = 10.0) -> None:
         """SIGTERM, and SIGKILL when it takes longer than `timeout` seconds."""
         self.thaw()
-        if self.running:
+        if self.process is not None and self.running:
             self.process.terminate()
             try:
                 self.process.wait(timeout)
@@ -86,6 +86,7 @@ class ZooKeeper(zookeeper.ZooKeeper):
 
     def freeze(self) -> None:
         """SIGSTOP: the kernel still accepts connections for it, and nothing answers."""
+        assert self.process is not None, "it was not started"
         self.process.send_signal(signal.SIGSTOP)
         self.frozen = True
         stands = psutil.Process(self.process.pid)
@@ -93,7 +94,7 @@ class ZooKeeper(zookeeper.ZooKeeper):
 
     def thaw(self) -> None:
         """SIGCONT. Nothing happens when it is not frozen."""
-        if self.frozen and self.running:
+        if self.process is not None and self.frozen and self.running:
             self.process.send_signal(signal.SIGCONT)
         self.frozen = False
 
@@ -108,7 +109,7 @@ class ZooKeeper(zookeeper.ZooKeeper):
                     "secureClientPort": self.port,
                     "secureClientPortAddress": host,
                     "serverCnxnFactory": "org.apache.zookeeper.server.NettyServerCnxnFactory",
-                    "ssl.keyStore.location": self._key_store(),
+                    "ssl.keyStore.location": self._key_store(self.tls),
                     "ssl.keyStore.type": "PEM",
                     "ssl.trustStore.location": self.tls.ca,
                     "ssl.trustStore.type": "PEM",
@@ -121,10 +122,10 @@ class ZooKeeper(zookeeper.ZooKeeper):
             options["clientPortAddress"] = host
         return {**options, **self.extra}
 
-    def _key_store(self) -> Path:
+    def _key_store(self, tls: Certificates) -> Path:
         """ZooKeeper's PEM key store is one file: the key, then its certificate."""
         path = self.folder.resolve() / "server.pem"
-        path.write_text(Path(self.tls.server_key).read_text() + Path(self.tls.server_cert).read_text())
+        path.write_text(Path(tls.server_key).read_text() + Path(tls.server_cert).read_text())
         path.chmod(0o600)
         return path
 
@@ -140,7 +141,7 @@ class Ensemble:
 
     def __init__(
         self,
-        folder: Union[str, os.PathLike],
+        folder: Union[str, os.PathLike[str]],
         size: int = 3,
         tick_ms: int = 200,
         extra: Optional[Dict[str, object]] = None,

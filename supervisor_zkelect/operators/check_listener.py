@@ -94,7 +94,8 @@ def of_silence(why: str, listener: Mapping[str, Any], info: Optional[Mapping[str
     if trouble:
         # Its log tells nothing of a command that was never executed.
         how = printable(trouble, 200)
-        return f"the listener {name} is {state} ({how}), and this node makes no proposal: correct its section, then supervisorctl update"
+        what = f"the listener {name} is {state} ({how}), and this node makes no proposal"
+        return f"{what}: correct its section, then supervisorctl update"
     how = end or printable(info.get("spawnerr") or "")
     return f"the listener {name} is {state}" + (how and f" ({how})") + f", and this node makes no proposal: {read} tells why"
 
@@ -143,7 +144,8 @@ def logs(call: Any, groups: Iterable[str]) -> List[str]:
         if log and (one["group"] in wanted or (one["group"], one["name"]) == own):
             named[f"{one['group']}:{one['name']}"] = log
     first = f"{own[0]}:{own[1]}"
-    lines = [f"{printable(name)} {printable(named[name])}" for name in sorted(named, key=lambda name: (name != first, name))[:_MOST_LOGS]]
+    names = sorted(named, key=lambda name: (name != first, name))
+    lines = [f"{printable(name)} {printable(named[name])}" for name in names[:_MOST_LOGS]]
     return [f"for what happened, see the logs: {', '.join(lines)}"] if lines else []
 
 

@@ -182,7 +182,9 @@ def _add_primary(add: Any) -> None:
 
 def _add_init(add: Any) -> None:
     command = add("init", _init, "write a configuration file for one election, and say what is left to do", [])
-    command.add_argument("election", nargs="?", metavar="NAME", help="name of the election and of its program, the same on all nodes")
+    command.add_argument(
+        "election", nargs="?", metavar="NAME", help="name of the election and of its program, the same on all nodes"
+    )
     for option, metavar, text in (
         ("program", "COMMAND", "command that starts the service in the foreground"),
         ("address", "HOST:PORT", "where clients find the service on this node"),

@@ -1,5 +1,4 @@
-"""Where supervisord is: from the command line, else the file with [zkelect], else the environment, else as supervisorctl finds it.
-"""
+"""Find supervisord: from the command line, else the file with [zkelect], else the environment, else as supervisorctl does."""
 
 from __future__ import annotations
 

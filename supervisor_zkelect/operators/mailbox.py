@@ -1,4 +1,4 @@
-"""The mailbox between operators and the listener, in supervisord: its last report, the requests on their way to it, and its answers.
+"""The mailbox between operators and the listener, in supervisord: its last report, requests on their way, and answers.
 
 The listener pushes a report when something changes and at least every two seconds, and takes with the answer what operators
 asked for. A dead, stopped or silent listener has no role: the mailbox says whether its report may still be believed.

@@ -79,7 +79,8 @@ def _configuration_of_listener(arguments: argparse.Namespace) -> str:
     if not isinstance(path, str):
         why = outcome.error or outcome.document.get("why") or "it tells no file"
         raise Trouble(
-            USAGE, f"name the servers with --servers, or the file with [zkelect] with -c FILE, since the listener cannot be asked: {why}"
+            USAGE,
+            f"name the servers with --servers, or the file with [zkelect] with -c FILE, as the listener cannot be asked: {why}",
         )
     return path
 

@@ -41,7 +41,8 @@ def settings(arguments: argparse.Namespace) -> Any:
     given["servers"], chroot = connect.split_hosts(given["servers"])
     main = {"node_name": "client", "chroot": chroot, **given}
     ack = {"address": "none", "election_ack": f"{root}/{arguments.election}/ack"}
-    amiss = [_word(name) for name, value in {**main, "root": root}.items() if not value.isprintable() or re.search(r"(^|\s)[;#]", value)]
+    values = {**main, "root": root}
+    amiss = [_word(name) for name, value in values.items() if not value.isprintable() or re.search(r"(^|\s)[;#]", value)]
     if amiss:
         raise Trouble(USAGE, f"{amiss[0]} contains a control character, or ; or # after a blank; leave that out")
     lines = ["[zkelect]", *_options(main), f"[election:{arguments.election}]", *_options(ack)]

@@ -19,6 +19,9 @@ from supervisor_zkelect.operators.words import duration
 #: Columns in which a reason is shown behind a term; with fewer it has a line of its own.
 _LEAST_REASON = 20
 
+#: For what is not looked at. Never changed.
+NOTHING = Findings()
+
 _COLUMNS = ("ELECTION", "ROLE", "FOR", "TOKEN", "PRIMARY", "PLACE", "NOTE")
 
 
@@ -281,7 +284,7 @@ def _steps(steps: Sequence[Tuple[str, float]]) -> str:
     return f"{sum(seconds for _, seconds in steps) * 1000:.0f} ms: {parts}"
 
 
-def check(answer: Dict[str, Any], known: Findings = Findings(), logs: Sequence[str] = ()) -> Outcome:
+def check(answer: Dict[str, Any], known: Findings = NOTHING, logs: Sequence[str] = ()) -> Outcome:
     """Problems, a line each: those known of the listener, and those that it finds when it is asked. logs: notes on which logs
     tell more, for when anything is wrong."""
     refused = answer.get("ok") is not True and "problems" not in answer

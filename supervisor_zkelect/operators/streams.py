@@ -13,7 +13,8 @@ def stand_in() -> None:
     is opened next would get its number."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))
+            # It stays open as long as the process.
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115
 
 
 def columns(stream: Any) -> Optional[int]:

@@ -113,7 +113,8 @@ _ROWS = (
     ),
     Verb(
         # It takes as long as the group takes to stop, and another one to start.
-        "resign", "have another node lead, and wait until it does", _resign, means=ONE, wait=180.0, timed=True, each=True, acts=True,
+        "resign", "have another node lead, and wait until it does", _resign,
+        means=ONE, wait=180.0, timed=True, each=True, acts=True,
         flag=Flag("--force", "force", "even if nobody is there to take over, or if the group cannot be proven dead"),
         statuses={
             DONE: "another node is primary", NOT_PRIMARY: "this node does not lead",
@@ -122,7 +123,9 @@ _ROWS = (
     ),
     Verb(
         "check", "find what keeps this node from doing its part", _check, wait=30.0, doubted=True,
-        statuses={DONE: "nothing wrong found", ERROR: "anything else is wrong", USAGE: "the configuration or the command is wrong"},
+        statuses={
+            DONE: "nothing wrong found", ERROR: "anything else is wrong", USAGE: "the configuration or the command is wrong",
+        },
     ),
     Verb(
         "reload", "have the listener take its changed file, in the same term where that can be",

@@ -13,8 +13,8 @@ REMEDIES = {
     "folder": "no program starts here until this node's user owns that folder again and nobody else may write to it",
     "zookeeper": "see whether `servers` are right and can be reached; the node reconnects by itself",
     "timeout": "let the servers grant more (maxSessionTimeout), or shorten kill_time",
-    "twin": "if this node was killed or cut off a moment ago, that proposal is its own and will go away; otherwise give each node a "
-            "different node_name",
+    "twin": "if this node was killed or cut off a moment ago, that proposal is its own and will go away; otherwise give each "
+            "node a different node_name",
     "refused": "zkelect check names the znode and the remedy; the node retries by itself",
     "fence": "correct the fence command; see the log of the listener",
     "alive": "no other node leads until the group is dead; find its processes (zkelect check, the log), or, if none can do harm: "
