@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Dict, Iterator, Tuple
 
 PACKAGE = Path(__file__).parents[2] / "supervisor_zkelect"
+LAB = PACKAGE.parent / "lab"
 LEFT = Path(__file__).with_name("house.txt")
 
 #: Lines that one may have, with its docstring.
@@ -38,10 +39,14 @@ PURE = set(
     "operator re string textwrap typing unicodedata".split()
 )
 
+#: Packages beside the package, which are not installed with it.
+UNINSTALLED = {"lab", "tests", "bench"}
 
-def modules() -> Iterator[Tuple[str, Path, ast.Module]]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        name = str(path.relative_to(PACKAGE))[:-3].replace("/", ".")
+
+def modules(top: Path = PACKAGE) -> Iterator[Tuple[str, Path, ast.Module]]:
+    """The modules in a folder: the name in it, the path, the text."""
+    for path in sorted(top.rglob("*.py")):
+        name = str(path.relative_to(top))[:-3].replace("/", ".")
         yield name, path, ast.parse(path.read_text())
 
 
@@ -52,7 +57,7 @@ def room(name: str) -> str:
 
 def sizes() -> Iterator[Tuple[str, int]]:
     """What is too long, and how long it is."""
-    for name, path, tree in modules():
+    for name, path, tree in (*modules(), *((f"lab.{name}", *rest) for name, *rest in modules(LAB))):
         lines = len(path.read_text().splitlines())
         if lines > LIMITS["module"]:
             yield f"module {name}", lines
@@ -90,6 +95,8 @@ def arrows() -> Iterator[Tuple[str, int]]:
             here = room(name)
             if mine and room(mine) not in (here, *ARROWS[here].split()):
                 yield f"import {name} of {mine}", 1
+            if other.partition(".")[0] in UNINSTALLED:
+                yield f"import {name} of {other}", 1
             if other and here == "core" and other.partition(".")[0] not in PURE:
                 yield f"import {name} of {other}", 1
 
