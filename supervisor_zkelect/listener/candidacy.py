@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Callable, Iterable, Mapping, Optional
 
 from supervisor_zkelect.config.settings import ElectionSettings
-from supervisor_zkelect.core import course, messages, role, roles
+from supervisor_zkelect.core import timeline, messages, role, roles
 from supervisor_zkelect.core.state import Rules, State, lasting_trouble, lease_of, next_wakeup
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard.protocol import Grant
@@ -87,7 +87,7 @@ class Candidacy:
         self.group = group
         self.check = check
         self.elector = ports.elector(settings)
-        self.course = course.Course(ports.host.settings.node_name, settings.address)
+        self.timeline = timeline.TermTimeline(ports.host.settings.node_name, settings.address)
         self.facts = reporting.Facts()
         self.term = TermView()
         self.queue = QueueView()
@@ -129,7 +129,7 @@ class Candidacy:
         before, now = self.state, self._ports.host.now()
         self.state, actions = role.step(self.rules, before, event, now)
         self.schedule_tick()
-        self.course.moved(before, self.state, event, time.time())
+        self.timeline.moved(before, self.state, event, time.time())
         self._tell_of(before, now)
         if self.state.proposal is None and before.proposal is not None:
             # It is looked at from within the queue only.
@@ -197,7 +197,7 @@ class Candidacy:
 
     def write_history(self) -> None:
         """Write new entries of the history of terms, which nobody waits for."""
-        terms = self.course.news()
+        terms = self.timeline.news()
         if not terms or self.writing or not self._ports.connected() or self._ports.host.now() < self._write_at:
             return
         self.writing = True
@@ -210,7 +210,7 @@ class Candidacy:
             self._write_at = self._ports.host.now() + REPEAT
             self._ports.log.warn(self.name, f"cannot write the history of terms: {event.error}", "history")
         else:
-            self.course.written(event.terms)
+            self.timeline.written(event.terms)
             self.write_history()
 
     # Ack and holder

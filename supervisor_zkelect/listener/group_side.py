@@ -95,7 +95,7 @@ class GroupSide:
         one = self._of(event)
         if one is not None:
             self._runs(one, event.pid)
-            one.course.executed(event.moment - self._host.now() + time.time())
+            one.timeline.executed(event.moment - self._host.now() + time.time())
 
     def _refused(self, event: protocol.ProgramRefused) -> None:
         one = self._of(event)
@@ -108,7 +108,7 @@ class GroupSide:
     def _term_ended(self, event: protocol.TermEnded) -> None:
         one = self._of(event)
         if one is not None:
-            one.course.guarded(event._asdict())
+            one.timeline.guarded(event._asdict())
 
     def handlers(self) -> events.Handlers:
         return {

@@ -140,7 +140,7 @@ class Reloads:
             before, after, check = one.settings, settings.election(one.name), checks[one.name]
             assert after is not None, "an election less takes another listener"
             one.settings, one.check = after, check if check else None
-            one.course.readdress(one.settings.address)
+            one.timeline.readdress(one.settings.address)
             one.elector.describe(elections.proposal_data(settings, one.settings))
             rules = elections.rules(settings, one.settings, one.rules.stopwaitsecs)
             one.rules = replace(rules, kill_time=one.rules.kill_time)

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from supervisor_zkelect.core import history, messages, roles, untrusted
-from supervisor_zkelect.core.course import Course
 from supervisor_zkelect.core.state import State
+from supervisor_zkelect.core.timeline import TermTimeline
 from supervisor_zkelect.operators import show
 
 BEGUN = {"noticed": 100.0, "elected": 100.25, "acked": 100.5}
@@ -196,32 +196,32 @@ def state(name, step="", **more):
     return State(role=name, step=step, **more)
 
 
-def led(course, token=7):
+def led(timeline, token=7):
     """A node that became primary."""
     steps = [state(roles.STANDBY, "asking"), *(
         state(roles.PROMOTING, step, token=token) for step in ("claiming", "leasing", "starting", "probing", "acking")
     ), state(roles.PRIMARY, token=token)]
     before = state(roles.DETACHED, "proposing")
     for moment, after in enumerate(steps, 1):
-        course.moved(before, after, None, float(moment))
+        timeline.moved(before, after, None, float(moment))
         before = after
     return before
 
 
-def ended(course, before, release=True, start=10.0):
+def ended(timeline, before, release=True, start=10.0):
     stopping = state(roles.DEMOTING, "stopping", token=7, reason="resigned")
     releasing = state(roles.DEMOTING, "releasing", token=7)
-    course.moved(before, stopping, None, start)
-    course.moved(stopping, releasing, messages.Dead(1, 0.1), start + 1)
-    course.moved(releasing, state(roles.DETACHED, "waiting"), messages.Released(2) if release else None, start + 2)
+    timeline.moved(before, stopping, None, start)
+    timeline.moved(stopping, releasing, messages.Dead(1, 0.1), start + 1)
+    timeline.moved(releasing, state(roles.DETACHED, "waiting"), messages.Released(2) if release else None, start + 2)
 
 
-def course():
-    return Course("a", "x:1")
+def timeline():
+    return TermTimeline("a", "x:1")
 
 
 def test_each_step_is_a_moment():
-    one = course()
+    one = timeline()
     led(one)
     (term,) = one.news()
     assert term == {"v": 1, "node": "a", "address": "x:1", "token": 7, "begun": {
@@ -230,7 +230,7 @@ def test_each_step_is_a_moment():
 
 
 def test_the_first_program_that_is_executed_counts():
-    one = course()
+    one = timeline()
     one.executed(1.0)
     led(one)
     one.executed(4.5)
@@ -239,21 +239,21 @@ def test_the_first_program_that_is_executed_counts():
 
 
 def test_an_end_has_its_reason_and_its_moments():
-    one = course()
+    one = timeline()
     ended(one, led(one))
     (term,) = one.news()
     assert term["ended"] == {"noticed": 10.0, "why": "resigned", "dead": 11.0, "released": 12.0}
 
 
 def test_an_end_without_a_release_is_none():
-    one = course()
+    one = timeline()
     ended(one, led(one), release=False)
     assert "released" not in one.news()[0]["ended"]
 
 
 def test_a_standby_that_leaves_has_no_term_that_ends():
     """Though it led before."""
-    one = course()
+    one = timeline()
     ended(one, led(one))
     before = one.news()
     releasing = state(roles.DEMOTING, "releasing", token=9, reason="the listener was told to end")
@@ -267,7 +267,7 @@ def test_a_standby_that_leaves_has_no_term_that_ends():
 
 
 def test_a_term_that_was_taken_over_has_the_beginning_that_is_known():
-    one = course()
+    one = timeline()
     before = state(roles.PROMOTING, "claiming", token=7, inherited=7)
     one.moved(before, state(roles.PROMOTING, "probing", token=7), None, 1.0)
     primary = state(roles.PRIMARY, token=7)
@@ -278,7 +278,7 @@ def test_a_term_that_was_taken_over_has_the_beginning_that_is_known():
 
 
 def test_what_is_not_written_yet_stays_news_through_other_terms():
-    one = course()
+    one = timeline()
     ended(one, led(one))
     led(one, token=8)
     former, latter = one.news()
@@ -288,7 +288,7 @@ def test_what_is_not_written_yet_stays_news_through_other_terms():
 
 
 def test_what_is_noted_while_it_is_written_is_news():
-    one = course()
+    one = timeline()
     primary = led(one)
     writing = one.news()
     ended(one, primary)

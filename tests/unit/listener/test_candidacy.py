@@ -23,8 +23,8 @@ def host():
 
 def test_a_history_that_cannot_be_written_is_tried_again_later(host):
     one = candidacy(host, PRIMARY)
-    one.course.news = lambda: [{"token": 5}]
-    one.course.written = lambda terms: None
+    one.timeline.news = lambda: [{"token": 5}]
+    one.timeline.written = lambda terms: None
     work = host.serials[0].given
     one.write_history()
     one.write_history()

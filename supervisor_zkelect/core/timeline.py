@@ -13,8 +13,8 @@ _STEPS = {
 """Which moment it is when a promoting node enters the step."""
 
 
-class Course:
-    """What is to be written into the history of an election's terms.
+class TermTimeline:
+    """Collects what is to be written into the history of an election's terms.
 
     Moments are seconds since the epoch, dated when they are seen.
     """
