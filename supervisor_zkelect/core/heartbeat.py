@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Collection, Optional, Tuple
 
-from supervisor_zkelect.core.lease import DROP_AFTER
+from supervisor_zkelect.core import lease
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,27 @@ class Heartbeat:
     interval: float
     waiting: float
     late_after: float = 0.25
-    drop_after: float = DROP_AFTER
+    drop_after: float = lease.DROP_AFTER
     due: float = 0.0
     all_due: float = 0.0
     sent: Optional[float] = None
     prodded: bool = False
     dropped: bool = False
 
+    @classmethod
+    def paced(cls, timeout: float, interval: float, ride_through: float) -> Heartbeat:
+        """The heartbeat of a session that begins; the parameters are those of `lease.stop_grace`."""
+        return cls(interval, lease.waiting_interval(interval, ride_through), drop_after=lease.drop_after(timeout))
+
+    def at_pace_of(self, other: Heartbeat) -> Heartbeat:
+        """The same one at the other's paces; one that checks all leased proposals is due soon."""
+        return replace(self, interval=other.interval, waiting=other.waiting, drop_after=other.drop_after).all_soon()
+
     def send_now(self, now: float) -> bool:
         """Whether a request should be sent at `now`."""
         return self.sent is None and now >= self.due
 
-    def sending(self, now: float, leased: Collection[str], fresh: Collection[str]) -> Tuple["Heartbeat", Collection[str]]:
+    def sending(self, now: float, leased: Collection[str], fresh: Collection[str]) -> Tuple[Heartbeat, Collection[str]]:
         """A request is sent at `now`: what follows, and the proposals that it checks, all or those of `fresh`.
 
         leased: all that hold a lease or want one. fresh: those of them that hold none yet: where hundreds are leased one after
@@ -59,21 +68,21 @@ class Heartbeat:
         """Whether the outstanding request is so late that its connection should be given up."""
         return self.sent is not None and not self.dropped and now >= self.sent + self.drop_after
 
-    def after_prodding(self) -> "Heartbeat":
+    def after_prodding(self) -> Heartbeat:
         return replace(self, prodded=True)
 
-    def after_dropping(self) -> "Heartbeat":
+    def after_dropping(self) -> Heartbeat:
         return replace(self, dropped=True)
 
-    def after_answer(self) -> "Heartbeat":
+    def after_answer(self) -> Heartbeat:
         """The outstanding request was answered or failed."""
         return replace(self, sent=None, prodded=False, dropped=False)
 
-    def no_later(self, moment: float) -> "Heartbeat":
+    def no_later(self, moment: float) -> Heartbeat:
         """The next request is due at `moment` at the latest, as soon as none is outstanding."""
         return replace(self, due=min(self.due, moment))
 
-    def all_soon(self) -> "Heartbeat":
+    def all_soon(self) -> Heartbeat:
         """The same, for one that checks all leased proposals."""
         return replace(self, due=0.0, all_due=0.0)
 

@@ -56,6 +56,10 @@ DROP_SHARE = 0.25
 DROP_AFTER = 1.4
 
 
+#: Seconds for which a node's own leftover is waited out beyond the time that it may stand.
+LEFTOVER_SPARE = 1.0
+
+
 def lasts_until(base: float, timeout: float) -> float:
     """Until when a session lasts at least whose clock the servers restarted at `base`, with a timeout of `timeout` seconds."""
     return base + timeout * (1 - DRIFT)
@@ -115,6 +119,23 @@ def stop_grace(
     left = timeout * (1 - DRIFT) - effective_tick(tick, timeout) - 2 * interval - ride_through - kill_time
     # To the nanosecond: a ride_through that takes exactly what is left must not leave less than nothing.
     return min(stopwaitsecs, round(left, 9))
+
+
+def start_margin(timeout: float, tick: float, interval: float, ride_through: float) -> float:
+    """How long a lease must last at least before a group is started under it; the parameters are those of `stop_grace`.
+
+    After a long silence the first lease counts from before it; the next one is a tick and a heartbeat away.
+    """
+    return min(ride_through, effective_tick(tick, timeout) + interval)
+
+
+def leftover_time(timeout: float, asked: float, tick: float) -> float:
+    """How long a proposal of this node's own former session may still stand, which may have had either timeout.
+
+    timeout: the session timeout granted now. asked: the one that is asked for. The servers look for expired sessions at each
+    tick, and their followers hear of it within another.
+    """
+    return max(timeout, asked) + 2 * tick + LEFTOVER_SPARE
 
 
 def shortest_timeout(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any, Callable, Dict, Mapping, Optional
 
 from supervisor_zkelect.core import messages
 from supervisor_zkelect.core.heartbeat import Heartbeat
-from supervisor_zkelect.core.lease import SessionClock, drop_after, effective_tick, lasts_until, waiting_interval
+from supervisor_zkelect.core.lease import SessionClock, lasts_until, leftover_time, start_margin
 from supervisor_zkelect.guard import protocol
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.candidacies import Candidacies
@@ -16,7 +15,6 @@ from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.guard_keeper import GuardKeeper
 from supervisor_zkelect.listener.host import Host
 from supervisor_zkelect.listener.paced_log import PacedLog
-from supervisor_zkelect.listener.workers import PACE
 from supervisor_zkelect.zookeeper import session
 
 
@@ -75,9 +73,8 @@ class LeaseKeeper:
         settings, timeout = self._host.settings, self.granted.timeout
         tick = settings.tick_time
         grace = settings.stop_grace(one.rules.stopwaitsecs, timeout)
-        wait_out = max(timeout, settings.session_timeout) + 2 * tick + PACE
-        # After a long silence the first lease counts from before it; the next one is a tick and a beat away.
-        margin = min(settings.ride_through_at(timeout), effective_tick(tick, timeout) + self.heartbeat.interval)
+        wait_out = leftover_time(timeout, settings.session_timeout, tick)
+        margin = start_margin(timeout, tick, self.heartbeat.interval, settings.ride_through_at(timeout))
         return messages.SessionUp(fresh, grace, wait_out, timeout, margin)
 
     # The heartbeat
@@ -85,10 +82,7 @@ class LeaseKeeper:
     def _heartbeat_at(self, timeout: float) -> Heartbeat:
         """The heartbeat of a session that begins. timeout: the session's, in seconds."""
         settings = self._host.settings
-        interval = settings.interval_at(timeout)
-        return Heartbeat(
-            interval, waiting_interval(interval, settings.ride_through_at(timeout)), drop_after=drop_after(timeout)
-        )
+        return Heartbeat.paced(timeout, settings.interval_at(timeout), settings.ride_through_at(timeout))
 
     def restart(self) -> None:
         """Another session is to begin."""
@@ -96,10 +90,7 @@ class LeaseKeeper:
 
     def set_paces(self, timeout: float) -> None:
         """Set the heartbeat to the paces for a session's timeout (seconds), and let the next one come soon."""
-        paces = self._heartbeat_at(timeout)
-        self.heartbeat = replace(
-            self.heartbeat, interval=paces.interval, waiting=paces.waiting, drop_after=paces.drop_after
-        ).all_soon()
+        self.heartbeat = self.heartbeat.at_pace_of(self._heartbeat_at(timeout))
 
     def all_soon(self) -> None:
         """Extend all leases soon."""

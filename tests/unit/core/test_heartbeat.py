@@ -63,3 +63,11 @@ def test_a_heartbeat_without_an_answer_gives_its_connection_up_once():
     assert not beat.drop_now(3.4) and beat.drop_now(3.5) and beat.next_wakeup() == 3.5
     assert not beat.after_dropping().drop_now(9.0) and beat.after_dropping().next_wakeup() == math.inf
     assert sent(beat.after_dropping().after_answer(), 10.0).drop_now(12.5)
+
+
+def test_a_session_of_another_timeout_changes_the_paces_and_not_what_is_outstanding():
+    paced = Heartbeat.paced(10, 1.0, 4.0)
+    assert (paced.interval, paced.waiting, paced.drop_after) == (1.0, 2.0, 2.5)
+    beat = sent(PACES, 7.0).at_pace_of(Heartbeat.paced(20, 2.0, 8.0))
+    assert (beat.interval, beat.drop_after, beat.sent) == (2.0, 5.0, 7.0)
+    assert beat.after_answer().send_now(7.0)

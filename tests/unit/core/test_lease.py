@@ -96,7 +96,7 @@ def test_a_first_lease_that_counts_from_the_last_request_of_a_standby_has_room_f
     stop_at = Lease.until(clock.deadline(elected), kill_time, grace).stop_at
     assert stop_at >= elected + interval + min(interval, silence) - 0.002
     # And it is long enough to start by at once.
-    assert stop_at - elected >= min(silence, lease.effective_tick(tick, timeout) + interval) - 0.002
+    assert stop_at - elected >= lease.start_margin(timeout, tick, interval, silence) - 0.002
 
 
 @pytest.mark.parametrize("timeout, tick", [(12, 6), (10, 5), (5.5, 2), (5.6, 2), (10, 7)])
@@ -131,3 +131,12 @@ def test_the_shortest_timeout_leaves_the_grace_and_none_shorter_does(tick, inter
 
     shortest = lease.shortest_timeout(tick, interval, ride_through, 0.3, grace)
     assert left(shortest) >= grace - 1e-6 and (left(shortest - 0.1) < grace or shortest == 2 * tick)
+
+
+def test_a_start_has_until_the_next_extension_or_as_long_as_silence_is_ridden_through():
+    assert lease.start_margin(10, 2, 1, 4) == 3 and lease.start_margin(10, 2, 1, 1.5) == 1.5
+    assert lease.start_margin(4, 6, 1, 4) == 3
+
+
+def test_a_leftover_stands_no_longer_than_the_longer_of_both_timeouts_and_two_ticks():
+    assert lease.leftover_time(10, 4, 2) == lease.leftover_time(4, 10, 2) == 14 + lease.LEFTOVER_SPARE
