@@ -222,7 +222,7 @@ class _Host:
         world = process.world
         Flag(world).wait(world.delay(0.1, 2.0))
         token = int(variables["ZKELECT_OLD_TOKEN"])
-        if world.random.random() < 0.3:
+        if world.random.random() < 0.3 or process.node.promises.fence_fails:
             return execution.Ended("exit status 1", 0, [], "")
         process.node.promises.fenced.add(token)
         return execution.Ended("exit status 0", 0, [], "")

@@ -26,6 +26,7 @@ class Promises:
         self.when_beating: Dict[Any, Callable[[], None]] = {}
         self.kill_releasing = False
         self.fences = False
+        self.fence_fails = False  # always, and not only now and then
         self.fenced: set = set()
         self.gone: Dict[int, float] = {}
         ensemble.told.append(self.written)

@@ -14,7 +14,7 @@ from tests.simulation.zookeeper import Ensemble, Paths, Server
 from tests.stories.journal import Journal
 from tests.stories.script import Wrong
 
-GIVEN = {"T": 4.0, "tick": 0.5, "stopwaitsecs": 1.0, "reattach_grace": 2.0, "promote_timeout": 5.0, "fence": 0.0,
+GIVEN = {"T": 4.0, "asked": 0.0, "tick": 0.5, "stopwaitsecs": 1.0, "reattach_grace": 2.0, "promote_timeout": 5.0, "fence": 0.0,
          "rate": 1.0}
 ANOTHER = Paths("/another", "/another-ack")
 """Of the second election, whose ack lies in the same folder as the first one's."""
@@ -45,7 +45,8 @@ class NoChance:
 
 class Cluster:
     """names: of the nodes; those behind a `|` stand in another election. options: as GIVEN, in seconds; fence=1 for a fence
-    command; rate: of the nodes' clocks against ZooKeeper's. commands: by name, with what carries them out.
+    command; asked: the session timeout of the configuration where it is not T, which is granted; rate: of the nodes' clocks against
+    ZooKeeper's. commands: by name, with what carries them out.
 
     timeout: T. pinned: the only servers that nodes reach, by their names. journal: that of the first election.
     """
@@ -77,7 +78,7 @@ class Cluster:
         journal = Journal(self.world, self.ensemble, paths, tokens)
         journal.fences = bool(given["fence"])
         plan = Plan(
-            asked=self.timeout, tick=given["tick"], stopwaitsecs=given["stopwaitsecs"], grace=given["reattach_grace"],
+            asked=given["asked"] or self.timeout, tick=given["tick"], stopwaitsecs=given["stopwaitsecs"], grace=given["reattach_grace"],
             fences=journal.fences, promote=given["promote_timeout"], paths=paths,
         )
         for name in names:

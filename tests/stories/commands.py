@@ -181,6 +181,11 @@ def boot(cluster: Cluster, words: List[str]) -> None:
     node.start_supervisord()
 
 
+def fence(cluster: Cluster, words: List[str]) -> None:
+    """fence fails|works: the fence command"""
+    cluster.journal.fence_fails = words[0] == "fails"
+
+
 # supervisorctl
 
 
@@ -256,7 +261,7 @@ COMMANDS: Commands = {
     "wait": wait, "until": until, "settle": settle, "show": show,
     "cut": cut, "heal": heal, "pin": pin, "refuse": refuse, "allow": allow, "delete": delete,
     "write": write, "kill": kill, "freeze": freeze, "thaw": thaw, "lose": lose,
-    "boot": boot, "stop": stop, "start": start, "restart": restart,
+    "boot": boot, "fence": fence, "stop": stop, "start": start, "restart": restart,
     "shutdown": shutdown, "resign": resign, "service": service, "disk": disk,
     "starve": starve, "feed": feed,
 }
