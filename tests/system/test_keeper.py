@@ -27,11 +27,12 @@ class Kept:
     """A keeper of the session that `kept` has saved, and what it told."""
 
     def __init__(self, folder):
-        self.told = []
-        self.keeper = keeper.Keeper(
-            folder, lambda former, keeping: release.Attached(former, folder, "/no/configuration", keeping),
-            self.told.append,
-        )
+        self.folder, self.told, self.attached = folder, [], 0
+        self.keeper = keeper.Keeper(folder, self.attach, self.told.append)
+
+    def attach(self, former, keeping):
+        self.attached += 1
+        return release.Attached(former, self.folder, "/no/configuration", keeping)
 
     def until(self, holds, what):
         """Let it do what is due until that holds."""
@@ -103,7 +104,7 @@ def test_a_session_that_is_over_is_told(one, kept, other, zk_server, when):
     if when == "meanwhile":
         one.keeper.keep({"primary": kept.token}, True)
         one.until(one.renewals, "a renewal")
-    former = saved_session.load(one.keeper._folder)
+    former = saved_session.load(one.folder)
     ending = AttachedClient(zk_server.hosts, (former.id, bytes.fromhex(former.password)), TIMEOUT)
     ending.start(TIME)
     ending.close(TIME)
@@ -121,12 +122,12 @@ def test_it_attaches_anew_after_a_listener_that_came_and_went(one, kept):
     """That may have taken the session, which the keeper learns only when it asks something."""
     one.keeper.keep({"primary": kept.token}, True)
     one.until(one.renewals, "a renewal")
-    before = one.keeper._attached
+    assert one.attached == 1
     one.keeper.keep({"primary": kept.token}, False)
     one.keeper.keep({"primary": kept.token}, True)
     one.told.clear()
     one.until(one.renewals, "another renewal")
-    assert one.keeper._attached is not before
+    assert one.attached == 2
 
 
 def test_it_leaves_a_session_that_another_has_taken(tmp_path):

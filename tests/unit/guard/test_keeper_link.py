@@ -2,6 +2,7 @@
 
 import selectors
 import socket
+import subprocess
 import sys
 
 import pytest
@@ -19,7 +20,14 @@ class Link(keeper_link.KeeperLink):
         monkeypatch.setattr(keeper_link, "now", lambda: self.now)
         (tmp_path / "sitecustomize.py").write_text(program)
         monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-        self.heard = []
+        self.heard, self.children = [], []
+        popen = subprocess.Popen
+
+        def start(*arguments, **options):
+            self.children.append(popen(*arguments, **options))
+            return self.children[-1]
+
+        monkeypatch.setattr(subprocess, "Popen", start)
         self.selector = selectors.DefaultSelector()
         super().__init__(str(tmp_path), "none", False, self.selector, self.heard.append)
 
@@ -40,9 +48,9 @@ def link(monkeypatch, tmp_path):
     yield make
     for one in made:
         one.close()
-        if one._child is not None:
-            one._child.kill()
-            one._child.wait(60)
+        for child in one.children:
+            child.kill()
+            child.wait(60)
         one.selector.close()
 
 
@@ -90,7 +98,7 @@ def test_a_release_that_does_not_end_is_ended(link, tmp_path):
     one = link(STUCK)
     with open(tmp_path / "lock", "w") as lock:
         one.release({}, lock.fileno())
-    stuck = one._child
+    (stuck,) = one.children
     one.now += keeper_link.RELEASE_TIME - 0.1
     one.keep_time()
     assert one.heard == []
