@@ -59,7 +59,7 @@ class Actions:
             messages.Withdraw: lambda one, action: one.ask(action.op, partial(worker.withdraw, one.elector, action.op)),
             messages.CountOthers: lambda one, action: one.ask(0, partial(worker.count_others, one.elector, action.op)),
             messages.SeeTerm: lambda one, action: one.read_term(),
-            messages.EnsureDead: self._seize,
+            messages.EnsureDead: self._ensure_dead,
             messages.StartGroup: lambda one, action: one.group.start(action.op, one.grant),
             messages.StopGroup: lambda one, action: one.group.stop(action.op, action.kill_at, one.grant),
             messages.KillGroup: lambda one, action: one.group.kill(action.op),
@@ -99,10 +99,10 @@ class Actions:
             pool_worker.run_fence, settings, action.op, variables, self._host.now, self._host.run
         ))
 
-    def _seize(self, one: Candidacy, action: messages.EnsureDead) -> None:
+    def _ensure_dead(self, one: Candidacy, action: messages.EnsureDead) -> None:
         found = self._guard.found.get(one.settings.group)
         held = found is not None and found["granted"]
-        one.group.seize(action.op, one.rules.lease(found["deadline"]).kill_at if found and held else -math.inf)
+        one.group.ensure_dead(action.op, one.rules.lease(found["deadline"]).kill_at if found and held else -math.inf)
 
     def _probe(self, one: Candidacy, action: messages.Probe) -> None:
         if one.check is None:

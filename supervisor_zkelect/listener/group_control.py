@@ -62,7 +62,7 @@ class GroupControl:
         self.kill_at = -math.inf
         self._give(op, lambda: self.handle.kill(op))
 
-    def seize(self, op: int, kill_at: float) -> None:
+    def ensure_dead(self, op: int, kill_at: float) -> None:
         """Prove the group dead, whoever started it. kill_at: when the lease under which it runs has it killed."""
         self.kill_at = kill_at
         self._give(op, lambda: self.handle.ensure_dead(op))
