@@ -217,9 +217,7 @@ class Elector(TermCalls):
     ) -> None:
         try:
             if not self._zk.closed and self.proposal is not None:
-                self.release(dirty=kind is not None)
-        except ElectionError as problem:
-            log.warning("%s was not released: %s", self.election_znode, problem)
+                self._try_release(dirty=kind is not None)
         finally:
             self.close()
 
@@ -309,7 +307,7 @@ class Elector(TermCalls):
             self._be_proven(standing)
             result = function()
         except BaseException:
-            self._leave_behind()
+            self._try_release(dirty=True)
             raise
         moment, deadline = now(), self.deadline
         why = renewal.why if renewal is not None else "the proposal is gone"
@@ -367,10 +365,10 @@ class Elector(TermCalls):
             if not standing:
                 raise NotLeader(f"{self.proposal} is not the lowest proposal any more")
 
-    def _leave_behind(self) -> None:
-        """Release a term that ends by an exception, which is the one to be raised."""
+    def _try_release(self, dirty: bool) -> None:
+        """Release the term where a failure is logged, so that another exception is the one to be raised."""
         try:
-            self.release(dirty=True)
+            self.release(dirty=dirty)
         except ElectionError as problem:
             log.warning("%s was not released: %s", self.election_znode, problem)
 
