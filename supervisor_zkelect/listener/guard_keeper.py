@@ -6,9 +6,10 @@ import logging
 import math
 from typing import Any, Callable, Dict, Iterable, Tuple
 
-from supervisor_zkelect.core import roles
+from supervisor_zkelect.core import roles, silence
 from supervisor_zkelect.core.state import lease_of
 from supervisor_zkelect.core.lease import Lease
+from supervisor_zkelect.core.silence import Silence
 from supervisor_zkelect.guard import link, protocol
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.candidacies import Candidacies
@@ -23,13 +24,8 @@ from supervisor_zkelect.system import reserve
 
 log = logging.getLogger(__name__)
 
-#: Seconds of this listener's own running time in which the guard must echo what it is told, else it is replaced: usually,
-#: and when a group should be killed by now.
-GUARD_SILENCE, GUARD_HASTE = 0.4, 0.06
 #: Seconds for which a guard may lack what it takes to end a group; another process has descriptors of its own.
 GUARD_LACKS = 1.0
-#: Seconds between two turns of this listener, which has something to do each second, that tell of its having stood still.
-STOOD_STILL = 2.0
 #: Seconds within which the guard's process manager must have taken a turn; with thousands of processes one takes a second.
 MANAGER_SILENCE = 5.0
 
@@ -64,10 +60,7 @@ class GuardKeeper:
         #: what the guard that is there lacks, and since when
         self._lacks = ""
         self._lacks_since = math.inf
-        #: seconds for which it has not echoed, and when this listener took its turn last
-        self._quiet = 0.0
-        self._turned_at = host.now()
-        self._patient_until = -math.inf
+        self._silence = Silence(host.now())
         #: when it is told something anyway
         self._tell_at = math.inf
         self._sent = self._echoed = 0
@@ -102,7 +95,7 @@ class GuardKeeper:
             self.open_at = self._host.now() + delay
 
     def _on_up(self, event: link.GuardUp) -> None:
-        self.up, self._quiet, self.trouble = True, 0.0, ""
+        self.up, self._silence, self.trouble = True, self._silence.echoed(), ""
         self._lacks, self._lacks_since = "", math.inf
         self._enforcement.last_resort.arm(event.cgroups)
         for one in self._candidacies:
@@ -153,7 +146,7 @@ class GuardKeeper:
                 leases[one.settings.group] = (grant.token, grant.lease)
         running = any(one.state.may_run or one.group.busy for one in self._candidacies)
         # When the next heartbeat is answered they are extended anyway.
-        self._tell_at = self._host.now() + self._interval() + GUARD_HASTE if running else math.inf
+        self._tell_at = self._host.now() + self._interval() + silence.HASTE if running else math.inf
         self._sent += 1
         self.link.lease(self._sent, leases)
 
@@ -177,7 +170,7 @@ class GuardKeeper:
     def can_enforce(self) -> bool:
         """Whether somebody would enforce a lease that is extended now."""
         return (
-            self.up and self._quiet <= GUARD_HASTE and not self._lacks and self._enforcement.last_resort.complete()
+            self.up and self._silence.short and not self._lacks and self._enforcement.last_resort.complete()
         )
 
     def clears_in_time(self, one: Candidacy) -> bool:
@@ -191,22 +184,16 @@ class GuardKeeper:
 
     def next_wakeup(self) -> float:
         if self.awaited:
-            return min(self.open_at, self._host.now() + GUARD_HASTE / 3)
+            return min(self.open_at, self._host.now() + silence.HASTE / 3)
         return min(self.open_at, self._tell_at) if self.up else self.open_at
 
     def keep_time(self, moment: float) -> None:
-        """Replace a guard that stands still. Only time in which this listener ran itself counts."""
-        if moment - self._turned_at > STOOD_STILL:
-            # So did the guard, maybe, and now all of the node want the processor. One that runs kills at once; another
-            # takes longer to begin than this one may need to come to its turn.
-            self._patient_until = moment + GUARD_SILENCE
-        passed, self._turned_at = min(moment - self._turned_at, GUARD_HASTE / 3), moment
-        waiting = self.up and self.awaited
-        self._quiet = self._quiet + passed if waiting else 0.0
-        if waiting and self._quiet > GUARD_HASTE and moment >= self._patient_until:
+        """Replace a guard that stands still."""
+        self._silence = self._silence.turned(moment, self.up and self.awaited)
+        if not self._silence.short and moment >= self._silence.patient_until:
             late = any(not lease_of(one.rules, one.state).covers(moment) for one in self._candidacies.running)
-            if late or self._quiet > GUARD_SILENCE:
-                self._quiet = 0.0
+            if self._silence.too_long(moment, late):
+                self._silence = self._silence.echoed()
                 self._replace("stands still")
         elif self.up and moment >= self._tell_at:
             # ZooKeeper may have been silent for longer than it takes to notice a guard that stands still.
@@ -218,10 +205,9 @@ class GuardKeeper:
 
     def _on_echo(self, event: protocol.LeaseEcho) -> None:
         self._echoed = event.n
-        self._quiet = 0.0
+        self._silence = self._silence.echoed()
         moment = self._host.now()
-        stood_still = moment < self._patient_until or moment - self._turned_at > STOOD_STILL
-        if moment - event.turned > MANAGER_SILENCE and not stood_still:
+        if moment - event.turned > MANAGER_SILENCE and not self._silence.excuses(moment):
             self._replace("does not watch the groups")
         self._lacks = event.trouble
         self._lacks_since = min(self._lacks_since, moment) if event.trouble else math.inf

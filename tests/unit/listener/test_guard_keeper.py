@@ -5,10 +5,11 @@ from types import SimpleNamespace
 import pytest
 
 from supervisor_zkelect.core import roles
+from supervisor_zkelect.core.silence import HASTE, LONGEST
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.guard import link, protocol
 from supervisor_zkelect.listener.enforcement import Enforcement
-from supervisor_zkelect.listener.guard_keeper import GUARD_HASTE, GUARD_LACKS, GUARD_SILENCE, GuardKeeper
+from supervisor_zkelect.listener.guard_keeper import GUARD_LACKS, GuardKeeper
 from tests.unit.listener.parts import NOW, Host, candidacies, candidacy
 
 
@@ -70,14 +71,14 @@ def pass_time(one, seconds):
     """In turns as the loop takes them."""
     end = one.host.moment + seconds
     while one.host.moment < end:
-        one.host.moment += GUARD_HASTE / 3
+        one.host.moment += HASTE / 3
         one.keeper.keep_time(one.host.moment)
 
 
 def test_a_guard_that_echoes_nothing_is_replaced(one):
     one.keeper.extend(one.running)
     assert [(n, leases["primary"][0]) for n, leases in one.guard.told] == [(1, 5)]
-    pass_time(one, GUARD_SILENCE - 0.05)
+    pass_time(one, LONGEST - 0.05)
     assert not one.guard.replaced and not one.keeper.can_enforce()
     pass_time(one, 0.1)
     assert one.guard.replaced == 1
@@ -87,9 +88,9 @@ def test_a_guard_that_should_kill_is_replaced_sooner(one):
     one.host.moment = NOW + 59.5
     # The listener itself stood still until then, and now all of the node want the processor.
     one.keeper.keep_time(one.host.moment)
-    pass_time(one, GUARD_SILENCE)
+    pass_time(one, LONGEST)
     one.keeper.extend(one.running)
-    pass_time(one, 2 * GUARD_HASTE)
+    pass_time(one, 2 * HASTE)
     assert one.guard.replaced == 1
 
 
