@@ -24,7 +24,7 @@ class Server:
     def __init__(self, first, more=b""):
         self.first, self.more, self.asked = first, more, 0
         self._door = socket.create_server(("127.0.0.1", 0))
-        self.hosts = "127.0.0.1:%d" % self._door.getsockname()[1]
+        self.hosts = f"127.0.0.1:{self._door.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):

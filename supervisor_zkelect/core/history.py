@@ -98,7 +98,7 @@ def failures(terms: List[Dict[str, Any]], after: int, tried: Sequence[str]) -> L
 
 
 def passed(terms: List[Dict[str, Any]], waiting: Iterable[str]) -> List[str]:
-    """Why others did not take over, as far as the terms, the latest first, tell. waiting: nodes in the queue that have not tried."""
+    """Why others did not take over, as far as the terms tell, the latest first. waiting: nodes in the queue that did not try."""
     nodes = [node for node in dict.fromkeys(waiting) if node]
     lines = [_passed(node, next((one for one in terms if one.get("node") == node), {})) for node in nodes[:NAMED]]
     return lines + ([f"and {len(nodes) - NAMED} more stood there"] if len(nodes) > NAMED else [])

@@ -15,9 +15,10 @@ from supervisor_zkelect.core.turn import RETRY_FIRST, Turn
 def session_up(turn: Turn, event: messages.SessionUp) -> None:
     if event.fresh and turn.state.alive:
         demotion.session_lost(turn, messages.SessionLost("another session began"))
-    trouble = f"ZooKeeper grants a session timeout of {event.timeout:g} s, in which kill_time does not fit" if event.grace < 0 else ""
+    unfit = f"ZooKeeper grants a session timeout of {event.timeout:g} s, in which kill_time does not fit"
     turn.set(
-        up=True, alive=True, grace=event.grace, wait_out=event.wait_out, timeout=event.timeout, margin=event.margin, trouble=trouble,
+        up=True, alive=True, grace=event.grace, wait_out=event.wait_out, timeout=event.timeout, margin=event.margin,
+        trouble=unfit if event.grace < 0 else "",
     )
     if turn.state.role == STANDBY and turn.state.step == "watching":
         standby.query(turn)

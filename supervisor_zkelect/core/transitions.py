@@ -132,7 +132,8 @@ TABLE: Dict[Type[Any], Row] = {
     ], "no proof of death is waited for"),
     messages.Stuck: Row([Move(_EVERYWHERE, demotion.stuck)]),
     messages.Probed: Row([
-        Move("probing", promotion.probed, "acking"), Move("acking", promotion.probed), Move("primary", promotion.probed, "stopping"),
+        Move("probing", promotion.probed, "acking"), Move("acking", promotion.probed),
+        Move("primary", promotion.probed, "stopping"),
     ], "no probe is on its way"),
     messages.MemberChanged: Row([Move("primary", members.member_changed)], "supervisord's word is looked at soon, or not at all"),
     messages.MemberRuns: Row([Move("probing", members.member_runs)], "no word of supervisord is waited for"),

@@ -94,7 +94,7 @@ class Peer:
         return LONGEST if self.trusted else MESSAGE
 
 
-def identify(connection: socket.socket, pid: int) -> "proc.Process | None":
+def identify(connection: socket.socket, pid: int) -> proc.Process | None:
     """The process with this pid that connected; None when it is gone, or when another may have its pid by now."""
     try:
         descriptor = connection.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD)

@@ -22,7 +22,7 @@ import select
 import signal
 import socket
 import sys
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple
 
 if __name__ == "__main__":
     # kazoo has hashlib imported for digests that nothing here makes, and that OpenSSL: 3.5 of 19 MiB of this process. Without

@@ -43,7 +43,7 @@ class KeeperLink:
         self._selector = selector
         self._hear = hear
         self._link: Optional[socket.socket] = None
-        self._child: Optional["subprocess.Popen[bytes]"] = None
+        self._child: Optional[subprocess.Popen[bytes]] = None
         self._received = b""
         self._kept: Optional[KeepTerms] = None
         self._started_at = -NEVER

@@ -65,7 +65,7 @@ class GuardBusy(NamedTuple):
 class Handle:
     """One group, as `processes.manager.Group`; `start` takes the grant with it."""
 
-    def __init__(self, link: "Link", name: str) -> None:
+    def __init__(self, link: Link, name: str) -> None:
         self.name = name
         self._link = link
 
@@ -112,8 +112,8 @@ class Link:
         self._credentials = credentials
         self._post = post
         self._buffer: Optional[SendBuffer] = None
-        self._child: Optional["subprocess.Popen[bytes]"] = None
-        self._wanted: "queue.SimpleQueue[Tuple[Dict[str, GroupPrograms], float]]" = queue.SimpleQueue()
+        self._child: Optional[subprocess.Popen[bytes]] = None
+        self._wanted: queue.SimpleQueue[Tuple[Dict[str, GroupPrograms], float]] = queue.SimpleQueue()
         self._thread: Optional[threading.Thread] = None
         self.pid = 0
 
@@ -273,7 +273,7 @@ class Link:
 
     def _serve(self) -> socket.socket:
         """Guard in a thread of this process, and connect to it. Raises OSError."""
-        outcome: "queue.SimpleQueue[Optional[BaseException]]" = queue.SimpleQueue()
+        outcome: queue.SimpleQueue[Optional[BaseException]] = queue.SimpleQueue()
 
         def guard() -> None:
             try:

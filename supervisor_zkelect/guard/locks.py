@@ -68,7 +68,7 @@ def name_of(folder: str, whose: str) -> bytes:
     return f"\0zkelect-{whose}-{mounts}-{zlib.crc32(path):08x}-".encode() + path[-40:]
 
 
-def claim(folder: str, whose: str) -> "tuple[bool, Optional[socket.socket]]":
+def claim(folder: str, whose: str) -> tuple[bool, Optional[socket.socket]]:
     """Take the name: whether no other process of this user or of root has it, and the listening socket that holds it, None
     where a stranger does. Raises OSError."""
     import socket
@@ -87,7 +87,7 @@ def claim(folder: str, whose: str) -> "tuple[bool, Optional[socket.socket]]":
     return False, None
 
 
-def reach(folder: str, whose: str) -> "Optional[socket.socket]":
+def reach(folder: str, whose: str) -> Optional[socket.socket]:
     """A connection to the process of this user or of root that has the name; None when there is none."""
     import socket
 

@@ -31,7 +31,7 @@ class Members:
         self._owner = owner
         self._failing = False
         #: groups and the identities of their members, for `run`
-        self.told: "queue.SimpleQueue[Tuple[str, Iterable[Tuple[int, int]]]]" = queue.SimpleQueue()
+        self.told: queue.SimpleQueue[Tuple[str, Iterable[Tuple[int, int]]]] = queue.SimpleQueue()
 
     def run(self) -> None:
         """Keep what is told, for ever."""

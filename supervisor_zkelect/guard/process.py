@@ -314,7 +314,7 @@ def read_former(folder: str, owner: record.Owner) -> List[record.Entry]:
         return []
 
 
-def make_record(folder: str, owner: record.Owner, room: int) -> Union[record.Writer, "_NoRecord"]:
+def make_record(folder: str, owner: record.Owner, room: int) -> Union[record.Writer, _NoRecord]:
     """The record that this guard writes."""
     try:
         return record.Writer(folder, owner, room)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Callable, Iterable, Mapping, Optional
 
 from supervisor_zkelect.config.settings import ElectionSettings
-from supervisor_zkelect.core import timeline, messages, role, roles
+from supervisor_zkelect.core import messages, role, roles, timeline
 from supervisor_zkelect.core.state import Rules, State, lasting_trouble, lease_of, next_wakeup
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard.protocol import Grant
@@ -45,7 +45,7 @@ class Ports:
     post: Callable[[Any], None]
     log: PacedLog
     delivery: Delivery
-    actions: Mapping[type, Callable[["Candidacy", Any], None]]
+    actions: Mapping[type, Callable[[Candidacy, Any], None]]
     connected: Callable[[], bool]
     elector: Callable[[ElectionSettings], Elector]
     schedule: Callable[[float], None]

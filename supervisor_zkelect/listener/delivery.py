@@ -27,7 +27,7 @@ class Delivery:
     """Delivers reports to supervisord, and takes operators' orders with the answers."""
 
     def __init__(
-        self, host: Host, work: EventExecutor, log: PacedLog, candidacies: "Candidacies", connected: Callable[[], bool],
+        self, host: Host, work: EventExecutor, log: PacedLog, candidacies: Candidacies, connected: Callable[[], bool],
         report: Callable[[float], Dict[str, Any]], obey: Callable[[Dict[str, Any]], None],
         reply: Callable[[str, Dict[str, Any]], None],
     ) -> None:

@@ -15,7 +15,14 @@ from typing import Any, Callable, Dict, List, Optional, Union
 
 from supervisor_zkelect.core import history, messages, untrusted
 from supervisor_zkelect.elector import (
-    AnotherElection, ElectionError, Elector, NotConnected, NotLeader, ProposalGone, SessionGone, TimedOut,
+    AnotherElection,
+    ElectionError,
+    Elector,
+    NotConnected,
+    NotLeader,
+    ProposalGone,
+    SessionGone,
+    TimedOut,
 )
 from supervisor_zkelect.listener import events, reporting
 
@@ -112,7 +119,7 @@ def verify(elector: Elector, name: str, token: Optional[int], post: Post) -> Opt
     return None
 
 
-def _watch(changed: "Future[str]", tell: Callable[[str], None]) -> None:
+def _watch(changed: Future[str], tell: Callable[[str], None]) -> None:
     """Call `tell` when the future is done: now if it is, else on a thread of the client's."""
     changed.add_done_callback(lambda future: None if future.cancelled() else tell(future.result()))
 

@@ -7,9 +7,9 @@ import math
 from typing import Any, Callable, Dict, Iterable, Tuple
 
 from supervisor_zkelect.core import roles, silence
-from supervisor_zkelect.core.state import lease_of
 from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.core.silence import Silence
+from supervisor_zkelect.core.state import lease_of
 from supervisor_zkelect.guard import link, protocol
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.candidacies import Candidacies

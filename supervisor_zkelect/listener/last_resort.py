@@ -60,7 +60,7 @@ class _Kin:
     """Kills what is kin to groups' programs, on a thread of its own, which all but `ask`, `forget`, `begin` and `end` run on."""
 
     def __init__(self) -> None:
-        self._told: "queue.SimpleQueue[Callable[[], bool]]" = queue.SimpleQueue()
+        self._told: queue.SimpleQueue[Callable[[], bool]] = queue.SimpleQueue()
         #: what is to be looked for, and not before when, by group
         self._wanted: Dict[str, Tuple[FrozenSet[proc.Process], Census]] = {}
         self._rests: Dict[str, float] = {}

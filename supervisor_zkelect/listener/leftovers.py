@@ -26,7 +26,7 @@ class Leftovers:
 
     def __init__(
         self, host: Host, work: EventExecutor, candidacies: Candidacies, group: Callable[[str], link.Handle],
-        sessions: Callable[[], "SessionKeeper"],
+        sessions: Callable[[], SessionKeeper],
     ) -> None:
         """work: where ZooKeeper is waited for. group: a group at the guard, by its name."""
         self._host = host

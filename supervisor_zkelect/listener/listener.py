@@ -73,7 +73,7 @@ class Listener:
     def __init__(self, host: Host, trouble: Optional[kept_config.Trouble] = None) -> None:
         """trouble: why the host's settings are those that were kept, and not those of the file."""
         self.host = host
-        self.queue: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
+        self.queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         #: why no election is begun, and none will be as long as this process lives
         self.obstacle = proc.pidfd_trouble()
         count = len(host.settings.elections)

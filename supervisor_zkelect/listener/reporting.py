@@ -57,8 +57,8 @@ class Reports:
     """Makes reports."""
 
     def __init__(
-        self, host: Host, obstacle: str, candidacies: "Candidacies", folder: "RuntimeFolder", guard: "GuardKeeper",
-        leases: "LeaseKeeper", sessions: "SessionKeeper", programs: "Programs",
+        self, host: Host, obstacle: str, candidacies: Candidacies, folder: RuntimeFolder, guard: GuardKeeper,
+        leases: LeaseKeeper, sessions: SessionKeeper, programs: Programs,
     ) -> None:
         """obstacle: why no election is begun, and none will be as long as this process lives; else ""."""
         self._host = host
@@ -108,7 +108,7 @@ class Reports:
             return "waits for the guard to stop and release what an earlier listener left"
         return "waits for its guard" if not self._guard.up else "waits for supervisord to tell of its programs"
 
-    def _part(self, one: "Candidacy", moment: float) -> Dict[str, Any]:
+    def _part(self, one: Candidacy, moment: float) -> Dict[str, Any]:
         """The report on an election. Texts that others have a say in are cut: a report that is too long is not delivered."""
         state, settings, facts, root = one.state, one.settings, one.facts, self._host.settings.chroot
         hindrance = ability.hindrance(state, self._hindrances(one, moment))
@@ -127,13 +127,13 @@ class Reports:
             "failed": {"why": untrusted.cut(state.failed, LONGEST_TEXT), "at": state.failed_at} if state.failed else None,
         }
 
-    def _hindrances(self, one: "Candidacy", moment: float) -> ability.Node:
+    def _hindrances(self, one: Candidacy, moment: float) -> ability.Node:
         folder = f"runtime folder: {self._folder.trouble}" if self._folder.trouble else ""
         leased = one.leads or one.state.role == roles.DEMOTING
         guard = self._guard.unenforced() if leased else self._guard.missing()
         return ability.Node(self._obstacle, guard, folder, self._away(one, moment))
 
-    def _away(self, one: "Candidacy", moment: float) -> str:
+    def _away(self, one: Candidacy, moment: float) -> str:
         """Why ZooKeeper cannot be asked; "" when it can, as far as is known, or when this listener has yet to ask."""
         sessions = self._sessions
         if sessions.connected:
@@ -145,7 +145,7 @@ class Reports:
             return ""
         return sessions.doubt() or "no answer"
 
-    def _unguarded(self, one: Optional["Candidacy"]) -> str:
+    def _unguarded(self, one: Optional[Candidacy]) -> str:
         """Why nobody would end the group's lease if this listener could not; "" when somebody would."""
         if not self._guard.up:
             why = self._guard.trouble
@@ -154,7 +154,7 @@ class Reports:
             return "a program of the group is started without `zkelect run --` before its command"
         return ""
 
-    def _trouble_of(self, one: "Candidacy", moment: float) -> str:
+    def _trouble_of(self, one: Candidacy, moment: float) -> str:
         state = one.state
         if self._folder.trouble:
             return f"runtime folder: {self._folder.trouble}"

@@ -20,11 +20,11 @@ class SerialExecutor(Executor):
     def __init__(self, pool: Executor) -> None:
         self._pool = pool
         self._lock = threading.Lock()
-        self._waiting: "Deque[Tuple[Future[Any], Callable[[], Any]]]" = deque()
+        self._waiting: Deque[Tuple[Future[Any], Callable[[], Any]]] = deque()
         self._busy = False
 
-    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> "Future[Any]":
-        future: "Future[Any]" = Future()
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        future: Future[Any] = Future()
         with self._lock:
             self._waiting.append((future, lambda: work(*arguments, **named)))
             busy, self._busy = self._busy, True
@@ -57,7 +57,7 @@ class EventExecutor:
     def submit(self, work: Callable[[], Any], failed: Optional[Callable[[BaseException], Any]] = None) -> None:
         """failed: makes the event that is posted when `work` raises, for want of memory too."""
 
-        def done(future: "Future[Any]") -> None:
+        def done(future: Future[Any]) -> None:
             error = None if future.cancelled() else future.exception()
             if error is not None:
                 log.error("a defect: %r", error, exc_info=error)

@@ -47,7 +47,7 @@ class Refused(Exception):
     """The program may not start here; the text says why."""
 
 
-def main(words: "list[str]") -> int:
+def main(words: list[str]) -> int:
     """Become the command, or return an exit status."""
     if words[:1] in (["-h"], ["--help"]):
         print(USAGE)
@@ -104,15 +104,15 @@ def _complain(trouble: str) -> None:
     print(f"zkelect run: {trouble}", file=sys.stderr, flush=True)
 
 
-def command_of(words: "list[str]") -> "list[str]":
+def command_of(words: list[str]) -> list[str]:
     """The command in what follows `zkelect run`; [] when there is none."""
     command = words[1:] if words[:1] == ["--"] else words
     return [] if not command or command[0].startswith("-") else command
 
 
 def become(
-    command: "list[str]", environ: "Mapping[str, str]", patience: float, complain: "Callable[[str], None]"
-) -> "NoReturn":
+    command: list[str], environ: Mapping[str, str], patience: float, complain: Callable[[str], None]
+) -> NoReturn:
     """Execute a command in this process's place. It returns by an exception only.
 
     environ: what supervisord gave the program; it gets more. patience: seconds that the guard has to answer. complain:
@@ -160,7 +160,7 @@ def _insist(entry: record.Entry) -> None:
         raise Refused(reason)
 
 
-def _grant(folders: "list[str]", owner: record.Owner, group: str) -> "tuple[str, record.Entry]":
+def _grant(folders: list[str], owner: record.Owner, group: str) -> tuple[str, record.Entry]:
     """The entry under which the group may run, and its folder; a listener that had another user may have left another
     folder. Raises Refused."""
     refusals = []
@@ -202,7 +202,7 @@ def _die_with_parent() -> str:
     return f"this program will not die with supervisord: {failed}" if failed else ""
 
 
-def _register(folder: str, group: str, name: str, patience: float) -> "tuple[str, str]":
+def _register(folder: str, group: str, name: str, patience: float) -> tuple[str, str]:
     """Tell the guard this pid, and have it moved into the group's cgroup. Returns what it found amiss, or "", and the secret
     by which the guard knows what belongs to this program, "" without one. Raises Refused, also where no guard takes it in
     for `patience` seconds."""

@@ -23,8 +23,8 @@ from supervisor_zkelect.processes.state import GroupState
 from supervisor_zkelect.processes.stopping import DOUBT_PACE, Stopper
 from supervisor_zkelect.processes.striking import Striker
 from supervisor_zkelect.supervisord.calls import Calls, Do, Questions, StartRequests
-from supervisor_zkelect.supervisord.groups import GroupCalls
 from supervisor_zkelect.supervisord.client import Supervisord
+from supervisor_zkelect.supervisord.groups import GroupCalls
 
 log = logging.getLogger(__name__)
 

@@ -177,7 +177,7 @@ class ProcessManager:
     ) -> None:
         self.now = clock
         url = server_url or os.environ.get("SUPERVISOR_SERVER_URL") or supervisord.url
-        self._commands: "queue.SimpleQueue[Callable[[], None]]" = queue.SimpleQueue()
+        self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._watching: Watching = watching or Poller()
         self.striker = Striker(clock, getattr(cgroups, "base", ""), kernel)
         self.groups = Groups(

@@ -4,9 +4,9 @@ A pid alone names nothing, because it is used again. Here a process is its pid t
 ticks since boot, field 22 of /proc/PID/stat (proc(5)), which does not move when the wall clock does. Signals go
 through a pidfd whose process was compared after it was opened, so that a stranger with a used pid is never hit.
 
-psutil is for those who wait for an answer without a deadline. Here a deadline hangs on each reading: one of 196 processes takes 3.0 ms
-of CPU, and psutil 10.7; of a stranger's environment, which may have megabytes, no more is read than asked; and the processes that run
-all the time do without its 0.6 to 0.9 MiB.
+psutil is for those who wait for an answer without a deadline. Here a deadline hangs on each reading: one of 196 processes takes
+3.0 ms of CPU, and psutil 10.7; of a stranger's environment, which may have megabytes, no more is read than asked; and the
+processes that run all the time do without its 0.6 to 0.9 MiB.
 """
 
 from __future__ import annotations

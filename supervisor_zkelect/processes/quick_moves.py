@@ -34,7 +34,7 @@ class QuickMoves:
     """
 
     def __init__(self, wanted: bool) -> None:
-        self._expected: "queue.SimpleQueue[float]" = queue.SimpleQueue()
+        self._expected: queue.SimpleQueue[float] = queue.SimpleQueue()
         self._here = here() if ENABLED and wanted else None
         if self._here is not None:
             try:

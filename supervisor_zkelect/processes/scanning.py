@@ -11,9 +11,7 @@ from supervisor_zkelect.processes.cgroup import Cgroups, Former
 from supervisor_zkelect.processes.kernel import Kernel
 from supervisor_zkelect.processes.kin import Identities
 from supervisor_zkelect.processes.proc import Process
-from supervisor_zkelect.processes.schedule import (
-    REST_SHARE, REST_SHARE_SHELTERED, SENTRY_PACE, next_rest,
-)
+from supervisor_zkelect.processes.schedule import REST_SHARE, REST_SHARE_SHELTERED, SENTRY_PACE, next_rest
 from supervisor_zkelect.processes.state import GroupState
 from supervisor_zkelect.system import reserve
 

@@ -9,10 +9,8 @@ from supervisor_zkelect.processes.group_events import GroupStarted, GroupStartFa
 from supervisor_zkelect.processes.member_states import MemberStates
 from supervisor_zkelect.processes.state import GroupState, Start
 from supervisor_zkelect.supervisord.calls import StartRequest, StartRequests
+from supervisor_zkelect.supervisord.client import ALREADY_STARTED, SUCCESS, Fault, SupervisordError, Unreachable
 from supervisor_zkelect.supervisord.groups import Started
-from supervisor_zkelect.supervisord.client import (
-    ALREADY_STARTED, SUCCESS, Fault, SupervisordError, Unreachable,
-)
 
 #: Seconds until each member has a pid, after supervisord has started them; and for which a start waits for its answer to the
 #: stop before it.

@@ -1,9 +1,10 @@
 """The thread that kills when a group's time is over, and does nothing else.
 
 The process manager reads /proc, and how long that takes is up to whoever has processes on the machine. So the kill itself
-does not wait for it. This thread has all that a kill takes beforehand: of each known process of a group a pidfd, and `cgroup.kill` of its
-cgroup. It is told of an order to stop at the moment when the order is given, sleeps until the earliest time, and strikes; again
-and again, until the process manager has proven the group dead. It reads nothing, proves nothing, and never starts anything.
+does not wait for it. This thread has all that a kill takes beforehand: of each known process of a group a pidfd, and
+`cgroup.kill` of its cgroup. It is told of an order to stop at the moment when the order is given, sleeps until the earliest
+time, and strikes; again and again, until the process manager has proven the group dead. It reads nothing, proves nothing, and
+never starts anything.
 
 A descriptor that it was given is its own: it is the one that closes it, on this thread, so that it can never strike by a number
 that is somebody else's by then. All it is told comes through one queue.
@@ -59,7 +60,7 @@ class Striker:
         self._now, self._kernel = clock, kernel
         # Of its own, as the descriptors that it holds are.
         self._cgroups: Optional[Cgroups] = Cgroups(base) if base else None
-        self._told: "queue.SimpleQueue[Optional[Callable[[], None]]]" = queue.SimpleQueue()
+        self._told: queue.SimpleQueue[Optional[Callable[[], None]]] = queue.SimpleQueue()
         self._targets: Dict[str, _Target] = {}
         self._thread = threading.Thread(target=self._run, name="zkelect-striker", daemon=True)
 

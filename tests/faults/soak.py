@@ -103,7 +103,7 @@ class Soak:
         self.longest = self.slowest = 0.0
         self.tick = tick
 
-    def __enter__(self) -> "Soak":
+    def __enter__(self) -> Soak:
         try:
             self._enter()
         except BaseException:
@@ -635,7 +635,7 @@ class Episode(NamedTuple):
     begun: float
     touched: Set[str]
     heals: List[Tuple[float, str, Callable[[], Any]]]
-    work: "List[Future[Any]]"
+    work: List[Future[Any]]
 
 
 def fall(episode: Episode, draw: Draw) -> None:

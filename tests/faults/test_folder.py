@@ -35,7 +35,7 @@ def remove(folder, part):
 
 def made_anew(case, name):
     folder = place(case, name)
-    case.until(lambda: folder.is_dir() and KEPT <= set(os.listdir(folder)), "the folder to be whole")
+    case.until(lambda: folder.is_dir() and set(os.listdir(folder)) >= KEPT, "the folder to be whole")
 
 
 def tuned(node, **values):

@@ -27,7 +27,7 @@ def stores(make, zookeeper):
             **overrides,
         }
         case = make(zookeeper, start=False, overrides=overrides)
-        for name, node in case.nodes.items():
+        for node in case.nodes.values():
             redis = Redis(node.folder / "redis", aof)
             made.append(redis)
             node.redis = redis

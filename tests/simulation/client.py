@@ -54,9 +54,9 @@ class Handler:
 class Answer:
     """kazoo's IAsyncResult."""
 
-    def __init__(self, client: "Client") -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
-        self._links: List[Callable[["Answer"], None]] = []
+        self._links: List[Callable[[Answer], None]] = []
         self._done = Flag(client.world)
         self.value: Any = None
         self.exception: Optional[Exception] = None
@@ -68,7 +68,7 @@ class Answer:
                 self._client.completed(link, self)
             self._done.set()
 
-    def rawlink(self, link: Callable[["Answer"], None]) -> None:
+    def rawlink(self, link: Callable[[Answer], None]) -> None:
         if self._done.is_set():
             self._client.completed(link, self)
         else:
@@ -96,7 +96,7 @@ class Request(NamedTuple):
 class Transaction:
     """kazoo's TransactionRequest."""
 
-    def __init__(self, client: "Client") -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
         self._operations: List[tuple] = []
 
@@ -133,7 +133,7 @@ class _Wire:
 class _Connection:
     """Where `session.Session` reads what kazoo does not tell."""
 
-    def __init__(self, client: "Client") -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
         self._connection_routine = None
         self.granted = 0.0

@@ -75,7 +75,7 @@ class Book:
 class Service(Process):
     """One process of the service, from its fork. It is loading until the chain loader lets it live."""
 
-    def __init__(self, world: World, machine: "Machine", tied: bool) -> None:
+    def __init__(self, world: World, machine: Machine, tied: bool) -> None:
         super().__init__(world, machine.name, machine.clock)
         self.machine = machine
         self.living = False
@@ -101,7 +101,7 @@ class Service(Process):
 class Machine:
     """`started` is called when a process of the service begins to live."""
 
-    def __init__(self, world: World, name: str, rate: float, started: Callable[["Machine", Service], None]) -> None:
+    def __init__(self, world: World, name: str, rate: float, started: Callable[[Machine, Service], None]) -> None:
         self.world, self.name = world, name
         self.rate, self.offset = rate, world.random.uniform(0, 1000)
         self.disk = Disk()

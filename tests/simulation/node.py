@@ -91,7 +91,7 @@ class _Election(ElectionSettings):
         return _Check(_here().machine)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _loaded(plan: Plan) -> Settings:
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
         file.write(CONFIG.format(asked=plan.asked, tick=plan.tick, promote=plan.promote, paths=plan.paths))
@@ -164,7 +164,7 @@ def show_logs() -> None:
 
 
 class _OfNode(Process):
-    def __init__(self, node: "Node") -> None:
+    def __init__(self, node: Node) -> None:
         super().__init__(node.world, node.name, node.machine.clock)
         self.node, self.machine = node, node.machine
 
@@ -199,7 +199,7 @@ class _Session(session.Session):
 class _Host:
     """host.Host of a model."""
 
-    def __init__(self, process: "ListenerProcess", supervisord: Supervisord) -> None:
+    def __init__(self, process: ListenerProcess, supervisord: Supervisord) -> None:
         self._process = process
         self.settings = process.settings
         self.pid, self.uid = id(process), 0
@@ -240,10 +240,10 @@ class _Host:
         self._process.thread(run)
         return seconds > 0 and done.wait(seconds)
 
-    def guard(self, post: Callable[[Any], None]) -> "_Link":
+    def guard(self, post: Callable[[Any], None]) -> _Link:
         return _Link(self._process, post)
 
-    def last_resort(self) -> "_LastResort":
+    def last_resort(self) -> _LastResort:
         return _LastResort(self._process)
 
     def session(self, post: Callable[[Any], None], attach: Any, timeout: Optional[float]) -> _Session:
@@ -273,7 +273,7 @@ class _LastResort:
 
     trouble = ""
 
-    def __init__(self, process: "ListenerProcess") -> None:
+    def __init__(self, process: ListenerProcess) -> None:
         self._process = process
 
     def arm(self, cgroups: str) -> None:
@@ -300,7 +300,7 @@ class _LastResort:
 class _Calls:
     """supervisord.Supervisord, with the listener's own part of it."""
 
-    def __init__(self, process: "ListenerProcess", supervisord: Supervisord) -> None:
+    def __init__(self, process: ListenerProcess, supervisord: Supervisord) -> None:
         self._process, self._supervisord = process, supervisord
 
     def call(self, method: str, *arguments: Any, timeout: float = 5.0) -> Any:
@@ -322,7 +322,7 @@ def _over_a_wire(kinds: Kinds, message: Any) -> Any:
 class _Link(link.Link):
     """link.Link, whose other end is in a process of the model."""
 
-    def __init__(self, process: "ListenerProcess", post: Callable[[Any], None]) -> None:
+    def __init__(self, process: ListenerProcess, post: Callable[[Any], None]) -> None:
         self._process, self._post = process, post
         self._guard: Optional[GuardProcess] = None
         self.pid = 0
@@ -365,7 +365,7 @@ class _Link(link.Link):
         """A message of the guard."""
         self._post(message)
 
-    def hung_up(self, one: "GuardProcess") -> None:
+    def hung_up(self, one: GuardProcess) -> None:
         if self._guard is one:
             self._guard = None
             self._post(link.GuardDown("the guard is gone"))
@@ -386,7 +386,7 @@ class _Link(link.Link):
 class ListenerProcess(_OfNode):
     """One life of the listener, a child of `supervisord`."""
 
-    def __init__(self, node: "Node", supervisord: Supervisord) -> None:
+    def __init__(self, node: Node, supervisord: Supervisord) -> None:
         super().__init__(node)
         self.supervisord = supervisord
         self.settings = settings_of(node.plan, node.name)
@@ -523,7 +523,7 @@ class _Listener(listener.Listener):
 class GuardProcess(_OfNode, effects.GuardEffects):
     """host: the listener in whose process it is a thread; None for a process of its own."""
 
-    def __init__(self, node: "Node", supervisord: Supervisord, host: Optional[ListenerProcess] = None) -> None:
+    def __init__(self, node: Node, supervisord: Supervisord, host: Optional[ListenerProcess] = None) -> None:
         super().__init__(node)
         self.supervisord, self.host = supervisord, host
         self.listener: Optional[_Link] = None
@@ -656,7 +656,7 @@ class _Attached:
 
     acl = None
 
-    def __init__(self, process: "KeeperProcess", former: saved_session.Saved) -> None:
+    def __init__(self, process: KeeperProcess, former: saved_session.Saved) -> None:
         identity = former.id, bytes.fromhex(former.password)
         self.client = process.client(identity, former.timeout, OneConnection)
         try:
@@ -681,7 +681,7 @@ def world_delay(world: World) -> float:
 class KeeperProcess(_OfNode):
     """The keeper of a guard; it holds the lock for itself as well while it releases."""
 
-    def __init__(self, node: "Node", guardian: GuardProcess) -> None:
+    def __init__(self, node: Node, guardian: GuardProcess) -> None:
         super().__init__(node)
         self._guard = guardian
         self._said: List[tuple] = []

@@ -32,7 +32,7 @@ class Warden:
         self._turns = 0
         supervisord.on_child_ended.append(lambda: process.after(0.0005, self._child_ended))
 
-    def group(self, name: str) -> "Warden":
+    def group(self, name: str) -> Warden:
         return self
 
     def wake_supervisord(self) -> None:

@@ -43,7 +43,7 @@ class World:
     def __init__(self, chance: Any) -> None:
         self.random = chance
         self.now = 0.0
-        self.here: Optional["Process"] = None
+        self.here: Optional[Process] = None
         self.transcript: List[Entry] = []
         self.hub = getcurrent()
         self.threads: List[greenlet] = []
@@ -182,8 +182,8 @@ class Pool:
         self._queue: List[Callable[[], None]] = []
         self._busy = False
 
-    def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
-        future: "Future[Any]" = Future()
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        future: Future[Any] = Future()
 
         def run() -> None:
             if future.set_running_or_notify_cancel():

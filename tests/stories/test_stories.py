@@ -16,7 +16,7 @@ from tests.stories.faults import FAULTS
 FOLDER = Path(__file__).parent
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def played(*words):
     command = [sys.executable, "-m", "tests.stories", *words]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=FOLDER.parents[1])

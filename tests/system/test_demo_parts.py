@@ -278,7 +278,7 @@ def test_an_ensemble_has_another_leader_after_its_leader_is_killed(tmp_path):
 # The service
 
 
-def get(address: str, path: str = "/") -> "tuple[int, str]":
+def get(address: str, path: str = "/") -> tuple[int, str]:
     try:
         with urllib.request.urlopen(f"http://{address}{path}", timeout=LONG) as response:
             return response.status, response.read().decode()

@@ -334,9 +334,8 @@ class Node:
         for process in proc.table().values():
             if process.gone or process.pid == self.supervisord.pid:
                 continue
-            if proc.environ(process.pid).get("ZKELECT_TEST") == self.word:
-                found.add(process)
-            elif str(self.marks).encode() in proc.cmdline(process.pid):
+            told = proc.environ(process.pid).get("ZKELECT_TEST")
+            if told == self.word or str(self.marks).encode() in proc.cmdline(process.pid):
                 found.add(process)
         return found
 
@@ -640,7 +639,7 @@ def test_crash_loops_end_with_the_stop(node):
     node.program("b", node.service("crash"), startsecs="1", startretries="1000")
     node.program("c", "/bin/false", startsecs="0")
     node.group("primary", "a", "b", "c").up()
-    for round_ in range(10):
+    for _ in range(10):
         node.handle().start(node.op())
         count = len(node.seen("up"))
         until(lambda: len(node.seen("up")) > count + 3, LONG, "members to crash")

@@ -1133,7 +1133,7 @@ def test_primary_reads_the_ack(make, zk_server, zk, root):
     done = node.zkelect("primary", "orders", "-c", conf)
     assert (done.returncode, done.stdout) == (3, "") and "is empty" in one_line(done.stderr)
     assert json.loads(node.zkelect("primary", "orders", "-c", conf, "--json").stdout)["address"] is None
-    zk.set(f"{root}/k/ack", "10.0.0.5:8080".encode())
+    zk.set(f"{root}/k/ack", b"10.0.0.5:8080")
     done = node.zkelect("primary", "orders", "-c", conf)
     assert (done.returncode, done.stdout, done.stderr) == (0, "10.0.0.5:8080\n", "")
     zk.set(f"{root}/k/ack", b"\xff\x1b[2J\n")

@@ -103,7 +103,7 @@ def test_the_queue_as_it_is(make_cluster, zk_server):
     listener = cluster["b"].listener_pid()
     cluster["b"].freeze(listener)
     screen = shows(cluster, "b", UNKNOWN, "stopped by a signal; kill -CONT")
-    assert not screen.role == "standby" and "127.0.0.1" not in screen.text
+    assert screen.role != "standby" and "127.0.0.1" not in screen.text
     cluster["b"].thaw(listener)
     shows(cluster, "b", NOT_PRIMARY, primary="a")
     cluster["b"].terminate()

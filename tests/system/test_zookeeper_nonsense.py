@@ -25,7 +25,7 @@ class Spoiler:
     def __init__(self, server):
         self._server = server
         self._door = socket.create_server(("127.0.0.1", 0))
-        self.hosts = "127.0.0.1:%d" % self._door.getsockname()[1]
+        self.hosts = f"127.0.0.1:{self._door.getsockname()[1]}"
         self.nonsense = b""
         self.spoilt = threading.Event()
         self.forgetting = False
@@ -156,7 +156,7 @@ def test_a_server_that_is_no_zookeeper(make_cluster):
                     return
 
         threading.Thread(target=talk, daemon=True).start()
-        cluster = make_cluster("127.0.0.1:%d" % door.getsockname()[1], ("a",))
+        cluster = make_cluster(f"127.0.0.1:{door.getsockname()[1]}", ("a",))
         node = cluster["a"].start()
         cluster.until(lambda: "trying again" in cluster.logs(), "the trouble to be told")
         cluster.role("a", CANNOT)

@@ -835,7 +835,7 @@ def test_an_address_that_changes_on_the_way_to_the_ack_is_written_after_it(node)
     node.probing()
     node.settings = READDRESSED
     assert not node.event(messages.Reconfigured(True)).did(messages.Repair)
-    for number in (1, 2):
+    for _ in range(2):
         node.event(messages.Tick(), after=0.2)
         node.event(messages.Probed(node.op(messages.Probe), True, "ok"))
     node.event(messages.Acked(node.op(messages.Ack)))

@@ -204,7 +204,7 @@ def test_strangers_take_no_place_of_others(house, user, monkeypatch):
 
     def work():
         links = []
-        for number in range(300):
+        for _ in range(300):
             link = socket.socket(socket.AF_UNIX)
             link.settimeout(5)
             try:
