@@ -207,7 +207,7 @@ class Election:
         self.stack.close()
 
     def hear(self, limit: float) -> Tuple[Process, Dict[str, Any]]:
-        """What is told next. Raises TimeoutError, and RuntimeError when a process has ended."""
+        """The next line that is told. Raises TimeoutError, and RuntimeError when a process has ended."""
         try:
             process, told = self.heard.get(timeout=limit)
         except queue.Empty:
@@ -233,7 +233,7 @@ class Election:
         self.join_requests = self.packets()[told["session"]] - before[told["session"]]
 
     def rejoin(self, process: Process) -> None:
-        """Have the one that left join again, so that there are as many as before."""
+        """Make the one that left join again, so that there are as many as before."""
         process.tell(do="join", count=1, fully=False)
         while "joined" not in self.note(*self.hear(LIMIT)):
             continue

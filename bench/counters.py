@@ -1,4 +1,4 @@
-"""What the kernel and ZooKeeper have counted: memory and processor time of processes, packets and watches of sessions."""
+"""The counters of the kernel and of ZooKeeper: memory and processor time of processes, packets and watches of sessions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Memory(NamedTuple):
 
 
 class Session(NamedTuple):
-    """What a ZooKeeper server says of one connection: packets received and sent since it was made."""
+    """A ZooKeeper server's counts for one connection: packets received and sent since it was made."""
 
     received: int
     sent: int
@@ -48,7 +48,7 @@ def machine() -> Tuple[float, float]:
 
 
 def moves() -> str:
-    """What a move into a cgroup takes here, as a few words."""
+    """The cost of a move into a cgroup here, in a few words."""
     with open("/proc/self/mountinfo") as file:
         ends = [line.partition(" - ")[2].split() for line in file]
     options = [words[2].split(",") for words in ends if words[0] == "cgroup2"]

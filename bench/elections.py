@@ -51,7 +51,7 @@ def names(count: int) -> List[str]:
 
 
 def address(node: str, election: str) -> str:
-    """What the node acks; nobody listens there."""
+    """The address that the node acks; nobody listens there."""
     return f"{node}.{election}:80"
 
 
@@ -111,7 +111,7 @@ class TwoNodes:
         return self
 
     def opened(self) -> None:
-        """What is to be done before the first measurement."""
+        """Preparations before the first measurement."""
 
     def __exit__(self, *_: object) -> None:
         self.stack.close()
@@ -177,7 +177,7 @@ class Pair(TwoNodes):
         return "\n".join(node.logs(2000) for node in self.nodes.values())
 
     def watch(self, seconds: float) -> Dict[str, Dict[str, float]]:
-        """What each node uses while nothing happens, by node."""
+        """The resources that each node uses while nothing happens, by node."""
         before, began = self.counted(), now()
         # The time itself is measured: what is used in it.
         time.sleep(seconds)

@@ -1,4 +1,4 @@
-"""What befalls the node that serves. The letters are those of the issue; a word after one tells a variant of it."""
+"""The faults that befall the node that serves. The letters are those of the issue; a word after one tells a variant of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What recovery cannot be faster than here: what supervisord needs by itself, and the chain loader's own cost."""
+"""The lower bounds of a recovery here: the times that supervisord needs by itself, and the chain loader's own cost."""
 
 from __future__ import annotations
 

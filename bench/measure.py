@@ -1,4 +1,4 @@
-"""What one run is, and what a node's processes need of the machine."""
+"""One run, and the resources that a node's processes use."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def not_installed() -> Optional[str]:
 
 @dataclass(frozen=True)
 class Needs:
-    """What processes need while nothing happens. rss, pss: MiB, summed up. cpu: percent of one core."""
+    """The resources that processes use while nothing happens. rss, pss: MiB, summed up. cpu: percent of one core."""
 
     rss: float
     pss: float

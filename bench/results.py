@@ -1,4 +1,4 @@
-"""What was measured, as JSON has it; its statistics and the table."""
+"""The measurements, as JSON has them; their statistics and the table."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def back(runs: Sequence[Dict[str, Any]]) -> str:
 
 
 def broken(document: Document) -> List[str]:
-    """What this plugin promises and did not keep, a line for each run."""
+    """Promises that this plugin did not keep, a line for each run."""
     found = []
     for peer in document["peers"]:
         for fault, runs in peer["faults"].items() if peer["name"] == OURS else ():

@@ -152,7 +152,7 @@ def programs_table(rows: List[Dict[str, Any]]) -> str:
 
 
 def sums_table(join: float) -> str:
-    """What NODES nodes ask of one ensemble. join: requests of a node that joins, for each candidate there is."""
+    """The load of NODES nodes on one ensemble. join: requests of a node that joins, for each candidate there is."""
     rows = []
     for candidates_, timeout in ((2, 10.0), (10, 10.0), (100, 10.0), (NODES, 10.0), (2, 30.0)):
         one = sums.load(NODES, candidates_, timeout, join)

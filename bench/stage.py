@@ -1,4 +1,4 @@
-"""What all peers share: two nodes in namespaces of their own, a coordinator in a third, the service, the observer."""
+"""The stage that all peers share: two nodes in namespaces of their own, a coordinator in a third, the service, the observer."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Stage:
         raise NotImplementedError
 
     def agents(self, name: str) -> Set[int]:
-        """What the node needs besides the service (and besides supervisord)."""
+        """The resources that the node uses besides the service (and besides supervisord)."""
         raise NotImplementedError
 
     def strike(self, fault: str, name: str) -> Callable[[], Any]:
@@ -122,7 +122,7 @@ class Stage:
         raise NotImplementedError
 
     def repair(self, fault: str, name: str) -> None:
-        """Have the node, which the fault befell, stand by again or serve."""
+        """Make the node, which the fault befell, stand by again or serve."""
         raise NotImplementedError
 
     def hit(self, targets: Iterable[Union[int, proc.Process]], number: int = signal.SIGKILL) -> None:
@@ -179,7 +179,7 @@ class Stage:
         until(over, seconds + 60, "the watch to end", 0.05)
 
     def idle(self, seconds: float) -> Dict[str, Needs]:
-        """What the nodes need while nothing happens, by "primary" and "standby"."""
+        """The resources that the nodes use while nothing happens, by "primary" and "standby"."""
         found = {}
         for name in NAMES:
             primary, _ = self.settled()

@@ -1,4 +1,4 @@
-"""What many nodes ask of one ensemble, from the project's own rules. Pure arithmetic.
+"""The load of many nodes on one ensemble, from the project's own rules. Pure arithmetic.
 
 A node has one session, whatever the number of its elections. A primary sends one transaction every INTERVAL_SHARE of the
 session timeout, which the quorum commits; a standby half as often a read that the server at hand answers

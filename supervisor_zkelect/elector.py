@@ -245,7 +245,7 @@ class Elector(TermCalls):
         return self._proof.deadline(self.token)
 
     def prove(self) -> Optional[float]:
-        """Have the quorum check the proposal, and return the `deadline` that follows.
+        """Ask the quorum to check the proposal, and return the `deadline` that follows.
 
         To be called ten times in a session timeout, or at least every fifth of it, where there is no `lost`. The first deadline
         may come half a timeout after the first check. Raises NotLeader as `ack_leader` does.
