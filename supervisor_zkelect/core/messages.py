@@ -28,10 +28,14 @@ class SessionDown(NamedTuple):
 
 
 class SessionLost(NamedTuple):
+    """The session is over, and with it the proposal."""
+
     reason: str
 
 
 class Proposed(NamedTuple):
+    """The proposal stands; token: its czxid."""
+
     op: int
     proposal: str
     token: int
@@ -58,6 +62,8 @@ class Queried(NamedTuple):
 
 
 class QueueChanged(NamedTuple):
+    """The watch that the answer to the query `op` left behind was triggered."""
+
     op: int
     reason: str
 
@@ -108,6 +114,8 @@ class Fenced(NamedTuple):
 
 
 class ProposalLost(NamedTuple):
+    """The proposal does not exist any more, though the session lives."""
+
     reason: str
 
 
@@ -118,10 +126,14 @@ class Rivalled(NamedTuple):
 
 
 class Acked(NamedTuple):
+    """The ack has this node's address."""
+
     op: int
 
 
 class Released(NamedTuple):
+    """The proposal is given up."""
+
     op: int
 
 
@@ -138,10 +150,14 @@ class RequestFailed(NamedTuple):
 
 
 class ServiceStarted(NamedTuple):
+    """supervisord has started all members of the group."""
+
     op: int
 
 
 class StartFailed(NamedTuple):
+    """supervisord could not start all members of the group."""
+
     op: int
     reason: str
 
@@ -153,15 +169,21 @@ class GrantRevoked(NamedTuple):
 
 
 class Dead(NamedTuple):
+    """The group is proven dead; seconds: how long that took."""
+
     op: int
     seconds: float
 
 
 class Stuck(NamedTuple):
+    """A process of the group cannot be killed."""
+
     reason: str
 
 
 class Probed(NamedTuple):
+    """The outcome of a health check, or of a look at supervisord's word."""
+
     op: int
     ok: bool
     reason: str
@@ -189,6 +211,8 @@ class StoppedByHand(NamedTuple):
 
 
 class StartedByHand(NamedTuple):
+    """A member was started, and not by this node's listener."""
+
     name: str
 
 
@@ -257,10 +281,14 @@ Event = Union[
 
 
 class Propose(NamedTuple):
+    """Make a proposal."""
+
     op: int
 
 
 class Query(NamedTuple):
+    """Ask for the place in the queue, and watch whoever is before."""
+
     op: int
 
 
@@ -295,6 +323,8 @@ class DropLease(NamedTuple):
 
 
 class StartGroup(NamedTuple):
+    """Grant the group's programs to start, and have them started."""
+
     op: int
 
 
@@ -306,6 +336,8 @@ class StopGroup(NamedTuple):
 
 
 class KillGroup(NamedTuple):
+    """Kill the group at once, and prove it dead."""
+
     op: int
 
 
@@ -316,10 +348,14 @@ class EnsureDead(NamedTuple):
 
 
 class Probe(NamedTuple):
+    """Check the service's health, or look at supervisord's word."""
+
     op: int
 
 
 class Ack(NamedTuple):
+    """Write this node's address into the ack."""
+
     op: int
 
 

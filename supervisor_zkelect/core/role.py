@@ -6,7 +6,7 @@ Rules
 -----
 1.  What a former life left of the group is proven dead before this node proposes (*clearing*).
 2.  A proposal is made when there is a session, no back-off runs, and no other node bears this node's name. A leftover of
-    this node's own former session is waited out; one that outlives every session timeout is a twin, and this node quits.
+    this node's own former session is waited out; one that outlives every session timeout is another node's, and this node quits.
 3.  A standby asks where it stands, watches its predecessor, and asks again when told to. Nothing else wakes it.
 4.  The winner claims the term (ack emptied, holder written), gets a lease by that quorum write or a later one, starts the
     group, probes it, and writes the ack when it is healthy. Any step that fails ends the term. Where there is a fence

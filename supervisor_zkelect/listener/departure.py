@@ -92,7 +92,7 @@ class Departure:
     def _quit(self, one: Candidacy, action: messages.Quit) -> None:
         log.error("%s: %s", self._host.settings.file, action.text)
         self.status = 2
-        self.leave("twin", self._host.now() + self._programs.stopwaitsecs - RELEASE_TIME)
+        self.leave("another node has this name", self._host.now() + self._programs.stopwaitsecs - RELEASE_TIME)
 
     def leave_unfit(self) -> None:
         self.status = 2
