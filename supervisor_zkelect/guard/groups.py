@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Protocol
 
 from supervisor_zkelect.core.lease import NO_LEASE, Lease
 from supervisor_zkelect.guard import record
-from supervisor_zkelect.guard.protocol import Grant, GroupPrograms
+from supervisor_zkelect.guard.protocol import AddressOrder, AdoptOrder, Grant, GroupPrograms, StartOrder
 from supervisor_zkelect.processes.manager import Group, ProcessManager
 
 log = logging.getLogger(__name__)
@@ -197,31 +197,31 @@ class GuardedGroups:
 
     # Grants
 
-    def start(self, name: str, op: int, grant: Grant) -> None:
+    def start(self, order: StartOrder) -> None:
         """Start a group under a grant. Once supervisord is dead, none is given."""
-        one = self[name]
-        self._put(one, granted=not self.supervisord_gone, **grant._asdict())
-        one.handle.trust(one.written and self.programs(name).via_loader)
+        one = self[order.group]
+        self._put(one, granted=not self.supervisord_gone, **order.grant._asdict())
+        one.handle.trust(one.written and self.programs(order.group).via_loader)
         one.dead, one.ended = False, {}
-        one.handle.start(op)
+        one.handle.start(order.op)
         one.handle.watch(True)
-        self.expect_programs(name)
+        self.expect_programs(order.group)
 
-    def adopt(self, name: str, grant: Grant) -> None:
+    def adopt(self, order: AdoptOrder) -> None:
         """Renew the grant of a group that runs, after the guard that gave it died."""
-        one = self[name]
+        one = self[order.group]
         if not one.entry.granted and not one.entry.revoked:
-            self._put(one, granted=True, **grant._asdict())
+            self._put(one, granted=True, **order.grant._asdict())
             one.handle.adopt()
             one.handle.watch(True)
             if self.supervisord_gone:
                 self.end(one, AT_ONCE, "supervisord is dead")
 
-    def readdress(self, name: str, address: str) -> None:
+    def readdress(self, order: AddressOrder) -> None:
         """Change the address for programs that start from now on."""
-        one = self._groups.get(name)
+        one = self._groups.get(order.group)
         if one is not None and one.entry.granted:
-            self._put(one, address=address)
+            self._put(one, address=order.address)
 
     def may_run(self, name: str, program: str, pid: int, start: Optional[int] = None) -> bool:
         """Tell whether a program that is about to be executed has a grant that it can read. start: when the process began, as in

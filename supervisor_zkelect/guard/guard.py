@@ -95,8 +95,9 @@ class Guard:
         self.greeted = False
         self.greet_by = clock() + GREET_TIME
         self._orders = handlers(protocol.ORDERS.values(), {
-            protocol.StartOrder: self._start, protocol.AdoptOrder: self._adopt, protocol.AddressOrder: self._readdress,
-            protocol.StopOrder: self._stop, protocol.KillOrder: self._kill, protocol.EnsureDeadOrder: self._ensure_dead,
+            protocol.StartOrder: self.groups.start, protocol.AdoptOrder: self.groups.adopt,
+            protocol.AddressOrder: self.groups.readdress, protocol.StopOrder: self._stop,
+            protocol.KillOrder: self._kill, protocol.EnsureDeadOrder: self._ensure_dead,
             protocol.LookOrder: self._look, protocol.MemberNote: self._note, protocol.LeaseOrder: self._lease,
             protocol.CutOrder: self._cut, protocol.GroupsOrder: self._groups_known, protocol.Bye: self._bye,
         })
@@ -300,15 +301,6 @@ class Guard:
     def obey(self, order: Any) -> None:
         """Carry out an order of the listener (`protocol.ORDERS`)."""
         self._orders[type(order)](order)
-
-    def _start(self, order: protocol.StartOrder) -> None:
-        self.groups.start(order.group, order.op, order.grant)
-
-    def _adopt(self, order: protocol.AdoptOrder) -> None:
-        self.groups.adopt(order.group, order.grant)
-
-    def _readdress(self, order: protocol.AddressOrder) -> None:
-        self.groups.readdress(order.group, order.address)
 
     def _stop(self, order: protocol.StopOrder) -> None:
         self.groups.stop(self.groups[order.group], order.op, order.by, ORDERED, order.grant)
