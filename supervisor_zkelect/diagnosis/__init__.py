@@ -1,1 +1,1 @@
-"""What `check` looks at: the file, supervisord's programs, this machine, ZooKeeper."""
+"""The subjects of `check`: the file, supervisord's programs, this machine, ZooKeeper."""

@@ -38,7 +38,7 @@ def place_of(address: str) -> Optional[Place]:
 
 
 def doubts(host: str, found: Sequence[str], mine: AbstractSet[str]) -> List[str]:
-    """What speaks against a host as this node's own. found: its IP addresses. mine: those of this machine."""
+    """Reasons to doubt that a host is this node's own. found: its IP addresses. mine: those of this machine."""
     said = []
     if len(found) > 1:
         what = f"{printable(host)} has several addresses, {_listed(found)}, and each client takes one of them"

@@ -69,7 +69,7 @@ def _may(path: str, uid: int) -> Optional[bool]:
 
 
 def _head(path: str) -> bytes:
-    """What a file begins with; b"" where that may not be read."""
+    """The beginning of a file; b"" where that may not be read."""
     try:
         # Another kind could block for ever when opened.
         if not os.path.isfile(path):

@@ -1,4 +1,4 @@
-"""What `check` looks at: the file, supervisord's programs, this machine, ZooKeeper. Shared by the listener, which is asked, and
+"""The subjects of `check`: the file, supervisord's programs, this machine, ZooKeeper. Shared by the listener, which is asked, and
 `zkelect check -c FILE`, which looks by itself. What a listener reports of itself is judged in operators/check_listener.py.
 """
 
@@ -41,7 +41,7 @@ Call = Callable[..., Any]
 
 
 class Seen(NamedTuple):
-    """What supervisord says of its programs, and who runs what.
+    """supervisord's account of its programs, and who runs what.
 
     infos, processes: its getAllConfigInfo, `with_autorestarts`, and getAllProcessInfo. ends: how programs ended, in one line,
     by group and name.
@@ -87,7 +87,7 @@ class Node(NamedTuple):
 
 
 def of_node(node: Node) -> Findings:
-    """What a listener finds when it is asked."""
+    """A listener's findings when it is asked."""
     found, path = Findings(), node.used.file
     try:
         settings = load.from_file(path)
@@ -117,7 +117,7 @@ def of_node(node: Node) -> Findings:
 
 
 def of_file(settings: Settings) -> Findings:
-    """What the file alone tells."""
+    """Findings in the file alone."""
     return Findings(problems=settings.doubts, notes=[*settings.notes, *exposure.of_file(settings)])
 
 
@@ -150,8 +150,8 @@ def with_autorestarts(call: Call, groups: Sequence[str], infos: Sequence[Mapping
 
 
 def of_programs(settings: Settings, seen: Seen, granted: Optional[float] = None) -> Findings:
-    """What supervisord's programs, and this machine where they run on it, tell. granted: the session timeout that the servers
-    grant, in seconds; None where that is not known."""
+    """Findings about supervisord's programs, and about this machine where they run on it. granted: the session timeout
+    that the servers grant, in seconds; None where that is not known."""
     found = Findings()
     groups = check_groups(settings, seen.infos, seen.uid, seen.supervisord_uid, seen.own_group, granted)
     found.add(Findings(groups.problems, groups.troubles, groups.notes))
@@ -268,7 +268,7 @@ class _Names:
 
 
 def of_zookeeper(settings: Settings, session: Session) -> Findings:
-    """What stands in ZooKeeper, and what it grants."""
+    """Findings about the znodes, and about the session that ZooKeeper grants."""
     found = Findings()
     found.add(timeout_findings(settings, session.timeout, session.asked))
     try:
@@ -289,7 +289,7 @@ def of_zookeeper(settings: Settings, session: Session) -> Findings:
 
 
 def timeout_findings(settings: Settings, granted: float, asked: float) -> Findings:
-    """What the session timeout is that the servers granted, where it is not the one that is configured. Pure. All in seconds."""
+    """Findings about a granted session timeout that is not the configured one. Pure. All in seconds."""
     configured = settings.session_timeout
     if not granted or abs(granted - configured) < 0.001:
         return Findings()

@@ -1,4 +1,4 @@
-"""What lets strangers in: ACLs and credentials that do not hold, and secrets that programs inherit. Notes, never problems.
+"""Openings for strangers: ACLs and credentials that do not hold, and secrets that programs inherit. Notes, never problems.
 
 A file tells some of it (`of_file`); the environments of supervisord and of the programs tell the rest (`of_processes`).
 """
@@ -19,7 +19,7 @@ CLOSED = "let only the nodes reach the servers' ports, or have the servers ask f
 
 
 def of_file(settings: Any) -> List[str]:
-    """What the settings of a file (`settings.Settings`) leave open, one line each."""
+    """The openings in the settings of a file (`settings.Settings`), one line each."""
     said = []
     if settings.acl == "open":
         what = "whoever reaches the servers may change these elections, and have any node lead or none"

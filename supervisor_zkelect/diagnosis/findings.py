@@ -1,4 +1,4 @@
-"""What `check` finds, in lines for an operator. Pure."""
+"""The findings of `check`, in lines for an operator. Pure."""
 
 from __future__ import annotations
 

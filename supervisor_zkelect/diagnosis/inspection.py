@@ -1,4 +1,4 @@
-"""What stands in ZooKeeper and should not: candidates that never go, znodes that strangers may change. For check and the log.
+"""Defects in ZooKeeper: candidates that never go, znodes that strangers may change. For check and the log.
 
 Nothing is written. What cannot be read is left out: `check` tells of that by other means.
 """
@@ -56,7 +56,7 @@ def look(client: Any, settings: Any, seconds: float) -> Found:
 
 
 class _Asking:
-    """Has all answers by one moment, in seconds of CLOCK_BOOTTIME."""
+    """Waits for answers until one moment, in seconds of CLOCK_BOOTTIME."""
 
     def __init__(self, client: Any, end: float) -> None:
         self._client = client

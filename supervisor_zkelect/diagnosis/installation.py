@@ -1,4 +1,4 @@
-"""What keeps an installation from working: commands that supervisord would not find, logs that it deletes, versions that do not
+"""Defects of an installation: commands that supervisord would not find, logs that it deletes, versions that do not
 go together, a supervisord of another Python. One line each.
 
 Everything is told by plain values: the items of supervisord's getAllConfigInfo, its PATH, version numbers. Only `executable`,
@@ -16,7 +16,7 @@ from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.supervisord import program_info
 
 AUTO = "auto"
-"""What getAllConfigInfo has for a log file that supervisord is going to name."""
+"""The value in getAllConfigInfo of a log file that supervisord is going to name."""
 
 DEFAULT_PATH = "/bin:/usr/bin:/usr/local/bin"
 """Where supervisord looks without a PATH of its own (supervisor.options.ServerOptions.get_path)."""
@@ -140,7 +140,7 @@ def concerned(infos: Iterable[Mapping[str, Any]], groups: Sequence[str]) -> Iter
 
 
 def commands(infos: Iterable[Mapping[str, Any]], groups: Sequence[str]) -> Iterator[Command]:
-    """What is executed to start the listener and the programs: the first word, and the first behind `zkelect run --`."""
+    """The commands that start the listener and the programs: the first word, and the first behind `zkelect run --`."""
     for info in concerned(infos, groups):
         words = program_info.split(info)
         if words:

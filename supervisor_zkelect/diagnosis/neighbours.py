@@ -37,7 +37,7 @@ def problems(
 
 
 def told(members: Iterable[Member], node: str, address: str, session: Optional[int]) -> List[str]:
-    """What is wrong with the members of a queue, seen by the node of this name with this address; without it where its own
+    """Conflicts among the members of a queue, seen by the node of this name with this address; without it where its own
     proposal is. Pure."""
     lines: List[str] = []
     own: List[Member] = []

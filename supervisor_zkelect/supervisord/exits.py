@@ -1,4 +1,4 @@
-"""What the end of a program means, in words. Pure.
+"""The meaning of a program's end, in words. Pure.
 
 supervisord itself tells an exit status only of a program that ran for its startsecs, and a signal of none; so the RPC
 interface (`rpcinterface.py`) notes how each process ended. What a status means depends on who gave it: the program, the chain
@@ -71,7 +71,7 @@ def of(item: Mapping[str, Any], wait_status: Optional[int] = None) -> End:
 
 
 def read(answer: str) -> Dict[str, End]:
-    """What zkelect.getProcessEnds answers of one group, by the programs' names. Raises ValueError when it makes no sense."""
+    """The ends in an answer of zkelect.getProcessEnds about one group, by program. Raises ValueError when it makes no sense."""
     found: Dict[str, End] = {}
     for one in _items(json.loads(answer)):
         name, status, killed_by, trouble, log, command, uid = one

@@ -1,4 +1,4 @@
-"""What supervisord is asked and told about whole groups: by the RPC interface of this package, or without it by more calls."""
+"""Calls to supervisord about whole groups: by the RPC interface of this package, or without it by more calls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from supervisor_zkelect.supervisord.client import BAD_NAME, UNKNOWN_METHOD, Faul
 
 
 class Started(NamedTuple):
-    """What came of the start of a group.
+    """The outcome of the start of a group.
 
     items: of each process that did not run before, {"name", "status", "description"}. states: what
     `GroupCalls.infos` says of all of them right after that; None where supervisord does not tell.
@@ -31,7 +31,7 @@ class GroupCalls:
         self._listing = threading.Lock()
 
     def infos(self, groups: Mapping[str, Collection[str]]) -> Dict[str, Any]:
-        """What supervisord says of each process of some groups, as {group: list of {"name", "statename", "pid",
+        """The state of each process of some groups, as {group: list of {"name", "statename", "pid",
         "spawnerr"}}, each group's all at the same moment. Instead of a list there is a Fault, BAD_NAME where there is no
         such group, or the SupervisordError for which this group could not be asked about. Raises as `call` does.
 
@@ -49,7 +49,7 @@ class GroupCalls:
         return {**found, **self._listed_infos(missing)} if missing else found
 
     def _known_infos(self, groups: Mapping[str, Collection[str]]) -> Dict[str, Any]:
-        """What `infos` returns, without the groups for which it takes the full list."""
+        """The result of `infos`, without the groups for which it takes the full list."""
         # Another thread may put another list in its place.
         members = self._names
         known = [group for group, names in groups.items() if members.get(group) and set(names) <= set(members[group])]
@@ -70,7 +70,7 @@ class GroupCalls:
         return {group: infos for group, infos in found.items() if group not in changed}
 
     def _listed_infos(self, groups: Mapping[str, Collection[str]]) -> Dict[str, Any]:
-        """What `infos` returns, by the full list."""
+        """The result of `infos`, from the full list."""
         if not self._listing.acquire(timeout=self._supervisord.timeout):
             trouble = Unreachable(f"{self._supervisord.url} did not answer within {self._supervisord.timeout:g} s", sent=False)
             return dict.fromkeys(groups, trouble)
@@ -117,7 +117,7 @@ class GroupCalls:
     def _all_at_once(
         self, method: str, groups: Collection[str], timeout: float, read: Callable[[Any], Any]
     ) -> Optional[Dict[str, Any]]:
-        """What the RPC interface of this package answers for each group: what `read` makes of it, a Fault, or None. None
+        """The answers of this package's RPC interface for each group: what `read` makes of it, a Fault, or None. None
         where supervisord has not the interface, or one without the method. Raises as `call` does."""
         if not self.has_interface:
             return None
@@ -143,7 +143,7 @@ def _result(answer: Any) -> Any:
 
 
 def _unless_fault(answer: Any, read: Callable[[Any], Any]) -> Any:
-    """What is read of a group, a Fault, or None. Raises ValueError, TypeError and KeyError, as what follows does."""
+    """A group's answer as `read` returns it, a Fault, or None. Raises ValueError, TypeError and KeyError, as `read` does."""
     if isinstance(answer, dict) and "faultCode" in answer:
         return Fault(answer["faultCode"], answer["faultString"])
     return None if answer is None else read(answer)

@@ -12,7 +12,7 @@ from supervisor_zkelect.supervisord import exits, program_info
 
 
 def told(supervisord: Any, group: str, name: str) -> str:
-    """What supervisord says of a listener's program that does not run, and what to do.
+    """One line on a listener's program that does not run: its state in supervisord, and what to do.
 
     supervisord: supervisor's Supervisor object. The program is looked up, as another is there after `supervisorctl update`.
     """

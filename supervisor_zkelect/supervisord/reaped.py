@@ -9,7 +9,7 @@ _ATTRIBUTE = "zkelect_wait_status"
 
 
 def install(options: Any) -> None:
-    """Have wait statuses noted when supervisord collects them. options: its ServerOptions.
+    """Record wait statuses when supervisord collects them. options: its ServerOptions.
 
     Raises AttributeError when it collects them in another way.
     """
@@ -26,5 +26,5 @@ def install(options: Any) -> None:
 
 
 def wait_status(process: Any) -> Optional[int]:
-    """Of the last process that ended of one of supervisord's Subprocess objects; None when none was noted."""
+    """The wait status of the last process of one of supervisord's Subprocess objects; None when none was recorded."""
     return getattr(process, _ATTRIBUTE, None)

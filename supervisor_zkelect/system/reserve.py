@@ -20,10 +20,10 @@ MEMORY = 8 << 20
 """Bytes of address space, of which none is used."""
 
 MOST_DESCRIPTORS = 65536
-"""What the limit is raised to, where the hard limit allows it."""
+"""The limit after raising it, where the hard limit allows it."""
 
 SHORT = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM))
-"""What the kernel answers for want of descriptors or memory."""
+"""The kernel's errors for want of descriptors or memory."""
 
 _descriptors: List[int] = []
 _memory: Optional[mmap.mmap] = None

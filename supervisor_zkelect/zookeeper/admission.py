@@ -81,7 +81,7 @@ def _there(client: Any, path: str, timeout: float) -> str:
 
 
 def _next(above: str, path: str) -> str:
-    """What has to be made first below `above`, on the way to `path`."""
+    """The first znode to make below `above` on the way to `path`."""
     start = len(above.rstrip("/")) + 1
     return path[:start] + path[start:].partition("/")[0]
 

@@ -1,4 +1,4 @@
-"""What an `Elector` may be given. Each function returns what is right, or raises BadArgument: what is wrong, and what would be
+"""The arguments of an `Elector`. Each function returns a valid value, or raises BadArgument: what is wrong, and what would be
 right. Pure."""
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def text(name: str, value: object) -> str:
 
 
 def data(name: str, value: object) -> bytes:
-    """What a znode may hold."""
+    """Data that fits into a znode."""
     if not isinstance(value, bytes):
         raise BadArgument(f"{name} is {shown(value)}; give bytes")
     if len(value) > LONGEST_DATA:
@@ -90,7 +90,7 @@ def data(name: str, value: object) -> bytes:
 
 
 def information(value: object) -> bytes:
-    """What an ack may hold."""
+    """Data of an ack, encoded."""
     if not isinstance(value, (str, bytes)):
         raise BadArgument(f"info is {shown(value)}; give text or bytes")
     try:
@@ -170,7 +170,7 @@ def _is_acl(value: Any) -> bool:
 
 
 def chroot(client: object) -> str:
-    """What a client puts before each path."""
+    """The client's chroot, which it puts before each path."""
     value = getattr(client, "chroot", "")
     return value if isinstance(value, str) else ""
 

@@ -48,7 +48,7 @@ _WATCH_XID, _AUTH_XID = -1, -4
 
 
 class Handler:
-    """What the elector needs of kazoo's handler."""
+    """The part of kazoo's handler that the elector needs."""
 
     timeout_exception = TimeoutError
 
@@ -64,7 +64,7 @@ class Answer:
         self._given = False
 
     def get(self, timeout: float) -> Any:
-        """What ZooKeeper answers. Raises kazoo's exceptions, and TimeoutError after `timeout` seconds."""
+        """ZooKeeper's answer. Raises kazoo's exceptions, and TimeoutError after `timeout` seconds."""
         self._client.await_answer(self, now() + timeout)
         if self._error is not None:
             raise self._error
@@ -132,7 +132,7 @@ class AttachedClient:
             if patience >= limit:
                 break
             patience *= 2
-        raise NotConnected(f"no ZooKeeper server takes this client: {trouble}; see that one runs and can be reached")
+        raise NotConnected(f"cannot reach ZooKeeper: {trouble}; see that a server runs and can be reached")
 
     def _attach(self, family: int, address: Any, name: str, end: float) -> None:
         """name: of the server, as its certificate has it. Raises OSError or struct.error."""
@@ -146,7 +146,7 @@ class AttachedClient:
         self._write(bytes(request.serialize()))
         granted, _ = Connect.deserialize(self._message(end), 0)
         if granted.session_id not in (0, self._identity[0]):
-            raise replies.Nonsense("another session is granted than was asked for; this is no ZooKeeper server")
+            raise replies.Nonsense("another session is granted than was asked for; this is not a ZooKeeper server")
         replies.granted(
             granted.time_out / 1000, granted.session_id, granted.passwd, True, self._timeout, replies.USUAL_TICK
         )

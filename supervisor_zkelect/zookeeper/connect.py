@@ -27,7 +27,7 @@ def split_hosts(servers: str) -> Tuple[str, str]:
 
 
 def acl_of(name: str) -> Optional[List[ACL]]:
-    """What "open", "creator" (all to the creator, nothing to others) and "creator+read" mean to kazoo.
+    """kazoo's ACL for "open", "creator" (all to the creator, nothing to others) and "creator+read"; None for "open".
 
     Raises BadArgument for another name.
     """
@@ -97,7 +97,7 @@ def client_for(
 
 
 def tls_context(settings: Any) -> Optional[ssl.SSLContext]:
-    """What the settings of a file ask for of a TLS connection, as kazoo takes it; None without TLS.
+    """The TLS context that the settings of a file ask for; None without TLS.
 
     Raises OSError for a file that cannot be read, and ssl.SSLError, an OSError, for one that is no certificate or key, or
     has another password.
@@ -115,7 +115,7 @@ def tls_context(settings: Any) -> Optional[ssl.SSLContext]:
 
 
 def _key_password(settings: Any) -> str:
-    """Of the key file; "" where none is set, as without any OpenSSL would ask for one on the terminal, and wait."""
+    """The key file's password; "" where none is set, because without one OpenSSL would ask on the terminal, and wait."""
     return str(settings.tls_key_password.reveal()) if settings.tls_key_password else ""
 
 
@@ -130,7 +130,7 @@ def start_client(client: KazooClient, limit: float) -> None:
     if not connected:
         hosts = ",".join(f"{host}:{port}" for host, port in client.hosts)
         why = warning.text or "no answer"
-        raise NotConnected(f"no ZooKeeper server at {hosts} takes this client: {why}; see that one runs and can be reached")
+        raise NotConnected(f"cannot reach ZooKeeper at {hosts}: {why}; see that a server runs there and can be reached")
 
 
 def stop_client(client: KazooClient) -> None:

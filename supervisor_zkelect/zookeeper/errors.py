@@ -1,4 +1,4 @@
-"""What goes wrong with an election, by name; each says what to do."""
+"""The errors of an election; each says what to do."""
 
 
 class ElectionError(Exception):
@@ -10,7 +10,7 @@ class NotLeader(ElectionError):
 
 
 class AnotherElection(ElectionError):
-    """What this election keeps in ZooKeeper is in use by another one; the message says by which, and what to do."""
+    """Another election uses this one's znodes; the message says which, and what to do."""
 
 
 class ProposalGone(ElectionError):

@@ -1,4 +1,4 @@
-"""What an election keeps beside its queue: ack, holder and history, and whose they are. Begins and ends nothing.
+"""The znodes that an election keeps beside its queue: ack, holder and history, and whose they are. Begins and ends nothing.
 
 Beside the ack everything stands below one znode, the state, that only this election has. The holder in it names its
 election. Where two elections share an ack or a state by mistake, whoever claims a term first has it, and the other one is
@@ -45,7 +45,7 @@ class Found(NamedTuple):
 
 
 class TermAnswers(NamedTuple):
-    """What was asked of a term: the client's answers to be."""
+    """The pending answers to the questions about a term."""
 
     holder: Any
     proposal: Any
@@ -53,7 +53,7 @@ class TermAnswers(NamedTuple):
 
 
 class Term(NamedTuple):
-    """What a server says of a term: the holder, whether the proposal stands, what has the ack empty, and the zxid at which that
+    """A term as one server sees it: the holder, whether the proposal stands, what has the ack empty, and the zxid at which that
     was written last.
 
     left: the address in an ack that somebody has written, "" where it cannot be one; else None. version: of the ack, None where
@@ -87,12 +87,12 @@ class StateCalls:
         self._said = paced.Paced(1, _REPEAT)
 
     def read_ack(self) -> bytes:
-        """What the ack holds; empty when there is no primary, or no ack."""
+        """The ack's data; empty when there is no primary, or no ack."""
         found = self._zk.ask("read the ack", self._zk.limit(), self._client.get_async, self.election_ack, missing_ok=True)
         return data_of(found)
 
     def watch_term(self) -> Tuple[Optional[Holder], bytes, Future[str]]:
-        """What `holder` and `read_ack` return, and a future that gets one short text when one of them may have changed
+        """The results of `holder` and `read_ack`, and a future that gets one short text when one of them may have changed
         since.
 
         A change while there was no connection is not told: ask for another future after a reconnect. The former one is
@@ -111,7 +111,7 @@ class StateCalls:
         return self._own_holder(found), data_of(written), changed
 
     def _watched(self, watch: Watch, answer: Any, limit: float) -> Any:
-        """What a request for data answers that was to leave the watch; None when there is no such znode."""
+        """The answer to a request for data that sets the watch; None when there is no such znode."""
         found = self._zk.answer("watch ack and holder", limit, answer, missing_ok=True)
         if found is None and self._zk.ask(
             "watch ack and holder", limit, self._client.exists_async, watch.path, watch=watch.seen
@@ -136,7 +136,7 @@ class StateCalls:
         return ""
 
     def history(self) -> bytes:
-        """What is in the history znode, b"" when there is none."""
+        """The history znode's data, b"" when there is none."""
         found = self._zk.ask("read the history", self._zk.limit(), self._client.get_async, self.history_znode, missing_ok=True)
         return data_of(found)
 
@@ -167,7 +167,7 @@ class StateCalls:
         )
 
     def _parsed_holder(self, found: Any) -> Optional[Found]:
-        """What stands in the holder znode. found: as the client answers."""
+        """The record in the holder znode. found: as the client answers."""
         if found is None:
             return None
         info, version = untrusted.document(found[0]), found[1].version

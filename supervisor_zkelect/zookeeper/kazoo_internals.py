@@ -38,7 +38,7 @@ def patience(limit: float, failures: int) -> float:
 
 
 def harden(client: KazooClient, pace: Pace, limits: Callable[[], Tuple[int, float]]) -> None:
-    """Have a client that is not started dial anew soon, ask its sockets cheaply, and take only what a server may say.
+    """Make a client that is not started reconnect soon, poll its sockets cheaply, and accept only what a server may say.
 
     limits: bytes of a reply that are read, and the servers' tickTime in seconds, as they are when asked.
     """
@@ -52,7 +52,7 @@ def on_connect(
     prepare: Callable[[Connect, float, float], Tuple[Connect, float]] = lambda request, timeout, sent: (request, timeout),
     refused: Callable[[], None] = lambda: None,
 ) -> None:
-    """Have a client that is not started tell of its connect requests.
+    """Register callbacks for the connect requests of a client that is not started.
 
     answered: called with when the request was sent, the session's timeout in seconds, 0 for a session that is over, and its id.
     prepare: given the request, the seconds to wait for its answer and the time of sending; returns the first two as they are to
@@ -77,7 +77,7 @@ def on_connect(
 
 
 def on_grant(client: KazooClient, granted: Callable[[float, float, int], None]) -> None:
-    """Have `granted` called with each session that a client which is not started is granted, as `on_connect` calls `answered`."""
+    """Call `granted` with each session that a client, which is not started yet, is granted, as `on_connect` calls `answered`."""
 
     def answered(sent: float, timeout: float, session: int) -> None:
         if timeout > 0:
@@ -92,7 +92,7 @@ def asked_timeout(client: KazooClient) -> float:
 
 
 def ask_timeout(client: KazooClient, seconds: float) -> None:
-    """Have the client ask for this session timeout from the next session on."""
+    """Make the client ask for this session timeout, in seconds, from the next session on."""
     client._session_timeout = int(1000 * seconds)
 
 
@@ -103,7 +103,7 @@ def has_ended(client: KazooClient) -> bool:
 
 
 def shut_down_connection(client: KazooClient) -> None:
-    """Have the client find its connection closed."""
+    """Shut the client's connection down; kazoo then makes another one."""
     connection = client._connection._socket
     try:
         if connection is not None:
@@ -154,7 +154,7 @@ def _dial_quickly(client: KazooClient) -> None:
 
 
 class _CheckedConnection:
-    """What a kazoo client calls of its connection once `install` was called, so that it takes only what a server may say."""
+    """Wraps a kazoo client's connection, once `install` is called, so that it accepts only what a server may say."""
 
     def __init__(self, client: KazooClient, pace: Pace, limits: Callable[[], Tuple[int, float]]) -> None:
         self._client, self._pace, self._limits = client, pace, limits
@@ -223,7 +223,7 @@ class _CheckedConnection:
                     asked.set_exception(replies.error_of(self._header.err))
                 raise kazoo_errors.ConnectionDropped(replies.UNAUTHENTICATED)
         except struct.error:
-            short = Nonsense("a message is announced that is too short for one; this is no ZooKeeper server")
+            short = Nonsense("a message is announced that is too short for one; this is not a ZooKeeper server")
             raise self._dropped(short) from None
         except Nonsense as error:
             raise self._dropped(error) from None

@@ -31,7 +31,7 @@ class _Proven(NamedTuple):
 
 
 class Proof:
-    """What an elector's session was answered. All times are seconds of CLOCK_BOOTTIME.
+    """Collects the answers to an elector's session. All times are seconds of CLOCK_BOOTTIME.
 
     Threads note here beside each other: who asks, the client's own that connects, and the one that renews.
     granted: the session timeout, in seconds, where the caller knows it and `connected` is not told.
@@ -92,7 +92,7 @@ class Proof:
 
 
 def verdict(results: Union[List[Any], BaseException, None], stat: Any, token: int) -> str:
-    """What a transaction that checks a proposal, and a look at the proposal after it, say: STANDS, GONE, or UNKNOWN.
+    """STANDS, GONE or UNKNOWN, by a transaction that checks a proposal and a look at the proposal after it.
 
     results, stat: as the client answers; an exception or None for a transaction that was not answered. The look tells whether
     it is the proposal with this token, and not another of its name.

@@ -51,7 +51,7 @@ class Standing(NamedTuple):
 
 
 class Noted(NamedTuple):
-    """What was written to the holder znode for this term, the version that it has by that, and when that was."""
+    """The record written to the holder znode for this term, the version this gave it, and when it was written."""
 
     record: bytes
     version: int
@@ -91,7 +91,7 @@ class ProposalCalls(QueueCalls):
         return self._mine is not None and self._looked is not None and self._looked.acked > self._mine.token
 
     def describe(self, data: bytes) -> None:
-        """Have the proposals that are made from now on hold this. One that stands is never written again."""
+        """Use this data for proposals made from now on. One that stands is never written again."""
         self._data = arguments.data("data", data)
 
     def prepare(self) -> None:
@@ -158,7 +158,7 @@ class ProposalCalls(QueueCalls):
         raise ZooKeeperFailed("the queue changed at every look; ask again")
 
     def _stand(self, watches: List[Watch], claiming: bool, limit: float) -> Optional[Standing]:
-        """What `try_be_leader` returns, or None when the queue changed meanwhile. watches: one of the own proposal, to which
+        """The result of `try_be_leader`, or None when the queue changed meanwhile. watches: one of the own proposal, to which
         others are added; the one that counts becomes `_watch`."""
         mine, watch = self._require(), watches[0]
         listed = self._client.get_children_async(self.election_znode)
@@ -260,7 +260,7 @@ class ProposalCalls(QueueCalls):
         self._drop()
 
     def _hold(self, mine: Optional[Proposal]) -> None:
-        """Have this as the node's proposal. What is known of the term of another one goes with that."""
+        """Make this the node's proposal, and forget the term of another one."""
         if self._mine != mine:
             # First of all: on another thread a write of the former term may be about to be made.
             self._mine = None
@@ -315,7 +315,7 @@ class ProposalCalls(QueueCalls):
         return done
 
     def _renew(self) -> None:
-        """Have the proposal checked from now on, and `lost` called when leading can no longer be proven."""
+        """Start to check the proposal, and to call `lost` when leading can no longer be proven."""
         mine, renewal = self._require(), self._renewal
         if self._proof is None or renewal is not None and renewal.token == mine.token and not renewal.why:
             return
@@ -332,7 +332,7 @@ class ProposalCalls(QueueCalls):
         return self._zk.transact(self._path(), operations)
 
     def _committed(self, doing: str, limit: float, answer: Any) -> bool:
-        """What became of a transaction, as `_commit` has it."""
+        """The outcome of a transaction, as `_commit` returns it."""
         done = self._zk.committed(doing, limit, answer)
         return self._not_leader() if done is None else done
 

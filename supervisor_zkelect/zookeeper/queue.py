@@ -37,7 +37,7 @@ _LIST_AGAIN, _LIST_SELDOM = 0.5, 30.0
 
 
 class Queue(NamedTuple):
-    """What is foreign in a queue, and where this node stands in it. rival: as in `Standing`. trouble: one line on all strangers,
+    """The strangers in a queue, and this node's place in it. rival: as in `Standing`. trouble: one line on all strangers,
     with the remedy; or "". place: from 1, None without a proposal in it. candidates: its length, None where it is unknown."""
 
     rival: str
@@ -147,7 +147,7 @@ class QueueReader:
                     yield name, found[1], data if len(data) <= untrusted.LONGEST_PROPOSAL else b""
 
     def survey(self, names: Sequence[str], mine: Optional[str], limit: float) -> Queue:
-        """What is foreign among these children of the election znode. Of strangers only those count as rivals that a living
+        """The strangers among these children of the election znode. Of strangers only those count as rivals that a living
         session owns, and that are not of this plugin, whatever their names. mine: name of the own proposal, if there is one."""
         found = strangers.found(names, self._stem)
         rival = ""
@@ -228,14 +228,14 @@ class QueueCalls(StateCalls):
         return self._zk.session_id
 
     def look_at_queue(self) -> Queue:
-        """What is foreign in the queue now. Costs one small read while the queue is the same.
+        """The strangers in the queue now. Costs one small read while the queue is the same.
 
         Where the queue cannot be listed, that is told as its trouble after the call that raises it, and tried again later.
         """
         return self._queue.look(self.proposal)
 
     def glance_at_queue(self, changed: Callable[[], None]) -> None:
-        """Have `changed` called, on a thread of the client, if the queue is another than at the last `look_at_queue`. Waits
+        """Call `changed`, on a thread of the client, if the queue is another than at the last `look_at_queue`. Waits
         for nothing, and says nothing where it cannot be told."""
         arguments.function("changed", changed)
         self._queue.glance(changed)
@@ -266,5 +266,5 @@ def sequence(name: str) -> int:
 
 
 def order(name: str) -> Tuple[str, str]:
-    """What proposals are sorted by; the digits of all are as many."""
+    """The key by which proposals are sorted; all have the same number of digits."""
     return name[-10:], name

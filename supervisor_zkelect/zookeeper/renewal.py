@@ -37,7 +37,7 @@ class _End(NamedTuple):
 
 
 class Renewal:
-    """Of one proposal, from the time when it leads. timeout: the session's, in seconds, as granted.
+    """Renews one proposal's lease from the time when it leads. timeout: the session's, in seconds, as granted.
 
     lost: called once, on this thread, with one line that says why, when the proposal is gone, its session is over, or its
     deadline has passed; not where `end` was called before that. It may block, and may call the elector.

@@ -1,4 +1,4 @@
-"""What a ZooKeeper server may say, and what comes of it when it says something else: the connection is closed, the reason
+"""The answers that a ZooKeeper server may give, and what follows when it gives another: the connection is closed, the reason
 told, and the next one made after a while.
 
 A server is a stranger: another may stand in for it, or something else may listen at its port. So the length of a message is
@@ -36,13 +36,13 @@ UNAUTHENTICATED = (
 
 
 class Nonsense(ConnectionError):
-    """What was said is no ZooKeeper server's. The text says what it was."""
+    """The other side does not speak ZooKeeper's protocol. The text says what it sent."""
 
 
 def length(announced: int, longest: int) -> int:
     """The length of a message, bytes. Raises Nonsense for one that nobody may announce."""
     if announced < 0:
-        raise Nonsense(f"a message of {announced} bytes is announced; this is no ZooKeeper server")
+        raise Nonsense(f"a message of {announced} bytes is announced; this is not a ZooKeeper server")
     if announced > longest:
         raise Nonsense(f"a message of {announced} bytes is announced, and {longest} are read at most (reply_max)")
     return announced
@@ -62,11 +62,11 @@ def granted(timeout: float, session: int, password: Optional[bytes], attaching: 
             f"{most:g} s is worked with; correct session_timeout, or the servers' minSessionTimeout and maxSessionTimeout"
         )
     if session == 0 or not password or len(password) > LONGEST_PASSWORD:
-        raise Nonsense("a session without an id, or with no password of one, is granted; this is no ZooKeeper server")
+        raise Nonsense("a session without an id, or with no password of one, is granted; this is not a ZooKeeper server")
 
 
 def error_of(code: int) -> Optional[Exception]:
-    """What an answer's code means; None for 0. Raises Nonsense for one that ZooKeeper does not have."""
+    """The error that an answer's code stands for; None for 0. Raises Nonsense for one that ZooKeeper does not have."""
     if code == 0:
         return None
     if code == UNAUTHENTICATED_CODE:

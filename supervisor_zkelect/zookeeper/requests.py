@@ -22,7 +22,7 @@ Operation = Tuple[str, Tuple[Any, ...], Dict[str, Any]]
 
 
 class Client(Protocol):
-    """What an elector needs of its client, for whoever checks types: kazoo's has it, and comes without types."""
+    """The part of a client that an elector needs, for type checkers: kazoo's client has it, but no types."""
 
     def add_listener(self, listener: Callable[[str], object]) -> object: ...
 
@@ -76,7 +76,7 @@ class Requests:
 
     def answer(self, doing: str, limit: float, answer: Any, missing_ok: bool = False, exists_ok: bool = False,
                changed_ok: bool = False) -> Any:
-        """What ZooKeeper answers; None when the znode is missing, exists, or has changed, where that is ok."""
+        """ZooKeeper's answer; None when the znode is missing, exists, or has changed, where that is ok."""
         try:
             return answer.get(timeout=max(0.0, limit - now()))
         except kazoo_errors.NoNodeError as error:
@@ -105,7 +105,7 @@ class Requests:
         return transaction.commit_async()
 
     def committed(self, doing: str, limit: float, answer: Any) -> Optional[bool]:
-        """What became of such a transaction: None when the znode was not there, False when one of the operations met a change
+        """The outcome of such a transaction: None when the znode was not there, False when one of the operations met a change
         and nothing was done, else True."""
         results = self.answer(doing, limit, answer)
         errors = [result for result in results if isinstance(result, Exception)]
@@ -136,7 +136,7 @@ class Requests:
 
 
 def data_of(found: Any) -> bytes:
-    """What a znode holds, as the client answers. Some have no data at all, as Java's client may make them."""
+    """A znode's data, from the client's answer. Some have no data at all, as Java's client may make them."""
     return (found[0] or b"") if found else b""
 
 

@@ -12,7 +12,7 @@ _TAKEN: weakref.WeakKeyDictionary[Any, Dict[str, weakref.ref[Any]]] = weakref.We
 
 
 def take(client: Any, election: str, elector: object) -> None:
-    """Have the place. Raises BadArgument while another elector has it."""
+    """Take the place. Raises BadArgument while another elector has it."""
     seats = _TAKEN.setdefault(client, {})
     mine = weakref.ref(elector)
     if seats.setdefault(election, mine)() is None:

@@ -150,7 +150,7 @@ class Session:
 
     @property
     def password(self) -> bytes:
-        """Of the session; empty before there is one."""
+        """The session's password; empty until a session exists."""
         identity = self.client.client_id
         return identity[1] if identity else b""
 

@@ -205,7 +205,7 @@ class TermCalls(ProposalCalls):
         raise ZooKeeperFailed("ack or holder changed at every look; ask again")
 
     def _unchanged(self, found: Optional[Found]) -> List[Operation]:
-        """What fails where the holder znode is not as it was found."""
+        """Operations that fail where the holder znode has changed since it was read."""
         if found is not None:
             return [("check", (self.holder_znode, found.version), {})]
         # There is no check for a znode that does not exist.
@@ -283,7 +283,7 @@ class TermCalls(ProposalCalls):
         return done
 
     def _note_again(self, limit: float) -> None:
-        """Have the claimed term's holder stand as it was written, whoever changed it."""
+        """Restore the claimed term's holder as it was written, whoever changed it."""
         for _ in range(ROUNDS):
             if self._noted is None:
                 return
@@ -296,8 +296,8 @@ class TermCalls(ProposalCalls):
         raise ZooKeeperFailed("the holder changed at every look; ask again")
 
     def _remembering(self, term: Term) -> List[Operation]:
-        """What, done with emptying the ack, has the holder tell of all who may have left something of themselves. A term with
-        neither holder nor ack leaves nothing."""
+        """Operations that, with the emptying of the ack, make the holder name all who may have left something running. A term
+        with neither holder nor ack leaves nothing."""
         found = term.holder
         if found is None:
             return [("create", (self.holder_znode, self._record("", 0, term.left or "", seen=self.token)), {"acl": self._zk.acl})]
@@ -308,5 +308,5 @@ class TermCalls(ProposalCalls):
         return [("set_data", (self.holder_znode, record, found.version), {})]
 
     def _unknown(self, version: int, address: str) -> Operation:
-        """Have the holder be that of an unknown node."""
+        """The operation that makes an unknown node the holder."""
         return "set_data", (self.holder_znode, self._record("", 0, address, seen=self.token), version), {}

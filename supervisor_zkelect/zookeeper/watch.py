@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class _Callback:
-    """What the client is given to call with news of one znode, for all watches on it. The client keeps whatever it was given
+    """Called by the client with news of one znode, for all watches on it. The client keeps whatever it was given
     until the znode changes, and an ack may stay the same for months."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Watch:
 
     @property
     def seen(self) -> _Callback:
-        """What the client is to be given with a request that leaves the watch."""
+        """The callback to give the client with a request that sets the watch."""
         self._callback = _Callback.of(self._client, self.path)
         self._callback.watches.add(self)
         return self._callback
