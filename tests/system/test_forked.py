@@ -225,7 +225,7 @@ def test_a_supervisord_that_cannot_be_helped_starts(tmp_path):
     said = []
     options = SimpleNamespace(logger=SimpleNamespace(warn=said.append))
     assert rpcinterface.make_zkelect_rpcinterface(SimpleNamespace(options=options)) is not None
-    assert len(said) == 2 and "zkelect run alone" in said[0] and "how programs end" in said[1]
+    assert len(said) == 2 and "forks cannot be prepared" in said[0] and "how programs end" in said[1]
 
 
 def test_a_program_that_ends_while_there_is_no_guard_starts_with_the_next(make_cluster, zk_server):
