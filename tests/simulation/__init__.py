@@ -4,7 +4,7 @@
     zookeeper.py   an ensemble: sessions, expiry in ticks, followers that relay late, leaders that change
     client.py      kazoo's client, over links that stall
     machine.py     supervisord, the chain loader and the service's processes; the runtime folder
-    warden.py      who stops the group and proves it dead
+    kernel.py      the kernel that the process manager finds there, and who drives that
     node.py        the product's processes on a machine
     promises.py    what must hold after each step
     schedule.py    what befalls them, drawn from a seed

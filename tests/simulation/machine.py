@@ -19,6 +19,8 @@ GROUP, PROGRAM = "primary", "orders"
 STARTSECS, RETRIES = 1.0, 3
 LINGERS = 0.25
 """Seconds that a lingering service takes to be gone."""
+SIGKILL, SIGTERM = 9, 15
+NO_GROUP = {"faultCode": 10, "faultString": "BAD_NAME"}
 CALL_LIMIT = 5.0
 """Seconds that a call to supervisord may take (supervisord.Supervisord)."""
 
@@ -75,9 +77,11 @@ class Book:
 class Service(Process):
     """One process of the service, from its fork. It is loading until the chain loader lets it live."""
 
-    def __init__(self, world: World, machine: Machine, tied: bool) -> None:
+    def __init__(self, world: World, machine: Machine, tied: bool, parent: Process, pid: int, session: int) -> None:
         super().__init__(world, machine.name, machine.clock)
         self.machine = machine
+        self.parent, self.pid, self.session = parent, pid, session
+        self.executed = False  # since its fork
         self.living = False
         self.doomed = False  # killed, and not gone: it runs nothing any more, and is not proven dead
         self.tied = tied  # it dies with supervisord
@@ -86,6 +90,14 @@ class Service(Process):
 
     def die(self, after: float) -> None:
         self.after(after, self._end)
+
+    def signal(self, number: int) -> None:
+        if number == SIGKILL and not self.struck:
+            self.struck = True
+            self.machine.tell_struck()
+            self.die(LINGERS if self.machine.lingering else self.world.delay(0.002, 0.05))
+        elif number == SIGTERM and not self.machine.obstinate:
+            self.die(self.world.delay(0.05, 2.0))
 
     def _end(self) -> None:
         if self.machine.undying and self.living:
@@ -106,6 +118,8 @@ class Machine:
         self.rate, self.offset = rate, world.random.uniform(0, 1000)
         self.disk = Disk()
         self.services: List[Service] = []
+        self.zombies: List[Service] = []  # that supervisord has not reaped
+        self.on_end: List[Callable[[], None]] = []  # called when a process has ended
         self.sick = False
         self.undying = False  # its processes wait for a disk, and no signal reaches them
         self.registered: Callable[[int], Optional[bool]] = lambda pid: True  # what the guard tells a loader, None for nothing
@@ -115,7 +129,8 @@ class Machine:
         self.forking = False  # it leaves a process behind each time, and not only now and then
         self.supervisord: Optional[Supervisord] = None
         self._started = started
-        self._pids = 1000
+        self._pids = 5_000_000  # more than a pid of this machine can be
+        self._struck_at = -1.0
 
     def tell(self, what: str) -> None:
         self.world.tell(self.name, what)
@@ -140,9 +155,10 @@ class Machine:
         """Those that run the service."""
         return [one for one in self.services if one.living and not one.doomed]
 
-    def fork(self, owner: record.Owner, pid: int) -> Service:
+    def fork(self, parent: Supervisord, pid: int) -> Service:
+        owner = parent.owner
         self.tell("supervisord starts the program")
-        service = Service(self.world, self, tied=True)
+        service = Service(self.world, self, True, parent, pid, owner.pid)
         self.services.append(service)
         until = self.clock() + run.REGISTER_TIME
         service.after(self.world.delay(0.01, 0.1), self._load, service, owner, pid, until)
@@ -150,6 +166,7 @@ class Machine:
 
     def _load(self, service: Service, owner: record.Owner, pid: int, until: float) -> None:
         """The chain loader: it looks, registers, looks again, and becomes the program."""
+        service.executed = True
         registered = not self._refused(owner) and self.registered(pid)
         if registered is None and self.clock() < until:
             service.after(run.AWAY_PACE, self._load, service, owner, pid, until)
@@ -173,24 +190,35 @@ class Machine:
         service.living = True
         self._started(self, service)
         if self.world.random.random() < 0.3 or self.forking:
-            child = Service(self.world, self, tied=False)
-            child.living, child.token = True, service.token
+            pid = self.pid()
+            child = Service(self.world, self, False, service, pid, pid)
+            child.living = child.executed = True
+            child.token = service.token
             self.services.append(child)
         if self.crashing:
-            service.die(0.0)
+            service.die(self.world.delay(0.02))
 
     def kill_services(self) -> None:
-        if not all(service.struck for service in self.services):
-            self.tell("SIGKILL to the group")
         for service in self.services:
-            service.struck = True
-            service.die(LINGERS if self.lingering else self.world.delay(0.002, 0.05))
+            service.signal(SIGKILL)
+
+    def tell_struck(self) -> None:
+        if self._struck_at != self.world.now:
+            self._struck_at = self.world.now
+            self.tell("SIGKILL to the group")
 
     def ended(self, service: Service) -> None:
         if service in self.services:
             self.services.remove(service)
-            if self.supervisord is not None and self.supervisord.main is service:
+            if self.supervisord is not None and self.supervisord.main is service and self.supervisord.alive:
+                self.zombies.append(service)
                 self.supervisord.child_ended()
+            self.look_around()
+
+    def look_around(self) -> None:
+        """A process has ended: have those look who watch for that."""
+        for told in self.on_end:
+            told()
 
 
 class Supervisord(Process):
@@ -206,7 +234,6 @@ class Supervisord(Process):
         self.born = 0.0
         self.listener: Any = None  # takes its events
         self.on_death: List[Callable[[], None]] = []
-        self.on_child_ended: List[Callable[[], None]] = []
         self._unreaped = False
 
     def kill(self) -> None:
@@ -215,8 +242,10 @@ class Supervisord(Process):
         for service in self.machine.services:
             if service.tied:
                 service.die(0.0005)
+        self.machine.zombies.clear()
         for told in self.on_death:
             told()
+        self.machine.look_around()
 
     # Calls
 
@@ -236,7 +265,7 @@ class Supervisord(Process):
 
     def getAllConfigInfo(self) -> List[Dict[str, Any]]:
         program = {"group": GROUP, "name": PROGRAM, "inuse": True, "autostart": False, "uid": 0, "startsecs": STARTSECS,
-                   "stopwaitsecs": self.machine.stopwaitsecs, "command": "zkelect run -- orders"}
+                   "stopwaitsecs": self.machine.stopwaitsecs, "command": "zkelect run -- orders", "killasgroup": False}
         own = {"group": "zkelect", "name": "zkelect", "inuse": True, "autostart": True, "uid": 0, "startsecs": 1,
                "stopwaitsecs": 30, "command": "zkelect listen"}
         return [program, own]
@@ -249,6 +278,19 @@ class Supervisord(Process):
 
     def getProcessEnds(self, groups: List[str]) -> str:
         return json.dumps([[[PROGRAM, None, None, "", "", "zkelect run -- service", 0]] for _ in groups])
+
+    def startProcessGroups(self, groups: List[str]) -> str:
+        return json.dumps([self._start(group) if group == GROUP else NO_GROUP for group in groups])
+
+    def _start(self, group: str) -> Dict[str, Any]:
+        items = [[one["name"], one["status"], one["description"]] for one in self.startProcessGroup(group, False)]
+        return {"started": items, "states": self._states()}
+
+    def getProcessStates(self, groups: List[str]) -> str:
+        return json.dumps([self._states() if group == GROUP else NO_GROUP for group in groups])
+
+    def _states(self) -> List[List[Any]]:
+        return [[PROGRAM, self.state, self.main_pid, ""]]
 
     def startProcessGroup(self, group: str, wait: bool) -> List[Dict[str, Any]]:
         if self.state in ("STOPPED", "EXITED", "FATAL"):
@@ -287,7 +329,7 @@ class Supervisord(Process):
     def _spawn(self) -> None:
         if self.main is None:
             self.main_pid, self.born = self.machine.pid(), self.world.now
-            self.main = self.machine.fork(self.owner, self.main_pid)
+            self.main = self.machine.fork(self, self.main_pid)
             self._become("STARTING")
             self.after(STARTSECS, self._stayed, self.main)
 
@@ -298,14 +340,13 @@ class Supervisord(Process):
     def child_ended(self) -> None:
         """It takes notice when its loop turns: once a second, or with the next call."""
         self._unreaped = True
-        for told in self.on_child_ended:
-            told()
         self.after(self.world.random.uniform(0.0, 1.0), self.loop)
 
     def loop(self) -> None:
         if not self._unreaped:
             return
         self._unreaped, self.main = False, None
+        self.machine.zombies.clear()
         if self.state == "STOPPING":
             self._become("STOPPED")
         elif self.state == "RUNNING":

@@ -28,8 +28,8 @@ from supervisor_zkelect.processes import execution, group_events
 from supervisor_zkelect.supervisord import eventstream
 from supervisor_zkelect.zookeeper import connect, holder, kazoo_internals, queue, requests, session, term
 from tests.simulation.client import Client, OneConnection
+from tests.simulation.kernel import ManagerThread
 from tests.simulation.machine import Book, Machine, Supervisord
-from tests.simulation.warden import Warden
 from tests.simulation.world import Flag, Pipe, Pool, Process, World
 from tests.simulation.zookeeper import Ensemble, Paths
 
@@ -530,9 +530,10 @@ class GuardProcess(_OfNode, effects.GuardEffects):
         self._wake_at = math.inf
         disk = self.machine.disk
         former = disk.read(supervisord.owner)
-        warden = Warden(self, self.machine, supervisord, self._heard)
         here, self.world.here = self.world.here, self
-        self.guard = guard.Guard(supervisord.owner, node.plan.grace, warden, Book(disk, supervisord.owner), self, self.clock)
+        manager = ManagerThread(self, self.machine, supervisord, self._heard).manager
+        book = Book(disk, supervisord.owner)
+        self.guard = guard.Guard(supervisord.owner, node.plan.grace, manager, book, self, self.clock)
         self.keeper: Optional[KeeperProcess] = None
         self.machine.tell("a guard begins")
         self.guard.begin(former)
