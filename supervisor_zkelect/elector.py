@@ -24,7 +24,6 @@ import math
 import weakref
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as NotYet
-from types import TracebackType
 from typing import TYPE_CHECKING, Callable, NoReturn, Optional, Sequence, Type, TypeVar, Union, cast
 
 from kazoo.protocol.states import KazooState
@@ -212,9 +211,7 @@ class Elector(TermCalls):
     def __enter__(self: _Self) -> _Self:
         return self
 
-    def __exit__(
-        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
+    def __exit__(self, kind: Optional[Type[BaseException]], *_: object) -> None:
         try:
             if not self._zk.closed and self.proposal is not None:
                 self._try_release(dirty=kind is not None)
