@@ -92,7 +92,7 @@ def grant_revoked(turn: Turn, event: messages.GrantRevoked) -> None:
 def enforce_lease(turn: Turn) -> None:
     """Stop the group where its lease leaves no more time than its stop takes."""
     state = turn.state
-    if state.may_run and state.role != DEMOTING and turn.now >= lease_of(turn.rules, state).stop_at:
+    if state.enforced and turn.now >= lease_of(turn.rules, state).stop_at:
         demote(turn, "the lease runs out: ZooKeeper's quorum has not answered in time")
 
 

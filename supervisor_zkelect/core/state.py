@@ -142,6 +142,11 @@ class State:
         )
 
     @property
+    def enforced(self) -> bool:
+        """Whether the group is to be stopped when its lease runs out."""
+        return self.may_run and self.role != DEMOTING
+
+    @property
     def settled(self) -> bool:
         """Whether the session may be closed as far as this election is concerned: its group is dead, and nothing is to be
         released that this does not give up. A proposal that never led goes with the session."""
@@ -172,7 +177,7 @@ def lease_of(rules: Rules, state: State) -> Lease:
 def next_wakeup(rules: Rules, state: State) -> float:
     """When a Tick is due; infinity when only events matter."""
     times = [state.retry_at, state.probe_at, state.look_at, state.repair_at]
-    if state.leased and state.deadline > -INFINITY:
+    if state.enforced and state.deadline > -INFINITY:
         times.append(lease_of(rules, state).stop_at)
     if state.role == PROMOTING and state.step != "fencing":
         times.append(state.healthy_by)

@@ -119,6 +119,12 @@ def test_a_lease_too_short_starts_nothing(node):
     assert not node.event(messages.Leased(node.now, node.now + 2.3)).did(messages.StartGroup)
 
 
+def test_a_claimed_term_whose_lease_is_over_waits_for_the_next_without_a_tick(node):
+    """Nothing follows from the time that passes then, however long ZooKeeper is silent."""
+    node.promoting().event(messages.Leased(node.now, node.now + 2.3), after=5)
+    assert node.at == ("promoting", "leasing") and next_wakeup(SETTINGS, node.state) > node.now
+
+
 def test_acks_only_what_is_healthy(node):
     node.probing().event(messages.Tick(), after=0.01)
     node.event(messages.Probed(node.op(messages.Probe), False, "refused"))
