@@ -209,21 +209,15 @@ class Census:
         elif origin.group and origin.near:
             look.doubtful.setdefault(origin.group, []).append((process.pid, origin.users))
 
-    def find(
-        self, group: str, known: Iterable[proc.Process], look: Look, claimed: Iterable[proc.Process] = (), swept: bool = False
-    ) -> Found:
-        """Who belongs to a group.
-
-        known: processes that belonged, living or dead, and those that supervisord named. claimed: those that did by what
-        they carried. swept: whether all strangers were read once, so that all users of the group's are known.
-        """
-        table, known = look.kin.processes, set(known)
-        identities = {process.identity for process in known}
-        roots = set(known)
+    def _roots(
+        self, group: str, known: Set[proc.Process], look: Look
+    ) -> Tuple[Set[proc.Process], Dict[Tuple[int, int], str], bool]:
+        """The processes whose kin belongs to a group, the program's name of those that are children of supervisord, and whether
+        one of these has ended and is unreaped."""
+        roots, unreaped = set(known), False
         children: Dict[Tuple[int, int], str] = {}
-        unreaped = False
         for former in known:
-            process = table.get(former.pid)
+            process = look.kin.processes.get(former.pid)
             if process is None or process.start != former.start:
                 continue
             child = self._child(process)
@@ -234,10 +228,24 @@ class Census:
                 if child:
                     # A fork carries the environment of supervisord still.
                     children[process.identity] = "" if process in look.forks else self._origin(process, look).name
+        identities = {process.identity for process in known}
         for process in look.named.get(group, ()):
             if process.identity not in identities and self.told.get(process.identity, group) == group:
                 roots.add(process)
                 children[process.identity] = self._origin(process, look).name
+        return roots, children, unreaped
+
+    def find(
+        self, group: str, known: Iterable[proc.Process], look: Look, claimed: Iterable[proc.Process] = (), swept: bool = False
+    ) -> Found:
+        """Who belongs to a group.
+
+        known: processes that belonged, living or dead, and those that supervisord named. claimed: those that did by what
+        they carried. swept: whether all strangers were read once, so that all users of the group's are known.
+        """
+        table, known = look.kin.processes, set(known)
+        identities = {process.identity for process in known}
+        roots, children, unreaped = self._roots(group, known, look)
         forks = {process for process in look.forks if process.identity not in identities}
         nameless = {process for process in look.nameless if process.identity not in identities}
         nameless = {process for process in nameless if process.identity not in self.foreign}
