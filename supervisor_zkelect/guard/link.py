@@ -217,13 +217,18 @@ class Link:
             self._buffer = SendBuffer(connection)
             self._post(GuardUp(self.pid, welcome.groups, welcome.cgroups))
             for line in reader:
-                self._post(protocol.TO_LISTENER.decode(json.loads(line)))
+                self._take(json.loads(line))
         except Exception as error:
             reason = f"the guard is gone: {error!r}"
         self._buffer = None
         connection.close()
         self.reap()
         self._post(GuardDown(reason))
+
+    def _take(self, document: Dict[str, Any]) -> None:
+        # A guard that has not understood an order answers it with what is no event, and says why in its log.
+        if "event" in document:
+            self._post(protocol.TO_LISTENER.decode(document))
 
     def reap(self) -> None:
         """A dead guard that was this listener's child must not stay as a zombie."""
