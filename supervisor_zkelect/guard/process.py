@@ -102,7 +102,6 @@ class Process(GuardEffects):
         self.kept_log = KeptLog(self.folder, self.inbox.wake)
         self.selector = selectors.DefaultSelector()
         self.cgroups, self.former = cgroups.find(self.owner, terms.url)
-        self.moves = QuickMoves(self.cgroups is not None)
         self.conversation = Conversation(
             self.selector, self.owner.pid, self.cgroups.base if self.cgroups else "", self.kept_log, self.keep_folder
         )
@@ -134,7 +133,9 @@ class Process(GuardEffects):
         self.lock = -1
         self.name = mine.name
         self.upkeep = upkeep.Upkeep(self.folder, mine.lock, self.kept_log.descriptor, book, key, self.open_door)
+        # The threads that kill come first, where there are few to be had.
         self.manager.start()
+        self.moves = QuickMoves(self.cgroups is not None)
         self.guard.begin(former)
         # In a thread of its own, since a file system may have whoever makes a file wait for others' writes.
         trouble = aside.begin(self.members.run, name="zkelect-members")
