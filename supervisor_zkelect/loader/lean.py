@@ -17,12 +17,12 @@ PLAIN = False
 
 def socket_module() -> types.ModuleType:
     """A module with `socket` and its constants."""
-    return _part("_socket", "socket")
+    return _part("_socket", "socket", "socket")
 
 
 def prctl(*arguments: int) -> int:
     """prctl(2). Raises ImportError, AttributeError or OSError where it cannot be called."""
-    ctypes: Any = _part("_ctypes", "ctypes")
+    ctypes: Any = _part("_ctypes", "call_function", "ctypes")
     if hasattr(ctypes, "CDLL"):
         return int(ctypes.CDLL(None).prctl(*arguments))
     return int(ctypes.call_function(ctypes.dlsym(ctypes.dlopen(None, 0), "prctl"), arguments))
@@ -30,17 +30,20 @@ def prctl(*arguments: int) -> int:
 
 def preload() -> None:
     """Import beforehand what is imported here, for those that fork before they need it."""
-    for part, module in (("_socket", "socket"), ("_ctypes", "ctypes")):
+    for part, needed, module in (("_socket", "socket", "socket"), ("_ctypes", "call_function", "ctypes")):
         try:
-            _part(part, module)
+            _part(part, needed, module)
         except ImportError:
             continue
 
 
-def _part(part: str, module: str) -> types.ModuleType:
+def _part(part: str, needed: str, module: str) -> types.ModuleType:
+    """The part, where the interpreter has one with the function that is needed of it; else the module."""
     if not PLAIN:
         try:
-            return __import__(part)
+            found = __import__(part)
+            if hasattr(found, needed):
+                return found
         except ImportError:
             pass
     return __import__(module)
