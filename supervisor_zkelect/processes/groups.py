@@ -127,7 +127,7 @@ class Groups:
         """A group could not be looked after: kill what can be killed without, and try again soon."""
         state.scan_at = self._now() + 0.02
         if state.stop is not None:
-            self._stopper.without_scan(state, state.stop, tuple(sorted(self._pidfds.pids(state.name))), error)
+            self._stopper.without_scan(state, state.stop, error)
 
     # supervisord itself
 
@@ -174,8 +174,9 @@ class Groups:
 
     def stop(self, state: GroupState, op: int, kill_at: float, lease_end: float = math.inf) -> None:
         state.said.changed()
-        self._starter.cancel(state)
+        # First, so that it stands whatever becomes of the rest.
         self._stopper.order(state, op, kill_at, lease_end)
+        self._starter.cancel(state)
         state.kin.known |= {process for process in self._left if self._kernel.alive(process)}
 
     def renew(self, state: GroupState, lease_end: float) -> None:

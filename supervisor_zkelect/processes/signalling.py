@@ -22,6 +22,10 @@ class Signals:
     def __init__(self, kernel: Kernel, pidfds: Pidfds, cgroups: Optional[Cgroups], former: Optional[Former]) -> None:
         self._kernel, self._pidfds, self._cgroups, self._former = kernel, pidfds, cgroups, former
 
+    def known(self, group: str) -> Tuple[int, ...]:
+        """The pids of those that can be killed without a scan."""
+        return tuple(sorted(self._pidfds.pids(group)))
+
     def strike(self, group: str, attempts: Attempts) -> None:
         """Kill whoever is known already."""
         for pidfd in self._pidfds.of(group).values():

@@ -177,8 +177,8 @@ class Stopper:
         log.error("group %s is not dead: %s; pids: %s", state.name, reason, " ".join(map(str, pids)) or "none")
         self._post(GroupStuck(state.name, stop.op, pids, reason))
 
-    def without_scan(self, state: GroupState, stop: Stop, known: Tuple[int, ...], error: Exception) -> None:
-        """/proc could not be read: kill what can be killed without. known: pids that there is a pidfd of."""
+    def without_scan(self, state: GroupState, stop: Stop, error: Exception) -> None:
+        """/proc could not be read: kill what can be killed without, before anything that takes memory."""
         now = self._now()
         stop.again()
         if not stop.killing(now, self._census.gone):
@@ -186,6 +186,7 @@ class Stopper:
         self._signals.strike(state.name, state.attempts)
         if now - state.attempts.stuck_told >= STUCK_EVERY:
             state.attempts.stuck_told = now
+            known = self._signals.known(state.name)
             self._post(GroupStuck(state.name, stop.op, known, f"its processes cannot be listed: {error}"))
 
 
