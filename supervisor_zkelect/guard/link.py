@@ -135,9 +135,10 @@ class Link:
         self._wanted.put((groups, min(by, now() + START_TIME)))
 
     def replace(self) -> None:
-        """Kill a guard that stands still. GuardDown follows; the groups live on."""
+        """Kill a guard that stands still, or is of another version. GuardDown follows; the groups live on."""
         guard = proc.read(self.pid) if self.pid else None
-        if guard is not None and b"supervisor_zkelect.guard.process" in proc.cmdline(self.pid):
+        # Whatever module of that name it was started as in its version, but not a listener that guards in a thread.
+        if guard is not None and b"supervisor_zkelect.guard" in proc.cmdline(self.pid):
             proc.kill(guard, signal.SIGKILL)
 
     def send(self, message: Any) -> None:

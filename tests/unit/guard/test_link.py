@@ -1,27 +1,63 @@
 """The listener's side of the conversation with a guard."""
 
+import json
 import os
 import queue
+import signal
 import socket
+import subprocess
+import sys
+
+import pytest
 
 from supervisor_zkelect.guard import link, process, protocol, record
 
 
-def test_an_order_that_the_guard_refuses_does_not_end_the_conversation(tmp_path, monkeypatch):
-    """Else one order that goes wrong in the guard would cost all groups their leases."""
+@pytest.fixture
+def posted():
+    return queue.SimpleQueue()
+
+
+@pytest.fixture
+def greeted(tmp_path, monkeypatch, posted):
+    """The guard's end of a conversation that a listener has opened."""
     monkeypatch.chdir(tmp_path)
-    posted = queue.SimpleQueue()
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(record.SOCKET)
         listening.listen(1)
         terms = process.Terms(str(tmp_path), ("boot", "namespace", 1, 1), "unix:///none", "none", 2.0, 1)
         link.Link(terms, (None, None), posted.put).open({})
         connection, _ = listening.accept()
+    return connection
+
+
+def test_an_order_that_the_guard_refuses_does_not_end_the_conversation(greeted, posted):
+    """Else one order that goes wrong in the guard would cost all groups their leases."""
     echo = protocol.LeaseEcho(1, 2.0)
-    with connection:
+    with greeted as connection:
         welcome = protocol.Welcome(True, False, protocol.VERSION, {}, os.getpid(), "")
         connection.sendall(protocol.TO_LISTENER.encode(welcome))
         connection.sendall(b'{"ok":false,"error":"not understood"}\n' + protocol.TO_LISTENER.encode(echo))
         assert isinstance(posted.get(timeout=60), link.GuardUp)
         assert posted.get(timeout=60) == echo
     assert isinstance(posted.get(timeout=60), link.GuardDown)
+
+
+@pytest.mark.parametrize("words, replaced", [
+    ("-m supervisor_zkelect.guard.process", True), ("-m supervisor_zkelect.guardmain", True), ("zkelect listen", False),
+])
+def test_a_guard_of_another_version_is_replaced_unless_a_listener_is_the_guard(greeted, posted, words, replaced):
+    """It keeps what a listener left for as long as one runs, which would wait for it in vain."""
+    guard = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", *words.split()])
+    try:
+        with greeted as connection:
+            answer = {"event": "Welcome", "ok": False, "busy": False, "v": 3, "groups": {}, "pid": guard.pid, "cgroups": ""}
+            connection.sendall(json.dumps(answer).encode() + b"\n")
+            assert posted.get(timeout=60) == link.GuardBusy()
+        if replaced:
+            assert guard.wait(60) == -signal.SIGKILL
+        else:
+            assert guard.poll() is None
+    finally:
+        guard.kill()
+        guard.wait(60)
