@@ -185,7 +185,6 @@ class ProcessManager:
             Census(supervisord_pid, url, instance, identity, secrets, kernel), kernel, self._watching, self.striker,
             cgroups, former, left, keep,
         )
-        self._failed = ""
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="zkelect-manager", daemon=True)
 

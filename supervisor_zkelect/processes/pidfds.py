@@ -86,6 +86,3 @@ class Pidfds:
         self._watching.unwatch(pidfd)
         # Who kills by it closes it.
         self._striker.drop(group, identity)
-
-    def clear(self) -> None:
-        self._watched.clear()
