@@ -82,7 +82,9 @@ def step_behind(elector: Elector, op: int) -> messages.Proposed:
 
 def _proposed(elector: Elector, op: int) -> messages.Proposed:
     proposal, token = elector.proposal, elector.token
-    assert proposal is not None and token is not None, "the proposal was made just now"
+    if proposal is None or token is None:
+        # A thread of the client's has told the elector so meanwhile.
+        raise SessionGone("the session was lost as soon as the proposal was made")
     return messages.Proposed(op, proposal, token)
 
 

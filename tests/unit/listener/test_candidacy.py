@@ -1,6 +1,7 @@
 """One election of a listener."""
 
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -91,3 +92,12 @@ def test_a_request_that_fails_is_an_event(host, error, failed):
     one.ask(7, refuse)
     host.serials[0].do()
     assert one.posted == [events.ElectionEvent("orders", failed)]
+
+
+def test_a_proposal_that_goes_with_its_session_before_it_is_told_of_is_gone(host):
+    """A listener that was frozen meanwhile may hear of that on another thread first. It is no defect."""
+    one = candidacy(host, elector=SimpleNamespace(step_behind=lambda: None, proposal=None, token=None))
+    one.ask(7, partial(election_worker.step_behind, one.elector, 7))
+    host.serials[0].do()
+    (told,) = one.posted
+    assert told.event.gone and "session" in told.event.reason
