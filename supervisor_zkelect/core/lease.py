@@ -129,6 +129,14 @@ def start_margin(timeout: float, tick: float, interval: float, ride_through: flo
     return min(ride_through, effective_tick(tick, timeout) + interval)
 
 
+def leaves_room(stop_at: float, now: float, timeout: float, tick: float, interval: float) -> bool:
+    """Whether a group that must stop at `stop_at` runs on where heartbeats have another interval from now on.
+
+    The answer to the first of them counts as a base for a write that is sent a tick later.
+    """
+    return now + effective_tick(tick, timeout) + interval < stop_at
+
+
 def leftover_time(timeout: float, asked: float, tick: float) -> float:
     """How long a proposal of this node's own former session may still stand, which may have had either timeout.
 

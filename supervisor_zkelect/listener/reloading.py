@@ -22,6 +22,7 @@ from typing import Any, Callable, Dict, List, Optional, Set
 from supervisor_zkelect.config.options import ELECTION, LIVE, RESTART, SESSION, TERM
 from supervisor_zkelect.config.settings import Settings
 from supervisor_zkelect.core import messages, roles
+from supervisor_zkelect.core.lease import leaves_room
 from supervisor_zkelect.core.state import lease_of
 from supervisor_zkelect.listener import elections, events, reload_worker
 from supervisor_zkelect.listener.candidacies import Candidacies
@@ -167,16 +168,17 @@ class Reloads:
         self.settle(one)
 
     def settle(self, one: Candidacy) -> None:
-        """Apply the other times: at once where no group runs, else when the lease leaves room for them until the next heartbeat,
-        as that comes at its new pace by then. Without that a shorter promise would end a term that is well."""
+        """Apply the other times: at once where no group runs, else when the lease leaves room for them until heartbeats at their
+        new pace extend it. Without that a shorter promise would end a term that is well."""
         state, settings, now = one.state, self._host.settings, self._host.now()
         if one.name not in self._waiting:
             return
         rules, granted = replace(one.rules, kill_time=settings.kill_time), self._leases.granted
-        grace = state.grace if granted is None else settings.stop_grace(rules.stopwaitsecs, granted.timeout)
+        timeout = settings.session_timeout if granted is None else granted.timeout
+        grace = state.grace if granted is None else settings.stop_grace(rules.stopwaitsecs, timeout)
         stop_at = lease_of(rules, replace(state, grace=grace)).stop_at
-        runs = state.may_run and state.role != roles.DEMOTING
-        if runs and now + self._leases.heartbeat.interval >= stop_at and now < self._waiting[one.name]:
+        room = leaves_room(stop_at, now, timeout, settings.tick_time, self._leases.heartbeat.interval)
+        if state.enforced and not room and now < self._waiting[one.name]:
             return
         del self._waiting[one.name]
         one.rules = rules

@@ -140,3 +140,22 @@ def test_a_start_has_until_the_next_extension_or_as_long_as_silence_is_ridden_th
 
 def test_a_leftover_stands_no_longer_than_the_longer_of_both_timeouts_and_two_ticks():
     assert lease.leftover_time(10, 4, 2) == lease.leftover_time(4, 10, 2) == 14 + lease.LEFTOVER_SPARE
+
+
+@pytest.mark.parametrize("since", [0.0, 0.4, 0.5, 0.6, 1.0, 1.5, 1.9])
+def test_heartbeats_of_another_pace_extend_a_lease_before_it_ends_where_it_leaves_room(since):
+    """since: seconds from the last heartbeat of the former pace, 2 s, to the change; the next comes at once."""
+    timeout, tick, interval, answered, kill_time = 20.0, 0.5, 0.2, 0.01, 16.5
+    grace = lease.stop_grace(timeout, tick, interval, 1.0, kill_time, 3.0)
+    clock = SessionClock(timeout, tick, connected=0.0)
+    for number in range(10):
+        clock = clock.answered(2.0 * number, 2.0 * number + answered)
+    newest, taken = 18.0, False
+    for number in range(20):
+        beat = 18.0 + since + answered + number * (interval + answered)
+        stop_at = Lease.until(clock.deadline(newest), kill_time, grace).stop_at
+        assert not taken or beat + answered < stop_at
+        clock, newest = clock.answered(beat, beat + answered), beat
+        stop_at = Lease.until(clock.deadline(newest), kill_time, grace).stop_at
+        taken = taken or lease.leaves_room(stop_at, beat + answered, timeout, tick, interval)
+    assert taken
