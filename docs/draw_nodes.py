@@ -66,16 +66,27 @@ def node(x: int, name: str, leads: bool) -> List[str]:
     ]
 
 
-def svg() -> str:
-    """The picture."""
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img"'
-        ' aria-label="Two nodes, each a supervisord with zkelect, and a ZooKeeper. Node a is primary and runs the service; node b'
-        ' stands by. The ack znode has the address of node a, and clients go there.">',
+def picture(width: int, height: int, label: str, parts: List[str]) -> str:
+    """A whole picture. label: what it shows, for those who do not see it."""
+    return "\n".join([
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img"'
+        f' aria-label="{label}">',
         f"<style>{style()}</style>",
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse">'
         '<path d="M 0 0 L 8 4 L 0 8 z" class="tip"/></marker></defs>',
-        f'<rect width="{WIDTH}" height="{HEIGHT}" class="ground"/>',
+        f'<rect width="{width}" height="{height}" class="ground"/>',
+        *parts,
+        "</svg>",
+    ]) + "\n"
+
+
+def svg() -> str:
+    """The picture."""
+    label = (
+        "Two nodes, each a supervisord with zkelect, and a ZooKeeper. Node a is primary and runs the service; node b"
+        " stands by. The ack znode has the address of node a, and clients go there."
+    )
+    return picture(WIDTH, HEIGHT, label, [
         box(210, 16, 340, 104, "box"),
         words(224, 40, "ZooKeeper", "ink head"),
         words(224, 64, "/zkelect/orders/election", "ink mono small"),
@@ -94,8 +105,7 @@ def svg() -> str:
         words(388, 214, "ask", "faint small"),
         arrow([(380, 272), (380, 329), (296, 329)]),
         words(344, 348, "use", "faint small"),
-    ]
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    ])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Draws docs/roles.svg and writes docs/roles.md, both from the role machine's transition table.
 
-    python docs/draw_roles.py
+    python -m docs.draw_roles
 
 The picture has a background of its own, is readable in light and dark, and names no font that a reader may lack.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Dict, List, Tuple
 
+from docs.draw_nodes import picture, words
 from supervisor_zkelect.core.transitions import PAIRS, STEPS, TABLE, Move
 
 WIDTH, HEIGHT = 1080, 580
@@ -26,13 +27,6 @@ PLACES: Dict[str, Tuple[int, int]] = {
 _ENDS = ("stopping", "releasing", "waiting")
 _USUAL = {("clearing", "waiting"), ("stopping", "releasing")}
 
-#: class -> (property, in light, in dark)
-_COLOURS = {
-    "ground": ("fill", "#ffffff", "#15191e"), "box": ("fill", "#f3f5f7", "#20262d"), "lead": ("fill", "#d8f0dd", "#1d4a2b"),
-    "ink": ("fill", "#1c2127", "#e8ecf0"), "faint": ("fill", "#59636e", "#a3adb8"), "tip": ("fill", "#59636e", "#a3adb8"),
-    "edge": ("stroke", "#8a949e", "#6f7a86"), "way": ("stroke", "#59636e", "#a3adb8"),
-}
-
 
 def ways() -> Dict[Tuple[str, str], List[str]]:
     """(step, step after it) -> the events that lead there."""
@@ -41,19 +35,6 @@ def ways() -> Dict[Tuple[str, str], List[str]]:
         for to in move.to.split() if isinstance(move, Move) else ():
             found.setdefault((step, to), []).append(kind.__name__)
     return found
-
-
-def style() -> str:
-    """The style sheet."""
-    def rules(column: int) -> str:
-        return " ".join(f".{name} {{ {colour[0]}: {colour[column]} }}" for name, colour in _COLOURS.items())
-
-    plain = "text { font: 14px sans-serif } .head { font-weight: bold } .small { font-size: 11px }"
-    return f"{plain}\n.line {{ fill: none; stroke-width: 1.5 }}\n{rules(1)}\n@media (prefers-color-scheme: dark) {{ {rules(2)} }}"
-
-
-def words(x: int, y: int, text: str, classes: str, anchor: str = "middle") -> str:
-    return f'<text x="{x}" y="{y}" class="{classes}" text-anchor="{anchor}">{text}</text>'
 
 
 def ends(one: str, other: str) -> Tuple[int, int, int, int]:
@@ -98,30 +79,24 @@ def svg() -> str:
     for role, steps in STEPS.items():
         x, y = min((PLACES[step] for step in steps), key=lambda place: place[1])
         if role not in steps:
-            boxes.append(words(x + _BOX // 2, y - 14, role, "faint"))
+            boxes.append(words(x + _BOX // 2, y - 14, role, "faint", "middle"))
         for step in steps:
             x, y = PLACES[step]
             fill = "lead" if step == "primary" else "box"
             boxes.append(f'<rect x="{x}" y="{y}" width="{_BOX}" height="{_TALL}" rx="6" class="{fill} edge" stroke-width="1.5"/>')
             ended = [to for to in _ENDS if (step, to) in found and (step, to) not in _USUAL]
-            boxes.append(words(x + _BOX // 2, y + (18 if ended else 26), step, "ink head" if role in steps else "ink"))
+            boxes.append(words(x + _BOX // 2, y + (18 if ended else 26), step, "ink head" if role in steps else "ink", "middle"))
             if ended:
-                boxes.append(words(x + _BOX // 2, y + 34, f"or: {', '.join(ended)}", "faint small"))
-    return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img"'
-        ' aria-label="The steps of a node in an election, from detached by way of standby and promoting to primary, and back.">',
-        f"<style>{style()}</style>",
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse">'
-        '<path d="M 0 0 L 8 4 L 0 8 z" class="tip"/></marker></defs>',
-        f'<rect width="{WIDTH}" height="{HEIGHT}" class="ground"/>',
-        words(WIDTH // 2, 26, "or: where a node is when its term, its proposal or its session has ended", "faint small"),
+                boxes.append(words(x + _BOX // 2, y + 34, f"or: {', '.join(ended)}", "faint small", "middle"))
+    label = "The steps of a node in an election, from detached by way of standby and promoting to primary, and back."
+    return picture(WIDTH, HEIGHT, label, [
+        words(WIDTH // 2, 26, "or: where a node is when its term, proposal or session has ended", "faint small", "middle"),
         *(
             line for (one, other), events in sorted(found.items()) if other not in _ENDS or (one, other) in _USUAL
             for line in way(one, other, events)
         ),
         *boxes,
-        "</svg>",
-    ]) + "\n"
+    ])
 
 
 def page() -> str:
@@ -130,7 +105,7 @@ def page() -> str:
     lines = [
         "# Roles and steps",
         "",
-        "A node goes through these steps in each election. Written by `python docs/draw_roles.py` from the table by which the",
+        "A node goes through these steps in each election. Written by `python -m docs.draw_roles` from the table by which the",
         f"program goes ([transitions.py]({code}/transitions.py)). The rules behind it stand in [role.py]({code}/role.py), and",
         f"what each event says in [messages.py]({code}/messages.py).",
         "",

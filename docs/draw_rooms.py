@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
-from typing import Dict, FrozenSet, List, Set, Tuple
+from typing import Dict, FrozenSet, Iterator, List, Set, Tuple
 
-from docs.draw_nodes import arrow, box, style, words
+from docs.draw_nodes import arrow, box, picture, words
 
 PACKAGE = Path(__file__).parents[1] / "supervisor_zkelect"
 
@@ -29,25 +29,35 @@ def room_of(module: str) -> str:
     return OUTSIDE.get(module) or (first if rest else FACES)
 
 
+def imported(tree: ast.Module) -> Iterator[Tuple[str, str]]:
+    """The modules of the package, by their names in it, and those of others, that a module imports anywhere in its text."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for one in node.names:
+                mine = one.name.startswith(f"{PACKAGE.name}.")
+                yield (one.name.partition(".")[2], "") if mine else ("", one.name)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports go by whole names"
+            if (node.module or "").partition(".")[0] != PACKAGE.name:
+                yield "", node.module or ""
+                continue
+            base = (node.module or "").partition(".")[2]
+            for one in node.names:
+                path = PACKAGE.joinpath(*base.split("."), one.name)
+                whole = f"{base}.{one.name}".lstrip(".")
+                yield (whole if path.with_suffix(".py").exists() or path.is_dir() else base, "")
+
+
 def imports() -> Dict[str, Set[str]]:
     """The rooms that each room imports."""
     found: Dict[str, Set[str]] = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
-        if module == "__init__":
-            continue
-        here = room_of(module)
-        found.setdefault(here, set())
-        for node in ast.walk(ast.parse(path.read_text())):
-            if not isinstance(node, ast.ImportFrom) or (node.module or "").partition(".")[0] != PACKAGE.name:
-                continue
-            base = (node.module or "").partition(".")[2]
-            for one in node.names:
-                whole = f"{base}.{one.name}".lstrip(".")
-                module = whole if PACKAGE.joinpath(*whole.split(".")).with_suffix(".py").exists() else base
-                # The package itself has its version, and nothing that it imports.
-                if module and room_of(module) != here:
-                    found[here].add(room_of(module))
+        if module != "__init__":
+            here = room_of(module)
+            # The package itself has its version, and nothing that it imports.
+            others = {room_of(mine) for mine, _ in imported(ast.parse(path.read_text())) if mine}
+            found.setdefault(here, set()).update(others - {here})
     return found
 
 
@@ -88,14 +98,7 @@ def svg() -> str:
         left = (WIDTH - width * len(row) - MARGIN * (len(row) - 1)) // 2
         for place, room in enumerate(row):
             places[room] = (left + place * (width + MARGIN), height - MARGIN - BOX - number * ROW, width)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img"'
-        ' aria-label="The rooms of the package, each above those that it imports.">',
-        f"<style>{style()}</style>",
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse">'
-        '<path d="M 0 0 L 8 4 L 0 8 z" class="tip"/></marker></defs>',
-        f'<rect width="{WIDTH}" height="{height}" class="ground"/>',
-    ]
+    parts: List[str] = []
     for room, (x, y, width) in sorted(places.items()):
         direct = rooms[room] - set().union(*(reach(rooms, other) for other in rooms[room]))
         for other in sorted(direct):
@@ -104,7 +107,7 @@ def svg() -> str:
     for room, (x, y, width) in sorted(places.items()):
         parts += [box(x, y, width, BOX, "lead" if room == "core" else "box", "leads" if room == "core" else "edge"),
                   words(x + 12, y + 22, room, "ink head"), *lines(x + 12, y + 38, purpose(room), width - 20)]
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    return picture(WIDTH, height, "The rooms of the package, each above those that it imports.", parts)
 
 
 def lines(x: int, y: int, text: str, width: int) -> List[str]:

@@ -7,6 +7,8 @@ import ast
 from pathlib import Path
 from typing import Dict, Iterator, Tuple
 
+from docs import draw_rooms
+
 PACKAGE = Path(__file__).parents[2] / "supervisor_zkelect"
 LAB = PACKAGE.parent / "lab"
 LEFT = Path(__file__).with_name("house.txt")
@@ -69,29 +71,10 @@ def sizes() -> Iterator[Tuple[str, int]]:
                     yield f"{kind} {name}.{node.name}", length
 
 
-def imported(tree: ast.Module, name: str) -> Iterator[Tuple[str, str]]:
-    """The modules of the package, by their names in it, and those of others, that a module imports anywhere in its text."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for one in node.names:
-                mine = one.name.startswith("supervisor_zkelect.")
-                yield (one.name.partition(".")[2], "") if mine else ("", one.name)
-        elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{name} imports by a relative name"
-            if (node.module or "").partition(".")[0] != "supervisor_zkelect":
-                yield "", node.module or ""
-                continue
-            base = (node.module or "").partition(".")[2]
-            for one in node.names:
-                path = PACKAGE.joinpath(*base.split("."), one.name)
-                whole = f"{base}.{one.name}".lstrip(".")
-                yield (whole if path.with_suffix(".py").exists() or path.is_dir() else base, "")
-
-
 def arrows() -> Iterator[Tuple[str, int]]:
     """The imports that point the wrong way."""
     for name, _, tree in modules():
-        for mine, other in imported(tree, name):
+        for mine, other in draw_rooms.imported(tree):
             here = room(name)
             if mine and room(mine) not in (here, *ARROWS[here].split()):
                 yield f"import {name} of {mine}", 1

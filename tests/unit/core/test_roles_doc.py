@@ -1,11 +1,11 @@
 """docs/roles.md and docs/roles.svg are drawn from the table by which the role machine goes."""
 
-import runpy
 import xml.etree.ElementTree as xml
 from pathlib import Path
 
 import pytest
 
+from docs import draw_roles
 from supervisor_zkelect.core.transitions import STEPS
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -13,7 +13,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 
 @pytest.fixture(scope="module")
 def drawing():
-    return runpy.run_path(str(DOCS / "draw_roles.py"))
+    return vars(draw_roles)
 
 
 def test_page_and_picture_are_current(drawing):
@@ -27,7 +27,7 @@ def test_each_step_stands_in_the_picture(drawing):
 
 def test_nothing_leaves_the_picture(drawing):
     for element in xml.fromstring(drawing["svg"]()).iter("{http://www.w3.org/2000/svg}text"):
-        # Of 14 or 11 px; no usual font has wider letters on the average.
+        # Of 14 or 12 px; no usual font has wider letters on the average.
         width, x = (7 if "small" in element.get("class") else 9) * len(element.text), int(element.get("x"))
         left = {"start": x, "middle": x - width // 2, "end": x - width}[element.get("text-anchor")]
         assert left >= 0 and left + width <= drawing["WIDTH"] and 0 < int(element.get("y")) <= drawing["HEIGHT"]
