@@ -94,7 +94,6 @@ class State:
     quiet_until: Optional[float] = None  # until when who wrote an ack without a holder may still show that it lives
     claimed_at: float = INFINITY
     deadline: float = -INFINITY
-    term_since: float = 0.0
     cleaning: int = 0  # the stop of a group that was started by others, or released without a proof
     led: bool = False  # the present proposal has led, so there may be something to release
     release_by: float = INFINITY

@@ -116,7 +116,7 @@ class Process(GuardEffects):
         self.manager = ProcessManager(
             self.supervisord, self.owner.pid, self.post, self.calls, server_url=terms.url,
             cgroups=self.cgroups, instance=record.instance(self.owner), former=self.former,
-            identity=census.Identity(self.owner.start, terms.session, os.fsencode(terms.arguments)), left=left,
+            identity=census.SupervisordIdentity(self.owner.start, terms.session, os.fsencode(terms.arguments)), left=left,
             keep=lambda *seen: self.members.told.put(seen), secrets=key.secret,
         )
         for name, processes in own.items():

@@ -18,7 +18,7 @@ from supervisor_zkelect.guard import kept_config, link, locks, process, record, 
 from supervisor_zkelect.listener import last_resort
 from supervisor_zkelect.listener.workers import SerialExecutor
 from supervisor_zkelect.processes import execution, proc
-from supervisor_zkelect.processes.census import Identity
+from supervisor_zkelect.processes.census import SupervisordIdentity
 from supervisor_zkelect.supervisord.client import Supervisord
 from supervisor_zkelect.system import clock
 from supervisor_zkelect.system.workers import Workers
@@ -107,7 +107,7 @@ class Host:
     def last_resort(self) -> last_resort.LastResort:
         """Make what ends groups while there is no guard."""
         session, arguments = self._seen
-        identity = Identity(self.owner.start, session, os.fsencode(arguments))
+        identity = SupervisordIdentity(self.owner.start, session, os.fsencode(arguments))
         return last_resort.LastResort(self._folder, self.owner, self._url, identity)
 
     def session(self, post: Post, attach: Optional[Tuple[int, bytes]], timeout: Optional[float]) -> session.Session:

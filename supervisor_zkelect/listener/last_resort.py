@@ -25,7 +25,7 @@ from typing import Callable, Dict, FrozenSet, List, Optional, Set, Tuple
 from supervisor_zkelect.core import paced
 from supervisor_zkelect.guard import record, registration
 from supervisor_zkelect.processes import cgroup, proc
-from supervisor_zkelect.processes.census import Census, Identity, Look
+from supervisor_zkelect.processes.census import Census, Look, SupervisordIdentity
 from supervisor_zkelect.system import reserve
 from supervisor_zkelect.system.clock import now
 
@@ -178,7 +178,7 @@ class LastResort:
     the listener saw it when it began.
     """
 
-    def __init__(self, folder: str, owner: record.Owner, url: str, identity: Identity) -> None:
+    def __init__(self, folder: str, owner: record.Owner, url: str, identity: SupervisordIdentity) -> None:
         self._identity = identity
         self._folder = folder
         self._owner = owner

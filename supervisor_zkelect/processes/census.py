@@ -39,7 +39,7 @@ _GROUP, _NAME, _URL = b"SUPERVISOR_GROUP_NAME", b"SUPERVISOR_PROCESS_NAME", b"SU
 _INSTANCE, _SECRET = b"ZKELECT_INSTANCE", b"ZKELECT_SECRET"
 
 
-class Identity(NamedTuple):
+class SupervisordIdentity(NamedTuple):
     """A supervisord as somebody saw it who knew it: start time in clock ticks since boot, session, command line."""
 
     start: int
@@ -104,7 +104,7 @@ class Census:
     """Reads from /proc. secrets: the secret of a group's program that runs as some user (`registration.secrets_of`)."""
 
     def __init__(
-        self, supervisord_pid: int, url: str, instance: str = "", identity: Optional[Identity] = None,
+        self, supervisord_pid: int, url: str, instance: str = "", identity: Optional[SupervisordIdentity] = None,
         secrets: Callable[[str, int], str] = lambda group, uid: "", kernel: Kernel = proc,
     ) -> None:
         self._kernel = kernel

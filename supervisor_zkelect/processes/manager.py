@@ -40,7 +40,7 @@ from typing import Any, Callable, FrozenSet, Iterable, Optional, Tuple
 
 from supervisor_zkelect.core.proof import KILL_WAITS
 from supervisor_zkelect.processes import proc
-from supervisor_zkelect.processes.census import Census, Identity
+from supervisor_zkelect.processes.census import Census, SupervisordIdentity
 from supervisor_zkelect.processes.cgroup import Cgroups, Former
 from supervisor_zkelect.processes.groups import Groups
 from supervisor_zkelect.processes.kernel import Kernel, Poller, Watching
@@ -168,7 +168,7 @@ class ProcessManager:
         cgroups: Optional[Cgroups] = None,
         instance: str = "",
         former: Optional[Former] = None,
-        identity: Optional[Identity] = None,
+        identity: Optional[SupervisordIdentity] = None,
         left: FrozenSet[proc.Process] = frozenset(),
         keep: Callable[[str, Identities], None] = lambda group, identities: None,
         secrets: Callable[[str, int], str] = lambda group, uid: "",

@@ -23,7 +23,7 @@ import pytest
 
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.processes import proc, schedule
-from supervisor_zkelect.processes.census import Census, Identity
+from supervisor_zkelect.processes.census import Census, SupervisordIdentity
 from supervisor_zkelect.processes.group_events import (
     GroupDead,
     GroupStarted,
@@ -1529,7 +1529,7 @@ def test_a_supervisord_that_was_dead_before_is_known_by_what_was_seen_of_it(fami
     """A guard that begins after its death cannot look for itself; its pid may be a stranger's, and none of it is a child."""
     parent, supervisord, fork = family
     seen = proc.read(supervisord)
-    identity = Identity(seen.start, seen.session, proc.cmdline(supervisord))
+    identity = SupervisordIdentity(seen.start, seen.session, proc.cmdline(supervisord))
     reused = Census(supervisord, "unix:///none", identity=identity._replace(start=seen.start - 1))
     assert reused.gone and reused.claim(fork) is None
     assert not Census(supervisord, "unix:///none", identity=identity).gone

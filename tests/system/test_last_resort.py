@@ -13,7 +13,7 @@ from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import record, registration
 from supervisor_zkelect.listener.last_resort import LastResort
 from supervisor_zkelect.processes import proc
-from supervisor_zkelect.processes.census import Identity
+from supervisor_zkelect.processes.census import SupervisordIdentity
 from supervisor_zkelect.system import reserve
 
 URL = "unix:///nowhere"
@@ -25,7 +25,7 @@ def owner():
 
 
 #: This process, which stands for supervisord.
-IDENTITY = Identity(proc.read(os.getpid()).start, os.getsid(0), b"")
+IDENTITY = SupervisordIdentity(proc.read(os.getpid()).start, os.getsid(0), b"")
 
 
 @pytest.fixture
