@@ -1,4 +1,9 @@
-"""The start of a group: supervisord is asked for it, and confirms that each member has, or had, a process."""
+"""The start of a group: supervisord is asked for it, and confirms that it tries to run each member.
+
+A process that ends before its startsecs, or cannot be made, is tried again by supervisord, startretries times; then the member
+is in FATAL, of which an event tells. Whether supervisord knows of the end when it answers the start is a matter of
+microseconds, so that answer must not decide anything.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +14,16 @@ from supervisor_zkelect.processes.group_events import GroupStarted, GroupStartFa
 from supervisor_zkelect.processes.member_states import MemberStates
 from supervisor_zkelect.processes.state import GroupState, Start
 from supervisor_zkelect.supervisord.calls import StartRequest, StartRequests
-from supervisor_zkelect.supervisord.client import ALREADY_STARTED, SUCCESS, Fault, SupervisordError, Unreachable
+from supervisor_zkelect.supervisord.client import ALREADY_STARTED, SPAWN_ERROR, SUCCESS, Fault, SupervisordError, Unreachable
 from supervisor_zkelect.supervisord.groups import Started
 
-#: Seconds until each member has a pid, after supervisord has started them; and for which a start waits for its answer to the
-#: stop before it.
+#: Seconds for which supervisord is asked what became of a start that it has answered; and for which a start waits for its
+#: answer to the stop before it.
 START_LIMIT = 10.0
 #: Seconds until supervisord is asked again how far a start has come that it has answered.
 CONFIRM_PACE = 0.1
+#: States of a member that supervisord has tried to run.
+_TRIED = ("STARTING", "RUNNING", "EXITED", "BACKOFF", "FATAL")
 
 
 class Starter:
@@ -119,7 +126,7 @@ class Starter:
         if found is None:
             self._failed(state, start, str(error))
             return
-        bad = [item for item in found.items if item["status"] not in (SUCCESS, ALREADY_STARTED)]
+        bad = [item for item in found.items if item["status"] not in (SUCCESS, ALREADY_STARTED, SPAWN_ERROR)]
         if bad:
             self._failed(state, start, "; ".join(f"{item['name']}: {item['description']}" for item in bad))
             return
@@ -149,17 +156,10 @@ class Starter:
             return
         # A member may have ended before a scan finds it; supervisord makes each the leader of a process group.
         state.kin.pgrps.update(info["pid"] for info in infos if info["pid"])
-        waiting = [info for info in infos if info["statename"] == "BACKOFF"]
-        fine = ("STARTING", "RUNNING", "EXITED", "BACKOFF")
-        bad = [info for info in infos if info["statename"] not in fine]
-        if waiting and self._now() - start.answered > START_LIMIT:
-            bad += waiting
+        bad = [info for info in infos if info["statename"] not in _TRIED]
         if bad:
             told = (f"{info['name']} is {info['statename']} {info['spawnerr']}".rstrip() for info in bad)
             self._failed(state, start, "; ".join(told))
-        elif waiting:
-            self._later(start.pace, self._confirm, state, start, names)
-            start.pace = min(2 * start.pace, 0.5)
         else:
             state.mode, state.start = "started", None
             self._post(GroupStarted(state.name, start.op))

@@ -64,7 +64,6 @@ class Start:
     open_before: bool
     #: when supervisord said that it has started them
     answered: float = math.inf
-    pace: float = 0.02
     asked: Asked = Asked()
 
 

@@ -23,6 +23,7 @@ from supervisor_zkelect.supervisord import xmlrpc
 UNKNOWN_METHOD = 1
 SHUTDOWN_STATE = 6
 BAD_NAME = 10
+SPAWN_ERROR = 50
 ALREADY_STARTED = 60
 SUCCESS = 80
 
