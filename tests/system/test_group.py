@@ -934,7 +934,12 @@ def test_orphans_that_come_all_the_time_hold_a_stop_up_for_a_second(node):
     for _ in range(2):
         node.start()
         node.kill()
-    assert any(one.ppid == node.supervisord.pid and proc.cmdline(one.pid).startswith(b"sleep") for one in node.processes())
+
+    def orphaned():
+        return any(one.ppid == node.supervisord.pid and proc.cmdline(one.pid).startswith(b"sleep") for one in node.processes())
+
+    # Each of them lives for 0.3 s, and a look at all processes takes as long on a busy machine.
+    until(orphaned, LONG, "a look that finds one of them alive")
 
 
 def test_a_helper_that_comes_when_the_group_is_dead_is_not_looked_at_for_ever(node):
