@@ -247,7 +247,7 @@ class Groups:
                 state.kin.name(pid, self.census)
             if rising and not state.kin.via_loader:
                 # The chain loader would have told its pid.
-                self._member_states.learn(state, name)
+                self._member_states.learn(state)
 
     # What scans and pidfds tell of them
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Set
 
 from supervisor_zkelect.processes.census import Census
 from supervisor_zkelect.processes.group_events import Members
@@ -52,8 +52,8 @@ class MemberStates:
         self._now, self._post, self._questions, self._census = now, post, questions, census
         self._starting, self._watched = starting, watched
 
-    def question(self, state: GroupState, then: Then, names: Tuple[str, ...] = ()) -> None:
-        """Have supervisord asked what it says of the members. names: members that exist."""
+    def question(self, state: GroupState, then: Then) -> None:
+        """Have supervisord asked what it says of the members."""
         asked = [Asked()]
 
         def sent() -> None:
@@ -64,7 +64,7 @@ class MemberStates:
                 self.hear(state, asked[0], infos)
             then(infos, error)
 
-        self._questions.add(Question(state.name, len(state.said.states), names, sent, answered))
+        self._questions.add(Question(state.name, len(state.said.states), sent, answered))
 
     def hear(self, state: GroupState, asked: Asked, infos: List[Dict[str, Any]]) -> None:
         """Take what supervisord says of the members."""
@@ -87,11 +87,11 @@ class MemberStates:
         if any(statename == "STARTING" for statename, _, _ in states.values()):
             self._starting()
 
-    def learn(self, state: GroupState, name: str) -> None:
+    def learn(self, state: GroupState) -> None:
         """Learn the pid of a member that has begun to run, as a program may drop the environment by which it is known."""
         if not state.learning:
             state.learning = True
-            self.question(state, functools.partial(self._learned, state), (name,))
+            self.question(state, functools.partial(self._learned, state))
 
     def _learned(self, state: GroupState, infos: Any, error: Optional[SupervisordError]) -> None:
         state.learning = False

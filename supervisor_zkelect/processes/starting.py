@@ -8,7 +8,7 @@ microseconds, so that answer must not decide anything.
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, Optional
 
 from supervisor_zkelect.processes.group_events import GroupStarted, GroupStartFailed
 from supervisor_zkelect.processes.member_states import MemberStates
@@ -130,26 +130,23 @@ class Starter:
         if bad:
             self._failed(state, start, "; ".join(f"{item['name']}: {item['description']}" for item in bad))
             return
-        names = tuple(item["name"] for item in found.items)
-        state.kin.programs = frozenset(names)
+        state.kin.programs = frozenset(item["name"] for item in found.items)
         if found.states is None:
-            self._confirm(state, start, names)
+            self._confirm(state, start)
         else:
             self._states.hear(state, start.asked, found.states)
-            self._confirmed(state, start, names, found.states, None)
+            self._confirmed(state, start, found.states, None)
 
-    def _confirm(self, state: GroupState, start: Start, names: Tuple[str, ...]) -> None:
+    def _confirm(self, state: GroupState, start: Start) -> None:
         if state.start is start:
-            self._states.question(state, functools.partial(self._confirmed, state, start, names), names)
+            self._states.question(state, functools.partial(self._confirmed, state, start))
 
-    def _confirmed(
-        self, state: GroupState, start: Start, names: Tuple[str, ...], infos: Any, error: Optional[SupervisordError]
-    ) -> None:
+    def _confirmed(self, state: GroupState, start: Start, infos: Any, error: Optional[SupervisordError]) -> None:
         if state.start is not start:
             return
         if isinstance(error, Unreachable) and self._now() - start.answered < START_LIMIT:
             # It has started them, and is busy.
-            self._later(CONFIRM_PACE, self._confirm, state, start, names)
+            self._later(CONFIRM_PACE, self._confirm, state, start)
             return
         if error is not None:
             self._failed(state, start, str(error))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import collections
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Deque, List, Optional
 
 from supervisor_zkelect.supervisord.client import SupervisordError, Unreachable
 from supervisor_zkelect.supervisord.groups import GroupCalls, Started
@@ -67,13 +67,12 @@ class Calls:
 class Question:
     """Somebody wants to know what supervisord says of a group's members.
 
-    members: about how many there are. names: of those that exist for certain. sent: called when supervisord is asked.
-    then: takes what `GroupCalls.infos` says of the group.
+    members: about how many there are. sent: called when supervisord is asked. then: takes what `GroupCalls.infos` says of the
+    group.
     """
 
     group: str
     members: int
-    names: Tuple[str, ...]
     sent: Callable[[], None]
     then: Then
 
@@ -100,12 +99,9 @@ class Questions:
                 one.sent()
                 batch.append(one)
                 members += max(1, one.members)
-            groups: Dict[str, Set[str]] = {}
-            for one in batch:
-                groups.setdefault(one.group, set()).update(one.names)
             self.flying += 1
             self._ask(lambda answer, error, batch=batch: self._answered(batch, answer, error), self._groups.infos,
-                      groups)
+                      list(dict.fromkeys(one.group for one in batch)))
 
     def _answered(self, batch: List[Question], answer: Any, error: Optional[SupervisordError]) -> None:
         self.flying -= 1

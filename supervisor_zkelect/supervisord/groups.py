@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
-from typing import Any, Callable, Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Collection, Dict, List, NamedTuple, Optional, Sequence
 
-from supervisor_zkelect.supervisord.client import BAD_NAME, UNKNOWN_METHOD, Fault, Supervisord, SupervisordError, Unreachable
+from supervisor_zkelect.supervisord.client import BAD_NAME, UNKNOWN_METHOD, Fault, Supervisord, Unreachable
 
 
 class Started(NamedTuple):
@@ -27,73 +26,27 @@ class GroupCalls:
         self._supervisord = supervisord
         self.has_interface = True
         """Whether the RPC interface of this package is there, as far as is known."""
-        self._names: Dict[str, List[str]] = {}
-        self._listing = threading.Lock()
 
-    def infos(self, groups: Mapping[str, Collection[str]]) -> Dict[str, Any]:
+    def infos(self, groups: Collection[str]) -> Dict[str, Any]:
         """The state of each process of some groups, as {group: list of {"name", "statename", "pid",
         "spawnerr"}}, each group's all at the same moment. Instead of a list there is a Fault, BAD_NAME where there is no
-        such group, or the SupervisordError for which this group could not be asked about. Raises as `call` does.
+        such group. Raises as `call` does.
 
-        groups: with each, members that are known to exist, such as those in the answer to a start; not needed where
-        supervisord has the RPC interface of this package. Without it the full list of processes, slow with many programs
-        (1.3 s at 1,000), is asked for when a group is not known yet or has changed.
+        Where supervisord has not the RPC interface of this package it takes the list of all processes, which is slow with many
+        programs (1.3 s at 1,000).
         """
         answer = self._all_at_once("getProcessStates", groups, self._supervisord.timeout, _states)
         if answer is not None:
             if None in answer.values():
                 raise Unreachable("zkelect.getProcessStates does not answer as it should: it leaves groups out")
             return answer
-        found = self._known_infos(groups)
-        missing = {group: names for group, names in groups.items() if group not in found}
-        return {**found, **self._listed_infos(missing)} if missing else found
-
-    def _known_infos(self, groups: Mapping[str, Collection[str]]) -> Dict[str, Any]:
-        """The result of `infos`, without the groups for which it takes the full list."""
-        # Another thread may put another list in its place.
-        members = self._names
-        known = [group for group, names in groups.items() if members.get(group) and set(names) <= set(members[group])]
-        asked = [(group, name) for group in known for name in members[group]]
-        method = "supervisor.getProcessInfo"
-        calls = [{"methodName": method, "params": [f"{group}:{name}"]} for group, name in asked]
-        answers = self._supervisord.call("system.multicall", calls) if calls else []
-        found: Dict[str, Any] = {group: [] for group in known}
-        changed = set()
-        for (group, _), result in zip(asked, map(_result, answers)):
-            if not isinstance(result, Fault):
-                if isinstance(found[group], list):
-                    found[group].append(result)
-            elif result.code == BAD_NAME:
-                changed.add(group)
-            else:
-                found[group] = result
-        return {group: infos for group, infos in found.items() if group not in changed}
-
-    def _listed_infos(self, groups: Mapping[str, Collection[str]]) -> Dict[str, Any]:
-        """The result of `infos`, from the full list."""
-        if not self._listing.acquire(timeout=self._supervisord.timeout):
-            trouble = Unreachable(f"{self._supervisord.url} did not answer within {self._supervisord.timeout:g} s", sent=False)
-            return dict.fromkeys(groups, trouble)
         try:
-            # Who waited for another's list has its answer.
-            found = self._known_infos(groups)
-            if len(found) < len(groups):
-                found = {**self._listed(groups), **found}
-            return found
-        except SupervisordError as error:
-            # What else was asked for with these has its answers.
-            return dict.fromkeys(groups, error)
-        finally:
-            self._listing.release()
-
-    def _listed(self, groups: Iterable[str]) -> Dict[str, Any]:
-        listed: Dict[str, List[Dict[str, Any]]] = {}
-        for info in self._supervisord.call("supervisor.getAllProcessInfo"):
-            listed.setdefault(info["group"], []).append(info)
-        self._names = {group: [info["name"] for info in infos] for group, infos in listed.items()}
+            infos = self._supervisord.call("supervisor.getAllProcessInfo")
+        except Fault as fault:
+            return dict.fromkeys(groups, fault)
+        found = {group: [info for info in infos if info["group"] == group] for group in groups}
         return {
-            group: listed.get(group) or Fault(BAD_NAME, f"BAD_NAME: supervisord has no group {group}")
-            for group in groups
+            group: listed or Fault(BAD_NAME, f"BAD_NAME: supervisord has no group {group}") for group, listed in found.items()
         }
 
     def start(self, groups: Sequence[str], timeout: float) -> Dict[str, Any]:
@@ -133,13 +86,6 @@ class GroupCalls:
             return None
         except (ValueError, TypeError, KeyError) as error:
             raise Unreachable(f"zkelect.{method} does not answer as it should: {error}") from error
-
-
-def _result(answer: Any) -> Any:
-    """One of several results in an answer, where a fault is a struct, as in system.multicall's."""
-    if isinstance(answer, dict) and "faultCode" in answer:
-        return Fault(answer["faultCode"], answer["faultString"])
-    return answer
 
 
 def _unless_fault(answer: Any, read: Callable[[Any], Any]) -> Any:

@@ -344,7 +344,7 @@ class Node:
 
     def infos(self, name: str = "primary") -> list:
         """What supervisord says of the members."""
-        return self.groups.infos({name: ()})[name]
+        return self.groups.infos([name])[name]
 
     def signal(self, number: int) -> None:
         self.supervisord.send_signal(number)
@@ -1174,10 +1174,9 @@ def test_one_call_tells_of_many_groups(node, interface):
     for name in names:
         assert told[name].states == {f"p-{name}": ("STOPPED", 0, "")} and not told[name].error
     assert "BAD_NAME" in told["none"].error
-    # The first, and one for the rest; and without the interface what the unknown group takes.
-    assert len(calls) <= supervisord_calls.MOST_ASKED + (1 if interface else 2)
-    plain = {"system.multicall", "supervisor.getAllProcessInfo"}
-    assert set(calls) <= ({"zkelect.getProcessStates"} if interface else plain)
+    # The first, and one for the rest.
+    assert len(calls) <= supervisord_calls.MOST_ASKED + 1
+    assert set(calls) <= {"zkelect.getProcessStates" if interface else "supervisor.getAllProcessInfo"}
 
 
 @pytest.mark.parametrize("interface", [True, False])
@@ -1312,7 +1311,7 @@ def open_files(pid: int) -> int:
 
 def test_an_answer_of_another_kind_is_told(node):
     node.program("a", "/bin/cat").group("primary", "a").program("b", "/bin/cat").group("other", "b").up()
-    both = {"primary": (), "other": ()}
+    both = ["primary", "other"]
     for answer in ("[]", "", "7", "[[], 7]", "[[[1]], []]", '[{"faultCode": 10}, []]', "{}", "[null, []]"):
         node.rpc.call = lambda *_, **__: answer
         with pytest.raises(Unreachable, match="does not answer as it should"):
@@ -1321,7 +1320,7 @@ def test_an_answer_of_another_kind_is_told(node):
                    '[{"started": [], "states": [[1, 2]]}, []]'):
         node.rpc.call = lambda *_, **__: answer
         with pytest.raises(Unreachable, match="does not answer as it should"):
-            node.groups.start(list(both), 5.0)
+            node.groups.start(both, 5.0)
 
 
 @pytest.mark.parametrize("interface", [True, False])
@@ -1332,7 +1331,7 @@ def test_a_supervisord_that_shuts_down_starts_nothing_and_says_so(node, interfac
     node.wait_marks("up")
     node.signal(signal.SIGTERM)
     until(lambda: shuts_down(node), LONG, "supervisord to shut down")
-    found = node.groups.infos({"primary": (), "other": ()})
+    found = node.groups.infos(["primary", "other"])
     assert [found[name].shutting_down for name in ("primary", "other")] == [True, True]
     for names in (["primary", "other"], ["other"]):
         started = node.groups.start(names, 5.0)
@@ -1410,7 +1409,7 @@ def test_one_call_tells_of_groups_that_changed_as_well(node, interface):
     for name in ("less", "gone"):
         node.rpc.call("supervisor.removeProcessGroup", name)
     node.rpc.call("supervisor.addProcessGroup", "less")
-    found = node.groups.infos({"same": (), "less": (), "gone": ()})
+    found = node.groups.infos(["same", "less", "gone"])
     assert [[info["name"] for info in found[name]] for name in ("same", "less")] == [["a"], ["b", "e"]]
     assert isinstance(found["gone"], Fault) and found["gone"].code == 10
 
@@ -1431,22 +1430,6 @@ def test_a_group_that_stops_keeps_no_other_from_its_scans(node):
     until(lambda: scans.add(node.state("other").scanned_at) or len(scans) > 3, 7, "scans of the group that runs")
     assert node.state("primary").stop is not None
     node.expect(GroupDead, op=1)
-
-
-def test_a_list_that_is_not_had_costs_other_groups_nothing(node):
-    node.program("a", "/bin/cat").group("primary", "a").up(interface=False)
-    node.infos()
-    call = node.rpc.call
-
-    def without_list(method, *arguments, **more):
-        if method == "supervisor.getAllProcessInfo":
-            raise Unreachable("no time")
-        return call(method, *arguments, **more)
-
-    node.rpc.call = without_list
-    found = node.groups.infos({"primary": (), "other": (), "third": ()})
-    assert [info["name"] for info in found["primary"]] == ["a"]
-    assert isinstance(found["other"], Unreachable) and isinstance(found["third"], Unreachable)
 
 
 def test_a_fork_that_has_registered_delays_no_proof_but_its_own_group_s(node):
