@@ -1,7 +1,7 @@
 """The listener's side of the guard: start one, speak to it, replace one that stands still.
 
-`Link` has the same handles as `ProcessManager`, but what is asked of a group is done in the guard's process. What the guard
-says is posted as the messages of `protocol.TO_LISTENER`, besides `GuardUp`, `GuardDown` and `GuardBusy`.
+What is asked of a group is done in the guard's process. What the guard says is posted as the messages of
+`protocol.TO_LISTENER`, besides `GuardUp`, `GuardDown` and `GuardBusy`.
 
 Where no guard process can be had in time, because memory or processes have run out or the package is just being
 replaced, the listener guards in a thread of its own: then nothing guards against the listener's own end.
@@ -22,9 +22,8 @@ import sys
 import threading
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.guard import locks, process, protocol, record
-from supervisor_zkelect.guard.protocol import Grant, GroupPrograms
+from supervisor_zkelect.guard.protocol import GroupPrograms
 from supervisor_zkelect.guard.send_buffer import SendBuffer
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.system.clock import now
@@ -60,43 +59,6 @@ class GuardDown(NamedTuple):
 
 class GuardBusy(NamedTuple):
     """The guard of this node is ending: it kills and releases, or belongs to another supervisord."""
-
-
-class Handle:
-    """One group, as `processes.manager.Group`; `start` takes the grant with it."""
-
-    def __init__(self, link: Link, name: str) -> None:
-        self.name = name
-        self._link = link
-
-    def start(self, op: int, grant: Grant) -> None:
-        self._link.send(protocol.StartOrder(self.name, op, grant))
-
-    def adopt(self, grant: Grant) -> None:
-        """Tell a guard that is new what runs under which grant."""
-        self._link.send(protocol.AdoptOrder(self.name, grant))
-
-    def readdress(self, address: str) -> None:
-        """Tell the programs that start later in this term that its address is another."""
-        self._link.send(protocol.AddressOrder(self.name, address))
-
-    def stop(self, op: int, by: float, grant: Grant) -> None:
-        """by: when the group is killed, unless the lease of the grant ends before."""
-        self._link.send(protocol.StopOrder(self.name, op, by, grant))
-
-    def kill(self, op: int) -> None:
-        self._link.send(protocol.KillOrder(self.name, op))
-
-    def ensure_dead(self, op: int) -> None:
-        """End whatever runs of the group, within the lease under which it does."""
-        self._link.send(protocol.EnsureDeadOrder(self.name, op))
-
-    def look(self, op: int) -> None:
-        self._link.send(protocol.LookOrder(self.name, op))
-
-    def note(self, what: Tuple[str, str, int]) -> None:
-        """Tell what supervisord said of a program: its name, its state and its pid."""
-        self._link.send(protocol.MemberNote(self.name, what))
 
 
 class Link:
@@ -149,25 +111,6 @@ class Link:
         if buffer.send(protocol.TO_GUARD.encode(message)) > PILE:
             # A guard that lets them pile up stands still.
             self.replace()
-
-    def lease(self, n: int, leases: Dict[str, Tuple[int, Lease]]) -> None:
-        """Extend grants: token and lease by group. LeaseEcho answers."""
-        self.send(protocol.LeaseOrder(n, leases))
-
-    def cut(self, deadline: float) -> None:
-        """Shorten all leases that last longer than until `deadline`."""
-        self.send(protocol.CutOrder(deadline))
-
-    def tell_groups(self, groups: Dict[str, GroupPrograms], grace: float) -> None:
-        """As `open` takes them, when more is known of them. grace: reattach_grace, in seconds."""
-        self.send(protocol.GroupsOrder(groups, grace))
-
-    def bye(self, how: str) -> None:
-        """End the conversation; how: "released", or "reattach" for a listener that will be back."""
-        self.send(protocol.Bye(how))
-
-    def group(self, name: str) -> Handle:
-        return Handle(self, name)
 
     # The thread
 

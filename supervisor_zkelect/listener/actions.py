@@ -106,7 +106,7 @@ class Actions:
 
     def _probe(self, one: Candidacy, action: messages.Probe) -> None:
         if one.check is None:
-            one.group.handle.look(action.op)
+            one.group.look(action.op)
             return
         name, op = one.name, action.op
         work = partial(pool_worker.probe, name, op, one.check, one.settings.health_timeout)

@@ -140,7 +140,7 @@ class Candidacy:
             self.facts.stand(event.place, event.candidates, now)
         if before.inherited is not None and self.state.inherited is None and self.state.may_run:
             # Which of its processes run, so that one that is stopped by hand is told from one that fails.
-            self.group.handle.look(LEARN)
+            self.group.look(LEARN)
         self._act(actions)
         self.write_history()
 

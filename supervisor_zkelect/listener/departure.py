@@ -10,6 +10,7 @@ from typing import Any, Callable, Mapping, Optional, Tuple
 
 from supervisor_zkelect.core import messages, roles
 from supervisor_zkelect.core.lease import Lease
+from supervisor_zkelect.guard import protocol
 from supervisor_zkelect.listener import events, pool_worker
 from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.candidacy import Candidacy
@@ -153,9 +154,9 @@ class Departure:
         """Tell the log, and close the session, which gives up what is left of proposals."""
         if self.reattaching or not self._all_dead or self._sessions.former is not None:
             # Also where it has not attached to a session in which there may be a proposal: the guard releases that.
-            self._guard.link.bye("reattach")
+            self._guard.link.send(protocol.Bye("reattach"))
         elif self._sessions.session is not None and self._sessions.close_for_good():
-            self._guard.link.bye("released")
+            self._guard.link.send(protocol.Bye("released"))
         self._guard.link.reap()
         log.info("end: %s", self._leaving[1] if self._leaving else "")
 

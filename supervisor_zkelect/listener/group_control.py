@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Callable, Dict, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Optional, Set, Tuple
 
-from supervisor_zkelect.guard import link
-from supervisor_zkelect.guard.protocol import Grant
+from supervisor_zkelect.guard import protocol
 
 #: Number of the question about the members that only this listener wants an answer to.
 LEARN = 1 << 62
@@ -15,9 +14,10 @@ LEARN = 1 << 62
 class GroupControl:
     """Orders to the guard about one group, and the state of its programs."""
 
-    def __init__(self, handle: link.Handle, ordered: Callable[[], None]) -> None:
-        """handle: the group at the guard. ordered: called after each order to the guard."""
-        self.handle = handle
+    def __init__(self, name: str, send: Callable[[Any], None], ordered: Callable[[], None]) -> None:
+        """send: sends a message to the guard. ordered: called after each order that it answers."""
+        self.name = name
+        self.send = send
         self._ordered = ordered
         #: a program of the group is started without the chain loader
         self.unguarded = False
@@ -29,8 +29,8 @@ class GroupControl:
         self.ends: Dict[str, str] = {}
         #: program -> since when supervisord says that it has exited
         self._exited: Dict[str, float] = {}
-        #: number of the order to the guard that is not answered yet, and the order, to be repeated to a new guard
-        self._order: Optional[Tuple[int, Callable[[], None]]] = None
+        #: number of the order to the guard that is not answered yet, and what makes it, to be repeated to a new guard
+        self._order: Optional[Tuple[int, Callable[[], Any]]] = None
         #: when an order that the guard has not answered has the group killed; and while there is no guard, whether supervisord
         #: was asked to stop it, and when it is killed again
         self.kill_at = math.inf
@@ -44,39 +44,39 @@ class GroupControl:
         """Whether an order is not answered yet."""
         return self._order is not None
 
-    def start(self, op: int, grant: Callable[[], Grant]) -> None:
+    def start(self, op: int, grant: Callable[[], protocol.Grant]) -> None:
         """grant: that of the term, as it is when the order is given, or repeated."""
         self.running.clear()
         self.refused.clear()
         self.ends.clear()
         self._exited.clear()
         self.kill_at = math.inf
-        self._give(op, lambda: self.handle.start(op, grant()))
+        self._give(op, lambda: protocol.StartOrder(self.name, op, grant()))
 
-    def stop(self, op: int, kill_at: float, grant: Callable[[], Grant]) -> None:
+    def stop(self, op: int, kill_at: float, grant: Callable[[], protocol.Grant]) -> None:
         """grant: as in `start`."""
         self.kill_at = kill_at
-        self._give(op, lambda: self.handle.stop(op, kill_at, grant()))
+        self._give(op, lambda: protocol.StopOrder(self.name, op, kill_at, grant()))
 
     def kill(self, op: int) -> None:
         self.kill_at = -math.inf
-        self._give(op, lambda: self.handle.kill(op))
+        self._give(op, lambda: protocol.KillOrder(self.name, op))
 
     def ensure_dead(self, op: int, kill_at: float) -> None:
         """Prove the group dead, whoever started it. kill_at: when the lease under which it runs has it killed."""
         self.kill_at = kill_at
-        self._give(op, lambda: self.handle.ensure_dead(op))
+        self._give(op, lambda: protocol.EnsureDeadOrder(self.name, op))
 
-    def _give(self, op: int, order: Callable[[], None]) -> None:
+    def _give(self, op: int, order: Callable[[], Any]) -> None:
         """Give an order to the guard, and to each new guard until it is answered."""
         self._order = (op, order)
-        order()
+        self.send(order())
         self._ordered()
 
     def repeat(self) -> None:
         """Repeat to a new guard what the old one did not answer."""
         if self._order is not None:
-            self._order[1]()
+            self.send(self._order[1]())
 
     def answered(self, op: Optional[int]) -> None:
         """Forget the order if it has this number: the guard has answered it."""
@@ -86,6 +86,14 @@ class GroupControl:
     def guard_came(self) -> None:
         """Leave the end of the group to another guard, which has come."""
         self.asked_to_stop, self.strike_at = False, -math.inf
+
+    def look(self, op: int) -> None:
+        """Ask for the states of the programs."""
+        self.send(protocol.LookOrder(self.name, op))
+
+    def readdress(self, address: str) -> None:
+        """Programs that start later in this term get another address."""
+        self.send(protocol.AddressOrder(self.name, address))
 
     # Programs
 

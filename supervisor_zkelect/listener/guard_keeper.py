@@ -85,7 +85,7 @@ class GuardKeeper:
 
     def tell_groups(self) -> None:
         """Tell it anew what it is told of each group."""
-        self.link.tell_groups(self._groups(), self._host.settings.reattach_grace)
+        self.link.send(protocol.GroupsOrder(self._groups(), self._host.settings.reattach_grace))
 
     def _retry(self, delay: float) -> None:
         if not self._candidacies and self._folder.locked:
@@ -132,10 +132,10 @@ class GuardKeeper:
         for one in self._candidacies:
             state = one.state
             if state.may_run and state.role != roles.DEMOTING:
-                one.group.handle.adopt(one.grant())
+                self.link.send(protocol.AdoptOrder(one.settings.group, one.grant()))
             one.group.repeat()
             if one.check is None and state.probing:
-                one.group.handle.look(state.probing)
+                one.group.look(state.probing)
 
     def extend(self, extended: Iterable[Candidacy]) -> None:
         """Extend the leases of these, as their states have them."""
@@ -148,7 +148,7 @@ class GuardKeeper:
         # When the next heartbeat is answered they are extended anyway.
         self._tell_at = self._host.now() + self._interval() + silence.HASTE if running else math.inf
         self._sent += 1
-        self.link.lease(self._sent, leases)
+        self.link.send(protocol.LeaseOrder(self._sent, leases))
 
     def missing(self) -> str:
         """Why no lease could be extended, "" when there is a guard, or one may be had."""

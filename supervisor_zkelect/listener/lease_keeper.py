@@ -61,7 +61,7 @@ class LeaseKeeper:
         """No lease of this session lasts longer: it was attached again with a shorter timeout, by a request sent then."""
         self._cut_at = lasts_until(sent, timeout)
         self._candidacies.decide(messages.Cut(self._cut_at))
-        self._guard.link.cut(self._cut_at)
+        self._guard.link.send(protocol.CutOrder(self._cut_at))
 
     def session_over(self) -> None:
         self.granted = self.clock = None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Callable, List, Set
+from typing import TYPE_CHECKING, Any, Callable, List, Set
 
-from supervisor_zkelect.guard import link, saved_session
+from supervisor_zkelect.guard import protocol, saved_session
 from supervisor_zkelect.listener import events, pool_worker
 from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.group_control import LEARN
@@ -25,14 +25,14 @@ class Leftovers:
     """Stops the groups of such elections, and releases what the session has in them."""
 
     def __init__(
-        self, host: Host, work: EventExecutor, candidacies: Candidacies, group: Callable[[str], link.Handle],
+        self, host: Host, work: EventExecutor, candidacies: Candidacies, send: Callable[[Any], None],
         sessions: Callable[[], SessionKeeper],
     ) -> None:
-        """work: where ZooKeeper is waited for. group: a group at the guard, by its name."""
+        """work: where ZooKeeper is waited for. send: sends a message to the guard."""
         self._host = host
         self._work = work
         self._candidacies = candidacies
-        self._group = group
+        self._send = send
         self._sessions = sessions
         self.elections: List[saved_session.Election] = []
         #: groups that were proven dead since this listener began, so that what a former one started is no more
@@ -56,7 +56,7 @@ class Leftovers:
         for one in self.elections:
             if one.group not in self._candidacies.by_group:
                 log.info("%s: the configuration does not name this election any more; ending its group", one.name)
-                self._group(one.group).ensure_dead(LEARN)
+                self._send(protocol.EnsureDeadOrder(one.group, LEARN))
 
     def group_dead(self, group: str) -> None:
         self._dead.add(group)

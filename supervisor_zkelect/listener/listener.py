@@ -105,7 +105,7 @@ class Listener:
             lambda: self.leases.heartbeat.interval, self._guard_came,
         )
         self.leases = LeaseKeeper(host, log, self.candidacies, self.guard, lambda one: self.reloads.settle(one))
-        self.leftovers = Leftovers(host, work, self.candidacies, self.guard.link.group, lambda: self.sessions)
+        self.leftovers = Leftovers(host, work, self.candidacies, self.guard.link.send, lambda: self.sessions)
         self.programs = Programs(
             host, work, log, self.candidacies, self.delivery, trouble, lambda one, seconds: self.reloads.allow(one, seconds),
             self._begin_when_known, self.guard.tell_groups, lambda: self.departure.begun,
@@ -276,7 +276,7 @@ class Listener:
     def _begin_election(self, settings: ElectionSettings, inherited: bool) -> None:
         """inherited: an earlier listener took part in it, by the session that this one goes on with."""
         programs, check = self.programs.of(settings.group), settings.health_check()
-        group = GroupControl(self.guard.link.group(settings.group), self.guard.ordered)
+        group = GroupControl(settings.group, self.guard.link.send, self.guard.ordered)
         group.unguarded = any(map(program_info.unguarded, programs))
         rules = elections.rules(self.host.settings, settings, longest_stop(programs))
         one = self.candidacy(settings, rules, self._ports, group, check if check else None)
@@ -286,7 +286,7 @@ class Listener:
         found = self.guard.found.get(settings.group)
         if found is not None and found["granted"] and inherited:
             one.begin(*role.inherit(now, found["token"], found["deadline"], first))
-            group.handle.readdress(settings.address)
+            group.readdress(settings.address)
         else:
             one.begin(*role.begin(now, first))
 

@@ -147,7 +147,7 @@ class Reloads:
             one.rules = replace(rules, kill_time=one.rules.kill_time)
             readdressed = before.address != one.settings.address
             if readdressed:
-                one.group.handle.readdress(one.settings.address)
+                one.group.readdress(one.settings.address)
             one.decide(messages.Reconfigured(readdressed))
             self._wait(one)
         self._guard.tell_groups()

@@ -8,6 +8,7 @@ from typing import Callable
 
 from supervisor_zkelect.config.programs import must_run
 from supervisor_zkelect.core import messages
+from supervisor_zkelect.guard import protocol
 from supervisor_zkelect.listener import events, pool_worker
 from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.candidacy import Candidacy
@@ -52,7 +53,7 @@ class SupervisordSide:
             self._state_changed(one, event.fields.get("processname", ""), event.name[len("PROCESS_STATE_"):], pid)
 
     def _state_changed(self, one: Candidacy, name: str, state: str, pid: int) -> None:
-        one.group.handle.note((name, state, pid))
+        one.group.send(protocol.MemberNote(one.settings.group, (name, state, pid)))
         if state == "RUNNING":
             one.group.runs(name, pid)
             self._last_resort.know(one.settings.group, pid)

@@ -87,16 +87,6 @@ class Host:
         return self.resort
 
 
-class Handle:
-    """A group at the guard. told: orders and their op."""
-
-    def __init__(self):
-        self.told = []
-
-    def __getattr__(self, name):
-        return lambda *arguments, **named: self.told.append((name, *arguments[:1]))
-
-
 def settings_of(**changes):
     given = {
         "name": "orders", "group": "primary", "address": "x:1", "election_znode": "/e", "election_ack": "/ack", "fence": None,
@@ -124,15 +114,15 @@ class Delivery:
 
 
 def candidacy(host, state=None, elector=None, connected=True, check=None, log=None, **settings):
-    """One election, all of whose actions are left undone; what it posts is in its `posted`."""
-    posted = []
+    """One election, all of whose actions are left undone; what it posts is in its `posted`, what it tells the guard in `guard`."""
+    posted, guard = [], []
     ports = Ports(
         host, posted.append, log or Log(), Delivery(), {kind: lambda one, action: None for kind in ACTIONS}, lambda: connected,
         lambda settings: elector, lambda moment: None,
     )
-    one = Candidacy(settings_of(**settings), RULES, ports, GroupControl(Handle(), lambda: None), check)
+    one = Candidacy(settings_of(**settings), RULES, ports, GroupControl("primary", guard.append, lambda: None), check)
     one.state = state or State()
-    one.posted = posted
+    one.posted, one.guard = posted, guard
     return one
 
 

@@ -29,9 +29,9 @@ def hear(one):
 
 def repeated(one):
     """How often a new guard is given the order."""
-    before = len(one.group.handle.told)
+    before = len(one.guard)
     one.group.repeat()
-    return len(one.group.handle.told) - before
+    return len(one.guard) - before
 
 
 def test_an_order_is_repeated_until_it_is_answered(one, hear):

@@ -45,8 +45,8 @@ class Guard:
     def __init__(self):
         self.told = []
 
-    def lease(self, n, leases):
-        self.told.append((n, leases))
+    def send(self, order):
+        self.told.append(tuple(order))
 
     def replace(self):
         self.replaced += 1

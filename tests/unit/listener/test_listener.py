@@ -12,7 +12,7 @@ from supervisor_zkelect.guard import link
 from supervisor_zkelect.listener import events, listener, reload_worker
 from supervisor_zkelect.operators.verbs import VERBS
 from supervisor_zkelect.zookeeper import session
-from tests.unit.listener.parts import Handle, Host, Serial
+from tests.unit.listener.parts import Host, Serial
 
 
 def tuples(module):
@@ -29,7 +29,7 @@ def one():
         elections=[], session_timeout=4.0, interval_at=lambda timeout: 0.4, ride_through_at=lambda timeout: 1.0, tick_time=1.0
     )
     host.pool = lambda size, name: Serial()
-    host.guard = lambda post: SimpleNamespace(pid=8, group=lambda name: Handle())
+    host.guard = lambda post: SimpleNamespace(pid=8, send=lambda message: None)
     return listener.Listener(host)
 
 

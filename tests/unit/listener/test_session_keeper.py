@@ -63,7 +63,7 @@ def make():
         one.decide = heard.append
         one.new_session = lambda: heard.append("new session")
         ones, cut = candidacies(one), []
-        guard = SimpleNamespace(found={}, clears_in_time=lambda one: False, link=SimpleNamespace(cut=cut.append))
+        guard = SimpleNamespace(found={}, clears_in_time=lambda one: False, link=SimpleNamespace(send=lambda order: cut.append(order.deadline)))
         leases = LeaseKeeper(host, Links(), ones, guard, None)
         left = Leftovers(host, Work(), ones, None, None)
         programs = SimpleNamespace(keep_configuration=lambda: None)
