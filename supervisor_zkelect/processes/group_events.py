@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Dict, Tuple
+from typing import Dict, NamedTuple, Tuple
 
 
-@dataclass(frozen=True)
-class GroupStarted:
+class GroupStarted(NamedTuple):
     """supervisord started every member, and each has, or had, a process."""
 
     group: str
     op: int
 
 
-@dataclass(frozen=True)
-class GroupStartFailed:
+class GroupStartFailed(NamedTuple):
     """The group was not started, or not completely; what was started still runs."""
 
     group: str
@@ -23,8 +20,7 @@ class GroupStartFailed:
     reason: str
 
 
-@dataclass(frozen=True)
-class GroupDead:
+class GroupDead(NamedTuple):
     """No process of the group is left. `seconds` since the order."""
 
     group: str
@@ -32,8 +28,7 @@ class GroupDead:
     seconds: float
 
 
-@dataclass(frozen=True)
-class GroupStuck:
+class GroupStuck(NamedTuple):
     """The group should be dead and is not proven so. Sent every 5 s until GroupDead."""
 
     group: str
@@ -42,8 +37,7 @@ class GroupStuck:
     reason: str
 
 
-@dataclass(frozen=True)
-class MemberDied:
+class MemberDied(NamedTuple):
     """A member of a watched group ended by itself; `name` is the program's, "" when unknown."""
 
     group: str
@@ -51,8 +45,7 @@ class MemberDied:
     pid: int
 
 
-@dataclass(frozen=True)
-class MemberStarted:
+class MemberStarted(NamedTuple):
     """A member runs, or supervisord tries to start it, though nobody started the group through its handle."""
 
     group: str
@@ -60,8 +53,7 @@ class MemberStarted:
     pid: int
 
 
-@dataclass(frozen=True)
-class Members:
+class Members(NamedTuple):
     """What supervisord says of each member: {name: (statename, pid, spawnerr)}.
 
     `error` is "" when supervisord answered.

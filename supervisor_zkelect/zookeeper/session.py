@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
-from typing import Any, Callable, Optional, Sequence, Tuple
+from typing import Any, Callable, NamedTuple, Optional, Sequence, Tuple
 
 from kazoo import exceptions as kazoo_errors
 from kazoo.client import KazooClient
@@ -23,8 +22,7 @@ from supervisor_zkelect.zookeeper import connect, kazoo_internals, replies
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Connected:
+class Connected(NamedTuple):
     """A connect request, sent at `sent`, was granted: session id and timeout in seconds."""
 
     generation: int
@@ -33,23 +31,20 @@ class Connected:
     sent: float
 
 
-@dataclass(frozen=True)
-class Suspended:
+class Suspended(NamedTuple):
     """The connection is lost; the session may live on."""
 
     generation: int
 
 
-@dataclass(frozen=True)
-class Lost:
+class Lost(NamedTuple):
     """The session is over: expired, closed or refused. `refused`: the client needs `Session.renew`."""
 
     generation: int
     refused: bool
 
 
-@dataclass(frozen=True)
-class Beaten:
+class Beaten(NamedTuple):
     """A quorum write that checked `paths` was answered. `gone`: those that do not exist; `error` "" when acknowledged.
     `moved`: another process has attached to the session since this one has."""
 
@@ -63,8 +58,7 @@ class Beaten:
     moved: bool
 
 
-@dataclass(frozen=True)
-class Peeked:
+class Peeked(NamedTuple):
     """A local read of `path` was answered; `owner` is the session that owns it, None when it does not exist."""
 
     generation: int
