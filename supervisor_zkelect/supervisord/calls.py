@@ -7,6 +7,7 @@ of what a guard and supervisord do, so what can be asked about many groups at on
 from __future__ import annotations
 
 import collections
+import functools
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any, Callable, Deque, List, Optional
@@ -63,6 +64,29 @@ class Calls:
             future.add_done_callback(ended)
 
 
+class Batches:
+    """What waits to be asked of supervisord, about several groups at once where there are many."""
+
+    def __init__(self, ask: Callable[..., None], do: Do, groups: GroupCalls) -> None:
+        self._ask, self._do, self._groups = ask, do, groups
+        self._waiting: Deque[Any] = collections.deque()
+        #: calls that are on their way
+        self.flying = 0
+
+    def add(self, one: Any) -> None:
+        self._waiting.append(one)
+
+    def _fly(self, answered: Callable[..., None], batch: List[Any], call: Callable[..., Any], *args: Any) -> None:
+        """Make a call for a batch; `answered(batch, result, error)` follows."""
+        self.flying += 1
+        self._ask(functools.partial(answered, batch), call, *args)
+
+    def _give(self, then: Then, found: Any) -> None:
+        """Give one of the batch its result or error, each for itself, whatever goes wrong with another."""
+        failed = isinstance(found, SupervisordError)
+        self._do(then, None if failed else found, found if failed else None)
+
+
 @dataclass
 class Question:
     """Somebody wants to know what supervisord says of a group's members.
@@ -77,17 +101,8 @@ class Question:
     then: Then
 
 
-class Questions:
+class Questions(Batches):
     """Asks for the members' states, about many groups at once."""
-
-    def __init__(self, ask: Callable[..., None], do: Do, groups: GroupCalls) -> None:
-        self._ask, self._do, self._groups = ask, do, groups
-        self._waiting: Deque[Question] = collections.deque()
-        #: calls that are on their way
-        self.flying = 0
-
-    def add(self, question: Question) -> None:
-        self._waiting.append(question)
 
     def send(self) -> None:
         """Make the calls that may be made now."""
@@ -99,17 +114,12 @@ class Questions:
                 one.sent()
                 batch.append(one)
                 members += max(1, one.members)
-            self.flying += 1
-            self._ask(lambda answer, error, batch=batch: self._answered(batch, answer, error), self._groups.infos,
-                      list(dict.fromkeys(one.group for one in batch)))
+            self._fly(self._answered, batch, self._groups.infos, list(dict.fromkeys(one.group for one in batch)))
 
     def _answered(self, batch: List[Question], answer: Any, error: Optional[SupervisordError]) -> None:
         self.flying -= 1
         for one in batch:
-            found = answer[one.group] if error is None else error
-            failed = isinstance(found, SupervisordError)
-            # Each for itself, whatever goes wrong with another.
-            self._do(one.then, None if failed else found, found if failed else None)
+            self._give(one.then, answer[one.group] if error is None else error)
 
 
 @dataclass
@@ -127,17 +137,8 @@ class StartRequest:
     answered: Callable[[Optional[Started], Optional[SupervisordError]], None]
 
 
-class StartRequests:
+class StartRequests(Batches):
     """Has supervisord start groups, several at once where there are many."""
-
-    def __init__(self, ask: Callable[..., None], do: Do, groups: GroupCalls) -> None:
-        self._ask, self._do, self._groups = ask, do, groups
-        self._waiting: Deque[StartRequest] = collections.deque()
-        #: calls that are on their way
-        self.flying = 0
-
-    def add(self, request: StartRequest) -> None:
-        self._waiting.append(request)
 
     def send(self) -> None:
         """Make the calls that may be made now."""
@@ -151,9 +152,7 @@ class StartRequests:
                     one.sent()
                     batch.append(one)
             if batch:
-                self.flying += 1
-                self._ask(lambda answer, error, batch=batch: self._answered(batch, answer, error),
-                          self._groups.start, [one.group for one in batch], FORK_LIMIT)
+                self._fly(self._answered, batch, self._groups.start, [one.group for one in batch], FORK_LIMIT)
 
     def _answered(self, batch: List[StartRequest], answer: Any, error: Optional[SupervisordError]) -> None:
         self.flying -= 1
@@ -168,10 +167,6 @@ class StartRequests:
             if found is None and one.wanted():
                 one.unsent()
                 again.append(one)
-                continue
-            if found is None:
-                found = Unreachable("it was not started yet", sent=False)
-            failed = isinstance(found, SupervisordError)
-            # Each for itself, whatever goes wrong with another.
-            self._do(one.answered, None if failed else found, found if failed else None)
+            else:
+                self._give(one.answered, Unreachable("it was not started yet", sent=False) if found is None else found)
         self._waiting.extendleft(reversed(again))
