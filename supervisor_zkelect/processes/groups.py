@@ -6,16 +6,15 @@ import logging
 import math
 from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
 
-from supervisor_zkelect.processes.books import Books
 from supervisor_zkelect.processes.census import Census, Found
 from supervisor_zkelect.processes.cgroup import Cgroups, Former
 from supervisor_zkelect.processes.group_events import MemberDied, MemberStarted
 from supervisor_zkelect.processes.kernel import Kernel, Watching
 from supervisor_zkelect.processes.kin import Identities, Kin
-from supervisor_zkelect.processes.member_states import LoopTurner, MemberStates
+from supervisor_zkelect.processes.member_states import MemberStates
 from supervisor_zkelect.processes.pidfds import Pidfds
 from supervisor_zkelect.processes.proc import Process
-from supervisor_zkelect.processes.scanning import Cages, Children, Scanner
+from supervisor_zkelect.processes.scanning import Scanner
 from supervisor_zkelect.processes.schedule import REST, REST_IN_CGROUP, SOON, Agenda, Timers, next_rest
 from supervisor_zkelect.processes.signalling import Signals
 from supervisor_zkelect.processes.starting import Starter
@@ -56,14 +55,13 @@ class Groups:
         self._pidfds = Pidfds(kernel, watching, striker)
         self._signals = Signals(kernel, self._pidfds, cgroups, former)
         idle = lambda: not (self._questions.flying or self._requests.flying)  # noqa: E731
-        turner = LoopTurner(now, self._timers.later, self.wake_supervisord, idle)
-        self._member_states = MemberStates(now, post, self._questions, census, turner.turn, self._pidfds.pids)
-        self._starter = Starter(now, post, self._timers.later, self._requests, self._member_states, lambda: census.gone)
-        self._stopper = Stopper(now, post, calls.ask, supervisord, census, self._signals, self._stopped)
-        self._books = Books(now, calls.ask, supervisord, census, self.all)
+        self.member_states = MemberStates(
+            now, post, self._timers.later, self.wake_supervisord, idle, self._questions, census, self._pidfds.pids
+        )
+        self.starter = Starter(now, post, self._timers.later, self._requests, self.member_states, lambda: census.gone)
+        self.stopper = Stopper(now, post, calls.ask, supervisord, census, self._signals, self.all, self._stopped)
         self._scanner = Scanner(
-            now, census, Cages(kernel, census, cgroups, former, striker.cage),
-            Children(kernel, census, lambda: self.turned_at), keep,
+            now, lambda: self.turned_at, kernel, census, cgroups, former, striker.cage, keep,
             lambda state: self._signals.strike(state.name, state.attempts), self._found, self._without_scan,
         )
         self._supervisord_pidfd: Optional[int] = None
@@ -127,7 +125,7 @@ class Groups:
         """A group could not be looked after: kill what can be killed without, and try again soon."""
         state.scan_at = self._now() + 0.02
         if state.stop is not None:
-            self._stopper.without_scan(state, state.stop, error)
+            self.stopper.without_scan(state, state.stop, error)
 
     # supervisord itself
 
@@ -157,7 +155,7 @@ class Groups:
         self.census.gone = True
         self.leave_supervisord()
         for state in self.all():
-            self._stopper.supervisord_gone(state)
+            self.stopper.supervisord_gone(state)
 
     def wake_supervisord(self) -> None:
         """Turn its loop, so that it reaps and restarts now; by itself it does so once a second."""
@@ -166,36 +164,24 @@ class Groups:
 
     # Orders
 
-    def start(self, state: GroupState, op: int) -> None:
-        self._starter.start(state, op)
-
-    def adopt(self, state: GroupState) -> None:
-        self._starter.adopt(state)
-
     def stop(self, state: GroupState, op: int, kill_at: float, lease_end: float = math.inf) -> None:
         state.said.changed()
         # First, so that it stands whatever becomes of the rest.
-        self._stopper.order(state, op, kill_at, lease_end)
-        self._starter.cancel(state)
+        self.stopper.order(state, op, kill_at, lease_end)
+        self.starter.cancel(state)
         state.kin.known |= {process for process in self._left if self._kernel.alive(process)}
-
-    def renew(self, state: GroupState, lease_end: float) -> None:
-        self._stopper.renew(state, lease_end)
 
     def _stopped(self, state: GroupState) -> None:
         """The group is dead, and supervisord starts it no more."""
         state.scan_at = next_rest(self._now())
         self._striker.done(state.name, state.ordered)
         self._pidfds.follow(state.name, None)
-        self._starter.resume(state)
+        self.starter.resume(state)
 
     def watch(self, state: GroupState, on: bool) -> None:
         state.watching = on
         if state.stop is None and on:
             state.scan_soon(self._now())
-
-    def look(self, state: GroupState, op: int) -> None:
-        self._member_states.look(state, op)
 
     # What others tell of the members
 
@@ -203,7 +189,7 @@ class Groups:
         state.kin.via_loader = via_loader
         # It rests for another time than before.
         self._agenda.soonest = -math.inf
-        self._stopper.trust(state, via_loader)
+        self.stopper.trust(state, via_loader)
 
     def signalled_as_group(self, state: GroupState, as_group: bool) -> None:
         state.as_group = as_group
@@ -237,7 +223,7 @@ class Groups:
         state.said.changed()
         if state.stop is not None:
             if rising:
-                self._stopper.again(state)
+                self.stopper.again(state)
         elif state.mode in ("new", "dead"):
             if rising:
                 self._post(MemberStarted(state.name, name, pid))
@@ -247,7 +233,7 @@ class Groups:
                 state.kin.name(pid, self.census)
             if rising and not state.kin.via_loader:
                 # The chain loader would have told its pid.
-                self._member_states.learn(state)
+                self.member_states.learn(state)
 
     # What scans and pidfds tell of them
 
@@ -255,8 +241,8 @@ class Groups:
         if state.stop is not None:
             state.kin.rename(found, ())
             self._pidfds.follow(state.name, found)
-            self._books.ask_whose(state, found)
-            self._stopper.step(state, state.stop, found)
+            self.stopper.ask_whose(state, found)
+            self.stopper.step(state, state.stop, found)
         elif state.mode == "dead":
             state.kin.rename(found, self._pidfds.ended(state.name, found.living))
             self._found_dead(state, found)
@@ -271,7 +257,7 @@ class Groups:
         state.scan_at = now + 0.005 if found.forming - found.nameless else next_rest(now)
         if found.nameless:
             state.scan_by(now + DOUBT_PACE)
-        self._books.ask_whose(state, found)
+        self.stopper.ask_whose(state, found)
         if found.forming:
             state.children = None
         for process, name in found.members.items():
@@ -281,7 +267,7 @@ class Groups:
 
     def _found_running(self, state: GroupState, found: Found) -> None:
         now = self._now()
-        self._books.ask_whose(state, found)
+        self.stopper.ask_whose(state, found)
         if found.unreaped and state.watching:
             self.wake_supervisord()
         rest = REST_IN_CGROUP if found.living and not (state.kin.exposed or state.kin.unregistered) else REST

@@ -69,7 +69,7 @@ class Group:
         Refused while a stop is not finished, and when supervisord does not answer a stop within START_LIMIT
         since the group died.
         """
-        self._do(self._manager.groups.start, op)
+        self._do(self._manager.groups.starter.start, op)
 
     def stop(self, op: int, kill_at: float, lease_end: float = math.inf) -> None:
         """Have supervisord stop all members, and kill what is left at `kill_at` → GroupStuck …, GroupDead.
@@ -86,7 +86,7 @@ class Group:
     def renew(self, lease_end: float) -> None:
         """The lease of a group that is being stopped ends at another time."""
         self._manager.striker.renew(self.name, lease_end)
-        self._do(self._manager.groups.renew, lease_end)
+        self._do(self._manager.groups.stopper.renew, lease_end)
 
     def kill(self, op: int) -> None:
         """Kill all processes → GroupStuck …, GroupDead.
@@ -102,7 +102,7 @@ class Group:
 
     def look(self, op: int) -> None:
         """Ask supervisord for the members' states → Members."""
-        self._do(self._manager.groups.look, op)
+        self._do(self._manager.groups.member_states.look, op)
 
     def trust(self, via_loader: bool) -> None:
         """Tell whether all programs of the group are started through the chain loader, so that a start which
@@ -119,7 +119,7 @@ class Group:
 
     def adopt(self) -> None:
         """Take a group that runs as one that was started through this handle; its processes are found by a scan."""
-        self._do(self._manager.groups.adopt)
+        self._do(self._manager.groups.starter.adopt)
 
     def expect(self, pid: int, name: str, start: Optional[int] = None) -> None:
         """Take a child of supervisord as the program `name` of the group whatever its environment says, because it has

@@ -17,40 +17,18 @@ from supervisor_zkelect.supervisord.client import SupervisordError
 TURN_PACE, TURN_TIME = 0.1, 2.0
 
 
-class LoopTurner:
-    """Turns supervisord's loop for some time. idle: whether no call is on its way, which turns it as well."""
-
-    def __init__(
-        self, now: Callable[[], float], later: Callable[..., None], wake: Callable[[], None], idle: Callable[[], bool]
-    ) -> None:
-        self._now, self._later, self._wake, self._idle = now, later, wake, idle
-        #: until when; −inf when it is not turned
-        self._until = -math.inf
-
-    def turn(self) -> None:
-        """Turn it from now on, for TURN_TIME."""
-        if self._until == -math.inf:
-            self._later(TURN_PACE, self._next)
-        self._until = self._now() + TURN_TIME
-
-    def _next(self) -> None:
-        if self._now() >= self._until:
-            self._until = -math.inf
-            return
-        if self._idle():
-            self._wake()
-        self._later(TURN_PACE, self._next)
-
-
 class MemberStates:
-    """starting: called when a member was told to be STARTING. watched: pids of a group whose end is told at once."""
+    """later: has a command run in so many seconds. wake: turns supervisord's loop. idle: whether no call is on its way, which
+    turns it as well. watched: pids of a group whose end is told at once."""
 
     def __init__(
-        self, now: Callable[[], float], post: Callable[[Any], None], questions: Questions, census: Census,
-        starting: Callable[[], None], watched: Callable[[str], Set[int]],
+        self, now: Callable[[], float], post: Callable[[Any], None], later: Callable[..., None], wake: Callable[[], None],
+        idle: Callable[[], bool], questions: Questions, census: Census, watched: Callable[[str], Set[int]],
     ) -> None:
-        self._now, self._post, self._questions, self._census = now, post, questions, census
-        self._starting, self._watched = starting, watched
+        self._now, self._post, self._later, self._wake, self._idle = now, post, later, wake, idle
+        self._questions, self._census, self._watched = questions, census, watched
+        #: until when supervisord's loop is turned; −inf when it is not
+        self._turn_until = -math.inf
 
     def question(self, state: GroupState, then: Then) -> None:
         """Have supervisord asked what it says of the members."""
@@ -85,7 +63,18 @@ class MemberStates:
     def _tell(self, state: GroupState, op: int, states: States, error: str = "") -> None:
         self._post(Members(state.name, op, states, error))
         if any(statename == "STARTING" for statename, _, _ in states.values()):
-            self._starting()
+            if self._turn_until == -math.inf:
+                self._later(TURN_PACE, self._turn)
+            self._turn_until = self._now() + TURN_TIME
+
+    def _turn(self) -> None:
+        """Turn supervisord's loop, and go on for some time."""
+        if self._now() >= self._turn_until:
+            self._turn_until = -math.inf
+            return
+        if self._idle():
+            self._wake()
+        self._later(TURN_PACE, self._turn)
 
     def learn(self, state: GroupState) -> None:
         """Learn the pid of a member that has begun to run, as a program may drop the environment by which it is known."""

@@ -18,70 +18,23 @@ from supervisor_zkelect.system import reserve
 log = logging.getLogger(__name__)
 
 
-class Cages:
-    """The cgroups that a group's processes may be in. caged: called with each group that has one with somebody inside."""
-
-    def __init__(
-        self, kernel: Kernel, census: Census, cgroups: Optional[Cgroups], former: Optional[Former],
-        caged: Callable[[str], None],
-    ) -> None:
-        self._kernel, self._census, self._cgroups, self._former, self._caged = kernel, census, cgroups, former, caged
-
-    def inside(self, group: str, stopping: bool, look: Look) -> Set[Process]:
-        """Who is in the group's cgroup. stopping: so that those in cgroups of former instances count as well."""
-        pids = [] if self._cgroups is None else self._cgroups.pids(group)
-        if pids:
-            self._caged(group)
-        if self._former is not None and stopping:
-            pids += self._former.pids()
-        inside = set()
-        for pid in pids:
-            # One that was forked since the table was read must not be missed.
-            process = look.kin.processes.get(pid)
-            if process is None:
-                process = self._kernel.read(pid)
-                if process is not None:
-                    self._census.add(process, look)
-            if process is not None:
-                inside.add(process)
-        return inside
-
-
-class Children:
-    """supervisord's children, read once in a turn. turned_at: when the turn began."""
-
-    def __init__(self, kernel: Kernel, census: Census, turned_at: Callable[[], float]) -> None:
-        self._kernel, self._census, self._turned_at = kernel, census, turned_at
-        self._pids: Optional[FrozenSet[int]] = frozenset()
-        self._read_at = -math.inf
-
-    def now(self) -> Optional[FrozenSet[int]]:
-        """The same object for as long as they are the same; None where the kernel does not tell."""
-        if self._read_at != self._turned_at():
-            self._read_at = self._turned_at()
-            supervisord = self._census.supervisord
-            if supervisord is None or self._census.gone:
-                found: Optional[Set[int]] = set()
-            else:
-                found = self._kernel.children(supervisord.pid)
-            if found is None:
-                self._pids = None
-            elif self._pids is None or found != set(self._pids):
-                self._pids = frozenset(found)
-        return self._pids
-
-
 class Scanner:
-    """keep: takes a group and the identities of its processes that are in no cgroup, when they change. strike: kills whoever
-    is known of a group. found: takes what a scan has found of a group. failed: takes the error of a scan that failed."""
+    """turned_at: when the turn began. caged: called with each group that has a cgroup with somebody inside. keep: takes a group
+    and the identities of its processes that are in no cgroup, when they change. strike: kills whoever is known of a group.
+    found: takes what a scan has found of a group. failed: takes the error of a scan that failed."""
 
     def __init__(
-        self, now: Callable[[], float], census: Census, cages: Cages, children: Children,
+        self, now: Callable[[], float], turned_at: Callable[[], float], kernel: Kernel, census: Census,
+        cgroups: Optional[Cgroups], former: Optional[Former], caged: Callable[[str], None],
         keep: Callable[[str, Identities], None], strike: Callable[[GroupState], None],
         found: Callable[[GroupState, Found], None], failed: Callable[[GroupState, Exception], None],
     ) -> None:
-        self._now, self._census, self._cages, self._children = now, census, cages, children
+        self._now, self._turned_at, self._kernel, self._census = now, turned_at, kernel, census
+        self._cgroups, self._former, self._caged = cgroups, former, caged
         self._keep, self._strike, self._found, self._failed = keep, strike, found, failed
+        #: supervisord's children, and in which turn they were read
+        self._children: Optional[FrozenSet[int]] = frozenset()
+        self._children_at = -math.inf
         self._ended, self._took = -math.inf, 0.0
         self.trouble = ""
         """Why a group could not be looked after when that was tried last; or ""."""
@@ -127,7 +80,7 @@ class Scanner:
         sentry = state.stop is not None and state.stop.sentry
         if not sentry and state.mode != "dead":
             return True
-        children = self._children.now()
+        children = self._children_now()
         changed = children is None or children is not state.children
         state.children = children
         if changed or (sentry and now - state.scanned_at >= 0.05):
@@ -136,7 +89,7 @@ class Scanner:
         return False
 
     def _scan(self, state: GroupState, look: Look) -> None:
-        within = self._cages.inside(state.name, state.stop is not None, look)
+        within = self._inside(state, look)
         found = state.kin.find(within, look, self._census)
         # What a process carries tells the next guard as well; what it is kin to counts for more.
         seen = frozenset(process.identity for process in found.living - within - found.claimed)
@@ -146,3 +99,35 @@ class Scanner:
             self._keep(state.name, seen)
         state.scanned_at = self._now()
         self._found(state, found)
+
+    def _inside(self, state: GroupState, look: Look) -> Set[Process]:
+        """Who is in the group's cgroup; while it is being stopped, those in cgroups of former instances count as well."""
+        pids = [] if self._cgroups is None else self._cgroups.pids(state.name)
+        if pids:
+            self._caged(state.name)
+        if self._former is not None and state.stop is not None:
+            pids += self._former.pids()
+        inside = set()
+        for pid in pids:
+            # One that was forked since the table was read must not be missed.
+            process = look.kin.processes.get(pid)
+            if process is None:
+                process = self._kernel.read(pid)
+                if process is not None:
+                    self._census.add(process, look)
+            if process is not None:
+                inside.add(process)
+        return inside
+
+    def _children_now(self) -> Optional[FrozenSet[int]]:
+        """The pids of supervisord's children, read once in a turn; the same object for as long as they are the same. None where
+        the kernel does not tell."""
+        if self._children_at != self._turned_at():
+            self._children_at = self._turned_at()
+            supervisord = self._census.supervisord
+            found: Optional[Set[int]] = set()
+            if supervisord is not None and not self._census.gone:
+                found = self._kernel.children(supervisord.pid)
+            if found is None or self._children is None or found != set(self._children):
+                self._children = None if found is None else frozenset(found)
+        return self._children

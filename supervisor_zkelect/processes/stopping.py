@@ -8,11 +8,12 @@ from __future__ import annotations
 import functools
 import logging
 import math
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, FrozenSet, Iterable, Optional, Tuple
 
 from supervisor_zkelect.core.proof import DOUBT_TIME, GRACE_PACE, Order, Stop
 from supervisor_zkelect.processes.census import Census, Found
 from supervisor_zkelect.processes.group_events import GroupDead, GroupStuck
+from supervisor_zkelect.processes.proc import Process
 from supervisor_zkelect.processes.schedule import SENTRY_PACE
 from supervisor_zkelect.processes.signalling import Signals
 from supervisor_zkelect.processes.state import Attempts, GroupState
@@ -20,6 +21,9 @@ from supervisor_zkelect.supervisord.client import BAD_NAME, Fault, Supervisord, 
 
 log = logging.getLogger(__name__)
 
+#: Seconds for which a child may take to execute its program before supervisord is asked whose it is, and until it is asked
+#: again.
+FORMING_TIME = 0.2
 #: Seconds between two GroupStuck events.
 STUCK_EVERY = 5.0
 #: Seconds between two scans while a stop waits for those that may belong and cannot be told apart.
@@ -27,14 +31,15 @@ DOUBT_PACE = 0.05
 
 
 class Stopper:
-    """ended: called with a group that is proven dead and that supervisord starts no more."""
+    """groups: all that are known. ended: called with a group that is proven dead and that supervisord starts no more."""
 
     def __init__(
         self, now: Callable[[], float], post: Callable[[Any], None], ask: Callable[..., None], supervisord: Supervisord,
-        census: Census, signals: Signals, ended: Callable[[GroupState], None],
+        census: Census, signals: Signals, groups: Callable[[], Iterable[GroupState]], ended: Callable[[GroupState], None],
     ) -> None:
         self._now, self._post, self._ask, self._supervisord = now, post, ask, supervisord
-        self._census, self._signals, self._ended = census, signals, ended
+        self._census, self._signals, self._groups, self._ended = census, signals, groups, ended
+        self._asking = False
 
     def order(self, state: GroupState, op: int, kill_at: float, lease_end: float) -> None:
         """Stop a group → GroupStuck …, GroupDead. kill_at, lease_end: as in `Group.stop`."""
@@ -176,6 +181,45 @@ class Stopper:
         pids, reason = stuck(found, attempts, stop.start_open)
         log.error("group %s is not dead: %s; pids: %s", state.name, reason, " ".join(map(str, pids)) or "none")
         self._post(GroupStuck(state.name, stop.op, pids, reason))
+
+    # Supervisord's books: to which group each of its children belongs
+
+    def ask_whose(self, state: GroupState, found: Found) -> None:
+        """Ask supervisord to whom those of its children belong that take long to execute their program, or do not carry
+        what it tells a program."""
+        if not found.forming:
+            state.forming_since = math.inf
+            return
+        now = self._now()
+        state.forming_since = min(state.forming_since, now)
+        if now - state.forming_since < FORMING_TIME or self._asking or self._census.gone:
+            return
+        self._asking = True
+        state.forming_since = now
+        answer = functools.partial(self._told_whose, frozenset(found.forming), now)
+        self._ask(answer, self._supervisord.call, "supervisor.getAllProcessInfo")
+
+    def _told_whose(self, forming: FrozenSet[Process], asked: float, infos: Any, error: Optional[SupervisordError]) -> None:
+        self._asking = False
+        if error is not None:
+            return
+        # Each was there before supervisord was asked, so a program's pid is in its books by now. Whoever is not there is no
+        # program: a child of whatever became supervisord by execve(2), an orphan that it has inherited, a plugin's.
+        owners = {info["pid"]: info["group"] for info in infos}
+        states = {state.name: state for state in self._groups()}
+        for process in forming:
+            owner = states.get(owners.get(process.pid, ""))
+            if owner is not None:
+                owner.kin.known.add(process)
+                owner.scan_by(self._now())
+                self._census.told[process.identity] = owner.name
+            # To all others.
+            self._census.foreign.add(process.identity)
+        for state in states.values():
+            if state.stop is not None and state.stop.began <= asked:
+                state.stop.books = True
+
+    # Where there is no scan
 
     def without_scan(self, state: GroupState, stop: Stop, error: Exception) -> None:
         """/proc could not be read: kill what can be killed without, before anything that takes memory."""

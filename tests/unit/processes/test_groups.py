@@ -43,7 +43,7 @@ def node():
 
 
 def test_an_order_to_stop_stands_though_nobody_can_be_told_of_the_start_that_it_ends(node):
-    node.groups.start(node.state, 1)
+    node.groups.starter.start(node.state, 1)
     node.lacks = MemoryError()
     with pytest.raises(MemoryError):
         node.groups.stop(node.state, 2, -math.inf)

@@ -6,14 +6,13 @@ from types import SimpleNamespace
 import pytest
 
 from supervisor_zkelect.core.proof import DOUBT_TIME
-from supervisor_zkelect.processes.books import FORMING_TIME, Books
 from supervisor_zkelect.processes.census import Found
 from supervisor_zkelect.processes.group_events import GroupDead
 from supervisor_zkelect.processes.kin import Kin
 from supervisor_zkelect.processes.proc import Process
 from supervisor_zkelect.processes.schedule import Agenda
 from supervisor_zkelect.processes.state import GroupState
-from supervisor_zkelect.processes.stopping import Stopper
+from supervisor_zkelect.processes.stopping import FORMING_TIME, Stopper
 
 SESSION = 7
 
@@ -29,8 +28,7 @@ class Node:
         signals = SimpleNamespace(kill=None, terminate=None, strike=None)
         now = lambda: self.moment  # noqa: E731
         self.state = GroupState("primary", Agenda(), Kin("primary", via_loader=True))
-        self.stopper = Stopper(now, self.events.append, self.ask, supervisord, census, signals, lambda state: None)
-        self.books = Books(now, self.ask, supervisord, census, lambda: [self.state])
+        self.stopper = Stopper(now, self.events.append, self.ask, supervisord, census, signals, lambda: [self.state], lambda state: None)
         self.numbers = iter(range(100_000_000, 200_000_000))
 
     def ask(self, then, call, method, *words):
@@ -45,7 +43,7 @@ class Node:
         """Have supervisord asked whose its children are."""
         before = len(self.asked)
         for _ in range(2):
-            self.books.ask_whose(self.state, self.found(SESSION, True))
+            self.stopper.ask_whose(self.state, self.found(SESSION, True))
             self.moment += 1.1 * FORMING_TIME
         assert len(self.asked) == before + 1
 
