@@ -124,7 +124,7 @@ class Elector(TermCalls):
             arguments.seconds("granted", granted)
         arguments.watcher(lost, granted is not None)
         arguments.client(client)
-        super().__init__(requests, where.election, where.ack, where.state, where.stem, data)
+        super().__init__(requests, where, data)
         if granted is not None:
             from supervisor_zkelect.zookeeper import proof
 

@@ -4,7 +4,7 @@ right. Pure."""
 from __future__ import annotations
 
 import math
-from typing import Any, Collection, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Collection, Iterable, List, NamedTuple, Optional, Tuple
 
 from kazoo.security import ACL
 
@@ -53,12 +53,7 @@ def places_of(
 
 def path(name: str, value: object, root: str = "") -> str:
     """The path of a znode below the root. root: what comes before it."""
-    try:
-        right = places.znode(text(name, value))
-    except ValueError as error:
-        if isinstance(error, BadArgument):
-            raise
-        raise BadArgument(f"{name} is {shown(value)}: it {error}; give an absolute path such as /zkelect/orders/{name}") from None
+    right = _by_rule(name, value, places.znode, f"; give an absolute path such as /zkelect/orders/{name}")
     if len(root + right) > places.LONGEST_PATH:
         most = f"{places.LONGEST_PATH} characters with its chroot"
         raise BadArgument(f"{name} is {shown(value)}: it is longer than {most}; shorten it")
@@ -67,11 +62,16 @@ def path(name: str, value: object, root: str = "") -> str:
 
 def name_part(name: str, value: object) -> str:
     """A part of a proposal's name, or both parts in one."""
+    return _by_rule(name, value, lambda right: places.name_part(right, 2 * places.LONGEST_NAME_PART))
+
+
+def _by_rule(name: str, value: object, rule: Callable[[str], str], remedy: str = "") -> str:
+    """Text that a rule lets pass, which says by a ValueError what is wrong. remedy: what is told beside that."""
     right = text(name, value)
     try:
-        return places.name_part(right, 2 * places.LONGEST_NAME_PART)
+        return rule(right)
     except ValueError as error:
-        raise BadArgument(f"{name} is {shown(value)}: it {error}") from None
+        raise BadArgument(f"{name} is {shown(value)}: it {error}{remedy}") from None
 
 
 def text(name: str, value: object) -> str:
@@ -137,21 +137,11 @@ def watcher(value: object, granted: bool) -> None:
 
 def node(value: object) -> str:
     """The name of a node."""
-    try:
-        return untrusted.node_name(text("node", value))
-    except ValueError as error:
-        raise _told("node", value, error) from None
+    return _by_rule("node", value, untrusted.node_name)
 
 
 def address(value: object) -> str:
-    try:
-        return untrusted.address(text("address", value))
-    except ValueError as error:
-        raise _told("address", value, error) from None
-
-
-def _told(name: str, value: object, error: ValueError) -> BadArgument:
-    return error if isinstance(error, BadArgument) else BadArgument(f"{name} is {shown(value)}: it {error}")
+    return _by_rule("address", value, untrusted.address)
 
 
 def acl(value: object) -> Optional[List[ACL]]:

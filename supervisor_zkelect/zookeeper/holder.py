@@ -76,13 +76,13 @@ class Term(NamedTuple):
 class StateCalls:
     """The calls of an `Elector` that ask for what the election keeps beside its queue, whoever leads."""
 
-    def __init__(self, requests: Requests, election_znode: str, election_ack: str, election_state: str) -> None:
-        self.election_znode, self.election_ack, self.election_state = election_znode, election_ack, election_state
-        self.holder_znode, self.history_znode = places.holder_of(election_state), places.history_of(election_state)
+    def __init__(self, requests: Requests, where: arguments.Places) -> None:
+        self.election_znode, self.election_ack, self.election_state, self._stem = where
+        self.holder_znode, self.history_znode = places.holder_of(where.state), places.history_of(where.state)
         self._zk, self._client = requests, requests.client
         self._chroot: str = getattr(requests.client, "chroot", "") or ""
         #: the election's name in its holder: with the client's chroot, so that it is the same for all clients
-        self._election = self._chroot + election_znode
+        self._election = self._chroot + where.election
         self._term_watches: List[Watch] = []
         self._said = paced.Paced(1, _REPEAT)
 

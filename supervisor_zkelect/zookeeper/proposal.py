@@ -62,11 +62,9 @@ class Noted(NamedTuple):
 class ProposalCalls(QueueCalls):
     """The calls of an `Elector` that concern its own place in the queue."""
 
-    def __init__(
-        self, requests: Requests, election_znode: str, election_ack: str, election_state: str, stem: str, data: bytes
-    ) -> None:
-        """stem: as `QueueCalls` has it. data: the proposal's."""
-        super().__init__(requests, election_znode, election_ack, election_state, stem)
+    def __init__(self, requests: Requests, where: arguments.Places, data: bytes) -> None:
+        """data: the proposal's."""
+        super().__init__(requests, where)
         self._data = data
         #: name of the proposal that was the lowest once
         self._led: Optional[str] = None

@@ -198,13 +198,9 @@ def placed(queue: Queue, names: Sequence[str], mine: Optional[str]) -> Queue:
 class QueueCalls(StateCalls):
     """The calls of an `Elector` that look at the queue, and at what it knows of its own proposal."""
 
-    def __init__(
-        self, requests: Requests, election_znode: str, election_ack: str, election_state: str, stem: str
-    ) -> None:
-        """stem: what the names of this election's candidates begin with, up to the digits."""
-        super().__init__(requests, election_znode, election_ack, election_state)
-        self._queue = QueueReader(requests, election_znode, stem)
-        self._stem = stem
+    def __init__(self, requests: Requests, where: arguments.Places) -> None:
+        super().__init__(requests, where)
+        self._queue = QueueReader(requests, where.election, where.stem)
         self._mine: Optional[Proposal] = None
 
     @property
