@@ -54,14 +54,13 @@ class Handler:
 
 
 class Answer:
-    """To one request; `get` waits for it."""
+    """To one request; `get` waits for it. missing_ok: a znode that does not exist is None and no error."""
 
-    def __init__(self, client: AttachedClient, read: Callable[[bytes, int], Any]) -> None:
-        self._client = client
-        self._read = read
+    def __init__(self, client: AttachedClient, read: Callable[[bytes, int], Any], missing_ok: bool) -> None:
+        self._client, self._read, self._missing_ok = client, read, missing_ok
         self._value: Any = None
         self._error: Optional[Exception] = None
-        self._given = False
+        self.given = False
 
     def get(self, timeout: float) -> Any:
         """ZooKeeper's answer. Raises kazoo's exceptions, and TimeoutError after `timeout` seconds."""
@@ -78,11 +77,8 @@ class Answer:
             except Exception as problem:
                 # kazoo's readers find what they find.
                 raise replies.Nonsense(f"an answer cannot be read ({type(problem).__name__})") from None
-        self._given, self._error = True, error
-
-    @property
-    def given(self) -> bool:
-        return self._given
+        self.given = True
+        self._error = None if self._missing_ok and isinstance(error, kazoo_errors.NoNodeError) else error
 
 
 class AttachedClient:
@@ -193,7 +189,7 @@ class AttachedClient:
 
     def exists_async(self, path: str, watch: Any = None) -> Answer:
         """Nobody waits here for what a watch would tell."""
-        return self._ask(Exists(path, None), Exists.deserialize, missing=None)
+        return self._ask(Exists(path, None), Exists.deserialize, missing_ok=True)
 
     def get_async(self, path: str) -> Answer:
         return self._ask(GetData(path, None), GetData.deserialize)
@@ -229,12 +225,9 @@ class AttachedClient:
 
     # The connection
 
-    def _ask(self, request: Any, read: Callable[[bytes, int], Any], missing: Any = kazoo_errors.NoNodeError) -> Answer:
+    def _ask(self, request: Any, read: Callable[[bytes, int], Any], missing_ok: bool = False) -> Answer:
         self._xid += 1
-        if missing is None:
-            answer: Answer = _Maybe(self, read)
-        else:
-            answer = Answer(self, read)
+        answer = Answer(self, read, missing_ok)
         self._pending[self._xid] = answer
         try:
             self._write(int_struct.pack(self._xid) + int_struct.pack(request.type) + bytes(request.serialize()))
@@ -323,16 +316,6 @@ def _addresses(hosts: List[Tuple[str, int]], end: float) -> List[Tuple[int, Any,
             break
     random.shuffle(addresses)
     return addresses
-
-
-class _Maybe(Answer):
-    """A znode that does not exist is None and no error."""
-
-    def give(self, error: Optional[Exception], data: bytes, offset: int) -> None:
-        if isinstance(error, kazoo_errors.NoNodeError):
-            self._given = True
-        else:
-            super().give(error, data, offset)
 
 
 class Multi:
