@@ -3,29 +3,16 @@
 `Elector`, `Standing` and what they raise are had from here too: `from supervisor_zkelect import Elector`.
 """
 
+# Type checkers take the names from elector.py as those of `__all__`.
+# ruff: noqa: F403, F405
+
 __version__ = "0.1.0"
 
 # Each part of the plugin imports this package, and few of them an elector: it is imported when somebody asks for it. Type
 # checkers take this name for true, and importing it from typing would cost more than all of this module.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from supervisor_zkelect.elector import (
-        AccessDenied,
-        AnotherElection,
-        BadArgument,
-        ElectionError,
-        Elector,
-        Holder,
-        Member,
-        NotConnected,
-        NotLeader,
-        ProposalGone,
-        Queue,
-        SessionGone,
-        Standing,
-        TimedOut,
-        ZooKeeperFailed,
-    )
+    from supervisor_zkelect.elector import *
 else:
     def __getattr__(name: str) -> object:
         if name not in __all__:
