@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Set
 from supervisor_zkelect.processes.census import Census, Found
 from supervisor_zkelect.processes.cgroup import Cgroups, Former
 from supervisor_zkelect.processes.group_events import MemberDied, MemberStarted
-from supervisor_zkelect.processes.kernel import Kernel, Watching
+from supervisor_zkelect.processes.kernel import Kernel, Poller
 from supervisor_zkelect.processes.kin import Identities, Kin
 from supervisor_zkelect.processes.member_states import MemberStates
 from supervisor_zkelect.processes.pidfds import Pidfds
@@ -39,7 +39,7 @@ class Groups:
 
     def __init__(
         self, now: Callable[[], float], post: Callable[[Any], None], do: Do, calls: Calls, supervisord: Supervisord,
-        census: Census, kernel: Kernel, watching: Watching, striker: Striker, cgroups: Optional[Cgroups],
+        census: Census, kernel: Kernel, watching: Poller, striker: Striker, cgroups: Optional[Cgroups],
         former: Optional[Former], left: FrozenSet[Process], keep: Callable[[str, Identities], None],
     ) -> None:
         self._now, self._post, self._supervisord, self._left = now, post, supervisord, left

@@ -1,6 +1,6 @@
-"""The process manager's port to the kernel.
+"""The process manager's ports to the kernel.
 
-The module `proc` and the class `Poller` are the real ones; tests and the simulation put others in their place.
+Tests and the simulation put others in the place of the module `proc` and of `Poller`.
 """
 
 from __future__ import annotations
@@ -30,19 +30,9 @@ class Kernel(Protocol):
     def kill(self, process: Process, sig: int) -> bool: ...
 
 
-class Watching(Protocol):
-    """Who has ended of the processes that are watched by a pidfd each."""
-
-    def watch(self, pidfd: int) -> None: ...
-    def unwatch(self, pidfd: int) -> None: ...
-    def ended(self, pidfds: Iterable[int]) -> Collection[int]: ...
-    def wait(self, seconds: float) -> Collection[int]: ...
-    def ring(self) -> None: ...
-    def close(self) -> None: ...
-
-
 class Poller:
-    """Waits for the end of processes, or until somebody rings. `wait` is for one thread, `ring` for any."""
+    """Waits for the end of processes that are watched by a pidfd each, or until somebody rings. `wait` is for one thread, `ring`
+    for any."""
 
     def __init__(self) -> None:
         self._bell, self._ring = socket.socketpair()

@@ -43,7 +43,7 @@ from supervisor_zkelect.processes import proc
 from supervisor_zkelect.processes.census import Census, SupervisordIdentity
 from supervisor_zkelect.processes.cgroup import Cgroups, Former
 from supervisor_zkelect.processes.groups import Groups
-from supervisor_zkelect.processes.kernel import Kernel, Poller, Watching
+from supervisor_zkelect.processes.kernel import Kernel, Poller
 from supervisor_zkelect.processes.kin import Identities
 from supervisor_zkelect.processes.striking import Striker
 from supervisor_zkelect.supervisord.calls import Calls
@@ -173,12 +173,12 @@ class ProcessManager:
         keep: Callable[[str, Identities], None] = lambda group, identities: None,
         secrets: Callable[[str, int], str] = lambda group, uid: "",
         kernel: Kernel = proc,
-        watching: Optional[Watching] = None,
+        watching: Optional[Poller] = None,
     ) -> None:
         self.now = clock
         url = server_url or os.environ.get("SUPERVISOR_SERVER_URL") or supervisord.url
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._watching: Watching = watching or Poller()
+        self._watching = watching or Poller()
         self.striker = Striker(clock, getattr(cgroups, "base", ""), kernel)
         self.groups = Groups(
             clock, post, self.do, Calls(rpc_pool, self.do), supervisord,

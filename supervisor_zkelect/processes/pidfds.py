@@ -7,7 +7,7 @@ import resource
 from typing import Collection, Dict, FrozenSet, Iterable, Mapping, Optional, Set, Tuple
 
 from supervisor_zkelect.processes.census import Found
-from supervisor_zkelect.processes.kernel import Kernel, Watching
+from supervisor_zkelect.processes.kernel import Kernel, Poller
 from supervisor_zkelect.processes.proc import Process
 from supervisor_zkelect.processes.striking import Striker
 
@@ -22,7 +22,7 @@ WATCHED_SHARE = 0.5
 class Pidfds:
     """Those of the groups' processes. The striker has each as well, and closes it."""
 
-    def __init__(self, kernel: Kernel, watching: Watching, striker: Striker) -> None:
+    def __init__(self, kernel: Kernel, watching: Poller, striker: Striker) -> None:
         self._kernel, self._watching, self._striker = kernel, watching, striker
         self._watched: Dict[int, Tuple[str, Process]] = {}
         self._groups: Dict[str, Dict[Identity, int]] = {}

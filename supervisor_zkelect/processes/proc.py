@@ -290,7 +290,7 @@ def variables(pid: int, names: Sequence[bytes], most: int) -> Tuple[Dict[bytes, 
     read, rest = 0, b"\0"
     marks = [(name, b"\0" + name + b"=") for name in names]
     try:
-        with open(_place(pid, "environ"), "rb", buffering=0) as file:
+        with open(f"{folder(pid)}/environ", "rb", buffering=0) as file:
             while read < most:
                 piece = file.read(min(_PIECE, most - read))
                 read += len(piece)
@@ -374,11 +374,6 @@ def children(pid: int) -> Optional[Set[int]]:
 
 def _told(pid: int, name: str, most: Optional[int] = None) -> bytes:
     return _contents(f"/proc/{pid}/{name}", most) or _contents(f"{folder(pid)}/{name}", most)
-
-
-def _place(pid: int, name: str) -> str:
-    """Where /proc tells of it, that of another thread where the main one has ended."""
-    return f"{folder(pid)}/{name}"
 
 
 def _contents(path: str, most: Optional[int] = None) -> bytes:

@@ -19,7 +19,7 @@ FORKED = 0x00000040
 
 
 class Kernel:
-    """As one process of the machine finds it: `processes.kernel.Kernel` and `Watching`. ring: called when it is to look."""
+    """As one process of the machine finds it: `processes.kernel.Kernel` and `Poller`. ring: called when it is to look."""
 
     def __init__(self, machine: Machine, ring: Callable[[], None]) -> None:
         self._machine, self.ring = machine, ring
