@@ -6,7 +6,6 @@ scans of the groups have seen of it.
 
 from __future__ import annotations
 
-import os
 from typing import Any, Callable, Dict, Optional
 
 from supervisor_zkelect.guard import door, protocol
@@ -14,9 +13,6 @@ from supervisor_zkelect.guard.guard import Guard
 from supervisor_zkelect.guard.registration import First, Secrets
 from supervisor_zkelect.processes import cgroup, execution, proc
 from supervisor_zkelect.processes.manager import ProcessManager
-
-OWN_VARIABLES = 1 << 18
-"""Bytes that are read at most of the environment of a program that has not told its name."""
 
 Answer = Callable[[door.Peer, Dict[str, Any]], None]
 
@@ -47,9 +43,8 @@ class Programs:
         if process is None:
             self._answer(peer, {"ok": False, "error": "no grant"})
             return
-        name = message.name or _name_of(peer.pid)
         self._first.count(process)
-        if not self._guard.may_run(message.group, _told(name), peer.pid, process.start):
+        if not self._guard.may_run(message.group, _told(message.name), peer.pid, process.start):
             self._answer(peer, {"ok": False, "error": "no grant"})
             return
         self._first.enter(process, message.group)
@@ -87,12 +82,6 @@ class Programs:
             return None
         mine = self._manager.whose(current) in ("", group_name) and self._first.may(current, group_name)
         return current if mine else None
-
-
-def _name_of(pid: int) -> str:
-    """The name of a program whose chain loader is of an earlier version, which does not tell it."""
-    told, _ = proc.variables(pid, (b"SUPERVISOR_PROCESS_NAME",), OWN_VARIABLES)
-    return os.fsdecode(told.get(b"SUPERVISOR_PROCESS_NAME", b""))
 
 
 def _told(text: str) -> str:

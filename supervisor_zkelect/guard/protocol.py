@@ -143,10 +143,10 @@ class Bye(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A chain loader is about to execute the program `name` of a group. One of an earlier version tells no name."""
+    """A chain loader is about to execute the program `name` of a group."""
 
     group: str
-    name: str = ""
+    name: str
 
 
 class RunRefused(NamedTuple):

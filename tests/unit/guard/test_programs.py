@@ -2,12 +2,10 @@
 
 import os
 import socket
-import subprocess
 from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import programs, protocol
 from supervisor_zkelect.guard.registration import MOST_TRIES
 from supervisor_zkelect.processes import proc
@@ -68,19 +66,6 @@ def test_a_program_that_does_not_wait_for_the_answer_any_longer_is_not_registere
     desk.run(own, waits=waits)
     assert desk.asked == ([("primary", "orders", own.pid, own.start)] if waits else [])
     assert desk.answers == ([{"ok": True, "error": "", "secret": f"primary-{os.getuid()}"}] if waits else [])
-
-
-def test_a_program_that_does_not_tell_its_name_is_known_by_its_environment():
-    """Its chain loader is of an earlier version, which the guard would keep from starting otherwise."""
-    desk = Desk(os.getpid())
-    with subprocess.Popen(["sleep", "1000"], env={"SUPERVISOR_PROCESS_NAME": "orders"}) as child:
-        try:
-            until(lambda: proc.cmdline(child.pid).startswith(b"sleep"), 30, "the program to run")
-            process = proc.read(child.pid)
-            desk.run(process, name="")
-        finally:
-            child.kill()
-    assert desk.asked == [("primary", "orders", process.pid, process.start)]
 
 
 @pytest.mark.parametrize("whose, earlier, granted", [
