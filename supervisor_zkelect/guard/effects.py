@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Protocol
 
 
-class GuardEffects:
+class GuardEffects(Protocol):
     """The port of a guard. Nothing here waits."""
 
     def tell(self, message: Any) -> None:
         """Send a message of `protocol.TO_LISTENER` to the listener that is there."""
-        raise NotImplementedError
 
     def kill_listener(self) -> None:
         """Kill the listener and end the conversation; `listener_gone` follows."""
-        raise NotImplementedError
 
     def take_lock(self) -> bool:
         """Take the session's lock. False while somebody else has it."""
-        raise NotImplementedError
 
-    def give_lock_back(self) -> None:
-        raise NotImplementedError
+    def give_lock_back(self) -> None: ...
 
     def expect_programs(self, expected: bool) -> None:
         """Announce that programs will register within some hundredths of a second, or not any more."""
@@ -32,15 +28,12 @@ class GuardEffects:
 
         attach: whether it may attach to the session, which takes that from a listener that has.
         """
-        raise NotImplementedError
 
     def ask_for_listener(self) -> None:
         """Ask supervisord for the state of the listener's process; `listener_state` follows."""
-        raise NotImplementedError
 
     def session_groups(self) -> List[str]:
         """The groups of all elections that the saved session may have a proposal in, and a release would give up."""
-        return []
 
     def release(self, ended: Dict[str, Dict[str, Any]]) -> None:
         """Release the session; `keeper_said` follows. Raises OSError when that cannot be begun.
@@ -48,8 +41,6 @@ class GuardEffects:
         ended: of each group whose term the guard ended, the "token", "why", and when it was "noticed" and proven "dead"
             in seconds since the epoch, for the history of terms.
         """
-        raise NotImplementedError
 
     def call(self, command: List[str], seconds: float, variables: Dict[str, str]) -> None:
         """Run an operator's command, for so long at most, and log how it ended."""
-        raise NotImplementedError

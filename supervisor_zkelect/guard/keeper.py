@@ -32,21 +32,9 @@ if __name__ == "__main__":
 from kazoo import exceptions as kazoo_errors
 
 from supervisor_zkelect.core import lease
-from supervisor_zkelect.elector import ElectionError, Elector
-from supervisor_zkelect.guard import release, saved_session
+from supervisor_zkelect.elector import ElectionError
+from supervisor_zkelect.guard import keeper_protocol, release, saved_session
 from supervisor_zkelect.guard.codec import handlers
-from supervisor_zkelect.guard.keeper_protocol import (
-    ANSWERS,
-    TO_KEEPER,
-    KeeperSaid,
-    KeepTerms,
-    KeptSessionCut,
-    KeptSessionOver,
-    ReleaseSession,
-    SessionReleased,
-    TermGone,
-    TermKept,
-)
 from supervisor_zkelect.system import logs
 from supervisor_zkelect.system.clock import now
 
@@ -163,12 +151,11 @@ class Keeper:
         else:
             self._session, self._clock = former.id, lease.SessionClock(attached.granted, former.tick, sent)
         if attached.granted < former.timeout:
-            self._tell(KeptSessionCut(lease.lasts_until(sent, attached.granted)))
+            self._tell(keeper_protocol.KeptSessionCut(lease.lasts_until(sent, attached.granted)))
         self._terms = []
         for one in former.elections:
             if one.group in self._wanted:
-                elector = Elector(attached.client, one.znode, one.stem, one.ack, separator="", acl=attached.acl,
-                                  timeout=self._patience(), election_state=one.state or None)
+                elector = release.elector_of(attached.client, one, attached.acl, self._patience())
                 try:
                     elector.adopt_proposal()
                 finally:
@@ -177,7 +164,7 @@ class Keeper:
                 if elector.token == self._wanted[one.group]:
                     self._terms.append(_Term(one.group, elector.token, str(elector.proposal_path)))
                 else:
-                    self._tell(TermGone(one.group, self._wanted[one.group]))
+                    self._tell(keeper_protocol.TermGone(one.group, self._wanted[one.group]))
 
     def _patience(self) -> float:
         """Seconds that an answer is waited for before the connection is given up."""
@@ -208,7 +195,7 @@ class Keeper:
         ]
         failed = [result for result in results if isinstance(result, Exception)]
         for one in gone:
-            self._tell(TermGone(one.group, one.token))
+            self._tell(keeper_protocol.TermGone(one.group, one.token))
         self._terms = [one for one in terms if one not in gone]
         if gone:
             # One that is missing fails the check of all others.
@@ -219,7 +206,7 @@ class Keeper:
             self._delay, self._trouble = 0.0, ""
             deadline = self._clock.deadline(sent)
             for one in terms:
-                self._tell(TermKept(one.group, one.token, deadline))
+                self._tell(keeper_protocol.TermKept(one.group, one.token, deadline))
 
     def _lost(self, error: Exception) -> None:
         trouble = str(error).replace("\n", "; ") or type(error).__name__
@@ -232,7 +219,7 @@ class Keeper:
 
     def _over(self) -> None:
         log.warning("the session is over")
-        self._tell(KeptSessionOver())
+        self._tell(keeper_protocol.KeptSessionOver())
         self._leave()
 
     def _leave(self) -> None:
@@ -257,7 +244,9 @@ class _Process:
         self._keeper = Keeper(
             folder, lambda former, keeping: release.Attached(former, folder, configuration, keeping), self.tell
         )
-        self._handlers = handlers(TO_KEEPER.kinds, {KeepTerms: self._keep, ReleaseSession: self._release})
+        self._handlers = handlers(keeper_protocol.TO_KEEPER.kinds, {
+            keeper_protocol.KeepTerms: self._keep, keeper_protocol.ReleaseSession: self._release,
+        })
 
     def run(self) -> None:
         while True:
@@ -276,24 +265,24 @@ class _Process:
         self._locks += descriptors
         *lines, self._received = (self._received + data).split(b"\n")
         for line in lines:
-            message = TO_KEEPER.decode(json.loads(line))
+            message = keeper_protocol.TO_KEEPER.decode(json.loads(line))
             self._handlers[type(message)](message)
         return bool(data)
 
-    def _keep(self, message: KeepTerms) -> None:
+    def _keep(self, message: keeper_protocol.KeepTerms) -> None:
         self._keeper.keep(message.terms, message.attach)
 
-    def _release(self, message: ReleaseSession) -> None:
+    def _release(self, message: keeper_protocol.ReleaseSession) -> None:
         status = self._keeper.release(message.ended)
         # What holds it is the session's lock, which nobody is to have before the release is over.
         for lock in self._locks:
             socket.close(lock)
         self._locks = []
-        self.tell(SessionReleased(status))
+        self.tell(keeper_protocol.SessionReleased(status))
 
     def tell(self, message: Any) -> None:
         try:
-            self._link.sendall(ANSWERS.encode(message))
+            self._link.sendall(keeper_protocol.ANSWERS.encode(message))
         except OSError:
             # The guard is gone, which the next look at the connection tells.
             return
@@ -315,7 +304,7 @@ def main(words: List[str]) -> int:
         from supervisor_zkelect.config import load  # noqa: F401
         from supervisor_zkelect.zookeeper import connect  # noqa: F401
     process = _Process(folder, configuration, socket.socket(fileno=0))
-    handler.otherwise = lambda line: process.tell(KeeperSaid(line))
+    handler.otherwise = lambda line: process.tell(keeper_protocol.KeeperSaid(line))
     process.run()
     return 0
 

@@ -25,26 +25,14 @@ import sys
 import threading
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
 
-from supervisor_zkelect.guard import (
-    aside,
-    cgroups,
-    door,
-    keeper_link,
-    locks,
-    members,
-    place,
-    record,
-    registration,
-    saved_session,
-    upkeep,
-)
+from supervisor_zkelect.guard import aside, cgroups, door, keeper_link, locks, members, place, record, saved_session, upkeep
 from supervisor_zkelect.guard.conversation import Conversation
-from supervisor_zkelect.guard.effects import GuardEffects
 from supervisor_zkelect.guard.guard import Guard
 from supervisor_zkelect.guard.inbox import Inbox
 from supervisor_zkelect.guard.keeper_protocol import KeeperSaid
 from supervisor_zkelect.guard.kept_log import KeptLog
 from supervisor_zkelect.guard.programs import Programs
+from supervisor_zkelect.guard.registration import Key
 from supervisor_zkelect.processes import census, proc
 from supervisor_zkelect.processes.manager import ProcessManager
 from supervisor_zkelect.processes.quick_moves import QuickMoves
@@ -87,7 +75,7 @@ class Terms(NamedTuple):
     calls: str = ""
 
 
-class Process(GuardEffects):
+class Process:
     """All methods run on one thread; what other threads have for it comes through an inbox.
 
     mine: what makes this process the one guard. alone: whether nothing but the guard is in this process.
@@ -108,7 +96,7 @@ class Process(GuardEffects):
         self.keeper = keeper_link.KeeperLink(self.folder, terms.config, terms.credentials, self.selector, self.on_keeper)
         self.supervisord = Supervisord(terms.calls or terms.url, *credentials)
         self.calls = Workers(min(max(8, 4 * terms.room), MOST_CALLS), "zkelect-rpc")
-        key = registration.Key(self.folder)
+        key = Key(self.folder)
         if key.trouble:
             log.error("cannot keep the key of the programs' secrets for the next guard: %s", key.trouble)
         self.members = members.Members(self.folder, self.owner)
@@ -238,7 +226,7 @@ class Process(GuardEffects):
             former.close()
         self.conversation.door.listen(fresh)
 
-    # GuardEffects
+    # The guard's port (`effects.GuardEffects`)
 
     def tell(self, message: Any) -> None:
         self.conversation.tell(message)

@@ -149,10 +149,15 @@ def _leave(client: Any, election: saved_session.Election, acl: Any, by: float) -
     return left
 
 
+def elector_of(client: Any, election: saved_session.Election, acl: Any, timeout: float) -> Elector:
+    """An elector for an election of the session that the client is attached to. timeout: seconds for each call."""
+    return Elector(client, election.znode, election.stem, election.ack, separator="", acl=acl, timeout=timeout,
+                   election_state=election.state or None)
+
+
 def leave(client: Any, election: saved_session.Election, acl: Any, timeout: float) -> Left:
     """Release the proposal that the client's session owns in an election. Raises ElectionError."""
-    elector = Elector(client, election.znode, election.stem, election.ack, separator="", acl=acl, timeout=timeout,
-                      election_state=election.state or None)
+    elector = elector_of(client, election, acl, timeout)
     try:
         if elector.adopt_proposal() is None:
             return Left(elector, None, 0.0)
