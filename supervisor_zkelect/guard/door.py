@@ -300,12 +300,7 @@ def make(folder: str) -> socket.socket:
     except FileNotFoundError:
         pass
     fresh = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    opened = os.open(folder, os.O_PATH | os.O_DIRECTORY)
-    try:
-        # Through /proc, as a socket's path has room for 107 bytes only (unix(7)).
-        fresh.bind(f"/proc/self/fd/{opened}/{record.SOCKET}")
-    finally:
-        os.close(opened)
+    record.at_socket(folder, fresh.bind)
     # A chain loader of any user may register; orders are taken from this user and root only.
     os.chmod(path, 0o666)
     fresh.listen(128)

@@ -182,17 +182,12 @@ class Link:
     def _connect(self) -> Optional[socket.socket]:
         """Connect to the guard that is there, also where somebody removed its socket; None when there is none."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        folder = -1
         try:
-            folder = os.open(self._terms.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            connection.connect(f"/proc/self/fd/{folder}/{record.SOCKET}")
+            record.at_socket(self._terms.folder, connection.connect)
             return connection
         except OSError:
             connection.close()
             return locks.reach(self._terms.folder, locks.GUARD)
-        finally:
-            if folder >= 0:
-                os.close(folder)
 
     def _start(self, by: float) -> Optional[socket.socket]:
         """Start a guard process and connect to it; None when it is not ready by then."""

@@ -24,7 +24,7 @@ from supervisor_zkelect.core.lease import Lease
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Mapping
+    from typing import Any, Callable, Mapping
 
 VERSION = 2
 BLOCK = 1024
@@ -180,6 +180,16 @@ def untrusted(folder: str, uid: int) -> str | None:
     return None
 
 
+def at_socket(folder: str, act: Callable[[str], Any]) -> None:
+    """Connect or bind to the guard's socket: give `act` a path to it. Through /proc, as a socket's path has room for 107 bytes
+    only (unix(7)). Raises OSError."""
+    opened = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        act(f"/proc/self/fd/{opened}/{SOCKET}")
+    finally:
+        os.close(opened)
+
+
 def is_at(descriptor: int, path: str) -> bool:
     """Tell whether the open file is the one at `path`."""
     try:
@@ -253,9 +263,6 @@ class Blocks:
             os.pwrite(self._fd, block, index * BLOCK)
             self._blocks[index] = block
 
-    def close(self) -> None:
-        os.close(self._fd)
-
 
 def read_block(path: str, index: int = 0) -> list[str]:
     """One block of a file. Raises RecordError."""
@@ -319,9 +326,6 @@ class Writer:
         """As `Blocks.put_back`."""
         return self._blocks.put_back()
 
-    def close(self) -> None:
-        self._blocks.close()
-
 
 def read(folder: str, owner: Owner) -> list[Entry]:
     """All elections of the record in `folder`. Raises RecordError, also when it is not `owner`'s."""
@@ -338,8 +342,9 @@ def read(folder: str, owner: Owner) -> list[Entry]:
         raise RecordError(f"it has other fields: {error}") from error
 
 
-def find(folder: str, owner: Owner, group: str) -> Entry | None:
-    """The entry of one group, without reading those of hundreds of others; None when there is none. Raises as `read`."""
+def find(folder: str, owner: Owner, group: str) -> Entry:
+    """The entry of one group, without reading those of hundreds of others. Raises RecordError as `read`, and where there is
+    none."""
     # Without the NULs around it, as a block has hundreds of them, and each would be a beginning.
     wanted = group.encode("utf-8", "surrogateescape")
     try:
@@ -362,7 +367,10 @@ def find(folder: str, owner: Owner, group: str) -> Entry | None:
     except (OSError, RecordError, ValueError, TypeError):
         # It is being written, or it cannot be used; a second look tells.
         pass
-    return next((entry for entry in read(folder, owner) if entry.group == group), None)
+    for entry in read(folder, owner):
+        if entry.group == group:
+            return entry
+    raise RecordError(f"no election has the group {group}")
 
 
 def _read(path: str, first: int, count: int) -> tuple[list[str], ...]:

@@ -148,7 +148,7 @@ def become(
     # Last of all: what was granted may have been revoked meanwhile. A revocation that comes later finds this
     # process already there, by its pid and its environment.
     try:
-        _insist(_entry(folder, owner, group))
+        _insist(record.find(folder, owner, group))
     except record.RecordError as error:
         raise Refused(str(error)) from error
     os.execvpe(command[0], command, given)
@@ -166,7 +166,7 @@ def _grant(folders: list[str], owner: record.Owner, group: str) -> tuple[str, re
     refusals = []
     for folder in folders:
         try:
-            entry = _entry(folder, owner, group)
+            entry = record.find(folder, owner, group)
             _insist(entry)
             return folder, entry
         except record.RecordError as error:
@@ -174,13 +174,6 @@ def _grant(folders: list[str], owner: record.Owner, group: str) -> tuple[str, re
         except Refused as refusal:
             refusals.append(str(refusal))
     raise Refused("; ".join(refusals))
-
-
-def _entry(folder: str, owner: record.Owner, group: str) -> record.Entry:
-    entry = record.find(folder, owner, group)
-    if entry is not None:
-        return entry
-    raise record.RecordError(f"no election has the group {group}")
 
 
 def forbidden(entry: record.Entry, now: float) -> str:
@@ -240,20 +233,11 @@ def _converse(folder: str, message: bytes, until: float) -> bytes:
     try:
         # Zero would mean not to wait at all.
         link.settimeout(max(0.001, until - clock.now()))
-        _connect(link, folder)
+        record.at_socket(folder, link.connect)
         link.sendall(message)
         return bytes(link.recv(1024))
     finally:
         link.close()
-
-
-def _connect(link: Any, folder: str) -> None:
-    """To the guard's socket. Through /proc, as a socket's path has room for 107 bytes only (unix(7)). Raises OSError."""
-    opened = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        link.connect(f"/proc/self/fd/{opened}/{record.SOCKET}")
-    finally:
-        os.close(opened)
 
 
 def _quoted(text: str) -> bytes:

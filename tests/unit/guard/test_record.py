@@ -44,12 +44,14 @@ def test_one_entry_is_found_among_others(folder):
     written(folder, *others, ENTRY, room=10)
     assert record.find(folder, OWNER, "primary") == ENTRY
     assert record.find(folder, OWNER, "g7") == others[7]
-    assert record.find(folder, OWNER, "g") is None
+    with pytest.raises(record.RecordError, match="no election has the group g"):
+        record.find(folder, OWNER, "g")
     with pytest.raises(record.RecordError, match="another supervisord"):
         record.find(folder, OWNER._replace(pid=11), "primary")
     # What a larger record of a former owner has left behind the room of this one is not read.
     written(folder, *others[:2], room=2)
-    assert record.find(folder, OWNER, "primary") is None
+    with pytest.raises(record.RecordError, match="no election"):
+        record.find(folder, OWNER, "primary")
 
 
 def test_a_block_that_is_lent_is_the_new_entrys(folder):
