@@ -107,13 +107,11 @@ class First:
         """Tell whether a process may register for a group, once more at least."""
         return self._groups.get(process.identity, group) == group and self._tries.get(process.identity, 0) < MOST_TRIES
 
-    def count(self, process: proc.Process) -> int:
-        """Count a try; how many there were before."""
-        before = self._tries.get(process.identity, 0)
-        self._tries[process.identity] = before + 1
+    def count(self, process: proc.Process) -> None:
+        """Count a try."""
+        self._tries[process.identity] = self._tries.get(process.identity, 0) + 1
         if len(self._tries) > self._complete:
             self._forget()
-        return before
 
     def enter(self, process: proc.Process, group: str) -> None:
         """Assign a process to a group from now on."""

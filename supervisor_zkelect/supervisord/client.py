@@ -13,7 +13,7 @@ import base64
 import socket
 import struct
 import time
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
 from supervisor_zkelect.supervisord import xmlrpc
@@ -119,10 +119,6 @@ class Supervisord:
         except ValueError as error:
             raise Unreachable(f"{self.url} does not answer like supervisord: {error}") from error
 
-    def pid(self) -> int:
-        """supervisord's process id. Raises as `call` does."""
-        return int(self.call("supervisor.getPID"))
-
     def wake(self) -> None:
         """Turn supervisord's loop twice, by a connection that is closed at once: the first turn reaps, the next restarts. It
         never waits, and raises nothing: where it cannot be reached, supervisord turns by itself within a second.
@@ -136,10 +132,6 @@ class Supervisord:
                 connection.connect(address)
         except OSError:
             return
-
-    def config(self, group: str) -> List[Dict[str, Any]]:
-        """The items of supervisor.getAllConfigInfo that belong to a group. Raises as `call` does."""
-        return [item for item in self.call("supervisor.getAllConfigInfo") if item["group"] == group]
 
     def _exchange(self, request: bytes, timeout: float) -> bytes:
         """Send a request and return the body of its answer."""

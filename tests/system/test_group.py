@@ -1106,7 +1106,7 @@ def test_calls_to_a_frozen_a_missing_and_a_wrong_server(node, tmp_path):
         node.rpc.call("supervisor.getState", timeout=0.2)
     assert error.value.sent
     node.signal(signal.SIGCONT)
-    assert node.rpc.pid() == node.supervisord.pid
+    assert node.rpc.call("supervisor.getPID") == node.supervisord.pid
     with pytest.raises(Unreachable) as error:
         Supervisord(f"unix://{tmp_path}/none").call("supervisor.getState")
     assert not error.value.sent
@@ -1120,7 +1120,7 @@ def test_calls_to_a_frozen_a_missing_and_a_wrong_server(node, tmp_path):
 def test_calls_over_inet_with_a_password(node):
     url = node.inet("username = u\npassword = pässword")
     one_service(node)
-    assert Supervisord(url, "u", "pässword").config("primary")[0]["stopwaitsecs"] == 8
+    assert Supervisord(url, "u", "pässword").call("supervisor.getAllConfigInfo")[0]["stopwaitsecs"] == 8
     with pytest.raises(Unreachable, match="refuses the user name or password"):
         Supervisord(url, "u", "wrong").call("supervisor.getState")
 

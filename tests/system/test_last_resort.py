@@ -39,8 +39,7 @@ def book(tmp_path, owner, entry):
     writer.open()
     writer.put(entry._replace(group="other"))
     writer.put(entry)
-    yield writer
-    writer.close()
+    return writer
 
 
 @pytest.fixture

@@ -59,11 +59,11 @@ def test_an_address_that_refuses_is_passed_over(names):
     with refusing() as dead, answering("127.0.0.1") as (address, calls):
         names(dead, dead, address)
         door = Supervisord("http://localhost:9001")
-        assert door.pid() == 7
+        assert door.call("supervisor.getPID") == 7
         assert b"Host: localhost:9001" in calls[0]
         # From now on it is the first, also for what waits for nothing.
         door.wake()
-        assert door.pid() == 7
+        assert door.call("supervisor.getPID") == 7
         assert len(calls) == 3 and calls[1] == b""
 
 
@@ -72,7 +72,7 @@ def test_an_address_that_hangs_costs_a_part_of_the_limit_once(names):
         names(dead, address)
         door = Supervisord("http://localhost:9001", timeout=2.0)
         begun = time.monotonic()
-        assert door.pid() == 7
+        assert door.call("supervisor.getPID") == 7
         assert time.monotonic() - begun < 2.0
         # From now on it is not asked first.
         begun = time.monotonic()
@@ -91,14 +91,14 @@ def test_a_family_that_this_machine_has_not_is_passed_over(names, monkeypatch):
     with answering("127.0.0.1") as (address, _):
         names(("::1", 9001, 0, 0), address)
         monkeypatch.setattr(socket, "socket", without)
-        assert Supervisord("http://localhost:9001").pid() == 7
+        assert Supervisord("http://localhost:9001").call("supervisor.getPID") == 7
 
 
 def test_where_none_answers_the_reason_is_told_and_nothing_was_sent(names):
     with refusing() as one, refusing() as other:
         names(one, other)
         with pytest.raises(Unreachable, match="http://localhost:9001: Connection refused") as error:
-            Supervisord("http://localhost:9001").pid()
+            Supervisord("http://localhost:9001").call("supervisor.getPID")
         assert not error.value.sent
 
 
@@ -116,7 +116,7 @@ def test_a_request_that_may_have_been_taken_is_not_sent_again(names):
 def test_an_ipv6_literal():
     try:
         with answering("::1") as (address, calls):
-            assert Supervisord(f"http://[::1]:{address[1]}").pid() == 7
+            assert Supervisord(f"http://[::1]:{address[1]}").call("supervisor.getPID") == 7
             assert f"Host: [::1]:{address[1]}".encode() in calls[0]
     except OSError as error:
         pytest.skip(f"no IPv6 here: {error.strerror}")
