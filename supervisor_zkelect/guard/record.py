@@ -44,7 +44,7 @@ VARIABLE = "ZKELECT_RUNTIME_DIR"
 
 _HEAD = struct.Struct("<4sHHII")
 _MAGIC = b"zkel"
-_READS, _BLOCKS_READ = 20, 64
+_READS = 20
 
 
 class RecordError(Exception):
@@ -343,30 +343,7 @@ def read(folder: str, owner: Owner) -> list[Entry]:
 
 
 def find(folder: str, owner: Owner, group: str) -> Entry:
-    """The entry of one group, without reading those of hundreds of others. Raises RecordError as `read`, and where there is
-    none."""
-    # Without the NULs around it, as a block has hundreds of them, and each would be a beginning.
-    wanted = group.encode("utf-8", "surrogateescape")
-    try:
-        with open(os.path.join(folder, RECORD), "rb", buffering=0) as file:
-            *owned, room = unpack(file.read(BLOCK))
-            left = int(room) if owned == [*map(str, owner)] else 0
-            while left > 0:
-                # In pieces for which a fork needs no more memory than it has.
-                data = file.read(min(left, _BLOCKS_READ) * BLOCK)
-                if not data:
-                    break
-                at = data.find(wanted)
-                while at >= 0:
-                    at -= at % BLOCK
-                    entry = Entry.of_strings(unpack(data[at:at + BLOCK]))
-                    if entry.group == group:
-                        return entry
-                    at = data.find(wanted, at + BLOCK)
-                left -= _BLOCKS_READ
-    except (OSError, RecordError, ValueError, TypeError):
-        # It is being written, or it cannot be used; a second look tells.
-        pass
+    """The entry of one group. Raises RecordError as `read`, and where there is none."""
     for entry in read(folder, owner):
         if entry.group == group:
             return entry

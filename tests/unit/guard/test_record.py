@@ -32,13 +32,6 @@ def test_what_is_written_is_read(folder):
     assert record.read(folder, OWNER) == [revoked]
 
 
-def test_one_entry_is_found_among_hundreds_without_reading_all(folder, monkeypatch):
-    many = [ENTRY._replace(election=f"e{number:03d}", group=f"g{number:03d}", address="g007") for number in range(200)]
-    written(folder, *many, room=200)
-    monkeypatch.setattr(record, "read", lambda *_: pytest.fail("all of it was read"))
-    assert [record.find(folder, OWNER, entry.group) for entry in many] == many
-
-
 def test_one_entry_is_found_among_others(folder):
     others = [ENTRY._replace(election=f"e{number}", group=f"g{number}") for number in range(9)]
     written(folder, *others, ENTRY, room=10)
