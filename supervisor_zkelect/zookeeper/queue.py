@@ -99,13 +99,10 @@ class QueueReader:
 
     def names(self, limit: float) -> List[str]:
         """All proposals in their order."""
-        return sorted(self.candidates(limit), key=order)
-
-    def candidates(self, limit: float) -> List[str]:
-        """The same in no order: sorting thousands takes longer than the request."""
-        return self.listed(self._zk.client.get_children_async(self._znode), limit)
+        return sorted(self.listed(self._zk.client.get_children_async(self._znode), limit), key=order)
 
     def listed(self, answer: Any, limit: float) -> List[str]:
+        """The proposals in an answer, in no order: sorting thousands takes longer than the request."""
         # A server may say anything, also that a child has no name.
         children = [name for name in self._zk.answer("list the queue", limit, answer) if name]
         names = []
