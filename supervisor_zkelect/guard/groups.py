@@ -84,8 +84,6 @@ class GuardedGroups:
         self._op = 0
         self._complained_at = AT_ONCE
         self._write_at = NEVER
-        self._stop_by = NEVER
-        """When the first lease may run out; may be too early, never too late."""
         self.supervisord_gone = False
 
     def __iter__(self) -> Iterator[GuardedGroup]:
@@ -130,17 +128,16 @@ class GuardedGroups:
     # Time
 
     def next_wakeup(self) -> float:
-        return min(self._stop_by, self._write_at)
+        ends: List[float] = [one.entry.lease.stop_at for one in self if one.entry.granted]
+        return min([self._write_at, *ends])
 
     def unextended(self) -> List[GuardedGroup]:
         """The groups whose lease nobody extended, and that are due to be asked to stop."""
         moment = self._now()
-        return [one for one in self if one.entry.granted and moment >= one.entry.lease.stop_at] if moment >= self._stop_by else []
+        return [one for one in self if one.entry.granted and moment >= one.entry.lease.stop_at]
 
     def keep_time(self) -> None:
         moment = self._now()
-        if moment >= self._stop_by:
-            self._stop_by = min((one.entry.lease.stop_at for one in self if one.entry.granted), default=NEVER)
         if moment >= self._write_at:
             self._write_at = NEVER
             for one in self:
@@ -181,9 +178,6 @@ class GuardedGroups:
 
     def _put(self, one: GuardedGroup, **changes: Any) -> None:
         one.entry = one.entry._replace(**changes)
-        if one.entry.granted:
-            # With hundreds of groups a look at every one's time takes longer than a turn.
-            self._stop_by = min(self._stop_by, one.entry.lease.stop_at)
         try:
             self._book.put(one.entry)
             one.written = True

@@ -15,7 +15,7 @@ from supervisor_zkelect.processes.member_states import MemberStates
 from supervisor_zkelect.processes.pidfds import Pidfds
 from supervisor_zkelect.processes.proc import Process
 from supervisor_zkelect.processes.scanning import Scanner
-from supervisor_zkelect.processes.schedule import REST, REST_IN_CGROUP, SOON, Agenda, Timers, next_rest
+from supervisor_zkelect.processes.schedule import REST, REST_IN_CGROUP, SOON, Timers, next_rest
 from supervisor_zkelect.processes.signalling import Signals
 from supervisor_zkelect.processes.starting import Starter
 from supervisor_zkelect.processes.state import GroupState
@@ -47,7 +47,6 @@ class Groups:
         self.census = census
         self._caged = cgroups is not None
         self._states: Dict[str, GroupState] = {}
-        self._agenda = Agenda()
         self._timers = Timers(now)
         group_calls = GroupCalls(supervisord)
         self._questions = Questions(calls.ask, do, group_calls)
@@ -70,7 +69,7 @@ class Groups:
 
     def state(self, name: str) -> GroupState:
         """What is known of a group. On any thread, as long as it is only looked at."""
-        return self._states.setdefault(name, GroupState(name, self._agenda, Kin(name, self._caged)))
+        return self._states.setdefault(name, GroupState(name, Kin(name, self._caged)))
 
     def all(self) -> List[GroupState]:
         # `state` adds to them from other threads; a copy is made in one step.
@@ -85,7 +84,7 @@ class Groups:
     def rest(self) -> float:
         """Make the calls that wait; seconds until something is due."""
         self._send()
-        return max(0.0, min(self._agenda.soonest, self._timers.soonest) - self._now())
+        return max(0.0, min([self._timers.soonest, *map(self._scanner.due, self.all())]) - self._now())
 
     def turn(self, obey: Callable[[], None], ended: Iterable[int]) -> None:
         """Do all that is due. obey: runs the commands that have come. ended: pidfds of watched processes that have ended."""
@@ -100,11 +99,7 @@ class Groups:
                 self._ended(pidfd)
         now = self._now()
         self._timers.run(now)
-        if self._agenda.soonest <= now:
-            self._scanner.scan(self.all(), now)
-            # That of one whose scan is not wanted yet is no later than it is due.
-            times = (one.scan_at if one.scan_at > now else self._scanner.due(one) for one in self.all())
-            self._agenda.soonest = min(times, default=math.inf)
+        self._scanner.scan(self.all(), now)
 
     def _send(self) -> None:
         self._requests.send()
@@ -187,8 +182,6 @@ class Groups:
 
     def trust(self, state: GroupState, via_loader: bool) -> None:
         state.kin.via_loader = via_loader
-        # It rests for another time than before.
-        self._agenda.soonest = -math.inf
         self.stopper.trust(state, via_loader)
 
     def signalled_as_group(self, state: GroupState, as_group: bool) -> None:

@@ -41,8 +41,7 @@ class Scanner:
 
     def scan(self, states: List[GroupState], now: float) -> None:
         """Scan the groups that are due."""
-        wanted = [state for state in states if state.scan_at <= now]
-        due = [state for state in wanted if self.due(state) <= now and self._worth(state, now)]
+        due = [state for state in states if self.due(state) <= now and self._worth(state, now)]
         if not due:
             return
         for state in due:

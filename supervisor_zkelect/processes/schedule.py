@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from dataclasses import dataclass
 from typing import Any, Callable, List, Tuple
 
 #: Seconds between scans of a group that runs, so that descendants are known before their parents die.
@@ -21,14 +20,6 @@ REST_SHARE, REST_SHARE_SHELTERED = 4, 19
 SOON, SOON_SHELTERED = 0.005, 0.05
 #: Seconds between two looks of a sentry at supervisord's children; reading them takes some 20 µs.
 SENTRY_PACE = 0.01
-
-
-@dataclass
-class Agenda:
-    """When the first scan of a group may be due. It may be too early, never too late: with hundreds of groups a turn that
-    looks at every one's time takes longer than what there is to do in it."""
-
-    soonest: float = math.inf
 
 
 class Timers:

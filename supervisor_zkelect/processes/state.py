@@ -8,7 +8,7 @@ from typing import Any, Dict, FrozenSet, Iterable, NamedTuple, Optional, Set, Tu
 
 from supervisor_zkelect.core.proof import Stop
 from supervisor_zkelect.processes.kin import Identities, Kin
-from supervisor_zkelect.processes.schedule import REST, SOON, SOON_SHELTERED, Agenda
+from supervisor_zkelect.processes.schedule import REST, SOON, SOON_SHELTERED
 
 #: Seconds for which supervisord's word is taken again, as long as no event of it and no end of a process says otherwise:
 #: when all members run, and when not. With hundreds of programs it takes some 10 ms for each question.
@@ -89,13 +89,12 @@ class GroupState:
     """What the process manager knows of one group. Only its thread changes it."""
 
     name: str
-    agenda: Agenda
     kin: Kin
     #: new (nothing is known), starting, started, stopping, dead (proven so)
     mode: str = "new"
 
     #: when its next scan is wanted, the seconds between the last two, and when the last one was
-    _scan_at: float = math.inf
+    scan_at: float = math.inf
     pace: float = REST
     scanned_at: float = -math.inf
     #: supervisord's children at the last scan of a dead group
@@ -126,16 +125,6 @@ class GroupState:
     #: members that were told to run in a dead group; those outside of the cgroup, as they were told last
     told: Set[Tuple[int, int]] = field(default_factory=set)
     seen: Identities = frozenset()
-
-    @property
-    def scan_at(self) -> float:
-        """When its next scan is wanted."""
-        return self._scan_at
-
-    @scan_at.setter
-    def scan_at(self, moment: float) -> None:
-        self._scan_at = moment
-        self.agenda.soonest = min(self.agenda.soonest, moment)
 
     def scan_by(self, moment: float) -> None:
         """Have a scan then, unless one is wanted before."""

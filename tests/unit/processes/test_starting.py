@@ -6,7 +6,6 @@ import pytest
 
 from supervisor_zkelect.processes.group_events import GroupStarted, GroupStartFailed
 from supervisor_zkelect.processes.kin import Kin
-from supervisor_zkelect.processes.schedule import Agenda
 from supervisor_zkelect.processes.starting import Starter
 from supervisor_zkelect.processes.state import GroupState
 from supervisor_zkelect.supervisord.client import ALREADY_STARTED, BAD_NAME, SPAWN_ERROR, SUCCESS, Fault
@@ -22,7 +21,7 @@ def outcome(found, error=None):
     starter = Starter(
         lambda: 0.0, events.append, lambda *_: None, SimpleNamespace(add=requests.append), states, lambda: False
     )
-    state = GroupState("primary", Agenda(), Kin("primary", via_loader=True))
+    state = GroupState("primary", Kin("primary", via_loader=True))
     starter.start(state, 7)
     [request] = requests
     request.sent()

@@ -10,7 +10,6 @@ from supervisor_zkelect.processes.census import Found
 from supervisor_zkelect.processes.group_events import GroupDead
 from supervisor_zkelect.processes.kin import Kin
 from supervisor_zkelect.processes.proc import Process
-from supervisor_zkelect.processes.schedule import Agenda
 from supervisor_zkelect.processes.state import GroupState
 from supervisor_zkelect.processes.stopping import FORMING_TIME, Stopper
 
@@ -27,7 +26,7 @@ class Node:
         census = SimpleNamespace(gone=False, supervisord=Process(50, 1, 1, 50, SESSION, "S", 1), foreign=set(), told={})
         signals = SimpleNamespace(kill=None, terminate=None, strike=None)
         now = lambda: self.moment  # noqa: E731
-        self.state = GroupState("primary", Agenda(), Kin("primary", via_loader=True))
+        self.state = GroupState("primary", Kin("primary", via_loader=True))
         self.stopper = Stopper(now, self.events.append, self.ask, supervisord, census, signals, lambda: [self.state], lambda state: None)
         self.numbers = iter(range(100_000_000, 200_000_000))
 
