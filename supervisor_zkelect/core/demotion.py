@@ -50,9 +50,7 @@ def demote(turn: Turn, reason: str, kill: bool = False) -> None:
     )
     if kill:
         turn.act(messages.DropLease())
-    number = turn.next_op()
-    turn.set(waiting=number)
-    turn.act(messages.KillGroup(number) if kill else messages.StopGroup(number, kill_at))
+    turn.request("waiting", *((messages.KillGroup,) if kill else (messages.StopGroup, kill_at)))
 
 
 def lost(turn: Turn, reason: str) -> None:

@@ -89,13 +89,11 @@ def time_passed(turn: Turn, event: messages.Tick) -> None:
     if state.role == PROMOTING and now >= state.healthy_by and state.step != "fencing":
         demotion.fail(turn, f"not healthy within {turn.rules.promote_timeout:g} s ({turn.state.trouble or 'no answer yet'})")
     if turn.state.probe_at <= now:
-        number = turn.next_op()
-        turn.set(probing=number, probe_at=INFINITY)
-        turn.act(messages.Probe(number))
+        turn.set(probe_at=INFINITY)
+        turn.request("probing", messages.Probe)
     if turn.state.look_at <= now:
-        number = turn.next_op()
-        turn.set(looking=number, look_at=INFINITY)
-        turn.act(messages.CountOthers(number))
+        turn.set(look_at=INFINITY)
+        turn.request("looking", messages.CountOthers)
     if turn.state.repair_at <= now:
         turn.set(repair_at=INFINITY)
         turn.act(messages.SeeTerm())

@@ -40,9 +40,7 @@ def resign(turn: Turn, event: messages.Resign) -> None:
         return
     turn.set(resigning=(*state.resigning, replace(resigning, by=turn.now + LOOK_LIMIT)))
     if not turn.state.looking:
-        number = turn.next_op()
-        turn.set(looking=number)
-        turn.act(messages.CountOthers(number))
+        turn.request("looking", messages.CountOthers)
 
 
 def give_up(turn: Turn, resigning: Tuple[Resigning, ...], reason: str) -> None:

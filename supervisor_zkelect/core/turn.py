@@ -34,11 +34,16 @@ class Turn:
         self.set(op=self.state.op + 1)
         return self.state.op
 
+    def request(self, slot: str, action: Callable[..., Action], *more: Any) -> None:
+        """Make a request whose number the state keeps as its `slot`."""
+        number = self.next_op()
+        self.set(**{slot: number})
+        self.act(action(number, *more))
+
     def ask(self, action: Callable[..., Action], *more: Any) -> None:
         """Make the request that the present step needs an answer to."""
-        number = self.next_op()
-        self.set(waiting=number, retry_at=INFINITY)
-        self.act(action(number, *more))
+        self.set(retry_at=INFINITY)
+        self.request("waiting", action, *more)
 
     def retry_later(self, trouble: str) -> None:
         """The request of this step failed: make it again, each time after a longer wait."""

@@ -46,8 +46,8 @@ FAULTS: Dict[str, Fault] = {
     ),
     "release before the proof of death": Fault(
         "core.demotion",
-        "    turn.act(messages.KillGroup(number) if kill else messages.StopGroup(number, kill_at))",
-        "    turn.act(messages.KillGroup(number) if kill else messages.StopGroup(number, kill_at)); release(turn, reason)",
+        '    turn.request("waiting", *((messages.KillGroup,) if kill else (messages.StopGroup, kill_at)))',
+        '    turn.request("waiting", *((messages.KillGroup,) if kill else (messages.StopGroup, kill_at))); release(turn, reason)',
     ),
     "ack without the proposal check": Fault(
         "zookeeper.term",
