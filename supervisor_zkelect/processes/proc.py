@@ -377,15 +377,8 @@ def _told(pid: int, name: str, most: Optional[int] = None) -> bytes:
 
 
 def _contents(path: str, most: Optional[int] = None) -> bytes:
-    chunks = []
-    left = _PIECE if most is None else most
     try:
         with open(path, "rb", buffering=0) as file:
-            chunk = file.read(min(_PIECE, left))
-            while chunk:
-                chunks.append(chunk)
-                left = _PIECE if most is None else left - len(chunk)
-                chunk = file.read(min(_PIECE, left)) if left else b""
+            return file.read(-1 if most is None else most)
     except OSError:
         return b""
-    return b"".join(chunks)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import collections
 import functools
-from concurrent.futures import Executor, Future
+from concurrent.futures import CancelledError, Executor, Future
 from dataclasses import dataclass
 from typing import Any, Callable, Deque, List, Optional
 
@@ -44,14 +44,13 @@ class Calls:
         def ended(future: Future[Any]) -> None:
             result: Any = None
             error: Optional[SupervisordError] = None
-            failure = None if future.cancelled() else future.exception()
-            if future.cancelled():
-                error = Unreachable("not asked", sent=False)
-            elif failure is None:
+            try:
                 result = future.result()
-            elif isinstance(failure, SupervisordError):
+            except CancelledError:
+                error = Unreachable("not asked", sent=False)
+            except SupervisordError as failure:
                 error = failure
-            else:
+            except Exception as failure:
                 error = Unreachable(f"{type(failure).__name__}: {failure}")
             self._do(then, result, error)
 
