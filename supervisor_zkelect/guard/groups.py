@@ -153,7 +153,6 @@ class GuardedGroups:
             self._put(one)
             if entry.granted:
                 one.handle.adopt()
-                one.handle.watch(True)
             else:
                 # Its stop may have begun just before, in the time that its lease leaves.
                 one.handle.stop(self._own_op(), entry.lease.kill_at, entry.lease.kill_at)
@@ -198,7 +197,6 @@ class GuardedGroups:
         one.handle.trust(one.written and self.programs(order.group).via_loader)
         one.dead, one.ended = False, {}
         one.handle.start(order.op)
-        one.handle.watch(True)
         self.expect_programs(order.group)
 
     def adopt(self, order: AdoptOrder) -> None:
@@ -207,7 +205,6 @@ class GuardedGroups:
         if not one.entry.granted and not one.entry.revoked:
             self._put(one, granted=True, **order.grant._asdict())
             one.handle.adopt()
-            one.handle.watch(True)
             if self.supervisord_gone:
                 self.end(one, AT_ONCE, "supervisord is dead")
 
@@ -269,7 +266,6 @@ class GuardedGroups:
             # Somebody may read a grant there.
             one.handle.trust(False)
         one.dead = False
-        one.handle.watch(False)
         if kill_at <= self._now() or not one.entry.lease.covers(self._now()):
             one.handle.kill(op)
         else:

@@ -173,11 +173,6 @@ class Groups:
         self._pidfds.follow(state.name, None)
         self.starter.resume(state)
 
-    def watch(self, state: GroupState, on: bool) -> None:
-        state.watching = on
-        if state.stop is None and on:
-            state.scan_soon(self._now())
-
     # What others tell of the members
 
     def trust(self, state: GroupState, via_loader: bool) -> None:
@@ -261,7 +256,7 @@ class Groups:
     def _found_running(self, state: GroupState, found: Found) -> None:
         now = self._now()
         self.stopper.ask_whose(state, found)
-        if found.unreaped and state.watching:
+        if found.unreaped and state.wanted:
             self.wake_supervisord()
         rest = REST_IN_CGROUP if found.living and not (state.kin.exposed or state.kin.unregistered) else REST
         state.scan_at = now + state.pace if state.pace < rest else next_rest(now, rest)
@@ -280,7 +275,7 @@ class Groups:
             if not self._pidfds.of(state.name) or (name is not None and not state.kin.members):
                 state.scan_at = self._now()
         elif name is not None:
-            if state.watching:
+            if state.wanted:
                 self.wake_supervisord()
                 self._post(MemberDied(state.name, name, process.pid))
             state.scan_soon(self._now())

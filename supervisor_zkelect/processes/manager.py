@@ -64,7 +64,8 @@ class Group:
         self._manager.do(command, self._manager.groups.state(self.name), *args)
 
     def start(self, op: int) -> None:
-        """Have supervisord start all members → GroupStarted or GroupStartFailed.
+        """Have supervisord start all members → GroupStarted or GroupStartFailed. Until it is stopped, every member's end is told
+        as MemberDied, and supervisord made to restart it at once.
 
         Refused while a stop is not finished, and when supervisord does not answer a stop within START_LIMIT
         since the group died.
@@ -96,10 +97,6 @@ class Group:
         self._manager.striker.order(self.name, self._manager.now() + KILL_WAITS)
         self._do(self._manager.groups.stop, op, -math.inf)
 
-    def watch(self, on: bool) -> None:
-        """While on, every member's end is told as MemberDied, and supervisord made to restart it at once."""
-        self._do(self._manager.groups.watch, on)
-
     def look(self, op: int) -> None:
         """Ask supervisord for the members' states → Members."""
         self._do(self._manager.groups.member_states.look, op)
@@ -118,7 +115,8 @@ class Group:
         self._do(self._manager.groups.remember, set(processes))
 
     def adopt(self) -> None:
-        """Take a group that runs as one that was started through this handle; its processes are found by a scan."""
+        """Take a group that runs as one that was started through this handle; its processes are found by a scan. The members'
+        ends are told as after `start`."""
         self._do(self._manager.groups.starter.adopt)
 
     def expect(self, pid: int, name: str, start: Optional[int] = None) -> None:

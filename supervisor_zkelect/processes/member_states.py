@@ -47,7 +47,7 @@ class MemberStates:
     def hear(self, state: GroupState, asked: Asked, infos: List[Dict[str, Any]]) -> None:
         """Take what supervisord says of the members."""
         state.kin.learn(infos, self._census)
-        if asked.changes == state.said.changes and state.mode in ("starting", "started"):
+        if asked.changes == state.said.changes and state.wanted:
             state.said.hear(self._now(), asked, infos, self._watched(state.name))
 
     def look(self, state: GroupState, op: int) -> None:

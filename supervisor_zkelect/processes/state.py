@@ -120,11 +120,14 @@ class GroupState:
     said: Said = field(default_factory=Said)
     #: supervisord was asked about a member that an event told of
     learning: bool = False
-    #: whether the end of a member is told
-    watching: bool = False
     #: members that were told to run in a dead group; those outside of the cgroup, as they were told last
     told: Set[Tuple[int, int]] = field(default_factory=set)
     seen: Identities = frozenset()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether it was started or adopted, and not stopped since."""
+        return self.mode in ("starting", "started")
 
     def scan_by(self, moment: float) -> None:
         """Have a scan then, unless one is wanted before."""

@@ -398,7 +398,6 @@ def watched_service(node: Node) -> int:
     """A service whose end is told; its pid."""
     one_service(node)
     node.start()
-    node.handle().watch(True)
     pid = node.wait_marks("up")[0][0]
     node.wait_watched(pid)
     return pid
@@ -505,7 +504,7 @@ def test_a_kill_at_its_time_waits_for_no_scan(node, lease):
     begun, over = threading.Event(), threading.Event()
     node.kernel.meanwhile = lambda: begun.set() or over.wait(LONG)
     try:
-        node.handle().watch(True)
+        node.handle().note(("a", "RUNNING", 0))
         assert begun.wait(LONG)
         kill_at = clock.now() + 0.3
         node.handle().stop(1, *((kill_at + 1000, kill_at) if lease else (kill_at,)))
@@ -952,7 +951,6 @@ def test_a_helper_that_comes_when_the_group_is_dead_is_not_looked_at_for_ever(no
 def test_a_member_that_dies_is_told_and_restarted_at_once(node):
     one_service(node, startsecs="1")
     node.start()
-    node.handle().watch(True)
     took = []
     for count in range(1, 8):
         pid = node.wait_marks("up", count)[-1][0]
@@ -989,7 +987,7 @@ def test_a_death_between_the_poll_and_the_scan_of_one_turn_is_told():
         manager = ProcessManager(Supervisord(url), os.getpid(), told.append, pool, watching=poller)
         try:
             state = manager.groups.state("primary")
-            state.mode, state.watching = "started", True
+            state.mode = "started"
             until(lambda: proc.cmdline(child.pid).startswith(b"sleep"), LONG, "the program to run")
             scan(manager, state)
             assert manager.groups.watched("primary") == {child.pid}
@@ -1004,16 +1002,8 @@ def test_a_death_between_the_poll_and_the_scan_of_one_turn_is_told():
             manager.close()
 
 
-def test_a_watch_that_is_off_and_a_stop_tell_of_no_death(node):
-    old = watched_service(node)
-    node.handle().watch(False)
-    os.kill(old, signal.SIGKILL)
-    new = node.wait_marks("up", 2)[1][0]
-    # supervisord may be the first to take notice.
-    node.wait_watched(old, False)
-    node.handle().watch(True)
-    node.wait_watched(new)
-    assert not list(node.events.queue)
+def test_a_stop_tells_of_no_death(node):
+    watched_service(node)
     node.handle().kill(1)
     assert isinstance(node.events.get(timeout=LONG), GroupDead)
     assert not list(node.events.queue)
@@ -1453,13 +1443,12 @@ def test_an_order_counts_for_an_end_that_comes_after_it_while_a_scan_is_made(nod
 
     def meanwhile():
         node.kernel.meanwhile = lambda: None
-        node.handle().watch(False)
+        node.handle().stop(1, clock.now() + LONG)
         os.kill(pid, signal.SIGKILL)
         until(lambda: proc.read(pid) is None or proc.read(pid).gone, LONG, "the service to be dead")
 
     node.kernel.meanwhile = meanwhile
-    node.wait_watched(pid, False)
-    assert not list(node.events.queue)
+    assert isinstance(node.events.get(timeout=LONG), GroupDead)
 
 
 #: A parent that reaps nobody and takes orphans (PR_SET_CHILD_SUBREAPER), a process that stands for supervisord, its fork.
