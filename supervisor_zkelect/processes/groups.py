@@ -54,9 +54,7 @@ class Groups:
         self._pidfds = Pidfds(kernel, watching, striker)
         self._signals = Signals(kernel, self._pidfds, cgroups, former)
         idle = lambda: not (self._questions.flying or self._requests.flying)  # noqa: E731
-        self.member_states = MemberStates(
-            now, post, self._timers.later, self.wake_supervisord, idle, self._questions, census, self._pidfds.pids
-        )
+        self.member_states = MemberStates(now, post, self._timers.later, self.wake_supervisord, idle, self._questions, census)
         self.starter = Starter(now, post, self._timers.later, self._requests, self.member_states, lambda: census.gone)
         self.stopper = Stopper(now, post, calls.ask, supervisord, census, self._signals, self.all, self._stopped)
         self._scanner = Scanner(
@@ -160,7 +158,7 @@ class Groups:
     # Orders
 
     def stop(self, state: GroupState, op: int, kill_at: float, lease_end: float = math.inf) -> None:
-        state.said.changed()
+        state.change()
         # First, so that it stands whatever becomes of the rest.
         self.stopper.order(state, op, kill_at, lease_end)
         self.starter.cancel(state)
@@ -208,7 +206,7 @@ class Groups:
     def note(self, state: GroupState, event: Tuple[str, str, int]) -> None:
         name, statename, pid = event
         rising = statename in RISING
-        state.said.changed()
+        state.change()
         if state.stop is not None:
             if rising:
                 self.stopper.again(state)
@@ -268,7 +266,7 @@ class Groups:
         if watched is None:
             return
         state, process = self.state(watched[0]), watched[1]
-        state.said.changed()
+        state.change()
         name = state.kin.members.pop(process.identity, None)
         if state.stop is not None:
             # One scan for the last of them and not one for each of fifty.

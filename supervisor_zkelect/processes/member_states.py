@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any, Callable, Dict, List, Optional, Set
+from typing import Any, Callable, Dict, List, Optional
 
 from supervisor_zkelect.processes.census import Census
 from supervisor_zkelect.processes.group_events import Members
-from supervisor_zkelect.processes.state import Asked, GroupState, States, states_of
+from supervisor_zkelect.processes.state import SAID_AGE, GroupState, States, states_of
 from supervisor_zkelect.supervisord.calls import Question, Questions, Then
 from supervisor_zkelect.supervisord.client import SupervisordError
 
@@ -19,41 +19,36 @@ TURN_PACE, TURN_TIME = 0.1, 2.0
 
 class MemberStates:
     """later: has a command run in so many seconds. wake: turns supervisord's loop. idle: whether no call is on its way, which
-    turns it as well. watched: pids of a group whose end is told at once."""
+    turns it as well."""
 
     def __init__(
         self, now: Callable[[], float], post: Callable[[Any], None], later: Callable[..., None], wake: Callable[[], None],
-        idle: Callable[[], bool], questions: Questions, census: Census, watched: Callable[[str], Set[int]],
+        idle: Callable[[], bool], questions: Questions, census: Census,
     ) -> None:
         self._now, self._post, self._later, self._wake, self._idle = now, post, later, wake, idle
-        self._questions, self._census, self._watched = questions, census, watched
+        self._questions, self._census = questions, census
         #: until when supervisord's loop is turned; −inf when it is not
         self._turn_until = -math.inf
 
     def question(self, state: GroupState, then: Then) -> None:
         """Have supervisord asked what it says of the members."""
-        asked = [Asked()]
-
-        def sent() -> None:
-            asked[0] = state.said.asked(self._now())
 
         def answered(infos: Any, error: Optional[SupervisordError]) -> None:
-            if error is None:
-                self.hear(state, asked[0], infos)
+            state.kin.learn(infos or (), self._census)
             then(infos, error)
 
-        self._questions.add(Question(state.name, len(state.said.states), sent, answered))
+        self._questions.add(Question(state.name, len(state.kin.programs), answered))
 
-    def hear(self, state: GroupState, asked: Asked, infos: List[Dict[str, Any]]) -> None:
-        """Take what supervisord says of the members."""
+    def hear(self, state: GroupState, infos: List[Dict[str, Any]]) -> None:
+        """Take what supervisord says of members that it has started just now."""
         state.kin.learn(infos, self._census)
-        if asked.changes == state.said.changes and state.wanted:
-            state.said.hear(self._now(), asked, infos, self._watched(state.name))
+        if state.wanted and not state.changed:
+            state.said, state.said_until = states_of(infos), self._now() + SAID_AGE
 
     def look(self, state: GroupState, op: int) -> None:
         """Tell what supervisord says of them → Members."""
-        if self._now() < state.said.until:
-            self._tell(state, op, state.said.states)
+        if self._now() < state.said_until:
+            self._tell(state, op, state.said)
         else:
             self.question(state, functools.partial(self._looked, state, op))
 

@@ -54,12 +54,12 @@ class Starter:
         if reason:
             self._post(GroupStartFailed(state.name, op, reason))
             return
-        state.said.changed()
+        state.change()
         state.mode = "starting"
         state.kin.begin_term()
         start = state.start = Start(op, state.start_open)
         self._requests.add(StartRequest(
-            state.name, lambda: state.start is start, functools.partial(self._sent, state, start),
+            state.name, lambda: state.start is start, functools.partial(self._sent, state),
             functools.partial(self._unsent, state, start), functools.partial(self._answered, state, start),
         ))
 
@@ -98,9 +98,9 @@ class Starter:
             state.waiting = None
             self._post(GroupStartFailed(state.name, op, "supervisord has not confirmed the stop yet"))
 
-    def _sent(self, state: GroupState, start: Start) -> None:
+    def _sent(self, state: GroupState) -> None:
         state.start_flying = state.start_open = True
-        start.asked = state.said.asked(self._now())
+        state.changed = False
         state.scan_soon(self._now())
 
     def _unsent(self, state: GroupState, start: Start) -> None:
@@ -134,7 +134,7 @@ class Starter:
         if found.states is None:
             self._confirm(state, start)
         else:
-            self._states.hear(state, start.asked, found.states)
+            self._states.hear(state, found.states)
             self._confirmed(state, start, found.states, None)
 
     def _confirm(self, state: GroupState, start: Start) -> None:

@@ -4,51 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Dict, FrozenSet, Iterable, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, Optional, Set, Tuple
 
 from supervisor_zkelect.core.proof import Stop
 from supervisor_zkelect.processes.kin import Identities, Kin
 from supervisor_zkelect.processes.schedule import REST, SOON, SOON_SHELTERED
 
-#: Seconds for which supervisord's word is taken again, as long as no event of it and no end of a process says otherwise:
-#: when all members run, and when not. With hundreds of programs it takes some 10 ms for each question.
-LOOK_AGE, UNSTEADY_AGE = 1.0, 0.5
-#: How many times as long as the answer took it counts while not all run, so that a busy supervisord is not asked all the
-#: time.
-UNSTEADY_SHARE = 10
+#: Seconds for which supervisord's word of the members that it has started is taken, as long as no event of it and no end of a
+#: process says otherwise: with hundreds of programs it takes some 10 ms for each question.
+SAID_AGE = 0.5
 
 States = Dict[str, Tuple[str, int, str]]
 """What supervisord says of each member: {name: (statename, pid, spawnerr)}."""
-
-
-class Asked(NamedTuple):
-    """When supervisord was asked, and how many events had told of a change by then."""
-
-    moment: float = 0.0
-    changes: int = 0
-
-
-@dataclass
-class Said:
-    """What supervisord said of the members, until when that counts, and how many events have told of a change."""
-
-    states: States = field(default_factory=dict)
-    until: float = -math.inf
-    changes: int = 0
-
-    def changed(self) -> None:
-        """It may not be true any more."""
-        self.until = -math.inf
-        self.changes += 1
-
-    def asked(self, now: float) -> Asked:
-        return Asked(now, self.changes)
-
-    def hear(self, now: float, asked: Asked, infos: Iterable[Dict[str, Any]], watched: Set[int]) -> None:
-        """Take an answer. watched: pids of the processes whose end is told at once."""
-        self.states = states_of(infos)
-        steady = all(state == "RUNNING" and pid in watched for state, pid, _ in self.states.values())
-        self.until = now + (LOOK_AGE if steady else min(UNSTEADY_AGE, UNSTEADY_SHARE * (now - asked.moment)))
 
 
 def states_of(infos: Iterable[Dict[str, Any]]) -> States:
@@ -64,7 +31,6 @@ class Start:
     open_before: bool
     #: when supervisord said that it has started them
     answered: float = math.inf
-    asked: Asked = Asked()
 
 
 @dataclass
@@ -117,7 +83,11 @@ class GroupState:
     as_group: bool = False
     forming_since: float = math.inf
 
-    said: Said = field(default_factory=Said)
+    #: what supervisord said of the members when it had started them, until when that counts, and whether they may have changed
+    #: since it was asked to
+    said: States = field(default_factory=dict)
+    said_until: float = -math.inf
+    changed: bool = True
     #: supervisord was asked about a member that an event told of
     learning: bool = False
     #: members that were told to run in a dead group; those outside of the cgroup, as they were told last
@@ -128,6 +98,10 @@ class GroupState:
     def wanted(self) -> bool:
         """Whether it was started or adopted, and not stopped since."""
         return self.mode in ("starting", "started")
+
+    def change(self) -> None:
+        """What supervisord said of the members may not be true any more."""
+        self.changed, self.said_until = True, -math.inf
 
     def scan_by(self, moment: float) -> None:
         """Have a scan then, unless one is wanted before."""

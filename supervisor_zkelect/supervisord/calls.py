@@ -90,13 +90,11 @@ class Batches:
 class Question:
     """Somebody wants to know what supervisord says of a group's members.
 
-    members: about how many there are. sent: called when supervisord is asked. then: takes what `GroupCalls.infos` says of the
-    group.
+    members: about how many there are. then: takes what `GroupCalls.infos` says of the group.
     """
 
     group: str
     members: int
-    sent: Callable[[], None]
     then: Then
 
 
@@ -109,10 +107,8 @@ class Questions(Batches):
             batch: List[Question] = []
             members = 0
             while self._waiting and members < MEMBERS_ASKED:
-                one = self._waiting.popleft()
-                one.sent()
-                batch.append(one)
-                members += max(1, one.members)
+                batch.append(self._waiting.popleft())
+                members += max(1, batch[-1].members)
             self._fly(self._answered, batch, self._groups.infos, list(dict.fromkeys(one.group for one in batch)))
 
     def _answered(self, batch: List[Question], answer: Any, error: Optional[SupervisordError]) -> None:

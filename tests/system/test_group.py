@@ -36,7 +36,7 @@ from supervisor_zkelect.processes.group_events import (
 from supervisor_zkelect.processes.kernel import Poller
 from supervisor_zkelect.processes.manager import ProcessManager
 from supervisor_zkelect.processes.member_states import TURN_PACE
-from supervisor_zkelect.processes.state import Asked, GroupState
+from supervisor_zkelect.processes.state import GroupState
 from supervisor_zkelect.supervisord import calls as supervisord_calls
 from supervisor_zkelect.supervisord.client import Fault, Supervisord, Unreachable
 from supervisor_zkelect.supervisord.groups import GroupCalls
@@ -1210,7 +1210,8 @@ def test_a_start_tells_the_states_or_they_are_asked_for(node, told):
         node.rpc.call = items_alone
     node.start()
     asked = list(calls)
-    states = node.state("primary").said.states
+    node.handle().look(99)
+    states = node.expect(Members, op=99).states
     pids = {info["name"]: info["pid"] for info in node.infos("primary")}
     assert {name: pid for name, (_, pid, _) in states.items()} == pids and all(pids.values())
     assert asked == ["zkelect.startProcessGroups", *["zkelect.getProcessStates"] * (not told)]
@@ -1371,7 +1372,7 @@ def test_a_start_that_waited_for_the_end_of_a_stop_is_asked_for_at_once(node):
     node.signal(signal.SIGSTOP)
     node.kill()
     waits, state = [], node.state("primary")
-    node.waiting = lambda: waits.append(state.start is not None and not state.start_flying and state.start.asked == Asked())
+    node.waiting = lambda: waits.append(state.start is not None and not state.start_flying and state.start.answered == float("inf"))
     node.handle().start(7)
     until(lambda: node.state("primary").waiting, LONG, "the start to wait")
     node.signal(signal.SIGCONT)
