@@ -49,7 +49,8 @@ class HeldFile:
             fresh = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
             return alone and self._fd >= 0 and self._put_back()
-        self.close()
+        if self._fd >= 0:
+            os.close(self._fd)
         self._fd = fresh
         return False
 
@@ -65,11 +66,6 @@ class HeldFile:
         finally:
             files.remove(aside)
         return True
-
-    def close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-        self._fd = -1
 
 
 class Upkeep:

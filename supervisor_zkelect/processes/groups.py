@@ -53,8 +53,7 @@ class Groups:
         self._requests = StartRequests(calls.ask, do, group_calls)
         self._pidfds = Pidfds(kernel, watching, striker)
         self._signals = Signals(kernel, self._pidfds, cgroups, former)
-        idle = lambda: not (self._questions.flying or self._requests.flying)  # noqa: E731
-        self.member_states = MemberStates(now, post, self._timers.later, self.wake_supervisord, idle, self._questions, census)
+        self.member_states = MemberStates(now, post, self._timers.later, self.wake_supervisord, self._questions, census)
         self.starter = Starter(now, post, self._timers.later, self._requests, self.member_states, lambda: census.gone)
         self.stopper = Stopper(now, post, calls.ask, supervisord, census, self._signals, self.all, self._stopped)
         self._scanner = Scanner(

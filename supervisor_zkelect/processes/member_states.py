@@ -18,14 +18,13 @@ TURN_PACE, TURN_TIME = 0.1, 2.0
 
 
 class MemberStates:
-    """later: has a command run in so many seconds. wake: turns supervisord's loop. idle: whether no call is on its way, which
-    turns it as well."""
+    """later: has a command run in so many seconds. wake: turns supervisord's loop."""
 
     def __init__(
         self, now: Callable[[], float], post: Callable[[Any], None], later: Callable[..., None], wake: Callable[[], None],
-        idle: Callable[[], bool], questions: Questions, census: Census,
+        questions: Questions, census: Census,
     ) -> None:
-        self._now, self._post, self._later, self._wake, self._idle = now, post, later, wake, idle
+        self._now, self._post, self._later, self._wake = now, post, later, wake
         self._questions, self._census = questions, census
         #: until when supervisord's loop is turned; −inf when it is not
         self._turn_until = -math.inf
@@ -67,8 +66,7 @@ class MemberStates:
         if self._now() >= self._turn_until:
             self._turn_until = -math.inf
             return
-        if self._idle():
-            self._wake()
+        self._wake()
         self._later(TURN_PACE, self._turn)
 
     def learn(self, state: GroupState) -> None:
