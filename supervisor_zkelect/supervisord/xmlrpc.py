@@ -6,8 +6,8 @@ on every node, for one request now and then.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional
-from xml.parsers import expat
+from typing import Any, Callable, Dict
+from xml.etree import ElementTree
 
 #: How deep values may lie in each other.
 DEEPEST = 50
@@ -54,91 +54,49 @@ def _escaped(text: str) -> str:
 
 def answer(data: bytes) -> Any:
     """The value of an answer. Raises Fault when it is one, and ValueError when it is no answer."""
-    reader = _Reader()
-    parser = expat.ParserCreate()
-    parser.buffer_text = True
-    parser.StartElementHandler = reader.start
-    parser.EndElementHandler = reader.end
-    parser.CharacterDataHandler = reader.text
-    parser.StartDoctypeDeclHandler = reader.refuse
+    parser = ElementTree.XMLParser(target=_Builder())
     try:
-        parser.Parse(data, True)
-    except (expat.ExpatError, LookupError) as error:
+        parser.feed(data)
+        root = parser.close()
+    except (ElementTree.ParseError, LookupError) as error:
         # A LookupError is an encoding that nobody knows.
         raise ValueError(str(error)) from None
-    return reader.result()
+    if root.tag != "methodResponse":
+        raise ValueError(f"it begins with {root.tag}")
+    values = [_read(one, DEEPEST) for one in (*root.iterfind("params/param/value"), *root.iterfind("fault/value"))]
+    if len(values) != 1:
+        raise ValueError(f"it holds {len(values)} values and not one")
+    if root.find("fault") is None:
+        return values[0]
+    fault: Dict[str, Any] = values[0] if isinstance(values[0], dict) else {}
+    if not isinstance(fault.get("faultCode"), int) or not isinstance(fault.get("faultString"), str):
+        raise ValueError("it is a fault without a code")
+    raise Fault(fault["faultCode"], fault["faultString"])
 
 
-class _Reader:
-    """Builds the value. `_levels` holds what is open: a list, a dict, or None for a value that is still text."""
+class _Builder(ElementTree.TreeBuilder):
+    """A document type may have entities, which a parser would expand to any length."""
 
-    def __init__(self) -> None:
-        self._levels: List[Any] = []
-        self._names: List[str] = []
-        self._values: List[Any] = []
-        self._text = ""
-        self._typed = False
-        self._fault = False
-        self._kind: Optional[str] = None
-
-    def refuse(self, *_: Any) -> None:
+    def doctype(self, *_: Any) -> None:
         raise ValueError("it has a document type, which no answer of supervisord has")
 
-    def text(self, text: str) -> None:
-        self._text += text
 
-    def start(self, name: str, _: Any) -> None:
-        self._text = ""
-        if not self._kind:
-            if name != "methodResponse":
-                raise ValueError(f"it begins with {name}")
-            self._kind = name
-        elif name == "fault":
-            self._fault = True
-        elif name == "value":
-            self._typed = False
-        elif name in ("array", "struct"):
-            if len(self._levels) >= DEEPEST:
-                raise ValueError("its values lie too deep in each other")
-            self._levels.append([] if name == "array" else {})
-            self._names.append("")
-
-    def end(self, name: str) -> None:
-        if name in _KINDS:
-            self._values.append(_KINDS[name](self._text))
-            self._typed = True
-        elif name in ("array", "struct"):
-            self._names.pop()
-            self._values.append(self._levels.pop())
-            self._typed = True
-        elif name == "name" and self._names:
-            self._names[-1] = self._text
-        elif name == "value":
-            # A value without a type is a string.
-            value = self._values.pop() if self._typed else self._text
-            self._typed = False
-            self._put(value)
-        self._text = ""
-
-    def _put(self, value: Any) -> None:
-        level = self._levels[-1] if self._levels else None
-        if isinstance(level, list):
-            level.append(value)
-        elif isinstance(level, dict):
-            level[self._names[-1]] = value
-        else:
-            self._values.append(value)
-
-    def result(self) -> Any:
-        if len(self._values) != 1:
-            raise ValueError(f"it holds {len(self._values)} values and not one")
-        value = self._values[0]
-        if not self._fault:
-            return value
-        fault: Dict[str, Any] = value if isinstance(value, dict) else {}
-        if not isinstance(fault.get("faultCode"), int) or not isinstance(fault.get("faultString"), str):
-            raise ValueError("it is a fault without a code")
-        raise Fault(fault["faultCode"], fault["faultString"])
+def _read(element: ElementTree.Element, depth: int) -> Any:
+    """The value in an element. depth: how many others it may lie in. Raises ValueError."""
+    if depth < 0:
+        raise ValueError("its values lie too deep in each other")
+    if not len(element):
+        # A value without a type is a string.
+        return element.text or ""
+    kind = element[0]
+    if kind.tag == "array":
+        return [_read(one, depth - 1) for one in kind.iterfind("data/value")]
+    if kind.tag == "struct":
+        members = ((one.findtext("name", ""), one.find("value")) for one in kind.iterfind("member"))
+        return {name: _read(value, depth - 1) for name, value in members if value is not None}
+    if kind.tag not in _KINDS:
+        raise ValueError(f"it has a value of the kind {kind.tag}")
+    return _KINDS[kind.tag](kind.text or "")
 
 
 def _boolean(text: str) -> bool:
