@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sched
 from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
 
 from supervisor_zkelect.processes.census import Census, Found
@@ -15,7 +16,7 @@ from supervisor_zkelect.processes.member_states import MemberStates
 from supervisor_zkelect.processes.pidfds import Pidfds
 from supervisor_zkelect.processes.proc import Process
 from supervisor_zkelect.processes.scanning import Scanner
-from supervisor_zkelect.processes.schedule import REST, REST_IN_CGROUP, SOON, Timers, next_rest
+from supervisor_zkelect.processes.schedule import REST, REST_IN_CGROUP, SOON, next_rest
 from supervisor_zkelect.processes.signalling import Signals
 from supervisor_zkelect.processes.starting import Starter
 from supervisor_zkelect.processes.state import GroupState
@@ -47,14 +48,14 @@ class Groups:
         self.census = census
         self._caged = cgroups is not None
         self._states: Dict[str, GroupState] = {}
-        self._timers = Timers(now)
+        self._timers = sched.scheduler(now)
         group_calls = GroupCalls(supervisord)
         self._questions = Questions(calls.ask, do, group_calls)
         self._requests = StartRequests(calls.ask, do, group_calls)
         self._pidfds = Pidfds(kernel, watching, striker)
         self._signals = Signals(kernel, self._pidfds, cgroups, former)
-        self.member_states = MemberStates(now, post, self._timers.later, self.wake_supervisord, self._questions, census)
-        self.starter = Starter(now, post, self._timers.later, self._requests, self.member_states, lambda: census.gone)
+        self.member_states = MemberStates(now, post, self._later, self.wake_supervisord, self._questions, census)
+        self.starter = Starter(now, post, self._later, self._requests, self.member_states, lambda: census.gone)
         self.stopper = Stopper(now, post, calls.ask, supervisord, census, self._signals, self.all, self._stopped)
         self._scanner = Scanner(
             now, lambda: self.turned_at, kernel, census, cgroups, former, striker.cage, keep,
@@ -81,7 +82,12 @@ class Groups:
     def rest(self) -> float:
         """Make the calls that wait; seconds until something is due."""
         self._send()
-        return max(0.0, min([self._timers.soonest, *map(self._scanner.due, self.all())]) - self._now())
+        times = [*(event.time for event in self._timers.queue[:1]), *map(self._scanner.due, self.all())]
+        return max(0.0, min(times, default=math.inf) - self._now())
+
+    def _later(self, seconds: float, command: Callable[..., None], *args: Any) -> None:
+        """Run a command in so many seconds."""
+        self._timers.enter(seconds, 0, command, args)
 
     def turn(self, obey: Callable[[], None], ended: Iterable[int]) -> None:
         """Do all that is due. obey: runs the commands that have come. ended: pidfds of watched processes that have ended."""
@@ -94,9 +100,8 @@ class Groups:
                 self.check_supervisord()
             else:
                 self._ended(pidfd)
-        now = self._now()
-        self._timers.run(now)
-        self._scanner.scan(self.all(), now)
+        self._timers.run(blocking=False)
+        self._scanner.scan(self.all(), self._now())
 
     def _send(self) -> None:
         self._requests.send()

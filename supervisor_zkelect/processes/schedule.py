@@ -1,11 +1,8 @@
-"""When what is due: the scans of the groups, and what is done later."""
+"""When the scans of the groups are due."""
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import math
-from typing import Any, Callable, List, Tuple
 
 #: Seconds between scans of a group that runs, so that descendants are known before their parents die.
 REST = 1.0
@@ -20,29 +17,6 @@ REST_SHARE, REST_SHARE_SHELTERED = 4, 19
 SOON, SOON_SHELTERED = 0.005, 0.05
 #: Seconds between two looks of a sentry at supervisord's children; reading them takes some 20 µs.
 SENTRY_PACE = 0.01
-
-
-class Timers:
-    """Commands that are run at a time. now: the clock, in seconds."""
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._heap: List[Tuple[float, int, Callable[[], None]]] = []
-        self._serial = itertools.count()
-
-    @property
-    def soonest(self) -> float:
-        """When the first one is due."""
-        return self._heap[0][0] if self._heap else math.inf
-
-    def later(self, seconds: float, command: Callable[..., None], *args: Any) -> None:
-        """Run a command in so many seconds."""
-        heapq.heappush(self._heap, (self._now() + seconds, next(self._serial), lambda: command(*args)))
-
-    def run(self, now: float) -> None:
-        """Run those that are due."""
-        while self.soonest <= now:
-            heapq.heappop(self._heap)[2]()
 
 
 def next_rest(now: float, rest: float = REST) -> float:
