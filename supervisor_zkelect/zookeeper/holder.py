@@ -16,7 +16,7 @@ from supervisor_zkelect.core import paced, places, untrusted
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments, strangers
 from supervisor_zkelect.zookeeper.errors import AccessDenied, AnotherElection, ZooKeeperFailed
-from supervisor_zkelect.zookeeper.requests import ROUNDS, Operation, Requests, data_of
+from supervisor_zkelect.zookeeper.requests import CHANGED, MISSING, ROUNDS, THERE, Operation, Requests, data_of
 from supervisor_zkelect.zookeeper.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -88,8 +88,7 @@ class StateCalls:
 
     def read_ack(self) -> bytes:
         """The ack's data; empty when there is no primary, or no ack."""
-        found = self._zk.ask("read the ack", self._zk.limit(), self._client.get_async, self.election_ack, missing_ok=True)
-        return data_of(found)
+        return data_of(self._zk.read("read the ack", self._zk.limit(), self.election_ack))
 
     def watch_term(self) -> Tuple[Optional[Holder], bytes, Future[str]]:
         """The results of `holder` and `read_ack`, and a future that gets one short text when one of them may have changed
@@ -112,12 +111,12 @@ class StateCalls:
 
     def _watched(self, watch: Watch, answer: Any, limit: float) -> Any:
         """The answer to a request for data that sets the watch; None when there is no such znode."""
-        found = self._zk.answer("watch ack and holder", limit, answer, missing_ok=True)
+        found = self._zk.answer("watch ack and holder", limit, answer, ok=MISSING)
         if found is None and self._zk.ask(
             "watch ack and holder", limit, self._client.exists_async, watch.path, watch=watch.seen
         ):
             # It was made between the two.
-            found = self._zk.ask("watch ack and holder", limit, self._client.get_async, watch.path, missing_ok=True)
+            found = self._zk.read("watch ack and holder", limit, watch.path)
         return found
 
     def holder(self) -> Optional[Holder]:
@@ -137,8 +136,7 @@ class StateCalls:
 
     def history(self) -> bytes:
         """The history znode's data, b"" when there is none."""
-        found = self._zk.ask("read the history", self._zk.limit(), self._client.get_async, self.history_znode, missing_ok=True)
-        return data_of(found)
+        return data_of(self._zk.read("read the history", self._zk.limit(), self.history_znode))
 
     def amend_history(self, change: Callable[[bytes], bytes], timeout: float) -> None:
         """Put what `change` makes of the history znode's data into it, by compare and set, whoever leads.
@@ -149,22 +147,20 @@ class StateCalls:
         arguments.function("change", change)
         limit = now() + arguments.seconds("timeout", timeout)
         for _ in range(ROUNDS):
-            found = self._zk.ask("read the history", limit, self._client.get_async, self.history_znode, missing_ok=True)
+            found = self._zk.read("read the history", limit, self.history_znode)
             data = arguments.data("what change returns", change(data_of(found)))
             if found is None:
                 done = self._zk.ask("write the history", limit, self._client.create_async, self.history_znode, data,
-                                 acl=self._zk.acl, exists_ok=True)
+                                 acl=self._zk.acl, ok=THERE)
             else:
                 done = self._zk.ask("write the history", limit, self._client.set_async, self.history_znode, data,
-                                 found[1].version, changed_ok=True)
+                                 found[1].version, ok=CHANGED)
             if done is not None:
                 return
         raise ZooKeeperFailed(f"{self.history_znode} changed at every try to write it; ask again")
 
     def _read_holder(self, limit: float) -> Optional[Found]:
-        return self._parsed_holder(
-            self._zk.ask("read the holder", limit, self._client.get_async, self.holder_znode, missing_ok=True)
-        )
+        return self._parsed_holder(self._zk.read("read the holder", limit, self.holder_znode))
 
     def _parsed_holder(self, found: Any) -> Optional[Found]:
         """The record in the holder znode. found: as the client answers."""
@@ -197,7 +193,7 @@ class StateCalls:
         if not self._chroot or places.inside(found.election, self._chroot):
             try:
                 path = found.election[len(self._chroot):]
-                names = self._zk.ask("list another queue", limit, self._client.get_children_async, path, missing_ok=True)
+                names = self._zk.ask("list another queue", limit, self._client.get_children_async, path, ok=MISSING)
                 if not any(strangers.DIGITS.search(name) for name in names or ()):
                     return True
                 standing = "in which candidates stand"
@@ -218,9 +214,9 @@ class StateCalls:
 
     def _told_of_term(self, asked: TermAnswers, token: Optional[int], limit: float) -> Term:
         """token: of the proposal; another one of its name is none."""
-        holder = self._parsed_holder(self._zk.answer("read the holder", limit, asked.holder, missing_ok=True))
+        holder = self._parsed_holder(self._zk.answer("read the holder", limit, asked.holder, ok=MISSING))
         proposal = self._zk.answer("look at the proposal", limit, asked.proposal)
-        ack = self._zk.answer("read the ack", limit, asked.ack, missing_ok=True)
+        ack = self._zk.answer("read the ack", limit, asked.ack, ok=MISSING)
         emptied: List[Operation] = []
         acked, left, version = 0, None, None
         if ack is not None:

@@ -16,7 +16,7 @@ from supervisor_zkelect.zookeeper import arguments, seats
 from supervisor_zkelect.zookeeper.errors import ElectionError, NotConnected, NotLeader, ProposalGone, ZooKeeperFailed
 from supervisor_zkelect.zookeeper.holder import Term
 from supervisor_zkelect.zookeeper.queue import Proposal, QueueCalls, order
-from supervisor_zkelect.zookeeper.requests import ROUNDS, Operation, Requests
+from supervisor_zkelect.zookeeper.requests import MISSING, ROUNDS, Operation, Requests
 from supervisor_zkelect.zookeeper.watch import Watch
 
 if TYPE_CHECKING:
@@ -223,10 +223,8 @@ class ProposalCalls(QueueCalls):
             if stat is not None and stat.ephemeralOwner == session:
                 own.append(Proposal(name, stat.czxid, session))
         for extra in own[1:]:
-            self._zk.ask(
-                "delete a second proposal", limit, self._client.delete_async,
-                f"{self.election_znode}/{extra.name}", missing_ok=True,
-            )
+            path = f"{self.election_znode}/{extra.name}"
+            self._zk.ask("delete a second proposal", limit, self._client.delete_async, path, ok=MISSING)
         return own[0] if own else None
 
     def _require(self) -> Proposal:

@@ -17,7 +17,7 @@ from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments, strangers
 from supervisor_zkelect.zookeeper.errors import ElectionError
 from supervisor_zkelect.zookeeper.holder import StateCalls
-from supervisor_zkelect.zookeeper.requests import Requests, data_of
+from supervisor_zkelect.zookeeper.requests import MISSING, Requests, data_of
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ class QueueReader:
             for (name, stat), answer in zip(some, asked):
                 found: Any = (b"", stat)
                 if answer is not None:
-                    found = self._zk.answer("read a proposal", limit, answer, missing_ok=True)
+                    found = self._zk.answer("read a proposal", limit, answer, ok=MISSING)
                 if found is not None:
                     data = data_of(found)
                     yield name, found[1], data if len(data) <= untrusted.LONGEST_PROPOSAL else b""

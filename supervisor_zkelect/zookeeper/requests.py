@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Protocol, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Protocol, Sequence, Tuple, Type
 
 from kazoo import exceptions as kazoo_errors
 from kazoo.protocol.states import KazooState
@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 
 #: Rounds in which a call follows a queue or a holder that changes between two requests.
 ROUNDS = 20
+
+Errors = Tuple[Type[Exception], ...]
+
+#: Answers that may be as good as any: there is no such znode, there is one, it has changed or is gone.
+MISSING: Errors = (kazoo_errors.NoNodeError,)
+THERE: Errors = (kazoo_errors.NodeExistsError,)
+CHANGED: Errors = (kazoo_errors.BadVersionError, *MISSING)
+
+_CHANGES = (*THERE, *CHANGED)
+"""What a request or an operation meets where another has changed something before it."""
 
 #: One operation of a transaction: the name of the method that adds it, and with what it is called.
 Operation = Tuple[str, Tuple[Any, ...], Dict[str, Any]]
@@ -66,33 +76,25 @@ class Requests:
 
     def make(self, path: str, limit: float) -> None:
         if self.ask("look for a znode", limit, self.client.exists_async, path) is None:
-            self.ask("make a znode", limit, self.client.create_async, path, b"", acl=self.acl, makepath=True,
-                     exists_ok=True)
+            self.ask("make a znode", limit, self.client.create_async, path, b"", acl=self.acl, makepath=True, ok=THERE)
 
-    def ask(self, doing: str, limit: float, request: Callable[..., Any], *arguments: Any,
-            missing_ok: bool = False, exists_ok: bool = False, changed_ok: bool = False, **options: Any) -> Any:
-        answer = request(*arguments, **options)
-        return self.answer(doing, limit, answer, missing_ok or changed_ok, exists_ok, changed_ok)
+    def read(self, doing: str, limit: float, path: str) -> Any:
+        """A znode's data and stat; None when there is none."""
+        return self.ask(doing, limit, self.client.get_async, path, ok=MISSING)
 
-    def answer(self, doing: str, limit: float, answer: Any, missing_ok: bool = False, exists_ok: bool = False,
-               changed_ok: bool = False) -> Any:
-        """ZooKeeper's answer; None when the znode is missing, exists, or has changed, where that is ok."""
+    def ask(self, doing: str, limit: float, request: Callable[..., Any], *arguments: Any, ok: Errors = (), **options: Any) -> Any:
+        return self.answer(doing, limit, request(*arguments, **options), ok)
+
+    def answer(self, doing: str, limit: float, answer: Any, ok: Errors = ()) -> Any:
+        """ZooKeeper's answer; None where that is one of the errors that are `ok`."""
         try:
             return answer.get(timeout=max(0.0, limit - now()))
-        except kazoo_errors.NoNodeError as error:
-            if missing_ok:
-                return None
-            raise named(doing, error) from None
-        except kazoo_errors.NodeExistsError as error:
-            if exists_ok:
-                return None
-            raise named(doing, error) from None
-        except kazoo_errors.BadVersionError as error:
-            if changed_ok:
-                return None
-            raise named(doing, error) from None
+        except ok:
+            return None
         except self.client.handler.timeout_exception:
             raise TimedOut(f"ZooKeeper did not answer in time to: {doing}; look what stands, then ask again") from None
+        except _CHANGES as error:
+            raise named(doing, error) from None
         except Exception as error:
             raise named(doing, error) from error
 
@@ -114,7 +116,7 @@ class Requests:
         if isinstance(results[0], kazoo_errors.NoNodeError):
             return None
         for error in errors:
-            if isinstance(error, (kazoo_errors.NoNodeError, kazoo_errors.NodeExistsError, kazoo_errors.BadVersionError)):
+            if isinstance(error, _CHANGES):
                 return False
         real = [e for e in errors if not isinstance(e, (kazoo_errors.RolledBackError, kazoo_errors.RuntimeInconsistency))]
         raise named(doing, (real or errors)[0])

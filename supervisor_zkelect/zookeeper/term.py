@@ -22,7 +22,7 @@ from supervisor_zkelect.zookeeper import arguments
 from supervisor_zkelect.zookeeper.errors import AccessDenied, AnotherElection, NotLeader, ProposalGone, ZooKeeperFailed
 from supervisor_zkelect.zookeeper.holder import Found, Holder, Term
 from supervisor_zkelect.zookeeper.proposal import Noted, ProposalCalls
-from supervisor_zkelect.zookeeper.requests import ROUNDS, Operation
+from supervisor_zkelect.zookeeper.requests import MISSING, ROUNDS, Operation
 
 log = logging.getLogger(__name__)
 
@@ -157,9 +157,7 @@ class TermCalls(ProposalCalls):
                 # The holder is out of reach, so this is as sure as it can be that the proposal is this node's.
                 limit = self._zk.limit()
                 if self._seen(limit):
-                    self._zk.ask(
-                        "delete the proposal", limit, self._client.delete_async, self.proposal_path, missing_ok=True
-                    )
+                    self._zk.ask("delete the proposal", limit, self._client.delete_async, self.proposal_path, ok=MISSING)
                 self._end_term()
 
     def step_behind(self) -> str:
