@@ -69,12 +69,7 @@ class Attached:
             return
         if keeping:
             raise ElectionError("with SASL a session is not kept while there is no listener; its leases end as they stand")
-        self.client = connect.client_for(settings, identity, former.timeout)
-        try:
-            connect.start_client(self.client, CONNECT_TIME)
-        except BaseException:
-            connect.stop_client(self.client)
-            raise
+        self.client = connect.open_client(settings, CONNECT_TIME, identity, former.timeout)
 
     def _start(self) -> None:
         self.client.start(CONNECT_TIME)

@@ -139,11 +139,14 @@ def stop_client(client: KazooClient) -> None:
     client.close()
 
 
-def open_client(settings: Any, timeout: float = 5.0) -> KazooClient:
-    """A started client by the settings. Raises `errors.NotConnected` after `timeout` seconds; `stop_client` ends it."""
-    client = client_for(settings)
+def open_client(
+    settings: Any, limit: float, attach: Optional[Tuple[int, bytes]] = None, timeout: Optional[float] = None
+) -> KazooClient:
+    """A started client by the settings; `stop_client` ends it. attach, timeout: as for `client_for`. Raises
+    `errors.NotConnected` after `limit` seconds."""
+    client = client_for(settings, attach, timeout)
     try:
-        start_client(client, timeout)
+        start_client(client, limit)
     except BaseException:
         stop_client(client)
         raise
