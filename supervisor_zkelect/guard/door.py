@@ -129,7 +129,6 @@ class Door:
         self._take = take
         self._gone = gone
         self._peers: Dict[str, Dict[Peer, None]] = {CHILD: {}, OWN: {}, STRANGER: {}}
-        self._kept: Dict[Peer, None] = {}
         #: what is listened on, and not just now, until when
         self._shut: List[socket.socket] = []
         self.opens_at = math.inf
@@ -198,7 +197,6 @@ class Door:
     def keep(self, peer: Peer) -> None:
         """It is a listener: it has as many messages as it likes, and keeps its place."""
         self._peers[peer.kind].pop(peer, None)
-        self._kept[peer] = None
         peer.kept = True
 
     def _on_peer(self, peer: Peer, mask: int) -> None:
@@ -222,13 +220,10 @@ class Door:
             *lines, peer.received = peer.received.split(b"\n", -1 if peer.kept else 1)
             for line in lines:
                 self._hear(peer, line)
-                if not self._open(peer):
+                if peer.connection.fileno() < 0:
                     return
         if len(peer.received) > peer.longest:
             self._refuse(peer, f"it is longer than {peer.longest} bytes")
-
-    def _open(self, peer: Peer) -> bool:
-        return peer in self._kept or peer in self._peers[peer.kind]
 
     def _hear(self, peer: Peer, line: bytes) -> None:
         try:
@@ -241,7 +236,7 @@ class Door:
         except _WRONG as error:
             self._refuse(peer, repr(error))
             return
-        if not peer.kept and self._open(peer):
+        if not peer.kept:
             self.drop(peer)
 
     def _refuse(self, peer: Peer, why: str) -> None:
@@ -253,14 +248,12 @@ class Door:
     def drop(self, peer: Peer) -> None:
         """End the conversation with a peer."""
         self._peers[peer.kind].pop(peer, None)
-        kept = peer in self._kept
-        self._kept.pop(peer, None)
         try:
             self._selector.unregister(peer.connection)
         except (KeyError, ValueError):
             return
         peer.connection.close()
-        if kept:
+        if peer.kept:
             self._gone(peer)
 
     def answer(self, peer: Peer, message: Dict[str, Any]) -> None:
