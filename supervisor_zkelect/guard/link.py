@@ -1,7 +1,7 @@
 """The listener's side of the guard: start one, speak to it, replace one that stands still.
 
 What is asked of a group is done in the guard's process. What the guard says is posted as the messages of
-`protocol.TO_LISTENER`, besides `GuardUp`, `GuardDown` and `GuardBusy`.
+`protocol.TO_LISTENER`, besides `GuardDown` and `GuardBusy`.
 
 Where no guard process can be had in time, because memory or processes have run out or the package is just being
 replaced, the listener guards in a thread of its own: then nothing guards against the listener's own end.
@@ -40,17 +40,6 @@ WELCOME_TIME = 1.0
 """Seconds that a guard has to greet a listener; one that takes longer stands still."""
 
 
-class GuardUp(NamedTuple):
-    """A guard is there. groups: name -> {"token", "granted", "dead", "deadline"} of those in its charge.
-
-    pid: the guard's, or this process's own. cgroups: the folder of its cgroups, "" where it has none.
-    """
-
-    pid: int
-    groups: Dict[str, Dict[str, Any]]
-    cgroups: str
-
-
 class GuardDown(NamedTuple):
     """The guard is gone, or could not be started."""
 
@@ -80,7 +69,7 @@ class Link:
         self.pid = 0
 
     def open(self, groups: Dict[str, GroupPrograms], by: float = float("inf")) -> None:
-        """Connect to the guard, starting one where there is none; GuardUp, GuardBusy or GuardDown is posted.
+        """Connect to the guard, starting one where there is none; its Welcome, GuardBusy or GuardDown is posted.
 
         groups: those of the configuration; not on a command line, where everybody could see the commands.
         by: when a lease ends (seconds of CLOCK_BOOTTIME); a guard process that is not ready then is not waited for.
@@ -159,7 +148,7 @@ class Link:
             welcome = protocol.TO_LISTENER.decode(answer)
             self.pid = welcome.pid
             self._buffer = SendBuffer(connection)
-            self._post(GuardUp(self.pid, welcome.groups, welcome.cgroups))
+            self._post(welcome)
             for line in reader:
                 self._take(json.loads(line))
         except Exception as error:

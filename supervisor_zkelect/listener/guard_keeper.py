@@ -94,7 +94,7 @@ class GuardKeeper:
         else:
             self.open_at = self._host.now() + delay
 
-    def _on_up(self, event: link.GuardUp) -> None:
+    def _on_up(self, event: protocol.Welcome) -> None:
         self.up, self._silence, self.trouble = True, self._silence.echoed(), ""
         self._lacks, self._lacks_since = "", math.inf
         self._enforcement.last_resort.arm(event.cgroups)
@@ -220,6 +220,6 @@ class GuardKeeper:
 
     def handlers(self) -> events.Handlers:
         return {
-            link.GuardUp: self._on_up, link.GuardBusy: self._on_busy, link.GuardDown: self._on_down,
+            protocol.Welcome: self._on_up, link.GuardBusy: self._on_busy, link.GuardDown: self._on_down,
             protocol.LeaseEcho: self._on_echo, protocol.GuardSaid: self._on_said,
         }

@@ -59,7 +59,7 @@ EVENTS = 100
 #: All types of events that are posted to a listener.
 POSTED = (
     *events.OWN, reload_worker.Reread, reload_worker.Agreed, eventstream.Event, eventstream.StreamEnded, session.Connected,
-    session.Suspended, session.Lost, session.Beaten, session.Peeked, link.GuardUp, link.GuardDown, link.GuardBusy,
+    session.Suspended, session.Lost, session.Beaten, session.Peeked, protocol.Welcome, link.GuardDown, link.GuardBusy,
     *protocol.EVENTS,
 )
 

@@ -359,7 +359,7 @@ class _Link(link.Link):
             self._post(link.GuardBusy())
         else:
             self._guard, self.pid = one, id(one.host or one)
-            self._post(link.GuardUp(self.pid, answers[0].groups, ""))
+            self._post(answers[0])
 
     def arrive(self, message: Any) -> None:
         """A message of the guard."""

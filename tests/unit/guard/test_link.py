@@ -38,7 +38,7 @@ def test_an_order_that_the_guard_refuses_does_not_end_the_conversation(greeted, 
         welcome = protocol.Welcome(True, False, protocol.VERSION, {}, os.getpid(), "")
         connection.sendall(protocol.TO_LISTENER.encode(welcome))
         connection.sendall(b'{"ok":false,"error":"not understood"}\n' + protocol.TO_LISTENER.encode(echo))
-        assert isinstance(posted.get(timeout=60), link.GuardUp)
+        assert isinstance(posted.get(timeout=60), protocol.Welcome)
         assert posted.get(timeout=60) == echo
     assert isinstance(posted.get(timeout=60), link.GuardDown)
 

@@ -7,7 +7,7 @@ import pytest
 from supervisor_zkelect.core import roles
 from supervisor_zkelect.core.silence import HASTE, LONGEST
 from supervisor_zkelect.core.state import State
-from supervisor_zkelect.guard import link, protocol
+from supervisor_zkelect.guard import protocol
 from supervisor_zkelect.listener.enforcement import Enforcement
 from supervisor_zkelect.listener.guard_keeper import GUARD_LACKS, GuardKeeper
 from tests.unit.listener.parts import NOW, Host, candidacies, candidacy
@@ -63,7 +63,7 @@ def one():
     keeper = GuardKeeper(
         host, None, None, running, None, None, Enforcement(host, None, running), None, lambda: 0.4, lambda: None
     )
-    keeper.handlers()[link.GuardUp](link.GuardUp(8, {}, ""))
+    keeper.handlers()[protocol.Welcome](protocol.Welcome(True, False, protocol.VERSION, {}, 8, ""))
     return SimpleNamespace(host=host, guard=guard, running=running, keeper=keeper)
 
 
