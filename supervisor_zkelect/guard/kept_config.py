@@ -15,7 +15,7 @@ import json
 import os
 import time
 import zlib
-from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect.config.options import ELECTION, MAIN, OPTIONS, of_section
 from supervisor_zkelect.config.settings import ElectionSettings, Settings
@@ -208,9 +208,9 @@ def _with_files(folder: str, settings: Settings, files: Dict[str, str]) -> Setti
             one, **{name: _restore(folder, files[path]) for name, path in paths.items() if path in files}
         )
 
-    elections = tuple(one if _health_works(one) else restored(one) for one in settings.elections)
+    elections = tuple(one if _works(one.health_check) else restored(one) for one in settings.elections)
     settings = dataclasses.replace(settings, elections=elections)
-    return settings if _tls_works(settings) else restored(settings)
+    return settings if _works(lambda: connect.tls_context(settings)) else restored(settings)
 
 
 def _restore(folder: str, content: str) -> str:
@@ -220,18 +220,10 @@ def _restore(folder: str, content: str) -> str:
     return path
 
 
-def _health_works(election: ElectionSettings) -> bool:
+def _works(use: Callable[[], object]) -> bool:
+    """Whether PEM files can be used, as far as one can see without a server."""
     try:
-        election.health_check()
-    except ValueError:
-        return False
-    return True
-
-
-def _tls_works(settings: Settings) -> bool:
-    """Whether the PEM files can be used, as far as one can see without a server."""
-    try:
-        connect.tls_context(settings)
+        use()
     except (OSError, ValueError):
         return False
     return True

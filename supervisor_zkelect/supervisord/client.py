@@ -145,7 +145,8 @@ class Supervisord:
             connection.sendall(request)
             status, reason, body = _response(connection, deadline)
             if status != 200:
-                raise Unreachable(_refusal(self.url, status, reason))
+                refused = "refuses the user name or password (HTTP 401)" if status == 401 else f"answered HTTP {status} {reason}"
+                raise Unreachable(f"{self.url} {refused}")
             return body
         except socket.timeout:
             if connection is not None and connection.family != socket.AF_UNIX:
@@ -221,9 +222,3 @@ def _left(deadline: float) -> float:
     if left <= 0:
         raise socket.timeout("timed out")
     return left
-
-
-def _refusal(url: str, status: int, reason: str) -> str:
-    if status == 401:
-        return f"{url} refuses the user name or password (HTTP 401)"
-    return f"{url} answered HTTP {status} {reason}"

@@ -206,7 +206,7 @@ class ProposalCalls(QueueCalls):
 
     def forget(self) -> None:
         """Drop what is known of proposal and watch, because the session is gone. Asks nothing."""
-        self._drop()
+        self._hold(None)
         self._drop_watch("the session is gone")
 
     def _own(self, session: int, limit: float) -> Optional[Proposal]:
@@ -243,17 +243,14 @@ class ProposalCalls(QueueCalls):
 
     def _proposal_gone(self) -> NoReturn:
         name = self.proposal
-        self._drop()
+        self._hold(None)
         raise ProposalGone(f"the proposal {name} is gone; stop what ran by it, then create_proposal()")
 
-    def _drop(self) -> None:
-        self._hold(None)
-
     def _end_term(self) -> None:
-        """The same, as this node wants it: nobody is told that leading is lost."""
+        """Hold no proposal, as this node wants it: nobody is told that leading is lost."""
         if self._renewal is not None:
             self._renewal.end()
-        self._drop()
+        self._hold(None)
 
     def _hold(self, mine: Optional[Proposal]) -> None:
         """Make this the node's proposal, and forget the term of another one."""
@@ -334,5 +331,5 @@ class ProposalCalls(QueueCalls):
 
     def _not_leader(self) -> NoReturn:
         name = self.proposal
-        self._drop()
+        self._hold(None)
         raise NotLeader(f"the proposal {name} is gone; stop what ran by it, then create_proposal()")
