@@ -65,17 +65,13 @@ class KeeperLink:
                 [sys.executable, "-m", "supervisor_zkelect.guard.keeper", *self._words],
                 stdin=theirs.fileno(), stdout=subprocess.DEVNULL, cwd="/",
             )
+            ours.setblocking(False)
+            self._selector.register(ours, selectors.EVENT_READ, self._on_link)
         except BaseException:
             ours.close()
             raise
         finally:
             theirs.close()
-        try:
-            ours.setblocking(False)
-            self._selector.register(ours, selectors.EVENT_READ, self._on_link)
-        except OSError:
-            ours.close()
-            raise
         self._link, self._received, self.start_at = ours, b"", NEVER
         if self._kept is not None and self._kept.terms:
             self._send(self._kept)

@@ -152,7 +152,7 @@ class Groups:
         self.census.gone = True
         self.leave_supervisord()
         for state in self.all():
-            self.stopper.supervisord_gone(state)
+            self.stopper.again(state)
 
     def wake_supervisord(self) -> None:
         """Turn its loop, so that it reaps and restarts now; by itself it does so once a second."""

@@ -71,16 +71,12 @@ class Stopper:
                 state.scan_by(self._now())
 
     def again(self, state: GroupState) -> None:
-        """A member has begun to run. Only a stop request or a scan that is made from now on can tell what became of it."""
+        """A member has begun to run, or supervisord is dead. Only a stop request or a scan that is made from now on can tell what
+        became of the group."""
         if state.stop is not None:
             state.stop.again()
             state.scan_at = self._now()
             self.send(state)
-
-    def supervisord_gone(self, state: GroupState) -> None:
-        if state.stop is not None:
-            state.stop.again()
-            state.scan_at = self._now()
 
     def send(self, state: GroupState) -> None:
         """Ask supervisord to stop the group, unless that is under way."""
