@@ -16,7 +16,6 @@ import ctypes
 import errno
 import json
 import logging
-import math
 import os
 import selectors
 import signal
@@ -45,7 +44,7 @@ log = logging.getLogger(__name__)
 
 #: Seconds after which a guard starts its keeper.
 KEEPER_DELAY = 0.3
-#: Seconds between two turns of a loop for which nothing is due.
+#: Seconds between two turns of the loop, at most.
 IDLE_TIME = 1.0
 #: Seconds for which a thread of this process keeps Python's lock while another waits for it.
 SWITCH_INTERVAL = 0.001
@@ -175,8 +174,7 @@ class Process:
     def turn(self) -> None:
         # epoll's clock stands still in a suspend, in which leases go on.
         due = min(self.guard.next_wakeup(), self.keeper.next_wakeup(), self.conversation.door.opens_at)
-        wait = IDLE_TIME if due == math.inf and self.conversation.listener is not None else min(max(0.0, due - now()), 1.0)
-        for key, mask in self.selector.select(wait):
+        for key, mask in self.selector.select(min(max(0.0, due - now()), IDLE_TIME)):
             self.attempt(key.data, key.fileobj, mask)
         self.guard.keep_time()
         if self.upkeep.due():
