@@ -1,35 +1,48 @@
-"""The operators' desk: takes their orders, and answers them. On the deciding thread."""
+"""The operators' desk: takes their orders, and answers them. On the deciding thread.
+
+A look at all that this node depends on, `check`, may wait for seconds for ZooKeeper, a resolver or this machine, on a thread of
+the pool by which supervisord is told to stop groups, and is given reports. So there is one at most, and those who ask meanwhile
+share the next.
+"""
 
 from __future__ import annotations
 
+import math
+import os
 from functools import partial
-from typing import Any, Callable, Dict, Mapping, Set
+from typing import Any, Callable, Dict, List, Mapping, Set
 
-from supervisor_zkelect.core import messages
-from supervisor_zkelect.listener import election_worker, pool_worker
-from supervisor_zkelect.listener.candidacies import Candidacies
+from supervisor_zkelect.core import messages, roles
+from supervisor_zkelect.diagnosis import examination
+from supervisor_zkelect.listener import election_worker, events, pool_worker
 from supervisor_zkelect.listener.candidacy import Candidacy
-from supervisor_zkelect.listener.host import Host
-from supervisor_zkelect.listener.workers import EventExecutor
+from supervisor_zkelect.listener.keepers import Decider, Keepers
+from supervisor_zkelect.listener.part import Means
+
+#: Seconds that an operator waits for an answer of ZooKeeper at most before he is told what is known.
+REFRESH_TIME = 0.5
 
 Request = Dict[str, Any]
 """ticket, verb, election ("" or None for the only one), args."""
 
 
-class Desk:
+class Desk(Decider):
     """Obeys the orders of operators."""
 
     def __init__(
-        self, host: Host, work: EventExecutor, candidacies: Candidacies, unbegun: Callable[[], str],
-        node_verbs: Mapping[str, Callable[[Request], None]],
+        self, means: Means, keepers: Keepers, unbegun: Callable[[], str], node_verbs: Mapping[str, Callable[[Request], None]]
     ) -> None:
-        """work: where supervisord is waited for. unbegun: why no election is begun, as a predicate of this node. node_verbs: how
-        an order is obeyed that is about the whole node."""
-        self._host = host
-        self._work = work
-        self._candidacies = candidacies
+        """unbegun: why no election is begun, as a predicate of this node. node_verbs: how further orders are obeyed that are
+        about the whole node."""
+        super().__init__(means, keepers)
         self._unbegun = unbegun
-        self._node_verbs = node_verbs
+        self._node_verbs = {"refresh": self._refresh, "check": self._check, **node_verbs}
+        #: tickets of those who want a fresh report, and since when the first does
+        self._wanted: List[str] = []
+        self._wanted_since = -math.inf
+        #: tickets of those who are answered by the look that is under way, and by the next
+        self._looking: List[str] = []
+        self._waiting: List[str] = []
         self._election_verbs: Mapping[str, Callable[[Candidacy, Request], None]] = {
             "resign": self._resign, "members": self._members, "history": self._history,
         }
@@ -59,6 +72,62 @@ class Desk:
         else:
             self._refuse(ticket, 2, f"this listener does not know the order {verb!r}")
 
+    def _refresh(self, request: Request) -> None:
+        """Deliver a report that is true now, and then answer; ack, holder and queue are read first."""
+        if not self._wanted:
+            self._wanted_since = self._host.now()
+            if self._sessions.connected:
+                for one in self._candidacies:
+                    if one.state.proposal is not None and not one.queue.asking:
+                        one.look_at_queue()
+                    one.read_term()
+        self._wanted.append(request["ticket"])
+
+    def next_wakeup(self) -> float:
+        return self._wanted_since + REFRESH_TIME if self._wanted else math.inf
+
+    def keep_time(self, moment: float) -> None:
+        """Have a fresh report delivered when ZooKeeper has answered all that it needs, or has taken too long."""
+        if self._wanted and not self._delivery.under_way and (self._all_read() or moment >= self._wanted_since + REFRESH_TIME):
+            self._delivery.tell(self._wanted)
+            self._wanted = []
+
+    def _all_read(self) -> bool:
+        return not self._sessions.connected or not any(
+            one.term.asking or one.queue.asking or one.term.asked_at < self._wanted_since for one in self._candidacies
+        )
+
+    def _check(self, request: Request) -> None:
+        self._waiting.append(request["ticket"])
+        self._begin_check()
+
+    def _begin_check(self) -> None:
+        if self._looking or not self._waiting:
+            return
+        self._looking, self._waiting = self._waiting, []
+        self._work.submit(
+            partial(pool_worker.check, self._node()),
+            lambda error: events.CheckDone({"ok": False, "exit": 1, "text": f"a defect: {error!r}"}),
+        )
+
+    def _node(self) -> examination.Node:
+        """All that this node depends on, beside what a report tells of it."""
+        host, granted, looks = self._host, self._leases.granted, None
+        if granted is not None and self._sessions.usable:
+            client = self._sessions.session.client
+            looks = examination.Session(client, granted.timeout, self._sessions.session.asked_timeout, granted.session)
+        leading = {one.name for one in self._candidacies if one.state.role == roles.PRIMARY}
+        return examination.Node(
+            host.settings, self._programs.trouble is not None, looks, host.supervisord.call, os.getppid(), host.supervisord_uid,
+            host.uid, host.group, leading,
+        )
+
+    def _checked(self, event: events.CheckDone) -> None:
+        for ticket in self._looking:
+            self.reply(ticket, event.document)
+        self._looking = []
+        self._begin_check()
+
     def _refuse(self, ticket: str, status: int, text: str) -> None:
         self.reply(ticket, {"ok": False, "exit": status, "text": text})
 
@@ -66,10 +135,10 @@ class Desk:
         one.decide(messages.Resign(request["ticket"], request.get("args", {}).get("force") is True))
 
     def _members(self, one: Candidacy, request: Request) -> None:
-        one.ask(0, partial(election_worker.answer_members, one.elector, request["ticket"], self.reply))
+        one.ask(0, election_worker.answer_members, request["ticket"], self.reply)
 
     def _history(self, one: Candidacy, request: Request) -> None:
-        one.ask(0, partial(election_worker.answer_history, one.elector, request["ticket"], self.reply))
+        one.ask(0, election_worker.answer_history, request["ticket"], self.reply)
 
     def reply(self, ticket: str, document: Dict[str, Any]) -> None:
         """Answer an order. Any thread may call it."""
@@ -83,8 +152,11 @@ class Desk:
         if action.term is None:
             self.reply(action.ticket, document)
             return
-        node, worker = self._host.settings.node_name, election_worker.answer_failed_resignation
-        one.ask(0, partial(worker, one.elector, node, action, action.term, document, self.reply))
+        node = self._host.settings.node_name
+        one.ask(0, election_worker.answer_failed_resignation, node, action, action.term, document, self.reply)
 
-    def actions(self) -> Mapping[type, Callable[[Candidacy, Any], None]]:
+    def handlers(self) -> events.Handlers:
+        return {events.CheckDone: self._checked}
+
+    def actions(self) -> events.Actions:
         return {messages.AnswerOperator: self.answer}

@@ -2,8 +2,8 @@
 
 Everything that happens (supervisord's events, ZooKeeper's answers, health checks, ends of processes, orders, signals) is put
 into one queue. The main thread takes it out and gives each event to the part that handles its type. Only this thread holds
-state, so there is nothing to lock; what waits for others runs elsewhere (`election_worker.py`, `pool_worker.py`,
-`reload_worker.py`) and comes back as an event.
+state, so there is nothing to lock; what waits for others runs elsewhere (`election_worker.py`, `pool_worker.py`)
+and comes back as an event.
 """
 
 from __future__ import annotations
@@ -22,11 +22,9 @@ from supervisor_zkelect.config.settings import ElectionSettings
 from supervisor_zkelect.core import messages, role
 from supervisor_zkelect.diagnosis import exposure
 from supervisor_zkelect.guard import kept_config, link, protocol, record
-from supervisor_zkelect.listener import elections, events, reload_worker
+from supervisor_zkelect.listener import elections, events
 from supervisor_zkelect.listener.actions import Actions
-from supervisor_zkelect.listener.candidacies import Candidacies
-from supervisor_zkelect.listener.candidacy import Candidacy, Ports
-from supervisor_zkelect.listener.checking import Checks
+from supervisor_zkelect.listener.candidacy import Candidacies, Candidacy, Ports
 from supervisor_zkelect.listener.delivery import Delivery
 from supervisor_zkelect.listener.departure import Departure
 from supervisor_zkelect.listener.desk import Desk
@@ -36,14 +34,15 @@ from supervisor_zkelect.listener.group_control import GroupControl
 from supervisor_zkelect.listener.group_side import GroupSide
 from supervisor_zkelect.listener.guard_keeper import GuardKeeper
 from supervisor_zkelect.listener.host import Host, last_good
+from supervisor_zkelect.listener.keepers import Keepers
 from supervisor_zkelect.listener.lease_keeper import LeaseKeeper
 from supervisor_zkelect.listener.leftovers import Leftovers
 from supervisor_zkelect.listener.paced_log import PacedLog
+from supervisor_zkelect.listener.part import Means, Part
 from supervisor_zkelect.listener.programs import Programs, longest_stop
 from supervisor_zkelect.listener.reloading import Reloads
 from supervisor_zkelect.listener.reporting import Reports
 from supervisor_zkelect.listener.session_keeper import SessionKeeper
-from supervisor_zkelect.listener.supervisord_side import SupervisordSide
 from supervisor_zkelect.listener.workers import PACE, EventExecutor
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.supervisord import eventstream, program_info
@@ -58,7 +57,7 @@ EVENTS = 100
 
 #: All types of events that are posted to a listener.
 POSTED = (
-    *events.OWN, reload_worker.Reread, reload_worker.Agreed, eventstream.Event, eventstream.StreamEnded, session.Connected,
+    *events.OWN, eventstream.Event, eventstream.StreamEnded, session.Connected,
     session.Suspended, session.Lost, session.Beaten, session.Peeked, protocol.Welcome, link.GuardDown, link.GuardBusy,
     *protocol.EVENTS,
 )
@@ -76,75 +75,62 @@ class Listener:
         self.queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         #: why no election is begun, and none will be as long as this process lives
         self.obstacle = proc.pidfd_trouble()
+        self.log = PacedLog(host.now)
         count = len(host.settings.elections)
         work = EventExecutor(host.pool(min(max(8, 6 * count), MOST_CALLS), "zkelect-rpc"), self.post)
         health = EventExecutor(host.pool(max(2, count), "zkelect-health"), self.post)
-        self._make_keepers(work, trouble)
-        self._make_desk(work)
-        self.handlers = events.table(self._handlers(), POSTED)
-        actions = Actions(host, self.post, health, self.log, self.guard, self.sessions, self.leftovers)
-        doers = (actions, self.leases, self.sessions, self.departure, self.desk)
+        # The parts reach those that are made later by functions.
+        self.delivery = Delivery(
+            host, work, self.log, lambda moment: self.reports.report(moment), lambda request: self.desk.obey(request),
+            lambda ticket, document: self.desk.reply(ticket, document),
+        )
+        means = Means(host, self.post, work, self.log, self.delivery)
+        self._make_keepers(means, trouble)
+        parts = self._make_deciders(means, health)
+        self.handlers = events.table(self._handlers(parts), POSTED)
         self._ports = Ports(
-            host, self.post, self.log, self.delivery, events.table((one.actions() for one in doers), messages.ACTIONS),
-            lambda: self.sessions.connected, self.sessions.elector, self.candidacies.schedule,
+            means, events.table((one.actions() for one in parts), messages.ACTIONS), lambda: self.sessions.connected,
+            self.sessions.elector, self.candidacies.schedule,
         )
 
-    def _make_keepers(self, work: EventExecutor, trouble: Optional[kept_config.Trouble]) -> None:
-        """Make the parts that keep folder, guard, leases, session and programs. Those made later they reach by functions."""
-        host, log = self.host, PacedLog(self.host.now)
-        self.log = log
+    def _make_keepers(self, means: Means, trouble: Optional[kept_config.Trouble]) -> None:
+        """Make the parts that keep folder, guard, leases, session and programs."""
         self.candidacies = Candidacies(lambda: self.leases.granted.timeout if self.leases.granted else None)
-        self.delivery = Delivery(
-            host, work, log, self.candidacies, lambda: self.sessions.connected, lambda moment: self.reports.report(moment),
-            lambda request: self.desk.obey(request), lambda ticket, document: self.desk.reply(ticket, document),
-        )
-        self.folder = RuntimeFolder(host, log, self.delivery, self._lock_taken)
-        self.enforcement = Enforcement(host, work, self.candidacies)
+        self.folder = RuntimeFolder(means, self._lock_taken)
+        self.enforcement = Enforcement(means, self.candidacies)
         self.guard = GuardKeeper(
-            host, self.post, log, self.candidacies, self.delivery, self.folder, self.enforcement, self._guarded_groups,
-            lambda: self.leases.heartbeat.interval, self._guard_came,
+            means, self.candidacies, self.folder, self.enforcement, self._guarded_groups, lambda: self.leases.heartbeat.interval,
+            self._guard_came,
         )
-        self.leases = LeaseKeeper(host, log, self.candidacies, self.guard, lambda one: self.reloads.settle(one))
-        self.leftovers = Leftovers(host, work, self.candidacies, self.guard.link.send, lambda: self.sessions)
+        self.leases = LeaseKeeper(means, self.candidacies, self.guard, lambda one: self.reloads.settle(one))
+        self.leftovers = Leftovers(means, self.candidacies, self.guard.link.send)
         self.programs = Programs(
-            host, work, log, self.candidacies, self.delivery, trouble, lambda one, seconds: self.reloads.allow(one, seconds),
-            self._begin_when_known, self.guard.tell_groups, lambda: self.departure.begun,
+            means, self.candidacies, trouble, lambda one, seconds: self.reloads.allow(one, seconds), self._begin_when_known,
+            self.guard.tell_groups, lambda: self.departure.begun,
         )
         self.sessions = SessionKeeper(
-            host, self.post, work, log, self.candidacies, self.delivery, self.guard, self.leases, self.leftovers, self.programs,
-            lambda: self.departure.begun,
-        )
-        self.departure = Departure(
-            host, work, self.candidacies, self.programs, self.guard, self.sessions, self.leftovers
+            means, self.candidacies, self.guard, self.leases, self.leftovers, self.programs, lambda: self.departure.begun
         )
 
-    def _make_desk(self, work: EventExecutor) -> None:
-        """Make the parts that serve operators, and those that handle events about groups."""
-        host, candidacies = self.host, self.candidacies
-        self.reports = Reports(
-            host, self.obstacle, candidacies, self.folder, self.guard, self.leases, self.sessions, self.programs
+    def _make_deciders(self, means: Means, health: EventExecutor) -> List[Part]:
+        """Make the parts that decide with them, and serve operators. Returns all parts."""
+        keepers = Keepers(
+            self.candidacies, self.folder, self.enforcement, self.guard, self.leases, self.leftovers, self.programs, self.sessions
         )
-        self.desk = Desk(host, work, candidacies, self.reports.unbegun_reason, {
-            "refresh": lambda request: self.delivery.refresh(request["ticket"]),
-            "check": lambda request: self.checks.ask(request["ticket"]),
+        self.departure = Departure(means, keepers)
+        self.reports = Reports(means, keepers, self.obstacle)
+        self.desk = Desk(means, keepers, self.reports.unbegun_reason, {
             "reload": lambda request: self.reloads.ask(request["ticket"], request.get("args", {}).get("yes") is True),
         })
-        self.checks = Checks(host, work, candidacies, self.leases, self.sessions, self.programs, self.desk.reply)
-        self.reloads = Reloads(
-            host, work, candidacies, self.delivery, self.programs, self.guard, self.leases, self.sessions, self.departure,
-            self.desk.reply,
-        )
-        self.groups = GroupSide(host, self.log, candidacies, self.leftovers, self.enforcement)
-        self.supervisord = SupervisordSide(
-            host, work, self.log, candidacies, self.programs, self.enforcement, self.departure.leave_in_time
-        )
+        self.reloads = Reloads(means, keepers, self.departure, self.desk.reply)
+        return [
+            self.guard, self.leases, self.programs, self.sessions, self.departure, self.desk, self.reloads,
+            Actions(means, keepers, health), GroupSide(means, keepers, self.departure.leave_in_time),
+        ]
 
-    def _handlers(self) -> List[events.Handlers]:
-        parts = (
-            self.candidacies, self.delivery, self.guard, self.leases, self.leftovers, self.programs, self.sessions,
-            self.departure, self.checks, self.reloads, self.groups, self.supervisord,
-        )
-        return [*(one.handlers() for one in parts), {events.Signalled: self._signalled}]
+    def _handlers(self, parts: List[Part]) -> List[events.Handlers]:
+        ours: events.Handlers = {events.Signalled: self._signalled}
+        return [*(one.handlers() for one in parts), self.candidacies.handlers(), self.delivery.handlers(), ours]
 
     # The loop
 
@@ -192,7 +178,8 @@ class Listener:
     def next_wakeup(self) -> float:
         times = [
             self.candidacies.due, self.folder.lock_at, self.leftovers.due, self.guard.next_wakeup(), self.sessions.next_wakeup(),
-            self.programs.next_wakeup(), self.reloads.next_wakeup(), self.delivery.next_wakeup(), self.departure.next_wakeup(),
+            self.programs.next_wakeup(), self.reloads.next_wakeup(), self.desk.next_wakeup(), self.delivery.next_wakeup(),
+            self.departure.next_wakeup(),
         ]
         if not self.guard.up:
             times.append(self.enforcement.next_wakeup())
@@ -217,6 +204,7 @@ class Listener:
             # Before it proposes again.
             self.departure.leave_unfit()
         self.reloads.keep_time(moment)
+        self.desk.keep_time(moment)
         self.delivery.keep_time(moment)
 
     def abandon(self) -> None:
@@ -275,11 +263,11 @@ class Listener:
 
     def _begin_election(self, settings: ElectionSettings, inherited: bool) -> None:
         """inherited: an earlier listener took part in it, by the session that this one goes on with."""
-        programs, check = self.programs.of(settings.group), settings.health_check()
+        programs = self.programs.of(settings.group)
         group = GroupControl(settings.group, self.guard.link.send, self.guard.ordered)
         group.unguarded = any(map(program_info.unguarded, programs))
         rules = elections.rules(self.host.settings, settings, longest_stop(programs))
-        one = self.candidacy(settings, rules, self._ports, group, check if check else None)
+        one = self.candidacy(settings, rules, self._ports, group, settings.health_check())
         self.candidacies.add(one)
         # Where this listener's numbers begin, so that no answer to a former listener passes for one to it.
         now, first = self.host.now(), self.host.pid << 24

@@ -1,6 +1,6 @@
 """Take a changed configuration file while the service runs.
 
-The file is read and checked first (`reload_worker.py`); one that cannot be used is refused, and nothing changes. Which
+The file is read and checked first (`pool_worker.py`); one that cannot be used is refused, and nothing changes. Which
 change takes what stands in the table of options (`options.OPTIONS`):
 
     at once       it counts from then on, in the same term
@@ -24,18 +24,12 @@ from supervisor_zkelect.config.settings import Settings
 from supervisor_zkelect.core import messages, roles
 from supervisor_zkelect.core.lease import leaves_room
 from supervisor_zkelect.core.state import lease_of
-from supervisor_zkelect.listener import elections, events, reload_worker
-from supervisor_zkelect.listener.candidacies import Candidacies
+from supervisor_zkelect.listener import elections, events, pool_worker
 from supervisor_zkelect.listener.candidacy import Candidacy
-from supervisor_zkelect.listener.delivery import Delivery
 from supervisor_zkelect.listener.departure import Departure
-from supervisor_zkelect.listener.guard_keeper import GuardKeeper
-from supervisor_zkelect.listener.host import Host
-from supervisor_zkelect.listener.lease_keeper import LeaseKeeper
-from supervisor_zkelect.listener.programs import Programs
-from supervisor_zkelect.listener.reload_worker import Agreed, Reread
-from supervisor_zkelect.listener.session_keeper import SessionKeeper
-from supervisor_zkelect.listener.workers import EventExecutor
+from supervisor_zkelect.listener.events import Agreed, Reread
+from supervisor_zkelect.listener.keepers import Decider, Keepers
+from supervisor_zkelect.listener.part import Means
 
 log = logging.getLogger(__name__)
 
@@ -45,23 +39,14 @@ RELEASE_TIME = 5.0
 AGAIN = 75
 
 
-class Reloads:
+class Reloads(Decider):
     """Reads the file again on order, and applies its changes."""
 
     def __init__(
-        self, host: Host, work: EventExecutor, candidacies: Candidacies, delivery: Delivery, programs: Programs,
-        guard: GuardKeeper, leases: LeaseKeeper, sessions: SessionKeeper, departure: Departure,
-        reply: Callable[[str, Dict[str, Any]], None],
+        self, means: Means, keepers: Keepers, departure: Departure, reply: Callable[[str, Dict[str, Any]], None]
     ) -> None:
-        """work: where supervisord and ZooKeeper are waited for. reply: answers an operator's order."""
-        self._host = host
-        self._work = work
-        self._candidacies = candidacies
-        self._delivery = delivery
-        self._programs = programs
-        self._guard = guard
-        self._leases = leases
-        self._sessions = sessions
+        """reply: answers an operator's order."""
+        super().__init__(means, keepers)
         self._departure = departure
         self._reply = reply
         self._reading = False
@@ -81,7 +66,7 @@ class Reloads:
         host, granted = self._host, self._leases.granted
         paths = [path for path in (one.elector.proposal_path for one in self._candidacies) if path]
         self._work.submit(partial(
-            reload_worker.read, ticket, yes, host.supervisord, host.check_groups, host.settings, granted, paths
+            pool_worker.reread, ticket, yes, host.supervisord, host.check_groups, host.settings, granted, paths
         ))
 
     # What comes of it
@@ -125,7 +110,7 @@ class Reloads:
         for line in (*lines, text):
             log.info("reload: %s", line)
         answer = {"ok": True, "exit": 0, "text": text, "lines": lines}
-        self._work.submit(partial(reload_worker.tell, self._host.supervisord, ticket, answer, what))
+        self._work.submit(partial(pool_worker.tell_agreed, self._host.supervisord, ticket, answer, what))
 
     # At once
 
@@ -140,7 +125,7 @@ class Reloads:
         for one in self._candidacies:
             before, after, check = one.settings, settings.election(one.name), checks[one.name]
             assert after is not None, "an election less takes another listener"
-            one.settings, one.check = after, check if check else None
+            one.settings, one.check = after, check
             one.timeline.readdress(one.settings.address)
             one.elector.describe(elections.proposal_data(settings, one.settings))
             rules = elections.rules(settings, one.settings, one.rules.stopwaitsecs)

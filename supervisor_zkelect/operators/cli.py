@@ -237,11 +237,7 @@ def _init(arguments: argparse.Namespace) -> int:
         **{field: getattr(arguments, field) for field in ("program", "address", "servers", "health", "node", "group")},
     )
     there = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
-    try:
-        lines = init.run(given, init.own_path(), init.ask if there else None, init.tell)
-    except init.Refused as refusal:
-        raise Trouble(USAGE, *refusal.lines) from None
-    for line in lines:
+    for line in init.run(given, init.own_path(), init.ask if there else None, init.tell):
         print(printable(line))
     return DONE
 
@@ -256,11 +252,16 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    if not arguments.options and not hasattr(arguments, "configuration"):
+    if arguments.options:
+        from supervisor_zkelect.config import reference
+
+        print(reference.text(), end="")
+        return DONE
+    if not hasattr(arguments, "configuration"):
         return _operate(arguments)
     from supervisor_zkelect.operators import check
 
-    return check.run(arguments)
+    return _print(check.run(arguments), getattr(arguments, "json", False))
 
 
 def _primary(arguments: argparse.Namespace) -> int:

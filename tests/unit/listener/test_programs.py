@@ -5,12 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.config.programs import GroupCheck
+from supervisor_zkelect.config.findings import Findings
 from supervisor_zkelect.guard import kept_config
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.programs import FIT_PACE, Programs, longest_stop
 from supervisor_zkelect.listener.workers import PACE
-from tests.unit.listener.parts import NOW, Delivery, Host, Log, Work, candidacies, candidacy
+from tests.unit.listener.parts import NOW, Host, Log, Work, candidacies, candidacy, means
 
 OWN = {"group": "zkelect", "name": "zkelect", "stopwaitsecs": 20}
 PROGRAM = {"group": "primary", "name": "orders", "stopwaitsecs": 7, "command": "zkelect run -- orders"}
@@ -24,14 +24,14 @@ def make():
         host, work, log, ones = Host(), Work(), Log(), candidacies(*ones)
         one = SimpleNamespace(host=host, work=work, log=log, problems=[], known=0, told=0, allowed=[], leaving=False)
         host.process = "zkelect"
-        host.check_groups = lambda settings, programs: GroupCheck(one.problems, [], [])
+        host.check_groups = lambda settings, programs: Findings(one.problems)
 
         def fall_back(problems):
             raise kept_config.NoCopy("none")
 
         host.fall_back = fall_back
         one.programs = Programs(
-            host, work, log, ones, Delivery(), None, lambda candidacy, seconds: one.allowed.append(seconds),
+            means(host, work, log), ones, None, lambda candidacy, seconds: one.allowed.append(seconds),
             lambda: vars(one).update(known=one.known + 1), lambda: vars(one).update(told=one.told + 1), lambda: one.leaving,
         )
         one.hear = lambda programs, error="": one.programs.handlers()[events.Configured](events.Configured(programs, error))
