@@ -110,14 +110,13 @@ class Census:
         self._kernel = kernel
         self.url = url
         self.instance = instance
-        self.supervisord = self._kernel.read(supervisord_pid)
-        self._cmdline = self._kernel.cmdline(supervisord_pid)
-        if identity is not None and (self.supervisord is None or self.supervisord.start != identity.start):
+        seen, self._cmdline = self._kernel.read(supervisord_pid), self._kernel.cmdline(supervisord_pid)
+        if seen is None or identity is not None and seen.start != identity.start:
             # It is dead, and its pid may be a stranger's, whose children are none of the groups'.
-            session = identity.session or supervisord_pid
-            self.supervisord = proc.Process(supervisord_pid, identity.start, 0, 0, session, "X", 0)
-            self._cmdline = identity.arguments
-        self.gone = self.supervisord is None or self.supervisord.gone
+            start, session, self._cmdline = identity or SupervisordIdentity(0, 0, b"")
+            seen = proc.Process(supervisord_pid, start, 0, 0, session or supervisord_pid, "X", 0)
+        self.supervisord = seen
+        self.gone = seen.gone
         self.foreign: Set[Tuple[int, int]] = set()
         #: groups of supervisord's children by their registration or by its books, which outweigh what they carry
         self.told: Dict[Tuple[int, int], str] = {}
@@ -130,9 +129,7 @@ class Census:
         self._origins: Dict[Tuple[int, int], Origin] = {}
         #: in how many looks a process had no environment
         self._empty: Dict[Tuple[int, int], int] = {}
-        self._barred = {1, os.getpid()}
-        if self.supervisord is not None:
-            self._barred.add(supervisord_pid)
+        self._barred = {1, os.getpid(), supervisord_pid}
 
     def look(self, strangers: bool = True, everybody: bool = True) -> Look:
         """All processes as they are now, and forget what is remembered of others.
@@ -196,7 +193,7 @@ class Census:
 
     def _sort(self, process: proc.Process, origin: Origin, look: Look) -> None:
         child = self._child(process)
-        near = child and self.supervisord is not None and process.session == self.supervisord.session
+        near = child and process.session == self.supervisord.session
         if origin.group and near:
             # serverurl= can change the URL of a program, but not who its parent is.
             look.named.setdefault(origin.group, []).append(process)
@@ -250,7 +247,7 @@ class Census:
         nameless = {process for process in look.nameless if process.identity not in identities}
         nameless = {process for process in nameless if process.identity not in self.foreign}
         forming = {process for process in forks if process.identity not in self.foreign} | nameless
-        outside = None if self.supervisord is None else self.supervisord.session
+        outside = self.supervisord.session
         barred = self._barred | {process.pid for process in forks}
         living = look.kin.tree(roots, barred, outside)
         # A dead process is worth knowing while its group or session has somebody in it: until then the kernel
@@ -298,11 +295,11 @@ class Census:
         return process if process is not None and not process.gone and self._child(process) else None
 
     def _child(self, process: proc.Process) -> bool:
-        return not self.gone and self.supervisord is not None and process.ppid == self.supervisord.pid
+        return not self.gone and process.ppid == self.supervisord.pid
 
     def _forming(self, process: proc.Process) -> bool:
         """Whether it is a fork of supervisord that does not run its program yet."""
-        if self.supervisord is None or process.session != self.supervisord.session:
+        if process.session != self.supervisord.session:
             return False
         if not self.gone and not self._child(process):
             return False

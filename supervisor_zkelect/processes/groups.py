@@ -128,10 +128,9 @@ class Groups:
 
     def follow_supervisord(self) -> None:
         """Have its end told. Raises OSError when the kernel has no pidfds."""
-        supervisord = self.census.supervisord
-        if supervisord is None or self.census.gone:
+        if self.census.gone:
             return
-        self._supervisord_pidfd = self._kernel.pidfd(supervisord)
+        self._supervisord_pidfd = self._kernel.pidfd(self.census.supervisord)
         if self._supervisord_pidfd is None:
             self.check_supervisord()
         else:
@@ -145,10 +144,9 @@ class Groups:
 
     def check_supervisord(self) -> None:
         """It counts as dead as soon as its process is, not before."""
-        supervisord = self.census.supervisord
-        if supervisord is None or self.census.gone or self._kernel.alive(supervisord):
+        if self.census.gone or self._kernel.alive(self.census.supervisord):
             return
-        log.warning("supervisord (pid %d) is dead", supervisord.pid)
+        log.warning("supervisord (pid %d) is dead", self.census.supervisord.pid)
         self.census.gone = True
         self.leave_supervisord()
         for state in self.all():

@@ -123,10 +123,7 @@ class Scanner:
         the kernel does not tell."""
         if self._children_at != self._turned_at():
             self._children_at = self._turned_at()
-            supervisord = self._census.supervisord
-            found: Optional[Set[int]] = set()
-            if supervisord is not None and not self._census.gone:
-                found = self._kernel.children(supervisord.pid)
+            found = set() if self._census.gone else self._kernel.children(self._census.supervisord.pid)
             if found is None or self._children is None or found != set(self._children):
                 self._children = None if found is None else frozenset(found)
         return self._children

@@ -151,8 +151,7 @@ class Stopper:
         where supervisord is process 1, or takes orphans in, anybody's orphans are its children. In its own session they are
         its programs' only, and count until it has told whose its children are; then it has told to stop what is in its books.
         """
-        supervisord = self._census.supervisord
-        session = supervisord.session if supervisord is not None else 0
+        session = self._census.supervisord.session
         bounded = {process for process in found.nameless if stop.books or process.session != session}
         if not bounded:
             return found
