@@ -8,21 +8,18 @@ the past; until when it may be relied upon is the business of `supervisor_zkelec
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
+from typing import Any, Callable, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
 
 from supervisor_zkelect.core import untrusted
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments, seats
 from supervisor_zkelect.zookeeper.errors import ElectionError, NotConnected, NotLeader, ProposalGone, ZooKeeperFailed
 from supervisor_zkelect.zookeeper.holder import Term
+from supervisor_zkelect.zookeeper.proof import Proof
 from supervisor_zkelect.zookeeper.queue import Proposal, QueueCalls, order
+from supervisor_zkelect.zookeeper.renewal import Renewal
 from supervisor_zkelect.zookeeper.requests import MISSING, ROUNDS, Operation, Requests
 from supervisor_zkelect.zookeeper.watch import Watch
-
-if TYPE_CHECKING:
-    # A release begins sooner without what only who waits to lead needs.
-    from supervisor_zkelect.zookeeper.proof import Proof
-    from supervisor_zkelect.zookeeper.renewal import Renewal
 
 
 class Standing(NamedTuple):
@@ -312,8 +309,6 @@ class ProposalCalls(QueueCalls):
         mine, renewal = self._require(), self._renewal
         if self._proof is None or renewal is not None and renewal.token == mine.token and not renewal.why:
             return
-        from supervisor_zkelect.zookeeper.renewal import Renewal
-
         timeout = self._proof.timeout
         assert timeout is not None
         try:
