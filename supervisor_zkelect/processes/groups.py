@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Set
 from supervisor_zkelect.processes.census import Census, Found
 from supervisor_zkelect.processes.cgroup import Cgroups, Former
 from supervisor_zkelect.processes.group_events import MemberDied, MemberStarted
-from supervisor_zkelect.processes.kernel import Kernel, Poller
+from supervisor_zkelect.processes.kernel import Poller
 from supervisor_zkelect.processes.kin import Identities, Kin
 from supervisor_zkelect.processes.member_states import MemberStates
 from supervisor_zkelect.processes.pidfds import Pidfds
@@ -40,12 +40,12 @@ class Groups:
 
     def __init__(
         self, now: Callable[[], float], post: Callable[[Any], None], do: Do, calls: Calls, supervisord: Supervisord,
-        census: Census, kernel: Kernel, watching: Poller, striker: Striker, cgroups: Optional[Cgroups],
+        census: Census, watching: Poller, striker: Striker, cgroups: Optional[Cgroups],
         former: Optional[Former], left: FrozenSet[Process], keep: Callable[[str, Identities], None],
     ) -> None:
         self._now, self._post, self._supervisord, self._left = now, post, supervisord, left
-        self._kernel, self._watching, self._striker = kernel, watching, striker
-        self.census = census
+        self.census, self._watching, self._striker = census, watching, striker
+        kernel = self._kernel = census.kernel
         self._caged = cgroups is not None
         self._states: Dict[str, GroupState] = {}
         self._timers = sched.scheduler(now)
