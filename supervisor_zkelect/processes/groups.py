@@ -175,10 +175,6 @@ class Groups:
 
     # What others tell of the members
 
-    def trust(self, state: GroupState, via_loader: bool) -> None:
-        state.kin.via_loader = via_loader
-        self.stopper.trust(state, via_loader)
-
     def signalled_as_group(self, state: GroupState, as_group: bool) -> None:
         state.as_group = as_group
 
@@ -226,18 +222,16 @@ class Groups:
     # What scans and pidfds tell of them
 
     def _found(self, state: GroupState, found: Found) -> None:
+        ended = frozenset() if state.stop is not None else self._pidfds.ended(state.name, found.living)
+        state.kin.rename(found, ended)
+        if state.mode != "dead":
+            self._pidfds.follow(state.name, found, ended)
+        self.stopper.ask_whose(state, found)
         if state.stop is not None:
-            state.kin.rename(found, ())
-            self._pidfds.follow(state.name, found)
-            self.stopper.ask_whose(state, found)
             self.stopper.step(state, state.stop, found)
         elif state.mode == "dead":
-            state.kin.rename(found, self._pidfds.ended(state.name, found.living))
             self._found_dead(state, found)
         else:
-            ended = self._pidfds.ended(state.name, found.living)
-            state.kin.rename(found, ended)
-            self._pidfds.follow(state.name, found, ended)
             self._found_running(state, found)
 
     def _found_dead(self, state: GroupState, found: Found) -> None:
@@ -245,7 +239,6 @@ class Groups:
         state.scan_at = now + 0.005 if found.forming - found.nameless else next_rest(now)
         if found.nameless:
             state.scan_by(now + DOUBT_PACE)
-        self.stopper.ask_whose(state, found)
         if found.forming:
             state.children = None
         for process, name in found.members.items():
@@ -255,7 +248,6 @@ class Groups:
 
     def _found_running(self, state: GroupState, found: Found) -> None:
         now = self._now()
-        self.stopper.ask_whose(state, found)
         if found.unreaped and state.wanted:
             self.wake_supervisord()
         rest = REST_IN_CGROUP if found.living and not (state.kin.exposed or state.kin.unregistered) else REST

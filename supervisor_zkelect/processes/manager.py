@@ -104,7 +104,7 @@ class Group:
     def trust(self, via_loader: bool) -> None:
         """Tell whether all programs of the group are started through the chain loader, so that a start which
         supervisord carries out late runs nothing after a stop."""
-        self._do(self._manager.groups.trust, via_loader)
+        self._do(self._manager.groups.stopper.trust, via_loader)
 
     def signalled_as_group(self, as_group: bool) -> None:
         """Tell whether supervisord may signal the process groups of the programs that it stops (`stopasgroup`)."""

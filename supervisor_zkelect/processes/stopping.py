@@ -62,7 +62,8 @@ class Stopper:
             state.scan_by(max(self._now(), lease_end))
 
     def trust(self, state: GroupState, via_loader: bool) -> None:
-        """Whether the chain loader refuses what is started late is told only now."""
+        """Whether the chain loader refuses what is started late, which may be told only now."""
+        state.kin.via_loader = via_loader
         if state.stop is not None:
             state.stop.via_loader = state.stop.via_loader and via_loader
             if via_loader and state.stop.start_open:
