@@ -58,7 +58,7 @@ class Groups:
         self.starter = Starter(now, post, self._later, self._requests, self.member_states, lambda: census.gone)
         self.stopper = Stopper(now, post, calls.ask, supervisord, census, self._signals, self.all, self._stopped)
         self._scanner = Scanner(
-            now, lambda: self.turned_at, kernel, census, cgroups, former, striker.cage, keep,
+            now, kernel, census, cgroups, former, striker.cage, keep,
             lambda state: self._signals.strike(state.name, state.attempts), self._found, self._without_scan,
         )
         self._supervisord_pidfd: Optional[int] = None
