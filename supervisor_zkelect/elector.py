@@ -167,7 +167,7 @@ class Elector(TermCalls):
         arguments.data("data", data)
         arguments.watcher(lost, True)
         client, proven = connect.make_client(hosts, timeout, digest=arguments.digest(digest)), proof.Proof(None)
-        kazoo_internals.on_grant(client, proven.connected)
+        kazoo_internals.on_connect(client, proven.connected)
         try:
             connect.start_client(client, timeout)
             elector = cls(

@@ -157,7 +157,7 @@ class QueueCalls(StateCalls):
         """The same, one after the other: others may have put as many there as one listing tells."""
         limit = self._zk.limit()
         for name, stat, data in self._look_at(self._names(limit), limit):
-            yield Member(name, sequence(name), stat.ephemeralOwner, stat.czxid, self._is_own(name, stat), data)
+            yield Member(name, int(name[-10:]), stat.ephemeralOwner, stat.czxid, self._is_own(name, stat), data)
 
     def others(self) -> int:
         """How many other candidates stand in the queue that some session owns. Reads no data."""
@@ -231,10 +231,6 @@ class QueueCalls(StateCalls):
     def _is_own(self, name: str, stat: Any) -> bool:
         mine = self._mine
         return mine is not None and (name, stat.czxid) == (mine.name, mine.token)
-
-
-def sequence(name: str) -> int:
-    return int(name[-10:])
 
 
 def order(name: str) -> Tuple[str, str]:
