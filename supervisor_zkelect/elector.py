@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, Callable, NoReturn, Optional, Sequence, Type, 
 
 from kazoo.protocol.states import KazooState
 
-from supervisor_zkelect.core import untrusted
+from supervisor_zkelect.core import lease, untrusted
 from supervisor_zkelect.system.clock import now
-from supervisor_zkelect.zookeeper import arguments, seats
+from supervisor_zkelect.zookeeper import arguments, proof, seats
 from supervisor_zkelect.zookeeper.errors import (
     AccessDenied,
     AnotherElection,
@@ -58,10 +58,6 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
-
-#: Between two requests of who waits, a share of the session's timeout (`lease.INTERVAL_SHARE`; a release begins sooner without
-#: that module).
-_SHARE = 0.1
 
 #: Seconds between two looks at a predecessor, at most, where the session's timeout is not known.
 _LOOK = 10.0
@@ -126,8 +122,6 @@ class Elector(TermCalls):
         arguments.client(client)
         super().__init__(requests, where, data)
         if granted is not None:
-            from supervisor_zkelect.zookeeper import proof
-
             self._proof = proof.Proof(granted)
         self._lost = lost
         self._owns_client = False
@@ -161,7 +155,7 @@ class Elector(TermCalls):
         Raises NotConnected when no server answers within `timeout`, and BadArgument as the constructor does, before a session is
         opened.
         """
-        from supervisor_zkelect.zookeeper import connect, kazoo_internals, proof
+        from supervisor_zkelect.zookeeper import connect, kazoo_internals
 
         arguments.known(unknown, _CONNECT_WORDS)
         arguments.seconds("timeout", timeout)
@@ -173,7 +167,7 @@ class Elector(TermCalls):
         arguments.data("data", data)
         arguments.watcher(lost, True)
         client, proven = connect.make_client(hosts, timeout, digest=arguments.digest(digest)), proof.Proof(None)
-        kazoo_internals.on_grant(client, proven.connected)
+        kazoo_internals.on_connect(client, proven.connected)
         try:
             connect.start_client(client, timeout)
             elector = cls(
@@ -321,7 +315,7 @@ class Elector(TermCalls):
     def _pace(self) -> float:
         """Seconds between two requests of who waits."""
         timeout = self._proof.timeout if self._proof is not None else None
-        return _LOOK if timeout is None else timeout * _SHARE
+        return _LOOK if timeout is None else lease.heartbeat_interval(timeout)
 
     def _wait(self, standing: Standing, limit: float) -> None:
         """Until it is worth asking again. Raises TimedOut at `limit`.

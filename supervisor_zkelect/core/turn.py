@@ -29,15 +29,10 @@ class Turn:
     def act(self, action: Action) -> None:
         self.actions.append(action)
 
-    def next_op(self) -> int:
-        """The number of another request."""
-        self.set(op=self.state.op + 1)
-        return self.state.op
-
     def request(self, slot: str, action: Callable[..., Action], *more: Any) -> None:
         """Make a request whose number the state keeps as its `slot`."""
-        number = self.next_op()
-        self.set(**{slot: number})
+        number = self.state.op + 1
+        self.set(op=number, **{slot: number})
         self.act(action(number, *more))
 
     def ask(self, action: Callable[..., Action], *more: Any) -> None:

@@ -6,6 +6,7 @@ No sockets, no processes, no threads. All times are seconds of CLOCK_BOOTTIME, b
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Protocol
@@ -81,7 +82,8 @@ class GuardedGroups:
         self._expect = expect
         self._groups: Dict[str, GuardedGroup] = {}
         self._configured: Dict[str, GroupPrograms] = {}
-        self._op = 0
+        #: numbers of the guard's own orders; the listener's are above zero
+        self._own_ops = itertools.count(-1, -1)
         self._complained_at = AT_ONCE
         self._write_at = NEVER
         self.supervisord_gone = False
@@ -155,7 +157,7 @@ class GuardedGroups:
                 one.handle.adopt()
             else:
                 # Its stop may have begun just before, in the time that its lease leaves.
-                one.handle.stop(self._own_op(), entry.lease.kill_at, entry.lease.kill_at)
+                one.handle.stop(next(self._own_ops), entry.lease.kill_at, entry.lease.kill_at)
         self._book.open()
 
     def know(self, configured: Dict[str, GroupPrograms]) -> None:
@@ -273,7 +275,7 @@ class GuardedGroups:
 
     def end(self, one: GuardedGroup, kill_at: float, why: str) -> None:
         """Stop a group by this guard's own order; see `stop`."""
-        self.stop(one, self._own_op(), kill_at, why)
+        self.stop(one, next(self._own_ops), kill_at, why)
 
     def end_all(self, why: str) -> None:
         """Kill all of them at once; see `stop`."""
@@ -291,8 +293,3 @@ class GuardedGroups:
             one.ended["dead"] = time.time()
             return True
         return False
-
-    def _own_op(self) -> int:
-        """Numbers of the guard's own orders; the listener's are above zero."""
-        self._op -= 1
-        return self._op

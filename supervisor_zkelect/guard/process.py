@@ -32,7 +32,8 @@ from supervisor_zkelect.guard.keeper_protocol import KeeperSaid
 from supervisor_zkelect.guard.kept_log import KeptLog
 from supervisor_zkelect.guard.programs import Programs
 from supervisor_zkelect.guard.registration import Key
-from supervisor_zkelect.processes import census, proc
+from supervisor_zkelect.processes import proc
+from supervisor_zkelect.processes.census import Census, SupervisordIdentity
 from supervisor_zkelect.processes.manager import ProcessManager
 from supervisor_zkelect.processes.quick_moves import QuickMoves
 from supervisor_zkelect.supervisord.client import MOST_CALLS, Supervisord
@@ -100,11 +101,10 @@ class Process:
             log.error("cannot keep the key of the programs' secrets for the next guard: %s", key.trouble)
         self.members = members.Members(self.folder, self.owner)
         own, left = self.members.load()
+        identity = SupervisordIdentity(self.owner.start, terms.session, os.fsencode(terms.arguments))
         self.manager = ProcessManager(
-            self.supervisord, self.owner.pid, self.post, self.calls, server_url=terms.url,
-            cgroups=self.cgroups, instance=record.instance(self.owner), former=self.former,
-            identity=census.SupervisordIdentity(self.owner.start, terms.session, os.fsencode(terms.arguments)), left=left,
-            keep=lambda *seen: self.members.told.put(seen), secrets=key.secret,
+            self.supervisord, Census(self.owner.pid, terms.url, record.instance(self.owner), identity, key.secret), self.post,
+            self.calls, cgroups=self.cgroups, former=self.former, left=left, keep=lambda *seen: self.members.told.put(seen),
         )
         for name, processes in own.items():
             self.manager.group(name).remember(processes)

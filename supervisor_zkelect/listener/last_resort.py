@@ -121,7 +121,7 @@ class _Kin:
             self._rests[name] = began + PACE
             census = self._wanted[name][1]
             if census not in looks:
-                census.gone = not proc.alive(census.supervisord) if census.supervisord else True
+                census.gone = not proc.alive(census.supervisord)
                 looks[census] = census.look()
         # Whoever was found was there before a guard was, unless that is told by now.
         if not self._hear(0.0):

@@ -107,32 +107,29 @@ class Census:
         self, supervisord_pid: int, url: str, instance: str = "", identity: Optional[SupervisordIdentity] = None,
         secrets: Callable[[str, int], str] = lambda group, uid: "", kernel: Kernel = proc,
     ) -> None:
-        self._kernel = kernel
+        self.kernel = kernel
         self.url = url
         self.instance = instance
-        self.supervisord = self._kernel.read(supervisord_pid)
-        self._cmdline = self._kernel.cmdline(supervisord_pid)
-        if identity is not None and (self.supervisord is None or self.supervisord.start != identity.start):
+        seen, self._cmdline = self.kernel.read(supervisord_pid), self.kernel.cmdline(supervisord_pid)
+        if seen is None or identity is not None and seen.start != identity.start:
             # It is dead, and its pid may be a stranger's, whose children are none of the groups'.
-            session = identity.session or supervisord_pid
-            self.supervisord = proc.Process(supervisord_pid, identity.start, 0, 0, session, "X", 0)
-            self._cmdline = identity.arguments
-        self.gone = self.supervisord is None or self.supervisord.gone
+            start, session, self._cmdline = identity or SupervisordIdentity(0, 0, b"")
+            seen = proc.Process(supervisord_pid, start, 0, 0, session or supervisord_pid, "X", 0)
+        self.supervisord = seen
+        self.gone = seen.gone
         self.foreign: Set[Tuple[int, int]] = set()
         #: groups of supervisord's children by their registration or by its books, which outweigh what they carry
         self.told: Dict[Tuple[int, int], str] = {}
         #: users that the groups' programs have registered as, or anything of the groups was seen to run as
         self.users: Dict[str, Set[int]] = {}
         self._users_read: Set[Tuple[str, Tuple[int, int], int]] = set()
-        self._own = {os.geteuid()} | self._kernel.uids(supervisord_pid)
+        self._own = {os.geteuid()} | self.kernel.uids(supervisord_pid)
         self._secrets = secrets
-        self._namespaces = self._kernel.namespaces(supervisord_pid) or self._kernel.namespaces(os.getpid())
+        self._namespaces = self.kernel.namespaces(supervisord_pid) or self.kernel.namespaces(os.getpid())
         self._origins: Dict[Tuple[int, int], Origin] = {}
         #: in how many looks a process had no environment
         self._empty: Dict[Tuple[int, int], int] = {}
-        self._barred = {1, os.getpid()}
-        if self.supervisord is not None:
-            self._barred.add(supervisord_pid)
+        self._barred = {1, os.getpid(), supervisord_pid}
 
     def look(self, strangers: bool = True, everybody: bool = True) -> Look:
         """All processes as they are now, and forget what is remembered of others.
@@ -140,7 +137,7 @@ class Census:
         strangers: whether to read what others than supervisord's children carry; everybody: also of those that run as no
         user of a group's.
         """
-        table = self._kernel.table()
+        table = self.kernel.table()
         present = {process.identity for process in table.values()}
         for memory in (self._origins, self._empty, self.told):
             for identity in memory.keys() - present:
@@ -186,7 +183,7 @@ class Census:
         uids = frozenset((process.uid,))
         if users is not None:
             # What the kernel shows to nobody looks like root's (prctl(2), PR_SET_DUMPABLE).
-            uids = uids if process.uid > 0 else self._kernel.uids(process.pid)
+            uids = uids if process.uid > 0 else self.kernel.uids(process.pid)
             if not uids & users:
                 return
         if look.left <= 0:
@@ -196,7 +193,7 @@ class Census:
 
     def _sort(self, process: proc.Process, origin: Origin, look: Look) -> None:
         child = self._child(process)
-        near = child and self.supervisord is not None and process.session == self.supervisord.session
+        near = child and process.session == self.supervisord.session
         if origin.group and near:
             # serverurl= can change the URL of a program, but not who its parent is.
             look.named.setdefault(origin.group, []).append(process)
@@ -250,7 +247,7 @@ class Census:
         nameless = {process for process in look.nameless if process.identity not in identities}
         nameless = {process for process in nameless if process.identity not in self.foreign}
         forming = {process for process in forks if process.identity not in self.foreign} | nameless
-        outside = None if self.supervisord is None else self.supervisord.session
+        outside = self.supervisord.session
         barred = self._barred | {process.pid for process in forks}
         living = look.kin.tree(roots, barred, outside)
         # A dead process is worth knowing while its group or session has somebody in it: until then the kernel
@@ -290,32 +287,32 @@ class Census:
         for process in processes:
             if (group, process.identity, process.uid) not in self._users_read:
                 self._users_read.add((group, process.identity, process.uid))
-                self.users.setdefault(group, set()).update(self._kernel.uids(process.pid))
+                self.users.setdefault(group, set()).update(self.kernel.uids(process.pid))
 
     def claim(self, pid: int) -> Optional[proc.Process]:
         """The process that supervisord says has this pid, if it is a living child of supervisord."""
-        process = self._kernel.read(pid)
+        process = self.kernel.read(pid)
         return process if process is not None and not process.gone and self._child(process) else None
 
     def _child(self, process: proc.Process) -> bool:
-        return not self.gone and self.supervisord is not None and process.ppid == self.supervisord.pid
+        return not self.gone and process.ppid == self.supervisord.pid
 
     def _forming(self, process: proc.Process) -> bool:
         """Whether it is a fork of supervisord that does not run its program yet."""
-        if self.supervisord is None or process.session != self.supervisord.session:
+        if process.session != self.supervisord.session:
             return False
         if not self.gone and not self._child(process):
             return False
-        cmdline = self._kernel.cmdline(process.pid, len(self._cmdline) + 1)
+        cmdline = self.kernel.cmdline(process.pid, len(self._cmdline) + 1)
         if not cmdline:
             # Within execve(2), for some microseconds, there are neither arguments nor an environment.
-            return self._child(process) and not self._kernel.has_environment(process.pid) and self._kernel.alive(process)
+            return self._child(process) and not self.kernel.has_environment(process.pid) and self.kernel.alive(process)
         return process.unexecuted and cmdline == self._cmdline
 
     def _origin(self, process: proc.Process, look: Look) -> Origin:
         origin = self._origins.get(process.identity)
         if origin is None:
-            told, length = self._kernel.variables(process.pid, (_GROUP, _NAME, _URL, _INSTANCE, _SECRET), LONGEST)
+            told, length = self.kernel.variables(process.pid, (_GROUP, _NAME, _URL, _INSTANCE, _SECRET), LONGEST)
             look.left -= OPENING + (length or 0)
             origin = self._origin_of(process, {name: os.fsdecode(value) for name, value in told.items()})
             # An environment changes with execve(2). Nobody comes to belong by that but a child of supervisord
@@ -329,15 +326,15 @@ class Census:
         group, secret = told.get(_GROUP, ""), told.get(_SECRET, "")
         if not group:
             return Origin()
-        users = self._kernel.uids(process.pid)
+        users = self.kernel.uids(process.pid)
         near = bool(self.instance) and told.get(_INSTANCE) == self.instance
-        near = near or (told.get(_URL) == self.url and self._kernel.namespaces(process.pid) == self._namespaces)
+        near = near or (told.get(_URL) == self.url and self.kernel.namespaces(process.pid) == self._namespaces)
         proven = bool(secret) and any(secret == self._secrets(group, uid) for uid in users)
         return Origin(group, told.get(_NAME, ""), proven, near, users)
 
     def _alike(self, one: proc.Process, other: proc.Process) -> bool:
         """Whether both run as the same users."""
-        return self._kernel.uids(one.pid) == self._kernel.uids(other.pid)
+        return self.kernel.uids(one.pid) == self.kernel.uids(other.pid)
 
 
 def _latest(processes: Iterable[proc.Process], table: Dict[int, proc.Process]) -> Set[proc.Process]:

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Set
 from supervisor_zkelect.processes.census import Census, Found
 from supervisor_zkelect.processes.cgroup import Cgroups, Former
 from supervisor_zkelect.processes.group_events import MemberDied, MemberStarted
-from supervisor_zkelect.processes.kernel import Kernel, Poller
+from supervisor_zkelect.processes.kernel import Poller
 from supervisor_zkelect.processes.kin import Identities, Kin
 from supervisor_zkelect.processes.member_states import MemberStates
 from supervisor_zkelect.processes.pidfds import Pidfds
@@ -40,12 +40,12 @@ class Groups:
 
     def __init__(
         self, now: Callable[[], float], post: Callable[[Any], None], do: Do, calls: Calls, supervisord: Supervisord,
-        census: Census, kernel: Kernel, watching: Poller, striker: Striker, cgroups: Optional[Cgroups],
+        census: Census, watching: Poller, striker: Striker, cgroups: Optional[Cgroups],
         former: Optional[Former], left: FrozenSet[Process], keep: Callable[[str, Identities], None],
     ) -> None:
         self._now, self._post, self._supervisord, self._left = now, post, supervisord, left
-        self._kernel, self._watching, self._striker = kernel, watching, striker
-        self.census = census
+        self.census, self._watching, self._striker = census, watching, striker
+        kernel = self._kernel = census.kernel
         self._caged = cgroups is not None
         self._states: Dict[str, GroupState] = {}
         self._timers = sched.scheduler(now)
@@ -58,7 +58,7 @@ class Groups:
         self.starter = Starter(now, post, self._later, self._requests, self.member_states, lambda: census.gone)
         self.stopper = Stopper(now, post, calls.ask, supervisord, census, self._signals, self.all, self._stopped)
         self._scanner = Scanner(
-            now, lambda: self.turned_at, kernel, census, cgroups, former, striker.cage, keep,
+            now, kernel, census, cgroups, former, striker.cage, keep,
             lambda state: self._signals.strike(state.name, state.attempts), self._found, self._without_scan,
         )
         self._supervisord_pidfd: Optional[int] = None
@@ -128,10 +128,9 @@ class Groups:
 
     def follow_supervisord(self) -> None:
         """Have its end told. Raises OSError when the kernel has no pidfds."""
-        supervisord = self.census.supervisord
-        if supervisord is None or self.census.gone:
+        if self.census.gone:
             return
-        self._supervisord_pidfd = self._kernel.pidfd(supervisord)
+        self._supervisord_pidfd = self._kernel.pidfd(self.census.supervisord)
         if self._supervisord_pidfd is None:
             self.check_supervisord()
         else:
@@ -145,10 +144,9 @@ class Groups:
 
     def check_supervisord(self) -> None:
         """It counts as dead as soon as its process is, not before."""
-        supervisord = self.census.supervisord
-        if supervisord is None or self.census.gone or self._kernel.alive(supervisord):
+        if self.census.gone or self._kernel.alive(self.census.supervisord):
             return
-        log.warning("supervisord (pid %d) is dead", supervisord.pid)
+        log.warning("supervisord (pid %d) is dead", self.census.supervisord.pid)
         self.census.gone = True
         self.leave_supervisord()
         for state in self.all():
@@ -176,10 +174,6 @@ class Groups:
         self.starter.resume(state)
 
     # What others tell of the members
-
-    def trust(self, state: GroupState, via_loader: bool) -> None:
-        state.kin.via_loader = via_loader
-        self.stopper.trust(state, via_loader)
 
     def signalled_as_group(self, state: GroupState, as_group: bool) -> None:
         state.as_group = as_group
@@ -228,18 +222,16 @@ class Groups:
     # What scans and pidfds tell of them
 
     def _found(self, state: GroupState, found: Found) -> None:
+        ended = frozenset() if state.stop is not None else self._pidfds.ended(state.name, found.living)
+        state.kin.rename(found, ended)
+        if state.mode != "dead":
+            self._pidfds.follow(state.name, found, ended)
+        self.stopper.ask_whose(state, found)
         if state.stop is not None:
-            state.kin.rename(found, ())
-            self._pidfds.follow(state.name, found)
-            self.stopper.ask_whose(state, found)
             self.stopper.step(state, state.stop, found)
         elif state.mode == "dead":
-            state.kin.rename(found, self._pidfds.ended(state.name, found.living))
             self._found_dead(state, found)
         else:
-            ended = self._pidfds.ended(state.name, found.living)
-            state.kin.rename(found, ended)
-            self._pidfds.follow(state.name, found, ended)
             self._found_running(state, found)
 
     def _found_dead(self, state: GroupState, found: Found) -> None:
@@ -247,7 +239,6 @@ class Groups:
         state.scan_at = now + 0.005 if found.forming - found.nameless else next_rest(now)
         if found.nameless:
             state.scan_by(now + DOUBT_PACE)
-        self.stopper.ask_whose(state, found)
         if found.forming:
             state.children = None
         for process, name in found.members.items():
@@ -257,7 +248,6 @@ class Groups:
 
     def _found_running(self, state: GroupState, found: Found) -> None:
         now = self._now()
-        self.stopper.ask_whose(state, found)
         if found.unreaped and state.wanted:
             self.wake_supervisord()
         rest = REST_IN_CGROUP if found.living and not (state.kin.exposed or state.kin.unregistered) else REST

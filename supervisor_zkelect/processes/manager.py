@@ -40,10 +40,10 @@ from typing import Any, Callable, FrozenSet, Iterable, Optional, Tuple
 
 from supervisor_zkelect.core.proof import KILL_WAITS
 from supervisor_zkelect.processes import proc
-from supervisor_zkelect.processes.census import Census, SupervisordIdentity
+from supervisor_zkelect.processes.census import Census
 from supervisor_zkelect.processes.cgroup import Cgroups, Former
 from supervisor_zkelect.processes.groups import Groups
-from supervisor_zkelect.processes.kernel import Kernel, Poller
+from supervisor_zkelect.processes.kernel import Poller
 from supervisor_zkelect.processes.kin import Identities
 from supervisor_zkelect.processes.striking import Striker
 from supervisor_zkelect.supervisord.calls import Calls
@@ -104,7 +104,7 @@ class Group:
     def trust(self, via_loader: bool) -> None:
         """Tell whether all programs of the group are started through the chain loader, so that a start which
         supervisord carries out late runs nothing after a stop."""
-        self._do(self._manager.groups.trust, via_loader)
+        self._do(self._manager.groups.stopper.trust, via_loader)
 
     def signalled_as_group(self, as_group: bool) -> None:
         """Tell whether supervisord may signal the process groups of the programs that it stops (`stopasgroup`)."""
@@ -143,45 +143,35 @@ class Group:
 class ProcessManager:
     """Starts, watches and stops the groups of one supervisord. See the module's text.
 
-    supervisord: for the calls. supervisord_pid: its pid, a listener's parent. post: takes the events; called
-    on the process manager's thread, must not block. rpc_pool: where calls to supervisord run; a hung supervisord
-    occupies a worker for each group that is being stopped, and MOST_STARTS, MOST_ASKED and one more, for the limit of
-    a call. clock: seconds, the same as in `Group.stop`. server_url: the SUPERVISOR_SERVER_URL that the programs are
-    given; default this process's own, else the URL of `supervisord`. cgroups: those that the groups' processes are
-    moved into, if any. instance: the ZKELECT_INSTANCE that the programs carry, "" when they carry none. former: what is
-    left in the cgroups of former instances of this supervisord; left: what else is left of them. Whichever group it was, it
-    must be dead before any group is proven so. identity: of supervisord, where somebody knows it who saw it alive. keep:
-    takes a group and the identities of its members that are in no cgroup when they change, on its thread. secrets:
-    as for `census.Census`. kernel, watching: the ports; `start` wants the real ones.
+    supervisord: for the calls. census: of its processes. post: takes the events; called on the process manager's thread, must
+    not block. rpc_pool: where calls to supervisord run; a hung supervisord occupies a worker for each group that is being
+    stopped, and MOST_STARTS, MOST_ASKED and one more, for the limit of a call. clock: seconds, the same as in `Group.stop`.
+    cgroups: those that the groups' processes are moved into, if any. former: what is left in the cgroups of former instances
+    of this supervisord; left: what else is left of them. Whichever group it was, it must be dead before any group is proven
+    so. keep: takes a group and the identities of its members that are in no cgroup when they change, on its thread.
+    watching: the port to the ends of processes; `start` wants the real one, and that of the census.
     """
 
     def __init__(
         self,
         supervisord: Supervisord,
-        supervisord_pid: int,
+        census: Census,
         post: Callable[[Any], None],
         rpc_pool: Executor,
         clock: Callable[[], float] = clock.now,
-        server_url: Optional[str] = None,
         cgroups: Optional[Cgroups] = None,
-        instance: str = "",
         former: Optional[Former] = None,
-        identity: Optional[SupervisordIdentity] = None,
         left: FrozenSet[proc.Process] = frozenset(),
         keep: Callable[[str, Identities], None] = lambda group, identities: None,
-        secrets: Callable[[str, int], str] = lambda group, uid: "",
-        kernel: Kernel = proc,
         watching: Optional[Poller] = None,
     ) -> None:
         self.now = clock
-        url = server_url or os.environ.get("SUPERVISOR_SERVER_URL") or supervisord.url
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._watching = watching or Poller()
-        self.striker = Striker(clock, getattr(cgroups, "base", ""), kernel)
+        self.striker = Striker(clock, getattr(cgroups, "base", ""), census.kernel)
         self.groups = Groups(
-            clock, post, self.do, Calls(rpc_pool, self.do), supervisord,
-            Census(supervisord_pid, url, instance, identity, secrets, kernel), kernel, self._watching, self.striker,
-            cgroups, former, left, keep,
+            clock, post, self.do, Calls(rpc_pool, self.do), supervisord, census, self._watching, self.striker, cgroups, former,
+            left, keep,
         )
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="zkelect-manager", daemon=True)

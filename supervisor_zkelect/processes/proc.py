@@ -162,10 +162,21 @@ class Kinship:
         self, roots: Iterable[Process], exclude: Iterable[int] = (), outside_session: Optional[int] = None,
         alike: Optional[Callable[[Process, Process], bool]] = None,
     ) -> Set[Process]:
-        """As `tree` below, in the time that its result takes and not in that of the whole table.
+        """The living processes that belong to `roots`, the roots included, in the time that the result takes and not in that of
+        the whole table.
 
+        Kinship is closed over three relations: child of a member, member of a process group that a member leads, member
+        of a session that a member leads. A group or session whose leader is dead is found while `roots` still holds the
+        leader, even when it no longer runs. pid 1, this process, and the pids in `exclude` never belong, nor does
+        anything through them.
+
+        roots: processes, living or dead; a dead one still counts as ancestor, group and session leader, unless its pid
+            is used by another process now.
+        outside_session: the session in which the roots were started, which others share. Every other session in which a
+            member is found was made by a member, since setsid(2) always makes one, so all who are in it belong too, even
+            when its leader is dead and was never seen. None leaves this relation out.
         alike: whether two processes are so alike that one which shares the other's process group or session belongs; without
-        it each does.
+            it each does.
         """
         barred = {0, 1, os.getpid(), *exclude}
         kin = set()
@@ -191,27 +202,9 @@ class Kinship:
         return {self.processes[pid] for pid in kin if pid in self.processes and not self.processes[pid].gone}
 
 
-def tree(
-    roots: Iterable[Process],
-    processes: Optional[Dict[int, Process]] = None,
-    exclude: Iterable[int] = (),
-    outside_session: Optional[int] = None,
-) -> Set[Process]:
-    """The living processes that belong to `roots`, the roots included.
-
-    Kinship is closed over three relations: child of a member, member of a process group that a member leads, member
-    of a session that a member leads. A group or session whose leader is dead is found while `roots` still holds the
-    leader, even when it no longer runs. pid 1, this process, and the pids in `exclude` never belong, nor does
-    anything through them.
-
-    roots: processes, living or dead; a dead one still counts as ancestor, group and session leader, unless its pid
-        is used by another process now.
-    processes: a table read before, else the present one is read.
-    outside_session: the session in which the roots were started, which others share. Every other session in which a
-        member is found was made by a member, since setsid(2) always makes one, so all who are in it belong too, even
-        when its leader is dead and was never seen. None leaves this relation out.
-    """
-    return Kinship(table() if processes is None else processes).tree(roots, exclude, outside_session)
+def tree(roots: Iterable[Process], outside_session: Optional[int] = None) -> Set[Process]:
+    """As `Kinship.tree`, of all processes as they are now."""
+    return Kinship(table()).tree(roots, outside_session=outside_session)
 
 
 def pidfd_trouble() -> str:

@@ -19,28 +19,28 @@ log = logging.getLogger(__name__)
 
 
 class Scanner:
-    """turned_at: when the turn began. caged: called with each group that has a cgroup with somebody inside. keep: takes a group
+    """caged: called with each group that has a cgroup with somebody inside. keep: takes a group
     and the identities of its processes that are in no cgroup, when they change. strike: kills whoever is known of a group.
     found: takes what a scan has found of a group. failed: takes the error of a scan that failed."""
 
     def __init__(
-        self, now: Callable[[], float], turned_at: Callable[[], float], kernel: Kernel, census: Census,
-        cgroups: Optional[Cgroups], former: Optional[Former], caged: Callable[[str], None],
-        keep: Callable[[str, Identities], None], strike: Callable[[GroupState], None],
+        self, now: Callable[[], float], kernel: Kernel, census: Census, cgroups: Optional[Cgroups], former: Optional[Former],
+        caged: Callable[[str], None], keep: Callable[[str, Identities], None], strike: Callable[[GroupState], None],
         found: Callable[[GroupState, Found], None], failed: Callable[[GroupState, Exception], None],
     ) -> None:
-        self._now, self._turned_at, self._kernel, self._census = now, turned_at, kernel, census
+        self._now, self._kernel, self._census = now, kernel, census
         self._cgroups, self._former, self._caged = cgroups, former, caged
         self._keep, self._strike, self._found, self._failed = keep, strike, found, failed
-        #: supervisord's children, and in which turn they were read
+        #: supervisord's children, and whether they were read for this scan
         self._children: Optional[FrozenSet[int]] = frozenset()
-        self._children_at = -math.inf
+        self._children_read = False
         self._ended, self._took = -math.inf, 0.0
         self.trouble = ""
         """Why a group could not be looked after when that was tried last; or ""."""
 
     def scan(self, states: List[GroupState], now: float) -> None:
         """Scan the groups that are due."""
+        self._children_read = False
         due = [state for state in states if self.due(state) <= now and self._worth(state, now)]
         if not due:
             return
@@ -119,14 +119,11 @@ class Scanner:
         return inside
 
     def _children_now(self) -> Optional[FrozenSet[int]]:
-        """The pids of supervisord's children, read once in a turn; the same object for as long as they are the same. None where
+        """The pids of supervisord's children, read once in a scan; the same object for as long as they are the same. None where
         the kernel does not tell."""
-        if self._children_at != self._turned_at():
-            self._children_at = self._turned_at()
-            supervisord = self._census.supervisord
-            found: Optional[Set[int]] = set()
-            if supervisord is not None and not self._census.gone:
-                found = self._kernel.children(supervisord.pid)
+        if not self._children_read:
+            self._children_read = True
+            found = set() if self._census.gone else self._kernel.children(self._census.supervisord.pid)
             if found is None or self._children is None or found != set(self._children):
                 self._children = None if found is None else frozenset(found)
         return self._children

@@ -62,7 +62,8 @@ class Stopper:
             state.scan_by(max(self._now(), lease_end))
 
     def trust(self, state: GroupState, via_loader: bool) -> None:
-        """Whether the chain loader refuses what is started late is told only now."""
+        """Whether the chain loader refuses what is started late, which may be told only now."""
+        state.kin.via_loader = via_loader
         if state.stop is not None:
             state.stop.via_loader = state.stop.via_loader and via_loader
             if via_loader and state.stop.start_open:
@@ -151,8 +152,7 @@ class Stopper:
         where supervisord is process 1, or takes orphans in, anybody's orphans are its children. In its own session they are
         its programs' only, and count until it has told whose its children are; then it has told to stop what is in its books.
         """
-        supervisord = self._census.supervisord
-        session = supervisord.session if supervisord is not None else 0
+        session = self._census.supervisord.session
         bounded = {process for process in found.nameless if stop.books or process.session != session}
         if not bounded:
             return found

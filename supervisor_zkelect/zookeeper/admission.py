@@ -38,7 +38,7 @@ def by_client(settings: Any, timeout: float, work: Work) -> Optional[str]:
     def note(sent: float, seconds: float, identity: int) -> None:
         granted[0] = seconds
 
-    kazoo_internals.on_grant(client, note)
+    kazoo_internals.on_connect(client, note)
     try:
         connect.start_client(client, timeout)
         work(client, granted[0])

@@ -76,16 +76,6 @@ def on_connect(
     client._connection._invoke = noting
 
 
-def on_grant(client: KazooClient, granted: Callable[[float, float, int], None]) -> None:
-    """Call `granted` with each session that a client, which is not started yet, is granted, as `on_connect` calls `answered`."""
-
-    def answered(sent: float, timeout: float, session: int) -> None:
-        if timeout > 0:
-            granted(sent, timeout, session)
-
-    on_connect(client, answered)
-
-
 def asked_timeout(client: KazooClient) -> float:
     """The session timeout that a client asks for, in seconds."""
     return client._session_timeout / 1000.0

@@ -50,7 +50,9 @@ class Proof:
         return self._session.clock.timeout if self._session else self._granted
 
     def connected(self, sent: float, timeout: float, session: int) -> None:
-        """A connect request, sent at `sent`, was granted."""
+        """A connect request, sent at `sent`, was answered: timeout in seconds, 0 for a session that is over."""
+        if timeout <= 0:
+            return
         with self._noting:
             before, proven = self._session, self._proven
             if before is None or before.id != session:

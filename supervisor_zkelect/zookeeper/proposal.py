@@ -8,21 +8,18 @@ the past; until when it may be relied upon is the business of `supervisor_zkelec
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
+from typing import Any, Callable, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
 
 from supervisor_zkelect.core import untrusted
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments, seats
 from supervisor_zkelect.zookeeper.errors import ElectionError, NotConnected, NotLeader, ProposalGone, ZooKeeperFailed
 from supervisor_zkelect.zookeeper.holder import Term
-from supervisor_zkelect.zookeeper.queue import Proposal, QueueCalls, order
+from supervisor_zkelect.zookeeper.proof import Proof
+from supervisor_zkelect.zookeeper.queue import Proposal, Queue, QueueCalls, order
+from supervisor_zkelect.zookeeper.renewal import Renewal
 from supervisor_zkelect.zookeeper.requests import MISSING, ROUNDS, Operation, Requests
 from supervisor_zkelect.zookeeper.watch import Watch
-
-if TYPE_CHECKING:
-    # A release begins sooner without what only who waits to lead needs.
-    from supervisor_zkelect.zookeeper.proof import Proof
-    from supervisor_zkelect.zookeeper.renewal import Renewal
 
 
 class Standing(NamedTuple):
@@ -162,13 +159,13 @@ class ProposalCalls(QueueCalls):
         listed = self._client.get_children_async(self.election_znode)
         # Who was second is the first now, most likely, and asks for everything at once.
         term = self._ask_of_term(self._path(), watch.seen) if claiming and self._second else None
-        names = self._queue.listed(listed, limit)
+        names = self._listed(listed, limit)
         if mine.name not in names:
             self._proposal_gone()
         own = order(mine.name)
         # The digits alone tell it of most.
         ahead = [name for name in names if name[-10:] <= own[0] and order(name) < own]
-        rival = self._queue.survey(names, self.proposal, limit).rival if not ahead else ""
+        rival = self._survey(names, limit).rival if not ahead else ""
         leads, self._second = not ahead and not rival, len(ahead) == 1
         if not leads:
             watch = Watch(self._client, f"{self.election_znode}/{max(ahead, key=order) if ahead else rival}")
@@ -214,7 +211,7 @@ class ProposalCalls(QueueCalls):
         # A server that is new to this session may lag behind the create; sync makes it catch up, before it answers what is
         # asked next.
         synced = self._client.sync_async(self.election_znode)
-        names = [name for name in self._queue.names(limit) if name.startswith(self._stem)]
+        names = [name for name in self._names(limit) if name.startswith(self._stem)]
         self._zk.answer("sync the queue", limit, synced)
         answers = [self._client.exists_async(f"{self.election_znode}/{name}") for name in names]
         own = []
@@ -262,7 +259,8 @@ class ProposalCalls(QueueCalls):
                 self._renewal = None
             self._led = self._noted = self._looked = None
             self._acked = False
-            self._queue.forget()
+            # What is foreign depends on the own proposal.
+            self._foreign = None, Queue("", "")
         if mine is None:
             seats.leave(self._client, self.election_znode, self)
         self._mine = mine
@@ -275,8 +273,8 @@ class ProposalCalls(QueueCalls):
     def _is_lowest(self, limit: float) -> bool:
         """Once lowest, a proposal stays lowest as long as it exists, so the queue is read only before that."""
         if self._led != self.proposal:
-            names = self._queue.names(limit)
-            if names[:1] == [self.proposal] and not self._queue.survey(names, self.proposal, limit).rival:
+            names = self._names(limit)
+            if names[:1] == [self.proposal] and not self._survey(names, limit).rival:
                 self._led = self.proposal
         return self._led == self.proposal
 
@@ -312,8 +310,6 @@ class ProposalCalls(QueueCalls):
         mine, renewal = self._require(), self._renewal
         if self._proof is None or renewal is not None and renewal.token == mine.token and not renewal.why:
             return
-        from supervisor_zkelect.zookeeper.renewal import Renewal
-
         timeout = self._proof.timeout
         assert timeout is not None
         try:

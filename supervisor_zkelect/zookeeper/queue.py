@@ -81,124 +81,18 @@ class Proposal(NamedTuple):
     session: int
 
 
-class QueueReader:
-    """Looks at one queue. stem: what the names of this election's candidates begin with, up to the digits."""
-
-    def __init__(self, requests: Requests, znode: str, stem: str) -> None:
-        self._zk = requests
-        self._znode, self._stem = znode, stem
-        self._strangers: Set[str] = set()
-        #: the queue's cversion, and what was foreign in it then
-        self._foreign: Tuple[Optional[int], Queue] = (None, Queue("", ""))
-        #: when the queue may be listed again after that has failed
-        self._list_from, self._list_pause = 0.0, 0.0
-
-    def forget(self) -> None:
-        """Look at all of it again when asked next: what is foreign depends on the own proposal."""
-        self._foreign = None, Queue("", "")
-
-    def names(self, limit: float) -> List[str]:
-        """All proposals in their order."""
-        return sorted(self.listed(self._zk.client.get_children_async(self._znode), limit), key=order)
-
-    def listed(self, answer: Any, limit: float) -> List[str]:
-        """The proposals in an answer, in no order: sorting thousands takes longer than the request."""
-        # A server may say anything, also that a child has no name.
-        children = [name for name in self._zk.answer("list the queue", limit, answer) if name]
-        names = []
-        for name in children:
-            if strangers.DIGITS.search(name):
-                names.append(name)
-            elif name not in self._strangers and len(self._strangers) < _MOST_TOLD:
-                self._strangers.add(name)
-                log.warning("%s/%s is no proposal and is ignored; remove it", self._znode, name)
-        return names
-
-    def stats(self, names: Sequence[str], limit: float) -> Iterator[Tuple[str, Any]]:
-        """Names and stats of those children of the election znode that are there."""
-        for first in range(0, len(names), _AT_ONCE):
-            some = names[first:first + _AT_ONCE]
-            answers = [self._zk.client.exists_async(f"{self._znode}/{name}") for name in some]
-            for name, answer in zip(some, answers):
-                stat = self._zk.answer("look at a candidate", limit, answer)
-                if stat is not None:
-                    yield name, stat
-
-    def look_at(self, names: Sequence[str], limit: float) -> Iterator[Tuple[str, Any, bytes]]:
-        """The same with their data, b"" where that is longer than a proposal's. Only what is short is asked for."""
-        stats = self.stats(names, limit)
-        while True:
-            some = list(itertools.islice(stats, _READ_AT_ONCE))
-            if not some:
-                return
-            asked = [
-                self._zk.client.get_async(f"{self._znode}/{name}")
-                if 0 < stat.dataLength <= untrusted.LONGEST_PROPOSAL else None for name, stat in some
-            ]
-            for (name, stat), answer in zip(some, asked):
-                found: Any = (b"", stat)
-                if answer is not None:
-                    found = self._zk.answer("read a proposal", limit, answer, ok=MISSING)
-                if found is not None:
-                    data = data_of(found)
-                    yield name, found[1], data if len(data) <= untrusted.LONGEST_PROPOSAL else b""
-
-    def survey(self, names: Sequence[str], mine: Optional[str], limit: float) -> Queue:
-        """The strangers among these children of the election znode. Of strangers only those count as rivals that a living
-        session owns, and that are not of this plugin, whatever their names. mine: name of the own proposal, if there is one."""
-        found = strangers.found(names, self._stem)
-        rival = ""
-        over = [one.name for one in found if mine is not None and strangers.leads_over(one, mine)][:_MOST_STRANGERS]
-        for name, stat, data in self.look_at(over, limit):
-            if not untrusted.lasting(stat.ephemeralOwner) and not {"v", "node"} <= untrusted.document(data).keys():
-                rival = rival or name
-        return Queue(rival, strangers.told(found, self._stem, self._znode))
-
-    def look(self, mine: Optional[str]) -> Queue:
-        """As `Elector.look_at_queue`. mine: as `survey` takes it."""
-        limit = self._zk.limit()
-        stat = self._zk.ask("look at the queue", limit, self._zk.client.exists_async, self._znode)
-        if stat is not None and stat.cversion != self._foreign[0] and now() >= self._list_from:
-            try:
-                names = self._zk.ask("list the queue", limit, self._zk.client.get_children_async, self._znode)
-                # What changed between the two is seen at the next look, as the number is of before.
-                self._foreign, self._list_pause = (stat.cversion, placed(self.survey(names, mine, limit), names, mine)), 0.0
-            except ElectionError as error:
-                self._list_pause = min(_LIST_SELDOM, 2 * self._list_pause or _LIST_AGAIN)
-                self._list_from = now() + self._list_pause
-                self._foreign = None, Queue("", (
-                    f"{self._znode}: its {stat.numChildren} children could not be listed, which is tried again ever more "
-                    "seldom, so that a candidate that leads by another program's rule may not be seen; remove what does not "
-                    f"belong there, or raise reply_max ({error})"
-                ))
-                raise
-        return self._foreign[1]
-
-    def glance(self, changed: Callable[[], None]) -> None:
-        """As `Elector.glance_at_queue`."""
-
-        def seen(answer: Any) -> None:
-            stat = answer.value if answer.exception is None else None
-            if stat is not None and stat.cversion != self._foreign[0]:
-                changed()
-
-        self._zk.client.exists_async(self._znode).rawlink(seen)
-
-
-def placed(queue: Queue, names: Sequence[str], mine: Optional[str]) -> Queue:
-    """The queue with the place of the proposal `mine` among these children of the election znode."""
-    candidates = [name for name in names if strangers.DIGITS.search(name)]
-    ahead = sum(order(name) < order(mine) for name in candidates) if mine is not None and mine in candidates else None
-    return queue._replace(place=None if ahead is None else ahead + 1, candidates=len(candidates))
-
-
 class QueueCalls(StateCalls):
     """The calls of an `Elector` that look at the queue, and at what it knows of its own proposal."""
 
     def __init__(self, requests: Requests, where: arguments.Places) -> None:
         super().__init__(requests, where)
-        self._queue = QueueReader(requests, where.election, where.stem)
         self._mine: Optional[Proposal] = None
+        #: children that are no proposals, of which the log has told
+        self._ignored: Set[str] = set()
+        #: the queue's cversion, and what was foreign in it then
+        self._foreign: Tuple[Optional[int], Queue] = (None, Queue("", ""))
+        #: when the queue may be listed again after that has failed
+        self._list_from, self._list_pause = 0.0, 0.0
 
     @property
     def proposal(self) -> Optional[str]:
@@ -225,13 +119,35 @@ class QueueCalls(StateCalls):
 
         Where the queue cannot be listed, that is told as its trouble after the call that raises it, and tried again later.
         """
-        return self._queue.look(self.proposal)
+        limit = self._zk.limit()
+        stat = self._zk.ask("look at the queue", limit, self._client.exists_async, self.election_znode)
+        if stat is not None and stat.cversion != self._foreign[0] and now() >= self._list_from:
+            try:
+                names = self._zk.ask("list the queue", limit, self._client.get_children_async, self.election_znode)
+                # What changed between the two is seen at the next look, as the number is of before.
+                self._foreign, self._list_pause = (stat.cversion, self._placed(self._survey(names, limit), names)), 0.0
+            except ElectionError as error:
+                self._list_pause = min(_LIST_SELDOM, 2 * self._list_pause or _LIST_AGAIN)
+                self._list_from = now() + self._list_pause
+                self._foreign = None, Queue("", (
+                    f"{self.election_znode}: its {stat.numChildren} children could not be listed, which is tried again ever "
+                    "more seldom, so that a candidate that leads by another program's rule may not be seen; remove what does "
+                    f"not belong there, or raise reply_max ({error})"
+                ))
+                raise
+        return self._foreign[1]
 
     def glance_at_queue(self, changed: Callable[[], None]) -> None:
         """Call `changed`, on a thread of the client, if the queue is another than at the last `look_at_queue`. Waits
         for nothing, and says nothing where it cannot be told."""
         arguments.function("changed", changed)
-        self._queue.glance(changed)
+
+        def seen(answer: Any) -> None:
+            stat = answer.value if answer.exception is None else None
+            if stat is not None and stat.cversion != self._foreign[0]:
+                changed()
+
+        self._client.exists_async(self.election_znode).rawlink(seen)
 
     def members(self) -> List[Member]:
         """The queue in order, with each candidate's data. One that leaves during the look is left out."""
@@ -240,22 +156,81 @@ class QueueCalls(StateCalls):
     def each_member(self) -> Iterator[Member]:
         """The same, one after the other: others may have put as many there as one listing tells."""
         limit = self._zk.limit()
-        for name, stat, data in self._queue.look_at(self._queue.names(limit), limit):
-            yield Member(name, sequence(name), stat.ephemeralOwner, stat.czxid, self._is_own(name, stat), data)
+        for name, stat, data in self._look_at(self._names(limit), limit):
+            yield Member(name, int(name[-10:]), stat.ephemeralOwner, stat.czxid, self._is_own(name, stat), data)
 
     def others(self) -> int:
         """How many other candidates stand in the queue that some session owns. Reads no data."""
         limit = self._zk.limit()
-        stats = (stat for name, stat in self._queue.stats(self._queue.names(limit), limit) if not self._is_own(name, stat))
+        stats = (stat for name, stat in self._stats(self._names(limit), limit) if not self._is_own(name, stat))
         return sum(not untrusted.lasting(stat.ephemeralOwner) for stat in stats)
+
+    def _names(self, limit: float) -> List[str]:
+        """All proposals in their order."""
+        return sorted(self._listed(self._client.get_children_async(self.election_znode), limit), key=order)
+
+    def _listed(self, answer: Any, limit: float) -> List[str]:
+        """The proposals in an answer, in no order: sorting thousands takes longer than the request."""
+        # A server may say anything, also that a child has no name.
+        children = [name for name in self._zk.answer("list the queue", limit, answer) if name]
+        names = []
+        for name in children:
+            if strangers.DIGITS.search(name):
+                names.append(name)
+            elif name not in self._ignored and len(self._ignored) < _MOST_TOLD:
+                self._ignored.add(name)
+                log.warning("%s/%s is no proposal and is ignored; remove it", self.election_znode, name)
+        return names
+
+    def _stats(self, names: Sequence[str], limit: float) -> Iterator[Tuple[str, Any]]:
+        """Names and stats of those children of the election znode that are there."""
+        for first in range(0, len(names), _AT_ONCE):
+            some = names[first:first + _AT_ONCE]
+            answers = [self._client.exists_async(f"{self.election_znode}/{name}") for name in some]
+            for name, answer in zip(some, answers):
+                stat = self._zk.answer("look at a candidate", limit, answer)
+                if stat is not None:
+                    yield name, stat
+
+    def _look_at(self, names: Sequence[str], limit: float) -> Iterator[Tuple[str, Any, bytes]]:
+        """The same with their data, b"" where that is longer than a proposal's. Only what is short is asked for."""
+        stats = self._stats(names, limit)
+        while True:
+            some = list(itertools.islice(stats, _READ_AT_ONCE))
+            if not some:
+                return
+            asked = [
+                self._client.get_async(f"{self.election_znode}/{name}")
+                if 0 < stat.dataLength <= untrusted.LONGEST_PROPOSAL else None for name, stat in some
+            ]
+            for (name, stat), answer in zip(some, asked):
+                found: Any = (b"", stat)
+                if answer is not None:
+                    found = self._zk.answer("read a proposal", limit, answer, ok=MISSING)
+                if found is not None:
+                    data = data_of(found)
+                    yield name, found[1], data if len(data) <= untrusted.LONGEST_PROPOSAL else b""
+
+    def _survey(self, names: Sequence[str], limit: float) -> Queue:
+        """The strangers among these children of the election znode. Of strangers only those count as rivals that a living
+        session owns, and that are not of this plugin, whatever their names."""
+        mine, found = self.proposal, strangers.found(names, self._stem)
+        rival = ""
+        over = [one.name for one in found if mine is not None and strangers.leads_over(one, mine)][:_MOST_STRANGERS]
+        for name, stat, data in self._look_at(over, limit):
+            if not untrusted.lasting(stat.ephemeralOwner) and not {"v", "node"} <= untrusted.document(data).keys():
+                rival = rival or name
+        return Queue(rival, strangers.told(found, self._stem, self.election_znode))
+
+    def _placed(self, queue: Queue, names: Sequence[str]) -> Queue:
+        """The queue with the place of the own proposal among these children of the election znode."""
+        mine, candidates = self.proposal, [name for name in names if strangers.DIGITS.search(name)]
+        ahead = sum(order(name) < order(mine) for name in candidates) if mine is not None and mine in candidates else None
+        return queue._replace(place=None if ahead is None else ahead + 1, candidates=len(candidates))
 
     def _is_own(self, name: str, stat: Any) -> bool:
         mine = self._mine
         return mine is not None and (name, stat.czxid) == (mine.name, mine.token)
-
-
-def sequence(name: str) -> int:
-    return int(name[-10:])
 
 
 def order(name: str) -> Tuple[str, str]:

@@ -28,14 +28,6 @@ class _Answered(NamedTuple):
     verdict: str
 
 
-class _Gone(NamedTuple):
-    why: str
-
-
-class _End(NamedTuple):
-    """The term ends as its node wants it; nobody is told."""
-
-
 class Renewal:
     """Renews one proposal's lease from the time when it leads. timeout: the session's, in seconds, as granted.
 
@@ -52,14 +44,15 @@ class Renewal:
         self.why = ""
         self._client, self._path, self._session, self._proof, self._lost = client, path, session, proof, lost
         self._timeout = timeout
-        self._events: queue.SimpleQueue[Union[_Answered, _Gone, _End]] = queue.SimpleQueue()
+        #: answers, and why the term ends; "" where its node wants that, so that nobody is told
+        self._events: queue.SimpleQueue[Union[_Answered, str]] = queue.SimpleQueue()
         threading.Thread(target=self._run, name="zkelect-renewal", daemon=True).start()
 
     def end(self) -> None:
-        self._events.put(_End())
+        self._events.put("")
 
     def gone(self, why: str) -> None:
-        self._events.put(_Gone(why))
+        self._events.put(why)
 
     def _run(self) -> None:
         self.why = self._renew()
@@ -89,10 +82,8 @@ class Renewal:
                 event = self._events.get(timeout=max(0.0, min(until - moment, interval if asked else due - moment)))
             except queue.Empty:
                 continue
-            if isinstance(event, _End):
-                return ""
-            if isinstance(event, _Gone):
-                return event.why
+            if isinstance(event, str):
+                return event
             asked = False
             if event.verdict == proofs.GONE:
                 return f"{self._path} is gone"

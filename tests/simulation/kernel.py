@@ -6,6 +6,7 @@ import math
 from typing import Any, Callable, Collection, Dict, FrozenSet, Iterable, List, Optional, Sequence, Set, Tuple
 
 from supervisor_zkelect.processes import proc
+from supervisor_zkelect.processes.census import Census
 from supervisor_zkelect.processes.manager import ProcessManager
 from supervisor_zkelect.supervisord import client
 from tests.simulation.machine import GROUP, PROGRAM, Machine, Service, Supervisord
@@ -146,8 +147,8 @@ class ManagerThread:
         self._wake_at = math.inf
         self._kernel = Kernel(machine, self._ring)
         self.manager = ProcessManager(
-            Calls(supervisord), supervisord.owner.pid, post, Pool(process, serial=False), process.clock, URL,
-            secrets=lambda group, uid: SECRET, kernel=self._kernel, watching=self._kernel,
+            Calls(supervisord), Census(supervisord.owner.pid, URL, secrets=lambda group, uid: SECRET, kernel=self._kernel), post,
+            Pool(process, serial=False), process.clock, watching=self._kernel,
         )
         self.manager.groups.follow_supervisord()
 

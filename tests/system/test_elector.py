@@ -281,13 +281,13 @@ def test_who_was_second_asks_for_all_of_it_at_once(join, monkeypatch):
     standing = two.try_be_leader()
     one.withdraw()
     standing.changed.result(timeout=20)
-    calls, before, listed = [], [], two._queue.listed
+    calls, before, listed = [], [], two._listed
     for name in ("get_children_async", "get_async", "exists_async"):
         ask = getattr(two._client, name)
         monkeypatch.setattr(
             two._client, name, lambda path, ask=ask, **options: calls.append(path) or ask(path, **options)
         )
-    monkeypatch.setattr(two._queue, "listed", lambda answer, limit: before.extend(calls) or listed(answer, limit))
+    monkeypatch.setattr(two, "_listed", lambda answer, limit: before.extend(calls) or listed(answer, limit))
     assert two.try_be_leader(claiming=True).leads
     # In this order, as what is said of the term is to be no older than the queue.
     assert before == [two.election_znode, two.holder_znode, two.proposal_path, two.election_ack] == calls
@@ -309,7 +309,7 @@ def test_a_look_that_fails_leaves_no_watch(join, monkeypatch):
         raise NotConnected("in a test")
 
     monkeypatch.setattr(proposal, "Watch", Noted)
-    monkeypatch.setattr(two._queue, "listed", fail)
+    monkeypatch.setattr(two, "_listed", fail)
     with pytest.raises(NotConnected):
         two.try_be_leader(claiming=True)
     assert len(made) == 1 and made[0].changed.cancelled() and not standing.changed.done()

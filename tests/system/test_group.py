@@ -258,8 +258,8 @@ class Node:
         self.pool = ThreadPoolExecutor(8)
         self.kernel = Kernel()
         self.manager = ProcessManager(
-            self.rpc, self.supervisord.pid, self.events.put, self.pool, secrets=lambda group, uid: self.word,
-            kernel=self.kernel, watching=Waits(lambda: self.waiting()),
+            self.rpc, Census(self.supervisord.pid, self.url, secrets=lambda group, uid: self.word, kernel=self.kernel),
+            self.events.put, self.pool, watching=Waits(lambda: self.waiting()),
         )
         self._past.append((self.manager, self.pool))
         self.manager.start()
@@ -683,13 +683,14 @@ def test_a_program_with_a_user_of_its_own_dies(node):
 STUCK = """
 import os, pwd, queue, sys
 from concurrent.futures import ThreadPoolExecutor
+from supervisor_zkelect.processes.census import Census
 from supervisor_zkelect.processes.manager import ProcessManager
 from supervisor_zkelect.processes.group_events import GroupStuck
 from supervisor_zkelect.supervisord.client import Supervisord
 supervisord = Supervisord(sys.argv[1])
 os.setresuid(*3 * [pwd.getpwnam("nobody").pw_uid])
 events = queue.Queue()
-manager = ProcessManager(supervisord, int(sys.argv[2]), events.put, ThreadPoolExecutor(4))
+manager = ProcessManager(supervisord, Census(int(sys.argv[2]), sys.argv[1]), events.put, ThreadPoolExecutor(4))
 manager.start()
 group = manager.group("primary")
 group.look(0)
@@ -984,7 +985,7 @@ def test_a_death_between_the_poll_and_the_scan_of_one_turn_is_told():
     variables = {"SUPERVISOR_GROUP_NAME": "primary", "SUPERVISOR_PROCESS_NAME": "a", "SUPERVISOR_SERVER_URL": url}
     with ThreadPoolExecutor(1) as pool, subprocess.Popen(["sleep", "1000"], env={**os.environ, **variables}) as child:
         poller = Poller()
-        manager = ProcessManager(Supervisord(url), os.getpid(), told.append, pool, watching=poller)
+        manager = ProcessManager(Supervisord(url), Census(os.getpid(), url), told.append, pool, watching=poller)
         try:
             state = manager.groups.state("primary")
             state.mode = "started"
@@ -1523,7 +1524,7 @@ def test_an_orphan_that_nobody_reaps_is_dead_all_the_same(family, monkeypatch):
     """As where process 1 of a container is no init."""
     parent, _, orphan = family
     monkeypatch.setenv("SUPERVISOR_GROUP_NAME", "zkelect")
-    manager = ProcessManager(Supervisord("unix:///none"), os.getpid(), lambda event: None, None)
+    manager = ProcessManager(Supervisord("unix:///none"), Census(os.getpid(), "unix:///none"), lambda event: None, None)
     state, living = manager.groups.state("primary"), []
     state.mode, state.kin.known = "started", {proc.read(orphan)}
     orphaned(orphan, parent)
@@ -1546,8 +1547,8 @@ def test_long_rests_are_for_groups_that_are_in_their_cgroup():
 
     with ThreadPoolExecutor(1) as pool, subprocess.Popen(["sleep", "1000"], env={**os.environ, **variables}) as child:
         manager = ProcessManager(
-            Supervisord(url), os.getpid(), lambda event: None, pool, lambda: times.moment, cgroups=cgroups,
-            keep=lambda *seen: kept.append(seen), kernel=Kernel(takes_a_second),
+            Supervisord(url), Census(os.getpid(), url, kernel=Kernel(takes_a_second)), lambda event: None, pool,
+            lambda: times.moment, cgroups=cgroups, keep=lambda *seen: kept.append(seen),
         )
         try:
             state = manager.groups.state("primary")

@@ -12,7 +12,7 @@ from supervisor_zkelect.processes.census import Found
 class Census:
     """One that finds a process for each group, and stops in a look when it is told to."""
 
-    supervisord = None
+    supervisord = proc.Process(0, 0, 0, 0, 0, "X", 0)
 
     def __init__(self):
         self.looked, self.goes_on, self.fails = threading.Semaphore(0), threading.Semaphore(0), 0

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from supervisor_zkelect.processes.census import Census
 from supervisor_zkelect.processes.manager import ProcessManager
 from supervisor_zkelect.processes.pidfds import Pidfds
 
@@ -24,7 +25,7 @@ class Node:
     def __init__(self):
         self.moment, self.lacks, self.killed = 0.0, None, []
         self.manager = ProcessManager(
-            SimpleNamespace(url="unix:///none", call=None), os.getpid(), self.hear, Pool(), clock=lambda: self.moment,
+            SimpleNamespace(url="unix:///none", call=None), Census(os.getpid(), "unix:///none"), self.hear, Pool(), clock=lambda: self.moment,
             cgroups=SimpleNamespace(base="", kill=self.killed.append, pids=lambda name: []),
         )
         self.groups = self.manager.groups

@@ -8,6 +8,7 @@ import pytest
 
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.processes import proc
+from supervisor_zkelect.processes.census import Census
 from supervisor_zkelect.processes.kin import Kin
 from supervisor_zkelect.processes.manager import ProcessManager
 from supervisor_zkelect.processes.schedule import SOON
@@ -25,7 +26,7 @@ def groups():
     """Those of a process manager whose thread does not run; `times.moment` is its clock's."""
     times = SimpleNamespace(moment=0.0)
     made = ProcessManager(
-        SimpleNamespace(url="unix:///none", call=None), os.getpid(), lambda event: None, Pool(), clock=lambda: times.moment,
+        SimpleNamespace(url="unix:///none", call=None), Census(os.getpid(), "unix:///none"), lambda event: None, Pool(), clock=lambda: times.moment,
         cgroups=SimpleNamespace(base="", kill=lambda name: None, pids=lambda name: []),
     )
     yield made.groups

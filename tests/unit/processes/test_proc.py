@@ -193,7 +193,7 @@ def test_the_tree_holds_children_groups_and_sessions(spawn):
     stranger = spawn()
     tree = {one.pid for one in proc.tree([proc.read(process.pid)])}
     assert tree == {process.pid, *process.said} and stranger.pid not in tree
-    assert {one.pid for one in proc.tree([proc.read(process.pid)], exclude=process.said[:1])} == tree - {process.said[0]}
+    assert {one.pid for one in proc.Kinship(proc.table()).tree([proc.read(process.pid)], process.said[:1])} == tree - {process.said[0]}
 
 
 def test_orphans_are_found_by_the_group_and_session_of_a_dead_root(spawn):

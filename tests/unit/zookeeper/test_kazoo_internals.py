@@ -70,7 +70,7 @@ def test_a_request_waits_under_its_number_until_it_is_answered(make):
 
 def test_each_session_that_is_granted_is_told_of(make):
     client, told = make(), []
-    kazoo_internals.on_grant(client, lambda *grant: told.append(grant))
+    kazoo_internals.on_connect(client, lambda *grant: told.append(grant))
     connect.start_client(client, LONG)
     assert [grant[1:] for grant in told] == [(8.0, 7)]
 

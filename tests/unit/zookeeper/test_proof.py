@@ -98,6 +98,13 @@ def test_a_shorter_timeout_counts_at_once():
     assert one.timeout == 4.0
 
 
+def test_the_answer_that_a_session_is_over_grants_nothing():
+    one = Proof(None)
+    one.connected(50.0, 10.0, 1)
+    one.connected(52.0, 0.0, 0)
+    assert one.timeout == 10.0
+
+
 @pytest.mark.parametrize("note", [lambda one: one.checked(1, 7, 51.0, 51.1), lambda one: one.answered(1, 51.0, 51.1)])
 def test_a_note_of_another_thread_is_not_lost(monkeypatch, note):
     """The client's thread is told of a shorter timeout while an answer is noted."""
