@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Callable, Dict, List
 
 from bench.ours import Ours
-from bench.stage import READY_AFTER
+from lab.node import SERVICE
+from lab.observer import Observer
 from supervisor_zkelect.demo.alone import Alone, Floors
-from supervisor_zkelect.demo.observer import Observer
 from supervisor_zkelect.system import clock
 
 FLOORS = {
@@ -37,7 +37,7 @@ def measured(runs: int, tell: Callable[[str], None]) -> Dict[str, List[float]]:
 
 
 def _supervisord(folder: Path, runs: int) -> Dict[str, List[float]]:
-    with Alone(folder / "node", "--ready-after", str(READY_AFTER)) as alone, Observer(alone.addresses) as heard:
+    with Alone(folder / "node", SERVICE) as alone, Observer(alone.addresses) as heard:
         found = []
         for _ in range(runs):
             heard.forget(clock.now() - 5)

@@ -10,10 +10,9 @@ from typing import Any, Callable, Dict, List, Set, Tuple
 
 from bench import results
 from bench.measure import Run
-from bench.stage import NAMES, READY_AFTER, OnZooKeeper, tick
+from bench.stage import NAMES, OnZooKeeper, tick
 from lab.cluster import Cluster
 from lab.zookeeper import Ensemble
-from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.system import clock
 
@@ -26,12 +25,9 @@ class Ours(OnZooKeeper):
 
     def open(self) -> None:
         self.start_zookeeper()
-        # The address is the node's own, from its environment, as in the sample.
-        command = service_command("ADDRESS", "--ready-after", str(READY_AFTER))
-        command = "zkelect run -- " + command.replace("ADDRESS", "%(ENV_ORDERS_ADDRESS)s")
         self.cluster = self.stack.enter_context(Cluster(
             self.folder, self.zookeeper.hosts, NAMES, reached=self.zookeeper.reached, timeout=self.timeout,
-            tick=tick(self.timeout), network=self.network, overrides={"program:orders": {"command": command}},
+            tick=tick(self.timeout), network=self.network,
         ))
         self.prepare()
         self.cluster.start()

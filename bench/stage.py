@@ -13,25 +13,21 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple, Un
 
 from bench.faults import FAULTS
 from bench.measure import Needs, Run, judged, needs
-from lab import netns
+from lab import netns, observer
+from lab.node import SERVICE
 from lab.zookeeper import ZooKeeper
-from supervisor_zkelect.demo import child, observer
+from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.system import clock
 
 NAMES = ("a", "b")
 
-READY_AFTER = 0.0
-"""--ready-after of the service: Python and its imports alone take about 20 ms from exec to the first answer."""
-
 CLEAN = 0.5
 """Seconds for which one process answers alone until it counts as the one that serves now."""
 
 AFTERMATH = 4.0
 """Seconds to watch on when a fault was undone, or until two that served at once are one again."""
-
-SERVICE = b"supervisor_zkelect.demo.service"
 
 
 class Missing(RuntimeError):
@@ -44,8 +40,7 @@ def tick(timeout: float) -> float:
 
 
 def service_words(name: str, address: str) -> List[str]:
-    words = [sys.executable, "-m", SERVICE.decode(), "--listen", address, "--name", name]
-    return [*words, "--ready-after", str(READY_AFTER)]
+    return [sys.executable, SERVICE, "--listen", address, "--name", name]
 
 
 class Stage:
@@ -272,7 +267,7 @@ class Plain(Stage):
 
     def services(self, name: str) -> List[proc.Process]:
         # An agent has the service's command line among its own words.
-        return [one for one in self.processes(name) if proc.cmdline(one.pid).split(b"\0")[1:3] == [b"-m", SERVICE]]
+        return [one for one in self.processes(name) if proc.cmdline(one.pid).split(b"\0")[1:2] == [SERVICE.encode()]]
 
     def agents(self, name: str) -> Set[int]:
         return {one.pid for one in self._agents(name)}

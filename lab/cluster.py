@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from lab import journal as journal_of
+from lab import observer
 from lab.netns import Network
 from lab.node import Node
 from supervisor_zkelect.demo import cluster
+from supervisor_zkelect.demo.observer import Verdict
 
 PRIMARY, NOT_PRIMARY, UNKNOWN, ON_ITS_WAY, CANNOT = 0, 3, 4, 5, 6
 """Exit statuses of `role`: NOT_PRIMARY stands by and could take over, ON_ITS_WAY takes no part or not yet, CANNOT should."""
@@ -22,6 +25,7 @@ class Cluster(cluster.Cluster):
     """
 
     nodes: Dict[str, Node]  # type: ignore[assignment]
+    observers: Dict[str, observer.Observer]  # type: ignore[assignment]
 
     def __init__(
         self, folder: Path, servers: str, names: Sequence[str], *, reached: Optional[str] = None, timeout: float = 4,
@@ -30,6 +34,7 @@ class Cluster(cluster.Cluster):
         chroot: Optional[str] = None, **more: Any,
     ) -> None:
         self.network = network
+        self.journals = folder / "journals"
         self.more = more
         super().__init__(
             folder, servers, names, reached=reached or "", timeout=timeout, tick=tick, sample=sample, elections=elections,
@@ -41,7 +46,10 @@ class Cluster(cluster.Cluster):
 
     def node(self, folder: Path, name: str, servers: str, **options: Any) -> Node:
         place = self.network[name] if self.network else None
-        return Node(folder, name, servers, place=place, **options, **self.more)
+        return Node(folder, name, servers, place=place, journals=self.journals, **options, **self.more)
+
+    def watcher(self, addresses: Dict[str, str]) -> observer.Observer:
+        return observer.Observer(addresses)
 
     def ack(self, name: str, election: str = "orders") -> str:
         if self.reached:
@@ -76,3 +84,32 @@ class Cluster(cluster.Cluster):
         for name, node in self.nodes.items():
             if node.running:
                 self.role(name, PRIMARY if self.pid(name, election) else NOT_PRIMARY, election)
+
+    def journal(self, election: str = "orders") -> Path:
+        """Where the services of the election write their lives, in a file named for their group as in the samples."""
+        return self.journals / ("primary" if len(self.elections) == 1 else election)
+
+    def lives(self, election: str = "orders") -> List[journal_of.Life]:
+        """The lives in the journal of the election's services, so far."""
+        path = self.journal(election)
+        return journal_of.lives(path) if path.exists() else []
+
+    def verdict(self, election: str = "orders", overlap: float = 0.0) -> Verdict:
+        """The observer's verdict. Raises AssertionError when two served at once, as it heard or by the services' own
+        journal, or when a later term has not the higher fencing token.
+
+        overlap: seconds for which they may, where the fault is one that nothing on a node can cover.
+        """
+        heard = self.observers[election].verdict()
+        assert heard.questions and all(heard.questions.values()), "the observer asked nobody"
+        problems = []
+        if heard.overlap and heard.overlap.seconds >= overlap:
+            problems.append(f"two served at once: {heard.overlap} {heard.turns}")
+        path = self.journal(election)
+        if path.exists():
+            both = journal_of.overlap(path)
+            if both and both.seconds >= overlap:
+                problems.append(f"two lived at once by their journal: {both}")
+            problems += journal_of.disorder(path)
+        assert not problems, "\n".join([*problems, self.logs()])
+        return heard

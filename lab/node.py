@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any, List, Mapping, Optional, Sequence, Union
 
+from lab import service
 from lab.netns import Place
-from supervisor_zkelect.demo import child, node, service
+from supervisor_zkelect.demo import child, node
 from supervisor_zkelect.demo.node import LISTENER, escaped, overridden
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.supervisord.client import Supervisord
@@ -24,6 +27,12 @@ OWN_PIDS = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 """A wrapper: the node has a pid namespace of its own, as in a container. Takes root."""
 
 
+SERVICE = shlex.quote(service.__file__)
+"""As that of the demo: by its path, so that it is found with any PYTHONPATH."""
+
+service_command = functools.partial(node.service_command, service=SERVICE)
+
+
 class Node(node.Node):
     """A node of the demo, and beside what that takes:
 
@@ -31,9 +40,10 @@ class Node(node.Node):
         SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD too.
     inet: listen on a TCP port too; then `inet_url` is its address.
     place: where to run in a network that can be cut (netns.py).
+    journals: folder in which the services keep their journals, a file per program group.
     wrapper: words before supervisord's command line, of a program that executes it, such as WITHOUT_CGROUPS.
 
-    While `health_file` exists, the demo's services of this node say that they are sick.
+    The programs of a sample run service.py of this folder. While `health_file` exists, they say that they are sick.
     """
 
     def __init__(
@@ -47,6 +57,7 @@ class Node(node.Node):
         inet: bool = False,
         env: Optional[Mapping[str, str]] = None,
         place: Optional[Place] = None,
+        journals: Optional[Path] = None,
         wrapper: Sequence[str] = (),
         **more: Any,
     ) -> None:
@@ -58,6 +69,9 @@ class Node(node.Node):
         login = {"SUPERVISOR_USERNAME": username, "SUPERVISOR_PASSWORD": password} if username else {}
         self.health_file = Path(folder).resolve() / "sick"
         env = {service.HEALTH_FILE: str(self.health_file), **login, **(env or {})}
+        if journals is not None:
+            journals.mkdir(parents=True, exist_ok=True)
+            env[service.JOURNALS] = str(journals.resolve())
         super().__init__(folder, name, zk_hosts, env=env, prepare=place.enter if place else None, **more)
         self.rpc = Supervisord(f"unix://{self.socket}", username or None, password or None)
 
@@ -86,6 +100,9 @@ class Node(node.Node):
 
     def command(self) -> List[str]:
         return [*self.wrapper, *super().command()]
+
+    def sample(self, text: str) -> str:
+        return super().sample(text.replace(node.SERVICE, SERVICE))
 
     def configuration(self) -> str:
         text, login = super().configuration(), {}

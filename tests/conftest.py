@@ -50,7 +50,7 @@ def nothing_left():
 
 
 def left(links):
-    return child.marked(child.run_name()) or [name for name in os.listdir("/sys/class/net") if name.startswith(links)]
+    return child.marked(child.RUN) or [name for name in os.listdir("/sys/class/net") if name.startswith(links)]
 
 
 def remove_cgroups():

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import List, NamedTuple, Optional, Set, Tuple, Union
 
 from supervisor_zkelect.demo import child, observer
-from supervisor_zkelect.demo.node import Node, service_command
+from supervisor_zkelect.demo.node import SERVICE, Node, service_command
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.system import clock
 
@@ -33,12 +33,12 @@ class Floors(NamedTuple):
 
 
 class Alone:
-    """A supervisord without zkelect, whose programs ONE and OTHER are the demo's service. A context manager.
+    """A supervisord without zkelect, whose programs ONE and OTHER are services. A context manager.
 
-    folder: for its files; made when missing. words: further ones of the services' command lines.
+    folder: for its files; made when missing. service: the one that they are, as SERVICE.
     """
 
-    def __init__(self, folder: Union[str, os.PathLike[str]], *words: str) -> None:
+    def __init__(self, folder: Union[str, os.PathLike[str]], service: str = SERVICE) -> None:
         self.stack = ExitStack()
         self.addresses = {}
         config = ""
@@ -47,7 +47,7 @@ class Alone:
             self.stack.callback(child.give_back, port)
             self.addresses[name] = f"127.0.0.1:{port}"
             config += (
-                f"[program:{name}]\ncommand = {service_command(self.addresses[name], *words)}\n"
+                f"[program:{name}]\ncommand = {service_command(self.addresses[name], service=service)}\n"
                 "autostart = false\nautorestart = true\n"
             )
         self.node = Node(folder, "alone", config=config)

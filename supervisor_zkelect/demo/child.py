@@ -29,7 +29,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 from supervisor_zkelect.processes import proc
 
 MARKER = "ZKELECT_LAB"
-"""The environment variable that all processes of one lab share. Its value starts with that of `run_name`."""
+"""The environment variable that all processes of one lab share. Its value starts with RUN."""
 
 LONGEST = 8 << 20
 """Bytes of an environment that is searched for it; the kernel allows 6 MiB (fs/exec.c, bprm_stack_limits)."""
@@ -40,13 +40,15 @@ ROOT = str(Path(__file__).resolve().parents[2])
 PORTS = range(20000, 32000)
 """Below the ports that Linux gives to outgoing connections (net.ipv4.ip_local_port_range, 32768 and up)."""
 
+RUN = "lab-" + secrets.token_hex(6)
+"""The name that all markers of this process start with."""
+
 PR_SET_PDEATHSIG = 1
 
 _Job = Tuple["Future[subprocess.Popen[bytes]]", List[str], Dict[str, Any], Optional[str], Optional[Callable[[], object]]]
 """Where the new process is put, and what `_spawn` takes."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_run = "lab-" + secrets.token_hex(6)
 _guard = threading.Lock()
 _jobs: Optional[queue.Queue[_Job]] = None
 _sweeper: Optional[subprocess.Popen[bytes]] = None
@@ -54,14 +56,9 @@ _reserved: Dict[int, socket.socket] = {}
 _dice = random.Random(secrets.randbits(64))
 
 
-def run_name() -> str:
-    """The name that all markers of this process start with."""
-    return _run
-
-
 def new_marker() -> str:
     """A value for MARKER that nothing else uses."""
-    return f"{_run}-{secrets.token_hex(4)}"
+    return f"{RUN}-{secrets.token_hex(4)}"
 
 
 def environment(marker: str, **more: str) -> Dict[str, str]:
@@ -146,7 +143,7 @@ def watch() -> None:
             # A marker of a lab around this one would let that one's end take the sweeper along.
             del env[MARKER]
             _sweeper = subprocess.Popen(
-                [sys.executable, "-m", "supervisor_zkelect.demo.child", _run],
+                [sys.executable, "-m", "supervisor_zkelect.demo.child", RUN],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 env=env,

@@ -3,8 +3,6 @@
     with Cluster(folder, zookeeper, ["a", "b"], timeout=4, tick=0.5) as cluster:
         cluster.start()
         cluster.primary("a")
-        ...
-        cluster.verdict()
 
 `start` starts the nodes one after the other, so that the first named becomes primary. What a test waits for has a
 limit, and a failure carries the nodes' logs.
@@ -14,7 +12,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
@@ -50,7 +48,6 @@ class Cluster:
         self._client: Optional[KazooClient] = None
         self.elections = list(elections)
         self.chroot = f"/{child.new_marker()}" if chroot is None else chroot
-        self.journals = folder / "journals"
         self.nodes: Dict[str, Node] = {}
         for name in names:
             merged = {section: dict(options) for section, options in (overrides or {}).items()}
@@ -65,11 +62,10 @@ class Cluster:
                 addresses[election] = f"{self.host(name)}:{port}"
             self.nodes[name] = self.node(
                 folder / name, name, servers, addresses=addresses, sample=samples.path(sample), overrides=merged,
-                journals=self.journals,
             )
             self.stack.callback(self.nodes[name].close)
         self.observers = {
-            election: observer.Observer({name: node.addresses[election] for name, node in self.nodes.items()})
+            election: self.watcher({name: node.addresses[election] for name, node in self.nodes.items()})
             for election in elections
         }
 
@@ -80,6 +76,10 @@ class Cluster:
     def node(self, folder: Path, name: str, servers: str, **options: Any) -> Node:
         """Make one of the nodes. options: as Node takes them."""
         return Node(folder, name, servers, **options)
+
+    def watcher(self, addresses: Dict[str, str]) -> observer.Observer:
+        """Make one of the observers."""
+        return observer.Observer(addresses)
 
     def __enter__(self) -> Cluster:
         return self
@@ -180,32 +180,3 @@ class Cluster:
             if other != name and node.running:
                 self.standby(other, election)
         return pid
-
-    def journal(self, election: str = "orders") -> Path:
-        """Where the services of the election write their lives, in a file named for their group as in the samples."""
-        return self.journals / ("primary" if len(self.elections) == 1 else election)
-
-    def lives(self, election: str = "orders") -> List[observer.Life]:
-        """The lives in the journal of the election's services, so far."""
-        journal = self.journal(election)
-        return observer.lives(journal) if journal.exists() else []
-
-    def verdict(self, election: str = "orders", overlap: float = 0.0) -> observer.Verdict:
-        """The observer's verdict. Raises AssertionError when two served at once, as it heard or by the services' own
-        journal, or when a later term has not the higher fencing token.
-
-        overlap: seconds for which they may, where the fault is one that nothing on a node can cover.
-        """
-        heard = self.observers[election].verdict()
-        assert heard.questions and all(heard.questions.values()), "the observer asked nobody"
-        problems = []
-        if heard.overlap and heard.overlap.seconds >= overlap:
-            problems.append(f"two served at once: {heard.overlap} {heard.turns}")
-        journal = self.journal(election)
-        if journal.exists():
-            both = observer.overlap(journal)
-            if both and both.seconds >= overlap:
-                problems.append(f"two lived at once by their journal: {both}")
-            problems += observer.disorder(journal)
-        assert not problems, "\n".join([*problems, self.logs()])
-        return heard

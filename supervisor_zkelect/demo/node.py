@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple, Union
 
-from supervisor_zkelect.demo import child, service
+from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import cgroup, proc
@@ -21,6 +21,9 @@ from supervisor_zkelect.supervisord.client import Supervisord, SupervisordError
 
 START_LIMIT = 60.0
 """Seconds after which a supervisord that does not answer counts as failed; 0.3 are usual."""
+
+SERVICE = "-m supervisor_zkelect.demo.service"
+"""The service that the samples' programs are, as words behind Python's name."""
 
 LISTENER = "zkelect"
 """Name of the listener's program and group, as in the samples."""
@@ -45,7 +48,6 @@ class Node:
     overrides: section -> option -> value. A copy of the sample is included in which these are set, and in which log files lie
         in the node's folder; a section that it lacks is put at the end, and a value of None takes the option out.
     config: further text for supervisord.conf, such as [program:...] sections.
-    journals: folder in which the demo's services keep their journals, a file per program group.
     env: further environment variables for supervisord, and so for all programs.
     prepare: called in each new process before it executes supervisord or a command (child.py).
     """
@@ -60,7 +62,6 @@ class Node:
         sample: Union[str, os.PathLike[str], None] = None,
         overrides: Optional[Mapping[str, Mapping[str, Optional[str]]]] = None,
         config: str = "",
-        journals: Union[str, os.PathLike[str], None] = None,
         env: Optional[Mapping[str, str]] = None,
         prepare: Optional[Callable[[], object]] = None,
     ) -> None:
@@ -81,7 +82,7 @@ class Node:
         if len(str(self.socket)) > LONGEST_SOCKET:
             self._short = tempfile.TemporaryDirectory(prefix="zkelect-")
             self.socket = Path(self._short.name) / "supervisor.sock"
-        self.environment = self._environment(journals, env or {})
+        self.environment = self._environment(env or {})
         self.rpc = Supervisord(f"unix://{self.socket}")
         if self._sample is not None:
             # Commands read the copy of the sample of a node that does not run as well.
@@ -171,8 +172,11 @@ class Node:
         self.supervisord_conf.write_text(self.configuration())
         self.supervisord_conf.chmod(0o600)
         if self._sample is not None and self.zkelect_conf is not None:
-            text = with_logs_in(self._sample.read_text(), f"{escaped(str(self.folder))}/logs")
-            self.zkelect_conf.write_text(overridden(text, self.overrides))
+            self.zkelect_conf.write_text(self.sample(self._sample.read_text()))
+
+    def sample(self, text: str) -> str:
+        """The sample as this node has it."""
+        return overridden(with_logs_in(text, f"{escaped(str(self.folder))}/logs"), self.overrides)
 
     def ctl(self, *words: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run supervisorctl. Raises subprocess.TimeoutExpired after `timeout` seconds."""
@@ -284,15 +288,10 @@ class Node:
         env = {**self.environment, "SUPERVISOR_SERVER_URL": f"unix://{self.socket}"}
         return child.run(command, env=env, cwd=str(self.folder), prepare=self.prepare, timeout=timeout)
 
-    def _environment(
-        self, journals: Union[str, os.PathLike[str], None], more: Mapping[str, str]
-    ) -> Dict[str, str]:
+    def _environment(self, more: Mapping[str, str]) -> Dict[str, str]:
         env = child.environment(self.marker, ZKELECT_NODE=self.name, ZKELECT_SERVERS=self.zk_hosts)
         for election, address in self.addresses.items():
             env[re.sub("[^A-Z0-9]", "_", election.upper()) + "_ADDRESS"] = address
-        if journals is not None:
-            Path(journals).mkdir(parents=True, exist_ok=True)
-            env[service.JOURNALS] = str(Path(journals).resolve())
         env[record.VARIABLE] = str(self.folder / "run")
         env.update(more)
         if not (Path(sys.executable).parent / "zkelect").exists():
@@ -329,10 +328,9 @@ class Node:
         return "\n".join([*parts, self.config])
 
 
-def service_command(address: str, *words: str) -> str:
-    """A `command =` for the demo's service at "host:port" with further words of its command line."""
-    line = [sys.executable, "-m", "supervisor_zkelect.demo.service", "--listen", address, *words]
-    return escaped(" ".join(map(shlex.quote, line)))
+def service_command(address: str, *words: str, service: str = SERVICE) -> str:
+    """A `command =` for a service at "host:port" with further words of its command line."""
+    return escaped(shlex.join([sys.executable, *shlex.split(service), "--listen", address, *words]))
 
 
 def _remove_cgroups(pids: Set[int]) -> None:

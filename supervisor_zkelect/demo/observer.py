@@ -28,7 +28,7 @@ import tempfile
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
@@ -36,9 +36,6 @@ from supervisor_zkelect.system.clock import now
 
 PATIENCE = 0.25
 """Seconds for one question; a process that takes longer does not serve."""
-
-SILENCE = 1.0
-"""Seconds without a line in a journal after which its writer stood still; service.py writes every 0.05."""
 
 
 class Turn(NamedTuple):
@@ -90,7 +87,7 @@ class Verdict(NamedTuple):
 
 
 @dataclass
-class _Stretch:
+class Stretch:
     """A process served from `start` to `end`, and at a moment in each of `windows`, (earliest, latest)."""
 
     who: Tuple[str, int]
@@ -102,23 +99,18 @@ class _Stretch:
 class Observer:
     """Asks every address, "host:port" by name, every `period` seconds, from `start` to `stop`.
 
-    log: a file for what it hears, a JSON object per line; None for one that goes away with this object.
+    log: the file of what it hears, a JSON object per line; it goes away at `stop`.
     """
 
-    def __init__(
-        self, addresses: Dict[str, str], period: float = 0.005, log: Union[str, os.PathLike[str], None] = None
-    ) -> None:
+    def __init__(self, addresses: Dict[str, str], period: float = 0.005) -> None:
         self.addresses = dict(addresses)
         self.period = period
-        self._folder = None
-        if log is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="zkelect-observer-")
-            log = os.path.join(self._folder.name, "heard")
-        self.log = Path(log).resolve()
+        self._folder = tempfile.TemporaryDirectory(prefix="zkelect-observer-")
+        self.log = Path(self._folder.name).resolve() / "heard"
         self.marker = child.new_marker()
         self.process: Optional[subprocess.Popen[bytes]] = None
         self._read = 0
-        self._lines: List[Dict[str, Any]] = []
+        self.lines: List[Dict[str, Any]] = []
 
     def start(self) -> Observer:
         """Start it, and wait until every address was asked once."""
@@ -127,7 +119,7 @@ class Observer:
         command += [f"{name}={address}" for name, address in self.addresses.items()]
         self.process = child.start(command, env=child.environment(self.marker), output=f"{self.log}.errors")
         until(
-            lambda: {line["name"] for line in self._poll()} == set(self.addresses), 30, "the observer to ask"
+            lambda: {line["name"] for line in self.poll()} == set(self.addresses), 30, "the observer to ask"
         )
         return self
 
@@ -136,10 +128,8 @@ class Observer:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait(30)
-        if self._folder is not None:
-            self._poll()
-            self._folder.cleanup()
-            self._folder = None
+        self.poll()
+        self._folder.cleanup()
 
     def __enter__(self) -> Observer:
         return self.start()
@@ -147,37 +137,23 @@ class Observer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def serving(self, within: float = 0.1) -> List[str]:
-        """The names that gave an answer in the last `within` seconds, to a question asked in that time."""
-        since = now() - within
-        heard = {
-            line["name"]
-            for line in reversed(self._poll()[-2000:])
-            if "pid" in line and line["asked"] >= since
-        }
-        return [name for name in self.addresses if name in heard]
-
     def verdict(self, since: float = 0.0) -> Verdict:
         """The verdict up to now, on questions asked at `since` (seconds of CLOCK_BOOTTIME) or later."""
-        lines = [line for line in self._poll() if line["asked"] >= since]
+        lines = [line for line in self.poll() if line["asked"] >= since]
         return judge(lines)
 
-    def forget(self, before: float) -> None:
-        """Drop what was asked before that time (seconds of CLOCK_BOOTTIME): a watch of hours hears a lot."""
-        self._lines = [line for line in self._poll() if line["asked"] >= before]
-
-    def _poll(self) -> List[Dict[str, Any]]:
+    def poll(self) -> List[Dict[str, Any]]:
         """All lines so far; one that is not complete is left for the next time."""
         try:
             with open(self.log, "rb") as file:
                 file.seek(self._read)
                 data = file.read()
         except FileNotFoundError:
-            return self._lines
+            return self.lines
         complete = data[: data.rfind(b"\n") + 1]
         self._read += len(complete)
-        self._lines += [json.loads(line) for line in complete.splitlines()]
-        return self._lines
+        self.lines += [json.loads(line) for line in complete.splitlines()]
+        return self.lines
 
 
 def judge(lines: Iterable[Dict[str, Any]]) -> Verdict:
@@ -185,8 +161,8 @@ def judge(lines: Iterable[Dict[str, Any]]) -> Verdict:
     ordered = sorted(lines, key=lambda line: line["received"])
     questions: Dict[str, int] = {}
     turns: List[Turn] = []
-    stretches: List[_Stretch] = []
-    current: Dict[str, _Stretch] = {}
+    stretches: List[Stretch] = []
+    current: Dict[str, Stretch] = {}
     gap, gap_at, last = 0.0, 0.0, None
     for line in ordered:
         name, asked, received = line["name"], line["asked"], line["received"]
@@ -197,7 +173,7 @@ def judge(lines: Iterable[Dict[str, Any]]) -> Verdict:
         who = (name, line["pid"])
         stretch = current.get(name)
         if stretch is None or stretch.who != who:
-            stretch = current[name] = _Stretch(who, received, received)
+            stretch = current[name] = Stretch(who, received, received)
             stretches.append(stretch)
         else:
             stretch.end = asked
@@ -209,78 +185,10 @@ def judge(lines: Iterable[Dict[str, Any]]) -> Verdict:
             turns[-1] = turns[-1]._replace(last=received, answers=turns[-1].answers + 1)
         else:
             turns.append(Turn(name, line["pid"], received, received, 1))
-    return Verdict(_overlap(stretches), gap, gap_at, turns, questions)
+    return Verdict(overlap_of(stretches), gap, gap_at, turns, questions)
 
 
-class Life(NamedTuple):
-    """One process by its lines in a journal: under which token, its first and its last line, and whether it said its
-    end. `stretches` are those of its lines that are less than SILENCE apart."""
-
-    name: str
-    pid: int
-    token: int
-    start: float
-    last: float
-    ended: bool
-    stretches: Tuple[_Stretch, ...]
-
-
-def lives(journal: Union[str, os.PathLike[str]]) -> List[Life]:
-    """The processes that wrote a journal (service.py), in the order of their first lines.
-
-    Lines that are SILENCE or more apart prove no life between them: their writer may have been stopped by a signal.
-
-    Raises OSError when the journal cannot be read, ValueError when a line of it is not a service's.
-    """
-    found: Dict[Tuple[str, int, int], Life] = {}
-    current: Dict[Tuple[str, int], Tuple[str, int, int]] = {}
-    for number, line in enumerate(Path(journal).read_text().splitlines(), 1):
-        words = line.split(" ", 4)
-        if len(words) != 5 or words[1] not in ("start", "beat", "end"):
-            raise ValueError(f"{journal}:{number}: not a line of a service's journal: {line!r}")
-        at, who, token = float(words[0]), (words[4], int(words[2])), int(words[3])
-        if words[1] == "start" or who not in current:
-            # A pid is used again some day, and in another pid namespace at once.
-            current[who] = (*who, number)
-            found[current[who]] = Life(*who, token, at, at, False, ())
-        life = found[current[who]]
-        if not life.stretches or at - life.last >= SILENCE:
-            life = life._replace(stretches=(*life.stretches, _Stretch(who, at, at)))
-        life.stretches[-1].end = at
-        life.stretches[-1].windows.append((at, at))
-        found[current[who]] = life._replace(last=at, ended=words[1] == "end")
-    return sorted(found.values(), key=lambda life: life.start)
-
-
-def overlap(journal: Union[str, os.PathLike[str]]) -> Overlap:
-    """How the services that wrote a journal lived at once: from their start to their last line.
-
-    A service's death is later than its last line by up to a beat, 0.05 s, so a shorter overlap may be missed. Raises as
-    `lives` does.
-    """
-    return _overlap([stretch for life in lives(journal) for stretch in life.stretches])
-
-
-def disorder(journal: Union[str, os.PathLike[str]]) -> List[str]:
-    """The mistakes in the order of the fencing tokens in a journal, a line each.
-
-    Whoever starts later has no older token, and two nodes never have the same. Processes without a token do not count.
-    Raises as `lives` does.
-    """
-    problems, newest = [], None
-    for life in lives(journal):
-        if not life.token:
-            continue
-        if newest is not None and life.token < newest.token:
-            problems.append(f"{life.name} started with token {life.token} after {newest.name} with {newest.token}")
-        elif newest is not None and life.token == newest.token and life.name != newest.name:
-            problems.append(f"{newest.name} and {life.name} started with the same token {life.token}")
-        if newest is None or life.token >= newest.token:
-            newest = life
-    return problems
-
-
-def _overlap(stretches: List[_Stretch]) -> Overlap:
+def overlap_of(stretches: List[Stretch]) -> Overlap:
     seconds, moments = 0.0, 0
     for number, one in enumerate(stretches):
         for other in stretches[number + 1 :]:

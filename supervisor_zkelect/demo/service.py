@@ -1,17 +1,9 @@
-"""A service to be elected: HTTP on one port, and a journal of its own life.
+"""A service to be elected: HTTP on one port.
 
-    python -m supervisor_zkelect.demo.service --listen 127.0.0.1:8080 --journal journal --name a
+    python -m supervisor_zkelect.demo.service --listen 127.0.0.1:8080 --name a
 
-`GET /` is answered with the JSON object {"node", "pid", "started"}, `GET /health` with status 200, or 503
-while the file of --health-file exists. `started` and all times of the journal are seconds of CLOCK_BOOTTIME.
-
-The journal gets a line at the start, every BEAT seconds while the process lives, and at an orderly end: when, what,
-the pid, the fencing token (0 without one) and the node.
-
-    12345.678901 start 4711 8589934596 a
-
-It imports little, since a failover takes as long as its start. One thread, so that a line of the journal also
-says that the service was able to answer.
+`GET /` is answered with the JSON object {"node", "pid", "started"}, the last in seconds of CLOCK_BOOTTIME, and `GET /health` with
+status 200. It imports little, since a failover takes as long as its start.
 """
 
 import argparse
@@ -21,19 +13,10 @@ import signal
 import socket
 import sys
 import time
-from typing import Dict, Optional
+from typing import Dict
 
-BEAT = 0.05
-"""Seconds between two lines of the journal."""
-
-JOURNALS = "ZKELECT_LAB_JOURNALS"
-"""Environment variable: the folder of the journals, one per program group, where --journal is not given."""
-
-HEALTH_FILE = "ZKELECT_LAB_HEALTH_FILE"
-"""Environment variable that stands in for --health-file."""
-
-TOKEN = "ZKELECT_TOKEN"
-"""Environment variable: the fencing token, which `zkelect run` sets."""
+TURN = 0.05
+"""Seconds between two looks at the connections that are open."""
 
 LONGEST_REQUEST = 8192
 """Bytes; a request that is longer, or a connection that says nothing for PATIENCE seconds, is closed."""
@@ -46,62 +29,49 @@ def now() -> float:
 
 
 class Service:
-    """The service behind one listening socket. `options` are those of the command line."""
+    """The service behind one listening socket, at `address`, "host:port", on the node `name`."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, address: str, name: str) -> None:
         self.started = now()
-        self.options = options
-        self.journal = -1
-        if options.journal:
-            self.journal = os.open(
-                options.journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644
-            )
+        self.address = address
+        self.name = name
+        self.poll = select.poll()
         self.waiting: Dict[int, tuple[socket.socket, float, bytes]] = {}
-        self.note("start")
-
-    def note(self, what: str) -> None:
-        """Append a line to the journal, in one write, so that several services can share the file."""
-        if self.journal >= 0:
-            line = f"{now():.6f} {what} {os.getpid()} {self.options.token} {self.options.name}\n"
-            os.write(self.journal, line.encode())
 
     def end(self, *_: object) -> None:
-        self.note("end")
         os._exit(0)
 
     def run(self) -> None:
         """Serve for ever. Raises OSError when the address cannot be had."""
-        poll = select.poll()
-        listener = None
-        ready_at = self.started + self.options.ready_after
-        beat_at = self.started + BEAT
+        listener = self.listen()
+        self.poll.register(listener, select.POLLIN)
+        turn_at = now()
         while True:
-            if listener is None and now() >= ready_at:
-                listener = self.listen()
-                poll.register(listener, select.POLLIN)
-            due = beat_at if listener else min(beat_at, ready_at)
-            for descriptor, _ in poll.poll(max(0.0, due - now()) * 1000):
-                if listener is not None and descriptor == listener.fileno():
-                    self.accept(listener, poll)
+            for descriptor, _ in self.poll.poll(max(0.0, turn_at - now()) * 1000):
+                if descriptor == listener.fileno():
+                    self.accept(listener)
                 else:
-                    self.read(descriptor, poll)
-            if now() >= beat_at:
-                self.note("beat")
-                # Not beat_at + BEAT: after a SIGSTOP the beats that were missed are not made up for.
-                beat_at = now() + BEAT
-                for descriptor, (_, since, _) in list(self.waiting.items()):
-                    if now() - since > PATIENCE:
-                        self.drop(descriptor, poll)
+                    self.read(descriptor)
+            if now() >= turn_at:
+                self.turn()
+                # Not turn_at + TURN: after a SIGSTOP the turns that were missed are not made up for.
+                turn_at = now() + TURN
+
+    def turn(self) -> None:
+        """Drop the connections that say nothing."""
+        for descriptor, (_, since, _) in list(self.waiting.items()):
+            if now() - since > PATIENCE:
+                self.drop(descriptor)
 
     def listen(self) -> socket.socket:
-        host, _, port = self.options.listen.rpartition(":")
+        host, _, port = self.address.rpartition(":")
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, int(port)))
         listener.listen(128)
         return listener
 
-    def accept(self, listener: socket.socket, poll: "select.poll") -> None:
+    def accept(self, listener: socket.socket) -> None:
         try:
             connection = listener.accept()[0]
         except OSError:
@@ -109,9 +79,9 @@ class Service:
             return
         connection.setblocking(False)
         self.waiting[connection.fileno()] = (connection, now(), b"")
-        poll.register(connection, select.POLLIN)
+        self.poll.register(connection, select.POLLIN)
 
-    def read(self, descriptor: int, poll: "select.poll") -> None:
+    def read(self, descriptor: int) -> None:
         connection, since, request = self.waiting[descriptor]
         try:
             more = connection.recv(LONGEST_REQUEST)
@@ -123,11 +93,11 @@ class Service:
                 return
         except OSError:
             # Nobody is left to be told.
-            more = b""
-        self.drop(descriptor, poll)
+            pass
+        self.drop(descriptor)
 
-    def drop(self, descriptor: int, poll: "select.poll") -> None:
-        poll.unregister(descriptor)
+    def drop(self, descriptor: int) -> None:
+        self.poll.unregister(descriptor)
         self.waiting.pop(descriptor)[0].close()
 
     def answer(self, line: bytes) -> bytes:
@@ -135,14 +105,16 @@ class Service:
         words = line.split()
         path = words[1].split(b"?")[0] if len(words) == 3 and words[0] in (b"GET", b"HEAD") else b""
         if path == b"/":
-            node = self.options.name.replace("\\", "\\\\").replace('"', '\\"')
+            node = self.name.replace("\\", "\\\\").replace('"', '\\"')
             return response(
                 "200 OK", f'{{"node": "{node}", "pid": {os.getpid()}, "started": {self.started:.6f}}}\n'
             )
         if path == b"/health":
-            sick = self.options.health_file and os.path.exists(self.options.health_file)
-            return response("503 Service Unavailable", "sick\n") if sick else response("200 OK", "healthy\n")
+            return self.health()
         return response("404 Not Found", "there is / and /health\n")
+
+    def health(self) -> bytes:
+        return response("200 OK", "healthy\n")
 
 
 def response(status: str, body: str) -> bytes:
@@ -152,40 +124,25 @@ def response(status: str, body: str) -> bytes:
     return head.encode() + b"Connection: close\r\n\r\n" + data
 
 
-def default_journal() -> Optional[str]:
-    folder = os.environ.get(JOURNALS)
-    return os.path.join(folder, os.environ.get("SUPERVISOR_GROUP_NAME", "service")) if folder else None
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="service", description=(__doc__ or "").splitlines()[0])
+def words() -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    parser = argparse.ArgumentParser(prog="service")
     parser.add_argument("--listen", required=True, metavar="HOST:PORT", help="an IPv4 address and a port")
-    parser.add_argument("--ready-after", type=float, default=0.0, metavar="SECONDS", help="listen only then")
-    parser.add_argument(
-        "--journal", default=default_journal(), metavar="FILE", help="append the lines of a life to it"
-    )
-    parser.add_argument(
-        "--token", type=int, default=int(os.environ.get(TOKEN) or 0), help="for the journal, if not ZKELECT_TOKEN"
-    )
     parser.add_argument("--name", default=os.environ.get("ZKELECT_NODE") or socket.gethostname())
-    parser.add_argument("--ignore-term", action="store_true", help="SIGTERM does not end it")
-    parser.add_argument(
-        "--health-file",
-        default=os.environ.get(HEALTH_FILE),
-        metavar="FILE",
-        help="while it exists, /health answers 503",
-    )
-    options = parser.parse_args()
+    return parser
+
+
+def serve(service: Service) -> int:
+    """Serve until a signal. Returns the exit status where that cannot be."""
     try:
-        service = Service(options)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN if options.ignore_term else service.end)
+        signal.signal(signal.SIGTERM, service.end)
         signal.signal(signal.SIGINT, service.end)
         service.run()
     except (OSError, ValueError) as problem:
-        print(f"cannot serve at {options.listen}: {problem}", file=sys.stderr)
-        return 1
-    return 0
+        print(f"cannot serve at {service.address}: {problem}", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    options = words().parse_args()
+    sys.exit(serve(Service(options.listen, options.name)))

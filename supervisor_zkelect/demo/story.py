@@ -158,8 +158,6 @@ def _tell(telling: Telling, stack: ExitStack, keep: bool, enter: Optional[TextIO
     telling.line()
     if heard.overlap:
         raise Broken(f"two services answered at once: {heard.overlap}")
-    # The services' own journals, too, and that each election had a newer number.
-    cluster.verdict(ELECTION)
     if keep:
         keeping.keep(telling, folder, stage.node(), cluster[stage.other], enter)
         return

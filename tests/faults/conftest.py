@@ -26,8 +26,9 @@ import pytest
 from kazoo.client import KazooClient
 
 import supervisor_zkelect
-from lab import netns
+from lab import netns, service
 from lab.cluster import Cluster
+from lab.node import SERVICE
 from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
@@ -88,7 +89,7 @@ class Case(Cluster):
 
         What the start of two Pythons takes meanwhile, the chain loader and the service, is the machine's.
         """
-        with Beside("supervisor_zkelect.demo.service") as python:
+        with Beside("lab.service") as python:
             self.primary(name)
         gap = self.gap(since)
         assert gap - 2 * python.took < AT_ONCE, f"silent for {gap:.1f} s, and a Python took {python.took:.1f} s to start"
@@ -284,6 +285,7 @@ def as_nobody(case, node, command):
     folder = node.folder / "public"
     package = folder / "supervisor_zkelect"
     shutil.copytree(Path(supervisor_zkelect.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    own = shutil.copy(service.__file__, folder)
     for python in (sys.executable, "/usr/bin/python3"):
         test = [python, "-c", "import supervisor_zkelect.loader.run"]
         try:
@@ -299,7 +301,7 @@ def as_nobody(case, node, command):
     script.chmod(0o755)
     case.journals.chmod(0o777)
     node.overrides["program:orders"] = {
-        "command": f"{script} run -- {command.replace(sys.executable, python)}", "user": "nobody",
+        "command": f"{script} run -- {command.replace(sys.executable, python).replace(SERVICE, own)}", "user": "nobody",
         "environment": f'PYTHONPATH="{folder}"',
     }
 

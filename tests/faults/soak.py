@@ -42,12 +42,10 @@ import psutil
 from kazoo.exceptions import KazooException
 from kazoo.handlers.threading import KazooTimeoutError
 
-from lab import netns
+from lab import journal, netns
 from lab.cluster import Cluster
-from lab.node import Node
+from lab.node import Node, service_command
 from lab.zookeeper import Ensemble, ZooKeeper
-from supervisor_zkelect.demo import observer
-from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.supervisord.client import SupervisordError
@@ -210,17 +208,17 @@ class Soak:
 
     def judge(self) -> None:
         """Nobody served at once with another since the last time, and the tokens are in order. Raises Violation."""
-        watcher, journal = self.cluster.observers["orders"], self.cluster.journal()
+        watcher, path = self.cluster.observers["orders"], self.cluster.journal()
         # A second of what was judged before, so that nothing falls between two looks.
         since = self.judged - 1
         heard = watcher.verdict(since)
         allowed = sum(since <= at + THAWED for at in self.thawed) * THAWED
         if heard.overlap and heard.overlap.seconds >= allowed:
             raise Violation(f"two served at once: {heard.overlap}; {heard.turns}")
-        for start, end, who in crossings(observer.lives(journal)):
+        for start, end, who in crossings(journal.lives(path)):
             if not any(at - 0.1 <= start and end <= at + THAWED for at in self.thawed):
                 raise Violation(f"two lived at once for {end - start:.3f} s by their journal: {who}")
-        problems = observer.disorder(journal)
+        problems = journal.disorder(path)
         if problems:
             raise Violation("; ".join(problems))
         self.longest = max(self.longest, heard.gap)
@@ -323,7 +321,7 @@ def cgroup_mounts() -> List[str]:
         return [line.split()[4] for line in file if " - cgroup2 " in line]
 
 
-def crossings(lives: List[observer.Life]) -> List[Tuple[float, float, List[str]]]:
+def crossings(lives: List[journal.Life]) -> List[Tuple[float, float, List[str]]]:
     """When two processes lived at once, by their journal: (from, to, who)."""
     spans = sorted(
         (stretch.start, stretch.end, f"{life.name} {life.pid} under {life.token}")

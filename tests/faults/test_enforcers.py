@@ -22,8 +22,7 @@ import signal
 
 import pytest
 
-from lab.node import WITHOUT_CGROUPS
-from supervisor_zkelect.demo.node import service_command
+from lab.node import WITHOUT_CGROUPS, service_command
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.system.clock import now
 from tests.faults.conftest import SCOPE, TIMEOUT, Beside, as_nobody, only_clean_without_enforcer

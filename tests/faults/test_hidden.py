@@ -9,9 +9,8 @@ import sys
 
 import pytest
 
-from lab.node import WITHOUT_CGROUPS
-from supervisor_zkelect.demo import service
-from supervisor_zkelect.demo.node import service_command
+from lab import service
+from lab.node import SERVICE, WITHOUT_CGROUPS, service_command
 from supervisor_zkelect.processes import proc
 from tests.conftest import cgroups_can_be_made
 from tests.faults.conftest import TICK, TIMEOUT, as_root
@@ -29,7 +28,7 @@ def hiding(make, folder, zookeeper, passes, request):
     script.write_text(SCRIPT)
     for node in case.nodes.values():
         words = service_command(node.addresses["orders"], "--name", node.name, "--journal", str(case.journal()))
-        words = words.replace(f"{sys.executable} -m supervisor_zkelect.demo.service", "")
+        words = words.replace(f"{sys.executable} {SERVICE}", "")
         command = f"{sys.executable} {script} {sys.executable} {service.__file__} {hides} {gone}{words}"
         node.wrapper = [] if hides == ALL else list(WITHOUT_CGROUPS)
         node.overrides["program:orders"] = {"command": f"zkelect run -- {command}"}

@@ -5,9 +5,8 @@ import sys
 
 import pytest
 
-from lab.node import WITHOUT_CGROUPS
-from supervisor_zkelect.demo import service
-from supervisor_zkelect.demo.node import service_command
+from lab import service
+from lab.node import SERVICE, WITHOUT_CGROUPS, service_command
 from supervisor_zkelect.processes import proc
 from tests.conftest import cgroups_can_be_made
 from tests.faults.conftest import as_root
@@ -57,7 +56,7 @@ def test_hostile_service(make, folder, zookeeper, passes, setting, hides):
         if setting == "without_cgroups":
             node.wrapper = list(WITHOUT_CGROUPS)
         words = service_command(node.addresses["orders"], "--name", node.name, "--journal", str(case.journal()))
-        words = words.replace(f"{sys.executable} -m supervisor_zkelect.demo.service", "")
+        words = words.replace(f"{sys.executable} {SERVICE}", "")
         command = f"{sys.executable} {script} {sys.executable} {service.__file__} {hides} {gone}{words}"
         node.overrides["program:orders"] = {"command": f"zkelect run -- {command}"}
     if setting == "cgroups" and not cgroups_can_be_made():

@@ -4,8 +4,8 @@ import signal
 
 import pytest
 
+from lab.node import SERVICE, service_command
 from lab.zookeeper import ZooKeeper
-from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.system.clock import now
 from tests.conftest import cgroups_can_be_made
 from tests.faults.conftest import DIRTY, TABLE, TICK, TIMEOUT, Beside, only_clean, only_clean_without_enforcer, rows_only
@@ -32,7 +32,7 @@ def test_01_service_killed(make, zookeeper):
     gaps = []
     for _ in range(7):
         since = now()
-        with Beside("supervisor_zkelect.demo.service") as python:
+        with Beside("lab.service") as python:
             case["a"].kill(pid)
             pid = case.primary("a", other=pid)
         case.until(lambda: case.observers["orders"].verdict(since).turns, "an answer to be heard")
@@ -293,7 +293,7 @@ os.setsid()
 if os.fork():
     os._exit(0)
 env = {name: value for name, value in os.environ.items() if KEPT}
-os.execve(sys.executable, [sys.executable, "-m", "supervisor_zkelect.demo.service", *sys.argv[1:]], env)
+os.execve(sys.executable, [sys.executable, "SERVICE", *sys.argv[1:]], env)
 """
 
 
@@ -305,10 +305,10 @@ def test_19_grandchildren_in_sessions_of_their_own(make, folder, zookeeper, kept
         pytest.skip("without cgroups this service may escape (docs/safety.md), and this user can make none")
     case = make(zookeeper, start=False)
     script = folder / "orphans.py"
-    script.write_text(ORPHANS.replace("KEPT", kept))
+    script.write_text(ORPHANS.replace("KEPT", kept).replace("SERVICE", SERVICE))
     for node in case.nodes.values():
         command = service_command(node.addresses["orders"], "--name", node.name)
-        node.overrides["program:orders"] = loaded(command.replace("-m supervisor_zkelect.demo.service", str(script)))
+        node.overrides["program:orders"] = loaded(command.replace(SERVICE, str(script)))
     case.start()
     assert case["a"].zkelect("resign", "orders").returncode == 0
     case.settled("b")

@@ -14,11 +14,10 @@ import time
 
 import pytest
 
-from lab.node import WITHOUT_CGROUPS
+from lab import service
+from lab.node import SERVICE, WITHOUT_CGROUPS, service_command
 from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.core.proof import DOUBT_TIME
-from supervisor_zkelect.demo import service
-from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.system.clock import now
@@ -277,7 +276,7 @@ def test_a_service_that_registers_for_another_group(make, zookeeper, folder, set
     script.write_text(HOSTILE)
     for node in case.nodes.values():
         words = service_command(node.addresses["orders"], "--name", node.name, "--journal", str(case.journal()))
-        words = words.replace(f"{sys.executable} -m supervisor_zkelect.demo.service", "")
+        words = words.replace(f"{sys.executable} {SERVICE}", "")
         path = os.path.join(node.environment[record.VARIABLE], record.SOCKET)
         command = f"{sys.executable} {script} {sys.executable} {service.__file__} {path} {folder / node.name}.told{words}"
         node.overrides["program:orders-server"] = {"command": f"zkelect run -- {command}"}

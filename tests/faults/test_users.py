@@ -6,7 +6,7 @@ from pathlib import Path
 import kazoo
 import pytest
 
-from supervisor_zkelect.demo.node import service_command
+from lab.node import service_command
 from supervisor_zkelect.guard import record
 from tests.faults.conftest import DIRTY, as_nobody, as_root, remove_folder
 from tests.faults.test_folder import PATIENT

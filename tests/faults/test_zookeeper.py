@@ -7,10 +7,10 @@ import pytest
 from lab import netns
 from lab.certificates import certificates
 from lab.cluster import CANNOT
+from lab.node import service_command
 from lab.relay import Relay
 from lab.zookeeper import Ensemble, ZooKeeper
 from supervisor_zkelect.core.lease import drop_after
-from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.system.clock import now
 from tests.faults.conftest import CHOSEN, TICK, TIMEOUT, as_root, only_clean, rows_only
 

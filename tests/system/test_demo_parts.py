@@ -18,13 +18,15 @@ import pytest
 from kazoo.client import KazooClient
 from kazoo.handlers.threading import KazooTimeoutError
 
-from lab import netns
+from lab import netns, service
 from lab.certificates import certificates
-from lab.node import Node
+from lab.journal import disorder, overlap
+from lab.node import Node, service_command
+from lab.observer import Observer
 from lab.zookeeper import Ensemble, ZooKeeper
 from supervisor_zkelect.demo import child, observer, zookeeper
-from supervisor_zkelect.demo.node import NodeFailed, overridden, service_command, with_logs_in
-from supervisor_zkelect.demo.observer import Observer, Overlap, disorder, judge, overlap
+from supervisor_zkelect.demo.node import NodeFailed, overridden, with_logs_in
+from supervisor_zkelect.demo.observer import Overlap, judge
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeperFailed, ZooKeeperMissing
 from supervisor_zkelect.processes import proc
@@ -33,7 +35,7 @@ from tests.conftest import cgroup_mounts, cgroups_can_be_made
 
 LONG = 30.0
 
-SERVICE = [sys.executable, "-m", "supervisor_zkelect.demo.service"]
+SERVICE = [sys.executable, service.__file__]
 
 
 def here(port: int) -> str:

@@ -5,7 +5,7 @@ import pytest
 from kazoo.client import KazooClient
 from kazoo.exceptions import NotEmptyError
 
-from supervisor_zkelect.demo.node import service_command
+from lab.node import SERVICE, service_command
 from supervisor_zkelect.system.clock import now
 
 
@@ -60,7 +60,7 @@ def test_an_election_that_is_taken_out_is_released(make_cluster, zk_server):
 def test_an_election_that_gets_another_group_begins_again(make_cluster, zk_server):
     cluster = make_cluster(zk_server.hosts)
     cluster["a"].config = (
-        "[program:other]\ncommand = zkelect run -- python3 -m supervisor_zkelect.demo.service --listen "
+        f"[program:other]\ncommand = zkelect run -- python3 {SERVICE} --listen "
         "%(ENV_ORDERS_ADDRESS)s\nautostart = false\nstopasgroup = true\nkillasgroup = true\n"
         "[group:second]\nprograms = other\n"
     )

@@ -186,7 +186,7 @@ def test_supervisord_starts_what_is_granted_by_itself(make_cluster, zk_server, p
     pid = cluster.primary("a")
     cluster["a"].kill(pid)
     cluster.primary("a", other=pid)
-    assert "demo.service" in lines.read_text() and "zkelect run" not in lines.read_text()
+    assert "lab/service.py" in lines.read_text() and "zkelect run" not in lines.read_text()
 
 
 def test_what_supervisord_inherited_is_not_handed_on(make_cluster, zk_server, tmp_path):

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from lab.cluster import NOT_PRIMARY, PRIMARY, UNKNOWN
+from lab.node import service_command
 from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.core.promotion import LOOKS, WORD_PACE
-from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.system.clock import now
 
 

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lab.cluster import CANNOT, NOT_PRIMARY, ON_ITS_WAY, PRIMARY, UNKNOWN
+from lab.node import service_command
 from lab.zookeeper import ZooKeeper
-from supervisor_zkelect.demo.node import service_command
 from supervisor_zkelect.operators.view import FRESH
 from supervisor_zkelect.system.clock import now
 

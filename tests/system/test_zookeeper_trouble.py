@@ -4,9 +4,8 @@ import shutil
 
 import pytest
 
-from lab import netns
+from lab import journal, netns
 from lab.zookeeper import Ensemble, ZooKeeper
-from supervisor_zkelect.demo import observer
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.system.clock import now
 
@@ -112,7 +111,7 @@ def anew(cluster, before):
 
 def never_two(cluster):
     """As `Cluster.verdict`, but that tokens, which ZooKeeper counts, begin anew with its data."""
-    assert not cluster.observers["orders"].verdict().overlap and not observer.overlap(cluster.journal()), cluster.logs()
+    assert not cluster.observers["orders"].verdict().overlap and not journal.overlap(cluster.journal()), cluster.logs()
 
 
 def sessions(cluster):
