@@ -4,40 +4,27 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Any, Callable, Dict, Mapping
+from typing import Dict
 
 from supervisor_zkelect.core import messages
 from supervisor_zkelect.listener import election_worker, events, pool_worker
 from supervisor_zkelect.listener.candidacy import Candidacy
-from supervisor_zkelect.listener.guard_keeper import GuardKeeper
-from supervisor_zkelect.listener.host import Host
-from supervisor_zkelect.listener.leftovers import Leftovers
-from supervisor_zkelect.listener.paced_log import PacedLog
-from supervisor_zkelect.listener.session_keeper import SessionKeeper
+from supervisor_zkelect.listener.keepers import Decider, Keepers
+from supervisor_zkelect.listener.part import Means
 from supervisor_zkelect.listener.workers import EventExecutor
 
-Handler = Callable[[Candidacy, Any], None]
 
-
-class Actions:
+class Actions(Decider):
     """Carries out actions, each by its type."""
 
-    def __init__(
-        self, host: Host, post: Callable[[Any], None], health: EventExecutor, log: PacedLog, guard: GuardKeeper,
-        sessions: SessionKeeper, leftovers: Leftovers,
-    ) -> None:
+    def __init__(self, means: Means, keepers: Keepers, health: EventExecutor) -> None:
         """health: does health checks."""
-        self._host = host
-        self._post = post
+        super().__init__(means, keepers)
         self._health = health
-        self._log = log
-        self._guard = guard
-        self._sessions = sessions
-        self._leftovers = leftovers
         #: election -> does its fence commands
         self._fences: Dict[str, EventExecutor] = {}
 
-    def actions(self) -> Mapping[type, Handler]:
+    def actions(self) -> events.Actions:
         worker = election_worker
         return {
             messages.Propose: self._propose,

@@ -9,14 +9,14 @@ import math
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, Iterable, Mapping, Optional
+from typing import Any, Callable, Iterable, Optional
 
 from supervisor_zkelect.config.settings import ElectionSettings
 from supervisor_zkelect.core import messages, role, roles, timeline
 from supervisor_zkelect.core.state import Rules, State, lasting_trouble, lease_of, next_wakeup
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard.protocol import Grant
-from supervisor_zkelect.listener import election_worker, events, reporting
+from supervisor_zkelect.listener import election_worker, events
 from supervisor_zkelect.listener.delivery import STEP_PACE, Delivery
 from supervisor_zkelect.listener.group_control import LEARN, GroupControl
 from supervisor_zkelect.listener.host import Host
@@ -45,7 +45,7 @@ class Ports:
     post: Callable[[Any], None]
     log: PacedLog
     delivery: Delivery
-    actions: Mapping[type, Callable[[Candidacy, Any], None]]
+    actions: events.Actions
     connected: Callable[[], bool]
     elector: Callable[[ElectionSettings], Elector]
     schedule: Callable[[float], None]
@@ -72,6 +72,27 @@ class QueueView:
     due: float = math.inf
 
 
+@dataclass
+class Facts:
+    """ZooKeeper's last word on an election. at, place_at: when it was asked for what is known of ack and holder, and of the
+    queue; seconds of CLOCK_BOOTTIME, None for never."""
+
+    ack: str = ""
+    primary_node: str = ""
+    at: Optional[float] = None
+    place: Optional[int] = None
+    candidates: Optional[int] = None
+    place_at: Optional[float] = None
+
+    def leave_queue(self) -> None:
+        """Forget the place: there is another proposal, or none, from now on."""
+        self.place = self.candidates = self.place_at = None
+
+    def stand(self, place: Optional[int], candidates: Optional[int], at: float) -> None:
+        if place is not None:
+            self.place, self.candidates, self.place_at = place, candidates, at
+
+
 class Candidacy:
     """One election: the state of its role machine, and what is known of its term, its queue and its group."""
 
@@ -88,7 +109,7 @@ class Candidacy:
         self.check = check
         self.elector = ports.elector(settings)
         self.timeline = timeline.TermTimeline(ports.host.settings.node_name, settings.address)
-        self.facts = reporting.Facts()
+        self.facts = Facts()
         self.term = TermView()
         self.queue = QueueView()
         #: whether the history of terms is being written, and when it may be tried again

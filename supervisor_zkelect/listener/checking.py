@@ -9,32 +9,20 @@ from typing import Any, Callable, Dict, List
 from supervisor_zkelect.core import roles
 from supervisor_zkelect.diagnosis import examination
 from supervisor_zkelect.listener import events, pool_worker
-from supervisor_zkelect.listener.candidacies import Candidacies
-from supervisor_zkelect.listener.host import Host
-from supervisor_zkelect.listener.lease_keeper import LeaseKeeper
-from supervisor_zkelect.listener.programs import Programs
-from supervisor_zkelect.listener.session_keeper import SessionKeeper
-from supervisor_zkelect.listener.workers import EventExecutor
+from supervisor_zkelect.listener.keepers import Decider, Keepers
+from supervisor_zkelect.listener.part import Means
 
 
-class Checks:
+class Checks(Decider):
     """Looks at all that this node depends on, for operators.
 
     A look may wait for seconds for ZooKeeper, a resolver or this machine, on a thread of the pool by which supervisord is
     told to stop groups, and is given reports. So there is one at most, and those who ask meanwhile share the next.
     """
 
-    def __init__(
-        self, host: Host, work: EventExecutor, candidacies: Candidacies, leases: LeaseKeeper, sessions: SessionKeeper,
-        programs: Programs, reply: Callable[[str, Dict[str, Any]], None],
-    ) -> None:
-        """work: where it waits. reply: answers an operator's order."""
-        self._host = host
-        self._work = work
-        self._candidacies = candidacies
-        self._leases = leases
-        self._sessions = sessions
-        self._programs = programs
+    def __init__(self, means: Means, keepers: Keepers, reply: Callable[[str, Dict[str, Any]], None]) -> None:
+        """reply: answers an operator's order."""
+        super().__init__(means, keepers)
         self._reply = reply
         #: tickets: of the look that is under way, and of the next
         self._looking: List[str] = []

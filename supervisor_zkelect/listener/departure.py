@@ -6,19 +6,14 @@ import logging
 import math
 import signal
 from functools import partial
-from typing import Any, Callable, Mapping, Optional, Tuple
+from typing import Optional, Tuple
 
 from supervisor_zkelect.core import messages, roles
 from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.listener import events, pool_worker
-from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.candidacy import Candidacy
-from supervisor_zkelect.listener.guard_keeper import GuardKeeper
-from supervisor_zkelect.listener.host import Host
-from supervisor_zkelect.listener.leftovers import Leftovers
-from supervisor_zkelect.listener.programs import Programs
-from supervisor_zkelect.listener.session_keeper import SessionKeeper
-from supervisor_zkelect.listener.workers import EventExecutor
+from supervisor_zkelect.listener.keepers import Decider, Keepers
+from supervisor_zkelect.listener.part import Means
 from supervisor_zkelect.supervisord import eventstream
 
 log = logging.getLogger(__name__)
@@ -33,21 +28,11 @@ GUARD_RETURNS = 3.0
 HISTORY_TIME = 0.5
 
 
-class Departure:
+class Departure(Decider):
     """Decides how and when this listener ends."""
 
-    def __init__(
-        self, host: Host, work: EventExecutor, candidacies: Candidacies, programs: Programs, guard: GuardKeeper,
-        sessions: SessionKeeper, leftovers: Leftovers,
-    ) -> None:
-        """work: where supervisord is waited for."""
-        self._host = host
-        self._work = work
-        self._candidacies = candidacies
-        self._programs = programs
-        self._guard = guard
-        self._sessions = sessions
-        self._leftovers = leftovers
+    def __init__(self, means: Means, keepers: Keepers) -> None:
+        super().__init__(means, keepers)
         #: by when this listener ends even if ZooKeeper does not answer, and why it does; None while it does not
         self._leaving: Optional[Tuple[float, str]] = None
         #: the groups are left to the guard, and the session to the next listener
@@ -162,5 +147,5 @@ class Departure:
     def handlers(self) -> events.Handlers:
         return {events.GroupsSurveyed: self._surveyed, eventstream.StreamEnded: self._supervisord_gone}
 
-    def actions(self) -> Mapping[type, Callable[[Candidacy, Any], None]]:
+    def actions(self) -> events.Actions:
         return {messages.Quit: self._quit}

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
-from typing import Any, Callable, Dict, Mapping, Set
+from typing import Any, Callable, Dict, List, Mapping, Set
 
 from supervisor_zkelect.core import messages
-from supervisor_zkelect.listener import election_worker, pool_worker
-from supervisor_zkelect.listener.candidacies import Candidacies
+from supervisor_zkelect.listener import election_worker, events, pool_worker
 from supervisor_zkelect.listener.candidacy import Candidacy
-from supervisor_zkelect.listener.host import Host
-from supervisor_zkelect.listener.workers import EventExecutor
+from supervisor_zkelect.listener.keepers import Decider, Keepers
+from supervisor_zkelect.listener.part import Means
+
+#: Seconds that an operator waits for an answer of ZooKeeper at most before he is told what is known.
+REFRESH_TIME = 0.5
 
 Request = Dict[str, Any]
 """ticket, verb, election ("" or None for the only one), args."""
 
 
-class Desk:
+class Desk(Decider):
     """Obeys the orders of operators."""
 
     def __init__(
-        self, host: Host, work: EventExecutor, candidacies: Candidacies, unbegun: Callable[[], str],
-        node_verbs: Mapping[str, Callable[[Request], None]],
+        self, means: Means, keepers: Keepers, unbegun: Callable[[], str], node_verbs: Mapping[str, Callable[[Request], None]]
     ) -> None:
-        """work: where supervisord is waited for. unbegun: why no election is begun, as a predicate of this node. node_verbs: how
-        an order is obeyed that is about the whole node."""
-        self._host = host
-        self._work = work
-        self._candidacies = candidacies
+        """unbegun: why no election is begun, as a predicate of this node. node_verbs: how further orders are obeyed that are
+        about the whole node."""
+        super().__init__(means, keepers)
         self._unbegun = unbegun
-        self._node_verbs = node_verbs
+        self._node_verbs = {"refresh": self._refresh, **node_verbs}
+        #: tickets of those who want a fresh report, and since when the first does
+        self._wanted: List[str] = []
+        self._wanted_since = -math.inf
         self._election_verbs: Mapping[str, Callable[[Candidacy, Request], None]] = {
             "resign": self._resign, "members": self._members, "history": self._history,
         }
@@ -59,6 +62,31 @@ class Desk:
         else:
             self._refuse(ticket, 2, f"this listener does not know the order {verb!r}")
 
+    def _refresh(self, request: Request) -> None:
+        """Deliver a report that is true now, and then answer; ack, holder and queue are read first."""
+        if not self._wanted:
+            self._wanted_since = self._host.now()
+            if self._sessions.connected:
+                for one in self._candidacies:
+                    if one.state.proposal is not None and not one.queue.asking:
+                        one.look_at_queue()
+                    one.read_term()
+        self._wanted.append(request["ticket"])
+
+    def next_wakeup(self) -> float:
+        return self._wanted_since + REFRESH_TIME if self._wanted else math.inf
+
+    def keep_time(self, moment: float) -> None:
+        """Have a fresh report delivered when ZooKeeper has answered all that it needs, or has taken too long."""
+        if self._wanted and not self._delivery.under_way and (self._all_read() or moment >= self._wanted_since + REFRESH_TIME):
+            self._delivery.tell(self._wanted)
+            self._wanted = []
+
+    def _all_read(self) -> bool:
+        return not self._sessions.connected or not any(
+            one.term.asking or one.queue.asking or one.term.asked_at < self._wanted_since for one in self._candidacies
+        )
+
     def _refuse(self, ticket: str, status: int, text: str) -> None:
         self.reply(ticket, {"ok": False, "exit": status, "text": text})
 
@@ -86,5 +114,5 @@ class Desk:
         node, worker = self._host.settings.node_name, election_worker.answer_failed_resignation
         one.ask(0, partial(worker, one.elector, node, action, action.term, document, self.reply))
 
-    def actions(self) -> Mapping[type, Callable[[Candidacy, Any], None]]:
+    def actions(self) -> events.Actions:
         return {messages.AnswerOperator: self.answer}

@@ -24,7 +24,8 @@ from supervisor_zkelect.elector import (
     SessionGone,
     TimedOut,
 )
-from supervisor_zkelect.listener import events, reporting
+from supervisor_zkelect.listener import events
+from supervisor_zkelect.listener.workers import LONGEST_LIST
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ Reply = Callable[[str, Dict[str, Any]], None]
 #: Seconds that writing the history of terms may take.
 HISTORY_TIME = 0.5
 #: Candidates in a list: none takes less than a hundred characters.
-MOST_MEMBERS = reporting.LONGEST_LIST // 100
+MOST_MEMBERS = LONGEST_LIST // 100
 
 
 def attempt(name: str, op: int, work: Callable[[], Optional[messages.Event]]) -> Optional[events.ElectionEvent]:
@@ -273,7 +274,7 @@ def _members(elector: Elector) -> Dict[str, Any]:
                 "place": count, "node": one.node, "address": led.get(one.token, one.address), "proposal": one.name,
                 "token": one.token, "mine": one.mine, "leads": count == 1,
             })
-    shown = fitting(members, reporting.LONGEST_LIST)
+    shown = fitting(members, LONGEST_LIST)
     return {"ok": True, "members": shown, "left_out": count - len(shown)}
 
 

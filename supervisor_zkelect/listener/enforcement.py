@@ -7,19 +7,16 @@ from functools import partial
 
 from supervisor_zkelect.listener import pool_worker
 from supervisor_zkelect.listener.candidacies import Candidacies
-from supervisor_zkelect.listener.host import Host
-from supervisor_zkelect.listener.workers import EventExecutor
+from supervisor_zkelect.listener.part import Means, Part
 
 
-class Enforcement:
+class Enforcement(Part):
     """Ends groups whose time is over, instead of a guard."""
 
-    def __init__(self, host: Host, work: EventExecutor, candidacies: Candidacies) -> None:
-        """work: where supervisord is waited for."""
-        self._host = host
-        self._work = work
+    def __init__(self, means: Means, candidacies: Candidacies) -> None:
+        super().__init__(means)
         self._candidacies = candidacies
-        self.last_resort = host.last_resort()
+        self.last_resort = self._host.last_resort()
 
     def next_wakeup(self) -> float:
         return min((max(one.killed_at(), one.group.strike_at) for one in self._candidacies), default=math.inf)

@@ -13,6 +13,9 @@ from supervisor_zkelect.guard import saved_session
 Handlers = Mapping[type, Callable[[Any], None]]
 """Type of an event -> who takes it."""
 
+Actions = Mapping[type, Callable[[Any, Any], None]]
+"""Type of an action of a role machine -> who does it for a `candidacy.Candidacy`."""
+
 
 class Signalled(NamedTuple):
     """The process received the signal `number`."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from typing import Callable
 
-from supervisor_zkelect.listener.delivery import Delivery
-from supervisor_zkelect.listener.host import Host
-from supervisor_zkelect.listener.paced_log import PacedLog
+from supervisor_zkelect.listener.part import Means, Part
 
 #: Seconds between two looks at the runtime folder, of which somebody may remove what he likes.
 FOLDER_PACE = 0.2
@@ -15,19 +13,17 @@ FOLDER_PACE = 0.2
 LOCK_PACE = 0.02
 
 
-class RuntimeFolder:
+class RuntimeFolder(Part):
     """Holds the session's lock, and looks after the folder while it does."""
 
-    def __init__(self, host: Host, log: PacedLog, delivery: Delivery, taken: Callable[[], None]) -> None:
+    def __init__(self, means: Means, taken: Callable[[], None]) -> None:
         """taken: called when the session's lock is taken."""
-        self._host = host
-        self._log = log
-        self._delivery = delivery
+        super().__init__(means)
         self._taken = taken
         self.locked = False
         #: when the lock is tried for, and the folder looked at
         self.lock_at = math.inf
-        self._look_at = host.now()
+        self._look_at = self._host.now()
         #: why the folder is not this node's, "" when nothing is amiss
         self.trouble = ""
 

@@ -10,29 +10,16 @@ from supervisor_zkelect.config.programs import ENDED_TIME, must_run
 from supervisor_zkelect.core import messages
 from supervisor_zkelect.guard import protocol
 from supervisor_zkelect.listener import events
-from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.candidacy import Candidacy
-from supervisor_zkelect.listener.enforcement import Enforcement
 from supervisor_zkelect.listener.group_control import LEARN
-from supervisor_zkelect.listener.host import Host
-from supervisor_zkelect.listener.leftovers import Leftovers
-from supervisor_zkelect.listener.paced_log import PacedLog
+from supervisor_zkelect.listener.keepers import Decider
 from supervisor_zkelect.processes import group_events
 
 log = logging.getLogger(__name__)
 
 
-class GroupSide:
+class GroupSide(Decider):
     """Gives the guard's events about groups to their candidacies."""
-
-    def __init__(
-        self, host: Host, log: PacedLog, candidacies: Candidacies, leftovers: Leftovers, enforcement: Enforcement
-    ) -> None:
-        self._host = host
-        self._log = log
-        self._candidacies = candidacies
-        self._leftovers = leftovers
-        self._last_resort = enforcement.last_resort
 
     def _of(self, event: Any) -> Optional[Candidacy]:
         """The candidacy that an event is about."""
@@ -82,7 +69,7 @@ class GroupSide:
 
     def _runs(self, one: Candidacy, pid: int) -> None:
         one.group.running.add(pid)
-        self._last_resort.know(one.settings.group, pid)
+        self._enforcement.last_resort.know(one.settings.group, pid)
 
     def _cause(self, one: Candidacy, name: str, state: str) -> str:
         """The known cause why a program does not run, to follow its state; "" for none."""

@@ -14,11 +14,10 @@ from supervisor_zkelect.guard import link, protocol
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.candidacy import Candidacy
-from supervisor_zkelect.listener.delivery import STEP_PACE, Delivery
+from supervisor_zkelect.listener.delivery import STEP_PACE
 from supervisor_zkelect.listener.enforcement import Enforcement
 from supervisor_zkelect.listener.folder import LOCK_PACE, RuntimeFolder
-from supervisor_zkelect.listener.host import Host
-from supervisor_zkelect.listener.paced_log import PacedLog
+from supervisor_zkelect.listener.part import Means, Part
 from supervisor_zkelect.listener.workers import PACE
 from supervisor_zkelect.system import reserve
 
@@ -30,26 +29,23 @@ GUARD_LACKS = 1.0
 MANAGER_SILENCE = 5.0
 
 
-class GuardKeeper:
+class GuardKeeper(Part):
     """Opens the conversation with a guard, tells it of leases, and replaces one that stands still."""
 
     def __init__(
-        self, host: Host, post: Callable[[Any], None], log: PacedLog, candidacies: Candidacies, delivery: Delivery,
-        folder: RuntimeFolder, enforcement: Enforcement, groups: Callable[[], Dict[str, protocol.GroupPrograms]],
-        interval: Callable[[], float], came: Callable[[], None],
+        self, means: Means, candidacies: Candidacies, folder: RuntimeFolder, enforcement: Enforcement,
+        groups: Callable[[], Dict[str, protocol.GroupPrograms]], interval: Callable[[], float], came: Callable[[], None],
     ) -> None:
         """groups: what the guard is told of each group (`guard.Guard.welcome`). interval: seconds between two heartbeats. came:
         called when a guard has come."""
-        self._host = host
-        self._log = log
+        super().__init__(means)
         self._candidacies = candidacies
-        self._delivery = delivery
         self._folder = folder
         self._enforcement = enforcement
         self._groups = groups
         self._interval = interval
         self._came = came
-        self.link = host.guard(post)
+        self.link = self._host.guard(self._post)
         self.up = False
         #: why no guard can be had, "" when nothing is known against it
         self.trouble = ""
@@ -60,7 +56,7 @@ class GuardKeeper:
         #: what the guard that is there lacks, and since when
         self._lacks = ""
         self._lacks_since = math.inf
-        self._silence = Silence(host.now())
+        self._silence = Silence(self._host.now())
         #: when it is told something anyway
         self._tell_at = math.inf
         self._sent = self._echoed = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, Optional
 
 from supervisor_zkelect.core import messages
 from supervisor_zkelect.core.heartbeat import Heartbeat
@@ -13,20 +13,18 @@ from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.guard_keeper import GuardKeeper
-from supervisor_zkelect.listener.host import Host
-from supervisor_zkelect.listener.paced_log import PacedLog
+from supervisor_zkelect.listener.part import Means, Part
 from supervisor_zkelect.zookeeper import session
 
 
-class LeaseKeeper:
+class LeaseKeeper(Part):
     """Keeps the session's clock and heartbeat, and extends leases by their answers."""
 
     def __init__(
-        self, host: Host, log: PacedLog, candidacies: Candidacies, guard: GuardKeeper, extended: Callable[[Candidacy], None],
+        self, means: Means, candidacies: Candidacies, guard: GuardKeeper, extended: Callable[[Candidacy], None]
     ) -> None:
         """extended: told of each candidacy whose lease was extended."""
-        self._host = host
-        self._log = log
+        super().__init__(means)
         self._candidacies = candidacies
         self._guard = guard
         self._extended = extended
@@ -35,7 +33,7 @@ class LeaseKeeper:
         #: its connection that there is, or was last, while it lives
         self.granted: Optional[session.Connected] = None
         self.clock: Optional[SessionClock] = None
-        self.heartbeat = self._heartbeat_at(host.settings.session_timeout)
+        self.heartbeat = self._heartbeat_at(self._host.settings.session_timeout)
         #: election -> path of its proposal, of those that hold a lease or want one
         self._leased: Dict[str, str] = {}
         self._peeked = 0
@@ -199,5 +197,5 @@ class LeaseKeeper:
     def _drop_lease(self, one: Candidacy, action: messages.DropLease) -> None:
         self._leased.pop(one.name, None)
 
-    def actions(self) -> Mapping[type, Callable[[Candidacy, Any], None]]:
+    def actions(self) -> events.Actions:
         return {messages.KeepLease: self._keep_lease, messages.DropLease: self._drop_lease}

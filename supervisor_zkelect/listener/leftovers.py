@@ -5,35 +5,27 @@ from __future__ import annotations
 import logging
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Callable, List, Set
+from typing import Any, Callable, List, Optional, Set
 
 from supervisor_zkelect.guard import link, saved_session
 from supervisor_zkelect.listener import events, pool_worker
 from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.group_control import LEARN
-from supervisor_zkelect.listener.host import Host
-from supervisor_zkelect.listener.workers import PACE, EventExecutor
+from supervisor_zkelect.listener.part import Means, Part
+from supervisor_zkelect.listener.workers import PACE
 from supervisor_zkelect.zookeeper import connect
-
-if TYPE_CHECKING:
-    from supervisor_zkelect.listener.session_keeper import SessionKeeper
 
 log = logging.getLogger(__name__)
 
 
-class Leftovers:
+class Leftovers(Part):
     """Stops the groups of such elections, and releases what the session has in them."""
 
-    def __init__(
-        self, host: Host, work: EventExecutor, candidacies: Candidacies, group: Callable[[str], link.Handle],
-        sessions: Callable[[], SessionKeeper],
-    ) -> None:
-        """work: where ZooKeeper is waited for. group: a group at the guard, by its name."""
-        self._host = host
-        self._work = work
+    def __init__(self, means: Means, candidacies: Candidacies, group: Callable[[str], link.Handle]) -> None:
+        """group: a group at the guard, by its name."""
+        super().__init__(means)
         self._candidacies = candidacies
         self._group = group
-        self._sessions = sessions
         self.elections: List[saved_session.Election] = []
         #: groups that were proven dead since this listener began, so that what a former one started is no more
         self._dead: Set[str] = set()
@@ -71,28 +63,24 @@ class Leftovers:
         if self.elections:
             self.due = self._host.now()
 
-    def release(self) -> None:
-        """Give up what the session has in elections whose groups are proven dead."""
+    def release(self, client: Optional[Any]) -> None:
+        """Give up what the session has in elections whose groups are proven dead. client: the session's, None where it is not
+        connected."""
         self.due = math.inf
-        dead = [one for one in self.elections if one.group in self._dead]
-        sessions, settings = self._sessions(), self._host.settings
-        if not sessions.usable:
+        dead, settings = [one for one in self.elections if one.group in self._dead], self._host.settings
+        if client is None:
             self.due = self._host.now() + PACE
         elif dead:
-            client, acl = sessions.session.client, connect.acl_of(settings.acl)
+            acl = connect.acl_of(settings.acl)
             self._work.submit(partial(pool_worker.release_leftovers, client, dead, acl, settings.session_timeout))
 
-    def _released(self, event: events.LeftoversReleased) -> None:
-        sessions = self._sessions()
+    def released(self, event: events.LeftoversReleased) -> str:
+        """Drop what is released. Returns the name of an election for which ZooKeeper has refused that twice, "" for none."""
         for one in event.elections:
             log.info("%s: released", one.name)
         self.elections = [one for one in self.elections if one not in event.elections]
-        if event.refused and event.refused == self._refused and not sessions.closing:
-            sessions.end(event.refused[0].name)
+        again = bool(event.refused) and event.refused == self._refused
         self._refused = event.refused
         if self.elections:
             self.due = self._host.now() + PACE
-        sessions.save()
-
-    def handlers(self) -> events.Handlers:
-        return {events.LeftoversReleased: self._released}
+        return event.refused[0].name if again else ""

@@ -36,9 +36,11 @@ from supervisor_zkelect.listener.group_control import GroupControl
 from supervisor_zkelect.listener.group_side import GroupSide
 from supervisor_zkelect.listener.guard_keeper import GuardKeeper
 from supervisor_zkelect.listener.host import Host, last_good
+from supervisor_zkelect.listener.keepers import Keepers
 from supervisor_zkelect.listener.lease_keeper import LeaseKeeper
 from supervisor_zkelect.listener.leftovers import Leftovers
 from supervisor_zkelect.listener.paced_log import PacedLog
+from supervisor_zkelect.listener.part import Means, Part
 from supervisor_zkelect.listener.programs import Programs, longest_stop
 from supervisor_zkelect.listener.reloading import Reloads
 from supervisor_zkelect.listener.reporting import Reports
@@ -76,75 +78,65 @@ class Listener:
         self.queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         #: why no election is begun, and none will be as long as this process lives
         self.obstacle = proc.pidfd_trouble()
+        self.log = PacedLog(host.now)
         count = len(host.settings.elections)
         work = EventExecutor(host.pool(min(max(8, 6 * count), MOST_CALLS), "zkelect-rpc"), self.post)
         health = EventExecutor(host.pool(max(2, count), "zkelect-health"), self.post)
-        self._make_keepers(work, trouble)
-        self._make_desk(work)
-        self.handlers = events.table(self._handlers(), POSTED)
-        actions = Actions(host, self.post, health, self.log, self.guard, self.sessions, self.leftovers)
-        doers = (actions, self.leases, self.sessions, self.departure, self.desk)
+        # The parts reach those that are made later by functions.
+        self.delivery = Delivery(
+            host, work, self.log, lambda moment: self.reports.report(moment), lambda request: self.desk.obey(request),
+            lambda ticket, document: self.desk.reply(ticket, document),
+        )
+        means = Means(host, self.post, work, self.log, self.delivery)
+        self._make_keepers(means, trouble)
+        parts = self._make_deciders(means, health)
+        self.handlers = events.table(self._handlers(parts), POSTED)
         self._ports = Ports(
-            host, self.post, self.log, self.delivery, events.table((one.actions() for one in doers), messages.ACTIONS),
+            host, self.post, self.log, self.delivery, events.table((one.actions() for one in parts), messages.ACTIONS),
             lambda: self.sessions.connected, self.sessions.elector, self.candidacies.schedule,
         )
 
-    def _make_keepers(self, work: EventExecutor, trouble: Optional[kept_config.Trouble]) -> None:
-        """Make the parts that keep folder, guard, leases, session and programs. Those made later they reach by functions."""
-        host, log = self.host, PacedLog(self.host.now)
-        self.log = log
+    def _make_keepers(self, means: Means, trouble: Optional[kept_config.Trouble]) -> None:
+        """Make the parts that keep folder, guard, leases, session and programs."""
         self.candidacies = Candidacies(lambda: self.leases.granted.timeout if self.leases.granted else None)
-        self.delivery = Delivery(
-            host, work, log, self.candidacies, lambda: self.sessions.connected, lambda moment: self.reports.report(moment),
-            lambda request: self.desk.obey(request), lambda ticket, document: self.desk.reply(ticket, document),
-        )
-        self.folder = RuntimeFolder(host, log, self.delivery, self._lock_taken)
-        self.enforcement = Enforcement(host, work, self.candidacies)
+        self.folder = RuntimeFolder(means, self._lock_taken)
+        self.enforcement = Enforcement(means, self.candidacies)
         self.guard = GuardKeeper(
-            host, self.post, log, self.candidacies, self.delivery, self.folder, self.enforcement, self._guarded_groups,
-            lambda: self.leases.heartbeat.interval, self._guard_came,
+            means, self.candidacies, self.folder, self.enforcement, self._guarded_groups, lambda: self.leases.heartbeat.interval,
+            self._guard_came,
         )
-        self.leases = LeaseKeeper(host, log, self.candidacies, self.guard, lambda one: self.reloads.settle(one))
-        self.leftovers = Leftovers(host, work, self.candidacies, self.guard.link.group, lambda: self.sessions)
+        self.leases = LeaseKeeper(means, self.candidacies, self.guard, lambda one: self.reloads.settle(one))
+        self.leftovers = Leftovers(means, self.candidacies, self.guard.link.group)
         self.programs = Programs(
-            host, work, log, self.candidacies, self.delivery, trouble, lambda one, seconds: self.reloads.allow(one, seconds),
-            self._begin_when_known, self.guard.tell_groups, lambda: self.departure.begun,
+            means, self.candidacies, trouble, lambda one, seconds: self.reloads.allow(one, seconds), self._begin_when_known,
+            self.guard.tell_groups, lambda: self.departure.begun,
         )
         self.sessions = SessionKeeper(
-            host, self.post, work, log, self.candidacies, self.delivery, self.guard, self.leases, self.leftovers, self.programs,
-            lambda: self.departure.begun,
-        )
-        self.departure = Departure(
-            host, work, self.candidacies, self.programs, self.guard, self.sessions, self.leftovers
+            means, self.candidacies, self.guard, self.leases, self.leftovers, self.programs, lambda: self.departure.begun
         )
 
-    def _make_desk(self, work: EventExecutor) -> None:
-        """Make the parts that serve operators, and those that handle events about groups."""
-        host, candidacies = self.host, self.candidacies
-        self.reports = Reports(
-            host, self.obstacle, candidacies, self.folder, self.guard, self.leases, self.sessions, self.programs
+    def _make_deciders(self, means: Means, health: EventExecutor) -> List[Part]:
+        """Make the parts that decide with them, and serve operators. Returns all parts."""
+        keepers = Keepers(
+            self.candidacies, self.folder, self.enforcement, self.guard, self.leases, self.leftovers, self.programs, self.sessions
         )
-        self.desk = Desk(host, work, candidacies, self.reports.unbegun_reason, {
-            "refresh": lambda request: self.delivery.refresh(request["ticket"]),
+        self.departure = Departure(means, keepers)
+        self.reports = Reports(means, keepers, self.obstacle)
+        self.desk = Desk(means, keepers, self.reports.unbegun_reason, {
             "check": lambda request: self.checks.ask(request["ticket"]),
             "reload": lambda request: self.reloads.ask(request["ticket"], request.get("args", {}).get("yes") is True),
         })
-        self.checks = Checks(host, work, candidacies, self.leases, self.sessions, self.programs, self.desk.reply)
-        self.reloads = Reloads(
-            host, work, candidacies, self.delivery, self.programs, self.guard, self.leases, self.sessions, self.departure,
-            self.desk.reply,
-        )
-        self.groups = GroupSide(host, self.log, candidacies, self.leftovers, self.enforcement)
-        self.supervisord = SupervisordSide(
-            host, work, self.log, candidacies, self.programs, self.enforcement, self.departure.leave_in_time
-        )
+        self.checks = Checks(means, keepers, self.desk.reply)
+        self.reloads = Reloads(means, keepers, self.departure, self.desk.reply)
+        return [
+            self.guard, self.leases, self.programs, self.sessions, self.departure, self.desk, self.checks, self.reloads,
+            Actions(means, keepers, health), GroupSide(means, keepers),
+            SupervisordSide(means, keepers, self.departure.leave_in_time),
+        ]
 
-    def _handlers(self) -> List[events.Handlers]:
-        parts = (
-            self.candidacies, self.delivery, self.guard, self.leases, self.leftovers, self.programs, self.sessions,
-            self.departure, self.checks, self.reloads, self.groups, self.supervisord,
-        )
-        return [*(one.handlers() for one in parts), {events.Signalled: self._signalled}]
+    def _handlers(self, parts: List[Part]) -> List[events.Handlers]:
+        ours: events.Handlers = {events.Signalled: self._signalled}
+        return [*(one.handlers() for one in parts), self.candidacies.handlers(), self.delivery.handlers(), ours]
 
     # The loop
 
@@ -192,7 +184,8 @@ class Listener:
     def next_wakeup(self) -> float:
         times = [
             self.candidacies.due, self.folder.lock_at, self.leftovers.due, self.guard.next_wakeup(), self.sessions.next_wakeup(),
-            self.programs.next_wakeup(), self.reloads.next_wakeup(), self.delivery.next_wakeup(), self.departure.next_wakeup(),
+            self.programs.next_wakeup(), self.reloads.next_wakeup(), self.desk.next_wakeup(), self.delivery.next_wakeup(),
+            self.departure.next_wakeup(),
         ]
         if not self.guard.up:
             times.append(self.enforcement.next_wakeup())
@@ -217,6 +210,7 @@ class Listener:
             # Before it proposes again.
             self.departure.leave_unfit()
         self.reloads.keep_time(moment)
+        self.desk.keep_time(moment)
         self.delivery.keep_time(moment)
 
     def abandon(self) -> None:

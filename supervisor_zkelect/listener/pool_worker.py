@@ -14,8 +14,8 @@ from supervisor_zkelect.core import messages
 from supervisor_zkelect.diagnosis import examination, inspection
 from supervisor_zkelect.elector import ElectionError, NotConnected, TimedOut
 from supervisor_zkelect.guard import release, saved_session
-from supervisor_zkelect.listener import events, reporting
-from supervisor_zkelect.listener.workers import PACE
+from supervisor_zkelect.listener import events
+from supervisor_zkelect.listener.workers import LONGEST_LIST, PACE
 from supervisor_zkelect.processes import execution
 from supervisor_zkelect.supervisord import exits
 from supervisor_zkelect.supervisord.client import Fault, SupervisordError
@@ -118,7 +118,7 @@ def inspect_znodes(client: Any, settings: Settings) -> events.ZnodesInspected:
 
 def check(node: examination.Node) -> events.CheckDone:
     """Look at all that this node depends on, for seconds."""
-    return events.CheckDone(examination.of_node(node).document(reporting.LONGEST_LIST))
+    return events.CheckDone(examination.of_node(node).document(LONGEST_LIST))
 
 
 # The service

@@ -12,10 +12,8 @@ from supervisor_zkelect.guard.protocol import GroupPrograms
 from supervisor_zkelect.listener import events, pool_worker
 from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.candidacy import Candidacy
-from supervisor_zkelect.listener.delivery import Delivery
-from supervisor_zkelect.listener.host import Host
-from supervisor_zkelect.listener.paced_log import PacedLog
-from supervisor_zkelect.listener.workers import PACE, EventExecutor
+from supervisor_zkelect.listener.part import Means, Part
+from supervisor_zkelect.listener.workers import PACE
 from supervisor_zkelect.supervisord import program_info
 
 log = logging.getLogger(__name__)
@@ -28,22 +26,19 @@ FIT_PACE = 2.0
 MOST_PROBLEMS = 5
 
 
-class Programs:
+class Programs(Part):
     """Knows supervisord's programs, and what is wrong with them."""
 
     def __init__(
-        self, host: Host, work: EventExecutor, log: PacedLog, candidacies: Candidacies, delivery: Delivery,
-        trouble: Optional[kept_config.Trouble], allow: Callable[[Candidacy, float], None], known: Callable[[], None],
-        tell_guard: Callable[[], None], leaving: Callable[[], bool],
+        self, means: Means, candidacies: Candidacies, trouble: Optional[kept_config.Trouble],
+        allow: Callable[[Candidacy, float], None], known: Callable[[], None], tell_guard: Callable[[], None],
+        leaving: Callable[[], bool],
     ) -> None:
-        """work: where supervisord is waited for. trouble: why the settings are those that were kept, and not those of the file.
+        """trouble: why the settings are those that were kept, and not those of the file.
         allow: told of a candidacy whose group has this time to stop. known: called when programs are known, and no election has
         begun. tell_guard: has the guard told anew what it is told of groups. leaving: whether this listener is to end."""
-        self._host = host
-        self._work = work
-        self._log = log
+        super().__init__(means)
         self._candidacies = candidacies
-        self._delivery = delivery
         self.trouble = trouble
         self._allow = allow
         self._known = known

@@ -25,17 +25,11 @@ from supervisor_zkelect.core import messages, roles
 from supervisor_zkelect.core.lease import leaves_room
 from supervisor_zkelect.core.state import lease_of
 from supervisor_zkelect.listener import elections, events, reload_worker
-from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.candidacy import Candidacy
-from supervisor_zkelect.listener.delivery import Delivery
 from supervisor_zkelect.listener.departure import Departure
-from supervisor_zkelect.listener.guard_keeper import GuardKeeper
-from supervisor_zkelect.listener.host import Host
-from supervisor_zkelect.listener.lease_keeper import LeaseKeeper
-from supervisor_zkelect.listener.programs import Programs
+from supervisor_zkelect.listener.keepers import Decider, Keepers
+from supervisor_zkelect.listener.part import Means
 from supervisor_zkelect.listener.reload_worker import Agreed, Reread
-from supervisor_zkelect.listener.session_keeper import SessionKeeper
-from supervisor_zkelect.listener.workers import EventExecutor
 
 log = logging.getLogger(__name__)
 
@@ -45,23 +39,14 @@ RELEASE_TIME = 5.0
 AGAIN = 75
 
 
-class Reloads:
+class Reloads(Decider):
     """Reads the file again on order, and applies its changes."""
 
     def __init__(
-        self, host: Host, work: EventExecutor, candidacies: Candidacies, delivery: Delivery, programs: Programs,
-        guard: GuardKeeper, leases: LeaseKeeper, sessions: SessionKeeper, departure: Departure,
-        reply: Callable[[str, Dict[str, Any]], None],
+        self, means: Means, keepers: Keepers, departure: Departure, reply: Callable[[str, Dict[str, Any]], None]
     ) -> None:
-        """work: where supervisord and ZooKeeper are waited for. reply: answers an operator's order."""
-        self._host = host
-        self._work = work
-        self._candidacies = candidacies
-        self._delivery = delivery
-        self._programs = programs
-        self._guard = guard
-        self._leases = leases
-        self._sessions = sessions
+        """reply: answers an operator's order."""
+        super().__init__(means, keepers)
         self._departure = departure
         self._reply = reply
         self._reading = False

@@ -7,68 +7,27 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import Any, Dict, Optional
 
 from supervisor_zkelect import __version__
 from supervisor_zkelect.core import ability, roles, untrusted
 from supervisor_zkelect.core.state import lease_of
-from supervisor_zkelect.listener.host import Host
-
-if TYPE_CHECKING:
-    from supervisor_zkelect.listener.candidacies import Candidacies
-    from supervisor_zkelect.listener.candidacy import Candidacy
-    from supervisor_zkelect.listener.folder import RuntimeFolder
-    from supervisor_zkelect.listener.guard_keeper import GuardKeeper
-    from supervisor_zkelect.listener.lease_keeper import LeaseKeeper
-    from supervisor_zkelect.listener.programs import Programs
-    from supervisor_zkelect.listener.session_keeper import SessionKeeper
+from supervisor_zkelect.listener.candidacy import Candidacy
+from supervisor_zkelect.listener.keepers import Decider, Keepers
+from supervisor_zkelect.listener.part import Means
+from supervisor_zkelect.listener.session_keeper import UNREACHED
 
 #: Characters of a text in a report.
 LONGEST_TEXT = 2000
-#: Characters of a list in an answer to an operator; supervisord takes some more (mailbox.LONGEST_ANSWER).
-LONGEST_LIST = 200_000
-#: Seconds without a connection to ZooKeeper after which one that begins is told to have none.
-UNREACHED = 2.0
 
 
-@dataclass
-class Facts:
-    """ZooKeeper's last word on an election. at, place_at: when it was asked for what is known of ack and holder, and of the
-    queue; seconds of CLOCK_BOOTTIME, None for never."""
-
-    ack: str = ""
-    primary_node: str = ""
-    at: Optional[float] = None
-    place: Optional[int] = None
-    candidates: Optional[int] = None
-    place_at: Optional[float] = None
-
-    def leave_queue(self) -> None:
-        """Forget the place: there is another proposal, or none, from now on."""
-        self.place = self.candidates = self.place_at = None
-
-    def stand(self, place: Optional[int], candidates: Optional[int], at: float) -> None:
-        if place is not None:
-            self.place, self.candidates, self.place_at = place, candidates, at
-
-
-class Reports:
+class Reports(Decider):
     """Makes reports."""
 
-    def __init__(
-        self, host: Host, obstacle: str, candidacies: Candidacies, folder: RuntimeFolder, guard: GuardKeeper,
-        leases: LeaseKeeper, sessions: SessionKeeper, programs: Programs,
-    ) -> None:
+    def __init__(self, means: Means, keepers: Keepers, obstacle: str) -> None:
         """obstacle: why no election is begun, and none will be as long as this process lives; else ""."""
-        self._host = host
+        super().__init__(means, keepers)
         self._obstacle = obstacle
-        self._candidacies = candidacies
-        self._folder = folder
-        self._guard = guard
-        self._leases = leases
-        self._sessions = sessions
-        self._programs = programs
 
     def report(self, moment: float) -> Dict[str, Any]:
         settings, granted, sessions = self._host.settings, self._leases.granted, self._sessions

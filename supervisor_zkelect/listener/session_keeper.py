@@ -5,50 +5,44 @@ from __future__ import annotations
 import logging
 import math
 from functools import partial
-from typing import Any, Callable, List, Mapping, Optional
+from typing import Any, Callable, List, Optional
 
 from supervisor_zkelect.config.settings import ElectionSettings
 from supervisor_zkelect.core import messages, roles
 from supervisor_zkelect.core.state import lease_of
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard import saved_session
-from supervisor_zkelect.listener import elections, events, pool_worker, reporting
+from supervisor_zkelect.listener import elections, events, pool_worker
 from supervisor_zkelect.listener.candidacies import Candidacies
-from supervisor_zkelect.listener.candidacy import Candidacy
-from supervisor_zkelect.listener.delivery import Delivery
 from supervisor_zkelect.listener.folder import LOCK_PACE
 from supervisor_zkelect.listener.guard_keeper import GuardKeeper
-from supervisor_zkelect.listener.host import Host
 from supervisor_zkelect.listener.lease_keeper import LeaseKeeper
 from supervisor_zkelect.listener.leftovers import Leftovers
-from supervisor_zkelect.listener.paced_log import PacedLog
+from supervisor_zkelect.listener.part import Means, Part
 from supervisor_zkelect.listener.programs import Programs
-from supervisor_zkelect.listener.workers import PACE, EventExecutor
+from supervisor_zkelect.listener.workers import PACE
 from supervisor_zkelect.zookeeper import session
 
 log = logging.getLogger(__name__)
 
 #: Seconds for which a listener that begins leaves the session to the keeper at most, and what it leaves of other leases.
 ATTACH_TIME, ATTACH_MARGIN = 60.0, 0.5
+#: Seconds without a connection to ZooKeeper after which one that begins is told to have none.
+UNREACHED = 2.0
 #: Seconds that closing the session may take; ZooKeeper expires it otherwise.
 CLOSE_TIME = 2.0
 
 
-class SessionKeeper:
+class SessionKeeper(Part):
     """Begins, saves and ends the session, and tells elections of its link."""
 
     def __init__(
-        self, host: Host, post: Callable[[Any], None], work: EventExecutor, log: PacedLog, candidacies: Candidacies,
-        delivery: Delivery, guard: GuardKeeper, leases: LeaseKeeper, leftovers: Leftovers, programs: Programs,
-        leaving: Callable[[], bool],
+        self, means: Means, candidacies: Candidacies, guard: GuardKeeper, leases: LeaseKeeper, leftovers: Leftovers,
+        programs: Programs, leaving: Callable[[], bool],
     ) -> None:
-        """work: where ZooKeeper is waited for. leaving: whether this listener is to end."""
-        self._host = host
-        self._post = post
-        self._work = work
-        self._log = log
+        """leaving: whether this listener is to end."""
+        super().__init__(means)
         self._candidacies = candidacies
-        self._delivery = delivery
         self._guard = guard
         self._leases = leases
         self._leftovers = leftovers
@@ -60,7 +54,7 @@ class SessionKeeper:
         self.former: Optional[saved_session.Saved] = None
         #: "connecting", "connected", "suspended" or "lost", and since when
         self.link = "connecting"
-        self.link_since = host.now()
+        self.link_since = self._host.now()
         self._link_trouble = ""
         #: when the session is begun, or looked at again whether it may be; and when it is begun in any case
         self.attach_at = self._attach_by = math.inf
@@ -216,10 +210,16 @@ class SessionKeeper:
         self._leases.session_over()
         self._candidacies.decide(messages.SessionLost(reason))
 
+    def _on_released(self, event: events.LeftoversReleased) -> None:
+        refused = self._leftovers.released(event)
+        if refused and not self.closing:
+            self.end(refused)
+        self.save()
+
     def handlers(self) -> events.Handlers:
         return {
             session.Connected: self._on_connected, session.Suspended: self._on_suspended, session.Lost: self._on_lost,
-            events.ZnodesInspected: self._on_inspected,
+            events.ZnodesInspected: self._on_inspected, events.LeftoversReleased: self._on_released,
         }
 
     # Another session
@@ -245,7 +245,7 @@ class SessionKeeper:
             if other.name != name:
                 other.decide(messages.SessionEnds(why))
 
-    def actions(self) -> Mapping[type, Callable[[Candidacy, Any], None]]:
+    def actions(self) -> events.Actions:
         return {messages.EndSession: lambda one, action: self.end(one.name)}
 
     def _close(self) -> None:
@@ -288,7 +288,7 @@ class SessionKeeper:
         if self.connected:
             self._leases.beat(moment)
         elif self.session is not None and not self._leaving() and self.attach_at == math.inf:
-            if moment - self.link_since >= reporting.UNREACHED:
+            if moment - self.link_since >= UNREACHED:
                 where = ",".join(self._host.settings.servers)
                 trouble = f"cannot reach {where}: {self.session.trouble or 'no answer'}; trying again"
                 self._log.warn("ZooKeeper", trouble, "unreached")
@@ -300,7 +300,7 @@ class SessionKeeper:
         if self.attach_at <= moment:
             self._attach()
         if self._leftovers.due <= moment:
-            self._leftovers.release()
+            self._leftovers.release(self.session.client if self.usable else None)
         if self._renew_at <= moment:
             self._renew_at = math.inf
             self._renew()

@@ -9,33 +9,21 @@ from typing import Callable
 from supervisor_zkelect.config.programs import must_run
 from supervisor_zkelect.core import messages
 from supervisor_zkelect.listener import events, pool_worker
-from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.candidacy import Candidacy
-from supervisor_zkelect.listener.enforcement import Enforcement
-from supervisor_zkelect.listener.host import Host
-from supervisor_zkelect.listener.paced_log import PacedLog
-from supervisor_zkelect.listener.programs import Programs
-from supervisor_zkelect.listener.workers import EventExecutor
+from supervisor_zkelect.listener.keepers import Decider, Keepers
+from supervisor_zkelect.listener.part import Means
 from supervisor_zkelect.supervisord import eventstream
 
 #: What FATAL means, when nothing else is known of its cause.
 GIVEN_UP = "at each try it could not be started, or ended before its startsecs"
 
 
-class SupervisordSide:
+class SupervisordSide(Decider):
     """Gives supervisord's events to the candidacies of their groups."""
 
-    def __init__(
-        self, host: Host, work: EventExecutor, log: PacedLog, candidacies: Candidacies, programs: Programs,
-        enforcement: Enforcement, stopping: Callable[[str], None],
-    ) -> None:
-        """work: where supervisord is waited for. stopping: called with a reason when supervisord shuts down."""
-        self._host = host
-        self._work = work
-        self._log = log
-        self._candidacies = candidacies
-        self._programs = programs
-        self._last_resort = enforcement.last_resort
+    def __init__(self, means: Means, keepers: Keepers, stopping: Callable[[str], None]) -> None:
+        """stopping: called with a reason when supervisord shuts down."""
+        super().__init__(means, keepers)
         self._stopping = stopping
 
     def _on_event(self, event: eventstream.Event) -> None:
@@ -55,7 +43,7 @@ class SupervisordSide:
         one.group.handle.note((name, state, pid))
         if state == "RUNNING":
             one.group.runs(name, pid)
-            self._last_resort.know(one.settings.group, pid)
+            self._enforcement.last_resort.know(one.settings.group, pid)
         elif state == "STOPPING" and pid in one.group.running:
             # Only a process that ran in this term counts: the event of an earlier stop may come late.
             one.decide(messages.StoppedByHand(name))

@@ -12,6 +12,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two asks of a supervisord or ZooKeeper that does not answer.
 PACE = 1.0
+#: Characters of a list in an answer to an operator; supervisord takes some more (mailbox.LONGEST_ANSWER).
+LONGEST_LIST = 200_000
 
 
 class SerialExecutor(Executor):

@@ -7,6 +7,8 @@ from supervisor_zkelect.core.state import Rules, State
 from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.candidacy import Candidacy, Ports
 from supervisor_zkelect.listener.group_control import GroupControl
+from supervisor_zkelect.listener.keepers import Keepers
+from supervisor_zkelect.listener.part import Means
 
 NOW = 1000.0
 
@@ -116,6 +118,16 @@ class Log:
 
 
 class Delivery:
+    """told: the tickets of who is answered with the next report."""
+
+    under_way = False
+
+    def __init__(self):
+        self.told = []
+
+    def tell(self, tickets):
+        self.told += tickets
+
     def changed(self):
         pass
 
@@ -134,6 +146,16 @@ def candidacy(host, state=None, elector=None, connected=True, check=None, log=No
     one.state = state or State()
     one.posted = posted
     return one
+
+
+def means(host, work=None, log=None, post=None, delivery=None):
+    """What a part of a listener works with; by default it does nothing by itself, and posts nothing."""
+    return Means(host, post, work or Work(), log or Log(), delivery or Delivery())
+
+
+def keepers(*ones, **given):
+    """The keepers of a listener with these candidacies, of which there are only those that are given."""
+    return Keepers(**{**dict.fromkeys(Keepers._fields), "candidacies": candidacies(*ones), **given})
 
 
 def candidacies(*ones, timeout=None):

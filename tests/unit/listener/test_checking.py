@@ -7,7 +7,7 @@ import pytest
 from supervisor_zkelect.diagnosis import examination
 from supervisor_zkelect.diagnosis.findings import Findings
 from supervisor_zkelect.listener import checking, events
-from tests.unit.listener.parts import Work
+from tests.unit.listener.parts import Work, keepers, means
 
 
 @pytest.fixture
@@ -26,7 +26,8 @@ def checks(work, said):
     host = SimpleNamespace(settings=None, supervisord=SimpleNamespace(call=None), supervisord_uid=0, uid=0, group="g")
     sessions = SimpleNamespace(usable=False)
     reply = lambda ticket, document: said.append((ticket, document["ok"]))  # noqa: E731
-    return checking.Checks(host, work, [], SimpleNamespace(granted=None), sessions, SimpleNamespace(trouble=None), reply)
+    known = keepers(leases=SimpleNamespace(granted=None), sessions=sessions, programs=SimpleNamespace(trouble=None))
+    return checking.Checks(means(host, work), known, reply)
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pytest
 from supervisor_zkelect.core import messages, roles
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.listener.departure import GUARD_RETURNS, RELEASE_TIME, Departure
-from tests.unit.listener.parts import Host, Work, candidacies, candidacy
+from tests.unit.listener.parts import Host, candidacy, keepers, means
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def leaving():
     one.decide = lambda event: (heard.append(event), decide(event))
     guard, leftovers = SimpleNamespace(independent=False), SimpleNamespace(alive=False)
     programs = SimpleNamespace(stopwaitsecs=10.0)
-    departure = Departure(host, Work(), candidacies(one), programs, guard, None, leftovers)
+    departure = Departure(means(host), keepers(one, programs=programs, guard=guard, leftovers=leftovers))
     return SimpleNamespace(host=host, heard=heard, departure=departure)
 
 

@@ -5,10 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.core import messages
-from supervisor_zkelect.listener.desk import Desk
+from supervisor_zkelect.core import messages, roles
+from supervisor_zkelect.core.state import State
+from supervisor_zkelect.listener.desk import REFRESH_TIME, Desk
 from supervisor_zkelect.zookeeper.errors import ElectionError
-from tests.unit.listener.parts import Host, Work, candidacies, candidacy
+from tests.unit.listener.parts import NOW, Delivery, Host, Work, candidacy, keepers, means
 
 
 def member(node, mine=False):
@@ -52,7 +53,7 @@ def answered(elector, action):
         call=lambda method, ticket, document: said.append((ticket, json.loads(document)["text"]))
     )
     one = candidacy(host, elector=elector)
-    desk = Desk(host, work, candidacies(one), None, {})
+    desk = Desk(means(host, work), keepers(one), None, {})
     desk.actions()[messages.AnswerOperator](one, action)
     host.serials[0].do()
     work.do()
@@ -68,7 +69,7 @@ def asked():
         for one in ones:
             one.decide = lambda event, one=one: heard.append((one.name, event))
         verbs = {"check": lambda request: said.append(request["ticket"])}
-        desk = Desk(host, work, candidacies(*ones), lambda: "waits for its guard", verbs)
+        desk = Desk(means(host, work), keepers(*ones), lambda: "waits for its guard", verbs)
         host.supervisord = SimpleNamespace(call=lambda method, ticket, document: said.append(json.loads(document)))
         desk.obey({"ticket": "t", **request})
         while work.given:
@@ -92,3 +93,35 @@ def test_an_order_that_cannot_be_obeyed_is_answered(asked):
     _, (answer,) = asked(candidacy(Host()), verb="dance", election="")
     assert answer["exit"] == 2 and "does not know the order 'dance'" in answer["text"]
     assert asked(verb="check") == ([], ["t"])
+
+
+def test_while_zookeeper_is_silent_questions_do_not_pile_up():
+    """One question is on its way, and one more follows it, however many ask."""
+    host, delivery = Host(), Delivery()
+    one = candidacy(host, State(role=roles.STANDBY, step="watching", up=True, alive=True, proposal="n-1"))
+    asked = host.serials[0].given
+    desk = Desk(means(host, delivery=delivery), keepers(one, sessions=SimpleNamespace(connected=True)), None, {})
+    for number in range(50):
+        desk.obey({"ticket": str(number), "verb": "refresh"})
+        host.moment += REFRESH_TIME
+        desk.keep_time(host.moment)
+    assert delivery.told == [str(number) for number in range(50)]
+    # One about the queue, and one about ack and holder.
+    assert len(asked) == 2 and one.term.again
+    one.heard(messages.TermSeen("b", "y:3", 5))
+    assert len(asked) == 3 and not one.term.again
+    assert (one.facts.ack, one.facts.at) == ("y:3", NOW)
+    one.heard(messages.TermSeen("", "", known=False))
+    assert (one.facts.ack, one.term.asking) == ("y:3", False) and len(asked) == 3
+
+
+def test_who_wants_a_fresh_report_waits_for_the_one_that_is_under_way():
+    host, delivery = Host(), Delivery()
+    desk = Desk(means(host, delivery=delivery), keepers(sessions=SimpleNamespace(connected=False)), None, {})
+    delivery.under_way = True
+    desk.obey({"ticket": "t", "verb": "refresh"})
+    desk.keep_time(NOW + REFRESH_TIME)
+    assert delivery.told == [] and desk.next_wakeup() == NOW + REFRESH_TIME
+    delivery.under_way = False
+    desk.keep_time(NOW)
+    assert delivery.told == ["t"]

@@ -9,7 +9,7 @@ from supervisor_zkelect.core import roles
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.listener.enforcement import Enforcement
 from supervisor_zkelect.listener.listener import Listener
-from tests.unit.listener.parts import RULES, Host, Work, candidacies, candidacy
+from tests.unit.listener.parts import RULES, Host, Work, candidacies, candidacy, means
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def alone():
     """A listener without a guard, whose group runs under a lease to 104."""
     host, work = Host(), Work()
     one = candidacy(host, State(role=roles.PRIMARY, step="", deadline=104.0))
-    enforcement = Enforcement(host, work, candidacies(one))
+    enforcement = Enforcement(means(host, work), candidacies(one))
     return SimpleNamespace(
         host=host, one=one, work=work, enforcement=enforcement, did=host.resort.did, enforce=enforcement.enforce
     )

@@ -5,14 +5,14 @@ from types import SimpleNamespace
 import pytest
 
 from supervisor_zkelect.listener.folder import FOLDER_PACE, LOCK_PACE, RuntimeFolder
-from tests.unit.listener.parts import NOW, Delivery, Host, Log
+from tests.unit.listener.parts import NOW, Host, Log, means
 
 
 @pytest.fixture
 def one():
     """A folder whose lock is `free`, and amiss as `trouble` says. taken: how often it was told to be taken."""
     host, log, taken = Host(), Log(), []
-    folder = RuntimeFolder(host, log, Delivery(), lambda: taken.append(1))
+    folder = RuntimeFolder(means(host, log=log), lambda: taken.append(1))
     one = SimpleNamespace(host=host, log=log, taken=taken, folder=folder, free=True, trouble="", looks=0)
     host.take_lock = lambda: one.free
     host.give_lock_back = lambda: None

@@ -9,7 +9,7 @@ from supervisor_zkelect.listener.enforcement import Enforcement
 from supervisor_zkelect.listener.group_side import GroupSide
 from supervisor_zkelect.listener.leftovers import Leftovers
 from supervisor_zkelect.processes import group_events
-from tests.unit.listener.parts import Host, Log, Work, candidacies, candidacy
+from tests.unit.listener.parts import Host, candidacies, candidacy, keepers, means
 
 
 @pytest.fixture
@@ -22,8 +22,9 @@ def one():
 
 @pytest.fixture
 def hear(one):
-    host, work, ones = Host(), Work(), candidacies(one)
-    side = GroupSide(host, Log(), ones, Leftovers(host, work, ones, None, None), Enforcement(host, work, ones))
+    given, ones = means(Host()), candidacies(one)
+    left, enforcement = Leftovers(given, ones, None), Enforcement(given, ones)
+    side = GroupSide(given, keepers(one, leftovers=left, enforcement=enforcement))
     return lambda event: side.handlers()[type(event)](event)
 
 

@@ -10,13 +10,13 @@ from supervisor_zkelect.core.state import State
 from supervisor_zkelect.guard import link, protocol
 from supervisor_zkelect.listener.enforcement import Enforcement
 from supervisor_zkelect.listener.guard_keeper import GUARD_LACKS, GuardKeeper
-from tests.unit.listener.parts import NOW, Host, candidacies, candidacy
+from tests.unit.listener.parts import NOW, Host, candidacies, candidacy, means
 
 
 def keeper(host, ones, pid=8):
     """A guard's keeper whose guard has this pid."""
     host.guard = lambda post: SimpleNamespace(pid=pid)
-    return GuardKeeper(host, None, None, ones, None, None, None, None, None, None)
+    return GuardKeeper(means(host), ones, None, None, None, None, None)
 
 
 @pytest.mark.parametrize("up, pid, independent", [(False, 8, False), (True, 7, False), (True, 8, True)])
@@ -60,9 +60,8 @@ def one():
     host.resort.complete = lambda: True
     host.resort.arm = lambda cgroups: None
     running = candidacies(candidacy(host, State(role=roles.PRIMARY, step="", token=5, deadline=NOW + 60.0)))
-    keeper = GuardKeeper(
-        host, None, None, running, None, None, Enforcement(host, None, running), None, lambda: 0.4, lambda: None
-    )
+    enforcement = Enforcement(means(host), running)
+    keeper = GuardKeeper(means(host), running, None, enforcement, None, lambda: 0.4, lambda: None)
     keeper.handlers()[link.GuardUp](link.GuardUp(8, {}, ""))
     return SimpleNamespace(host=host, guard=guard, running=running, keeper=keeper)
 

@@ -9,7 +9,7 @@ from supervisor_zkelect.core.state import State
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.lease_keeper import LeaseKeeper
 from supervisor_zkelect.zookeeper import session
-from tests.unit.listener.parts import NOW, Host, Log, candidacies, candidacy
+from tests.unit.listener.parts import NOW, Host, candidacies, candidacy, means
 
 TIMEOUT, TICK = 10.0, 1.0
 
@@ -36,7 +36,7 @@ def one():
     elector = SimpleNamespace(proposal_path="/e/n-1")
     led = candidacy(host, State(role=roles.PRIMARY, step="", token=5, deadline=NOW), elector)
     led.decide = heard.append
-    keeper = LeaseKeeper(host, Log(), candidacies(led), guard, lambda one: None)
+    keeper = LeaseKeeper(means(host), candidacies(led), guard, lambda one: None)
     keeper.granted = session.Connected(1, 77, TIMEOUT, NOW - 50.0)
     keeper.new_clock(TIMEOUT, NOW - 50.0)
     keeper.session = SimpleNamespace(drop=lambda: heard.append("drop"))

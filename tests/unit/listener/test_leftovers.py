@@ -7,10 +7,9 @@ import pytest
 
 from supervisor_zkelect.elector import ElectionError, NotConnected
 from supervisor_zkelect.guard import release, saved_session
-from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.leftovers import Leftovers
 from supervisor_zkelect.listener.workers import PACE
-from tests.unit.listener.parts import NOW, Host, Work, candidacies
+from tests.unit.listener.parts import NOW, Host, Work, candidacies, means
 
 ONE = saved_session.Election("former", "first", "/e1", "n-", "/ack1")
 TWO = saved_session.Election("another", "second", "/e2", "n-", "/ack2")
@@ -18,12 +17,9 @@ TWO = saved_session.Election("another", "second", "/e2", "n-", "/ack2")
 
 @pytest.fixture
 def one(monkeypatch):
-    """Two leftovers. failing: what their release raises, by election; ended: for whom the session was ended."""
-    host, work, failing, ended = Host(acl="open", session_timeout=4.0), Work(), {}, []
-    sessions = SimpleNamespace(
-        usable=True, session=SimpleNamespace(client=None), closing=False, end=ended.append, save=lambda: None
-    )
-    left = Leftovers(host, work, candidacies(), None, lambda: sessions)
+    """Two leftovers. failing: what their release raises, by election; refused: for whom it was refused twice."""
+    work, failing, refused = Work(), {}, []
+    left = Leftovers(means(Host(acl="open", session_timeout=4.0), work), candidacies(), None)
     left.elections = [ONE, TWO]
 
     def leave(client, election, acl, timeout):
@@ -33,10 +29,10 @@ def one(monkeypatch):
     monkeypatch.setattr(release, "leave", leave)
 
     def give_up():
-        left.release()
-        left.handlers()[events.LeftoversReleased](work.do())
+        left.release(object())
+        refused.extend(filter(None, [left.released(work.do())]))
 
-    return SimpleNamespace(left=left, sessions=sessions, work=work, failing=failing, ended=ended, release=give_up)
+    return SimpleNamespace(left=left, work=work, failing=failing, refused=refused, release=give_up)
 
 
 def test_only_what_is_proven_dead_is_released(one):
@@ -52,21 +48,20 @@ def test_only_what_is_proven_dead_is_released(one):
 
 def test_without_a_connection_it_is_tried_again(one):
     one.left.group_dead("first")
-    one.sessions.usable = False
-    one.left.release()
+    one.left.release(None)
     assert one.left.due == NOW + PACE and not one.work.given
 
 
-def test_a_release_that_zookeeper_refuses_twice_ends_the_session(one):
+def test_a_release_that_zookeeper_refuses_twice_is_told(one):
     one.left.group_dead("first")
     one.failing["former"] = NotConnected("no answer")
     for _ in range(3):
         one.release()
-    assert one.ended == [] and one.left.elections == [ONE, TWO]
+    assert one.refused == [] and one.left.elections == [ONE, TWO]
     one.failing["former"] = ElectionError("no permission")
     one.release()
-    assert one.ended == []
+    assert one.refused == []
     one.release()
-    assert one.ended == ["former"]
+    assert one.refused == ["former"]
     one.left.forget()
     assert not one.left.alive and one.left.due < math.inf

@@ -10,7 +10,7 @@ from supervisor_zkelect.guard import kept_config
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.programs import FIT_PACE, Programs, longest_stop
 from supervisor_zkelect.listener.workers import PACE
-from tests.unit.listener.parts import NOW, Delivery, Host, Log, Work, candidacies, candidacy
+from tests.unit.listener.parts import NOW, Host, Log, Work, candidacies, candidacy, means
 
 OWN = {"group": "zkelect", "name": "zkelect", "stopwaitsecs": 20}
 PROGRAM = {"group": "primary", "name": "orders", "stopwaitsecs": 7, "command": "zkelect run -- orders"}
@@ -31,7 +31,7 @@ def make():
 
         host.fall_back = fall_back
         one.programs = Programs(
-            host, work, log, ones, Delivery(), None, lambda candidacy, seconds: one.allowed.append(seconds),
+            means(host, work, log), ones, None, lambda candidacy, seconds: one.allowed.append(seconds),
             lambda: vars(one).update(known=one.known + 1), lambda: vars(one).update(told=one.told + 1), lambda: one.leaving,
         )
         one.hear = lambda programs, error="": one.programs.handlers()[events.Configured](events.Configured(programs, error))

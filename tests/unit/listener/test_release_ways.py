@@ -9,7 +9,7 @@ from supervisor_zkelect.core.state import State
 from supervisor_zkelect.guard import saved_session
 from supervisor_zkelect.listener.actions import Actions
 from supervisor_zkelect.listener.leftovers import Leftovers
-from tests.unit.listener.parts import Host, candidacies, candidacy
+from tests.unit.listener.parts import Host, candidacies, candidacy, keepers, means
 
 
 class Elector:
@@ -39,9 +39,9 @@ def propose():
     def propose(op, leftovers=(), **state):
         host = Host()
         one = candidacy(host, State(**state), Elector())
-        left = Leftovers(host, None, candidacies(one), None, None)
+        left = Leftovers(means(host), candidacies(one), None)
         left.elections = [saved_session.Election("former", "primary", znode, "n-", "/service/ack") for znode in leftovers]
-        actions = Actions(host, one.posted.append, None, None, None, None, left).actions()
+        actions = Actions(means(host, post=one.posted.append), keepers(one, leftovers=left), None).actions()
         actions[messages.Propose](one, messages.Propose(op))
         if not one.posted:
             host.serials[0].do()

@@ -10,14 +10,15 @@ import pytest
 from supervisor_zkelect.core import ability, roles
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.listener import reporting
-from tests.unit.listener.parts import NOW, Host, candidacies, candidacy
+from supervisor_zkelect.listener.candidacy import Facts
+from tests.unit.listener.parts import NOW, Host, candidacies, candidacy, keepers, means
 
 
 @pytest.fixture
 def orders():
     state = State(role=roles.STANDBY, step="watching", up=True, alive=True, grace=1.0, proposal="n-1", since=900.0)
     one = candidacy(Host(), state)
-    one.facts = reporting.Facts("y:2", "b", 990.0, 2, 3, 995.0)
+    one.facts = Facts("y:2", "b", 990.0, 2, 3, 995.0)
     return one
 
 
@@ -35,10 +36,11 @@ def one(orders):
     def reports():
         host = Host(elections=[orders.settings])
         programs = SimpleNamespace(config_trouble=lambda: None)
-        return reporting.Reports(
-            host, listener.obstacle, listener.candidacies, listener.folder, listener.guard, SimpleNamespace(granted=None),
-            listener.sessions, programs,
+        known = keepers(
+            candidacies=listener.candidacies, folder=listener.folder, guard=listener.guard, sessions=listener.sessions,
+            leases=SimpleNamespace(granted=None), programs=programs,
         )
+        return reporting.Reports(means(host), known, listener.obstacle)
 
     listener.reports = reports
     return listener

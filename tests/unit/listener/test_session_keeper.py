@@ -8,12 +8,13 @@ import pytest
 from supervisor_zkelect.core import messages, roles
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.guard import saved_session
+from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.lease_keeper import LeaseKeeper
 from supervisor_zkelect.listener.leftovers import Leftovers
 from supervisor_zkelect.listener.session_keeper import SessionKeeper
 from supervisor_zkelect.listener.workers import PACE
 from supervisor_zkelect.zookeeper import session
-from tests.unit.listener.parts import NOW, Delivery, Host, Log, Work, candidacies, candidacy
+from tests.unit.listener.parts import NOW, Host, Log, candidacies, candidacy, means
 
 OWNER = ("boot", "here", 1, 2)
 
@@ -62,12 +63,12 @@ def make():
         one = candidacy(host, state, SimpleNamespace())
         one.decide = heard.append
         one.new_session = lambda: heard.append("new session")
-        ones, cut = candidacies(one), []
+        ones, cut, given = candidacies(one), [], means(host, log=Links())
         guard = SimpleNamespace(found={}, clears_in_time=lambda one: False, link=SimpleNamespace(cut=cut.append))
-        leases = LeaseKeeper(host, Links(), ones, guard, None)
-        left = Leftovers(host, Work(), ones, None, None)
+        leases = LeaseKeeper(given, ones, guard, None)
+        left = Leftovers(given, ones, None)
         programs = SimpleNamespace(keep_configuration=lambda: None)
-        keeper = SessionKeeper(host, None, Work(), Links(), ones, Delivery(), guard, leases, left, programs, lambda: False)
+        keeper = SessionKeeper(given, ones, guard, leases, left, programs, lambda: False)
         keeper.find_former()
         keeper.begin()
         keeper.connect()
@@ -156,3 +157,11 @@ def test_the_session_of_a_listener_that_ends_is_forgotten_when_nothing_is_left_o
     one.host.aside = lambda work, seconds: False
     assert one.keeper.close_for_good() is forgotten and (one.store.value is None) is forgotten
     assert one.keeper.next_wakeup() < math.inf
+
+
+def test_what_zookeeper_refuses_to_release_twice_ends_the_session(make):
+    former = saved_session.Election("former", "first", "/e1", "n-", "/ack1")
+    one = make(STANDBY, saved(elections=[former]))
+    for refused, ends in (([], False), ([former], False), ([former], True)):
+        one.hear(events.LeftoversReleased([], refused))
+        assert one.keeper.closing is ends
