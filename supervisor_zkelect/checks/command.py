@@ -21,7 +21,6 @@ class Exec(Check):
     """
 
     argv: Tuple[str, ...] = field(repr=False)
-    kind = "exec"
 
     def __str__(self) -> str:
         return f"exec:{shlex.quote(self.argv[0])}"

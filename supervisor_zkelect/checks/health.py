@@ -16,7 +16,6 @@ command arguments, because that line is logged and shown.
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
 from typing import NamedTuple, Optional, Tuple
 
 from supervisor_zkelect.processes.execution import REASON_LENGTH, one_line
@@ -67,8 +66,6 @@ class Limit:
 class Check:
     """A way to ask a service whether it is ready. Immutable; `parse` makes one."""
 
-    kind = ""
-
     @property
     def place(self) -> Optional[Tuple[str, int]]:
         """The host and port that it connects to; None where it connects to nothing."""
@@ -102,26 +99,6 @@ class Check:
     def ask(self, limit: Limit) -> str:
         """The reason for being healthy. Raises Unhealthy, OSError or socket.timeout otherwise."""
         raise TypeError(f"{type(self).__name__} does not say how to ask")
-
-
-@dataclass(frozen=True)
-class MembersRunning(Check):
-    """No check beyond supervisord: the group is ready when every member is RUNNING.
-
-    False in a truth test, because there is nothing to probe. A probe succeeds at once; the states of the members, which every
-    election watches anyway, decide alone.
-    """
-
-    kind = "none"
-
-    def __bool__(self) -> bool:
-        return False
-
-    def __str__(self) -> str:
-        return "none"
-
-    def ask(self, limit: Limit) -> str:
-        return "no health check is set; the states of the members decide"
 
 
 def os_error(error: OSError) -> str:

@@ -46,7 +46,7 @@ class Http(Check):
     trust: Optional[Trust] = None
 
     @property
-    def kind(self) -> str:  # type: ignore[override]
+    def kind(self) -> str:
         """"http" or "https"."""
         return "http" if self.trust is None else "https"
 

@@ -10,7 +10,7 @@ import urllib.parse
 from typing import List, Optional, Tuple
 
 from supervisor_zkelect.checks.command import Exec
-from supervisor_zkelect.checks.health import Check, MembersRunning
+from supervisor_zkelect.checks.health import Check
 from supervisor_zkelect.checks.tcp import Tcp
 from supervisor_zkelect.processes.execution import one_line
 
@@ -19,8 +19,8 @@ FORMS = "tcp://host:port, http://host:port/path, https://host:port/path, exec:CO
 
 def parse(
     url: Optional[str], status: Optional[str] = None, body: Optional[str] = None, ca: Optional[str] = None
-) -> Check:
-    """The check that the health options of an election describe.
+) -> Optional[Check]:
+    """The check that the health options of an election describe; None where supervisord's states of the programs decide alone.
 
     url: one of `tcp://HOST:PORT`, `http://[USER:PASSWORD@]HOST[:PORT][/PATH][?QUERY]`, the same with https,
         `exec:COMMAND` (split into words like a shell does, but not run by one), or None, "" or `none`. An IPv6
@@ -39,7 +39,7 @@ def parse(
     extras = [name for name, value in (("status", status), ("body", body), ("ca", ca)) if value]
     if not text or text.lower() == "none":
         _refuse(extras, "there is no health check")
-        return MembersRunning()
+        return None
     if kind == "exec" and colon:
         _refuse(extras, "the health check is a command")
         return Exec(_words(rest))

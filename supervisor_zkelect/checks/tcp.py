@@ -17,7 +17,6 @@ class Tcp(Check):
 
     host: str
     port: int
-    kind = "tcp"
 
     def __str__(self) -> str:
         return f"tcp://{hostport(self.host, self.port)}"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from supervisor_zkelect.config import rules
+from supervisor_zkelect.config.findings import Findings
 from supervisor_zkelect.config.options import ELECTION
 from supervisor_zkelect.config.problems import closest, line, listed
 from supervisor_zkelect.config.settings import ElectionSettings, Settings
@@ -24,15 +25,6 @@ Info = Mapping[str, Any]
 """An item of supervisord's getAllConfigInfo or getAllProcessInfo."""
 
 
-class GroupCheck(NamedTuple):
-    """Lines about the groups. problems: because of them nothing may start. notes: what is worth knowing. troubles: promises that
-    cannot be kept, although everything may start."""
-
-    problems: List[str]
-    notes: List[str]
-    troubles: Tuple[str, ...] = ()
-
-
 def check_groups(
     settings: Settings,
     infos: Iterable[Info],
@@ -40,8 +32,9 @@ def check_groups(
     supervisord_uid: Optional[int] = None,
     own_group: Optional[str] = None,
     timeout: Optional[float] = None,
-) -> GroupCheck:
-    """Check the groups of all elections, and the listener.
+) -> Findings:
+    """Check the groups of all elections, and the listener. Because of problems nothing may start; troubles are promises that
+    cannot be kept, although everything may start.
 
     infos: the items of supervisord's getAllConfigInfo, with "autorestart" where that is known.
     uid: the effective user id of the listener.
@@ -49,9 +42,7 @@ def check_groups(
     own_group: the listener's own group, its SUPERVISOR_GROUP_NAME; None when asked from elsewhere.
     timeout: the session timeout that was granted, in seconds, by default the one that is asked for.
     """
-    problems: List[str] = []
-    notes: List[str] = []
-    troubles: List[str] = []
+    found = Findings()
     members = _by_group(infos)
     others = sorted(set(members) - {own_group or ""})
     longest = 0.0
@@ -59,29 +50,28 @@ def check_groups(
         programs = members.get(election.group, [])
         say = functools.partial(_of_group, settings, election)
         if own_group is not None and election.group == own_group:
-            problems.append(say("is the group of this listener itself; name the group of the service"))
+            found.problems.append(say("is the group of this listener itself; name the group of the service"))
         elif not programs:
-            problems.append(say(_missing_group(election.group, others)))
+            found.problems.append(say(_missing_group(election.group, others)))
         else:
             stopwaitsecs = max(float(program.get("stopwaitsecs", 0)) for program in programs)
             longest = max(longest, stopwaitsecs)
-            problems += map(say, _problems(election, programs, uid, supervisord_uid))
-            notes += map(say, _ending(election, programs))
-            notes += map(say, _shortened(settings, stopwaitsecs, timeout))
-            troubles += map(say, _unguarded(programs))
+            found.problems += map(say, _problems(election, programs, uid, supervisord_uid))
+            found.notes += map(say, _ending(election, programs))
+            found.notes += map(say, _shortened(settings, stopwaitsecs, timeout))
+            found.troubles += map(say, _unguarded(programs))
     for listener in members.get(own_group or "", []):
-        notes += _hasty_kill(settings, listener, longest)
-    return GroupCheck(problems, notes, tuple(troubles))
+        found.notes += _hasty_kill(settings, listener, longest)
+    return found
 
 
-def check_processes(settings: Settings, infos: Iterable[Info], ends: Mapping[Tuple[str, str], str] = {}) -> GroupCheck:
+def check_processes(settings: Settings, infos: Iterable[Info], ends: Mapping[Tuple[str, str], str] = {}) -> Findings:
     """Look for programs whose end has kept, or would keep, a node from being primary.
 
     infos: the items of supervisord's getAllProcessInfo. ends: how programs ended, in one line, by group and name; where one is
     missing, supervisord's own words are used.
     """
-    problems: List[str] = []
-    notes: List[str] = []
+    found = Findings()
     members = _by_group(infos)
     for election in settings.elections:
         for info in members.get(election.group, []):
@@ -89,13 +79,13 @@ def check_processes(settings: Settings, infos: Iterable[Info], ends: Mapping[Tup
             ended = state == "EXITED" and info["now"] - info["stop"] >= ENDED_TIME
             if ended and not election.health_check():
                 what = f"program {name} has exited with status {info['exitstatus']}: {must_run(election)}"
-                problems.append(line(settings.file, what, ELECTION + election.name, "health", "none"))
+                found.problems.append(line(settings.file, what, ELECTION + election.name, "health", "none"))
             elif state == "FATAL":
                 log = info.get("stderr_logfile") or info.get("stdout_logfile")
                 why = f"{info['spawnerr'] or 'supervisord gave up'}" + (f"; its log is {log}" if log else "")
                 what = f"program {name} is in FATAL: {ends.get((election.group, name)) or why}"
-                notes.append(_of_group(settings, election, what))
-    return GroupCheck(problems, notes)
+                found.notes.append(_of_group(settings, election, what))
+    return found
 
 
 def must_run(election: ElectionSettings) -> str:

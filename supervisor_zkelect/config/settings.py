@@ -15,8 +15,9 @@ from supervisor_zkelect.core import lease
 class ElectionSettings(ElectionOptions):
     """The settings of one election."""
 
-    def health_check(self) -> Check:
-        """The check that the health options describe. Raises ValueError when `health_ca` cannot be read any more."""
+    def health_check(self) -> Optional[Check]:
+        """The check that the health options describe; None without one. Raises ValueError when `health_ca` cannot be read any
+        more."""
         return parse(self.health, status=self.health_status, body=self.health_body, ca=self.health_ca)
 
 

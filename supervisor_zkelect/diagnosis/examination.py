@@ -14,13 +14,13 @@ from kazoo import exceptions as kazoo_errors
 from supervisor_zkelect.checks import resolve
 from supervisor_zkelect.checks.command import Exec
 from supervisor_zkelect.config import diff, load
+from supervisor_zkelect.config.findings import Findings
 from supervisor_zkelect.config.options import ELECTION, OPTIONS
 from supervisor_zkelect.config.problems import ConfigError, line
 from supervisor_zkelect.config.programs import check_groups, check_processes
 from supervisor_zkelect.config.settings import ElectionSettings, Settings
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.diagnosis import addresses, commands, exposure, inspection, installation, neighbours, ports
-from supervisor_zkelect.diagnosis.findings import Findings
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.supervisord import exits
 from supervisor_zkelect.supervisord.client import SupervisordError
@@ -38,6 +38,8 @@ REQUEST_TIME, ZNODES_TIME = 5.0, 5.0
 LONGEST_COMMAND = 4096
 
 Call = Callable[..., Any]
+
+Told = Tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]], Mapping[Tuple[str, str], str]]
 
 
 class Seen(NamedTuple):
@@ -96,12 +98,9 @@ def of_node(node: Node) -> Findings:
     else:
         found.add(of_file(settings))
         try:
-            groups = [election.group for election in settings.elections]
-            infos = with_autorestarts(node.call, groups, node.call("supervisor.getAllConfigInfo"))
-            processes = node.call("supervisor.getAllProcessInfo")
             seen = Seen(
-                infos, processes, ends_of(node.call, settings, infos), node.parent, node.supervisord_uid,
-                node.uid, os.environ.get("PATH", os.defpath), node.own_group, node.leading,
+                *told(node.call, settings), node.parent, node.supervisord_uid, node.uid, os.environ.get("PATH", os.defpath),
+                node.own_group, node.leading,
             )
             found.add(of_programs(settings, seen, node.session.timeout if node.session else None))
         except SupervisordError as error:
@@ -119,6 +118,13 @@ def of_node(node: Node) -> Findings:
 def of_file(settings: Settings) -> Findings:
     """Findings in the file alone."""
     return Findings(problems=settings.doubts, notes=[*settings.notes, *exposure.of_file(settings)])
+
+
+def told(call: Call, settings: Settings) -> Told:
+    """The first fields of `Seen`. Raises SupervisordError."""
+    groups = [election.group for election in settings.elections]
+    infos = with_autorestarts(call, groups, call("supervisor.getAllConfigInfo"))
+    return infos, call("supervisor.getAllProcessInfo"), ends_of(call, settings, infos)
 
 
 def ends_of(call: Call, settings: Settings, infos: Sequence[Mapping[str, Any]]) -> Dict[Tuple[str, str], str]:
@@ -153,10 +159,8 @@ def of_programs(settings: Settings, seen: Seen, granted: Optional[float] = None)
     """Findings about supervisord's programs, and about this machine where they run on it. granted: the session timeout
     that the servers grant, in seconds; None where that is not known."""
     found = Findings()
-    groups = check_groups(settings, seen.infos, seen.uid, seen.supervisord_uid, seen.own_group, granted)
-    found.add(Findings(groups.problems, groups.troubles, groups.notes))
-    ended = check_processes(settings, seen.processes, seen.ends)
-    found.add(Findings(ended.problems, ended.troubles, ended.notes))
+    found.add(check_groups(settings, seen.infos, seen.uid, seen.supervisord_uid, seen.own_group, granted))
+    found.add(check_processes(settings, seen.processes, seen.ends))
     found.add(of_installation(settings, seen))
     if seen.pid is not None:
         found.notes += exposure.of_processes(settings, seen.pid, seen.processes)
@@ -213,9 +217,10 @@ def of_network(settings: Settings, seen: Seen) -> Findings:
     names = _Names(NAMES_TIME)
     for election in settings.elections:
         check = election.health_check()
+        asked_at = check.place if check else None
         places = {"address": addresses.place_of(election.address)}
-        if check.place is not None and (places["address"] is None or check.place[0] != places["address"].host):
-            places["health"] = addresses.Place(*check.place)
+        if asked_at is not None and (places["address"] is None or asked_at[0] != places["address"].host):
+            places["health"] = addresses.Place(*asked_at)
         for option, place in places.items():
             if place is None:
                 continue
@@ -276,8 +281,7 @@ def of_zookeeper(settings: Settings, session: Session) -> Findings:
     except (session.client.handler.timeout_exception, kazoo_errors.KazooException) as error:
         refused = f"ZooKeeper: {error or type(error).__name__}"
     found.troubles += [refused] if refused else []
-    seen = inspection.look(session.client, settings, ZNODES_TIME)
-    found.add(Findings(troubles=seen.problems, notes=seen.notes))
+    found.add(inspection.look(session.client, settings, ZNODES_TIME))
     end = now() + ZNODES_TIME
     for election in settings.elections:
         left = end - now()

@@ -5,14 +5,15 @@ Nothing is written. What cannot be read is left out: `check` tells of that by ot
 
 from __future__ import annotations
 
-from typing import Any, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
 from kazoo import exceptions as kazoo_errors
 from kazoo.security import Permissions, make_digest_acl_credential
 
+from supervisor_zkelect.config.findings import Findings
 from supervisor_zkelect.core import places, untrusted
 from supervisor_zkelect.core.state import lasting_trouble
-from supervisor_zkelect.diagnosis import apart
+from supervisor_zkelect.diagnosis import neighbours
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper.strangers import DIGITS
 
@@ -22,24 +23,17 @@ MOST = 2000
 _ANYBODY = ("world", "ip")
 
 
-class Found(NamedTuple):
-    """problems: what keeps an election from having a leader. notes: what is worth telling. One line each."""
-
-    problems: List[str]
-    notes: List[str]
-
-
-def look(client: Any, settings: Any, seconds: float) -> Found:
-    """Look at the znodes of all elections of a file (`settings.Settings`) for so long, by a client of kazoo's that is started."""
-    problems: List[str] = []
-    notes: List[str] = []
+def look(client: Any, settings: Any, seconds: float) -> Findings:
+    """Look at the znodes of all elections of a file (`settings.Settings`) for so long, by a client of kazoo's that is started.
+    Troubles are what keeps an election from having a leader."""
+    found = Findings()
     asking = _Asking(client, now() + seconds)
     for election in settings.elections:
         root = settings.chroot + election.election_znode
         if asking.answer(client.exists_async(root)) is not None:
-            problems += apart.problems(client, settings, election, asking.left)
+            found.troubles += neighbours.elections(client, settings, election, asking.left)
         for path in _lasting(asking, root):
-            problems.append(f"[election:{election.name}] {lasting_trouble(path)}")
+            found.troubles.append(f"[election:{election.name}] {lasting_trouble(path)}")
         if settings.acl == "open":
             continue
         ack = settings.chroot + election.election_ack
@@ -48,11 +42,11 @@ def look(client: Any, settings: Any, seconds: float) -> Found:
             acl = asking.answer(client.get_acls_async(path))
             wider = wider_than(acl[0] if acl else (), settings)
             if wider:
-                notes.append(
+                found.notes.append(
                     f"[election:{election.name}] {path}: its ACL is wider than acl = {settings.acl} asks: {', '.join(wider)}; "
                     "znodes that exist keep theirs, so set it by hand (zkCli.sh: setAcl)"
                 )
-    return Found(problems, notes)
+    return found
 
 
 class _Asking:

@@ -1,9 +1,11 @@
-"""Candidates of an election that claim what is this node's: its name, its address. For `check`. Writes nothing."""
+"""Who is beside this node in its elections: candidates that claim its name or its address, and others that use the election's own
+znodes. For `check`. Writes nothing."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from itertools import islice
-from typing import Any, Iterable, List, Optional
+from typing import Any, Iterable, Iterator, List, Optional
 
 from supervisor_zkelect.config.options import ELECTION
 from supervisor_zkelect.config.settings import ElectionSettings, Settings
@@ -19,21 +21,56 @@ def problems(
 ) -> List[str]:
     """One line for each that claims what is this node's, in an election that has its znodes.
 
-    client: a started one, without chroot. timeout: seconds for each request. session: the id of the session of this node's
-    listener; None where that is not known.
+    client: a started one. timeout: seconds for each request. session: the id of the session of this node's listener; None where
+    that is not known.
     """
-    elector = Elector(
-        client, settings.chroot + election.election_znode, election.election_prefix, settings.chroot + election.election_ack,
-        separator=election.sequence_separator, timeout=timeout, election_state=settings.chroot + election.election_state,
-    )
     try:
-        lines = told(islice(elector.each_member(), MOST), settings.node_name, election.address, session)
+        with _elector(client, settings, election, timeout) as elector:
+            lines = told(islice(elector.each_member(), MOST), settings.node_name, election.address, session)
     except ElectionError:
         # Who may not look at the queue is told by what else is asked.
         lines = []
+    return [f"{settings.file}: [{ELECTION}{election.name}] {line}" for line in lines]
+
+
+def elections(client: Any, settings: Settings, election: ElectionSettings, timeout: float) -> List[str]:
+    """One line for each sign that an election has not its queue, its ack and its state for itself. The arguments are those of
+    `problems`."""
+    try:
+        with _elector(client, settings, election, timeout) as elector:
+            lines = _shared(elector)
+    except ElectionError as error:
+        lines = [f"ZooKeeper: {error}"]
+    return [f"{settings.file}: [{ELECTION}{election.name}] {line}" for line in lines]
+
+
+@contextmanager
+def _elector(client: Any, settings: Settings, election: ElectionSettings, timeout: float) -> Iterator[Elector]:
+    root = "" if getattr(client, "chroot", "") else settings.chroot
+    elector = Elector(
+        client, root + election.election_znode, election.election_prefix, root + election.election_ack,
+        separator=election.sequence_separator, timeout=timeout, election_state=root + election.election_state,
+    )
+    try:
+        yield elector
     finally:
         elector.close()
-    return [f"{settings.file}: [{ELECTION}{election.name}] {line}" for line in lines]
+
+
+def _shared(elector: Elector) -> List[str]:
+    lines = [elector.look_at_queue().trouble, elector.taken_by()]
+    # In this order: with a holder that was there before, the ack is of its term or of a later one.
+    before, ack, after = elector.holder(), elector.read_ack(), elector.holder()
+    first = next(elector.each_member(), None)
+    noted = before.address.encode("utf-8") if before is not None and before.node else b""
+    # Another program's leader notes no holder; one of this plugin does before it writes the ack.
+    if before == after and first and first.node and ack not in (b"", noted):
+        address = ack[:100].decode("utf-8", "backslashreplace")
+        lines.append(
+            f"election_ack = {elector.election_ack} holds {address!r}, which {first.node}, who leads, has not written; if it "
+            "is another election's, too, give each election an election_ack of its own"
+        )
+    return [line for line in lines if line]
 
 
 def told(members: Iterable[Member], node: str, address: str, session: Optional[int]) -> List[str]:

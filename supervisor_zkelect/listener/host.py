@@ -12,7 +12,8 @@ import threading
 from concurrent.futures import Executor
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from supervisor_zkelect.config.programs import GroupCheck, check_groups
+from supervisor_zkelect.config.findings import Findings
+from supervisor_zkelect.config.programs import check_groups
 from supervisor_zkelect.config.settings import Settings
 from supervisor_zkelect.guard import kept_config, link, locks, process, record, saved_session, upkeep
 from supervisor_zkelect.listener import last_resort
@@ -74,7 +75,7 @@ class Host:
         """Seconds of CLOCK_BOOTTIME. Any thread may call it."""
         return clock.now()
 
-    def check_groups(self, settings: Settings, programs: List[Dict[str, Any]]) -> GroupCheck:
+    def check_groups(self, settings: Settings, programs: List[Dict[str, Any]]) -> Findings:
         """Whether supervisord's programs, items of its getAllConfigInfo, are fit for these settings. Any thread may call it."""
         return check_groups(settings, programs, self.uid, self.supervisord_uid, self.group)
 

@@ -9,9 +9,9 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect.config import diff, load
 from supervisor_zkelect.config.diff import Change
+from supervisor_zkelect.config.findings import Findings
 from supervisor_zkelect.config.options import SESSION
 from supervisor_zkelect.config.problems import ConfigError
-from supervisor_zkelect.config.programs import GroupCheck
 from supervisor_zkelect.config.settings import Settings
 from supervisor_zkelect.elector import ElectionError
 from supervisor_zkelect.listener import pool_worker
@@ -42,7 +42,7 @@ class Agreed(NamedTuple):
     session: bool
 
 
-Check = Callable[[Settings, List[Dict[str, Any]]], GroupCheck]
+Check = Callable[[Settings, List[Dict[str, Any]]], Findings]
 
 
 def read(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, List, Mapping, NamedTuple, Optional, Sequence
 
+from supervisor_zkelect.config.findings import Findings
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.diagnosis.findings import Findings
 from supervisor_zkelect.operators import connection
 from supervisor_zkelect.operators.outcome import DONE, USAGE, Trouble, print_json, quiet
 
@@ -132,9 +132,7 @@ def _seen(call: Any, settings: Any, url: str) -> Any:
     from supervisor_zkelect.processes import proc
     from supervisor_zkelect.supervisord import program_info
 
-    groups = [election.group for election in settings.elections]
-    infos = examination.with_autorestarts(call, groups, call("supervisor.getAllConfigInfo"))
-    processes = call("supervisor.getAllProcessInfo")
+    infos, processes, ends = examination.told(call, settings)
     pid = call("supervisor.getPID")
     supervisord_uid = _uid_of(pid, url)
     here = supervisord_uid is not None
@@ -142,12 +140,14 @@ def _seen(call: Any, settings: Any, url: str) -> Any:
     named: Any = listener.get("uid")
     uid: int = named if isinstance(named, int) else os.geteuid() if supervisord_uid is None else supervisord_uid
     return examination.Seen(
-        infos, processes, examination.ends_of(call, settings, infos), pid if here else None, supervisord_uid,
+        infos, processes, ends, pid if here else None, supervisord_uid,
         uid, _path_of(listener, processes, pid, proc.environ) if here else None, listener.get("group"),
     )
 
 
-def _path_of(listener: Mapping[str, Any], processes: List[Dict[str, Any]], supervisord: int, environ: Any) -> Optional[str]:
+def _path_of(
+    listener: Mapping[str, Any], processes: Sequence[Mapping[str, Any]], supervisord: int, environ: Any
+) -> Optional[str]:
     """The PATH of the listener, else of supervisord, which gives it its own; None where neither may be read."""
     own = (listener.get("group"), listener.get("name"))
     pids = [one["pid"] for one in processes if (one["group"], one["name"]) == own and one["pid"]]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
+from supervisor_zkelect.config.findings import Findings
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.diagnosis.findings import Findings
 from supervisor_zkelect.operators import words
 from supervisor_zkelect.operators.view import View, as_dict, is_number
 from supervisor_zkelect.operators.words import duration

@@ -8,9 +8,9 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from supervisor_zkelect.config.findings import Findings
 from supervisor_zkelect.core.history import rows as rows_of
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.diagnosis.findings import Findings
 from supervisor_zkelect.operators import words
 from supervisor_zkelect.operators.outcome import CANNOT, DONE, ERROR, USAGE, VERSION, Outcome, failure
 from supervisor_zkelect.operators.view import View, as_dict, exit_of, is_number

@@ -16,7 +16,8 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from supervisor_zkelect.checks import health
 from supervisor_zkelect.config import load
-from supervisor_zkelect.config.programs import GroupCheck, check_groups
+from supervisor_zkelect.config.findings import Findings
+from supervisor_zkelect.config.programs import check_groups
 from supervisor_zkelect.config.settings import ElectionSettings, Settings
 from supervisor_zkelect.core import messages
 from supervisor_zkelect.core.state import State
@@ -213,7 +214,7 @@ class _Host:
     def now(self) -> float:
         return self._process.clock()
 
-    def check_groups(self, settings: Settings, programs: List[Dict[str, Any]]) -> GroupCheck:
+    def check_groups(self, settings: Settings, programs: List[Dict[str, Any]]) -> Findings:
         return check_groups(settings, programs, self.uid, self.supervisord_uid, self.group)
 
     def run(self, command: Any, until: float, variables: Any) -> execution.Ended:

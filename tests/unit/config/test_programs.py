@@ -2,7 +2,7 @@
 
 import pytest
 
-from supervisor_zkelect.config.programs import GroupCheck, check_groups, check_processes
+from supervisor_zkelect.config.programs import check_groups, check_processes
 from tests.unit.config.files import text
 
 PROGRAM = {"group": "primary", "name": "orders", "autostart": False, "inuse": True, "stopwaitsecs": 1, "uid": None,
@@ -28,7 +28,8 @@ def test_a_group_that_is_not_fit_is_one_line(load, programs, uid, told, remedy):
 
 
 def test_a_fit_group_is_fit(load):
-    assert check_groups(load(text()), [PROGRAM], 0) == GroupCheck([], [])
+    found = check_groups(load(text()), [PROGRAM], 0)
+    assert not found.wrong and not found.notes
 
 
 def test_the_listeners_own_group_is_not_its_service(load):

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from supervisor_zkelect.config.findings import Findings
 from supervisor_zkelect.diagnosis import examination
-from supervisor_zkelect.diagnosis.findings import Findings
 from supervisor_zkelect.listener import checking, events
 from tests.unit.listener.parts import Work, keepers, means
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.config.programs import GroupCheck
+from supervisor_zkelect.config.findings import Findings
 from supervisor_zkelect.guard import kept_config
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.programs import FIT_PACE, Programs, longest_stop
@@ -24,7 +24,7 @@ def make():
         host, work, log, ones = Host(), Work(), Log(), candidacies(*ones)
         one = SimpleNamespace(host=host, work=work, log=log, problems=[], known=0, told=0, allowed=[], leaving=False)
         host.process = "zkelect"
-        host.check_groups = lambda settings, programs: GroupCheck(one.problems, [], [])
+        host.check_groups = lambda settings, programs: Findings(one.problems)
 
         def fall_back(problems):
             raise kept_config.NoCopy("none")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from supervisor_zkelect.config.findings import Findings
 from supervisor_zkelect.core import ability, roles
 from supervisor_zkelect.core.state import lasting_trouble
-from supervisor_zkelect.diagnosis.findings import Findings
 from supervisor_zkelect.operators import ask, check_listener, show
 from supervisor_zkelect.operators.outcome import DONE, ERROR, UNKNOWN, USAGE
 from supervisor_zkelect.supervisord.client import Fault, Unreachable
