@@ -29,22 +29,16 @@ class Actions(Decider):
         return {
             messages.Propose: self._propose,
             messages.Query: lambda one, action: one.ask(
-                action.op, partial(worker.query, one.elector, one.name, action.op, one.state.token, self._post)
+                action.op, worker.query, one.name, action.op, one.state.token, self._post
             ),
-            messages.StepBehind: lambda one, action: one.ask(action.op, partial(worker.step_behind, one.elector, action.op)),
+            messages.StepBehind: lambda one, action: one.ask(action.op, worker.step_behind, action.op),
             messages.Claim: self._claim,
             messages.Fence: self._fence,
-            messages.Ack: lambda one, action: one.ask(
-                action.op, partial(worker.ack, one.elector, action.op, one.settings.address)
-            ),
-            messages.Repair: lambda one, action: one.ask(
-                0, partial(worker.repair, one.elector, one.name, one.settings.address, self._post)
-            ),
-            messages.Release: lambda one, action: one.ask(
-                action.op, partial(worker.release, one.elector, action.op, action.dirty)
-            ),
-            messages.Withdraw: lambda one, action: one.ask(action.op, partial(worker.withdraw, one.elector, action.op)),
-            messages.CountOthers: lambda one, action: one.ask(0, partial(worker.count_others, one.elector, action.op)),
+            messages.Ack: lambda one, action: one.ask(action.op, worker.ack, action.op, one.settings.address),
+            messages.Repair: lambda one, action: one.ask(0, worker.repair, one.name, one.settings.address, self._post),
+            messages.Release: lambda one, action: one.ask(action.op, worker.release, action.op, action.dirty),
+            messages.Withdraw: lambda one, action: one.ask(action.op, worker.withdraw, action.op),
+            messages.CountOthers: lambda one, action: one.ask(0, worker.count_others, action.op),
             messages.SeeTerm: lambda one, action: one.read_term(),
             messages.EnsureDead: self._ensure_dead,
             messages.StartGroup: lambda one, action: one.group.start(action.op, one.grant),
@@ -62,15 +56,15 @@ class Actions(Decider):
             self._post(events.ElectionEvent(one.name, messages.RequestFailed(action.op, False, trouble)))
             return
         node, inherited = self._host.settings.node_name, one.state.inherited is not None
-        one.ask(action.op, partial(election_worker.propose, one.elector, action.op, node, inherited))
+        one.ask(action.op, election_worker.propose, action.op, node, inherited)
 
     def _claim(self, one: Candidacy, action: messages.Claim) -> None:
         # In a term that is gone on with there is nobody before this node, whatever somebody has made of its holder.
         fences = one.settings.fence is not None and one.state.inherited is None
         node, session = self._host.settings.node_name, self._sessions.session
-        one.ask(action.op, partial(
-            election_worker.claim, one.elector, one.name, action, node, one.settings.address, fences, session, self._post
-        ))
+        one.ask(
+            action.op, election_worker.claim, one.name, action, node, one.settings.address, fences, session, self._post
+        )
 
     def _fence(self, one: Candidacy, action: messages.Fence) -> None:
         settings = one.settings

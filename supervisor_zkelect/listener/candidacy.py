@@ -17,10 +17,10 @@ from supervisor_zkelect.core.state import Rules, State, lasting_trouble, lease_o
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard.protocol import Grant
 from supervisor_zkelect.listener import election_worker, events
-from supervisor_zkelect.listener.delivery import STEP_PACE, Delivery
+from supervisor_zkelect.listener.delivery import STEP_PACE
 from supervisor_zkelect.listener.group_control import LEARN, GroupControl
-from supervisor_zkelect.listener.host import Host
-from supervisor_zkelect.listener.paced_log import REPEAT, PacedLog
+from supervisor_zkelect.listener.paced_log import REPEAT
+from supervisor_zkelect.listener.part import Means, Part
 from supervisor_zkelect.listener.workers import PACE, EventExecutor
 
 #: Looks at the queues that a node leads, to see what is foreign in them, in a session's timeout; and how often one is looked
@@ -34,17 +34,14 @@ SETTLED = {(roles.DETACHED, "waiting"), (roles.STANDBY, "watching"), (roles.PRIM
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports of all candidacies of a listener.
+    """What all candidacies of a listener are given.
 
     actions: type of an action of the role machine -> who does it. connected: whether there is a connection to ZooKeeper.
     elector: makes the elector of an election in the present session. schedule: told of each moment at which a candidacy is to
     be looked after.
     """
 
-    host: Host
-    post: Callable[[Any], None]
-    log: PacedLog
-    delivery: Delivery
+    means: Means
     actions: events.Actions
     connected: Callable[[], bool]
     elector: Callable[[ElectionSettings], Elector]
@@ -93,13 +90,14 @@ class Facts:
             self.place, self.candidates, self.place_at = place, candidates, at
 
 
-class Candidacy:
+class Candidacy(Part):
     """One election: the state of its role machine, and what is known of its term, its queue and its group."""
 
     def __init__(
         self, settings: ElectionSettings, rules: Rules, ports: Ports, group: GroupControl, check: Any
     ) -> None:
         """rules: what the role machine needs to know. check: the health check, None where supervisord's word is enough."""
+        super().__init__(ports.means)
         self.settings = settings
         self.rules = rules
         self.state = State()
@@ -108,7 +106,7 @@ class Candidacy:
         self.group = group
         self.check = check
         self.elector = ports.elector(settings)
-        self.timeline = timeline.TermTimeline(ports.host.settings.node_name, settings.address)
+        self.timeline = timeline.TermTimeline(self._host.settings.node_name, settings.address)
         self.facts = Facts()
         self.term = TermView()
         self.queue = QueueView()
@@ -116,7 +114,8 @@ class Candidacy:
         self.writing = False
         self._write_at = -math.inf
         self._ports = ports
-        self._work = EventExecutor(ports.host.serial(), ports.post)
+        #: on which it waits for ZooKeeper
+        self._work = EventExecutor(self._host.serial(), self._post)
 
     @property
     def name(self) -> str:
@@ -147,7 +146,7 @@ class Candidacy:
 
     def decide(self, event: messages.Event) -> None:
         """Give the event to the role machine, and carry out its actions."""
-        before, now = self.state, self._ports.host.now()
+        before, now = self.state, self._host.now()
         self.state, actions = role.step(self.rules, before, event, now)
         self.schedule_tick()
         self.timeline.moved(before, self.state, event, time.time())
@@ -167,20 +166,20 @@ class Candidacy:
 
     def _tell_of(self, before: State, now: float) -> None:
         """Report and log the changes since the state `before`, and schedule the reads that the new state needs."""
-        state, delivery = self.state, self._ports.delivery
+        state = self.state
         if (state.role, state.step) != (before.role, before.step):
             # On the way to them supervisord has groups to start and stop, which wait for each report that it takes. But
             # nobody is to read for longer than it takes that a node is primary which is not.
             at_once = (state.role, state.step) in SETTLED or before.role == roles.PRIMARY
-            delivery.within(0.0 if at_once else STEP_PACE)
+            self._delivery.within(0.0 if at_once else STEP_PACE)
             if state.role == roles.PRIMARY:
                 self.schedule_read(now)
             if state.role == roles.PROMOTING != before.role:
                 self._schedule_glance(now)
         if state.trouble != before.trouble:
-            delivery.within(STEP_PACE)
+            self._delivery.within(STEP_PACE)
             if state.trouble:
-                self._ports.log.warn(self.name, state.trouble, foreign_kind(self.name, state))
+                self._log.warn(self.name, state.trouble, foreign_kind(self.name, state))
 
     def _act(self, actions: Iterable[messages.Action]) -> None:
         for action in actions:
@@ -205,21 +204,22 @@ class Candidacy:
 
     # ZooKeeper
 
-    def ask(self, op: int, work: Callable[[], Optional[messages.Event]]) -> None:
-        """Run `work` on the election's own executor and post its event, or RequestFailed with what went wrong."""
-        self._work.submit(partial(election_worker.attempt, self.name, op, work))
+    def ask(self, op: int, work: Callable[..., Optional[messages.Event]], *arguments: Any) -> None:
+        """Run `work` with the elector and these arguments on the election's own executor, and post its event, or RequestFailed
+        with what went wrong."""
+        self._work.submit(partial(election_worker.attempt, self.name, op, partial(work, self.elector, *arguments)))
 
     def new_session(self) -> None:
         self.elector = self._ports.elector(self.settings)
 
     def verify(self, token: Optional[int]) -> None:
         """Check that this node still leads: the proposal with this token, by which it does, was changed or deleted."""
-        self.ask(0, partial(election_worker.verify, self.elector, self.name, token, self._ports.post))
+        self.ask(0, election_worker.verify, self.name, token, self._post)
 
     def write_history(self) -> None:
         """Write new entries of the history of terms, which nobody waits for."""
         terms = self.timeline.news()
-        if not terms or self.writing or not self._ports.connected() or self._ports.host.now() < self._write_at:
+        if not terms or self.writing or not self._ports.connected() or self._host.now() < self._write_at:
             return
         self.writing = True
         self._work.submit(partial(election_worker.write_history, self.elector, self.name, terms))
@@ -228,8 +228,8 @@ class Candidacy:
         self.writing = False
         if event.error:
             # Beside what the election itself asks, this must not take ZooKeeper's time.
-            self._write_at = self._ports.host.now() + REPEAT
-            self._ports.log.warn(self.name, f"cannot write the history of terms: {event.error}", "history")
+            self._write_at = self._host.now() + REPEAT
+            self._log.warn(self.name, f"cannot write the history of terms: {event.error}", "history")
         else:
             self.timeline.written(event.terms)
             self.write_history()
@@ -249,20 +249,20 @@ class Candidacy:
             # Whoever asks while ZooKeeper is silent must not fill the executor with the same question.
             term.again = True
             return
-        term.asked_at = term.asking_since = self._ports.host.now()
+        term.asked_at = term.asking_since = self._host.now()
         term.asking = True
         token = self.state.token if self.state.role == roles.PRIMARY else None
-        self.ask(0, partial(election_worker.see_term, self.elector, self.name, token, self._ports.post))
+        self.ask(0, election_worker.see_term, self.name, token, self._post)
 
     def term_changed(self) -> None:
         if self.state.role == roles.PRIMARY:
-            self.schedule_read(max(self._ports.host.now(), self.term.asked_at + SEE_PACE))
+            self.schedule_read(max(self._host.now(), self.term.asked_at + SEE_PACE))
 
     def _term_read(self, seen: messages.TermSeen) -> None:
         term = self.term
         term.asking, term.asking_since = False, math.inf
         if not seen.known and self.state.role == roles.PRIMARY:
-            self.schedule_read(self._ports.host.now() + PACE)
+            self.schedule_read(self._host.now() + PACE)
         if seen.known:
             self.facts.ack, self.facts.primary_node, self.facts.at = seen.address, seen.node, term.asked_at
         if term.again:
@@ -274,8 +274,8 @@ class Candidacy:
         if isinstance(event, messages.TermSeen):
             self._term_read(event)
         elif isinstance(event, messages.Acked):
-            facts, host = self.facts, self._ports.host
-            facts.ack, facts.primary_node, facts.at = self.settings.address, host.settings.node_name, host.now()
+            self.facts.ack, self.facts.primary_node = self.settings.address, self._host.settings.node_name
+            self.facts.at = self._host.now()
         elif isinstance(event, messages.Probed) and self.check and not event.ok:
             why = [f"the program {name} ended: {end}" for name, end in sorted(self.group.ends.items()) if end]
             event = event._replace(reason="; ".join([event.reason, *why]))
@@ -293,14 +293,14 @@ class Candidacy:
         self.queue.due = math.inf
         if not self.leads or pace == math.inf:
             return
-        self._schedule_glance(self._ports.host.now() + pace)
+        self._schedule_glance(self._host.now() + pace)
         if self._ports.connected():
-            self.elector.glance_at_queue(lambda: self._ports.post(events.QueueMoved(self.name)))
+            self.elector.glance_at_queue(lambda: self._post(events.QueueMoved(self.name)))
 
     def look_at_queue(self) -> None:
         """Read the queue: this node's place in it, and what is foreign in it."""
         self.queue.asking = True
-        work = partial(election_worker.look_at_queue, self.elector, self.name, self._ports.host.now)
+        work = partial(election_worker.look_at_queue, self.elector, self.name, self._host.now)
         self._work.submit(work, lambda error: events.QueueSeen(self.name, "", None))
 
     def queue_seen(self, event: events.QueueSeen) -> None:
@@ -316,10 +316,10 @@ class Candidacy:
     def foreign_seen(self, trouble: str) -> None:
         if trouble != self.queue.foreign:
             self.queue.foreign = trouble
-            self._ports.delivery.changed()
+            self._delivery.changed()
         if trouble:
             # Its text is by those who may name a znode, and as many others as they like.
-            self._ports.log.warn(self.name, trouble, f"foreign {self.name}")
+            self._log.warn(self.name, trouble, f"foreign {self.name}")
 
 
 def foreign_kind(name: str, state: State) -> str:

@@ -94,10 +94,10 @@ class Desk(Decider):
         one.decide(messages.Resign(request["ticket"], request.get("args", {}).get("force") is True))
 
     def _members(self, one: Candidacy, request: Request) -> None:
-        one.ask(0, partial(election_worker.answer_members, one.elector, request["ticket"], self.reply))
+        one.ask(0, election_worker.answer_members, request["ticket"], self.reply)
 
     def _history(self, one: Candidacy, request: Request) -> None:
-        one.ask(0, partial(election_worker.answer_history, one.elector, request["ticket"], self.reply))
+        one.ask(0, election_worker.answer_history, request["ticket"], self.reply)
 
     def reply(self, ticket: str, document: Dict[str, Any]) -> None:
         """Answer an order. Any thread may call it."""
@@ -111,8 +111,8 @@ class Desk(Decider):
         if action.term is None:
             self.reply(action.ticket, document)
             return
-        node, worker = self._host.settings.node_name, election_worker.answer_failed_resignation
-        one.ask(0, partial(worker, one.elector, node, action, action.term, document, self.reply))
+        node = self._host.settings.node_name
+        one.ask(0, election_worker.answer_failed_resignation, node, action, action.term, document, self.reply)
 
     def actions(self) -> events.Actions:
         return {messages.AnswerOperator: self.answer}

@@ -45,7 +45,6 @@ from supervisor_zkelect.listener.programs import Programs, longest_stop
 from supervisor_zkelect.listener.reloading import Reloads
 from supervisor_zkelect.listener.reporting import Reports
 from supervisor_zkelect.listener.session_keeper import SessionKeeper
-from supervisor_zkelect.listener.supervisord_side import SupervisordSide
 from supervisor_zkelect.listener.workers import PACE, EventExecutor
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.supervisord import eventstream, program_info
@@ -92,8 +91,8 @@ class Listener:
         parts = self._make_deciders(means, health)
         self.handlers = events.table(self._handlers(parts), POSTED)
         self._ports = Ports(
-            host, self.post, self.log, self.delivery, events.table((one.actions() for one in parts), messages.ACTIONS),
-            lambda: self.sessions.connected, self.sessions.elector, self.candidacies.schedule,
+            means, events.table((one.actions() for one in parts), messages.ACTIONS), lambda: self.sessions.connected,
+            self.sessions.elector, self.candidacies.schedule,
         )
 
     def _make_keepers(self, means: Means, trouble: Optional[kept_config.Trouble]) -> None:
@@ -130,8 +129,7 @@ class Listener:
         self.reloads = Reloads(means, keepers, self.departure, self.desk.reply)
         return [
             self.guard, self.leases, self.programs, self.sessions, self.departure, self.desk, self.checks, self.reloads,
-            Actions(means, keepers, health), GroupSide(means, keepers),
-            SupervisordSide(means, keepers, self.departure.leave_in_time),
+            Actions(means, keepers, health), GroupSide(means, keepers, self.departure.leave_in_time),
         ]
 
     def _handlers(self, parts: List[Part]) -> List[events.Handlers]:
@@ -269,11 +267,11 @@ class Listener:
 
     def _begin_election(self, settings: ElectionSettings, inherited: bool) -> None:
         """inherited: an earlier listener took part in it, by the session that this one goes on with."""
-        programs, check = self.programs.of(settings.group), settings.health_check()
+        programs = self.programs.of(settings.group)
         group = GroupControl(self.guard.link.group(settings.group), self.guard.ordered)
         group.unguarded = any(map(program_info.unguarded, programs))
         rules = elections.rules(self.host.settings, settings, longest_stop(programs))
-        one = self.candidacy(settings, rules, self._ports, group, check if check else None)
+        one = self.candidacy(settings, rules, self._ports, group, settings.health_check())
         self.candidacies.add(one)
         # Where this listener's numbers begin, so that no answer to a former listener passes for one to it.
         now, first = self.host.now(), self.host.pid << 24

@@ -139,7 +139,7 @@ def candidacy(host, state=None, elector=None, connected=True, check=None, log=No
     """One election, all of whose actions are left undone; what it posts is in its `posted`."""
     posted = []
     ports = Ports(
-        host, posted.append, log or Log(), Delivery(), {kind: lambda one, action: None for kind in ACTIONS}, lambda: connected,
+        means(host, log=log, post=posted.append), {kind: lambda one, action: None for kind in ACTIONS}, lambda: connected,
         lambda settings: elector, lambda moment: None,
     )
     one = Candidacy(settings_of(**settings), RULES, ports, GroupControl(Handle(), lambda: None), check)

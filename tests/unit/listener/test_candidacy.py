@@ -1,7 +1,6 @@
 """One election of a listener."""
 
 from dataclasses import replace
-from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -85,7 +84,7 @@ def test_a_queue_that_is_led_is_glanced_at_as_often_as_all_queues_allow(host):
     (election_worker.ProposalGone("it is gone"), messages.RequestFailed(7, True, "it is gone")),
 ])
 def test_a_request_that_fails_is_an_event(host, error, failed):
-    def refuse():
+    def refuse(elector):
         raise error
 
     one = candidacy(host)
@@ -97,7 +96,7 @@ def test_a_request_that_fails_is_an_event(host, error, failed):
 def test_a_proposal_that_goes_with_its_session_before_it_is_told_of_is_gone(host):
     """A listener that was frozen meanwhile may hear of that on another thread first. It is no defect."""
     one = candidacy(host, elector=SimpleNamespace(step_behind=lambda: None, proposal=None, token=None))
-    one.ask(7, partial(election_worker.step_behind, one.elector, 7))
+    one.ask(7, election_worker.step_behind, 7)
     host.serials[0].do()
     (told,) = one.posted
     assert told.event.gone and "session" in told.event.reason

@@ -24,7 +24,7 @@ def one():
 def hear(one):
     given, ones = means(Host()), candidacies(one)
     left, enforcement = Leftovers(given, ones, None), Enforcement(given, ones)
-    side = GroupSide(given, keepers(one, leftovers=left, enforcement=enforcement))
+    side = GroupSide(given, keepers(one, leftovers=left, enforcement=enforcement), None)
     return lambda event: side.handlers()[type(event)](event)
 
 
