@@ -129,21 +129,16 @@ def _answer(
     ticket = call("zkelect.request", verb, election, json.dumps(arguments))
     try:
         answer = _poll(call, ticket, deadline, patient=True)
+        if answer is not None:
+            return answer
+        text = f"the listener did not answer within {timeout:g} s; the outcome of {verb} is unknown"
     except Unreachable as error:
         text = f"the outcome of {verb} is unknown: supervisord: {error.reason}"
-        return {"ok": False, "exit": UNKNOWN, "text": text}
     except Fault as fault:
         if fault.code not in (_BAD_NAME, _NOT_RUNNING):
             raise
-        why = fault.text.partition(": ")[2] or fault.text
-        return {"ok": False, "exit": UNKNOWN, "text": f"the outcome of {verb} is unknown: {why}"}
-    if answer is None:
-        return {
-            "ok": False,
-            "exit": UNKNOWN,
-            "text": f"the listener did not answer within {timeout:g} s; the outcome of {verb} is unknown",
-        }
-    return answer
+        text = f"the outcome of {verb} is unknown: {fault.text.partition(': ')[2] or fault.text}"
+    return {"ok": False, "exit": UNKNOWN, "text": text}
 
 
 def _poll(call: Call, ticket: str, deadline: float, patient: bool = False) -> Optional[Dict[str, Any]]:

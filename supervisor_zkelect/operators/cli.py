@@ -237,11 +237,7 @@ def _init(arguments: argparse.Namespace) -> int:
         **{field: getattr(arguments, field) for field in ("program", "address", "servers", "health", "node", "group")},
     )
     there = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
-    try:
-        lines = init.run(given, init.own_path(), init.ask if there else None, init.tell)
-    except init.Refused as refusal:
-        raise Trouble(USAGE, *refusal.lines) from None
-    for line in lines:
+    for line in init.run(given, init.own_path(), init.ask if there else None, init.tell):
         print(printable(line))
     return DONE
 

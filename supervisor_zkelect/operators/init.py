@@ -18,6 +18,7 @@ from supervisor_zkelect.config.problems import ConfigError
 from supervisor_zkelect.config.values import NAME_RULE, is_election_name
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import configfile, mainfile
+from supervisor_zkelect.operators.outcome import USAGE, Trouble
 from supervisor_zkelect.system import files
 
 #: Fields without a default: the field, how it is given, the question for it.
@@ -35,14 +36,6 @@ LOG_FOLDERS = ("/var/log/supervisor", "/var/log")
 
 SERVERS = "ZKELECT_SERVERS"
 """Environment variable that stands in for --servers."""
-
-
-class Refused(Exception):
-    """Nothing is written; `lines` say why."""
-
-    def __init__(self, *lines: str) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = lines
 
 
 @dataclass(frozen=True)
@@ -65,17 +58,17 @@ def run(given: Given, zkelect: str, ask: Optional[Callable[[str], str]], tell: C
     """Write the file; returns the lines that say so, and what is left to do.
 
     zkelect: path of this program. ask: puts a question to a person, and raises EOFError when there is no answer; None where
-    nobody is there. tell: shows a person what is wrong with an answer. Raises Refused.
+    nobody is there. tell: shows a person what is wrong with an answer. Raises Trouble.
     """
     main, remarks = _main_file(given)
     if os.path.exists(given.output) and not given.force:
         # Before a person has answered everything.
-        raise Refused(_exists(given))
+        raise Trouble(USAGE, _exists(given))
     given = complete(given, ask, tell)
     election = checked(given, zkelect, log_folder(os.path.dirname(os.path.abspath(given.output))))
     taken = conflicts(election, {} if main is None else main.owners(given.output), _members(main, given.output))
     if taken:
-        raise Refused(*taken)
+        raise Trouble(USAGE, *taken)
     _write(given, configfile.text(election))
     included = main is not None and main.includes(given.output)
     return [
@@ -104,7 +97,7 @@ def tell(line: str) -> None:
 
 
 def complete(given: Given, ask: Optional[Callable[[str], str]], tell: Callable[[str], None]) -> Given:
-    """With what has no default: from the command line, else the environment, else a person. Raises Refused."""
+    """With what has no default: from the command line, else the environment, else a person. Raises Trouble."""
     if given.servers is None and os.environ.get(SERVERS):
         given = replace(given, servers=os.environ[SERVERS])
     missing = [(field, way, question) for field, way, question in _NEEDED if getattr(given, field) is None]
@@ -112,7 +105,7 @@ def complete(given: Given, ask: Optional[Callable[[str], str]], tell: Callable[[
         return given
     if ask is None:
         ways = ", ".join(way for _, way, _ in missing)
-        raise Refused(f"missing: {ways}; give it on the command line, or run this at a terminal, where it is asked for")
+        raise Trouble(USAGE, f"missing: {ways}; give it on the command line, or run this at a terminal, where it is asked for")
     # With what is given, before a person has answered everything.
     _try(given, {})
     for field, way, question in missing:
@@ -120,11 +113,11 @@ def complete(given: Given, ask: Optional[Callable[[str], str]], tell: Callable[[
             try:
                 answer = ask(question).strip()
             except EOFError:
-                raise Refused(f"missing: {way}") from None
+                raise Trouble(USAGE, f"missing: {way}") from None
             try:
                 _try(given, {field: answer})
                 break
-            except Refused as refusal:
+            except Trouble as refusal:
                 for line in refusal.lines:
                     tell(line)
         answered: Dict[str, Any] = {field: answer}
@@ -133,7 +126,7 @@ def complete(given: Given, ask: Optional[Callable[[str], str]], tell: Callable[[
 
 
 def _try(given: Given, more: Dict[str, str]) -> None:
-    """Raises Refused for what cannot be of what is known so far."""
+    """Raises Trouble for what cannot be of what is known so far."""
     known = {name: text for name, text in vars(given).items() if text is not None}
     health = given.health if given.health is not None or "address" in {**known, **more} else "none"
     checked(replace(given, health=health, **{**_TRIAL, **{name: known[name] for name in _TRIAL if name in known}, **more}),
@@ -141,7 +134,7 @@ def _try(given: Given, more: Dict[str, str]) -> None:
 
 
 def checked(given: Given, zkelect: str, logs: str) -> configfile.Election:
-    """The election that the file is to have. All of `_NEEDED` is given. Raises Refused with every problem."""
+    """The election that the file is to have. All of `_NEEDED` is given. Raises Trouble with every problem."""
     problems: List[str] = []
 
     def read(what: str, rule: Callable[[Any], str], text: Any) -> str:
@@ -164,15 +157,15 @@ def checked(given: Given, zkelect: str, logs: str) -> configfile.Election:
     if given.group is not None:
         words["group"] = read("--group", _group, given.group)
     if problems:
-        raise Refused(*problems)
+        raise Trouble(USAGE, *problems)
     election = configfile.Election(**words)
     try:
         doubts = load.from_text(configfile.text(election), given.output).doubts
     except ConfigError as error:
         hint = "" if given.health is not None else "; it is made of --address: give another one, or --health"
-        raise Refused(*(line + (hint if "] health = " in line else "") for line in error.problems)) from None
+        raise Trouble(USAGE, *(line + (hint if "] health = " in line else "") for line in error.problems)) from None
     if doubts:
-        raise Refused(*doubts)
+        raise Trouble(USAGE, *doubts)
     return election
 
 
@@ -255,7 +248,7 @@ def _main_file(given: Given) -> Tuple[Optional[mainfile.MainFile], List[str]]:
     try:
         folder = os.getcwd()
     except OSError as error:
-        raise Refused(f"the current folder cannot be used ({error.strerror}); change to another one") from None
+        raise Trouble(USAGE, f"the current folder cannot be used ({error.strerror}); change to another one") from None
     path = given.main or mainfile.find(folder, sys.argv[0])
     if path is None:
         return None, []
@@ -263,7 +256,7 @@ def _main_file(given: Given) -> Tuple[Optional[mainfile.MainFile], List[str]]:
         main = mainfile.read(path, os.environ)
     except ValueError as error:
         if given.main is not None:
-            raise Refused(f"{path}: {error}") from None
+            raise Trouble(USAGE, f"{path}: {error}") from None
         return None, [f"note: {path}: {error}"]
     return main, [f"note: {trouble}" for trouble in main.troubles]
 
@@ -277,9 +270,9 @@ def _write(given: Given, text: str) -> None:
     try:
         files.publish(given.output, text.encode(), given.force)
     except FileExistsError:
-        raise Refused(_exists(given)) from None
+        raise Trouble(USAGE, _exists(given)) from None
     except OSError as error:
-        raise Refused(f"{given.output} cannot be written: {error.strerror}; choose another place with --output") from None
+        raise Trouble(USAGE, f"{given.output} cannot be written: {error.strerror}; choose another place with --output") from None
 
 
 _PLUGIN = (

@@ -12,6 +12,7 @@ import pytest
 
 from supervisor_zkelect.config import load
 from supervisor_zkelect.operators import cli, init, mainfile
+from supervisor_zkelect.operators.outcome import Trouble
 from supervisor_zkelect.system import files
 
 GIVEN = init.Given("orders", "gunicorn app", "10.0.0.1:8080", "zk1:2181,zk2:2181")
@@ -32,7 +33,7 @@ def run(given=GIVEN, ask=None, said=None):
 def refused(*words, **changes):
     """The lines with which it is refused; nothing may have been written."""
     before = {name: open(name, "rb").read() for name in os.listdir(".") if os.path.isfile(name)}
-    with pytest.raises(init.Refused) as refusal:
+    with pytest.raises(Trouble) as refusal:
         run(replace(GIVEN, **changes))
     assert {name: open(name, "rb").read() for name in os.listdir(".") if os.path.isfile(name)} == before
     text = "\n".join(refusal.value.lines)
@@ -144,7 +145,7 @@ def test_a_folder_that_is_gone(tmp_path):
     os.mkdir("gone")
     os.chdir("gone")
     os.rmdir(tmp_path / "gone")
-    with pytest.raises(init.Refused, match="current folder"):
+    with pytest.raises(Trouble, match="current folder"):
         run()
 
 
@@ -191,7 +192,7 @@ def test_only_what_is_missing_is_asked_for():
 def test_nobody_is_asked_where_what_is_given_cannot_be(changes, word):
     with open("there.conf", "w"):
         pass
-    with pytest.raises(init.Refused, match=word):
+    with pytest.raises(Trouble, match=word):
         run(replace(init.Given(), **changes), lambda question: pytest.fail("asked"))
 
 
@@ -208,7 +209,7 @@ def test_a_person_who_goes_away():
     def gone(question):
         raise EOFError
 
-    with pytest.raises(init.Refused, match="missing: NAME"):
+    with pytest.raises(Trouble, match="missing: NAME"):
         run(init.Given(), gone)
     assert os.listdir(".") == []
 
