@@ -124,6 +124,14 @@ class Node(node.Node):
         self.kill(*[pid for pid in pids if pid is not None])
         self.reap()
 
+    def __enter__(self) -> Node:
+        if not self.running:
+            self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         super().close()
         if self._inet_port:

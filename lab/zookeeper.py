@@ -46,6 +46,19 @@ class ZooKeeper(zookeeper.ZooKeeper):
     def reached(self) -> str:
         return f"{self.place.outer}:{self.port}" if self.place else super().hosts
 
+    @property
+    def pid(self) -> Optional[int]:
+        """Of the running server, else None."""
+        return self.process.pid if self.process is not None and self.running else None
+
+    def __enter__(self) -> ZooKeeper:
+        if not self.running:
+            self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def command(self) -> List[str]:
         return check_installed(*(NEEDED_FOR_TLS if self.tls else ()))
 

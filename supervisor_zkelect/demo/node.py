@@ -133,7 +133,7 @@ class Node:
         """All living processes of the node."""
         return child.marked(self.marker)
 
-    def start(self, wait: bool = True) -> Node:
+    def start(self) -> Node:
         """Write the configuration, start supervisord in a session of its own, wait until it answers.
 
         Raises NodeFailed when it ends or does not answer within START_LIMIT seconds.
@@ -149,18 +149,12 @@ class Node:
             prepare=self.prepare,
             new_session=True,
         )
-        if wait:
-            try:
-                until(
-                    lambda: not self.running or self._answers(),
-                    START_LIMIT,
-                    f"node {self.name} to answer",
-                    0.01,
-                )
-            except TimeoutError as problem:
-                raise NodeFailed(f"{problem}\n{self.logs()}") from problem
-            if not self.running:
-                raise NodeFailed(f"supervisord of node {self.name} ended:\n{self.logs()}")
+        try:
+            until(lambda: not self.running or self._answers(), START_LIMIT, f"node {self.name} to answer", 0.01)
+        except TimeoutError as problem:
+            raise NodeFailed(f"{problem}\n{self.logs()}") from problem
+        if not self.running:
+            raise NodeFailed(f"supervisord of node {self.name} ended:\n{self.logs()}")
         return self
 
     def command(self) -> List[str]:
@@ -251,12 +245,6 @@ class Node:
         _remove_cgroups(ended if self.process is None else ended | {self.process.pid})
         if self._short is not None:
             self._short.cleanup()
-
-    def __enter__(self) -> Node:
-        return self if self.running else self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _own(self, pids: Iterable[int]) -> List[proc.Process]:
         own = {process.pid: process for process in self.processes()}

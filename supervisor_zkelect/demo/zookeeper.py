@@ -105,11 +105,6 @@ class ZooKeeper:
         return self.hosts
 
     @property
-    def pid(self) -> Optional[int]:
-        """Of the running server, else None."""
-        return self.process.pid if self.process is not None and self.running else None
-
-    @property
     def running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
@@ -206,14 +201,6 @@ class ZooKeeper:
         self.kill()
         child.sweep(self.marker)
         child.give_back(self.port)
-
-    def __enter__(self) -> ZooKeeper:
-        if not self.running:
-            self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def options(self) -> Dict[str, object]:
         """The lines of zoo.cfg."""
