@@ -7,12 +7,12 @@ timeout of 1 s for 43 s. It takes 1.2 of the 30 MiB of a listener (RSS), so `par
 
 from __future__ import annotations
 
+import functools
 import http.client
 import io
 import os
 import socket
 import ssl
-import threading
 from dataclasses import dataclass, field
 from typing import Any, Optional, Tuple
 
@@ -125,54 +125,39 @@ class Http(Check):
             connection.close()
 
 
+@dataclass(frozen=True)
 class Trust:
-    """The authorities that an https check trusts.
+    """The authorities that an https check trusts: those in the PEM file `ca`, or with "" those of the system. Raises ValueError
+    for a file that cannot be used."""
 
-    The context is kept, because reading the system's authorities takes longer than a whole probe, and made anew when the file
-    has changed.
-    """
+    ca: str
 
-    def __init__(self, ca: str) -> None:
-        self._ca = ca
-        self._lock = threading.Lock()
-        self._seen: Optional[Tuple[int, ...]] = None
-        self._context: Optional[ssl.SSLContext] = None
-        if ca:
+    def __post_init__(self) -> None:
+        if self.ca:
             try:
                 self.context()
             except Unhealthy as error:
                 raise ValueError(f"{error}; ca must name a readable file of PEM certificates") from None
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Trust) and self._ca == other._ca
-
-    def __hash__(self) -> int:
-        return hash(self._ca)
-
-    def __repr__(self) -> str:
-        return f"Trust({self._ca!r})"
-
     def context(self) -> ssl.SSLContext:
-        """The context for a connection. Raises Unhealthy."""
-        with self._lock:
-            try:
-                seen = self._version()
-                if self._context is None or seen != self._seen:
-                    context = ssl.create_default_context(cafile=self._ca or None)
-                    context.minimum_version = ssl.TLSVersion.TLSv1_2
-                    self._context, self._seen = context, seen
-            except ssl.SSLError:
-                raise Unhealthy(f"ca file {self._ca!r} contains no usable PEM certificate") from None
-            except (OSError, ValueError) as error:
-                text = os_error(error) if isinstance(error, OSError) else "not a valid path"
-                raise Unhealthy(f"ca file {self._ca!r} cannot be read: {text}") from None
-            return self._context
+        """The context for a connection; a new one when the file has changed. Raises Unhealthy."""
+        try:
+            found = os.stat(self.ca) if self.ca else None
+            version = found and (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+            return _context(self.ca, version)
+        except ssl.SSLError:
+            raise Unhealthy(f"ca file {self.ca!r} contains no usable PEM certificate") from None
+        except (OSError, ValueError) as error:
+            text = os_error(error) if isinstance(error, OSError) else "not a valid path"
+            raise Unhealthy(f"ca file {self.ca!r} cannot be read: {text}") from None
 
-    def _version(self) -> Tuple[int, ...]:
-        if not self._ca:
-            return ()
-        found = os.stat(self._ca)
-        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+@functools.lru_cache(maxsize=32)
+def _context(ca: str, version: Optional[Tuple[int, ...]]) -> ssl.SSLContext:
+    """Kept, because reading the system's authorities takes longer than a whole probe."""
+    context = ssl.create_default_context(cafile=ca or None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 class _BoundedSocket:

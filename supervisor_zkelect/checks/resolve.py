@@ -28,13 +28,8 @@ class Lookups:
     def __init__(self, most: int) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._pending: Dict[Tuple[str, int], Future[List[Address]]] = {}
-
-    @property
-    def pending(self) -> int:
-        """How many are under way."""
-        with self._lock:
-            return len(self._pending)
+        #: those that are under way, by host and port
+        self.pending: Dict[Tuple[str, int], Future[List[Address]]] = {}
 
     def addresses(self, host: str, port: int, limit: Limit) -> List[Address]:
         """As getaddrinfo returns them, at least one. Raises Unhealthy."""
@@ -57,18 +52,18 @@ class Lookups:
     def _begin(self, host: str, port: int) -> Future[List[Address]]:
         key = (host, port)
         with self._lock:
-            future = self._pending.get(key)
+            future = self.pending.get(key)
             if future is not None:
                 return future
-            if len(self._pending) >= self._most:
+            if len(self.pending) >= self._most:
                 raise Unhealthy(f"host name {host} is not looked up: {self._most} look-ups hang already")
             future = Future()
             thread = threading.Thread(target=self._look_up, args=(key, future), name=f"resolve {host}", daemon=True)
-            self._pending[key] = future
+            self.pending[key] = future
             try:
                 thread.start()
             except RuntimeError:
-                del self._pending[key]
+                del self.pending[key]
                 raise Unhealthy(f"host name {host} is not looked up: no thread can be started") from None
         return future
 
@@ -81,7 +76,7 @@ class Lookups:
             # Whatever it is, it belongs to the one who waits.
             failure = error
         with self._lock:
-            del self._pending[key]
+            del self.pending[key]
         if failure is None:
             future.set_result(outcome)
         else:

@@ -5,8 +5,8 @@
     verdict = observer.verdict()
     assert not verdict.overlap
 
-It is a process of its own (`python -m supervisor_zkelect.demo.observer`), so that nothing its user does
-delays it, and it asks each address on a thread of its own, so that one that hangs does not hide the other.
+It is a process of its own, `python -m supervisor_zkelect.demo.observer PERIOD LOG NAME=HOST:PORT ...`, so that nothing its user
+does delays it, and it asks each address on a thread of its own, so that one that hangs does not hide the other.
 
 What it knows of a process is what a question and its answer prove. An answer proves that the process served
 at some moment between question and answer; two answers with no failure between them, that it served from the
@@ -17,7 +17,6 @@ reported did happen.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import signal
@@ -28,7 +27,7 @@ import tempfile
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
@@ -114,8 +113,7 @@ class Observer:
 
     def start(self) -> Observer:
         """Start it, and wait until every address was asked once."""
-        command = [sys.executable, "-m", "supervisor_zkelect.demo.observer", "--period", str(self.period)]
-        command += ["--log", str(self.log)]
+        command = [sys.executable, "-m", "supervisor_zkelect.demo.observer", str(self.period), str(self.log)]
         command += [f"{name}={address}" for name, address in self.addresses.items()]
         self.process = child.start(command, env=child.environment(self.marker), output=f"{self.log}.errors")
         until(
@@ -240,21 +238,13 @@ def _ask_on(name: str, address: str, period: float, log: int) -> None:
         pause.wait(max(0.0, asked + period - now()))
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="observer", description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--period", type=float, default=0.005, metavar="SECONDS", help="between two questions"
-    )
-    parser.add_argument("--log", required=True, metavar="FILE", help="append a JSON object per question")
-    parser.add_argument("addresses", nargs="+", metavar="NAME=HOST:PORT")
-    options = parser.parse_args()
-    log = os.open(options.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    for item in options.addresses:
+def _ask_all(period: float, path: str, addresses: Sequence[str]) -> None:
+    log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    for item in addresses:
         name, _, address = item.partition("=")
-        threading.Thread(target=_ask_on, args=(name, address, options.period, log), daemon=True).start()
+        threading.Thread(target=_ask_on, args=(name, address, period, log), daemon=True).start()
     signal.pause()
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    _ask_all(float(sys.argv[1]), sys.argv[2], sys.argv[3:])

@@ -13,7 +13,7 @@ from supervisor_zkelect.core.history import rows as rows_of
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import words
 from supervisor_zkelect.operators.outcome import CANNOT, DONE, ERROR, USAGE, VERSION, Outcome, failure
-from supervisor_zkelect.operators.view import View, as_dict, exit_of, is_number
+from supervisor_zkelect.operators.view import View, as_dict, as_text, exit_of, is_number
 from supervisor_zkelect.operators.words import duration
 
 #: Columns in which a reason is shown behind a term; with fewer it has a line of its own.
@@ -68,12 +68,12 @@ def _row(view: View, name: str) -> Tuple[str, ...]:
         note = "" if not view.known else doubt
         return (printable(name), "unknown", "-", "-", "-", "-", note)
     facts = view.facts(name)
-    notes = [_text(facts.get("step")), "unguarded" if facts.get("unguarded") else ""]
+    notes = [as_text(facts.get("step")), "unguarded" if facts.get("unguarded") else ""]
     return (
         printable(name),
         view.role(name),
         _since(view, facts.get("since")),
-        _text(facts.get("token")) or "-",
+        as_text(facts.get("token")) or "-",
         _where(view, name),
         _place(view, name),
         "; ".join(note for note in notes if note),
@@ -83,7 +83,7 @@ def _row(view: View, name: str) -> Tuple[str, ...]:
 def _where(view: View, name: str) -> str:
     """Who is primary, as the ack has it; what ZooKeeper has not confirmed for a while is last known."""
     facts = view.facts(name)
-    address, node = _text(facts.get("ack")), _text(facts.get("primary_node"))
+    address, node = as_text(facts.get("ack")), as_text(facts.get("primary_node"))
     where = f"{address} ({node})" if address and node else address or (f"({node})" if node else "")
     age = view.past(name, "ack_at")
     if not where or age is None:
@@ -111,7 +111,7 @@ def _link_text(view: View) -> str:
     session = as_dict(view.report.get("session"))
     if session.get("state") == "connected":
         return ""
-    why = f": {_text(session['trouble'])}" if session.get("trouble") else ""
+    why = f": {as_text(session['trouble'])}" if session.get("trouble") else ""
     return f"; ZooKeeper {_shown(session.get('state'))} for {_since(view, session.get('since'))}{why}"
 
 
@@ -120,8 +120,8 @@ def _config_lines(view: View) -> List[str]:
     trouble = as_dict(view.report.get("config_trouble"))
     if not view.known or not trouble:
         return []
-    problems = [f"  {_text(problem)}" for problem in trouble.get("problems") or () if isinstance(problem, str)]
-    head = f"the configuration has been unusable for {_since(view, trouble.get('since'))}; {_text(trouble.get('doing'))}:"
+    problems = [f"  {as_text(problem)}" for problem in trouble.get("problems") or () if isinstance(problem, str)]
+    head = f"the configuration has been unusable for {_since(view, trouble.get('since'))}; {as_text(trouble.get('doing'))}:"
     return [head, *problems, "  correct the file; zkelect check -c FILE tells more, and zkelect reload loads it"]
 
 
@@ -135,11 +135,11 @@ def _node_lines(view: View) -> List[str]:
     ]
     text = f"session {_shown(session.get('state'))} for {_since(view, session.get('since'))}"
     if session.get("id"):
-        text += f", {_text(session['id'])}"
+        text += f", {as_text(session['id'])}"
     if is_number(session.get("timeout")):
         text += f", timeout {session['timeout']:g} s"
     if session.get("trouble"):
-        text += f"; {_text(session['trouble'])}"
+        text += f"; {as_text(session['trouble'])}"
     return lines + [text]
 
 
@@ -151,11 +151,11 @@ def _detail_lines(view: View, names: Sequence[str]) -> List[str]:
         facts = view.facts(name)
         parts = [f"group {_shown(facts.get('group'))}", f"address {_shown(facts.get('address'))}"]
         if facts.get("proposal"):
-            parts.append(f"proposal {_text(facts['proposal'])}")
+            parts.append(f"proposal {as_text(facts['proposal'])}")
         if is_number(facts.get("deadline")):
             parts.append(f"lease {max(0.0, facts['deadline'] - view.now):.1f} s")
         if facts.get("reason"):
-            parts.append(f"because: {_text(facts['reason'])}")
+            parts.append(f"because: {as_text(facts['reason'])}")
         lines.append(f"{printable(name)}: {', '.join(parts)}")
     return lines
 
@@ -193,10 +193,10 @@ def resign(election: str, answer: Dict[str, Any]) -> Outcome:
     document["exit"] = DONE
     seconds = answer.get("seconds")
     after = f", after {seconds:.2f} s" if is_number(seconds) else ""
-    text = _text(answer.get("text"))
+    text = as_text(answer.get("text"))
     if answer.get("node"):
-        where = f" at {_text(answer['address'])}" if answer.get("address") else ", no address yet"
-        line = f"{printable(election)}: {_text(answer['node'])} leads now{where}{after}"
+        where = f" at {as_text(answer['address'])}" if answer.get("address") else ", no address yet"
+        line = f"{printable(election)}: {as_text(answer['node'])} leads now{where}{after}"
     else:
         line = f"{printable(election)}: {text or 'resigned; nobody leads yet'}" + ("" if text else after)
     return Outcome(DONE, (line,), document)
@@ -208,7 +208,7 @@ def reload(answer: Dict[str, Any]) -> Outcome:
     document = {**answer, "v": VERSION}
     if answer.get("ok") is not True:
         return _refused(answer, document)._replace(lines=lines)
-    return Outcome(DONE, (*lines, _text(answer.get("text"))), {**document, "exit": DONE})
+    return Outcome(DONE, (*lines, as_text(answer.get("text"))), {**document, "exit": DONE})
 
 
 def members(answers: Mapping[str, Dict[str, Any]]) -> Outcome:
@@ -227,7 +227,7 @@ def members(answers: Mapping[str, Dict[str, Any]]) -> Outcome:
         if not members:
             rows.append([printable(name), "-", "nobody", "-", "-", "-", ""])
         if answer.get("left_out"):
-            rows.append([printable(name), "-", f"and {_text(answer['left_out'])} more", "-", "-", "-", ""])
+            rows.append([printable(name), "-", f"and {as_text(answer['left_out'])} more", "-", "-", "-", ""])
     return Outcome(DONE, tuple(table(rows)), document)
 
 
@@ -295,7 +295,7 @@ def check(answer: Dict[str, Any], known: Findings = NOTHING, logs: Sequence[str]
         for key in ("problems", "notes")
     )
     if refused:
-        told.append(_text(answer.get("text")) or "the listener could not do that; see its log")
+        told.append(as_text(answer.get("text")) or "the listener could not do that; see its log")
     problems = list(dict.fromkeys([*known.problems, *known.troubles, *told]))
     fine = answer.get("ok") is True and not problems
     notes = list(dict.fromkeys([*known.notes, *found_notes, *(() if fine else logs)]))
@@ -316,7 +316,7 @@ def _statuses(answer: Dict[str, Any], known: Findings, refused: bool) -> List[in
 
 def _refused(answer: Dict[str, Any], document: Dict[str, Any]) -> Outcome:
     status = _status(answer, ERROR)
-    line = _text(answer.get("text")) or "the listener could not do that; see its log"
+    line = as_text(answer.get("text")) or "the listener could not do that; see its log"
     return Outcome(status, (), {**document, "ok": False, "exit": status, "error": line}, line)
 
 
@@ -335,12 +335,8 @@ def table(rows: Sequence[Sequence[str]]) -> List[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 
 
-def _text(value: Any) -> str:
-    return "" if value is None else printable(value)
-
-
 def _shown(value: Any) -> str:
-    return _text(value) or "-"
+    return as_text(value) or "-"
 
 
 def _since(view: View, moment: Any) -> str:

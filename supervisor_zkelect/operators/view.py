@@ -135,6 +135,11 @@ def as_dict(value: Any) -> Dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def as_text(value: Any) -> str:
+    """As it may be shown; "" for None."""
+    return "" if value is None else printable(value)
+
+
 def is_number(value: Any) -> TypeGuard[float]:
     # json.loads takes NaN and Infinity, which compare with nothing or with everything.
     return type(value) in (int, float) and abs(value) < 1e18

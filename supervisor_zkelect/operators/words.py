@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
-from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.operators.view import View, as_dict, is_number
+from supervisor_zkelect.operators.view import View, as_dict, as_text, is_number
 
 #: The remedy for each kind of hindrance (`ability.py`), where its own line does not name it.
 REMEDIES = {
@@ -54,11 +53,11 @@ def duration(seconds: float) -> str:
 def line(view: View, election: str) -> str:
     """The line on an election whose role is known; "" for a primary without trouble."""
     facts = view.facts(election)
-    cannot, trouble, role = as_dict(facts.get("cannot")), _text(facts.get("trouble")), view.role(election)
+    cannot, trouble, role = as_dict(facts.get("cannot")), as_text(facts.get("trouble")), view.role(election)
     if cannot and role != "primary":
         said = [_hindered(view, facts, cannot)]
         # Without ZooKeeper each request fails, too.
-        trouble = "" if trouble == _text(cannot.get("why")) or cannot.get("kind") == "zookeeper" else trouble
+        trouble = "" if trouble == as_text(cannot.get("why")) or cannot.get("kind") == "zookeeper" else trouble
     elif role == "primary":
         said = _primary(view, facts)
     elif role == "standby":
@@ -68,13 +67,13 @@ def line(view: View, election: str) -> str:
     if trouble:
         said.append(trouble)
     if facts.get("unguarded") and role not in ("detached", "withdrawn"):
-        why = _text(facts.get("unguarded_why")) or "there is no guard, or `zkelect run --` is not before each program's command"
+        why = as_text(facts.get("unguarded_why")) or "there is no guard, or `zkelect run --` is not before each program's command"
         said.append(f"unguarded, so nothing stops the service if the listener cannot: {why}")
     return "; ".join(filter(None, said))
 
 
 def _hindered(view: View, facts: Dict[str, Any], cannot: Dict[str, Any]) -> str:
-    kind, why = _text(cannot.get("kind")), _text(cannot.get("why"))
+    kind, why = as_text(cannot.get("kind")), as_text(cannot.get("why"))
     session = as_dict(view.report.get("session"))
     if kind == "zookeeper":
         away = f" for {duration(view.now - session['since'])}" if not view.connected and is_number(session.get("since")) else ""
@@ -89,7 +88,7 @@ def _hindered(view: View, facts: Dict[str, Any], cannot: Dict[str, Any]) -> str:
 def _primary(view: View, facts: Dict[str, Any]) -> List[str]:
     if view.connected:
         return []
-    why = _text(as_dict(view.report.get("session")).get("trouble"))
+    why = as_text(as_dict(view.report.get("session")).get("trouble"))
     left = duration(facts["deadline"] - view.now)
     return [f"primary for {left} at most, as ZooKeeper does not answer" + (f": {why}" if why else "")]
 
@@ -116,11 +115,11 @@ def failure(view: View, election: str) -> str:
     if not failed:
         return ""
     ago = f" {duration(view.now - failed['at'])} ago" if is_number(failed.get("at")) else ""
-    return f"its last promotion failed{ago}: {_text(failed.get('why'))}; correct that"
+    return f"its last promotion failed{ago}: {as_text(failed.get('why'))}; correct that"
 
 
 def _moving(view: View, facts: Dict[str, Any]) -> str:
-    role, step, reason, left = facts["role"], _text(facts.get("step")), _text(facts.get("reason")), _left(view, facts)
+    role, step, reason, left = facts["role"], as_text(facts.get("step")), as_text(facts.get("reason")), _left(view, facts)
     because = f", because: {reason}" if reason else ""
     if role == "withdrawn":
         return f"takes no part any more{because}"
@@ -139,7 +138,3 @@ def _moving(view: View, facts: Dict[str, Any]) -> str:
 def _left(view: View, facts: Dict[str, Any]) -> str:
     moment = facts.get("until")
     return duration(moment - view.now) if is_number(moment) and moment > view.now else ""
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else printable(value)

@@ -251,7 +251,7 @@ def resolver(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", stand_in)
     yield stand_in
     stand_in.released.set()
-    wait.until(lambda: lookups.pending == 0, LONG, "the look-ups to end")
+    wait.until(lambda: not lookups.pending, LONG, "the look-ups to end")
 
 
 def test_a_name_that_does_not_exist():
@@ -287,7 +287,7 @@ def test_a_resolver_that_answers_again_is_asked_again(resolver):
         at_limit(check, "resolving")
         resolver.released.set()
         good(check)
-        wait.until(lambda: resolve.lookups.pending == 0, LONG, "the first look-up to end")
+        wait.until(lambda: not resolve.lookups.pending, LONG, "the first look-up to end")
         good(check)
     assert resolver.asked.count("a.example") >= 2
 
