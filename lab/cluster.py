@@ -9,8 +9,8 @@ from lab import journal as journal_of
 from lab import observer
 from lab.netns import Network
 from lab.node import Node
+from lab.observer import Verdict
 from supervisor_zkelect.demo import cluster
-from supervisor_zkelect.demo.observer import Verdict
 
 PRIMARY, NOT_PRIMARY, UNKNOWN, ON_ITS_WAY, CANNOT = 0, 3, 4, 5, 6
 """Exit statuses of `role`: NOT_PRIMARY stands by and could take over, ON_ITS_WAY takes no part or not yet, CANNOT should."""

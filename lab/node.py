@@ -39,6 +39,7 @@ class Node(node.Node):
     username, password: of supervisord's servers, both of them. Then the programs get them as
         SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD too.
     inet: listen on a TCP port too; then `inet_url` is its address.
+    env: further environment variables for supervisord, and so for all programs.
     place: where to run in a network that can be cut (netns.py).
     journals: folder in which the services keep their journals, a file per program group.
     wrapper: words before supervisord's command line, of a program that executes it, such as WITHOUT_CGROUPS.
@@ -68,11 +69,12 @@ class Node(node.Node):
         self._inet_port = child.free_port() if inet else 0
         login = {"SUPERVISOR_USERNAME": username, "SUPERVISOR_PASSWORD": password} if username else {}
         self.health_file = Path(folder).resolve() / "sick"
-        env = {service.HEALTH_FILE: str(self.health_file), **login, **(env or {})}
+        super().__init__(folder, name, zk_hosts, **more)
+        self.prepare = place.enter if place else None
+        self.environment.update({service.HEALTH_FILE: str(self.health_file), **login, **(env or {})})
         if journals is not None:
             journals.mkdir(parents=True, exist_ok=True)
-            env[service.JOURNALS] = str(journals.resolve())
-        super().__init__(folder, name, zk_hosts, env=env, prepare=place.enter if place else None, **more)
+            self.environment[service.JOURNALS] = str(journals.resolve())
         self.rpc = Supervisord(f"unix://{self.socket}", username or None, password or None)
 
     @property

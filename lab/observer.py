@@ -8,7 +8,21 @@ from supervisor_zkelect.demo import observer
 from supervisor_zkelect.system.clock import now
 
 
+class Verdict(observer.Verdict):
+    @property
+    def names(self) -> List[str]:
+        """Who answered, in order, each turn once: ["a", "b", "a"]."""
+        names: List[str] = []
+        for turn in self.turns:
+            if names[-1:] != [turn.name]:
+                names.append(turn.name)
+        return names
+
+
 class Observer(observer.Observer):
+    def verdict(self, since: float = 0.0) -> Verdict:
+        return Verdict(*super().verdict(since))
+
     def serving(self, within: float = 0.1) -> List[str]:
         """The names that gave an answer in the last `within` seconds, to a question asked in that time."""
         since = now() - within

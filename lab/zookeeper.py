@@ -8,7 +8,7 @@ import socket
 import ssl
 import subprocess
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Dict, List, Optional, Sequence, Union
 
 import psutil
 
@@ -25,15 +25,18 @@ NEEDED_FOR_TLS = ("netty-codec.jar", "netty-resolver.jar", "netty-transport-nati
 class ZooKeeper(zookeeper.ZooKeeper):
     """A server of the demo, and beside what that takes:
 
+    extra: further lines of zoo.cfg; they replace those of the same name.
     tls: Certificates; then clients must show a certificate signed by its `ca`, and plain connections fail.
     place: where to run in a network that can be cut (netns.py); then `hosts` is its inner address.
     """
 
     def __init__(
-        self, folder: Union[str, os.PathLike[str]], tick_ms: int = 200, *, tls: Optional[Certificates] = None,
-        place: Optional[Place] = None, **more: Any,
+        self, folder: Union[str, os.PathLike[str]], tick_ms: int = 200, port: int = 0, *,
+        extra: Optional[Dict[str, object]] = None, tls: Optional[Certificates] = None, place: Optional[Place] = None,
     ) -> None:
-        super().__init__(folder, tick_ms, prepare=place.enter if place else None, **more)
+        super().__init__(folder, tick_ms, port)
+        self.prepare = place.enter if place else None
+        self.extra = dict(extra or {})
         self.tls = tls
         self.place = place
         self.frozen = False

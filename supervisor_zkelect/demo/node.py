@@ -48,9 +48,10 @@ class Node:
     overrides: section -> option -> value. A copy of the sample is included in which these are set, and in which log files lie
         in the node's folder; a section that it lacks is put at the end, and a value of None takes the option out.
     config: further text for supervisord.conf, such as [program:...] sections.
-    env: further environment variables for supervisord, and so for all programs.
-    prepare: called in each new process before it executes supervisord or a command (child.py).
     """
+
+    prepare: Optional[Callable[[], object]] = None
+    """Called in each new process before it executes supervisord or a command (child.py)."""
 
     def __init__(
         self,
@@ -62,8 +63,6 @@ class Node:
         sample: Union[str, os.PathLike[str], None] = None,
         overrides: Optional[Mapping[str, Mapping[str, Optional[str]]]] = None,
         config: str = "",
-        env: Optional[Mapping[str, str]] = None,
-        prepare: Optional[Callable[[], object]] = None,
     ) -> None:
         self.folder = Path(folder).resolve()
         self.name = name
@@ -71,7 +70,6 @@ class Node:
         self.addresses = dict(addresses or {})
         self.overrides = {section: dict(options) for section, options in (overrides or {}).items()}
         self.config = config
-        self.prepare = prepare
         self.marker = child.new_marker()
         self.process: Optional[subprocess.Popen[bytes]] = None
         self._sample = Path(sample).resolve() if sample is not None else None
@@ -82,7 +80,7 @@ class Node:
         if len(str(self.socket)) > LONGEST_SOCKET:
             self._short = tempfile.TemporaryDirectory(prefix="zkelect-")
             self.socket = Path(self._short.name) / "supervisor.sock"
-        self.environment = self._environment(env or {})
+        self.environment = self._environment()
         self.rpc = Supervisord(f"unix://{self.socket}")
         if self._sample is not None:
             # Commands read the copy of the sample of a node that does not run as well.
@@ -276,12 +274,11 @@ class Node:
         env = {**self.environment, "SUPERVISOR_SERVER_URL": f"unix://{self.socket}"}
         return child.run(command, env=env, cwd=str(self.folder), prepare=self.prepare, timeout=timeout)
 
-    def _environment(self, more: Mapping[str, str]) -> Dict[str, str]:
+    def _environment(self) -> Dict[str, str]:
         env = child.environment(self.marker, ZKELECT_NODE=self.name, ZKELECT_SERVERS=self.zk_hosts)
         for election, address in self.addresses.items():
             env[re.sub("[^A-Z0-9]", "_", election.upper()) + "_ADDRESS"] = address
         env[record.VARIABLE] = str(self.folder / "run")
-        env.update(more)
         if not (Path(sys.executable).parent / "zkelect").exists():
             # A source tree that is not installed has no console script.
             programs = self.folder / "bin"

@@ -75,15 +75,6 @@ class Verdict(NamedTuple):
     turns: List[Turn]
     questions: Dict[str, int]
 
-    @property
-    def names(self) -> List[str]:
-        """Who answered, in order, each turn once: ["a", "b", "a"]."""
-        names: List[str] = []
-        for turn in self.turns:
-            if names[-1:] != [turn.name]:
-                names.append(turn.name)
-        return names
-
 
 @dataclass
 class Stretch:

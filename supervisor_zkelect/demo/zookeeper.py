@@ -74,23 +74,15 @@ class ZooKeeper:
     folder: for its data, its configuration and zookeeper.log; made when missing.
     tick_ms: tickTime in milliseconds. Session timeouts are clamped to 2..20 ticks.
     port: client port; 0 takes a free one.
-    extra: further lines of zoo.cfg; they replace those of the same name.
-    prepare: called in the new process before it executes Java (child.py).
     """
 
-    def __init__(
-        self,
-        folder: Union[str, os.PathLike[str]],
-        tick_ms: int = 200,
-        port: int = 0,
-        extra: Optional[Dict[str, object]] = None,
-        prepare: Optional[Callable[[], object]] = None,
-    ) -> None:
+    prepare: Optional[Callable[[], object]] = None
+    """Called in the new process before it executes Java (child.py)."""
+
+    def __init__(self, folder: Union[str, os.PathLike[str]], tick_ms: int = 200, port: int = 0) -> None:
         self.folder = Path(folder)
         self.tick_ms = tick_ms
         self.port = port or child.free_port()
-        self.extra = dict(extra or {})
-        self.prepare = prepare
         self.marker = child.new_marker()
         self.process: Optional[subprocess.Popen[bytes]] = None
 
@@ -215,5 +207,4 @@ class ZooKeeper:
             "snapshot.trust.empty": "true",
             "clientPort": self.port,
             "clientPortAddress": "127.0.0.1",
-            **self.extra,
         }

@@ -22,7 +22,7 @@ from lab import netns, service
 from lab.certificates import certificates
 from lab.journal import disorder, overlap
 from lab.node import Node, service_command
-from lab.observer import Observer
+from lab.observer import Observer, Verdict
 from lab.zookeeper import Ensemble, ZooKeeper
 from supervisor_zkelect.demo import child, observer, zookeeper
 from supervisor_zkelect.demo.node import NodeFailed, overridden, with_logs_in
@@ -628,7 +628,7 @@ def test_only_a_proven_overlap_counts(text, expected):
 
 
 def test_a_gap_is_between_any_two_answers():
-    verdict = judge(heard("a1 0-1, a1 2-3, b! 1-8, b1 9-10, b1 10-11, a2 12-13"))
+    verdict = Verdict(*judge(heard("a1 0-1, a1 2-3, b! 1-8, b1 9-10, b1 10-11, a2 12-13")))
     assert (verdict.gap, verdict.gap_at, verdict.names) == (7, 3, ["a", "b", "a"])
     assert [turn.answers for turn in verdict.turns] == [2, 2, 1] and verdict.questions == {"a": 3, "b": 3}
 

@@ -64,7 +64,8 @@ def test_the_commands_to_try_can_be_typed_as_they_stand():
 
 
 def test_a_node_is_started_again_with_what_ends_it_together_with_the_demo(tmp_path):
-    node = Node(tmp_path, "alpha", env={"ODD": "a 'b' $c"})
+    node = Node(tmp_path, "alpha")
+    node.environment["ODD"] = "a 'b' $c"
     script = keeping.starter(node, {"HOME": node.environment.get("HOME", "")})
     asked = subprocess.run(
         ["sh", "-c", script.replace("exec ", "exec echo ") + "\n"], env={}, text=True, capture_output=True, check=True
