@@ -1,12 +1,19 @@
-"""The operators' desk: takes their orders, and answers them. On the deciding thread."""
+"""The operators' desk: takes their orders, and answers them. On the deciding thread.
+
+A look at all that this node depends on, `check`, may wait for seconds for ZooKeeper, a resolver or this machine, on a thread of
+the pool by which supervisord is told to stop groups, and is given reports. So there is one at most, and those who ask meanwhile
+share the next.
+"""
 
 from __future__ import annotations
 
 import math
+import os
 from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Set
 
-from supervisor_zkelect.core import messages
+from supervisor_zkelect.core import messages, roles
+from supervisor_zkelect.diagnosis import examination
 from supervisor_zkelect.listener import election_worker, events, pool_worker
 from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.keepers import Decider, Keepers
@@ -29,10 +36,13 @@ class Desk(Decider):
         about the whole node."""
         super().__init__(means, keepers)
         self._unbegun = unbegun
-        self._node_verbs = {"refresh": self._refresh, **node_verbs}
+        self._node_verbs = {"refresh": self._refresh, "check": self._check, **node_verbs}
         #: tickets of those who want a fresh report, and since when the first does
         self._wanted: List[str] = []
         self._wanted_since = -math.inf
+        #: tickets of those who are answered by the look that is under way, and by the next
+        self._looking: List[str] = []
+        self._waiting: List[str] = []
         self._election_verbs: Mapping[str, Callable[[Candidacy, Request], None]] = {
             "resign": self._resign, "members": self._members, "history": self._history,
         }
@@ -87,6 +97,37 @@ class Desk(Decider):
             one.term.asking or one.queue.asking or one.term.asked_at < self._wanted_since for one in self._candidacies
         )
 
+    def _check(self, request: Request) -> None:
+        self._waiting.append(request["ticket"])
+        self._begin_check()
+
+    def _begin_check(self) -> None:
+        if self._looking or not self._waiting:
+            return
+        self._looking, self._waiting = self._waiting, []
+        self._work.submit(
+            partial(pool_worker.check, self._node()),
+            lambda error: events.CheckDone({"ok": False, "exit": 1, "text": f"a defect: {error!r}"}),
+        )
+
+    def _node(self) -> examination.Node:
+        """All that this node depends on, beside what a report tells of it."""
+        host, granted, looks = self._host, self._leases.granted, None
+        if granted is not None and self._sessions.usable:
+            client = self._sessions.session.client
+            looks = examination.Session(client, granted.timeout, self._sessions.session.asked_timeout, granted.session)
+        leading = {one.name for one in self._candidacies if one.state.role == roles.PRIMARY}
+        return examination.Node(
+            host.settings, self._programs.trouble is not None, looks, host.supervisord.call, os.getppid(), host.supervisord_uid,
+            host.uid, host.group, leading,
+        )
+
+    def _checked(self, event: events.CheckDone) -> None:
+        for ticket in self._looking:
+            self.reply(ticket, event.document)
+        self._looking = []
+        self._begin_check()
+
     def _refuse(self, ticket: str, status: int, text: str) -> None:
         self.reply(ticket, {"ok": False, "exit": status, "text": text})
 
@@ -113,6 +154,9 @@ class Desk(Decider):
             return
         node = self._host.settings.node_name
         one.ask(0, election_worker.answer_failed_resignation, node, action, action.term, document, self.reply)
+
+    def handlers(self) -> events.Handlers:
+        return {events.CheckDone: self._checked}
 
     def actions(self) -> events.Actions:
         return {messages.AnswerOperator: self.answer}

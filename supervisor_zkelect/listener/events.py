@@ -5,8 +5,10 @@ Times are seconds of CLOCK_BOOTTIME.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, TypeVar
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, TypeVar
 
+from supervisor_zkelect.config.diff import Change
+from supervisor_zkelect.config.settings import Settings
 from supervisor_zkelect.core import messages
 from supervisor_zkelect.guard import saved_session
 
@@ -139,10 +141,29 @@ class ElectionEvent(NamedTuple):
     event: messages.Event
 
 
+class Reread(NamedTuple):
+    """The file was read. checks: the health check of each election. settings: None when the file cannot be used."""
+
+    ticket: str
+    yes: bool
+    settings: Optional[Settings]
+    problems: List[str]
+    changes: List[Change]
+    checks: Dict[str, Any]
+
+
+class Agreed(NamedTuple):
+    """The operator was told, and what he agreed to can begin. elections: whose terms end. session: whether it ends as well."""
+
+    elections: Set[str]
+    session: bool
+
+
 #: All types of them.
 OWN = (
     Signalled, Configured, GroupsSurveyed, LeftoversReleased, ReportDelivered, CheckDone, ZnodesInspected, TermChanged,
     QueueMoved, ForeignSeen, QueueSeen, ProgramEnded, TermClaimed, ProposalChanged, HistoryWritten, ElectionEvent,
+    Reread, Agreed,
 )
 
 

@@ -2,8 +2,8 @@
 
 Everything that happens (supervisord's events, ZooKeeper's answers, health checks, ends of processes, orders, signals) is put
 into one queue. The main thread takes it out and gives each event to the part that handles its type. Only this thread holds
-state, so there is nothing to lock; what waits for others runs elsewhere (`election_worker.py`, `pool_worker.py`,
-`reload_worker.py`) and comes back as an event.
+state, so there is nothing to lock; what waits for others runs elsewhere (`election_worker.py`, `pool_worker.py`)
+and comes back as an event.
 """
 
 from __future__ import annotations
@@ -22,11 +22,9 @@ from supervisor_zkelect.config.settings import ElectionSettings
 from supervisor_zkelect.core import messages, role
 from supervisor_zkelect.diagnosis import exposure
 from supervisor_zkelect.guard import kept_config, link, protocol, record
-from supervisor_zkelect.listener import elections, events, reload_worker
+from supervisor_zkelect.listener import elections, events
 from supervisor_zkelect.listener.actions import Actions
-from supervisor_zkelect.listener.candidacies import Candidacies
-from supervisor_zkelect.listener.candidacy import Candidacy, Ports
-from supervisor_zkelect.listener.checking import Checks
+from supervisor_zkelect.listener.candidacy import Candidacies, Candidacy, Ports
 from supervisor_zkelect.listener.delivery import Delivery
 from supervisor_zkelect.listener.departure import Departure
 from supervisor_zkelect.listener.desk import Desk
@@ -59,7 +57,7 @@ EVENTS = 100
 
 #: All types of events that are posted to a listener.
 POSTED = (
-    *events.OWN, reload_worker.Reread, reload_worker.Agreed, eventstream.Event, eventstream.StreamEnded, session.Connected,
+    *events.OWN, eventstream.Event, eventstream.StreamEnded, session.Connected,
     session.Suspended, session.Lost, session.Beaten, session.Peeked, link.GuardUp, link.GuardDown, link.GuardBusy,
     *protocol.EVENTS,
 )
@@ -122,13 +120,11 @@ class Listener:
         self.departure = Departure(means, keepers)
         self.reports = Reports(means, keepers, self.obstacle)
         self.desk = Desk(means, keepers, self.reports.unbegun_reason, {
-            "check": lambda request: self.checks.ask(request["ticket"]),
             "reload": lambda request: self.reloads.ask(request["ticket"], request.get("args", {}).get("yes") is True),
         })
-        self.checks = Checks(means, keepers, self.desk.reply)
         self.reloads = Reloads(means, keepers, self.departure, self.desk.reply)
         return [
-            self.guard, self.leases, self.programs, self.sessions, self.departure, self.desk, self.checks, self.reloads,
+            self.guard, self.leases, self.programs, self.sessions, self.departure, self.desk, self.reloads,
             Actions(means, keepers, health), GroupSide(means, keepers, self.departure.leave_in_time),
         ]
 

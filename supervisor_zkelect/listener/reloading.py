@@ -1,6 +1,6 @@
 """Take a changed configuration file while the service runs.
 
-The file is read and checked first (`reload_worker.py`); one that cannot be used is refused, and nothing changes. Which
+The file is read and checked first (`pool_worker.py`); one that cannot be used is refused, and nothing changes. Which
 change takes what stands in the table of options (`options.OPTIONS`):
 
     at once       it counts from then on, in the same term
@@ -24,12 +24,12 @@ from supervisor_zkelect.config.settings import Settings
 from supervisor_zkelect.core import messages, roles
 from supervisor_zkelect.core.lease import leaves_room
 from supervisor_zkelect.core.state import lease_of
-from supervisor_zkelect.listener import elections, events, reload_worker
+from supervisor_zkelect.listener import elections, events, pool_worker
 from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.departure import Departure
+from supervisor_zkelect.listener.events import Agreed, Reread
 from supervisor_zkelect.listener.keepers import Decider, Keepers
 from supervisor_zkelect.listener.part import Means
-from supervisor_zkelect.listener.reload_worker import Agreed, Reread
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Reloads(Decider):
         host, granted = self._host, self._leases.granted
         paths = [path for path in (one.elector.proposal_path for one in self._candidacies) if path]
         self._work.submit(partial(
-            reload_worker.read, ticket, yes, host.supervisord, host.check_groups, host.settings, granted, paths
+            pool_worker.reread, ticket, yes, host.supervisord, host.check_groups, host.settings, granted, paths
         ))
 
     # What comes of it
@@ -110,7 +110,7 @@ class Reloads(Decider):
         for line in (*lines, text):
             log.info("reload: %s", line)
         answer = {"ok": True, "exit": 0, "text": text, "lines": lines}
-        self._work.submit(partial(reload_worker.tell, self._host.supervisord, ticket, answer, what))
+        self._work.submit(partial(pool_worker.tell_agreed, self._host.supervisord, ticket, answer, what))
 
     # At once
 

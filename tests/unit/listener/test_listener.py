@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from supervisor_zkelect.guard import link
-from supervisor_zkelect.listener import events, listener, reload_worker
+from supervisor_zkelect.listener import events, listener
 from supervisor_zkelect.operators.verbs import VERBS
 from supervisor_zkelect.zookeeper import session
 from tests.unit.listener.parts import Handle, Host, Serial
@@ -39,7 +39,7 @@ def test_each_event_has_one_who_handles_it(one):
 
 def test_all_events_are_known_to_the_listener():
     told = {kind for kind in vars(session).values() if dataclasses.is_dataclass(kind) and kind.__module__ == session.__name__}
-    assert set(listener.POSTED) >= tuples(events) | tuples(link) | tuples(reload_worker) | told
+    assert set(listener.POSTED) >= tuples(events) | tuples(link) | told
 
 
 def test_what_nobody_handles_is_an_error_at_the_start():
@@ -75,6 +75,6 @@ def test_no_part_imports_the_loop():
     assert [path.name for path in sorted(ROOM.glob("*.py")) if "listener" in of_the_room(path)] == []
 
 
-@pytest.mark.parametrize("name", ["election_worker", "pool_worker", "reload_worker"])
+@pytest.mark.parametrize("name", ["election_worker", "pool_worker"])
 def test_work_off_the_deciding_thread_reaches_no_part(name):
-    assert of_the_room(ROOM / f"{name}.py") <= {"events", "pool_worker", "reporting", "workers"}
+    assert of_the_room(ROOM / f"{name}.py") <= {"events", "workers"}
