@@ -8,8 +8,8 @@ from typing import Any, List, Mapping, NamedTuple, Optional, Sequence
 
 from supervisor_zkelect.config.findings import Findings
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.operators import connection
-from supervisor_zkelect.operators.outcome import DONE, USAGE, Trouble, print_json, quiet
+from supervisor_zkelect.operators import connection, show
+from supervisor_zkelect.operators.outcome import USAGE, Outcome, Trouble, quiet
 
 #: Seconds that ZooKeeper has to answer.
 ZOOKEEPER_TIME = 5.0
@@ -28,14 +28,11 @@ class Side(NamedTuple):
 NOBODY = Side(None, None, False, None)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Check the file that -c names, or print the reference of all options. Returns the exit status."""
-    from supervisor_zkelect.config import load, reference
+def run(arguments: argparse.Namespace) -> Outcome:
+    """Check the file that -c names."""
+    from supervisor_zkelect.config import load
     from supervisor_zkelect.config.problems import ConfigError
 
-    if arguments.options:
-        print(reference.text(), end="")
-        return DONE
     if arguments.election is not None:
         raise Trouble(USAGE, "check -c FILE looks at the whole file; leave the election out")
     from supervisor_zkelect.diagnosis import installation
@@ -52,7 +49,11 @@ def run(arguments: argparse.Namespace) -> int:
     found.troubles += filter(None, [proc.pidfd_trouble()])
     if found.wrong:
         found.notes += logs
-    return _print(found, arguments)
+    outcome = show.check(found.document())
+    if found.wrong:
+        return outcome
+    *notes, fine = outcome.lines
+    return outcome._replace(lines=(*notes, f"{printable(arguments.configuration)}: {fine}"))
 
 
 def _look(arguments: argparse.Namespace, settings: Any, found: Findings) -> List[str]:
@@ -95,7 +96,7 @@ def _ask(arguments: argparse.Namespace, settings: Any, found: Findings) -> Side:
     unasked = "the groups were not checked"
     url = ""
     try:
-        url = connection.found(arguments, settings)[0]
+        url = connection.found(arguments, settings).url or ""
         call = connection.caller(arguments, settings)
         seen = _seen(call, settings, url)
     except Trouble as error:
@@ -191,19 +192,3 @@ def _uid_of(pid: int, url: str) -> Optional[int]:
         return os.stat(f"/proc/{pid}").st_uid
     except OSError:
         return None
-
-
-def _print(found: Findings, arguments: argparse.Namespace) -> int:
-    document = found.document()
-    status: int = document["exit"]
-    problems, notes = ([printable(line) for line in document[key]] for key in ("problems", "notes"))
-    if getattr(arguments, "json", False):
-        print_json({"v": 1, "exit": status, "ok": document["ok"], "problems": problems, "notes": notes})
-        return status
-    for line in problems:
-        print(line)
-    for line in notes:
-        print(f"note: {line}")
-    if document["ok"]:
-        print(f"{printable(arguments.configuration)}: no problem found")
-    return status

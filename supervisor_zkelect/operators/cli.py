@@ -252,11 +252,16 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    if not arguments.options and not hasattr(arguments, "configuration"):
+    if arguments.options:
+        from supervisor_zkelect.config import reference
+
+        print(reference.text(), end="")
+        return DONE
+    if not hasattr(arguments, "configuration"):
         return _operate(arguments)
     from supervisor_zkelect.operators import check
 
-    return check.run(arguments)
+    return _print(check.run(arguments), getattr(arguments, "json", False))
 
 
 def _primary(arguments: argparse.Namespace) -> int:

@@ -4,59 +4,57 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, List, NamedTuple, Optional
 
 from supervisor_zkelect.operators.outcome import ERROR, USAGE, Trouble
+
+
+class Login(NamedTuple):
+    """Where supervisord is, and who asks it; None for what is not said."""
+
+    url: Optional[str] = None
+    username: Optional[str] = None
+    password: Optional[str] = None
 
 
 def caller(arguments: argparse.Namespace, settings: Any = None) -> Any:
     """A ask.Call for the supervisord that the arguments name."""
     from supervisor_zkelect.operators import ask
 
-    url, username, password = found(arguments, settings)
+    login = found(arguments, settings)
     try:
-        return ask.caller(url, username, password)
+        return ask.caller(login.url or "", login.username, login.password)
     except ValueError as error:
-        raise Trouble(USAGE, f"supervisord's URL {url!r}: {error}") from None
+        raise Trouble(USAGE, f"supervisord's URL {login.url!r}: {error}") from None
 
 
-def found(
-    arguments: argparse.Namespace, settings: Any = None
-) -> Tuple[str, Optional[str], Optional[str]]:
-    """URL, user and password of supervisord.
+def found(arguments: argparse.Namespace, settings: Any = None) -> Login:
+    """From the command line, else -c FILE, else the environment, else what supervisorctl would use. The URL is known.
 
-    From the command line, else -c FILE, else the environment, else what supervisorctl would use.
     settings: those of -c FILE, when they were read already.
     """
-    given = {name: getattr(arguments, name, None) for name in ("serverurl", "username", "password")}
+    given = Login(*(getattr(arguments, name, None) for name in ("serverurl", "username", "password")))
     if getattr(arguments, "password_file", None) is not None:
-        if given["password"] is not None:
+        if given.password is not None:
             raise Trouble(USAGE, "give --password or --password-file, not both")
-        given["password"] = _first_line(arguments.password_file)
-    found: Dict[str, Optional[str]] = {}
-    conf = getattr(arguments, "supervisor_conf", None)
-    if given["serverurl"] is None and conf is None and getattr(arguments, "configuration", None) is not None:
-        found = _from_file(arguments.configuration, settings)
-    environ = os.environ
-    if given["serverurl"] is None and conf is None and not found and environ.get("SUPERVISOR_SERVER_URL"):
-        found = {
-            "serverurl": environ["SUPERVISOR_SERVER_URL"],
-            "username": environ.get("SUPERVISOR_USERNAME"),
-            "password": environ.get("SUPERVISOR_PASSWORD"),
-        }
-    if conf is not None or (given["serverurl"] is None and not found):
-        found = _from_supervisorctl(conf)
-    url = given["serverurl"] or found.get("serverurl") or ""
+        given = given._replace(password=_first_line(arguments.password_file))
+    other, environ = Login(), os.environ
+    conf, file = (getattr(arguments, name, None) for name in ("supervisor_conf", "configuration"))
+    if given.url is None and conf is None:
+        if file is not None:
+            other = _from_file(file, settings)
+        if not other.url and environ.get("SUPERVISOR_SERVER_URL"):
+            names = ("SUPERVISOR_SERVER_URL", "SUPERVISOR_USERNAME", "SUPERVISOR_PASSWORD")
+            other = Login(*map(environ.get, names))
+    if conf is not None or (given.url is None and not other.url):
+        other = _from_supervisorctl(conf)
+    url = given.url or other.url or ""
     if not url.startswith(("unix:///", "http://")):
         raise Trouble(USAGE, f"supervisord's URL is unix:///path or http://host:port, not {url!r}")
-    return (
-        url,
-        found.get("username") if given["username"] is None else given["username"],
-        found.get("password") if given["password"] is None else given["password"],
-    )
+    return Login(url, *(theirs if mine is None else mine for mine, theirs in zip(given[1:], other[1:])))
 
 
-def _from_file(path: str, settings: Any) -> Dict[str, Optional[str]]:
+def _from_file(path: str, settings: Any) -> Login:
     """The options of [zkelect] on supervisord; empty when it has none."""
     from supervisor_zkelect.config import load
     from supervisor_zkelect.config.problems import ConfigError
@@ -67,16 +65,12 @@ def _from_file(path: str, settings: Any) -> Dict[str, Optional[str]]:
         except ConfigError as error:
             raise Trouble(USAGE, *error.problems) from None
     if not settings.serverurl:
-        return {}
+        return Login()
     password = settings.password
-    return {
-        "serverurl": settings.serverurl,
-        "username": settings.username,
-        "password": None if password is None else password.reveal(),
-    }
+    return Login(settings.serverurl, settings.username, None if password is None else password.reveal())
 
 
-def _from_supervisorctl(path: Optional[str]) -> Dict[str, Optional[str]]:
+def _from_supervisorctl(path: Optional[str]) -> Login:
     """The options that supervisorctl would read from a supervisord.conf, by default from the one that it would find."""
     import io
 
@@ -106,7 +100,7 @@ def _from_supervisorctl(path: Optional[str]) -> Dict[str, Optional[str]]:
         # supervisor lets what configparser and the file system raise pass.
         first = (str(error) or type(error).__name__).split("\n")[0]
         raise Trouble(USAGE, f"{path or options.configfile}: {first}") from None
-    return {"serverurl": options.serverurl, "username": options.username, "password": options.password}
+    return Login(options.serverurl, options.username, options.password)
 
 
 def _first_line(path: str) -> str:
