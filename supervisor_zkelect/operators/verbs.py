@@ -1,6 +1,7 @@
 """The verbs that `zkelect` and supervisorctl's commands `role` and `zkelect` share: one row each.
 
-Parser, helps and the list in docs/operations.md are made of the rows. What a verb makes the listener do stands in the listener.
+Parser, helps and the list in docs/operations.md (docs/list_verbs.py) are made of the rows. What a verb makes the listener do
+stands in the listener.
 """
 
 from __future__ import annotations
@@ -139,12 +140,3 @@ _ROWS = (
 )
 
 VERBS = {verb.name: verb for verb in _ROWS}
-
-
-def reference() -> str:
-    """The list of the verbs, in Markdown."""
-    lines = ["| command | does | without ELECTION | exit status |", "|---|---|---|---|"]
-    for verb in VERBS.values():
-        exits = "[a role's](#exit-statuses)" if verb.statuses is OF_A_ROLE else verb.exits
-        lines.append(f"| `{verb.words}` | {verb.help} | {verb.means or 'takes none: the whole node'} | {exits} |")
-    return "\n".join(lines) + "\n"

@@ -8,11 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from docs.list_verbs import reference
 from supervisor_zkelect import rpcinterface
 from supervisor_zkelect.controllerplugin import ZkelectControllerPlugin
 from supervisor_zkelect.operators import cli
 from supervisor_zkelect.operators.outcome import DONE, ERROR, UNKNOWN, USAGE
-from supervisor_zkelect.operators.verbs import NODE, VERBS, reference
+from supervisor_zkelect.operators.verbs import NODE, VERBS
 
 DOCS = Path(__file__).parents[3]
 
