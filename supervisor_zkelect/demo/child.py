@@ -164,8 +164,8 @@ def marked(marker: str) -> Set[proc.Process]:
     return found
 
 
-def sweep(marker: str, known: Sequence[proc.Process] = ()) -> List[proc.Process]:
-    """SIGKILL every process that carries the marker, and the trees of `known`, until none is left.
+def sweep(marker: str) -> List[proc.Process]:
+    """SIGKILL every process that carries the marker until none is left.
 
     Returns those it had to kill. Raises PermissionError when one may not be signalled. A process that cannot
     die, in an uninterruptible wait, is given up after some hundred rounds.
@@ -173,10 +173,9 @@ def sweep(marker: str, known: Sequence[proc.Process] = ()) -> List[proc.Process]
     killed: Dict[Tuple[int, ...], proc.Process] = {}
     # While it executes its program a process has no environment to tell it by; a session that one of them began tells.
     sessions: Set[int] = set()
-    roots = [process for process in known if process.pid != os.getpid()]
     never = threading.Event()
     for _ in range(400):
-        targets = marked(marker) | (proc.tree(roots) if roots else set())
+        targets = marked(marker)
         table = proc.table().values()
         # A number that no process has as its session any more may be another's next.
         sessions &= {one.session for one in table}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.supervisord import program_info
@@ -23,8 +23,6 @@ DEFAULT_PATH = "/bin:/usr/bin:/usr/local/bin"
 
 WITHOUT_PKG_RESOURCES = (4, 3)
 """The first supervisor that starts without pkg_resources."""
-
-Executable = Callable[[str], Optional[bool]]
 
 _MOST = 300
 """Characters of a path, or of a PATH, that are shown."""
@@ -40,37 +38,31 @@ class Command(NamedTuple):
     word: str
 
 
-def problems(
-    file: str, infos: Iterable[Mapping[str, Any]], groups: Sequence[str], runs: Optional[Executable] = None
-) -> List[str]:
+def problems(file: str, infos: Iterable[Mapping[str, Any]], groups: Sequence[str]) -> List[str]:
     """Commands that cannot be executed, whatever PATH there is.
 
     file: the configuration that is checked. infos: the items of getAllConfigInfo. groups: those of the elections; the listener
-    is looked at as well. runs: tells of an absolute path whether it can be executed, None when that is not known; by default
-    `executable`.
+    is looked at as well.
     """
-    runs = runs or executable
     found = _Lines(file)
     for command in commands(infos, groups):
-        if os.path.isabs(command.word) and runs(command.word) is False:
+        if os.path.isabs(command.word) and executable(command.word) is False:
             word = printable(command.word, _MOST)
             what = f"{word} does not exist or is not executable; correct its path, or make it executable"
             found.add(command.info, "command", what)
     return found.lines()
 
 
-def notes(
-    file: str, infos: Iterable[Mapping[str, Any]], groups: Sequence[str], path: Optional[str], runs: Optional[Executable] = None
-) -> List[str]:
+def notes(file: str, infos: Iterable[Mapping[str, Any]], groups: Sequence[str], path: Optional[str]) -> List[str]:
     """Commands that supervisord's PATH does not have, and logs that supervisord deletes.
 
     path: supervisord's PATH, "" where it has none, None when it is not known. The other arguments are those of `problems`. A PATH
     that `environment=` sets is told by nobody, so what is missing in supervisord's is no more than worth telling.
     """
-    infos, runs = list(infos), runs or executable
+    infos = list(infos)
     said = _Lines(file)
     for command in commands(infos, groups):
-        if path is not None and "/" not in command.word and not on_path(command.word, path, runs):
+        if path is not None and "/" not in command.word and not on_path(command.word, path):
             what = f"supervisord's PATH ({printable(path, _MOST)}) has no {printable(command.word, _MOST)}"
             said.add(command.info, "command", f"{what}; write its full path, unless environment= sets another PATH")
     for info in concerned(infos, groups):
@@ -163,11 +155,11 @@ def _is_automatic(path: str, name: str, channel: str) -> bool:
     return path == AUTO or os.path.basename(path).startswith(f"{name}-{channel}---") and path.endswith(".log")
 
 
-def on_path(word: str, path: str, runs: Executable) -> bool:
+def on_path(word: str, path: str) -> bool:
     """Whether supervisord finds a program by this PATH; True where that is not known."""
     folders = (path or DEFAULT_PATH).split(os.pathsep)
     # A relative one counts from supervisord's own folder.
-    return any(not os.path.isabs(folder) or runs(os.path.join(folder, word)) is not False for folder in folders)
+    return any(not os.path.isabs(folder) or executable(os.path.join(folder, word)) is not False for folder in folders)
 
 
 def path_of(environment: bytes) -> Optional[str]:

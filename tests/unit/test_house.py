@@ -4,6 +4,7 @@
 """
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Dict, Iterator, Tuple
 
@@ -94,6 +95,12 @@ def test_nothing_grows_beyond_what_a_reader_can_hold():
     worse = {what: number for what, number in found.items() if number > known.get(what, 0)}
     assert not worse, "split it along a seam, or turn the import round"
     assert not known.keys() - found.keys(), f"mended; take it out of {LEFT.name}"
+
+
+def test_no_imports_form_a_circle():
+    """Those for types alone count as well: whoever reads follows them all the same."""
+    graph = {name: {mine for mine, _ in draw_rooms.imported(tree) if mine} - {name} for name, _, tree in modules()}
+    TopologicalSorter(graph).prepare()
 
 
 if __name__ == "__main__":

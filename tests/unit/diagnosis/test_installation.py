@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from unittest import mock
 
 import pytest
 
@@ -17,7 +18,8 @@ STRANGER = {"group": "other", "name": "other", "command": "/none", "stdout_logfi
 
 def told(function, *infos, path="/bin:/opt/bin", there=("/bin/zkelect", "/opt/bin/gunicorn")):
     known = [path] if function is installation.notes else []
-    lines = function("f.conf", [*infos, STRANGER], ["primary"], *known, lambda file: file in there)
+    with mock.patch.object(installation, "executable", lambda file: file in there):
+        lines = function("f.conf", [*infos, STRANGER], ["primary"], *known)
     assert all(line.isprintable() and line.startswith("f.conf: [") for line in lines)
     return [line[len("f.conf: "):] for line in lines]
 
