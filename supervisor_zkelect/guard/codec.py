@@ -12,6 +12,9 @@ from typing import AbstractSet, Any, Callable, Collection, Dict, Mapping, Sequen
 
 Handler = Callable[..., None]
 
+#: Made once: json.dumps makes an encoder for each text that is not by its defaults.
+_line = json.JSONEncoder(separators=(",", ":")).encode
+
 
 class Kinds:
     """The messages of one direction. tag: the member that names the kind. kinds: the class for each name."""
@@ -37,7 +40,7 @@ class Kinds:
 
     def encode(self, message: Any) -> bytes:
         """The line for a message. Raises KeyError for one whose class is not in the table."""
-        return json.dumps(self.document(message), separators=(",", ":")).encode() + b"\n"
+        return _line(self.document(message)).encode() + b"\n"
 
     def document(self, message: Any) -> Dict[str, Any]:
         """The JSON object for a message. Raises KeyError for one whose class is not in the table."""
@@ -73,17 +76,17 @@ def _learn(kind: Type[Any]) -> None:
 
 def _build(kind: Type[Any], values: Mapping[str, Any]) -> Any:
     hints = _fields[kind]
-    if not set(values) <= set(hints):
+    if not values.keys() <= hints.keys():
         raise TypeError(f"{kind.__name__} has no field {min(set(values) - set(hints))[:20]!r}")
     return kind(**{name: _fit(value, hints[name]) for name, value in values.items()})
 
 
 def _fit(value: Any, hint: Any) -> Any:
     """A value from JSON as the type that its field is declared with. Raises TypeError."""
+    if type(value) is hint or hint is Any:
+        return value
     origin: Any = getattr(hint, "__origin__", None)
     inner: Sequence[Any] = getattr(hint, "__args__", ())
-    if hint is Any:
-        return value
     if origin is dict and isinstance(value, dict):
         return {name: _fit(one, inner[1]) for name, one in value.items()}
     if origin is list and isinstance(value, list):
@@ -94,6 +97,6 @@ def _fit(value: Any, hint: Any) -> Any:
             return tuple(map(_fit, value, kinds))
     if hasattr(hint, "_fields") and isinstance(value, list) and len(value) <= len(hint._fields):
         return _build(hint, dict(zip(hint._fields, value)))
-    if hint is float and type(value) in (int, float) or isinstance(hint, type) and type(value) is hint:
+    if hint is float and type(value) is int:
         return value
     raise TypeError(f"{str(value)[:20]!r} is not of type {getattr(hint, '__name__', hint)}")

@@ -52,12 +52,14 @@ FAULTS: Dict[str, Fault] = {
     "ack without the proposal check": Fault(
         "zookeeper.term",
         '            if self._commit("write the ack", limit, operations):',
-        '            if self._zk.ask("write the ack", limit, self._client.set_async, self.election_ack, data):',
+        '            if self._zk.ask("write the ack", limit, self._client.set_async, self.election_ack, data) or True:',
+        ("delete proposal",),
     ),
     "an answer of an older session counts": Fault(
         "listener.lease_keeper",
         "if self.clock is None or self.granted is None or event.generation != self.granted.generation:",
         "if self.clock is None or self.granted is None:",
+        ("freeze listener",),
     ),
     "the holder is written after the group's start": Fault(
         "core.standby",
@@ -68,6 +70,7 @@ FAULTS: Dict[str, Fault] = {
         "zookeeper.session",
         "            gone: Tuple[str, ...] = ()\n            if error is None:",
         "            gone: Tuple[str, ...] = ()\n            if False:",
+        ("delete proposal", "freeze listener"),
     ),
     "a fence that fails is passed over": Fault(
         "core.promotion",
@@ -84,12 +87,13 @@ FAULTS: Dict[str, Fault] = {
         "listener.listener",
         "        if not self.guard.up:\n            self.enforcement.enforce(moment)",
         "        if False:\n            self.enforcement.enforce(moment)",
+        ("no guard to be had",),
     ),
     "attach without the lock": Fault(
         "listener.folder",
         "        if not self.locked:\n            self._log.warn(",
         "        if False:\n            self._log.warn(",
-        ("undying service", "kill supervisord"),
+        ("stay away",),
     ),
 }
 

@@ -38,28 +38,37 @@ class Kernel:
         found = {service.pid: self._seen(service) for service in self._machine.services + self._machine.zombies}
         supervisord = self._machine.supervisord
         if supervisord.alive:
-            pid, start = supervisord.owner.pid, supervisord.owner.start
-            found[pid] = proc.Process(pid, start, 1, pid, pid, "S", 1, 0, 0)
+            found[supervisord.owner.pid] = self._seen_supervisord(supervisord)
         return found
 
     def _seen(self, service: Service) -> proc.Process:
-        parent = service.parent
-        ppid = 1 if not parent.alive else parent.owner.pid if isinstance(parent, Supervisord) else parent.pid
         state, flags = ("S" if service.alive else "Z"), (0 if service.executed else FORKED)
-        return proc.Process(service.pid, service.pid, ppid, service.pid, service.session, state, 1, flags, 0)
+        return proc.Process(service.pid, service.pid, _parent(service), service.pid, service.session, state, 1, flags, 0)
+
+    def _seen_supervisord(self, supervisord: Supervisord) -> proc.Process:
+        pid, start = supervisord.owner.pid, supervisord.owner.start
+        return proc.Process(pid, start, 1, pid, pid, "S", 1, 0, 0)
 
     def _service(self, pid: int) -> Optional[Service]:
-        return next((one for one in self._machine.services + self._machine.zombies if one.pid == pid), None)
+        for one in self._machine.services + self._machine.zombies:
+            if one.pid == pid:
+                return one
+        return None
 
     def read(self, pid: int) -> Optional[proc.Process]:
-        return self.table().get(pid)
+        supervisord = self._machine.supervisord
+        if supervisord.alive and supervisord.owner.pid == pid:
+            return self._seen_supervisord(supervisord)
+        service = self._service(pid)
+        return None if service is None else self._seen(service)
 
     def alive(self, process: proc.Process) -> bool:
         found = self.read(process.pid)
         return found is not None and found.start == process.start and not found.gone
 
     def children(self, pid: int) -> Optional[Set[int]]:
-        return {one.pid for one in self.table().values() if one.ppid == pid}
+        services = self._machine.services + self._machine.zombies
+        return {one.pid for one in services if _parent(one) == pid}
 
     def cmdline(self, pid: int, most: Optional[int] = None) -> bytes:
         service = self._service(pid)
@@ -94,7 +103,7 @@ class Kernel:
         return True
 
     def pidfd(self, process: proc.Process) -> Optional[int]:
-        if process.pid not in self.table():
+        if self.read(process.pid) is None:
             return None
         self._serial += 1
         self._pidfds[self._serial] = process
@@ -114,14 +123,18 @@ class Kernel:
         self._watched.discard(pidfd)
 
     def ended(self, pidfds: Iterable[int]) -> List[int]:
-        pidfds = list(pidfds)
-        table = self.table() if pidfds else {}
-        return [pidfd for pidfd in pidfds if self._pidfds[pidfd].pid not in table or table[self._pidfds[pidfd].pid].gone]
+        found = {pidfd: self.read(self._pidfds[pidfd].pid) for pidfd in pidfds}
+        return [pidfd for pidfd, process in found.items() if process is None or process.gone]
 
     def wait(self, seconds: float) -> Collection[int]:
         """Those that have ended of the watched; nobody waits in virtual time."""
         some, self._some_ended = self._some_ended, False
         return self.ended(sorted(self._watched)) if some else ()
+
+
+def _parent(service: Service) -> int:
+    parent = service.parent
+    return 1 if not parent.alive else parent.owner.pid if isinstance(parent, Supervisord) else parent.pid
 
 
 class Calls(client.Supervisord):

@@ -93,19 +93,25 @@ class _Election(ElectionSettings):
 
 
 @functools.cache
-def _loaded(plan: Plan) -> Settings:
+def _loaded(text: str) -> Settings:
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
-        file.write(CONFIG.format(asked=plan.asked, tick=plan.tick, promote=plan.promote, paths=plan.paths))
+        file.write(text)
         file.flush()
         return load.from_file(file.name, environ={})
 
 
-def settings_of(plan: Plan, node: str) -> Settings:
-    loaded = _loaded(plan)
+@functools.cache
+def _settings(text: str, fences: bool, node: str) -> Settings:
+    loaded = _loaded(text)
     election = {**dataclasses.asdict(loaded.elections[0]), "address": node}
-    if plan.fences:
+    if fences:
         election["fence"] = ("fence",)
     return dataclasses.replace(loaded, file="zkelect.conf", node_name=node, elections=(_Election(**election),))
+
+
+def settings_of(plan: Plan, node: str) -> Settings:
+    text = CONFIG.format(asked=plan.asked, tick=plan.tick, promote=plan.promote, paths=plan.paths)
+    return _settings(text, plan.fences, node)
 
 
 # Where the product's modules find the model

@@ -15,7 +15,7 @@ from tests.simulation.faults import FAULTS
 SCHEDULES = os.environ.get("ZKELECT_SCHEDULES", "10000")
 
 #: How many schedules may pass before a fault is found.
-SOON = "6000"
+SOON = "2000"
 
 
 def simulate(*words):
@@ -35,8 +35,8 @@ def test_a_fault_is_found(fault):
     done = simulate("--schedules", SOON, "--fault", fault)
     last = done.stdout.splitlines()[-1]
     assert done.returncode == 1 and ("!!!!!" in last or "the lease lasted" in last), done.stdout + done.stderr
-    # One that breaks the product altogether is none.
-    assert "a defect" not in done.stdout, done.stdout
+    # One that breaks the product altogether is none, be it that nothing works or that nothing ever works again.
+    assert "a defect" not in done.stdout and "!!!!! 9:" not in last, done.stdout
 
 
 def test_the_same_seed_is_the_same_run():

@@ -8,9 +8,8 @@ Who is killed does nothing more. Who is frozen does what was due when it thaws.
 
 from __future__ import annotations
 
-import heapq
 import itertools
-from concurrent.futures import Future
+from heapq import heappop, heappush
 from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 
 from greenlet import GreenletExit, getcurrent, greenlet
@@ -47,20 +46,31 @@ class World:
         self.transcript: List[Entry] = []
         self.hub = getcurrent()
         self.threads: List[greenlet] = []
-        self._heap: List[Tuple[float, int, Callable[..., None], tuple]] = []
+        #: when, in order, who does it (None: the world itself), what, with what
+        self._heap: List[Tuple[float, int, Optional[Process], Callable[..., None], tuple]] = []
         self._serial = itertools.count()
         self._happened = 0
         self._over = False
 
     def after(self, delay: float, do: Callable[..., None], *arguments: Any) -> None:
-        heapq.heappush(self._heap, (self.now + delay, next(self._serial), do, arguments))
+        heappush(self._heap, (self.now + delay, next(self._serial), None, do, arguments))
 
-    def run(self, until: float, over: Callable[[], bool] = lambda: False) -> None:
+    def run(self, until: float, over: Optional[Callable[[], bool]] = None) -> None:
         """Let everything happen that is due by `until`, or until it is `over`."""
         heap = self._heap
-        while heap and heap[0][0] <= until and not over():
-            self.now, _, do, arguments = heapq.heappop(heap)
-            do(*arguments)
+        while heap and heap[0][0] <= until and not (over is not None and over()):
+            self.now, _, process, do, arguments = heappop(heap)
+            if process is None:
+                do(*arguments)
+            elif process.alive and not process.frozen:
+                # As Process.do, without another call.
+                self.here = process
+                try:
+                    do(*arguments)
+                finally:
+                    self.here = None
+            else:
+                process.do(do, *arguments)
             self._happened += 1
             if self._happened > MOST:
                 self.broken("9: it goes round in circles")
@@ -106,14 +116,17 @@ class Process:
         if self.frozen:
             self._kept.append((what, arguments))
             return
-        former, self.world.here = self.world.here, self
+        world = self.world
+        former, world.here = world.here, self
         try:
             what(*arguments)
         finally:
-            self.world.here = former
+            world.here = former
 
     def after(self, delay: float, what: Callable[..., None], *arguments: Any) -> None:
-        self.world.after(delay, self.do, what, *arguments)
+        # As World.after, without another call: most of what happens comes through here.
+        world = self.world
+        heappush(world._heap, (world.now + delay, next(world._serial), self, what, arguments))
 
     def thread(self, work: Callable[[], Any], delay: float = 0.0) -> None:
         """Run something that may wait."""
@@ -173,6 +186,36 @@ class Flag:
         return self._set
 
 
+class Outcome:
+    """Of a piece of work in a pool. Has the methods of concurrent.futures.Future that the product uses, without its lock."""
+
+    def __init__(self) -> None:
+        self._done = False
+        self._result: Any = None
+        self._error: Optional[Exception] = None
+        self._told: List[Callable[[Outcome], None]] = []
+
+    def settle(self, result: Any, error: Optional[Exception] = None) -> None:
+        self._done, self._result, self._error = True, result, error
+        for told in self._told:
+            told(self)
+
+    def add_done_callback(self, told: Callable[[Outcome], None]) -> None:
+        if self._done:
+            told(self)
+        else:
+            self._told.append(told)
+
+    def cancelled(self) -> bool:
+        return False
+
+    def exception(self) -> Optional[Exception]:
+        return self._error
+
+    def result(self) -> Any:
+        return self._result
+
+
 class Pool:
     """Runs each piece of work in a thread of its own; `serial`: one after the other."""
 
@@ -182,21 +225,21 @@ class Pool:
         self._queue: List[Callable[[], None]] = []
         self._busy = False
 
-    def submit(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        future: Future[Any] = Future()
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> Outcome:
+        outcome = Outcome()
 
         def run() -> None:
-            if future.set_running_or_notify_cancel():
-                try:
-                    future.set_result(work(*arguments))
-                except Exception as error:
-                    future.set_exception(error)
+            try:
+                result, failure = work(*arguments), None
+            except Exception as error:
+                result, failure = None, error
+            outcome.settle(result, failure)
             self._busy = False
             self._next()
 
         self._queue.append(run)
         self._next()
-        return future
+        return outcome
 
     def _next(self) -> None:
         while self._queue and not (self._serial and self._busy):
