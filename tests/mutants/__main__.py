@@ -30,8 +30,10 @@ MUTANTS = Path("mutants")
 LAST = MUTANTS / "survivors"
 """The names of those that survived the last run."""
 
-PARTS = {"supervisor_zkelect/loader/run.py": "command_of _insist _grant _entry forbidden"}
+PARTS = {"supervisor_zkelect/loader/run.py": "main command_of become _insist _grant _entry forbidden _register _quoted"}
 """Functions that are mutated of a module that does other things as well."""
+
+STORIES = "tests/mutants/stories.py"
 
 WANTED = 0.95
 """The share of the mutants that is to be killed."""
@@ -43,6 +45,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, metavar="N", help="judge N of them")
     parser.add_argument("--seed", type=int, help="draw the sample with this; else with a number that follows from the mutated files")
     parser.add_argument("--left", action="store_true", help="judge those that survived the last time")
+    parser.add_argument("--units", action="store_true", help="by unit tests alone, which is quicker and kills fewer")
     options = parser.parse_args()
     began = time.monotonic()
     generate()
@@ -59,7 +62,7 @@ def main() -> int:
     if not names:
         parser.error("there is no such mutant")
     print(f"{len(names)} mutants, made in {time.monotonic() - began:.0f} s", flush=True)
-    results = judged(names)
+    results = judged(names, [one for one in config().pytest_add_cli_args_test_selection if one != STORIES or not options.units])
     if len(results) < len(names):
         return 2
     return report(files, results)
@@ -89,7 +92,7 @@ def seed_of(files: Dict[str, List[str]]) -> int:
     return zlib.crc32(b"".join(Path(file).read_bytes() for file in files))
 
 
-def judged(names: List[str]) -> Dict[str, str]:
+def judged(names: List[str], selection: List[str]) -> Dict[str, str]:
     """What came of each; of less than all where the tests cannot be run, which pytest has told then."""
     results: Dict[str, str] = {}
     began = time.monotonic()
@@ -103,7 +106,7 @@ def judged(names: List[str]) -> Dict[str, str]:
             print(f"{len(results)} judged in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
 
     # Of a mutant's standard output nobody sees anything, and descriptors that are captured would be shared by forks.
-    words = ["-qq", "--capture=sys", "-p", "no:xdist", *config().pytest_add_cli_args_test_selection]
+    words = ["-qq", "--capture=sys", "-p", "no:xdist", *selection]
     status = pytest.main(words, plugins=[Judge(names, os.cpu_count() or 1, told)])
     if len(results) < len(names):
         print(f"the tests could not be run: {status!r}")
