@@ -293,3 +293,289 @@ def test_settings_of_a_probe_that_change_count_from_the_next_one(node):
     node.settings = replace(SETTINGS, rise=4, fall=5)
     node.event(messages.Reconfigured(False))
     assert node.state.counter == replace(counter, rise=4, fall=5) and node.state.failed == ""
+
+
+# The end of a term
+
+
+def stopped(node, event):
+    """The order by which the event stops the group."""
+    node.event(event)
+    return next(action for action in node.actions if isinstance(action, (messages.StopGroup, messages.KillGroup)))
+
+
+def test_a_stop_has_the_time_that_the_group_needs_and_leaves_nothing_of_the_term(node):
+    node.primary().event(messages.Resign("t1"))
+    order = stopped(node, messages.MemberFatal("web"))
+    assert order == messages.StopGroup(node.state.waiting, node.now + SETTINGS.stopwaitsecs)
+    state = node.state
+    assert (state.killed, state.stuck, state.inherited, state.counter, state.trouble) == (False, False, None, None, "")
+    assert (state.probing, state.probe_at, state.healthy_by, state.looking, state.look_at) == (0, INFINITY, INFINITY, 0, INFINITY)
+    assert (state.repairs, state.repair_at) == (0, INFINITY) and node.did(messages.DropLease) is False
+
+
+def test_a_stop_has_no_more_time_than_the_listener_has(node):
+    node.primary().event(messages.Leased(node.now, node.now + 99.0)).event(messages.Rivalled("x"))
+    order = stopped(node, messages.Shutdown("SIGTERM", node.now + 3.0))
+    assert order == messages.StopGroup(node.state.waiting, node.now + 3.0)
+    # A later end is none, and one that comes sooner is.
+    assert not node.event(messages.Shutdown("SIGTERM", node.now + 4.0)).actions and node.state.leaving.kill_at == node.now + 3.0
+    assert stopped(node, messages.Shutdown("supervisord is gone", node.now)) == messages.KillGroup(node.state.waiting)
+    assert node.state.killed and node.did(messages.DropLease)
+    assert not node.event(messages.Shutdown("supervisord is gone", node.now - 1.0)).actions
+
+
+def test_a_group_whose_lease_is_over_is_killed(node):
+    node.primary()
+    node.now = node.state.deadline - SETTINGS.kill_time
+    assert isinstance(stopped(node, messages.MemberFatal("web")), messages.KillGroup) and node.state.killed
+
+
+@pytest.mark.parametrize("event", [messages.SessionLost("expired"), messages.ProposalLost("deleted"), UP])
+def test_a_stop_becomes_a_kill_where_the_proposal_is_lost_and_that_once(node, event):
+    node.primary().event(messages.Rivalled("x"))
+    assert isinstance(stopped(node, event), messages.KillGroup) and node.state.proposal is None
+    node.event(messages.SessionLost("expired"))
+    assert not node.did(messages.KillGroup)
+    node.event(messages.Dead(node.state.waiting, 0.1))
+    assert node.at[0] == "detached" and not node.did(messages.Release)
+
+
+def test_a_loss_of_a_proposal_that_there_is_none_of_is_none(node):
+    before = node.cleared().event(messages.SessionDown()).state
+    assert node.event(messages.ProposalLost("deleted")).state == before
+
+
+def test_a_node_whose_proposal_is_gone_begins_anew(node):
+    node.promoting().event(messages.SessionLost("expired"))
+    state = node.state
+    assert node.at == ("detached", "waiting") and node.did(messages.DropLease)
+    assert (state.proposal, state.token, state.lasting, state.deadline, state.claimed_at) == (None, None, "", -INFINITY, INFINITY)
+    assert (state.killed, state.healthy_by, state.probe_at, state.probing, state.counter) == (False, INFINITY, INFINITY, 0, None)
+    assert (state.looking, state.look_at, state.led, state.unadopted, state.by_hand) == (0, INFINITY, False, False, False)
+
+
+def test_the_kinds_of_failure_of_a_node_double_its_back_off(node):
+    node.probing().event(messages.MemberFatal("web"))
+    assert (node.state.failures, node.state.not_before) == (1, node.now + 1.0)
+    assert (node.state.failed, node.state.failed_at) == ("the program web is in FATAL", node.now)
+    node = Node().primary()
+    node.state = replace(node.state, failures=3)
+    node.event(messages.MemberFatal("web"))
+    # It was healthy, and no promotion failed.
+    assert (node.state.failures, node.state.not_before, node.state.failed) == (4, node.now + 8.0, "")
+
+
+def test_a_term_that_was_healthy_for_long_ends_a_row_of_failures(node):
+    for lasted, failures in ((59.9, 4), (60.0, 1)):
+        node = Node().primary().event(messages.Leased(101.0, 999.0))
+        node.now = 101.0
+        node.state = replace(node.state, failures=3, since=node.now)
+        node.event(messages.MemberFatal("web"), after=lasted)
+        assert node.state.failures == failures
+    # One that was promoted for long was not.
+    node = Node().probing().event(messages.Leased(100.0, 999.0))
+    node.state = replace(node.state, failures=3, healthy_by=999.0)
+    assert node.event(messages.MemberFatal("web"), after=90.0).state.failures == 4
+
+
+def test_a_back_off_has_a_cap_however_many_failures_there_were(node):
+    node.primary()
+    node.state = replace(node.state, failures=5000)
+    assert node.event(messages.MemberFatal("web")).state.not_before == node.now + SETTINGS.backoff_max
+
+
+def test_while_a_back_off_runs_the_queue_is_looked_at(node):
+    node.primary()
+    node.state = replace(node.state, failures=3)
+    node.event(messages.MemberFatal("web"))
+    answer(node, messages.StopGroup, messages.Dead, 0.0)
+    answer(node, messages.Release, messages.Released)
+    ends = node.state.not_before
+    for _ in range(3):
+        assert next_wakeup(SETTINGS, node.state) == node.now + SETTINGS.backoff_min
+        node.event(messages.Tick(), after=SETTINGS.backoff_min)
+        look = node.op(messages.CountOthers)
+        assert node.state.looking == look and node.state.look_at == INFINITY
+        # An answer to an older look is none.
+        node.event(messages.OthersCounted(look - 1, 0))
+        assert node.state.looking == look
+        node.event(messages.OthersCounted(look, 1))
+        assert not node.state.looking and node.state.not_before == ends
+    node.event(messages.Tick(), after=ends - node.now)
+    assert node.did(messages.Propose) and (node.state.look_at, node.state.looking) == (INFINITY, 0)
+
+
+def test_a_sole_candidate_waits_for_the_least_back_off_since_its_term_ended(node):
+    node.primary()
+    node.state = replace(node.state, failures=3)
+    node.event(messages.MemberFatal("web"))
+    answer(node, messages.StopGroup, messages.Dead, 0.0)
+    answer(node, messages.Release, messages.Released)
+    node.state = replace(node.state, look_at=node.now + 0.5)
+    node.event(messages.Tick(), after=0.5)
+    answer(node, messages.CountOthers, messages.OthersCounted, 0)
+    assert not node.did(messages.Propose) and node.state.look_at == node.now + SETTINGS.backoff_min
+    node.event(messages.Tick(), after=SETTINGS.backoff_min)
+    answer(node, messages.CountOthers, messages.OthersCounted, 0)
+    assert node.did(messages.Propose)
+
+
+@pytest.mark.parametrize("changes", [{"up": False}, {"grace": -0.1}, {"not_before": 999.0}, {"cleaning": 5}, {"ending": True}])
+def test_what_keeps_a_node_from_proposing(node, changes):
+    node.cleared()
+    node.state = replace(node.state, **{"up": True, "alive": True, "grace": 0.0, **changes})
+    assert not node.event(messages.Tick()).did(messages.Propose)
+    node.state = replace(node.state, up=True, grace=0.0, not_before=node.now, cleaning=0, ending=False)
+    assert node.event(messages.Tick()).did(messages.Propose)
+
+
+def test_a_node_that_ends_while_it_waits_withdraws(node):
+    node.cleared()
+    node.state = replace(node.state, look_at=500.0)
+    node.event(messages.Shutdown("SIGTERM", node.now + 5.0))
+    assert node.at == ("withdrawn", "") and next_wakeup(SETTINGS, node.state) == INFINITY
+
+
+def test_a_node_that_ends_while_it_proposes_gives_that_up(node):
+    node.cleared().event(UP)
+    assert node.at == ("detached", "proposing")
+    # The proposal may be there, and goes with the session; it is not known yet.
+    assert node.event(messages.Shutdown("SIGTERM", node.now + 5.0)).at == ("withdrawn", "")
+
+
+def test_a_node_that_ends_waits_for_the_proof_of_what_was_started_by_hand(node):
+    node.standby().event(messages.StartedByHand("web"))
+    killed = node.op(messages.KillGroup)
+    node.event(messages.Shutdown("SIGTERM", node.now + 5.0))
+    assert node.at == ("demoting", "stopping") and node.state.waiting == killed and node.state.killed
+    assert node.state.reason == "SIGTERM"
+    node.event(messages.Dead(killed, 0.1))
+    assert node.at == ("demoting", "releasing") and node.did(messages.Release)
+
+
+def test_an_end_of_the_session_moves_what_has_no_proposal_to_wait(node):
+    node.cleared().event(UP).event(messages.SessionEnds("x"))
+    assert node.state.ending and node.at == ("detached", "waiting") and not node.did(messages.Propose)
+    node = Node()
+    node.event(messages.SessionEnds("x"))
+    assert node.state.ending and node.at == ("detached", "clearing")
+
+
+# The release
+
+
+def releasing(node):
+    node.primary().event(messages.Rivalled("x"))
+    return answer(node, messages.StopGroup, messages.Dead, 0.1)
+
+
+def test_a_release_gives_up_holder_and_ack_and_a_withdrawal_the_proposal_alone(node):
+    releasing(node)
+    assert node.actions[-1] == messages.Release(node.state.waiting, False)
+    assert (node.state.refusals, node.state.withdrawing, node.state.release_by) == (0, False, node.now + 30.0)
+    node.event(messages.RequestFailed(node.state.waiting, False, "no access", refused=True))
+    assert (node.state.refusals, node.state.refused, node.state.withdrawing) == (1, True, False)
+    node.event(messages.Tick(), after=RETRY_FIRST + 0.001)
+    assert node.actions[-1] == messages.Release(node.state.waiting, False)
+    node.event(messages.RequestFailed(node.state.waiting, False, "no access", refused=True))
+    assert (node.state.refusals, node.state.withdrawing) == (0, True)
+    node.event(messages.Tick(), after=2 * RETRY_FIRST + 0.001)
+    assert node.actions[-1] == messages.Withdraw(node.state.waiting)
+    for _ in range(2):
+        assert not node.state.ending
+        node.event(messages.RequestFailed(node.state.waiting, False, "no access", refused=True))
+        node.event(messages.Tick(), after=1.0)
+    assert node.at == ("demoting", "closing") and node.state.ending
+
+
+def test_a_release_that_is_not_answered_becomes_a_withdrawal_at_its_limit(node):
+    releasing(node)
+    by = node.state.release_by
+    node.event(messages.RequestFailed(node.state.waiting, False, "no answer"), after=by - node.now - 0.1)
+    assert not node.state.withdrawing and node.state.refusals == 0
+    node.event(messages.Tick(), after=0.1)
+    assert node.actions[-1] == messages.Release(node.state.waiting, False)
+    node.event(messages.RequestFailed(node.state.waiting, False, "no answer"))
+    assert node.state.withdrawing
+
+
+def test_a_release_on_an_operators_word_is_that_when_it_is_made_again(node):
+    node.primary().event(messages.Resign("t1", force=True))
+    stop = node.op(messages.StopGroup)
+    node.event(messages.Stuck("not gone")).event(messages.Resign("t2", force=True))
+    assert node.actions[-1] == messages.Release(node.state.waiting, True) and node.at == ("demoting", "releasing")
+    state = node.state
+    assert (state.cleaning, state.stuck, state.killed, state.reason) == (stop, False, True, "resigned, by force")
+    assert (state.release_by, state.refusals, state.withdrawing) == (node.now + 30.0, 0, False)
+    node.event(messages.RequestFailed(node.state.waiting, False, "no answer"))
+    node.event(messages.Tick(), after=RETRY_FIRST + 0.001)
+    assert node.actions[-1] == messages.Release(node.state.waiting, True)
+
+
+def test_on_an_operators_word_what_has_no_proposal_is_not_released(node):
+    node.primary().event(messages.Resign("t1", force=True)).event(messages.ProposalLost("deleted"))
+    kill = node.op(messages.KillGroup)
+    node.event(messages.Stuck("not gone")).event(messages.Resign("t2", force=True))
+    assert node.at == ("detached", "waiting") and not node.did(messages.Release) and node.state.reason == "forced"
+    assert node.state.cleaning == kill and not node.did(messages.Propose)
+    assert node.event(messages.Dead(kill, 9.0)).did(messages.Propose)
+
+
+def test_the_session_that_was_closed_gives_everything_up(node):
+    releasing(node).event(messages.SessionLost("expired"))
+    assert node.at == ("detached", "waiting") and not node.state.ending and node.state.reason == "expired"
+
+
+# Resignations
+
+
+def test_a_successor_is_looked_for_again_and_again(node):
+    node.primary().event(messages.Resign("t1", force=True))
+    answer(node, messages.StopGroup, messages.Dead, 0.1)
+    answer(node, messages.Release, messages.Released)
+    assert [action for action in node.actions if isinstance(action, messages.SeeTerm)] == [messages.SeeTerm()]
+    (one,) = node.state.resigning
+    assert one.left and one.ask_at == node.now + 0.05 and one.token == 41 and one.ticket == "t1" and one.since == node.now
+    assert next_wakeup(SETTINGS, node.state) <= one.ask_at
+    assert not node.event(messages.Tick(), after=0.04).did(messages.SeeTerm)
+    assert node.event(messages.Tick(), after=0.01).did(messages.SeeTerm)
+
+
+def test_several_resignations_are_answered_each(node):
+    node.primary().event(messages.Resign("t1"))
+    look = node.op(messages.CountOthers)
+    assert not node.event(messages.Resign("t2"), after=1.0).did(messages.CountOthers), "it is being looked already"
+    assert [one.by for one in node.state.resigning] == [node.now + 2.0, node.now + 3.0]
+    node.event(messages.OthersCounted(look, 1))
+    assert [one.by for one in node.state.resigning] == [INFINITY, INFINITY] and node.at == ("demoting", "stopping")
+    answer(node, messages.StopGroup, messages.Dead, 0.1)
+    answer(node, messages.Release, messages.Released)
+    node.event(messages.TermSeen("b", "b:1", 50))
+    assert [action.ticket for action in node.actions if isinstance(action, messages.AnswerOperator)] == ["t1", "t2"]
+    assert node.state.resigning == ()
+
+
+def test_each_node_that_led_without_an_ack_is_noted_once(node):
+    node.primary().event(messages.Resign("t1", force=True))
+    stop = node.op(messages.StopGroup)
+    node.event(messages.TermSeen("b", "", 50))
+    assert node.state.resigning[0].tried == (), "the term is not given up yet"
+    node.event(messages.Dead(stop, 0.1))
+    answer(node, messages.Release, messages.Released)
+    for name, token in (("b", 50), ("b", 51), ("", 52), ("self", 53), ("c", 40), ("c", 41), ("d", 54)):
+        node.event(messages.TermSeen(name, "", token))
+    assert node.state.resigning[0].tried == ("b", "d")
+
+
+@pytest.mark.parametrize("seen, repaired", [
+    (messages.TermSeen("self", "a:1", 41, True, 41, "a:1"), False), (messages.TermSeen("self", "a:1", 41, True, 41, None), False),
+    (messages.TermSeen("self", "b:1", 41, True, 41, "a:1"), True), (messages.TermSeen("self", "a:1", 41, True, 41, "b:1"), True),
+    (messages.TermSeen("b", "a:1", 50, True, 41, "a:1"), True), (messages.TermSeen("b", "b:1", 50, False, 41, "b:1"), False),
+    (messages.TermSeen("b", "b:1", 50, True, 40, "b:1"), False), (messages.TermSeen("", "", 0, True, 41, None), True),
+])
+def test_what_a_primary_writes_again(node, seen, repaired):
+    assert node.primary().event(seen).did(messages.Repair) == repaired
+    if repaired:
+        assert (node.state.repairs, node.state.repaired_at, node.state.repair_at) == (1, node.now, INFINITY)
+    assert not Node().probing().event(seen).did(messages.Repair)
