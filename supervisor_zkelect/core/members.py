@@ -50,7 +50,7 @@ def stopped_by_hand(turn: Turn, event: messages.StoppedByHand) -> None:
 
 def started_by_hand(turn: Turn, event: messages.StartedByHand) -> None:
     state = turn.state
-    if not state.may_run and state.step != "clearing":
+    if not state.may_run:
         number = turn.next_op()
         turn.set(cleaning=number)
         turn.act(messages.Log(f"the program {event.name} was started though this node is {state.role}; it is killed"))

@@ -29,7 +29,7 @@ KILLED, SURVIVED, TIMED_OUT, UNTESTED = "killed", "survived", "timed out", "unte
 
 LEAST, TIMES = 3.0, 20
 """Seconds of processor time that a test may take in any case, and how many times as long as without a fault."""
-WALL = 120
+WALL = 300
 """Seconds for the tests of one mutant, for one that waits and does not work."""
 MEMORY = 3 << 30
 

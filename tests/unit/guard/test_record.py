@@ -150,23 +150,39 @@ def test_a_folder_that_others_can_write_is_not_trusted(tmp_path):
     assert record.untrusted(str(tmp_path), os.geteuid()) is None
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
-def test_whose_folders_are_relied_on(tmp_path, monkeypatch):
+@pytest.fixture
+def owned(monkeypatch):
+    """Whom folders belong to for who looks, by path."""
+    uids, lstat = {}, os.lstat
+
+    def look(path):
+        status = lstat(path)
+        return os.stat_result((*status[:4], uids.get(path, status.st_uid), *status[5:]))
+
+    monkeypatch.setattr(os, "lstat", look)
+    return uids
+
+
+def test_whose_folders_are_relied_on(tmp_path, monkeypatch, owned):
     """root's, supervisord's user's, and this process's own user's."""
     url, nobody, other = "unix:///a", 65534, 65533
     places = [str(tmp_path / "one"), str(tmp_path / "two")]
     monkeypatch.setattr(record, "folders", lambda *_: places)
-    with pytest.raises(record.RecordError, match="one: No such file or directory; .*two: No such"):
+    with pytest.raises(record.RecordError) as refused:
         record.find_folders(url, 0)
-    os.mkdir(places[1], 0o755)
-    os.chown(places[1], nobody, nobody)
+    assert str(refused.value) == f"{places[0]}: No such file or directory; {places[1]}: No such file or directory"
+    os.mkdir(places[1])
+    os.chmod(places[1], 0o755)
+    owned.update({places[0]: 0, places[1]: nobody})
     monkeypatch.setattr(os, "geteuid", lambda: nobody)
-    assert record.find_folders(url, 0) == places[1:]
+    assert record.find_folders(url, 0) == places[1:] and record.unusable(places[1]) is None
     monkeypatch.setattr(os, "geteuid", lambda: other)
-    with pytest.raises(record.RecordError, match="somebody else, uid 65534"):
+    with pytest.raises(record.RecordError, match="two belongs to somebody else, uid 65534"):
         record.find_folders(url, 0)
+    assert record.unusable(places[1]) == f"{places[1]} belongs to somebody else, uid 65534"
     assert record.find_folders(url, nobody) == places[1:]
-    os.mkdir(places[0], 0o755)
+    os.mkdir(places[0])
+    os.chmod(places[0], 0o755)
     assert record.find_folders(url, nobody) == places
 
 
@@ -238,15 +254,12 @@ def test_a_folder_that_is_made_is_never_open_to_others(tmp_path, monkeypatch):
     assert all(not mode & 0o022 for mode in modes)
 
 
-def test_a_folder_that_others_have_prepared_is_not_used(tmp_path, monkeypatch):
-    os.mkdir(tmp_path / "run", 0o755)
+def test_a_folder_that_others_have_prepared_is_not_used(tmp_path):
+    os.mkdir(tmp_path / "run")
     os.chmod(tmp_path / "run", 0o777)
     assert record.unusable(str(tmp_path / "run")) == f"{tmp_path}/run can be written by others"
-    monkeypatch.setattr(os, "geteuid", lambda: 65534)
-    if os.getuid() == 0:
-        os.chmod(tmp_path / "run", 0o755)
-        os.chown(tmp_path / "run", 65534, 65534)
-        assert record.unusable(str(tmp_path / "run")) is None
+    os.chmod(tmp_path / "run", 0o755)
+    assert record.unusable(str(tmp_path / "run")) is None
     assert record.unusable(str(tmp_path / "none" / "run")) == f"{tmp_path}/none/run: No such file or directory"
 
 
@@ -360,6 +373,11 @@ def test_a_file_of_blocks_is_never_open_to_others_and_no_link(tmp_path, monkeypa
     (tmp_path / "link").symlink_to(tmp_path / "else")
     with pytest.raises(OSError, match="symbolic links"):
         record.Blocks(str(tmp_path / "link"), 1, 0o600)
+    os.unlink(tmp_path / "blocks")
+    (tmp_path / f"blocks.{os.getpid()}").symlink_to(tmp_path / "else")
+    with pytest.raises(OSError, match="symbolic links"):
+        blocks.put_back()
+    assert not (tmp_path / "else").exists()
 
 
 @pytest.mark.parametrize("gone", [os.unlink, lambda path: os.replace(path, f"{path}.old"), lambda path: Path(path).rename(f"{path}.old") and Path(path).touch()])

@@ -498,6 +498,14 @@ def test_a_death_beside_a_listener_ends_no_session(node):
     assert node.effects.did == []
 
 
+def test_a_death_before_any_listener_came_ends_no_session():
+    node = Node([record.Entry("one", "one", "a", 7, False, 1, Lease(200.0, 201.0, 202.0))])
+    node.effects.take_lock = lambda: pytest.fail("nobody gives the session up")
+    node.dead("one")
+    node.passes(0.0)
+    assert not node.guard.groups.held and node.guard.session_open
+
+
 def test_a_lock_that_is_held_is_tried_soon_again(node, caplog):
     caplog.set_level("INFO")
     node.start()
