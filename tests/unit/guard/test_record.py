@@ -35,9 +35,10 @@ def test_what_is_written_is_read(folder):
     assert record.read(folder, OWNER) == [revoked]
 
 
-def test_one_entry_is_found_among_hundreds_without_reading_all(folder, monkeypatch):
-    many = [ENTRY._replace(election=f"e{number:03d}", group=f"g{number:03d}", address="g007") for number in range(200)]
-    written(folder, *many, room=200)
+@pytest.mark.parametrize("count", [1, 65, 200])
+def test_one_entry_is_found_among_hundreds_without_reading_all(folder, monkeypatch, count):
+    many = [ENTRY._replace(election=f"e{number:03d}", group=f"g{number:03d}", address="g007") for number in range(count)]
+    written(folder, *many, room=count)
     monkeypatch.setattr(record, "read", lambda *_: pytest.fail("all of it was read"))
     assert [record.find(folder, OWNER, entry.group) for entry in many] == many
 
@@ -48,8 +49,9 @@ def test_one_entry_is_found_among_others(folder):
     assert record.find(folder, OWNER, "primary") == ENTRY
     assert record.find(folder, OWNER, "g7") == others[7]
     assert record.find(folder, OWNER, "g") is None
-    with pytest.raises(record.RecordError, match="another supervisord"):
-        record.find(folder, OWNER._replace(pid=11), "primary")
+    for group in ("g0", "primary"):
+        with pytest.raises(record.RecordError, match="another supervisord"):
+            record.find(folder, OWNER._replace(pid=11), group)
     # What a larger record of a former owner has left behind the room of this one is not read.
     written(folder, *others[:2], room=2)
     assert record.find(folder, OWNER, "primary") is None
@@ -342,6 +344,18 @@ def test_why_a_record_is_not_believed(folder):
     blocks.put(1, ["fields", "of another version"])
     with pytest.raises(record.RecordError, match="^it has other fields: "):
         record.read(folder, OWNER)
+
+
+def test_a_record_that_cannot_be_read_is_told_with_what_there_is_to_tell(folder, monkeypatch):
+    written(folder, ENTRY)
+
+    def fail(*_):
+        raise OSError("odd")
+
+    monkeypatch.setattr(os, "pread", fail)
+    with pytest.raises(record.RecordError) as refused:
+        record.read(folder, OWNER)
+    assert str(refused.value) == f"{folder}/{record.RECORD}: odd"
 
 
 def test_a_record_of_many_elections_is_believed_to_a_limit(folder, monkeypatch):

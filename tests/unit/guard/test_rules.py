@@ -5,7 +5,7 @@ import time
 import pytest
 
 from supervisor_zkelect.core.lease import NO_LEASE, Lease
-from supervisor_zkelect.guard import ending, groups, guard, protocol, record
+from supervisor_zkelect.guard import absence, ending, groups, guard, protocol, record
 from supervisor_zkelect.guard.keeper_protocol import KeptSessionCut, KeptSessionOver, TermGone
 from supervisor_zkelect.processes import group_events
 from tests.unit.guard.parts import GRANT, OWNER, Node
@@ -65,10 +65,12 @@ def test_once_supervisord_is_dead_a_start_gives_no_grant(node):
 def test_a_group_that_is_started_again_is_held_and_its_former_end_forgotten(node):
     node.start()
     node.guard.obey(protocol.KillOrder("primary", 9))
+    assert not node.guard.groups.described()["primary"]["dead"]
     node.dead()
-    assert not node.guard.groups.held and node.guard.groups.ended
+    assert not node.guard.groups.held and node.guard.groups.ended and node.guard.groups.described()["primary"]["dead"]
     node.guard.obey(protocol.StartOrder("primary", 10, GRANT._replace(token=8)))
     assert node.guard.groups.held and not node.guard.groups.ended
+    assert node.guard.groups.described() == {"primary": {"token": 8, "granted": True, "dead": False, "deadline": 104.0}}
     assert node.entry == record.Entry("orders", "primary", "a", 8, True, 1, GRANT.lease)
 
 
@@ -151,8 +153,15 @@ def test_a_lease_that_ends_is_told_and_the_group_asked_to_stop_with_the_time_tha
     node.passes(0.1)
     assert node.effects.told == [protocol.GuardRevoked("primary", "the lease runs out: nobody extended it")]
     assert node.handle().last("stop", "kill") == ("stop", -1, 103.5, 103.0)
+    assert node.guard.next_wakeup() > node.now
     node.passes(0.1)
     assert len(node.effects.told) == 1
+
+
+def test_a_lease_that_ends_before_any_listener_came_is_enforced_as_well():
+    node = Node([record.Entry("one", "one", "a", 7, True, 1, Lease(100.5, 120.0, 121.0))])
+    node.passes(0.5)
+    assert node.handle("one").last("stop", "kill") == ("stop", -1, 100.5 + protocol.STOPWAITSECS, 120.0)
 
 
 def test_a_group_whose_lease_has_no_time_left_is_killed_at_once(node):
@@ -338,7 +347,39 @@ def test_the_keeper_renews_what_runs_under_a_lease_and_nothing_else(node):
     assert node.effects.keeping == ({}, True)
 
 
+def test_what_lost_its_proposal_is_not_renewed_again_however_long_a_listener_is_waited_for(node):
+    alone(node)
+    node.guard.keeper_said(TermGone("primary", 7))
+    for _ in range(3):
+        node.guard.listener_state("RUNNING")
+        node.passes(guard.ASK_PACE)
+        assert node.effects.keeping == ({}, True)
+
+
 # The listener
+
+
+def test_what_is_started_without_a_grant_is_the_listeners_to_judge_while_there_is_one(node):
+    node.greet("primary")
+    started = group_events.MemberStarted("primary", "svc", 44)
+    node.guard.heard(started)
+    assert node.effects.told == [started] and not [one for one in node.handle().did if one[0] in ("kill", "stop")]
+
+
+def test_what_is_started_again_under_its_grant_runs_on_without_a_listener(node):
+    alone(node)
+    node.guard.heard(group_events.MemberStarted("primary", "svc", 44))
+    node.guard.heard(group_events.Members("primary", 3, {}))
+    assert node.entry.granted and not [one for one in node.handle().did if one[0] in ("kill", "stop")]
+
+
+def test_other_news_of_a_group_without_a_grant_kill_nothing(node):
+    node.start()
+    node.guard.obey(protocol.KillOrder("primary", 9))
+    node.guard.listener_gone()
+    orders = [one for one in node.handle().did if one[0] in ("kill", "stop")]
+    node.guard.heard(group_events.Members("primary", 3, {}))
+    assert [one for one in node.handle().did if one[0] in ("kill", "stop")] == orders
 
 
 @pytest.mark.parametrize("change", [{"v": protocol.VERSION + 1}, {"owner": ("boot", "namespace", 11, 100)}])
@@ -443,7 +484,8 @@ def test_a_listener_has_a_moment_to_release_after_the_proofs(node):
     node.effects.kill_listener = lambda: killed.append(node.now)
     node.guard.supervisord_dead()
     node.dead()
-    assert node.guard.next_wakeup() <= node.now + guard.LISTENER_TIME
+    node.passes(0.0)
+    assert node.guard.next_wakeup() == node.now + guard.LISTENER_TIME
     node.passes(guard.LISTENER_TIME - 0.01)
     assert not killed
     # What else is proven dead meanwhile gives it no more time.
@@ -476,6 +518,28 @@ def test_a_guard_without_a_listener_waits_for_one_and_not_for_ever(node):
     assert not node.guard.finished(False)
     node.passes(0.01)
     assert node.guard.finished(False)
+
+
+def test_a_guard_stays_for_a_session_and_for_a_group(node):
+    node.greet()
+    assert not node.guard.finished(True), "the session is open"
+    node.guard.obey(protocol.Bye("released"))
+    assert node.guard.finished(True)
+    node.start()
+    node.guard.obey(protocol.Bye("released"))
+    assert not node.guard.finished(True), "the group may be running"
+
+
+def test_a_listener_that_came_has_a_time_in_which_it_renews_by_itself(node):
+    node.start()
+    node.extend(1, 7, 900.0, 901.0, 902.0)
+    node.passes(2.0)
+    node.guard.listener_gone()
+    node.passes(0.0)
+    node.greet("primary")
+    assert node.guard.next_wakeup() == node.now + absence.LIMIT and node.effects.keeping == ({"primary": 7}, False)
+    node.passes(absence.LIMIT)
+    assert node.effects.keeping == ({}, False) and node.guard.next_wakeup() == 900.0
 
 
 def test_orders_that_concern_one_group_reach_its_handle(node):
