@@ -579,3 +579,124 @@ def test_what_a_primary_writes_again(node, seen, repaired):
     if repaired:
         assert (node.state.repairs, node.state.repaired_at, node.state.repair_at) == (1, node.now, INFINITY)
     assert not Node().probing().event(seen).did(messages.Repair)
+
+
+# What a term leaves to the next one
+
+
+def leads_again(node):
+    """The node has lost its proposal and leads with another one."""
+    node.event(messages.SessionLost("expired")).event(UP)
+    answer(node, messages.Propose, messages.Proposed, "n-2", 60)
+    return answer(node, messages.Query, messages.Queried, True, 1, 2)
+
+
+def test_a_term_knows_nothing_of_who_was_fenced_before_another():
+    node = dirty(Node())
+    answer(node, messages.Fence, messages.Fenced, True, "exit status 0")
+    leads_again(node)
+    assert node.actions[-1] == messages.Claim(node.state.waiting) and node.state.fenced is None
+    answer(node, messages.Claim, messages.RequestFailed, False, "no answer")
+    node.event(messages.Tick(), after=RETRY_FIRST + 0.001)
+    assert node.actions[-1] == messages.Claim(node.state.waiting, None)
+
+
+def test_a_term_waits_for_an_unknown_predecessor_of_its_own():
+    node = unknown().event(messages.Tick(), after=9.0)
+    leads_again(node)
+    assert node.state.quiet_until is None and node.state.healthy_by == node.now + SETTINGS.promote_timeout
+    answer(node, messages.Claim, messages.Dirty, "", "go:1", 0)
+    assert not node.event(messages.Tick(), after=9.0).did(messages.Fence) and node.at == ("promoting", "claiming")
+
+
+def test_a_proposal_that_could_not_be_exchanged_is_another_ones_no_more(node):
+    node.probing().event(messages.MemberFatal("web"))
+    answer(node, messages.StopGroup, messages.Dead, 0.1)
+    answer(node, messages.Release, messages.Released)
+    node.event(messages.Tick(), after=1.0)
+    answer(node, messages.Propose, messages.Proposed, "n-2", 50)
+    answer(node, messages.Query, messages.Queried, True, 1, 2)
+    # One other candidate is enough to step behind.
+    answer(node, messages.StepBehind, messages.RequestFailed, False, "no access", True)
+    assert node.state.stays and node.did(messages.Query)
+    leads_again(node)
+    assert node.state.stays is False and node.did(messages.StepBehind) and node.at == ("standby", "stepping")
+
+
+def test_a_twin_that_is_gone_is_forgotten(node):
+    node.cleared().event(UP)
+    answer(node, messages.Propose, messages.DuplicateNodeName, "n-0")
+    assert node.state.duplicate_since == node.now
+    node.event(messages.Tick(), after=0.5)
+    answer(node, messages.Propose, messages.Proposed, "n-1", 41)
+    assert node.state.duplicate_since is None and node.state.trouble == "" and node.state.stepped is False
+    assert node.at == ("standby", "asking")
+
+
+@pytest.mark.parametrize("grace, trouble", [(0.0, ""), (0.5, ""), (-0.1, "ZooKeeper grants a session timeout of 10 s, in which kill_time does not fit")])
+def test_a_look_at_the_queue_clears_what_an_earlier_one_failed_for(node, grace, trouble):
+    node.standby().event(UP._replace(fresh=False, grace=grace))
+    number = node.op(messages.Query)
+    node.event(messages.RequestFailed(number, False, "no answer")) if not trouble else None
+    node.event(messages.Tick(), after=0.0 if trouble else RETRY_FIRST + 0.001)
+    node.event(messages.Queried(node.state.waiting, False, 2, 2))
+    assert node.state.trouble == trouble and node.state.lasting == ""
+    node.event(messages.QueueChanged(node.state.waiting, "deleted"))
+    answer(node, messages.Query, messages.Queried, False, 2, 2, False, "", "/e/x")
+    assert node.state.lasting == "/e/x"
+
+
+def test_a_connection_that_is_back_asks_a_standby_that_watches_and_no_other(node):
+    node.standby()
+    asked = node.event(UP._replace(fresh=False)).op(messages.Query)
+    assert node.at == ("standby", "asking")
+    assert not node.event(UP._replace(fresh=False)).actions and node.state.waiting == asked
+
+
+def test_a_resignation_that_was_refused_may_be_repeated(node):
+    node.primary().event(messages.Resign("t1"))
+    look = node.op(messages.CountOthers)
+    assert look == node.state.looking == node.state.op
+    node.event(messages.OthersCounted(look, 0))
+    assert not node.state.looking and not node.state.resigning
+    assert node.event(messages.Resign("t2")).did(messages.CountOthers)
+
+
+def test_a_successor_is_waited_for_until_its_limit_is_over(node):
+    node.primary()
+    node.now = 101.0
+    node.event(messages.Resign("t1", force=True))
+    answer(node, messages.StopGroup, messages.Dead, 0.1)
+    answer(node, messages.Release, messages.Released)
+    limit = min(60.0 + SETTINGS.promote_timeout, 150.0)
+    assert limit == 120.0
+    seen = messages.TermSeen("", "")
+    assert not node.event(seen, after=limit).did(messages.AnswerOperator)
+    assert node.event(seen, after=0.1).did(messages.AnswerOperator)
+
+
+def test_a_hand_that_comes_rarely_is_no_second_writer(node):
+    node.primary().event(messages.Leased(node.now, 9999.0))
+    node.now = 101.0
+    seen = messages.TermSeen("self", "b:1", 41, True, 41, "a:1")
+    for pause, repairs in ((0.0, 1), (59.0, 2), (60.0, 1), (59.0, 2), (1.0, 3), (1.0, 4)):
+        node.event(seen, after=pause)
+        assert node.state.repairs == repairs and node.state.repair_at == INFINITY and node.did(messages.Repair)
+    node.event(seen, after=1.0)
+    assert node.state.repairs == 5 and node.state.repair_at == node.now + RETRY_MOST
+    assert not node.event(seen, after=1.0).did(messages.Repair) and node.state.repairs == 5
+
+
+@pytest.mark.parametrize("stand", ["probing", "primary"])
+def test_other_settings_hurry_no_probe_that_is_on_its_way(node, stand):
+    getattr(node, stand)().event(messages.Tick(), after=1.0)
+    number = node.op(messages.Probe)
+    node.event(messages.Reconfigured(False))
+    assert node.state.probe_at == INFINITY and node.state.probing == number
+
+
+def test_other_settings_leave_the_next_probe_of_a_promotion_where_it_is(node):
+    node.probing()
+    before = node.state.probe_at
+    node.settings = replace(SETTINGS, health_interval=0.001)
+    assert node.event(messages.Reconfigured(False)).state.probe_at == before
