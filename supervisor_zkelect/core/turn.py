@@ -37,7 +37,7 @@ class Turn:
     def ask(self, action: Callable[..., Action], *more: Any) -> None:
         """Make the request that the present step needs an answer to."""
         number = self.next_op()
-        self.set(waiting=number, retry_at=INFINITY)
+        self.set(waiting=number)
         self.act(action(number, *more))
 
     def retry_later(self, trouble: str) -> None:

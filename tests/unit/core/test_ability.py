@@ -63,7 +63,7 @@ def test_a_primary_can_and_who_stops_or_ends_is_on_its_way(changes, node, kind):
 
 
 @pytest.mark.parametrize("changes", [
-    dict(), dict(step="asking"), dict(role=roles.DETACHED, step="waiting", not_before=50.0), dict(up=False, grace=-1.0),
+    dict(), dict(grace=0.0), dict(step="asking"), dict(role=roles.DETACHED, step="waiting", not_before=50.0), dict(up=False, grace=-1.0),
     dict(role=roles.PROMOTING, step="probing"), dict(role=roles.PROMOTING, step="fencing"),
     dict(role=roles.PROMOTING, step="claiming", retry_delay=0.2),
 ])
@@ -75,7 +75,7 @@ def test_who_is_well_or_on_its_way_is_not_hindered(changes):
     (dict(role=roles.PROMOTING, step="probing", healthy_by=30.0), 30.0),
     (dict(role=roles.PROMOTING, step="fencing", healthy_by=30.0), None),
     (dict(role=roles.DETACHED, step="waiting", not_before=12.0, rest_until=11.0), 12.0),
-    (dict(role=roles.DETACHED, step="waiting", not_before=9.0), None),
+    (dict(role=roles.DETACHED, step="waiting", not_before=9.0), None), (dict(role=roles.DETACHED, step="waiting", not_before=10.0), None),
     (dict(role=roles.DETACHED, step="proposing", duplicate_since=8.0, wait_out=6.0), 14.0),
     (dict(role=roles.DEMOTING, step="stopping"), 20.0),
     (dict(role=roles.DEMOTING, step="releasing"), None),

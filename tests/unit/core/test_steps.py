@@ -33,7 +33,7 @@ def inherited(token=41, deadline=9.0):
 def test_requests_are_numbered_upwards_from_where_they_begin():
     state, (action,) = role.begin(100.0, 6)
     assert (action, state.op, state.waiting) == (messages.EnsureDead(7), 7, 7)
-    assert role.begin(100.0)[1] == [messages.EnsureDead(1)]
+    assert role.begin(100.0)[1] == [messages.EnsureDead(1)] and role.inherit(100.0, 41, 109.0)[0].op == 0
     state, actions = role.inherit(100.0, 41, 109.0, 6)
     assert (state.op, state.token, state.inherited, state.deadline, actions) == (6, None, 41, 109.0, [])
     assert (state.role, state.step, state.since, state.reason) == (roles.DETACHED, "waiting", 100.0, "taken over")
@@ -116,7 +116,7 @@ def test_a_proposal_that_is_gone_when_it_is_asked_for_waits_a_moment(node):
     answer(node, messages.Propose, messages.Proposed, "n-1", 41)
     answer(node, messages.Query, messages.RequestFailed, True, "the proposal is gone")
     assert node.at == ("detached", "waiting") and not node.did(messages.Propose) and node.state.proposal is None
-    assert node.state.not_before == node.now + RETRY_FIRST
+    assert node.state.not_before == node.now + RETRY_FIRST and node.state.reason == "the proposal is gone"
     assert node.event(messages.Tick(), after=RETRY_FIRST).did(messages.Propose)
 
 
@@ -201,9 +201,10 @@ def test_a_primary_is_probed_at_its_interval(node):
 
 
 def test_that_a_program_changes_hurries_no_health_check_of_a_primary(node):
-    node.primary()
-    before = node.state.probe_at
-    assert node.event(messages.MemberChanged(), after=0.001).state.probe_at == before > node.now
+    node.primary().event(messages.Leased(node.now, 999.0))
+    node.now = 101.5
+    answer(node.event(messages.Tick()), messages.Probe, messages.Probed, True, "ok")
+    assert node.event(messages.MemberChanged(), after=0.1).state.probe_at == 102.5
 
 
 def test_after_the_ack_a_node_is_well(node):
@@ -424,10 +425,11 @@ def test_a_sole_candidate_waits_for_the_least_back_off_since_its_term_ended(node
 @pytest.mark.parametrize("changes", [{"up": False}, {"grace": -0.1}, {"not_before": 999.0}, {"cleaning": 5}, {"ending": True}])
 def test_what_keeps_a_node_from_proposing(node, changes):
     node.cleared()
-    node.state = replace(node.state, **{"up": True, "alive": True, "grace": 0.0, **changes})
+    node.state = replace(node.state, **{"up": True, "alive": True, "grace": 0.0, "look_at": 500.0, "looking": 3, **changes})
     assert not node.event(messages.Tick()).did(messages.Propose)
     node.state = replace(node.state, up=True, grace=0.0, not_before=node.now, cleaning=0, ending=False)
     assert node.event(messages.Tick()).did(messages.Propose)
+    assert (node.state.look_at, node.state.looking) == (INFINITY, 0)
 
 
 def test_a_node_that_ends_while_it_waits_withdraws(node):
@@ -522,6 +524,24 @@ def test_on_an_operators_word_what_has_no_proposal_is_not_released(node):
     assert node.event(messages.Dead(kill, 9.0)).did(messages.Propose)
 
 
+def test_what_was_refused_in_one_step_is_not_in_the_next(node):
+    releasing(node).event(messages.RequestFailed(node.state.waiting, False, "no access", refused=True))
+    node.event(messages.Tick(), after=RETRY_FIRST + 0.001)
+    assert node.state.refused
+    answer(node, messages.Release, messages.Released)
+    assert node.state.refused is False
+
+
+def test_a_request_of_a_former_step_that_fails_late_is_about_something_that_is_over(node):
+    node.cleared().event(UP)
+    late = node.op(messages.Propose)
+    node.event(messages.SessionLost("expired"))
+    before = node.state
+    for number in (1, late):
+        for gone in (True, False):
+            assert node.event(messages.RequestFailed(number, gone, "late")).state == before
+
+
 def test_the_session_that_was_closed_gives_everything_up(node):
     releasing(node).event(messages.SessionLost("expired"))
     assert node.at == ("detached", "waiting") and not node.state.ending and node.state.reason == "expired"
@@ -539,7 +559,8 @@ def test_a_successor_is_looked_for_again_and_again(node):
     assert one.left and one.ask_at == node.now + 0.05 and one.token == 41 and one.ticket == "t1" and one.since == node.now
     assert next_wakeup(SETTINGS, node.state) <= one.ask_at
     assert not node.event(messages.Tick(), after=0.04).did(messages.SeeTerm)
-    assert node.event(messages.Tick(), after=0.01).did(messages.SeeTerm)
+    node.now = one.ask_at
+    assert node.event(messages.Tick()).did(messages.SeeTerm) and node.state.resigning[0].ask_at == node.now + 0.05
 
 
 def test_several_resignations_are_answered_each(node):
@@ -685,6 +706,7 @@ def test_a_hand_that_comes_rarely_is_no_second_writer(node):
     node.event(seen, after=1.0)
     assert node.state.repairs == 5 and node.state.repair_at == node.now + RETRY_MOST
     assert not node.event(seen, after=1.0).did(messages.Repair) and node.state.repairs == 5
+    assert node.event(messages.Tick(), after=RETRY_MOST - 1.0).did(messages.SeeTerm) and node.state.repair_at == INFINITY
 
 
 @pytest.mark.parametrize("stand", ["probing", "primary"])
