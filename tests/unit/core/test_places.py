@@ -33,7 +33,7 @@ def test_what_is_no_part_of_a_name(part):
 @pytest.mark.parametrize("text, told", [
     ("a", "is a relative path; begin it with a slash: /a"), ("", "is a relative path; begin it with a slash: /"),
     ("/", "is the root; name a znode below it, such as /zkelect/orders"),
-    ("//", "has an empty part; write /NAME"), ("/a//b///c/", "has an empty part; write /a/b/c"), ("/a/", "has an empty part; write /a"),
+    ("//", "has an empty part; write /NAME"), ("/a//b///X/", "has an empty part; write /a/b/X"), ("/a/", "has an empty part; write /a"),
     ("/a/../b", "has a part . or .., which ZooKeeper refuses; write the full path"),
     ("/./b", "has a part . or .., which ZooKeeper refuses; write the full path"),
     ("/" + 1024 * "a", "has 1025 characters; shorten it to 1024, a chroot counted in"),
@@ -64,7 +64,7 @@ def test_what_is_wrong_with_a_part_of_a_name_is_told():
 
 @pytest.mark.parametrize("text, found", [
     ("a", ("a:2181",)), (" a:1 , b.example.:65535,[::1]:2,[fe80::1%eth0.7-x] ", ("a:1", "b.example.:65535", "[::1]:2", "[fe80::1%eth0.7-x]:2181")),
-    ("a:1,a:2", ("a:1", "a:2")), ("x" * 63 + ".y", ("x" * 63 + ".y:2181",)),
+    ("a:1,a:2", ("a:1", "a:2")), ("[FE80::aB]:1", ("[FE80::aB]:1",)), ("x" * 63 + ".y", ("x" * 63 + ".y:2181",)),
 ])
 def test_servers(text, found):
     assert places.servers(text) == found

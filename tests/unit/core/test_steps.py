@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from supervisor_zkelect.core import messages, role, roles
-from supervisor_zkelect.core.service import DELAY_FACTOR, FIRST_DELAY
+from supervisor_zkelect.core.service import DELAY_FACTOR, FIRST_DELAY, Counter
 from supervisor_zkelect.core.state import INFINITY, next_wakeup
 from supervisor_zkelect.core.turn import RETRY_FIRST, RETRY_MOST
 from tests.unit.core.test_role import SETTINGS, UP, Node, dirty, unknown
@@ -288,6 +288,15 @@ def test_a_group_that_would_not_die_is_told_until_it_is_dead(node):
     assert not first.state.stuck and first.at == ("detached", "waiting")
 
 
+def test_supervisord_has_time_to_tell_of_a_stop_by_hand_once(node):
+    node.primary().event(messages.StoppedByHand("web"))
+    assert node.state.by_hand
+    answer(node, messages.StopGroup, messages.Dead, 0.1)
+    answer(node, messages.Release, messages.Released)
+    assert node.state.by_hand is False and node.state.rest_until == node.state.not_before == node.now + 1.5
+    assert node.state.look_at == node.now + SETTINGS.backoff_min
+
+
 def test_settings_of_a_probe_that_change_count_from_the_next_one(node):
     node.primary()
     counter = node.state.counter
@@ -307,6 +316,10 @@ def stopped(node, event):
 
 def test_a_stop_has_the_time_that_the_group_needs_and_leaves_nothing_of_the_term(node):
     node.primary().event(messages.Resign("t1"))
+    assert node.state.counter is not None
+    node.state = replace(
+        node.state, probing=7, probe_at=500.0, healthy_by=500.0, look_at=500.0, repairs=3, repair_at=500.0, trouble="x", stuck=True,
+    )
     order = stopped(node, messages.MemberFatal("web"))
     assert order == messages.StopGroup(node.state.waiting, node.now + SETTINGS.stopwaitsecs)
     state = node.state
@@ -319,7 +332,8 @@ def test_a_stop_has_no_more_time_than_the_listener_has(node):
     node.primary().event(messages.Leased(node.now, node.now + 99.0)).event(messages.Rivalled("x"))
     order = stopped(node, messages.Shutdown("SIGTERM", node.now + 3.0))
     assert order == messages.StopGroup(node.state.waiting, node.now + 3.0)
-    # A later end is none, and one that comes sooner is.
+    # A later end is none, nor is the same, and one that comes sooner is.
+    assert not node.event(messages.Shutdown("again", node.now + 3.0)).actions and node.state.leaving.reason == "SIGTERM"
     assert not node.event(messages.Shutdown("SIGTERM", node.now + 4.0)).actions and node.state.leaving.kill_at == node.now + 3.0
     assert stopped(node, messages.Shutdown("supervisord is gone", node.now)) == messages.KillGroup(node.state.waiting)
     assert node.state.killed and node.did(messages.DropLease)
@@ -342,13 +356,48 @@ def test_a_stop_becomes_a_kill_where_the_proposal_is_lost_and_that_once(node, ev
     assert node.at[0] == "detached" and not node.did(messages.Release)
 
 
+def test_what_stood_ahead_in_the_queue_is_forgotten_with_the_proposal(node):
+    node.primary()
+    node.state = replace(node.state, lasting="/e/x")
+    assert node.event(messages.SessionLost("expired")).state.lasting == ""
+
+
+def test_another_session_has_nothing_of_a_term_that_was_inherited_and_not_adopted():
+    node = inherited().event(UP).event(messages.MemberFatal("web"))
+    assert node.state.unadopted
+    node.event(UP)
+    assert node.state.unadopted is False
+    answer(node, messages.KillGroup, messages.Dead, 0.1)
+    assert not node.did(messages.Release) and node.at[0] == "detached"
+
+
+def test_a_release_begins_with_all_that_there_is_to_give_up_whatever_became_of_the_last(node):
+    releasing(node)
+    for _ in range(2):
+        node.event(messages.RequestFailed(node.state.waiting, False, "no access", refused=True))
+        node.event(messages.Tick(), after=1.0)
+    answer(node, messages.Withdraw, messages.Released)
+    assert node.state.withdrawing and node.did(messages.Propose)
+    answer(node, messages.Propose, messages.Proposed, "n-2", 60)
+    answer(node, messages.Query, messages.Queried, True, 1, 2)
+    node.state = replace(node.state, refusals=1)
+    node.event(messages.SessionEnds("x"))
+    assert (node.state.refusals, node.state.withdrawing) == (0, False)
+    assert node.actions[-1] == messages.Release(node.state.waiting, False)
+
+
 def test_a_loss_of_a_proposal_that_there_is_none_of_is_none(node):
     before = node.cleared().event(messages.SessionDown()).state
     assert node.event(messages.ProposalLost("deleted")).state == before
 
 
 def test_a_node_whose_proposal_is_gone_begins_anew(node):
-    node.promoting().event(messages.SessionLost("expired"))
+    node.promoting()
+    node.state = replace(
+        node.state, lasting="/e/x", deadline=105.0, claimed_at=99.0, killed=True, healthy_by=500.0, probe_at=500.0, probing=7,
+        counter=Counter(1, 1), looking=7, look_at=500.0, led=True, unadopted=True,
+    )
+    node.event(messages.SessionLost("expired"))
     state = node.state
     assert node.at == ("detached", "waiting") and node.did(messages.DropLease)
     assert (state.proposal, state.token, state.lasting, state.deadline, state.claimed_at) == (None, None, "", -INFINITY, INFINITY)
@@ -505,7 +554,9 @@ def test_a_release_that_is_not_answered_becomes_a_withdrawal_at_its_limit(node):
 def test_a_release_on_an_operators_word_is_that_when_it_is_made_again(node):
     node.primary().event(messages.Resign("t1", force=True))
     stop = node.op(messages.StopGroup)
-    node.event(messages.Stuck("not gone")).event(messages.Resign("t2", force=True))
+    node.event(messages.Stuck("not gone"))
+    node.state = replace(node.state, refusals=1, withdrawing=True)
+    node.event(messages.Resign("t2", force=True))
     assert node.actions[-1] == messages.Release(node.state.waiting, True) and node.at == ("demoting", "releasing")
     state = node.state
     assert (state.cleaning, state.stuck, state.killed, state.reason) == (stop, False, True, "resigned, by force")
@@ -536,6 +587,7 @@ def test_a_request_of_a_former_step_that_fails_late_is_about_something_that_is_o
     node.cleared().event(UP)
     late = node.op(messages.Propose)
     node.event(messages.SessionLost("expired"))
+    assert node.at == ("detached", "waiting")
     before = node.state
     for number in (1, late):
         for gone in (True, False):
