@@ -64,7 +64,8 @@ def test_what_is_wrong_with_a_part_of_a_name_is_told():
 
 @pytest.mark.parametrize("text, found", [
     ("a", ("a:2181",)), (" a:1 , b.example.:65535,[::1]:2,[fe80::1%eth0.7-x] ", ("a:1", "b.example.:65535", "[::1]:2", "[fe80::1%eth0.7-x]:2181")),
-    ("a:1,a:2", ("a:1", "a:2")), ("[FE80::aB]:1", ("[FE80::aB]:1",)), ("x" * 63 + ".y", ("x" * 63 + ".y:2181",)),
+    ("a:1,a:2", ("a:1", "a:2")), ("[FE80::aB]:1", ("[FE80::aB]:1",)), (f"[::1%{'x' * 70}]", (f"[::1%{'x' * 70}]:2181",)),
+    ("x" * 63 + ".", ("x" * 63 + ".:2181",)), ("x" * 63 + ".y", ("x" * 63 + ".y:2181",)),
 ])
 def test_servers(text, found):
     assert places.servers(text) == found

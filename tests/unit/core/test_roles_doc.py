@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from supervisor_zkelect.core import messages
+
 DOCS = Path(__file__).parents[3] / "docs"
 MADE = ("supervisor_zkelect.core.transitions", "docs.draw_roles")
 
@@ -30,6 +32,13 @@ def drawing():
 
 def test_page_and_picture_are_current(drawing):
     assert (DOCS / "roles.md").read_text() == drawing["page"]() and (DOCS / "roles.svg").read_text() == drawing["svg"]()
+
+
+def test_each_pair_has_somebody_who_handles_it_or_a_reason(drawing):
+    pairs, move = drawing["PAIRS"], drawing["Move"]
+    assert all(callable(one.handler) if isinstance(one, move) else one for one in pairs.values())
+    assert pairs["withdrawn", messages.Tick] == "a node that has withdrawn does nothing more"
+    assert pairs["clearing", messages.Acked] == "it answers a request of a former step"
 
 
 def test_each_step_stands_in_the_picture(drawing):

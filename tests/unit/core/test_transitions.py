@@ -85,10 +85,23 @@ LINE = "    messages.Stuck: Row([Move(_EVERYWHERE, demotion.stuck)]),\n"
     ('    messages.Stuck: Row([Move("waiting lost", demotion.stuck, "dead")], "why"),\n', "Stuck: no step dead, lost"),
 ])
 def test_a_table_with_a_gap_is_an_error_when_it_is_made(row, told):
+    assert refusal(row) == told
+
+
+def test_all_events_without_a_row_are_named(monkeypatch):
+    class Odd:
+        pass
+
+    monkeypatch.setattr(messages, "EVENTS", (*messages.EVENTS, Odd))
+    assert refusal("") == "no row for Stuck, Odd"
+
+
+def refusal(row):
+    """What is wrong with a table that has this row in place of one that it has."""
     spec = importlib.util.find_spec("supervisor_zkelect.core.transitions")
     text = Path(spec.origin).read_text()
     assert text.count(LINE) == 1
     module = importlib.util.module_from_spec(spec)
     with pytest.raises(TypeError) as refused:
         exec(compile(text.replace(LINE, row), spec.origin, "exec"), vars(module))
-    assert str(refused.value) == told
+    return str(refused.value)
