@@ -247,7 +247,7 @@ def program(node, monkeypatch):
 
 
 def test_the_program_says_how_it_is_used(program, capsys):
-    for words in (["-h"], ["--help"]):
+    for words in (["-h"], ["--help"], ["-h", "x"]):
         assert run.main(words) == 0
         assert capsys.readouterr().out == "zkelect run -- COMMAND ARGUMENTS\n"
     assert run.main(["-x"]) == 2
@@ -258,6 +258,17 @@ def test_the_program_becomes_its_command(program):
     with pytest.raises(Executed) as executed:
         run.main(["--", "svc", "-x"])
     assert executed.value.args[:2] == ("svc", ["svc", "-x"]) and executed.value.args[2]["PATH"] == os.environ["PATH"]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_what_is_amiss_and_hinders_no_start_is_told_on_standard_error(program, monkeypatch, capsys, again):
+    monkeypatch.setattr(lean, "prctl", lambda *_: 22)
+    if again:
+        program.put(granted=False)
+        monkeypatch.setattr(run, "_tell_guard", lambda reason: program.put() or True)
+    with pytest.raises(Executed):
+        run.main(["--", "svc"])
+    assert capsys.readouterr() == ("", "zkelect run: this program will not die with supervisord: prctl gives 22\n")
 
 
 def test_a_refusal_is_told_to_the_guard_and_on_standard_error(program, capsys):
