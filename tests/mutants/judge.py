@@ -19,7 +19,7 @@ import tempfile
 import time
 import traceback
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NoReturn, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, NoReturn, Sequence, Tuple
 
 import pytest
 from mutmut.mutation.trampoline import set_mutant_under_test
@@ -28,12 +28,21 @@ from mutmut.state import state
 KILLED, SURVIVED, TIMED_OUT, UNTESTED = "killed", "survived", "timed out", "untested"
 
 LEAST, TIMES = 3.0, 20
-"""Seconds of processor time that a test may take in any case, and how many times as long as without a fault."""
-WALL = 300
-"""Seconds for the tests of one mutant, for one that waits and does not work."""
+"""Seconds of the processor that a test may take in any case, and how many times as long as without a fault."""
+LEAST_WAIT, TIMES_WAIT = 10, 20
+"""The same in seconds that pass, for all tests of a mutant, as one may wait and not work."""
 MEMORY = 3 << 30
+"""Bytes."""
 
 FAILED, BROKEN = 1, 99
+
+
+class Test(NamedTuple):
+    """One without a fault. work, wait: seconds of the processor, and that passed."""
+
+    work: float
+    wait: float
+    item: Any
 
 
 class Judge:
@@ -68,9 +77,9 @@ class Judge:
 
     # Without a fault
 
-    def _sound(self, items: List[Any]) -> Dict[str, List[Tuple[float, Any]]]:
+    def _sound(self, items: List[Any]) -> Dict[str, List[Test]]:
         """Run all tests without a fault: those of each function, and how long each takes. Raises pytest.UsageError where one fails."""
-        tests_of: Dict[str, List[Tuple[float, Any]]] = {}
+        tests_of: Dict[str, List[Test]] = {}
         shares = [items[at::self._workers] for at in range(self._workers)]
         pids = {}
         for number, share in enumerate(shares):
@@ -81,30 +90,31 @@ class Judge:
             if status:
                 told = Path(self._folder, f"failed-{number}")
                 raise pytest.UsageError(f"without a fault: {told.read_text() if told.exists() else f'status {status}'}")
-            for at, (seconds, functions) in enumerate(json.loads(Path(self._folder, f"measured-{number}").read_text())):
+            measured = json.loads(Path(self._folder, f"measured-{number}").read_text())
+            for item, (work, wait, functions) in zip(shares[number], measured):
                 for function in functions:
-                    tests_of.setdefault(function, []).append((seconds, shares[number][at]))
+                    tests_of.setdefault(function, []).append(Test(work, wait, item))
         for tests in tests_of.values():
-            tests.sort(key=lambda test: (test[0], test[1].nodeid))
+            tests.sort(key=lambda test: (test.work, test.item.nodeid))
         return tests_of
 
     def _measure(self, items: List[Any], number: int) -> int:
         set_mutant_under_test("stats")
         measured = []
         for item, after in _pairs(items):
-            began = time.process_time()
+            work, wait = time.process_time(), time.monotonic()
             item.ihook.pytest_runtest_protocol(item=item, nextitem=after)
             if self._failed:
                 Path(self._folder, f"failed-{number}").write_text(self._failed[0])
                 return FAILED
-            measured.append((time.process_time() - began, sorted(state()._stats)))
+            measured.append((time.process_time() - work, time.monotonic() - wait, sorted(state()._stats)))
             state()._stats.clear()
         Path(self._folder, f"measured-{number}").write_text(json.dumps(measured))
         return 0
 
     # With faults
 
-    def _judge(self, tests_of: Dict[str, List[Tuple[float, Any]]]) -> None:
+    def _judge(self, tests_of: Dict[str, List[Test]]) -> None:
         running: Dict[int, str] = {}
         for name in self._names:
             tests = tests_of.get(name.partition("__mutmut_")[0])
@@ -117,13 +127,13 @@ class Judge:
         while running:
             self._hear(running)
 
-    def _try(self, name: str, tests: List[Tuple[float, Any]]) -> int:
+    def _try(self, name: str, tests: List[Test]) -> int:
         set_mutant_under_test(name)
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        signal.alarm(WALL)
-        seconds = iter([seconds for seconds, _ in tests])
-        for item, after in _pairs([item for _, item in tests]):
-            signal.setitimer(signal.ITIMER_PROF, LEAST + TIMES * next(seconds))
+        signal.alarm(LEAST_WAIT + int(TIMES_WAIT * sum(test.wait for test in tests)))
+        limits = iter([LEAST + TIMES * test.work for test in tests])
+        for item, after in _pairs([test.item for test in tests]):
+            signal.setitimer(signal.ITIMER_PROF, next(limits))
             item.ihook.pytest_runtest_protocol(item=item, nextitem=after)
             if self._failed:
                 return FAILED

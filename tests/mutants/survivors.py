@@ -6,9 +6,10 @@ A mutant is told by what it changes, as the numbers in its name change with ever
 from __future__ import annotations
 
 import difflib
+import functools
 import textwrap
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 FOLDER = Path(__file__).parents[2]
 FILE = "tests/mutants/survivors.txt"
@@ -32,17 +33,24 @@ def function_of(name: str) -> str:
 
 def mutant(name: str) -> Mutant:
     """By the name that mutmut gives it."""
-    from mutmut.mutation.data import MutantLineSpans
-
     module, _, mangled = name.rpartition(".")
-    spans = MutantLineSpans.load(f"{module.replace('.', '/')}.py")
-    assert spans is not None
+    spans = _spans(f"{module.replace('.', '/')}.py")
     original = f"{mangled.partition('__mutmut_')[0]}__mutmut_orig"
     old, new = (_lines(text) for text in spans.read_function_sources([original, mangled]))
     changes = [line for line in difflib.unified_diff(old[1:], new[1:], n=0, lineterm="") if not line.startswith(("---", "+++", "@@"))]
     return Mutant(
         f"{module.partition('.')[2]} {function_of(name)}", *(tuple(line[1:].strip() for line in changes if line[0] == sign) for sign in "-+")
     )
+
+
+@functools.cache
+def _spans(path: str) -> Any:
+    """Where the functions of a file and their mutants stand. mutmut is not needed for the list alone."""
+    from mutmut.mutation.data import MutantLineSpans
+
+    spans = MutantLineSpans.load(path)
+    assert spans is not None
+    return spans
 
 
 def _lines(text: str) -> List[str]:

@@ -63,6 +63,7 @@ def test_a_reason_that_is_cut_says_so(why):
     data = history.amended(b"", [{"token": 7, "ended": {"why": why}}])
     told = history.read(data)[0]["ended"]["why"]
     assert len(told) <= history.LONGEST_TEXT and told.isprintable()
+    assert json.loads(data)[0]["ended"]["why"] == told
     whole = len(why) < history.LONGEST_TEXT and why.isprintable()
     assert told == why if whole else told.endswith("…") and not told.endswith("……")
     assert history.read(history.amended(data, [{"token": 8}]))[1]["ended"]["why"] == told, "reading it again changes nothing"

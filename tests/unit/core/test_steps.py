@@ -362,6 +362,14 @@ def test_what_stood_ahead_in_the_queue_is_forgotten_with_the_proposal(node):
     assert node.event(messages.SessionLost("expired")).state.lasting == ""
 
 
+def test_a_term_that_was_inherited_is_released_once():
+    node = inherited().event(UP).event(messages.MemberFatal("web"))
+    node.state = replace(node.state, lasting="/e/x")
+    answer(node, messages.StopGroup, messages.Dead, 0.1)
+    answer(node, messages.Release, messages.Released)
+    assert node.at == ("detached", "waiting") and (node.state.unadopted, node.state.lasting) == (False, "")
+
+
 def test_another_session_has_nothing_of_a_term_that_was_inherited_and_not_adopted():
     node = inherited().event(UP).event(messages.MemberFatal("web"))
     assert node.state.unadopted
