@@ -33,6 +33,8 @@ LAST = MUTANTS / "survivors"
 PARTS = {"supervisor_zkelect/loader/run.py": "main command_of become _insist _grant _entry forbidden _register _quoted"}
 """Functions that are mutated of a module that does other things as well."""
 
+WORKERS = len(os.sched_getaffinity(0))
+
 STORIES = "tests/mutants/stories.py"
 
 WANTED = 0.95
@@ -49,7 +51,8 @@ def main() -> int:
     options = parser.parse_args()
     began = time.monotonic()
     generate()
-    files = {str(path): names_of(path) for path in walk_mutatable_files()}
+    # In an order that is the same on each machine, for the sake of the seed.
+    files = {str(path): names_of(path) for path in sorted(walk_mutatable_files())}
     names = [name for of_file in files.values() for name in of_file]
     if options.left:
         names = [name for name in LAST.read_text().split() if name in names]
@@ -76,7 +79,7 @@ def generate() -> None:
     MUTANTS.mkdir(exist_ok=True)
     with contextlib.redirect_stdout(io.StringIO()):
         copy_src_dir()
-        mutmut.create_mutants(os.cpu_count() or 1)
+        mutmut.create_mutants(WORKERS)
     made.touch()
 
 
@@ -95,19 +98,19 @@ def seed_of(files: Dict[str, List[str]]) -> int:
 def judged(names: List[str], selection: List[str]) -> Dict[str, str]:
     """What came of each; of less than all where the tests cannot be run, which pytest has told then."""
     results: Dict[str, str] = {}
-    began = time.monotonic()
+    began, listed = time.monotonic(), survivors.listed()
     sys.path.insert(0, str(MUTANTS.absolute()))
 
     def told(name: str, result: str) -> None:
         results[name] = result
-        if result in (SURVIVED, UNTESTED):
+        if result in (SURVIVED, UNTESTED) and survivors.mutant(name) not in listed:
             print(f"{result}: {name}", file=sys.stderr, flush=True)
         if len(results) % 100 == 0:
             print(f"{len(results)} judged in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
 
     # Of a mutant's standard output nobody sees anything, and descriptors that are captured would be shared by forks.
     words = ["-qq", "--capture=sys", "-p", "no:xdist", *selection]
-    status = pytest.main(words, plugins=[Judge(names, os.cpu_count() or 1, told)])
+    status = pytest.main(words, plugins=[Judge(names, WORKERS, told)])
     if len(results) < len(names):
         print(f"the tests could not be run: {status!r}")
     return results
