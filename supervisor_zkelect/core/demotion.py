@@ -123,7 +123,7 @@ def release_unproven(turn: Turn) -> None:
     if turn.state.proposal is None or not turn.state.alive:
         detach(turn, "forced")
     else:
-        turn.go(DEMOTING, "releasing", "forced")
+        turn.go(DEMOTING, "releasing")
         turn.set(release_by=turn.now + RELEASE_LIMIT, refusals=0, withdrawing=False)
         turn.ask(messages.Release, True)
 
@@ -180,8 +180,7 @@ def shutdown(turn: Turn, event: messages.Shutdown) -> None:
     turn.set(leaving=event if sooner else state.leaving)
     if state.may_run and (state.role != DEMOTING or (sooner and not state.killed)):
         demote(turn, event.reason)
-    elif state.cleaning and (state.role, state.step) != (DETACHED, "clearing"):
-        turn.set(waiting=state.cleaning)
+    elif state.cleaning:
         turn.go(DEMOTING, "stopping", event.reason)
         turn.set(waiting=state.cleaning, killed=True)
     elif state.role in (STANDBY, PROMOTING) or state.step == "proposing":

@@ -76,7 +76,7 @@ class Heartbeat:
 
     def after_answer(self) -> Heartbeat:
         """The outstanding request was answered or failed."""
-        return replace(self, sent=None, prodded=False, dropped=False)
+        return replace(self, sent=None)
 
     def no_later(self, moment: float) -> Heartbeat:
         """The next request is due at `moment` at the latest, as soon as none is outstanding."""

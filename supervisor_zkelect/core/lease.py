@@ -196,8 +196,8 @@ NO_LEASE = Lease(-math.inf, -math.inf, -math.inf)
 class SessionClock(namedtuple("SessionClock", "timeout tick connected exchanges", defaults=((),))):
     """The answers to one ZooKeeper session, and the deadlines that follow.
 
-    One clock per session, shared by all elections of the node. `exchanges` are (sent, answered) pairs, oldest first,
-    pruned to those that can still be a base.
+    One clock per session, shared by all elections of the node. `exchanges` are (sent, answered) pairs, those that can
+    still be a base.
     """
 
     __slots__ = ()
@@ -214,8 +214,7 @@ class SessionClock(namedtuple("SessionClock", "timeout tick connected exchanges"
         """
         if answered < sent:
             raise ValueError(f"answered at {answered} before it was sent at {sent}")
-        exchanges = sorted((*self.exchanges, (sent, answered)), key=lambda pair: pair[1])
-        return self._replace(exchanges=self._useful(exchanges, sent))
+        return self._replace(exchanges=self._useful((*self.exchanges, (sent, answered)), sent))
 
     def reconnected(self, sent: float) -> SessionClock:
         """The same session was attached again by a connect request sent at `sent`."""

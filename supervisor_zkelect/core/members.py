@@ -50,6 +50,6 @@ def stopped_by_hand(turn: Turn, event: messages.StoppedByHand) -> None:
 
 def started_by_hand(turn: Turn, event: messages.StartedByHand) -> None:
     state = turn.state
-    if not state.may_run and state.step != "clearing":
+    if not state.may_run:
         turn.act(messages.Log(f"the program {event.name} was started though this node is {state.role}; it is killed"))
         turn.request("cleaning", messages.KillGroup)

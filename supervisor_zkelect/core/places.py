@@ -53,7 +53,7 @@ def is_path(path: object) -> bool:
     """Whether this, which a stranger may have written, can be the path of a znode below the root."""
     if not isinstance(path, str) or len(path) > LONGEST_PATH or not path.isprintable():
         return False
-    return path.startswith("/") and path != "/" and not {"", ".", ".."} & set(path[1:].split("/"))
+    return path.startswith("/") and not {"", ".", ".."} & set(path[1:].split("/"))
 
 
 # What somebody may configure. Each raises ValueError: what is wrong, and what would be right.

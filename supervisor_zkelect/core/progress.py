@@ -34,7 +34,7 @@ def request_failed(turn: Turn, event: messages.RequestFailed) -> None:
     state = turn.state
     if event.gone:
         demotion.lost(turn, event.reason)
-        if turn.state.role == DETACHED and turn.state.step == "waiting":
+        if turn.state.step == "waiting":
             turn.set(not_before=max(turn.state.not_before, turn.now + RETRY_FIRST))
         return
     turn.retry_later(event.reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from supervisor_zkelect.core import demotion, messages
 from supervisor_zkelect.core.roles import PRIMARY, PROMOTING
 from supervisor_zkelect.core.service import Counter, next_delay
-from supervisor_zkelect.core.state import INFINITY, lease_of
+from supervisor_zkelect.core.state import lease_of
 from supervisor_zkelect.core.turn import Turn
 
 #: Seconds between two looks at supervisord's word while it is good and no event tells of a change; and how many looks
@@ -96,7 +96,7 @@ def service_started(turn: Turn, event: messages.ServiceStarted) -> None:
 def probe_until_healthy(turn: Turn) -> None:
     """The group runs: probe it soon, and ever less often."""
     turn.go(PROMOTING, "probing")
-    turn.set(counter=Counter(turn.rules.rise, turn.rules.fall), probe_delay=None, probing=0)
+    turn.set(counter=Counter(turn.rules.rise, turn.rules.fall), probe_delay=None)
     schedule_probe(turn)
 
 
@@ -150,5 +150,5 @@ def probed(turn: Turn, event: messages.Probed) -> None:
 
 
 def acked(turn: Turn, event: messages.Acked) -> None:
-    turn.set(trouble="", healthy_by=INFINITY, looks=LOOKS, failed="", repairs=0, repair_at=INFINITY)
+    turn.set(trouble="", looks=LOOKS, failed="")
     turn.go(PRIMARY, "", f"healthy and acked as {turn.rules.address}")

@@ -64,7 +64,7 @@ def others_counted(turn: Turn, event: messages.OthersCounted) -> None:
             refuse(turn, f"{why}; {_FORCE}")
     elif (state.role, state.step) == (DETACHED, "waiting") and state.not_before > turn.now:
         if event.others == 0 and turn.now - state.since >= turn.rules.backoff_min:
-            turn.set(not_before=max(turn.now, state.rest_until), look_at=INFINITY)
+            turn.set(not_before=max(turn.now, state.rest_until))
         else:
             turn.set(look_at=turn.now + turn.rules.backoff_min)
 
@@ -83,7 +83,7 @@ def refuse_in_time(turn: Turn) -> None:
     if not asking:
         return
     if turn.state.role not in (PRIMARY, PROMOTING):
-        refuse(turn, f"not resigned, as the term ended before it was known who could take over: {turn.state.reason}", max(asking))
+        refuse(turn, f"not resigned, as the term ended before it was known who could take over: {turn.state.reason}")
     elif min(asking) <= turn.now:
         refuse(turn, f"ZooKeeper does not answer, so nobody could take over, and this node stays; {_FORCE}", turn.now)
         if max(asking) <= turn.now:

@@ -37,7 +37,6 @@ class Turn:
 
     def ask(self, action: Callable[..., Action], *more: Any) -> None:
         """Make the request that the present step needs an answer to."""
-        self.set(retry_at=INFINITY)
         self.request("waiting", action, *more)
 
     def retry_later(self, trouble: str) -> None:

@@ -117,4 +117,4 @@ def printable(value: Any, most: int = 0) -> str:
     text = cut(str(value), most) if most else str(value)
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -304,7 +304,7 @@ class Writer:
         if place is not None:
             other = self._entries[place]
             if other is not None:
-                self._places.pop(other.group, None)
+                del self._places[other.group]
             self._entries[place], self._places[entry.group] = entry, place
             self._blocks.put(place, entry.strings())
 

@@ -1,7 +1,7 @@
 """A node: a model machine with the real listener, the real guard and the real release on it.
 
-`install` puts virtual time and model clients where the product's modules look for the real ones, for good: whoever plays
-schedules does it in a process of its own.
+`install` puts virtual time and model clients where the product's modules look for the real ones: whoever plays schedules does it
+in a process of its own, or puts back what was there.
 """
 
 from __future__ import annotations
@@ -127,16 +127,17 @@ def _client_for(settings: Settings, attach: Any = None, timeout: Optional[float]
     return _here().client(attach, timeout or settings.session_timeout)
 
 
-def install() -> None:
+def install(put: Callable[[Any, str, Any], None] = setattr) -> None:
+    """put: sets an attribute; one that is given may remember what was there."""
     def now() -> float:
         return _here().clock()
 
     for module in (holder, queue, requests, term, kazoo_internals, session, link, keeper, release):
-        module.now = now
-    connect.client_for = _client_for
-    saved_session.load = lambda folder: _here().machine.disk.saved
-    saved_session.Store = lambda folder: _Store(_here().machine.disk)
-    logging.disable(logging.CRITICAL)
+        put(module, "now", now)
+    put(connect, "client_for", _client_for)
+    put(saved_session, "load", lambda folder: _here().machine.disk.saved)
+    put(saved_session, "Store", lambda folder: _Store(_here().machine.disk))
+    put(logging.root.manager, "disable", logging.CRITICAL)
 
 
 class _Store:

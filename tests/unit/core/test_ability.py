@@ -28,7 +28,29 @@ HINDERED = [
 @pytest.mark.parametrize("changes, node, kind", HINDERED)
 def test_each_kind(changes, node, kind):
     found = hindrance(replace(STANDBY, **changes), node)
-    assert found.kind == kind and found.why
+    # What hinders the node is told in its words, and what hinders this election as what troubles it.
+    assert found == ability.Hindrance(kind, "".join(node) or "x")
+
+
+def test_a_group_that_would_not_die_is_told_in_any_case():
+    found = hindrance(replace(STANDBY, stuck=True, trouble=""), Node(guard="no thread", folder="gone"))
+    assert found == ability.Hindrance(ability.ALIVE, "the group is not proven dead")
+
+
+def test_the_worst_is_told():
+    node = Node("old", "no thread", "gone", "no answer")
+    state = replace(STANDBY, stuck=True, grace=-1.0, duplicate_since=3.0, lasting="/e/a", refused=True)
+    told = [hindrance(state, node).kind]
+    for what, well in (
+        ("kernel", ""), ("stuck", False), ("folder", ""), ("zookeeper", ""), ("grace", 0.0), ("duplicate_since", None), ("lasting", ""),
+        ("refused", False),
+    ):
+        node, state = (node._replace(**{what: well}), state) if what in Node._fields else (node, replace(state, **{what: well}))
+        told.append(hindrance(state, node).kind)
+    assert told == [
+        ability.KERNEL, ability.ALIVE, ability.FOLDER, ability.ZOOKEEPER, ability.TIMEOUT, ability.TWIN, ability.QUEUE, ability.REFUSED,
+        ability.GUARD,
+    ]
 
 
 @pytest.mark.parametrize("changes, node, kind", [case for case in HINDERED if case[2] not in (ability.KERNEL, ability.ALIVE)])
@@ -41,7 +63,7 @@ def test_a_primary_can_and_who_stops_or_ends_is_on_its_way(changes, node, kind):
 
 
 @pytest.mark.parametrize("changes", [
-    dict(), dict(step="asking"), dict(role=roles.DETACHED, step="waiting", not_before=50.0), dict(up=False, grace=-1.0),
+    dict(), dict(grace=0.0), dict(step="asking"), dict(role=roles.DETACHED, step="waiting", not_before=50.0), dict(up=False, grace=-1.0),
     dict(role=roles.PROMOTING, step="probing"), dict(role=roles.PROMOTING, step="fencing"),
     dict(role=roles.PROMOTING, step="claiming", retry_delay=0.2),
 ])
@@ -53,7 +75,7 @@ def test_who_is_well_or_on_its_way_is_not_hindered(changes):
     (dict(role=roles.PROMOTING, step="probing", healthy_by=30.0), 30.0),
     (dict(role=roles.PROMOTING, step="fencing", healthy_by=30.0), None),
     (dict(role=roles.DETACHED, step="waiting", not_before=12.0, rest_until=11.0), 12.0),
-    (dict(role=roles.DETACHED, step="waiting", not_before=9.0), None),
+    (dict(role=roles.DETACHED, step="waiting", not_before=9.0), None), (dict(role=roles.DETACHED, step="waiting", not_before=10.0), None),
     (dict(role=roles.DETACHED, step="proposing", duplicate_since=8.0, wait_out=6.0), 14.0),
     (dict(role=roles.DEMOTING, step="stopping"), 20.0),
     (dict(role=roles.DEMOTING, step="releasing"), None),

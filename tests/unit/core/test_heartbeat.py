@@ -69,5 +69,16 @@ def test_a_session_of_another_timeout_changes_the_paces_and_not_what_is_outstand
     paced = Heartbeat.paced(10, 1.0, 4.0)
     assert (paced.interval, paced.waiting, paced.drop_after) == (1.0, 2.0, 2.5)
     beat = sent(PACES, 7.0).at_pace_of(Heartbeat.paced(20, 2.0, 8.0))
-    assert (beat.interval, beat.drop_after, beat.sent) == (2.0, 5.0, 7.0)
+    assert (beat.interval, beat.waiting, beat.drop_after, beat.sent) == (2.0, 4.0, 5.0, 7.0)
     assert beat.after_answer().send_now(7.0)
+
+
+def test_what_is_due_soon_is_due_at_any_time():
+    assert sent(PACES, 0.2).after_answer().all_soon().send_now(0.2)
+
+
+def test_each_request_that_is_late_is_followed_by_a_read_of_its_own():
+    beat = sent(PACES, 0.0).after_prodding().after_answer()
+    assert beat.next_wakeup() == 1.0
+    beat = sent(beat, 1.0)
+    assert beat.next_wakeup() == 1.25 and beat.prod_now(1.25) and beat.drop_now(1.0 + beat.drop_after)

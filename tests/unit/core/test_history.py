@@ -24,6 +24,14 @@ def test_what_is_known_of_a_term_is_put_together():
     ]
 
 
+def test_moments_that_are_noted_later_are_put_beside_the_others():
+    data = history.amended(b"", [{"token": 7, "begun": {"elected": 1.0}, "ended": {"noticed": 3.0, "why": "x"}}])
+    data = history.amended(data, [{"token": 7, "begun": {"acked": 2.0}, "ended": {"dead": 4.0}}])
+    assert history.read(data) == [
+        {"v": 1, "token": 7, "begun": {"elected": 1.0, "acked": 2.0}, "ended": {"noticed": 3.0, "dead": 4.0, "why": "x"}},
+    ]
+
+
 def test_the_latest_terms_are_kept():
     data = b""
     for token in range(50):
@@ -55,6 +63,7 @@ def test_a_reason_that_is_cut_says_so(why):
     data = history.amended(b"", [{"token": 7, "ended": {"why": why}}])
     told = history.read(data)[0]["ended"]["why"]
     assert len(told) <= history.LONGEST_TEXT and told.isprintable()
+    assert json.loads(data)[0]["ended"]["why"] == told
     whole = len(why) < history.LONGEST_TEXT and why.isprintable()
     assert told == why if whole else told.endswith("…") and not told.endswith("……")
     assert history.read(history.amended(data, [{"token": 8}]))[1]["ended"]["why"] == told, "reading it again changes nothing"
@@ -294,3 +303,126 @@ def test_what_is_noted_while_it_is_written_is_news():
     ended(one, primary)
     one.written(writing)
     assert "ended" in one.news()[0]
+
+
+def test_what_the_guard_saw_of_an_end_before_the_listener_did_counts():
+    """Its listener stood still, say."""
+    one = timeline()
+    one.guarded({"token": 7, "noticed": 8.0, "dead": 9.0, "why": "the lease ran out"})
+    ended(one, led(one))
+    assert one.news()[0]["ended"] == {"noticed": 8.0, "dead": 9.0, "released": 12.0, "why": "the lease ran out"}
+
+
+@pytest.mark.parametrize("guarded", [
+    {"token": 6, "noticed": 8.0, "dead": 9.0, "why": "another term's"}, {"token": 7, "noticed": 10.0, "dead": 11.5, "why": "later"}, {},
+])
+def test_what_the_guard_saw_later_or_of_another_term_does_not(guarded):
+    one = timeline()
+    one.guarded(guarded)
+    ended(one, led(one))
+    assert one.news()[0]["ended"] == {"noticed": 10.0, "why": "resigned", "dead": 11.0, "released": 12.0}
+
+
+def test_of_a_primary_nothing_has_ended():
+    one = timeline()
+    one.guarded({"token": 7, "noticed": 8.0, "dead": 9.0, "why": "the lease ran out"})
+    led(one)
+    assert "ended" not in one.news()[0]
+
+
+def test_another_address_is_that_of_the_terms_that_follow():
+    one = timeline()
+    one.readdress("x:2")
+    led(one)
+    assert one.news()[0]["address"] == "x:2" and one.news()[0]["node"] == "a"
+
+
+def test_a_claim_that_is_the_lease_is_a_moment_of_both():
+    one = timeline()
+    one.moved(state(roles.STANDBY, "watching"), state(roles.STANDBY, "asking"), None, 1.0)
+    one.moved(state(roles.STANDBY, "asking"), state(roles.PROMOTING, "claiming", token=7), None, 2.0)
+    # What happens within a step is no moment.
+    one.moved(state(roles.PROMOTING, "claiming", token=7), state(roles.PROMOTING, "claiming", token=7, trouble="x"), None, 2.5)
+    one.moved(state(roles.PROMOTING, "claiming", token=7), state(roles.PROMOTING, "starting", token=7), None, 3.0)
+    assert one.begun == {"noticed": 1.0, "elected": 2.0, "claimed": 3.0, "leased": 3.0}
+
+
+def test_a_term_that_fails_before_its_ack_has_both_ends():
+    one = timeline()
+    before = state(roles.STANDBY, "asking")
+    for moment, step in enumerate(("claiming", "leasing", "starting"), 1):
+        after = state(roles.PROMOTING, step, token=7)
+        one.moved(before, after, None, float(moment))
+        before = after
+    assert not one.news()
+    ended(one, before)
+    (term,) = one.news()
+    assert term["begun"] == {"noticed": 0.0, "elected": 1.0, "claimed": 2.0, "leased": 3.0}
+    assert term["ended"] == {"noticed": 10.0, "why": "resigned", "dead": 11.0, "released": 12.0}
+    assert one.begun == {}
+
+
+def test_a_death_that_is_proven_again_changes_nothing():
+    one = timeline()
+    primary = led(one)
+    stopping = state(roles.DEMOTING, "stopping", token=7, reason="resigned")
+    releasing = state(roles.DEMOTING, "releasing", token=7)
+    one.moved(primary, stopping, None, 10.0)
+    one.moved(stopping, releasing, messages.Dead(1, 0.1), 11.0)
+    one.moved(releasing, state(roles.DEMOTING, "closing", token=7), messages.Dead(2, 0.1), 15.0)
+    one.moved(state(roles.DEMOTING, "closing", token=7), state(roles.DETACHED, "waiting"), None, 16.0)
+    assert one.news()[0]["ended"] == {"noticed": 10.0, "why": "resigned", "dead": 11.0}
+
+
+FAILED = [
+    {"token": 9, "node": "c", "ended": {"why": "svc is in FATAL"}}, {"token": 8, "node": "b", "ended": {"noticed": 1.0}},
+    {"token": 7, "node": "b", "ended": {"why": "not healthy within 20 s"}}, {"token": 6, "ended": {"why": "nobody knows whose"}},
+    {"token": 5, "node": "d", "ended": {"why": "before"}},
+]
+
+
+def test_what_became_of_later_terms_is_told_in_their_order():
+    assert history.failures(FAILED, 5, ("b", "e")) == [
+        " failed: nobody knows whose", "b failed: not healthy within 20 s", "c failed: svc is in FATAL", "e failed",
+    ]
+    assert history.failures(FAILED, 9, ("c", "b")) == ["c failed", "b failed"]
+    assert history.failures([{"token": 9}], 5, ()) == []
+
+
+def test_a_row_says_whose_term_it_was_and_why_it_ended():
+    later, former = history.rows([
+        {"token": 9, "node": "b", "address": "b:1", "begun": {"elected": 5.0}, "ended": {"why": "resigned"}}, {"token": 7},
+    ])
+    assert later == history.Row(9, "b", "b:1", 5.0, None, "healthy", "resigned", (), ())
+    assert former == history.Row(7, "", "", None, None, "", "ended without releasing", (), ())
+
+
+def test_the_end_of_a_service_is_its_death_as_far_as_it_is_known():
+    def served(**ended):
+        return history.rows([{"token": 7, "begun": {"acked": 10.0}, "ended": ended}])[0].served
+
+    assert served(noticed=20.0, dead=21.0, released=22.0) == 11.0 and served(noticed=20.0, released=22.0) == 10.0
+    assert served(released=22.0) == 12.0 and served(dead=10.0) == 0.0 and served(why="x") is None
+
+
+def test_a_time_is_between_the_epoch_and_a_limit():
+    def since(moment):
+        return history.rows([{"token": 7, "begun": {"elected": moment}}])[0].since
+
+    assert [since(moment) for moment in (0, 0.5, 1.0, history.LATEST - 1)] == [0, 0.5, 1.0, history.LATEST - 1]
+    assert since(history.LATEST) is None and since(-0.5) is None
+
+
+def test_a_history_is_compact_and_as_long_as_it_may_be():
+    assert history.write([{"token": 7, "node": "ä"}]) == b'[{"token":7,"node":"\\u00e4"}]'
+    terms = [{"token": token, "x": "y" * 1000} for token in range(99)]
+    data = history.write(terms)
+    assert json.loads(data) == terms[:len(json.loads(data))] and b" " not in data
+    assert len(data) <= history.LONGEST < len(data) + len(json.dumps(terms[0])) + 1
+    fit = [{"token": 7, "x": "y" * (history.LONGEST - len('[{"token":7,"x":""}]'))}]
+    assert history.write(fit) == json.dumps(fit, separators=(",", ":")).encode()
+    assert history.write([{"token": 7, "x": "y" * history.LONGEST}]) == b"[]"
+
+
+def test_the_last_that_stood_there_may_all_be_named():
+    assert len(history.passed([], [f"n{number}" for number in range(history.NAMED)])) == history.NAMED

@@ -54,8 +54,20 @@ def test_a_write_is_a_base_for_later_writes_once_answered_a_tick_before():
 
 
 def test_an_answer_cannot_precede_its_request():
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="^answered at 1.0 before it was sent at 2.0$"):
         clock().answered(2.0, 1.0)
+
+
+def test_what_was_answered_a_tick_before_to_the_moment_is_a_base():
+    one = clock().answered(1.0, 2.0)
+    assert one.deadline(2.0 + TICK) == 1.0 + WHOLE and one.deadline(2.0 + TICK - 0.001) == WHOLE
+
+
+def test_the_order_in_which_answers_come_does_not_matter():
+    one, other = clock(), clock()
+    for exchange, back in (((1.0, 1.5), (3.0, 3.2)), ((2.0, 2.1), (2.0, 2.1)), ((3.0, 3.2), (1.0, 1.5))):
+        one, other = one.answered(*exchange), other.answered(*back)
+    assert [one.deadline(newest) for newest in (4.2, 5.3, 9.0)] == [other.deadline(newest) for newest in (4.2, 5.3, 9.0)]
 
 
 def test_grace_is_what_the_lease_leaves():
@@ -131,6 +143,17 @@ def test_the_shortest_timeout_leaves_the_grace_and_none_shorter_does(tick, inter
 
     shortest = lease.shortest_timeout(tick, interval, ride_through, 0.3, grace)
     assert left(shortest) >= grace - 1e-6 and (left(shortest - 0.1) < grace or shortest == 2 * tick)
+
+
+def test_the_shortest_timeout_is_whole_tenths_and_two_ticks_at_least():
+    assert lease.shortest_timeout(0.5, None, None, 0.5, 2.9) == 10.0
+    assert lease.shortest_timeout(20.0, None, 0.0, 0.3, 0.0) == 40.0
+
+
+def test_a_group_that_must_stop_when_the_answer_comes_has_no_room():
+    assert not lease.leaves_room(10.0, 7.0, 10.0, 2.0, 1.0) and lease.leaves_room(10.01, 7.0, 10.0, 2.0, 1.0)
+    # A tick is no longer than half the timeout.
+    assert lease.leaves_room(10.01, 7.0, 4.0, 9.0, 1.0)
 
 
 def test_a_start_has_until_the_next_extension_or_as_long_as_silence_is_ridden_through():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor_zkelect.core.proof import KILL_WAITS, SILENCE, Order, Stop
+from supervisor_zkelect.core.proof import DOUBT_TIME, KILL_WAITS, SILENCE, Order, Stop
 
 
 def a_stop(kill_at: float = 10.0, start_open: bool = False, via_loader: bool = False) -> Stop:
@@ -48,6 +48,15 @@ def test_an_answer_counts_for_one_scan_only():
     clean_round(stop, 1.0)
     for _ in range(5):
         stop.scanned(empty=True)
+    assert not stop.dead(1.1, gone=False)
+
+
+def test_an_answer_counts_for_nothing_after_something_was_seen():
+    stop = a_stop()
+    stop.answered(1.0, stopped=False, after_start=True)
+    stop.again()
+    stop.scanned(empty=True)
+    clean_round(stop, 1.1)
     assert not stop.dead(1.1, gone=False)
 
 
@@ -132,6 +141,7 @@ def test_the_earliest_order_counts_also_after_its_death_is_reported():
     stop.order(Order(4, 6.0, 50.0))
     assert not stop.sentry and stop.kill_at == 3.0
     assert [order.op for order in stop.report()] == [4]
+    assert stop.kill_at == 3.0
 
 
 def test_a_new_order_wants_a_new_proof():
@@ -150,3 +160,23 @@ def test_scans_come_in_time_for_the_kill_and_ever_less_often_after_it():
     assert stop.pace(12.0, gone=False, alive=True) == pytest.approx(0.1)
     assert stop.pace(99.0, gone=False, alive=True) == pytest.approx(0.25)
     assert a_stop(kill_at=-1.0).pace(0.0, gone=False, alive=True) == pytest.approx(KILL_WAITS)
+    # Nobody waits for a supervisord that is dead, or has answered.
+    assert a_stop(kill_at=-1.0).pace(KILL_WAITS - 0.001, gone=True, alive=True) == pytest.approx((KILL_WAITS - 0.001) / 20)
+    assert a_stop(kill_at=0.01).pace(0.005, gone=True, alive=True) == pytest.approx(0.005)
+    stop = a_stop(kill_at=0.01)
+    assert stop.pace(0.005, gone=False, alive=True) == pytest.approx(KILL_WAITS - 0.005)
+    stop.answered(0.004, stopped=True, after_start=True)
+    assert stop.pace(0.005, gone=False, alive=True) == pytest.approx(0.005)
+
+
+def test_scans_come_soon_after_each_other_when_nothing_is_seen():
+    assert a_stop(kill_at=10.0).pace(5.0, gone=False, alive=False) == pytest.approx(0.02)
+
+
+def test_who_may_belong_is_waited_for_and_not_for_long():
+    stop = a_stop()
+    assert not stop.doubts(1.0, unsure=False)
+    assert stop.doubts(2.0, unsure=True) and stop.doubts(2.0 + DOUBT_TIME / 2, unsure=True)
+    assert not stop.doubts(2.0 + DOUBT_TIME / 2, unsure=False)
+    assert not stop.doubts(2.0 + DOUBT_TIME, unsure=True)
+    assert not stop.doubts(9.0, unsure=True)

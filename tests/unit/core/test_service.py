@@ -68,5 +68,5 @@ def test_no_wait_exceeds_the_interval():
 
 @pytest.mark.parametrize("interval", [0.0, -1.0, float("nan")])
 def test_a_schedule_that_would_spin_is_refused(interval):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=f"^interval is {interval}; it must be positive$"):
         next_delay(None, interval)

@@ -35,3 +35,16 @@ def test_after_the_whole_node_stood_still_nobody_is_replaced_at_once():
     assert one.excuses(103.0 + LONGEST - 0.01) and not one.excuses(103.0 + LONGEST)
     one = after(one, HASTE + 0.02)
     assert not one.too_long(one.turned_at, late=True) and one.too_long(103.0 + LONGEST, late=True)
+
+
+def test_a_long_turn_of_the_listener_counts_as_a_short_one():
+    one = Silence(100.0)
+    for second in range(1, 4):
+        one = one.turned(100.0 + second, awaited=True)
+    assert one.quiet <= HASTE + 1e-9
+    assert not one.turned(104.0, awaited=True).short
+
+
+def test_what_a_guard_has_it_has_to_the_end():
+    assert Silence(100.0, HASTE).short and not Silence(100.0, LONGEST).too_long(100.0, late=False)
+    assert Silence(100.0, LONGEST + 0.01).too_long(100.0, late=False)

@@ -1,6 +1,8 @@
 """The transition table against the role machine: each pair of a step and an event, and where it leads."""
 
 import collections
+import importlib.util
+from pathlib import Path
 
 import pytest
 
@@ -71,3 +73,35 @@ def test_the_machine_goes_where_the_table_says_and_nowhere_else(seen):
         if found != to:
             wrong.append(f"{kind.__name__} in {step}: to {' '.join(sorted(found))}; in the table {' '.join(sorted(to))}")
     assert not wrong
+
+
+LINE = "    messages.Stuck: Row([Move(_EVERYWHERE, demotion.stuck)]),\n"
+
+
+@pytest.mark.parametrize("row, told", [
+    ("", "no row for Stuck"),
+    ('    messages.Stuck: Row([Move("waiting", demotion.stuck)]),\n', "no move for Stuck in clearing"),
+    ('    messages.Stuck: Row([Move(_EVERYWHERE, demotion.stuck), Move("primary", demotion.stuck)]),\n', "two moves for Stuck in primary"),
+    ('    messages.Stuck: Row([Move("waiting lost", demotion.stuck, "dead")], "why"),\n', "Stuck: no step dead, lost"),
+])
+def test_a_table_with_a_gap_is_an_error_when_it_is_made(row, told):
+    assert refusal(row) == told
+
+
+def test_all_events_without_a_row_are_named(monkeypatch):
+    class Odd:
+        pass
+
+    monkeypatch.setattr(messages, "EVENTS", (*messages.EVENTS, Odd))
+    assert refusal("") == "no row for Stuck, Odd"
+
+
+def refusal(row):
+    """What is wrong with a table that has this row in place of one that it has."""
+    spec = importlib.util.find_spec("supervisor_zkelect.core.transitions")
+    text = Path(spec.origin).read_text()
+    assert text.count(LINE) == 1
+    module = importlib.util.module_from_spec(spec)
+    with pytest.raises(TypeError) as refused:
+        exec(compile(text.replace(LINE, row), spec.origin, "exec"), vars(module))
+    return str(refused.value)

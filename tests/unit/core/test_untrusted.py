@@ -183,3 +183,40 @@ def test_candidates_that_never_go_and_have_ever_new_names_are_one_kind_of_troubl
     assert candidacy.foreign_kind("e", State(duplicate_since=5.0, trouble="waiting until x is gone")) == "candidate e"
     for state in (State(), State(lasting="/e/a", trouble="another")):
         assert candidacy.foreign_kind("e", state) == ""
+
+
+@pytest.mark.parametrize("rule, text, told", [
+    (untrusted.node_name, "a b",
+     "is not a valid node name; use letters, digits and . _ : @ -, at most 255, beginning with a letter or digit"),
+    (untrusted.address, "a\n", "contains a line break or another control character; write it in one line of plain text"),
+    (untrusted.address, "ä" * 513, "is too long; 1024 bytes at most"),
+    (untrusted.address, "-a", "begins with a dash, which a command would take for an option; begin it with the host"),
+    (untrusted.address, "a ", "begins or ends with a blank; leave that out"),
+    (untrusted.address, " a", "begins or ends with a blank; leave that out"),
+])
+def test_what_is_wrong_is_told_with_what_would_be_right(rule, text, told):
+    with pytest.raises(ValueError) as refused:
+        rule(text)
+    assert str(refused.value) == told
+
+
+def test_what_is_believed_is_believed_to_its_limits():
+    assert untrusted.known_name("n" * 255) == "n" * 255 and untrusted.known_address("x" * 1025) == ""
+    assert untrusted.known_address(b"x" * 1025) == untrusted.known_address(b"x" * (1 << 20)) == ""
+    assert untrusted.number(1) == 1
+    assert untrusted.document(b'{"a":1}') == {"a": 1}
+    for length, parsed in ((64 << 10, "x" * ((64 << 10) - 2)), ((64 << 10) + 1, None)):
+        assert untrusted.parsed(b'"' + b"x" * (length - 2) + b'"') == parsed
+    assert untrusted.parsed(b"77", 2) == 77 and untrusted.parsed(b"777", 2) is None
+
+
+def test_what_can_be_printed_stays_as_it_is_beside_what_cannot():
+    assert untrusted.printable("größe\n\ud800") == "größe\\n\\ud800" and untrusted.printable(7) == "7"
+
+
+@pytest.mark.parametrize("owner, is_one", [
+    (0, True), (-1 << 63, True), (-(1 << 56) + 5, True), (-(1 << 56), True), (1, False), (-1, False), (-(1 << 56) - 1, False), (0x1000_0000_0000, False),
+    (-(1 << 56) | 0x0000_8000_0000_0000, False),
+])
+def test_what_goes_with_nobodys_session(owner, is_one):
+    assert untrusted.lasting(owner) is is_one

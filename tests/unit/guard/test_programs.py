@@ -9,7 +9,7 @@ import pytest
 from supervisor_zkelect.guard import programs, protocol
 from supervisor_zkelect.guard.registration import MOST_TRIES
 from supervisor_zkelect.processes import proc
-from tests.unit.guard.test_guard import ProcessManager
+from tests.unit.guard.parts import ProcessManager
 
 
 class Desk:

@@ -1,6 +1,9 @@
 """The shared record: what is torn, foreign, old or of another version gives nobody a grant."""
 
 import os
+import struct
+import zlib
+from pathlib import Path
 
 import pytest
 
@@ -33,7 +36,7 @@ def test_what_is_written_is_read(folder):
 
 
 def test_one_entry_is_found_among_others(folder):
-    others = [ENTRY._replace(election=f"e{number}", group=f"g{number}") for number in range(9)]
+    others = [ENTRY._replace(election=f"e{number}", group=f"g{number}", address="primary") for number in range(9)]
     written(folder, *others, ENTRY, room=10)
     assert record.find(folder, OWNER, "primary") == ENTRY
     assert record.find(folder, OWNER, "g7") == others[7]
@@ -71,8 +74,9 @@ def test_its_size_never_changes_and_its_room_is_taken(folder):
 ])
 def test_another_owner_is_refused(folder, other):
     written(folder, ENTRY)
-    with pytest.raises(record.RecordError, match="another supervisord"):
+    with pytest.raises(record.RecordError) as refused:
         record.read(folder, other)
+    assert str(refused.value) == "it belongs to another supervisord, or to an earlier boot"
 
 
 def test_a_record_that_nobody_opened_is_refused(folder):
@@ -108,8 +112,14 @@ def test_any_text_and_any_number_are_read_as_they_were_written(folder):
     writer = written(folder, entry._replace(granted=True))
     writer.put(entry)
     assert record.read(folder, OWNER) == [entry]
-    with pytest.raises(ValueError, match="NUL"):
+    assert record.find(folder, OWNER, " ") == entry
+    named = entry._replace(group="g\udcff")
+    writer.make_room(4)
+    writer.put(named._replace(granted=True))
+    assert record.find(folder, OWNER, "g\udcff") == named._replace(granted=True)
+    with pytest.raises(ValueError) as refused:
         writer.put(entry._replace(address="a\0b"))
+    assert str(refused.value) == "a string of the record holds a NUL"
 
 
 def test_what_has_no_room_is_an_error_and_changes_nothing(folder):
@@ -135,23 +145,39 @@ def test_a_folder_that_others_can_write_is_not_trusted(tmp_path):
     assert record.untrusted(str(tmp_path), os.geteuid()) is None
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
-def test_whose_folders_are_relied_on(tmp_path, monkeypatch):
+@pytest.fixture
+def owned(monkeypatch):
+    """Whom folders belong to for who looks, by path."""
+    uids, lstat = {}, os.lstat
+
+    def look(path):
+        status = lstat(path)
+        return os.stat_result((*status[:4], uids.get(path, status.st_uid), *status[5:]))
+
+    monkeypatch.setattr(os, "lstat", look)
+    return uids
+
+
+def test_whose_folders_are_relied_on(tmp_path, monkeypatch, owned):
     """root's, supervisord's user's, and this process's own user's."""
     url, nobody, other = "unix:///a", 65534, 65533
     places = [str(tmp_path / "one"), str(tmp_path / "two")]
     monkeypatch.setattr(record, "folders", lambda *_: places)
-    with pytest.raises(record.RecordError, match="one: No such.*two: No such"):
+    with pytest.raises(record.RecordError) as refused:
         record.find_folders(url, 0)
-    os.mkdir(places[1], 0o755)
-    os.chown(places[1], nobody, nobody)
+    assert str(refused.value) == f"{places[0]}: No such file or directory; {places[1]}: No such file or directory"
+    os.mkdir(places[1])
+    os.chmod(places[1], 0o755)
+    owned.update({places[0]: 0, places[1]: nobody})
     monkeypatch.setattr(os, "geteuid", lambda: nobody)
-    assert record.find_folders(url, 0) == places[1:]
+    assert record.find_folders(url, 0) == places[1:] and record.unusable(places[1]) is None
     monkeypatch.setattr(os, "geteuid", lambda: other)
-    with pytest.raises(record.RecordError, match="somebody else, uid 65534"):
+    with pytest.raises(record.RecordError, match="two belongs to somebody else, uid 65534"):
         record.find_folders(url, 0)
+    assert record.unusable(places[1]) == f"{places[1]} belongs to somebody else, uid 65534"
     assert record.find_folders(url, nobody) == places[1:]
-    os.mkdir(places[0], 0o755)
+    os.mkdir(places[0])
+    os.chmod(places[0], 0o755)
     assert record.find_folders(url, nobody) == places
 
 
@@ -187,6 +213,285 @@ def test_the_session_is_saved_for_its_owner_alone(folder):
     assert saved_session.load(folder) is None
     open(os.path.join(folder, record.SESSION), "wb").write(b"rubbish")
     assert saved_session.load(folder) is None
+
+
+def test_where_the_folder_of_a_supervisord_is(monkeypatch, tmp_path):
+    """The listener, its guard and the programs look for it by themselves, and may be of several versions."""
+    monkeypatch.delenv(record.VARIABLE, raising=False)
+    assert record.folders("unix:///run/supervisor.sock", 7) == [f"{base}/zkelect-7-19db8e99" for base in ("/run", "/tmp")]
+    assert record.key("unix:///\udcff") == f"{zlib.crc32(b'unix:///' + bytes([255])):08x}"
+    monkeypatch.setenv(record.VARIABLE, "/mine")
+    assert record.folders("unix:///a", 7) == ["/mine"]
+    assert record.folders("unix:///a", 7, {record.VARIABLE: "/theirs"}) == ["/theirs"]
+    assert record.folders("unix:///a", 7, {})[1:] == [f"/tmp/zkelect-7-{record.key('unix:///a')}"]
+    assert record.find_folders("unix:///a", os.geteuid(), {record.VARIABLE: str(tmp_path)}) == [str(tmp_path)]
+    monkeypatch.setattr(record, "folders", lambda url, uid, environ=None: [str(tmp_path / f"{url}-{uid}")])
+    assert record.make_folder("a", 7) == str(tmp_path / "a-7")
+    assert record.find_folders("a", 7) == [str(tmp_path / "a-7")]
+
+
+def test_a_folder_that_is_made_is_never_open_to_others(tmp_path, monkeypatch):
+    path, modes, chmod = str(tmp_path / "run"), [], os.chmod
+
+    def note(path, mode):
+        modes.append(os.stat(path).st_mode & 0o777)
+        chmod(path, mode)
+
+    monkeypatch.setattr(os, "chmod", note)
+    for umask in (0o777, 0o000):
+        former = os.umask(umask)
+        try:
+            assert record.unusable(path) is None
+        finally:
+            os.umask(former)
+        assert os.stat(path).st_mode & 0o777 == 0o755
+        os.rmdir(path)
+    assert all(not mode & 0o022 for mode in modes)
+
+
+def test_a_folder_that_others_have_prepared_is_not_used(tmp_path):
+    os.mkdir(tmp_path / "run")
+    os.chmod(tmp_path / "run", 0o777)
+    assert record.unusable(str(tmp_path / "run")) == f"{tmp_path}/run can be written by others"
+    os.chmod(tmp_path / "run", 0o755)
+    assert record.unusable(str(tmp_path / "run")) is None
+    assert record.unusable(str(tmp_path / "none" / "run")) == f"{tmp_path}/none/run: No such file or directory"
+
+
+def test_no_folder_is_told_with_all_troubles(tmp_path, monkeypatch):
+    monkeypatch.setattr(record, "folders", lambda *_: [f"{tmp_path}/a/b", f"{tmp_path}/c/d"])
+    with pytest.raises(record.RecordError) as refused:
+        record.make_folder("unix:///a", os.geteuid())
+    assert str(refused.value) == (
+        f"no runtime folder: {tmp_path}/a/b: No such file or directory; {tmp_path}/c/d: No such file or directory; "
+        f"set {record.VARIABLE} in supervisord's environment"
+    )
+
+
+def test_a_supervisord_is_told_apart_by_boot_namespace_pid_and_start():
+    comm = Path("/proc/self/comm")
+    former = comm.read_text()
+    comm.write_text("a) R 1 (b")
+    try:
+        owner = record.owner_of(os.getpid())
+    finally:
+        comm.write_text(former)
+    start = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    assert owner == record.Owner(boot, os.readlink("/proc/self/ns/pid"), os.getpid(), start)
+    assert record.instance(record.Owner("b", "pid:[402]", 10, 100)) == "b-402-10-100"
+    with pytest.raises(record.RecordError, match="supervisord, process 0, cannot be read: .*No such file"):
+        record.owner_of(0)
+
+
+def test_the_format_of_a_block():
+    """A guard and a chain loader of several versions read one record, and each must know whether it can."""
+    data = b"a\0\xc3\xa4"
+    block = struct.pack("<4sHHII", b"zkel", 2, 0, len(data), zlib.crc32(data)) + data
+    assert record.pack(["a", "ä"]) == block + bytes(record.BLOCK - len(block))
+    assert record.unpack(record.pack(["a", "ä"])) == ["a", "ä"]
+    assert record.unpack(record.pack([])) == []
+
+
+def test_a_block_is_used_to_its_last_byte():
+    most = ["x" * (record.BLOCK - 16)]
+    assert record.unpack(record.pack(most)) == most
+    with pytest.raises(ValueError, match="1009 bytes do not fit into a block of the record, which holds 1008"):
+        record.pack(["x" * 1009])
+
+
+@pytest.mark.parametrize("change, told", [
+    ((0, b"q"), "it is no record"), ((4, b"\3"), "it has version 3 and not 2"), ((12, b"\0\0\0\0"), "it is torn"), ((8, b"\xff\xff"), "it is torn"),
+    ((16, b"b"), "it is torn"),
+])
+def test_why_a_block_is_not_believed(change, told):
+    at, what = change
+    block = record.pack(["a"])
+    with pytest.raises(record.RecordError) as refused:
+        record.unpack(block[:at] + what + block[at + len(what):])
+    assert str(refused.value) == told
+    with pytest.raises(record.RecordError) as refused:
+        record.unpack(block[:-1])
+    assert str(refused.value) == "it is cut short"
+
+
+def test_why_a_record_is_not_believed(folder):
+    path = os.path.join(folder, record.RECORD)
+    with pytest.raises(record.RecordError) as refused:
+        record.read(folder, OWNER)
+    assert str(refused.value) == f"{path}: No such file or directory"
+    blocks = record.Blocks(path, 2, 0o644)
+    with pytest.raises(record.RecordError) as refused:
+        record.read(folder, OWNER)
+    assert str(refused.value) == f"{path}: it is no record"
+    owned = [*map(str, OWNER)]
+    for room, told in (("-1", "room for -1 elections"), ("100001", "room for 100001 elections"), ("many", "invalid literal .*'many'")):
+        blocks.put(0, [*owned, room])
+        with pytest.raises(record.RecordError, match=f"^it has other fields: {told}"):
+            record.read(folder, OWNER)
+        with pytest.raises(record.RecordError):
+            record.find(folder, OWNER, "primary")
+    blocks.put(0, [*owned, "0"])
+    assert record.read(folder, OWNER) == []
+    blocks.put(0, [*owned, "1"])
+    blocks.put(1, ["fields", "of another version"])
+    with pytest.raises(record.RecordError, match="^it has other fields: "):
+        record.read(folder, OWNER)
+
+
+def test_a_record_that_cannot_be_read_is_told_with_what_there_is_to_tell(folder, monkeypatch):
+    written(folder, ENTRY)
+
+    def fail(*_):
+        raise OSError("odd")
+
+    monkeypatch.setattr(os, "pread", fail)
+    with pytest.raises(record.RecordError) as refused:
+        record.read(folder, OWNER)
+    assert str(refused.value) == f"{folder}/{record.RECORD}: odd"
+
+
+def test_a_record_of_many_elections_is_believed_to_a_limit(folder, monkeypatch):
+    monkeypatch.setattr(record, "MOST", 2)
+    written(folder, ENTRY, room=2)
+    assert record.read(folder, OWNER) == [ENTRY]
+    written(folder, ENTRY, room=3)
+    with pytest.raises(record.RecordError, match="room for 3 elections"):
+        record.read(folder, OWNER)
+
+
+def test_a_file_of_blocks_is_never_open_to_others_and_no_link(tmp_path, monkeypatch):
+    """The saved session lies in one, with its password."""
+    modes, fchmod = [], os.fchmod
+
+    def note(descriptor, mode):
+        modes.append(os.fstat(descriptor).st_mode & 0o777)
+        fchmod(descriptor, mode)
+
+    monkeypatch.setattr(os, "fchmod", note)
+    former = os.umask(0)
+    try:
+        blocks = record.Blocks(str(tmp_path / "blocks"), 1, 0o600)
+        os.unlink(tmp_path / "blocks")
+        assert blocks.put_back()
+    finally:
+        os.umask(former)
+    assert modes == [0o600, 0o600]
+    (tmp_path / "link").symlink_to(tmp_path / "else")
+    with pytest.raises(OSError, match="symbolic links"):
+        record.Blocks(str(tmp_path / "link"), 1, 0o600)
+    os.unlink(tmp_path / "blocks")
+    (tmp_path / f"blocks.{os.getpid()}").symlink_to(tmp_path / "else")
+    with pytest.raises(OSError, match="symbolic links"):
+        blocks.put_back()
+    assert not (tmp_path / "else").exists()
+
+
+@pytest.mark.parametrize("gone", [os.unlink, lambda path: os.replace(path, f"{path}.old"), lambda path: Path(path).rename(f"{path}.old") and Path(path).touch()])
+def test_a_record_that_is_gone_or_replaced_is_written_again_as_it_was(folder, gone):
+    writer, path = written(folder, ENTRY), os.path.join(folder, record.RECORD)
+    before, mode = Path(path).read_bytes(), os.stat(path).st_mode
+    assert not writer.put_back()
+    former = os.stat(path).st_ino
+    (name,) = [one for one in os.listdir("/proc/self/fd") if is_fd_of(one, former)]
+    gone(path)
+    Path(f"{path}.{os.getpid()}").write_bytes(b"left by one that was killed" * 400)
+    umask = os.umask(0o777)
+    try:
+        assert writer.put_back()
+    finally:
+        os.umask(umask)
+    status = os.stat(path)
+    assert Path(path).read_bytes() == before and status.st_mode == mode and status.st_blocks * 512 >= status.st_size
+    assert not writer.put_back()
+    # What is written from now on stands there, and no program that is started inherits it.
+    writer.put(ENTRY._replace(granted=False))
+    assert record.read(folder, OWNER) == [ENTRY._replace(granted=False)]
+    assert [one for one in os.listdir("/proc/self/fd") if is_fd_of(one, status.st_ino)] == [name] and not os.get_inheritable(int(name))
+    writer.close()
+    assert not [one for one in os.listdir("/proc/self/fd") if is_fd_of(one, status.st_ino)]
+
+
+def is_fd_of(name, inode):
+    try:
+        return os.fstat(int(name)).st_ino == inode
+    except OSError:
+        return False
+
+
+def test_a_record_that_cannot_be_put_back_leaves_nothing_behind(folder, monkeypatch):
+    writer, path = written(folder, ENTRY), os.path.join(folder, record.RECORD)
+    os.unlink(path)
+    count = len(os.listdir("/proc/self/fd"))
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "replace", fail)
+        with pytest.raises(OSError, match="No space left"):
+            writer.put_back()
+    assert os.listdir(folder) == [] and len(os.listdir("/proc/self/fd")) == count
+    assert writer.put_back() and record.read(folder, OWNER) == [ENTRY]
+
+
+def test_what_is_not_written_is_written_by_the_next_try(folder, monkeypatch):
+    writer = written(folder, ENTRY)
+
+    def fail(*_):
+        raise OSError(5, "Input/output error")
+
+    revoked = ENTRY._replace(granted=False)
+    with monkeypatch.context() as context:
+        context.setattr(os, "pwrite", fail)
+        with pytest.raises(OSError):
+            writer.put(revoked)
+    writer.put(revoked)
+    assert record.read(folder, OWNER) == [revoked]
+
+
+def test_what_the_record_says_already_is_not_written(folder, monkeypatch):
+    writer = written(folder, ENTRY)
+    monkeypatch.setattr(os, "pwrite", lambda *_: pytest.fail("it was written again"))
+    writer.put(ENTRY)
+
+
+def test_the_blocks_of_a_former_owner_are_emptied_before_it_is_opened(folder):
+    written(folder, *(ENTRY._replace(group=f"g{number}") for number in range(3)))
+    other = OWNER._replace(pid=11)
+    writer = record.Writer(folder, other, 3)
+    for owner in (OWNER, other):
+        with pytest.raises(record.RecordError, match="another supervisord"):
+            record.read(folder, owner)
+    writer.make_room(3)
+    with pytest.raises(record.RecordError):
+        record.read(folder, other)
+    writer.open()
+    assert record.read(folder, other) == []
+    assert os.stat(os.path.join(folder, record.RECORD)).st_mode & 0o777 == 0o644
+
+
+def test_an_entry_that_is_being_written_is_read_again(folder, monkeypatch):
+    written(folder, ENTRY)
+    torn, read = [True, True, True], os.pread
+
+    def pread(*arguments):
+        data = read(*arguments)
+        return bytes([data[0] ^ 1]) + data[1:] if torn and torn.pop() else data
+
+    monkeypatch.setattr(os, "pread", pread)
+    assert record.read(folder, OWNER) == [ENTRY] and not torn
+
+
+def test_an_entry_that_lent_its_block_gets_another_one(folder):
+    writer = written(folder, ENTRY, room=2)
+    writer.put(ENTRY._replace(granted=False))
+    other = ENTRY._replace(election="other", group="other")
+    writer.put(other)
+    writer.put(ENTRY._replace(group="third"))
+    writer.put(other._replace(granted=False))
+    writer.put(ENTRY)
+    assert {entry.group for entry in record.read(folder, OWNER) if entry.granted} == {"primary", "third"}
 
 
 def test_an_entry_that_is_not_granted_lends_its_block(folder):
