@@ -408,8 +408,6 @@ def test_a_record_that_is_gone_or_replaced_is_written_again_as_it_was(folder, go
     writer.put(ENTRY._replace(granted=False))
     assert record.read(folder, OWNER) == [ENTRY._replace(granted=False)]
     assert [one for one in os.listdir("/proc/self/fd") if is_fd_of(one, status.st_ino)] == [name] and not os.get_inheritable(int(name))
-    writer.close()
-    assert not [one for one in os.listdir("/proc/self/fd") if is_fd_of(one, status.st_ino)]
 
 
 def is_fd_of(name, inode):

@@ -41,7 +41,7 @@ def test_a_start_gives_the_grant_before_anything_is_started(node):
     node.manager.group("primary").start = lambda op: seen.append((op, node.entry))
     node.guard.obey(protocol.StartOrder("primary", 5, GRANT))
     assert seen == [(5, record.Entry("orders", "primary", "a", 7, True, 0, GRANT.lease))]
-    assert node.handle().last("watch") == ("watch", True) and node.effects.expected == [True]
+    assert node.effects.expected == [True]
 
 
 def test_a_program_that_registers_is_expected_by_the_manager_and_told_to_the_listener(node):
@@ -78,7 +78,7 @@ def test_a_running_group_of_a_guard_that_died_is_adopted_with_its_grant(node):
     node.greet("primary")
     node.guard.obey(protocol.AdoptOrder("primary", GRANT))
     assert node.entry == record.Entry("orders", "primary", "a", 7, True, 0, GRANT.lease)
-    assert ("adopt",) in node.handle().did and node.handle().last("watch") == ("watch", True)
+    assert ("adopt",) in node.handle().did
     # One whose grant was revoked meanwhile stays revoked; one that has a grant keeps it.
     node.guard.obey(protocol.AdoptOrder("primary", GRANT._replace(token=8)))
     assert node.entry.token == 7
@@ -117,7 +117,7 @@ def test_why_a_term_ended_is_kept_for_the_history(node, how, why):
     ended = node.guard.groups["primary"].ended
     assert ended == {"token": 7, "why": why, "noticed": ended["noticed"]} and before <= ended["noticed"] <= time.time()
     assert (node.entry.granted, node.entry.revoked) == (False, 1)
-    assert node.handle().last("watch") == ("watch", False) and node.effects.expected[-1] is False
+    assert node.effects.expected[-1] is False
     node.dead()
     assert not node.guard.groups.held and ended["noticed"] <= ended["dead"] <= time.time()
     assert node.guard.groups.ended == {"primary": ended}
@@ -207,7 +207,7 @@ def test_with_supervisord_gone_all_groups_end_and_the_manager_knows(node):
     node.manager.supervisord_gone = lambda: gone.append(node.handle().did[-1][0])
     node.guard.supervisord_dead()
     # It needs no answer of supervisord's for the kills.
-    assert gone == ["watch"] and node.handle().did[-1] == ("kill", -1)
+    assert gone == ["start"] and node.handle().did[-1] == ("kill", -1)
 
 
 # The record
@@ -272,7 +272,7 @@ def test_a_taken_over_group_is_written_as_it_was_before_the_record_is_opened():
     node.book.open = lambda: opened.append(dict(node.book.entries))
     node.guard.begin(entries)
     assert opened == [{"one": entries[0], "two": entries[1]}]
-    assert node.handle("one").did == [("adopt",), ("watch", True)] and node.handle("two").did == [("stop", -1, 201.0, 201.0)]
+    assert node.handle("one").did == [("adopt",)] and node.handle("two").did == [("stop", -1, 201.0, 201.0)]
     assert node.guard.next_wakeup() <= 200.0 and node.guard.session_open
 
 
