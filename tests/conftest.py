@@ -28,14 +28,35 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Each worker takes the next test, but the first one all of the simulation, which works and never waits."""
+    """Each worker takes the next test, but the first one all of the simulation, which works and never waits.
+
+    As many workers as there are turns take those first that need one, and the others what needs none, or they would wait for
+    turns and do nothing. What needs no nodes comes last for all: it works, and nodes are not to compete with it.
+    """
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             return "simulation" if nodeid.startswith("tests/simulation/") else nodeid
 
+        def _assign_work_unit(self, node):
+            if self.nodes.index(node) >= TURNS:
+                last = next((scope for scope in reversed(self.workqueue) if not without_nodes(scope)), None)
+                if last is not None:
+                    self.workqueue.move_to_end(last, last=False)
+            super()._assign_work_unit(node)
+
     return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(config, items):
+    """For the scheduler: what needs a turn first, what needs no nodes last."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: (without_nodes(item.nodeid), "turn" not in item.fixturenames))
+
+
+def without_nodes(nodeid):
+    return nodeid.startswith(("tests/unit/", "tests/stories/"))
 
 
 @pytest.fixture(scope="session", autouse=True)

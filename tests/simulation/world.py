@@ -171,12 +171,13 @@ class Flag:
             return self._set
         if self._world._over:
             raise GreenletExit
-        process, thread, done = self._world.here, getcurrent(), []
+        process, thread, waits = self._world.here, getcurrent(), True
         assert thread is not self._world.hub, "only threads wait"
 
         def wake() -> None:
-            if not done:
-                done.append(True)
+            nonlocal waits
+            if waits:
+                waits = False
                 process.after(0.0, thread.switch)
 
         self._waiting.append(wake)
@@ -261,8 +262,9 @@ class Pipe:
         if self.stalled:
             self._kept.append((do, arguments))
             return
-        self._last = max(self._last, self.world.now + self.world.delay(self.usual, 20 * self.usual))
-        self.world.after(self._last - self.world.now, do, *arguments)
+        world = self.world
+        self._last = max(self._last, world.now + world.delay(self.usual, 20 * self.usual))
+        world.after(self._last - world.now, do, *arguments)
 
     def stall(self, stalled: bool) -> None:
         self.stalled = stalled

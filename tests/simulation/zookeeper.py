@@ -9,6 +9,7 @@ session its whole time anew. Reads show what a server has applied, which lags.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from dataclasses import dataclass, field
@@ -70,10 +71,14 @@ class Paths(NamedTuple):
 
     def held(self, tree: Tree) -> Tuple[int, str]:
         """Token and node of the holder znode; (0, "") without one."""
-        if self.holder not in tree:
-            return 0, ""
-        value = json.loads(tree[self.holder].data)
-        return value["token"], value["node"]
+        znode = tree.get(self.holder)
+        return (0, "") if znode is None else _held(znode.data)
+
+
+@functools.lru_cache(maxsize=100)
+def _held(data: bytes) -> Tuple[int, str]:
+    value = json.loads(data)
+    return value["token"], value["node"]
 
 
 @dataclass
