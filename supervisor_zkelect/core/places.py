@@ -3,7 +3,7 @@ written. Pure.
 
     election znode     proposals, and nothing else below it
     ack                the primary's address
-    state              the one znode below which the plugin keeps all the rest: holder, history
+    state              the one znode below which the plugin keeps all the rest: holder, history, control, outcomes, nodes
 """
 
 from __future__ import annotations
@@ -37,6 +37,18 @@ def holder_of(state: str) -> str:
 
 def history_of(state: str) -> str:
     return f"{state}/history"
+
+
+def control_of(state: str) -> str:
+    return f"{state}/control"
+
+
+def nodes_of(state: str) -> str:
+    return f"{state}/nodes"
+
+
+def outcomes_of(state: str) -> str:
+    return f"{state}/outcomes"
 
 
 def inside(inner: str, outer: str) -> bool:

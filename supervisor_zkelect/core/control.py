@@ -1,0 +1,257 @@
+"""What operators have ordered in one election, as the control znode says it. Pure.
+
+    {"v": 1, "nodes": {NODE: {"maintenance": ORDER}}, "switchover": ORDER with to, due, force, begun, target}
+    ORDER: {"id", "by", "reason", "at", "until"}
+
+It is changed by compare-and-set only, and who claims a term checks its version in the same transaction, so that an order counts
+from the moment at which it is written. What cannot be read as control promotes nobody, and nobody but an operator who says so
+overwrites it; fields that this version does not know are kept.
+
+Times are milliseconds of ZooKeeper's clock, as the stat of a znode has them, since 1970 in UTC.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
+
+from supervisor_zkelect.core import untrusted
+
+VERSION = 1
+"""The format that this version reads and writes."""
+
+LONGEST_REASON = 500
+"""Characters of a text in an order."""
+
+LATE = 600_000
+"""Milliseconds after its time for which a switchover may still be begun; then it is dropped."""
+
+Document = Dict[str, Any]
+
+
+class Unusable(Exception):
+    """The znode holds no control that this version may read or change; the message says why, and what to do."""
+
+
+class Stamp(NamedTuple):
+    """Which control was read: the czxid and the version of the znode; (0, -1) where there is none."""
+
+    czxid: int = 0
+    version: int = -1
+
+
+class Order(NamedTuple):
+    """id: made before the first write. by: who and from where, as he says himself. at, until: when it was given, and until when
+    it counts, None for no end. force: even if nobody can take over."""
+
+    id: str
+    by: str = ""
+    reason: str = ""
+    at: int = 0
+    until: Optional[int] = None
+    force: bool = False
+
+    def stands(self, now: Optional[int]) -> bool:
+        """Whether it counts now; where the time is not known it does."""
+        return self.until is None or now is None or now < self.until
+
+    def document(self) -> Document:
+        fields: Document = {"id": self.id, "by": self.by, "reason": self.reason, "at": self.at}
+        if self.until is not None:
+            fields["until"] = self.until
+        if self.force:
+            fields["force"] = True
+        return fields
+
+
+class Switchover(NamedTuple):
+    """An order that another node is to lead. to: the node; "" for whoever is next. due: when, None for now. begun: token of the
+    term that it ends, 0 before that. target: the proposal that is to lead then."""
+
+    order: Order
+    to: str = ""
+    due: Optional[int] = None
+    begun: int = 0
+    target: str = ""
+
+    def document(self) -> Document:
+        fields = self.order.document()
+        if self.to:
+            fields["to"] = self.to
+        if self.due is not None:
+            fields["due"] = self.due
+        if self.begun:
+            fields.update(begun=self.begun, target=self.target)
+        return fields
+
+
+class Control(NamedTuple):
+    """stamp: of the znode that was read. trouble: why it cannot be used, else ""."""
+
+    stamp: Stamp = Stamp()
+    trouble: str = ""
+    maintenance: Mapping[str, Order] = {}
+    switchover: Optional[Switchover] = None
+
+    def barred(self, node: str, now: Optional[int]) -> Optional[Bar]:
+        """What keeps a node from leading, and from standing in the queue; None for nothing. now: None where it is not known."""
+        if self.trouble:
+            return Bar(self.trouble)
+        order = self.maintenance.get(node)
+        return Bar(in_maintenance(order), order) if order is not None and order.stands(now) else None
+
+
+class Bar(NamedTuple):
+    """why: a line. order: the maintenance, None where the control itself cannot be used."""
+
+    why: str
+    order: Optional[Order] = None
+
+
+def in_maintenance(order: Order) -> str:
+    by = f" by {order.by}" if order.by else ""
+    return f"in maintenance{by}" + (f": {order.reason}" if order.reason else "")
+
+
+# Reading
+
+
+def read(data: bytes, stamp: Stamp, path: str = "control") -> Control:
+    """The control in a znode's data. path: of the znode, for what is told where it is none."""
+    try:
+        document = parsed(data, path)
+        nodes, switchover = document.get("nodes", {}), document.get("switchover")
+        maintenance = {
+            node: _order(of_node["maintenance"]) for node, of_node in nodes.items()
+            if untrusted.known_name(node) and of_node.get("maintenance") is not None
+        }
+        return Control(stamp, "", maintenance, None if switchover is None else _switchover(switchover))
+    except Unusable as error:
+        return Control(stamp, str(error))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return Control(stamp, _garbage(path))
+
+
+def parsed(data: bytes, path: str = "control") -> Document:
+    """The document in a znode's data; {} where that is empty. Raises Unusable."""
+    if not data:
+        return {}
+    document = untrusted.parsed(data)
+    if not isinstance(document, dict) or type(document.get("v")) is not int or document["v"] < 1:
+        raise Unusable(_garbage(path))
+    if document["v"] > VERSION:
+        raise Unusable(f"{path} has the format {document['v']}, and this version knows {VERSION}; install a newer version here")
+    return document
+
+
+def _garbage(path: str) -> str:
+    return f"{path} holds no orders that can be read, so nobody is promoted; `zkelect orders --reset` makes it anew"
+
+
+def _order(found: Any) -> Order:
+    """Raises TypeError and ValueError where it is none."""
+    force = found.get("force", False)
+    if type(force) is not bool:
+        raise TypeError
+    return Order(
+        _text(found["id"], 64), _text(found.get("by", "")), _text(found.get("reason", "")), _time(found.get("at", 0)),
+        None if found.get("until") is None else _time(found["until"]), force,
+    )
+
+
+def _switchover(found: Any) -> Switchover:
+    to, begun = found.get("to", ""), found.get("begun", 0)
+    if type(begun) is not int or to and not untrusted.known_name(to):
+        raise ValueError
+    due = None if found.get("due") is None else _time(found["due"])
+    return Switchover(_order(found), to, due, untrusted.number(begun), _text(found.get("target", ""), 400))
+
+
+def _text(value: Any, most: int = LONGEST_REASON) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return untrusted.printable(value, most)
+
+
+def _time(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= untrusted.LARGEST:
+        raise ValueError
+    return value
+
+
+# Changing. Each takes the document of a znode, as `parsed` returns it, and changes it.
+
+Change = Callable[[Document], None]
+
+
+def amended(data: bytes, now: Optional[int], change: Change, path: str = "control") -> bytes:
+    """The data of the znode after a change, without orders that are over. now: None where it is not known. Raises Unusable."""
+    document = parsed(data, path)
+    if read(data, Stamp(), path).trouble:
+        raise Unusable(_garbage(path))
+    document.setdefault("v", VERSION)
+    _prune(document, now)
+    change(document)
+    written = json.dumps(document).encode("utf-8")
+    if len(written) > untrusted.LONGEST_DOCUMENT:
+        raise Unusable(f"{path} would have {len(written)} bytes, and {untrusted.LONGEST_DOCUMENT} are read; take orders back")
+    return written
+
+
+def _prune(document: Document, now: Optional[int]) -> None:
+    for node, of_node in list(document.get("nodes", {}).items()):
+        order = of_node.get("maintenance")
+        if order is not None and not _order(order).stands(now):
+            end_maintenance(node)(document)
+
+
+def begin_maintenance(node: str, order: Order) -> Change:
+    def change(document: Document) -> None:
+        document.setdefault("nodes", {}).setdefault(node, {})["maintenance"] = order.document()
+
+    return change
+
+
+def end_maintenance(node: str) -> Change:
+    def change(document: Document) -> None:
+        nodes = document.get("nodes", {})
+        if node in nodes:
+            nodes[node].pop("maintenance", None)
+            if not nodes[node]:
+                del nodes[node]
+
+    return change
+
+
+def order_switchover(switchover: Switchover) -> Change:
+    """Order it, or mark it begun."""
+
+    def change(document: Document) -> None:
+        former = document.get("switchover")
+        kept = former if isinstance(former, dict) and former.get("id") == switchover.order.id else {}
+        document["switchover"] = {**kept, **switchover.document()}
+
+    return change
+
+
+def end_switchover(document: Document) -> None:
+    document.pop("switchover", None)
+
+
+def led_to(control: Control, node: str, token: int) -> Optional[Switchover]:
+    """The order that a claim by this node, in the term `token`, comes of, and removes: one that ended another term, or that
+    wanted this node to lead. One order ends at most one term."""
+    order = control.switchover
+    if order is None:
+        return None
+    return order if order.begun not in (0, token) or order.to == node else None
+
+
+def overdue(switchover: Switchover, now: int) -> bool:
+    """Whether its time is over, so that it is dropped."""
+    due = switchover.order.at if switchover.due is None else switchover.due
+    return now > due + LATE
+
+
+Outcome = Tuple[str, bool, str]
+"""Of an order: its id, whether it was done, and what came of it, one line."""

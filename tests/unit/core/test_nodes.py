@@ -1,0 +1,47 @@
+"""What nodes say of themselves, and the table of it."""
+
+import pytest
+
+from supervisor_zkelect.core import nodes
+from supervisor_zkelect.core.nodes import Entry, Row, Seen
+
+STANDBY = Entry("1f", "standby", "watching", 1_700_000_000_000, "b:1", True, (7, 3), "1.0", "")
+LEADS = STANDBY._replace(state="primary", step="", address="a:1")
+
+
+def test_an_entry_is_read_as_it_was_written():
+    assert nodes.read(STANDBY.data()) == STANDBY
+
+
+@pytest.mark.parametrize("data", [b"", b"garbage", b"[]", b'{"since": "x", "confirmed": 7, "guarded": 1, "state": null}'])
+def test_what_cannot_be_read_is_left_out(data):
+    assert nodes.read(data) == Entry()
+
+
+def test_texts_of_others_are_cut_and_printable():
+    found = nodes.read(STANDBY._replace(trouble="\x1b[2J" + "x" * 9999, state="\u202e").data())
+    assert len(found.trouble) < 2 * nodes.LONGEST_TEXT and found.trouble.isprintable() and found.state.isprintable()
+
+
+@pytest.mark.parametrize("seen, holder, row", [
+    (Seen("a", LEADS, True, 1), "a", Row("a", "primary", LEADS.since, "a:9", 1, "")),
+    (Seen("a", LEADS, True, 1), "", Row("a", "primary", LEADS.since, "a:1", 1, "the ack does not say so")),
+    (Seen("a", LEADS, False, 1), "a", Row("a", "primary, cut off", LEADS.since, "a:9", 1, "")),
+    (Seen("b", STANDBY, True, 2), "a", Row("b", "standby", STANDBY.since, "b:1", 2, "")),
+    (Seen("b", STANDBY, False, None), "a", Row("b", "gone", STANDBY.since, "b:1", None, "was standby")),
+    (Seen("b", STANDBY._replace(guarded=False), True, 2), "a", Row("b", "standby", STANDBY.since, "b:1", 2, "unguarded")),
+    (Seen("b", STANDBY._replace(confirmed=(7, 2)), True, 2), "a",
+     Row("b", "standby", STANDBY.since, "b:1", 2, "has not recognised the last order yet")),
+    (Seen("b", STANDBY._replace(state="promoting", step="probing", trouble="ill"), True, 1), "",
+     Row("b", "promoting", STANDBY.since, "b:1", 1, "probing; ill")),
+    (Seen("n-7", None, True, 3), "a", Row("n-7", "in the queue", None, "", 3, "tells nothing of itself")),
+    (Seen("n-7", None, True, 1), "n-7", Row("n-7", "primary", None, "a:9", 1, "tells nothing of itself")),
+])
+def test_a_row_says_what_is_known(seen, holder, row):
+    assert nodes.rows([seen], holder, "a:9" if holder else "", {}, (7, 3)) == [row]
+
+
+def test_who_leads_comes_first_then_the_queue_then_who_is_missing():
+    seen = [Seen("z", STANDBY, False, None), Seen("c", STANDBY, True, 3), Seen("b", STANDBY, True, 2), Seen("a", LEADS, True, 1)]
+    found = nodes.rows(seen, "a", "a:1", {"z": "in maintenance: disk"}, ())
+    assert [row.node for row in found] == ["a", "b", "c", "z"] and found[-1].note == "in maintenance: disk; was standby"
