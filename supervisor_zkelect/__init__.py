@@ -22,8 +22,8 @@ else:
         return getattr(elector, name)
 
 __all__ = [
-    "AccessDenied", "AnotherElection", "BadArgument", "ElectionError", "Elector", "Holder", "Member", "NotConnected", "NotLeader",
-    "ProposalGone", "Queue", "SessionGone", "Standing", "TimedOut", "ZooKeeperFailed",
+    "AccessDenied", "AnotherElection", "BadArgument", "Barred", "ElectionError", "Elector", "Holder", "Member", "NotBegun",
+    "NotConnected", "NotLeader", "ProposalGone", "Queue", "SessionGone", "Standing", "TimedOut", "ZooKeeperFailed",
 ]
 
 

@@ -35,6 +35,7 @@ from supervisor_zkelect.zookeeper.errors import (
     AccessDenied,
     AnotherElection,
     BadArgument,
+    Barred,
     ElectionError,
     NotConnected,
     NotLeader,
@@ -44,17 +45,18 @@ from supervisor_zkelect.zookeeper.errors import (
     ZooKeeperFailed,
 )
 from supervisor_zkelect.zookeeper.holder import Holder
+from supervisor_zkelect.zookeeper.orders import NotBegun
+from supervisor_zkelect.zookeeper.presence import PresenceCalls
 from supervisor_zkelect.zookeeper.proposal import Standing
 from supervisor_zkelect.zookeeper.queue import Member, Queue
 from supervisor_zkelect.zookeeper.requests import Client, Requests
-from supervisor_zkelect.zookeeper.term import TermCalls
 
 if TYPE_CHECKING:
     from kazoo.client import KazooClient
 
 __all__ = [
-    "AccessDenied", "AnotherElection", "BadArgument", "ElectionError", "Elector", "Holder", "Member", "NotConnected",
-    "NotLeader", "ProposalGone", "Queue", "SessionGone", "Standing", "TimedOut", "ZooKeeperFailed",
+    "AccessDenied", "AnotherElection", "BadArgument", "Barred", "ElectionError", "Elector", "Holder", "Member", "NotBegun",
+    "NotConnected", "NotLeader", "ProposalGone", "Queue", "SessionGone", "Standing", "TimedOut", "ZooKeeperFailed",
 ]
 
 log = logging.getLogger(__name__)
@@ -70,7 +72,7 @@ _WORDS = ("separator", "data", "acl", "timeout", "election_state", "granted", "l
 _CONNECT_WORDS = ("digest", "acl", "separator", "data", "election_state", "lost")
 
 
-class Elector(TermCalls):
+class Elector(PresenceCalls):
     """One node's part in one election.
 
     In a `with` statement it ends with that: what it leads is released, dirty after an exception, and it is closed.

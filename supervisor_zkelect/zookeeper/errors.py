@@ -13,6 +13,11 @@ class AnotherElection(ElectionError):
     """Another election uses this one's znodes; the message says which, and what to do."""
 
 
+class Barred(ElectionError):
+    """An operator's order keeps this node from leading, or what they ordered cannot be read; the message says which, and what to
+    do. Leave the queue, and ask again when the control znode has changed."""
+
+
 class ProposalGone(ElectionError):
     """This node has no proposal (any more). Whoever was primary by it must stop; then `create_proposal` again."""
 

@@ -12,7 +12,8 @@ import logging
 from concurrent.futures import Future
 from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect.core import paced, places, untrusted
+from supervisor_zkelect.core import control, paced, places, untrusted
+from supervisor_zkelect.core.control import Control
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments, strangers
 from supervisor_zkelect.zookeeper.errors import AccessDenied, AnotherElection, ZooKeeperFailed
@@ -44,12 +45,20 @@ class Found(NamedTuple):
     after: str = ""
 
 
+class Orders(NamedTuple):
+    """What the control znode holds, and its data, b"" where there is none."""
+
+    control: Control
+    data: bytes
+
+
 class TermAnswers(NamedTuple):
-    """The pending answers to the questions about a term."""
+    """The pending answers to the questions about a term. control: None where it was not asked for."""
 
     holder: Any
     proposal: Any
     ack: Any
+    control: Any
 
 
 class Term(NamedTuple):
@@ -57,7 +66,7 @@ class Term(NamedTuple):
     was written last.
 
     left: the address in an ack that somebody has written, "" where it cannot be one; else None. version: of the ack, None where
-    there is none.
+    there is none. orders: what the control znode has, None where it was not asked for.
     """
 
     holder: Optional[Found]
@@ -66,6 +75,7 @@ class Term(NamedTuple):
     acked: int
     left: Optional[str]
     version: Optional[int]
+    orders: Optional[Orders] = None
 
     @property
     def unnoted(self) -> str:
@@ -79,6 +89,7 @@ class StateCalls:
     def __init__(self, requests: Requests, where: arguments.Places) -> None:
         self.election_znode, self.election_ack, self.election_state, self._stem = where
         self.holder_znode, self.history_znode = places.holder_of(where.state), places.history_of(where.state)
+        self.control_znode = places.control_of(where.state)
         self._zk, self._client = requests, requests.client
         self._chroot: str = getattr(requests.client, "chroot", "") or ""
         #: the election's name in its holder: with the client's chroot, so that it is the same for all clients
@@ -145,19 +156,22 @@ class StateCalls:
         each try, or when the state is missing.
         """
         arguments.function("change", change)
-        limit = now() + arguments.seconds("timeout", timeout)
+        self._amend("the history", self.history_znode, change, now() + arguments.seconds("timeout", timeout))
+
+    def _amend(self, what: str, path: str, change: Callable[[bytes], bytes], limit: float) -> None:
+        """Put what `change` makes of a znode's data into it, by compare and set."""
         for _ in range(ROUNDS):
-            found = self._zk.read("read the history", limit, self.history_znode)
+            found = self._zk.read(f"read {what}", limit, path)
             data = arguments.data("what change returns", change(data_of(found)))
             if found is None:
-                done = self._zk.ask("write the history", limit, self._client.create_async, self.history_znode, data,
-                                 acl=self._zk.acl, ok=THERE)
+                done = self._zk.ask(f"write {what}", limit, self._client.create_async, path, data, acl=self._zk.acl, ok=THERE)
             else:
-                done = self._zk.ask("write the history", limit, self._client.set_async, self.history_znode, data,
-                                 found[1].version, ok=CHANGED)
+                done = self._zk.ask(
+                    f"write {what}", limit, self._client.set_async, path, data, found[1].version, ok=CHANGED
+                )
             if done is not None:
                 return
-        raise ZooKeeperFailed(f"{self.history_znode} changed at every try to write it; ask again")
+        raise ZooKeeperFailed(f"{path} changed at every try to write it; ask again")
 
     def _read_holder(self, limit: float) -> Optional[Found]:
         return self._parsed_holder(self._zk.read("read the holder", limit, self.holder_znode))
@@ -204,12 +218,16 @@ class StateCalls:
             f"{self.election_znode} meanwhile: give each election an election_ack and an election_state of its own"
         )
 
-    def _ask_of_term(self, proposal: str, watch: Optional[Callable[[Any], None]] = None) -> TermAnswers:
-        """Ask for holder, proposal and ack, and have the proposal watched. proposal: its path."""
+    def _ask_of_term(
+        self, proposal: str, watch: Optional[Callable[[Any], None]] = None, orders: bool = False
+    ) -> TermAnswers:
+        """Ask for holder, proposal and ack, and have the proposal watched. proposal: its path. orders: ask for the control as
+        well."""
         # All at once, as the answers come in the order of the requests.
         return TermAnswers(
             self._client.get_async(self.holder_znode), self._client.exists_async(proposal, watch=watch),
             self._client.get_async(self.election_ack),
+            self._client.get_async(self.control_znode) if orders else None,
         )
 
     def _told_of_term(self, asked: TermAnswers, token: Optional[int], limit: float) -> Term:
@@ -217,6 +235,9 @@ class StateCalls:
         holder = self._parsed_holder(self._zk.answer("read the holder", limit, asked.holder, ok=MISSING))
         proposal = self._zk.answer("look at the proposal", limit, asked.proposal)
         ack = self._zk.answer("read the ack", limit, asked.ack, ok=MISSING)
+        orders = None if asked.control is None else self._parsed_orders(
+            self._zk.answer("read the control", limit, asked.control, ok=MISSING)
+        )
         emptied: List[Operation] = []
         acked, left, version = 0, None, None
         if ack is not None:
@@ -227,7 +248,15 @@ class StateCalls:
             acked, version = stat.mzxid, stat.version
             # What an operator has made it with is nobody's.
             left = untrusted.known_address(data) if data and stat.version else None
-        return Term(holder, proposal is not None and proposal.czxid == token, emptied, acked, left, version)
+        return Term(holder, proposal is not None and proposal.czxid == token, emptied, acked, left, version, orders)
+
+    def _parsed_orders(self, found: Any) -> Orders:
+        """What the control znode holds. found: as the client answers."""
+        if found is None:
+            return Orders(Control(), b"")
+        data, stat = data_of(found), found[1]
+        path = untrusted.printable(self.control_znode)
+        return Orders(control.read(data, control.Stamp(stat.czxid, stat.version), path), data)
 
     def _record(self, node: str, token: Optional[int], address: str, **more: Any) -> bytes:
         """The holder's data. seen: token of who has written this for another one. after: address of a second one, who led
@@ -245,3 +274,4 @@ class StateCalls:
         """Make what does not stand below the election znode."""
         self._zk.make(self.election_ack, limit)
         self._zk.make(self.election_state, limit)
+        self._zk.make(self.control_znode, limit)

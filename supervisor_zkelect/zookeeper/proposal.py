@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from typing import Any, Callable, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
 
 from supervisor_zkelect.core import untrusted
+from supervisor_zkelect.core.control import Switchover
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments, seats
 from supervisor_zkelect.zookeeper.errors import ElectionError, NotConnected, NotLeader, ProposalGone, ZooKeeperFailed
@@ -19,6 +20,7 @@ from supervisor_zkelect.zookeeper.proof import Proof
 from supervisor_zkelect.zookeeper.queue import Proposal, Queue, QueueCalls, order
 from supervisor_zkelect.zookeeper.renewal import Renewal
 from supervisor_zkelect.zookeeper.requests import MISSING, ROUNDS, Operation, Requests
+from supervisor_zkelect.zookeeper.server_clock import ServerClock
 from supervisor_zkelect.zookeeper.watch import Watch
 
 
@@ -68,9 +70,11 @@ class ProposalCalls(QueueCalls):
         self._noted: Optional[Noted] = None
         self._looked: Optional[Term] = None
         self._second = self._acked = False
+        self._led_to: Optional[Switchover] = None
         self._watch: Optional[Watch] = None
         #: until when leading is proven, where that can be told
         self._proof: Optional[Proof] = None
+        self._servers = ServerClock()
         self._lost: Optional[Callable[[str], object]] = None
         self._renewal: Optional[Renewal] = None
 
@@ -84,6 +88,11 @@ class ProposalCalls(QueueCalls):
     def acked_since(self) -> bool:
         """Whether somebody wrote the ack since the proposal was made, as `try_be_leader(claiming=True)` has seen it."""
         return self._mine is not None and self._looked is not None and self._looked.acked > self._mine.token
+
+    @property
+    def led_to(self) -> Optional[Switchover]:
+        """The order of an operator that led to the claimed term, and was removed from the control by the claim."""
+        return self._led_to
 
     def describe(self, data: bytes) -> None:
         """Use this data for proposals made from now on. One that stands is never written again."""
@@ -112,6 +121,7 @@ class ProposalCalls(QueueCalls):
                     path, stat = self._zk.ask(
                         "create the proposal", limit, self._client.create_async, *arguments, **options, include_data=True
                     )
+                    self._servers.heard(stat.ctime, now())
                     found = Proposal(path.rpartition("/")[2], stat.czxid, stat.ephemeralOwner)
                     if found.session != session:
                         continue
@@ -158,7 +168,7 @@ class ProposalCalls(QueueCalls):
         mine, watch = self._require(), watches[0]
         listed = self._client.get_children_async(self.election_znode)
         # Who was second is the first now, most likely, and asks for everything at once.
-        term = self._ask_of_term(self._path(), watch.seen) if claiming and self._second else None
+        term = self._ask_of_term(self._path(), watch.seen, True) if claiming and self._second else None
         names = self._listed(listed, limit)
         if mine.name not in names:
             self._proposal_gone()
@@ -172,7 +182,7 @@ class ProposalCalls(QueueCalls):
             watches.append(watch)
             seen = self._client.exists_async(watch.path, watch=watch.seen)
         elif claiming:
-            term = term or self._ask_of_term(self._path(), watch.seen)
+            term = term or self._ask_of_term(self._path(), watch.seen, True)
             seen = term.proposal
         else:
             # In this order, as what a server shows after it knows of the check is no older than that.
@@ -257,7 +267,7 @@ class ProposalCalls(QueueCalls):
             if self._renewal is not None:
                 self._renewal.gone("the proposal or its session is gone")
                 self._renewal = None
-            self._led = self._noted = self._looked = None
+            self._led = self._noted = self._looked = self._led_to = None
             self._acked = False
             # What is foreign depends on the own proposal.
             self._foreign = None, Queue("", "")

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import List, Optional, Union
+from typing import Any, List, Optional, Sequence, Tuple, Union
 
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments
-from supervisor_zkelect.zookeeper.errors import AccessDenied, AnotherElection, NotLeader, ProposalGone, ZooKeeperFailed
+from supervisor_zkelect.zookeeper.errors import AccessDenied, NotLeader, ProposalGone, ZooKeeperFailed
 from supervisor_zkelect.zookeeper.holder import Found, Holder, Term
 from supervisor_zkelect.zookeeper.proposal import Noted, ProposalCalls
 from supervisor_zkelect.zookeeper.requests import MISSING, ROUNDS, Operation
@@ -41,74 +41,6 @@ class TermCalls(ProposalCalls):
     def clear_ack(self) -> None:
         """Empty the ack, checked as `ack_leader` does. Raises NotLeader as that does."""
         self._write_ack(b"", self._zk.limit())
-
-    def predecessor(self, fenced: Optional[int] = None) -> Optional[Holder]:
-        """The holder of a term that was not released, whose ack is emptied by this; None when there is none.
-
-        For who has something to do against it before `claim` takes the holder over. One that noted no holder itself, and
-        left its ack, has the token 0 and no node.
-        fenced: token of the one against which that was done already; it is passed over, and there may be another one.
-        Raises NotLeader as `ack_leader` does, and AnotherElection as `claim` does, or where the ack that this has emptied in
-        this term holds something again: whoever wrote it does not stand in this election.
-        """
-        arguments.token("fenced", fenced)
-        limit = self._zk.limit()
-        self._require_lead(limit)
-        for _ in range(ROUNDS):
-            term = self._look_at_led_term(limit)
-            found = term.holder
-            if found is not None and (found.holder.token == self.token or self._is_another(found, limit)):
-                return None
-            if found is None and term.left is None:
-                return None
-            if found is not None and found.seen == self.token and term.left is not None:
-                raise AnotherElection(
-                    f"{self.election_ack} is written by somebody who does not stand in {self.election_znode}; give each "
-                    "election an election_ack and an election_state of its own"
-                )
-            if found is not None and found.holder.token == fenced:
-                if not found.after:
-                    return None
-                left, operations = Holder("", 0, found.after), [self._unknown(found.version, found.after)]
-            else:
-                left = Holder("", 0, term.left or "") if found is None else found.holder
-                operations = self._remembering(term)
-            if self._commit("empty the ack", limit, [*term.emptied, *operations]):
-                return left
-            if found is None:
-                self._make_beside(limit)
-        raise ZooKeeperFailed("ack or holder changed at every look; ask again")
-
-    def claim(self, node: str, address: str) -> Optional[Holder]:
-        """Begin a term: empty the ack and note this node as holder, in one transaction that checks the proposal.
-
-        Where this very term was claimed before, the ack stays as it is, so does the holder unless the address is another, and
-        the proposal is checked.
-
-        Returns the holder that a predecessor left, which means that it ended dirty, else None. Who left an ack and no holder
-        has the token 0 and no node.
-        Raises NotLeader as `ack_leader` does, and AnotherElection where the holder is another election's in which candidates
-        stand, or may.
-        """
-        node, address = arguments.node(node), arguments.address(address)
-        limit = self._zk.limit()
-        self._require_lead(limit)
-        token = self._require().token
-        record = self._record(node, token, address)
-        for _ in range(ROUNDS):
-            found, _, emptied, _, left, _ = self._look_at_led_term(limit)
-            mine = found is not None and found.holder.token == token
-            another = found if found is not None and not mine and self._is_another(found, limit) else None
-            same = found is not None and found.holder == Holder(node, token, address)
-            operations = [] if mine else emptied
-            if self._note(record, found, same, limit, operations):
-                if another is not None:
-                    log.warning("%s was that of %s, another election in which nobody stands any more, and is replaced",
-                                self.holder_znode, another.election)
-                if found is not None:
-                    return None if mine or another is not None else found.holder
-                return None if left is None else Holder("", 0, left)
-        raise ZooKeeperFailed("ack or holder changed at every look; ask again")
 
     def repair(self, info: Union[str, bytes], address: Optional[str] = None) -> None:
         """Write holder and ack of the claimed term again, in one transaction that checks the proposal.
@@ -135,16 +67,17 @@ class TermCalls(ProposalCalls):
             self._make_beside(limit)
         raise ZooKeeperFailed("ack or holder changed at every look; ask again")
 
-    def release(self, dirty: bool = False) -> None:
+    def release(self, dirty: bool = False, successor: str = "") -> None:
         """End the term cleanly, in one transaction: empty the ack, remove one's own holder, delete the proposal.
 
-        dirty: the holder stays, because something of the term may still run.
+        dirty: the holder stays, because something of the term may still run. successor: name of the proposal that is to lead:
+        those that stand before it are deleted, too, and their nodes propose anew. Where it is gone, nothing of that happens.
 
         For a node that stands in the queue without leading, ack and holder are left alone. An ack without a holder that is
         not known to be this node's own is emptied, and noted as a holder of an unknown node.
         Raises ProposalGone when the proposal had gone before; the others then see a dirty end if a holder is left.
         """
-        self._leave("release the term", ack=True, holder=not arguments.flag("dirty", dirty))
+        self._leave("release the term", ack=True, holder=not arguments.flag("dirty", dirty), successor=successor)
 
     def withdraw(self) -> None:
         """Leave the queue, wherever this node stands in it; ack and holder stay. Nothing happens without a proposal."""
@@ -169,9 +102,9 @@ class TermCalls(ProposalCalls):
         self._leave("step behind the others", ack=True, holder=False, anew=True)
         return self.create_proposal()
 
-    def _leave(self, doing: str, ack: bool, holder: bool, anew: bool = False) -> None:
+    def _leave(self, doing: str, ack: bool, holder: bool, anew: bool = False, successor: str = "") -> None:
         """Delete the proposal; ack, holder: empty one's own ack, remove one's own holder with it. anew: have another
-        proposal instead, and empty the ack if this node leads, whosever it is."""
+        proposal instead, and empty the ack if this node leads, whosever it is. successor: as `release` has it."""
         limit = self._zk.limit()
         mine = self._require()
         for _ in range(ROUNDS):
@@ -192,6 +125,8 @@ class TermCalls(ProposalCalls):
             operations.append(("delete", (self.proposal_path,), {}))
             if anew:
                 operations.append(self._proposing())
+            if successor and own:
+                operations += self._making_way(successor, limit)
             try:
                 if self._commit(doing, limit, operations):
                     self._end_term()
@@ -201,6 +136,15 @@ class TermCalls(ProposalCalls):
             except NotLeader as error:
                 raise ProposalGone(str(error)) from None
         raise ZooKeeperFailed("ack or holder changed at every look; ask again")
+
+    def _making_way(self, successor: str, limit: float) -> List[Operation]:
+        """Operations that delete the proposals between this node's, which leads, and the successor's."""
+        names = self._names(limit)
+        if self.proposal not in names or successor not in names:
+            return []
+        between = names[names.index(self.proposal) + 1:names.index(successor)]
+        operations: List[Operation] = [("check", (f"{self.election_znode}/{successor}", -1), {})]
+        return operations + [("delete", (f"{self.election_znode}/{name}", -1), {}) for name in between]
 
     def _unchanged(self, found: Optional[Found]) -> List[Operation]:
         """Operations that fail where the holder znode has changed since it was read."""
@@ -250,12 +194,17 @@ class TermCalls(ProposalCalls):
                 self._make_beside(limit)
         raise ZooKeeperFailed(f"{self.election_ack} or {self.holder_znode} changed at every look; ask again")
 
-    def _look_at_term(self, limit: float) -> Term:
-        return self._told_of_term(self._ask_of_term(self._path()), self._require().token, limit)
+    def _look_at_term(self, limit: float, orders: bool = False, again: bool = False) -> Term:
+        """orders: look at the control, too. again: a server that lags behind has shown what is over, maybe."""
+        synced = self._client.sync_async(self.control_znode) if again else None
+        asked = self._ask_of_term(self._path(), None, orders)
+        if synced is not None:
+            self._zk.answer("sync the control", limit, synced)
+        return self._told_of_term(asked, self._require().token, limit)
 
-    def _look_at_led_term(self, limit: float) -> Term:
+    def _look_at_led_term(self, limit: float, orders: bool = False, again: bool = False) -> Term:
         """The same, or what `try_be_leader` has just seen. Raises NotLeader when the proposal is gone."""
-        term, self._looked = self._looked or self._look_at_term(limit), None
+        term, self._looked = self._looked or self._look_at_term(limit, orders, again), None
         if not term.seen:
             self._not_leader()
         return term
@@ -264,6 +213,12 @@ class TermCalls(ProposalCalls):
         self, record: bytes, found: Optional[Found], mine: bool, limit: float, operations: List[Operation],
     ) -> bool:
         """Write the holder, unless it is this term's already, and do `operations`. False when it has changed."""
+        return self._noted_as(record, found, mine, limit, operations)[0]
+
+    def _noted_as(
+        self, record: bytes, found: Optional[Found], mine: bool, limit: float, operations: Sequence[Operation], beside: str = "",
+    ) -> Tuple[bool, Any]:
+        """The same, and the stat of the znode `beside` as it is right after that; None where there is none."""
         change: Operation
         if found is None:
             version, change = 0, ("create", (self.holder_znode, record), {"acl": self._zk.acl})
@@ -272,13 +227,15 @@ class TermCalls(ProposalCalls):
         else:
             version, change = found.version + 1, ("set_data", (self.holder_znode, record, found.version), {})
         sent = now()
-        done = self._commit("note the holder", limit, [*operations, change])
+        answer = self._transact([*operations, change])
+        looked = self._client.exists_async(beside) if beside else None
+        done = self._committed("note the holder", limit, answer)
         if done:
             self._noted = Noted(record, version, sent, now())
         elif found is None:
             # Its parent may be missing, too.
             self._make_beside(limit)
-        return done
+        return done, None if looked is None else self._zk.answer("look at a znode", limit, looked)
 
     def _note_again(self, limit: float) -> None:
         """Restore the claimed term's holder as it was written, whoever changed it."""
@@ -304,7 +261,3 @@ class TermCalls(ProposalCalls):
             return [("check", (self.holder_znode, found.version), {})]
         record = self._record(*found.holder, seen=self.token, after=term.unnoted or found.after)
         return [("set_data", (self.holder_znode, record, found.version), {})]
-
-    def _unknown(self, version: int, address: str) -> Operation:
-        """The operation that makes an unknown node the holder."""
-        return "set_data", (self.holder_znode, self._record("", 0, address, seen=self.token), version), {}

@@ -124,6 +124,28 @@ class _Wire:
     def __init__(self, server: Server, up: Pipe, down: Pipe) -> None:
         self.server, self.up, self.down = server, up, down
         self.open = True
+        #: what the server has in hand for it, in order: writes, by their numbers, and the reads behind them
+        self._line: List[Any] = []
+        self._writes = 0
+
+    def write(self) -> int:
+        """A write has come to the server. Returns its number."""
+        self._writes += 1
+        self._line.append(self._writes)
+        return self._writes
+
+    def written(self, number: int) -> None:
+        """It is answered. What is read behind it shows no older state (CommitProcessor)."""
+        self._line.remove(number)
+        while self._line and callable(self._line[0]):
+            self._line.pop(0)()
+
+    def read(self, read: Callable[[], None]) -> None:
+        """A read has come to the server: do it, behind the writes that came before."""
+        if self._line:
+            self._line.append(read)
+        else:
+            read()
 
     def answer(self, do: Callable[..., None], *arguments: Any) -> None:
         if self.open:
@@ -348,10 +370,19 @@ class Client:
                 self.ensemble.watch(wire.server, request.path, self, request.watch)
             answered([request.read(tree)])
 
+        def write() -> None:
+            number = wire.write()
+
+            def done(results: Optional[List[Any]]) -> None:
+                answered(results)
+                wire.written(number)
+
+            self.ensemble.ask(wire.server, session, request.operations, done)
+
         if request.read is not None:
-            wire.up.send(read)
+            wire.up.send(wire.read, read)
         else:
-            wire.up.send(self.ensemble.ask, wire.server, session, request.operations, answered)
+            wire.up.send(write)
         self.process.after(self._session_timeout / 1000, self._give_up, wire, request)
 
     def _give_up(self, wire: _Wire, request: Request) -> None:

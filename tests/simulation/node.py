@@ -27,7 +27,18 @@ from supervisor_zkelect.guard.keeper_protocol import ANSWERS, KeeperEnded, Sessi
 from supervisor_zkelect.listener import candidacy, events, last_resort, listener
 from supervisor_zkelect.processes import execution, group_events
 from supervisor_zkelect.supervisord import eventstream
-from supervisor_zkelect.zookeeper import connect, holder, kazoo_internals, queue, requests, session, term
+from supervisor_zkelect.zookeeper import (
+    connect,
+    holder,
+    kazoo_internals,
+    orders,
+    proposal,
+    queue,
+    requests,
+    server_clock,
+    session,
+    term,
+)
 from tests.simulation.client import Client, OneConnection
 from tests.simulation.kernel import ManagerThread
 from tests.simulation.machine import Book, Machine, Supervisord
@@ -132,7 +143,7 @@ def install(put: Callable[[Any, str, Any], None] = setattr) -> None:
     def now() -> float:
         return _here().clock()
 
-    for module in (holder, queue, requests, term, kazoo_internals, session, link, keeper, release):
+    for module in (holder, orders, proposal, queue, requests, server_clock, term, kazoo_internals, session, link, keeper, release):
         put(module, "now", now)
     put(connect, "client_for", _client_for)
     put(saved_session, "load", lambda folder: _here().machine.disk.saved)

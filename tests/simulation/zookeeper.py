@@ -31,6 +31,7 @@ class Znode(NamedTuple):
     czxid: int
     ephemeralOwner: int
     mzxid: int
+    ctime: int = 0
     cversion: int = 0
     numChildren: int = 0
 
@@ -55,6 +56,10 @@ class Paths(NamedTuple):
     @property
     def holder(self) -> str:
         return places.holder_of(self.state)
+
+    @property
+    def control(self) -> str:
+        return places.control_of(self.state)
 
     def queue(self, tree: Tree) -> List[Tuple[str, Znode]]:
         """The proposals in order."""
@@ -138,13 +143,17 @@ class Ensemble:
         return self.stopped or self.headless
 
     def make_election(self, paths: Paths) -> None:
-        for path in (paths.election, paths.ack, paths.state):
+        for path in (paths.election, paths.ack, paths.state, paths.control):
             self.multi([("create", path, b"", False, False)], 0)
 
     def election_anew(self, paths: Paths) -> None:
         """A hand deletes the election znode with what is in it, and makes it again; the proposals count from zero again."""
         self.counters[paths.election] = 0
         self.write({path: one for path, one in self.tree.items() if not paths.proposed(path)}, "")
+
+    def milliseconds(self) -> int:
+        """What the servers' clocks show."""
+        return round(1000 * self.world.now)
 
     def touch(self, session: int) -> None:
         if session in self.expiry:
@@ -216,7 +225,7 @@ class Ensemble:
                     result = errors.NodeExistsError()
                 else:
                     self.counters[parent] = self.counters.get(parent, 0) + 1
-                    tree[path] = Znode(data, 0, zxid, session if ephemeral else 0, zxid)
+                    tree[path] = Znode(data, 0, zxid, session if ephemeral else 0, zxid, self.milliseconds())
                     result = (path, tree[path])
             elif znode is None:
                 result = errors.NoNodeError()

@@ -290,7 +290,7 @@ def test_who_was_second_asks_for_all_of_it_at_once(join, monkeypatch):
     monkeypatch.setattr(two, "_listed", lambda answer, limit: before.extend(calls) or listed(answer, limit))
     assert two.try_be_leader(claiming=True).leads
     # In this order, as what is said of the term is to be no older than the queue.
-    assert before == [two.election_znode, two.holder_znode, two.proposal_path, two.election_ack] == calls
+    assert before == [two.election_znode, two.holder_znode, two.proposal_path, two.election_ack, two.control_znode] == calls
 
 
 def test_a_look_that_fails_leaves_no_watch(join, monkeypatch):

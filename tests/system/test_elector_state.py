@@ -47,7 +47,7 @@ def test_everything_but_ack_and_proposals_stands_below_the_state(join, zk, root)
     one.ack_leader("a:1")
     one.amend_history(lambda data: b"[]", 4.0)
     found = set(tree(zk, root))
-    expected = {"e1", f"e1/{one.proposal}", "ack1", "ack1-state", "ack1-state/holder", "ack1-state/history"}
+    expected = {"e1", f"e1/{one.proposal}", "ack1", "ack1-state", "ack1-state/holder", "ack1-state/history", "ack1-state/control"}
     assert found == {f"{root}/{name}" for name in expected}
 
 
@@ -65,7 +65,8 @@ def test_the_state_has_the_acl_of_the_others(join, zk, root):
     one = join(digest="u:secret", acl="creator+read")
     assert zk.get_acls(f"{root}/ack1-state")[0] == zk.get_acls(f"{root}/ack1")[0]
     assert "world" not in {acl.id.scheme for acl in zk.get_acls(f"{root}/ack1-state")[0] if acl.perms != 1}
-    one._client.delete(f"{root}/ack1-state")
+    assert zk.get_acls(f"{root}/ack1-state/control")[0] == zk.get_acls(f"{root}/ack1-state")[0]
+    one._client.delete(f"{root}/ack1-state", recursive=True)
 
 
 @pytest.mark.parametrize("state", ["/e", "/e/x", "/ack", "/ack/x", "/", "relative", "/a//b"])

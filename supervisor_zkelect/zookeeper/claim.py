@@ -1,0 +1,127 @@
+"""The claim of a term: what who leads writes before anything is started, and what operators have against it.
+
+The transaction checks the control znode's version beside the proposal, so that an order counts from the moment at which it is
+written: it comes before the claim, which is refused then, or after it.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, List, Optional
+
+from supervisor_zkelect.core import control
+from supervisor_zkelect.zookeeper import arguments
+from supervisor_zkelect.zookeeper.errors import AnotherElection, Barred, ZooKeeperFailed
+from supervisor_zkelect.zookeeper.holder import Holder, Term
+from supervisor_zkelect.zookeeper.requests import ROUNDS, Operation
+from supervisor_zkelect.zookeeper.term import TermCalls
+
+log = logging.getLogger(__name__)
+
+
+class ClaimCalls(TermCalls):
+    """The calls of an `Elector` that begin a term."""
+
+    def predecessor(self, fenced: Optional[int] = None, node: str = "") -> Optional[Holder]:
+        """The holder of a term that was not released, whose ack is emptied by this; None when there is none.
+
+        For who has something to do against it before `claim` takes the holder over. One that noted no holder itself, and
+        left its ack, has the token 0 and no node.
+        fenced: token of the one against which that was done already; it is passed over, and there may be another one. node: this
+            node's name, by which an order may keep it from leading.
+        Raises NotLeader as `ack_leader` does, Barred and AnotherElection as `claim` does, the latter also where
+        the ack that this has emptied in this term holds something again: whoever wrote it does not stand in this election.
+        """
+        arguments.token("fenced", fenced)
+        limit = self._zk.limit()
+        self._require_lead(limit)
+        for number in range(ROUNDS):
+            term = self._look_at_led_term(limit, True, number > 0)
+            found = term.holder
+            if found is not None and (found.holder.token == self.token or self._is_another(found, limit)):
+                return None
+            if found is None and term.left is None:
+                return None
+            if found is not None and found.seen == self.token and term.left is not None:
+                raise AnotherElection(
+                    f"{self.election_ack} is written by somebody who does not stand in {self.election_znode}; give each "
+                    "election an election_ack and an election_state of its own"
+                )
+            if found is not None and found.holder.token == fenced:
+                if not found.after:
+                    return None
+                left, operations = Holder("", 0, found.after), [self._unknown(found.version, found.after)]
+            else:
+                left = Holder("", 0, term.left or "") if found is None else found.holder
+                operations = self._remembering(term)
+            heeded = self._heeding(term, node)
+            if self._commit("empty the ack", limit, [*term.emptied, *operations, *heeded]):
+                return left
+            if found is None:
+                self._make_beside(limit)
+        raise ZooKeeperFailed("ack or holder changed at every look; ask again")
+
+    def claim(self, node: str, address: str, *, adopting: bool = False) -> Optional[Holder]:
+        """Begin a term: empty the ack and note this node as holder, in one transaction that checks the proposal, and that no
+        order of an operator keeps the node from leading. An order that led to this term is removed by it, and is `led_to` then.
+
+        Where this very term was claimed before, the ack stays as it is, so does the holder unless the address is another, and
+        the proposal is checked. adopting: such a term is gone on with, whatever has been ordered since.
+
+        Returns the holder that a predecessor left, which means that it ended dirty, else None. Who left an ack and no holder
+        has the token 0 and no node.
+        Raises NotLeader as `ack_leader` does, Barred where an order keeps this node from leading or the control cannot be used,
+        and AnotherElection where the holder is another election's in which candidates stand, or may.
+        """
+        node, address = arguments.node(node), arguments.address(address)
+        arguments.flag("adopting", adopting)
+        limit = self._zk.limit()
+        self._require_lead(limit)
+        token = self._require().token
+        record = self._record(node, token, address)
+        for number in range(ROUNDS):
+            term = self._look_at_led_term(limit, True, number > 0)
+            found, left = term.holder, term.left
+            mine = found is not None and found.holder.token == token
+            another = found if found is not None and not mine and self._is_another(found, limit) else None
+            same = found is not None and found.holder == Holder(node, token, address)
+            operations = [] if mine else term.emptied
+            heeded = [] if mine and adopting else self._heeding(term, node, token)
+            done, beside = self._noted_as(record, found, same, limit, [*operations, *heeded], self.control_znode)
+            if done and (not heeded or _is_same(term, beside)):
+                if another is not None:
+                    log.warning("%s was that of %s, another election in which nobody stands any more, and is replaced",
+                                self.holder_znode, another.election)
+                if found is not None:
+                    return None if mine or another is not None else found.holder
+                return None if left is None else Holder("", 0, left)
+        raise ZooKeeperFailed("ack or holder changed at every look; ask again")
+
+    def _heeding(self, term: Term, node: str, token: int = 0) -> List[Operation]:
+        """Operations that fail where the control has changed since it was read. token: of a term that is claimed by them, so that
+        the order that led to it is removed. Raises Barred where the control keeps the node from leading."""
+        assert term.orders is not None
+        found, data = term.orders
+        bar = found.barred(node, self._servers.now())
+        if bar is not None:
+            raise Barred(bar.why)
+        if found.stamp == control.Stamp():
+            return [("create", (self.control_znode,), {"acl": self._zk.acl})]
+        led_to = control.led_to(found, node, token) if token else None
+        if led_to is None:
+            return [("check", (self.control_znode, found.stamp.version), {})]
+        self._led_to = led_to
+        changed = control.amended(data, self._servers.now(), control.end_switchover)
+        return [("set_data", (self.control_znode, changed, found.stamp.version), {})]
+
+    def _unknown(self, version: int, address: str) -> Operation:
+        """The operation that makes an unknown node the holder."""
+        return "set_data", (self.holder_znode, self._record("", 0, address, seen=self.token), version), {}
+
+
+def _is_same(term: Term, stat: Any) -> bool:
+    """Whether the control is still the znode that was read: another one made in its place counts its versions from zero again,
+    and an order in it was not seen."""
+    assert term.orders is not None
+    found = term.orders.control.stamp
+    return found == control.Stamp() or stat is not None and stat.czxid == found.czxid

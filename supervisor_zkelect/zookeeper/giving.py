@@ -1,0 +1,172 @@
+"""Giving orders: what is looked at before one is written, and how whoever gave it learns what became of it.
+
+Each function is given an elector, which need not stand in the queue, and waits for ZooKeeper only.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, List, NamedTuple, Optional
+
+from supervisor_zkelect.core import control
+from supervisor_zkelect.core.control import Control, Order, Switchover
+from supervisor_zkelect.zookeeper.orders import OrderCalls
+from supervisor_zkelect.zookeeper.queue import Member
+
+#: Milliseconds in a second.
+_MS = 1000
+
+UNDER_WAY = 7
+"""Exit status of a tool whose waiting has ended before its order was done, while that stands or has begun."""
+
+
+class Given(NamedTuple):
+    """An order as it was given.
+
+    kind: "maintenance on", "maintenance off", "switchover", "cancel", "show" or "reset". node: whom it is about; "" for whoever
+    is next. by: who gave it. reason: why. seconds: for how long it counts, or until it is due; None for no end, or now.
+    force: even if nobody can take over, or if a member that knows no orders is passed over.
+    """
+
+    kind: str
+    node: str = ""
+    by: str = ""
+    reason: str = ""
+    seconds: Optional[float] = None
+    force: bool = False
+
+
+class Answer(NamedTuple):
+    """What a tool shows: whether it is done; the exit status; one line. id: of the order that is to be waited for, or ""."""
+
+    ok: bool
+    exit: int
+    text: str
+    id: str = ""
+
+    def document(self) -> Dict[str, Any]:
+        return {"ok": self.ok, "exit": self.exit, "text": self.text}
+
+
+def give(elector: OrderCalls, given: Given) -> Answer:
+    """Write the order, where nothing speaks against it. Raises ElectionError, and control.Unusable."""
+    elector.prepare()
+    if given.kind == "show":
+        return Answer(True, 0, "; ".join(told(elector.read_control(), elector.server_time())) or "nothing is ordered")
+    if given.kind == "reset":
+        elector.reset_control()
+        return Answer(True, 0, "nothing is ordered any more")
+    shown, order = elector.server_time(), os.urandom(16).hex()
+    moment = None if given.seconds is None else shown + round(_MS * given.seconds)
+    wanted = Order(order, given.by, given.reason, shown, None, given.force)
+    refused = ""
+
+    def change(found: Control) -> Optional[control.Change]:
+        nonlocal refused, order
+        refused = refusal(elector, found, given)
+        if refused:
+            return None
+        if given.kind == "maintenance on":
+            return control.begin_maintenance(given.node, wanted._replace(until=moment))
+        if given.kind == "maintenance off":
+            return control.end_maintenance(given.node)
+        if given.kind == "cancel":
+            return control.end_switchover
+        return control.order_switchover(Switchover(wanted, given.node, moment))
+
+    elector.amend_control(change)
+    if refused:
+        return Answer(False, 1, refused)
+    if given.kind == "cancel":
+        return Answer(True, 0, "the switchover is taken back")
+    if given.kind == "switchover" and moment is not None:
+        return Answer(True, 0, f"ordered, and done in {given.seconds:g} s; zkelect switchover --cancel takes it back")
+    return Answer(True, 0, "", order)
+
+
+def refusal(elector: OrderCalls, found: Control, given: Given) -> str:
+    """Why the order is not written; "" where nothing speaks against it."""
+    if found.trouble:
+        return found.trouble
+    standing = found.switchover
+    if given.kind == "cancel":
+        if standing is None:
+            return "no switchover is ordered"
+        return "it has begun, and cannot be taken back; see zkelect members" if standing.begun else ""
+    if given.kind == "maintenance off":
+        return "" if given.node in found.maintenance else f"{given.node} is not in maintenance"
+    if given.kind == "switchover" and standing is not None and standing.begun:
+        return "another switchover has begun; wait until it is done"
+    if given.kind == "switchover" and given.node in found.maintenance:
+        return f"{given.node} is in maintenance; zkelect maintenance off --node {given.node} ends that"
+    members = elector.members()
+    first = members[0].node if members else ""
+    others = [one for one in members[1:] if one.node not in found.maintenance]
+    if given.kind == "maintenance on":
+        if given.node == first and not others and not given.force:
+            return f"{given.node} leads, and nobody could take over; start another node, or give the service up with --force"
+        return ""
+    return _no_switchover(members, given.node, bool(others))
+
+
+def _no_switchover(members: List[Member], node: str, others: bool) -> str:
+    if not members:
+        return "nobody leads, so there is nothing to switch over; see zkelect members"
+    if node == members[0].node:
+        return f"{node} leads already"
+    if node and node not in [one.node for one in members]:
+        return f"{node} does not stand in the queue; see zkelect members"
+    return "" if node or others else "no other candidate could take over; start another node first"
+
+
+def told(found: Control, shown: int) -> List[str]:
+    """What stands in the control, a line each. shown: what ZooKeeper's clock shows."""
+    if found.trouble:
+        return [found.trouble]
+    lines = [
+        f"{node}: {control.in_maintenance(order)}{_left(order.until, shown, 'for another')}"
+        for node, order in sorted(found.maintenance.items()) if order.stands(shown)
+    ]
+    standing = found.switchover
+    if standing is not None:
+        by = f" by {standing.order.by}" if standing.order.by else ""
+        when = ", begun" if standing.begun else _left(standing.due, shown, "in")
+        lines.append(f"switchover to {standing.to or 'the next node'}{by}{when}")
+    return lines
+
+
+def _left(moment: Optional[int], shown: int, word: str) -> str:
+    return "" if moment is None else f", {word} {max(0, moment - shown) / _MS:.0f} s"
+
+
+def came_of(elector: OrderCalls, given: Given, order: str) -> Optional[Answer]:
+    """What became of an order that was written; None while it is under way. Raises ElectionError."""
+    if given.kind == "switchover":
+        for outcome in elector.outcomes():
+            if outcome.id == order:
+                return Answer(outcome.ok, 0 if outcome.ok else 1, outcome.text)
+        found = elector.read_control()
+        standing = found.switchover is not None and found.switchover.order.id == order
+        return None if standing or elector.holder() is None else _led(elector, given)
+    stands = given.node in [one.node for one in elector.members()]
+    if given.kind == "maintenance on":
+        return None if stands else Answer(True, 0, f"{given.node} is in maintenance, until zkelect maintenance off ends that")
+    return Answer(True, 0, f"{given.node} stands in the queue") if stands else None
+
+
+def _led(elector: OrderCalls, given: Given) -> Optional[Answer]:
+    """What came of a switchover whose outcome is not written yet, or never will be: its node leads, or another one."""
+    holder, ack = elector.holder(), elector.read_ack()
+    if holder is None or not ack:
+        return None
+    ok = given.node in ("", holder.node)
+    return Answer(ok, 0 if ok else 1, f"{holder.node} leads at {holder.address}")
+
+
+def under_way(given: Given) -> Answer:
+    """The answer to who has waited for long enough."""
+    what = {
+        "maintenance on": f"{given.node} stands in the queue still, and leaves it as soon as it has recognised the order",
+        "maintenance off": f"{given.node} does not stand in the queue yet; see whether it runs",
+    }.get(given.kind, "the order stands, or has begun; see zkelect members")
+    return Answer(False, UNDER_WAY, f"under way: {what}")

@@ -1,0 +1,174 @@
+"""What operators have ordered: the control znode, as members and tools read and change it, and what came of orders.
+
+By compare-and-set only, from what was read behind a sync: whoever orders, or begins an order, sees all that was ordered before.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import Callable, List, Optional, Tuple
+
+from supervisor_zkelect.core import control, places, untrusted
+from supervisor_zkelect.core import outcomes as outcome_log
+from supervisor_zkelect.core.control import Control, Switchover
+from supervisor_zkelect.core.outcomes import Outcome
+from supervisor_zkelect.system.clock import now
+from supervisor_zkelect.zookeeper import arguments
+from supervisor_zkelect.zookeeper.claim import ClaimCalls
+from supervisor_zkelect.zookeeper.errors import ElectionError, ZooKeeperFailed
+from supervisor_zkelect.zookeeper.holder import Orders
+from supervisor_zkelect.zookeeper.queue import Member
+from supervisor_zkelect.zookeeper.requests import CHANGED, MISSING, ROUNDS, THERE, Operation, data_of
+from supervisor_zkelect.zookeeper.watch import Watch
+
+
+class NotBegun(ElectionError):
+    """An order is not carried out; the message says why. Nothing was stopped for it."""
+
+
+class OrderCalls(ClaimCalls):
+    """The calls of an `Elector` that concern what operators have ordered."""
+
+    _control_watch: Optional[Watch] = None
+
+    def watch_control(self) -> Tuple[Control, Future[str]]:
+        """What the control znode says, and a future that gets one short text when it may have changed since. The former future
+        is cancelled."""
+        limit = self._zk.limit()
+        if self._control_watch is not None:
+            self._control_watch.end(None)
+        self._control_watch = watch = Watch(self._client, self.control_znode)
+        found = self._watched(watch, self._client.get_async(watch.path, watch=watch.seen), limit)
+        return self._parsed_orders(found).control, watch.changed
+
+    def read_control(self) -> Control:
+        """What the control znode says, behind a sync."""
+        return self._read_orders(self._zk.limit()).control
+
+    def amend_control(self, change: Callable[[Control], Optional[control.Change]]) -> Control:
+        """Change the control by compare-and-set, whoever leads. Returns what it was before.
+
+        change: what to do with the control that was read; None for nothing. May be called more than once.
+        Raises control.Unusable where it cannot be changed, and ZooKeeperFailed where others change it at each try.
+        """
+        arguments.function("change", change)
+        limit = self._zk.limit()
+        for _ in range(ROUNDS):
+            found, data = self._read_orders(limit)
+            wanted = change(found)
+            if wanted is None:
+                return found
+            written = control.amended(data, self._servers.now(), wanted, untrusted.printable(self.control_znode))
+            if self._write_control(found.stamp, written, limit):
+                return found
+        raise ZooKeeperFailed(f"{self.control_znode} changed at every try to write it; ask again")
+
+    def outcomes(self) -> List[Outcome]:
+        """What became of the last orders, the newest last."""
+        path = places.outcomes_of(self.election_state)
+        found = self._zk.read("read the outcomes", self._zk.limit(), path)
+        return outcome_log.read(data_of(found))
+
+    def tell_outcome(self, outcome: Outcome) -> None:
+        """Write what became of an order, and take it out of the control where it stands there as a switchover."""
+        self.amend_control(
+            lambda found: control.end_switchover if found.switchover and found.switchover.order.id == outcome.id else None
+        )
+        path = places.outcomes_of(self.election_state)
+        self._amend("the outcomes", path, lambda data: outcome_log.amended(data, outcome), self._zk.limit())
+
+    def server_time(self) -> int:
+        """What ZooKeeper's clock shows, in milliseconds since 1970 in UTC, late by a request at most. Where nothing was made by
+        this elector yet, a znode is made and deleted for it."""
+        shown = self._servers.now()
+        if shown is not None:
+            return shown
+        limit = self._zk.limit()
+        path, stat = self._zk.ask(
+            "look at ZooKeeper's clock", limit, self._client.create_async, f"{self.election_state}/clock-", b"", acl=self._zk.acl,
+            ephemeral=True, sequence=True, include_data=True,
+        )
+        self._servers.heard(stat.ctime, now())
+        self._zk.ask("delete a znode", limit, self._client.delete_async, path, ok=MISSING)
+        return int(stat.ctime)
+
+    def here(self, moment: int) -> float:
+        """A moment of ZooKeeper's clock, milliseconds, in seconds of CLOCK_BOOTTIME."""
+        return now() + (moment - self.server_time()) / 1000
+
+    def reset_control(self) -> None:
+        """Make the control empty, whatever it holds."""
+        limit = self._zk.limit()
+        self._zk.make(self.election_state, limit)
+        self._zk.make(self.control_znode, limit)
+        self._zk.ask("empty the control", limit, self._client.set_async, self.control_znode, b"", -1)
+
+    def begin(self, order: str, knows: Callable[[Member], bool]) -> str:
+        """See that somebody can take over from this node, which leads, and mark a switchover begun, in one transaction that
+        checks both proposals. From then on it cannot be taken back. Returns the name of the proposal that is to lead then.
+
+        order: id of the switchover in the control; "" where nothing there is to be marked, and whoever is next takes over. knows:
+        whether a candidate obeys the control.
+        Raises NotBegun where nobody can take over or the order does not stand any more, and NotLeader as `ack_leader` does.
+        """
+        limit = self._zk.limit()
+        self._require_lead(limit)
+        mine = self._require()
+        for _ in range(ROUNDS):
+            found, data = self._read_orders(limit)
+            standing = found.switchover if order and found.switchover and found.switchover.order.id == order else None
+            if order and standing is None:
+                raise NotBegun("the order was taken back")
+            if standing is not None and standing.begun == mine.token:
+                # Its answer was lost.
+                return standing.target
+            if standing is not None and control.overdue(standing, self.server_time()):
+                raise NotBegun("its time was over by more than ten minutes")
+            target = self._successor(found, standing, knows)
+            operations: List[Operation] = [("check", (f"{self.election_znode}/{target.name}", -1), {})]
+            if standing is not None:
+                begun = control.order_switchover(standing._replace(begun=mine.token, target=target.name))
+                written = control.amended(data, self._servers.now(), begun)
+                operations.append(("set_data", (self.control_znode, written, found.stamp.version), {}))
+            if self._check("begin the handover", limit, operations):
+                return target.name
+        raise ZooKeeperFailed("queue or control changed at every look; ask again")
+
+    def _successor(self, found: Control, switchover: Optional[Switchover], knows: Callable[[Member], bool]) -> Member:
+        """The candidate that is to lead next. Who may not lead is none. Raises NotBegun."""
+        others = [one for one in self.each_member() if not one.mine and not untrusted.lasting(one.session)]
+        aside = [one for one in others if not found.trouble and found.barred(one.node, self._servers.now()) is not None]
+        fit = [one for one in others if one not in aside]
+        if switchover is None or not switchover.to:
+            if fit:
+                return fit[0]
+            why = "all other candidates are in maintenance" if others else "no other candidate stands in the queue"
+            raise NotBegun(f"{why}, so this node stays; start another node first")
+        wanted = next((one for one in others if one.node == switchover.to), None)
+        if wanted is None:
+            raise NotBegun(f"{switchover.to} does not stand in the queue; see zkelect members")
+        if wanted in aside:
+            raise NotBegun(f"{switchover.to} is in maintenance")
+        strange = [one for one in others[:others.index(wanted)] if not knows(one)]
+        if strange and not switchover.order.force:
+            raise NotBegun(f"{strange[0].name} stands before {wanted.node} and knows no orders; --force deletes its proposal")
+        return wanted
+
+    def _read_orders(self, limit: float) -> Orders:
+        synced = self._client.sync_async(self.control_znode)
+        asked = self._client.get_async(self.control_znode)
+        self._zk.answer("sync the control", limit, synced)
+        return self._parsed_orders(self._zk.answer("read the control", limit, asked, ok=MISSING))
+
+    def _write_control(self, stamp: control.Stamp, data: bytes, limit: float) -> bool:
+        """Whether it was written; False where it has changed since."""
+        if stamp != control.Stamp():
+            stat = self._zk.ask(
+                "write the control", limit, self._client.set_async, self.control_znode, data, stamp.version, ok=CHANGED
+            )
+        else:
+            self._zk.make(self.election_state, limit)
+            stat = self._zk.ask(
+                "write the control", limit, self._client.create_async, self.control_znode, data, acl=self._zk.acl, ok=THERE
+            )
+        return stat is not None

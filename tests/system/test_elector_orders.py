@@ -1,0 +1,201 @@
+"""What operators have ordered, as the Elector takes part in it, against a real ZooKeeper."""
+
+import json
+
+import pytest
+
+from supervisor_zkelect.core import control
+from supervisor_zkelect.core.control import Order, Switchover
+from supervisor_zkelect.core.outcomes import Outcome
+from supervisor_zkelect.elector import Barred, NotBegun, ProposalGone
+from supervisor_zkelect.zookeeper import giving
+
+ASIDE = control.begin_maintenance("a", Order("m"))
+
+
+@pytest.fixture
+def hand(zk, root):
+    """Writes the control by hand, as another client does."""
+
+    class Hand:
+        path = f"{root}/e/ack-state/control"
+
+        def __call__(self, *changes):
+            data, stat = zk.get(self.path)
+            for change in changes:
+                data = control.amended(data, None, change)
+            zk.set(self.path, data, stat.version)
+
+        def anew(self, data=b"", version=0):
+            zk.delete(self.path)
+            zk.create(self.path, data)
+            for _ in range(version):
+                zk.set(self.path, data)
+
+        def read(self):
+            return json.loads(zk.get(self.path)[0] or b"{}")
+
+    return Hand()
+
+
+def candidate(join, node, **fields):
+    one = join(data=json.dumps({"v": 1, "node": node, "address": f"{node}:1", "orders": 1, **fields}).encode())
+    one.prepare()
+    one.create_proposal()
+    return one
+
+
+def test_who_is_in_maintenance_claims_nothing(join, hand):
+    one = candidate(join, "a")
+    hand(ASIDE)
+    assert one.try_be_leader(claiming=True).leads
+    with pytest.raises(Barred, match="maintenance"):
+        one.claim("a", "a:1")
+    assert one.holder() is None and one.claim("b", "b:1") is None
+
+
+@pytest.mark.parametrize("data", [b"garbage", b'{"v": 99}'])
+def test_a_control_that_cannot_be_used_promotes_nobody(join, hand, data):
+    one = candidate(join, "a")
+    hand.anew(data)
+    assert one.try_be_leader(claiming=True).leads
+    for call in (lambda: one.claim("a", "a:1"), lambda: one.predecessor(node="a") or one.claim("a", "a:1")):
+        with pytest.raises(Barred):
+            call()
+    one.reset_control()
+    assert one.claim("a", "a:1") is None
+
+
+def test_an_order_that_comes_between_look_and_claim_counts(join, hand):
+    one = candidate(join, "a")
+    assert one.try_be_leader(claiming=True).leads
+    hand(ASIDE)
+    with pytest.raises(Barred):
+        one.claim("a", "a:1")
+    assert one.holder() is None
+
+
+def test_a_control_that_was_made_anew_with_the_same_version_is_noticed(join, hand):
+    """The claim is written, as versions are all that a transaction can check; and nothing is begun by it."""
+    one = candidate(join, "a")
+    hand(control.end_switchover)
+    assert one.try_be_leader(claiming=True).leads
+    hand.anew(control.amended(b"", None, ASIDE), version=1)
+    with pytest.raises(Barred):
+        one.claim("a", "a:1")
+    assert one.holder().node == "a"
+    one.release()
+    assert one.holder() is None
+
+
+def test_a_control_that_is_gone_is_made_by_the_claim(join, hand, zk):
+    one = candidate(join, "a")
+    zk.delete(hand.path)
+    assert one.try_be_leader(claiming=True).leads and one.claim("a", "a:1") is None
+    assert zk.get(hand.path)[0] == b""
+
+
+def test_a_term_that_is_gone_on_with_asks_for_no_orders(join, hand):
+    one = candidate(join, "a")
+    one.try_be_leader()
+    one.claim("a", "a:1")
+    hand(ASIDE)
+    assert one.claim("a", "a:1", adopting=True) is None
+    with pytest.raises(Barred):
+        one.claim("a", "a:1")
+
+
+def test_a_fence_is_held_back_as_the_claim_is(join, hand):
+    one = candidate(join, "a")
+    one.try_be_leader()
+    one.claim("z", "z:1")
+    one.ack_leader("z:1")
+    two = candidate(join, "a")
+    one.withdraw()
+    assert two.try_be_leader(claiming=True).leads
+    hand(ASIDE)
+    with pytest.raises(Barred):
+        two.predecessor(node="a")
+    assert two.read_ack() == b"z:1"
+    hand(control.end_maintenance("a"))
+    assert two.predecessor(node="a").node == "z" and two.read_ack() == b""
+
+
+def test_a_switchover_is_marked_and_the_target_leads_at_once(join, hand):
+    one, two, three = (candidate(join, name) for name in "abc")
+    one.try_be_leader()
+    one.claim("a", "a:1")
+    hand(control.order_switchover(Switchover(Order("s", at=one.server_time()), "c")))
+    target = one.begin("s", lambda member: True)
+    assert target == three.proposal and hand.read()["switchover"]["begun"] == one.token
+    assert one.begin("s", lambda member: True) == target
+    standing = two.try_be_leader()
+    one.release(successor=target)
+    assert "deleted" in standing.changed.result(timeout=20)
+    with pytest.raises(ProposalGone):
+        two.try_be_leader()
+    assert three.try_be_leader(claiming=True).leads
+    three.claim("c", "c:1")
+    assert three.led_to.order.id == "s" and "switchover" not in hand.read()
+
+
+@pytest.mark.parametrize("why, told", [
+    ("taken back", "taken back"), ("aside", "in maintenance"), ("away", "does not stand in the queue"), ("strange", "knows no orders"),
+    ("late", "ten minutes"),
+])
+def test_what_cannot_be_begun_changes_nothing(join, hand, why, told):
+    one, two, three = candidate(join, "a"), candidate(join, "b"), candidate(join, "c")
+    one.try_be_leader()
+    at = one.server_time() - (control.LATE + 1000 if why == "late" else 0)
+    order = control.order_switchover(Switchover(Order("another" if why == "taken back" else "s", at=at), "c"))
+    aside = [control.begin_maintenance("c", Order("m"))] if why == "aside" else []
+    hand(order, *aside)
+    if why == "away":
+        three.withdraw()
+    before = hand.read()
+    with pytest.raises(NotBegun, match=told):
+        one.begin("s", lambda member: why != "strange")
+    assert hand.read() == before and two.proposal in [member.name for member in one.members()]
+
+
+def test_nobody_may_take_over_who_is_in_maintenance(join, hand):
+    one = candidate(join, "a")
+    one.try_be_leader()
+    with pytest.raises(NotBegun, match="no other candidate stands in the queue"):
+        one.begin("", lambda member: True)
+    two = candidate(join, "b")
+    hand(control.begin_maintenance("b", Order("m")))
+    with pytest.raises(NotBegun, match="in maintenance"):
+        one.begin("", lambda member: True)
+    hand(control.end_maintenance("b"))
+    assert one.begin("", lambda member: True) == two.proposal
+
+
+def test_a_successor_that_is_gone_keeps_nobody_from_being_released(join):
+    one, two, three = (candidate(join, name) for name in "abc")
+    one.try_be_leader()
+    gone = three.proposal
+    three.withdraw()
+    one.release(successor=gone)
+    assert two.try_be_leader().leads
+
+
+def test_an_order_is_given_and_looked_after(join, hand):
+    one, two = candidate(join, "a"), candidate(join, "b")
+    one.try_be_leader()
+    one.claim("a", "a:1")
+    one.ack_leader("a:1")
+    tool = join()
+    given = giving.Given("switchover", "b", "root@h", "a test")
+    answer = giving.give(tool, given)
+    assert answer.id and giving.came_of(tool, given, answer.id) is None
+    again = giving.give(tool, giving.Given("switchover", "a"))
+    assert not again.ok and "leads already" in again.text
+    one.release(successor=one.begin(answer.id, lambda member: True))
+    two.try_be_leader()
+    two.claim("b", "b:1")
+    assert giving.came_of(tool, given, answer.id) is None
+    two.ack_leader("b:1")
+    assert giving.came_of(tool, given, answer.id)[:2] == (True, 0)
+    two.tell_outcome(Outcome(answer.id, True, "b leads, says b", "b", "b:1"))
+    assert giving.came_of(tool, given, answer.id).text == "b leads, says b"
