@@ -19,7 +19,7 @@ _BOX, _TALL = 190, 42
 #: Of each step, the left upper corner of its box.
 PLACES: Dict[str, Tuple[int, int]] = {
     "clearing": (60, 70), "waiting": (60, 220), "proposing": (60, 390), "withdrawn": (60, 510),
-    "asking": (330, 390), "watching": (330, 510), "stepping": (330, 280),
+    "maintenance": (330, 150), "asking": (330, 390), "watching": (330, 510), "stepping": (330, 280),
     "claiming": (600, 390), "fencing": (600, 510), "leasing": (600, 310), "starting": (600, 230), "probing": (600, 150),
     "acking": (600, 70), "primary": (870, 70), "stopping": (870, 220), "releasing": (870, 390), "closing": (870, 510),
 }

@@ -14,7 +14,8 @@ def reference() -> str:
     lines = ["| command | does | without ELECTION | exit status |", "|---|---|---|---|"]
     for verb in VERBS.values():
         exits = "[a role's](#exit-statuses)" if verb.statuses is OF_A_ROLE else verb.exits
-        lines.append(f"| `{verb.words}` | {verb.help} | {verb.means or 'takes none: the whole node'} | {exits} |")
+        words = verb.words.replace("|", "\\|")
+        lines.append(f"| `{words}` | {verb.help} | {verb.means or 'takes none: the whole node'} | {exits} |")
     return "\n".join(lines) + "\n"
 
 

@@ -8,17 +8,18 @@ supervisorctl reads this section from its own configuration file only, not from 
 
 from __future__ import annotations
 
+import shlex
 import sys
 import textwrap
 import xmlrpc.client
-from typing import Any, Iterable, List, Optional
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from supervisor.supervisorctl import ControllerPluginBase
 
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import ask, streams
 from supervisor_zkelect.operators.outcome import ERROR, MEANINGS, USAGE
-from supervisor_zkelect.operators.verbs import VERBS, Verb
+from supervisor_zkelect.operators.verbs import LONGEST, VERBS, Verb
 from supervisor_zkelect.supervisord.client import Unreachable
 
 #: Columns of a help, and of the words on its left.
@@ -37,7 +38,11 @@ class ZkelectControllerPlugin(ControllerPluginBase):
         self._help([VERBS["role"]], "", VERBS["role"].exits)
 
     def do_zkelect(self, arg: str) -> None:
-        words = arg.split()
+        try:
+            words = shlex.split(arg)
+        except ValueError as error:
+            self._fail(USAGE, f"{error}; close it")
+            return
         verb = words.pop(0) if words else ""
         if verb not in VERBS:
             problem = f"there is no command {printable(verb)}" if verb else "a command is missing"
@@ -51,21 +56,22 @@ class ZkelectControllerPlugin(ControllerPluginBase):
     def _help(self, verbs: Iterable[Verb], before: str, exits: str) -> None:
         for verb in verbs:
             left = f"{before}{verb.words}"
+            if len(left) >= _LEFT:
+                self._say(*textwrap.wrap(left, _WIDTH, subsequent_indent=" " * 8))
+                left = ""
             self._say(*textwrap.wrap(verb.help, _WIDTH, initial_indent=f"{left:{_LEFT}}", subsequent_indent=" " * _LEFT))
         for text in ("With --json the answer is printed as JSON.", f"The exit status: {exits}."):
             self._say(*textwrap.wrap(text, _WIDTH, initial_indent="    ", subsequent_indent="    "))
 
     def _run(self, verb: Verb, words: List[str], helped: str) -> None:
-        flag = verb.flag.word if verb.flag else ""
-        names = [word for word in words if word not in ("--json", flag)]
-        options = [name for name in names if name.startswith("-")]
-        if options or len(names) > 1:
-            problem = f"there is no option {options[0]}" if options else "name one election at most"
-            self._fail(USAGE, f"{problem}; see help {helped}")
+        try:
+            names, given = parsed(verb, [word for word in words if word != "--json"])
+        except ValueError as error:
+            self._fail(USAGE, f"{error}; see help {helped}")
             return
         try:
             outcome = ask.run(
-                verb.name, self._caller(), names[0] if names else None, insist=flag in words,
+                verb.name, self._caller(), names[0] if names else None, given=given,
                 width=streams.columns(self.ctl.stdout),
             )
         except ValueError as error:
@@ -117,6 +123,44 @@ class ZkelectControllerPlugin(ControllerPluginBase):
         if why:
             self.ctl.exitstatus = self.ctl.exitstatus if self.ctl.exitstatus in (ERROR, USAGE) else ERROR
             streams.write(sys.stderr, [f"error: standard output: {why}"])
+
+
+def parsed(verb: Verb, words: List[str]) -> Tuple[List[str], Dict[str, Any]]:
+    """The elections that the words behind a verb name, one at most, and what is said with it. Raises ValueError with what is
+    wrong."""
+    given: Dict[str, Any] = {}
+    options = {option.word: option for option in verb.options}
+    names, left = [], list(words)
+    if verb.what:
+        given["what"] = left.pop(0) if left else ""
+        if given["what"] not in verb.what:
+            raise ValueError(f"say first {' or '.join(verb.what)}")
+    while left:
+        word = left.pop(0)
+        option = options.get(word)
+        if option is None:
+            if word.startswith("-"):
+                raise ValueError(f"there is no option {printable(word)}")
+            names.append(word)
+        elif not option.value:
+            given[option.argument] = True
+        elif not left:
+            raise ValueError(f"{word} wants a value: {option.value}")
+        else:
+            given[option.argument] = _seconds(word, left.pop(0)) if option.seconds else left.pop(0)
+    if len(names) > 1:
+        raise ValueError("name one election at most")
+    return names, given
+
+
+def _seconds(word: str, text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= LONGEST:
+        raise ValueError(f"{word} {printable(text)} is not a number of seconds")
+    return seconds
 
 
 def make_zkelect_controllerplugin(controller: Any, **config: str) -> ZkelectControllerPlugin:

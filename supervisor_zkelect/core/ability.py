@@ -11,13 +11,13 @@ from typing import NamedTuple, Optional
 from supervisor_zkelect.core import roles
 from supervisor_zkelect.core.state import INFINITY, State
 
-KERNEL, GUARD, FOLDER, ZOOKEEPER, TIMEOUT, TWIN, REFUSED, QUEUE, FENCE, ALIVE = (
-    "kernel", "guard", "folder", "zookeeper", "timeout", "twin", "refused", "queue", "fence", "alive",
+KERNEL, GUARD, FOLDER, ZOOKEEPER, TIMEOUT, TWIN, REFUSED, QUEUE, FENCE, ALIVE, CONTROL = (
+    "kernel", "guard", "folder", "zookeeper", "timeout", "twin", "refused", "queue", "fence", "alive", "control",
 )
 """Kinds of hindrances: the kernel lacks what a proof of death needs; no guard would end a lease; the runtime folder is not
 this node's; no server of ZooKeeper answers; the session's timeout leaves no time for a kill; another proposal has this node's
 name; ZooKeeper refuses what is asked; a znode ahead in the queue never goes; the fence command fails; the group is not proven
-dead."""
+dead; what operators have ordered cannot be read."""
 
 
 class Node(NamedTuple):
@@ -51,6 +51,8 @@ def hindrance(state: State, node: Node) -> Optional[Hindrance]:
         return Hindrance(ZOOKEEPER, node.zookeeper)
     if state.up and state.grace < 0:
         return Hindrance(TIMEOUT, trouble)
+    if state.orders is not None and state.orders.bar and not state.orders.bar_id:
+        return Hindrance(CONTROL, state.orders.bar)
     if state.duplicate_since is not None:
         return Hindrance(TWIN, trouble)
     if state.lasting:
@@ -70,6 +72,8 @@ def until(state: State, kill_at: float, now: float) -> Optional[float]:
         moment = state.healthy_by
     elif state.duplicate_since is not None:
         moment = state.duplicate_since + state.wait_out
+    elif state.role == roles.MAINTENANCE and state.orders is not None:
+        moment = state.orders.until
     elif (state.role, state.step) == (roles.DETACHED, "waiting"):
         moment = max(state.not_before, state.rest_until)
     elif (state.role, state.step) == (roles.DEMOTING, "stopping"):

@@ -36,6 +36,7 @@ def fail(turn: Turn, reason: str) -> None:
 def demote(turn: Turn, reason: str, kill: bool = False) -> None:
     """Stop the group, with its stopwaitsecs as far as the lease leaves them. A second call may only make it sooner."""
     rules, state = turn.rules, turn.state
+    fail_order(turn, reason)
     kill_at = turn.now + rules.stopwaitsecs
     if state.leaving is not None:
         kill_at = min(kill_at, state.leaving.kill_at)
@@ -46,11 +47,18 @@ def demote(turn: Turn, reason: str, kill: bool = False) -> None:
         turn.set(token=state.inherited, unadopted=state.proposal is None)
     turn.set(
         inherited=None, killed=kill, stuck=False, probe_at=INFINITY, probing=0, counter=None, healthy_by=INFINITY, trouble="",
-        looking=0, look_at=INFINITY, repairs=0, repair_at=INFINITY,
+        looking=0, look_at=INFINITY, repairs=0, repair_at=INFINITY, beginning=None, stays_why="",
     )
     if kill:
         turn.act(messages.DropLease())
     turn.request("waiting", *((messages.KillGroup,) if kill else (messages.StopGroup, kill_at)))
+
+
+def fail_order(turn: Turn, reason: str) -> None:
+    """Tell whoever ordered this node to lead that its promotion has failed."""
+    if turn.state.order:
+        turn.act(messages.TellOutcome(turn.state.order, False, f"{turn.rules.node} was to lead, and cannot: {reason}"))
+        turn.set(order="")
 
 
 def lost(turn: Turn, reason: str) -> None:
@@ -107,12 +115,13 @@ def stuck(turn: Turn, event: messages.Stuck) -> None:
 
 def release(turn: Turn, reason: str) -> None:
     """Give up the proposal. Only called where no process of the group can run."""
+    fail_order(turn, reason)
     if (turn.state.proposal is None and not turn.state.unadopted) or not turn.state.alive:
         detach(turn, reason)
     else:
         turn.go(DEMOTING, "releasing", reason)
         turn.set(release_by=turn.now + RELEASE_LIMIT, refusals=0, withdrawing=False)
-        turn.ask(messages.Release)
+        turn.ask(messages.Release, False, turn.state.successor)
 
 
 def release_unproven(turn: Turn) -> None:
@@ -158,10 +167,11 @@ def session_ends(turn: Turn, event: messages.SessionEnds) -> None:
 
 def detach(turn: Turn, reason: str) -> None:
     """The proposal is gone, and no process of the group runs by it: wait for the time of the next one."""
+    fail_order(turn, reason)
     turn.set(
         proposal=None, lasting="", deadline=-INFINITY, claimed_at=INFINITY, killed=False,
         healthy_by=INFINITY, probe_at=INFINITY, probing=0, counter=None, looking=0, look_at=INFINITY, led=False,
-        unadopted=False,
+        unadopted=False, successor="", beginning=None,
     )
     turn.act(messages.DropLease())
     turn.go(DETACHED, "waiting", reason)

@@ -89,11 +89,13 @@ class RenewedByKeeper(NamedTuple):
 
 
 class Claimed(NamedTuple):
-    """`dirty`: the node whose holder was found, or "". lease: what that write proves; None when it cannot be counted."""
+    """`dirty`: the node whose holder was found, or "". lease: what that write proves; None when it cannot be counted.
+    order: id of the operator's order that led to it, or ""."""
 
     op: int
     dirty: str
     lease: Optional[Leased] = None
+    order: str = ""
 
 
 class Dirty(NamedTuple):
@@ -245,6 +247,43 @@ class Reconfigured(NamedTuple):
     readdressed: bool
 
 
+class ControlSeen(NamedTuple):
+    """What operators have ordered, as far as it concerns this node. bar: why it may not lead, and stands in no queue; "" where
+    nothing keeps it from that. until: when that ends by itself. bar_id: id of the order of maintenance, "" where the control
+    cannot be used. forced: it counts even if nobody can take over. unread: the control could not be read, and may be again.
+
+    order: id of a switchover that stands, or "". due: when it is due. to: who is to lead; "" for whoever is next. begun: token of
+    the term that it ends, 0 before. target: the proposal that is to lead then.
+    """
+
+    bar: str = ""
+    until: float = float("inf")
+    bar_id: str = ""
+    forced: bool = False
+    unread: bool = False
+    order: str = ""
+    due: float = float("-inf")
+    to: str = ""
+    begun: int = 0
+    target: str = ""
+
+
+class Begun(NamedTuple):
+    """A handover is marked begun; target: the proposal that is to lead next, "" where nobody was asked."""
+
+    op: int
+    target: str
+
+
+class NotBegun(NamedTuple):
+    """A handover is not begun, and nothing is stopped for it. known: whether that is for want of somebody to take over, and not
+    since ZooKeeper does not tell."""
+
+    op: int
+    why: str
+    known: bool = True
+
+
 class Resign(NamedTuple):
     """`force`: even if nobody is there to take over; and even if the group cannot be proven dead."""
 
@@ -273,7 +312,7 @@ Event = Union[
     SessionUp, SessionDown, SessionLost, Proposed, DuplicateNodeName, Queried, QueueChanged, Leased, Cut, RenewedByKeeper,
     Claimed, Dirty, Fenced, ProposalLost, Rivalled, Acked, Released, RequestFailed, ServiceStarted, StartFailed, GrantRevoked,
     Dead, Stuck, Probed, MemberChanged, MemberRuns, MemberFatal, StoppedByHand, StartedByHand, OthersCounted, TermSeen,
-    Reconfigured, Resign, Shutdown, SessionEnds, Tick,
+    Reconfigured, ControlSeen, Begun, NotBegun, Resign, Shutdown, SessionEnds, Tick,
 ]
 """All that can happen to an election."""
 
@@ -363,11 +402,29 @@ class Repair(NamedTuple):
     """Write ack and holder of the present term again."""
 
 
+class Begin(NamedTuple):
+    """See who can take over, and mark a switchover begun: no order may take it back then. kind: as handover.py has them. order:
+    id of what was ordered."""
+
+    op: int
+    kind: str
+    order: str
+
+
+class TellOutcome(NamedTuple):
+    """Write what became of an order, and take it out of the control where it stands there."""
+
+    order: str
+    ok: bool
+    text: str
+
+
 class Release(NamedTuple):
-    """`dirty`: the group is not proven dead, so the holder stays."""
+    """`dirty`: the group is not proven dead, so the holder stays. successor: the proposal that is to lead then, or ""."""
 
     op: int
     dirty: bool = False
+    successor: str = ""
 
 
 class Withdraw(NamedTuple):
@@ -420,7 +477,7 @@ class Log(NamedTuple):
 
 Action = Union[
     Propose, Query, StepBehind, Claim, Fence, KeepLease, DropLease, StartGroup, StopGroup, KillGroup, EnsureDead, Probe, Ack,
-    Repair, Release, Withdraw, EndSession, CountOthers, SeeTerm, AnswerOperator, Quit, Log,
+    Repair, Begin, TellOutcome, Release, Withdraw, EndSession, CountOthers, SeeTerm, AnswerOperator, Quit, Log,
 ]
 """All that a role machine can have done."""
 

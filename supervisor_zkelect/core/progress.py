@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Dict, Tuple
 
-from supervisor_zkelect.core import demotion, messages, resignation, standby
+from supervisor_zkelect.core import demotion, messages, orders, resignation, standby
 from supervisor_zkelect.core.resignation import SUCCESSOR_PACE
-from supervisor_zkelect.core.roles import DETACHED, PROMOTING, STANDBY, WITHDRAWN
+from supervisor_zkelect.core.roles import DETACHED, MAINTENANCE, PROMOTING, STANDBY, WITHDRAWN
 from supervisor_zkelect.core.state import INFINITY
 from supervisor_zkelect.core.turn import RETRY_FIRST, Turn
 
@@ -20,6 +20,9 @@ def session_up(turn: Turn, event: messages.SessionUp) -> None:
         up=True, alive=True, grace=event.grace, wait_out=event.wait_out, timeout=event.timeout, margin=event.margin,
         trouble=unfit if event.grace < 0 else "",
     )
+    if event.fresh:
+        # What was ordered meanwhile is not known yet.
+        turn.set(orders=None)
     if turn.state.role == STANDBY and turn.state.step == "watching":
         standby.query(turn)
     elif turn.state.retry_at < INFINITY:
@@ -57,7 +60,7 @@ def retry(turn: Turn) -> None:
         "claiming": (messages.Claim, state.fenced),
         "fencing": (messages.Fence, *state.dirty),
         "acking": (messages.Ack,),
-        "releasing": (messages.Withdraw,) if state.withdrawing else (messages.Release, bool(state.cleaning)),
+        "releasing": (messages.Withdraw,) if state.withdrawing else (messages.Release, bool(state.cleaning), state.successor),
     }
     turn.set(retry_at=INFINITY)
     if state.step in again:
@@ -65,9 +68,10 @@ def retry(turn: Turn) -> None:
 
 
 def leave_or_join(turn: Turn) -> None:
-    """While waiting: withdraw where this listener ends, propose where nothing is against it."""
+    """While outside of the queue: withdraw where this listener ends, propose where nothing is against it."""
     state = turn.state
-    if (state.role, state.step) != (DETACHED, "waiting"):
+    waiting = (state.role, state.step) == (DETACHED, "waiting")
+    if not waiting and state.role != MAINTENANCE:
         return
     if state.leaving is not None and not state.cleaning:
         turn.go(WITHDRAWN, "", state.leaving.reason)
@@ -75,8 +79,7 @@ def leave_or_join(turn: Turn) -> None:
             text = "resigned, but this node shuts down before another one leads; see zkelect primary"
             turn.act(messages.AnswerOperator(one.ticket, False, 1, text))
         turn.set(resigning=(), look_at=INFINITY)
-    elif state.leaving is None and state.up and state.grace >= 0 and state.not_before <= turn.now and not (
-            state.cleaning or state.ending):
+    elif waiting and state.may_propose(turn.now):
         turn.set(look_at=INFINITY, looking=0)
         standby.propose(turn)
 
@@ -85,6 +88,7 @@ def time_passed(turn: Turn, event: messages.Tick) -> None:
     """Do what is due."""
     demotion.enforce_lease(turn)
     resignation.refuse_in_time(turn)
+    orders.obey(turn)
     state, now = turn.state, turn.now
     if state.role == PROMOTING and now >= state.healthy_by and state.step != "fencing":
         demotion.fail(turn, f"not healthy within {turn.rules.promote_timeout:g} s ({turn.state.trouble or 'no answer yet'})")

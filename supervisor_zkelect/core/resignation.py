@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Optional, Tuple
 
-from supervisor_zkelect.core import demotion, messages, promotion
+from supervisor_zkelect.core import demotion, handover, messages, promotion
 from supervisor_zkelect.core.roles import DEMOTING, DETACHED, PRIMARY, PROMOTING
 from supervisor_zkelect.core.state import CALM, CONTESTED, INFINITY, Resigning
 from supervisor_zkelect.core.turn import RETRY_MOST, Turn
@@ -39,8 +39,25 @@ def resign(turn: Turn, event: messages.Resign) -> None:
         give_up(turn, (*state.resigning, resigning), "resigned, by force")
         return
     turn.set(resigning=(*state.resigning, replace(resigning, by=turn.now + LOOK_LIMIT)))
-    if not turn.state.looking:
-        turn.request("looking", messages.CountOthers)
+    begin_what_waits(turn)
+
+
+def begin_what_waits(turn: Turn) -> None:
+    """Begin the handover for the orders to resign that wait for it, where none is being begun."""
+    asking = [one for one in turn.state.resigning if one.by < INFINITY]
+    if asking and turn.state.beginning is None and turn.state.role in (PRIMARY, PROMOTING):
+        handover.begin(turn, handover.RESIGNATION, asking[0].ticket, "resigned by order of the operator")
+
+
+def not_begun(turn: Turn, event: messages.NotBegun) -> None:
+    """Nobody is known who could take over."""
+    if turn.state.role not in (PRIMARY, PROMOTING):
+        return
+    if event.known:
+        refuse(turn, event.why)
+    else:
+        why = f"the queue cannot be read, so nobody is known who could take over, and this node stays: {event.why}"
+        refuse(turn, f"{why}; {_FORCE}")
 
 
 def give_up(turn: Turn, resigning: Tuple[Resigning, ...], reason: str) -> None:
@@ -54,15 +71,7 @@ def others_counted(turn: Turn, event: messages.OthersCounted) -> None:
     if event.op != state.looking:
         return
     turn.set(looking=0)
-    if state.role in (PRIMARY, PROMOTING):
-        if event.others > 0:
-            give_up(turn, state.resigning, "resigned by order of the operator")
-        elif event.others == 0:
-            refuse(turn, "no other candidate stands in the queue, so this node stays; start another node first")
-        else:
-            why = f"the queue cannot be read, so nobody is known who could take over, and this node stays: {event.why}"
-            refuse(turn, f"{why}; {_FORCE}")
-    elif (state.role, state.step) == (DETACHED, "waiting") and state.not_before > turn.now:
+    if (state.role, state.step) == (DETACHED, "waiting") and state.not_before > turn.now:
         if event.others == 0 and turn.now - state.since >= turn.rules.backoff_min:
             turn.set(not_before=max(turn.now, state.rest_until))
         else:
@@ -86,8 +95,8 @@ def refuse_in_time(turn: Turn) -> None:
         refuse(turn, f"not resigned, as the term ended before it was known who could take over: {turn.state.reason}")
     elif min(asking) <= turn.now:
         refuse(turn, f"ZooKeeper does not answer, so nobody could take over, and this node stays; {_FORCE}", turn.now)
-        if max(asking) <= turn.now:
-            turn.set(looking=0)
+        if max(asking) <= turn.now and turn.state.beginning and turn.state.beginning.kind == handover.RESIGNATION:
+            turn.set(beginning=None)
 
 
 def term_seen(turn: Turn, event: messages.TermSeen) -> None:

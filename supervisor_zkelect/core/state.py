@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from supervisor_zkelect.core.lease import Lease
-from supervisor_zkelect.core.messages import Shutdown
-from supervisor_zkelect.core.roles import DEMOTING, DETACHED, PRIMARY, PROMOTING, WITHDRAWN
+from supervisor_zkelect.core.messages import ControlSeen, Shutdown
+from supervisor_zkelect.core.roles import DEMOTING, DETACHED, MAINTENANCE, PRIMARY, PROMOTING, WITHDRAWN
 from supervisor_zkelect.core.service import Counter
 
 INFINITY = float("inf")
@@ -59,6 +59,16 @@ class Resigning:
     tried: Tuple[str, ...] = ()
     left: bool = False  # the group is dead and the term released
     ask_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """A handover for which somebody is looked for who takes over. kind: one of those in handover.py. order: its id."""
+
+    op: int
+    kind: str
+    order: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -128,8 +138,39 @@ class State:
     look_at: float = INFINITY
     looking: int = 0
 
+    #: what operators have ordered; None while that is not known in this session
+    orders: Optional[ControlSeen] = None
+    beginning: Optional[Beginning] = None
+    begin_at: float = -INFINITY  # no handover is begun before this
+    stays_why: str = ""  # why this node goes on leading, though it is ordered not to
+    successor: str = ""  # the proposal that is to lead after the release
+    order: str = ""  # id of the order that led to this term
+
     resigning: Tuple[Resigning, ...] = ()
     leaving: Optional[Shutdown] = None
+
+    def may_propose(self, now: float) -> bool:
+        """Whether nothing is against a proposal."""
+        fit = self.up and self.grace >= 0 and not self.cleaning and not self.ending
+        return self.free and fit and self.leaving is None and self.not_before <= now
+
+    @property
+    def free(self) -> bool:
+        """Whether operators have nothing against a proposal, as far as is known. They cannot against that of a term that goes
+        on."""
+        return self.inherited is not None or self.orders is not None and not self.orders.bar
+
+    @property
+    def leads_on(self) -> str:
+        """That this node goes on leading though it is ordered not to, and why; "" where that is not so."""
+        bar = self.orders.bar if self.orders is not None else ""
+        return f"{bar}; goes on leading until another node can: {self.stays_why}" if bar and self.stays_why else ""
+
+    @property
+    def may_begin(self) -> bool:
+        """Whether a handover may be begun for an order."""
+        leads = self.role in (PRIMARY, PROMOTING) and self.may_run and self.inherited is None
+        return leads and self.beginning is None and self.leaving is None
 
     @property
     def may_run(self) -> bool:
@@ -151,7 +192,8 @@ class State:
         released that this does not give up. A proposal that never led goes with the session."""
         waiting = (self.role, self.step) == (DETACHED, "waiting") and self.inherited is None
         leaving = self.step == "releasing" and not self.led
-        return self.role == WITHDRAWN or self.step == "closing" or (waiting or leaving) and not self.cleaning
+        aside = self.role in (MAINTENANCE, WITHDRAWN) and not self.cleaning
+        return aside or self.step == "closing" or (waiting or leaving) and not self.cleaning
 
     @property
     def leased(self) -> bool:
@@ -176,11 +218,17 @@ def lease_of(rules: Rules, state: State) -> Lease:
 def next_wakeup(rules: Rules, state: State) -> float:
     """When a Tick is due; infinity when only events matter."""
     times = [state.retry_at, state.probe_at, state.look_at, state.repair_at]
+    if state.orders is not None and state.step != "clearing":
+        times.append(state.orders.until)
+        if state.orders.bar_id and state.may_begin:
+            times.append(state.begin_at)
+        if state.orders.order and not state.orders.begun and state.may_begin:
+            times.append(max(state.orders.due, state.begin_at))
     if state.enforced and state.deadline > -INFINITY:
         times.append(lease_of(rules, state).stop_at)
     if state.role == PROMOTING and state.step != "fencing":
         times.append(state.healthy_by)
-    if state.role == DETACHED and state.step == "waiting" and state.up:
+    if state.role == DETACHED and state.step == "waiting" and state.up and state.free:
         times.append(state.not_before)
     times += [max(one.ask_at, 0.0) if one.left else one.by for one in state.resigning]
     return min(times)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, NamedTuple, Tuple, Type, Union
 
-from supervisor_zkelect.core import demotion, members, messages, progress, promotion, resignation, standby
-from supervisor_zkelect.core.roles import DEMOTING, DETACHED, PRIMARY, PROMOTING, STANDBY, WITHDRAWN
+from supervisor_zkelect.core import demotion, members, messages, orders, progress, promotion, resignation, standby
+from supervisor_zkelect.core.roles import DEMOTING, DETACHED, MAINTENANCE, PRIMARY, PROMOTING, STANDBY, WITHDRAWN
 from supervisor_zkelect.core.turn import Turn
 
 #: Steps of each role, in the order in which a node usually goes through them. A role of one step has that by its own name.
@@ -19,6 +19,7 @@ STEPS: Dict[str, Tuple[str, ...]] = {
     PROMOTING: ("claiming", "fencing", "leasing", "starting", "probing", "acking"),
     PRIMARY: (PRIMARY,),
     DEMOTING: ("stopping", "releasing", "closing"),
+    MAINTENANCE: (MAINTENANCE,),
     WITHDRAWN: (WITHDRAWN,),
 }
 
@@ -54,7 +55,7 @@ def _losing(handler: Handler, watching: str = "waiting") -> List[Move]:
         Move("stepping releasing closing", handler, "waiting"),
         Move("watching", handler, watching),
         Move(_RUNNING, handler, "stopping"),
-        Move("clearing stopping", handler),
+        Move("clearing stopping maintenance", handler),
     ]
 
 
@@ -78,7 +79,7 @@ TABLE: Dict[Type[Any], Row] = {
         Move("asking claiming fencing leasing", demotion.session_ends, "stopping releasing"),
         Move("stepping watching", demotion.session_ends, "releasing"),
         Move(_RUNNING, demotion.session_ends, "stopping"),
-        Move("clearing stopping releasing", demotion.session_ends),
+        Move("clearing stopping releasing maintenance", demotion.session_ends),
     ], "the session is being closed already"),
     messages.RequestFailed: Row([
         Move("waiting", progress.request_failed, "stopping"),
@@ -118,7 +119,7 @@ TABLE: Dict[Type[Any], Row] = {
     messages.Acked: Row([Move("acking", promotion.acked, "primary")], _OVER),
     messages.Released: Row([Move("releasing", demotion.released, "waiting")], _OVER),
     messages.TermSeen: Row([
-        Move(f"{_INHERITED} stepping watching {_RUNNING} stopping releasing closing", resignation.term_seen),
+        Move(f"{_INHERITED} stepping watching {_RUNNING} stopping releasing closing maintenance", resignation.term_seen),
     ], "nobody has resigned here yet"),
     # The group
     messages.ServiceStarted: Row([Move("starting", promotion.service_started, "probing")], _OVER),
@@ -128,7 +129,7 @@ TABLE: Dict[Type[Any], Row] = {
         Move("clearing", members.dead, "waiting"),
         Move("stopping", members.dead, "releasing waiting"),
         Move("leasing", members.dead, "starting"),
-        Move("waiting proposing asking stepping watching claiming fencing releasing closing", members.dead),
+        Move("waiting proposing asking stepping watching claiming fencing releasing closing maintenance", members.dead),
     ], "no proof of death is waited for"),
     messages.Stuck: Row([Move(_EVERYWHERE, demotion.stuck)]),
     messages.Probed: Row([
@@ -142,33 +143,42 @@ TABLE: Dict[Type[Any], Row] = {
         Move(f"{_INHERITED} probing acking primary", members.stopped_by_hand, "stopping"),
     ], f"{_NO_GROUP}, or it is only being started"),
     messages.StartedByHand: Row([
-        Move("waiting proposing asking stepping watching claiming fencing leasing releasing closing", members.started_by_hand),
+        Move(
+            "waiting proposing asking stepping watching claiming fencing leasing releasing closing maintenance",
+            members.started_by_hand,
+        ),
     ], "the group runs by this node's order, or is being proven dead"),
     # Orders
     messages.Resign: Row([
         Move(f"claiming fencing leasing {_RUNNING}", resignation.resign, "stopping"),
         Move("stopping", resignation.resign, "releasing waiting"),
-        Move("clearing waiting proposing asking stepping watching releasing closing", resignation.resign),
+        Move("clearing waiting proposing asking stepping watching releasing closing maintenance", resignation.resign),
     ]),
-    messages.OthersCounted: Row([
-        Move(f"claiming fencing leasing {_RUNNING}", resignation.others_counted, "stopping"),
-        Move("waiting", resignation.others_counted),
-    ], "nobody waits for the number"),
+    messages.ControlSeen: Row([Move(_EVERYWHERE, orders.control_seen)]),
+    messages.Begun: Row([
+        Move(f"claiming fencing leasing {_RUNNING}", orders.begun, "stopping"),
+    ], "this term has ended, or ends"),
+    messages.NotBegun: Row([Move(f"claiming fencing leasing {_RUNNING}", orders.not_begun)], "this term has ended, or ends"),
+    messages.OthersCounted: Row([Move("waiting", resignation.others_counted)], "nobody waits for the number"),
     messages.Reconfigured: Row([Move(
-        f"{_INHERITED} stepping watching {_RUNNING} stopping releasing closing", resignation.reconfigured
+        f"{_INHERITED} stepping watching {_RUNNING} stopping releasing closing maintenance", resignation.reconfigured
     )], "no promotion has failed yet"),
     messages.Shutdown: Row([
         Move("waiting", demotion.shutdown, "stopping"),
         Move("proposing", demotion.shutdown, "stopping waiting"),
         Move("asking claiming fencing leasing stepping watching", demotion.shutdown, "stopping releasing"),
         Move(f"{_RUNNING} releasing closing", demotion.shutdown, "stopping"),
+        Move("maintenance", demotion.shutdown, "stopping"),
         Move("clearing stopping", demotion.shutdown),
     ]),
     # Time, which passes with each event
     messages.Tick: Row([
-        Move("waiting", progress.time_passed, "proposing withdrawn stopping"),
-        Move(f"proposing asking claiming fencing leasing {_RUNNING}", progress.time_passed, "stopping"),
-        Move("stepping watching stopping releasing closing", progress.time_passed),
+        Move("waiting", progress.time_passed, "proposing withdrawn stopping maintenance"),
+        Move("maintenance", progress.time_passed, "waiting proposing withdrawn"),
+        Move("asking claiming fencing leasing", progress.time_passed, "stopping releasing"),
+        Move(f"proposing {_RUNNING}", progress.time_passed, "stopping"),
+        Move("stepping watching", progress.time_passed, "releasing"),
+        Move("stopping releasing closing", progress.time_passed),
     ], "nothing is due"),
 }
 """What each event does in each step; in `withdrawn` none does anything."""

@@ -38,7 +38,7 @@ def look(client: Any, settings: Any, seconds: float) -> Findings:
             continue
         ack = settings.chroot + election.election_ack
         state = settings.chroot + election.election_state
-        for path in (root, ack, state, places.holder_of(state)):
+        for path in (root, ack, state, places.holder_of(state), places.control_of(state)):
             acl = asking.answer(client.get_acls_async(path))
             wider = wider_than(acl[0] if acl else (), settings)
             if wider:

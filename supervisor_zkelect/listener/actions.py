@@ -36,7 +36,13 @@ class Actions(Decider):
             messages.Fence: self._fence,
             messages.Ack: lambda one, action: one.ask(action.op, worker.ack, action.op, one.settings.address),
             messages.Repair: lambda one, action: one.ask(0, worker.repair, one.name, one.settings.address, self._post),
-            messages.Release: lambda one, action: one.ask(action.op, worker.release, action.op, action.dirty),
+            messages.Release: lambda one, action: one.ask(
+                action.op, worker.release, action.op, action.dirty, action.successor
+            ),
+            messages.Begin: lambda one, action: one.ask(0, worker.begin, action),
+            messages.TellOutcome: lambda one, action: one.ask(
+                0, worker.tell_outcome, action, self._host.settings.node_name, one.settings.address
+            ),
             messages.Withdraw: lambda one, action: one.ask(action.op, worker.withdraw, action.op),
             messages.CountOthers: lambda one, action: one.ask(0, worker.count_others, action.op),
             messages.SeeTerm: lambda one, action: one.read_term(),
@@ -59,12 +65,9 @@ class Actions(Decider):
         one.ask(action.op, election_worker.propose, action.op, node, inherited)
 
     def _claim(self, one: Candidacy, action: messages.Claim) -> None:
-        # In a term that is gone on with there is nobody before this node, whatever somebody has made of its holder.
-        fences = one.settings.fence is not None and one.state.inherited is None
-        node, session = self._host.settings.node_name, self._sessions.session
-        one.ask(
-            action.op, election_worker.claim, one.name, action, node, one.settings.address, fences, session, self._post
-        )
+        fences, adopting = one.settings.fence is not None, one.state.inherited is not None
+        who = election_worker.Claimant(self._host.settings.node_name, one.settings.address, fences, adopting)
+        one.ask(action.op, election_worker.claim, one.name, action, who, self._sessions.session, self._post)
 
     def _fence(self, one: Candidacy, action: messages.Fence) -> None:
         settings = one.settings

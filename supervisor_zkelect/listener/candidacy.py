@@ -9,10 +9,10 @@ import math
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from supervisor_zkelect.config.settings import ElectionSettings
-from supervisor_zkelect.core import messages, role, roles, timeline
+from supervisor_zkelect.core import messages, nodes, role, roles, timeline
 from supervisor_zkelect.core.state import Rules, State, lasting_trouble, lease_of, next_wakeup
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard.protocol import Grant
@@ -26,10 +26,14 @@ from supervisor_zkelect.listener.workers import PACE, EventExecutor
 #: Looks at the queues that a node leads, to see what is foreign in them, in a session's timeout; and how often one is looked
 #: at in that time at least.
 QUEUE_LOOKS, QUEUE_LEAST = 10, 1
+#: Seconds until a change of this node is written for other hosts to see.
+ENTRY_PACE = 0.3
 #: Seconds between two looks at ack and holder while others change them.
 SEE_PACE = 0.2
 #: Roles and steps in which an election stays; the others are reported if they last for STEP_PACE.
-SETTLED = {(roles.DETACHED, "waiting"), (roles.STANDBY, "watching"), (roles.PRIMARY, ""), (roles.WITHDRAWN, "")}
+SETTLED = {
+    (roles.DETACHED, "waiting"), (roles.STANDBY, "watching"), (roles.PRIMARY, ""), (roles.MAINTENANCE, ""), (roles.WITHDRAWN, ""),
+}
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class Ports:
     """What all candidacies of a listener are given.
 
     actions: type of an action of the role machine -> who does it. connected: whether there is a connection to ZooKeeper.
-    elector: makes the elector of an election in the present session. schedule: told of each moment at which a candidacy is to
+    elector: makes the elector of an election in the present session. entry: what this node says of itself
+    in one. schedule: told of each moment at which a candidacy is to
     be looked after.
     """
 
@@ -45,6 +50,7 @@ class Ports:
     actions: events.Actions
     connected: Callable[[], bool]
     elector: Callable[[ElectionSettings], Elector]
+    entry: Callable[[Candidacy], nodes.Entry]
     schedule: Callable[[float], None]
 
 
@@ -67,6 +73,27 @@ class QueueView:
     asking: bool = False
     foreign: str = ""
     due: float = math.inf
+
+
+@dataclass
+class ControlView:
+    """Questions for what operators have ordered. asking, again: as `TermView` has them. due: when to ask again. stamp: of the
+    control that was read last."""
+
+    asking: bool = False
+    again: bool = False
+    due: float = math.inf
+    stamp: Tuple[int, ...] = ()
+
+
+@dataclass
+class EntryView:
+    """What this node says of itself in the election. due: when it is to be written; writing: it is. last: what was written last,
+    and in which session."""
+
+    due: float = math.inf
+    writing: bool = False
+    last: Tuple[Any, ...] = ()
 
 
 @dataclass
@@ -110,6 +137,8 @@ class Candidacy(Part):
         self.facts = Facts()
         self.term = TermView()
         self.queue = QueueView()
+        self.control = ControlView()
+        self.entry = EntryView()
         #: whether the history of terms is being written, and when it may be tried again
         self.writing = False
         self._write_at = -math.inf
@@ -172,12 +201,14 @@ class Candidacy(Part):
             # nobody is to read for longer than it takes that a node is primary which is not.
             at_once = (state.role, state.step) in SETTLED or before.role == roles.PRIMARY
             self._delivery.within(0.0 if at_once else STEP_PACE)
+            self.schedule_entry(now)
             if state.role == roles.PRIMARY:
                 self.schedule_read(now)
             if state.role == roles.PROMOTING != before.role:
                 self._schedule_glance(now)
         if state.trouble != before.trouble:
             self._delivery.within(STEP_PACE)
+            self.schedule_entry(now)
             if state.trouble:
                 self._log.warn(self.name, state.trouble, foreign_kind(self.name, state))
 
@@ -191,7 +222,7 @@ class Candidacy(Part):
         self._ports.schedule(self.tick_at)
 
     def next_wakeup(self) -> float:
-        return min(self.tick_at, self.term.due, self.queue.due)
+        return min(self.tick_at, self.term.due, self.queue.due, self.control.due, self.entry.due)
 
     def keep_time(self, moment: float, look_pace: float) -> None:
         """look_pace: seconds between two looks at a queue that this node leads."""
@@ -199,6 +230,10 @@ class Candidacy(Part):
             self.decide(messages.Tick())
         if self.term.due <= moment:
             self.read_term()
+        if self.control.due <= moment:
+            self.read_control()
+        if self.entry.due <= moment:
+            self._write_entry(moment)
         if self.queue.due <= moment:
             self._glance_at_queue(look_pace)
 
@@ -233,6 +268,67 @@ class Candidacy(Part):
         else:
             self.timeline.written(event.terms)
             self.write_history()
+
+    # What operators have ordered
+
+    def read_control(self) -> None:
+        """Read the control, and watch it. What waits for an answer is asked once more after it, as that may be of before."""
+        control = self.control
+        control.due = math.inf
+        if control.asking:
+            control.again = True
+            return
+        control.asking = True
+        node = self._host.settings.node_name
+        self._work.submit(
+            partial(election_worker.read_control, self.elector, self.name, node, self._post),
+            lambda error: events.ControlRead(self.name, None),
+        )
+
+    def control_read(self, event: events.ControlRead) -> None:
+        control = self.control
+        control.asking = False
+        if control.again:
+            control.again = False
+            self.read_control()
+        if event.seen is not None:
+            control.stamp = event.stamp
+            self.decide(event.seen)
+            self.schedule_entry(self._host.now())
+        if (event.seen is None or event.seen.unread) and not control.asking:
+            control.due = self._host.now() + PACE
+            self._ports.schedule(control.due)
+
+    # What this node says of itself
+
+    def schedule_entry(self, moment: float) -> None:
+        """Write it soon. A node that is about to lead has other things to ask of ZooKeeper first."""
+        if self.entry.due == math.inf:
+            self.entry.due = moment + ENTRY_PACE
+            self._ports.schedule(self.entry.due)
+
+    def _write_entry(self, moment: float) -> None:
+        view = self.entry
+        view.due = math.inf
+        if (self.state.role, self.state.step) not in SETTLED and self.state.role != roles.DEMOTING or view.writing:
+            self.schedule_entry(moment)
+            return
+        entry = self._ports.entry(self)
+        # When it entered its role is the same by its boot clock; by the wall clock it wavers.
+        told = (self.elector.session_id, self.state.since, entry._replace(since=0))
+        if not self._ports.connected() or view.last == told:
+            return
+        view.writing, view.last = True, told
+        node = self._host.settings.node_name
+        self._work.submit(partial(election_worker.write_entry, self.elector, self.name, node, entry))
+
+    def entry_written(self, event: events.EntryWritten) -> None:
+        self.entry.writing = False
+        if event.error:
+            self.entry.last = ()
+            self.entry.due = self._host.now() + REPEAT
+            self._ports.schedule(self.entry.due)
+            self._log.warn(self.name, f"cannot write what other hosts see of this node: {event.error}", "entry")
 
     # Ack and holder
 
@@ -384,6 +480,9 @@ class Candidacies:
         return {
             events.ElectionEvent: lambda event: self[event.name].heard(event.event),
             events.ProposalChanged: lambda event: self[event.name].verify(event.token),
+            events.ControlChanged: lambda event: self[event.name].read_control(),
+            events.ControlRead: lambda event: self[event.name].control_read(event),
+            events.EntryWritten: lambda event: self[event.name].entry_written(event),
             events.QueueMoved: lambda event: self[event.name].look_at_queue(),
             events.QueueSeen: lambda event: self[event.name].queue_seen(event),
             events.ForeignSeen: lambda event: self[event.name].foreign_seen(event.trouble),

@@ -30,10 +30,11 @@ class Desk(Decider):
     """Obeys the orders of operators."""
 
     def __init__(
-        self, means: Means, keepers: Keepers, unbegun: Callable[[], str], node_verbs: Mapping[str, Callable[[Request], None]]
+        self, means: Means, keepers: Keepers, unbegun: Callable[[], str], node_verbs: Mapping[str, Callable[[Request], None]],
+        election_verbs: Mapping[str, Callable[[Candidacy, Request], None]] = {},
     ) -> None:
         """unbegun: why no election is begun, as a predicate of this node. node_verbs: how further orders are obeyed that are
-        about the whole node."""
+        about the whole node. election_verbs: the same of those about one election."""
         super().__init__(means, keepers)
         self._unbegun = unbegun
         self._node_verbs = {"refresh": self._refresh, "check": self._check, **node_verbs}
@@ -44,7 +45,8 @@ class Desk(Decider):
         self._looking: List[str] = []
         self._waiting: List[str] = []
         self._election_verbs: Mapping[str, Callable[[Candidacy, Request], None]] = {
-            "resign": self._resign, "members": self._members, "history": self._history,
+            "resign": self._resign, "members": self._members, "history": self._history, "list": self._list,
+            **election_verbs,
         }
 
     @property
@@ -136,6 +138,9 @@ class Desk(Decider):
 
     def _members(self, one: Candidacy, request: Request) -> None:
         one.ask(0, election_worker.answer_members, request["ticket"], self.reply)
+
+    def _list(self, one: Candidacy, request: Request) -> None:
+        one.ask(0, election_worker.answer_list, request["ticket"], self.reply)
 
     def _history(self, one: Candidacy, request: Request) -> None:
         one.ask(0, election_worker.answer_history, request["ticket"], self.reply)

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from concurrent.futures import Future
 from itertools import islice
-from typing import Any, Callable, Dict, List, Optional, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Union
 
-from supervisor_zkelect.core import history, messages, untrusted
+from supervisor_zkelect.core import handover, history, messages, nodes, outcomes, untrusted
+from supervisor_zkelect.core.control import Control, Unusable
 from supervisor_zkelect.elector import (
+    AccessDenied,
     AnotherElection,
+    Barred,
     ElectionError,
     Elector,
+    NotBegun,
     NotConnected,
     NotLeader,
     ProposalGone,
@@ -26,6 +31,7 @@ from supervisor_zkelect.elector import (
 )
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.workers import LONGEST_LIST
+from supervisor_zkelect.zookeeper import giving
 
 log = logging.getLogger(__name__)
 
@@ -149,22 +155,38 @@ def count_others(elector: Elector, op: int) -> messages.OthersCounted:
 # The term
 
 
+class Claimant(NamedTuple):
+    """Who claims a term. fences: whether there is a fence command. adopting: the term of an earlier listener goes on."""
+
+    node: str
+    address: str
+    fences: bool
+    adopting: bool
+
+
 def claim(
-    elector: Elector, name: str, action: messages.Claim, node: str, address: str, fences: bool, session: Any, post: Post
-) -> Optional[messages.Dirty]:
-    """Claim the term, and post when that was; or tell whose holder is to be fenced first. fences: whether any is."""
+    elector: Elector, name: str, action: messages.Claim, who: Claimant, session: Any, post: Post
+) -> Optional[messages.Event]:
+    """Claim the term, and post when that was; or tell whose holder is to be fenced first, or what orders keep it
+    from that."""
     generation = session.generation
-    before = elector.predecessor(action.fenced) if fences else None
-    if before is not None and before.node == node:
-        # What this node left itself was proven dead before it proposed.
-        before = elector.predecessor(before.token)
-    if before is not None:
-        return messages.Dirty(action.op, before.node, before.address, before.token)
-    dirty = elector.claim(node, address)
+    try:
+        # In a term that is gone on with there is nobody before this node, whatever somebody has made of its holder.
+        before = elector.predecessor(action.fenced, who.node) if who.fences and not who.adopting else None
+        if before is not None and before.node == who.node:
+            # What this node left itself was proven dead before it proposed.
+            before = elector.predecessor(before.token, who.node)
+        if before is not None:
+            return messages.Dirty(action.op, before.node, before.address, before.token)
+        dirty = elector.claim(who.node, who.address, adopting=who.adopting)
+    except Barred as error:
+        seen = orders_for(elector, elector.read_control(), who.node)
+        # What was against it may be over by now; then it is claimed again.
+        return seen if seen.bar else messages.RequestFailed(action.op, False, str(error))
     found, times = "" if dirty is None else dirty.node or "(unknown)", elector.claimed
     if times is None:
         raise SessionGone("the session was lost as soon as the term was claimed")
-    post(events.TermClaimed(name, action.op, found, generation, *times))
+    post(events.TermClaimed(name, action.op, found, generation, *times, elector.led_to.order.id if elector.led_to else ""))
     return None
 
 
@@ -184,17 +206,114 @@ def repair(elector: Elector, name: str, address: str, post: Post) -> None:
         post(events.TermChanged(name))
 
 
-def release(elector: Elector, op: int, dirty: bool) -> messages.Released:
+def release(elector: Elector, op: int, dirty: bool, successor: str) -> messages.Released:
     if elector.proposal is None:
         # That of a term which an earlier listener began, and which ends before it was looked for.
         elector.adopt_proposal()
-    elector.release(dirty)
+    elector.release(dirty, successor)
     return messages.Released(op)
 
 
 def withdraw(elector: Elector, op: int) -> messages.Released:
     elector.withdraw()
     return messages.Released(op)
+
+
+# What operators have ordered
+
+
+def read_control(elector: Elector, name: str, node: str, post: Post) -> events.ControlRead:
+    """Read the control, and post when it may have changed."""
+    try:
+        found, changed = elector.watch_control()
+        _watch(changed, lambda reason: post(events.ControlChanged(name)))
+        return events.ControlRead(name, orders_for(elector, found, node), tuple(found.stamp))
+    except AccessDenied as error:
+        return events.ControlRead(name, messages.ControlSeen(f"what operators have ordered cannot be read: {error}", unread=True))
+    except ElectionError as error:
+        log.debug("%s: %s", name, error)
+        return events.ControlRead(name, None)
+
+
+def orders_for(elector: Elector, found: Control, node: str) -> messages.ControlSeen:
+    """What the control means for a node."""
+    timed = [one.until for one in found.maintenance.values() if one.until is not None]
+    if found.switchover is not None and found.switchover.due is not None:
+        timed.append(found.switchover.due)
+    bar = found.barred(node, elector.server_time() if timed else None)
+    seen = messages.ControlSeen()
+    if bar is not None:
+        until = bar.order.until if bar.order is not None else None
+        seen = seen._replace(
+            bar=bar.why, until=math.inf if until is None else elector.here(until), bar_id=bar.order.id if bar.order else "",
+            forced=bar.order is not None and bar.order.force,
+        )
+    order = found.switchover
+    if order is not None:
+        due = -math.inf if order.due is None else elector.here(order.due)
+        seen = seen._replace(order=order.order.id, due=due, to=order.to, begun=order.begun, target=order.target)
+    return seen
+
+
+def write_entry(elector: Elector, name: str, node: str, entry: nodes.Entry) -> events.EntryWritten:
+    """Write what this node says of itself."""
+    try:
+        elector.tell_of_node(node, entry)
+        return events.EntryWritten(name, "")
+    except ElectionError as error:
+        return events.EntryWritten(name, str(error))
+
+
+def answer_list(elector: Elector, ticket: str, reply: Reply) -> None:
+    """Answer with the nodes of the election."""
+    try:
+        found = elector.overview()
+        shown = [nodes.document(row) for row in found.rows]
+        reply(ticket, {"ok": True, "nodes": shown, "address": found.address, "trouble": found.trouble, "coming": found.coming})
+    except ElectionError as error:
+        reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
+
+
+def give_order(elector: Elector, ticket: str, given: giving.Given, post: Post) -> None:
+    """Write an order, and post what came of that."""
+    try:
+        answer = giving.give(elector, given)
+        post(events.OrderSeen(ticket, answer.id, None if answer.id else answer))
+    except (NotConnected, TimedOut) as error:
+        post(events.OrderSeen(ticket, "", giving.Answer(False, 4, f"it is unknown whether the order was written: {error}")))
+    except (ElectionError, Unusable) as error:
+        post(events.OrderSeen(ticket, "", giving.Answer(False, 1, f"the order was not written: {error}")))
+
+
+def look_after_order(elector: Elector, ticket: str, given: giving.Given, order: str, post: Post) -> None:
+    """Look what became of an order, and post that; whoever waits for it is told of no trouble on the way."""
+    try:
+        post(events.OrderSeen(ticket, order, giving.came_of(elector, given, order)))
+    except ElectionError as error:
+        log.debug("%s", error)
+        post(events.OrderSeen(ticket, order, None))
+
+
+def begin(elector: Elector, action: messages.Begin) -> messages.Event:
+    """See who can take over, and mark a switchover begun. Where the quorum finds no proposal of this node, that is told."""
+    marked = action.kind == handover.SWITCHOVER
+    try:
+        target = elector.begin(action.order if marked else "", lambda one: "orders" in one.info)
+        return messages.Begun(action.op, target if marked else "")
+    except NotBegun as error:
+        return messages.NotBegun(action.op, str(error))
+    except (NotLeader, ProposalGone) as error:
+        return messages.ProposalLost(str(error))
+    except ElectionError as error:
+        return messages.NotBegun(action.op, str(error), known=False)
+
+
+def tell_outcome(elector: Elector, action: messages.TellOutcome, node: str, address: str) -> None:
+    """Write what became of an order; who waits for it finds out without it, too, but later."""
+    try:
+        elector.tell_outcome(outcomes.Outcome(action.order, action.ok, action.text, node, address))
+    except (ElectionError, Unusable) as error:
+        log.warning("cannot write what became of an order (%s): %s", action.text, error)
 
 
 def see_term(elector: Elector, name: str, term: Optional[int], post: Post) -> messages.TermSeen:

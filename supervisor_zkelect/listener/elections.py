@@ -6,7 +6,7 @@ import json
 from typing import Any, List
 
 from supervisor_zkelect.config.settings import ElectionSettings, Settings
-from supervisor_zkelect.core import places
+from supervisor_zkelect.core import control, places
 from supervisor_zkelect.core.state import Rules
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard import saved_session
@@ -24,8 +24,9 @@ def make_elector(client: Any, settings: Settings, election: ElectionSettings) ->
 
 
 def proposal_data(settings: Settings, election: ElectionSettings) -> bytes:
-    """The data of a proposal of this node."""
-    return json.dumps({"v": 1, "node": settings.node_name, "address": election.address}).encode("utf-8")
+    """The data of a proposal of this node. orders: the format of the control that it obeys."""
+    data = {"v": 1, "node": settings.node_name, "address": election.address, "orders": control.VERSION}
+    return json.dumps(data).encode("utf-8")
 
 
 def to_save(settings: Settings) -> List[saved_session.Election]:

@@ -5,12 +5,13 @@ Times are seconds of CLOCK_BOOTTIME.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, TypeVar
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple, TypeVar
 
 from supervisor_zkelect.config.diff import Change
 from supervisor_zkelect.config.settings import Settings
 from supervisor_zkelect.core import messages
 from supervisor_zkelect.guard import saved_session
+from supervisor_zkelect.zookeeper import giving
 
 Handlers = Mapping[type, Callable[[Any], None]]
 """Type of an event -> who takes it."""
@@ -71,6 +72,35 @@ class TermChanged(NamedTuple):
     name: str
 
 
+class ControlChanged(NamedTuple):
+    """What operators have ordered in an election has changed, maybe."""
+
+    name: str
+
+
+class ControlRead(NamedTuple):
+    """The control of an election was read; seen: None where ZooKeeper did not answer. stamp: its czxid and version."""
+
+    name: str
+    seen: Optional[messages.ControlSeen]
+    stamp: Tuple[int, ...] = ()
+
+
+class EntryWritten(NamedTuple):
+    """What this node says of itself was written; error: why it was not, or ""."""
+
+    name: str
+    error: str
+
+
+class OrderSeen(NamedTuple):
+    """What became of an order that an operator has given. id: its own, once it is written. answer: None while it is under way."""
+
+    ticket: str
+    id: str
+    answer: Optional[giving.Answer]
+
+
 class QueueMoved(NamedTuple):
     """There are other candidates in an election that this node leads."""
 
@@ -109,7 +139,8 @@ class ProgramEnded(NamedTuple):
 
 
 class TermClaimed(NamedTuple):
-    """A term was claimed by a transaction sent and answered at these times, in a session of this generation."""
+    """A term was claimed by a transaction sent and answered at these times, in a session of this generation. order: id of the
+    order that led to it, or ""."""
 
     name: str
     op: int
@@ -117,6 +148,7 @@ class TermClaimed(NamedTuple):
     generation: int
     sent: float
     answered: float
+    order: str = ""
 
 
 class ProposalChanged(NamedTuple):
@@ -162,8 +194,8 @@ class Agreed(NamedTuple):
 #: All types of them.
 OWN = (
     Signalled, Configured, GroupsSurveyed, LeftoversReleased, ReportDelivered, CheckDone, ZnodesInspected, TermChanged,
-    QueueMoved, ForeignSeen, QueueSeen, ProgramEnded, TermClaimed, ProposalChanged, HistoryWritten, ElectionEvent,
-    Reread, Agreed,
+    ControlChanged, ControlRead, EntryWritten, OrderSeen, QueueMoved, ForeignSeen, QueueSeen, ProgramEnded, TermClaimed,
+    ProposalChanged, HistoryWritten, ElectionEvent, Reread, Agreed,
 )
 
 

@@ -37,6 +37,7 @@ from supervisor_zkelect.listener.host import Host, last_good
 from supervisor_zkelect.listener.keepers import Keepers
 from supervisor_zkelect.listener.lease_keeper import LeaseKeeper
 from supervisor_zkelect.listener.leftovers import Leftovers
+from supervisor_zkelect.listener.order_desk import OrderDesk
 from supervisor_zkelect.listener.paced_log import PacedLog
 from supervisor_zkelect.listener.part import Means, Part
 from supervisor_zkelect.listener.programs import Programs, longest_stop
@@ -90,7 +91,7 @@ class Listener:
         self.handlers = events.table(self._handlers(parts), POSTED)
         self._ports = Ports(
             means, events.table((one.actions() for one in parts), messages.ACTIONS), lambda: self.sessions.connected,
-            self.sessions.elector, self.candidacies.schedule,
+            self.sessions.elector, self.reports.entry, self.candidacies.schedule,
         )
 
     def _make_keepers(self, means: Means, trouble: Optional[kept_config.Trouble]) -> None:
@@ -119,12 +120,13 @@ class Listener:
         )
         self.departure = Departure(means, keepers)
         self.reports = Reports(means, keepers, self.obstacle)
+        self.orders = OrderDesk(means, keepers, lambda ticket, document: self.desk.reply(ticket, document))
         self.desk = Desk(means, keepers, self.reports.unbegun_reason, {
             "reload": lambda request: self.reloads.ask(request["ticket"], request.get("args", {}).get("yes") is True),
-        })
+        }, self.orders.verbs)
         self.reloads = Reloads(means, keepers, self.departure, self.desk.reply)
         return [
-            self.guard, self.leases, self.programs, self.sessions, self.departure, self.desk, self.reloads,
+            self.guard, self.leases, self.programs, self.sessions, self.departure, self.desk, self.orders, self.reloads,
             Actions(means, keepers, health), GroupSide(means, keepers, self.departure.leave_in_time),
         ]
 
@@ -179,6 +181,7 @@ class Listener:
         times = [
             self.candidacies.due, self.folder.lock_at, self.leftovers.due, self.guard.next_wakeup(), self.sessions.next_wakeup(),
             self.programs.next_wakeup(), self.reloads.next_wakeup(), self.desk.next_wakeup(), self.delivery.next_wakeup(),
+            self.orders.next_wakeup(),
             self.departure.next_wakeup(),
         ]
         if not self.guard.up:
@@ -205,6 +208,7 @@ class Listener:
             self.departure.leave_unfit()
         self.reloads.keep_time(moment)
         self.desk.keep_time(moment)
+        self.orders.keep_time(moment)
         self.delivery.keep_time(moment)
 
     def abandon(self) -> None:

@@ -10,7 +10,7 @@ import time
 from typing import Any, Dict, Optional
 
 from supervisor_zkelect import __version__
-from supervisor_zkelect.core import ability, roles, untrusted
+from supervisor_zkelect.core import ability, nodes, roles, untrusted
 from supervisor_zkelect.core.state import lease_of
 from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.keepers import Decider, Keepers
@@ -86,6 +86,16 @@ class Reports(Decider):
             "failed": {"why": untrusted.cut(state.failed, LONGEST_TEXT), "at": state.failed_at} if state.failed else None,
         }
 
+    def entry(self, one: Candidacy) -> nodes.Entry:
+        """What this node says of itself in an election, for other hosts to see."""
+        state, moment = one.state, self._host.now()
+        since = round(1000 * (time.time() - (moment - state.since)))
+        guarded = self._guard.up and not one.group.unguarded
+        return nodes.Entry(
+            "", state.role, state.step, since, one.settings.address, guarded, one.control.stamp, __version__,
+            self._trouble_of(one, moment),
+        )
+
     def _hindrances(self, one: Candidacy, moment: float) -> ability.Node:
         folder = f"runtime folder: {self._folder.trouble}" if self._folder.trouble else ""
         leased = one.leads or one.state.role == roles.DEMOTING
@@ -123,4 +133,5 @@ class Reports(Decider):
             contested = (
                 f"{ack} is written by somebody else, too; give each election an election_ack and election_state of its own"
             )
-        return state.trouble or (self._guard.unenforced() if state.may_run else "") or contested or one.queue.foreign
+        told = state.trouble or state.leads_on or (self._guard.unenforced() if state.may_run else "")
+        return told or contested or one.queue.foreign

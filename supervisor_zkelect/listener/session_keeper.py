@@ -174,6 +174,7 @@ class SessionKeeper(Part):
         leases.set_paces(timeout)
         for one in self._candidacies:
             one.decide(leases.session_up(one, fresh))
+            one.read_control()
             if one.state.role == roles.PRIMARY:
                 one.schedule_read(self._host.now())
             one.write_history()

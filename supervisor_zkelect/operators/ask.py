@@ -7,10 +7,12 @@ Everything goes through a caller, `call(method, *args)`, which returns what supe
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import socket
 import threading
 import time
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Mapping, Optional
 from urllib.parse import urlsplit
 
 from supervisor_zkelect.core.untrusted import printable
@@ -22,6 +24,9 @@ from supervisor_zkelect.supervisord.client import Fault, Supervisord, Supervisor
 
 #: Seconds that a listener has to show that it lives.
 REFRESH_TIME = 2.5
+
+#: Seconds that a listener has to answer, of those for which an order is waited for.
+ANSWER_TIME = 1.0
 
 #: Seconds between two questions for an answer: the first, and what it grows to.
 _PAUSE = (0.01, 0.2)
@@ -41,14 +46,14 @@ def run(
     election: Optional[str] = None,
     timeout: Optional[float] = None,
     refresh_time: float = REFRESH_TIME,
-    insist: bool = False,
+    given: Optional[Mapping[str, Any]] = None,
     width: Optional[int] = None,
 ) -> Outcome:
     """Carry out one of VERBS. Never raises SupervisordError.
 
     election: its name, or None for what the verb means without one.
     timeout: seconds to wait for the outcome, by default the verb's. refresh_time: seconds for a sign of life.
-    insist: whether the verb's flag was given.
+    given: what was said with it, by the names that its options have for the listener.
     width: columns that there are, None for as many as it takes.
 
     Raises KeyError for another verb.
@@ -60,7 +65,7 @@ def run(
             return row.show(Reply(view, election, {}, width, call))
         seconds = row.wait if timeout is None else timeout
         return _names_wrong(row, view, election) or row.show(
-            Reply(view, election, _answers(row, call, view, election, seconds, insist), width, call)
+            Reply(view, election, _answers(row, call, view, election, seconds, dict(given or {})), width, call)
         )
     except SupervisordError as error:
         return _failed(error)
@@ -95,15 +100,26 @@ def _names_wrong(verb: Verb, view: View, election: Optional[str]) -> Optional[Ou
 
 
 def _answers(
-    verb: Verb, call: Call, view: View, election: Optional[str], timeout: float, insist: bool
+    verb: Verb, call: Call, view: View, election: Optional[str], timeout: float, arguments: Dict[str, Any]
 ) -> Dict[str, Dict[str, Any]]:
     """The listener's answers, by the elections that it is asked for. timeout: seconds for all of them."""
     if not view.known:
         return {}
     deadline = time.monotonic() + timeout
     names = view.names if verb.each and election is None else [election or ""]
-    arguments = {verb.flag.argument: True} if verb.flag and insist else {}
+    if verb.ordered:
+        # The listener says what is under way a moment before nobody waits for it any more.
+        arguments = {**arguments, "by": orderer(), "wait": max(0.0, timeout - ANSWER_TIME)}
     return {name: _answer(call, verb.name, name, deadline, timeout, arguments) for name in names}
+
+
+def orderer() -> str:
+    """Who gives an order here: the user, behind sudo as well, and the host."""
+    try:
+        user = os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        user = str(os.getuid())
+    return f"{printable(user, 100)}@{printable(socket.gethostname(), 100)}"
 
 
 def _view(call: Call, refresh_time: float) -> View:

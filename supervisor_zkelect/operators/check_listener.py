@@ -19,7 +19,7 @@ from supervisor_zkelect.supervisord.client import BAD_NAME, Fault, SupervisordEr
 AWAY = "zookeeper"
 
 #: Roles in which a node neither leads nor can be led to.
-_OUTSIDE = ("detached", "withdrawn")
+_OUTSIDE = ("detached", "maintenance", "withdrawn")
 
 
 def of_view(view: View, elections: Optional[Sequence[str]] = None, link: bool = True) -> Findings:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any, Optional, Sequence
+from typing import Any, Dict, Optional, Sequence
 
 from supervisor_zkelect import __version__
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import streams
 from supervisor_zkelect.operators.outcome import DONE, ERROR, MEANINGS, USAGE, Trouble
-from supervisor_zkelect.operators.verbs import NODE, VERBS, Verb
+from supervisor_zkelect.operators.verbs import LONGEST, NODE, VERBS, Verb
 
 _DESCRIPTION = "Active/passive service groups under supervisord, elected through ZooKeeper."
 
@@ -144,15 +144,23 @@ def _add_verb(add: Any, verb: Verb) -> None:
     looks_itself = verb.name == "check"
     text = f"{verb.text}; with -c FILE: what is wrong with the file and with all that it names" if looks_itself else verb.text
     command = add(verb.name, _check if looks_itself else _operate, text, epilog=f"exit status: {verb.exits}")
-    command.set_defaults(election=None, insist=False)
+    command.set_defaults(election=None)
+    if verb.what:
+        command.add_argument("what", choices=verb.what)
     if verb.means != NODE:
         command.add_argument("election", nargs="?", metavar="ELECTION", help=f"by default {verb.means}")
-    if verb.flag:
-        command.add_argument(verb.flag.word, dest="insist", action="store_true", help=verb.flag.text)
+    for option in verb.options:
+        if option.value:
+            kind = _positive if option.seconds else str
+            command.add_argument(option.word, dest=option.argument, metavar=option.value, type=kind, help=option.text)
+        else:
+            command.add_argument(option.word, dest=option.argument, action="store_true", help=option.text)
     if verb.timed:
         command.add_argument(
             "--timeout", type=_positive, metavar="SECONDS", help=f"how long to wait for the outcome; by default {verb.wait:g}"
         )
+    if verb.afar:
+        _add_afar(command)
     if looks_itself:
         command.add_argument(
             "--options", action="store_true", help="print the reference of all options, in Markdown"
@@ -162,7 +170,16 @@ def _add_verb(add: Any, verb: Verb) -> None:
 def _add_primary(add: Any) -> None:
     primary = add("primary", _primary, "print the primary's address, as the ack znode has it")
     primary.add_argument("election", metavar="ELECTION")
-    afar = primary.add_argument_group("from any host, without a node's file")
+    _add_afar(primary)
+    primary.add_argument(
+        "--watch",
+        action="store_true",
+        help="go on, and print each change; an empty line: there is no primary",
+    )
+
+
+def _add_afar(command: argparse.ArgumentParser) -> None:
+    afar = command.add_argument_group("from any host, without a node's file")
     for word, metavar, text in (
         ("--servers", "HOSTS", "ZooKeeper's servers, host:port,…, with the chroot behind them if there is one"),
         ("--root", "ZNODE", "where the elections stand; by default /zkelect: the ack is ZNODE/ELECTION/ack"),
@@ -173,11 +190,6 @@ def _add_primary(add: Any) -> None:
         ("--tls-key-password-file", "FILE", "file with that key's password in its only line"),
     ):
         afar.add_argument(word, metavar=metavar, help=text)
-    primary.add_argument(
-        "--watch",
-        action="store_true",
-        help="go on, and print each change; an empty line: there is no primary",
-    )
 
 
 def _add_init(add: Any) -> None:
@@ -204,7 +216,7 @@ def _positive(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
-    if not 0 < seconds <= 86400:
+    if not 0 < seconds <= LONGEST:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
     return seconds
 
@@ -273,11 +285,23 @@ def _primary(arguments: argparse.Namespace) -> int:
 def _operate(arguments: argparse.Namespace) -> int:
     from supervisor_zkelect.operators import ask, connection
 
+    if VERBS[arguments.name].afar:
+        from supervisor_zkelect.operators import listing, remote
+
+        if remote.wanted(arguments):
+            return _print(listing.afar(arguments, streams.columns(sys.stdout)), getattr(arguments, "json", False))
     outcome = ask.run(
         arguments.name, connection.caller(arguments), arguments.election, timeout=getattr(arguments, "timeout", None),
-        insist=arguments.insist, width=streams.columns(sys.stdout),
+        given=_given(VERBS[arguments.name], arguments), width=streams.columns(sys.stdout),
     )
     return _print(outcome, getattr(arguments, "json", False))
+
+
+def _given(verb: Verb, arguments: argparse.Namespace) -> Dict[str, Any]:
+    """What was said with a verb."""
+    names = [option.argument for option in verb.options] + ["what"] * bool(verb.what)
+    said = {name: getattr(arguments, name) for name in names}
+    return {name: value for name, value in said.items() if value not in (None, False)}
 
 
 def _print(outcome: Any, as_json: bool) -> int:

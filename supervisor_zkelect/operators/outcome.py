@@ -14,6 +14,7 @@ NOT_PRIMARY = 3  # stands by, and could take over; of `zkelect primary`: nobody 
 UNKNOWN = 4
 ON_ITS_WAY = 5  # takes no part, or is on its way: promoting, demoting, detached, backing off
 CANNOT = 6  # should take part, and cannot
+UNDER_WAY = 7  # the waiting ended before the order was done, which stands or has begun (giving.py)
 
 #: Those of an election from the best to the worst; of several elections the worst counts.
 RANKS = (DONE, NOT_PRIMARY, ON_ITS_WAY, UNKNOWN, CANNOT)
@@ -25,7 +26,7 @@ USUAL = {DONE: "done", UNKNOWN: "unknown", ERROR: "error", USAGE: "wrong command
 OF_A_ROLE = {
     DONE: "this node is primary",
     NOT_PRIMARY: "it stands by and could take over",
-    ON_ITS_WAY: "it takes no part, or is on its way (promoting, demoting, detached, backing off)",
+    ON_ITS_WAY: "it takes no part, or is on its way (promoting, demoting, detached, backing off, maintenance)",
     CANNOT: "it should take part but cannot (refused by ZooKeeper, another node has its name, cut off)",
 }
 
@@ -34,7 +35,7 @@ _WORST = f"of several elections the worst counts: {', '.join(str(status) for sta
 
 def told(statuses: Mapping[int, str]) -> str:
     """The meanings of exit statuses, in one line."""
-    order = (DONE, NOT_PRIMARY, ON_ITS_WAY, CANNOT, UNKNOWN, ERROR, USAGE)
+    order = (DONE, NOT_PRIMARY, ON_ITS_WAY, CANNOT, UNDER_WAY, UNKNOWN, ERROR, USAGE)
     parts = [f"{status} {statuses[status]}" for status in order if status in statuses]
     return "; ".join([*parts, *[_WORST] * (ON_ITS_WAY in statuses)])
 

@@ -15,6 +15,7 @@ ROOT = "/zkelect"
 """Where elections stand by default."""
 
 _NAME = "command line"
+_ANY = "any"
 
 
 def wanted(arguments: argparse.Namespace) -> bool:
@@ -37,21 +38,27 @@ def settings(arguments: argparse.Namespace) -> Any:
     from supervisor_zkelect.zookeeper import connect
 
     given = _given(arguments)
-    root = given.pop("root", ROOT).rstrip("/")
+    given.pop("root", None)
+    root, election = root_of(arguments), _ANY if arguments.election is None else arguments.election
     given["servers"], chroot = connect.split_hosts(given["servers"])
     main = {"node_name": "client", "chroot": chroot, **given}
-    ack = {"address": "none", "election_ack": f"{root}/{arguments.election}/ack"}
+    ack = {"address": "none", "election_ack": f"{root}/{election}/ack"}
     values = {**main, "root": root}
     amiss = [_word(name) for name, value in values.items() if not value.isprintable() or re.search(r"(^|\s)[;#]", value)]
     if amiss:
         raise Trouble(USAGE, f"{amiss[0]} contains a control character, or ; or # after a blank; leave that out")
-    lines = ["[zkelect]", *_options(main), f"[election:{arguments.election}]", *_options(ack)]
-    if not re.fullmatch(r"[\w.-]+", arguments.election, re.ASCII):
-        raise Trouble(USAGE, f"{arguments.election!r} is not a valid election name; use letters, digits and . _ -")
+    lines = ["[zkelect]", *_options(main), f"[election:{election}]", *_options(ack)]
+    if not re.fullmatch(r"[\w.-]+", election, re.ASCII):
+        raise Trouble(USAGE, f"{election!r} is not a valid election name; use letters, digits and . _ -")
     try:
         return load.from_text("\n".join(lines) + "\n", _NAME)
     except ConfigError as error:
         raise Trouble(USAGE, *map(_told, error.problems)) from None
+
+
+def root_of(arguments: argparse.Namespace) -> str:
+    """Where the elections stand, without a slash at the end."""
+    return str(getattr(arguments, "root", None) or ROOT).rstrip("/")
 
 
 def _given(arguments: argparse.Namespace) -> Dict[str, str]:

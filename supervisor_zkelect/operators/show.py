@@ -12,7 +12,7 @@ from supervisor_zkelect.config.findings import Findings
 from supervisor_zkelect.core.history import rows as rows_of
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import words
-from supervisor_zkelect.operators.outcome import CANNOT, DONE, ERROR, USAGE, VERSION, Outcome, failure
+from supervisor_zkelect.operators.outcome import DONE, ERROR, UNDER_WAY, USAGE, VERSION, Outcome, failure
 from supervisor_zkelect.operators.view import View, as_dict, as_text, exit_of, is_number
 from supervisor_zkelect.operators.words import duration
 
@@ -202,6 +202,18 @@ def resign(election: str, answer: Dict[str, Any]) -> Outcome:
     return Outcome(DONE, (line,), document)
 
 
+def orders(answers: Mapping[str, Dict[str, Any]]) -> Outcome:
+    """What became of an order in each election, or what stands there; the first that failed decides."""
+    shown = {name: {**answer, "v": VERSION, "election": name} for name, answer in answers.items()}
+    document = next(iter(shown.values())) if len(shown) == 1 else {"v": VERSION, "elections": shown}
+    lines = [f"{printable(name)}: {as_text(answer.get('text'))}" for name, answer in answers.items() if answer.get("ok") is True]
+    for name, answer in answers.items():
+        if answer.get("ok") is not True:
+            named = {**answer, "text": f"{name}: {as_text(answer.get('text'))}"} if len(answers) > 1 else answer
+            return _refused(named, document)._replace(lines=tuple(lines))
+    return Outcome(DONE, tuple(lines), {**document, "exit": DONE})
+
+
 def reload(answer: Dict[str, Any]) -> Outcome:
     """The changes, the mistakes in the file, or what would end; a line each."""
     lines = tuple(printable(line) for line in answer.get("lines") or () if isinstance(line, str))
@@ -209,6 +221,30 @@ def reload(answer: Dict[str, Any]) -> Outcome:
     if answer.get("ok") is not True:
         return _refused(answer, document)._replace(lines=lines)
     return Outcome(DONE, (*lines, as_text(answer.get("text"))), {**document, "exit": DONE})
+
+
+def listed(answers: Mapping[str, Dict[str, Any]], width: Optional[int] = None) -> Outcome:
+    """All nodes of elections, in one table. answers: by election."""
+    rows: List[Sequence[str]] = [("ELECTION", "NODE", "ROLE", "FOR", "ADDRESS", "PLACE", "NOTE")]
+    document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
+    said: List[str] = []
+    for name, answer in answers.items():
+        if answer.get("ok") is not True:
+            return _refused(answer, {**answer, "v": VERSION, "election": name})
+        found = [as_dict(one) for one in answer.get("nodes") or () if isinstance(one, dict)]
+        document["elections"][name] = {key: answer.get(key) for key in ("nodes", "address", "coming", "trouble")}
+        for one in found:
+            since = one.get("since")
+            lasts = duration(time.time() - since / 1000) if is_number(since) else "-"
+            cells = [_shown(one.get(key)) for key in ("node", "role")], [_shown(one.get(key)) for key in ("address", "place")]
+            rows.append([printable(name), *cells[0], lasts, *cells[1], as_text(one.get("note"))])
+        if not found:
+            rows.append([printable(name), "nobody", "-", "-", "-", "-", ""])
+        if not answer.get("address"):
+            said.append(f"{printable(name)}: nobody is primary")
+        said += [f"{printable(name)}: {as_text(answer.get(key))}" for key in ("trouble", "coming") if answer.get(key)]
+    lines = table(rows)
+    return Outcome(DONE, (*(lines if width is None else [_cut(line, width) for line in lines]), *said), document)
 
 
 def members(answers: Mapping[str, Dict[str, Any]]) -> Outcome:
@@ -323,7 +359,7 @@ def _refused(answer: Dict[str, Any], document: Dict[str, Any]) -> Outcome:
 def _status(answer: Dict[str, Any], default: int) -> int:
     """The exit status that the listener asks for. A refusal is never a success."""
     status = answer.get("exit")
-    return status if type(status) is int and 1 <= status <= CANNOT else default
+    return status if type(status) is int and 1 <= status <= UNDER_WAY else default
 
 
 # Words

@@ -6,16 +6,31 @@ stands in the listener.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect.operators import show
-from supervisor_zkelect.operators.outcome import DONE, ERROR, NOT_PRIMARY, OF_A_ROLE, UNKNOWN, USAGE, USUAL, Outcome, told
+from supervisor_zkelect.operators.outcome import (
+    DONE,
+    ERROR,
+    NOT_PRIMARY,
+    OF_A_ROLE,
+    UNDER_WAY,
+    UNKNOWN,
+    USAGE,
+    USUAL,
+    Outcome,
+    told,
+)
 from supervisor_zkelect.operators.view import View
 
 ALL = "all elections"
 ONE = "the only election"
 NODE = ""
 """The elections that a verb means where none is named; with NODE none may be named."""
+
+
+LONGEST = 10 * 366 * 86400.0
+"""Seconds that may be said at most."""
 
 
 class Reply(NamedTuple):
@@ -33,12 +48,20 @@ class Reply(NamedTuple):
     call: Callable[..., Any]
 
 
-class Flag(NamedTuple):
-    """A word that orders what is refused without it. argument: its name in what the listener is asked. text: when it counts."""
+class Option(NamedTuple):
+    """A word behind a verb. argument: its name in what the listener is asked. text: when it counts, or what it means. value: what
+    the word behind it is, as a help has it; "" for none. seconds: that is a time."""
 
     word: str
     argument: str
     text: str
+    value: str = ""
+    seconds: bool = False
+
+    @property
+    def words(self) -> str:
+        """How it is written."""
+        return f"[{self.word} {self.value}]" if self.value else f"[{self.word}]"
 
 
 class Verb(NamedTuple):
@@ -47,7 +70,9 @@ class Verb(NamedTuple):
     wait: seconds that the listener has to answer; 0 where its report says all, and it is not asked.
     timed: whether --timeout of `zkelect` changes that. each: whether it is asked once for each election.
     doubted: whether there is something to show although the report may not be believed.
-    acts: whether it changes anything. statuses: what the exit statuses mean, where that is not the usual.
+    what: the words one of which stands first, if there are such. acts: whether it changes anything. options: what it takes.
+    ordered: the listener is told who orders it, and for how long he waits. afar: `zkelect` can do it by ZooKeeper alone, from any
+    host. statuses: what the exit statuses mean, where that is not the usual.
     """
 
     name: str
@@ -59,19 +84,22 @@ class Verb(NamedTuple):
     each: bool = False
     doubted: bool = False
     acts: bool = False
-    flag: Optional[Flag] = None
+    what: Tuple[str, ...] = ()
+    options: Tuple[Option, ...] = ()
+    ordered: bool = False
+    afar: bool = False
     statuses: Mapping[int, str] = {}
 
     @property
     def words(self) -> str:
         """How it is written."""
-        words = [self.name, "[ELECTION]" if self.means != NODE else "", f"[{self.flag.word}]" if self.flag else ""]
-        return " ".join(filter(None, words))
+        words = [self.name, "|".join(self.what), "[ELECTION]" if self.means != NODE else ""]
+        return " ".join(filter(None, [*words, *(option.words for option in self.options)]))
 
     @property
     def help(self) -> str:
-        """Its text, and when its flag is needed."""
-        return f"{self.text}; {self.flag.word}: {self.flag.text}" if self.flag else self.text
+        """Its text, and what its options mean."""
+        return "; ".join([self.text, *(f"{option.word}: {option.text}" for option in self.options)])
 
     @property
     def exits(self) -> str:
@@ -90,10 +118,20 @@ def _check(reply: Reply) -> Outcome:
     return show.check(answer, known, check_listener.logs(reply.call, check_listener.groups_of(reply.view)) if wrong else ())
 
 
+def _orders(reply: Reply) -> Outcome:
+    return show.orders(reply.answers)
+
+
 def _resign(reply: Reply) -> Outcome:
     [(election, answer)] = reply.answers.items()
     return show.resign(election, answer)
 
+
+_REASON = Option("--reason", "reason", "kept with the order, and shown", "TEXT")
+_GIVEN = {
+    ERROR: "refused, or another node leads: the answer says why", UNDER_WAY: "not done yet; the order stands",
+    UNKNOWN: "the outcome is unknown",
+}
 
 _ROWS = (
     Verb(
@@ -103,6 +141,10 @@ _ROWS = (
     Verb(
         "status", "show the node, its session with ZooKeeper and its elections",
         lambda reply: show.status(reply.view, reply.election), statuses=OF_A_ROLE,
+    ),
+    Verb(
+        "list", "show all nodes of the elections: who leads, who stands by, who is missing, what is ordered",
+        lambda reply: show.listed(reply.answers, reply.width), wait=15.0, timed=True, each=True, afar=True,
     ),
     Verb(
         "members", "show the nodes in an election, in order",
@@ -116,11 +158,37 @@ _ROWS = (
         # It takes as long as the group takes to stop, and another one to start.
         "resign", "have another node lead, and wait until it does", _resign,
         means=ONE, wait=180.0, timed=True, each=True, acts=True,
-        flag=Flag("--force", "force", "even if nobody is there to take over, or if the group cannot be proven dead"),
+        options=(Option("--force", "force", "even if nobody is there to take over, or if the group cannot be proven dead"),),
         statuses={
             DONE: "another node is primary", NOT_PRIMARY: "this node does not lead",
             ERROR: "refused, or nobody has taken over yet: the answer says why", UNKNOWN: "the outcome is unknown",
         },
+    ),
+    Verb(
+        "switchover", "have another node lead, from whichever node it is ordered, and wait until it does", _orders,
+        means=ONE, wait=60.0, timed=True, each=True, acts=True, ordered=True,
+        options=(
+            Option("--to", "to", "that node, wherever it stands in the queue; without it whoever is next", "NODE"),
+            Option("--in", "in", "when that time has passed, by whoever leads then", "SECONDS", True),
+            Option("--cancel", "cancel", "take back one that has not begun"),
+            Option("--force", "force", "even past a member of the queue that knows no orders"), _REASON,
+        ),
+        statuses={DONE: "that node is primary, or the order is written", **_GIVEN},
+    ),
+    Verb(
+        "maintenance",
+        "take this node out of the queue, across restarts and reboots, or back into it; a primary hands over first", _orders,
+        wait=60.0, timed=True, each=True, acts=True, ordered=True, what=("on", "off"),
+        options=(
+            Option("--node", "node", "another node", "NODE"), Option("--for", "for", "it ends by itself then", "SECONDS", True),
+            Option("--force", "force", "even if nobody can take over"), _REASON,
+        ),
+        statuses={DONE: "the node is out of the queue, or back in it", **_GIVEN},
+    ),
+    Verb(
+        "orders", "show what stands ordered: who is in maintenance, which switchover is to come", _orders, wait=15.0,
+        timed=True, each=True, acts=True,
+        options=(Option("--reset", "reset", "take everything back, also what cannot be read"),),
     ),
     Verb(
         "check", "find what keeps this node from doing its part", _check, wait=30.0, doubted=True,
@@ -131,7 +199,7 @@ _ROWS = (
     Verb(
         "reload", "have the listener take its changed file, in the same term where that can be",
         lambda reply: show.reload(reply.answers[""]), means=NODE, wait=30.0, acts=True,
-        flag=Flag("--yes", "yes", "even if terms or the session of this node end by it"),
+        options=(Option("--yes", "yes", "even if terms or the session of this node end by it"),),
         statuses={
             DONE: "the file is in use", ERROR: "refused: the answer says why", USAGE: "the file cannot be used",
             UNKNOWN: "the outcome is unknown",

@@ -66,7 +66,7 @@ def line(view: View, election: str) -> str:
         said = [_moving(view, facts)]
     if trouble:
         said.append(trouble)
-    if facts.get("unguarded") and role not in ("detached", "withdrawn"):
+    if facts.get("unguarded") and role not in ("detached", "maintenance", "withdrawn"):
         why = as_text(facts.get("unguarded_why")) or "there is no guard, or `zkelect run --` is not before each program's command"
         said.append(f"unguarded, so nothing stops the service if the listener cannot: {why}")
     return "; ".join(filter(None, said))
@@ -123,6 +123,8 @@ def _moving(view: View, facts: Dict[str, Any]) -> str:
     because = f", because: {reason}" if reason else ""
     if role == "withdrawn":
         return f"takes no part any more{because}"
+    if role == "maintenance":
+        return f"takes no part: {reason}" + (f", for another {left}" if left else "") + "; zkelect maintenance off ends that"
     if (role, step) == ("detached", "waiting"):
         if left:
             return f"takes no part for another {left}{because}; correct that (supervisorctl tail PROGRAM, zkelect history)"

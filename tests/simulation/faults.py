@@ -89,6 +89,24 @@ FAULTS: Dict[str, Fault] = {
         "        if False:\n            self.enforcement.enforce(moment)",
         ("no guard to be had",),
     ),
+    "the claim does not check the control": Fault(
+        "zookeeper.claim",
+        '            return [("check", (self.control_znode, found.stamp.version), {})]',
+        "            return []",
+        ("maintenance", "kill supervisord"),
+    ),
+    "who claims takes the version of the control for its znode": Fault(
+        "zookeeper.claim",
+        "    return found == control.Stamp() or stat is not None and stat.czxid == found.czxid",
+        "    return True",
+        ("control gone", "resign"),
+    ),
+    "the order stands after the claim that it led to": Fault(
+        "core.control",
+        "    return order if order.begun not in (0, token) or order.to == node else None",
+        "    return None",
+        ("switchover",),
+    ),
     "attach without the lock": Fault(
         "listener.folder",
         "        if not self.locked:\n            self._log.warn(",

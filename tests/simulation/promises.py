@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from supervisor_zkelect.core import control
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.guard import record
 from tests.simulation.machine import Machine, Service
@@ -21,14 +22,20 @@ class Promises:
         self.nodes: Dict[str, Node] = {}
         self.excused = 0.0
         self.anew = False
+        #: nodes have left the queue by order, and their watches on former neighbours last until those change
+        self.ordered_out = False
         #: what is to happen just when a node asks its service, and when a listener asks ZooKeeper
         self.when_probing: Optional[Callable[[], None]] = None
         self.when_beating: Dict[Any, Callable[[], None]] = {}
+        #: what is to happen just when a proposal has gone, which led, maybe
+        self.when_led: Optional[Callable[[], None]] = None
         self.kill_releasing = False
         self.fences = False
         self.fence_fails = False  # always, and not only now and then
         self.fenced: set = set()
         self.gone: Dict[int, float] = {}
+        #: token -> what orders had against its node when it claimed that term
+        self.barred: Dict[int, Optional[control.Bar]] = {}
         ensemble.told.append(self.written)
         ensemble.woken.append(self.woken)
 
@@ -79,6 +86,10 @@ class Promises:
         noted = self.paths.held(self.ensemble.tree)
         if noted[0] != service.token:
             self.world.broken(f"4: {machine.name} runs with token {service.token}, and the holder is {noted}")
+        bar = self.barred.get(service.token)
+        if bar is not None and bar == self.ordered(self.ensemble.tree).barred(noted[1], None):
+            # The control may be another znode than the one whose version the claim checked; then nothing may start.
+            self.world.broken(f"10: {machine.name} runs with token {service.token}, though it was {bar.why} when it claimed that")
         first = self.paths.queue(self.ensemble.tree)[:1]
         if not first or first[0][1].czxid != service.token:
             self.world.broken(f"8: {machine.name} runs with token {service.token} and does not lead")
@@ -94,6 +105,8 @@ class Promises:
             if not noted == leads == (noted[0], ack):
                 self.world.broken(f"3: {ack} is acked, the holder is {noted}, and {leads or 'nobody'} leads")
         if self.paths.held(before)[0] != noted[0]:
+            if noted[0]:
+                self.claimed(before, after, noted)
             if ack:
                 self.world.broken(f"4: the holder becomes {noted or 'nobody'} while the ack names {ack}")
             dirty, other = self.paths.held(before)[0], self.paths.held(before)[1] != noted[1]
@@ -101,6 +114,18 @@ class Promises:
                 self.world.broken(f"4: the holder {self.paths.held(before)} ended dirty and was not fenced before {noted}")
             if not noted[0] and self.lives(self.paths.held(before)[0], doomed=True):
                 self.world.broken(f"4: the holder {self.paths.held(before)} is removed while its service lives")
+
+    def claimed(self, before: Tree, after: Tree, noted: Tuple[int, str]) -> None:
+        """A term begins."""
+        token, node = noted
+        self.barred[token] = self.ordered(before).barred(node, None)
+        left = self.ordered(after)
+        if left.switchover is not None and left.switchover.begun not in (0, token):
+            self.world.broken(f"10: {node} claims the term {token}, and the order that ended {left.switchover.begun} stands")
+
+    def ordered(self, tree: Tree) -> control.Control:
+        """What operators have ordered."""
+        return control.read(tree[self.paths.control].data, control.Stamp()) if self.paths.control in tree else control.Control()
 
     def lives(self, token: int, doomed: bool = False) -> str:
         """The node on which a service with this token lives, "" when none does. doomed: or is killed and not gone."""
@@ -113,6 +138,9 @@ class Promises:
     def proposal_gone(self, path: str, znode: Znode, who: str) -> None:
         self.world.tell("zk", f"{path} of {self.ensemble.owners[znode.ephemeralOwner]} is gone")
         self.gone[znode.czxid] = self.world.now
+        if self.when_led is not None:
+            self.world.after(self.world.random.uniform(0.0, 0.02), self.when_led)
+            self.when_led = None
         lives = self.lives(znode.czxid, doomed=bool(who))
         if lives and who:
             self.world.broken(f"2: {who} releases while its service lives")
@@ -122,7 +150,7 @@ class Promises:
     def woken(self, path: str, owner: int, watchers: List[Any]) -> None:
         others = {client.process.name for client, _ in watchers if client.session != owner}
         # Watches that were set on a name last until it changes, whoever's it has become when the election is made anew.
-        if self.paths.proposed(path) and len(others) > 1 and not self.anew:
+        if self.paths.proposed(path) and len(others) > 1 and not self.anew and not self.ordered_out:
             self.world.broken(f"7: a change of {path} wakes {' and '.join(sorted(others))}")
 
     def reported(self, process: Any, text: str) -> None:

@@ -10,7 +10,7 @@ import logging
 import random
 from typing import Any, List, NamedTuple, Optional, Sequence
 
-from supervisor_zkelect.core import lease
+from supervisor_zkelect.core import control, lease
 from tests.simulation.node import Node, Plan
 from tests.simulation.promises import Promises
 from tests.simulation.world import Broken, Entry, World
@@ -55,6 +55,9 @@ KINDS = (
 )
 
 
+ORDERS = ("maintenance", "maintenance", "switchover", "switchover", "control gone", "garbage in control")
+
+
 def draw(seed: int, kinds: Sequence[str] = KINDS) -> Schedule:
     """kinds: of what is to befall, where it is not everything."""
     chance = random.Random(seed)
@@ -74,6 +77,14 @@ def draw(seed: int, kinds: Sequence[str] = KINDS) -> Schedule:
     if seed % 5 == 2:
         steps += [
             Step(round(other.uniform(1, LENGTH), 3), "sick", number, round(other.uniform(4, 20), 3)) for number in (0, 1)
+        ]
+    if seed % 3 == 1:
+        steps += [
+            Step(
+                round(other.uniform(1, LENGTH), 3), other.choice(ORDERS), other.randrange(3),
+                round(other.choice([0.1, 0.3, 1.0, 3.0]) * grant, 3),
+            )
+            for _ in range(other.randrange(1, 4))
         ]
     return Schedule(seed, chance.choice([2, 2, 2, 3]), tick, grant, chance.choice([0.1, 1.0, 10.0]), tuple(sorted(steps)))
 
@@ -130,6 +141,7 @@ class Run:
 
     def befall(self, step: Step) -> None:
         node = self.nodes[step.node % len(self.nodes)]
+        self.promises.ordered_out = self.promises.ordered_out or step.what in ORDERS
         self.world.tell(node.name, f"== {step.what}, {step.seconds:g} s")
         getattr(self, step.what.replace(" ", "_"))(node, step.seconds)
 
@@ -292,6 +304,46 @@ class Run:
 
     def start_by_hand(self, node: Node, seconds: float) -> None:
         node.start_group()
+
+    def maintenance(self, node: Node, seconds: float) -> None:
+        """A node is put aside, now and then though nobody can take over; and taken back."""
+        order = control.Order(f"order {self.world.now}", force=self.world.random.random() < 0.2)
+        self.amend(control.begin_maintenance(node.name, order))
+        self.world.after(seconds, self.amend, control.end_maintenance(node.name))
+
+    def switchover(self, node: Node, seconds: float) -> None:
+        self.amend(control.order_switchover(control.Switchover(control.Order(f"order {self.world.now}"), node.name)))
+
+    def control_gone(self, node: Node, seconds: float) -> None:
+        """A hand deletes the control; or makes it anew just when somebody is about to lead, with the version that it had, and with
+        an order in it that puts all nodes aside for a while."""
+        if self.world.random.random() < 0.5:
+            self.ensemble.multi([("delete", PATHS.control, -1)], 0)
+        else:
+            self.promises.when_led = lambda: self.control_anew(seconds)
+
+    def control_anew(self, seconds: float) -> None:
+        former = self.ensemble.tree.get(PATHS.control)
+        if former is None:
+            return
+        data = b""
+        for name in self.promises.nodes:
+            data = control.amended(data, None, control.begin_maintenance(name, control.Order(f"order {self.world.now}")))
+            self.world.after(seconds, self.amend, control.end_maintenance(name))
+        self.ensemble.multi([("delete", PATHS.control, -1)], 0)
+        self.ensemble.multi([("create", PATHS.control, data, False, False)], 0)
+        for _ in range(former.version):
+            self.ensemble.multi([("set", PATHS.control, data, -1)], 0)
+
+    def garbage_in_control(self, node: Node, seconds: float) -> None:
+        self.ensemble.multi([("set", PATHS.control, b"garbage", -1)], 0)
+        self.world.after(seconds, self.ensemble.multi, [("set", PATHS.control, b"", -1)], 0)
+
+    def amend(self, change: control.Change) -> None:
+        """A tool changes the control, where there is one that it can change."""
+        znode = self.ensemble.tree.get(PATHS.control)
+        if znode is not None and not control.read(znode.data, control.Stamp()).trouble:
+            self.ensemble.multi([("set", PATHS.control, control.amended(znode.data, None, change), -1)], 0)
 
     def delete_proposal(self, node: Node, seconds: float) -> None:
         """By hand; in every other schedule just when its node is about to be acked."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
+from supervisor_zkelect.core import control
 from tests.simulation.node import Node, Plan
 from tests.simulation.world import Broken, World
 from tests.simulation.zookeeper import Ensemble, Paths, Server
@@ -136,6 +137,12 @@ class Cluster:
         """A hand changes the ack or the holder of the first election."""
         self.journal.by_hand = True
         self.ensemble.multi([operation], 0)
+
+    def order(self, change: control.Change) -> None:
+        """A tool writes what an operator has ordered in the first election."""
+        path = self.journal.paths.control
+        data = self.ensemble.tree[path].data
+        self.ensemble.multi([("set", path, control.amended(data, None, change), -1)], 0)
 
     def processes(self, node: Node, what: str) -> List[Any]:
         """Those of a node that live. what: listener, guard, keeper, supervisord, service or all."""

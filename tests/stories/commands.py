@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import List
 
+from supervisor_zkelect.core import control
 from tests.stories.cluster import Cluster, Commands
 from tests.stories.script import Wrong
 
@@ -118,8 +119,9 @@ def delete(cluster: Cluster, words: List[str]) -> None:
 
 
 def write(cluster: Cluster, words: List[str]) -> None:
-    """write ack TEXT: by hand"""
-    cluster.by_hand(("set", cluster.journal.paths.ack, words[1].encode(), -1))
+    """write ack|control TEXT: by hand"""
+    path = cluster.journal.paths.ack if words[0] == "ack" else cluster.journal.paths.control
+    cluster.by_hand(("set", path, words[1].encode() if words[1:] else b"", -1))
 
 
 # Processes
@@ -226,6 +228,26 @@ def resign(cluster: Cluster, words: List[str]) -> None:
     cluster.node(words[0]).order("resign")
 
 
+def maintenance(cluster: Cluster, words: List[str]) -> None:
+    """maintenance NODE [off] [force] [for SECONDS]"""
+    name = cluster.node(words[0]).name
+    if "off" in words:
+        cluster.order(control.end_maintenance(name))
+        return
+    until = cluster.ensemble.milliseconds() + round(1000 * float(words[words.index("for") + 1])) if "for" in words else None
+    cluster.order(control.begin_maintenance(name, control.Order("m", "operator", "disk", until=until, force="force" in words)))
+
+
+def switchover(cluster: Cluster, words: List[str]) -> None:
+    """switchover NODE [in SECONDS]: it is to lead; switchover off: it is taken back"""
+    if words == ["off"]:
+        cluster.order(control.end_switchover)
+        return
+    due = cluster.ensemble.milliseconds() + round(1000 * float(words[2])) if words[1:] else None
+    order = control.Order("s", "operator", at=cluster.ensemble.milliseconds())
+    cluster.order(control.order_switchover(control.Switchover(order, cluster.node(words[0]).name, due)))
+
+
 # The service and the machine
 
 
@@ -262,6 +284,6 @@ COMMANDS: Commands = {
     "cut": cut, "heal": heal, "pin": pin, "refuse": refuse, "allow": allow, "delete": delete,
     "write": write, "kill": kill, "freeze": freeze, "thaw": thaw, "lose": lose,
     "boot": boot, "fence": fence, "stop": stop, "start": start, "restart": restart,
-    "shutdown": shutdown, "resign": resign, "service": service, "disk": disk,
+    "shutdown": shutdown, "resign": resign, "maintenance": maintenance, "switchover": switchover, "service": service, "disk": disk,
     "starve": starve, "feed": feed,
 }

@@ -30,6 +30,10 @@ class Node:
     def event(self, event, after=0.0):
         self.now += after
         self.state, self.actions = role.step(self.settings or SETTINGS, self.state, event, self.now)
+        if isinstance(event, messages.SessionUp) and event.fresh:
+            # What operators have ordered is read in each session: nothing.
+            self.state, more = role.step(self.settings or SETTINGS, self.state, messages.ControlSeen(), self.now)
+            self.actions += more
         return self
 
     def op(self, kind):
@@ -366,7 +370,7 @@ def test_a_change_during_a_look_puts_no_answer_aside(told):
 
 def test_resign_needs_somebody_to_take_over(node):
     node.primary().event(messages.Resign("t1"))
-    node.event(messages.OthersCounted(node.op(messages.CountOthers), 0))
+    node.event(messages.NotBegun(node.op(messages.Begin), "no other candidate stands in the queue"))
     answer = node.actions[0]
     assert node.at[0] == "primary" and (answer.ok, answer.exit) == (False, 1)
 
@@ -374,7 +378,7 @@ def test_resign_needs_somebody_to_take_over(node):
 def test_resign_is_refused_where_zookeeper_does_not_answer(node):
     """Nobody could take over, and the service runs on. What is answered later is about something that is over."""
     node.primary().event(messages.Leased(node.now, node.now + 99.0)).event(messages.Resign("t1"))
-    look, by = node.op(messages.CountOthers), node.now + LOOK_LIMIT
+    look, by = node.op(messages.Begin), node.now + LOOK_LIMIT
     assert not answers(node, messages.Resign("t2"), 1.0)
     assert not answers(node, messages.Tick(), by - node.now - 0.1) and next_wakeup(SETTINGS, node.state) <= by
     [first] = answers(node, messages.Tick(), 0.1)
@@ -382,13 +386,13 @@ def test_resign_is_refused_where_zookeeper_does_not_answer(node):
     assert first.text.startswith("ZooKeeper does not answer, so nobody could take over") and "resign --force" in first.text
     [second] = answers(node, messages.Tick(), 1.0)
     assert second.ticket == "t2" and not node.state.resigning and node.at == ("primary", "")
-    assert node.event(messages.OthersCounted(look, 1)).at == ("primary", "") and not node.did(messages.StopGroup)
-    assert node.event(messages.Resign("t3")).did(messages.CountOthers)
+    assert node.event(messages.Begun(look, "n-2")).at == ("primary", "") and not node.did(messages.StopGroup)
+    assert node.event(messages.Resign("t3")).did(messages.Begin)
 
 
 def test_resign_is_refused_with_the_reason_where_the_queue_cannot_be_read(node):
     node.primary().event(messages.Resign("t1"))
-    [answer] = answers(node, messages.OthersCounted(node.op(messages.CountOthers), -1, "list the queue: NoAuthError"))
+    [answer] = answers(node, messages.NotBegun(node.op(messages.Begin), "list the queue: NoAuthError", known=False))
     assert node.at == ("primary", "") and (answer.ok, answer.exit) == (False, 1)
     assert "list the queue: NoAuthError" in answer.text and "start another node" not in answer.text
 
@@ -419,7 +423,7 @@ def test_that_zookeeper_does_not_answer_is_told_where_nobody_is_known_to_lead(no
 
 def test_resign_answers_when_the_successor_is_known(node):
     node.primary().event(messages.Resign("t1"))
-    node.event(messages.OthersCounted(node.op(messages.CountOthers), 1))
+    node.event(messages.Begun(node.op(messages.Begin), ""))
     assert not node.event(messages.TermSeen("a", "a:1")).did(messages.AnswerOperator)
     node.event(messages.Dead(node.op(messages.StopGroup) if node.did(messages.StopGroup) else node.state.waiting, 0.1))
     node.event(messages.Released(node.op(messages.Release)))
@@ -432,7 +436,7 @@ def test_resign_answers_when_the_successor_is_known(node):
 def resigned(node):
     """The term with the token 41 is released, and another node may lead."""
     node.primary().event(messages.Resign("t1"))
-    node.event(messages.OthersCounted(node.op(messages.CountOthers), 1))
+    node.event(messages.Begun(node.op(messages.Begin), ""))
     node.event(messages.Dead(node.op(messages.StopGroup), 0.1))
     return node.event(messages.Released(node.op(messages.Release)))
 
@@ -479,7 +483,7 @@ def test_resign_fails_when_nobody_leads_for_as_long_as_a_promotion_may_take(node
 
 
 def test_resign_is_no_success_when_the_listener_ends_first(node):
-    node.primary().event(messages.Resign("t1")).event(messages.OthersCounted(node.op(messages.CountOthers), 1))
+    node.primary().event(messages.Resign("t1")).event(messages.Begun(node.op(messages.Begin), ""))
     stop = node.op(messages.StopGroup)
     node.event(messages.Shutdown("SIGTERM", node.now + 5)).event(messages.Dead(node.state.waiting or stop, 0.1))
     answer = answers(node, messages.Released(node.op(messages.Release)))[0]
@@ -579,7 +583,7 @@ REFUSED = dict(gone=False, reason="ZooKeeper does not let this node", refused=Tr
 
 def release_refused(node, times):
     """The release of a resigned primary is refused, as often as said. Returns the requests."""
-    node.primary().event(messages.Resign("t1")).event(messages.OthersCounted(node.op(messages.CountOthers), 1))
+    node.primary().event(messages.Resign("t1")).event(messages.Begun(node.op(messages.Begin), ""))
     node.event(messages.Dead(node.op(messages.StopGroup), 0.1))
     return refuse(node, times)
 
@@ -612,7 +616,7 @@ def test_a_withdrawal_that_is_granted_closes_no_session(node):
 
 
 def test_a_release_that_is_not_answered_is_made_again_for_long(node):
-    node.primary().event(messages.Resign("t1")).event(messages.OthersCounted(node.op(messages.CountOthers), 1))
+    node.primary().event(messages.Resign("t1")).event(messages.Begun(node.op(messages.Begin), ""))
     node.event(messages.Dead(node.op(messages.StopGroup), 0.1))
     by, withdrew = node.now + RELEASE_LIMIT, False
     while not node.did(messages.EndSession):

@@ -1,13 +1,17 @@
 """What follows at once from what the role machine knows of an election."""
 
+from dataclasses import replace
+
 import pytest
 
 from supervisor_zkelect.core.lease import Lease
+from supervisor_zkelect.core.messages import ControlSeen
 from supervisor_zkelect.core.roles import DEMOTING, DETACHED, PRIMARY, PROMOTING, STANDBY, WITHDRAWN
 from supervisor_zkelect.core.state import (
     CALM,
     CONTESTED,
     INFINITY,
+    Beginning,
     Resigning,
     Rules,
     State,
@@ -21,6 +25,8 @@ RULES = Rules(
     health_interval=1.0, promote_timeout=60.0, backoff_min=1.0, backoff_max=60.0,
 )
 RESIGNING = Resigning("t", 90.0, 7)
+NOTHING = ControlSeen()
+LEADS = State(role=PRIMARY, step="", orders=ControlSeen(bar="aside", bar_id="m"), begin_at=101.0)
 
 
 @pytest.mark.parametrize("state, due", [
@@ -36,8 +42,14 @@ RESIGNING = Resigning("t", 90.0, 7)
     (State(role=PROMOTING, step="claiming", healthy_by=120.0), 120.0), (State(role=PROMOTING, step="fencing", healthy_by=120.0), INFINITY),
     (State(role=PRIMARY, step="", healthy_by=120.0), INFINITY),
     # The end of a back-off, which a session is needed for.
-    (State(step="waiting", up=True, not_before=104.0), 104.0), (State(step="waiting", up=False, not_before=104.0), INFINITY),
+    (State(step="waiting", up=True, not_before=104.0, orders=NOTHING), 104.0), (State(step="waiting", up=True, not_before=104.0), INFINITY),
+    (State(step="waiting", up=True, not_before=104.0, orders=ControlSeen("aside", 200.0, "m")), 200.0), (State(step="waiting", up=False, not_before=104.0), INFINITY),
     (State(step="clearing", up=True, not_before=104.0), INFINITY), (State(role=STANDBY, step="waiting", up=True, not_before=104.0), INFINITY),
+    # The next try to hand over, and the time of an order.
+    (LEADS, 101.0), (replace(LEADS, beginning=Beginning(7, "maintenance", "m", "aside")), INFINITY), (replace(LEADS, inherited=7), INFINITY),
+    (replace(LEADS, orders=ControlSeen(order="s", due=103.0)), 103.0), (replace(LEADS, orders=ControlSeen(order="s", due=99.0)), 101.0),
+    (replace(LEADS, orders=ControlSeen(order="s", due=103.0, begun=5)), INFINITY), (replace(LEADS, orders=NOTHING), INFINITY),
+    (State(step="clearing", orders=ControlSeen("aside", 200.0, "m")), INFINITY),
     # Those who wait for an answer.
     (State(resigning=(Resigning("t", 90.0, 7, by=103.0, ask_at=101.0),)), 103.0),
     (State(resigning=(Resigning("t", 90.0, 7, by=103.0, ask_at=101.0, left=True),)), 101.0),

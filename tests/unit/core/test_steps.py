@@ -479,12 +479,16 @@ def test_a_sole_candidate_waits_for_the_least_back_off_since_its_term_ended(node
     assert node.did(messages.Propose)
 
 
-@pytest.mark.parametrize("changes", [{"up": False}, {"grace": -0.1}, {"not_before": 999.0}, {"cleaning": 5}, {"ending": True}])
+@pytest.mark.parametrize("changes", [
+    {"up": False}, {"grace": -0.1}, {"not_before": 999.0}, {"cleaning": 5}, {"ending": True}, {"orders": None},
+    {"orders": messages.ControlSeen("it cannot be read")},
+])
 def test_what_keeps_a_node_from_proposing(node, changes):
     node.cleared()
-    node.state = replace(node.state, **{"up": True, "alive": True, "grace": 0.0, "look_at": 500.0, "looking": 3, **changes})
+    free = {"up": True, "alive": True, "grace": 0.0, "look_at": 500.0, "looking": 3, "orders": messages.ControlSeen()}
+    node.state = replace(node.state, **{**free, **changes})
     assert not node.event(messages.Tick()).did(messages.Propose)
-    node.state = replace(node.state, up=True, grace=0.0, not_before=node.now, cleaning=0, ending=False)
+    node.state = replace(node.state, up=True, grace=0.0, not_before=node.now, cleaning=0, ending=False, orders=messages.ControlSeen())
     assert node.event(messages.Tick()).did(messages.Propose)
     assert (node.state.look_at, node.state.looking) == (INFINITY, 0)
 
@@ -625,10 +629,10 @@ def test_a_successor_is_looked_for_again_and_again(node):
 
 def test_several_resignations_are_answered_each(node):
     node.primary().event(messages.Resign("t1"))
-    look = node.op(messages.CountOthers)
-    assert not node.event(messages.Resign("t2"), after=1.0).did(messages.CountOthers), "it is being looked already"
+    look = node.op(messages.Begin)
+    assert not node.event(messages.Resign("t2"), after=1.0).did(messages.Begin), "it is being looked already"
     assert [one.by for one in node.state.resigning] == [node.now + 2.0, node.now + 3.0]
-    node.event(messages.OthersCounted(look, 1))
+    node.event(messages.Begun(look, ""))
     assert [one.by for one in node.state.resigning] == [INFINITY, INFINITY] and node.at == ("demoting", "stopping")
     answer(node, messages.StopGroup, messages.Dead, 0.1)
     answer(node, messages.Release, messages.Released)
@@ -736,11 +740,11 @@ def test_a_connection_that_is_back_asks_a_standby_that_watches_and_no_other(node
 
 def test_a_resignation_that_was_refused_may_be_repeated(node):
     node.primary().event(messages.Resign("t1"))
-    look = node.op(messages.CountOthers)
-    assert look == node.state.looking == node.state.op
-    node.event(messages.OthersCounted(look, 0))
-    assert not node.state.looking and not node.state.resigning
-    assert node.event(messages.Resign("t2")).did(messages.CountOthers)
+    look = node.op(messages.Begin)
+    assert look == node.state.beginning.op == node.state.op
+    node.event(messages.NotBegun(look, "nobody"))
+    assert node.state.beginning is None and not node.state.resigning
+    assert node.event(messages.Resign("t2")).did(messages.Begin)
 
 
 def test_a_successor_is_waited_for_until_its_limit_is_over(node):

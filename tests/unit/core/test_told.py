@@ -39,8 +39,8 @@ def answered(node):
     return [action for action in node.actions if isinstance(action, messages.AnswerOperator)]
 
 
-def resigning(others, why=""):
-    return answer(Node().primary().event(messages.Resign("t1")), messages.CountOthers, messages.OthersCounted, others, why)
+def resigning(event, *more):
+    return answer(Node().primary().event(messages.Resign("t1")), messages.Begin, event, *more)
 
 
 def test_each_role_is_told_with_the_term_how_long_the_one_before_was_and_why():
@@ -92,7 +92,7 @@ def test_each_role_is_told_with_the_term_how_long_the_one_before_was_and_why():
     (lambda: Node().primary().event(messages.SessionEnds("the session ends")), "the session ends"),
     (lambda: Node().primary().event(messages.Shutdown("SIGTERM", 999.0)), "SIGTERM"),
     (lambda: Node().primary().event(messages.Resign("t1", True)), "resigned, by force"),
-    (lambda: resigning(1), "resigned by order of the operator"),
+    (lambda: resigning(messages.Begun, ""), "resigned by order of the operator"),
     (lambda: answer(Node().promoting().event(messages.Leased(100.0, 109.9)), messages.StartGroup, messages.StartFailed, "no memory"),
      "the group did not start: no memory"),
     (lambda: Node().probing().event(messages.Leased(100.0, 999.0)).event(messages.Tick(), after=60.0),
@@ -247,8 +247,8 @@ def test_two_nodes_of_one_name_are_told_apart_by_the_time_that_one_may_be_a_left
 
 @pytest.mark.parametrize("node, expected", [
     (lambda: Node().standby().event(messages.Resign("t1")), (False, 3, "this node is standby, not primary; resign on the primary")),
-    (lambda: resigning(0), (False, 1, "no other candidate stands in the queue, so this node stays; start another node first")),
-    (lambda: resigning(-1, "no access"), (
+    (lambda: resigning(messages.NotBegun, "no other candidate stands"), (False, 1, "no other candidate stands")),
+    (lambda: resigning(messages.NotBegun, "no access", False), (
         False, 1, f"the queue cannot be read, so nobody is known who could take over, and this node stays: no access; {FORCE}")),
     (lambda: Node().primary().event(messages.Leased(100.0, 999.0)).event(messages.Resign("t1")).event(messages.Tick(), LOOK_LIMIT), (
         False, 1, f"ZooKeeper does not answer, so nobody could take over, and this node stays; {FORCE}")),

@@ -15,13 +15,14 @@ RULES = dict(
 
 #: What usually comes next in a step.
 FORWARD = {
-    "clearing": [messages.Dead, messages.SessionUp], "waiting": [messages.SessionUp, messages.Tick], "proposing": [messages.Proposed],
+    "clearing": [messages.Dead, messages.SessionUp], "waiting": [messages.SessionUp, messages.ControlSeen, messages.Tick], "proposing": [messages.Proposed],
     "asking": [messages.Queried], "stepping": [messages.Proposed], "watching": [messages.QueueChanged, messages.SessionDown],
-    "claiming": [messages.Claimed, messages.Claimed, messages.Dirty], "fencing": [messages.Fenced], "leasing": [messages.Leased, messages.SessionDown],
+    "claiming": [messages.Claimed, messages.Claimed, messages.Dirty], "fencing": [messages.Fenced, messages.ControlSeen], "leasing": [messages.Leased, messages.SessionDown],
     "starting": [messages.ServiceStarted], "probing": [messages.Probed, messages.Leased, messages.Tick],
-    "acking": [messages.Acked, messages.Leased], "primary": [messages.Leased, messages.Probed, messages.TermSeen, messages.Tick],
+    "acking": [messages.Acked, messages.Leased], "primary": [messages.Leased, messages.Probed, messages.TermSeen, messages.Resign, messages.Begun, messages.Tick],
     "stopping": [messages.Dead, messages.Stuck, messages.Leased], "releasing": [messages.Released] + 5 * [messages.RequestFailed],
-    "closing": [messages.SessionLost, messages.Tick, messages.RequestFailed],
+    "maintenance": [messages.ControlSeen, messages.Tick, messages.SessionDown],
+    "closing": [messages.TermSeen, messages.SessionLost, messages.Tick, messages.RequestFailed],
 }
 
 
@@ -46,6 +47,7 @@ class Walk:
         token = choose([7, 8, state.token or 9])
         ahead = now + self.random.uniform(-1.0, 10.0)
         lease = messages.Leased(now, now + choose([0.5, 9.0]))
+        begun = state.beginning.op if state.beginning else op
         of = messages
         made = {
             of.SessionUp: lambda: of.SessionUp(choose([True, False, False]), choose([2.0, 2.0, 2.0, -1.0]), 6.0, 10.0, choose([0.0, 1.0])),
@@ -54,7 +56,7 @@ class Walk:
             of.Queried: lambda: of.Queried(op, choose([True, True, False]), 1, choose([1, 2]), maybe(), choose(["", "n-9"]), choose(["", "/x"])),
             of.QueueChanged: lambda: of.QueueChanged(op, "deleted"),
             of.Leased: lambda: lease, of.Cut: lambda: of.Cut(ahead), of.RenewedByKeeper: lambda: of.RenewedByKeeper(token, ahead),
-            of.Claimed: lambda: of.Claimed(op, choose(["", "b"]), choose([None, lease])),
+            of.Claimed: lambda: of.Claimed(op, choose(["", "b"]), choose([None, lease]), choose(["", "s"])),
             of.Dirty: lambda: of.Dirty(op, *choose([("b", "b:1", 3), ("", "b:1", 0)])),
             of.Fenced: lambda: of.Fenced(op, maybe(), "why"), of.ProposalLost: lambda: of.ProposalLost("deleted"),
             of.Rivalled: lambda: of.Rivalled("rival"), of.Acked: lambda: of.Acked(op), of.Released: lambda: of.Released(op),
@@ -70,9 +72,24 @@ class Walk:
                 choose(["b", "self", ""]), choose(["b:1", "a:1", ""]), token, maybe(), choose([None, state.token]), choose([None, "a:1", "x"])
             ),
             of.Reconfigured: lambda: of.Reconfigured(maybe()), of.Resign: lambda: of.Resign("t", maybe()),
+            of.ControlSeen: lambda: self.orders(ahead), of.Begun: lambda: of.Begun(begun, choose(["", "n-2"])),
+            of.NotBegun: lambda: of.NotBegun(begun, choose(["nobody", "gone"]), maybe()),
             of.Shutdown: lambda: of.Shutdown("SIGTERM", now + choose([-1.0, 2.0, 9.0])),
         }
         return made.get(kind, kind)()
+
+    def orders(self, ahead: float) -> messages.ControlSeen:
+        """What operators may have ordered; mostly nothing."""
+        choose = self.random.choice
+        if self.random.random() < 0.6:
+            return messages.ControlSeen()
+        bar, bar_id = choose([("", ""), ("garbage", ""), ("in maintenance", "m")])
+        until = choose([INFINITY, ahead]) if bar_id else INFINITY
+        ordered = messages.ControlSeen(bar, until, bar_id, bool(bar_id) and choose([True, False]))
+        if self.random.random() < 0.5:
+            begun = choose([0, 0, self.state.token or 0])
+            ordered = ordered._replace(order="s", due=choose([-INFINITY, ahead]), to=choose(["b", "self", ""]), begun=begun, target="n-2")
+        return ordered
 
     def next(self) -> messages.Event:
         """Let time pass, and choose what comes next: rather an answer than anything else."""

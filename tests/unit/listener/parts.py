@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 from supervisor_zkelect.core.messages import ACTIONS
+from supervisor_zkelect.core.nodes import Entry
 from supervisor_zkelect.core.state import Rules, State
 from supervisor_zkelect.listener.candidacy import Candidacies, Candidacy, Ports
 from supervisor_zkelect.listener.group_control import GroupControl
@@ -129,7 +130,7 @@ def candidacy(host, state=None, elector=None, connected=True, check=None, log=No
     posted, guard = [], []
     ports = Ports(
         means(host, log=log, post=posted.append), {kind: lambda one, action: None for kind in ACTIONS}, lambda: connected,
-        lambda settings: elector, lambda moment: None,
+        lambda settings: elector, lambda one: Entry(), lambda moment: None,
     )
     one = Candidacy(settings_of(**settings), RULES, ports, GroupControl("primary", guard.append, lambda: None), check)
     one.state = state or State()

@@ -580,7 +580,7 @@ def test_reload_shows_what_has_changed_or_would_end():
     assert (outcome.exit, outcome.lines) == (DONE, ("[zkelect] kill_time: at once", "reloaded"))
     outcome, peer = reload({"ok": False, "exit": 1, "text": "--yes does it", "lines": ["[zkelect] tls: new session"]})
     assert outcome[::3] == (ERROR, "--yes does it") and outcome.lines == ("[zkelect] tls: new session",)
-    outcome, peer = reload({"ok": False, "exit": 2, "text": "cannot be used", "lines": ["f: line 1"]}, insist=True)
+    outcome, peer = reload({"ok": False, "exit": 2, "text": "cannot be used", "lines": ["f: line 1"]}, given={"yes": True})
     assert outcome.exit == USAGE and peer.verbs == ["refresh", "reload"]
 
 

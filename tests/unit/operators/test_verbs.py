@@ -11,6 +11,7 @@ import pytest
 from docs.list_verbs import reference
 from supervisor_zkelect import rpcinterface
 from supervisor_zkelect.controllerplugin import ZkelectControllerPlugin
+from supervisor_zkelect.controllerplugin import parsed as words_parsed
 from supervisor_zkelect.operators import cli
 from supervisor_zkelect.operators.outcome import DONE, ERROR, UNKNOWN, USAGE
 from supervisor_zkelect.operators.verbs import NODE, VERBS
@@ -29,11 +30,12 @@ def test_the_docs_have_the_list():
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 def test_the_program_takes_the_words_of_each_verb(verb):
     def parsed(*words):
-        return cli.parser().parse_args([verb.name, *words])
+        return cli.parser().parse_args([verb.name, *verb.what[:1], *words])
 
-    assert parsed("--json").json and not parsed().insist and parsed().election is None
-    if verb.flag:
-        assert parsed(verb.flag.word).insist
+    assert parsed("--json").json and parsed().election is None
+    for option in verb.options:
+        assert not getattr(parsed(), option.argument)
+        assert getattr(parsed(option.word, *["7"] * bool(option.value)), option.argument)
     if verb.means == NODE:
         with pytest.raises(cli.Trouble):
             parsed("orders")
@@ -45,12 +47,13 @@ def test_the_program_takes_the_words_of_each_verb(verb):
 def test_helps_tell_words_and_exit_statuses_of_each_verb(verb, capsys):
     assert cli.main([verb.name, "--help"]) == DONE
     told = " ".join(capsys.readouterr().out.split())
-    assert f"exit status: {verb.exits}" in told and (verb.flag is None or verb.flag.text in told)
+    assert f"exit status: {verb.exits}" in told and all(option.text in told for option in verb.options)
     for status in (DONE, ERROR, USAGE, UNKNOWN):
         assert f"{status} " in verb.exits
     out = io.StringIO()
     ZkelectControllerPlugin(SimpleNamespace(stdout=out, exitstatus=0)).help_zkelect()
-    assert f"zkelect {verb.words} " in out.getvalue() and verb.help in " ".join(out.getvalue().split())
+    told = " ".join(out.getvalue().split())
+    assert f"zkelect {verb.words} " in told and verb.help in told
 
 
 def test_the_rpc_interface_names_what_the_listener_is_asked():
@@ -58,5 +61,24 @@ def test_the_rpc_interface_names_what_the_listener_is_asked():
     assert all(verb.name in text for verb in VERBS.values() if verb.wait)
 
 
-def test_only_what_acts_may_be_insisted_on():
-    assert all(verb.acts for verb in VERBS.values() if verb.flag)
+def test_only_what_acts_takes_options():
+    assert all(verb.acts for verb in VERBS.values() if verb.options)
+
+
+@pytest.mark.parametrize("words, names, given", [
+    ("", [], {}), ("orders", ["orders"], {}), ("--to b orders", ["orders"], {"to": "b"}), ("--in 7 --force", [], {"in": 7.0, "force": True}),
+    ("--reason --to", [], {"reason": "--to"}),
+])
+def test_supervisorctl_takes_the_words_behind_a_verb(words, names, given):
+    assert words_parsed(VERBS["switchover"], words.split()) == (names, given)
+
+
+@pytest.mark.parametrize("verb, words, told", [
+    ("switchover", "--to", "--to wants a value: NODE"), ("switchover", "--in -1", "not a number of seconds"),
+    ("switchover", "--in nan", "not a number of seconds"), ("switchover", "one two", "one election at most"),
+    ("switchover", "--node b", "there is no option --node"), ("maintenance", "", "say first on or off"),
+    ("maintenance", "orders on", "say first on or off"), ("role", "--force", "there is no option --force"),
+])
+def test_supervisorctl_refuses_what_it_does_not_know(verb, words, told):
+    with pytest.raises(ValueError, match=told):
+        words_parsed(VERBS[verb], words.split())

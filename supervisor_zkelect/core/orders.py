@@ -1,0 +1,99 @@
+"""What operators have ordered in the control znode, and how this node obeys: it stays out of the queue, or hands over.
+
+A term that is handed over ends only when somebody is known who takes over, by a transaction that checked both proposals. Until
+then nothing is stopped, and whatever was ordered may be taken back.
+"""
+
+from __future__ import annotations
+
+from supervisor_zkelect.core import demotion, handover, messages, resignation
+from supervisor_zkelect.core.roles import DEMOTING, DETACHED, MAINTENANCE, PRIMARY, PROMOTING, STANDBY
+from supervisor_zkelect.core.state import INFINITY
+from supervisor_zkelect.core.turn import Turn
+
+#: Seconds until a handover that could not be begun is tried again, as long as its order stands: another node may have come.
+AGAIN = 1.0
+
+def control_seen(turn: Turn, event: messages.ControlSeen) -> None:
+    known = turn.state.orders
+    turn.set(orders=event)
+    if known is None or (known.bar_id, known.order, known.forced) != (event.bar_id, event.order, event.forced):
+        turn.set(begin_at=turn.now, stays_why="")
+
+
+def obey(turn: Turn) -> None:
+    """Do what the orders that stand want of this node now."""
+    orders = turn.state.orders
+    if orders is not None and orders.until <= turn.now:
+        orders = orders._replace(bar="", until=INFINITY, bar_id="", forced=False)
+        turn.set(orders=orders, stays_why="")
+    state = turn.state
+    if orders is None or state.leaving is not None:
+        return
+    bar = orders.bar
+    if state.may_run:
+        if state.may_begin and state.begin_at <= turn.now:
+            _hand_over(turn, orders)
+    elif bar and state.role in (STANDBY, PROMOTING):
+        demotion.release(turn, bar)
+    elif bar and orders.bar_id and (state.role, state.step) == (DETACHED, "waiting") and state.inherited is None:
+        turn.go(MAINTENANCE, "", bar)
+    elif not bar and state.role == MAINTENANCE:
+        turn.go(DETACHED, "waiting", "its maintenance is over")
+
+
+def _hand_over(turn: Turn, orders: messages.ControlSeen) -> None:
+    """End this node's term for an order, as soon as somebody is known who takes over."""
+    state = turn.state
+    if orders.bar_id:
+        if orders.forced:
+            demotion.demote(turn, orders.bar)
+        else:
+            handover.begin(turn, handover.STAND_ASIDE, orders.bar_id, orders.bar)
+    elif orders.order and orders.begun == state.token:
+        # An earlier listener of this node has begun it.
+        _end_for(turn, _switched(orders), orders.target)
+    elif orders.order and not orders.begun and orders.due <= turn.now:
+        if orders.to != turn.rules.node:
+            handover.begin(turn, handover.SWITCHOVER, orders.order, _switched(orders))
+        else:
+            turn.set(begin_at=turn.now + AGAIN)
+            if state.role == PRIMARY:
+                turn.act(messages.TellOutcome(orders.order, True, f"{turn.rules.node} led already"))
+
+
+def _switched(orders: messages.ControlSeen) -> str:
+    return f"switched over to {orders.to or 'the next node'} by order"
+
+
+def begun(turn: Turn, event: messages.Begun) -> None:
+    beginning = turn.state.beginning
+    if beginning is None or beginning.op != event.op:
+        return
+    turn.set(beginning=None)
+    if turn.state.role in (PRIMARY, PROMOTING):
+        _end_for(turn, beginning.reason, event.target)
+
+
+def _end_for(turn: Turn, reason: str, successor: str) -> None:
+    resignation.give_up(turn, turn.state.resigning, reason)
+    turn.set(successor=successor)
+
+
+def not_begun(turn: Turn, event: messages.NotBegun) -> None:
+    beginning = turn.state.beginning
+    if beginning is None or beginning.op != event.op:
+        return
+    turn.set(beginning=None)
+    if beginning.kind == handover.RESIGNATION:
+        resignation.not_begun(turn, event)
+        return
+    turn.set(begin_at=turn.now + AGAIN)
+    if turn.state.role == DEMOTING:
+        return
+    if beginning.kind == handover.SWITCHOVER and event.known:
+        turn.act(messages.TellOutcome(beginning.order, False, f"not switched over: {event.why}"))
+    elif turn.state.stays_why != event.why:
+        turn.act(messages.Log(f"{beginning.reason}, but goes on leading: {event.why}", "goes on leading"))
+        turn.set(stays_why=event.why)
+    resignation.begin_what_waits(turn)

@@ -1,0 +1,52 @@
+"""`zkelect list` from any host: all elections below a znode, read from ZooKeeper without a node's file."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, Dict
+
+from supervisor_zkelect.operators import remote, show
+from supervisor_zkelect.operators.outcome import UNKNOWN, USAGE, Outcome, Trouble, quiet
+
+#: Seconds that ZooKeeper has to answer.
+ZOOKEEPER_TIME = 5.0
+
+
+def afar(arguments: argparse.Namespace, width: Any) -> Outcome:
+    """The outcome of the command. Raises Trouble."""
+    from supervisor_zkelect.zookeeper import connect
+
+    settings = remote.settings(arguments)
+    quiet()
+    try:
+        client = connect.open_client(settings, ZOOKEEPER_TIME)
+    except Exception as error:
+        # Whatever keeps the session from being opened, nothing is known.
+        raise Trouble(UNKNOWN, f"unknown: {error or type(error).__name__}") from None
+    try:
+        return show.listed(_read(client, settings, remote.root_of(arguments), arguments.election), width)
+    finally:
+        connect.stop_client(client)
+
+
+def _read(client: Any, settings: Any, root: str, election: Any) -> Dict[str, Dict[str, Any]]:
+    """What stands in each election, or in the one that is named."""
+    from supervisor_zkelect.core import nodes
+    from supervisor_zkelect.elector import ElectionError, Elector
+
+    root = ("" if client.chroot else settings.chroot) + root
+    found = remote.elections(client, root, ZOOKEEPER_TIME)
+    if election is not None and election not in found:
+        raise Trouble(USAGE, f"there is no election {election} below {root}; there are: {', '.join(found) or 'none'}")
+    answers: Dict[str, Dict[str, Any]] = {}
+    for name in found if election is None else [election]:
+        elector = Elector(client, f"{root}/{name}/election", "n", f"{root}/{name}/ack", timeout=ZOOKEEPER_TIME)
+        try:
+            one = elector.overview()
+        except ElectionError as error:
+            raise Trouble(UNKNOWN, f"unknown: {name}: {error}") from None
+        answers[name] = {
+            "ok": True, "nodes": [nodes.document(row) for row in one.rows], "address": one.address, "trouble": one.trouble,
+            "coming": one.coming,
+        }
+    return answers

@@ -1,0 +1,173 @@
+"""How a node obeys what operators have ordered, rule by rule."""
+
+import pytest
+
+from supervisor_zkelect.core import handover, messages, role
+from supervisor_zkelect.core.orders import AGAIN
+from supervisor_zkelect.core.state import INFINITY, next_wakeup
+from tests.unit.core.test_role import SETTINGS, UP, Node
+
+ASIDE = messages.ControlSeen("in maintenance", bar_id="m")
+GARBAGE = messages.ControlSeen("it cannot be read")
+SWITCH = messages.ControlSeen(order="s", to="c")
+
+
+@pytest.fixture
+def node():
+    return Node()
+
+
+def stopped(node):
+    """The group is dead, and the term released."""
+    node.event(messages.Dead(node.op(messages.StopGroup), 0.1))
+    release = next(action for action in node.actions if isinstance(action, messages.Release))
+    node.event(messages.Released(release.op))
+    return release
+
+
+def test_no_proposal_before_it_is_known_what_is_ordered(node):
+    node.cleared()
+    node.state, node.actions = role.step(SETTINGS, node.state, UP, node.now)
+    assert not node.did(messages.Propose) and next_wakeup(SETTINGS, node.state) == INFINITY
+    assert node.event(messages.ControlSeen()).did(messages.Propose)
+
+
+@pytest.mark.parametrize("orders", [ASIDE, GARBAGE])
+def test_who_may_not_lead_leaves_the_queue(node, orders):
+    assert node.standby().event(orders).did(messages.Release)
+    node.event(messages.Released(node.op(messages.Release)))
+    assert node.at == (("maintenance", "") if orders is ASIDE else ("detached", "waiting")) and not node.did(messages.Propose)
+    assert next_wakeup(SETTINGS, node.state) == INFINITY
+    assert node.event(messages.ControlSeen()).did(messages.Propose)
+
+
+@pytest.mark.parametrize("orders", [ASIDE, GARBAGE])
+def test_a_claim_is_given_up_before_anything_is_started(node, orders):
+    node.promoting().event(orders)
+    assert node.at == ("demoting", "releasing") and not node.did(messages.StopGroup)
+
+
+def test_maintenance_ends_by_itself(node):
+    node.standby().event(ASIDE._replace(until=node.now + 5))
+    node.event(messages.Released(node.op(messages.Release)))
+    assert node.at[0] == "maintenance" and next_wakeup(SETTINGS, node.state) == node.now + 5
+    assert node.event(messages.Tick(), 5.0).did(messages.Propose)
+
+
+def test_a_primary_in_maintenance_hands_over_when_somebody_can_take_over(node):
+    node.primary().event(ASIDE)
+    begin = next(action for action in node.actions if isinstance(action, messages.Begin))
+    assert begin.kind == handover.STAND_ASIDE and node.at == ("primary", "")
+    node.event(messages.NotBegun(begin.op, "nobody"))
+    assert node.at == ("primary", "") and "goes on leading" in node.state.leads_on and "nobody" in node.state.leads_on
+    assert next_wakeup(SETTINGS, node.state) <= node.now + AGAIN
+    node.event(messages.Leased(node.now, node.now + 99.0))
+    assert not node.event(messages.Tick(), AGAIN / 2).did(messages.Begin)
+    assert node.event(messages.Tick(), AGAIN / 2).did(messages.Begin)
+    node.event(messages.Begun(node.op(messages.Begin), ""))
+    assert node.at == ("demoting", "stopping")
+    stopped(node)
+    assert node.at == ("maintenance", "") and not node.state.leads_on
+
+
+def test_by_force_nobody_is_asked(node):
+    assert node.primary().event(ASIDE._replace(forced=True)).at == ("demoting", "stopping")
+
+
+def test_a_primary_goes_on_where_orders_cannot_be_read(node):
+    node.primary().event(GARBAGE)
+    assert node.at == ("primary", "") and not node.did(messages.Begin)
+
+
+def test_maintenance_that_is_taken_back_in_time_stops_nothing(node):
+    node.primary().event(ASIDE)
+    begin = node.op(messages.Begin)
+    node.event(messages.NotBegun(begin, "nobody")).event(messages.ControlSeen())
+    node.event(messages.Leased(node.now, node.now + 99.0))
+    assert not node.event(messages.Tick(), 2 * AGAIN).did(messages.Begin) and node.state.leads_on == ""
+
+
+def test_a_switchover_is_begun_before_anything_is_stopped_and_its_target_leads(node):
+    node.primary().event(SWITCH)
+    begin = next(action for action in node.actions if isinstance(action, messages.Begin))
+    assert (begin.kind, begin.order) == (handover.SWITCHOVER, "s") and not node.did(messages.StopGroup)
+    node.event(messages.Begun(begin.op, "n-0000000007"))
+    assert node.at == ("demoting", "stopping")
+    assert stopped(node).successor == "n-0000000007" and node.state.successor == ""
+
+
+def test_a_switchover_that_cannot_be_begun_is_dropped(node):
+    node.primary().event(SWITCH)
+    node.event(messages.NotBegun(node.op(messages.Begin), "c is away"))
+    told = next(action for action in node.actions if isinstance(action, messages.TellOutcome))
+    assert (told.order, told.ok) == ("s", False) and "c is away" in told.text and node.at == ("primary", "")
+
+
+def test_a_switchover_is_tried_again_where_zookeeper_did_not_answer(node):
+    node.primary().event(SWITCH).event(messages.Leased(node.now, node.now + 99.0))
+    node.event(SWITCH)
+    node.event(messages.NotBegun(node.state.beginning.op, "no answer", known=False))
+    assert not node.did(messages.TellOutcome)
+    assert node.event(messages.Tick(), AGAIN).did(messages.Begin)
+
+
+def test_a_switchover_waits_for_its_time(node):
+    node.primary().event(messages.Leased(node.now, node.now + 99.0))
+    node.event(SWITCH._replace(due=node.now + 5))
+    assert not node.did(messages.Begin) and next_wakeup(SETTINGS, node.state) <= node.now + 5
+    assert node.event(messages.Tick(), 5.0).did(messages.Begin)
+
+
+def test_what_an_earlier_listener_has_begun_is_gone_on_with(node):
+    node.primary().event(SWITCH._replace(begun=41, target="n-0000000007"))
+    assert node.at == ("demoting", "stopping") and stopped(node).successor == "n-0000000007"
+
+
+def test_what_ended_another_term_ends_none(node):
+    node.primary().event(SWITCH._replace(begun=40, target="n-0000000007"))
+    assert node.at == ("primary", "") and not node.did(messages.Begin) and next_wakeup(SETTINGS, node.state) > node.now
+
+
+def test_who_leads_already_says_so(node):
+    node.primary().event(SWITCH._replace(to="self"))
+    told = next(action for action in node.actions if isinstance(action, messages.TellOutcome))
+    assert told.ok and not node.did(messages.Begin) and node.at == ("primary", "")
+
+
+def led(node):
+    """It claims a term by an order."""
+    node.cleared().event(UP)
+    node.event(messages.Proposed(node.op(messages.Propose), "n-0000000001", 41))
+    node.event(messages.Queried(node.op(messages.Query), True, 1, 2))
+    node.event(messages.Claimed(node.op(messages.Claim), "", messages.Leased(node.now, node.now + 9.9), "s"))
+    return node.event(messages.ServiceStarted(node.op(messages.StartGroup)))
+
+
+def test_who_ordered_it_is_told_that_the_target_leads(node):
+    led(node).event(messages.Tick(), 0.01)
+    node.event(messages.Probed(node.op(messages.Probe), True, "ok"))
+    node.event(messages.Acked(node.op(messages.Ack)))
+    told = next(action for action in node.actions if isinstance(action, messages.TellOutcome))
+    assert (told.order, told.ok) == ("s", True) and "a:1" in told.text
+
+
+@pytest.mark.parametrize("event", [messages.MemberFatal("web"), messages.SessionLost("lost"), messages.ProposalLost("gone")])
+def test_who_ordered_it_is_told_that_the_target_cannot(node, event):
+    led(node).event(event)
+    told = [action for action in node.actions if isinstance(action, messages.TellOutcome)]
+    assert [(one.order, one.ok) for one in told] == [("s", False)] and "cannot" in told[0].text
+
+
+def test_an_order_to_resign_waits_for_the_handover_that_is_being_begun(node):
+    node.primary().event(ASIDE).event(messages.Resign("t1"))
+    node.event(messages.NotBegun(node.state.beginning.op, "nobody"))
+    begin = next(action for action in node.actions if isinstance(action, messages.Begin))
+    assert begin.kind == handover.RESIGNATION
+    node.event(messages.Begun(begin.op, ""))
+    assert node.at == ("demoting", "stopping") and [one.ticket for one in node.state.resigning] == ["t1"]
+
+
+def test_another_session_waits_to_know_what_is_ordered(node):
+    node.standby().event(messages.SessionLost("lost"))
+    node.state, node.actions = role.step(SETTINGS, node.state, UP, node.now)
+    assert not node.did(messages.Propose) and node.event(messages.ControlSeen()).did(messages.Propose)

@@ -1,0 +1,90 @@
+"""What the work of an election comes to where operators have ordered something."""
+
+from concurrent.futures import Future
+from types import SimpleNamespace
+
+import pytest
+
+from supervisor_zkelect.core import messages
+from supervisor_zkelect.core.control import Control, Order, Stamp, Switchover
+from supervisor_zkelect.elector import AccessDenied, Barred, NotBegun, NotLeader, TimedOut
+from supervisor_zkelect.listener import election_worker, events
+
+NOW = 50_000
+WHO = election_worker.Claimant("a", "a:1", False, False)
+
+
+def elector(**more):
+    return SimpleNamespace(server_time=lambda: NOW, here=lambda moment: 100.0 + (moment - NOW) / 1000, **more)
+
+
+def failing(error):
+    def call(*_, **__):
+        raise error
+
+    return call
+
+
+def aside(until=None):
+    return Control(Stamp(1, 1), "", {"a": Order("m", "root@h", "disk", until=until)})
+
+
+@pytest.mark.parametrize("found, expected", [
+    (Control(), messages.ControlSeen()),
+    (aside(), messages.ControlSeen("in maintenance by root@h: disk", bar_id="m")),
+    (aside(NOW + 2000), messages.ControlSeen("in maintenance by root@h: disk", until=102.0, bar_id="m")),
+    (aside(NOW), messages.ControlSeen()),
+    (Control(Stamp(1, 1), "garbage"), messages.ControlSeen("garbage")),
+    (Control(switchover=Switchover(Order("s"), "b", NOW + 1000)), messages.ControlSeen(order="s", due=101.0, to="b")),
+    (Control(switchover=Switchover(Order("s"), "b", None, 41, "n-1")), messages.ControlSeen(order="s", to="b", begun=41, target="n-1")),
+])
+def test_what_orders_mean_for_a_node(found, expected):
+    assert election_worker.orders_for(elector(), found, "a") == expected
+    assert not election_worker.orders_for(elector(), found, "z").bar_id
+
+
+def test_times_of_orders_are_asked_for_only_where_there_are_some():
+    asked = SimpleNamespace(server_time=failing(AssertionError()))
+    assert election_worker.orders_for(asked, aside(), "a").bar_id == "m"
+
+
+@pytest.mark.parametrize("found, expected", [
+    (aside(), messages.ControlSeen("in maintenance by root@h: disk", bar_id="m")),
+    (Control(), messages.RequestFailed(7, False, "in maintenance")),
+])
+def test_a_claim_that_was_refused_tells_why_or_is_made_again(found, expected):
+    barred = elector(claim=failing(Barred("in maintenance")), read_control=lambda: found)
+    posted = []
+    told = election_worker.claim(barred, "orders", messages.Claim(7), WHO, SimpleNamespace(generation=1), posted.append)
+    assert told == expected and not posted
+
+
+@pytest.mark.parametrize("error, expected", [
+    (NotBegun("nobody"), messages.NotBegun(7, "nobody")), (TimedOut("slow"), messages.NotBegun(7, "slow", known=False)),
+    (NotLeader("gone"), messages.ProposalLost("gone")),
+])
+def test_what_a_handover_comes_to_that_is_not_begun(error, expected):
+    assert election_worker.begin(elector(begin=failing(error)), messages.Begin(7, "switchover", "s")) == expected
+
+
+@pytest.mark.parametrize("kind, order, target", [("switchover", "s", "n-7"), ("maintenance", "", ""), ("resignation", "", "")])
+def test_only_a_switchover_is_marked_and_clears_the_way(kind, order, target):
+    asked = []
+    found = elector(begin=lambda wanted, knows: asked.append(wanted) or "n-7")
+    assert election_worker.begin(found, messages.Begin(7, kind, "s")) == messages.Begun(7, target) and asked == [order]
+
+
+@pytest.mark.parametrize("error, seen", [(AccessDenied("no"), True), (TimedOut("slow"), False)])
+def test_a_control_that_is_forbidden_bars_and_one_that_is_not_answered_is_asked_for_again(error, seen):
+    told = election_worker.read_control(elector(watch_control=failing(error)), "orders", "a", None)
+    assert isinstance(told, events.ControlRead) and (told.seen is not None) == seen
+    if seen:
+        assert told.seen.unread and "no" in told.seen.bar
+
+
+def test_a_change_of_the_control_is_told():
+    changed, posted = Future(), []
+    told = election_worker.read_control(elector(watch_control=lambda: (Control(), changed)), "orders", "a", posted.append)
+    assert told.seen == messages.ControlSeen() and not posted
+    changed.set_result("changed")
+    assert posted == [events.ControlChanged("orders")]
