@@ -32,6 +32,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -39,13 +40,15 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 import psutil
-from kazoo.exceptions import KazooException
+from kazoo.exceptions import BadVersionError, KazooException, NoNodeError
 from kazoo.handlers.threading import KazooTimeoutError
 
 from lab import journal, netns
 from lab.cluster import Cluster
 from lab.node import Node, service_command
 from lab.zookeeper import Ensemble, ZooKeeper
+from supervisor_zkelect.core import control
+from supervisor_zkelect.core.control import Order, Switchover
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.supervisord.client import SupervisordError
@@ -250,7 +253,9 @@ class Soak:
         while paths:
             path = paths.pop()
             count += 1
-            paths += [f"{path}/{name}" for name in self.cluster.client().get_children_async(path).get(timeout=10)]
+            children = self.cluster.client().get_children_async(path).get(timeout=10)
+            # What came of the first order, and whether a node lives just now.
+            paths += [f"{path}/{name}" for name in children if name not in ("outcomes", "live")]
         self.znodes.append(count)
 
     @staticmethod
@@ -403,6 +408,31 @@ def r17_stop_group(soak: Soak, name: str) -> Heal:
 @node_fault
 def r17_resign(soak: Soak, name: str) -> Heal:
     soak.cluster[name].rpc.call("zkelect.request", "resign", "orders", "{}")
+
+
+def amend(soak: Soak, change: control.Change) -> None:
+    """An operator changes what is ordered, as a tool does from another host."""
+    client, path = soak.cluster.client(), f"{soak.cluster.chroot}/zkelect/orders/ack-state/control"
+    while True:
+        try:
+            data, stat = client.get_async(path).get(timeout=10)
+            client.set_async(path, control.amended(data, None, change), stat.version).get(timeout=10)
+            return
+        except (BadVersionError, NoNodeError):
+            # A claim changes it, too, and makes it where it was deleted.
+            client.ensure_path_async(path).get(timeout=10)
+
+
+@node_fault
+def r26_maintenance(soak: Soak, name: str) -> Heal:
+    amend(soak, control.begin_maintenance(name, Order(f"soak {now()}")))
+    return lambda: amend(soak, control.end_maintenance(name))
+
+
+@node_fault
+def r26_switchover(soak: Soak, name: str) -> Heal:
+    amend(soak, control.order_switchover(Switchover(Order(f"soak {now()}", at=round(1000 * time.time())), name)))
+    return lambda: amend(soak, control.end_switchover)
 
 
 @node_fault
@@ -562,7 +592,8 @@ def by_hand(what: str) -> Fault:
 
 
 ZNODE_FAULTS.update(
-    r20_ack_deleted=by_hand("ack"), r20_holder_deleted=by_hand("ack-state/holder"), r20_ack_overwritten=by_hand("overwrite")
+    r20_ack_deleted=by_hand("ack"), r20_holder_deleted=by_hand("ack-state/holder"), r20_ack_overwritten=by_hand("overwrite"),
+    r20_control_deleted=by_hand("ack-state/control"),
 )
 
 
