@@ -1,0 +1,98 @@
+"""Orders that an operator gives to a listener: written, looked after, answered."""
+
+import pytest
+
+from supervisor_zkelect.core import messages, roles
+from supervisor_zkelect.core.state import State
+from supervisor_zkelect.listener import election_worker, events
+from supervisor_zkelect.listener.order_desk import PACE, OrderDesk
+from supervisor_zkelect.zookeeper import giving
+from tests.unit.listener.parts import NOW, Host, candidacy, keepers, means
+
+DONE = giving.Answer(True, 0, "done")
+
+
+class Place:
+    """A desk, the work that it has given out, and its answers."""
+
+    def __init__(self, state=None):
+        self.host = Host()
+        self.one = candidacy(self.host, state or State(role=roles.STANDBY, step="watching"))
+        self.asked, self.answers = [], {}
+        self.one.ask = lambda op, work, *arguments: self.asked.append((work, *arguments))
+        self.desk = OrderDesk(means(self.host), keepers(self.one), self.answers.__setitem__)
+
+    def order(self, verb, wait=10.0, **arguments):
+        self.desk.verbs[verb](self.one, {"ticket": "t", "verb": verb, "args": {"by": "root@h", "wait": wait, **arguments}})
+        return self.asked[-1][2] if self.asked else None
+
+    def seen(self, answer=None, order="7"):
+        self.desk.handlers()[events.OrderSeen](events.OrderSeen("t", order, answer))
+
+
+@pytest.mark.parametrize("verb, arguments, given", [
+    ("maintenance", {"what": "on", "reason": "disk"}, giving.Given("maintenance on", "a", "root@h", "disk")),
+    ("maintenance", {"what": "on", "node": "b", "for": 60.0, "force": True}, giving.Given("maintenance on", "b", "root@h", "", 60.0, True)),
+    ("maintenance", {"what": "off"}, giving.Given("maintenance off", "a", "root@h")),
+    ("switchover", {}, giving.Given("switchover", "", "root@h")), ("switchover", {"to": "b", "in": 5}, giving.Given("switchover", "b", "root@h", "", 5)),
+    ("switchover", {"cancel": True}, giving.Given("cancel", "", "root@h")), ("orders", {}, giving.Given("show", "", "root@h")),
+    ("orders", {"reset": True}, giving.Given("reset", "", "root@h")),
+])
+def test_what_is_ordered(verb, arguments, given):
+    place = Place()
+    assert place.order(verb, **arguments) == given and place.asked[-1][0] is election_worker.give_order
+
+
+@pytest.mark.parametrize("arguments", [{"to": "../b"}, {"to": "b\nc"}, {"in": "soon"}, {"in": -1}, {"in": True}, {"wait": "x"}, {"in": 1e30}])
+def test_what_is_no_order_is_refused(arguments):
+    place = Place()
+    place.order("switchover", **arguments)
+    assert not place.asked and place.answers["t"]["exit"] == 2
+
+
+def test_what_is_refused_or_done_at_once_is_answered_at_once():
+    place = Place()
+    place.order("switchover", to="b")
+    place.seen(giving.Answer(False, 1, "b is in maintenance"), "")
+    assert place.answers["t"]["text"] == "b is in maintenance" and place.answers["t"]["exit"] == 1
+
+
+def test_an_order_is_looked_after_until_it_is_done():
+    place = Place()
+    place.order("switchover", to="b")
+    place.seen()
+    assert not place.answers and place.desk.next_wakeup() == NOW + PACE
+    place.desk.keep_time(NOW)
+    assert len(place.asked) == 1
+    place.desk.keep_time(NOW + PACE)
+    work, ticket, given, order, _ = place.asked[-1]
+    assert (work, ticket, given.node, order) == (election_worker.look_after_order, "t", "b", "7")
+    place.desk.keep_time(NOW + 2 * PACE)
+    assert len(place.asked) == 2, "one look at a time"
+    place.seen(DONE)
+    assert place.answers["t"] == {"id": "7", "ok": True, "exit": 0, "text": "done"}
+    place.seen(DONE)
+    assert place.desk.next_wakeup() == float("inf")
+
+
+def test_who_has_waited_for_long_enough_is_told_that_it_is_under_way():
+    place = Place()
+    place.order("maintenance", wait=0.0, what="on", node="b")
+    place.seen()
+    assert place.answers["t"]["exit"] == giving.UNDER_WAY and "under way" in place.answers["t"]["text"]
+
+
+def test_who_puts_a_primary_aside_that_stays_is_told_why():
+    orders = messages.ControlSeen("in maintenance", bar_id="m")
+    place = Place(State(role=roles.PRIMARY, step="", orders=orders, stays_why="nobody stands by"))
+    place.order("maintenance", wait=0.0, what="on")
+    place.seen()
+    assert place.answers["t"]["exit"] == giving.UNDER_WAY and "nobody stands by" in place.answers["t"]["text"]
+
+
+def test_no_answer_to_the_writing_is_awaited_beyond_the_first():
+    """Where it is not known whether the order was written, the operator is told so, and nothing is looked after."""
+    place = Place()
+    place.order("switchover", to="b")
+    place.seen(giving.Answer(False, 4, "unknown"), "")
+    assert place.answers["t"]["exit"] == 4 and place.desk.next_wakeup() == float("inf")
