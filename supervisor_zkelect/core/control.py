@@ -190,8 +190,12 @@ def amended(data: bytes, now: Optional[int], change: Change, path: str = "contro
     if read(data, Stamp(), path).trouble:
         raise Unusable(_garbage(path))
     document.setdefault("v", VERSION)
-    _prune(document, now)
-    change(document)
+    try:
+        _prune(document, now)
+        change(document)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        # Below a name that is no node's there may be anything.
+        raise Unusable(_garbage(path)) from None
     written = json.dumps(document).encode("utf-8")
     if len(written) > untrusted.LONGEST_DOCUMENT:
         raise Unusable(f"{path} would have {len(written)} bytes, and {untrusted.LONGEST_DOCUMENT} are read; take orders back")
@@ -200,7 +204,7 @@ def amended(data: bytes, now: Optional[int], change: Change, path: str = "contro
 
 def _prune(document: Document, now: Optional[int]) -> None:
     for node, of_node in list(document.get("nodes", {}).items()):
-        order = of_node.get("maintenance")
+        order = of_node.get("maintenance") if untrusted.known_name(node) else None
         if order is not None and not _order(order).stands(now):
             end_maintenance(node)(document)
 
@@ -240,11 +244,13 @@ def end_switchover(document: Document) -> None:
 
 def led_to(control: Control, node: str, token: int) -> Optional[Switchover]:
     """The order that a claim by this node, in the term `token`, comes of, and removes: one that ended another term, or that
-    wanted this node to lead. One order ends at most one term."""
+    wanted this node to lead, or whoever is next. One order ends at most one term."""
     order = control.switchover
     if order is None:
         return None
-    return order if order.begun not in (0, token) or order.to == node else None
+    if order.begun:
+        return order if order.begun != token else None
+    return order if order.to == node or not order.to and order.due is None else None
 
 
 def overdue(switchover: Switchover, now: int) -> bool:

@@ -149,6 +149,9 @@ def release_failed(turn: Turn, event: messages.RequestFailed) -> None:
         turn.set(refusals=refusals)
     elif not state.withdrawing:
         turn.set(refusals=0, withdrawing=True)
+    elif not state.led and state.leaving is None and not state.ending:
+        # It only stands where operators do not want it; the session carries the node's other elections as well.
+        turn.set(refusals=0)
     else:
         turn.act(messages.Log(f"the proposal cannot be given up, so the session is closed: {event.reason}", "session closed"))
         turn.go(DEMOTING, "closing")

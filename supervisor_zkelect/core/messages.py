@@ -90,12 +90,13 @@ class RenewedByKeeper(NamedTuple):
 
 class Claimed(NamedTuple):
     """`dirty`: the node whose holder was found, or "". lease: what that write proves; None when it cannot be counted.
-    order: id of the operator's order that led to it, or ""."""
+    order: id of the operator's order that led to it, or ""; to: who was to lead by it, "" for whoever was next."""
 
     op: int
     dirty: str
     lease: Optional[Leased] = None
     order: str = ""
+    to: str = ""
 
 
 class Dirty(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from supervisor_zkelect.core import demotion, handover, messages, resignation
 from supervisor_zkelect.core.roles import DEMOTING, DETACHED, MAINTENANCE, PRIMARY, PROMOTING, STANDBY
-from supervisor_zkelect.core.state import INFINITY
+from supervisor_zkelect.core.state import INFINITY, State
 from supervisor_zkelect.core.turn import Turn
 
 #: Seconds until a handover that could not be begun is tried again, as long as its order stands: another node may have come.
@@ -17,6 +17,11 @@ AGAIN = 1.0
 def control_seen(turn: Turn, event: messages.ControlSeen) -> None:
     known = turn.state.orders
     turn.set(orders=event)
+    beginning = turn.state.beginning
+    if beginning is not None and beginning.kind != handover.RESIGNATION and beginning.order not in (event.bar_id, event.order):
+        # It was taken back; what comes of its beginning counts no more.
+        turn.set(beginning=None)
+        resignation.begin_what_waits(turn)
     if known is None or (known.bar_id, known.order, known.forced) != (event.bar_id, event.order, event.forced):
         turn.set(begin_at=turn.now, stays_why="")
 
@@ -34,7 +39,7 @@ def obey(turn: Turn) -> None:
     if state.may_run:
         if state.may_begin and state.begin_at <= turn.now:
             _hand_over(turn, orders)
-    elif bar and state.role in (STANDBY, PROMOTING):
+    elif bar and (state.role in (STANDBY, PROMOTING) or _left_behind(state)):
         demotion.release(turn, bar)
     elif bar and orders.bar_id and (state.role, state.step) == (DETACHED, "waiting") and state.inherited is None:
         turn.go(MAINTENANCE, "", bar)
@@ -42,17 +47,23 @@ def obey(turn: Turn) -> None:
         turn.go(DETACHED, "waiting", "its maintenance is over")
 
 
+def _left_behind(state: State) -> bool:
+    """Whether a former listener of this node may have left a proposal, by which nothing runs and nobody else leads."""
+    waiting = (state.role, state.step) == (DETACHED, "waiting")
+    return waiting and state.inherited is None and state.unadopted and state.up and not state.cleaning
+
+
 def _hand_over(turn: Turn, orders: messages.ControlSeen) -> None:
     """End this node's term for an order, as soon as somebody is known who takes over."""
     state = turn.state
-    if orders.bar_id:
+    if orders.order and orders.begun == state.token:
+        # An earlier listener of this node has begun it; its target may have gone since.
+        handover.begin(turn, handover.SWITCHOVER, orders.order, _switched(orders))
+    elif orders.bar_id:
         if orders.forced:
             demotion.demote(turn, orders.bar)
         else:
             handover.begin(turn, handover.STAND_ASIDE, orders.bar_id, orders.bar)
-    elif orders.order and orders.begun == state.token:
-        # An earlier listener of this node has begun it.
-        _end_for(turn, _switched(orders), orders.target)
     elif orders.order and not orders.begun and orders.due <= turn.now:
         if orders.to != turn.rules.node:
             handover.begin(turn, handover.SWITCHOVER, orders.order, _switched(orders))

@@ -53,7 +53,9 @@ from supervisor_zkelect.core.turn import Turn
 
 def begin(now: float, first: int = 0) -> Tuple[State, List[Action]]:
     """The first state, and the actions it begins with. first: where the numbers of its requests begin."""
-    return State(since=now, op=first + 1, waiting=first + 1, reason="start"), [EnsureDead(first + 1)]
+    # In the session of a former listener there may be a proposal of it.
+    state = State(since=now, op=first + 1, waiting=first + 1, reason="start", unadopted=True)
+    return state, [EnsureDead(first + 1)]
 
 
 def inherit(now: float, token: int, deadline: float, first: int = 0) -> Tuple[State, List[Action]]:

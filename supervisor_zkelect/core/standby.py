@@ -13,6 +13,8 @@ DUPLICATE_PACE = 0.5
 
 def propose(turn: Turn) -> None:
     turn.go(DETACHED, "proposing")
+    # It finds what there is already.
+    turn.set(unadopted=False)
     turn.ask(messages.Propose)
 
 
@@ -78,7 +80,10 @@ def queried(turn: Turn, event: messages.Queried) -> None:
 
 def passes(turn: Turn, event: messages.Queried) -> bool:
     """Whether others go first. Where all of them failed the queue goes round once, and then one tries again."""
-    state = turn.state
+    state, orders = turn.state, turn.state.orders
+    if orders is not None and (orders.begun and orders.target == state.proposal or orders.order and orders.to == turn.rules.node):
+        # It was ordered to lead.
+        return False
     again = state.stays or state.stepped and not event.acked
     return bool(state.failed) and event.candidates > 1 and state.inherited is None and not again
 

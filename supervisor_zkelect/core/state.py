@@ -96,7 +96,7 @@ class State:
     token: Optional[int] = None
     duplicate_since: Optional[float] = None
 
-    #: stopping: the proposal of a term that was inherited has not been looked for yet
+    #: a proposal of a former listener, of a term that was inherited or of none, has not been looked for yet
     unadopted: bool = False
     inherited: Optional[int] = None  # token of the term in which an earlier listener started the group
     dirty: Tuple[str, str, int] = ("", "", 0)  # node, address and token of the holder to be fenced
@@ -145,6 +145,7 @@ class State:
     stays_why: str = ""  # why this node goes on leading, though it is ordered not to
     successor: str = ""  # the proposal that is to lead after the release
     order: str = ""  # id of the order that led to this term
+    order_to: str = ""  # who was to lead by it
 
     resigning: Tuple[Resigning, ...] = ()
     leaving: Optional[Shutdown] = None
@@ -218,11 +219,11 @@ def lease_of(rules: Rules, state: State) -> Lease:
 def next_wakeup(rules: Rules, state: State) -> float:
     """When a Tick is due; infinity when only events matter."""
     times = [state.retry_at, state.probe_at, state.look_at, state.repair_at]
-    if state.orders is not None and state.step != "clearing":
+    if state.orders is not None and state.step != "clearing" and state.role != WITHDRAWN:
         times.append(state.orders.until)
         if state.orders.bar_id and state.may_begin:
             times.append(state.begin_at)
-        if state.orders.order and not state.orders.begun and state.may_begin:
+        if state.orders.order and state.orders.begun in (0, state.token) and state.may_begin:
             times.append(max(state.orders.due, state.begin_at))
     if state.enforced and state.deadline > -INFINITY:
         times.append(lease_of(rules, state).stop_at)

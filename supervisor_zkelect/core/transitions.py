@@ -173,7 +173,7 @@ TABLE: Dict[Type[Any], Row] = {
     ]),
     # Time, which passes with each event
     messages.Tick: Row([
-        Move("waiting", progress.time_passed, "proposing withdrawn stopping maintenance"),
+        Move("waiting", progress.time_passed, "proposing withdrawn stopping releasing maintenance"),
         Move("maintenance", progress.time_passed, "waiting proposing withdrawn"),
         Move("asking claiming fencing leasing", progress.time_passed, "stopping releasing"),
         Move(f"proposing {_RUNNING}", progress.time_passed, "stopping"),

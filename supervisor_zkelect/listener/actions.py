@@ -39,7 +39,7 @@ class Actions(Decider):
             messages.Release: lambda one, action: one.ask(
                 action.op, worker.release, action.op, action.dirty, action.successor
             ),
-            messages.Begin: lambda one, action: one.ask(0, worker.begin, action),
+            messages.Begin: lambda one, action: one.ask(0, worker.begin, action, self._host.settings.node_name),
             messages.TellOutcome: lambda one, action: one.ask(
                 0, worker.tell_outcome, action, self._host.settings.node_name, one.settings.address
             ),

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from itertools import islice
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Union
 
-from supervisor_zkelect.core import handover, history, messages, nodes, outcomes, untrusted
+from supervisor_zkelect.core import history, messages, nodes, outcomes, untrusted
 from supervisor_zkelect.core.control import Control, Unusable
 from supervisor_zkelect.elector import (
     AccessDenied,
@@ -180,13 +180,15 @@ def claim(
             return messages.Dirty(action.op, before.node, before.address, before.token)
         dirty = elector.claim(who.node, who.address, adopting=who.adopting)
     except Barred as error:
-        seen = orders_for(elector, elector.read_control(), who.node)
-        # What was against it may be over by now; then it is claimed again.
-        return seen if seen.bar else messages.RequestFailed(action.op, False, str(error))
+        # What was against it may be over by the time that it is heard of; then it is claimed again.
+        post(events.ElectionEvent(name, orders_for(elector, elector.read_control(), who.node)))
+        return messages.RequestFailed(action.op, False, str(error))
     found, times = "" if dirty is None else dirty.node or "(unknown)", elector.claimed
     if times is None:
         raise SessionGone("the session was lost as soon as the term was claimed")
-    post(events.TermClaimed(name, action.op, found, generation, *times, elector.led_to.order.id if elector.led_to else ""))
+    led_to = elector.led_to
+    ordered = (led_to.order.id, led_to.to) if led_to else ("", "")
+    post(events.TermClaimed(name, action.op, found, generation, *times, *ordered))
     return None
 
 
@@ -268,7 +270,7 @@ def answer_list(elector: Elector, ticket: str, reply: Reply) -> None:
     """Answer with the nodes of the election."""
     try:
         found = elector.overview()
-        shown = [nodes.document(row) for row in found.rows]
+        shown = fitting([nodes.document(row) for row in found.rows], LONGEST_LIST)
         reply(ticket, {"ok": True, "nodes": shown, "address": found.address, "trouble": found.trouble, "coming": found.coming})
     except ElectionError as error:
         reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
@@ -278,34 +280,43 @@ def give_order(elector: Elector, ticket: str, given: giving.Given, post: Post) -
     """Write an order, and post what came of that."""
     try:
         answer = giving.give(elector, given)
-        post(events.OrderSeen(ticket, answer.id, None if answer.id else answer))
+        post(events.OrderSeen(ticket, answer.id, None if answer.id else answer, answer.term))
     except (NotConnected, TimedOut) as error:
         post(events.OrderSeen(ticket, "", giving.Answer(False, 4, f"it is unknown whether the order was written: {error}")))
     except (ElectionError, Unusable) as error:
         post(events.OrderSeen(ticket, "", giving.Answer(False, 1, f"the order was not written: {error}")))
+    except Exception as error:
+        log.exception("a defect")
+        post(events.OrderSeen(ticket, "", giving.Answer(False, 4, f"a defect: {error!r}")))
 
 
-def look_after_order(elector: Elector, ticket: str, given: giving.Given, order: str, post: Post) -> None:
+def look_after_order(elector: Elector, ticket: str, given: giving.Given, order: str, term: int, post: Post) -> None:
     """Look what became of an order, and post that; whoever waits for it is told of no trouble on the way."""
+    answer = None
     try:
-        post(events.OrderSeen(ticket, order, giving.came_of(elector, given, order)))
+        answer = giving.came_of(elector, given, order, term)
     except ElectionError as error:
         log.debug("%s", error)
-        post(events.OrderSeen(ticket, order, None))
+    except Exception:
+        log.exception("a defect")
+    post(events.OrderSeen(ticket, order, answer, term))
 
 
-def begin(elector: Elector, action: messages.Begin) -> messages.Event:
+def begin(elector: Elector, action: messages.Begin, node: str) -> messages.Event:
     """See who can take over, and mark a switchover begun. Where the quorum finds no proposal of this node, that is told."""
-    marked = action.kind == handover.SWITCHOVER
     try:
-        target = elector.begin(action.order if marked else "", lambda one: "orders" in one.info)
-        return messages.Begun(action.op, target if marked else "")
-    except NotBegun as error:
+        target = elector.begin(action.kind, action.order, node)
+        return messages.Begun(action.op, target)
+    except (NotBegun, Unusable) as error:
         return messages.NotBegun(action.op, str(error))
     except (NotLeader, ProposalGone) as error:
         return messages.ProposalLost(str(error))
     except ElectionError as error:
         return messages.NotBegun(action.op, str(error), known=False)
+    except Exception as error:
+        # Whoever waits for a handover must not wait for ever because of a defect here.
+        log.exception("a defect")
+        return messages.NotBegun(action.op, f"a defect: {error!r}", known=False)
 
 
 def tell_outcome(elector: Elector, action: messages.TellOutcome, node: str, address: str) -> None:

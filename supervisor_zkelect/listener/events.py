@@ -94,11 +94,13 @@ class EntryWritten(NamedTuple):
 
 
 class OrderSeen(NamedTuple):
-    """What became of an order that an operator has given. id: its own, once it is written. answer: None while it is under way."""
+    """What became of an order that an operator has given. id: its own, once it is written. answer: None while it is under way.
+    term: token of the term in which it was given."""
 
     ticket: str
     id: str
     answer: Optional[giving.Answer]
+    term: int = 0
 
 
 class QueueMoved(NamedTuple):
@@ -140,7 +142,7 @@ class ProgramEnded(NamedTuple):
 
 class TermClaimed(NamedTuple):
     """A term was claimed by a transaction sent and answered at these times, in a session of this generation. order: id of the
-    order that led to it, or ""."""
+    order that led to it, or ""; to: who was to lead by it."""
 
     name: str
     op: int
@@ -149,6 +151,7 @@ class TermClaimed(NamedTuple):
     sent: float
     answered: float
     order: str = ""
+    to: str = ""
 
 
 class ProposalChanged(NamedTuple):

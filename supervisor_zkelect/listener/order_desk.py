@@ -23,13 +23,14 @@ PACE = 0.1
 
 @dataclass
 class Awaited:
-    """An order that somebody waits for. id: "" until it is written. by: until when he waits."""
+    """An order that somebody waits for. id: "" until it is written. by: until when he waits. term: in which it was given."""
 
     one: Candidacy
     ticket: str
     given: giving.Given
     by: float
     id: str = ""
+    term: int = 0
     asking: bool = True
     due: float = math.inf
 
@@ -64,7 +65,8 @@ class OrderDesk(Decider):
         if node and not untrusted.known_name(node) or not _is_time(wait) or seconds is not None and not _is_time(seconds):
             self._reply(ticket, {"ok": False, "exit": 2, "text": "the name of the node, or a time, is none"})
             return
-        given = giving.Given(kind, node, by, reason, seconds, arguments.get("force") is True)
+        order = untrusted.printable(arguments.get("id") or "", 64)
+        given = giving.Given(kind, node, by, reason, seconds, arguments.get("force") is True, order)
         self._awaited[ticket] = Awaited(one, ticket, given, self._host.now() + wait)
         one.ask(0, election_worker.give_order, ticket, given, self._post)
 
@@ -73,7 +75,7 @@ class OrderDesk(Decider):
         if awaited is None:
             return
         awaited.asking = False
-        awaited.id = awaited.id or event.id
+        awaited.id, awaited.term = awaited.id or event.id, event.term
         moment = self._host.now()
         answer = event.answer
         if answer is None and awaited.id and moment >= awaited.by:
@@ -104,7 +106,7 @@ class OrderDesk(Decider):
         due: List[Awaited] = [one for one in self._awaited.values() if one.due <= moment and not one.asking]
         for one in due:
             one.asking, one.due = True, math.inf
-            one.one.ask(0, election_worker.look_after_order, one.ticket, one.given, one.id, self._post)
+            one.one.ask(0, election_worker.look_after_order, one.ticket, one.given, one.id, one.term, self._post)
 
 
 def _is_time(value: Any) -> bool:

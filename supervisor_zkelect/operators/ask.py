@@ -109,8 +109,14 @@ def _answers(
     names = view.names if verb.each and election is None else [election or ""]
     if verb.ordered:
         # The listener says what is under way a moment before nobody waits for it any more.
-        arguments = {**arguments, "by": orderer(), "wait": max(0.0, timeout - ANSWER_TIME)}
-    return {name: _answer(call, verb.name, name, deadline, timeout, arguments) for name in names}
+        # And the order has its id before anything is asked, as the question may be asked twice.
+        arguments = {**arguments, "by": orderer(), "id": os.urandom(16).hex()}
+    answers = {}
+    for name in names:
+        if verb.ordered:
+            arguments = {**arguments, "wait": max(0.0, deadline - time.monotonic() - ANSWER_TIME)}
+        answers[name] = _answer(call, verb.name, name, max(deadline, time.monotonic() + ANSWER_TIME), timeout, arguments)
+    return answers
 
 
 def orderer() -> str:

@@ -7,9 +7,10 @@ written: it comes before the claim, which is refused then, or after it.
 from __future__ import annotations
 
 import logging
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Tuple
 
 from supervisor_zkelect.core import control
+from supervisor_zkelect.core.control import Switchover
 from supervisor_zkelect.zookeeper import arguments
 from supervisor_zkelect.zookeeper.errors import AnotherElection, Barred, ZooKeeperFailed
 from supervisor_zkelect.zookeeper.holder import Holder, Term
@@ -54,8 +55,11 @@ class ClaimCalls(TermCalls):
             else:
                 left = Holder("", 0, term.left or "") if found is None else found.holder
                 operations = self._remembering(term)
-            heeded = self._heeding(term, node)
-            if self._commit("empty the ack", limit, [*term.emptied, *operations, *heeded]):
+            heeded, _ = self._heeding(term, node)
+            done, beside = self._committed_beside(
+                "empty the ack", limit, self._transact([*term.emptied, *operations, *heeded]), self.control_znode
+            )
+            if done and _is_same(term, beside):
                 return left
             if found is None:
                 self._make_beside(limit)
@@ -86,9 +90,10 @@ class ClaimCalls(TermCalls):
             another = found if found is not None and not mine and self._is_another(found, limit) else None
             same = found is not None and found.holder == Holder(node, token, address)
             operations = [] if mine else term.emptied
-            heeded = [] if mine and adopting else self._heeding(term, node, token)
+            heeded, led_to = ([], None) if adopting else self._heeding(term, node, token)
             done, beside = self._noted_as(record, found, same, limit, [*operations, *heeded], self.control_znode)
-            if done and (not heeded or _is_same(term, beside)):
+            self._led_to = led_to if done and led_to is not None else self._led_to
+            if done and (adopting or _is_same(term, beside)):
                 if another is not None:
                     log.warning("%s was that of %s, another election in which nobody stands any more, and is replaced",
                                 self.holder_znode, another.election)
@@ -97,22 +102,25 @@ class ClaimCalls(TermCalls):
                 return None if left is None else Holder("", 0, left)
         raise ZooKeeperFailed("ack or holder changed at every look; ask again")
 
-    def _heeding(self, term: Term, node: str, token: int = 0) -> List[Operation]:
-        """Operations that fail where the control has changed since it was read. token: of a term that is claimed by them, so that
-        the order that led to it is removed. Raises Barred where the control keeps the node from leading."""
+    def _heeding(self, term: Term, node: str, token: int = 0) -> Tuple[List[Operation], Optional[Switchover]]:
+        """Operations that fail where the control has changed since it was read, and the order that they remove. token: of a term
+        that is claimed by them, so that the order that led to it is removed. Raises Barred where the control keeps the node from
+        leading."""
         assert term.orders is not None
         found, data = term.orders
         bar = found.barred(node, self._servers.now())
         if bar is not None:
             raise Barred(bar.why)
         if found.stamp == control.Stamp():
-            return [("create", (self.control_znode,), {"acl": self._zk.acl})]
+            return [("create", (self.control_znode,), {"acl": self._zk.acl})], None
         led_to = control.led_to(found, node, token) if token else None
         if led_to is None:
-            return [("check", (self.control_znode, found.stamp.version), {})]
-        self._led_to = led_to
-        changed = control.amended(data, self._servers.now(), control.end_switchover)
-        return [("set_data", (self.control_znode, changed, found.stamp.version), {})]
+            return [("check", (self.control_znode, found.stamp.version), {})], None
+        try:
+            changed = control.amended(data, self._servers.now(), control.end_switchover)
+        except control.Unusable as error:
+            raise Barred(str(error)) from None
+        return [("set_data", (self.control_znode, changed, found.stamp.version), {})], led_to
 
     def _unknown(self, version: int, address: str) -> Operation:
         """The operation that makes an unknown node the holder."""

@@ -10,7 +10,9 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 from supervisor_zkelect.core import control
 from supervisor_zkelect.core.control import Control, Order, Switchover
-from supervisor_zkelect.zookeeper.orders import OrderCalls
+from supervisor_zkelect.core.outcomes import Outcome
+from supervisor_zkelect.zookeeper.orders import knows_orders
+from supervisor_zkelect.zookeeper.presence import PresenceCalls
 from supervisor_zkelect.zookeeper.queue import Member
 
 #: Milliseconds in a second.
@@ -25,7 +27,8 @@ class Given(NamedTuple):
 
     kind: "maintenance on", "maintenance off", "switchover", "cancel", "show" or "reset". node: whom it is about; "" for whoever
     is next. by: who gave it. reason: why. seconds: for how long it counts, or until it is due; None for no end, or now.
-    force: even if nobody can take over, or if a member that knows no orders is passed over.
+    force: even if nobody can take over, or if a member that knows no orders is passed over. id: made before anything was asked,
+    so that an order which is given twice is one; "" for one that is made here.
     """
 
     kind: str
@@ -34,21 +37,24 @@ class Given(NamedTuple):
     reason: str = ""
     seconds: Optional[float] = None
     force: bool = False
+    id: str = ""
 
 
 class Answer(NamedTuple):
-    """What a tool shows: whether it is done; the exit status; one line. id: of the order that is to be waited for, or ""."""
+    """What a tool shows: whether it is done; the exit status; one line. id: of the order that is to be waited for, or "". term:
+    token of the term in which it was given."""
 
     ok: bool
     exit: int
     text: str
     id: str = ""
+    term: int = 0
 
     def document(self) -> Dict[str, Any]:
         return {"ok": self.ok, "exit": self.exit, "text": self.text}
 
 
-def give(elector: OrderCalls, given: Given) -> Answer:
+def give(elector: PresenceCalls, given: Given) -> Answer:
     """Write the order, where nothing speaks against it. Raises ElectionError, and control.Unusable."""
     elector.prepare()
     if given.kind == "show":
@@ -56,15 +62,19 @@ def give(elector: OrderCalls, given: Given) -> Answer:
     if given.kind == "reset":
         elector.reset_control()
         return Answer(True, 0, "nothing is ordered any more")
-    shown, order = elector.server_time(), os.urandom(16).hex()
+    shown, order = elector.server_time(), given.id or os.urandom(16).hex()
     moment = None if given.seconds is None else shown + round(_MS * given.seconds)
     wanted = Order(order, given.by, given.reason, shown, None, given.force)
+    holder = elector.holder()
+    term = holder.token if holder is not None else 0
+    if any(one.id == order for one in elector.outcomes()):
+        return Answer(True, 0, "", order, term)
     refused = ""
 
     def change(found: Control) -> Optional[control.Change]:
-        nonlocal refused, order
-        refused = refusal(elector, found, given)
-        if refused:
+        nonlocal refused
+        refused = "" if _stands(found, order) else refusal(elector, found, given, shown)
+        if refused or _stands(found, order):
             return None
         if given.kind == "maintenance on":
             return control.begin_maintenance(given.node, wanted._replace(until=moment))
@@ -74,48 +84,63 @@ def give(elector: OrderCalls, given: Given) -> Answer:
             return control.end_switchover
         return control.order_switchover(Switchover(wanted, given.node, moment))
 
-    elector.amend_control(change)
+    before = elector.amend_control(change)
     if refused:
         return Answer(False, 1, refused)
     if given.kind == "cancel":
+        if before.switchover is not None:
+            elector.tell_outcome(Outcome(before.switchover.order.id, False, "it was taken back"))
         return Answer(True, 0, "the switchover is taken back")
     if given.kind == "switchover" and moment is not None:
         return Answer(True, 0, f"ordered, and done in {given.seconds:g} s; zkelect switchover --cancel takes it back")
-    return Answer(True, 0, "", order)
+    return Answer(True, 0, "", order, term)
 
 
-def refusal(elector: OrderCalls, found: Control, given: Given) -> str:
-    """Why the order is not written; "" where nothing speaks against it."""
+def _stands(found: Control, order: str) -> bool:
+    """Whether it was written already: its answer was lost, or it was given to a listener that ended."""
+    standing = [one.order for one in (found.switchover,) if one is not None]
+    return order in [one.id for one in (*found.maintenance.values(), *standing)]
+
+
+def refusal(elector: PresenceCalls, found: Control, given: Given, shown: int) -> str:
+    """Why the order is not written; "" where nothing speaks against it. shown: what ZooKeeper's clock shows."""
     if found.trouble:
         return found.trouble
     standing = found.switchover
     if given.kind == "cancel":
         if standing is None:
             return "no switchover is ordered"
-        return "it has begun, and cannot be taken back; see zkelect members" if standing.begun else ""
+        return "it has begun, and cannot be taken back; see zkelect list" if standing.begun else ""
+    aside = {node for node, order in found.maintenance.items() if order.stands(shown)}
     if given.kind == "maintenance off":
         return "" if given.node in found.maintenance else f"{given.node} is not in maintenance"
-    if given.kind == "switchover" and standing is not None and standing.begun:
-        return "another switchover has begun; wait until it is done"
-    if given.kind == "switchover" and given.node in found.maintenance:
+    if given.kind == "switchover" and standing is not None:
+        what = "has begun; wait until it is done" if standing.begun else "is ordered; zkelect switchover --cancel takes it back"
+        return f"another switchover {what}"
+    if given.kind == "switchover" and given.node in aside:
         return f"{given.node} is in maintenance; zkelect maintenance off --node {given.node} ends that"
     members = elector.members()
-    first = members[0].node if members else ""
-    others = [one for one in members[1:] if one.node not in found.maintenance]
-    if given.kind == "maintenance on":
-        if given.node == first and not others and not given.force:
-            return f"{given.node} leads, and nobody could take over; start another node, or give the service up with --force"
-        return ""
-    return _no_switchover(members, given.node, bool(others))
+    others = [one for one in members[1:] if one.node not in aside]
+    if given.kind == "switchover":
+        return _no_switchover(members, given, bool(others))
+    if given.node == (members[0].node if members else "") and not others and not given.force:
+        return f"{given.node} leads, and nobody could take over; start another node, or give the service up with --force"
+    known = {one.node for one in members} | aside
+    if given.node not in known and given.node not in elector.known_nodes() and not given.force:
+        return f"there is no node {given.node} in this election; see zkelect list"
+    return ""
 
 
-def _no_switchover(members: List[Member], node: str, others: bool) -> str:
+def _no_switchover(members: List[Member], given: Given, others: bool) -> str:
+    node = given.node
     if not members:
-        return "nobody leads, so there is nothing to switch over; see zkelect members"
+        return "nobody leads, so there is nothing to switch over; see zkelect list"
     if node == members[0].node:
         return f"{node} leads already"
+    if not knows_orders(members[0]):
+        return f"{members[0].node or members[0].name} leads and knows no orders; hand over there, or update it"
     if node and node not in [one.node for one in members]:
-        return f"{node} does not stand in the queue; see zkelect members"
+        return f"{node} does not stand in the queue; see zkelect list"
     return "" if node or others else "no other candidate could take over; start another node first"
 
 
@@ -139,24 +164,27 @@ def _left(moment: Optional[int], shown: int, word: str) -> str:
     return "" if moment is None else f", {word} {max(0, moment - shown) / _MS:.0f} s"
 
 
-def came_of(elector: OrderCalls, given: Given, order: str) -> Optional[Answer]:
-    """What became of an order that was written; None while it is under way. Raises ElectionError."""
+def came_of(elector: PresenceCalls, given: Given, order: str, term: int) -> Optional[Answer]:
+    """What became of an order that was written; None while it is under way. term: token of the term in which it was given. Raises
+    ElectionError."""
     if given.kind == "switchover":
         for outcome in elector.outcomes():
             if outcome.id == order:
                 return Answer(outcome.ok, 0 if outcome.ok else 1, outcome.text)
-        found = elector.read_control()
-        standing = found.switchover is not None and found.switchover.order.id == order
-        return None if standing or elector.holder() is None else _led(elector, given)
+        if _stands(elector.read_control(), order):
+            return None
+        return _led(elector, given, term)
     stands = given.node in [one.node for one in elector.members()]
     if given.kind == "maintenance on":
         return None if stands else Answer(True, 0, f"{given.node} is in maintenance, until zkelect maintenance off ends that")
     return Answer(True, 0, f"{given.node} stands in the queue") if stands else None
 
 
-def _led(elector: OrderCalls, given: Given) -> Optional[Answer]:
-    """What came of a switchover whose outcome is not written yet, or never will be: its node leads, or another one."""
+def _led(elector: PresenceCalls, given: Given, term: int) -> Optional[Answer]:
+    """What came of a switchover that does not stand any more, and whose outcome is not written yet, or never will be."""
     holder, ack = elector.holder(), elector.read_ack()
+    if holder is not None and holder.token == term and ack:
+        return Answer(False, 1, f"{holder.node} leads still, and the order does not stand any more")
     if holder is None or not ack:
         return None
     ok = given.node in ("", holder.node)
@@ -168,5 +196,5 @@ def under_way(given: Given) -> Answer:
     what = {
         "maintenance on": f"{given.node} stands in the queue still, and leaves it as soon as it has recognised the order",
         "maintenance off": f"{given.node} does not stand in the queue yet; see whether it runs",
-    }.get(given.kind, "the order stands, or has begun; see zkelect members")
+    }.get(given.kind, "the order stands, or has begun; see zkelect list")
     return Answer(False, UNDER_WAY, f"under way: {what}")

@@ -235,9 +235,7 @@ class StateCalls:
         holder = self._parsed_holder(self._zk.answer("read the holder", limit, asked.holder, ok=MISSING))
         proposal = self._zk.answer("look at the proposal", limit, asked.proposal)
         ack = self._zk.answer("read the ack", limit, asked.ack, ok=MISSING)
-        orders = None if asked.control is None else self._parsed_orders(
-            self._zk.answer("read the control", limit, asked.control, ok=MISSING)
-        )
+        orders = None if asked.control is None else self._told_of_orders(asked.control, limit)
         emptied: List[Operation] = []
         acked, left, version = 0, None, None
         if ack is not None:
@@ -249,6 +247,13 @@ class StateCalls:
             # What an operator has made it with is nobody's.
             left = untrusted.known_address(data) if data and stat.version else None
         return Term(holder, proposal is not None and proposal.czxid == token, emptied, acked, left, version, orders)
+
+    def _told_of_orders(self, asked: Any, limit: float) -> Orders:
+        """The answer to a question for the control. One that may not be read is none that could be used."""
+        try:
+            return self._parsed_orders(self._zk.answer("read the control", limit, asked, ok=MISSING))
+        except AccessDenied as error:
+            return Orders(Control(trouble=f"what operators have ordered cannot be read: {error}"), b"")
 
     def _parsed_orders(self, found: Any) -> Orders:
         """What the control znode holds. found: as the client answers."""

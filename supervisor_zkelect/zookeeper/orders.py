@@ -6,9 +6,9 @@ By compare-and-set only, from what was read behind a sync: whoever orders, or be
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
-from supervisor_zkelect.core import control, places, untrusted
+from supervisor_zkelect.core import control, handover, places, untrusted
 from supervisor_zkelect.core import outcomes as outcome_log
 from supervisor_zkelect.core.control import Control, Switchover
 from supervisor_zkelect.core.outcomes import Outcome
@@ -71,17 +71,17 @@ class OrderCalls(ClaimCalls):
 
     def tell_outcome(self, outcome: Outcome) -> None:
         """Write what became of an order, and take it out of the control where it stands there as a switchover."""
+        path = places.outcomes_of(self.election_state)
+        self._amend("the outcomes", path, lambda data: outcome_log.amended(data, outcome), self._zk.limit())
         self.amend_control(
             lambda found: control.end_switchover if found.switchover and found.switchover.order.id == outcome.id else None
         )
-        path = places.outcomes_of(self.election_state)
-        self._amend("the outcomes", path, lambda data: outcome_log.amended(data, outcome), self._zk.limit())
 
     def server_time(self) -> int:
-        """What ZooKeeper's clock shows, in milliseconds since 1970 in UTC, late by a request at most. Where nothing was made by
-        this elector yet, a znode is made and deleted for it."""
+        """What ZooKeeper's clock shows, in milliseconds since 1970 in UTC, late by a request at most. Where it was not read for a
+        while, a znode is made and deleted for it."""
         shown = self._servers.now()
-        if shown is not None:
+        if shown is not None and self._servers.fresh:
             return shown
         limit = self._zk.limit()
         path, stat = self._zk.ask(
@@ -103,12 +103,13 @@ class OrderCalls(ClaimCalls):
         self._zk.make(self.control_znode, limit)
         self._zk.ask("empty the control", limit, self._client.set_async, self.control_znode, b"", -1)
 
-    def begin(self, order: str, knows: Callable[[Member], bool]) -> str:
+    def begin(self, kind: str, order: str, node: str) -> str:
         """See that somebody can take over from this node, which leads, and mark a switchover begun, in one transaction that
-        checks both proposals. From then on it cannot be taken back. Returns the name of the proposal that is to lead then.
+        checks both proposals and the control. From the mark on it cannot be taken back. Returns the name of the proposal that
+        is to lead then.
 
-        order: id of the switchover in the control; "" where nothing there is to be marked, and whoever is next takes over. knows:
-        whether a candidate obeys the control.
+        kind: as handover.py has them. order: id of the order in the control, which must stand there; of a resignation there is
+        none. node: this one's name.
         Raises NotBegun where nobody can take over or the order does not stand any more, and NotLeader as `ack_leader` does.
         """
         limit = self._zk.limit()
@@ -116,43 +117,28 @@ class OrderCalls(ClaimCalls):
         mine = self._require()
         for _ in range(ROUNDS):
             found, data = self._read_orders(limit)
-            standing = found.switchover if order and found.switchover and found.switchover.order.id == order else None
-            if order and standing is None:
+            standing = found.switchover if kind == handover.SWITCHOVER else None
+            aside = found.maintenance.get(node) if kind == handover.STAND_ASIDE else None
+            wanted = standing.order if standing is not None else aside
+            if kind != handover.RESIGNATION and (wanted is None or wanted.id != order):
                 raise NotBegun("the order was taken back")
-            if standing is not None and standing.begun == mine.token:
+            members = self.members()
+            if standing is not None and standing.begun == mine.token and standing.target in [one.name for one in members]:
                 # Its answer was lost.
                 return standing.target
-            if standing is not None and control.overdue(standing, self.server_time()):
+            if standing is not None and not standing.begun and control.overdue(standing, self.server_time()):
                 raise NotBegun("its time was over by more than ten minutes")
-            target = self._successor(found, standing, knows)
+            target = _successor(members, found, standing, self._servers.now())
             operations: List[Operation] = [("check", (f"{self.election_znode}/{target.name}", -1), {})]
             if standing is not None:
                 begun = control.order_switchover(standing._replace(begun=mine.token, target=target.name))
                 written = control.amended(data, self._servers.now(), begun)
                 operations.append(("set_data", (self.control_znode, written, found.stamp.version), {}))
+            elif found.stamp != control.Stamp():
+                operations.append(("check", (self.control_znode, found.stamp.version), {}))
             if self._check("begin the handover", limit, operations):
                 return target.name
         raise ZooKeeperFailed("queue or control changed at every look; ask again")
-
-    def _successor(self, found: Control, switchover: Optional[Switchover], knows: Callable[[Member], bool]) -> Member:
-        """The candidate that is to lead next. Who may not lead is none. Raises NotBegun."""
-        others = [one for one in self.each_member() if not one.mine and not untrusted.lasting(one.session)]
-        aside = [one for one in others if not found.trouble and found.barred(one.node, self._servers.now()) is not None]
-        fit = [one for one in others if one not in aside]
-        if switchover is None or not switchover.to:
-            if fit:
-                return fit[0]
-            why = "all other candidates are in maintenance" if others else "no other candidate stands in the queue"
-            raise NotBegun(f"{why}, so this node stays; start another node first")
-        wanted = next((one for one in others if one.node == switchover.to), None)
-        if wanted is None:
-            raise NotBegun(f"{switchover.to} does not stand in the queue; see zkelect members")
-        if wanted in aside:
-            raise NotBegun(f"{switchover.to} is in maintenance")
-        strange = [one for one in others[:others.index(wanted)] if not knows(one)]
-        if strange and not switchover.order.force:
-            raise NotBegun(f"{strange[0].name} stands before {wanted.node} and knows no orders; --force deletes its proposal")
-        return wanted
 
     def _read_orders(self, limit: float) -> Orders:
         synced = self._client.sync_async(self.control_znode)
@@ -172,3 +158,41 @@ class OrderCalls(ClaimCalls):
                 "write the control", limit, self._client.create_async, self.control_znode, data, acl=self._zk.acl, ok=THERE
             )
         return stat is not None
+
+
+def knows_orders(member: Member) -> bool:
+    """Whether a candidate obeys the control: another program's, or an earlier version's, does not."""
+    return "orders" in member.info
+
+
+def _successor(
+    members: Sequence[Member], found: Control, switchover: Optional[Switchover], shown: Optional[int]
+) -> Member:
+    """The candidate that is to lead next. shown: what ZooKeeper's clock shows. Raises NotBegun."""
+    others = [one for one in members if not one.mine]
+    # A control that cannot be used keeps all from leading that know it.
+    aside = [one for one in others if (knows_orders(one) if found.trouble else found.barred(one.node, shown) is not None)]
+    force = switchover is not None and switchover.order.force
+    if switchover is not None and switchover.to:
+        wanted = next((one for one in others if one.node == switchover.to), None)
+        if wanted is None:
+            raise NotBegun(f"{switchover.to} does not stand in the queue; see zkelect members")
+        if wanted in aside:
+            raise NotBegun(f"{switchover.to} is in maintenance")
+        strange = [one for one in others[:others.index(wanted) + 1] if not knows_orders(one) and not _lasts(one)]
+        if strange and not force:
+            raise NotBegun(f"{strange[0].name} stands before {wanted.node}, or is its own, and knows no orders; see --force")
+    else:
+        wanted = next((one for one in others if one not in aside and not _lasts(one)), None)
+        if wanted is None:
+            real = [one for one in others if not _lasts(one)]
+            why = "all other candidates are in maintenance" if real else "no other candidate stands in the queue"
+            raise NotBegun(f"{why}, so this node stays; start another node first")
+    stays = next((one.name for one in others[:others.index(wanted)] if _lasts(one)), "")
+    if stays:
+        raise NotBegun(f"{stays} stands before {wanted.node or wanted.name} and goes with nobody's session; delete it")
+    return wanted
+
+
+def _lasts(member: Member) -> bool:
+    return untrusted.lasting(member.session)

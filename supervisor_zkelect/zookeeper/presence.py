@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional
+import time
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from supervisor_zkelect.core import nodes, places, untrusted
 from supervisor_zkelect.core.control import Stamp, in_maintenance
@@ -13,6 +14,12 @@ from supervisor_zkelect.zookeeper.requests import MISSING, THERE, data_of
 
 MOST_NODES = 500
 """Entries that are read."""
+
+LONGEST_ENTRY = 4 << 10
+"""Bytes of an entry that are read."""
+
+#: Entries that are asked for together.
+_AT_ONCE = 8
 
 
 class Overview(NamedTuple):
@@ -41,12 +48,21 @@ class PresenceCalls(OrderCalls):
             self._zk.make(path, limit)
             self._zk.ask("write the node's entry", limit, self._client.set_async, path, entry.data())
         live = f"{path}/live"
-        if self._zk.ask("live", limit, self._client.create_async, live, b"", acl=self._zk.acl, ephemeral=True, ok=THERE) is None:
+        for _ in range(2):
+            made = self._zk.ask("live", limit, self._client.create_async, live, b"", acl=self._zk.acl, ephemeral=True, ok=THERE)
+            if made is not None:
+                return
             stat = self._zk.ask("look whether the node lives", limit, self._client.exists_async, live)
-            if stat is not None and stat.ephemeralOwner != session:
-                # That of this node's own former session goes away by itself; a twin's would not.
-                self._zk.ask("live", limit, self._client.delete_async, live, ok=MISSING)
-                self._zk.ask("live", limit, self._client.create_async, live, b"", acl=self._zk.acl, ephemeral=True, ok=THERE)
+            if stat is not None and stat.ephemeralOwner == session:
+                return
+            # That of this node's own former session goes away by itself, at any time.
+            self._zk.ask("live", limit, self._client.delete_async, live, ok=MISSING)
+
+    def known_nodes(self) -> List[str]:
+        """The nodes that have an entry."""
+        limit, root = self._zk.limit(), places.nodes_of(self.election_state)
+        listed = self._zk.answer("list the nodes", limit, self._client.get_children_async(root), ok=MISSING) or []
+        return [name for name in sorted(listed) if untrusted.known_name(name)]
 
     def forget_node(self, node: str) -> bool:
         """Remove the entry of a node that is gone for good. False where it lives."""
@@ -58,27 +74,19 @@ class PresenceCalls(OrderCalls):
 
     def overview(self) -> Overview:
         """All nodes that stand in the election, or stood in it, and what is ordered."""
-        limit = self._zk.limit()
-        root = places.nodes_of(self.election_state)
+        names, limit = self.known_nodes()[:MOST_NODES], self._zk.limit()
         orders = self._read_orders(limit).control
-        listed = self._zk.answer("list the nodes", limit, self._client.get_children_async(root), ok=MISSING) or []
-        names = [name for name in sorted(listed) if untrusted.known_name(name)][:MOST_NODES]
-        asked = [
-            (name, self._client.get_async(f"{root}/{name}"), self._client.exists_async(f"{root}/{name}/live")) for name in names
-        ]
-        standing: Dict[str, int] = {}
+        standing: Dict[str, Tuple[int, int]] = {}
         for place, member in enumerate(self.each_member(), 1):
-            standing.setdefault(member.node or member.name, place)
+            standing.setdefault(member.node or member.name, (place, member.session))
         seen = []
-        for name, entry, live in asked:
-            found: Any = self._zk.answer("read a node's entry", limit, entry, ok=MISSING)
-            lives = self._zk.answer("look whether a node lives", limit, live) is not None
-            if found is not None:
-                seen.append(nodes.Seen(name, nodes.read(data_of(found)), lives, standing.get(name)))
+        for first in range(0, len(names), _AT_ONCE):
+            seen += self._entries(names[first:first + _AT_ONCE], standing, limit)
         told = {one.name for one in seen}
-        seen += [nodes.Seen(name, None, True, place) for name, place in standing.items() if name not in told]
+        seen += [nodes.Seen(name, None, True, place) for name, (place, _) in standing.items() if name not in told]
         holder, address = self.holder(), untrusted.known_address(self.read_ack())
-        shown = self.server_time() if any(one.until is not None for one in orders.maintenance.values()) else None
+        # For people's eyes this host's clock is good enough, where nothing was made by this client.
+        shown = self._servers.now() or round(1000 * time.time())
         ordered = {name: in_maintenance(one) for name, one in orders.maintenance.items() if one.stands(shown)}
         stamp = () if orders.stamp == Stamp() else tuple(orders.stamp)
         coming = orders.switchover
@@ -86,3 +94,24 @@ class PresenceCalls(OrderCalls):
             nodes.rows(seen, holder.node if holder else "", address, ordered, stamp), holder, address, orders.trouble,
             "" if coming is None else f"switchover to {coming.to or 'the next node'}{', begun' if coming.begun else ''}",
         )
+
+    def _entries(self, names: Sequence[str], standing: Dict[str, Tuple[int, int]], limit: float) -> List[nodes.Seen]:
+        """What these nodes say of themselves. An entry of another session than the one that stands in the queue is of before."""
+        root, ask = places.nodes_of(self.election_state), self._client.exists_async
+        asked = [(name, ask(f"{root}/{name}"), ask(f"{root}/{name}/live")) for name in names]
+        reads = []
+        for name, entered, lives in asked:
+            stat = self._zk.answer("look at a node's entry", limit, entered)
+            # Anybody may have written more than a node does, and heartbeats are answered by the same connection.
+            short = stat is not None and stat.dataLength <= LONGEST_ENTRY
+            reads.append((name, lives, self._client.get_async(f"{root}/{name}") if short else None))
+        seen = []
+        for name, lives, answer in reads:
+            live = self._zk.answer("look whether a node lives", limit, lives)
+            found = None if answer is None else self._zk.answer("read a node's entry", limit, answer, ok=MISSING)
+            entry = nodes.read(data_of(found)) if found is not None else None
+            place, session = standing.get(name, (None, 0))
+            if entry is not None and place is not None and entry.session != f"{session:x}":
+                entry = None
+            seen.append(nodes.Seen(name, entry, live is not None, place))
+        return seen

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Optional
 
 from supervisor_zkelect.system.clock import now
+
+FRESH = 60.0
+"""Seconds after which a reading is worth another one, where an answer hangs on it: the servers' leader, and its clock, may be
+another by then."""
 
 
 class ServerClock:
@@ -12,16 +17,17 @@ class ServerClock:
 
     def __init__(self) -> None:
         self._offset: Optional[float] = None
+        self._heard_at = -math.inf
 
     def heard(self, written: int, answered: float) -> None:
         """A znode was just made by this client. written: when, milliseconds, as its stat says. answered: when that was known,
         seconds of CLOCK_BOOTTIME."""
-        self._offset = written / 1000 - answered
+        self._offset, self._heard_at = written / 1000 - answered, answered
+
+    @property
+    def fresh(self) -> bool:
+        return now() < self._heard_at + FRESH
 
     def now(self) -> Optional[int]:
         """Milliseconds since 1970 in UTC, late by what an answer takes at most; None before anything was made."""
         return None if self._offset is None else round(1000 * (now() + self._offset))
-
-    def here(self, moment: int) -> Optional[float]:
-        """A moment of the servers' clock, milliseconds, in seconds of CLOCK_BOOTTIME; None before anything was made."""
-        return None if self._offset is None else moment / 1000 - self._offset

@@ -17,6 +17,7 @@ import json
 import logging
 from typing import Any, List, Optional, Sequence, Tuple, Union
 
+from supervisor_zkelect.core import untrusted
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments
 from supervisor_zkelect.zookeeper.errors import AccessDenied, NotLeader, ProposalGone, ZooKeeperFailed
@@ -138,13 +139,17 @@ class TermCalls(ProposalCalls):
         raise ZooKeeperFailed("ack or holder changed at every look; ask again")
 
     def _making_way(self, successor: str, limit: float) -> List[Operation]:
-        """Operations that delete the proposals between this node's, which leads, and the successor's."""
+        """Operations that delete the proposals between this node's, which leads, and the successor's. What goes with nobody's
+        session is left alone."""
         names = self._names(limit)
         if self.proposal not in names or successor not in names:
             return []
         between = names[names.index(self.proposal) + 1:names.index(successor)]
         operations: List[Operation] = [("check", (f"{self.election_znode}/{successor}", -1), {})]
-        return operations + [("delete", (f"{self.election_znode}/{name}", -1), {}) for name in between]
+        return operations + [
+            ("delete", (f"{self.election_znode}/{name}", -1), {})
+            for name, stat in self._stats(between, limit) if not untrusted.lasting(stat.ephemeralOwner)
+        ]
 
     def _unchanged(self, found: Optional[Found]) -> List[Operation]:
         """Operations that fail where the holder znode has changed since it was read."""
@@ -227,14 +232,19 @@ class TermCalls(ProposalCalls):
         else:
             version, change = found.version + 1, ("set_data", (self.holder_znode, record, found.version), {})
         sent = now()
-        answer = self._transact([*operations, change])
-        looked = self._client.exists_async(beside) if beside else None
-        done = self._committed("note the holder", limit, answer)
+        done, looked = self._committed_beside("note the holder", limit, self._transact([*operations, change]), beside)
         if done:
             self._noted = Noted(record, version, sent, now())
         elif found is None:
             # Its parent may be missing, too.
             self._make_beside(limit)
+        return done, looked
+
+    def _committed_beside(self, doing: str, limit: float, answer: Any, beside: str) -> Tuple[bool, Any]:
+        """The outcome of a transaction that was just sent, and the stat of a znode as it is right after that; None where there is
+        none, or where beside is ""."""
+        looked = self._client.exists_async(beside) if beside else None
+        done = self._committed(doing, limit, answer)
         return done, None if looked is None else self._zk.answer("look at a znode", limit, looked)
 
     def _note_again(self, limit: float) -> None:

@@ -444,6 +444,7 @@ def test_node_crashed_with_supervisord_last(tmp_path, monkeypatch):
     many = program("many", "sleep 600", "numprocs = 5", "process_name = %(process_num)s")
     with Node(tmp_path / "a", "a", config=many) as node:
         node.ctl("start", "many:*")
+        until(lambda: len(node.service_pids()) == 5, LONG, "all five to have begun")
         pids, supervisord = node.service_pids(), node.supervisord_pid
         node.crash()
         until(lambda: not node.processes(), LONG, "everything to be gone")

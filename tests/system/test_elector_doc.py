@@ -35,7 +35,7 @@ def test_the_examples_run_in_their_order(zk_server, zk, root, capsys):
     assert "True" in out and "served" in out and "('a', " not in out.partition("served")[0] and "stop at once" not in out
     # Each ended in order.
     assert zk.get_children(f"{root}/orders/election") == [] and zk.get(f"{root}/orders/ack")[0] == b""
-    assert zk.get_children(f"{root}/orders/ack-state") == []
+    assert zk.get_children(f"{root}/orders/ack-state") == ["control"] and zk.get(f"{root}/orders/ack-state/control")[0] == b""
 
 
 @pytest.mark.parametrize("there, here", CALLS.items())

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from kazoo.security import make_acl
 
 from supervisor_zkelect.core import control
 from supervisor_zkelect.core.control import Order, Switchover
@@ -38,8 +39,9 @@ def hand(zk, root):
     return Hand()
 
 
-def candidate(join, node, **fields):
-    one = join(data=json.dumps({"v": 1, "node": node, "address": f"{node}:1", "orders": 1, **fields}).encode())
+def candidate(join, node, knows=True):
+    orders = {"orders": 1} if knows else {}
+    one = join(data=json.dumps({"v": 1, "node": node, "address": f"{node}:1", **orders}).encode())
     one.prepare()
     one.create_proposal()
     return one
@@ -126,9 +128,9 @@ def test_a_switchover_is_marked_and_the_target_leads_at_once(join, hand):
     one.try_be_leader()
     one.claim("a", "a:1")
     hand(control.order_switchover(Switchover(Order("s", at=one.server_time()), "c")))
-    target = one.begin("s", lambda member: True)
+    target = one.begin("switchover", "s", "a")
     assert target == three.proposal and hand.read()["switchover"]["begun"] == one.token
-    assert one.begin("s", lambda member: True) == target
+    assert one.begin("switchover", "s", "a") == target
     standing = two.try_be_leader()
     one.release(successor=target)
     assert "deleted" in standing.changed.result(timeout=20)
@@ -144,7 +146,7 @@ def test_a_switchover_is_marked_and_the_target_leads_at_once(join, hand):
     ("late", "ten minutes"),
 ])
 def test_what_cannot_be_begun_changes_nothing(join, hand, why, told):
-    one, two, three = candidate(join, "a"), candidate(join, "b"), candidate(join, "c")
+    one, two, three = candidate(join, "a"), candidate(join, "b", why != "strange"), candidate(join, "c")
     one.try_be_leader()
     at = one.server_time() - (control.LATE + 1000 if why == "late" else 0)
     order = control.order_switchover(Switchover(Order("another" if why == "taken back" else "s", at=at), "c"))
@@ -154,7 +156,7 @@ def test_what_cannot_be_begun_changes_nothing(join, hand, why, told):
         three.withdraw()
     before = hand.read()
     with pytest.raises(NotBegun, match=told):
-        one.begin("s", lambda member: why != "strange")
+        one.begin("switchover", "s", "a")
     assert hand.read() == before and two.proposal in [member.name for member in one.members()]
 
 
@@ -162,13 +164,13 @@ def test_nobody_may_take_over_who_is_in_maintenance(join, hand):
     one = candidate(join, "a")
     one.try_be_leader()
     with pytest.raises(NotBegun, match="no other candidate stands in the queue"):
-        one.begin("", lambda member: True)
+        one.begin("resignation", "", "a")
     two = candidate(join, "b")
     hand(control.begin_maintenance("b", Order("m")))
     with pytest.raises(NotBegun, match="in maintenance"):
-        one.begin("", lambda member: True)
+        one.begin("resignation", "", "a")
     hand(control.end_maintenance("b"))
-    assert one.begin("", lambda member: True) == two.proposal
+    assert one.begin("resignation", "", "a") == two.proposal
 
 
 def test_a_successor_that_is_gone_keeps_nobody_from_being_released(join):
@@ -188,14 +190,77 @@ def test_an_order_is_given_and_looked_after(join, hand):
     tool = join()
     given = giving.Given("switchover", "b", "root@h", "a test")
     answer = giving.give(tool, given)
-    assert answer.id and giving.came_of(tool, given, answer.id) is None
-    again = giving.give(tool, giving.Given("switchover", "a"))
-    assert not again.ok and "leads already" in again.text
-    one.release(successor=one.begin(answer.id, lambda member: True))
+    assert answer.id and giving.came_of(tool, given, answer.id, answer.term) is None
+    # Given once more, by a listener that was restarted meanwhile, it is the same order; another one is refused.
+    assert giving.give(tool, given._replace(id=answer.id))[3:] == (answer.id, one.token)
+    another = giving.give(tool, giving.Given("switchover", "a"))
+    assert not another.ok and "another switchover is ordered" in another.text
+    one.release(successor=one.begin("switchover", answer.id, "a"))
     two.try_be_leader()
     two.claim("b", "b:1")
-    assert giving.came_of(tool, given, answer.id) is None
+    assert giving.came_of(tool, given, answer.id, answer.term) is None
     two.ack_leader("b:1")
-    assert giving.came_of(tool, given, answer.id)[:2] == (True, 0)
+    assert giving.came_of(tool, given, answer.id, answer.term)[:2] == (True, 0)
     two.tell_outcome(Outcome(answer.id, True, "b leads, says b", "b", "b:1"))
-    assert giving.came_of(tool, given, answer.id).text == "b leads, says b"
+    assert giving.came_of(tool, given, answer.id, answer.term).text == "b leads, says b"
+
+
+def test_a_switchover_that_is_taken_back_is_told_as_not_done(join, hand):
+    one, _ = candidate(join, "a"), candidate(join, "b")
+    one.try_be_leader()
+    one.claim("a", "a:1")
+    one.ack_leader("a:1")
+    tool, given = join(), giving.Given("switchover")
+    answer = giving.give(tool, given)
+    hand(control.end_switchover)
+    assert giving.came_of(tool, given, answer.id, answer.term)[:2] == (False, 1)
+    answer = giving.give(tool, given)
+    assert giving.give(tool, giving.Given("cancel")).ok
+    assert giving.came_of(tool, given, answer.id, answer.term) == (False, 1, "it was taken back", "", 0)
+
+
+@pytest.mark.parametrize("given, told", [
+    (giving.Given("maintenance on", "typo"), "there is no node typo"), (giving.Given("switchover", "a"), "a leads already"),
+    (giving.Given("maintenance off", "b"), "b is not in maintenance"), (giving.Given("cancel"), "no switchover is ordered"),
+])
+def test_what_cannot_be_is_refused(join, hand, given, told):
+    candidate(join, "a").try_be_leader()
+    candidate(join, "b")
+    assert told in giving.give(join(), given).text and hand.read() == {}
+
+
+def test_maintenance_that_is_over_is_in_nobodys_way(join, hand):
+    one, _ = candidate(join, "a"), candidate(join, "b")
+    one.try_be_leader()
+    hand(control.begin_maintenance("b", Order("m", until=one.server_time() - 1)))
+    assert giving.give(join(), giving.Given("switchover", "b")).id
+
+
+def test_a_primary_that_knows_no_orders_is_given_none(join):
+    candidate(join, "a", knows=False).try_be_leader()
+    candidate(join, "b")
+    assert "knows no orders" in giving.give(join(), giving.Given("switchover", "b")).text
+
+
+def test_what_goes_with_nobodys_session_stands_in_the_way_and_is_not_deleted(join, hand, zk):
+    one, two = candidate(join, "a"), None
+    one.try_be_leader()
+    lasting = zk.create(f"{one.election_znode}/n-", b"", sequence=True)
+    two = candidate(join, "b")
+    with pytest.raises(NotBegun, match="delete it"):
+        one.begin("resignation", "", "a")
+    one.release(successor=two.proposal)
+    assert zk.exists(lasting)
+
+
+def test_a_control_that_may_not_be_read_bars_and_hinders_no_adoption(join, hand, zk, root):
+    one = candidate(join, "a")
+    one.try_be_leader()
+    one.claim("a", "a:1")
+    zk.set_acls(hand.path, [make_acl("world", "anyone", admin=True)])
+    try:
+        assert one.try_be_leader(claiming=True).leads and one.claim("a", "a:1", adopting=True) is None
+        with pytest.raises(Barred, match="cannot be read"):
+            one.claim("a", "a:1")
+    finally:
+        zk.set_acls(hand.path, [make_acl("world", "anyone", all=True)])

@@ -88,10 +88,19 @@ def test_it_does_not_outgrow_what_is_read():
 
 @pytest.mark.parametrize("order, leads", [
     (Switchover(Order("s"), "b"), True), (Switchover(Order("s"), "c"), False), (Switchover(Order("s"), "c", begun=40), True),
-    (Switchover(Order("s"), "c", begun=41), False), (Switchover(Order("s"), ""), False), (None, False),
+    (Switchover(Order("s"), "c", begun=41), False), (Switchover(Order("s"), ""), True), (Switchover(Order("s"), "", 7), False),
+    (Switchover(Order("s"), "b", begun=41), False), (None, False),
 ])
 def test_the_claim_removes_the_order_that_led_to_it(order, leads):
     assert (control.led_to(Control(STAMP, switchover=order), "b", 41) == order) == (leads or order is None)
+
+
+@pytest.mark.parametrize("data", [
+    b'{"v": 1, "nodes": {"-x": 5}}', b'{"v": 1, "nodes": {"-x": {"maintenance": 5}}}', b'{"v": 1, "nodes": {"-x": {"maintenance": {}}}}',
+])
+def test_below_a_name_that_is_no_nodes_there_may_be_anything(data):
+    assert not read(data).trouble
+    assert list(read(written(control.begin_maintenance("b", ORDER), data=data, now=5)).maintenance) == ["b"]
 
 
 @pytest.mark.parametrize("due, now, over", [(None, 1_000 + control.LATE, False), (None, 1_001 + control.LATE, True), (9_000, 9_001, False)])

@@ -1,5 +1,7 @@
 """How a node obeys what operators have ordered, rule by rule."""
 
+from dataclasses import replace
+
 import pytest
 
 from supervisor_zkelect.core import handover, messages, role
@@ -120,6 +122,9 @@ def test_a_switchover_waits_for_its_time(node):
 
 def test_what_an_earlier_listener_has_begun_is_gone_on_with(node):
     node.primary().event(SWITCH._replace(begun=41, target="n-0000000007"))
+    # Its target may have gone since.
+    assert node.at == ("primary", "")
+    node.event(messages.Begun(node.op(messages.Begin), "n-0000000007"))
     assert node.at == ("demoting", "stopping") and stopped(node).successor == "n-0000000007"
 
 
@@ -171,3 +176,58 @@ def test_another_session_waits_to_know_what_is_ordered(node):
     node.standby().event(messages.SessionLost("lost"))
     node.state, node.actions = role.step(SETTINGS, node.state, UP, node.now)
     assert not node.did(messages.Propose) and node.event(messages.ControlSeen()).did(messages.Propose)
+
+
+def test_what_was_taken_back_while_it_was_begun_ends_nothing(node):
+    node.primary().event(ASIDE)
+    begin = node.op(messages.Begin)
+    node.event(messages.ControlSeen())
+    node.event(messages.Begun(begin, "n-0000000007"))
+    assert node.at == ("primary", "") and not node.did(messages.StopGroup)
+
+
+def test_a_proposal_of_a_former_listener_is_given_up_by_who_may_not_lead(node):
+    """It may stand before all others, in a session that goes on."""
+    node.event(UP).event(ASIDE)
+    node.cleared()
+    assert node.at == ("demoting", "releasing")
+    node.event(messages.RequestFailed(node.op(messages.Release), True, "there is none"))
+    node.event(messages.Tick(), 1.0)
+    assert node.at == ("maintenance", "")
+
+
+def test_who_was_ordered_to_lead_does_not_step_behind(node):
+    node.standby()
+    node.state = replace(node.state, failed="ill")
+    node.event(SWITCH._replace(to="self"))
+    node.event(messages.QueueChanged(node.state.waiting, "deleted"))
+    assert node.event(messages.Queried(node.op(messages.Query), True, 1, 2)).did(messages.Claim)
+
+
+def test_a_standby_that_may_not_leave_the_queue_does_not_close_the_session(node):
+    """It carries the node's other elections as well."""
+    node.standby().event(ASIDE)
+    for _ in range(20):
+        request = next((action for action in node.actions if isinstance(action, (messages.Release, messages.Withdraw))), None)
+        if request is not None:
+            node.event(messages.RequestFailed(request.op, False, "no access", True))
+        node.event(messages.Tick(), max(0.0, next_wakeup(SETTINGS, node.state) - node.now))
+        assert not node.did(messages.EndSession) and node.at == ("demoting", "releasing")
+
+
+def test_a_switchover_that_went_elsewhere_is_told_as_failed(node):
+    node.cleared().event(UP)
+    node.event(messages.Proposed(node.op(messages.Propose), "n-0000000001", 41))
+    node.event(messages.Queried(node.op(messages.Query), True, 1, 2))
+    node.event(messages.Claimed(node.op(messages.Claim), "", messages.Leased(node.now, node.now + 9.9), "s", "c"))
+    node.event(messages.ServiceStarted(node.op(messages.StartGroup))).event(messages.Tick(), 0.01)
+    node.event(messages.Probed(node.op(messages.Probe), True, "ok"))
+    node.event(messages.Acked(node.op(messages.Ack)))
+    told = next(action for action in node.actions if isinstance(action, messages.TellOutcome))
+    assert not told.ok and "not c" in told.text
+
+
+def test_who_has_withdrawn_waits_for_no_order_to_end(node):
+    node.standby().event(ASIDE._replace(until=node.now + 5))
+    node.event(messages.Released(node.op(messages.Release))).event(messages.Shutdown("SIGTERM", node.now + 9.0))
+    assert node.at == ("withdrawn", "") and next_wakeup(SETTINGS, node.state) == INFINITY

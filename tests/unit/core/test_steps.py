@@ -485,7 +485,7 @@ def test_a_sole_candidate_waits_for_the_least_back_off_since_its_term_ended(node
 ])
 def test_what_keeps_a_node_from_proposing(node, changes):
     node.cleared()
-    free = {"up": True, "alive": True, "grace": 0.0, "look_at": 500.0, "looking": 3, "orders": messages.ControlSeen()}
+    free = {"up": True, "alive": True, "grace": 0.0, "look_at": 500.0, "looking": 3, "orders": messages.ControlSeen(), "unadopted": False}
     node.state = replace(node.state, **{**free, **changes})
     assert not node.event(messages.Tick()).did(messages.Propose)
     node.state = replace(node.state, up=True, grace=0.0, not_before=node.now, cleaning=0, ending=False, orders=messages.ControlSeen())

@@ -16,7 +16,7 @@ RULES = dict(
 #: What usually comes next in a step.
 FORWARD = {
     "clearing": [messages.Dead, messages.SessionUp], "waiting": [messages.SessionUp, messages.ControlSeen, messages.Tick], "proposing": [messages.Proposed],
-    "asking": [messages.Queried], "stepping": [messages.Proposed], "watching": [messages.QueueChanged, messages.SessionDown],
+    "asking": [messages.Queried], "stepping": [messages.Proposed, messages.ControlSeen], "watching": [messages.QueueChanged, messages.SessionDown],
     "claiming": [messages.Claimed, messages.Claimed, messages.Dirty], "fencing": [messages.Fenced, messages.ControlSeen], "leasing": [messages.Leased, messages.SessionDown],
     "starting": [messages.ServiceStarted], "probing": [messages.Probed, messages.Leased, messages.Tick],
     "acking": [messages.Acked, messages.Leased], "primary": [messages.Leased, messages.Probed, messages.TermSeen, messages.Resign, messages.Begun, messages.Tick],

@@ -48,15 +48,13 @@ def test_times_of_orders_are_asked_for_only_where_there_are_some():
     assert election_worker.orders_for(asked, aside(), "a").bar_id == "m"
 
 
-@pytest.mark.parametrize("found, expected", [
-    (aside(), messages.ControlSeen("in maintenance by root@h: disk", bar_id="m")),
-    (Control(), messages.RequestFailed(7, False, "in maintenance")),
-])
-def test_a_claim_that_was_refused_tells_why_or_is_made_again(found, expected):
+@pytest.mark.parametrize("found", [aside(), Control()])
+def test_a_claim_that_was_refused_tells_why_and_is_made_again_where_that_is_over(found):
     barred = elector(claim=failing(Barred("in maintenance")), read_control=lambda: found)
     posted = []
     told = election_worker.claim(barred, "orders", messages.Claim(7), WHO, SimpleNamespace(generation=1), posted.append)
-    assert told == expected and not posted
+    assert told == messages.RequestFailed(7, False, "in maintenance")
+    assert posted == [events.ElectionEvent("orders", election_worker.orders_for(elector(), found, "a"))]
 
 
 @pytest.mark.parametrize("error, expected", [
@@ -64,14 +62,19 @@ def test_a_claim_that_was_refused_tells_why_or_is_made_again(found, expected):
     (NotLeader("gone"), messages.ProposalLost("gone")),
 ])
 def test_what_a_handover_comes_to_that_is_not_begun(error, expected):
-    assert election_worker.begin(elector(begin=failing(error)), messages.Begin(7, "switchover", "s")) == expected
+    assert election_worker.begin(elector(begin=failing(error)), messages.Begin(7, "switchover", "s"), "a") == expected
 
 
-@pytest.mark.parametrize("kind, order, target", [("switchover", "s", "n-7"), ("maintenance", "", ""), ("resignation", "", "")])
-def test_only_a_switchover_is_marked_and_clears_the_way(kind, order, target):
+def test_a_defect_keeps_nobody_waiting_for_a_handover():
+    told = election_worker.begin(elector(begin=failing(KeyError("x"))), messages.Begin(7, "maintenance", "m"), "a")
+    assert isinstance(told, messages.NotBegun) and not told.known and "a defect" in told.why
+
+
+def test_a_handover_is_begun_for_its_order():
     asked = []
-    found = elector(begin=lambda wanted, knows: asked.append(wanted) or "n-7")
-    assert election_worker.begin(found, messages.Begin(7, kind, "s")) == messages.Begun(7, target) and asked == [order]
+    found = elector(begin=lambda *words: asked.append(words) or "n-7")
+    assert election_worker.begin(found, messages.Begin(7, "maintenance", "m"), "a") == messages.Begun(7, "n-7")
+    assert asked == [("maintenance", "m", "a")]
 
 
 @pytest.mark.parametrize("error, seen", [(AccessDenied("no"), True), (TimedOut("slow"), False)])

@@ -65,7 +65,7 @@ def test_an_order_is_looked_after_until_it_is_done():
     place.desk.keep_time(NOW)
     assert len(place.asked) == 1
     place.desk.keep_time(NOW + PACE)
-    work, ticket, given, order, _ = place.asked[-1]
+    work, ticket, given, order, _, _ = place.asked[-1]
     assert (work, ticket, given.node, order) == (election_worker.look_after_order, "t", "b", "7")
     place.desk.keep_time(NOW + 2 * PACE)
     assert len(place.asked) == 2, "one look at a time"
