@@ -52,7 +52,7 @@ FAULTS: Dict[str, Fault] = {
     "ack without the proposal check": Fault(
         "zookeeper.term",
         '            if self._commit("write the ack", limit, operations):',
-        '            if self._zk.ask("write the ack", limit, self._client.set_async, self.election_ack, data) or True:',
+        '            if self._zk.ask("write the ack", limit, self._client.set_async, self.election_ack, data):',
         ("delete proposal",),
     ),
     "an answer of an older session counts": Fault(
@@ -111,7 +111,7 @@ FAULTS: Dict[str, Fault] = {
         "listener.folder",
         "        if not self.locked:\n            self._log.warn(",
         "        if False:\n            self._log.warn(",
-        ("stay away",),
+        ("stay away", "leader gone"),
     ),
 }
 

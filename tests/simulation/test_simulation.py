@@ -15,7 +15,7 @@ from tests.simulation.faults import FAULTS
 SCHEDULES = os.environ.get("ZKELECT_SCHEDULES", "10000")
 
 #: How many schedules may pass before a fault is found.
-SOON = "2000"
+SOON = "6000"
 
 
 def simulate(*words):

@@ -207,7 +207,7 @@ class Ensemble:
                 client.notify(watch, kind)
 
     def multi(self, operations: List[tuple], session: int) -> List[Any]:
-        """What each operation came to; with an exception among them nothing was done."""
+        """What each operation came to, as kazoo gives it; with an exception among them nothing was done."""
         tree, results = dict(self.tree), []
         zxid = self.zxid + 1
         for kind, path, *rest in operations:
@@ -233,8 +233,11 @@ class Ensemble:
                 result = errors.BadVersionError()
             elif kind == "delete":
                 del tree[path]
+                result = True
             elif kind == "set":
-                tree[path] = znode._replace(data=rest[0], version=znode.version + 1, mzxid=zxid)
+                result = tree[path] = znode._replace(data=rest[0], version=znode.version + 1, mzxid=zxid)
+            else:
+                result = True
             results.append(result)
             if isinstance(result, Exception):
                 done = [errors.RolledBackError() for _ in results[:-1]]

@@ -1,9 +1,10 @@
 """Random walks through the role machine, with events as they may come."""
 
 import random
+from dataclasses import replace
 
 from supervisor_zkelect.core import messages, role
-from supervisor_zkelect.core.state import INFINITY, Rules, next_wakeup
+from supervisor_zkelect.core.state import INFINITY, Resigning, Rules, next_wakeup
 from supervisor_zkelect.core.transitions import step_of, take
 from supervisor_zkelect.core.turn import Turn
 
@@ -38,6 +39,9 @@ class Walk:
             self.state, _ = role.inherit(self.now, 7, self.now + 4.0)
         else:
             self.state, _ = role.begin(self.now)
+        if chance() < 0.1:
+            # Somebody waits to hear who leads since a term of before.
+            self.state = replace(self.state, resigning=(Resigning("t", self.now, 5, left=True),))
 
     def event(self, kind: type) -> messages.Event:
         """An event of this kind, mostly one that answers what the state waits for."""
