@@ -168,6 +168,8 @@ def _be_child(work: Callable[[], int], folder: Path) -> NoReturn:
     try:
         os.setsid()
         os.environ["PYTEST_DEBUG_TEMPROOT"] = str(folder)
+        # What a fault has written to a path without a folder goes with it.
+        os.chdir(folder)
         nothing = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(nothing, descriptor)

@@ -117,3 +117,68 @@ def test_an_order_has_one_outcome_and_the_last_ones_are_kept():
     assert len(found) == outcomes.MOST and found[-1].id == str(outcomes.MOST + 4)
     assert [one.text for one in found if one.id == "20"] == ["done 20"]
     assert outcomes.read(b'{"v": 1, "outcomes": [7, {"id": 3}]}') == [outcomes.Outcome("3", False, "")]
+
+
+@pytest.mark.parametrize("order, why", [
+    (Order("m"), "in maintenance"), (Order("m", "root@h"), "in maintenance by root@h"), (Order("m", "", "disk"), "in maintenance: disk"),
+])
+def test_maintenance_is_told_with_what_is_known_of_it(order, why):
+    assert control.in_maintenance(order) == why
+
+
+GARBAGE = "holds no orders that can be read, so nobody is promoted; `zkelect orders --reset` makes it anew"
+
+
+@pytest.mark.parametrize("data, told", [
+    (b"garbage", GARBAGE), (b'{"v": 1, "nodes": []}', GARBAGE),
+    (b'{"v": 2}', "has the format 2, and this version knows 1; install a newer version here"),
+])
+def test_what_cannot_be_read_is_told_with_its_place_and_the_remedy(data, told):
+    assert read(data) == Control(STAMP, f"/s/control {told}") and control.read(data, STAMP).trouble == f"control {told}"
+    for path, where in ((("/s/control",), "/s/control"), ((), "control")):
+        with pytest.raises(Unusable) as refused:
+            control.amended(data, None, control.end_switchover, *path)
+        assert str(refused.value) == f"{where} {told}"
+    if told is not GARBAGE:
+        with pytest.raises(Unusable, match=f"^control {told}"):
+            control.parsed(data)
+
+
+def test_a_document_that_is_none_is_told_by_its_usual_name():
+    with pytest.raises(Unusable) as refused:
+        control.parsed(b"garbage")
+    assert str(refused.value) == f"control {GARBAGE}"
+
+
+def test_what_an_order_lacks_is_empty():
+    found = read(b'{"v": 1, "nodes": {"b": {"maintenance": {"id": "m"}}}, "switchover": {"id": "s"}}')
+    assert found == Control(STAMP, "", {"b": Order("m")}, Switchover(Order("s")))
+
+
+def test_ids_and_targets_have_a_length():
+    found = read(json.dumps({"v": 1, "switchover": {"id": "x" * 65, "target": "y" * 401, "by": "z" * 501}}).encode()).switchover
+    assert (found.order.id, found.target, found.order.by) == ("x" * 64 + "…", "y" * 400 + "…", "z" * 500 + "…")
+
+
+@pytest.mark.parametrize("at, is_one", [(0, True), ((1 << 63) - 1, True), (1 << 63, False), (-1, False), (5.5, False), (True, False), ("5", False)])
+def test_what_is_a_time(at, is_one):
+    assert bool(read(json.dumps({"v": 1, "switchover": {"id": "s", "at": at}}).encode()).trouble) is not is_one
+
+
+def test_it_may_be_as_long_as_what_is_read():
+    def longer(more):
+        return control.amended(b"", None, lambda document: document.update(x="y" * (control.untrusted.LONGEST_DOCUMENT - 17 + more)))
+
+    assert len(longer(0)) == control.untrusted.LONGEST_DOCUMENT and control.parsed(longer(0))["v"] == 1
+    with pytest.raises(Unusable, match="^control would have 65537 bytes, and 65536 are read; take orders back$"):
+        longer(1)
+
+
+def test_maintenance_that_there_is_none_of_ends_as_well():
+    data = b'{"v": 1, "nodes": {"b": {"weight": 3}}}'
+    assert json.loads(written(control.end_maintenance("b"), data=data)) == json.loads(data)
+
+
+def test_a_switchover_is_late_by_when_it_is_due_and_not_by_when_it_was_given():
+    switchover = Switchover(Order("s", at=1_000), "b", 9_000)
+    assert not control.overdue(switchover, 9_000 + control.LATE) and control.overdue(switchover, 9_001 + control.LATE)

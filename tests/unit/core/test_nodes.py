@@ -1,5 +1,7 @@
 """What nodes say of themselves, and the table of it."""
 
+import json
+
 import pytest
 
 from supervisor_zkelect.core import nodes
@@ -45,3 +47,33 @@ def test_who_leads_comes_first_then_the_queue_then_who_is_missing():
     seen = [Seen("z", STANDBY, False, None), Seen("c", STANDBY, True, 3), Seen("b", STANDBY, True, 2), Seen("a", LEADS, True, 1)]
     found = nodes.rows(seen, "a", "a:1", {"z": "in maintenance: disk"}, ())
     assert [row.node for row in found] == ["a", "b", "c", "z"] and found[-1].note == "in maintenance: disk; was standby"
+
+
+def test_an_entry_is_written_with_its_format_and_its_texts_cut():
+    assert json.loads(STANDBY._replace(trouble="x" * 301).data()) == {
+        "v": 1, "session": "1f", "state": "standby", "step": "watching", "since": 1_700_000_000_000, "address": "b:1", "guarded": True,
+        "confirmed": [7, 3], "version": "1.0", "trouble": "x" * 300 + "…",
+    }
+
+
+def test_of_what_others_wrote_as_much_is_read_as_this_version_writes():
+    found = nodes.read(json.dumps({"state": "x" * 301, "confirmed": [7, True, "8", 3, 9]}).encode())
+    assert found == Entry(state="x" * 300 + "…", confirmed=(7, 3))
+
+
+@pytest.mark.parametrize("seen, holder, ordered, row", [
+    (Seen("n-7", None, True, None), "", "", Row("n-7", "unknown", None, "", None, "tells nothing of itself")),
+    (Seen("n-7", None, True, 2), "", "in maintenance", Row("n-7", "in the queue", None, "", 2, "in maintenance; tells nothing of itself")),
+    (Seen("b", Entry(guarded=True), True, 2), "", "", Row("b", "unknown", None, "", 2, "")),
+    # The ack is newer than what the node says of itself, and what it does as a primary is no note.
+    (Seen("b", STANDBY._replace(state="promoting", step="acking"), True, 1), "b", "", Row("b", "primary", STANDBY.since, "a:9", 1, "")),
+    (Seen("a", LEADS._replace(step="x"), True, 1), "", "", Row("a", "primary", LEADS.since, "a:1", 1, "the ack does not say so")),
+])
+def test_a_row_of_a_node_that_tells_little_or_late(seen, holder, ordered, row):
+    assert nodes.rows([seen], holder, "a:9" if holder else "", {seen.name: ordered}, ()) == [row]
+
+
+def test_the_order_is_that_of_the_queue_and_names_count_where_there_is_none():
+    seen = [Seen("a", STANDBY, True, 3), Seen("b", STANDBY, True, 1), Seen("z", LEADS, True, 2), Seen("d", STANDBY, False, None),
+            Seen("c", STANDBY, False, None)]
+    assert [row.node for row in nodes.rows(seen, "z", "a:1", {}, ())] == ["z", "b", "a", "c", "d"]

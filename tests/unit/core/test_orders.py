@@ -231,3 +231,64 @@ def test_who_has_withdrawn_waits_for_no_order_to_end(node):
     node.standby().event(ASIDE._replace(until=node.now + 5))
     node.event(messages.Released(node.op(messages.Release))).event(messages.Shutdown("SIGTERM", node.now + 9.0))
     assert node.at == ("withdrawn", "") and next_wakeup(SETTINGS, node.state) == INFINITY
+def refused(node, orders=ASIDE, why="nobody"):
+    """A primary is ordered to hand over, and nobody can take over."""
+    node.primary().event(messages.Leased(node.now, node.now + 99.0)).event(orders)
+    return node.event(messages.NotBegun(node.op(messages.Begin), why))
+
+
+def test_who_goes_on_leading_says_so_once_for_each_reason(node):
+    said = ("in maintenance, but goes on leading: nobody", "goes on leading")
+    assert [tuple(one) for one in refused(node).actions if isinstance(one, messages.Log)] == [said]
+    assert node.state.stays_why == "nobody" and node.state.begin_at == node.now + AGAIN
+    node.event(messages.Tick(), AGAIN)
+    node.event(messages.NotBegun(node.op(messages.Begin), "nobody"))
+    assert not node.did(messages.Log)
+    node.event(messages.Tick(), AGAIN)
+    assert node.event(messages.NotBegun(node.op(messages.Begin), "nobody is guarded")).did(messages.Log)
+
+
+def test_the_same_orders_seen_again_hurry_nothing_and_others_do(node):
+    refused(node).event(ASIDE, 0.1)
+    assert not node.did(messages.Begin) and node.state.stays_why == "nobody" and node.state.begin_at > node.now
+    node.event(ASIDE._replace(bar_id="other"), 0.1)
+    assert node.did(messages.Begin) and node.state.stays_why == "" and node.state.begin_at == node.now
+
+
+@pytest.mark.parametrize("stand", ["standby", "primary"])
+def test_of_an_order_that_is_over_nothing_is_left(node, stand):
+    orders = ASIDE._replace(until=node.now + 5)
+    if stand == "primary":
+        refused(node, orders)
+    else:
+        node.standby().event(orders._replace(forced=True))
+    node.event(messages.Tick(), 5.0)
+    assert node.state.orders == messages.ControlSeen() and node.state.stays_why == "" and node.state.leads_on == ""
+
+
+def test_a_handover_is_numbered_as_each_request_and_tells_its_order(node):
+    node.primary()
+    number = node.state.op
+    node.event(ASIDE)
+    assert node.actions[-1] == messages.Begin(number + 1, handover.STAND_ASIDE, "m") and node.state.op == number + 1
+
+
+def test_an_answer_to_another_handover_is_none(node):
+    node.primary().event(messages.Leased(node.now, node.now + 99.0))
+    before = node.state
+    assert node.event(messages.NotBegun(0, "x")).state == before
+    node.event(ASIDE)
+    before = node.state
+    for number in (before.beginning.op - 1, before.beginning.op + 1):
+        assert node.event(messages.NotBegun(number, "x")).state == node.event(messages.Begun(number, "")).state == before
+
+
+def test_who_leads_already_says_so_and_looks_again_later(node):
+    node.primary().event(SWITCH._replace(to="self"))
+    assert messages.TellOutcome("s", True, "self led already") in node.actions and node.state.begin_at == node.now + AGAIN
+
+
+@pytest.mark.parametrize("to, reason", [("c", "switched over to c by order"), ("", "switched over to the next node by order")])
+def test_a_term_that_is_switched_over_ends_for_that_reason(node, to, reason):
+    node.primary().event(SWITCH._replace(to=to))
+    assert node.event(messages.Begun(node.op(messages.Begin), "n-0000000007")).state.reason == reason
