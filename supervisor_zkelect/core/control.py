@@ -20,6 +20,9 @@ from supervisor_zkelect.core import untrusted
 VERSION = 1
 """The format that this version reads and writes."""
 
+RESIGNATION, SWITCHOVER, STAND_ASIDE = "resignation", "switchover", "maintenance"
+"""Kinds of handovers: by who asked the node that leads; by an order in the control; by the maintenance of that node."""
+
 LONGEST_REASON = 500
 """Characters of a text in an order."""
 

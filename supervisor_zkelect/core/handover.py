@@ -6,9 +6,6 @@ from supervisor_zkelect.core import messages
 from supervisor_zkelect.core.state import Beginning
 from supervisor_zkelect.core.turn import Turn
 
-RESIGNATION, SWITCHOVER, STAND_ASIDE = "resignation", "switchover", "maintenance"
-"""Kinds of handovers: by who asked this node; by an order in the control znode; by the maintenance of this node."""
-
 
 def begin(turn: Turn, kind: str, order: str, reason: str) -> None:
     """Ask whether somebody can take over, and mark a switchover begun; the answer ends the term."""

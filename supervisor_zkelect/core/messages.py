@@ -404,7 +404,7 @@ class Repair(NamedTuple):
 
 
 class Begin(NamedTuple):
-    """See who can take over, and mark a switchover begun: no order may take it back then. kind: as handover.py has them. order:
+    """See who can take over, and mark a switchover begun: no order may take it back then. kind: as control.py has them. order:
     id of what was ordered."""
 
     op: int

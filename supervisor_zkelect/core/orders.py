@@ -6,7 +6,7 @@ then nothing is stopped, and whatever was ordered may be taken back.
 
 from __future__ import annotations
 
-from supervisor_zkelect.core import demotion, handover, messages, resignation
+from supervisor_zkelect.core import control, demotion, handover, messages, resignation
 from supervisor_zkelect.core.roles import DEMOTING, DETACHED, MAINTENANCE, PRIMARY, PROMOTING, STANDBY
 from supervisor_zkelect.core.state import INFINITY, State
 from supervisor_zkelect.core.turn import Turn
@@ -18,7 +18,7 @@ def control_seen(turn: Turn, event: messages.ControlSeen) -> None:
     known = turn.state.orders
     turn.set(orders=event)
     beginning = turn.state.beginning
-    if beginning is not None and beginning.kind != handover.RESIGNATION and beginning.order not in (event.bar_id, event.order):
+    if beginning is not None and beginning.kind != control.RESIGNATION and beginning.order not in (event.bar_id, event.order):
         # It was taken back; what comes of its beginning counts no more.
         turn.set(beginning=None)
         resignation.begin_what_waits(turn)
@@ -58,15 +58,15 @@ def _hand_over(turn: Turn, orders: messages.ControlSeen) -> None:
     state = turn.state
     if orders.order and orders.begun == state.token:
         # An earlier listener of this node has begun it; its target may have gone since.
-        handover.begin(turn, handover.SWITCHOVER, orders.order, _switched(orders))
+        handover.begin(turn, control.SWITCHOVER, orders.order, _switched(orders))
     elif orders.bar_id:
         if orders.forced:
             demotion.demote(turn, orders.bar)
         else:
-            handover.begin(turn, handover.STAND_ASIDE, orders.bar_id, orders.bar)
+            handover.begin(turn, control.STAND_ASIDE, orders.bar_id, orders.bar)
     elif orders.order and not orders.begun and orders.due <= turn.now:
         if orders.to != turn.rules.node:
-            handover.begin(turn, handover.SWITCHOVER, orders.order, _switched(orders))
+            handover.begin(turn, control.SWITCHOVER, orders.order, _switched(orders))
         else:
             turn.set(begin_at=turn.now + AGAIN)
             if state.role == PRIMARY:
@@ -96,13 +96,13 @@ def not_begun(turn: Turn, event: messages.NotBegun) -> None:
     if beginning is None or beginning.op != event.op:
         return
     turn.set(beginning=None)
-    if beginning.kind == handover.RESIGNATION:
+    if beginning.kind == control.RESIGNATION:
         resignation.not_begun(turn, event)
         return
     turn.set(begin_at=turn.now + AGAIN)
     if turn.state.role == DEMOTING:
         return
-    if beginning.kind == handover.SWITCHOVER and event.known:
+    if beginning.kind == control.SWITCHOVER and event.known:
         turn.act(messages.TellOutcome(beginning.order, False, f"not switched over: {event.why}"))
     elif turn.state.stays_why != event.why:
         turn.act(messages.Log(f"{beginning.reason}, but goes on leading: {event.why}", "goes on leading"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Optional, Tuple
 
-from supervisor_zkelect.core import demotion, handover, messages, promotion
+from supervisor_zkelect.core import control, demotion, handover, messages, promotion
 from supervisor_zkelect.core.roles import DEMOTING, DETACHED, PRIMARY, PROMOTING
 from supervisor_zkelect.core.state import CALM, CONTESTED, INFINITY, Resigning
 from supervisor_zkelect.core.turn import RETRY_MOST, Turn
@@ -46,7 +46,7 @@ def begin_what_waits(turn: Turn) -> None:
     """Begin the handover for the orders to resign that wait for it, where none is being begun."""
     asking = [one for one in turn.state.resigning if one.by < INFINITY]
     if asking and turn.state.beginning is None and turn.state.role in (PRIMARY, PROMOTING):
-        handover.begin(turn, handover.RESIGNATION, asking[0].ticket, "resigned by order of the operator")
+        handover.begin(turn, control.RESIGNATION, asking[0].ticket, "resigned by order of the operator")
 
 
 def not_begun(turn: Turn, event: messages.NotBegun) -> None:
@@ -95,7 +95,7 @@ def refuse_in_time(turn: Turn) -> None:
         refuse(turn, f"not resigned, as the term ended before it was known who could take over: {turn.state.reason}")
     elif min(asking) <= turn.now:
         refuse(turn, f"ZooKeeper does not answer, so nobody could take over, and this node stays; {_FORCE}", turn.now)
-        if max(asking) <= turn.now and turn.state.beginning and turn.state.beginning.kind == handover.RESIGNATION:
+        if max(asking) <= turn.now and turn.state.beginning and turn.state.beginning.kind == control.RESIGNATION:
             turn.set(beginning=None)
 
 

@@ -63,7 +63,7 @@ class Resigning:
 
 @dataclass(frozen=True)
 class Beginning:
-    """A handover for which somebody is looked for who takes over. kind: one of those in handover.py. order: its id."""
+    """A handover for which somebody is looked for who takes over. kind: one of those in control.py. order: its id."""
 
     op: int
     kind: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import Callable, List, Optional, Sequence, Tuple
 
-from supervisor_zkelect.core import control, handover, places, untrusted
+from supervisor_zkelect.core import control, places, untrusted
 from supervisor_zkelect.core import outcomes as outcome_log
 from supervisor_zkelect.core.control import Control, Switchover
 from supervisor_zkelect.core.outcomes import Outcome
@@ -108,7 +108,7 @@ class OrderCalls(ClaimCalls):
         checks both proposals and the control. From the mark on it cannot be taken back. Returns the name of the proposal that
         is to lead then.
 
-        kind: as handover.py has them. order: id of the order in the control, which must stand there; of a resignation there is
+        kind: as control.py has them. order: id of the order in the control, which must stand there; of a resignation there is
         none. node: this one's name.
         Raises NotBegun where nobody can take over or the order does not stand any more, and NotLeader as `ack_leader` does.
         """
@@ -117,10 +117,10 @@ class OrderCalls(ClaimCalls):
         mine = self._require()
         for _ in range(ROUNDS):
             found, data = self._read_orders(limit)
-            standing = found.switchover if kind == handover.SWITCHOVER else None
-            aside = found.maintenance.get(node) if kind == handover.STAND_ASIDE else None
+            standing = found.switchover if kind == control.SWITCHOVER else None
+            aside = found.maintenance.get(node) if kind == control.STAND_ASIDE else None
             wanted = standing.order if standing is not None else aside
-            if kind != handover.RESIGNATION and (wanted is None or wanted.id != order):
+            if kind != control.RESIGNATION and (wanted is None or wanted.id != order):
                 raise NotBegun("the order was taken back")
             members = self.members()
             if standing is not None and standing.begun == mine.token and standing.target in [one.name for one in members]:

@@ -103,8 +103,8 @@ FAULTS: Dict[str, Fault] = {
     ),
     "the order stands after the claim that it led to": Fault(
         "core.control",
-        "    return order if order.begun not in (0, token) or order.to == node else None",
-        "    return None",
+        "        return order if order.begun != token else None",
+        "        return None",
         ("switchover",),
     ),
     "attach without the lock": Fault(

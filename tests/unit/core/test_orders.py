@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from supervisor_zkelect.core import handover, messages, role
+from supervisor_zkelect.core import control, messages, role
 from supervisor_zkelect.core.orders import AGAIN
 from supervisor_zkelect.core.state import INFINITY, next_wakeup
 from tests.unit.core.test_role import SETTINGS, UP, Node
@@ -59,7 +59,7 @@ def test_maintenance_ends_by_itself(node):
 def test_a_primary_in_maintenance_hands_over_when_somebody_can_take_over(node):
     node.primary().event(ASIDE)
     begin = next(action for action in node.actions if isinstance(action, messages.Begin))
-    assert begin.kind == handover.STAND_ASIDE and node.at == ("primary", "")
+    assert begin.kind == control.STAND_ASIDE and node.at == ("primary", "")
     node.event(messages.NotBegun(begin.op, "nobody"))
     assert node.at == ("primary", "") and "goes on leading" in node.state.leads_on and "nobody" in node.state.leads_on
     assert next_wakeup(SETTINGS, node.state) <= node.now + AGAIN
@@ -92,7 +92,7 @@ def test_maintenance_that_is_taken_back_in_time_stops_nothing(node):
 def test_a_switchover_is_begun_before_anything_is_stopped_and_its_target_leads(node):
     node.primary().event(SWITCH)
     begin = next(action for action in node.actions if isinstance(action, messages.Begin))
-    assert (begin.kind, begin.order) == (handover.SWITCHOVER, "s") and not node.did(messages.StopGroup)
+    assert (begin.kind, begin.order) == (control.SWITCHOVER, "s") and not node.did(messages.StopGroup)
     node.event(messages.Begun(begin.op, "n-0000000007"))
     assert node.at == ("demoting", "stopping")
     assert stopped(node).successor == "n-0000000007" and node.state.successor == ""
@@ -167,7 +167,7 @@ def test_an_order_to_resign_waits_for_the_handover_that_is_being_begun(node):
     node.primary().event(ASIDE).event(messages.Resign("t1"))
     node.event(messages.NotBegun(node.state.beginning.op, "nobody"))
     begin = next(action for action in node.actions if isinstance(action, messages.Begin))
-    assert begin.kind == handover.RESIGNATION
+    assert begin.kind == control.RESIGNATION
     node.event(messages.Begun(begin.op, ""))
     assert node.at == ("demoting", "stopping") and [one.ticket for one in node.state.resigning] == ["t1"]
 
@@ -270,7 +270,7 @@ def test_a_handover_is_numbered_as_each_request_and_tells_its_order(node):
     node.primary()
     number = node.state.op
     node.event(ASIDE)
-    assert node.actions[-1] == messages.Begin(number + 1, handover.STAND_ASIDE, "m") and node.state.op == number + 1
+    assert node.actions[-1] == messages.Begin(number + 1, control.STAND_ASIDE, "m") and node.state.op == number + 1
 
 
 def test_an_answer_to_another_handover_is_none(node):
