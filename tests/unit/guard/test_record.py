@@ -392,8 +392,7 @@ def test_a_record_that_is_gone_or_replaced_is_written_again_as_it_was(folder, go
     writer, path = written(folder, ENTRY), os.path.join(folder, record.RECORD)
     before, mode = Path(path).read_bytes(), os.stat(path).st_mode
     assert not writer.put_back()
-    former = os.stat(path).st_ino
-    (name,) = [one for one in os.listdir("/proc/self/fd") if is_fd_of(one, former)]
+    ((name, _),) = descriptors(folder)
     gone(path)
     Path(f"{path}.{os.getpid()}").write_bytes(b"left by one that was killed" * 400)
     umask = os.umask(0o777)
@@ -407,20 +406,25 @@ def test_a_record_that_is_gone_or_replaced_is_written_again_as_it_was(folder, go
     # What is written from now on stands there, and no program that is started inherits it.
     writer.put(ENTRY._replace(granted=False))
     assert record.read(folder, OWNER) == [ENTRY._replace(granted=False)]
-    assert [one for one in os.listdir("/proc/self/fd") if is_fd_of(one, status.st_ino)] == [name] and not os.get_inheritable(int(name))
+    assert descriptors(folder) == [(name, path)] and not os.get_inheritable(int(name))
 
 
-def is_fd_of(name, inode):
-    try:
-        return os.fstat(int(name)).st_ino == inode
-    except OSError:
-        return False
+def descriptors(folder):
+    """Those of this process for files in the folder, and where they are."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found.append((name, os.readlink(f"/proc/self/fd/{name}")))
+        except FileNotFoundError:
+            # It was that of the list.
+            continue
+    return [(name, path) for name, path in found if path.startswith(f"{folder}/")]
 
 
 def test_a_record_that_cannot_be_put_back_leaves_nothing_behind(folder, monkeypatch):
     writer, path = written(folder, ENTRY), os.path.join(folder, record.RECORD)
     os.unlink(path)
-    count = len(os.listdir("/proc/self/fd"))
+    (before,) = descriptors(folder)
 
     def fail(*_):
         raise OSError(28, "No space left on device")
@@ -429,7 +433,7 @@ def test_a_record_that_cannot_be_put_back_leaves_nothing_behind(folder, monkeypa
         context.setattr(os, "replace", fail)
         with pytest.raises(OSError, match="No space left"):
             writer.put_back()
-    assert os.listdir(folder) == [] and len(os.listdir("/proc/self/fd")) == count
+    assert os.listdir(folder) == [] and descriptors(folder) == [before]
     assert writer.put_back() and record.read(folder, OWNER) == [ENTRY]
 
 
