@@ -89,3 +89,17 @@ def test_until_when(changes, moment):
 def test_a_stop_without_a_limit_has_no_moment():
     stopping = replace(STANDBY, role=roles.DEMOTING, step="stopping")
     assert until(stopping, INFINITY, 10.0) is None and until(stopping, -INFINITY, 10.0) is None
+
+
+def test_orders_that_cannot_be_read_hinder_and_those_that_are_obeyed_do_not():
+    unread = replace(STANDBY, orders=messages.ControlSeen("it cannot be read"))
+    assert hindrance(unread, Node()) == ability.Hindrance(ability.CONTROL, "it cannot be read")
+    assert hindrance(replace(STANDBY, orders=messages.ControlSeen("in maintenance", bar_id="m")), Node()) is None
+
+
+@pytest.mark.parametrize("role, orders, moment", [
+    (roles.MAINTENANCE, messages.ControlSeen("in maintenance", 30.0, "m"), 30.0), (roles.MAINTENANCE, None, None),
+    (roles.STANDBY, messages.ControlSeen("in maintenance", 30.0, "m"), None), (roles.MAINTENANCE, messages.ControlSeen("x", bar_id="m"), None),
+])
+def test_until_when_a_maintenance_lasts(role, orders, moment):
+    assert until(replace(STANDBY, role=role, step="", orders=orders), 20.0, 10.0) == moment

@@ -182,3 +182,9 @@ def test_maintenance_that_there_is_none_of_ends_as_well():
 def test_a_switchover_is_late_by_when_it_is_due_and_not_by_when_it_was_given():
     switchover = Switchover(Order("s", at=1_000), "b", 9_000)
     assert not control.overdue(switchover, 9_000 + control.LATE) and control.overdue(switchover, 9_001 + control.LATE)
+
+
+def test_what_stands_below_a_name_that_is_no_nodes_is_told_as_no_orders():
+    with pytest.raises(Unusable) as refused:
+        control.amended(b'{"v": 1, "nodes": {"../x": 7}}', None, control.end_maintenance("../x"), "/s/control")
+    assert str(refused.value) == f"/s/control {GARBAGE}"

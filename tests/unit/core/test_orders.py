@@ -6,8 +6,9 @@ import pytest
 
 from supervisor_zkelect.core import control, messages, role
 from supervisor_zkelect.core.orders import AGAIN
-from supervisor_zkelect.core.state import INFINITY, next_wakeup
-from tests.unit.core.test_role import SETTINGS, UP, Node
+from supervisor_zkelect.core.resignation import LOOK_LIMIT
+from supervisor_zkelect.core.state import INFINITY, Resigning, next_wakeup
+from tests.unit.core.test_role import SETTINGS, UP, Node, failed, leads
 
 ASIDE = messages.ControlSeen("in maintenance", bar_id="m")
 GARBAGE = messages.ControlSeen("it cannot be read")
@@ -292,3 +293,70 @@ def test_who_leads_already_says_so_and_looks_again_later(node):
 def test_a_term_that_is_switched_over_ends_for_that_reason(node, to, reason):
     node.primary().event(SWITCH._replace(to=to))
     assert node.event(messages.Begun(node.op(messages.Begin), "n-0000000007")).state.reason == reason
+
+
+@pytest.mark.parametrize("event, why", [
+    (messages.MemberFatal("web"), "the program web is in FATAL"), (messages.SessionLost("lost"), "lost"),
+])
+def test_why_the_target_cannot_lead_is_told_once(node, event, why):
+    led(node).event(event)
+    assert messages.TellOutcome("s", False, f"self was to lead, and cannot: {why}") in node.actions and node.state.order == ""
+
+
+@pytest.mark.parametrize("event", [messages.Rivalled("a7 leads"), messages.SessionLost("lost")])
+def test_why_the_target_could_not_even_begin_is_told(node, event):
+    node.promoting()
+    node.state = replace(node.state, order="s")
+    node.event(event)
+    assert messages.TellOutcome("s", False, f"self was to lead, and cannot: {event.reason}") in node.actions
+
+
+def test_that_the_target_leads_is_told_once(node):
+    led(node).event(messages.Tick(), 0.01)
+    node.event(messages.Probed(node.op(messages.Probe), True, "ok"))
+    assert node.event(messages.Acked(node.op(messages.Ack))).state.order == ""
+
+
+def test_a_resignation_that_is_over_begins_no_handover(node):
+    node.primary().event(messages.Leased(node.now, node.now + 99.0)).event(ASIDE)
+    node.state = replace(node.state, resigning=(Resigning("t1", 90.0, 40, left=True),))
+    assert not node.event(messages.NotBegun(node.op(messages.Begin), "nobody")).did(messages.Begin)
+
+
+def test_a_handover_goes_on_for_a_resignation_that_came_later(node):
+    node.primary().event(messages.Leased(node.now, node.now + 99.0)).event(messages.Resign("t1"))
+    begin = node.actions[-1]
+    assert begin == messages.Begin(node.state.op, control.RESIGNATION, "t1")
+    node.event(messages.Resign("t2"), 1.0).event(messages.Tick(), LOOK_LIMIT - 1.0)
+    assert [one.ticket for one in node.state.resigning] == ["t2"] and node.state.beginning.op == begin.op
+    assert node.event(messages.Begun(begin.op, "")).at == ("demoting", "stopping")
+
+
+@pytest.mark.parametrize("orders, claims", [
+    (messages.ControlSeen(order="s", to="c", begun=40, target="n-0000000050"), True), (messages.ControlSeen(order="s", to="self"), True),
+    (messages.ControlSeen(order="s", to="c", begun=40, target="n-0000000007"), False), (messages.ControlSeen(order="s", to="c"), False),
+    (messages.ControlSeen(order="s", to="c", target="n-0000000050"), False), (messages.ControlSeen(to="self"), False),
+])
+def test_who_is_ordered_to_lead_does_not_step_behind_although_it_failed(node, orders, claims):
+    leads(failed(node).event(orders))
+    assert node.did(messages.Claim) == claims == (not node.did(messages.StepBehind))
+
+
+@pytest.mark.parametrize("to, told", [
+    ("", (True, "self leads at a:1")), ("self", (True, "self leads at a:1")), ("c", (False, "self leads at a:1, and not c")),
+])
+def test_who_leads_after_an_order_is_told(node, to, told):
+    led(node).event(messages.Tick(), 0.01)
+    node.state = replace(node.state, order_to=to)
+    node.event(messages.Probed(node.op(messages.Probe), True, "ok"))
+    assert messages.TellOutcome("s", *told) in node.event(messages.Acked(node.op(messages.Ack))).actions
+
+
+def test_a_standby_that_may_not_leave_the_queue_asks_on_and_closes_no_session(node):
+    node.standby().event(ASIDE)
+    counts = []
+    for _ in range(6):
+        node.event(messages.RequestFailed(node.state.waiting, False, "no access", refused=True))
+        counts.append(node.state.refusals)
+        node.event(messages.Tick(), 2.0)
+    assert counts == [1, 0, 1, 0, 1, 0] and node.at == ("demoting", "releasing") and not node.state.ending

@@ -6,7 +6,7 @@ import pytest
 
 from supervisor_zkelect.core import messages, role, roles
 from supervisor_zkelect.core.service import DELAY_FACTOR, FIRST_DELAY, Counter
-from supervisor_zkelect.core.state import INFINITY, next_wakeup
+from supervisor_zkelect.core.state import INFINITY, Beginning, next_wakeup
 from supervisor_zkelect.core.turn import RETRY_FIRST, RETRY_MOST
 from tests.unit.core.test_role import SETTINGS, UP, Node, dirty, unknown
 
@@ -319,12 +319,14 @@ def test_a_stop_has_the_time_that_the_group_needs_and_leaves_nothing_of_the_term
     assert node.state.counter is not None
     node.state = replace(
         node.state, probing=7, probe_at=500.0, healthy_by=500.0, look_at=500.0, repairs=3, repair_at=500.0, trouble="x", stuck=True,
+        looking=7, beginning=Beginning(7, "maintenance", "m", "x"), stays_why="x",
     )
     order = stopped(node, messages.MemberFatal("web"))
     assert order == messages.StopGroup(node.state.waiting, node.now + SETTINGS.stopwaitsecs)
     state = node.state
     assert (state.killed, state.stuck, state.inherited, state.counter, state.trouble) == (False, False, None, None, "")
     assert (state.probing, state.probe_at, state.healthy_by, state.looking, state.look_at) == (0, INFINITY, INFINITY, 0, INFINITY)
+    assert (state.beginning, state.stays_why) == (None, "")
     assert (state.repairs, state.repair_at) == (0, INFINITY) and node.did(messages.DropLease) is False
 
 
@@ -404,13 +406,16 @@ def test_a_node_whose_proposal_is_gone_begins_anew(node):
     node.state = replace(
         node.state, lasting="/e/x", deadline=105.0, claimed_at=99.0, killed=True, healthy_by=500.0, probe_at=500.0, probing=7,
         counter=Counter(1, 1), looking=7, look_at=500.0, led=True, unadopted=True,
+        beginning=Beginning(7, "maintenance", "m", "x"),
     )
+    node.state = replace(node.state, successor="n-7")
     node.event(messages.SessionLost("expired"))
     state = node.state
     assert node.at == ("detached", "waiting") and node.did(messages.DropLease)
     assert (state.proposal, state.token, state.lasting, state.deadline, state.claimed_at) == (None, None, "", -INFINITY, INFINITY)
     assert (state.killed, state.healthy_by, state.probe_at, state.probing, state.counter) == (False, INFINITY, INFINITY, 0, None)
     assert (state.looking, state.look_at, state.led, state.unadopted, state.by_hand) == (0, INFINITY, False, False, False)
+    assert (state.beginning, state.successor) == (None, "")
 
 
 def test_the_kinds_of_failure_of_a_node_double_its_back_off(node):
