@@ -40,7 +40,8 @@ def obey(turn: Turn) -> None:
         if state.may_begin and state.begin_at <= turn.now:
             _hand_over(turn, orders)
     elif bar and (state.role in (STANDBY, PROMOTING) or _left_behind(state)):
-        demotion.release(turn, bar)
+        # What makes the orders unusable is told by itself, and not with each step that follows from it.
+        demotion.release(turn, bar if orders.bar_id else "what operators have ordered cannot be used")
     elif bar and orders.bar_id and (state.role, state.step) == (DETACHED, "waiting") and state.inherited is None:
         turn.go(MAINTENANCE, "", bar)
     elif not bar and state.role == MAINTENANCE:

@@ -279,11 +279,8 @@ class Candidacy(Part):
             control.again = True
             return
         control.asking = True
-        node = self._host.settings.node_name
-        self._work.submit(
-            partial(election_worker.read_control, self.elector, self.name, node, self._post),
-            lambda error: events.ControlRead(self.name, None),
-        )
+        work = partial(election_worker.read_control, self.elector, self.name, self._host.settings.node_name, self._post)
+        self._work.submit(work, lambda error: events.ControlRead(self.name, None))
 
     def control_read(self, event: events.ControlRead) -> None:
         control = self.control
@@ -293,6 +290,8 @@ class Candidacy(Part):
             self.read_control()
         if event.seen is not None:
             control.stamp = event.stamp
+            if event.seen.bar and not event.seen.bar_id:
+                self._log.warn(self.name, event.seen.bar, f"control {self.name}")
             self.decide(event.seen)
             self.schedule_entry(self._host.now())
         if (event.seen is None or event.seen.unread) and not control.asking:
@@ -313,14 +312,15 @@ class Candidacy(Part):
         if (self.state.role, self.state.step) not in SETTLED and self.state.role != roles.DEMOTING or view.writing:
             self.schedule_entry(moment)
             return
+        # What may not be read may not be written either, and that is told already.
+        unread = self.state.orders is None or self.state.orders.unread
         entry = self._ports.entry(self)
         # When it entered its role is the same by its boot clock; by the wall clock it wavers.
         told = (self.elector.session_id, self.state.since, entry._replace(since=0))
-        if not self._ports.connected() or view.last == told:
+        if unread or not self._ports.connected() or view.last == told:
             return
         view.writing, view.last = True, told
-        node = self._host.settings.node_name
-        self._work.submit(partial(election_worker.write_entry, self.elector, self.name, node, entry))
+        self._work.submit(partial(election_worker.write_entry, self.elector, self.name, self._host.settings.node_name, entry))
 
     def entry_written(self, event: events.EntryWritten) -> None:
         self.entry.writing = False

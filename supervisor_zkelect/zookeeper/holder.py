@@ -120,14 +120,14 @@ class StateCalls:
         found = self._parsed_holder(noted)
         return self._own_holder(found), data_of(written), changed
 
-    def _watched(self, watch: Watch, answer: Any, limit: float) -> Any:
+    def _watched(self, watch: Watch, answer: Any, limit: float, doing: str = "watch ack and holder") -> Any:
         """The answer to a request for data that sets the watch; None when there is no such znode."""
-        found = self._zk.answer("watch ack and holder", limit, answer, ok=MISSING)
+        found = self._zk.answer(doing, limit, answer, ok=MISSING)
         if found is None and self._zk.ask(
-            "watch ack and holder", limit, self._client.exists_async, watch.path, watch=watch.seen
+            doing, limit, self._client.exists_async, watch.path, watch=watch.seen
         ):
             # It was made between the two.
-            found = self._zk.read("watch ack and holder", limit, watch.path)
+            found = self._zk.read(doing, limit, watch.path)
         return found
 
     def holder(self) -> Optional[Holder]:

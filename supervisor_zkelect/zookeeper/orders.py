@@ -38,7 +38,7 @@ class OrderCalls(ClaimCalls):
         if self._control_watch is not None:
             self._control_watch.end(None)
         self._control_watch = watch = Watch(self._client, self.control_znode)
-        found = self._watched(watch, self._client.get_async(watch.path, watch=watch.seen), limit)
+        found = self._watched(watch, self._client.get_async(watch.path, watch=watch.seen), limit, "watch the control")
         return self._parsed_orders(found).control, watch.changed
 
     def read_control(self) -> Control:

@@ -97,13 +97,14 @@ def test_orders_that_cannot_be_read_promote_nobody_until_they_are_reset(three, z
 
 def test_the_whole_cluster_is_seen_from_any_node_and_from_any_host(three, zk_server):
     assert three["c"].zkelect("maintenance", "on", "--node", "b", "--reason", "disk").returncode == DONE
-    three["c"].kill_all()
     words = ("--servers", zk_server.hosts + three.chroot, "--root", "/zkelect")
 
     def rows(*more):
         shown = three["a"].zkelect("list", "--json", *more)
         return {one["node"]: one for one in json.loads(shown.stdout)["elections"]["orders"]["nodes"]} if shown.returncode == DONE else {}
 
+    three.until(lambda: rows().get("c", {}).get("role") == "standby", "c to have told of itself")
+    three["c"].kill_all()
     for more in ((), words):
         three.until(lambda: [rows(*more).get(name, {}).get("role") for name in "abc"] == ["primary", "maintenance", "gone"], "all of it")  # noqa: B023
         found = rows(*more)
