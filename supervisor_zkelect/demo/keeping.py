@@ -77,6 +77,7 @@ def keep(telling: Telling, folder: Path, primary: Node, standby: Node, enter: Op
         # No line can come from there: it is closed, or what comes is no text.
         pass
     except KeyboardInterrupt:
+        telling.came.taken()
         telling.line()
 
 

@@ -24,7 +24,7 @@ from supervisor_zkelect.demo.events import ELECTION, Broken, Stage
 from supervisor_zkelect.demo.node import LONGEST_SOCKET, Node, NodeFailed, service_command
 from supervisor_zkelect.demo.observer import Observer
 from supervisor_zkelect.demo.table import milliseconds
-from supervisor_zkelect.demo.telling import Telling
+from supervisor_zkelect.demo.telling import Came, Telling
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.demo.zookeeper import ZooKeeper, ZooKeeperFailed, ZooKeeperMissing, check_installed
 
@@ -73,9 +73,9 @@ def run(out: TextIO = sys.stdout, keep: bool = False, enter: Optional[TextIO] = 
     # A client whose ZooKeeper ends has a lot to say.
     logging.getLogger("kazoo").setLevel(logging.CRITICAL)
     try:
-        with _ends_by_signals(), ExitStack() as stack:
+        with ends_by_signals() as came, ExitStack() as stack:
             try:
-                _tell(Telling(out), stack, keep, enter or sys.stdin)
+                _tell(Telling(out, came), stack, keep, enter or sys.stdin)
             finally:
                 _undisturbed_from_here()
     except BrokenPipeError:
@@ -102,20 +102,25 @@ def reason(problem: Exception) -> str:
 
 
 @contextmanager
-def _ends_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the program as Ctrl-C does, so that what it began is ended first. What was set holds again after."""
+def ends_by_signals() -> Iterator[Came]:
+    """SIGTERM and SIGHUP end the program as Ctrl-C does, so that what it began is ended first. What was set holds again after.
+
+    Gives the signal that came, to be asked before each line: kazoo's client takes any exception for a connection that was closed
+    (`except:` around the waking of its thread), and so the one of a signal that comes just then.
+    """
+    came = Came()
 
     def end(number: int, frame: object) -> None:
-        raise SystemExit(128 + number)
+        came.signal(number)
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     former = {number: signal.getsignal(number) for number in numbers}
     try:
-        for number in numbers[1:]:
+        for number in numbers:
             # Whoever started it with nohup means it.
             if former[number] != signal.SIG_IGN:
                 signal.signal(number, end)
-        yield
+        yield came
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import textwrap
-from typing import TextIO
+from typing import Optional, TextIO
 
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.demo.table import WIDTH
@@ -13,16 +14,39 @@ STAMP = 9
 """Columns of the time before a line."""
 
 
-class Telling:
-    """Writes to `out`. Raises what that does: BrokenPipeError where nobody reads any more."""
+class Came:
+    """The signal that came, and is to end the program."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self) -> None:
+        self._number = 0
+
+    def signal(self, number: int) -> None:
+        self._number = number
+        self.check()
+
+    def check(self) -> None:
+        """Raise what it means, where one has come: somebody may have taken the exception for another one."""
+        if self._number:
+            raise KeyboardInterrupt if self._number == signal.SIGINT else SystemExit(128 + self._number)
+
+    def taken(self) -> None:
+        """It has done what it was to do."""
+        self._number = 0
+
+
+class Telling:
+    """Writes to `out`. Raises what that does, BrokenPipeError where nobody reads any more; and before each line what the signal
+    means that came, if one has."""
+
+    def __init__(self, out: TextIO, came: Optional[Came] = None) -> None:
         self.out = out
+        self.came = came or Came()
         self.begun = clock.now()
         self.events = 0
 
     def line(self, text: str = "") -> None:
         """The text as it is, and at once."""
+        self.came.check()
         print(text, file=self.out, flush=True)
 
     def paragraph(self, text: str) -> None:

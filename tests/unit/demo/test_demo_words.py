@@ -1,8 +1,10 @@
 """What the demo says: what went wrong, what to try next."""
 
+import contextlib
 import io
 import re
 import shlex
+import signal
 import subprocess
 from pathlib import Path
 
@@ -95,3 +97,22 @@ def test_keeping_ends_at_a_line_and_without_one(tmp_path, enter):
     keeping.keep(Telling(out), tmp_path, *nodes, enter)
     assert "alpha is primary" in out.getvalue() and "Press Enter" in out.getvalue()
     assert (tmp_path / "alpha" / "start").exists()
+
+
+@pytest.mark.parametrize("number, end", [(signal.SIGHUP, SystemExit), (signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)])
+def test_a_signal_that_somebody_else_took_ends_it_before_the_next_line(number, end):
+    """As kazoo's client takes any exception for a connection that was closed."""
+    former, out = signal.signal(number, signal.SIG_DFL), io.StringIO()
+    try:
+        with story.ends_by_signals() as came:
+            telling = Telling(out, came)
+            telling.line("before")
+            with contextlib.suppress(BaseException):
+                signal.raise_signal(number)
+            with pytest.raises(end):
+                telling.line("after")
+            came.taken()
+            telling.line("then")
+    finally:
+        signal.signal(number, former)
+    assert out.getvalue() == "before\nthen\n"
