@@ -115,13 +115,14 @@ def stuck(turn: Turn, event: messages.Stuck) -> None:
 
 def release(turn: Turn, reason: str) -> None:
     """Give up the proposal. Only called where no process of the group can run."""
-    fail_order(turn, reason)
     if (turn.state.proposal is None and not turn.state.unadopted) or not turn.state.alive:
         detach(turn, reason)
     else:
         turn.go(DEMOTING, "releasing", reason)
         turn.set(release_by=turn.now + RELEASE_LIMIT, refusals=0, withdrawing=False)
         turn.ask(messages.Release, False, turn.state.successor)
+        # Behind the release: nobody leads before that.
+        fail_order(turn, reason)
 
 
 def release_unproven(turn: Turn) -> None:

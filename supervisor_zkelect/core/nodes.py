@@ -9,7 +9,7 @@ Times are milliseconds of the node's own clock, since 1970 in UTC.
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from supervisor_zkelect.core import untrusted
 
@@ -100,8 +100,3 @@ def _row(one: Seen, holder: str, address: str, ordered: str, stamp: Sequence[int
         notes.append(entry.trouble)
     where = address if leads else entry.address
     return Row(one.name, role, entry.since or None, where, one.place, "; ".join(filter(None, notes)))
-
-
-def document(row: Row) -> Dict[str, Any]:
-    """The row for --json."""
-    return row._asdict()

@@ -14,6 +14,7 @@ from supervisor_zkelect.core.turn import Turn
 #: Seconds until a handover that could not be begun is tried again, as long as its order stands: another node may have come.
 AGAIN = 1.0
 
+
 def control_seen(turn: Turn, event: messages.ControlSeen) -> None:
     known = turn.state.orders
     turn.set(orders=event)

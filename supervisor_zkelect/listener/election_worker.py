@@ -269,9 +269,8 @@ def write_entry(elector: Elector, name: str, node: str, entry: nodes.Entry) -> e
 def answer_list(elector: Elector, ticket: str, reply: Reply) -> None:
     """Answer with the nodes of the election."""
     try:
-        found = elector.overview()
-        shown = fitting([nodes.document(row) for row in found.rows], LONGEST_LIST)
-        reply(ticket, {"ok": True, "nodes": shown, "address": found.address, "trouble": found.trouble, "coming": found.coming})
+        found = elector.overview().document()
+        reply(ticket, {**found, "nodes": fitting(found["nodes"], LONGEST_LIST)})
     except ElectionError as error:
         reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
 

@@ -31,7 +31,6 @@ def afar(arguments: argparse.Namespace, width: Any) -> Outcome:
 
 def _read(client: Any, settings: Any, root: str, election: Any) -> Dict[str, Dict[str, Any]]:
     """What stands in each election, or in the one that is named."""
-    from supervisor_zkelect.core import nodes
     from supervisor_zkelect.elector import ElectionError, Elector
 
     root = ("" if client.chroot else settings.chroot) + root
@@ -42,11 +41,7 @@ def _read(client: Any, settings: Any, root: str, election: Any) -> Dict[str, Dic
     for name in found if election is None else [election]:
         elector = Elector(client, f"{root}/{name}/election", "n", f"{root}/{name}/ack", timeout=ZOOKEEPER_TIME)
         try:
-            one = elector.overview()
+            answers[name] = elector.overview().document()
         except ElectionError as error:
             raise Trouble(UNKNOWN, f"unknown: {name}: {error}") from None
-        answers[name] = {
-            "ok": True, "nodes": [nodes.document(row) for row in one.rows], "address": one.address, "trouble": one.trouble,
-            "coming": one.coming,
-        }
     return answers

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 from supervisor_zkelect.core import nodes, places, untrusted
 from supervisor_zkelect.core.control import Stamp, in_maintenance
 from supervisor_zkelect.zookeeper import arguments
-from supervisor_zkelect.zookeeper.holder import Holder
 from supervisor_zkelect.zookeeper.orders import OrderCalls
 from supervisor_zkelect.zookeeper.requests import MISSING, THERE, data_of
 
@@ -23,24 +22,27 @@ _AT_ONCE = 8
 
 
 class Overview(NamedTuple):
-    """One election as a whole. holder, address: who leads; address "" for nobody. trouble: why the orders cannot be read, or "".
-    coming: the switchover that stands, in words, or ""."""
+    """One election as a whole. address: the primary's, "" for nobody. trouble: why the orders cannot be read, or "". coming: the
+    switchover that stands, in words, or ""."""
 
     rows: List[nodes.Row]
-    holder: Optional[Holder]
     address: str
     trouble: str
     coming: str
+
+    def document(self) -> Dict[str, Any]:
+        """What `list` shows of it."""
+        return {
+            "ok": True, "nodes": [row._asdict() for row in self.rows], "address": self.address, "trouble": self.trouble,
+            "coming": self.coming,
+        }
 
 
 class PresenceCalls(OrderCalls):
     """The calls of an `Elector` that concern what nodes say of themselves."""
 
     def tell_of_node(self, node: str, entry: nodes.Entry) -> None:
-        """Write this node's entry, and have it live with this session.
-
-        Raises ZooKeeperFailed while another session of the node lives by it.
-        """
+        """Write this node's entry, and have it live with this session."""
         path, limit = f"{places.nodes_of(self.election_state)}/{arguments.node(node)}", self._zk.limit()
         session = self._zk.session()
         entry = entry._replace(session=f"{session:x}")
@@ -64,14 +66,6 @@ class PresenceCalls(OrderCalls):
         listed = self._zk.answer("list the nodes", limit, self._client.get_children_async(root), ok=MISSING) or []
         return [name for name in sorted(listed) if untrusted.known_name(name)]
 
-    def forget_node(self, node: str) -> bool:
-        """Remove the entry of a node that is gone for good. False where it lives."""
-        path, limit = f"{places.nodes_of(self.election_state)}/{arguments.node(node)}", self._zk.limit()
-        if self._zk.ask("look whether the node lives", limit, self._client.exists_async, f"{path}/live") is not None:
-            return False
-        self._zk.ask("remove the node's entry", limit, self._client.delete_async, path, ok=MISSING)
-        return True
-
     def overview(self) -> Overview:
         """All nodes that stand in the election, or stood in it, and what is ordered."""
         names, limit = self.known_nodes()[:MOST_NODES], self._zk.limit()
@@ -91,7 +85,7 @@ class PresenceCalls(OrderCalls):
         stamp = () if orders.stamp == Stamp() else tuple(orders.stamp)
         coming = orders.switchover
         return Overview(
-            nodes.rows(seen, holder.node if holder else "", address, ordered, stamp), holder, address, orders.trouble,
+            nodes.rows(seen, holder.node if holder else "", address, ordered, stamp), address, orders.trouble,
             "" if coming is None else f"switchover to {coming.to or 'the next node'}{', begun' if coming.begun else ''}",
         )
 
