@@ -52,6 +52,7 @@ class Service(service.Service):
             super().end()
 
     def run(self) -> None:
+        # A service that needs its time to be ready: the time itself is what a test asks for.
         while (left := self.started + self.options.ready_after - service.now()) > 0:
             time.sleep(min(left, service.TURN))
             self.note("beat")

@@ -6,10 +6,7 @@ import argparse
 from typing import Any, Dict
 
 from supervisor_zkelect.operators import remote, show
-from supervisor_zkelect.operators.outcome import UNKNOWN, USAGE, Outcome, Trouble, quiet
-
-#: Seconds that ZooKeeper has to answer.
-ZOOKEEPER_TIME = 5.0
+from supervisor_zkelect.operators.outcome import UNKNOWN, USAGE, Outcome, Trouble
 
 
 def afar(arguments: argparse.Namespace, width: Any) -> Outcome:
@@ -17,12 +14,7 @@ def afar(arguments: argparse.Namespace, width: Any) -> Outcome:
     from supervisor_zkelect.zookeeper import connect
 
     settings = remote.settings(arguments)
-    quiet()
-    try:
-        client = connect.open_client(settings, ZOOKEEPER_TIME)
-    except Exception as error:
-        # Whatever keeps the session from being opened, nothing is known.
-        raise Trouble(UNKNOWN, f"unknown: {error or type(error).__name__}") from None
+    client = remote.opened(settings)
     try:
         return show.listed(_read(client, settings, remote.root_of(arguments), arguments.election), width)
     finally:
@@ -34,12 +26,12 @@ def _read(client: Any, settings: Any, root: str, election: Any) -> Dict[str, Dic
     from supervisor_zkelect.elector import ElectionError, Elector
 
     root = ("" if client.chroot else settings.chroot) + root
-    found = remote.elections(client, root, ZOOKEEPER_TIME)
+    found = remote.elections(client, root, remote.ZOOKEEPER_TIME)
     if election is not None and election not in found:
         raise Trouble(USAGE, f"there is no election {election} below {root}; there are: {', '.join(found) or 'none'}")
     answers: Dict[str, Dict[str, Any]] = {}
     for name in found if election is None else [election]:
-        elector = Elector(client, f"{root}/{name}/election", "n", f"{root}/{name}/ack", timeout=ZOOKEEPER_TIME)
+        elector = Elector(client, f"{root}/{name}/election", "n", f"{root}/{name}/ack", timeout=remote.ZOOKEEPER_TIME)
         try:
             answers[name] = elector.overview().document()
         except ElectionError as error:

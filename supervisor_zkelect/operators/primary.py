@@ -7,10 +7,7 @@ import sys
 from typing import Any, Callable, NoReturn, Optional
 
 from supervisor_zkelect.operators import connection, remote
-from supervisor_zkelect.operators.outcome import DONE, ERROR, NOT_PRIMARY, UNKNOWN, USAGE, Trouble, print_json, quiet
-
-#: Seconds that ZooKeeper has to answer.
-ZOOKEEPER_TIME = 5.0
+from supervisor_zkelect.operators.outcome import DONE, ERROR, NOT_PRIMARY, UNKNOWN, USAGE, Trouble, print_json
 
 #: Seconds after which `--watch` looks again although nothing was told: kazoo drops a watch at a loss of connection.
 LOOK_AGAIN = 2.0
@@ -23,12 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     election = settings.election(arguments.election)
     from supervisor_zkelect.zookeeper import connect
 
-    quiet()
-    try:
-        zookeeper = connect.open_client(settings, ZOOKEEPER_TIME)
-    except Exception as error:
-        # Whatever keeps the session from being opened, the address is not known.
-        raise Trouble(UNKNOWN, f"unknown: {error or type(error).__name__}") from None
+    zookeeper = remote.opened(settings)
     try:
         if afar and not arguments.watch:
             _see_that_it_exists(zookeeper, settings, election)
@@ -60,13 +52,13 @@ def _see_that_it_exists(zookeeper: Any, settings: Any, election: Any) -> None:
 
     place = settings.chroot + election.election_ack.rpartition("/")[0]
     try:
-        if zookeeper.exists_async(place).get(timeout=ZOOKEEPER_TIME) is not None:
+        if zookeeper.exists_async(place).get(timeout=remote.ZOOKEEPER_TIME) is not None:
             return
     except (KazooException, zookeeper.handler.timeout_exception):
         # What ZooKeeper has against it, it says again when the ack is read.
         return
     root = place.rpartition("/")[0]
-    names = ", ".join(remote.elections(zookeeper, root or "/", ZOOKEEPER_TIME)) or "none that this client can see"
+    names = ", ".join(remote.elections(zookeeper, root or "/", remote.ZOOKEEPER_TIME)) or "none that this client can see"
     raise Trouble(USAGE, f"there is no election {election.name} below {root or '/'}; there are: {names}")
 
 
@@ -154,7 +146,7 @@ class Ack:
 
         try:
             # A limit of its own: kazoo keeps calls that are made without connection for ever.
-            data = self._zookeeper.get_async(self.path, watch=watch).get(timeout=ZOOKEEPER_TIME)[0]
+            data = self._zookeeper.get_async(self.path, watch=watch).get(timeout=remote.ZOOKEEPER_TIME)[0]
         except exceptions.NoNodeError:
             return None
         except (exceptions.AuthFailedError, exceptions.NoAuthError):

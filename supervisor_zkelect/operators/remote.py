@@ -6,10 +6,13 @@ import argparse
 import re
 from typing import Any, Dict, List
 
-from supervisor_zkelect.operators.outcome import USAGE, Trouble
+from supervisor_zkelect.operators.outcome import UNKNOWN, USAGE, Trouble, quiet
 
 #: Options that only go with --servers, with the ones of [zkelect] that they are, as argparse has them.
 OPTIONS = ("digest_file", "tls_ca", "tls_cert", "tls_key", "tls_key_password_file")
+
+ZOOKEEPER_TIME = 5.0
+"""Seconds that ZooKeeper has to answer."""
 
 ROOT = "/zkelect"
 """Where elections stand by default."""
@@ -59,6 +62,17 @@ def settings(arguments: argparse.Namespace) -> Any:
 def root_of(arguments: argparse.Namespace) -> str:
     """Where the elections stand, without a slash at the end."""
     return str(getattr(arguments, "root", None) or ROOT).rstrip("/")
+
+
+def opened(settings: Any) -> Any:
+    """A client with a session at the servers of these settings. Raises Trouble: whatever keeps it from that, nothing is known."""
+    from supervisor_zkelect.zookeeper import connect
+
+    quiet()
+    try:
+        return connect.open_client(settings, ZOOKEEPER_TIME)
+    except Exception as error:
+        raise Trouble(UNKNOWN, f"unknown: {error or type(error).__name__}") from None
 
 
 def _given(arguments: argparse.Namespace) -> Dict[str, str]:
