@@ -9,7 +9,7 @@ import math
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Iterable, Optional, Tuple
 
 from supervisor_zkelect.config.settings import ElectionSettings
 from supervisor_zkelect.core import messages, nodes, role, roles, timeline
@@ -18,22 +18,14 @@ from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard.protocol import Grant
 from supervisor_zkelect.listener import election_worker, events
 from supervisor_zkelect.listener.delivery import STEP_PACE
+from supervisor_zkelect.listener.entry import SETTLED, EntryWriter
 from supervisor_zkelect.listener.group_control import LEARN, GroupControl
 from supervisor_zkelect.listener.paced_log import REPEAT
 from supervisor_zkelect.listener.part import Means, Part
 from supervisor_zkelect.listener.workers import PACE, EventExecutor
 
-#: Looks at the queues that a node leads, to see what is foreign in them, in a session's timeout; and how often one is looked
-#: at in that time at least.
-QUEUE_LOOKS, QUEUE_LEAST = 10, 1
-#: Seconds until a change of this node is written for other hosts to see.
-ENTRY_PACE = 0.3
 #: Seconds between two looks at ack and holder while others change them.
 SEE_PACE = 0.2
-#: Roles and steps in which an election stays; the others are reported if they last for STEP_PACE.
-SETTLED = {
-    (roles.DETACHED, "waiting"), (roles.STANDBY, "watching"), (roles.PRIMARY, ""), (roles.MAINTENANCE, ""), (roles.WITHDRAWN, ""),
-}
 
 
 @dataclass(frozen=True)
@@ -87,16 +79,6 @@ class ControlView:
 
 
 @dataclass
-class EntryView:
-    """What this node says of itself in the election. due: when it is to be written; writing: it is. last: what was written last,
-    and in which session."""
-
-    due: float = math.inf
-    writing: bool = False
-    last: Tuple[Any, ...] = ()
-
-
-@dataclass
 class Facts:
     """ZooKeeper's last word on an election. at, place_at: when it was asked for what is known of ack and holder, and of the
     queue; seconds of CLOCK_BOOTTIME, None for never."""
@@ -138,7 +120,7 @@ class Candidacy(Part):
         self.term = TermView()
         self.queue = QueueView()
         self.control = ControlView()
-        self.entry = EntryView()
+        self.entry = EntryWriter(ports.means, ports.connected, lambda: ports.entry(self))
         #: whether the history of terms is being written, and when it may be tried again
         self.writing = False
         self._write_at = -math.inf
@@ -201,14 +183,14 @@ class Candidacy(Part):
             # nobody is to read for longer than it takes that a node is primary which is not.
             at_once = (state.role, state.step) in SETTLED or before.role == roles.PRIMARY
             self._delivery.within(0.0 if at_once else STEP_PACE)
-            self.schedule_entry(now)
+            self._write_entry_soon()
             if state.role == roles.PRIMARY:
                 self.schedule_read(now)
             if state.role == roles.PROMOTING != before.role:
                 self._schedule_glance(now)
         if state.trouble != before.trouble:
             self._delivery.within(STEP_PACE)
-            self.schedule_entry(now)
+            self._write_entry_soon()
             if state.trouble:
                 self._log.warn(self.name, state.trouble, foreign_kind(self.name, state))
 
@@ -233,7 +215,8 @@ class Candidacy(Part):
         if self.control.due <= moment:
             self.read_control()
         if self.entry.due <= moment:
-            self._write_entry(moment)
+            self.entry.write(moment, self.name, self.state, self.elector, self._work)
+            self._ports.schedule(self.entry.due)
         if self.queue.due <= moment:
             self._glance_at_queue(look_pace)
 
@@ -293,42 +276,18 @@ class Candidacy(Part):
             if event.seen.bar and not event.seen.bar_id:
                 self._log.warn(self.name, event.seen.bar, f"control {self.name}")
             self.decide(event.seen)
-            self.schedule_entry(self._host.now())
+            self._write_entry_soon()
         if (event.seen is None or event.seen.unread) and not control.asking:
             control.due = self._host.now() + PACE
             self._ports.schedule(control.due)
 
-    # What this node says of itself
-
-    def schedule_entry(self, moment: float) -> None:
-        """Write it soon. A node that is about to lead has other things to ask of ZooKeeper first."""
-        if self.entry.due == math.inf:
-            self.entry.due = moment + ENTRY_PACE
-            self._ports.schedule(self.entry.due)
-
-    def _write_entry(self, moment: float) -> None:
-        view = self.entry
-        view.due = math.inf
-        if (self.state.role, self.state.step) not in SETTLED and self.state.role != roles.DEMOTING or view.writing:
-            self.schedule_entry(moment)
-            return
-        # What may not be read may not be written either, and that is told already.
-        unread = self.state.orders is None or self.state.orders.unread
-        entry = self._ports.entry(self)
-        # When it entered its role is the same by its boot clock; by the wall clock it wavers.
-        told = (self.elector.session_id, self.state.since, entry._replace(since=0))
-        if unread or not self._ports.connected() or view.last == told:
-            return
-        view.writing, view.last = True, told
-        self._work.submit(partial(election_worker.write_entry, self.elector, self.name, self._host.settings.node_name, entry))
-
     def entry_written(self, event: events.EntryWritten) -> None:
-        self.entry.writing = False
-        if event.error:
-            self.entry.last = ()
-            self.entry.due = self._host.now() + REPEAT
-            self._ports.schedule(self.entry.due)
-            self._log.warn(self.name, f"cannot write what other hosts see of this node: {event.error}", "entry")
+        self.entry.written(event)
+        self._ports.schedule(self.entry.due)
+
+    def _write_entry_soon(self) -> None:
+        self.entry.schedule(self._host.now())
+        self._ports.schedule(self.entry.due)
 
     # Ack and holder
 
@@ -416,79 +375,6 @@ class Candidacy(Part):
         if trouble:
             # Its text is by those who may name a znode, and as many others as they like.
             self._log.warn(self.name, trouble, f"foreign {self.name}")
-
-
-class Candidacies:
-    """The elections that have begun, by name and by group."""
-
-    def __init__(self, timeout: Callable[[], Optional[float]]) -> None:
-        """timeout: seconds, of the session; None while there is none."""
-        self.by_name: Dict[str, Candidacy] = {}
-        self.by_group: Dict[str, Candidacy] = {}
-        #: when one of them may be due; it may be too early, never too late
-        self.due = math.inf
-        self._timeout = timeout
-
-    def add(self, one: Candidacy) -> None:
-        self.by_name[one.name] = self.by_group[one.settings.group] = one
-
-    def __iter__(self) -> Iterator[Candidacy]:
-        return iter(self.by_name.values())
-
-    def __len__(self) -> int:
-        return len(self.by_name)
-
-    def __getitem__(self, name: str) -> Candidacy:
-        return self.by_name[name]
-
-    @property
-    def running(self) -> List[Candidacy]:
-        """Those whose groups may run."""
-        return [one for one in self if one.state.may_run]
-
-    @property
-    def dead(self) -> bool:
-        """Whether every group is proven dead."""
-        states = [one.state for one in self]
-        return all(not one.may_run and not one.cleaning and one.step != "clearing" for one in states)
-
-    def schedule(self, moment: float) -> None:
-        """Look after one of them at this moment."""
-        # With hundreds of elections a look at every one's time takes longer than an event.
-        self.due = min(self.due, moment)
-
-    def keep_time(self, moment: float) -> None:
-        if self.due > moment:
-            return
-        pace = self._look_pace()
-        for one in self:
-            one.keep_time(moment, pace)
-        self.due = min((one.next_wakeup() for one in self), default=math.inf)
-
-    def _look_pace(self) -> float:
-        """Seconds between two looks at a queue that this node leads; infinity without a session."""
-        timeout = self._timeout()
-        led = sum(one.leads for one in self)
-        return math.inf if timeout is None else timeout * min(led / QUEUE_LOOKS, 1 / QUEUE_LEAST)
-
-    def decide(self, event: messages.Event) -> None:
-        """Let all of them take the event."""
-        for one in self:
-            one.decide(event)
-
-    def handlers(self) -> events.Handlers:
-        return {
-            events.ElectionEvent: lambda event: self[event.name].heard(event.event),
-            events.ProposalChanged: lambda event: self[event.name].verify(event.token),
-            events.ControlChanged: lambda event: self[event.name].read_control(),
-            events.ControlRead: lambda event: self[event.name].control_read(event),
-            events.EntryWritten: lambda event: self[event.name].entry_written(event),
-            events.QueueMoved: lambda event: self[event.name].look_at_queue(),
-            events.QueueSeen: lambda event: self[event.name].queue_seen(event),
-            events.ForeignSeen: lambda event: self[event.name].foreign_seen(event.trouble),
-            events.TermChanged: lambda event: self[event.name].term_changed(),
-            events.HistoryWritten: lambda event: self[event.name].history_written(event),
-        }
 
 
 def foreign_kind(name: str, state: State) -> str:

@@ -6,7 +6,7 @@ import math
 from functools import partial
 
 from supervisor_zkelect.listener import pool_worker
-from supervisor_zkelect.listener.candidacy import Candidacies
+from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.part import Means, Part
 
 

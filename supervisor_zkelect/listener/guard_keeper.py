@@ -12,7 +12,8 @@ from supervisor_zkelect.core.silence import Silence
 from supervisor_zkelect.core.state import lease_of
 from supervisor_zkelect.guard import link, protocol
 from supervisor_zkelect.listener import events
-from supervisor_zkelect.listener.candidacy import Candidacies, Candidacy
+from supervisor_zkelect.listener.candidacies import Candidacies
+from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.delivery import STEP_PACE
 from supervisor_zkelect.listener.enforcement import Enforcement
 from supervisor_zkelect.listener.folder import LOCK_PACE, RuntimeFolder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from supervisor_zkelect.listener.candidacy import Candidacies
+from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.enforcement import Enforcement
 from supervisor_zkelect.listener.folder import RuntimeFolder
 from supervisor_zkelect.listener.guard_keeper import GuardKeeper

@@ -10,7 +10,8 @@ from supervisor_zkelect.core.heartbeat import Heartbeat
 from supervisor_zkelect.core.lease import SessionClock, lasts_until, leftover_time, start_margin
 from supervisor_zkelect.guard import protocol
 from supervisor_zkelect.listener import events
-from supervisor_zkelect.listener.candidacy import Candidacies, Candidacy
+from supervisor_zkelect.listener.candidacies import Candidacies
+from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.guard_keeper import GuardKeeper
 from supervisor_zkelect.listener.part import Means, Part
 from supervisor_zkelect.zookeeper import session

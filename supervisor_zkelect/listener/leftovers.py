@@ -9,7 +9,7 @@ from typing import Any, Callable, List, Optional, Set
 
 from supervisor_zkelect.guard import protocol, saved_session
 from supervisor_zkelect.listener import events, pool_worker
-from supervisor_zkelect.listener.candidacy import Candidacies
+from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.group_control import LEARN
 from supervisor_zkelect.listener.part import Means, Part
 from supervisor_zkelect.listener.workers import PACE

@@ -24,7 +24,8 @@ from supervisor_zkelect.diagnosis import exposure
 from supervisor_zkelect.guard import kept_config, link, protocol, record
 from supervisor_zkelect.listener import elections, events
 from supervisor_zkelect.listener.actions import Actions
-from supervisor_zkelect.listener.candidacy import Candidacies, Candidacy, Ports
+from supervisor_zkelect.listener.candidacies import Candidacies
+from supervisor_zkelect.listener.candidacy import Candidacy, Ports
 from supervisor_zkelect.listener.delivery import Delivery
 from supervisor_zkelect.listener.departure import Departure
 from supervisor_zkelect.listener.desk import Desk

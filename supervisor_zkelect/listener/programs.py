@@ -10,7 +10,8 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 from supervisor_zkelect.guard import kept_config, saved_session
 from supervisor_zkelect.guard.protocol import GroupPrograms
 from supervisor_zkelect.listener import events, pool_worker
-from supervisor_zkelect.listener.candidacy import Candidacies, Candidacy
+from supervisor_zkelect.listener.candidacies import Candidacies
+from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.part import Means, Part
 from supervisor_zkelect.listener.workers import PACE
 from supervisor_zkelect.supervisord import program_info

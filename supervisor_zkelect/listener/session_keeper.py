@@ -13,7 +13,7 @@ from supervisor_zkelect.core.state import lease_of
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard import saved_session
 from supervisor_zkelect.listener import elections, events, pool_worker
-from supervisor_zkelect.listener.candidacy import Candidacies
+from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.folder import LOCK_PACE
 from supervisor_zkelect.listener.guard_keeper import GuardKeeper
 from supervisor_zkelect.listener.lease_keeper import LeaseKeeper

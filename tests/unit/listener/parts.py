@@ -5,7 +5,8 @@ from types import SimpleNamespace
 from supervisor_zkelect.core.messages import ACTIONS
 from supervisor_zkelect.core.nodes import Entry
 from supervisor_zkelect.core.state import Rules, State
-from supervisor_zkelect.listener.candidacy import Candidacies, Candidacy, Ports
+from supervisor_zkelect.listener.candidacies import Candidacies
+from supervisor_zkelect.listener.candidacy import Candidacy, Ports
 from supervisor_zkelect.listener.group_control import GroupControl
 from supervisor_zkelect.listener.keepers import Keepers
 from supervisor_zkelect.listener.part import Means

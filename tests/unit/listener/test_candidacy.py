@@ -10,6 +10,7 @@ from supervisor_zkelect.core.state import State
 from supervisor_zkelect.elector import ElectionError
 from supervisor_zkelect.listener import candidacy as module
 from supervisor_zkelect.listener import election_worker, events
+from supervisor_zkelect.listener.candidacies import QUEUE_LOOKS
 from supervisor_zkelect.listener.paced_log import REPEAT
 from tests.unit.listener.parts import NOW, Host, candidacies, candidacy
 
@@ -73,7 +74,7 @@ def test_a_queue_that_is_led_is_glanced_at_as_often_as_all_queues_allow(host):
     ones = candidacies(one, timeout=10.0)
     one.queue.due, ones.due = NOW, NOW
     ones.keep_time(NOW)
-    assert len(glances) == 1 and one.queue.due == NOW + 10.0 / module.QUEUE_LOOKS
+    assert len(glances) == 1 and one.queue.due == NOW + 10.0 / QUEUE_LOOKS
     glances[0]()
     assert one.posted == [events.QueueMoved("orders")]
 
