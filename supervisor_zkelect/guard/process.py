@@ -137,7 +137,7 @@ class Process:
 
     def run(self, ready: Callable[[], None]) -> None:
         """Guard until nothing is left to. `ready` is called when the socket is there."""
-        self.open_door()
+        self.open_door(self.folder)
         if self.name is not None:
             self.conversation.door.listen(self.name)
         self.selector.register(self.inbox.bell, selectors.EVENT_READ, self.on_bell)
@@ -215,9 +215,9 @@ class Process:
         before = self.upkeep.put_back
         return self.keep_folder() and self.upkeep.put_back > before
 
-    def open_door(self) -> None:
-        fresh = door.make(self.folder)
-        self.upkeep.door_is = os.lstat(os.path.join(self.folder, record.SOCKET))
+    def open_door(self, folder: str) -> None:
+        fresh = door.make(folder)
+        self.upkeep.door_is = os.lstat(os.path.join(folder, record.SOCKET))
         former, self.listening = self.listening, fresh
         if former is not None:
             self.conversation.door.leave(former)

@@ -236,19 +236,20 @@ class Blocks:
         os.posix_fallocate(self._fd, 0, count * BLOCK)
         self._count = max(self._count, count)
 
-    def put_back(self) -> bool:
-        """Write the file again if it was removed or replaced. Returns whether it was."""
-        if is_at(self._fd, self._path):
+    def put_back(self, folder: str) -> bool:
+        """Write the file again if it was removed or replaced. folder: where it belongs. Returns whether it was."""
+        path = os.path.join(folder, os.path.basename(self._path))
+        if is_at(self._fd, path):
             return False
         # Aside first, so that whoever reads meanwhile finds all of it or nothing.
-        aside = f"{self._path}.{os.getpid()}"
+        aside = f"{path}.{os.getpid()}"
         fresh = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, self._mode)
         try:
             os.fchmod(fresh, self._mode)
             os.posix_fallocate(fresh, 0, self._count * BLOCK)
             for index, block in self._blocks.items():
                 os.pwrite(fresh, block, index * BLOCK)
-            os.replace(aside, self._path)
+            os.replace(aside, path)
             os.dup2(fresh, self._fd, inheritable=False)
         except OSError:
             os.unlink(aside)
@@ -322,9 +323,9 @@ class Writer:
                 return place
         raise ValueError(f"the record has room for {len(self._entries)} elections")
 
-    def put_back(self) -> bool:
+    def put_back(self, folder: str) -> bool:
         """As `Blocks.put_back`."""
-        return self._blocks.put_back()
+        return self._blocks.put_back(folder)
 
 
 def read(folder: str, owner: Owner) -> list[Entry]:

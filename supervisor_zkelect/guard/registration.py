@@ -66,31 +66,27 @@ class Key:
     """The key of a guard, which keeps it in the folder; as long as that cannot be written, in memory. trouble: why it cannot."""
 
     def __init__(self, folder: str) -> None:
-        self._folder = folder
         self.trouble = ""
         self.data = b""
         try:
-            self.put_back()
+            self.put_back(folder)
         except OSError as error:
-            self.trouble = f"{self._path}: {error.strerror}"
+            self.trouble = f"{os.path.join(folder, record.KEY)}: {error.strerror}"
 
     def secret(self, group: str, uid: int) -> str:
         """As `Secrets`; "" while nobody knows whether there is a key."""
         return secrets_of(self.data)(group, uid)
 
-    @property
-    def _path(self) -> str:
-        return os.path.join(self._folder, record.KEY)
-
-    def put_back(self) -> bool:
-        """Write the key again if somebody removed or changed it. Returns whether it was written. Raises OSError."""
-        there = read(self._folder)
+    def put_back(self, folder: str) -> bool:
+        """Write the key again if somebody removed or changed it. folder: where it belongs. Returns whether it was written.
+        Raises OSError."""
+        there = read(folder)
         if there and there == (self.data or there):
             self.data, self.trouble = there, ""
             return False
         # What a guard before this one gave out follows from the key that is there, so that is replaced by a known one only.
         self.data = self.data or os.urandom(_LENGTH)
-        files.replace(self._path, self.data)
+        files.replace(os.path.join(folder, record.KEY), self.data)
         self.trouble = ""
         return True
 

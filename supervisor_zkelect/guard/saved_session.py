@@ -70,9 +70,9 @@ class Store:
     def forget(self) -> None:
         self._blocks.put(0, [])
 
-    def put_back(self) -> None:
-        """Write the file anew if it was removed or replaced."""
-        self._blocks.put_back()
+    def put_back(self, folder: str) -> None:
+        """Write the file anew if it was removed or replaced. folder: where it belongs."""
+        self._blocks.put_back(folder)
 
 
 def load(folder: str) -> Optional[Saved]:

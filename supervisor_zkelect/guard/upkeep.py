@@ -14,6 +14,7 @@ import logging
 import os
 from typing import Any, Callable, Optional
 
+from supervisor_zkelect.guard import folder as runtime_folder
 from supervisor_zkelect.guard import locks, record
 from supervisor_zkelect.guard.kept_log import open_log
 from supervisor_zkelect.system import files
@@ -34,33 +35,32 @@ REPEAT = 60.0
 class HeldFile:
     """The latest of a file that another process writes, kept by a descriptor after the file was removed."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self) -> None:
         self._fd = -1
 
-    def look(self, alone: bool) -> bool:
+    def look(self, path: str, alone: bool) -> bool:
         """Remember the file that is there, or put it back if nobody else does (`alone`); whether it was put back.
 
         Raises OSError.
         """
-        if self._fd >= 0 and record.is_at(self._fd, self._path):
+        if self._fd >= 0 and record.is_at(self._fd, path):
             return False
         try:
-            fresh = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            fresh = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
-            return alone and self._fd >= 0 and self._put_back()
+            return alone and self._fd >= 0 and self._put_back(path)
         if self._fd >= 0:
             os.close(self._fd)
         self._fd = fresh
         return False
 
-    def _put_back(self) -> bool:
+    def _put_back(self, path: str) -> bool:
         data = os.pread(self._fd, os.fstat(self._fd).st_size, 0)
-        aside = f"{self._path}.{os.getpid()}"
+        aside = f"{path}.{os.getpid()}"
         try:
             files.create(aside, data)
             # Not over what a listener has written meanwhile.
-            os.link(aside, self._path)
+            os.link(aside, path)
         except FileExistsError:
             return False
         finally:
@@ -72,24 +72,21 @@ class Upkeep:
     """Keeps the runtime folder of one guard. All methods run on the guard's thread.
 
     lock, log: descriptors of the guard's lock and of its log. book: the record. key: what secrets of programs follow from
-    (`registration.Key`). open_door: makes the socket anew.
+    (`registration.Key`). open_door: makes the socket anew, in the folder with the path that it is given.
     """
 
-    def __init__(self, folder: str, lock: int, log: int, book: Any, key: Any, open_door: Callable[[], None]) -> None:
+    def __init__(self, folder: str, lock: int, log: int, book: Any, key: Any, open_door: Callable[[str], None]) -> None:
         self._folder = folder
         self._lock, self._log = lock, log
         self._book, self._key = book, key
         self._open_door = open_door
-        self._session = HeldFile(self._path(record.SESSION))
+        self._session = HeldFile()
         self._looked_at = now()
         self._complained_at = -REPEAT
         self.door_is: Optional[os.stat_result] = None
         """The socket, as it was made."""
         self.put_back = 0
         """How often something was put back."""
-
-    def _path(self, name: str) -> str:
-        return os.path.join(self._folder, name)
 
     def due(self) -> bool:
         return now() >= self._looked_at + PACE
@@ -101,7 +98,10 @@ class Upkeep:
         """
         self._looked_at = now()
         try:
-            trouble = record.unusable(self._folder) or self._put_back(alone, session_lock)
+            with runtime_folder.held(self._folder) as folder:
+                trouble = self._put_back(folder, alone, session_lock)
+        except runtime_folder.Unfit as error:
+            trouble = str(error)
         except OSError as error:
             trouble = f"{error.filename or self._folder}: {error.strerror}"
         if trouble and now() >= self._complained_at + REPEAT:
@@ -111,27 +111,29 @@ class Upkeep:
             )
         return trouble
 
-    def _put_back(self, alone: bool, session_lock: int) -> str:
+    def _put_back(self, folder: str, alone: bool, session_lock: int) -> str:
+        """folder: the path by which it is reached."""
         missing = []
-        if not record.is_at(self._lock, self._path(record.GUARD_LOCK)):
-            if not locks.put_back(self._lock, self._path(record.GUARD_LOCK)):
+        lock, sessions = os.path.join(folder, record.GUARD_LOCK), os.path.join(folder, record.LOCK)
+        if not record.is_at(self._lock, lock):
+            if not locks.put_back(self._lock, lock):
                 return f"{self._folder} belongs to another guard"
             missing.append(record.GUARD_LOCK)
-        if session_lock >= 0 and not record.is_at(session_lock, self._path(record.LOCK)):
-            if not locks.put_back(session_lock, self._path(record.LOCK)):
-                return f"{self._path(record.LOCK)} is held by another process"
+        if session_lock >= 0 and not record.is_at(session_lock, sessions):
+            if not locks.put_back(session_lock, sessions):
+                return f"{os.path.join(self._folder, record.LOCK)} is held by another process"
             missing.append(record.LOCK)
-        if self._book.put_back():
+        if self._book.put_back(folder):
             missing.append(record.RECORD)
-        if self._key.put_back():
+        if self._key.put_back(folder):
             missing.append(record.KEY)
-        if self._session.look(alone):
+        if self._session.look(os.path.join(folder, record.SESSION), alone):
             missing.append(record.SESSION)
-        if not self._door_is_there():
-            self._open_door()
+        if not self._door_is_there(folder):
+            self._open_door(folder)
             missing.append(record.SOCKET)
-        if self._log >= 0 and not record.is_at(self._log, self._path(record.GUARD_LOG)):
-            fresh = open_log(self._folder)
+        if self._log >= 0 and not record.is_at(self._log, os.path.join(folder, record.GUARD_LOG)):
+            fresh = open_log(folder)
             os.dup2(fresh, self._log, inheritable=False)
             os.close(fresh)
             missing.append(record.GUARD_LOG)
@@ -140,9 +142,10 @@ class Upkeep:
             log.warning("%s: somebody removed %s; restored", self._folder, ", ".join(missing))
         return ""
 
-    def _door_is_there(self) -> bool:
+    def _door_is_there(self, folder: str) -> bool:
         try:
-            return self.door_is is not None and os.path.samestat(self.door_is, os.lstat(self._path(record.SOCKET)))
+            there = os.lstat(os.path.join(folder, record.SOCKET))
+            return self.door_is is not None and os.path.samestat(self.door_is, there)
         except OSError:
             return False
 

@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Seque
 from supervisor_zkelect.config.findings import Findings
 from supervisor_zkelect.config.programs import check_groups
 from supervisor_zkelect.config.settings import Settings
+from supervisor_zkelect.guard import folder as runtime_folder
 from supervisor_zkelect.guard import kept_config, link, locks, process, record, saved_session, upkeep
 from supervisor_zkelect.listener import last_resort
 from supervisor_zkelect.listener.workers import SerialExecutor
@@ -151,13 +152,11 @@ class Host:
         Returns why that cannot be, "" when nothing is amiss.
         """
         try:
-            trouble = record.unusable(self._folder)
-            if trouble:
-                return trouble
-            if self._lock >= 0 and not locks.put_back(self._lock, os.path.join(self._folder, record.LOCK)):
-                return f"{os.path.join(self._folder, record.LOCK)} is held by another process"
-            if self._store is not None:
-                self._store.put_back()
+            with runtime_folder.held(self._folder) as folder:
+                if self._lock >= 0 and not locks.put_back(self._lock, os.path.join(folder, record.LOCK)):
+                    return f"{os.path.join(self._folder, record.LOCK)} is held by another process"
+                if self._store is not None:
+                    self._store.put_back(folder)
             if clock.now() >= self._touched_at + upkeep.FRESH_TIME:
                 self._touched_at = clock.now()
                 try:
@@ -166,6 +165,8 @@ class Host:
                     # Without a thread for it, the next time.
                     return ""
             return ""
+        except runtime_folder.Unfit as error:
+            return str(error)
         except OSError as error:
             return f"{error.filename or self._folder}: {error.strerror}"
 

@@ -373,7 +373,7 @@ def test_a_file_of_blocks_is_never_open_to_others_and_no_link(tmp_path, monkeypa
     try:
         blocks = record.Blocks(str(tmp_path / "blocks"), 1, 0o600)
         os.unlink(tmp_path / "blocks")
-        assert blocks.put_back()
+        assert blocks.put_back(str(tmp_path))
     finally:
         os.umask(former)
     assert modes == [0o600, 0o600]
@@ -383,7 +383,7 @@ def test_a_file_of_blocks_is_never_open_to_others_and_no_link(tmp_path, monkeypa
     os.unlink(tmp_path / "blocks")
     (tmp_path / f"blocks.{os.getpid()}").symlink_to(tmp_path / "else")
     with pytest.raises(OSError, match="symbolic links"):
-        blocks.put_back()
+        blocks.put_back(str(tmp_path))
     assert not (tmp_path / "else").exists()
 
 
@@ -391,18 +391,18 @@ def test_a_file_of_blocks_is_never_open_to_others_and_no_link(tmp_path, monkeypa
 def test_a_record_that_is_gone_or_replaced_is_written_again_as_it_was(folder, gone):
     writer, path = written(folder, ENTRY), os.path.join(folder, record.RECORD)
     before, mode = Path(path).read_bytes(), os.stat(path).st_mode
-    assert not writer.put_back()
+    assert not writer.put_back(folder)
     ((name, _),) = descriptors(folder)
     gone(path)
     Path(f"{path}.{os.getpid()}").write_bytes(b"left by one that was killed" * 400)
     umask = os.umask(0o777)
     try:
-        assert writer.put_back()
+        assert writer.put_back(folder)
     finally:
         os.umask(umask)
     status = os.stat(path)
     assert Path(path).read_bytes() == before and status.st_mode == mode and status.st_blocks * 512 >= status.st_size
-    assert not writer.put_back()
+    assert not writer.put_back(folder)
     # What is written from now on stands there, and no program that is started inherits it.
     writer.put(ENTRY._replace(granted=False))
     assert record.read(folder, OWNER) == [ENTRY._replace(granted=False)]
@@ -432,9 +432,9 @@ def test_a_record_that_cannot_be_put_back_leaves_nothing_behind(folder, monkeypa
     with monkeypatch.context() as context:
         context.setattr(os, "replace", fail)
         with pytest.raises(OSError, match="No space left"):
-            writer.put_back()
+            writer.put_back(folder)
     assert os.listdir(folder) == [] and descriptors(folder) == [before]
-    assert writer.put_back() and record.read(folder, OWNER) == [ENTRY]
+    assert writer.put_back(folder) and record.read(folder, OWNER) == [ENTRY]
 
 
 def test_what_is_not_written_is_written_by_the_next_try(folder, monkeypatch):

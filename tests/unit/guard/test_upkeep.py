@@ -37,9 +37,9 @@ class Kept:
         self.upkeep = upkeep.Upkeep(self.folder, self.lock, log, self.writer, self.key, self.open_door)
         self.look()
 
-    def open_door(self):
-        open(self.path(record.SOCKET), "w").close()
-        self.upkeep.door_is = os.lstat(self.path(record.SOCKET))
+    def open_door(self, folder):
+        open(os.path.join(folder, record.SOCKET), "w").close()
+        self.upkeep.door_is = os.lstat(os.path.join(folder, record.SOCKET))
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -80,7 +80,7 @@ def test_the_session_is_the_listeners_while_there_is_one(kept):
     os.unlink(kept.path(record.SESSION))
     kept.look(alone=False)
     assert not os.path.exists(kept.path(record.SESSION))
-    kept.store.put_back()
+    kept.store.put_back(kept.folder)
     assert saved_session.load(kept.folder) == SESSION
 
 
@@ -112,7 +112,7 @@ def test_a_record_is_replaced_as_a_whole(kept, monkeypatch):
         return real(*arguments)
 
     monkeypatch.setattr(os, "pwrite", pwrite)
-    assert kept.writer.put_back()
+    assert kept.writer.put_back(kept.folder)
     assert seen and not any(seen)
 
 

@@ -351,13 +351,13 @@ def test_the_key_is_its_owners_alone_and_outlives_its_guard(tmp_path):
     path = tmp_path / registration.record.KEY
     assert os.stat(path).st_mode & 0o777 == 0o600 and len(key.data) == 32 and not key.trouble
     assert registration.Key(str(tmp_path)).data == key.data == registration.read(str(tmp_path))
-    assert not key.put_back()
+    assert not key.put_back(str(tmp_path))
     path.unlink()
-    assert key.put_back() and registration.read(str(tmp_path)) == key.data
+    assert key.put_back(str(tmp_path)) and registration.read(str(tmp_path)) == key.data
     path.write_bytes(b"x" * 32)
-    assert key.put_back() and registration.read(str(tmp_path)) == key.data
+    assert key.put_back(str(tmp_path)) and registration.read(str(tmp_path)) == key.data
     path.chmod(0o644)
-    assert registration.read(str(tmp_path)) == b"" and key.put_back()
+    assert registration.read(str(tmp_path)) == b"" and key.put_back(str(tmp_path))
 
 
 def test_secrets_differ_by_group_user_and_key():
@@ -375,7 +375,7 @@ def test_a_key_that_cannot_be_read_just_now_is_not_replaced(tmp_path, monkeypatc
         key = registration.Key(str(tmp_path))
         assert key.trouble and key.secret("primary", 0) == ""
     assert registration.read(str(tmp_path)) == first.data
-    assert not key.put_back() and key.data == first.data and not key.trouble
+    assert not key.put_back(str(tmp_path)) and key.data == first.data and not key.trouble
 
 
 @pytest.mark.parametrize("trouble", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
@@ -385,8 +385,8 @@ def test_a_key_that_cannot_be_written_is_had_in_memory_and_written_later(tmp_pat
         key = registration.Key(str(tmp_path))
         assert key.trouble and key.secret("primary", 0)
         with pytest.raises(OSError):
-            key.put_back()
-    assert key.put_back() and registration.read(str(tmp_path)) == key.data and not key.trouble
+            key.put_back(str(tmp_path))
+    assert key.put_back(str(tmp_path)) and registration.read(str(tmp_path)) == key.data and not key.trouble
 
 
 def failing(number):
