@@ -254,7 +254,7 @@ class ControlSeen(NamedTuple):
     cannot be used. forced: it counts even if nobody can take over. unread: the control could not be read, and may be again.
 
     order: id of a switchover that stands, or "". due: when it is due. to: who is to lead; "" for whoever is next. begun: token of
-    the term that it ends, 0 before. target: the proposal that is to lead then.
+    the term that it ends, 0 before. target: the proposal that is to lead then. said: who gave it, and why, as a reason has it.
     """
 
     bar: str = ""
@@ -267,6 +267,7 @@ class ControlSeen(NamedTuple):
     to: str = ""
     begun: int = 0
     target: str = ""
+    said: str = ""
 
 
 class Begun(NamedTuple):

@@ -10,6 +10,7 @@ from supervisor_zkelect.zookeeper import giving
 from tests.unit.listener.parts import NOW, Host, candidacy, keepers, means
 
 DONE = giving.Answer(True, 0, "done")
+WRITTEN = giving.Answer(True, 0, "", "7", 40, ("a leads",), "the clock is off")
 
 
 class Place:
@@ -36,14 +37,19 @@ class Place:
     ("maintenance", {"what": "off"}, giving.Given("maintenance off", "a", "root@h")),
     ("switchover", {}, giving.Given("switchover", "", "root@h")), ("switchover", {"to": "b", "in": 5}, giving.Given("switchover", "b", "root@h", "", 5)),
     ("switchover", {"cancel": True}, giving.Given("cancel", "", "root@h")), ("orders", {}, giving.Given("show", "", "root@h")),
-    ("orders", {"reset": True}, giving.Given("reset", "", "root@h")),
+    ("orders", {"reset": True}, giving.Given("reset", "", "root@h")), ("orders", {"log": True}, giving.Given("log", "", "root@h")),
+    ("forget", {"node": "c"}, giving.Given("forget", "c", "root@h")),
+    ("switchover", {"at": 7, "dry": True, "clock": 9}, giving.Given("switchover", "", "root@h", due=7, dry=True, clock=9)),
+    ("switchover", {"take_back": "7"}, giving.Given("take back", "", "root@h", id="7")),
 ])
 def test_what_is_ordered(verb, arguments, given):
     place = Place()
     assert place.order(verb, **arguments) == given and place.asked[-1][0] is election_worker.give_order
 
 
-@pytest.mark.parametrize("arguments", [{"to": "../b"}, {"to": "b\nc"}, {"in": "soon"}, {"in": -1}, {"in": True}, {"wait": "x"}, {"in": 1e30}])
+@pytest.mark.parametrize("arguments", [
+    {"to": "../b"}, {"to": "b\nc"}, {"in": "soon"}, {"in": -1}, {"in": True}, {"wait": "x"}, {"in": 1e30}, {"at": "noon"}, {"at": -1}, {"at": 7, "in": 7}, {"term": "x"}, {"term": True},
+])
 def test_what_is_no_order_is_refused(arguments):
     place = Place()
     place.order("switchover", **arguments)
@@ -60,17 +66,18 @@ def test_what_is_refused_or_done_at_once_is_answered_at_once():
 def test_an_order_is_looked_after_until_it_is_done():
     place = Place()
     place.order("switchover", to="b")
-    place.seen()
+    place.seen(WRITTEN)
     assert not place.answers and place.desk.next_wakeup() == NOW + PACE
     place.desk.keep_time(NOW)
     assert len(place.asked) == 1
     place.desk.keep_time(NOW + PACE)
-    work, ticket, given, order, _, _ = place.asked[-1]
-    assert (work, ticket, given.node, order) == (election_worker.look_after_order, "t", "b", "7")
+    work, ticket, given, order, term, last, _ = place.asked[-1]
+    assert (work, ticket, given.node, order, term, last) == (election_worker.look_after_order, "t", "b", "7", 40, False)
     place.desk.keep_time(NOW + 2 * PACE)
     assert len(place.asked) == 2, "one look at a time"
     place.seen(DONE)
-    assert place.answers["t"] == {"id": "7", "ok": True, "exit": 0, "text": "done"}
+    told = {"checked": ["a leads"], "warning": "the clock is off"}
+    assert place.answers["t"] == {"id": "7", "ok": True, "exit": 0, "text": "done", **told}
     place.seen(DONE)
     assert place.desk.next_wakeup() == float("inf")
 
@@ -78,7 +85,10 @@ def test_an_order_is_looked_after_until_it_is_done():
 def test_who_has_waited_for_long_enough_is_told_that_it_is_under_way():
     place = Place()
     place.order("maintenance", wait=0.0, what="on", node="b")
-    place.seen()
+    place.seen(WRITTEN)
+    assert place.asked[-1][0] is election_worker.look_after_order and place.asked[-1][5], "what it waits for is asked"
+    place.seen(giving.under_way(giving.Given("maintenance on", "b")))
+    assert place.answers["t"]["term"] == 40 and place.answers["t"]["checked"] == ["a leads"]
     assert place.answers["t"]["exit"] == giving.UNDER_WAY and "under way" in place.answers["t"]["text"]
 
 
@@ -86,7 +96,7 @@ def test_who_puts_a_primary_aside_that_stays_is_told_why():
     orders = messages.ControlSeen("in maintenance", bar_id="m")
     place = Place(State(role=roles.PRIMARY, step="", orders=orders, stays_why="nobody stands by"))
     place.order("maintenance", wait=0.0, what="on")
-    place.seen()
+    place.seen(WRITTEN)
     assert place.answers["t"]["exit"] == giving.UNDER_WAY and "nobody stands by" in place.answers["t"]["text"]
 
 
@@ -96,3 +106,23 @@ def test_no_answer_to_the_writing_is_awaited_beyond_the_first():
     place.order("switchover", to="b")
     place.seen(giving.Answer(False, 4, "unknown"), "")
     assert place.answers["t"]["exit"] == 4 and place.desk.next_wakeup() == float("inf")
+
+
+def test_who_asks_again_gives_nothing_and_is_told_of_the_same_order():
+    place = Place()
+    place.order("switchover", wait=1.0, to="b", look="7", term=40)
+    work, _, _, order, term, last, _ = place.asked[-1]
+    assert (work, order, term, last) == (election_worker.look_after_order, "7", 40, False) and len(place.asked) == 1
+    place.seen()
+    place.host.moment = NOW + 1.0
+    place.desk.keep_time(NOW + 1.0)
+    place.seen()
+    assert place.asked[-1][5] and all(asked[0] is election_worker.look_after_order for asked in place.asked)
+    place.seen(DONE)
+    assert place.answers["t"]["text"] == "done"
+
+
+def test_a_node_is_forgotten_by_its_name():
+    place = Place()
+    place.order("forget")
+    assert place.answers["t"]["exit"] == 2 and "name the node" in place.answers["t"]["text"]
