@@ -22,25 +22,28 @@ DOCS = Path(__file__).parents[3]
 def test_the_docs_have_the_list():
     text = (DOCS / "docs" / "operations.md").read_text()
     assert reference() in text, reference()
-    assert "`--timeout SECONDS`" in text and all(f"`{verb.name}`" in text for verb in VERBS.values() if verb.timed)
+    assert "`--wait SECONDS`" in text and all(f"`{verb.name}`" in text for verb in VERBS.values() if verb.timed)
     line = next(line for line in (DOCS / "README.md").read_text().splitlines() if line.startswith("    supervisorctl zkelect "))
-    assert set(line.split()[2].split("|")) | {"role"} == set(VERBS)
+    # README names the others.
+    assert set(line.split()[2].split("|")) | {"role", "forget"} == set(VERBS)
 
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 def test_the_program_takes_the_words_of_each_verb(verb):
     def parsed(*words):
-        return cli.parser().parse_args([verb.name, *verb.what[:1], *words])
+        return cli.parser().parse_args([verb.name, *verb.what[:1], *["c"] * bool(verb.operand), *words])
 
     assert parsed("--json").json and parsed().election is None
     for option in verb.options:
         assert not getattr(parsed(), option.argument)
-        assert getattr(parsed(option.word, *["7"] * bool(option.value)), option.argument)
+        assert getattr(parsed(option.word, *["2026-11-30T03:00Z" if option.moment else "7"] * bool(option.value)), option.argument)
     if verb.means == NODE:
         with pytest.raises(cli.Trouble):
             parsed("orders")
     else:
         assert parsed("orders").election == "orders"
+    if verb.timed:
+        assert parsed("--wait", "7").timeout == parsed("--timeout", "7").timeout == 7.0
 
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
