@@ -1,5 +1,6 @@
 """A ZooKeeper in memory and its clients, for an Elector: znodes with versions and owners, rights, lost answers."""
 
+import copy
 from types import SimpleNamespace
 
 from kazoo import exceptions as errors
@@ -116,8 +117,6 @@ class Transaction:
         self._operations.append((self._client.ensemble.delete, (path, version)))
 
     def commit_async(self):
-        import copy
-
         ensemble = self._client.ensemble
         before = copy.deepcopy(ensemble.znodes)
         results = []
@@ -148,6 +147,12 @@ class Client:
         pass
 
     remove_listener = add_listener
+
+    def stop(self):
+        self.ensemble.end(self.client_id[0])
+
+    def close(self):
+        pass
 
     def _do(self, name, do, *arguments):
         if self.away or name in self.unsent:

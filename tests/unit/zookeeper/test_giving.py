@@ -4,68 +4,22 @@ import json
 
 import pytest
 
-from supervisor_zkelect.core import control, nodes
+from supervisor_zkelect.core import control
 from supervisor_zkelect.core.control import Order, Switchover
 from supervisor_zkelect.core.outcomes import Outcome
-from supervisor_zkelect.elector import Elector, NotConnected
+from supervisor_zkelect.elector import NotConnected
 from supervisor_zkelect.zookeeper import following, giving
 from supervisor_zkelect.zookeeper.giving import Given
-from tests.unit.zookeeper.memory import NOON, Client, Ensemble
+from tests.unit.zookeeper.cluster import CONTROL, OUTCOMES, ROOT, STATE, Cluster
+from tests.unit.zookeeper.memory import NOON
 
-ROOT = "/zkelect/orders"
-CONTROL, OUTCOMES, STATE = f"{ROOT}/ack-state/control", f"{ROOT}/ack-state/outcomes", f"{ROOT}/ack-state"
 HOUR = 3_600_000
-
-
-class Cluster:
-    """Nodes that stand in one election, and tools that give orders."""
-
-    def __init__(self):
-        self.ensemble, self.clients, self.nodes = Ensemble(), {}, {}
-
-    def elector(self, node="", knows=True):
-        client = Client(self.ensemble)
-        data = json.dumps({"v": 1, "node": node, "address": f"{node}:1", **({"orders": 1} if knows else {})}).encode()
-        return Elector(client, f"{ROOT}/election", "n", f"{ROOT}/ack", data=data)
-
-    def join(self, node, knows=True):
-        self.nodes[node] = one = self.elector(node, knows)
-        one.prepare()
-        one.create_proposal()
-        if knows:
-            self.tell(node)
-        return one
-
-    def tell(self, node, **changes):
-        one = self.nodes[node]
-        stamp = tuple(one.read_control().stamp)
-        one.tell_of_node(node, nodes.Entry(**{"state": "standby", "guarded": True, "confirmed": stamp, **changes}))
-
-    def lead(self, node):
-        one = self.nodes[node]
-        assert one.try_be_leader()
-        one.claim(node, f"{node}:1")
-        one.ack_leader(f"{node}:1")
-
-    def end(self, node):
-        self.ensemble.end(self.nodes[node].session_id)
-
-    def tool(self):
-        self.client = Client(self.ensemble)
-        return Elector(self.client, f"{ROOT}/election", "n", f"{ROOT}/ack")
-
-    def control(self):
-        return json.loads(self.ensemble.znodes[CONTROL].data or b"{}")
 
 
 @pytest.fixture
 def three():
     """Of a, b and c, which stand in this order, a leads."""
-    cluster = Cluster()
-    for node in "abc":
-        cluster.join(node)
-    cluster.lead("a")
-    return cluster
+    return Cluster("a", "b", "c")
 
 
 def give(cluster, kind, node="", **more):
