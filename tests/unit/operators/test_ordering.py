@@ -179,6 +179,7 @@ def test_an_acl_that_cannot_be_read_ends_it(world, run, error, status, monkeypat
 
 def test_nothing_is_made_for_nobody(world, run):
     """ZooKeeper hides the identities of an ACL from who may not change it."""
+    world.cluster.ensemble.delete(OUTCOMES)
     world.cluster.ensemble.znodes[f"{ROOT}/election"].acl = [make_acl("digest", "nodes:x", all=True)]
     status, _, err = run("switchover", "--in", "60")
     assert status == ERROR and f"{OUTCOMES} is missing" in err and world.cluster.control() == {}
