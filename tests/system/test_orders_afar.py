@@ -1,6 +1,11 @@
 """Orders from any host, without a node's file, and who may give them, against a real ZooKeeper."""
 
 import json
+import os
+import pty
+import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -9,7 +14,7 @@ from kazoo.security import make_acl, make_digest_acl
 
 from supervisor_zkelect.core import nodes
 from supervisor_zkelect.operators import cli
-from supervisor_zkelect.operators.outcome import DONE, ERROR, UNDER_WAY, UNKNOWN
+from supervisor_zkelect.operators.outcome import DONE, ERROR, INTERRUPTED, UNDER_WAY, UNKNOWN
 from supervisor_zkelect.zookeeper import giving
 from tests.system.test_elector_orders import candidate
 
@@ -144,3 +149,31 @@ def test_operators_who_may_write_the_control_alone_give_orders_and_change_nothin
     client.delete(f"{root}/e", recursive=True)
     client.stop()
     client.close()
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_terminal_shows_what_is_awaited_and_ctrl_c_takes_back_what_has_not_begun(two, zk_server, root, begun):
+    """The members of this election do nothing by themselves."""
+    screen, end = pty.openpty()
+    words = ("switchover", "e", "--to", "b", "--servers", zk_server.hosts, "--root", root)
+    tool = subprocess.Popen([sys.executable, "-m", "supervisor_zkelect.operators.cli", *words], stderr=end, stdout=subprocess.PIPE)
+    os.close(end)
+    shown = b""
+    try:
+        while b"waiting for a to begin" not in shown:
+            shown += os.read(screen, 1000)
+        if begun:
+            two["a"].begin("switchover", two["a"].read_control().switchover.order.id, "a")
+            while b"waiting for a to stop" not in shown:
+                shown += os.read(screen, 1000)
+        tool.send_signal(signal.SIGINT)
+        assert tool.wait(20) == INTERRUPTED and tool.stdout.read() == b""
+        shown += os.read(screen, 1000)
+    finally:
+        tool.kill()
+        tool.wait()
+        tool.stdout.close()
+        os.close(screen)
+    told = shown.replace(b"\r\n", b"\n").rpartition(b"\x1b[K")[2].decode()
+    assert told.count("\n") == 1 and ("has begun, and stands" in told if begun else "is taken back, and nothing was stopped" in told)
+    assert (two["a"].read_control().switchover is not None) == begun
