@@ -8,6 +8,7 @@ from supervisor_zkelect.listener import election_worker, events
 from supervisor_zkelect.listener.order_desk import PACE, OrderDesk
 from supervisor_zkelect.zookeeper import giving
 from tests.unit.listener.parts import NOW, Host, candidacy, keepers, means
+from tests.unit.zookeeper.cluster import Cluster
 
 DONE = giving.Answer(True, 0, "done")
 WRITTEN = giving.Answer(True, 0, "", "7", 40, ("a leads",), "the clock is off")
@@ -126,3 +127,27 @@ def test_a_node_is_forgotten_by_its_name():
     place = Place()
     place.order("forget")
     assert place.answers["t"]["exit"] == 2 and "name the node" in place.answers["t"]["text"]
+
+
+def test_who_waits_for_less_than_a_pace_is_answered_in_time():
+    place = Place()
+    place.order("switchover", wait=PACE / 2, to="b")
+    place.seen(WRITTEN)
+    assert place.desk.next_wakeup() == NOW + PACE / 2
+
+
+@pytest.mark.parametrize("last, answered", [(False, None), (True, giving.UNDER_WAY)])
+def test_what_an_order_waits_for_is_looked_up_when_the_waiting_ends(last, answered):
+    cluster, posted = Cluster("a", "b"), []
+    given = giving.Given("switchover", "b", id="s")
+    election_worker.give_order(cluster.tool(), "t", given, posted.append)
+    election_worker.look_after_order(cluster.tool(), "t", given, "s", posted[0].answer.term, last, posted.append)
+    assert posted[0].id == "s" and posted[1].id == "s" and (posted[1].answer and posted[1].answer.exit) == answered
+    assert not last or "waiting for a to recognise the order" in posted[1].answer.text
+
+
+def test_an_order_that_is_taken_back_is_answered_at_once():
+    cluster, posted = Cluster("a", "b"), []
+    election_worker.give_order(cluster.tool(), "t", giving.Given("switchover", "b", id="s"), posted.append)
+    election_worker.give_order(cluster.tool(), "t", giving.Given(giving.TAKE_BACK, id="s"), posted.append)
+    assert posted[1].id == "" and posted[1].answer.exit == 130 and "switchover" not in cluster.control()

@@ -190,6 +190,8 @@ def test_who_waits_is_told_of_whom(three):
     assert enough.exit == 7 and "not yet recognised by a, b, c" in enough.text and enough.more["unrecognised"] == ["a", "b", "c"]
     three.tell("a", state="primary")
     assert following.awaited(tool, given) == "a to begin" and following.waited_enough(tool, given).more["unrecognised"] == ["b", "c"]
+    three.end("b")
+    assert following.waited_enough(tool, given).more["unrecognised"] == ["c"], "who is gone recognises nothing any more"
     one = three.nodes["a"]
     target = one.begin("switchover", answer.id, "a")
     assert following.awaited(tool, given) == "a to stop"
@@ -270,13 +272,19 @@ def test_the_log_has_who_gave_what_and_what_became_of_it(three):
 
 
 def test_a_node_that_is_gone_is_forgotten_and_its_maintenance_as_well(three):
-    for lives in (True, False):
-        answer = give(three, "forget", "c")
-        assert answer.exit == (1 if lives else 0) and ("lives" if lives else "is forgotten") in answer.text
-        assert ("c" in three.nodes["a"].known_nodes()) == lives
-        give(three, "maintenance on", "c", force=True)
-        three.end("c")
+    give(three, "maintenance on", "c")
+    three.end("c")
+    assert "is forgotten" in give(three, "forget", "c").text
+    assert "c" not in three.nodes["a"].known_nodes() and not three.control()["nodes"]
     assert "there is no node x" in give(three, "forget", "x").text
+
+
+@pytest.mark.parametrize("aside", [True, False])
+def test_who_lives_is_not_forgotten_whether_it_stands_in_the_queue_or_not(three, aside):
+    if aside:
+        three.nodes["c"].withdraw()
+    answer = give(three, "forget", "c")
+    assert answer.exit == 1 and "c lives" in answer.text and f"{STATE}/nodes/c/live" in three.ensemble.znodes
 
 
 def test_who_stands_in_the_queue_lives_though_its_live_is_gone(three):
