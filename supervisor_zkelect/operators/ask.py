@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import show, waiting
-from supervisor_zkelect.operators.outcome import ERROR, UNKNOWN, USAGE, Outcome, failure
+from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, UNKNOWN, USAGE, Outcome, failure
 from supervisor_zkelect.operators.progress import NONE, Progress
 from supervisor_zkelect.operators.verbs import NODE, ONE, VERBS, Reply, Verb
 from supervisor_zkelect.operators.view import View, as_dict, judge
@@ -74,6 +74,12 @@ def run(
         )
     except SupervisordError as error:
         return _failed(error)
+    except KeyboardInterrupt:
+        if not row.acts:
+            raise
+        return failure(INTERRUPTED, "interrupted; the request may be carried out all the same: see zkelect role")
+    finally:
+        progress.end()
 
 
 def _failed(error: SupervisordError) -> Outcome:
@@ -119,7 +125,8 @@ def _answers(
             left = max(0.0, deadline - time.monotonic() - ANSWER_TIME)
             answers[name] = waiting.follow(way, left, progress, revocable(verb, arguments))
         else:
-            answers[name] = _answer(call, verb.name, name, max(deadline, time.monotonic() + ANSWER_TIME), timeout, arguments)
+            until = max(deadline, time.monotonic() + ANSWER_TIME)
+            answers[name] = _answer(call, verb.name, name, until, timeout, arguments, progress if verb.acts else NONE)
     return answers
 
 
@@ -188,12 +195,12 @@ def _view(call: Call, refresh_time: float) -> View:
 
 
 def _answer(
-    call: Call, verb: str, election: str, deadline: float, timeout: float, arguments: Dict[str, Any]
+    call: Call, verb: str, election: str, deadline: float, timeout: float, arguments: Dict[str, Any], progress: Progress = NONE
 ) -> Dict[str, Any]:
     """The listener's answer. One of our own, with exit status 4, when there is none in time."""
     ticket = call("zkelect.request", verb, election, json.dumps(arguments))
     try:
-        answer = _poll(call, ticket, deadline, patient=True)
+        answer = _poll(call, ticket, deadline, True, lambda waited: progress.tell(f"waiting for the outcome of {verb}", waited))
         if answer is not None:
             return answer
         text = f"the listener did not answer within {timeout:g} s; the outcome of {verb} is unknown"
@@ -206,11 +213,14 @@ def _answer(
     return {"ok": False, "exit": UNKNOWN, "text": text}
 
 
-def _poll(call: Call, ticket: str, deadline: float, patient: bool = False) -> Optional[Dict[str, Any]]:
+def _poll(
+    call: Call, ticket: str, deadline: float, patient: bool = False, tell: Callable[[float], None] = lambda waited: None
+) -> Optional[Dict[str, Any]]:
     """The answer to a request, None when there is none at the deadline, a time.monotonic().
 
-    patient: a supervisord that is there but does not answer in time is asked again.
+    patient: a supervisord that is there but does not answer in time is asked again. tell: told of the seconds waited, after one.
     """
+    begun = time.monotonic()
     pause, longest = _PAUSE
     never = threading.Event()
     while True:
@@ -228,6 +238,8 @@ def _poll(call: Call, ticket: str, deadline: float, patient: bool = False) -> Op
         left = deadline - time.monotonic()
         if left <= 0:
             return None
+        if time.monotonic() - begun >= 1.0:
+            tell(time.monotonic() - begun)
         never.wait(min(pause, left))
         pause = min(pause * 1.5, longest)
 

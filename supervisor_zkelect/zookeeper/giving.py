@@ -99,16 +99,17 @@ def give(elector: DeskCalls, given: Given) -> Answer:
     warning = _clocks(given, shown)
     if any(one.id == order for one in elector.outcomes()):
         return Answer(True, 0, "", order, term, (), warning)
-    refused, checked = "", precheck.Checked((), "")
+    refused, checked = "", precheck.Checked()
 
     def change(found: Control) -> Optional[control.Change]:
         nonlocal refused, checked
-        refused, checked = "", precheck.Checked((), "")
+        refused, checked = "", precheck.Checked()
         if _stands(found, order):
             return None
         refused = refusal(elector, found, given, shown)
         if given.kind == "switchover" and not refused:
             checked = precheck.of_switchover(elector, found, given.node, shown)
+            refused = "" if given.force else checked.strange
         return None if refused or given.dry else _change(given, wanted, moment)
 
     try:

@@ -662,3 +662,30 @@ def test_the_log_of_orders_is_a_table_with_the_newest_first(monkeypatch):
 
 def test_a_moment_that_no_calendar_has_is_shown():
     assert order_lines.local(1e30) == "1e+30 ms"
+
+
+def test_a_resignation_shows_that_it_is_waited_for_and_an_interrupted_one_may_be_carried_out(monkeypatch):
+    moment = [100.0]
+    monkeypatch.setattr(ask.time, "monotonic", lambda: moment[0])
+
+    def answered(ticket):
+        if ticket == "refresh":
+            return json.dumps({"ok": True})
+        moment[0] += 0.7
+        if moment[0] > 102.0:
+            raise KeyboardInterrupt
+        return ""
+
+    screen = io.StringIO()
+    screen.isatty = lambda: True
+    outcome = ask.run("resign", Peer(answer({"orders": PRIMARY}), getAnswer=answered), "orders", timeout=30, progress=Progress(screen))
+    assert outcome.exit == 130 and "may be carried out all the same" in outcome.error
+    assert screen.getvalue() == "\r\x1b[Kwaiting for the outcome of resign, 1 s\r\x1b[K"
+
+
+def test_who_only_looks_and_has_had_enough_just_ends():
+    def answered(ticket):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ask.run("members", Peer(answer({"orders": PRIMARY}), getAnswer=answered), "orders")

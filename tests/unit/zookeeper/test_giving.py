@@ -59,8 +59,8 @@ def test_a_dry_run_orders_nothing_and_says_what_would_happen(three):
     answer = give(three, "switchover", "c", dry=True)
     assert answer.ok and answer.text == "a would stop its service, and c lead then; nothing is ordered"
     assert answer.checked == (
-        "a leads", "c stands in the queue, in place 3 of 3, and is not in maintenance", "c says that it is standby",
-        "c has a trouble: its disk is slow", "b stands before it: its proposal is deleted, and it proposes anew",
+        "a leads", "c stands in the queue, in place 3 of 3, and is not in maintenance",
+        "c says that it is standby: its disk is slow", "b stands before it: its proposal is deleted, and it proposes anew",
         "no other switchover is ordered",
     )
     assert three.ensemble.znodes[CONTROL].version == before and three.ensemble.znodes[OUTCOMES].data == b""
@@ -72,6 +72,19 @@ def test_a_dry_run_orders_nothing_and_says_what_would_happen(three):
 def test_without_a_target_the_next_is_told_that_is_not_in_maintenance(three):
     give(three, "maintenance on", "b")
     assert "and c lead then" in give(three, "switchover", dry=True).text
+
+
+@pytest.mark.parametrize("to", ["b", "c"])
+def test_what_deletes_the_proposal_of_who_knows_no_orders_takes_force(to):
+    cluster = Cluster("a")
+    cluster.join("b", knows=False)
+    cluster.join("c")
+    for dry in (True, False):
+        answer = give(cluster, "switchover", to, dry=dry)
+        assert answer.exit == 1 and "b knows no orders, which takes --force" in answer.text and cluster.control() == {}
+    assert give(cluster, "switchover", dry=True).text.startswith("a would stop its service, and b lead then")
+    answer = give(cluster, "switchover", to, force=True)
+    assert answer.ok and "b knows no orders, which takes --force" in answer.checked and cluster.control()["switchover"]["force"]
 
 
 # Answers that are lost
