@@ -124,6 +124,8 @@ def _answers(
             way = _ByListener(call, verb.name, name, deadline, timeout, {**arguments, **signed()})
             left = max(0.0, deadline - time.monotonic() - ANSWER_TIME)
             answers[name] = waiting.follow(way, left, progress, revocable(verb, arguments))
+            if answers[name].get("exit") == INTERRUPTED:
+                break
         else:
             until = max(deadline, time.monotonic() + ANSWER_TIME)
             answers[name] = _answer(call, verb.name, name, until, timeout, arguments, progress if verb.acts else NONE)

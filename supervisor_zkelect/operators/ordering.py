@@ -8,7 +8,8 @@ import time
 from typing import Any, Dict, List, Mapping, Optional
 
 from supervisor_zkelect.operators import ask, remote, show, waiting
-from supervisor_zkelect.operators.outcome import ERROR, UNKNOWN, USAGE, Outcome, Trouble
+from supervisor_zkelect.operators.interrupts import Interrupts
+from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, UNKNOWN, USAGE, Outcome, Trouble
 from supervisor_zkelect.operators.progress import Progress
 from supervisor_zkelect.operators.verbs import ALL, ONE, VERBS, Verb
 
@@ -31,13 +32,17 @@ def afar(arguments: argparse.Namespace, given: Mapping[str, Any], width: Optiona
     try:
         root = ("" if client.chroot else settings.chroot) + remote.root_of(arguments)
         desk = Desk(client, root, remote.ZOOKEEPER_TIME)
-        names = desk.meant(verb, arguments.election, given)
         deadline = time.monotonic() + (getattr(arguments, "timeout", None) or verb.wait)
         answers = {}
-        for name in names:
-            way = Way(desk.elector(name), asked.given(verb.name, {**given, **ask.signed()}))
-            left = max(0.0, deadline - time.monotonic())
-            answers[name] = waiting.follow(way, left, progress, ask.revocable(verb, given))
+        with Interrupts() as interrupts:
+            for name in desk.meant(verb, arguments.election, given):
+                way = Way(desk.elector(name), asked.given(verb.name, {**given, **ask.signed()}), interrupts)
+                left = max(0.0, deadline - time.monotonic())
+                # Nothing is ordered yet by this one.
+                interrupts.check()
+                answers[name] = waiting.follow(way, left, progress, ask.revocable(verb, given))
+                if answers[name].get("exit") == INTERRUPTED:
+                    break
         return show.orders(answers)
     finally:
         connect.stop_client(client)
@@ -111,11 +116,12 @@ class Desk:
 class Way:
     """The way of an order by ZooKeeper alone (`waiting.Way`)."""
 
-    def __init__(self, elector: Any, given: Any) -> None:
+    def __init__(self, elector: Any, given: Any, interrupts: Interrupts) -> None:
+        """interrupts: to be asked while somebody waits."""
         from supervisor_zkelect.zookeeper import following, giving
 
         self._following, self._giving = following, giving
-        self._elector, self._given = elector, given
+        self._elector, self._given, self._interrupts = elector, given, interrupts
 
     def give(self, seconds: float) -> waiting.Document:
         answer = self._following.attempt(self._elector, self._given)
@@ -134,6 +140,7 @@ class Way:
 
         deadline, never = time.monotonic() + seconds, threading.Event()
         while True:
+            self._interrupts.check()
             try:
                 answer = self._giving.came_of(self._elector, self._given, order, term)
             except ElectionError:

@@ -48,6 +48,8 @@ class PresenceCalls(OrderCalls):
         entry = entry._replace(session=f"{session:x}")
         if self._zk.ask("write the node's entry", limit, self._client.set_async, path, entry.data(), ok=MISSING) is None:
             self._zk.make(path, limit)
+            # Whoever may give orders may not make it, and writes them into it.
+            self._zk.make(places.outcomes_of(self.election_state), limit)
             self._zk.ask("write the node's entry", limit, self._client.set_async, path, entry.data())
         live = f"{path}/live"
         for _ in range(2):

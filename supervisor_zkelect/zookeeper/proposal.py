@@ -10,7 +10,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import Any, Callable, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
 
-from supervisor_zkelect.core import places, untrusted
+from supervisor_zkelect.core import untrusted
 from supervisor_zkelect.core.control import Switchover
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments, seats
@@ -103,8 +103,6 @@ class ProposalCalls(QueueCalls):
         limit = self._zk.limit()
         self._zk.make(self.election_znode, limit)
         self._make_beside(limit)
-        # Whoever may give orders may not make it, and writes them into it.
-        self._zk.make(places.outcomes_of(self.election_state), limit)
 
     def create_proposal(self) -> str:
         """Join the queue and return the proposal's name; asked again, return the same name while it exists.

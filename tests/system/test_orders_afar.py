@@ -128,6 +128,7 @@ def test_operators_who_may_write_the_control_alone_give_orders_and_change_nothin
     one.try_be_leader()
     one.claim("a", "a:1")
     one.ack_leader("a:1")
+    two.tell_of_node("b", nodes.Entry(state="standby"))
     (tmp_path / "digest").write_text(OPERATORS)
     words = ("--digest-file", str(tmp_path / "digest"))
     status, _, err = run("switchover", "e", *words)
@@ -142,7 +143,6 @@ def test_operators_who_may_write_the_control_alone_give_orders_and_change_nothin
     assert status == DONE and "warning" not in out, out + err
     assert run("orders", "e", "--log", "--json", *words)[0] == DONE and one.read_control().switchover.to == "b"
     assert two.proposal in [member.name for member in one.members()]
-    two.tell_of_node("b", nodes.Entry(state="standby"))
     two.close()
     status, _, err = run("forget", "b", "e", *words)
     assert status == ERROR and "was not written" in err and one.known_nodes() == ["b"]

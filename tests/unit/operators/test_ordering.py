@@ -1,6 +1,7 @@
 """Orders from any host, by the program, at a ZooKeeper in memory."""
 
 import json
+import signal
 import sys
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ from kazoo import exceptions
 from kazoo.security import make_acl
 
 from supervisor_zkelect.operators import cli, ordering, remote, waiting
+from supervisor_zkelect.operators.interrupts import Interrupts
 from supervisor_zkelect.operators.outcome import DONE, ERROR, INTERRUPTED, UNDER_WAY, UNKNOWN, USAGE, Trouble
 from tests.unit.zookeeper.cluster import CONTROL, OUTCOMES, ROOT, Cluster
 from tests.unit.zookeeper.memory import NOON, Client
@@ -116,7 +118,7 @@ def test_of_two_hosts_that_order_at_once_one_is_refused(world, run):
         if path == CONTROL and not world.cluster.control():
             world.client.meddle = lambda path: None
             desk = ordering.Desk(other, "/zkelect", 5.0)
-            way = ordering.Way(desk.elector("orders"), ordering_given("b"))
+            way = ordering.Way(desk.elector("orders"), ordering_given("b"), Interrupts())
             assert way.give(0.0)["exit"] == UNDER_WAY
 
     world.client.meddle = meddle
@@ -212,3 +214,42 @@ def test_a_terminal_is_asked_before_a_service_is_given_up(world, run, monkeypatc
     assert status == ERROR and "not ordered" in err and "taken back" in asked[-1]
     assert run("orders", "--reset", "--yes")[0] == DONE and asked[-1] == ""
     assert sys.stdin is not None
+
+
+def test_a_signal_that_kazoo_would_swallow_is_noted_and_obeyed(world, run):
+    """It comes while a request is begun, where any exception is taken for a connection that was closed."""
+    get = world.client.get_async
+
+    def interrupted(path, watch=None):
+        if path == OUTCOMES and world.cluster.control():
+            world.client.get_async = get
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except BaseException:
+                return SimpleNamespace(get=exceptions.ConnectionClosedError)
+        return get(path, watch)
+
+    world.client.get_async = interrupted
+    status, _, err = run("switchover", "--to", "c")
+    assert status == INTERRUPTED and "is taken back" in err and world.moment < 101.0
+
+
+def test_only_the_first_signal_is_noted_and_what_was_set_holds_again_after():
+    with pytest.raises(KeyboardInterrupt), Interrupts() as interrupts:
+        interrupts.check()
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        interrupts.check()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_where_signals_are_ignored_they_stay_so(monkeypatch):
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interrupts() as interrupts:
+            signal.raise_signal(signal.SIGINT)
+            interrupts.check()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, former)
