@@ -6,7 +6,7 @@ A tool that lost an answer asks for its order here, instead of giving it twice.
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, Iterator, List, NamedTuple
 
 from supervisor_zkelect.core import untrusted
 
@@ -58,12 +58,13 @@ def amended(data: bytes, outcome: Outcome) -> bytes:
 def fitting(document: Dict[str, Any]) -> bytes:
     """The data of the znode with as many of the last orders and outcomes as are remembered, and as anybody reads. outcomes: as
     `read` has them, so that one of them fits, whatever else stands there."""
-    data = b""
+    return next(data for data in _shorter(document) if len(data) <= untrusted.LONGEST_DOCUMENT)
+
+
+def _shorter(document: Dict[str, Any]) -> Iterator[bytes]:
+    """The document with ever less of it. In the end what fills it is nobody's who goes by these rules."""
     for kept in (document.keys(), LISTS, LISTS[1:]):
         rest = {name: value for name, value in document.items() if name in kept}
         for most in _NUMBERS:
             lists = {name: rest[name][-most:] for name in LISTS if isinstance(rest.get(name), list)}
-            data = json.dumps({**rest, "v": 1, **lists}).encode("utf-8")
-            if len(data) <= untrusted.LONGEST_DOCUMENT:
-                return data
-    return data
+            yield json.dumps({**rest, "v": 1, **lists}).encode()
