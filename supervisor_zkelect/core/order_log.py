@@ -31,17 +31,17 @@ class Noted(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """order: None where only its outcome is known. outcome: None where that is not known (yet)."""
+    """order: with nothing but its id where only its outcome is known. outcome: None where that is not known (yet)."""
 
-    order: Optional[Noted]
+    order: Noted
     outcome: Optional[Outcome]
 
     def document(self) -> Dict[str, Any]:
-        """For --json: the fields of the order, and "outcome" with "done" ("yes", "no", or null where it is not known)."""
-        outcome = self.outcome
-        order = self.order or Noted(outcome.id if outcome is not None else "", "")
-        told = {} if outcome is None else {"text": outcome.text, "node": outcome.node, "at": outcome.at}
-        return {**order._asdict(), "done": None if outcome is None else outcome.ok, "outcome": told or None}
+        """For --json: the fields of the order, and "outcome" with "done" (null where that is not known)."""
+        fields, outcome = self.order._asdict(), self.outcome
+        if outcome is None:
+            return {**fields, "done": None, "outcome": None}
+        return {**fields, "done": outcome.ok, "outcome": {"text": outcome.text, "node": outcome.node, "at": outcome.at}}
 
 
 def read(data: bytes) -> List[Entry]:
@@ -50,7 +50,7 @@ def read(data: bytes) -> List[Entry]:
     found = untrusted.document(data).get("orders")
     orders = [_noted(one) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
     told = {one.id for one in orders}
-    unnoted = [Entry(None, one) for one in known.values() if one.id not in told]
+    unnoted = [Entry(Noted(one.id, ""), one) for one in known.values() if one.id not in told]
     return [*unnoted, *(Entry(one, known.get(one.id)) for one in orders)]
 
 
@@ -66,10 +66,9 @@ def _noted(one: Dict[str, Any]) -> Noted:
 def amended(data: bytes, order: Noted, outcome: Optional[Outcome] = None) -> bytes:
     """The data of the znode with another order, and with its outcome where that is known. One with the same id stands first and
     counts: it was given once."""
-    document = untrusted.document(data)
-    kept = [entry.order for entry in read(data) if entry.order is not None]
+    kept = [entry.order for entry in read(data) if entry.order.what]
     if all(one.id != order.id for one in kept):
         kept.append(order._replace(reason=untrusted.cut(order.reason, LONGEST_REASON)))
     known = [one._asdict() for one in outcomes.read(data)]
-    data = outcomes.fitting({**document, "orders": [one._asdict() for one in kept], "outcomes": known})
+    data = outcomes.fitting({**untrusted.document(data), "orders": [one._asdict() for one in kept], "outcomes": known})
     return data if outcome is None else outcomes.amended(data, outcome)

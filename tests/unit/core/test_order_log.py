@@ -10,6 +10,7 @@ from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.core.untrusted import LONGEST_DOCUMENT
 
 ORDER = Noted("s", "switchover", "c", "root@h", "disk", 1000, None, 2000)
+UNKNOWN = Noted("s", "")
 DONE = Outcome("s", True, "c leads", "c", "c:1", 3000)
 
 
@@ -26,15 +27,38 @@ def test_an_order_is_noted_once():
 
 
 def test_what_nobody_noted_is_shown_by_its_outcome():
-    assert order_log.read(outcomes.amended(b"", DONE)) == [Entry(None, DONE)]
-    assert Entry(None, DONE).document()["outcome"] == {"text": "c leads", "node": "c", "at": 3000}
-    assert Entry(None, DONE).document()["id"] == "s" and Entry(ORDER, None).document()["done"] is None
+    assert order_log.read(outcomes.amended(b"", DONE)) == [Entry(UNKNOWN, DONE)]
+    assert Entry(UNKNOWN, DONE).document()["outcome"] == {"text": "c leads", "node": "c", "at": 3000}
+    assert Entry(UNKNOWN, DONE).document()["id"] == "s" and Entry(UNKNOWN, DONE).document()["done"] is True
+    assert Entry(ORDER, None).document() == {**ORDER._asdict(), "done": None, "outcome": None}
+    assert Entry(ORDER, DONE._replace(ok=False)).document()["done"] is False
 
 
 def test_texts_are_cut_and_printable():
-    written = json.dumps({"orders": [{"id": 7, "reason": "\n" + "x" * 999, "at": "x", "due": -1}, 7]}).encode()
-    [entry] = order_log.read(written)
-    assert entry.order == Noted("7", "", reason="\\n" + "x" * (LONGEST_REASON - 1) + "…")
+    long = {name: "\n" + "x" * 999 for name in ("id", "what", "node", "by", "reason")}
+    [entry] = order_log.read(json.dumps({"orders": [{**long, "at": "x", "until": -1, "due": True}, 7]}).encode())
+    lengths = {"id": 64, "what": 64, "node": 255, "by": 255, "reason": LONGEST_REASON}
+    assert entry.order._asdict() == {
+        **{name: "\\n" + "x" * (most - 1) + "…" for name, most in lengths.items()}, "at": 0, "until": None, "due": None,
+    }
+
+
+def test_what_is_no_text_is_shown_as_one():
+    [entry] = order_log.read(b'{"orders": [{"id": 7, "until": 8, "due": 9, "at": 6}]}')
+    assert entry.order == Noted("7", "", at=6, until=8, due=9)
+
+
+def test_what_was_written_before_is_kept():
+    written = order_log.amended(b'{"v": 2, "newer": 1}', ORDER, DONE)
+    more = ORDER._replace(id="t")
+    found = json.loads(order_log.amended(written, more))
+    assert found["newer"] == 1 and [one["id"] for one in found["orders"]] == ["s", "t"] and found["outcomes"] == [DONE._asdict()]
+    assert order_log.read(order_log.amended(written, more)) == [Entry(ORDER, DONE), Entry(more, None)]
+
+
+def test_an_outcome_without_an_order_is_not_made_one():
+    data = order_log.amended(outcomes.amended(b"", DONE), ORDER._replace(id="t"))
+    assert [one["id"] for one in json.loads(data)["orders"]] == ["t"]
 
 
 def test_what_is_kept_fits_and_the_oldest_go_first():

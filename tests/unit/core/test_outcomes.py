@@ -46,3 +46,12 @@ def test_what_others_fill_it_with_goes_first(field):
 
 def test_what_a_newer_format_adds_is_kept():
     assert json.loads(outcomes.amended(b'{"v": 2, "newer": [1], "orders": [{}]}', DONE))["newer"] == [1]
+
+
+def test_as_much_is_kept_as_anybody_reads():
+    """To the last byte that is read, and not beyond it."""
+    def written(fill):
+        return outcomes.fitting({"newer": "x" * fill, "outcomes": [DONE._asdict()]})
+
+    room = LONGEST_DOCUMENT - len(written(0))
+    assert len(written(room)) == LONGEST_DOCUMENT and "newer" in json.loads(written(room)) and "newer" not in json.loads(written(room + 1))
