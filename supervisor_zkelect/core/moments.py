@@ -6,10 +6,10 @@ from __future__ import annotations
 def utc(moment: int) -> str:
     """A moment, milliseconds since 1970 in UTC: "2026-11-30T02:00:00Z". Of one that no calendar has, the number."""
     # `role` begins faster without it.
-    from datetime import datetime, timedelta, timezone
+    from datetime import datetime, timedelta
 
     try:
-        return f"{datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=moment):%Y-%m-%dT%H:%M:%S}Z"
+        return f"{datetime(1970, 1, 1) + timedelta(milliseconds=moment):%Y-%m-%dT%H:%M:%S}Z"
     except OverflowError:
         return f"{moment} ms"
 

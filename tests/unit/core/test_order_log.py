@@ -73,3 +73,9 @@ def test_what_is_kept_fits_and_the_oldest_go_first():
 @pytest.mark.parametrize("data", [b"", b"garbage", b"[]", b'{"orders": {}}'])
 def test_garbage_is_an_empty_log(data):
     assert order_log.read(data) == [] and order_log.read(order_log.amended(data, ORDER)) == [Entry(ORDER, None)]
+
+
+def test_what_others_add_to_an_outcome_costs_no_order():
+    filled = json.dumps({"outcomes": [{"id": "s", "ok": True, "text": "c leads", "junk": "x" * (LONGEST_DOCUMENT - 200)}]}).encode()
+    assert [(one.order.id, one.outcome.text) for one in order_log.read(order_log.amended(filled, ORDER))] == [("s", "c leads")]
+    assert order_log.read(order_log.amended(filled, ORDER))[0].order == ORDER

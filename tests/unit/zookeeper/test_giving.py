@@ -4,8 +4,6 @@ import json
 
 import pytest
 
-from supervisor_zkelect.core import control
-from supervisor_zkelect.core.control import Order, Switchover
 from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.elector import NotConnected
 from supervisor_zkelect.zookeeper import following, giving
@@ -335,13 +333,3 @@ def test_without_a_proposal_an_entry_counts_by_the_session_in_which_its_node_liv
     entry = json.loads(three.ensemble.znodes[f"{STATE}/nodes/c"].data)
     three.ensemble.set(f"{STATE}/nodes/c", json.dumps({**entry, "session": "1"}).encode())
     assert {one.name: one.entry for one in three.tool().seen_nodes()}["c"] is None
-
-
-# What stands, in words
-
-
-def test_a_switchover_in_words():
-    order = Order("s", "root@h", "disk")
-    assert control.in_words(Switchover(order, "c")) == "switchover to c by root@h: disk"
-    assert control.in_words(Switchover(order, due=NOON), NOON - 2 * HOUR).startswith("switchover to the next node by root@h at 2027-01-15T08:00:00Z, in 2 h 0 m")
-    assert control.in_words(Switchover(Order("s"), "c", NOON, 7)) == "switchover to c, begun"
