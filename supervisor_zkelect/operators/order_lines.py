@@ -9,6 +9,9 @@ from supervisor_zkelect.core.moments import duration
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators.view import as_dict, as_text, is_number
 
+#: Kinds of orders that are typed otherwise.
+_TYPED = {"cancel": "switchover --cancel", "reset": "orders --reset"}
+
 _HEADING = ("ELECTION", "GIVEN", "BY", "ORDER", "OUTCOME", "REASON")
 
 
@@ -33,7 +36,8 @@ def _row(name: str, one: Dict[str, Any]) -> Sequence[str]:
     at, given = outcome.get("at"), one.get("at")
     if is_number(at) and is_number(given) and at > given:
         told = f"{told}, {duration((at - given) / 1000)} later"
-    what = " ".join(filter(None, [as_text(one.get("what")), as_text(one.get("node"))])) or "unknown"
+    kind = as_text(one.get("what"))
+    what = " ".join(filter(None, [_TYPED.get(kind, kind), as_text(one.get("node"))])) or "unknown"
     due = f" at {local(one['due'])}" if is_number(one.get("due")) else ""
     until = f" until {local(one['until'])}" if is_number(one.get("until")) else ""
     shown = local(given) if is_number(given) and given else "-"

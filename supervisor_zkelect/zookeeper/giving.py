@@ -33,7 +33,9 @@ CLOCKS_DIFFER = 30.0
 """Seconds by which the clock of whoever gives an order may differ from ZooKeeper's without being told: what it takes to ask."""
 
 #: Outcomes of kinds that are done when they are written.
-_DONE = {"maintenance off": "it was taken out of maintenance", "cancel": "written", "reset": "all orders were taken back"}
+_DONE = {
+    "maintenance off": "it was taken out of maintenance", "cancel": "the switchover was taken back", "reset": "all orders were taken back",
+}
 
 
 class Unanswered(ElectionError):

@@ -652,11 +652,13 @@ def test_the_log_of_orders_is_a_table_with_the_newest_first(monkeypatch):
     log = [
         {**one, "done": True, "outcome": {"text": "c leads", "node": "c", "at": 5000}}, {**one, "what": "maintenance on", "done": None, "due": None},
         {**one, "done": False, "outcome": {"text": "it was taken back", "at": 0}, "due": None}, {"done": True, "outcome": {"text": "x"}},
+        {**one, "what": "cancel", "node": "", "done": True, "outcome": {"text": "y"}, "due": None},
     ]
     lines = show.orders({"orders": {"ok": True, "text": "4", "log": log}}).lines
     assert lines[0].split() == ["ELECTION", "GIVEN", "BY", "ORDER", "OUTCOME", "REASON"]
-    assert "unknown" in lines[1] and "not done: it was taken back" in lines[2] and "maintenance on c" in lines[3] and "not known" in lines[3]
-    assert "1970-01-01 00:00:01+0000  root@h  switchover c at 1970-01-01 00:00:04+0000  c leads, 4.0 s later" in lines[4]
+    assert "root@h  switchover --cancel  " in lines[1] and "unknown" in lines[2] and "not done: it was taken back" in lines[3]
+    assert "maintenance on c" in lines[4] and "not known" in lines[4]
+    assert "1970-01-01 00:00:01+0000  root@h  switchover c at 1970-01-01 00:00:04+0000  c leads, 4.0 s later" in lines[5]
     assert "nothing was ordered" in show.orders({"orders": {"ok": True, "text": "", "log": []}}).lines[1]
 
 
