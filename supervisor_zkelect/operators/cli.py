@@ -6,8 +6,9 @@ Each error is one line on standard error. Only what a command needs is imported:
 from __future__ import annotations
 
 import argparse
+import re
 import sys
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Collection, Dict, Optional, Sequence
 
 from supervisor_zkelect import __version__
 from supervisor_zkelect.core.untrusted import printable
@@ -21,9 +22,17 @@ _STATUSES = f"exit status: {MEANINGS}"
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """Says what is wrong in one line. commands: the names of those that follow."""
+
+    commands: Collection[str] = ()
 
     def error(self, message: str) -> Any:
+        mistyped = re.match(r"argument COMMAND: invalid choice: '(.*)' \(choose from ", message)
+        if mistyped:
+            from supervisor_zkelect.operators.suggestion import suggestion
+
+            meant = suggestion(mistyped[1], self.commands)
+            message = f"there is no command {mistyped[1]}" + (f":{meant}" if meant else "")
         raise Trouble(USAGE, f"{message}; see {self.prog} --help")
 
 
@@ -89,6 +98,7 @@ def parser() -> argparse.ArgumentParser:
     program = _Parser(prog="zkelect", description=_DESCRIPTION, epilog=_STATUSES, parents=[connection])
     program.add_argument("--version", action="version", version=f"zkelect {__version__}")
     commands = program.add_subparsers(title="commands", metavar="COMMAND", dest="name", required=True)
+    program.commands = commands.choices
 
     def add(
         name: str, function: Any, text: str, parents: Sequence[Any] = (connection, output), epilog: str = _STATUSES
