@@ -94,7 +94,7 @@ def _fail(status: int, lines: Sequence[str], as_json: bool) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
-    connection, output = _connection_words(), _output_words()
+    connection, output = connection_words(), _output_words()
     program = _Parser(prog="zkelect", description=_DESCRIPTION, epilog=_STATUSES, parents=[connection])
     program.add_argument("--version", action="version", version=f"zkelect {__version__}")
     commands = program.add_subparsers(title="commands", metavar="COMMAND", dest="name", required=True)
@@ -125,7 +125,8 @@ def parser() -> argparse.ArgumentParser:
     return program
 
 
-def _connection_words() -> argparse.ArgumentParser:
+def connection_words() -> argparse.ArgumentParser:
+    """The options that say where supervisord is, to be a parent of other parsers."""
     connection = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     where = connection.add_argument_group(
         "where supervisord is",
