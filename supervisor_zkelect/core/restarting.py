@@ -38,7 +38,8 @@ def obey(turn: Turn) -> None:
     elif {ordered.begun, ordered.term} - {0, state.token}:
         _tell(turn, ordered.id, False, f"not restarted: that term is over, and {turn.rules.node} leads in another one")
     elif ordered.begun and ordered.id != state.restart_asked:
-        _tell(turn, ordered.id, False, "a listener ended in the middle of it; zkelect history has what was restarted")
+        text = "a listener ended in the middle of it; supervisorctl status tells since when its programs run"
+        _tell(turn, ordered.id, False, text)
     else:
         turn.set(restart_asked=ordered.id)
         handover.begin(turn, control.RESTART, ordered.id, "restarted by order")

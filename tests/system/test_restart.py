@@ -1,9 +1,13 @@
 """The service again in the same term, by order, on real nodes."""
 
 import json
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.operators.outcome import DONE, ERROR
 
 
@@ -42,4 +46,18 @@ def test_what_cannot_be_done_stops_nothing(pair):
     again = pair["b"].zkelect("restart")
     assert again.returncode == ERROR and "restart --cancel takes it back" in again.stderr, again.stdout + again.stderr
     assert pair["b"].zkelect("restart", "--cancel").returncode == DONE
-    assert pair["a"].service_pids() == [pid]
+    assert pair["a"].service_pids() == {pid}
+
+
+def test_a_listener_that_is_killed_meanwhile_does_not_end_the_term(pair):
+    before, (pid,) = token(pair["a"]), pair["a"].service_pids()
+    told = len(pair["a"].logs())
+    with ThreadPoolExecutor(1) as other:
+        ordered = other.submit(pair["b"].zkelect, "restart")
+        until(lambda: "restarted by order" in pair["a"].logs()[told:], 30, "the restart to begin")
+        os.kill(pair["a"].listener_pid(), signal.SIGKILL)
+        said = ordered.result().stdout + ordered.result().stderr
+        assert "has restarted the service" in said or "a listener ended in the middle of it" in said, said
+    pair.primary("a")
+    assert token(pair["a"]) == before and pid not in pair["a"].service_pids() and not pair["b"].service_pids()
+    until(lambda: "nothing is ordered" in pair["b"].zkelect("orders").stdout, 30, "the order to be taken out")
