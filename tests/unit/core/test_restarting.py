@@ -1,5 +1,7 @@
 """The service again in the same term, rule by rule."""
 
+from dataclasses import replace
+
 import pytest
 
 from supervisor_zkelect.core import control, messages
@@ -254,3 +256,91 @@ def test_nothing_is_begun_while_this_node_leaves(node):
 def test_nothing_is_read_as_begun_by_a_listener_that_did_not_ask(node):
     node.primary().event(messages.Begun(node.state.op, ""))
     assert node.at == ("primary", "")
+
+
+# What is said, and what is kept
+
+
+def test_how_long_it_took_is_told_from_the_mark_to_the_ack(node):
+    restarting(node).now += 3.0
+    healthy(started(node))
+    assert told(node) == [("r", True, "self has restarted the service in 3.010 s")]
+    assert (node.state.restart, node.state.restarted, node.state.restart_at) == ("", "r", node.now + AGAIN)
+    assert node.state.reason == "healthy and acked as a:1"
+
+
+def test_of_one_that_another_listener_has_begun_it_is_told_from_the_start(node):
+    node.promoting().event(messages.ControlSeen(restart=ORDER._replace(begun=TOKEN)))
+    assert node.state.restart == ""
+    lease(node)
+    assert (node.state.restart, node.state.restart_since) == ("r", node.now)
+    node.now += 2.0
+    assert told(healthy_by_start(node)) == [("r", True, "self has restarted the service in 2.010 s")]
+
+
+def healthy_by_start(node):
+    node.event(messages.ServiceStarted(node.state.waiting)).event(messages.Tick(), after=0.01)
+    node.event(messages.Probed(node.op(messages.Probe), True, "ok"))
+    return node.event(messages.Acked(node.op(messages.Ack)))
+
+
+def test_while_it_goes_on_the_role_tells_why(node):
+    assert restarting(node).state.reason == "restarted by order"
+
+
+def test_nothing_of_the_term_before_counts_in_it(node):
+    node.primary().event(messages.Tick(), SETTINGS.health_interval)
+    probe = node.op(messages.Probe)
+    lease(node).event(messages.TermSeen("b", "b:1", TOKEN, True, TOKEN, "b:1"))
+    for _ in range(5):
+        node.event(messages.TermSeen("b", "b:1", TOKEN, True, TOKEN, "b:1"))
+    node.state = replace(node.state, trouble="health check failed: refused")
+    assert node.state.repairs and node.state.counter is not None and node.state.probing == probe
+    node.event(RESTART)
+    node.event(messages.Begun(node.op(messages.Begin), ""))
+    state = node.state
+    assert (state.probing, state.counter, state.probe_at, state.trouble) == (0, None, INFINITY, "")
+    assert (state.repairs, state.repair_at, state.healthy_by, state.restart_since) == (0, INFINITY, INFINITY, node.now)
+    node.event(messages.Dead(node.state.waiting, 0.1))
+    node.event(messages.ServiceStarted(node.op(messages.StartGroup)))
+    # The service that was asked is dead.
+    assert not node.event(messages.Probed(probe, True, "ok")).did(messages.Ack) and node.at == ("promoting", "probing")
+
+
+@pytest.mark.parametrize("order, text", [
+    (ORDER._replace(term=7), "not restarted: that term is over, and self leads in another one"),
+    (ORDER._replace(begun=TOKEN), "a listener ended in the middle of it; supervisorctl status tells since when its programs run"),
+])
+def test_why_one_is_dropped_is_told_now_and_then(node, order, text):
+    lease(node.primary().event(messages.ControlSeen(restart=order)))
+    node.event(messages.ControlSeen()).event(messages.ControlSeen(restart=order))
+    assert told(node) == [("r", False, text)] and node.state.restart == ""
+    assert not told(node.event(messages.Tick(), AGAIN / 2))
+    assert told(node.event(messages.Tick(), AGAIN / 2)) == [("r", False, text)]
+
+
+def test_why_one_cannot_be_begun_is_told(node):
+    node.primary().event(RESTART)
+    node.event(messages.NotBegun(node.op(messages.Begin), "the order was taken back"))
+    assert told(node) == [("r", False, "not restarted: the order was taken back")]
+
+
+def test_that_one_is_done_is_told_again_while_its_order_stands(node):
+    healthy(started(restarting(node)))
+    lease(node).event(messages.ControlSeen(restart=ORDER._replace(begun=TOKEN)))
+    node.event(messages.Tick(), AGAIN)
+    assert told(node) == [("r", True, "the service was restarted")]
+
+
+def test_the_end_of_a_term_ends_it_once(node):
+    restarting(node).event(messages.Resign("t", True))
+    assert told(node) == [("r", False, "the term ended during the restart: resigned, by force")] and node.state.restart == ""
+
+
+def test_another_one_may_follow_in_the_same_term(node):
+    healthy(started(restarting(node)))
+    lease(node).event(messages.ControlSeen(restart=ORDER._replace(id="q")))
+    begin = next(action for action in node.actions if isinstance(action, messages.Begin))
+    assert begin.order == "q"
+    lease(node.event(messages.Begun(begin.op, "")))
+    assert told(healthy(started(node)))[0][:2] == ("q", True)
