@@ -36,14 +36,16 @@ class Awaited:
 
 
 class OrderDesk(Decider):
-    """Obeys `maintenance`, `switchover` and `orders`."""
+    """Obeys `maintenance`, `switchover`, `restart` and `orders`."""
 
     def __init__(self, means: Means, keepers: Keepers, reply: Callable[[str, Dict[str, Any]], None]) -> None:
         """reply: answers a ticket."""
         super().__init__(means, keepers)
         self._reply = reply
         self._awaited: Dict[str, Awaited] = {}
-        self.verbs = {"maintenance": self._maintenance, "switchover": self._switchover, "orders": self._orders}
+        self.verbs = {
+            "maintenance": self._maintenance, "switchover": self._switchover, "restart": self._restart, "orders": self._orders,
+        }
 
     def _maintenance(self, one: Candidacy, request: Dict[str, Any]) -> None:
         arguments = request.get("args", {})
@@ -54,6 +56,11 @@ class OrderDesk(Decider):
         arguments = request.get("args", {})
         kind = "cancel" if arguments.get("cancel") is True else "switchover"
         self._give(one, request, kind, arguments.get("to") or "", arguments.get("in"))
+
+    def _restart(self, one: Candidacy, request: Dict[str, Any]) -> None:
+        arguments = request.get("args", {})
+        kind = "cancel restart" if arguments.get("cancel") is True else "restart"
+        self._give(one, request, kind, "", arguments.get("in"))
 
     def _orders(self, one: Candidacy, request: Dict[str, Any]) -> None:
         self._give(one, request, "reset" if request.get("args", {}).get("reset") is True else "show", "", None)

@@ -134,7 +134,7 @@ def _view(call: Call, refresh_time: float) -> View:
     fresh_within = None
     try:
         ticket = call("zkelect.request", "refresh", "", "{}")
-        if _poll(call, ticket, asked + refresh_time) is None:
+        if poll(call, ticket, asked + refresh_time) is None:
             fresh_within = time.monotonic() - asked
     except Fault as fault:
         if fault.code == UNKNOWN_METHOD:
@@ -150,7 +150,7 @@ def _answer(
     """The listener's answer. One of our own, with exit status 4, when there is none in time."""
     ticket = call("zkelect.request", verb, election, json.dumps(arguments))
     try:
-        answer = _poll(call, ticket, deadline, patient=True)
+        answer = poll(call, ticket, deadline, patient=True)
         if answer is not None:
             return answer
         text = f"the listener did not answer within {timeout:g} s; the outcome of {verb} is unknown"
@@ -163,7 +163,7 @@ def _answer(
     return {"ok": False, "exit": UNKNOWN, "text": text}
 
 
-def _poll(call: Call, ticket: str, deadline: float, patient: bool = False) -> Optional[Dict[str, Any]]:
+def poll(call: Call, ticket: str, deadline: float, patient: bool = False) -> Optional[Dict[str, Any]]:
     """The answer to a request, None when there is none at the deadline, a time.monotonic().
 
     patient: a supervisord that is there but does not answer in time is asked again.

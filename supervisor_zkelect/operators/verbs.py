@@ -186,7 +186,17 @@ _ROWS = (
         statuses={DONE: "the node is out of the queue, or back in it", **_GIVEN},
     ),
     Verb(
-        "orders", "show what stands ordered: who is in maintenance, which switchover is to come", _orders, wait=15.0,
+        # It takes as long as the group takes to stop, and to become healthy again.
+        "restart", "have the primary stop the service and start it again in the same term, and wait until it is healthy", _orders,
+        means=ONE, wait=180.0, timed=True, each=True, acts=True, ordered=True,
+        options=(
+            Option("--in", "in", "when that time has passed, by whoever leads then", "SECONDS", True),
+            Option("--cancel", "cancel", "take back one that has not begun"), _REASON,
+        ),
+        statuses={DONE: "the service is healthy again, or the order is written", **_GIVEN},
+    ),
+    Verb(
+        "orders", "show what stands ordered: who is in maintenance, which switchover or restart is to come", _orders, wait=15.0,
         timed=True, each=True, acts=True,
         options=(Option("--reset", "reset", "take everything back, also what cannot be read"),),
     ),

@@ -9,7 +9,7 @@ import os
 from typing import Any, Dict, List, NamedTuple, Optional
 
 from supervisor_zkelect.core import control
-from supervisor_zkelect.core.control import Control, Order, Switchover
+from supervisor_zkelect.core.control import Control, Order, Restart, Switchover
 from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.zookeeper.orders import knows_orders
 from supervisor_zkelect.zookeeper.presence import PresenceCalls
@@ -18,6 +18,9 @@ from supervisor_zkelect.zookeeper.queue import Member
 #: Milliseconds in a second.
 _MS = 1000
 
+#: Kinds by which an order is taken back, and what that is.
+_CANCELLED = {"cancel": "switchover", "cancel restart": "restart"}
+
 UNDER_WAY = 7
 """Exit status of a tool whose waiting has ended before its order was done, while that stands or has begun."""
 
@@ -25,10 +28,10 @@ UNDER_WAY = 7
 class Given(NamedTuple):
     """An order as it was given.
 
-    kind: "maintenance on", "maintenance off", "switchover", "cancel", "show" or "reset". node: whom it is about; "" for whoever
-    is next. by: who gave it. reason: why. seconds: for how long it counts, or until it is due; None for no end, or now.
-    force: even if nobody can take over, or if a member that knows no orders is passed over. id: made before anything was asked,
-    so that an order which is given twice is one; "" for one that is made here.
+    kind: "maintenance on", "maintenance off", "switchover", "cancel", "restart", "cancel restart", "show" or "reset". node: whom
+    it is about; "" for whoever is next. by: who gave it. reason: why. seconds: for how long it counts, or until it is due; None
+    for no end, or now. force: even if nobody can take over, or if a member that knows no orders is passed over. id: made before
+    anything was asked, so that an order which is given twice is one; "" for one that is made here.
     """
 
     kind: str
@@ -80,25 +83,28 @@ def give(elector: PresenceCalls, given: Given) -> Answer:
             return control.begin_maintenance(given.node, wanted._replace(until=moment))
         if given.kind == "maintenance off":
             return control.end_maintenance(given.node)
-        if given.kind == "cancel":
-            return control.end_switchover
+        if given.kind in _CANCELLED:
+            return control.end_restart if given.kind == "cancel restart" else control.end_switchover
+        if given.kind == "restart":
+            return control.order_restart(Restart(wanted, moment, 0, term if moment is None else 0))
         return control.order_switchover(Switchover(wanted, given.node, moment))
 
     before = elector.amend_control(change)
     if refused:
         return Answer(False, 1, refused)
-    if given.kind == "cancel":
-        if before.switchover is not None:
-            elector.tell_outcome(Outcome(before.switchover.order.id, False, "it was taken back"))
-        return Answer(True, 0, "the switchover is taken back")
-    if given.kind == "switchover" and moment is not None:
-        return Answer(True, 0, f"ordered, and done in {given.seconds:g} s; zkelect switchover --cancel takes it back")
+    if given.kind in _CANCELLED:
+        standing = before.restart if given.kind == "cancel restart" else before.switchover
+        if standing is not None:
+            elector.tell_outcome(Outcome(standing.order.id, False, "it was taken back"))
+        return Answer(True, 0, f"the {_CANCELLED[given.kind]} is taken back")
+    if given.kind in _CANCELLED.values() and moment is not None:
+        return Answer(True, 0, f"ordered, and done in {given.seconds:g} s; zkelect {given.kind} --cancel takes it back")
     return Answer(True, 0, "", order, term)
 
 
 def _stands(found: Control, order: str) -> bool:
     """Whether it was written already: its answer was lost, or it was given to a listener that ended."""
-    standing = [one.order for one in (found.switchover,) if one is not None]
+    standing = [one.order for one in (found.switchover, found.restart) if one is not None]
     return order in [one.id for one in (*found.maintenance.values(), *standing)]
 
 
@@ -107,10 +113,13 @@ def refusal(elector: PresenceCalls, found: Control, given: Given, shown: int) ->
     if found.trouble:
         return found.trouble
     standing = found.switchover
-    if given.kind == "cancel":
-        if standing is None:
-            return "no switchover is ordered"
-        return "it has begun, and cannot be taken back; see zkelect list" if standing.begun else ""
+    if given.kind in _CANCELLED:
+        ordered = found.restart if given.kind == "cancel restart" else standing
+        if ordered is None:
+            return f"no {_CANCELLED[given.kind]} is ordered"
+        return "it has begun, and cannot be taken back; see zkelect list" if ordered.begun else ""
+    if given.kind == "restart":
+        return _no_restart(elector, found, given)
     aside = {node for node, order in found.maintenance.items() if order.stands(shown)}
     if given.kind == "maintenance off":
         return "" if given.node in found.maintenance else f"{given.node} is not in maintenance"
@@ -144,6 +153,20 @@ def _no_switchover(members: List[Member], given: Given, others: bool) -> str:
     return "" if node or others else "no other candidate could take over; start another node first"
 
 
+def _no_restart(elector: PresenceCalls, found: Control, given: Given) -> str:
+    members, holder = elector.members(), elector.holder()
+    if not members or holder is None or not elector.read_ack() and not found.restart:
+        return "nobody is primary, so there is nothing to restart; see zkelect list"
+    if found.restart is not None:
+        what = "has begun; wait until it is done" if found.restart.begun else "is ordered; zkelect restart --cancel takes it back"
+        return f"another restart {what}"
+    if not knows_orders(members[0]):
+        return f"{members[0].node or members[0].name} leads and knows no orders; restart the service there, or update it"
+    if found.switchover is not None and (found.switchover.begun or given.seconds is None and found.switchover.due is None):
+        return "a switchover is under way; the service is started anew by that"
+    return ""
+
+
 def told(found: Control, shown: int) -> List[str]:
     """What stands in the control, a line each. shown: what ZooKeeper's clock shows."""
     if found.trouble:
@@ -157,6 +180,10 @@ def told(found: Control, shown: int) -> List[str]:
         by = f" by {standing.order.by}" if standing.order.by else ""
         when = ", begun" if standing.begun else _left(standing.due, shown, "in")
         lines.append(f"switchover to {standing.to or 'the next node'}{by}{when}")
+    restart = found.restart
+    if restart is not None:
+        by, why = (f" {word} {text}" if text else "" for word, text in (("by", restart.order.by), ("for", restart.order.reason)))
+        lines.append(f"restart{by}{why}{', begun' if restart.begun else _left(restart.due, shown, 'in')}")
     return lines
 
 
@@ -167,17 +194,25 @@ def _left(moment: Optional[int], shown: int, word: str) -> str:
 def came_of(elector: PresenceCalls, given: Given, order: str, term: int) -> Optional[Answer]:
     """What became of an order that was written; None while it is under way. term: token of the term in which it was given. Raises
     ElectionError."""
-    if given.kind == "switchover":
-        for outcome in elector.outcomes():
-            if outcome.id == order:
-                return Answer(outcome.ok, 0 if outcome.ok else 1, outcome.text)
-        if _stands(elector.read_control(), order):
-            return None
+    if given.kind in ("switchover", "restart"):
+        answer = _outcome(elector, order)
+        if answer is not None or _stands(elector.read_control(), order):
+            return answer
+        if given.kind == "restart":
+            # It is taken out when its outcome is written.
+            return _outcome(elector, order) or Answer(False, 1, "the order does not stand any more; see zkelect history")
         return _led(elector, given, term)
     stands = given.node in [one.node for one in elector.members()]
     if given.kind == "maintenance on":
         return None if stands else Answer(True, 0, f"{given.node} is in maintenance, until zkelect maintenance off ends that")
     return Answer(True, 0, f"{given.node} stands in the queue") if stands else None
+
+
+def _outcome(elector: PresenceCalls, order: str) -> Optional[Answer]:
+    for outcome in elector.outcomes():
+        if outcome.id == order:
+            return Answer(outcome.ok, 0 if outcome.ok else 1, outcome.text)
+    return None
 
 
 def _led(elector: PresenceCalls, given: Given, term: int) -> Optional[Answer]:

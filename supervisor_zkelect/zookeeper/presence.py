@@ -83,10 +83,12 @@ class PresenceCalls(OrderCalls):
         shown = self._servers.now() or round(1000 * time.time())
         ordered = {name: in_maintenance(one) for name, one in orders.maintenance.items() if one.stands(shown)}
         stamp = () if orders.stamp == Stamp() else tuple(orders.stamp)
-        coming = orders.switchover
+        switchover, restart = orders.switchover, orders.restart
+        coming = [] if switchover is None else [(f"switchover to {switchover.to or 'the next node'}", switchover.begun)]
+        coming += [] if restart is None else [("restart", restart.begun)]
         return Overview(
             nodes.rows(seen, holder.node if holder else "", address, ordered, stamp), address, orders.trouble,
-            "" if coming is None else f"switchover to {coming.to or 'the next node'}{', begun' if coming.begun else ''}",
+            "; ".join(f"{what}{', begun' if begun else ''}" for what, begun in coming),
         )
 
     def _entries(self, names: Sequence[str], standing: Dict[str, Tuple[int, int]], limit: float) -> List[nodes.Seen]:

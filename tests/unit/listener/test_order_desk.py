@@ -36,6 +36,9 @@ class Place:
     ("maintenance", {"what": "off"}, giving.Given("maintenance off", "a", "root@h")),
     ("switchover", {}, giving.Given("switchover", "", "root@h")), ("switchover", {"to": "b", "in": 5}, giving.Given("switchover", "b", "root@h", "", 5)),
     ("switchover", {"cancel": True}, giving.Given("cancel", "", "root@h")), ("orders", {}, giving.Given("show", "", "root@h")),
+    ("restart", {"reason": "leak"}, giving.Given("restart", "", "root@h", "leak")),
+    ("restart", {"in": 5}, giving.Given("restart", "", "root@h", "", 5)),
+    ("restart", {"cancel": True}, giving.Given("cancel restart", "", "root@h")),
     ("orders", {"reset": True}, giving.Given("reset", "", "root@h")),
 ])
 def test_what_is_ordered(verb, arguments, given):
