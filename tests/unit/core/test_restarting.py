@@ -263,6 +263,7 @@ def test_nothing_is_read_as_begun_by_a_listener_that_did_not_ask(node):
 
 def test_how_long_it_took_is_told_from_the_mark_to_the_ack(node):
     restarting(node).now += 3.0
+    node.event(messages.ControlSeen(restart=ORDER._replace(begun=TOKEN)))
     healthy(started(node))
     assert told(node) == [("r", True, "self has restarted the service in 3.010 s")]
     assert (node.state.restart, node.state.restarted, node.state.restart_at) == ("", "r", node.now + AGAIN)
@@ -286,6 +287,12 @@ def healthy_by_start(node):
 
 def test_while_it_goes_on_the_role_tells_why(node):
     assert restarting(node).state.reason == "restarted by order"
+
+
+def test_no_service_is_asked_while_it_is_stopped(node):
+    assert node.primary().state.probe_at < INFINITY
+    node.event(RESTART)
+    assert node.event(messages.Begun(node.op(messages.Begin), "")).state.probe_at == INFINITY
 
 
 def test_nothing_of_the_term_before_counts_in_it(node):
