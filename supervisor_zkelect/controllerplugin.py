@@ -20,6 +20,7 @@ from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import ask, confirm, local_time, streams
 from supervisor_zkelect.operators.outcome import ERROR, MEANINGS, USAGE
 from supervisor_zkelect.operators.progress import Progress
+from supervisor_zkelect.operators.suggestion import suggestion
 from supervisor_zkelect.operators.verbs import LONGEST, VERBS, Option, Verb
 from supervisor_zkelect.supervisord.client import Unreachable
 
@@ -50,8 +51,9 @@ class ZkelectControllerPlugin(ControllerPluginBase):
             return
         verb = words.pop(0) if words else ""
         if verb not in VERBS:
+            meant = suggestion(verb, VERBS)
             problem = f"there is no command {printable(verb)}" if verb else "a command is missing"
-            self._fail(USAGE, f"{problem}; use one of: {', '.join(VERBS)}")
+            self._fail(USAGE, f"{problem}{meant and ':' + meant}; use one of: {', '.join(VERBS)}")
             return
         self._run(VERBS[verb], words, "zkelect")
 

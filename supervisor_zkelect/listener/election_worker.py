@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Union
 
 from supervisor_zkelect.core import history, messages, nodes, outcomes, untrusted
-from supervisor_zkelect.core.control import Control, Unusable, said
+from supervisor_zkelect.core.control import RESTART, Control, RestartSeen, Unusable, said
 from supervisor_zkelect.elector import (
     AccessDenied,
     AnotherElection,
@@ -240,8 +240,7 @@ def read_control(elector: Elector, name: str, node: str, post: Post) -> events.C
 def orders_for(elector: Elector, found: Control, node: str) -> messages.ControlSeen:
     """What the control means for a node."""
     timed = [one.until for one in found.maintenance.values() if one.until is not None]
-    if found.switchover is not None and found.switchover.due is not None:
-        timed.append(found.switchover.due)
+    timed += [one.due for one in (found.switchover, found.restart) if one is not None and one.due is not None]
     bar = found.barred(node, elector.server_time() if timed else None)
     seen = messages.ControlSeen()
     if bar is not None:
@@ -252,11 +251,19 @@ def orders_for(elector: Elector, found: Control, node: str) -> messages.ControlS
         )
     order = found.switchover
     if order is not None:
-        due = -math.inf if order.due is None else elector.here(order.due)
+        due = _due(elector, order.due)
         seen = seen._replace(
             order=order.order.id, due=due, to=order.to, begun=order.begun, target=order.target, said=said(order.order)
         )
+    restart = found.restart
+    if restart is not None:
+        due = _due(elector, restart.due)
+        seen = seen._replace(restart=RestartSeen(restart.order.id, due, restart.begun, restart.term))
     return seen
+
+
+def _due(elector: Elector, moment: Optional[int]) -> float:
+    return -math.inf if moment is None else elector.here(moment)
 
 
 def write_entry(elector: Elector, name: str, node: str, entry: nodes.Entry) -> events.EntryWritten:
@@ -305,10 +312,13 @@ def look_after_order(
 
 
 def begin(elector: Elector, action: messages.Begin, node: str) -> messages.Event:
-    """See who can take over, and mark a switchover begun. Where the quorum finds no proposal of this node, that is told."""
+    """See who can take over, and mark a switchover or a restart begun. Where the quorum finds no proposal of this node, that is
+    told."""
     try:
-        target = elector.begin(action.kind, action.order, node)
-        return messages.Begun(action.op, target)
+        if action.kind == RESTART:
+            elector.begin_restart(action.order)
+            return messages.Begun(action.op, "")
+        return messages.Begun(action.op, elector.begin(action.kind, action.order, node))
     except (NotBegun, Unusable) as error:
         return messages.NotBegun(action.op, str(error))
     except (NotLeader, ProposalGone) as error:

@@ -43,7 +43,7 @@ class Awaited:
 
 
 class OrderDesk(Decider):
-    """Obeys `maintenance`, `switchover`, `forget` and `orders`."""
+    """Obeys `maintenance`, `switchover`, `restart`, `forget` and `orders`."""
 
     def __init__(self, means: Means, keepers: Keepers, reply: Callable[[str, Dict[str, Any]], None]) -> None:
         """reply: answers a ticket."""

@@ -168,7 +168,7 @@ def revocable(verb: Verb, arguments: Mapping[str, Any]) -> bool:
     """Whether what is ordered so can be taken back by its id."""
     if verb.name == "maintenance":
         return arguments.get("what") == "on"
-    return verb.name == "switchover" and not arguments.get("cancel") and not arguments.get("dry")
+    return verb.name in ("switchover", "restart") and not arguments.get("cancel") and not arguments.get("dry")
 
 
 def orderer() -> str:
@@ -186,7 +186,7 @@ def _view(call: Call, refresh_time: float) -> View:
     fresh_within = None
     try:
         ticket = call("zkelect.request", "refresh", "", "{}")
-        if _poll(call, ticket, asked + refresh_time) is None:
+        if poll(call, ticket, asked + refresh_time) is None:
             fresh_within = time.monotonic() - asked
     except Fault as fault:
         if fault.code == UNKNOWN_METHOD:
@@ -202,7 +202,7 @@ def _answer(
     """The listener's answer. One of our own, with exit status 4, when there is none in time."""
     ticket = call("zkelect.request", verb, election, json.dumps(arguments))
     try:
-        answer = _poll(call, ticket, deadline, True, lambda waited: progress.tell(f"waiting for the outcome of {verb}", waited))
+        answer = poll(call, ticket, deadline, True, lambda waited: progress.tell(f"waiting for the outcome of {verb}", waited))
         if answer is not None:
             return answer
         text = f"the listener did not answer within {timeout:g} s; the outcome of {verb} is unknown"
@@ -215,7 +215,7 @@ def _answer(
     return {"ok": False, "exit": UNKNOWN, "text": text}
 
 
-def _poll(
+def poll(
     call: Call, ticket: str, deadline: float, patient: bool = False, tell: Callable[[float], None] = lambda waited: None
 ) -> Optional[Dict[str, Any]]:
     """The answer to a request, None when there is none at the deadline, a time.monotonic().

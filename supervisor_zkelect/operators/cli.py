@@ -6,8 +6,9 @@ Each error is one line on standard error. Only what a command needs is imported:
 from __future__ import annotations
 
 import argparse
+import re
 import sys
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Collection, Dict, Optional, Sequence
 
 from supervisor_zkelect import __version__
 from supervisor_zkelect.core.untrusted import printable
@@ -21,9 +22,17 @@ _STATUSES = f"exit status: {MEANINGS}"
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """Says what is wrong in one line. commands: the names of those that follow."""
+
+    commands: Collection[str] = ()
 
     def error(self, message: str) -> Any:
+        mistyped = re.match(r"argument COMMAND: invalid choice: '(.*)' \(choose from ", message)
+        if mistyped:
+            from supervisor_zkelect.operators.suggestion import suggestion
+
+            meant = suggestion(mistyped[1], self.commands)
+            message = f"there is no command {mistyped[1]}" + (f":{meant}" if meant else "")
         raise Trouble(USAGE, f"{message}; see {self.prog} --help")
 
 
@@ -85,10 +94,11 @@ def _fail(status: int, lines: Sequence[str], as_json: bool) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
-    connection, output = _connection_words(), _output_words()
+    connection, output = connection_words(), _output_words()
     program = _Parser(prog="zkelect", description=_DESCRIPTION, epilog=_STATUSES, parents=[connection])
     program.add_argument("--version", action="version", version=f"zkelect {__version__}")
     commands = program.add_subparsers(title="commands", metavar="COMMAND", dest="name", required=True)
+    program.commands = commands.choices
 
     def add(
         name: str, function: Any, text: str, parents: Sequence[Any] = (connection, output), epilog: str = _STATUSES
@@ -115,7 +125,8 @@ def parser() -> argparse.ArgumentParser:
     return program
 
 
-def _connection_words() -> argparse.ArgumentParser:
+def connection_words() -> argparse.ArgumentParser:
+    """The options that say where supervisord is, to be a parent of other parsers."""
     connection = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     where = connection.add_argument_group(
         "where supervisord is",

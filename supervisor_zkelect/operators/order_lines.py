@@ -10,7 +10,7 @@ from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators.view import as_dict, as_text, is_number
 
 #: Kinds of orders that are typed otherwise.
-_TYPED = {"cancel": "switchover --cancel", "reset": "orders --reset"}
+_TYPED = {"cancel": "switchover --cancel", "cancel restart": "restart --cancel", "reset": "orders --reset"}
 
 _HEADING = ("ELECTION", "GIVEN", "BY", "ORDER", "OUTCOME", "REASON")
 

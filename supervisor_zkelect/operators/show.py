@@ -290,6 +290,9 @@ def history(answers: Mapping[str, Dict[str, Any]], width: Optional[int] = None) 
                 printable(name), str(row.token), _shown(row.node), since, served, _steps(row.begun), _steps(row.ended),
                 _shown(row.why),
             ])
+            for moment, steps in reversed(row.restarts):
+                at = time.strftime("%Y-%m-%d %H:%M:%S%z", time.localtime(moment))
+                rows.append([printable(name), str(row.token), _shown(row.node), at, "restarted", _steps(steps), "-", "-"])
         if not terms:
             rows.append([printable(name), "-", "nobody", "-", "-", "-", "-", "-"])
     lines = table([heading, *rows])

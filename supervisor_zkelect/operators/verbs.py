@@ -132,6 +132,7 @@ def _resign(reply: Reply) -> Outcome:
 
 
 _REASON = Option("--reason", "reason", "kept with the order, and shown", "TEXT")
+_AT = Option("--at", "at", "at that time, by ISO 8601; without a zone by this host's clocks", "TIME", moment=True)
 _YES = Option("--yes", "yes", "do not ask at a terminal whether that is meant")
 _GIVEN = {
     ERROR: "refused, or another node leads: the answer says why", UNDER_WAY: "not done yet; the order stands",
@@ -175,8 +176,7 @@ _ROWS = (
         options=(
             Option("--to", "to", "that node, wherever it stands in the queue; without it whoever is next", "NODE"),
             Option("--in", "in", "when that time has passed, by whoever leads then", "SECONDS", True),
-            Option("--at", "at", "at that time, by ISO 8601; without a zone by this host's clocks", "TIME", moment=True),
-            Option("--dry-run", "dry", "look what would happen, and order nothing"),
+            _AT, Option("--dry-run", "dry", "look what would happen, and order nothing"),
             Option("--cancel", "cancel", "take back one that has not begun"),
             Option("--force", "force", "even past a member of the queue that knows no orders"), _YES, _REASON,
         ),
@@ -193,7 +193,17 @@ _ROWS = (
         statuses={DONE: "the node is out of the queue, or back in it", **_GIVEN},
     ),
     Verb(
-        "orders", "show what stands ordered: who is in maintenance, which switchover is to come", _orders, wait=15.0,
+        # It takes as long as the group takes to stop, and to become healthy again.
+        "restart", "have the primary stop the service and start it again in the same term, and wait until it is healthy", _orders,
+        means=ONE, wait=180.0, timed=True, each=True, acts=True, ordered=True, afar=True,
+        options=(
+            Option("--in", "in", "when that time has passed, by whoever leads then", "SECONDS", True), _AT,
+            Option("--cancel", "cancel", "take back one that has not begun"), _REASON,
+        ),
+        statuses={DONE: "the service is healthy again, or the order is written", **_GIVEN},
+    ),
+    Verb(
+        "orders", "show what stands ordered: who is in maintenance, which switchover or restart is to come", _orders, wait=15.0,
         timed=True, each=True, acts=True, ordered=True, afar=True,
         options=(
             Option("--log", "log", "show the last orders: who gave them, when, why, and what became of them"),

@@ -28,6 +28,7 @@ _STEPS = {
     ("promoting", "claiming"): "claims the term in ZooKeeper",
     ("promoting", "fencing"): "runs the fence command against the former primary",
     ("promoting", "leasing"): "waits for a lease",
+    ("promoting", "restarting"): "stops the programs by order, to start them again in the same term",
     ("promoting", "starting"): "starts the programs",
     ("promoting", "probing"): "waits for the service to be healthy",
     ("promoting", "acking"): "the service is healthy, writes the ack",

@@ -41,6 +41,10 @@ def _switchover(arguments: Arguments, own: str) -> Tuple[str, Any, Any]:
     return "cancel" if arguments.get("cancel") is True else "switchover", arguments.get("to") or "", arguments.get("in")
 
 
+def _restart(arguments: Arguments, own: str) -> Tuple[str, Any, Any]:
+    return "cancel restart" if arguments.get("cancel") is True else "restart", "", arguments.get("in")
+
+
 def _orders(arguments: Arguments, own: str) -> Tuple[str, Any, Any]:
     return "reset" if arguments.get("reset") is True else "log" if arguments.get("log") is True else "show", "", None
 
@@ -50,7 +54,7 @@ def _forget(arguments: Arguments, own: str) -> Tuple[str, Any, Any]:
 
 
 _KINDS: Dict[str, Callable[[Arguments, str], Tuple[str, Any, Any]]] = {
-    "maintenance": _maintenance, "switchover": _switchover, "orders": _orders, "forget": _forget,
+    "maintenance": _maintenance, "switchover": _switchover, "restart": _restart, "orders": _orders, "forget": _forget,
 }
 
 VERBS = tuple(_KINDS)

@@ -18,6 +18,10 @@ INTERRUPTED = 130
 """Exit status of a tool whose user has had enough, as a shell has it for Ctrl-C."""
 
 
+#: What became of an order that is to be taken back, beside the name of a node whose maintenance it was: no node has such a name.
+_BEGUN, _ENDED = "/begun", "/ended"
+
+
 def attempt(elector: DeskCalls, given: Given) -> Answer:
     """Give the order, or take it back, and say what came of that. Raises nothing that an election does."""
     what = "the orders were not read" if given.kind in ("show", "log") else "the order was not written"
@@ -41,14 +45,22 @@ def awaited(elector: DeskCalls, given: Given) -> str:
             return f"{given.node} to recognise the order"
         leads = holder is not None and holder.node == given.node
         return f"{given.node} to {'hand over' if leads else 'leave the queue'}"
-    standing, leader = elector.read_control().switchover, holder.node if holder is not None and holder.node else "the primary"
+    found, leader = elector.read_control(), holder.node if holder is not None and holder.node else "the primary"
+    if given.kind == "restart":
+        begun = found.restart is None or found.restart.begun
+        return f"the service of {leader} to be healthy" if begun else f"{leader} to {_beginning(leader in late)}"
+    standing = found.switchover
     if standing is not None and not standing.begun:
-        return f"{leader} to {'recognise the order' if leader in late else 'begin'}"
+        return f"{leader} to {_beginning(leader in late)}"
     if standing is not None and holder is not None and holder.token == standing.begun:
         return f"{leader} to stop"
     if standing is not None or holder is None:
         return f"{given.node or 'the next node'} to lead"
     return f"the service of {leader} to be healthy"
+
+
+def _beginning(late: bool) -> str:
+    return "recognise the order" if late else "begin"
 
 
 def waited_enough(elector: DeskCalls, given: Given) -> Answer:
@@ -73,13 +85,17 @@ def take_back(elector: DeskCalls, order: str, by: str = "") -> Answer:
         what = ""
         standing = found.switchover
         if standing is not None and standing.order.id == order:
-            what = "begun" if standing.begun else "switchover"
+            what = _BEGUN if standing.begun else _ENDED
             return None if standing.begun else control.end_switchover
+        restart = found.restart
+        if restart is not None and restart.order.id == order:
+            what = _BEGUN if restart.begun else _ENDED
+            return None if restart.begun else control.end_restart
         what = next((node for node, one in found.maintenance.items() if one.id == order), "")
         return control.end_maintenance(what) if what else None
 
     elector.amend_control(change)
-    if what == "begun":
+    if what == _BEGUN:
         return Answer(False, INTERRUPTED, "interrupted; the order has begun, and stands: see zkelect list")
     if not what:
         ended = next((f": {one.text}" for one in elector.outcomes() if one.id == order), "; see zkelect list")
@@ -89,6 +105,6 @@ def take_back(elector: DeskCalls, order: str, by: str = "") -> Answer:
     except AccessDenied:
         # It is taken back all the same.
         pass
-    if what == "switchover":
+    if what == _ENDED:
         return Answer(False, INTERRUPTED, "interrupted; the order is taken back, and nothing was stopped for it")
     return Answer(False, INTERRUPTED, f"interrupted; the order is taken back: {what} stays in the queue, or comes back into it")

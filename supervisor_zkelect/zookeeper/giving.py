@@ -10,7 +10,7 @@ import os
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect.core import control, moments
-from supervisor_zkelect.core.control import Control, Order, Switchover
+from supervisor_zkelect.core.control import Control, Order, Restart, Switchover
 from supervisor_zkelect.core.order_log import Noted
 from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.zookeeper import precheck
@@ -23,6 +23,9 @@ from supervisor_zkelect.zookeeper.queue import Member
 #: Milliseconds in a second.
 _MS = 1000
 
+#: Kinds by which an order is taken back, and what that is.
+_CANCELLED = {"cancel": "switchover", "cancel restart": "restart"}
+
 UNDER_WAY = 7
 """Exit status of a tool whose waiting has ended before its order was done, while that stands or has begun."""
 
@@ -34,7 +37,8 @@ CLOCKS_DIFFER = 30.0
 
 #: Outcomes of kinds that are done when they are written.
 _DONE = {
-    "maintenance off": "it was taken out of maintenance", "cancel": "the switchover was taken back", "reset": "all orders were taken back",
+    "maintenance off": "it was taken out of maintenance", "reset": "all orders were taken back",
+    **{kind: f"the {what} was taken back" for kind, what in _CANCELLED.items()},
 }
 
 
@@ -45,10 +49,11 @@ class Unanswered(ElectionError):
 class Given(NamedTuple):
     """An order as it was given.
 
-    kind: "maintenance on", "maintenance off", "switchover", "cancel", "show", "log", "reset", "forget", or "take back" of one
-    with the id. node: whom it is about; "" for whoever is next. by: who gave it. reason: why. seconds: for how long it counts, or
-    until it is due; None for no end, or now. force: even if nobody can take over, or if a member that knows no orders is passed
-    over. id: made before anything was asked, so that an order which is given twice is one; "" for one that is made here.
+    kind: "maintenance on", "maintenance off", "switchover", "cancel", "restart", "cancel restart", "show", "log", "reset",
+    "forget", or "take back" of one with the id. node: whom it is about; "" for whoever is next. by: who gave it. reason: why.
+    seconds: for how long it counts, or until it is due; None for no end, or now. force: even if nobody can take over, or if a
+    member that knows no orders is passed over. id: made before anything was asked, so that an order which is given twice is one;
+    "" for one that is made here.
     due: when it is due, by ZooKeeper's clock, milliseconds; None for what `seconds` says. dry: only look what would happen.
     clock: what the clock of whoever gives it shows, milliseconds; None where that is not known.
     """
@@ -112,7 +117,7 @@ def give(elector: DeskCalls, given: Given) -> Answer:
         if given.kind == "switchover" and not refused:
             checked = precheck.of_switchover(elector, found, given.node, shown)
             refused = "" if given.force else checked.strange
-        return None if refused or given.dry else _change(given, wanted, moment)
+        return None if refused or given.dry else _change(given, wanted, moment, term)
 
     try:
         before = elector.amend_control(change)
@@ -129,26 +134,29 @@ def give(elector: DeskCalls, given: Given) -> Answer:
     )
 
 
-def _change(given: Given, wanted: Order, moment: Optional[int]) -> control.Change:
+def _change(given: Given, wanted: Order, moment: Optional[int], term: int) -> control.Change:
     if given.kind == "maintenance on":
         return control.begin_maintenance(given.node, wanted._replace(until=moment))
     if given.kind == "maintenance off":
         return control.end_maintenance(given.node)
-    if given.kind == "cancel":
-        return control.end_switchover
+    if given.kind in _CANCELLED:
+        return control.end_restart if given.kind == "cancel restart" else control.end_switchover
+    if given.kind == "restart":
+        return control.order_restart(Restart(wanted, moment, 0, term if moment is None else 0))
     return control.order_switchover(Switchover(wanted, given.node, moment))
 
 
 def _written(
     elector: DeskCalls, given: Given, before: Control, order: str, moment: Optional[int], shown: int
 ) -> Answer:
-    if given.kind == "cancel":
-        if before.switchover is not None:
+    if given.kind in _CANCELLED:
+        standing = before.restart if given.kind == "cancel restart" else before.switchover
+        if standing is not None:
             by = f" by {given.by}" if given.by else ""
-            elector.tell_outcome(Outcome(before.switchover.order.id, False, f"it was taken back{by}"))
-        return Answer(True, 0, "the switchover is taken back")
-    if given.kind == "switchover" and moment is not None:
-        return Answer(True, 0, f"ordered, and done{_when(moment, shown)}; zkelect switchover --cancel takes it back")
+            elector.tell_outcome(Outcome(standing.order.id, False, f"it was taken back{by}"))
+        return Answer(True, 0, f"the {_CANCELLED[given.kind]} is taken back")
+    if given.kind in _CANCELLED.values() and moment is not None:
+        return Answer(True, 0, f"ordered, and done{_when(moment, shown)}; zkelect {given.kind} --cancel takes it back")
     return Answer(True, 0, "", order)
 
 
@@ -186,10 +194,11 @@ def _looked_up(elector: DeskCalls, given: Given, order: str, term: int, lost: El
         told = any(one.id == order for one in elector.outcomes())
     except ElectionError:
         raise Unanswered(str(lost)) from None
-    if given.kind == "cancel":
-        return Answer(found.switchover is None, 0 if found.switchover is None else 1, (
-            "no switchover is ordered any more" if found.switchover is None else f"the switchover was not taken back: {lost}"
-        ))
+    if given.kind in _CANCELLED:
+        what, standing = _CANCELLED[given.kind], found.restart if given.kind == "cancel restart" else found.switchover
+        if standing is not None:
+            return Answer(False, 1, f"the {what} was not taken back: {lost}")
+        return Answer(True, 0, f"no {what} is ordered any more")
     over = given.kind == "switchover" and (holder.token if holder is not None else 0) != term
     out = given.kind == "maintenance off" and given.node not in found.maintenance
     if over or out or told or _stands(found, order):
@@ -237,7 +246,7 @@ _AT_ONCE = {"show": _show, "log": _log, "reset": _reset, "forget": _forget}
 
 def _stands(found: Control, order: str) -> bool:
     """Whether it was written already: its answer was lost, or it was given to a listener that ended."""
-    standing = [one.order for one in (found.switchover,) if one is not None]
+    standing = [one.order for one in (found.switchover, found.restart) if one is not None]
     return order in [one.id for one in (*found.maintenance.values(), *standing)]
 
 
@@ -249,10 +258,13 @@ def refusal(elector: PresenceCalls, found: Control, given: Given, shown: int) ->
     if given.due is not None and given.due <= shown:
         ago = moments.duration((shown - given.due) / _MS)
         return f"{moments.utc(given.due)} is over: ZooKeeper's clock shows {moments.utc(shown)}, {ago} later"
-    if given.kind == "cancel":
-        if standing is None:
-            return "no switchover is ordered"
-        return "it has begun, and cannot be taken back; see zkelect list" if standing.begun else ""
+    if given.kind in _CANCELLED:
+        ordered = found.restart if given.kind == "cancel restart" else standing
+        if ordered is None:
+            return f"no {_CANCELLED[given.kind]} is ordered"
+        return "it has begun, and cannot be taken back; see zkelect list" if ordered.begun else ""
+    if given.kind == "restart":
+        return _no_restart(elector, found, given)
     aside = {node for node, order in found.maintenance.items() if order.stands(shown)}
     if given.kind == "maintenance off":
         return "" if given.node in found.maintenance else f"{given.node} is not in maintenance"
@@ -286,6 +298,20 @@ def _no_switchover(members: List[Member], given: Given, others: bool) -> str:
     return "" if node or others else "no other candidate could take over; start another node first"
 
 
+def _no_restart(elector: PresenceCalls, found: Control, given: Given) -> str:
+    members, holder = elector.members(), elector.holder()
+    if not members or holder is None or not elector.read_ack() and not found.restart:
+        return "nobody is primary, so there is nothing to restart; see zkelect list"
+    if found.restart is not None:
+        what = "has begun; wait until it is done" if found.restart.begun else "is ordered; zkelect restart --cancel takes it back"
+        return f"another restart {what}"
+    if not knows_orders(members[0]):
+        return f"{members[0].node or members[0].name} leads and knows no orders; restart the service there, or update it"
+    if found.switchover is not None and (found.switchover.begun or given.seconds is None and found.switchover.due is None):
+        return "a switchover is under way; the service is started anew by that"
+    return ""
+
+
 def told(found: Control, shown: int) -> List[str]:
     """What stands in the control, a line each. shown: what ZooKeeper's clock shows."""
     if found.trouble:
@@ -296,6 +322,10 @@ def told(found: Control, shown: int) -> List[str]:
     ]
     if found.switchover is not None:
         lines.append(control.in_words(found.switchover, shown))
+    restart = found.restart
+    if restart is not None:
+        by, why = (f" {word} {text}" if text else "" for word, text in (("by", restart.order.by), ("for", restart.order.reason)))
+        lines.append(f"restart{by}{why}{', begun' if restart.begun else _left(restart.due, shown, 'in')}")
     return lines
 
 
@@ -306,17 +336,25 @@ def _left(moment: Optional[int], shown: int, word: str) -> str:
 def came_of(elector: PresenceCalls, given: Given, order: str, term: int) -> Optional[Answer]:
     """What became of an order that was written; None while it is under way. term: token of the term in which it was given. Raises
     ElectionError."""
-    if given.kind == "switchover":
-        for outcome in elector.outcomes():
-            if outcome.id == order:
-                return Answer(outcome.ok, 0 if outcome.ok else 1, outcome.text)
-        if _stands(elector.read_control(), order):
-            return None
+    if given.kind in ("switchover", "restart"):
+        answer = _outcome(elector, order)
+        if answer is not None or _stands(elector.read_control(), order):
+            return answer
+        if given.kind == "restart":
+            # It is taken out when its outcome is written.
+            return _outcome(elector, order) or Answer(False, 1, "the order does not stand any more; see zkelect history")
         return _led(elector, given, term)
     stands = given.node in [one.node for one in elector.members()]
     if given.kind == "maintenance on":
         return None if stands else Answer(True, 0, f"{given.node} is in maintenance, until zkelect maintenance off ends that")
     return Answer(True, 0, f"{given.node} stands in the queue") if stands else None
+
+
+def _outcome(elector: PresenceCalls, order: str) -> Optional[Answer]:
+    for outcome in elector.outcomes():
+        if outcome.id == order:
+            return Answer(outcome.ok, 0 if outcome.ok else 1, outcome.text)
+    return None
 
 
 def _led(elector: PresenceCalls, given: Given, term: int) -> Optional[Answer]:

@@ -76,10 +76,12 @@ class PresenceCalls(OrderCalls):
         shown = self._servers.now() or round(1000 * time.time())
         ordered = {name: in_maintenance(one) for name, one in orders.maintenance.items() if one.stands(shown)}
         stamp = () if orders.stamp == Stamp() else tuple(orders.stamp)
-        coming = orders.switchover
+        switchover, restart = orders.switchover, orders.restart
+        coming = [] if switchover is None else [in_words(switchover, shown)]
+        coming += [] if restart is None else [f"restart{', begun' if restart.begun else ''}"]
         return Overview(
             nodes.rows(seen, holder.node if holder else "", address, ordered, stamp), address, orders.trouble,
-            "" if coming is None else in_words(coming, shown),
+            "; ".join(coming),
         )
 
     def seen_nodes(self) -> List[nodes.Seen]:

@@ -208,3 +208,38 @@ def test_a_switchover_in_words(switchover, now, text):
 ])
 def test_who_gave_an_order_and_why(order, text):
     assert control.said(order) == text
+
+
+# Restarts
+
+RESTART = control.Restart(Order("r", "root@h", "leak", 5), 99, 41, 41)
+
+
+def test_a_restart_that_is_written_is_read():
+    assert read(written(control.order_restart(RESTART))) == Control(STAMP, "", {}, None, RESTART)
+    assert read(written(control.order_restart(control.Restart(Order("r"))))).restart == control.Restart(Order("r"))
+
+
+def test_a_restart_that_is_marked_begun_keeps_what_a_newer_version_wrote_and_another_one_does_not():
+    data = b'{"v": 1, "restart": {"id": "r", "rolling": true}}'
+    marked = json.loads(written(control.order_restart(RESTART._replace(due=None)), data=data))["restart"]
+    assert marked["rolling"] and marked["begun"] == 41
+    other = json.loads(written(control.order_restart(control.Restart(Order("other"))), data=data))["restart"]
+    assert "rolling" not in other
+
+
+@pytest.mark.parametrize("restart", [7, [], {}, {"id": 7}, {"id": "r", "begun": "x"}, {"id": "r", "term": 1.5}, {"id": "r", "due": -1}])
+def test_a_restart_that_is_none_makes_the_control_unusable(restart):
+    assert read(json.dumps({"v": 1, "restart": restart}).encode()).trouble == f"/s/control {GARBAGE}"
+
+
+def test_an_order_is_taken_out_by_its_id():
+    data = written(control.order_restart(RESTART), control.order_switchover(Switchover(Order("s"))))
+    found = read(data)
+    assert read(written(control.ended(found, "r"), data=data)) == Control(STAMP, "", {}, Switchover(Order("s")))
+    assert read(written(control.ended(found, "s"), data=data)) == Control(STAMP, "", {}, None, RESTART)
+    assert control.ended(found, "m") is None and control.ended(Control(), "r") is None
+
+
+def test_a_restart_is_late_by_when_it_is_due():
+    assert not control.overdue(RESTART, 99 + control.LATE) and control.overdue(RESTART, 100 + control.LATE)

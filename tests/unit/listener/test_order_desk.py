@@ -42,6 +42,9 @@ class Place:
     ("forget", {"node": "c"}, giving.Given("forget", "c", "root@h")),
     ("switchover", {"at": 7, "dry": True, "clock": 9}, giving.Given("switchover", "", "root@h", due=7, dry=True, clock=9)),
     ("switchover", {"take_back": "7"}, giving.Given("take back", "", "root@h", id="7")),
+    ("restart", {"reason": "leak"}, giving.Given("restart", "", "root@h", "leak")),
+    ("restart", {"in": 5}, giving.Given("restart", "", "root@h", "", 5)),
+    ("restart", {"cancel": True}, giving.Given("cancel restart", "", "root@h")),
 ])
 def test_what_is_ordered(verb, arguments, given):
     place = Place()

@@ -25,7 +25,7 @@ def test_the_docs_have_the_list():
     assert "`--wait SECONDS`" in text and all(f"`{verb.name}`" in text for verb in VERBS.values() if verb.timed)
     line = next(line for line in (DOCS / "README.md").read_text().splitlines() if line.startswith("    supervisorctl zkelect "))
     # README names the others.
-    assert set(line.split()[2].split("|")) | {"role", "forget"} == set(VERBS)
+    assert set(line.split()[2].split("|")) | {"role", "restart", "forget"} == set(VERBS)
 
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)

@@ -333,3 +333,35 @@ def test_without_a_proposal_an_entry_counts_by_the_session_in_which_its_node_liv
     entry = json.loads(three.ensemble.znodes[f"{STATE}/nodes/c"].data)
     three.ensemble.set(f"{STATE}/nodes/c", json.dumps({**entry, "session": "1"}).encode())
     assert {one.name: one.entry for one in three.tool().seen_nodes()}["c"] is None
+
+
+# Restarts
+
+
+def test_a_restart_waits_for_the_primary_and_is_taken_back_until_it_has_begun(three):
+    given = Given("restart", by="root@h", reason="leak")
+    answer = following.attempt(three.tool(), given)
+    assert answer.id and following.awaited(three.tool(), given) == "a to recognise the order"
+    three.tell("a", state="primary")
+    assert following.awaited(three.tool(), given) == "a to begin"
+    back = following.attempt(three.tool(), Given(giving.TAKE_BACK, id=answer.id))
+    assert back.exit == 130 and "nothing was stopped" in back.text and "restart" not in three.control()
+    answer = following.attempt(three.tool(), given)
+    three.nodes["a"].begin_restart(answer.id)
+    assert following.awaited(three.tool(), given) == "the service of a to be healthy"
+    assert "has begun, and stands" in following.attempt(three.tool(), Given(giving.TAKE_BACK, id=answer.id)).text
+
+
+def test_a_restart_whose_answer_was_lost_is_looked_up(three):
+    tool = three.tool()
+    three.client.lose, tool.reconnect = ["set"], lambda: None
+    assert following.attempt(tool, Given("restart", id="r")).id == "r" and three.control()["restart"]["id"] == "r"
+    tool = three.tool()
+    three.client.lose, tool.reconnect = ["set"], lambda: None
+    assert following.attempt(tool, Given("cancel restart", id="x")).text == "no restart is ordered any more"
+
+
+@pytest.mark.parametrize("name", ["begun", "ended", "switchover"])
+def test_no_nodes_name_is_taken_for_what_became_of_an_order(three, name):
+    answer = give(three, "maintenance on", name, force=True)
+    assert f"{name} stays in the queue" in following.attempt(three.tool(), Given(giving.TAKE_BACK, id=answer.id)).text
