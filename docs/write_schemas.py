@@ -56,7 +56,7 @@ def _list(of: Schema, text: str) -> Schema:
 
 
 V = {"const": 1, "description": "version of the document"}
-EXIT = _is("integer", "the command's exit status", minimum=0, maximum=7)
+EXIT = _is("integer", "the command's exit status", enum=[*range(8), 130])
 BOOT, EPOCH = "seconds since boot", "seconds since 1970, by the clock of the node that wrote it"
 
 ERROR = _object({
@@ -150,9 +150,26 @@ RESIGN = _object({
     "seconds": _is("number", "how long that took"),
 }, ["v", "exit", "ok", "election", "text"])
 
-_ORDER = _object(
-    {**ANSWER, "id": _text("the order's; empty where none was written")}, ["v", "exit", "ok", "election", "text"],
-)
+#: An order in the log of orders: moments are milliseconds since 1970.
+_LOGGED = _object({
+    **{name: _text(text) for name, text in (
+        ("id", "the order's"), ("what", "its kind"), ("node", "whom it is about, or empty"), ("by", "who gave it"),
+        ("reason", "why"),
+    )},
+    "at": _is("integer", "when it was given"), "until": _is("integer", "until when it counts", True),
+    "due": _is("integer", "when it is due", True),
+    "done": _is("boolean", "whether it was done; null where that is not known", True),
+    "outcome": _is("object", "what became of it: text, node, at", True),
+})
+
+_ORDER = _object({
+    **ANSWER, "id": _text("the order's; empty where none was written"),
+    "term": _is("integer", "token of the term in which it was given"),
+    "checked": _list(_text(""), "what was looked at, a line each"), "warning": _text("what is to be told beside"),
+    "awaited": _text("what an order that is under way waits for"),
+    "unrecognised": _list(_text(""), "the nodes that have not read it yet"),
+    "log": _list(_LOGGED, "the last orders, the newest last, with --log"),
+}, ["v", "exit", "ok", "election", "text"])
 ORDER = {"anyOf": [_ORDER, _object({
     "v": V, "exit": EXIT, "ok": ANSWER["ok"], "error": ANSWER["error"],
     "elections": _map(_ORDER, "by name, where several were meant"),
@@ -175,7 +192,8 @@ PRIMARY = _object({
 
 DOCUMENTS: Dict[str, Schema] = {
     "role": ROLE, "status": ROLE, "list": LIST, "members": MEMBERS, "history": HISTORY, "resign": RESIGN, "switchover": ORDER,
-    "maintenance": ORDER, "restart": ORDER, "orders": ORDER, "check": CHECK, "reload": RELOAD, "primary": PRIMARY,
+    "maintenance": ORDER, "restart": ORDER, "orders": ORDER, "forget": ORDER, "check": CHECK, "reload": RELOAD,
+    "primary": PRIMARY,
 }
 """Of each verb what it prints where it does not fail."""
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, Union
 
-from supervisor_zkelect.core import untrusted
+from supervisor_zkelect.core import moments, untrusted
 
 VERSION = 1
 """The format that this version reads and writes."""
@@ -27,6 +27,9 @@ is begun as they are, though nobody takes over."""
 
 LONGEST_REASON = 500
 """Characters of a text in an order."""
+
+_LONGEST_SAID = 200
+"""Characters of who gave an order and why, in a history of many terms."""
 
 LATE = 600_000
 """Milliseconds after its time for which a switchover or a restart may still be begun; then it is dropped."""
@@ -143,6 +146,22 @@ class Bar(NamedTuple):
 def in_maintenance(order: Order) -> str:
     by = f" by {order.by}" if order.by else ""
     return f"in maintenance{by}" + (f": {order.reason}" if order.reason else "")
+
+
+def in_words(switchover: Switchover, now: Optional[int] = None) -> str:
+    """A switchover that stands, who gave it, when it is due, and why. now: what ZooKeeper's clock shows."""
+    order, when = switchover.order, ", begun" if switchover.begun else ""
+    if switchover.due is not None and not switchover.begun:
+        left = "" if now is None else f", in {moments.duration((switchover.due - now) / 1000)}"
+        when = f" at {moments.utc(switchover.due)}{left}"
+    by = f" by {order.by}" if order.by else ""
+    return f"switchover to {switchover.to or 'the next node'}{by}{when}" + (f": {order.reason}" if order.reason else "")
+
+
+def said(order: Order) -> str:
+    """Who gave an order, and why, behind the words "by order"."""
+    by = f" of {order.by}" if order.by else ""
+    return untrusted.cut(f"{by}: {order.reason}" if order.reason else by, _LONGEST_SAID)
 
 
 # Reading

@@ -256,7 +256,8 @@ class ControlSeen(NamedTuple):
     cannot be used. forced: it counts even if nobody can take over. unread: the control could not be read, and may be again.
 
     order: id of a switchover that stands, or "". due: when it is due. to: who is to lead; "" for whoever is next. begun: token of
-    the term that it ends, 0 before. target: the proposal that is to lead then. restart: that is ordered.
+    the term that it ends, 0 before. target: the proposal that is to lead then. restart: that is ordered. said: who gave the
+    switchover, and why, as a reason has it.
     """
 
     bar: str = ""
@@ -270,6 +271,7 @@ class ControlSeen(NamedTuple):
     begun: int = 0
     target: str = ""
     restart: Optional[RestartSeen] = None
+    said: str = ""
 
 
 class Begun(NamedTuple):

@@ -49,6 +49,7 @@ def obey(turn: Turn) -> None:
         demotion.release(turn, bar if orders.bar_id else "what operators have ordered cannot be used")
     elif bar and orders.bar_id and (state.role, state.step) == (DETACHED, "waiting") and state.inherited is None:
         turn.go(MAINTENANCE, "", bar)
+        turn.act(messages.TellOutcome(orders.bar_id, True, f"{turn.rules.node} left the queue"))
     elif not bar and state.role == MAINTENANCE:
         turn.go(DETACHED, "waiting", "its maintenance is over")
 
@@ -80,7 +81,7 @@ def _hand_over(turn: Turn, orders: messages.ControlSeen) -> None:
 
 
 def _switched(orders: messages.ControlSeen) -> str:
-    return f"switched over to {orders.to or 'the next node'} by order"
+    return f"switched over to {orders.to or 'the next node'} by order{orders.said}"
 
 
 def begun(turn: Turn, event: messages.Begun) -> None:

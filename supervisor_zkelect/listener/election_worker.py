@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Union
 
 from supervisor_zkelect.core import history, messages, nodes, outcomes, untrusted
-from supervisor_zkelect.core.control import RESTART, Control, RestartSeen, Unusable
+from supervisor_zkelect.core.control import RESTART, Control, RestartSeen, Unusable, said
 from supervisor_zkelect.elector import (
     AccessDenied,
     AnotherElection,
@@ -31,7 +31,7 @@ from supervisor_zkelect.elector import (
 )
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.workers import LONGEST_LIST
-from supervisor_zkelect.zookeeper import giving
+from supervisor_zkelect.zookeeper import following, giving
 
 log = logging.getLogger(__name__)
 
@@ -252,7 +252,9 @@ def orders_for(elector: Elector, found: Control, node: str) -> messages.ControlS
     order = found.switchover
     if order is not None:
         due = _due(elector, order.due)
-        seen = seen._replace(order=order.order.id, due=due, to=order.to, begun=order.begun, target=order.target)
+        seen = seen._replace(
+            order=order.order.id, due=due, to=order.to, begun=order.begun, target=order.target, said=said(order.order)
+        )
     restart = found.restart
     if restart is not None:
         due = _due(elector, restart.due)
@@ -283,21 +285,20 @@ def answer_list(elector: Elector, ticket: str, reply: Reply) -> None:
 
 
 def give_order(elector: Elector, ticket: str, given: giving.Given, post: Post) -> None:
-    """Write an order, and post what came of that."""
+    """Write an order, or take one back, and post what came of that."""
     try:
-        answer = giving.give(elector, given)
-        post(events.OrderSeen(ticket, answer.id, None if answer.id else answer, answer.term))
-    except (NotConnected, TimedOut) as error:
-        post(events.OrderSeen(ticket, "", giving.Answer(False, 4, f"it is unknown whether the order was written: {error}")))
-    except (ElectionError, Unusable) as error:
-        post(events.OrderSeen(ticket, "", giving.Answer(False, 1, f"the order was not written: {error}")))
+        answer = following.attempt(elector, given)
+        post(events.OrderSeen(ticket, answer.id, answer))
     except Exception as error:
         log.exception("a defect")
         post(events.OrderSeen(ticket, "", giving.Answer(False, 4, f"a defect: {error!r}")))
 
 
-def look_after_order(elector: Elector, ticket: str, given: giving.Given, order: str, term: int, post: Post) -> None:
-    """Look what became of an order, and post that; whoever waits for it is told of no trouble on the way."""
+def look_after_order(
+    elector: Elector, ticket: str, given: giving.Given, order: str, term: int, last: bool, post: Post
+) -> None:
+    """Look what became of an order, and post that; whoever waits for it is told of no trouble on the way. last: he waits no
+    longer, and is told what it waits for."""
     answer = None
     try:
         answer = giving.came_of(elector, given, order, term)
@@ -305,7 +306,9 @@ def look_after_order(elector: Elector, ticket: str, given: giving.Given, order: 
         log.debug("%s", error)
     except Exception:
         log.exception("a defect")
-    post(events.OrderSeen(ticket, order, answer, term))
+    if answer is None and last:
+        answer = following.waited_enough(elector, given)
+    post(events.OrderSeen(ticket, order, answer))
 
 
 def begin(elector: Elector, action: messages.Begin, node: str) -> messages.Event:

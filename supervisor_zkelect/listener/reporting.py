@@ -91,9 +91,10 @@ class Reports(Decider):
         state, moment = one.state, self._host.now()
         since = round(1000 * (time.time() - (moment - state.since)))
         guarded = self._guard.up and not one.group.unguarded
+        failed = f"its last promotion failed: {state.failed}" if state.failed else ""
         return nodes.Entry(
             "", state.role, state.step, since, one.settings.address, guarded, one.control.stamp, __version__,
-            self._trouble_of(one, moment),
+            self._trouble_of(one, moment) or failed,
         )
 
     def _hindrances(self, one: Candidacy, moment: float) -> ability.Node:

@@ -16,8 +16,9 @@ from typing import Any, Callable, Dict, Mapping, Optional
 from urllib.parse import urlsplit
 
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.operators import show
-from supervisor_zkelect.operators.outcome import ERROR, UNKNOWN, USAGE, Outcome, failure
+from supervisor_zkelect.operators import show, waiting
+from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, UNKNOWN, USAGE, Outcome, failure
+from supervisor_zkelect.operators.progress import NONE, Progress
 from supervisor_zkelect.operators.verbs import NODE, ONE, VERBS, Reply, Verb
 from supervisor_zkelect.operators.view import View, as_dict, judge
 from supervisor_zkelect.supervisord.client import Fault, Supervisord, SupervisordError, Unreachable
@@ -27,6 +28,9 @@ REFRESH_TIME = 2.5
 
 #: Seconds that a listener has to answer, of those for which an order is waited for.
 ANSWER_TIME = 1.0
+
+#: Seconds that a listener has to take back an order, whose user waits no longer.
+_TAKE_BACK_TIME = 5.0
 
 #: Seconds between two questions for an answer: the first, and what it grows to.
 _PAUSE = (0.01, 0.2)
@@ -48,13 +52,14 @@ def run(
     refresh_time: float = REFRESH_TIME,
     given: Optional[Mapping[str, Any]] = None,
     width: Optional[int] = None,
+    progress: Progress = NONE,
 ) -> Outcome:
     """Carry out one of VERBS. Never raises SupervisordError.
 
     election: its name, or None for what the verb means without one.
     timeout: seconds to wait for the outcome, by default the verb's. refresh_time: seconds for a sign of life.
     given: what was said with it, by the names that its options have for the listener.
-    width: columns that there are, None for as many as it takes.
+    width: columns that there are, None for as many as it takes. progress: where it is shown what is awaited.
 
     Raises KeyError for another verb.
     """
@@ -65,10 +70,16 @@ def run(
             return row.show(Reply(view, election, {}, width, call))
         seconds = row.wait if timeout is None else timeout
         return _names_wrong(row, view, election) or row.show(
-            Reply(view, election, _answers(row, call, view, election, seconds, dict(given or {})), width, call)
+            Reply(view, election, _answers(row, call, view, election, seconds, dict(given or {}), progress), width, call)
         )
     except SupervisordError as error:
         return _failed(error)
+    except KeyboardInterrupt:
+        if not row.acts:
+            raise
+        return failure(INTERRUPTED, "interrupted; the request may be carried out all the same: see zkelect role")
+    finally:
+        progress.end()
 
 
 def _failed(error: SupervisordError) -> Outcome:
@@ -100,23 +111,64 @@ def _names_wrong(verb: Verb, view: View, election: Optional[str]) -> Optional[Ou
 
 
 def _answers(
-    verb: Verb, call: Call, view: View, election: Optional[str], timeout: float, arguments: Dict[str, Any]
+    verb: Verb, call: Call, view: View, election: Optional[str], timeout: float, arguments: Dict[str, Any], progress: Progress
 ) -> Dict[str, Dict[str, Any]]:
     """The listener's answers, by the elections that it is asked for. timeout: seconds for all of them."""
     if not view.known:
         return {}
     deadline = time.monotonic() + timeout
     names = view.names if verb.each and election is None else [election or ""]
-    if verb.ordered:
-        # The listener says what is under way a moment before nobody waits for it any more.
-        # And the order has its id before anything is asked, as the question may be asked twice.
-        arguments = {**arguments, "by": orderer(), "id": os.urandom(16).hex()}
     answers = {}
     for name in names:
         if verb.ordered:
-            arguments = {**arguments, "wait": max(0.0, deadline - time.monotonic() - ANSWER_TIME)}
-        answers[name] = _answer(call, verb.name, name, max(deadline, time.monotonic() + ANSWER_TIME), timeout, arguments)
+            way = _ByListener(call, verb.name, name, deadline, timeout, {**arguments, **signed()})
+            left = max(0.0, deadline - time.monotonic() - ANSWER_TIME)
+            answers[name] = waiting.follow(way, left, progress, revocable(verb, arguments))
+            if answers[name].get("exit") == INTERRUPTED:
+                break
+        else:
+            until = max(deadline, time.monotonic() + ANSWER_TIME)
+            answers[name] = _answer(call, verb.name, name, until, timeout, arguments, progress if verb.acts else NONE)
     return answers
+
+
+class _ByListener:
+    """The way of an order by a listener. arguments: what was said with it. deadline: until when the answer counts, a
+    time.monotonic()."""
+
+    def __init__(
+        self, call: Call, verb: str, election: str, deadline: float, timeout: float, arguments: Mapping[str, Any]
+    ) -> None:
+        self._call, self._verb, self._election = call, verb, election
+        self._deadline, self._timeout, self._arguments = deadline, timeout, arguments
+
+    def give(self, seconds: float) -> waiting.Document:
+        return self._ask({"wait": seconds})
+
+    def look(self, answer: waiting.Document, seconds: float) -> waiting.Document:
+        return self._ask({"wait": seconds, "look": answer["id"], "term": answer["term"]})
+
+    def take_back(self) -> waiting.Document:
+        self._deadline = time.monotonic() + _TAKE_BACK_TIME
+        return self._ask({"take_back": self._arguments["id"]})
+
+    def _ask(self, more: Mapping[str, Any]) -> waiting.Document:
+        # The listener says what is under way a moment before nobody waits for it any more.
+        until = max(self._deadline, time.monotonic() + ANSWER_TIME)
+        return _answer(self._call, self._verb, self._election, until, self._timeout, {**self._arguments, **more})
+
+
+def signed() -> Dict[str, Any]:
+    """Who gives an order, its id, which it has before anything is asked, as the question may be asked twice, and what this host's
+    clock shows."""
+    return {"by": orderer(), "id": os.urandom(16).hex(), "clock": round(1000 * time.time())}
+
+
+def revocable(verb: Verb, arguments: Mapping[str, Any]) -> bool:
+    """Whether what is ordered so can be taken back by its id."""
+    if verb.name == "maintenance":
+        return arguments.get("what") == "on"
+    return verb.name in ("switchover", "restart") and not arguments.get("cancel") and not arguments.get("dry")
 
 
 def orderer() -> str:
@@ -145,12 +197,12 @@ def _view(call: Call, refresh_time: float) -> View:
 
 
 def _answer(
-    call: Call, verb: str, election: str, deadline: float, timeout: float, arguments: Dict[str, Any]
+    call: Call, verb: str, election: str, deadline: float, timeout: float, arguments: Dict[str, Any], progress: Progress = NONE
 ) -> Dict[str, Any]:
     """The listener's answer. One of our own, with exit status 4, when there is none in time."""
     ticket = call("zkelect.request", verb, election, json.dumps(arguments))
     try:
-        answer = poll(call, ticket, deadline, patient=True)
+        answer = poll(call, ticket, deadline, True, lambda waited: progress.tell(f"waiting for the outcome of {verb}", waited))
         if answer is not None:
             return answer
         text = f"the listener did not answer within {timeout:g} s; the outcome of {verb} is unknown"
@@ -163,11 +215,14 @@ def _answer(
     return {"ok": False, "exit": UNKNOWN, "text": text}
 
 
-def poll(call: Call, ticket: str, deadline: float, patient: bool = False) -> Optional[Dict[str, Any]]:
+def poll(
+    call: Call, ticket: str, deadline: float, patient: bool = False, tell: Callable[[float], None] = lambda waited: None
+) -> Optional[Dict[str, Any]]:
     """The answer to a request, None when there is none at the deadline, a time.monotonic().
 
-    patient: a supervisord that is there but does not answer in time is asked again.
+    patient: a supervisord that is there but does not answer in time is asked again. tell: told of the seconds waited, after one.
     """
+    begun = time.monotonic()
     pause, longest = _PAUSE
     never = threading.Event()
     while True:
@@ -185,6 +240,8 @@ def poll(call: Call, ticket: str, deadline: float, patient: bool = False) -> Opt
         left = deadline - time.monotonic()
         if left <= 0:
             return None
+        if time.monotonic() - begun >= 1.0:
+            tell(time.monotonic() - begun)
         never.wait(min(pause, left))
         pause = min(pause * 1.5, longest)
 

@@ -158,18 +158,21 @@ def _add_verb(add: Any, verb: Verb) -> None:
     command.set_defaults(election=None)
     if verb.what:
         command.add_argument("what", choices=verb.what)
+    if verb.operand:
+        command.add_argument("node", metavar=verb.operand)
     if verb.means != NODE:
         command.add_argument("election", nargs="?", metavar="ELECTION", help=f"by default {verb.means}")
     for option in verb.options:
         if option.value:
-            kind = _positive if option.seconds else str
+            kind = _positive if option.seconds else _moment if option.moment else str
             command.add_argument(option.word, dest=option.argument, metavar=option.value, type=kind, help=option.text)
         else:
             command.add_argument(option.word, dest=option.argument, action="store_true", help=option.text)
     if verb.timed:
-        command.add_argument(
-            "--timeout", type=_positive, metavar="SECONDS", help=f"how long to wait for the outcome; by default {verb.wait:g}"
-        )
+        told = f"how long to wait for the outcome; by default {verb.wait:g}"
+        command.add_argument("--wait", dest="timeout", type=_positive, metavar="SECONDS", help=told)
+        # Its former name.
+        command.add_argument("--timeout", type=_positive, help=argparse.SUPPRESS)
     if verb.afar:
         _add_afar(command)
     if looks_itself:
@@ -230,6 +233,15 @@ def _positive(text: str) -> float:
     if not 0 < seconds <= LONGEST:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
     return seconds
+
+
+def _moment(text: str) -> int:
+    from supervisor_zkelect.operators import local_time
+
+    try:
+        return local_time.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 # Commands
@@ -294,23 +306,32 @@ def _primary(arguments: argparse.Namespace) -> int:
 
 
 def _operate(arguments: argparse.Namespace) -> int:
-    from supervisor_zkelect.operators import ask, connection
+    from supervisor_zkelect.operators import ask, confirm, connection, progress
 
-    if VERBS[arguments.name].afar:
-        from supervisor_zkelect.operators import listing, remote
+    verb, as_json = VERBS[arguments.name], getattr(arguments, "json", False)
+    given, afar = _given(verb, arguments), None
+    if verb.afar:
+        from supervisor_zkelect.operators import remote
 
         if remote.wanted(arguments):
-            return _print(listing.afar(arguments, streams.columns(sys.stdout)), getattr(arguments, "json", False))
+            from supervisor_zkelect.operators import listing, ordering
+
+            afar = ordering if verb.ordered else listing
+    if not confirm.agreed(confirm.question(verb.name, given, arguments.election), sys.stdin, sys.stderr):
+        raise Trouble(ERROR, confirm.REFUSED)
+    shown = progress.Progress(sys.stderr)
+    if afar is not None:
+        return _print(afar.afar(arguments, given, streams.columns(sys.stdout), shown), as_json)
     outcome = ask.run(
         arguments.name, connection.caller(arguments), arguments.election, timeout=getattr(arguments, "timeout", None),
-        given=_given(VERBS[arguments.name], arguments), width=streams.columns(sys.stdout),
+        given=given, width=streams.columns(sys.stdout), progress=shown,
     )
-    return _print(outcome, getattr(arguments, "json", False))
+    return _print(outcome, as_json)
 
 
 def _given(verb: Verb, arguments: argparse.Namespace) -> Dict[str, Any]:
     """What was said with a verb."""
-    names = [option.argument for option in verb.options] + ["what"] * bool(verb.what)
+    names = [option.argument for option in verb.options] + ["what"] * bool(verb.what) + ["node"] * bool(verb.operand)
     said = {name: getattr(arguments, name) for name in names}
     return {name: value for name, value in said.items() if value not in (None, False)}
 

@@ -9,8 +9,8 @@ from supervisor_zkelect.operators import remote, show
 from supervisor_zkelect.operators.outcome import UNKNOWN, USAGE, Outcome, Trouble
 
 
-def afar(arguments: argparse.Namespace, width: Any) -> Outcome:
-    """The outcome of the command. Raises Trouble."""
+def afar(arguments: argparse.Namespace, given: Any, width: Any, progress: Any) -> Outcome:
+    """The outcome of the command. width: columns that there are. Raises Trouble."""
     from supervisor_zkelect.zookeeper import connect
 
     settings = remote.settings(arguments)

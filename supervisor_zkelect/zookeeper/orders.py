@@ -15,7 +15,7 @@ from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments
 from supervisor_zkelect.zookeeper.claim import ClaimCalls
-from supervisor_zkelect.zookeeper.errors import ElectionError, ZooKeeperFailed
+from supervisor_zkelect.zookeeper.errors import AccessDenied, ElectionError, ZooKeeperFailed
 from supervisor_zkelect.zookeeper.holder import Orders
 from supervisor_zkelect.zookeeper.queue import Member
 from supervisor_zkelect.zookeeper.requests import CHANGED, MISSING, ROUNDS, THERE, Operation, data_of
@@ -71,7 +71,7 @@ class OrderCalls(ClaimCalls):
 
     def tell_outcome(self, outcome: Outcome) -> None:
         """Write what became of an order, and take it out of the control where it stands there."""
-        path = places.outcomes_of(self.election_state)
+        path, outcome = places.outcomes_of(self.election_state), outcome._replace(at=self._servers.now() or 0)
         self._amend("the outcomes", path, lambda data: outcome_log.amended(data, outcome), self._zk.limit())
         self.amend_control(lambda found: control.ended(found, outcome.id))
 
@@ -81,9 +81,17 @@ class OrderCalls(ClaimCalls):
         shown = self._servers.now()
         if shown is not None and self._servers.fresh:
             return shown
+        try:
+            return self._look_at_clock(self.election_state)
+        except AccessDenied:
+            # Whoever may only give orders may do so there.
+            return self._look_at_clock(self.control_znode)
+
+    def _look_at_clock(self, place: str) -> int:
+        """place: the znode below which one is made and deleted."""
         limit = self._zk.limit()
         path, stat = self._zk.ask(
-            "look at ZooKeeper's clock", limit, self._client.create_async, f"{self.election_state}/clock-", b"", acl=self._zk.acl,
+            "look at ZooKeeper's clock", limit, self._client.create_async, f"{place}/clock-", b"", acl=self._zk.acl,
             ephemeral=True, sequence=True, include_data=True,
         )
         self._servers.heard(stat.ctime, now())

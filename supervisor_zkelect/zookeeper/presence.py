@@ -6,7 +6,7 @@ import time
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 from supervisor_zkelect.core import nodes, places, untrusted
-from supervisor_zkelect.core.control import Stamp, in_maintenance
+from supervisor_zkelect.core.control import Stamp, in_maintenance, in_words
 from supervisor_zkelect.zookeeper import arguments
 from supervisor_zkelect.zookeeper.orders import OrderCalls
 from supervisor_zkelect.zookeeper.requests import MISSING, THERE, data_of
@@ -48,6 +48,8 @@ class PresenceCalls(OrderCalls):
         entry = entry._replace(session=f"{session:x}")
         if self._zk.ask("write the node's entry", limit, self._client.set_async, path, entry.data(), ok=MISSING) is None:
             self._zk.make(path, limit)
+            # Whoever may give orders may not make it, and writes them into it.
+            self._zk.make(places.outcomes_of(self.election_state), limit)
             self._zk.ask("write the node's entry", limit, self._client.set_async, path, entry.data())
         live = f"{path}/live"
         for _ in range(2):
@@ -68,8 +70,23 @@ class PresenceCalls(OrderCalls):
 
     def overview(self) -> Overview:
         """All nodes that stand in the election, or stood in it, and what is ordered."""
+        orders, seen = self._read_orders(self._zk.limit()).control, self.seen_nodes()
+        holder, address = self.holder(), untrusted.known_address(self.read_ack())
+        # For people's eyes this host's clock is good enough, where nothing was made by this client.
+        shown = self._servers.now() or round(1000 * time.time())
+        ordered = {name: in_maintenance(one) for name, one in orders.maintenance.items() if one.stands(shown)}
+        stamp = () if orders.stamp == Stamp() else tuple(orders.stamp)
+        switchover, restart = orders.switchover, orders.restart
+        coming = [] if switchover is None else [in_words(switchover, shown)]
+        coming += [] if restart is None else [f"restart{', begun' if restart.begun else ''}"]
+        return Overview(
+            nodes.rows(seen, holder.node if holder else "", address, ordered, stamp), address, orders.trouble,
+            "; ".join(coming),
+        )
+
+    def seen_nodes(self) -> List[nodes.Seen]:
+        """All nodes that stand in the queue, or have an entry."""
         names, limit = self.known_nodes()[:MOST_NODES], self._zk.limit()
-        orders = self._read_orders(limit).control
         standing: Dict[str, Tuple[int, int]] = {}
         for place, member in enumerate(self.each_member(), 1):
             standing.setdefault(member.node or member.name, (place, member.session))
@@ -77,19 +94,7 @@ class PresenceCalls(OrderCalls):
         for first in range(0, len(names), _AT_ONCE):
             seen += self._entries(names[first:first + _AT_ONCE], standing, limit)
         told = {one.name for one in seen}
-        seen += [nodes.Seen(name, None, True, place) for name, (place, _) in standing.items() if name not in told]
-        holder, address = self.holder(), untrusted.known_address(self.read_ack())
-        # For people's eyes this host's clock is good enough, where nothing was made by this client.
-        shown = self._servers.now() or round(1000 * time.time())
-        ordered = {name: in_maintenance(one) for name, one in orders.maintenance.items() if one.stands(shown)}
-        stamp = () if orders.stamp == Stamp() else tuple(orders.stamp)
-        switchover, restart = orders.switchover, orders.restart
-        coming = [] if switchover is None else [(f"switchover to {switchover.to or 'the next node'}", switchover.begun)]
-        coming += [] if restart is None else [("restart", restart.begun)]
-        return Overview(
-            nodes.rows(seen, holder.node if holder else "", address, ordered, stamp), address, orders.trouble,
-            "; ".join(f"{what}{', begun' if begun else ''}" for what, begun in coming),
-        )
+        return [*seen, *(nodes.Seen(name, None, True, place) for name, (place, _) in standing.items() if name not in told)]
 
     def _entries(self, names: Sequence[str], standing: Dict[str, Tuple[int, int]], limit: float) -> List[nodes.Seen]:
         """What these nodes say of themselves. An entry of another session than the one that stands in the queue is of before."""
@@ -106,8 +111,9 @@ class PresenceCalls(OrderCalls):
             live = self._zk.answer("look whether a node lives", limit, lives)
             found = None if answer is None else self._zk.answer("read a node's entry", limit, answer, ok=MISSING)
             entry = nodes.read(data_of(found)) if found is not None else None
-            place, session = standing.get(name, (None, 0))
-            if entry is not None and place is not None and entry.session != f"{session:x}":
+            place, session = standing.get(name, (None, live.ephemeralOwner if live is not None else 0))
+            if entry is not None and session and entry.session != f"{session:x}":
+                # It is of another session than that of the node's proposal, or, without one, than that in which it lives.
                 entry = None
             seen.append(nodes.Seen(name, entry, live is not None, place))
         return seen

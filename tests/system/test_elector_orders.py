@@ -192,7 +192,7 @@ def test_an_order_is_given_and_looked_after(join, hand):
     answer = giving.give(tool, given)
     assert answer.id and giving.came_of(tool, given, answer.id, answer.term) is None
     # Given once more, by a listener that was restarted meanwhile, it is the same order; another one is refused.
-    assert giving.give(tool, given._replace(id=answer.id))[3:] == (answer.id, one.token)
+    assert giving.give(tool, given._replace(id=answer.id))[3:5] == (answer.id, one.token)
     another = giving.give(tool, giving.Given("switchover", "a"))
     assert not another.ok and "another switchover is ordered" in another.text
     one.release(successor=one.begin("switchover", answer.id, "a"))
@@ -216,7 +216,7 @@ def test_a_switchover_that_is_taken_back_is_told_as_not_done(join, hand):
     assert giving.came_of(tool, given, answer.id, answer.term)[:2] == (False, 1)
     answer = giving.give(tool, given)
     assert giving.give(tool, giving.Given("cancel")).ok
-    assert giving.came_of(tool, given, answer.id, answer.term) == (False, 1, "it was taken back", "", 0)
+    assert giving.came_of(tool, given, answer.id, answer.term)[:3] == (False, 1, "it was taken back")
 
 
 @pytest.mark.parametrize("given, told", [

@@ -190,6 +190,26 @@ def test_what_stands_below_a_name_that_is_no_nodes_is_told_as_no_orders():
     assert str(refused.value) == f"/s/control {GARBAGE}"
 
 
+@pytest.mark.parametrize("switchover, now, text", [
+    (Switchover(Order("s", "root@h", "disk"), "c"), 0, "switchover to c by root@h: disk"), (Switchover(Order("s")), 0, "switchover to the next node"),
+    (Switchover(Order("s"), "c", 7_500_000), 0, "switchover to c at 1970-01-01T02:05:00Z, in 2 h 5 m"),
+    (Switchover(Order("s", "root@h"), "c", 7_500_000), 300_000, "switchover to c by root@h at 1970-01-01T02:05:00Z, in 2 h 0 m"),
+    (Switchover(Order("s"), "c", 7_500_000), None, "switchover to c at 1970-01-01T02:05:00Z"),
+    (Switchover(Order("s"), "c", 7_500_000, 41), 0, "switchover to c, begun"), (Switchover(Order("s", reason="disk"), "c", None, 41), 0, "switchover to c, begun: disk"),
+    (Switchover(Order("s"), "c", 10_001_000), 0, "switchover to c at 1970-01-01T02:46:41Z, in 2 h 46 m"), (Switchover(Order("s"), "c", 60_000), 0, "switchover to c at 1970-01-01T00:01:00Z, in 1 m 0 s"),
+])
+def test_a_switchover_in_words(switchover, now, text):
+    assert control.in_words(switchover, now) == text
+
+
+@pytest.mark.parametrize("order, text", [
+    (Order("s"), ""), (Order("s", "root@h"), " of root@h"), (Order("s", "root@h", "disk"), " of root@h: disk"), (Order("s", "", "disk"), ": disk"),
+    (Order("s", "", "x" * 500), ": " + "x" * 198 + "…"),
+])
+def test_who_gave_an_order_and_why(order, text):
+    assert control.said(order) == text
+
+
 # Restarts
 
 RESTART = control.Restart(Order("r", "root@h", "leak", 5), 99, 41, 41)

@@ -77,3 +77,12 @@ def test_the_order_is_that_of_the_queue_and_names_count_where_there_is_none():
     seen = [Seen("a", STANDBY, True, 3), Seen("b", STANDBY, True, 1), Seen("z", LEADS, True, 2), Seen("d", STANDBY, False, None),
             Seen("c", STANDBY, False, None)]
     assert [row.node for row in nodes.rows(seen, "z", "a:1", {}, ())] == ["z", "b", "a", "c", "d"]
+
+
+@pytest.mark.parametrize("seen, late", [
+    (Seen("a", STANDBY, True, 1), False), (Seen("a", STANDBY._replace(confirmed=(7, 2)), True, 1), True), (Seen("a", STANDBY._replace(confirmed=()), True, None), True),
+    (Seen("a", STANDBY._replace(confirmed=(7, 2)), False, None), False), (Seen("a", None, True, 1), False), (Seen("a", None, False, None), False),
+    (Seen("a", STANDBY._replace(confirmed=(7, 2), state="withdrawn"), True, None), False), (Seen("a", STANDBY._replace(confirmed=[7, 3]), True, 1), False),
+])
+def test_who_has_not_recognised_the_last_order(seen, late):
+    assert nodes.unrecognised([seen], [7, 3]) == ["a"] * late
