@@ -8,9 +8,9 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import Callable, List, Optional, Sequence, Tuple
 
-from supervisor_zkelect.core import control, places, untrusted
+from supervisor_zkelect.core import control, nodes, places, untrusted
 from supervisor_zkelect.core import outcomes as outcome_log
-from supervisor_zkelect.core.control import Control, Switchover
+from supervisor_zkelect.core.control import Control, Order, Switchover
 from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments
@@ -107,7 +107,7 @@ class OrderCalls(ClaimCalls):
         is to lead then.
 
         kind: as control.py has them. order: id of the order in the control, which must stand there; of a resignation there is
-        none. node: this one's name.
+        none, and of a failback it is the proposal to hand over to. node: this one's name.
         Raises NotBegun where nobody can take over or the order does not stand any more, and NotLeader as `ack_leader` does.
         """
         limit = self._zk.limit()
@@ -118,15 +118,20 @@ class OrderCalls(ClaimCalls):
             standing = found.switchover if kind == control.SWITCHOVER else None
             aside = found.maintenance.get(node) if kind == control.STAND_ASIDE else None
             wanted = standing.order if standing is not None else aside
-            if kind != control.RESIGNATION and (wanted is None or wanted.id != order):
+            if kind in (control.SWITCHOVER, control.STAND_ASIDE) and (wanted is None or wanted.id != order):
                 raise NotBegun("the order was taken back")
             members = self.members()
+            back = _back_to(members, found, order) if kind == control.FAILBACK else None
             if standing is not None and standing.begun == mine.token and standing.target in [one.name for one in members]:
                 # Its answer was lost.
                 return standing.target
             if standing is not None and not standing.begun and control.overdue(standing, self.server_time()):
                 raise NotBegun("its time was over by more than ten minutes")
-            target = _successor(members, found, standing, self._servers.now())
+            target = _successor(members, found, back or standing, self._servers.now())
+            if standing is not None and standing.to and not standing.order.force:
+                unfit = self._unfit_of(target.node, target.session, limit)
+                if unfit:
+                    raise NotBegun(f"{target.node} is not fit to lead: {unfit}; correct that, or see --force")
             operations: List[Operation] = [("check", (f"{self.election_znode}/{target.name}", -1), {})]
             if standing is not None:
                 begun = control.order_switchover(standing._replace(begun=mine.token, target=target.name))
@@ -165,6 +170,15 @@ class OrderCalls(ClaimCalls):
             self._note_again(limit)
         raise ZooKeeperFailed("ack, holder or control changed at every look; ask again")
 
+    def _unfit_of(self, node: str, session: int, limit: float, sure: bool = False) -> str:
+        """Why a candidate says that it is not fit to lead; "" where it does not say so. session: that owns its proposal, as
+        another one's word does not count. sure: what it has not said yet is against it, too."""
+        found = self._zk.read("read a node's entry", limit, f"{places.nodes_of(self.election_state)}/{node}")
+        entry = None if found is None else nodes.read(data_of(found))
+        if entry is None or entry.session != f"{session:x}":
+            return "it has not said yet whether it is" if sure and entry is not None else ""
+        return entry.unfit
+
     def _read_orders(self, limit: float) -> Orders:
         synced = self._client.sync_async(self.control_znode)
         asked = self._client.get_async(self.control_znode)
@@ -188,6 +202,18 @@ class OrderCalls(ClaimCalls):
 def knows_orders(member: Member) -> bool:
     """Whether a candidate obeys the control: another program's, or an earlier version's, does not."""
     return "orders" in member.info
+
+
+def _back_to(members: Sequence[Member], found: Control, proposal: str) -> Switchover:
+    """What hands over to the candidate with this proposal, as a switchover to its node would. Raises NotBegun."""
+    if found.switchover is not None:
+        raise NotBegun("an operator has ordered a switchover")
+    if found.restart is not None:
+        raise NotBegun("an operator has ordered a restart")
+    wanted = next((one for one in members if one.name == proposal), None)
+    if wanted is None or not wanted.node:
+        raise NotBegun(f"{proposal} does not stand in the queue any more")
+    return Switchover(Order(proposal), wanted.node)
 
 
 def _successor(
