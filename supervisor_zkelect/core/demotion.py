@@ -70,7 +70,8 @@ def lost(turn: Turn, reason: str) -> None:
         if not state.killed:
             demote(turn, reason, kill=True)
     elif state.role in (STANDBY, PROMOTING) or state.step in ("releasing", "closing", "proposing"):
-        detach(turn, reason)
+        # Who stands aside, and had no proposal to give up, stands aside all the same.
+        detach(turn, state.aside or reason)
 
 
 def session_lost(turn: Turn, event: messages.SessionLost) -> None:

@@ -2,8 +2,8 @@
 
 A check that fails takes the node out of the queue, and one that passes puts it back. But it must not empty the cluster: what it
 asks for may be gone with the primary, such as a replica's connection, and it fails everywhere then. So a failing check is acted
-on only after it has failed for long enough that the end of a lost primary would have been noticed, and only while there is a
-primary that is acked. Where there is none, what was last acted on counts.
+on only after it has failed under one and the same primary, acked all the while, for long enough that the end of a lost one would
+have been noticed. Where there is none, what was last acted on counts.
 """
 
 from __future__ import annotations
@@ -54,21 +54,27 @@ def seen(turn: Turn, event: messages.FitSeen) -> None:
             turn.act(messages.Log("is fit again"))
             turn.set(unfit="")
         return
-    if state.failing_since is None:
+    if not state.fit_trouble:
         turn.act(messages.Log(f"the check `fit` fails: {event.reason}", "unfit"))
-        turn.set(failing_since=turn.now)
     turn.set(fit_trouble=event.reason)
-    since = turn.state.failing_since
-    ripe = since is not None and turn.now - since >= patience(turn) and counter.healthy is False
-    if ripe and state.role == STANDBY and not state.unfit and not priority.is_ordered(turn):
+    if state.role == STANDBY and not state.unfit:
         turn.request("looking_ahead", messages.LookAhead)
 
 
 def ahead_seen(turn: Turn, event: messages.AheadSeen) -> None:
-    """It is known whether there is a primary that is acked."""
+    """It is known whether there is a primary that is acked, while the check fails."""
     state = turn.state
     if event.op != state.looking_ahead:
         return
     turn.set(looking_ahead=0)
-    if event.acked and state.role == STANDBY and state.fit_trouble and not priority.is_ordered(turn):
+    if not event.term or not state.fit_trouble:
+        turn.set(failing_since=None)
+    elif state.failing_since is None or event.term != state.failing_under:
+        turn.set(failing_since=turn.now, failing_under=event.term)
+    elif turn.now - state.failing_since >= patience(turn) and _has_fallen(turn) and not priority.is_ordered(turn):
         turn.set(unfit=state.fit_trouble)
+
+
+def _has_fallen(turn: Turn) -> bool:
+    """Whether the check failed `fall` times in a row."""
+    return turn.state.fitness is not None and turn.state.fitness.healthy is False

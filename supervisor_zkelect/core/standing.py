@@ -51,10 +51,10 @@ class FitSeen(NamedTuple):
 
 
 class AheadSeen(NamedTuple):
-    """Whether somebody else leads and is acked."""
+    """term: token of who leads and is acked, 0 where nobody else does."""
 
     op: int
-    acked: bool
+    term: int = 0
 
 
 # Actions

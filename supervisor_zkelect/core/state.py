@@ -149,7 +149,8 @@ class State:
     fitness: Optional[Counter] = None  # of the check `fit`; None while it is not asked
     fit_at: float = INFINITY
     asking_fit: int = 0
-    failing_since: Optional[float] = None
+    failing_since: Optional[float] = None  # it fails, and the same primary was acked, since then
+    failing_under: int = 0  # token of that primary
     fit_trouble: str = ""
     looking_ahead: int = 0
     unfit: str = ""  # why it left the queue, or is about to

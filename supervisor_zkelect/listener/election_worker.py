@@ -173,12 +173,12 @@ def look_behind(elector: Elector, action: messages.LookBehind, number: int, heal
 
 
 def look_ahead(elector: Elector, op: int) -> messages.AheadSeen:
-    """See whether another node leads and is acked."""
+    """See who leads and is acked."""
     try:
-        return messages.AheadSeen(op, elector.somebody_serves())
+        return messages.AheadSeen(op, elector.serving())
     except ElectionError as error:
         log.debug("%s", error)
-        return messages.AheadSeen(op, False)
+        return messages.AheadSeen(op)
 
 
 def count_others(elector: Elector, op: int) -> messages.OthersCounted:

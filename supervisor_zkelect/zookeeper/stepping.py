@@ -158,16 +158,17 @@ class SteppingCalls(OrderCalls):
                 return one
         return None
 
-    def somebody_serves(self) -> bool:
-        """Whether another node leads the queue, and is acked. What cannot be told is none."""
+    def serving(self) -> int:
+        """Token of another node that leads the queue and is acked, 0 without one."""
         limit = self._zk.limit()
         names, ack = self._names(limit), self.read_ack()
         if not names or not ack or names[0] == self.proposal:
-            return False
+            return 0
         stat = self._zk.ask("look at the first", limit, self._client.exists_async, f"{self.election_znode}/{names[0]}")
         found = self._read_holder(limit)
         # Another implementation notes no holder.
-        return stat is not None and (found is None or found.holder.token == stat.czxid)
+        serves = stat is not None and (found is None or found.holder.token == stat.czxid)
+        return int(stat.czxid) if serves else 0
 
 
 def first_of(found: List[Candidate]) -> Tuple[str, str]:

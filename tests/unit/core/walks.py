@@ -76,7 +76,7 @@ class Walk:
             ),
             of.BehindSeen: lambda: of.BehindSeen(state.looking_behind or op, choose(["", "n-8"]), "b", choose([0, 6, 9])),
             of.Stayed: lambda: of.Stayed(op, "gone"), of.FitSeen: lambda: of.FitSeen(state.asking_fit or op, maybe(), "unfit"),
-            of.AheadSeen: lambda: of.AheadSeen(state.looking_ahead or op, choose([True, True, False])),
+            of.AheadSeen: lambda: of.AheadSeen(state.looking_ahead or op, choose([6, 6, 6, 0])),
             of.QueueChanged: lambda: of.QueueChanged(op, "deleted"),
             of.Leased: lambda: lease, of.Cut: lambda: of.Cut(ahead), of.RenewedByKeeper: lambda: of.RenewedByKeeper(token, ahead),
             of.Claimed: lambda: of.Claimed(op, choose(["", "b"]), choose([None, lease]), choose(["", "s"])),
