@@ -141,9 +141,9 @@ def _settings(text: str, fences: bool, node: str, priority: int, failback: Optio
     return dataclasses.replace(loaded, file="zkelect.conf", node_name=node, elections=(_Election(**election),))
 
 
-def settings_of(plan: Plan, node: str) -> Settings:
+def settings_of(plan: Plan, node: str, priority: int) -> Settings:
     text = CONFIG.format(asked=plan.asked, tick=plan.tick, promote=plan.promote, paths=plan.paths)
-    return _settings(text, plan.fences, node, dict(plan.priorities).get(node, 100), plan.failback, plan.fits)
+    return _settings(text, plan.fences, node, priority, plan.failback, plan.fits)
 
 
 # Where the product's modules find the model
@@ -429,7 +429,7 @@ class ListenerProcess(_OfNode):
     def __init__(self, node: Node, supervisord: Supervisord) -> None:
         super().__init__(node)
         self.supervisord = supervisord
-        self.settings = settings_of(node.plan, node.name)
+        self.settings = settings_of(node.plan, node.name, node.priority)
         self.orders: List[Dict[str, Any]] = []
         self.born = self.world.now
         self._wake_at = math.inf
@@ -772,6 +772,8 @@ class Node:
         self.world, self.ensemble, self.plan, self.name, self.promises = world, ensemble, plan, name, promises
         self.machine = Machine(world, name, rate, promises.started)
         self.machine.stopwaitsecs = plan.stopwaitsecs
+        #: in its file, and what stood there before
+        self.priority = self.priority_before = dict(plan.priorities).get(name, 100)
         self.machine.registered = self.registered
         self.machine.disk.told = functools.partial(promises.noted, self.machine)
         self.pipes: List[Pipe] = []
@@ -806,6 +808,10 @@ class Node:
     @property
     def supervisord(self) -> Supervisord:
         return self.machine.supervisord
+
+    def reprioritize(self, priority: int) -> None:
+        """Its file has another priority from now on, which a listener that begins takes."""
+        self.priority_before, self.priority = self.priority, priority
 
     def start_supervisord(self) -> None:
         owner = record.Owner("boot", self.name, self.machine.pid(), self.machine.pid())
