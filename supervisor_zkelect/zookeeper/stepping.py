@@ -55,7 +55,8 @@ class SteppingCalls(OrderCalls):
                 if self._commit("step behind the others", limit, operations):
                     self._end_term()
                     self._stepped_in = term.holder.holder.token if term.holder is not None else 0
-                    return self.create_proposal()
+                    name, self._found = self.create_proposal(), False
+                    return name
                 if term.holder is None:
                     self._make_beside(limit)
             except NotLeader as error:
