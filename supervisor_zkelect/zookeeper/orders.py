@@ -8,7 +8,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import Callable, List, Optional, Sequence, Tuple
 
-from supervisor_zkelect.core import control, nodes, places, untrusted
+from supervisor_zkelect.core import control, nodes, places, ranks, untrusted
 from supervisor_zkelect.core import outcomes as outcome_log
 from supervisor_zkelect.core.control import Control, Order, Switchover
 from supervisor_zkelect.core.outcomes import Outcome
@@ -234,7 +234,8 @@ def _successor(
         if strange and not force:
             raise NotBegun(f"{strange[0].name} stands before {wanted.node}, or is its own, and knows no orders; see --force")
     else:
-        wanted = next((one for one in others if one not in aside and not _lasts(one)), None)
+        able = [one for one in others if one not in aside and not _lasts(one)]
+        wanted = _best(others, able) if able else None
         if wanted is None:
             real = [one for one in others if not _lasts(one)]
             why = "all other candidates are in maintenance" if real else "no other candidate stands in the queue"
@@ -243,6 +244,13 @@ def _successor(
     if stays:
         raise NotBegun(f"{stays} stands before {wanted.node or wanted.name} and goes with nobody's session; delete it")
     return wanted
+
+
+def _best(others: Sequence[Member], able: Sequence[Member]) -> Member:
+    """Of those who can take over, who has the highest priority, and stands before others with the same. Nobody is let pass by
+    candidates that know no orders, and would propose anew by rules of their own."""
+    wanted = max(able, key=lambda one: ranks.of(one.info))
+    return wanted if all(knows_orders(one) or _lasts(one) for one in others[:others.index(wanted)]) else able[0]
 
 
 def _lasts(member: Member) -> bool:

@@ -198,6 +198,21 @@ def test_it_is_not_begun_where_that_is_gone_or_something_was_ordered(three, hand
         three["a"].begin(control.FAILBACK, three["c"].proposal, "a")
 
 
+@pytest.mark.parametrize("kind", [control.RESIGNATION, control.SWITCHOVER])
+def test_whoever_is_next_is_who_has_the_highest_priority(three, hand, kind):
+    if kind == control.SWITCHOVER:
+        hand(control.order_switchover(Switchover(Order("s", at=three["a"].server_time()))))
+    assert three["a"].begin(kind, "s", "a") == three["c"].proposal
+
+
+def test_nobody_is_taken_past_one_that_knows_no_orders(join):
+    one = candidate(join, "a")
+    old, _ = candidate(join, "old", knows=False), candidate(join, "c", 200)
+    assert one.try_be_leader(claiming=True).leads
+    one.claim("a", "a:1")
+    assert one.begin(control.RESIGNATION, "", "a") == old.proposal
+
+
 # Fit
 
 

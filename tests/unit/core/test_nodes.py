@@ -77,3 +77,14 @@ def test_the_order_is_that_of_the_queue_and_names_count_where_there_is_none():
     seen = [Seen("a", STANDBY, True, 3), Seen("b", STANDBY, True, 1), Seen("z", LEADS, True, 2), Seen("d", STANDBY, False, None),
             Seen("c", STANDBY, False, None)]
     assert [row.node for row in nodes.rows(seen, "z", "a:1", {}, ())] == ["z", "b", "a", "c", "d"]
+
+
+@pytest.mark.parametrize("changes, note", [
+    ({"priority": 100}, ""), ({"priority": 7}, "priority 7"), ({"priority": 0}, "priority 0, so it never leads"),
+    ({"unfit": "no disk"}, "not fit: no disk"), ({"unfit": "no disk", "priority": 7}, "not fit: no disk; priority 7"),
+])
+def test_priority_and_fitness_are_told(changes, note):
+    entry = STANDBY._replace(**changes)
+    assert nodes.read(entry.data()) == entry and json.loads(entry.data())["fit"] is not bool(entry.unfit)
+    (row,) = nodes.rows([nodes.Seen("b", entry, True, 2)], "a", "a:1", {}, [7, 3])
+    assert row.note == note
