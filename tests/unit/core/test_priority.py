@@ -142,7 +142,7 @@ def test_a_term_that_goes_on_steps_behind_nobody():
     node.state, node.actions = role.inherit(node.now, 41, node.now + 9.0)
     node.event(UP)
     node.event(messages.Proposed(node.op(messages.Propose), "n-0000000001", 41, found=True))
-    assert queried(node, leads=True, place=1, better="n-0000000002").did(messages.Claim)
+    assert queried(node, leads=True, place=1, better="n-0000000002", term=99).did(messages.Claim)
 
 
 def test_another_priority_is_another_proposal(node):
