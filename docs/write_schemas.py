@@ -90,6 +90,9 @@ FACTS: Dict[str, Schema] = {
         {"kind": {"enum": list(HINDRANCES)}, "why": _text("")}, None, "what keeps it from leading though it should",
     ),
     "failed": _object({"why": _text(""), "at": _is("number", BOOT)}, None, "its last promotion, where that failed"),
+    "priority": _is("integer", "as its file has it; 0: it never leads"),
+    "aside": _text("why it stands in no queue, by its file or its check `fit`", True),
+    "unfit": _text("why its check `fit` fails", True),
 }
 for _name in ("cannot", "failed"):
     FACTS[_name]["type"] = ["object", "null"]
@@ -137,7 +140,10 @@ def _moments(names: Any, text: str, **more: Schema) -> Schema:
 
 HISTORY = _by_election(_list(_object({
     "v": V, "token": _is("integer", "the term's fencing token"), "node": _text("who led"), "address": _text("at which address"),
-    "begun": _moments(history.BEGUN, "its beginning"), "ended": _moments(history.ENDED, "its end", why=_text("its reason")),
+    "begun": _moments(history.BEGUN, "its beginning"),
+    "ended": _moments(
+        history.ENDED, "its end", why=_text("its reason"), failed=_is("boolean", "true where the service has failed"),
+    ),
     "restarts": _list(_moments(history.RESTARTED, "one of them"), "how the service was started again by order"),
 }, ["v", "token"]), "the latest first"))
 

@@ -23,7 +23,7 @@ else:
 
 __all__ = [
     "AccessDenied", "AnotherElection", "BadArgument", "Barred", "ElectionError", "Elector", "Holder", "Member", "NotBegun",
-    "NotConnected", "NotLeader", "ProposalGone", "Queue", "SessionGone", "Standing", "TimedOut", "ZooKeeperFailed",
+    "NotConnected", "NotLeader", "ProposalGone", "Queue", "SessionGone", "Standing", "Stays", "TimedOut", "ZooKeeperFailed",
 ]
 
 

@@ -50,13 +50,14 @@ from supervisor_zkelect.zookeeper.orders import NotBegun
 from supervisor_zkelect.zookeeper.proposal import Standing
 from supervisor_zkelect.zookeeper.queue import Member, Queue
 from supervisor_zkelect.zookeeper.requests import Client, Requests
+from supervisor_zkelect.zookeeper.stepping import Stays
 
 if TYPE_CHECKING:
     from kazoo.client import KazooClient
 
 __all__ = [
     "AccessDenied", "AnotherElection", "BadArgument", "Barred", "ElectionError", "Elector", "Holder", "Member", "NotBegun",
-    "NotConnected", "NotLeader", "ProposalGone", "Queue", "SessionGone", "Standing", "TimedOut", "ZooKeeperFailed",
+    "NotConnected", "NotLeader", "ProposalGone", "Queue", "SessionGone", "Standing", "Stays", "TimedOut", "ZooKeeperFailed",
 ]
 
 log = logging.getLogger(__name__)

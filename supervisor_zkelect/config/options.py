@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Optional, Tuple
 
 from supervisor_zkelect.config import values
 from supervisor_zkelect.config.values import Secret
-from supervisor_zkelect.core import lease, places, untrusted
+from supervisor_zkelect.core import lease, places, ranks, untrusted
 
 MAIN = "zkelect"
 ELECTION = "election:"
@@ -267,6 +267,24 @@ class ElectionOptions:
         "How long a started service may take to become healthy, before this node steps down.",
         0.1, default="60",
     )
+    priority: int = _option(
+        "Who leads rather than others, from 0 to 1000: when a primary ends, the node with the highest priority of those in the "
+        "queue leads. 0: this node never leads. Nothing happens to a primary when a better node comes; see `failback`.",
+        "number", values.count(0, ranks.MOST), default=str(ranks.DEFAULT),
+    )
+    failback: Optional[float] = _time(
+        "A primary hands over to a node with a higher priority that has stood by for so long, and whose last term has not "
+        "failed. Without it nobody hands back.",
+        0, computed="off",
+    )
+    fit: str = _option(
+        "How to ask a standby whether it could lead (its disk is there, its replica near enough): `tcp://host:port`, `http://…`, "
+        "`https://…`, `exec:COMMAND` (no shell), or `none`. Where it fails for fall · fit_interval, and two session timeouts at "
+        "least, while there is a primary, the node leaves the queue until `rise` checks in a row pass. One check may take "
+        "health_timeout.",
+        "URL", str, default="none", empty=True, private=True,
+    )
+    fit_interval: float = _time("How often a standby is asked whether it is fit.", 0.1, default="10")
     fence: Optional[Tuple[str, ...]] = _option(
         "Command that a winner runs before it starts anything, when its predecessor has not released: something of it may still "
         "run. No shell. Its environment has ZKELECT_OLD_NODE and ZKELECT_OLD_ADDRESS, empty if unknown, ZKELECT_OLD_TOKEN, 0 if "

@@ -36,6 +36,7 @@ def check_main(main: Section) -> None:
 def check_election(section: Section) -> None:
     """Check one [election:NAME], and complete its values."""
     _check_health(section)
+    _check_fit(section)
     _check_commands(section)
 
 
@@ -225,6 +226,18 @@ def _check_health(section: Section) -> None:
                 return
 
 
+def _check_fit(section: Section) -> None:
+    found = section.values
+    if "fit" not in found:
+        return
+    found["fit"] = found["fit"] or "none"
+    try:
+        parse(found["fit"])
+    except ValueError as error:
+        # The parser knows its text as a health check.
+        section.wrong("fit", untrusted.printable(str(error)).replace("health check", "check"))
+
+
 def _check_commands(section: Section) -> None:
     """Doubt commands with what only a shell understands. They may be right all the same, so none is refused."""
     for name, option in section.options.items():
@@ -233,7 +246,7 @@ def _check_commands(section: Section) -> None:
         except ValueError:
             continue
         kind, _, rest = text.partition(":")
-        if kind.lower() == "exec" and name == "health":
+        if kind.lower() == "exec" and name in ("health", "fit"):
             text = rest
         elif option.type != "command":
             continue

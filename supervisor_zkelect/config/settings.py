@@ -20,6 +20,10 @@ class ElectionSettings(ElectionOptions):
         more."""
         return parse(self.health, status=self.health_status, body=self.health_body, ca=self.health_ca)
 
+    def fit_check(self) -> Optional[Check]:
+        """The check whether this node is fit to lead; None without one."""
+        return parse(self.fit)
+
 
 @dataclass(frozen=True)
 class Settings(MainOptions):

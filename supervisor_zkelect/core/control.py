@@ -1,6 +1,6 @@
 """What operators have ordered in one election, as the control znode says it. Pure.
 
-    {"v": 1, "nodes": {NODE: {"maintenance": ORDER}}, "switchover": ORDER with to, due, force, begun, target,
+    {"v": 1, "nodes": {NODE: {"maintenance": ORDER, "cleared": token}}, "switchover": ORDER with to, due, force, begun, target,
      "restart": ORDER with due, begun, term}
     ORDER: {"id", "by", "reason", "at", "until"}
 
@@ -21,9 +21,10 @@ from supervisor_zkelect.core import moments, untrusted
 VERSION = 1
 """The format that this version reads and writes."""
 
-RESIGNATION, SWITCHOVER, STAND_ASIDE, RESTART = "resignation", "switchover", "maintenance", "restart"
-"""Kinds of handovers: by who asked the node that leads; by an order in the control; by the maintenance of that node. And what
-is begun as they are, though nobody takes over."""
+RESIGNATION, SWITCHOVER, STAND_ASIDE, RESTART, FAILBACK = "resignation", "switchover", "maintenance", "restart", "failback"
+"""Kinds of handovers: by who asked the node that leads; by an order in the control; by the maintenance of that node; what is
+begun as they are, though nobody takes over; and to a node of a higher priority, which nobody has ordered: its order is that
+node's proposal."""
 
 LONGEST_REASON = 500
 """Characters of a text in an order."""
@@ -120,13 +121,15 @@ class RestartSeen(NamedTuple):
 
 
 class Control(NamedTuple):
-    """stamp: of the znode that was read. trouble: why it cannot be used, else ""."""
+    """stamp: of the znode that was read. trouble: why it cannot be used, else "". cleared: node -> token of the term up to which
+    an operator has forgiven that its terms failed."""
 
     stamp: Stamp = Stamp()
     trouble: str = ""
     maintenance: Mapping[str, Order] = {}
     switchover: Optional[Switchover] = None
     restart: Optional[Restart] = None
+    cleared: Mapping[str, int] = {}
 
     def barred(self, node: str, now: Optional[int]) -> Optional[Bar]:
         """What keeps a node from leading, and from standing in the queue; None for nothing. now: None where it is not known."""
@@ -176,9 +179,13 @@ def read(data: bytes, stamp: Stamp, path: str = "control") -> Control:
             node: _order(of_node["maintenance"]) for node, of_node in nodes.items()
             if untrusted.known_name(node) and of_node.get("maintenance") is not None
         }
+        cleared = {
+            node: untrusted.number(of_node["cleared"]) for node, of_node in nodes.items()
+            if untrusted.known_name(node) and of_node.get("cleared") is not None
+        }
         return Control(
             stamp, "", maintenance, None if switchover is None else _switchover(switchover),
-            None if restart is None else _restart(restart),
+            None if restart is None else _restart(restart), cleared,
         )
     except Unusable as error:
         return Control(stamp, str(error))
@@ -280,11 +287,15 @@ def begin_maintenance(node: str, order: Order) -> Change:
     return change
 
 
-def end_maintenance(node: str) -> Change:
+def end_maintenance(node: str, term: int = 0) -> Change:
+    """term: token of the term that goes on, up to which it is forgiven that the node's terms failed; 0 where it is not."""
+
     def change(document: Document) -> None:
         nodes = document.get("nodes", {})
         if node in nodes:
             nodes[node].pop("maintenance", None)
+            if term:
+                nodes[node]["cleared"] = term
             if not nodes[node]:
                 del nodes[node]
 

@@ -27,7 +27,7 @@ def fail(turn: Turn, reason: str) -> None:
     lasted = turn.state.role == PRIMARY and turn.now - turn.state.since >= turn.rules.backoff_max
     failures = 1 if lasted else turn.state.failures + 1
     wait = min(turn.rules.backoff_max, turn.rules.backoff_min * 2 ** min(failures - 1, 30))
-    turn.set(failures=failures, not_before=turn.now + wait)
+    turn.set(failures=failures, not_before=turn.now + wait, sick=True)
     if turn.state.role == PROMOTING:
         turn.set(failed=reason, failed_at=turn.now)
     demote(turn, reason)
@@ -70,7 +70,8 @@ def lost(turn: Turn, reason: str) -> None:
         if not state.killed:
             demote(turn, reason, kill=True)
     elif state.role in (STANDBY, PROMOTING) or state.step in ("releasing", "closing", "proposing"):
-        detach(turn, reason)
+        # Who stands aside, and had no proposal to give up, stands aside all the same.
+        detach(turn, state.aside or reason)
 
 
 def session_lost(turn: Turn, event: messages.SessionLost) -> None:
@@ -176,7 +177,7 @@ def detach(turn: Turn, reason: str) -> None:
     turn.set(
         proposal=None, lasting="", deadline=-INFINITY, claimed_at=INFINITY, killed=False,
         healthy_by=INFINITY, probe_at=INFINITY, probing=0, counter=None, looking=0, look_at=INFINITY, led=False,
-        unadopted=False, successor="", beginning=None,
+        unadopted=False, successor="", beginning=None, priority=None, next_in_line=False,
     )
     turn.act(messages.DropLease())
     turn.go(DETACHED, "waiting", reason)

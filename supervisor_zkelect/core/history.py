@@ -2,7 +2,8 @@
 
 The history znode in the election's state holds a JSON list of terms, the latest first:
 
-    {"v": 1, "token", "node", "address", "begun": {MOMENT: time}, "ended": {MOMENT: time, "why"}, "restarts": [{MOMENT: time}]}
+    {"v": 1, "token", "node", "address", "begun": {MOMENT: time}, "ended": {MOMENT: time, "why", "failed"},
+     "restarts": [{MOMENT: time}]}
 
 Times are seconds since the epoch by the node's own clock, as only the moments of one node in one term are compared.
 Readers pass over what they do not know.
@@ -70,6 +71,8 @@ def _known(term: Dict[str, Any]) -> Dict[str, Any]:
         if isinstance(term.get(part), dict):
             moments = {name: _time(term[part], name) for name in names}
             kept[part] = {name: moment for name, moment in moments.items() if moment is not None}
+            if part == "ended" and term[part].get("failed") is True:
+                kept[part]["failed"] = True
             if part == "ended" and isinstance(term[part].get("why"), str):
                 # The ellipsis counts, too; escapes may make a text that is cut longer again.
                 kept[part]["why"] = untrusted.cut(untrusted.printable(term[part]["why"], LONGEST_TEXT - 1), LONGEST_TEXT - 1)
@@ -110,6 +113,21 @@ def failures(terms: List[Dict[str, Any]], after: int, tried: Sequence[str]) -> L
     ]
     unknown = set(tried) - {node for node, _ in ended}
     return [f"{node} failed: {why}" for node, why in ended] + [f"{node} failed" for node in tried if node in unknown]
+
+
+def failed_last(terms: List[Dict[str, Any]], node: str, cleared: int, healthy: float) -> bool:
+    """Whether a term or promotion of the node has failed, and nothing has made that forgotten since: an operator has not, by the
+    term with the token `cleared`, nor has a later term served for `healthy` seconds."""
+    for term in terms:
+        if term.get("node") != node or term["token"] <= cleared:
+            continue
+        ended = _dict(term.get("ended"))
+        if ended.get("failed") is True:
+            return True
+        served = _served(_time(_dict(term.get("begun")), "acked"), ended)
+        if served is not None and served >= healthy:
+            return False
+    return False
 
 
 def passed(terms: List[Dict[str, Any]], waiting: Iterable[str]) -> List[str]:

@@ -8,6 +8,15 @@ from __future__ import annotations
 from typing import NamedTuple, Optional, Tuple, Union, get_args
 
 from supervisor_zkelect.core.control import RestartSeen
+from supervisor_zkelect.core.standing import AheadSeen as AheadSeen
+from supervisor_zkelect.core.standing import AskFit as AskFit
+from supervisor_zkelect.core.standing import BehindSeen as BehindSeen
+from supervisor_zkelect.core.standing import FitSeen as FitSeen
+from supervisor_zkelect.core.standing import LookAhead as LookAhead
+from supervisor_zkelect.core.standing import LookBehind as LookBehind
+from supervisor_zkelect.core.standing import Queried as Queried
+from supervisor_zkelect.core.standing import Stayed as Stayed
+from supervisor_zkelect.core.standing import StepBehind as StepBehind
 
 # Events
 
@@ -36,11 +45,15 @@ class SessionLost(NamedTuple):
 
 
 class Proposed(NamedTuple):
-    """The proposal stands; token: its czxid."""
+    """The proposal stands; token: its czxid. priority: as it says. term: token of the holder, when it was made by stepping behind
+    others or was found; 0 without one. found: whether it was there already."""
 
     op: int
     proposal: str
     token: int
+    priority: int = 100
+    term: int = 0
+    found: bool = False
 
 
 class DuplicateNodeName(NamedTuple):
@@ -48,19 +61,6 @@ class DuplicateNodeName(NamedTuple):
 
     op: int
     proposal: str
-
-
-class Queried(NamedTuple):
-    """acked: whether somebody was acked since the proposal was made; known of who leads. rival: who leads by another program's
-    rule though nobody is before this node; or "". lasting: path of the znode next ahead where it is no ephemeral one; or ""."""
-
-    op: int
-    leads: bool
-    place: int
-    candidates: int
-    acked: bool = False
-    rival: str = ""
-    lasting: str = ""
 
 
 class QueueChanged(NamedTuple):
@@ -315,7 +315,8 @@ class Tick(NamedTuple):
 
 
 Event = Union[
-    SessionUp, SessionDown, SessionLost, Proposed, DuplicateNodeName, Queried, QueueChanged, Leased, Cut, RenewedByKeeper,
+    SessionUp, SessionDown, SessionLost, Proposed, DuplicateNodeName, Queried, QueueChanged, BehindSeen, Stayed, FitSeen,
+    AheadSeen, Leased, Cut, RenewedByKeeper,
     Claimed, Dirty, Fenced, ProposalLost, Rivalled, Acked, Released, RequestFailed, ServiceStarted, StartFailed, GrantRevoked,
     Dead, Stuck, Probed, MemberChanged, MemberRuns, MemberFatal, StoppedByHand, StartedByHand, OthersCounted, TermSeen,
     Reconfigured, ControlSeen, Begun, NotBegun, Resign, Shutdown, SessionEnds, Tick,
@@ -333,12 +334,6 @@ class Propose(NamedTuple):
 
 class Query(NamedTuple):
     """Ask for the place in the queue, and watch whoever is before."""
-
-    op: int
-
-
-class StepBehind(NamedTuple):
-    """Exchange the proposal for one at the end of the queue."""
 
     op: int
 
@@ -482,8 +477,9 @@ class Log(NamedTuple):
 
 
 Action = Union[
-    Propose, Query, StepBehind, Claim, Fence, KeepLease, DropLease, StartGroup, StopGroup, KillGroup, EnsureDead, Probe, Ack,
-    Repair, Begin, TellOutcome, Release, Withdraw, EndSession, CountOthers, SeeTerm, AnswerOperator, Quit, Log,
+    Propose, Query, StepBehind, LookBehind, AskFit, LookAhead, Claim, Fence, KeepLease, DropLease, StartGroup, StopGroup,
+    KillGroup, EnsureDead, Probe, Ack, Repair, Begin, TellOutcome, Release, Withdraw, EndSession, CountOthers, SeeTerm,
+    AnswerOperator, Quit, Log,
 ]
 """All that a role machine can have done."""
 

@@ -11,18 +11,19 @@ from __future__ import annotations
 import json
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
-from supervisor_zkelect.core import untrusted
+from supervisor_zkelect.core import ranks, untrusted
 
 LONGEST_TEXT = 300
 """Characters of a text in an entry."""
 
-_WORDS = ("session", "state", "step", "address", "version", "trouble")
+_WORDS = ("session", "state", "step", "address", "version", "trouble", "unfit")
 
 
 class Entry(NamedTuple):
     """session: id of the node's session, as hexadecimal digits. state, step: of its role machine; since: when it entered that
     role. guarded: whether somebody ends a lease if the listener cannot. confirmed: czxid and version of the control that it has
-    read last. trouble: what is wrong there, in one line."""
+    read last. trouble: what is wrong there, in one line. priority: as its file has it. unfit: why its check `fit` fails, "" where
+    it passes or there is none; the znode has `fit` beside it, true or false."""
 
     session: str = ""
     state: str = ""
@@ -33,11 +34,15 @@ class Entry(NamedTuple):
     confirmed: Sequence[int] = ()
     version: str = ""
     trouble: str = ""
+    priority: int = 100
+    unfit: str = ""
 
     def data(self) -> bytes:
         """For the znode."""
         trouble = untrusted.cut(self.trouble, LONGEST_TEXT)
-        fields = {**self._asdict(), "v": 1, "confirmed": list(self.confirmed), "trouble": trouble}
+        unfit = untrusted.cut(self.unfit, LONGEST_TEXT)
+        more = {"trouble": trouble, "fit": not unfit, "unfit": unfit}
+        fields = {**self._asdict(), "v": 1, "confirmed": list(self.confirmed), **more}
         return json.dumps(fields).encode("utf-8")
 
 
@@ -48,7 +53,7 @@ def read(data: bytes) -> Entry:
     confirmed = found.get("confirmed")
     numbers = [one for one in confirmed if type(one) is int][:2] if isinstance(confirmed, list) else []
     since, guarded = untrusted.number(found.get("since")), found.get("guarded") is True
-    return Entry(**words, since=since, guarded=guarded, confirmed=tuple(numbers))
+    return Entry(**words, since=since, guarded=guarded, confirmed=tuple(numbers), priority=ranks.of(found))
 
 
 class Seen(NamedTuple):
@@ -89,6 +94,12 @@ def rows(seen: Sequence[Seen], holder: str, address: str, ordered: Dict[str, str
     return sorted(found, key=lambda row: (row.role != "primary", row.place is None, row.place or 0, row.node))
 
 
+def _priority_note(number: int) -> str:
+    if number == ranks.DEFAULT:
+        return ""
+    return f"priority {number}" if number else "priority 0, so it never leads"
+
+
 def _row(one: Seen, holder: str, address: str, ordered: str, stamp: Sequence[int]) -> Row:
     entry, notes = one.entry, [ordered]
     leads = bool(address) and one.name == holder
@@ -103,6 +114,8 @@ def _row(one: Seen, holder: str, address: str, ordered: str, stamp: Sequence[int
     else:
         role = "primary" if leads else entry.state or "unknown"
         notes.append(entry.step if role == entry.state and role not in ("standby", "primary") else "")
+        notes.append(f"not fit: {entry.unfit}" if entry.unfit else "")
+        notes.append(_priority_note(entry.priority))
         notes.append("the ack does not say so" if entry.state == "primary" and not leads else "")
         notes.append("" if entry.guarded else "unguarded")
         notes.append("" if not stamp or tuple(entry.confirmed) == tuple(stamp) else "has not recognised the last order yet")

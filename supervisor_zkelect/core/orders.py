@@ -20,7 +20,8 @@ def control_seen(turn: Turn, event: messages.ControlSeen) -> None:
     turn.set(orders=event)
     beginning = turn.state.beginning
     standing = (event.bar_id, event.order, event.restart.id if event.restart else "")
-    if beginning is not None and beginning.kind != control.RESIGNATION and beginning.order not in standing:
+    unordered = beginning is None or beginning.kind in (control.RESIGNATION, control.FAILBACK)
+    if beginning is not None and not unordered and beginning.order not in standing:
         # It was taken back; what comes of its beginning counts no more.
         turn.set(beginning=None)
         resignation.begin_what_waits(turn)
@@ -44,9 +45,10 @@ def obey(turn: Turn) -> None:
     if state.may_run:
         if state.may_begin and state.begin_at <= turn.now:
             _hand_over(turn, orders)
-    elif bar and (state.role in (STANDBY, PROMOTING) or _left_behind(state)):
+    elif (bar or state.aside) and (state.role in (STANDBY, PROMOTING) or _left_behind(state)):
         # What makes the orders unusable is told by itself, and not with each step that follows from it.
-        demotion.release(turn, bar if orders.bar_id else "what operators have ordered cannot be used")
+        unusable = "what operators have ordered cannot be used"
+        demotion.release(turn, state.aside if not bar else bar if orders.bar_id else unusable)
     elif bar and orders.bar_id and (state.role, state.step) == (DETACHED, "waiting") and state.inherited is None:
         turn.go(MAINTENANCE, "", bar)
         turn.act(messages.TellOutcome(orders.bar_id, True, f"{turn.rules.node} left the queue"))
@@ -111,6 +113,10 @@ def not_begun(turn: Turn, event: messages.NotBegun) -> None:
         return
     if beginning.kind == control.RESTART:
         restarting.not_begun(turn, beginning, event)
+        resignation.begin_what_waits(turn)
+        return
+    if beginning.kind == control.FAILBACK:
+        # Nobody has ordered it; it is looked for again.
         resignation.begin_what_waits(turn)
         return
     turn.set(begin_at=turn.now + AGAIN)

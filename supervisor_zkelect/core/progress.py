@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Dict, Tuple
 
-from supervisor_zkelect.core import demotion, messages, orders, resignation, restarting, standby
+from supervisor_zkelect.core import demotion, fitness, messages, orders, priority, resignation, restarting, standby
 from supervisor_zkelect.core.resignation import SUCCESSOR_PACE
 from supervisor_zkelect.core.roles import DETACHED, MAINTENANCE, PROMOTING, STANDBY, WITHDRAWN
 from supervisor_zkelect.core.state import INFINITY
@@ -56,7 +56,7 @@ def retry(turn: Turn) -> None:
     again: Dict[str, Tuple[Any, ...]] = {
         "proposing": (messages.Propose,),
         "asking": (messages.Query,),
-        "stepping": (messages.StepBehind,),
+        "stepping": (messages.StepBehind, state.better),
         "claiming": (messages.Claim, state.fenced),
         "fencing": (messages.Fence, *state.dirty),
         "acking": (messages.Ack,),
@@ -88,8 +88,11 @@ def time_passed(turn: Turn, event: messages.Tick) -> None:
     """Do what is due."""
     demotion.enforce_lease(turn)
     resignation.refuse_in_time(turn)
+    fitness.ask(turn)
     orders.obey(turn)
     restarting.obey(turn)
+    priority.propose_anew(turn)
+    priority.look(turn)
     state, now = turn.state, turn.now
     if state.role == PROMOTING and now >= state.healthy_by and state.step != "fencing":
         demotion.fail(turn, f"not healthy within {turn.rules.promote_timeout:g} s ({turn.state.trouble or 'no answer yet'})")

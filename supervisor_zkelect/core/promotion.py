@@ -16,7 +16,7 @@ WORD_PACE, LOOKS = 20.0, 3
 def claimed(turn: Turn, event: messages.Claimed) -> None:
     if event.dirty:
         turn.act(messages.Log(f"the predecessor {event.dirty} ended without releasing; its ack was emptied", "dirty end"))
-    turn.set(claimed_at=event.lease.sent if event.lease else turn.now, order=event.order, order_to=event.to)
+    turn.set(claimed_at=event.lease.sent if event.lease else turn.now, order=event.order, order_to=event.to, sick=False)
     turn.go(PROMOTING, "leasing")
     turn.act(messages.KeepLease())
     if event.lease:

@@ -155,6 +155,8 @@ def reconfigured(turn: Turn, event: messages.Reconfigured) -> None:
     turn.set(failed="")
     if state.counter is not None:
         turn.set(counter=replace(state.counter, rise=rules.rise, fall=rules.fall))
+    if state.fitness is not None:
+        turn.set(fitness=replace(state.fitness, rise=rules.rise, fall=rules.fall))
     if state.role == PRIMARY and state.probe_at < INFINITY:
         promotion.schedule_probe(turn)
     if state.role == PRIMARY and event.readdressed:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from supervisor_zkelect.core import demotion, messages
-from supervisor_zkelect.core .roles import DETACHED, PROMOTING, STANDBY
+from supervisor_zkelect.core import demotion, messages, priority
+from supervisor_zkelect.core.roles import DETACHED, PROMOTING, STANDBY
 from supervisor_zkelect.core.state import INFINITY, lasting_trouble
 from supervisor_zkelect.core.turn import Turn
 
@@ -19,8 +19,12 @@ def propose(turn: Turn) -> None:
 
 
 def proposed(turn: Turn, event: messages.Proposed) -> None:
-    stepped = turn.state.step == "stepping"
-    turn.set(proposal=event.proposal, token=event.token, duplicate_since=None, trouble="", stepped=stepped, stays=False)
+    stepped, first = turn.state.step == "stepping", turn.state.stepping_first
+    turn.set(
+        proposal=event.proposal, token=event.token, duplicate_since=None, trouble="", stays=False, priority=event.priority,
+        # An earlier listener of this node may have stepped with it.
+        stepped=stepped or event.found, stepped_in=event.term, stepped_first=stepped and first, stepping_first=False, better="",
+    )
     if turn.state.inherited is not None:
         turn.set(led=True)
     if turn.state.inherited not in (None, event.token):
@@ -47,14 +51,14 @@ def query(turn: Turn) -> None:
 
 
 def queried(turn: Turn, event: messages.Queried) -> None:
-    turn.set(lasting=event.lasting)
+    turn.set(lasting=event.lasting, next_in_line=not event.leads and event.place == 2)
     if turn.state.grace >= 0:
         # What an earlier look at the queue failed for is over.
         turn.set(trouble=lasting_trouble(event.lasting))
-    if event.leads and passes(turn, event):
-        turn.act(messages.Log("steps behind the others, as its last promotion failed"))
-        turn.go(STANDBY, "stepping")
-        turn.ask(messages.StepBehind)
+    yields = (event.leads or turn.state.next_in_line) and priority.yields(turn, event)
+    if yields or event.leads and passes(turn, event):
+        why = f"{event.better}, whose priority is higher" if yields else "the others, as its last promotion failed"
+        priority.step(turn, f"steps behind {why}", event.better if yields else "", event.leads, "steps behind" if yields else "")
     elif event.leads:
         deadline = -INFINITY if turn.state.inherited is None else turn.state.deadline
         turn.set(
@@ -69,23 +73,19 @@ def queried(turn: Turn, event: messages.Queried) -> None:
         # Behind it the rules agree. Each of the two might wait for the other otherwise. Once is enough: behind a name with
         # digits that nobody comes after, it would go on for ever.
         turn.set(behind=event.rival)
-        turn.act(messages.Log(f"steps behind {event.rival}, which leads by another program's rule", "steps behind a rival"))
-        turn.go(STANDBY, "stepping")
-        turn.ask(messages.StepBehind)
+        why = f"steps behind {event.rival}, which leads by another program's rule"
+        priority.step(turn, why, kind="steps behind a rival")
     else:
         number = turn.state.waiting
         turn.go(STANDBY, "watching")
         turn.set(waiting=number)
+        priority.schedule_look(turn)
 
 
 def passes(turn: Turn, event: messages.Queried) -> bool:
     """Whether others go first. Where all of them failed the queue goes round once, and then one tries again."""
-    state, orders = turn.state, turn.state.orders
-    if orders is not None and (orders.begun and orders.target == state.proposal or orders.order and orders.to == turn.rules.node):
-        # It was ordered to lead.
-        return False
-    again = state.stays or state.stepped and not event.acked
-    return bool(state.failed) and event.candidates > 1 and state.inherited is None and not again
+    others = event.candidates > 1 and not priority.is_ordered(turn)
+    return bool(turn.state.failed) and others and priority.may_step(turn, event.term, event.acked)
 
 
 def queue_changed(turn: Turn, event: messages.QueueChanged) -> None:

@@ -25,7 +25,8 @@ class Rules:
     """What the machine needs to know of one election.
 
     node: the node's name. told: a probe is a look at supervisord's word, of whose changes events tell. The node's
-        elections look at the same moment, as one look does for all.
+        elections look at the same moment, as one look does for all. failback: seconds for which a better node must have stood
+        by, None where none is handed back to. fit: there is a check whether this node is fit to lead.
     """
 
     name: str
@@ -41,6 +42,10 @@ class Rules:
     fence_failed_continues: bool = False
     node: str = ""
     told: bool = False
+    priority: int = 100
+    failback: Optional[float] = None
+    fit: bool = False
+    fit_interval: float = 10.0
 
     def lease(self, deadline: float, grace: float = 0.0) -> Lease:
         """A lease of the group to `deadline`. grace: as for `Lease.until`."""
@@ -128,7 +133,27 @@ class State:
 
     failed: str = ""  # why its last promotion failed, and when that was
     failed_at: float = -INFINITY
-    stepped: bool = False  # the present proposal was made by stepping behind
+    stepped: bool = False  # the present proposal was made by stepping behind others, or may have been
+    stepped_in: int = 0  # token of the holder then
+    stepped_first: bool = False  # nobody led then
+    stepping_first: bool = False  # the same of the step that is under way
+    better: str = ""  # the proposal that it steps behind for its priority
+    stay_until: float = -INFINITY  # before this it steps behind nobody for a priority
+    priority: Optional[int] = None  # of the present proposal
+    next_in_line: bool = False
+    behind_at: float = INFINITY  # when the queue behind is looked at next
+    looking_behind: int = 0
+    sick: bool = False  # the term ended, or ends, as the service failed
+    aside: str = ""  # why this node stands in no queue by its own file or its check `fit`
+
+    fitness: Optional[Counter] = None  # of the check `fit`; None while it is not asked
+    fit_at: float = INFINITY
+    asking_fit: int = 0
+    failing_since: Optional[float] = None  # it fails, and the same primary was acked, since then
+    failing_under: int = 0  # token of that primary
+    fit_trouble: str = ""
+    looking_ahead: int = 0
+    unfit: str = ""  # why it left the queue, or is about to
     stays: bool = False  # the present proposal could not be exchanged
     behind: str = ""  # the rival that this node has stepped behind
     failures: int = 0
@@ -163,9 +188,9 @@ class State:
 
     @property
     def free(self) -> bool:
-        """Whether operators have nothing against a proposal, as far as is known. They cannot against that of a term that goes
-        on."""
-        return self.inherited is not None or self.orders is not None and not self.orders.bar
+        """Whether operators, this node's file and its check `fit` have nothing against a proposal, as far as is known. They
+        cannot against that of a term that goes on."""
+        return self.inherited is not None or self.orders is not None and not self.orders.bar and not self.aside
 
     @property
     def leads_on(self) -> str:
@@ -224,7 +249,9 @@ def lease_of(rules: Rules, state: State) -> Lease:
 
 def next_wakeup(rules: Rules, state: State) -> float:
     """When a Tick is due; infinity when only events matter."""
-    times = [state.retry_at, state.probe_at, state.look_at, state.repair_at]
+    times = [state.retry_at, state.probe_at, state.look_at, state.repair_at, state.fit_at]
+    if state.up:
+        times.append(state.behind_at)
     if state.orders is not None and state.step != "clearing" and state.role != WITHDRAWN:
         times.append(state.orders.until)
         if state.orders.bar_id and state.may_begin:

@@ -59,7 +59,7 @@ class TermTimeline:
             if after.role == roles.PRIMARY and (restarted or not self._inherited):
                 self._tell()
         elif after.role == roles.DEMOTING and before.role in (roles.PROMOTING, roles.PRIMARY) and self._token is not None:
-            self._ended = {"noticed": moment, "why": after.reason}
+            self._ended = {"noticed": moment, "why": after.reason, **({"failed": True} if after.sick else {})}
         if before.role == roles.DEMOTING and self._ended:
             if isinstance(event, messages.Dead):
                 self._ended.setdefault("dead", moment)

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, NamedTuple, Tuple, Type, Union
 
-from supervisor_zkelect.core import demotion, members, messages, orders, progress, promotion, resignation, standby
+from supervisor_zkelect.core import (
+    demotion,
+    fitness,
+    members,
+    messages,
+    orders,
+    priority,
+    progress,
+    promotion,
+    resignation,
+    standby,
+)
 from supervisor_zkelect.core.roles import DEMOTING, DETACHED, MAINTENANCE, PRIMARY, PROMOTING, STANDBY, WITHDRAWN
 from supervisor_zkelect.core.turn import Turn
 
@@ -97,6 +108,14 @@ TABLE: Dict[Type[Any], Row] = {
     messages.DuplicateNodeName: Row([Move("proposing", standby.duplicate_node_name)], _OVER),
     messages.Queried: Row([Move("asking", standby.queried, "stepping watching claiming stopping")], _OVER),
     messages.QueueChanged: Row([Move("watching", standby.queue_changed, "asking")], "only who watches the queue is told of it"),
+    messages.BehindSeen: Row([
+        Move("watching", priority.behind_seen, "stepping"), Move("primary", priority.behind_seen),
+    ], "only the next in line and a primary look behind"),
+    messages.Stayed: Row([Move("stepping", priority.stayed, "asking")], _OVER),
+    messages.FitSeen: Row([
+        Move("waiting asking stepping watching", fitness.seen),
+    ], "only a standby is asked whether it is fit"),
+    messages.AheadSeen: Row([Move("asking stepping watching", fitness.ahead_seen)], "only a standby leaves the queue by itself"),
     messages.ProposalLost: Row([
         Move("asking claiming fencing leasing", demotion.proposal_lost, "waiting stopping"),
         Move("stepping watching releasing closing", demotion.proposal_lost, "waiting"),
@@ -181,7 +200,8 @@ TABLE: Dict[Type[Any], Row] = {
         Move("maintenance", progress.time_passed, "waiting proposing withdrawn"),
         Move("asking claiming fencing leasing", progress.time_passed, "stopping releasing"),
         Move(f"proposing {_RUNNING}", progress.time_passed, "stopping"),
-        Move("stepping watching", progress.time_passed, "releasing"),
+        Move("stepping", progress.time_passed, "releasing"),
+        Move("watching", progress.time_passed, "stepping releasing"),
         Move("stopping releasing closing", progress.time_passed),
     ], "nothing is due"),
 }
@@ -218,7 +238,7 @@ PAIRS = _pairs()
 #: Events that answer a request of a step, and count only for the one that it made last.
 _ANSWERS = (
     messages.Proposed, messages.DuplicateNodeName, messages.Queried, messages.Claimed, messages.Dirty, messages.Fenced,
-    messages.Acked, messages.Released, messages.RequestFailed, messages.ServiceStarted, messages.StartFailed,
+    messages.Stayed, messages.Acked, messages.Released, messages.RequestFailed, messages.ServiceStarted, messages.StartFailed,
 )
 
 

@@ -200,9 +200,9 @@ def _commands(election: ElectionSettings) -> Iterator[Tuple[str, Sequence[str]]]
         words = getattr(election, option.name, None) if option.type == "command" else None
         if words:
             yield option.name, words
-    check = election.health_check()
-    if isinstance(check, Exec):
-        yield "health", check.argv
+    for name, check in (("health", election.health_check()), ("fit", election.fit_check())):
+        if isinstance(check, Exec):
+            yield name, check.argv
 
 
 def of_network(settings: Settings, seen: Seen) -> Findings:

@@ -6,7 +6,7 @@ import math
 from functools import partial
 from typing import Dict
 
-from supervisor_zkelect.core import messages
+from supervisor_zkelect.core import messages, ranks
 from supervisor_zkelect.listener import election_worker, events, pool_worker
 from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.keepers import Decider, Keepers
@@ -29,9 +29,16 @@ class Actions(Decider):
         return {
             messages.Propose: self._propose,
             messages.Query: lambda one, action: one.ask(
-                action.op, worker.query, one.name, action.op, one.state.token, self._post
+                action.op, worker.query, one.name, action.op, one.state.token, _rank(one), self._post
             ),
-            messages.StepBehind: lambda one, action: one.ask(action.op, worker.step_behind, action.op),
+            messages.StepBehind: lambda one, action: one.ask(
+                action.op, worker.step_behind, action.op, action.better, self._host.settings.node_name
+            ),
+            messages.LookBehind: lambda one, action: one.ask(
+                0, worker.look_behind, action, _rank(one), self._host.settings.backoff_max
+            ),
+            messages.LookAhead: lambda one, action: one.ask(0, worker.look_ahead, action.op),
+            messages.AskFit: self._ask_fit,
             messages.Claim: self._claim,
             messages.Fence: self._fence,
             messages.Ack: lambda one, action: one.ask(action.op, worker.ack, action.op, one.settings.address),
@@ -95,3 +102,13 @@ class Actions(Decider):
         name, op = one.name, action.op
         work = partial(pool_worker.probe, name, op, one.check, one.settings.health_timeout)
         self._health.submit(work, lambda error: events.ElectionEvent(name, messages.Probed(op, False, repr(error))))
+
+    def _ask_fit(self, one: Candidacy, action: messages.AskFit) -> None:
+        name, op = one.name, action.op
+        work = partial(pool_worker.ask_fit, name, op, one.fit, one.settings.health_timeout)
+        self._health.submit(work, lambda error: events.ElectionEvent(name, messages.FitSeen(op, False, repr(error))))
+
+
+def _rank(one: Candidacy) -> int:
+    """The priority by which others see this node."""
+    return ranks.DEFAULT if one.state.priority is None else one.state.priority

@@ -114,6 +114,8 @@ class Candidacy(Part):
         self.tick_at = math.inf
         self.group = group
         self.check = check
+        #: whether this node is fit to lead; None where that is not asked
+        self.fit = settings.fit_check()
         self.elector = ports.elector(settings)
         self.timeline = timeline.TermTimeline(self._host.settings.node_name, settings.address)
         self.facts = Facts()
@@ -188,7 +190,7 @@ class Candidacy(Part):
                 self.schedule_read(now)
             if state.role == roles.PROMOTING != before.role:
                 self._schedule_glance(now)
-        if state.trouble != before.trouble:
+        if (state.trouble, state.fit_trouble, state.aside) != (before.trouble, before.fit_trouble, before.aside):
             self._delivery.within(STEP_PACE)
             self._write_entry_soon()
             if state.trouble:

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from itertools import islice
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Union
 
-from supervisor_zkelect.core import history, messages, nodes, outcomes, untrusted
+from supervisor_zkelect.core import history, messages, nodes, outcomes, ranks, untrusted
 from supervisor_zkelect.core.control import RESTART, Control, RestartSeen, Unusable, said
 from supervisor_zkelect.elector import (
     AccessDenied,
@@ -27,11 +27,12 @@ from supervisor_zkelect.elector import (
     NotLeader,
     ProposalGone,
     SessionGone,
+    Stays,
     TimedOut,
 )
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.workers import LONGEST_LIST
-from supervisor_zkelect.zookeeper import following, giving
+from supervisor_zkelect.zookeeper import following, giving, stepping
 
 log = logging.getLogger(__name__)
 
@@ -73,37 +74,50 @@ def propose(elector: Elector, op: int, node: str, inherited: bool) -> Union[mess
             if member.node == node and member.session != elector.session_id:
                 return messages.DuplicateNodeName(op, member.name)
     elector.create_proposal()
+    number = ranks.DEFAULT
     for member in elector.each_member():
         if member.mine:
+            # One that was found may say something else than the file does now.
+            number = ranks.of(member.info)
             break
         if member.node == node and member.session != elector.session_id and not inherited:
             elector.withdraw()
             return messages.DuplicateNodeName(op, member.name)
-    return _proposed(elector, op)
+    term = elector.term_in_progress() if elector.found else 0
+    return _proposed(elector, op, number, term, elector.found)
 
 
-def step_behind(elector: Elector, op: int) -> messages.Proposed:
-    elector.step_behind()
-    return _proposed(elector, op)
+def step_behind(elector: Elector, op: int, better: str, node: str) -> Union[messages.Proposed, messages.Stayed]:
+    """better, node: as `Elector.step_behind` has them."""
+    try:
+        elector.step_behind(better, node)
+    except (Stays, Barred) as error:
+        return messages.Stayed(op, str(error))
+    return _proposed(elector, op, ranks.of(untrusted.document(elector.data)), elector.stepped_in)
 
 
-def _proposed(elector: Elector, op: int) -> messages.Proposed:
+def _proposed(elector: Elector, op: int, number: int, term: int, found: bool = False) -> messages.Proposed:
+    """number: the priority of the proposal. term, found: as in `messages.Proposed`."""
     proposal, token = elector.proposal, elector.token
     if proposal is None or token is None:
         # A thread of the client's has told the elector so meanwhile.
         raise SessionGone("the session was lost as soon as the proposal was made")
-    return messages.Proposed(op, proposal, token)
+    return messages.Proposed(op, proposal, token, number, term, found)
 
 
-def query(elector: Elector, name: str, op: int, token: Optional[int], post: Post) -> None:
+def query(elector: Elector, name: str, op: int, token: Optional[int], number: int, post: Post) -> None:
     """Post this node's place in the queue, and later the next change of its predecessor, or of the proposal by which it leads.
-    token: of the present proposal."""
+    token, number: of the present proposal, and its priority."""
     standing = elector.try_be_leader(claiming=True)
     acked = standing.leads and elector.acked_since
+    better, term = "", 0
+    if standing.candidates > standing.place and (standing.leads or standing.place == 2):
+        better = stepping.first_of(elector.better(number))[0]
+        term = elector.term_in_progress() if better else 0
     if standing.rival:
         post(events.ForeignSeen(name, elector.look_at_queue().trouble))
     post(events.ElectionEvent(name, messages.Queried(
-        op, standing.leads, standing.place, standing.candidates, acked, standing.rival, standing.lasting
+        op, standing.leads, standing.place, standing.candidates, acked, standing.rival, standing.lasting, better, term
     )))
     if standing.leads:
         _watch(standing.changed, lambda reason: post(events.ProposalChanged(name, token)))
@@ -142,6 +156,29 @@ def look_at_queue(elector: Elector, name: str, now: Callable[[], float]) -> even
         # It is looked at again; what ZooKeeper refuses is told where it is needed.
         log.debug("%s: %s", name, error)
         return events.QueueSeen(name, "", None)
+
+
+def look_behind(elector: Elector, action: messages.LookBehind, number: int, healthy: float) -> messages.BehindSeen:
+    """See who stands behind and has a higher priority than `number`. healthy: as `Elector.hand_back_to` has it."""
+    try:
+        if action.stood is not None:
+            one = elector.hand_back_to(number, action.stood, healthy)
+            return messages.BehindSeen(action.op, *(("", "") if one is None else (one.name, one.node)))
+        name, node = stepping.first_of(elector.better(number))
+        return messages.BehindSeen(action.op, name, node, elector.term_in_progress() if name else 0)
+    except ElectionError as error:
+        # It looks again.
+        log.debug("%s", error)
+        return messages.BehindSeen(action.op)
+
+
+def look_ahead(elector: Elector, op: int) -> messages.AheadSeen:
+    """See who leads and is acked."""
+    try:
+        return messages.AheadSeen(op, elector.serving())
+    except ElectionError as error:
+        log.debug("%s", error)
+        return messages.AheadSeen(op)
 
 
 def count_others(elector: Elector, op: int) -> messages.OthersCounted:

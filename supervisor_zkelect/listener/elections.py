@@ -6,7 +6,7 @@ import json
 from typing import Any, List
 
 from supervisor_zkelect.config.settings import ElectionSettings, Settings
-from supervisor_zkelect.core import control, places
+from supervisor_zkelect.core import control, places, ranks
 from supervisor_zkelect.core.state import Rules
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard import saved_session
@@ -24,8 +24,11 @@ def make_elector(client: Any, settings: Settings, election: ElectionSettings) ->
 
 
 def proposal_data(settings: Settings, election: ElectionSettings) -> bytes:
-    """The data of a proposal of this node. orders: the format of the control that it obeys."""
+    """The data of a proposal of this node. orders: the format of the control that it obeys. priority: where it is not the
+    default, which those have that know no priorities."""
     data = {"v": 1, "node": settings.node_name, "address": election.address, "orders": control.VERSION}
+    if election.priority != ranks.DEFAULT:
+        data["priority"] = election.priority
     return json.dumps(data).encode("utf-8")
 
 
@@ -48,5 +51,6 @@ def rules(settings: Settings, election: ElectionSettings, stopwaitsecs: float) -
         health_interval=election.health_interval, promote_timeout=election.promote_timeout,
         backoff_min=settings.backoff_min, backoff_max=settings.backoff_max,
         fence_failed_continues=election.fence_failed == "continue", told=not election.health_check(),
-        node=settings.node_name,
+        node=settings.node_name, priority=election.priority, failback=election.failback, fit=election.fit_check() is not None,
+        fit_interval=election.fit_interval,
     )

@@ -222,3 +222,12 @@ def probe(name: str, op: int, check: Any, limit: float) -> events.ElectionEvent:
     """Probe the service of an election. check: its health check. limit: seconds."""
     result = check.probe(limit)
     return events.ElectionEvent(name, messages.Probed(op, result.ok, result.reason))
+
+
+def ask_fit(name: str, op: int, check: Any, limit: float) -> events.ElectionEvent:
+    """Check whether this node is fit to lead an election. check: None where it was taken out of the file meanwhile. limit:
+    seconds."""
+    if check is None:
+        return events.ElectionEvent(name, messages.FitSeen(op, True, "there is no check"))
+    result = check.probe(limit)
+    return events.ElectionEvent(name, messages.FitSeen(op, result.ok, result.reason))

@@ -125,7 +125,7 @@ class Reloads(Decider):
         for one in self._candidacies:
             before, after, check = one.settings, settings.election(one.name), checks[one.name]
             assert after is not None, "an election less takes another listener"
-            one.settings, one.check = after, check
+            one.settings, one.check, one.fit = after, check, after.fit_check()
             one.timeline.readdress(one.settings.address)
             one.elector.describe(elections.proposal_data(settings, one.settings))
             rules = elections.rules(settings, one.settings, one.rules.stopwaitsecs)

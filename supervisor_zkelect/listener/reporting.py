@@ -54,7 +54,7 @@ class Reports(Decider):
                 "candidates": None, "place_at": None, "deadline": None, "until": None, "reason": reason, "trouble": cannot,
                 "cannot": {"kind": kind, "why": cannot} if cannot else None, "failed": None, "znode": root + one.election_znode,
                 "ack_znode": root + one.election_ack, "unguarded": not self._guard.up,
-                "unguarded_why": self._unguarded(None),
+                "unguarded_why": self._unguarded(None), "priority": one.priority, "aside": None, "unfit": None,
             }
             for one in self._host.settings.elections
         }
@@ -84,6 +84,8 @@ class Reports(Decider):
             "trouble": untrusted.cut(self._trouble_of(one, moment), LONGEST_TEXT),
             "cannot": {"kind": hindrance.kind, "why": untrusted.cut(hindrance.why, LONGEST_TEXT)} if hindrance else None,
             "failed": {"why": untrusted.cut(state.failed, LONGEST_TEXT), "at": state.failed_at} if state.failed else None,
+            "priority": settings.priority, "aside": untrusted.cut(state.aside, LONGEST_TEXT) or None,
+            "unfit": untrusted.cut(state.fit_trouble or state.unfit, LONGEST_TEXT) or None,
         }
 
     def entry(self, one: Candidacy) -> nodes.Entry:
@@ -94,7 +96,7 @@ class Reports(Decider):
         failed = f"its last promotion failed: {state.failed}" if state.failed else ""
         return nodes.Entry(
             "", state.role, state.step, since, one.settings.address, guarded, one.control.stamp, __version__,
-            self._trouble_of(one, moment) or failed,
+            self._trouble_of(one, moment) or failed, one.settings.priority, state.fit_trouble or state.unfit,
         )
 
     def _hindrances(self, one: Candidacy, moment: float) -> ability.Node:

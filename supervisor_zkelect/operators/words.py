@@ -80,7 +80,8 @@ def _hindered(view: View, facts: Dict[str, Any], cannot: Dict[str, Any]) -> str:
 
 def _primary(view: View, facts: Dict[str, Any]) -> List[str]:
     if view.connected:
-        return []
+        aside = as_text(facts.get("aside"))
+        return [f"leads on until its term ends, though {aside}; zkelect resign hands over"] if aside else []
     why = as_text(as_dict(view.report.get("session")).get("trouble"))
     left = duration(facts["deadline"] - view.now)
     return [f"primary for {left} at most, as ZooKeeper does not answer" + (f": {why}" if why else "")]
@@ -97,6 +98,9 @@ def _standing(view: View, election: str, facts: Dict[str, Any]) -> str:
         return f"{head}; nobody is primary: see zkelect members, then run role on the node that leads the queue"
     if failed:
         return head
+    unfit = as_text(facts.get("unfit"))
+    if unfit:
+        return f"stands by, but its check `fit` fails: {unfit}; it leaves the queue if that lasts while there is a primary"
     if is_number(place) and place > 2 and view.past(election, "place_at") is None:
         return f"stands by behind {place - 1} others, and could take over after them"
     return "stands by and could take over; there is nothing to do"
@@ -119,6 +123,10 @@ def _moving(view: View, facts: Dict[str, Any]) -> str:
     if role == "maintenance":
         return f"takes no part: {reason}" + (f", for another {left}" if left else "") + "; zkelect maintenance off ends that"
     if (role, step) == ("detached", "waiting"):
+        aside = as_text(facts.get("aside"))
+        if aside:
+            remedy = "" if facts.get("priority") == 0 else "; it joins again when that check passes"
+            return f"takes no part: {aside}{remedy}"
         if left:
             return f"takes no part for another {left}{because}; correct that (supervisorctl tail PROGRAM, zkelect history)"
         return f"is about to stand for election{because}"

@@ -82,7 +82,6 @@ class ClaimCalls(TermCalls):
         limit = self._zk.limit()
         self._require_lead(limit)
         token = self._require().token
-        record = self._record(node, token, address)
         for number in range(ROUNDS):
             term = self._look_at_led_term(limit, True, number > 0)
             found, left = term.holder, term.left
@@ -91,6 +90,8 @@ class ClaimCalls(TermCalls):
             same = found is not None and found.holder == Holder(node, token, address)
             operations = [] if mine else term.emptied
             heeded, led_to = ([], None) if adopting else self._heeding(term, node, token)
+            ordered = led_to.order.id if led_to is not None else found.order if found is not None and mine else ""
+            record = self._record(node, token, address, order=ordered)
             done, beside = self._noted_as(record, found, same, limit, [*operations, *heeded], self.control_znode)
             self._led_to = led_to if done and led_to is not None else self._led_to
             if done and (adopting or _is_same(term, beside)):

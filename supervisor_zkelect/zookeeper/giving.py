@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect.core import control, moments
+from supervisor_zkelect.core import control, moments, nodes, ranks
 from supervisor_zkelect.core.control import Control, Order, Restart, Switchover
 from supervisor_zkelect.core.order_log import Noted
 from supervisor_zkelect.core.outcomes import Outcome
@@ -138,7 +138,7 @@ def _change(given: Given, wanted: Order, moment: Optional[int], term: int) -> co
     if given.kind == "maintenance on":
         return control.begin_maintenance(given.node, wanted._replace(until=moment))
     if given.kind == "maintenance off":
-        return control.end_maintenance(given.node)
+        return control.end_maintenance(given.node, term)
     if given.kind in _CANCELLED:
         return control.end_restart if given.kind == "cancel restart" else control.end_switchover
     if given.kind == "restart":
@@ -276,7 +276,7 @@ def refusal(elector: PresenceCalls, found: Control, given: Given, shown: int) ->
     members = elector.members()
     others = [one for one in members[1:] if one.node not in aside]
     if given.kind == "switchover":
-        return _no_switchover(members, given, bool(others))
+        return _no_switchover(elector, members, given, bool(others))
     if given.node == (members[0].node if members else "") and not others and not given.force:
         return f"{given.node} leads, and nobody could take over; start another node, or give the service up with --force"
     known = {one.node for one in members} | aside
@@ -285,7 +285,14 @@ def refusal(elector: PresenceCalls, found: Control, given: Given, shown: int) ->
     return ""
 
 
-def _no_switchover(members: List[Member], given: Given, others: bool) -> str:
+def _why_aside(entry: Optional[nodes.Entry]) -> str:
+    """Why a node stands in no queue by its own word, in brackets."""
+    if entry is None or entry.priority and not entry.unfit:
+        return ""
+    return f" ({f'not fit: {entry.unfit}' if entry.priority else ranks.NEVER})"
+
+
+def _no_switchover(elector: PresenceCalls, members: List[Member], given: Given, others: bool) -> str:
     node = given.node
     if not members:
         return "nobody leads, so there is nothing to switch over; see zkelect list"
@@ -294,7 +301,10 @@ def _no_switchover(members: List[Member], given: Given, others: bool) -> str:
     if not knows_orders(members[0]):
         return f"{members[0].node or members[0].name} leads and knows no orders; hand over there, or update it"
     if node and node not in [one.node for one in members]:
-        return f"{node} does not stand in the queue; see zkelect list"
+        return f"{node} does not stand in the queue{_why_aside(elector.entry_of(node))}; see zkelect list"
+    entry = elector.entry_of(node) if node and not given.force else None
+    if entry is not None and entry.unfit:
+        return f"{node} is not fit to lead: {entry.unfit}; correct that, or see --force"
     return "" if node or others else "no other candidate could take over; start another node first"
 
 

@@ -36,13 +36,14 @@ class Holder(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The holder znode. election: "" for this one's. seen, after: as `StateCalls._record` has them."""
+    """The holder znode. election: "" for this one's. seen, after, order: as `StateCalls._record` has them."""
 
     holder: Holder
     version: int
     election: str = ""
     seen: Any = None
     after: str = ""
+    order: str = ""
 
 
 class Orders(NamedTuple):
@@ -191,7 +192,8 @@ class StateCalls:
             return Found(Holder("", 0, ""), version)
         holder = Holder(node, token, untrusted.known_address(info.get("address")))
         seen, after = untrusted.number(info.get("seen")), untrusted.known_address(info.get("after"))
-        return Found(holder, version, "" if election == self._election else election, seen, after)
+        order = untrusted.printable(info.get("order") or "", 64)
+        return Found(holder, version, "" if election == self._election else election, seen, after, order)
 
     def _own_holder(self, found: Optional[Found]) -> Optional[Holder]:
         return found.holder if found is not None and not found.election else None
@@ -265,7 +267,7 @@ class StateCalls:
 
     def _record(self, node: str, token: Optional[int], address: str, **more: Any) -> bytes:
         """The holder's data. seen: token of who has written this for another one. after: address of a second one, who led
-        after `node` and noted no holder."""
+        after `node` and noted no holder. order: id of the operator's order by which the term began."""
         info = {"v": 1, "election": self._election, "node": node, "token": token, "address": address}
         return json.dumps({**info, **{name: value for name, value in more.items() if value}}).encode("utf-8")
 

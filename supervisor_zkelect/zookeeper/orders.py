@@ -8,9 +8,9 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import Callable, List, Optional, Sequence, Tuple
 
-from supervisor_zkelect.core import control, places, untrusted
+from supervisor_zkelect.core import control, nodes, places, ranks, untrusted
 from supervisor_zkelect.core import outcomes as outcome_log
-from supervisor_zkelect.core.control import Control, Switchover
+from supervisor_zkelect.core.control import Control, Order, Switchover
 from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments
@@ -115,7 +115,7 @@ class OrderCalls(ClaimCalls):
         is to lead then.
 
         kind: as control.py has them. order: id of the order in the control, which must stand there; of a resignation there is
-        none. node: this one's name.
+        none, and of a failback it is the proposal to hand over to. node: this one's name.
         Raises NotBegun where nobody can take over or the order does not stand any more, and NotLeader as `ack_leader` does.
         """
         limit = self._zk.limit()
@@ -126,15 +126,20 @@ class OrderCalls(ClaimCalls):
             standing = found.switchover if kind == control.SWITCHOVER else None
             aside = found.maintenance.get(node) if kind == control.STAND_ASIDE else None
             wanted = standing.order if standing is not None else aside
-            if kind != control.RESIGNATION and (wanted is None or wanted.id != order):
+            if kind in (control.SWITCHOVER, control.STAND_ASIDE) and (wanted is None or wanted.id != order):
                 raise NotBegun("the order was taken back")
             members = self.members()
+            back = _back_to(members, found, order) if kind == control.FAILBACK else None
             if standing is not None and standing.begun == mine.token and standing.target in [one.name for one in members]:
                 # Its answer was lost.
                 return standing.target
             if standing is not None and not standing.begun and control.overdue(standing, self.server_time()):
                 raise NotBegun("its time was over by more than ten minutes")
-            target = _successor(members, found, standing, self._servers.now())
+            target = _successor(members, found, back or standing, self._servers.now())
+            if standing is not None and standing.to and not standing.order.force:
+                unfit = self._unfit_of(target.node, target.session, limit)
+                if unfit:
+                    raise NotBegun(f"{target.node} is not fit to lead: {unfit}; correct that, or see --force")
             operations: List[Operation] = [("check", (f"{self.election_znode}/{target.name}", -1), {})]
             if standing is not None:
                 begun = control.order_switchover(standing._replace(begun=mine.token, target=target.name))
@@ -173,6 +178,15 @@ class OrderCalls(ClaimCalls):
             self._note_again(limit)
         raise ZooKeeperFailed("ack, holder or control changed at every look; ask again")
 
+    def _unfit_of(self, node: str, session: int, limit: float, sure: bool = False) -> str:
+        """Why a candidate says that it is not fit to lead; "" where it does not say so. session: that owns its proposal, as
+        another one's word does not count. sure: what it has not said yet is against it, too."""
+        found = self._zk.read("read a node's entry", limit, f"{places.nodes_of(self.election_state)}/{node}")
+        entry = None if found is None else nodes.read(data_of(found))
+        if entry is None or entry.session != f"{session:x}":
+            return "it has not said yet whether it is" if sure and entry is not None else ""
+        return entry.unfit
+
     def _read_orders(self, limit: float) -> Orders:
         synced = self._client.sync_async(self.control_znode)
         asked = self._client.get_async(self.control_znode)
@@ -198,6 +212,18 @@ def knows_orders(member: Member) -> bool:
     return "orders" in member.info
 
 
+def _back_to(members: Sequence[Member], found: Control, proposal: str) -> Switchover:
+    """What hands over to the candidate with this proposal, as a switchover to its node would. Raises NotBegun."""
+    if found.switchover is not None:
+        raise NotBegun("an operator has ordered a switchover")
+    if found.restart is not None:
+        raise NotBegun("an operator has ordered a restart")
+    wanted = next((one for one in members if one.name == proposal), None)
+    if wanted is None or not wanted.node:
+        raise NotBegun(f"{proposal} does not stand in the queue any more")
+    return Switchover(Order(proposal), wanted.node)
+
+
 def _successor(
     members: Sequence[Member], found: Control, switchover: Optional[Switchover], shown: Optional[int]
 ) -> Member:
@@ -216,7 +242,8 @@ def _successor(
         if strange and not force:
             raise NotBegun(f"{strange[0].name} stands before {wanted.node}, or is its own, and knows no orders; see --force")
     else:
-        wanted = next((one for one in others if one not in aside and not _lasts(one)), None)
+        able = [one for one in others if one not in aside and not _lasts(one)]
+        wanted = best(others, able) if able else None
         if wanted is None:
             real = [one for one in others if not _lasts(one)]
             why = "all other candidates are in maintenance" if real else "no other candidate stands in the queue"
@@ -225,6 +252,13 @@ def _successor(
     if stays:
         raise NotBegun(f"{stays} stands before {wanted.node or wanted.name} and goes with nobody's session; delete it")
     return wanted
+
+
+def best(others: Sequence[Member], able: Sequence[Member]) -> Member:
+    """Of those who can take over, who has the highest priority, and stands before others with the same. Nobody is let pass by
+    candidates that know no orders, and would propose anew by rules of their own."""
+    wanted = max(able, key=lambda one: ranks.of(one.info))
+    return wanted if all(knows_orders(one) or _lasts(one) for one in others[:others.index(wanted)]) else able[0]
 
 
 def _lasts(member: Member) -> bool:

@@ -7,7 +7,7 @@ from typing import Dict, List, NamedTuple, Sequence, Tuple
 from supervisor_zkelect.core import nodes, untrusted
 from supervisor_zkelect.core.control import Control
 from supervisor_zkelect.zookeeper.desk import DeskCalls
-from supervisor_zkelect.zookeeper.orders import knows_orders
+from supervisor_zkelect.zookeeper.orders import best, knows_orders
 from supervisor_zkelect.zookeeper.queue import Member
 
 
@@ -26,9 +26,10 @@ def of_switchover(elector: DeskCalls, found: Control, to: str, shown: int) -> Ch
     if len(members) < 2:
         return Checked()
     leader, others = members[0], [one for one in members[1:] if found.barred(one.node, shown) is None]
-    target = next((one for one in others if not to or one.node == to), None)
-    if target is None:
+    able = [one for one in others if (one.node == to if to else not untrusted.lasting(one.session))]
+    if not able:
         return Checked()
+    target = able[0] if to else best(members[1:], able)
     name, lines = target.node or target.name, [f"{leader.node} leads" + ("" if ack else " the queue, and is not acked")]
     place = members.index(target) + 1
     lines.append(f"{name} stands in the queue, in place {place} of {len(members)}, and is not in maintenance")
@@ -48,7 +49,8 @@ def _by_itself(seen: Dict[str, nodes.Seen], name: str) -> List[str]:
     if entry is None:
         return [f"{name} tells nothing of itself"]
     trouble = f": {entry.trouble}" if entry.trouble else ", and tells of no trouble"
-    return [f"{name} says that it is {entry.state}{'' if entry.guarded else ', unguarded'}{trouble}"]
+    unfit = [f"{name} says that it is not fit to lead: {entry.unfit}"] if entry.unfit else []
+    return [f"{name} says that it is {entry.state}{'' if entry.guarded else ', unguarded'}{trouble}", *unfit]
 
 
 def _strange(members: Sequence[Member]) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from supervisor_zkelect.core import nodes, places, untrusted
 from supervisor_zkelect.core.control import Stamp, in_maintenance, in_words
 from supervisor_zkelect.zookeeper import arguments
-from supervisor_zkelect.zookeeper.orders import OrderCalls
 from supervisor_zkelect.zookeeper.requests import MISSING, THERE, data_of
+from supervisor_zkelect.zookeeper.stepping import SteppingCalls
 
 MOST_NODES = 500
 """Entries that are read."""
@@ -38,7 +38,7 @@ class Overview(NamedTuple):
         }
 
 
-class PresenceCalls(OrderCalls):
+class PresenceCalls(SteppingCalls):
     """The calls of an `Elector` that concern what nodes say of themselves."""
 
     def tell_of_node(self, node: str, entry: nodes.Entry) -> None:
@@ -67,6 +67,11 @@ class PresenceCalls(OrderCalls):
         limit, root = self._zk.limit(), places.nodes_of(self.election_state)
         listed = self._zk.answer("list the nodes", limit, self._client.get_children_async(root), ok=MISSING) or []
         return [name for name in sorted(listed) if untrusted.known_name(name)]
+
+    def entry_of(self, node: str) -> Optional[nodes.Entry]:
+        """What a node says of itself; None where it does not, or where its session is over."""
+        seen = self._entries([node], {}, self._zk.limit())
+        return seen[0].entry if seen and seen[0].live else None
 
     def overview(self) -> Overview:
         """All nodes that stand in the election, or stood in it, and what is ordered."""

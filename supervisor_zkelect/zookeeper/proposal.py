@@ -71,6 +71,9 @@ class ProposalCalls(QueueCalls):
         self._looked: Optional[Term] = None
         self._second = self._acked = False
         self._led_to: Optional[Switchover] = None
+        self._found = False
+        #: the queue as it was just listed, where nobody or one stands before this node
+        self._listing: Optional[List[str]] = None
         self._watch: Optional[Watch] = None
         #: until when leading is proven, where that can be told
         self._proof: Optional[Proof] = None
@@ -94,6 +97,16 @@ class ProposalCalls(QueueCalls):
         """The order of an operator that led to the claimed term, and was removed from the control by the claim."""
         return self._led_to
 
+    @property
+    def found(self) -> bool:
+        """Whether the proposal stood there already when `create_proposal` was asked for one."""
+        return self._found
+
+    @property
+    def data(self) -> bytes:
+        """The data of proposals made from now on."""
+        return self._data
+
     def describe(self, data: bytes) -> None:
         """Use this data for proposals made from now on. One that stands is never written again."""
         self._data = arguments.data("data", data)
@@ -116,6 +129,7 @@ class ProposalCalls(QueueCalls):
                 seats.take(self._client, self.election_znode, self)
                 session = self._zk.session()
                 found = self._own(session, limit)
+                self._found = found is not None
                 if found is None:
                     _, arguments, options = self._proposing()
                     path, stat = self._zk.ask(
@@ -177,6 +191,7 @@ class ProposalCalls(QueueCalls):
         ahead = [name for name in names if name[-10:] <= own[0] and order(name) < own]
         rival = self._survey(names, limit).rival if not ahead else ""
         leads, self._second = not ahead and not rival, len(ahead) == 1
+        self._listing = names if leads or self._second else None
         if not leads:
             watch = Watch(self._client, f"{self.election_znode}/{max(ahead, key=order) if ahead else rival}")
             watches.append(watch)

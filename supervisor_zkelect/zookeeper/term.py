@@ -94,18 +94,9 @@ class TermCalls(ProposalCalls):
                     self._zk.ask("delete the proposal", limit, self._client.delete_async, self.proposal_path, ok=MISSING)
                 self._end_term()
 
-    def step_behind(self) -> str:
-        """Exchange the proposal for one at the end of the queue, in one transaction, and return its name. An ack that its
-        primary has left is emptied with it where this node leads.
-
-        Raises ProposalGone when there is no proposal of this session.
-        """
-        self._leave("step behind the others", ack=True, holder=False, anew=True)
-        return self.create_proposal()
-
-    def _leave(self, doing: str, ack: bool, holder: bool, anew: bool = False, successor: str = "") -> None:
-        """Delete the proposal; ack, holder: empty one's own ack, remove one's own holder with it. anew: have another
-        proposal instead, and empty the ack if this node leads, whosever it is. successor: as `release` has it."""
+    def _leave(self, doing: str, ack: bool, holder: bool, successor: str = "") -> None:
+        """Delete the proposal; ack, holder: empty one's own ack, remove one's own holder with it. successor: as `release` has
+        it."""
         limit = self._zk.limit()
         mine = self._require()
         for _ in range(ROUNDS):
@@ -113,19 +104,17 @@ class TermCalls(ProposalCalls):
             found = term.holder
             if not term.seen:
                 self._proposal_gone()
-            own = found.holder.token == mine.token if found is not None and not anew else ack and self._is_lowest(limit)
+            own = found.holder.token == mine.token if found is not None else ack and self._is_lowest(limit)
             own = own and (found is None or not found.election)
             operations = [*term.emptied] if ack and own else []
             others = term.left is not None and not (self._noted or self._acked)
-            if ack and own and others and (found is None or anew):
+            if ack and own and others and found is None:
                 operations += self._remembering(term)
             elif found is not None and holder and own:
                 operations.append(("delete", (self.holder_znode, found.version), {}))
             else:
                 operations += self._unchanged(found)
             operations.append(("delete", (self.proposal_path,), {}))
-            if anew:
-                operations.append(self._proposing())
             if successor and own:
                 operations += self._making_way(successor, limit)
             try:

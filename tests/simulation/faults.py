@@ -107,6 +107,48 @@ FAULTS: Dict[str, Fault] = {
         "        return None",
         ("switchover",),
     ),
+    "who never leads stands in the queue": Fault(
+        "core.fitness",
+        "    aside = ranks.NEVER if rules.priority == 0 else",
+        "    aside =",
+        ("kill listener", "stall", "resign"),
+    ),
+    "a node steps again and again": Fault(
+        "core.priority",
+        "    return not state.stepped or term > state.stepped_in or state.stepped_first and acked",
+        "    return True",
+        ("kill listener", "resign", "stay away"),
+    ),
+    "a step does not check what is ordered": Fault(
+        "zookeeper.stepping",
+        "        return operations + heeded",
+        "        return operations",
+        ("switchover while it steps", "kill supervisord", "restart listener"),
+    ),
+    "a step does not check who is better": Fault(
+        "zookeeper.stepping",
+        '            operations.append(("check", (path, -1), {}))',
+        "            pass",
+        ("gone while it is stepped behind", "kill supervisord", "restart listener"),
+    ),
+    "priorities compare by the file": Fault(
+        "listener.actions",
+        "    return ranks.DEFAULT if one.state.priority is None else one.state.priority",
+        "    return one.settings.priority",
+        ("another priority",),
+    ),
+    "a primary hands back out of an order": Fault(
+        "zookeeper.stepping",
+        "        if not better or found is None or found.order:",
+        "        if not better or found is None:",
+        ("switchover", "restart listener"),
+    ),
+    "a primary hands back to one whose term failed": Fault(
+        "zookeeper.stepping",
+        "            failed = history.failed_last(terms, one.node, orders.cleared.get(one.node, 0), healthy)",
+        "            failed = False",
+        ("sick", "kill service"),
+    ),
     "attach without the lock": Fault(
         "listener.folder",
         "        if not self.locked:\n            self._log.warn(",

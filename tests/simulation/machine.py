@@ -121,6 +121,7 @@ class Machine:
         self.zombies: List[Service] = []  # that supervisord has not reaped
         self.on_end: List[Callable[[], None]] = []  # called when a process has ended
         self.sick = False
+        self.unfit = False  # its check `fit` fails
         self.undying = False  # its processes wait for a disk, and no signal reaches them
         self.registered: Callable[[int], Optional[bool]] = lambda pid: True  # what the guard tells a loader, None for nothing
         self.obstinate = False  # the service does not care for SIGTERM

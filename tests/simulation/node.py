@@ -75,7 +75,8 @@ promote_timeout = {promote}
 class Plan:
     """What all nodes of a schedule share. asked: the session timeout of the configuration, in seconds, as all times.
 
-    grace: reattach_grace. fences: there is a fence command. promote: promote_timeout.
+    grace: reattach_grace. fences: there is a fence command. promote: promote_timeout. priorities: of the nodes that have one.
+    failback: as in the file, None for off. fits: whether nodes are asked if they are fit.
     """
 
     asked: float
@@ -85,6 +86,9 @@ class Plan:
     fences: bool
     promote: float
     paths: Paths
+    priorities: Tuple[Tuple[str, int], ...] = ()
+    failback: Optional[float] = None
+    fits: bool = False
 
 
 class _Check:
@@ -98,9 +102,23 @@ class _Check:
         return health.Result(ok, "answered" if ok else "no answer", 0.001)
 
 
+class _Fit:
+    """The check `fit`: it passes where nothing is amiss with the machine."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+
+    def probe(self, timeout: float) -> health.Result:
+        ok = not self._machine.unfit
+        return health.Result(ok, "ready" if ok else "no disk", 0.001)
+
+
 class _Election(ElectionSettings):
     def health_check(self) -> Any:
         return _Check(_here().machine)
+
+    def fit_check(self) -> Any:
+        return _Fit(_here().machine) if self.fit != "none" else None
 
 
 @functools.cache
@@ -112,17 +130,20 @@ def _loaded(text: str) -> Settings:
 
 
 @functools.cache
-def _settings(text: str, fences: bool, node: str) -> Settings:
+def _settings(text: str, fences: bool, node: str, priority: int, failback: Optional[float], fits: bool) -> Settings:
     loaded = _loaded(text)
-    election = {**dataclasses.asdict(loaded.elections[0]), "address": node}
+    election = {
+        **dataclasses.asdict(loaded.elections[0]), "address": node, "priority": priority, "failback": failback,
+        "fit": "exec:fit" if fits else "none", "fit_interval": 0.5,
+    }
     if fences:
         election["fence"] = ("fence",)
     return dataclasses.replace(loaded, file="zkelect.conf", node_name=node, elections=(_Election(**election),))
 
 
-def settings_of(plan: Plan, node: str) -> Settings:
+def settings_of(plan: Plan, node: str, priority: int) -> Settings:
     text = CONFIG.format(asked=plan.asked, tick=plan.tick, promote=plan.promote, paths=plan.paths)
-    return _settings(text, plan.fences, node)
+    return _settings(text, plan.fences, node, priority, plan.failback, plan.fits)
 
 
 # Where the product's modules find the model
@@ -408,7 +429,7 @@ class ListenerProcess(_OfNode):
     def __init__(self, node: Node, supervisord: Supervisord) -> None:
         super().__init__(node)
         self.supervisord = supervisord
-        self.settings = settings_of(node.plan, node.name)
+        self.settings = settings_of(node.plan, node.name, node.priority)
         self.orders: List[Dict[str, Any]] = []
         self.born = self.world.now
         self._wake_at = math.inf
@@ -751,6 +772,8 @@ class Node:
         self.world, self.ensemble, self.plan, self.name, self.promises = world, ensemble, plan, name, promises
         self.machine = Machine(world, name, rate, promises.started)
         self.machine.stopwaitsecs = plan.stopwaitsecs
+        #: in its file, and what stood there before
+        self.priority = self.priority_before = dict(plan.priorities).get(name, 100)
         self.machine.registered = self.registered
         self.machine.disk.told = functools.partial(promises.noted, self.machine)
         self.pipes: List[Pipe] = []
@@ -785,6 +808,10 @@ class Node:
     @property
     def supervisord(self) -> Supervisord:
         return self.machine.supervisord
+
+    def reprioritize(self, priority: int) -> None:
+        """Its file has another priority from now on, which a listener that begins takes."""
+        self.priority_before, self.priority = self.priority, priority
 
     def start_supervisord(self) -> None:
         owner = record.Owner("boot", self.name, self.machine.pid(), self.machine.pid())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from supervisor_zkelect.core import control
+from supervisor_zkelect.core import control, history, ranks
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.guard import record
 from tests.simulation.machine import Machine, Service
@@ -29,6 +29,10 @@ class Promises:
         self.when_beating: Dict[Any, Callable[[], None]] = {}
         #: what is to happen just when a proposal has gone, which led, maybe
         self.when_led: Optional[Callable[[], None]] = None
+        #: what is to happen just when a node, of this name, is about to step behind others
+        self.when_stepping: Optional[Callable[[str], None]] = None
+        #: how often a session has exchanged its proposal since the last claim
+        self.stepped: Dict[int, int] = {}
         self.kill_releasing = False
         self.fences = False
         self.fence_fails = False  # always, and not only now and then
@@ -38,6 +42,7 @@ class Promises:
         self.barred: Dict[int, Optional[control.Bar]] = {}
         ensemble.told.append(self.written)
         ensemble.woken.append(self.woken)
+        ensemble.asked.append(self.asked)
 
     def excuse(self, seconds: float) -> None:
         """For so long two may run, because a hand deleted a proposal; then they are looked at again."""
@@ -70,6 +75,9 @@ class Promises:
         told = f"{type(event).__name__} -> {after.role} {after.step} {after.trouble or after.reason}"
         self.world.tell(process.name, told)
 
+        if after.step == "stopping" and before.step != "stopping" and after.reason.startswith("hands back to "):
+            self.handed_back(process.name, after.reason.split()[3].rstrip(","))
+
     def noted(self, machine: Machine, before: Optional[record.Entry], after: record.Entry) -> None:
         """An entry of a node's shared record is written."""
 
@@ -95,8 +103,13 @@ class Promises:
             self.world.broken(f"8: {machine.name} runs with token {service.token} and does not lead")
 
     def written(self, before: Tree, after: Tree, who: str) -> None:
+        made = {after[path].ephemeralOwner for path in after.keys() - before.keys() if self.paths.proposed(path)}
         for path in sorted(before.keys() - after.keys()):
             if self.paths.proposed(path):
+                if before[path].ephemeralOwner in made:
+                    self.exchanged(path, before, who)
+                else:
+                    self.stepped.pop(before[path].ephemeralOwner, None)
                 self.proposal_gone(path, before[path], who)
         ack, noted = self.paths.acked(after), self.paths.held(after)
         if ack and ack != self.paths.acked(before):
@@ -118,10 +131,57 @@ class Promises:
     def claimed(self, before: Tree, after: Tree, noted: Tuple[int, str]) -> None:
         """A term begins."""
         token, node = noted
+        self.stepped.clear()
+        if self.nodes[node].priority == 0 == self.nodes[node].priority_before:
+            self.world.broken(f"12: {node} leads, and its priority is 0")
         self.barred[token] = self.ordered(before).barred(node, None)
         left = self.ordered(after)
         if left.switchover is not None and left.switchover.begun not in (0, token):
             self.world.broken(f"10: {node} claims the term {token}, and the order that ended {left.switchover.begun} stands")
+
+    def asked(self, operations: List[tuple], who: str) -> None:
+        """A node asks for a transaction."""
+        kinds = {kind for kind, path, *_ in operations if path.startswith(self.paths.election + "/")}
+        if self.when_stepping is not None and {"delete", "create"} <= kinds:
+            do, self.when_stepping = self.when_stepping, None
+            do(who)
+
+    def exchanged(self, path: str, before: Tree, who: str) -> None:
+        """A node has stepped behind others, in one transaction."""
+        session = before[path].ephemeralOwner
+        state = self.nodes[who].state
+        better = state.better if state is not None and state.step == "stepping" else ""
+        if state is not None and state.priority not in (None, self.nodes[who].priority):
+            # Another priority is another proposal.
+            return
+        self.stepped[session] = self.stepped.get(session, 0) + 1
+        if self.stepped[session] > 1:
+            self.world.broken(f"11: {who} steps behind others twice between two claims")
+        switchover = self.ordered(before).switchover
+        if switchover is not None and (switchover.to == who or switchover.target == path.rpartition("/")[2]):
+            self.world.broken(f"10: {who} steps behind others, and is to lead by order")
+        if better:
+            other = before.get(f"{self.paths.election}/{better}")
+            if other is None or self.rank(other) <= self.rank(before[path]):
+                self.world.broken(f"11: {who} steps behind {better}, who is not there, or no better")
+
+    @staticmethod
+    def rank(proposal: Znode) -> int:
+        return ranks.of(json.loads(proposal.data))
+
+    def handed_back(self, node: str, to: str) -> None:
+        """A primary ends its term for a better node."""
+        noted = json.loads(self.ensemble.tree[self.paths.holder].data) if self.paths.holder in self.ensemble.tree else {}
+        if noted.get("node") == node and noted.get("order"):
+            self.world.broken(f"12: {node} hands back to {to} out of a term that began by order")
+        ranks_of = {self.ensemble.owners[one.ephemeralOwner]: self.rank(one) for _, one in self.paths.queue(self.ensemble.tree)}
+        if to in ranks_of and ranks_of[to] <= ranks_of.get(node, -1):
+            self.world.broken(f"12: {node} hands back to {to}, which is no better by their proposals")
+        path = f"{self.paths.state}/history"
+        terms = history.read(self.ensemble.tree[path].data) if path in self.ensemble.tree else []
+        last = next((one for one in terms if one.get("node") == to), {})
+        if last.get("ended", {}).get("failed") and last["token"] > self.ordered(self.ensemble.tree).cleared.get(to, 0):
+            self.world.broken(f"12: {node} hands back to {to}, whose last term failed")
 
     def ordered(self, tree: Tree) -> control.Control:
         """What operators have ordered."""

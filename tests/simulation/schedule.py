@@ -43,6 +43,9 @@ class Schedule(NamedTuple):
     grant: float
     stopwaitsecs: float
     steps: tuple
+    priorities: tuple = ()
+    failback: Optional[float] = None
+    fits: bool = False
 
 
 KINDS = (
@@ -58,6 +61,9 @@ KINDS = (
 ORDERS = (
     "maintenance", "maintenance", "switchover", "switchover", "control gone", "garbage in control", "restart", "restart",
 )
+
+
+PRIORITIES = ("unfit", "unfit", "unfit", "another priority", "switchover while it steps", "gone while it is stepped behind", "switchover")
 
 
 def draw(seed: int, kinds: Sequence[str] = KINDS) -> Schedule:
@@ -88,7 +94,24 @@ def draw(seed: int, kinds: Sequence[str] = KINDS) -> Schedule:
             )
             for _ in range(other.randrange(1, 4))
         ]
-    return Schedule(seed, chance.choice([2, 2, 2, 3]), tick, grant, chance.choice([0.1, 1.0, 10.0]), tuple(sorted(steps)))
+    nodes, stopwaitsecs = chance.choice([2, 2, 2, 3]), chance.choice([0.1, 1.0, 10.0])
+    own = random.Random(f"priorities {seed}")
+    if seed % 4 != 1:
+        return Schedule(seed, nodes, tick, grant, stopwaitsecs, tuple(sorted(steps)))
+    priorities = tuple((name, own.choice([0, 50, 100, 100, 150, 200])) for name in "abc")
+    if not any(number for _, number in priorities[:2]):
+        priorities = ()
+    steps += [
+        Step(
+            round(own.uniform(1, LENGTH), 3), own.choice(PRIORITIES), own.randrange(3),
+            round(own.choice([0.3, 1.0, 3.0, 5.0]) * grant, 3),
+        )
+        for _ in range(own.randrange(0, 4))
+    ]
+    nodes = own.choice([nodes, 3])
+    return Schedule(
+        seed, nodes, tick, grant, stopwaitsecs, tuple(sorted(steps)), priorities, own.choice([None, 0.5, 2.0]), True
+    )
 
 
 class Run:
@@ -103,7 +126,8 @@ class Run:
         self.promises = Promises(world, self.ensemble, PATHS)
         grace = world.random.choice([0.3, 2.0])
         plan = Plan(2.5 * schedule.grant, schedule.tick, schedule.stopwaitsecs, grace, fences=schedule.seed % 3 == 0,
-                    promote=3.0 if schedule.seed % 5 == 2 else 20.0, paths=PATHS)
+                    promote=3.0 if schedule.seed % 5 == 2 else 20.0, paths=PATHS, priorities=schedule.priorities,
+                    failback=schedule.failback, fits=schedule.fits)
         for name in "abc"[:schedule.nodes]:
             # Within the bound, against servers that keep true time.
             rate = 1 + world.random.uniform(-0.9, 0.9) * lease.DRIFT
@@ -143,7 +167,7 @@ class Run:
 
     def befall(self, step: Step) -> None:
         node = self.nodes[step.node % len(self.nodes)]
-        self.promises.ordered_out = self.promises.ordered_out or step.what in ORDERS
+        self.promises.ordered_out = self.promises.ordered_out or step.what in ORDERS or bool(self.schedule.fits)
         self.world.tell(node.name, f"== {step.what}, {step.seconds:g} s")
         getattr(self, step.what.replace(" ", "_"))(node, step.seconds)
 
@@ -296,7 +320,32 @@ class Run:
         node.machine.obstinate = True
         self.world.after(seconds, setattr, node.machine, "obstinate", False)
 
+    def unfit(self, node: Node, seconds: float) -> None:
+        """Its check `fit` fails."""
+        node.machine.unfit = True
+        self.world.after(seconds, setattr, node.machine, "unfit", False)
+
     # Operators
+
+    def another_priority(self, node: Node, seconds: float) -> None:
+        """A file gets another priority, and the listener starts again; now and then two files get each other's."""
+        node.reprioritize(self.world.random.choice([50, 100, 150, 200]))
+        self.restart_listener(node, seconds)
+
+    def switchover_while_it_steps(self, node: Node, seconds: float) -> None:
+        """Somebody is ordered to lead just when he steps behind others."""
+        self.promises.when_stepping = lambda name: self.switchover(self.promises.nodes[name], seconds)
+
+    def gone_while_it_is_stepped_behind(self, node: Node, seconds: float) -> None:
+        """The better one's proposal goes just when another one steps behind it."""
+
+        def gone(name: str) -> None:
+            state = self.promises.nodes[name].state
+            path = f"{PATHS.election}/{state.better}" if state is not None else ""
+            if path in self.ensemble.tree and not self.promises.lives(self.ensemble.tree[path].czxid, doomed=True):
+                self.ensemble.multi([("delete", path, -1)], 0)
+
+        self.promises.when_stepping = gone
 
     def resign(self, node: Node, seconds: float) -> None:
         node.order("resign")

@@ -103,7 +103,7 @@ class Ensemble:
     """`most`: the session timeout that it grants at most, `tick` its tickTime, in seconds.
 
     told: are called after each write with the tree before, the tree after, and what wrote it (a node's name, "" for an
-    expiry or a hand). woken: with a path, the session that owned it, and who is told of its change. server_for: the server that
+    expiry or a hand). asked: are called before each transaction of a node, with its operations and the node's name. woken: with a path, the session that owned it, and who is told of its change. server_for: the server that
     a node tries to connect to.
     """
 
@@ -113,6 +113,7 @@ class Ensemble:
         self.most = most
         self.told: List[Callable[[Tree, Tree, str], None]] = []
         self.woken: List[Callable[[str, int, List[Any]], None]] = []
+        self.asked: List[Callable[[List[tuple], str], None]] = []
         self.server_for: Callable[[str], Server] = lambda name: world.random.choice(self.servers)
         self.servers = [Server(name, Pipe(world, 0.001), Pipe(world, 0.001)) for name in range(size)]
         self.leader = self.servers[0]
@@ -208,6 +209,9 @@ class Ensemble:
 
     def multi(self, operations: List[tuple], session: int) -> List[Any]:
         """What each operation came to, as kazoo gives it; with an exception among them nothing was done."""
+        if session:
+            for asked in self.asked:
+                asked(operations, self.owners.get(session, ""))
         tree, results = dict(self.tree), []
         zxid = self.zxid + 1
         for kind, path, *rest in operations:

@@ -16,7 +16,7 @@ from tests.stories.journal import Journal
 from tests.stories.script import Wrong
 
 GIVEN = {"T": 4.0, "asked": 0.0, "tick": 0.5, "stopwaitsecs": 1.0, "reattach_grace": 2.0, "promote_timeout": 5.0, "fence": 0.0,
-         "rate": 1.0}
+         "rate": 1.0, "failback": -1.0, "fit": 0.0}
 ANOTHER = Paths("/another", "/another-ack")
 """Of the second election, whose ack lies in the same folder as the first one's."""
 PATIENCE = 120.0
@@ -45,8 +45,8 @@ class NoChance:
 
 
 class Cluster:
-    """names: of the nodes; those behind a `|` stand in another election. options: as GIVEN, in seconds; fence=1 for a fence
-    command; asked: the session timeout of the configuration where it is not T, which is granted; rate: of the nodes' clocks against
+    """names: of the nodes, each with its priority behind a colon where it has one; those behind a `|` stand in another election.
+    options: as GIVEN, in seconds; failback: -1 for off; fence=1 for a fence command, fit=1 for a check `fit`; asked: the session timeout of the configuration where it is not T, which is granted; rate: of the nodes' clocks against
     ZooKeeper's. commands: by name, with what carries them out.
 
     timeout: T. pinned: the only servers that nodes reach, by their names. journal: that of the first election.
@@ -57,6 +57,8 @@ class Cluster:
         if options.keys() - GIVEN.keys() or not names:
             raise Wrong(f"a cluster has nodes, and {', '.join(GIVEN)}")
         given = {**GIVEN, **options}
+        self._priorities = tuple((name, int(number)) for name, _, number in (one.partition(":") for one in names) if number)
+        names = [name.partition(":")[0] for name in names]
         self._commands = commands
         self.world = world = World(NoChance())
         self.timeout = given["T"]
@@ -80,7 +82,8 @@ class Cluster:
         journal.fences = bool(given["fence"])
         plan = Plan(
             asked=given["asked"] or self.timeout, tick=given["tick"], stopwaitsecs=given["stopwaitsecs"], grace=given["reattach_grace"],
-            fences=journal.fences, promote=given["promote_timeout"], paths=paths,
+            fences=journal.fences, promote=given["promote_timeout"], paths=paths, priorities=self._priorities,
+            failback=None if given["failback"] < 0 else given["failback"], fits=bool(given["fit"]),
         )
         for name in names:
             self.nodes[name] = journal.nodes[name] = Node(self.world, self.ensemble, plan, name, given["rate"], journal)

@@ -236,10 +236,11 @@ def resign(cluster: Cluster, words: List[str]) -> None:
 
 
 def maintenance(cluster: Cluster, words: List[str]) -> None:
-    """maintenance NODE [off] [force] [for SECONDS]"""
+    """maintenance NODE [off [cleared]] [force] [for SECONDS]; cleared: as the tool does it, that its terms failed is forgiven"""
     name = cluster.node(words[0]).name
     if "off" in words:
-        cluster.order(control.end_maintenance(name))
+        noted = cluster.journal.paths.held(cluster.ensemble.tree)
+        cluster.order(control.end_maintenance(name, noted[0] if "cleared" in words else 0))
         return
     until = cluster.ensemble.milliseconds() + round(1000 * float(words[words.index("for") + 1])) if "for" in words else None
     cluster.order(control.begin_maintenance(name, control.Order("m", "operator", "disk", until=until, force="force" in words)))
@@ -271,6 +272,11 @@ def service(cluster: Cluster, words: List[str]) -> None:
         setattr(machine, words[1], True)
 
 
+def fit(cluster: Cluster, words: List[str]) -> None:
+    """fit NODE passes|fails: its check whether it is fit to lead"""
+    cluster.node(words[0]).machine.unfit = words[1] == "fails"
+
+
 def disk(cluster: Cluster, words: List[str]) -> None:
     """disk NODE broken|well: whether the shared record can be written"""
     cluster.node(words[0]).machine.disk.broken = words[1] == "broken"
@@ -291,6 +297,7 @@ COMMANDS: Commands = {
     "cut": cut, "heal": heal, "pin": pin, "refuse": refuse, "allow": allow, "delete": delete,
     "write": write, "kill": kill, "freeze": freeze, "thaw": thaw, "lose": lose,
     "boot": boot, "fence": fence, "stop": stop, "start": start, "restart": restart,
-    "shutdown": shutdown, "resign": resign, "maintenance": maintenance, "switchover": switchover, "service": service, "disk": disk,
+    "shutdown": shutdown, "resign": resign, "maintenance": maintenance, "switchover": switchover, "service": service,
+    "disk": disk, "fit": fit,
     "starve": starve, "feed": feed,
 }

@@ -10,6 +10,8 @@ CHANGES = {
     "nothing": ("", "", []),
     "comment": ("# rise = 2", "", []),
     "servers": ("", "", [("zkelect", "servers", LIVE)]),
+    "priorities": ("", "priority = 7\nfailback = 60\nfit = tcp://h:1\nfit_interval = 5", [
+        ("election:orders", name, LIVE) for name in ("priority", "failback", "fit", "fit_interval")]),
     "health and hooks": ("", "health = tcp://h:1\nrise = 2\nfence = /bin/true\nhook_timeout = 5", [
         ("election:orders", name, LIVE) for name in ("health", "rise", "fence", "hook_timeout")]),
     "times": ("tick_time = 1\nkill_time = 0.2\nride_through = 1", "", [

@@ -76,6 +76,13 @@ BAD = {
         text(election="stop_failed = /bin/sh -c 's3cret"), "[election:orders] stop_failed = /bin/sh …", "quotation"),
     "unknown fence_failed": (text(election="fence_failed = maybe"), "fence_failed = maybe", "wait, continue"),
     "unknown health": (text(election="health = ftp://x"), "[election:orders] health = ftp://x", "tcp://host:port"),
+    "unknown fit": (text(election="fit = ftp://x"), "[election:orders] fit = ftp://x", "kind of check; use tcp://host:port"),
+    "fit without a command": (text(election="fit = exec:"), "[election:orders] fit = exec:", "the command is empty"),
+    "fit asked all the time": (text(election="fit_interval = 0"), "[election:orders] fit_interval = 0", "use 0.1 to 3600 seconds"),
+    "priority that is too high": (text(election="priority = 1001"), "[election:orders] priority = 1001", "use 0 to 1000"),
+    "priority that is no number": (text(election="priority = high"), "[election:orders] priority = high", "whole number"),
+    "negative priority": (text(election="priority = -1"), "[election:orders] priority = -1", "use 0 to 1000"),
+    "failback that is no time": (text(election="failback = yes"), "[election:orders] failback = yes", "number of seconds"),
     "health_body without http": (
         text(election="health = tcp://h:1\nhealth_body = ok"), "[election:orders] health_body = ok", "http"),
     "group in another script": (text(election="group = größe"), "[election:orders] group = größe", "plain letters"),
@@ -211,7 +218,7 @@ def test_the_samples_load(name, elections):
 
 
 @pytest.mark.parametrize("option, value, word", [
-    ("health", "exec:redis-cli ping | grep PONG", "|"), ("health", "EXEC:sh $HOME/x", "$"), ("fence", "sh >/dev/null", ">"),
+    ("health", "exec:redis-cli ping | grep PONG", "|"), ("health", "EXEC:sh $HOME/x", "$"), ("fit", "exec:sh x | y", "|"), ("fence", "sh >/dev/null", ">"),
     ("stop_failed", "sh x; sh y", ";"), ("health", "exec:sh ~/x", "~"),
     ("health", "exec:sh -c 'a | b'", ""), ("health", "http://h/?a=*", ""), ("fence", "sh -c 'a > b'", ""), ("health", "http://h/$x", ""),
 ])

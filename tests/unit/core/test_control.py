@@ -243,3 +243,12 @@ def test_an_order_is_taken_out_by_its_id():
 
 def test_a_restart_is_late_by_when_it_is_due():
     assert not control.overdue(RESTART, 99 + control.LATE) and control.overdue(RESTART, 100 + control.LATE)
+
+
+def test_the_end_of_maintenance_forgives_what_failed_before():
+    data = written(control.begin_maintenance("b", ORDER), control.end_maintenance("b", 42))
+    assert json.loads(data)["nodes"] == {"b": {"cleared": 42}}
+    assert control.read(data, control.Stamp()).cleared == {"b": 42}
+    # It is kept through the next one, and what is no token forgives nothing.
+    assert control.read(written(control.begin_maintenance("b", ORDER), data=data), control.Stamp()).cleared == {"b": 42}
+    assert control.read(b'{"v": 1, "nodes": {"b": {"cleared": "x"}, "../x": {"cleared": 7}}}', control.Stamp()).cleared == {"b": 0}

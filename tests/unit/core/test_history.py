@@ -217,8 +217,8 @@ def led(timeline, token=7):
     return before
 
 
-def ended(timeline, before, release=True, start=10.0):
-    stopping = state(roles.DEMOTING, "stopping", token=7, reason="resigned")
+def ended(timeline, before, release=True, start=10.0, sick=False):
+    stopping = state(roles.DEMOTING, "stopping", token=7, reason="resigned", sick=sick)
     releasing = state(roles.DEMOTING, "releasing", token=7)
     timeline.moved(before, stopping, None, start)
     timeline.moved(stopping, releasing, messages.Dead(1, 0.1), start + 1)
@@ -252,6 +252,30 @@ def test_an_end_has_its_reason_and_its_moments():
     ended(one, led(one))
     (term,) = one.news()
     assert term["ended"] == {"noticed": 10.0, "why": "resigned", "dead": 11.0, "released": 12.0}
+
+
+def test_an_end_by_a_failure_says_so():
+    one = timeline()
+    ended(one, led(one), sick=True)
+    assert one.news()[0]["ended"]["failed"] is True
+    assert history.read(history.write(one.news()))[0]["ended"]["failed"] is True
+    assert "failed" not in history.read(json.dumps([{"token": 7, "ended": {"failed": 1}}]).encode())[0]["ended"]
+
+
+def a_term(token, node="c", failed=False, served=0.0):
+    ended = {"noticed": 100.0 + served, **({"failed": True} if failed else {})}
+    return {"token": token, "node": node, "begun": {"acked": 100.0}, "ended": ended}
+
+
+@pytest.mark.parametrize("terms, cleared, failed", [
+    ([], 0, False), ([a_term(7)], 0, False), ([a_term(7, failed=True)], 0, True), ([a_term(7, "b", failed=True)], 0, False),
+    ([a_term(7, failed=True)], 7, False), ([a_term(7, failed=True)], 6, True),
+    ([a_term(9, served=59.0), a_term(7, failed=True)], 0, True), ([a_term(9, served=60.0), a_term(7, failed=True)], 0, False),
+    ([a_term(9, failed=True, served=900.0), a_term(7, served=60.0)], 0, True),
+    ([{"token": 9, "node": "c", "begun": {"acked": 100.0}}, a_term(7, failed=True)], 0, True),
+])
+def test_a_failure_lasts_until_it_is_forgiven_or_another_term_was_healthy_for_long(terms, cleared, failed):
+    assert history.failed_last(terms, "c", cleared, 60.0) is failed
 
 
 def test_an_end_without_a_release_is_none():

@@ -2,9 +2,10 @@
 
 import inspect
 
-from supervisor_zkelect.core import messages
+from supervisor_zkelect.core import messages, standing
 
 
 def test_each_message_is_an_event_or_an_action():
-    defined = [one for one in vars(messages).values() if inspect.isclass(one) and one.__module__ == messages.__name__]
+    modules = [messages.__name__, standing.__name__]
+    defined = [one for one in vars(messages).values() if inspect.isclass(one) and one.__module__ in modules]
     assert sorted(one.__name__ for one in defined) == sorted(one.__name__ for one in (*messages.EVENTS, *messages.ACTIONS))

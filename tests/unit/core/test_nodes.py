@@ -52,7 +52,7 @@ def test_who_leads_comes_first_then_the_queue_then_who_is_missing():
 def test_an_entry_is_written_with_its_format_and_its_texts_cut():
     assert json.loads(STANDBY._replace(trouble="x" * 301).data()) == {
         "v": 1, "session": "1f", "state": "standby", "step": "watching", "since": 1_700_000_000_000, "address": "b:1", "guarded": True,
-        "confirmed": [7, 3], "version": "1.0", "trouble": "x" * 300 + "…",
+        "confirmed": [7, 3], "version": "1.0", "trouble": "x" * 300 + "…", "priority": 100, "fit": True, "unfit": "",
     }
 
 
@@ -86,3 +86,14 @@ def test_the_order_is_that_of_the_queue_and_names_count_where_there_is_none():
 ])
 def test_who_has_not_recognised_the_last_order(seen, late):
     assert nodes.unrecognised([seen], [7, 3]) == ["a"] * late
+
+
+@pytest.mark.parametrize("changes, note", [
+    ({"priority": 100}, ""), ({"priority": 7}, "priority 7"), ({"priority": 0}, "priority 0, so it never leads"),
+    ({"unfit": "no disk"}, "not fit: no disk"), ({"unfit": "no disk", "priority": 7}, "not fit: no disk; priority 7"),
+])
+def test_priority_and_fitness_are_told(changes, note):
+    entry = STANDBY._replace(**changes)
+    assert nodes.read(entry.data()) == entry and json.loads(entry.data())["fit"] is not bool(entry.unfit)
+    (row,) = nodes.rows([nodes.Seen("b", entry, True, 2)], "a", "a:1", {}, [7, 3])
+    assert row.note == note

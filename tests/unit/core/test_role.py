@@ -83,7 +83,8 @@ def test_proves_leftovers_dead_before_it_proposes(node):
 
 def test_a_standby_asks_again_only_when_told(node):
     node.standby()
-    assert node.at == ("standby", "watching") and next_wakeup(SETTINGS, node.state) == INFINITY
+    # The next in line looks who stands behind.
+    assert node.at == ("standby", "watching") and next_wakeup(SETTINGS, node.state) == node.now + UP.timeout
     assert not node.event(messages.QueueChanged(node.state.waiting - 1, "stale")).did(messages.Query)
     assert node.event(messages.QueueChanged(node.state.waiting, "deleted")).did(messages.Query)
 

@@ -19,6 +19,7 @@ def kind_of(state):
     return (
         state.role, state.step, state.inherited is None, bool(state.looking), bool(state.failed), any(one.left for one in state.resigning),
         state.up, bool(state.cleaning), state.stuck, state.beginning and state.beginning.kind, bool(state.waiting),
+        bool(state.looking_ahead),
     )
 
 

@@ -17,8 +17,8 @@ RULES = dict(
 
 #: What usually comes next in a step.
 FORWARD = {
-    "clearing": [messages.Dead, messages.SessionUp], "waiting": [messages.SessionUp, messages.ControlSeen, messages.Tick], "proposing": [messages.Proposed],
-    "asking": [messages.Queried], "stepping": [messages.Proposed, messages.ControlSeen], "watching": [messages.QueueChanged, messages.SessionDown],
+    "clearing": [messages.Dead, messages.SessionUp], "waiting": [messages.SessionUp, messages.ControlSeen, messages.Tick, messages.FitSeen], "proposing": [messages.Proposed],
+    "asking": [messages.Queried], "stepping": [messages.Proposed, messages.ControlSeen, messages.Stayed], "watching": [messages.QueueChanged, messages.SessionDown, messages.FitSeen, messages.BehindSeen, messages.AheadSeen],
     "claiming": [messages.Claimed, messages.Claimed, messages.Dirty], "fencing": [messages.Fenced, messages.ControlSeen], "leasing": [messages.Leased, messages.SessionDown],
     "restarting": [messages.Dead, messages.Leased, messages.SessionUp, messages.ControlSeen, messages.Resign, messages.Begun],
     "starting": [messages.ServiceStarted], "probing": [messages.Probed, messages.Leased, messages.Tick],
@@ -36,7 +36,12 @@ class Walk:
         self.random = random.Random(seed)
         self.now = 100.0
         chance = self.random.random
-        self.rules = Rules(**RULES, told=chance() < 0.5, fence_failed_continues=chance() < 0.5)
+        own = random.Random(f"own {seed}")
+        self.rules = Rules(
+            **RULES, told=chance() < 0.5, fence_failed_continues=chance() < 0.5, priority=own.choice([100, 100, 100, 50, 0]),
+            failback=own.choice([None, 5.0]), fit=own.random() < 0.4, fit_interval=2.0,
+        )
+        self.timeout = own.choice([10.0, 1.0])
         if chance() < 0.4:
             self.state, _ = role.inherit(self.now, 7, self.now + 4.0)
         else:
@@ -62,10 +67,16 @@ class Walk:
         begun = state.beginning.op if state.beginning else op
         of = messages
         made = {
-            of.SessionUp: lambda: of.SessionUp(choose([True, False, False]), choose([2.0, 2.0, 2.0, -1.0]), 6.0, 10.0, choose([0.0, 1.0])),
+            of.SessionUp: lambda: of.SessionUp(choose([True, False, False]), choose([2.0, 2.0, 2.0, -1.0]), 6.0, self.timeout, choose([0.0, 1.0])),
             of.SessionLost: lambda: of.SessionLost("lost"), of.SessionEnds: lambda: of.SessionEnds("ends"),
-            of.Proposed: lambda: of.Proposed(op, "n-1", choose([7, 7, 8])), of.DuplicateNodeName: lambda: of.DuplicateNodeName(op, "n-0"),
-            of.Queried: lambda: of.Queried(op, choose([True, True, False]), 1, choose([1, 2]), maybe(), choose(["", "n-9"]), choose(["", "/x"])),
+            of.Proposed: lambda: of.Proposed(op, "n-1", choose([7, 7, 8]), choose([100, 50]), choose([0, 6]), maybe()), of.DuplicateNodeName: lambda: of.DuplicateNodeName(op, "n-0"),
+            of.Queried: lambda: of.Queried(
+                op, choose([True, True, False]), choose([1, 2]), choose([1, 2]), maybe(), choose(["", "n-9"]), choose(["", "/x"]),
+                choose(["", "", "n-8"]), choose([0, 6, 9]),
+            ),
+            of.BehindSeen: lambda: of.BehindSeen(state.looking_behind or op, choose(["", "n-8"]), "b", choose([0, 6, 9])),
+            of.Stayed: lambda: of.Stayed(op, "gone"), of.FitSeen: lambda: of.FitSeen(state.asking_fit or op, maybe(), "unfit"),
+            of.AheadSeen: lambda: of.AheadSeen(state.looking_ahead or op, choose([6, 6, 6, 0])),
             of.QueueChanged: lambda: of.QueueChanged(op, "deleted"),
             of.Leased: lambda: lease, of.Cut: lambda: of.Cut(ahead), of.RenewedByKeeper: lambda: of.RenewedByKeeper(token, ahead),
             of.Claimed: lambda: of.Claimed(op, choose(["", "b"]), choose([None, lease]), choose(["", "s"])),

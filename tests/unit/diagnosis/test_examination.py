@@ -42,6 +42,7 @@ def test_the_session_timeout_that_is_granted(load, granted, asked, problems, not
 @pytest.mark.parametrize("more, told", [
     ("health = exec:/none/check --secret x", "[election:orders] health = /none/check …: /none/check does not exist"),
     ("health = exec:/none", "[election:orders] health = /none: /none does not exist"),
+    ("fit = exec:/none/disk /srv", "[election:orders] fit = /none/disk …: /none/disk does not exist"),
     ("health = exec:sh", ""), ("fence = /bin/sh -c x", ""), ("", ""),
 ])
 def test_commands_that_cannot_be_executed(load, more, told):

@@ -93,7 +93,7 @@ class Host:
 def settings_of(**changes):
     given = {
         "name": "orders", "group": "primary", "address": "x:1", "election_znode": "/e", "election_ack": "/ack", "fence": None,
-        "health_timeout": 1.0, **changes,
+        "health_timeout": 1.0, "priority": 100, "fit_check": lambda: None, **changes,
     }
     return SimpleNamespace(**given)
 

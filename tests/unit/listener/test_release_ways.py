@@ -16,7 +16,10 @@ class Elector:
     """Of a session that owns a proposal behind one of another session, which bears the same node's name."""
 
     election_znode, session_id, proposal, token = "/service/e", 1, "n-0000000002", 8
-    left = False
+    left, found = False, True
+
+    def term_in_progress(self):
+        return self.token
 
     def prepare(self):
         pass
@@ -26,7 +29,7 @@ class Elector:
 
     def each_member(self):
         return [SimpleNamespace(node="a", session=2, name="n-0000000001", mine=False),
-                SimpleNamespace(node="a", session=1, name="n-0000000002", mine=True)]
+                SimpleNamespace(node="a", session=1, name="n-0000000002", mine=True, info={})]
 
     def withdraw(self):
         self.left = True

@@ -69,6 +69,13 @@ AWAY = {"state": "suspended", "since": 983.0, "trouble": "zk:2181 refuses connec
     (dict(role="detached", step="proposing", until=1006.0, trouble="n-1 stands", cannot={"kind": "twin", "why": "n-1 stands"}),
      f"should take part but cannot: n-1 stands (at most 6.0 s more if it is this node's own); {words.REMEDIES['twin']}"),
     (dict(trouble="foreign", cannot={"kind": "queue", "why": "delete it"}), "should take part but cannot: delete it; foreign"),
+    (dict(role="detached", step="waiting", aside="priority = 0 in its file, so it never leads", priority=0),
+     "takes no part: priority = 0 in its file, so it never leads"),
+    (dict(role="detached", step="waiting", aside="not fit: no disk", unfit="no disk", priority=100),
+     "takes no part: not fit: no disk; it joins again when that check passes"),
+    (dict(unfit="no disk"), "stands by, but its check `fit` fails: no disk; it leaves the queue if that lasts while there is a primary"),
+    (dict(role="primary", step="", aside="priority = 0 in its file, so it never leads"),
+     "leads on until its term ends, though priority = 0 in its file, so it never leads; zkelect resign hands over"),
     (dict(role="a role of the future", step="x"), ""),
 ])
 def test_each_situation_has_its_line(changes, line):

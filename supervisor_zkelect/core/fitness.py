@@ -1,0 +1,80 @@
+"""Whether a node is fit to lead: the check `fit`, which is asked on a standby. Pure.
+
+A check that fails takes the node out of the queue, and one that passes puts it back. But it must not empty the cluster: what it
+asks for may be gone with the primary, such as a replica's connection, and it fails everywhere then. So a failing check is acted
+on only after it has failed under one and the same primary, acked all the while, for long enough that the end of a lost one would
+have been noticed. Where there is none, what was last acted on counts.
+"""
+
+from __future__ import annotations
+
+from supervisor_zkelect.core import messages, priority, ranks
+from supervisor_zkelect.core.roles import DETACHED, STANDBY
+from supervisor_zkelect.core.service import Counter
+from supervisor_zkelect.core.state import INFINITY
+from supervisor_zkelect.core.turn import Turn
+
+
+def patience(turn: Turn) -> float:
+    """Seconds for which the check must have failed before that is acted on."""
+    return max(2 * turn.state.timeout, turn.rules.fall * turn.rules.fit_interval)
+
+
+def ask(turn: Turn) -> None:
+    """Ask whether this node is fit, where that is due; and stand aside where it never leads."""
+    state, rules = turn.state, turn.rules
+    if not rules.fit and state.unfit:
+        turn.set(unfit="")
+    unfit = turn.state.unfit
+    aside = ranks.NEVER if rules.priority == 0 else f"not fit: {unfit}" if unfit else ""
+    if aside != turn.state.aside:
+        turn.set(aside=aside)
+    waiting = (state.role, state.step) == (DETACHED, "waiting") and state.inherited is None
+    if not rules.fit or state.leaving is not None or state.role != STANDBY and not waiting:
+        if state.fit_at < INFINITY or state.asking_fit or state.fitness is not None:
+            turn.set(fit_at=INFINITY, asking_fit=0, fitness=None, failing_since=None, fit_trouble="", looking_ahead=0)
+    elif state.fitness is None:
+        turn.set(fitness=Counter(rules.rise, rules.fall))
+        turn.request("asking_fit", messages.AskFit)
+    elif state.fit_at <= turn.now:
+        turn.set(fit_at=INFINITY)
+        turn.request("asking_fit", messages.AskFit)
+
+
+def seen(turn: Turn, event: messages.FitSeen) -> None:
+    """The check has answered."""
+    state = turn.state
+    if event.op != state.asking_fit or state.fitness is None:
+        return
+    counter = state.fitness.after(event.ok)
+    turn.set(asking_fit=0, fit_at=turn.now + turn.rules.fit_interval, fitness=counter)
+    if event.ok:
+        turn.set(failing_since=None, fit_trouble="")
+        if counter.healthy and state.unfit:
+            turn.act(messages.Log("is fit again"))
+            turn.set(unfit="")
+        return
+    if not state.fit_trouble:
+        turn.act(messages.Log(f"the check `fit` fails: {event.reason}", "unfit"))
+    turn.set(fit_trouble=event.reason)
+    if state.role == STANDBY and not state.unfit:
+        turn.request("looking_ahead", messages.LookAhead)
+
+
+def ahead_seen(turn: Turn, event: messages.AheadSeen) -> None:
+    """It is known whether there is a primary that is acked, while the check fails."""
+    state = turn.state
+    if event.op != state.looking_ahead:
+        return
+    turn.set(looking_ahead=0)
+    if not event.term or not state.fit_trouble:
+        turn.set(failing_since=None)
+    elif state.failing_since is None or event.term != state.failing_under:
+        turn.set(failing_since=turn.now, failing_under=event.term)
+    elif turn.now - state.failing_since >= patience(turn) and _has_fallen(turn) and not priority.is_ordered(turn):
+        turn.set(unfit=state.fit_trouble)
+
+
+def _has_fallen(turn: Turn) -> bool:
+    """Whether the check failed `fall` times in a row."""
+    return turn.state.fitness is not None and turn.state.fitness.healthy is False

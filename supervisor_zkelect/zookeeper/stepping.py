@@ -1,0 +1,177 @@
+"""Who stands behind, and stepping behind him: what priorities want of the queue, and the check whether somebody serves.
+
+Only the next in line looks behind, and a primary that may hand back. While the queue is the same that costs one small read; of
+one that is another, only the candidates that are new in it are read, as a proposal never changes.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, List, Optional, Tuple
+
+from supervisor_zkelect.core import history, ranks, untrusted
+from supervisor_zkelect.core.ranks import Candidate
+from supervisor_zkelect.zookeeper.errors import ElectionError, NotLeader, ProposalGone, ZooKeeperFailed
+from supervisor_zkelect.zookeeper.holder import Term
+from supervisor_zkelect.zookeeper.orders import OrderCalls
+from supervisor_zkelect.zookeeper.queue import Proposal, order
+from supervisor_zkelect.zookeeper.requests import ROUNDS, Operation
+
+
+class Stays(ElectionError):
+    """The proposal is not exchanged for another one; the message says why. Nothing is changed."""
+
+
+class SteppingCalls(OrderCalls):
+    """The calls of an `Elector` that concern those behind it."""
+
+    #: what stands behind, by name, and in which queue (its cversion) behind which proposal that was seen
+    _behind: Dict[str, Candidate] = {}
+    _behind_in: Optional[int] = None
+    _behind_mine: Optional[Proposal] = None
+    _stepped_in = 0
+
+    @property
+    def stepped_in(self) -> int:
+        """Token of the holder when the last `step_behind` was done, 0 without one."""
+        return self._stepped_in
+
+    def step_behind(self, better: str = "", node: str = "") -> str:
+        """Exchange the proposal for one at the end of the queue, in one transaction, and return its name. An ack that its
+        primary has left is emptied with it where this node leads, and a holder that this proposal has noted is removed.
+
+        better: name of the proposal for which, which must stand still. node: this node's name; then the control is checked, and
+            a node that is to lead by order keeps its place.
+        Raises ProposalGone when there is no proposal of this session, Stays where nothing is exchanged, and Barred as `claim`.
+        """
+        limit = self._zk.limit()
+        mine = self._require()
+        for number in range(ROUNDS):
+            term = self._look_at_term(limit, bool(node), number > 0)
+            if not term.seen:
+                self._proposal_gone()
+            operations = [*self._letting_pass(term, better, node, limit), *self._left_by(term, mine, limit)]
+            operations += [("delete", (self.proposal_path,), {}), self._proposing()]
+            try:
+                if self._commit("step behind the others", limit, operations):
+                    self._end_term()
+                    self._stepped_in = term.holder.holder.token if term.holder is not None else 0
+                    name, self._found = self.create_proposal(), False
+                    return name
+                if term.holder is None:
+                    self._make_beside(limit)
+            except NotLeader as error:
+                raise ProposalGone(str(error)) from None
+        raise ZooKeeperFailed("ack, holder or control changed at every look; ask again")
+
+    def _letting_pass(self, term: Term, better: str, node: str, limit: float) -> List[Operation]:
+        """Operations that fail where the better one is gone, or what is ordered has changed."""
+        operations: List[Operation] = []
+        if better:
+            path = f"{self.election_znode}/{better}"
+            if self._zk.ask("look at a candidate", limit, self._client.exists_async, path) is None:
+                raise Stays(f"{better} does not stand in the queue any more")
+            operations.append(("check", (path, -1), {}))
+        if not node:
+            return operations
+        heeded, _ = self._heeding(term, node)
+        assert term.orders is not None
+        orders = term.orders.control
+        switchover = orders.switchover
+        if switchover is not None and (switchover.to == node or switchover.begun and switchover.target == self.proposal):
+            raise Stays("it is to lead by order")
+        behind = self._behind.get(better)
+        if behind is not None and orders.barred(behind.node, self._servers.now()) is not None:
+            raise Stays(f"{behind.node} is in maintenance")
+        return operations + heeded
+
+    def _left_by(self, term: Term, mine: Proposal, limit: float) -> List[Operation]:
+        """Operations on ack and holder, which fail where these have changed."""
+        found = term.holder
+        first = self._is_lowest(limit) and (found is None or not found.election)
+        emptied = [*term.emptied] if first else []
+        if found is not None and found.holder.token == mine.token:
+            # Its own claim, whose answer was lost: nothing was started by it.
+            return [*emptied, ("delete", (self.holder_znode, found.version), {})]
+        if first and term.left is not None and not self._acked:
+            return [*emptied, *self._remembering(term)]
+        return [*emptied, *self._unchanged(found)]
+
+    # Looking
+
+    def better(self, own: int) -> List[Candidate]:
+        """The candidates behind this one whose priority is higher than `own`, the best first. Right behind `try_be_leader` the
+        queue is not listed again."""
+        limit, mine = self._zk.limit(), self._mine
+        names, self._listing = self._listing, None
+        if mine is None:
+            return []
+        if self._behind_mine != mine:
+            self._behind, self._behind_in, self._behind_mine = {}, None, mine
+        # What changes between number and listing is seen at the next look, as the number is of before.
+        cversion = None
+        if names is None:
+            stat = self._zk.ask("look at the queue", limit, self._client.exists_async, self.election_znode)
+            cversion = None if stat is None else stat.cversion
+            if cversion != self._behind_in:
+                names = self._listed(self._client.get_children_async(self.election_znode), limit)
+        if names is not None:
+            own_place = order(mine.name)
+            self._look_behind(sorted((name for name in names if order(name) > own_place), key=order), limit)
+            self._behind_in = cversion
+        return ranks.better(list(self._behind.values()), own)
+
+    def _look_behind(self, names: List[str], limit: float) -> None:
+        """Read those of these candidates, in the order of the queue, that are not known."""
+        known = {name: self._behind[name] for name in names if name in self._behind}
+        for name, seen, data in self._look_at([name for name in names if name not in known], limit):
+            info = untrusted.document(data)
+            found = Candidate(name, untrusted.known_name(info.get("node")), seen.ephemeralOwner, ranks.of(info), seen.ctime)
+            # What goes with nobody's session never leads.
+            known[name] = found._replace(priority=0) if untrusted.lasting(found.session) else found
+        self._behind = {name: known[name] for name in names if name in known}
+
+    def term_in_progress(self) -> int:
+        """Token of the holder, 0 without one."""
+        found = self._read_holder(self._zk.limit())
+        return found.holder.token if found is not None else 0
+
+    def hand_back_to(self, own: int, stood: float, healthy: float) -> Optional[Candidate]:
+        """To whom this node, which leads, is to hand over for his priority; None for nobody.
+
+        own: its priority. stood: seconds for which he must have stood by. healthy: seconds for which a term must have served to
+        make an earlier failure forgotten.
+        """
+        limit = self._zk.limit()
+        found = self._read_holder(limit)
+        better = self.better(own)
+        if not better or found is None or found.order:
+            # Nobody is better, or this term began by an order, which it would undo.
+            return None
+        shown = self.server_time()
+        orders = self._read_orders(limit).control
+        if orders.trouble or orders.switchover is not None or orders.restart is not None:
+            return None
+        terms = history.read(self.history())
+        for one in better:
+            aside = orders.barred(one.node, shown) is not None or shown - one.made < 1000 * stood
+            failed = history.failed_last(terms, one.node, orders.cleared.get(one.node, 0), healthy)
+            if one.node and not aside and not failed and not self._unfit_of(one.node, one.session, limit, True):
+                return one
+        return None
+
+    def serving(self) -> int:
+        """Token of another node that leads the queue and is acked, 0 without one."""
+        limit = self._zk.limit()
+        names, ack = self._names(limit), self.read_ack()
+        if not names or not ack or names[0] == self.proposal:
+            return 0
+        stat = self._zk.ask("look at the first", limit, self._client.exists_async, f"{self.election_znode}/{names[0]}")
+        found = self._read_holder(limit)
+        # Another implementation notes no holder.
+        serves = stat is not None and (found is None or found.holder.token == stat.czxid)
+        return int(stat.czxid) if serves else 0
+
+
+def first_of(found: List[Candidate]) -> Tuple[str, str]:
+    """Proposal and node of the best candidate; "" where there is none."""
+    return (found[0].name, found[0].node) if found else ("", "")

@@ -1,0 +1,133 @@
+"""When a check `fit` takes a node out of the queue, and when it does not."""
+
+from dataclasses import replace
+
+import pytest
+
+from supervisor_zkelect.core import fitness, messages
+from supervisor_zkelect.core.state import next_wakeup
+from tests.unit.core.test_role import SETTINGS, UP, Node
+
+CHECKED = replace(SETTINGS, fit=True, fit_interval=2.0, fall=3, rise=2)
+LONG = 2 * UP.timeout
+
+
+@pytest.fixture
+def node():
+    one = Node()
+    one.settings = CHECKED
+    one.cleared().event(UP)
+    one.event(messages.Proposed(one.op(messages.Propose), "n-0000000001", 41))
+    return one.event(messages.Queried(one.state.waiting, False, 3, 3))
+
+
+def answered(node, ok, term=7, after=2.0):
+    """The check is asked after this time, and answers; so does ZooKeeper."""
+    node.event(messages.Tick(), after)
+    asked = [one.op for one in node.actions if isinstance(one, messages.AskFit)]
+    node.event(messages.FitSeen(asked[0] if asked else node.state.asking_fit, ok, "no disk"))
+    if node.did(messages.LookAhead):
+        node.event(messages.AheadSeen(node.op(messages.LookAhead), term))
+    return node
+
+
+def test_a_standby_is_asked_at_once_and_then_at_its_pace(node):
+    assert node.state.asking_fit
+    answered(node, True, after=0.0)
+    assert next_wakeup(CHECKED, node.state) == node.now + 2.0 and node.state.unfit == ""
+    assert not node.event(messages.Tick(), 1.9).did(messages.AskFit)
+    assert node.event(messages.Tick(), 0.1).did(messages.AskFit)
+
+
+def test_without_a_check_nobody_is_asked():
+    assert not Node().standby().did(messages.AskFit)
+
+
+def test_one_that_fails_for_long_leaves_the_queue_and_comes_back(node):
+    answered(node, False, after=0.0)
+    begun = node.now
+    while not node.state.unfit:
+        assert node.at == ("standby", "watching")
+        answered(node, False)
+    assert node.now - begun >= LONG and node.at == ("demoting", "releasing")
+    node.event(messages.Released(node.op(messages.Release)))
+    assert node.at == ("detached", "waiting") and node.state.reason == "not fit: no disk"
+    # It is asked again, and joins after `rise` in a row.
+    answered(node, True, after=0.0)
+    assert node.at == ("detached", "waiting") and not node.did(messages.Propose)
+    answered(node, False)
+    answered(node, True)
+    assert answered(node, True).did(messages.Propose) and node.state.unfit == ""
+
+
+def test_the_longest_of_both_counts(node):
+    node.settings = replace(CHECKED, fit_interval=10.0)
+    answered(node, False, after=0.0)
+    begun = node.now
+    while not node.state.unfit:
+        answered(node, False, after=10.0)
+    assert node.now - begun >= 3 * 10.0
+
+
+def failing(node, seconds, **more):
+    until = node.now + seconds
+    while node.now < until:
+        answered(node, False, **more)
+    return node
+
+
+def test_while_nobody_is_acked_nobody_leaves(node):
+    assert failing(node, 3 * LONG, term=0).state.unfit == ""
+    # Nor at once when somebody is.
+    assert failing(node, LONG - 4).state.unfit == ""
+    assert failing(node, 8).state.unfit == "no disk"
+
+
+def test_another_primary_has_time_as_well(node):
+    failing(node, LONG - 4)
+    assert failing(node, LONG - 4, term=8).state.unfit == ""
+
+
+def test_a_pass_in_between_begins_anew(node):
+    failing(node, LONG - 4)
+    answered(node, True)
+    assert failing(node, LONG - 4).state.unfit == ""
+
+
+def test_what_was_acted_on_counts_when_the_primary_is_gone(node):
+    failing(node, LONG + 4)
+    node.event(messages.Released(node.state.waiting))
+    failing(node, 3 * LONG, term=0)
+    assert node.at == ("detached", "waiting") and node.state.unfit
+
+
+def test_who_is_to_lead_by_order_stays(node):
+    node.event(messages.ControlSeen(order="s", to="self"))
+    assert failing(node, 2 * LONG).state.unfit == ""
+
+
+def test_nobody_who_leads_is_asked(node):
+    answered(node, True, after=0.0)
+    node.event(messages.QueueChanged(node.state.waiting, "deleted"))
+    node.event(messages.Queried(node.op(messages.Query), True, 1, 2))
+    assert node.at[0] == "promoting" and node.state.fitness is None and node.state.fit_at > 1e9
+    assert not node.event(messages.Tick(), 5.0).did(messages.AskFit)
+
+
+def test_a_check_that_is_taken_out_of_the_file_puts_the_node_back(node):
+    failing(node, LONG + 4)
+    node.event(messages.Released(node.state.waiting))
+    node.settings = replace(CHECKED, fit=False)
+    assert node.event(messages.Reconfigured(False)).did(messages.Propose)
+
+
+def test_answers_to_a_former_question_count_for_nothing(node):
+    before = node.state
+    assert node.event(messages.FitSeen(before.asking_fit - 1, False, "no")).state == before
+    assert node.event(messages.AheadSeen(before.op, 7)).state == before
+
+
+def test_patience(node):
+    from supervisor_zkelect.core.turn import Turn
+
+    assert fitness.patience(Turn(CHECKED, node.state, node.now)) == LONG
