@@ -17,8 +17,8 @@ from typing import Any, Dict, Iterable, List, Optional, Tuple
 from supervisor.supervisorctl import ControllerPluginBase
 
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.operators import ask, streams
-from supervisor_zkelect.operators.outcome import ERROR, MEANINGS, USAGE
+from supervisor_zkelect.operators import ask, live, streams
+from supervisor_zkelect.operators.outcome import ERROR, MEANINGS, USAGE, Outcome
 from supervisor_zkelect.operators.verbs import LONGEST, VERBS, Verb
 from supervisor_zkelect.supervisord.client import Unreachable
 
@@ -70,10 +70,7 @@ class ZkelectControllerPlugin(ControllerPluginBase):
             self._fail(USAGE, f"{error}; see help {helped}")
             return
         try:
-            outcome = ask.run(
-                verb.name, self._caller(), names[0] if names else None, given=given,
-                width=streams.columns(self.ctl.stdout),
-            )
+            outcome = self._outcome(verb, names[0] if names else None, given, "--json" in words)
         except ValueError as error:
             self._fail(USAGE, f"serverurl: {error}")
             return
@@ -81,7 +78,10 @@ class ZkelectControllerPlugin(ControllerPluginBase):
             more = "; the request may be carried out all the same" if verb.acts else ""
             self._fail(ERROR, f"interrupted{more}")
             return
-        if "--json" in words:
+        if not outcome.document:
+            # All of it is printed.
+            lines = []
+        elif "--json" in words:
             import json
 
             lines = [json.dumps(outcome.document)]
@@ -89,6 +89,14 @@ class ZkelectControllerPlugin(ControllerPluginBase):
             lines = [*outcome.lines, *([f"error: {outcome.error}"] if outcome.error else ())]
         self.ctl.exitstatus = outcome.exit
         self._say(*lines)
+
+    def _outcome(self, verb: Verb, election: Optional[str], given: Dict[str, Any], as_json: bool) -> Outcome:
+        call = self._caller()
+
+        def run() -> Outcome:
+            return ask.run(verb.name, call, election, given=given, screen=streams.screen(self.ctl.stdout))
+
+        return live.run(run, given, as_json, self.ctl.stdout) if live.looks_on(given) else run()
 
     def _caller(self) -> ask.Call:
         """A caller for the server that supervisorctl talks to.

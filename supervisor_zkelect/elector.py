@@ -46,7 +46,7 @@ from supervisor_zkelect.zookeeper.errors import (
 )
 from supervisor_zkelect.zookeeper.holder import Holder
 from supervisor_zkelect.zookeeper.orders import NotBegun
-from supervisor_zkelect.zookeeper.presence import PresenceCalls
+from supervisor_zkelect.zookeeper.past import PastCalls
 from supervisor_zkelect.zookeeper.proposal import Standing
 from supervisor_zkelect.zookeeper.queue import Member, Queue
 from supervisor_zkelect.zookeeper.requests import Client, Requests
@@ -72,7 +72,7 @@ _WORDS = ("separator", "data", "acl", "timeout", "election_state", "granted", "l
 _CONNECT_WORDS = ("digest", "acl", "separator", "data", "election_state", "lost")
 
 
-class Elector(PresenceCalls):
+class Elector(PastCalls):
     """One node's part in one election.
 
     In a `with` statement it ends with that: what it leads is released, dirty after an exception, and it is closed.

@@ -16,7 +16,7 @@ from supervisor_zkelect.core import messages, nodes, role, roles, timeline
 from supervisor_zkelect.core.state import Rules, State, lasting_trouble, lease_of, next_wakeup
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard.protocol import Grant
-from supervisor_zkelect.listener import election_worker, events
+from supervisor_zkelect.listener import election_worker, events, telling
 from supervisor_zkelect.listener.delivery import STEP_PACE
 from supervisor_zkelect.listener.entry import SETTLED, EntryWriter
 from supervisor_zkelect.listener.group_control import LEARN, GroupControl
@@ -240,7 +240,7 @@ class Candidacy(Part):
         if not terms or self.writing or not self._ports.connected() or self._host.now() < self._write_at:
             return
         self.writing = True
-        self._work.submit(partial(election_worker.write_history, self.elector, self.name, terms))
+        self._work.submit(partial(telling.write_history, self.elector, self.name, terms, self._host.history_file(self.name)))
 
     def history_written(self, event: events.HistoryWritten) -> None:
         self.writing = False

@@ -9,7 +9,7 @@ from typing import Any, Callable, Tuple
 from supervisor_zkelect.core import nodes, roles
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.elector import Elector
-from supervisor_zkelect.listener import election_worker, events
+from supervisor_zkelect.listener import events, telling
 from supervisor_zkelect.listener.paced_log import REPEAT
 from supervisor_zkelect.listener.part import Means, Part
 from supervisor_zkelect.listener.workers import EventExecutor
@@ -23,12 +23,14 @@ SETTLED = {
 
 
 class EntryWriter(Part):
-    """due: when the entry is to be written next."""
+    """due: when the entry is to be written next. differs: how this node's options differ from the primary's; "" where they do
+    not."""
 
     def __init__(self, means: Means, connected: Callable[[], bool], entry: Callable[[], nodes.Entry]) -> None:
         """connected: whether there is a connection to ZooKeeper. entry: makes what is to be written."""
         super().__init__(means)
         self.due = math.inf
+        self.differs = ""
         self._connected = connected
         self._entry = entry
         self._writing = False
@@ -53,10 +55,16 @@ class EntryWriter(Part):
         if unread or not self._connected() or self._last == told:
             return
         self._writing, self._last = True, told
-        work.submit(partial(election_worker.write_entry, elector, name, self._host.settings.node_name, entry))
+        copy = self._host.history_file(name)
+        work.submit(partial(telling.write_entry, elector, name, self._host.settings.node_name, entry, copy))
 
     def written(self, event: events.EntryWritten) -> None:
         self._writing = False
+        if not event.error and event.differs != self.differs:
+            self.differs = event.differs
+            self._delivery.changed()
+            if event.differs:
+                self._log.warn(event.name, f"this node {event.differs}; correct one of the two", "differs")
         if event.error:
             self._last = ()
             self.due = self._host.now() + REPEAT

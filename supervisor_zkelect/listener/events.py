@@ -87,10 +87,12 @@ class ControlRead(NamedTuple):
 
 
 class EntryWritten(NamedTuple):
-    """What this node says of itself was written; error: why it was not, or ""."""
+    """What this node says of itself was written; error: why it was not, or "". differs: how its options differ from the
+    primary's, in words, or ""."""
 
     name: str
     error: str
+    differs: str = ""
 
 
 class OrderSeen(NamedTuple):

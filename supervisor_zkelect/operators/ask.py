@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import show
 from supervisor_zkelect.operators.outcome import ERROR, UNKNOWN, USAGE, Outcome, failure
+from supervisor_zkelect.operators.table import PLAIN, Screen
 from supervisor_zkelect.operators.verbs import NODE, ONE, VERBS, Reply, Verb
 from supervisor_zkelect.operators.view import View, as_dict, judge
 from supervisor_zkelect.supervisord.client import Fault, Supervisord, SupervisordError, Unreachable
@@ -27,6 +28,9 @@ REFRESH_TIME = 2.5
 
 #: Seconds that a listener has to answer, of those for which an order is waited for.
 ANSWER_TIME = 1.0
+
+#: Elections that are asked about together; the mailbox keeps more questions than that.
+_TOGETHER = 50
 
 #: Seconds between two questions for an answer: the first, and what it grows to.
 _PAUSE = (0.01, 0.2)
@@ -47,25 +51,26 @@ def run(
     timeout: Optional[float] = None,
     refresh_time: float = REFRESH_TIME,
     given: Optional[Mapping[str, Any]] = None,
-    width: Optional[int] = None,
+    screen: Screen = PLAIN,
 ) -> Outcome:
     """Carry out one of VERBS. Never raises SupervisordError.
 
     election: its name, or None for what the verb means without one.
     timeout: seconds to wait for the outcome, by default the verb's. refresh_time: seconds for a sign of life.
     given: what was said with it, by the names that its options have for the listener.
-    width: columns that there are, None for as many as it takes.
+    screen: where it is shown.
 
     Raises KeyError for another verb.
     """
-    row = VERBS[verb]
+    said = dict(given or {})
+    row = VERBS[verb].chosen(said)
     try:
         view = _view(call, refresh_time)
         if not row.wait:
-            return row.show(Reply(view, election, {}, width, call))
+            return row.show(Reply(view, election, {}, screen, call, said))
         seconds = row.wait if timeout is None else timeout
         return _names_wrong(row, view, election) or row.show(
-            Reply(view, election, _answers(row, call, view, election, seconds, dict(given or {})), width, call)
+            Reply(view, election, _answers(row, call, view, election, seconds, said), screen, call, said)
         )
     except SupervisordError as error:
         return _failed(error)
@@ -111,11 +116,16 @@ def _answers(
         # The listener says what is under way a moment before nobody waits for it any more.
         # And the order has its id before anything is asked, as the question may be asked twice.
         arguments = {**arguments, "by": orderer(), "id": os.urandom(16).hex()}
-    answers = {}
-    for name in names:
+    answers: Dict[str, Dict[str, Any]] = {}
+    # What only looks is asked for several elections at once, an order for one after the other.
+    together = 1 if verb.acts else _TOGETHER
+    for first in range(0, len(names), together):
         if verb.ordered:
             arguments = {**arguments, "wait": max(0.0, deadline - time.monotonic() - ANSWER_TIME)}
-        answers[name] = _answer(call, verb.name, name, max(deadline, time.monotonic() + ANSWER_TIME), timeout, arguments)
+        some = names[first:first + together]
+        tickets = [call("zkelect.request", verb.name, name, json.dumps(arguments)) for name in some]
+        for name, ticket in zip(some, tickets):
+            answers[name] = _answer(call, verb.name, ticket, max(deadline, time.monotonic() + ANSWER_TIME), timeout)
     return answers
 
 
@@ -144,11 +154,8 @@ def _view(call: Call, refresh_time: float) -> View:
     return judge(call("zkelect.getReport"), fresh_within)
 
 
-def _answer(
-    call: Call, verb: str, election: str, deadline: float, timeout: float, arguments: Dict[str, Any]
-) -> Dict[str, Any]:
+def _answer(call: Call, verb: str, ticket: str, deadline: float, timeout: float) -> Dict[str, Any]:
     """The listener's answer. One of our own, with exit status 4, when there is none in time."""
-    ticket = call("zkelect.request", verb, election, json.dumps(arguments))
     try:
         answer = _poll(call, ticket, deadline, patient=True)
         if answer is not None:

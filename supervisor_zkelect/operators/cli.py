@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, Optional, Sequence
 
 from supervisor_zkelect import __version__
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import streams
-from supervisor_zkelect.operators.outcome import DONE, ERROR, MEANINGS, USAGE, Trouble
+from supervisor_zkelect.operators.outcome import DONE, ERROR, MEANINGS, USAGE, Outcome, Trouble
 from supervisor_zkelect.operators.verbs import LONGEST, NODE, VERBS, Verb
 
 _DESCRIPTION = "Active/passive service groups under supervisord, elected through ZooKeeper."
@@ -269,7 +269,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
         print(reference.text(), end="")
         return DONE
-    if not hasattr(arguments, "configuration"):
+    if not hasattr(arguments, "configuration") or arguments.cluster or arguments.servers is not None:
         return _operate(arguments)
     from supervisor_zkelect.operators import check
 
@@ -285,16 +285,32 @@ def _primary(arguments: argparse.Namespace) -> int:
 def _operate(arguments: argparse.Namespace) -> int:
     from supervisor_zkelect.operators import ask, connection
 
-    if VERBS[arguments.name].afar:
+    verb, as_json = VERBS[arguments.name], getattr(arguments, "json", False)
+    given = _given(verb, arguments)
+    if verb.afar:
         from supervisor_zkelect.operators import listing, remote
 
         if remote.wanted(arguments):
-            return _print(listing.afar(arguments, streams.columns(sys.stdout)), getattr(arguments, "json", False))
-    outcome = ask.run(
-        arguments.name, connection.caller(arguments), arguments.election, timeout=getattr(arguments, "timeout", None),
-        given=_given(VERBS[arguments.name], arguments), width=streams.columns(sys.stdout),
-    )
-    return _print(outcome, getattr(arguments, "json", False))
+            afar = listing.Afar(arguments)
+            try:
+                return _looked(lambda: afar.outcome(verb, given, streams.screen(sys.stdout)), given, as_json)
+            finally:
+                afar.close()
+    call = connection.caller(arguments)
+    timeout = getattr(arguments, "timeout", None)
+    return _looked(lambda: ask.run(
+        verb.name, call, arguments.election, timeout=timeout, given=given, screen=streams.screen(sys.stdout)
+    ), given, as_json)
+
+
+def _looked(run: Callable[[], Outcome], given: Dict[str, Any], as_json: bool) -> int:
+    """Print the outcome; or, where that is asked for, go on looking."""
+    if given.get("watch") or given.get("follow"):
+        from supervisor_zkelect.operators import live
+
+        ended = live.run(run, given, as_json, sys.stdout)
+        return _print(ended, as_json) if ended.error else ended.exit
+    return _print(run(), as_json)
 
 
 def _given(verb: Verb, arguments: argparse.Namespace) -> Dict[str, Any]:
