@@ -183,14 +183,14 @@ class Candidacy(Part):
             # nobody is to read for longer than it takes that a node is primary which is not.
             at_once = (state.role, state.step) in SETTLED or before.role == roles.PRIMARY
             self._delivery.within(0.0 if at_once else STEP_PACE)
-            self._write_entry_soon()
+            self.write_entry_soon()
             if state.role == roles.PRIMARY:
                 self.schedule_read(now)
             if state.role == roles.PROMOTING != before.role:
                 self._schedule_glance(now)
         if state.trouble != before.trouble:
             self._delivery.within(STEP_PACE)
-            self._write_entry_soon()
+            self.write_entry_soon()
             if state.trouble:
                 self._log.warn(self.name, state.trouble, foreign_kind(self.name, state))
 
@@ -276,7 +276,7 @@ class Candidacy(Part):
             if event.seen.bar and not event.seen.bar_id:
                 self._log.warn(self.name, event.seen.bar, f"control {self.name}")
             self.decide(event.seen)
-            self._write_entry_soon()
+            self.write_entry_soon()
         if (event.seen is None or event.seen.unread) and not control.asking:
             control.due = self._host.now() + PACE
             self._ports.schedule(control.due)
@@ -285,7 +285,8 @@ class Candidacy(Part):
         self.entry.written(event)
         self._ports.schedule(self.entry.due)
 
-    def _write_entry_soon(self) -> None:
+    def write_entry_soon(self) -> None:
+        """Have others see what this node says of itself, once it has changed."""
         self.entry.schedule(self._host.now())
         self._ports.schedule(self.entry.due)
 

@@ -97,8 +97,12 @@ class Reports(Decider):
         options = agreement.options(self._host.settings, one.settings)
         return nodes.Entry(
             "", state.role, state.step, since, one.settings.address, guarded, one.control.stamp, __version__,
-            self._trouble_of(one, moment), state.failed, agreement.digest(options), {}, options, self._figures(one),
+            self._trouble_of(one, moment), state.failed, agreement.digest(options), self._tags(one), options, self._figures(one),
         )
+
+    def _tags(self, one: Candidacy) -> Dict[str, str]:
+        pairs = (tag.partition(":") for tag in (*self._host.settings.tags, *one.settings.tags))
+        return {key: value for key, _, value in pairs}
 
     def _figures(self, one: Candidacy) -> Dict[str, float]:
         """The times by which this node acts, as `figures.Figures` has them: in the session that it has, or would ask for."""
