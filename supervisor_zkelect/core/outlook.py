@@ -138,7 +138,7 @@ def consequence(played: rehearsal.Played) -> str:
         return "nobody takes over"
     if played.after is None:
         return f"{played.leader} goes on leading"
-    line = f"{played.leader} is primary after {played.after:.1f} s at most"
+    line = f"{played.leader} is primary after about {played.after:.1f} s"
     if played.fault == rehearsal.NETWORK and played.stopped is not None:
         line += f"; the service stops where it runs after {played.stopped:.1f} s, and is away for {played.silent or 0.0:.1f} s"
     return line

@@ -10,7 +10,7 @@ from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import table, times, words
 from supervisor_zkelect.operators.outcome import DONE, ERROR, USAGE, VERSION, Outcome, failure
 from supervisor_zkelect.operators.show import refused
-from supervisor_zkelect.operators.table import BAD, GOOD, Cell, Column, Screen
+from supervisor_zkelect.operators.table import BAD, GOOD, WATCH, Screen
 from supervisor_zkelect.operators.view import View, as_dict, as_text, is_number
 
 FAULTS = {
@@ -60,18 +60,19 @@ def _case(one: outlook.Case) -> Dict[str, Any]:
 
 
 def _told(name: str, said: outlook.Outlook, local: str, screen: Screen) -> List[str]:
-    lines = [screen.paint(f"{printable(name)}: {said.says}", GOOD if said.primary else BAD)]
-    lines += [f"  this node says: {local}"] * bool(local)
+    lines: List[Tuple[str, str]] = [(f"{printable(name)}: {said.says}", GOOD if said.primary else BAD)]
+    lines += [(f"  this node says: {local}", "")] * bool(local)
     if said.cases:
-        lines.append(f"  if {said.primary} failed now:")
-        rows = [[f"    {FAULTS[one.fault]}", Cell.of(one.says, "" if one.played.leader else BAD)] for one in said.cases]
-        lines += table.lines([Column("    FAULT"), Column("THEN", 0, 20)], rows, screen)[1:]
-    lines += [f"  next is {said.next}; {said.basis}" if said.next else f"  nobody is next; {said.basis}"] * bool(said.cases)
+        lines.append((f"  if {said.primary} failed now:", ""))
+        widest = max(len(FAULTS[one.fault]) for one in said.cases)
+        for one in said.cases:
+            lines.append((f"    {FAULTS[one.fault]:{widest}}  {one.says}", "" if one.played.leader else BAD))
+        lines.append((f"  next is {said.next}; {said.basis}" if said.next else f"  nobody is next; {said.basis}", ""))
     if said.hindrances:
-        lines += ["  in the way:", *(f"    {line}" for line in said.hindrances)]
+        lines += [("  in the way:", WATCH), *((f"    {line}", "") for line in said.hindrances)]
     elif said.cases:
-        lines.append("  nothing is in the way")
-    return lines
+        lines.append(("  nothing is in the way", ""))
+    return [screen.paint(part, colour) for line, colour in lines for part in table.wrapped(line, screen.width)]
 
 
 def simulate(answers: Mapping[str, Dict[str, Any]], screen: Screen, given: Mapping[str, Any]) -> Outcome:
@@ -97,7 +98,7 @@ def simulate(answers: Mapping[str, Dict[str, Any]], screen: Screen, given: Mappi
             continue
         lines += [f"{printable(name)}: {told.lines[0]}", *told.lines[1:]]
         document["elections"][name] = told.document
-    return Outcome(DONE, tuple(lines), document)
+    return Outcome(DONE, tuple(part for line in lines for part in table.wrapped(line, screen.width)), document)
 
 
 def _rehearsed(seen: outlook.Cluster, fault: str, node: str) -> Outcome:

@@ -18,7 +18,7 @@ from supervisor_zkelect.operators.words import duration
 
 _COLUMNS = (
     Column("ELECTION"), Column("NODE"), Column("ROLE"), Column("FOR"), Column("SINCE", 9), Column("ADDRESS", 5, 12),
-    Column("PLACE", 6), Column("TAGS", 7, 8), Column("NOTE", 0, 12),
+    Column("PLACE", 6), Column("TAGS", 7, 8), Column("NOTE", 0, 30),
 )
 #: Of one election the heading or the command may tell which it is.
 _ALONE = Column("ELECTION", 4)
@@ -56,6 +56,10 @@ def listed(
     kept = [number for number in range(len(_COLUMNS)) if tagged or number != _TAGS]
     columns = (_ALONE if len(answers) == 1 else _COLUMNS[0], *_COLUMNS[1:])
     lines = table.lines([columns[one] for one in kept], [[row[one] for one in kept] for row in rows], screen)
+    # What is cut in the table stands below it.
+    for row, line in zip(rows, lines[1:]):
+        if row[-1] and row[-1] not in line:
+            said += table.wrapped(f"{row[0]} {row[1]}: {row[-1]}", screen.width)
     if tag and not rows:
         said.append(f"no node has the tag {printable(tag)}")
     if len(answers) == 1:

@@ -6,6 +6,7 @@ NO_COLOR, or a terminal that is dumb.
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from typing import List, NamedTuple, Optional, Sequence
 
@@ -66,6 +67,14 @@ def cut(text: str, width: int) -> str:
             break
         kept += c
     return f"{kept}…" if width > 0 else ""
+
+
+def wrapped(line: str, width: Optional[int]) -> List[str]:
+    """The line, on several where it is wider; what follows is indented by four columns more."""
+    if width is None or breadth(line) <= width:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    return textwrap.wrap(line, max(20, width), subsequent_indent=indent, break_on_hyphens=False) or [line]
 
 
 def plain(rows: Sequence[Sequence[str]]) -> List[str]:

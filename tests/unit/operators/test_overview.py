@@ -88,7 +88,7 @@ def test_why_tells_the_reason_the_next_the_times_and_what_is_in_the_way():
     outcome = why(PAIR)
     text = "\n".join(outcome.lines)
     assert text.startswith("orders: b is not primary: it stands by in place 2, behind a; a is primary at a:1")
-    assert "its host is gone" in text and "b is primary after 5." in text and "next is b" in text and "nothing is in the way" in text
+    assert "its host is gone" in text and "b is primary after about 5." in text and "next is b" in text and "nothing is in the way" in text
     told = outcome.document["elections"]["orders"]
     assert told["next"] == "b" and told["faults"]["host"]["leader"] == "b" and not told["leads"] and outcome.exit == DONE
     json.dumps(outcome.document)
