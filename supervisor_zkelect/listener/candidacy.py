@@ -162,6 +162,7 @@ class Candidacy(Part):
         self.schedule_tick()
         self.timeline.moved(before, self.state, event, time.time())
         self._tell_of(before, now)
+        self.entry.note(before, self.state, actions)
         if self.state.proposal is None and before.proposal is not None:
             # It is looked at from within the queue only.
             self.queue.foreign = ""

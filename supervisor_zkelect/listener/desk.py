@@ -46,7 +46,7 @@ class Desk(Decider):
         self._waiting: List[str] = []
         self._election_verbs: Mapping[str, Callable[[Candidacy, Request], None]] = {
             "resign": self._resign, "members": self._members, "history": self._history, "list": self._list,
-            "why": self._outlook, "simulate": self._outlook,
+            "why": self._outlook, "simulate": self._outlook, "events": self._events,
             **election_verbs,
         }
 
@@ -142,6 +142,9 @@ class Desk(Decider):
 
     def _list(self, one: Candidacy, request: Request) -> None:
         one.ask(0, telling.answer_list, request["ticket"], self.reply)
+
+    def _events(self, one: Candidacy, request: Request) -> None:
+        one.ask(0, telling.answer_events, request["ticket"], self.reply)
 
     def _outlook(self, one: Candidacy, request: Request) -> None:
         node = self._host.settings.node_name

@@ -11,9 +11,9 @@ import json
 import logging
 import os
 import time
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
-from supervisor_zkelect.core import history, nodes, untrusted
+from supervisor_zkelect.core import history, journal, nodes, untrusted
 from supervisor_zkelect.elector import ElectionError, Elector
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.election_worker import fitting
@@ -31,20 +31,34 @@ HISTORY_TIME = 0.5
 _LONGEST_COPY = 1 << 18
 
 
-def write_entry(elector: Elector, name: str, node: str, entry: nodes.Entry, copy: str = "") -> events.EntryWritten:
-    """Write what this node says of itself, and look how it differs from the others. copy: path of the history's copy."""
+class More(NamedTuple):
+    """What is done beside writing an entry. copy: path of the history's copy, "" for none. news: what is to be noted."""
+
+    copy: str = ""
+    news: Sequence[journal.News] = ()
+
+
+def write_entry(
+    elector: Elector, name: str, node: str, entry: nodes.Entry, more: Optional[More] = None
+) -> events.EntryWritten:
+    """Write what this node says of itself. more: None where nothing else is to be done now; else it is looked how this node
+    differs from the primary as well."""
     try:
         elector.tell_of_node(node, entry)
+        if more is None:
+            return events.EntryWritten(name, "")
         differs = elector.differs(node, entry)
-        if copy:
-            _keep(copy, elector.terms(history.LATELY))
+        if more.copy:
+            _keep(more.copy, elector.terms(history.LATELY))
+        if more.news:
+            elector.note_events(node, more.news)
         return events.EntryWritten(name, "", differs)
     except ElectionError as error:
         return events.EntryWritten(name, str(error))
 
 
 def write_history(elector: Elector, name: str, terms: List[Dict[str, Any]], copy: str = "") -> events.HistoryWritten:
-    """Add what is new of these terms. copy: as `write_entry` has it."""
+    """Add what is new of these terms. copy: as `More` has it."""
     data = b""
 
     def amended(former: bytes) -> bytes:
@@ -107,6 +121,14 @@ def answer_history(elector: Elector, ticket: str, reply: Reply, arguments: Mappi
     if copy:
         _keep(copy, terms)
     reply(ticket, {"ok": True, "terms": fitting(terms, LONGEST_LIST)})
+
+
+def answer_events(elector: Elector, ticket: str, reply: Reply) -> None:
+    """Answer with what happened in the election."""
+    try:
+        reply(ticket, {"ok": True, **elector.events()})
+    except ElectionError as error:
+        reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
 
 
 def _keep(path: str, terms: List[Dict[str, Any]]) -> None:

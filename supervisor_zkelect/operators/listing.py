@@ -61,6 +61,8 @@ class Afar:
         try:
             if verb == "history":
                 return {"ok": True, "terms": elector.terms(history.asked_for(given))}
+            if verb == "events":
+                return {"ok": True, **elector.events()}
             if verb == "list":
                 return elector.overview().document()
             terms = elector.terms(history.KEPT if given.get("term") else history.LATELY)

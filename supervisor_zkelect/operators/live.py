@@ -16,6 +16,7 @@ from typing import Any, Callable, Dict, List, Sequence, Set
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import streams, table, times
 from supervisor_zkelect.operators.outcome import DONE, USAGE, Outcome, Trouble, failure
+from supervisor_zkelect.operators.view import as_dict, as_dicts
 
 PACE = 1.0
 """Seconds between two looks."""
@@ -46,10 +47,17 @@ def run(
                 return outcome
             if view.show(outcome):
                 return Outcome(DONE, (), {})
+            given["after"] = {**given.get("after", {}), **_last(outcome)}
             pause(PACE)
     except KeyboardInterrupt:
         streams.write(stream, [] if as_json or not view.shown else [""])
         return Outcome(DONE, (), {})
+
+
+def _last(outcome: Outcome) -> Dict[str, str]:
+    """The numbers of the last events that were shown, by election."""
+    elections = as_dict(outcome.document.get("elections"))
+    return {name: found["last"] for name, found in elections.items() if isinstance(found, dict) and found.get("last")}
 
 
 def _asked(ask: Ask) -> Outcome:
@@ -133,14 +141,21 @@ class _Lines(_View):
     def _news(self, outcome: Outcome) -> List[str]:
         lines = outcome.lines
         if self._as_json:
-            lines = tuple(
-                json.dumps({"election": name, **one}) for name, found in outcome.document.get("elections", {}).items()
-                for one in reversed(found) if isinstance(one, dict)
-            )
+            elections = as_dict(outcome.document.get("elections"))
+            lines = tuple(json.dumps({"election": name, **one}) for name, found in elections.items() for one in _each(found))
         # The columns move with what stands in them.
         fresh = [line for line in lines if " ".join(line.split()) not in self._known]
         self._known.update(" ".join(line.split()) for line in fresh)
         return fresh
+
+
+def _each(found: Any) -> List[Dict[str, Any]]:
+    """What is shown of an election, in its order: its terms, or its events behind what was missed of them."""
+    if isinstance(found, list):
+        return as_dicts(found)[::-1]
+    known = as_dict(found)
+    missed = {name: known[name] for name in ("missed", "anew") if known.get(name)}
+    return [*[missed] * bool(missed), *as_dicts(known.get("events"))]
 
 
 def _written(stream: Any, text: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect.core import history
-from supervisor_zkelect.operators import cluster, foresee, overview, show, terms
+from supervisor_zkelect.operators import cluster, foresee, happenings, overview, show, terms
 from supervisor_zkelect.operators.outcome import (
     DONE,
     ERROR,
@@ -194,6 +194,15 @@ _ROWS = (
             Option("--since", "since", "only those that went on after that: a time, or how long ago, as 2h", "TIME"),
             Option("--limit", "limit", f"so many at most; {history.USUAL} by default", "N"),
             Option("--follow", "follow", "go on, and show each new term, and each end of one"),
+        ),
+    ),
+    Verb(
+        "events", "show what happened, in order: changes of role, failures, orders, each with its number",
+        lambda reply: happenings.events(reply.answers, reply.screen, reply.given), wait=15.0, timed=True, each=True, afar=True,
+        options=(
+            Option("--since", "since", "only those after that: a time, how long ago, or the number of the last one seen", "TIME"),
+            Option("--limit", "limit", f"so many at most; {happenings.USUAL} by default", "N"),
+            Option("--follow", "follow", "go on, and show each new one, and how many were missed"),
         ),
     ),
     Verb(

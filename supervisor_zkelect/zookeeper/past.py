@@ -1,10 +1,10 @@
-"""The terms of an election that are over: read from the history znode and its pages, and moved into pages where it is full."""
+"""What is over in an election: its terms, in the history znode and its pages, and what happened, in the znode of events."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Sequence
 
-from supervisor_zkelect.core import history
+from supervisor_zkelect.core import history, journal, places
 from supervisor_zkelect.zookeeper.presence import PresenceCalls
 from supervisor_zkelect.zookeeper.requests import MISSING, Operation, data_of
 
@@ -43,6 +43,16 @@ class PastCalls(PresenceCalls):
         for name in history.superfluous(self._pages(limit)):
             self._zk.ask("delete a page", limit, self._client.delete_async, f"{self.history_znode}/{name}", ok=MISSING)
         return moved
+
+    def events(self) -> Dict[str, Any]:
+        """What happened in the election, as `journal.document` has it."""
+        found = self._zk.read("read the events", self._zk.limit(), places.events_of(self.election_state))
+        return journal.document(found[1].czxid if found is not None else 0, data_of(found))
+
+    def note_events(self, node: str, news: Sequence[journal.News]) -> None:
+        """Note what happened on a node."""
+        path = places.events_of(self.election_state)
+        self._amend("the events", path, lambda data: journal.amended(data, node, news), self._zk.limit())
 
     def _pages(self, limit: float) -> List[str]:
         listed = self._zk.answer("list the pages", limit, self._client.get_children_async(self.history_znode), ok=MISSING)

@@ -66,6 +66,16 @@ def test_what_is_foretold_of_a_lost_host_comes_true(three, zk_server):
     assert [step["says"] for step in past["steps"]][-1] == "the ack is written: primary"
     assert three["c"].ctl("zkelect", "simulate").returncode == USAGE
 
+    def events():
+        shown = document(three["c"].zkelect("events", "--json", *words))["elections"]["orders"]["events"]
+        return shown if any(one["text"].startswith("promoting -> primary") and one["node"] == "b" for one in shown) else None
+
+    shown = three.until(events, "b to note that it leads")
+    numbers = [one["counter"] for one in shown]
+    assert numbers == list(range(1, len(numbers) + 1)) and shown[-1]["number"].endswith(f".{numbers[-1]}")
+    later = three["b"].ctl("zkelect", "events", "--since", shown[0]["number"])
+    assert later.returncode == DONE and shown[1]["number"] in later.stdout and shown[0]["number"] + " " not in later.stdout
+
 
 def test_who_differs_is_named_wherever_one_looks(three, zk_server):
     told = "differs from a in kill_time (0.4, not 0.3)"
