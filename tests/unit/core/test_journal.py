@@ -44,6 +44,11 @@ def test_of_garbage_nothing_is_read_and_a_log_is_begun(data):
     assert journal.read(journal.amended(data, "a", [News(1.0, "role", "x")])) == (2, [Event(1, 1.0, "a", "role", "x")])
 
 
+def test_numbers_go_on_where_the_events_themselves_are_gone():
+    data = journal.amended(b'{"v": 1, "next": 9, "events": []}', "a", [News(1.0, "role", "x")])
+    assert journal.read(data) == (10, [Event(9, 1.0, "a", "role", "x")])
+
+
 def test_what_others_wrote_is_read_as_far_as_it_is_known():
     data = json.dumps({"v": 1, "next": 2, "events": [{"n": 9, "time": "x", "node": "-o", "kind": "k" * 99, "text": None, "z": 1}, {"n": 3}]})
     following, (three, nine) = journal.read(data.encode())

@@ -63,6 +63,10 @@ def test_what_stands_in_the_way_is_told(more, told):
     assert len(lines) == len(told) and all(line.startswith(start) for line, start in zip(lines, told)), lines
 
 
+def test_who_is_gone_is_not_next_though_its_proposal_stands_still():
+    assert outlook.outlook(cluster(PAIR[0], {**PAIR[1], "live": False}, node("c", 3)), "").next == "c"
+
+
 def test_orders_that_cannot_be_read_stand_in_the_way_of_everybody():
     said = outlook.outlook(cluster(*PAIR, trouble="control holds no orders that can be read"), "b")
     assert said.next == "" and said.hindrances[0].startswith("control holds no orders")

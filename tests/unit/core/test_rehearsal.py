@@ -40,6 +40,15 @@ def test_while_zookeeper_is_away_the_primary_stops_in_time_and_nobody_leads():
     assert "primary" not in {step.role for step in played.steps}
 
 
+def test_a_host_that_is_gone_does_nothing_more():
+    played = play(NODES, HOST, "a")
+    assert played.stopped is None and [step.role for step in played.steps if step.node == "a"] == [""]
+
+
+def test_a_zookeeper_that_is_away_is_away_for_all():
+    assert play(NODES, ZOOKEEPER, "b")[3:] == play(NODES, ZOOKEEPER, "a")[3:]
+
+
 @pytest.mark.parametrize("fault", [HOST, NETWORK, SUPERVISORD])
 def test_where_a_standby_fails_the_primary_goes_on(fault):
     played = play(NODES, fault, "b")

@@ -79,8 +79,8 @@ def test_a_copy_is_no_way_to_another_file(tmp_path, copy):
 
 def test_the_copy_is_bounded_and_keeps_what_it_knew(elector, copy):
     for first in range(1, 1200, 50):
-        telling.write_history(elector, "orders", [long_term(token) for token in range(first, min(first + 50, 1200))], copy)
-    assert os.path.getsize(copy) <= 1 << 18
+        telling.write_history(elector, "orders", [{**long_term(token), "address": "a" * 250} for token in range(first, min(first + 50, 1200))], copy)
+        assert os.path.getsize(copy) <= 1 << 18
     kept = asked(telling.answer_history, Away(), {"limit": "1000"}, copy)["terms"]
     assert [one["token"] for one in kept] == list(range(1199, 1199 - len(kept), -1)) and len(kept) > 300
 

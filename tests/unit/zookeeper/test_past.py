@@ -58,6 +58,18 @@ def test_who_comes_second_moves_nothing(elector, tree):
     assert elector.page_history() is False and tree.znodes[f"{STATE}/history"][0] == before
 
 
+def test_what_was_noted_meanwhile_is_not_lost(elector, tree):
+    elector.amend_history(lambda data: history.write([long_term(token) for token in range(140, 0, -1)]), 5)
+    transaction = tree.transaction
+
+    def later():
+        tree.put(f"{STATE}/history", history.write([long_term(141)]))
+        return transaction()
+
+    tree.transaction = later
+    assert elector.page_history() is False and [one["token"] for one in elector.terms(1)] == [141]
+
+
 def test_a_history_without_a_znode_is_none(elector, tree):
     del tree.znodes[f"{STATE}/history"]
     assert elector.terms(10) == [] and elector.page_history() is False
