@@ -43,9 +43,13 @@ ENDED = ("noticed", "dead", "released")
 """Moments in which it ends: the fault is noticed or the order given, the group is proven dead, the election given up."""
 
 
-def read(data: bytes, longest: int = LONGEST) -> List[Dict[str, Any]]:
-    """The terms in the znode's data; none when it cannot be read. longest: bytes that are looked at."""
-    terms = untrusted.parsed(data, longest)
+def read(data: bytes) -> List[Dict[str, Any]]:
+    """The terms in the znode's data; none when it cannot be read."""
+    return known(untrusted.parsed(data, LONGEST))
+
+
+def known(terms: Any) -> List[Dict[str, Any]]:
+    """The terms in a list that was parsed, as far as they are some."""
     if not isinstance(terms, list):
         return []
     return [_known(term) for term in terms if isinstance(term, dict) and untrusted.number(term.get("token"))][:KEPT]

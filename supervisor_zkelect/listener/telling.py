@@ -7,7 +7,6 @@ ZooKeeper does not.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import time
@@ -152,4 +151,4 @@ def _kept(path: str) -> Dict[str, Any]:
     found = untrusted.parsed(data, _LONGEST_COPY)
     if not isinstance(found, dict) or type(found.get("time")) not in (int, float):
         return {}
-    return {"time": found["time"], "terms": history.read(json.dumps(found.get("terms")).encode(), _LONGEST_COPY)}
+    return {"time": found["time"], "terms": history.known(found.get("terms"))}

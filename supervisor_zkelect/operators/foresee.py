@@ -39,7 +39,11 @@ def why(answers: Mapping[str, Dict[str, Any]], view: Optional[View], screen: Scr
     document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
     for name, answer in answers.items():
         if answer.get("ok") is not True:
-            return refused(answer, {**answer, "v": VERSION, "election": name})
+            known = words.line(view, name) if view is not None and not view.doubt(name) else ""
+            # What the node knows by itself is told without ZooKeeper, too.
+            lines += [f"{printable(name)}: this node says: {known}"] * bool(known)
+            outcome = refused(answer, {**answer, "v": VERSION, "election": name, "local": known})
+            return outcome._replace(lines=tuple(lines))
         node = str(given.get("node") or answer.get("here") or "")
         said = outlook.outlook(outlook.cluster(answer), node)
         local = words.line(view, name) if view is not None and node == answer.get("here") and not view.doubt(name) else ""

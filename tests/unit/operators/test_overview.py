@@ -11,8 +11,11 @@ from supervisor_zkelect.operators import cluster, foresee, overview
 from supervisor_zkelect.operators.outcome import DONE, ERROR, UNKNOWN, USAGE
 from supervisor_zkelect.operators.table import PLAIN, Screen, breadth
 from supervisor_zkelect.operators.verbs import VERBS, Reply
-from supervisor_zkelect.operators.view import View
+from supervisor_zkelect.operators.view import View, judge
 from supervisor_zkelect.zookeeper.presence import Overview
+from tests.unit.operators.test_show_and_ask import NOW as NOW_THERE
+from tests.unit.operators.test_show_and_ask import STANDBY
+from tests.unit.operators.test_show_and_ask import answer as report
 
 NOW = 1_764_451_800.0
 FIGURES = Figures(timeout=4.0, tick=0.5, interval=0.4, ride_through=1.6)._asdict()
@@ -93,6 +96,12 @@ def test_why_tells_the_reason_the_next_the_times_and_what_is_in_the_way():
     assert told["next"] == "b" and told["faults"]["host"]["leader"] == "b" and not told["leads"] and outcome.exit == DONE
     json.dumps(outcome.document)
     assert why(PAIR, node="a").document["elections"]["orders"]["leads"]
+
+
+def test_without_zookeeper_the_node_tells_what_it_knows_itself():
+    away = judge(report({"orders": STANDBY}, session={"state": "lost", "since": NOW_THERE - 7.0, "trouble": "no answer"}))
+    outcome = foresee.why({"orders": {"ok": False, "exit": 1, "text": "no answer in time"}}, away, PLAIN, {})
+    assert outcome.exit == ERROR and outcome.error == "no answer in time" and outcome.lines[0].startswith("orders: this node says: stands by")
 
 
 def simulate(found, **given):
