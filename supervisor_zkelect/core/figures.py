@@ -1,10 +1,16 @@
-"""The times by which a node acts, as it tells them to others, so that anybody can say what would follow from a fault. Pure."""
+"""What a fault may be, and the times by which a node acts, as it tells them to others. Pure."""
 
 from __future__ import annotations
 
 from typing import Mapping, NamedTuple
 
 from supervisor_zkelect.core import lease
+
+SERVICE, SUPERVISORD, HOST, NETWORK, ZOOKEEPER = "service", "supervisord", "host", "network", "zookeeper"
+
+FAULTS = (SERVICE, SUPERVISORD, HOST, NETWORK, ZOOKEEPER)
+"""The service of a node becomes sick and stays so; its supervisord is gone; the host is gone; it is cut off from ZooKeeper; no
+server of ZooKeeper answers anybody."""
 
 
 class Figures(NamedTuple):

@@ -22,6 +22,9 @@ VERSION = 1
 LONGEST = untrusted.LONGEST_DOCUMENT * 3 // 4
 """Bytes that are written; the oldest events go. What others add is readable still."""
 
+USUAL = 50
+"""Events that are shown of an election where nobody says how many."""
+
 LONGEST_TEXT, MOST_NEWS = 300, 50
 """Characters of a text, and events that a node notes at once; of more the oldest are left out, and counted."""
 

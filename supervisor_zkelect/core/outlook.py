@@ -107,9 +107,9 @@ class Outlook(NamedTuple):
 def outlook(seen: Cluster, node: str) -> Outlook:
     """What is to be said of the election, with an eye on one node; "" for none."""
     parts = parts_of(seen)
-    faults = rehearsal.FAULTS if parts and seen.primary else ()
+    faults = figures.FAULTS if parts and seen.primary else ()
     played = [(fault, rehearsal.play(parts, fault, parts[0].name)) for fault in faults]
-    follower = next((one.leader for fault, one in played if fault == rehearsal.HOST), "")
+    follower = next((one.leader for fault, one in played if fault == figures.HOST), "")
     cases = tuple(Case(fault, one, consequence(one)) for fault, one in played)
     return Outlook(
         node, bool(node) and node == seen.primary, standing(seen, node), seen.primary, follower, cases,
@@ -130,7 +130,7 @@ def parts_of(seen: Cluster) -> List[rehearsal.Part]:
 
 def consequence(played: rehearsal.Played) -> str:
     """What comes of a fault, in one line."""
-    if played.fault == rehearsal.ZOOKEEPER:
+    if played.fault == figures.ZOOKEEPER:
         if played.stopped is None:
             return "the primary goes on"
         return f"the primary stops its service after {played.stopped:.1f} s; then nobody is primary until ZooKeeper answers again"
@@ -139,7 +139,7 @@ def consequence(played: rehearsal.Played) -> str:
     if played.after is None:
         return f"{played.leader} goes on leading"
     line = f"{played.leader} is primary after about {played.after:.1f} s"
-    if played.fault == rehearsal.NETWORK and played.stopped is not None:
+    if played.fault == figures.NETWORK and played.stopped is not None:
         line += f"; the service stops where it runs after {played.stopped:.1f} s, and is away for {played.silent or 0.0:.1f} s"
     return line
 

@@ -15,15 +15,9 @@ from dataclasses import replace
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from supervisor_zkelect.core import lease, messages, role, roles
-from supervisor_zkelect.core.figures import Figures
+from supervisor_zkelect.core.figures import FAULTS, HOST, NETWORK, SERVICE, SUPERVISORD, ZOOKEEPER, Figures
 from supervisor_zkelect.core.history import Pace
 from supervisor_zkelect.core.state import Rules, State, next_wakeup
-
-SERVICE, SUPERVISORD, HOST, NETWORK, ZOOKEEPER = "service", "supervisord", "host", "network", "zookeeper"
-
-FAULTS = (SERVICE, SUPERVISORD, HOST, NETWORK, ZOOKEEPER)
-"""The service of a node becomes sick and stays so; its supervisord is gone; the host is gone; it is cut off from ZooKeeper; no
-server of ZooKeeper answers anybody."""
 
 MOST = 12
 """Nodes that play; who stands further behind in the queue changes nothing."""

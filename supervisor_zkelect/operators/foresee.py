@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from supervisor_zkelect.core import outlook, rehearsal
+from supervisor_zkelect.core import figures, outlook, rehearsal
 from supervisor_zkelect.core.history import rows as rows_of
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import table, times, words
@@ -14,11 +14,11 @@ from supervisor_zkelect.operators.table import BAD, GOOD, WATCH, Screen
 from supervisor_zkelect.operators.view import View, as_dict, as_text, is_number
 
 FAULTS = {
-    rehearsal.SERVICE: "its service becomes sick, and stays so",
-    rehearsal.SUPERVISORD: "its supervisord is gone",
-    rehearsal.HOST: "its host is gone",
-    rehearsal.NETWORK: "it is cut off from ZooKeeper",
-    rehearsal.ZOOKEEPER: "no server of ZooKeeper answers",
+    figures.SERVICE: "its service becomes sick, and stays so",
+    figures.SUPERVISORD: "its supervisord is gone",
+    figures.HOST: "its host is gone",
+    figures.NETWORK: "it is cut off from ZooKeeper",
+    figures.ZOOKEEPER: "no server of ZooKeeper answers",
 }
 """The faults of a rehearsal, in words."""
 
@@ -113,7 +113,7 @@ def _rehearsed(seen: outlook.Cluster, fault: str, node: str) -> Outcome:
     if victim not in [one.name for one in parts]:
         return failure(USAGE, f"{victim} is not among the nodes that stand in the queue: {', '.join(one.name for one in parts)}")
     played = rehearsal.play(parts, fault, victim)
-    what = FAULTS[fault] if fault == rehearsal.ZOOKEEPER else f"{victim}: {FAULTS[fault]}"
+    what = FAULTS[fault] if fault == figures.ZOOKEEPER else f"{victim}: {FAULTS[fault]}"
     assumed = "" if seen.primary else f"; nobody is primary now, so this begins when {parts[0].name} is"
     if not played.steps:
         return failure(ERROR, f"{parts[0].name} would not become primary with its options; see zkelect why")

@@ -13,9 +13,6 @@ from supervisor_zkelect.operators.show import refused
 from supervisor_zkelect.operators.table import BAD, FAINT, PLAIN, WATCH, Cell, Column, Screen
 from supervisor_zkelect.operators.view import as_dict
 
-USUAL = 50
-"""Events that are shown of an election where nobody says how many."""
-
 SINCE = f"{times.SINCE}; or the number of an event"
 
 _COLUMNS = (
@@ -44,7 +41,7 @@ def events(
             return refused(answer, {**answer, "v": VERSION, "election": name})
         last = journal.number(str(as_dict(given.get("after")).get(name) or "")) or number
         found, missed, latest = _found(answer, last, moment if number is None else None)
-        most = int(limit) if limit else USUAL if not (since or last) else len(found)
+        most = int(limit) if limit else journal.USUAL if not (since or last) else len(found)
         found = found[max(0, len(found) - most):]
         czxid = journal.of_document(answer)[0]
         rows += [_row(name, journal.Number(czxid, one.counter), one) for one in found]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect.core import history
-from supervisor_zkelect.operators import cluster, foresee, happenings, overview, show, terms
+from supervisor_zkelect.core import figures, history, journal
+from supervisor_zkelect.operators import overview, show, terms
 from supervisor_zkelect.operators.outcome import (
     DONE,
     ERROR,
@@ -130,6 +130,31 @@ def _check(reply: Reply) -> Outcome:
     return show.check(answer, known, check_listener.logs(reply.call, check_listener.groups_of(reply.view)) if wrong else ())
 
 
+def _cluster(reply: Reply) -> Outcome:
+    from supervisor_zkelect.operators import cluster
+
+    return cluster.check(reply.answers)
+
+
+def _why(reply: Reply) -> Outcome:
+    # The role machine takes longer to import than `role` takes to be answered.
+    from supervisor_zkelect.operators import foresee
+
+    return foresee.why(reply.answers, reply.view if reply.call else None, reply.screen, reply.given)
+
+
+def _simulate(reply: Reply) -> Outcome:
+    from supervisor_zkelect.operators import foresee
+
+    return foresee.simulate(reply.answers, reply.screen, reply.given)
+
+
+def _events(reply: Reply) -> Outcome:
+    from supervisor_zkelect.operators import happenings
+
+    return happenings.events(reply.answers, reply.screen, reply.given)
+
+
 def _orders(reply: Reply) -> Outcome:
     return show.orders(reply.answers)
 
@@ -149,8 +174,8 @@ _GIVEN = {
 _CHECKED = {DONE: "nothing wrong found", ERROR: "anything else is wrong", USAGE: "the configuration or the command is wrong"}
 
 _CLUSTER = Verb(
-    "why", "find what is wrong with any node of the elections", lambda reply: cluster.check(reply.answers), wait=30.0, timed=True,
-    each=True, afar=True, statuses=_CHECKED,
+    "why", "find what is wrong with any node of the elections", _cluster, wait=30.0, timed=True, each=True, afar=True,
+    statuses=_CHECKED,
 )
 
 _ROWS = (
@@ -170,15 +195,14 @@ _ROWS = (
     Verb(
         "why", "tell why this node is not primary, and what would follow if the primary failed now: who is next, how long it "
         "would take, what stands in the way",
-        lambda reply: foresee.why(reply.answers, reply.view if reply.call else None, reply.screen, reply.given), wait=15.0,
-        timed=True, each=True, afar=True, options=(Option("--node", "node", "why that node is not", "NODE"),),
+        _why, wait=15.0, timed=True, each=True, afar=True, options=(Option("--node", "node", "why that node is not", "NODE"),),
     ),
     Verb(
         "simulate",
         "rehearse a fault by the rules that would decide, and show who would lead, after how long, through which steps",
-        lambda reply: foresee.simulate(reply.answers, reply.screen, reply.given), wait=15.0, timed=True, each=True, afar=True,
+        _simulate, wait=15.0, timed=True, each=True, afar=True,
         options=(
-            Option("--fault", "fault", f"one of {', '.join(foresee.FAULTS)}", "FAULT"),
+            Option("--fault", "fault", f"one of {', '.join(figures.FAULTS)}", "FAULT"),
             Option("--node", "node", "which node it happens to; without it the primary", "NODE"),
             Option("--term", "term", "what happened in a past term, in place of a fault", "TOKEN"),
         ),
@@ -198,10 +222,10 @@ _ROWS = (
     ),
     Verb(
         "events", "show what happened, in order: changes of role, failures, orders, each with its number",
-        lambda reply: happenings.events(reply.answers, reply.screen, reply.given), wait=15.0, timed=True, each=True, afar=True,
+        _events, wait=15.0, timed=True, each=True, afar=True,
         options=(
             Option("--since", "since", "only those after that: a time, how long ago, or the number of the last one seen", "TIME"),
-            Option("--limit", "limit", f"so many at most; {happenings.USUAL} by default", "N"),
+            Option("--limit", "limit", f"so many at most; {journal.USUAL} by default", "N"),
             Option("--follow", "follow", "go on, and show each new one, and how many were missed"),
         ),
     ),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from supervisor_zkelect.core import outlook, rehearsal
+from supervisor_zkelect.core import figures, outlook, rehearsal
 from supervisor_zkelect.core.figures import Figures
 
 FIGURES = Figures(timeout=4.0, tick=0.5, interval=0.4, ride_through=1.6)._asdict()
@@ -43,7 +43,7 @@ def test_who_is_next_and_when_comes_of_the_rehearsal():
     said = outlook.outlook(seen, "b")
     assert said.next == "b" and not said.leads and said.hindrances == ()
     assert {one.fault: one.played for one in said.cases} == {
-        fault: rehearsal.play(outlook.parts_of(seen), fault, "a") for fault in rehearsal.FAULTS
+        fault: rehearsal.play(outlook.parts_of(seen), fault, "a") for fault in figures.FAULTS
     }
     assert outlook.outlook(seen, "a").leads and "session timeout of 4 s" in said.basis and "guesses" in said.basis
 

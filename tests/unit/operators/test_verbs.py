@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -59,6 +61,13 @@ def test_helps_tell_words_and_exit_statuses_of_each_verb(verb, capsys):
 def test_the_rpc_interface_names_what_the_listener_is_asked():
     text = rpcinterface.ZkelectRPCInterface.request.__doc__
     assert all(verb.name in text for verb in VERBS.values() if verb.wait)
+
+
+def test_a_role_is_told_without_what_other_verbs_take_to_import():
+    program = "import sys; from supervisor_zkelect.operators import ask, cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    heavy = ("core.role", "core.rehearsal", "core.outlook", "operators.live", "operators.listing", "zookeeper.session")
+    assert not {f"supervisor_zkelect.{name}" for name in heavy} & set(done.stdout.split())
 
 
 def test_what_only_looks_is_not_ordered():
