@@ -21,7 +21,8 @@ PLACES: Dict[str, Tuple[int, int]] = {
     "clearing": (60, 70), "waiting": (60, 220), "proposing": (60, 390), "withdrawn": (60, 510),
     "maintenance": (330, 150), "asking": (330, 390), "watching": (330, 510), "stepping": (330, 280),
     "claiming": (600, 390), "fencing": (600, 510), "leasing": (600, 310), "starting": (600, 230), "probing": (600, 150),
-    "acking": (600, 70), "primary": (870, 70), "stopping": (870, 220), "releasing": (870, 390), "closing": (870, 510),
+    "acking": (600, 70), "primary": (870, 70), "restarting": (870, 145), "stopping": (870, 220), "releasing": (870, 390),
+    "closing": (870, 510),
 }
 #: Where a node ends up when a term, a proposal or a session ends: written in the boxes, as many events lead there.
 _ENDS = ("stopping", "releasing", "waiting")
@@ -50,7 +51,7 @@ def ends(one: str, other: str) -> Tuple[int, int, int, int]:
 def way(one: str, other: str, events: List[str]) -> List[str]:
     """An arrow, with the events beside it where they are few."""
     a, b, c, d = ends(one, other)
-    around = any(x == PLACES[one][0] and min(b, d) < y < max(b, d) for x, y in PLACES.values())
+    around = a == c and any(x == PLACES[one][0] and min(b, d) < y < max(b, d) for x, y in PLACES.values())
     if around:
         # Of the boxes between.
         left = a < WIDTH // 4

@@ -1,9 +1,11 @@
 """The list of verbs in docs/operations.md, as the table of verbs has them.
 
-    python -m docs.list_verbs
+    python -m docs.list_verbs            writes it there
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from supervisor_zkelect.operators.outcome import OF_A_ROLE
 from supervisor_zkelect.operators.verbs import VERBS
@@ -19,5 +21,12 @@ def reference() -> str:
     return "\n".join(lines) + "\n"
 
 
+def page(text: str) -> str:
+    """The text of docs/operations.md with the list as it is now."""
+    head, _, rest = text.partition("| command | does |")
+    return head + reference() + rest.partition("\n\n")[1][1:] + rest.partition("\n\n")[2]
+
+
 if __name__ == "__main__":
-    print(reference(), end="")
+    written = Path(__file__).with_name("operations.md")
+    written.write_text(page(written.read_text()))

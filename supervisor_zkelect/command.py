@@ -16,6 +16,10 @@ def main() -> int:
         from supervisor_zkelect.guard import locks
 
         locks.take_early()
+    if sys.argv[1:2] == ["__complete"]:
+        from supervisor_zkelect.operators import completion
+
+        return completion.main(sys.argv[2:])
     from supervisor_zkelect.operators import cli
 
     return cli.main()

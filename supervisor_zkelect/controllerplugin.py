@@ -17,13 +17,19 @@ from typing import Any, Dict, Iterable, List, Optional, Tuple
 from supervisor.supervisorctl import ControllerPluginBase
 
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.operators import ask, live, streams
+from supervisor_zkelect.operators import ask, confirm, live, local_time, streams
 from supervisor_zkelect.operators.outcome import ERROR, MEANINGS, USAGE, Outcome
-from supervisor_zkelect.operators.verbs import LONGEST, VERBS, Verb
+from supervisor_zkelect.operators.progress import Progress
+from supervisor_zkelect.operators.suggestion import suggestion
+from supervisor_zkelect.operators.verbs import LONGEST, VERBS, Option, Verb
 from supervisor_zkelect.supervisord.client import Unreachable
 
 #: Columns of a help, and of the words on its left.
 _WIDTH, _LEFT = 100, 40
+
+#: For how long somebody waits, of all verbs that wait.
+_WAIT = "timeout"
+_WAITING = Option("--wait", _WAIT, "", "SECONDS", True)
 
 
 class ZkelectControllerPlugin(ControllerPluginBase):
@@ -45,8 +51,9 @@ class ZkelectControllerPlugin(ControllerPluginBase):
             return
         verb = words.pop(0) if words else ""
         if verb not in VERBS:
+            meant = suggestion(verb, VERBS)
             problem = f"there is no command {printable(verb)}" if verb else "a command is missing"
-            self._fail(USAGE, f"{problem}; use one of: {', '.join(VERBS)}")
+            self._fail(USAGE, f"{problem}{meant and ':' + meant}; use one of: {', '.join(VERBS)}")
             return
         self._run(VERBS[verb], words, "zkelect")
 
@@ -57,10 +64,12 @@ class ZkelectControllerPlugin(ControllerPluginBase):
         for verb in verbs:
             left = f"{before}{verb.words}"
             if len(left) >= _LEFT:
-                self._say(*textwrap.wrap(left, _WIDTH, subsequent_indent=" " * 8))
+                self._say(*textwrap.wrap(left, _WIDTH, subsequent_indent=" " * 8, break_on_hyphens=False))
                 left = ""
-            self._say(*textwrap.wrap(verb.help, _WIDTH, initial_indent=f"{left:{_LEFT}}", subsequent_indent=" " * _LEFT))
-        for text in ("With --json the answer is printed as JSON.", f"The exit status: {exits}."):
+            head, below = f"{left:{_LEFT}}", " " * _LEFT
+            self._say(*textwrap.wrap(verb.help, _WIDTH, initial_indent=head, subsequent_indent=below, break_on_hyphens=False))
+        waits = "With --wait SECONDS a command that waits does so for so long."
+        for text in ("With --json the answer is printed as JSON.", waits, f"The exit status: {exits}."):
             self._say(*textwrap.wrap(text, _WIDTH, initial_indent="    ", subsequent_indent="    "))
 
     def _run(self, verb: Verb, words: List[str], helped: str) -> None:
@@ -69,8 +78,12 @@ class ZkelectControllerPlugin(ControllerPluginBase):
         except ValueError as error:
             self._fail(USAGE, f"{error}; see help {helped}")
             return
+        election, wait = names[0] if names else None, given.pop(_WAIT, None)
+        if not confirm.agreed(confirm.question(verb.name, given, election), sys.stdin, sys.stderr):
+            self._fail(ERROR, confirm.REFUSED)
+            return
         try:
-            outcome = self._outcome(verb, names[0] if names else None, given, "--json" in words)
+            outcome = self._outcome(verb, election, wait, given, "--json" in words)
         except ValueError as error:
             self._fail(USAGE, f"serverurl: {error}")
             return
@@ -90,11 +103,16 @@ class ZkelectControllerPlugin(ControllerPluginBase):
         self.ctl.exitstatus = outcome.exit
         self._say(*lines)
 
-    def _outcome(self, verb: Verb, election: Optional[str], given: Dict[str, Any], as_json: bool) -> Outcome:
+    def _outcome(
+        self, verb: Verb, election: Optional[str], wait: Optional[float], given: Dict[str, Any], as_json: bool
+    ) -> Outcome:
         call = self._caller()
 
         def run() -> Outcome:
-            return ask.run(verb.name, call, election, given=given, screen=streams.screen(self.ctl.stdout))
+            return ask.run(
+                verb.name, call, election, timeout=wait, given=given, screen=streams.screen(self.ctl.stdout),
+                progress=Progress(sys.stderr),
+            )
 
         return live.run(run, given, as_json, self.ctl.stdout) if live.looks_on(given) else run()
 
@@ -137,7 +155,7 @@ def parsed(verb: Verb, words: List[str]) -> Tuple[List[str], Dict[str, Any]]:
     """The elections that the words behind a verb name, one at most, and what is said with it. Raises ValueError with what is
     wrong."""
     given: Dict[str, Any] = {}
-    options = {option.word: option for option in verb.options}
+    options = {option.word: option for option in (*verb.options, *[_WAITING] * verb.timed)}
     names, left = [], list(words)
     if verb.what:
         given["what"] = left.pop(0) if left else ""
@@ -155,10 +173,20 @@ def parsed(verb: Verb, words: List[str]) -> Tuple[List[str], Dict[str, Any]]:
         elif not left:
             raise ValueError(f"{word} wants a value: {option.value}")
         else:
-            given[option.argument] = _seconds(word, left.pop(0)) if option.seconds else left.pop(0)
+            given[option.argument] = _value(option, left.pop(0))
+    if verb.operand:
+        if not names:
+            raise ValueError(f"name the {verb.operand}")
+        given["node"] = names.pop(0)
     if len(names) > 1:
         raise ValueError("name one election at most")
     return names, given
+
+
+def _value(option: Option, text: str) -> Any:
+    if option.moment:
+        return local_time.parse(text)
+    return _seconds(option.word, text) if option.seconds else text
 
 
 def _seconds(word: str, text: str) -> float:

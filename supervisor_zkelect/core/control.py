@@ -1,6 +1,7 @@
 """What operators have ordered in one election, as the control znode says it. Pure.
 
-    {"v": 1, "nodes": {NODE: {"maintenance": ORDER}}, "switchover": ORDER with to, due, force, begun, target}
+    {"v": 1, "nodes": {NODE: {"maintenance": ORDER}}, "switchover": ORDER with to, due, force, begun, target,
+     "restart": ORDER with due, begun, term}
     ORDER: {"id", "by", "reason", "at", "until"}
 
 It is changed by compare-and-set only, and who claims a term checks its version in the same transaction, so that an order counts
@@ -13,21 +14,25 @@ Times are milliseconds of ZooKeeper's clock, as the stat of a znode has them, si
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, Union
 
-from supervisor_zkelect.core import untrusted
+from supervisor_zkelect.core import moments, untrusted
 
 VERSION = 1
 """The format that this version reads and writes."""
 
-RESIGNATION, SWITCHOVER, STAND_ASIDE = "resignation", "switchover", "maintenance"
-"""Kinds of handovers: by who asked the node that leads; by an order in the control; by the maintenance of that node."""
+RESIGNATION, SWITCHOVER, STAND_ASIDE, RESTART = "resignation", "switchover", "maintenance", "restart"
+"""Kinds of handovers: by who asked the node that leads; by an order in the control; by the maintenance of that node. And what
+is begun as they are, though nobody takes over."""
 
 LONGEST_REASON = 500
 """Characters of a text in an order."""
 
+_LONGEST_SAID = 200
+"""Characters of who gave an order and why, in a history of many terms."""
+
 LATE = 600_000
-"""Milliseconds after its time for which a switchover may still be begun; then it is dropped."""
+"""Milliseconds after its time for which a switchover or a restart may still be begun; then it is dropped."""
 
 Document = Dict[str, Any]
 
@@ -88,6 +93,32 @@ class Switchover(NamedTuple):
         return fields
 
 
+class Restart(NamedTuple):
+    """An order that the service be started again in the same term. due: when, None for now. begun: token of the term in which it
+    is done, 0 before that. term: token of the only term in which it may be begun, 0 for whichever it falls into."""
+
+    order: Order
+    due: Optional[int] = None
+    begun: int = 0
+    term: int = 0
+
+    def document(self) -> Document:
+        fields = self.order.document()
+        if self.due is not None:
+            fields["due"] = self.due
+        fields.update((name, token) for name, token in (("begun", self.begun), ("term", self.term)) if token)
+        return fields
+
+
+class RestartSeen(NamedTuple):
+    """A restart as a node sees it. id: the order's. due: when, in seconds of the node's own clock. begun, term: as above."""
+
+    id: str
+    due: float = float("-inf")
+    begun: int = 0
+    term: int = 0
+
+
 class Control(NamedTuple):
     """stamp: of the znode that was read. trouble: why it cannot be used, else ""."""
 
@@ -95,6 +126,7 @@ class Control(NamedTuple):
     trouble: str = ""
     maintenance: Mapping[str, Order] = {}
     switchover: Optional[Switchover] = None
+    restart: Optional[Restart] = None
 
     def barred(self, node: str, now: Optional[int]) -> Optional[Bar]:
         """What keeps a node from leading, and from standing in the queue; None for nothing. now: None where it is not known."""
@@ -116,6 +148,22 @@ def in_maintenance(order: Order) -> str:
     return f"in maintenance{by}" + (f": {order.reason}" if order.reason else "")
 
 
+def in_words(switchover: Switchover, now: Optional[int] = None) -> str:
+    """A switchover that stands, who gave it, when it is due, and why. now: what ZooKeeper's clock shows."""
+    order, when = switchover.order, ", begun" if switchover.begun else ""
+    if switchover.due is not None and not switchover.begun:
+        left = "" if now is None else f", in {moments.duration((switchover.due - now) / 1000)}"
+        when = f" at {moments.utc(switchover.due)}{left}"
+    by = f" by {order.by}" if order.by else ""
+    return f"switchover to {switchover.to or 'the next node'}{by}{when}" + (f": {order.reason}" if order.reason else "")
+
+
+def said(order: Order) -> str:
+    """Who gave an order, and why, behind the words "by order"."""
+    by = f" of {order.by}" if order.by else ""
+    return untrusted.cut(f"{by}: {order.reason}" if order.reason else by, _LONGEST_SAID)
+
+
 # Reading
 
 
@@ -123,12 +171,15 @@ def read(data: bytes, stamp: Stamp, path: str = "control") -> Control:
     """The control in a znode's data. path: of the znode, for what is told where it is none."""
     try:
         document = parsed(data, path)
-        nodes, switchover = document.get("nodes", {}), document.get("switchover")
+        nodes, switchover, restart = document.get("nodes", {}), document.get("switchover"), document.get("restart")
         maintenance = {
             node: _order(of_node["maintenance"]) for node, of_node in nodes.items()
             if untrusted.known_name(node) and of_node.get("maintenance") is not None
         }
-        return Control(stamp, "", maintenance, None if switchover is None else _switchover(switchover))
+        return Control(
+            stamp, "", maintenance, None if switchover is None else _switchover(switchover),
+            None if restart is None else _restart(restart),
+        )
     except Unusable as error:
         return Control(stamp, str(error))
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -166,8 +217,18 @@ def _switchover(found: Any) -> Switchover:
     to, begun = found.get("to", ""), found.get("begun", 0)
     if type(begun) is not int or to and not untrusted.known_name(to):
         raise ValueError
-    due = None if found.get("due") is None else _time(found["due"])
-    return Switchover(_order(found), to, due, untrusted.number(begun), _text(found.get("target", ""), 400))
+    return Switchover(_order(found), to, _due(found), untrusted.number(begun), _text(found.get("target", ""), 400))
+
+
+def _restart(found: Any) -> Restart:
+    begun, term = found.get("begun", 0), found.get("term", 0)
+    if type(begun) is not int or type(term) is not int:
+        raise ValueError
+    return Restart(_order(found), _due(found), untrusted.number(begun), untrusted.number(term))
+
+
+def _due(found: Any) -> Optional[int]:
+    return None if found.get("due") is None else _time(found["due"])
 
 
 def _text(value: Any, most: int = LONGEST_REASON) -> str:
@@ -245,6 +306,28 @@ def end_switchover(document: Document) -> None:
     document.pop("switchover", None)
 
 
+def order_restart(restart: Restart) -> Change:
+    """Order it, or mark it begun."""
+
+    def change(document: Document) -> None:
+        former = document.get("restart")
+        kept = former if isinstance(former, dict) and former.get("id") == restart.order.id else {}
+        document["restart"] = {**kept, **restart.document()}
+
+    return change
+
+
+def end_restart(document: Document) -> None:
+    document.pop("restart", None)
+
+
+def ended(control: Control, order: str) -> Optional[Change]:
+    """What takes the order with this id out of the control; None where it does not stand there."""
+    if control.switchover is not None and control.switchover.order.id == order:
+        return end_switchover
+    return end_restart if control.restart is not None and control.restart.order.id == order else None
+
+
 def led_to(control: Control, node: str, token: int) -> Optional[Switchover]:
     """The order that a claim by this node, in the term `token`, comes of, and removes: one that ended another term, or that
     wanted this node to lead, or whoever is next. One order ends at most one term."""
@@ -256,9 +339,9 @@ def led_to(control: Control, node: str, token: int) -> Optional[Switchover]:
     return order if order.to == node or not order.to and order.due is None else None
 
 
-def overdue(switchover: Switchover, now: int) -> bool:
+def overdue(ordered: Union[Switchover, Restart], now: int) -> bool:
     """Whether its time is over, so that it is dropped."""
-    due = switchover.order.at if switchover.due is None else switchover.due
+    due = ordered.order.at if ordered.due is None else ordered.due
     return now > due + LATE
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from supervisor_zkelect.core import messages
+from supervisor_zkelect.core import messages, restarting
 from supervisor_zkelect.core.roles import DEMOTING, DETACHED, PRIMARY, PROMOTING, STANDBY
 from supervisor_zkelect.core.state import INFINITY, lease_of
 from supervisor_zkelect.core.turn import Turn
@@ -55,7 +55,8 @@ def demote(turn: Turn, reason: str, kill: bool = False) -> None:
 
 
 def fail_order(turn: Turn, reason: str) -> None:
-    """Tell whoever ordered this node to lead that its promotion has failed."""
+    """Tell whoever ordered this node to lead that its promotion has failed, or its service's restart."""
+    restarting.failed(turn, reason)
     if turn.state.order:
         turn.act(messages.TellOutcome(turn.state.order, False, f"{turn.rules.node} was to lead, and cannot: {reason}"))
         turn.set(order="")

@@ -3,7 +3,7 @@
 The history znode in the election's state holds a JSON list of terms, the latest first. Where it grows long, its older terms go
 to a page, a znode below it, which is never written again; pages that nobody needs any more are deleted:
 
-    {"v": 1, "token", "node", "address", "begun": {MOMENT: time}, "ended": {MOMENT: time, "why"}}
+    {"v": 1, "token", "node", "address", "begun": {MOMENT: time}, "ended": {MOMENT: time, "why"}, "restarts": [{MOMENT: time}]}
 
 Times are seconds since the epoch by the node's own clock, as only the moments of one node in one term are compared.
 Readers pass over what they do not know.
@@ -41,6 +41,14 @@ there, supervisord has started the group, the chain loader becomes the program, 
 
 ENDED = ("noticed", "dead", "released")
 """Moments in which it ends: the fault is noticed or the order given, the group is proven dead, the election given up."""
+
+
+RESTARTED = ("ordered", "dead", "started", "healthy", "acked")
+"""Moments in which the service is started again by order: the order is marked begun, the group is proven dead, supervisord has
+started it, the service is healthy, the ack written."""
+
+MOST_RESTARTS = 5
+"""Restarts that are kept of a term, the last ones."""
 
 
 def read(data: bytes) -> List[Dict[str, Any]]:
@@ -126,6 +134,10 @@ def _known(term: Dict[str, Any]) -> Dict[str, Any]:
             if part == "ended" and isinstance(term[part].get("why"), str):
                 # The ellipsis counts, too; escapes may make a text that is cut longer again.
                 kept[part]["why"] = untrusted.cut(untrusted.printable(term[part]["why"], LONGEST_TEXT - 1), LONGEST_TEXT - 1)
+    restarts = term.get("restarts")
+    if isinstance(restarts, list):
+        known = ({name: moment for name in RESTARTED if (moment := _time(one, name)) is not None} for one in map(_dict, restarts))
+        kept["restarts"] = [one for one in known if "ordered" in one][-MOST_RESTARTS:]
     return kept
 
 
@@ -138,6 +150,9 @@ def noted(terms: List[Dict[str, Any]], more: List[Dict[str, Any]]) -> List[Dict[
         for part in ("begun", "ended"):
             if part in former or part in term:
                 merged[part] = {**former.get(part, {}), **term.get(part, {})}
+        restarts = {one["ordered"]: one for one in (*former.get("restarts", ()), *term.get("restarts", ()))}
+        if restarts:
+            merged["restarts"] = [restarts[moment] for moment in sorted(restarts)][-MOST_RESTARTS:]
         known[term["token"]] = merged
     return sorted(known.values(), key=lambda one: -one["token"])[:KEPT]
 
@@ -208,6 +223,7 @@ def pace(terms: Sequence[Dict[str, Any]], node: str) -> Pace:
 
 class Row(NamedTuple):
     """What is shown of one term. begun, ended: name and seconds of each step that was measured, in order.
+    restarts: of each restart when it was begun, and its steps.
 
     since: when it was acked, or elected where it never was; seconds since the epoch. served: for how many seconds from the ack
     to its end, None where that is not known. never: what it never came to before it ended, "healthy" or "acked"; else "".
@@ -222,6 +238,7 @@ class Row(NamedTuple):
     why: str
     begun: Tuple[Tuple[str, float], ...]
     ended: Tuple[Tuple[str, float], ...]
+    restarts: Tuple[Tuple[float, Tuple[Tuple[str, float], ...]], ...] = ()
 
 
 def rows(terms: List[Dict[str, Any]]) -> List[Row]:
@@ -234,6 +251,7 @@ def rows(terms: List[Dict[str, Any]]) -> List[Row]:
         shown.append(Row(
             term["token"], str(term.get("node", "")), str(term.get("address", "")), acked or _time(begun, "elected"),
             _served(acked, ended), _never(begun, ended), why, _steps(begun, BEGUN), _steps(ended, ENDED),
+            tuple((one["ordered"], _steps(one, RESTARTED)) for one in term.get("restarts", ())),
         ))
     return shown
 

@@ -18,6 +18,10 @@ def dead(turn: Turn, event: messages.Dead) -> None:
     demotion.proven(turn)
     if (state.role, state.step) == (DETACHED, "clearing"):
         turn.go(DETACHED, "waiting")
+    elif (state.role, state.step) == (PROMOTING, "restarting"):
+        turn.act(messages.Log(f"the group is proven dead after {event.seconds:.3f} s, and started again"))
+        turn.set(waiting=0, healthy_by=turn.now + turn.rules.promote_timeout)
+        promotion.start_if_leased(turn)
     elif (state.role, state.step) == (DEMOTING, "stopping"):
         turn.act(messages.Log(f"the group is proven dead after {event.seconds:.3f} s"))
         turn.act(messages.DropLease())

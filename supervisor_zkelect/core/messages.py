@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional, Tuple, Union, get_args
 
+from supervisor_zkelect.core.control import RestartSeen
+
 # Events
 
 
@@ -254,7 +256,8 @@ class ControlSeen(NamedTuple):
     cannot be used. forced: it counts even if nobody can take over. unread: the control could not be read, and may be again.
 
     order: id of a switchover that stands, or "". due: when it is due. to: who is to lead; "" for whoever is next. begun: token of
-    the term that it ends, 0 before. target: the proposal that is to lead then.
+    the term that it ends, 0 before. target: the proposal that is to lead then. restart: that is ordered. said: who gave the
+    switchover, and why, as a reason has it.
     """
 
     bar: str = ""
@@ -267,18 +270,20 @@ class ControlSeen(NamedTuple):
     to: str = ""
     begun: int = 0
     target: str = ""
+    restart: Optional[RestartSeen] = None
+    said: str = ""
 
 
 class Begun(NamedTuple):
-    """A handover is marked begun; target: the proposal that is to lead next, "" where nobody was asked."""
+    """A handover is marked begun, or a restart; target: the proposal that is to lead next, "" where nobody was asked."""
 
     op: int
     target: str
 
 
 class NotBegun(NamedTuple):
-    """A handover is not begun, and nothing is stopped for it. known: whether that is for want of somebody to take over, and not
-    since ZooKeeper does not tell."""
+    """A handover or a restart is not begun, and nothing is stopped for it. known: whether that is for want of somebody to take
+    over, or of the order, and not since ZooKeeper does not tell."""
 
     op: int
     why: str
@@ -404,8 +409,8 @@ class Repair(NamedTuple):
 
 
 class Begin(NamedTuple):
-    """See who can take over, and mark a switchover begun: no order may take it back then. kind: as control.py has them. order:
-    id of what was ordered."""
+    """See who can take over, and mark a switchover begun: no order may take it back then. Of a restart the ack is emptied with
+    the mark. kind: as control.py has them. order: id of what was ordered."""
 
     op: int
     kind: str

@@ -124,6 +124,15 @@ def _differing(entry: Entry, usual: Entry) -> str:
     return ", ".join(pairs) or "an option that it does not tell"
 
 
+def unrecognised(seen: Sequence[Seen], stamp: Sequence[int]) -> List[str]:
+    """The nodes that live and have not read the control since it was written last. stamp: as `Entry.confirmed` has it. One that
+    tells nothing of itself obeys no orders, or has yet to begin."""
+    return [
+        one.name for one in seen
+        if one.live and one.entry is not None and one.entry.state != "withdrawn" and tuple(one.entry.confirmed) != tuple(stamp)
+    ]
+
+
 class Row(NamedTuple):
     """One row of the table. role: "primary" where the ack or the node says so. since: None where that is not known. note: what is
     to be said of it; several are separated by semicolons."""

@@ -6,7 +6,7 @@ then nothing is stopped, and whatever was ordered may be taken back.
 
 from __future__ import annotations
 
-from supervisor_zkelect.core import control, demotion, handover, messages, resignation
+from supervisor_zkelect.core import control, demotion, handover, messages, resignation, restarting
 from supervisor_zkelect.core.roles import DEMOTING, DETACHED, MAINTENANCE, PRIMARY, PROMOTING, STANDBY
 from supervisor_zkelect.core.state import INFINITY, State
 from supervisor_zkelect.core.turn import Turn
@@ -19,10 +19,14 @@ def control_seen(turn: Turn, event: messages.ControlSeen) -> None:
     known = turn.state.orders
     turn.set(orders=event)
     beginning = turn.state.beginning
-    if beginning is not None and beginning.kind != control.RESIGNATION and beginning.order not in (event.bar_id, event.order):
+    standing = (event.bar_id, event.order, event.restart.id if event.restart else "")
+    if beginning is not None and beginning.kind != control.RESIGNATION and beginning.order not in standing:
         # It was taken back; what comes of its beginning counts no more.
         turn.set(beginning=None)
         resignation.begin_what_waits(turn)
+    restart = known.restart.id if known is not None and known.restart else ""
+    if restart != standing[2]:
+        turn.set(restart_at=turn.now)
     if known is None or (known.bar_id, known.order, known.forced) != (event.bar_id, event.order, event.forced):
         turn.set(begin_at=turn.now, stays_why="")
 
@@ -45,6 +49,7 @@ def obey(turn: Turn) -> None:
         demotion.release(turn, bar if orders.bar_id else "what operators have ordered cannot be used")
     elif bar and orders.bar_id and (state.role, state.step) == (DETACHED, "waiting") and state.inherited is None:
         turn.go(MAINTENANCE, "", bar)
+        turn.act(messages.TellOutcome(orders.bar_id, True, f"{turn.rules.node} left the queue"))
     elif not bar and state.role == MAINTENANCE:
         turn.go(DETACHED, "waiting", "its maintenance is over")
 
@@ -76,7 +81,7 @@ def _hand_over(turn: Turn, orders: messages.ControlSeen) -> None:
 
 
 def _switched(orders: messages.ControlSeen) -> str:
-    return f"switched over to {orders.to or 'the next node'} by order"
+    return f"switched over to {orders.to or 'the next node'} by order{orders.said}"
 
 
 def begun(turn: Turn, event: messages.Begun) -> None:
@@ -84,7 +89,10 @@ def begun(turn: Turn, event: messages.Begun) -> None:
     if beginning is None or beginning.op != event.op:
         return
     turn.set(beginning=None)
-    if turn.state.role in (PRIMARY, PROMOTING):
+    if beginning.kind == control.RESTART:
+        restarting.begun(turn, beginning)
+        resignation.begin_what_waits(turn)
+    elif turn.state.role in (PRIMARY, PROMOTING):
         _end_for(turn, beginning.reason, event.target)
 
 
@@ -100,6 +108,10 @@ def not_begun(turn: Turn, event: messages.NotBegun) -> None:
     turn.set(beginning=None)
     if beginning.kind == control.RESIGNATION:
         resignation.not_begun(turn, event)
+        return
+    if beginning.kind == control.RESTART:
+        restarting.not_begun(turn, beginning, event)
+        resignation.begin_what_waits(turn)
         return
     turn.set(begin_at=turn.now + AGAIN)
     if turn.state.role == DEMOTING:

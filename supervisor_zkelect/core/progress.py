@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Dict, Tuple
 
-from supervisor_zkelect.core import demotion, messages, orders, resignation, standby
+from supervisor_zkelect.core import demotion, messages, orders, resignation, restarting, standby
 from supervisor_zkelect.core.resignation import SUCCESSOR_PACE
 from supervisor_zkelect.core.roles import DETACHED, MAINTENANCE, PROMOTING, STANDBY, WITHDRAWN
 from supervisor_zkelect.core.state import INFINITY
@@ -89,6 +89,7 @@ def time_passed(turn: Turn, event: messages.Tick) -> None:
     demotion.enforce_lease(turn)
     resignation.refuse_in_time(turn)
     orders.obey(turn)
+    restarting.obey(turn)
     state, now = turn.state, turn.now
     if state.role == PROMOTING and now >= state.healthy_by and state.step != "fencing":
         demotion.fail(turn, f"not healthy within {turn.rules.promote_timeout:g} s ({turn.state.trouble or 'no answer yet'})")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from supervisor_zkelect.core import demotion, messages
+from supervisor_zkelect.core import demotion, messages, restarting
 from supervisor_zkelect.core.roles import PRIMARY, PROMOTING
 from supervisor_zkelect.core.service import Counter, next_delay
 from supervisor_zkelect.core.state import lease_of
@@ -76,7 +76,8 @@ def renewed_by_keeper(turn: Turn, event: messages.RenewedByKeeper) -> None:
 def start_if_leased(turn: Turn) -> None:
     """Start the group, or go on with one that was inherited, once a lease is there that lasts long enough."""
     state = turn.state
-    if (state.role, state.step) == (PROMOTING, "leasing") and not state.cleaning:
+    ready = state.step == "leasing" or state.step == "restarting" and not state.waiting
+    if state.role == PROMOTING and ready and not state.cleaning:
         margin = state.margin if state.inherited is None else 0.0
         if turn.now + margin < lease_of(turn.rules, state).stop_at:
             turn.set(healthy_by=turn.now + turn.rules.promote_timeout)
@@ -156,4 +157,5 @@ def acked(turn: Turn, event: messages.Acked) -> None:
         as_ordered = to in ("", turn.rules.node)
         turn.act(messages.TellOutcome(turn.state.order, as_ordered, leads if as_ordered else f"{leads}, and not {to}"))
         turn.set(order="")
+    restarting.done(turn)
     turn.go(PRIMARY, "", f"healthy and acked as {turn.rules.address}")

@@ -147,6 +147,12 @@ class State:
     order: str = ""  # id of the order that led to this term
     order_to: str = ""  # who was to lead by it
 
+    restart: str = ""  # id of the order by which the service is being started again
+    restart_since: float = 0.0
+    restarted: str = ""  # id of the last one that was done in this term
+    restart_asked: str = ""  # id of the last one that this term was to be marked with
+    restart_at: float = -INFINITY  # no restart is begun, or dropped, before this
+
     resigning: Tuple[Resigning, ...] = ()
     leaving: Optional[Shutdown] = None
 
@@ -179,7 +185,7 @@ class State:
         return (
             self.inherited is not None
             or self.role in (PRIMARY, DEMOTING) and self.step not in ("releasing", "closing")
-            or self.role == PROMOTING and self.step in ("starting", "probing", "acking")
+            or self.role == PROMOTING and self.step in ("restarting", "starting", "probing", "acking")
         )
 
     @property
@@ -225,6 +231,7 @@ def next_wakeup(rules: Rules, state: State) -> float:
             times.append(state.begin_at)
         if state.orders.order and state.orders.begun in (0, state.token) and state.may_begin:
             times.append(max(state.orders.due, state.begin_at))
+    times.append(restart_due(state))
     if state.enforced and state.deadline > -INFINITY:
         times.append(lease_of(rules, state).stop_at)
     if state.role == PROMOTING and state.step != "fencing":
@@ -233,6 +240,15 @@ def next_wakeup(rules: Rules, state: State) -> float:
         times.append(state.not_before)
     times += [max(one.ask_at, 0.0) if one.left else one.by for one in state.resigning]
     return min(times)
+
+
+def restart_due(state: State) -> float:
+    """When something is to be done about a restart that is ordered; infinity where there is none, or nothing to be done now."""
+    ordered = state.orders.restart if state.orders is not None else None
+    if ordered is None or state.role != PRIMARY or state.beginning is not None or state.leaving is not None:
+        return INFINITY
+    here = ordered.id != state.restarted and not ordered.begun and ordered.term in (0, state.token)
+    return max(state.restart_at, ordered.due if here else -INFINITY)
 
 
 def lasting_trouble(path: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Optional
 
 from supervisor_zkelect.core import messages, roles
+from supervisor_zkelect.core.history import RESTARTED
 from supervisor_zkelect.core.state import State
 
 _STEPS = {
@@ -30,6 +31,7 @@ class TermTimeline:
         self._token = token
         self.begun: Dict[str, float] = {}
         self._ended: Dict[str, Any] = {}
+        self._restarts: List[Dict[str, float]] = []
         self._inherited = False
 
     def readdress(self, address: str) -> None:
@@ -53,7 +55,8 @@ class TermTimeline:
             name = "acked" if after.role == roles.PRIMARY else _STEPS.get(after.step)
             if name is not None:
                 self.begun.setdefault(name, moment)
-            if after.role == roles.PRIMARY and not self._inherited:
+            restarted = self._restarting(before, after, name or "", moment)
+            if after.role == roles.PRIMARY and (restarted or not self._inherited):
                 self._tell()
         elif after.role == roles.DEMOTING and before.role in (roles.PROMOTING, roles.PRIMARY) and self._token is not None:
             self._ended = {"noticed": moment, "why": after.reason}
@@ -66,6 +69,20 @@ class TermTimeline:
                 self._tell()
                 # What this node goes through from now on, such as leaving the queue as a standby, is of no term.
                 self._clear(None)
+
+    def _restarting(self, before: State, after: State, name: str, moment: float) -> bool:
+        """Note a step of a restart; whether there is one that has not come to its end. name: of the moment."""
+        if after.step == "restarting":
+            self._restarts.append({"ordered": moment})
+            return True
+        going_on = bool(self._restarts) and "acked" not in self._restarts[-1]
+        if going_on and before.step == "restarting":
+            self._restarts[-1]["dead"] = moment
+            # That is no end of the term, as which the guard has noted it.
+            self._guarded = {}
+        elif going_on and name in RESTARTED:
+            self._restarts[-1][name] = moment
+        return going_on
 
     def executed(self, moment: float) -> None:
         """A program of the group is about to be executed; the first one counts."""
@@ -84,6 +101,8 @@ class TermTimeline:
         term: Dict[str, Any] = {**self._about, "token": self._token}
         if not self._inherited:
             term["begun"] = dict(self.begun)
+        if self._restarts:
+            term["restarts"] = [dict(one) for one in self._restarts]
         if self._ended:
             term["ended"] = dict(self._ended)
         self._news[self._token] = term

@@ -16,7 +16,7 @@ from supervisor_zkelect.core.turn import Turn
 STEPS: Dict[str, Tuple[str, ...]] = {
     DETACHED: ("clearing", "waiting", "proposing"),
     STANDBY: ("asking", "stepping", "watching"),
-    PROMOTING: ("claiming", "fencing", "leasing", "starting", "probing", "acking"),
+    PROMOTING: ("claiming", "fencing", "leasing", "restarting", "starting", "probing", "acking"),
     PRIMARY: (PRIMARY,),
     DEMOTING: ("stopping", "releasing", "closing"),
     MAINTENANCE: (MAINTENANCE,),
@@ -44,7 +44,8 @@ class Row(NamedTuple):
 # Steps in which a node may have inherited a running group: all before that is adopted.
 _INHERITED = "waiting proposing asking claiming fencing leasing"
 _EVERYWHERE = " ".join(step for steps in STEPS.values() for step in steps if step != WITHDRAWN)
-_RUNNING = "starting probing acking primary"
+_STARTED = "starting probing acking primary"
+_RUNNING = f"restarting {_STARTED}"
 
 
 def _losing(handler: Handler, watching: str = "waiting") -> List[Move]:
@@ -60,8 +61,8 @@ def _losing(handler: Handler, watching: str = "waiting") -> List[Move]:
 
 
 def _stopping(handler: Handler) -> List[Move]:
-    """The group is stopped, where one may run."""
-    return [Move(f"{_INHERITED} {_RUNNING}", handler, "stopping")]
+    """The group is stopped, where one may run, but for one that is stopped in order to be started again."""
+    return [Move(f"{_INHERITED} {_STARTED}", handler, "stopping")]
 
 
 _OVER = "it answers a request of a former step"
@@ -85,7 +86,7 @@ TABLE: Dict[Type[Any], Row] = {
         Move("waiting", progress.request_failed, "stopping"),
         Move("proposing asking claiming fencing leasing", progress.request_failed, "waiting stopping"),
         Move("stepping", progress.request_failed, "asking waiting"),
-        Move(_RUNNING, progress.request_failed, "stopping"),
+        Move(_STARTED, progress.request_failed, "stopping"),
         Move("releasing", progress.request_failed, "waiting closing"),
         Move("closing", progress.request_failed, "waiting"),
     ], "this step waits for no answer of ZooKeeper"),
@@ -112,7 +113,8 @@ TABLE: Dict[Type[Any], Row] = {
     messages.Dirty: Row([Move("claiming", promotion.dirty, "fencing")], _OVER),
     messages.Fenced: Row([Move("fencing", promotion.fenced, "claiming")], _OVER),
     messages.Leased: Row([
-        Move("leasing", promotion.leased, "starting probing"), Move(f"{_RUNNING} stopping", promotion.leased),
+        Move("leasing", promotion.leased, "starting probing"), Move("restarting", promotion.leased, "starting"),
+        Move(f"{_STARTED} stopping", promotion.leased),
     ], "no term is claimed"),
     messages.Cut: Row([Move(f"{_INHERITED} {_RUNNING} stopping releasing closing", promotion.cut)], _NO_LEASE),
     messages.RenewedByKeeper: Row([Move(f"{_INHERITED} {_RUNNING} stopping", promotion.renewed_by_keeper)], _NO_LEASE),
@@ -129,6 +131,7 @@ TABLE: Dict[Type[Any], Row] = {
         Move("clearing", members.dead, "waiting"),
         Move("stopping", members.dead, "releasing waiting"),
         Move("leasing", members.dead, "starting"),
+        Move("restarting", members.dead, "starting"),
         Move("waiting proposing asking stepping watching claiming fencing releasing closing maintenance", members.dead),
     ], "no proof of death is waited for"),
     messages.Stuck: Row([Move(_EVERYWHERE, demotion.stuck)]),
@@ -156,12 +159,13 @@ TABLE: Dict[Type[Any], Row] = {
     ]),
     messages.ControlSeen: Row([Move(_EVERYWHERE, orders.control_seen)]),
     messages.Begun: Row([
-        Move(f"claiming fencing leasing {_RUNNING}", orders.begun, "stopping"),
+        Move("claiming fencing leasing restarting starting probing acking", orders.begun, "stopping"),
+        Move("primary", orders.begun, "stopping restarting"),
     ], "this term has ended, or ends"),
     messages.NotBegun: Row([Move(f"claiming fencing leasing {_RUNNING}", orders.not_begun)], "this term has ended, or ends"),
     messages.OthersCounted: Row([Move("waiting", resignation.others_counted)], "nobody waits for the number"),
     messages.Reconfigured: Row([Move(
-        f"{_INHERITED} stepping watching {_RUNNING} stopping releasing closing maintenance", resignation.reconfigured
+        f"{_INHERITED} stepping watching {_STARTED} stopping releasing closing maintenance", resignation.reconfigured
     )], "no promotion has failed yet"),
     messages.Shutdown: Row([
         Move("waiting", demotion.shutdown, "stopping"),

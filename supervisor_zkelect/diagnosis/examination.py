@@ -20,7 +20,7 @@ from supervisor_zkelect.config.problems import ConfigError, line
 from supervisor_zkelect.config.programs import check_groups, check_processes
 from supervisor_zkelect.config.settings import ElectionSettings, Settings
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.diagnosis import addresses, commands, exposure, inspection, installation, neighbours, ports
+from supervisor_zkelect.diagnosis import addresses, commands, exposure, inspection, installation, neighbours, ports, rights
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.supervisord import exits
 from supervisor_zkelect.supervisord.client import SupervisordError
@@ -282,6 +282,7 @@ def of_zookeeper(settings: Settings, session: Session) -> Findings:
         refused = f"ZooKeeper: {error or type(error).__name__}"
     found.troubles += [refused] if refused else []
     found.add(inspection.look(session.client, settings, ZNODES_TIME))
+    found.notes += rights.of_orders(session.client, settings, REQUEST_TIME)
     end = now() + ZNODES_TIME
     for election in settings.elections:
         left = end - now()

@@ -49,6 +49,8 @@ class GuardedGroup:
     """The record says what `entry` does."""
     kept: bool = False
     """The keeper renews its lease."""
+    ordered: bool = False
+    """The listener had it stopped, and has not had it started since."""
     called: bool = False
     """The command for a stop that fails was run, and the group is not proven dead since."""
     ended: Dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -197,7 +199,7 @@ class GuardedGroups:
         one = self[order.group]
         self._put(one, granted=not self.supervisord_gone, **order.grant._asdict())
         one.handle.trust(one.written and self.programs(order.group).via_loader)
-        one.dead, one.ended = False, {}
+        one.dead, one.ordered, one.ended = False, False, {}
         one.handle.start(order.op)
         self.expect_programs(order.group)
 
@@ -205,6 +207,7 @@ class GuardedGroups:
         """Renew the grant of a group that runs, after the guard that gave it died."""
         one = self[order.group]
         if not one.entry.granted and not one.entry.revoked:
+            one.ordered = False
             self._put(one, granted=True, **order.grant._asdict())
             one.handle.adopt()
             if self.supervisord_gone:

@@ -303,6 +303,7 @@ class Guard:
         self._orders[type(order)](order)
 
     def _stop(self, order: protocol.StopOrder) -> None:
+        self.groups[order.group].ordered = True
         self.groups.stop(self.groups[order.group], order.op, order.by, ORDERED, order.grant)
 
     def _kill(self, order: protocol.KillOrder) -> None:
@@ -327,7 +328,9 @@ class Guard:
                 self.groups.extend(one, lease)
                 self.renewals.drop(one)
                 self.away_since = None
-            if one is None or not one.entry.granted or one.entry.token != token:
+            # Of what it has stopped itself the listener knows, and of a restart it must not hear when that has ended.
+            stopped = one is not None and one.ordered and one.entry.token == token
+            if not stopped and (one is None or not one.entry.granted or one.entry.token != token):
                 self.tell(protocol.GuardRevoked(name, "the guard has revoked the grant"))
         self.tell(protocol.LeaseEcho(order.n, self.manager.turned_at, trouble))
 

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Union
 
 from supervisor_zkelect.core import history, messages, outcomes, untrusted
-from supervisor_zkelect.core.control import Control, Unusable
+from supervisor_zkelect.core.control import RESTART, Control, RestartSeen, Unusable, said
 from supervisor_zkelect.elector import (
     AccessDenied,
     AnotherElection,
@@ -31,7 +31,7 @@ from supervisor_zkelect.elector import (
 )
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.workers import LONGEST_LIST
-from supervisor_zkelect.zookeeper import giving
+from supervisor_zkelect.zookeeper import following, giving
 
 log = logging.getLogger(__name__)
 
@@ -238,8 +238,7 @@ def read_control(elector: Elector, name: str, node: str, post: Post) -> events.C
 def orders_for(elector: Elector, found: Control, node: str) -> messages.ControlSeen:
     """What the control means for a node."""
     timed = [one.until for one in found.maintenance.values() if one.until is not None]
-    if found.switchover is not None and found.switchover.due is not None:
-        timed.append(found.switchover.due)
+    timed += [one.due for one in (found.switchover, found.restart) if one is not None and one.due is not None]
     bar = found.barred(node, elector.server_time() if timed else None)
     seen = messages.ControlSeen()
     if bar is not None:
@@ -250,27 +249,36 @@ def orders_for(elector: Elector, found: Control, node: str) -> messages.ControlS
         )
     order = found.switchover
     if order is not None:
-        due = -math.inf if order.due is None else elector.here(order.due)
-        seen = seen._replace(order=order.order.id, due=due, to=order.to, begun=order.begun, target=order.target)
+        due = _due(elector, order.due)
+        seen = seen._replace(
+            order=order.order.id, due=due, to=order.to, begun=order.begun, target=order.target, said=said(order.order)
+        )
+    restart = found.restart
+    if restart is not None:
+        due = _due(elector, restart.due)
+        seen = seen._replace(restart=RestartSeen(restart.order.id, due, restart.begun, restart.term))
     return seen
 
 
+def _due(elector: Elector, moment: Optional[int]) -> float:
+    return -math.inf if moment is None else elector.here(moment)
+
+
 def give_order(elector: Elector, ticket: str, given: giving.Given, post: Post) -> None:
-    """Write an order, and post what came of that."""
+    """Write an order, or take one back, and post what came of that."""
     try:
-        answer = giving.give(elector, given)
-        post(events.OrderSeen(ticket, answer.id, None if answer.id else answer, answer.term))
-    except (NotConnected, TimedOut) as error:
-        post(events.OrderSeen(ticket, "", giving.Answer(False, 4, f"it is unknown whether the order was written: {error}")))
-    except (ElectionError, Unusable) as error:
-        post(events.OrderSeen(ticket, "", giving.Answer(False, 1, f"the order was not written: {error}")))
+        answer = following.attempt(elector, given)
+        post(events.OrderSeen(ticket, answer.id, answer))
     except Exception as error:
         log.exception("a defect")
         post(events.OrderSeen(ticket, "", giving.Answer(False, 4, f"a defect: {error!r}")))
 
 
-def look_after_order(elector: Elector, ticket: str, given: giving.Given, order: str, term: int, post: Post) -> None:
-    """Look what became of an order, and post that; whoever waits for it is told of no trouble on the way."""
+def look_after_order(
+    elector: Elector, ticket: str, given: giving.Given, order: str, term: int, last: bool, post: Post
+) -> None:
+    """Look what became of an order, and post that; whoever waits for it is told of no trouble on the way. last: he waits no
+    longer, and is told what it waits for."""
     answer = None
     try:
         answer = giving.came_of(elector, given, order, term)
@@ -278,14 +286,19 @@ def look_after_order(elector: Elector, ticket: str, given: giving.Given, order: 
         log.debug("%s", error)
     except Exception:
         log.exception("a defect")
-    post(events.OrderSeen(ticket, order, answer, term))
+    if answer is None and last:
+        answer = following.waited_enough(elector, given)
+    post(events.OrderSeen(ticket, order, answer))
 
 
 def begin(elector: Elector, action: messages.Begin, node: str) -> messages.Event:
-    """See who can take over, and mark a switchover begun. Where the quorum finds no proposal of this node, that is told."""
+    """See who can take over, and mark a switchover or a restart begun. Where the quorum finds no proposal of this node, that is
+    told."""
     try:
-        target = elector.begin(action.kind, action.order, node)
-        return messages.Begun(action.op, target)
+        if action.kind == RESTART:
+            elector.begin_restart(action.order)
+            return messages.Begun(action.op, "")
+        return messages.Begun(action.op, elector.begin(action.kind, action.order, node))
     except (NotBegun, Unusable) as error:
         return messages.NotBegun(action.op, str(error))
     except (NotLeader, ProposalGone) as error:

@@ -96,13 +96,12 @@ class EntryWritten(NamedTuple):
 
 
 class OrderSeen(NamedTuple):
-    """What became of an order that an operator has given. id: its own, once it is written. answer: None while it is under way.
-    term: token of the term in which it was given."""
+    """What became of an order that an operator has given. id: its own, once it is written. answer: None while it is under way;
+    with an id as well right after it was written, when it is to be looked after."""
 
     ticket: str
     id: str
     answer: Optional[giving.Answer]
-    term: int = 0
 
 
 class QueueMoved(NamedTuple):

@@ -6,7 +6,7 @@ import logging
 import math
 from typing import Any, Callable, Dict, Iterable, Tuple
 
-from supervisor_zkelect.core import roles, silence
+from supervisor_zkelect.core import silence
 from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.core.silence import Silence
 from supervisor_zkelect.core.state import lease_of
@@ -127,7 +127,7 @@ class GuardKeeper(Part):
         """Tell a new guard what runs under which lease, and repeat what the old one did not answer."""
         for one in self._candidacies:
             state = one.state
-            if state.may_run and state.role != roles.DEMOTING:
+            if state.enforced and state.step != "restarting":
                 self.link.send(protocol.AdoptOrder(one.settings.group, one.grant()))
             one.group.repeat()
             if one.check is None and state.probing:

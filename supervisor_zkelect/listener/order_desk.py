@@ -2,20 +2,24 @@
 deciding thread.
 
 The order stands in ZooKeeper, and is done by whoever it concerns: this node takes part in it as every other does.
+
+Whoever waits asks at intervals, so that he can show what is awaited: his first question gives the order, each further one names
+it by `look` and `term`, which the answer to the one before had, and gives nothing. `take_back` names one that he takes back.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Callable, Dict, List, Optional
 
-from supervisor_zkelect.core import control, roles, untrusted
+from supervisor_zkelect.core import roles, untrusted
 from supervisor_zkelect.listener import election_worker, events
 from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.keepers import Decider, Keepers
 from supervisor_zkelect.listener.part import Means
-from supervisor_zkelect.zookeeper import giving
+from supervisor_zkelect.zookeeper import asked, giving
 
 #: Seconds between two looks at what becomes of an order.
 PACE = 0.1
@@ -23,7 +27,8 @@ PACE = 0.1
 
 @dataclass
 class Awaited:
-    """An order that somebody waits for. id: "" until it is written. by: until when he waits. term: in which it was given."""
+    """An order that somebody waits for. id: "" until it is written. by: until when he waits. first: the answer to the writing.
+    term: in which it was given. last: what is asked for now is the last that he waits for."""
 
     one: Candidacy
     ticket: str
@@ -31,43 +36,41 @@ class Awaited:
     by: float
     id: str = ""
     term: int = 0
+    first: giving.Answer = giving.Answer(True, 0, "")
     asking: bool = True
+    last: bool = False
     due: float = math.inf
 
 
 class OrderDesk(Decider):
-    """Obeys `maintenance`, `switchover` and `orders`."""
+    """Obeys `maintenance`, `switchover`, `restart`, `forget` and `orders`."""
 
     def __init__(self, means: Means, keepers: Keepers, reply: Callable[[str, Dict[str, Any]], None]) -> None:
         """reply: answers a ticket."""
         super().__init__(means, keepers)
         self._reply = reply
         self._awaited: Dict[str, Awaited] = {}
-        self.verbs = {"maintenance": self._maintenance, "switchover": self._switchover, "orders": self._orders}
+        self.verbs = {verb: partial(self._order, verb) for verb in asked.VERBS}
 
-    def _maintenance(self, one: Candidacy, request: Dict[str, Any]) -> None:
-        arguments = request.get("args", {})
-        kind = "maintenance off" if arguments.get("what") == "off" else "maintenance on"
-        self._give(one, request, kind, arguments.get("node") or self._host.settings.node_name, arguments.get("for"))
-
-    def _switchover(self, one: Candidacy, request: Dict[str, Any]) -> None:
-        arguments = request.get("args", {})
-        kind = "cancel" if arguments.get("cancel") is True else "switchover"
-        self._give(one, request, kind, arguments.get("to") or "", arguments.get("in"))
-
-    def _orders(self, one: Candidacy, request: Dict[str, Any]) -> None:
-        self._give(one, request, "reset" if request.get("args", {}).get("reset") is True else "show", "", None)
-
-    def _give(self, one: Candidacy, request: Dict[str, Any], kind: str, node: str, seconds: Optional[float]) -> None:
+    def _order(self, verb: str, one: Candidacy, request: Dict[str, Any]) -> None:
         arguments, ticket = request.get("args", {}), request["ticket"]
-        by, reason = (untrusted.printable(arguments.get(name) or "", control.LONGEST_REASON) for name in ("by", "reason"))
-        wait = arguments.get("wait", 0.0)
-        if node and not untrusted.known_name(node) or not _is_time(wait) or seconds is not None and not _is_time(seconds):
-            self._reply(ticket, {"ok": False, "exit": 2, "text": "the name of the node, or a time, is none"})
+        wait, look, term, back = (arguments.get(name) for name in ("wait", "look", "term", "take_back"))
+        try:
+            given = asked.given(verb, arguments, self._host.settings.node_name)
+            if not asked.is_time(wait or 0.0) or type(term) not in (int, type(None)):
+                raise asked.NoOrder("a time, or a term, is none")
+        except asked.NoOrder as error:
+            self._reply(ticket, {"ok": False, "exit": 2, "text": str(error)})
             return
-        order = untrusted.printable(arguments.get("id") or "", 64)
-        given = giving.Given(kind, node, by, reason, seconds, arguments.get("force") is True, order)
-        self._awaited[ticket] = Awaited(one, ticket, given, self._host.now() + wait)
+        by = self._host.now() + (wait or 0.0)
+        if back:
+            given = given._replace(kind=giving.TAKE_BACK, id=untrusted.printable(back, 64))
+        if look:
+            awaited = Awaited(one, ticket, given, by, untrusted.printable(look, 64), term or 0)
+            self._awaited[ticket] = awaited
+            self._look(awaited)
+            return
+        self._awaited[ticket] = Awaited(one, ticket, given, by)
         one.ask(0, election_worker.give_order, ticket, given, self._post)
 
     def _given(self, event: events.OrderSeen) -> None:
@@ -75,16 +78,29 @@ class OrderDesk(Decider):
         if awaited is None:
             return
         awaited.asking = False
-        awaited.id, awaited.term = awaited.id or event.id, event.term
-        moment = self._host.now()
         answer = event.answer
-        if answer is None and awaited.id and moment >= awaited.by:
-            answer = self._stays(awaited) or giving.under_way(awaited.given)
+        if answer is not None and event.id and not awaited.id:
+            # It is written, and is looked after from now on.
+            awaited.id, awaited.term, awaited.first, answer = event.id, answer.term, answer, None
         if answer is None:
-            awaited.due = moment + PACE
-            return
+            moment = self._host.now()
+            if moment >= awaited.by:
+                answer = self._stays(awaited)
+                if answer is None:
+                    awaited.last = True
+                    self._look(awaited)
+                    return
+            else:
+                awaited.due = min(moment + PACE, awaited.by)
+                return
         del self._awaited[event.ticket]
-        self._reply(event.ticket, {"id": awaited.id, **answer.document()})
+        self._reply(event.ticket, self._document(awaited, answer))
+
+    def _document(self, awaited: Awaited, answer: giving.Answer) -> Dict[str, Any]:
+        first = awaited.first
+        shown = answer._replace(checked=answer.checked or first.checked, warning=answer.warning or first.warning)
+        document = {"id": awaited.id, **shown.document()}
+        return {**document, "term": awaited.term} if answer.exit == giving.UNDER_WAY else document
 
     def _stays(self, awaited: Awaited) -> Optional[giving.Answer]:
         """Why this node goes on leading, though it was put into maintenance."""
@@ -105,10 +121,10 @@ class OrderDesk(Decider):
         """Look what became of the orders that somebody waits for."""
         due: List[Awaited] = [one for one in self._awaited.values() if one.due <= moment and not one.asking]
         for one in due:
-            one.asking, one.due = True, math.inf
-            one.one.ask(0, election_worker.look_after_order, one.ticket, one.given, one.id, one.term, self._post)
+            self._look(one)
 
-
-def _is_time(value: Any) -> bool:
-    """Whether it is a number of seconds."""
-    return type(value) in (int, float) and 0 <= value < 1e9
+    def _look(self, awaited: Awaited) -> None:
+        awaited.asking, awaited.due = True, math.inf
+        awaited.one.ask(
+            0, election_worker.look_after_order, awaited.ticket, awaited.given, awaited.id, awaited.term, awaited.last, self._post
+        )

@@ -94,10 +94,12 @@ class Reports(Decider):
         state, moment = one.state, self._host.now()
         since = round(1000 * (time.time() - (moment - state.since)))
         guarded = self._guard.up and not one.group.unguarded
+        failed = f"its last promotion failed: {state.failed}" if state.failed else ""
         options = agreement.options(self._host.settings, one.settings)
         return nodes.Entry(
             "", state.role, state.step, since, one.settings.address, guarded, one.control.stamp, __version__,
-            self._trouble_of(one, moment), state.failed, agreement.digest(options), self._tags(one), options, self._figures(one),
+            self._trouble_of(one, moment) or failed, state.failed, agreement.digest(options), self._tags(one), options,
+            self._figures(one),
         )
 
     def _tags(self, one: Candidacy) -> Dict[str, str]:

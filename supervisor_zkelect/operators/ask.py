@@ -16,8 +16,9 @@ from typing import Any, Callable, Dict, Mapping, Optional
 from urllib.parse import urlsplit
 
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.operators import show
-from supervisor_zkelect.operators.outcome import ERROR, UNKNOWN, USAGE, Outcome, failure
+from supervisor_zkelect.operators import show, waiting
+from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, UNKNOWN, USAGE, Outcome, failure
+from supervisor_zkelect.operators.progress import NONE, Progress
 from supervisor_zkelect.operators.table import PLAIN, Screen
 from supervisor_zkelect.operators.verbs import NODE, ONE, VERBS, Reply, Verb
 from supervisor_zkelect.operators.view import View, as_dict, judge
@@ -31,6 +32,9 @@ ANSWER_TIME = 1.0
 
 #: Elections that are asked about together; the mailbox keeps more questions than that.
 _TOGETHER = 50
+
+#: Seconds that a listener has to take back an order, whose user waits no longer.
+_TAKE_BACK_TIME = 5.0
 
 #: Seconds between two questions for an answer: the first, and what it grows to.
 _PAUSE = (0.01, 0.2)
@@ -52,13 +56,14 @@ def run(
     refresh_time: float = REFRESH_TIME,
     given: Optional[Mapping[str, Any]] = None,
     screen: Screen = PLAIN,
+    progress: Progress = NONE,
 ) -> Outcome:
     """Carry out one of VERBS. Never raises SupervisordError.
 
     election: its name, or None for what the verb means without one.
     timeout: seconds to wait for the outcome, by default the verb's. refresh_time: seconds for a sign of life.
     given: what was said with it, by the names that its options have for the listener.
-    screen: where it is shown.
+    screen: where it is shown. progress: where it is shown what is awaited.
 
     Raises KeyError for another verb.
     """
@@ -70,10 +75,16 @@ def run(
             return row.show(Reply(view, election, {}, screen, call, said))
         seconds = row.wait if timeout is None else timeout
         return _names_wrong(row, view, election) or row.show(
-            Reply(view, election, _answers(row, call, view, election, seconds, said), screen, call, said)
+            Reply(view, election, _answers(row, call, view, election, seconds, said, progress), screen, call, said)
         )
     except SupervisordError as error:
         return _failed(error)
+    except KeyboardInterrupt:
+        if not row.acts:
+            raise
+        return failure(INTERRUPTED, "interrupted; the request may be carried out all the same: see zkelect role")
+    finally:
+        progress.end()
 
 
 def _failed(error: SupervisordError) -> Outcome:
@@ -105,28 +116,71 @@ def _names_wrong(verb: Verb, view: View, election: Optional[str]) -> Optional[Ou
 
 
 def _answers(
-    verb: Verb, call: Call, view: View, election: Optional[str], timeout: float, arguments: Dict[str, Any]
+    verb: Verb, call: Call, view: View, election: Optional[str], timeout: float, arguments: Dict[str, Any], progress: Progress
 ) -> Dict[str, Dict[str, Any]]:
     """The listener's answers, by the elections that it is asked for. timeout: seconds for all of them."""
     if not view.known:
         return {}
     deadline = time.monotonic() + timeout
     names = view.names if verb.each and election is None else [election or ""]
-    if verb.ordered:
-        # The listener says what is under way a moment before nobody waits for it any more.
-        # And the order has its id before anything is asked, as the question may be asked twice.
-        arguments = {**arguments, "by": orderer(), "id": os.urandom(16).hex()}
     answers: Dict[str, Dict[str, Any]] = {}
+    if verb.ordered:
+        for name in names:
+            way = _ByListener(call, verb.name, name, deadline, timeout, {**arguments, **signed()})
+            left = max(0.0, deadline - time.monotonic() - ANSWER_TIME)
+            answers[name] = waiting.follow(way, left, progress, revocable(verb, arguments))
+            if answers[name].get("exit") == INTERRUPTED:
+                break
+        return answers
     # What only looks is asked for several elections at once, an order for one after the other.
     together = 1 if verb.acts else _TOGETHER
     for first in range(0, len(names), together):
-        if verb.ordered:
-            arguments = {**arguments, "wait": max(0.0, deadline - time.monotonic() - ANSWER_TIME)}
         some = names[first:first + together]
         tickets = [call("zkelect.request", verb.name, name, json.dumps(arguments)) for name in some]
         for name, ticket in zip(some, tickets):
-            answers[name] = _answer(call, verb.name, ticket, max(deadline, time.monotonic() + ANSWER_TIME), timeout)
+            until = max(deadline, time.monotonic() + ANSWER_TIME)
+            answers[name] = _answer(call, verb.name, ticket, until, timeout, progress if verb.acts else NONE)
     return answers
+
+
+class _ByListener:
+    """The way of an order by a listener. arguments: what was said with it. deadline: until when the answer counts, a
+    time.monotonic()."""
+
+    def __init__(
+        self, call: Call, verb: str, election: str, deadline: float, timeout: float, arguments: Mapping[str, Any]
+    ) -> None:
+        self._call, self._verb, self._election = call, verb, election
+        self._deadline, self._timeout, self._arguments = deadline, timeout, arguments
+
+    def give(self, seconds: float) -> waiting.Document:
+        return self._ask({"wait": seconds})
+
+    def look(self, answer: waiting.Document, seconds: float) -> waiting.Document:
+        return self._ask({"wait": seconds, "look": answer["id"], "term": answer["term"]})
+
+    def take_back(self) -> waiting.Document:
+        self._deadline = time.monotonic() + _TAKE_BACK_TIME
+        return self._ask({"take_back": self._arguments["id"]})
+
+    def _ask(self, more: Mapping[str, Any]) -> waiting.Document:
+        # The listener says what is under way a moment before nobody waits for it any more.
+        until = max(self._deadline, time.monotonic() + ANSWER_TIME)
+        ticket = self._call("zkelect.request", self._verb, self._election, json.dumps({**self._arguments, **more}))
+        return _answer(self._call, self._verb, ticket, until, self._timeout)
+
+
+def signed() -> Dict[str, Any]:
+    """Who gives an order, its id, which it has before anything is asked, as the question may be asked twice, and what this host's
+    clock shows."""
+    return {"by": orderer(), "id": os.urandom(16).hex(), "clock": round(1000 * time.time())}
+
+
+def revocable(verb: Verb, arguments: Mapping[str, Any]) -> bool:
+    """Whether what is ordered so can be taken back by its id."""
+    if verb.name == "maintenance":
+        return arguments.get("what") == "on"
+    return verb.name in ("switchover", "restart") and not arguments.get("cancel") and not arguments.get("dry")
 
 
 def orderer() -> str:
@@ -144,7 +198,7 @@ def _view(call: Call, refresh_time: float) -> View:
     fresh_within = None
     try:
         ticket = call("zkelect.request", "refresh", "", "{}")
-        if _poll(call, ticket, asked + refresh_time) is None:
+        if poll(call, ticket, asked + refresh_time) is None:
             fresh_within = time.monotonic() - asked
     except Fault as fault:
         if fault.code == UNKNOWN_METHOD:
@@ -154,10 +208,12 @@ def _view(call: Call, refresh_time: float) -> View:
     return judge(call("zkelect.getReport"), fresh_within)
 
 
-def _answer(call: Call, verb: str, ticket: str, deadline: float, timeout: float) -> Dict[str, Any]:
+def _answer(
+    call: Call, verb: str, ticket: str, deadline: float, timeout: float, progress: Progress = NONE
+) -> Dict[str, Any]:
     """The listener's answer. One of our own, with exit status 4, when there is none in time."""
     try:
-        answer = _poll(call, ticket, deadline, patient=True)
+        answer = poll(call, ticket, deadline, True, lambda waited: progress.tell(f"waiting for the outcome of {verb}", waited))
         if answer is not None:
             return answer
         text = f"the listener did not answer within {timeout:g} s; the outcome of {verb} is unknown"
@@ -170,11 +226,14 @@ def _answer(call: Call, verb: str, ticket: str, deadline: float, timeout: float)
     return {"ok": False, "exit": UNKNOWN, "text": text}
 
 
-def _poll(call: Call, ticket: str, deadline: float, patient: bool = False) -> Optional[Dict[str, Any]]:
+def poll(
+    call: Call, ticket: str, deadline: float, patient: bool = False, tell: Callable[[float], None] = lambda waited: None
+) -> Optional[Dict[str, Any]]:
     """The answer to a request, None when there is none at the deadline, a time.monotonic().
 
-    patient: a supervisord that is there but does not answer in time is asked again.
+    patient: a supervisord that is there but does not answer in time is asked again. tell: told of the seconds waited, after one.
     """
+    begun = time.monotonic()
     pause, longest = _PAUSE
     never = threading.Event()
     while True:
@@ -192,6 +251,8 @@ def _poll(call: Call, ticket: str, deadline: float, patient: bool = False) -> Op
         left = deadline - time.monotonic()
         if left <= 0:
             return None
+        if time.monotonic() - begun >= 1.0:
+            tell(time.monotonic() - begun)
         never.wait(min(pause, left))
         pause = min(pause * 1.5, longest)
 

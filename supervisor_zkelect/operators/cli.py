@@ -6,8 +6,9 @@ Each error is one line on standard error. Only what a command needs is imported:
 from __future__ import annotations
 
 import argparse
+import re
 import sys
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import Any, Callable, Collection, Dict, Optional, Sequence
 
 from supervisor_zkelect import __version__
 from supervisor_zkelect.core.untrusted import printable
@@ -21,9 +22,17 @@ _STATUSES = f"exit status: {MEANINGS}"
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """Says what is wrong in one line. commands: the names of those that follow."""
+
+    commands: Collection[str] = ()
 
     def error(self, message: str) -> Any:
+        mistyped = re.match(r"argument COMMAND: invalid choice: '(.*)' \(choose from ", message)
+        if mistyped:
+            from supervisor_zkelect.operators.suggestion import suggestion
+
+            meant = suggestion(mistyped[1], self.commands)
+            message = f"there is no command {mistyped[1]}" + (f":{meant}" if meant else "")
         raise Trouble(USAGE, f"{message}; see {self.prog} --help")
 
 
@@ -85,10 +94,11 @@ def _fail(status: int, lines: Sequence[str], as_json: bool) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
-    connection, output = _connection_words(), _output_words()
+    connection, output = connection_words(), _output_words()
     program = _Parser(prog="zkelect", description=_DESCRIPTION, epilog=_STATUSES, parents=[connection])
     program.add_argument("--version", action="version", version=f"zkelect {__version__}")
     commands = program.add_subparsers(title="commands", metavar="COMMAND", dest="name", required=True)
+    program.commands = commands.choices
 
     def add(
         name: str, function: Any, text: str, parents: Sequence[Any] = (connection, output), epilog: str = _STATUSES
@@ -115,7 +125,8 @@ def parser() -> argparse.ArgumentParser:
     return program
 
 
-def _connection_words() -> argparse.ArgumentParser:
+def connection_words() -> argparse.ArgumentParser:
+    """The options that say where supervisord is, to be a parent of other parsers."""
     connection = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     where = connection.add_argument_group(
         "where supervisord is",
@@ -147,18 +158,21 @@ def _add_verb(add: Any, verb: Verb) -> None:
     command.set_defaults(election=None)
     if verb.what:
         command.add_argument("what", choices=verb.what)
+    if verb.operand:
+        command.add_argument("node", metavar=verb.operand)
     if verb.means != NODE:
         command.add_argument("election", nargs="?", metavar="ELECTION", help=f"by default {verb.means}")
     for option in verb.options:
         if option.value:
-            kind = _positive if option.seconds else str
+            kind = _positive if option.seconds else _moment if option.moment else str
             command.add_argument(option.word, dest=option.argument, metavar=option.value, type=kind, help=option.text)
         else:
             command.add_argument(option.word, dest=option.argument, action="store_true", help=option.text)
     if verb.timed:
-        command.add_argument(
-            "--timeout", type=_positive, metavar="SECONDS", help=f"how long to wait for the outcome; by default {verb.wait:g}"
-        )
+        told = f"how long to wait for the outcome; by default {verb.wait:g}"
+        command.add_argument("--wait", dest="timeout", type=_positive, metavar="SECONDS", help=told)
+        # Its former name.
+        command.add_argument("--timeout", type=_positive, help=argparse.SUPPRESS)
     if verb.afar:
         _add_afar(command)
     if looks_itself:
@@ -219,6 +233,15 @@ def _positive(text: str) -> float:
     if not 0 < seconds <= LONGEST:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
     return seconds
+
+
+def _moment(text: str) -> int:
+    from supervisor_zkelect.operators import local_time
+
+    try:
+        return local_time.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 # Commands
@@ -283,23 +306,31 @@ def _primary(arguments: argparse.Namespace) -> int:
 
 
 def _operate(arguments: argparse.Namespace) -> int:
-    from supervisor_zkelect.operators import ask, connection
+    from supervisor_zkelect.operators import ask, confirm, connection, progress
 
     verb, as_json = VERBS[arguments.name], getattr(arguments, "json", False)
-    given = _given(verb, arguments)
+    given, afar = _given(verb, arguments), None
     if verb.afar:
-        from supervisor_zkelect.operators import listing, remote
+        from supervisor_zkelect.operators import remote
 
         if remote.wanted(arguments):
-            afar = listing.Afar(arguments)
-            try:
-                return _looked(lambda: afar.outcome(verb, given, streams.screen(sys.stdout)), given, as_json)
-            finally:
-                afar.close()
-    call = connection.caller(arguments)
-    timeout = getattr(arguments, "timeout", None)
+            from supervisor_zkelect.operators import listing, ordering
+
+            afar = ordering if verb.ordered else listing
+    if not confirm.agreed(confirm.question(verb.name, given, arguments.election), sys.stdin, sys.stderr):
+        raise Trouble(ERROR, confirm.REFUSED)
+    shown = progress.Progress(sys.stderr)
+    if afar is not None and verb.ordered:
+        return _print(ordering.afar(arguments, given, streams.columns(sys.stdout), shown), as_json)
+    if afar is not None:
+        looking = listing.Afar(arguments)
+        try:
+            return _looked(lambda: looking.outcome(verb, given, streams.screen(sys.stdout)), given, as_json)
+        finally:
+            looking.close()
+    call, timeout = connection.caller(arguments), getattr(arguments, "timeout", None)
     return _looked(lambda: ask.run(
-        verb.name, call, arguments.election, timeout=timeout, given=given, screen=streams.screen(sys.stdout)
+        verb.name, call, arguments.election, timeout=timeout, given=given, screen=streams.screen(sys.stdout), progress=shown
     ), given, as_json)
 
 
@@ -315,7 +346,7 @@ def _looked(run: Callable[[], Outcome], given: Dict[str, Any], as_json: bool) ->
 
 def _given(verb: Verb, arguments: argparse.Namespace) -> Dict[str, Any]:
     """What was said with a verb."""
-    names = [option.argument for option in verb.options] + ["what"] * bool(verb.what)
+    names = [option.argument for option in verb.options] + ["what"] * bool(verb.what) + ["node"] * bool(verb.operand)
     said = {name: getattr(arguments, name) for name in names}
     return {name: value for name, value in said.items() if value not in (None, False)}
 

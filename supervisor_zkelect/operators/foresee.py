@@ -42,7 +42,7 @@ def why(answers: Mapping[str, Dict[str, Any]], view: Optional[View], screen: Scr
             known = words.line(view, name) if view is not None and not view.doubt(name) else ""
             # What the node knows by itself is told without ZooKeeper, too.
             lines += [f"{printable(name)}: this node says: {known}"] * bool(known)
-            outcome = refused(answer, {**answer, "v": VERSION, "election": name, "local": known})
+            outcome = refused(answer, {**answer, "v": VERSION, "election": name})
             return outcome._replace(lines=tuple(lines))
         node = str(given.get("node") or answer.get("here") or "")
         said = outlook.outlook(outlook.cluster(answer), node)

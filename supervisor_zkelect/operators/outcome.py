@@ -15,6 +15,7 @@ UNKNOWN = 4
 ON_ITS_WAY = 5  # takes no part, or is on its way: promoting, demoting, detached, backing off
 CANNOT = 6  # should take part, and cannot
 UNDER_WAY = 7  # the waiting ended before the order was done, which stands or has begun (giving.py)
+INTERRUPTED = 130  # by Ctrl-C: the order is taken back, or stands (following.py)
 
 #: Those of an election from the best to the worst; of several elections the worst counts.
 RANKS = (DONE, NOT_PRIMARY, ON_ITS_WAY, UNKNOWN, CANNOT)
@@ -35,7 +36,7 @@ _WORST = f"of several elections the worst counts: {', '.join(str(status) for sta
 
 def told(statuses: Mapping[int, str]) -> str:
     """The meanings of exit statuses, in one line."""
-    order = (DONE, NOT_PRIMARY, ON_ITS_WAY, CANNOT, UNDER_WAY, UNKNOWN, ERROR, USAGE)
+    order = (DONE, NOT_PRIMARY, ON_ITS_WAY, CANNOT, UNDER_WAY, UNKNOWN, ERROR, USAGE, INTERRUPTED)
     parts = [f"{status} {statuses[status]}" for status in order if status in statuses]
     return "; ".join([*parts, *[_WORST] * (ON_ITS_WAY in statuses)])
 

@@ -9,8 +9,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from supervisor_zkelect.config.findings import Findings
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.operators import table, words
-from supervisor_zkelect.operators.outcome import DONE, ERROR, UNDER_WAY, USAGE, VERSION, Outcome, failure
+from supervisor_zkelect.operators import order_lines, table, words
+from supervisor_zkelect.operators.outcome import DONE, ERROR, INTERRUPTED, UNDER_WAY, USAGE, VERSION, Outcome, failure
 from supervisor_zkelect.operators.view import View, as_dict, as_text, exit_of, is_number
 from supervisor_zkelect.operators.words import duration
 
@@ -201,7 +201,12 @@ def orders(answers: Mapping[str, Dict[str, Any]]) -> Outcome:
     """What became of an order in each election, or what stands there; the first that failed decides."""
     told = {name: {**answer, "v": VERSION, "election": name} for name, answer in answers.items()}
     document = next(iter(told.values())) if len(told) == 1 else {"v": VERSION, "elections": told}
-    lines = [f"{printable(name)}: {as_text(answer.get('text'))}" for name, answer in answers.items() if answer.get("ok") is True]
+    lines, logs = [], [order_lines.log_rows(name, answer) for name, answer in answers.items() if "log" in answer]
+    for name, answer in answers.items():
+        if answer.get("ok") is True and "log" not in answer:
+            lines.append(f"{printable(name)}: {as_text(answer.get('text'))}")
+        lines += order_lines.beside(name, answer)
+    lines += table.plain([logs[0][0], *(row for rows in logs for row in rows[1:])]) if logs else []
     for name, answer in answers.items():
         if answer.get("ok") is not True:
             named = {**answer, "text": f"{name}: {as_text(answer.get('text'))}"} if len(answers) > 1 else answer
@@ -258,7 +263,7 @@ def refused(answer: Dict[str, Any], document: Dict[str, Any]) -> Outcome:
 def _status(answer: Dict[str, Any], default: int) -> int:
     """The exit status that the listener asks for. A refusal is never a success."""
     status = answer.get("exit")
-    return status if type(status) is int and 1 <= status <= UNDER_WAY else default
+    return status if type(status) is int and (1 <= status <= UNDER_WAY or status == INTERRUPTED) else default
 
 
 # Words

@@ -38,8 +38,9 @@ def history(
         if answer.get("ok") is not True:
             return refused(answer, {**answer, "v": VERSION, "election": name})
         terms = as_dicts(answer.get("terms"))
-        found = _rows(name, terms, now, earliest, int(given.get("limit") or (100_000 if earliest is not None else USUAL)))
-        document["elections"][name] = terms[:len(found)]
+        most = int(given.get("limit") or (100_000 if earliest is not None else USUAL))
+        found, count = _rows(name, terms[:most], now, earliest)
+        document["elections"][name] = terms[:count]
         rows += found[::-1] if given.get("follow") else found
         if not found:
             rows.append([printable(name), "-", "nobody", "-", "-", "-", "-", "-"])
@@ -58,7 +59,8 @@ def misread(given: Mapping[str, Any]) -> str:
     return "" if limit.isdecimal() and 0 < int(limit) <= 100_000 else f"--limit {limit} is not a number of lines"
 
 
-def _rows(name: str, terms: List[Dict[str, Any]], now: float, earliest: Any, most: Any) -> List[Sequence[str]]:
+def _rows(name: str, terms: List[Dict[str, Any]], now: float, earliest: Any) -> Tuple[List[Sequence[str]], int]:
+    """The rows of these terms, and of how many of them they are."""
     found: List[Sequence[str]] = []
     for number, row in enumerate(rows_of(terms)):
         moments = as_dict(terms[number].get("ended")).values()
@@ -66,14 +68,17 @@ def _rows(name: str, terms: List[Dict[str, Any]], now: float, earliest: Any, mos
         goes_on = number == 0 and ended is None
         # What still goes on, or ended since, counts.
         if earliest is not None and max(row.since or 0, ended or 0) < earliest and not goes_on:
-            break
+            return found, number
         lasts = duration(max(0.0, now - row.since)) if row.since and number == 0 and not row.why and not row.never else "-"
         served = f"never {row.never}" if row.never else lasts if row.served is None else duration(row.served)
         found.append([
             printable(name), str(row.token), shown(row.node), "-" if row.since is None else times.moment(row.since), served,
             _steps(row.begun), _steps(row.ended), shown(row.why),
         ])
-    return found[:most]
+        for moment, steps in reversed(row.restarts):
+            at = times.moment(moment)
+            found.append([printable(name), str(row.token), shown(row.node), at, "restarted", _steps(steps), "-", "-"])
+    return found, len(terms)
 
 
 def _said(name: str, answer: Dict[str, Any], now: float) -> List[str]:

@@ -13,6 +13,7 @@ from supervisor_zkelect.operators import overview, show, terms
 from supervisor_zkelect.operators.outcome import (
     DONE,
     ERROR,
+    INTERRUPTED,
     NOT_PRIMARY,
     OF_A_ROLE,
     UNDER_WAY,
@@ -53,13 +54,14 @@ class Reply(NamedTuple):
 
 class Option(NamedTuple):
     """A word behind a verb. argument: its name in what the listener is asked. text: when it counts, or what it means. value: what
-    the word behind it is, as a help has it; "" for none. seconds: that is a time."""
+    the word behind it is, as a help has it; "" for none. seconds: that is a length of time. moment: that is a time of day."""
 
     word: str
     argument: str
     text: str
     value: str = ""
     seconds: bool = False
+    moment: bool = False
 
     @property
     def words(self) -> str:
@@ -71,9 +73,10 @@ class Verb(NamedTuple):
     """name, text: as the help has them. show: the outcome of a reply. means: ALL, ONE or NODE.
 
     wait: seconds that the listener has to answer; 0 where its report says all, and it is not asked.
-    timed: whether --timeout of `zkelect` changes that. each: whether it is asked once for each election.
+    timed: whether --wait changes that. each: whether it is asked once for each election.
     doubted: whether there is something to show although the report may not be believed.
-    what: the words one of which stands first, if there are such. acts: whether it changes anything. options: what it takes.
+    what: the words one of which stands first, if there are such. operand: the node that stands before the election, as a help has
+    it; "" where none does. acts: whether it changes anything. options: what it takes.
     ordered: the listener is told who orders it, and for how long he waits. afar: `zkelect` can do it by ZooKeeper alone, from
     any host. statuses: what the exit statuses mean, where that is not the usual. instead: an option, and what is done in place of
     this where it is said.
@@ -89,6 +92,7 @@ class Verb(NamedTuple):
     doubted: bool = False
     acts: bool = False
     what: Tuple[str, ...] = ()
+    operand: str = ""
     options: Tuple[Option, ...] = ()
     ordered: bool = False
     afar: bool = False
@@ -105,7 +109,7 @@ class Verb(NamedTuple):
     @property
     def words(self) -> str:
         """How it is written."""
-        words = [self.name, "|".join(self.what), "[ELECTION]" if self.means != NODE else ""]
+        words = [self.name, "|".join(self.what), self.operand, "[ELECTION]" if self.means != NODE else ""]
         return " ".join(filter(None, [*words, *(option.words for option in self.options)]))
 
     @property
@@ -166,9 +170,11 @@ def _resign(reply: Reply) -> Outcome:
 
 _REASON = Option("--reason", "reason", "kept with the order, and shown", "TEXT")
 _WATCH = Option("--watch", "watch", "go on, and show it again as it changes; Ctrl-C ends that")
+_AT = Option("--at", "at", "at that time, by ISO 8601; without a zone by this host's clocks", "TIME", moment=True)
+_YES = Option("--yes", "yes", "do not ask at a terminal whether that is meant")
 _GIVEN = {
     ERROR: "refused, or another node leads: the answer says why", UNDER_WAY: "not done yet; the order stands",
-    UNKNOWN: "the outcome is unknown",
+    UNKNOWN: "the outcome is unknown", INTERRUPTED: "interrupted: taken back, or it stands, as the answer says",
 }
 
 _CHECKED = {DONE: "nothing wrong found", ERROR: "anything else is wrong", USAGE: "the configuration or the command is wrong"}
@@ -241,29 +247,47 @@ _ROWS = (
     ),
     Verb(
         "switchover", "have another node lead, from whichever node it is ordered, and wait until it does", _orders,
-        means=ONE, wait=60.0, timed=True, each=True, acts=True, ordered=True,
+        means=ONE, wait=60.0, timed=True, each=True, acts=True, ordered=True, afar=True,
         options=(
             Option("--to", "to", "that node, wherever it stands in the queue; without it whoever is next", "NODE"),
             Option("--in", "in", "when that time has passed, by whoever leads then", "SECONDS", True),
+            _AT, Option("--dry-run", "dry", "look what would happen, and order nothing"),
             Option("--cancel", "cancel", "take back one that has not begun"),
-            Option("--force", "force", "even past a member of the queue that knows no orders"), _REASON,
+            Option("--force", "force", "even past a member of the queue that knows no orders"), _YES, _REASON,
         ),
         statuses={DONE: "that node is primary, or the order is written", **_GIVEN},
     ),
     Verb(
         "maintenance",
         "take this node out of the queue, across restarts and reboots, or back into it; a primary hands over first", _orders,
-        wait=60.0, timed=True, each=True, acts=True, ordered=True, what=("on", "off"),
+        wait=60.0, timed=True, each=True, acts=True, ordered=True, afar=True, what=("on", "off"),
         options=(
             Option("--node", "node", "another node", "NODE"), Option("--for", "for", "it ends by itself then", "SECONDS", True),
-            Option("--force", "force", "even if nobody can take over"), _REASON,
+            Option("--force", "force", "even if nobody can take over"), _YES, _REASON,
         ),
         statuses={DONE: "the node is out of the queue, or back in it", **_GIVEN},
     ),
     Verb(
-        "orders", "show what stands ordered: who is in maintenance, which switchover is to come", _orders, wait=15.0,
-        timed=True, each=True, acts=True,
-        options=(Option("--reset", "reset", "take everything back, also what cannot be read"),),
+        # It takes as long as the group takes to stop, and to become healthy again.
+        "restart", "have the primary stop the service and start it again in the same term, and wait until it is healthy", _orders,
+        means=ONE, wait=180.0, timed=True, each=True, acts=True, ordered=True, afar=True,
+        options=(
+            Option("--in", "in", "when that time has passed, by whoever leads then", "SECONDS", True), _AT,
+            Option("--cancel", "cancel", "take back one that has not begun"), _REASON,
+        ),
+        statuses={DONE: "the service is healthy again, or the order is written", **_GIVEN},
+    ),
+    Verb(
+        "orders", "show what stands ordered: who is in maintenance, which switchover or restart is to come", _orders, wait=15.0,
+        timed=True, each=True, acts=True, ordered=True, afar=True,
+        options=(
+            Option("--log", "log", "show the last orders: who gave them, when, why, and what became of them"),
+            Option("--reset", "reset", "take everything back, also what cannot be read"), _YES,
+        ),
+    ),
+    Verb(
+        "forget", "take out what is kept of a node that is gone for good; refused while it lives", _orders, wait=15.0,
+        timed=True, each=True, acts=True, ordered=True, afar=True, operand="NODE",
     ),
     Verb(
         "check", "find what keeps this node from doing its part", _check, wait=30.0, doubted=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
+from supervisor_zkelect.core import moments
 from supervisor_zkelect.operators.view import View, as_dict, as_text, is_number
 
 #: The remedy for each kind of hindrance (`ability.py`), where its own line does not name it.
@@ -27,6 +28,7 @@ _STEPS = {
     ("promoting", "claiming"): "claims the term in ZooKeeper",
     ("promoting", "fencing"): "runs the fence command against the former primary",
     ("promoting", "leasing"): "waits for a lease",
+    ("promoting", "restarting"): "stops the programs by order, to start them again in the same term",
     ("promoting", "starting"): "starts the programs",
     ("promoting", "probing"): "waits for the service to be healthy",
     ("promoting", "acking"): "the service is healthy, writes the ack",
@@ -50,17 +52,8 @@ def step(role: str, name: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time in its two largest units: "0.4 s", "12 s", "3 m 5 s", "2 d 4 h"."""
-    if seconds < 10:
-        return f"{max(0.0, seconds):.1f} s"
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} m {whole % 60} s"
-    if whole < 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60} m"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+    """A length of time in its two largest units, as `moments.duration` has it."""
+    return moments.duration(seconds)
 
 
 def line(view: View, election: str) -> str:

@@ -1,16 +1,21 @@
 """Giving orders: what is looked at before one is written, and how whoever gave it learns what became of it.
 
-Each function is given an elector, which need not stand in the queue, and waits for ZooKeeper only.
+Each function is given an elector, which need not stand in the queue, and waits for ZooKeeper only. `asked.py` makes an order of
+what somebody has typed; `following.py` tells what an order that is under way waits for, and takes it back.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect.core import control
-from supervisor_zkelect.core.control import Control, Order, Switchover
+from supervisor_zkelect.core import control, moments
+from supervisor_zkelect.core.control import Control, Order, Restart, Switchover
+from supervisor_zkelect.core.order_log import Noted
 from supervisor_zkelect.core.outcomes import Outcome
+from supervisor_zkelect.zookeeper import precheck
+from supervisor_zkelect.zookeeper.desk import DeskCalls
+from supervisor_zkelect.zookeeper.errors import ElectionError, NotConnected, TimedOut
 from supervisor_zkelect.zookeeper.orders import knows_orders
 from supervisor_zkelect.zookeeper.presence import PresenceCalls
 from supervisor_zkelect.zookeeper.queue import Member
@@ -18,17 +23,39 @@ from supervisor_zkelect.zookeeper.queue import Member
 #: Milliseconds in a second.
 _MS = 1000
 
+#: Kinds by which an order is taken back, and what that is.
+_CANCELLED = {"cancel": "switchover", "cancel restart": "restart"}
+
 UNDER_WAY = 7
 """Exit status of a tool whose waiting has ended before its order was done, while that stands or has begun."""
+
+TAKE_BACK = "take back"
+"""The kind of an order that takes another one back, by its id."""
+
+CLOCKS_DIFFER = 30.0
+"""Seconds by which the clock of whoever gives an order may differ from ZooKeeper's without being told: what it takes to ask."""
+
+#: Outcomes of kinds that are done when they are written.
+_DONE = {
+    "maintenance off": "it was taken out of maintenance", "reset": "all orders were taken back",
+    **{kind: f"the {what} was taken back" for kind, what in _CANCELLED.items()},
+}
+
+
+class Unanswered(ElectionError):
+    """It is unknown whether an order was written; the message says why."""
 
 
 class Given(NamedTuple):
     """An order as it was given.
 
-    kind: "maintenance on", "maintenance off", "switchover", "cancel", "show" or "reset". node: whom it is about; "" for whoever
-    is next. by: who gave it. reason: why. seconds: for how long it counts, or until it is due; None for no end, or now.
-    force: even if nobody can take over, or if a member that knows no orders is passed over. id: made before anything was asked,
-    so that an order which is given twice is one; "" for one that is made here.
+    kind: "maintenance on", "maintenance off", "switchover", "cancel", "restart", "cancel restart", "show", "log", "reset",
+    "forget", or "take back" of one with the id. node: whom it is about; "" for whoever is next. by: who gave it. reason: why.
+    seconds: for how long it counts, or until it is due; None for no end, or now. force: even if nobody can take over, or if a
+    member that knows no orders is passed over. id: made before anything was asked, so that an order which is given twice is one;
+    "" for one that is made here.
+    due: when it is due, by ZooKeeper's clock, milliseconds; None for what `seconds` says. dry: only look what would happen.
+    clock: what the clock of whoever gives it shows, milliseconds; None where that is not known.
     """
 
     kind: str
@@ -38,67 +65,188 @@ class Given(NamedTuple):
     seconds: Optional[float] = None
     force: bool = False
     id: str = ""
+    due: Optional[int] = None
+    dry: bool = False
+    clock: Optional[int] = None
 
 
 class Answer(NamedTuple):
     """What a tool shows: whether it is done; the exit status; one line. id: of the order that is to be waited for, or "". term:
-    token of the term in which it was given."""
+    token of the term in which it was given. checked: what was looked at, a line each. warning: a line, or "". more: further
+    fields of the document."""
 
     ok: bool
     exit: int
     text: str
     id: str = ""
     term: int = 0
+    checked: Tuple[str, ...] = ()
+    warning: str = ""
+    more: Mapping[str, Any] = {}
 
     def document(self) -> Dict[str, Any]:
-        return {"ok": self.ok, "exit": self.exit, "text": self.text}
+        fields: Dict[str, Any] = {"ok": self.ok, "exit": self.exit, "text": self.text, **self.more}
+        if self.checked:
+            fields["checked"] = list(self.checked)
+        if self.warning:
+            fields["warning"] = self.warning
+        return fields
 
 
-def give(elector: PresenceCalls, given: Given) -> Answer:
+def give(elector: DeskCalls, given: Given) -> Answer:
     """Write the order, where nothing speaks against it. Raises ElectionError, and control.Unusable."""
     elector.prepare()
-    if given.kind == "show":
-        return Answer(True, 0, "; ".join(told(elector.read_control(), elector.server_time())) or "nothing is ordered")
-    if given.kind == "reset":
-        elector.reset_control()
-        return Answer(True, 0, "nothing is ordered any more")
+    if given.kind in _AT_ONCE:
+        return _AT_ONCE[given.kind](elector, given)
     shown, order = elector.server_time(), given.id or os.urandom(16).hex()
-    moment = None if given.seconds is None else shown + round(_MS * given.seconds)
+    moment = given.due if given.seconds is None else shown + round(_MS * given.seconds)
     wanted = Order(order, given.by, given.reason, shown, None, given.force)
     holder = elector.holder()
     term = holder.token if holder is not None else 0
+    warning = _clocks(given, shown)
     if any(one.id == order for one in elector.outcomes()):
-        return Answer(True, 0, "", order, term)
-    refused = ""
+        return Answer(True, 0, "", order, term, (), warning)
+    refused, checked = "", precheck.Checked()
 
     def change(found: Control) -> Optional[control.Change]:
-        nonlocal refused
-        refused = "" if _stands(found, order) else refusal(elector, found, given, shown)
-        if refused or _stands(found, order):
+        nonlocal refused, checked
+        refused, checked = "", precheck.Checked()
+        if _stands(found, order):
             return None
-        if given.kind == "maintenance on":
-            return control.begin_maintenance(given.node, wanted._replace(until=moment))
-        if given.kind == "maintenance off":
-            return control.end_maintenance(given.node)
-        if given.kind == "cancel":
-            return control.end_switchover
-        return control.order_switchover(Switchover(wanted, given.node, moment))
+        refused = refusal(elector, found, given, shown)
+        if given.kind == "switchover" and not refused:
+            checked = precheck.of_switchover(elector, found, given.node, shown)
+            refused = "" if given.force else checked.strange
+        return None if refused or given.dry else _change(given, wanted, moment, term)
 
-    before = elector.amend_control(change)
+    try:
+        before = elector.amend_control(change)
+    except (NotConnected, TimedOut) as error:
+        return _looked_up(elector, given, order, term, error)
     if refused:
-        return Answer(False, 1, refused)
-    if given.kind == "cancel":
-        if before.switchover is not None:
-            elector.tell_outcome(Outcome(before.switchover.order.id, False, "it was taken back"))
-        return Answer(True, 0, "the switchover is taken back")
-    if given.kind == "switchover" and moment is not None:
-        return Answer(True, 0, f"ordered, and done in {given.seconds:g} s; zkelect switchover --cancel takes it back")
-    return Answer(True, 0, "", order, term)
+        return Answer(False, 1, refused, warning=warning)
+    if given.dry:
+        would = f"{checked.would}{_when(moment, shown)}; nothing is ordered"
+        return Answer(True, 0, would, checked=checked.lines, warning=warning)
+    amiss = _note(elector, given, wanted, moment)
+    return _written(elector, given, before, order, moment, shown)._replace(
+        term=term, checked=checked.lines, warning="; ".join(filter(None, [warning, amiss]))
+    )
+
+
+def _change(given: Given, wanted: Order, moment: Optional[int], term: int) -> control.Change:
+    if given.kind == "maintenance on":
+        return control.begin_maintenance(given.node, wanted._replace(until=moment))
+    if given.kind == "maintenance off":
+        return control.end_maintenance(given.node)
+    if given.kind in _CANCELLED:
+        return control.end_restart if given.kind == "cancel restart" else control.end_switchover
+    if given.kind == "restart":
+        return control.order_restart(Restart(wanted, moment, 0, term if moment is None else 0))
+    return control.order_switchover(Switchover(wanted, given.node, moment))
+
+
+def _written(
+    elector: DeskCalls, given: Given, before: Control, order: str, moment: Optional[int], shown: int
+) -> Answer:
+    if given.kind in _CANCELLED:
+        standing = before.restart if given.kind == "cancel restart" else before.switchover
+        if standing is not None:
+            by = f" by {given.by}" if given.by else ""
+            elector.tell_outcome(Outcome(standing.order.id, False, f"it was taken back{by}"))
+        return Answer(True, 0, f"the {_CANCELLED[given.kind]} is taken back")
+    if given.kind in _CANCELLED.values() and moment is not None:
+        return Answer(True, 0, f"ordered, and done{_when(moment, shown)}; zkelect {given.kind} --cancel takes it back")
+    return Answer(True, 0, "", order)
+
+
+def _when(moment: Optional[int], shown: int) -> str:
+    return "" if moment is None else f" at {moments.utc(moment)}, in {moments.duration((moment - shown) / _MS)}"
+
+
+def _note(elector: DeskCalls, given: Given, wanted: Order, moment: Optional[int]) -> str:
+    """Write the order into the log of orders. Returns what is amiss with that: the order counts without it."""
+    until, due = (moment, None) if given.kind == "maintenance on" else (None, moment)
+    noted = Noted(wanted.id, given.kind, given.node, given.by, given.reason, wanted.at, until, due)
+    done = _DONE.get(given.kind)
+    try:
+        elector.note_order(noted, None if done is None else Outcome(wanted.id, True, done, at=wanted.at))
+    except ElectionError as error:
+        return f"it does not stand in the log of orders: {error}"
+    return ""
+
+
+def _clocks(given: Given, shown: int) -> str:
+    """A warning where the clock of whoever gives an order is not ZooKeeper's. shown: what that shows."""
+    if given.clock is None or abs(given.clock - shown) <= _MS * CLOCKS_DIFFER:
+        return ""
+    which = "ahead of" if given.clock > shown else "behind"
+    apart = moments.duration(abs(given.clock - shown) / _MS)
+    return f"the clock of this host is {apart} {which} ZooKeeper's, which shows {moments.utc(shown)} and by which orders go"
+
+
+def _looked_up(elector: DeskCalls, given: Given, order: str, term: int, lost: ElectionError) -> Answer:
+    """What is known of an order whose answer was lost, from the znodes. Raises Unanswered where they cannot
+    be read either. What was sent before in this session, or in one that is over, is done by now, or never."""
+    try:
+        elector.reconnect()
+        found, holder = elector.read_control(), elector.holder()
+        told = any(one.id == order for one in elector.outcomes())
+    except ElectionError:
+        raise Unanswered(str(lost)) from None
+    if given.kind in _CANCELLED:
+        what, standing = _CANCELLED[given.kind], found.restart if given.kind == "cancel restart" else found.switchover
+        if standing is not None:
+            return Answer(False, 1, f"the {what} was not taken back: {lost}")
+        return Answer(True, 0, f"no {what} is ordered any more")
+    over = given.kind == "switchover" and (holder.token if holder is not None else 0) != term
+    out = given.kind == "maintenance off" and given.node not in found.maintenance
+    if over or out or told or _stands(found, order):
+        return Answer(True, 0, "", order, term)
+    return Answer(False, 1, f"the order was not written: {lost}")
+
+
+def _show(elector: DeskCalls, given: Given) -> Answer:
+    return Answer(True, 0, "; ".join(told(elector.read_control(), elector.server_time())) or "nothing is ordered")
+
+
+def _log(elector: DeskCalls, given: Given) -> Answer:
+    entries = [entry.document() for entry in elector.order_log()]
+    return Answer(True, 0, f"{len(entries) or 'no'} order{'s' * (len(entries) != 1)} known", more={"log": entries})
+
+
+def _reset(elector: DeskCalls, given: Given) -> Answer:
+    elector.reset_control()
+    amiss = _note(elector, given, Order(given.id or os.urandom(16).hex(), at=elector.server_time()), None)
+    return Answer(True, 0, "nothing is ordered any more", warning=amiss)
+
+
+def _forget(elector: DeskCalls, given: Given) -> Answer:
+    """Take out what is kept of a node that is gone for good: its entry, and its maintenance."""
+    node = given.node
+    there = node in elector.known_nodes()
+    in_control = node in elector.read_control().maintenance
+    if not there and not in_control:
+        return Answer(False, 1, f"there is no node {node} in this election; see zkelect list")
+    if node in [one.node for one in elector.members()] or not elector.forget_node(node):
+        return Answer(False, 1, f"{node} lives; stop its supervisord first, or wait until its session is over")
+    elector.amend_control(lambda found: control.end_maintenance(node) if node in found.maintenance else None)
+    shown = elector.server_time()
+    wanted = Order(given.id or os.urandom(16).hex(), given.by, given.reason, shown)
+    noted = Noted(wanted.id, given.kind, node, given.by, given.reason, shown)
+    try:
+        elector.note_order(noted, Outcome(wanted.id, True, f"{node} is forgotten", at=shown))
+    except ElectionError as error:
+        return Answer(True, 0, f"{node} is forgotten", warning=f"it does not stand in the log of orders: {error}")
+    return Answer(True, 0, f"{node} is forgotten; it is known again when it comes back")
+
+
+_AT_ONCE = {"show": _show, "log": _log, "reset": _reset, "forget": _forget}
 
 
 def _stands(found: Control, order: str) -> bool:
     """Whether it was written already: its answer was lost, or it was given to a listener that ended."""
-    standing = [one.order for one in (found.switchover,) if one is not None]
+    standing = [one.order for one in (found.switchover, found.restart) if one is not None]
     return order in [one.id for one in (*found.maintenance.values(), *standing)]
 
 
@@ -107,10 +255,16 @@ def refusal(elector: PresenceCalls, found: Control, given: Given, shown: int) ->
     if found.trouble:
         return found.trouble
     standing = found.switchover
-    if given.kind == "cancel":
-        if standing is None:
-            return "no switchover is ordered"
-        return "it has begun, and cannot be taken back; see zkelect list" if standing.begun else ""
+    if given.due is not None and given.due <= shown:
+        ago = moments.duration((shown - given.due) / _MS)
+        return f"{moments.utc(given.due)} is over: ZooKeeper's clock shows {moments.utc(shown)}, {ago} later"
+    if given.kind in _CANCELLED:
+        ordered = found.restart if given.kind == "cancel restart" else standing
+        if ordered is None:
+            return f"no {_CANCELLED[given.kind]} is ordered"
+        return "it has begun, and cannot be taken back; see zkelect list" if ordered.begun else ""
+    if given.kind == "restart":
+        return _no_restart(elector, found, given)
     aside = {node for node, order in found.maintenance.items() if order.stands(shown)}
     if given.kind == "maintenance off":
         return "" if given.node in found.maintenance else f"{given.node} is not in maintenance"
@@ -144,6 +298,20 @@ def _no_switchover(members: List[Member], given: Given, others: bool) -> str:
     return "" if node or others else "no other candidate could take over; start another node first"
 
 
+def _no_restart(elector: PresenceCalls, found: Control, given: Given) -> str:
+    members, holder = elector.members(), elector.holder()
+    if not members or holder is None or not elector.read_ack() and not found.restart:
+        return "nobody is primary, so there is nothing to restart; see zkelect list"
+    if found.restart is not None:
+        what = "has begun; wait until it is done" if found.restart.begun else "is ordered; zkelect restart --cancel takes it back"
+        return f"another restart {what}"
+    if not knows_orders(members[0]):
+        return f"{members[0].node or members[0].name} leads and knows no orders; restart the service there, or update it"
+    if found.switchover is not None and (found.switchover.begun or given.seconds is None and found.switchover.due is None):
+        return "a switchover is under way; the service is started anew by that"
+    return ""
+
+
 def told(found: Control, shown: int) -> List[str]:
     """What stands in the control, a line each. shown: what ZooKeeper's clock shows."""
     if found.trouble:
@@ -152,32 +320,41 @@ def told(found: Control, shown: int) -> List[str]:
         f"{node}: {control.in_maintenance(order)}{_left(order.until, shown, 'for another')}"
         for node, order in sorted(found.maintenance.items()) if order.stands(shown)
     ]
-    standing = found.switchover
-    if standing is not None:
-        by = f" by {standing.order.by}" if standing.order.by else ""
-        when = ", begun" if standing.begun else _left(standing.due, shown, "in")
-        lines.append(f"switchover to {standing.to or 'the next node'}{by}{when}")
+    if found.switchover is not None:
+        lines.append(control.in_words(found.switchover, shown))
+    restart = found.restart
+    if restart is not None:
+        by, why = (f" {word} {text}" if text else "" for word, text in (("by", restart.order.by), ("for", restart.order.reason)))
+        lines.append(f"restart{by}{why}{', begun' if restart.begun else _left(restart.due, shown, 'in')}")
     return lines
 
 
 def _left(moment: Optional[int], shown: int, word: str) -> str:
-    return "" if moment is None else f", {word} {max(0, moment - shown) / _MS:.0f} s"
+    return "" if moment is None else f", {word} {moments.duration((moment - shown) / _MS)}"
 
 
 def came_of(elector: PresenceCalls, given: Given, order: str, term: int) -> Optional[Answer]:
     """What became of an order that was written; None while it is under way. term: token of the term in which it was given. Raises
     ElectionError."""
-    if given.kind == "switchover":
-        for outcome in elector.outcomes():
-            if outcome.id == order:
-                return Answer(outcome.ok, 0 if outcome.ok else 1, outcome.text)
-        if _stands(elector.read_control(), order):
-            return None
+    if given.kind in ("switchover", "restart"):
+        answer = _outcome(elector, order)
+        if answer is not None or _stands(elector.read_control(), order):
+            return answer
+        if given.kind == "restart":
+            # It is taken out when its outcome is written.
+            return _outcome(elector, order) or Answer(False, 1, "the order does not stand any more; see zkelect history")
         return _led(elector, given, term)
     stands = given.node in [one.node for one in elector.members()]
     if given.kind == "maintenance on":
         return None if stands else Answer(True, 0, f"{given.node} is in maintenance, until zkelect maintenance off ends that")
     return Answer(True, 0, f"{given.node} stands in the queue") if stands else None
+
+
+def _outcome(elector: PresenceCalls, order: str) -> Optional[Answer]:
+    for outcome in elector.outcomes():
+        if outcome.id == order:
+            return Answer(outcome.ok, 0 if outcome.ok else 1, outcome.text)
+    return None
 
 
 def _led(elector: PresenceCalls, given: Given, term: int) -> Optional[Answer]:

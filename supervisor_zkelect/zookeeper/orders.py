@@ -15,7 +15,7 @@ from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments
 from supervisor_zkelect.zookeeper.claim import ClaimCalls
-from supervisor_zkelect.zookeeper.errors import ElectionError, ZooKeeperFailed
+from supervisor_zkelect.zookeeper.errors import AccessDenied, ElectionError, ZooKeeperFailed
 from supervisor_zkelect.zookeeper.holder import Orders
 from supervisor_zkelect.zookeeper.queue import Member
 from supervisor_zkelect.zookeeper.requests import CHANGED, MISSING, ROUNDS, THERE, Operation, data_of
@@ -70,12 +70,10 @@ class OrderCalls(ClaimCalls):
         return outcome_log.read(data_of(found))
 
     def tell_outcome(self, outcome: Outcome) -> None:
-        """Write what became of an order, and take it out of the control where it stands there as a switchover."""
-        path = places.outcomes_of(self.election_state)
+        """Write what became of an order, and take it out of the control where it stands there."""
+        path, outcome = places.outcomes_of(self.election_state), outcome._replace(at=self._servers.now() or 0)
         self._amend("the outcomes", path, lambda data: outcome_log.amended(data, outcome), self._zk.limit())
-        self.amend_control(
-            lambda found: control.end_switchover if found.switchover and found.switchover.order.id == outcome.id else None
-        )
+        self.amend_control(lambda found: control.ended(found, outcome.id))
 
     def server_time(self) -> int:
         """What ZooKeeper's clock shows, in milliseconds since 1970 in UTC, late by a request at most. Where it was not read for a
@@ -83,9 +81,17 @@ class OrderCalls(ClaimCalls):
         shown = self._servers.now()
         if shown is not None and self._servers.fresh:
             return shown
+        try:
+            return self._look_at_clock(self.election_state)
+        except AccessDenied:
+            # Whoever may only give orders may do so there.
+            return self._look_at_clock(self.control_znode)
+
+    def _look_at_clock(self, place: str) -> int:
+        """place: the znode below which one is made and deleted."""
         limit = self._zk.limit()
         path, stat = self._zk.ask(
-            "look at ZooKeeper's clock", limit, self._client.create_async, f"{self.election_state}/clock-", b"", acl=self._zk.acl,
+            "look at ZooKeeper's clock", limit, self._client.create_async, f"{place}/clock-", b"", acl=self._zk.acl,
             ephemeral=True, sequence=True, include_data=True,
         )
         self._servers.heard(stat.ctime, now())
@@ -139,6 +145,33 @@ class OrderCalls(ClaimCalls):
             if self._check("begin the handover", limit, operations):
                 return target.name
         raise ZooKeeperFailed("queue or control changed at every look; ask again")
+
+    def begin_restart(self, order: str) -> None:
+        """Mark a restart begun and empty the ack, in one transaction that checks the proposal, the holder and the control.
+
+        order: its id. Raises NotBegun where it does not stand any more, and NotLeader as `ack_leader` does.
+        """
+        limit = self._zk.limit()
+        self._require_lead(limit)
+        mine = self._require()
+        for _ in range(ROUNDS):
+            found, data = self._read_orders(limit)
+            standing = found.restart
+            if standing is None or standing.order.id != order:
+                raise NotBegun("the order was taken back")
+            if not standing.begun and control.overdue(standing, self.server_time()):
+                raise NotBegun("its time was over by more than ten minutes")
+            written = control.amended(data, self._servers.now(), control.order_restart(standing._replace(begun=mine.token)))
+            operations: List[Operation] = [
+                ("set_data", (self.control_znode, written, found.stamp.version), {}), ("set_data", (self.election_ack, b""), {}),
+            ]
+            if self._noted is not None:
+                operations.append(("check", (self.holder_znode, self._noted.version), {}))
+            if self._check("begin the restart", limit, operations):
+                return
+            self._make_beside(limit)
+            self._note_again(limit)
+        raise ZooKeeperFailed("ack, holder or control changed at every look; ask again")
 
     def _read_orders(self, limit: float) -> Orders:
         synced = self._client.sync_async(self.control_znode)

@@ -6,7 +6,7 @@ import time
 from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 from supervisor_zkelect.core import nodes, places, untrusted
-from supervisor_zkelect.core.control import Stamp, in_maintenance
+from supervisor_zkelect.core.control import Stamp, in_maintenance, in_words
 from supervisor_zkelect.zookeeper import arguments
 from supervisor_zkelect.zookeeper.orders import OrderCalls
 from supervisor_zkelect.zookeeper.requests import MISSING, THERE, data_of
@@ -40,7 +40,8 @@ class Overview(NamedTuple):
     def document(self, whole: bool = False) -> Dict[str, Any]:
         """What `list` shows of it. whole: with all that a node says of itself, for `outlook.cluster`."""
         entries = {one.name: one for one in self.seen}
-        found = [{**row._asdict(), **self._more(entries[row.node], whole)} for row in self.rows]
+        unseen = nodes.Seen("", None, False, None)
+        found = [{**row._asdict(), **self._more(entries.get(row.node, unseen), whole)} for row in self.rows]
         return {
             "ok": True, "nodes": found, "address": self.address, "trouble": self.trouble, "coming": self.coming,
             "changed": self.changed or None,
@@ -72,6 +73,8 @@ class PresenceCalls(OrderCalls):
         entry = entry._replace(session=f"{session:x}")
         if self._zk.ask("write the node's entry", limit, self._client.set_async, path, entry.data(), ok=MISSING) is None:
             self._zk.make(path, limit)
+            # Whoever may give orders may not make it, and writes them into it.
+            self._zk.make(places.outcomes_of(self.election_state), limit)
             self._zk.ask("write the node's entry", limit, self._client.set_async, path, entry.data())
         live = f"{path}/live"
         for _ in range(2):
@@ -106,13 +109,30 @@ class PresenceCalls(OrderCalls):
         """All nodes that stand in the election, or stood in it, and what is ordered."""
         limit, client = self._zk.limit(), self._client
         # All at once, as the answers come in the order of the requests.
-        synced, listed = client.sync_async(self.control_znode), client.get_children_async(places.nodes_of(self.election_state))
+        synced = client.sync_async(self.control_znode)
         asked = [client.get_async(path) for path in (self.control_znode, self.holder_znode, self.election_ack)]
         self._zk.answer("sync the control", limit, synced)
-        names = self._named(listed, limit)[:MOST_NODES]
         control, held, acked = (self._zk.answer("read orders, holder and ack", limit, one, ok=MISSING) for one in asked)
         orders, holder = self._parsed_orders(control).control, self._own_holder(self._parsed_holder(held))
-        address = untrusted.known_address(data_of(acked))
+        address, seen = untrusted.known_address(data_of(acked)), self.seen_nodes()
+        # For people's eyes this host's clock is good enough, where nothing was made by this client.
+        shown = self._servers.now() or round(1000 * time.time())
+        ordered = {name: in_maintenance(one) for name, one in orders.maintenance.items() if one.stands(shown)}
+        stamp = () if orders.stamp == Stamp() else tuple(orders.stamp)
+        switchover, restart = orders.switchover, orders.restart
+        coming = [] if switchover is None else [in_words(switchover, shown)]
+        coming += [] if restart is None else [f"restart{', begun' if restart.begun else ''}"]
+        leads = holder.node if holder else ""
+        differs = nodes.differences(seen, leads if address else "")
+        notes = {name: "; ".join(filter(None, [ordered.get(name, ""), differs.get(name, "")])) for name in {*ordered, *differs}}
+        return Overview(
+            nodes.rows(seen, leads, address, notes, stamp), address, orders.trouble, "; ".join(coming), seen, ordered, differs,
+            stamp, acked[1].mtime if acked is not None else 0,
+        )
+
+    def seen_nodes(self) -> List[nodes.Seen]:
+        """All nodes that stand in the queue, or have an entry."""
+        names, limit = self.known_nodes()[:MOST_NODES], self._zk.limit()
         standing: Dict[str, Tuple[int, int]] = {}
         for place, member in enumerate(self.each_member(), 1):
             standing.setdefault(member.node or member.name, (place, member.session))
@@ -120,19 +140,7 @@ class PresenceCalls(OrderCalls):
         for first in range(0, len(names), _AT_ONCE):
             seen += self._entries(names[first:first + _AT_ONCE], standing, limit)
         told = {one.name for one in seen}
-        seen += [nodes.Seen(name, None, True, place) for name, (place, _) in standing.items() if name not in told]
-        # For people's eyes this host's clock is good enough, where nothing was made by this client.
-        shown = self._servers.now() or round(1000 * time.time())
-        ordered = {name: in_maintenance(one) for name, one in orders.maintenance.items() if one.stands(shown)}
-        stamp = () if orders.stamp == Stamp() else tuple(orders.stamp)
-        leads, coming = holder.node if holder else "", orders.switchover
-        differs = nodes.differences(seen, leads if address else "")
-        notes = {name: "; ".join(filter(None, [ordered.get(name, ""), differs.get(name, "")])) for name in {*ordered, *differs}}
-        return Overview(
-            nodes.rows(seen, leads, address, notes, stamp), address, orders.trouble,
-            "" if coming is None else f"switchover to {coming.to or 'the next node'}{', begun' if coming.begun else ''}",
-            seen, ordered, differs, stamp, acked[1].mtime if acked is not None else 0,
-        )
+        return [*seen, *(nodes.Seen(name, None, True, place) for name, (place, _) in standing.items() if name not in told)]
 
     def _entries(self, names: Sequence[str], standing: Dict[str, Tuple[int, int]], limit: float) -> List[nodes.Seen]:
         """What these nodes say of themselves. An entry of another session than the one that stands in the queue is of before."""
@@ -149,8 +157,9 @@ class PresenceCalls(OrderCalls):
             live = self._zk.answer("look whether a node lives", limit, lives)
             found = None if answer is None else self._zk.answer("read a node's entry", limit, answer, ok=MISSING)
             entry = nodes.read(data_of(found)) if found is not None else None
-            place, session = standing.get(name, (None, 0))
-            if entry is not None and place is not None and entry.session != f"{session:x}":
+            place, session = standing.get(name, (None, live.ephemeralOwner if live is not None else 0))
+            if entry is not None and session and entry.session != f"{session:x}":
+                # It is of another session than that of the node's proposal, or, without one, than that in which it lives.
                 entry = None
             seen.append(nodes.Seen(name, entry, live is not None, place))
         return seen

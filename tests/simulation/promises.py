@@ -159,10 +159,14 @@ class Promises:
             self.world.broken(f"8: {process.name} says that it is primary, without a lease")
 
     def well(self) -> str:
-        """"" when exactly one service runs, its node is primary and acked and nobody else is; else what is not."""
+        """"" when exactly one service runs, its node is primary and acked and nobody else is, and no restart stands; else what is
+        not so."""
         running = [node.name for node in self.nodes.values() if node.machine.living]
         primaries = [node.name for node in self.nodes.values() if node.state is not None and node.state.role == "primary"]
         ack = self.paths.acked(self.ensemble.tree)
-        if len(running) == 1 and primaries == running and ack == running[0]:
+        restart = self.ordered(self.ensemble.tree).restart
+        if len(running) == 1 and primaries == running and ack == running[0] and restart is None:
             return ""
+        if restart is not None:
+            return f"{restart} stands, {running} run, and the ack names {ack!r}"
         return f"{running} run, {primaries} are primary, and the ack names {ack!r}"

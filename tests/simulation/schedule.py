@@ -55,7 +55,9 @@ KINDS = (
 )
 
 
-ORDERS = ("maintenance", "maintenance", "switchover", "switchover", "control gone", "garbage in control")
+ORDERS = (
+    "maintenance", "maintenance", "switchover", "switchover", "control gone", "garbage in control", "restart", "restart",
+)
 
 
 def draw(seed: int, kinds: Sequence[str] = KINDS) -> Schedule:
@@ -313,6 +315,9 @@ class Run:
 
     def switchover(self, node: Node, seconds: float) -> None:
         self.amend(control.order_switchover(control.Switchover(control.Order(f"order {self.world.now}"), node.name)))
+
+    def restart(self, node: Node, seconds: float) -> None:
+        self.amend(control.order_restart(control.Restart(control.Order(f"order {self.world.now}"))))
 
     def control_gone(self, node: Node, seconds: float) -> None:
         """A hand deletes the control; or makes it anew just when somebody is about to lead, with the version that it had, and with

@@ -214,8 +214,15 @@ def start(cluster: Cluster, words: List[str]) -> None:
 
 
 def restart(cluster: Cluster, words: List[str]) -> None:
-    """restart NODE: the listener, with SIGTERM"""
-    cluster.node(words[0]).terminate_listener()
+    """restart NODE: the listener, with SIGTERM; restart service [in SECONDS]: whoever leads; restart off: it is taken back"""
+    if words == ["off"]:
+        cluster.order(control.end_restart)
+    elif words[0] == "service":
+        now = cluster.ensemble.milliseconds()
+        due = now + round(1000 * float(words[2])) if words[1:] else None
+        cluster.order(control.order_restart(control.Restart(control.Order("r", "operator", at=now), due)))
+    else:
+        cluster.node(words[0]).terminate_listener()
 
 
 def shutdown(cluster: Cluster, words: List[str]) -> None:

@@ -6,9 +6,9 @@ import pytest
 from kazoo.security import make_acl
 
 from supervisor_zkelect.core import control
-from supervisor_zkelect.core.control import Order, Switchover
+from supervisor_zkelect.core.control import Order, Restart, Switchover
 from supervisor_zkelect.core.outcomes import Outcome
-from supervisor_zkelect.elector import Barred, NotBegun, ProposalGone
+from supervisor_zkelect.elector import Barred, NotBegun, NotLeader, ProposalGone
 from supervisor_zkelect.zookeeper import giving
 
 ASIDE = control.begin_maintenance("a", Order("m"))
@@ -192,7 +192,7 @@ def test_an_order_is_given_and_looked_after(join, hand):
     answer = giving.give(tool, given)
     assert answer.id and giving.came_of(tool, given, answer.id, answer.term) is None
     # Given once more, by a listener that was restarted meanwhile, it is the same order; another one is refused.
-    assert giving.give(tool, given._replace(id=answer.id))[3:] == (answer.id, one.token)
+    assert giving.give(tool, given._replace(id=answer.id))[3:5] == (answer.id, one.token)
     another = giving.give(tool, giving.Given("switchover", "a"))
     assert not another.ok and "another switchover is ordered" in another.text
     one.release(successor=one.begin("switchover", answer.id, "a"))
@@ -216,7 +216,7 @@ def test_a_switchover_that_is_taken_back_is_told_as_not_done(join, hand):
     assert giving.came_of(tool, given, answer.id, answer.term)[:2] == (False, 1)
     answer = giving.give(tool, given)
     assert giving.give(tool, giving.Given("cancel")).ok
-    assert giving.came_of(tool, given, answer.id, answer.term) == (False, 1, "it was taken back", "", 0)
+    assert giving.came_of(tool, given, answer.id, answer.term)[:3] == (False, 1, "it was taken back")
 
 
 @pytest.mark.parametrize("given, told", [
@@ -264,3 +264,58 @@ def test_a_control_that_may_not_be_read_bars_and_hinders_no_adoption(join, hand,
             one.claim("a", "a:1")
     finally:
         zk.set_acls(hand.path, [make_acl("world", "anyone", all=True)])
+
+
+# Restarts
+
+
+def primary(join):
+    one = candidate(join, "a")
+    assert one.try_be_leader(claiming=True).leads
+    one.claim("a", "a:1")
+    one.ack_leader("a:1")
+    return one
+
+
+def test_a_restart_is_marked_begun_and_the_ack_emptied_at_once(join, hand):
+    one = primary(join)
+    hand(control.order_restart(Restart(Order("r", at=one.server_time()), None, 0, one.token)))
+    one.begin_restart("r")
+    assert hand.read()["restart"]["begun"] == one.token and one.read_ack() == b"" and one.holder().token == one.token
+    one.ack_leader("a:1")
+    # Its answer may have been lost.
+    one.begin_restart("r")
+    assert one.read_ack() == b""
+    one.ack_leader("a:1")
+    one.tell_outcome(Outcome("r", True, "done"))
+    assert "restart" not in hand.read() and one.read_ack() == b"a:1" and one.outcomes()[-1].id == "r"
+
+
+@pytest.mark.parametrize("order, why", [
+    (None, "taken back"), (Restart(Order("other")), "taken back"), (Restart(Order("r", at=5)), "more than ten minutes"),
+])
+def test_a_restart_that_does_not_stand_or_is_late_empties_nothing(join, hand, order, why):
+    one = primary(join)
+    if order is not None:
+        hand(control.order_restart(order))
+    before = hand.read()
+    with pytest.raises(NotBegun, match=why):
+        one.begin_restart("r")
+    assert one.read_ack() == b"a:1" and hand.read() == before
+
+
+def test_who_does_not_lead_any_more_marks_no_restart(join, hand, zk):
+    one = primary(join)
+    hand(control.order_restart(Restart(Order("r", at=one.server_time()))))
+    zk.delete(one.proposal_path)
+    with pytest.raises(NotLeader):
+        one.begin_restart("r")
+    assert one.read_ack() == b"a:1" and "begun" not in hand.read()["restart"]
+
+
+def test_a_restart_puts_a_holder_back_that_somebody_has_changed(join, hand, zk, root):
+    one = primary(join)
+    hand(control.order_restart(Restart(Order("r", at=one.server_time()))))
+    zk.delete(f"{root}/e/ack-state/holder")
+    one.begin_restart("r")
+    assert one.holder().token == one.token and one.read_ack() == b""

@@ -188,3 +188,58 @@ def test_what_stands_below_a_name_that_is_no_nodes_is_told_as_no_orders():
     with pytest.raises(Unusable) as refused:
         control.amended(b'{"v": 1, "nodes": {"../x": 7}}', None, control.end_maintenance("../x"), "/s/control")
     assert str(refused.value) == f"/s/control {GARBAGE}"
+
+
+@pytest.mark.parametrize("switchover, now, text", [
+    (Switchover(Order("s", "root@h", "disk"), "c"), 0, "switchover to c by root@h: disk"), (Switchover(Order("s")), 0, "switchover to the next node"),
+    (Switchover(Order("s"), "c", 7_500_000), 0, "switchover to c at 1970-01-01T02:05:00Z, in 2 h 5 m"),
+    (Switchover(Order("s", "root@h"), "c", 7_500_000), 300_000, "switchover to c by root@h at 1970-01-01T02:05:00Z, in 2 h 0 m"),
+    (Switchover(Order("s"), "c", 7_500_000), None, "switchover to c at 1970-01-01T02:05:00Z"),
+    (Switchover(Order("s"), "c", 7_500_000, 41), 0, "switchover to c, begun"), (Switchover(Order("s", reason="disk"), "c", None, 41), 0, "switchover to c, begun: disk"),
+    (Switchover(Order("s"), "c", 10_001_000), 0, "switchover to c at 1970-01-01T02:46:41Z, in 2 h 46 m"), (Switchover(Order("s"), "c", 60_000), 0, "switchover to c at 1970-01-01T00:01:00Z, in 1 m 0 s"),
+])
+def test_a_switchover_in_words(switchover, now, text):
+    assert control.in_words(switchover, now) == text
+
+
+@pytest.mark.parametrize("order, text", [
+    (Order("s"), ""), (Order("s", "root@h"), " of root@h"), (Order("s", "root@h", "disk"), " of root@h: disk"), (Order("s", "", "disk"), ": disk"),
+    (Order("s", "", "x" * 500), ": " + "x" * 198 + "…"),
+])
+def test_who_gave_an_order_and_why(order, text):
+    assert control.said(order) == text
+
+
+# Restarts
+
+RESTART = control.Restart(Order("r", "root@h", "leak", 5), 99, 41, 41)
+
+
+def test_a_restart_that_is_written_is_read():
+    assert read(written(control.order_restart(RESTART))) == Control(STAMP, "", {}, None, RESTART)
+    assert read(written(control.order_restart(control.Restart(Order("r"))))).restart == control.Restart(Order("r"))
+
+
+def test_a_restart_that_is_marked_begun_keeps_what_a_newer_version_wrote_and_another_one_does_not():
+    data = b'{"v": 1, "restart": {"id": "r", "rolling": true}}'
+    marked = json.loads(written(control.order_restart(RESTART._replace(due=None)), data=data))["restart"]
+    assert marked["rolling"] and marked["begun"] == 41
+    other = json.loads(written(control.order_restart(control.Restart(Order("other"))), data=data))["restart"]
+    assert "rolling" not in other
+
+
+@pytest.mark.parametrize("restart", [7, [], {}, {"id": 7}, {"id": "r", "begun": "x"}, {"id": "r", "term": 1.5}, {"id": "r", "due": -1}])
+def test_a_restart_that_is_none_makes_the_control_unusable(restart):
+    assert read(json.dumps({"v": 1, "restart": restart}).encode()).trouble == f"/s/control {GARBAGE}"
+
+
+def test_an_order_is_taken_out_by_its_id():
+    data = written(control.order_restart(RESTART), control.order_switchover(Switchover(Order("s"))))
+    found = read(data)
+    assert read(written(control.ended(found, "r"), data=data)) == Control(STAMP, "", {}, Switchover(Order("s")))
+    assert read(written(control.ended(found, "s"), data=data)) == Control(STAMP, "", {}, None, RESTART)
+    assert control.ended(found, "m") is None and control.ended(Control(), "r") is None
+
+
+def test_a_restart_is_late_by_when_it_is_due():
+    assert not control.overdue(RESTART, 99 + control.LATE) and control.overdue(RESTART, 100 + control.LATE)

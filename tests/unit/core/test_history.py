@@ -475,3 +475,74 @@ def test_a_history_is_compact_and_as_long_as_it_may_be():
 
 def test_the_last_that_stood_there_may_all_be_named():
     assert len(history.passed([], [f"n{number}" for number in range(history.NAMED)])) == history.NAMED
+
+
+# Restarts
+
+def restarted(timeline, before, *, acked=True, start=20.0):
+    """A primary whose service is started again, or whose term ends before it is healthy."""
+    steps = [state(roles.PROMOTING, step, token=7) for step in ("restarting", "starting", "probing", "acking")]
+    steps = [*steps, state(roles.PRIMARY, token=7)] if acked else steps[:2]
+    for moment, after in enumerate(steps):
+        timeline.moved(before, after, None, start + moment)
+        before = after
+    return before
+
+
+STEPS = {"ordered": 20.0, "dead": 21.0, "started": 22.0, "healthy": 23.0, "acked": 24.0}
+
+
+def test_the_steps_of_a_restart_are_kept_beside_those_of_the_term():
+    one = timeline()
+    primary = led(one)
+    begun = one.news()[0]["begun"]
+    one.written(one.news())
+    restarted(one, primary)
+    (term,) = one.news()
+    assert term["begun"] == begun and term["restarts"] == [STEPS] and "ended" not in term
+
+
+def test_a_restart_in_a_term_that_was_taken_over_is_told():
+    one = timeline()
+    adopted = State(role=roles.PROMOTING, step="leasing", token=7)
+    one.moved(State(role=roles.PROMOTING, step="claiming", token=7, inherited=7), adopted, None, 3.0)
+    primary = state(roles.PRIMARY, token=7)
+    one.moved(adopted, primary, None, 4.0)
+    assert not one.news()
+    restarted(one, primary)
+    (term,) = one.news()
+    assert term["restarts"] == [STEPS] and "begun" not in term
+
+
+def test_a_restart_that_fails_is_told_with_the_end_of_the_term():
+    one = timeline()
+    ended(one, restarted(one, led(one), acked=False), start=30.0)
+    (term,) = one.news()
+    assert term["restarts"] == [{"ordered": 20.0, "dead": 21.0}] and term["ended"]["noticed"] == 30.0
+
+
+def test_what_the_guard_saw_of_a_restart_is_no_end_of_the_term():
+    one = timeline()
+    primary = led(one)
+    restarting = state(roles.PROMOTING, "restarting", token=7)
+    one.moved(primary, restarting, None, 20.0)
+    one.guarded({"token": 7, "why": "the listener had it stopped", "noticed": 20.5, "dead": 20.75})
+    one.moved(restarting, state(roles.PROMOTING, "starting", token=7), None, 21.0)
+    ended(one, state(roles.PRIMARY, token=7), start=30.0)
+    assert one.news()[0]["ended"] == {"noticed": 30.0, "why": "resigned", "dead": 31.0, "released": 32.0}
+
+
+def test_restarts_of_several_listeners_are_put_together_and_the_last_ones_kept():
+    data = history.amended(b"", [{"token": 7, "restarts": [{"ordered": 1.0, "dead": 2.0}]}])
+    data = history.amended(data, [{"token": 7, "restarts": [{"ordered": 5.0}, {"ordered": 5.0, "acked": 6.0}, {"dead": 7.0}, 3]}])
+    assert history.read(data)[0]["restarts"] == [{"ordered": 1.0, "dead": 2.0}, {"ordered": 5.0, "acked": 6.0}]
+    many = [{"ordered": float(number)} for number in range(1, 20)]
+    assert history.read(history.amended(data, [{"token": 7, "restarts": many}]))[0]["restarts"] == many[-history.MOST_RESTARTS:]
+    assert "restarts" not in history.read(b'[{"token": 7, "restarts": "x"}]')[0]
+
+
+def test_a_restart_is_shown_below_its_term():
+    terms = [{"token": 7, "node": "a", "begun": BEGUN, "restarts": [STEPS, {"ordered": 40.0, "dead": 40.5}]}]
+    lines = terms_shown.history({"orders": {"ok": True, "terms": terms}}).lines
+    assert len(lines) == 4 and "restarted" in lines[2] and "500 ms: dead 500" in lines[2]
+    assert "4000 ms: dead 1000 started 1000 healthy 1000 acked 1000" in lines[3]

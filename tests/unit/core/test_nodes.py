@@ -118,3 +118,12 @@ def live(name, digest, **options):
 ])
 def test_who_differs_is_told_with_the_options(seen, primary, told):
     assert nodes.differences(seen, primary) == told
+
+
+@pytest.mark.parametrize("seen, late", [
+    (Seen("a", STANDBY, True, 1), False), (Seen("a", STANDBY._replace(confirmed=(7, 2)), True, 1), True), (Seen("a", STANDBY._replace(confirmed=()), True, None), True),
+    (Seen("a", STANDBY._replace(confirmed=(7, 2)), False, None), False), (Seen("a", None, True, 1), False), (Seen("a", None, False, None), False),
+    (Seen("a", STANDBY._replace(confirmed=(7, 2), state="withdrawn"), True, None), False), (Seen("a", STANDBY._replace(confirmed=[7, 3]), True, 1), False),
+])
+def test_who_has_not_recognised_the_last_order(seen, late):
+    assert nodes.unrecognised([seen], [7, 3]) == ["a"] * late

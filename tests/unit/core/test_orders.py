@@ -360,3 +360,14 @@ def test_a_standby_that_may_not_leave_the_queue_asks_on_and_closes_no_session(no
         counts.append(node.state.refusals)
         node.event(messages.Tick(), 2.0)
     assert counts == [1, 0, 1, 0, 1, 0] and node.at == ("demoting", "releasing") and not node.state.ending
+
+
+def test_a_term_ends_by_the_order_of_somebody_and_for_his_reason(node):
+    node.primary().event(SWITCH._replace(to="c", said=" of root@h: disk"))
+    assert node.event(messages.Begun(node.op(messages.Begin), "n-0000000007")).state.reason == "switched over to c by order of root@h: disk"
+
+
+def test_that_it_has_left_the_queue_for_an_order_is_told(node):
+    node.standby().event(ASIDE)
+    node.event(messages.Released(node.op(messages.Release)))
+    assert node.at[0] == "maintenance" and messages.TellOutcome("m", True, "self left the queue") in node.actions

@@ -18,7 +18,7 @@ ENOUGH, TRIES = 12, 4
 def kind_of(state):
     return (
         state.role, state.step, state.inherited is None, bool(state.looking), bool(state.failed), any(one.left for one in state.resigning),
-        state.up, bool(state.cleaning), state.stuck, state.beginning and state.beginning.kind,
+        state.up, bool(state.cleaning), state.stuck, state.beginning and state.beginning.kind, bool(state.waiting),
     )
 
 

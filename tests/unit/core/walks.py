@@ -4,7 +4,8 @@ import random
 from dataclasses import replace
 
 from supervisor_zkelect.core import messages, role
-from supervisor_zkelect.core.state import INFINITY, Resigning, Rules, next_wakeup
+from supervisor_zkelect.core.control import RestartSeen
+from supervisor_zkelect.core.state import INFINITY, Resigning, Rules, State, next_wakeup
 from supervisor_zkelect.core.transitions import step_of, take
 from supervisor_zkelect.core.turn import Turn
 
@@ -19,6 +20,7 @@ FORWARD = {
     "clearing": [messages.Dead, messages.SessionUp], "waiting": [messages.SessionUp, messages.ControlSeen, messages.Tick], "proposing": [messages.Proposed],
     "asking": [messages.Queried], "stepping": [messages.Proposed, messages.ControlSeen], "watching": [messages.QueueChanged, messages.SessionDown],
     "claiming": [messages.Claimed, messages.Claimed, messages.Dirty], "fencing": [messages.Fenced, messages.ControlSeen], "leasing": [messages.Leased, messages.SessionDown],
+    "restarting": [messages.Dead, messages.Leased, messages.SessionUp, messages.ControlSeen, messages.Resign, messages.Begun],
     "starting": [messages.ServiceStarted], "probing": [messages.Probed, messages.Leased, messages.Tick],
     "acking": [messages.Acked, messages.Leased], "primary": [messages.Leased, messages.Probed, messages.TermSeen, messages.Resign, messages.Begun, messages.Tick],
     "stopping": [messages.Dead, messages.Stuck, messages.Leased], "releasing": [messages.Released] + 5 * [messages.RequestFailed],
@@ -39,6 +41,12 @@ class Walk:
             self.state, _ = role.inherit(self.now, 7, self.now + 4.0)
         else:
             self.state, _ = role.begin(self.now)
+        if seed % 12 == 5:
+            # Under a lease that has little time left.
+            self.state = State(
+                role="promoting", step="restarting", since=self.now, up=True, alive=True, grace=2.0, margin=1.0, op=20, waiting=20,
+                proposal="n-1", token=7, claimed_at=self.now - 9.0, deadline=self.now + 3.0, led=True, restart="r", timeout=10.0,
+            )
         if chance() < 0.1:
             # Somebody waits to hear who leads since a term of before.
             self.state = replace(self.state, resigning=(Resigning("t", self.now, 5, left=True),))
@@ -92,6 +100,9 @@ class Walk:
         ordered = messages.ControlSeen(bar, until, bar_id, bool(bar_id) and choose([True, False]))
         if self.random.random() < 0.5:
             begun = choose([0, 0, self.state.token or 0])
+            if choose([True, False]):
+                term = choose([0, self.state.token or 0, 3])
+                return ordered._replace(restart=RestartSeen("r", choose([-INFINITY, ahead]), begun, term))
             ordered = ordered._replace(order="s", due=choose([-INFINITY, ahead]), to=choose(["b", "self", ""]), begun=begun, target="n-2")
         return ordered
 

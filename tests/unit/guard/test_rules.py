@@ -285,6 +285,20 @@ def test_a_lease_that_is_no_longer_extends_nothing(node):
     assert node.entry.lease == GRANT.lease
 
 
+def test_of_a_group_that_the_listener_had_stopped_it_is_not_told_that_its_grant_is_revoked(node):
+    """It may have it started again at that moment, in the same term."""
+    node.start()
+    node.guard.obey(protocol.StopOrder("primary", 9, 500.0, GRANT))
+    node.effects.told.clear()
+    node.extend(1, 7, 103.0, 104.0, 105.0)
+    assert node.effects.told == [protocol.LeaseEcho(1, 0.0, "")] and node.entry.lease.deadline == 105.0
+    node.start()
+    node.guard.groups.end(node.guard.groups["primary"], 0.0, "the lease ran out")
+    node.effects.told.clear()
+    node.extend(2, 7, 106.0, 107.0, 108.0)
+    assert node.effects.told[0] == protocol.GuardRevoked("primary", "the guard has revoked the grant")
+
+
 def test_only_the_grant_that_stands_is_extended(node):
     node.start()
     node.guard.obey(protocol.LeaseOrder(1, {"primary": (6, Lease(200.0, 201.0, 202.0)), "other": (7, Lease(200.0, 201.0, 202.0))}))

@@ -8,8 +8,10 @@ from supervisor_zkelect.listener import election_worker, events
 from supervisor_zkelect.listener.order_desk import PACE, OrderDesk
 from supervisor_zkelect.zookeeper import giving
 from tests.unit.listener.parts import NOW, Host, candidacy, keepers, means
+from tests.unit.zookeeper.cluster import Cluster
 
 DONE = giving.Answer(True, 0, "done")
+WRITTEN = giving.Answer(True, 0, "", "7", 40, ("a leads",), "the clock is off")
 
 
 class Place:
@@ -36,14 +38,22 @@ class Place:
     ("maintenance", {"what": "off"}, giving.Given("maintenance off", "a", "root@h")),
     ("switchover", {}, giving.Given("switchover", "", "root@h")), ("switchover", {"to": "b", "in": 5}, giving.Given("switchover", "b", "root@h", "", 5)),
     ("switchover", {"cancel": True}, giving.Given("cancel", "", "root@h")), ("orders", {}, giving.Given("show", "", "root@h")),
-    ("orders", {"reset": True}, giving.Given("reset", "", "root@h")),
+    ("orders", {"reset": True}, giving.Given("reset", "", "root@h")), ("orders", {"log": True}, giving.Given("log", "", "root@h")),
+    ("forget", {"node": "c"}, giving.Given("forget", "c", "root@h")),
+    ("switchover", {"at": 7, "dry": True, "clock": 9}, giving.Given("switchover", "", "root@h", due=7, dry=True, clock=9)),
+    ("switchover", {"take_back": "7"}, giving.Given("take back", "", "root@h", id="7")),
+    ("restart", {"reason": "leak"}, giving.Given("restart", "", "root@h", "leak")),
+    ("restart", {"in": 5}, giving.Given("restart", "", "root@h", "", 5)),
+    ("restart", {"cancel": True}, giving.Given("cancel restart", "", "root@h")),
 ])
 def test_what_is_ordered(verb, arguments, given):
     place = Place()
     assert place.order(verb, **arguments) == given and place.asked[-1][0] is election_worker.give_order
 
 
-@pytest.mark.parametrize("arguments", [{"to": "../b"}, {"to": "b\nc"}, {"in": "soon"}, {"in": -1}, {"in": True}, {"wait": "x"}, {"in": 1e30}])
+@pytest.mark.parametrize("arguments", [
+    {"to": "../b"}, {"to": "b\nc"}, {"in": "soon"}, {"in": -1}, {"in": True}, {"wait": "x"}, {"in": 1e30}, {"at": "noon"}, {"at": -1}, {"at": 7, "in": 7}, {"term": "x"}, {"term": True},
+])
 def test_what_is_no_order_is_refused(arguments):
     place = Place()
     place.order("switchover", **arguments)
@@ -60,17 +70,18 @@ def test_what_is_refused_or_done_at_once_is_answered_at_once():
 def test_an_order_is_looked_after_until_it_is_done():
     place = Place()
     place.order("switchover", to="b")
-    place.seen()
+    place.seen(WRITTEN)
     assert not place.answers and place.desk.next_wakeup() == NOW + PACE
     place.desk.keep_time(NOW)
     assert len(place.asked) == 1
     place.desk.keep_time(NOW + PACE)
-    work, ticket, given, order, _, _ = place.asked[-1]
-    assert (work, ticket, given.node, order) == (election_worker.look_after_order, "t", "b", "7")
+    work, ticket, given, order, term, last, _ = place.asked[-1]
+    assert (work, ticket, given.node, order, term, last) == (election_worker.look_after_order, "t", "b", "7", 40, False)
     place.desk.keep_time(NOW + 2 * PACE)
     assert len(place.asked) == 2, "one look at a time"
     place.seen(DONE)
-    assert place.answers["t"] == {"id": "7", "ok": True, "exit": 0, "text": "done"}
+    told = {"checked": ["a leads"], "warning": "the clock is off"}
+    assert place.answers["t"] == {"id": "7", "ok": True, "exit": 0, "text": "done", **told}
     place.seen(DONE)
     assert place.desk.next_wakeup() == float("inf")
 
@@ -78,7 +89,10 @@ def test_an_order_is_looked_after_until_it_is_done():
 def test_who_has_waited_for_long_enough_is_told_that_it_is_under_way():
     place = Place()
     place.order("maintenance", wait=0.0, what="on", node="b")
-    place.seen()
+    place.seen(WRITTEN)
+    assert place.asked[-1][0] is election_worker.look_after_order and place.asked[-1][5], "what it waits for is asked"
+    place.seen(giving.under_way(giving.Given("maintenance on", "b")))
+    assert place.answers["t"]["term"] == 40 and place.answers["t"]["checked"] == ["a leads"]
     assert place.answers["t"]["exit"] == giving.UNDER_WAY and "under way" in place.answers["t"]["text"]
 
 
@@ -86,7 +100,7 @@ def test_who_puts_a_primary_aside_that_stays_is_told_why():
     orders = messages.ControlSeen("in maintenance", bar_id="m")
     place = Place(State(role=roles.PRIMARY, step="", orders=orders, stays_why="nobody stands by"))
     place.order("maintenance", wait=0.0, what="on")
-    place.seen()
+    place.seen(WRITTEN)
     assert place.answers["t"]["exit"] == giving.UNDER_WAY and "nobody stands by" in place.answers["t"]["text"]
 
 
@@ -96,3 +110,47 @@ def test_no_answer_to_the_writing_is_awaited_beyond_the_first():
     place.order("switchover", to="b")
     place.seen(giving.Answer(False, 4, "unknown"), "")
     assert place.answers["t"]["exit"] == 4 and place.desk.next_wakeup() == float("inf")
+
+
+def test_who_asks_again_gives_nothing_and_is_told_of_the_same_order():
+    place = Place()
+    place.order("switchover", wait=1.0, to="b", look="7", term=40)
+    work, _, _, order, term, last, _ = place.asked[-1]
+    assert (work, order, term, last) == (election_worker.look_after_order, "7", 40, False) and len(place.asked) == 1
+    place.seen()
+    place.host.moment = NOW + 1.0
+    place.desk.keep_time(NOW + 1.0)
+    place.seen()
+    assert place.asked[-1][5] and all(asked[0] is election_worker.look_after_order for asked in place.asked)
+    place.seen(DONE)
+    assert place.answers["t"]["text"] == "done"
+
+
+def test_a_node_is_forgotten_by_its_name():
+    place = Place()
+    place.order("forget")
+    assert place.answers["t"]["exit"] == 2 and "name the node" in place.answers["t"]["text"]
+
+
+def test_who_waits_for_less_than_a_pace_is_answered_in_time():
+    place = Place()
+    place.order("switchover", wait=PACE / 2, to="b")
+    place.seen(WRITTEN)
+    assert place.desk.next_wakeup() == NOW + PACE / 2
+
+
+@pytest.mark.parametrize("last, answered", [(False, None), (True, giving.UNDER_WAY)])
+def test_what_an_order_waits_for_is_looked_up_when_the_waiting_ends(last, answered):
+    cluster, posted = Cluster("a", "b"), []
+    given = giving.Given("switchover", "b", id="s")
+    election_worker.give_order(cluster.tool(), "t", given, posted.append)
+    election_worker.look_after_order(cluster.tool(), "t", given, "s", posted[0].answer.term, last, posted.append)
+    assert posted[0].id == "s" and posted[1].id == "s" and (posted[1].answer and posted[1].answer.exit) == answered
+    assert not last or "waiting for a to recognise the order" in posted[1].answer.text
+
+
+def test_an_order_that_is_taken_back_is_answered_at_once():
+    cluster, posted = Cluster("a", "b"), []
+    election_worker.give_order(cluster.tool(), "t", giving.Given("switchover", "b", id="s"), posted.append)
+    election_worker.give_order(cluster.tool(), "t", giving.Given(giving.TAKE_BACK, id="s"), posted.append)
+    assert posted[1].id == "" and posted[1].answer.exit == 130 and "switchover" not in cluster.control()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import socket
 import threading
+import time
 from xmlrpc.server import SimpleXMLRPCServer
 
 import pytest
 
-from supervisor_zkelect.operators import ask, overview, show, verbs
+from supervisor_zkelect.operators import ask, order_lines, overview, show, verbs
 from supervisor_zkelect.operators.outcome import CANNOT, DONE, ERROR, NOT_PRIMARY, ON_ITS_WAY, RANKS, UNKNOWN, USAGE
+from supervisor_zkelect.operators.progress import Progress
 from supervisor_zkelect.operators.view import judge
 from supervisor_zkelect.supervisord.client import Fault, Unreachable
 
@@ -593,3 +596,98 @@ def test_members_that_had_no_room_are_counted():
     answer = {"ok": True, "members": [{"place": 1, "node": "a", "leads": True}], "left_out": 41}
     outcome = overview.members({"orders": answer})
     assert len(outcome.lines) == 3 and "and 41 more" in outcome.lines[2]
+
+
+# Orders
+
+
+UNDER_WAY_TOLD = {"ok": False, "exit": 7, "text": "under way", "id": "s", "term": 42, "awaited": "a to stop"}
+
+
+def arguments_of(peer):
+    return [json.loads(args[2]) for method, *args in peer.asked if method == "zkelect.request" and args[0] == "switchover"]
+
+
+def test_who_waits_at_a_terminal_gives_his_order_once_and_asks_again_by_its_id(monkeypatch):
+    monkeypatch.setattr(ask, "ANSWER_TIME", 0.05)
+    told = iter([UNDER_WAY_TOLD, {"ok": True, "exit": 0, "text": "b leads", "id": "s"}])
+    peer = Peer(answer({"orders": PRIMARY}), {})
+    peer.methods["getAnswer"] = lambda ticket: json.dumps({"ok": True} if ticket == "refresh" else next(told))
+    screen = io.StringIO()
+    screen.isatty = lambda: True
+    outcome = ask.run("switchover", peer, "orders", timeout=30, given={"to": "b"}, progress=Progress(screen))
+    assert outcome.exit == DONE and outcome.lines == ("orders: b leads",) and "waiting for a to stop" in screen.getvalue()
+    first, second = arguments_of(peer)
+    assert "look" not in first and first["wait"] == 1.0 and first["to"] == "b" and "@" in first["by"] and first["clock"] > 1e12
+    assert (second["look"], second["term"], second["id"]) == ("s", 42, first["id"])
+
+
+def test_ctrl_c_has_the_listener_take_the_order_back():
+    told = iter([KeyboardInterrupt(), {"ok": False, "exit": 130, "text": "interrupted; the order is taken back"}])
+
+    def answered(ticket):
+        found = {"ok": True} if ticket == "refresh" else next(told)
+        if isinstance(found, BaseException):
+            raise found
+        return json.dumps(found)
+
+    peer = Peer(answer({"orders": PRIMARY}), getAnswer=answered)
+    outcome = ask.run("switchover", peer, "orders", timeout=30, given={"to": "b"})
+    assert outcome.exit == 130 and outcome.error == "interrupted; the order is taken back"
+    first, second = arguments_of(peer)
+    assert second["take_back"] == first["id"]
+
+
+def test_what_was_looked_at_and_a_warning_stand_below_the_outcome():
+    outcome = show.orders({"orders": {"ok": True, "text": "b leads", "checked": ["a leads", "b\x1b"], "warning": "the clock is off"}})
+    assert outcome.lines == ("orders: b leads", "  checked: a leads", "  checked: b\\x1b", "orders: warning: the clock is off")
+    refused = show.orders({"orders": {"ok": False, "exit": 1, "text": "no", "warning": "the clock is off"}})
+    assert refused.error == "no" and refused.lines == ("orders: warning: the clock is off",)
+
+
+def test_the_log_of_orders_is_a_table_with_the_newest_first(monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    one = {"id": "s", "what": "switchover", "node": "c", "by": "root@h", "reason": "disk", "at": 1000, "until": None, "due": 4000}
+    log = [
+        {**one, "done": True, "outcome": {"text": "c leads", "node": "c", "at": 5000}}, {**one, "what": "maintenance on", "done": None, "due": None},
+        {**one, "done": False, "outcome": {"text": "it was taken back", "at": 0}, "due": None}, {"done": True, "outcome": {"text": "x"}},
+        {**one, "what": "cancel", "node": "", "done": True, "outcome": {"text": "y"}, "due": None},
+    ]
+    lines = show.orders({"orders": {"ok": True, "text": "4", "log": log}}).lines
+    assert lines[0].split() == ["ELECTION", "GIVEN", "BY", "ORDER", "OUTCOME", "REASON"]
+    assert "root@h  switchover --cancel  " in lines[1] and "unknown" in lines[2] and "not done: it was taken back" in lines[3]
+    assert "maintenance on c" in lines[4] and "not known" in lines[4]
+    assert "1970-01-01 00:00:01+0000  root@h  switchover c at 1970-01-01 00:00:04+0000  c leads, 4.0 s later" in lines[5]
+    assert "nothing was ordered" in show.orders({"orders": {"ok": True, "text": "", "log": []}}).lines[1]
+
+
+def test_a_moment_that_no_calendar_has_is_shown():
+    assert order_lines.local(1e30) == "1e+30 ms"
+
+
+def test_a_resignation_shows_that_it_is_waited_for_and_an_interrupted_one_may_be_carried_out(monkeypatch):
+    moment = [100.0]
+    monkeypatch.setattr(ask.time, "monotonic", lambda: moment[0])
+
+    def answered(ticket):
+        if ticket == "refresh":
+            return json.dumps({"ok": True})
+        moment[0] += 0.7
+        if moment[0] > 102.0:
+            raise KeyboardInterrupt
+        return ""
+
+    screen = io.StringIO()
+    screen.isatty = lambda: True
+    outcome = ask.run("resign", Peer(answer({"orders": PRIMARY}), getAnswer=answered), "orders", timeout=30, progress=Progress(screen))
+    assert outcome.exit == 130 and "may be carried out all the same" in outcome.error
+    assert screen.getvalue() == "\r\x1b[Kwaiting for the outcome of resign, 1 s\r\x1b[K"
+
+
+def test_who_only_looks_and_has_had_enough_just_ends():
+    def answered(ticket):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ask.run("members", Peer(answer({"orders": PRIMARY}), getAnswer=answered), "orders")

@@ -15,7 +15,7 @@ from supervisor_zkelect import rpcinterface
 from supervisor_zkelect.controllerplugin import ZkelectControllerPlugin
 from supervisor_zkelect.controllerplugin import parsed as words_parsed
 from supervisor_zkelect.operators import cli
-from supervisor_zkelect.operators.outcome import DONE, ERROR, UNKNOWN, USAGE
+from supervisor_zkelect.operators.outcome import DONE, ERROR, UNKNOWN, USAGE, failure
 from supervisor_zkelect.operators.verbs import NODE, VERBS
 
 DOCS = Path(__file__).parents[3]
@@ -24,25 +24,28 @@ DOCS = Path(__file__).parents[3]
 def test_the_docs_have_the_list():
     text = (DOCS / "docs" / "operations.md").read_text()
     assert reference() in text, reference()
-    assert "`--timeout SECONDS`" in text and all(f"`{verb.name}`" in text for verb in VERBS.values() if verb.timed)
+    assert "`--wait SECONDS`" in text and all(f"`{verb.name}`" in text for verb in VERBS.values() if verb.timed)
     line = next(line for line in (DOCS / "README.md").read_text().splitlines() if line.startswith("    supervisorctl zkelect "))
-    assert set(line.split()[2].split("|")) | {"role"} <= set(VERBS)
+    # README names the others.
+    assert set(line.split()[2].split("|")) | {"role", "restart", "forget", "why", "simulate", "events"} == set(VERBS)
 
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 def test_the_program_takes_the_words_of_each_verb(verb):
     def parsed(*words):
-        return cli.parser().parse_args([verb.name, *verb.what[:1], *words])
+        return cli.parser().parse_args([verb.name, *verb.what[:1], *["c"] * bool(verb.operand), *words])
 
     assert parsed("--json").json and parsed().election is None
     for option in verb.options:
         assert not getattr(parsed(), option.argument)
-        assert getattr(parsed(option.word, *["7"] * bool(option.value)), option.argument)
+        assert getattr(parsed(option.word, *["2026-11-30T03:00Z" if option.moment else "7"] * bool(option.value)), option.argument)
     if verb.means == NODE:
         with pytest.raises(cli.Trouble):
             parsed("orders")
     else:
         assert parsed("orders").election == "orders"
+    if verb.timed:
+        assert parsed("--wait", "7").timeout == parsed("--timeout", "7").timeout == 7.0
 
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
@@ -91,3 +94,28 @@ def test_supervisorctl_takes_the_words_behind_a_verb(words, names, given):
 def test_supervisorctl_refuses_what_it_does_not_know(verb, words, told):
     with pytest.raises(ValueError, match=told):
         words_parsed(VERBS[verb], words.split())
+
+
+def test_supervisorctl_takes_times_waits_and_nodes_as_the_program_does():
+    assert words_parsed(VERBS["switchover"], ["--at", "2026-11-30T03:00Z", "--wait", "7"]) == ([], {"at": 1796007600000, "timeout": 7.0})
+    assert words_parsed(VERBS["forget"], ["c", "orders"]) == (["orders"], {"node": "c"})
+    assert words_parsed(VERBS["list"], ["--wait", "7"]) == ([], {"timeout": 7.0})
+    for verb, words, told in (
+        ("forget", [], "name the NODE"), ("switchover", ["--at", "noon"], "is no time"), ("role", ["--wait", "7"], "there is no option"),
+        ("forget", ["c", "orders", "stock"], "one election at most"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            words_parsed(VERBS[verb], words)
+
+
+def test_supervisorctl_waits_for_so_long_and_asks_at_a_terminal(monkeypatch):
+    ran, said = [], []
+    monkeypatch.setattr("supervisor_zkelect.controllerplugin.ask.run", lambda *words, **more: ran.append((words, more)) or failure(ERROR, "x"))
+    monkeypatch.setattr("supervisor_zkelect.controllerplugin.confirm.agreed", lambda text, *streams: said.append(text) or not text)
+    options = SimpleNamespace(serverurl="unix:///none", username="", password="", interactive=False)
+    plugin = ZkelectControllerPlugin(SimpleNamespace(stdout=io.StringIO(), exitstatus=0, options=options))
+    plugin.do_zkelect("orders --reset")
+    assert not ran and "taken back" in said[-1] and plugin.ctl.exitstatus == ERROR and "--yes" in plugin.ctl.stdout.getvalue()
+    plugin.do_zkelect("orders --reset --yes --wait 3")
+    [(words, more)] = ran
+    assert words[0] == "orders" and more["timeout"] == 3.0 and more["given"] == {"reset": True, "yes": True}

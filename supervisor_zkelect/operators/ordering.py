@@ -1,0 +1,154 @@
+"""Orders from any host: written into ZooKeeper without a node's file, by the functions by which a node's listener writes them."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+import time
+from typing import Any, Dict, List, Mapping, Optional
+
+from supervisor_zkelect.operators import ask, remote, show, waiting
+from supervisor_zkelect.operators.interrupts import Interrupts
+from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, UNKNOWN, USAGE, Outcome, Trouble
+from supervisor_zkelect.operators.progress import Progress
+from supervisor_zkelect.operators.verbs import ALL, ONE, VERBS, Verb
+
+PACE = 0.1
+"""Seconds between two looks at what becomes of an order."""
+
+
+def afar(arguments: argparse.Namespace, given: Mapping[str, Any], width: Optional[int], progress: Progress) -> Outcome:
+    """The outcome of the command. given: what was said with the verb. width: columns that there are. Raises Trouble."""
+    from supervisor_zkelect.zookeeper import asked, connect
+
+    verb = VERBS[arguments.name]
+    try:
+        # What is no order needs no session.
+        asked.given(verb.name, given)
+    except asked.NoOrder as error:
+        raise Trouble(USAGE, str(error)) from None
+    settings = remote.settings(arguments)
+    client = remote.opened(settings)
+    try:
+        root = ("" if client.chroot else settings.chroot) + remote.root_of(arguments)
+        desk = Desk(client, root, remote.ZOOKEEPER_TIME)
+        deadline = time.monotonic() + (getattr(arguments, "timeout", None) or verb.wait)
+        answers = {}
+        with Interrupts() as interrupts:
+            for name in desk.meant(verb, arguments.election, given):
+                way = Way(desk.elector(name), asked.given(verb.name, {**given, **ask.signed()}), interrupts)
+                left = max(0.0, deadline - time.monotonic())
+                # Nothing is ordered yet by this one.
+                interrupts.check()
+                answers[name] = waiting.follow(way, left, progress, ask.revocable(verb, given))
+                if answers[name].get("exit") == INTERRUPTED:
+                    break
+        return show.orders(answers)
+    finally:
+        connect.stop_client(client)
+
+
+class Desk:
+    """The elections below a znode, as a tool sees them. client: with a session. seconds: that ZooKeeper has for one thing."""
+
+    def __init__(self, client: Any, root: str, seconds: float) -> None:
+        self._client, self._root, self._seconds = client, root, seconds
+
+    def meant(self, verb: Verb, election: Optional[str], given: Mapping[str, Any]) -> List[str]:
+        """The elections that a verb means. Raises Trouble."""
+        found = remote.elections(self._client, self._root, self._seconds)
+        there = f"there are: {', '.join(found) or 'none that this client can see'}"
+        if election is not None and election not in found:
+            raise Trouble(USAGE, f"there is no election {election} below {self._root or '/'}; {there}")
+        if election is not None:
+            return [election]
+        if verb.means == ONE and len(found) != 1:
+            raise Trouble(USAGE, f"name the election to {verb.name} from; {there}")
+        node = given.get("node")
+        if verb.means == ALL and node:
+            found = [name for name in found if self._knows(name, node)]
+            if not found:
+                raise Trouble(ERROR, f"no election below {self._root or '/'} knows a node {node}; see zkelect list")
+        if not found:
+            raise Trouble(USAGE, f"there is no election below {self._root or '/'}")
+        return found
+
+    def _knows(self, name: str, node: str) -> bool:
+        from supervisor_zkelect.elector import ElectionError
+
+        elector = self.elector(name)
+        try:
+            known = {*elector.known_nodes(), *(one.node for one in elector.members()), *elector.read_control().maintenance}
+        except ElectionError as error:
+            raise Trouble(UNKNOWN, f"unknown: {name}: {error}") from None
+        return node in known
+
+    def elector(self, name: str) -> Any:
+        """An elector that stands in no queue. What it makes is for whom the election's own znode is for."""
+        from supervisor_zkelect.elector import Elector
+
+        place = f"{self._root}/{name}"
+        return Elector(
+            self._client, f"{place}/election", "n", f"{place}/ack", acl=self._acl(f"{place}/election"), timeout=self._seconds
+        )
+
+    def _acl(self, path: str) -> Any:
+        from kazoo import exceptions
+
+        try:
+            acl = self._client.get_acls_async(path).get(timeout=self._seconds)[0]
+        except exceptions.NoAuthError:
+            raise Trouble(ERROR, f"ZooKeeper does not let this user read the ACL of {path}; see --digest-file and acl") from None
+        except (exceptions.KazooException, self._client.handler.timeout_exception) as error:
+            raise Trouble(UNKNOWN, f"unknown: ZooKeeper does not answer: {error or type(error).__name__}") from None
+        if any(entry.id.scheme == "digest" and entry.id.id.endswith(":x") for entry in acl):
+            self._see_that_it_is_whole(path.rpartition("/")[0])
+        return acl
+
+    def _see_that_it_is_whole(self, place: str) -> None:
+        """Where ZooKeeper hides whom an ACL is for, as it does from those who may not change it, nothing that lasts may be made
+        with it: the nodes would be shut out. Raises Trouble where something is missing."""
+        for path in (f"{place}/ack", f"{place}/ack-state", f"{place}/ack-state/control", f"{place}/ack-state/outcomes"):
+            if self._client.exists_async(path).get(timeout=self._seconds) is None:
+                raise Trouble(ERROR, f"{path} is missing, and would be made for nobody; give the first order on a node")
+
+
+class Way:
+    """The way of an order by ZooKeeper alone (`waiting.Way`)."""
+
+    def __init__(self, elector: Any, given: Any, interrupts: Interrupts) -> None:
+        """interrupts: to be asked while somebody waits."""
+        from supervisor_zkelect.zookeeper import following, giving
+
+        self._following, self._giving = following, giving
+        self._elector, self._given, self._interrupts = elector, given, interrupts
+
+    def give(self, seconds: float) -> waiting.Document:
+        answer = self._following.attempt(self._elector, self._given)
+        if not answer.id:
+            return dict(answer.document())
+        return {**answer.document(), **self._awaited(answer.id, answer.term, seconds)}
+
+    def look(self, answer: waiting.Document, seconds: float) -> waiting.Document:
+        return self._awaited(answer["id"], answer["term"], seconds)
+
+    def take_back(self) -> waiting.Document:
+        return dict(self._following.attempt(self._elector, self._given._replace(kind=self._giving.TAKE_BACK)).document())
+
+    def _awaited(self, order: str, term: int, seconds: float) -> Dict[str, Any]:
+        from supervisor_zkelect.elector import ElectionError
+
+        deadline, never = time.monotonic() + seconds, threading.Event()
+        while True:
+            self._interrupts.check()
+            try:
+                answer = self._giving.came_of(self._elector, self._given, order, term)
+            except ElectionError:
+                # Whoever waits is told of no trouble on the way.
+                answer = None
+            if answer is not None:
+                return {"id": order, **answer.document()}
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return {"id": order, "term": term, **self._following.waited_enough(self._elector, self._given).document()}
+            never.wait(min(PACE, left))

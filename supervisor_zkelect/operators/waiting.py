@@ -1,0 +1,65 @@
+"""Waiting for an order, by whichever way it was given: what is shown meanwhile, and what Ctrl-C does."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, Protocol
+
+from supervisor_zkelect.operators.outcome import INTERRUPTED, UNDER_WAY
+from supervisor_zkelect.operators.progress import Progress
+
+Document = Dict[str, Any]
+"""An answer, as `giving.Answer.document` has it, with "id" and "term" where the order is under way."""
+
+SLICE = 1.0
+"""Seconds between two looks at what is awaited, where that is shown."""
+
+_KEPT = ("checked", "warning")
+"""What only the first answer has."""
+
+_STANDS = "interrupted; the order may stand: see zkelect orders and zkelect list"
+
+
+class Way(Protocol):
+    """How an order gets to ZooKeeper. seconds: how long it may take until it is answered, done or not."""
+
+    def give(self, seconds: float) -> Document: ...
+
+    def look(self, answer: Document, seconds: float) -> Document:
+        """What has become of the order since that answer."""
+
+    def take_back(self) -> Document:
+        """Take the order back, or say that it stands."""
+
+
+def follow(way: Way, seconds: float, progress: Progress, revocable: bool = True) -> Document:
+    """Give an order, and wait until it is done, or the time is over. Ctrl-C takes it back where it has not begun.
+
+    revocable: whether there is anything to be taken back.
+    """
+    begun = time.monotonic()
+    try:
+        answer = way.give(_slice(progress, seconds))
+        kept = {name: answer[name] for name in _KEPT if name in answer}
+        while answer.get("exit") == UNDER_WAY and type(answer.get("term")) is int and answer.get("id"):
+            waited = time.monotonic() - begun
+            if waited >= seconds:
+                break
+            what = f"for {answer['awaited']}" if isinstance(answer.get("awaited"), str) else "until it is done"
+            progress.tell(f"waiting {what}", waited)
+            answer = {**kept, **way.look(answer, _slice(progress, seconds - waited))}
+        return answer
+    except KeyboardInterrupt:
+        progress.end()
+        if not revocable:
+            return {"ok": False, "exit": INTERRUPTED, "text": _STANDS}
+        answer = way.take_back()
+        return {**answer, "exit": INTERRUPTED, "text": answer["text"] if answer.get("exit") == INTERRUPTED else (
+            f"{_STANDS} ({answer.get('text')})"
+        )}
+    finally:
+        progress.end()
+
+
+def _slice(progress: Progress, left: float) -> float:
+    return min(SLICE, left) if progress.wanted else left

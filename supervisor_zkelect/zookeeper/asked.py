@@ -1,0 +1,70 @@
+"""The orders that what somebody has typed comes to, on a node as from any host. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Mapping, Tuple
+
+from supervisor_zkelect.core import control, untrusted
+from supervisor_zkelect.zookeeper.giving import Given
+
+Arguments = Mapping[str, Any]
+"""What was said with a verb, by the names that operators/verbs.py gives to its options."""
+
+
+class NoOrder(ValueError):
+    """It is no order; the message says why."""
+
+
+def given(verb: str, arguments: Arguments, own: str = "") -> Given:
+    """The order that a verb is with these arguments. own: the node on which it was typed, "" for none. Raises NoOrder."""
+    kind, node, seconds = _KINDS[verb](arguments, own)
+    by, reason = (untrusted.printable(arguments.get(name) or "", control.LONGEST_REASON) for name in ("by", "reason"))
+    due, clock = arguments.get("at"), arguments.get("clock")
+    if node and not untrusted.known_name(node) or seconds is not None and not is_time(seconds) or not _moment(due):
+        raise NoOrder("the name of the node, or a time, is none")
+    if due is not None and seconds is not None:
+        raise NoOrder("--at and --in exclude each other; give one of them")
+    if not node and kind in ("maintenance on", "maintenance off", "forget"):
+        raise NoOrder("name the node" + (" with --node" if kind != "forget" else ""))
+    return Given(
+        kind, node, by, reason, seconds, arguments.get("force") is True, untrusted.printable(arguments.get("id") or "", 64), due,
+        arguments.get("dry") is True, clock if _moment(clock) else None,
+    )
+
+
+def _maintenance(arguments: Arguments, own: str) -> Tuple[str, Any, Any]:
+    kind = "maintenance off" if arguments.get("what") == "off" else "maintenance on"
+    return kind, arguments.get("node") or own, arguments.get("for")
+
+
+def _switchover(arguments: Arguments, own: str) -> Tuple[str, Any, Any]:
+    return "cancel" if arguments.get("cancel") is True else "switchover", arguments.get("to") or "", arguments.get("in")
+
+
+def _restart(arguments: Arguments, own: str) -> Tuple[str, Any, Any]:
+    return "cancel restart" if arguments.get("cancel") is True else "restart", "", arguments.get("in")
+
+
+def _orders(arguments: Arguments, own: str) -> Tuple[str, Any, Any]:
+    return "reset" if arguments.get("reset") is True else "log" if arguments.get("log") is True else "show", "", None
+
+
+def _forget(arguments: Arguments, own: str) -> Tuple[str, Any, Any]:
+    return "forget", arguments.get("node") or "", None
+
+
+_KINDS: Dict[str, Callable[[Arguments, str], Tuple[str, Any, Any]]] = {
+    "maintenance": _maintenance, "switchover": _switchover, "restart": _restart, "orders": _orders, "forget": _forget,
+}
+
+VERBS = tuple(_KINDS)
+"""The verbs that are orders to the control, or about it."""
+
+
+def is_time(value: Any) -> bool:
+    """Whether it is a number of seconds."""
+    return type(value) in (int, float) and 0 <= value < 1e9
+
+
+def _moment(value: Any) -> bool:
+    return value is None or type(value) is int and 0 <= value <= untrusted.LARGEST

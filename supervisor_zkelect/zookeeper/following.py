@@ -1,0 +1,110 @@
+"""Orders that are under way: what each waits for, and of whom; who has not recognised it yet; taking it back."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from supervisor_zkelect.core import control
+from supervisor_zkelect.core.control import Control, Unusable
+from supervisor_zkelect.core.outcomes import Outcome
+from supervisor_zkelect.zookeeper.desk import DeskCalls
+from supervisor_zkelect.zookeeper.errors import AccessDenied, ElectionError, NotConnected, TimedOut
+from supervisor_zkelect.zookeeper.giving import TAKE_BACK, UNDER_WAY, Answer, Given, Unanswered, give, under_way
+
+UNKNOWN = 4
+"""Exit status of a tool that ZooKeeper does not answer."""
+
+INTERRUPTED = 130
+"""Exit status of a tool whose user has had enough, as a shell has it for Ctrl-C."""
+
+
+#: What became of an order that is to be taken back, beside the name of a node whose maintenance it was: no node has such a name.
+_BEGUN, _ENDED = "/begun", "/ended"
+
+
+def attempt(elector: DeskCalls, given: Given) -> Answer:
+    """Give the order, or take it back, and say what came of that. Raises nothing that an election does."""
+    what = "the orders were not read" if given.kind in ("show", "log") else "the order was not written"
+    try:
+        return take_back(elector, given.id, given.by) if given.kind == TAKE_BACK else give(elector, given)
+    except Unanswered as error:
+        return Answer(False, UNKNOWN, f"it is unknown whether the order was written: {error}")
+    except (NotConnected, TimedOut) as error:
+        return Answer(False, UNKNOWN, f"{what}: {error}")
+    except (ElectionError, Unusable) as error:
+        return Answer(False, 1, f"{what}: {error}")
+
+
+def awaited(elector: DeskCalls, given: Given) -> str:
+    """What an order that is under way waits for: "b to stop". Raises ElectionError."""
+    if given.kind == "maintenance off":
+        return f"{given.node} to come into the queue"
+    late, holder = elector.unrecognised(), elector.holder()
+    if given.kind == "maintenance on":
+        if given.node in late:
+            return f"{given.node} to recognise the order"
+        leads = holder is not None and holder.node == given.node
+        return f"{given.node} to {'hand over' if leads else 'leave the queue'}"
+    found, leader = elector.read_control(), holder.node if holder is not None and holder.node else "the primary"
+    if given.kind == "restart":
+        begun = found.restart is None or found.restart.begun
+        return f"the service of {leader} to be healthy" if begun else f"{leader} to {_beginning(leader in late)}"
+    standing = found.switchover
+    if standing is not None and not standing.begun:
+        return f"{leader} to {_beginning(leader in late)}"
+    if standing is not None and holder is not None and holder.token == standing.begun:
+        return f"{leader} to stop"
+    if standing is not None or holder is None:
+        return f"{given.node or 'the next node'} to lead"
+    return f"the service of {leader} to be healthy"
+
+
+def _beginning(late: bool) -> str:
+    return "recognise the order" if late else "begin"
+
+
+def waited_enough(elector: DeskCalls, given: Given) -> Answer:
+    """The answer to who has waited for long enough: what is awaited, and who has not recognised the order yet. What cannot be
+    read of that is left out."""
+    answer = under_way(given)
+    try:
+        what, late = awaited(elector, given), elector.unrecognised()
+    except ElectionError:
+        return answer
+    there = f"; not yet recognised by {', '.join(late)}" if late else ""
+    return Answer(False, UNDER_WAY, f"{answer.text} (waiting for {what}{there})", more={"awaited": what, "unrecognised": late})
+
+
+def take_back(elector: DeskCalls, order: str, by: str = "") -> Answer:
+    """Take an order back that has not begun, or say that it stands: for who waited for it, and has had enough. order: its id.
+    Raises ElectionError, and control.Unusable."""
+    what = ""
+
+    def change(found: Control) -> Optional[control.Change]:
+        nonlocal what
+        what = ""
+        standing = found.switchover
+        if standing is not None and standing.order.id == order:
+            what = _BEGUN if standing.begun else _ENDED
+            return None if standing.begun else control.end_switchover
+        restart = found.restart
+        if restart is not None and restart.order.id == order:
+            what = _BEGUN if restart.begun else _ENDED
+            return None if restart.begun else control.end_restart
+        what = next((node for node, one in found.maintenance.items() if one.id == order), "")
+        return control.end_maintenance(what) if what else None
+
+    elector.amend_control(change)
+    if what == _BEGUN:
+        return Answer(False, INTERRUPTED, "interrupted; the order has begun, and stands: see zkelect list")
+    if not what:
+        ended = next((f": {one.text}" for one in elector.outcomes() if one.id == order), "; see zkelect list")
+        return Answer(False, INTERRUPTED, f"interrupted; the order does not stand any more{ended}")
+    try:
+        elector.tell_outcome(Outcome(order, False, "it was taken back" + (f" by {by}" if by else "")))
+    except AccessDenied:
+        # It is taken back all the same.
+        pass
+    if what == _ENDED:
+        return Answer(False, INTERRUPTED, "interrupted; the order is taken back, and nothing was stopped for it")
+    return Answer(False, INTERRUPTED, f"interrupted; the order is taken back: {what} stays in the queue, or comes back into it")

@@ -1,0 +1,20 @@
+"""Moments and lengths of time in words."""
+
+import pytest
+
+from supervisor_zkelect.core import moments
+
+
+@pytest.mark.parametrize("seconds, text", [
+    (-1, "0.0 s"), (0.04, "0.0 s"), (0.5, "0.5 s"), (9.94, "9.9 s"), (10, "10 s"), (59.9, "59 s"), (60, "1 m 0 s"), (125, "2 m 5 s"),
+    (3599, "59 m 59 s"), (3600, "1 h 0 m"), (7500, "2 h 5 m"), (86399, "23 h 59 m"), (86400, "1 d 0 h"), (93600, "1 d 2 h"), (200000, "2 d 7 h"),
+])
+def test_durations(seconds, text):
+    assert moments.duration(seconds) == text
+
+
+@pytest.mark.parametrize("moment, text", [
+    (0, "1970-01-01T00:00:00Z"), (1_800_000_000_999, "2027-01-15T08:00:00Z"), (1 << 62, f"{1 << 62} ms"),
+])
+def test_moments(moment, text):
+    assert moments.utc(moment) == text

@@ -1,0 +1,59 @@
+"""Times as somebody types them."""
+
+import time
+from datetime import datetime, timezone
+
+import pytest
+
+from supervisor_zkelect.operators import cli, local_time
+from supervisor_zkelect.operators.outcome import USAGE
+
+
+def utc(*fields):
+    return round(datetime(*fields, tzinfo=timezone.utc).timestamp() * 1000)
+
+
+@pytest.fixture(autouse=True)
+def berlin(monkeypatch):
+    """Clocks are put forward on 2026-03-29 from 02:00 to 03:00, and back on 2026-10-25 from 03:00 to 02:00."""
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize("text, moment", [
+    ("2026-11-30T03:00Z", utc(2026, 11, 30, 3)), ("2026-11-30T03:00:07z", utc(2026, 11, 30, 3, 0, 7)), ("2026-11-30 03:00", utc(2026, 11, 30, 2)),
+    ("2026-07-01T03:00", utc(2026, 7, 1, 1)), ("2026-11-30T03:00+05:30", utc(2026, 11, 29, 21, 30)), ("2026-11-30T03:00-0100", utc(2026, 11, 30, 4)),
+    ("2026-11-30T03:00+01", utc(2026, 11, 30, 2)), ("2026-11-30T03:00:00.25Z", utc(2026, 11, 30, 3) + 250), (" 2026-11-30T03:00 +01:00 ", utc(2026, 11, 30, 2)),
+    ("2026-10-25T02:30+02:00", utc(2026, 10, 25, 0, 30)), ("2026-10-25T03:00", utc(2026, 10, 25, 2)), ("2026-03-29T03:00", utc(2026, 3, 29, 1)),
+])
+def test_what_a_time_means(text, moment):
+    assert local_time.parse(text) == moment
+
+
+@pytest.mark.parametrize("text, what, readings", [
+    ("2026-10-25T02:30", "comes twice", ("2026-10-25T02:30:00+02:00 (2026-10-25T00:30:00Z)", "2026-10-25T02:30:00+01:00 (2026-10-25T01:30:00Z)")),
+    ("2026-10-25 02:00:00", "comes twice", ("2026-10-25T02:00:00+02:00 (2026-10-25T00:00:00Z)", "2026-10-25T02:00:00+01:00 (2026-10-25T01:00:00Z)")),
+    ("2026-03-29T02:30", "never comes", ("2026-03-29T01:30:00+01:00 (2026-03-29T00:30:00Z)", "2026-03-29T03:30:00+02:00 (2026-03-29T01:30:00Z)")),
+])
+def test_a_time_that_a_change_of_the_clocks_makes_doubtful_is_refused_with_both_readings(text, what, readings):
+    with pytest.raises(ValueError) as caught:
+        local_time.parse(text)
+    assert what in str(caught.value) and str(caught.value).endswith(f"write {' or '.join(readings)}")
+
+
+@pytest.mark.parametrize("text", [
+    "", "noon", "03:00", "2026-11-30", "2026-11-30T25:00", "2026-02-30T03:00", "2026-11-30T03:00+99:00", "2026-11-30T03:00+01:99", "1969-12-31T03:00Z",
+    "2026-11-30T03:00Zulu", "0000-01-01T00:00", "٢٠٢٦-11-30T03:00", "0001-01-01T00:00",
+])
+def test_what_is_no_time_is_refused(text):
+    with pytest.raises(ValueError):
+        local_time.parse(text)
+
+
+def test_the_command_line_says_what_is_wrong_with_a_time(capsys):
+    assert cli.main(["switchover", "--at", "2026-10-25T02:30"]) == USAGE
+    told = capsys.readouterr().err
+    assert "comes twice here" in told and told.count("\n") == 1

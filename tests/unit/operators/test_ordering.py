@@ -1,0 +1,255 @@
+"""Orders from any host, by the program, at a ZooKeeper in memory."""
+
+import json
+import signal
+import sys
+from types import SimpleNamespace
+
+import pytest
+from kazoo import exceptions
+from kazoo.security import make_acl
+
+from supervisor_zkelect.operators import cli, ordering, remote, waiting
+from supervisor_zkelect.operators.interrupts import Interrupts
+from supervisor_zkelect.operators.outcome import DONE, ERROR, INTERRUPTED, UNDER_WAY, UNKNOWN, USAGE, Trouble
+from tests.unit.zookeeper.cluster import CONTROL, OUTCOMES, ROOT, Cluster
+from tests.unit.zookeeper.memory import NOON, Client
+
+
+class World:
+    """A cluster, and what happens in it while somebody waits. steps: functions that are called one after the other, one at each
+    tenth of a second."""
+
+    def __init__(self, monkeypatch, *names):
+        self.cluster, self.steps, self.moment = Cluster(*names), [], 100.0
+        self.client = Client(self.cluster.ensemble)
+        monkeypatch.setattr(remote, "opened", lambda settings: self.client)
+        monkeypatch.setattr(ordering, "threading", SimpleNamespace(Event=lambda: self))
+        for module in (ordering, waiting):
+            monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.moment))
+        monkeypatch.setattr("supervisor_zkelect.operators.ask.time", SimpleNamespace(time=lambda: NOON / 1000, monotonic=None))
+
+    def wait(self, seconds):
+        self.moment += seconds
+        if self.steps:
+            self.steps.pop(0)()
+
+
+@pytest.fixture
+def world(monkeypatch):
+    return World(monkeypatch, "a", "b", "c")
+
+
+@pytest.fixture
+def run(capsys):
+    def run(*words):
+        status = cli.main([*words, "--servers", "zk1:2181"])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def test_a_switchover_is_given_and_waited_for(world, run):
+    world.steps = [lambda: None, lambda: world.cluster.switch("a", "c")]
+    status, out, err = run("switchover", "--to", "c", "--reason", "disk")
+    assert status == DONE and out.startswith("orders: c leads at c:1\n") and "  checked: a leads\n" in out and not err
+    status, out, _ = run("orders", "--log", "--json")
+    [order] = json.loads(out)["log"]
+    assert (order["what"], order["node"], order["reason"]) == ("switchover", "c", "disk") and "@" in order["by"]
+
+
+def test_a_dry_run_says_what_would_happen(world, run):
+    status, out, _ = run("switchover", "--dry-run")
+    assert status == DONE and "a would stop its service, and b lead then; nothing is ordered" in out and world.cluster.control() == {}
+
+
+def test_who_waits_no_longer_is_told_that_it_is_under_way_and_who_has_not_recognised_it(world, run):
+    status, _, err = run("switchover", "--to", "c", "--wait", "3")
+    assert status == UNDER_WAY and "waiting for a to recognise the order; not yet recognised by a, b, c" in err
+    assert world.moment == pytest.approx(103.0, abs=0.2) and world.cluster.control()["switchover"]["to"] == "c"
+    status, out, _ = run("switchover", "--to", "c", "--timeout", "3", "--json")
+    assert status == ERROR and "another switchover is ordered" in json.loads(out)["error"]
+
+
+def test_ctrl_c_takes_it_back(world, run):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    world.steps = [interrupt]
+    status, _, err = run("switchover", "--to", "c")
+    assert status == INTERRUPTED and "is taken back" in err and err.count("\n") == 1 and "switchover" not in world.cluster.control()
+
+
+def test_ctrl_c_says_that_it_stands_where_it_has_begun(world, run):
+    def interrupt():
+        one = world.cluster.nodes["a"]
+        one.begin("switchover", world.cluster.control()["switchover"]["id"], "a")
+        raise KeyboardInterrupt
+
+    world.steps = [interrupt]
+    status, _, err = run("switchover", "--to", "c")
+    assert status == INTERRUPTED and "has begun, and stands" in err and world.cluster.control()["switchover"]["begun"]
+
+
+def test_maintenance_wants_its_node_and_means_the_elections_that_know_it(world, run):
+    status, _, err = run("maintenance", "on")
+    assert status == USAGE and "name the node with --node" in err
+    status, _, err = run("maintenance", "on", "--node", "nobody")
+    assert status == ERROR and "no election below /zkelect knows a node nobody" in err
+    world.steps = [lambda: world.cluster.nodes["b"].withdraw()]
+    status, out, _ = run("maintenance", "on", "--node", "b")
+    assert status == DONE and "b is in maintenance" in out
+    status, out, _ = run("orders")
+    assert "b: in maintenance by " in out
+    assert run("maintenance", "on", "orders", "--node", "b", "--wait", "1")[0] == DONE
+
+
+def test_a_node_is_forgotten(world, run):
+    status, _, err = run("forget", "c")
+    assert status == ERROR and "c lives" in err
+    world.cluster.end("c")
+    assert run("forget", "c", "orders")[0] == DONE and "c" not in world.cluster.nodes["a"].known_nodes()
+
+
+def test_of_two_hosts_that_order_at_once_one_is_refused(world, run):
+    other = Client(world.cluster.ensemble)
+
+    def meddle(path):
+        if path == CONTROL and not world.cluster.control():
+            world.client.meddle = lambda path: None
+            desk = ordering.Desk(other, "/zkelect", 5.0)
+            way = ordering.Way(desk.elector("orders"), ordering_given("b"), Interrupts())
+            assert way.give(0.0)["exit"] == UNDER_WAY
+
+    world.client.meddle = meddle
+    status, _, err = run("switchover", "--to", "c")
+    assert status == ERROR and "another switchover is ordered" in err and world.cluster.control()["switchover"]["to"] == "b"
+
+
+def ordering_given(to):
+    from supervisor_zkelect.zookeeper import asked
+
+    return asked.given("switchover", {"to": to, "by": "x@y", "id": "t"})
+
+
+def test_a_host_whose_clock_is_an_hour_off_is_told_so_and_the_order_goes_by_zookeepers(world, run):
+    world.cluster.ensemble.clock = NOON - 3_600_000
+    status, out, _ = run("switchover", "--to", "c", "--at", "2027-01-15T07:30Z")
+    assert status == DONE and "in 30 m" in out and "orders: warning: the clock of this host is 1 h 0 m ahead of ZooKeeper's" in out
+    assert world.cluster.control()["switchover"]["due"] == NOON - 1_800_000
+    assert run("switchover", "--cancel")[0] == DONE
+    status, _, err = run("switchover", "--at", "2027-01-15T06:59Z")
+    assert status == ERROR and "is over" in err
+    status, _, err = run("switchover", "--at", "2027-01-15T07:30Z", "--in", "5")
+    assert status == USAGE and "exclude each other" in err
+
+
+def test_garbage_in_the_control_is_told_and_reset(world, run):
+    world.cluster.ensemble.set(CONTROL, b"garbage")
+    status, _, err = run("switchover")
+    assert status == ERROR and "--reset" in err and err.count("\n") == 1
+    assert run("orders", "--reset")[0] == DONE and world.cluster.control() == {}
+
+
+def test_without_the_right_to_write_one_line_says_so(world, run):
+    world.cluster.ensemble.denied = {("write", CONTROL)}
+    status, _, err = run("switchover")
+    assert status == ERROR and "was not written" in err and "ACL" in err and err.count("\n") == 1
+
+
+def test_without_zookeeper_one_line_says_so(world, run, monkeypatch):
+    def opened(settings):
+        raise Trouble(UNKNOWN, "unknown: cannot reach ZooKeeper")
+
+    monkeypatch.setattr(remote, "opened", opened)
+    status, _, err = run("switchover")
+    assert status == UNKNOWN and err == "zkelect: unknown: cannot reach ZooKeeper\n"
+
+
+@pytest.mark.parametrize("error, status", [(exceptions.NoAuthError(), ERROR), (exceptions.ConnectionLoss(), UNKNOWN), (TimeoutError(), UNKNOWN)])
+def test_an_acl_that_cannot_be_read_ends_it(world, run, error, status, monkeypatch):
+    def refused(path):
+        def get(timeout):
+            raise error
+
+        return SimpleNamespace(get=get)
+
+    monkeypatch.setattr(world.client, "get_acls_async", refused)
+    found, _, err = run("switchover")
+    assert found == status and err.count("\n") == 1 and world.cluster.control() == {}
+
+
+def test_nothing_is_made_for_nobody(world, run):
+    """ZooKeeper hides the identities of an ACL from who may not change it."""
+    world.cluster.ensemble.delete(OUTCOMES)
+    world.cluster.ensemble.znodes[f"{ROOT}/election"].acl = [make_acl("digest", "nodes:x", all=True)]
+    status, _, err = run("switchover", "--in", "60")
+    assert status == ERROR and f"{OUTCOMES} is missing" in err and world.cluster.control() == {}
+    world.cluster.ensemble.create(OUTCOMES)
+    assert run("switchover", "--in", "60")[0] == DONE
+
+
+@pytest.mark.parametrize("words, told", [
+    (("switchover", "other"), "there is no election other below /zkelect; there are: orders"), (("switchover", "--root", "/x"), "name the election"),
+    (("orders", "--root", "/x"), "there is no election below /x"), (("forget",), "the following arguments are required: NODE"),
+    (("maintenance", "on", "--node", "../b"), "the name of the node"),
+])
+def test_what_is_no_order_is_told(world, run, words, told):
+    status, _, err = run(*words)
+    assert status == USAGE and told in err and err.count("\n") == 1
+
+
+def test_of_several_elections_the_one_is_named_that_is_moved(world, run):
+    world.cluster.ensemble.create("/zkelect/stock/election", makepath=True)
+    status, _, err = run("switchover")
+    assert status == USAGE and "name the election to switchover from; there are: orders, stock" in err
+    status, out, _ = run("orders", "--json")
+    assert status == DONE and set(json.loads(out)["elections"]) == {"orders", "stock"}
+
+
+def test_a_terminal_is_asked_before_a_service_is_given_up(world, run, monkeypatch):
+    asked = []
+    monkeypatch.setattr("supervisor_zkelect.operators.confirm.agreed", lambda text, *streams: asked.append(text) or not text)
+    status, _, err = run("orders", "--reset")
+    assert status == ERROR and "not ordered" in err and "taken back" in asked[-1]
+    assert run("orders", "--reset", "--yes")[0] == DONE and asked[-1] == ""
+    assert sys.stdin is not None
+
+
+def test_a_signal_that_kazoo_would_swallow_is_noted_and_obeyed(world, run):
+    """It comes while a request is begun, where any exception is taken for a connection that was closed."""
+    get = world.client.get_async
+
+    def interrupted(path, watch=None):
+        if path == OUTCOMES and world.cluster.control():
+            world.client.get_async = get
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except BaseException:
+                return SimpleNamespace(get=exceptions.ConnectionClosedError)
+        return get(path, watch)
+
+    world.client.get_async = interrupted
+    status, _, err = run("switchover", "--to", "c")
+    assert status == INTERRUPTED and "is taken back" in err and world.moment < 101.0
+
+
+def test_only_the_first_signal_is_noted_and_what_was_set_holds_again_after():
+    with pytest.raises(KeyboardInterrupt), Interrupts() as interrupts:
+        interrupts.check()
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        interrupts.check()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_where_signals_are_ignored_they_stay_so(monkeypatch):
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interrupts() as interrupts:
+            signal.raise_signal(signal.SIGINT)
+            interrupts.check()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, former)
