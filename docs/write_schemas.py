@@ -86,6 +86,7 @@ FACTS: Dict[str, Schema] = {
     "reason": _text("why it is in that role"), "znode": _text("the election's"), "ack_znode": _text("the ack's"),
     "unguarded": _is("boolean", "whether nobody ends a lease if the listener cannot"), "unguarded_why": _text("why"),
     "trouble": _text("what is wrong; empty for nothing"),
+    "differs": _text("how its options differ from the primary's where they must agree; else empty"),
     "cannot": _object(
         {"kind": {"enum": list(HINDRANCES)}, "why": _text("")}, None, "what keeps it from leading though it should",
     ),
@@ -122,9 +123,53 @@ LIST = _by_election(_object({
         "since": _is("integer", "of the role; milliseconds since 1970, by the node's clock", True),
         "address": _text("where clients find it"), "place": _is("integer", "in the queue, from 1", True),
         "note": _text("what is to be said of it; several are separated by semicolons"),
+        "live": _is("boolean", "whether its session lives, or it stands in the queue"),
+        "guarded": _is("boolean", "whether somebody ends a lease if its listener cannot; null where it tells nothing", True),
+        "tags": _map(_text(""), "by key"), "digest": _text("of its options that must agree, or empty"),
+        "differs": _text("how these differ from the primary's, or empty"), "version": _text("the listener's, or empty"),
     }), "who leads first"),
     "address": _text("the primary's; empty for nobody"), "coming": _text("the switchover or restart that stands, or empty"),
     "trouble": _text("why orders cannot be read, or empty"),
+    "changed": _is("integer", "when the ack was written last; milliseconds since 1970, by ZooKeeper's clock", True),
+}))
+
+_PLAYED: Dict[str, Schema] = {
+    "leader": _text("who is primary then; null for nobody", True),
+    "after": _is("number", "seconds until another one is primary", True),
+    "silent": _is("number", "for how many of them the service is away", True),
+    "stopped": _is("number", "seconds until the former primary's group is dead", True), "says": _text("that, in one line"),
+}
+WHY = _by_election(_object({
+    "node": _text("whom it is about", True), "leads": _is("boolean", "whether it is primary"),
+    "says": _text("why it is not, in one line"), "local": _text("what the node that was asked says of itself, or empty"),
+    "primary": _text("who is", True), "next": _text("who would be next", True), "basis": _text("what the times rest on"),
+    "hindrances": _list(_text(""), "what is in the way, a line each"), "faults": _map(_object(_PLAYED), "by fault"),
+}))
+
+SIMULATE = _object({"v": V, "exit": EXIT, "elections": _map({"anyOf": [
+    _object({
+        "fault": _text("which"), "node": _text("to which node it happens"), **_PLAYED, "steps": _list(_object({
+            "at": _is("number", "seconds after the fault"), "node": _text("empty for ZooKeeper"), "role": _text("that it enters"),
+            "step": _text("of the role"), "why": _text("why, or what happens"),
+        }), "in order"),
+    }, None, "with --fault"),
+    _object({
+        "term": _is("object", "as history has it"), "why": _text("why it ended"), "served": _is("number", "seconds", True),
+        "never": _text("what it never came to", True), "steps": _list(_object({
+            "time": _is("number", EPOCH), "at": _is("number", "seconds after the first"), "says": _text("what happened"),
+        }), "in order"),
+    }, None, "with --term"),
+]}, "by name")})
+
+EVENTS = _by_election(_object({
+    "events": _list(_object({
+        "number": _text("czxid of the log in hexadecimal digits, a dot, and the counter"),
+        "counter": _is("integer", "in that log"),
+        "time": _is("number", EPOCH), "node": _text("who noted it"), "kind": _text("role, failure, order or lost"),
+        "text": _text("what happened"),
+    }), "the latest last"),
+    "missed": _is("integer", "how many are gone between --since NUMBER and these"),
+    "anew": _is("boolean", "whether the log was made anew since"), "last": _text("number of the latest one", True),
 }))
 
 MEMBERS = _by_election(_list(_object({
@@ -197,7 +242,8 @@ PRIMARY = _object({
 }, None, "With --watch one document a line, for each change.")
 
 DOCUMENTS: Dict[str, Schema] = {
-    "role": ROLE, "status": ROLE, "list": LIST, "members": MEMBERS, "history": HISTORY, "resign": RESIGN, "switchover": ORDER,
+    "role": ROLE, "status": ROLE, "list": LIST, "why": WHY, "simulate": SIMULATE, "events": EVENTS,
+    "members": MEMBERS, "history": HISTORY, "resign": RESIGN, "switchover": ORDER,
     "maintenance": ORDER, "restart": ORDER, "orders": ORDER, "forget": ORDER, "check": CHECK, "reload": RELOAD,
     "primary": PRIMARY,
 }

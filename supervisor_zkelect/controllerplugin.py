@@ -17,8 +17,8 @@ from typing import Any, Dict, Iterable, List, Optional, Tuple
 from supervisor.supervisorctl import ControllerPluginBase
 
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.operators import ask, confirm, local_time, streams
-from supervisor_zkelect.operators.outcome import ERROR, MEANINGS, USAGE
+from supervisor_zkelect.operators import ask, confirm, live, local_time, streams
+from supervisor_zkelect.operators.outcome import ERROR, MEANINGS, USAGE, Outcome
 from supervisor_zkelect.operators.progress import Progress
 from supervisor_zkelect.operators.suggestion import suggestion
 from supervisor_zkelect.operators.verbs import LONGEST, VERBS, Option, Verb
@@ -83,10 +83,7 @@ class ZkelectControllerPlugin(ControllerPluginBase):
             self._fail(ERROR, confirm.REFUSED)
             return
         try:
-            outcome = ask.run(
-                verb.name, self._caller(), election, timeout=wait, given=given, width=streams.columns(self.ctl.stdout),
-                progress=Progress(sys.stderr),
-            )
+            outcome = self._outcome(verb, election, wait, given, "--json" in words)
         except ValueError as error:
             self._fail(USAGE, f"serverurl: {error}")
             return
@@ -94,7 +91,10 @@ class ZkelectControllerPlugin(ControllerPluginBase):
             more = "; the request may be carried out all the same" if verb.acts else ""
             self._fail(ERROR, f"interrupted{more}")
             return
-        if "--json" in words:
+        if not outcome.document:
+            # All of it is printed.
+            lines = []
+        elif "--json" in words:
             import json
 
             lines = [json.dumps(outcome.document)]
@@ -102,6 +102,19 @@ class ZkelectControllerPlugin(ControllerPluginBase):
             lines = [*outcome.lines, *([f"error: {outcome.error}"] if outcome.error else ())]
         self.ctl.exitstatus = outcome.exit
         self._say(*lines)
+
+    def _outcome(
+        self, verb: Verb, election: Optional[str], wait: Optional[float], given: Dict[str, Any], as_json: bool
+    ) -> Outcome:
+        call = self._caller()
+
+        def run() -> Outcome:
+            return ask.run(
+                verb.name, call, election, timeout=wait, given=given, screen=streams.screen(self.ctl.stdout),
+                progress=Progress(sys.stderr),
+            )
+
+        return live.run(run, given, as_json, self.ctl.stdout) if live.looks_on(given) else run()
 
     def _caller(self) -> ask.Call:
         """A caller for the server that supervisorctl talks to.

@@ -178,6 +178,11 @@ class MainOptions:
         "takes.",
         0, default="2",
     )
+    tags: Tuple[str, ...] = _option(
+        "What this node is to its operators, such as `rack:a, zone:2`: shown by `list`, which picks nodes by it, and never "
+        "interpreted.",
+        "list of KEY:VALUE", values.tags, default="", empty=True,
+    )
     serverurl: Optional[str] = _option(
         "Where supervisord is reached: `unix:///path` or `http://host:port`. Programs of supervisord find it in their "
         "environment.",
@@ -302,6 +307,10 @@ class ElectionOptions:
         "waits for a disk. No shell. Its environment has ZKELECT_ELECTION, ZKELECT_GROUP, ZKELECT_TOKEN, ZKELECT_PIDS, "
         "ZKELECT_REASON.",
         "command", values.command, private=True,
+    )
+    tags: Tuple[str, ...] = _option(
+        "Tags of this node in this election, beside those of [zkelect]; of the same key this one counts.",
+        "list of KEY:VALUE", values.tags, default="", empty=True,
     )
     hook_timeout: float = _time(
         "How long `fence` and `stop_failed` may take; after that they are killed with all their descendants.",

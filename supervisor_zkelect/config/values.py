@@ -8,9 +8,9 @@ import re
 import shlex
 import shutil
 import stat
-from typing import Callable, Tuple
+from typing import Callable, Dict, Tuple
 
-from supervisor_zkelect.core import places, untrusted
+from supervisor_zkelect.core import nodes, places, untrusted
 
 LONGEST = 3600.0
 """The longest time that may be configured, in seconds. ZooKeeper packs a session timeout into 32 bits of milliseconds; an hour is
@@ -136,6 +136,23 @@ def group_name(text: str) -> str:
     if not text.isascii():
         raise ValueError(NOT_ASCII)
     return text
+
+
+def tags(given: str) -> Tuple[str, ...]:
+    """The tags of a list with commas, each as KEY:VALUE."""
+    found: Dict[str, str] = {}
+    for item in filter(None, (item.strip() for item in text(given).split(","))):
+        key, colon, value = (part.strip() for part in item.partition(":"))
+        if not (key and colon and value):
+            raise ValueError(f"{shown(item)!r} is not KEY:VALUE; write tags such as rack:a, zone:2")
+        if key in found:
+            raise ValueError(f"names {shown(key)} twice; give each key one value")
+        if max(len(key), len(value)) > nodes.LONGEST_TAG:
+            raise ValueError(f"{shown(item)!r} is too long; {nodes.LONGEST_TAG} characters at most for a key or a value")
+        found[key] = value
+    if len(found) > nodes.MOST_TAGS:
+        raise ValueError(f"has {len(found)} tags; {nodes.MOST_TAGS} at most")
+    return tuple(f"{key}:{value}" for key, value in found.items())
 
 
 def chroot(text: str) -> str:

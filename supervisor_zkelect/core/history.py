@@ -1,6 +1,7 @@
 """The last terms of an election: who led, why it ended, and how long each step took. Pure.
 
-The history znode in the election's state holds a JSON list of terms, the latest first:
+The history znode in the election's state holds a JSON list of terms, the latest first. Where it grows long, its older terms go
+to a page, a znode below it, which is never written again; pages that nobody needs any more are deleted:
 
     {"v": 1, "token", "node", "address", "begun": {MOMENT: time}, "ended": {MOMENT: time, "why", "failed"},
      "restarts": [{MOMENT: time}]}
@@ -12,15 +13,22 @@ Readers pass over what they do not know.
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+import re
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from supervisor_zkelect.core import untrusted
 
-MOST = 20
-"""Terms that are kept."""
+KEPT, USUAL = 1000, 20
+"""Terms that are kept, and that are shown where nobody says how many."""
 
-LONGEST, LONGEST_TEXT = 32768, 300
-"""Bytes of the whole, and characters of a text in it. What a server takes has a limit (jute.maxbuffer)."""
+LONGEST, LONGEST_TEXT = untrusted.LONGEST_DOCUMENT, 300
+"""Bytes of a znode, and characters of a text in it. What a server takes has a limit (jute.maxbuffer)."""
+
+FULL = LONGEST * 3 // 4
+"""Bytes from which on the older terms go to a page. What is left is room for who ends a term meanwhile, and cannot make one."""
+
+_LATEST_STAY = 10
+"""Terms that stay where they are: something of them may be told still."""
 
 NAMED = 4
 """Nodes of which it is told why they did not take over."""
@@ -46,19 +54,72 @@ MOST_RESTARTS = 5
 
 def read(data: bytes) -> List[Dict[str, Any]]:
     """The terms in the znode's data; none when it cannot be read."""
-    terms = untrusted.parsed(data)
+    return known(untrusted.parsed(data, LONGEST))
+
+
+def known(terms: Any) -> List[Dict[str, Any]]:
+    """The terms in a list that was parsed, as far as they are some."""
     if not isinstance(terms, list):
         return []
-    return [_known(term) for term in terms if isinstance(term, dict) and untrusted.number(term.get("token"))][:MOST]
+    return [_known(term) for term in terms if isinstance(term, dict) and untrusted.number(term.get("token"))][:KEPT]
 
 
-def write(terms: List[Dict[str, Any]]) -> bytes:
-    """The latest terms, as many as have room."""
-    data = json.dumps(terms, separators=(",", ":")).encode("utf-8")
-    while len(data) > LONGEST and terms:
-        terms = terms[:-1]
-        data = json.dumps(terms, separators=(",", ":")).encode("utf-8")
-    return data
+def write(terms: List[Dict[str, Any]], most: int = LONGEST) -> bytes:
+    """The latest terms, as many as have room in so many bytes."""
+    parts: List[str] = []
+    size = 2
+    for term in terms:
+        parts.append(json.dumps(term, separators=(",", ":")))
+        size += len(parts[-1]) + (len(parts) > 1)
+        if size > most:
+            del parts[-1]
+            break
+    return f"[{','.join(parts)}]".encode()
+
+
+class Page(NamedTuple):
+    """Older terms that are to leave the znode. name: of the page. data: its own. left: what stays in the znode."""
+
+    name: str
+    data: bytes
+    left: bytes
+
+
+_PAGE = re.compile(r"p-(\d{20})-(\d{1,6})")
+
+
+def page(data: bytes) -> Optional[Page]:
+    """The page that is to be made of the znode's data; None while there is room."""
+    if len(data) < FULL:
+        return None
+    terms = read(data)
+    stay, go = terms[:_LATEST_STAY], terms[_LATEST_STAY:]
+    if not go:
+        return None
+    return Page(f"p-{go[0]['token']:020d}-{len(go)}", write(go), write(stay))
+
+
+def pages(names: Iterable[str]) -> List[str]:
+    """The pages among the names, the one with the latest terms first."""
+    return sorted((name for name in names if _PAGE.fullmatch(name)), reverse=True)
+
+
+def superfluous(names: Iterable[str]) -> List[str]:
+    """The pages that nobody needs, as the later ones have KEPT terms."""
+    count, gone = 0, []
+    for name in pages(names):
+        if count >= KEPT:
+            gone.append(name)
+        count += int(name.rpartition("-")[2])
+    return gone
+
+
+def asked_for(given: Mapping[str, Any]) -> int:
+    """How many terms are to be read, by what was said with `history`: all, where only their times tell which are meant."""
+    limit = given.get("limit")
+    if str(limit or "").isdecimal() and 0 < int(str(limit)) <= KEPT:
+        return int(str(limit))
+    return KEPT if given.get("since") or limit else USUAL
 
 
 def _known(term: Dict[str, Any]) -> Dict[str, Any]:
@@ -96,7 +157,7 @@ def noted(terms: List[Dict[str, Any]], more: List[Dict[str, Any]]) -> List[Dict[
         if restarts:
             merged["restarts"] = [restarts[moment] for moment in sorted(restarts)][-MOST_RESTARTS:]
         known[term["token"]] = merged
-    return sorted(known.values(), key=lambda one: -one["token"])[:MOST]
+    return sorted(known.values(), key=lambda one: -one["token"])[:KEPT]
 
 
 def amended(data: bytes, terms: List[Dict[str, Any]]) -> bytes:
@@ -143,6 +204,39 @@ def _passed(node: str, last: Dict[str, Any]) -> str:
         return f"{node} stood in the queue, and did not take over: see zkelect role there"
     why = f": {ended['why']}" if ended.get("why") else ""
     return f"{node} stepped behind, since its last promotion failed{why}; see zkelect role there"
+
+
+class Pace(NamedTuple):
+    """How long steps took, in seconds: the claim, supervisord's start of the group, until it is healthy; until the group is dead
+    after it was asked to stop, and the release. terms: of how many that was measured; with 0 these are guesses."""
+
+    claimed: float = 0.01
+    started: float = 0.1
+    healthy: float = 0.1
+    dead: float = 0.1
+    released: float = 0.01
+    terms: int = 0
+
+
+LATELY = 9
+"""Terms by which a pace is told."""
+
+
+def pace(terms: Sequence[Dict[str, Any]], node: str) -> Pace:
+    """The usual pace of a node, by its last terms that were acked, or by those of all nodes where it has led none: the median
+    of each step."""
+    whole = [one for one in terms if _time(_dict(one.get("begun")), "acked") is not None]
+    own = [one for one in whole if one.get("node") == node] or whole
+    steps: Dict[str, List[float]] = {}
+    for one in own[:LATELY]:
+        for part, names in (("begun", BEGUN), ("ended", ENDED)):
+            for name, seconds in _steps(_dict(one.get(part)), names):
+                steps.setdefault(name, []).append(seconds)
+    if "executed" in steps and "started" in steps:
+        # The two are moments of one start, in either order.
+        steps["started"] = [sum(pair) for pair in zip(steps["started"], steps["executed"])]
+    known = {name: sorted(found)[len(found) // 2] for name, found in steps.items() if name in Pace._fields}
+    return Pace()._replace(**known, terms=len(own[:LATELY]))
 
 
 class Row(NamedTuple):

@@ -140,10 +140,15 @@ def leaves_room(stop_at: float, now: float, timeout: float, tick: float, interva
 def leftover_time(timeout: float, asked: float, tick: float) -> float:
     """How long a proposal of this node's own former session may still stand, which may have had either timeout.
 
-    timeout: the session timeout granted now. asked: the one that is asked for. The servers look for expired sessions at each
-    tick, and their followers hear of it within another.
+    timeout: the session timeout granted now. asked: the one that is asked for.
     """
-    return max(timeout, asked) + 2 * tick + LEFTOVER_SPARE
+    return expired_within(max(timeout, asked), tick) + LEFTOVER_SPARE
+
+
+def expired_within(timeout: float, tick: float) -> float:
+    """Seconds from the last sign of life of a session to its end as everybody sees it, at most. The servers look for expired
+    sessions at each tick, and their followers hear of it within another."""
+    return timeout + 2 * tick
 
 
 def shortest_timeout(

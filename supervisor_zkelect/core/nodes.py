@@ -9,21 +9,31 @@ Times are milliseconds of the node's own clock, since 1970 in UTC.
 from __future__ import annotations
 
 import json
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from supervisor_zkelect.core import ranks, untrusted
 
 LONGEST_TEXT = 300
 """Characters of a text in an entry."""
 
-_WORDS = ("session", "state", "step", "address", "version", "trouble", "unfit")
+MOST_TAGS, LONGEST_TAG = 16, 64
+"""Tags of a node, and characters of a key or a value."""
+
+_MOST_FIELDS, _LONGEST_WORD = 40, 120
+"""Fields of an object in an entry that are read, and characters of a name or a value in it."""
+
+_WORDS = ("session", "state", "step", "address", "version", "trouble", "failed", "digest", "unfit")
 
 
 class Entry(NamedTuple):
     """session: id of the node's session, as hexadecimal digits. state, step: of its role machine; since: when it entered that
     role. guarded: whether somebody ends a lease if the listener cannot. confirmed: czxid and version of the control that it has
-    read last. trouble: what is wrong there, in one line. priority: as its file has it. unfit: why its check `fit` fails, "" where
-    it passes or there is none; the znode has `fit` beside it, true or false."""
+    read last. trouble: what is wrong there, in one line.
+
+    failed: why its last promotion failed, "" where it did not. tags: what an operator calls it, by his own keys. options: those
+    that must agree among the nodes, as they are in force there, and digest: of all of them (config/agreement.py). figures: the
+    times by which it acts, as `figures.Figures` has them. priority: as its file has it. unfit: why its check `fit` fails, ""
+    where it passes or there is none; the znode has `fit` beside it, true or false."""
 
     session: str = ""
     state: str = ""
@@ -34,16 +44,23 @@ class Entry(NamedTuple):
     confirmed: Sequence[int] = ()
     version: str = ""
     trouble: str = ""
-    priority: int = 100
+    failed: str = ""
+    digest: str = ""
+    tags: Mapping[str, str] = {}
+    options: Mapping[str, str] = {}
+    figures: Mapping[str, float] = {}
+    priority: int = ranks.DEFAULT
     unfit: str = ""
 
     def data(self) -> bytes:
         """For the znode."""
-        trouble = untrusted.cut(self.trouble, LONGEST_TEXT)
-        unfit = untrusted.cut(self.unfit, LONGEST_TEXT)
-        more = {"trouble": trouble, "fit": not unfit, "unfit": unfit}
-        fields = {**self._asdict(), "v": 1, "confirmed": list(self.confirmed), **more}
-        return json.dumps(fields).encode("utf-8")
+        texts = {name: untrusted.cut(getattr(self, name), LONGEST_TEXT) for name in ("trouble", "failed", "unfit")}
+        fields = {**self._asdict(), "v": 1, "confirmed": list(self.confirmed), **texts, "fit": not self.unfit}
+        return json.dumps({name: value for name, value in fields.items() if value or name in _ALWAYS}).encode("utf-8")
+
+
+#: Fields that are written also where they are empty.
+_ALWAYS = {"v", "fit", *Entry._fields} - {"failed", "digest", "tags", "options", "figures"}
 
 
 def read(data: bytes) -> Entry:
@@ -53,7 +70,28 @@ def read(data: bytes) -> Entry:
     confirmed = found.get("confirmed")
     numbers = [one for one in confirmed if type(one) is int][:2] if isinstance(confirmed, list) else []
     since, guarded = untrusted.number(found.get("since")), found.get("guarded") is True
-    return Entry(**words, since=since, guarded=guarded, confirmed=tuple(numbers), priority=ranks.of(found))
+    objects = {name: _object(found.get(name)) for name in ("tags", "options", "figures")}
+    return Entry(
+        **words, since=since, guarded=guarded, confirmed=tuple(numbers), priority=ranks.of(found),
+        tags={key: value for key, value in objects["tags"].items() if isinstance(value, str)},
+        options={key: value for key, value in objects["options"].items() if isinstance(value, str)},
+        figures=figures_in(objects["figures"]),
+    )
+
+
+def figures_in(found: Any) -> Dict[str, float]:
+    """The figures in an object: those that are times, or numbers of something."""
+    return {key: float(value) for key, value in _object(found).items() if type(value) in (int, float) and 0 <= value < 1e9}
+
+
+def _object(found: Any) -> Dict[str, Any]:
+    """The object, if it is one, with its names and texts cut."""
+    if not isinstance(found, dict):
+        return {}
+    return {
+        untrusted.printable(key, _LONGEST_WORD): untrusted.printable(value, _LONGEST_WORD) if isinstance(value, str) else value
+        for key, value in list(found.items())[:_MOST_FIELDS]
+    }
 
 
 class Seen(NamedTuple):
@@ -64,6 +102,29 @@ class Seen(NamedTuple):
     entry: Optional[Entry]
     live: bool
     place: Optional[int]
+
+
+def differences(seen: Sequence[Seen], primary: str) -> Dict[str, str]:
+    """Who has other values of the options that must agree than the primary has, or, where that is unknown, than most have; by
+    node, in words."""
+    told = {one.name: one.entry for one in seen if one.entry is not None and one.live and one.entry.digest}
+    if len({entry.digest for entry in told.values()}) < 2:
+        return {}
+    counts: Dict[str, int] = {}
+    for entry in told.values():
+        counts[entry.digest] = counts.get(entry.digest, 0) + 1
+    usual = max(sorted(told), key=lambda name: (name == primary, counts[told[name].digest]))
+    return {
+        name: f"differs from {usual} in {_differing(entry, told[usual])}"
+        for name, entry in told.items() if entry.digest != told[usual].digest
+    }
+
+
+def _differing(entry: Entry, usual: Entry) -> str:
+    """The options in which an entry differs."""
+    names = [name for name in sorted({*entry.options, *usual.options}) if entry.options.get(name) != usual.options.get(name)]
+    pairs = (f"{name} ({entry.options.get(name, 'unknown')}, not {usual.options.get(name, 'unknown')})" for name in names)
+    return ", ".join(pairs) or "an option that it does not tell"
 
 
 def unrecognised(seen: Sequence[Seen], stamp: Sequence[int]) -> List[str]:

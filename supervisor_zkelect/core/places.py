@@ -3,7 +3,7 @@ written. Pure.
 
     election znode     proposals, and nothing else below it
     ack                the primary's address
-    state              the one znode below which the plugin keeps all the rest: holder, history, control, outcomes, nodes
+    state              the one znode below which the plugin keeps all the rest: holder, history, control, outcomes, events, nodes
 """
 
 from __future__ import annotations
@@ -45,6 +45,10 @@ def control_of(state: str) -> str:
 
 def nodes_of(state: str) -> str:
     return f"{state}/nodes"
+
+
+def events_of(state: str) -> str:
+    return f"{state}/events"
 
 
 def outcomes_of(state: str) -> str:

@@ -16,7 +16,7 @@ from supervisor_zkelect.core import messages, nodes, role, roles, timeline
 from supervisor_zkelect.core.state import Rules, State, lasting_trouble, lease_of, next_wakeup
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard.protocol import Grant
-from supervisor_zkelect.listener import election_worker, events
+from supervisor_zkelect.listener import election_worker, events, telling
 from supervisor_zkelect.listener.delivery import STEP_PACE
 from supervisor_zkelect.listener.entry import SETTLED, EntryWriter
 from supervisor_zkelect.listener.group_control import LEARN, GroupControl
@@ -164,6 +164,7 @@ class Candidacy(Part):
         self.schedule_tick()
         self.timeline.moved(before, self.state, event, time.time())
         self._tell_of(before, now)
+        self.entry.note(before, self.state, actions)
         if self.state.proposal is None and before.proposal is not None:
             # It is looked at from within the queue only.
             self.queue.foreign = ""
@@ -185,14 +186,14 @@ class Candidacy(Part):
             # nobody is to read for longer than it takes that a node is primary which is not.
             at_once = (state.role, state.step) in SETTLED or before.role == roles.PRIMARY
             self._delivery.within(0.0 if at_once else STEP_PACE)
-            self._write_entry_soon()
+            self.write_entry_soon()
             if state.role == roles.PRIMARY:
                 self.schedule_read(now)
             if state.role == roles.PROMOTING != before.role:
                 self._schedule_glance(now)
         if (state.trouble, state.fit_trouble, state.aside) != (before.trouble, before.fit_trouble, before.aside):
             self._delivery.within(STEP_PACE)
-            self._write_entry_soon()
+            self.write_entry_soon()
             if state.trouble:
                 self._log.warn(self.name, state.trouble, foreign_kind(self.name, state))
 
@@ -242,7 +243,7 @@ class Candidacy(Part):
         if not terms or self.writing or not self._ports.connected() or self._host.now() < self._write_at:
             return
         self.writing = True
-        self._work.submit(partial(election_worker.write_history, self.elector, self.name, terms))
+        self._work.submit(partial(telling.write_history, self.elector, self.name, terms, self._host.history_file(self.name)))
 
     def history_written(self, event: events.HistoryWritten) -> None:
         self.writing = False
@@ -278,7 +279,7 @@ class Candidacy(Part):
             if event.seen.bar and not event.seen.bar_id:
                 self._log.warn(self.name, event.seen.bar, f"control {self.name}")
             self.decide(event.seen)
-            self._write_entry_soon()
+            self.write_entry_soon()
         if (event.seen is None or event.seen.unread) and not control.asking:
             control.due = self._host.now() + PACE
             self._ports.schedule(control.due)
@@ -287,7 +288,8 @@ class Candidacy(Part):
         self.entry.written(event)
         self._ports.schedule(self.entry.due)
 
-    def _write_entry_soon(self) -> None:
+    def write_entry_soon(self) -> None:
+        """Have others see what this node says of itself, once it has changed."""
         self.entry.schedule(self._host.now())
         self._ports.schedule(self.entry.due)
 

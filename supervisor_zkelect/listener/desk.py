@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, List, Mapping, Set
 
 from supervisor_zkelect.core import messages, roles
 from supervisor_zkelect.diagnosis import examination
-from supervisor_zkelect.listener import election_worker, events, pool_worker
+from supervisor_zkelect.listener import election_worker, events, pool_worker, telling
 from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.keepers import Decider, Keepers
 from supervisor_zkelect.listener.part import Means
@@ -46,6 +46,7 @@ class Desk(Decider):
         self._waiting: List[str] = []
         self._election_verbs: Mapping[str, Callable[[Candidacy, Request], None]] = {
             "resign": self._resign, "members": self._members, "history": self._history, "list": self._list,
+            "why": self._outlook, "simulate": self._outlook, "events": self._events,
             **election_verbs,
         }
 
@@ -140,10 +141,18 @@ class Desk(Decider):
         one.ask(0, election_worker.answer_members, request["ticket"], self.reply)
 
     def _list(self, one: Candidacy, request: Request) -> None:
-        one.ask(0, election_worker.answer_list, request["ticket"], self.reply)
+        one.ask(0, telling.answer_list, request["ticket"], self.reply)
+
+    def _events(self, one: Candidacy, request: Request) -> None:
+        one.ask(0, telling.answer_events, request["ticket"], self.reply)
+
+    def _outlook(self, one: Candidacy, request: Request) -> None:
+        node = self._host.settings.node_name
+        one.ask(0, telling.answer_outlook, request["ticket"], self.reply, node, request.get("args", {}))
 
     def _history(self, one: Candidacy, request: Request) -> None:
-        one.ask(0, election_worker.answer_history, request["ticket"], self.reply)
+        copy = self._host.history_file(one.name)
+        one.ask(0, telling.answer_history, request["ticket"], self.reply, request.get("args", {}), copy)
 
     def reply(self, ticket: str, document: Dict[str, Any]) -> None:
         """Answer an order. Any thread may call it."""

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from itertools import islice
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Union
 
-from supervisor_zkelect.core import history, messages, nodes, outcomes, ranks, untrusted
+from supervisor_zkelect.core import history, messages, outcomes, ranks, untrusted
 from supervisor_zkelect.core.control import RESTART, Control, RestartSeen, Unusable, said
 from supervisor_zkelect.elector import (
     AccessDenied,
@@ -40,8 +40,6 @@ Post = Callable[[Any], None]
 Reply = Callable[[str, Dict[str, Any]], None]
 """Has a ticket answered with a document; any thread may call it."""
 
-#: Seconds that writing the history of terms may take.
-HISTORY_TIME = 0.5
 #: Candidates in a list: none takes less than a hundred characters.
 MOST_MEMBERS = LONGEST_LIST // 100
 
@@ -303,24 +301,6 @@ def _due(elector: Elector, moment: Optional[int]) -> float:
     return -math.inf if moment is None else elector.here(moment)
 
 
-def write_entry(elector: Elector, name: str, node: str, entry: nodes.Entry) -> events.EntryWritten:
-    """Write what this node says of itself."""
-    try:
-        elector.tell_of_node(node, entry)
-        return events.EntryWritten(name, "")
-    except ElectionError as error:
-        return events.EntryWritten(name, str(error))
-
-
-def answer_list(elector: Elector, ticket: str, reply: Reply) -> None:
-    """Answer with the nodes of the election."""
-    try:
-        found = elector.overview().document()
-        reply(ticket, {**found, "nodes": fitting(found["nodes"], LONGEST_LIST)})
-    except ElectionError as error:
-        reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
-
-
 def give_order(elector: Elector, ticket: str, given: giving.Given, post: Post) -> None:
     """Write an order, or take one back, and post what came of that."""
     try:
@@ -401,18 +381,6 @@ def _shown(ack: bytes) -> str:
 # The history of terms, and what operators ask
 
 
-def write_history(elector: Elector, name: str, terms: List[Dict[str, Any]]) -> events.HistoryWritten:
-    """Add what is new of these terms."""
-    try:
-        elector.amend_history(lambda data: history.amended(data, terms), HISTORY_TIME)
-        return events.HistoryWritten(name, terms, "")
-    except ElectionError as error:
-        return events.HistoryWritten(name, terms, str(error))
-    except Exception as error:
-        log.exception("a defect")
-        return events.HistoryWritten(name, terms, repr(error))
-
-
 def answer_failed_resignation(
     elector: Elector, node: str, action: messages.AnswerOperator, term: int, document: Dict[str, Any], reply: Reply
 ) -> None:
@@ -455,14 +423,6 @@ def _members(elector: Elector) -> Dict[str, Any]:
             })
     shown = fitting(members, LONGEST_LIST)
     return {"ok": True, "members": shown, "left_out": count - len(shown)}
-
-
-def answer_history(elector: Elector, ticket: str, reply: Reply) -> None:
-    """Answer with the history of terms."""
-    try:
-        reply(ticket, {"ok": True, "terms": history.read(elector.history())})
-    except ElectionError as error:
-        reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
 
 
 def fitting(items: List[Any], most: int) -> List[Any]:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import time
 from functools import partial
-from typing import Any, Callable, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
-from supervisor_zkelect.core import nodes, roles
+from supervisor_zkelect.core import journal, messages, nodes, roles
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.elector import Elector
-from supervisor_zkelect.listener import election_worker, events
+from supervisor_zkelect.listener import events, telling
 from supervisor_zkelect.listener.paced_log import REPEAT
 from supervisor_zkelect.listener.part import Means, Part
 from supervisor_zkelect.listener.workers import EventExecutor
 
 #: Seconds until a change of this node is written.
 ENTRY_PACE = 0.3
+#: Seconds in which the same failure is noted once.
+FAILURE_PACE = 60.0
 #: Roles and steps in which an election stays; the others are told if they last.
 SETTLED = {
     (roles.DETACHED, "waiting"), (roles.STANDBY, "watching"), (roles.PRIMARY, ""), (roles.MAINTENANCE, ""), (roles.WITHDRAWN, ""),
@@ -23,17 +27,23 @@ SETTLED = {
 
 
 class EntryWriter(Part):
-    """due: when the entry is to be written next."""
+    """due: when the entry is to be written next. differs: how this node's options differ from the primary's; "" where they do
+    not."""
 
     def __init__(self, means: Means, connected: Callable[[], bool], entry: Callable[[], nodes.Entry]) -> None:
         """connected: whether there is a connection to ZooKeeper. entry: makes what is to be written."""
         super().__init__(means)
         self.due = math.inf
+        self.differs = ""
         self._connected = connected
         self._entry = entry
         self._writing = False
         #: what was written last, and in which session
         self._last: Tuple[Any, ...] = ()
+        #: what is to be noted, and what is being noted; when which failure was told
+        self._news: List[journal.News] = []
+        self._noting: List[journal.News] = []
+        self._failures: Dict[str, float] = {}
 
     def schedule(self, moment: float) -> None:
         """Write it soon. A node that is about to lead has other things to ask of ZooKeeper first."""
@@ -50,14 +60,53 @@ class EntryWriter(Part):
         entry = self._entry()
         # When it entered its role is the same by its boot clock; by the wall clock it wavers.
         told = (elector.session_id, state.since, entry._replace(since=0))
-        if unread or not self._connected() or self._last == told:
+        # A release comes after this on the same executor, and must not wait for more than it takes to be seen leaving.
+        leaving = state.role == roles.DEMOTING
+        if unread or not self._connected() or self._last == told and (leaving or not self._news):
             return
         self._writing, self._last = True, told
-        work.submit(partial(election_worker.write_entry, elector, name, self._host.settings.node_name, entry))
+        node = self._host.settings.node_name
+        if leaving:
+            work.submit(partial(telling.write_entry, elector, name, node, entry))
+            return
+        self._noting, self._news = self._news, []
+        more = telling.More(self._host.history_file(name), tuple(self._noting))
+        work.submit(partial(telling.write_entry, elector, name, node, entry, more))
+
+    def note(self, before: State, after: State, actions: Sequence[messages.Action]) -> None:
+        """Have noted what happened by a step of the role machine, when the entry is written next; nobody waits for it."""
+        if after.role != before.role:
+            self._note(journal.ROLE, f"{before.role} -> {after.role}: {after.reason}")
+        if after.trouble and after.trouble != before.trouble:
+            self._note(journal.FAILURE, after.trouble)
+        ordered = after.orders.order if after.orders is not None else ""
+        if ordered and after.role == roles.PRIMARY and (before.orders is None or before.orders.order != ordered):
+            self._note(journal.ORDER, f"a switchover to {after.orders.to or 'the next node'} is ordered" if after.orders else "")
+        for action in actions:
+            if isinstance(action, messages.TellOutcome):
+                self._note(journal.ORDER, action.text)
+
+    def _note(self, kind: str, text: str) -> None:
+        now = self._host.now()
+        if kind == journal.FAILURE:
+            # A trouble that comes and goes is told now and then.
+            if self._failures.get(text, -math.inf) > now - FAILURE_PACE:
+                return
+            self._failures = {known: at for known, at in self._failures.items() if at > now - FAILURE_PACE}
+            self._failures[text] = now
+        self._news = journal.collected(self._news, journal.News(time.time(), kind, text))
+        self.schedule(now)
 
     def written(self, event: events.EntryWritten) -> None:
         self._writing = False
+        if not event.error and event.differs is not None and event.differs != self.differs:
+            self.differs = event.differs
+            self._delivery.changed()
+            if event.differs:
+                self._log.warn(event.name, f"this node {event.differs}; correct one of the two", "differs")
+        noting, self._noting = self._noting, []
         if event.error:
+            self._news = functools.reduce(journal.collected, self._news, noting)
             self._last = ()
             self.due = self._host.now() + REPEAT
             self._log.warn(event.name, f"cannot write what other hosts see of this node: {event.error}", "entry")

@@ -87,10 +87,12 @@ class ControlRead(NamedTuple):
 
 
 class EntryWritten(NamedTuple):
-    """What this node says of itself was written; error: why it was not, or ""."""
+    """What this node says of itself was written; error: why it was not, or "". differs: how its options differ from the
+    primary's, in words, or ""; None where that was not looked at."""
 
     name: str
     error: str
+    differs: Optional[str] = None
 
 
 class OrderSeen(NamedTuple):

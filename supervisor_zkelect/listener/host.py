@@ -146,6 +146,10 @@ class Host:
             former = saved_session.load(self._folder)
         return former
 
+    def history_file(self, election: str) -> str:
+        """The file in which this node keeps what it knows of an election's terms."""
+        return os.path.join(self._folder, f"history-{election}")
+
     def keep_folder(self) -> str:
         """Put back what somebody removed of the runtime folder that is this listener's; the guard does so with the rest.
 

@@ -134,6 +134,7 @@ class Reloads(Decider):
             if readdressed:
                 one.group.readdress(one.settings.address)
             one.decide(messages.Reconfigured(readdressed))
+            one.write_entry_soon()
             self._wait(one)
         self._guard.tell_groups()
         sessions.save()

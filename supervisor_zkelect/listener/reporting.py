@@ -10,7 +10,8 @@ import time
 from typing import Any, Dict, Optional
 
 from supervisor_zkelect import __version__
-from supervisor_zkelect.core import ability, nodes, roles, untrusted
+from supervisor_zkelect.config import agreement
+from supervisor_zkelect.core import ability, figures, nodes, roles, untrusted
 from supervisor_zkelect.core.state import lease_of
 from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.keepers import Decider, Keepers
@@ -52,7 +53,8 @@ class Reports(Decider):
                 "role": roles.DETACHED, "step": "beginning", "since": self._sessions.link_since, "token": None, "proposal": None,
                 "group": one.group, "address": one.address, "ack": None, "primary_node": None, "ack_at": None, "place": None,
                 "candidates": None, "place_at": None, "deadline": None, "until": None, "reason": reason, "trouble": cannot,
-                "cannot": {"kind": kind, "why": cannot} if cannot else None, "failed": None, "znode": root + one.election_znode,
+                "cannot": {"kind": kind, "why": cannot} if cannot else None, "differs": "", "failed": None,
+                "znode": root + one.election_znode,
                 "ack_znode": root + one.election_ack, "unguarded": not self._guard.up,
                 "unguarded_why": self._unguarded(None), "priority": one.priority, "aside": None, "unfit": None,
             }
@@ -83,6 +85,7 @@ class Reports(Decider):
             "unguarded": not self._guard.up or one.group.unguarded, "unguarded_why": self._unguarded(one),
             "trouble": untrusted.cut(self._trouble_of(one, moment), LONGEST_TEXT),
             "cannot": {"kind": hindrance.kind, "why": untrusted.cut(hindrance.why, LONGEST_TEXT)} if hindrance else None,
+            "differs": untrusted.cut(one.entry.differs, LONGEST_TEXT),
             "failed": {"why": untrusted.cut(state.failed, LONGEST_TEXT), "at": state.failed_at} if state.failed else None,
             "priority": settings.priority, "aside": untrusted.cut(state.aside, LONGEST_TEXT) or None,
             "unfit": untrusted.cut(state.fit_trouble or state.unfit, LONGEST_TEXT) or None,
@@ -94,10 +97,28 @@ class Reports(Decider):
         since = round(1000 * (time.time() - (moment - state.since)))
         guarded = self._guard.up and not one.group.unguarded
         failed = f"its last promotion failed: {state.failed}" if state.failed else ""
+        options = agreement.options(self._host.settings, one.settings)
         return nodes.Entry(
             "", state.role, state.step, since, one.settings.address, guarded, one.control.stamp, __version__,
-            self._trouble_of(one, moment) or failed, one.settings.priority, state.fit_trouble or state.unfit,
+            self._trouble_of(one, moment) or failed, state.failed, agreement.digest(options), self._tags(one), options,
+            self._figures(one), one.settings.priority, state.fit_trouble or state.unfit,
         )
+
+    def _tags(self, one: Candidacy) -> Dict[str, str]:
+        pairs = (tag.partition(":") for tag in (*self._host.settings.tags, *one.settings.tags))
+        return {key: value for key, _, value in pairs}
+
+    def _figures(self, one: Candidacy) -> Dict[str, float]:
+        """The times by which this node acts, as `figures.Figures` has them: in the session that it has, or would ask for."""
+        settings, rules, granted = self._host.settings, one.rules, self._leases.granted
+        timeout = granted.timeout if granted else settings.session_timeout
+        return figures.Figures(
+            timeout=timeout, tick=settings.tick_time, interval=settings.interval_at(timeout),
+            ride_through=settings.ride_through_at(timeout), kill_time=rules.kill_time, stopwaitsecs=rules.stopwaitsecs,
+            rise=rules.rise, fall=rules.fall, health_interval=rules.health_interval, promote_timeout=rules.promote_timeout,
+            backoff_min=rules.backoff_min, backoff_max=rules.backoff_max, told=float(rules.told),
+            fences=float(bool(one.settings.fence)),
+        )._asdict()
 
     def _hindrances(self, one: Candidacy, moment: float) -> ability.Node:
         folder = f"runtime folder: {self._folder.trouble}" if self._folder.trouble else ""

@@ -19,6 +19,7 @@ from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import show, waiting
 from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, UNKNOWN, USAGE, Outcome, failure
 from supervisor_zkelect.operators.progress import NONE, Progress
+from supervisor_zkelect.operators.table import PLAIN, Screen
 from supervisor_zkelect.operators.verbs import NODE, ONE, VERBS, Reply, Verb
 from supervisor_zkelect.operators.view import View, as_dict, judge
 from supervisor_zkelect.supervisord.client import Fault, Supervisord, SupervisordError, Unreachable
@@ -28,6 +29,9 @@ REFRESH_TIME = 2.5
 
 #: Seconds that a listener has to answer, of those for which an order is waited for.
 ANSWER_TIME = 1.0
+
+#: Elections that are asked about together; the mailbox keeps more questions than that.
+_TOGETHER = 50
 
 #: Seconds that a listener has to take back an order, whose user waits no longer.
 _TAKE_BACK_TIME = 5.0
@@ -51,7 +55,7 @@ def run(
     timeout: Optional[float] = None,
     refresh_time: float = REFRESH_TIME,
     given: Optional[Mapping[str, Any]] = None,
-    width: Optional[int] = None,
+    screen: Screen = PLAIN,
     progress: Progress = NONE,
 ) -> Outcome:
     """Carry out one of VERBS. Never raises SupervisordError.
@@ -59,18 +63,19 @@ def run(
     election: its name, or None for what the verb means without one.
     timeout: seconds to wait for the outcome, by default the verb's. refresh_time: seconds for a sign of life.
     given: what was said with it, by the names that its options have for the listener.
-    width: columns that there are, None for as many as it takes. progress: where it is shown what is awaited.
+    screen: where it is shown. progress: where it is shown what is awaited.
 
     Raises KeyError for another verb.
     """
-    row = VERBS[verb]
+    said = dict(given or {})
+    row = VERBS[verb].chosen(said)
     try:
         view = _view(call, refresh_time)
         if not row.wait:
-            return row.show(Reply(view, election, {}, width, call))
+            return row.show(Reply(view, election, {}, screen, call, said))
         seconds = row.wait if timeout is None else timeout
         return _names_wrong(row, view, election) or row.show(
-            Reply(view, election, _answers(row, call, view, election, seconds, dict(given or {}), progress), width, call)
+            Reply(view, election, _answers(row, call, view, election, seconds, said, progress), screen, call, said)
         )
     except SupervisordError as error:
         return _failed(error)
@@ -118,17 +123,23 @@ def _answers(
         return {}
     deadline = time.monotonic() + timeout
     names = view.names if verb.each and election is None else [election or ""]
-    answers = {}
-    for name in names:
-        if verb.ordered:
+    answers: Dict[str, Dict[str, Any]] = {}
+    if verb.ordered:
+        for name in names:
             way = _ByListener(call, verb.name, name, deadline, timeout, {**arguments, **signed()})
             left = max(0.0, deadline - time.monotonic() - ANSWER_TIME)
             answers[name] = waiting.follow(way, left, progress, revocable(verb, arguments))
             if answers[name].get("exit") == INTERRUPTED:
                 break
-        else:
+        return answers
+    # What only looks is asked for several elections at once, an order for one after the other.
+    together = 1 if verb.acts else _TOGETHER
+    for first in range(0, len(names), together):
+        some = names[first:first + together]
+        tickets = [call("zkelect.request", verb.name, name, json.dumps(arguments)) for name in some]
+        for name, ticket in zip(some, tickets):
             until = max(deadline, time.monotonic() + ANSWER_TIME)
-            answers[name] = _answer(call, verb.name, name, until, timeout, arguments, progress if verb.acts else NONE)
+            answers[name] = _answer(call, verb.name, ticket, until, timeout, progress if verb.acts else NONE)
     return answers
 
 
@@ -155,7 +166,8 @@ class _ByListener:
     def _ask(self, more: Mapping[str, Any]) -> waiting.Document:
         # The listener says what is under way a moment before nobody waits for it any more.
         until = max(self._deadline, time.monotonic() + ANSWER_TIME)
-        return _answer(self._call, self._verb, self._election, until, self._timeout, {**self._arguments, **more})
+        ticket = self._call("zkelect.request", self._verb, self._election, json.dumps({**self._arguments, **more}))
+        return _answer(self._call, self._verb, ticket, until, self._timeout)
 
 
 def signed() -> Dict[str, Any]:
@@ -197,10 +209,9 @@ def _view(call: Call, refresh_time: float) -> View:
 
 
 def _answer(
-    call: Call, verb: str, election: str, deadline: float, timeout: float, arguments: Dict[str, Any], progress: Progress = NONE
+    call: Call, verb: str, ticket: str, deadline: float, timeout: float, progress: Progress = NONE
 ) -> Dict[str, Any]:
     """The listener's answer. One of our own, with exit status 4, when there is none in time."""
-    ticket = call("zkelect.request", verb, election, json.dumps(arguments))
     try:
         answer = poll(call, ticket, deadline, True, lambda waited: progress.tell(f"waiting for the outcome of {verb}", waited))
         if answer is not None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from typing import Any, Collection, Dict, Optional, Sequence
+from typing import Any, Callable, Collection, Dict, Optional, Sequence
 
 from supervisor_zkelect import __version__
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import streams
-from supervisor_zkelect.operators.outcome import DONE, ERROR, MEANINGS, USAGE, Trouble
+from supervisor_zkelect.operators.outcome import DONE, ERROR, MEANINGS, USAGE, Outcome, Trouble
 from supervisor_zkelect.operators.verbs import LONGEST, NODE, VERBS, Verb
 
 _DESCRIPTION = "Active/passive service groups under supervisord, elected through ZooKeeper."
@@ -292,7 +292,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
         print(reference.text(), end="")
         return DONE
-    if not hasattr(arguments, "configuration"):
+    if not hasattr(arguments, "configuration") or arguments.cluster or arguments.servers is not None:
         return _operate(arguments)
     from supervisor_zkelect.operators import check
 
@@ -320,13 +320,28 @@ def _operate(arguments: argparse.Namespace) -> int:
     if not confirm.agreed(confirm.question(verb.name, given, arguments.election), sys.stdin, sys.stderr):
         raise Trouble(ERROR, confirm.REFUSED)
     shown = progress.Progress(sys.stderr)
+    if afar is not None and verb.ordered:
+        return _print(ordering.afar(arguments, given, streams.columns(sys.stdout), shown), as_json)
     if afar is not None:
-        return _print(afar.afar(arguments, given, streams.columns(sys.stdout), shown), as_json)
-    outcome = ask.run(
-        arguments.name, connection.caller(arguments), arguments.election, timeout=getattr(arguments, "timeout", None),
-        given=given, width=streams.columns(sys.stdout), progress=shown,
-    )
-    return _print(outcome, as_json)
+        looking = listing.Afar(arguments)
+        try:
+            return _looked(lambda: looking.outcome(verb, given, streams.screen(sys.stdout)), given, as_json)
+        finally:
+            looking.close()
+    call, timeout = connection.caller(arguments), getattr(arguments, "timeout", None)
+    return _looked(lambda: ask.run(
+        verb.name, call, arguments.election, timeout=timeout, given=given, screen=streams.screen(sys.stdout), progress=shown
+    ), given, as_json)
+
+
+def _looked(run: Callable[[], Outcome], given: Dict[str, Any], as_json: bool) -> int:
+    """Print the outcome; or, where that is asked for, go on looking."""
+    if given.get("watch") or given.get("follow"):
+        from supervisor_zkelect.operators import live
+
+        ended = live.run(run, given, as_json, sys.stdout)
+        return _print(ended, as_json) if ended.error else ended.exit
+    return _print(run(), as_json)
 
 
 def _given(verb: Verb, arguments: argparse.Namespace) -> Dict[str, Any]:

@@ -103,8 +103,9 @@ def elections(client: Any, root: str, seconds: float) -> List[str]:
 
     found = []
     try:
-        for name in sorted(client.get_children_async(root).get(timeout=seconds))[:_MOST]:
-            if client.exists_async(f"{root}/{name}/election").get(timeout=seconds) is not None:
+        names = sorted(client.get_children_async(root).get(timeout=seconds))[:_MOST]
+        for name, answer in [(name, client.exists_async(f"{root}/{name}/election")) for name in names]:
+            if answer.get(timeout=seconds) is not None:
                 found.append(name)
     except (KazooException, client.handler.timeout_exception):
         return found

@@ -5,19 +5,14 @@ Shared by supervisorctl's commands and `zkelect`.
 
 from __future__ import annotations
 
-import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from supervisor_zkelect.config.findings import Findings
-from supervisor_zkelect.core.history import rows as rows_of
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.operators import order_lines, words
+from supervisor_zkelect.operators import order_lines, table, words
 from supervisor_zkelect.operators.outcome import DONE, ERROR, INTERRUPTED, UNDER_WAY, USAGE, VERSION, Outcome, failure
 from supervisor_zkelect.operators.view import View, as_dict, as_text, exit_of, is_number
 from supervisor_zkelect.operators.words import duration
-
-#: Columns in which a reason is shown behind a term; with fewer it has a line of its own.
-_LEAST_REASON = 20
 
 #: For what is not looked at. Never changed.
 NOTHING = Findings()
@@ -42,7 +37,7 @@ def _show(view: View, election: Optional[str], full: bool) -> Outcome:
     status = exit_of(view, names)
     lines = _node_lines(view) if full else []
     if names:
-        lines += table([_COLUMNS] + [_row(view, name) for name in names])
+        lines += table.plain([_COLUMNS, *(_row(view, name) for name in names)])
     lines += _said_lines(view, names)
     if full:
         lines += _detail_lines(view, names)
@@ -112,7 +107,7 @@ def _link_text(view: View) -> str:
     if session.get("state") == "connected":
         return ""
     why = f": {as_text(session['trouble'])}" if session.get("trouble") else ""
-    return f"; ZooKeeper {_shown(session.get('state'))} for {_since(view, session.get('since'))}{why}"
+    return f"; ZooKeeper {shown(session.get('state'))} for {_since(view, session.get('since'))}{why}"
 
 
 def _config_lines(view: View) -> List[str]:
@@ -130,10 +125,10 @@ def _node_lines(view: View) -> List[str]:
         return []
     report, session = view.report, as_dict(view.report.get("session"))
     lines = [
-        f"node {_shown(report.get('node'))}: listener {_shown(report.get('pid'))}, zkelect "
-        f"{_shown(report.get('version'))}, {_shown(report.get('config'))}; {age_text(view)}"
+        f"node {shown(report.get('node'))}: listener {shown(report.get('pid'))}, zkelect "
+        f"{shown(report.get('version'))}, {shown(report.get('config'))}; {age_text(view)}"
     ]
-    text = f"session {_shown(session.get('state'))} for {_since(view, session.get('since'))}"
+    text = f"session {shown(session.get('state'))} for {_since(view, session.get('since'))}"
     if session.get("id"):
         text += f", {as_text(session['id'])}"
     if is_number(session.get("timeout")):
@@ -149,7 +144,7 @@ def _detail_lines(view: View, names: Sequence[str]) -> List[str]:
         if view.doubt(name):
             continue
         facts = view.facts(name)
-        parts = [f"group {_shown(facts.get('group'))}", f"address {_shown(facts.get('address'))}"]
+        parts = [f"group {shown(facts.get('group'))}", f"address {shown(facts.get('address'))}"]
         if facts.get("proposal"):
             parts.append(f"proposal {as_text(facts['proposal'])}")
         if is_number(facts.get("deadline")):
@@ -189,7 +184,7 @@ def resign(election: str, answer: Dict[str, Any]) -> Outcome:
     """Who leads after a resignation, at which address, after how long."""
     document = {**answer, "v": VERSION, "election": election}
     if answer.get("ok") is not True:
-        return _refused(answer, document)
+        return refused(answer, document)
     document["exit"] = DONE
     seconds = answer.get("seconds")
     after = f", after {seconds:.2f} s" if is_number(seconds) else ""
@@ -204,18 +199,18 @@ def resign(election: str, answer: Dict[str, Any]) -> Outcome:
 
 def orders(answers: Mapping[str, Dict[str, Any]]) -> Outcome:
     """What became of an order in each election, or what stands there; the first that failed decides."""
-    shown = {name: {**answer, "v": VERSION, "election": name} for name, answer in answers.items()}
-    document = next(iter(shown.values())) if len(shown) == 1 else {"v": VERSION, "elections": shown}
+    told = {name: {**answer, "v": VERSION, "election": name} for name, answer in answers.items()}
+    document = next(iter(told.values())) if len(told) == 1 else {"v": VERSION, "elections": told}
     lines, logs = [], [order_lines.log_rows(name, answer) for name, answer in answers.items() if "log" in answer]
     for name, answer in answers.items():
         if answer.get("ok") is True and "log" not in answer:
             lines.append(f"{printable(name)}: {as_text(answer.get('text'))}")
         lines += order_lines.beside(name, answer)
-    lines += table([logs[0][0], *(row for rows in logs for row in rows[1:])]) if logs else []
+    lines += table.plain([logs[0][0], *(row for rows in logs for row in rows[1:])]) if logs else []
     for name, answer in answers.items():
         if answer.get("ok") is not True:
             named = {**answer, "text": f"{name}: {as_text(answer.get('text'))}"} if len(answers) > 1 else answer
-            return _refused(named, document)._replace(lines=tuple(lines))
+            return refused(named, document)._replace(lines=tuple(lines))
     return Outcome(DONE, tuple(lines), {**document, "exit": DONE})
 
 
@@ -224,126 +219,26 @@ def reload(answer: Dict[str, Any]) -> Outcome:
     lines = tuple(printable(line) for line in answer.get("lines") or () if isinstance(line, str))
     document = {**answer, "v": VERSION}
     if answer.get("ok") is not True:
-        return _refused(answer, document)._replace(lines=lines)
+        return refused(answer, document)._replace(lines=lines)
     return Outcome(DONE, (*lines, as_text(answer.get("text"))), {**document, "exit": DONE})
-
-
-def listed(answers: Mapping[str, Dict[str, Any]], width: Optional[int] = None) -> Outcome:
-    """All nodes of elections, in one table. answers: by election."""
-    rows: List[Sequence[str]] = [("ELECTION", "NODE", "ROLE", "FOR", "ADDRESS", "PLACE", "NOTE")]
-    document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
-    said: List[str] = []
-    for name, answer in answers.items():
-        if answer.get("ok") is not True:
-            return _refused(answer, {**answer, "v": VERSION, "election": name})
-        found = [as_dict(one) for one in answer.get("nodes") or () if isinstance(one, dict)]
-        document["elections"][name] = {key: answer.get(key) for key in ("nodes", "address", "coming", "trouble")}
-        for one in found:
-            since = one.get("since")
-            lasts = duration(time.time() - since / 1000) if is_number(since) else "-"
-            cells = [_shown(one.get(key)) for key in ("node", "role")], [_shown(one.get(key)) for key in ("address", "place")]
-            rows.append([printable(name), *cells[0], lasts, *cells[1], as_text(one.get("note"))])
-        if not found:
-            rows.append([printable(name), "nobody", "-", "-", "-", "-", ""])
-        if not answer.get("address"):
-            said.append(f"{printable(name)}: nobody is primary")
-        said += [f"{printable(name)}: {as_text(answer.get(key))}" for key in ("trouble", "coming") if answer.get(key)]
-    lines = table(rows)
-    return Outcome(DONE, (*(lines if width is None else [_cut(line, width) for line in lines]), *said), document)
-
-
-def members(answers: Mapping[str, Dict[str, Any]]) -> Outcome:
-    """The queues of elections, in order. answers: by election."""
-    rows: List[Sequence[str]] = [("ELECTION", "PLACE", "NODE", "ADDRESS", "PROPOSAL", "TOKEN", "NOTE")]
-    document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
-    for name, answer in answers.items():
-        if answer.get("ok") is not True:
-            return _refused(answer, {**answer, "v": VERSION, "election": name})
-        members = [as_dict(member) for member in answer.get("members") or () if isinstance(member, dict)]
-        document["elections"][name] = members
-        for member in members:
-            notes = [word for key, word in (("leads", "leads"), ("mine", "this node")) if member.get(key)]
-            cells = [_shown(member.get(key)) for key in ("place", "node", "address", "proposal", "token")]
-            rows.append([printable(name), *cells, ", ".join(notes)])
-        if not members:
-            rows.append([printable(name), "-", "nobody", "-", "-", "-", ""])
-        if answer.get("left_out"):
-            rows.append([printable(name), "-", f"and {as_text(answer['left_out'])} more", "-", "-", "-", ""])
-    return Outcome(DONE, tuple(table(rows)), document)
-
-
-def history(answers: Mapping[str, Dict[str, Any]], width: Optional[int] = None) -> Outcome:
-    """The last terms of elections, the latest first, with what each step took. answers: by election. width: columns that there
-    are; None for as many as it takes."""
-    heading = ("ELECTION", "TOKEN", "NODE", "SINCE", "SERVED", "BEGUN", "ENDED", "BECAUSE")
-    rows: List[Sequence[str]] = []
-    document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
-    for name, answer in answers.items():
-        if answer.get("ok") is not True:
-            return _refused(answer, {**answer, "v": VERSION, "election": name})
-        terms = [as_dict(term) for term in answer.get("terms") or () if isinstance(term, dict)]
-        document["elections"][name] = terms
-        for row in rows_of(terms):
-            since = "-" if row.since is None else time.strftime("%Y-%m-%d %H:%M:%S%z", time.localtime(row.since))
-            served = f"never {row.never}" if row.never else "-" if row.served is None else duration(row.served)
-            rows.append([
-                printable(name), str(row.token), _shown(row.node), since, served, _steps(row.begun), _steps(row.ended),
-                _shown(row.why),
-            ])
-            for moment, steps in reversed(row.restarts):
-                at = time.strftime("%Y-%m-%d %H:%M:%S%z", time.localtime(moment))
-                rows.append([printable(name), str(row.token), _shown(row.node), at, "restarted", _steps(steps), "-", "-"])
-        if not terms:
-            rows.append([printable(name), "-", "nobody", "-", "-", "-", "-", "-"])
-    lines = table([heading, *rows])
-    if width is not None and max(map(len, lines)) > width:
-        lines = _narrow(heading, rows, width)
-    return Outcome(DONE, tuple(lines), document)
-
-
-def _narrow(heading: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> List[str]:
-    """The same with the steps of each term on a line of their own, and what has no room cut: the reason and the steps, never
-    who served, when and for how long."""
-    fixed = table([heading[:5], *(row[:5] for row in rows)])
-    column = max(map(len, fixed)) + 2
-    beside = width - column >= _LEAST_REASON
-    lines = [f"{fixed[0].ljust(column)}{heading[7]}" if beside else fixed[0]]
-    for row, line in zip(rows, fixed[1:]):
-        lines.append(f"{line.ljust(column)}{_cut(row[7], width - column)}" if beside else line)
-        steps = "; ".join(f"{word} {steps}" for word, steps in (("begun", row[5]), ("ended", row[6])) if steps != "-")
-        below = [steps] if beside or row[7] == "-" else [row[7], steps]
-        lines += [_cut(f"    {text}", width) for text in below if text]
-    return lines
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[:max(0, width - 1)] + "…"
-
-
-def _steps(steps: Sequence[Tuple[str, float]]) -> str:
-    """How long it all took, and each step of it, in milliseconds."""
-    if not steps:
-        return "-"
-    parts = " ".join(f"{name} {seconds * 1000:.0f}" for name, seconds in steps)
-    return f"{sum(seconds for _, seconds in steps) * 1000:.0f} ms: {parts}"
 
 
 def check(answer: Dict[str, Any], known: Findings = NOTHING, logs: Sequence[str] = ()) -> Outcome:
     """Problems, a line each: those known of the listener, and those that it finds when it is asked. logs: notes on which logs
     tell more, for when anything is wrong."""
-    refused = answer.get("ok") is not True and "problems" not in answer
-    if refused and not known.wrong:
-        return _refused(answer, {**answer, "v": VERSION})
+    declined = answer.get("ok") is not True and "problems" not in answer
+    if declined and not known.wrong:
+        return refused(answer, {**answer, "v": VERSION})
     told, found_notes = (
         [printable(item) for item in answer.get(key) or () if isinstance(item, str)]
         for key in ("problems", "notes")
     )
-    if refused:
+    if declined:
         told.append(as_text(answer.get("text")) or "the listener could not do that; see its log")
     problems = list(dict.fromkeys([*known.problems, *known.troubles, *told]))
     fine = answer.get("ok") is True and not problems
     notes = list(dict.fromkeys([*known.notes, *found_notes, *(() if fine else logs)]))
-    status = DONE if fine else max(_statuses(answer, known, refused))
+    status = DONE if fine else max(_statuses(answer, known, declined))
     lines = problems + [f"note: {note}" for note in notes]
     if fine:
         lines.append("no problem found")
@@ -351,14 +246,15 @@ def check(answer: Dict[str, Any], known: Findings = NOTHING, logs: Sequence[str]
     return Outcome(status, tuple(lines), document)
 
 
-def _statuses(answer: Dict[str, Any], known: Findings, refused: bool) -> List[int]:
+def _statuses(answer: Dict[str, Any], known: Findings, declined: bool) -> List[int]:
     """The exit statuses that known and answered troubles call for; a wrong configuration counts more than others."""
-    found = [USAGE] * bool(known.problems) + [ERROR] * bool(known.troubles or refused)
+    found = [USAGE] * bool(known.problems) + [ERROR] * bool(known.troubles or declined)
     well = answer.get("ok") is True and not answer.get("problems")
-    return found if well or refused else [*found, _status(answer, USAGE)]
+    return found if well or declined else [*found, _status(answer, USAGE)]
 
 
-def _refused(answer: Dict[str, Any], document: Dict[str, Any]) -> Outcome:
+def refused(answer: Dict[str, Any], document: Dict[str, Any]) -> Outcome:
+    """What the listener could not do, or did not."""
     status = _status(answer, ERROR)
     line = as_text(answer.get("text")) or "the listener could not do that; see its log"
     return Outcome(status, (), {**document, "ok": False, "exit": status, "error": line}, line)
@@ -373,13 +269,8 @@ def _status(answer: Dict[str, Any], default: int) -> int:
 # Words
 
 
-def table(rows: Sequence[Sequence[str]]) -> List[str]:
-    """Lines with the cells of each column under one another; the first row is the heading."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
-
-
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value of others in a table."""
     return as_text(value) or "-"
 
 

@@ -7,6 +7,8 @@ import shutil
 import sys
 from typing import Any, Iterable, Optional
 
+from supervisor_zkelect.operators.table import Screen
+
 
 def stand_in() -> None:
     """Open a file for each standard stream that was closed when this process began. Python has None for it then, and whatever
@@ -24,6 +26,13 @@ def columns(stream: Any) -> Optional[int]:
     except ValueError:
         # It is closed.
         return None
+
+
+def screen(stream: Any) -> Screen:
+    """The stream as a screen. It has colour where it is a terminal that can show it, and nobody has said NO_COLOR
+    (https://no-color.org)."""
+    width = columns(stream)
+    return Screen(width, width is not None and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb")
 
 
 def write(stream: Any, lines: Iterable[str]) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect.operators import show
+from supervisor_zkelect.core import figures, history, journal
+from supervisor_zkelect.operators import overview, show, terms
 from supervisor_zkelect.operators.outcome import (
     DONE,
     ERROR,
@@ -22,6 +23,7 @@ from supervisor_zkelect.operators.outcome import (
     Outcome,
     told,
 )
+from supervisor_zkelect.operators.table import PLAIN, Screen
 from supervisor_zkelect.operators.view import View
 
 ALL = "all elections"
@@ -38,15 +40,16 @@ class Reply(NamedTuple):
     """All that a verb can show.
 
     view: of the node. election: the one that was named, or None. answers: the listener's, by election, "" where the whole node
-    was asked; empty where it was not asked. width: columns of the terminal, None for as many as it takes. call: supervisord's
-    methods, as `ask.Call`.
+    was asked; empty where it was not asked. screen: where it is shown. call: supervisord's methods, as `ask.Call`; None where
+    ZooKeeper was asked, from any host. given: what was said with the verb.
     """
 
     view: View
     election: Optional[str]
     answers: Mapping[str, Dict[str, Any]]
-    width: Optional[int]
-    call: Callable[..., Any]
+    screen: Screen = PLAIN
+    call: Any = None
+    given: Mapping[str, Any] = {}
 
 
 class Option(NamedTuple):
@@ -74,8 +77,9 @@ class Verb(NamedTuple):
     doubted: whether there is something to show although the report may not be believed.
     what: the words one of which stands first, if there are such. operand: the node that stands before the election, as a help has
     it; "" where none does. acts: whether it changes anything. options: what it takes.
-    ordered: the listener is told who orders it, and for how long he waits. afar: `zkelect` can do it by ZooKeeper alone, from any
-    host. statuses: what the exit statuses mean, where that is not the usual.
+    ordered: the listener is told who orders it, and for how long he waits. afar: `zkelect` can do it by ZooKeeper alone, from
+    any host. statuses: what the exit statuses mean, where that is not the usual. instead: an option, and what is done in place of
+    this where it is said.
     """
 
     name: str
@@ -93,6 +97,14 @@ class Verb(NamedTuple):
     ordered: bool = False
     afar: bool = False
     statuses: Mapping[int, str] = {}
+    instead: Any = None
+
+    def chosen(self, given: Mapping[str, Any]) -> Verb:
+        """What is done, by what was said with it."""
+        if self.instead is None or not given.get(self.instead[0]):
+            return self
+        other: Verb = self.instead[1]
+        return other
 
     @property
     def words(self) -> str:
@@ -122,6 +134,31 @@ def _check(reply: Reply) -> Outcome:
     return show.check(answer, known, check_listener.logs(reply.call, check_listener.groups_of(reply.view)) if wrong else ())
 
 
+def _cluster(reply: Reply) -> Outcome:
+    from supervisor_zkelect.operators import cluster
+
+    return cluster.check(reply.answers)
+
+
+def _why(reply: Reply) -> Outcome:
+    # The role machine takes longer to import than `role` takes to be answered.
+    from supervisor_zkelect.operators import foresee
+
+    return foresee.why(reply.answers, reply.view if reply.call else None, reply.screen, reply.given)
+
+
+def _simulate(reply: Reply) -> Outcome:
+    from supervisor_zkelect.operators import foresee
+
+    return foresee.simulate(reply.answers, reply.screen, reply.given)
+
+
+def _events(reply: Reply) -> Outcome:
+    from supervisor_zkelect.operators import happenings
+
+    return happenings.events(reply.answers, reply.screen, reply.given)
+
+
 def _orders(reply: Reply) -> Outcome:
     return show.orders(reply.answers)
 
@@ -132,12 +169,20 @@ def _resign(reply: Reply) -> Outcome:
 
 
 _REASON = Option("--reason", "reason", "kept with the order, and shown", "TEXT")
+_WATCH = Option("--watch", "watch", "go on, and show it again as it changes; Ctrl-C ends that")
 _AT = Option("--at", "at", "at that time, by ISO 8601; without a zone by this host's clocks", "TIME", moment=True)
 _YES = Option("--yes", "yes", "do not ask at a terminal whether that is meant")
 _GIVEN = {
     ERROR: "refused, or another node leads: the answer says why", UNDER_WAY: "not done yet; the order stands",
     UNKNOWN: "the outcome is unknown", INTERRUPTED: "interrupted: taken back, or it stands, as the answer says",
 }
+
+_CHECKED = {DONE: "nothing wrong found", ERROR: "anything else is wrong", USAGE: "the configuration or the command is wrong"}
+
+_CLUSTER = Verb(
+    "why", "find what is wrong with any node of the elections", _cluster, wait=30.0, timed=True, each=True, afar=True,
+    statuses=_CHECKED,
+)
 
 _ROWS = (
     Verb(
@@ -150,15 +195,45 @@ _ROWS = (
     ),
     Verb(
         "list", "show all nodes of the elections: who leads, who stands by, who is missing, what is ordered",
-        lambda reply: show.listed(reply.answers, reply.width), wait=15.0, timed=True, each=True, afar=True,
+        lambda reply: overview.listed(reply.answers, reply.screen, reply.given), wait=15.0, timed=True, each=True, afar=True,
+        options=(Option("--tag", "tag", "only the nodes with that tag", "KEY:VALUE"), _WATCH),
+    ),
+    Verb(
+        "why", "tell why this node is not primary, and what would follow if the primary failed now: who is next, how long it "
+        "would take, what stands in the way",
+        _why, wait=15.0, timed=True, each=True, afar=True, options=(Option("--node", "node", "why that node is not", "NODE"),),
+    ),
+    Verb(
+        "simulate",
+        "rehearse a fault by the rules that would decide, and show who would lead, after how long, through which steps",
+        _simulate, wait=15.0, timed=True, each=True, afar=True,
+        options=(
+            Option("--fault", "fault", f"one of {', '.join(figures.FAULTS)}", "FAULT"),
+            Option("--node", "node", "which node it happens to; without it the primary", "NODE"),
+            Option("--term", "term", "what happened in a past term, in place of a fault", "TOKEN"),
+        ),
     ),
     Verb(
         "members", "show the nodes in an election, in order",
-        lambda reply: show.members(reply.answers), wait=15.0, timed=True, each=True,
+        lambda reply: overview.members(reply.answers, reply.screen), wait=15.0, timed=True, each=True,
     ),
     Verb(
         "history", "show the last terms: who led, why each ended, what each step took",
-        lambda reply: show.history(reply.answers, reply.width), wait=15.0, timed=True, each=True,
+        lambda reply: terms.history(reply.answers, reply.screen, reply.given), wait=15.0, timed=True, each=True, afar=True,
+        options=(
+            Option("--since", "since", "only those that went on after that: a time, or how long ago, as 2h", "TIME"),
+            Option("--limit", "limit", f"so many at most; {history.USUAL} by default", "N"),
+            Option("--follow", "follow", "go on, and show each new term, and each end of one"),
+        ),
+    ),
+    Verb(
+        "events", "show what happened, in order: changes of role, failures, orders, each with its number",
+        _events, wait=15.0, timed=True, each=True, afar=True,
+        options=(
+            Option("--since", "since", "only those after that: a time, how long ago, or the number of the last one seen", "TIME"),
+            Option("--limit", "limit", f"so many at most; {journal.USUAL} by default", "N"),
+            Option("--follow", "follow", "go on, and show each new one, and how many were missed"),
+        ),
     ),
     Verb(
         # It takes as long as the group takes to stop, and another one to start.
@@ -216,9 +291,9 @@ _ROWS = (
     ),
     Verb(
         "check", "find what keeps this node from doing its part", _check, wait=30.0, doubted=True,
-        statuses={
-            DONE: "nothing wrong found", ERROR: "anything else is wrong", USAGE: "the configuration or the command is wrong",
-        },
+        options=(Option("--cluster", "cluster", "look at all nodes in place of this one: who is missing, differs, cannot lead"),),
+        instead=("cluster", _CLUSTER),
+        afar=True, statuses=_CHECKED,
     ),
     Verb(
         "reload", "have the listener take its changed file, in the same term where that can be",

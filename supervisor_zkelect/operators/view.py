@@ -135,6 +135,11 @@ def as_dict(value: Any) -> Dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def as_dicts(value: Any) -> List[Dict[str, Any]]:
+    """The objects in a list; none where it is no list."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
 def as_text(value: Any) -> str:
     """As it may be shown; "" for None."""
     return "" if value is None else printable(value)

@@ -37,6 +37,19 @@ _STEPS = {
     ("demoting", "closing"): "closes its session, since ZooKeeper refuses or fails its release",
 }
 
+_STANDING = {
+    ("detached", "waiting"): "waits before it stands for election",
+    ("standby", "asking"): "looks at the queue",
+    ("standby", "watching"): "stands by", ("standby", "stepping"): "steps behind the others",
+    ("primary", ""): "the ack is written",
+    ("withdrawn", ""): "takes no part any more", ("maintenance", ""): "is in maintenance",
+}
+
+
+def step(role: str, name: str) -> str:
+    """A step of a node, as a predicate."""
+    return _STEPS.get((role, name)) or _STANDING.get((role, name)) or name or role
+
 
 def duration(seconds: float) -> str:
     """A length of time in its two largest units, as `moments.duration` has it."""
@@ -59,6 +72,8 @@ def line(view: View, election: str) -> str:
         said = [_moving(view, facts)]
     if trouble:
         said.append(trouble)
+    if facts.get("differs"):
+        said.append(f"{as_text(facts['differs'])}; correct one of the two")
     if facts.get("unguarded") and role not in ("detached", "maintenance", "withdrawn"):
         why = as_text(facts.get("unguarded_why")) or "there is no guard, or `zkelect run --` is not before each program's command"
         said.append(f"unguarded, so nothing stops the service if the listener cannot: {why}")

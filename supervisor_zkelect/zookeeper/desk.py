@@ -10,14 +10,14 @@ from supervisor_zkelect.core import control, nodes, order_log, places
 from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.zookeeper import arguments
 from supervisor_zkelect.zookeeper.errors import ZooKeeperFailed
-from supervisor_zkelect.zookeeper.presence import PresenceCalls
+from supervisor_zkelect.zookeeper.past import PastCalls
 from supervisor_zkelect.zookeeper.requests import MISSING, Errors, data_of
 
 _FILLED: Errors = (kazoo_errors.NotEmptyError,)
 """What is to be deleted has children."""
 
 
-class DeskCalls(PresenceCalls):
+class DeskCalls(PastCalls):
     """The calls of an `Elector` by which orders are given and looked after, and that only tools need."""
 
     def note_order(self, order: order_log.Noted, outcome: Optional[Outcome] = None) -> None:

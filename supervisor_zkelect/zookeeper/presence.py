@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from supervisor_zkelect.core import nodes, places, untrusted
 from supervisor_zkelect.core.control import Stamp, in_maintenance, in_words
@@ -14,28 +14,54 @@ from supervisor_zkelect.zookeeper.stepping import SteppingCalls
 MOST_NODES = 500
 """Entries that are read."""
 
-LONGEST_ENTRY = 4 << 10
+LONGEST_ENTRY = 8 << 10
 """Bytes of an entry that are read."""
 
 #: Entries that are asked for together.
-_AT_ONCE = 8
+_AT_ONCE = 16
 
 
 class Overview(NamedTuple):
     """One election as a whole. address: the primary's, "" for nobody. trouble: why the orders cannot be read, or "". coming: the
-    switchover that stands, in words, or ""."""
+    switchover that stands, in words, or "". seen: the nodes, as they are read. ordered, differs: what is ordered, and how one
+    differs from the others, by node. stamp: of the control. changed: when the ack was written last, in milliseconds of
+    ZooKeeper's clock, 0 where there is none."""
 
     rows: List[nodes.Row]
     address: str
     trouble: str
     coming: str
+    seen: Sequence[nodes.Seen] = ()
+    ordered: Mapping[str, str] = {}
+    differs: Mapping[str, str] = {}
+    stamp: Sequence[int] = ()
+    changed: int = 0
 
-    def document(self) -> Dict[str, Any]:
-        """What `list` shows of it."""
+    def document(self, whole: bool = False) -> Dict[str, Any]:
+        """What `list` shows of it. whole: with all that a node says of itself, for `outlook.cluster`."""
+        entries = {one.name: one for one in self.seen}
+        unseen = nodes.Seen("", None, False, None)
+        found = [{**row._asdict(), **self._more(entries.get(row.node, unseen), whole)} for row in self.rows]
         return {
-            "ok": True, "nodes": [row._asdict() for row in self.rows], "address": self.address, "trouble": self.trouble,
-            "coming": self.coming,
+            "ok": True, "nodes": found, "address": self.address, "trouble": self.trouble, "coming": self.coming,
+            "changed": self.changed or None,
         }
+
+    def _more(self, one: nodes.Seen, whole: bool) -> Dict[str, Any]:
+        entry = one.entry or nodes.Entry()
+        more: Dict[str, Any] = {
+            "live": one.live, "guarded": entry.guarded if one.entry else None, "tags": dict(entry.tags), "digest": entry.digest,
+            "differs": self.differs.get(one.name, ""), "version": entry.version,
+        }
+        if whole:
+            recognised = one.entry is None or not self.stamp or tuple(entry.confirmed) == tuple(self.stamp)
+            more.update(
+                told=one.entry is not None, state=entry.state, step=entry.step, trouble=entry.trouble, failed=entry.failed,
+                priority=entry.priority, unfit=entry.unfit,
+                ordered=self.ordered.get(one.name, ""), recognised=recognised, figures=dict(entry.figures),
+                options=dict(entry.options),
+            )
+        return more
 
 
 class PresenceCalls(SteppingCalls):
@@ -64,8 +90,20 @@ class PresenceCalls(SteppingCalls):
 
     def known_nodes(self) -> List[str]:
         """The nodes that have an entry."""
-        limit, root = self._zk.limit(), places.nodes_of(self.election_state)
-        listed = self._zk.answer("list the nodes", limit, self._client.get_children_async(root), ok=MISSING) or []
+        limit = self._zk.limit()
+        return self._named(self._client.get_children_async(places.nodes_of(self.election_state)), limit)
+
+    def differs(self, node: str, entry: nodes.Entry) -> str:
+        """How a node with this entry differs from the one that leads, in the options that must agree; "" where it does not, and
+        where nobody leads who tells."""
+        holder = self.holder()
+        if holder is None or holder.node in ("", node):
+            return ""
+        seen = [*self._entries([holder.node], {}, self._zk.limit()), nodes.Seen(node, entry, True, None)]
+        return nodes.differences(seen, holder.node).get(node, "")
+
+    def _named(self, asked: Any, limit: float) -> List[str]:
+        listed = self._zk.answer("list the nodes", limit, asked, ok=MISSING) or []
         return [name for name in sorted(listed) if untrusted.known_name(name)]
 
     def entry_of(self, node: str) -> Optional[nodes.Entry]:
@@ -75,8 +113,14 @@ class PresenceCalls(SteppingCalls):
 
     def overview(self) -> Overview:
         """All nodes that stand in the election, or stood in it, and what is ordered."""
-        orders, seen = self._read_orders(self._zk.limit()).control, self.seen_nodes()
-        holder, address = self.holder(), untrusted.known_address(self.read_ack())
+        limit, client = self._zk.limit(), self._client
+        # All at once, as the answers come in the order of the requests.
+        synced = client.sync_async(self.control_znode)
+        asked = [client.get_async(path) for path in (self.control_znode, self.holder_znode, self.election_ack)]
+        self._zk.answer("sync the control", limit, synced)
+        control, held, acked = (self._zk.answer("read orders, holder and ack", limit, one, ok=MISSING) for one in asked)
+        orders, holder = self._parsed_orders(control).control, self._own_holder(self._parsed_holder(held))
+        address, seen = untrusted.known_address(data_of(acked)), self.seen_nodes()
         # For people's eyes this host's clock is good enough, where nothing was made by this client.
         shown = self._servers.now() or round(1000 * time.time())
         ordered = {name: in_maintenance(one) for name, one in orders.maintenance.items() if one.stands(shown)}
@@ -84,9 +128,12 @@ class PresenceCalls(SteppingCalls):
         switchover, restart = orders.switchover, orders.restart
         coming = [] if switchover is None else [in_words(switchover, shown)]
         coming += [] if restart is None else [f"restart{', begun' if restart.begun else ''}"]
+        leads = holder.node if holder else ""
+        differs = nodes.differences(seen, leads if address else "")
+        notes = {name: "; ".join(filter(None, [ordered.get(name, ""), differs.get(name, "")])) for name in {*ordered, *differs}}
         return Overview(
-            nodes.rows(seen, holder.node if holder else "", address, ordered, stamp), address, orders.trouble,
-            "; ".join(coming),
+            nodes.rows(seen, leads, address, notes, stamp), address, orders.trouble, "; ".join(coming), seen, ordered, differs,
+            stamp, acked[1].mtime if acked is not None else 0,
         )
 
     def seen_nodes(self) -> List[nodes.Seen]:

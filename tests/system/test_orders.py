@@ -112,7 +112,7 @@ def test_the_whole_cluster_is_seen_from_any_node_and_from_any_host(three, zk_ser
         assert "disk" in found["b"]["note"] and found["b"]["place"] is None and "was standby" in found["c"]["note"]
     text = three["a"].ctl("zkelect", "list")
     lines = text.stdout.splitlines()
-    assert text.returncode == DONE and lines[1].split()[:3] == ["orders", "a", "primary"] and len(lines) == 4, text.stdout
+    assert text.returncode == DONE and lines[1].split()[:3] == ["orders", "a", "primary"] and len(lines) == 5, text.stdout
     missing = three["a"].zkelect("list", "nothing", *words)
     assert missing.returncode == USAGE and "there are: orders" in missing.stderr
 

@@ -9,7 +9,9 @@ import pytest
 from supervisor_zkelect.core import history, messages, roles, untrusted
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.core.timeline import TermTimeline
-from supervisor_zkelect.operators import show
+from supervisor_zkelect.operators import terms as terms_shown
+from supervisor_zkelect.operators.table import Screen
+from supervisor_zkelect.operators.words import duration
 
 BEGUN = {"noticed": 100.0, "elected": 100.25, "acked": 100.5}
 
@@ -32,11 +34,58 @@ def test_moments_that_are_noted_later_are_put_beside_the_others():
     ]
 
 
-def test_the_latest_terms_are_kept():
-    data = b""
-    for token in range(50):
-        data = history.amended(data, [{"token": token}])
-    assert [term["token"] for term in history.read(data)] == list(range(49, 49 - history.MOST, -1))
+def long_term(token):
+    """As long as most are."""
+    begun = {name: 1.7e9 + number for number, name in enumerate(history.BEGUN)}
+    ended = {**{name: 1.8e9 + number for number, name in enumerate(history.ENDED)}, "why": "resigned by order of the operator"}
+    return {"v": 1, "token": token, "node": "a.example", "address": "10.0.0.5:8080", "begun": begun, "ended": ended}
+
+
+def test_the_latest_thousand_terms_are_kept_in_pages_that_have_room():
+    data, kept = b"", {}
+    for token in range(1, 2501):
+        data = history.amended(data, [long_term(token)])
+        assert len(data) <= history.LONGEST
+        page = history.page(data)
+        if page is not None:
+            kept[page.name], data = page.data, page.left
+            for name in history.superfluous(kept):
+                del kept[name]
+    assert all(len(page) <= history.LONGEST for page in kept.values()) and len(kept) < 20
+    found = history.read(data)
+    for name in history.pages(kept):
+        found = history.noted(history.read(kept[name]), found)
+    assert [one["token"] for one in found] == list(range(2500, 1500, -1)) and found[-1] == long_term(1501)
+
+
+def test_what_may_be_told_of_still_stays_where_it_is():
+    data = history.write([long_term(token) for token in range(200, 0, -1)])
+    left = [one["token"] for one in history.read(history.page(data).left)]
+    assert left == list(range(left[0], left[0] - 10, -1)) and history.page(history.page(data).left) is None
+    assert history.page(b"") is None and history.page(b"x" * history.LONGEST) is None
+
+
+def test_only_pages_are_taken_for_pages():
+    names = ["p-00000000000000000009-5", "p-00000000000000000012-1000", "p-9-5", "q", "p-00000000000000000010-0x5", ""]
+    assert history.pages(names) == [names[1], names[0]] and history.superfluous(names) == [names[0]]
+
+
+@pytest.mark.parametrize("given, most", [
+    ({}, history.USUAL), ({"limit": "5"}, 5), ({"limit": "0"}, history.KEPT), ({"limit": "x"}, history.KEPT),
+    ({"limit": str(10**9)}, history.KEPT), ({"since": "2h"}, history.KEPT), ({"since": "2h", "limit": 7}, 7),
+])
+def test_as_many_terms_are_read_as_are_wanted(given, most):
+    assert history.asked_for(given) == most
+
+
+def test_the_pace_of_a_node_is_the_median_of_its_own_last_terms():
+    def of(node, start):
+        return {"token": 1, "node": node, "begun": {"elected": 1.0, "claimed": 1.5, "leased": 1.5, "started": 1.5 + start, "acked": 9.0}}
+
+    terms = [of("a", 1.0), of("b", 7.0), of("a", 3.0), of("a", 2.0), {"token": 2, "node": "a", "begun": {"elected": 1.0}}]
+    assert history.pace(terms, "a")[:2] == (0.5, 2.0) and history.pace(terms, "a").terms == 3
+    assert history.pace(terms, "b").started == 7.0 and history.pace(terms, "c").terms == 4
+    assert history.pace([], "a") == history.Pace() and history.pace([{"token": 1, "begun": 7}], "a").terms == 0
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"{}", b"[1]", b'[{"token": true}]', b'[{"token": "7"}]', b"[" * 100000])
@@ -124,15 +173,15 @@ def test_a_term_that_another_followed_and_nobody_ended_was_not_released():
 @pytest.mark.parametrize("time", ["now", True, float("inf"), float("nan"), 1e300, -1.0, None, [], {}])
 def test_what_is_no_time_is_shown_as_unknown(time):
     terms = [{"token": 7, "begun": {"acked": time, "elected": time}, "ended": {"noticed": time, "why": 5}}]
-    outcome = show.history({"orders": {"ok": True, "terms": terms}})
+    outcome = terms_shown.history({"orders": {"ok": True, "terms": terms}})
     assert outcome.exit == 0 and outcome.lines[1].split()[3:5] == ["-", "-"]
 
 
 def test_what_is_shown_is_a_line_for_each_term():
     terms = [{"token": 7, "node": "a\n", "begun": BEGUN, "ended": {"noticed": 200.0, "dead": 200.5, "why": "x\x1b[2J"}}]
-    lines = show.history({"orders": {"ok": True, "terms": terms}}).lines
+    lines = terms_shown.history({"orders": {"ok": True, "terms": terms}}).lines
     assert len(lines) == 2 and "500 ms: elected 250 acked 250" in lines[1] and "\x1b" not in lines[1]
-    json.dumps(show.history({"orders": {"ok": True, "terms": terms}}).document)
+    json.dumps(terms_shown.history({"orders": {"ok": True, "terms": terms}}).document)
 
 
 OVER = {"noticed": 200.0, "dead": 200.5, "released": 201.0, "why": "x"}
@@ -153,9 +202,9 @@ OVER = {"noticed": 200.0, "dead": 200.5, "released": 201.0, "why": "x"}
 def test_what_served_and_for_how_long_as_far_as_that_is_known(begun, ended, served, never):
     (row,) = history.rows([{"token": 7, "begun": begun, "ended": ended}])
     assert (row.served, row.never) == (served, never)
-    line = show.history({"orders": {"ok": True, "terms": [{"token": 7, "begun": begun, "ended": ended}]}}).lines[1]
+    line = terms_shown.history({"orders": {"ok": True, "terms": [{"token": 7, "begun": begun, "ended": ended}]}}).lines[1]
     assert ("never" in line) == bool(never) and (f"never {never}  " in line or not never)
-    assert never or served is None or f"  {show.duration(served)}  " in line
+    assert never or served is None or f"  {duration(served)}  " in line
 
 
 @pytest.mark.parametrize("zone, shown", [("UTC0", "1970-01-01 00:01:50+0000"), ("XYZ-5:30", "1970-01-01 05:31:50+0530")])
@@ -164,7 +213,7 @@ def test_times_are_of_a_zone_that_is_told(zone, shown, monkeypatch):
     time.tzset()
     try:
         terms = [{"token": 7, "begun": {"elected": 100.0, "acked": 110.0}}]
-        assert shown in show.history({"orders": {"ok": True, "terms": terms}}).lines[1]
+        assert shown in terms_shown.history({"orders": {"ok": True, "terms": terms}}).lines[1]
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -179,9 +228,9 @@ def test_it_fits_the_terminal_and_keeps_what_matters_whole(width):
         {"token": 7, "node": "a", "begun": {"elected": 1e9}, "ended": {"noticed": 1e9 + 1, "why": "sick"}},
     ]
     answers = {"orders": {"ok": True, "terms": terms}}
-    whole, lines = show.history(answers).lines, show.history(answers, width).lines
+    whole, lines = terms_shown.history(answers).lines, terms_shown.history(answers, Screen(width)).lines
     assert len(whole) == 3 and "because " * 19 in whole[1] and max(map(len, whole)) > 160
-    for token, node, served in ((str(1 << 40), "node-b.example", f"  {show.duration(1e9 - 4)}"), ("7", "a", "  never healthy")):
+    for token, node, served in ((str(1 << 40), "node-b.example", f"  {duration(1e9 - 4)}"), ("7", "a", "  never healthy")):
         line = next(line for line in lines if line.split()[1:2] == [token])
         assert node in line.split() and served in line and re.search(r"2001-09-\d\d \d\d:\d\d:\d\d[+-]\d{4}", line)
     assert all(len(line) <= max(width, 100) for line in lines)
@@ -194,8 +243,8 @@ def test_it_fits_the_terminal_and_keeps_what_matters_whole(width):
 
 def test_where_all_has_room_a_width_changes_nothing():
     answers = {"orders": {"ok": True, "terms": [{"token": 7, "node": "a", "begun": BEGUN}]}}
-    assert show.history(answers, 500) == show.history(answers)
-    assert show.history({"orders": {"ok": True, "terms": []}}, 10).lines[1].startswith("orders")
+    assert terms_shown.history(answers, Screen(500)) == terms_shown.history(answers)
+    assert terms_shown.history({"orders": {"ok": True, "terms": []}}, Screen(10)).lines[1].startswith("orders")
 
 
 # The moments, from the states
@@ -518,6 +567,6 @@ def test_restarts_of_several_listeners_are_put_together_and_the_last_ones_kept()
 
 def test_a_restart_is_shown_below_its_term():
     terms = [{"token": 7, "node": "a", "begun": BEGUN, "restarts": [STEPS, {"ordered": 40.0, "dead": 40.5}]}]
-    lines = show.history({"orders": {"ok": True, "terms": terms}}).lines
+    lines = terms_shown.history({"orders": {"ok": True, "terms": terms}}).lines
     assert len(lines) == 4 and "restarted" in lines[2] and "500 ms: dead 500" in lines[2]
     assert "4000 ms: dead 1000 started 1000 healthy 1000 acked 1000" in lines[3]

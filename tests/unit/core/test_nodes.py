@@ -79,6 +79,47 @@ def test_the_order_is_that_of_the_queue_and_names_count_where_there_is_none():
     assert [row.node for row in nodes.rows(seen, "z", "a:1", {}, ())] == ["z", "b", "a", "c", "d"]
 
 
+WHOLE = STANDBY._replace(
+    failed="sick", digest="d1", tags={"rack": "a"}, options={"tick_time": "2", "acl": "open"}, figures={"timeout": 10.0, "tick": 2.0},
+)
+
+
+def test_what_a_node_tells_of_its_options_is_read_as_it_was_written():
+    assert nodes.read(WHOLE.data()) == WHOLE and len(WHOLE.data()) < 1024
+
+
+@pytest.mark.parametrize("found", [
+    {"tags": 7, "options": [], "figures": "x"}, {"tags": {"a": 1}, "options": {"a": None}, "figures": {"a": "1", "b": True, "c": -1, "d": 1e300}},
+])
+def test_objects_of_others_are_read_as_far_as_they_are_some(found):
+    entry = nodes.read(json.dumps(found).encode())
+    assert (entry.tags, entry.options, entry.figures) == ({}, {}, {})
+
+
+def test_objects_of_others_are_cut():
+    entry = nodes.read(json.dumps({"tags": {f"\x1b{number}" + "x" * 200: "\x1b" + "y" * 200 for number in range(99)}}).encode())
+    assert len(entry.tags) == 40 and all(len(key) < 200 and key.isprintable() and value.isprintable() for key, value in entry.tags.items())
+
+
+def live(name, digest, **options):
+    return Seen(name, STANDBY._replace(digest=digest, options=options), True, 1)
+
+
+@pytest.mark.parametrize("seen, primary, told", [
+    ([live("a", "1", t="1"), live("b", "1", t="1")], "a", {}),
+    ([live("a", "1", t="1"), live("b", "2", t="2")], "a", {"b": "differs from a in t (2, not 1)"}),
+    ([live("a", "1", t="1"), live("b", "2", t="2")], "b", {"a": "differs from b in t (1, not 2)"}),
+    # Without a primary that of most counts.
+    ([live("a", "1", t="1"), live("b", "2", t="2"), live("c", "2", t="2")], "", {"a": "differs from b in t (1, not 2)"}),
+    ([live("a", "1"), live("b", "2")], "a", {"b": "differs from a in an option that it does not tell"}),
+    ([live("a", "1", t="1"), live("b", "2")], "a", {"b": "differs from a in t (unknown, not 1)"}),
+    # Who is gone, and who tells nothing, is compared with nobody.
+    ([live("a", "1", t="1"), live("b", "2", t="2")._replace(live=False), live("c", ""), Seen("d", None, True, 4)], "a", {}),
+])
+def test_who_differs_is_told_with_the_options(seen, primary, told):
+    assert nodes.differences(seen, primary) == told
+
+
 @pytest.mark.parametrize("seen, late", [
     (Seen("a", STANDBY, True, 1), False), (Seen("a", STANDBY._replace(confirmed=(7, 2)), True, 1), True), (Seen("a", STANDBY._replace(confirmed=()), True, None), True),
     (Seen("a", STANDBY._replace(confirmed=(7, 2)), False, None), False), (Seen("a", None, True, 1), False), (Seen("a", None, False, None), False),

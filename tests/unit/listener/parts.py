@@ -89,6 +89,9 @@ class Host:
     def last_resort(self):
         return self.resort
 
+    def history_file(self, election):
+        return ""
+
 
 def settings_of(**changes):
     given = {

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from docs import write_schemas
-from supervisor_zkelect.core import history, nodes, roles
+from supervisor_zkelect.core import history, journal, nodes, roles
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.listener import election_worker, reporting
 from supervisor_zkelect.listener.candidacy import Facts
@@ -132,11 +132,13 @@ def answered(verb, answer, **more):
 
 
 ENTRY = nodes.Entry("1f", "standby", "watching", 1700000000000, "b:1", True, (7, 3), "0.1.0")
+SEEN = [nodes.Seen("a", ENTRY._replace(state="primary", step="", tags={"rack": "a"}), True, 1), nodes.Seen("b", ENTRY, True, 2),
+        nodes.Seen("c", ENTRY, False, None), nodes.Seen("d", None, True, 3)]
 OVERVIEW = Overview(
-    nodes.rows([nodes.Seen("a", ENTRY._replace(state="primary", step=""), True, 1), nodes.Seen("b", ENTRY, True, 2),
-                nodes.Seen("c", ENTRY, False, None), nodes.Seen("d", None, True, 3)], "a", "a:1", {"b": "in maintenance"}, (7, 3)),
-    "a:1", "", "restart, begun",
+    nodes.rows(SEEN, "a", "a:1", {"b": "in maintenance"}, (7, 3)), "a:1", "", "restart, begun", SEEN, {"b": "in maintenance"},
+    {"b": "differs from a in acl (open, not creator)"}, (7, 3), 1700000000000,
 )
+WHOLE = {**OVERVIEW.document(True), "here": "b"}
 TERMS = history.read(history.amended(b"", [
     {"token": 7, "node": "a", "address": "a:1", "begun": {"elected": 1.0, "acked": 2.0}, "restarts": [{"ordered": 3.0, "dead": 4.0}],
      "ended": {"noticed": 5.0, "why": "resigned"}}, {"token": 9},
@@ -155,8 +157,11 @@ def given(ok, status, text):
     return {"id": "r", **giving.Answer(ok, status, text).document()}
 
 
+EVENTS = journal.amended(b"", "a", [journal.News(1.0, journal.ROLE, "standby -> promoting")])
+
 DONE_ANSWERS = [
-    ("list", OVERVIEW.document()), ("members", members()), ("history", {"ok": True, "terms": TERMS}),
+    ("list", OVERVIEW.document()), ("why", {**WHOLE, "terms": TERMS}), ("events", {"ok": True, **journal.document(9, EVENTS)}),
+    ("members", members()), ("history", {"ok": True, "terms": TERMS}),
     ("resign", {"ok": True, "exit": 0, "text": "b leads now", "node": "b", "address": "b:1", "seconds": 0.25}),
     *((verb, given(True, 0, "done")) for verb in ("switchover", "maintenance", "restart", "orders")),
     ("reload", {"ok": True, "exit": 0, "text": "in use", "lines": ["a -> b"]}),
@@ -170,11 +175,19 @@ def test_what_is_done(verb, answer):
     fits(verb, outcome.document)
 
 
+@pytest.mark.parametrize("said", [{"fault": "host"}, {"fault": "zookeeper"}, {"term": "7"}])
+def test_what_is_rehearsed(said):
+    outcome = answered("simulate", {**WHOLE, "terms": TERMS}, given=said)
+    assert outcome.exit == DONE
+    fits("simulate", outcome.document)
+
+
 @pytest.mark.parametrize("verb", [verb.name for verb in VERBS.values() if verb.wait and verb.name != "check"])
 def test_what_is_refused(verb):
-    outcome = answered(verb, {"ok": False, "exit": 1, "text": "nobody could take over"})
+    said = {"fault": "host"} if verb == "simulate" else {}
+    outcome = answered(verb, {"ok": False, "exit": 1, "text": "nobody could take over"}, given=said)
     assert outcome.exit == ERROR
-    fits(verb, outcome.document, closely=verb not in ("list", "members", "history"))
+    fits(verb, outcome.document, closely=verb not in ("list", "members", "history", "why", "simulate", "events"))
 
 
 def test_orders_in_several_elections():

@@ -12,7 +12,7 @@ from xmlrpc.server import SimpleXMLRPCServer
 
 import pytest
 
-from supervisor_zkelect.operators import ask, order_lines, show, verbs
+from supervisor_zkelect.operators import ask, order_lines, overview, show, verbs
 from supervisor_zkelect.operators.outcome import CANNOT, DONE, ERROR, NOT_PRIMARY, ON_ITS_WAY, RANKS, UNKNOWN, USAGE
 from supervisor_zkelect.operators.progress import Progress
 from supervisor_zkelect.operators.view import judge
@@ -508,8 +508,8 @@ def test_members_is_the_queue_in_order():
 
 
 def test_members_of_an_empty_queue_and_refused():
-    assert "nobody" in show.members({"orders": {"ok": True, "members": []}}).lines[1]
-    refused = show.members({"orders": {"ok": False, "exit": 1, "text": "ZooKeeper does not answer"}})
+    assert "nobody" in overview.members({"orders": {"ok": True, "members": []}}).lines[1]
+    refused = overview.members({"orders": {"ok": False, "exit": 1, "text": "ZooKeeper does not answer"}})
     assert (refused.exit, refused.error) == (ERROR, "ZooKeeper does not answer")
 
 
@@ -594,7 +594,7 @@ def test_reload_is_of_the_whole_file():
 
 def test_members_that_had_no_room_are_counted():
     answer = {"ok": True, "members": [{"place": 1, "node": "a", "leads": True}], "left_out": 41}
-    outcome = show.members({"orders": answer})
+    outcome = overview.members({"orders": answer})
     assert len(outcome.lines) == 3 and "and 41 more" in outcome.lines[2]
 
 

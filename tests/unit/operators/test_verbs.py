@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,7 +27,7 @@ def test_the_docs_have_the_list():
     assert "`--wait SECONDS`" in text and all(f"`{verb.name}`" in text for verb in VERBS.values() if verb.timed)
     line = next(line for line in (DOCS / "README.md").read_text().splitlines() if line.startswith("    supervisorctl zkelect "))
     # README names the others.
-    assert set(line.split()[2].split("|")) | {"role", "restart", "forget"} == set(VERBS)
+    assert set(line.split()[2].split("|")) | {"role", "restart", "forget", "why", "simulate", "events"} == set(VERBS)
 
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
@@ -64,8 +66,15 @@ def test_the_rpc_interface_names_what_the_listener_is_asked():
     assert all(verb.name in text for verb in VERBS.values() if verb.wait)
 
 
-def test_only_what_acts_takes_options():
-    assert all(verb.acts for verb in VERBS.values() if verb.options)
+def test_a_role_is_told_without_what_other_verbs_take_to_import():
+    program = "import sys; from supervisor_zkelect.operators import ask, cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    heavy = ("core.role", "core.rehearsal", "core.outlook", "operators.live", "operators.listing", "zookeeper.session")
+    assert not {f"supervisor_zkelect.{name}" for name in heavy} & set(done.stdout.split())
+
+
+def test_what_only_looks_is_not_ordered():
+    assert all(verb.acts for verb in VERBS.values() if verb.ordered)
 
 
 @pytest.mark.parametrize("words, names, given", [

@@ -1,0 +1,154 @@
+"""What a node tells of itself, and what it is asked about its elections. All of it runs on the election's own executor, one piece
+at a time, and may wait; each function is given values, and gives back an event or has a ticket answered.
+
+Whatever history this node has seen last is kept in a file of its runtime folder, readable by its owner alone, and answers while
+ZooKeeper does not.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
+
+from supervisor_zkelect.core import history, journal, nodes, untrusted
+from supervisor_zkelect.elector import ElectionError, Elector
+from supervisor_zkelect.listener import events
+from supervisor_zkelect.listener.election_worker import fitting
+from supervisor_zkelect.listener.workers import LONGEST_LIST
+from supervisor_zkelect.system import files
+
+log = logging.getLogger(__name__)
+
+Reply = Callable[[str, Dict[str, Any]], None]
+
+#: Seconds that writing the history of terms may take.
+HISTORY_TIME = 0.5
+
+#: Bytes of the file with a copy of the history.
+_LONGEST_COPY = 1 << 18
+
+
+class More(NamedTuple):
+    """What is done beside writing an entry. copy: path of the history's copy, "" for none. news: what is to be noted."""
+
+    copy: str = ""
+    news: Sequence[journal.News] = ()
+
+
+def write_entry(
+    elector: Elector, name: str, node: str, entry: nodes.Entry, more: Optional[More] = None
+) -> events.EntryWritten:
+    """Write what this node says of itself. more: None where nothing else is to be done now; else it is looked how this node
+    differs from the primary as well."""
+    try:
+        elector.tell_of_node(node, entry)
+        if more is None:
+            return events.EntryWritten(name, "")
+        differs = elector.differs(node, entry)
+        if more.copy:
+            _keep(more.copy, elector.terms(history.LATELY))
+        if more.news:
+            elector.note_events(node, more.news)
+        return events.EntryWritten(name, "", differs)
+    except ElectionError as error:
+        return events.EntryWritten(name, str(error))
+
+
+def write_history(elector: Elector, name: str, terms: List[Dict[str, Any]], copy: str = "") -> events.HistoryWritten:
+    """Add what is new of these terms. copy: as `More` has it."""
+    data = b""
+
+    def amended(former: bytes) -> bytes:
+        nonlocal data
+        data = history.amended(former, terms)
+        return data
+
+    try:
+        elector.amend_history(amended, HISTORY_TIME)
+        if copy:
+            _keep(copy, history.read(data))
+        if len(data) >= history.FULL:
+            elector.page_history()
+        return events.HistoryWritten(name, terms, "")
+    except ElectionError as error:
+        return events.HistoryWritten(name, terms, str(error))
+    except Exception as error:
+        log.exception("a defect")
+        return events.HistoryWritten(name, terms, repr(error))
+
+
+def answer_list(elector: Elector, ticket: str, reply: Reply) -> None:
+    """Answer with the nodes of the election."""
+    try:
+        found = elector.overview().document()
+        reply(ticket, {**found, "nodes": fitting(found["nodes"], LONGEST_LIST)})
+    except ElectionError as error:
+        reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
+
+
+def answer_outlook(elector: Elector, ticket: str, reply: Reply, node: str, arguments: Mapping[str, Any]) -> None:
+    """Answer with all that `why` and `simulate` go by. node: this one's name. arguments: term, for one that is over."""
+    try:
+        found = elector.overview().document(whole=True)
+        terms = elector.terms(history.KEPT if arguments.get("term") else history.LATELY)
+        if arguments.get("term"):
+            token = untrusted.number(int(arguments["term"])) if str(arguments["term"]).isdecimal() else 0
+            place = next((number for number, one in enumerate(terms) if one["token"] == token), len(terms))
+            # One that another followed is told from one that goes on.
+            terms = terms[max(0, place - 1):place + 1]
+        room = LONGEST_LIST // 2
+        reply(ticket, {**found, "here": node, "nodes": fitting(found["nodes"], room), "terms": fitting(terms, room)})
+    except ElectionError as error:
+        reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
+
+
+def answer_history(elector: Elector, ticket: str, reply: Reply, arguments: Mapping[str, Any], copy: str = "") -> None:
+    """Answer with the history of terms, or, where ZooKeeper does not tell, with this node's copy of it."""
+    most = history.asked_for(arguments)
+    try:
+        terms = elector.terms(most)
+    except ElectionError as error:
+        kept = _kept(copy) if copy else {}
+        if not kept:
+            reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
+            return
+        terms = fitting(kept["terms"][:most], LONGEST_LIST)
+        reply(ticket, {"ok": True, "terms": terms, "copied": kept["time"], "why": str(error)})
+        return
+    if copy:
+        _keep(copy, terms)
+    reply(ticket, {"ok": True, "terms": fitting(terms, LONGEST_LIST)})
+
+
+def answer_events(elector: Elector, ticket: str, reply: Reply) -> None:
+    """Answer with what happened in the election."""
+    try:
+        reply(ticket, {"ok": True, **elector.events()})
+    except ElectionError as error:
+        reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
+
+
+def _keep(path: str, terms: List[Dict[str, Any]]) -> None:
+    """Keep a copy of the history, with what was kept before of older terms. A failure costs only the copy."""
+    try:
+        merged = history.noted(_kept(path).get("terms", []), terms)
+        written = history.write(merged, _LONGEST_COPY - 100).decode("utf-8")
+        data = f'{{"v": 1, "time": {time.time():.3f}, "terms": {written}}}'
+        files.replace(path, data.encode("utf-8"))
+    except OSError as error:
+        log.debug("no copy of the history can be kept: %s", error)
+
+
+def _kept(path: str) -> Dict[str, Any]:
+    """What is in the copy; {} where there is none that can be read."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "rb") as file:
+            data = file.read(_LONGEST_COPY + 1)
+    except OSError:
+        return {}
+    found = untrusted.parsed(data, _LONGEST_COPY)
+    if not isinstance(found, dict) or type(found.get("time")) not in (int, float):
+        return {}
+    return {"time": found["time"], "terms": history.known(found.get("terms"))}

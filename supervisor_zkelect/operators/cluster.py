@@ -1,0 +1,42 @@
+"""`check --cluster`: what is wrong with any node of the elections, by what each says of itself. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping
+
+from supervisor_zkelect.core import outlook
+from supervisor_zkelect.core.untrusted import printable
+from supervisor_zkelect.operators.outcome import DONE, ERROR, VERSION, Outcome
+from supervisor_zkelect.operators.show import refused
+from supervisor_zkelect.operators.view import as_dicts
+
+
+def check(answers: Mapping[str, Dict[str, Any]]) -> Outcome:
+    """A line for each problem: nodes that are missing, that differ, or that could not lead. answers: by election."""
+    problems: List[str] = []
+    notes: List[str] = []
+    for name, answer in answers.items():
+        if answer.get("ok") is not True:
+            return refused(answer, {**answer, "v": VERSION, "election": name})
+        seen = outlook.cluster(answer)
+        wrong = [] if seen.primary else ["nobody is primary"]
+        wrong += outlook.hindrances(seen, "")
+        # What an operator has ordered is no fault.
+        ordered = [f"{one.name} is {one.ordered}" for one in seen.peers if one.ordered]
+        kept = [line for line in wrong if line not in ordered]
+        problems += [f"[election:{printable(name)}] {printable(line)}" for line in kept]
+        notes += [f"[election:{printable(name)}] {printable(line)}" for line in [*ordered, *_versions(answer)]]
+    status = ERROR if problems else DONE
+    lines = [*problems, *(f"note: {note}" for note in notes), *["no problem found"] * (not problems)]
+    document = {"v": VERSION, "exit": status, "ok": not problems, "problems": problems, "notes": notes}
+    return Outcome(status, tuple(lines), document)
+
+
+def _versions(answer: Dict[str, Any]) -> List[str]:
+    """That nodes have several versions of this program."""
+    found: Dict[str, List[str]] = {}
+    for one in as_dicts(answer.get("nodes")):
+        if one.get("live") is not False and one.get("version"):
+            found.setdefault(str(one["version"]), []).append(str(one.get("node")))
+    parts = [f"{version} on {', '.join(nodes)}" for version, nodes in sorted(found.items())]
+    return [f"the nodes have several versions: {'; '.join(parts)}"] if len(parts) > 1 else []

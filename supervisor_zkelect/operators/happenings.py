@@ -1,0 +1,76 @@
+"""`events`: what happened in elections, in order, and what of it a reader has missed. Pure."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from supervisor_zkelect.core import journal
+from supervisor_zkelect.core.untrusted import printable
+from supervisor_zkelect.operators import table, times
+from supervisor_zkelect.operators.outcome import DONE, USAGE, VERSION, Outcome, failure
+from supervisor_zkelect.operators.show import refused
+from supervisor_zkelect.operators.table import BAD, FAINT, PLAIN, WATCH, Cell, Column, Screen
+from supervisor_zkelect.operators.view import as_dict
+
+SINCE = f"{times.SINCE}; or the number of an event"
+
+_COLUMNS = (
+    Column("ELECTION", 4), Column("NUMBER", 6), Column("TIME"), Column("NODE"), Column("KIND", 5), Column("WHAT", 0, 30),
+)
+_COLOURS = {journal.FAILURE: BAD, journal.LOST: BAD, journal.ORDER: WATCH}
+
+
+def events(
+    answers: Mapping[str, Dict[str, Any]], screen: Screen = PLAIN, given: Mapping[str, Any] = {}, now: float = 0.0
+) -> Outcome:
+    """The events of elections, the latest last. answers: by election. given: since, a time or a number; limit; after, by election
+    the number that was shown last. now: seconds since 1970, 0 for now."""
+    now = now or time.time()
+    since, limit = str(given.get("since") or ""), str(given.get("limit") or "")
+    number, moment = journal.number(since), times.since(since, now)
+    if since and number is None and moment is None:
+        return failure(USAGE, f"--since {since}: give {SINCE}")
+    if limit and not (limit.isdecimal() and 0 < int(limit) < 1_000_000):
+        return failure(USAGE, f"--limit {limit} is not a number of events")
+    rows: List[Sequence[str]] = []
+    said: List[str] = []
+    document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
+    for name, answer in answers.items():
+        if answer.get("ok") is not True:
+            return refused(answer, {**answer, "v": VERSION, "election": name})
+        last = journal.number(str(as_dict(given.get("after")).get(name) or "")) or number
+        found, missed, latest = _found(answer, last, moment if number is None else None)
+        most = int(limit) if limit else journal.USUAL if not (since or last) else len(found)
+        found = found[max(0, len(found) - most):]
+        czxid = journal.of_document(answer)[0]
+        rows += [_row(name, journal.Number(czxid, one.counter), one) for one in found]
+        said += _missed(name, missed, screen)
+        document["elections"][name] = {
+            "events": [{"number": str(journal.Number(czxid, one.counter)), **one._asdict()} for one in found],
+            "missed": missed.gone, "anew": missed.anew, "last": str(latest) if latest else None,
+        }
+    lines = table.lines(_COLUMNS, rows, screen)
+    return Outcome(DONE, (*said, *lines), document)
+
+
+def _found(
+    answer: Mapping[str, Any], last: Optional[journal.Number], earliest: Optional[float]
+) -> Tuple[List[journal.Event], journal.Missed, Optional[journal.Number]]:
+    czxid, following, known = journal.of_document(answer)
+    found, missed = journal.after(czxid, known, last)
+    if earliest is not None:
+        found = [one for one in found if one.time >= earliest]
+    return found, missed, journal.Number(czxid, following - 1) if czxid and following else None
+
+
+def _row(name: str, number: journal.Number, one: journal.Event) -> List[str]:
+    kind = Cell.of(one.kind, _COLOURS.get(one.kind, FAINT))
+    return [printable(name), str(number), times.moment(one.time), one.node or "-", kind, one.text]
+
+
+def _missed(name: str, missed: journal.Missed, screen: Screen) -> List[str]:
+    if missed.anew:
+        count = f"; {missed.gone} of the new ones are gone" if missed.gone else ""
+        return [screen.paint(f"{printable(name)}: the log was made anew, and what came before is not known{count}", BAD)]
+    return [screen.paint(f"{printable(name)}: {missed.gone} events are gone that came before these", BAD)] * (missed.gone > 0)

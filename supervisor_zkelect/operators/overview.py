@@ -1,0 +1,119 @@
+"""All nodes of elections in one table, and the queues of elections. Pure.
+
+What is shown of a node is what it says of itself, what the queue, ack and holder say of it, and what is ordered.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, List, Mapping, Sequence
+
+from supervisor_zkelect.core.untrusted import printable
+from supervisor_zkelect.operators import table, times
+from supervisor_zkelect.operators.outcome import DONE, USAGE, VERSION, Outcome, failure
+from supervisor_zkelect.operators.show import refused, shown
+from supervisor_zkelect.operators.table import BAD, FAINT, GOOD, PLAIN, WATCH, Cell, Column, Screen
+from supervisor_zkelect.operators.view import as_dict, as_dicts, as_text, is_number
+from supervisor_zkelect.operators.words import duration
+
+_COLUMNS = (
+    Column("ELECTION"), Column("NODE"), Column("ROLE"), Column("FOR"), Column("SINCE", 9), Column("ADDRESS", 5, 12),
+    Column("PLACE", 6), Column("TAGS", 7, 8), Column("NOTE", 0, 30),
+)
+#: Of one election the heading or the command may tell which it is.
+_ALONE = Column("ELECTION", 4)
+_TAGS = 7
+
+_COLOURS = {"primary": GOOD, "standby": "", "gone": BAD, "unknown": BAD, "primary, cut off": BAD, "in the queue": FAINT}
+
+
+def listed(
+    answers: Mapping[str, Dict[str, Any]], screen: Screen = PLAIN, given: Mapping[str, Any] = {}, now: float = 0.0
+) -> Outcome:
+    """All nodes of elections, in one table. answers: by election. given: `tag`, for the nodes that have it. now: seconds since
+    1970, 0 for now."""
+    now, tag = now or time.time(), str(given.get("tag") or "")
+    key, colon, value = (part.strip() for part in tag.partition(":"))
+    if tag and not key:
+        return failure(USAGE, f"--tag {tag}: write KEY:VALUE, or KEY for any value")
+    rows: List[Sequence[str]] = []
+    document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
+    said: List[str] = []
+    for name, answer in answers.items():
+        if answer.get("ok") is not True:
+            return refused(answer, {**answer, "v": VERSION, "election": name})
+        found = as_dicts(answer.get("nodes"))
+        if tag:
+            found = [one for one in found if _has(as_dict(one.get("tags")), key, value, bool(colon))]
+        document["elections"][name] = {
+            "nodes": found, **{part: answer.get(part) for part in ("address", "coming", "trouble", "changed")},
+        }
+        rows += [_row(name, one, now) for one in found]
+        if not found and not tag:
+            rows.append([printable(name), "nobody", "-", "-", "-", "-", "-", "", ""])
+        said += _said(name, answer, screen)
+    tagged = any(row[_TAGS] for row in rows)
+    kept = [number for number in range(len(_COLUMNS)) if tagged or number != _TAGS]
+    columns = (_ALONE if len(answers) == 1 else _COLUMNS[0], *_COLUMNS[1:])
+    lines = table.lines([columns[one] for one in kept], [[row[one] for one in kept] for row in rows], screen)
+    # What is cut in the table stands below it.
+    for row, line in zip(rows, lines[1:]):
+        if row[-1] and row[-1] not in line:
+            said += table.wrapped(f"{row[0]} {row[1]}: {row[-1]}", screen.width)
+    if tag and not rows:
+        said.append(f"no node has the tag {printable(tag)}")
+    if len(answers) == 1:
+        said += _changed(next(iter(answers.values())), now)
+    return Outcome(DONE, (*lines, *said), document)
+
+
+def _has(tags: Dict[str, Any], key: str, value: str, valued: bool) -> bool:
+    return key in tags and (not valued or tags[key] == value)
+
+
+def _row(election: str, one: Dict[str, Any], now: float) -> List[str]:
+    told, role = one.get("since"), shown(one.get("role"))
+    since = told / 1000 if is_number(told) else None
+    tags = ", ".join(f"{as_text(key)}:{as_text(value)}" for key, value in as_dict(one.get("tags")).items())
+    return [
+        printable(election), shown(one.get("node")), Cell.of(role, _COLOURS.get(role, WATCH)),
+        "-" if since is None else duration(max(0.0, now - since)), "-" if since is None else times.moment(since),
+        shown(one.get("address")), shown(one.get("place")), tags, as_text(one.get("note")),
+    ]
+
+
+def _said(name: str, answer: Dict[str, Any], screen: Screen) -> List[str]:
+    """What is to be said of an election as a whole."""
+    lines = [] if answer.get("address") else [screen.paint(f"{printable(name)}: nobody is primary", BAD)]
+    return lines + [f"{printable(name)}: {as_text(answer.get(key))}" for key in ("trouble", "coming") if answer.get(key)]
+
+
+def _changed(answer: Dict[str, Any], now: float) -> List[str]:
+    changed = answer.get("changed")
+    if not is_number(changed) or not changed:
+        return []
+    return [f"last change of the ack: {times.moment(changed / 1000)}, {times.ago(changed / 1000, now)} ago"]
+
+
+def members(answers: Mapping[str, Dict[str, Any]], screen: Screen = PLAIN) -> Outcome:
+    """The queues of elections, in order. answers: by election."""
+    columns = (
+        Column("ELECTION"), Column("PLACE"), Column("NODE"), Column("ADDRESS", 0, 12), Column("PROPOSAL", 8), Column("TOKEN", 7),
+        Column("NOTE"),
+    )
+    rows: List[Sequence[str]] = []
+    document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
+    for name, answer in answers.items():
+        if answer.get("ok") is not True:
+            return refused(answer, {**answer, "v": VERSION, "election": name})
+        found = as_dicts(answer.get("members"))
+        document["elections"][name] = found
+        for member in found:
+            notes = [word for key, word in (("leads", "leads"), ("mine", "this node")) if member.get(key)]
+            cells = [shown(member.get(key)) for key in ("place", "node", "address", "proposal", "token")]
+            rows.append([printable(name), *cells, ", ".join(notes)])
+        if not found:
+            rows.append([printable(name), "-", "nobody", "-", "-", "-", ""])
+        if answer.get("left_out"):
+            rows.append([printable(name), "-", f"and {as_text(answer['left_out'])} more", "-", "-", "-", ""])
+    return Outcome(DONE, tuple(table.lines(columns, rows, screen)), document)

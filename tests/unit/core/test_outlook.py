@@ -1,0 +1,100 @@
+"""Why a node is not primary, and what would follow if the primary failed, from one document."""
+
+import pytest
+
+from supervisor_zkelect.core import figures, outlook, rehearsal
+from supervisor_zkelect.core.figures import Figures
+
+FIGURES = Figures(timeout=4.0, tick=0.5, interval=0.4, ride_through=1.6)._asdict()
+
+
+def node(name, place, role="standby", **more):
+    return {
+        "node": name, "role": role, "since": 1.7e12, "address": f"{name}:1", "place": place, "note": "", "live": True,
+        "guarded": True, "told": True, "state": role, "step": "", "figures": FIGURES, "recognised": True, **more,
+    }
+
+
+def cluster(*nodes, **more):
+    return outlook.cluster({"ok": True, "nodes": list(nodes), "address": "a:1", **more})
+
+
+PAIR = (node("a", 1, "primary"), node("b", 2))
+
+
+@pytest.mark.parametrize("nodes, who, told", [
+    (PAIR, "a", "a is primary at a:1"),
+    (PAIR, "", "a is primary at a:1"),
+    (PAIR, "b", "b is not primary: it stands by in place 2, behind a; a is primary at a:1"),
+    (PAIR, "z", "z is not known in this election"),
+    ((*PAIR, node("c", None, "maintenance", ordered="in maintenance by x: disk")), "c", "c is not primary: it is in maintenance by x: disk"),
+    ((*PAIR, node("c", None, "gone", live=False, state="standby")), "c", "is down, or cut off; it was standby"),
+    ((*PAIR, node("c", 3, failed="never healthy")), "c", "its last promotion failed, so that others go first: never healthy"),
+    ((*PAIR, node("c", None, "detached", trouble="no guard")), "c", "it does not stand in the queue (detached): no guard"),
+    ((*PAIR, node("c", None, "detached", unfit="no disk")), "c", "it does not stand in the queue (it is not fit: no disk)"),
+    ((*PAIR, node("c", None, "detached", priority=0)), "c", "it does not stand in the queue (priority = 0 in its file, so it never leads)"),
+    ((node("b", 1, "promoting", step="probing"),), "b", "it leads the queue, and is on its way: promoting probing; nobody is primary"),
+    ((node("a", None, "primary, cut off", live=False), node("b", 1)), "a", "its session is over: it is gone, or cut off"),
+])
+def test_one_line_says_why_a_node_is_not_primary(nodes, who, told):
+    assert told in outlook.standing(cluster(*nodes), who)
+
+
+def test_who_is_next_and_when_comes_of_the_rehearsal():
+    seen = cluster(*PAIR, node("c", 3))
+    said = outlook.outlook(seen, "b")
+    assert said.next == "b" and not said.leads and said.hindrances == ()
+    assert {one.fault: one.played for one in said.cases} == {
+        fault: rehearsal.play(outlook.parts_of(seen), fault, "a") for fault in figures.FAULTS
+    }
+    assert outlook.outlook(seen, "a").leads and "session timeout of 4 s" in said.basis and "guesses" in said.basis
+
+
+@pytest.mark.parametrize("more, told", [
+    (dict(live=False, place=None), ["no other node stands in the queue", "b is gone, or cut off"]),
+    (dict(place=None, ordered="in maintenance by x"), ["no other node stands in the queue", "b is in maintenance by x"]),
+    (dict(guarded=False), ["b is unguarded"]),
+    (dict(failed="sick"), ["b failed its last promotion: sick"]),
+    (dict(differs="differs from a in tick_time (1, not 2)"), ["b differs from a in tick_time (1, not 2)"]),
+    (dict(trouble="no guard"), ["b no guard"]),
+    (dict(recognised=False), ["b has not recognised the last order yet"]),
+    (dict(told=False), ["b tells nothing of itself, so that its times are guesses"]),
+])
+def test_what_stands_in_the_way_is_told(more, told):
+    lines = outlook.hindrances(cluster(PAIR[0], {**PAIR[1], **more}), "b")
+    assert len(lines) == len(told) and all(line.startswith(start) for line, start in zip(lines, told)), lines
+
+
+def test_who_is_gone_is_not_next_though_its_proposal_stands_still():
+    assert outlook.outlook(cluster(PAIR[0], {**PAIR[1], "live": False}, node("c", 3)), "").next == "c"
+
+
+def test_whoever_has_the_highest_priority_is_next_and_of_the_same_who_stands_before():
+    seen = cluster(PAIR[0], PAIR[1], node("c", 3, priority=101), node("d", 4, priority=101))
+    assert [part.name for part in outlook.parts_of(seen)] == ["a", "c", "d", "b"] and outlook.outlook(seen, "").next == "c"
+
+
+def test_orders_that_cannot_be_read_stand_in_the_way_of_everybody():
+    said = outlook.outlook(cluster(*PAIR, trouble="control holds no orders that can be read"), "b")
+    assert said.next == "" and said.hindrances[0].startswith("control holds no orders")
+    assert all(one.played.leader != "b" for one in said.cases) and "control holds no orders" in said.says
+
+
+def test_a_switchover_that_is_to_come_and_an_unguarded_primary_are_told():
+    lines = outlook.hindrances(cluster({**PAIR[0], "guarded": False}, PAIR[1], coming="switchover to b"), "b")
+    assert lines[-1] == "a switchover to b is ordered" and "a, the primary, is unguarded" in lines[0]
+
+
+@pytest.mark.parametrize("document", [
+    {}, {"nodes": 7}, {"nodes": [7, None, {}, {"node": None}]}, {"nodes": [{"node": "a", "place": "1", "since": "x", "figures": 7}]},
+    {"nodes": [{"node": "a", "role": "primary", "place": 1, "figures": {"timeout": "x", "interval": -1, "rise": float("nan")}}], "terms": 7},
+    {"nodes": [{"node": "a\x1b[2J", "role": "primary", "place": 1}], "terms": [7, {"token": "x", "begun": 9, "ended": []}]},
+])
+def test_garbage_is_left_out(document):
+    said = outlook.outlook(outlook.cluster(document), "a")
+    assert "\x1b" not in str(said) and said.says
+
+
+def test_where_nobody_leads_nothing_is_rehearsed():
+    said = outlook.outlook(cluster(node("b", 1, "promoting")), "")
+    assert said.cases == () and said.says == "nobody is primary" and said.next == ""

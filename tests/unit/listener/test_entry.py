@@ -1,0 +1,121 @@
+"""What a node says of itself, and what it notes, as its role machine goes on."""
+
+import pytest
+
+from supervisor_zkelect.core import journal, messages, roles
+from supervisor_zkelect.core.nodes import Entry
+from supervisor_zkelect.core.state import State
+from supervisor_zkelect.listener import entry, events
+from tests.unit.listener.parts import NOW, Host, Work, means
+
+STANDBY = State(role=roles.STANDBY, step="watching", orders=messages.ControlSeen(), reason="proposal n-1")
+PRIMARY = State(role=roles.PRIMARY, step="", orders=messages.ControlSeen(), reason="healthy and acked as x:1")
+
+
+class Elector:
+    session_id = 7
+
+    def __init__(self):
+        self.noted, self.written = [], 0
+
+    def tell_of_node(self, node, entry):
+        self.written += 1
+
+    def differs(self, node, entry):
+        return ""
+
+    def note_events(self, node, news):
+        self.noted += news
+
+
+@pytest.fixture
+def host():
+    return Host()
+
+
+@pytest.fixture
+def writer(host):
+    return entry.EntryWriter(means(host), lambda: True, Entry)
+
+
+def write(writer, host, state, elector):
+    """Write what is due, as long as that takes."""
+    work = Work()
+    host.moment += entry.ENTRY_PACE
+    writer.write(host.moment, "orders", state, elector, work)
+    done = [work.do() for _ in list(work.given)]
+    for event in done:
+        writer.written(event)
+    return done
+
+
+def test_changes_of_role_are_noted_with_the_entry_and_once(writer, host):
+    elector = Elector()
+    writer.note(STANDBY, PRIMARY, [])
+    assert writer.due == NOW + entry.ENTRY_PACE
+    write(writer, host, PRIMARY, elector)
+    assert [(one.kind, one.text) for one in elector.noted] == [("role", "standby -> primary: healthy and acked as x:1")]
+    assert write(writer, host, PRIMARY, elector) == [] and elector.written == 1, "nothing is new"
+
+
+def test_a_node_to_which_nothing_happens_writes_nothing(writer, host):
+    writer.note(STANDBY, STANDBY, [])
+    writer.note(STANDBY, State(**{**vars(STANDBY), "op": 9}), [messages.Log("x"), messages.SeeTerm()])
+    assert writer.due == float("inf")
+
+
+def test_while_a_node_is_about_to_lead_nothing_is_noted(writer, host):
+    elector = Elector()
+    promoting = State(role=roles.PROMOTING, step="starting", orders=messages.ControlSeen())
+    writer.note(STANDBY, promoting, [])
+    assert write(writer, host, promoting, elector) == [] and elector.noted == []
+    write(writer, host, PRIMARY, elector)
+    assert len(elector.noted) == 1
+
+
+def test_a_node_that_is_about_to_release_writes_its_entry_and_nothing_else(writer, host):
+    elector, demoting = Elector(), State(role=roles.DEMOTING, step="stopping", orders=messages.ControlSeen(), reason="sick")
+    writer.note(PRIMARY, demoting, [])
+    write(writer, host, demoting, elector)
+    assert elector.written == 1 and elector.noted == []
+    writer.note(demoting, STANDBY, [])
+    write(writer, host, STANDBY, elector)
+    assert [one.text.split(":")[0] for one in elector.noted] == ["primary -> demoting", "demoting -> standby"]
+
+
+def test_a_failure_that_comes_and_goes_is_noted_once_a_minute(writer, host):
+    elector, sick = Elector(), State(**{**vars(PRIMARY), "trouble": "health check failed"})
+    for _ in range(5):
+        writer.note(PRIMARY, sick, [])
+        writer.note(sick, PRIMARY, [])
+    write(writer, host, PRIMARY, elector)
+    assert [(one.kind, one.text) for one in elector.noted] == [("failure", "health check failed")]
+    host.moment += entry.FAILURE_PACE
+    writer.note(PRIMARY, sick, [])
+    write(writer, host, PRIMARY, elector)
+    assert len(elector.noted) == 2
+
+
+def test_orders_and_what_became_of_them_are_noted(writer, host):
+    elector = Elector()
+    ordered = State(**{**vars(PRIMARY), "orders": messages.ControlSeen(order="1", to="c")})
+    writer.note(PRIMARY, ordered, [])
+    writer.note(ordered, ordered, [messages.TellOutcome("1", False, "not switched over: c is gone")])
+    writer.note(STANDBY, State(**{**vars(STANDBY), "orders": ordered.orders}), [])
+    write(writer, host, PRIMARY, elector)
+    assert [(one.kind, one.text) for one in elector.noted] == [
+        ("order", "a switchover to c is ordered"), ("order", "not switched over: c is gone"),
+    ]
+
+
+def test_what_could_not_be_noted_is_noted_later_in_its_order(writer, host):
+    elector = Elector()
+    writer.note(STANDBY, PRIMARY, [])
+    work = Work()
+    writer.write(host.moment, "orders", PRIMARY, elector, work)
+    writer.note(PRIMARY, STANDBY, [])
+    writer.written(events.EntryWritten("orders", "no answer"))
+    assert writer.due > host.moment
+    write(writer, host, STANDBY, elector)
+    assert [one.text.split(":")[0] for one in elector.noted] == ["standby -> primary", "primary -> standby"]
+    assert journal.LOST not in [one.kind for one in elector.noted]

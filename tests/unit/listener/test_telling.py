@@ -1,0 +1,118 @@
+"""What a node tells, what it is asked, and its copy of the history."""
+
+import json
+import os
+import stat
+
+import pytest
+
+from supervisor_zkelect.core import history, nodes
+from supervisor_zkelect.elector import Elector, NotConnected, TimedOut
+from supervisor_zkelect.listener import telling
+from tests.unit.core.test_history import long_term
+from tests.unit.zookeeper.test_past import STATE, pair, write
+from tests.unit.zookeeper.tree import Tree
+
+
+@pytest.fixture
+def tree():
+    tree = Tree()
+    for path in ("election", "ack", "ack-state/history", "ack-state/control", "ack-state/nodes"):
+        tree.put(f"/zkelect/orders/{path}")
+    return tree
+
+
+@pytest.fixture
+def elector(tree):
+    return Elector(tree, "/zkelect/orders/election", "n", "/zkelect/orders/ack")
+
+
+@pytest.fixture
+def copy(tmp_path):
+    return str(tmp_path / "history-orders")
+
+
+class Away:
+    """An elector whose ZooKeeper does not answer."""
+
+    def terms(self, most):
+        raise NotConnected("the connection was lost")
+
+    def overview(self):
+        raise TimedOut("no answer")
+
+    def tell_of_node(self, node, entry):
+        raise NotConnected("the connection was lost")
+
+
+def asked(work, elector, *arguments):
+    answers = []
+    work(elector, "t", lambda ticket, document: answers.append(json.loads(json.dumps(document))), *arguments)
+    (answer,) = answers
+    return answer
+
+
+def test_while_zookeeper_is_away_the_copy_answers_and_says_so(elector, copy):
+    for token in range(1, 31):
+        write(elector, token)
+    told = asked(telling.answer_history, elector, {}, copy)
+    assert [one["token"] for one in told["terms"]] == list(range(30, 10, -1)) and "copied" not in told
+    away = asked(telling.answer_history, Away(), {"limit": "3"}, copy)
+    assert [one["token"] for one in away["terms"]] == [30, 29, 28] and away["copied"] > 1e9 and away["why"] == "the connection was lost"
+    assert stat.S_IMODE(os.stat(copy).st_mode) == 0o600
+
+
+@pytest.mark.parametrize("data", [None, b"", b"garbage", b"[]", b'{"time": "x", "terms": []}', b"x" * (1 << 19)])
+def test_without_a_copy_that_can_be_read_there_is_none(copy, data):
+    if data is not None:
+        with open(copy, "wb") as file:
+            file.write(data)
+    assert asked(telling.answer_history, Away(), {}, copy) == {"ok": False, "exit": 1, "text": "the connection was lost"}
+
+
+def test_a_copy_is_no_way_to_another_file(tmp_path, copy):
+    target = tmp_path / "secret"
+    target.write_text('{"time": 1, "terms": []}')
+    os.symlink(target, copy)
+    assert asked(telling.answer_history, Away(), {}, copy)["ok"] is False
+
+
+def test_the_copy_is_bounded_and_keeps_what_it_knew(elector, copy):
+    for first in range(1, 1200, 50):
+        telling.write_history(elector, "orders", [{**long_term(token), "address": "a" * 250} for token in range(first, min(first + 50, 1200))], copy)
+        assert os.path.getsize(copy) <= 1 << 18
+    kept = asked(telling.answer_history, Away(), {"limit": "1000"}, copy)["terms"]
+    assert [one["token"] for one in kept] == list(range(1199, 1199 - len(kept), -1)) and len(kept) > 300
+
+
+def test_writing_a_term_moves_older_ones_where_the_znode_is_full(elector, tree, copy):
+    for token in range(1, 200):
+        event = telling.write_history(elector, "orders", [long_term(token)], copy)
+        assert event.error == "" and event.terms == [long_term(token)]
+    assert [path for path in tree.znodes if "/history/p-" in path] and len(elector.terms(1000)) == 199
+
+
+def test_what_cannot_be_written_is_told(copy):
+    assert telling.write_entry(Away(), "orders", "b", nodes.Entry(), telling.More(copy)).error == "the connection was lost"
+
+
+def test_an_entry_is_written_and_compared_and_the_history_copied(elector, tree, copy):
+    pair(tree)
+    write(elector, 7)
+    event = telling.write_entry(elector, "orders", "b", nodes.Entry(digest="b", options={"tick_time": "b"}), telling.More(copy))
+    assert event == ("orders", "", "differs from a in tick_time (b, not a)")
+    assert nodes.read(tree.znodes[f"{STATE}/nodes/b"][0]).options == {"tick_time": "b"}
+    assert asked(telling.answer_history, Away(), {}, copy)["terms"][0]["token"] == 7
+
+
+def test_who_asks_why_is_given_all_that_it_takes(elector, tree):
+    pair(tree)
+    for token in range(1, 31):
+        write(elector, token)
+    told = asked(telling.answer_outlook, elector, "b", {})
+    assert told["here"] == "b" and len(told["nodes"]) == 2 and len(told["terms"]) == history.LATELY and told["nodes"][0]["told"]
+    past = asked(telling.answer_outlook, elector, "b", {"term": "17"})
+    assert [one["token"] for one in past["terms"]] == [18, 17]
+    assert asked(telling.answer_outlook, elector, "b", {"term": "x"})["terms"][0]["token"] == 1
+    assert asked(telling.answer_outlook, Away(), "b", {}) == {"ok": False, "exit": 1, "text": "no answer"}
+    assert "figures" not in asked(telling.answer_list, elector)["nodes"][0]

@@ -1,0 +1,89 @@
+"""`events`: shown in order, with what was missed."""
+
+import io
+import json
+
+import pytest
+
+from supervisor_zkelect.core import journal
+from supervisor_zkelect.core.journal import News
+from supervisor_zkelect.operators import happenings, live
+from supervisor_zkelect.operators.outcome import DONE, UNKNOWN, USAGE
+from supervisor_zkelect.operators.table import PLAIN, Screen, breadth
+
+NOW = 1_764_451_800.0
+
+
+def answer(count, czxid=0x7F, first=1):
+    data = b""
+    for one in range(1, count + 1):
+        data = journal.amended(data, "a", [News(NOW - 100 + one, journal.ROLE, f"standby -> promoting: {one}")])
+    found = {"ok": True, **journal.document(czxid, data)}
+    return {**found, "events": [one for one in found["events"] if one["counter"] >= first]}
+
+
+def shown(found, **given):
+    return happenings.events({"orders": found}, PLAIN, given, NOW)
+
+
+def numbers(outcome):
+    return [one["number"] for one in outcome.document["elections"]["orders"]["events"]]
+
+
+def test_events_are_shown_with_number_time_and_cause():
+    outcome = shown(answer(2))
+    assert outcome.exit == DONE and outcome.lines[0].split() == ["ELECTION", "NUMBER", "TIME", "NODE", "KIND", "WHAT"]
+    assert outcome.lines[1].split()[:2] == ["orders", "7f.1"] and outcome.lines[2].endswith("role  standby -> promoting: 2")
+    assert outcome.document["elections"]["orders"]["last"] == "7f.2"
+
+
+@pytest.mark.parametrize("given, left", [
+    ({}, range(11, 61)), ({"limit": "3"}, range(58, 61)), ({"since": "60s"}, range(40, 61)), ({"since": "7f.58"}, [59, 60]),
+    ({"after": {"orders": "7f.59"}}, [60]), ({"after": {"orders": "7f.60"}}, []), ({"after": {"another": "7f.60"}}, range(11, 61)),
+    ({"since": "60s", "limit": "2"}, [59, 60]),
+])
+def test_as_many_are_shown_as_are_wanted(given, left):
+    assert numbers(shown(answer(60), **given)) == [f"7f.{one}" for one in left]
+
+
+def test_what_is_missed_is_told():
+    gone = shown(answer(60, first=50), since="7f.40")
+    assert gone.lines[0] == "orders: 9 events are gone that came before these" and gone.document["elections"]["orders"]["missed"] == 9
+    anew = shown(answer(60), since="6e.3")
+    assert anew.lines[0].startswith("orders: the log was made anew") and anew.document["elections"]["orders"]["anew"] and len(numbers(anew)) == 60
+
+
+@pytest.mark.parametrize("given", [{"since": "soon"}, {"limit": "x"}, {"limit": "0"}])
+def test_what_makes_no_sense_is_refused(given):
+    assert shown(answer(1), **given).exit == USAGE
+
+
+@pytest.mark.parametrize("found", [{}, {"events": 7, "log": "x"}, {"events": [{"counter": 1, "text": "\x1b"}], "log": 9}])
+def test_garbage_is_shown_as_nothing(found):
+    outcome = shown({"ok": True, **found})
+    assert outcome.exit == DONE and "\x1b" not in "".join(outcome.lines)
+    assert shown({"ok": False, "exit": 4, "text": "silent"}).exit == UNKNOWN
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 120])
+def test_it_fits(width):
+    outcome = happenings.events({"orders": answer(3)}, Screen(width), {}, NOW)
+    assert all(breadth(line) <= width for line in outcome.lines)
+
+
+def test_following_shows_each_once_and_what_was_missed():
+    given, stream = {"follow": True}, io.StringIO()
+    left = [answer(2), answer(3), answer(60, first=30)]
+
+    def ask():
+        return shown(left.pop(0), **given)
+
+    def pause(seconds):
+        if not left:
+            raise KeyboardInterrupt
+
+    live.run(ask, given, True, stream, pause)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [one.get("counter") for one in lines] == [1, 2, 3, None, *range(30, 61)]
+    assert lines[3] == {"election": "orders", "missed": 26}
+

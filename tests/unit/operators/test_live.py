@@ -1,0 +1,114 @@
+"""Looking on: drawn in place on a terminal, told once elsewhere, through an absence of ZooKeeper, until Ctrl-C."""
+
+import io
+import json
+
+import pytest
+
+from supervisor_zkelect.operators import cli, live, terms
+from supervisor_zkelect.operators.outcome import DONE, UNKNOWN, USAGE, Outcome, Trouble, failure
+from tests.unit.core.test_history import long_term
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def outcomes(*found):
+    """What is answered, one after the other; then Ctrl-C."""
+    left = list(found)
+
+    def ask():
+        one = left.pop(0)
+        if isinstance(one, Exception):
+            raise one
+        return one
+
+    def pause(seconds):
+        if not left:
+            raise KeyboardInterrupt
+
+    return ask, pause
+
+
+def run(stream, given, *found, as_json=False):
+    ask, pause = outcomes(*found)
+    return live.run(ask, given, as_json, stream, pause)
+
+
+ONE, TWO = Outcome(DONE, ("NODE", "a"), {"x": 1}), Outcome(DONE, ("NODE", "b"), {"x": 2})
+WATCH, FOLLOW = {"watch": True}, {"follow": True}
+
+
+def test_a_terminal_is_drawn_anew_from_the_top_without_being_cleared(monkeypatch):
+    monkeypatch.setenv("LINES", "50")
+    monkeypatch.setenv("COLUMNS", "80")
+    stream = Terminal()
+    assert run(stream, WATCH, ONE, TWO).exit == DONE
+    pictures = stream.getvalue().split("\x1b[H")[1:]
+    assert len(pictures) == 2 and all(picture.startswith("20") and "\x1b[J" in picture for picture in pictures)
+    assert "a\x1b[K" in pictures[0] and "b\x1b[K" in pictures[1] and "\x1b[2J" not in stream.getvalue()
+
+
+def test_what_does_not_fit_is_counted(monkeypatch):
+    monkeypatch.setenv("LINES", "10")
+    monkeypatch.setenv("COLUMNS", "80")
+    stream = Terminal()
+    run(stream, WATCH, Outcome(DONE, tuple(f"line {number}" for number in range(30)), {}))
+    lines = stream.getvalue().splitlines()
+    assert len(lines) <= 10 and "line 6" in lines[7] and "… 23 more lines" in lines[8]
+
+
+@pytest.mark.parametrize("away", [failure(UNKNOWN, "ZooKeeper does not answer"), Trouble(UNKNOWN, "ZooKeeper does not answer")])
+def test_while_zookeeper_is_away_the_last_picture_stays_with_a_line(away):
+    stream = Terminal()
+    assert run(stream, WATCH, ONE, away, away, TWO).exit == DONE
+    first, second, third, fourth = stream.getvalue().split("\x1b[H")[1:]
+    assert "ZooKeeper does not answer; trying again" in second and "a\x1b[K" in second and "since 20" in third
+    assert "does not answer" not in first + fourth
+
+
+def test_elsewhere_each_change_is_printed_once():
+    stream = io.StringIO()
+    run(stream, WATCH, ONE, ONE, TWO)
+    assert stream.getvalue() == "NODE\na\n\nNODE\nb\n\n\n"
+    stream = io.StringIO()
+    run(stream, WATCH, ONE, ONE, TWO, as_json=True)
+    assert [json.loads(line) for line in stream.getvalue().splitlines()] == [{"x": 1}, {"x": 2}]
+
+
+def test_a_wrong_command_ends_at_once():
+    stream = io.StringIO()
+    assert run(stream, WATCH, failure(USAGE, "there is no election x")).exit == USAGE and stream.getvalue() == ""
+
+
+def test_whoever_reads_no_more_ends_it():
+    stream = io.StringIO()
+    stream.close()
+    assert run(stream, WATCH, ONE, ONE, ONE).exit == DONE
+
+
+def history(*tokens):
+    found = [long_term(token) for token in tokens]
+    return terms.history({"orders": {"ok": True, "terms": found}}, given=FOLLOW, now=2e9)
+
+
+def test_terms_come_one_after_the_other_each_once():
+    stream = io.StringIO()
+    run(stream, FOLLOW, history(8, 7), history(8, 7), failure(UNKNOWN, "silent"), failure(UNKNOWN, "silent"), history(123456789, 8, 7))
+    lines = [line.split() for line in stream.getvalue().splitlines() if line]
+    assert [words[1] for words in lines] == ["TOKEN", "7", "8", lines[3][1], "123456789"] and "silent;" in lines[3]
+
+
+def test_terms_as_json_come_a_line_each():
+    stream = io.StringIO()
+    run(stream, FOLLOW, history(8, 7), history(9, 8, 7), as_json=True)
+    assert [json.loads(line)["token"] for line in stream.getvalue().splitlines()] == [7, 8, 9]
+    assert json.loads(stream.getvalue().splitlines()[0])["election"] == "orders"
+
+
+def test_the_program_looks_on_where_that_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(live, "run", lambda run, given, as_json, stream: given and failure(USAGE, str(given)))
+    assert cli.main(["-s", "unix:///nowhere", "list", "--watch"]) == USAGE
+    assert "{'watch': True}" in capsys.readouterr().err
