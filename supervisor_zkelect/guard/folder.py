@@ -5,24 +5,30 @@ What is checked by a path and then written by it may go somewhere else, and amon
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import contextmanager
 from typing import Iterator
 
 from supervisor_zkelect.guard import record
+from supervisor_zkelect.system import files
 
 
-class Unfit(Exception):
-    """There is no folder that this process may keep its files in; the message says why."""
+class Unfit(OSError):
+    """There is no folder that this process may keep its files in; `why` says why, and so does strerror."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(errno.EACCES, why)
+        self.why = why
 
 
 @contextmanager
-def held(folder: str) -> Iterator[str]:
-    """The folder, made unless it is there, by a path that means this very one until the block is left.
+def held(folder: str, made: bool = False) -> Iterator[str]:
+    """The folder by a path that means this very one until the block is left. made: make it unless it is there.
 
-    Raises Unfit; and OSError, which names files by the path that was given.
+    Raises OSError, which names files by the path that was given; Unfit where the folder is not fit.
     """
-    trouble = record.unusable(folder)
+    trouble = record.unusable(folder) if made else None
     if trouble:
         raise Unfit(trouble)
     descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -38,6 +44,12 @@ def held(folder: str) -> Iterator[str]:
         raise
     finally:
         os.close(descriptor)
+
+
+def replace(folder: str, name: str, data: bytes) -> None:
+    """As `files.replace`, in the folder. Raises OSError."""
+    with held(folder) as there:
+        files.replace(os.path.join(there, name), data)
 
 
 def _path(descriptor: int) -> str:

@@ -20,8 +20,8 @@ from typing import Any, Callable, Dict, Iterable, NamedTuple, Optional, Tuple
 from supervisor_zkelect.config.options import ELECTION, MAIN, OPTIONS, of_section
 from supervisor_zkelect.config.settings import ElectionSettings, Settings
 from supervisor_zkelect.config.values import Secret, pem_file
+from supervisor_zkelect.guard import folder as runtime_folder
 from supervisor_zkelect.guard import record
-from supervisor_zkelect.system import files
 from supervisor_zkelect.zookeeper import connect
 
 NAME = "kept"
@@ -120,7 +120,7 @@ def read(folder: str) -> Copy:
 
 def _write(folder: str, document: Dict[str, Any]) -> None:
     text = json.dumps(document).encode("ascii")
-    files.replace(os.path.join(folder, NAME), b"%08x\n%s" % (zlib.crc32(text), text))
+    runtime_folder.replace(folder, NAME, b"%08x\n%s" % (zlib.crc32(text), text))
 
 
 def _read(folder: str) -> Dict[str, Any]:
@@ -215,9 +215,9 @@ def _with_files(folder: str, settings: Settings, files: Dict[str, str]) -> Setti
 
 def _restore(folder: str, content: str) -> str:
     data = content.encode("latin-1")
-    path = os.path.join(folder, f"{NAME}-{zlib.crc32(data):08x}.pem")
-    files.replace(path, data)
-    return path
+    name = f"{NAME}-{zlib.crc32(data):08x}.pem"
+    runtime_folder.replace(folder, name, data)
+    return os.path.join(folder, name)
 
 
 def _works(use: Callable[[], object]) -> bool:

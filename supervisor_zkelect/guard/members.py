@@ -14,6 +14,7 @@ import queue
 from typing import Dict, FrozenSet, Iterable, List, Tuple
 from urllib.parse import quote
 
+from supervisor_zkelect.guard import folder as runtime_folder
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.system import files
@@ -40,16 +41,19 @@ class Members:
 
     def keep(self, group: str, identities: Iterable[Tuple[int, int]]) -> None:
         """Keep these of a group in place of what was kept of it. What cannot be written is told once."""
-        path = os.path.join(self._folder, PREFIX + quote(group, safe="", errors="surrogateescape"))
+        name = PREFIX + quote(group, safe="", errors="surrogateescape")
         try:
-            if identities:
-                document = {"owner": list(self._owner), "group": group, "members": sorted(identities)}
-                files.replace(path, json.dumps(document).encode("ascii"))
-            else:
-                files.remove(path)
+            with runtime_folder.held(self._folder) as folder:
+                path = os.path.join(folder, name)
+                if identities:
+                    document = {"owner": list(self._owner), "group": group, "members": sorted(identities)}
+                    files.replace(path, json.dumps(document).encode("ascii"))
+                else:
+                    files.remove(path)
             self._failing = False
         except OSError as error:
             if not self._failing:
+                path = os.path.join(self._folder, name)
                 log.warning("%s: cannot write the group's processes for the next guard: %s", path, error)
             self._failing = True
 

@@ -98,10 +98,10 @@ class Upkeep:
         """
         self._looked_at = now()
         try:
-            with runtime_folder.held(self._folder) as folder:
+            with runtime_folder.held(self._folder, made=True) as folder:
                 trouble = self._put_back(folder, alone, session_lock)
         except runtime_folder.Unfit as error:
-            trouble = str(error)
+            trouble = error.why
         except OSError as error:
             trouble = f"{error.filename or self._folder}: {error.strerror}"
         if trouble and now() >= self._complained_at + REPEAT:

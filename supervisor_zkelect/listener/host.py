@@ -156,7 +156,7 @@ class Host:
         Returns why that cannot be, "" when nothing is amiss.
         """
         try:
-            with runtime_folder.held(self._folder) as folder:
+            with runtime_folder.held(self._folder, made=True) as folder:
                 if self._lock >= 0 and not locks.put_back(self._lock, os.path.join(folder, record.LOCK)):
                     return f"{os.path.join(self._folder, record.LOCK)} is held by another process"
                 if self._store is not None:
@@ -170,7 +170,7 @@ class Host:
                     return ""
             return ""
         except runtime_folder.Unfit as error:
-            return str(error)
+            return error.why
         except OSError as error:
             return f"{error.filename or self._folder}: {error.strerror}"
 

@@ -14,10 +14,10 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 
 from supervisor_zkelect.core import history, journal, nodes, untrusted
 from supervisor_zkelect.elector import ElectionError, Elector
+from supervisor_zkelect.guard import folder as runtime_folder
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.election_worker import fitting
 from supervisor_zkelect.listener.workers import LONGEST_LIST
-from supervisor_zkelect.system import files
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ def _keep(path: str, terms: List[Dict[str, Any]]) -> None:
         merged = history.noted(_kept(path).get("terms", []), terms)
         written = history.write(merged, _LONGEST_COPY - 100).decode("utf-8")
         data = f'{{"v": 1, "time": {time.time():.3f}, "terms": {written}}}'
-        files.replace(path, data.encode("utf-8"))
+        runtime_folder.replace(*os.path.split(path), data.encode("utf-8"))
     except OSError as error:
         log.debug("no copy of the history can be kept: %s", error)
 

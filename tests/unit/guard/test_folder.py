@@ -5,8 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from supervisor_zkelect.guard import folder as runtime_folder
 from supervisor_zkelect.guard import locks, record, saved_session
+from supervisor_zkelect.guard.members import Members
+from supervisor_zkelect.listener import telling
 from supervisor_zkelect.listener.host import Host
+from tests.unit.guard.test_record import OWNER
 from tests.unit.guard.test_upkeep import SESSION, Kept, remove_all
 
 
@@ -84,3 +88,26 @@ def test_a_mistake_names_the_folder_and_not_its_descriptor(place):
     place.mkdir(0o755)
     (place / record.KEY).mkdir()
     assert kept.look().startswith(f"{place}/") and "/proc/" not in kept.look()
+
+
+@pytest.mark.parametrize("how", ["open to all", "a link"])
+@pytest.mark.parametrize("write", [
+    lambda folder: Members(folder, OWNER).keep("primary", [(1, 2)]),
+    lambda folder: runtime_folder.replace(folder, "config", b"x"),
+    lambda folder: telling._keep(os.path.join(folder, "history-orders"), []),
+], ids=["members", "configuration", "history"])
+def test_whatever_else_is_kept_is_not_put_there_either(place, how, write):
+    other = place.with_name("other")
+    place.rename(other)
+    if how == "a link":
+        place.symlink_to(other)
+    else:
+        other.rename(place)
+        place.chmod(0o777)
+    try:
+        write(str(place))
+    except runtime_folder.Unfit as error:
+        assert str(place) in error.why
+    except OSError as error:
+        assert error.filename == str(place)
+    assert os.listdir(place) == []
