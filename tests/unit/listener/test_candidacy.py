@@ -97,9 +97,9 @@ def test_a_request_that_fails_is_an_event(host, error, failed):
 def test_a_proposal_that_goes_with_its_session_before_it_is_told_of_is_gone(host):
     """A listener that was frozen meanwhile may hear of that on another thread first. It is no defect."""
     one = candidacy(host, elector=SimpleNamespace(
-        step_behind=lambda better, node: None, proposal=None, token=None, data=b"", stepped_in=0,
+        step_behind=lambda better, node, healthy: None, proposal=None, token=None, data=b"", stepped_in=0,
     ))
-    one.ask(7, election_worker.step_behind, 7, "", "a")
+    one.ask(7, election_worker.step_behind, 7, "", "a", 60.0)
     host.serials[0].do()
     (told,) = one.posted
     assert told.event.gone and "session" in told.event.reason

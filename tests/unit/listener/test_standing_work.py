@@ -72,16 +72,16 @@ def test_a_step_is_told_with_what_the_proposal_says():
     elector = SimpleNamespace(
         step_behind=lambda *words: given.append(words), proposal="n-0000000009", token=49, stepped_in=40, data=b'{"priority": 70}',
     )
-    assert election_worker.step_behind(elector, 5, "n-2", "a") == messages.Proposed(5, "n-0000000009", 49, 70, 40)
-    assert given == [("n-2", "a")]
+    assert election_worker.step_behind(elector, 5, "n-2", "a", 60.0) == messages.Proposed(5, "n-0000000009", 49, 70, 40)
+    assert given == [("n-2", "a", 60.0)]
     elector.proposal = None
     with pytest.raises(SessionGone):
-        election_worker.step_behind(elector, 5, "", "a")
+        election_worker.step_behind(elector, 5, "", "a", 60.0)
 
 
 @pytest.mark.parametrize("error", [Stays("it is gone"), Barred("in maintenance")])
 def test_who_may_not_step_keeps_its_place(error):
-    told = election_worker.step_behind(SimpleNamespace(step_behind=failing(error)), 5, "n-2", "a")
+    told = election_worker.step_behind(SimpleNamespace(step_behind=failing(error)), 5, "n-2", "a", 60.0)
     assert told == messages.Stayed(5, str(error))
 
 
