@@ -2,8 +2,8 @@
 
 A check that fails takes the node out of the queue, and one that passes puts it back. But it must not empty the cluster: what it
 asks for may be gone with the primary, such as a replica's connection, and it fails everywhere then. So a failing check is acted
-on only after it has failed under one and the same primary, acked all the while, for long enough that the end of a lost one would
-have been noticed. Where there is none, what was last acted on counts.
+on only after it has failed under one and the same primary, acked and well all the while by what it says of itself, for long
+enough that the end of a lost one, or of a sick one, would have been noticed. Where there is none, what was last acted on counts.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ from supervisor_zkelect.core.turn import Turn
 
 
 def patience(turn: Turn) -> float:
-    """Seconds for which the check must have failed before that is acted on."""
-    return max(2 * turn.state.timeout, turn.rules.fall * turn.rules.fit_interval)
+    """Seconds for which the check must have failed before that is acted on: so long that a primary which is the reason would have
+    been found sick by then, and have said so, or have lost its session."""
+    rules, timeout = turn.rules, turn.state.timeout
+    sick = rules.fall * (rules.health_interval + rules.health_timeout) + timeout
+    return max(2 * timeout, rules.fall * rules.fit_interval, sick)
 
 
 def ask(turn: Turn) -> None:

@@ -46,6 +46,7 @@ class Rules:
     failback: Optional[float] = None
     fit: bool = False
     fit_interval: float = 10.0
+    health_timeout: float = 0.0
 
     def lease(self, deadline: float, grace: float = 0.0) -> Lease:
         """A lease of the group to `deadline`. grace: as for `Lease.until`."""

@@ -261,12 +261,23 @@ def release(elector: Elector, op: int, dirty: bool, successor: str) -> messages.
     if elector.proposal is None:
         # That of a term which an earlier listener began, and which ends before it was looked for.
         elector.adopt_proposal()
-    elector.release(dirty, successor)
+    try:
+        elector.release(dirty, successor)
+    except ProposalGone:
+        # A step behind others may have been done though its answer was lost. The new one would be nobody's.
+        if elector.adopt_proposal() is None:
+            raise
+        elector.release(dirty)
     return messages.Released(op)
 
 
 def withdraw(elector: Elector, op: int) -> messages.Released:
+    if elector.proposal is None:
+        elector.adopt_proposal()
     elector.withdraw()
+    if elector.adopt_proposal() is not None:
+        # As for `release`.
+        elector.withdraw()
     return messages.Released(op)
 
 

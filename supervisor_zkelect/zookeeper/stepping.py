@@ -9,13 +9,14 @@ from __future__ import annotations
 from itertools import takewhile
 from typing import Dict, List, Optional, Tuple
 
-from supervisor_zkelect.core import history, ranks, untrusted
+from supervisor_zkelect.core import history, nodes, places, ranks, untrusted
 from supervisor_zkelect.core.ranks import Candidate
+from supervisor_zkelect.core.roles import PRIMARY
 from supervisor_zkelect.zookeeper.errors import ElectionError, NotLeader, ProposalGone, ZooKeeperFailed
 from supervisor_zkelect.zookeeper.holder import Term
 from supervisor_zkelect.zookeeper.orders import OrderCalls
 from supervisor_zkelect.zookeeper.queue import Proposal, order
-from supervisor_zkelect.zookeeper.requests import ROUNDS, Operation
+from supervisor_zkelect.zookeeper.requests import ROUNDS, Operation, data_of
 
 
 class Stays(ElectionError):
@@ -193,7 +194,9 @@ class SteppingCalls(OrderCalls):
         return None
 
     def serving(self) -> int:
-        """Token of another node that leads the queue and is acked, 0 without one."""
+        """Token of another node that leads the queue, is acked, and says that it is primary and that nothing is amiss; 0 without
+        one. Of one that says nothing of itself, as another program's, the ack is enough: a primary that stops, or whose service
+        is sick, has an ack until its release."""
         limit = self._zk.limit()
         names, ack = self._names(limit), self.read_ack()
         if not names or not ack or names[0] == self.proposal:
@@ -201,8 +204,18 @@ class SteppingCalls(OrderCalls):
         stat = self._zk.ask("look at the first", limit, self._client.exists_async, f"{self.election_znode}/{names[0]}")
         found = self._read_holder(limit)
         # Another implementation notes no holder.
-        serves = stat is not None and (found is None or found.holder.token == stat.czxid)
-        return int(stat.czxid) if serves else 0
+        if stat is None or found is not None and found.holder.token != stat.czxid:
+            return 0
+        if found is not None and found.holder.node and not self._says_it_serves(found.holder.node, stat.ephemeralOwner, limit):
+            return 0
+        return int(stat.czxid)
+
+    def _says_it_serves(self, node: str, session: int, limit: float) -> bool:
+        found = self._zk.read("read a node's entry", limit, f"{places.nodes_of(self.election_state)}/{node}")
+        if found is None:
+            return True
+        entry = nodes.read(data_of(found))
+        return entry.session == f"{session:x}" and entry.state == PRIMARY and not entry.trouble
 
 
 def first_of(found: List[Candidate]) -> Tuple[str, str]:

@@ -131,3 +131,13 @@ def test_patience(node):
     from supervisor_zkelect.core.turn import Turn
 
     assert fitness.patience(Turn(CHECKED, node.state, node.now)) == LONG
+
+
+def test_a_sick_primary_is_found_sick_before_that(node):
+    from supervisor_zkelect.core.turn import Turn
+
+    slow = replace(CHECKED, health_interval=10.0, health_timeout=5.0)
+    assert fitness.patience(Turn(slow, node.state, node.now)) > 3 * (10.0 + 5.0)
+    node.settings = slow
+    assert failing(node, 3 * (10.0 + 5.0)).state.unfit == ""
+    assert failing(node, UP.timeout + 4).state.unfit == "no disk"

@@ -236,3 +236,21 @@ def test_what_operators_order_meanwhile_waits_for_its_answer(node):
     assert node.state.beginning.kind == control.FAILBACK and not node.did(messages.Begin)
     assert node.event(messages.NotBegun(begin, "ordered")).did(messages.Begin)
     assert node.state.beginning.kind == control.SWITCHOVER
+
+
+def test_a_proposal_that_a_lost_step_may_have_left_is_given_up_where_the_node_is_to_stand_in_no_queue(node):
+    queried(proposed(node), better="n-0000000002", term=40)
+    node.event(messages.RequestFailed(node.state.waiting, True, "gone"))
+    assert node.at == ("detached", "waiting") and node.state.unadopted
+    node.event(messages.ControlSeen("in maintenance", bar_id="m"))
+    assert node.at == ("demoting", "releasing") and node.did(messages.Release)
+
+
+def test_else_it_is_looked_for(node):
+    queried(proposed(node), better="n-0000000002", term=40)
+    assert node.event(messages.ProposalLost("its proposal was deleted")).did(messages.Propose)
+
+
+def test_with_the_session_it_is_gone(node):
+    queried(proposed(node), better="n-0000000002", term=40)
+    assert not node.event(messages.SessionLost("expired")).state.unadopted

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from supervisor_zkelect.core import control, history, messages
-from supervisor_zkelect.elector import AccessDenied, NotConnected, Stays, ZooKeeperFailed
+from supervisor_zkelect.elector import AccessDenied, NotConnected, ProposalGone, Stays, ZooKeeperFailed
 from supervisor_zkelect.listener import election_worker
-from tests.unit.zookeeper.cluster import ROOT, Cluster
+from tests.unit.zookeeper.cluster import ROOT, STATE, Cluster
 from tests.unit.zookeeper.memory import Client
 
 QUEUE = f"{ROOT}/election"
@@ -123,3 +123,48 @@ def test_what_is_not_told_of_those_behind_does_not_keep_the_next_from_leading(tw
     join(two, "b", 200)
     told = election_worker.attempt("orders", 3, lambda: election_worker.query(a, "orders", 3, a.token, 50, posted.append))
     assert (told is not None, [one.event.leads for one in posted]) == (raised, [] if raised else [True])
+
+
+@pytest.mark.parametrize("says, serves", [
+    ({"state": "primary"}, True), ({"state": "demoting", "step": "stopping"}, False), ({"state": "promoting"}, False),
+    ({"state": "primary", "trouble": "health check failed: no"}, False), (None, True),
+])
+def test_who_serves_is_primary_and_well_by_its_own_word(two, says, serves):
+    p, a = two.nodes["p"], two.nodes["a"]
+    if says is None:
+        two.ensemble.delete(f"{STATE}/nodes/p/live")
+        two.ensemble.delete(f"{STATE}/nodes/p")
+    else:
+        two.tell("p", **says)
+    assert a.serving() == (p.token if serves else 0)
+
+
+def test_the_word_of_an_earlier_session_does_not_count(two):
+    two.tell("p", state="primary")
+    path = f"{STATE}/nodes/p"
+    two.ensemble.set(path, two.ensemble.znodes[path].data.replace(f"{two.nodes['p'].session_id:x}".encode(), b"77"))
+    assert two.nodes["a"].serving() == 0
+
+
+@pytest.mark.parametrize("end", ["release", "withdraw"])
+def test_a_step_whose_answer_was_lost_leaves_no_proposal_behind_when_its_node_leaves(two, end):
+    a, b = two.nodes["a"], join(two, "b", 200)
+    client = a._client
+    mine = a._mine
+    name = a.step_behind(b.proposal, "a")
+    # It does not know that the step was done.
+    a._hold(mine)
+    assert name != a.proposal and names(a.members()) == ["p", "b", "a"]
+    if end == "release":
+        election_worker.release(a, 3, False, "")
+    else:
+        election_worker.withdraw(a, 3)
+    assert names(b.members()) == ["p", "b"] and a.proposal is None and client is a._client
+
+
+def test_who_has_no_proposal_left_is_told_so(two):
+    a = two.nodes["a"]
+    two.ensemble.delete(a.proposal_path)
+    with pytest.raises(ProposalGone):
+        election_worker.release(a, 3, False, "")
+    assert election_worker.withdraw(a, 4) == messages.Released(4)
