@@ -60,10 +60,13 @@ def stayed(turn: Turn, event: messages.Stayed) -> None:
 
 def propose_anew(turn: Turn) -> None:
     """Make another proposal where the present one, which does not lead, has another priority than the file."""
+    if turn.now >= turn.state.stay_until > -INFINITY:
+        turn.set(stay_until=-INFINITY)
     state = turn.state
     watching = (state.role, state.step) == (STANDBY, "watching") and state.inherited is None and state.up
     wanted = turn.rules.priority
-    if watching and wanted and not state.stays and state.priority not in (None, wanted) and not is_ordered(turn):
+    changed = wanted and state.priority not in (None, wanted) and turn.now >= state.stay_until
+    if watching and changed and not state.stays and not is_ordered(turn):
         step(turn, f"its priority is {wanted} from now on, and was {state.priority}")
 
 

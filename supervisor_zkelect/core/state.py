@@ -10,7 +10,7 @@ from typing import Optional, Tuple
 
 from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.core.messages import ControlSeen, Shutdown
-from supervisor_zkelect.core.roles import DEMOTING, DETACHED, MAINTENANCE, PRIMARY, PROMOTING, WITHDRAWN
+from supervisor_zkelect.core.roles import DEMOTING, DETACHED, MAINTENANCE, PRIMARY, PROMOTING, STANDBY, WITHDRAWN
 from supervisor_zkelect.core.service import Counter
 
 INFINITY = float("inf")
@@ -139,7 +139,7 @@ class State:
     stepped_first: bool = False  # nobody led then
     stepping_first: bool = False  # the same of the step that is under way
     better: str = ""  # the proposal that it steps behind for its priority
-    stay_until: float = -INFINITY  # before this it steps behind nobody for a priority
+    stay_until: float = -INFINITY  # before this it steps behind nobody
     priority: Optional[int] = None  # of the present proposal
     next_in_line: bool = False
     behind_at: float = INFINITY  # when the queue behind is looked at next
@@ -253,6 +253,8 @@ def next_wakeup(rules: Rules, state: State) -> float:
     times = [state.retry_at, state.probe_at, state.look_at, state.repair_at, state.fit_at]
     if state.up:
         times.append(state.behind_at)
+    if state.role == STANDBY and state.stay_until > -INFINITY:
+        times.append(state.stay_until)
     if state.orders is not None and state.step != "clearing" and state.role != WITHDRAWN:
         times.append(state.orders.until)
         if state.orders.bar_id and state.may_begin:

@@ -254,3 +254,32 @@ def test_else_it_is_looked_for(node):
 def test_with_the_session_it_is_gone(node):
     queried(proposed(node), better="n-0000000002", term=40)
     assert not node.event(messages.SessionLost("expired")).state.unadopted
+
+
+def failed(node):
+    node.state = replace(node.state, failed="sick")
+    return node
+
+
+@pytest.mark.parametrize("acked, passes", [(True, True), (False, False)])
+def test_one_that_failed_and_stepped_as_next_in_line_lets_the_others_try_where_somebody_was_acked_since(node, acked, passes):
+    queried(failed(proposed(node)), better="n-0000000002", term=40)
+    queried(stepped(node, 40), leads=True, place=1, acked=acked)
+    assert node.did(messages.StepBehind) == passes and node.did(messages.Claim) != passes
+
+
+def test_one_that_failed_and_could_not_step_claims(node):
+    queried(failed(proposed(node)), leads=True, place=1)
+    node.event(messages.Stayed(node.op(messages.StepBehind), "in maintenance"))
+    assert queried(node, leads=True, place=1).did(messages.Claim)
+
+
+def test_another_priority_that_cannot_be_proposed_is_tried_again_after_t(node):
+    queried(proposed(node), place=3)
+    node.settings = replace(SETTINGS, priority=200)
+    node.event(messages.Reconfigured(False))
+    node.event(messages.Stayed(node.op(messages.StepBehind), "in maintenance"))
+    queried(node, place=3)
+    assert node.at == ("standby", "watching") and next_wakeup(node.settings, node.state) == node.now + T
+    assert not node.event(messages.Tick(), T - 0.1).did(messages.StepBehind)
+    assert node.event(messages.Tick(), 0.1).did(messages.StepBehind)
