@@ -178,16 +178,24 @@ def failures(terms: List[Dict[str, Any]], after: int, tried: Sequence[str]) -> L
 
 def failed_last(terms: List[Dict[str, Any]], node: str, cleared: int, healthy: float) -> bool:
     """Whether a term or promotion of the node has failed, and nothing has made that forgotten since: an operator has not, by the
-    term with the token `cleared`, nor has a later term served for `healthy` seconds."""
-    for term in terms:
+    term with the token `cleared`, nor has a later term served for `healthy` seconds. A shorter one that ended without a release,
+    as that of a host which dies, has failed as well."""
+    for number, term in enumerate(terms):
         if term.get("node") != node or term["token"] <= cleared:
             continue
         ended = _dict(term.get("ended"))
         if ended.get("failed") is True:
             return True
-        served = _served(_time(_dict(term.get("begun")), "acked"), ended)
+        acked, later = _time(_dict(term.get("begun")), "acked"), terms[number - 1] if number else None
+        served = _served(acked, ended)
+        if served is None and acked is not None and later is not None:
+            # By another node's clock, which is near enough for what goes by minutes.
+            known = [moment for name in BEGUN for moment in [_time(_dict(later.get("begun")), name)] if moment is not None]
+            served = min(known) - acked if known else None
         if served is not None and served >= healthy:
             return False
+        if later is not None and _time(ended, "released") is None:
+            return True
     return False
 
 

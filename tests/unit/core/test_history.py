@@ -311,9 +311,14 @@ def test_an_end_by_a_failure_says_so():
     assert "failed" not in history.read(json.dumps([{"token": 7, "ended": {"failed": 1}}]).encode())[0]["ended"]
 
 
-def a_term(token, node="c", failed=False, served=0.0):
-    ended = {"noticed": 100.0 + served, **({"failed": True} if failed else {})}
-    return {"token": token, "node": node, "begun": {"acked": 100.0}, "ended": ended}
+def a_term(token, node="c", failed=False, served=0.0, released=True, begun=100.0):
+    ended = {"noticed": begun + served, **({"failed": True} if failed else {}), **({"released": begun + served} if released else {})}
+    return {"token": token, "node": node, "begun": {"noticed": begun, "acked": begun}, "ended": ended}
+
+
+def lost_term(token):
+    """Its host died."""
+    return {"token": token, "node": "c", "begun": {"acked": 100.0}}
 
 
 @pytest.mark.parametrize("terms, cleared, failed", [
@@ -322,6 +327,13 @@ def a_term(token, node="c", failed=False, served=0.0):
     ([a_term(9, served=59.0), a_term(7, failed=True)], 0, True), ([a_term(9, served=60.0), a_term(7, failed=True)], 0, False),
     ([a_term(9, failed=True, served=900.0), a_term(7, served=60.0)], 0, True),
     ([{"token": 9, "node": "c", "begun": {"acked": 100.0}}, a_term(7, failed=True)], 0, True),
+    # It ended without a release, and another one followed it.
+    ([a_term(9, "b"), lost_term(8)], 0, True), ([a_term(9, "b"), lost_term(8)], 8, False), ([lost_term(8)], 0, False),
+    ([a_term(9, "b", begun=159.0), lost_term(8)], 0, True), ([a_term(9, "b", begun=160.0), lost_term(8)], 0, False),
+    ([a_term(9, "b", begun=160.0), lost_term(8), a_term(7, failed=True)], 0, False),
+    ([a_term(9, "b", begun=100.0), lost_term(8), a_term(7, served=900.0)], 0, True),
+    ([a_term(9, "b"), a_term(8, released=False, served=3.0)], 0, True), ([a_term(9, "b"), a_term(8, served=3.0)], 0, False),
+    ([a_term(9, "b"), {"token": 8, "node": "c"}], 0, True), ([{"token": 9, "node": "b"}, lost_term(8)], 0, True),
 ])
 def test_a_failure_lasts_until_it_is_forgiven_or_another_term_was_healthy_for_long(terms, cleared, failed):
     assert history.failed_last(terms, "c", cleared, 60.0) is failed
