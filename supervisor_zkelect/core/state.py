@@ -144,6 +144,8 @@ class State:
     next_in_line: bool = False
     behind_at: float = INFINITY  # when the queue behind is looked at next
     looking_behind: int = 0
+    back_pause: float = 0.0  # for which it did not look whom it may hand back to, as that came to nothing
+    back_why: str = ""  # why
     sick: bool = False  # the term ended, or ends, as the service failed
     aside: str = ""  # why this node stands in no queue by its own file or its check `fit`
 

@@ -175,7 +175,9 @@ def look_behind(elector: Elector, action: messages.LookBehind, number: int, heal
     try:
         if action.stood is not None:
             one = elector.hand_back_to(number, action.stood, healthy)
-            return messages.BehindSeen(action.op, *(("", "") if one is None else (one.name, one.node)))
+            if one is None:
+                return messages.BehindSeen(action.op, kept=elector.kept_from)
+            return messages.BehindSeen(action.op, one.name, one.node)
         name, node = stepping.first_of(elector.better(number))
         return messages.BehindSeen(action.op, name, node, elector.term_in_progress() if name else 0)
     except ElectionError as error:

@@ -18,6 +18,9 @@ from supervisor_zkelect.zookeeper.orders import OrderCalls
 from supervisor_zkelect.zookeeper.queue import Proposal, order
 from supervisor_zkelect.zookeeper.requests import ROUNDS, Operation, data_of
 
+#: Nodes of which it is told why nobody hands back to them.
+_MOST_KEPT = 3
+
 
 class Stays(ElectionError):
     """The proposal is not exchanged for another one; the message says why. Nothing is changed."""
@@ -32,6 +35,12 @@ class SteppingCalls(OrderCalls):
     _behind_mine: Optional[Proposal] = None
     _behind_own = 0
     _stepped_in = 0
+    _kept_from = ""
+
+    @property
+    def kept_from(self) -> str:
+        """Why the last `hand_back_to` found nobody, though there is a better one that has stood by for long enough; else ""."""
+        return self._kept_from
 
     @property
     def stepped_in(self) -> int:
@@ -175,7 +184,7 @@ class SteppingCalls(OrderCalls):
         own: its priority. stood: seconds for which he must have stood by. healthy: seconds for which a term must have served to
         make an earlier failure forgotten.
         """
-        limit = self._zk.limit()
+        limit, self._kept_from = self._zk.limit(), ""
         found = self._read_holder(limit)
         better = self.better(own)
         if not better or found is None or found.order:
@@ -185,12 +194,18 @@ class SteppingCalls(OrderCalls):
         orders = self._read_orders(limit).control
         if orders.trouble or orders.switchover is not None or orders.restart is not None:
             return None
-        terms = history.read(self.history())
+        terms, kept = history.read(self.history()), []
         for one in better:
             aside = orders.barred(one.node, shown) is not None or shown - one.made < 1000 * stood
             failed = history.failed_last(terms, one.node, orders.cleared.get(one.node, 0), healthy)
-            if one.node and not aside and not failed and not self._unfit_of(one.node, one.session, limit, True):
+            if aside:
+                # That is over at a time, or by an order.
+                continue
+            unfit = "" if failed else self._unfit_of(one.node, one.session, limit, True)
+            if not failed and not unfit:
                 return one
+            kept.append(f"{one.node}: {f'not fit: {unfit}' if unfit else 'its last term has failed'}")
+        self._kept_from = ", ".join(kept[:_MOST_KEPT])
         return None
 
     def serving(self) -> int:

@@ -51,7 +51,7 @@ def test_who_is_next_in_line_is_told_who_is_better():
 @pytest.mark.parametrize("found, seen", [(BETTER, messages.BehindSeen(5, "n-0000000002", "c")), (None, messages.BehindSeen(5))])
 def test_a_primary_is_told_to_whom_it_hands_back(found, seen):
     given = []
-    elector = SimpleNamespace(hand_back_to=lambda *words: (given.append(words), found)[1])
+    elector = SimpleNamespace(hand_back_to=lambda *words: (given.append(words), found)[1], kept_from="")
     assert election_worker.look_behind(elector, messages.LookBehind(5, 30.0), 50, 60.0) == seen and given == [(50, 30.0, 60.0)]
 
 
