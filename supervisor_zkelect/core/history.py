@@ -3,7 +3,7 @@
 The history znode in the election's state holds a JSON list of terms, the latest first. Where it grows long, its older terms go
 to a page, a znode below it, which is never written again; pages that nobody needs any more are deleted:
 
-    {"v": 1, "token", "node", "address", "begun": {MOMENT: time}, "ended": {MOMENT: time, "why", "failed"},
+    {"v": 1, "token", "node", "address", "begun": {MOMENT: time}, "ended": {MOMENT: time, "why", "failed", "resigned"},
      "restarts": [{MOMENT: time}]}
 
 Times are seconds since the epoch by the node's own clock, as only the moments of one node in one term are compared.
@@ -43,6 +43,8 @@ there, supervisord has started the group, the chain loader becomes the program, 
 ENDED = ("noticed", "dead", "released")
 """Moments in which it ends: the fault is noticed or the order given, the group is proven dead, the election given up."""
 
+ENDS = ("failed", "resigned")
+"""What is noted of an end beside: its service has failed, or an operator gave it up on this node."""
 
 RESTARTED = ("ordered", "dead", "started", "healthy", "acked")
 """Moments in which the service is started again by order: the order is marked begun, the group is proven dead, supervisord has
@@ -132,8 +134,7 @@ def _known(term: Dict[str, Any]) -> Dict[str, Any]:
         if isinstance(term.get(part), dict):
             moments = {name: _time(term[part], name) for name in names}
             kept[part] = {name: moment for name, moment in moments.items() if moment is not None}
-            if part == "ended" and term[part].get("failed") is True:
-                kept[part]["failed"] = True
+            kept[part].update((name, True) for name in ENDS if part == "ended" and term[part].get(name) is True)
             if part == "ended" and isinstance(term[part].get("why"), str):
                 # The ellipsis counts, too; escapes may make a text that is cut longer again.
                 kept[part]["why"] = untrusted.cut(untrusted.printable(term[part]["why"], LONGEST_TEXT - 1), LONGEST_TEXT - 1)
@@ -196,6 +197,15 @@ def failed_last(terms: List[Dict[str, Any]], node: str, cleared: int, healthy: f
             return False
         if later is not None and _time(ended, "released") is None:
             return True
+    return False
+
+
+def given_up(terms: List[Dict[str, Any]], token: int) -> bool:
+    """Whether the last term before the one with this token that had served was given up by an operator on its node."""
+    for term in terms:
+        ended = _dict(term.get("ended"))
+        if term["token"] < token and (ended.get("resigned") is True or _time(_dict(term.get("begun")), "acked") is not None):
+            return ended.get("resigned") is True
     return False
 
 

@@ -195,6 +195,9 @@ class SteppingCalls(OrderCalls):
         if orders.trouble or orders.switchover is not None or orders.restart is not None:
             return None
         terms, kept = history.read(self.history()), []
+        if history.given_up(terms, found.holder.token):
+            self._kept_from = "an operator gave up the term before this one, where the better node may have led"
+            return None
         for one in better:
             aside = orders.barred(one.node, shown) is not None or shown - one.made < 1000 * stood
             failed = history.failed_last(terms, one.node, orders.cleared.get(one.node, 0), healthy)
