@@ -157,6 +157,8 @@ class State:
     fit_trouble: str = ""
     looking_ahead: int = 0
     unfit: str = ""  # why it left the queue, or is about to
+    admitted: bool = False  # it may propose, as its check passes, or did, or nobody else serves
+    admit_by: Optional[float] = None  # when it may at the latest, where its check does not answer; None while it is not about to
     stays: bool = False  # the present proposal could not be exchanged
     behind: str = ""  # the rival that this node has stepped behind
     failures: int = 0
@@ -269,7 +271,8 @@ def next_wakeup(rules: Rules, state: State) -> float:
     if state.role == PROMOTING and state.step != "fencing":
         times.append(state.healthy_by)
     if state.role == DETACHED and state.step == "waiting" and state.up and state.free:
-        times.append(state.not_before)
+        awaits = rules.fit and not state.admitted and state.inherited is None
+        times.append(state.admit_by if awaits and state.admit_by is not None else state.not_before)
     times += [max(one.ask_at, 0.0) if one.left else one.by for one in state.resigning]
     return min(times)
 
