@@ -274,7 +274,8 @@ class ElectionOptions:
     )
     priority: int = _option(
         "Who leads rather than others, from 0 to 1000: when a primary ends, the node with the highest priority of those in the "
-        "queue leads. 0: this node never leads. Nothing happens to a primary when a better node comes; see `failback`.",
+        "queue leads; but a node lets others pass once at most between two terms. 0: this node never leads. Nothing happens to a "
+        "primary when a better node comes; see `failback`.",
         "number", values.count(0, ranks.MOST), default=str(ranks.DEFAULT),
     )
     failback: Optional[float] = _time(
@@ -284,9 +285,9 @@ class ElectionOptions:
     )
     fit: str = _option(
         "How to ask a standby whether it could lead (its disk is there, its replica near enough): `tcp://host:port`, `http://…`, "
-        "`https://…`, `exec:COMMAND` (no shell), or `none`. Where it fails for fall · fit_interval, and two session timeouts at "
-        "least, while there is a primary, the node leaves the queue until `rise` checks in a row pass. One check may take "
-        "health_timeout.",
+        "`https://…`, `exec:COMMAND` (no shell), or `none`. Where it fails for fall · fit_interval, and two session timeouts or "
+        "the time in which a sick primary is found out at least, while a primary is well, the node leaves the queue until `rise` "
+        "checks in a row pass. One check may take health_timeout.",
         "URL", str, default="none", empty=True, private=True,
     )
     fit_interval: float = _time("How often a standby is asked whether it is fit.", 0.1, default="10")

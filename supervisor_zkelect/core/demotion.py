@@ -65,6 +65,8 @@ def fail_order(turn: Turn, reason: str) -> None:
 def lost(turn: Turn, reason: str) -> None:
     """There is no proposal any more, so another node may lead already."""
     state = turn.state
+    # A step behind others may have been done, and the session own another proposal, which is to be found or given up.
+    stepping = (state.role, state.step) == (STANDBY, "stepping") and state.alive
     turn.set(proposal=None, lasting="", unadopted=False)
     if state.may_run:
         if not state.killed:
@@ -72,6 +74,7 @@ def lost(turn: Turn, reason: str) -> None:
     elif state.role in (STANDBY, PROMOTING) or state.step in ("releasing", "closing", "proposing"):
         # Who stands aside, and had no proposal to give up, stands aside all the same.
         detach(turn, state.aside or reason)
+        turn.set(unadopted=stepping)
 
 
 def session_lost(turn: Turn, event: messages.SessionLost) -> None:

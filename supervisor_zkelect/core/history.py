@@ -3,7 +3,7 @@
 The history znode in the election's state holds a JSON list of terms, the latest first. Where it grows long, its older terms go
 to a page, a znode below it, which is never written again; pages that nobody needs any more are deleted:
 
-    {"v": 1, "token", "node", "address", "begun": {MOMENT: time}, "ended": {MOMENT: time, "why", "failed"},
+    {"v": 1, "token", "node", "address", "begun": {MOMENT: time}, "ended": {MOMENT: time, "why", "failed", "resigned"},
      "restarts": [{MOMENT: time}]}
 
 Times are seconds since the epoch by the node's own clock, as only the moments of one node in one term are compared.
@@ -43,6 +43,8 @@ there, supervisord has started the group, the chain loader becomes the program, 
 ENDED = ("noticed", "dead", "released")
 """Moments in which it ends: the fault is noticed or the order given, the group is proven dead, the election given up."""
 
+ENDS = ("failed", "resigned")
+"""What is noted of an end beside: its service has failed, or an operator gave it up on this node."""
 
 RESTARTED = ("ordered", "dead", "started", "healthy", "acked")
 """Moments in which the service is started again by order: the order is marked begun, the group is proven dead, supervisord has
@@ -132,8 +134,7 @@ def _known(term: Dict[str, Any]) -> Dict[str, Any]:
         if isinstance(term.get(part), dict):
             moments = {name: _time(term[part], name) for name in names}
             kept[part] = {name: moment for name, moment in moments.items() if moment is not None}
-            if part == "ended" and term[part].get("failed") is True:
-                kept[part]["failed"] = True
+            kept[part].update((name, True) for name in ENDS if part == "ended" and term[part].get(name) is True)
             if part == "ended" and isinstance(term[part].get("why"), str):
                 # The ellipsis counts, too; escapes may make a text that is cut longer again.
                 kept[part]["why"] = untrusted.cut(untrusted.printable(term[part]["why"], LONGEST_TEXT - 1), LONGEST_TEXT - 1)
@@ -178,16 +179,33 @@ def failures(terms: List[Dict[str, Any]], after: int, tried: Sequence[str]) -> L
 
 def failed_last(terms: List[Dict[str, Any]], node: str, cleared: int, healthy: float) -> bool:
     """Whether a term or promotion of the node has failed, and nothing has made that forgotten since: an operator has not, by the
-    term with the token `cleared`, nor has a later term served for `healthy` seconds."""
-    for term in terms:
+    term with the token `cleared`, nor has a later term served for `healthy` seconds. A shorter one that ended without a release,
+    as that of a host which dies, has failed as well."""
+    for number, term in enumerate(terms):
         if term.get("node") != node or term["token"] <= cleared:
             continue
         ended = _dict(term.get("ended"))
         if ended.get("failed") is True:
             return True
-        served = _served(_time(_dict(term.get("begun")), "acked"), ended)
+        acked, later = _time(_dict(term.get("begun")), "acked"), terms[number - 1] if number else None
+        served = _served(acked, ended)
+        if served is None and acked is not None and later is not None:
+            # By another node's clock, which is near enough for what goes by minutes.
+            known = [moment for name in BEGUN for moment in [_time(_dict(later.get("begun")), name)] if moment is not None]
+            served = min(known) - acked if known else None
         if served is not None and served >= healthy:
             return False
+        if later is not None and _time(ended, "released") is None:
+            return True
+    return False
+
+
+def given_up(terms: List[Dict[str, Any]], token: int) -> bool:
+    """Whether the last term before the one with this token that had served was given up by an operator on its node."""
+    for term in terms:
+        ended = _dict(term.get("ended"))
+        if term["token"] < token and (ended.get("resigned") is True or _time(_dict(term.get("begun")), "acked") is not None):
+            return ended.get("resigned") is True
     return False
 
 

@@ -6,7 +6,7 @@ then nothing is stopped, and whatever was ordered may be taken back.
 
 from __future__ import annotations
 
-from supervisor_zkelect.core import control, demotion, handover, messages, resignation, restarting
+from supervisor_zkelect.core import control, demotion, handover, messages, priority, resignation, restarting
 from supervisor_zkelect.core.roles import DEMOTING, DETACHED, MAINTENANCE, PRIMARY, PROMOTING, STANDBY
 from supervisor_zkelect.core.state import INFINITY, State
 from supervisor_zkelect.core.turn import Turn
@@ -18,6 +18,7 @@ AGAIN = 1.0
 def control_seen(turn: Turn, event: messages.ControlSeen) -> None:
     known = turn.state.orders
     turn.set(orders=event)
+    priority.look_again(turn)
     beginning = turn.state.beginning
     standing = (event.bar_id, event.order, event.restart.id if event.restart else "")
     unordered = beginning is None or beginning.kind in (control.RESIGNATION, control.FAILBACK)
@@ -117,6 +118,7 @@ def not_begun(turn: Turn, event: messages.NotBegun) -> None:
         return
     if beginning.kind == control.FAILBACK:
         # Nobody has ordered it; it is looked for again.
+        priority.not_handed_back(turn, event.why)
         resignation.begin_what_waits(turn)
         return
     turn.set(begin_at=turn.now + AGAIN)

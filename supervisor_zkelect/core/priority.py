@@ -15,6 +15,9 @@ from supervisor_zkelect.core.roles import PRIMARY, STANDBY
 from supervisor_zkelect.core.state import INFINITY
 from supervisor_zkelect.core.turn import Turn
 
+#: Longest wait between two looks of a primary whom it may hand over to, in seconds.
+BACK_MOST = 60.0
+
 # Stepping behind
 
 
@@ -60,10 +63,13 @@ def stayed(turn: Turn, event: messages.Stayed) -> None:
 
 def propose_anew(turn: Turn) -> None:
     """Make another proposal where the present one, which does not lead, has another priority than the file."""
+    if turn.now >= turn.state.stay_until > -INFINITY:
+        turn.set(stay_until=-INFINITY)
     state = turn.state
     watching = (state.role, state.step) == (STANDBY, "watching") and state.inherited is None and state.up
     wanted = turn.rules.priority
-    if watching and wanted and not state.stays and state.priority not in (None, wanted) and not is_ordered(turn):
+    changed = wanted and state.priority not in (None, wanted) and turn.now >= state.stay_until
+    if watching and changed and not state.stays and not is_ordered(turn):
         step(turn, f"its priority is {wanted} from now on, and was {state.priority}")
 
 
@@ -103,11 +109,27 @@ def behind_seen(turn: Turn, event: messages.BehindSeen) -> None:
         return
     turn.set(looking_behind=0)
     if not event.better:
+        if event.kept:
+            not_handed_back(turn, event.kept)
         return
     if state.role == PRIMARY:
         _hand_back(turn, event)
     elif may_step(turn, event.term, False) and turn.now >= state.stay_until and not is_ordered(turn):
         step(turn, f"steps behind {event.node or event.better}, whose priority is higher", event.better, kind="steps behind")
+
+
+def not_handed_back(turn: Turn, why: str) -> None:
+    """There is a better one, and nobody may hand over to it: that is looked for again ever more seldom."""
+    pause = min(BACK_MOST, max(turn.state.timeout, 2 * turn.state.back_pause))
+    if why != turn.state.back_why:
+        turn.act(messages.Log(f"does not hand back: {why}", "does not hand back"))
+    turn.set(back_pause=pause, back_why=why, behind_at=max(turn.state.behind_at, turn.now + pause))
+
+
+def look_again(turn: Turn) -> None:
+    """What kept it from handing back may be over: look at the usual pace."""
+    if turn.state.back_pause:
+        turn.set(back_pause=0.0, behind_at=min(turn.state.behind_at, turn.now + turn.state.timeout))
 
 
 def _hand_back(turn: Turn, event: messages.BehindSeen) -> None:

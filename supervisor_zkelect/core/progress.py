@@ -79,7 +79,7 @@ def leave_or_join(turn: Turn) -> None:
             text = "resigned, but this node shuts down before another one leads; see zkelect primary"
             turn.act(messages.AnswerOperator(one.ticket, False, 1, text))
         turn.set(resigning=(), look_at=INFINITY)
-    elif waiting and state.may_propose(turn.now):
+    elif waiting and state.may_propose(turn.now) and not fitness.awaits(turn):
         turn.set(look_at=INFINITY, looking=0)
         standby.propose(turn)
 

@@ -151,7 +151,7 @@ def probed(turn: Turn, event: messages.Probed) -> None:
 
 
 def acked(turn: Turn, event: messages.Acked) -> None:
-    turn.set(trouble="", looks=LOOKS, failed="")
+    turn.set(trouble="", looks=LOOKS, failed="", back_pause=0.0, back_why="")
     if turn.state.order:
         to, leads = turn.state.order_to, f"{turn.rules.node} leads at {turn.rules.address}"
         as_ordered = to in ("", turn.rules.node)

@@ -121,10 +121,19 @@ def repair(turn: Turn) -> None:
     """Write ack and holder of this term again; with a pause where somebody else does so, too."""
     if turn.state.repair_at < INFINITY:
         return
+    if _restarts(turn):
+        # It would be written behind the mark, which empties the ack as the service is stopped then.
+        turn.set(repair_at=turn.now + RETRY_MOST)
+        return
     repairs = turn.state.repairs + 1 if turn.now < turn.state.repaired_at + CALM else 1
     turn.act(messages.Log("ack or holder was changed by somebody else, and is written again"))
     turn.act(messages.Repair())
     turn.set(repairs=repairs, repaired_at=turn.now, repair_at=turn.now + RETRY_MOST if repairs >= CONTESTED else INFINITY)
+
+
+def _restarts(turn: Turn) -> bool:
+    """Whether a restart is being marked begun."""
+    return turn.state.beginning is not None and turn.state.beginning.kind == control.RESTART
 
 
 def outcome(turn: Turn, one: Resigning, event: messages.TermSeen) -> Optional[messages.AnswerOperator]:
@@ -161,4 +170,7 @@ def reconfigured(turn: Turn, event: messages.Reconfigured) -> None:
         promotion.schedule_probe(turn)
     if state.role == PRIMARY and event.readdressed:
         turn.act(messages.Log(f"the address is {rules.address} from now on"))
-        turn.act(messages.Repair())
+        if _restarts(turn):
+            turn.set(repair_at=turn.now + RETRY_MOST)
+        else:
+            turn.act(messages.Repair())

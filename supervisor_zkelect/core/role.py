@@ -35,7 +35,8 @@ Rules
     when its session still owns the proposal with that token, and leads; in any other case the group is killed.
 11. The next in line looks behind itself every T, and before it claims, and steps behind a candidate with a higher priority: once
     between two claims, and never where it is to lead by order. A primary with `failback` looks, too, and hands over as for an
-    order. Where the priority is 0, or the check `fit` has failed for long under one primary, a node stands in no queue.
+    order. Where the priority is 0, or the check `fit` has failed for long under one primary that is well, a node stands in no
+    queue; and while somebody serves it does not join one before its check has passed.
 12. Each request carries a number (`op`), and answers under another number are about something that is over.
 
 What each event does in each step stands in `transitions.py`, as a table; what it does in full in the module of what it moves:

@@ -84,8 +84,12 @@ def queried(turn: Turn, event: messages.Queried) -> None:
 
 def passes(turn: Turn, event: messages.Queried) -> bool:
     """Whether others go first. Where all of them failed the queue goes round once, and then one tries again."""
-    others = event.candidates > 1 and not priority.is_ordered(turn)
-    return bool(turn.state.failed) and others and priority.may_step(turn, event.term, event.acked)
+    state = turn.state
+    others = event.candidates > 1 and not priority.is_ordered(turn) and turn.now >= state.stay_until
+    # Here it is enough that somebody was acked since the step, whoever led then: where that was only the release of the one who
+    # led, the queue goes round once more, as this step is made by who leads.
+    again = priority.may_step(turn, event.term, event.acked) or event.acked and not state.stays and state.inherited is None
+    return bool(state.failed) and others and again
 
 
 def queue_changed(turn: Turn, event: messages.QueueChanged) -> None:

@@ -27,12 +27,13 @@ class Queried(NamedTuple):
 
 class BehindSeen(NamedTuple):
     """better: the proposal of a candidate with a higher priority, "" where there is none; node: its node. term: token of the
-    holder, 0 without one."""
+    holder, 0 without one. kept: why a primary may hand over to nobody, though there is a better one."""
 
     op: int
     better: str = ""
     node: str = ""
     term: int = 0
+    kept: str = ""
 
 
 class Stayed(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Optional, Tuple
 
 from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.core.messages import ControlSeen, Shutdown
-from supervisor_zkelect.core.roles import DEMOTING, DETACHED, MAINTENANCE, PRIMARY, PROMOTING, WITHDRAWN
+from supervisor_zkelect.core.roles import DEMOTING, DETACHED, MAINTENANCE, PRIMARY, PROMOTING, STANDBY, WITHDRAWN
 from supervisor_zkelect.core.service import Counter
 
 INFINITY = float("inf")
@@ -46,6 +46,7 @@ class Rules:
     failback: Optional[float] = None
     fit: bool = False
     fit_interval: float = 10.0
+    health_timeout: float = 0.0
 
     def lease(self, deadline: float, grace: float = 0.0) -> Lease:
         """A lease of the group to `deadline`. grace: as for `Lease.until`."""
@@ -138,11 +139,13 @@ class State:
     stepped_first: bool = False  # nobody led then
     stepping_first: bool = False  # the same of the step that is under way
     better: str = ""  # the proposal that it steps behind for its priority
-    stay_until: float = -INFINITY  # before this it steps behind nobody for a priority
+    stay_until: float = -INFINITY  # before this it steps behind nobody
     priority: Optional[int] = None  # of the present proposal
     next_in_line: bool = False
     behind_at: float = INFINITY  # when the queue behind is looked at next
     looking_behind: int = 0
+    back_pause: float = 0.0  # for which it did not look whom it may hand back to, as that came to nothing
+    back_why: str = ""  # why
     sick: bool = False  # the term ended, or ends, as the service failed
     aside: str = ""  # why this node stands in no queue by its own file or its check `fit`
 
@@ -154,6 +157,8 @@ class State:
     fit_trouble: str = ""
     looking_ahead: int = 0
     unfit: str = ""  # why it left the queue, or is about to
+    admitted: bool = False  # it may propose, as its check passes, or did, or nobody else serves
+    admit_by: Optional[float] = None  # when it may at the latest, where its check does not answer; None while it is not about to
     stays: bool = False  # the present proposal could not be exchanged
     behind: str = ""  # the rival that this node has stepped behind
     failures: int = 0
@@ -252,6 +257,8 @@ def next_wakeup(rules: Rules, state: State) -> float:
     times = [state.retry_at, state.probe_at, state.look_at, state.repair_at, state.fit_at]
     if state.up:
         times.append(state.behind_at)
+    if state.role == STANDBY and state.stay_until > -INFINITY:
+        times.append(state.stay_until)
     if state.orders is not None and state.step != "clearing" and state.role != WITHDRAWN:
         times.append(state.orders.until)
         if state.orders.bar_id and state.may_begin:
@@ -264,7 +271,8 @@ def next_wakeup(rules: Rules, state: State) -> float:
     if state.role == PROMOTING and state.step != "fencing":
         times.append(state.healthy_by)
     if state.role == DETACHED and state.step == "waiting" and state.up and state.free:
-        times.append(state.not_before)
+        awaits = rules.fit and not state.admitted and state.inherited is None
+        times.append(state.admit_by if awaits and state.admit_by is not None else state.not_before)
     times += [max(one.ask_at, 0.0) if one.left else one.by for one in state.resigning]
     return min(times)
 

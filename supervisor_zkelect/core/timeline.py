@@ -59,7 +59,9 @@ class TermTimeline:
             if after.role == roles.PRIMARY and (restarted or not self._inherited):
                 self._tell()
         elif after.role == roles.DEMOTING and before.role in (roles.PROMOTING, roles.PRIMARY) and self._token is not None:
-            self._ended = {"noticed": moment, "why": after.reason, **({"failed": True} if after.sick else {})}
+            # By an operator: by `resign`, or by a stop of the group.
+            flags = {"failed": after.sick, "resigned": bool(after.resigning) or after.by_hand}
+            self._ended = {"noticed": moment, "why": after.reason, **{name: True for name, flag in flags.items() if flag}}
         if before.role == roles.DEMOTING and self._ended:
             if isinstance(event, messages.Dead):
                 self._ended.setdefault("dead", moment)

@@ -115,7 +115,9 @@ TABLE: Dict[Type[Any], Row] = {
     messages.FitSeen: Row([
         Move("waiting asking stepping watching", fitness.seen),
     ], "only a standby is asked whether it is fit"),
-    messages.AheadSeen: Row([Move("asking stepping watching", fitness.ahead_seen)], "only a standby leaves the queue by itself"),
+    messages.AheadSeen: Row([
+        Move("waiting", fitness.ahead_seen, "releasing"), Move("asking stepping watching", fitness.ahead_seen),
+    ], "only a standby leaves the queue by itself, or does not join it"),
     messages.ProposalLost: Row([
         Move("asking claiming fencing leasing", demotion.proposal_lost, "waiting stopping"),
         Move("stepping watching releasing closing", demotion.proposal_lost, "waiting"),

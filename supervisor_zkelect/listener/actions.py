@@ -32,7 +32,8 @@ class Actions(Decider):
                 action.op, worker.query, one.name, action.op, one.state.token, _rank(one), self._post
             ),
             messages.StepBehind: lambda one, action: one.ask(
-                action.op, worker.step_behind, action.op, action.better, self._host.settings.node_name
+                action.op, worker.step_behind, action.op, action.better, self._host.settings.node_name,
+                self._host.settings.backoff_max
             ),
             messages.LookBehind: lambda one, action: one.ask(
                 0, worker.look_behind, action, _rank(one), self._host.settings.backoff_max

@@ -193,7 +193,11 @@ class Candidacy(Part):
                 self._schedule_glance(now)
         if (state.trouble, state.fit_trouble, state.aside) != (before.trouble, before.fit_trouble, before.aside):
             self._delivery.within(STEP_PACE)
-            self.write_entry_soon()
+            if (state.trouble, bool(state.fit_trouble), state.aside) != (before.trouble, bool(before.fit_trouble), before.aside):
+                self.write_entry_soon()
+            else:
+                self.entry.schedule_late(now)
+                self._ports.schedule(self.entry.due)
             if state.trouble:
                 self._log.warn(self.name, state.trouble, foreign_kind(self.name, state))
 

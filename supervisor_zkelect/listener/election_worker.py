@@ -12,7 +12,7 @@ import logging
 import math
 from concurrent.futures import Future
 from itertools import islice
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from supervisor_zkelect.core import history, messages, outcomes, ranks, untrusted
 from supervisor_zkelect.core.control import RESTART, Control, RestartSeen, Unusable, said
@@ -85,10 +85,12 @@ def propose(elector: Elector, op: int, node: str, inherited: bool) -> Union[mess
     return _proposed(elector, op, number, term, elector.found)
 
 
-def step_behind(elector: Elector, op: int, better: str, node: str) -> Union[messages.Proposed, messages.Stayed]:
-    """better, node: as `Elector.step_behind` has them."""
+def step_behind(
+    elector: Elector, op: int, better: str, node: str, healthy: float
+) -> Union[messages.Proposed, messages.Stayed]:
+    """better, node, healthy: as `Elector.step_behind` has them."""
     try:
-        elector.step_behind(better, node)
+        elector.step_behind(better, node, healthy)
     except (Stays, Barred) as error:
         return messages.Stayed(op, str(error))
     return _proposed(elector, op, ranks.of(untrusted.document(elector.data)), elector.stepped_in)
@@ -110,8 +112,7 @@ def query(elector: Elector, name: str, op: int, token: Optional[int], number: in
     acked = standing.leads and elector.acked_since
     better, term = "", 0
     if standing.candidates > standing.place and (standing.leads or standing.place == 2):
-        better = stepping.first_of(elector.better(number))[0]
-        term = elector.term_in_progress() if better else 0
+        better, term = _better(elector, number)
     if standing.rival:
         post(events.ForeignSeen(name, elector.look_at_queue().trouble))
     post(events.ElectionEvent(name, messages.Queried(
@@ -121,6 +122,19 @@ def query(elector: Elector, name: str, op: int, token: Optional[int], number: in
         _watch(standing.changed, lambda reason: post(events.ProposalChanged(name, token)))
     else:
         _watch(standing.changed, lambda reason: post(events.ElectionEvent(name, messages.QueueChanged(op, reason))))
+
+
+def _better(elector: Elector, number: int) -> Tuple[str, int]:
+    """Proposal of the best candidate behind, and token of the term in progress. What ZooKeeper does not tell of those behind
+    makes nobody better: who is next leads all the same."""
+    try:
+        better = stepping.first_of(elector.better(number))[0]
+        return (better, elector.term_in_progress()) if better else ("", 0)
+    except (NotConnected, TimedOut, SessionGone, ProposalGone):
+        raise
+    except ElectionError as error:
+        log.warning("%s: nobody is let pass, as it cannot be seen who stands behind: %s", elector.election_znode, error)
+        return "", 0
 
 
 def verify(elector: Elector, name: str, token: Optional[int], post: Post) -> Optional[messages.ProposalLost]:
@@ -161,7 +175,9 @@ def look_behind(elector: Elector, action: messages.LookBehind, number: int, heal
     try:
         if action.stood is not None:
             one = elector.hand_back_to(number, action.stood, healthy)
-            return messages.BehindSeen(action.op, *(("", "") if one is None else (one.name, one.node)))
+            if one is None:
+                return messages.BehindSeen(action.op, kept=elector.kept_from)
+            return messages.BehindSeen(action.op, one.name, one.node)
         name, node = stepping.first_of(elector.better(number))
         return messages.BehindSeen(action.op, name, node, elector.term_in_progress() if name else 0)
     except ElectionError as error:
@@ -247,12 +263,23 @@ def release(elector: Elector, op: int, dirty: bool, successor: str) -> messages.
     if elector.proposal is None:
         # That of a term which an earlier listener began, and which ends before it was looked for.
         elector.adopt_proposal()
-    elector.release(dirty, successor)
+    try:
+        elector.release(dirty, successor)
+    except ProposalGone:
+        # A step behind others may have been done though its answer was lost. The new one would be nobody's.
+        if elector.adopt_proposal() is None:
+            raise
+        elector.release(dirty)
     return messages.Released(op)
 
 
 def withdraw(elector: Elector, op: int) -> messages.Released:
+    if elector.proposal is None:
+        elector.adopt_proposal()
     elector.withdraw()
+    if elector.adopt_proposal() is not None:
+        # As for `release`.
+        elector.withdraw()
     return messages.Released(op)
 
 

@@ -52,5 +52,5 @@ def rules(settings: Settings, election: ElectionSettings, stopwaitsecs: float) -
         backoff_min=settings.backoff_min, backoff_max=settings.backoff_max,
         fence_failed_continues=election.fence_failed == "continue", told=not election.health_check(),
         node=settings.node_name, priority=election.priority, failback=election.failback, fit=election.fit_check() is not None,
-        fit_interval=election.fit_interval,
+        fit_interval=election.fit_interval, health_timeout=election.health_timeout,
     )

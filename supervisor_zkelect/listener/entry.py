@@ -18,6 +18,8 @@ from supervisor_zkelect.listener.workers import EventExecutor
 
 #: Seconds until a change of this node is written.
 ENTRY_PACE = 0.3
+#: Seconds until another text of a check that goes on failing is written, which may be another one each time.
+LATE_PACE = 60.0
 #: Seconds in which the same failure is noted once.
 FAILURE_PACE = 60.0
 #: Roles and steps in which an election stays; the others are told if they last.
@@ -37,7 +39,7 @@ class EntryWriter(Part):
         self.differs = ""
         self._connected = connected
         self._entry = entry
-        self._writing = False
+        self._writing = self._late = False
         #: what was written last, and in which session
         self._last: Tuple[Any, ...] = ()
         #: what is to be noted, and what is being noted; when which failure was told
@@ -47,11 +49,16 @@ class EntryWriter(Part):
 
     def schedule(self, moment: float) -> None:
         """Write it soon. A node that is about to lead has other things to ask of ZooKeeper first."""
+        if self.due == math.inf or self._late:
+            self.due, self._late = moment + ENTRY_PACE, False
+
+    def schedule_late(self, moment: float) -> None:
+        """Write it some time: something has changed that others need not see at once."""
         if self.due == math.inf:
-            self.due = moment + ENTRY_PACE
+            self.due, self._late = moment + LATE_PACE, True
 
     def write(self, moment: float, name: str, state: State, elector: Elector, work: EventExecutor) -> None:
-        self.due = math.inf
+        self.due, self._late = math.inf, False
         if (state.role, state.step) not in SETTLED and state.role != roles.DEMOTING or self._writing:
             self.schedule(moment)
             return

@@ -70,10 +70,17 @@ class OrderCalls(ClaimCalls):
         return outcome_log.read(data_of(found))
 
     def tell_outcome(self, outcome: Outcome) -> None:
-        """Write what became of an order, and take it out of the control where it stands there."""
+        """Write what became of an order, and take it out of the control where it stands there; the latter also where the former
+        is denied, as an order that stands for ever would keep others from being given. Raises AccessDenied then."""
         path, outcome = places.outcomes_of(self.election_state), outcome._replace(at=self._servers.now() or 0)
-        self._amend("the outcomes", path, lambda data: outcome_log.amended(data, outcome), self._zk.limit())
+        denied: Optional[AccessDenied] = None
+        try:
+            self._amend("the outcomes", path, lambda data: outcome_log.amended(data, outcome), self._zk.limit())
+        except AccessDenied as error:
+            denied = error
         self.amend_control(lambda found: control.ended(found, outcome.id))
+        if denied is not None:
+            raise denied
 
     def server_time(self) -> int:
         """What ZooKeeper's clock shows, in milliseconds since 1970 in UTC, late by a request at most. Where it was not read for a

@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Se
 from supervisor_zkelect.core import untrusted
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments, strangers
-from supervisor_zkelect.zookeeper.errors import ElectionError
+from supervisor_zkelect.zookeeper.errors import AccessDenied, ElectionError
 from supervisor_zkelect.zookeeper.holder import StateCalls
 from supervisor_zkelect.zookeeper.requests import MISSING, Requests, data_of
 
@@ -50,9 +50,9 @@ class Member(NamedTuple):
     """One candidate, in the order of the queue.
 
     sequence: its trailing ten digits. session: id of its owner. token: its czxid, the fencing token if it leads.
-    mine: whether it is this elector's proposal. data: as written, b"" where that is longer than any proposal's
-    (`untrusted.LONGEST_PROPOSAL`); info: the same as parsed JSON object, else {}. Parsed each time, as it may take many times
-    the room. node, address: what it says of these, "" where that is none (`untrusted.py`).
+    mine: whether it is this elector's proposal. data: as written, b"" where that may not be read, or is longer than any
+    proposal's (`untrusted.LONGEST_PROPOSAL`); info: the same as parsed JSON object, else {}. Parsed each time, as it may take
+    many times the room. node, address: what it says of these, "" where that is none (`untrusted.py`).
     """
 
     name: str
@@ -193,7 +193,8 @@ class QueueCalls(StateCalls):
                     yield name, stat
 
     def _look_at(self, names: Sequence[str], limit: float) -> Iterator[Tuple[str, Any, bytes]]:
-        """The same with their data, b"" where that is longer than a proposal's. Only what is short is asked for."""
+        """The same with their data, b"" where that is longer than a proposal's, or may not be read: whoever may join the queue
+        could keep all others from leading otherwise. Only what is short is asked for."""
         stats = self._stats(names, limit)
         while True:
             some = list(itertools.islice(stats, _READ_AT_ONCE))
@@ -206,7 +207,10 @@ class QueueCalls(StateCalls):
             for (name, stat), answer in zip(some, asked):
                 found: Any = (b"", stat)
                 if answer is not None:
-                    found = self._zk.answer("read a proposal", limit, answer, ok=MISSING)
+                    try:
+                        found = self._zk.answer("read a proposal", limit, answer, ok=MISSING)
+                    except AccessDenied as error:
+                        log.debug("%s/%s: %s", self.election_znode, name, error)
                 if found is not None:
                     data = data_of(found)
                     yield name, found[1], data if len(data) <= untrusted.LONGEST_PROPOSAL else b""

@@ -6,15 +6,20 @@ one that is another, only the candidates that are new in it are read, as a propo
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Dict, List, Optional, Tuple
 
-from supervisor_zkelect.core import history, ranks, untrusted
+from supervisor_zkelect.core import history, nodes, places, ranks, untrusted
 from supervisor_zkelect.core.ranks import Candidate
+from supervisor_zkelect.core.roles import PRIMARY
 from supervisor_zkelect.zookeeper.errors import ElectionError, NotLeader, ProposalGone, ZooKeeperFailed
 from supervisor_zkelect.zookeeper.holder import Term
 from supervisor_zkelect.zookeeper.orders import OrderCalls
 from supervisor_zkelect.zookeeper.queue import Proposal, order
-from supervisor_zkelect.zookeeper.requests import ROUNDS, Operation
+from supervisor_zkelect.zookeeper.requests import ROUNDS, Operation, data_of
+
+#: Nodes of which it is told why nobody hands back to them.
+_MOST_KEPT = 3
 
 
 class Stays(ElectionError):
@@ -24,27 +29,39 @@ class Stays(ElectionError):
 class SteppingCalls(OrderCalls):
     """The calls of an `Elector` that concern those behind it."""
 
-    #: what stands behind, by name, and in which queue (its cversion) behind which proposal that was seen
+    #: what stands behind, by name, and in which queue (its cversion) behind which proposal, of which priority, that was seen
     _behind: Dict[str, Candidate] = {}
     _behind_in: Optional[int] = None
     _behind_mine: Optional[Proposal] = None
+    _behind_own = 0
     _stepped_in = 0
+    _kept_from = ""
+
+    @property
+    def kept_from(self) -> str:
+        """Why the last `hand_back_to` found nobody, though there is a better one that has stood by for long enough; else ""."""
+        return self._kept_from
 
     @property
     def stepped_in(self) -> int:
         """Token of the holder when the last `step_behind` was done, 0 without one."""
         return self._stepped_in
 
-    def step_behind(self, better: str = "", node: str = "") -> str:
+    def step_behind(self, better: str = "", node: str = "", healthy: Optional[float] = None) -> str:
         """Exchange the proposal for one at the end of the queue, in one transaction, and return its name. An ack that its
         primary has left is emptied with it where this node leads, and a holder that this proposal has noted is removed.
 
         better: name of the proposal for which, which must stand still. node: this node's name; then the control is checked, and
-            a node that is to lead by order keeps its place.
+            a node that is to lead by order keeps its place, and to the very end nobody steps past a znode that goes with nobody's
+            session. healthy: as `hand_back_to` has it; then a better one whose last term has failed is passed over for the next.
         Raises ProposalGone when there is no proposal of this session, Stays where nothing is exchanged, and Barred as `claim`.
         """
         limit = self._zk.limit()
         mine = self._require()
+        if node and not better:
+            self._require_none_lasting(mine, limit)
+        if better and healthy is not None:
+            better = self._unfailed(better, healthy)
         for number in range(ROUNDS):
             term = self._look_at_term(limit, bool(node), number > 0)
             if not term.seen:
@@ -62,6 +79,30 @@ class SteppingCalls(OrderCalls):
             except NotLeader as error:
                 raise ProposalGone(str(error)) from None
         raise ZooKeeperFailed("ack, holder or control changed at every look; ask again")
+
+    def _require_none_lasting(self, mine: Proposal, limit: float) -> None:
+        """Raise Stays where a znode that goes with nobody's session stands behind: nobody who steps past it ever leads."""
+        own = order(mine.name)
+        for name, stat in self._stats([name for name in self._names(limit) if order(name) > own], limit):
+            if untrusted.lasting(stat.ephemeralOwner):
+                raise Stays(f"{self.election_znode}/{name} stands behind it and goes with nobody's session; delete it")
+
+    def _unfailed(self, better: str, healthy: float) -> str:
+        """The best candidate from `better` on whose last term has not failed: such a one has gone behind the others, or would
+        come to nothing again. Raises Stays where there is none."""
+        names = [one.name for one in ranks.better(self._reached(), self._behind_own)]
+        if better not in names:
+            return better
+        cleared, terms = self.read_control().cleared, history.read(self.history())
+        for name in names[names.index(better):]:
+            node = self._behind[name].node
+            if not history.failed_last(terms, node, cleared.get(node, 0), healthy):
+                return name
+        raise Stays(f"the last term of {self._behind[better].node} has failed, and nothing has made that forgotten")
+
+    def _reached(self) -> List[Candidate]:
+        """The candidates behind that lead one after the other."""
+        return list(takewhile(lambda one: not untrusted.lasting(one.session), self._behind.values()))
 
     def _letting_pass(self, term: Term, better: str, node: str, limit: float) -> List[Operation]:
         """Operations that fail where the better one is gone, or what is ordered has changed."""
@@ -99,9 +140,10 @@ class SteppingCalls(OrderCalls):
     # Looking
 
     def better(self, own: int) -> List[Candidate]:
-        """The candidates behind this one whose priority is higher than `own`, the best first. Right behind `try_be_leader` the
-        queue is not listed again."""
-        limit, mine = self._zk.limit(), self._mine
+        """The candidates behind this one whose priority is higher than `own`, the best first; none that stands behind a znode
+        which goes with nobody's session, as whoever steps there never leads. Right behind `try_be_leader` the queue is not
+        listed again."""
+        limit, mine, self._behind_own = self._zk.limit(), self._mine, own
         names, self._listing = self._listing, None
         if mine is None:
             return []
@@ -118,16 +160,17 @@ class SteppingCalls(OrderCalls):
             own_place = order(mine.name)
             self._look_behind(sorted((name for name in names if order(name) > own_place), key=order), limit)
             self._behind_in = cversion
-        return ranks.better(list(self._behind.values()), own)
+        return ranks.better(self._reached(), own)
 
     def _look_behind(self, names: List[str], limit: float) -> None:
         """Read those of these candidates, in the order of the queue, that are not known."""
         known = {name: self._behind[name] for name in names if name in self._behind}
         for name, seen, data in self._look_at([name for name in names if name not in known], limit):
             info = untrusted.document(data)
-            found = Candidate(name, untrusted.known_name(info.get("node")), seen.ephemeralOwner, ranks.of(info), seen.ctime)
-            # What goes with nobody's session never leads.
-            known[name] = found._replace(priority=0) if untrusted.lasting(found.session) else found
+            node = untrusted.known_name(info.get("node"))
+            # What does not say that it is a node of this plugin may never claim, whatever it says else.
+            number = ranks.of(info) if "v" in info and node else 0
+            known[name] = Candidate(name, node, seen.ephemeralOwner, number, seen.ctime)
         self._behind = {name: known[name] for name in names if name in known}
 
     def term_in_progress(self) -> int:
@@ -141,7 +184,7 @@ class SteppingCalls(OrderCalls):
         own: its priority. stood: seconds for which he must have stood by. healthy: seconds for which a term must have served to
         make an earlier failure forgotten.
         """
-        limit = self._zk.limit()
+        limit, self._kept_from = self._zk.limit(), ""
         found = self._read_holder(limit)
         better = self.better(own)
         if not better or found is None or found.order:
@@ -151,16 +194,27 @@ class SteppingCalls(OrderCalls):
         orders = self._read_orders(limit).control
         if orders.trouble or orders.switchover is not None or orders.restart is not None:
             return None
-        terms = history.read(self.history())
+        terms, kept = history.read(self.history()), []
+        if history.given_up(terms, found.holder.token):
+            self._kept_from = "an operator gave up the term before this one, where the better node may have led"
+            return None
         for one in better:
             aside = orders.barred(one.node, shown) is not None or shown - one.made < 1000 * stood
             failed = history.failed_last(terms, one.node, orders.cleared.get(one.node, 0), healthy)
-            if one.node and not aside and not failed and not self._unfit_of(one.node, one.session, limit, True):
+            if aside:
+                # That is over at a time, or by an order.
+                continue
+            unfit = "" if failed else self._unfit_of(one.node, one.session, limit, True)
+            if not failed and not unfit:
                 return one
+            kept.append(f"{one.node}: {f'not fit: {unfit}' if unfit else 'its last term has failed'}")
+        self._kept_from = ", ".join(kept[:_MOST_KEPT])
         return None
 
     def serving(self) -> int:
-        """Token of another node that leads the queue and is acked, 0 without one."""
+        """Token of another node that leads the queue, is acked, and says that it is primary and that nothing is amiss; 0 without
+        one. Of one that says nothing of itself, as another program's, the ack is enough: a primary that stops, or whose service
+        is sick, has an ack until its release."""
         limit = self._zk.limit()
         names, ack = self._names(limit), self.read_ack()
         if not names or not ack or names[0] == self.proposal:
@@ -168,8 +222,18 @@ class SteppingCalls(OrderCalls):
         stat = self._zk.ask("look at the first", limit, self._client.exists_async, f"{self.election_znode}/{names[0]}")
         found = self._read_holder(limit)
         # Another implementation notes no holder.
-        serves = stat is not None and (found is None or found.holder.token == stat.czxid)
-        return int(stat.czxid) if serves else 0
+        if stat is None or found is not None and found.holder.token != stat.czxid:
+            return 0
+        if found is not None and found.holder.node and not self._says_it_serves(found.holder.node, stat.ephemeralOwner, limit):
+            return 0
+        return int(stat.czxid)
+
+    def _says_it_serves(self, node: str, session: int, limit: float) -> bool:
+        found = self._zk.read("read a node's entry", limit, f"{places.nodes_of(self.election_state)}/{node}")
+        if found is None:
+            return True
+        entry = nodes.read(data_of(found))
+        return entry.session == f"{session:x}" and entry.state == PRIMARY and not entry.trouble
 
 
 def first_of(found: List[Candidate]) -> Tuple[str, str]:

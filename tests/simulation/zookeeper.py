@@ -144,7 +144,7 @@ class Ensemble:
         return self.stopped or self.headless
 
     def make_election(self, paths: Paths) -> None:
-        for path in (paths.election, paths.ack, paths.state, paths.control):
+        for path in (paths.election, paths.ack, paths.state, paths.control, places.nodes_of(paths.state)):
             self.multi([("create", path, b"", False, False)], 0)
 
     def election_anew(self, paths: Paths) -> None:

@@ -16,9 +16,58 @@ LONG = 2 * UP.timeout
 def node():
     one = Node()
     one.settings = CHECKED
-    one.cleared().event(UP)
+    begun(one)
+    one.event(messages.AheadSeen(one.op(messages.LookAhead), 0))
     one.event(messages.Proposed(one.op(messages.Propose), "n-0000000001", 41))
     return one.event(messages.Queried(one.state.waiting, False, 3, 3))
+
+
+def begun(one):
+    """There is a session, and nothing else against a proposal."""
+    one.settings = CHECKED
+    return one.cleared().event(UP)
+
+
+@pytest.fixture
+def new():
+    return begun(Node())
+
+
+def test_a_node_that_begins_while_somebody_serves_waits_for_its_check(new):
+    assert not new.did(messages.Propose)
+    new.event(messages.AheadSeen(new.op(messages.LookAhead), 7))
+    assert new.at == ("detached", "waiting") and next_wakeup(CHECKED, new.state) > new.now
+    assert new.event(messages.FitSeen(new.state.asking_fit, True, "")).did(messages.Propose)
+
+
+def test_where_nobody_serves_it_does_not(new):
+    assert new.event(messages.AheadSeen(new.op(messages.LookAhead), 0)).did(messages.Propose)
+
+
+def test_one_whose_check_fails_stays_out_as_before_its_listener_was_restarted(new):
+    new.event(messages.AheadSeen(new.op(messages.LookAhead), 7))
+    new.event(messages.FitSeen(new.state.asking_fit, False, "no disk"))
+    # What an earlier listener may have left in the queue is given up.
+    assert new.event(messages.AheadSeen(new.op(messages.LookAhead), 7)).did(messages.Release)
+    new.event(messages.RequestFailed(new.op(messages.Release), True, "there is none"))
+    answered(new, False, after=1.0)
+    failing(new, 2 * LONG)
+    assert new.at == ("detached", "waiting") and new.state.unfit == "no disk" and not new.did(messages.Propose)
+    answered(new, True)
+    assert answered(new, True).did(messages.Propose)
+
+
+def test_when_nobody_serves_any_more_it_joins_though_its_check_fails(new):
+    new.event(messages.AheadSeen(new.op(messages.LookAhead), 7))
+    new.event(messages.FitSeen(new.state.asking_fit, False, "no disk"))
+    assert new.event(messages.AheadSeen(new.op(messages.LookAhead), 0)).did(messages.Propose)
+
+
+def test_a_check_that_does_not_answer_holds_it_back_for_so_long_and_no_longer(new):
+    new.event(messages.AheadSeen(new.op(messages.LookAhead), 7))
+    assert next_wakeup(CHECKED, new.state) == new.now + LONG
+    assert not new.event(messages.Tick(), LONG - 0.1).did(messages.Propose)
+    assert new.event(messages.Tick(), 0.1).did(messages.Propose)
 
 
 def answered(node, ok, term=7, after=2.0):
@@ -131,3 +180,13 @@ def test_patience(node):
     from supervisor_zkelect.core.turn import Turn
 
     assert fitness.patience(Turn(CHECKED, node.state, node.now)) == LONG
+
+
+def test_a_sick_primary_is_found_sick_before_that(node):
+    from supervisor_zkelect.core.turn import Turn
+
+    slow = replace(CHECKED, health_interval=10.0, health_timeout=5.0)
+    assert fitness.patience(Turn(slow, node.state, node.now)) > 3 * (10.0 + 5.0)
+    node.settings = slow
+    assert failing(node, 3 * (10.0 + 5.0)).state.unfit == ""
+    assert failing(node, UP.timeout + 4).state.unfit == "no disk"

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from supervisor_zkelect.core import history, messages, roles, untrusted
-from supervisor_zkelect.core.state import State
+from supervisor_zkelect.core.state import Resigning, State
 from supervisor_zkelect.core.timeline import TermTimeline
 from supervisor_zkelect.operators import terms as terms_shown
 from supervisor_zkelect.operators.table import Screen
@@ -266,8 +266,8 @@ def led(timeline, token=7):
     return before
 
 
-def ended(timeline, before, release=True, start=10.0, sick=False):
-    stopping = state(roles.DEMOTING, "stopping", token=7, reason="resigned", sick=sick)
+def ended(timeline, before, release=True, start=10.0, sick=False, **more):
+    stopping = state(roles.DEMOTING, "stopping", token=7, reason="resigned", sick=sick, **more)
     releasing = state(roles.DEMOTING, "releasing", token=7)
     timeline.moved(before, stopping, None, start)
     timeline.moved(stopping, releasing, messages.Dead(1, 0.1), start + 1)
@@ -311,9 +311,35 @@ def test_an_end_by_a_failure_says_so():
     assert "failed" not in history.read(json.dumps([{"token": 7, "ended": {"failed": 1}}]).encode())[0]["ended"]
 
 
-def a_term(token, node="c", failed=False, served=0.0):
-    ended = {"noticed": 100.0 + served, **({"failed": True} if failed else {})}
-    return {"token": token, "node": node, "begun": {"acked": 100.0}, "ended": ended}
+@pytest.mark.parametrize("more", [{"resigning": (Resigning("t", 0.0, 9),)}, {"by_hand": True}])
+def test_an_end_by_an_operator_says_so(more):
+    one = timeline()
+    ended(one, led(one), **more)
+    assert one.news()[0]["ended"]["resigned"] is True
+    assert history.read(history.write(one.news()))[0]["ended"]["resigned"] is True
+
+
+def resigned(token):
+    return {"token": token, "node": "c", "begun": {"acked": 1.0}, "ended": {"resigned": True}}
+
+
+@pytest.mark.parametrize("terms, token, given_up", [
+    ([], 9, False), ([resigned(7)], 9, True), ([resigned(9)], 9, False), ([{"token": 9, "node": "b"}, resigned(7)], 9, True),
+    ([{"token": 8, "node": "b", "ended": {"failed": True}}, resigned(7)], 9, True),
+    ([{"token": 8, "node": "b", "begun": {"acked": 2.0}}, resigned(7)], 9, False),
+])
+def test_whether_a_term_followed_one_that_was_given_up(terms, token, given_up):
+    assert history.given_up(terms, token) is given_up
+
+
+def a_term(token, node="c", failed=False, served=0.0, released=True, begun=100.0):
+    ended = {"noticed": begun + served, **({"failed": True} if failed else {}), **({"released": begun + served} if released else {})}
+    return {"token": token, "node": node, "begun": {"noticed": begun, "acked": begun}, "ended": ended}
+
+
+def lost_term(token):
+    """Its host died."""
+    return {"token": token, "node": "c", "begun": {"acked": 100.0}}
 
 
 @pytest.mark.parametrize("terms, cleared, failed", [
@@ -322,6 +348,13 @@ def a_term(token, node="c", failed=False, served=0.0):
     ([a_term(9, served=59.0), a_term(7, failed=True)], 0, True), ([a_term(9, served=60.0), a_term(7, failed=True)], 0, False),
     ([a_term(9, failed=True, served=900.0), a_term(7, served=60.0)], 0, True),
     ([{"token": 9, "node": "c", "begun": {"acked": 100.0}}, a_term(7, failed=True)], 0, True),
+    # It ended without a release, and another one followed it.
+    ([a_term(9, "b"), lost_term(8)], 0, True), ([a_term(9, "b"), lost_term(8)], 8, False), ([lost_term(8)], 0, False),
+    ([a_term(9, "b", begun=159.0), lost_term(8)], 0, True), ([a_term(9, "b", begun=160.0), lost_term(8)], 0, False),
+    ([a_term(9, "b", begun=160.0), lost_term(8), a_term(7, failed=True)], 0, False),
+    ([a_term(9, "b", begun=100.0), lost_term(8), a_term(7, served=900.0)], 0, True),
+    ([a_term(9, "b"), a_term(8, released=False, served=3.0)], 0, True), ([a_term(9, "b"), a_term(8, served=3.0)], 0, False),
+    ([a_term(9, "b"), {"token": 8, "node": "c"}], 0, True), ([{"token": 9, "node": "b"}, lost_term(8)], 0, True),
 ])
 def test_a_failure_lasts_until_it_is_forgiven_or_another_term_was_healthy_for_long(terms, cleared, failed):
     assert history.failed_last(terms, "c", cleared, 60.0) is failed

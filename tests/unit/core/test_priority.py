@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from supervisor_zkelect.core import control, messages, role
+from supervisor_zkelect.core.priority import BACK_MOST
 from supervisor_zkelect.core.state import INFINITY, next_wakeup
 from tests.unit.core.test_role import SETTINGS, UP, Node
 
@@ -222,10 +223,10 @@ def test_it_undoes_no_order(node, orders):
     assert not any(isinstance(one, messages.Begin) and one.kind == control.FAILBACK for one in node.actions)
 
 
-def test_where_it_cannot_be_begun_nothing_is_said_and_it_is_looked_for_again(node):
+def test_where_it_cannot_be_begun_that_is_said_and_it_is_looked_for_again(node):
     looked(primary(node))
     node.event(messages.NotBegun(node.op(messages.Begin), "it is gone"))
-    assert node.at == ("primary", "") and node.actions == [] and node.state.begin_at <= node.now
+    assert node.at == ("primary", "") and logged(node) == ["does not hand back: it is gone"] and node.state.begin_at <= node.now
     assert looked(node).did(messages.Begin)
 
 
@@ -236,3 +237,75 @@ def test_what_operators_order_meanwhile_waits_for_its_answer(node):
     assert node.state.beginning.kind == control.FAILBACK and not node.did(messages.Begin)
     assert node.event(messages.NotBegun(begin, "ordered")).did(messages.Begin)
     assert node.state.beginning.kind == control.SWITCHOVER
+
+
+def test_a_proposal_that_a_lost_step_may_have_left_is_given_up_where_the_node_is_to_stand_in_no_queue(node):
+    queried(proposed(node), better="n-0000000002", term=40)
+    node.event(messages.RequestFailed(node.state.waiting, True, "gone"))
+    assert node.at == ("detached", "waiting") and node.state.unadopted
+    node.event(messages.ControlSeen("in maintenance", bar_id="m"))
+    assert node.at == ("demoting", "releasing") and node.did(messages.Release)
+
+
+def test_else_it_is_looked_for(node):
+    queried(proposed(node), better="n-0000000002", term=40)
+    assert node.event(messages.ProposalLost("its proposal was deleted")).did(messages.Propose)
+
+
+def test_with_the_session_it_is_gone(node):
+    queried(proposed(node), better="n-0000000002", term=40)
+    assert not node.event(messages.SessionLost("expired")).state.unadopted
+
+
+def failed(node):
+    node.state = replace(node.state, failed="sick")
+    return node
+
+
+@pytest.mark.parametrize("acked, passes", [(True, True), (False, False)])
+def test_one_that_failed_and_stepped_as_next_in_line_lets_the_others_try_where_somebody_was_acked_since(node, acked, passes):
+    queried(failed(proposed(node)), better="n-0000000002", term=40)
+    queried(stepped(node, 40), leads=True, place=1, acked=acked)
+    assert node.did(messages.StepBehind) == passes and node.did(messages.Claim) != passes
+
+
+def test_one_that_failed_and_could_not_step_claims(node):
+    queried(failed(proposed(node)), leads=True, place=1)
+    node.event(messages.Stayed(node.op(messages.StepBehind), "in maintenance"))
+    assert queried(node, leads=True, place=1).did(messages.Claim)
+
+
+def test_another_priority_that_cannot_be_proposed_is_tried_again_after_t(node):
+    queried(proposed(node), place=3)
+    node.settings = replace(SETTINGS, priority=200)
+    node.event(messages.Reconfigured(False))
+    node.event(messages.Stayed(node.op(messages.StepBehind), "in maintenance"))
+    queried(node, place=3)
+    assert node.at == ("standby", "watching") and next_wakeup(node.settings, node.state) == node.now + T
+    assert not node.event(messages.Tick(), T - 0.1).did(messages.StepBehind)
+    assert node.event(messages.Tick(), 0.1).did(messages.StepBehind)
+
+
+def logged(node):
+    return [one.text for one in node.actions if isinstance(one, messages.Log)]
+
+
+def test_where_nobody_may_be_handed_to_it_looks_ever_more_seldom_and_says_so_once(node):
+    primary(node)
+    paces, said = [], []
+    for _ in range(6):
+        before = node.now
+        while not node.event(messages.Tick(), 1.0).did(messages.LookBehind):
+            pass
+        paces.append(round(node.now - before))
+        node.event(messages.BehindSeen(node.op(messages.LookBehind), kept="c: its last term has failed"))
+        said += logged(node)
+    assert paces == [T, T, 2 * T, 4 * T, BACK_MOST, BACK_MOST]
+    assert said == ["does not hand back: c: its last term has failed"]
+    # It may be forgiven.
+    node.event(messages.ControlSeen())
+    assert node.state.behind_at == node.now + T
+    node.event(messages.BehindSeen(node.state.looking_behind, kept="c: its last term has failed"))
+    node.event(messages.Tick(), BACK_MOST)
+    node.event(messages.BehindSeen(node.op(messages.LookBehind), "n-0000000002", "c"))
+    assert node.did(messages.Begin)

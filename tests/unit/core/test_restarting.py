@@ -351,3 +351,16 @@ def test_another_one_may_follow_in_the_same_term(node):
     assert begin.order == "q"
     lease(node.event(messages.Begun(begin.op, "")))
     assert told(healthy(started(node)))[0][:2] == ("q", True)
+
+
+@pytest.mark.parametrize("event", [
+    messages.TermSeen("self", "", TOKEN, True, TOKEN, SETTINGS.address), messages.Reconfigured(True),
+])
+def test_no_ack_is_written_behind_the_mark_that_empties_it(event):
+    node = Node().primary()
+    node.event(messages.Leased(node.now, node.now + 999.0)).event(RESTART)
+    assert node.did(messages.Begin) and not node.event(event).did(messages.Repair)
+    # It is looked at again where nothing comes of it.
+    node.event(messages.ControlSeen())
+    assert node.event(messages.Tick(), 5.0).did(messages.SeeTerm)
+    assert node.event(messages.TermSeen("self", "", TOKEN, True, TOKEN, SETTINGS.address)).did(messages.Repair)

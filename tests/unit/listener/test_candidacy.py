@@ -15,6 +15,7 @@ from supervisor_zkelect.listener.paced_log import REPEAT
 from tests.unit.listener.parts import NOW, Host, candidacies, candidacy
 
 PRIMARY = State(role=roles.PRIMARY, step="", token=5, proposal="n-1", up=True, alive=True, deadline=NOW + 60.0)
+STANDBY = replace(PRIMARY, role=roles.STANDBY, step="watching")
 
 
 @pytest.fixture
@@ -97,9 +98,19 @@ def test_a_request_that_fails_is_an_event(host, error, failed):
 def test_a_proposal_that_goes_with_its_session_before_it_is_told_of_is_gone(host):
     """A listener that was frozen meanwhile may hear of that on another thread first. It is no defect."""
     one = candidacy(host, elector=SimpleNamespace(
-        step_behind=lambda better, node: None, proposal=None, token=None, data=b"", stepped_in=0,
+        step_behind=lambda better, node, healthy: None, proposal=None, token=None, data=b"", stepped_in=0,
     ))
-    one.ask(7, election_worker.step_behind, 7, "", "a")
+    one.ask(7, election_worker.step_behind, 7, "", "a", 60.0)
     host.serials[0].do()
     (told,) = one.posted
     assert told.event.gone and "session" in told.event.reason
+
+
+@pytest.mark.parametrize("before, after, late", [
+    ("lag 3 s", "lag 4 s", True), ("", "lag 4 s", False), ("lag 3 s", "", False),
+])
+def test_the_changing_numbers_of_a_check_that_fails_are_not_written_each_time(host, before, after, late):
+    one = candidacy(host, replace(STANDBY, fit_trouble=before))
+    one.state = replace(STANDBY, fit_trouble=after)
+    one._tell_of(replace(STANDBY, fit_trouble=before), NOW)
+    assert (one.entry.due > NOW + 30.0) is late and one.entry.due <= NOW + 60.0

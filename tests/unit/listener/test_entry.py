@@ -119,3 +119,14 @@ def test_what_could_not_be_noted_is_noted_later_in_its_order(writer, host):
     write(writer, host, STANDBY, elector)
     assert [one.text.split(":")[0] for one in elector.noted] == ["standby -> primary", "primary -> standby"]
     assert journal.LOST not in [one.kind for one in elector.noted]
+
+
+def test_what_is_not_urgent_waits_and_holds_nothing_urgent_back(writer, host):
+    writer.schedule_late(NOW)
+    assert writer.due == NOW + entry.LATE_PACE
+    writer.schedule_late(NOW + 5)
+    assert writer.due == NOW + entry.LATE_PACE
+    writer.schedule(NOW + 6)
+    assert writer.due == NOW + 6 + entry.ENTRY_PACE
+    writer.schedule_late(NOW + 6)
+    assert writer.due == NOW + 6 + entry.ENTRY_PACE

@@ -51,7 +51,7 @@ def test_who_is_next_in_line_is_told_who_is_better():
 @pytest.mark.parametrize("found, seen", [(BETTER, messages.BehindSeen(5, "n-0000000002", "c")), (None, messages.BehindSeen(5))])
 def test_a_primary_is_told_to_whom_it_hands_back(found, seen):
     given = []
-    elector = SimpleNamespace(hand_back_to=lambda *words: (given.append(words), found)[1])
+    elector = SimpleNamespace(hand_back_to=lambda *words: (given.append(words), found)[1], kept_from="")
     assert election_worker.look_behind(elector, messages.LookBehind(5, 30.0), 50, 60.0) == seen and given == [(50, 30.0, 60.0)]
 
 
@@ -72,16 +72,16 @@ def test_a_step_is_told_with_what_the_proposal_says():
     elector = SimpleNamespace(
         step_behind=lambda *words: given.append(words), proposal="n-0000000009", token=49, stepped_in=40, data=b'{"priority": 70}',
     )
-    assert election_worker.step_behind(elector, 5, "n-2", "a") == messages.Proposed(5, "n-0000000009", 49, 70, 40)
-    assert given == [("n-2", "a")]
+    assert election_worker.step_behind(elector, 5, "n-2", "a", 60.0) == messages.Proposed(5, "n-0000000009", 49, 70, 40)
+    assert given == [("n-2", "a", 60.0)]
     elector.proposal = None
     with pytest.raises(SessionGone):
-        election_worker.step_behind(elector, 5, "", "a")
+        election_worker.step_behind(elector, 5, "", "a", 60.0)
 
 
 @pytest.mark.parametrize("error", [Stays("it is gone"), Barred("in maintenance")])
 def test_who_may_not_step_keeps_its_place(error):
-    told = election_worker.step_behind(SimpleNamespace(step_behind=failing(error)), 5, "n-2", "a")
+    told = election_worker.step_behind(SimpleNamespace(step_behind=failing(error)), 5, "n-2", "a", 60.0)
     assert told == messages.Stayed(5, str(error))
 
 

@@ -25,9 +25,10 @@ class Cluster:
     def _elector(self, client, data=b""):
         return Elector(client, f"{ROOT}/election", "n", f"{ROOT}/ack", data=data)
 
-    def join(self, node, knows=True):
-        data = {"v": 1, "node": node, "address": f"{node}:1", **({"orders": 1} if knows else {})}
-        self.nodes[node] = one = self._elector(Client(self.ensemble), json.dumps(data).encode())
+    def join(self, node, knows=True, data=b""):
+        """data: of its proposal, if that is to say something else."""
+        said = {"v": 1, "node": node, "address": f"{node}:1", **({"orders": 1} if knows else {})}
+        self.nodes[node] = one = self._elector(Client(self.ensemble), data or json.dumps(said).encode())
         one.prepare()
         one.create_proposal()
         if knows:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from supervisor_zkelect.core.outcomes import Outcome
-from supervisor_zkelect.elector import NotConnected
+from supervisor_zkelect.elector import AccessDenied, NotConnected
 from supervisor_zkelect.zookeeper import following, giving
 from supervisor_zkelect.zookeeper.giving import Given
 from tests.unit.zookeeper.cluster import CONTROL, OUTCOMES, ROOT, STATE, Cluster
@@ -365,3 +365,14 @@ def test_a_restart_whose_answer_was_lost_is_looked_up(three):
 def test_no_nodes_name_is_taken_for_what_became_of_an_order(three, name):
     answer = give(three, "maintenance on", name, force=True)
     assert f"{name} stays in the queue" in following.attempt(three.tool(), Given(giving.TAKE_BACK, id=answer.id)).text
+
+
+def test_an_order_is_taken_out_also_where_what_became_of_it_may_not_be_written(three):
+    given = give(three, "switchover", "c", due=NOON + HOUR, clock=NOON)
+    assert given.ok
+    order = three.control()["switchover"]["id"]
+    three.nodes["a"]._zk.make(OUTCOMES, 1e18)
+    three.ensemble.denied.add(("write", OUTCOMES))
+    with pytest.raises(AccessDenied):
+        three.nodes["a"].tell_outcome(Outcome(order, False, "it could not"))
+    assert "switchover" not in three.control()
