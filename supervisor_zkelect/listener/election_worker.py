@@ -33,6 +33,7 @@ from supervisor_zkelect.elector import (
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.workers import LONGEST_LIST
 from supervisor_zkelect.zookeeper import following, giving, stepping
+from supervisor_zkelect.zookeeper.permit import Permit
 
 log = logging.getLogger(__name__)
 
@@ -301,10 +302,10 @@ def _due(elector: Elector, moment: Optional[int]) -> float:
     return -math.inf if moment is None else elector.here(moment)
 
 
-def give_order(elector: Elector, ticket: str, given: giving.Given, post: Post) -> None:
+def give_order(elector: Elector, ticket: str, given: giving.Given, permit: Permit, post: Post) -> None:
     """Write an order, or take one back, and post what came of that."""
     try:
-        answer = following.attempt(elector, given)
+        answer = following.attempt(elector, given, permit)
         post(events.OrderSeen(ticket, answer.id, answer))
     except Exception as error:
         log.exception("a defect")

@@ -7,11 +7,15 @@ import threading
 import time
 from typing import Any, Dict, List, Mapping, Optional
 
-from supervisor_zkelect.operators import ask, remote, show, waiting
+from supervisor_zkelect.operators import ask, beside, remote, show, waiting
 from supervisor_zkelect.operators.interrupts import Interrupts
 from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, UNKNOWN, USAGE, Outcome, Trouble
 from supervisor_zkelect.operators.progress import Progress
 from supervisor_zkelect.operators.verbs import ALL, ONE, VERBS, Verb
+from supervisor_zkelect.system import clock
+
+_TAKE_BACK_TIME = 2.0
+"""Seconds that ZooKeeper has to answer who waits no longer."""
 
 PACE = 0.1
 """Seconds between two looks at what becomes of an order."""
@@ -20,6 +24,7 @@ PACE = 0.1
 def afar(arguments: argparse.Namespace, given: Mapping[str, Any], width: Optional[int], progress: Progress) -> Outcome:
     """The outcome of the command. given: what was said with the verb. width: columns that there are. Raises Trouble."""
     from supervisor_zkelect.zookeeper import asked, connect
+    from supervisor_zkelect.zookeeper.permit import Permit
 
     verb = VERBS[arguments.name]
     try:
@@ -36,8 +41,9 @@ def afar(arguments: argparse.Namespace, given: Mapping[str, Any], width: Optiona
         answers = {}
         with Interrupts() as interrupts:
             for name in desk.meant(verb, arguments.election, given):
-                way = Way(desk.elector(name), asked.given(verb.name, {**given, **ask.signed()}), interrupts)
                 left = max(0.0, deadline - time.monotonic())
+                permit = Permit(clock.now() + max(left, ask.ANSWER_TIME))
+                way = Way(desk.elector(name), asked.given(verb.name, {**given, **ask.signed()}), interrupts, permit)
                 # Nothing is ordered yet by this one.
                 interrupts.check()
                 answers[name] = waiting.follow(way, left, progress, ask.revocable(verb, given))
@@ -116,15 +122,22 @@ class Desk:
 class Way:
     """The way of an order by ZooKeeper alone (`waiting.Way`)."""
 
-    def __init__(self, elector: Any, given: Any, interrupts: Interrupts) -> None:
-        """interrupts: to be asked while somebody waits."""
+    def __init__(self, elector: Any, given: Any, interrupts: Interrupts, permit: Any = None) -> None:
+        """interrupts: to be asked while somebody waits. permit: a `permit.Permit`: until when the order may be written; None for
+        as long as that takes."""
         from supervisor_zkelect.zookeeper import following, giving
 
         self._following, self._giving = following, giving
+        from supervisor_zkelect.zookeeper.permit import Permit
+
         self._elector, self._given, self._interrupts = elector, given, interrupts
+        self._permit: Permit = permit or Permit()
 
     def give(self, seconds: float) -> waiting.Document:
-        answer = self._following.attempt(self._elector, self._given)
+        answer = beside.done(
+            lambda: self._following.attempt(self._elector, self._given, self._permit), self._interrupts.check
+        )
+        assert answer is not None
         if not answer.id:
             return dict(answer.document())
         return {**answer.document(), **self._awaited(answer.id, answer.term, seconds)}
@@ -133,7 +146,13 @@ class Way:
         return self._awaited(answer["id"], answer["term"], seconds)
 
     def take_back(self) -> waiting.Document:
-        return dict(self._following.attempt(self._elector, self._given._replace(kind=self._giving.TAKE_BACK)).document())
+        if self._permit.withdraw():
+            return {"ok": False, "exit": INTERRUPTED, "text": "interrupted; nothing was ordered, and nothing will be"}
+        back = self._given._replace(kind=self._giving.TAKE_BACK)
+        answer = beside.done(lambda: self._following.attempt(self._elector, back), self._interrupts.check, _TAKE_BACK_TIME)
+        if answer is None:
+            return {"ok": False, "exit": UNKNOWN, "text": "ZooKeeper does not answer"}
+        return dict(answer.document())
 
     def _awaited(self, order: str, term: int, seconds: float) -> Dict[str, Any]:
         from supervisor_zkelect.elector import ElectionError

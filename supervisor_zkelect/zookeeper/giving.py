@@ -17,6 +17,7 @@ from supervisor_zkelect.zookeeper import precheck
 from supervisor_zkelect.zookeeper.desk import DeskCalls
 from supervisor_zkelect.zookeeper.errors import ElectionError, NotConnected, TimedOut
 from supervisor_zkelect.zookeeper.orders import knows_orders
+from supervisor_zkelect.zookeeper.permit import Permit
 from supervisor_zkelect.zookeeper.presence import PresenceCalls
 from supervisor_zkelect.zookeeper.queue import Member
 
@@ -93,10 +94,15 @@ class Answer(NamedTuple):
         return fields
 
 
-def give(elector: DeskCalls, given: Given) -> Answer:
-    """Write the order, where nothing speaks against it. Raises ElectionError, and control.Unusable."""
+def give(elector: DeskCalls, given: Given, permit: Optional[Permit] = None) -> Answer:
+    """Write the order, where nothing speaks against it, and as long as the permit lets it, if there is one. Raises
+    ElectionError, and control.Unusable."""
+    permit = permit or Permit()
     elector.prepare()
+    if given.kind in _READ:
+        return _READ[given.kind](elector)
     if given.kind in _AT_ONCE:
+        permit.use()
         return _AT_ONCE[given.kind](elector, given)
     shown, order = elector.server_time(), given.id or os.urandom(16).hex()
     moment = given.due if given.seconds is None else shown + round(_MS * given.seconds)
@@ -117,11 +123,16 @@ def give(elector: DeskCalls, given: Given) -> Answer:
         if given.kind == "switchover" and not refused:
             checked = precheck.of_switchover(elector, found, given.node, shown)
             refused = "" if given.force else checked.strange
-        return None if refused or given.dry else _change(given, wanted, moment, term)
+        if refused or given.dry:
+            return None
+        permit.use()
+        return _change(given, wanted, moment, term)
 
     try:
         before = elector.amend_control(change)
     except (NotConnected, TimedOut) as error:
+        if not permit.sent:
+            raise
         return _looked_up(elector, given, order, term, error)
     if refused:
         return Answer(False, 1, refused, warning=warning)
@@ -206,11 +217,11 @@ def _looked_up(elector: DeskCalls, given: Given, order: str, term: int, lost: El
     return Answer(False, 1, f"the order was not written: {lost}")
 
 
-def _show(elector: DeskCalls, given: Given) -> Answer:
+def _show(elector: DeskCalls) -> Answer:
     return Answer(True, 0, "; ".join(told(elector.read_control(), elector.server_time())) or "nothing is ordered")
 
 
-def _log(elector: DeskCalls, given: Given) -> Answer:
+def _log(elector: DeskCalls) -> Answer:
     entries = [entry.document() for entry in elector.order_log()]
     return Answer(True, 0, f"{len(entries) or 'no'} order{'s' * (len(entries) != 1)} known", more={"log": entries})
 
@@ -241,7 +252,8 @@ def _forget(elector: DeskCalls, given: Given) -> Answer:
     return Answer(True, 0, f"{node} is forgotten; it is known again when it comes back")
 
 
-_AT_ONCE = {"show": _show, "log": _log, "reset": _reset, "forget": _forget}
+_READ = {"show": _show, "log": _log}
+_AT_ONCE = {"reset": _reset, "forget": _forget}
 
 
 def _stands(found: Control, order: str) -> bool:

@@ -142,7 +142,7 @@ def test_without_zookeeper_nothing_is_written_and_one_line_says_so(three):
     tool = three.tool()
     three.client.away = True
     answer = following.attempt(tool, Given("switchover", "c"))
-    assert answer.exit == 4 and "was not written" in answer.text and "\n" not in answer.text
+    assert answer.exit == 4 and "nothing was ordered" in answer.text and "\n" not in answer.text
 
 
 @pytest.mark.parametrize("kind, standing", [("maintenance off", True), ("cancel", True)])
