@@ -94,7 +94,10 @@ class Reports(Decider):
     def entry(self, one: Candidacy) -> nodes.Entry:
         """What this node says of itself in an election, for other hosts to see."""
         state, moment = one.state, self._host.now()
-        since = round(1000 * (time.time() - (moment - state.since)))
+        since, acked = round(1000 * (time.time() - (moment - state.since))), one.timeline.begun.get("acked")
+        if state.role == roles.PRIMARY and acked:
+            # A restart in the same term ends none.
+            since = round(1000 * acked)
         guarded = self._guard.up and not one.group.unguarded
         failed = f"its last promotion failed: {state.failed}" if state.failed else ""
         options = agreement.options(self._host.settings, one.settings)

@@ -141,3 +141,15 @@ def test_who_is_unguarded_is_told_why(one, orders):
 def test_texts_of_others_are_cut(one, orders):
     orders.queue.foreign = "x" * 99_999
     assert len(part(one)["trouble"]) <= reporting.LONGEST_TEXT + 1
+
+
+def test_a_primary_tells_since_when_its_term_goes_on_and_not_since_its_restart(one, orders, monkeypatch):
+    monkeypatch.setattr(reporting.time, "time", lambda: 5000.0)
+    monkeypatch.setattr(reporting.Reports, "_figures", lambda self, one: {})
+    monkeypatch.setattr(reporting.Reports, "_tags", lambda self, one: {})
+    monkeypatch.setattr(reporting.agreement, "options", lambda settings, election: {})
+    orders.state = State(role=roles.PRIMARY, step="", token=7, since=NOW - 2.0)
+    orders.timeline.begun["acked"] = 4000.0
+    assert one.reports().entry(orders).since == 4_000_000
+    orders.state = State(role=roles.STANDBY, step="watching", since=NOW - 2.0)
+    assert one.reports().entry(orders).since == 4_998_000
