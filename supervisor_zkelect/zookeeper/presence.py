@@ -177,6 +177,6 @@ class PresenceCalls(SteppingCalls):
             if entry is not None and session and entry.session != f"{session:x}":
                 # It is of another session than that of the node's proposal, or, without one, than that in which it lives.
                 entry = None
-            lives = live is not None or member is not None and not untrusted.lasting(member.session)
-            seen.append(nodes.Seen(name, entry, lives, None if member is None else 0))
+            alive = live is not None or member is not None and not untrusted.lasting(member.session)
+            seen.append(nodes.Seen(name, entry, alive, None if member is None else 0))
         return seen
