@@ -136,6 +136,11 @@ def unrecognised(seen: Sequence[Seen], stamp: Sequence[int]) -> List[str]:
     ]
 
 
+def unknown(node: str, election: str, names: Sequence[str]) -> str:
+    """That no node has this name. names: those that are known."""
+    return f"no node {node} is known in {election}; there are: {', '.join(sorted(names)) or 'none'}"
+
+
 class Row(NamedTuple):
     """One row of the table. role: "primary" where the ack or the node says so. since: None where that is not known. note: what is
     to be said of it; several are separated by semicolons."""

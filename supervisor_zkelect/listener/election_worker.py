@@ -32,7 +32,7 @@ from supervisor_zkelect.elector import (
 )
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.workers import LONGEST_LIST
-from supervisor_zkelect.zookeeper import following, giving, stepping
+from supervisor_zkelect.zookeeper import errors, following, giving, stepping
 from supervisor_zkelect.zookeeper.permit import Permit
 
 log = logging.getLogger(__name__)
@@ -406,7 +406,7 @@ def answer_members(elector: Elector, ticket: str, reply: Reply) -> None:
     try:
         reply(ticket, _members(elector))
     except ElectionError as error:
-        reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
+        reply(ticket, untold(error))
 
 
 def _members(elector: Elector) -> Dict[str, Any]:
@@ -424,6 +424,11 @@ def _members(elector: Elector) -> Dict[str, Any]:
             })
     shown = fitting(members, LONGEST_LIST)
     return {"ok": True, "members": shown, "left_out": count - len(shown)}
+
+
+def untold(error: ElectionError) -> Dict[str, Any]:
+    """The answer to who wants to see something that was not read."""
+    return {"ok": False, "exit": 4 if errors.silent(error) else 1, "text": errors.in_short(error)}
 
 
 def fitting(items: List[Any], most: int) -> List[Any]:

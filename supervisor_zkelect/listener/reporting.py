@@ -161,4 +161,7 @@ class Reports(Decider):
                 f"{ack} is written by somebody else, too; give each election an election_ack and election_state of its own"
             )
         told = state.trouble or state.leads_on or (self._guard.unenforced() if state.may_run else "")
-        return told or contested or one.queue.foreign
+        # Whoever does not lead stays away for that, and tells so as its reason.
+        orders = state.orders
+        unusable = orders.bar if orders is not None and one.leads and not orders.bar_id else ""
+        return told or contested or one.queue.foreign or unusable

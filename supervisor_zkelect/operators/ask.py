@@ -81,7 +81,7 @@ def run(
             Reply(view, election, _answers(row, call, view, election, seconds, said, progress), screen, call, said)
         )
     except SupervisordError as error:
-        return _failed(error)
+        return _failed(error, row.afar and row.name != "check")
     except KeyboardInterrupt:
         if not row.acts:
             raise
@@ -90,13 +90,15 @@ def run(
         progress.end()
 
 
-def _failed(error: SupervisordError) -> Outcome:
+def _failed(error: SupervisordError, afar: bool) -> Outcome:
+    """afar: whether ZooKeeper alone could be asked as well."""
     if isinstance(error, Unreachable):
         refused = "HTTP 401" in error.reason or "HTTP 403" in error.reason
         if refused:
             return failure(ERROR, f"supervisord: {error.reason}")
         hint = "it may hang or be stopped by a signal" if error.sent else "see whether it runs, or say where it is (-s URL)"
-        return failure(UNKNOWN, f"supervisord: {error.reason}; {hint}")
+        other = "; `zkelect` with --servers HOSTS asks ZooKeeper alone" if afar else ""
+        return failure(UNKNOWN, f"supervisord: {error.reason}; {hint}{other}")
     if isinstance(error, Fault) and error.code == UNKNOWN_METHOD:
         return failure(ERROR, f"supervisord {NO_INTERFACE}")
     if isinstance(error, Fault) and error.code == _NOT_RUNNING:

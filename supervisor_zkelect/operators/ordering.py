@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import threading
 import time
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Set
 
+from supervisor_zkelect.core import nodes
 from supervisor_zkelect.operators import ask, beside, remote, show, waiting
 from supervisor_zkelect.operators.interrupts import Interrupts
 from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, UNKNOWN, USAGE, Outcome, Trouble
@@ -72,22 +73,25 @@ class Desk:
             raise Trouble(USAGE, f"name the election to {verb.name} from; {there}")
         node = given.get("node")
         if verb.means == ALL and node:
-            found = [name for name in found if self._knows(name, node)]
-            if not found:
-                raise Trouble(ERROR, f"no election below {self._root or '/'} knows a node {node}; see zkelect list")
+            known = {name: self._known(name) for name in found}
+            meant = [name for name in found if node in known[name]]
+            if found and not meant:
+                raise Trouble(USAGE, nodes.unknown(node, ", ".join(found), sorted(set().union(*known.values()))))
+            found = meant
         if not found:
             raise Trouble(USAGE, f"there is no election below {self._root or '/'}")
         return found
 
-    def _knows(self, name: str, node: str) -> bool:
+    def _known(self, name: str) -> Set[str]:
+        """The nodes of an election."""
         from supervisor_zkelect.elector import ElectionError
 
         elector = self.elector(name)
         try:
-            known = {*elector.known_nodes(), *(one.node for one in elector.members()), *elector.read_control().maintenance}
+            members = {one.node for one in elector.members() if one.node}
+            return {*elector.known_nodes(), *members, *elector.read_control().maintenance}
         except ElectionError as error:
             raise Trouble(UNKNOWN, f"unknown: {name}: {error}") from None
-        return node in known
 
     def elector(self, name: str) -> Any:
         """An elector that stands in no queue. What it makes is for whom the election's own znode is for."""

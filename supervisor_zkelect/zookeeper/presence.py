@@ -6,7 +6,7 @@ import time
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from supervisor_zkelect.core import nodes, places, untrusted
-from supervisor_zkelect.core.control import Stamp, in_maintenance, in_words
+from supervisor_zkelect.core.control import Stamp, in_words, maintenance_in_words
 from supervisor_zkelect.zookeeper import arguments
 from supervisor_zkelect.zookeeper.queue import Member
 from supervisor_zkelect.zookeeper.requests import MISSING, THERE, data_of
@@ -112,6 +112,11 @@ class PresenceCalls(SteppingCalls):
         seen = self._entries([node], {}, self._zk.limit())
         return seen[0].entry if seen and seen[0].live else None
 
+    def lives(self, node: str) -> bool:
+        """Whether a node that has an entry lives; one without has no other way to tell, and is taken to."""
+        seen = self._entries([node], {}, self._zk.limit()) if node in self.known_nodes() else []
+        return not seen or seen[0].live
+
     def overview(self) -> Overview:
         """All nodes that stand in the election, or stood in it, and what is ordered."""
         limit, client = self._zk.limit(), self._client
@@ -124,7 +129,7 @@ class PresenceCalls(SteppingCalls):
         address, seen = untrusted.known_address(data_of(acked)), self.seen_nodes()
         # For people's eyes this host's clock is good enough, where nothing was made by this client.
         shown = self._servers.now() or round(1000 * time.time())
-        ordered = {name: in_maintenance(one) for name, one in orders.maintenance.items() if one.stands(shown)}
+        ordered = {name: maintenance_in_words(one, shown) for name, one in orders.maintenance.items() if one.stands(shown)}
         stamp = () if orders.stamp == Stamp() else tuple(orders.stamp)
         switchover, restart = orders.switchover, orders.restart
         coming = [] if switchover is None else [in_words(switchover, shown)]

@@ -38,7 +38,7 @@ def test_what_cannot_be_done_stops_nothing(three):
     assert three["a"].ctl("zkelect", "maintenance", "on", "--node", "b").returncode == DONE
     for words, status, told in (
         (("switchover", "--to", "b"), ERROR, "b is in maintenance"),
-        (("switchover", "--to", "nobody"), ERROR, "nobody does not stand in the queue"),
+        (("switchover", "--to", "nobody"), USAGE, "no node nobody is known in"),
         (("switchover", "--cancel"), ERROR, "no switchover is ordered"),
         (("maintenance", "off"), ERROR, "a is not in maintenance"),
         (("maintenance", "aside"), USAGE, "on or off"),

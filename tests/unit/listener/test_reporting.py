@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.core import ability, roles
+from supervisor_zkelect.core import ability, messages, roles
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.listener import reporting
 from supervisor_zkelect.listener.candidacy import Facts
@@ -153,3 +153,12 @@ def test_a_primary_tells_since_when_its_term_goes_on_and_not_since_its_restart(o
     assert one.reports().entry(orders).since == 4_000_000
     orders.state = State(role=roles.STANDBY, step="watching", since=NOW - 2.0)
     assert one.reports().entry(orders).since == 4_998_000
+
+
+@pytest.mark.parametrize("role, told", [(roles.PRIMARY, "control holds no orders; zkelect orders --reset"), (roles.STANDBY, "")])
+def test_a_primary_tells_that_the_control_cannot_be_used(one, orders, role, told):
+    bar = "control holds no orders; zkelect orders --reset"
+    orders.state = State(role=role, step="", up=True, alive=True, orders=messages.ControlSeen(bar), since=900.0, token=7)
+    assert part(one)["trouble"] == told
+    orders.state = replace(orders.state, orders=messages.ControlSeen("in maintenance", bar_id="m"))
+    assert part(one)["trouble"] == ""
