@@ -165,7 +165,9 @@ class Way:
         while True:
             self._interrupts.check()
             try:
-                answer = self._giving.came_of(self._elector, self._given, order, term)
+                answer = beside.done(
+                    lambda: self._giving.came_of(self._elector, self._given, order, term), self._interrupts.check
+                )
             except ElectionError:
                 # Whoever waits is told of no trouble on the way.
                 answer = None

@@ -1,6 +1,7 @@
 """Ctrl-C while ZooKeeper does not answer."""
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -36,3 +37,11 @@ def test_who_presses_ctrl_c_before_anything_was_sent_is_told_so_at_once_and_noth
     assert answer["exit"] == INTERRUPTED and "nothing was ordered, and nothing will be" in answer["text"]
     with pytest.raises(Expired):
         permit.use()
+
+
+def test_who_waits_for_an_order_is_released_by_ctrl_c_while_zookeeper_is_silent():
+    never = threading.Event()
+    way = ordering.Way(SimpleNamespace(outcomes=never.wait), giving.Given("switchover", "b"), SimpleNamespace(check=interrupted))
+    with pytest.raises(KeyboardInterrupt):
+        way.look({"id": "s", "term": 7}, 60.0)
+    never.set()
