@@ -199,10 +199,13 @@ def _replaced(elector: DeskCalls, given: Given, before: Control, order: str, sho
 def _written(
     elector: DeskCalls, given: Given, before: Control, order: str, moment: Optional[int], shown: int
 ) -> Answer:
+    by = f" by {given.by}" if given.by else ""
+    if given.kind == "maintenance off" and given.node in before.maintenance:
+        # Where its node has left the queue for it, that was told before, and counts.
+        _tell(elector, Outcome(before.maintenance[given.node].id, False, f"it was taken back{by}"))
     if given.kind in _CANCELLED:
         standing = before.restart if given.kind == "cancel restart" else before.switchover
         if standing is not None:
-            by = f" by {given.by}" if given.by else ""
             elector.tell_outcome(Outcome(standing.order.id, False, f"it was taken back{by}"))
         return Answer(True, 0, f"the {_CANCELLED[given.kind]} is taken back")
     if given.kind in _CANCELLED.values() and moment is not None:

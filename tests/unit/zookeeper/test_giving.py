@@ -271,7 +271,7 @@ def test_the_log_has_who_gave_what_and_what_became_of_it(three):
     three.nodes["a"].tell_outcome(Outcome(second.id, True, "c leads", "c", "c:1"))
     log = give(three, "log").more["log"]
     assert [(one["what"], one["node"], one["by"], one["reason"], one["done"]) for one in log] == [
-        ("maintenance on", "b", "root@h", "disk", None), ("maintenance off", "b", "root@h", "", True),
+        ("maintenance on", "b", "root@h", "disk", False), ("maintenance off", "b", "root@h", "", True),
         ("switchover", "c", "root@h", "a is old", True),
     ]
     assert log[0]["id"] == first.id and log[0]["until"] == NOON + 60_000 and log[2]["outcome"]["text"] == "c leads"

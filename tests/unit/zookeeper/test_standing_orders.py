@@ -5,6 +5,7 @@ import json
 import pytest
 
 from supervisor_zkelect.core import control, places
+from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.elector import NotBegun
 from supervisor_zkelect.zookeeper import following, giving
 from supervisor_zkelect.zookeeper.giving import Given
@@ -54,6 +55,15 @@ def test_an_order_about_a_node_that_stands_in_no_queue_has_its_outcome(three):
     give(three, "maintenance on", "c", id="1")
     give(three, "maintenance on", "c", reason="fan", id="2")
     assert log(three) == {"1": ("maintenance on", "c did not stand in the queue"), "2": ("maintenance on", "c did not stand in the queue")}
+
+
+@pytest.mark.parametrize("done, told", [(False, "it was taken back by root@vm"), (True, "c left the queue")])
+def test_a_maintenance_that_is_ended_has_its_outcome(three, done, told):
+    give(three, "maintenance on", "c", id="1")
+    if done:
+        three.tool().tell_outcome(Outcome("1", True, "c left the queue"))
+    assert give(three, "maintenance off", "c", id="2").ok
+    assert log(three) == {"1": ("maintenance on", told), "2": ("maintenance off", "it was taken out of maintenance")}
 
 
 # Until when
