@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect.core import control, moments, nodes, ranks
+from supervisor_zkelect.core import control, control_words, moments, nodes, ranks
 from supervisor_zkelect.core.control import Control, Order, Restart, Switchover
 from supervisor_zkelect.core.order_log import Noted
 from supervisor_zkelect.core.outcomes import Outcome
@@ -261,7 +261,7 @@ def _looked_up(elector: DeskCalls, given: Given, order: str, term: int, lost: El
 
 
 def _show(elector: DeskCalls) -> Answer:
-    return Answer(True, 0, "; ".join(told(elector.read_control(), elector.server_time())) or "nothing is ordered")
+    return Answer(True, 0, "; ".join(control_words.told(elector.read_control(), elector.server_time())) or "nothing is ordered")
 
 
 def _log(elector: DeskCalls) -> Answer:
@@ -272,23 +272,13 @@ def _log(elector: DeskCalls) -> Answer:
 def _reset(elector: DeskCalls, given: Given) -> Answer:
     before = elector.read_control()
     elector.reset_control()
-    shown, back = elector.server_time(), _taken_back(before)
+    shown, back = elector.server_time(), control_words.taken_back(before)
     what = f"took back {', '.join(text for _, text in back) or 'nothing'}"
     amiss = _note(elector, given, Order(given.id or os.urandom(16).hex(), given.by, given.reason, shown), None, what)
     for order, _ in back:
         if order:
             _tell(elector, Outcome(order, False, "all orders were taken back" + (f" by {given.by}" if given.by else "")))
     return Answer(True, 0, f"{what}; nothing is ordered any more", warning=amiss)
-
-
-def _taken_back(found: Control) -> List[Tuple[str, str]]:
-    """Whatever stands in a control: ids, and what they are."""
-    if found.trouble:
-        return [("", "garbage, or orders of a newer version")]
-    back = [(order.id, f"maintenance of {node}") for node, order in sorted(found.maintenance.items())]
-    if found.switchover is not None:
-        back.append((found.switchover.order.id, f"a switchover to {found.switchover.to or 'the next node'}"))
-    return back + ([(found.restart.order.id, "a restart")] if found.restart is not None else [])
 
 
 def _forget(elector: DeskCalls, given: Given) -> Answer:
@@ -416,27 +406,6 @@ def _no_restart(elector: PresenceCalls, found: Control, given: Given) -> str:
     if found.switchover is not None and (found.switchover.begun or given.seconds is None and found.switchover.due is None):
         return "a switchover is under way; the service is started anew by that"
     return ""
-
-
-def told(found: Control, shown: int) -> List[str]:
-    """What stands in the control, a line each. shown: what ZooKeeper's clock shows."""
-    if found.trouble:
-        return [found.trouble]
-    lines = [
-        f"{node}: {control.maintenance_in_words(order, shown)}"
-        for node, order in sorted(found.maintenance.items()) if order.stands(shown)
-    ]
-    if found.switchover is not None:
-        lines.append(control.in_words(found.switchover, shown))
-    restart = found.restart
-    if restart is not None:
-        by, why = (f" {word} {text}" if text else "" for word, text in (("by", restart.order.by), ("for", restart.order.reason)))
-        lines.append(f"restart{by}{why}{', begun' if restart.begun else _left(restart.due, shown, 'in')}")
-    return lines
-
-
-def _left(moment: Optional[int], shown: int, word: str) -> str:
-    return "" if moment is None else f", {word} {moments.duration((moment - shown) / _MS)}"
 
 
 def came_of(elector: PresenceCalls, given: Given, order: str, term: int) -> Optional[Answer]:
