@@ -151,6 +151,19 @@ def in_maintenance(order: Order) -> str:
     return f"in maintenance{by}" + (f": {order.reason}" if order.reason else "")
 
 
+def maintenance_in_words(order: Order, now: Optional[int] = None) -> str:
+    """A maintenance that stands, and until when. now: what ZooKeeper's clock shows."""
+    return in_maintenance(order) + until_in_words(order, now)
+
+
+def until_in_words(order: Order, now: Optional[int]) -> str:
+    """Until when an order counts, behind what it is; "" where it has no end. now: what ZooKeeper's clock shows."""
+    if order.until is None:
+        return ""
+    left = "" if now is None else f" for another {moments.duration(max(0, order.until - now) / 1000)},"
+    return f",{left} until {moments.utc(order.until)}"
+
+
 def in_words(switchover: Switchover, now: Optional[int] = None) -> str:
     """A switchover that stands, who gave it, when it is due, and why. now: what ZooKeeper's clock shows."""
     order, when = switchover.order, ", begun" if switchover.begun else ""
@@ -201,7 +214,8 @@ def parsed(data: bytes, path: str = "control") -> Document:
     if not isinstance(document, dict) or type(document.get("v")) is not int or document["v"] < 1:
         raise Unusable(_garbage(path))
     if document["v"] > VERSION:
-        raise Unusable(f"{path} has the format {document['v']}, and this version knows {VERSION}; install a newer version here")
+        raise Unusable(f"{path} has the format {document['v']}, and this version knows {VERSION}; install a newer version here, "
+                       "or take all orders back by `zkelect orders --reset`")
     return document
 
 

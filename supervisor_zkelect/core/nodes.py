@@ -136,6 +136,11 @@ def unrecognised(seen: Sequence[Seen], stamp: Sequence[int]) -> List[str]:
     ]
 
 
+def unknown(node: str, election: str, names: Sequence[str]) -> str:
+    """That no node has this name. names: those that are known."""
+    return f"no node {node} is known in {election}; there are: {', '.join(sorted(names)) or 'none'}"
+
+
 class Row(NamedTuple):
     """One row of the table. role: "primary" where the ack or the node says so. since: None where that is not known. note: what is
     to be said of it; several are separated by semicolons."""
@@ -161,6 +166,10 @@ def _priority_note(number: int) -> str:
     return f"priority {number}" if number else "priority 0, so it never leads"
 
 
+#: States in which a node that does not stand in the queue leads no more, whatever the ack says.
+_ASIDE = ("detached", "standby", "maintenance", "withdrawn")
+
+
 def _row(one: Seen, holder: str, address: str, ordered: str, stamp: Sequence[int]) -> Row:
     entry, notes = one.entry, [ordered]
     leads = bool(address) and one.name == holder
@@ -173,7 +182,11 @@ def _row(one: Seen, holder: str, address: str, ordered: str, stamp: Sequence[int
         role = "primary, cut off" if leads else "gone"
         notes.append(f"was {entry.state}" if entry.state and not leads else "")
     else:
+        # Its ack stands until its proposal of before is gone, or until it has released.
+        past = leads and (entry.state == "demoting" or one.place is None and entry.state in _ASIDE)
+        leads = leads and not past
         role = "primary" if leads else entry.state or "unknown"
+        notes.append("the ack still says so" if past else "")
         notes.append(entry.step if role == entry.state and role not in ("standby", "primary") else "")
         notes.append(f"not fit: {entry.unfit}" if entry.unfit else "")
         notes.append(_priority_note(entry.priority))
@@ -182,4 +195,6 @@ def _row(one: Seen, holder: str, address: str, ordered: str, stamp: Sequence[int
         notes.append("" if not stamp or tuple(entry.confirmed) == tuple(stamp) else "has not recognised the last order yet")
         notes.append(entry.trouble)
     where = address if leads else entry.address
-    return Row(one.name, role, entry.since or None, where, one.place, "; ".join(filter(None, notes)))
+    # What it tells of is when it became what it was.
+    since = None if role == "gone" else entry.since or None
+    return Row(one.name, role, since, where, one.place, "; ".join(filter(None, notes)))

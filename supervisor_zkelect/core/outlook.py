@@ -13,6 +13,10 @@ from supervisor_zkelect.core import figures, history, nodes, ranks, rehearsal, r
 _FACTS = ("role", "address", "note", "state", "step", "trouble", "failed", "ordered", "differs", "version", "unfit")
 
 
+GONE = "is gone, or cut off"
+"""What is said of a node whose session is over, behind its name."""
+
+
 class Peer(NamedTuple):
     """One node as it is seen. told: whether it says anything of itself. since: milliseconds of its clock, None where that is not
     known. place: in the queue, from 1, None where it does not stand there. ordered: its maintenance, in words, or "". priority,
@@ -170,7 +174,7 @@ def standing(seen: Cluster, node: str) -> str:
 
 def _why_not(seen: Cluster, peer: Peer) -> str:
     if peer.ordered:
-        return f"it is {peer.ordered}"
+        return f"it is {peer.ordered}" + ("" if peer.live else "; and its session with ZooKeeper is over: it is down, or cut off")
     if not peer.live:
         was = f"; it was {peer.state}" if peer.state else ""
         return f"its session with ZooKeeper is over: the node is down, or cut off{was}"
@@ -195,7 +199,7 @@ def hindrances(seen: Cluster, follower: str) -> List[str]:
     if not able:
         lines.append("no other node stands in the queue that may lead: nobody would take over")
     for one in sorted(others, key=lambda one: one.name != follower):
-        said = [f"is {one.ordered}"] if one.ordered else ["is gone, or cut off"] if not one.live else []
+        said = [f"is {one.ordered}"] * bool(one.ordered) + [GONE] * (not one.live)
         if one.live and one.place is None and not one.ordered:
             said.append(f"does not stand in the queue ({one.aside or one.state or 'it tells nothing of itself'})")
         if one.live:

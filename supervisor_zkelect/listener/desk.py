@@ -14,13 +14,16 @@ from typing import Any, Callable, Dict, List, Mapping, Set
 
 from supervisor_zkelect.core import messages, roles
 from supervisor_zkelect.diagnosis import examination
-from supervisor_zkelect.listener import election_worker, events, pool_worker, telling
+from supervisor_zkelect.listener import cut_off, election_worker, events, pool_worker, telling
 from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.keepers import Decider, Keepers
 from supervisor_zkelect.listener.part import Means
 
 #: Seconds that an operator waits for an answer of ZooKeeper at most before he is told what is known.
 REFRESH_TIME = 0.5
+
+_LOOKS = ("members", "list", "why", "simulate", "events")
+"""The orders that only ZooKeeper can answer, and that say so at once where this node is cut off from it."""
 
 Request = Dict[str, Any]
 """ticket, verb, election ("" or None for the only one), args."""
@@ -70,6 +73,8 @@ class Desk(Decider):
         if one is None:
             known = ", ".join(sorted(self._candidacies.by_name))
             self._refuse(ticket, 2, f"there is no election {name!r} here; known: {known}")
+        elif verb in _LOOKS and cut_off.told(self._sessions, self._host.now()):
+            self.reply(ticket, cut_off.answer(cut_off.told(self._sessions, self._host.now())))
         elif verb in self._election_verbs:
             self._election_verbs[verb](one, request)
         else:

@@ -32,7 +32,8 @@ from supervisor_zkelect.elector import (
 )
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.workers import LONGEST_LIST
-from supervisor_zkelect.zookeeper import following, giving, stepping
+from supervisor_zkelect.zookeeper import errors, following, giving, stepping
+from supervisor_zkelect.zookeeper.permit import Permit
 
 log = logging.getLogger(__name__)
 
@@ -328,10 +329,10 @@ def _due(elector: Elector, moment: Optional[int]) -> float:
     return -math.inf if moment is None else elector.here(moment)
 
 
-def give_order(elector: Elector, ticket: str, given: giving.Given, post: Post) -> None:
+def give_order(elector: Elector, ticket: str, given: giving.Given, permit: Permit, post: Post) -> None:
     """Write an order, or take one back, and post what came of that."""
     try:
-        answer = following.attempt(elector, given)
+        answer = following.attempt(elector, given, permit)
         post(events.OrderSeen(ticket, answer.id, answer))
     except Exception as error:
         log.exception("a defect")
@@ -432,7 +433,7 @@ def answer_members(elector: Elector, ticket: str, reply: Reply) -> None:
     try:
         reply(ticket, _members(elector))
     except ElectionError as error:
-        reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
+        reply(ticket, untold(error))
 
 
 def _members(elector: Elector) -> Dict[str, Any]:
@@ -450,6 +451,11 @@ def _members(elector: Elector) -> Dict[str, Any]:
             })
     shown = fitting(members, LONGEST_LIST)
     return {"ok": True, "members": shown, "left_out": count - len(shown)}
+
+
+def untold(error: ElectionError) -> Dict[str, Any]:
+    """The answer to who wants to see something that was not read."""
+    return {"ok": False, "exit": 4 if errors.silent(error) else 1, "text": errors.in_short(error)}
 
 
 def fitting(items: List[Any], most: int) -> List[Any]:

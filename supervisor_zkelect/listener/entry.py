@@ -20,6 +20,8 @@ from supervisor_zkelect.listener.workers import EventExecutor
 ENTRY_PACE = 0.3
 #: Seconds until another text of a check that goes on failing is written, which may be another one each time.
 LATE_PACE = 60.0
+#: Seconds until it is looked again whether a change can be written that could not.
+UNWRITTEN_PACE = 5.0
 #: Seconds in which the same failure is noted once.
 FAILURE_PACE = 60.0
 #: Roles and steps in which an election stays; the others are told if they last.
@@ -49,8 +51,8 @@ class EntryWriter(Part):
 
     def schedule(self, moment: float) -> None:
         """Write it soon. A node that is about to lead has other things to ask of ZooKeeper first."""
-        if self.due == math.inf or self._late:
-            self.due, self._late = moment + ENTRY_PACE, False
+        if self.due > moment + ENTRY_PACE or self._late:
+            self.due, self._late = min(self.due, moment + ENTRY_PACE), False
 
     def schedule_late(self, moment: float) -> None:
         """Write it some time: something has changed that others need not see at once."""
@@ -69,7 +71,11 @@ class EntryWriter(Part):
         told = (elector.session_id, state.since, entry._replace(since=0))
         # A release comes after this on the same executor, and must not wait for more than it takes to be seen leaving.
         leaving = state.role == roles.DEMOTING
-        if unread or not self._connected() or self._last == told and (leaving or not self._news):
+        if self._last == told and (leaving or not self._news):
+            return
+        if unread or not self._connected():
+            # It stays due until there is a connection, and the control is known.
+            self.due = moment + UNWRITTEN_PACE
             return
         self._writing, self._last = True, told
         node = self._host.settings.node_name

@@ -5,21 +5,23 @@ The order stands in ZooKeeper, and is done by whoever it concerns: this node tak
 
 Whoever waits asks at intervals, so that he can show what is awaited: his first question gives the order, each further one names
 it by `look` and `term`, which the answer to the one before had, and gives nothing. `take_back` names one that he takes back.
+`within` says for how many seconds after the question an order may be written: whoever asks has gone then.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Callable, Dict, List, Optional
 
 from supervisor_zkelect.core import roles, untrusted
-from supervisor_zkelect.listener import election_worker, events
+from supervisor_zkelect.listener import cut_off, election_worker, events
 from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.keepers import Decider, Keepers
 from supervisor_zkelect.listener.part import Means
-from supervisor_zkelect.zookeeper import asked, giving
+from supervisor_zkelect.zookeeper import asked, following, giving
+from supervisor_zkelect.zookeeper.permit import Permit
 
 #: Seconds between two looks at what becomes of an order.
 PACE = 0.1
@@ -28,7 +30,8 @@ PACE = 0.1
 @dataclass
 class Awaited:
     """An order that somebody waits for. id: "" until it is written. by: until when he waits. first: the answer to the writing.
-    term: in which it was given. last: what is asked for now is the last that he waits for."""
+    term: in which it was given. last: what is asked for now is the last that he waits for. permit: until when it may be
+    written."""
 
     one: Candidacy
     ticket: str
@@ -40,6 +43,7 @@ class Awaited:
     asking: bool = True
     last: bool = False
     due: float = math.inf
+    permit: Permit = field(default_factory=Permit)
 
 
 class OrderDesk(Decider):
@@ -54,10 +58,10 @@ class OrderDesk(Decider):
 
     def _order(self, verb: str, one: Candidacy, request: Dict[str, Any]) -> None:
         arguments, ticket = request.get("args", {}), request["ticket"]
-        wait, look, term, back = (arguments.get(name) for name in ("wait", "look", "term", "take_back"))
+        wait, look, term, back, within = (arguments.get(name) for name in ("wait", "look", "term", "take_back", "within"))
         try:
             given = asked.given(verb, arguments, self._host.settings.node_name)
-            if not asked.is_time(wait or 0.0) or type(term) not in (int, type(None)):
+            if not asked.is_time(wait or 0.0) or not asked.is_time(within or 0.0) or type(term) not in (int, type(None)):
                 raise asked.NoOrder("a time, or a term, is none")
         except asked.NoOrder as error:
             self._reply(ticket, {"ok": False, "exit": 2, "text": str(error)})
@@ -65,13 +69,36 @@ class OrderDesk(Decider):
         by = self._host.now() + (wait or 0.0)
         if back:
             given = given._replace(kind=giving.TAKE_BACK, id=untrusted.printable(back, 64))
+            if self._withdrawn(given, ticket):
+                return
         if look:
             awaited = Awaited(one, ticket, given, by, untrusted.printable(look, 64), term or 0)
             self._awaited[ticket] = awaited
             self._look(awaited)
             return
-        self._awaited[ticket] = Awaited(one, ticket, given, by)
-        one.ask(0, election_worker.give_order, ticket, given, self._post)
+        away = cut_off.told(self._sessions, self._host.now())
+        if away:
+            what = ", so it is unknown what is ordered" if given.kind in ("show", "log") else "; nothing was ordered"
+            self._reply(ticket, cut_off.answer(away + what))
+            return
+        until = math.inf if within is None else self._host.now() + within - request.get("age", 0.0)
+        awaited = self._awaited[ticket] = Awaited(one, ticket, given, by, permit=Permit(until))
+        one.ask(0, election_worker.give_order, ticket, given, awaited.permit, self._post)
+
+    def _withdrawn(self, back: giving.Given, ticket: str) -> bool:
+        """Answer who takes back an order that nothing was sent of yet, or of which ZooKeeper cannot be asked now. Returns whether
+        he is answered."""
+        answer = None
+        for one in list(self._awaited.values()):
+            if one.given.id == back.id and one.given.kind != giving.TAKE_BACK and not one.id and one.permit.withdraw():
+                answer = giving.Answer(False, following.INTERRUPTED, "interrupted; nothing was ordered, and nothing will be")
+                # Nobody looks for its answer any more.
+                del self._awaited[one.ticket]
+        if answer is None and not self._sessions.connected:
+            answer = giving.Answer(False, following.UNKNOWN, "there is no connection to ZooKeeper")
+        if answer is not None:
+            self._reply(ticket, answer.document())
+        return answer is not None
 
     def _given(self, event: events.OrderSeen) -> None:
         awaited = self._awaited.get(event.ticket)
@@ -124,6 +151,13 @@ class OrderDesk(Decider):
             self._look(one)
 
     def _look(self, awaited: Awaited) -> None:
+        if not self._sessions.connected:
+            # Nothing is asked that would be answered only when there is a connection again.
+            answer = giving.under_way(awaited.given) if awaited.last or self._host.now() >= awaited.by else None
+            self._given(events.OrderSeen(awaited.ticket, awaited.id, answer and answer._replace(
+                text=f"{answer.text}; {cut_off.told(self._sessions, self._host.now()) or 'there is no connection to ZooKeeper'}"
+            )))
+            return
         awaited.asking, awaited.due = True, math.inf
         awaited.one.ask(
             0, election_worker.look_after_order, awaited.ticket, awaited.given, awaited.id, awaited.term, awaited.last, self._post

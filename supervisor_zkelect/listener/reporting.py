@@ -94,7 +94,10 @@ class Reports(Decider):
     def entry(self, one: Candidacy) -> nodes.Entry:
         """What this node says of itself in an election, for other hosts to see."""
         state, moment = one.state, self._host.now()
-        since = round(1000 * (time.time() - (moment - state.since)))
+        since, acked = round(1000 * (time.time() - (moment - state.since))), one.timeline.begun.get("acked")
+        if state.role == roles.PRIMARY and acked:
+            # A restart in the same term ends none.
+            since = round(1000 * acked)
         guarded = self._guard.up and not one.group.unguarded
         failed = f"its last promotion failed: {state.failed}" if state.failed else ""
         options = agreement.options(self._host.settings, one.settings)
@@ -158,4 +161,7 @@ class Reports(Decider):
                 f"{ack} is written by somebody else, too; give each election an election_ack and election_state of its own"
             )
         told = state.trouble or state.leads_on or (self._guard.unenforced() if state.may_run else "")
-        return told or contested or one.queue.foreign
+        # Whoever does not lead stays away for that, and tells so as its reason.
+        orders = state.orders
+        unusable = orders.bar if orders is not None and one.leads and not orders.bar_id else ""
+        return told or contested or one.queue.foreign or unusable

@@ -16,7 +16,7 @@ from supervisor_zkelect.core import history, journal, nodes, untrusted
 from supervisor_zkelect.elector import ElectionError, Elector
 from supervisor_zkelect.guard import folder as runtime_folder
 from supervisor_zkelect.listener import events
-from supervisor_zkelect.listener.election_worker import fitting
+from supervisor_zkelect.listener.election_worker import fitting, untold
 from supervisor_zkelect.listener.workers import LONGEST_LIST
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ def answer_list(elector: Elector, ticket: str, reply: Reply) -> None:
         found = elector.overview().document()
         reply(ticket, {**found, "nodes": fitting(found["nodes"], LONGEST_LIST)})
     except ElectionError as error:
-        reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
+        reply(ticket, untold(error))
 
 
 def answer_outlook(elector: Elector, ticket: str, reply: Reply, node: str, arguments: Mapping[str, Any]) -> None:
@@ -101,7 +101,7 @@ def answer_outlook(elector: Elector, ticket: str, reply: Reply, node: str, argum
         room = LONGEST_LIST // 2
         reply(ticket, {**found, "here": node, "nodes": fitting(found["nodes"], room), "terms": fitting(terms, room)})
     except ElectionError as error:
-        reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
+        reply(ticket, untold(error))
 
 
 def answer_history(elector: Elector, ticket: str, reply: Reply, arguments: Mapping[str, Any], copy: str = "") -> None:
@@ -112,7 +112,7 @@ def answer_history(elector: Elector, ticket: str, reply: Reply, arguments: Mappi
     except ElectionError as error:
         kept = _kept(copy) if copy else {}
         if not kept:
-            reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
+            reply(ticket, untold(error))
             return
         terms = fitting(kept["terms"][:most], LONGEST_LIST)
         reply(ticket, {"ok": True, "terms": terms, "copied": kept["time"], "why": str(error)})
@@ -127,7 +127,7 @@ def answer_events(elector: Elector, ticket: str, reply: Reply) -> None:
     try:
         reply(ticket, {"ok": True, **elector.events()})
     except ElectionError as error:
-        reply(ticket, {"ok": False, "exit": 1, "text": str(error)})
+        reply(ticket, untold(error))
 
 
 def _keep(path: str, terms: List[Dict[str, Any]]) -> None:

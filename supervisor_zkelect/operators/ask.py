@@ -30,6 +30,9 @@ REFRESH_TIME = 2.5
 #: Seconds that a listener has to answer, of those for which an order is waited for.
 ANSWER_TIME = 1.0
 
+#: Seconds before whoever gives an order goes, after which a listener writes it no more: it answers that meanwhile.
+_LEAD_TIME = 0.3
+
 #: Elections that are asked about together; the mailbox keeps more questions than that.
 _TOGETHER = 50
 
@@ -78,7 +81,7 @@ def run(
             Reply(view, election, _answers(row, call, view, election, seconds, said, progress), screen, call, said)
         )
     except SupervisordError as error:
-        return _failed(error)
+        return _failed(error, row.afar and row.name != "check")
     except KeyboardInterrupt:
         if not row.acts:
             raise
@@ -87,13 +90,15 @@ def run(
         progress.end()
 
 
-def _failed(error: SupervisordError) -> Outcome:
+def _failed(error: SupervisordError, afar: bool) -> Outcome:
+    """afar: whether ZooKeeper alone could be asked as well."""
     if isinstance(error, Unreachable):
         refused = "HTTP 401" in error.reason or "HTTP 403" in error.reason
         if refused:
             return failure(ERROR, f"supervisord: {error.reason}")
         hint = "it may hang or be stopped by a signal" if error.sent else "see whether it runs, or say where it is (-s URL)"
-        return failure(UNKNOWN, f"supervisord: {error.reason}; {hint}")
+        other = "; `zkelect` with --servers HOSTS asks ZooKeeper alone" if afar else ""
+        return failure(UNKNOWN, f"supervisord: {error.reason}; {hint}{other}")
     if isinstance(error, Fault) and error.code == UNKNOWN_METHOD:
         return failure(ERROR, f"supervisord {NO_INTERFACE}")
     if isinstance(error, Fault) and error.code == _NOT_RUNNING:
@@ -160,14 +165,16 @@ class _ByListener:
         return self._ask({"wait": seconds, "look": answer["id"], "term": answer["term"]})
 
     def take_back(self) -> waiting.Document:
-        self._deadline = time.monotonic() + _TAKE_BACK_TIME
+        self._timeout, self._deadline = _TAKE_BACK_TIME, time.monotonic() + _TAKE_BACK_TIME
         return self._ask({"take_back": self._arguments["id"]})
 
     def _ask(self, more: Mapping[str, Any]) -> waiting.Document:
         # The listener says what is under way a moment before nobody waits for it any more.
         until = max(self._deadline, time.monotonic() + ANSWER_TIME)
-        ticket = self._call("zkelect.request", self._verb, self._election, json.dumps({**self._arguments, **more}))
-        return _answer(self._call, self._verb, ticket, until, self._timeout)
+        within = max(_LEAD_TIME, until - time.monotonic() - _LEAD_TIME)
+        said = json.dumps({**self._arguments, "within": round(within, 3), **more})
+        ticket = self._call("zkelect.request", self._verb, self._election, said)
+        return _answer(self._call, self._verb, ticket, until, self._timeout, late="; it writes nothing any more")
 
 
 def signed() -> Dict[str, Any]:
@@ -209,14 +216,14 @@ def _view(call: Call, refresh_time: float) -> View:
 
 
 def _answer(
-    call: Call, verb: str, ticket: str, deadline: float, timeout: float, progress: Progress = NONE
+    call: Call, verb: str, ticket: str, deadline: float, timeout: float, progress: Progress = NONE, late: str = ""
 ) -> Dict[str, Any]:
-    """The listener's answer. One of our own, with exit status 4, when there is none in time."""
+    """The listener's answer. One of our own, with exit status 4, when there is none in time. late: what is to be said then."""
     try:
         answer = poll(call, ticket, deadline, True, lambda waited: progress.tell(f"waiting for the outcome of {verb}", waited))
         if answer is not None:
             return answer
-        text = f"the listener did not answer within {timeout:g} s; the outcome of {verb} is unknown"
+        text = f"the listener did not answer within {timeout:g} s; the outcome of {verb} is unknown{late}"
     except Unreachable as error:
         text = f"the outcome of {verb} is unknown: supervisord: {error.reason}"
     except Fault as fault:

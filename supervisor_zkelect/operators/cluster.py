@@ -22,7 +22,9 @@ def check(answers: Mapping[str, Dict[str, Any]]) -> Outcome:
         wrong = [] if seen.primary else ["nobody is primary"]
         wrong += outlook.hindrances(seen, "")
         # What an operator has ordered is no fault.
-        ordered = [f"{one.name} is {one.ordered}" for one in seen.peers if one.ordered]
+        aside = [one for one in seen.peers if one.ordered]
+        ordered = [f"{one.name} is {one.ordered}" for one in aside]
+        ordered += [f"{one.name} {outlook.GONE}" for one in aside if not one.live]
         kept = [line for line in wrong if line not in ordered]
         problems += [f"[election:{printable(name)}] {printable(line)}" for line in kept]
         notes += [f"[election:{printable(name)}] {printable(line)}" for line in [*ordered, *_versions(answer)]]

@@ -8,7 +8,7 @@ from supervisor_zkelect.core.untrusted import printable
 
 _QUESTIONS = {
     ("orders", "reset"): "all orders in {where} are taken back, whoever gave them",
-    ("maintenance", "force"): "{node} stops its service in {where} even if nobody can take over",
+    ("maintenance", "force"): "where {node} leads in {where}, it stops its service, even if nobody can take over",
     ("switchover", "force"): "members of {where} that know no orders lose their proposals, if they stand before the target",
 }
 

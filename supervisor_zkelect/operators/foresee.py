@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from supervisor_zkelect.core import figures, outlook, rehearsal
+from supervisor_zkelect.core import figures, nodes, outlook, rehearsal
 from supervisor_zkelect.core.history import rows as rows_of
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import table, times, words
@@ -36,6 +36,7 @@ def why(answers: Mapping[str, Dict[str, Any]], view: Optional[View], screen: Scr
     """Why a node is not primary, and what would follow if the primary failed now. view: of the node that was asked, None where
     ZooKeeper was. given: node."""
     lines: List[str] = []
+    unknown: List[str] = []
     document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
     for name, answer in answers.items():
         if answer.get("ok") is not True:
@@ -45,7 +46,12 @@ def why(answers: Mapping[str, Dict[str, Any]], view: Optional[View], screen: Scr
             outcome = refused(answer, {**answer, "v": VERSION, "election": name})
             return outcome._replace(lines=tuple(lines))
         node = str(given.get("node") or answer.get("here") or "")
-        said = outlook.outlook(outlook.cluster(answer), node)
+        seen = outlook.cluster(answer)
+        if given.get("node") and seen.peer(node) is None:
+            lines.append(f"{printable(name)}: {_unknown(name, seen, node)}")
+            unknown.append(_unknown(name, seen, node))
+            continue
+        said = outlook.outlook(seen, node)
         local = words.line(view, name) if view is not None and node == answer.get("here") and not view.doubt(name) else ""
         lines += _told(name, said, local, screen)
         document["elections"][name] = {
@@ -53,7 +59,13 @@ def why(answers: Mapping[str, Dict[str, Any]], view: Optional[View], screen: Scr
             "next": said.next or None, "basis": said.basis, "hindrances": list(said.hindrances),
             "faults": {one.fault: _case(one) for one in said.cases},
         }
+    if unknown and not document["elections"]:
+        return failure(USAGE, unknown[0])
     return Outcome(DONE, tuple(lines), document)
+
+
+def _unknown(name: str, seen: outlook.Cluster, node: str) -> str:
+    return nodes.unknown(printable(node), printable(name), [one.name for one in seen.peers])
 
 
 def _case(one: outlook.Case) -> Dict[str, Any]:
@@ -94,7 +106,9 @@ def simulate(answers: Mapping[str, Dict[str, Any]], screen: Screen, given: Mappi
         if answer.get("ok") is not True:
             return refused(answer, {**answer, "v": VERSION, "election": name})
         seen = outlook.cluster(answer)
-        told = _replayed(seen.terms, int(str(term))) if term else _rehearsed(seen, str(fault), str(given.get("node") or ""))
+        told = _replayed(seen.terms, int(str(term))) if term else _rehearsed(
+            name, seen, str(fault), str(given.get("node") or "")
+        )
         if told.error:
             if len(answers) == 1:
                 return told
@@ -105,13 +119,17 @@ def simulate(answers: Mapping[str, Dict[str, Any]], screen: Screen, given: Mappi
     return Outcome(DONE, tuple(part for line in lines for part in table.wrapped(line, screen.width)), document)
 
 
-def _rehearsed(seen: outlook.Cluster, fault: str, node: str) -> Outcome:
+def _rehearsed(name: str, seen: outlook.Cluster, fault: str, node: str) -> Outcome:
     parts = outlook.parts_of(seen)
     victim = node or (parts[0].name if parts else "")
     if not parts:
         return failure(ERROR, "nobody stands in the queue, so nothing can be rehearsed")
     if victim not in [one.name for one in parts]:
-        return failure(USAGE, f"{victim} is not among the nodes that stand in the queue: {', '.join(one.name for one in parts)}")
+        peer = seen.peer(victim)
+        if peer is None:
+            return failure(USAGE, _unknown(name, seen, victim))
+        why = "does not stand in the queue" if peer.live else "is gone already: its session with ZooKeeper is over"
+        return failure(ERROR, f"{victim} {why}, so nothing would follow; in the queue: {', '.join(one.name for one in parts)}")
     played = rehearsal.play(parts, fault, victim)
     what = FAULTS[fault] if fault == figures.ZOOKEEPER else f"{victim}: {FAULTS[fault]}"
     assumed = "" if seen.primary else f"; nobody is primary now, so this begins when {parts[0].name} is"

@@ -49,6 +49,8 @@ class Afar:
         found, name = remote.elections(self._client, root, remote.ZOOKEEPER_TIME), self._election
         if name is not None and name not in found:
             raise Trouble(USAGE, f"there is no election {name} below {root}; there are: {', '.join(found) or 'none'}")
+        if not found:
+            raise Trouble(USAGE, f"there is no election below {root or '/'}")
         names: List[str] = found if name is None else [name]
         with ThreadPoolExecutor(_TOGETHER) as threads:
             answers = threads.map(lambda one: self._answer(verb, root, one, given), names)
@@ -56,6 +58,7 @@ class Afar:
 
     def _answer(self, verb: str, root: str, name: str, given: Mapping[str, Any]) -> Dict[str, Any]:
         from supervisor_zkelect.elector import ElectionError, Elector
+        from supervisor_zkelect.zookeeper.errors import in_short
 
         elector = Elector(self._client, f"{root}/{name}/election", "n", f"{root}/{name}/ack", timeout=remote.ZOOKEEPER_TIME)
         try:
@@ -68,4 +71,4 @@ class Afar:
             terms = elector.terms(history.KEPT if given.get("term") else history.LATELY)
             return {**elector.overview().document(whole=True), "terms": terms}
         except ElectionError as error:
-            raise Trouble(UNKNOWN, f"unknown: {name}: {error}") from None
+            raise Trouble(UNKNOWN, f"unknown: {name}: {in_short(error)}") from None

@@ -88,6 +88,7 @@ class Requests:
                 request.takers[taker.identity] = taker
                 taken.append({
                     "ticket": request.ticket, "verb": request.verb, "election": request.election, "args": request.arguments,
+                    "age": round(now - request.made, 3),
                 })
         return taken
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import argparse
 import threading
 import time
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Set
 
-from supervisor_zkelect.operators import ask, remote, show, waiting
+from supervisor_zkelect.core import nodes
+from supervisor_zkelect.operators import ask, beside, remote, show, waiting
 from supervisor_zkelect.operators.interrupts import Interrupts
 from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, UNKNOWN, USAGE, Outcome, Trouble
 from supervisor_zkelect.operators.progress import Progress
 from supervisor_zkelect.operators.verbs import ALL, ONE, VERBS, Verb
+from supervisor_zkelect.system import clock
+
+_TAKE_BACK_TIME = 2.0
+"""Seconds that ZooKeeper has to answer who waits no longer."""
 
 PACE = 0.1
 """Seconds between two looks at what becomes of an order."""
@@ -20,6 +25,7 @@ PACE = 0.1
 def afar(arguments: argparse.Namespace, given: Mapping[str, Any], width: Optional[int], progress: Progress) -> Outcome:
     """The outcome of the command. given: what was said with the verb. width: columns that there are. Raises Trouble."""
     from supervisor_zkelect.zookeeper import asked, connect
+    from supervisor_zkelect.zookeeper.permit import Permit
 
     verb = VERBS[arguments.name]
     try:
@@ -36,8 +42,9 @@ def afar(arguments: argparse.Namespace, given: Mapping[str, Any], width: Optiona
         answers = {}
         with Interrupts() as interrupts:
             for name in desk.meant(verb, arguments.election, given):
-                way = Way(desk.elector(name), asked.given(verb.name, {**given, **ask.signed()}), interrupts)
                 left = max(0.0, deadline - time.monotonic())
+                permit = Permit(clock.now() + max(left, ask.ANSWER_TIME))
+                way = Way(desk.elector(name), asked.given(verb.name, {**given, **ask.signed()}), interrupts, permit)
                 # Nothing is ordered yet by this one.
                 interrupts.check()
                 answers[name] = waiting.follow(way, left, progress, ask.revocable(verb, given))
@@ -66,22 +73,25 @@ class Desk:
             raise Trouble(USAGE, f"name the election to {verb.name} from; {there}")
         node = given.get("node")
         if verb.means == ALL and node:
-            found = [name for name in found if self._knows(name, node)]
-            if not found:
-                raise Trouble(ERROR, f"no election below {self._root or '/'} knows a node {node}; see zkelect list")
+            known = {name: self._known(name) for name in found}
+            meant = [name for name in found if node in known[name]]
+            if found and not meant:
+                raise Trouble(USAGE, nodes.unknown(node, ", ".join(found), sorted(set().union(*known.values()))))
+            found = meant
         if not found:
             raise Trouble(USAGE, f"there is no election below {self._root or '/'}")
         return found
 
-    def _knows(self, name: str, node: str) -> bool:
+    def _known(self, name: str) -> Set[str]:
+        """The nodes of an election."""
         from supervisor_zkelect.elector import ElectionError
 
         elector = self.elector(name)
         try:
-            known = {*elector.known_nodes(), *(one.node for one in elector.members()), *elector.read_control().maintenance}
+            members = {one.node for one in elector.members() if one.node}
+            return {*elector.known_nodes(), *members, *elector.read_control().maintenance}
         except ElectionError as error:
             raise Trouble(UNKNOWN, f"unknown: {name}: {error}") from None
-        return node in known
 
     def elector(self, name: str) -> Any:
         """An elector that stands in no queue. What it makes is for whom the election's own znode is for."""
@@ -116,15 +126,22 @@ class Desk:
 class Way:
     """The way of an order by ZooKeeper alone (`waiting.Way`)."""
 
-    def __init__(self, elector: Any, given: Any, interrupts: Interrupts) -> None:
-        """interrupts: to be asked while somebody waits."""
+    def __init__(self, elector: Any, given: Any, interrupts: Interrupts, permit: Any = None) -> None:
+        """interrupts: to be asked while somebody waits. permit: a `permit.Permit`: until when the order may be written; None for
+        as long as that takes."""
         from supervisor_zkelect.zookeeper import following, giving
 
         self._following, self._giving = following, giving
+        from supervisor_zkelect.zookeeper.permit import Permit
+
         self._elector, self._given, self._interrupts = elector, given, interrupts
+        self._permit: Permit = permit or Permit()
 
     def give(self, seconds: float) -> waiting.Document:
-        answer = self._following.attempt(self._elector, self._given)
+        answer = beside.done(
+            lambda: self._following.attempt(self._elector, self._given, self._permit), self._interrupts.check
+        )
+        assert answer is not None
         if not answer.id:
             return dict(answer.document())
         return {**answer.document(), **self._awaited(answer.id, answer.term, seconds)}
@@ -133,7 +150,13 @@ class Way:
         return self._awaited(answer["id"], answer["term"], seconds)
 
     def take_back(self) -> waiting.Document:
-        return dict(self._following.attempt(self._elector, self._given._replace(kind=self._giving.TAKE_BACK)).document())
+        if self._permit.withdraw():
+            return {"ok": False, "exit": INTERRUPTED, "text": "interrupted; nothing was ordered, and nothing will be"}
+        back = self._given._replace(kind=self._giving.TAKE_BACK)
+        answer = beside.done(lambda: self._following.attempt(self._elector, back), self._interrupts.check, _TAKE_BACK_TIME)
+        if answer is None:
+            return {"ok": False, "exit": UNKNOWN, "text": "ZooKeeper does not answer"}
+        return dict(answer.document())
 
     def _awaited(self, order: str, term: int, seconds: float) -> Dict[str, Any]:
         from supervisor_zkelect.elector import ElectionError
@@ -142,7 +165,9 @@ class Way:
         while True:
             self._interrupts.check()
             try:
-                answer = self._giving.came_of(self._elector, self._given, order, term)
+                answer = beside.done(
+                    lambda: self._giving.came_of(self._elector, self._given, order, term), self._interrupts.check
+                )
             except ElectionError:
                 # Whoever waits is told of no trouble on the way.
                 answer = None

@@ -98,16 +98,19 @@ def _told(line: str) -> str:
 
 
 def elections(client: Any, root: str, seconds: float) -> List[str]:
-    """The names of the elections below a znode, as far as this client may see them. seconds: for each request."""
-    from kazoo.exceptions import KazooException
+    """The names of the elections below a znode, as far as this client may see them. seconds: for each request. Raises Trouble
+    where ZooKeeper does not answer."""
+    from kazoo.exceptions import ConnectionLoss, KazooException
 
-    found = []
+    found: List[str] = []
     try:
         names = sorted(client.get_children_async(root).get(timeout=seconds))[:_MOST]
         for name, answer in [(name, client.exists_async(f"{root}/{name}/election")) for name in names]:
             if answer.get(timeout=seconds) is not None:
                 found.append(name)
-    except (KazooException, client.handler.timeout_exception):
+    except (ConnectionLoss, client.handler.timeout_exception):
+        raise Trouble(UNKNOWN, "unknown: ZooKeeper did not answer in time") from None
+    except KazooException:
         return found
     return found
 

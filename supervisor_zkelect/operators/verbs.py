@@ -263,7 +263,7 @@ _ROWS = (
         wait=60.0, timed=True, each=True, acts=True, ordered=True, afar=True, what=("on", "off"),
         options=(
             Option("--node", "node", "another node", "NODE"), Option("--for", "for", "it ends by itself then", "SECONDS", True),
-            Option("--force", "force", "even if nobody can take over"), _YES, _REASON,
+            Option("--force", "force", "even if nobody can take over, and in place of one that stands"), _YES, _REASON,
         ),
         statuses={DONE: "the node is out of the queue, or back in it", **_GIVEN},
     ),

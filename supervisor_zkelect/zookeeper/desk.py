@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import List, Optional
+import math
+from contextlib import contextmanager
+from typing import Iterator, List, Optional
 
 from kazoo import exceptions as kazoo_errors
 
@@ -34,6 +36,15 @@ class DeskCalls(PastCalls):
         """The nodes that live and have not read the control yet as it stands."""
         stamp = self.read_control().stamp
         return [] if stamp == control.Stamp() else nodes.unrecognised(self.seen_nodes(), stamp)
+
+    @contextmanager
+    def ending_by(self, moment: float) -> Iterator[None]:
+        """Have all calls in a `with` statement end by a moment of CLOCK_BOOTTIME."""
+        self._zk.until = moment
+        try:
+            yield
+        finally:
+            self._zk.until = math.inf
 
     def reconnect(self) -> None:
         """Wait until there is a connection. Raises NotConnected after the elector's time limit."""

@@ -34,6 +34,18 @@ class TimedOut(ElectionError):
     """ZooKeeper did not answer within the time limit; what was asked may still happen. Look, then ask again."""
 
 
+def in_short(error: ElectionError) -> str:
+    """An error for whoever only wants to see something, and need not know at which request ZooKeeper fell silent."""
+    if isinstance(error, TimedOut):
+        return "ZooKeeper did not answer in time"
+    return "there is no connection to ZooKeeper" if isinstance(error, (NotConnected, SessionGone)) else str(error)
+
+
+def silent(error: ElectionError) -> bool:
+    """Whether ZooKeeper gave no answer, so that nothing is known."""
+    return isinstance(error, (TimedOut, NotConnected, SessionGone))
+
+
 class AccessDenied(ElectionError):
     """The credentials are refused, or the ACL of a znode forbids it. Correct the credentials or the ACL."""
 

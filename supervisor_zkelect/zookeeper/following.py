@@ -10,9 +10,16 @@ from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.zookeeper.desk import DeskCalls
 from supervisor_zkelect.zookeeper.errors import AccessDenied, ElectionError, NotConnected, TimedOut
 from supervisor_zkelect.zookeeper.giving import TAKE_BACK, UNDER_WAY, Answer, Given, Unanswered, give, under_way
+from supervisor_zkelect.zookeeper.permit import Expired, Permit
 
 UNKNOWN = 4
 """Exit status of a tool that ZooKeeper does not answer."""
+
+NOTHING = "ZooKeeper did not answer in time; nothing was ordered, and nothing will be"
+"""What is told of an order that was not written, and is not written later."""
+
+UNREAD = "ZooKeeper did not answer in time, so it is unknown what is ordered"
+"""What is told of orders that were to be shown."""
 
 INTERRUPTED = 130
 """Exit status of a tool whose user has had enough, as a shell has it for Ctrl-C."""
@@ -22,15 +29,23 @@ INTERRUPTED = 130
 _BEGUN, _ENDED = "/begun", "/ended"
 
 
-def attempt(elector: DeskCalls, given: Given) -> Answer:
-    """Give the order, or take it back, and say what came of that. Raises nothing that an election does."""
+def attempt(elector: DeskCalls, given: Given, permit: Optional[Permit] = None) -> Answer:
+    """Give the order, or take it back, and say what came of that. Raises nothing that an election does.
+
+    permit: until when it may be written; None for as long as that takes."""
+    permit = permit or Permit()
     what = "the orders were not read" if given.kind in ("show", "log") else "the order was not written"
     try:
-        return take_back(elector, given.id, given.by) if given.kind == TAKE_BACK else give(elector, given)
+        with elector.ending_by(permit.until):
+            return take_back(elector, given.id, given.by) if given.kind == TAKE_BACK else give(elector, given, permit)
     except Unanswered as error:
         return Answer(False, UNKNOWN, f"it is unknown whether the order was written: {error}")
+    except Expired:
+        return Answer(False, UNKNOWN, NOTHING)
     except (NotConnected, TimedOut) as error:
-        return Answer(False, UNKNOWN, f"{what}: {error}")
+        if given.kind == TAKE_BACK or permit.sent:
+            return Answer(False, UNKNOWN, f"it is unknown whether the order stands: {error}")
+        return Answer(False, UNKNOWN, UNREAD if given.kind in ("show", "log") else NOTHING)
     except (ElectionError, Unusable) as error:
         return Answer(False, 1, f"{what}: {error}")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect.core import control, moments, nodes, ranks
+from supervisor_zkelect.core import control, control_words, moments, nodes, ranks
 from supervisor_zkelect.core.control import Control, Order, Restart, Switchover
 from supervisor_zkelect.core.order_log import Noted
 from supervisor_zkelect.core.outcomes import Outcome
@@ -17,6 +17,7 @@ from supervisor_zkelect.zookeeper import precheck
 from supervisor_zkelect.zookeeper.desk import DeskCalls
 from supervisor_zkelect.zookeeper.errors import ElectionError, NotConnected, TimedOut
 from supervisor_zkelect.zookeeper.orders import knows_orders
+from supervisor_zkelect.zookeeper.permit import Permit
 from supervisor_zkelect.zookeeper.presence import PresenceCalls
 from supervisor_zkelect.zookeeper.queue import Member
 
@@ -25,6 +26,9 @@ _MS = 1000
 
 #: Kinds by which an order is taken back, and what that is.
 _CANCELLED = {"cancel": "switchover", "cancel restart": "restart"}
+
+USAGE = 2
+"""Exit status of a tool that was told a word which is wrong, as the name of a node that nobody knows."""
 
 UNDER_WAY = 7
 """Exit status of a tool whose waiting has ended before its order was done, while that stands or has begun."""
@@ -37,7 +41,7 @@ CLOCKS_DIFFER = 30.0
 
 #: Outcomes of kinds that are done when they are written.
 _DONE = {
-    "maintenance off": "it was taken out of maintenance", "reset": "all orders were taken back",
+    "maintenance off": "it was taken out of maintenance",
     **{kind: f"the {what} was taken back" for kind, what in _CANCELLED.items()},
 }
 
@@ -93,10 +97,15 @@ class Answer(NamedTuple):
         return fields
 
 
-def give(elector: DeskCalls, given: Given) -> Answer:
-    """Write the order, where nothing speaks against it. Raises ElectionError, and control.Unusable."""
+def give(elector: DeskCalls, given: Given, permit: Optional[Permit] = None) -> Answer:
+    """Write the order, where nothing speaks against it, and as long as the permit lets it, if there is one. Raises
+    ElectionError, and control.Unusable."""
+    permit = permit or Permit()
     elector.prepare()
+    if given.kind in _READ:
+        return _READ[given.kind](elector)
     if given.kind in _AT_ONCE:
+        permit.use()
         return _AT_ONCE[given.kind](elector, given)
     shown, order = elector.server_time(), given.id or os.urandom(16).hex()
     moment = given.due if given.seconds is None else shown + round(_MS * given.seconds)
@@ -106,37 +115,44 @@ def give(elector: DeskCalls, given: Given) -> Answer:
     warning = _clocks(given, shown)
     if any(one.id == order for one in elector.outcomes()):
         return Answer(True, 0, "", order, term, (), warning)
-    refused, checked = "", precheck.Checked()
+    refused, missing, checked = "", "", precheck.Checked()
 
     def change(found: Control) -> Optional[control.Change]:
-        nonlocal refused, checked
+        nonlocal refused, missing, checked
         refused, checked = "", precheck.Checked()
         if _stands(found, order):
             return None
-        refused = refusal(elector, found, given, shown)
+        missing = _unknown(elector, found, given)
+        refused = missing or refusal(elector, found, given, shown)
         if given.kind == "switchover" and not refused:
             checked = precheck.of_switchover(elector, found, given.node, shown)
             refused = "" if given.force else checked.strange
-        return None if refused or given.dry else _change(given, wanted, moment, term)
+        if refused or given.dry:
+            return None
+        permit.use()
+        return _change(given, wanted, moment, term)
 
     try:
         before = elector.amend_control(change)
     except (NotConnected, TimedOut) as error:
+        if not permit.sent:
+            raise
         return _looked_up(elector, given, order, term, error)
     if refused:
-        return Answer(False, 1, refused, warning=warning)
+        return Answer(False, USAGE if missing else 1, refused, warning=warning)
     if given.dry:
         would = f"{checked.would}{_when(moment, shown)}; nothing is ordered"
         return Answer(True, 0, would, checked=checked.lines, warning=warning)
     amiss = _note(elector, given, wanted, moment)
+    replaced = _replaced(elector, given, before, order, shown)
     return _written(elector, given, before, order, moment, shown)._replace(
-        term=term, checked=checked.lines, warning="; ".join(filter(None, [warning, amiss]))
+        term=term, checked=(*replaced, *checked.lines), warning="; ".join(filter(None, [warning, amiss]))
     )
 
 
 def _change(given: Given, wanted: Order, moment: Optional[int], term: int) -> control.Change:
     if given.kind == "maintenance on":
-        return control.begin_maintenance(given.node, wanted._replace(until=moment))
+        return _maintenance(given, wanted, moment)
     if given.kind == "maintenance off":
         return control.end_maintenance(given.node, term)
     if given.kind in _CANCELLED:
@@ -146,13 +162,50 @@ def _change(given: Given, wanted: Order, moment: Optional[int], term: int) -> co
     return control.order_switchover(Switchover(wanted, given.node, moment))
 
 
+def _tell(elector: DeskCalls, outcome: Outcome) -> None:
+    """Write what became of an order, as far as that may be: what was done for it is done."""
+    try:
+        elector.tell_outcome(outcome)
+    except ElectionError:
+        pass
+
+
+def _maintenance(given: Given, wanted: Order, moment: Optional[int]) -> control.Change:
+    """One that stands is replaced where that is said: what is not said of reason and end stays, unless it is forced."""
+
+    def change(document: control.Document) -> None:
+        former = document.get("nodes", {}).get(given.node, {}).get("maintenance") or {}
+        kept = {} if given.force else {name: former[name] for name in ("reason", "until") if former.get(name)}
+        reason, until = wanted.reason or kept.get("reason", ""), kept.get("until") if moment is None else moment
+        control.begin_maintenance(given.node, wanted._replace(reason=reason, until=until))(document)
+
+    return change
+
+
+def _replaced(elector: DeskCalls, given: Given, before: Control, order: str, shown: int) -> Tuple[str, ...]:
+    """What an order of maintenance has replaced, a line each, and write what became of either."""
+    former = before.maintenance.get(given.node) if given.kind == "maintenance on" else None
+    if former is not None and (former.id == order or not former.stands(shown)):
+        former = None
+    if given.kind == "maintenance on" and given.node not in [one.node for one in elector.members()]:
+        # The node has nothing to do for it, and so nothing to tell.
+        _tell(elector, Outcome(order, True, f"{given.node} did not stand in the queue"))
+    if former is None:
+        return ()
+    _tell(elector, Outcome(former.id, False, "it was replaced" + (f" by {given.by}" if given.by else "")))
+    return (f"this replaces what stood before: {control.maintenance_in_words(former, shown)}",)
+
+
 def _written(
     elector: DeskCalls, given: Given, before: Control, order: str, moment: Optional[int], shown: int
 ) -> Answer:
+    by = f" by {given.by}" if given.by else ""
+    if given.kind == "maintenance off" and given.node in before.maintenance:
+        # Where its node has left the queue for it, that was told before, and counts.
+        _tell(elector, Outcome(before.maintenance[given.node].id, False, f"it was taken back{by}"))
     if given.kind in _CANCELLED:
         standing = before.restart if given.kind == "cancel restart" else before.switchover
         if standing is not None:
-            by = f" by {given.by}" if given.by else ""
             elector.tell_outcome(Outcome(standing.order.id, False, f"it was taken back{by}"))
         return Answer(True, 0, f"the {_CANCELLED[given.kind]} is taken back")
     if given.kind in _CANCELLED.values() and moment is not None:
@@ -164,11 +217,12 @@ def _when(moment: Optional[int], shown: int) -> str:
     return "" if moment is None else f" at {moments.utc(moment)}, in {moments.duration((moment - shown) / _MS)}"
 
 
-def _note(elector: DeskCalls, given: Given, wanted: Order, moment: Optional[int]) -> str:
-    """Write the order into the log of orders. Returns what is amiss with that: the order counts without it."""
+def _note(elector: DeskCalls, given: Given, wanted: Order, moment: Optional[int], came: str = "") -> str:
+    """Write the order into the log of orders. came: what came of it, where it is done. Returns what is amiss with that: the order
+    counts without it."""
     until, due = (moment, None) if given.kind == "maintenance on" else (None, moment)
     noted = Noted(wanted.id, given.kind, given.node, given.by, given.reason, wanted.at, until, due)
-    done = _DONE.get(given.kind)
+    done = came or _DONE.get(given.kind)
     try:
         elector.note_order(noted, None if done is None else Outcome(wanted.id, True, done, at=wanted.at))
     except ElectionError as error:
@@ -206,19 +260,25 @@ def _looked_up(elector: DeskCalls, given: Given, order: str, term: int, lost: El
     return Answer(False, 1, f"the order was not written: {lost}")
 
 
-def _show(elector: DeskCalls, given: Given) -> Answer:
-    return Answer(True, 0, "; ".join(told(elector.read_control(), elector.server_time())) or "nothing is ordered")
+def _show(elector: DeskCalls) -> Answer:
+    return Answer(True, 0, "; ".join(control_words.told(elector.read_control(), elector.server_time())) or "nothing is ordered")
 
 
-def _log(elector: DeskCalls, given: Given) -> Answer:
+def _log(elector: DeskCalls) -> Answer:
     entries = [entry.document() for entry in elector.order_log()]
     return Answer(True, 0, f"{len(entries) or 'no'} order{'s' * (len(entries) != 1)} known", more={"log": entries})
 
 
 def _reset(elector: DeskCalls, given: Given) -> Answer:
+    before = elector.read_control()
     elector.reset_control()
-    amiss = _note(elector, given, Order(given.id or os.urandom(16).hex(), at=elector.server_time()), None)
-    return Answer(True, 0, "nothing is ordered any more", warning=amiss)
+    shown, back = elector.server_time(), control_words.taken_back(before)
+    what = f"took back {', '.join(text for _, text in back) or 'nothing'}"
+    amiss = _note(elector, given, Order(given.id or os.urandom(16).hex(), given.by, given.reason, shown), None, what)
+    for order, _ in back:
+        if order:
+            _tell(elector, Outcome(order, False, "all orders were taken back" + (f" by {given.by}" if given.by else "")))
+    return Answer(True, 0, f"{what}; nothing is ordered any more", warning=amiss)
 
 
 def _forget(elector: DeskCalls, given: Given) -> Answer:
@@ -226,9 +286,10 @@ def _forget(elector: DeskCalls, given: Given) -> Answer:
     node = given.node
     there = node in elector.known_nodes()
     in_control = node in elector.read_control().maintenance
-    if not there and not in_control:
-        return Answer(False, 1, f"there is no node {node} in this election; see zkelect list")
-    if node in [one.node for one in elector.members()] or not elector.forget_node(node):
+    members = [one.node for one in elector.members()]
+    if not there and not in_control and node not in members:
+        return Answer(False, USAGE, _unknown(elector, elector.read_control(), given))
+    if node in members or not elector.forget_node(node):
         return Answer(False, 1, f"{node} lives; stop its supervisord first, or wait until its session is over")
     elector.amend_control(lambda found: control.end_maintenance(node) if node in found.maintenance else None)
     shown = elector.server_time()
@@ -241,7 +302,8 @@ def _forget(elector: DeskCalls, given: Given) -> Answer:
     return Answer(True, 0, f"{node} is forgotten; it is known again when it comes back")
 
 
-_AT_ONCE = {"show": _show, "log": _log, "reset": _reset, "forget": _forget}
+_READ = {"show": _show, "log": _log}
+_AT_ONCE = {"reset": _reset, "forget": _forget}
 
 
 def _stands(found: Control, order: str) -> bool:
@@ -250,7 +312,18 @@ def _stands(found: Control, order: str) -> bool:
     return order in [one.id for one in (*found.maintenance.values(), *standing)]
 
 
-def refusal(elector: PresenceCalls, found: Control, given: Given, shown: int) -> str:
+def _unknown(elector: PresenceCalls, found: Control, given: Given) -> str:
+    """That nobody knows the node which the order names; "" where somebody does, or where it need not be known."""
+    if not given.node or given.kind == "maintenance on" and given.force:
+        return ""
+    names = {*elector.known_nodes(), *found.maintenance, *(one.node for one in elector.members() if one.node)}
+    if given.node in names:
+        return ""
+    place = elector.election_znode.split("/")
+    return nodes.unknown(given.node, place[-2] if place[-1] == "election" and len(place) > 2 else place[-1], sorted(names))
+
+
+def refusal(elector: DeskCalls, found: Control, given: Given, shown: int) -> str:
     """Why the order is not written; "" where nothing speaks against it. shown: what ZooKeeper's clock shows."""
     if found.trouble:
         return found.trouble
@@ -269,8 +342,10 @@ def refusal(elector: PresenceCalls, found: Control, given: Given, shown: int) ->
     if given.kind == "maintenance off":
         return "" if given.node in found.maintenance else f"{given.node} is not in maintenance"
     if given.kind == "switchover" and standing is not None:
-        what = "has begun; wait until it is done" if standing.begun else "is ordered; zkelect switchover --cancel takes it back"
-        return f"another switchover {what}"
+        to = standing.to or "the next node"
+        if standing.begun:
+            return f"another switchover, to {to}, is under way; wait until it is done"
+        return f"another switchover is ordered, {control.in_words(standing, shown)}; zkelect switchover --cancel takes it back"
     if given.kind == "switchover" and given.node in aside:
         return f"{given.node} is in maintenance; zkelect maintenance off --node {given.node} ends that"
     members = elector.members()
@@ -279,9 +354,11 @@ def refusal(elector: PresenceCalls, found: Control, given: Given, shown: int) ->
         return _no_switchover(elector, members, given, bool(others))
     if given.node == (members[0].node if members else "") and not others and not given.force:
         return f"{given.node} leads, and nobody could take over; start another node, or give the service up with --force"
-    known = {one.node for one in members} | aside
-    if given.node not in known and given.node not in elector.known_nodes() and not given.force:
-        return f"there is no node {given.node} in this election; see zkelect list"
+    if given.node in aside and not (given.force or given.reason or given.seconds is not None):
+        order = found.maintenance[given.node]
+        by = f"by {order.by}: " if order.by else ""
+        why = f"{by}{order.reason or 'no reason given'}{control.until_in_words(order, shown)}"
+        return f"{given.node} is in maintenance already ({why}); --reason or --for change that, --force replaces it"
     return ""
 
 
@@ -292,7 +369,15 @@ def _why_aside(entry: Optional[nodes.Entry]) -> str:
     return f" ({f'not fit: {entry.unfit}' if entry.priority else ranks.NEVER})"
 
 
-def _no_switchover(elector: PresenceCalls, members: List[Member], given: Given, others: bool) -> str:
+def _other_switchover(elector: DeskCalls) -> str:
+    """That a switchover is under way that does not stand any more, as its target has claimed the term; "" where none is."""
+    last = next((one for one in reversed(elector.order_log()) if one.order.what == "switchover"), None)
+    if last is None or last.outcome is not None or elector.read_ack():
+        return ""
+    return f"another switchover, to {last.order.node or 'the next node'}, is under way; wait until it is done"
+
+
+def _no_switchover(elector: DeskCalls, members: List[Member], given: Given, others: bool) -> str:
     node = given.node
     if not members:
         return "nobody leads, so there is nothing to switch over; see zkelect list"
@@ -301,7 +386,8 @@ def _no_switchover(elector: PresenceCalls, members: List[Member], given: Given, 
     if not knows_orders(members[0]):
         return f"{members[0].node or members[0].name} leads and knows no orders; hand over there, or update it"
     if node and node not in [one.node for one in members]:
-        return f"{node} does not stand in the queue{_why_aside(elector.entry_of(node))}; see zkelect list"
+        aside = f"{node} does not stand in the queue{_why_aside(elector.entry_of(node))}; see zkelect list"
+        return _other_switchover(elector) or aside
     entry = elector.entry_of(node) if node and not given.force else None
     if entry is not None and entry.unfit:
         return f"{node} is not fit to lead: {entry.unfit}; correct that, or see --force"
@@ -322,49 +408,47 @@ def _no_restart(elector: PresenceCalls, found: Control, given: Given) -> str:
     return ""
 
 
-def told(found: Control, shown: int) -> List[str]:
-    """What stands in the control, a line each. shown: what ZooKeeper's clock shows."""
-    if found.trouble:
-        return [found.trouble]
-    lines = [
-        f"{node}: {control.in_maintenance(order)}{_left(order.until, shown, 'for another')}"
-        for node, order in sorted(found.maintenance.items()) if order.stands(shown)
-    ]
-    if found.switchover is not None:
-        lines.append(control.in_words(found.switchover, shown))
-    restart = found.restart
-    if restart is not None:
-        by, why = (f" {word} {text}" if text else "" for word, text in (("by", restart.order.by), ("for", restart.order.reason)))
-        lines.append(f"restart{by}{why}{', begun' if restart.begun else _left(restart.due, shown, 'in')}")
-    return lines
-
-
-def _left(moment: Optional[int], shown: int, word: str) -> str:
-    return "" if moment is None else f", {word} {moments.duration((moment - shown) / _MS)}"
-
-
 def came_of(elector: PresenceCalls, given: Given, order: str, term: int) -> Optional[Answer]:
     """What became of an order that was written; None while it is under way. term: token of the term in which it was given. Raises
     ElectionError."""
     if given.kind in ("switchover", "restart"):
-        answer = _outcome(elector, order)
+        answer = _outcome(elector, given, order)
         if answer is not None or _stands(elector.read_control(), order):
             return answer
         if given.kind == "restart":
             # It is taken out when its outcome is written.
-            return _outcome(elector, order) or Answer(False, 1, "the order does not stand any more; see zkelect history")
+            return _outcome(elector, given, order) or Answer(False, 1, "the order does not stand any more; see zkelect history")
         return _led(elector, given, term)
     stands = given.node in [one.node for one in elector.members()]
     if given.kind == "maintenance on":
-        return None if stands else Answer(True, 0, f"{given.node} is in maintenance, until zkelect maintenance off ends that")
+        return None if stands else Answer(True, 0, _aside_now(elector, given, order))
+    if not stands and not elector.lives(given.node):
+        return Answer(True, 0, f"done; {given.node} does not run just now, and joins when it does")
     return Answer(True, 0, f"{given.node} stands in the queue") if stands else None
 
 
-def _outcome(elector: PresenceCalls, order: str) -> Optional[Answer]:
+def _aside_now(elector: PresenceCalls, given: Given, order: str) -> str:
+    """That a node is in maintenance, and until when."""
+    standing = elector.read_control().maintenance.get(given.node)
+    if standing is None or standing.id != order:
+        return f"{given.node} left the queue; the order does not stand any more"
+    if standing.until is None:
+        return f"{given.node} is in maintenance, until zkelect maintenance off ends that"
+    until = control.until_in_words(standing, elector.server_time())
+    return f"{given.node} is in maintenance{until}, or until zkelect maintenance off ends that"
+
+
+def _outcome(elector: PresenceCalls, given: Given, order: str) -> Optional[Answer]:
     for outcome in elector.outcomes():
         if outcome.id == order:
-            return Answer(outcome.ok, 0 if outcome.ok else 1, outcome.text)
+            why = "" if outcome.ok or given.kind != "switchover" else _ended(elector, given)
+            return Answer(outcome.ok, 0 if outcome.ok else 1, outcome.text + why)
     return None
+
+
+def _ended(elector: PresenceCalls, given: Given) -> str:
+    """That the node which was to lead is gone, behind what happened."""
+    return "" if not given.node or elector.lives(given.node) else f"; {given.node}'s session ended meanwhile"
 
 
 def _led(elector: PresenceCalls, given: Given, term: int) -> Optional[Answer]:
@@ -375,7 +459,8 @@ def _led(elector: PresenceCalls, given: Given, term: int) -> Optional[Answer]:
     if holder is None or not ack:
         return None
     ok = given.node in ("", holder.node)
-    return Answer(ok, 0 if ok else 1, f"{holder.node} leads at {holder.address}")
+    why = "" if ok else f", and not {given.node}{_ended(elector, given)}"
+    return Answer(ok, 0 if ok else 1, f"{holder.node} leads at {holder.address}{why}")
 
 
 def under_way(given: Given) -> Answer:

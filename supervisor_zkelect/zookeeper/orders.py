@@ -252,6 +252,8 @@ def _successor(
         able = [one for one in others if one not in aside and not _lasts(one)]
         wanted = best(others, able) if able else None
         if wanted is None:
+            if found.trouble:
+                raise NotBegun(f"{found.trouble}; until then nobody could take over, and this node stays")
             real = [one for one in others if not _lasts(one)]
             why = "all other candidates are in maintenance" if real else "no other candidate stands in the queue"
             raise NotBegun(f"{why}, so this node stays; start another node first")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from supervisor_zkelect.core import nodes, places, untrusted
-from supervisor_zkelect.core.control import Stamp, in_maintenance, in_words
+from supervisor_zkelect.core.control import Stamp, in_words, maintenance_in_words
 from supervisor_zkelect.zookeeper import arguments
+from supervisor_zkelect.zookeeper.queue import Member
 from supervisor_zkelect.zookeeper.requests import MISSING, THERE, data_of
 from supervisor_zkelect.zookeeper.stepping import SteppingCalls
 
@@ -111,6 +112,11 @@ class PresenceCalls(SteppingCalls):
         seen = self._entries([node], {}, self._zk.limit())
         return seen[0].entry if seen and seen[0].live else None
 
+    def lives(self, node: str) -> bool:
+        """Whether a node that has an entry lives; one without has no other way to tell, and is taken to."""
+        seen = self._entries([node], {}, self._zk.limit()) if node in self.known_nodes() else []
+        return not seen or seen[0].live
+
     def overview(self) -> Overview:
         """All nodes that stand in the election, or stood in it, and what is ordered."""
         limit, client = self._zk.limit(), self._client
@@ -123,7 +129,7 @@ class PresenceCalls(SteppingCalls):
         address, seen = untrusted.known_address(data_of(acked)), self.seen_nodes()
         # For people's eyes this host's clock is good enough, where nothing was made by this client.
         shown = self._servers.now() or round(1000 * time.time())
-        ordered = {name: in_maintenance(one) for name, one in orders.maintenance.items() if one.stands(shown)}
+        ordered = {name: maintenance_in_words(one, shown) for name, one in orders.maintenance.items() if one.stands(shown)}
         stamp = () if orders.stamp == Stamp() else tuple(orders.stamp)
         switchover, restart = orders.switchover, orders.restart
         coming = [] if switchover is None else [in_words(switchover, shown)]
@@ -139,17 +145,23 @@ class PresenceCalls(SteppingCalls):
     def seen_nodes(self) -> List[nodes.Seen]:
         """All nodes that stand in the queue, or have an entry."""
         names, limit = self.known_nodes()[:MOST_NODES], self._zk.limit()
-        standing: Dict[str, Tuple[int, int]] = {}
+        standing: Dict[str, Member] = {}
+        places_of: Dict[str, int] = {}
         for place, member in enumerate(self.each_member(), 1):
-            standing.setdefault(member.node or member.name, (place, member.session))
+            standing.setdefault(member.node or member.name, member)
+            places_of.setdefault(member.node or member.name, place)
         seen = []
         for first in range(0, len(names), _AT_ONCE):
-            seen += self._entries(names[first:first + _AT_ONCE], standing, limit)
+            some = self._entries(names[first:first + _AT_ONCE], standing, limit)
+            seen += [one._replace(place=places_of[one.name]) if one.place is not None else one for one in some]
         told = {one.name for one in seen}
-        return [*seen, *(nodes.Seen(name, None, True, place) for name, (place, _) in standing.items() if name not in told)]
+        return [*seen, *(nodes.Seen(name, None, True, place) for name, place in places_of.items() if name not in told)]
 
-    def _entries(self, names: Sequence[str], standing: Dict[str, Tuple[int, int]], limit: float) -> List[nodes.Seen]:
-        """What these nodes say of themselves. An entry of another session than the one that stands in the queue is of before."""
+    def _entries(self, names: Sequence[str], standing: Mapping[str, Member], limit: float) -> List[nodes.Seen]:
+        """What these nodes say of themselves. standing: who stands in the queue; such a one has a place, 0 here.
+
+        A proposal goes with its session, so whoever stands in the queue lives, also before he has told anything in it. An entry
+        of another session is of before, unless the node lives in that, and the proposal is older: it goes by itself."""
         root, ask = places.nodes_of(self.election_state), self._client.exists_async
         asked = [(name, ask(f"{root}/{name}"), ask(f"{root}/{name}/live")) for name in names]
         reads = []
@@ -159,13 +171,17 @@ class PresenceCalls(SteppingCalls):
             short = stat is not None and stat.dataLength <= LONGEST_ENTRY
             reads.append((name, lives, self._client.get_async(f"{root}/{name}") if short else None))
         seen = []
-        for name, lives, answer in reads:
-            live = self._zk.answer("look whether a node lives", limit, lives)
+        for name, living, answer in reads:
+            live = self._zk.answer("look whether a node lives", limit, living)
             found = None if answer is None else self._zk.answer("read a node's entry", limit, answer, ok=MISSING)
             entry = nodes.read(data_of(found)) if found is not None else None
-            place, session = standing.get(name, (None, live.ephemeralOwner if live is not None else 0))
+            member = standing.get(name)
+            if member is not None and live is not None and live.ephemeralOwner != member.session and live.czxid > member.token:
+                member = None
+            session = member.session if member is not None else live.ephemeralOwner if live is not None else 0
             if entry is not None and session and entry.session != f"{session:x}":
                 # It is of another session than that of the node's proposal, or, without one, than that in which it lives.
                 entry = None
-            seen.append(nodes.Seen(name, entry, live is not None, place))
+            alive = live is not None or member is not None and not untrusted.lasting(member.session)
+            seen.append(nodes.Seen(name, entry, alive, None if member is None else 0))
         return seen

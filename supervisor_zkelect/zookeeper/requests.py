@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Protocol, Sequence, Tuple, Type
 
 from kazoo import exceptions as kazoo_errors
@@ -53,6 +54,8 @@ class Requests:
     def __init__(self, client: KazooClient, timeout: float, acl: Optional[List[Any]]) -> None:
         self.client = client
         self.timeout = timeout
+        #: when each call ends at the latest, whenever it begins
+        self.until = math.inf
         self.acl = acl
         self.closed = False
 
@@ -60,7 +63,7 @@ class Requests:
         """When the call that begins must end. Raises NotConnected for one that is closed."""
         if self.closed:
             raise NotConnected("this elector is closed; make another one")
-        return now() + self.timeout
+        return min(now() + self.timeout, self.until)
 
     @property
     def session_id(self) -> Optional[int]:

@@ -129,7 +129,7 @@ complete -c zkelect -n '__fish_seen_subcommand_from switchover' -l json -d 'prin
 complete -c zkelect -n '__fish_seen_subcommand_from switchover' -a '(zkelect __complete elections 2>/dev/null)'
 complete -c zkelect -n '__fish_seen_subcommand_from maintenance' -l node -x -a '(zkelect __complete nodes 2>/dev/null)' -d 'another node'
 complete -c zkelect -n '__fish_seen_subcommand_from maintenance' -l for -x -a '' -d 'it ends by itself then'
-complete -c zkelect -n '__fish_seen_subcommand_from maintenance' -l force -d 'even if nobody can take over'
+complete -c zkelect -n '__fish_seen_subcommand_from maintenance' -l force -d 'even if nobody can take over, and in place of one that stands'
 complete -c zkelect -n '__fish_seen_subcommand_from maintenance' -l yes -d 'do not ask at a terminal whether that is meant'
 complete -c zkelect -n '__fish_seen_subcommand_from maintenance' -l reason -x -a '' -d 'kept with the order, and shown'
 complete -c zkelect -n '__fish_seen_subcommand_from maintenance' -l wait -x -a '' -d 'how long to wait for the outcome; by default 60'

@@ -131,7 +131,7 @@ GARBAGE = "holds no orders that can be read, so nobody is promoted; `zkelect ord
 
 @pytest.mark.parametrize("data, told", [
     (b"garbage", GARBAGE), (b'{"v": 1, "nodes": []}', GARBAGE),
-    (b'{"v": 2}', "has the format 2, and this version knows 1; install a newer version here"),
+    (b'{"v": 2}', "has the format 2, and this version knows 1; install a newer version here, or take all orders back by `zkelect orders --reset`"),
 ])
 def test_what_cannot_be_read_is_told_with_its_place_and_the_remedy(data, told):
     assert read(data) == Control(STAMP, f"/s/control {told}") and control.read(data, STAMP).trouble == f"control {told}"

@@ -98,3 +98,9 @@ def test_garbage_is_left_out(document):
 def test_where_nobody_leads_nothing_is_rehearsed():
     said = outlook.outlook(cluster(node("b", 1, "promoting")), "")
     assert said.cases == () and said.says == "nobody is primary" and said.next == ""
+
+
+def test_of_a_node_that_is_gone_and_in_maintenance_both_is_told():
+    seen = cluster(*PAIR, node("c", None, "gone", live=False, ordered="in maintenance by x"))
+    assert "c is not primary: it is in maintenance by x; and its session with ZooKeeper is over" in outlook.standing(seen, "c")
+    assert outlook.hindrances(seen, "b") == ["c is in maintenance by x", "c is gone, or cut off"]

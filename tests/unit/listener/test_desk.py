@@ -125,3 +125,19 @@ def test_who_wants_a_fresh_report_waits_for_the_one_that_is_under_way():
     delivery.under_way = False
     desk.keep_time(NOW)
     assert delivery.told == ["t"]
+
+
+@pytest.mark.parametrize("verb", ["list", "why", "simulate", "events", "members"])
+@pytest.mark.parametrize("connected, away, answered", [(False, 66.0, True), (False, 1.0, False), (True, 66.0, False)])
+def test_a_node_that_is_cut_off_says_so_at_once(verb, connected, away, answered):
+    host, work, said, asked = Host(), Work(), [], []
+    host.supervisord = SimpleNamespace(call=lambda method, ticket, document: said.append(json.loads(document)))
+    one = candidacy(host)
+    one.ask = lambda *arguments: asked.append(arguments)
+    sessions = SimpleNamespace(connected=connected, link_since=NOW - away)
+    Desk(means(host, work), keepers(one, sessions=sessions), None, {}).obey({"ticket": "t", "verb": verb})
+    while work.given:
+        work.do()
+    assert (said, len(asked)) == (
+        ([{"ok": False, "exit": 4, "text": "cut off from ZooKeeper for 1 m 6 s"}], 0) if answered else ([], 1)
+    )

@@ -130,3 +130,31 @@ def test_what_is_not_urgent_waits_and_holds_nothing_urgent_back(writer, host):
     assert writer.due == NOW + 6 + entry.ENTRY_PACE
     writer.schedule_late(NOW + 6)
     assert writer.due == NOW + 6 + entry.ENTRY_PACE
+
+
+def test_a_node_whose_entry_could_not_be_written_writes_it_when_there_is_a_connection(host):
+    """Its host is cut off for longer than until the next try; nothing else happens to it."""
+    connected, elector = [True], Elector()
+    writer = entry.EntryWriter(means(host), lambda: connected[0], Entry)
+    writer.schedule(host.moment)
+    work = Work()
+    writer.write(host.moment, "orders", STANDBY, elector, work)
+    writer.written(events.EntryWritten("orders", "the connection was lost"))
+    connected[0] = False
+    for _ in range(3):
+        assert writer.due < float("inf")
+        host.moment = writer.due
+        writer.write(host.moment, "orders", STANDBY, elector, work)
+    connected[0] = True
+    writer.schedule(host.moment)
+    assert writer.due == host.moment + entry.ENTRY_PACE, "a reconnection does not wait for the next try"
+    write(writer, host, STANDBY, elector)
+    assert elector.written == 1 and writer.due == float("inf")
+
+
+def test_an_entry_waits_for_a_control_that_is_known(writer, host):
+    elector, unread = Elector(), State(**{**vars(STANDBY), "orders": None})
+    writer.schedule(host.moment)
+    assert write(writer, host, unread, elector) == [] and writer.due < float("inf")
+    write(writer, host, STANDBY, elector)
+    assert elector.written == 1

@@ -1,5 +1,7 @@
 """Orders that an operator gives to a listener: written, looked after, answered."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from supervisor_zkelect.core import messages, roles
@@ -7,6 +9,7 @@ from supervisor_zkelect.core.state import State
 from supervisor_zkelect.listener import election_worker, events
 from supervisor_zkelect.listener.order_desk import PACE, OrderDesk
 from supervisor_zkelect.zookeeper import giving
+from supervisor_zkelect.zookeeper.permit import Expired, Permit
 from tests.unit.listener.parts import NOW, Host, candidacy, keepers, means
 from tests.unit.zookeeper.cluster import Cluster
 
@@ -22,7 +25,8 @@ class Place:
         self.one = candidacy(self.host, state or State(role=roles.STANDBY, step="watching"))
         self.asked, self.answers = [], {}
         self.one.ask = lambda op, work, *arguments: self.asked.append((work, *arguments))
-        self.desk = OrderDesk(means(self.host), keepers(self.one), self.answers.__setitem__)
+        self.sessions = SimpleNamespace(connected=True, link_since=NOW)
+        self.desk = OrderDesk(means(self.host), keepers(self.one, sessions=self.sessions), self.answers.__setitem__)
 
     def order(self, verb, wait=10.0, **arguments):
         self.desk.verbs[verb](self.one, {"ticket": "t", "verb": verb, "args": {"by": "root@h", "wait": wait, **arguments}})
@@ -143,7 +147,7 @@ def test_who_waits_for_less_than_a_pace_is_answered_in_time():
 def test_what_an_order_waits_for_is_looked_up_when_the_waiting_ends(last, answered):
     cluster, posted = Cluster("a", "b"), []
     given = giving.Given("switchover", "b", id="s")
-    election_worker.give_order(cluster.tool(), "t", given, posted.append)
+    election_worker.give_order(cluster.tool(), "t", given, Permit(), posted.append)
     election_worker.look_after_order(cluster.tool(), "t", given, "s", posted[0].answer.term, last, posted.append)
     assert posted[0].id == "s" and posted[1].id == "s" and (posted[1].answer and posted[1].answer.exit) == answered
     assert not last or "waiting for a to recognise the order" in posted[1].answer.text
@@ -151,6 +155,57 @@ def test_what_an_order_waits_for_is_looked_up_when_the_waiting_ends(last, answer
 
 def test_an_order_that_is_taken_back_is_answered_at_once():
     cluster, posted = Cluster("a", "b"), []
-    election_worker.give_order(cluster.tool(), "t", giving.Given("switchover", "b", id="s"), posted.append)
-    election_worker.give_order(cluster.tool(), "t", giving.Given(giving.TAKE_BACK, id="s"), posted.append)
+    election_worker.give_order(cluster.tool(), "t", giving.Given("switchover", "b", id="s"), Permit(), posted.append)
+    election_worker.give_order(cluster.tool(), "t", giving.Given(giving.TAKE_BACK, id="s"), Permit(), posted.append)
     assert posted[1].id == "" and posted[1].answer.exit == 130 and "switchover" not in cluster.control()
+
+
+@pytest.mark.parametrize("age, until", [(0.0, NOW + 0.7), (0.5, NOW + 0.2), (12.0, NOW - 11.3)])
+def test_an_order_may_be_written_only_as_long_as_somebody_waits(age, until):
+    """A listener that was held up takes what was asked of it late; it counts from the asking."""
+    place = Place()
+    place.desk.verbs["switchover"](place.one, {"ticket": "t", "verb": "switchover", "args": {"wait": 0.0, "within": 0.7}, "age": age})
+    assert place.asked[-1][3].until == pytest.approx(until)
+
+
+def test_who_has_had_enough_before_anything_was_sent_is_answered_at_once_and_nothing_is_sent():
+    place = Place()
+    place.order("switchover", to="b", id="s")
+    permit = place.asked[-1][3]
+    place.desk.verbs["switchover"](place.one, {"ticket": "u", "verb": "switchover", "args": {"take_back": "s"}})
+    assert place.answers["u"]["exit"] == 130 and "nothing was ordered, and nothing will be" in place.answers["u"]["text"]
+    assert len(place.asked) == 1
+    with pytest.raises(Expired):
+        permit.use()
+
+
+def test_who_has_had_enough_of_an_order_that_was_sent_is_not_told_that_nothing_was_ordered():
+    place = Place()
+    place.order("switchover", to="b", id="s")
+    place.asked[-1][3].use()
+    place.sessions.connected = False
+    place.desk.verbs["switchover"](place.one, {"ticket": "u", "verb": "switchover", "args": {"take_back": "s"}})
+    assert place.answers["u"]["exit"] == 4 and "no connection" in place.answers["u"]["text"]
+
+
+@pytest.mark.parametrize("verb, says", [
+    ("switchover", "cut off from ZooKeeper for 1 m 6 s; nothing was ordered"), ("orders", "cut off from ZooKeeper for 1 m 6 s, so it is unknown what is ordered"),
+])
+def test_a_node_that_is_cut_off_says_so_at_once(verb, says):
+    place = Place()
+    place.sessions.connected, place.sessions.link_since = False, NOW - 66
+    place.order(verb)
+    assert place.answers["t"] == {"ok": False, "exit": 4, "text": says} and not place.asked
+
+
+def test_without_a_connection_nothing_is_asked_and_who_has_waited_long_enough_is_told():
+    place = Place()
+    place.order("switchover", wait=1.0, to="b")
+    place.seen(WRITTEN)
+    place.sessions.connected = False
+    place.host.moment = NOW + 0.5
+    place.desk.keep_time(place.host.moment)
+    assert len(place.asked) == 1 and not place.answers
+    place.host.moment = NOW + 1.0
+    place.desk.keep_time(place.host.moment)
+    assert place.answers["t"]["exit"] == giving.UNDER_WAY and "no connection" in place.answers["t"]["text"]

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.core import ability, roles
+from supervisor_zkelect.core import ability, messages, roles
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.listener import reporting
 from supervisor_zkelect.listener.candidacy import Facts
@@ -141,3 +141,24 @@ def test_who_is_unguarded_is_told_why(one, orders):
 def test_texts_of_others_are_cut(one, orders):
     orders.queue.foreign = "x" * 99_999
     assert len(part(one)["trouble"]) <= reporting.LONGEST_TEXT + 1
+
+
+def test_a_primary_tells_since_when_its_term_goes_on_and_not_since_its_restart(one, orders, monkeypatch):
+    monkeypatch.setattr(reporting.time, "time", lambda: 5000.0)
+    monkeypatch.setattr(reporting.Reports, "_figures", lambda self, one: {})
+    monkeypatch.setattr(reporting.Reports, "_tags", lambda self, one: {})
+    monkeypatch.setattr(reporting.agreement, "options", lambda settings, election: {})
+    orders.state = State(role=roles.PRIMARY, step="", token=7, since=NOW - 2.0)
+    orders.timeline.begun["acked"] = 4000.0
+    assert one.reports().entry(orders).since == 4_000_000
+    orders.state = State(role=roles.STANDBY, step="watching", since=NOW - 2.0)
+    assert one.reports().entry(orders).since == 4_998_000
+
+
+@pytest.mark.parametrize("role, told", [(roles.PRIMARY, "control holds no orders; zkelect orders --reset"), (roles.STANDBY, "")])
+def test_a_primary_tells_that_the_control_cannot_be_used(one, orders, role, told):
+    bar = "control holds no orders; zkelect orders --reset"
+    orders.state = State(role=role, step="", up=True, alive=True, orders=messages.ControlSeen(bar), since=900.0, token=7)
+    assert part(one)["trouble"] == told
+    orders.state = replace(orders.state, orders=messages.ControlSeen("in maintenance", bar_id="m"))
+    assert part(one)["trouble"] == ""

@@ -67,7 +67,7 @@ def test_without_a_copy_that_can_be_read_there_is_none(copy, data):
     if data is not None:
         with open(copy, "wb") as file:
             file.write(data)
-    assert asked(telling.answer_history, Away(), {}, copy) == {"ok": False, "exit": 1, "text": "the connection was lost"}
+    assert asked(telling.answer_history, Away(), {}, copy) == {"ok": False, "exit": 4, "text": "there is no connection to ZooKeeper"}
 
 
 def test_a_copy_is_no_way_to_another_file(tmp_path, copy):
@@ -114,5 +114,5 @@ def test_who_asks_why_is_given_all_that_it_takes(elector, tree):
     past = asked(telling.answer_outlook, elector, "b", {"term": "17"})
     assert [one["token"] for one in past["terms"]] == [18, 17]
     assert asked(telling.answer_outlook, elector, "b", {"term": "x"})["terms"][0]["token"] == 1
-    assert asked(telling.answer_outlook, Away(), "b", {}) == {"ok": False, "exit": 1, "text": "no answer"}
+    assert asked(telling.answer_outlook, Away(), "b", {}) == {"ok": False, "exit": 4, "text": "ZooKeeper did not answer in time"}
     assert "figures" not in asked(telling.answer_list, elector)["nodes"][0]

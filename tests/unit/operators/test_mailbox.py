@@ -17,8 +17,8 @@ def test_a_listener_is_given_each_request_once_and_its_successor_what_is_not_ans
     requests = Requests()
     one, other = requests.add("members", "a", {}, 1.0), requests.add("resign", "b", {"force": True}, 2.0)
     assert requests.take(LISTENER, 3.0) == [
-        {"ticket": one, "verb": "members", "election": "a", "args": {}},
-        {"ticket": other, "verb": "resign", "election": "b", "args": {"force": True}},
+        {"ticket": one, "verb": "members", "election": "a", "args": {}, "age": 2.0},
+        {"ticket": other, "verb": "resign", "election": "b", "args": {"force": True}, "age": 1.0},
     ]
     assert requests.take(LISTENER, 3.0) == []
     requests.find(one, 4.0).answer = "{}"

@@ -95,13 +95,13 @@ def test_maintenance_wants_its_node_and_means_the_elections_that_know_it(world, 
     status, _, err = run("maintenance", "on")
     assert status == USAGE and "name the node with --node" in err
     status, _, err = run("maintenance", "on", "--node", "nobody")
-    assert status == ERROR and "no election below /zkelect knows a node nobody" in err
+    assert status == USAGE and "no node nobody is known in orders; there are: a, b, c" in err
     world.steps = [lambda: world.cluster.nodes["b"].withdraw()]
     status, out, _ = run("maintenance", "on", "--node", "b")
     assert status == DONE and "b is in maintenance" in out
     status, out, _ = run("orders")
     assert "b: in maintenance by " in out
-    assert run("maintenance", "on", "orders", "--node", "b", "--wait", "1")[0] == DONE
+    assert run("maintenance", "on", "orders", "--node", "b", "--wait", "1", "--reason", "disk")[0] == DONE
 
 
 def test_a_node_is_forgotten(world, run):

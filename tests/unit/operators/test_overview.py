@@ -134,7 +134,7 @@ def test_a_past_term_is_told_as_a_timeline_with_its_cause():
 @pytest.mark.parametrize("given, status, told", [
     ({}, USAGE, "say --fault service|supervisord|host|network|zookeeper"), ({"fault": "host", "term": "7"}, USAGE, "say --fault"),
     ({"fault": "fire"}, USAGE, "there are: service"), ({"term": "x"}, USAGE, "is not the token"), ({"term": "8"}, ERROR, "no term"),
-    ({"fault": "host", "node": "z"}, USAGE, "z is not among the nodes that stand in the queue: a, b"),
+    ({"fault": "host", "node": "z"}, USAGE, "no node z is known in orders; there are: a, b"),
 ])
 def test_what_cannot_be_rehearsed_is_told(given, status, told):
     outcome = simulate(PAIR, **given)
@@ -166,3 +166,18 @@ def test_garbage_is_shown_as_unknown(verb, given, found):
     json.dumps(outcome.document)
     refused = VERBS[verb].chosen(given).show(reply._replace(answers={"orders": {"ok": False, "exit": 4, "text": "silent"}}))
     assert (refused.exit, refused.error) == (UNKNOWN, "silent")
+
+
+def test_a_node_that_nobody_knows_is_told_in_one_line():
+    outcome = why(PAIR, node="nope")
+    assert (outcome.exit, outcome.error, outcome.lines) == (USAGE, "no node nope is known in orders; there are: a, b", ())
+
+
+def test_of_a_known_node_that_is_gone_nothing_is_rehearsed_and_it_is_said_why():
+    outcome = simulate(answer(LEADS, STANDS, Seen("c", ENTRY, False, None)), fault="host", node="c")
+    assert outcome.exit == ERROR and outcome.error.startswith("c is gone already") and "in the queue: a, b" in outcome.error
+
+
+def test_a_node_in_maintenance_that_is_down_is_no_fault():
+    outcome = cluster.check({"orders": answer(LEADS, STANDS, Seen("c", ENTRY, False, None), ordered=[("c", "in maintenance by x")])})
+    assert outcome.exit == DONE and "note: [election:orders] c is gone, or cut off" in outcome.lines

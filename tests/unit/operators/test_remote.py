@@ -1,10 +1,15 @@
 """Reaching an election from any host, by words of the command line."""
 
-import pytest
+from types import SimpleNamespace
 
-from supervisor_zkelect.operators import remote
+import pytest
+from kazoo import exceptions
+
+from supervisor_zkelect.operators import listing, remote
 from supervisor_zkelect.operators.cli import parser
-from supervisor_zkelect.operators.outcome import USAGE, Trouble
+from supervisor_zkelect.operators.outcome import UNKNOWN, USAGE, Trouble
+from supervisor_zkelect.operators.table import PLAIN
+from supervisor_zkelect.operators.verbs import VERBS
 
 
 def settings(*words):
@@ -69,3 +74,30 @@ def test_words_that_do_not_go_together(words, told):
 
 def test_without_servers_the_file_is_taken():
     assert not remote.wanted(parser().parse_args(["primary", "orders", "-c", "f"]))
+
+
+class Servers:
+    """A client for which each answer is this error."""
+
+    chroot = ""
+
+    def __init__(self, error):
+        self.error = error
+        self.handler = SimpleNamespace(timeout_exception=TimeoutError)
+
+    def get_children_async(self, path):
+        def get(timeout):
+            raise self.error
+
+        return SimpleNamespace(get=get)
+
+
+@pytest.mark.parametrize("error, status, told", [
+    (exceptions.NoNodeError(), USAGE, "there is no election below /other"), (TimeoutError(), UNKNOWN, "ZooKeeper did not answer in time"),
+    (exceptions.ConnectionLoss(), UNKNOWN, "ZooKeeper did not answer in time"),
+])
+def test_where_no_election_stands_or_nobody_answers_that_is_told(monkeypatch, error, status, told):
+    monkeypatch.setattr(remote, "opened", lambda settings: Servers(error))
+    with pytest.raises(Trouble) as caught:
+        listing.Afar(parser().parse_args(["list", "--servers", "zk1", "--root", "/other"])).outcome(VERBS["list"], {}, PLAIN)
+    assert caught.value.status == status and told in str(caught.value.lines)

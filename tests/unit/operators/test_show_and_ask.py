@@ -691,3 +691,23 @@ def test_who_only_looks_and_has_had_enough_just_ends():
 
     with pytest.raises(KeyboardInterrupt):
         ask.run("members", Peer(answer({"orders": PRIMARY}), getAnswer=answered), "orders")
+
+
+@pytest.mark.parametrize("verb, hinted", [("list", True), ("switchover", True), ("role", False), ("resign", False), ("check", False)])
+def test_where_supervisord_is_down_what_zookeeper_alone_can_tell_is_hinted_at(verb, hinted):
+    def call(method, *arguments):
+        raise Unreachable("Connection refused", sent=False)
+
+    assert ("--servers HOSTS asks ZooKeeper alone" in ask.run(verb, call).error) is hinted
+
+
+def test_an_order_goes_with_the_time_for_which_it_may_be_written():
+    sent = []
+
+    def call(method, *arguments):
+        sent.append(json.loads(arguments[2]) if method == "zkelect.request" else None)
+        return "t" if method == "zkelect.request" else '{"ok": true, "exit": 0, "text": "x"}'
+
+    way = ask._ByListener(call, "switchover", "orders", ask.time.monotonic() + 1.0, 1.0, {"id": "s"})
+    way.give(0.0)
+    assert 0.3 <= sent[0]["within"] <= 0.7

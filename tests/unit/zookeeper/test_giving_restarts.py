@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from supervisor_zkelect.core import control
+from supervisor_zkelect.core import control, control_words
 from supervisor_zkelect.core.control import Control, Order, Restart, Stamp, Switchover
 from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.zookeeper import giving
@@ -148,4 +148,4 @@ def test_an_order_that_somebody_took_out_is_told_so(election):
     (Restart(Order("r", "root@h"), None, TOKEN), "restart by root@h, begun"),
 ])
 def test_what_is_told_of_it(restart, line):
-    assert giving.told(Control(restart=restart), NOW) == [line]
+    assert control_words.told(Control(restart=restart), NOW) == [line]

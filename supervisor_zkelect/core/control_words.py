@@ -1,0 +1,39 @@
+"""What stands in a control, in words. Pure."""
+
+from __future__ import annotations
+
+from typing import List, Optional, Tuple
+
+from supervisor_zkelect.core import control, moments
+from supervisor_zkelect.core.control import Control
+
+
+def told(found: Control, shown: int) -> List[str]:
+    """What stands in the control, a line each. shown: what ZooKeeper's clock shows."""
+    if found.trouble:
+        return [found.trouble]
+    lines = [
+        f"{node}: {control.maintenance_in_words(order, shown)}"
+        for node, order in sorted(found.maintenance.items()) if order.stands(shown)
+    ]
+    if found.switchover is not None:
+        lines.append(control.in_words(found.switchover, shown))
+    restart = found.restart
+    if restart is not None:
+        by, why = (f" {word} {text}" if text else "" for word, text in (("by", restart.order.by), ("for", restart.order.reason)))
+        lines.append(f"restart{by}{why}{', begun' if restart.begun else _left(restart.due, shown, 'in')}")
+    return lines
+
+
+def _left(moment: Optional[int], shown: int, word: str) -> str:
+    return "" if moment is None else f", {word} {moments.duration((moment - shown) / 1000)}"
+
+
+def taken_back(found: Control) -> List[Tuple[str, str]]:
+    """Whatever stands in a control: ids, and what they are."""
+    if found.trouble:
+        return [("", "garbage, or orders of a newer version")]
+    back = [(order.id, f"maintenance of {node}") for node, order in sorted(found.maintenance.items())]
+    if found.switchover is not None:
+        back.append((found.switchover.order.id, f"a switchover to {found.switchover.to or 'the next node'}"))
+    return back + ([(found.restart.order.id, "a restart")] if found.restart is not None else [])

@@ -1,0 +1,50 @@
+"""Who lives, who stands in the queue, and whose word counts, as it is read from ZooKeeper."""
+
+from supervisor_zkelect.core import nodes, outlook
+from tests.unit.zookeeper.cluster import STATE, Cluster
+from tests.unit.zookeeper.memory import Client
+
+
+def seen(cluster, name):
+    return next(one for one in cluster.tool().seen_nodes() if one.name == name)
+
+
+def test_who_stands_in_the_queue_lives_though_it_has_told_nothing_in_its_session():
+    cluster = Cluster("a", "b")
+    cluster.ensemble.delete(f"{STATE}/nodes/b/live")
+    one = seen(cluster, "b")
+    assert one.live and one.place == 2
+    cluster.ensemble.set(f"{STATE}/nodes/b", nodes.Entry(session="77", state="standby").data())
+    assert seen(cluster, "b") == nodes.Seen("b", None, True, 2)
+    whole = outlook.cluster(cluster.tool().overview().document(whole=True))
+    assert "it stands by in place 2, behind a" in outlook.standing(whole, "b")
+    assert outlook.hindrances(whole, "b") == ["b tells nothing of itself, so that its times are guesses"]
+
+
+def test_who_is_gone_is_gone():
+    cluster = Cluster("a", "b")
+    cluster.end("b")
+    one = seen(cluster, "b")
+    assert not one.live and one.place is None and one.entry.state == "standby"
+
+
+def test_the_word_of_a_node_in_its_new_session_counts_beside_its_proposal_of_before():
+    """It was cut off, has stopped its service, and is back, while its old session is not over yet."""
+    cluster = Cluster("a", "b")
+    cluster.tell("a", state="primary")
+    assert [row.role for row in cluster.tool().overview().rows] == ["primary", "standby"]
+    cluster.nodes["a"] = cluster._elector(Client(cluster.ensemble))
+    cluster.tell("a", state="detached", step="waiting")
+    row = next(row for row in cluster.tool().overview().rows if row.node == "a")
+    assert (row.role, row.place) == ("detached", None) and "the ack still says so" in row.note
+
+
+def test_the_word_of_a_session_of_before_does_not_count_beside_a_new_proposal():
+    cluster = Cluster("a", "b")
+    cluster.tell("a", state="primary")
+    former = cluster.nodes["a"].session_id
+    for path in [path for path, one in cluster.ensemble.znodes.items() if one.ephemeralOwner == former and "/election/" in path]:
+        cluster.ensemble.delete(path)
+    one = cluster._elector(Client(cluster.ensemble), b'{"v": 1, "node": "a", "address": "a:1", "orders": 1}')
+    one.create_proposal()
+    assert seen(cluster, "a") == nodes.Seen("a", None, True, 2)
