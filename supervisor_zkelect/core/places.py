@@ -55,6 +55,17 @@ def outcomes_of(state: str) -> str:
     return f"{state}/outcomes"
 
 
+def barrier_of(proposal: str) -> str:
+    """The name of the barrier behind a proposal, by the name of that (`zookeeper/barrier.py`)."""
+    return proposal + proposal[-10:]
+
+
+def is_barrier(name: str) -> bool:
+    """Whether a child of an election znode has a barrier's name."""
+    digits = name[-10:]
+    return len(name) > 20 and digits.isdigit() and digits.isascii() and name[-20:-10] == digits
+
+
 def inside(inner: str, outer: str) -> bool:
     """Whether a path lies below another one."""
     return inner.startswith(outer + "/")

@@ -49,7 +49,7 @@ from __future__ import annotations
 from typing import List, Tuple
 
 from supervisor_zkelect.core.messages import Action, EnsureDead, Event, Tick
-from supervisor_zkelect.core.state import Rules, State
+from supervisor_zkelect.core.state import INFINITY, Rules, State
 from supervisor_zkelect.core.transitions import take
 from supervisor_zkelect.core.turn import Turn
 
@@ -61,9 +61,15 @@ def begin(now: float, first: int = 0) -> Tuple[State, List[Action]]:
     return state, [EnsureDead(first + 1)]
 
 
-def inherit(now: float, token: int, deadline: float, first: int = 0) -> Tuple[State, List[Action]]:
-    """The first state of a listener that finds its group running in the term `token`, under a lease to `deadline`."""
-    return State(since=now, op=first, step="waiting", inherited=token, deadline=deadline, reason="taken over"), []
+def inherit(
+    now: float, token: int, deadline: float, first: int = 0, paused_until: float = -INFINITY
+) -> Tuple[State, List[Action]]:
+    """The first state of a listener that finds its group running in the term `token`, under a lease to `deadline`, which a pause
+    keeps from ending until `paused_until`."""
+    state = State(
+        since=now, op=first, step="waiting", inherited=token, deadline=deadline, paused_until=paused_until, reason="taken over",
+    )
+    return state, []
 
 
 def step(rules: Rules, state: State, event: Event, now: float) -> Tuple[State, List[Action]]:

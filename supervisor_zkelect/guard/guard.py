@@ -27,7 +27,8 @@ Rules
     that has it is busy, and one that waits for it goes on enforcing the leases, and waits no longer when the listener has
     come.
 6.  The keeper releases, which gets the lock with the word to do so, when all groups are proven dead. A group that is
-    killed and cannot be proven dead is killed again and again, and never released; `stop_failed` is run once.
+    killed and cannot be proven dead is killed again and again, and never released; `stop_failed` is run once. While a group
+    runs in a pause, nothing is stopped and released for want of a listener.
 7.  A guard ends when no group is held, no session is open and no listener is there, and not before. Groups that the
     listener's configuration names are held until they are proven dead.
 
@@ -181,7 +182,7 @@ class Guard:
         if self.away_since is None:
             self.away_since = self.now()
         self.absence, self.awaiting = Absence(self.away_since, self.grace), False
-        self.release_by = self.absence.told("", self.now())
+        self.release_by = NEVER if self.groups.paused else self.absence.told("", self.now())
         self.ask_at = self.now()
 
     def _ask_for_listener(self) -> None:
@@ -196,7 +197,8 @@ class Guard:
         """Take the state of the listener's process by supervisord; "" when supervisord does not answer."""
         if self.listener_here or not self.session_open or self.groups.supervisord_gone or self.ending.begun:
             return
-        self.release_by = self.absence.told(state, self.now())
+        # What a pause keeps running needs no listener, and the session is that of all elections.
+        self.release_by = NEVER if self.groups.paused else self.absence.told(state, self.now())
         self.ask_at = self.now() + ASK_PACE
 
     def heard(self, event: Any) -> None:
@@ -332,7 +334,7 @@ class Guard:
             stopped = one is not None and one.ordered and one.entry.token == token
             if not stopped and (one is None or not one.entry.granted or one.entry.token != token):
                 self.tell(protocol.GuardRevoked(name, "the guard has revoked the grant"))
-        self.tell(protocol.LeaseEcho(order.n, self.manager.turned_at, trouble))
+        self.tell(protocol.LeaseEcho(order.n, self.manager.turned_at, trouble, self.groups.paused, self.groups.doubtful))
 
     def _cut(self, order: protocol.CutOrder) -> None:
         # The listener has attached. What the keeper proved before that must not come after it.

@@ -65,7 +65,9 @@ class Departure(Decider):
             self._work.submit(partial(pool_worker.survey_groups, self._host.supervisord, groups, reason))
 
     def _surveyed(self, event: events.GroupsSurveyed) -> None:
-        if event.alive and not self.begun and self._guard.independent:
+        # What an operator has stopped in a pause, he starts again.
+        paused = any(one.state.consented for one in self._candidacies)
+        if (event.alive or paused) and not self.begun and self._guard.independent:
             log.info("%s while the service runs: leaving it to the guard", event.reason)
             self.hand_over(self._host.now(), event.reason)
         else:

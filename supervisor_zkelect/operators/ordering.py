@@ -142,7 +142,7 @@ class Way:
         while True:
             self._interrupts.check()
             try:
-                answer = self._giving.came_of(self._elector, self._given, order, term)
+                answer = self._following.came_of(self._elector, self._given, order, term)
             except ElectionError:
                 # Whoever waits is told of no trouble on the way.
                 answer = None

@@ -10,14 +10,14 @@ import os
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect.core import control, moments, nodes, ranks
-from supervisor_zkelect.core.control import Control, Order, Restart, Switchover
+from supervisor_zkelect.core.control import Control, Order, Pause, Restart, Switchover
 from supervisor_zkelect.core.order_log import Noted
 from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.zookeeper import precheck
 from supervisor_zkelect.zookeeper.desk import DeskCalls
 from supervisor_zkelect.zookeeper.errors import ElectionError, NotConnected, TimedOut
 from supervisor_zkelect.zookeeper.orders import knows_orders
-from supervisor_zkelect.zookeeper.presence import PresenceCalls
+from supervisor_zkelect.zookeeper.presence import PresenceCalls, told_of_pause
 from supervisor_zkelect.zookeeper.queue import Member
 
 #: Milliseconds in a second.
@@ -56,6 +56,7 @@ class Given(NamedTuple):
     "" for one that is made here.
     due: when it is due, by ZooKeeper's clock, milliseconds; None for what `seconds` says. dry: only look what would happen.
     clock: what the clock of whoever gives it shows, milliseconds; None where that is not known.
+    fence: whether a fence is set, None where that is not known. Kinds of a pause stand in `pause_giving.py`.
     """
 
     kind: str
@@ -68,6 +69,7 @@ class Given(NamedTuple):
     due: Optional[int] = None
     dry: bool = False
     clock: Optional[int] = None
+    fence: Optional[bool] = None
 
 
 class Answer(NamedTuple):
@@ -263,6 +265,9 @@ def refusal(elector: PresenceCalls, found: Control, given: Given, shown: int) ->
         if ordered is None:
             return f"no {_CANCELLED[given.kind]} is ordered"
         return "it has begun, and cannot be taken back; see zkelect list" if ordered.begun else ""
+    paused = found.paused or found.asked
+    if paused is not None and given.kind in ("restart", "switchover"):
+        return _hands_off(paused)
     if given.kind == "restart":
         return _no_restart(elector, found, given)
     aside = {node for node, order in found.maintenance.items() if order.stands(shown)}
@@ -274,6 +279,8 @@ def refusal(elector: PresenceCalls, found: Control, given: Given, shown: int) ->
     if given.kind == "switchover" and given.node in aside:
         return f"{given.node} is in maintenance; zkelect maintenance off --node {given.node} ends that"
     members = elector.members()
+    if paused is not None and given.node in (paused.node, *(one.node for one in members[:1])):
+        return _hands_off(paused)
     others = [one for one in members[1:] if one.node not in aside]
     if given.kind == "switchover":
         return _no_switchover(elector, members, given, bool(others))
@@ -283,6 +290,10 @@ def refusal(elector: PresenceCalls, found: Control, given: Given, shown: int) ->
     if given.node not in known and given.node not in elector.known_nodes() and not given.force:
         return f"there is no node {given.node} in this election; see zkelect list"
     return ""
+
+
+def _hands_off(paused: Pause) -> str:
+    return f"it is {paused.told()}, so nobody steps down; zkelect resume ends that"
 
 
 def _why_aside(entry: Optional[nodes.Entry]) -> str:
@@ -336,7 +347,7 @@ def told(found: Control, shown: int) -> List[str]:
     if restart is not None:
         by, why = (f" {word} {text}" if text else "" for word, text in (("by", restart.order.by), ("for", restart.order.reason)))
         lines.append(f"restart{by}{why}{', begun' if restart.begun else _left(restart.due, shown, 'in')}")
-    return lines
+    return [*lines, *filter(None, [told_of_pause(found)])]
 
 
 def _left(moment: Optional[int], shown: int, word: str) -> str:

@@ -128,6 +128,8 @@ class OrderCalls(ClaimCalls):
             wanted = standing.order if standing is not None else aside
             if kind in (control.SWITCHOVER, control.STAND_ASIDE) and (wanted is None or wanted.id != order):
                 raise NotBegun("the order was taken back")
+            if found.paused is not None:
+                raise NotBegun(f"this election is {found.paused.told()}; see zkelect resume")
             members = self.members()
             back = _back_to(members, found, order) if kind == control.FAILBACK else None
             if standing is not None and standing.begun == mine.token and standing.target in [one.name for one in members]:

@@ -6,7 +6,7 @@ import time
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from supervisor_zkelect.core import nodes, places, untrusted
-from supervisor_zkelect.core.control import Stamp, in_maintenance, in_words
+from supervisor_zkelect.core.control import Control, Stamp, in_maintenance, in_words
 from supervisor_zkelect.zookeeper import arguments
 from supervisor_zkelect.zookeeper.requests import MISSING, THERE, data_of
 from supervisor_zkelect.zookeeper.stepping import SteppingCalls
@@ -23,9 +23,9 @@ _AT_ONCE = 16
 
 class Overview(NamedTuple):
     """One election as a whole. address: the primary's, "" for nobody. trouble: why the orders cannot be read, or "". coming: the
-    switchover that stands, in words, or "". seen: the nodes, as they are read. ordered, differs: what is ordered, and how one
-    differs from the others, by node. stamp: of the control. changed: when the ack was written last, in milliseconds of
-    ZooKeeper's clock, 0 where there is none."""
+    switchover and the pause that stand, in words, or "". seen: the nodes, as they are read. ordered, differs: what is ordered,
+    and how one differs from the others, by node. stamp: of the control. changed: when the ack was written last, in
+    milliseconds of ZooKeeper's clock, 0 where there is none."""
 
     rows: List[nodes.Row]
     address: str
@@ -62,6 +62,18 @@ class Overview(NamedTuple):
                 options=dict(entry.options),
             )
         return more
+
+
+def told_of_pause(found: Control) -> str:
+    """A pause that stands, or is asked for, in words; or ""."""
+    pause = found.paused or found.asked
+    if pause is None:
+        return ""
+    ends = "" if pause.lasts is None else f" for {pause.lasts / 1000:g} s"
+    if found.paused is None:
+        return f"a pause is asked for{ends}, and not consented to yet"
+    who = f"{pause.node} runs on" if pause.node else "nobody is promoted"
+    return f"{pause.told()}{ends}, {who} until zkelect resume" + (", which is ordered" if pause.resume else "")
 
 
 class PresenceCalls(SteppingCalls):
@@ -132,7 +144,8 @@ class PresenceCalls(SteppingCalls):
         differs = nodes.differences(seen, leads if address else "")
         notes = {name: "; ".join(filter(None, [ordered.get(name, ""), differs.get(name, "")])) for name in {*ordered, *differs}}
         return Overview(
-            nodes.rows(seen, leads, address, notes, stamp), address, orders.trouble, "; ".join(coming), seen, ordered, differs,
+            nodes.rows(seen, leads, address, notes, stamp), address, orders.trouble,
+            "; ".join(filter(None, [*coming, told_of_pause(orders)])), seen, ordered, differs,
             stamp, acked[1].mtime if acked is not None else 0,
         )
 
@@ -140,7 +153,7 @@ class PresenceCalls(SteppingCalls):
         """All nodes that stand in the queue, or have an entry."""
         names, limit = self.known_nodes()[:MOST_NODES], self._zk.limit()
         standing: Dict[str, Tuple[int, int]] = {}
-        for place, member in enumerate(self.each_member(), 1):
+        for place, member in enumerate((one for one in self.each_member() if not one.paused), 1):
             standing.setdefault(member.node or member.name, (place, member.session))
         seen = []
         for first in range(0, len(names), _AT_ONCE):

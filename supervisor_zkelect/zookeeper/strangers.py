@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from typing import List, NamedTuple, Sequence
 
+from supervisor_zkelect.core.places import is_barrier
 from supervisor_zkelect.core.untrusted import printable
 
 DIGITS = re.compile(r"\d{10}\Z", re.ASCII)
@@ -46,9 +47,15 @@ def is_own(name: str, stem: str) -> bool:
     return len(name) == len(stem) + 10 and name.startswith(stem) and digits.isdigit() and digits.isascii()
 
 
+def _is_barrier(name: str, stem: str) -> bool:
+    """Whether the name is that of the barrier of a pause, behind a candidate of this election."""
+    return is_own(name[:-10], stem) and is_barrier(name)
+
+
 def found(names: Sequence[str], stem: str) -> List[Stranger]:
     """The strangers among an election znode's children, in the order of their names."""
-    others = [Stranger(name, _kind(name)) for name in sorted(name for name in names if not is_own(name, stem))]
+    foreign = (name for name in names if not is_own(name, stem) and not _is_barrier(name, stem))
+    others = [Stranger(name, _kind(name)) for name in sorted(foreign)]
     return [one for one in others if not _agrees(one, stem)]
 
 

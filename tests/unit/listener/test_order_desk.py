@@ -67,6 +67,18 @@ def test_what_is_refused_or_done_at_once_is_answered_at_once():
     assert place.answers["t"]["text"] == "b is in maintenance" and place.answers["t"]["exit"] == 1
 
 
+def test_who_has_not_confirmed_a_pause_is_told_when_the_waiting_ends_and_not_before():
+    place = Place()
+    place.order("pause")
+    waits = giving.Answer(False, giving.UNDER_WAY, "under way: a has not consented yet")
+    place.seen()
+    place.seen(waits)
+    assert not place.answers and place.desk.next_wakeup() == NOW + PACE
+    place.host.moment += 20.0
+    place.seen(waits)
+    assert place.answers["t"]["exit"] == 7 and "a has not consented" in place.answers["t"]["text"]
+
+
 def test_an_order_is_looked_after_until_it_is_done():
     place = Place()
     place.order("switchover", to="b")

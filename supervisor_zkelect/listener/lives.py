@@ -1,0 +1,65 @@
+"""Which life of which node has consented to a pause, and whether that is certainly over.
+
+A name alone proves nothing: two machines may bear it. The same machine in another boot has none of that life's processes; in the
+same boot it takes that the supervisord of that life is dead, with which its programs die, and that this one has proven its group
+dead since.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Callable, Optional
+
+from supervisor_zkelect.core.control import Control, Life
+from supervisor_zkelect.core.pause_messages import PauseSeen
+from supervisor_zkelect.guard import record
+
+_MACHINE = "/etc/machine-id"
+
+
+def here(owner: record.Owner) -> Life:
+    """This life of this node. owner: its supervisord."""
+    try:
+        with open(_MACHINE, encoding="ascii") as file:
+            machine = file.read(64).strip()
+    except (OSError, UnicodeDecodeError):
+        machine = ""
+    return Life(machine, owner.boot, record.instance(owner))
+
+
+def is_alive(instance: str) -> bool:
+    """Whether the supervisord of an instance of this boot and pid namespace is alive, or may be."""
+    _, pid, start = instance.rsplit("-", 2)
+    try:
+        return bool(record.owner_of(int(pid)).start == int(start))
+    except record.RecordError:
+        # One that cannot be read is none: what is alive is read by everybody.
+        return False
+    except ValueError:
+        return True
+
+
+def is_over(former: Life, mine: Life, alive: Optional[Callable[[str], bool]] = None) -> bool:
+    """Whether a life of this node is certainly over. mine: the present one. alive: as `is_alive`."""
+    if not mine.machine or former.machine != mine.machine or not former.boot:
+        return False
+    if former.boot != mine.boot:
+        return True
+    beginning = mine.instance.rsplit("-", 2)[0]
+    if former.instance.count("-") < 2 or former.instance.rsplit("-", 2)[0] != beginning:
+        # Of another pid namespace, into which nobody sees from here.
+        return False
+    return former.instance != mine.instance and not (alive or is_alive)(former.instance)
+
+
+def pause_of(found: Control, node: str, life: Life) -> Optional[PauseSeen]:
+    """What a pause in the control means for a node."""
+    pause, stands = (found.paused, True) if found.paused is not None else (found.asked, False)
+    if pause is None:
+        return None
+    over = bool(pause.token) and pause.node == node and is_over(pause.life, life)
+    lasts = math.inf if pause.lasts is None else pause.lasts / 1000
+    return PauseSeen(
+        pause.order.id, pause.told(), stands, pause.token, over, bool(pause.resume), lasts,
+        (found.stamp.czxid, found.stamp.version),
+    )
