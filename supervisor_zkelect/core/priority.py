@@ -61,6 +61,9 @@ def stayed(turn: Turn, event: messages.Stayed) -> None:
 def propose_anew(turn: Turn) -> None:
     """Make another proposal where the present one, which does not lead, has another priority than the file."""
     state = turn.state
+    if state.halted:
+        # In a pause nothing is emptied, as an exchange at the head of the queue would.
+        return
     watching = (state.role, state.step) == (STANDBY, "watching") and state.inherited is None and state.up
     wanted = turn.rules.priority
     if watching and wanted and not state.stays and state.priority not in (None, wanted) and not is_ordered(turn):

@@ -17,6 +17,7 @@ from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.delivery import STEP_PACE
 from supervisor_zkelect.listener.enforcement import Enforcement
 from supervisor_zkelect.listener.folder import LOCK_PACE, RuntimeFolder
+from supervisor_zkelect.listener.group_control import LEARN
 from supervisor_zkelect.listener.part import Means, Part
 from supervisor_zkelect.listener.workers import PACE
 from supervisor_zkelect.system import reserve
@@ -135,6 +136,9 @@ class GuardKeeper(Part):
             state = one.state
             if state.enforced and state.step != "restarting":
                 self.link.send(protocol.AdoptOrder(one.settings.group, one.grant()))
+            elif not state.may_run and not one.group.busy and self.found.get(one.settings.group, {}).get("granted"):
+                # By a record that could not be written when the grant was revoked; in a pause that has no end.
+                self.link.send(protocol.EnsureDeadOrder(one.settings.group, LEARN))
             one.group.repeat()
             if one.check is None and state.probing:
                 one.group.look(state.probing)

@@ -166,6 +166,8 @@ class OrderCalls(ClaimCalls):
             standing = found.restart
             if standing is None or standing.order.id != order:
                 raise NotBegun("the order was taken back")
+            if found.paused is not None:
+                raise NotBegun(f"this election is {found.paused.told()}; see zkelect resume")
             if not standing.begun and control.overdue(standing, self.server_time()):
                 raise NotBegun("its time was over by more than ten minutes")
             written = control.amended(data, self._servers.now(), control.order_restart(standing._replace(begun=mine.token)))

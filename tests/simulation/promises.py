@@ -90,7 +90,11 @@ class Promises:
     def held(self, token: int) -> str:
         """The node whose lease in the term with this token a pause keeps from ending, as its record says; or ""."""
         for name, node in self.nodes.items():
+            guard = node.guard.guard.groups.get("primary") if node.guard is not None and node.guard.alive else None
             for entry in node.machine.disk.entries.values():
+                if guard is not None and not guard.entry.granted:
+                    # It refuses whoever reads a record that could not be written.
+                    continue
                 if entry.granted and entry.token == token and entry.lease.paused_until > node.machine.clock():
                     return name
         return ""

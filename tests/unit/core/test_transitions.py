@@ -27,7 +27,7 @@ def kind_of(state):
 def seen():
     """(step, event) -> the steps after it, and whether it ever did more than the time that passes with it."""
     reached, did, tried = collections.defaultdict(set), set(), collections.Counter()
-    for seed in range(2400):
+    for seed in range(3200):
         walk = Walk(seed)
         for _ in range(60):
             next_event, before = walk.next(), walk.state
