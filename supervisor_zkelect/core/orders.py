@@ -17,7 +17,7 @@ AGAIN = 1.0
 
 def control_seen(turn: Turn, event: messages.ControlSeen) -> None:
     known = turn.state.orders
-    turn.set(orders=event)
+    pausing.note(turn, event)
     beginning = turn.state.beginning
     standing = (event.bar_id, event.order, event.restart.id if event.restart else "")
     unordered = beginning is None or beginning.kind in (control.RESIGNATION, control.FAILBACK)
@@ -28,7 +28,7 @@ def control_seen(turn: Turn, event: messages.ControlSeen) -> None:
     restart = known.restart.id if known is not None and known.restart else ""
     if restart != standing[2]:
         turn.set(restart_at=turn.now)
-    pausing.control_seen(turn, known, event)
+    pausing.control_seen(turn, event)
     if known is None or (known.bar_id, known.order, known.forced) != (event.bar_id, event.order, event.forced):
         turn.set(begin_at=turn.now, stays_why="")
 

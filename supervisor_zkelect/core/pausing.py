@@ -31,12 +31,18 @@ from supervisor_zkelect.core.turn import Turn
 AGAIN = 1.0
 
 
-def control_seen(turn: Turn, known: Optional[messages.ControlSeen], event: messages.ControlSeen) -> None:
-    """known: what was seen before."""
-    before, pause = known.pause if known is not None else None, event.pause
+def note(turn: Turn, seen: messages.ControlSeen) -> None:
+    """Take what was read of the control as what stands, and count from now on until when its pause is to be respected."""
+    known, pause = turn.state.orders, seen.pause
+    before = known.pause if known is not None else None
+    turn.set(orders=seen)
     if pause is not None and (before is None or before.stamp != pause.stamp):
         # What is read was there before, so this counts too much and never too little.
         turn.set(pause_over=turn.now + pause.lasts * PAUSE_RESPECTED)
+
+
+def control_seen(turn: Turn, event: messages.ControlSeen) -> None:
+    pause = event.pause
     if event.unread or _cannot_be_read(event):
         return
     if turn.state.held(turn.now) and not _is_mine(turn.state, pause) and turn.state.role != DEMOTING:
@@ -203,9 +209,10 @@ def consent_read(turn: Turn, event: pause_messages.ConsentRead) -> None:
     if seen is None or seen.unread:
         turn.set(pausing=replace(one, op=0, again=turn.now + AGAIN))
     elif _is_mine(state, seen.pause) or _cannot_be_read(seen):
-        turn.set(orders=seen, pausing=Pausing(one.order, "telling", again=turn.now))
+        note(turn, seen)
+        turn.set(pausing=Pausing(one.order, "telling", again=turn.now))
     elif state.held(turn.now) and state.role != DEMOTING:
-        turn.set(orders=seen)
+        note(turn, seen)
         ordinary = lease_of(turn.rules, state).ordinary
         if state.proposal is not None and state.up and turn.now < ordinary.stop_at:
             turn.act(messages.Log("the consent to the pause is gone; goes on as an ordinary primary"))

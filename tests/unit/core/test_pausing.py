@@ -327,3 +327,15 @@ def test_a_session_may_be_closed_under_a_paused_group(node):
     assert node.at == ("primary", "") and node.state.settled
     node.event(messages.SessionLost("closed"))
     assert node.at == ("primary", "") and not node.state.ending
+
+
+@pytest.mark.parametrize("way", ["seen", "read behind a sync"])
+def test_the_time_of_a_pause_counts_from_the_first_reading_of_it_whichever_way_it_is_read(node, way):
+    old, new = STANDS._replace(consent=7, lasts=10.0, stamp=(1, 5)), STANDS._replace(consent=9, lasts=100.0, stamp=(1, 6))
+    renewed(paused(node), 90.0).event(seen(old))
+    if way == "seen":
+        node.event(seen(new), 5.0)
+    else:
+        node.event(pause_messages.ConsentRead(node.op(pause_messages.SeeConsent), seen(new)), 5.0)
+    node.event(seen(new), 5.0)
+    assert node.state.pause_over == pytest.approx(node.now - 5.0 + 100.0 * (1 + DRIFT))
