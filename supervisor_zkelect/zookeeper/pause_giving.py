@@ -101,8 +101,13 @@ def _came_of_pause(elector: PauseCalls, found: Control, order: str) -> Answer:
             f"under way: {pause.node} has consented, and has not confirmed yet that its guard knows; do not touch ZooKeeper "
             "before that"
         ))
-    strange = [one.node or one.name for one in elector.members() if not one.paused and not knows_orders(one)]
-    named = f"; the barrier alone keeps {', '.join(strange)} from leading, who know no orders" if strange else ""
+    members = elector.members()
+    strange = [one for one in members if not one.paused and not knows_orders(one)]
+    loose = elector.unbarred([one.name for one in members])
+    barred, free = ([one.node or one.name for one in strange if (one.name in loose) is so] for so in (False, True))
+    named = f"; the barrier alone keeps {', '.join(barred)} from leading, who know no orders" if barred else ""
+    if free:
+        named += f"; nothing keeps {', '.join(free)} from leading, who go by a rule of their own: see zkelect check"
     ends = "zkelect resume" if pause.lasts is None else f"zkelect resume, or for {pause.lasts / 1000:g} s"
     return Answer(True, 0, f"paused: {pause.node} runs on whatever becomes of ZooKeeper, until {ends}{named}; {_UNCOVERED}")
 

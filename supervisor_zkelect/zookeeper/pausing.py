@@ -6,12 +6,12 @@ control that was read behind a sync.
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from supervisor_zkelect.core import control, nodes, pauses, places, untrusted
 from supervisor_zkelect.core.control import Control, Life, Pause
 from supervisor_zkelect.system.clock import now
-from supervisor_zkelect.zookeeper import arguments, barrier
+from supervisor_zkelect.zookeeper import arguments, barrier, strangers
 from supervisor_zkelect.zookeeper.desk import DeskCalls
 from supervisor_zkelect.zookeeper.errors import ElectionError, ZooKeeperFailed
 from supervisor_zkelect.zookeeper.requests import MISSING, ROUNDS, Operation, data_of
@@ -177,6 +177,11 @@ class PauseCalls(DeskCalls):
     def barriers(self) -> List[barrier.Barrier]:
         """The barriers in the queue; there is one at most, unless somebody wiped the control in a pause."""
         return self._barriers(self._zk.limit())
+
+    def unbarred(self, names: Sequence[str]) -> List[str]:
+        """Of the candidates with these names those that no barrier keeps from leading."""
+        standing = [name for name in names if places.is_barrier(name)]
+        return strangers.unbarred(names, self._stem, max(standing, default=""))
 
     def _barriers(self, limit: float) -> List[barrier.Barrier]:
         found = []
