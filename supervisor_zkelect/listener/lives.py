@@ -3,11 +3,16 @@
 A name alone proves nothing: two machines may bear it. The same machine in another boot has none of that life's processes; in the
 same boot it takes that the supervisord of that life is dead, with which its programs die, and that this one has proven its group
 dead since.
+
+An id that a machine may share with others is none: what systemd writes before there is one, or what an image brings along into
+the containers made of it, each of which is in a pid namespace of its own.
 """
 
 from __future__ import annotations
 
 import math
+import os
+import re
 from typing import Callable, Optional
 
 from supervisor_zkelect.core.control import Control, Life
@@ -15,6 +20,11 @@ from supervisor_zkelect.core.pause_messages import PauseSeen
 from supervisor_zkelect.guard import record
 
 _MACHINE = "/etc/machine-id"
+
+_ID = re.compile(r"(?!0{32})[0-9a-f]{32}", re.ASCII)
+
+_INITIAL = "4026531836"
+"""Number of the pid namespace in which the kernel begins (PROC_PID_INIT_INO in its proc_ns.h)."""
 
 
 def here(owner: record.Owner) -> Life:
@@ -24,7 +34,8 @@ def here(owner: record.Owner) -> Life:
             machine = file.read(64).strip()
     except (OSError, UnicodeDecodeError):
         machine = ""
-    return Life(machine, owner.boot, record.instance(owner))
+    known = _ID.fullmatch(machine) and "".join(filter(str.isdigit, owner.namespace)) == _INITIAL
+    return Life(machine if known else "", owner.boot, record.instance(owner))
 
 
 def is_alive(instance: str) -> bool:
@@ -33,10 +44,20 @@ def is_alive(instance: str) -> bool:
     try:
         return bool(record.owner_of(int(pid)).start == int(start))
     except record.RecordError:
-        # One that cannot be read is none: what is alive is read by everybody.
-        return False
+        # What is alive is read by everybody, unless /proc is mounted so that others' processes are hidden or refused.
+        return _exists(int(pid))
     except ValueError:
         return True
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def is_over(former: Life, mine: Life, alive: Optional[Callable[[str], bool]] = None) -> bool:

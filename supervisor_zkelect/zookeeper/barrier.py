@@ -2,8 +2,8 @@
 
 It is a persistent child of the election znode with the name of the primary's proposal and its ten digits once more behind, after
 kazoo's mark where the proposals have that, as kazoo counts only what ends in both. So it sorts directly behind that proposal by
-each rule by which the proposals do, also those of other programs: while it stands, whoever is behind it waits, whatever becomes of
-the session and the proposal of the primary. It names no node where candidates do, so it is nobody's
+each rule by which the proposals do, also those of other programs: while it stands, whoever is behind it waits, whatever becomes
+of the session and the proposal of the primary. It names no node where candidates do, so it is nobody's
 twin; what it says is for people, and for whoever finds it without the control.
 """
 

@@ -29,17 +29,44 @@ def test_a_life_is_over_by_its_boot_or_by_its_supervisord_and_never_by_its_name(
 
 def test_a_supervisord_that_is_alive_is_not_over():
     assert not lives.is_over(MINE._replace(instance="boot-4-9-100"), MINE, lambda instance: True)
-    assert lives.is_alive(record.instance(record.owner_of(os.getpid()))) and not lives.is_alive("boot-4-1-1")
+    assert lives.is_alive(record.instance(record.owner_of(os.getpid()))) and not lives.is_alive(f"boot-4-{2 ** 22 + 1}-1")
     assert lives.is_alive("boot-4-x-y"), "it cannot be told"
 
 
-def test_this_life_is_that_of_this_boot(tmp_path, monkeypatch):
-    owner = record.owner_of(os.getpid())
-    (tmp_path / "id").write_text("abc\n")
+MACHINE = "0123456789abcdef0123456789abcdef"
+INITIAL = "pid:[4026531836]"
+
+
+@pytest.mark.parametrize("text, namespace, machine", [
+    (f"{MACHINE}\n", INITIAL, MACHINE), (MACHINE, INITIAL, MACHINE),
+    ("uninitialized\n", INITIAL, ""), ("", INITIAL, ""), ("0" * 32, INITIAL, ""), (MACHINE[1:], INITIAL, ""), (MACHINE + "0", INITIAL, ""),
+    ("g" + MACHINE[1:], INITIAL, ""), ("ä" * 32, INITIAL, ""), (None, INITIAL, ""),
+    # In a container the id may be its image's.
+    (MACHINE, "pid:[4026532201]", ""),
+])
+def test_a_machine_is_known_only_by_an_id_that_no_other_bears(tmp_path, monkeypatch, text, namespace, machine):
+    owner = record.owner_of(os.getpid())._replace(namespace=namespace)
+    if text is not None:
+        (tmp_path / "id").write_text(text, encoding="utf-8")
     monkeypatch.setattr(lives, "_MACHINE", str(tmp_path / "id"))
-    assert lives.here(owner) == Life("abc", owner.boot, record.instance(owner))
-    monkeypatch.setattr(lives, "_MACHINE", str(tmp_path / "none"))
-    assert lives.here(owner).machine == ""
+    assert lives.here(owner) == Life(machine, owner.boot, record.instance(owner))
+
+
+@pytest.mark.parametrize("refused", [PermissionError(13, "no"), FileNotFoundError(2, "hidden")])
+@pytest.mark.parametrize("signalled, alive", [(None, True), (PermissionError(1, "no"), True), (ProcessLookupError(3, "none"), False)])
+def test_a_process_that_may_not_be_read_is_alive_where_it_exists(monkeypatch, refused, signalled, alive):
+    def read(*_, **__):
+        raise refused
+
+    def kill(*_):
+        if signalled is not None:
+            raise signalled
+
+    with monkeypatch.context() as patched:
+        patched.setattr("builtins.open", read)
+        patched.setattr(os, "kill", kill)
+        found = lives.is_alive("boot-4-9-100")
+    assert found is alive
 
 
 def test_what_a_pause_means():
