@@ -189,9 +189,8 @@ def session_ends(turn: Turn, event: messages.SessionEnds) -> None:
 def detach(turn: Turn, reason: str) -> None:
     """The proposal is gone, and no process of the group runs by it: wait for the time of the next one."""
     fail_order(turn, reason)
-    if turn.state.led or turn.state.pausing is not None:
-        turn.set(buried=turn.state.token or turn.state.buried)
     turn.set(
+        buried=turn.state.token or turn.state.buried,
         proposal=None, lasting="", deadline=-INFINITY, claimed_at=INFINITY, killed=False,
         healthy_by=INFINITY, probe_at=INFINITY, probing=0, counter=None, looking=0, look_at=INFINITY, led=False,
         unadopted=False, successor="", beginning=None, priority=None, next_in_line=False,

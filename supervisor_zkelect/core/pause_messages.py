@@ -10,14 +10,15 @@ from typing import Any, NamedTuple, Tuple
 class PauseSeen(NamedTuple):
     """A pause in the control. order: its id. why: a predicate of the election. stands: nobody is promoted; else who leads is
     asked for its consent. consent: token of the term that has consented, 0 for none. over: that term was one of this node's, in
-    a former life whose end is certain. resume: it is to end. lasts: seconds that it lasts from its consent. stamp: of the
-    control."""
+    a former life whose end is certain. own: it was one in its present life, maybe before this listener. resume: it is to end.
+    lasts: seconds that it lasts from its consent. stamp: of the control."""
 
     order: str
     why: str
     stands: bool = True
     consent: int = 0
     over: bool = False
+    own: bool = False
     resume: bool = False
     lasts: float = float("inf")
     stamp: Tuple[int, int] = (0, -1)

@@ -241,7 +241,9 @@ def _stand_by(turn: Turn) -> None:
 def _is_dead(state: State, pause: PauseSeen) -> bool:
     """Whether the consent is that of a term of this node that is proven dead."""
     proven = state.step != "clearing" and not state.cleaning and not state.may_run and state.role != DEMOTING
-    return proven and bool(pause.consent) and (pause.over or pause.consent == state.buried)
+    # An earlier listener of this life may have left the proposal of that term, with which it goes on.
+    former = pause.own and pause.consent != state.token and not state.unadopted and state.step != "proposing"
+    return proven and bool(pause.consent) and (pause.over or pause.consent == state.buried or former)
 
 
 def _tell(turn: Turn, action: messages.Action) -> None:

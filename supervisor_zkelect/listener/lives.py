@@ -80,7 +80,8 @@ def pause_of(found: Control, node: str, life: Life) -> Optional[PauseSeen]:
         return None
     over = bool(pause.token) and pause.node == node and is_over(pause.life, life)
     lasts = math.inf if pause.lasts is None else pause.lasts / 1000
+    own = bool(pause.token) and pause.node == node and bool(life.instance) and pause.life == life
     return PauseSeen(
-        pause.order.id, pause.told(), stands, pause.token, over, bool(pause.resume), lasts,
+        pause.order.id, pause.told(), stands, pause.token, over, own, bool(pause.resume), lasts,
         (found.stamp.czxid, found.stamp.version),
     )

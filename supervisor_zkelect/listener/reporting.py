@@ -6,6 +6,7 @@ What came from ZooKeeper goes with the moment at which that last confirmed it, a
 from __future__ import annotations
 
 import math
+import os
 import time
 from typing import Any, Dict, Optional
 
@@ -104,6 +105,7 @@ class Reports(Decider):
             self._trouble_of(one, moment) or failed, state.failed, agreement.digest(options), self._tags(one), options,
             self._figures(one), one.settings.priority, state.fit_trouble or state.unfit,
             state.pausing.order if state.consented and state.pausing is not None else "",
+            untrusted.printable(os.uname().nodename, LONGEST_TEXT), self._host.life.instance,
         )
 
     def _tags(self, one: Candidacy) -> Dict[str, str]:

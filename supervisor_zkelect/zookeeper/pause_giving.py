@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import List, Optional
 
-from supervisor_zkelect.core import control, pauses
+from supervisor_zkelect.core import control, nodes, pauses
 from supervisor_zkelect.core.control import Control, Order, Pause
 from supervisor_zkelect.zookeeper.giving import UNDER_WAY, Answer, Given
 from supervisor_zkelect.zookeeper.orders import knows_orders
@@ -167,6 +167,19 @@ def _came_of_resume(elector: PauseCalls, found: Control) -> Answer:
     return Answer(True, 0, f"resumed: {leads}")
 
 
+def _is_same(entry: Optional[nodes.Entry], pause: Optional[Pause]) -> bool:
+    """Whether what says so of itself may be the life of the node that has consented."""
+    known = pause.life.instance if pause is not None else ""
+    return entry is None or not entry.instance or not known or entry.instance == known
+
+
+def _where(entry: Optional[nodes.Entry], pause: Optional[Pause]) -> str:
+    if entry is None or not _is_same(entry, pause):
+        return ", on a host that is not known"
+    host = f"host {entry.host}" if entry.host else "a host that is not known"
+    return f", on {host}" + (f", {entry.address}" if entry.address else "")
+
+
 def _force(elector: PauseCalls, given: Given) -> Answer:
     """End a pause on the word that its node is dead."""
     found = elector.read_control()
@@ -178,9 +191,9 @@ def _force(elector: PauseCalls, given: Given) -> Answer:
     entry, live, age = elector.told_by(node)
     heard = "it has told nothing of itself" if age is None else f"last heard {age:.0f} s ago"
     fence = {None: "whether a fence is set is not known here", True: "a fence is set, and is run", False: "no fence is set"}
-    where = f", {entry.address}" if entry is not None and entry.address else ""
+    where = _where(entry, pause)
     facts = f"{node}{where}, runs by the pause with token {token}; {heard}; {fence[given.fence]}"
-    if live:
+    if live and _is_same(entry, pause):
         return Answer(False, 1, (
             f"{facts}; its listener lives, so ask it: zkelect resume. If it does not answer, stop its supervisord first"
         ))

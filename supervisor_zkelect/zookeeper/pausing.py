@@ -165,14 +165,19 @@ class PauseCalls(DeskCalls):
         return bool(operations) and bool(self._zk.committed("end the pause by force", limit, answer))
 
     def told_by(self, node: str) -> Tuple[Optional[nodes.Entry], bool, Optional[float]]:
-        """What a node says of itself, whether its session lives, and how many seconds ago it said that."""
+        """What a node says of itself, whether its session lives, and how many seconds ago it said that. Where another session
+        lives than the one that said it, its instance is not known."""
         path, limit = f"{places.nodes_of(self.election_state)}/{arguments.node(node)}", self._zk.limit()
         asked = self._client.get_async(path), self._client.exists_async(f"{path}/live")
         found = self._zk.answer("read a node's entry", limit, asked[0], ok=MISSING)
-        live = self._zk.answer("look whether a node lives", limit, asked[1]) is not None
+        stat = self._zk.answer("look whether a node lives", limit, asked[1])
+        live = stat is not None
         if found is None:
             return None, live, None
-        return nodes.read(data_of(found)), live, max(0.0, (self.server_time() - found[1].mtime) / 1000)
+        entry = nodes.read(data_of(found))
+        if stat is not None and entry.session != f"{stat.ephemeralOwner:x}":
+            entry = entry._replace(instance="")
+        return entry, live, max(0.0, (self.server_time() - found[1].mtime) / 1000)
 
     def barriers(self) -> List[barrier.Barrier]:
         """The barriers in the queue; there is one at most, unless somebody wiped the control in a pause."""

@@ -339,3 +339,40 @@ def test_the_time_of_a_pause_counts_from_the_first_reading_of_it_whichever_way_i
         node.event(pause_messages.ConsentRead(node.op(pause_messages.SeeConsent), seen(new)), 5.0)
     node.event(seen(new), 5.0)
     assert node.state.pause_over == pytest.approx(node.now - 5.0 + 100.0 * (1 + DRIFT))
+
+
+def test_a_listener_that_inherits_nothing_takes_back_what_this_supervisord_has_consented_to(node):
+    own = STANDS._replace(consent=7, own=True)
+    node.event(UP).event(seen(own))
+    assert node.at == ("detached", "clearing") and not node.did(pause_messages.TakeBackConsent)
+    node.cleared()
+    assert node.at == ("detached", "proposing") and not node.did(pause_messages.TakeBackConsent), "the proposal of that term may stand"
+    node.event(messages.Proposed(node.op(messages.Propose), "n-0000000001", 41))
+    [back] = [one for one in node.actions if isinstance(one, pause_messages.TakeBackConsent)]
+    assert (back.token, back.released) == (7, False)
+
+
+def test_with_the_proposal_of_that_term_it_goes_on_instead(node):
+    node.event(UP).event(seen(STANDS._replace(own=True))).cleared()
+    node.event(messages.Proposed(node.op(messages.Propose), "n-0000000001", 41))
+    node.event(messages.Queried(node.op(messages.Query), True, 1, 2))
+    assert node.at == ("promoting", "claiming") and not node.did(pause_messages.TakeBackConsent)
+
+
+@pytest.mark.parametrize("way", ["inherited", "primary", "demoting"])
+def test_no_consent_is_taken_back_while_its_group_may_run(node, way):
+    if way == "inherited":
+        node.state, _ = role.inherit(100.0, 41, 190.0, 0, INFINITY)
+    else:
+        paused(node)
+    if way == "demoting":
+        node.event(messages.Shutdown("x", INFINITY))
+    node.event(AGAIN_UP).event(seen(STANDS._replace(own=True, consent=7)))
+    assert not node.did(pause_messages.TakeBackConsent)
+
+
+def test_the_token_of_whatever_is_given_up_is_known_as_that_of_a_term_that_is_dead(node):
+    node.standby()
+    token = node.state.token
+    node.event(messages.SessionLost("expired"))
+    assert node.at[0] == "detached" and node.state.buried == token

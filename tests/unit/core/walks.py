@@ -135,8 +135,8 @@ class Walk:
         choose, chance = self.random.choice, self.random.random
         token = self.state.token if self.state.inherited is None else self.state.inherited
         return messages.ControlSeen(pause=pause_messages.PauseSeen(
-            "p", "paused", chance() < 0.8, choose([0, 99, token or 0, token or 0, self.state.buried]), chance() < 0.2, chance() < 0.4,
-            choose([INFINITY, 1.0]), (1, choose([2, 3])),
+            "p", "paused", chance() < 0.8, choose([0, 99, token or 0, token or 0, self.state.buried]), chance() < 0.2, chance() < 0.2,
+            chance() < 0.4, choose([INFINITY, 1.0]), (1, choose([2, 3])),
         ))
 
     def next(self) -> messages.Event:

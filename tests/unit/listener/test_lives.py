@@ -72,8 +72,17 @@ def test_a_process_that_may_not_be_read_is_alive_where_it_exists(monkeypatch, re
 def test_what_a_pause_means():
     paused = Pause(Order("p", "root@h"), 2500, "a", 7, MINE._replace(boot="before"), "r")
     seen = lives.pause_of(Control(Stamp(3, 4), paused=paused), "a", MINE)
-    assert seen == ("p", "paused by root@h", True, 7, True, True, 2.5, (3, 4))
+    assert seen == ("p", "paused by root@h", True, 7, True, False, True, 2.5, (3, 4))
     assert not lives.pause_of(Control(paused=paused), "b", MINE).over, "it is another node's"
     asked = lives.pause_of(Control(asked=Pause(Order("p"))), "a", MINE)
     assert (asked.stands, asked.consent, asked.over, asked.lasts) == (False, 0, False, math.inf)
     assert lives.pause_of(Control(), "a", MINE) is None
+
+
+@pytest.mark.parametrize("life, node, own", [
+    (MINE, "a", True), (MINE._replace(machine=""), "a", False), (MINE._replace(instance="boot-4-10-99"), "a", False), (MINE, "b", False),
+])
+def test_a_consent_of_this_very_life_is_known_as_such_and_is_not_over(life, node, own):
+    seen = lives.pause_of(Control(paused=Pause(Order("p"), None, "a", 7, life)), node, MINE)
+    assert seen.own is own and not (own and seen.over)
+    assert not lives.pause_of(Control(paused=Pause(Order("p"), None, "a", 7, Life())), "a", Life()).own, "nothing is known of either"
