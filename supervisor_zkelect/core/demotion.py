@@ -180,7 +180,7 @@ def session_ends(turn: Turn, event: messages.SessionEnds) -> None:
     state = turn.state
     turn.set(ending=True)
     if state.may_run and state.role != DEMOTING:
-        if not state.consented:
+        if not state.held(turn.now):
             demote(turn, event.reason)
     elif state.role in (STANDBY, PROMOTING) or state.step == "proposing":
         release(turn, event.reason)

@@ -6,6 +6,7 @@ Steps of who leads (`State.pausing`):
     telling      it was acknowledged, so from now on the lease has no end; the guard has not confirmed yet that it knows
     paused       the guard has, and the record says so: ZooKeeper may go away
     looking      the control seems not to have the consent any more, and is read behind a sync
+    losing       it has not, and the ordinary lease is to be renewed by the next heartbeat
     bounding     the lease has an end again, and the guard has not confirmed yet that it knows
     resuming     it has; the transaction is on its way that ends the pause
 
@@ -20,11 +21,11 @@ from dataclasses import replace
 from typing import Optional
 
 from supervisor_zkelect.core import demotion, messages, pause_messages, promotion, standby
-from supervisor_zkelect.core.lease import PAUSE_RELIED_ON, PAUSE_RESPECTED
+from supervisor_zkelect.core.lease import PAUSE_RELIED_ON, PAUSE_RESPECTED, heartbeat_interval
 from supervisor_zkelect.core.pause_messages import PauseSeen
 from supervisor_zkelect.core.roles import DEMOTING, PRIMARY, PROMOTING, WITHDRAWN
 from supervisor_zkelect.core.service import Counter
-from supervisor_zkelect.core.state import INFINITY, Pausing, State, lease_of
+from supervisor_zkelect.core.state import ANY_PAUSE, INFINITY, Pausing, State, lease_of
 from supervisor_zkelect.core.turn import Turn
 
 #: Seconds until what failed is tried again.
@@ -71,10 +72,12 @@ def obey(turn: Turn) -> None:
         turn.set(pause_at=-INFINITY)
     if state.may_run and -INFINITY < state.paused_until <= turn.now:
         _lapse(turn)
-    if state.may_run and state.role != DEMOTING:
+    if state.may_run and turn.state.role != DEMOTING:
         _lead(turn)
     else:
         _stand_by(turn)
+    if turn.state.ending and turn.state.enforced and not turn.state.held(turn.now):
+        demotion.demote(turn, "the session is to be closed, and no pause keeps this term any more")
 
 
 # Who leads
@@ -84,7 +87,7 @@ def _lapse(turn: Turn) -> None:
     """The time of the pause is over for this node: it is ordinary from now on, or dead."""
     pause = turn.state.orders.pause if turn.state.orders is not None else None
     known = pause.order if pause is not None and _is_mine(turn.state, pause) else ""
-    order = turn.state.pausing.order if turn.state.pausing is not None else known
+    order = (turn.state.pausing.order if turn.state.pausing is not None else known) or ANY_PAUSE
     turn.set(paused_until=-INFINITY, lapsed=order, healthy_by=turn.now + turn.rules.promote_timeout)
     if turn.state.pausing is not None and turn.state.role != DEMOTING:
         _bound(turn)
@@ -100,9 +103,11 @@ def _lead(turn: Turn) -> None:
         turn.act(pause_messages.TellPause())
     elif one is not None and one.step == "looking":
         _look(turn)
+    elif one is not None and one.step == "losing":
+        _go_on_or_die(turn)
     elif one is not None and one.step == "resuming":
         _end(turn, one.order)
-    elif pause is not None and _is_mine(state, pause) and (pause.resume or pause.order == state.lapsed):
+    elif pause is not None and _is_mine(state, pause) and (pause.resume or _lapsed(state, pause)):
         if one is None or one.step in ("paused", "telling"):
             _resume(turn, pause)
     elif pause is not None and _is_mine(state, pause) and state.held(turn.now) and state.inherited is None:
@@ -111,14 +116,20 @@ def _lead(turn: Turn) -> None:
             turn.set(pausing=Pausing(pause.order, "telling"))
             turn.act(pause_messages.TellPause())
     elif one is None and pause is not None and _may_consent(turn, pause):
+        turn.set(lapsed="")
         _request(turn, Pausing(pause.order, "consenting"), pause_messages.Consent, pause.order)
+
+
+def _lapsed(state: State, pause: PauseSeen) -> bool:
+    """Whether the time of a pause to which this term has consented is over, as far as this node can rely on it."""
+    return pause.order == state.lapsed or state.lapsed == ANY_PAUSE and pause.lasts < INFINITY and _is_mine(state, pause)
 
 
 def _may_consent(turn: Turn, pause: PauseSeen) -> bool:
     state = turn.state
     asked = not pause.stands or pause.consent == 0 or _is_mine(state, pause)
     able = state.role == PRIMARY and state.may_begin and state.proposal is not None and state.up and state.pause_at <= turn.now
-    return asked and able and not pause.resume and pause.order != state.lapsed and lease_of(turn.rules, state).covers(turn.now)
+    return asked and able and not pause.resume and not _lapsed(state, pause) and lease_of(turn.rules, state).covers(turn.now)
 
 
 def _request(turn: Turn, one: Pausing, action: type, *more: object) -> None:
@@ -130,13 +141,19 @@ def _request(turn: Turn, one: Pausing, action: type, *more: object) -> None:
 def _look(turn: Turn) -> None:
     """Read behind a sync whether the consent stands."""
     one = turn.state.pausing
-    if one is None or one.step not in ("bounding", "resuming", "consenting"):
+    if one is None or one.step not in ("losing", "bounding", "resuming", "consenting"):
         _request(turn, Pausing(one.order if one is not None else "", "looking"), pause_messages.SeeConsent)
 
 
 def _bound(turn: Turn) -> None:
-    """Give the lease its end again, and have whoever enforces it confirm that."""
-    turn.set(paused_until=-INFINITY, pausing=Pausing(turn.state.pausing.order if turn.state.pausing else "", "bounding"))
+    """Give the lease its end again, and have whoever enforces it confirm that. What health checks and members told in the pause
+    counts no more."""
+    state = turn.state
+    turn.set(paused_until=-INFINITY, pausing=Pausing(state.pausing.order if state.pausing else "", "bounding"))
+    if state.counter is not None:
+        turn.set(counter=Counter(turn.rules.rise, turn.rules.fall))
+    if state.role == PROMOTING:
+        turn.set(healthy_by=turn.now + turn.rules.promote_timeout)
     turn.act(pause_messages.TellPause())
 
 
@@ -201,6 +218,13 @@ def echoed(turn: Turn, event: pause_messages.PauseEchoed) -> None:
         turn.set(pausing=replace(one, again=turn.now + AGAIN))
 
 
+def echoed_early(turn: Turn, event: pause_messages.PauseEchoed) -> None:
+    """The guard has answered before the term that was inherited goes on; it is asked again, until that can be used."""
+    one = turn.state.pausing
+    if one is not None and one.step in ("telling", "bounding"):
+        turn.set(pausing=replace(one, again=turn.now + AGAIN))
+
+
 def consent_read(turn: Turn, event: pause_messages.ConsentRead) -> None:
     state, seen = turn.state, event.seen
     one = state.pausing
@@ -213,12 +237,22 @@ def consent_read(turn: Turn, event: pause_messages.ConsentRead) -> None:
         turn.set(pausing=Pausing(one.order, "telling", again=turn.now))
     elif state.held(turn.now) and state.role != DEMOTING:
         note(turn, seen)
-        ordinary = lease_of(turn.rules, state).ordinary
-        if state.proposal is not None and state.up and turn.now < ordinary.stop_at:
-            turn.act(messages.Log("the consent to the pause is gone; goes on as an ordinary primary"))
-            _bound(turn)
-        else:
-            demotion.demote(turn, "the consent to the pause is gone, so another node may lead", kill=True)
+        _go_on_or_die(turn)
+
+
+def _go_on_or_die(turn: Turn) -> None:
+    """The consent is gone: go on by the proposal and the ordinary lease, or end, as another node may lead."""
+    state = turn.state
+    ordinary, stands = lease_of(turn.rules, state).ordinary, state.proposal is not None and state.up
+    if stands and turn.now < ordinary.stop_at:
+        turn.act(messages.Log("the consent to the pause is gone; goes on as an ordinary primary"))
+        _bound(turn)
+    elif stands and turn.now < ordinary.kill_at:
+        # Nobody leads beside it before the deadline, and the next heartbeat may renew that.
+        again = min(turn.now + heartbeat_interval(state.timeout), ordinary.kill_at)
+        turn.set(pausing=Pausing(state.pausing.order if state.pausing else "", "losing", again=again))
+    else:
+        demotion.demote(turn, "the consent to the pause is gone, so another node may lead", kill=True)
 
 
 # All others
@@ -232,7 +266,7 @@ def _stand_by(turn: Turn) -> None:
         standby.halt(turn)
     if not state.up or state.pause_at > turn.now:
         return
-    if pause.lasts < INFINITY and state.waits_for_pause and state.pause_over <= turn.now:
+    if pause.lasts < INFINITY and state.step == "watching" and state.pause_ends <= turn.now:
         _tell(turn, pause_messages.EndPauseInTime(turn.state.op + 1, pause.stamp))
     elif _is_dead(state, pause):
         _tell(turn, pause_messages.TakeBackConsent(turn.state.op + 1, pause.consent))

@@ -22,7 +22,7 @@ def may_step(turn: Turn, term: int, acked: bool) -> bool:
     """Whether somebody has claimed a term since this node stepped behind others. term: token of the holder, 0 without one. acked:
     whether somebody was acked since the present proposal was made; to be relied on where it was made while nobody led."""
     state = turn.state
-    if state.stays or state.inherited is not None:
+    if state.stays or state.inherited is not None or state.paused:
         return False
     return not state.stepped or term > state.stepped_in or state.stepped_first and acked
 
@@ -61,8 +61,8 @@ def stayed(turn: Turn, event: messages.Stayed) -> None:
 def propose_anew(turn: Turn) -> None:
     """Make another proposal where the present one, which does not lead, has another priority than the file."""
     state = turn.state
-    if state.halted:
-        # In a pause nothing is emptied, as an exchange at the head of the queue would.
+    if state.paused:
+        # Nobody is promoted, so nobody is to go first; and the exchange would be refused again and again.
         return
     watching = (state.role, state.step) == (STANDBY, "watching") and state.inherited is None and state.up
     wanted = turn.rules.priority

@@ -95,7 +95,7 @@ def time_passed(turn: Turn, event: messages.Tick) -> None:
     priority.propose_anew(turn)
     priority.look(turn)
     state, now = turn.state, turn.now
-    if state.role == PROMOTING and now >= state.healthy_by and state.step != "fencing" and not state.held(now):
+    if state.role == PROMOTING and now >= state.healthy_by and state.step != "fencing" and not state.spared(now):
         demotion.fail(turn, f"not healthy within {turn.rules.promote_timeout:g} s ({turn.state.trouble or 'no answer yet'})")
     if turn.state.probe_at <= now:
         turn.set(probe_at=INFINITY)

@@ -143,7 +143,7 @@ def probed(turn: Turn, event: messages.Probed) -> None:
     elif state.role == PROMOTING:
         schedule_probe(turn)
     elif state.role == PRIMARY:
-        if counter.failures >= turn.rules.fall and not state.held(turn.now):
+        if counter.failures >= turn.rules.fall and not state.spared(turn.now):
             demotion.fail(turn, f"{counter.failures} health checks in a row failed: {event.reason}")
         else:
             turn.set(trouble="" if event.ok else f"health check failed: {event.reason}")

@@ -49,7 +49,7 @@ from __future__ import annotations
 from typing import List, Tuple
 
 from supervisor_zkelect.core.messages import Action, EnsureDead, Event, Tick
-from supervisor_zkelect.core.state import INFINITY, Rules, State
+from supervisor_zkelect.core.state import ANY_PAUSE, INFINITY, Rules, State
 from supervisor_zkelect.core.transitions import take
 from supervisor_zkelect.core.turn import Turn
 
@@ -68,6 +68,8 @@ def inherit(
     keeps from ending until `paused_until`."""
     state = State(
         since=now, op=first, step="waiting", inherited=token, deadline=deadline, paused_until=paused_until, reason="taken over",
+        # To what an earlier listener has consented, and what does not keep the lease from ending, nobody consents again.
+        lapsed=ANY_PAUSE if paused_until <= now else "",
     )
     return state, []
 

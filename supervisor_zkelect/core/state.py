@@ -19,6 +19,12 @@ INFINITY = float("inf")
 #: too; from then on they are written again after RETRY_MOST seconds, so that two do not wear ZooKeeper out.
 CONTESTED, CALM = 5, 60.0
 
+#: Seconds that whoever is further behind leaves to who would lead next, to end a pause whose time is over.
+FURTHER = 2.0
+
+#: `State.lapsed` of whatever pause with a limited time this term has consented to.
+ANY_PAUSE = "*"
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -228,9 +234,24 @@ class State:
         return self.may_run and now < self.paused_until
 
     @property
+    def paused(self) -> bool:
+        """Whether a pause stands, as far as is known."""
+        return self.orders is not None and self.orders.pause is not None and self.orders.pause.stands
+
+    def spared(self, now: float) -> bool:
+        """Whether a pause keeps what runs here from ending by its health or by hand: until its end has been written."""
+        return self.held(now) or self.may_run and self.pausing is not None and self.pausing.step in ("bounding", "resuming")
+
+    @property
     def waits_for_pause(self) -> bool:
         """Whether this node would lead next if there were no pause."""
         return self.step == "watching" and (self.halted or self.barred)
+
+    @property
+    def pause_ends(self) -> float:
+        """When this node, which watches the queue, ends a pause whose time is over: whoever would lead next goes first, and
+        another one follows, as that may be no member that ends any."""
+        return self.pause_over + (0.0 if self.waits_for_pause else FURTHER)
 
     @property
     def consented(self) -> bool:
@@ -323,8 +344,8 @@ def _pause_times(state: State) -> List[float]:
     if state.pause_at > -INFINITY:
         times.append(state.pause_at)
     pause = state.orders.pause if state.orders is not None else None
-    if pause is not None and pause.stands and pause.lasts < INFINITY and state.up and state.waits_for_pause:
-        times.append(max(state.pause_over, state.pause_at))
+    if pause is not None and pause.stands and pause.lasts < INFINITY and state.up and state.step == "watching":
+        times.append(max(state.pause_ends, state.pause_at))
     return times
 
 

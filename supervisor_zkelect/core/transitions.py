@@ -192,7 +192,9 @@ TABLE: Dict[Type[Any], Row] = {
     pause_messages.ConsentRead: Row([
         Move(f"{_INHERITED} probing acking primary", pausing.consent_read, "stopping"),
     ], "no consent is looked for"),
-    pause_messages.PauseEchoed: Row([Move("probing acking primary", pausing.echoed)], "the guard is not asked about a pause"),
+    pause_messages.PauseEchoed: Row([
+        Move("probing acking primary", pausing.echoed), Move(_INHERITED, pausing.echoed_early),
+    ], "the guard is not asked about a pause"),
     messages.Begun: Row([
         Move("claiming fencing leasing restarting starting probing acking", orders.begun, "stopping"),
         Move("primary", orders.begun, "stopping restarting"),

@@ -258,7 +258,8 @@ class GuardedGroups:
         able, former = not self._manager.trouble, one.entry.lease
         # In a pause its proposal may be gone, so that the pause alone counts.
         shorter = lease.paused_until > AT_ONCE and lease.deadline < former.deadline
-        longer = lease if able and lease.deadline > former.deadline or shorter else former
+        # A shorter one leaves its stop as much time as before.
+        longer = lease if able and lease.deadline > former.deadline else former.moved(lease.deadline) if shorter else former
         # A pause is what the listener says it is, and taking one back needs nothing.
         paused = lease.paused_until if able else min(lease.paused_until, former.paused_until)
         extended = longer._replace(paused_until=paused)

@@ -66,7 +66,7 @@ class Departure(Decider):
 
     def _surveyed(self, event: events.GroupsSurveyed) -> None:
         # What an operator has stopped in a pause, he starts again.
-        paused = any(one.state.consented for one in self._candidacies)
+        paused = any(one.state.held(self._host.now()) for one in self._candidacies)
         if (event.alive or paused) and not self.begun and self._guard.independent:
             log.info("%s while the service runs: leaving it to the guard", event.reason)
             self.hand_over(self._host.now(), event.reason)

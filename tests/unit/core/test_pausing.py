@@ -7,7 +7,7 @@ import pytest
 from supervisor_zkelect.core import messages, pause_messages, role
 from supervisor_zkelect.core.lease import DRIFT
 from supervisor_zkelect.core.pausing import AGAIN
-from supervisor_zkelect.core.state import INFINITY, next_wakeup
+from supervisor_zkelect.core.state import FURTHER, INFINITY, lease_of, next_wakeup
 from tests.unit.core.test_role import SETTINGS, UP, Node
 
 ASKED = pause_messages.PauseSeen("p", "paused", stands=False, stamp=(1, 1))
@@ -293,10 +293,12 @@ def test_who_is_next_ends_a_pause_when_more_than_its_time_is_over(node):
     assert node.event(messages.Tick(), AGAIN).did(pause_messages.EndPauseInTime), "it stands still"
 
 
-def test_whoever_is_further_behind_does_not(node):
+def test_whoever_is_further_behind_ends_it_a_little_later(node):
     node.standby().event(seen(STANDS._replace(consent=7, lasts=100.0)))
-    assert not node.event(messages.Tick(), 200.0).did(pause_messages.EndPauseInTime)
-    assert next_wakeup(SETTINGS, node.state) > node.now
+    over = node.state.pause_over
+    assert node.event(messages.Tick(), over - node.now).state.step == "watching" and not node.did(pause_messages.EndPauseInTime)
+    assert next_wakeup(SETTINGS, node.state) == pytest.approx(over + FURTHER)
+    assert node.event(messages.Tick(), FURTHER).did(pause_messages.EndPauseInTime), "who would lead next may be one that ends none"
 
 
 def test_a_consent_of_a_term_that_is_proven_dead_is_taken_back(node):
@@ -376,3 +378,152 @@ def test_the_token_of_whatever_is_given_up_is_known_as_that_of_a_term_that_is_de
     token = node.state.token
     node.event(messages.SessionLost("expired"))
     assert node.at[0] == "detached" and node.state.buried == token
+
+
+def inheriting(node, paused_until=INFINITY, pause=STANDS):
+    """A listener that finds its group running in a pause, its proposal too, and claims its term again."""
+    node.state, _ = role.inherit(100.0, 41, 190.0, 0, paused_until)
+    node.event(AGAIN_UP)
+    node.event(messages.Proposed(node.op(messages.Propose), "n-0000000001", 41))
+    return node
+
+
+def goes_on(node):
+    node.event(messages.Queried(node.op(messages.Query), True, 1, 2))
+    node.event(messages.Claimed(node.op(messages.Claim), "", messages.Leased(node.now, node.now + 9.9)))
+    assert node.at == ("promoting", "probing")
+    return node
+
+
+def becomes_primary(node):
+    node.event(messages.Tick(), 0.01).event(messages.Probed(node.op(messages.Probe), True, "ok"))
+    node.event(messages.Acked(node.op(messages.Ack)))
+    assert node.at == ("primary", "")
+    return node
+
+
+def test_a_consent_that_is_found_gone_before_an_inherited_term_goes_on_is_ended_after_it_does(node):
+    inheriting(node).event(seen(None))
+    node.event(pause_messages.ConsentRead(node.op(pause_messages.SeeConsent), seen(None)))
+    assert node.did(pause_messages.TellPause) and not node.state.held(node.now)
+    node.event(pause_messages.PauseEchoed(False, True))
+    assert not node.did(pause_messages.EndPause), "what ZooKeeper would answer counts for nothing yet"
+    goes_on(node).event(messages.Tick(), AGAIN)
+    assert node.did(pause_messages.TellPause)
+    assert node.event(pause_messages.PauseEchoed(False, True)).did(pause_messages.EndPause)
+    node.event(pause_messages.PauseWritten(node.op(pause_messages.EndPause)))
+    assert node.state.pausing is None
+
+
+def test_one_that_is_found_before_an_inherited_term_goes_on_is_confirmed_after_it_does(node):
+    inheriting(node).event(seen(None))
+    node.event(pause_messages.ConsentRead(node.op(pause_messages.SeeConsent), seen(STANDS)))
+    node.event(pause_messages.PauseEchoed(True, True))
+    goes_on(node).event(messages.Tick(), AGAIN).event(pause_messages.PauseEchoed(True, True))
+    assert node.state.consented
+
+
+@pytest.mark.parametrize("step", ["bounding", "resuming"])
+@pytest.mark.parametrize("event", ["health", "fatal", "by hand"])
+def test_what_was_amiss_in_the_pause_does_not_end_the_term_at_its_end(node, step, event):
+    paused(node)
+    for _ in range(SETTINGS.fall + 2):
+        node.event(messages.Tick(), SETTINGS.health_interval)
+        node.event(messages.Probed(node.state.probing, False, "ill"))
+    renewed(node, 60.0).event(seen(STANDS._replace(resume=True)))
+    if step == "resuming":
+        node.event(pause_messages.PauseEchoed(False, True))
+    assert node.state.pausing.step == step
+    if event == "health":
+        node.event(messages.Tick(), SETTINGS.health_interval)
+        node.event(messages.Probed(node.state.probing, False, "ill"))
+        assert node.state.counter.failures == 1
+    else:
+        node.event(messages.MemberFatal("web") if event == "fatal" else messages.StoppedByHand("web"))
+    assert node.at == ("primary", "") and not node.did((messages.StopGroup, messages.KillGroup))
+
+
+def test_a_term_that_was_being_promoted_has_its_time_anew_at_the_end_of_a_pause(node):
+    goes_on(inheriting(node).event(seen(STANDS)))
+    node.event(messages.Tick(), SETTINGS.promote_timeout + 1)
+    renewed(node, 60.0).event(seen(STANDS._replace(resume=True))).event(messages.Tick(), 0.1)
+    assert node.at == ("promoting", "probing") and not node.state.held(node.now)
+    assert node.state.healthy_by >= node.now + SETTINGS.promote_timeout - 0.2
+
+
+@pytest.mark.parametrize("step", ["looking", "telling"])
+def test_the_end_of_the_session_waits_until_the_guard_has_confirmed(node, step):
+    renewed(paused(node)).event(seen(None))
+    if step == "telling":
+        node.event(pause_messages.ConsentRead(node.op(pause_messages.SeeConsent), seen(STANDS)))
+    assert node.state.pausing.step == step
+    node.event(messages.SessionEnds("another election"))
+    assert node.at == ("primary", "") and not node.state.settled
+    if step == "looking":
+        node.event(pause_messages.ConsentRead(node.op(pause_messages.SeeConsent), seen(STANDS)))
+    assert node.event(pause_messages.PauseEchoed(True, True)).state.settled
+
+
+def test_what_an_earlier_listener_left_paused_goes_on_where_the_session_is_to_be_closed(node):
+    node.state, _ = role.inherit(100.0, 41, 190.0, 0, INFINITY)
+    node.event(messages.SessionEnds("another election"))
+    assert node.state.inherited == 41 and not node.did((messages.StopGroup, messages.KillGroup))
+
+
+def test_where_the_session_is_to_be_closed_a_term_whose_pause_is_over_ends(node):
+    renewed(paused(node), 60.0).event(messages.SessionEnds("another election"))
+    node.event(seen(STANDS._replace(resume=True)))
+    assert node.at == ("demoting", "stopping") and node.did(messages.StopGroup), "nobody waits for it for ever"
+
+
+@pytest.mark.parametrize("after, goes_on", [("renewed", True), ("not renewed", False)])
+def test_where_the_consent_is_gone_and_the_lease_is_stale_the_next_heartbeat_is_waited_for(node, after, goes_on):
+    renewed(paused(node), 9.0)
+    lease = lease_of(SETTINGS, node.state).ordinary
+    node.event(seen(None), lease.stop_at + 0.01 - node.now)
+    node.event(pause_messages.ConsentRead(node.op(pause_messages.SeeConsent), seen(None)))
+    assert node.at == ("primary", "") and next_wakeup(SETTINGS, node.state) <= lease.kill_at
+    if goes_on:
+        renewed(node, 9.0)
+    while node.now < lease.kill_at and node.at == ("primary", ""):
+        node.event(messages.Tick(), max(0.001, next_wakeup(SETTINGS, node.state) - node.now))
+        if node.state.pausing is not None and node.state.pausing.step == "bounding":
+            break
+    assert (node.at == ("primary", "")) is goes_on and node.now <= lease.kill_at + 0.01
+
+
+@pytest.mark.parametrize("lasts, ends", [(100.0, True), (INFINITY, False)])
+@pytest.mark.parametrize("paused_until", [99.0, -INFINITY])
+def test_a_listener_that_inherits_a_pause_whose_time_is_over_ends_it(node, paused_until, lasts, ends):
+    inheriting(node, paused_until)
+    renewed(becomes_primary(goes_on(node)), 60.0).event(seen(STANDS._replace(lasts=lasts)))
+    assert node.did(pause_messages.Consent) is not ends
+    if ends:
+        assert node.state.pausing.step == "bounding"
+        assert node.event(pause_messages.PauseEchoed(False, True)).did(pause_messages.EndPause)
+
+
+def test_a_pause_whose_time_ends_while_the_control_is_unread_is_ended_then(node):
+    renewed(paused(node, lasts=100.0), 300.0)
+    node.state = replace(node.state, orders=None, pausing=None)
+    node.event(messages.Tick(), 99.5)
+    assert not node.state.held(node.now)
+    node.event(seen(STANDS._replace(lasts=100.0)))
+    assert not node.did(pause_messages.Consent) and node.state.pausing.step == "bounding"
+
+
+def test_a_new_pause_is_consented_to_after_one_that_lapsed_unread(node):
+    inheriting(node, -INFINITY)
+    renewed(becomes_primary(goes_on(node)), 60.0).event(seen(ASKED._replace(order="q", lasts=50.0)))
+    consent = node.op(pause_messages.Consent)
+    node.event(pause_messages.PauseWritten(consent, "no answer")).event(seen(STANDS._replace(order="q", lasts=50.0)))
+    assert renewed(node, 60.0).event(messages.Tick(), AGAIN).did(pause_messages.Consent), "it was this listener's, and is new"
+
+
+def test_nobody_steps_behind_others_in_a_pause(node):
+    node.standby()
+    node.state = replace(node.state, priority=SETTINGS.priority + 1)
+    node.event(seen(STANDS._replace(consent=7)))
+    assert not node.did(messages.StepBehind)
+    node.event(seen(None))
+    assert node.did(messages.StepBehind)

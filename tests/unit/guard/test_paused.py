@@ -80,6 +80,14 @@ def test_where_the_proposal_is_gone_the_pause_alone_counts(node):
     assert not node.entry.granted, "asked to stop in time before the pause ends"
 
 
+def test_a_shorter_lease_leaves_the_stop_its_time(node):
+    pause(node, GRANT.lease._replace(paused_until=102.5))
+    former = node.entry.lease
+    # Of a listener that knows of no session yet, and so of no time for the stop.
+    pause(node, Lease(99.0, 99.0, 99.5, 102.5), 2)
+    assert node.entry.lease == former.moved(99.5)
+
+
 def test_the_same_where_the_keeper_finds_it_gone(node):
     pause(node, GRANT.lease._replace(paused_until=102.5))
     node.guard.listener_gone()
