@@ -234,7 +234,8 @@ def consent_read(turn: Turn, event: pause_messages.ConsentRead) -> None:
         turn.set(pausing=replace(one, op=0, again=turn.now + AGAIN))
     elif _is_mine(state, seen.pause) or _cannot_be_read(seen):
         note(turn, seen)
-        turn.set(pausing=Pausing(one.order, "telling", again=turn.now))
+        order = seen.pause.order if seen.pause is not None else one.order
+        turn.set(pausing=Pausing(order, "telling", again=turn.now))
     elif state.held(turn.now) and state.role != DEMOTING:
         note(turn, seen)
         _go_on_or_die(turn)

@@ -183,7 +183,7 @@ FAULTS: Dict[str, Fault] = {
     ),
     "a consent is taken back before its term is proven dead": Fault(
         "core.pausing",
-        "    return proven and bool(pause.consent) and (pause.over or pause.consent == state.buried)",
+        "    return proven and bool(pause.consent) and (pause.over or pause.consent == state.buried or former)",
         "    return bool(pause.consent) and pause.consent == (state.token or state.buried)",
         ("pause", "shutdown", "stop by hand", "stay away", "stall"),
     ),

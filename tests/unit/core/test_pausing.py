@@ -389,7 +389,7 @@ def inheriting(node, paused_until=INFINITY, pause=STANDS):
 
 
 def goes_on(node):
-    node.event(messages.Queried(node.op(messages.Query), True, 1, 2))
+    node.event(messages.Queried(node.state.waiting, True, 1, 2))
     node.event(messages.Claimed(node.op(messages.Claim), "", messages.Leased(node.now, node.now + 9.9)))
     assert node.at == ("promoting", "probing")
     return node
@@ -460,7 +460,7 @@ def test_the_end_of_the_session_waits_until_the_guard_has_confirmed(node, step):
     node.event(messages.SessionEnds("another election"))
     assert node.at == ("primary", "") and not node.state.settled
     if step == "looking":
-        node.event(pause_messages.ConsentRead(node.op(pause_messages.SeeConsent), seen(STANDS)))
+        node.event(pause_messages.ConsentRead(node.state.pausing.op, seen(STANDS)))
     assert node.event(pause_messages.PauseEchoed(True, True)).state.settled
 
 

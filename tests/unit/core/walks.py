@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from supervisor_zkelect.core import messages, pause_messages, role
 from supervisor_zkelect.core.control import RestartSeen
-from supervisor_zkelect.core.state import INFINITY, Resigning, Rules, State, next_wakeup
+from supervisor_zkelect.core.state import INFINITY, Pausing, Resigning, Rules, State, next_wakeup
 from supervisor_zkelect.core.transitions import step_of, take
 from supervisor_zkelect.core.turn import Turn
 
@@ -52,6 +52,12 @@ class Walk:
             self.state, _ = role.inherit(self.now, 7, self.now + 4.0, 0, choice_of(self.random))
         else:
             self.state, _ = role.begin(self.now)
+        if seed % 12 == 7:
+            # The guard is told of a pause before an inherited term goes on.
+            self.state = State(
+                role="promoting", step="leasing", since=self.now, up=True, alive=True, grace=2.0, op=20, waiting=20, proposal="n-1", token=7,
+                inherited=7, claimed_at=self.now, deadline=self.now + 3.0, led=True, timeout=10.0, pausing=Pausing("p", "bounding"),
+            )
         if seed % 12 == 5:
             # Under a lease that has little time left.
             self.state = State(
