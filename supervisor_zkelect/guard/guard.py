@@ -28,7 +28,8 @@ Rules
     come.
 6.  The keeper releases, which gets the lock with the word to do so, when all groups are proven dead. A group that is
     killed and cannot be proven dead is killed again and again, and never released; `stop_failed` is run once. While a group
-    runs in a pause, nothing is stopped and released for want of a listener.
+    runs in a pause, only the others are stopped for want of a listener, and then the session is left to expire, in which their
+    proposals stand, as well as those of elections in which this node does not lead.
 7.  A guard ends when no group is held, no session is open and no listener is there, and not before. Groups that the
     listener's configuration names are held until they are proven dead.
 
@@ -182,7 +183,7 @@ class Guard:
         if self.away_since is None:
             self.away_since = self.now()
         self.absence, self.awaiting = Absence(self.away_since, self.grace), False
-        self.release_by = NEVER if self.groups.paused else self.absence.told("", self.now())
+        self.release_by = self.absence.told("", self.now())
         self.ask_at = self.now()
 
     def _ask_for_listener(self) -> None:
@@ -197,8 +198,7 @@ class Guard:
         """Take the state of the listener's process by supervisord; "" when supervisord does not answer."""
         if self.listener_here or not self.session_open or self.groups.supervisord_gone or self.ending.begun:
             return
-        # What a pause keeps running needs no listener, and the session is that of all elections.
-        self.release_by = NEVER if self.groups.paused else self.absence.told(state, self.now())
+        self.release_by = self.absence.told(state, self.now())
         self.ask_at = self.now() + ASK_PACE
 
     def heard(self, event: Any) -> None:
@@ -237,6 +237,9 @@ class Guard:
 
     def _end_all(self) -> None:
         """The listener's time is over: stop all groups, and release when they are dead."""
+        if not self.listener_here and not self.groups.supervisord_gone and self.ending.spare(self.renewals.end):
+            self.release_by = NEVER
+            return
         self.release_by = self.ask_at = NEVER
         if self.listener_here:
             # It had its time after supervisord's death.

@@ -45,9 +45,10 @@ class Renewals:
     def end(self) -> None:
         """Renew none."""
         self.until = NEVER
-        for one in self._groups:
-            one.kept = False
-        self._order()
+        if any(one.kept for one in self._groups):
+            for one in self._groups:
+                one.kept = False
+            self._order()
 
     def drop(self, one: GuardedGroup) -> None:
         """Renew that one no more."""

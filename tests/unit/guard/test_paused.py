@@ -6,7 +6,7 @@ import pytest
 
 from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.guard import protocol, record
-from supervisor_zkelect.guard.keeper_protocol import KeptSessionOver, TermGone
+from supervisor_zkelect.guard.keeper_protocol import KeptSessionOver, TermGone, TermKept
 from tests.unit.guard.parts import GRANT, Node
 
 ENDLESS = GRANT.lease._replace(paused_until=math.inf)
@@ -106,6 +106,53 @@ def test_without_a_listener_it_runs_on(node, state):
         node.guard.listener_state(state)
         node.passes(1.0)
     assert node.entry.granted and not node.guard.ending.begun
+
+
+@pytest.fixture
+def two(node):
+    """Of two groups one runs in a pause, and the listener is gone."""
+    node.greet("primary", "other")
+    node.guard.obey(protocol.StartOrder("other", 6, GRANT))
+    pause(node)
+    node.guard.listener_gone()
+    node.passes(0.0)
+    return node
+
+
+def stays_away(node, seconds=10):
+    for _ in range(seconds):
+        node.guard.listener_state("STOPPED")
+        node.passes(1.0)
+        for name, (token, _) in {"primary": (7, 0), "other": (7, 0)}.items():
+            if name in node.effects.keeping[0]:
+                node.guard.keeper_said(TermKept(name, token, node.now + 9.0))
+
+
+def test_while_one_runs_on_in_a_pause_the_others_are_handed_over_where_no_listener_comes(two):
+    assert set(two.effects.keeping[0]) == {"primary", "other"}
+    stays_away(two, 1)
+    assert two.book.entries["other"].granted, "it is waited for"
+    stays_away(two)
+    assert two.entry.granted and not two.book.entries["other"].granted and two.handle("other").last("stop", "kill")[0] == "stop"
+    assert two.effects.keeping[0] == {"primary": 7, "other": 7}, "it has the time that its stop takes"
+    two.dead("other")
+    stays_away(two)
+    assert two.entry.granted and two.effects.keeping[0] == {}, "the session expires, with the other's proposal"
+    assert not two.guard.ending.begun and not two.guard.finished(False)
+
+
+def test_a_listener_that_comes_back_in_time_finds_all_of_them(two):
+    two.guard.listener_state("RUNNING")
+    stays_away(two, 1)
+    assert two.greet("primary", "other").ok and two.book.entries["other"].granted and two.entry.granted
+
+
+def test_when_the_pause_is_over_all_is_released_where_no_listener_comes(two):
+    stays_away(two)
+    two.dead("other")
+    two.guard.groups.extend(two.guard.groups["primary"], two.entry.lease._replace(paused_until=-math.inf))
+    stays_away(two)
+    assert not two.entry.granted and two.guard.ending.begun
 
 
 def test_supervisord_dead_ends_it(node):
