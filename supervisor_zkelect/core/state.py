@@ -256,7 +256,8 @@ class State:
     @property
     def consented(self) -> bool:
         """Whether whoever enforces the lease has confirmed that a pause keeps it from ending."""
-        return self.pausing is not None and self.pausing.step == "paused" and self.role in (PRIMARY, PROMOTING)
+        paused = self.pausing is not None and self.pausing.step == "paused" and self.paused_until > -INFINITY
+        return paused and self.role in (PRIMARY, PROMOTING)
 
     @property
     def may_run(self) -> bool:

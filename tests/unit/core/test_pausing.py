@@ -527,3 +527,9 @@ def test_nobody_steps_behind_others_in_a_pause(node):
     assert not node.did(messages.StepBehind)
     node.event(seen(None))
     assert node.did(messages.StepBehind)
+
+
+def test_a_pause_that_is_being_ended_by_who_inherited_it_is_not_said_to_be_confirmed(node):
+    inheriting(node, -INFINITY).event(seen(STANDS._replace(lasts=100.0)))
+    node.event(messages.Queried(node.state.waiting, True, 1, 2))
+    assert node.at == ("promoting", "claiming") and node.state.pausing.step == "paused" and not node.state.consented
