@@ -95,7 +95,13 @@ FACTS: Dict[str, Schema] = {
     "aside": _text("why it stands in no queue, by its file or its check `fit`", True),
     "unfit": _text("why its check `fit` fails", True),
 }
-for _name in ("cannot", "failed"):
+FACTS["paused"] = _object({
+    "why": _text("who has paused it, and why"), "stands": _is("boolean", "whether nobody is promoted; else it is only asked for"),
+    "held": _is("boolean", "whether the service runs here whatever becomes of its lease"),
+    "confirmed": _is("boolean", "whether the guard has confirmed that"),
+    "until": _is("number", f"when that ends by itself; {BOOT}; null for never", True),
+}, None, "a pause, where there is one")
+for _name in ("cannot", "failed", "paused"):
     FACTS[_name]["type"] = ["object", "null"]
 
 ROLE = _object({
@@ -128,7 +134,8 @@ LIST = _by_election(_object({
         "tags": _map(_text(""), "by key"), "digest": _text("of its options that must agree, or empty"),
         "differs": _text("how these differ from the primary's, or empty"), "version": _text("the listener's, or empty"),
     }), "who leads first"),
-    "address": _text("the primary's; empty for nobody"), "coming": _text("the switchover or restart that stands, or empty"),
+    "address": _text("the primary's; empty for nobody"),
+    "coming": _text("the switchover, restart or pause that stands, or empty"),
     "trouble": _text("why orders cannot be read, or empty"),
     "changed": _is("integer", "when the ack was written last; milliseconds since 1970, by ZooKeeper's clock", True),
 }))
@@ -244,7 +251,8 @@ PRIMARY = _object({
 DOCUMENTS: Dict[str, Schema] = {
     "role": ROLE, "status": ROLE, "list": LIST, "why": WHY, "simulate": SIMULATE, "events": EVENTS,
     "members": MEMBERS, "history": HISTORY, "resign": RESIGN, "switchover": ORDER,
-    "maintenance": ORDER, "restart": ORDER, "orders": ORDER, "forget": ORDER, "check": CHECK, "reload": RELOAD,
+    "maintenance": ORDER, "restart": ORDER, "pause": ORDER, "resume": ORDER, "orders": ORDER, "forget": ORDER, "check": CHECK,
+    "reload": RELOAD,
     "primary": PRIMARY,
 }
 """Of each verb what it prints where it does not fail."""

@@ -31,7 +31,6 @@ from kazoo.protocol.states import KazooState
 from supervisor_zkelect.core import lease, untrusted
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments, proof, seats
-from supervisor_zkelect.zookeeper.desk import DeskCalls
 from supervisor_zkelect.zookeeper.errors import (
     AccessDenied,
     AnotherElection,
@@ -47,6 +46,7 @@ from supervisor_zkelect.zookeeper.errors import (
 )
 from supervisor_zkelect.zookeeper.holder import Holder
 from supervisor_zkelect.zookeeper.orders import NotBegun
+from supervisor_zkelect.zookeeper.pausing import PauseCalls
 from supervisor_zkelect.zookeeper.proposal import Standing
 from supervisor_zkelect.zookeeper.queue import Member, Queue
 from supervisor_zkelect.zookeeper.requests import Client, Requests
@@ -73,7 +73,7 @@ _WORDS = ("separator", "data", "acl", "timeout", "election_state", "granted", "l
 _CONNECT_WORDS = ("digest", "acl", "separator", "data", "election_state", "lost")
 
 
-class Elector(DeskCalls):
+class Elector(PauseCalls):
     """One node's part in one election.
 
     In a `with` statement it ends with that: what it leads is released, dirty after an exception, and it is closed.

@@ -82,7 +82,7 @@ class ZkelectRPCInterface:
         """Ask the listener for something. It is dropped when the listener does not take it within 15 seconds.
 
         @param string verb       refresh, list, why, simulate, members, history, events, resign, switchover, restart, maintenance,
-                                  orders, forget, check or reload
+                                  pause, resume, orders, forget, check or reload
         @param string election   The election it is about; empty for none
         @param string arguments  A JSON object, or empty
         @return string ticket    What getAnswer wants

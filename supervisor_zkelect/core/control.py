@@ -1,7 +1,8 @@
 """What operators have ordered in one election, as the control znode says it. Pure.
 
     {"v": 1, "nodes": {NODE: {"maintenance": ORDER, "cleared": token}}, "switchover": ORDER with to, due, force, begun, target,
-     "restart": ORDER with due, begun, term}
+     "restart": ORDER with due, begun, term,
+     "pause": ORDER with lasts, "paused": the same with node, token, machine, boot, instance, resume}
     ORDER: {"id", "by", "reason", "at", "until"}
 
 It is changed by compare-and-set only, and who claims a term checks its version in the same transaction, so that an order counts
@@ -120,9 +121,49 @@ class RestartSeen(NamedTuple):
     term: int = 0
 
 
+class Life(NamedTuple):
+    """One life of a node: the machine and its boot, by the kernel's ids, and the supervisord, as `record.instance` has it. A name
+    alone tells no two nodes apart, and a machine whose id is not known ("") is none that could be recognised."""
+
+    machine: str = ""
+    boot: str = ""
+    instance: str = ""
+
+
+class Pause(NamedTuple):
+    """An order that nobody is promoted, and nobody steps down, until `resume`.
+
+    lasts: milliseconds after which it ends by itself, counted from the consent; None for no end. node, token, life: who has
+    consented to it, in which term, so that its lease has no end; "" and 0 where nobody has, or not any more. resume: id of the
+    order by which that node is to end it; "" while it is not.
+    """
+
+    order: Order
+    lasts: Optional[int] = None
+    node: str = ""
+    token: int = 0
+    life: Life = Life()
+    resume: str = ""
+
+    def document(self) -> Document:
+        fields = self.order.document()
+        if self.lasts is not None:
+            fields["lasts"] = self.lasts
+        if self.token:
+            fields.update(node=self.node, token=self.token, **self.life._asdict())
+        if self.resume:
+            fields["resume"] = self.resume
+        return fields
+
+    def told(self) -> str:
+        """As a predicate of the election."""
+        by = f" by {self.order.by}" if self.order.by else ""
+        return f"paused{by}" + (f": {self.order.reason}" if self.order.reason else "")
+
+
 class Control(NamedTuple):
     """stamp: of the znode that was read. trouble: why it cannot be used, else "". cleared: node -> token of the term up to which
-    an operator has forgiven that its terms failed."""
+    an operator has forgiven that its terms failed. asked: a pause that whoever leads is asked for. paused: one that stands."""
 
     stamp: Stamp = Stamp()
     trouble: str = ""
@@ -130,6 +171,14 @@ class Control(NamedTuple):
     switchover: Optional[Switchover] = None
     restart: Optional[Restart] = None
     cleared: Mapping[str, int] = {}
+    asked: Optional[Pause] = None
+    paused: Optional[Pause] = None
+
+    def halted(self, token: int) -> str:
+        """What keeps a term from being begun by the proposal with this token; "" for nothing. One in which this node has
+        consented was claimed before."""
+        paused = self.paused
+        return "" if paused is None or token and paused.token == token else f"{paused.told()}, so nobody is promoted"
 
     def barred(self, node: str, now: Optional[int]) -> Optional[Bar]:
         """What keeps a node from leading, and from standing in the queue; None for nothing. now: None where it is not known."""
@@ -188,6 +237,7 @@ def read(data: bytes, stamp: Stamp, path: str = "control") -> Control:
     try:
         document = parsed(data, path)
         nodes, switchover, restart = document.get("nodes", {}), document.get("switchover"), document.get("restart")
+        asked, paused = (None if document.get(name) is None else _pause(document[name]) for name in ("pause", "paused"))
         maintenance = {
             node: _order(of_node["maintenance"]) for node, of_node in nodes.items()
             if untrusted.known_name(node) and of_node.get("maintenance") is not None
@@ -198,7 +248,7 @@ def read(data: bytes, stamp: Stamp, path: str = "control") -> Control:
         }
         return Control(
             stamp, "", maintenance, None if switchover is None else _switchover(switchover),
-            None if restart is None else _restart(restart), cleared,
+            None if restart is None else _restart(restart), cleared, asked, paused,
         )
     except Unusable as error:
         return Control(stamp, str(error))
@@ -252,6 +302,15 @@ def _due(found: Any) -> Optional[int]:
     return None if found.get("due") is None else _time(found["due"])
 
 
+def _pause(found: Any) -> Pause:
+    token, node = found.get("token", 0), found.get("node", "")
+    if type(token) is not int or token and not (untrusted.number(token) and untrusted.known_name(node)):
+        raise ValueError
+    lasts = None if found.get("lasts") is None else _time(found["lasts"])
+    life = Life(*(_text(found.get(name, ""), 200) for name in Life._fields))
+    return Pause(_order(found), lasts, node if token else "", token, life, _text(found.get("resume", ""), 64))
+
+
 def _text(value: Any, most: int = LONGEST_REASON) -> str:
     if not isinstance(value, str):
         raise TypeError
@@ -292,6 +351,14 @@ def _prune(document: Document, now: Optional[int]) -> None:
         order = of_node.get("maintenance") if untrusted.known_name(node) else None
         if order is not None and not _order(order).stands(now):
             end_maintenance(node)(document)
+    asked = document.get("pause")
+    if asked is not None and now is not None and now > _order(asked).at + LATE:
+        # Nobody was there who could have consented.
+        end_asking(document)
+
+
+def end_asking(document: Document) -> None:
+    document.pop("pause", None)
 
 
 def begin_maintenance(node: str, order: Order) -> Change:

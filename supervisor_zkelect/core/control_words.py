@@ -22,7 +22,19 @@ def told(found: Control, shown: int) -> List[str]:
     if restart is not None:
         by, why = (f" {word} {text}" if text else "" for word, text in (("by", restart.order.by), ("for", restart.order.reason)))
         lines.append(f"restart{by}{why}{', begun' if restart.begun else _left(restart.due, shown, 'in')}")
-    return lines
+    return [*lines, *filter(None, [told_of_pause(found)])]
+
+
+def told_of_pause(found: Control) -> str:
+    """A pause that stands, or is asked for, in words; or ""."""
+    pause = found.paused or found.asked
+    if pause is None:
+        return ""
+    ends = "" if pause.lasts is None else f" for {pause.lasts / 1000:g} s"
+    if found.paused is None:
+        return f"a pause is asked for{ends}, and not consented to yet"
+    who = f"{pause.node} runs on" if pause.node else "nobody is promoted"
+    return f"{pause.told()}{ends}, {who} until zkelect resume" + (", which is ordered" if pause.resume else "")
 
 
 def _left(moment: Optional[int], shown: int, word: str) -> str:
@@ -36,4 +48,7 @@ def taken_back(found: Control) -> List[Tuple[str, str]]:
     back = [(order.id, f"maintenance of {node}") for node, order in sorted(found.maintenance.items())]
     if found.switchover is not None:
         back.append((found.switchover.order.id, f"a switchover to {found.switchover.to or 'the next node'}"))
-    return back + ([(found.restart.order.id, "a restart")] if found.restart is not None else [])
+    if found.restart is not None:
+        back.append((found.restart.order.id, "a restart"))
+    pause = found.paused or found.asked
+    return [*back, (pause.order.id, "a pause")] if pause is not None else back

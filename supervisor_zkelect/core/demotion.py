@@ -6,10 +6,11 @@ Only a group that is proven dead is released, except on an operator's word.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, Tuple
 
-from supervisor_zkelect.core import messages, restarting
+from supervisor_zkelect.core import holding, messages, pause_messages, restarting
 from supervisor_zkelect.core.roles import DEMOTING, DETACHED, PRIMARY, PROMOTING, STANDBY
-from supervisor_zkelect.core.state import INFINITY, lease_of
+from supervisor_zkelect.core.state import INFINITY, State, lease_of
 from supervisor_zkelect.core.turn import Turn
 
 #: Seconds after which a release that fails becomes a withdrawal, and how often one may be refused before.
@@ -65,6 +66,9 @@ def fail_order(turn: Turn, reason: str) -> None:
 def lost(turn: Turn, reason: str) -> None:
     """There is no proposal any more, so another node may lead already."""
     state = turn.state
+    if state.held(turn.now):
+        holding.go_on(turn, reason)
+        return
     # A step behind others may have been done, and the session own another proposal, which is to be found or given up.
     stepping = (state.role, state.step) == (STANDBY, "stepping") and state.alive
     turn.set(proposal=None, lasting="", unadopted=False)
@@ -103,7 +107,7 @@ def grant_revoked(turn: Turn, event: messages.GrantRevoked) -> None:
 def enforce_lease(turn: Turn) -> None:
     """Stop the group where its lease leaves no more time than its stop takes."""
     state = turn.state
-    if state.enforced and turn.now >= lease_of(turn.rules, state).stop_at:
+    if state.enforced and turn.now >= lease_of(turn.rules, state).stops_at:
         demote(turn, "the lease runs out: ZooKeeper's quorum has not answered in time")
 
 
@@ -120,14 +124,24 @@ def stuck(turn: Turn, event: messages.Stuck) -> None:
 
 def release(turn: Turn, reason: str) -> None:
     """Give up the proposal. Only called where no process of the group can run."""
-    if (turn.state.proposal is None and not turn.state.unadopted) or not turn.state.alive:
+    without = turn.state.proposal is None and not turn.state.unadopted
+    if without and turn.state.pausing is None or not turn.state.alive:
         detach(turn, reason)
     else:
         turn.go(DEMOTING, "releasing", reason)
         turn.set(release_by=turn.now + RELEASE_LIMIT, refusals=0, withdrawing=False)
-        turn.ask(messages.Release, False, turn.state.successor)
+        turn.ask(*given_up(turn.state))
         # Behind the release: nobody leads before that.
         fail_order(turn, reason)
+
+
+def given_up(state: State) -> Tuple[Any, ...]:
+    """The request that gives up the term, or the proposal alone where nothing else is granted."""
+    if state.withdrawing:
+        return (messages.Withdraw,)
+    if state.proposal is None and not state.unadopted and state.pausing is not None:
+        return pause_messages.TakeBackConsent, state.token or 0, True
+    return messages.Release, bool(state.cleaning), state.successor
 
 
 def release_unproven(turn: Turn) -> None:
@@ -169,7 +183,8 @@ def session_ends(turn: Turn, event: messages.SessionEnds) -> None:
     state = turn.state
     turn.set(ending=True)
     if state.may_run and state.role != DEMOTING:
-        demote(turn, event.reason)
+        if not state.held(turn.now):
+            demote(turn, event.reason)
     elif state.role in (STANDBY, PROMOTING) or state.step == "proposing":
         release(turn, event.reason)
 
@@ -178,13 +193,14 @@ def detach(turn: Turn, reason: str) -> None:
     """The proposal is gone, and no process of the group runs by it: wait for the time of the next one."""
     fail_order(turn, reason)
     turn.set(
+        buried=turn.state.token or turn.state.buried,
         proposal=None, lasting="", deadline=-INFINITY, claimed_at=INFINITY, killed=False,
         healthy_by=INFINITY, probe_at=INFINITY, probing=0, counter=None, looking=0, look_at=INFINITY, led=False,
         unadopted=False, successor="", beginning=None, priority=None, next_in_line=False,
     )
     turn.act(messages.DropLease())
     turn.go(DETACHED, "waiting", reason)
-    turn.set(token=None)
+    turn.set(token=None, paused_until=-INFINITY, pausing=None, lapsed="", halted=False, barred=False, pause_at=-INFINITY)
     if turn.state.by_hand:
         rest_until = turn.now + STOPPED_REST
         turn.set(by_hand=False, rest_until=rest_until, not_before=max(turn.state.not_before, rest_until))

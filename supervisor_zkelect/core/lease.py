@@ -56,6 +56,11 @@ DROP_SHARE = 0.25
 DROP_AFTER = 1.4
 
 
+#: Shares of a pause's duration, which two clocks count: until when who consented may rely on it, from the sending of its
+#: consent; and when nobody else need respect it any more, from the reading of that.
+PAUSE_RELIED_ON, PAUSE_RESPECTED = 1 - DRIFT, 1 + DRIFT
+
+
 #: Seconds for which a node's own leftover is waited out beyond the time that it may stand.
 LEFTOVER_SPARE = 1.0
 
@@ -166,16 +171,20 @@ def shortest_timeout(
     return math.ceil(max(fixed / share, 2 * tick) * 10 - 1e-6) / 10
 
 
-class Lease(namedtuple("Lease", "stop_at kill_at deadline")):
+class Lease(namedtuple("Lease", "stop_at kill_at deadline paused_until", defaults=(-math.inf,))):
     """When a group must end unless its lease is extended before. All are seconds of CLOCK_BOOTTIME.
 
     stop_at: it is asked to stop. kill_at: it is killed. deadline: somebody else may lead.
+    paused_until: a pause to which this node has consented keeps everybody else from leading for so long, whatever becomes of
+        the deadline: infinity for one without an end, minus infinity without one. It stands beside the deadline and never
+        goes into it, so that taking it back leaves the lease that ZooKeeper's answers give.
     """
 
     __slots__ = ()
     stop_at: float
     kill_at: float
     deadline: float
+    paused_until: float
 
     @classmethod
     def until(cls, deadline: float, kill_time: float, grace: float = 0.0) -> Lease:
@@ -184,14 +193,35 @@ class Lease(namedtuple("Lease", "stop_at kill_at deadline")):
         kill_at = deadline - kill_time
         return cls(kill_at - max(0.0, grace), kill_at, deadline)
 
+    @property
+    def stops_at(self) -> float:
+        """When the group is asked to stop, a pause counted in."""
+        return self._beside(self.stop_at)
+
+    @property
+    def kills_at(self) -> float:
+        """When the group is killed, a pause counted in."""
+        return self._beside(self.kill_at)
+
+    def _beside(self, moment: float) -> float:
+        """The same moment before the end of the pause, where that is later."""
+        if self.paused_until == -math.inf or self.deadline == -math.inf:
+            return max(moment, self.paused_until)
+        return max(moment, self.paused_until - (self.deadline - moment))
+
+    @property
+    def ordinary(self) -> Lease:
+        """The same lease without a pause."""
+        return self._replace(paused_until=-math.inf)
+
     def covers(self, now: float) -> bool:
         """Whether the group may run at `now`."""
-        return now < self.kill_at
+        return now < self.kills_at
 
     def moved(self, deadline: float) -> Lease:
         """The same lease to another deadline, with as much time set aside before it."""
         later = deadline - self.deadline
-        return Lease(self.stop_at + later, self.kill_at + later, deadline)
+        return Lease(self.stop_at + later, self.kill_at + later, deadline, self.paused_until)
 
 
 #: That of a group which never had one.

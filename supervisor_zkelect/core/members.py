@@ -30,7 +30,11 @@ def dead(turn: Turn, event: messages.Dead) -> None:
 
 def member_fatal(turn: Turn, event: messages.MemberFatal) -> None:
     if turn.state.may_run and turn.state.role != DEMOTING:
-        demotion.fail(turn, f"the program {event.name} is in FATAL" + (event.why and f": {event.why}"))
+        why = f"the program {event.name} is in FATAL" + (event.why and f": {event.why}")
+        if turn.state.spared(turn.now):
+            turn.set(trouble=why)
+        else:
+            demotion.fail(turn, why)
 
 
 def member_changed(turn: Turn, event: messages.MemberChanged) -> None:
@@ -47,7 +51,9 @@ def member_runs(turn: Turn, event: messages.MemberRuns) -> None:
 def stopped_by_hand(turn: Turn, event: messages.StoppedByHand) -> None:
     # At the end of the lease the guard stops the group as well, and supervisord's word of that may come first.
     demotion.enforce_lease(turn)
-    if turn.state.may_run and turn.state.role != DEMOTING:
+    if turn.state.spared(turn.now) and turn.state.role != DEMOTING:
+        turn.act(messages.Log(f"the program {event.name} was stopped by hand, which is no resignation in a pause"))
+    elif turn.state.may_run and turn.state.role != DEMOTING:
         demotion.demote(turn, f"the program {event.name} was stopped by hand, which counts as a resignation")
         turn.set(by_hand=True)
 

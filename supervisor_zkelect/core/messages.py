@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional, Tuple, Union, get_args
 
+from supervisor_zkelect.core import pause_messages as pauses
 from supervisor_zkelect.core.control import RestartSeen
 from supervisor_zkelect.core.standing import AheadSeen as AheadSeen
 from supervisor_zkelect.core.standing import AskFit as AskFit
@@ -257,7 +258,7 @@ class ControlSeen(NamedTuple):
 
     order: id of a switchover that stands, or "". due: when it is due. to: who is to lead; "" for whoever is next. begun: token of
     the term that it ends, 0 before. target: the proposal that is to lead then. restart: that is ordered. said: who gave the
-    switchover, and why, as a reason has it.
+    switchover, and why, as a reason has it. pause: one that stands, or is asked for.
     """
 
     bar: str = ""
@@ -272,6 +273,7 @@ class ControlSeen(NamedTuple):
     target: str = ""
     restart: Optional[RestartSeen] = None
     said: str = ""
+    pause: Optional[pauses.PauseSeen] = None
 
 
 class Begun(NamedTuple):
@@ -319,7 +321,8 @@ Event = Union[
     AheadSeen, Leased, Cut, RenewedByKeeper,
     Claimed, Dirty, Fenced, ProposalLost, Rivalled, Acked, Released, RequestFailed, ServiceStarted, StartFailed, GrantRevoked,
     Dead, Stuck, Probed, MemberChanged, MemberRuns, MemberFatal, StoppedByHand, StartedByHand, OthersCounted, TermSeen,
-    Reconfigured, ControlSeen, Begun, NotBegun, Resign, Shutdown, SessionEnds, Tick,
+    Reconfigured, ControlSeen, pauses.ConsentRead, pauses.PauseWritten, pauses.PauseEchoed, Begun, NotBegun, Resign, Shutdown,
+    SessionEnds, Tick,
 ]
 """All that can happen to an election."""
 
@@ -478,7 +481,8 @@ class Log(NamedTuple):
 
 Action = Union[
     Propose, Query, StepBehind, LookBehind, AskFit, LookAhead, Claim, Fence, KeepLease, DropLease, StartGroup, StopGroup,
-    KillGroup, EnsureDead, Probe, Ack, Repair, Begin, TellOutcome, Release, Withdraw, EndSession, CountOthers, SeeTerm,
+    KillGroup, EnsureDead, Probe, Ack, Repair, Begin, pauses.Consent, pauses.TellPause, pauses.SeeConsent, pauses.EndPause,
+    pauses.TakeBackConsent, pauses.EndPauseInTime, TellOutcome, Release, Withdraw, EndSession, CountOthers, SeeTerm,
     AnswerOperator, Quit, Log,
 ]
 """All that a role machine can have done."""

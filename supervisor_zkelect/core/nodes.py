@@ -22,7 +22,7 @@ MOST_TAGS, LONGEST_TAG = 16, 64
 _MOST_FIELDS, _LONGEST_WORD = 40, 120
 """Fields of an object in an entry that are read, and characters of a name or a value in it."""
 
-_WORDS = ("session", "state", "step", "address", "version", "trouble", "failed", "digest", "unfit")
+_WORDS = ("session", "state", "step", "address", "version", "trouble", "failed", "digest", "unfit", "paused", "host", "instance")
 
 
 class Entry(NamedTuple):
@@ -33,7 +33,9 @@ class Entry(NamedTuple):
     failed: why its last promotion failed, "" where it did not. tags: what an operator calls it, by his own keys. options: those
     that must agree among the nodes, as they are in force there, and digest: of all of them (config/agreement.py). figures: the
     times by which it acts, as `figures.Figures` has them. priority: as its file has it. unfit: why its check `fit` fails, ""
-    where it passes or there is none; the znode has `fit` beside it, true or false."""
+    where it passes or there is none; the znode has `fit` beside it, true or false. paused: id of the pause by which it
+    runs whatever becomes of its lease, which whoever enforces that has confirmed to know. host: name of its host. instance: of
+    its supervisord, as `control.Life` has it."""
 
     session: str = ""
     state: str = ""
@@ -51,6 +53,9 @@ class Entry(NamedTuple):
     figures: Mapping[str, float] = {}
     priority: int = ranks.DEFAULT
     unfit: str = ""
+    paused: str = ""
+    host: str = ""
+    instance: str = ""
 
     def data(self) -> bytes:
         """For the znode."""
@@ -60,7 +65,7 @@ class Entry(NamedTuple):
 
 
 #: Fields that are written also where they are empty.
-_ALWAYS = {"v", "fit", *Entry._fields} - {"failed", "digest", "tags", "options", "figures"}
+_ALWAYS = {"v", "fit", *Entry._fields} - {"failed", "digest", "tags", "options", "figures", "host", "instance"}
 
 
 def read(data: bytes) -> Entry:
@@ -191,7 +196,7 @@ def _row(one: Seen, holder: str, address: str, ordered: str, stamp: Sequence[int
         notes.append(f"not fit: {entry.unfit}" if entry.unfit else "")
         notes.append(_priority_note(entry.priority))
         notes.append("the ack does not say so" if entry.state == "primary" and not leads else "")
-        notes.append("" if entry.guarded else "unguarded")
+        notes += ["runs on in the pause" if entry.paused else "", "" if entry.guarded else "unguarded"]
         notes.append("" if not stamp or tuple(entry.confirmed) == tuple(stamp) else "has not recognised the last order yet")
         notes.append(entry.trouble)
     where = address if leads else entry.address

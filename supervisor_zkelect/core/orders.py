@@ -6,7 +6,7 @@ then nothing is stopped, and whatever was ordered may be taken back.
 
 from __future__ import annotations
 
-from supervisor_zkelect.core import control, demotion, handover, messages, priority, resignation, restarting
+from supervisor_zkelect.core import control, demotion, handover, messages, pausing, priority, resignation, restarting
 from supervisor_zkelect.core.roles import DEMOTING, DETACHED, MAINTENANCE, PRIMARY, PROMOTING, STANDBY
 from supervisor_zkelect.core.state import INFINITY, State
 from supervisor_zkelect.core.turn import Turn
@@ -17,7 +17,7 @@ AGAIN = 1.0
 
 def control_seen(turn: Turn, event: messages.ControlSeen) -> None:
     known = turn.state.orders
-    turn.set(orders=event)
+    pausing.note(turn, event)
     priority.look_again(turn)
     beginning = turn.state.beginning
     standing = (event.bar_id, event.order, event.restart.id if event.restart else "")
@@ -29,6 +29,7 @@ def control_seen(turn: Turn, event: messages.ControlSeen) -> None:
     restart = known.restart.id if known is not None and known.restart else ""
     if restart != standing[2]:
         turn.set(restart_at=turn.now)
+    pausing.control_seen(turn, event)
     if known is None or (known.bar_id, known.order, known.forced) != (event.bar_id, event.order, event.forced):
         turn.set(begin_at=turn.now, stays_why="")
 

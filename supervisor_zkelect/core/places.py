@@ -55,6 +55,31 @@ def outcomes_of(state: str) -> str:
     return f"{state}/outcomes"
 
 
+KAZOO_MARK = "__lock__"
+"""What kazoo's Lock and Election look for right before the ten digits; they see no other candidate."""
+
+
+def barrier_of(proposal: str) -> str:
+    """The name of the barrier behind a proposal, by the name of that (`zookeeper/barrier.py`)."""
+    mark = KAZOO_MARK if proposal[:-10].endswith(KAZOO_MARK) else ""
+    return proposal + mark + proposal[-10:]
+
+
+def barred_by(name: str) -> str:
+    """The proposal behind which a child of an election znode stands as a barrier, by its name; "" where that is no barrier's."""
+    digits = name[-10:]
+    for mark in (KAZOO_MARK, ""):
+        proposal = name[:-10 - len(mark)]
+        if len(proposal) > 10 and digits.isdigit() and digits.isascii() and barrier_of(proposal) == name:
+            return proposal
+    return ""
+
+
+def is_barrier(name: str) -> bool:
+    """Whether a child of an election znode has a barrier's name."""
+    return bool(barred_by(name))
+
+
 def inside(inner: str, outer: str) -> bool:
     """Whether a path lies below another one."""
     return inner.startswith(outer + "/")

@@ -25,7 +25,7 @@ def may_step(turn: Turn, term: int, acked: bool) -> bool:
     """Whether somebody has claimed a term since this node stepped behind others. term: token of the holder, 0 without one. acked:
     whether somebody was acked since the present proposal was made; to be relied on where it was made while nobody led."""
     state = turn.state
-    if state.stays or state.inherited is not None:
+    if state.stays or state.inherited is not None or state.paused:
         return False
     return not state.stepped or term > state.stepped_in or state.stepped_first and acked
 
@@ -66,6 +66,9 @@ def propose_anew(turn: Turn) -> None:
     if turn.now >= turn.state.stay_until > -INFINITY:
         turn.set(stay_until=-INFINITY)
     state = turn.state
+    if state.paused:
+        # Nobody is promoted, so nobody is to go first; and the exchange would be refused again and again.
+        return
     watching = (state.role, state.step) == (STANDBY, "watching") and state.inherited is None and state.up
     wanted = turn.rules.priority
     changed = wanted and state.priority not in (None, wanted) and turn.now >= state.stay_until

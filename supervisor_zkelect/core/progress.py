@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Dict, Tuple
 
-from supervisor_zkelect.core import demotion, fitness, messages, orders, priority, resignation, restarting, standby
+from supervisor_zkelect.core import demotion, fitness, messages, orders, pausing, priority, resignation, restarting, standby
 from supervisor_zkelect.core.resignation import SUCCESSOR_PACE
 from supervisor_zkelect.core.roles import DETACHED, MAINTENANCE, PROMOTING, STANDBY, WITHDRAWN
 from supervisor_zkelect.core.state import INFINITY
@@ -60,7 +60,7 @@ def retry(turn: Turn) -> None:
         "claiming": (messages.Claim, state.fenced),
         "fencing": (messages.Fence, *state.dirty),
         "acking": (messages.Ack,),
-        "releasing": (messages.Withdraw,) if state.withdrawing else (messages.Release, bool(state.cleaning), state.successor),
+        "releasing": demotion.given_up(state),
     }
     turn.set(retry_at=INFINITY)
     if state.step in again:
@@ -91,10 +91,11 @@ def time_passed(turn: Turn, event: messages.Tick) -> None:
     fitness.ask(turn)
     orders.obey(turn)
     restarting.obey(turn)
+    pausing.obey(turn)
     priority.propose_anew(turn)
     priority.look(turn)
     state, now = turn.state, turn.now
-    if state.role == PROMOTING and now >= state.healthy_by and state.step != "fencing":
+    if state.role == PROMOTING and now >= state.healthy_by and state.step != "fencing" and not state.spared(now):
         demotion.fail(turn, f"not healthy within {turn.rules.promote_timeout:g} s ({turn.state.trouble or 'no answer yet'})")
     if turn.state.probe_at <= now:
         turn.set(probe_at=INFINITY)

@@ -69,7 +69,8 @@ def cut(turn: Turn, event: messages.Cut) -> None:
 
 
 def renewed_by_keeper(turn: Turn, event: messages.RenewedByKeeper) -> None:
-    if turn.state.renewed and event.token in (turn.state.inherited, turn.state.token):
+    without = turn.state.proposal is None and turn.state.inherited is None and not turn.state.unadopted
+    if turn.state.renewed and not without and event.token in (turn.state.inherited, turn.state.token):
         turn.set(deadline=max(turn.state.deadline, event.deadline))
 
 
@@ -79,7 +80,7 @@ def start_if_leased(turn: Turn) -> None:
     ready = state.step == "leasing" or state.step == "restarting" and not state.waiting
     if state.role == PROMOTING and ready and not state.cleaning:
         margin = state.margin if state.inherited is None else 0.0
-        if turn.now + margin < lease_of(turn.rules, state).stop_at:
+        if turn.now + margin < lease_of(turn.rules, state).stops_at:
             turn.set(healthy_by=turn.now + turn.rules.promote_timeout)
             if state.inherited is not None:
                 turn.set(inherited=None)
@@ -142,7 +143,7 @@ def probed(turn: Turn, event: messages.Probed) -> None:
     elif state.role == PROMOTING:
         schedule_probe(turn)
     elif state.role == PRIMARY:
-        if counter.failures >= turn.rules.fall:
+        if counter.failures >= turn.rules.fall and not state.spared(turn.now):
             demotion.fail(turn, f"{counter.failures} health checks in a row failed: {event.reason}")
         else:
             turn.set(trouble="" if event.ok else f"health check failed: {event.reason}")

@@ -14,7 +14,7 @@ import math
 from dataclasses import replace
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from supervisor_zkelect.core import lease, messages, role, roles
+from supervisor_zkelect.core import lease, messages, pause_messages, role, roles
 from supervisor_zkelect.core.figures import FAULTS, HOST, NETWORK, SERVICE, SUPERVISORD, ZOOKEEPER, Figures
 from supervisor_zkelect.core.history import Pace
 from supervisor_zkelect.core.state import Rules, State, next_wakeup
@@ -377,6 +377,11 @@ _ACTIONS: Dict[type, Callable[[Stage, _Player, Any], None]] = {
     **dict.fromkeys((messages.Repair, messages.TellOutcome, messages.AnswerOperator, messages.Log), Stage._nothing),
     # No check of fitness plays.
     **dict.fromkeys((messages.AskFit, messages.LookAhead), Stage._nothing),
+    # Nobody pauses.
+    **dict.fromkeys((
+        pause_messages.Consent, pause_messages.TellPause, pause_messages.SeeConsent, pause_messages.EndPause,
+        pause_messages.TakeBackConsent, pause_messages.EndPauseInTime,
+    ), Stage._nothing),
 }
 
 if set(_ACTIONS) != set(messages.ACTIONS):

@@ -35,6 +35,10 @@ def resign(turn: Turn, event: messages.Resign) -> None:
         text = f"this node is {state.role}, not primary; resign on the primary"
         turn.act(messages.AnswerOperator(event.ticket, False, 3, text))
         return
+    if state.pausing is not None or state.held(turn.now):
+        text = "this election is paused, so nobody steps down; zkelect resume ends that"
+        turn.act(messages.AnswerOperator(event.ticket, False, 1, text))
+        return
     if event.force:
         give_up(turn, (*state.resigning, resigning), "resigned, by force")
         return
@@ -101,7 +105,7 @@ def refuse_in_time(turn: Turn) -> None:
 
 def term_seen(turn: Turn, event: messages.TermSeen) -> None:
     state = turn.state
-    if state.role == PRIMARY and event.known and event.read_in == state.token:
+    if state.role == PRIMARY and event.known and event.read_in == state.token and state.proposal is not None:
         address = turn.rules.address
         if (event.token, event.address) != (state.token, address) or event.held not in (None, address):
             repair(turn)

@@ -50,7 +50,7 @@ from __future__ import annotations
 from typing import List, Tuple
 
 from supervisor_zkelect.core.messages import Action, EnsureDead, Event, Tick
-from supervisor_zkelect.core.state import Rules, State
+from supervisor_zkelect.core.state import ANY_PAUSE, INFINITY, Rules, State
 from supervisor_zkelect.core.transitions import take
 from supervisor_zkelect.core.turn import Turn
 
@@ -62,9 +62,17 @@ def begin(now: float, first: int = 0) -> Tuple[State, List[Action]]:
     return state, [EnsureDead(first + 1)]
 
 
-def inherit(now: float, token: int, deadline: float, first: int = 0) -> Tuple[State, List[Action]]:
-    """The first state of a listener that finds its group running in the term `token`, under a lease to `deadline`."""
-    return State(since=now, op=first, step="waiting", inherited=token, deadline=deadline, reason="taken over"), []
+def inherit(
+    now: float, token: int, deadline: float, first: int = 0, paused_until: float = -INFINITY
+) -> Tuple[State, List[Action]]:
+    """The first state of a listener that finds its group running in the term `token`, under a lease to `deadline`, which a pause
+    keeps from ending until `paused_until`."""
+    state = State(
+        since=now, op=first, step="waiting", inherited=token, deadline=deadline, paused_until=paused_until, reason="taken over",
+        # To what an earlier listener has consented, and what does not keep the lease from ending, nobody consents again.
+        lapsed=ANY_PAUSE if paused_until <= now else "",
+    )
+    return state, []
 
 
 def step(rules: Rules, state: State, event: Event, now: float) -> Tuple[State, List[Action]]:

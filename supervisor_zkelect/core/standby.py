@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from supervisor_zkelect.core import demotion, messages, priority
 from supervisor_zkelect.core.roles import DETACHED, PROMOTING, STANDBY
-from supervisor_zkelect.core.state import INFINITY, lasting_trouble
+from supervisor_zkelect.core.state import INFINITY, State, lasting_trouble
 from supervisor_zkelect.core.turn import Turn
 
 #: How often a node's own leftover is looked for while it is waited out, in seconds.
@@ -27,6 +27,10 @@ def proposed(turn: Turn, event: messages.Proposed) -> None:
     )
     if turn.state.inherited is not None:
         turn.set(led=True)
+    if turn.state.inherited not in (None, event.token) and turn.state.held(turn.now):
+        # Of the same session, and another term's.
+        demotion.lost(turn, "the proposal of the inherited term is gone")
+        return
     if turn.state.inherited not in (None, event.token):
         demotion.demote(turn, "the proposal of the inherited term is gone", kill=True)
         return
@@ -51,12 +55,16 @@ def query(turn: Turn) -> None:
 
 
 def queried(turn: Turn, event: messages.Queried) -> None:
-    turn.set(lasting=event.lasting, next_in_line=not event.leads and event.place == 2)
+    turn.set(
+        lasting=event.lasting, next_in_line=not event.leads and event.place == 2, halted=False, barred=event.paused,
+    )
     if turn.state.grace >= 0:
         # What an earlier look at the queue failed for is over.
         turn.set(trouble=lasting_trouble(event.lasting))
     yields = (event.leads or turn.state.next_in_line) and priority.yields(turn, event)
-    if yields or event.leads and passes(turn, event):
+    if event.leads and paused(turn.state):
+        halt(turn)
+    elif yields or event.leads and passes(turn, event):
         why = f"{event.better}, whose priority is higher" if yields else "the others, as its last promotion failed"
         priority.step(turn, f"steps behind {why}", event.better if yields else "", event.leads, "steps behind" if yields else "")
     elif event.leads:
@@ -67,6 +75,8 @@ def queried(turn: Turn, event: messages.Queried) -> None:
         )
         turn.go(PROMOTING, "claiming", "leads the queue")
         turn.ask(messages.Claim)
+    elif turn.state.held(turn.now):
+        demotion.lost(turn, "it does not lead the queue")
     elif turn.state.inherited is not None:
         demotion.demote(turn, "the proposal of the inherited term does not lead", kill=True)
     elif event.rival and not turn.state.stays and event.rival != turn.state.behind:
@@ -80,6 +90,21 @@ def queried(turn: Turn, event: messages.Queried) -> None:
         turn.go(STANDBY, "watching")
         turn.set(waiting=number)
         priority.schedule_look(turn)
+
+
+def paused(state: State) -> bool:
+    """Whether a pause keeps this node, which leads the queue, from beginning a term."""
+    pause = state.orders.pause if state.orders is not None else None
+    if pause is None or not pause.stands or state.inherited is not None:
+        return False
+    return not pause.consent or pause.consent != state.token
+
+
+def halt(turn: Turn) -> None:
+    """Wait at the head of the queue for the end of a pause."""
+    number = turn.state.waiting
+    turn.go(STANDBY, "watching", "leads the queue, and nobody is promoted in a pause")
+    turn.set(waiting=number, halted=True, barred=False, trouble="", healthy_by=INFINITY)
 
 
 def passes(turn: Turn, event: messages.Queried) -> bool:

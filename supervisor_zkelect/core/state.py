@@ -6,7 +6,7 @@ All times are seconds of one clock; durations are seconds.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import List, Optional, Tuple
 
 from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.core.messages import ControlSeen, Shutdown
@@ -18,6 +18,12 @@ INFINITY = float("inf")
 #: How often ack and holder are written again, with less than CALM seconds between, before somebody else is taken to write them,
 #: too; from then on they are written again after RETRY_MOST seconds, so that two do not wear ZooKeeper out.
 CONTESTED, CALM = 5, 60.0
+
+#: Seconds that whoever is further behind leaves to who would lead next, to end a pause whose time is over.
+FURTHER = 2.0
+
+#: `State.lapsed` of whatever pause with a limited time this term has consented to.
+ANY_PAUSE = "*"
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,17 @@ class Beginning:
 
 
 @dataclass(frozen=True)
+class Pausing:
+    """What this node does about a pause while it leads. order: the pause's id. step: what it waits for, as `pausing.py` has it.
+    op: the request that is not answered yet, 0 for none. again: when what failed is tried again."""
+
+    order: str
+    step: str
+    op: int = 0
+    again: float = -INFINITY
+
+
+@dataclass(frozen=True)
 class State:
     role: str = DETACHED
     step: str = "clearing"
@@ -110,6 +127,7 @@ class State:
     quiet_until: Optional[float] = None  # until when who wrote an ack without a holder may still show that it lives
     claimed_at: float = INFINITY
     deadline: float = -INFINITY
+    paused_until: float = -INFINITY  # as in `Lease`
     cleaning: int = 0  # the stop of a group that was started by others, or released without a proof
     led: bool = False  # the present proposal has led, so there may be something to release
     release_by: float = INFINITY
@@ -182,6 +200,13 @@ class State:
     restarted: str = ""  # id of the last one that was done in this term
     restart_asked: str = ""  # id of the last one that this term was to be marked with
     restart_at: float = -INFINITY  # no restart is begun, or dropped, before this
+    pausing: Optional[Pausing] = None
+    lapsed: str = ""  # id of the pause whose time is over for this node, which has consented to it
+    halted: bool = False  # watching, though it leads the queue, as nobody is promoted in a pause
+    barred: bool = False  # watching the barrier of a pause
+    pause_over: float = INFINITY  # when the pause that was seen need not be respected any more
+    pause_at: float = -INFINITY  # nothing is asked about a pause before this
+    buried: int = 0  # token of the last term whose group was proven dead here
 
     resigning: Tuple[Resigning, ...] = ()
     leaving: Optional[Shutdown] = None
@@ -207,7 +232,37 @@ class State:
     def may_begin(self) -> bool:
         """Whether a handover may be begun for an order."""
         leads = self.role in (PRIMARY, PROMOTING) and self.may_run and self.inherited is None
-        return leads and self.beginning is None and self.leaving is None
+        return leads and self.beginning is None and self.leaving is None and self.pausing is None
+
+    def held(self, now: float) -> bool:
+        """Whether a pause keeps the lease of what runs here from ending."""
+        return self.may_run and now < self.paused_until
+
+    @property
+    def paused(self) -> bool:
+        """Whether a pause stands, as far as is known."""
+        return self.orders is not None and self.orders.pause is not None and self.orders.pause.stands
+
+    def spared(self, now: float) -> bool:
+        """Whether a pause keeps what runs here from ending by its health or by hand: until its end has been written."""
+        return self.held(now) or self.may_run and self.pausing is not None and self.pausing.step in ("bounding", "resuming")
+
+    @property
+    def waits_for_pause(self) -> bool:
+        """Whether this node would lead next if there were no pause."""
+        return self.step == "watching" and (self.halted or self.barred)
+
+    @property
+    def pause_ends(self) -> float:
+        """When this node, which watches the queue, ends a pause whose time is over: whoever would lead next goes first, and
+        another one follows, as that may be no member that ends any."""
+        return self.pause_over + (0.0 if self.waits_for_pause else FURTHER)
+
+    @property
+    def consented(self) -> bool:
+        """Whether whoever enforces the lease has confirmed that a pause keeps it from ending."""
+        paused = self.pausing is not None and self.pausing.step == "paused" and self.paused_until > -INFINITY
+        return paused and self.role in (PRIMARY, PROMOTING)
 
     @property
     def may_run(self) -> bool:
@@ -226,11 +281,12 @@ class State:
     @property
     def settled(self) -> bool:
         """Whether the session may be closed as far as this election is concerned: its group is dead, and nothing is to be
-        released that this does not give up. A proposal that never led goes with the session."""
+        released that this does not give up; or it runs on in a pause. A proposal that never led goes with the session."""
         waiting = (self.role, self.step) == (DETACHED, "waiting") and self.inherited is None
         leaving = self.step == "releasing" and not self.led
         aside = self.role in (MAINTENANCE, WITHDRAWN) and not self.cleaning
-        return aside or self.step == "closing" or (waiting or leaving) and not self.cleaning
+        paused = self.consented and self.ending and self.leaving is None
+        return aside or paused or self.step == "closing" or (waiting or leaving) and not self.cleaning
 
     @property
     def leased(self) -> bool:
@@ -249,7 +305,7 @@ class State:
 
 def lease_of(rules: Rules, state: State) -> Lease:
     """The lease under which the group runs, or is being stopped."""
-    return rules.lease(state.deadline, state.grace)
+    return rules.lease(state.deadline, state.grace)._replace(paused_until=state.paused_until)
 
 
 def next_wakeup(rules: Rules, state: State) -> float:
@@ -266,10 +322,11 @@ def next_wakeup(rules: Rules, state: State) -> float:
         if state.orders.order and state.orders.begun in (0, state.token) and state.may_begin:
             times.append(max(state.orders.due, state.begin_at))
     times.append(restart_due(state))
-    if state.enforced and state.deadline > -INFINITY:
-        times.append(lease_of(rules, state).stop_at)
-    if state.role == PROMOTING and state.step != "fencing":
+    if state.enforced and max(state.deadline, state.paused_until) > -INFINITY:
+        times.append(lease_of(rules, state).stops_at)
+    if state.role == PROMOTING and state.step != "fencing" and state.paused_until == -INFINITY:
         times.append(state.healthy_by)
+    times += _pause_times(state)
     if state.role == DETACHED and state.step == "waiting" and state.up and state.free:
         awaits = rules.fit and not state.admitted and state.inherited is None
         times.append(state.admit_by if awaits and state.admit_by is not None else state.not_before)
@@ -282,8 +339,23 @@ def restart_due(state: State) -> float:
     ordered = state.orders.restart if state.orders is not None else None
     if ordered is None or state.role != PRIMARY or state.beginning is not None or state.leaving is not None:
         return INFINITY
+    if state.pausing is not None or state.paused_until > -INFINITY:
+        return INFINITY
     here = ordered.id != state.restarted and not ordered.begun and ordered.term in (0, state.token)
     return max(state.restart_at, ordered.due if here else -INFINITY)
+
+
+def _pause_times(state: State) -> List[float]:
+    """When something about a pause is due."""
+    times = [state.paused_until] if state.may_run and state.paused_until > -INFINITY else []
+    if state.pausing is not None and not state.pausing.op and state.pausing.again > -INFINITY and state.role != DEMOTING:
+        times.append(state.pausing.again)
+    if state.pause_at > -INFINITY:
+        times.append(state.pause_at)
+    pause = state.orders.pause if state.orders is not None else None
+    if pause is not None and pause.stands and pause.lasts < INFINITY and state.up and state.step == "watching":
+        times.append(max(state.pause_ends, state.pause_at))
+    return times
 
 
 def lasting_trouble(path: str) -> str:

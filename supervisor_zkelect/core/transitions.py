@@ -14,6 +14,8 @@ from supervisor_zkelect.core import (
     members,
     messages,
     orders,
+    pause_messages,
+    pausing,
     priority,
     progress,
     promotion,
@@ -62,11 +64,13 @@ _RUNNING = f"restarting {_STARTED}"
 def _losing(handler: Handler, watching: str = "waiting") -> List[Move]:
     """There is no proposal from now on. watching: where that leads a node that watches the queue."""
     return [
-        Move("waiting", handler, "stopping"),
-        Move("proposing asking claiming fencing leasing", handler, "waiting stopping"),
+        Move("waiting", handler, "stopping primary"),
+        Move("proposing asking claiming fencing leasing", handler, "waiting stopping primary"),
         Move("stepping releasing closing", handler, "waiting"),
         Move("watching", handler, watching),
-        Move(_RUNNING, handler, "stopping"),
+        Move("starting restarting", handler, "stopping"),
+        Move("probing acking", handler, "stopping primary"),
+        Move("primary", handler, "stopping"),
         Move("clearing stopping maintenance", handler),
     ]
 
@@ -94,19 +98,21 @@ TABLE: Dict[Type[Any], Row] = {
         Move("clearing stopping releasing maintenance", demotion.session_ends),
     ], "the session is being closed already"),
     messages.RequestFailed: Row([
-        Move("waiting", progress.request_failed, "stopping"),
-        Move("proposing asking claiming fencing leasing", progress.request_failed, "waiting stopping"),
+        Move("waiting", progress.request_failed, "stopping primary"),
+        Move("proposing asking claiming fencing leasing", progress.request_failed, "waiting stopping primary"),
         Move("stepping", progress.request_failed, "asking waiting"),
-        Move(_STARTED, progress.request_failed, "stopping"),
+        Move("starting", progress.request_failed, "stopping"),
+        Move("probing acking", progress.request_failed, "stopping primary"),
+        Move("primary", progress.request_failed, "stopping"),
         Move("releasing", progress.request_failed, "waiting closing"),
         Move("closing", progress.request_failed, "waiting"),
     ], "this step waits for no answer of ZooKeeper"),
     # The queue
     messages.Proposed: Row([
-        Move("proposing", standby.proposed, "asking stopping"), Move("stepping", standby.proposed, "asking"),
+        Move("proposing", standby.proposed, "asking stopping primary"), Move("stepping", standby.proposed, "asking"),
     ], _OVER),
     messages.DuplicateNodeName: Row([Move("proposing", standby.duplicate_node_name)], _OVER),
-    messages.Queried: Row([Move("asking", standby.queried, "stepping watching claiming stopping")], _OVER),
+    messages.Queried: Row([Move("asking", standby.queried, "stepping watching claiming stopping primary")], _OVER),
     messages.QueueChanged: Row([Move("watching", standby.queue_changed, "asking")], "only who watches the queue is told of it"),
     messages.BehindSeen: Row([
         Move("watching", priority.behind_seen, "stepping"), Move("primary", priority.behind_seen),
@@ -119,9 +125,11 @@ TABLE: Dict[Type[Any], Row] = {
         Move("waiting", fitness.ahead_seen, "releasing"), Move("asking stepping watching", fitness.ahead_seen),
     ], "only a standby leaves the queue by itself, or does not join it"),
     messages.ProposalLost: Row([
-        Move("asking claiming fencing leasing", demotion.proposal_lost, "waiting stopping"),
+        Move("asking claiming fencing leasing", demotion.proposal_lost, "waiting stopping primary"),
         Move("stepping watching releasing closing", demotion.proposal_lost, "waiting"),
-        Move(_RUNNING, demotion.proposal_lost, "stopping"),
+        Move("starting restarting", demotion.proposal_lost, "stopping"),
+        Move("probing acking", demotion.proposal_lost, "stopping primary"),
+        Move("primary", demotion.proposal_lost, "stopping"),
         Move("stopping", demotion.proposal_lost),
     ], "there is no proposal"),
     messages.Rivalled: Row([
@@ -178,7 +186,17 @@ TABLE: Dict[Type[Any], Row] = {
         Move("stopping", resignation.resign, "releasing waiting"),
         Move("clearing waiting proposing asking stepping watching releasing closing maintenance", resignation.resign),
     ]),
-    messages.ControlSeen: Row([Move(_EVERYWHERE, orders.control_seen)]),
+    messages.ControlSeen: Row([
+        Move("watching", orders.control_seen, "asking"),
+        Move(" ".join(step for step in _EVERYWHERE.split() if step != "watching"), orders.control_seen),
+    ]),
+    pause_messages.PauseWritten: Row([Move("probing acking primary", pausing.written)], "no pause is consented to or ended"),
+    pause_messages.ConsentRead: Row([
+        Move(f"{_INHERITED} probing acking primary", pausing.consent_read, "stopping"),
+    ], "no consent is looked for"),
+    pause_messages.PauseEchoed: Row([
+        Move("probing acking primary", pausing.echoed), Move(_INHERITED, pausing.echoed_early),
+    ], "the guard is not asked about a pause"),
     messages.Begun: Row([
         Move("claiming fencing leasing restarting starting probing acking", orders.begun, "stopping"),
         Move("primary", orders.begun, "stopping restarting"),
@@ -200,7 +218,8 @@ TABLE: Dict[Type[Any], Row] = {
     messages.Tick: Row([
         Move("waiting", progress.time_passed, "proposing withdrawn stopping releasing maintenance"),
         Move("maintenance", progress.time_passed, "waiting proposing withdrawn"),
-        Move("asking claiming fencing leasing", progress.time_passed, "stopping releasing"),
+        Move("claiming", progress.time_passed, "stopping releasing watching"),
+        Move("asking fencing leasing", progress.time_passed, "stopping releasing"),
         Move(f"proposing {_RUNNING}", progress.time_passed, "stopping"),
         Move("stepping", progress.time_passed, "releasing"),
         Move("watching", progress.time_passed, "stepping releasing"),

@@ -33,7 +33,12 @@ def look(client: Any, settings: Any, seconds: float) -> Findings:
         if asking.answer(client.exists_async(root)) is not None:
             found.troubles += neighbours.elections(client, settings, election, asking.left)
         for path in _lasting(asking, root):
-            found.troubles.append(f"[election:{election.name}] {lasting_trouble(path)}")
+            if places.is_barrier(path):
+                found.notes.append(
+                    f"[election:{election.name}] {path} is the barrier of a pause: nobody behind it leads until zkelect resume"
+                )
+            else:
+                found.troubles.append(f"[election:{election.name}] {lasting_trouble(path)}")
         if settings.acl == "open":
             continue
         ack = settings.chroot + election.election_ack

@@ -41,6 +41,21 @@ class Ending:
         if self.begun and not self.locked:
             log.info("the session's lock is held: another listener is starting; waiting while the lease lasts")
 
+    def spare(self, leave: Callable[[], None]) -> bool:
+        """Stop all groups but those that run in a pause, which needs neither a listener nor a session. Once they are dead, leave
+        the session to expire. Whether there is one that runs in a pause, and so nothing else to be ended. leave: does that."""
+        moment = self._now()
+        others = [one for one in self._groups if not one.paused(moment)]
+        if len(others) == len(list(self._groups)):
+            return False
+        for one in others:
+            if one.entry.granted:
+                log.info("%s: the listener is gone; what runs in a pause goes on, and this group ends", one.entry.election)
+                self._groups.end(one, self._groups.stop_time(one), "the listener is gone")
+        if others and not any(one.held for one in others):
+            leave()
+        return True
+
     def call_off(self) -> None:
         self.begun = False
 

@@ -65,6 +65,10 @@ class GuardedGroup:
         """Tell whether it runs under a lease, or is being stopped within one."""
         return self.held and self.entry.token != 0 and self.entry.lease.covers(now)
 
+    def paused(self, now: float) -> bool:
+        """Tell whether a pause keeps its lease from ending, whoever renews it."""
+        return bool(self.entry.granted and now < self.entry.lease.paused_until)
+
     def misread(self, now: float) -> bool:
         """Tell whether a chain loader may read a grant that was revoked, so that only the guard can refuse it."""
         return not self.written and self.entry.lease.covers(now)
@@ -118,6 +122,16 @@ class GuardedGroups:
         return any(one.misread(self._now()) for one in self._groups.values())
 
     @property
+    def paused(self) -> List[str]:
+        """The groups that run in a pause, as whoever reads the record knows."""
+        return [name for name, one in self._groups.items() if one.written and one.paused(self._now())]
+
+    @property
+    def doubtful(self) -> List[str]:
+        """The groups of which the record may say something else than is true."""
+        return [name for name, one in self._groups.items() if not one.written]
+
+    @property
     def ended(self) -> Dict[str, Dict[str, Any]]:
         """The terms that this guard ended, as `GuardEffects.release` has them."""
         return {name: one.ended for name, one in self._groups.items() if one.ended}
@@ -125,20 +139,23 @@ class GuardedGroups:
     def described(self) -> Dict[str, Dict[str, Any]]:
         """All of them, as `protocol.Welcome` has them."""
         return {
-            name: {"token": one.entry.token, "granted": one.entry.granted, "dead": one.dead, "deadline": one.entry.lease.deadline}
+            name: {
+                "token": one.entry.token, "granted": one.entry.granted, "dead": one.dead, "deadline": one.entry.lease.deadline,
+                "paused_until": one.entry.lease.paused_until,
+            }
             for name, one in self._groups.items()
         }
 
     # Time
 
     def next_wakeup(self) -> float:
-        ends: List[float] = [one.entry.lease.stop_at for one in self if one.entry.granted]
+        ends: List[float] = [one.entry.lease.stops_at for one in self if one.entry.granted]
         return min([self._write_at, *ends])
 
     def unextended(self) -> List[GuardedGroup]:
         """The groups whose lease nobody extended, and that are due to be asked to stop."""
         moment = self._now()
-        return [one for one in self if one.entry.granted and moment >= one.entry.lease.stop_at]
+        return [one for one in self if one.entry.granted and moment >= one.entry.lease.stops_at]
 
     def keep_time(self) -> None:
         moment = self._now()
@@ -159,7 +176,7 @@ class GuardedGroups:
                 one.handle.adopt()
             else:
                 # Its stop may have begun just before, in the time that its lease leaves.
-                one.handle.stop(next(self._own_ops), entry.lease.kill_at, entry.lease.kill_at)
+                one.handle.stop(next(self._own_ops), entry.lease.kills_at, entry.lease.kills_at)
         self._book.open()
 
     def know(self, configured: Dict[str, GroupPrograms]) -> None:
@@ -238,10 +255,24 @@ class GuardedGroups:
     def extend(self, one: GuardedGroup, lease: Lease) -> None:
         """Extend the lease of a group; one that is being stopped may use it as well. Nothing is extended while the process
         manager lacks what it takes to end the group."""
-        if lease.deadline > one.entry.lease.deadline and not self._manager.trouble:
-            self._put(one, lease=lease)
+        able, former = not self._manager.trouble, one.entry.lease
+        # In a pause its proposal may be gone, so that the pause alone counts.
+        shorter = lease.paused_until > AT_ONCE and lease.deadline < former.deadline
+        # A shorter one leaves its stop as much time as before.
+        longer = lease if able and lease.deadline > former.deadline else former.moved(lease.deadline) if shorter else former
+        # A pause is what the listener says it is, and taking one back needs nothing.
+        paused = lease.paused_until if able else min(lease.paused_until, former.paused_until)
+        extended = longer._replace(paused_until=paused)
+        if extended != former:
+            self._put(one, lease=extended)
             if not one.entry.granted:
-                one.handle.renew(lease.kill_at)
+                one.handle.renew(extended.kills_at)
+
+    def void(self, one: GuardedGroup) -> None:
+        """The proposal is gone, and a pause alone keeps the group's lease from ending."""
+        moment = self._now()
+        if one.entry.lease.deadline > moment:
+            self._put(one, lease=one.entry.lease.moved(moment))
 
     def cut(self, deadline: float) -> None:
         """Shorten all leases that last longer than until `deadline`."""
@@ -249,7 +280,7 @@ class GuardedGroups:
             if one.leased(self._now()) and one.entry.lease.deadline > deadline:
                 self._put(one, lease=one.entry.lease.moved(deadline))
                 if not one.entry.granted:
-                    one.handle.renew(one.entry.lease.kill_at)
+                    one.handle.renew(one.entry.lease.kills_at)
 
     # Stops
 
@@ -274,7 +305,7 @@ class GuardedGroups:
         if kill_at <= self._now() or not one.entry.lease.covers(self._now()):
             one.handle.kill(op)
         else:
-            one.handle.stop(op, kill_at, one.entry.lease.kill_at)
+            one.handle.stop(op, kill_at, one.entry.lease.kills_at)
 
     def end(self, one: GuardedGroup, kill_at: float, why: str) -> None:
         """Stop a group by this guard's own order; see `stop`."""

@@ -27,7 +27,9 @@ Rules
     that has it is busy, and one that waits for it goes on enforcing the leases, and waits no longer when the listener has
     come.
 6.  The keeper releases, which gets the lock with the word to do so, when all groups are proven dead. A group that is
-    killed and cannot be proven dead is killed again and again, and never released; `stop_failed` is run once.
+    killed and cannot be proven dead is killed again and again, and never released; `stop_failed` is run once. While a group
+    runs in a pause, only the others are stopped for want of a listener, and then the session is left to expire, in which their
+    proposals stand, as well as those of elections in which this node does not lead.
 7.  A guard ends when no group is held, no session is open and no listener is there, and not before. Groups that the
     listener's configuration names are held until they are proven dead.
 
@@ -235,6 +237,9 @@ class Guard:
 
     def _end_all(self) -> None:
         """The listener's time is over: stop all groups, and release when they are dead."""
+        if not self.listener_here and not self.groups.supervisord_gone and self.ending.spare(self.renewals.end):
+            self.release_by = NEVER
+            return
         self.release_by = self.ask_at = NEVER
         if self.listener_here:
             # It had its time after supervisord's death.
@@ -332,7 +337,7 @@ class Guard:
             stopped = one is not None and one.ordered and one.entry.token == token
             if not stopped and (one is None or not one.entry.granted or one.entry.token != token):
                 self.tell(protocol.GuardRevoked(name, "the guard has revoked the grant"))
-        self.tell(protocol.LeaseEcho(order.n, self.manager.turned_at, trouble))
+        self.tell(protocol.LeaseEcho(order.n, self.manager.turned_at, trouble, self.groups.paused, self.groups.doubtful))
 
     def _cut(self, order: protocol.CutOrder) -> None:
         # The listener has attached. What the keeper proved before that must not come after it.

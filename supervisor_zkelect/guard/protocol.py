@@ -7,13 +7,13 @@ wants the folder kept. Times are seconds of CLOCK_BOOTTIME unless said otherwise
 
 from __future__ import annotations
 
-from typing import Any, Dict, NamedTuple, Tuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.guard.codec import Kinds
 from supervisor_zkelect.processes import group_events
 
-VERSION = 4
+VERSION = 5
 """Version of the messages between listener and guard."""
 
 STOPWAITSECS = 10.0
@@ -180,8 +180,8 @@ FOR_ANYBODY = (Run, RunRefused)
 class Welcome(NamedTuple):
     """The answer to `Hello`; with "ok" the listener's orders are taken from now on.
 
-    busy: the guard is ending, and releases by itself. groups: {"token", "granted", "dead", "deadline"} of those in its charge.
-    pid: the guard's. cgroups: the folder of its cgroups, "" where it has none.
+    busy: the guard is ending, and releases by itself. groups: {"token", "granted", "dead", "deadline", "paused_until"} of those
+    in its charge. pid: the guard's. cgroups: the folder of its cgroups, "" where it has none.
     """
 
     ok: bool
@@ -195,12 +195,15 @@ class Welcome(NamedTuple):
 class LeaseEcho(NamedTuple):
     """The guard has taken lease order `n`; its process manager took its last turn at `turned`.
 
-    trouble: what the guard lacks for ending a group; then it extended nothing.
+    trouble: what the guard lacks for ending a group; then it extended nothing. paused: the groups whose lease a pause keeps from
+    ending, by the record as well. doubtful: those of which the record may say something else than is true.
     """
 
     n: int
     turned: float
     trouble: str = ""
+    paused: List[str] = []
+    doubtful: List[str] = []
 
 
 class GuardSaid(NamedTuple):

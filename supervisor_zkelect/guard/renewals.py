@@ -45,9 +45,10 @@ class Renewals:
     def end(self) -> None:
         """Renew none."""
         self.until = NEVER
-        for one in self._groups:
-            one.kept = False
-        self._order()
+        if any(one.kept for one in self._groups):
+            for one in self._groups:
+                one.kept = False
+            self._order()
 
     def drop(self, one: GuardedGroup) -> None:
         """Renew that one no more."""
@@ -69,8 +70,15 @@ class Renewals:
     def gone(self, message: TermGone) -> None:
         one = self._of_term(message)
         if one is not None:
-            self._groups.end(one, AT_ONCE, "its proposal is gone")
+            self._lost(one, "its proposal is gone")
             self.drop(one)
+
+    def _lost(self, one: GuardedGroup, why: str) -> None:
+        """End a group without a proposal at once, unless it runs by a pause."""
+        if one.paused(self._now()):
+            self._groups.void(one)
+        else:
+            self._groups.end(one, AT_ONCE, why)
 
     def _of_term(self, message: Union[TermKept, TermGone]) -> Optional[GuardedGroup]:
         """The group, if the lease that the keeper renews is of this very term."""
@@ -83,6 +91,6 @@ class Renewals:
     def over(self, message: KeptSessionOver) -> None:
         for one in self._groups:
             if one.kept:
-                self._groups.end(one, AT_ONCE, "the ZooKeeper session is over")
+                self._lost(one, "the ZooKeeper session is over")
                 one.kept = False
         self._order()

@@ -70,11 +70,11 @@ class Actions(Decider):
             self._post(events.ElectionEvent(one.name, messages.RequestFailed(action.op, False, trouble)))
             return
         node, inherited = self._host.settings.node_name, one.state.inherited is not None
-        one.ask(action.op, election_worker.propose, action.op, node, inherited)
+        one.ask(action.op, election_worker.propose, action.op, node, inherited, one.state.held(self._host.now()))
 
     def _claim(self, one: Candidacy, action: messages.Claim) -> None:
         fences, adopting = one.settings.fence is not None, one.state.inherited is not None
-        who = election_worker.Claimant(self._host.settings.node_name, one.settings.address, fences, adopting)
+        who = election_worker.Claimant(self._host.settings.node_name, one.settings.address, fences, adopting, self._host.life)
         one.ask(action.op, election_worker.claim, one.name, action, who, self._sessions.session, self._post)
 
     def _fence(self, one: Candidacy, action: messages.Fence) -> None:

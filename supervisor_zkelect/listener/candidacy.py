@@ -142,7 +142,7 @@ class Candidacy(Part):
         """When the group must be killed: by an order, or because the lease ends."""
         if not self.state.may_run:
             return self.group.kill_at
-        return min(self.group.kill_at, lease_of(self.rules, self.state).kill_at)
+        return min(self.group.kill_at, lease_of(self.rules, self.state).kills_at)
 
     def grant(self) -> Grant:
         """The term under which the group runs, as the guard is told of it."""
@@ -191,6 +191,9 @@ class Candidacy(Part):
                 self.schedule_read(now)
             if state.role == roles.PROMOTING != before.role:
                 self._schedule_glance(now)
+        if state.consented != before.consented:
+            self._delivery.changed()
+            self.write_entry_soon()
         if (state.trouble, state.fit_trouble, state.aside) != (before.trouble, before.fit_trouble, before.aside):
             self._delivery.within(STEP_PACE)
             if (state.trouble, bool(state.fit_trouble), state.aside) != (before.trouble, bool(before.fit_trouble), before.aside):
@@ -269,7 +272,8 @@ class Candidacy(Part):
             control.again = True
             return
         control.asking = True
-        work = partial(election_worker.read_control, self.elector, self.name, self._host.settings.node_name, self._post)
+        host = self._host
+        work = partial(election_worker.read_control, self.elector, self.name, host.settings.node_name, self._post, host.life)
         self._work.submit(work, lambda error: events.ControlRead(self.name, None))
 
     def control_read(self, event: events.ControlRead) -> None:

@@ -52,20 +52,29 @@ class Departure(Decider):
         """Whether every group is proven dead."""
         return self._candidacies.dead and not self._leftovers.alive
 
+    @property
+    def _held(self) -> bool:
+        """Whether a pause keeps a group from ending, which the end of a listener does not end either."""
+        return any(one.state.held(self._host.now()) for one in self._candidacies)
+
     # Why it ends
 
     def signalled(self, number: int) -> None:
         """SIGTERM or SIGINT came."""
         reason = signal.Signals(number).name
         groups = [one.settings.group for one in self._candidacies.running]
-        stopping = any(one.state.role == roles.DEMOTING for one in self._candidacies)
+        if self._held and self.reattaching and self._guard.independent:
+            # It ends already, and leaves them.
+            return
+        stopping = any(one.state.role == roles.DEMOTING for one in self._candidacies) and not self._held
         if self.begun or not groups or stopping or not self._guard.independent:
             self.leave_in_time(reason)
         else:
             self._work.submit(partial(pool_worker.survey_groups, self._host.supervisord, groups, reason))
 
     def _surveyed(self, event: events.GroupsSurveyed) -> None:
-        if event.alive and not self.begun and self._guard.independent:
+        # What an operator has stopped in a pause, he starts again.
+        if (event.alive or self._held) and not self.begun and self._guard.independent:
             log.info("%s while the service runs: leaving it to the guard", event.reason)
             self.hand_over(self._host.now(), event.reason)
         else:

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from supervisor_zkelect.core import history, messages, outcomes, ranks, untrusted
-from supervisor_zkelect.core.control import RESTART, Control, RestartSeen, Unusable, said
+from supervisor_zkelect.core.control import RESTART, Control, Life, RestartSeen, Unusable, said
 from supervisor_zkelect.elector import (
     AccessDenied,
     AnotherElection,
@@ -30,7 +30,7 @@ from supervisor_zkelect.elector import (
     Stays,
     TimedOut,
 )
-from supervisor_zkelect.listener import events
+from supervisor_zkelect.listener import events, lives
 from supervisor_zkelect.listener.workers import LONGEST_LIST
 from supervisor_zkelect.zookeeper import errors, following, giving, stepping
 from supervisor_zkelect.zookeeper.permit import Permit
@@ -41,6 +41,8 @@ Post = Callable[[Any], None]
 Reply = Callable[[str, Dict[str, Any]], None]
 """Has a ticket answered with a document; any thread may call it."""
 
+#: That of a node which recognises none of its own.
+UNKNOWN_LIFE = Life()
 #: Candidates in a list: none takes less than a hundred characters.
 MOST_MEMBERS = LONGEST_LIST // 100
 
@@ -65,9 +67,14 @@ def attempt(name: str, op: int, work: Callable[[], Optional[messages.Event]]) ->
 # The queue
 
 
-def propose(elector: Elector, op: int, node: str, inherited: bool) -> Union[messages.Proposed, messages.DuplicateNodeName]:
-    """inherited: by the proposal of an earlier listener a group may run; it is not given up before that is proven dead."""
+def propose(
+    elector: Elector, op: int, node: str, inherited: bool, adopting: bool = False
+) -> Union[messages.Proposed, messages.DuplicateNodeName]:
+    """inherited: by the proposal of an earlier listener a group may run; it is not given up before that is proven dead. adopting:
+    only such a one is wanted."""
     elector.prepare()
+    if adopting and elector.proposal is None and elector.adopt_proposal() is None:
+        raise ProposalGone("the proposal of the inherited term is gone")
     if elector.proposal is None:
         for member in elector.each_member():
             if member.node == node and member.session != elector.session_id:
@@ -117,7 +124,8 @@ def query(elector: Elector, name: str, op: int, token: Optional[int], number: in
     if standing.rival:
         post(events.ForeignSeen(name, elector.look_at_queue().trouble))
     post(events.ElectionEvent(name, messages.Queried(
-        op, standing.leads, standing.place, standing.candidates, acked, standing.rival, standing.lasting, better, term
+        op, standing.leads, standing.place, standing.candidates, acked, standing.rival, standing.lasting, better, term,
+        standing.paused,
     )))
     if standing.leads:
         _watch(standing.changed, lambda reason: post(events.ProposalChanged(name, token)))
@@ -208,12 +216,14 @@ def count_others(elector: Elector, op: int) -> messages.OthersCounted:
 
 
 class Claimant(NamedTuple):
-    """Who claims a term. fences: whether there is a fence command. adopting: the term of an earlier listener goes on."""
+    """Who claims a term. fences: whether there is a fence command. adopting: the term of an earlier listener goes on. life: this
+    one of the node."""
 
     node: str
     address: str
     fences: bool
     adopting: bool
+    life: Life = UNKNOWN_LIFE
 
 
 def claim(
@@ -233,7 +243,7 @@ def claim(
         dirty = elector.claim(who.node, who.address, adopting=who.adopting)
     except Barred as error:
         # What was against it may be over by the time that it is heard of; then it is claimed again.
-        post(events.ElectionEvent(name, orders_for(elector, elector.read_control(), who.node)))
+        post(events.ElectionEvent(name, orders_for(elector, elector.read_control(), who.node, who.life)))
         return messages.RequestFailed(action.op, False, str(error))
     found, times = "" if dirty is None else dirty.node or "(unknown)", elector.claimed
     if times is None:
@@ -287,12 +297,12 @@ def withdraw(elector: Elector, op: int) -> messages.Released:
 # What operators have ordered
 
 
-def read_control(elector: Elector, name: str, node: str, post: Post) -> events.ControlRead:
+def read_control(elector: Elector, name: str, node: str, post: Post, life: Life = UNKNOWN_LIFE) -> events.ControlRead:
     """Read the control, and post when it may have changed."""
     try:
         found, changed = elector.watch_control()
         _watch(changed, lambda reason: post(events.ControlChanged(name)))
-        return events.ControlRead(name, orders_for(elector, found, node), tuple(found.stamp))
+        return events.ControlRead(name, orders_for(elector, found, node, life), tuple(found.stamp))
     except AccessDenied as error:
         return events.ControlRead(name, messages.ControlSeen(f"what operators have ordered cannot be read: {error}", unread=True))
     except ElectionError as error:
@@ -300,12 +310,12 @@ def read_control(elector: Elector, name: str, node: str, post: Post) -> events.C
         return events.ControlRead(name, None)
 
 
-def orders_for(elector: Elector, found: Control, node: str) -> messages.ControlSeen:
-    """What the control means for a node."""
+def orders_for(elector: Elector, found: Control, node: str, life: Life = UNKNOWN_LIFE) -> messages.ControlSeen:
+    """What the control means for a node, in this life of it."""
     timed = [one.until for one in found.maintenance.values() if one.until is not None]
     timed += [one.due for one in (found.switchover, found.restart) if one is not None and one.due is not None]
     bar = found.barred(node, elector.server_time() if timed else None)
-    seen = messages.ControlSeen()
+    seen = messages.ControlSeen(pause=lives.pause_of(found, node, life))
     if bar is not None:
         until = bar.order.until if bar.order is not None else None
         seen = seen._replace(
@@ -346,7 +356,7 @@ def look_after_order(
     longer, and is told what it waits for."""
     answer = None
     try:
-        answer = giving.came_of(elector, given, order, term)
+        answer = following.came_of(elector, given, order, term)
     except ElectionError as error:
         log.debug("%s", error)
     except Exception:
@@ -446,8 +456,9 @@ def _members(elector: Elector) -> Dict[str, Any]:
         count += 1
         if count <= MOST_MEMBERS:
             members.append({
-                "place": count, "node": one.node, "address": led.get(one.token, one.address), "proposal": one.name,
-                "token": one.token, "mine": one.mine, "leads": count == 1,
+                "place": count, "node": "(barrier of a pause)" if one.paused else one.node,
+                "address": led.get(one.token, one.address), "proposal": one.name, "token": one.token, "mine": one.mine,
+                "leads": count == 1 and not one.paused,
             })
     shown = fitting(members, LONGEST_LIST)
     return {"ok": True, "members": shown, "left_out": count - len(shown)}

@@ -17,6 +17,7 @@ from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.delivery import STEP_PACE
 from supervisor_zkelect.listener.enforcement import Enforcement
 from supervisor_zkelect.listener.folder import LOCK_PACE, RuntimeFolder
+from supervisor_zkelect.listener.group_control import LEARN
 from supervisor_zkelect.listener.part import Means, Part
 from supervisor_zkelect.listener.workers import PACE
 from supervisor_zkelect.system import reserve
@@ -35,16 +36,17 @@ class GuardKeeper(Part):
     def __init__(
         self, means: Means, candidacies: Candidacies, folder: RuntimeFolder, enforcement: Enforcement,
         groups: Callable[[], Dict[str, protocol.GroupPrograms]], interval: Callable[[], float], came: Callable[[], None],
+        echoed: Callable[[protocol.LeaseEcho], None] = lambda event: None,
     ) -> None:
         """groups: what the guard is told of each group (`guard.Guard.welcome`). interval: seconds between two heartbeats. came:
-        called when a guard has come."""
+        called when a guard has come. echoed: told of each echo."""
         super().__init__(means)
         self._candidacies = candidacies
         self._folder = folder
         self._enforcement = enforcement
         self._groups = groups
         self._interval = interval
-        self._came = came
+        self._came, self._tell_echo = came, echoed
         self.link = self._host.guard(self._post)
         self.up = False
         #: why no guard can be had, "" when nothing is known against it
@@ -69,6 +71,11 @@ class GuardKeeper(Part):
         return self.up and self.link.pid != self._host.pid
 
     @property
+    def sent(self) -> int:
+        """Number of the order on leases that was sent last."""
+        return self._sent
+
+    @property
     def awaited(self) -> bool:
         """Whether what was sent last is not echoed yet."""
         return self._sent != self._echoed
@@ -76,7 +83,7 @@ class GuardKeeper(Part):
     def open(self) -> None:
         self.open_at = math.inf
         running = self._candidacies.running
-        by = min((lease_of(one.rules, one.state).kill_at for one in running), default=math.inf)
+        by = min((lease_of(one.rules, one.state).kills_at for one in running), default=math.inf)
         self.link.open(self._groups(), by)
 
     def tell_groups(self) -> None:
@@ -129,6 +136,9 @@ class GuardKeeper(Part):
             state = one.state
             if state.enforced and state.step != "restarting":
                 self.link.send(protocol.AdoptOrder(one.settings.group, one.grant()))
+            elif not state.may_run and not one.group.busy and self.found.get(one.settings.group, {}).get("granted"):
+                # By a record that could not be written when the grant was revoked; in a pause that has no end.
+                self.link.send(protocol.EnsureDeadOrder(one.settings.group, LEARN))
             one.group.repeat()
             if one.check is None and state.probing:
                 one.group.look(state.probing)
@@ -210,6 +220,7 @@ class GuardKeeper(Part):
         if moment - self._lacks_since > GUARD_LACKS:
             self._lacks_since = math.inf
             self._replace(f"cannot enforce leases: {event.trouble}")
+        self._tell_echo(event)
 
     def _on_said(self, event: protocol.GuardSaid) -> None:
         log.info("guard, process %d: %s", self.link.pid, event.text)

@@ -17,7 +17,7 @@ from supervisor_zkelect.config.programs import check_groups
 from supervisor_zkelect.config.settings import Settings
 from supervisor_zkelect.guard import folder as runtime_folder
 from supervisor_zkelect.guard import kept_config, link, locks, process, record, saved_session, upkeep
-from supervisor_zkelect.listener import last_resort
+from supervisor_zkelect.listener import last_resort, lives
 from supervisor_zkelect.listener.workers import SerialExecutor
 from supervisor_zkelect.processes import execution, proc
 from supervisor_zkelect.processes.census import SupervisordIdentity
@@ -53,6 +53,8 @@ class Host:
         self.group = environ.get("SUPERVISOR_GROUP_NAME")
         self.process = environ.get("SUPERVISOR_PROCESS_NAME")
         self.owner = record.owner_of(parent)
+        #: this life of the node, as it is told apart from others of it
+        self.life = lives.here(self.owner)
         process, arguments = proc.find(parent, self.owner.start), proc.cmdline(parent)
         if process is None or _hung_up(0):
             # Its other end is supervisord's alone, so the parent that was asked for may be another by then: whoever takes

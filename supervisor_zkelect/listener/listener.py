@@ -41,6 +41,7 @@ from supervisor_zkelect.listener.leftovers import Leftovers
 from supervisor_zkelect.listener.order_desk import OrderDesk
 from supervisor_zkelect.listener.paced_log import PacedLog
 from supervisor_zkelect.listener.part import Means, Part
+from supervisor_zkelect.listener.pause_keeper import PauseKeeper
 from supervisor_zkelect.listener.programs import Programs, longest_stop
 from supervisor_zkelect.listener.reloading import Reloads
 from supervisor_zkelect.listener.reporting import Reports
@@ -102,8 +103,9 @@ class Listener:
         self.enforcement = Enforcement(means, self.candidacies)
         self.guard = GuardKeeper(
             means, self.candidacies, self.folder, self.enforcement, self._guarded_groups, lambda: self.leases.heartbeat.interval,
-            self._guard_came,
+            self._guard_came, lambda event: self.pauses.echoed(event),
         )
+        self.pauses = PauseKeeper(means, self.candidacies, self.guard)
         self.leases = LeaseKeeper(means, self.candidacies, self.guard, lambda one: self.reloads.settle(one))
         self.leftovers = Leftovers(means, self.candidacies, self.guard.link.send)
         self.programs = Programs(
@@ -127,8 +129,8 @@ class Listener:
         }, self.orders.verbs)
         self.reloads = Reloads(means, keepers, self.departure, self.desk.reply)
         return [
-            self.guard, self.leases, self.programs, self.sessions, self.departure, self.desk, self.orders, self.reloads,
-            Actions(means, keepers, health), GroupSide(means, keepers, self.departure.leave_in_time),
+            self.guard, self.leases, self.pauses, self.programs, self.sessions, self.departure, self.desk, self.orders,
+            self.reloads, Actions(means, keepers, health), GroupSide(means, keepers, self.departure.leave_in_time),
         ]
 
     def _handlers(self, parts: List[Part]) -> List[events.Handlers]:
@@ -237,6 +239,7 @@ class Listener:
         if not self.candidacies:
             self._begin_when_known()
             return
+        self.pauses.guard_came()
         self.guard.tell_anew()
         self.leftovers.end()
         self.guard.extend(self.candidacies)
@@ -278,7 +281,7 @@ class Listener:
         now, first = self.host.now(), self.host.pid << 24
         found = self.guard.found.get(settings.group)
         if found is not None and found["granted"] and inherited:
-            one.begin(*role.inherit(now, found["token"], found["deadline"], first))
+            one.begin(*role.inherit(now, found["token"], found["deadline"], first, found["paused_until"]))
             group.readdress(settings.address)
         else:
             one.begin(*role.begin(now, first))

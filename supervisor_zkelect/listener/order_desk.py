@@ -20,7 +20,7 @@ from supervisor_zkelect.listener import cut_off, election_worker, events
 from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.keepers import Decider, Keepers
 from supervisor_zkelect.listener.part import Means
-from supervisor_zkelect.zookeeper import asked, following, giving
+from supervisor_zkelect.zookeeper import asked, following, giving, pause_giving
 from supervisor_zkelect.zookeeper.permit import Permit
 
 #: Seconds between two looks at what becomes of an order.
@@ -47,7 +47,7 @@ class Awaited:
 
 
 class OrderDesk(Decider):
-    """Obeys `maintenance`, `switchover`, `restart`, `forget` and `orders`."""
+    """Obeys `maintenance`, `switchover`, `restart`, `pause`, `resume`, `forget` and `orders`."""
 
     def __init__(self, means: Means, keepers: Keepers, reply: Callable[[str, Dict[str, Any]], None]) -> None:
         """reply: answers a ticket."""
@@ -66,6 +66,8 @@ class OrderDesk(Decider):
         except asked.NoOrder as error:
             self._reply(ticket, {"ok": False, "exit": 2, "text": str(error)})
             return
+        if given.kind == pause_giving.FORCE:
+            given = given._replace(fence=one.settings.fence is not None)
         by = self._host.now() + (wait or 0.0)
         if back:
             given = given._replace(kind=giving.TAKE_BACK, id=untrusted.printable(back, 64))

@@ -162,7 +162,7 @@ class Reloads(Decider):
         rules, granted = replace(one.rules, kill_time=settings.kill_time), self._leases.granted
         timeout = settings.session_timeout if granted is None else granted.timeout
         grace = state.grace if granted is None else settings.stop_grace(rules.stopwaitsecs, timeout)
-        stop_at = lease_of(rules, replace(state, grace=grace)).stop_at
+        stop_at = lease_of(rules, replace(state, grace=grace)).stops_at
         room = leaves_room(stop_at, now, timeout, settings.tick_time, self._leases.heartbeat.interval)
         if state.enforced and not room and now < self._waiting[one.name]:
             return

@@ -6,6 +6,7 @@ What came from ZooKeeper goes with the moment at which that last confirmed it, a
 from __future__ import annotations
 
 import math
+import os
 import time
 from typing import Any, Dict, Optional
 
@@ -56,7 +57,7 @@ class Reports(Decider):
                 "cannot": {"kind": kind, "why": cannot} if cannot else None, "differs": "", "failed": None,
                 "znode": root + one.election_znode,
                 "ack_znode": root + one.election_ack, "unguarded": not self._guard.up,
-                "unguarded_why": self._unguarded(None), "priority": one.priority, "aside": None, "unfit": None,
+                "unguarded_why": self._unguarded(None), "paused": None, "priority": one.priority, "aside": None, "unfit": None,
             }
             for one in self._host.settings.elections
         }
@@ -78,11 +79,12 @@ class Reports(Decider):
             "proposal": state.proposal, "group": settings.group, "address": settings.address,
             "ack": facts.ack or None, "primary_node": facts.primary_node or None if facts.ack else None, "ack_at": facts.at,
             "place": facts.place, "candidates": facts.candidates, "place_at": facts.place_at,
-            "deadline": state.deadline if one.leads and state.deadline > -math.inf else None,
-            "until": ability.until(state, min(one.group.kill_at, lease_of(one.rules, state).kill_at), moment),
+            "deadline": state.deadline if one.leads and state.deadline > -math.inf and not state.held(moment) else None,
+            "until": ability.until(state, min(one.group.kill_at, lease_of(one.rules, state).kills_at), moment),
             "reason": untrusted.cut(state.reason, LONGEST_TEXT), "znode": root + settings.election_znode,
             "ack_znode": root + settings.election_ack,
             "unguarded": not self._guard.up or one.group.unguarded, "unguarded_why": self._unguarded(one),
+            "paused": self._paused(one, moment),
             "trouble": untrusted.cut(self._trouble_of(one, moment), LONGEST_TEXT),
             "cannot": {"kind": hindrance.kind, "why": untrusted.cut(hindrance.why, LONGEST_TEXT)} if hindrance else None,
             "differs": untrusted.cut(one.entry.differs, LONGEST_TEXT),
@@ -105,6 +107,8 @@ class Reports(Decider):
             "", state.role, state.step, since, one.settings.address, guarded, one.control.stamp, __version__,
             self._trouble_of(one, moment) or failed, state.failed, agreement.digest(options), self._tags(one), options,
             self._figures(one), one.settings.priority, state.fit_trouble or state.unfit,
+            state.pausing.order if state.consented and state.pausing is not None else "",
+            untrusted.printable(os.uname().nodename, LONGEST_TEXT), self._host.life.instance,
         )
 
     def _tags(self, one: Candidacy) -> Dict[str, str]:
@@ -122,6 +126,19 @@ class Reports(Decider):
             backoff_min=rules.backoff_min, backoff_max=rules.backoff_max, told=float(rules.told),
             fences=float(bool(one.settings.fence)),
         )._asdict()
+
+    def _paused(self, one: Candidacy, moment: float) -> Optional[Dict[str, Any]]:
+        """A pause as this node knows it: why, whether it runs here by that, and until when in seconds of CLOCK_BOOTTIME; None for
+        no end, or where nothing runs by it."""
+        state = one.state
+        pause, held = state.orders.pause if state.orders is not None else None, state.held(moment)
+        if pause is None and not held:
+            return None
+        return {
+            "why": untrusted.cut(pause.why, LONGEST_TEXT) if pause is not None else "paused",
+            "stands": pause is None or pause.stands, "held": held, "confirmed": held and state.consented,
+            "until": state.paused_until if held and state.paused_until < math.inf else None,
+        }
 
     def _hindrances(self, one: Candidacy, moment: float) -> ability.Node:
         folder = f"runtime folder: {self._folder.trouble}" if self._folder.trouble else ""

@@ -99,7 +99,7 @@ class SessionKeeper(Part):
         first, as long as it leaves the other leases time enough.
         """
         now = self._host.now()
-        stop_times = [lease_of(one.rules, one.state).stop_at for one in self._candidacies if one.state.inherited is not None]
+        stop_times = [lease_of(one.rules, one.state).stops_at for one in self._candidacies if one.state.inherited is not None]
         stopping = self._leftovers.alive or any(map(self._guard.clears_in_time, self._candidacies))
         if stopping and now < min([self._attach_by, *(moment - ATTACH_MARGIN for moment in stop_times)]):
             self.attach_at = now + LOCK_PACE

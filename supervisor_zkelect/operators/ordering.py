@@ -166,7 +166,7 @@ class Way:
             self._interrupts.check()
             try:
                 answer = beside.done(
-                    lambda: self._giving.came_of(self._elector, self._given, order, term), self._interrupts.check
+                    lambda: self._following.came_of(self._elector, self._given, order, term), self._interrupts.check
                 )
             except ElectionError:
                 # Whoever waits is told of no trouble on the way.

@@ -63,7 +63,11 @@ def _row(view: View, name: str) -> Tuple[str, ...]:
         note = "" if not view.known else doubt
         return (printable(name), "unknown", "-", "-", "-", "-", note)
     facts = view.facts(name)
-    notes = [as_text(facts.get("step")), "unguarded" if facts.get("unguarded") else ""]
+    paused = as_dict(facts.get("paused"))
+    notes = [
+        as_text(facts.get("step")), "unguarded" if facts.get("unguarded") else "",
+        "paused" if paused.get("stands") is True else "a pause is asked for" if paused else "",
+    ]
     return (
         printable(name),
         view.role(name),
@@ -149,6 +153,11 @@ def _detail_lines(view: View, names: Sequence[str]) -> List[str]:
             parts.append(f"proposal {as_text(facts['proposal'])}")
         if is_number(facts.get("deadline")):
             parts.append(f"lease {max(0.0, facts['deadline'] - view.now):.1f} s")
+        paused = as_dict(facts.get("paused"))
+        if paused:
+            known = "" if not paused.get("held") else "the lease has no end" if paused.get("confirmed") else "not confirmed yet"
+            left = f"for another {paused['until'] - view.now:.0f} s" if is_number(paused.get("until")) else ""
+            parts.append("; ".join(filter(None, [as_text(paused.get("why")), known, left])) + ", until zkelect resume")
         if facts.get("reason"):
             parts.append(f"because: {as_text(facts['reason'])}")
         lines.append(f"{printable(name)}: {', '.join(parts)}")

@@ -278,6 +278,32 @@ _ROWS = (
         statuses={DONE: "the service is healthy again, or the order is written", **_GIVEN},
     ),
     Verb(
+        "pause",
+        "hands off: nobody is promoted and nobody steps down until resume, whatever becomes of ZooKeeper; ends when the primary "
+        "has confirmed it, before which ZooKeeper is not to be touched", _orders,
+        means=ONE, wait=60.0, timed=True, each=True, acts=True, ordered=True,
+        options=(
+            Option("--for", "for", "it ends by itself then", "SECONDS", True),
+            Option("--force", "force", "even if nobody leads; nobody is promoted then"), _REASON,
+        ),
+        statuses={
+            DONE: "paused, and the primary and its guard have confirmed it", ERROR: "refused: the answer says why",
+            UNDER_WAY: "not confirmed yet, and by whom; the order stands", UNKNOWN: "the outcome is unknown",
+        },
+    ),
+    Verb(
+        "resume", "end a pause, or take back that it was asked for; the node that runs by it is asked", _orders,
+        means=ONE, wait=60.0, timed=True, each=True, acts=True, ordered=True,
+        options=(
+            Option("--force", "force", "its node is dead, and nobody need be asked; tells first which node that is"),
+            Option("--node-is-dead", "dead", "that it is this one, and not merely cut off: two services run otherwise", "NODE"),
+        ),
+        statuses={
+            DONE: "the pause has ended", ERROR: "refused: the answer says why",
+            UNDER_WAY: "not ended yet, and by whom; the order stands", UNKNOWN: "the outcome is unknown",
+        },
+    ),
+    Verb(
         "orders", "show what stands ordered: who is in maintenance, which switchover or restart is to come", _orders, wait=15.0,
         timed=True, each=True, acts=True, ordered=True, afar=True,
         options=(

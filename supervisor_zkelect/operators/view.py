@@ -56,6 +56,10 @@ class View(NamedTuple):
             return "the report has no role"
         if role != "primary":
             return ""
+        paused = as_dict(facts.get("paused"))
+        end = paused.get("until")
+        if paused.get("held") is True and (end is None or is_number(end) and end > self.now):
+            return ""
         deadline = facts.get("deadline")
         if not is_number(deadline):
             return "the report calls it primary, without a lease"

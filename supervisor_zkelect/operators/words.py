@@ -67,7 +67,7 @@ def line(view: View, election: str) -> str:
     elif role == "primary":
         said = _primary(view, facts)
     elif role == "standby":
-        said = [_standing(view, election, facts)]
+        said = [_halted(facts) or _standing(view, election, facts)]
     else:
         said = [_moving(view, facts)]
     if trouble:
@@ -93,8 +93,21 @@ def _hindered(view: View, facts: Dict[str, Any], cannot: Dict[str, Any]) -> str:
     return head + (f" (at most {left} more if it is this node's own)" if left else "") + (f"; {remedy}" if remedy else "")
 
 
+def _halted(facts: Dict[str, Any]) -> str:
+    """That nobody is promoted in a pause; "" without one."""
+    paused = as_dict(facts.get("paused"))
+    return f"stands by; {as_text(paused.get('why'))}, so nobody is promoted until zkelect resume" if paused.get("stands") else ""
+
+
 def _primary(view: View, facts: Dict[str, Any]) -> List[str]:
-    if view.connected:
+    paused = as_dict(facts.get("paused"))
+    if paused.get("held"):
+        until = "zkelect resume" + (f", or for {duration(paused['until'] - view.now)}" if is_number(paused.get("until")) else "")
+        sure = "" if paused.get("confirmed") else "; its guard has not confirmed that yet"
+        return [f"{as_text(paused.get('why'))}: runs on whatever becomes of ZooKeeper, until {until}{sure}"]
+    if paused:
+        return ["a pause stands, or is asked for, to which this node has not consented yet"]
+    if view.connected or not is_number(facts.get("deadline")):
         aside = as_text(facts.get("aside"))
         return [f"leads on until its term ends, though {aside}; zkelect resign hands over"] if aside else []
     why = as_text(as_dict(view.report.get("session")).get("trouble"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Mapping, Tuple
 
 from supervisor_zkelect.core import control, untrusted
+from supervisor_zkelect.zookeeper import pause_giving
 from supervisor_zkelect.zookeeper.giving import Given
 
 Arguments = Mapping[str, Any]
@@ -45,6 +46,15 @@ def _restart(arguments: Arguments, own: str) -> Tuple[str, Any, Any]:
     return "cancel restart" if arguments.get("cancel") is True else "restart", "", arguments.get("in")
 
 
+def _pause(arguments: Arguments, own: str) -> Tuple[str, Any, Any]:
+    return pause_giving.PAUSE, "", arguments.get("for")
+
+
+def _resume(arguments: Arguments, own: str) -> Tuple[str, Any, Any]:
+    kind = pause_giving.FORCE if arguments.get("force") is True else pause_giving.RESUME
+    return kind, arguments.get("dead") or "", None
+
+
 def _orders(arguments: Arguments, own: str) -> Tuple[str, Any, Any]:
     return "reset" if arguments.get("reset") is True else "log" if arguments.get("log") is True else "show", "", None
 
@@ -54,7 +64,8 @@ def _forget(arguments: Arguments, own: str) -> Tuple[str, Any, Any]:
 
 
 _KINDS: Dict[str, Callable[[Arguments, str], Tuple[str, Any, Any]]] = {
-    "maintenance": _maintenance, "switchover": _switchover, "restart": _restart, "orders": _orders, "forget": _forget,
+    "maintenance": _maintenance, "switchover": _switchover, "restart": _restart, "pause": _pause,
+    "resume": _resume, "orders": _orders, "forget": _forget,
 }
 
 VERBS = tuple(_KINDS)

@@ -89,7 +89,7 @@ class ClaimCalls(TermCalls):
             another = found if found is not None and not mine and self._is_another(found, limit) else None
             same = found is not None and found.holder == Holder(node, token, address)
             operations = [] if mine else term.emptied
-            heeded, led_to = ([], None) if adopting else self._heeding(term, node, token)
+            heeded, led_to = ([], None) if adopting else self._heeding(term, node, token, mine)
             ordered = led_to.order.id if led_to is not None else found.order if found is not None and mine else ""
             record = self._record(node, token, address, order=ordered)
             done, beside = self._noted_as(record, found, same, limit, [*operations, *heeded], self.control_znode)
@@ -103,15 +103,20 @@ class ClaimCalls(TermCalls):
                 return None if left is None else Holder("", 0, left)
         raise ZooKeeperFailed("ack or holder changed at every look; ask again")
 
-    def _heeding(self, term: Term, node: str, token: int = 0) -> Tuple[List[Operation], Optional[Switchover]]:
+    def _heeding(
+        self, term: Term, node: str, token: int = 0, mine: bool = False
+    ) -> Tuple[List[Operation], Optional[Switchover]]:
         """Operations that fail where the control has changed since it was read, and the order that they remove. token: of a term
-        that is claimed by them, so that the order that led to it is removed. Raises Barred where the control keeps the node from
-        leading."""
+        that is claimed by them, so that the order that led to it is removed. mine: it was claimed before, and goes on in a
+        pause. Raises Barred where the control keeps the node from leading."""
         assert term.orders is not None
         found, data = term.orders
         bar = found.barred(node, self._servers.now())
         if bar is not None:
             raise Barred(bar.why)
+        halted = "" if mine else found.halted(token)
+        if halted:
+            raise Barred(halted)
         if found.stamp == control.Stamp():
             return [("create", (self.control_znode,), {"acl": self._zk.acl})], None
         led_to = control.led_to(found, node, token) if token else None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Optional
 
-from supervisor_zkelect.core import control
+from supervisor_zkelect.core import control, pauses
 from supervisor_zkelect.core.control import Control, Unusable
 from supervisor_zkelect.core.outcomes import Outcome
-from supervisor_zkelect.zookeeper.desk import DeskCalls
+from supervisor_zkelect.zookeeper import giving, pause_giving
 from supervisor_zkelect.zookeeper.errors import AccessDenied, ElectionError, NotConnected, TimedOut
 from supervisor_zkelect.zookeeper.giving import TAKE_BACK, UNDER_WAY, Answer, Given, Unanswered, give, under_way
+from supervisor_zkelect.zookeeper.pausing import PauseCalls
 from supervisor_zkelect.zookeeper.permit import Expired, Permit
 
 UNKNOWN = 4
@@ -29,7 +30,7 @@ INTERRUPTED = 130
 _BEGUN, _ENDED = "/begun", "/ended"
 
 
-def attempt(elector: DeskCalls, given: Given, permit: Optional[Permit] = None) -> Answer:
+def attempt(elector: PauseCalls, given: Given, permit: Optional[Permit] = None) -> Answer:
     """Give the order, or take it back, and say what came of that. Raises nothing that an election does.
 
     permit: until when it may be written; None for as long as that takes."""
@@ -37,6 +38,8 @@ def attempt(elector: DeskCalls, given: Given, permit: Optional[Permit] = None) -
     what = "the orders were not read" if given.kind in ("show", "log") else "the order was not written"
     try:
         with elector.ending_by(permit.until):
+            if given.kind in pause_giving.KINDS:
+                return pause_giving.give(elector, given, permit)
             return take_back(elector, given.id, given.by) if given.kind == TAKE_BACK else give(elector, given, permit)
     except Unanswered as error:
         return Answer(False, UNKNOWN, f"it is unknown whether the order was written: {error}")
@@ -50,7 +53,15 @@ def attempt(elector: DeskCalls, given: Given, permit: Optional[Permit] = None) -
         return Answer(False, 1, f"{what}: {error}")
 
 
-def awaited(elector: DeskCalls, given: Given) -> str:
+def came_of(elector: PauseCalls, given: Given, order: str, term: int) -> Optional[Answer]:
+    """What became of an order that was written, as `giving.came_of`; None while it is under way. Raises ElectionError."""
+    if given.kind not in pause_giving.KINDS:
+        return giving.came_of(elector, given, order, term)
+    answer = pause_giving.came_of(elector, given, order)
+    return None if answer.exit == UNDER_WAY else answer
+
+
+def awaited(elector: PauseCalls, given: Given) -> str:
     """What an order that is under way waits for: "b to stop". Raises ElectionError."""
     if given.kind == "maintenance off":
         return f"{given.node} to come into the queue"
@@ -78,10 +89,15 @@ def _beginning(late: bool) -> str:
     return "recognise the order" if late else "begin"
 
 
-def waited_enough(elector: DeskCalls, given: Given) -> Answer:
+def waited_enough(elector: PauseCalls, given: Given) -> Answer:
     """The answer to who has waited for long enough: what is awaited, and who has not recognised the order yet. What cannot be
     read of that is left out."""
     answer = under_way(given)
+    if given.kind in pause_giving.KINDS:
+        try:
+            return pause_giving.came_of(elector, given, given.id)
+        except ElectionError:
+            return answer
     try:
         what, late = awaited(elector, given), elector.unrecognised()
     except ElectionError:
@@ -90,7 +106,7 @@ def waited_enough(elector: DeskCalls, given: Given) -> Answer:
     return Answer(False, UNDER_WAY, f"{answer.text} (waiting for {what}{there})", more={"awaited": what, "unrecognised": late})
 
 
-def take_back(elector: DeskCalls, order: str, by: str = "") -> Answer:
+def take_back(elector: PauseCalls, order: str, by: str = "") -> Answer:
     """Take an order back that has not begun, or say that it stands: for who waited for it, and has had enough. order: its id.
     Raises ElectionError, and control.Unusable."""
     what = ""
@@ -106,6 +122,11 @@ def take_back(elector: DeskCalls, order: str, by: str = "") -> Answer:
         if restart is not None and restart.order.id == order:
             what = _BEGUN if restart.begun else _ENDED
             return None if restart.begun else control.end_restart
+        for pause in (found.asked, found.paused):
+            if pause is not None and order in (pause.order.id, pause.resume):
+                asked = pause is found.asked
+                what = _ENDED if asked else _BEGUN
+                return pauses.end if asked else None
         what = next((node for node, one in found.maintenance.items() if one.id == order), "")
         return control.end_maintenance(what) if what else None
 

@@ -10,7 +10,7 @@ import os
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect.core import control, control_words, moments, nodes, ranks
-from supervisor_zkelect.core.control import Control, Order, Restart, Switchover
+from supervisor_zkelect.core.control import Control, Order, Pause, Restart, Switchover
 from supervisor_zkelect.core.order_log import Noted
 from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.zookeeper import precheck
@@ -60,6 +60,7 @@ class Given(NamedTuple):
     "" for one that is made here.
     due: when it is due, by ZooKeeper's clock, milliseconds; None for what `seconds` says. dry: only look what would happen.
     clock: what the clock of whoever gives it shows, milliseconds; None where that is not known.
+    fence: whether a fence is set, None where that is not known. Kinds of a pause stand in `pause_giving.py`.
     """
 
     kind: str
@@ -72,6 +73,7 @@ class Given(NamedTuple):
     due: Optional[int] = None
     dry: bool = False
     clock: Optional[int] = None
+    fence: Optional[bool] = None
 
 
 class Answer(NamedTuple):
@@ -336,6 +338,9 @@ def refusal(elector: DeskCalls, found: Control, given: Given, shown: int) -> str
         if ordered is None:
             return f"no {_CANCELLED[given.kind]} is ordered"
         return "it has begun, and cannot be taken back; see zkelect list" if ordered.begun else ""
+    paused = found.paused or found.asked
+    if paused is not None and given.kind in ("restart", "switchover"):
+        return _hands_off(paused)
     if given.kind == "restart":
         return _no_restart(elector, found, given)
     aside = {node for node, order in found.maintenance.items() if order.stands(shown)}
@@ -349,6 +354,8 @@ def refusal(elector: DeskCalls, found: Control, given: Given, shown: int) -> str
     if given.kind == "switchover" and given.node in aside:
         return f"{given.node} is in maintenance; zkelect maintenance off --node {given.node} ends that"
     members = elector.members()
+    if paused is not None and given.node in (paused.node, *(one.node for one in members[:1])):
+        return _hands_off(paused)
     others = [one for one in members[1:] if one.node not in aside]
     if given.kind == "switchover":
         return _no_switchover(elector, members, given, bool(others))
@@ -360,6 +367,10 @@ def refusal(elector: DeskCalls, found: Control, given: Given, shown: int) -> str
         why = f"{by}{order.reason or 'no reason given'}{control.until_in_words(order, shown)}"
         return f"{given.node} is in maintenance already ({why}); --reason or --for change that, --force replaces it"
     return ""
+
+
+def _hands_off(paused: Pause) -> str:
+    return f"it is {paused.told()}, so nobody steps down; zkelect resume ends that"
 
 
 def _why_aside(entry: Optional[nodes.Entry]) -> str:

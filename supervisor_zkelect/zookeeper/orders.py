@@ -135,6 +135,8 @@ class OrderCalls(ClaimCalls):
             wanted = standing.order if standing is not None else aside
             if kind in (control.SWITCHOVER, control.STAND_ASIDE) and (wanted is None or wanted.id != order):
                 raise NotBegun("the order was taken back")
+            if found.paused is not None:
+                raise NotBegun(f"this election is {found.paused.told()}; see zkelect resume")
             members = self.members()
             back = _back_to(members, found, order) if kind == control.FAILBACK else None
             if standing is not None and standing.begun == mine.token and standing.target in [one.name for one in members]:
@@ -171,6 +173,8 @@ class OrderCalls(ClaimCalls):
             standing = found.restart
             if standing is None or standing.order.id != order:
                 raise NotBegun("the order was taken back")
+            if found.paused is not None:
+                raise NotBegun(f"this election is {found.paused.told()}; see zkelect resume")
             if not standing.begun and control.overdue(standing, self.server_time()):
                 raise NotBegun("its time was over by more than ten minutes")
             written = control.amended(data, self._servers.now(), control.order_restart(standing._replace(begun=mine.token)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
-from supervisor_zkelect.core import nodes, places, untrusted
+from supervisor_zkelect.core import control_words, nodes, places, untrusted
 from supervisor_zkelect.core.control import Stamp, in_words, maintenance_in_words
 from supervisor_zkelect.zookeeper import arguments
 from supervisor_zkelect.zookeeper.queue import Member
@@ -24,9 +24,9 @@ _AT_ONCE = 16
 
 class Overview(NamedTuple):
     """One election as a whole. address: the primary's, "" for nobody. trouble: why the orders cannot be read, or "". coming: the
-    switchover that stands, in words, or "". seen: the nodes, as they are read. ordered, differs: what is ordered, and how one
-    differs from the others, by node. stamp: of the control. changed: when the ack was written last, in milliseconds of
-    ZooKeeper's clock, 0 where there is none."""
+    switchover and the pause that stand, in words, or "". seen: the nodes, as they are read. ordered, differs: what is ordered,
+    and how one differs from the others, by node. stamp: of the control. changed: when the ack was written last, in
+    milliseconds of ZooKeeper's clock, 0 where there is none."""
 
     rows: List[nodes.Row]
     address: str
@@ -138,7 +138,8 @@ class PresenceCalls(SteppingCalls):
         differs = nodes.differences(seen, leads if address else "")
         notes = {name: "; ".join(filter(None, [ordered.get(name, ""), differs.get(name, "")])) for name in {*ordered, *differs}}
         return Overview(
-            nodes.rows(seen, leads, address, notes, stamp), address, orders.trouble, "; ".join(coming), seen, ordered, differs,
+            nodes.rows(seen, leads, address, notes, stamp), address, orders.trouble,
+            "; ".join(filter(None, [*coming, control_words.told_of_pause(orders)])), seen, ordered, differs,
             stamp, acked[1].mtime if acked is not None else 0,
         )
 
@@ -147,7 +148,7 @@ class PresenceCalls(SteppingCalls):
         names, limit = self.known_nodes()[:MOST_NODES], self._zk.limit()
         standing: Dict[str, Member] = {}
         places_of: Dict[str, int] = {}
-        for place, member in enumerate(self.each_member(), 1):
+        for place, member in enumerate((one for one in self.each_member() if not one.paused), 1):
             standing.setdefault(member.node or member.name, member)
             places_of.setdefault(member.node or member.name, place)
         seen = []

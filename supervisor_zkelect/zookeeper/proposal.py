@@ -10,7 +10,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import Any, Callable, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
 
-from supervisor_zkelect.core import untrusted
+from supervisor_zkelect.core import places, untrusted
 from supervisor_zkelect.core.control import Switchover
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments, seats
@@ -33,7 +33,8 @@ class Standing(NamedTuple):
         `try_be_leader`. Its callbacks run on a thread of the client and must not block.
     place, candidates: position in the queue, from 1, and its length.
     rival: the candidate for which a node at place 1 does not lead, as that leads by another program's rule; else "".
-    lasting: path of the znode watched where it is no ephemeral one, so that no session's end removes it; else "".
+    lasting: path of the znode watched where it is no ephemeral one, so that no session's end removes it; else "". paused: the
+    znode watched is the barrier of a pause instead, which goes when that ends.
     """
 
     leads: bool
@@ -43,6 +44,7 @@ class Standing(NamedTuple):
     candidates: int
     rival: str = ""
     lasting: str = ""
+    paused: bool = False
 
     def __bool__(self) -> bool:
         # A tuple is true by its length.
@@ -224,7 +226,10 @@ class ProposalCalls(QueueCalls):
         self._drop_watch(None)
         self._watch = watch
         lasting = watch.path if not leads and untrusted.lasting(stat.ephemeralOwner) else ""
-        return Standing(leads, watch.path, watch.changed, len(ahead) + 1, len(names), rival, lasting)
+        paused = bool(lasting) and places.is_barrier(lasting)
+        return Standing(
+            leads, watch.path, watch.changed, len(ahead) + 1, len(names), rival, "" if paused else lasting, paused
+        )
 
     def forget(self) -> None:
         """Drop what is known of proposal and watch, because the session is gone. Asks nothing."""

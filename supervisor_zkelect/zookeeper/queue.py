@@ -12,7 +12,7 @@ import itertools
 import logging
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from supervisor_zkelect.core import untrusted
+from supervisor_zkelect.core import places, untrusted
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments, strangers
 from supervisor_zkelect.zookeeper.errors import AccessDenied, ElectionError
@@ -61,6 +61,11 @@ class Member(NamedTuple):
     token: int
     mine: bool
     data: bytes
+
+    @property
+    def paused(self) -> bool:
+        """Whether it is no candidate, but the barrier of a pause."""
+        return barrier_like(self.name, self.session)
 
     @property
     def info(self) -> Dict[str, object]:
@@ -235,6 +240,11 @@ class QueueCalls(StateCalls):
     def _is_own(self, name: str, stat: Any) -> bool:
         mine = self._mine
         return mine is not None and (name, stat.czxid) == (mine.name, mine.token)
+
+
+def barrier_like(name: str, owner: int) -> bool:
+    """Whether a child of the election znode is the barrier of a pause. owner: its ephemeralOwner."""
+    return places.is_barrier(name) and untrusted.lasting(owner)
 
 
 def order(name: str) -> Tuple[str, str]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from typing import List, NamedTuple, Sequence
 
+from supervisor_zkelect.core.places import KAZOO_MARK, barred_by
 from supervisor_zkelect.core.untrusted import printable
 
 DIGITS = re.compile(r"\d{10}\Z", re.ASCII)
@@ -46,15 +47,21 @@ def is_own(name: str, stem: str) -> bool:
     return len(name) == len(stem) + 10 and name.startswith(stem) and digits.isdigit() and digits.isascii()
 
 
+def _is_barrier(name: str, stem: str) -> bool:
+    """Whether the name is that of the barrier of a pause, behind a candidate of this election."""
+    return is_own(barred_by(name), stem)
+
+
 def found(names: Sequence[str], stem: str) -> List[Stranger]:
     """The strangers among an election znode's children, in the order of their names."""
-    others = [Stranger(name, _kind(name)) for name in sorted(name for name in names if not is_own(name, stem))]
+    foreign = (name for name in names if not is_own(name, stem) and not _is_barrier(name, stem))
+    others = [Stranger(name, _kind(name)) for name in sorted(foreign)]
     return [one for one in others if not _agrees(one, stem)]
 
 
 def _agrees(one: Stranger, stem: str) -> bool:
     """Whether by its rule this election's candidates have the same order as by their own."""
-    marks = {KAZOO: ("__lock__",), CURATOR: ("latch-", "lock-")}.get(one.kind, ())
+    marks = {KAZOO: (KAZOO_MARK,), CURATOR: ("latch-", "lock-")}.get(one.kind, ())
     return any(stem.endswith(mark) and one.name[:-10].endswith(mark) for mark in marks)
 
 
@@ -71,6 +78,11 @@ def leads_over(stranger: Stranger, own: str) -> bool:
     if stranger.kind == OTHER:
         return stranger.name < own
     return stranger.kind != NONE
+
+
+def unbarred(names: Sequence[str], stem: str, barrier: str) -> List[str]:
+    """Of these candidates those that may lead while this barrier stands, since they go by a rule of their own."""
+    return [one.name for one in found(names, stem) if one.kind != OTHER or one.name < barrier]
 
 
 def told(strangers: Sequence[Stranger], stem: str, znode: str) -> str:

@@ -17,9 +17,9 @@ import json
 import logging
 from typing import Any, List, Optional, Sequence, Tuple, Union
 
-from supervisor_zkelect.core import untrusted
+from supervisor_zkelect.core import places, untrusted
 from supervisor_zkelect.system.clock import now
-from supervisor_zkelect.zookeeper import arguments
+from supervisor_zkelect.zookeeper import arguments, barrier
 from supervisor_zkelect.zookeeper.errors import AccessDenied, NotLeader, ProposalGone, ZooKeeperFailed
 from supervisor_zkelect.zookeeper.holder import Found, Holder, Term
 from supervisor_zkelect.zookeeper.proposal import Noted, ProposalCalls
@@ -99,8 +99,10 @@ class TermCalls(ProposalCalls):
         it."""
         limit = self._zk.limit()
         mine = self._require()
-        for _ in range(ROUNDS):
-            term = self._look_at_term(limit)
+        path = f"{self.election_znode}/{places.barrier_of(mine.name)}"
+        for number in range(ROUNDS):
+            beside = self._client.exists_async(path)
+            term = self._look_at_term(limit, True, number > 0)
             found = term.holder
             if not term.seen:
                 self._proposal_gone()
@@ -117,6 +119,9 @@ class TermCalls(ProposalCalls):
             operations.append(("delete", (self.proposal_path,), {}))
             if successor and own:
                 operations += self._making_way(successor, limit)
+            assert term.orders is not None
+            stat = self._zk.answer("look at the barrier", limit, beside)
+            operations += barrier.withdrawing(term.orders, self.control_znode, stat, mine.token, path, self._servers.now())
             try:
                 if self._commit(doing, limit, operations):
                     self._end_term()

@@ -149,6 +149,50 @@ FAULTS: Dict[str, Fault] = {
         "            failed = False",
         ("sick", "kill service"),
     ),
+    "in a pause a predecessor is fenced and its ack emptied": Fault(
+        "zookeeper.claim",
+        '        halted = "" if mine else found.halted(token)',
+        '        halted = "" if mine or not token else found.halted(token)',
+        ("pause when led", "kill supervisord", "stall", "deaf supervisord"),
+    ),
+    "a pause is consented to without the proposal": Fault(
+        "zookeeper.pausing",
+        '            if self._check("consent to the pause", limit, operations):',
+        '            if self._zk.committed("consent", limit, self._zk.transact(self.election_znode, operations)):',
+        ("pause and delete",),
+    ),
+    "a consent makes no barrier": Fault(
+        "zookeeper.pausing",
+        '                operations.append(("create", (path, barrier.data(node, mine.token)), {"acl": self._zk.acl}))',
+        '                operations.append(("check", (self.election_znode, -1), {}))',
+        ("pause", "control gone", "stall", "stall"),
+    ),
+    "resume is sent before the guard has dropped the flag": Fault(
+        "core.pausing",
+        "    elif turn.now < lease_of(turn.rules, state).ordinary.stop_at:\n        _bound(turn)",
+        "    elif turn.now < lease_of(turn.rules, state).ordinary.stop_at:\n"
+        "        turn.set(paused_until=-INFINITY)\n        _end(turn, pause.order)",
+        ("pause",),
+    ),
+    "a lease has no end as soon as the consent is sent": Fault(
+        "core.pausing",
+        '        _request(turn, Pausing(pause.order, "consenting"), pause_messages.Consent, pause.order)',
+        '        _request(turn, Pausing(pause.order, "consenting"), pause_messages.Consent, pause.order)\n'
+        "        turn.set(paused_until=INFINITY); turn.act(pause_messages.TellPause())",
+        ("pause", "stall"),
+    ),
+    "a consent is taken back before its term is proven dead": Fault(
+        "core.pausing",
+        "    return proven and bool(pause.consent) and (pause.over or pause.consent == state.buried or former)",
+        "    return bool(pause.consent) and pause.consent == (state.token or state.buried)",
+        ("pause", "shutdown", "stop by hand", "stay away", "stall"),
+    ),
+    "a pause that ends by itself is relied on for longer than it is respected": Fault(
+        "core.lease",
+        "PAUSE_RELIED_ON, PAUSE_RESPECTED = 1 - DRIFT, 1 + DRIFT",
+        "PAUSE_RELIED_ON, PAUSE_RESPECTED = 1 + DRIFT, 1 - DRIFT",
+        ("pause for a while", "stall"),
+    ),
     "attach without the lock": Fault(
         "listener.folder",
         "        if not self.locked:\n            self._log.warn(",

@@ -24,7 +24,7 @@ from supervisor_zkelect.core.state import State
 from supervisor_zkelect.guard import effects, guard, keeper, link, protocol, record, release, saved_session
 from supervisor_zkelect.guard.codec import Kinds
 from supervisor_zkelect.guard.keeper_protocol import ANSWERS, KeeperEnded, SessionReleased
-from supervisor_zkelect.listener import candidacy, events, last_resort, listener
+from supervisor_zkelect.listener import candidacy, events, last_resort, listener, lives
 from supervisor_zkelect.processes import execution, group_events
 from supervisor_zkelect.supervisord import eventstream
 from supervisor_zkelect.zookeeper import (
@@ -32,6 +32,7 @@ from supervisor_zkelect.zookeeper import (
     holder,
     kazoo_internals,
     orders,
+    pausing,
     proposal,
     queue,
     requests,
@@ -164,9 +165,10 @@ def install(put: Callable[[Any, str, Any], None] = setattr) -> None:
     def now() -> float:
         return _here().clock()
 
-    for module in (holder, orders, proposal, queue, requests, server_clock, term, kazoo_internals, session, link, keeper, release):
+    for module in (holder, orders, pausing, proposal, queue, requests, server_clock, term, kazoo_internals, session, link, keeper, release):
         put(module, "now", now)
     put(connect, "client_for", _client_for)
+    put(lives, "is_alive", lambda instance: _here().machine.supervisord.alive and instance == _here().listener.host.life.instance)
     put(saved_session, "load", lambda folder: _here().machine.disk.saved)
     put(saved_session, "Store", lambda folder: _Store(_here().machine.disk))
     put(logging.root.manager, "disable", logging.CRITICAL)
@@ -245,6 +247,7 @@ class _Host:
         self.pid, self.uid = id(process), 0
         self.group = self.process = "zkelect"
         self.owner, self.supervisord_uid = supervisord.owner, 0
+        self.life = lives.here(supervisord.owner)._replace(machine=process.name)
         self.supervisord = _Calls(process, supervisord)
 
     def pool(self, size: int, name: str) -> Pool:

@@ -33,6 +33,8 @@ class Promises:
         self.when_stepping: Optional[Callable[[str], None]] = None
         #: how often a session has exchanged its proposal since the last claim
         self.stepped: Dict[int, int] = {}
+        #: somebody has ended a pause by his word that a node is dead
+        self.forced = False
         self.kill_releasing = False
         self.fences = False
         self.fence_fails = False  # always, and not only now and then
@@ -80,6 +82,51 @@ class Promises:
 
     def noted(self, machine: Machine, before: Optional[record.Entry], after: record.Entry) -> None:
         """An entry of a node's shared record is written."""
+        begins = before is None or after.lease.paused_until > before.lease.paused_until
+        held = after.granted and begins and after.lease.paused_until > machine.clock()
+        if held and not self.forced and not self.anew and self.consent(self.ensemble.tree)[0] != after.token:
+            self.world.broken(f"11: the lease of {machine.name} has no end, and no consent to a pause stands")
+
+    def held(self, token: int) -> str:
+        """The node whose lease in the term with this token a pause keeps from ending, as its record says; or ""."""
+        for name, node in self.nodes.items():
+            guard = node.guard.guard.groups.get("primary") if node.guard is not None and node.guard.alive else None
+            for entry in node.machine.disk.entries.values():
+                if guard is not None and not guard.entry.granted:
+                    # It refuses whoever reads a record that could not be written.
+                    continue
+                if entry.granted and entry.token == token and entry.lease.paused_until > node.machine.clock():
+                    return name
+        return ""
+
+    def consent(self, tree: Tree) -> Tuple[int, bool]:
+        """Token of the term that has consented to the pause that stands, 0 without one; and whether its barrier stands."""
+        barriers = [json.loads(znode.data)["pause"]["token"] for path, znode in tree.items() if self.paths.barred(path)]
+        paused = self.ordered(tree).paused
+        token = paused.token if paused is not None else 0
+        return token or max(barriers, default=0), bool(barriers) and token in (0, *barriers)
+
+    def paused(self, before: Tree, after: Tree, who: str) -> None:
+        """What may not happen in a pause."""
+        if self.forced or self.anew:
+            return
+        excused = self.world.now <= self.excused
+        (token, barred), (left, still) = self.consent(before), self.consent(after)
+        if barred and token and (left, still) != (token, True) and self.held(token):
+            self.world.broken(f"11: the barrier of {self.held(token)} is gone while its lease has no end")
+        if left and left != token and (not still or left not in [one.czxid for _, one in self.paths.queue(before)]):
+            self.world.broken(f"11: {who} consents to a pause without {'its proposal' if still else 'a barrier'}")
+        stands = token in [one.czxid for _, one in self.paths.queue(after)]
+        if token and not left and not stands and self.lives(token) and who and not excused:
+            self.world.broken(f"11: {who} takes back the consent of {self.lives(token)} while its service lives")
+        paused = self.ordered(before).paused
+        ends = self.ordered(after).paused is None
+        if paused is None or ends:
+            return
+        emptied = self.paths.acked(before) and not self.paths.acked(after)
+        holder = self.paths.held(before)
+        if who and holder[0] and who != holder[1] and (emptied or self.paths.held(after) != holder):
+            self.world.broken(f"11: {who} ends the term of {holder[1]} in a pause")
 
     def at_most_one(self) -> None:
         running = [node.name for node in self.nodes.values() if node.machine.living]
@@ -99,7 +146,7 @@ class Promises:
             # The control may be another znode than the one whose version the claim checked; then nothing may start.
             self.world.broken(f"10: {machine.name} runs with token {service.token}, though it was {bar.why} when it claimed that")
         first = self.paths.queue(self.ensemble.tree)[:1]
-        if not first or first[0][1].czxid != service.token:
+        if (not first or first[0][1].czxid != service.token) and not self.held(service.token):
             self.world.broken(f"8: {machine.name} runs with token {service.token} and does not lead")
 
     def written(self, before: Tree, after: Tree, who: str) -> None:
@@ -111,6 +158,7 @@ class Promises:
                 else:
                     self.stepped.pop(before[path].ephemeralOwner, None)
                 self.proposal_gone(path, before[path], who)
+        self.paused(before, after, who)
         ack, noted = self.paths.acked(after), self.paths.held(after)
         if ack and ack != self.paths.acked(before):
             first = self.paths.queue(after)[:1]
@@ -134,6 +182,9 @@ class Promises:
         self.stepped.clear()
         if self.nodes[node].priority == 0 == self.nodes[node].priority_before:
             self.world.broken(f"12: {node} leads, and its priority is 0")
+        paused = self.ordered(before).paused
+        if paused is not None and self.ordered(after).paused is not None and paused.token != token:
+            self.world.broken(f"11: {node} claims the term {token} in a pause")
         self.barred[token] = self.ordered(before).barred(node, None)
         left = self.ordered(after)
         if left.switchover is not None and left.switchover.begun not in (0, token):
@@ -202,6 +253,9 @@ class Promises:
             self.world.after(self.world.random.uniform(0.0, 0.02), self.when_led)
             self.when_led = None
         lives = self.lives(znode.czxid, doomed=bool(who))
+        if lives and self.held(znode.czxid) and self.consent(self.ensemble.tree)[1]:
+            # The barrier keeps everybody else from leading.
+            return
         if lives and who:
             self.world.broken(f"2: {who} releases while its service lives")
         if lives and self.world.now > self.excused:
@@ -215,7 +269,8 @@ class Promises:
 
     def reported(self, process: Any, text: str) -> None:
         election = json.loads(text)["elections"].get("orders", {})
-        if election.get("role") == "primary" and (election["deadline"] or 0.0) < process.clock() - 0.1:
+        held = (election.get("paused") or {}).get("held")
+        if election.get("role") == "primary" and not held and (election["deadline"] or 0.0) < process.clock() - 0.1:
             self.world.broken(f"8: {process.name} says that it is primary, without a lease")
 
     def well(self) -> str:

@@ -10,7 +10,7 @@ import logging
 import random
 from typing import Any, List, NamedTuple, Optional, Sequence
 
-from supervisor_zkelect.core import control, lease
+from supervisor_zkelect.core import control, lease, pauses
 from tests.simulation.node import Node, Plan
 from tests.simulation.promises import Promises
 from tests.simulation.world import Broken, Entry, World
@@ -64,6 +64,7 @@ ORDERS = (
 
 
 PRIORITIES = ("unfit", "unfit", "unfit", "another priority", "switchover while it steps", "gone while it is stepped behind", "switchover")
+PAUSES = ("pause", "pause", "pause for a while", "pause when led", "pause and delete")
 
 
 def draw(seed: int, kinds: Sequence[str] = KINDS) -> Schedule:
@@ -93,6 +94,15 @@ def draw(seed: int, kinds: Sequence[str] = KINDS) -> Schedule:
                 round(other.choice([0.1, 0.3, 1.0, 3.0]) * grant, 3),
             )
             for _ in range(other.randrange(1, 4))
+        ]
+    third = random.Random(f"pause {seed}")
+    if seed % 4 == 2:
+        steps += [
+            Step(
+                round(third.uniform(1, LENGTH), 3), third.choice(PAUSES), third.randrange(3),
+                round(third.choice([0.3, 1.0, 3.0, 3.0]) * grant, 3),
+            )
+            for _ in range(third.randrange(1, 3))
         ]
     nodes, stopwaitsecs = chance.choice([2, 2, 2, 3]), chance.choice([0.1, 1.0, 10.0])
     own = random.Random(f"priorities {seed}")
@@ -167,7 +177,8 @@ class Run:
 
     def befall(self, step: Step) -> None:
         node = self.nodes[step.node % len(self.nodes)]
-        self.promises.ordered_out = self.promises.ordered_out or step.what in ORDERS or bool(self.schedule.fits)
+        ordered_out = step.what in (*ORDERS, *PAUSES) or bool(self.schedule.fits)
+        self.promises.ordered_out = self.promises.ordered_out or ordered_out
         self.world.tell(node.name, f"== {step.what}, {step.seconds:g} s")
         getattr(self, step.what.replace(" ", "_"))(node, step.seconds)
 
@@ -367,6 +378,60 @@ class Run:
 
     def restart(self, node: Node, seconds: float) -> None:
         self.amend(control.order_restart(control.Restart(control.Order(f"order {self.world.now}"))))
+
+    def pause(self, node: Node, seconds: float) -> None:
+        """Whoever leads is asked, or by force where nobody does; and it ends by order."""
+        self.ask_for_a_pause(None)
+        self.world.after(seconds, self.resume)
+
+    def pause_for_a_while(self, node: Node, seconds: float) -> None:
+        """It ends by itself."""
+        self.ask_for_a_pause(max(1, round(1000 * seconds)))
+        # Where the control was wiped meanwhile, a barrier may be left that only an operator takes away.
+        self.world.after(2 * seconds + 6 * self.schedule.grant, self.resume_by_force)
+
+    def pause_and_delete(self, node: Node, seconds: float) -> None:
+        """A hand deletes the proposal just when its node consents."""
+        self.pause(node, seconds)
+        self.world.after(self.world.random.uniform(0.0, 0.03), self.delete)
+
+    def pause_when_led(self, node: Node, seconds: float) -> None:
+        """By force, just when somebody is about to lead."""
+
+        def force() -> None:
+            self.amend(pauses.force(self.wanted(None)))
+            self.world.after(seconds, self.resume)
+
+        self.promises.when_led = force
+
+    def wanted(self, lasts: Optional[int]) -> control.Pause:
+        return control.Pause(control.Order(f"pause {self.world.now}", at=self.ensemble.milliseconds()), lasts)
+
+    def ask_for_a_pause(self, lasts: Optional[int]) -> None:
+        found, noted = self.promises.ordered(self.ensemble.tree), self.promises.paths.held(self.ensemble.tree)
+        first = PATHS.queue(self.ensemble.tree)[:1]
+        if any(one is not None for one in (found.paused, found.asked, found.switchover, found.restart)):
+            return
+        leads = bool(first) and first[0][1].czxid == noted[0]
+        self.amend((pauses.ask if leads else pauses.force)(self.wanted(lasts)))
+
+    def resume(self) -> None:
+        """Ask for the end of the pause; where it does not come since who has consented is dead, an operator says so."""
+        paused = self.promises.ordered(self.ensemble.tree).paused
+        asked = paused is not None and bool(paused.token)
+        self.amend(pauses.ask_to_resume(f"resume {self.world.now}") if asked else pauses.end)
+        self.world.after(4 * self.schedule.grant, self.resume_by_force)
+
+    def resume_by_force(self) -> None:
+        """Take away what is left of a pause, if nothing runs by it."""
+        tree, promises = self.ensemble.tree, self.promises
+        token = promises.consent(tree)[0]
+        if token and not promises.held(token) and not promises.lives(token, doomed=True):
+            for path in [path for path in tree if PATHS.barred(path)]:
+                self.ensemble.multi([("delete", path, -1)], 0)
+            self.amend(pauses.end)
+        elif token or promises.ordered(tree).paused is not None:
+            self.world.after(self.schedule.grant, self.resume)
 
     def control_gone(self, node: Node, seconds: float) -> None:
         """A hand deletes the control; or makes it anew just when somebody is about to lead, with the version that it had, and with

@@ -68,7 +68,11 @@ class Paths(NamedTuple):
 
     def proposed(self, path: str) -> bool:
         """Whether it is a proposal's."""
-        return path.startswith(self.election + "/")
+        return path.startswith(self.election + "/") and not places.is_barrier(path)
+
+    def barred(self, path: str) -> bool:
+        """Whether it is that of a pause's barrier."""
+        return path.startswith(self.election + "/") and places.is_barrier(path)
 
     def acked(self, tree: Tree) -> str:
         """The address in the ack; "" without one."""

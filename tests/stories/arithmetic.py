@@ -42,7 +42,7 @@ class Arithmetic:
 
     def _lease(self, newest: float) -> List[str]:
         until = lease.Lease.until(self.clock.deadline(newest), self.kill_time, self.grace)
-        return [f"    counted from {self.clock.base(newest):.2f}: {moments(*until)}"]
+        return [f"    counted from {self.clock.base(newest):.2f}: {moments(*until[:3])}"]
 
 
 def moments(stop_at: float, kill_at: float, deadline: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import List
 
-from supervisor_zkelect.core import control
+from supervisor_zkelect.core import control, pauses
 from tests.stories.cluster import Cluster, Commands
 from tests.stories.script import Wrong
 
@@ -103,11 +103,13 @@ def allow(cluster: Cluster, words: List[str]) -> None:
 
 
 def delete(cluster: Cluster, words: List[str]) -> None:
-    """delete NODE proposal; delete election, holder or ack"""
+    """delete NODE proposal; delete election, holder, ack or control"""
     if words[0] == "election":
         cluster.journal.excuse(cluster.timeout + 0.6)
         cluster.journal.anew = True
         cluster.ensemble.election_anew(cluster.journal.paths)
+    elif words[0] == "control":
+        cluster.ensemble.multi([("delete", cluster.journal.paths.control, -1)], 0)
     elif words[0] in ("holder", "ack"):
         cluster.by_hand(("delete", cluster.journal.paths.ack if words[0] == "ack" else cluster.journal.paths.holder, -1))
     else:
@@ -256,6 +258,25 @@ def switchover(cluster: Cluster, words: List[str]) -> None:
     cluster.order(control.order_switchover(control.Switchover(order, cluster.node(words[0]).name, due)))
 
 
+def pause(cluster: Cluster, words: List[str]) -> None:
+    """pause [for SECONDS] [force]: whoever leads is asked; force: nobody leads"""
+    lasts = round(1000 * float(words[words.index("for") + 1])) if "for" in words else None
+    wanted = control.Pause(control.Order("p", "operator", at=cluster.ensemble.milliseconds()), lasts)
+    cluster.order((pauses.force if "force" in words else pauses.ask)(wanted))
+
+
+def resume(cluster: Cluster, words: List[str]) -> None:
+    """resume [force]: who has consented to the pause is asked to end it; force: his node is dead"""
+    paused = cluster.journal.ordered(cluster.ensemble.tree).paused
+    if "force" in words:
+        cluster.journal.forced = True
+        for path in list(cluster.ensemble.tree):
+            if cluster.journal.paths.barred(path):
+                cluster.ensemble.multi([("delete", path, -1)], 0)
+    asked = paused is not None and paused.token and "force" not in words
+    cluster.order(pauses.ask_to_resume("r") if asked else pauses.end)
+
+
 # The service and the machine
 
 
@@ -297,7 +318,7 @@ COMMANDS: Commands = {
     "cut": cut, "heal": heal, "pin": pin, "refuse": refuse, "allow": allow, "delete": delete,
     "write": write, "kill": kill, "freeze": freeze, "thaw": thaw, "lose": lose,
     "boot": boot, "fence": fence, "stop": stop, "start": start, "restart": restart,
-    "shutdown": shutdown, "resign": resign, "maintenance": maintenance, "switchover": switchover, "service": service,
-    "disk": disk, "fit": fit,
+    "shutdown": shutdown, "resign": resign, "maintenance": maintenance, "switchover": switchover, "pause": pause,
+    "resume": resume, "service": service, "disk": disk, "fit": fit,
     "starve": starve, "feed": feed,
 }

@@ -46,21 +46,27 @@ class Journal(Promises):
         self.world.tell(process.name, told if why == (before.trouble or before.reason) else f"{told}: {why}")
 
     def noted(self, machine: Machine, before: Optional[record.Entry], after: record.Entry) -> None:
+        super().noted(machine, before, after)
         over = machine.true_time(after.lease.deadline)
-        if over > self.world.now:
-            self.world.after(over - self.world.now, self.outlived, self.nodes[machine.name])
+        for moment in (over, machine.true_time(after.lease.paused_until)):
+            if self.world.now < moment < float("inf"):
+                self.world.after(moment - self.world.now, self.outlived, self.nodes[machine.name])
+        if before is not None and before.lease.paused_until != after.lease.paused_until:
+            until = machine.true_time(after.lease.paused_until)
+            end = "has no end" if until == float("inf") else f"ends at {until:.2f} at the soonest"
+            machine.tell(f"paused: the lease {end}" if until > self.world.now else f"not paused: the lease is until {over:.2f}")
         granted = before is not None and before.granted
         if granted == after.granted:
             return
         if after.granted:
-            machine.tell(f"grant, token {after.token}: {moments(*map(machine.true_time, after.lease))}")
+            machine.tell(f"grant, token {after.token}: {moments(*map(machine.true_time, after.lease[:3]))}")
         else:
             machine.tell(f"grant revoked; the lease is until {over:.2f}")
 
     def outlived(self, node: Node) -> None:
         """A lease of this node was to end now, unless it was extended meanwhile."""
-        deadlines = [entry.lease.deadline for entry in node.machine.disk.entries.values()]
-        deadlines += [node.state.deadline] if node.state is not None else []
+        deadlines = [max(entry.lease.deadline, entry.lease.paused_until) for entry in node.machine.disk.entries.values()]
+        deadlines += [max(node.state.deadline, node.state.paused_until)] if node.state is not None else []
         if node.machine.living and self.world.now > self.excused and max(deadlines) <= node.machine.clock():
             self.world.broken(f"1: the lease of {node.name} is over while its service lives")
 
@@ -70,6 +76,9 @@ class Journal(Promises):
             if self.paths.proposed(path):
                 self._tokens[after[path].czxid] = len(self._tokens) + 1
                 told.append(f"{path}, token {after[path].czxid}")
+        told += [f"barrier {path}" for path in sorted(after.keys() - before.keys()) if self.paths.barred(path)]
+        told += [f"barrier {path} removed" for path in sorted(before.keys() - after.keys()) if self.paths.barred(path)]
+        told += self._ordered_anew(before, after)
         if self.paths.held(before) != self.paths.held(after):
             token, node = self.paths.held(after)
             told.append(f"holder {node}, token {token}" if token else "holder removed")
@@ -81,6 +90,16 @@ class Journal(Promises):
             self.by_hand = not who
         else:
             super().written(before, after, who)
+
+    def _ordered_anew(self, before: Tree, after: Tree) -> List[str]:
+        """What has become of a pause in the control."""
+        former, now = self.ordered(before), self.ordered(after)
+        if former[-2:] == now[-2:]:
+            return []
+        if now.paused is None:
+            return ["pause asked" if now.asked is not None else "pause ended"]
+        consent = f"with the consent of {now.paused.node}, token {now.paused.token}" if now.paused.token else "without a consent"
+        return [f"paused {consent}" + (", resume asked" if now.paused.resume else "")]
 
     def standing(self) -> str:
         """One line on every node, and on what the outer world sees."""

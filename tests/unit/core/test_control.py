@@ -58,11 +58,11 @@ def test_what_cannot_be_read_promotes_nobody_and_is_not_written_over(data, told)
 
 
 def test_what_this_version_does_not_know_is_kept():
-    data = json.dumps({"v": 1, "paused": {"x": 1}, "nodes": {"b": {"weight": 3}}, "switchover": {"id": "s", "colour": "red"}}).encode()
+    data = json.dumps({"v": 1, "hue": {"x": 1}, "nodes": {"b": {"weight": 3}}, "switchover": {"id": "s", "colour": "red"}}).encode()
     data = written(control.begin_maintenance("b", ORDER), control.end_maintenance("b"), data=data)
     data = written(control.order_switchover(Switchover(Order("s"), "c", begun=4, target="n-1")), data=data)
     document = json.loads(data)
-    assert document["paused"] == {"x": 1} and document["nodes"] == {"b": {"weight": 3}}
+    assert document["hue"] == {"x": 1} and document["nodes"] == {"b": {"weight": 3}}
     assert document["switchover"]["colour"] == "red" and document["switchover"]["begun"] == 4
     assert "colour" not in json.loads(written(control.order_switchover(Switchover(Order("t"))), data=data))["switchover"]
 

@@ -121,9 +121,9 @@ def test_what_is_left_over_by_the_default_is_never_less_than_nothing(timeout, ti
 
 def test_a_group_is_asked_to_stop_then_killed_before_the_deadline():
     one = Lease.until(110.0, 1.0, 2.5)
-    assert one == (106.5, 109.0, 110.0) and one.covers(108.9) and not one.covers(109.0)
+    assert one == Lease(106.5, 109.0, 110.0) and one.covers(108.9) and not one.covers(109.0)
     # A session in which kill_time does not fit leaves no time to ask.
-    assert Lease.until(110.0, 1.0, -1.0) == (109.0, 109.0, 110.0)
+    assert Lease.until(110.0, 1.0, -1.0) == Lease(109.0, 109.0, 110.0)
     assert not lease.NO_LEASE.covers(-math.inf)
 
 
@@ -182,3 +182,25 @@ def test_heartbeats_of_another_pace_extend_a_lease_before_it_ends_where_it_leave
         stop_at = Lease.until(clock.deadline(newest), kill_time, grace).stop_at
         taken = taken or lease.leaves_room(stop_at, beat + answered, timeout, tick, interval)
     assert taken
+
+
+def test_a_pause_stands_beside_the_deadline_and_leaves_it_alone():
+    one = Lease.until(110.0, 1.0, 2.5)
+    paused = one._replace(paused_until=math.inf)
+    assert paused.covers(1e9) and (paused.stops_at, paused.kills_at) == (math.inf, math.inf)
+    assert (paused.stop_at, paused.kill_at, paused.deadline) == (106.5, 109.0, 110.0) and paused.ordinary == one
+    assert (one.stops_at, one.kills_at) == (106.5, 109.0)
+
+
+def test_a_pause_that_ends_leaves_as_much_time_before_its_end_as_the_lease_before_its_deadline():
+    one = Lease.until(110.0, 1.0, 2.5)._replace(paused_until=200.0)
+    assert (one.stops_at, one.kills_at) == (196.5, 199.0) and one.covers(198.9) and not one.covers(199.0)
+    over = one._replace(paused_until=105.0)
+    assert (over.stops_at, over.kills_at) == (106.5, 109.0), "the lease lasts longer"
+    assert one.moved(300.0).kills_at == 299.0 and one.moved(150.0).kills_at == 199.0, "the pause goes with it"
+
+
+def test_without_a_lease_only_the_pause_counts():
+    paused = lease.NO_LEASE._replace(paused_until=50.0)
+    assert paused.covers(49.0) and not paused.covers(50.0) and paused.stops_at == 50.0
+    assert lease.NO_LEASE._replace(paused_until=math.inf).covers(1e9)

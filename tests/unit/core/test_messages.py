@@ -2,10 +2,11 @@
 
 import inspect
 
-from supervisor_zkelect.core import messages, standing
+from supervisor_zkelect.core import messages, pause_messages, standing
 
 
 def test_each_message_is_an_event_or_an_action():
-    modules = [messages.__name__, standing.__name__]
-    defined = [one for one in vars(messages).values() if inspect.isclass(one) and one.__module__ in modules]
-    assert sorted(one.__name__ for one in defined) == sorted(one.__name__ for one in (*messages.EVENTS, *messages.ACTIONS))
+    modules = (messages, standing, pause_messages)
+    defined = {one for module in modules for one in vars(module).values() if inspect.isclass(one) and one.__module__ == module.__name__}
+    known = (*messages.EVENTS, *messages.ACTIONS, pause_messages.PauseSeen)
+    assert sorted(one.__name__ for one in defined) == sorted(one.__name__ for one in known)

@@ -59,6 +59,7 @@ def test_an_entry_is_written_with_its_format_and_its_texts_cut():
     assert json.loads(STANDBY._replace(trouble="x" * 301).data()) == {
         "v": 1, "session": "1f", "state": "standby", "step": "watching", "since": 1_700_000_000_000, "address": "b:1", "guarded": True,
         "confirmed": [7, 3], "version": "1.0", "trouble": "x" * 300 + "…", "priority": 100, "fit": True, "unfit": "",
+        "paused": "",
     }
 
 

@@ -3,9 +3,10 @@
 import random
 from dataclasses import replace
 
-from supervisor_zkelect.core import messages, role
+from supervisor_zkelect.core import messages, pause_messages, role
 from supervisor_zkelect.core.control import RestartSeen
-from supervisor_zkelect.core.state import INFINITY, Resigning, Rules, State, next_wakeup
+from supervisor_zkelect.core.service import Counter
+from supervisor_zkelect.core.state import INFINITY, Pausing, Resigning, Rules, State, next_wakeup
 from supervisor_zkelect.core.transitions import step_of, take
 from supervisor_zkelect.core.turn import Turn
 
@@ -22,11 +23,17 @@ FORWARD = {
     "claiming": [messages.Claimed, messages.Claimed, messages.Dirty], "fencing": [messages.Fenced, messages.ControlSeen], "leasing": [messages.Leased, messages.SessionDown],
     "restarting": [messages.Dead, messages.Leased, messages.SessionUp, messages.ControlSeen, messages.Resign, messages.Begun],
     "starting": [messages.ServiceStarted], "probing": [messages.Probed, messages.Leased, messages.Tick],
-    "acking": [messages.Acked, messages.Leased], "primary": [messages.Leased, messages.Probed, messages.TermSeen, messages.Resign, messages.Begun, messages.Tick],
+    "acking": [messages.Acked, messages.Leased, pause_messages.PauseEchoed],
+    "primary": [pause_messages.PauseWritten, pause_messages.PauseEchoed, messages.ControlSeen, messages.Leased, messages.Probed, messages.TermSeen, messages.Resign, messages.Begun, messages.Tick],
     "stopping": [messages.Dead, messages.Stuck, messages.Leased], "releasing": [messages.Released] + 5 * [messages.RequestFailed],
     "maintenance": [messages.ControlSeen, messages.Tick, messages.SessionDown],
     "closing": [messages.TermSeen, messages.SessionLost, messages.Tick, messages.RequestFailed],
 }
+
+
+def choice_of(chance: random.Random) -> float:
+    """Until when a pause keeps an inherited lease from ending."""
+    return chance.choice([-INFINITY, -INFINITY, INFINITY, 101.0])
 
 
 class Walk:
@@ -43,9 +50,22 @@ class Walk:
         )
         self.timeout = own.choice([10.0, 1.0])
         if chance() < 0.4:
-            self.state, _ = role.inherit(self.now, 7, self.now + 4.0)
+            self.state, _ = role.inherit(self.now, 7, self.now + 4.0, 0, choice_of(self.random))
         else:
             self.state, _ = role.begin(self.now)
+        if seed % 12 == 7:
+            # The guard is told of a pause before an inherited term goes on.
+            self.state = State(
+                role="promoting", step="leasing", since=self.now, up=True, alive=True, grace=2.0, op=20, waiting=20, proposal="n-1", token=7,
+                inherited=7, claimed_at=self.now, deadline=self.now + 3.0, led=True, timeout=10.0, pausing=Pausing("p", "bounding"),
+            )
+        if seed % 12 == 9:
+            # An earlier listener may have left a proposal, and the check of fitness has failed once.
+            self.rules = replace(self.rules, fit=True, priority=100)
+            self.state = State(
+                step="waiting", since=self.now, up=True, alive=True, grace=2.0, op=20, unadopted=True, timeout=10.0, admit_by=self.now + 90.0,
+                fitness=Counter(1, 3), fit_trouble="no disk", looking_ahead=20, orders=messages.ControlSeen(),
+            )
         if seed % 12 == 5:
             # Under a lease that has little time left.
             self.state = State(
@@ -72,7 +92,7 @@ class Walk:
             of.Proposed: lambda: of.Proposed(op, "n-1", choose([7, 7, 8]), choose([100, 50]), choose([0, 6]), maybe()), of.DuplicateNodeName: lambda: of.DuplicateNodeName(op, "n-0"),
             of.Queried: lambda: of.Queried(
                 op, choose([True, True, False]), choose([1, 2]), choose([1, 2]), maybe(), choose(["", "n-9"]), choose(["", "/x"]),
-                choose(["", "", "n-8"]), choose([0, 6, 9]),
+                choose(["", "", "n-8"]), choose([0, 6, 9]), maybe(),
             ),
             of.BehindSeen: lambda: of.BehindSeen(state.looking_behind or op, choose(["", "n-8"]), "b", choose([0, 6, 9])),
             of.Stayed: lambda: of.Stayed(op, "gone"), of.FitSeen: lambda: of.FitSeen(state.asking_fit or op, maybe(), "unfit"),
@@ -96,6 +116,11 @@ class Walk:
             ),
             of.Reconfigured: lambda: of.Reconfigured(maybe()), of.Resign: lambda: of.Resign("t", maybe()),
             of.ControlSeen: lambda: self.orders(ahead), of.Begun: lambda: of.Begun(begun, choose(["", "n-2"])),
+            pause_messages.PauseWritten: lambda: pause_messages.PauseWritten(
+                state.pausing.op if state.pausing else op, choose(["", "no"]), maybe(), now, choose([INFINITY, 3.0])
+            ),
+            pause_messages.ConsentRead: lambda: pause_messages.ConsentRead(state.pausing.op if state.pausing else op, choose([None, self.orders(ahead), self.paused()])),
+            pause_messages.PauseEchoed: lambda: pause_messages.PauseEchoed(maybe(), maybe()),
             of.NotBegun: lambda: of.NotBegun(begun, choose(["nobody", "gone"]), maybe()),
             of.Shutdown: lambda: of.Shutdown("SIGTERM", now + choose([-1.0, 2.0, 9.0])),
         }
@@ -104,7 +129,9 @@ class Walk:
     def orders(self, ahead: float) -> messages.ControlSeen:
         """What operators may have ordered; mostly nothing."""
         choose = self.random.choice
-        if self.random.random() < 0.6:
+        if self.random.random() < 0.3:
+            return self.paused()
+        if self.random.random() < 0.4:
             return messages.ControlSeen()
         bar, bar_id = choose([("", ""), ("garbage", ""), ("in maintenance", "m")])
         until = choose([INFINITY, ahead]) if bar_id else INFINITY
@@ -116,6 +143,15 @@ class Walk:
                 return ordered._replace(restart=RestartSeen("r", choose([-INFINITY, ahead]), begun, term))
             ordered = ordered._replace(order="s", due=choose([-INFINITY, ahead]), to=choose(["b", "self", ""]), begun=begun, target="n-2")
         return ordered
+
+    def paused(self) -> messages.ControlSeen:
+        """A pause that stands, or is asked for."""
+        choose, chance = self.random.choice, self.random.random
+        token = self.state.token if self.state.inherited is None else self.state.inherited
+        return messages.ControlSeen(pause=pause_messages.PauseSeen(
+            "p", "paused", chance() < 0.8, choose([0, 99, token or 0, token or 0, self.state.buried]), chance() < 0.2, chance() < 0.2,
+            chance() < 0.4, choose([INFINITY, 1.0]), (1, choose([2, 3])),
+        ))
 
     def next(self) -> messages.Event:
         """Let time pass, and choose what comes next: rather an answer than anything else."""

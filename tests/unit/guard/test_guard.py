@@ -216,7 +216,7 @@ def test_the_leases_are_renewed_until_the_listener_that_came_renews_them(node):
     node.kept(7, 110.0)
     entry = node.entry
     # What is set aside before the deadline stays what it was.
-    assert entry.lease == (108.0, 109.0, 110.0)
+    assert entry.lease == Lease(108.0, 109.0, 110.0)
     welcome = node.greet("primary")
     assert welcome.groups["primary"]["deadline"] == 110.0
     # It attaches itself, and takes the session by that.
@@ -247,7 +247,7 @@ def test_a_lease_is_cut_where_the_session_was_attached_with_a_shorter_timeout(no
     node.start()
     node.guard.obey(protocol.CutOrder(102.0))
     entry = node.entry
-    assert entry.lease == (100.0, 101.0, 102.0)
+    assert entry.lease == Lease(100.0, 101.0, 102.0)
     node.passes(0.1)
     assert node.handle().last("stop", "kill") == ("stop", -1, node.now + 1.5, 101.0)
 

@@ -28,7 +28,7 @@ def alone(node):
 
 def test_a_group_that_is_only_named_has_no_grant(node):
     welcome = node.greet("primary")
-    assert welcome.groups == {"primary": {"token": 0, "granted": False, "dead": False, "deadline": -float("inf")}}
+    assert welcome.groups == {"primary": {"token": 0, "granted": False, "dead": False, "deadline": -float("inf"), "paused_until": -float("inf")}}
     assert node.guard.groups["primary"].entry == record.Entry("", "primary", "", 0, False, 0, NO_LEASE)
     assert node.guard.groups.held and not node.guard.groups["primary"].leased(node.now)
     assert not node.guard.may_run("primary", "svc", 77) and not node.guard.may_run("other", "svc", 77)
@@ -70,7 +70,7 @@ def test_a_group_that_is_started_again_is_held_and_its_former_end_forgotten(node
     assert not node.guard.groups.held and node.guard.groups.ended and node.guard.groups.described()["primary"]["dead"]
     node.guard.obey(protocol.StartOrder("primary", 10, GRANT._replace(token=8)))
     assert node.guard.groups.held and not node.guard.groups.ended
-    assert node.guard.groups.described() == {"primary": {"token": 8, "granted": True, "dead": False, "deadline": 104.0}}
+    assert node.guard.groups.described() == {"primary": {"token": 8, "granted": True, "dead": False, "deadline": 104.0, "paused_until": -float("inf")}}
     assert node.entry == record.Entry("orders", "primary", "a", 8, True, 1, GRANT.lease)
 
 
@@ -327,7 +327,7 @@ def test_the_kill_of_a_group_that_is_being_stopped_moves_with_a_cut(node):
     node.guard.obey(protocol.CutOrder(104.0))
     assert not [one for one in node.handle().did if one[0] == "renew"], "it is as long as it was"
     node.guard.obey(protocol.CutOrder(103.5))
-    assert node.handle().last("renew") == ("renew", 102.5) and node.entry.lease == (101.5, 102.5, 103.5)
+    assert node.handle().last("renew") == ("renew", 102.5) and node.entry.lease == Lease(101.5, 102.5, 103.5)
 
 
 def test_a_cut_leaves_alone_what_has_no_lease_any_more(node):
@@ -341,7 +341,7 @@ def test_a_cut_leaves_alone_what_has_no_lease_any_more(node):
 def test_what_the_keeper_cuts_is_cut(node):
     alone(node)
     node.guard.keeper_said(KeptSessionCut(102.0))
-    assert node.entry.lease == (100.0, 101.0, 102.0)
+    assert node.entry.lease == Lease(100.0, 101.0, 102.0)
 
 
 def test_the_keeper_renews_what_runs_under_a_lease_and_nothing_else(node):

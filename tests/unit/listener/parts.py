@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+from supervisor_zkelect.core.control import Life
 from supervisor_zkelect.core.messages import ACTIONS
 from supervisor_zkelect.core.nodes import Entry
 from supervisor_zkelect.core.state import Rules, State
@@ -71,6 +72,7 @@ class LastResort:
 class Host:
     """Of node "a", at a moment that a test sets. serials: the executors that were made."""
 
+    life = Life("machine", "boot", "boot-4-10-100")
     pid, uid, supervisord_uid, group, supervisord = 7, 0, 0, "zkelect", None
 
     def __init__(self, **settings):

@@ -1,11 +1,15 @@
 """The end of a listener."""
 
+import math
+import signal
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from supervisor_zkelect.core import messages, roles
-from supervisor_zkelect.core.state import State
+from supervisor_zkelect.core.state import Pausing, State
+from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.departure import GUARD_RETURNS, RELEASE_TIME, Departure
 from tests.unit.listener.parts import Host, candidacy, keepers, means
 
@@ -40,3 +44,34 @@ def test_a_listener_that_stops_its_groups_kills_them_before_it_ends_itself(leavi
     assert len(leaving.heard) == 1
     departure.keep_time(latest)
     assert leaving.heard[1:] == [messages.Shutdown("stopped", latest)]
+
+
+PAUSED = State(role=roles.PRIMARY, step="", deadline=90.0, paused_until=math.inf, pausing=Pausing("p", "paused"))
+
+
+def departing(*states):
+    """A listener with a guard, and one election in each of these states."""
+    host, heard, surveyed = Host(), [], []
+    ones = [candidacy(host, state, name=f"e{number}", group=f"g{number}") for number, state in enumerate(states)]
+    for one in ones:
+        one.decide = heard.append
+    guard, leftovers = SimpleNamespace(independent=True), SimpleNamespace(alive=False)
+    parts = keepers(*ones, programs=SimpleNamespace(stopwaitsecs=10.0), guard=guard, leftovers=leftovers)
+    departure = Departure(means(host), parts)
+    departure._work = SimpleNamespace(submit=surveyed.append)
+    return SimpleNamespace(departure=departure, heard=heard, surveyed=surveyed)
+
+
+@pytest.mark.parametrize("state", [
+    PAUSED, *(replace(PAUSED, pausing=Pausing("p", step)) for step in ("looking", "telling")),
+    State(step="waiting", inherited=7, deadline=90.0, paused_until=math.inf),
+])
+@pytest.mark.parametrize("others", [(), (State(role=roles.DEMOTING, step="stopping", deadline=104.0),)])
+def test_what_a_pause_keeps_is_left_to_the_guard_at_sigterm_whatever_the_listener_knows_of_it(state, others):
+    leaving = departing(state, *others)
+    leaving.departure.signalled(signal.SIGTERM)
+    assert leaving.surveyed and leaving.heard == []
+    leaving.departure._surveyed(events.GroupsSurveyed(False, "SIGTERM"))
+    assert leaving.departure.reattaching and leaving.heard == []
+    leaving.departure.signalled(signal.SIGTERM)
+    assert leaving.heard == [], "once more"

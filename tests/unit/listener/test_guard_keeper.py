@@ -101,3 +101,14 @@ def test_a_guard_that_lacks_something_for_long_is_replaced(one):
         echo(protocol.LeaseEcho(number, one.host.moment, "no descriptors"))
         assert not one.keeper.can_enforce() and "no descriptors" in one.keeper.unenforced()
     assert one.guard.replaced == 1
+
+
+@pytest.mark.parametrize("found, ends", [({"primary": {"granted": True}}, True), ({"primary": {"granted": False}}, False), ({}, False)])
+def test_a_guard_that_believes_an_old_record_is_told_to_end_what_nobody_runs(found, ends):
+    host, link = Host(), Guard()
+    candidate = candidacy(host, State(role=roles.DETACHED, step="waiting"))
+    host.guard = lambda post: link
+    keeper = GuardKeeper(means(host), candidacies(candidate), None, None, None, None, None)
+    keeper.found = found
+    keeper.tell_anew()
+    assert [told[0] for told in link.told] == ["primary"] * ends

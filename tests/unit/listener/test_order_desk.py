@@ -43,6 +43,9 @@ class Place:
     ("switchover", {}, giving.Given("switchover", "", "root@h")), ("switchover", {"to": "b", "in": 5}, giving.Given("switchover", "b", "root@h", "", 5)),
     ("switchover", {"cancel": True}, giving.Given("cancel", "", "root@h")), ("orders", {}, giving.Given("show", "", "root@h")),
     ("orders", {"reset": True}, giving.Given("reset", "", "root@h")), ("orders", {"log": True}, giving.Given("log", "", "root@h")),
+    ("pause", {"for": 60.0, "reason": "zk"}, giving.Given("pause", "", "root@h", "zk", 60.0)),
+    ("pause", {"force": True}, giving.Given("pause", "", "root@h", force=True)), ("resume", {}, giving.Given("resume", "", "root@h")),
+    ("resume", {"dead": "b"}, giving.Given("resume", "b", "root@h")),
     ("forget", {"node": "c"}, giving.Given("forget", "c", "root@h")),
     ("switchover", {"at": 7, "dry": True, "clock": 9}, giving.Given("switchover", "", "root@h", due=7, dry=True, clock=9)),
     ("switchover", {"take_back": "7"}, giving.Given("take back", "", "root@h", id="7")),
@@ -69,6 +72,18 @@ def test_what_is_refused_or_done_at_once_is_answered_at_once():
     place.order("switchover", to="b")
     place.seen(giving.Answer(False, 1, "b is in maintenance"), "")
     assert place.answers["t"]["text"] == "b is in maintenance" and place.answers["t"]["exit"] == 1
+
+
+def test_who_has_not_confirmed_a_pause_is_told_when_the_waiting_ends_and_not_before():
+    place = Place()
+    place.order("pause")
+    waits = giving.Answer(False, giving.UNDER_WAY, "under way: a has not consented yet")
+    place.seen()
+    place.seen(waits)
+    assert not place.answers and place.desk.next_wakeup() == NOW + PACE
+    place.host.moment += 20.0
+    place.seen(waits)
+    assert place.answers["t"]["exit"] == 7 and "a has not consented" in place.answers["t"]["text"]
 
 
 def test_an_order_is_looked_after_until_it_is_done():

@@ -165,6 +165,12 @@ def test_what_is_revoked_while_it_registers_does_not_start(node, change, why):
     assert node.refusal() == why and node.heard
 
 
+def test_in_a_pause_programs_start_whatever_became_of_the_deadline():
+    paused = ENTRY._replace(lease=Lease(1.0, 2.0, 3.0, float("inf")))
+    assert run.forbidden(paused, 100.0) == "" and run.forbidden(paused._replace(granted=False), 100.0)
+    assert run.forbidden(ENTRY._replace(lease=Lease(1.0, 2.0, 3.0, 101.0)), 100.0).endswith("is over"), "kill_time before its end"
+
+
 def test_a_record_that_is_lost_while_it_registers_is_a_refusal(node):
     node.before = lambda: os.unlink(os.path.join(node.folder, record.RECORD))
     assert node.refusal() == f"{node.folder}/record: No such file or directory"

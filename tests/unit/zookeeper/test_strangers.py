@@ -14,7 +14,7 @@ MUTEX = LATCH.replace("latch-", "lock-")
 
 
 @pytest.mark.parametrize("name, kind", [
-    ("a-0000000007", OTHER), ("n0000000007", OTHER), ("n-00000000070000000007", OTHER), ("n_0000000007", OTHER),
+    ("a-0000000007", OTHER), ("n0000000007", OTHER), ("n-00000000080000000007", OTHER), ("n_0000000007", OTHER),
     ("0000000007", OTHER), (LOCK, KAZOO), (READ_LOCK, KAZOO), (LATCH, CURATOR), ("lock-0000000007", CURATOR),
     ("latch-0000000007", CURATOR), ("readme", NONE), ("n-000000007", NONE), ("n-000000000٧", NONE),
 ])

@@ -1,0 +1,209 @@
+"""Giving the orders `pause` and `resume`: what is looked at before one is written, and how he who gave it learns what came of it.
+
+As in `giving.py`, each function is given an elector, which need not stand in the queue, and waits for ZooKeeper only.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import List, Optional
+
+from supervisor_zkelect.core import control, nodes, pauses
+from supervisor_zkelect.core.control import Control, Order, Pause
+from supervisor_zkelect.zookeeper.giving import UNDER_WAY, Answer, Given
+from supervisor_zkelect.zookeeper.orders import knows_orders
+from supervisor_zkelect.zookeeper.pausing import PauseCalls
+from supervisor_zkelect.zookeeper.permit import Permit
+from supervisor_zkelect.zookeeper.queue import Member
+
+PAUSE, RESUME, FORCE = "pause", "resume", "resume by force"
+KINDS = (PAUSE, RESUME, FORCE)
+"""Kinds of `Given`. Of a pause `node` is "", and `force` says that nobody leads. Of RESUME `node` is the one that is said to be
+dead; of FORCE, too, and the pause is ended by that word."""
+
+_UNCOVERED = "an ensemble that loses its data loses the barrier as well, and then another node may lead beside it"
+_TWO = "if its service runs, two will run for as long as it is cut off"
+
+
+def give(elector: PauseCalls, given: Given, permit: Optional[Permit] = None) -> Answer:
+    """Write the order, where nothing speaks against it. Raises ElectionError, and control.Unusable."""
+    elector.prepare()
+    permit = permit or Permit()
+    if given.kind == PAUSE:
+        return _pause(elector, given, permit)
+    return _resume(elector, given, permit) if given.kind == RESUME else _force(elector, given, permit)
+
+
+def came_of(elector: PauseCalls, given: Given, order: str) -> Answer:
+    """What became of an order that was written; with the exit status UNDER_WAY while it is not done, and then who is waited for.
+    Raises ElectionError."""
+    found = elector.read_control()
+    return _came_of_pause(elector, found, order) if given.kind == PAUSE else _came_of_resume(elector, found)
+
+
+# Pause
+
+
+def _pause(elector: PauseCalls, given: Given, permit: Permit) -> Answer:
+    shown, order = elector.server_time(), given.id or os.urandom(16).hex()
+    lasts = None if given.seconds is None else round(1000 * given.seconds)
+    wanted, members, refused = Pause(Order(order, given.by, given.reason, shown), lasts), elector.members(), ""
+    holder = elector.holder()
+    leads = bool(members) and holder is not None and holder.token == members[0].token
+
+    def change(found: Control) -> Optional[control.Change]:
+        nonlocal refused
+        stands = [one.order.id for one in (found.asked, found.paused) if one is not None]
+        refused = "" if order in stands else _no_pause(found, given, members, leads)
+        if refused or order in stands:
+            return None
+        return pauses.ask(wanted) if leads else pauses.force(wanted)
+
+    permit.use()
+    elector.amend_control(change)
+    if refused:
+        return Answer(False, 1, refused)
+    if leads:
+        return Answer(True, 0, "", order)
+    return Answer(True, 0, "paused: nobody leads, and nobody that knows orders is promoted until zkelect resume")
+
+
+def _no_pause(found: Control, given: Given, members: List[Member], leads: bool) -> str:
+    """Why it is not paused; "" where nothing speaks against it. leads: whether somebody does."""
+    if found.trouble:
+        return found.trouble
+    if found.paused is not None:
+        return f"it is {found.paused.told()} already; zkelect resume ends that"
+    if found.asked is not None:
+        return "a pause is asked for already; zkelect resume takes that back"
+    if found.switchover is not None:
+        return "a switchover is ordered; wait until it is done, or take it back with zkelect switchover --cancel"
+    if found.restart is not None:
+        return "a restart is ordered; wait until it is done, or take it back with zkelect restart --cancel"
+    barriers = [one for one in members if one.paused]
+    if barriers:
+        return f"{barriers[0].name}, the barrier of an earlier pause, stands still; see zkelect resume"
+    if members and not knows_orders(members[0]):
+        return f"{members[0].node or members[0].name} leads and knows no orders, so it cannot be paused; update it"
+    if not leads and not given.force:
+        return "nobody leads; with --force nobody is promoted until zkelect resume"
+    return ""
+
+
+def _came_of_pause(elector: PauseCalls, found: Control, order: str) -> Answer:
+    pause = found.paused
+    if found.asked is not None and found.asked.order.id == order:
+        holder = elector.holder()
+        who = holder.node if holder is not None and holder.node else "nobody leads, so nobody"
+        return Answer(False, UNDER_WAY, f"under way: {who} has not consented yet; do not touch ZooKeeper before that")
+    if pause is None or pause.order.id != order or not pause.token:
+        return Answer(False, 1, f"not paused: the order was taken back, or has ended{_see(found)}")
+    entry, live, _ = elector.told_by(pause.node)
+    if entry is None or not live or entry.paused != order:
+        return Answer(False, UNDER_WAY, (
+            f"under way: {pause.node} has consented, and has not confirmed yet that its guard knows; do not touch ZooKeeper "
+            "before that"
+        ))
+    members = elector.members()
+    strange = [one for one in members if not one.paused and not knows_orders(one)]
+    loose = elector.unbarred([one.name for one in members])
+    barred, free = ([one.node or one.name for one in strange if (one.name in loose) is so] for so in (False, True))
+    named = f"; the barrier alone keeps {', '.join(barred)} from leading, who know no orders" if barred else ""
+    if free:
+        named += f"; nothing keeps {', '.join(free)} from leading, who go by a rule of their own: see zkelect check"
+    ends = "zkelect resume" if pause.lasts is None else f"zkelect resume, or for {pause.lasts / 1000:g} s"
+    return Answer(True, 0, f"paused: {pause.node} runs on whatever becomes of ZooKeeper, until {ends}{named}; {_UNCOVERED}")
+
+
+def _see(found: Control) -> str:
+    return f"; {found.trouble}" if found.trouble else "; see zkelect list"
+
+
+# Resume
+
+
+def _resume(elector: PauseCalls, given: Given, permit: Permit) -> Answer:
+    order, answer = given.id or os.urandom(16).hex(), Answer(False, 1, "")
+
+    def change(found: Control) -> Optional[control.Change]:
+        nonlocal answer
+        pause = found.paused
+        if found.trouble:
+            answer = Answer(False, 1, found.trouble)
+        elif pause is not None and pause.token:
+            answer = Answer(True, 0, "", pause.resume or order)
+            return None if pause.resume else pauses.ask_to_resume(order)
+        elif pause is not None:
+            answer = Answer(True, 0, "resumed: nobody ran by the pause, so whoever is next leads")
+            return pauses.end
+        elif found.asked is not None:
+            answer = Answer(True, 0, "the pause that was asked for is taken back")
+            return pauses.end
+        else:
+            answer = Answer(False, 1, "it is not paused")
+        return None
+
+    permit.use()
+    elector.amend_control(change)
+    left = elector.barriers() if answer.text == "it is not paused" else []
+    if left:
+        node = left[0].node or "its node"
+        return Answer(False, 1, (
+            f"it is not paused, and {left[0].name}, a pause's barrier, stands still, since {node} has not ended that; if {node} "
+            "is dead: zkelect resume --force --node-is-dead NODE"
+        ))
+    return answer
+
+
+def _came_of_resume(elector: PauseCalls, found: Control) -> Answer:
+    pause = found.paused
+    if pause is not None and pause.token:
+        return Answer(False, UNDER_WAY, (
+            f"under way: {pause.node}, who runs by the pause, has not ended it yet; if it is dead and will never: "
+            f"zkelect resume --force --node-is-dead {pause.node}"
+        ))
+    if pause is not None:
+        return Answer(False, 1, f"it is {pause.told()} still, and nobody runs by that; order it again")
+    if found.trouble:
+        return Answer(False, 1, found.trouble)
+    holder, ack = elector.holder(), elector.read_ack()
+    leads = f"{holder.node} leads" if holder is not None and ack else "whoever is next leads"
+    return Answer(True, 0, f"resumed: {leads}")
+
+
+def _is_same(entry: Optional[nodes.Entry], pause: Optional[Pause]) -> bool:
+    """Whether what says so of itself may be the life of the node that has consented."""
+    known = pause.life.instance if pause is not None else ""
+    return entry is None or not entry.instance or not known or entry.instance == known
+
+
+def _where(entry: Optional[nodes.Entry], pause: Optional[Pause]) -> str:
+    if entry is None or not _is_same(entry, pause):
+        return ", on a host that is not known"
+    host = f"host {entry.host}" if entry.host else "a host that is not known"
+    return f", on {host}" + (f", {entry.address}" if entry.address else "")
+
+
+def _force(elector: PauseCalls, given: Given, permit: Permit) -> Answer:
+    """End a pause on the word that its node is dead."""
+    found = elector.read_control()
+    pause, left = found.paused, elector.barriers()
+    node, token = (pause.node, pause.token) if pause is not None else (left[0].node, left[0].token) if left else ("", 0)
+    if not token:
+        why = found.trouble or ("nobody runs by the pause; zkelect resume is enough" if pause is not None else "it is not paused")
+        return Answer(False, 1, why)
+    entry, live, age = elector.told_by(node)
+    heard = "it has told nothing of itself" if age is None else f"last heard {age:.0f} s ago"
+    fence = {None: "whether a fence is set is not known here", True: "a fence is set, and is run", False: "no fence is set"}
+    where = _where(entry, pause)
+    facts = f"{node}{where}, runs by the pause with token {token}; {heard}; {fence[given.fence]}"
+    if live and _is_same(entry, pause):
+        return Answer(False, 1, (
+            f"{facts}; its listener lives, so ask it: zkelect resume. If it does not answer, stop its supervisord first"
+        ))
+    if given.node != node:
+        return Answer(False, 1, f"{facts}; {_TWO}. If it is dead, say so: zkelect resume --force --node-is-dead {node}")
+    permit.use()
+    if not elector.resume_by_force(token):
+        return Answer(False, 1, f"what stands now is not the pause of token {token} any more; look again")
+    return Answer(True, 0, f"resumed by force, on the word that {node} is dead; {facts}; {_TWO}")
