@@ -259,7 +259,7 @@ def pace(terms: Sequence[Dict[str, Any]], node: str) -> Pace:
 
 class Row(NamedTuple):
     """What is shown of one term. begun, ended: name and seconds of each step that was measured, in order.
-    restarts: of each restart when it was begun, and its steps.
+    restarts: of each restart when it was begun, its steps, and why. up_to: `served` is so long at most, as the node was found gone.
 
     since: when it was acked, or elected where it never was; seconds since the epoch. served: for how many seconds from the ack
     to its end, None where that is not known. never: what it never came to before it ended, "healthy" or "acked"; else "".
@@ -274,7 +274,8 @@ class Row(NamedTuple):
     why: str
     begun: Tuple[Tuple[str, float], ...]
     ended: Tuple[Tuple[str, float], ...]
-    restarts: Tuple[Tuple[float, Tuple[Tuple[str, float], ...]], ...] = ()
+    restarts: Tuple[Tuple[float, Tuple[Tuple[str, float], ...], str], ...] = ()
+    up_to: bool = False
 
 
 def rows(terms: List[Dict[str, Any]]) -> List[Row]:
@@ -283,11 +284,13 @@ def rows(terms: List[Dict[str, Any]]) -> List[Row]:
     for number, term in enumerate(terms):
         begun, ended = _dict(term.get("begun")), _dict(term.get("ended"))
         acked = _time(begun, "acked")
-        why = str(ended.get("why") or ("" if number == 0 else "ended without releasing"))
+        lost = {} if ended else _dict(term.get("lost"))
+        why = str(ended.get("why") or lost.get("why") or ("" if number == 0 else "ended without releasing"))
         shown.append(Row(
             term["token"], str(term.get("node", "")), str(term.get("address", "")), acked or _time(begun, "elected"),
-            _served(acked, ended), _never(begun, ended), why, _steps(begun, BEGUN), _steps(ended, ENDED),
-            tuple((one["ordered"], _steps(one, RESTARTED)) for one in term.get("restarts", ())),
+            _served(acked, ended or lost), _never(begun, ended), why, _steps(begun, BEGUN), _steps(ended, ENDED),
+            tuple((one["ordered"], _steps(one, RESTARTED), str(one.get("why") or "")) for one in term.get("restarts", ())),
+            bool(lost),
         ))
     return shown
 
