@@ -112,12 +112,14 @@ class Restart(NamedTuple):
 
 
 class RestartSeen(NamedTuple):
-    """A restart as a node sees it. id: the order's. due: when, in seconds of the node's own clock. begun, term: as above."""
+    """A restart as a node sees it. id: the order's. due: when, in seconds of the node's own clock. begun, term: as above.
+    said: who gave it, and why."""
 
     id: str
     due: float = float("-inf")
     begun: int = 0
     term: int = 0
+    said: str = ""
 
 
 class Control(NamedTuple):

@@ -44,12 +44,17 @@ Reply = Callable[[str, Dict[str, Any]], None]
 MOST_MEMBERS = LONGEST_LIST // 100
 
 
+def plainly(error: ElectionError) -> str:
+    """What is wrong, without what a program that calls the elector is to do about it."""
+    return "; ".join(part for part in str(error).split("; ") if "()" not in part)
+
+
 def attempt(name: str, op: int, work: Callable[[], Optional[messages.Event]]) -> Optional[events.ElectionEvent]:
     """The event that `work` returns, or RequestFailed with what went wrong."""
     try:
         event = work()
     except (ProposalGone, NotLeader, SessionGone) as error:
-        event = messages.RequestFailed(op, True, str(error))
+        event = messages.RequestFailed(op, True, plainly(error))
     except (NotConnected, TimedOut) as error:
         event = messages.RequestFailed(op, False, str(error))
     except ElectionError as error:
@@ -116,7 +121,8 @@ def query(elector: Elector, name: str, op: int, token: Optional[int], number: in
     if standing.rival:
         post(events.ForeignSeen(name, elector.look_at_queue().trouble))
     post(events.ElectionEvent(name, messages.Queried(
-        op, standing.leads, standing.place, standing.candidates, acked, standing.rival, standing.lasting, better, term
+        op, standing.leads, standing.place, standing.candidates, acked, standing.rival, standing.lasting, better, term,
+        standing.ahead,
     )))
     if standing.leads:
         _watch(standing.changed, lambda reason: post(events.ProposalChanged(name, token)))
@@ -147,7 +153,7 @@ def verify(elector: Elector, name: str, token: Optional[int], post: Post) -> Opt
         standing = elector.try_be_leader()
     except ElectionError as error:
         # What cannot be proven does not keep a node primary.
-        return messages.ProposalLost(f"its proposal was changed, and {error}")
+        return messages.ProposalLost(f"its proposal was changed, and {plainly(error)}")
     if not standing.leads:
         return messages.ProposalLost("its proposal does not lead any more")
     _watch(standing.changed, lambda reason: post(events.ProposalChanged(name, token)))
@@ -239,7 +245,7 @@ def claim(
         raise SessionGone("the session was lost as soon as the term was claimed")
     led_to = elector.led_to
     ordered = (led_to.order.id, led_to.to) if led_to else ("", "")
-    post(events.TermClaimed(name, action.op, found, generation, *times, *ordered))
+    post(events.TermClaimed(name, action.op, found, generation, *times, *ordered, 0 if dirty is None else dirty.token))
     return None
 
 
@@ -320,7 +326,7 @@ def orders_for(elector: Elector, found: Control, node: str) -> messages.ControlS
     restart = found.restart
     if restart is not None:
         due = _due(elector, restart.due)
-        seen = seen._replace(restart=RestartSeen(restart.order.id, due, restart.begun, restart.term))
+        seen = seen._replace(restart=RestartSeen(restart.order.id, due, restart.begun, restart.term, said(restart.order)))
     return seen
 
 
@@ -366,7 +372,7 @@ def begin(elector: Elector, action: messages.Begin, node: str) -> messages.Event
     except (NotBegun, Unusable) as error:
         return messages.NotBegun(action.op, str(error))
     except (NotLeader, ProposalGone) as error:
-        return messages.ProposalLost(str(error))
+        return messages.ProposalLost(plainly(error))
     except ElectionError as error:
         return messages.NotBegun(action.op, str(error), known=False)
     except Exception as error:

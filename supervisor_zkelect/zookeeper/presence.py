@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import AbstractSet, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from supervisor_zkelect.core import nodes, places, untrusted
 from supervisor_zkelect.core.control import Stamp, in_maintenance, in_words
@@ -110,6 +110,12 @@ class PresenceCalls(SteppingCalls):
         """What a node says of itself; None where it does not, or where its session is over."""
         seen = self._entries([node], {}, self._zk.limit())
         return seen[0].entry if seen and seen[0].live else None
+
+    def ended(self, sessions: AbstractSet[str]) -> Dict[str, str]:
+        """Whose sessions these were, as far as they are over: session -> node. sessions: as an entry has them."""
+        seen = self._entries(self.known_nodes()[:MOST_NODES], {}, self._zk.limit())
+        over = ((one.entry.session, one.name) for one in seen if one.entry is not None and not one.live)
+        return {session: name for session, name in over if session in sessions}
 
     def overview(self) -> Overview:
         """All nodes that stand in the election, or stood in it, and what is ordered."""

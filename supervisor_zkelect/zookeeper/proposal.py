@@ -34,6 +34,7 @@ class Standing(NamedTuple):
     place, candidates: position in the queue, from 1, and its length.
     rival: the candidate for which a node at place 1 does not lead, as that leads by another program's rule; else "".
     lasting: path of the znode watched where it is no ephemeral one, so that no session's end removes it; else "".
+    ahead: id of the session that owns the closest predecessor; 0 where this node leads.
     """
 
     leads: bool
@@ -43,6 +44,7 @@ class Standing(NamedTuple):
     candidates: int
     rival: str = ""
     lasting: str = ""
+    ahead: int = 0
 
     def __bool__(self) -> bool:
         # A tuple is true by its length.
@@ -224,7 +226,8 @@ class ProposalCalls(QueueCalls):
         self._drop_watch(None)
         self._watch = watch
         lasting = watch.path if not leads and untrusted.lasting(stat.ephemeralOwner) else ""
-        return Standing(leads, watch.path, watch.changed, len(ahead) + 1, len(names), rival, lasting)
+        owner = 0 if leads or lasting or rival else stat.ephemeralOwner
+        return Standing(leads, watch.path, watch.changed, len(ahead) + 1, len(names), rival, lasting, owner)
 
     def forget(self) -> None:
         """Drop what is known of proposal and watch, because the session is gone. Asks nothing."""

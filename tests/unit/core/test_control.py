@@ -192,11 +192,11 @@ def test_what_stands_below_a_name_that_is_no_nodes_is_told_as_no_orders():
 
 @pytest.mark.parametrize("switchover, now, text", [
     (Switchover(Order("s", "root@h", "disk"), "c"), 0, "switchover to c by root@h: disk"), (Switchover(Order("s")), 0, "switchover to the next node"),
-    (Switchover(Order("s"), "c", 7_500_000), 0, "switchover to c at 1970-01-01T02:05:00Z, in 2 h 5 m"),
-    (Switchover(Order("s", "root@h"), "c", 7_500_000), 300_000, "switchover to c by root@h at 1970-01-01T02:05:00Z, in 2 h 0 m"),
-    (Switchover(Order("s"), "c", 7_500_000), None, "switchover to c at 1970-01-01T02:05:00Z"),
+    (Switchover(Order("s"), "c", 7_500_000), 0, "switchover to c at 1970-01-01 02:05:00+0000, in 2 h 5 m"),
+    (Switchover(Order("s", "root@h"), "c", 7_500_000), 300_000, "switchover to c by root@h at 1970-01-01 02:05:00+0000, in 2 h 0 m"),
+    (Switchover(Order("s"), "c", 7_500_000), None, "switchover to c at 1970-01-01 02:05:00+0000"),
     (Switchover(Order("s"), "c", 7_500_000, 41), 0, "switchover to c, begun"), (Switchover(Order("s", reason="disk"), "c", None, 41), 0, "switchover to c, begun: disk"),
-    (Switchover(Order("s"), "c", 10_001_000), 0, "switchover to c at 1970-01-01T02:46:41Z, in 2 h 46 m"), (Switchover(Order("s"), "c", 60_000), 0, "switchover to c at 1970-01-01T00:01:00Z, in 1 m 0 s"),
+    (Switchover(Order("s"), "c", 10_001_000), 0, "switchover to c at 1970-01-01 02:46:41+0000, in 2 h 46 m"), (Switchover(Order("s"), "c", 60_000), 0, "switchover to c at 1970-01-01 00:01:00+0000, in 1 m 0 s"),
 ])
 def test_a_switchover_in_words(switchover, now, text):
     assert control.in_words(switchover, now) == text

@@ -621,3 +621,43 @@ def test_a_copy_counts_no_time_behind_its_own():
 def test_a_limit_that_is_none_says_what_may_be_said(limit):
     error = terms_shown.history({}, given={"limit": limit}).error
     assert error == f"--limit {limit} is not a number of terms from 1 to 100000"
+
+
+def test_who_claims_after_a_crash_tells_how_the_former_term_ended():
+    one = timeline()
+    before = state(roles.PROMOTING, "claiming", token=9)
+    one.moved(state(roles.STANDBY, "watching"), state(roles.STANDBY, "asking"), None, 150.0)
+    one.moved(before, state(roles.PROMOTING, "leasing", token=9), messages.Claimed(1, "c", lost=7), 151.0)
+    data = history.amended(history.write([{"token": 7, "node": "c", "begun": {"elected": 100.0, "acked": 110.0}}]), one.news())
+    (row,) = history.rows(history.read(data))[-1:]
+    assert (row.token, row.node, row.served, row.up_to) == (7, "c", 40.0, True)
+    assert row.why == "not released: its session ended, as a noticed at 1970-01-01 00:02:30+0000"
+    line = terms_shown.history({"orders": {"ok": True, "terms": history.read(data)}}).lines[-1]
+    assert "up to 40 s" in line and "not released" in line
+
+
+def test_what_the_node_itself_tells_of_its_end_counts():
+    own = {"token": 7, "begun": {"acked": 110.0}, "ended": {"noticed": 120.0, "why": "sick"}}
+    lost = {"token": 7, "lost": {"noticed": 150.0, "why": "not released"}}
+    for terms in ([own, lost], [lost, own]):
+        data = b""
+        for term in terms:
+            data = history.amended(data, [term])
+        (row,) = history.rows(history.read(data))
+        assert (row.served, row.why, row.up_to) == (10.0, "sick", False)
+
+
+@pytest.mark.parametrize("lost", [3, [], {"noticed": "x", "why": "y"}, {"noticed": 1.0, "why": 7}, {"noticed": 5e9, "why": ""}])
+def test_what_is_no_loss_is_none(lost):
+    assert "lost" not in history.read(json.dumps([{"token": 7, "lost": lost}]).encode())[0]
+
+
+def test_a_restart_says_who_ordered_it():
+    one = timeline()
+    before = led(one)
+    one.moved(before, state(roles.PROMOTING, "restarting", token=7, reason="restarted by order of ann@desk: leak"), None, 20.0)
+    one.moved(state(roles.PROMOTING, "restarting", token=7), state(roles.PROMOTING, "acking", token=7), None, 21.0)
+    one.moved(state(roles.PROMOTING, "acking", token=7), state(roles.PRIMARY, token=7), None, 22.0)
+    terms = history.read(history.amended(b"", one.news()))
+    lines = terms_shown.history({"orders": {"ok": True, "terms": terms}}).lines
+    assert "restarted" in lines[2] and lines[2].endswith("restarted by order of ann@desk: leak")
