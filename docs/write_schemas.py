@@ -167,7 +167,7 @@ EVENTS = _by_election(_object({
         "counter": _is("integer", "in that log"),
         "time": _is("number", EPOCH), "node": _text("who noted it"), "kind": _text("role, failure, order or lost"),
         "text": _text("what happened"),
-    }), "the latest last"),
+    }), "in the order of time, while the numbers are in that of noting"),
     "missed": _is("integer", "how many are gone between --since NUMBER and these"),
     "anew": _is("boolean", "whether the log was made anew since"), "last": _text("number of the latest one", True),
 }))
@@ -189,7 +189,12 @@ HISTORY = _by_election(_list(_object({
     "ended": _moments(
         history.ENDED, "its end", why=_text("its reason"), failed=_is("boolean", "true where the service has failed"),
     ),
-    "restarts": _list(_moments(history.RESTARTED, "one of them"), "how the service was started again by order"),
+    "restarts": _list(_moments(
+        history.RESTARTED, "one of them", why=_text("who ordered it, and why"),
+    ), "how the service was started again by order"),
+    "lost": _object({
+        "noticed": _is("number", EPOCH), "why": _text("what is known of its end"),
+    }, text="its end as who led next has noticed it; it counts where ended is not there"),
 }, ["v", "token"]), "the latest first"))
 
 ANSWER: Dict[str, Schema] = {

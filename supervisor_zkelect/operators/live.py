@@ -97,19 +97,27 @@ class _Picture(_View):
         super().__init__(as_json, stream)
         self._lines: List[str] = []
         self._last = ""
+        #: when the lines were told
+        self._told_at = 0.0
 
     def show(self, outcome: Outcome) -> bool:
         away, self.shown = self._away(outcome), True
         if self._as_json:
             return self._unless_same(json.dumps(outcome.document))
         if not away:
-            self._lines = list(outcome.lines)
+            self._lines, self._told_at = list(outcome.lines), time.time()
         screen = streams.screen(self._stream)
-        lines = [*self._lines, *([screen.paint(away, table.BAD)] if away else [])]
+        lines = self._lines
+        if away and lines:
+            # What is past is no green light.
+            lines = [f"this picture is of {times.with_age(self._told_at, time.time())}", *map(table.colourless, lines)]
+            if screen.width is None:
+                lines = lines[1:]
+        lines = [*lines, *([screen.paint(away, table.BAD)] if away else [])]
         if screen.width is None:
             return self._unless_same("\n".join([*lines, ""]))
         size = shutil.get_terminal_size()
-        lines = [times.moment(time.time()), *lines]
+        lines = lines if away and self._lines else [times.moment(time.time()), *lines]
         if len(lines) >= size.lines:
             left = len(lines) - size.lines + 2
             lines = [*lines[:max(1, size.lines - 2)], f"… {left} more lines; use a larger terminal, or name an election"]

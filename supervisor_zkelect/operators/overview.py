@@ -61,7 +61,7 @@ def listed(
         if row[-1] and row[-1] not in line:
             said += table.wrapped(f"{row[0]} {row[1]}: {row[-1]}", screen.width)
     if tag and not rows:
-        said.append(f"no node has the tag {printable(tag)}")
+        said.append(f"no node has the tag {printable(tag)}; write KEY:VALUE, or KEY for any value")
     if len(answers) == 1:
         said += _changed(next(iter(answers.values())), now)
     return Outcome(DONE, (*lines, *said), document)

@@ -6,6 +6,7 @@ NO_COLOR, or a terminal that is dumb.
 
 from __future__ import annotations
 
+import re
 import textwrap
 import unicodedata
 from typing import List, NamedTuple, Optional, Sequence
@@ -60,6 +61,11 @@ def breadth(text: str) -> int:
     if text.isascii():
         return len(text)
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in text)
+
+
+def colourless(text: str) -> str:
+    """The text without colours."""
+    return re.sub("\x1b\\[[0-9]*m", "", text)
 
 
 def cut(text: str, width: int) -> str:

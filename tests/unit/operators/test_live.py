@@ -65,8 +65,16 @@ def test_while_zookeeper_is_away_the_last_picture_stays_with_a_line(away):
     stream = Terminal()
     assert run(stream, WATCH, ONE, away, away, TWO).exit == DONE
     first, second, third, fourth = stream.getvalue().split("\x1b[H")[1:]
+    assert "this picture is of 20" in second and second.index("this picture") == 0 and "this picture" not in first + fourth
     assert "ZooKeeper does not answer; trying again" in second and "a\x1b[K" in second and "since 20" in third
     assert "does not answer" not in first + fourth
+
+
+def test_what_is_past_is_shown_without_colour():
+    stream, green = Terminal(), Outcome(DONE, ("\x1b[32mprimary\x1b[0m",), {})
+    run(stream, WATCH, green, failure(UNKNOWN, "silent"))
+    first, second = stream.getvalue().split("\x1b[H")[1:]
+    assert "\x1b[32m" in first and "\x1b[32m" not in second and "primary" in second
 
 
 def test_elsewhere_each_change_is_printed_once():

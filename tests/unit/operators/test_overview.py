@@ -45,7 +45,7 @@ def test_all_nodes_are_listed_with_times_tags_and_the_last_change():
 def test_tags_pick_nodes(tag, names):
     outcome = overview.listed({"orders": PAIR}, PLAIN, {"tag": tag}, NOW)
     assert [one["node"] for one in outcome.document["elections"]["orders"]["nodes"]] == names and outcome.exit == DONE
-    assert bool(names) or f"no node has the tag {tag}" in outcome.lines
+    assert bool(names) or f"no node has the tag {tag}; write KEY:VALUE, or KEY for any value" in outcome.lines
 
 
 def test_a_tag_without_a_key_is_refused():
