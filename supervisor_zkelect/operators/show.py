@@ -17,6 +17,9 @@ from supervisor_zkelect.operators.words import duration
 #: For what is not looked at. Never changed.
 NOTHING = Findings()
 
+#: What stands ordered, in an answer.
+_STANDING = ("maintenance", "switchover", "restart")
+
 _COLUMNS = ("ELECTION", "ROLE", "FOR", "TOKEN", "PRIMARY", "PLACE", "NOTE")
 
 
@@ -201,6 +204,12 @@ def orders(answers: Mapping[str, Dict[str, Any]], screen: table.Screen = table.P
     """What became of an order in each election, or what stands there; the first that failed decides."""
     told = {name: {**answer, "v": VERSION, "election": name} for name, answer in answers.items()}
     document = next(iter(told.values())) if len(told) == 1 else {"v": VERSION, "elections": told}
+    standing = {
+        name: {one: answer[one] for one in _STANDING} for name, answer in answers.items()
+        if all(one in answer for one in _STANDING)
+    }
+    if standing and len(answers) == 1:
+        document["elections"] = standing
     lines, logs = [], [order_lines.log_rows(name, answer) for name, answer in answers.items() if "log" in answer]
     for name, answer in answers.items():
         if answer.get("ok") is True and "log" not in answer:

@@ -156,12 +156,12 @@ def _written(
             elector.tell_outcome(Outcome(standing.order.id, False, f"it was taken back{by}"))
         return Answer(True, 0, f"the {_CANCELLED[given.kind]} is taken back")
     if given.kind in _CANCELLED.values() and moment is not None:
-        return Answer(True, 0, f"ordered, and done{_when(moment, shown)}; zkelect {given.kind} --cancel takes it back")
+        return Answer(True, 0, f"ordered{_when(moment, shown)}; zkelect {given.kind} --cancel takes it back")
     return Answer(True, 0, "", order)
 
 
 def _when(moment: Optional[int], shown: int) -> str:
-    return "" if moment is None else f" at {moments.utc(moment)}, in {moments.duration((moment - shown) / _MS)}"
+    return "" if moment is None else f" for {moments.utc(moment)}, in {moments.duration((moment - shown) / _MS)}"
 
 
 def _note(elector: DeskCalls, given: Given, wanted: Order, moment: Optional[int]) -> str:
@@ -207,7 +207,8 @@ def _looked_up(elector: DeskCalls, given: Given, order: str, term: int, lost: El
 
 
 def _show(elector: DeskCalls, given: Given) -> Answer:
-    return Answer(True, 0, "; ".join(told(elector.read_control(), elector.server_time())) or "nothing is ordered")
+    found, shown = elector.read_control(), elector.server_time()
+    return Answer(True, 0, "; ".join(told(found, shown)) or "nothing is ordered", more=control.in_fields(found, shown))
 
 
 def _log(elector: DeskCalls, given: Given) -> Answer:
@@ -332,10 +333,8 @@ def told(found: Control, shown: int) -> List[str]:
     ]
     if found.switchover is not None:
         lines.append(control.in_words(found.switchover, shown))
-    restart = found.restart
-    if restart is not None:
-        by, why = (f" {word} {text}" if text else "" for word, text in (("by", restart.order.by), ("for", restart.order.reason)))
-        lines.append(f"restart{by}{why}{', begun' if restart.begun else _left(restart.due, shown, 'in')}")
+    if found.restart is not None:
+        lines.append(control.restart_in_words(found.restart, shown))
     return lines
 
 

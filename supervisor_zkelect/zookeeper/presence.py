@@ -6,7 +6,7 @@ import time
 from typing import AbstractSet, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from supervisor_zkelect.core import nodes, places, untrusted
-from supervisor_zkelect.core.control import Stamp, in_maintenance, in_words
+from supervisor_zkelect.core.control import Stamp, in_maintenance, in_words, restart_in_words
 from supervisor_zkelect.zookeeper import arguments
 from supervisor_zkelect.zookeeper.requests import MISSING, THERE, data_of
 from supervisor_zkelect.zookeeper.stepping import SteppingCalls
@@ -23,7 +23,7 @@ _AT_ONCE = 16
 
 class Overview(NamedTuple):
     """One election as a whole. address: the primary's, "" for nobody. trouble: why the orders cannot be read, or "". coming: the
-    switchover that stands, in words, or "". seen: the nodes, as they are read. ordered, differs: what is ordered, and how one
+    orders that stand, in words, or "". seen: the nodes, as they are read. ordered, differs: what is ordered, and how one
     differs from the others, by node. stamp: of the control. changed: when the ack was written last, in milliseconds of
     ZooKeeper's clock, 0 where there is none."""
 
@@ -133,7 +133,7 @@ class PresenceCalls(SteppingCalls):
         stamp = () if orders.stamp == Stamp() else tuple(orders.stamp)
         switchover, restart = orders.switchover, orders.restart
         coming = [] if switchover is None else [in_words(switchover, shown)]
-        coming += [] if restart is None else [f"restart{', begun' if restart.begun else ''}"]
+        coming += [] if restart is None else [restart_in_words(restart, shown)]
         leads = holder.node if holder else ""
         differs = nodes.differences(seen, leads if address else "")
         notes = {name: "; ".join(filter(None, [ordered.get(name, ""), differs.get(name, "")])) for name in {*ordered, *differs}}

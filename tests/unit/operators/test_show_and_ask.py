@@ -708,3 +708,12 @@ def test_who_only_looks_and_has_had_enough_just_ends():
 
     with pytest.raises(KeyboardInterrupt):
         ask.run("members", Peer(answer({"orders": PRIMARY}), getAnswer=answered), "orders")
+
+
+def test_what_stands_ordered_is_in_fields_by_election():
+    standing = {"maintenance": [{"node": "c"}], "switchover": None, "restart": None}
+    document = show.orders({"orders": {"ok": True, "text": "c: in maintenance", **standing}}).document
+    assert document["elections"] == {"orders": standing} and document["text"] == "c: in maintenance" and document["v"] == 1
+    both = {name: {"ok": True, "text": "", **standing} for name in ("orders", "stock")}
+    assert show.orders(both).document["elections"]["stock"]["maintenance"] == [{"node": "c"}]
+    assert "elections" not in show.orders({"orders": {"ok": True, "text": "done"}}).document
