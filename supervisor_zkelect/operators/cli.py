@@ -305,9 +305,11 @@ def _check(arguments: argparse.Namespace) -> int:
         return DONE
     if not hasattr(arguments, "configuration") or arguments.cluster or arguments.servers is not None:
         return _operate(arguments)
-    from supervisor_zkelect.operators import check
+    from supervisor_zkelect.operators import check, table
 
-    return _print(check.run(arguments), getattr(arguments, "json", False))
+    outcome, width = check.run(arguments), streams.columns(sys.stdout)
+    lines = tuple(part for line in outcome.lines for part in table.wrapped(line, width))
+    return _print(outcome._replace(lines=lines), getattr(arguments, "json", False))
 
 
 def _primary(arguments: argparse.Namespace) -> int:
