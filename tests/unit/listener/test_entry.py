@@ -137,6 +137,8 @@ def test_what_is_not_urgent_waits_and_holds_nothing_urgent_back(writer, host):
 def test_who_stood_before_this_node_and_whose_session_is_over_is_noted_as_gone(writer, host):
     elector = Elector()
     elector.ended = lambda sessions: {"5": "c"} if "5" in sessions else {}
+    writer.schedule(host.moment)
+    write(writer, host, STANDBY, elector)
     writer.vanished(5)
     write(writer, host, STANDBY, elector)
     assert [(one.kind, one.text) for one in elector.noted] == [("failure", "c is gone: its session ended")]

@@ -166,3 +166,10 @@ def test_garbage_is_shown_as_unknown(verb, given, found):
     json.dumps(outcome.document)
     refused = VERBS[verb].chosen(given).show(reply._replace(answers={"orders": {"ok": False, "exit": 4, "text": "silent"}}))
     assert (refused.exit, refused.error) == (UNKNOWN, "silent")
+
+
+def test_what_is_to_come_fits_the_terminal():
+    coming = "restart by ann@desk at 2026-11-30 03:00:00+0000, in 2 h 0 m: " + "leak " * 20
+    lines = overview.listed({"orders": {**PAIR, "coming": coming}}, Screen(60), {}, NOW).lines
+    told = [line for line in lines if "leak" in line or "restart by" in line]
+    assert len(told) > 1 and all(breadth(line) <= 60 for line in told) and " ".join(told).count("leak") == 20
