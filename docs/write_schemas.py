@@ -150,7 +150,8 @@ WHY = _by_election(_object({
     "node": _text("whom it is about", True), "leads": _is("boolean", "whether it is primary"),
     "says": _text("why it is not, in one line"), "local": _text("what the node that was asked says of itself, or empty"),
     "primary": _text("who is", True), "next": _text("who would be next", True), "basis": _text("what the times rest on"),
-    "hindrances": _list(_text(""), "what is in the way, a line each"), "faults": _map(_object(_PLAYED), "by fault"),
+    "hindrances": _list(_text(""), "what is in the way, a line each"),
+    "coming": _text("what is ordered and still to come", True), "faults": _map(_object(_PLAYED), "by fault"),
 }))
 
 SIMULATE = _object({"v": V, "exit": EXIT, "elections": _map({"anyOf": [
@@ -174,7 +175,7 @@ EVENTS = _by_election(_object({
         "counter": _is("integer", "in that log"),
         "time": _is("number", EPOCH), "node": _text("who noted it"), "kind": _text("role, failure, order or lost"),
         "text": _text("what happened"),
-    }), "the latest last"),
+    }), "in the order of time, while the numbers are in that of noting"),
     "missed": _is("integer", "how many are gone between --since NUMBER and these"),
     "anew": _is("boolean", "whether the log was made anew since"), "last": _text("number of the latest one", True),
 }))
@@ -196,7 +197,12 @@ HISTORY = _by_election(_list(_object({
     "ended": _moments(
         history.ENDED, "its end", why=_text("its reason"), failed=_is("boolean", "true where the service has failed"),
     ),
-    "restarts": _list(_moments(history.RESTARTED, "one of them"), "how the service was started again by order"),
+    "restarts": _list(_moments(
+        history.RESTARTED, "one of them", why=_text("who ordered it, and why"),
+    ), "how the service was started again by order"),
+    "lost": _object({
+        "noticed": _is("number", EPOCH), "why": _text("what is known of its end"),
+    }, text="its end as who led next has noticed it; it counts where ended is not there"),
 }, ["v", "token"]), "the latest first"))
 
 ANSWER: Dict[str, Schema] = {
@@ -220,6 +226,20 @@ _LOGGED = _object({
     "outcome": _is("object", "what became of it: text, node, at", True),
 })
 
+_GIVEN = {
+    "by": _text("who gave it"), "reason": _text("why"), "at": _is("integer", "when it was given"),
+    "until": _is("integer", "until when it counts", True),
+}
+_COMING = {**_GIVEN, "due": _is("integer", "when it is due", True), "begun": _is("boolean", "whether it is under way")}
+#: What stands ordered: moments are milliseconds since 1970.
+_STANDING: Dict[str, Schema] = {
+    "maintenance": _list(_object({"node": _text("who is out of the queue"), **_GIVEN}), "of `orders`"),
+    "switchover": {
+        **_object({**_COMING, "to": _text("who is to lead; null for whoever is next", True)}), "type": ["object", "null"],
+    },
+    "restart": {**_object(_COMING), "type": ["object", "null"]},
+}
+
 _ORDER = _object({
     **ANSWER, "id": _text("the order's; empty where none was written"),
     "term": _is("integer", "token of the term in which it was given"),
@@ -227,6 +247,7 @@ _ORDER = _object({
     "awaited": _text("what an order that is under way waits for"),
     "unrecognised": _list(_text(""), "the nodes that have not read it yet"),
     "log": _list(_LOGGED, "the last orders, the newest last, with --log"),
+    **_STANDING, "elections": _map(_object(_STANDING), "the same of `orders`, by name, also where one election was meant"),
 }, ["v", "exit", "ok", "election", "text"])
 ORDER = {"anyOf": [_ORDER, _object({
     "v": V, "exit": EXIT, "ok": ANSWER["ok"], "error": ANSWER["error"],

@@ -18,10 +18,10 @@ from supervisor.supervisorctl import ControllerPluginBase
 
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import ask, confirm, live, local_time, streams
-from supervisor_zkelect.operators.outcome import ERROR, MEANINGS, USAGE, Outcome
+from supervisor_zkelect.operators.outcome import ERROR, MEANINGS, USAGE, Outcome, failure
 from supervisor_zkelect.operators.progress import Progress
 from supervisor_zkelect.operators.suggestion import suggestion
-from supervisor_zkelect.operators.verbs import LONGEST, VERBS, Option, Verb
+from supervisor_zkelect.operators.verbs import AFAR, LONGEST, VERBS, Option, Verb
 from supervisor_zkelect.supervisord.client import Unreachable
 
 #: Columns of a help, and of the words on its left.
@@ -37,6 +37,17 @@ class ZkelectControllerPlugin(ControllerPluginBase):
 
     name = "zkelect"
 
+    def __init__(self, controller: Any) -> None:
+        super().__init__(controller)
+        # supervisorctl asks each plugin for a help, and one that has none says so, whatever the others have.
+        for other in getattr(getattr(controller, "options", None), "plugins", ()):
+            for command in ("role", "zkelect"):
+                setattr(other, f"help_{command}", _say_nothing)
+
+    def do_help(self, arg: str) -> None:
+        if not arg or hasattr(self, f"help_{arg}"):
+            super().do_help(arg)
+
     def do_role(self, arg: str) -> None:
         self._run(VERBS["role"], arg.split(), "role")
 
@@ -47,13 +58,14 @@ class ZkelectControllerPlugin(ControllerPluginBase):
         try:
             words = shlex.split(arg)
         except ValueError as error:
-            self._fail(USAGE, f"{error}; close it")
+            self._fail(USAGE, f"{error}; close it", "--json" in arg.split())
             return
         verb = words.pop(0) if words else ""
         if verb not in VERBS:
             meant = suggestion(verb, VERBS)
             problem = f"there is no command {printable(verb)}" if verb else "a command is missing"
-            self._fail(USAGE, f"{problem}{meant and ':' + meant}; use one of: {', '.join(VERBS)}")
+            told = f"{problem}:{meant} Use one of" if meant else f"{problem}; use one of"
+            self._fail(USAGE, f"{told}: {', '.join(VERBS)}", "--json" in words)
             return
         self._run(VERBS[verb], words, "zkelect")
 
@@ -73,28 +85,33 @@ class ZkelectControllerPlugin(ControllerPluginBase):
             self._say(*textwrap.wrap(text, _WIDTH, initial_indent="    ", subsequent_indent="    "))
 
     def _run(self, verb: Verb, words: List[str], helped: str) -> None:
+        as_json = "--json" in words
+        if {"--help", "-h"} & set(words):
+            self._help([verb], "zkelect " * (helped == "zkelect"), verb.exits)
+            return
         try:
             names, given = parsed(verb, [word for word in words if word != "--json"])
         except ValueError as error:
-            self._fail(USAGE, f"{error}; see help {helped}")
+            see = f"zkelect {verb.name} --help" if helped == "zkelect" else f"help {helped}"
+            self._fail(USAGE, f"{error}; see {see}", as_json)
             return
         election, wait = names[0] if names else None, given.pop(_WAIT, None)
         if not confirm.agreed(confirm.question(verb.name, given, election), sys.stdin, sys.stderr):
-            self._fail(ERROR, confirm.REFUSED)
+            self._fail(ERROR, confirm.REFUSED, as_json)
             return
         try:
-            outcome = self._outcome(verb, election, wait, given, "--json" in words)
+            outcome = self._outcome(verb, election, wait, given, as_json)
         except ValueError as error:
-            self._fail(USAGE, f"serverurl: {error}")
+            self._fail(USAGE, f"serverurl: {error}", as_json)
             return
         except KeyboardInterrupt:
             more = "; the request may be carried out all the same" if verb.acts else ""
-            self._fail(ERROR, f"interrupted{more}")
+            self._fail(ERROR, f"interrupted{more}", as_json)
             return
         if not outcome.document:
             # All of it is printed.
             lines = []
-        elif "--json" in words:
+        elif as_json:
             import json
 
             lines = [json.dumps(outcome.document)]
@@ -136,9 +153,14 @@ class ZkelectControllerPlugin(ControllerPluginBase):
 
         return asked
 
-    def _fail(self, status: int, text: str) -> None:
+    def _fail(self, status: int, text: str, as_json: bool = False) -> None:
         self.ctl.exitstatus = status
-        self._say(f"error: {text}")
+        if as_json:
+            import json
+
+            self._say(json.dumps(failure(status, text).document))
+        else:
+            self._say(f"error: {text}")
 
     def _say(self, *lines: str) -> None:
         # A terminal that cannot show a character must not cost the answer.
@@ -149,6 +171,10 @@ class ZkelectControllerPlugin(ControllerPluginBase):
         if why:
             self.ctl.exitstatus = self.ctl.exitstatus if self.ctl.exitstatus in (ERROR, USAGE) else ERROR
             streams.write(sys.stderr, [f"error: standard output: {why}"])
+
+
+def _say_nothing() -> None:
+    pass
 
 
 def parsed(verb: Verb, words: List[str]) -> Tuple[List[str], Dict[str, Any]]:
@@ -165,6 +191,8 @@ def parsed(verb: Verb, words: List[str]) -> Tuple[List[str], Dict[str, Any]]:
         word = left.pop(0)
         option = options.get(word)
         if option is None:
+            if word in AFAR and verb.afar:
+                raise ValueError(f"{word} is of the program: zkelect {verb.name} {word} …, from any host")
             if word.startswith("-"):
                 raise ValueError(f"there is no option {printable(word)}")
             names.append(word)

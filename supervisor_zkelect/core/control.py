@@ -113,12 +113,14 @@ class Restart(NamedTuple):
 
 
 class RestartSeen(NamedTuple):
-    """A restart as a node sees it. id: the order's. due: when, in seconds of the node's own clock. begun, term: as above."""
+    """A restart as a node sees it. id: the order's. due: when, in seconds of the node's own clock. begun, term: as above.
+    said: who gave it, and why."""
 
     id: str
     due: float = float("-inf")
     begun: int = 0
     term: int = 0
+    said: str = ""
 
 
 class Life(NamedTuple):
@@ -215,12 +217,37 @@ def until_in_words(order: Order, now: Optional[int]) -> str:
 
 def in_words(switchover: Switchover, now: Optional[int] = None) -> str:
     """A switchover that stands, who gave it, when it is due, and why. now: what ZooKeeper's clock shows."""
-    order, when = switchover.order, ", begun" if switchover.begun else ""
-    if switchover.due is not None and not switchover.begun:
-        left = "" if now is None else f", in {moments.duration((switchover.due - now) / 1000)}"
-        when = f" at {moments.utc(switchover.due)}{left}"
+    return _in_words(f"switchover to {switchover.to or 'the next node'}", switchover, now)
+
+
+def restart_in_words(restart: Restart, now: Optional[int] = None) -> str:
+    """The same of a restart."""
+    return _in_words("restart", restart, now)
+
+
+def _in_words(what: str, ordered: Union[Switchover, Restart], now: Optional[int]) -> str:
+    order, when = ordered.order, ", begun" if ordered.begun else ""
+    if ordered.due is not None and not ordered.begun:
+        left = "" if now is None else f", in {moments.duration((ordered.due - now) / 1000)}"
+        when = f" at {moments.utc(ordered.due)}{left}"
     by = f" by {order.by}" if order.by else ""
-    return f"switchover to {switchover.to or 'the next node'}{by}{when}" + (f": {order.reason}" if order.reason else "")
+    return f"{what}{by}{when}" + (f": {order.reason}" if order.reason else "")
+
+
+def in_fields(control: Control, now: int) -> Document:
+    """What stands, for programs. now: what ZooKeeper's clock shows."""
+
+    def fields(order: Order) -> Document:
+        return {name: getattr(order, name) for name in ("by", "reason", "at", "until")}
+
+    switchover, restart = control.switchover, control.restart
+    return {
+        "maintenance": [{"node": node, **fields(one)} for node, one in sorted(control.maintenance.items()) if one.stands(now)],
+        "switchover": None if switchover is None else {
+            **fields(switchover.order), "to": switchover.to or None, "due": switchover.due, "begun": bool(switchover.begun),
+        },
+        "restart": None if restart is None else {**fields(restart.order), "due": restart.due, "begun": bool(restart.begun)},
+    }
 
 
 def said(order: Order) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Tuple
+from typing import List, Tuple
 
-from supervisor_zkelect.core import control, moments
+from supervisor_zkelect.core import control
 from supervisor_zkelect.core.control import Control
 
 
@@ -18,10 +18,8 @@ def told(found: Control, shown: int) -> List[str]:
     ]
     if found.switchover is not None:
         lines.append(control.in_words(found.switchover, shown))
-    restart = found.restart
-    if restart is not None:
-        by, why = (f" {word} {text}" if text else "" for word, text in (("by", restart.order.by), ("for", restart.order.reason)))
-        lines.append(f"restart{by}{why}{', begun' if restart.begun else _left(restart.due, shown, 'in')}")
+    if found.restart is not None:
+        lines.append(control.restart_in_words(found.restart, shown))
     return [*lines, *filter(None, [told_of_pause(found)])]
 
 
@@ -35,10 +33,6 @@ def told_of_pause(found: Control) -> str:
         return f"a pause is asked for{ends}, and not consented to yet"
     who = f"{pause.node} runs on" if pause.node else "nobody is promoted"
     return f"{pause.told()}{ends}, {who} until zkelect resume" + (", which is ordered" if pause.resume else "")
-
-
-def _left(moment: Optional[int], shown: int, word: str) -> str:
-    return "" if moment is None else f", {word} {moments.duration((moment - shown) / 1000)}"
 
 
 def taken_back(found: Control) -> List[Tuple[str, str]]:

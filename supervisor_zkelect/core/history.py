@@ -4,9 +4,12 @@ The history znode in the election's state holds a JSON list of terms, the latest
 to a page, a znode below it, which is never written again; pages that nobody needs any more are deleted:
 
     {"v": 1, "token", "node", "address", "begun": {MOMENT: time}, "ended": {MOMENT: time, "why", "failed", "resigned"},
-     "restarts": [{MOMENT: time}]}
+     "restarts": [{MOMENT: time, "why"}], "lost": {"noticed": time, "why"}}
 
-Times are seconds since the epoch by the node's own clock, as only the moments of one node in one term are compared.
+"lost" is noted by who leads next, of a term that was not released: it counts where its own node tells no end.
+
+Times are seconds since the epoch by the clock of the node that notes them. Only the moments of one node in one term are compared,
+but for "lost".
 Readers pass over what they do not know.
 """
 
@@ -136,13 +139,25 @@ def _known(term: Dict[str, Any]) -> Dict[str, Any]:
             kept[part] = {name: moment for name, moment in moments.items() if moment is not None}
             kept[part].update((name, True) for name in ENDS if part == "ended" and term[part].get(name) is True)
             if part == "ended" and isinstance(term[part].get("why"), str):
-                # The ellipsis counts, too; escapes may make a text that is cut longer again.
-                kept[part]["why"] = untrusted.cut(untrusted.printable(term[part]["why"], LONGEST_TEXT - 1), LONGEST_TEXT - 1)
+                kept[part]["why"] = _reason(term[part]["why"])
     restarts = term.get("restarts")
     if isinstance(restarts, list):
-        known = ({name: moment for name in RESTARTED if (moment := _time(one, name)) is not None} for one in map(_dict, restarts))
-        kept["restarts"] = [one for one in known if "ordered" in one][-MOST_RESTARTS:]
+        kept["restarts"] = [one for one in map(_restart, restarts) if "ordered" in one][-MOST_RESTARTS:]
+    lost = _dict(term.get("lost"))
+    if _time(lost, "noticed") is not None and isinstance(lost.get("why"), str):
+        kept["lost"] = {"noticed": lost["noticed"], "why": _reason(lost["why"])}
     return kept
+
+
+def _restart(found: Any) -> Dict[str, Any]:
+    one = _dict(found)
+    known: Dict[str, Any] = {name: moment for name in RESTARTED if (moment := _time(one, name)) is not None}
+    return {**known, "why": _reason(one["why"])} if isinstance(one.get("why"), str) else known
+
+
+def _reason(text: str) -> str:
+    """A text of a length. The ellipsis counts, too; escapes may make a text that is cut longer again."""
+    return untrusted.cut(untrusted.printable(text, LONGEST_TEXT - 1), LONGEST_TEXT - 1)
 
 
 def noted(terms: List[Dict[str, Any]], more: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
@@ -259,7 +274,7 @@ def pace(terms: Sequence[Dict[str, Any]], node: str) -> Pace:
 
 class Row(NamedTuple):
     """What is shown of one term. begun, ended: name and seconds of each step that was measured, in order.
-    restarts: of each restart when it was begun, and its steps.
+    restarts: of each restart when it was begun, its steps, and why. up_to: `served` is a limit, as the node was found gone.
 
     since: when it was acked, or elected where it never was; seconds since the epoch. served: for how many seconds from the ack
     to its end, None where that is not known. never: what it never came to before it ended, "healthy" or "acked"; else "".
@@ -274,7 +289,8 @@ class Row(NamedTuple):
     why: str
     begun: Tuple[Tuple[str, float], ...]
     ended: Tuple[Tuple[str, float], ...]
-    restarts: Tuple[Tuple[float, Tuple[Tuple[str, float], ...]], ...] = ()
+    restarts: Tuple[Tuple[float, Tuple[Tuple[str, float], ...], str], ...] = ()
+    up_to: bool = False
 
 
 def rows(terms: List[Dict[str, Any]]) -> List[Row]:
@@ -283,11 +299,13 @@ def rows(terms: List[Dict[str, Any]]) -> List[Row]:
     for number, term in enumerate(terms):
         begun, ended = _dict(term.get("begun")), _dict(term.get("ended"))
         acked = _time(begun, "acked")
-        why = str(ended.get("why") or ("" if number == 0 else "ended without releasing"))
+        lost = {} if ended else _dict(term.get("lost"))
+        why = str(ended.get("why") or lost.get("why") or ("" if number == 0 else "ended without releasing"))
         shown.append(Row(
             term["token"], str(term.get("node", "")), str(term.get("address", "")), acked or _time(begun, "elected"),
-            _served(acked, ended), _never(begun, ended), why, _steps(begun, BEGUN), _steps(ended, ENDED),
-            tuple((one["ordered"], _steps(one, RESTARTED)) for one in term.get("restarts", ())),
+            _served(acked, ended or lost), _never(begun, ended), why, _steps(begun, BEGUN), _steps(ended, ENDED),
+            tuple((one["ordered"], _steps(one, RESTARTED), str(one.get("why") or "")) for one in term.get("restarts", ())),
+            bool(lost),
         ))
     return shown
 

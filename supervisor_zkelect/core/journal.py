@@ -34,11 +34,13 @@ could not note some."""
 
 
 class News(NamedTuple):
-    """Something that happened on a node. time: seconds since 1970. kind: one of those above."""
+    """Something that happened on a node. time: seconds since 1970. kind: one of those above. given: as
+    `happened.Told` has it."""
 
     time: float
     kind: str
     text: str
+    given: Tuple[str, ...] = ()
 
 
 class Number(NamedTuple):

@@ -93,13 +93,15 @@ class RenewedByKeeper(NamedTuple):
 
 class Claimed(NamedTuple):
     """`dirty`: the node whose holder was found, or "". lease: what that write proves; None when it cannot be counted.
-    order: id of the operator's order that led to it, or ""; to: who was to lead by it, "" for whoever was next."""
+    order: id of the operator's order that led to it, or ""; to: who was to lead by it, "" for whoever was next. lost:
+    token of the term of `dirty`, 0 where that is not known."""
 
     op: int
     dirty: str
     lease: Optional[Leased] = None
     order: str = ""
     to: str = ""
+    lost: int = 0
 
 
 class Dirty(NamedTuple):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 
 def utc(moment: int) -> str:
-    """A moment, milliseconds since 1970 in UTC: "2026-11-30T02:00:00Z". Of one that no calendar has, the number."""
+    """A moment, milliseconds since 1970 in UTC: "2026-11-30 02:00:00+0000". Of one that no calendar has, the number."""
     # `role` begins faster without it.
     from datetime import datetime, timedelta
 
     try:
-        return f"{datetime(1970, 1, 1) + timedelta(milliseconds=moment):%Y-%m-%dT%H:%M:%S}Z"
+        return f"{datetime(1970, 1, 1) + timedelta(milliseconds=moment):%Y-%m-%d %H:%M:%S}+0000"
     except OverflowError:
         return f"{moment} ms"
 

@@ -105,7 +105,8 @@ class Case(NamedTuple):
 
 class Outlook(NamedTuple):
     """node: whom it is about, "" where it is nobody in particular. says: why it is not primary, or that it is; or who is. next:
-    who would lead next, "" for nobody. hindrances: what stands in the way of that, a line each. basis: what the times rest on."""
+    who would lead next, "" for nobody. hindrances: what stands in the way of that, a line each. basis: what the times rest on.
+    coming: what is ordered, and still to come."""
 
     node: str
     leads: bool
@@ -115,6 +116,7 @@ class Outlook(NamedTuple):
     cases: Tuple[Case, ...]
     hindrances: Tuple[str, ...]
     basis: str
+    coming: str = ""
 
 
 def outlook(seen: Cluster, node: str) -> Outlook:
@@ -126,7 +128,7 @@ def outlook(seen: Cluster, node: str) -> Outlook:
     cases = tuple(Case(fault, one, consequence(one)) for fault, one in played)
     return Outlook(
         node, bool(node) and node == seen.primary, standing(seen, node), seen.primary, follower, cases,
-        tuple(hindrances(seen, follower)), basis(seen, follower),
+        tuple(hindrances(seen, follower)), basis(seen, follower), seen.coming,
     )
 
 
@@ -215,8 +217,6 @@ def hindrances(seen: Cluster, follower: str) -> List[str]:
         lines.append(f"{primary.name}, the primary, is unguarded: nothing ends its lease if its listener cannot")
     if primary is not None and primary.differs:
         lines.append(f"{primary.name} {primary.differs}")
-    if seen.coming:
-        lines.append(f"a {seen.coming} is ordered")
     return list(dict.fromkeys(lines))
 
 

@@ -42,7 +42,7 @@ def obey(turn: Turn) -> None:
         _tell(turn, ordered.id, False, text)
     else:
         turn.set(restart_asked=ordered.id)
-        handover.begin(turn, control.RESTART, ordered.id, "restarted by order")
+        handover.begin(turn, control.RESTART, ordered.id, f"restarted by order{ordered.said}")
 
 
 def begun(turn: Turn, beginning: Beginning) -> None:

@@ -12,7 +12,8 @@ class Queried(NamedTuple):
     """acked: whether somebody was acked since the proposal was made; known of who leads. rival: who leads by another program's
     rule though nobody is before this node; or "". lasting: path of the znode next ahead where it is no ephemeral one; or "".
     better: of who leads or is next in line, the proposal with a higher priority that stands behind; or "". term: token of the
-    holder then, 0 without one. paused: the znode next ahead is the barrier of a pause."""
+    holder then, 0 without one. paused: the znode next ahead is the barrier of a pause. ahead: id of the session that owns the
+    proposal next ahead; 0 for none."""
 
     op: int
     leads: bool
@@ -24,6 +25,7 @@ class Queried(NamedTuple):
     better: str = ""
     term: int = 0
     paused: bool = False
+    ahead: int = 0
 
 
 class BehindSeen(NamedTuple):

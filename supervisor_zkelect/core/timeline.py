@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Optional
 
-from supervisor_zkelect.core import messages, roles
+from supervisor_zkelect.core import messages, moments, roles
 from supervisor_zkelect.core.history import RESTARTED
 from supervisor_zkelect.core.state import State
 
@@ -31,7 +31,7 @@ class TermTimeline:
         self._token = token
         self.begun: Dict[str, float] = {}
         self._ended: Dict[str, Any] = {}
-        self._restarts: List[Dict[str, float]] = []
+        self._restarts: List[Dict[str, Any]] = []
         self._inherited = False
 
     def readdress(self, address: str) -> None:
@@ -40,6 +40,8 @@ class TermTimeline:
 
     def moved(self, before: State, after: State, event: Any, moment: float) -> None:
         """The event had this effect."""
+        if isinstance(event, messages.Claimed) and event.lost:
+            self._lose(event, moment)
         if (before.role, before.step) == (after.role, after.step):
             return
         if after.role == roles.STANDBY and after.step == "asking":
@@ -72,10 +74,16 @@ class TermTimeline:
                 # What this node goes through from now on, such as leaving the queue as a standby, is of no term.
                 self._clear(None)
 
+    def _lose(self, event: messages.Claimed, moment: float) -> None:
+        """The term before this one was not released: note since when that is known, as nobody else may."""
+        noticed = self._noticed or moment
+        why = f"not released: its session ended, as {self._about['node']} noticed at {moments.utc(round(noticed * 1000))}"
+        self._news[event.lost] = {"v": 1, "token": event.lost, "node": event.dirty, "lost": {"noticed": noticed, "why": why}}
+
     def _restarting(self, before: State, after: State, name: str, moment: float) -> bool:
         """Note a step of a restart; whether there is one that has not come to its end. name: of the moment."""
         if after.step == "restarting":
-            self._restarts.append({"ordered": moment})
+            self._restarts.append({"ordered": moment, **({"why": after.reason} if after.reason else {})})
             return True
         going_on = bool(self._restarts) and "acked" not in self._restarts[-1]
         if going_on and before.step == "restarting":

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Iterable, Optional, Tuple
@@ -81,7 +80,8 @@ class ControlView:
 @dataclass
 class Facts:
     """ZooKeeper's last word on an election. at, place_at: when it was asked for what is known of ack and holder, and of the
-    queue; seconds of CLOCK_BOOTTIME, None for never."""
+    queue; seconds of CLOCK_BOOTTIME, None for never. ahead: id of the session that stood directly before, 0 for
+    none."""
 
     ack: str = ""
     primary_node: str = ""
@@ -89,6 +89,7 @@ class Facts:
     place: Optional[int] = None
     candidates: Optional[int] = None
     place_at: Optional[float] = None
+    ahead: int = 0
 
     def leave_queue(self) -> None:
         """Forget the place: there is another proposal, or none, from now on."""
@@ -162,14 +163,19 @@ class Candidacy(Part):
         before, now = self.state, self._host.now()
         self.state, actions = role.step(self.rules, before, event, now)
         self.schedule_tick()
-        self.timeline.moved(before, self.state, event, time.time())
+        self.timeline.moved(before, self.state, event, self._host.wall())
         self._tell_of(before, now)
         self.entry.note(before, self.state, actions)
+        if isinstance(event, messages.QueueChanged) and self.facts.ahead and event.reason.endswith(" deleted"):
+            self.entry.vanished(self.facts.ahead)
+            self.facts.ahead = 0
         if self.state.proposal is None and before.proposal is not None:
             # It is looked at from within the queue only.
             self.queue.foreign = ""
         if self.state.proposal != before.proposal:
             self.facts.leave_queue()
+        if isinstance(event, messages.Queried):
+            self.facts.ahead = event.ahead
         if isinstance(event, messages.Queried) and self.state.proposal is not None:
             self.facts.stand(event.place, event.candidates, now)
         if before.inherited is not None and self.state.inherited is None and self.state.may_run:

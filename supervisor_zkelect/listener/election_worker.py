@@ -47,12 +47,17 @@ UNKNOWN_LIFE = Life()
 MOST_MEMBERS = LONGEST_LIST // 100
 
 
+def plainly(error: ElectionError) -> str:
+    """What is wrong, without what a program that calls the elector is to do about it."""
+    return "; ".join(part for part in str(error).split("; ") if "()" not in part)
+
+
 def attempt(name: str, op: int, work: Callable[[], Optional[messages.Event]]) -> Optional[events.ElectionEvent]:
     """The event that `work` returns, or RequestFailed with what went wrong."""
     try:
         event = work()
     except (ProposalGone, NotLeader, SessionGone) as error:
-        event = messages.RequestFailed(op, True, str(error))
+        event = messages.RequestFailed(op, True, plainly(error))
     except (NotConnected, TimedOut) as error:
         event = messages.RequestFailed(op, False, str(error))
     except ElectionError as error:
@@ -125,7 +130,7 @@ def query(elector: Elector, name: str, op: int, token: Optional[int], number: in
         post(events.ForeignSeen(name, elector.look_at_queue().trouble))
     post(events.ElectionEvent(name, messages.Queried(
         op, standing.leads, standing.place, standing.candidates, acked, standing.rival, standing.lasting, better, term,
-        standing.paused,
+        standing.paused, standing.ahead,
     )))
     if standing.leads:
         _watch(standing.changed, lambda reason: post(events.ProposalChanged(name, token)))
@@ -156,7 +161,7 @@ def verify(elector: Elector, name: str, token: Optional[int], post: Post) -> Opt
         standing = elector.try_be_leader()
     except ElectionError as error:
         # What cannot be proven does not keep a node primary.
-        return messages.ProposalLost(f"its proposal was changed, and {error}")
+        return messages.ProposalLost(f"its proposal was changed, and {plainly(error)}")
     if not standing.leads:
         return messages.ProposalLost("its proposal does not lead any more")
     _watch(standing.changed, lambda reason: post(events.ProposalChanged(name, token)))
@@ -250,7 +255,7 @@ def claim(
         raise SessionGone("the session was lost as soon as the term was claimed")
     led_to = elector.led_to
     ordered = (led_to.order.id, led_to.to) if led_to else ("", "")
-    post(events.TermClaimed(name, action.op, found, generation, *times, *ordered))
+    post(events.TermClaimed(name, action.op, found, generation, *times, *ordered, 0 if dirty is None else dirty.token))
     return None
 
 
@@ -331,7 +336,7 @@ def orders_for(elector: Elector, found: Control, node: str, life: Life = UNKNOWN
     restart = found.restart
     if restart is not None:
         due = _due(elector, restart.due)
-        seen = seen._replace(restart=RestartSeen(restart.order.id, due, restart.begun, restart.term))
+        seen = seen._replace(restart=RestartSeen(restart.order.id, due, restart.begun, restart.term, said(restart.order)))
     return seen
 
 
@@ -377,7 +382,7 @@ def begin(elector: Elector, action: messages.Begin, node: str) -> messages.Event
     except (NotBegun, Unusable) as error:
         return messages.NotBegun(action.op, str(error))
     except (NotLeader, ProposalGone) as error:
-        return messages.ProposalLost(str(error))
+        return messages.ProposalLost(plainly(error))
     except ElectionError as error:
         return messages.NotBegun(action.op, str(error), known=False)
     except Exception as error:

@@ -8,7 +8,7 @@ import time
 from functools import partial
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
-from supervisor_zkelect.core import journal, messages, nodes, roles
+from supervisor_zkelect.core import happened, journal, messages, nodes, roles
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.listener import events, telling
@@ -48,6 +48,8 @@ class EntryWriter(Part):
         self._news: List[journal.News] = []
         self._noting: List[journal.News] = []
         self._failures: Dict[str, float] = {}
+        #: session of a proposal that stood before this node's -> when it was seen to be gone
+        self._vanished: Dict[int, float] = {}
 
     def schedule(self, moment: float) -> None:
         """Write it soon. A node that is about to lead has other things to ask of ZooKeeper first."""
@@ -71,7 +73,7 @@ class EntryWriter(Part):
         told = (elector.session_id, state.since, entry._replace(since=0))
         # A release comes after this on the same executor, and must not wait for more than it takes to be seen leaving.
         leaving = state.role == roles.DEMOTING
-        if self._last == told and (leaving or not self._news):
+        if self._last == told and (leaving or not self._news and not self._vanished):
             return
         if unread or not self._connected():
             # It stays due until there is a connection, and the control is known.
@@ -83,23 +85,22 @@ class EntryWriter(Part):
             work.submit(partial(telling.write_entry, elector, name, node, entry))
             return
         self._noting, self._news = self._news, []
-        more = telling.More(self._host.history_file(name), tuple(self._noting))
+        more = telling.More(self._host.history_file(name), tuple(self._noting), self._vanished)
+        self._vanished = {}
         work.submit(partial(telling.write_entry, elector, name, node, entry, more))
 
     def note(self, before: State, after: State, actions: Sequence[messages.Action]) -> None:
         """Have noted what happened by a step of the role machine, when the entry is written next; nobody waits for it."""
-        if after.role != before.role:
-            self._note(journal.ROLE, f"{before.role} -> {after.role}: {after.reason}")
-        if after.trouble and after.trouble != before.trouble:
-            self._note(journal.FAILURE, after.trouble)
-        ordered = after.orders.order if after.orders is not None else ""
-        if ordered and after.role == roles.PRIMARY and (before.orders is None or before.orders.order != ordered):
-            self._note(journal.ORDER, f"a switchover to {after.orders.to or 'the next node'} is ordered" if after.orders else "")
-        for action in actions:
-            if isinstance(action, messages.TellOutcome):
-                self._note(journal.ORDER, action.text)
+        for told in happened.told(before, after, actions, time.time() - self._host.now()):
+            self._note(*told)
 
-    def _note(self, kind: str, text: str) -> None:
+    def vanished(self, session: int) -> None:
+        """The proposal that stood directly before this node's is gone; session: id of that which owned it. Whether that is over
+        is looked at when the entry is written next."""
+        self._vanished = {**self._vanished, session: time.time()}
+        self.schedule(self._host.now())
+
+    def _note(self, kind: str, text: str, given: Tuple[str, ...] = ()) -> None:
         now = self._host.now()
         if kind == journal.FAILURE:
             # A trouble that comes and goes is told now and then.
@@ -107,7 +108,7 @@ class EntryWriter(Part):
                 return
             self._failures = {known: at for known, at in self._failures.items() if at > now - FAILURE_PACE}
             self._failures[text] = now
-        self._news = journal.collected(self._news, journal.News(time.time(), kind, text))
+        self._news = journal.collected(self._news, journal.News(time.time(), kind, text, given))
         self.schedule(now)
 
     def written(self, event: events.EntryWritten) -> None:

@@ -143,7 +143,7 @@ class ProgramEnded(NamedTuple):
 
 class TermClaimed(NamedTuple):
     """A term was claimed by a transaction sent and answered at these times, in a session of this generation. order: id of the
-    order that led to it, or ""; to: who was to lead by it."""
+    order that led to it, or ""; to: who was to lead by it. lost: token of the term of `dirty`."""
 
     name: str
     op: int
@@ -153,6 +153,7 @@ class TermClaimed(NamedTuple):
     answered: float
     order: str = ""
     to: str = ""
+    lost: int = 0
 
 
 class ProposalChanged(NamedTuple):

@@ -9,6 +9,7 @@ import os
 import select
 import socket
 import threading
+import time
 from concurrent.futures import Executor
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
@@ -77,6 +78,10 @@ class Host:
     def now(self) -> float:
         """Seconds of CLOCK_BOOTTIME. Any thread may call it."""
         return clock.now()
+
+    def wall(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
 
     def check_groups(self, settings: Settings, programs: List[Dict[str, Any]]) -> Findings:
         """Whether supervisord's programs, items of its getAllConfigInfo, are fit for these settings. Any thread may call it."""

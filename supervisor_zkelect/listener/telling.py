@@ -26,15 +26,20 @@ Reply = Callable[[str, Dict[str, Any]], None]
 #: Seconds that writing the history of terms may take.
 HISTORY_TIME = 0.5
 
+#: Seconds after which an order is not what an event was about.
+_JUST_NOW = 60.0
+
 #: Bytes of the file with a copy of the history.
 _LONGEST_COPY = 1 << 18
 
 
 class More(NamedTuple):
-    """What is done beside writing an entry. copy: path of the history's copy, "" for none. news: what is to be noted."""
+    """What is done beside writing an entry. copy: path of the history's copy, "" for none. news: what is to be noted. vanished:
+    sessions whose proposals are gone, and since when."""
 
     copy: str = ""
     news: Sequence[journal.News] = ()
+    vanished: Mapping[int, float] = {}
 
 
 def write_entry(
@@ -49,11 +54,35 @@ def write_entry(
         differs = elector.differs(node, entry)
         if more.copy:
             _keep(more.copy, elector.terms(history.LATELY))
-        if more.news:
-            elector.note_events(node, more.news)
+        news = sorted([*_completed(elector, more.news), *_gone(elector, more.vanished)], key=lambda one: one.time)
+        if news:
+            elector.note_events(node, news)
         return events.EntryWritten(name, "", differs)
     except ElectionError as error:
         return events.EntryWritten(name, str(error))
+
+
+def _completed(elector: Elector, news: Sequence[journal.News]) -> List[journal.News]:
+    """The news, those that depend on an order with who gave that; the others of them are no news."""
+    found: List[journal.News] = []
+    orders = [one.order for one in elector.order_log()] if any(one.given for one in news) else []
+    for one in news:
+        order = next((order for order in reversed(orders) if order.what in one.given), None) if one.given else None
+        if order is not None and (elector.server_time() - order.at) / 1000 < _JUST_NOW:
+            by, why = f" by {order.by}" * bool(order.by), f": {order.reason}" * bool(order.reason)
+            found.append(one._replace(text=f"{one.text}{by}{why}"))
+        elif not one.given:
+            found.append(one)
+    return found
+
+
+def _gone(elector: Elector, vanished: Mapping[int, float]) -> List[journal.News]:
+    """That these nodes are gone, where their sessions are over, and not only their proposals."""
+    ended = elector.ended({f"{session:x}" for session in vanished}) if vanished else {}
+    times = {f"{session:x}": moment for session, moment in vanished.items()}
+    return [
+        journal.News(times[session], journal.FAILURE, f"{node} is gone: its session ended") for session, node in ended.items()
+    ]
 
 
 def write_history(elector: Elector, name: str, terms: List[Dict[str, Any]], copy: str = "") -> events.HistoryWritten:

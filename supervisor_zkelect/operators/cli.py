@@ -33,7 +33,18 @@ class _Parser(argparse.ArgumentParser):
 
             meant = suggestion(mistyped[1], self.commands)
             message = f"there is no command {mistyped[1]}" + (f":{meant}" if meant else "")
-        raise Trouble(USAGE, f"{message}; see {self.prog} --help")
+        if re.match(r"argument what: invalid choice|the following arguments are required: what", message):
+            message = "say first on or off"
+        see = " See" if message.endswith("?") else "; see"
+        raise Trouble(USAGE, f"{message}{see} {self.prog} --help")
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """What is one word too many is one of the command, whose help tells which there are."""
+        found, left = self.parse_known_args(args, namespace)
+        if left:
+            of = f"{self.prog} {found.name}" if getattr(found, "name", None) else self.prog
+            raise Trouble(USAGE, f"unrecognized arguments: {' '.join(left)}; see {of} --help")
+        return found
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -51,14 +62,14 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 
 def _run(argv: Optional[Sequence[str]]) -> int:
-    as_json = False
+    # What is wrong with the words is told as JSON as well.
+    as_json = "--json" in (sys.argv[1:] if argv is None else argv)
     try:
         for stream in (sys.stdout, sys.stderr):
             # A terminal that cannot show a character must not cost the answer.
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
         arguments = parser().parse_args(argv)
-        as_json = getattr(arguments, "json", False)
         status: int = arguments.command(arguments)
         return status
     except Trouble as trouble:
@@ -294,9 +305,11 @@ def _check(arguments: argparse.Namespace) -> int:
         return DONE
     if not hasattr(arguments, "configuration") or arguments.cluster or arguments.servers is not None:
         return _operate(arguments)
-    from supervisor_zkelect.operators import check
+    from supervisor_zkelect.operators import check, table
 
-    return _print(check.run(arguments), getattr(arguments, "json", False))
+    outcome, width = check.run(arguments), streams.columns(sys.stdout)
+    lines = tuple(part for line in outcome.lines for part in table.wrapped(line, width))
+    return _print(outcome._replace(lines=lines), getattr(arguments, "json", False))
 
 
 def _primary(arguments: argparse.Namespace) -> int:

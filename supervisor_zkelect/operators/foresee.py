@@ -56,7 +56,7 @@ def why(answers: Mapping[str, Dict[str, Any]], view: Optional[View], screen: Scr
         lines += _told(name, said, local, screen)
         document["elections"][name] = {
             "node": said.node or None, "leads": said.leads, "says": said.says, "local": local, "primary": said.primary or None,
-            "next": said.next or None, "basis": said.basis, "hindrances": list(said.hindrances),
+            "next": said.next or None, "basis": said.basis, "hindrances": list(said.hindrances), "coming": said.coming or None,
             "faults": {one.fault: _case(one) for one in said.cases},
         }
     if unknown and not document["elections"]:
@@ -84,6 +84,7 @@ def _told(name: str, said: outlook.Outlook, local: str, screen: Screen) -> List[
         for one in said.cases:
             lines.append((f"    {FAULTS[one.fault]:{widest}}  {one.says}", "" if one.played.leader else BAD))
         lines.append((f"  next is {said.next}; {said.basis}" if said.next else f"  nobody is next; {said.basis}", ""))
+    lines += [(f"  to come: {said.coming}", WATCH)] * bool(said.coming)
     if said.hindrances:
         lines += [("  in the way:", WATCH), *((f"    {line}", "") for line in said.hindrances)]
     elif said.cases:

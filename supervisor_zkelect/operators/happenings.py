@@ -1,4 +1,4 @@
-"""`events`: what happened in elections, in order, and what of it a reader has missed. Pure."""
+"""`events`: what happened in elections, in the order of time, and what of it a reader has missed. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import table, times
 from supervisor_zkelect.operators.outcome import DONE, USAGE, VERSION, Outcome, failure
 from supervisor_zkelect.operators.show import refused
-from supervisor_zkelect.operators.table import BAD, FAINT, PLAIN, WATCH, Cell, Column, Screen
+from supervisor_zkelect.operators.table import BAD, FAINT, PLAIN, WATCH, WIDE, Cell, Column, Screen
 from supervisor_zkelect.operators.view import as_dict
 
 SINCE = f"{times.SINCE}; or the number of an event"
 
 _COLUMNS = (
-    Column("ELECTION", 4), Column("NUMBER", 6), Column("TIME"), Column("NODE"), Column("KIND", 5), Column("WHAT", 0, 30),
+    Column("ELECTION", 7), Column("NUMBER", 6), Column("TIME", 5, 0, times.YEAR), Column("NODE"), Column("KIND", 4),
+    Column("WHAT"),
 )
+MOST = 100_000
+"""Events that may be asked for at most."""
+
 _COLOURS = {journal.FAILURE: BAD, journal.LOST: BAD, journal.ORDER: WATCH}
 
 
@@ -25,14 +29,14 @@ def events(
     answers: Mapping[str, Dict[str, Any]], screen: Screen = PLAIN, given: Mapping[str, Any] = {}, now: float = 0.0
 ) -> Outcome:
     """The events of elections, the latest last. answers: by election. given: since, a time or a number; limit; after, by election
-    the number that was shown last. now: seconds since 1970, 0 for now."""
+    the number that was shown last; shown, where the heading was. now: seconds since 1970, 0 for now."""
     now = now or time.time()
     since, limit = str(given.get("since") or ""), str(given.get("limit") or "")
     number, moment = journal.number(since), times.since(since, now)
     if since and number is None and moment is None:
         return failure(USAGE, f"--since {since}: give {SINCE}")
-    if limit and not (limit.isdecimal() and 0 < int(limit) < 1_000_000):
-        return failure(USAGE, f"--limit {limit} is not a number of events")
+    if limit and not (limit.isdecimal() and 0 < int(limit) <= MOST):
+        return failure(USAGE, f"--limit {limit} is not a number of events from 1 to {MOST}")
     rows: List[Sequence[str]] = []
     said: List[str] = []
     document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
@@ -43,6 +47,8 @@ def events(
         found, missed, latest = _found(answer, last, moment if number is None else None)
         most = int(limit) if limit else journal.USUAL if not (since or last) else len(found)
         found = found[max(0, len(found) - most):]
+        # They are numbered as they were noted, which may be later than they happened.
+        found.sort(key=lambda one: one.time)
         czxid = journal.of_document(answer)[0]
         rows += [_row(name, journal.Number(czxid, one.counter), one) for one in found]
         said += _missed(name, missed, screen)
@@ -50,8 +56,11 @@ def events(
             "events": [{"number": str(journal.Number(czxid, one.counter)), **one._asdict()} for one in found],
             "missed": missed.gone, "anew": missed.anew, "last": str(latest) if latest else None,
         }
-    lines = table.lines(_COLUMNS, rows, screen)
-    return Outcome(DONE, (*said, *lines), document)
+    # Which election it is the command tells, where it is the only one.
+    first = 1 if len(answers) == 1 and screen.width is not None and screen.width < WIDE else 0
+    head, *blocks = table.blocks(_COLUMNS[first:], [row[first:] for row in rows], screen)
+    lines = [] if given.get("shown") else head
+    return Outcome(DONE, (*said, *lines, *(line for block in blocks for line in block)), document)
 
 
 def _found(

@@ -47,17 +47,19 @@ def run(
                 return outcome
             if view.show(outcome):
                 return Outcome(DONE, (), {})
-            given["after"] = {**given.get("after", {}), **_last(outcome)}
+            if not outcome.error:
+                given.update(shown=True, after={**given.get("after", {}), **_last(outcome)})
             pause(PACE)
     except KeyboardInterrupt:
         streams.write(stream, [] if as_json or not view.shown else [""])
         return Outcome(DONE, (), {})
 
 
-def _last(outcome: Outcome) -> Dict[str, str]:
-    """The numbers of the last events that were shown, by election."""
+def _last(outcome: Outcome) -> Dict[str, Any]:
+    """By election the number of the last event that was shown, or the terms."""
     elections = as_dict(outcome.document.get("elections"))
-    return {name: found["last"] for name, found in elections.items() if isinstance(found, dict) and found.get("last")}
+    told = ((name, found.get("last") if isinstance(found, dict) else found) for name, found in elections.items())
+    return {name: found for name, found in told if found}
 
 
 def _asked(ask: Ask) -> Outcome:
@@ -95,19 +97,27 @@ class _Picture(_View):
         super().__init__(as_json, stream)
         self._lines: List[str] = []
         self._last = ""
+        #: when the lines were told
+        self._told_at = 0.0
 
     def show(self, outcome: Outcome) -> bool:
         away, self.shown = self._away(outcome), True
         if self._as_json:
             return self._unless_same(json.dumps(outcome.document))
         if not away:
-            self._lines = list(outcome.lines)
+            self._lines, self._told_at = list(outcome.lines), time.time()
         screen = streams.screen(self._stream)
-        lines = [*self._lines, *([screen.paint(away, table.BAD)] if away else [])]
+        lines = self._lines
+        if away and lines:
+            # What is past is no green light.
+            lines = [f"this picture is of {times.with_age(self._told_at, time.time())}", *map(table.colourless, lines)]
+            if screen.width is None:
+                lines = lines[1:]
+        lines = [*lines, *([screen.paint(away, table.BAD)] if away else [])]
         if screen.width is None:
             return self._unless_same("\n".join([*lines, ""]))
         size = shutil.get_terminal_size()
-        lines = [times.moment(time.time()), *lines]
+        lines = lines if away and self._lines else [times.moment(time.time()), *lines]
         if len(lines) >= size.lines:
             left = len(lines) - size.lines + 2
             lines = [*lines[:max(1, size.lines - 2)], f"… {left} more lines; use a larger terminal, or name an election"]
@@ -121,7 +131,7 @@ class _Picture(_View):
 
 
 class _Lines(_View):
-    """Lines as they come: each once."""
+    """Lines as they come. A command that is told what was shown tells the news only."""
 
     def __init__(self, as_json: bool, stream: Any) -> None:
         super().__init__(as_json, stream)
@@ -130,6 +140,7 @@ class _Lines(_View):
 
     def show(self, outcome: Outcome) -> bool:
         away = self._away(outcome)
+        lines: Sequence[str]
         if away:
             told = away if not self._away_told else ""
             self._away_told, lines = away, [json.dumps(outcome.document) if self._as_json else told] if told else []
@@ -138,14 +149,13 @@ class _Lines(_View):
         self.shown = True
         return bool(lines) and bool(_written(self._stream, "".join(f"{line}\n" for line in lines)))
 
-    def _news(self, outcome: Outcome) -> List[str]:
-        lines = outcome.lines
-        if self._as_json:
-            elections = as_dict(outcome.document.get("elections"))
-            lines = tuple(json.dumps({"election": name, **one}) for name, found in elections.items() for one in _each(found))
-        # The columns move with what stands in them.
-        fresh = [line for line in lines if " ".join(line.split()) not in self._known]
-        self._known.update(" ".join(line.split()) for line in fresh)
+    def _news(self, outcome: Outcome) -> Sequence[str]:
+        if not self._as_json:
+            return outcome.lines
+        elections = as_dict(outcome.document.get("elections"))
+        lines = [json.dumps({"election": name, **one}) for name, found in elections.items() for one in _each(found)]
+        fresh = [line for line in lines if line not in self._known]
+        self._known.update(fresh)
         return fresh
 
 

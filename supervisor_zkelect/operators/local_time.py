@@ -52,7 +52,7 @@ def _here(naive: datetime, text: str) -> datetime:
     if first == second:
         return first
     readings = " or ".join(
-        f"{one.isoformat()} ({one.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%S}Z)" for one in sorted((first, second))
+        f"{one.isoformat()} ({one.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S}+0000)" for one in sorted((first, second))
     )
     never = first.replace(tzinfo=None) != naive
     what = "never comes here, as the clocks are put forward" if never else "comes twice here, as the clocks are put back"

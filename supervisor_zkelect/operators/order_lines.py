@@ -7,6 +7,8 @@ from typing import Any, Dict, List, Sequence
 
 from supervisor_zkelect.core.moments import duration
 from supervisor_zkelect.core.untrusted import printable
+from supervisor_zkelect.operators import table, times
+from supervisor_zkelect.operators.table import WIDE, Column, Screen
 from supervisor_zkelect.operators.view import as_dict, as_text, is_number
 
 #: Kinds of orders that are typed otherwise.
@@ -26,7 +28,18 @@ def log_rows(name: str, answer: Dict[str, Any]) -> List[Sequence[str]]:
     """The rows of the log of orders of an election, the newest first."""
     found = [as_dict(one) for one in answer.get("log") or () if isinstance(one, dict)]
     rows = [_row(name, one) for one in reversed(found)]
-    return [_HEADING, *(rows or [(printable(name), "-", "-", "nothing was ordered", "-", "")])]
+    return [_HEADING, *rows]
+
+
+def log_lines(rows: Sequence[Sequence[str]], screen: Screen) -> List[str]:
+    """The rows of logs of orders; where the terminal is narrow who ordered, and why, stands below."""
+    lines = table.plain([_HEADING, *rows])
+    if screen.width is None or max(map(table.breadth, lines)) <= screen.width:
+        return lines
+    columns = [Column("ELECTION", 7), Column("GIVEN", 5, 0, times.YEAR), Column("ORDER", 4), Column("OUTCOME")]
+    shown = [[row[0], row[1], row[3] if screen.width >= WIDE else row[3].split(" at ")[0], row[4]] for row in rows]
+    below = [f"by {row[2]}" + (f": {row[5]}" if row[5] else "") for row in rows]
+    return [line for block in table.blocks(columns, shown, screen, below) for line in block]
 
 
 def _row(name: str, one: Dict[str, Any]) -> Sequence[str]:

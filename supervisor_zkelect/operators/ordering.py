@@ -8,7 +8,7 @@ import time
 from typing import Any, Dict, List, Mapping, Optional, Set
 
 from supervisor_zkelect.core import nodes
-from supervisor_zkelect.operators import ask, beside, remote, show, waiting
+from supervisor_zkelect.operators import ask, beside, remote, show, table, waiting
 from supervisor_zkelect.operators.interrupts import Interrupts
 from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, UNKNOWN, USAGE, Outcome, Trouble
 from supervisor_zkelect.operators.progress import Progress
@@ -50,7 +50,7 @@ def afar(arguments: argparse.Namespace, given: Mapping[str, Any], width: Optiona
                 answers[name] = waiting.follow(way, left, progress, ask.revocable(verb, given))
                 if answers[name].get("exit") == INTERRUPTED:
                     break
-        return show.orders(answers)
+        return show.orders(answers, table.Screen(width))
     finally:
         connect.stop_client(client)
 

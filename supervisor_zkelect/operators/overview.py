@@ -61,7 +61,7 @@ def listed(
         if row[-1] and row[-1] not in line:
             said += table.wrapped(f"{row[0]} {row[1]}: {row[-1]}", screen.width)
     if tag and not rows:
-        said.append(f"no node has the tag {printable(tag)}")
+        said.append(f"no node has the tag {printable(tag)}; write KEY:VALUE, or KEY for any value")
     if len(answers) == 1:
         said += _changed(next(iter(answers.values())), now)
     return Outcome(DONE, (*lines, *said), document)
@@ -85,7 +85,8 @@ def _row(election: str, one: Dict[str, Any], now: float) -> List[str]:
 def _said(name: str, answer: Dict[str, Any], screen: Screen) -> List[str]:
     """What is to be said of an election as a whole."""
     lines = [] if answer.get("address") else [screen.paint(f"{printable(name)}: nobody is primary", BAD)]
-    return lines + [f"{printable(name)}: {as_text(answer.get(key))}" for key in ("trouble", "coming") if answer.get(key)]
+    told = (f"{printable(name)}: {as_text(answer.get(key))}" for key in ("trouble", "coming") if answer.get(key))
+    return lines + [part for line in told for part in table.wrapped(line, screen.width)]
 
 
 def _changed(answer: Dict[str, Any], now: float) -> List[str]:

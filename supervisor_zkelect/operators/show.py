@@ -17,6 +17,9 @@ from supervisor_zkelect.operators.words import duration
 #: For what is not looked at. Never changed.
 NOTHING = Findings()
 
+#: What stands ordered, in an answer.
+_STANDING = ("maintenance", "switchover", "restart")
+
 _COLUMNS = ("ELECTION", "ROLE", "FOR", "TOKEN", "PRIMARY", "PLACE", "NOTE")
 
 
@@ -206,16 +209,24 @@ def resign(election: str, answer: Dict[str, Any]) -> Outcome:
     return Outcome(DONE, (line,), document)
 
 
-def orders(answers: Mapping[str, Dict[str, Any]]) -> Outcome:
+def orders(answers: Mapping[str, Dict[str, Any]], screen: table.Screen = table.PLAIN) -> Outcome:
     """What became of an order in each election, or what stands there; the first that failed decides."""
     told = {name: {**answer, "v": VERSION, "election": name} for name, answer in answers.items()}
     document = next(iter(told.values())) if len(told) == 1 else {"v": VERSION, "elections": told}
+    standing = {
+        name: {one: answer[one] for one in _STANDING} for name, answer in answers.items()
+        if all(one in answer for one in _STANDING)
+    }
+    if standing and len(answers) == 1:
+        document["elections"] = standing
     lines, logs = [], [order_lines.log_rows(name, answer) for name, answer in answers.items() if "log" in answer]
     for name, answer in answers.items():
         if answer.get("ok") is True and "log" not in answer:
             lines.append(f"{printable(name)}: {as_text(answer.get('text'))}")
         lines += order_lines.beside(name, answer)
-    lines += table.plain([logs[0][0], *(row for rows in logs for row in rows[1:])]) if logs else []
+    lines = [part for line in lines for part in table.wrapped(line, screen.width)]
+    rows = [row for one in logs for row in one[1:]]
+    lines += order_lines.log_lines(rows, screen) if rows else ["the log of orders is empty: nothing was ordered"] * bool(logs)
     for name, answer in answers.items():
         if answer.get("ok") is not True:
             named = {**answer, "text": f"{name}: {as_text(answer.get('text'))}"} if len(answers) > 1 else answer

@@ -6,6 +6,7 @@ NO_COLOR, or a terminal that is dumb.
 
 from __future__ import annotations
 
+import re
 import textwrap
 import unicodedata
 from typing import List, NamedTuple, Optional, Sequence
@@ -14,6 +15,9 @@ GOOD, WATCH, BAD, FAINT = "32", "33", "31", "2"
 """Colours, as terminals number them: all is well, something is on its way, something is wrong, and what matters little."""
 
 _GAP = 2
+
+WIDE = 100
+"""Columns from which the name of an only election is shown as well."""
 
 
 class Screen(NamedTuple):
@@ -31,11 +35,13 @@ PLAIN = Screen()
 
 class Column(NamedTuple):
     """One column. leaves: 0 for one that always stays; of the others the highest goes first where the terminal is narrow.
-    least: columns that its texts keep where they are cut; 0 for texts that are never cut."""
+    least: columns that its texts keep where they are cut; 0 for texts that are never cut. short: characters at their beginning
+    that go in place of the column, 0 for all of it."""
 
     name: str
     leaves: int = 0
     least: int = 0
+    short: int = 0
 
 
 class Cell(str):
@@ -55,6 +61,11 @@ def breadth(text: str) -> int:
     if text.isascii():
         return len(text)
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in text)
+
+
+def colourless(text: str) -> str:
+    """The text without colours."""
+    return re.sub("\x1b\\[[0-9]*m", "", text)
 
 
 def cut(text: str, width: int) -> str:
@@ -95,6 +106,64 @@ def lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], screen: Scre
             widths = _fitting(columns, rows, shown, screen.width)
     heading = [column.name for column in columns]
     return [_line([row[one] for one in shown], widths, screen) for row in (heading, *rows)]
+
+
+_BESIDE = 30
+"""Columns in which a text is wrapped beside what stands before it; with fewer it goes below."""
+
+
+def blocks(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], screen: Screen = PLAIN, below: Sequence[str] = ()
+) -> List[List[str]]:
+    """The lines of a heading, and of each row. The last column is never cut: where it does not fit its text goes on beside the
+    others, or below them. below: what else stands below each row, "" for nothing. Where the rest does not fit columns leave."""
+    left = list(columns[:-1])
+    texts = [list(row[:-1]) for row in rows]
+    for leaving in sorted((one for one in left if one.leaves), key=lambda one: -one.leaves):
+        if screen.width is None or _total(_widths(left, texts)) <= screen.width:
+            break
+        at = left.index(leaving)
+        if leaving.short:
+            texts = [[*row[:at], row[at][leaving.short:], *row[at + 1:]] for row in texts]
+        else:
+            left, texts = left[:at] + left[at + 1:], [row[:at] + row[at + 1:] for row in texts]
+    widths = _widths(left, texts)
+    column = _total(widths) + _GAP
+    room = None if screen.width is None else screen.width - column
+    beside = room is None or room >= min(_BESIDE, max([breadth(row[-1]) for row in rows], default=0))
+    head = columns[-1].name if beside else ""
+    # Who, when and for how long is never cut.
+    whole = screen._replace(width=None)
+    found = [[_line([*(one.name for one in left), head], [*widths, breadth(head)], whole)]]
+    for number, (row, cells) in enumerate(zip(rows, texts)):
+        said = [""] if not beside else [row[-1]] if room is None else _folded(row[-1], room)
+        found.append([_line([*cells, said[0]], [*widths, breadth(said[0])], whole), *(" " * column + one for one in said[1:])])
+        for text in (*[row[-1]] * (not beside), *below[number:number + 1]):
+            found[-1] += _below(text, screen.width)
+    return found
+
+
+def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> List[int]:
+    return [max([breadth(one.name), *(breadth(row[number]) for row in rows)]) for number, one in enumerate(columns)]
+
+
+def _below(text: str, width: Optional[int]) -> List[str]:
+    """The text below a row, "-" and "" for nothing."""
+    if text in ("", "-"):
+        return []
+    return [f"    {text}"] if width is None else [f"    {one}" for one in _folded(text, max(20, width) - 4)]
+
+
+def _folded(text: str, width: int) -> List[str]:
+    """The text on as many lines as it takes, of such a width; a word that is wider is broken."""
+    lines_: List[str] = []
+    for part in textwrap.wrap(text, max(1, width), break_on_hyphens=False) or [""]:
+        # A wide character takes two columns, and counts as one so far.
+        while breadth(part) > max(2, width):
+            piece = cut(part, width + 1).rstrip("…")
+            lines_, part = [*lines_, piece], part[len(piece):]
+        lines_.append(part)
+    return lines_
 
 
 def _total(widths: Sequence[int]) -> int:

@@ -2,53 +2,86 @@
 
 from __future__ import annotations
 
+import json
 import time
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from supervisor_zkelect.core import history as kept
 from supervisor_zkelect.core.history import USUAL
 from supervisor_zkelect.core.history import rows as rows_of
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import table, times
 from supervisor_zkelect.operators.outcome import DONE, USAGE, VERSION, Outcome, failure
 from supervisor_zkelect.operators.show import refused, shown
-from supervisor_zkelect.operators.table import PLAIN, Screen, cut
+from supervisor_zkelect.operators.table import PLAIN, WIDE, Column, Screen
 from supervisor_zkelect.operators.view import as_dict, as_dicts, as_text, is_number
 from supervisor_zkelect.operators.words import duration
 
-#: Columns in which a reason is shown behind a term; with fewer it has a line of its own.
-_LEAST_REASON = 20
+_COLUMNS = (
+    Column("ELECTION", 7), Column("TOKEN", 6), Column("NODE"), Column("SINCE", 5, 0, times.YEAR), Column("SERVED"),
+    Column("BECAUSE"),
+)
+_STEPS = ("BEGUN", "ENDED")
 
-_HEADING = ("ELECTION", "TOKEN", "NODE", "SINCE", "SERVED", "BEGUN", "ENDED", "BECAUSE")
+MOST = 100_000
+"""Terms that may be asked for at most."""
+
+
+class _Row(NamedTuple):
+    """cells: as _COLUMNS have them. begun, ended: its steps."""
+
+    cells: Sequence[str]
+    begun: str = "-"
+    ended: str = "-"
+
+    @property
+    def whole(self) -> List[str]:
+        return [*self.cells[:-1], self.begun, self.ended, self.cells[-1]]
+
+    @property
+    def steps(self) -> str:
+        return "; ".join(f"{word} {steps}" for word, steps in (("begun", self.begun), ("ended", self.ended)) if steps != "-")
 
 
 def history(
     answers: Mapping[str, Dict[str, Any]], screen: Screen = PLAIN, given: Mapping[str, Any] = {}, now: float = 0.0
 ) -> Outcome:
-    """The last terms of elections, the latest first, with what each step took. answers: by election. given: since, limit and
-    follow, as they were said; with the last the latest stands last. now: seconds since 1970, 0 for now."""
+    """The last terms of elections, the latest first, with what each step took. answers: by election. given: since, limit,
+    follow and steps, as they were said; with follow the latest stands last, and `after` has the terms that were shown, and
+    `shown` is true where the heading was. now: seconds since 1970, 0 for now."""
     wrong = misread(given)
     if wrong:
         return failure(USAGE, wrong)
     now = now or time.time()
     earliest = times.since(str(given["since"]), now) if given.get("since") else None
-    rows: List[Sequence[str]] = []
+    rows: List[_Row] = []
     said: List[str] = []
     document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
     for name, answer in answers.items():
         if answer.get("ok") is not True:
             return refused(answer, {**answer, "v": VERSION, "election": name})
         terms = as_dicts(answer.get("terms"))
-        most = int(given.get("limit") or (100_000 if earliest is not None else USUAL))
-        found, count = _rows(name, terms[:most], now, earliest)
+        most = int(given.get("limit") or (MOST if earliest is not None else USUAL))
+        found, count = _rows(name, terms[:most], answer, given, now, earliest)
         document["elections"][name] = terms[:count]
         rows += found[::-1] if given.get("follow") else found
-        if not found:
-            rows.append([printable(name), "-", "nobody", "-", "-", "-", "-", "-"])
-        said += _said(name, answer, now)
-    lines = table.plain([_HEADING, *rows])
-    if screen.width is not None and max(map(table.breadth, lines)) > screen.width:
-        lines = _narrow(_HEADING, rows, screen.width)
-    return Outcome(DONE, (*lines, *said), document)
+        if not count and not given.get("shown"):
+            rows.append(_Row([printable(name), "-", "nobody", "-", "-", "-"]))
+        said += _said(name, answer, given, now)
+    return Outcome(DONE, (*_lines(rows, screen, given, len(answers) == 1), *said), document)
+
+
+def _lines(rows: Sequence[_Row], screen: Screen, given: Mapping[str, Any], alone: bool) -> List[str]:
+    """The steps have columns of their own where there is room; else they stand below with --steps."""
+    whole = table.blocks([*_COLUMNS[:-1], *map(Column, _STEPS), _COLUMNS[-1]], [row.whole for row in rows])
+    if screen.width is None or max(table.breadth(line) for block in whole for line in block) <= screen.width:
+        blocks = whole
+    else:
+        # Which election it is the command tells, where it is the only one.
+        first = 1 if alone and screen.width < WIDE else 0
+        below = [row.steps for row in rows] if given.get("steps") else ()
+        blocks = table.blocks(_COLUMNS[first:], [row.cells[first:] for row in rows], screen, below)
+    return [line for block in blocks[1 if given.get("shown") else 0:] for line in block]
 
 
 def misread(given: Mapping[str, Any]) -> str:
@@ -56,12 +89,17 @@ def misread(given: Mapping[str, Any]) -> str:
     if given.get("since") and times.since(str(given["since"]), time.time()) is None:
         return f"--since {given['since']}: give {times.SINCE}"
     limit = str(given.get("limit") or "1")
-    return "" if limit.isdecimal() and 0 < int(limit) <= 100_000 else f"--limit {limit} is not a number of lines"
+    return "" if limit.isdecimal() and 0 < int(limit) <= MOST else f"--limit {limit} is not a number of terms from 1 to {MOST}"
 
 
-def _rows(name: str, terms: List[Dict[str, Any]], now: float, earliest: Any) -> Tuple[List[Sequence[str]], int]:
-    """The rows of these terms, and of how many of them they are."""
-    found: List[Sequence[str]] = []
+def _rows(
+    name: str, terms: List[Dict[str, Any]], answer: Mapping[str, Any], given: Mapping[str, Any], now: float,
+    earliest: Optional[float],
+) -> Tuple[List[_Row], int]:
+    """The rows of these terms, and of how many of them they are. Who follows sees a term again when something of it is new."""
+    found: List[_Row] = []
+    told = {_key(one) for one in as_dicts(as_dict(given.get("after")).get(name))}
+    copied = answer.get("copied")
     for number, row in enumerate(rows_of(terms)):
         moments = as_dict(terms[number].get("ended")).values()
         ended = max((moment for moment in moments if is_number(moment)), default=None)
@@ -69,40 +107,51 @@ def _rows(name: str, terms: List[Dict[str, Any]], now: float, earliest: Any) -> 
         # What still goes on, or ended since, counts.
         if earliest is not None and max(row.since or 0, ended or 0) < earliest and not goes_on:
             return found, number
-        lasts = duration(max(0.0, now - row.since)) if row.since and number == 0 and not row.why and not row.never else "-"
-        served = f"never {row.never}" if row.never else lasts if row.served is None else duration(row.served)
-        found.append([
-            printable(name), str(row.token), shown(row.node), "-" if row.since is None else times.moment(row.since), served,
-            _steps(row.begun), _steps(row.ended), shown(row.why),
-        ])
-        for moment, steps in reversed(row.restarts):
-            at = times.moment(moment)
-            found.append([printable(name), str(row.token), shown(row.node), at, "restarted", _steps(steps), "-", "-"])
+        if _key(terms[number]) in told:
+            continue
+        served = _served(row, goes_on, given, now, copied if is_number(copied) else None)
+        at = "-" if row.since is None else times.moment(row.since)
+        found.append(_Row(
+            [printable(name), str(row.token), shown(row.node), at, served, shown(row.why)], _steps(row.begun), _steps(row.ended),
+        ))
+        for moment, steps, why in reversed(row.restarts):
+            at, told_why = times.moment(moment), shown(why)
+            found.append(_Row([printable(name), str(row.token), shown(row.node), at, "restarted", told_why], _steps(steps)))
     return found, len(terms)
 
 
-def _said(name: str, answer: Dict[str, Any], now: float) -> List[str]:
-    """That the answer is a copy, or not all that there is."""
-    lines = []
-    if is_number(answer.get("copied")):
-        at = f"{times.moment(answer['copied'])}, {times.ago(answer['copied'], now)} ago"
-        lines.append(f"{printable(name)}: this node's copy of {at}, as ZooKeeper does not tell: {as_text(answer.get('why'))}")
-    return lines
+def _key(term: Mapping[str, Any]) -> str:
+    """What a term is known by, with all that is known of it."""
+    return json.dumps(term, sort_keys=True)
 
 
-def _narrow(heading: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> List[str]:
-    """The same with the steps of each term on a line of their own, and what has no room cut: the reason and the steps, never
-    who served, when and for how long."""
-    fixed = table.plain([heading[:5], *(row[:5] for row in rows)])
-    column = max(map(table.breadth, fixed)) + 2
-    beside = width - column >= _LEAST_REASON
-    lines = [f"{fixed[0].ljust(column)}{heading[7]}" if beside else fixed[0]]
-    for row, line in zip(rows, fixed[1:]):
-        lines.append(f"{line.ljust(column)}{cut(row[7], width - column)}" if beside else line)
-        steps = "; ".join(f"{word} {steps}" for word, steps in (("begun", row[5]), ("ended", row[6])) if steps != "-")
-        below = [steps] if beside or row[7] == "-" else [row[7], steps]
-        lines += [cut(f"    {text}", width) for text in below if text]
-    return lines
+def _served(row: kept.Row, goes_on: bool, given: Mapping[str, Any], now: float, copied: Optional[float]) -> str:
+    """For how long it served. Of a term that goes on a copy tells nothing behind its own time, and who follows is told when it
+    ends."""
+    if row.never:
+        return f"never {row.never}"
+    if row.served is not None:
+        return f"{'up to ' * row.up_to}{duration(row.served)}"
+    if not goes_on or not row.since:
+        return "-"
+    if copied is not None:
+        return f"{duration(max(0.0, copied - row.since))} at the copy's time"
+    return "goes on" if given.get("follow") else duration(max(0.0, now - row.since))
+
+
+def _said(name: str, answer: Dict[str, Any], given: Mapping[str, Any], now: float) -> List[str]:
+    """That the answer is a copy. Who follows is told once of each copy."""
+    if not is_number(answer.get("copied")):
+        return []
+    key = f"copy of {name}"
+    if given.get("follow"):
+        known = given.get(key)
+        if isinstance(given, dict):
+            given[key] = answer["copied"]
+        if known == answer["copied"]:
+            return []
+    at = times.with_age(answer["copied"], now)
+    return [f"{printable(name)}: this node's copy of {at}, as ZooKeeper does not tell: {as_text(answer.get('why'))}"]
 
 
 def _steps(steps: Sequence[Tuple[str, float]]) -> str:

@@ -15,6 +15,9 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 SINCE = "a time such as 2026-11-29 21:30, with +0100 behind it where it is not this host's zone, or how long ago: 30m, 2h, 3d"
 """What may stand behind --since."""
 
+YEAR = len("2026-")
+"""Characters at the beginning of a moment that tell the year."""
+
 _FORMS = ("%Y-%m-%d %H:%M:%S%z", "%Y-%m-%d %H:%M%z", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%H:%M")
 
 
@@ -29,6 +32,13 @@ def moment(seconds: float) -> str:
 def ago(seconds: float, now: float) -> str:
     """How long ago a moment was, "-" where it is not over yet by more than clocks differ."""
     return duration(max(0.0, now - seconds)) if seconds <= now + 60 else "-"
+
+
+def with_age(seconds: float, now: float) -> str:
+    """A moment, and how long it is from now: "2026-11-30 03:00:00+0000, 2 m 5 s ago", or "…, in 2 h 0 m"."""
+    if seconds > now:
+        return f"{moment(seconds)}, in {duration(seconds - now)}"
+    return f"{moment(seconds)}, {duration(now - seconds)} ago"
 
 
 def since(text: str, now: float) -> Optional[float]:

@@ -23,7 +23,7 @@ from supervisor_zkelect.operators.outcome import (
     Outcome,
     told,
 )
-from supervisor_zkelect.operators.table import PLAIN, Screen
+from supervisor_zkelect.operators.table import PLAIN, Screen, wrapped
 from supervisor_zkelect.operators.view import View
 
 ALL = "all elections"
@@ -31,6 +31,9 @@ ONE = "the only election"
 NODE = ""
 """The elections that a verb means where none is named; with NODE none may be named."""
 
+
+AFAR = ("--servers", "--root", "--digest-file", "--tls-ca", "--tls-cert", "--tls-key", "--tls-key-password-file")
+"""Options of the program `zkelect` alone, of verbs that it can do from any host."""
 
 LONGEST = 10 * 366 * 86400.0
 """Seconds that may be said at most."""
@@ -123,6 +126,11 @@ class Verb(NamedTuple):
         return told({**USUAL, **self.statuses})
 
 
+def _fitted(reply: Reply, outcome: Outcome) -> Outcome:
+    """The outcome with lines that fit the screen."""
+    return outcome._replace(lines=tuple(part for line in outcome.lines for part in wrapped(line, reply.screen.width)))
+
+
 def _check(reply: Reply) -> Outcome:
     """The problems by the listener's report and its answer, or by supervisord's word on it."""
     # Only `check` needs it, and `role` is to begin fast.
@@ -131,7 +139,8 @@ def _check(reply: Reply) -> Outcome:
     known = check_listener.of_listener(reply.call, reply.view, reply.election)
     answer = next(iter(reply.answers.values()), {"ok": True, "problems": []})
     wrong = known.wrong or answer.get("ok") is not True
-    return show.check(answer, known, check_listener.logs(reply.call, check_listener.groups_of(reply.view)) if wrong else ())
+    logs = check_listener.logs(reply.call, check_listener.groups_of(reply.view)) if wrong else ()
+    return _fitted(reply, show.check(answer, known, logs))
 
 
 def _cluster(reply: Reply) -> Outcome:
@@ -160,7 +169,7 @@ def _events(reply: Reply) -> Outcome:
 
 
 def _orders(reply: Reply) -> Outcome:
-    return show.orders(reply.answers)
+    return show.orders(reply.answers, reply.screen)
 
 
 def _resign(reply: Reply) -> Outcome:
@@ -187,11 +196,11 @@ _CLUSTER = Verb(
 _ROWS = (
     Verb(
         "role", "show this node's role, what is wrong and what to do; exit 0 only if it is primary (in all elections)",
-        lambda reply: show.role(reply.view, reply.election), statuses=OF_A_ROLE,
+        lambda reply: _fitted(reply, show.role(reply.view, reply.election)), statuses=OF_A_ROLE,
     ),
     Verb(
         "status", "show the node, its session with ZooKeeper and its elections",
-        lambda reply: show.status(reply.view, reply.election), statuses=OF_A_ROLE,
+        lambda reply: _fitted(reply, show.status(reply.view, reply.election)), statuses=OF_A_ROLE,
     ),
     Verb(
         "list", "show all nodes of the elections: who leads, who stands by, who is missing, what is ordered",
@@ -224,10 +233,11 @@ _ROWS = (
             Option("--since", "since", "only those that went on after that: a time, or how long ago, as 2h", "TIME"),
             Option("--limit", "limit", f"so many at most; {history.USUAL} by default", "N"),
             Option("--follow", "follow", "go on, and show each new term, and each end of one"),
+            Option("--steps", "steps", "also where the terminal is too narrow for columns of them"),
         ),
     ),
     Verb(
-        "events", "show what happened, in order: changes of role, failures, orders, each with its number",
+        "events", "show what happened, in the order of time: changes of role, failures, orders, each with its number",
         _events, wait=15.0, timed=True, each=True, afar=True,
         options=(
             Option("--since", "since", "only those after that: a time, how long ago, or the number of the last one seen", "TIME"),

@@ -211,12 +211,12 @@ def _written(
             elector.tell_outcome(Outcome(standing.order.id, False, f"it was taken back{by}"))
         return Answer(True, 0, f"the {_CANCELLED[given.kind]} is taken back")
     if given.kind in _CANCELLED.values() and moment is not None:
-        return Answer(True, 0, f"ordered, and done{_when(moment, shown)}; zkelect {given.kind} --cancel takes it back")
+        return Answer(True, 0, f"ordered{_when(moment, shown)}; zkelect {given.kind} --cancel takes it back")
     return Answer(True, 0, "", order)
 
 
 def _when(moment: Optional[int], shown: int) -> str:
-    return "" if moment is None else f" at {moments.utc(moment)}, in {moments.duration((moment - shown) / _MS)}"
+    return "" if moment is None else f" for {moments.utc(moment)}, in {moments.duration((moment - shown) / _MS)}"
 
 
 def _note(elector: DeskCalls, given: Given, wanted: Order, moment: Optional[int], came: str = "") -> str:
@@ -263,7 +263,9 @@ def _looked_up(elector: DeskCalls, given: Given, order: str, term: int, lost: El
 
 
 def _show(elector: DeskCalls) -> Answer:
-    return Answer(True, 0, "; ".join(control_words.told(elector.read_control(), elector.server_time())) or "nothing is ordered")
+    found, shown = elector.read_control(), elector.server_time()
+    lines = control_words.told(found, shown)
+    return Answer(True, 0, "; ".join(lines) or "nothing is ordered", more=control.in_fields(found, shown))
 
 
 def _log(elector: DeskCalls) -> Answer:

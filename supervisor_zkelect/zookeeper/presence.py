@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import AbstractSet, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from supervisor_zkelect.core import control_words, nodes, places, untrusted
-from supervisor_zkelect.core.control import Stamp, in_words, maintenance_in_words
+from supervisor_zkelect.core.control import Stamp, in_words, maintenance_in_words, restart_in_words
 from supervisor_zkelect.zookeeper import arguments
 from supervisor_zkelect.zookeeper.queue import Member
 from supervisor_zkelect.zookeeper.requests import MISSING, THERE, data_of
@@ -24,9 +24,9 @@ _AT_ONCE = 16
 
 class Overview(NamedTuple):
     """One election as a whole. address: the primary's, "" for nobody. trouble: why the orders cannot be read, or "". coming: the
-    switchover and the pause that stand, in words, or "". seen: the nodes, as they are read. ordered, differs: what is ordered,
-    and how one differs from the others, by node. stamp: of the control. changed: when the ack was written last, in
-    milliseconds of ZooKeeper's clock, 0 where there is none."""
+    orders that stand, in words, or "". seen: the nodes, as they are read. ordered, differs: what is ordered, and how one
+    differs from the others, by node. stamp: of the control. changed: when the ack was written last, in milliseconds of
+    ZooKeeper's clock, 0 where there is none."""
 
     rows: List[nodes.Row]
     address: str
@@ -117,6 +117,12 @@ class PresenceCalls(SteppingCalls):
         seen = self._entries([node], {}, self._zk.limit()) if node in self.known_nodes() else []
         return not seen or seen[0].live
 
+    def ended(self, sessions: AbstractSet[str]) -> Dict[str, str]:
+        """Whose sessions these were, as far as they are over: session -> node. sessions: as an entry has them."""
+        seen = self._entries(self.known_nodes()[:MOST_NODES], {}, self._zk.limit())
+        over = ((one.entry.session, one.name) for one in seen if one.entry is not None and not one.live)
+        return {session: name for session, name in over if session in sessions}
+
     def overview(self) -> Overview:
         """All nodes that stand in the election, or stood in it, and what is ordered."""
         limit, client = self._zk.limit(), self._client
@@ -133,7 +139,7 @@ class PresenceCalls(SteppingCalls):
         stamp = () if orders.stamp == Stamp() else tuple(orders.stamp)
         switchover, restart = orders.switchover, orders.restart
         coming = [] if switchover is None else [in_words(switchover, shown)]
-        coming += [] if restart is None else [f"restart{', begun' if restart.begun else ''}"]
+        coming += [] if restart is None else [restart_in_words(restart, shown)]
         leads = holder.node if holder else ""
         differs = nodes.differences(seen, leads if address else "")
         notes = {name: "; ".join(filter(None, [ordered.get(name, ""), differs.get(name, "")])) for name in {*ordered, *differs}}

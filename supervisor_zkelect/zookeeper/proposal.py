@@ -34,7 +34,8 @@ class Standing(NamedTuple):
     place, candidates: position in the queue, from 1, and its length.
     rival: the candidate for which a node at place 1 does not lead, as that leads by another program's rule; else "".
     lasting: path of the znode watched where it is no ephemeral one, so that no session's end removes it; else "". paused: the
-    znode watched is the barrier of a pause instead, which goes when that ends.
+    znode watched is the barrier of a pause instead, which goes when that ends. ahead: id of the session that owns the closest
+    predecessor; 0 where this node leads.
     """
 
     leads: bool
@@ -45,6 +46,7 @@ class Standing(NamedTuple):
     rival: str = ""
     lasting: str = ""
     paused: bool = False
+    ahead: int = 0
 
     def __bool__(self) -> bool:
         # A tuple is true by its length.
@@ -227,8 +229,9 @@ class ProposalCalls(QueueCalls):
         self._watch = watch
         lasting = watch.path if not leads and untrusted.lasting(stat.ephemeralOwner) else ""
         paused = bool(lasting) and places.is_barrier(lasting)
+        owner = 0 if leads or lasting or rival else stat.ephemeralOwner
         return Standing(
-            leads, watch.path, watch.changed, len(ahead) + 1, len(names), rival, "" if paused else lasting, paused
+            leads, watch.path, watch.changed, len(ahead) + 1, len(names), rival, "" if paused else lasting, paused, owner
         )
 
     def forget(self) -> None:

@@ -51,6 +51,9 @@ SIGTERM, SIGUSR1 = 15, 10
 PACE = 3.0
 """Seconds that a listener waits for events at most; in a listener of the product it is one."""
 
+EPOCH = 1_700_000_000.0
+"""When a simulation begins, seconds since 1970."""
+
 WELCOME_TIME = 1.0
 """Seconds that a guard has to greet a listener (link.WELCOME_TIME)."""
 
@@ -255,6 +258,9 @@ class _Host:
 
     def now(self) -> float:
         return self._process.clock()
+
+    def wall(self) -> float:
+        return EPOCH + self._process.clock()
 
     def check_groups(self, settings: Settings, programs: List[Dict[str, Any]]) -> Findings:
         return check_groups(settings, programs, self.uid, self.supervisord_uid, self.group)

@@ -54,9 +54,11 @@ def test_a_term_whose_node_vanished_is_told_as_not_released(pair):
     # Nobody is left who could release.
     pair["a"].crash(pair["a"].guard_pid(), pair["a"].supervisord_pid, pair["a"].listener_pid())
     pair.settled("b")
-    assert "ended without releasing" in pair["b"].ctl("zkelect", "history").stdout
+    pair.until(lambda: "lost" in terms(pair, "b")[1], "b to note how the former term ended")
     latter, former = terms(pair, "b")
-    assert (latter["node"], former["node"]) == ("b", "a") and "ended" not in former
+    assert (latter["node"], former["node"]) == ("b", "a") and "ended" not in former and "acked" in former["begun"]
+    shown = pair["b"].ctl("zkelect", "history").stdout
+    assert "not released: its session ended, as b noticed at 20" in shown and "  up to " in shown, shown
 
 
 def test_a_standby_that_dies_does_not_end_its_former_term_again(pair):

@@ -36,7 +36,8 @@ def test_the_service_is_another_process_in_the_same_term_and_no_other_node_has_s
     assert token(pair["a"]) == before and pid not in pair["a"].service_pids()
     assert "promoting" not in pair["b"].logs()[len(since):] and not pair["b"].service_pids()
     (term, *_) = json.loads(pair["b"].zkelect("history", "--json").stdout)["elections"]["orders"]
-    assert term["token"] == before and set(term["restarts"][0]) == {"ordered", "dead", "started", "healthy", "acked"}
+    assert term["token"] == before and set(term["restarts"][0]) == {"ordered", "dead", "started", "healthy", "acked", "why"}
+    assert term["restarts"][0]["why"].startswith("restarted by order of ") and term["restarts"][0]["why"].endswith(": leak")
     assert "nothing is ordered" in pair["a"].zkelect("orders").stdout
 
 

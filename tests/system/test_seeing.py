@@ -70,11 +70,23 @@ def test_what_is_foretold_of_a_lost_host_comes_true(three, zk_server):
         shown = document(three["c"].zkelect("events", "--json", *words))["elections"]["orders"]["events"]
         return shown if any(one["text"].startswith("promoting -> primary") and one["node"] == "b" for one in shown) else None
 
-    shown = three.until(events, "b to note that it leads")
+    shown = sorted(three.until(events, "b to note that it leads"), key=lambda one: one["counter"])
+    gone = [(one["node"], one["text"]) for one in shown if "session ended" in one["text"]]
+    assert gone == [("b", "a is gone: its session ended")], shown
     numbers = [one["counter"] for one in shown]
     assert numbers == list(range(1, len(numbers) + 1)) and shown[-1]["number"].endswith(f".{numbers[-1]}")
     later = three["b"].ctl("zkelect", "events", "--since", shown[0]["number"])
     assert later.returncode == DONE and shown[1]["number"] in later.stdout and shown[0]["number"] + " " not in later.stdout
+
+
+def test_a_standby_that_dies_is_noted_by_whoever_stands_behind_it(three):
+    three["b"].crash(three["b"].guard_pid(), three["b"].supervisord_pid, three["b"].listener_pid())
+
+    def gone():
+        shown = document(three["a"].zkelect("events", "--json"))["elections"]["orders"]["events"]
+        return [(one["node"], one["text"]) for one in shown if "session ended" in one["text"]]
+
+    assert three.until(gone, "somebody to note it") == [("c", "b is gone: its session ended")]
 
 
 def test_who_differs_is_named_wherever_one_looks(three, zk_server):

@@ -80,6 +80,7 @@ complete -c zkelect -n '__fish_seen_subcommand_from members' -a '(zkelect __comp
 complete -c zkelect -n '__fish_seen_subcommand_from history' -l since -x -a '' -d 'only those that went on after that: a time, or how long ago, as 2h'
 complete -c zkelect -n '__fish_seen_subcommand_from history' -l limit -x -a '' -d 'so many at most; 20 by default'
 complete -c zkelect -n '__fish_seen_subcommand_from history' -l follow -d 'go on, and show each new term, and each end of one'
+complete -c zkelect -n '__fish_seen_subcommand_from history' -l steps -d 'also where the terminal is too narrow for columns of them'
 complete -c zkelect -n '__fish_seen_subcommand_from history' -l wait -x -a '' -d 'how long to wait for the outcome; by default 15'
 complete -c zkelect -n '__fish_seen_subcommand_from history' -l timeout -x -a '' -d '==SUPPRESS=='
 complete -c zkelect -n '__fish_seen_subcommand_from history' -l servers -x -a '' -d 'ZooKeeper\'s servers, host:port,…, with the chroot behind them if there is one'

@@ -192,11 +192,11 @@ def test_what_stands_below_a_name_that_is_no_nodes_is_told_as_no_orders():
 
 @pytest.mark.parametrize("switchover, now, text", [
     (Switchover(Order("s", "root@h", "disk"), "c"), 0, "switchover to c by root@h: disk"), (Switchover(Order("s")), 0, "switchover to the next node"),
-    (Switchover(Order("s"), "c", 7_500_000), 0, "switchover to c at 1970-01-01T02:05:00Z, in 2 h 5 m"),
-    (Switchover(Order("s", "root@h"), "c", 7_500_000), 300_000, "switchover to c by root@h at 1970-01-01T02:05:00Z, in 2 h 0 m"),
-    (Switchover(Order("s"), "c", 7_500_000), None, "switchover to c at 1970-01-01T02:05:00Z"),
+    (Switchover(Order("s"), "c", 7_500_000), 0, "switchover to c at 1970-01-01 02:05:00+0000, in 2 h 5 m"),
+    (Switchover(Order("s", "root@h"), "c", 7_500_000), 300_000, "switchover to c by root@h at 1970-01-01 02:05:00+0000, in 2 h 0 m"),
+    (Switchover(Order("s"), "c", 7_500_000), None, "switchover to c at 1970-01-01 02:05:00+0000"),
     (Switchover(Order("s"), "c", 7_500_000, 41), 0, "switchover to c, begun"), (Switchover(Order("s", reason="disk"), "c", None, 41), 0, "switchover to c, begun: disk"),
-    (Switchover(Order("s"), "c", 10_001_000), 0, "switchover to c at 1970-01-01T02:46:41Z, in 2 h 46 m"), (Switchover(Order("s"), "c", 60_000), 0, "switchover to c at 1970-01-01T00:01:00Z, in 1 m 0 s"),
+    (Switchover(Order("s"), "c", 10_001_000), 0, "switchover to c at 1970-01-01 02:46:41+0000, in 2 h 46 m"), (Switchover(Order("s"), "c", 60_000), 0, "switchover to c at 1970-01-01 00:01:00+0000, in 1 m 0 s"),
 ])
 def test_a_switchover_in_words(switchover, now, text):
     assert control.in_words(switchover, now) == text
@@ -252,3 +252,23 @@ def test_the_end_of_maintenance_forgives_what_failed_before():
     # It is kept through the next one, and what is no token forgives nothing.
     assert control.read(written(control.begin_maintenance("b", ORDER), data=data), control.Stamp()).cleared == {"b": 42}
     assert control.read(b'{"v": 1, "nodes": {"b": {"cleared": "x"}, "../x": {"cleared": 7}}}', control.Stamp()).cleared == {"b": 0}
+
+
+def test_a_restart_in_words_says_who_when_and_why():
+    restart = control.Restart(control.Order("r", "ann@desk", "leak"), 7_500_000)
+    assert control.restart_in_words(restart, 300_000) == "restart by ann@desk at 1970-01-01 02:05:00+0000, in 2 h 0 m: leak"
+    assert control.restart_in_words(restart._replace(begun=7)) == "restart by ann@desk, begun: leak"
+
+
+def test_what_stands_in_fields():
+    order = control.Order("r", "ann@desk", "leak", 5, 900)
+    found = control.Control(
+        maintenance={"b": order, "c": order._replace(until=10)}, switchover=control.Switchover(order, "c", 800),
+        restart=control.Restart(order._replace(until=None), None, 7),
+    )
+    given = {"by": "ann@desk", "reason": "leak", "at": 5, "until": 900}
+    assert control.in_fields(found, 100) == {
+        "maintenance": [{"node": "b", **given}], "switchover": {**given, "to": "c", "due": 800, "begun": False},
+        "restart": {**given, "until": None, "due": None, "begun": True},
+    }
+    assert control.in_fields(control.Control(), 0) == {"maintenance": [], "switchover": None, "restart": None}

@@ -230,21 +230,21 @@ def test_it_fits_the_terminal_and_keeps_what_matters_whole(width):
     answers = {"orders": {"ok": True, "terms": terms}}
     whole, lines = terms_shown.history(answers).lines, terms_shown.history(answers, Screen(width)).lines
     assert len(whole) == 3 and "because " * 19 in whole[1] and max(map(len, whole)) > 160
-    for token, node, served in ((str(1 << 40), "node-b.example", f"  {duration(1e9 - 4)}"), ("7", "a", "  never healthy")):
-        line = next(line for line in lines if line.split()[1:2] == [token])
-        assert node in line.split() and served in line and re.search(r"2001-09-\d\d \d\d:\d\d:\d\d[+-]\d{4}", line)
-    assert all(len(line) <= max(width, 100) for line in lines)
-    if width >= 100:
-        assert max(map(len, lines)) <= width and any("begun 5000 ms" in line for line in lines) and "sick" in str(lines)
-        assert ("BECAUSE" in lines[0]) == (width > 100)
-    if width >= 1:
-        assert all(len(line) <= width for line in lines if line.startswith("    "))
+    for node, served in (("node-b.example", f"  {duration(1e9 - 4)}"), ("a", "  never healthy")):
+        line = next(line for line in lines if node in line.split())
+        assert served in line and re.search(r"09-\d\d \d\d:\d\d:\d\d[+-]\d{4}", line)
+    assert " ".join(lines).split().count("because") == 20 and "sick" in str(lines), "the cause is never cut"
+    assert "…" not in str(lines) and all(len(line) <= max(width, 60) for line in lines)
+    assert ("TOKEN" in lines[0]) == (width >= 80) and ("2001-09-" in str(lines)) == (width >= 60)
+    assert "begun 5000 ms" not in str(lines)
+    steps = terms_shown.history(answers, Screen(width), {"steps": True}).lines
+    assert "begun 5000 ms" in " ".join(" ".join(steps).split()) and all(len(line) <= max(width, 60) for line in steps)
 
 
 def test_where_all_has_room_a_width_changes_nothing():
     answers = {"orders": {"ok": True, "terms": [{"token": 7, "node": "a", "begun": BEGUN}]}}
     assert terms_shown.history(answers, Screen(500)) == terms_shown.history(answers)
-    assert terms_shown.history({"orders": {"ok": True, "terms": []}}, Screen(10)).lines[1].startswith("orders")
+    assert terms_shown.history({"orders": {"ok": True, "terms": []}}, Screen(10)).lines[1].startswith("nobody")
 
 
 # The moments, from the states
@@ -603,3 +603,61 @@ def test_a_restart_is_shown_below_its_term():
     lines = terms_shown.history({"orders": {"ok": True, "terms": terms}}).lines
     assert len(lines) == 4 and "restarted" in lines[2] and "500 ms: dead 500" in lines[2]
     assert "4000 ms: dead 1000 started 1000 healthy 1000 acked 1000" in lines[3]
+
+
+def test_what_is_cut_of_nothing_stands_once():
+    term = {"token": 7, "node": "a", "begun": {"elected": 1e9, "acked": 1e9 + 1}, "ended": {"noticed": 2e9, "why": "switched over to b"}}
+    lines = terms_shown.history({"orders": {"ok": True, "terms": [term]}}, Screen(40)).lines
+    assert lines[0].split() == ["NODE", "SINCE", "SERVED"] and lines[2] == "    switched over to b" and len(lines) == 3
+
+
+def test_a_copy_counts_no_time_behind_its_own():
+    answer = {"ok": True, "terms": [{"token": 7, "node": "a", "begun": {"acked": 1000.0}}], "copied": 1060.0, "why": "no answer"}
+    lines = terms_shown.history({"orders": answer}, now=9000.0).lines
+    assert "1 m 0 s at the copy's time" in lines[1] and "2 h 12 m ago" in lines[2]
+
+
+@pytest.mark.parametrize("limit", ["0", "x", "100001"])
+def test_a_limit_that_is_none_says_what_may_be_said(limit):
+    error = terms_shown.history({}, given={"limit": limit}).error
+    assert error == f"--limit {limit} is not a number of terms from 1 to 100000"
+
+
+def test_who_claims_after_a_crash_tells_how_the_former_term_ended():
+    one = timeline()
+    before = state(roles.PROMOTING, "claiming", token=9)
+    one.moved(state(roles.STANDBY, "watching"), state(roles.STANDBY, "asking"), None, 150.0)
+    one.moved(before, state(roles.PROMOTING, "leasing", token=9), messages.Claimed(1, "c", lost=7), 151.0)
+    data = history.amended(history.write([{"token": 7, "node": "c", "begun": {"elected": 100.0, "acked": 110.0}}]), one.news())
+    (row,) = history.rows(history.read(data))[-1:]
+    assert (row.token, row.node, row.served, row.up_to) == (7, "c", 40.0, True)
+    assert row.why == "not released: its session ended, as a noticed at 1970-01-01 00:02:30+0000"
+    line = terms_shown.history({"orders": {"ok": True, "terms": history.read(data)}}).lines[-1]
+    assert "up to 40 s" in line and "not released" in line
+
+
+def test_what_the_node_itself_tells_of_its_end_counts():
+    own = {"token": 7, "begun": {"acked": 110.0}, "ended": {"noticed": 120.0, "why": "sick"}}
+    lost = {"token": 7, "lost": {"noticed": 150.0, "why": "not released"}}
+    for terms in ([own, lost], [lost, own]):
+        data = b""
+        for term in terms:
+            data = history.amended(data, [term])
+        (row,) = history.rows(history.read(data))
+        assert (row.served, row.why, row.up_to) == (10.0, "sick", False)
+
+
+@pytest.mark.parametrize("lost", [3, [], {"noticed": "x", "why": "y"}, {"noticed": 1.0, "why": 7}, {"noticed": 5e9, "why": ""}])
+def test_what_is_no_loss_is_none(lost):
+    assert "lost" not in history.read(json.dumps([{"token": 7, "lost": lost}]).encode())[0]
+
+
+def test_a_restart_says_who_ordered_it():
+    one = timeline()
+    before = led(one)
+    one.moved(before, state(roles.PROMOTING, "restarting", token=7, reason="restarted by order of ann@desk: leak"), None, 20.0)
+    one.moved(state(roles.PROMOTING, "restarting", token=7), state(roles.PROMOTING, "acking", token=7), None, 21.0)
+    one.moved(state(roles.PROMOTING, "acking", token=7), state(roles.PRIMARY, token=7), None, 22.0)
+    terms = history.read(history.amended(b"", one.news()))
+    lines = terms_shown.history({"orders": {"ok": True, "terms": terms}}).lines
+    assert "restarted" in lines[2] and lines[2].endswith("restarted by order of ann@desk: leak")

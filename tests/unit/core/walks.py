@@ -59,6 +59,13 @@ class Walk:
                 role="promoting", step="leasing", since=self.now, up=True, alive=True, grace=2.0, op=20, waiting=20, proposal="n-1", token=7,
                 inherited=7, claimed_at=self.now, deadline=self.now + 3.0, led=True, timeout=10.0, pausing=Pausing("p", "bounding"),
             )
+        if seed % 12 == 11:
+            # The consent to a pause by which an inherited term runs is read again while a former holder is fenced.
+            self.state = State(
+                role="promoting", step="fencing", since=self.now, up=True, alive=True, grace=2.0, op=20, waiting=20, proposal="n-1", token=7,
+                inherited=7, claimed_at=self.now, deadline=self.now - 3.0, led=True, timeout=10.0, dirty=("n-0", "b:1", 5),
+                paused_until=INFINITY, pausing=Pausing("p", "looking", 21),
+            )
         if seed % 12 == 9:
             # An earlier listener may have left a proposal, and the check of fitness has failed once.
             self.rules = replace(self.rules, fit=True, priority=100)

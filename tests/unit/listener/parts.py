@@ -1,5 +1,6 @@
 """Fakes of what the listener's parts are given, and a candidacy made of them."""
 
+import time
 from types import SimpleNamespace
 
 from supervisor_zkelect.core.control import Life
@@ -83,6 +84,9 @@ class Host:
 
     def now(self):
         return self.moment
+
+    def wall(self):
+        return time.time()
 
     def serial(self):
         self.serials.append(Serial())

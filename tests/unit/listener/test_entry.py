@@ -4,6 +4,8 @@ import pytest
 
 from supervisor_zkelect.core import journal, messages, roles
 from supervisor_zkelect.core.nodes import Entry
+from supervisor_zkelect.core.order_log import Entry as Entry_
+from supervisor_zkelect.core.order_log import Noted
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.listener import entry, events
 from tests.unit.listener.parts import NOW, Host, Work, means
@@ -158,3 +160,30 @@ def test_an_entry_waits_for_a_control_that_is_known(writer, host):
     assert write(writer, host, unread, elector) == [] and writer.due < float("inf")
     write(writer, host, STANDBY, elector)
     assert elector.written == 1
+
+
+def test_who_stood_before_this_node_and_whose_session_is_over_is_noted_as_gone(writer, host):
+    elector = Elector()
+    elector.ended = lambda sessions: {"5": "c"} if "5" in sessions else {}
+    writer.schedule(host.moment)
+    write(writer, host, STANDBY, elector)
+    writer.vanished(5)
+    write(writer, host, STANDBY, elector)
+    assert [(one.kind, one.text) for one in elector.noted] == [("failure", "c is gone: its session ended")]
+    assert write(writer, host, STANDBY, elector) == []
+    writer.vanished(6)
+    write(writer, host, STANDBY, elector)
+    assert len(elector.noted) == 1, "it has left the queue, and lives"
+
+
+@pytest.mark.parametrize("at, what, texts", [
+    (900_000, "cancel", ["the switchover to c is taken back by ann@desk: later"]), (0, "cancel", []), (900_000, "show", []),
+])
+def test_what_is_taken_back_is_noted_with_who_did_it(writer, host, at, what, texts):
+    elector = Elector()
+    elector.order_log = lambda: [Entry_(Noted("2", what, "", "ann@desk", "later", at), None)]
+    elector.server_time = lambda: 910_000
+    ordered = State(**{**vars(PRIMARY), "orders": messages.ControlSeen(order="1", to="c")})
+    writer.note(ordered, PRIMARY, [])
+    write(writer, host, PRIMARY, elector)
+    assert [one.text for one in elector.noted] == texts

@@ -7,8 +7,8 @@ import stat
 import pytest
 
 from supervisor_zkelect.core import history, nodes
-from supervisor_zkelect.elector import Elector, NotConnected, TimedOut
-from supervisor_zkelect.listener import telling
+from supervisor_zkelect.elector import Elector, NotConnected, NotLeader, ProposalGone, TimedOut
+from supervisor_zkelect.listener import election_worker, telling
 from tests.unit.core.test_history import long_term
 from tests.unit.zookeeper.test_past import STATE, pair, write
 from tests.unit.zookeeper.tree import Tree
@@ -116,3 +116,15 @@ def test_who_asks_why_is_given_all_that_it_takes(elector, tree):
     assert asked(telling.answer_outlook, elector, "b", {"term": "x"})["terms"][0]["token"] == 1
     assert asked(telling.answer_outlook, Away(), "b", {}) == {"ok": False, "exit": 4, "text": "ZooKeeper did not answer in time"}
     assert "figures" not in asked(telling.answer_list, elector)["nodes"][0]
+
+
+@pytest.mark.parametrize("error, text", [
+    (ProposalGone("the proposal n-1 is gone; stop what ran by it, then create_proposal()"), "the proposal n-1 is gone"),
+    (NotLeader("this node has no proposal; create_proposal() makes one"), "this node has no proposal"),
+    (ProposalGone("gone; delete it by hand"), "gone; delete it by hand"),
+])
+def test_operators_are_told_nothing_for_programs(error, text):
+    def work():
+        raise error
+
+    assert election_worker.attempt("orders", 1, work).event.reason == text

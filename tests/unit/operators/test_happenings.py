@@ -65,10 +65,43 @@ def test_garbage_is_shown_as_nothing(found):
     assert shown({"ok": False, "exit": 4, "text": "silent"}).exit == UNKNOWN
 
 
-@pytest.mark.parametrize("width", [30, 60, 80, 120])
-def test_it_fits(width):
-    outcome = happenings.events({"orders": answer(3)}, Screen(width), {}, NOW)
+@pytest.mark.parametrize("width", [30, 40, 60, 80, 120])
+def test_it_fits_and_nothing_of_the_cause_is_cut(width):
+    why = "primary -> demoting: switched over to c by order of ann@desk: the disk of this host is to be replaced"
+    data = journal.amended(b"", "a", [News(NOW, journal.ROLE, why)])
+    outcome = happenings.events({"orders": {"ok": True, **journal.document(0x7F, data)}}, Screen(width), {}, NOW)
     assert all(breadth(line) <= width for line in outcome.lines)
+    rest = " ".join(" ".join(outcome.lines[1:]).split())
+    assert all(word in rest for word in why.split()) and "…" not in rest
+    assert ("NUMBER" in outcome.lines[0]) == (width > 40) and ("2025-" in rest) == (width >= 40)
+
+
+def test_they_are_in_the_order_of_time_with_the_numbers_of_their_noting():
+    data = journal.amended(b"", "a", [News(NOW - 5, journal.ROLE, "later")])
+    data = journal.amended(data, "b", [News(NOW - 9, journal.ROLE, "earlier")])
+    outcome = shown({"ok": True, **journal.document(0x7F, data)})
+    assert numbers(outcome) == ["7f.2", "7f.1"] and outcome.document["elections"]["orders"]["last"] == "7f.2"
+    assert "earlier" in outcome.lines[1] and "later" in outcome.lines[2]
+
+
+@pytest.mark.parametrize("width", [None, 60, 80])
+def test_following_has_one_heading(width):
+    given, stream, left = {"follow": True}, io.StringIO(), [answer(2), answer(2), answer(3), answer(60)]
+
+    def ask():
+        return happenings.events({"orders": left.pop(0)}, Screen(width), given, NOW)
+
+    def pause(seconds):
+        if not left:
+            raise KeyboardInterrupt
+
+    live.run(ask, given, False, stream, pause)
+    assert stream.getvalue().count("KIND") == 1 and stream.getvalue().count("promoting: 2\n") == 1
+
+
+@pytest.mark.parametrize("limit", ["0", "x", "100001"])
+def test_a_limit_that_is_none_says_what_may_be_said(limit):
+    assert shown(answer(1), limit=limit).error == f"--limit {limit} is not a number of events from 1 to 100000"
 
 
 def test_following_shows_each_once_and_what_was_missed():

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from supervisor_zkelect.operators import cli, live, terms
+from supervisor_zkelect.operators import cli, live, table, terms
 from supervisor_zkelect.operators.outcome import DONE, UNKNOWN, USAGE, Outcome, Trouble, failure
 from tests.unit.core.test_history import long_term
 
@@ -65,8 +65,16 @@ def test_while_zookeeper_is_away_the_last_picture_stays_with_a_line(away):
     stream = Terminal()
     assert run(stream, WATCH, ONE, away, away, TWO).exit == DONE
     first, second, third, fourth = stream.getvalue().split("\x1b[H")[1:]
+    assert "this picture is of 20" in second and second.index("this picture") == 0 and "this picture" not in first + fourth
     assert "ZooKeeper does not answer; trying again" in second and "a\x1b[K" in second and "since 20" in third
     assert "does not answer" not in first + fourth
+
+
+def test_what_is_past_is_shown_without_colour():
+    stream, green = Terminal(), Outcome(DONE, ("\x1b[32mprimary\x1b[0m",), {})
+    run(stream, WATCH, green, failure(UNKNOWN, "silent"))
+    first, second = stream.getvalue().split("\x1b[H")[1:]
+    assert "\x1b[32m" in first and "\x1b[32m" not in second and "primary" in second
 
 
 def test_elsewhere_each_change_is_printed_once():
@@ -94,11 +102,46 @@ def history(*tokens):
     return terms.history({"orders": {"ok": True, "terms": found}}, given=FOLLOW, now=2e9)
 
 
+def followed(*answers, screen=None):
+    """What is told to who follows a history, of which each answer is a list of terms, or what is wrong; a second passes
+    between two."""
+    left, given, stream, now = list(answers), {"follow": True}, io.StringIO(), [5000.0]
+
+    def ask():
+        found = left.pop(0)
+        now[0] += 1
+        if isinstance(found, Outcome):
+            return found
+        found = found if isinstance(found, dict) else {"ok": True, "terms": found}
+        return terms.history({"orders": found}, screen or table.PLAIN, given, now[0])
+
+    def pause(seconds):
+        if not left:
+            raise KeyboardInterrupt
+
+    live.run(ask, given, False, stream, pause)
+    return [line for line in stream.getvalue().splitlines() if line]
+
+
 def test_terms_come_one_after_the_other_each_once():
-    stream = io.StringIO()
-    run(stream, FOLLOW, history(8, 7), history(8, 7), failure(UNKNOWN, "silent"), failure(UNKNOWN, "silent"), history(123456789, 8, 7))
-    lines = [line.split() for line in stream.getvalue().splitlines() if line]
+    found, silent = [long_term(token) for token in (123456789, 8, 7)], failure(UNKNOWN, "silent")
+    lines = [line.split() for line in followed(found[1:], found[1:], silent, silent, found)]
     assert [words[1] for words in lines] == ["TOKEN", "7", "8", lines[3][1], "123456789"] and "silent;" in lines[3]
+
+
+@pytest.mark.parametrize("screen", [table.PLAIN, table.Screen(80), table.Screen(40)])
+def test_a_term_that_goes_on_is_told_once_and_its_end_once(screen):
+    running = {"token": 7, "node": "a", "begun": {"elected": 999.0, "acked": 1000.0}}
+    over = {**running, "ended": {"noticed": 2000.0, "dead": 2001.0, "why": "resigned"}}
+    lines = followed([running], [running], [running], [over], [over], screen=screen)
+    assert len([line for line in lines if "goes on" in line]) == 1 and len([line for line in lines if "resigned" in line]) == 1
+    assert len([line for line in lines if "SERVED" in line]) == 1 and len(lines) <= 4
+
+
+def test_a_copy_is_told_once():
+    copy = {"ok": True, "terms": [long_term(7)], "copied": 4000.0, "why": "no answer"}
+    lines = followed([long_term(7)], copy, copy, copy)
+    assert len([line for line in lines if "this node's copy" in line]) == 1
 
 
 def test_terms_as_json_come_a_line_each():

@@ -45,7 +45,7 @@ def test_all_nodes_are_listed_with_times_tags_and_the_last_change():
 def test_tags_pick_nodes(tag, names):
     outcome = overview.listed({"orders": PAIR}, PLAIN, {"tag": tag}, NOW)
     assert [one["node"] for one in outcome.document["elections"]["orders"]["nodes"]] == names and outcome.exit == DONE
-    assert bool(names) or f"no node has the tag {tag}" in outcome.lines
+    assert bool(names) or f"no node has the tag {tag}; write KEY:VALUE, or KEY for any value" in outcome.lines
 
 
 def test_a_tag_without_a_key_is_refused():
@@ -181,3 +181,10 @@ def test_of_a_known_node_that_is_gone_nothing_is_rehearsed_and_it_is_said_why():
 def test_a_node_in_maintenance_that_is_down_is_no_fault():
     outcome = cluster.check({"orders": answer(LEADS, STANDS, Seen("c", ENTRY, False, None), ordered=[("c", "in maintenance by x")])})
     assert outcome.exit == DONE and "note: [election:orders] c is gone, or cut off" in outcome.lines
+
+
+def test_what_is_to_come_fits_the_terminal():
+    coming = "restart by ann@desk at 2026-11-30 03:00:00+0000, in 2 h 0 m: " + "leak " * 20
+    lines = overview.listed({"orders": {**PAIR, "coming": coming}}, Screen(60), {}, NOW).lines
+    told = [line for line in lines if "leak" in line or "restart by" in line]
+    assert len(told) > 1 and all(breadth(line) <= 60 for line in told) and " ".join(told).count("leak") == 20

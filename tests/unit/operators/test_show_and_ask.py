@@ -12,10 +12,10 @@ from xmlrpc.server import SimpleXMLRPCServer
 
 import pytest
 
-from supervisor_zkelect.operators import ask, order_lines, overview, show, verbs
+from supervisor_zkelect.operators import ask, order_lines, overview, show, table, verbs
 from supervisor_zkelect.operators.outcome import CANNOT, DONE, ERROR, NOT_PRIMARY, ON_ITS_WAY, RANKS, UNKNOWN, USAGE
 from supervisor_zkelect.operators.progress import Progress
-from supervisor_zkelect.operators.view import judge
+from supervisor_zkelect.operators.view import View, judge
 from supervisor_zkelect.supervisord.client import Fault, Unreachable
 
 NOW = 1000.0
@@ -659,7 +659,24 @@ def test_the_log_of_orders_is_a_table_with_the_newest_first(monkeypatch):
     assert "root@h  switchover --cancel  " in lines[1] and "unknown" in lines[2] and "not done: it was taken back" in lines[3]
     assert "maintenance on c" in lines[4] and "not known" in lines[4]
     assert "1970-01-01 00:00:01+0000  root@h  switchover c at 1970-01-01 00:00:04+0000  c leads, 4.0 s later" in lines[5]
-    assert "nothing was ordered" in show.orders({"orders": {"ok": True, "text": "", "log": []}}).lines[1]
+    assert show.orders({"orders": {"ok": True, "text": "", "log": []}}).lines == ("the log of orders is empty: nothing was ordered",)
+    for width in (40, 80):
+        narrow = show.orders({"orders": {"ok": True, "text": "4", "log": log}}, table.Screen(width)).lines
+        assert all(table.breadth(line) <= width for line in narrow)
+        assert "    by root@h: disk" in narrow and "not done: it was taken back" in " ".join(" ".join(narrow).split())
+
+
+def test_what_was_looked_at_for_an_order_fits_the_terminal():
+    answer = {"ok": True, "text": "c would lead " * 9, "checked": ["c stands in the queue " * 9], "warning": "clocks differ " * 9}
+    lines = show.orders({"orders": answer}, table.Screen(60)).lines
+    assert all(table.breadth(line) <= 60 for line in lines) and " ".join(lines).count("clocks") == 9
+
+
+@pytest.mark.parametrize("verb", ["role", "status", "check"])
+def test_roles_and_checks_fit_the_terminal(verb):
+    view = View(False, "the listener does not answer " * 6, None, 0.0, {})
+    lines = verbs.VERBS[verb].show(verbs.Reply(view, None, {"": {"ok": True, "problems": ["x y " * 60]}}, table.Screen(60), lambda *asked: [])).lines
+    assert len(lines) > 1 and all(table.breadth(line) <= 60 for line in lines)
 
 
 def test_a_moment_that_no_calendar_has_is_shown():
@@ -711,3 +728,12 @@ def test_an_order_goes_with_the_time_for_which_it_may_be_written():
     way = ask._ByListener(call, "switchover", "orders", ask.time.monotonic() + 1.0, 1.0, {"id": "s"})
     way.give(0.0)
     assert 0.3 <= sent[0]["within"] <= 0.7
+
+
+def test_what_stands_ordered_is_in_fields_by_election():
+    standing = {"maintenance": [{"node": "c"}], "switchover": None, "restart": None}
+    document = show.orders({"orders": {"ok": True, "text": "c: in maintenance", **standing}}).document
+    assert document["elections"] == {"orders": standing} and document["text"] == "c: in maintenance" and document["v"] == 1
+    both = {name: {"ok": True, "text": "", **standing} for name in ("orders", "stock")}
+    assert show.orders(both).document["elections"]["stock"]["maintenance"] == [{"node": "c"}]
+    assert "elections" not in show.orders({"orders": {"ok": True, "text": "done"}}).document

@@ -26,7 +26,7 @@ def test_where_two_are_alike_both_are_named():
 @pytest.mark.parametrize("word, told", [*WORDS, ("primry", " did you mean primary?"), ("lsten", " did you mean listen or list?")])
 def test_the_program_says_it(word, told, capsys):
     assert cli.main([word]) == USAGE
-    assert capsys.readouterr().err == f"zkelect: there is no command {word}:{told}; see zkelect --help\n"
+    assert capsys.readouterr().err == f"zkelect: there is no command {word}:{told} See zkelect --help\n"
 
 
 def test_the_program_says_nothing_of_what_is_like_none(capsys):
@@ -44,4 +44,4 @@ def test_supervisorctl_says_it(word, told):
     out = io.StringIO()
     ctl = SimpleNamespace(stdout=out, exitstatus=0)
     ZkelectControllerPlugin(ctl).do_zkelect(word)
-    assert ctl.exitstatus == USAGE and f"there is no command {word}{told and ':' + told}; use one of: " in out.getvalue()
+    assert ctl.exitstatus == USAGE and f"there is no command {word}{':' + told + ' Use' if told else '; use'} one of: " in out.getvalue()

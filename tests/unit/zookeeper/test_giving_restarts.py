@@ -144,7 +144,7 @@ def test_an_order_that_somebody_took_out_is_told_so(election):
 
 @pytest.mark.parametrize("restart, line", [
     (Restart(Order("r")), "restart"),
-    (Restart(Order("r", "root@h", "leak"), NOW + 5000), "restart by root@h for leak, in 5.0 s"),
+    (Restart(Order("r", "root@h", "leak"), NOW + 5000), "restart by root@h at 1970-01-01 00:00:55+0000, in 5.0 s: leak"),
     (Restart(Order("r", "root@h"), None, TOKEN), "restart by root@h, begun"),
 ])
 def test_what_is_told_of_it(restart, line):

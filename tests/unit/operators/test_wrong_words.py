@@ -1,0 +1,71 @@
+"""What is said of words that are wrong, and of helps, by the program and by supervisorctl."""
+
+import io
+import json
+from types import SimpleNamespace
+
+import pytest
+from supervisor.supervisorctl import DefaultControllerPlugin
+
+from supervisor_zkelect.controllerplugin import make_zkelect_controllerplugin
+from supervisor_zkelect.operators import cli
+from supervisor_zkelect.operators.outcome import DONE, USAGE
+
+
+def supervisorctl(*words):
+    """What supervisorctl prints, and its exit status, with its own commands beside the plugin's, as it makes them."""
+    out = io.StringIO()
+    ctl = SimpleNamespace(stdout=out, exitstatus=0, nohelp="*** No help on %s", options=SimpleNamespace(plugins=[]))
+    ctl.output = lambda text: print(text, file=out)
+    ctl.print_topics = lambda *given: None
+    for make in (DefaultControllerPlugin, make_zkelect_controllerplugin):
+        ctl.options.plugins.append(make(ctl))
+    if words[0] == "help":
+        for plugin in ctl.options.plugins:
+            plugin.do_help(" ".join(words[1:]))
+    else:
+        ctl.options.plugins[-1].do_zkelect(" ".join(words))
+    return out.getvalue(), ctl.exitstatus
+
+
+@pytest.mark.parametrize("command, told", [("zkelect", "zkelect list"), ("role", "role [ELECTION]"), ("start", "start <name>")])
+def test_help_of_a_command_is_its_help_alone(command, told):
+    out, _ = supervisorctl("help", command)
+    assert told in out and "No help" not in out
+
+
+def test_a_command_that_nobody_has_has_no_help_once():
+    assert supervisorctl("help", "xyzzy")[0] == "*** No help on xyzzy\n"
+
+
+def test_the_help_of_a_verb():
+    out, status = supervisorctl("list", "--help")
+    assert status == DONE and out.startswith("zkelect list [ELECTION]") and "switchover" not in out
+
+
+def test_what_the_program_alone_has_is_said():
+    out, status = supervisorctl("list", "--servers", "zk1:2181")
+    assert status == USAGE and "--servers is of the program: zkelect list --servers" in out
+
+
+@pytest.mark.parametrize("words", [["maintenance"], ["maintenance", "onn"], ["maintenance", "--json"]])
+def test_maintenance_wants_on_or_off(words, capsys):
+    assert cli.main(words) == USAGE
+    assert "say first on or off; see zkelect maintenance --help" in capsys.readouterr().err
+    assert "say first on or off; see zkelect maintenance --help" in supervisorctl(*words)[0]
+
+
+def test_what_a_verb_does_not_take_is_told_with_its_help(capsys):
+    assert cli.main(["restart", "--dry-run"]) == USAGE
+    assert capsys.readouterr().err == "zkelect: unrecognized arguments: --dry-run; see zkelect restart --help\n"
+    assert cli.main(["--xyzzy"]) == USAGE
+
+
+@pytest.mark.parametrize("words", [["restart", "--dry-run"], ["maintenance"], ["xyzzy"], ["history", "--in"], ["switchover", "--in", "x"]])
+def test_wrong_words_are_one_document_with_json(words, capsys):
+    assert cli.main([*words, "--json"]) == USAGE
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert document["v"] == 1 and document["exit"] == USAGE and captured.err == f"zkelect: {document['error']}\n"
+    out, status = supervisorctl(*words, "--json")
+    assert json.loads(out)["exit"] == status == USAGE
