@@ -50,7 +50,8 @@ class Peer(NamedTuple):
 
 class Cluster(NamedTuple):
     """One election as it is. peers: as they stand in the queue, then the others. primary: "" for nobody. trouble: why the orders
-    cannot be read, or "". coming: the switchover that stands, in words, or ""."""
+    cannot be read, or "". coming: what is ordered and still to come, in words, or "". paused: a pause that stands, in words, or
+    ""."""
 
     peers: Tuple[Peer, ...]
     primary: str
@@ -58,6 +59,7 @@ class Cluster(NamedTuple):
     trouble: str
     coming: str
     terms: List[Dict[str, Any]]
+    paused: str = ""
 
     def peer(self, name: str) -> Optional[Peer]:
         return next((one for one in self.peers if one.name == name), None)
@@ -76,9 +78,10 @@ def cluster(document: Mapping[str, Any]) -> Cluster:
     primary = next((one.name for one in peers if one.role.startswith(roles.PRIMARY)), "")
     peers.sort(key=lambda one: (one.name != primary, one.place is None, one.place or 0, one.name))
     terms = document.get("terms")
-    texts = {name: untrusted.printable(document.get(name) or "", 500) for name in ("address", "trouble", "coming")}
+    names = ("address", "trouble", "coming", "paused")
+    texts = {name: untrusted.printable(document.get(name) or "", 500) for name in names}
     return Cluster(tuple(peers), primary, texts["address"], texts["trouble"], texts["coming"],
-                   [one for one in terms if isinstance(one, dict)] if isinstance(terms, list) else [])
+                   [one for one in terms if isinstance(one, dict)] if isinstance(terms, list) else [], texts["paused"])
 
 
 def _peer(found: Dict[str, Any]) -> Peer:
@@ -122,13 +125,14 @@ class Outlook(NamedTuple):
 def outlook(seen: Cluster, node: str) -> Outlook:
     """What is to be said of the election, with an eye on one node; "" for none."""
     parts = parts_of(seen)
-    faults = figures.FAULTS if parts and seen.primary else ()
+    # In a pause nothing follows from a fault, as nobody is promoted.
+    faults = figures.FAULTS if parts and seen.primary and not seen.paused else ()
     played = [(fault, rehearsal.play(parts, fault, parts[0].name)) for fault in faults]
     follower = next((one.leader for fault, one in played if fault == figures.HOST), "")
     cases = tuple(Case(fault, one, consequence(one)) for fault, one in played)
     return Outlook(
         node, bool(node) and node == seen.primary, standing(seen, node), seen.primary, follower, cases,
-        tuple(hindrances(seen, follower)), basis(seen, follower), seen.coming,
+        tuple(hindrances(seen, follower)), basis(seen, follower), "" if seen.paused else seen.coming,
     )
 
 
@@ -196,6 +200,7 @@ def _why_not(seen: Cluster, peer: Peer) -> str:
 def hindrances(seen: Cluster, follower: str) -> List[str]:
     """What stands in the way of a takeover, a line each."""
     lines = [seen.trouble] if seen.trouble else []
+    lines += [f"{seen.paused}: nobody takes over before that"] if seen.paused else []
     others = [one for one in seen.peers if one.name != seen.primary]
     able = [one for one in others if one.place is not None and one.live and not one.ordered]
     if not able:

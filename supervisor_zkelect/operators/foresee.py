@@ -121,6 +121,8 @@ def simulate(answers: Mapping[str, Dict[str, Any]], screen: Screen, given: Mappi
 
 
 def _rehearsed(name: str, seen: outlook.Cluster, fault: str, node: str) -> Outcome:
+    if seen.paused:
+        return failure(ERROR, f"{seen.paused}: nobody takes over before that, so nothing can be rehearsed")
     parts = outlook.parts_of(seen)
     victim = node or (parts[0].name if parts else "")
     if not parts:

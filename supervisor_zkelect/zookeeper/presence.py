@@ -26,7 +26,7 @@ class Overview(NamedTuple):
     """One election as a whole. address: the primary's, "" for nobody. trouble: why the orders cannot be read, or "". coming: the
     orders that stand, in words, or "". seen: the nodes, as they are read. ordered, differs: what is ordered, and how one
     differs from the others, by node. stamp: of the control. changed: when the ack was written last, in milliseconds of
-    ZooKeeper's clock, 0 where there is none."""
+    ZooKeeper's clock, 0 where there is none. paused: a pause that stands, in words, or ""."""
 
     rows: List[nodes.Row]
     address: str
@@ -37,6 +37,7 @@ class Overview(NamedTuple):
     differs: Mapping[str, str] = {}
     stamp: Sequence[int] = ()
     changed: int = 0
+    paused: str = ""
 
     def document(self, whole: bool = False) -> Dict[str, Any]:
         """What `list` shows of it. whole: with all that a node says of itself, for `outlook.cluster`."""
@@ -45,7 +46,7 @@ class Overview(NamedTuple):
         found = [{**row._asdict(), **self._more(entries.get(row.node, unseen), whole)} for row in self.rows]
         return {
             "ok": True, "nodes": found, "address": self.address, "trouble": self.trouble, "coming": self.coming,
-            "changed": self.changed or None,
+            "changed": self.changed or None, "paused": self.paused,
         }
 
     def _more(self, one: nodes.Seen, whole: bool) -> Dict[str, Any]:
@@ -147,6 +148,7 @@ class PresenceCalls(SteppingCalls):
             nodes.rows(seen, leads, address, notes, stamp), address, orders.trouble,
             "; ".join(filter(None, [*coming, control_words.told_of_pause(orders)])), seen, ordered, differs,
             stamp, acked[1].mtime if acked is not None else 0,
+            control_words.told_of_pause(orders) if orders.paused is not None else "",
         )
 
     def seen_nodes(self) -> List[nodes.Seen]:

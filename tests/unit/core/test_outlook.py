@@ -74,6 +74,13 @@ def test_whoever_has_the_highest_priority_is_next_and_of_the_same_who_stands_bef
     assert [part.name for part in outlook.parts_of(seen)] == ["a", "c", "d", "b"] and outlook.outlook(seen, "").next == "c"
 
 
+def test_in_a_pause_nothing_is_foretold_but_that():
+    paused = "paused by ann: disk, a runs on until zkelect resume"
+    said = outlook.outlook(cluster(*PAIR, paused=paused, coming=paused), "b")
+    assert said.cases == () and said.next == "" and said.coming == ""
+    assert said.hindrances == (f"{paused}: nobody takes over before that",)
+
+
 def test_orders_that_cannot_be_read_stand_in_the_way_of_everybody():
     said = outlook.outlook(cluster(*PAIR, trouble="control holds no orders that can be read"), "b")
     assert said.next == "" and said.hindrances[0].startswith("control holds no orders")
