@@ -166,9 +166,9 @@ def test_an_ack_that_a_lagging_server_did_not_have_is_emptied(join, zk, root, mo
     one.claim("a", "a:1")
     look = one._look_at_term
 
-    def from_the_past(limit):
+    def from_the_past(*arguments):
         monkeypatch.undo()
-        term = look(limit)
+        term = look(*arguments)
         zk.set(f"{root}/e/ack", b"a:1")
         return term
 
