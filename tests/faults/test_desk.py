@@ -14,7 +14,7 @@ CONTENTS = {"garbage": b"\xff{", "of a newer format": json.dumps({"v": 99, "node
 
 def later(*variants):
     """Of the variants the first is tried in script/test; tests/system/test_orders.py and test_pause.py have more of each."""
-    return [variants[0], *(pytest.param(one, marks=rows_only) for one in variants[1:])]
+    return [variants[0], *(pytest.param(*one, marks=rows_only) for one in variants[1:])]
 
 
 def listed(node):
@@ -52,8 +52,8 @@ def test_24_what_members_tell_is_broken(make, zookeeper, hand, znode, how):
     done = case["b"].zkelect("switchover", "--to", "b", "--reason", "broken")
     assert done.returncode == DONE, done.stderr
     case.settled("b")
-    assert hand.exists(path)
-    assert {one["node"]: one["role"] for one in listed(case["a"])["nodes"]}["b"] == "primary"
+    case.until(lambda: hand.exists(path), f"{path} to be made anew")
+    case.until(lambda: {one["node"]: one["role"] for one in listed(case["a"])["nodes"]}.get("b") == "primary", "b to be listed")
 
 
 @rows_only
@@ -62,7 +62,7 @@ def test_24_orders_that_cannot_be_read_promote_nobody(make, zookeeper, hand, how
     case = make(zookeeper)
     pid, token = case.primary("a"), case.token("a")
     path = broken(hand, case, "control", how)
-    case.until(lambda: "orders --reset" in case["b"].part("orders")["trouble"], "b to say what is wrong")
+    case.until(lambda: "orders --reset" in case["b"].ctl("role").stdout, "b to say what is wrong")
     case.same_term(pid, token)
     case["a"].crash()
     case.until(lambda: not any(one["node"] == "a" and one["live"] for one in listed(case["b"])["nodes"]), "the session of a to be over")

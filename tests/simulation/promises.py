@@ -99,6 +99,15 @@ class Promises:
                     return name
         return ""
 
+    def bereft(self) -> bool:
+        """Whether a hand has deleted the barrier of a pause with the election, and another the consent with the control: nothing is
+        left by which others could know that somebody's lease has no end."""
+        consent = self.consent(self.ensemble.tree)[0]
+        return self.anew and any(
+            entry.granted and entry.token != consent and entry.lease.paused_until > node.machine.clock()
+            for node in self.nodes.values() for entry in node.machine.disk.entries.values()
+        )
+
     def consent(self, tree: Tree) -> Tuple[int, bool]:
         """Token of the term that has consented to the pause that stands, 0 without one; and whether its barrier stands."""
         barriers = [json.loads(znode.data)["pause"]["token"] for path, znode in tree.items() if self.paths.barred(path)]
@@ -130,7 +139,7 @@ class Promises:
 
     def at_most_one(self) -> None:
         running = [node.name for node in self.nodes.values() if node.machine.living]
-        if len(running) > 1 and self.world.now > self.excused:
+        if len(running) > 1 and self.world.now > self.excused and not self.bereft():
             self.world.broken(f"1: {' and '.join(running)} run at once")
 
     def started(self, machine: Machine, service: Service) -> None:

@@ -399,8 +399,11 @@ class Run:
         """By force, just when somebody is about to lead."""
 
         def force() -> None:
-            self.amend(pauses.force(self.wanted(None)))
-            self.world.after(seconds, self.resume)
+            found = self.promises.ordered(self.ensemble.tree)
+            # As `pause_giving` refuses it: a consent is never written over.
+            if found.paused is None and found.asked is None:
+                self.amend(pauses.force(self.wanted(None)))
+                self.world.after(seconds, self.resume)
 
         self.promises.when_led = force
 
