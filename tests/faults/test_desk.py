@@ -63,7 +63,7 @@ def test_24_orders_that_cannot_be_read_promote_nobody(make, zookeeper, hand, how
     pid, token = case.primary("a"), case.token("a")
     path = broken(hand, case, "control", how)
     case.until(lambda: "orders --reset" in case["b"].ctl("role").stdout, "b to say what is wrong")
-    case.same_term(pid, token)
+    assert (case.primary("a"), case.token("a")) == (pid, token)
     case["a"].crash()
     case.until(lambda: not any(one["node"] == "a" and one["live"] for one in listed(case["b"])["nodes"]), "the session of a to be over")
     assert not case["b"].service_pids() and hand.get(path)[0] == CONTENTS[how]
