@@ -40,7 +40,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 import psutil
-from kazoo.exceptions import BadVersionError, KazooException, NoNodeError
+from kazoo.exceptions import BadVersionError, ConnectionLoss, KazooException, NoNodeError, SessionExpiredError
 from kazoo.handlers.threading import KazooTimeoutError
 
 from lab import journal, netns
@@ -410,9 +410,14 @@ def r17_resign(soak: Soak, name: str) -> Heal:
     soak.cluster[name].rpc.call("zkelect.request", "resign", "orders", "{}")
 
 
-def amend(soak: Soak, change: control.Change) -> None:
-    """An operator changes what is ordered, as a tool does from another host."""
+#: Seconds for which ZooKeeper may be away while an order is taken back: another fault may have its time just then.
+AWAY = 60.0
+
+
+def amend(soak: Soak, change: control.Change, patience: float = 0.0) -> None:
+    """An operator changes what is ordered, as a tool does from another host. patience: seconds for which ZooKeeper may be away."""
     client, path = soak.cluster.client(), f"{soak.cluster.chroot}/zkelect/orders/ack-state/control"
+    end = now() + patience
     while True:
         try:
             data, stat = client.get_async(path).get(timeout=10)
@@ -421,18 +426,22 @@ def amend(soak: Soak, change: control.Change) -> None:
         except (BadVersionError, NoNodeError):
             # A claim changes it, too, and makes it where it was deleted.
             client.ensure_path_async(path).get(timeout=10)
+        except (ConnectionLoss, SessionExpiredError, KazooTimeoutError):
+            if now() > end:
+                raise
+            time.sleep(0.2)
 
 
 @node_fault
 def r26_maintenance(soak: Soak, name: str) -> Heal:
     amend(soak, control.begin_maintenance(name, Order(f"soak {now()}")))
-    return lambda: amend(soak, control.end_maintenance(name))
+    return lambda: amend(soak, control.end_maintenance(name), AWAY)
 
 
 @node_fault
 def r26_switchover(soak: Soak, name: str) -> Heal:
     amend(soak, control.order_switchover(Switchover(Order(f"soak {now()}", at=round(1000 * time.time())), name)))
-    return lambda: amend(soak, control.end_switchover)
+    return lambda: amend(soak, control.end_switchover, AWAY)
 
 
 @node_fault
