@@ -6,7 +6,6 @@ Steps of who leads (`State.pausing`):
     telling      it was acknowledged, so from now on the lease has no end; the guard has not confirmed yet that it knows
     paused       the guard has, and the record says so: ZooKeeper may go away
     looking      the control seems not to have the consent any more, and is read behind a sync
-    losing       it has not, and the ordinary lease is to be renewed by the next heartbeat
     bounding     the lease has an end again, and the guard has not confirmed yet that it knows
     resuming     it has; the transaction is on its way that ends the pause
 
@@ -21,7 +20,7 @@ from dataclasses import replace
 from typing import Optional
 
 from supervisor_zkelect.core import demotion, messages, pause_messages, promotion, standby
-from supervisor_zkelect.core.lease import PAUSE_RELIED_ON, PAUSE_RESPECTED, heartbeat_interval
+from supervisor_zkelect.core.lease import PAUSE_RELIED_ON, PAUSE_RESPECTED
 from supervisor_zkelect.core.pause_messages import PauseSeen
 from supervisor_zkelect.core.roles import DEMOTING, PRIMARY, PROMOTING, WITHDRAWN
 from supervisor_zkelect.core.service import Counter
@@ -103,8 +102,6 @@ def _lead(turn: Turn) -> None:
         turn.act(pause_messages.TellPause())
     elif one is not None and one.step == "looking":
         _look(turn)
-    elif one is not None and one.step == "losing":
-        _go_on_or_die(turn)
     elif one is not None and one.step == "resuming":
         _end(turn, one.order)
     elif pause is not None and _is_mine(state, pause) and (pause.resume or _lapsed(state, pause)):
@@ -141,7 +138,7 @@ def _request(turn: Turn, one: Pausing, action: type, *more: object) -> None:
 def _look(turn: Turn) -> None:
     """Read behind a sync whether the consent stands."""
     one = turn.state.pausing
-    if one is None or one.step not in ("losing", "bounding", "resuming", "consenting"):
+    if one is None or one.step not in ("bounding", "resuming", "consenting"):
         _request(turn, Pausing(one.order if one is not None else "", "looking"), pause_messages.SeeConsent)
 
 
@@ -242,16 +239,12 @@ def consent_read(turn: Turn, event: pause_messages.ConsentRead) -> None:
 
 
 def _go_on_or_die(turn: Turn) -> None:
-    """The consent is gone: go on by the proposal and the ordinary lease, or end, as another node may lead."""
+    """The consent is gone: go on by the proposal and the ordinary lease, or end, as another node may lead. Where that lease leaves no
+    more than the time for a stop, it has the group asked to stop, by the guard if need be."""
     state = turn.state
-    ordinary, stands = lease_of(turn.rules, state).ordinary, state.proposal is not None and state.up
-    if stands and turn.now < ordinary.stop_at:
+    if state.proposal is not None and state.up and lease_of(turn.rules, state).ordinary.covers(turn.now):
         turn.act(messages.Log("the consent to the pause is gone; goes on as an ordinary primary"))
         _bound(turn)
-    elif stands and turn.now < ordinary.kill_at:
-        # Nobody leads beside it before the deadline, and the next heartbeat may renew that.
-        again = min(turn.now + heartbeat_interval(state.timeout), ordinary.kill_at)
-        turn.set(pausing=Pausing(state.pausing.order if state.pausing else "", "losing", again=again))
     else:
         demotion.demote(turn, "the consent to the pause is gone, so another node may lead", kill=True)
 

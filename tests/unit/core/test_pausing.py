@@ -476,20 +476,19 @@ def test_where_the_session_is_to_be_closed_a_term_whose_pause_is_over_ends(node)
     assert node.at == ("demoting", "stopping") and node.did(messages.StopGroup), "nobody waits for it for ever"
 
 
-@pytest.mark.parametrize("after, goes_on", [("renewed", True), ("not renewed", False)])
-def test_where_the_consent_is_gone_and_the_lease_is_stale_the_next_heartbeat_is_waited_for(node, after, goes_on):
+@pytest.mark.parametrize("late, ended", [(-0.01, None), (0.01, messages.StopGroup), (5.0, messages.KillGroup)])
+def test_where_the_consent_is_gone_the_ordinary_lease_counts_at_once(node, late, ended):
+    """For the guard too: no step waits for a heartbeat while a lease without an end and without a consent stands there."""
     renewed(paused(node), 9.0)
     lease = lease_of(SETTINGS, node.state).ordinary
-    node.event(seen(None), lease.stop_at + 0.01 - node.now)
+    node.event(seen(None), lease.stop_at + late - node.now)
     node.event(pause_messages.ConsentRead(node.op(pause_messages.SeeConsent), seen(None)))
-    assert node.at == ("primary", "") and next_wakeup(SETTINGS, node.state) <= lease.kill_at
-    if goes_on:
-        renewed(node, 9.0)
-    while node.now < lease.kill_at and node.at == ("primary", ""):
-        node.event(messages.Tick(), max(0.001, next_wakeup(SETTINGS, node.state) - node.now))
-        if node.state.pausing is not None and node.state.pausing.step == "bounding":
-            break
-    assert (node.at == ("primary", "")) is goes_on and node.now <= lease.kill_at + 0.01
+    if ended is not messages.KillGroup:
+        assert not node.state.held(node.now) and lease_of(SETTINGS, node.state).kills_at == lease.kill_at
+    if ended is None:
+        assert node.at == ("primary", "") and node.state.pausing.step == "bounding" and node.did(pause_messages.TellPause)
+    else:
+        assert node.at == ("demoting", "stopping") and node.did(ended)
 
 
 @pytest.mark.parametrize("lasts, ends", [(100.0, True), (INFINITY, False)])
