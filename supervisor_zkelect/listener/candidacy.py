@@ -256,7 +256,7 @@ class Candidacy(Part):
         if not terms or self.writing or not self._ports.connected() or self._host.now() < self._write_at:
             return
         self.writing = True
-        self._work.submit(partial(telling.write_history, self.elector, self.name, terms, self._host.history_file(self.name)))
+        self._work.submit(partial(telling.write_history, self.elector, self.name, terms, self._host.history_copy(self.name)))
 
     def history_written(self, event: events.HistoryWritten) -> None:
         self.writing = False

@@ -156,7 +156,7 @@ class Desk(Decider):
         one.ask(0, telling.answer_outlook, request["ticket"], self.reply, node, request.get("args", {}))
 
     def _history(self, one: Candidacy, request: Request) -> None:
-        copy = self._host.history_file(one.name)
+        copy = self._host.history_copy(one.name)
         one.ask(0, telling.answer_history, request["ticket"], self.reply, request.get("args", {}), copy)
 
     def reply(self, ticket: str, document: Dict[str, Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import time
 from functools import partial
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
@@ -85,19 +84,19 @@ class EntryWriter(Part):
             work.submit(partial(telling.write_entry, elector, name, node, entry))
             return
         self._noting, self._news = self._news, []
-        more = telling.More(self._host.history_file(name), tuple(self._noting), self._vanished)
+        more = telling.More(self._host.history_copy(name), tuple(self._noting), self._vanished)
         self._vanished = {}
         work.submit(partial(telling.write_entry, elector, name, node, entry, more))
 
     def note(self, before: State, after: State, actions: Sequence[messages.Action]) -> None:
         """Have noted what happened by a step of the role machine, when the entry is written next; nobody waits for it."""
-        for told in happened.told(before, after, actions, time.time() - self._host.now()):
+        for told in happened.told(before, after, actions, self._host.wall() - self._host.now()):
             self._note(*told)
 
     def vanished(self, session: int) -> None:
         """The proposal that stood directly before this node's is gone; session: id of that which owned it. Whether that is over
         is looked at when the entry is written next."""
-        self._vanished = {**self._vanished, session: time.time()}
+        self._vanished = {**self._vanished, session: self._host.wall()}
         self.schedule(self._host.now())
 
     def _note(self, kind: str, text: str, given: Tuple[str, ...] = ()) -> None:
@@ -108,7 +107,7 @@ class EntryWriter(Part):
                 return
             self._failures = {known: at for known, at in self._failures.items() if at > now - FAILURE_PACE}
             self._failures[text] = now
-        self._news = journal.collected(self._news, journal.News(time.time(), kind, text, given))
+        self._news = journal.collected(self._news, journal.News(self._host.wall(), kind, text, given))
         self.schedule(now)
 
     def written(self, event: events.EntryWritten) -> None:

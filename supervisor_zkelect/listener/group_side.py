@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 from functools import partial
 from typing import Any, Callable, Optional
 
@@ -96,7 +95,7 @@ class GroupSide(Decider):
         one = self._of(event)
         if one is not None:
             self._runs(one, event.pid)
-            one.timeline.executed(event.moment - self._host.now() + time.time())
+            one.timeline.executed(event.moment - self._host.now() + self._host.wall())
 
     def _refused(self, event: protocol.ProgramRefused) -> None:
         one = self._of(event)

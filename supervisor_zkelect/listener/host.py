@@ -19,6 +19,7 @@ from supervisor_zkelect.config.settings import Settings
 from supervisor_zkelect.guard import folder as runtime_folder
 from supervisor_zkelect.guard import kept_config, link, locks, process, record, saved_session, upkeep
 from supervisor_zkelect.listener import last_resort, lives
+from supervisor_zkelect.listener.history_copy import HistoryCopy
 from supervisor_zkelect.listener.workers import SerialExecutor
 from supervisor_zkelect.processes import execution, proc
 from supervisor_zkelect.processes.census import SupervisordIdentity
@@ -74,6 +75,7 @@ class Host:
         self._store: Optional[saved_session.Store] = None
         self._touched_at = clock.now()
         self._elections = Workers(ELECTION_THREADS, "zkelect-elections")
+        self._disk = Workers(1, "zkelect-disk")
 
     def now(self) -> float:
         """Seconds of CLOCK_BOOTTIME. Any thread may call it."""
@@ -153,9 +155,9 @@ class Host:
             former = saved_session.load(self._folder)
         return former
 
-    def history_file(self, election: str) -> str:
-        """The file in which this node keeps what it knows of an election's terms."""
-        return os.path.join(self._folder, f"history-{election}")
+    def history_copy(self, election: str) -> HistoryCopy:
+        """What this node keeps of an election's terms."""
+        return HistoryCopy(os.path.join(self._folder, f"history-{election}"), self._disk)
 
     def keep_folder(self) -> str:
         """Put back what somebody removed of the runtime folder that is this listener's; the guard does so with the rest.

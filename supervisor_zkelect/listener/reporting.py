@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from typing import Any, Dict, Optional
 
 from supervisor_zkelect import __version__
@@ -35,7 +34,7 @@ class Reports(Decider):
         settings, granted, sessions = self._host.settings, self._leases.granted, self._sessions
         return {
             "v": 1, "node": settings.node_name, "pid": self._host.pid, "version": __version__, "config": settings.file,
-            "config_trouble": self._programs.config_trouble(), "boottime": moment, "time": time.time(),
+            "config_trouble": self._programs.config_trouble(), "boottime": moment, "time": self._host.wall(),
             "session": {
                 "state": sessions.link, "id": f"0x{granted.session:x}" if granted else None,
                 "timeout": granted.timeout if granted else None, "since": sessions.link_since,
@@ -96,7 +95,7 @@ class Reports(Decider):
     def entry(self, one: Candidacy) -> nodes.Entry:
         """What this node says of itself in an election, for other hosts to see."""
         state, moment = one.state, self._host.now()
-        since, acked = round(1000 * (time.time() - (moment - state.since))), one.timeline.begun.get("acked")
+        since, acked = round(1000 * (self._host.wall() - (moment - state.since))), one.timeline.begun.get("acked")
         if state.role == roles.PRIMARY and acked:
             # A restart in the same term ends none.
             since = round(1000 * acked)

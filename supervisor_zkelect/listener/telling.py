@@ -1,22 +1,17 @@
 """What a node tells of itself, and what it is asked about its elections. All of it runs on the election's own executor, one piece
 at a time, and may wait; each function is given values, and gives back an event or has a ticket answered.
-
-Whatever history this node has seen last is kept in a file of its runtime folder, readable by its owner alone, and answers while
-ZooKeeper does not.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import time
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from supervisor_zkelect.core import history, journal, nodes, untrusted
 from supervisor_zkelect.elector import ElectionError, Elector
-from supervisor_zkelect.guard import folder as runtime_folder
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.election_worker import fitting, untold
+from supervisor_zkelect.listener.history_copy import HistoryCopy
 from supervisor_zkelect.listener.workers import LONGEST_LIST
 
 log = logging.getLogger(__name__)
@@ -29,15 +24,12 @@ HISTORY_TIME = 0.5
 #: Seconds after which an order is not what an event was about.
 _JUST_NOW = 60.0
 
-#: Bytes of the file with a copy of the history.
-_LONGEST_COPY = 1 << 18
-
 
 class More(NamedTuple):
-    """What is done beside writing an entry. copy: path of the history's copy, "" for none. news: what is to be noted. vanished:
+    """What is done beside writing an entry. copy: of the history, None for none. news: what is to be noted. vanished:
     sessions whose proposals are gone, and since when."""
 
-    copy: str = ""
+    copy: Optional[HistoryCopy] = None
     news: Sequence[journal.News] = ()
     vanished: Mapping[int, float] = {}
 
@@ -52,8 +44,8 @@ def write_entry(
         if more is None:
             return events.EntryWritten(name, "")
         differs = elector.differs(node, entry)
-        if more.copy:
-            _keep(more.copy, elector.terms(history.LATELY))
+        if more.copy is not None:
+            more.copy.keep(elector.terms(history.LATELY))
         news = sorted([*_completed(elector, more.news), *_gone(elector, more.vanished)], key=lambda one: one.time)
         if news:
             elector.note_events(node, news)
@@ -85,7 +77,9 @@ def _gone(elector: Elector, vanished: Mapping[int, float]) -> List[journal.News]
     ]
 
 
-def write_history(elector: Elector, name: str, terms: List[Dict[str, Any]], copy: str = "") -> events.HistoryWritten:
+def write_history(
+    elector: Elector, name: str, terms: List[Dict[str, Any]], copy: Optional[HistoryCopy] = None
+) -> events.HistoryWritten:
     """Add what is new of these terms. copy: as `More` has it."""
     data = b""
 
@@ -96,8 +90,8 @@ def write_history(elector: Elector, name: str, terms: List[Dict[str, Any]], copy
 
     try:
         elector.amend_history(amended, HISTORY_TIME)
-        if copy:
-            _keep(copy, history.read(data))
+        if copy is not None:
+            copy.keep(history.read(data))
         if len(data) >= history.FULL:
             elector.page_history()
         return events.HistoryWritten(name, terms, "")
@@ -133,21 +127,27 @@ def answer_outlook(elector: Elector, ticket: str, reply: Reply, node: str, argum
         reply(ticket, untold(error))
 
 
-def answer_history(elector: Elector, ticket: str, reply: Reply, arguments: Mapping[str, Any], copy: str = "") -> None:
+def answer_history(
+    elector: Elector, ticket: str, reply: Reply, arguments: Mapping[str, Any], copy: Optional[HistoryCopy] = None
+) -> None:
     """Answer with the history of terms, or, where ZooKeeper does not tell, with this node's copy of it."""
     most = history.asked_for(arguments)
     try:
         terms = elector.terms(most)
     except ElectionError as error:
-        kept = _kept(copy) if copy else {}
-        if not kept:
-            reply(ticket, untold(error))
-            return
-        terms = fitting(kept["terms"][:most], LONGEST_LIST)
-        reply(ticket, {"ok": True, "terms": terms, "copied": kept["time"], "why": str(error)})
+        refused, why = untold(error), str(error)
+
+        def copied(kept: Dict[str, Any]) -> None:
+            terms = fitting(kept["terms"][:most], LONGEST_LIST) if kept else []
+            reply(ticket, {"ok": True, "terms": terms, "copied": kept["time"], "why": why} if kept else refused)
+
+        if copy is None:
+            copied({})
+        else:
+            copy.read(copied)
         return
-    if copy:
-        _keep(copy, terms)
+    if copy is not None:
+        copy.keep(terms)
     reply(ticket, {"ok": True, "terms": fitting(terms, LONGEST_LIST)})
 
 
@@ -157,27 +157,3 @@ def answer_events(elector: Elector, ticket: str, reply: Reply) -> None:
         reply(ticket, {"ok": True, **elector.events()})
     except ElectionError as error:
         reply(ticket, untold(error))
-
-
-def _keep(path: str, terms: List[Dict[str, Any]]) -> None:
-    """Keep a copy of the history, with what was kept before of older terms. A failure costs only the copy."""
-    try:
-        merged = history.noted(_kept(path).get("terms", []), terms)
-        written = history.write(merged, _LONGEST_COPY - 100).decode("utf-8")
-        data = f'{{"v": 1, "time": {time.time():.3f}, "terms": {written}}}'
-        runtime_folder.replace(*os.path.split(path), data.encode("utf-8"))
-    except OSError as error:
-        log.debug("no copy of the history can be kept: %s", error)
-
-
-def _kept(path: str) -> Dict[str, Any]:
-    """What is in the copy; {} where there is none that can be read."""
-    try:
-        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "rb") as file:
-            data = file.read(_LONGEST_COPY + 1)
-    except OSError:
-        return {}
-    found = untrusted.parsed(data, _LONGEST_COPY)
-    if not isinstance(found, dict) or type(found.get("time")) not in (int, float):
-        return {}
-    return {"time": found["time"], "terms": history.known(found.get("terms"))}

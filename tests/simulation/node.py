@@ -276,8 +276,8 @@ class _Host:
         process.node.promises.fenced.add(token)
         return execution.Ended("exit status 0", 0, [], "")
 
-    def history_file(self, election: str) -> str:
-        return ""
+    def history_copy(self, election: str) -> None:
+        return None
 
     def serial(self) -> Pool:
         return Pool(self._process, serial=True)

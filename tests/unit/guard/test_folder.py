@@ -8,10 +8,11 @@ import pytest
 from supervisor_zkelect.guard import folder as runtime_folder
 from supervisor_zkelect.guard import locks, record, saved_session
 from supervisor_zkelect.guard.members import Members
-from supervisor_zkelect.listener import telling
+from supervisor_zkelect.listener.history_copy import HistoryCopy
 from supervisor_zkelect.listener.host import Host
 from tests.unit.guard.test_record import OWNER
 from tests.unit.guard.test_upkeep import SESSION, Kept, remove_all
+from tests.unit.listener.parts import Disk
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_a_mistake_names_the_folder_and_not_its_descriptor(place):
 @pytest.mark.parametrize("write", [
     lambda folder: Members(folder, OWNER).keep("primary", [(1, 2)]),
     lambda folder: runtime_folder.replace(folder, "config", b"x"),
-    lambda folder: telling._keep(os.path.join(folder, "history-orders"), []),
+    lambda folder: HistoryCopy(os.path.join(folder, "history-orders"), Disk()).keep([]),
 ], ids=["members", "configuration", "history"])
 def test_whatever_else_is_kept_is_not_put_there_either(place, how, write):
     other = place.with_name("other")

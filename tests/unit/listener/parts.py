@@ -95,8 +95,8 @@ class Host:
     def last_resort(self):
         return self.resort
 
-    def history_file(self, election):
-        return ""
+    def history_copy(self, election):
+        return None
 
 
 def settings_of(**changes):
@@ -105,6 +105,19 @@ def settings_of(**changes):
         "health_timeout": 1.0, "priority": 100, "fit_check": lambda: None, **changes,
     }
     return SimpleNamespace(**given)
+
+
+class Disk:
+    """An executor whose work is done at once; or, while it hangs, later."""
+
+    def __init__(self):
+        self.hangs, self.waiting = False, []
+
+    def submit(self, work, *arguments):
+        self.waiting.append((work, arguments))
+        while self.waiting and not self.hangs:
+            work, arguments = self.waiting.pop(0)
+            work(*arguments)
 
 
 class Log:

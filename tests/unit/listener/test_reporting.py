@@ -144,7 +144,7 @@ def test_texts_of_others_are_cut(one, orders):
 
 
 def test_a_primary_tells_since_when_its_term_goes_on_and_not_since_its_restart(one, orders, monkeypatch):
-    monkeypatch.setattr(reporting.time, "time", lambda: 5000.0)
+    monkeypatch.setattr(Host, "wall", lambda self: 5000.0)
     monkeypatch.setattr(reporting.Reports, "_figures", lambda self, one: {})
     monkeypatch.setattr(reporting.Reports, "_tags", lambda self, one: {})
     monkeypatch.setattr(reporting.agreement, "options", lambda settings, election: {})

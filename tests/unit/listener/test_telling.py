@@ -7,29 +7,38 @@ import stat
 import pytest
 
 from supervisor_zkelect.core import history, nodes
-from supervisor_zkelect.elector import Elector, NotConnected, NotLeader, ProposalGone, TimedOut
+from supervisor_zkelect.elector import NotConnected, NotLeader, ProposalGone, TimedOut
 from supervisor_zkelect.listener import election_worker, telling
+from supervisor_zkelect.listener.history_copy import HistoryCopy
 from tests.unit.core.test_history import long_term
+from tests.unit.listener.parts import Disk
 from tests.unit.zookeeper.test_past import STATE, pair, write
-from tests.unit.zookeeper.tree import Tree
+from tests.unit.zookeeper.tree import an_election, elector_of
 
 
 @pytest.fixture
 def tree():
-    tree = Tree()
-    for path in ("election", "ack", "ack-state/history", "ack-state/control", "ack-state/nodes"):
-        tree.put(f"/zkelect/orders/{path}")
-    return tree
+    return an_election()
 
 
 @pytest.fixture
 def elector(tree):
-    return Elector(tree, "/zkelect/orders/election", "n", "/zkelect/orders/ack")
+    return elector_of(tree)
 
 
 @pytest.fixture
-def copy(tmp_path):
+def disk():
+    return Disk()
+
+
+@pytest.fixture
+def path(tmp_path):
     return str(tmp_path / "history-orders")
+
+
+@pytest.fixture
+def copy(path, disk):
+    return HistoryCopy(path, disk)
 
 
 class Away:
@@ -52,35 +61,49 @@ def asked(work, elector, *arguments):
     return answer
 
 
-def test_while_zookeeper_is_away_the_copy_answers_and_says_so(elector, copy):
+def test_a_disk_that_hangs_holds_up_nothing_but_the_copy(elector, copy, disk):
+    """A release waits for what the election's executor does before it."""
+    disk.hangs = True
+    assert telling.write_history(elector, "orders", [long_term(7)], copy).error == ""
+    assert telling.write_entry(elector, "orders", "b", nodes.Entry(), telling.More(copy)).error == ""
+    assert [one["token"] for one in asked(telling.answer_history, elector, {}, copy)["terms"]] == [7]
+    answers = []
+    telling.answer_history(Away(), "t", lambda ticket, document: answers.append(document), {}, copy)
+    assert answers == []
+    disk.hangs = False
+    disk.submit(int)
+    assert [one["token"] for one in answers[0]["terms"]] == [7]
+
+
+def test_while_zookeeper_is_away_the_copy_answers_and_says_so(elector, copy, path):
     for token in range(1, 31):
         write(elector, token)
     told = asked(telling.answer_history, elector, {}, copy)
     assert [one["token"] for one in told["terms"]] == list(range(30, 10, -1)) and "copied" not in told
     away = asked(telling.answer_history, Away(), {"limit": "3"}, copy)
     assert [one["token"] for one in away["terms"]] == [30, 29, 28] and away["copied"] > 1e9 and away["why"] == "the connection was lost"
-    assert stat.S_IMODE(os.stat(copy).st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
 
 
 @pytest.mark.parametrize("data", [None, b"", b"garbage", b"[]", b'{"time": "x", "terms": []}', b"x" * (1 << 19)])
-def test_without_a_copy_that_can_be_read_there_is_none(copy, data):
+def test_without_a_copy_that_can_be_read_there_is_none(copy, path, data):
     if data is not None:
-        with open(copy, "wb") as file:
+        with open(path, "wb") as file:
             file.write(data)
     assert asked(telling.answer_history, Away(), {}, copy) == {"ok": False, "exit": 4, "text": "there is no connection to ZooKeeper"}
 
 
-def test_a_copy_is_no_way_to_another_file(tmp_path, copy):
+def test_a_copy_is_no_way_to_another_file(tmp_path, copy, path):
     target = tmp_path / "secret"
     target.write_text('{"time": 1, "terms": []}')
-    os.symlink(target, copy)
+    os.symlink(target, path)
     assert asked(telling.answer_history, Away(), {}, copy)["ok"] is False
 
 
-def test_the_copy_is_bounded_and_keeps_what_it_knew(elector, copy):
+def test_the_copy_is_bounded_and_keeps_what_it_knew(elector, copy, path):
     for first in range(1, 1200, 50):
         telling.write_history(elector, "orders", [{**long_term(token), "address": "a" * 250} for token in range(first, min(first + 50, 1200))], copy)
-        assert os.path.getsize(copy) <= 1 << 18
+        assert os.path.getsize(path) <= 1 << 18
     kept = asked(telling.answer_history, Away(), {"limit": "1000"}, copy)["terms"]
     assert [one["token"] for one in kept] == list(range(1199, 1199 - len(kept), -1)) and len(kept) > 300
 

@@ -5,26 +5,23 @@ import json
 import pytest
 
 from supervisor_zkelect.core import history, nodes
-from supervisor_zkelect.elector import AccessDenied, Elector
+from supervisor_zkelect.elector import AccessDenied
 from supervisor_zkelect.operators.outcome import DONE
 from supervisor_zkelect.operators.verbs import VERBS, Reply
 from tests.unit.core.test_history import long_term
-from tests.unit.zookeeper.tree import Tree
+from tests.unit.zookeeper.tree import an_election, elector_of
 
 STATE = "/zkelect/orders/ack-state"
 
 
 @pytest.fixture
 def tree():
-    tree = Tree()
-    for path in ("election", "ack", "ack-state/history", "ack-state/control", "ack-state/nodes"):
-        tree.put(f"/zkelect/orders/{path}")
-    return tree
+    return an_election()
 
 
 @pytest.fixture
 def elector(tree):
-    return Elector(tree, "/zkelect/orders/election", "n", "/zkelect/orders/ack")
+    return elector_of(tree)
 
 
 def write(elector, token):

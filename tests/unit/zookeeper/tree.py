@@ -5,6 +5,8 @@ from types import SimpleNamespace
 
 from kazoo import exceptions as errors
 
+from supervisor_zkelect.elector import Elector
+
 
 class Answer:
     def __init__(self, work):
@@ -145,3 +147,15 @@ class Transaction:
                 results = [errors.RolledBackError()] * len(results) + [error]
                 break
         return Answer(lambda: results)
+
+
+def an_election():
+    """One with what stands there before anybody has come."""
+    tree = Tree()
+    for path in ("election", "ack", "ack-state/history", "ack-state/control", "ack-state/nodes"):
+        tree.put(f"/zkelect/orders/{path}")
+    return tree
+
+
+def elector_of(tree):
+    return Elector(tree, "/zkelect/orders/election", "n", "/zkelect/orders/ack")
