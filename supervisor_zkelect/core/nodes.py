@@ -57,6 +57,11 @@ class Entry(NamedTuple):
     host: str = ""
     instance: str = ""
 
+    @property
+    def amiss(self) -> str:
+        """What is wrong there, or was when it was to lead; ""."""
+        return self.trouble or (f"its last promotion failed: {self.failed}" if self.failed else "")
+
     def data(self) -> bytes:
         """For the znode."""
         texts = {name: untrusted.cut(getattr(self, name), LONGEST_TEXT) for name in ("trouble", "failed", "unfit")}
@@ -198,7 +203,7 @@ def _row(one: Seen, holder: str, address: str, ordered: str, stamp: Sequence[int
         notes.append("the ack does not say so" if entry.state == "primary" and not leads else "")
         notes += ["runs on in the pause" if entry.paused else "", "" if entry.guarded else "unguarded"]
         notes.append("" if not stamp or tuple(entry.confirmed) == tuple(stamp) else "has not recognised the last order yet")
-        notes.append(entry.trouble)
+        notes.append(entry.amiss)
     where = address if leads else entry.address
     # What it tells of is when it became what it was.
     since = None if role == "gone" else entry.since or None

@@ -215,7 +215,7 @@ def hindrances(seen: Cluster, follower: str) -> List[str]:
             said += ["is unguarded"] * (one.told and not one.guarded)
             said += [one.differs] * bool(one.differs)
             said += ["has not recognised the last order yet"] * (not one.recognised)
-            said += [one.trouble] * bool(one.trouble and one.trouble != one.failed)
+            said += [one.trouble] * bool(one.trouble)
         lines += [f"{one.name} {text}" for text in said]
     primary = seen.peer(seen.primary)
     if primary is not None and primary.live and primary.told and not primary.guarded:

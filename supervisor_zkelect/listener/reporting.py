@@ -100,11 +100,10 @@ class Reports(Decider):
             # A restart in the same term ends none.
             since = round(1000 * acked)
         guarded = self._guard.up and not one.group.unguarded
-        failed = f"its last promotion failed: {state.failed}" if state.failed else ""
         options = agreement.options(self._host.settings, one.settings)
         return nodes.Entry(
             "", state.role, state.step, since, one.settings.address, guarded, one.control.stamp, __version__,
-            self._trouble_of(one, moment) or failed, state.failed, agreement.digest(options), self._tags(one), options,
+            self._trouble_of(one, moment), state.failed, agreement.digest(options), self._tags(one), options,
             self._figures(one), one.settings.priority, state.fit_trouble or state.unfit,
             state.pausing.order if state.consented and state.pausing is not None else "",
             untrusted.printable(os.uname().nodename, LONGEST_TEXT), self._host.life.instance,

@@ -48,7 +48,7 @@ def _by_itself(seen: Dict[str, nodes.Seen], name: str) -> List[str]:
     entry = seen[name].entry if name in seen else None
     if entry is None:
         return [f"{name} tells nothing of itself"]
-    trouble = f": {entry.trouble}" if entry.trouble else ", and tells of no trouble"
+    trouble = f": {entry.amiss}" if entry.amiss else ", and tells of no trouble"
     unfit = [f"{name} says that it is not fit to lead: {entry.unfit}"] if entry.unfit else []
     return [f"{name} says that it is {entry.state}{'' if entry.guarded else ', unguarded'}{trouble}", *unfit]
 

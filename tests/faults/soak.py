@@ -429,7 +429,7 @@ def amend(soak: Soak, change: control.Change, patience: float = 0.0) -> None:
         except (ConnectionLoss, SessionExpiredError, KazooTimeoutError):
             if now() > end:
                 raise
-            time.sleep(0.2)
+            until(lambda: client.connected, max(1.0, end - now()), "ZooKeeper to be there")
 
 
 @node_fault

@@ -33,6 +33,8 @@ class Promises:
         self.when_stepping: Optional[Callable[[str], None]] = None
         #: how often a session has exchanged its proposal since the last claim
         self.stepped: Dict[int, int] = {}
+        #: a hand has deleted the control, or written over it
+        self.wiped = False
         #: somebody has ended a pause by his word that a node is dead
         self.forced = False
         self.kill_releasing = False
@@ -103,7 +105,7 @@ class Promises:
         """Whether a hand has deleted the barrier of a pause with the election, and another the consent with the control: nothing is
         left by which others could know that somebody's lease has no end."""
         consent = self.consent(self.ensemble.tree)[0]
-        return self.anew and any(
+        return self.anew and self.wiped and any(
             entry.granted and entry.token != consent and entry.lease.paused_until > node.machine.clock()
             for node in self.nodes.values() for entry in node.machine.disk.entries.values()
         )

@@ -440,6 +440,7 @@ class Run:
         """A hand deletes the control; or makes it anew just when somebody is about to lead, with the version that it had, and with
         an order in it that puts all nodes aside for a while."""
         if self.world.random.random() < 0.5:
+            self.promises.wiped = True
             self.ensemble.multi([("delete", PATHS.control, -1)], 0)
         else:
             self.promises.when_led = lambda: self.control_anew(seconds)
@@ -448,6 +449,7 @@ class Run:
         former = self.ensemble.tree.get(PATHS.control)
         if former is None:
             return
+        self.promises.wiped = True
         data = b""
         for name in self.promises.nodes:
             data = control.amended(data, None, control.begin_maintenance(name, control.Order(f"order {self.world.now}")))
@@ -458,6 +460,7 @@ class Run:
             self.ensemble.multi([("set", PATHS.control, data, -1)], 0)
 
     def garbage_in_control(self, node: Node, seconds: float) -> None:
+        self.promises.wiped = True
         self.ensemble.multi([("set", PATHS.control, b"garbage", -1)], 0)
         self.world.after(seconds, self.ensemble.multi, [("set", PATHS.control, b"", -1)], 0)
 

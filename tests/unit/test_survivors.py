@@ -30,6 +30,11 @@ def test_what_a_survivor_changes_stands_in_the_product(mutant):
     assert all(line in there or line.startswith("def(") for line in mutant.old)
 
 
+def test_each_function_that_is_not_judged_yet_stands_in_the_product():
+    for where in survivors.unjudged():
+        assert lines_of(where), where
+
+
 @pytest.mark.parametrize("text, told", [
     ("    core.lease f\n        - a\n        + b\n", "line 1"), ("why\n  core.lease f\n", "line 2"), ("why\n        - a\n", "line 2"),
 ])

@@ -137,7 +137,8 @@ def test_who_has_not_recognised_the_last_order(seen, late):
 
 
 @pytest.mark.parametrize("changes, note", [
-    ({"priority": 100}, ""), ({"priority": 7}, "priority 7"), ({"priority": 0}, "priority 0, so it never leads"),
+    ({"failed": "never healthy"}, "its last promotion failed: never healthy"),
+    ({"failed": "never healthy", "trouble": "no guard"}, "no guard"), ({"priority": 100}, ""), ({"priority": 7}, "priority 7"), ({"priority": 0}, "priority 0, so it never leads"),
     ({"unfit": "no disk"}, "not fit: no disk"), ({"unfit": "no disk", "priority": 7}, "not fit: no disk; priority 7"),
 ])
 def test_priority_and_fitness_are_told(changes, note):
