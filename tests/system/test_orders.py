@@ -11,12 +11,7 @@ from supervisor_zkelect.operators.outcome import CANNOT, DONE, ERROR, NOT_PRIMAR
 @pytest.fixture
 def three(make_cluster, zk_server):
     """Three nodes of which `a` is primary, and c stands last; in the end nobody may have heard two."""
-    cluster = make_cluster(zk_server.hosts, ("a", "b", "c"))
-    for watcher in cluster.observers.values():
-        cluster.stack.enter_context(watcher)
-    for name in "abc":
-        cluster[name].start()
-        cluster.primary(name) if name == "a" else cluster.standby(name)
+    cluster = make_cluster(zk_server.hosts, ("a", "b", "c")).start()
     yield cluster
     cluster.verdict()
 

@@ -5,23 +5,8 @@ import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.operators.outcome import DONE, ERROR
-
-
-@pytest.fixture
-def pair(make_cluster, zk_server):
-    """Two nodes of which `a` is primary; in the end nobody may have heard two."""
-    cluster = make_cluster(zk_server.hosts)
-    for watcher in cluster.observers.values():
-        cluster.stack.enter_context(watcher)
-    for name in "ab":
-        cluster[name].start()
-        cluster.primary(name) if name == "a" else cluster.standby(name)
-    yield cluster
-    cluster.verdict()
 
 
 def token(node):

@@ -20,15 +20,11 @@ def afar(cluster, hosts):
 def three(make_cluster, zk_server):
     """Three nodes of which `a` is primary and c stands last, with other options; in the end nobody may have heard two."""
     cluster = make_cluster(zk_server.hosts, ("a", "b", "c"))
-    for watcher in cluster.observers.values():
-        cluster.stack.enter_context(watcher)
-    for name in "abc":
-        node = cluster[name]
+    for name, node in cluster.nodes.items():
         node.overrides["zkelect"] = {
             **node.overrides.get("zkelect", {}), "tags": f"rack:{name}", **({"kill_time": "0.4"} if name == "c" else {}),
         }
-        node.start()
-        cluster.primary(name) if name == "a" else cluster.standby(name)
+    cluster.start()
     yield cluster
     cluster.verdict()
 
