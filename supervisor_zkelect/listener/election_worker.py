@@ -188,9 +188,9 @@ def look_behind(elector: Elector, action: messages.LookBehind, number: int, heal
     """See who stands behind and has a higher priority than `number`. healthy: as `Elector.hand_back_to` has it."""
     try:
         if action.stood is not None:
-            one = elector.hand_back_to(number, action.stood, healthy)
+            one, kept = elector.hand_back_to(number, action.stood, healthy)
             if one is None:
-                return messages.BehindSeen(action.op, kept=elector.kept_from)
+                return messages.BehindSeen(action.op, kept=kept)
             return messages.BehindSeen(action.op, one.name, one.node)
         name, node = stepping.first_of(elector.better(number))
         return messages.BehindSeen(action.op, name, node, elector.term_in_progress() if name else 0)

@@ -7,7 +7,7 @@ one that is another, only the candidates that are new in it are read, as a propo
 from __future__ import annotations
 
 from itertools import takewhile
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect.core import history, nodes, places, ranks, untrusted
 from supervisor_zkelect.core.ranks import Candidate
@@ -26,6 +26,14 @@ class Stays(ElectionError):
     """The proposal is not exchanged for another one; the message says why. Nothing is changed."""
 
 
+class HandBack(NamedTuple):
+    """to: whom to hand over to, None for nobody. kept: why nobody, though a better one has stood by for long enough; else
+    ""."""
+
+    to: Optional[Candidate] = None
+    kept: str = ""
+
+
 class SteppingCalls(OrderCalls):
     """The calls of an `Elector` that concern those behind it."""
 
@@ -35,12 +43,6 @@ class SteppingCalls(OrderCalls):
     _behind_mine: Optional[Proposal] = None
     _behind_own = 0
     _stepped_in = 0
-    _kept_from = ""
-
-    @property
-    def kept_from(self) -> str:
-        """Why the last `hand_back_to` found nobody, though there is a better one that has stood by for long enough; else ""."""
-        return self._kept_from
 
     @property
     def stepped_in(self) -> int:
@@ -178,26 +180,25 @@ class SteppingCalls(OrderCalls):
         found = self._read_holder(self._zk.limit())
         return found.holder.token if found is not None else 0
 
-    def hand_back_to(self, own: int, stood: float, healthy: float) -> Optional[Candidate]:
-        """To whom this node, which leads, is to hand over for his priority; None for nobody.
+    def hand_back_to(self, own: int, stood: float, healthy: float) -> HandBack:
+        """To whom this node, which leads, is to hand over for his priority.
 
         own: its priority. stood: seconds for which he must have stood by. healthy: seconds for which a term must have served to
         make an earlier failure forgotten.
         """
-        limit, self._kept_from = self._zk.limit(), ""
+        limit = self._zk.limit()
         found = self._read_holder(limit)
         better = self.better(own)
         if not better or found is None or found.order:
             # Nobody is better, or this term began by an order, which it would undo.
-            return None
+            return HandBack()
         shown = self.server_time()
         orders = self._read_orders(limit).control
         if orders.trouble or orders.switchover is not None or orders.restart is not None:
-            return None
+            return HandBack()
         terms, kept = history.read(self.history()), []
         if history.given_up(terms, found.holder.token):
-            self._kept_from = "an operator gave up the term before this one, where the better node may have led"
-            return None
+            return HandBack(None, "an operator gave up the term before this one, where the better node may have led")
         for one in better:
             aside = orders.barred(one.node, shown) is not None or shown - one.made < 1000 * stood
             failed = history.failed_last(terms, one.node, orders.cleared.get(one.node, 0), healthy)
@@ -206,10 +207,9 @@ class SteppingCalls(OrderCalls):
                 continue
             unfit = "" if failed else self._unfit_of(one.node, one.session, limit, True)
             if not failed and not unfit:
-                return one
+                return HandBack(one)
             kept.append(f"{one.node}: {f'not fit: {unfit}' if unfit else 'its last term has failed'}")
-        self._kept_from = ", ".join(kept[:_MOST_KEPT])
-        return None
+        return HandBack(None, ", ".join(kept[:_MOST_KEPT]))
 
     def serving(self) -> int:
         """Token of another node that leads the queue, is acked, and says that it is primary and that nothing is amiss; 0 without

@@ -130,7 +130,7 @@ def test_what_was_found_is_told(join, three):
 
 def handed_back(three, **changes):
     given = {"own": 100, "stood": 0.0, "healthy": 60.0, **changes}
-    found = three["a"].hand_back_to(**given)
+    found, _ = three["a"].hand_back_to(**given)
     return "" if found is None else found.node
 
 
@@ -177,10 +177,10 @@ def test_it_does_not_out_of_a_term_that_an_order_began(three, hand):
     one = three["b"]
     assert one.try_be_leader(claiming=True).leads
     one.claim("b", "b:1")
-    assert one.hand_back_to(50, 0.0, 60.0) is None
+    assert one.hand_back_to(50, 0.0, 60.0).to is None
     # Nor after another listener has gone on with it.
     one.claim("b", "b:2", adopting=True)
-    assert one.hand_back_to(50, 0.0, 60.0) is None
+    assert one.hand_back_to(50, 0.0, 60.0).to is None
 
 
 def test_a_handover_to_the_better_one_is_begun_past_those_before_it(three):

@@ -10,6 +10,7 @@ from supervisor_zkelect.core import messages
 from supervisor_zkelect.core.ranks import Candidate
 from supervisor_zkelect.elector import AccessDenied, Barred, SessionGone, Standing, Stays, TimedOut
 from supervisor_zkelect.listener import election_worker, elections, events, pool_worker
+from supervisor_zkelect.zookeeper.stepping import HandBack
 from tests.unit.listener.parts import settings_of
 from tests.unit.listener.test_election_worker import failing
 
@@ -48,10 +49,13 @@ def test_who_is_next_in_line_is_told_who_is_better():
     assert election_worker.look_behind(nobody, messages.LookBehind(5), 50, 60.0) == messages.BehindSeen(5)
 
 
-@pytest.mark.parametrize("found, seen", [(BETTER, messages.BehindSeen(5, "n-0000000002", "c")), (None, messages.BehindSeen(5))])
+@pytest.mark.parametrize("found, seen", [
+    (HandBack(BETTER), messages.BehindSeen(5, "n-0000000002", "c")), (HandBack(), messages.BehindSeen(5)),
+    (HandBack(None, "c: not fit"), messages.BehindSeen(5, kept="c: not fit")),
+])
 def test_a_primary_is_told_to_whom_it_hands_back(found, seen):
     given = []
-    elector = SimpleNamespace(hand_back_to=lambda *words: (given.append(words), found)[1], kept_from="")
+    elector = SimpleNamespace(hand_back_to=lambda *words: (given.append(words), found)[1])
     assert election_worker.look_behind(elector, messages.LookBehind(5, 30.0), 50, 60.0) == seen and given == [(50, 30.0, 60.0)]
 
 
