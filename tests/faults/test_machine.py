@@ -27,9 +27,10 @@ def goes_on(case, pid, token):
 def test_21_wall_clock_jumps(make, folder, zookeeper):
     """An hour forwards and two hours back, for all processes of the primary's node.
 
-    libfaketime answers what programs ask the C library for: CLOCK_REALTIME is shifted by what a file says, which every
-    question reads, and CLOCK_MONOTONIC and CLOCK_BOOTTIME are left alone, as when an operator sets the clock. The
-    machine's own clock is not touched.
+    libfaketime answers what programs ask the C library for: CLOCK_REALTIME is shifted by what a file says, which each process
+    reads once a second, and CLOCK_MONOTONIC and CLOCK_BOOTTIME are left alone, as when an operator sets the clock. The
+    machine's own clock is not touched. Waits by CLOCK_MONOTONIC are to be left alone as well (FORCE_MONOTONIC_FIX=0): else
+    each wait for Python's global lock ends at once, and a listener takes half a processor.
 
     A sleep until a moment, as Python's is, it counts by the clock that has jumped all the same, and the kernel refuses one
     that is over (EINVAL), which ends kazoo's thread. So the node's processes sleep for a time instead.
@@ -44,7 +45,8 @@ def test_21_wall_clock_jumps(make, folder, zookeeper):
     jump(0)
     case = make(zookeeper, start=False)
     case["a"].environment.update(
-        LD_PRELOAD=LIBRARY, FAKETIME_TIMESTAMP_FILE=str(shift), FAKETIME_NO_CACHE="1", FAKETIME_DONT_FAKE_MONOTONIC="1"
+        LD_PRELOAD=LIBRARY, FAKETIME_TIMESTAMP_FILE=str(shift), FAKETIME_CACHE_DURATION="1", FAKETIME_DONT_FAKE_MONOTONIC="1",
+        FAKETIME_FORCE_MONOTONIC_FIX="0",
     )
     (case["a"].folder / "sitecustomize.py").write_text(
         "import select, time\ntime.sleep = lambda seconds: select.select([], [], [], seconds) and None\n"
