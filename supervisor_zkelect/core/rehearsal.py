@@ -29,7 +29,7 @@ ANSWER = 0.002
 """Seconds that ZooKeeper takes to answer."""
 
 #: Steps of a rehearsal that are told, and events that are played, at most.
-_MOST_STEPS, _MOST_EVENTS = 200, 200_000
+_MOST_STEPS, _MOST_EVENTS = 200, 50_000
 
 
 class Part(NamedTuple):
