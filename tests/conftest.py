@@ -26,9 +26,20 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+SCOPE = os.environ.get("ZKELECT_FAULTS_SCOPE", "ci")
+"""What a run is for: "ci", all tests, but one variant only of each with nodes; "rows", every variant of every row of the list of
+faults, and the variants of other tests that "ci" leaves; "full", the whole matrix of enforcers, too."""
+
+ONCE = (
+    "tests/simulation/", "tests/stories/test_stories.py::test_a_story_goes", "tests/unit/core/test_transitions.py",
+    "tests/unit/test_elector_types.py",
+)
+"""How the tests begin that look at the results of one long computation, which each process makes for itself."""
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Each worker takes the next test, but the first one all of the simulation, which works and never waits.
+    """Each worker takes the next test, or all that ask for the same long computation (ONCE).
 
     As many workers as there are turns take those first that need one, and the others what needs none, or they would wait for
     turns and do nothing. What needs no nodes comes last for all: it works, and nodes are not to compete with it.
@@ -37,7 +48,7 @@ def pytest_xdist_make_scheduler(config, log):
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            return "simulation" if nodeid.startswith("tests/simulation/") else nodeid
+            return next((one for one in ONCE if nodeid.startswith(one)), nodeid)
 
         def _assign_work_unit(self, node):
             if self.nodes.index(node) >= TURNS:
@@ -50,9 +61,29 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_modifyitems(config, items):
-    """For the scheduler: what needs a turn first, what needs no nodes last."""
+    """Choose what this run is for, and, for the scheduler, put what needs a turn first and what needs no nodes last."""
+    left = further_variants(items)
+    if SCOPE == "ci":
+        for item in left:
+            item.add_marker(pytest.mark.skip(reason="a further variant with nodes: left to script/faults"))
+    else:
+        done = [item for item in items if item.nodeid.startswith("tests/system/") and item not in left]
+        config.hook.pytest_deselected(items=done)
+        items[:] = [item for item in items if item not in done]
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: (without_nodes(item.nodeid), "turn" not in item.fixturenames))
+
+
+def further_variants(items):
+    """All variants of tests with nodes but one of each test, the first one that may run; none of those marked every_variant."""
+    first, left = set(), set()
+    for item in items:
+        name, bracket, _ = item.nodeid.partition("[")
+        if item.get_closest_marker("every_variant") is not None:
+            continue
+        if bracket and "turn" in item.fixturenames and not any(mark.args[0] for mark in item.iter_markers("skipif")):
+            (left if name in first else first).add(item if name in first else name)
+    return left
 
 
 def without_nodes(nodeid):

@@ -5,8 +5,8 @@ import os
 import subprocess
 import sys
 
-DESCRIPTION = """Every variant of the rows, two at a time, then a table: the longest silence, how long two served at
-once, the verdict, and who served in turn. Other words go to pytest: `-k 14`, `-n 0` for one at a time, a test."""
+DESCRIPTION = """Every variant of the rows, and those of other tests with nodes that script/test leaves, two at a time, then a
+table: the longest silence, how long two served at once, the verdict, and who served in turn. Other words go to pytest: `-k 14`, `-n 0` for one at a time, a test."""
 
 
 def main() -> int:
@@ -31,7 +31,7 @@ def main() -> int:
     if options.restarts or not options.quick:
         env["ZKELECT_FAULTS_RESTARTS"] = str(options.restarts or 10)
     if not any(os.path.exists(word.partition("::")[0]) for word in words):
-        words = ["tests/faults", *words]
+        words = ["tests/faults", *([] if options.quick else ["tests/system"]), *words]
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", *words]
     return subprocess.run(command, env={**os.environ, "ZKELECT_FAULTS_TABLE": "1", **env}).returncode
 

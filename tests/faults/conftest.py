@@ -4,8 +4,7 @@ What is tried, and with which times, comes from the environment, which `script/f
 
     ZKELECT_FAULTS_TIMEOUT, ZKELECT_FAULTS_TICK   session timeout T and tick in seconds; 4 and 0.5, and for row 14 the
                                                   two pairs of the design as well
-    ZKELECT_FAULTS_SCOPE                          "ci": what fits a run of all tests; "rows": every variant of every
-                                                  row; "full": the whole matrix of enforcers too
+    ZKELECT_FAULTS_SCOPE                          tests/conftest.py has what it means
     ZKELECT_FAULTS_TABLE                          print the table at the end
 
 A test waits for conditions; the one time it may wait for is a fault that is a time (`passes`). Bounds are for telling
@@ -35,13 +34,13 @@ from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.system.clock import now
+from tests.conftest import SCOPE
 
 CHOSEN = "ZKELECT_FAULTS_TIMEOUT" in os.environ
 """Whether T and tick were given, and are meant for every row."""
 
 TIMEOUT = float(os.environ.get("ZKELECT_FAULTS_TIMEOUT", "4"))
 TICK = float(os.environ.get("ZKELECT_FAULTS_TICK", "0.5"))
-SCOPE = os.environ.get("ZKELECT_FAULTS_SCOPE", "ci")
 TABLE = bool(os.environ.get("ZKELECT_FAULTS_TABLE"))
 
 AT_ONCE = 0.8 * TIMEOUT
@@ -56,7 +55,7 @@ ROWS = (*range(1, 30), 32, 33, 34)
 """The rows of the design's list of faults that are built."""
 
 rows_only = pytest.mark.skipif(SCOPE == "ci", reason="left to script/faults, for its time")
-"""A variant of a row that takes long and differs little from those that `script/test` runs."""
+"""Takes long and differs little from what `script/test` runs. Of variants that runs one alone, unless all are marked every_variant."""
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
 

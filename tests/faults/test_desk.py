@@ -12,11 +12,6 @@ from tests.faults.conftest import TICK, TIMEOUT, rows_only
 CONTENTS = {"garbage": b"\xff{", "of a newer format": json.dumps({"v": 99, "nodes": []}).encode()}
 
 
-def later(*variants):
-    """Of the variants the first is tried in script/test; tests/system/test_orders.py and test_pause.py have more of each."""
-    return [variants[0], *(pytest.param(*one, marks=rows_only) for one in variants[1:])]
-
-
 def listed(node):
     shown = node.zkelect("list", "--json")
     return json.loads(shown.stdout)["elections"]["orders"] if shown.returncode == DONE else {"nodes": [], "coming": "?"}
@@ -39,9 +34,9 @@ def broken(hand, case, znode, how):
     return path
 
 
-@pytest.mark.parametrize("znode, how", later(
+@pytest.mark.parametrize("znode, how", [
     ("control", "deleted"), *((znode, how) for znode in ("nodes/a", "history", "events") for how in ("deleted", *CONTENTS)),
-), ids=str)
+], ids=str)
 def test_24_what_members_tell_is_broken(make, zookeeper, hand, znode, how):
     """The term goes on, and the election: orders are taken, and what is missing is made anew."""
     case = make(zookeeper)

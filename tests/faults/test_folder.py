@@ -8,7 +8,7 @@ import pytest
 
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.system.clock import now
-from tests.faults.conftest import AT_ONCE, as_root, remove_folder, rows_only
+from tests.faults.conftest import AT_ONCE, as_root, remove_folder
 
 KEPT = {record.RECORD, record.SESSION, record.LOCK, record.GUARD_LOCK, record.SOCKET, record.GUARD_LOG, record.KEY}
 """What belongs in the folder while a listener and its guard are there."""
@@ -20,11 +20,6 @@ PATIENT = {"timeout": 10, "overrides": {"zkelect": {"reattach_grace": "8"}}}
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 
 PARTS = ["all", record.RECORD, record.SESSION, record.LOCK, record.GUARD_LOCK, record.SOCKET, record.GUARD_LOG, record.KEY]
-
-
-def often(values, *chosen):
-    """Of the values these are tried in script/test. That each file is made anew tests/unit/guard/test_upkeep.py says as well."""
-    return [pytest.param(one, marks=() if one in chosen else rows_only) for one in values]
 
 
 def place(case, name):
@@ -50,7 +45,7 @@ def tuned(node, **values):
     node.environment["PYTHONPATH"] = str(node.folder)
 
 
-@pytest.mark.parametrize("part", often(PARTS, "all", record.RECORD, record.SESSION, record.SOCKET))
+@pytest.mark.parametrize("part", PARTS)
 def test_34_removed_while_leading(make, zookeeper, part):
     """Noticed and made anew; a restart of the listener, of the service, and a resignation go on as ever."""
     case = make(zookeeper)
@@ -87,7 +82,7 @@ def test_34_removed_when_a_program_starts(make, zookeeper, part):
     made_anew(case, "a")
 
 
-@pytest.mark.parametrize("part", often(PARTS, "all", record.RECORD))
+@pytest.mark.parametrize("part", PARTS)
 def test_34_removed_while_standing_by(make, zookeeper, part):
     case = make(zookeeper)
     case.primary("a")
@@ -98,7 +93,7 @@ def test_34_removed_while_standing_by(make, zookeeper, part):
     made_anew(case, "b")
 
 
-@pytest.mark.parametrize("part", often(["all", record.SESSION, record.LOCK], "all", record.SESSION))
+@pytest.mark.parametrize("part", ["all", record.SESSION, record.LOCK])
 def test_34_removed_while_the_listener_restarts(make, zookeeper, part):
     """The guard alone remembers the session, and the listener that comes goes on with it."""
     case = make(zookeeper, **PATIENT)
@@ -115,7 +110,7 @@ def test_34_removed_while_the_listener_restarts(make, zookeeper, part):
         made_anew(case, "a")
 
 
-@pytest.mark.parametrize("part", often(["all", record.RECORD, record.GUARD_LOCK, record.SOCKET], "all", record.SOCKET))
+@pytest.mark.parametrize("part", ["all", record.RECORD, record.GUARD_LOCK, record.SOCKET])
 def test_34_removed_while_there_is_no_guard(make, zookeeper, part):
     case = make(zookeeper)
     pid, token = case.primary("a"), case.token("a")
@@ -162,7 +157,7 @@ def taken(folder, how):
 
 
 @as_root
-@pytest.mark.parametrize("how", often(["a stranger's folder", "open to all", "a link"], "a stranger's folder", "a link"))
+@pytest.mark.parametrize("how", ["a stranger's folder", "open to all", "a link"])
 def test_34_something_else_in_its_place(make, zookeeper, how):
     """Nothing is put into it, and the node says so, with the reason for which it starts nothing; the other leads then."""
     case = make(zookeeper)

@@ -18,6 +18,7 @@ def released(case, since):
     assert DIRTY not in case["b"].logs() and SICK not in case["a"].logs(), case.logs()
 
 
+@pytest.mark.every_variant
 @pytest.mark.parametrize("words", ["shutdown", "reload", "stop all", "restart all"])
 def test_16_orders_that_hand_over(make, zookeeper, words):
     case = make(zookeeper, overrides=PATIENT)

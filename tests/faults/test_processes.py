@@ -8,7 +8,7 @@ from lab.node import SERVICE, service_command
 from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.system.clock import now
 from tests.conftest import cgroups_can_be_made
-from tests.faults.conftest import DIRTY, TABLE, TICK, TIMEOUT, Beside, only_clean, only_clean_without_enforcer, rows_only
+from tests.faults.conftest import DIRTY, TABLE, TICK, TIMEOUT, Beside, only_clean, only_clean_without_enforcer
 
 
 def loaded(command):
@@ -133,7 +133,7 @@ def test_07_supervisord_frozen_for_3T(make, zookeeper, passes, stop):
     assert case.starts("a") == starts
 
 
-@pytest.mark.parametrize("times", [1, pytest.param(4, marks=rows_only)])
+@pytest.mark.parametrize("times", [1, 4])
 def test_07_supervisord_frozen_while_the_group_is_stopped(make, zookeeper, times):
     """The lease has not run out when it thaws, so only the revoked grant tells that what it starts again may not run.
 

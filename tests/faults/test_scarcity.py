@@ -17,7 +17,7 @@ from lab.node import WITHOUT_CGROUPS
 from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import proc
-from tests.faults.conftest import TICK, as_root, rows_only
+from tests.faults.conftest import TICK, as_root
 
 pytestmark = as_root
 
@@ -61,11 +61,6 @@ while True:
     else:
         time.sleep(0.005)
 """
-
-
-def rarely(value):
-    """A parameter that `script/test` leaves out."""
-    return pytest.param(value, marks=rows_only)
 
 
 def controller(name):
@@ -142,7 +137,7 @@ def whole_again(case):
     case.finish()
 
 
-@pytest.mark.parametrize("cgroups", [True, rarely(False)], ids=["cgroups", "without_cgroups"])
+@pytest.mark.parametrize("cgroups", [True, False], ids=["cgroups", "without_cgroups"])
 def test_33_service_takes_all_processes(cut_off, limited, folder, cgroups):
     """It forks until the kernel refuses, and on; then the guard is killed, and whatever ends leaves its room to the service."""
     case = cut_off()
@@ -161,7 +156,7 @@ def test_33_service_takes_all_processes(cut_off, limited, folder, cgroups):
     whole_again(case)
 
 
-@pytest.mark.parametrize("killed", [rarely("nobody"), "guard"])
+@pytest.mark.parametrize("killed", ["guard", "nobody"])
 def test_33_no_process_and_no_thread(cut_off, limited, killed):
     case = cut_off()
     node = case["a"]
@@ -187,12 +182,9 @@ CASES = {
 
 LIMITS = {"files": ("NOFILE", 3), "few_files": ("NOFILE", 16), "memory": ("AS", 1)}
 
-OFTEN = {("files", "both_alone"), ("few_files", "guard_alone"), ("memory", "both_alone")}
-"""What `script/test` runs of them."""
-
 
 @pytest.mark.parametrize("who, what, left", [
-    pytest.param(who, what, left, id=f"{name}-{who}", marks=() if (name, who) in OFTEN else rows_only)
+    pytest.param(who, what, left, id=f"{name}-{who}")
     for name, (what, left) in LIMITS.items() for who in CASES
 ])
 def test_33_no_descriptor_and_no_memory(cut_off, folder, who, what, left):
@@ -221,7 +213,7 @@ def test_33_no_descriptor_and_no_memory(cut_off, folder, who, what, left):
     whole_again(case)
 
 
-@pytest.mark.parametrize("killed", [rarely("nobody"), "guard"])
+@pytest.mark.parametrize("killed", ["guard", "nobody"])
 def test_33_memory_cgroup_is_full(cut_off, limited, folder, killed):
     """A program eats what is left of it, is killed for that, started again, and eats on."""
     case = cut_off()
@@ -239,7 +231,7 @@ def test_33_memory_cgroup_is_full(cut_off, limited, folder, killed):
     whole_again(case)
 
 
-@pytest.mark.parametrize("killed", [rarely("nobody"), "guard"])
+@pytest.mark.parametrize("killed", ["guard", "nobody"])
 def test_33_runtime_folder_is_full(cut_off, small_disk, folder, killed):
     """Neither a byte nor another file has room where record, socket and locks are, and the guard's log is gone."""
     small = folder / "small"

@@ -8,7 +8,8 @@ import threading
 
 import pytest
 
-from tests.faults.conftest import SCOPE, rows_only
+from tests.conftest import SCOPE
+from tests.faults.conftest import rows_only
 from tests.redis import KEYS, Redis, Writer
 
 TIMES = int(os.environ.get("ZKELECT_FAULTS_STOPS", "2" if SCOPE == "ci" else "5"))
@@ -63,6 +64,7 @@ ORDERS = {
 }
 
 
+@pytest.mark.every_variant
 @pytest.mark.parametrize("order, aof", [
     # One that saves as it ends has more to lose.
     pytest.param(order, aof, id=f"{'AOF' if aof else 'RDB'}-{order}", marks=rows_only if aof and order != "shutdown" else ())

@@ -22,7 +22,7 @@ from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.system.clock import now
 from tests.conftest import cgroups_can_be_made
-from tests.faults.conftest import AT_ONCE, TICK, as_root, rows_only
+from tests.faults.conftest import AT_ONCE, TICK, as_root
 
 pytestmark = as_root
 
@@ -221,7 +221,7 @@ FLOODS = {
 
 
 @pytest.mark.parametrize("uid", [NOBODY, 0], ids=["another_user", "user_of_the_guard"])
-@pytest.mark.parametrize("flood", [pytest.param(one, marks=() if one == "newlines" else rows_only) for one in FLOODS])
+@pytest.mark.parametrize("flood", FLOODS)
 def test_a_flooded_door(make, zookeeper, begin, passes, flood, uid):
     """The guard goes on, in the same term; a program that is killed registers and serves again; a resignation is quick."""
     case = prepared(make(zookeeper, start=False), "without_cgroups")

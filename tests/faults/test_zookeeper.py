@@ -113,6 +113,7 @@ CUTS = [
 
 
 @pytest.mark.skipif(netns.available() is not None, reason=str(netns.available()))
+@pytest.mark.every_variant
 @pytest.mark.parametrize("timeout, tick, link, cut", CUTS)
 def test_14_server_cut_off_with_its_client(make, folder, passes, timeout, tick, link, cut):
     """The primary's own server loses its quorum and goes on answering the primary.
