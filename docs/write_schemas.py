@@ -238,6 +238,15 @@ _STANDING: Dict[str, Schema] = {
         **_object({**_COMING, "to": _text("who is to lead; null for whoever is next", True)}), "type": ["object", "null"],
     },
     "restart": {**_object(_COMING), "type": ["object", "null"]},
+    "paused": {
+        **_object({
+            **_GIVEN, "stands": _is("boolean", "whether nobody is promoted; else it is only asked for"),
+            "lasts": _is("integer", "after how many milliseconds from the consent it ends by itself", True),
+            "node": _text("who has consented, and runs on whatever becomes of ZooKeeper", True),
+            "token": _is("integer", "of the term that has consented", True),
+            "resume": _is("boolean", "whether it is ordered to end"),
+        }), "type": ["object", "null"],
+    },
 }
 
 _ORDER = _object({

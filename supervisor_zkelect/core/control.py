@@ -240,13 +240,17 @@ def in_fields(control: Control, now: int) -> Document:
     def fields(order: Order) -> Document:
         return {name: getattr(order, name) for name in ("by", "reason", "at", "until")}
 
-    switchover, restart = control.switchover, control.restart
+    switchover, restart, pause = control.switchover, control.restart, control.paused or control.asked
     return {
         "maintenance": [{"node": node, **fields(one)} for node, one in sorted(control.maintenance.items()) if one.stands(now)],
         "switchover": None if switchover is None else {
             **fields(switchover.order), "to": switchover.to or None, "due": switchover.due, "begun": bool(switchover.begun),
         },
         "restart": None if restart is None else {**fields(restart.order), "due": restart.due, "begun": bool(restart.begun)},
+        "paused": None if pause is None else {
+            **fields(pause.order), "stands": control.paused is not None, "lasts": pause.lasts, "node": pause.node or None,
+            "token": pause.token or None, "resume": bool(pause.resume),
+        },
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
-from supervisor_zkelect.core import journal, messages, moments, roles
+from supervisor_zkelect.core import journal, messages, moments, pause_events, roles
 from supervisor_zkelect.core.messages import ControlSeen
 from supervisor_zkelect.core.state import INFINITY, State
 
@@ -30,6 +30,7 @@ def told(before: State, after: State, actions: Sequence[messages.Action], shift:
         found += _maintained(known, after.orders)
         if after.role in (roles.PRIMARY, roles.PROMOTING):
             found += _ordered(known, after.orders, shift)
+    found += [Told(journal.ORDER, *line) for line in pause_events.told(before, after, actions)]
     # Of a maintenance the change of role tells, also when the listener was started again.
     bar = after.orders.bar_id if after.orders is not None else ""
     outcomes = [one for one in actions if isinstance(one, messages.TellOutcome) and one.order != bar]

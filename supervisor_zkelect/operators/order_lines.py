@@ -12,7 +12,10 @@ from supervisor_zkelect.operators.table import WIDE, Column, Screen
 from supervisor_zkelect.operators.view import as_dict, as_text, is_number
 
 #: Kinds of orders that are typed otherwise.
-_TYPED = {"cancel": "switchover --cancel", "cancel restart": "restart --cancel", "reset": "orders --reset"}
+_TYPED = {
+    "cancel": "switchover --cancel", "cancel restart": "restart --cancel", "reset": "orders --reset",
+    "resume by force": "resume --force",
+}
 
 _HEADING = ("ELECTION", "GIVEN", "BY", "ORDER", "OUTCOME", "REASON")
 

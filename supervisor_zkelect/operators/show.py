@@ -18,7 +18,7 @@ from supervisor_zkelect.operators.words import duration
 NOTHING = Findings()
 
 #: What stands ordered, in an answer.
-_STANDING = ("maintenance", "switchover", "restart")
+_STANDING = ("maintenance", "switchover", "restart", "paused")
 
 _COLUMNS = ("ELECTION", "ROLE", "FOR", "TOKEN", "PRIMARY", "PLACE", "NOTE")
 

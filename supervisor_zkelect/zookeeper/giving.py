@@ -145,7 +145,7 @@ def give(elector: DeskCalls, given: Given, permit: Optional[Permit] = None) -> A
     if given.dry:
         would = f"{checked.would}{_when(moment, shown)}; nothing is ordered"
         return Answer(True, 0, would, checked=checked.lines, warning=warning)
-    amiss = _note(elector, given, wanted, moment)
+    amiss = note(elector, given, wanted, moment)
     replaced = _replaced(elector, given, before, order, shown)
     return _written(elector, given, before, order, moment, shown)._replace(
         term=term, checked=(*replaced, *checked.lines), warning="; ".join(filter(None, [warning, amiss]))
@@ -164,7 +164,7 @@ def _change(given: Given, wanted: Order, moment: Optional[int], term: int) -> co
     return control.order_switchover(Switchover(wanted, given.node, moment))
 
 
-def _tell(elector: DeskCalls, outcome: Outcome) -> None:
+def tell(elector: DeskCalls, outcome: Outcome) -> None:
     """Write what became of an order, as far as that may be: what was done for it is done."""
     try:
         elector.tell_outcome(outcome)
@@ -191,10 +191,10 @@ def _replaced(elector: DeskCalls, given: Given, before: Control, order: str, sho
         former = None
     if given.kind == "maintenance on" and given.node not in [one.node for one in elector.members()]:
         # The node has nothing to do for it, and so nothing to tell.
-        _tell(elector, Outcome(order, True, f"{given.node} did not stand in the queue"))
+        tell(elector, Outcome(order, True, f"{given.node} did not stand in the queue"))
     if former is None:
         return ()
-    _tell(elector, Outcome(former.id, False, "it was replaced" + (f" by {given.by}" if given.by else "")))
+    tell(elector, Outcome(former.id, False, "it was replaced" + (f" by {given.by}" if given.by else "")))
     return (f"this replaces what stood before: {control.maintenance_in_words(former, shown)}",)
 
 
@@ -204,7 +204,7 @@ def _written(
     by = f" by {given.by}" if given.by else ""
     if given.kind == "maintenance off" and given.node in before.maintenance:
         # Where its node has left the queue for it, that was told before, and counts.
-        _tell(elector, Outcome(before.maintenance[given.node].id, False, f"it was taken back{by}"))
+        tell(elector, Outcome(before.maintenance[given.node].id, False, f"it was taken back{by}"))
     if given.kind in _CANCELLED:
         standing = before.restart if given.kind == "cancel restart" else before.switchover
         if standing is not None:
@@ -219,7 +219,7 @@ def _when(moment: Optional[int], shown: int) -> str:
     return "" if moment is None else f" for {moments.utc(moment)}, in {moments.duration((moment - shown) / _MS)}"
 
 
-def _note(elector: DeskCalls, given: Given, wanted: Order, moment: Optional[int], came: str = "") -> str:
+def note(elector: DeskCalls, given: Given, wanted: Order, moment: Optional[int], came: str = "") -> str:
     """Write the order into the log of orders. came: what came of it, where it is done. Returns what is amiss with that: the order
     counts without it."""
     until, due = (moment, None) if given.kind == "maintenance on" else (None, moment)
@@ -278,10 +278,10 @@ def _reset(elector: DeskCalls, given: Given) -> Answer:
     elector.reset_control()
     shown, back = elector.server_time(), control_words.taken_back(before)
     what = f"took back {', '.join(text for _, text in back) or 'nothing'}"
-    amiss = _note(elector, given, Order(given.id or os.urandom(16).hex(), given.by, given.reason, shown), None, what)
+    amiss = note(elector, given, Order(given.id or os.urandom(16).hex(), given.by, given.reason, shown), None, what)
     for order, _ in back:
         if order:
-            _tell(elector, Outcome(order, False, "all orders were taken back" + (f" by {given.by}" if given.by else "")))
+            tell(elector, Outcome(order, False, "all orders were taken back" + (f" by {given.by}" if given.by else "")))
     return Answer(True, 0, f"{what}; nothing is ordered any more", warning=amiss)
 
 

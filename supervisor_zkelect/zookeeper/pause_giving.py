@@ -10,7 +10,8 @@ from typing import List, Optional
 
 from supervisor_zkelect.core import control, nodes, pauses
 from supervisor_zkelect.core.control import Control, Order, Pause
-from supervisor_zkelect.zookeeper.giving import UNDER_WAY, Answer, Given
+from supervisor_zkelect.core.outcomes import Outcome
+from supervisor_zkelect.zookeeper.giving import UNDER_WAY, Answer, Given, note, tell
 from supervisor_zkelect.zookeeper.orders import knows_orders
 from supervisor_zkelect.zookeeper.pausing import PauseCalls
 from supervisor_zkelect.zookeeper.permit import Permit
@@ -38,7 +39,11 @@ def came_of(elector: PauseCalls, given: Given, order: str) -> Answer:
     """What became of an order that was written; with the exit status UNDER_WAY while it is not done, and then who is waited for.
     Raises ElectionError."""
     found = elector.read_control()
-    return _came_of_pause(elector, found, order) if given.kind == PAUSE else _came_of_resume(elector, found)
+    answer = _came_of_pause(elector, found, order) if given.kind == PAUSE else _came_of_resume(elector, found)
+    if answer.exit != UNDER_WAY:
+        # What ends one first counts; who waits for it writes that, as nobody else knows which order it came of.
+        tell(elector, Outcome(order, answer.ok, answer.text))
+    return answer
 
 
 # Pause
@@ -63,9 +68,8 @@ def _pause(elector: PauseCalls, given: Given, permit: Permit) -> Answer:
     elector.amend_control(change)
     if refused:
         return Answer(False, 1, refused)
-    if leads:
-        return Answer(True, 0, "", order)
-    return Answer(True, 0, "paused: nobody leads, and nobody that knows orders is promoted until zkelect resume")
+    forced = "" if leads else "paused: nobody leads, and nobody that knows orders is promoted until zkelect resume"
+    return Answer(True, 0, forced, order if leads else "", warning=note(elector, given, wanted.order, None, forced))
 
 
 def _no_pause(found: Control, given: Given, members: List[Member], leads: bool) -> str:
@@ -123,11 +127,11 @@ def _see(found: Control) -> str:
 
 
 def _resume(elector: PauseCalls, given: Given, permit: Permit) -> Answer:
-    order, answer = given.id or os.urandom(16).hex(), Answer(False, 1, "")
+    order, shown, answer, asked = given.id or os.urandom(16).hex(), elector.server_time(), Answer(False, 1, ""), ""
 
     def change(found: Control) -> Optional[control.Change]:
-        nonlocal answer
-        pause = found.paused
+        nonlocal answer, asked
+        pause, asked = found.paused, ""
         if found.trouble:
             answer = Answer(False, 1, found.trouble)
         elif pause is not None and pause.token:
@@ -137,7 +141,7 @@ def _resume(elector: PauseCalls, given: Given, permit: Permit) -> Answer:
             answer = Answer(True, 0, "resumed: nobody ran by the pause, so whoever is next leads")
             return pauses.end
         elif found.asked is not None:
-            answer = Answer(True, 0, "the pause that was asked for is taken back")
+            answer, asked = Answer(True, 0, "the pause that was asked for is taken back"), found.asked.order.id
             return pauses.end
         else:
             answer = Answer(False, 1, "it is not paused")
@@ -152,7 +156,14 @@ def _resume(elector: PauseCalls, given: Given, permit: Permit) -> Answer:
             f"it is not paused, and {left[0].name}, a pause's barrier, stands still, since {node} has not ended that; if {node} "
             "is dead: zkelect resume --force --node-is-dead NODE"
         ))
-    return answer
+    if asked:
+        tell(elector, Outcome(asked, False, "it was taken back" + (f" by {given.by}" if given.by else "")))
+    return answer._replace(warning=_note(elector, given, shown, answer.id or order, answer.text)) if answer.ok else answer
+
+
+def _note(elector: PauseCalls, given: Given, shown: int, order: str, came: str) -> str:
+    """Write an order to resume into the log of orders; as `giving.note`. shown: what ZooKeeper's clock showed before."""
+    return note(elector, given, Order(order, given.by, given.reason, shown), None, came)
 
 
 def _came_of_resume(elector: PauseCalls, found: Control) -> Answer:
@@ -203,7 +214,10 @@ def _force(elector: PauseCalls, given: Given, permit: Permit) -> Answer:
         ))
     if given.node != node:
         return Answer(False, 1, f"{facts}; {_TWO}. If it is dead, say so: zkelect resume --force --node-is-dead {node}")
+    shown = elector.server_time()
     permit.use()
     if not elector.resume_by_force(token):
         return Answer(False, 1, f"what stands now is not the pause of token {token} any more; look again")
-    return Answer(True, 0, f"resumed by force, on the word that {node} is dead; {facts}; {_TWO}")
+    done = f"resumed by force, on the word that {node} is dead"
+    amiss = _note(elector, given, shown, given.id or os.urandom(16).hex(), done)
+    return Answer(True, 0, f"{done}; {facts}; {_TWO}", warning=amiss)

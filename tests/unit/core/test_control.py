@@ -269,6 +269,17 @@ def test_what_stands_in_fields():
     given = {"by": "ann@desk", "reason": "leak", "at": 5, "until": 900}
     assert control.in_fields(found, 100) == {
         "maintenance": [{"node": "b", **given}], "switchover": {**given, "to": "c", "due": 800, "begun": False},
-        "restart": {**given, "until": None, "due": None, "begun": True},
+        "restart": {**given, "until": None, "due": None, "begun": True}, "paused": None,
     }
-    assert control.in_fields(control.Control(), 0) == {"maintenance": [], "switchover": None, "restart": None}
+    assert control.in_fields(control.Control(), 0) == {"maintenance": [], "switchover": None, "restart": None, "paused": None}
+
+
+def test_a_pause_in_fields_says_whether_it_stands_and_who_runs_by_it():
+    order = control.Order("p", "ann@desk", "upgrade", 5)
+    given = {"by": "ann@desk", "reason": "upgrade", "at": 5, "until": None}
+    asked = {**given, "stands": False, "lasts": 900, "node": None, "token": None, "resume": False}
+    pause = control.Pause(order, 900)
+    assert control.in_fields(control.Control(asked=pause), 100)["paused"] == asked
+    consented = pause._replace(node="a", token=41, resume="r")
+    stands = {**asked, "stands": True, "node": "a", "token": 41, "resume": True}
+    assert control.in_fields(control.Control(asked=pause, paused=consented), 100)["paused"] == stands

@@ -731,7 +731,7 @@ def test_an_order_goes_with_the_time_for_which_it_may_be_written():
 
 
 def test_what_stands_ordered_is_in_fields_by_election():
-    standing = {"maintenance": [{"node": "c"}], "switchover": None, "restart": None}
+    standing = {"maintenance": [{"node": "c"}], "switchover": None, "restart": None, "paused": {"stands": True}}
     document = show.orders({"orders": {"ok": True, "text": "c: in maintenance", **standing}}).document
     assert document["elections"] == {"orders": standing} and document["text"] == "c: in maintenance" and document["v"] == 1
     both = {name: {"ok": True, "text": "", **standing} for name in ("orders", "stock")}

@@ -1,4 +1,5 @@
-"""Resuming by force: whose life keeps it from that, and what the operator is told, by real electors at a ZooKeeper in memory."""
+"""Orders to pause and to resume, by real electors at a ZooKeeper in memory: the log of them; and resuming by force: whose life
+keeps it from that, and what the operator is told."""
 
 import pytest
 
@@ -43,3 +44,51 @@ def test_what_an_earlier_session_said_tells_of_no_other_life(two):
 def test_the_host_is_named_as_far_as_it_is_that_of_the_life_that_has_consented(two, said, told):
     two.tell("a", **said)
     assert told in following.attempt(two.tool(), FORCE).text
+
+
+def logged(cluster):
+    """Of each order in the log: kind, who, why, whether it was done, and the beginning of what came of it."""
+    return [
+        (one.order.what, one.order.by, one.order.reason, one.outcome and one.outcome.ok, one.outcome and one.outcome.text[:22])
+        for one in cluster.tool().order_log()
+    ]
+
+
+def asked(cluster, kind, by, reason=""):
+    """An order, as it is given by somebody, and its id."""
+    given = Given(kind, "", by, reason)
+    return given, following.attempt(cluster.tool(), given).id
+
+
+def test_the_log_of_orders_has_who_paused_and_who_resumed_and_what_came_of_it():
+    cluster = Cluster("a", "b")
+    pause, order = asked(cluster, pause_giving.PAUSE, "ann@desk", "upgrade")
+    assert logged(cluster) == [("pause", "ann@desk", "upgrade", None, None)]
+    cluster.nodes["a"].consent(order, "a", LIFE)
+    cluster.tell("a", state="primary", paused=order)
+    assert following.came_of(cluster.tool(), pause, order, 0).ok
+    resume, ended = asked(cluster, pause_giving.RESUME, "bob@desk")
+    assert following.came_of(cluster.tool(), resume, ended, 0) is None, "it is under way"
+    cluster.nodes["a"].resume()
+    assert following.came_of(cluster.tool(), resume, ended, 0).ok
+    assert logged(cluster) == [
+        ("pause", "ann@desk", "upgrade", True, "paused: a runs on what"), ("resume", "bob@desk", "", True, "resumed: a leads"),
+    ]
+
+
+def test_a_pause_that_is_taken_back_before_anybody_consented_is_told_so_in_the_log():
+    cluster = Cluster("a", "b")
+    asked(cluster, pause_giving.PAUSE, "ann@desk")
+    asked(cluster, pause_giving.RESUME, "bob@desk")
+    assert logged(cluster) == [
+        ("pause", "ann@desk", "", False, "it was taken back by b"), ("resume", "bob@desk", "", True, "the pause that was ask"),
+    ]
+
+
+def test_a_forced_pause_and_the_force_that_ends_one_are_logged(two):
+    two.tell("a", instance="b-4-11-200")
+    assert following.attempt(two.tool(), FORCE._replace(node="a", reason="it burns")).ok
+    assert logged(two)[-1] == ("resume by force", "root@h", "it burns", True, "resumed by force, on t")
+    nobody = Cluster()
+    assert following.attempt(nobody.tool(), Given(pause_giving.PAUSE, "", "ann@desk", force=True)).ok
+    assert logged(nobody) == [("pause", "ann@desk", "", True, "paused: nobody leads, ")]
