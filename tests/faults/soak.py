@@ -16,6 +16,9 @@ are left to `script/faults`. Row 15, a node that stands still as a whole, is dra
 THAWED seconds after it goes on. Node a is spared what ends its listener or its guard, so that what these two leak
 adds up.
 
+A quarter of the episodes is paused: an operator pauses the election before the faults fall, and resumes when they are healed
+(`soak_pauses.py` has what falls then, and what must hold).
+
 The verdict is the one of the fault suite: nobody serves at once with another, as the observer hears and as the
 services write; tokens in order; nothing left behind. And nothing grows: processes, open files, threads and memory of
 listener and guard, znodes, cgroups. The seed decides what is drawn, not how long the machine takes for it.
@@ -53,6 +56,7 @@ from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.supervisord.client import SupervisordError
 from supervisor_zkelect.system.clock import now
+from tests.faults import soak_pauses
 
 RECOVERY = 120.0
 """Seconds until there is a primary again when all is healed: back-offs end after 60, the rest is for ZooKeeper."""
@@ -102,6 +106,7 @@ class Soak:
         self.cgroups: Set[str] = set()
         self.bereft = 0  # how often nobody was left on a node who could remove its cgroups
         self.longest = self.slowest = 0.0
+        self.pauses = 0
         self.tick = tick
 
     def __enter__(self) -> Soak:
@@ -612,10 +617,12 @@ FAULTS = {**NODE_FAULTS, **ENFORCER_FAULTS, **SERVER_FAULTS, **ZNODE_FAULTS}
 # Drawing and doing
 
 
-def draws(dice: random.Random, names: List[str], timeout: float, left_out: List[str]) -> List[Draw]:
-    """The faults of one episode."""
+def draws(
+    dice: random.Random, names: List[str], timeout: float, left_out: List[str], only: Tuple[str, ...] = ()
+) -> List[Draw]:
+    """The faults of one episode. only: of these; () for all."""
     kinds = [
-        (kind, [name for name in table if not any(word in name for word in left_out)], weight)
+        (kind, [name for name in table if not any(word in name for word in left_out) and (not only or name in only)], weight)
         for kind, table, weight in (
             ("node", NODE_FAULTS, 3), ("node", ENFORCER_FAULTS, 5),
             ("server", SERVER_FAULTS, 3), ("znode", ZNODE_FAULTS, 1),
@@ -637,6 +644,28 @@ def draws(dice: random.Random, names: List[str], timeout: float, left_out: List[
 
 def episode(soak: Soak, faults: List[Draw]) -> None:
     """Let the faults fall and heal them; then there is a primary again. Raises Violation."""
+    befall(soak, faults)
+    settle(soak)
+
+
+def paused_episode(soak: Soak, faults: List[Draw], tellers: List[str]) -> None:
+    """Pause, let the faults fall and heal them, and resume. tellers: on whose hosts the operator is. Raises Violation."""
+    try:
+        paused = soak_pauses.begin(soak.cluster, soak.cluster.leader(limit=RECOVERY), tellers[0])
+        soak.pauses += 1
+        soak.say(f"      {paused.node} is paused with token {paused.token}, by an operator on {tellers[0]}")
+        befall(soak, faults)
+        soak.judge()
+        soak_pauses.judge(soak.cluster, paused, [draw.fault for draw in faults])
+        soak_pauses.end(soak.cluster, tellers[1])
+    except soak_pauses.Broken as problem:
+        raise Violation(str(problem)) from None
+    soak.say(f"      resumed by an operator on {tellers[1]}")
+    settle(soak)
+
+
+def befall(soak: Soak, faults: List[Draw]) -> None:
+    """Let the faults fall and heal them, and wait until ZooKeeper serves."""
     begun = now()
     current = Episode(soak, begun, set(), [], [])
     ahead = list(faults)
@@ -653,6 +682,10 @@ def episode(soak: Soak, faults: List[Draw]) -> None:
     for future in current.work:
         future.result()
     soak.mend()
+
+
+def settle(soak: Soak) -> None:
+    """There is a primary again, all others stand by, and nothing was broken. Raises Violation."""
     since = now()
     try:
         leader = soak.cluster.leader(limit=RECOVERY)
@@ -734,8 +767,15 @@ def run(options: argparse.Namespace) -> int:
             say(f"{size} nodes: {' '.join(names)}")
             try:
                 while now() < end:
-                    say(f"episode {next(numbers)}")
-                    episode(soak, draws(dice, names, options.timeout, options.without))
+                    paused = dice.random() < soak_pauses.SHARE and not any(word in "paused" for word in options.without)
+                    say(f"episode {next(numbers)}{', paused' if paused else ''}")
+                    if paused:
+                        tellers = dice.choices(names, k=2)
+                        paused_episode(
+                            soak, draws(dice, names, options.timeout, options.without, soak_pauses.COVERED), tellers
+                        )
+                    else:
+                        episode(soak, draws(dice, names, options.timeout, options.without))
                 soak.finish()
             except (Violation, AssertionError, TimeoutError) as violation:
                 failed = True
@@ -745,7 +785,8 @@ def run(options: argparse.Namespace) -> int:
                 failed = True
                 say(f"FAILED: {traceback.format_exc()}")
                 print(soak.state(), flush=True)
-            say(f"{size} nodes: longest silence {soak.longest:.1f} s, slowest recovery {soak.slowest:.1f} s")
+            say(f"{size} nodes: longest silence {soak.longest:.1f} s, slowest recovery {soak.slowest:.1f} s, "
+                f"{soak.pauses} pauses")
     say(f"{'not ok' if failed else 'ok'}, seed {seed}")
     return int(failed)
 
