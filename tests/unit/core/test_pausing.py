@@ -178,6 +178,14 @@ def test_a_consent_that_seems_gone_is_looked_for_behind_a_sync(node):
     assert node.state.consented
 
 
+def test_a_look_that_is_never_answered_ends_nothing(node):
+    """What a fresh session reads may be older than the consent, and ZooKeeper may go away just then: it stands."""
+    paused(node).event(messages.SessionLost("expired")).event(UP).event(seen(None))
+    look = node.op(pause_messages.SeeConsent)
+    node.event(messages.SessionDown()).event(pause_messages.ConsentRead(look, None)).event(messages.Tick(), 1e6)
+    assert node.at == ("primary", "") and node.state.held(node.now) and not node.did(pause_messages.TellPause)
+
+
 @pytest.mark.parametrize("gone", [None, FORCED, STANDS._replace(consent=99), ASKED])
 def test_where_the_consent_is_gone_it_is_an_ordinary_primary(node, gone):
     renewed(paused(node), 9.0).event(seen(gone))
