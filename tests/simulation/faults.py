@@ -193,6 +193,24 @@ FAULTS: Dict[str, Fault] = {
         "PAUSE_RELIED_ON, PAUSE_RESPECTED = 1 + DRIFT, 1 - DRIFT",
         ("pause for a while", "stall"),
     ),
+    "a standby ends a newer pause by an older one's clock": Fault(
+        "core.pausing",
+        "    if pause is not None and (before is None or before.stamp != pause.stamp):",
+        "    if pause is not None and before is None:",
+        ("pause for a while", "pause for a while", "resign", "stall"),
+    ),
+    "a check that fails takes a node out of the queue at once": Fault(
+        "core.fitness",
+        "    elif turn.now - state.failing_since >= patience(turn) and _has_fallen(turn) and not priority.is_ordered(turn):",
+        "    elif not priority.is_ordered(turn):",
+        ("unfit", "unfit", "stall", "kill listener"),
+    ),
+    "a check that fails counts while nobody serves": Fault(
+        "core.fitness",
+        "    if not event.term or not state.fit_trouble:\n        turn.set(failing_since=None)",
+        "    if not state.fit_trouble:\n        turn.set(failing_since=None)",
+        ("unfit and sick",),
+    ),
     "attach without the lock": Fault(
         "listener.folder",
         "        if not self.locked:\n            self._log.warn(",

@@ -541,6 +541,8 @@ class _Candidacy(candidacy.Candidacy):
             process.node.promises.leased(process, before.token, event.sent)
         super().decide(event)
         after = self.state
+        if after.unfit and not before.unfit:
+            process.node.promises.left_unfit(process, after, (self.rules.fall, self.rules.fit_interval))
         if (before.role, before.step) != (after.role, after.step):
             if after.step == "probing":
                 process.node.promises.probing()

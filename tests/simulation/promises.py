@@ -6,7 +6,7 @@ import json
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from supervisor_zkelect.core import control, history, ranks
-from supervisor_zkelect.core.state import State
+from supervisor_zkelect.core.state import INFINITY, State
 from supervisor_zkelect.guard import record
 from tests.simulation.machine import Machine, Service
 from tests.simulation.node import Node
@@ -42,6 +42,8 @@ class Promises:
         self.fence_fails = False  # always, and not only now and then
         self.fenced: set = set()
         self.gone: Dict[int, float] = {}
+        #: token -> since when, and until when, that term's node was acked
+        self.acked: Dict[int, Tuple[float, float]] = {}
         #: token -> what orders had against its node when it claimed that term
         self.barred: Dict[int, Optional[control.Bar]] = {}
         ensemble.told.append(self.written)
@@ -81,6 +83,16 @@ class Promises:
 
         if after.step == "stopping" and before.step != "stopping" and after.reason.startswith("hands back to "):
             self.handed_back(process.name, after.reason.split()[3].rstrip(","))
+
+    def left_unfit(self, process: Any, state: State, fit: Tuple[int, float]) -> None:
+        """A node leaves the queue, as its check `fit` fails. fit: fall and fit_interval."""
+        now, failing = self.world.now, process.machine.unfit_since
+        # By a clock that is right within the bound, and by a server that is behind for no longer than a session lasts.
+        patience = 0.98 * max(2 * state.timeout, fit[0] * fit[1])
+        under = [since for since, until in self.acked.values() if until >= now - 2 * state.timeout]
+        if failing is None or max([failing, min(under, default=INFINITY)]) > now - patience:
+            why = "too early" if under else "while nobody serves"
+            self.world.broken(f"13: {process.name} leaves the queue as not fit, {why}")
 
     def noted(self, machine: Machine, before: Optional[record.Entry], after: record.Entry) -> None:
         """An entry of a node's shared record is written."""
@@ -171,6 +183,7 @@ class Promises:
                 self.proposal_gone(path, before[path], who)
         self.paused(before, after, who)
         ack, noted = self.paths.acked(after), self.paths.held(after)
+        self.note_acked(noted[0] if ack else 0)
         if ack and ack != self.paths.acked(before):
             first = self.paths.queue(after)[:1]
             leads = (first[0][1].czxid, self.ensemble.owners[first[0][1].ephemeralOwner]) if first else None
@@ -186,6 +199,14 @@ class Promises:
                 self.world.broken(f"4: the holder {self.paths.held(before)} ended dirty and was not fenced before {noted}")
             if not noted[0] and self.lives(self.paths.held(before)[0], doomed=True):
                 self.world.broken(f"4: the holder {self.paths.held(before)} is removed while its service lives")
+
+    def note_acked(self, token: int) -> None:
+        """The term with this token is acked from now on, and no other; 0: none is."""
+        for former, (since, until) in self.acked.items():
+            if until == INFINITY and former != token:
+                self.acked[former] = since, self.world.now
+        if token:
+            self.acked[token] = self.acked.get(token, (self.world.now, INFINITY))[0], INFINITY
 
     def claimed(self, before: Tree, after: Tree, noted: Tuple[int, str]) -> None:
         """A term begins."""

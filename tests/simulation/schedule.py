@@ -118,10 +118,10 @@ def draw(seed: int, kinds: Sequence[str] = KINDS) -> Schedule:
         )
         for _ in range(own.randrange(0, 4))
     ]
-    nodes = own.choice([nodes, 3])
-    return Schedule(
-        seed, nodes, tick, grant, stopwaitsecs, tuple(sorted(steps)), priorities, own.choice([None, 0.5, 2.0]), True
-    )
+    nodes, failback = own.choice([nodes, 3]), own.choice([None, 0.5, 2.0])
+    if seed % 16 == 1:
+        steps.append(Step(round(own.uniform(1, LENGTH), 3), "unfit and sick", 0, 5 * grant))
+    return Schedule(seed, nodes, tick, grant, stopwaitsecs, tuple(sorted(steps)), priorities, failback, True)
 
 
 class Run:
@@ -335,6 +335,13 @@ class Run:
         """Its check `fit` fails."""
         node.machine.unfit = True
         self.world.after(seconds, setattr, node.machine, "unfit", False)
+
+    def unfit_and_sick(self, node: Node, seconds: float) -> None:
+        """No service is healthy, and no check `fit` passes, as where that asks for what only a primary has."""
+        seconds = max(seconds, 5 * self.schedule.grant)
+        for one in self.nodes:
+            self.unfit(one, seconds)
+            self.sick(one, seconds)
 
     # Operators
 
