@@ -13,27 +13,33 @@ import json
 from typing import Any, List, NamedTuple
 
 from supervisor_zkelect.core import control, pauses, untrusted
+from supervisor_zkelect.core.control import Life
 from supervisor_zkelect.zookeeper.holder import Orders
 from supervisor_zkelect.zookeeper.requests import Operation
 
+#: Characters of an id in a barrier.
+LONGEST_ID = 200
+
 
 class Barrier(NamedTuple):
-    """name: of the znode. node, token: of who has consented; "" and 0 where it does not say so."""
+    """name: of the znode. node, token, life: of who has consented; "" and 0 where it does not say so."""
 
     name: str
     version: int
     node: str = ""
     token: int = 0
+    life: Life = Life()
 
 
-def data(node: str, token: int) -> bytes:
-    return json.dumps({"v": 1, "pause": {"node": node, "token": token}}).encode("utf-8")
+def data(node: str, token: int, life: Life) -> bytes:
+    return json.dumps({"v": 1, "pause": {"node": node, "token": token, **life._asdict()}}).encode("utf-8")
 
 
 def read(name: str, found: bytes, stat: Any) -> Barrier:
     said = untrusted.document(found).get("pause")
     said = said if isinstance(said, dict) else {}
-    return Barrier(name, stat.version, untrusted.known_name(said.get("node")), untrusted.number(said.get("token")))
+    life = Life(*(untrusted.printable(said.get(one) or "", LONGEST_ID) for one in Life._fields))
+    return Barrier(name, stat.version, untrusted.known_name(said.get("node")), untrusted.number(said.get("token")), life)
 
 
 def withdrawing(orders: Orders, path: str, stat: Any, token: int, barrier: str, shown: Any) -> List[Operation]:

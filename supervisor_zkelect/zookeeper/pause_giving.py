@@ -9,7 +9,7 @@ import os
 from typing import List, Optional
 
 from supervisor_zkelect.core import control, nodes, pauses
-from supervisor_zkelect.core.control import Control, Order, Pause
+from supervisor_zkelect.core.control import Control, Life, Order, Pause
 from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.zookeeper.giving import UNDER_WAY, Answer, Given, note, tell
 from supervisor_zkelect.zookeeper.orders import knows_orders
@@ -182,14 +182,13 @@ def _came_of_resume(elector: PauseCalls, found: Control) -> Answer:
     return Answer(True, 0, f"resumed: {leads}")
 
 
-def _is_same(entry: Optional[nodes.Entry], pause: Optional[Pause]) -> bool:
+def _is_same(entry: Optional[nodes.Entry], life: Life) -> bool:
     """Whether what says so of itself may be the life of the node that has consented."""
-    known = pause.life.instance if pause is not None else ""
-    return entry is None or not entry.instance or not known or entry.instance == known
+    return entry is None or not entry.instance or not life.instance or entry.instance == life.instance
 
 
-def _where(entry: Optional[nodes.Entry], pause: Optional[Pause]) -> str:
-    if entry is None or not _is_same(entry, pause):
+def _where(entry: Optional[nodes.Entry], life: Life) -> str:
+    if entry is None or not _is_same(entry, life):
         return ", on a host that is not known"
     host = f"host {entry.host}" if entry.host else "a host that is not known"
     return f", on {host}" + (f", {entry.address}" if entry.address else "")
@@ -199,16 +198,18 @@ def _force(elector: PauseCalls, given: Given, permit: Permit) -> Answer:
     """End a pause on the word that its node is dead."""
     found = elector.read_control()
     pause, left = found.paused, elector.barriers()
-    node, token = (pause.node, pause.token) if pause is not None else (left[0].node, left[0].token) if left else ("", 0)
+    # Where somebody has wiped the control, the barrier still says who has consented.
+    told = pause or (left[0] if left else None)
+    node, token, life = (told.node, told.token, told.life) if told is not None else ("", 0, Life())
     if not token:
         why = found.trouble or ("nobody runs by the pause; zkelect resume is enough" if pause is not None else "it is not paused")
         return Answer(False, 1, why)
     entry, live, age = elector.told_by(node)
     heard = "it has told nothing of itself" if age is None else f"last heard {age:.0f} s ago"
     fence = {None: "whether a fence is set is not known here", True: "a fence is set, and is run", False: "no fence is set"}
-    where = _where(entry, pause)
+    where = _where(entry, life)
     facts = f"{node}{where}, runs by the pause with token {token}; {heard}; {fence[given.fence]}"
-    if live and _is_same(entry, pause):
+    if live and _is_same(entry, life):
         return Answer(False, 1, (
             f"{facts}; its listener lives, so ask it: zkelect resume. If it does not answer, stop its supervisord first"
         ))

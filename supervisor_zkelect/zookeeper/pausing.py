@@ -54,7 +54,7 @@ class PauseCalls(DeskCalls):
             written = control.amended(data, self._servers.now(), pauses.consent(pause, node, mine.token, life))
             operations: List[Operation] = [("set_data", (self.control_znode, written, found.stamp.version), {})]
             if stat is None:
-                operations.append(("create", (path, barrier.data(node, mine.token)), {"acl": self._zk.acl}))
+                operations.append(("create", (path, barrier.data(node, mine.token, life)), {"acl": self._zk.acl}))
             else:
                 operations.append(("check", (path, stat.version), {}))
             sent = now()

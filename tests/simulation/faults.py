@@ -163,7 +163,7 @@ FAULTS: Dict[str, Fault] = {
     ),
     "a consent makes no barrier": Fault(
         "zookeeper.pausing",
-        '                operations.append(("create", (path, barrier.data(node, mine.token)), {"acl": self._zk.acl}))',
+        '                operations.append(("create", (path, barrier.data(node, mine.token, life)), {"acl": self._zk.acl}))',
         '                operations.append(("check", (self.election_znode, -1), {}))',
         ("pause", "control gone", "stall", "stall"),
     ),

@@ -4,7 +4,7 @@ keeps it from that, and what the operator is told."""
 import pytest
 
 from supervisor_zkelect.core.control import Life
-from supervisor_zkelect.zookeeper import following, pause_giving
+from supervisor_zkelect.zookeeper import barrier, following, pause_giving
 from supervisor_zkelect.zookeeper.giving import Given
 from tests.unit.zookeeper.cluster import STATE, Cluster
 
@@ -28,6 +28,21 @@ def test_only_the_life_that_may_have_consented_keeps_an_operator_from_it(two, in
     assert not facts.ok and ("its listener lives" in facts.text) is refused
     assert following.attempt(two.tool(), FORCE._replace(node="a")).ok is not refused
     assert ("paused" in two.control()) is refused
+
+
+@pytest.mark.parametrize("instance, refused", [(LIFE.instance, True), ("", True), ("b-4-11-200", False)])
+def test_a_barrier_says_whose_life_it_was_where_the_control_was_wiped(two, instance, refused):
+    two.ensemble.znodes[f"{STATE}/control"].data = b""
+    two.tell("a", state="standby", instance=instance, host="h1")
+    assert [(one.node, one.life) for one in two.tool().barriers()] == [("a", LIFE)]
+    done = following.attempt(two.tool(), FORCE._replace(node="a"))
+    assert done.ok is not refused and ("its listener lives" in done.text) is refused
+    assert bool(two.tool().barriers()) is refused
+
+
+def test_a_barrier_of_an_earlier_version_names_no_life():
+    stat = type("Stat", (), {"version": 3})
+    assert barrier.read("n-0", b'{"v": 1, "pause": {"node": "a", "token": 7}}', stat) == barrier.Barrier("n-0", 3, "a", 7)
 
 
 def test_what_an_earlier_session_said_tells_of_no_other_life(two):
