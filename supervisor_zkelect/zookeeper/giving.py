@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect.core import control, control_words, moments, nodes, ranks
+from supervisor_zkelect.core import control, control_words, moments, nodes, ranks, succession
 from supervisor_zkelect.core.control import Control, Order, Pause, Restart, Switchover
 from supervisor_zkelect.core.order_log import Noted
 from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.zookeeper import precheck
 from supervisor_zkelect.zookeeper.desk import DeskCalls
 from supervisor_zkelect.zookeeper.errors import ElectionError, NotConnected, TimedOut
-from supervisor_zkelect.zookeeper.orders import knows_orders
+from supervisor_zkelect.zookeeper.orders import candidates, knows_orders
 from supervisor_zkelect.zookeeper.permit import Permit
 from supervisor_zkelect.zookeeper.presence import PresenceCalls
 from supervisor_zkelect.zookeeper.queue import Member
@@ -358,10 +358,12 @@ def refusal(elector: DeskCalls, found: Control, given: Given, shown: int) -> str
     members = elector.members()
     if paused is not None and given.node in (paused.node, *(one.node for one in members[:1])):
         return _hands_off(paused)
-    others = [one for one in members[1:] if one.node not in aside]
+    to = given.node if given.kind == "switchover" else ""
+    # Past whom a switchover takes force, its precheck says.
+    following = succession.of(candidates(members[1:]), found, to, True, shown)
     if given.kind == "switchover":
-        return _no_switchover(elector, members, given, bool(others))
-    if given.node == (members[0].node if members else "") and not others and not given.force:
+        return _no_switchover(elector, members, given, following)
+    if given.node == (members[0].node if members else "") and following.place is None and not given.force:
         return f"{given.node} leads, and nobody could take over; start another node, or give the service up with --force"
     if given.node in aside and not (given.force or given.reason or given.seconds is not None):
         order = found.maintenance[given.node]
@@ -390,7 +392,8 @@ def _other_switchover(elector: DeskCalls) -> str:
     return f"another switchover, to {last.order.node or 'the next node'}, is under way; wait until it is done"
 
 
-def _no_switchover(elector: DeskCalls, members: List[Member], given: Given, others: bool) -> str:
+def _no_switchover(elector: DeskCalls, members: List[Member], given: Given, following: succession.Next) -> str:
+    """following: who would lead then."""
     node = given.node
     if not members:
         return "nobody leads, so there is nothing to switch over; see zkelect list"
@@ -398,13 +401,14 @@ def _no_switchover(elector: DeskCalls, members: List[Member], given: Given, othe
         return f"{node} leads already"
     if not knows_orders(members[0]):
         return f"{members[0].node or members[0].name} leads and knows no orders; hand over there, or update it"
-    if node and node not in [one.node for one in members]:
+    if following.kind == succession.ABSENT:
         aside = f"{node} does not stand in the queue{_why_aside(elector.entry_of(node))}; see zkelect list"
         return _other_switchover(elector) or aside
     entry = elector.entry_of(node) if node and not given.force else None
     if entry is not None and entry.unfit:
         return f"{node} is not fit to lead: {entry.unfit}; correct that, or see --force"
-    return "" if node or others else "no other candidate could take over; start another node first"
+    start = "; start another node first" if following.kind == succession.NOBODY else ""
+    return f"{following.why}{start}"
 
 
 def _no_restart(elector: PresenceCalls, found: Control, given: Given) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import Callable, List, Optional, Sequence, Tuple
 
-from supervisor_zkelect.core import control, nodes, places, ranks, untrusted
+from supervisor_zkelect.core import control, nodes, places, succession, untrusted
 from supervisor_zkelect.core import outcomes as outcome_log
 from supervisor_zkelect.core.control import Control, Order, Switchover
 from supervisor_zkelect.core.outcomes import Outcome
@@ -218,9 +218,14 @@ class OrderCalls(ClaimCalls):
         return stat is not None
 
 
+def candidates(members: Sequence[Member]) -> List[succession.Candidate]:
+    """Members as `succession.of` has them."""
+    return [succession.Candidate(one.name, one.node, one.session, one.info) for one in members]
+
+
 def knows_orders(member: Member) -> bool:
-    """Whether a candidate obeys the control: another program's, or an earlier version's, does not."""
-    return "orders" in member.info
+    """As `succession.knows_orders`."""
+    return succession.knows_orders(member.info)
 
 
 def _back_to(members: Sequence[Member], found: Control, proposal: str) -> Switchover:
@@ -240,39 +245,16 @@ def _successor(
 ) -> Member:
     """The candidate that is to lead next. shown: what ZooKeeper's clock shows. Raises NotBegun."""
     others = [one for one in members if not one.mine]
-    # A control that cannot be used keeps all from leading that know it.
-    aside = [one for one in others if (knows_orders(one) if found.trouble else found.barred(one.node, shown) is not None)]
-    force = switchover is not None and switchover.order.force
-    if switchover is not None and switchover.to:
-        wanted = next((one for one in others if one.node == switchover.to), None)
-        if wanted is None:
-            raise NotBegun(f"{switchover.to} does not stand in the queue; see zkelect members")
-        if wanted in aside:
-            raise NotBegun(f"{switchover.to} is in maintenance")
-        strange = [one for one in others[:others.index(wanted) + 1] if not knows_orders(one) and not _lasts(one)]
-        if strange and not force:
-            raise NotBegun(f"{strange[0].name} stands before {wanted.node}, or is its own, and knows no orders; see --force")
-    else:
-        able = [one for one in others if one not in aside and not _lasts(one)]
-        wanted = best(others, able) if able else None
-        if wanted is None:
-            if found.trouble:
-                raise NotBegun(f"{found.trouble}; until then nobody could take over, and this node stays")
-            real = [one for one in others if not _lasts(one)]
-            why = "all other candidates are in maintenance" if real else "no other candidate stands in the queue"
-            raise NotBegun(f"{why}, so this node stays; start another node first")
-    stays = next((one.name for one in others[:others.index(wanted)] if _lasts(one)), "")
-    if stays:
-        raise NotBegun(f"{stays} stands before {wanted.node or wanted.name} and goes with nobody's session; delete it")
-    return wanted
+    to, force = (switchover.to, switchover.order.force) if switchover is not None else ("", False)
+    following = succession.of(candidates(others), found, to, force, shown)
+    if following.place is None:
+        raise NotBegun(following.why + _REMEDIES[following.kind])
+    return others[following.place]
 
 
-def best(others: Sequence[Member], able: Sequence[Member]) -> Member:
-    """Of those who can take over, who has the highest priority, and stands before others with the same. Nobody is let pass by
-    candidates that know no orders, and would propose anew by rules of their own."""
-    wanted = max(able, key=lambda one: ranks.of(one.info))
-    return wanted if all(knows_orders(one) or _lasts(one) for one in others[:others.index(wanted)]) else able[0]
-
-
-def _lasts(member: Member) -> bool:
-    return untrusted.lasting(member.session)
+#: What is to be done where nobody can take over, behind the reason.
+_REMEDIES = {
+    succession.ABSENT: "; see zkelect members", succession.ASIDE: "", succession.STRANGE: "; see --force", succession.STAYS: "",
+    succession.NOBODY: ", so this node stays; start another node first",
+    succession.UNUSABLE: "; until then nobody could take over, and this node stays",
+}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Dict, List, NamedTuple, Sequence, Tuple
 
-from supervisor_zkelect.core import nodes, untrusted
+from supervisor_zkelect.core import nodes, succession
 from supervisor_zkelect.core.control import Control
 from supervisor_zkelect.zookeeper.desk import DeskCalls
-from supervisor_zkelect.zookeeper.orders import best, knows_orders
-from supervisor_zkelect.zookeeper.queue import Member
+from supervisor_zkelect.zookeeper.orders import candidates
 
 
 class Checked(NamedTuple):
@@ -25,16 +24,14 @@ def of_switchover(elector: DeskCalls, found: Control, to: str, shown: int) -> Ch
     members, ack = elector.members(), elector.read_ack()
     if len(members) < 2:
         return Checked()
-    leader, others = members[0], [one for one in members[1:] if found.barred(one.node, shown) is None]
-    able = [one for one in others if (one.node == to if to else not untrusted.lasting(one.session))]
-    if not able:
+    leader, others = members[0], candidates(members[1:])
+    place = succession.of(others, found, to, True, shown).place
+    if place is None:
         return Checked()
-    target = able[0] if to else best(members[1:], able)
+    target, before = others[place], others[:place]
     name, lines = target.node or target.name, [f"{leader.node} leads" + ("" if ack else " the queue, and is not acked")]
-    place = members.index(target) + 1
-    lines.append(f"{name} stands in the queue, in place {place} of {len(members)}, and is not in maintenance")
+    lines.append(f"{name} stands in the queue, in place {place + 2} of {len(members)}, and is not in maintenance")
     lines += _by_itself({one.name: one for one in elector.seen_nodes()}, name)
-    before = members[1:place - 1]
     lines += [f"{one.node or one.name} stands before it: its proposal is deleted, and it proposes anew" for one in before]
     # Whoever is next may lead, whatever it knows.
     strange = _strange([*before, target]) if to else ""
@@ -53,7 +50,7 @@ def _by_itself(seen: Dict[str, nodes.Seen], name: str) -> List[str]:
     return [f"{name} says that it is {entry.state}{'' if entry.guarded else ', unguarded'}{trouble}", *unfit]
 
 
-def _strange(members: Sequence[Member]) -> str:
+def _strange(passed: Sequence[succession.Candidate]) -> str:
     """Why a switchover past these, or to the last of them, takes force: they obey no orders, and lose their proposals."""
-    names = [one.node or one.name for one in members if not knows_orders(one) and not untrusted.lasting(one.session)]
+    names = [one.node or one.name for one in passed if one.strange]
     return f"{', '.join(names)} {'knows' if len(names) == 1 else 'know'} no orders, which takes --force" if names else ""
