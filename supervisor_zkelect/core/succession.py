@@ -1,7 +1,7 @@
 """Who of a queue is to lead after the primary: one rule, for who begins a handover and for who tells beforehand. Pure.
 
-A node that an operator wants leads wherever it stands: the proposals before it are deleted with the release. Without that it is the
-best by priority, who stands before others with the same. Nobody leads who is in maintenance, or behind a znode that goes with
+A node that an operator wants leads wherever it stands: the proposals before it are deleted with the release. Without that it is
+the best by priority, who stands before others with the same. Nobody leads who is in maintenance, or behind a znode that goes with
 nobody's session; and nobody is let pass by candidates that know no orders, and would propose anew by rules of their own.
 """
 

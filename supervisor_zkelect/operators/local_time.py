@@ -26,14 +26,26 @@ def parse(text: str) -> int:
         if isinstance(error, Doubtful):
             raise
         raise ValueError(f"{text!r} is on no calendar; write date and time: {EXAMPLE}") from None
-    milliseconds = (moment - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(milliseconds=1)
+    milliseconds = _milliseconds(moment)
     if milliseconds < 0:
         raise ValueError(f"{text!r} is before 1970")
     return milliseconds
 
 
+def earliest(text: str) -> int:
+    """The same where nothing depends on which of two moments is meant: the earlier one. Raises ValueError."""
+    try:
+        return parse(text)
+    except Doubtful as doubt:
+        return doubt.earliest
+
+
 class Doubtful(ValueError):
-    """A local time that comes twice, or never."""
+    """A local time that comes twice, or never. earliest: the first moment that may be meant, milliseconds since 1970 in UTC."""
+
+    def __init__(self, text: str, earliest: int) -> None:
+        super().__init__(text)
+        self.earliest = earliest
 
 
 def _zone(text: str) -> timezone:
@@ -56,4 +68,8 @@ def _here(naive: datetime, text: str) -> datetime:
     )
     never = first.replace(tzinfo=None) != naive
     what = "never comes here, as the clocks are put forward" if never else "comes twice here, as the clocks are put back"
-    raise Doubtful(f"{text!r} {what}: write {readings}")
+    raise Doubtful(f"{text!r} {what}: write {readings}", min(map(_milliseconds, (first, second))))
+
+
+def _milliseconds(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(milliseconds=1)

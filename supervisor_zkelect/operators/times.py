@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import datetime
+from datetime import date, timedelta
 from typing import Optional
 
+from supervisor_zkelect.operators import local_time
 from supervisor_zkelect.operators.words import duration
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -17,8 +18,6 @@ SINCE = "a time such as 2026-11-29 21:30, with +0100 behind it where it is not t
 
 YEAR = len("2026-")
 """Characters at the beginning of a moment that tell the year."""
-
-_FORMS = ("%Y-%m-%d %H:%M:%S%z", "%Y-%m-%d %H:%M%z", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%H:%M")
 
 
 def moment(seconds: float) -> str:
@@ -43,23 +42,25 @@ def with_age(seconds: float, now: float) -> str:
 
 def since(text: str, now: float) -> Optional[float]:
     """The moment that a text behind --since means, in seconds since 1970; None where it means none."""
-    text = " ".join(text.replace("T", " ", 1).split()) if re.match(r"\d{4}-", text) else text.strip()
-    found = re.fullmatch(r"(\d{1,9})([smhdw])", text)
-    if found:
-        return now - int(found[1]) * _UNITS[found[2]]
-    # Zulu time, and a blank before the zone, are usual as well.
-    text = re.sub(r"(?i)z$", "+0000", re.sub(r" ([+-]\d{2}:?\d{2})$", r"\1", text))
-    for form in _FORMS:
-        try:
-            read = datetime.strptime(text, form)
-        except ValueError:
-            continue
-        if form == "%H:%M":
-            read = datetime.fromtimestamp(now).replace(hour=read.hour, minute=read.minute, second=0, microsecond=0)
-            # Of yesterday, where that is still to come today.
-            return read.timestamp() if read.timestamp() <= now else read.timestamp() - 86400
-        try:
-            return read.timestamp()
-        except (OverflowError, ValueError, OSError):
-            return None
-    return None
+    text = text.strip()
+    age, clock = re.fullmatch(r"(\d{1,9})([smhdw])", text, re.ASCII), re.fullmatch(r"\d\d?:\d\d", text, re.ASCII)
+    if age:
+        return now - int(age[1]) * _UNITS[age[2]]
+    if clock:
+        return _last(text.rjust(5, "0"), now)
+    # A day begins with its first minute.
+    return _read(f"{text} 00:00" if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII) else text)
+
+
+def _last(clock: str, now: float) -> Optional[float]:
+    """When this host's clocks showed a time of day last."""
+    today = date.fromtimestamp(now)
+    read = _read(f"{today} {clock}")
+    return read if read is None or read <= now else _read(f"{today - timedelta(days=1)} {clock}")
+
+
+def _read(text: str) -> Optional[float]:
+    try:
+        return local_time.earliest(text) / 1000
+    except ValueError:
+        return None

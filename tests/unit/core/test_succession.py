@@ -2,10 +2,11 @@
 
 import pytest
 
-from supervisor_zkelect.core import control, succession
+from supervisor_zkelect.core import succession
 from supervisor_zkelect.core.control import Control, Order
 from supervisor_zkelect.core.succession import Candidate, Next
 
+NOTHING = Control()
 ASIDE = Control(maintenance={"b": Order("m", until=100)})
 UNUSABLE = Control(trouble="control holds no orders that can be read")
 
@@ -19,7 +20,7 @@ B, C, D = one("b"), one("c"), one("d")
 STRANGER, ZNODE = one("s", orders=False), one("", orders=False, session=0, name="n-z")
 
 
-def place(others, found=Control(), to="", force=False, shown=50):
+def place(others, found=NOTHING, to="", force=False, shown=50):
     following = succession.of(others, found, to, force, shown)
     assert (following.place is None) == bool(following.kind) == bool(following.why)
     return following.place if following.place is not None else following.kind

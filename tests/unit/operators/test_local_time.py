@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from supervisor_zkelect.operators import cli, local_time
+from supervisor_zkelect.operators import cli, local_time, times
 from supervisor_zkelect.operators.outcome import USAGE
 
 
@@ -51,6 +51,23 @@ def test_a_time_that_a_change_of_the_clocks_makes_doubtful_is_refused_with_both_
 def test_what_is_no_time_is_refused(text):
     with pytest.raises(ValueError):
         local_time.parse(text)
+
+
+@pytest.mark.parametrize("text, moment", [
+    ("2026-10-25T02:30", utc(2026, 10, 25, 0, 30)), ("2026-03-29T02:30", utc(2026, 3, 29, 0, 30)), ("2026-11-30T03:00", utc(2026, 11, 30, 2)),
+])
+def test_where_more_does_no_harm_the_earlier_of_two_moments_is_meant(text, moment):
+    assert local_time.earliest(text) == moment and times.since(text, 2e9) == moment / 1000
+
+
+@pytest.mark.parametrize("now, moment", [((2026, 10, 25, 2), (2026, 10, 25, 0, 30)), ((2026, 10, 25, 0, 15), (2026, 10, 24, 0, 30))])
+def test_a_time_of_day_is_that_of_today_where_it_has_come(now, moment):
+    assert times.since("02:30", utc(*now) / 1000) == utc(*moment) / 1000
+
+
+@pytest.mark.parametrize("text", ["2026-02-30", "2026-02-30 03:00", "24:00", "2026-11-30T03:00Zulu", "٣0m"])
+def test_what_is_no_time_is_none_behind_since(text):
+    assert times.since(text, 2e9) is None
 
 
 def test_the_command_line_says_what_is_wrong_with_a_time(capsys):
