@@ -103,10 +103,10 @@ def step_behind(
 ) -> Union[messages.Proposed, messages.Stayed]:
     """better, node, healthy: as `Elector.step_behind` has them."""
     try:
-        elector.step_behind(better, node, healthy)
+        stepped = elector.step_behind(better, node, healthy)
     except (Stays, Barred) as error:
         return messages.Stayed(op, str(error))
-    return _proposed(elector, op, ranks.of(untrusted.document(elector.data)), elector.stepped_in)
+    return _proposed(elector, op, ranks.of(untrusted.document(elector.data)), stepped.term)
 
 
 def _proposed(elector: Elector, op: int, number: int, term: int, found: bool = False) -> messages.Proposed:

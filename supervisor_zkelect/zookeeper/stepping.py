@@ -34,6 +34,13 @@ class HandBack(NamedTuple):
     kept: str = ""
 
 
+class Stepped(NamedTuple):
+    """name: of the new proposal. term: token of the holder when it was made, 0 without one."""
+
+    name: str
+    term: int
+
+
 class SteppingCalls(OrderCalls):
     """The calls of an `Elector` that concern those behind it."""
 
@@ -42,15 +49,9 @@ class SteppingCalls(OrderCalls):
     _behind_in: Optional[int] = None
     _behind_mine: Optional[Proposal] = None
     _behind_own = 0
-    _stepped_in = 0
 
-    @property
-    def stepped_in(self) -> int:
-        """Token of the holder when the last `step_behind` was done, 0 without one."""
-        return self._stepped_in
-
-    def step_behind(self, better: str = "", node: str = "", healthy: Optional[float] = None) -> str:
-        """Exchange the proposal for one at the end of the queue, in one transaction, and return its name. An ack that its
+    def step_behind(self, better: str = "", node: str = "", healthy: Optional[float] = None) -> Stepped:
+        """Exchange the proposal for one at the end of the queue, in one transaction. An ack that its
         primary has left is emptied with it where this node leads, and a holder that this proposal has noted is removed.
 
         better: name of the proposal for which, which must stand still. node: this node's name; then the control is checked, and
@@ -73,9 +74,8 @@ class SteppingCalls(OrderCalls):
             try:
                 if self._commit("step behind the others", limit, operations):
                     self._end_term()
-                    self._stepped_in = term.holder.holder.token if term.holder is not None else 0
                     name, self._found = self.create_proposal(), False
-                    return name
+                    return Stepped(name, term.holder.holder.token if term.holder is not None else 0)
                 if term.holder is None:
                     self._make_beside(limit)
             except NotLeader as error:

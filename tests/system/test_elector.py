@@ -356,7 +356,7 @@ def test_who_steps_behind_stands_at_the_end_by_another_proposal(join, zk, root):
     other.create_proposal()
     assert one.try_be_leader().leads
     behind = other.try_be_leader()
-    name = one.step_behind()
+    name = one.step_behind().name
     assert behind.changed.result(timeout=20) and other.try_be_leader().leads
     assert sorted(names(zk, root)) == [other.proposal, name] and first not in names(zk, root)
     data, stat = zk.get(one.proposal_path)

@@ -57,9 +57,9 @@ def test_a_queue_that_is_the_same_costs_one_small_read(three, monkeypatch):
 
 def test_a_step_is_one_exchange(three):
     one, former = three["b"], three["b"].token
-    name = one.step_behind(three["c"].proposal, "b")
+    name, term = one.step_behind(three["c"].proposal, "b")
     assert name == one.proposal and one.token > former and order_of(one) == ["a", "c", "b"]
-    assert one.stepped_in == three["a"].token and not one.found
+    assert term == three["a"].token and not one.found
     assert one.read_ack() == b"a:1" and one.holder().node == "a"
 
 

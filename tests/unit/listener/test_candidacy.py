@@ -12,6 +12,7 @@ from supervisor_zkelect.listener import candidacy as module
 from supervisor_zkelect.listener import election_worker, events
 from supervisor_zkelect.listener.candidacies import QUEUE_LOOKS
 from supervisor_zkelect.listener.paced_log import REPEAT
+from supervisor_zkelect.zookeeper.stepping import Stepped
 from tests.unit.listener.parts import NOW, Host, candidacies, candidacy
 
 PRIMARY = State(role=roles.PRIMARY, step="", token=5, proposal="n-1", up=True, alive=True, deadline=NOW + 60.0)
@@ -98,7 +99,7 @@ def test_a_request_that_fails_is_an_event(host, error, failed):
 def test_a_proposal_that_goes_with_its_session_before_it_is_told_of_is_gone(host):
     """A listener that was frozen meanwhile may hear of that on another thread first. It is no defect."""
     one = candidacy(host, elector=SimpleNamespace(
-        step_behind=lambda better, node, healthy: None, proposal=None, token=None, data=b"", stepped_in=0,
+        step_behind=lambda better, node, healthy: Stepped("n-2", 0), proposal=None, token=None, data=b"",
     ))
     one.ask(7, election_worker.step_behind, 7, "", "a", 60.0)
     host.serials[0].do()

@@ -10,7 +10,7 @@ from supervisor_zkelect.core import messages
 from supervisor_zkelect.core.ranks import Candidate
 from supervisor_zkelect.elector import AccessDenied, Barred, SessionGone, Standing, Stays, TimedOut
 from supervisor_zkelect.listener import election_worker, elections, events, pool_worker
-from supervisor_zkelect.zookeeper.stepping import HandBack
+from supervisor_zkelect.zookeeper.stepping import HandBack, Stepped
 from tests.unit.listener.parts import settings_of
 from tests.unit.listener.test_election_worker import failing
 
@@ -74,7 +74,8 @@ def test_who_serves_is_told_by_its_token():
 def test_a_step_is_told_with_what_the_proposal_says():
     given = []
     elector = SimpleNamespace(
-        step_behind=lambda *words: given.append(words), proposal="n-0000000009", token=49, stepped_in=40, data=b'{"priority": 70}',
+        step_behind=lambda *words: given.append(words) or Stepped("n-0000000009", 40), proposal="n-0000000009", token=49,
+        data=b'{"priority": 70}',
     )
     assert election_worker.step_behind(elector, 5, "n-2", "a", 60.0) == messages.Proposed(5, "n-0000000009", 49, 70, 40)
     assert given == [("n-2", "a", 60.0)]

@@ -107,7 +107,8 @@ def test_the_next_better_one_goes_first_instead(two):
     join(two, "d", 150)
     failed(two, "b")
     a = two.nodes["a"]
-    a.step_behind(a.better(50)[0].name, "a", 60.0)
+    stepped = a.step_behind(a.better(50)[0].name, "a", 60.0)
+    assert stepped == (a.proposal, a.term_in_progress())
     assert names(a.members()) == ["p", "c", "b", "d", "a"]
     assert a.better(50) == []
 
@@ -151,7 +152,7 @@ def test_a_step_whose_answer_was_lost_leaves_no_proposal_behind_when_its_node_le
     a, b = two.nodes["a"], join(two, "b", 200)
     client = a._client
     mine = a._mine
-    name = a.step_behind(b.proposal, "a")
+    name = a.step_behind(b.proposal, "a").name
     # It does not know that the step was done.
     a._hold(mine)
     assert name != a.proposal and names(a.members()) == ["p", "b", "a"]
