@@ -17,7 +17,7 @@ LONGEST_REASON = 200
 
 
 class Noted(NamedTuple):
-    """An order that was given. what: as `giving.Given.kind` has it. node: whom it is about, "" for whoever is next, or
+    """An order that was given. what: as `given.Given.kind` has it. node: whom it is about, "" for whoever is next, or
     nobody. until, due: until when it counts, when it is due; None for no end, or at once."""
 
     id: str

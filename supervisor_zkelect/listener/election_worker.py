@@ -32,7 +32,8 @@ from supervisor_zkelect.elector import (
 )
 from supervisor_zkelect.listener import events, lives
 from supervisor_zkelect.listener.workers import LONGEST_LIST
-from supervisor_zkelect.zookeeper import errors, following, giving, stepping
+from supervisor_zkelect.zookeeper import errors, following, stepping
+from supervisor_zkelect.zookeeper.given import Answer, Given
 from supervisor_zkelect.zookeeper.permit import Permit
 
 log = logging.getLogger(__name__)
@@ -344,18 +345,18 @@ def _due(elector: Elector, moment: Optional[int]) -> float:
     return -math.inf if moment is None else elector.here(moment)
 
 
-def give_order(elector: Elector, ticket: str, given: giving.Given, permit: Permit, post: Post) -> None:
+def give_order(elector: Elector, ticket: str, given: Given, permit: Permit, post: Post) -> None:
     """Write an order, or take one back, and post what came of that."""
     try:
         answer = following.attempt(elector, given, permit)
         post(events.OrderSeen(ticket, answer.id, answer))
     except Exception as error:
         log.exception("a defect")
-        post(events.OrderSeen(ticket, "", giving.Answer(False, 4, f"a defect: {error!r}")))
+        post(events.OrderSeen(ticket, "", Answer(False, 4, f"a defect: {error!r}")))
 
 
 def look_after_order(
-    elector: Elector, ticket: str, given: giving.Given, order: str, term: int, last: bool, post: Post
+    elector: Elector, ticket: str, given: Given, order: str, term: int, last: bool, post: Post
 ) -> None:
     """Look what became of an order, and post that; whoever waits for it is told of no trouble on the way. last: he waits no
     longer, and is told what it waits for."""

@@ -11,7 +11,7 @@ from supervisor_zkelect.config.diff import Change
 from supervisor_zkelect.config.settings import Settings
 from supervisor_zkelect.core import messages
 from supervisor_zkelect.guard import saved_session
-from supervisor_zkelect.zookeeper import giving
+from supervisor_zkelect.zookeeper.given import Answer
 
 Handlers = Mapping[type, Callable[[Any], None]]
 """Type of an event -> who takes it."""
@@ -101,7 +101,7 @@ class OrderSeen(NamedTuple):
 
     ticket: str
     id: str
-    answer: Optional[giving.Answer]
+    answer: Optional[Answer]
 
 
 class QueueMoved(NamedTuple):

@@ -20,7 +20,8 @@ from supervisor_zkelect.listener import cut_off, election_worker, events
 from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.keepers import Decider, Keepers
 from supervisor_zkelect.listener.part import Means
-from supervisor_zkelect.zookeeper import asked, following, giving, pause_giving
+from supervisor_zkelect.zookeeper import asked, following, pause_giving, results
+from supervisor_zkelect.zookeeper.given import TAKE_BACK, UNDER_WAY, Answer, Given
 from supervisor_zkelect.zookeeper.permit import Permit
 
 #: Seconds between two looks at what becomes of an order.
@@ -35,11 +36,11 @@ class Awaited:
 
     one: Candidacy
     ticket: str
-    given: giving.Given
+    given: Given
     by: float
     id: str = ""
     term: int = 0
-    first: giving.Answer = giving.Answer(True, 0, "")
+    first: Answer = Answer(True, 0, "")
     asking: bool = True
     last: bool = False
     due: float = math.inf
@@ -70,7 +71,7 @@ class OrderDesk(Decider):
             given = given._replace(fence=one.settings.fence is not None)
         by = self._host.now() + (wait or 0.0)
         if back:
-            given = given._replace(kind=giving.TAKE_BACK, id=untrusted.printable(back, 64))
+            given = given._replace(kind=TAKE_BACK, id=untrusted.printable(back, 64))
             if self._withdrawn(given, ticket):
                 return
         if look:
@@ -87,17 +88,17 @@ class OrderDesk(Decider):
         awaited = self._awaited[ticket] = Awaited(one, ticket, given, by, permit=Permit(until))
         one.ask(0, election_worker.give_order, ticket, given, awaited.permit, self._post)
 
-    def _withdrawn(self, back: giving.Given, ticket: str) -> bool:
+    def _withdrawn(self, back: Given, ticket: str) -> bool:
         """Answer who takes back an order that nothing was sent of yet, or of which ZooKeeper cannot be asked now. Returns whether
         he is answered."""
         answer = None
         for one in list(self._awaited.values()):
-            if one.given.id == back.id and one.given.kind != giving.TAKE_BACK and not one.id and one.permit.withdraw():
-                answer = giving.Answer(False, following.INTERRUPTED, "interrupted; nothing was ordered, and nothing will be")
+            if one.given.id == back.id and one.given.kind != TAKE_BACK and not one.id and one.permit.withdraw():
+                answer = Answer(False, following.INTERRUPTED, "interrupted; nothing was ordered, and nothing will be")
                 # Nobody looks for its answer any more.
                 del self._awaited[one.ticket]
         if answer is None and not self._sessions.connected:
-            answer = giving.Answer(False, following.UNKNOWN, "there is no connection to ZooKeeper")
+            answer = Answer(False, following.UNKNOWN, "there is no connection to ZooKeeper")
         if answer is not None:
             self._reply(ticket, answer.document())
         return answer is not None
@@ -125,20 +126,20 @@ class OrderDesk(Decider):
         del self._awaited[event.ticket]
         self._reply(event.ticket, self._document(awaited, answer))
 
-    def _document(self, awaited: Awaited, answer: giving.Answer) -> Dict[str, Any]:
+    def _document(self, awaited: Awaited, answer: Answer) -> Dict[str, Any]:
         first = awaited.first
         shown = answer._replace(checked=answer.checked or first.checked, warning=answer.warning or first.warning)
         document = {"id": awaited.id, **shown.document()}
-        return {**document, "term": awaited.term} if answer.exit == giving.UNDER_WAY else document
+        return {**document, "term": awaited.term} if answer.exit == UNDER_WAY else document
 
-    def _stays(self, awaited: Awaited) -> Optional[giving.Answer]:
+    def _stays(self, awaited: Awaited) -> Optional[Answer]:
         """Why this node goes on leading, though it was put into maintenance."""
         state = awaited.one.state
         ours = awaited.given.kind == "maintenance on" and awaited.given.node == self._host.settings.node_name
         if not ours or state.role != roles.PRIMARY or not state.stays_why:
             return None
         text = f"{awaited.given.node} goes on leading until another node can: {state.stays_why}"
-        return giving.Answer(False, giving.UNDER_WAY, text)
+        return Answer(False, UNDER_WAY, text)
 
     def handlers(self) -> events.Handlers:
         return {events.OrderSeen: self._given}
@@ -155,7 +156,7 @@ class OrderDesk(Decider):
     def _look(self, awaited: Awaited) -> None:
         if not self._sessions.connected:
             # Nothing is asked that would be answered only when there is a connection again.
-            answer = giving.under_way(awaited.given) if awaited.last or self._host.now() >= awaited.by else None
+            answer = results.under_way(awaited.given) if awaited.last or self._host.now() >= awaited.by else None
             self._given(events.OrderSeen(awaited.ticket, awaited.id, answer and answer._replace(
                 text=f"{answer.text}; {cut_off.told(self._sessions, self._host.now()) or 'there is no connection to ZooKeeper'}"
             )))

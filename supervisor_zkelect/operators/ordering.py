@@ -129,11 +129,11 @@ class Way:
     def __init__(self, elector: Any, given: Any, interrupts: Interrupts, permit: Any = None) -> None:
         """interrupts: to be asked while somebody waits. permit: a `permit.Permit`: until when the order may be written; None for
         as long as that takes."""
-        from supervisor_zkelect.zookeeper import following, giving
-
-        self._following, self._giving = following, giving
+        from supervisor_zkelect.zookeeper import following
+        from supervisor_zkelect.zookeeper.given import TAKE_BACK
         from supervisor_zkelect.zookeeper.permit import Permit
 
+        self._following, self._take_back = following, TAKE_BACK
         self._elector, self._given, self._interrupts = elector, given, interrupts
         self._permit: Permit = permit or Permit()
 
@@ -152,7 +152,7 @@ class Way:
     def take_back(self) -> waiting.Document:
         if self._permit.withdraw():
             return {"ok": False, "exit": INTERRUPTED, "text": "interrupted; nothing was ordered, and nothing will be"}
-        back = self._given._replace(kind=self._giving.TAKE_BACK)
+        back = self._given._replace(kind=self._take_back)
         answer = beside.done(lambda: self._following.attempt(self._elector, back), self._interrupts.check, _TAKE_BACK_TIME)
         if answer is None:
             return {"ok": False, "exit": UNKNOWN, "text": "ZooKeeper does not answer"}

@@ -14,7 +14,7 @@ NOT_PRIMARY = 3  # stands by, and could take over; of `zkelect primary`: nobody 
 UNKNOWN = 4
 ON_ITS_WAY = 5  # takes no part, or is on its way: promoting, demoting, detached, backing off
 CANNOT = 6  # should take part, and cannot
-UNDER_WAY = 7  # the waiting ended before the order was done, which stands or has begun (giving.py)
+UNDER_WAY = 7  # the waiting ended before the order was done, which stands or has begun (given.py)
 INTERRUPTED = 130  # by Ctrl-C: the order is taken back, or stands (following.py)
 
 #: Those of an election from the best to the worst; of several elections the worst counts.

@@ -9,7 +9,7 @@ from supervisor_zkelect.operators.outcome import INTERRUPTED, UNDER_WAY
 from supervisor_zkelect.operators.progress import Progress
 
 Document = Dict[str, Any]
-"""An answer, as `giving.Answer.document` has it, with "id" and "term" where the order is under way."""
+"""An answer, as `given.Answer.document` has it, with "id" and "term" where the order is under way."""
 
 SLICE = 1.0
 """Seconds between two looks at what is awaited, where that is shown."""

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Mapping, Tuple
 
 from supervisor_zkelect.core import control, untrusted
 from supervisor_zkelect.zookeeper import pause_giving
-from supervisor_zkelect.zookeeper.giving import Given
+from supervisor_zkelect.zookeeper.given import Given
 
 Arguments = Mapping[str, Any]
 """What was said with a verb, by the names that operators/verbs.py gives to its options."""

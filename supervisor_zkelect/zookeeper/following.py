@@ -7,9 +7,10 @@ from typing import Optional
 from supervisor_zkelect.core import control, pauses
 from supervisor_zkelect.core.control import Control, Unusable
 from supervisor_zkelect.core.outcomes import Outcome
-from supervisor_zkelect.zookeeper import giving, pause_giving
+from supervisor_zkelect.zookeeper import pause_giving, results
 from supervisor_zkelect.zookeeper.errors import AccessDenied, ElectionError, NotConnected, TimedOut
-from supervisor_zkelect.zookeeper.giving import TAKE_BACK, UNDER_WAY, Answer, Given, Unanswered, give, under_way
+from supervisor_zkelect.zookeeper.given import TAKE_BACK, UNDER_WAY, Answer, Given, Unanswered
+from supervisor_zkelect.zookeeper.giving import give
 from supervisor_zkelect.zookeeper.pausing import PauseCalls
 from supervisor_zkelect.zookeeper.permit import Expired, Permit
 
@@ -54,9 +55,9 @@ def attempt(elector: PauseCalls, given: Given, permit: Optional[Permit] = None) 
 
 
 def came_of(elector: PauseCalls, given: Given, order: str, term: int) -> Optional[Answer]:
-    """What became of an order that was written, as `giving.came_of`; None while it is under way. Raises ElectionError."""
+    """What became of an order that was written, as `results.came_of`; None while it is under way. Raises ElectionError."""
     if given.kind not in pause_giving.KINDS:
-        return giving.came_of(elector, given, order, term)
+        return results.came_of(elector, given, order, term)
     answer = pause_giving.came_of(elector, given, order)
     return None if answer.exit == UNDER_WAY else answer
 
@@ -92,7 +93,7 @@ def _beginning(late: bool) -> str:
 def waited_enough(elector: PauseCalls, given: Given) -> Answer:
     """The answer to who has waited for long enough: what is awaited, and who has not recognised the order yet. What cannot be
     read of that is left out."""
-    answer = under_way(given)
+    answer = results.under_way(given)
     if given.kind in pause_giving.KINDS:
         try:
             return pause_giving.came_of(elector, given, given.id)

@@ -11,7 +11,8 @@ from typing import List, Optional
 from supervisor_zkelect.core import control, nodes, pauses
 from supervisor_zkelect.core.control import Control, Life, Order, Pause
 from supervisor_zkelect.core.outcomes import Outcome
-from supervisor_zkelect.zookeeper.giving import UNDER_WAY, Answer, Given, note, tell
+from supervisor_zkelect.zookeeper.given import UNDER_WAY, Answer, Given
+from supervisor_zkelect.zookeeper.giving import note, tell
 from supervisor_zkelect.zookeeper.orders import knows_orders
 from supervisor_zkelect.zookeeper.pausing import PauseCalls
 from supervisor_zkelect.zookeeper.permit import Permit

@@ -9,7 +9,8 @@ from supervisor_zkelect.core import control
 from supervisor_zkelect.core.control import Order, Restart, Switchover
 from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.elector import Barred, NotBegun, NotLeader, ProposalGone
-from supervisor_zkelect.zookeeper import giving
+from supervisor_zkelect.zookeeper import giving, results
+from supervisor_zkelect.zookeeper.given import Given
 
 ASIDE = control.begin_maintenance("a", Order("m"))
 
@@ -188,21 +189,21 @@ def test_an_order_is_given_and_looked_after(join, hand):
     one.claim("a", "a:1")
     one.ack_leader("a:1")
     tool = join()
-    given = giving.Given("switchover", "b", "root@h", "a test")
+    given = Given("switchover", "b", "root@h", "a test")
     answer = giving.give(tool, given)
-    assert answer.id and giving.came_of(tool, given, answer.id, answer.term) is None
+    assert answer.id and results.came_of(tool, given, answer.id, answer.term) is None
     # Given once more, by a listener that was restarted meanwhile, it is the same order; another one is refused.
     assert giving.give(tool, given._replace(id=answer.id))[3:5] == (answer.id, one.token)
-    another = giving.give(tool, giving.Given("switchover", "a"))
+    another = giving.give(tool, Given("switchover", "a"))
     assert not another.ok and "another switchover is ordered" in another.text
     one.release(successor=one.begin("switchover", answer.id, "a"))
     two.try_be_leader()
     two.claim("b", "b:1")
-    assert giving.came_of(tool, given, answer.id, answer.term) is None
+    assert results.came_of(tool, given, answer.id, answer.term) is None
     two.ack_leader("b:1")
-    assert giving.came_of(tool, given, answer.id, answer.term)[:2] == (True, 0)
+    assert results.came_of(tool, given, answer.id, answer.term)[:2] == (True, 0)
     two.tell_outcome(Outcome(answer.id, True, "b leads, says b", "b", "b:1"))
-    assert giving.came_of(tool, given, answer.id, answer.term).text == "b leads, says b"
+    assert results.came_of(tool, given, answer.id, answer.term).text == "b leads, says b"
 
 
 def test_a_switchover_that_is_taken_back_is_told_as_not_done(join, hand):
@@ -210,18 +211,18 @@ def test_a_switchover_that_is_taken_back_is_told_as_not_done(join, hand):
     one.try_be_leader()
     one.claim("a", "a:1")
     one.ack_leader("a:1")
-    tool, given = join(), giving.Given("switchover")
+    tool, given = join(), Given("switchover")
     answer = giving.give(tool, given)
     hand(control.end_switchover)
-    assert giving.came_of(tool, given, answer.id, answer.term)[:2] == (False, 1)
+    assert results.came_of(tool, given, answer.id, answer.term)[:2] == (False, 1)
     answer = giving.give(tool, given)
-    assert giving.give(tool, giving.Given("cancel")).ok
-    assert giving.came_of(tool, given, answer.id, answer.term)[:3] == (False, 1, "it was taken back")
+    assert giving.give(tool, Given("cancel")).ok
+    assert results.came_of(tool, given, answer.id, answer.term)[:3] == (False, 1, "it was taken back")
 
 
 @pytest.mark.parametrize("given, told", [
-    (giving.Given("maintenance on", "typo"), "no node typo is known in"), (giving.Given("switchover", "a"), "a leads already"),
-    (giving.Given("maintenance off", "b"), "b is not in maintenance"), (giving.Given("cancel"), "no switchover is ordered"),
+    (Given("maintenance on", "typo"), "no node typo is known in"), (Given("switchover", "a"), "a leads already"),
+    (Given("maintenance off", "b"), "b is not in maintenance"), (Given("cancel"), "no switchover is ordered"),
 ])
 def test_what_cannot_be_is_refused(join, hand, given, told):
     candidate(join, "a").try_be_leader()
@@ -233,13 +234,13 @@ def test_maintenance_that_is_over_is_in_nobodys_way(join, hand):
     one, _ = candidate(join, "a"), candidate(join, "b")
     one.try_be_leader()
     hand(control.begin_maintenance("b", Order("m", until=one.server_time() - 1)))
-    assert giving.give(join(), giving.Given("switchover", "b")).id
+    assert giving.give(join(), Given("switchover", "b")).id
 
 
 def test_a_primary_that_knows_no_orders_is_given_none(join):
     candidate(join, "a", knows=False).try_be_leader()
     candidate(join, "b")
-    assert "knows no orders" in giving.give(join(), giving.Given("switchover", "b")).text
+    assert "knows no orders" in giving.give(join(), Given("switchover", "b")).text
 
 
 def test_what_goes_with_nobodys_session_stands_in_the_way_and_is_not_deleted(join, hand, zk):

@@ -10,6 +10,7 @@ from supervisor_zkelect.core import control, pauses, places
 from supervisor_zkelect.core.control import Life, Order, Pause, Stamp
 from supervisor_zkelect.elector import Barred, NotBegun, NotLeader
 from supervisor_zkelect.zookeeper import giving, pause_giving
+from supervisor_zkelect.zookeeper.given import Given
 from supervisor_zkelect.zookeeper.pausing import NotPaused, PauseOver
 
 LIFE = Life("machine", "boot", "boot-4-1-2")
@@ -94,7 +95,7 @@ def test_the_barrier_holds_alone_where_the_control_is_wiped_and_the_session_is_o
     other.prepare()
     assert other.try_be_leader().paused
     assert [(barrier.node, barrier.token) for barrier in other.barriers()] == [("a", token)]
-    refused = pause_giving.give(other, giving.Given("resume"))
+    refused = pause_giving.give(other, Given("resume"))
     assert not refused.ok and "a's" not in refused.text and "--node-is-dead" in refused.text
     other.take_back_consent(token, True)
     assert other.try_be_leader().leads and other.holder() is None and other.read_ack() == b""
@@ -185,48 +186,48 @@ def test_no_handover_is_begun_in_a_pause(join, hand):
     one.consent("p", "a", LIFE)
     with pytest.raises(NotBegun, match="paused"):
         one.begin(control.RESIGNATION, "", "a")
-    for given in (giving.Given("switchover", "b"), giving.Given("maintenance on", "a")):
+    for given in (Given("switchover", "b"), Given("maintenance on", "a")):
         assert "nobody steps down" in giving.give(one, given).text
-    assert giving.give(one, giving.Given("maintenance on", "b")).ok
+    assert giving.give(one, Given("maintenance on", "b")).ok
 
 
 def test_a_primary_that_knows_no_orders_is_not_paused_and_a_standby_is_named(join, hand):
     stranger = candidate(join, "go", knows=False)
     other = candidate(join, "b")
-    refused = pause_giving.give(other, giving.Given("pause", force=True))
+    refused = pause_giving.give(other, Given("pause", force=True))
     assert not refused.ok and "go leads and knows no orders" in refused.text
     stranger.withdraw()
     assert other.try_be_leader(claiming=True).leads
     other.claim("b", "b:1")
     candidate(join, "go", knows=False)
-    asked = pause_giving.give(other, giving.Given("pause", id="p"))
+    asked = pause_giving.give(other, Given("pause", id="p"))
     assert asked.ok and asked.id == "p"
-    assert "b has not consented yet" in pause_giving.came_of(other, giving.Given("pause"), "p").text
+    assert "b has not consented yet" in pause_giving.came_of(other, Given("pause"), "p").text
     other.consent("p", "b", LIFE)
-    waits = pause_giving.came_of(other, giving.Given("pause"), "p")
+    waits = pause_giving.came_of(other, Given("pause"), "p")
     assert waits.exit == 7 and "has not confirmed" in waits.text
     from supervisor_zkelect.core import nodes
 
     other.tell_of_node("b", nodes.Entry(state="primary", paused="p"))
-    done = pause_giving.came_of(other, giving.Given("pause"), "p")
+    done = pause_giving.came_of(other, Given("pause"), "p")
     assert done.ok and "keeps go from leading" in done.text and "loses its data" in done.text
 
 
 def test_where_nobody_leads_only_force_pauses(join, hand):
     one = candidate(join, "a")
-    assert "nobody leads" in pause_giving.give(one, giving.Given("pause")).text
-    assert pause_giving.give(one, giving.Given("pause", force=True)).ok and hand.read().paused.token == 0
-    assert "already" in pause_giving.give(one, giving.Given("pause")).text
-    assert pause_giving.give(one, giving.Given("resume")).ok and hand.read().paused is None
-    assert not pause_giving.give(one, giving.Given("resume")).ok
+    assert "nobody leads" in pause_giving.give(one, Given("pause")).text
+    assert pause_giving.give(one, Given("pause", force=True)).ok and hand.read().paused.token == 0
+    assert "already" in pause_giving.give(one, Given("pause")).text
+    assert pause_giving.give(one, Given("resume")).ok and hand.read().paused is None
+    assert not pause_giving.give(one, Given("resume")).ok
 
 
 def test_force_needs_the_name_of_the_dead_and_leaves_a_newer_consent_alone(join, hand):
     one, other = leading(join, hand), candidate(join, "b")
     hand.ask()
     one.consent("p", "a", LIFE)
-    force = giving.Given("resume by force", fence=True)
-    assert pause_giving.give(other, giving.Given("resume", id="r")).id == "r"
+    force = Given("resume by force", fence=True)
+    assert pause_giving.give(other, Given("resume", id="r")).id == "r"
     assert hand.read().paused.resume == "r"
     facts = pause_giving.give(other, force)
     assert not facts.ok and "two will run" in facts.text and f"token {one.token}" in facts.text and "a fence is set" in facts.text

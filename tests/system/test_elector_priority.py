@@ -8,6 +8,7 @@ from supervisor_zkelect.core import control, history, nodes
 from supervisor_zkelect.core.control import Order, Switchover
 from supervisor_zkelect.elector import Barred, NotBegun, ProposalGone, Stays
 from supervisor_zkelect.zookeeper import giving
+from supervisor_zkelect.zookeeper.given import Given
 from tests.system.test_elector_orders import hand
 
 __all__ = ["hand"]
@@ -164,9 +165,9 @@ def test_it_does_not_to_whose_last_term_failed_until_that_is_forgiven(three, han
     served = {"token": 2, "node": "c", "begun": {"acked": 10.0}, "ended": {"noticed": 70.0, "why": "resigned"}}
     three["a"].amend_history(lambda data: history.amended(data, [served]), 5.0)
     assert handed_back(three) == "c" and handed_back(three, healthy=61.0) == ""
-    given = giving.give(three["a"], giving.Given("maintenance on", "c", id="m"))
+    given = giving.give(three["a"], Given("maintenance on", "c", id="m"))
     assert given.id, given.text
-    assert giving.give(three["a"], giving.Given("maintenance off", "c")).id
+    assert giving.give(three["a"], Given("maintenance off", "c")).id
     assert hand.read()["nodes"] == {"c": {"cleared": three["a"].token}} and handed_back(three, healthy=61.0) == "c"
 
 
@@ -230,9 +231,9 @@ def test_who_serves_is_told_by_ack_holder_and_queue(three):
 
 def test_a_switchover_to_one_that_is_not_fit_wants_force(three, hand):
     three["c"].tell_of_node("c", nodes.Entry(unfit="no disk"))
-    refused = giving.give(three["b"], giving.Given("switchover", "c"))
+    refused = giving.give(three["b"], Given("switchover", "c"))
     assert not refused.ok and "not fit to lead: no disk" in refused.text and "--force" in refused.text
-    assert giving.give(three["b"], giving.Given("switchover", "c", id="s", force=True)).id == "s"
+    assert giving.give(three["b"], Given("switchover", "c", id="s", force=True)).id == "s"
     assert three["a"].begin(control.SWITCHOVER, "s", "a") == three["c"].proposal
 
 
@@ -249,5 +250,5 @@ def test_one_that_was_ordered_before_is_not_begun(three, hand):
 def test_why_a_node_stands_in_no_queue_is_told(three, entry, told):
     three["c"].withdraw()
     three["c"].tell_of_node("c", entry)
-    refused = giving.give(three["b"], giving.Given("switchover", "c"))
+    refused = giving.give(three["b"], Given("switchover", "c"))
     assert not refused.ok and f"does not stand in the queue {told}" in refused.text

@@ -16,6 +16,7 @@ from supervisor_zkelect.core import nodes
 from supervisor_zkelect.operators import cli
 from supervisor_zkelect.operators.outcome import DONE, ERROR, INTERRUPTED, UNDER_WAY, UNKNOWN
 from supervisor_zkelect.zookeeper import giving
+from supervisor_zkelect.zookeeper.given import Given
 from tests.system.test_elector_orders import candidate
 
 NODES, OPERATORS = "nodes:secret", "operators:key"
@@ -75,7 +76,7 @@ def test_of_two_orders_at_once_from_two_hosts_one_is_refused(two, join):
     def order(tool, by):
         tool.prepare()
         gate.wait(20)
-        answers.append(giving.give(tool, giving.Given("switchover", "b", by, seconds=3600.0)))
+        answers.append(giving.give(tool, Given("switchover", "b", by, seconds=3600.0)))
 
     threads = [threading.Thread(target=order, args=(tool, str(number))) for number, tool in enumerate(tools)]
     for thread in threads:
@@ -90,10 +91,10 @@ def test_of_two_orders_at_once_from_two_hosts_one_is_refused(two, join):
 def test_a_host_whose_clock_is_an_hour_off_orders_for_the_time_that_it_means(two, join, off):
     tool = join()
     shown = tool.server_time()
-    answer = giving.give(tool, giving.Given("switchover", "b", due=shown + 1_800_000, clock=shown + off))
+    answer = giving.give(tool, Given("switchover", "b", due=shown + 1_800_000, clock=shown + off))
     assert answer.ok and "1 h 0 m" in answer.warning or "59 m" in answer.warning, answer
     assert abs(tool.read_control().switchover.due - shown - 1_800_000) < 1
-    past = giving.give(tool, giving.Given("switchover", "b", due=shown - 1))
+    past = giving.give(tool, Given("switchover", "b", due=shown - 1))
     assert not past.ok and "is over" in past.text
 
 
@@ -115,10 +116,10 @@ def test_zookeeper_away_is_one_line(run):
 def test_a_node_that_is_gone_is_forgotten_with_what_it_left(two, join, zk, root):
     two["b"].tell_of_node("b", nodes.Entry(state="standby"))
     tool = join()
-    assert "b lives" in giving.give(tool, giving.Given("forget", "b")).text
+    assert "b lives" in giving.give(tool, Given("forget", "b")).text
     two["b"].close()
     zk.create(f"{root}/e/ack-state/nodes/b/pulse-7")
-    assert giving.give(tool, giving.Given("forget", "b")).ok and tool.known_nodes() == []
+    assert giving.give(tool, Given("forget", "b")).ok and tool.known_nodes() == []
 
 
 def test_operators_who_may_write_the_control_alone_give_orders_and_change_nothing_else(zk_server, root, run, tmp_path, join):

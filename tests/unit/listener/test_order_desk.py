@@ -8,13 +8,14 @@ from supervisor_zkelect.core import messages, roles
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.listener import election_worker, events
 from supervisor_zkelect.listener.order_desk import PACE, OrderDesk
-from supervisor_zkelect.zookeeper import giving
+from supervisor_zkelect.zookeeper import results
+from supervisor_zkelect.zookeeper.given import TAKE_BACK, UNDER_WAY, Answer, Given
 from supervisor_zkelect.zookeeper.permit import Expired, Permit
 from tests.unit.listener.parts import NOW, Host, candidacy, keepers, means
 from tests.unit.zookeeper.cluster import Cluster
 
-DONE = giving.Answer(True, 0, "done")
-WRITTEN = giving.Answer(True, 0, "", "7", 40, ("a leads",), "the clock is off")
+DONE = Answer(True, 0, "done")
+WRITTEN = Answer(True, 0, "", "7", 40, ("a leads",), "the clock is off")
 
 
 class Place:
@@ -37,21 +38,21 @@ class Place:
 
 
 @pytest.mark.parametrize("verb, arguments, given", [
-    ("maintenance", {"what": "on", "reason": "disk"}, giving.Given("maintenance on", "a", "root@h", "disk")),
-    ("maintenance", {"what": "on", "node": "b", "for": 60.0, "force": True}, giving.Given("maintenance on", "b", "root@h", "", 60.0, True)),
-    ("maintenance", {"what": "off"}, giving.Given("maintenance off", "a", "root@h")),
-    ("switchover", {}, giving.Given("switchover", "", "root@h")), ("switchover", {"to": "b", "in": 5}, giving.Given("switchover", "b", "root@h", "", 5)),
-    ("switchover", {"cancel": True}, giving.Given("cancel", "", "root@h")), ("orders", {}, giving.Given("show", "", "root@h")),
-    ("orders", {"reset": True}, giving.Given("reset", "", "root@h")), ("orders", {"log": True}, giving.Given("log", "", "root@h")),
-    ("pause", {"for": 60.0, "reason": "zk"}, giving.Given("pause", "", "root@h", "zk", 60.0)),
-    ("pause", {"force": True}, giving.Given("pause", "", "root@h", force=True)), ("resume", {}, giving.Given("resume", "", "root@h")),
-    ("resume", {"dead": "b"}, giving.Given("resume", "b", "root@h")),
-    ("forget", {"node": "c"}, giving.Given("forget", "c", "root@h")),
-    ("switchover", {"at": 7, "dry": True, "clock": 9}, giving.Given("switchover", "", "root@h", due=7, dry=True, clock=9)),
-    ("switchover", {"take_back": "7"}, giving.Given("take back", "", "root@h", id="7")),
-    ("restart", {"reason": "leak"}, giving.Given("restart", "", "root@h", "leak")),
-    ("restart", {"in": 5}, giving.Given("restart", "", "root@h", "", 5)),
-    ("restart", {"cancel": True}, giving.Given("cancel restart", "", "root@h")),
+    ("maintenance", {"what": "on", "reason": "disk"}, Given("maintenance on", "a", "root@h", "disk")),
+    ("maintenance", {"what": "on", "node": "b", "for": 60.0, "force": True}, Given("maintenance on", "b", "root@h", "", 60.0, True)),
+    ("maintenance", {"what": "off"}, Given("maintenance off", "a", "root@h")),
+    ("switchover", {}, Given("switchover", "", "root@h")), ("switchover", {"to": "b", "in": 5}, Given("switchover", "b", "root@h", "", 5)),
+    ("switchover", {"cancel": True}, Given("cancel", "", "root@h")), ("orders", {}, Given("show", "", "root@h")),
+    ("orders", {"reset": True}, Given("reset", "", "root@h")), ("orders", {"log": True}, Given("log", "", "root@h")),
+    ("pause", {"for": 60.0, "reason": "zk"}, Given("pause", "", "root@h", "zk", 60.0)),
+    ("pause", {"force": True}, Given("pause", "", "root@h", force=True)), ("resume", {}, Given("resume", "", "root@h")),
+    ("resume", {"dead": "b"}, Given("resume", "b", "root@h")),
+    ("forget", {"node": "c"}, Given("forget", "c", "root@h")),
+    ("switchover", {"at": 7, "dry": True, "clock": 9}, Given("switchover", "", "root@h", due=7, dry=True, clock=9)),
+    ("switchover", {"take_back": "7"}, Given("take back", "", "root@h", id="7")),
+    ("restart", {"reason": "leak"}, Given("restart", "", "root@h", "leak")),
+    ("restart", {"in": 5}, Given("restart", "", "root@h", "", 5)),
+    ("restart", {"cancel": True}, Given("cancel restart", "", "root@h")),
 ])
 def test_what_is_ordered(verb, arguments, given):
     place = Place()
@@ -70,14 +71,14 @@ def test_what_is_no_order_is_refused(arguments):
 def test_what_is_refused_or_done_at_once_is_answered_at_once():
     place = Place()
     place.order("switchover", to="b")
-    place.seen(giving.Answer(False, 1, "b is in maintenance"), "")
+    place.seen(Answer(False, 1, "b is in maintenance"), "")
     assert place.answers["t"]["text"] == "b is in maintenance" and place.answers["t"]["exit"] == 1
 
 
 def test_who_has_not_confirmed_a_pause_is_told_when_the_waiting_ends_and_not_before():
     place = Place()
     place.order("pause")
-    waits = giving.Answer(False, giving.UNDER_WAY, "under way: a has not consented yet")
+    waits = Answer(False, UNDER_WAY, "under way: a has not consented yet")
     place.seen()
     place.seen(waits)
     assert not place.answers and place.desk.next_wakeup() == NOW + PACE
@@ -110,9 +111,9 @@ def test_who_has_waited_for_long_enough_is_told_that_it_is_under_way():
     place.order("maintenance", wait=0.0, what="on", node="b")
     place.seen(WRITTEN)
     assert place.asked[-1][0] is election_worker.look_after_order and place.asked[-1][5], "what it waits for is asked"
-    place.seen(giving.under_way(giving.Given("maintenance on", "b")))
+    place.seen(results.under_way(Given("maintenance on", "b")))
     assert place.answers["t"]["term"] == 40 and place.answers["t"]["checked"] == ["a leads"]
-    assert place.answers["t"]["exit"] == giving.UNDER_WAY and "under way" in place.answers["t"]["text"]
+    assert place.answers["t"]["exit"] == UNDER_WAY and "under way" in place.answers["t"]["text"]
 
 
 def test_who_puts_a_primary_aside_that_stays_is_told_why():
@@ -120,14 +121,14 @@ def test_who_puts_a_primary_aside_that_stays_is_told_why():
     place = Place(State(role=roles.PRIMARY, step="", orders=orders, stays_why="nobody stands by"))
     place.order("maintenance", wait=0.0, what="on")
     place.seen(WRITTEN)
-    assert place.answers["t"]["exit"] == giving.UNDER_WAY and "nobody stands by" in place.answers["t"]["text"]
+    assert place.answers["t"]["exit"] == UNDER_WAY and "nobody stands by" in place.answers["t"]["text"]
 
 
 def test_no_answer_to_the_writing_is_awaited_beyond_the_first():
     """Where it is not known whether the order was written, the operator is told so, and nothing is looked after."""
     place = Place()
     place.order("switchover", to="b")
-    place.seen(giving.Answer(False, 4, "unknown"), "")
+    place.seen(Answer(False, 4, "unknown"), "")
     assert place.answers["t"]["exit"] == 4 and place.desk.next_wakeup() == float("inf")
 
 
@@ -158,10 +159,10 @@ def test_who_waits_for_less_than_a_pace_is_answered_in_time():
     assert place.desk.next_wakeup() == NOW + PACE / 2
 
 
-@pytest.mark.parametrize("last, answered", [(False, None), (True, giving.UNDER_WAY)])
+@pytest.mark.parametrize("last, answered", [(False, None), (True, UNDER_WAY)])
 def test_what_an_order_waits_for_is_looked_up_when_the_waiting_ends(last, answered):
     cluster, posted = Cluster("a", "b"), []
-    given = giving.Given("switchover", "b", id="s")
+    given = Given("switchover", "b", id="s")
     election_worker.give_order(cluster.tool(), "t", given, Permit(), posted.append)
     election_worker.look_after_order(cluster.tool(), "t", given, "s", posted[0].answer.term, last, posted.append)
     assert posted[0].id == "s" and posted[1].id == "s" and (posted[1].answer and posted[1].answer.exit) == answered
@@ -170,8 +171,8 @@ def test_what_an_order_waits_for_is_looked_up_when_the_waiting_ends(last, answer
 
 def test_an_order_that_is_taken_back_is_answered_at_once():
     cluster, posted = Cluster("a", "b"), []
-    election_worker.give_order(cluster.tool(), "t", giving.Given("switchover", "b", id="s"), Permit(), posted.append)
-    election_worker.give_order(cluster.tool(), "t", giving.Given(giving.TAKE_BACK, id="s"), Permit(), posted.append)
+    election_worker.give_order(cluster.tool(), "t", Given("switchover", "b", id="s"), Permit(), posted.append)
+    election_worker.give_order(cluster.tool(), "t", Given(TAKE_BACK, id="s"), Permit(), posted.append)
     assert posted[1].id == "" and posted[1].answer.exit == 130 and "switchover" not in cluster.control()
 
 
@@ -223,4 +224,4 @@ def test_without_a_connection_nothing_is_asked_and_who_has_waited_long_enough_is
     assert len(place.asked) == 1 and not place.answers
     place.host.moment = NOW + 1.0
     place.desk.keep_time(place.host.moment)
-    assert place.answers["t"]["exit"] == giving.UNDER_WAY and "no connection" in place.answers["t"]["text"]
+    assert place.answers["t"]["exit"] == UNDER_WAY and "no connection" in place.answers["t"]["text"]

@@ -20,7 +20,7 @@ from supervisor_zkelect.operators.outcome import DONE, ERROR, UNKNOWN
 from supervisor_zkelect.operators.primary import Ack
 from supervisor_zkelect.operators.verbs import VERBS
 from supervisor_zkelect.supervisord.client import Unreachable
-from supervisor_zkelect.zookeeper import giving
+from supervisor_zkelect.zookeeper.given import Answer
 from supervisor_zkelect.zookeeper.holder import Holder
 from supervisor_zkelect.zookeeper.presence import Overview
 from supervisor_zkelect.zookeeper.queue import Member
@@ -154,7 +154,7 @@ def members():
 
 
 def given(ok, status, text):
-    return {"id": "r", **giving.Answer(ok, status, text).document()}
+    return {"id": "r", **Answer(ok, status, text).document()}
 
 
 EVENTS = journal.amended(b"", "a", [journal.News(1.0, journal.ROLE, "standby -> promoting")])

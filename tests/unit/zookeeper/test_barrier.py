@@ -5,7 +5,7 @@ from kazoo.recipe.lock import Lock
 
 from supervisor_zkelect.core import control, places
 from supervisor_zkelect.zookeeper import following, pause_giving, queue
-from supervisor_zkelect.zookeeper.giving import Given
+from supervisor_zkelect.zookeeper.given import Given
 from tests.unit.zookeeper.cluster import Cluster
 
 STEMS = ["n-", "n", "x__lock__", "latch-", "a-latch-", "lock-", "0000000005-"]

@@ -6,8 +6,8 @@ import pytest
 
 from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.elector import AccessDenied, NotConnected
-from supervisor_zkelect.zookeeper import following, giving
-from supervisor_zkelect.zookeeper.giving import Given
+from supervisor_zkelect.zookeeper import following, results
+from supervisor_zkelect.zookeeper.given import TAKE_BACK, Given
 from tests.unit.zookeeper.cluster import CONTROL, OUTCOMES, ROOT, STATE, Cluster
 from tests.unit.zookeeper.memory import NOON
 
@@ -122,9 +122,9 @@ def test_an_order_whose_answer_was_lost_and_that_is_done_is_not_given_again(thre
     three.client.lose, tool.reconnect = ["set"], switched
     answer = following.attempt(tool, Given("switchover", "b", id="s"))
     assert answer.ok and answer.id == "s" and "switchover" not in three.control()
-    assert giving.came_of(tool, Given("switchover", "b"), "s", answer.term) is None
+    assert results.came_of(tool, Given("switchover", "b"), "s", answer.term) is None
     three.nodes["b"].ack_leader("b:1")
-    assert giving.came_of(tool, Given("switchover", "b"), "s", answer.term).ok
+    assert results.came_of(tool, Given("switchover", "b"), "s", answer.term).ok
 
 
 def test_what_cannot_be_looked_up_is_unknown(three):
@@ -238,25 +238,25 @@ def test_what_cannot_be_read_of_that_is_left_out(three):
 
 def test_a_switchover_that_has_not_begun_is_taken_back_by_its_id(three):
     answer = give(three, "switchover", "c")
-    another = following.attempt(three.tool(), Given(giving.TAKE_BACK, id="another"))
+    another = following.attempt(three.tool(), Given(TAKE_BACK, id="another"))
     assert another.exit == 130 and "does not stand any more" in another.text and "switchover" in three.control()
-    back = following.attempt(three.tool(), Given(giving.TAKE_BACK, by="x@y", id=answer.id))
+    back = following.attempt(three.tool(), Given(TAKE_BACK, by="x@y", id=answer.id))
     assert back.exit == 130 and "nothing was stopped" in back.text and "switchover" not in three.control()
-    assert giving.came_of(three.tool(), Given("switchover", "c"), answer.id, answer.term)[:3] == (False, 1, "it was taken back by x@y")
-    again = following.attempt(three.tool(), Given(giving.TAKE_BACK, id=answer.id))
+    assert results.came_of(three.tool(), Given("switchover", "c"), answer.id, answer.term)[:3] == (False, 1, "it was taken back by x@y")
+    again = following.attempt(three.tool(), Given(TAKE_BACK, id=answer.id))
     assert "it was taken back by x@y" in again.text
 
 
 def test_one_that_has_begun_stands(three):
     answer = give(three, "switchover", "c")
     three.nodes["a"].begin("switchover", answer.id, "a")
-    back = following.attempt(three.tool(), Given(giving.TAKE_BACK, id=answer.id))
+    back = following.attempt(three.tool(), Given(TAKE_BACK, id=answer.id))
     assert back.exit == 130 and "has begun, and stands" in back.text and three.control()["switchover"]["begun"]
 
 
 def test_maintenance_is_taken_back_by_its_id(three):
     answer = give(three, "maintenance on", "b")
-    back = following.attempt(three.tool(), Given(giving.TAKE_BACK, id=answer.id))
+    back = following.attempt(three.tool(), Given(TAKE_BACK, id=answer.id))
     assert back.exit == 130 and "b stays in the queue" in back.text and not three.control()["nodes"]
 
 
@@ -344,12 +344,12 @@ def test_a_restart_waits_for_the_primary_and_is_taken_back_until_it_has_begun(th
     assert answer.id and following.awaited(three.tool(), given) == "a to recognise the order"
     three.tell("a", state="primary")
     assert following.awaited(three.tool(), given) == "a to begin"
-    back = following.attempt(three.tool(), Given(giving.TAKE_BACK, id=answer.id))
+    back = following.attempt(three.tool(), Given(TAKE_BACK, id=answer.id))
     assert back.exit == 130 and "nothing was stopped" in back.text and "restart" not in three.control()
     answer = following.attempt(three.tool(), given)
     three.nodes["a"].begin_restart(answer.id)
     assert following.awaited(three.tool(), given) == "the service of a to be healthy"
-    assert "has begun, and stands" in following.attempt(three.tool(), Given(giving.TAKE_BACK, id=answer.id)).text
+    assert "has begun, and stands" in following.attempt(three.tool(), Given(TAKE_BACK, id=answer.id)).text
 
 
 def test_a_restart_whose_answer_was_lost_is_looked_up(three):
@@ -364,7 +364,7 @@ def test_a_restart_whose_answer_was_lost_is_looked_up(three):
 @pytest.mark.parametrize("name", ["begun", "ended", "switchover"])
 def test_no_nodes_name_is_taken_for_what_became_of_an_order(three, name):
     answer = give(three, "maintenance on", name, force=True)
-    assert f"{name} stays in the queue" in following.attempt(three.tool(), Given(giving.TAKE_BACK, id=answer.id)).text
+    assert f"{name} stays in the queue" in following.attempt(three.tool(), Given(TAKE_BACK, id=answer.id)).text
 
 
 def test_an_order_is_taken_out_also_where_what_became_of_it_may_not_be_written(three):

@@ -7,7 +7,8 @@ import pytest
 from supervisor_zkelect.core import control, control_words
 from supervisor_zkelect.core.control import Control, Order, Restart, Stamp, Switchover
 from supervisor_zkelect.core.outcomes import Outcome
-from supervisor_zkelect.zookeeper import giving
+from supervisor_zkelect.zookeeper import giving, results
+from supervisor_zkelect.zookeeper.given import Answer, Given
 from supervisor_zkelect.zookeeper.holder import Holder
 from supervisor_zkelect.zookeeper.queue import Member
 
@@ -72,11 +73,11 @@ def election():
 
 
 def ordered(**more):
-    return giving.Given("restart", by="root@h", reason="leak", id="r", **more)
+    return Given("restart", by="root@h", reason="leak", id="r", **more)
 
 
 def test_it_is_written_with_the_term_in_which_it_was_given(election):
-    assert giving.give(election, ordered()) == giving.Answer(True, 0, "", "r", TOKEN)
+    assert giving.give(election, ordered()) == Answer(True, 0, "", "r", TOKEN)
     assert election.read_control().restart == Restart(Order("r", "root@h", "leak", NOW), None, 0, TOKEN)
     again = giving.give(election, ordered())
     assert again.ok and again.id == "r"
@@ -112,33 +113,33 @@ def test_beside_a_switchover_for_later_it_may_be_ordered(election):
 
 def test_one_that_has_not_begun_is_taken_back(election):
     election.stands(control.order_restart(Restart(Order("x"))))
-    assert giving.give(election, giving.Given("cancel restart", id="c")).ok
+    assert giving.give(election, Given("cancel restart", id="c")).ok
     assert election.read_control().restart is None and election.ended == [Outcome("x", False, "it was taken back")]
-    assert "no restart is ordered" in giving.give(election, giving.Given("cancel restart", id="c")).text
+    assert "no restart is ordered" in giving.give(election, Given("cancel restart", id="c")).text
 
 
 def test_one_that_has_begun_is_not_and_a_switchover_stays(election):
     election.stands(control.order_restart(Restart(Order("x"), begun=TOKEN)), control.order_switchover(Switchover(Order("s"), "b", NOW + 1)))
-    assert "has begun" in giving.give(election, giving.Given("cancel restart", id="c")).text
-    assert giving.give(election, giving.Given("cancel", id="c")).ok
+    assert "has begun" in giving.give(election, Given("cancel restart", id="c")).text
+    assert giving.give(election, Given("cancel", id="c")).ok
     assert election.read_control().switchover is None and election.read_control().restart is not None
 
 
 def test_whoever_waits_is_told_what_came_of_it(election):
     giving.give(election, ordered())
-    assert giving.came_of(election, ordered(), "r", TOKEN) is None
+    assert results.came_of(election, ordered(), "r", TOKEN) is None
     election.tell_outcome(Outcome("r", True, "a has restarted the service in 0.5 s"))
-    assert giving.came_of(election, ordered(), "r", TOKEN) == giving.Answer(True, 0, "a has restarted the service in 0.5 s")
+    assert results.came_of(election, ordered(), "r", TOKEN) == Answer(True, 0, "a has restarted the service in 0.5 s")
 
 
 def test_an_outcome_that_is_written_between_two_looks_counts(election):
     looks = [[], [Outcome("r", False, "the term ended")]]
     election.outcomes = lambda: looks.pop(0)
-    assert giving.came_of(election, ordered(), "r", TOKEN) == giving.Answer(False, 1, "the term ended")
+    assert results.came_of(election, ordered(), "r", TOKEN) == Answer(False, 1, "the term ended")
 
 
 def test_an_order_that_somebody_took_out_is_told_so(election):
-    answer = giving.came_of(election, ordered(), "r", TOKEN)
+    answer = results.came_of(election, ordered(), "r", TOKEN)
     assert answer.exit == 1 and "does not stand any more" in answer.text
 
 

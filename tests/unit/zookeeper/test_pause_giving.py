@@ -5,7 +5,7 @@ import pytest
 
 from supervisor_zkelect.core.control import Life
 from supervisor_zkelect.zookeeper import barrier, following, pause_giving
-from supervisor_zkelect.zookeeper.giving import Given
+from supervisor_zkelect.zookeeper.given import Given
 from tests.unit.zookeeper.cluster import STATE, Cluster
 
 LIFE = Life("", "b", "b-4-10-100")

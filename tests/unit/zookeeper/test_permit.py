@@ -7,7 +7,7 @@ import pytest
 from supervisor_zkelect.core import control
 from supervisor_zkelect.system import clock
 from supervisor_zkelect.zookeeper import following, permit, requests
-from supervisor_zkelect.zookeeper.giving import Given
+from supervisor_zkelect.zookeeper.given import Given
 from supervisor_zkelect.zookeeper.permit import Expired, Permit
 from tests.unit.zookeeper.cluster import CONTROL, Cluster
 

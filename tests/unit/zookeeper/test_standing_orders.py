@@ -7,8 +7,8 @@ import pytest
 from supervisor_zkelect.core import control, places
 from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.elector import NotBegun
-from supervisor_zkelect.zookeeper import following, giving
-from supervisor_zkelect.zookeeper.giving import Given
+from supervisor_zkelect.zookeeper import following, results
+from supervisor_zkelect.zookeeper.given import Given
 from tests.unit.zookeeper.cluster import CONTROL, STATE, Cluster
 
 GARBAGE = (b"garbage", b'{"v": 99}')
@@ -74,7 +74,7 @@ def test_who_orders_maintenance_for_a_while_is_told_until_when(three):
     tool = three.tool()
     following.attempt(tool, given)
     three.nodes["c"].withdraw()
-    text = giving.came_of(tool, given, "1", 0).text
+    text = results.came_of(tool, given, "1", 0).text
     order = three.control()["nodes"]["c"]["maintenance"]
     assert "c is in maintenance, for another 8 m 59 s" in text or "c is in maintenance, for another 9 m 0 s" in text
     assert f"until {control.moments.utc(order['until'])}, or until zkelect maintenance off ends that" in text
@@ -122,13 +122,13 @@ def test_a_dead_node_is_taken_out_of_maintenance_at_once(three):
     three.end("b")
     tool, given = three.tool(), Given("maintenance off", "b")
     following.attempt(tool, given)
-    answer = giving.came_of(tool, given, "x", 0)
+    answer = results.came_of(tool, given, "x", 0)
     assert answer.exit == 0 and answer.text == "done; b does not run just now, and joins when it does"
 
 
 def test_a_node_that_lives_is_waited_for(three):
     three.nodes["b"].withdraw()
-    assert giving.came_of(three.tool(), Given("maintenance off", "b"), "x", 0) is None
+    assert results.came_of(three.tool(), Given("maintenance off", "b"), "x", 0) is None
 
 
 def test_who_ordered_a_switchover_to_a_node_that_died_is_told_why(three):
@@ -137,7 +137,7 @@ def test_who_ordered_a_switchover_to_a_node_that_died_is_told_why(three):
     one.release(successor=one.begin("switchover", "s", "a"))
     three.end("b")
     three.lead("c")
-    answer = giving.came_of(three.tool(), Given("switchover", "b"), "s", 0)
+    answer = results.came_of(three.tool(), Given("switchover", "b"), "s", 0)
     assert answer.exit == 1 and answer.text == "c leads at c:1, and not b; b's session ended meanwhile"
 
 
