@@ -7,7 +7,7 @@ from functools import partial
 from typing import Dict
 
 from supervisor_zkelect.core import messages, ranks
-from supervisor_zkelect.listener import election_worker, events, pool_worker
+from supervisor_zkelect.listener import election_worker, events, order_worker, pool_worker
 from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.keepers import Decider, Keepers
 from supervisor_zkelect.listener.part import Means
@@ -47,9 +47,9 @@ class Actions(Decider):
             messages.Release: lambda one, action: one.ask(
                 action.op, worker.release, action.op, action.dirty, action.successor
             ),
-            messages.Begin: lambda one, action: one.ask(0, worker.begin, action, self._host.settings.node_name),
+            messages.Begin: lambda one, action: one.ask(0, order_worker.begin, action, self._host.settings.node_name),
             messages.TellOutcome: lambda one, action: one.ask(
-                0, worker.tell_outcome, action, self._host.settings.node_name, one.settings.address
+                0, order_worker.tell_outcome, action, self._host.settings.node_name, one.settings.address
             ),
             messages.Withdraw: lambda one, action: one.ask(action.op, worker.withdraw, action.op),
             messages.CountOthers: lambda one, action: one.ask(0, worker.count_others, action.op),

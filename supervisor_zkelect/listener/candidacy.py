@@ -15,7 +15,7 @@ from supervisor_zkelect.core import messages, nodes, role, roles, timeline
 from supervisor_zkelect.core.state import Rules, State, lasting_trouble, lease_of, next_wakeup
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard.protocol import Grant
-from supervisor_zkelect.listener import election_worker, events, telling
+from supervisor_zkelect.listener import election_worker, events, order_worker, telling
 from supervisor_zkelect.listener.delivery import STEP_PACE
 from supervisor_zkelect.listener.entry import SETTLED, EntryWriter
 from supervisor_zkelect.listener.group_control import LEARN, GroupControl
@@ -279,7 +279,7 @@ class Candidacy(Part):
             return
         control.asking = True
         host = self._host
-        work = partial(election_worker.read_control, self.elector, self.name, host.settings.node_name, self._post, host.life)
+        work = partial(order_worker.read_control, self.elector, self.name, host.settings.node_name, self._post, host.life)
         self._work.submit(work, lambda error: events.ControlRead(self.name, None))
 
     def control_read(self, event: events.ControlRead) -> None:

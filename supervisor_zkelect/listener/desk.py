@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, List, Mapping, Set
 
 from supervisor_zkelect.core import messages, roles
 from supervisor_zkelect.diagnosis import examination
-from supervisor_zkelect.listener import cut_off, election_worker, events, pool_worker, telling
+from supervisor_zkelect.listener import cut_off, events, pool_worker, telling
 from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.keepers import Decider, Keepers
 from supervisor_zkelect.listener.part import Means
@@ -143,7 +143,7 @@ class Desk(Decider):
         one.decide(messages.Resign(request["ticket"], request.get("args", {}).get("force") is True))
 
     def _members(self, one: Candidacy, request: Request) -> None:
-        one.ask(0, election_worker.answer_members, request["ticket"], self.reply)
+        one.ask(0, telling.answer_members, request["ticket"], self.reply)
 
     def _list(self, one: Candidacy, request: Request) -> None:
         one.ask(0, telling.answer_list, request["ticket"], self.reply)
@@ -172,7 +172,7 @@ class Desk(Decider):
             self.reply(action.ticket, document)
             return
         node = self._host.settings.node_name
-        one.ask(0, election_worker.answer_failed_resignation, node, action, action.term, document, self.reply)
+        one.ask(0, telling.answer_failed_resignation, node, action, action.term, document, self.reply)
 
     def handlers(self) -> events.Handlers:
         return {events.CheckDone: self._checked}

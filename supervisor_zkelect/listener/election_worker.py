@@ -7,22 +7,17 @@ into an event.
 
 from __future__ import annotations
 
-import json
 import logging
-import math
 from concurrent.futures import Future
-from itertools import islice
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, NamedTuple, Optional, Tuple, Union
 
-from supervisor_zkelect.core import history, messages, outcomes, ranks, untrusted
-from supervisor_zkelect.core.control import RESTART, Control, Life, RestartSeen, Unusable, said
+from supervisor_zkelect.core import messages, ranks, untrusted
+from supervisor_zkelect.core.control import Life
 from supervisor_zkelect.elector import (
-    AccessDenied,
     AnotherElection,
     Barred,
     ElectionError,
     Elector,
-    NotBegun,
     NotConnected,
     NotLeader,
     ProposalGone,
@@ -30,22 +25,12 @@ from supervisor_zkelect.elector import (
     Stays,
     TimedOut,
 )
-from supervisor_zkelect.listener import events, lives
-from supervisor_zkelect.listener.workers import LONGEST_LIST
-from supervisor_zkelect.zookeeper import errors, following, stepping
-from supervisor_zkelect.zookeeper.given import Answer, Given
-from supervisor_zkelect.zookeeper.permit import Permit
+from supervisor_zkelect.listener import events, orders_seen
+from supervisor_zkelect.zookeeper import stepping
 
 log = logging.getLogger(__name__)
 
 Post = Callable[[Any], None]
-Reply = Callable[[str, Dict[str, Any]], None]
-"""Has a ticket answered with a document; any thread may call it."""
-
-#: That of a node which recognises none of its own.
-UNKNOWN_LIFE = Life()
-#: Candidates in a list: none takes less than a hundred characters.
-MOST_MEMBERS = LONGEST_LIST // 100
 
 
 def plainly(error: ElectionError) -> str:
@@ -134,9 +119,9 @@ def query(elector: Elector, name: str, op: int, token: Optional[int], number: in
         standing.paused, standing.ahead,
     )))
     if standing.leads:
-        _watch(standing.changed, lambda reason: post(events.ProposalChanged(name, token)))
+        watch(standing.changed, lambda reason: post(events.ProposalChanged(name, token)))
     else:
-        _watch(standing.changed, lambda reason: post(events.ElectionEvent(name, messages.QueueChanged(op, reason))))
+        watch(standing.changed, lambda reason: post(events.ElectionEvent(name, messages.QueueChanged(op, reason))))
 
 
 def _better(elector: Elector, number: int) -> Tuple[str, int]:
@@ -165,11 +150,11 @@ def verify(elector: Elector, name: str, token: Optional[int], post: Post) -> Opt
         return messages.ProposalLost(f"its proposal was changed, and {plainly(error)}")
     if not standing.leads:
         return messages.ProposalLost("its proposal does not lead any more")
-    _watch(standing.changed, lambda reason: post(events.ProposalChanged(name, token)))
+    watch(standing.changed, lambda reason: post(events.ProposalChanged(name, token)))
     return None
 
 
-def _watch(changed: Future[str], tell: Callable[[str], None]) -> None:
+def watch(changed: Future[str], tell: Callable[[str], None]) -> None:
     """Call `tell` when the future is done: now if it is, else on a thread of the client's."""
     changed.add_done_callback(lambda future: None if future.cancelled() else tell(future.result()))
 
@@ -229,7 +214,7 @@ class Claimant(NamedTuple):
     address: str
     fences: bool
     adopting: bool
-    life: Life = UNKNOWN_LIFE
+    life: Life = orders_seen.UNKNOWN_LIFE
 
 
 def claim(
@@ -249,7 +234,7 @@ def claim(
         dirty = elector.claim(who.node, who.address, adopting=who.adopting)
     except Barred as error:
         # What was against it may be over by the time that it is heard of; then it is claimed again.
-        post(events.ElectionEvent(name, orders_for(elector, elector.read_control(), who.node, who.life)))
+        post(events.ElectionEvent(name, orders_seen.orders_for(elector, elector.read_control(), who.node, who.life)))
         return messages.RequestFailed(action.op, False, str(error))
     found, times = "" if dirty is None else dirty.node or "(unknown)", elector.claimed
     if times is None:
@@ -300,106 +285,6 @@ def withdraw(elector: Elector, op: int) -> messages.Released:
     return messages.Released(op)
 
 
-# What operators have ordered
-
-
-def read_control(elector: Elector, name: str, node: str, post: Post, life: Life = UNKNOWN_LIFE) -> events.ControlRead:
-    """Read the control, and post when it may have changed."""
-    try:
-        found, changed = elector.watch_control()
-        _watch(changed, lambda reason: post(events.ControlChanged(name)))
-        return events.ControlRead(name, orders_for(elector, found, node, life), tuple(found.stamp))
-    except AccessDenied as error:
-        return events.ControlRead(name, messages.ControlSeen(f"what operators have ordered cannot be read: {error}", unread=True))
-    except ElectionError as error:
-        log.debug("%s: %s", name, error)
-        return events.ControlRead(name, None)
-
-
-def orders_for(elector: Elector, found: Control, node: str, life: Life = UNKNOWN_LIFE) -> messages.ControlSeen:
-    """What the control means for a node, in this life of it."""
-    timed = [one.until for one in found.maintenance.values() if one.until is not None]
-    timed += [one.due for one in (found.switchover, found.restart) if one is not None and one.due is not None]
-    bar = found.barred(node, elector.server_time() if timed else None)
-    seen = messages.ControlSeen(pause=lives.pause_of(found, node, life))
-    if bar is not None:
-        until = bar.order.until if bar.order is not None else None
-        seen = seen._replace(
-            bar=bar.why, until=math.inf if until is None else elector.here(until), bar_id=bar.order.id if bar.order else "",
-            forced=bar.order is not None and bar.order.force,
-        )
-    order = found.switchover
-    if order is not None:
-        due = _due(elector, order.due)
-        seen = seen._replace(
-            order=order.order.id, due=due, to=order.to, begun=order.begun, target=order.target, said=said(order.order)
-        )
-    restart = found.restart
-    if restart is not None:
-        due = _due(elector, restart.due)
-        seen = seen._replace(restart=RestartSeen(restart.order.id, due, restart.begun, restart.term, said(restart.order)))
-    return seen
-
-
-def _due(elector: Elector, moment: Optional[int]) -> float:
-    return -math.inf if moment is None else elector.here(moment)
-
-
-def give_order(elector: Elector, ticket: str, given: Given, permit: Permit, post: Post) -> None:
-    """Write an order, or take one back, and post what came of that."""
-    try:
-        answer = following.attempt(elector, given, permit)
-        post(events.OrderSeen(ticket, answer.id, answer))
-    except Exception as error:
-        log.exception("a defect")
-        post(events.OrderSeen(ticket, "", Answer(False, 4, f"a defect: {error!r}")))
-
-
-def look_after_order(
-    elector: Elector, ticket: str, given: Given, order: str, term: int, last: bool, post: Post
-) -> None:
-    """Look what became of an order, and post that; whoever waits for it is told of no trouble on the way. last: he waits no
-    longer, and is told what it waits for."""
-    answer = None
-    try:
-        answer = following.came_of(elector, given, order, term)
-    except ElectionError as error:
-        log.debug("%s", error)
-    except Exception:
-        log.exception("a defect")
-    if answer is None and last:
-        answer = following.waited_enough(elector, given)
-    post(events.OrderSeen(ticket, order, answer))
-
-
-def begin(elector: Elector, action: messages.Begin, node: str) -> messages.Event:
-    """See who can take over, and mark a switchover or a restart begun. Where the quorum finds no proposal of this node, that is
-    told."""
-    try:
-        if action.kind == RESTART:
-            elector.begin_restart(action.order)
-            return messages.Begun(action.op, "")
-        return messages.Begun(action.op, elector.begin(action.kind, action.order, node))
-    except (NotBegun, Unusable) as error:
-        return messages.NotBegun(action.op, str(error))
-    except (NotLeader, ProposalGone) as error:
-        return messages.ProposalLost(plainly(error))
-    except ElectionError as error:
-        return messages.NotBegun(action.op, str(error), known=False)
-    except Exception as error:
-        # Whoever waits for a handover must not wait for ever because of a defect here.
-        log.exception("a defect")
-        return messages.NotBegun(action.op, f"a defect: {error!r}", known=False)
-
-
-def tell_outcome(elector: Elector, action: messages.TellOutcome, node: str, address: str) -> None:
-    """Write what became of an order; who waits for it finds out without it, too, but later."""
-    try:
-        elector.tell_outcome(outcomes.Outcome(action.order, action.ok, action.text, node, address))
-    except (ElectionError, Unusable) as error:
-        log.warning("cannot write what became of an order (%s): %s", action.text, error)
-
-
 def see_term(elector: Elector, name: str, term: Optional[int], post: Post) -> messages.TermSeen:
     """Read ack and holder. term: token of the term in which this node is primary, and watches them; else None."""
     try:
@@ -407,7 +292,7 @@ def see_term(elector: Elector, name: str, term: Optional[int], post: Post) -> me
             holder, ack = elector.holder(), elector.read_ack()
         else:
             holder, ack, changed = elector.watch_term()
-            _watch(changed, lambda reason: post(events.TermChanged(name)))
+            watch(changed, lambda reason: post(events.TermChanged(name)))
     except Exception as error:
         if not isinstance(error, ElectionError):
             log.exception("a defect")
@@ -420,65 +305,3 @@ def _shown(ack: bytes) -> str:
     """The address in an ack, cut where it is longer than any address, and so than this node's own."""
     head = ack[:untrusted.LONGEST_ADDRESS].decode("utf-8", "replace")
     return head if len(ack) <= untrusted.LONGEST_ADDRESS else head + "…"
-
-
-# The history of terms, and what operators ask
-
-
-def answer_failed_resignation(
-    elector: Elector, node: str, action: messages.AnswerOperator, term: int, document: Dict[str, Any], reply: Reply
-) -> None:
-    """Answer with what became of those who could have taken over. They have written why, also of a former term those who did not
-    try in this one. node: this one's name. term: token of the term that was given up."""
-    terms: List[Dict[str, Any]] = []
-    waiting: List[str] = []
-    try:
-        terms = history.read(elector.history())
-        told = {node, *action.tried, *(one.get("node") for one in terms if one["token"] > term)}
-        members = islice(elector.each_member(), MOST_MEMBERS)
-        waiting = [one.node for one in members if not one.mine and one.node not in told]
-    except ElectionError:
-        # The answer is not kept back for want of its reasons.
-        pass
-    text = [*history.failures(terms, term, action.tried), *history.passed(terms, waiting)]
-    reply(action.ticket, {**document, "text": "; ".join([action.text, *text])})
-
-
-def answer_members(elector: Elector, ticket: str, reply: Reply) -> None:
-    """Answer with the candidates of the queue, in order."""
-    try:
-        reply(ticket, _members(elector))
-    except ElectionError as error:
-        reply(ticket, untold(error))
-
-
-def _members(elector: Elector) -> Dict[str, Any]:
-    holder = elector.holder()
-    # A proposal is never written again, so the address of who leads stands in the holder.
-    led = {holder.token: holder.address} if holder else {}
-    members: List[Dict[str, Any]] = []
-    count = 0
-    for one in elector.each_member():
-        count += 1
-        if count <= MOST_MEMBERS:
-            members.append({
-                "place": count, "node": "(barrier of a pause)" if one.paused else one.node,
-                "address": led.get(one.token, one.address), "proposal": one.name, "token": one.token, "mine": one.mine,
-                "leads": count == 1 and not one.paused,
-            })
-    shown = fitting(members, LONGEST_LIST)
-    return {"ok": True, "members": shown, "left_out": count - len(shown)}
-
-
-def untold(error: ElectionError) -> Dict[str, Any]:
-    """The answer to who wants to see something that was not read."""
-    return {"ok": False, "exit": 4 if errors.silent(error) else 1, "text": errors.in_short(error)}
-
-
-def fitting(items: List[Any], most: int) -> List[Any]:
-    """The first items, as many as fit into `most` characters of JSON."""
-    for number, item in enumerate(items):
-        most -= len(json.dumps(item)) + 2
-        if most < 0:
-            return items[:number]
-    return items

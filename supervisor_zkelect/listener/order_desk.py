@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, Callable, Dict, List, Optional
 
 from supervisor_zkelect.core import roles, untrusted
-from supervisor_zkelect.listener import cut_off, election_worker, events
+from supervisor_zkelect.listener import cut_off, events, order_worker
 from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.keepers import Decider, Keepers
 from supervisor_zkelect.listener.part import Means
@@ -86,7 +86,7 @@ class OrderDesk(Decider):
             return
         until = math.inf if within is None else self._host.now() + within - request.get("age", 0.0)
         awaited = self._awaited[ticket] = Awaited(one, ticket, given, by, permit=Permit(until))
-        one.ask(0, election_worker.give_order, ticket, given, awaited.permit, self._post)
+        one.ask(0, order_worker.give_order, ticket, given, awaited.permit, self._post)
 
     def _withdrawn(self, back: Given, ticket: str) -> bool:
         """Answer who takes back an order that nothing was sent of yet, or of which ZooKeeper cannot be asked now. Returns whether
@@ -163,5 +163,5 @@ class OrderDesk(Decider):
             return
         awaited.asking, awaited.due = True, math.inf
         awaited.one.ask(
-            0, election_worker.look_after_order, awaited.ticket, awaited.given, awaited.id, awaited.term, awaited.last, self._post
+            0, order_worker.look_after_order, awaited.ticket, awaited.given, awaited.id, awaited.term, awaited.last, self._post
         )

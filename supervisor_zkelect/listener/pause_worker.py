@@ -10,7 +10,7 @@ import math
 from supervisor_zkelect.core import messages, pause_messages
 from supervisor_zkelect.core.control import Life, Stamp, Unusable
 from supervisor_zkelect.elector import ElectionError, Elector, NotLeader, ProposalGone
-from supervisor_zkelect.listener import election_worker
+from supervisor_zkelect.listener import orders_seen
 from supervisor_zkelect.zookeeper.pausing import NotPaused, PauseOver
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def end(elector: Elector, op: int) -> messages.Event:
 def see_consent(elector: Elector, op: int, node: str, life: Life) -> pause_messages.ConsentRead:
     """Read the control behind a sync."""
     try:
-        return pause_messages.ConsentRead(op, election_worker.orders_for(elector, elector.read_control(), node, life))
+        return pause_messages.ConsentRead(op, orders_seen.orders_for(elector, elector.read_control(), node, life))
     except ElectionError as error:
         log.debug("%s", error)
     except Exception:

@@ -4,19 +4,25 @@ at a time, and may wait; each function is given values, and gives back an event 
 
 from __future__ import annotations
 
+import json
 import logging
+from itertools import islice
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
-from supervisor_zkelect.core import history, journal, nodes, untrusted
+from supervisor_zkelect.core import history, journal, messages, nodes, untrusted
 from supervisor_zkelect.elector import ElectionError, Elector
 from supervisor_zkelect.listener import events
-from supervisor_zkelect.listener.election_worker import fitting, untold
 from supervisor_zkelect.listener.history_copy import HistoryCopy
 from supervisor_zkelect.listener.workers import LONGEST_LIST
+from supervisor_zkelect.zookeeper import errors
 
 log = logging.getLogger(__name__)
 
 Reply = Callable[[str, Dict[str, Any]], None]
+"""Has a ticket answered with a document; any thread may call it."""
+
+#: Candidates in a list: none takes less than a hundred characters.
+MOST_MEMBERS = LONGEST_LIST // 100
 
 #: Seconds that writing the history of terms may take.
 HISTORY_TIME = 0.5
@@ -157,3 +163,62 @@ def answer_events(elector: Elector, ticket: str, reply: Reply) -> None:
         reply(ticket, {"ok": True, **elector.events()})
     except ElectionError as error:
         reply(ticket, untold(error))
+
+
+def answer_failed_resignation(
+    elector: Elector, node: str, action: messages.AnswerOperator, term: int, document: Dict[str, Any], reply: Reply
+) -> None:
+    """Answer with what became of those who could have taken over. They have written why, also of a former term those who did not
+    try in this one. node: this one's name. term: token of the term that was given up."""
+    terms: List[Dict[str, Any]] = []
+    waiting: List[str] = []
+    try:
+        terms = history.read(elector.history())
+        told = {node, *action.tried, *(one.get("node") for one in terms if one["token"] > term)}
+        members = islice(elector.each_member(), MOST_MEMBERS)
+        waiting = [one.node for one in members if not one.mine and one.node not in told]
+    except ElectionError:
+        # The answer is not kept back for want of its reasons.
+        pass
+    text = [*history.failures(terms, term, action.tried), *history.passed(terms, waiting)]
+    reply(action.ticket, {**document, "text": "; ".join([action.text, *text])})
+
+
+def answer_members(elector: Elector, ticket: str, reply: Reply) -> None:
+    """Answer with the candidates of the queue, in order."""
+    try:
+        reply(ticket, _members(elector))
+    except ElectionError as error:
+        reply(ticket, untold(error))
+
+
+def _members(elector: Elector) -> Dict[str, Any]:
+    holder = elector.holder()
+    # A proposal is never written again, so the address of who leads stands in the holder.
+    led = {holder.token: holder.address} if holder else {}
+    members: List[Dict[str, Any]] = []
+    count = 0
+    for one in elector.each_member():
+        count += 1
+        if count <= MOST_MEMBERS:
+            members.append({
+                "place": count, "node": "(barrier of a pause)" if one.paused else one.node,
+                "address": led.get(one.token, one.address), "proposal": one.name, "token": one.token, "mine": one.mine,
+                "leads": count == 1 and not one.paused,
+            })
+    shown = fitting(members, LONGEST_LIST)
+    return {"ok": True, "members": shown, "left_out": count - len(shown)}
+
+
+def untold(error: ElectionError) -> Dict[str, Any]:
+    """The answer to who wants to see something that was not read."""
+    return {"ok": False, "exit": 4 if errors.silent(error) else 1, "text": errors.in_short(error)}
+
+
+def fitting(items: List[Any], most: int) -> List[Any]:
+    """The first items, as many as fit into `most` characters of JSON."""
+    for number, item in enumerate(items):
+        most -= len(json.dumps(item)) + 2
+        if most < 0:
+            return items[:number]
+    return items

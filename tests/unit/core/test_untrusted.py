@@ -11,7 +11,7 @@ from supervisor_zkelect import elector
 from supervisor_zkelect.config.options import OPTIONS
 from supervisor_zkelect.core import messages, role, roles, untrusted
 from supervisor_zkelect.core.state import Rules, State, lasting_trouble
-from supervisor_zkelect.listener import candidacy, election_worker, events, paced_log, workers
+from supervisor_zkelect.listener import candidacy, election_worker, events, paced_log, telling, workers
 from supervisor_zkelect.operators import mailbox
 from supervisor_zkelect.processes import execution
 from supervisor_zkelect.system import logs
@@ -108,9 +108,9 @@ def test_nothing_of_a_traceback_looks_like_a_message(written):
 
 def test_a_list_is_cut_where_supervisord_would_take_no_more():
     items = [{"node": "x" * 90}] * 5000
-    kept = election_worker.fitting(items, workers.LONGEST_LIST)
+    kept = telling.fitting(items, workers.LONGEST_LIST)
     assert 0 < len(kept) < len(items) and len(json.dumps({"members": kept})) < mailbox.LONGEST_ANSWER
-    assert election_worker.fitting(items[:5], workers.LONGEST_LIST) == items[:5]
+    assert telling.fitting(items[:5], workers.LONGEST_LIST) == items[:5]
 
 
 def test_of_many_candidates_some_are_shown_and_all_counted():
@@ -118,9 +118,9 @@ def test_of_many_candidates_some_are_shown_and_all_counted():
     replies = []
     many = (elector.Member(f"n-{number:010}", number, 1, 1, False, b"") for number in range(50_000))
     one = SimpleNamespace(holder=lambda: None, each_member=lambda: many)
-    election_worker.answer_members(one, "t", lambda ticket, document: replies.append(document))
+    telling.answer_members(one, "t", lambda ticket, document: replies.append(document))
     shown = replies[0]["members"]
-    assert len(shown) + replies[0]["left_out"] == 50_000 and len(shown) < election_worker.MOST_MEMBERS
+    assert len(shown) + replies[0]["left_out"] == 50_000 and len(shown) < telling.MOST_MEMBERS
     assert len(json.dumps(shown)) > workers.LONGEST_LIST - 500
 
 

@@ -8,7 +8,7 @@ import pytest
 from supervisor_zkelect.core import messages
 from supervisor_zkelect.core.control import Control, Order, Stamp, Switchover
 from supervisor_zkelect.elector import AccessDenied, Barred, NotBegun, NotLeader, TimedOut
-from supervisor_zkelect.listener import election_worker, events
+from supervisor_zkelect.listener import election_worker, events, order_worker, orders_seen
 
 NOW = 50_000
 WHO = election_worker.Claimant("a", "a:1", False, False)
@@ -39,13 +39,13 @@ def aside(until=None):
     (Control(switchover=Switchover(Order("s"), "b", None, 41, "n-1")), messages.ControlSeen(order="s", to="b", begun=41, target="n-1")),
 ])
 def test_what_orders_mean_for_a_node(found, expected):
-    assert election_worker.orders_for(elector(), found, "a") == expected
-    assert not election_worker.orders_for(elector(), found, "z").bar_id
+    assert orders_seen.orders_for(elector(), found, "a") == expected
+    assert not orders_seen.orders_for(elector(), found, "z").bar_id
 
 
 def test_times_of_orders_are_asked_for_only_where_there_are_some():
     asked = SimpleNamespace(server_time=failing(AssertionError()))
-    assert election_worker.orders_for(asked, aside(), "a").bar_id == "m"
+    assert orders_seen.orders_for(asked, aside(), "a").bar_id == "m"
 
 
 @pytest.mark.parametrize("found", [aside(), Control()])
@@ -54,7 +54,7 @@ def test_a_claim_that_was_refused_tells_why_and_is_made_again_where_that_is_over
     posted = []
     told = election_worker.claim(barred, "orders", messages.Claim(7), WHO, SimpleNamespace(generation=1), posted.append)
     assert told == messages.RequestFailed(7, False, "in maintenance")
-    assert posted == [events.ElectionEvent("orders", election_worker.orders_for(elector(), found, "a"))]
+    assert posted == [events.ElectionEvent("orders", orders_seen.orders_for(elector(), found, "a"))]
 
 
 @pytest.mark.parametrize("error, expected", [
@@ -62,24 +62,24 @@ def test_a_claim_that_was_refused_tells_why_and_is_made_again_where_that_is_over
     (NotLeader("gone"), messages.ProposalLost("gone")),
 ])
 def test_what_a_handover_comes_to_that_is_not_begun(error, expected):
-    assert election_worker.begin(elector(begin=failing(error)), messages.Begin(7, "switchover", "s"), "a") == expected
+    assert order_worker.begin(elector(begin=failing(error)), messages.Begin(7, "switchover", "s"), "a") == expected
 
 
 def test_a_defect_keeps_nobody_waiting_for_a_handover():
-    told = election_worker.begin(elector(begin=failing(KeyError("x"))), messages.Begin(7, "maintenance", "m"), "a")
+    told = order_worker.begin(elector(begin=failing(KeyError("x"))), messages.Begin(7, "maintenance", "m"), "a")
     assert isinstance(told, messages.NotBegun) and not told.known and "a defect" in told.why
 
 
 def test_a_handover_is_begun_for_its_order():
     asked = []
     found = elector(begin=lambda *words: asked.append(words) or "n-7")
-    assert election_worker.begin(found, messages.Begin(7, "maintenance", "m"), "a") == messages.Begun(7, "n-7")
+    assert order_worker.begin(found, messages.Begin(7, "maintenance", "m"), "a") == messages.Begun(7, "n-7")
     assert asked == [("maintenance", "m", "a")]
 
 
 @pytest.mark.parametrize("error, seen", [(AccessDenied("no"), True), (TimedOut("slow"), False)])
 def test_a_control_that_is_forbidden_bars_and_one_that_is_not_answered_is_asked_for_again(error, seen):
-    told = election_worker.read_control(elector(watch_control=failing(error)), "orders", "a", None)
+    told = order_worker.read_control(elector(watch_control=failing(error)), "orders", "a", None)
     assert isinstance(told, events.ControlRead) and (told.seen is not None) == seen
     if seen:
         assert told.seen.unread and "no" in told.seen.bar
@@ -87,7 +87,7 @@ def test_a_control_that_is_forbidden_bars_and_one_that_is_not_answered_is_asked_
 
 def test_a_change_of_the_control_is_told():
     changed, posted = Future(), []
-    told = election_worker.read_control(elector(watch_control=lambda: (Control(), changed)), "orders", "a", posted.append)
+    told = order_worker.read_control(elector(watch_control=lambda: (Control(), changed)), "orders", "a", posted.append)
     assert told.seen == messages.ControlSeen() and not posted
     changed.set_result("changed")
     assert posted == [events.ControlChanged("orders")]

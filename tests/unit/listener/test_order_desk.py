@@ -6,7 +6,7 @@ import pytest
 
 from supervisor_zkelect.core import messages, roles
 from supervisor_zkelect.core.state import State
-from supervisor_zkelect.listener import election_worker, events
+from supervisor_zkelect.listener import events, order_worker
 from supervisor_zkelect.listener.order_desk import PACE, OrderDesk
 from supervisor_zkelect.zookeeper import results
 from supervisor_zkelect.zookeeper.given import TAKE_BACK, UNDER_WAY, Answer, Given
@@ -56,7 +56,7 @@ class Place:
 ])
 def test_what_is_ordered(verb, arguments, given):
     place = Place()
-    assert place.order(verb, **arguments) == given and place.asked[-1][0] is election_worker.give_order
+    assert place.order(verb, **arguments) == given and place.asked[-1][0] is order_worker.give_order
 
 
 @pytest.mark.parametrize("arguments", [
@@ -96,7 +96,7 @@ def test_an_order_is_looked_after_until_it_is_done():
     assert len(place.asked) == 1
     place.desk.keep_time(NOW + PACE)
     work, ticket, given, order, term, last, _ = place.asked[-1]
-    assert (work, ticket, given.node, order, term, last) == (election_worker.look_after_order, "t", "b", "7", 40, False)
+    assert (work, ticket, given.node, order, term, last) == (order_worker.look_after_order, "t", "b", "7", 40, False)
     place.desk.keep_time(NOW + 2 * PACE)
     assert len(place.asked) == 2, "one look at a time"
     place.seen(DONE)
@@ -110,7 +110,7 @@ def test_who_has_waited_for_long_enough_is_told_that_it_is_under_way():
     place = Place()
     place.order("maintenance", wait=0.0, what="on", node="b")
     place.seen(WRITTEN)
-    assert place.asked[-1][0] is election_worker.look_after_order and place.asked[-1][5], "what it waits for is asked"
+    assert place.asked[-1][0] is order_worker.look_after_order and place.asked[-1][5], "what it waits for is asked"
     place.seen(results.under_way(Given("maintenance on", "b")))
     assert place.answers["t"]["term"] == 40 and place.answers["t"]["checked"] == ["a leads"]
     assert place.answers["t"]["exit"] == UNDER_WAY and "under way" in place.answers["t"]["text"]
@@ -136,12 +136,12 @@ def test_who_asks_again_gives_nothing_and_is_told_of_the_same_order():
     place = Place()
     place.order("switchover", wait=1.0, to="b", look="7", term=40)
     work, _, _, order, term, last, _ = place.asked[-1]
-    assert (work, order, term, last) == (election_worker.look_after_order, "7", 40, False) and len(place.asked) == 1
+    assert (work, order, term, last) == (order_worker.look_after_order, "7", 40, False) and len(place.asked) == 1
     place.seen()
     place.host.moment = NOW + 1.0
     place.desk.keep_time(NOW + 1.0)
     place.seen()
-    assert place.asked[-1][5] and all(asked[0] is election_worker.look_after_order for asked in place.asked)
+    assert place.asked[-1][5] and all(asked[0] is order_worker.look_after_order for asked in place.asked)
     place.seen(DONE)
     assert place.answers["t"]["text"] == "done"
 
@@ -163,16 +163,16 @@ def test_who_waits_for_less_than_a_pace_is_answered_in_time():
 def test_what_an_order_waits_for_is_looked_up_when_the_waiting_ends(last, answered):
     cluster, posted = Cluster("a", "b"), []
     given = Given("switchover", "b", id="s")
-    election_worker.give_order(cluster.tool(), "t", given, Permit(), posted.append)
-    election_worker.look_after_order(cluster.tool(), "t", given, "s", posted[0].answer.term, last, posted.append)
+    order_worker.give_order(cluster.tool(), "t", given, Permit(), posted.append)
+    order_worker.look_after_order(cluster.tool(), "t", given, "s", posted[0].answer.term, last, posted.append)
     assert posted[0].id == "s" and posted[1].id == "s" and (posted[1].answer and posted[1].answer.exit) == answered
     assert not last or "waiting for a to recognise the order" in posted[1].answer.text
 
 
 def test_an_order_that_is_taken_back_is_answered_at_once():
     cluster, posted = Cluster("a", "b"), []
-    election_worker.give_order(cluster.tool(), "t", Given("switchover", "b", id="s"), Permit(), posted.append)
-    election_worker.give_order(cluster.tool(), "t", Given(TAKE_BACK, id="s"), Permit(), posted.append)
+    order_worker.give_order(cluster.tool(), "t", Given("switchover", "b", id="s"), Permit(), posted.append)
+    order_worker.give_order(cluster.tool(), "t", Given(TAKE_BACK, id="s"), Permit(), posted.append)
     assert posted[1].id == "" and posted[1].answer.exit == 130 and "switchover" not in cluster.control()
 
 

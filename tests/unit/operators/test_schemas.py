@@ -13,7 +13,7 @@ import pytest
 from docs import write_schemas
 from supervisor_zkelect.core import history, journal, nodes, roles
 from supervisor_zkelect.core.state import State
-from supervisor_zkelect.listener import election_worker, reporting
+from supervisor_zkelect.listener import reporting, telling
 from supervisor_zkelect.listener.candidacy import Facts
 from supervisor_zkelect.operators import ask, cli, show
 from supervisor_zkelect.operators.outcome import DONE, ERROR, UNKNOWN
@@ -149,7 +149,7 @@ def members():
     queue = [Member("n-1", 1, 7, 41, True, b'{"node": "a", "address": "a:1"}'), Member("x-2", 2, 8, 42, False, b"")]
     elector = SimpleNamespace(holder=lambda: Holder("a", 41, "a:2"), each_member=lambda: iter(queue))
     answers = []
-    election_worker.answer_members(elector, "t", lambda ticket, document: answers.append(document))
+    telling.answer_members(elector, "t", lambda ticket, document: answers.append(document))
     return answers[0]
 
 
