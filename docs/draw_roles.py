@@ -108,7 +108,7 @@ def page() -> str:
         "",
         "A node goes through these steps in each election. Written by `python -m docs.draw_roles` from the table by which the",
         f"program goes ([transitions.py]({code}/transitions.py)). The rules behind it stand in [role.py]({code}/role.py), and",
-        f"what each event says in [messages.py]({code}/messages.py).",
+        f"what each event says in [messages.py]({code}/messages.py) and the modules that it names.",
         "",
         "![The steps of a node, and the events that lead from one to another](roles.svg)",
         "",

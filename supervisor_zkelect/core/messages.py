@@ -1,5 +1,8 @@
 """Events that the role machine takes, and actions that it has done. All times are seconds of one clock.
 
+What concerns session, proposal and term stands here; the group in `group_messages.py`, operators' orders in `order_messages.py`,
+a pause in `pause_messages.py`, and the place in the queue in `standing.py`.
+
 An event with `op` answers the action that had this number.
 """
 
@@ -8,7 +11,31 @@ from __future__ import annotations
 from typing import NamedTuple, Optional, Tuple, Union, get_args
 
 from supervisor_zkelect.core import pause_messages as pauses
-from supervisor_zkelect.core.control import RestartSeen
+from supervisor_zkelect.core.group_messages import Dead as Dead
+from supervisor_zkelect.core.group_messages import EnsureDead as EnsureDead
+from supervisor_zkelect.core.group_messages import GrantRevoked as GrantRevoked
+from supervisor_zkelect.core.group_messages import KillGroup as KillGroup
+from supervisor_zkelect.core.group_messages import MemberChanged as MemberChanged
+from supervisor_zkelect.core.group_messages import MemberFatal as MemberFatal
+from supervisor_zkelect.core.group_messages import MemberRuns as MemberRuns
+from supervisor_zkelect.core.group_messages import Probe as Probe
+from supervisor_zkelect.core.group_messages import Probed as Probed
+from supervisor_zkelect.core.group_messages import ServiceStarted as ServiceStarted
+from supervisor_zkelect.core.group_messages import StartedByHand as StartedByHand
+from supervisor_zkelect.core.group_messages import StartFailed as StartFailed
+from supervisor_zkelect.core.group_messages import StartGroup as StartGroup
+from supervisor_zkelect.core.group_messages import StopGroup as StopGroup
+from supervisor_zkelect.core.group_messages import StoppedByHand as StoppedByHand
+from supervisor_zkelect.core.group_messages import Stuck as Stuck
+from supervisor_zkelect.core.order_messages import AnswerOperator as AnswerOperator
+from supervisor_zkelect.core.order_messages import Begin as Begin
+from supervisor_zkelect.core.order_messages import Begun as Begun
+from supervisor_zkelect.core.order_messages import ControlSeen as ControlSeen
+from supervisor_zkelect.core.order_messages import CountOthers as CountOthers
+from supervisor_zkelect.core.order_messages import NotBegun as NotBegun
+from supervisor_zkelect.core.order_messages import OthersCounted as OthersCounted
+from supervisor_zkelect.core.order_messages import Resign as Resign
+from supervisor_zkelect.core.order_messages import TellOutcome as TellOutcome
 from supervisor_zkelect.core.standing import AheadSeen as AheadSeen
 from supervisor_zkelect.core.standing import AskFit as AskFit
 from supervisor_zkelect.core.standing import BehindSeen as BehindSeen
@@ -157,81 +184,6 @@ class RequestFailed(NamedTuple):
     refused: bool = False
 
 
-class ServiceStarted(NamedTuple):
-    """supervisord has started all members of the group."""
-
-    op: int
-
-
-class StartFailed(NamedTuple):
-    """supervisord could not start all members of the group."""
-
-    op: int
-    reason: str
-
-
-class GrantRevoked(NamedTuple):
-    """The guard has ended the grant by itself, and stops the group."""
-
-    reason: str
-
-
-class Dead(NamedTuple):
-    """The group is proven dead; seconds: how long that took."""
-
-    op: int
-    seconds: float
-
-
-class Stuck(NamedTuple):
-    """A process of the group cannot be killed."""
-
-    reason: str
-
-
-class Probed(NamedTuple):
-    """The outcome of a health check, or of a look at supervisord's word."""
-
-    op: int
-    ok: bool
-    reason: str
-
-
-class MemberChanged(NamedTuple):
-    """A member ended, or supervisord's word on it is not RUNNING any more."""
-
-
-class MemberRuns(NamedTuple):
-    """supervisord's word on a member is RUNNING from now on."""
-
-
-class MemberFatal(NamedTuple):
-    """why: what is known of the cause, "" when nothing is."""
-
-    name: str
-    why: str = ""
-
-
-class StoppedByHand(NamedTuple):
-    """A member is being stopped, and not by this node's listener."""
-
-    name: str
-
-
-class StartedByHand(NamedTuple):
-    """A member was started, and not by this node's listener."""
-
-    name: str
-
-
-class OthersCounted(NamedTuple):
-    """How many other candidates stand in the queue; -1 where it cannot be read. why: why it cannot."""
-
-    op: int
-    others: int
-    why: str = ""
-
-
 class TermSeen(NamedTuple):
     """What ack and holder say; `address` is "" while nobody is primary.
 
@@ -251,54 +203,6 @@ class Reconfigured(NamedTuple):
     """The settings are others from now on. readdressed: so is the address."""
 
     readdressed: bool
-
-
-class ControlSeen(NamedTuple):
-    """What operators have ordered, as far as it concerns this node. bar: why it may not lead, and stands in no queue; "" where
-    nothing keeps it from that. until: when that ends by itself. bar_id: id of the order of maintenance, "" where the control
-    cannot be used. forced: it counts even if nobody can take over. unread: the control could not be read, and may be again.
-
-    order: id of a switchover that stands, or "". due: when it is due. to: who is to lead; "" for whoever is next. begun: token of
-    the term that it ends, 0 before. target: the proposal that is to lead then. restart: that is ordered. said: who gave the
-    switchover, and why, as a reason has it. pause: one that stands, or is asked for.
-    """
-
-    bar: str = ""
-    until: float = float("inf")
-    bar_id: str = ""
-    forced: bool = False
-    unread: bool = False
-    order: str = ""
-    due: float = float("-inf")
-    to: str = ""
-    begun: int = 0
-    target: str = ""
-    restart: Optional[RestartSeen] = None
-    said: str = ""
-    pause: Optional[pauses.PauseSeen] = None
-
-
-class Begun(NamedTuple):
-    """A handover is marked begun, or a restart; target: the proposal that is to lead next, "" where nobody was asked."""
-
-    op: int
-    target: str
-
-
-class NotBegun(NamedTuple):
-    """A handover or a restart is not begun, and nothing is stopped for it. known: whether that is for want of somebody to take
-    over, or of the order, and not since ZooKeeper does not tell."""
-
-    op: int
-    why: str
-    known: bool = True
-
-
-class Resign(NamedTuple):
-    """`force`: even if nobody is there to take over; and even if the group cannot be proven dead."""
-
-    ticket: str
-    force: bool = False
 
 
 class Shutdown(NamedTuple):
@@ -367,37 +271,6 @@ class DropLease(NamedTuple):
     """The proposal needs no lease any more: the group is dead, or is killed now."""
 
 
-class StartGroup(NamedTuple):
-    """Grant the group's programs to start, and have them started."""
-
-    op: int
-
-
-class StopGroup(NamedTuple):
-    """Ask the group to stop, and kill it at `kill_at`, or when its lease ends before that."""
-
-    op: int
-    kill_at: float
-
-
-class KillGroup(NamedTuple):
-    """Kill the group at once, and prove it dead."""
-
-    op: int
-
-
-class EnsureDead(NamedTuple):
-    """Prove the group dead, whoever started it."""
-
-    op: int
-
-
-class Probe(NamedTuple):
-    """Check the service's health, or look at supervisord's word."""
-
-    op: int
-
-
 class Ack(NamedTuple):
     """Write this node's address into the ack."""
 
@@ -406,23 +279,6 @@ class Ack(NamedTuple):
 
 class Repair(NamedTuple):
     """Write ack and holder of the present term again."""
-
-
-class Begin(NamedTuple):
-    """See who can take over, and mark a switchover begun: no order may take it back then. Of a restart the ack is emptied with
-    the mark. kind: as control.py has them. order: id of what was ordered."""
-
-    op: int
-    kind: str
-    order: str
-
-
-class TellOutcome(NamedTuple):
-    """Write what became of an order, and take it out of the control where it stands there."""
-
-    order: str
-    ok: bool
-    text: str
 
 
 class Release(NamedTuple):
@@ -443,29 +299,8 @@ class EndSession(NamedTuple):
     """Close the session as soon as no group of the node runs: the proposal cannot be given up otherwise."""
 
 
-class CountOthers(NamedTuple):
-    """Count the other candidates."""
-
-    op: int
-
-
 class SeeTerm(NamedTuple):
     """Read ack and holder."""
-
-
-class AnswerOperator(NamedTuple):
-    """tried: nodes that began to lead since, and term: the token of the term after which that was, if its answer is to say
-    what became of them."""
-
-    ticket: str
-    ok: bool
-    exit: int
-    text: str
-    node: str = ""
-    address: str = ""
-    seconds: float = 0.0
-    tried: Tuple[str, ...] = ()
-    term: Optional[int] = None
 
 
 class Quit(NamedTuple):
