@@ -22,13 +22,14 @@ LONGEST_ID = 200
 
 
 class Barrier(NamedTuple):
-    """name: of the znode. node, token, life: of who has consented; "" and 0 where it does not say so."""
+    """name: of the znode. node, token, life: of who has consented; "" and 0 where it does not say so. made: its czxid."""
 
     name: str
     version: int
     node: str = ""
     token: int = 0
     life: Life = Life()
+    made: int = 0
 
 
 def data(node: str, token: int, life: Life) -> bytes:
@@ -39,7 +40,8 @@ def read(name: str, found: bytes, stat: Any) -> Barrier:
     said = untrusted.document(found).get("pause")
     said = said if isinstance(said, dict) else {}
     life = Life(*(untrusted.printable(said.get(one) or "", LONGEST_ID) for one in Life._fields))
-    return Barrier(name, stat.version, untrusted.known_name(said.get("node")), untrusted.number(said.get("token")), life)
+    node, token = untrusted.known_name(said.get("node")), untrusted.number(said.get("token"))
+    return Barrier(name, stat.version, node, token, life, stat.czxid)
 
 
 def withdrawing(orders: Orders, path: str, stat: Any, token: int, barrier: str, shown: Any) -> List[Operation]:

@@ -11,10 +11,12 @@ from typing import List, Optional
 from supervisor_zkelect.core import control, nodes, pauses
 from supervisor_zkelect.core.control import Control, Life, Order, Pause
 from supervisor_zkelect.core.outcomes import Outcome
+from supervisor_zkelect.core.roles import STANDBY
+from supervisor_zkelect.zookeeper import barrier
 from supervisor_zkelect.zookeeper.given import UNDER_WAY, Answer, Given
 from supervisor_zkelect.zookeeper.giving import note, tell
 from supervisor_zkelect.zookeeper.orders import knows_orders
-from supervisor_zkelect.zookeeper.pausing import PauseCalls
+from supervisor_zkelect.zookeeper.pausing import PauseCalls, ToldBy
 from supervisor_zkelect.zookeeper.permit import Permit
 from supervisor_zkelect.zookeeper.queue import Member
 
@@ -103,8 +105,8 @@ def _came_of_pause(elector: PauseCalls, found: Control, order: str) -> Answer:
         return Answer(False, UNDER_WAY, f"under way: {who} has not consented yet; do not touch ZooKeeper before that")
     if pause is None or pause.order.id != order or not pause.token:
         return Answer(False, 1, f"not paused: the order was taken back, or has ended{_see(found)}")
-    entry, live, _ = elector.told_by(pause.node)
-    if entry is None or not live or entry.paused != order:
+    said = elector.told_by(pause.node)
+    if said.entry is None or not said.live or said.entry.paused != order:
         return Answer(False, UNDER_WAY, (
             f"under way: {pause.node} has consented, and has not confirmed yet that its guard knows; do not touch ZooKeeper "
             "before that"
@@ -195,6 +197,15 @@ def _where(entry: Optional[nodes.Entry], life: Life) -> str:
     return f", on {host}" + (f", {entry.address}" if entry.address else "")
 
 
+def _is_buried(said: ToldBy, left: barrier.Barrier) -> bool:
+    """Whether the life that a barrier names is there still, and stands by since: its group is proven dead then. What a node says
+    of itself is written in the order in which it happens, so that an older word stands in an older znode."""
+    known, entry = left.life.instance, said.entry
+    same = said.live and entry is not None and bool(known) and entry.instance == known
+    stands_by = entry is not None and (entry.state, entry.step) == (STANDBY, "watching")
+    return same and stands_by and said.written > left.made
+
+
 def _force(elector: PauseCalls, given: Given, permit: Permit) -> Answer:
     """End a pause on the word that its node is dead."""
     found = elector.read_control()
@@ -205,21 +216,24 @@ def _force(elector: PauseCalls, given: Given, permit: Permit) -> Answer:
     if not token:
         why = found.trouble or ("nobody runs by the pause; zkelect resume is enough" if pause is not None else "it is not paused")
         return Answer(False, 1, why)
-    entry, live, age = elector.told_by(node)
-    heard = "it has told nothing of itself" if age is None else f"last heard {age:.0f} s ago"
+    said = elector.told_by(node)
+    heard = "it has told nothing of itself" if said.age is None else f"last heard {said.age:.0f} s ago"
     fence = {None: "whether a fence is set is not known here", True: "a fence is set, and is run", False: "no fence is set"}
-    where = _where(entry, life)
-    facts = f"{node}{where}, runs by the pause with token {token}; {heard}; {fence[given.fence]}"
-    if live and _is_same(entry, life):
+    where = _where(said.entry, life)
+    dead = pause is None and bool(left) and _is_buried(said, left[0])
+    runs = "has run" if dead else "runs"
+    facts = f"{node}{where}, {runs} by the pause with token {token}; {heard}; {fence[given.fence]}"
+    danger = "it stands by since, so that term is proven dead" if dead else _TWO
+    if said.live and _is_same(said.entry, life) and not dead:
         return Answer(False, 1, (
             f"{facts}; its listener lives, so ask it: zkelect resume. If it does not answer, stop its supervisord first"
         ))
     if given.node != node:
-        return Answer(False, 1, f"{facts}; {_TWO}. If it is dead, say so: zkelect resume --force --node-is-dead {node}")
+        return Answer(False, 1, f"{facts}; {danger}. If it is dead, say so: zkelect resume --force --node-is-dead {node}")
     shown = elector.server_time()
     permit.use()
     if not elector.resume_by_force(token):
         return Answer(False, 1, f"what stands now is not the pause of token {token} any more; look again")
     done = f"resumed by force, on the word that {node} is dead"
     amiss = _note(elector, given, shown, given.id or os.urandom(16).hex(), done)
-    return Answer(True, 0, f"{done}; {facts}; {_TWO}", warning=amiss)
+    return Answer(True, 0, f"{done}; {facts}; {danger}", warning=amiss)

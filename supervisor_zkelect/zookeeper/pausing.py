@@ -6,7 +6,7 @@ control that was read behind a sync.
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence
 
 from supervisor_zkelect.core import control, nodes, pauses, places, untrusted
 from supervisor_zkelect.core.control import Control, Life, Pause
@@ -30,6 +30,16 @@ class Consented(NamedTuple):
 
     sent: float
     lasts: Optional[int]
+
+
+class ToldBy(NamedTuple):
+    """What a node says of itself. live: whether its session lives; where that is another than the one that said it, the instance
+    in the entry is "". age: how many seconds ago it was said. written: mzxid of the entry."""
+
+    entry: Optional[nodes.Entry]
+    live: bool
+    age: Optional[float] = None
+    written: int = 0
 
 
 class PauseCalls(DeskCalls):
@@ -164,20 +174,19 @@ class PauseCalls(DeskCalls):
         answer = self._zk.transact(self.election_znode, operations)
         return bool(operations) and bool(self._zk.committed("end the pause by force", limit, answer))
 
-    def told_by(self, node: str) -> Tuple[Optional[nodes.Entry], bool, Optional[float]]:
-        """What a node says of itself, whether its session lives, and how many seconds ago it said that. Where another session
-        lives than the one that said it, its instance is not known."""
+    def told_by(self, node: str) -> ToldBy:
+        """What a node says of itself, as far as that is known."""
         path, limit = f"{places.nodes_of(self.election_state)}/{arguments.node(node)}", self._zk.limit()
         asked = self._client.get_async(path), self._client.exists_async(f"{path}/live")
         found = self._zk.answer("read a node's entry", limit, asked[0], ok=MISSING)
         stat = self._zk.answer("look whether a node lives", limit, asked[1])
         live = stat is not None
         if found is None:
-            return None, live, None
+            return ToldBy(None, live)
         entry = nodes.read(data_of(found))
         if stat is not None and entry.session != f"{stat.ephemeralOwner:x}":
             entry = entry._replace(instance="")
-        return entry, live, max(0.0, (self.server_time() - found[1].mtime) / 1000)
+        return ToldBy(entry, live, max(0.0, (self.server_time() - found[1].mtime) / 1000), found[1].mzxid)
 
     def barriers(self) -> List[barrier.Barrier]:
         """The barriers in the queue; there is one at most, unless somebody wiped the control in a pause."""

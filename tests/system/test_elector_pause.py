@@ -240,7 +240,7 @@ def test_force_needs_the_name_of_the_dead_and_leaves_a_newer_consent_alone(join,
     token = one.token
     one.close()
     hand_over = time.monotonic() + 20
-    while other.told_by("a")[1] and time.monotonic() < hand_over:
+    while other.told_by("a").live and time.monotonic() < hand_over:
         os.sched_yield()
     done = pause_giving.give(other, force._replace(node="a"))
     assert done.ok and hand.read().paused is None and other.holder().token == token, "the next term begins as after a dirty end"

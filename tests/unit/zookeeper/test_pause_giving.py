@@ -40,8 +40,32 @@ def test_a_barrier_says_whose_life_it_was_where_the_control_was_wiped(two, insta
     assert bool(two.tool().barriers()) is refused
 
 
+@pytest.mark.parametrize("said, session, refused", [
+    ({"step": "watching"}, None, False), ({"step": "watching"}, 4711, True), ({"step": "watching", "instance": ""}, None, True),
+    ({"step": "watching", "state": "primary"}, None, True), ({"step": "waiting", "state": "detached"}, None, True),
+])
+def test_a_node_that_stands_by_since_its_barrier_was_made_runs_by_it_no_more(two, said, session, refused):
+    """Its listener was started again after the control was wiped, and knows of no pause."""
+    two.ensemble.znodes[f"{STATE}/control"].data = b""
+    two.tell("a", **{"state": "standby", "instance": LIFE.instance, **said})
+    if session is not None:
+        two.ensemble.znodes[f"{STATE}/nodes/a/live"].ephemeralOwner = session
+    facts = following.attempt(two.tool(), FORCE)
+    assert ("so that term is proven dead" in facts.text) is not refused and not facts.ok
+    assert following.attempt(two.tool(), FORCE._replace(node="a")).ok is not refused
+
+
+@pytest.mark.parametrize("older", [True, False])
+def test_what_was_said_before_the_barrier_was_made_or_where_the_control_stands_buries_nobody(two, older):
+    two.tell("a", state="standby", step="watching", instance=LIFE.instance)
+    if older:
+        two.ensemble.znodes[f"{STATE}/control"].data = b""
+        two.ensemble.znodes[f"{STATE}/nodes/a"].mzxid = two.tool().barriers()[0].made - 1
+    assert "its listener lives" in following.attempt(two.tool(), FORCE._replace(node="a")).text
+
+
 def test_a_barrier_of_an_earlier_version_names_no_life():
-    stat = type("Stat", (), {"version": 3})
+    stat = type("Stat", (), {"version": 3, "czxid": 0})
     assert barrier.read("n-0", b'{"v": 1, "pause": {"node": "a", "token": 7}}', stat) == barrier.Barrier("n-0", 3, "a", 7)
 
 
