@@ -55,6 +55,32 @@ def test_zookeeper_may_go_away_and_the_service_does_not_notice(make_cluster, tmp
         cluster.verdict()
 
 
+def test_events_and_the_log_of_orders_tell_of_it(make_cluster, tmp_path):
+    with ZooKeeper(tmp_path / "zk", tick_ms=200) as zookeeper:
+        cluster = make_cluster(zookeeper.hosts, timeout=TIMEOUT).start()
+        cluster.primary("a")
+        assert cluster["b"].zkelect("pause", "--reason", "upgrade").returncode == DONE
+        paused = json.loads(cluster["a"].zkelect("orders", "--json").stdout)["elections"]["orders"]["paused"]
+        assert (paused["stands"], paused["node"], paused["token"], paused["reason"], paused["resume"]) == (
+            True, "a", cluster.token("a"), "upgrade", False,
+        )
+        assert cluster["b"].zkelect("resume", timeout=90).returncode == DONE
+
+        def told():
+            shown = cluster["b"].zkelect("events", "--json")
+            found = json.loads(shown.stdout)["elections"]["orders"]["events"] if shown.returncode == DONE else []
+            return [one["text"] for one in found if one["kind"] == "order"]
+
+        until(lambda: "the pause has ended" in told(), 30, "the events of the pause")
+        asked, consented, confirmed, ending, _ = told()
+        assert asked.startswith("a pause is asked for by ") and asked.endswith(": upgrade")
+        assert consented == asked.replace("a pause is asked for", "has consented to the pause")
+        assert confirmed.startswith("paused: the guard has confirmed") and ending.startswith("the pause is to end by ")
+        log = json.loads(cluster["a"].zkelect("orders", "--log", "--json").stdout)["log"]
+        assert [(one["what"], one["reason"], one["done"]) for one in log] == [("pause", "upgrade", True), ("resume", "", True)]
+        cluster.verdict()
+
+
 @pytest.mark.parametrize("how", ["stop zkelect", "kill the listener"])
 def test_without_a_listener_it_runs_on_beyond_every_lease(make_cluster, tmp_path, how):
     with ZooKeeper(tmp_path / "zk", tick_ms=200) as zookeeper:
