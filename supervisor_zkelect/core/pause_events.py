@@ -22,7 +22,7 @@ def told(before: State, after: State, actions: Sequence[messages.Action]) -> Ite
     """What happened to a pause by a step of the role machine, in order."""
     was, now = _pause(before.orders), _pause(after.orders)
     leads = roles.PRIMARY in (before.role, after.role) or after.role == roles.PROMOTING
-    if _known(before.orders) and _known(after.orders) and after.orders is not before.orders:
+    if _known(before.orders) and _known(after.orders):
         yield from _ordered(before, after, was, now, leads)
     yield from _led(before, after, was or now)
     if after.halted and not before.halted:
@@ -41,11 +41,12 @@ def _ordered(before: State, after: State, was: Optional[PauseSeen], now: Optiona
     same = was is not None and now is not None and was.order == now.order
     if leads and now is not None and not now.stands and not same:
         yield f"a pause is asked for{_lasting(now)}{_given(now)}", ()
-    if leads and was is not None and not was.stands and now is None and before.pausing is None:
+    consented = before.pausing is not None and before.pausing.step != "consenting"
+    if leads and was is not None and not was.stands and now is None and not consented:
         yield "the pause that was asked for is taken back", RESUMED
     if leads and same and now is not None and now.resume and not (was is not None and was.resume):
         yield "the pause is to end", RESUMED
-    if not leads and before.waits_for_pause and was is not None and was.stands and now is None:
+    if before.waits_for_pause and was is not None and was.stands and now is None:
         # Where its node has ended it, that node tells so.
         yield "the pause is ended", RESUMED if not was.consent else RESUMED[1:]
 

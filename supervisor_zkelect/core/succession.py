@@ -71,10 +71,10 @@ def of(others: Sequence[Candidate], found: Control, to: str, force: bool, shown:
         if not able:
             return _nobody(others, found)
         place = _best(others, able)
-    stays = next((one.name for one in others[:place] if one.lasts), "")
+    chosen, stays = others[place], next((one.name for one in others[:place + 1] if one.lasts), "")
     if stays:
-        whom = others[place].node or others[place].name
-        return Next(None, STAYS, f"{stays} stands before {whom} and goes with nobody's session; delete it")
+        before = f" stands before {chosen.node or chosen.name} and" if stays != chosen.name else ""
+        return Next(None, STAYS, f"{stays}{before} goes with nobody's session; delete it")
     return Next(place)
 
 

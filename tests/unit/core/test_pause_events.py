@@ -87,6 +87,46 @@ def test_that_it_is_taken_back_is_told():
     ]
 
 
+def test_it_is_told_once_and_by_who_is_about_to_lead_as_well():
+    node = Watched().promoting()
+    node.sees(None).new()
+    node.sees(ASKED).sees(ASKED._replace(stamp=(1, 9)))
+    assert node.new() == ["a pause is asked for by ann@desk: upgrade"]
+
+
+@pytest.mark.parametrize("written, told", [(False, [("the pause that was asked for is taken back", PAUSE)]), (True, [])])
+def test_that_it_is_taken_back_is_told_until_it_is_consented_to(written, told):
+    node = Watched().primary()
+    node.sees(ASKED)
+    if written:
+        node.event(pause_messages.PauseWritten(node.op(pause_messages.Consent), sent=node.now))
+    node.new()
+    assert node.sees(None).new() == told
+
+
+def test_of_a_control_that_cannot_be_read_nothing_is_told():
+    node = Watched().primary()
+    node.sees(ASKED).new()
+    unread = messages.ControlSeen("cannot be read", unread=True)
+    assert node.event(unread).new() == [] and node.sees(ASKED).new() == []
+
+
+def test_a_term_that_ends_while_its_pause_is_ended_has_not_ended_that():
+    node = paused()
+    node.event(messages.Leased(node.now, node.now + 60.0)).sees(STANDS._replace(resume=True))
+    node.event(pause_messages.PauseEchoed(False, True))
+    assert node.op(pause_messages.EndPause)
+    node.new()
+    node.event(messages.ProposalLost("deleted"))
+    assert node.state.role == "demoting" and node.new() == []
+
+
+def test_who_is_further_behind_tells_of_no_end():
+    node = Watched().standby()
+    node.sees(STANDS._replace(consent=0)).new()
+    assert not node.state.waits_for_pause and node.sees(None).new() == []
+
+
 def test_that_its_consent_is_gone_is_told():
     node = paused()
     node.new()

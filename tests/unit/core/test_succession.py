@@ -72,6 +72,7 @@ def test_by_a_control_that_cannot_be_used_only_who_knows_none_leads():
     ([B], ASIDE, "", Next(None, "nobody", "all other candidates are in maintenance")),
     ([ZNODE], Control(), "", Next(None, "nobody", "no other candidate stands in the queue")),
     ([ZNODE, C], Control(), "c", Next(None, "stays", "n-z stands before c and goes with nobody's session; delete it")),
+    ([B, ZNODE._replace(node="z")], Control(), "z", Next(None, "stays", "n-z goes with nobody's session; delete it")),
     ([ZNODE, STRANGER._replace(node="")], Control(), "",
      Next(None, "stays", "n-z stands before n-s and goes with nobody's session; delete it")),
     ([B], UNUSABLE, "", Next(None, "unusable", "control holds no orders that can be read")),
