@@ -27,8 +27,8 @@ def told(before: State, after: State, actions: Sequence[messages.Action]) -> Ite
     yield from _led(before, after, was or now)
     if after.halted and not before.halted:
         yield "leads the queue, and is not promoted" + _for_what(now), ()
-    # What could not be written is tried again.
-    if before.pause_at == -INFINITY:
+    # What could not be written is tried again; and what was taken back with a release need not have been read yet.
+    if before.pause_at == -INFINITY and before.step != "releasing":
         for action in actions:
             if isinstance(action, pause_messages.EndPauseInTime):
                 yield "ends the pause, as its time is over", ()
@@ -61,7 +61,7 @@ def _led(before: State, after: State, pause: Optional[PauseSeen]) -> Iterator[Li
         yield "paused: the guard has confirmed that the service runs on, whatever becomes of ZooKeeper", ()
     if (step, then) == ("looking", "bounding"):
         yield "the consent to the pause is gone; goes on as an ordinary primary", ()
-    if (step, then) == ("resuming", "") and after.role != roles.DEMOTING:
+    if (step, then) == ("resuming", "") and roles.DEMOTING not in (before.role, after.role):
         yield "the pause has ended" + (" by itself, as its time is over" if before.lapsed else ""), ()
 
 

@@ -119,6 +119,9 @@ def test_a_term_that_ends_while_its_pause_is_ended_has_not_ended_that():
     node.new()
     node.event(messages.ProposalLost("deleted"))
     assert node.state.role == "demoting" and node.new() == []
+    node.event(messages.Dead(node.state.waiting, 0.1)).event(messages.Released(node.state.waiting))
+    assert node.state.role == "detached" and node.state.pausing is None
+    assert node.new() == ["takes its consent to the pause back, as that term is over"]
 
 
 def test_who_is_further_behind_tells_of_no_end():
