@@ -325,6 +325,9 @@ class _NoRecord:
     def put(self, entry: record.Entry) -> None:
         raise OSError(errno.ENODEV, "there is no record")
 
+    def beat(self, moment: float) -> None:
+        return
+
 
 def serve(terms: Terms, credentials: Tuple[Optional[str], Optional[str]], ready: Callable[[], None]) -> None:
     """Guard on this thread, until nothing is left to. Raises OSError when another guard does not end.

@@ -73,6 +73,11 @@ class Book:
             raise OSError("Input/output error")
         self._disk.put(entry)
 
+    def beat(self, moment: float) -> None:
+        if self._disk.broken:
+            raise OSError("Input/output error")
+        self._disk.seen = moment
+
 
 class Service(Process):
     """One process of the service, from its fork. It is loading until the chain loader lets it live."""
