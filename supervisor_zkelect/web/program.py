@@ -130,7 +130,7 @@ class Program:
 
     def __init__(self, settings: Any, parent: int) -> None:
         from supervisor_zkelect.operators import ask
-        from supervisor_zkelect.web import here, passwords, picture, report, site, streams, witness
+        from supervisor_zkelect.web import here, page, passwords, picture, report, site, streams, witness
 
         self.settings, self.again = settings, False
         self._stamp = _stamp(settings.file)
@@ -145,7 +145,7 @@ class Program:
             lambda: self.settings, witness.Witness(url, uids, bool(parent)).look, self._photographer, self._reporter
         )
         self._passwords = passwords.Passwords(settings.http_password_file)
-        self._site = site.Site(self._here, self._names)
+        self._site = site.Site(self._here, self._names, page.load())
         self._streams = streams.Streams(self._here.status)
         self._threads = ThreadPoolExecutor(2, "zkelect-waits")
         self._loop: Optional[asyncio.AbstractEventLoop] = None

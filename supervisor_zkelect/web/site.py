@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, unquote
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.web import answers, hosts
 from supervisor_zkelect.web.answers import Answer
+from supervisor_zkelect.web.page import Page
 from supervisor_zkelect.web.verdict import Verdict
 
 _LONGEST = 120
@@ -63,9 +64,9 @@ class Route(NamedTuple):
 
 
 class Site:
-    """All routes. node: what they tell of. names: host names that are answered, in lower case."""
+    """All routes. node: what they tell of. names: host names that are answered, in lower case. page: None where there is none."""
 
-    def __init__(self, node: Node, names: Callable[[], List[str]]) -> None:
+    def __init__(self, node: Node, names: Callable[[], List[str]], page: Optional[Page] = None) -> None:
         self._node, self._names = node, names
         self.routes: Dict[str, Route] = {
             "primary": Route(self._primary, "whether this node is primary", probe=True, election=True),
@@ -79,6 +80,9 @@ class Site:
             "history": Route(self._history, "the last terms", election=True, waits=True),
         }
 
+        if page is not None:
+            self.routes[""] = Route(lambda asked: page.answer(), "a page of the cluster")
+
     def told(self) -> List[str]:
         """The routes, as they are written."""
         return [f"/{name}" + ("/ELECTION" if route.election else "") for name, route in self.routes.items()]
@@ -87,8 +91,8 @@ class Site:
         """The route of a request and what it is asked; or None, and the answer that there is without a route."""
         nothing = Asked("", {})
         path, _, query = request.target.partition("?")
-        name, slash, election = unquote(path, errors="replace").lstrip("/").partition("/")
-        route = self.routes.get(name)
+        name, slash, election = unquote(path, errors="replace").partition("/")[2].partition("/")
+        route = self.routes.get(name) if path.startswith("/") else None
         shown = printable(path, _LONGEST)
         if request.method not in answers.METHODS:
             return None, nothing, answers.not_allowed()
