@@ -55,6 +55,10 @@ class RecordError(Exception):
     """The record cannot be used: missing, torn, foreign, of an earlier boot or another version."""
 
 
+class Empty(RecordError):
+    """The record names no owner, as a guard is just making it."""
+
+
 class Owner(namedtuple("Owner", "boot namespace pid start")):
     """Whose record it is: this boot, this pid namespace, this very supervisord. boot, namespace: strings."""
 
@@ -359,7 +363,7 @@ def read(folder: str, owner: Owner) -> list[Entry]:
 def look(folder: str, owner: Owner) -> Record:
     """All that the record in `folder` says. Raises RecordError as `read`."""
     path, fields = os.path.join(folder, RECORD), len(Owner._fields)
-    first = read_block(path)
+    first = _first(path)
     if first[:fields] != [*map(str, owner)]:
         raise RecordError("it belongs to another supervisord, or to an earlier boot")
     try:
@@ -368,18 +372,29 @@ def look(folder: str, owner: Owner) -> Record:
         if not 0 <= count <= MOST:
             raise ValueError(f"room for {count} elections")
         entries = [Entry.of_strings(strings) for strings in _read(path, 1, count) if strings]
+        # A guard that takes over empties the first block before it touches the others.
+        _first(path)
         return Record(float(seen[0]) if seen else -math.inf, entries)
     except (ValueError, TypeError) as error:
         raise RecordError(f"it has other fields: {error}") from error
 
 
+def _first(path: str) -> list[str]:
+    """Block 0. Raises RecordError, and Empty where it has nothing."""
+    found = read_block(path)
+    if not found:
+        raise Empty("it belongs to nobody, as a guard is making it")
+    return found
+
+
 def named_owner(folder: str) -> Owner:
-    """Whom the record in `folder` names as its owner, who may be long gone. Raises RecordError."""
+    """Whom the record in `folder` names as its owner, who may be long gone. Raises RecordError, and Empty where there is none."""
+    first = _first(os.path.join(folder, RECORD))
     try:
-        boot, namespace, pid, start = read_block(os.path.join(folder, RECORD))[:len(Owner._fields)]
+        boot, namespace, pid, start = first[:len(Owner._fields)]
         return Owner(boot, namespace, int(pid), int(start))
     except ValueError as error:
-        raise RecordError("it names no owner") from error
+        raise RecordError(f"it has other fields: {error}") from error
 
 
 def find(folder: str, owner: Owner, group: str) -> Entry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, Mapping, NamedTuple, Sequence
 
 VERSION = 1
@@ -14,12 +15,14 @@ JSON, TEXT, HTML, EVENTS = "application/json", "text/plain; charset=utf-8", "tex
 
 
 class Answer(NamedTuple):
-    """status: of HTTP. kind: the body's media type. headers: beside those that every answer has."""
+    """status: of HTTP. kind: the body's media type. headers: beside those that every answer has. until: before which it is to be
+    sent, or not at all; seconds of CLOCK_BOOTTIME."""
 
     status: int
     body: bytes = b""
     kind: str = JSON
     headers: Mapping[str, str] = {}
+    until: float = math.inf
 
 
 def document(status: int, fields: Mapping[str, Any], headers: Mapping[str, str] = {}) -> Answer:

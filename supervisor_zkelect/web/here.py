@@ -50,7 +50,7 @@ class Here:
             "age": None if age is None else round(age, 3),
             "zookeeper": {"connected": taken.connected, "since": taken.since, "trouble": taken.trouble},
             "elections": {
-                name: {**taken.elections.get(name, reading.EMPTY), "here": judge(seen, name, moment)._asdict()}
+                name: {**taken.elections.get(name, reading.EMPTY), "here": judge(seen, name, moment).document()}
                 for name in self.elections
             },
         }

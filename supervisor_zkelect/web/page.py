@@ -34,9 +34,9 @@ def load(path: Path = _FILE) -> Optional[Page]:
 
 def policy(text: str) -> str:
     """The content security policy of a page: its own inline scripts and styles by their hashes, nothing from outside."""
-    scripts, styles = _hashes(text, "script"), _hashes(text, "style")
+    none, scripts, styles = "'none'", _hashes(text, "script"), _hashes(text, "style")
     return "; ".join([
-        "default-src 'none'", " ".join(["script-src", *(scripts or ["'none'"])]), " ".join(["style-src", *(styles or ["'none'"])]),
+        "default-src 'none'", f"script-src {' '.join(scripts) or none}", f"style-src {' '.join(styles) or none}",
         "connect-src 'self'", "img-src data:", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
     ])
 

@@ -9,8 +9,10 @@ asked least lately, so that whoever opens many and says nothing keeps no load ba
 from __future__ import annotations
 
 import asyncio
+import errno
 import http.client
 import logging
+import math
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,6 +21,7 @@ from typing import Any, Callable, Optional
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
 
+from supervisor_zkelect.system import clock
 from supervisor_zkelect.web import answers
 from supervisor_zkelect.web.answers import Answer
 from supervisor_zkelect.web.passwords import Passwords
@@ -66,16 +69,20 @@ class Server(HTTPServer):
             self._open.pop(victim)
             victim.close()
         self._open[stream] = False
+        _send_in_time(stream)
         super().handle_stream(stream, address)
 
     def on_close(self, server_conn: Any) -> None:
-        self._open.pop(server_conn.stream, None)
+        stream = server_conn.stream
+        self._open.pop(stream, None)
+        # It refers to the stream, which is to be freed now and not when Python looks for circles.
+        vars(stream).pop("write_to_fd", None)
         super().on_close(server_conn)
 
     def _asked(self, request: HTTPServerRequest) -> None:
         stream = getattr(request.connection, "stream", None)
-        if stream in self._open:
-            self._open[stream] = True
+        if stream is not None and stream in self._open:
+            self._open[stream], stream.until = True, math.inf
             self._open.move_to_end(stream)
 
     # Requests
@@ -133,6 +140,9 @@ class Server(HTTPServer):
 
     def _send(self, request: HTTPServerRequest, answer: Answer) -> None:
         connection, headers = request.connection, _headers(answer)
+        stream = getattr(connection, "stream", None)
+        if stream is not None:
+            stream.until = answer.until
         if answer.status != 204:
             headers["Content-Length"] = str(len(answer.body))
         body = None if request.method == "HEAD" or answer.status == 204 else answer.body
@@ -152,6 +162,20 @@ class Server(HTTPServer):
         for stream in list(self._open):
             stream.close()
         self._proofs.shutdown(wait=False)
+
+
+def _send_in_time(stream: Any) -> None:
+    """Have the connection closed rather than an answer sent when its time is over. The clock is read directly before the kernel
+    gets the bytes, wherever this process stood still since it judged."""
+    send, stream.until = stream.write_to_fd, math.inf
+
+    def write_to_fd(data: memoryview) -> int:
+        if clock.now() >= stream.until:
+            raise ConnectionResetError(errno.ECONNRESET, "an answer was late")
+        sent: int = send(data)
+        return sent
+
+    stream.write_to_fd = write_to_fd
 
 
 def attempt(answer: Callable[[], Answer]) -> Answer:

@@ -123,8 +123,8 @@ class Site:
         if not election:
             return self._unknown(asked)
         verdict = self._node.verdict(election)
-        fields = {"election": election, "node": self._node.name, **verdict._asdict()}
-        return answers.document(200 if verdict.primary else 503, fields)
+        fields = {"election": election, "node": self._node.name, **verdict.document()}
+        return answers.document(200 if verdict.primary else 503, fields)._replace(until=verdict.until)
 
     def _standby(self, asked: Asked) -> Answer:
         election = self._election(asked)

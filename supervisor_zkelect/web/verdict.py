@@ -15,14 +15,20 @@ Rules
 5.  The guard must have shown within SILENCE that it runs. It notes that in the record each second. Without it the grant may
     stand though nobody would revoke it; a lease ends by itself then, but one of a pause may have no end.
 
-Whoever judges reads the clock behind the record. All times are seconds of CLOCK_BOOTTIME.
+Whoever judges reads the clock before and behind the record, and tells what came of it before `Verdict.until` is past or not at
+all: this process may stand still at any moment, and go on when another node leads. All times are seconds of CLOCK_BOOTTIME.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+import math
+from typing import Any, Dict, NamedTuple, Optional
 
 from supervisor_zkelect.guard import record
+
+TOLD_WITHIN = 0.02
+"""Seconds from before the record was read in which a verdict must have been told. Between a revocation here and an ack elsewhere
+lie the proof of death, two transactions, and the start of a service."""
 
 SILENCE = 3.0
 """Seconds within which the guard must have noted that it runs. It does so at each turn of its loop, a second after the last one
@@ -30,16 +36,17 @@ at most; another one is there 0.3 s after it was killed, and one that stands sti
 
 
 class Seen(NamedTuple):
-    """The record at one moment. trouble: why nothing of it is believed, "" where it is."""
+    """The record at one moment. trouble: why nothing of it is believed, "" where it is. at: the clock, before it was read."""
 
     trouble: str
     record: Optional[record.Record] = None
+    at: float = -math.inf
 
 
 class Verdict(NamedTuple):
     """primary: whether clients may be sent here. why: in a few words. lease: seconds until that ends unless the lease is
     extended, None without a grant and where it has no end. acked, token: of the term that is granted; token None where none is.
-    guarded: whether the guard runs."""
+    guarded: whether the guard runs. until: before which it is to be told."""
 
     primary: bool
     why: str
@@ -47,6 +54,11 @@ class Verdict(NamedTuple):
     acked: bool = False
     token: Optional[int] = None
     guarded: bool = False
+    until: float = math.inf
+
+    def document(self) -> Dict[str, Any]:
+        """As it is told."""
+        return {name: value for name, value in self._asdict().items() if name != "until"}
 
 
 def judge(seen: Seen, election: str, now: float) -> Verdict:
@@ -59,11 +71,16 @@ def judge(seen: Seen, election: str, now: float) -> Verdict:
     if entry is None:
         return Verdict(False, "this node does not lead", guarded=guarded)
     left = entry.lease.stops_at - now
-    known = Verdict(False, "", None if left == float("inf") else round(max(0.0, left), 3), entry.acked, entry.token, guarded)
+    known = Verdict(False, "", None if left == math.inf else round(max(0.0, left), 3), entry.acked, entry.token, guarded)
+    if seen.record.seen == -math.inf:
+        return known._replace(why="the guard does not show that it runs; one of an older version? restart the listener")
     if not guarded:
         return known._replace(why="the guard is silent")
     if not left > 0:
         return known._replace(why="the lease is over")
     if not entry.acked:
         return known._replace(why="not acked yet")
-    return known._replace(primary=True, why="primary")
+    until = min(entry.lease.stops_at, seen.at + TOLD_WITHIN)
+    if not now < until:
+        return known._replace(why="this program stood still while it looked")
+    return known._replace(primary=True, why="primary", until=until)

@@ -6,12 +6,18 @@ namespace; and where supervisord has started this program, only that of a superv
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from typing import List, Mapping, Optional, Tuple
 
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import proc
+from supervisor_zkelect.system import clock
 from supervisor_zkelect.web.verdict import Seen
+
+EMPTY_TIME, EMPTY_PACE = 0.05, 0.001
+"""Seconds for which a record that a guard is just making is looked at again, and between two looks."""
 
 
 class Witness:
@@ -22,20 +28,39 @@ class Witness:
         self._url, self._uids, self._ancestor, self._environ = url, uids, ancestor, environ
         #: the owner that was looked at last, and what is wrong with it as long as it lives
         self._known: Tuple[Optional[record.Owner], str] = (None, "")
+        #: the record names nobody, as a guard is making it, and since when it was seen so
+        self._empty, self._empty_since = False, math.inf
 
     def look(self) -> Seen:
         """What the record says now."""
+        while True:
+            seen = self._look()
+            # Where a guard takes over from a dead one the record is empty for some milliseconds.
+            if seen.record is not None:
+                self._empty_since = math.inf
+                return seen
+            if not self._empty:
+                return seen
+            self._empty_since = min(self._empty_since, seen.at)
+            if clock.now() - self._empty_since > EMPTY_TIME:
+                return seen
+            time.sleep(EMPTY_PACE)
+
+    def _look(self) -> Seen:
+        at, self._empty = clock.now(), False
         troubles: List[str] = []
         for folder in self._folders(troubles):
             try:
                 owner = record.named_owner(folder)
                 trouble = self._not_mine(owner)
                 if not trouble:
-                    return Seen("", record.look(folder, owner))
+                    return Seen("", record.look(folder, owner), at)
+            except record.Empty as error:
+                trouble, self._empty = str(error), True
             except record.RecordError as error:
                 trouble = str(error)
             troubles.append(trouble)
-        return Seen(f"no record of a guard: {'; '.join(troubles)}")
+        return Seen(f"no record of a guard: {'; '.join(troubles)}", None, at)
 
     def _folders(self, troubles: List[str]) -> List[str]:
         for uid in self._uids:

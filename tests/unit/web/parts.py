@@ -44,7 +44,7 @@ class Node:
         return {
             "node": self.name, "version": "1", "now": 1, "age": self.age, "zookeeper": {"connected": True, "since": 1, "trouble": ""},
             "elections": {
-                name: {"address": "a:80", "terms": [{"token": 7}, {"token": 6}], "here": self.verdicts[name]._asdict()}
+                name: {"address": "a:80", "terms": [{"token": 7}, {"token": 6}], "here": self.verdicts[name].document()}
                 for name in self.elections
             },
         }

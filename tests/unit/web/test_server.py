@@ -5,8 +5,9 @@ import json
 
 import pytest
 
+from supervisor_zkelect.system import clock
 from supervisor_zkelect.web import passwords, server, streams
-from tests.unit.web.parts import Node, Served
+from tests.unit.web.parts import TIME, Node, Served
 
 
 def lines(connection):
@@ -143,3 +144,25 @@ def test_head_of_a_stream_is_no_stream():
     with Served() as served:
         assert served.ask("/events", "HEAD")[0] == 200
         assert len(served.streams) == 0
+
+
+def test_an_answer_that_is_late_is_not_sent(monkeypatch):
+    """The process may stand still between the verdict and its sending, and go on when another node leads."""
+    with Served() as served:
+        until = clock.now() + TIME
+        served.node.verdicts["orders"] = served.node.verdicts["orders"]._replace(until=until)
+        with served.connect() as one:
+            file = one.makefile("rb")
+            one.sendall(b"HEAD /primary/orders HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert file.readline() == b"HTTP/1.1 200 OK\r\n"
+            while file.readline() != b"\r\n":
+                pass
+            monkeypatch.setattr(server.clock, "now", lambda: until)
+            # What has no such limit is answered on the same connection all the same.
+            one.sendall(b"OPTIONS /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert file.readline() == b"HTTP/1.1 204 No Content\r\n"
+            while file.readline() != b"\r\n":
+                pass
+            one.sendall(b"HEAD /primary/orders HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert file.read() == b""
+        assert served.ask("/live")[0] == 200

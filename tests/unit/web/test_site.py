@@ -19,7 +19,7 @@ def fresh(served):
 def test_primary_is_200_or_503_by_the_verdict_at_that_moment(served):
     status, headers, body = served.ask("/primary/orders")
     assert status == 200 and headers["Cache-Control"] == "no-store" and headers["Content-Type"] == "application/json"
-    assert body == {"v": 1, "election": "orders", "node": "a", **PRIMARY._asdict()}
+    assert body == {"v": 1, "election": "orders", "node": "a", **PRIMARY.document()}
     served.node.verdicts["orders"] = OTHER
     status, _, body = served.ask("/primary/orders")
     assert (status, body["primary"], body["why"]) == (503, False, "this node does not lead")

@@ -6,27 +6,28 @@ import pytest
 
 from supervisor_zkelect.core.lease import NO_LEASE, Lease
 from supervisor_zkelect.guard import record
-from supervisor_zkelect.web.verdict import SILENCE, Seen, Verdict, judge
+from supervisor_zkelect.web.verdict import SILENCE, TOLD_WITHIN, Seen, Verdict, judge
 
 NOW = 1000.0
 LEASE = Lease(1003.0, 1004.0, 1005.0)
 ENTRY = record.Entry("orders", "primary", "a:80", 7, True, 0, LEASE, True)
 
 
-def verdict(now=NOW, seen=NOW, trouble="", entries=None, **changes):
+def verdict(now=NOW, seen=NOW, trouble="", entries=None, took=0.0, **changes):
     entries = [ENTRY._replace(**changes)] if entries is None else entries
-    return judge(Seen(trouble) if trouble else Seen("", record.Record(seen, entries)), "orders", now)
+    return judge(Seen(trouble) if trouble else Seen("", record.Record(seen, entries), now - took), "orders", now)
 
 
 def test_who_has_a_grant_a_lease_and_an_ack_is_primary():
-    assert verdict() == Verdict(True, "primary", 3.0, True, 7, True)
+    assert verdict() == Verdict(True, "primary", 3.0, True, 7, True, NOW + TOLD_WITHIN)
 
 
 @pytest.mark.parametrize("given, why", [
     ({"granted": False}, "this node does not lead"), ({"acked": False}, "not acked yet"), ({"lease": NO_LEASE}, "the lease is over"),
     ({"entries": []}, "this node does not lead"), ({"entries": [ENTRY._replace(election="other")]}, "this node does not lead"),
     ({"trouble": "no record"}, "no record"), ({"seen": NOW - SILENCE}, "the guard is silent"),
-    ({"seen": -math.inf}, "the guard is silent"),
+    ({"seen": -math.inf}, "the guard does not show that it runs; one of an older version? restart the listener"),
+    ({"took": TOLD_WITHIN}, "this program stood still while it looked"),
 ])
 def test_whatever_is_missing_makes_nobody_primary(given, why):
     found = verdict(**given)
@@ -44,7 +45,7 @@ def test_a_pause_without_an_end_counts_for_as_long_as_the_guard_shows_itself():
     """Its lease ends never, so nothing else would tell that nobody guards the group any more."""
     paused = {"lease": LEASE._replace(paused_until=math.inf)}
     later = NOW + 1e6
-    assert verdict(later, later, **paused) == Verdict(True, "primary", None, True, 7, True)
+    assert verdict(later, later, **paused) == Verdict(True, "primary", None, True, 7, True, later + TOLD_WITHIN)
     assert verdict(later, later - SILENCE + 0.01, **paused).primary
     assert not verdict(later, later - SILENCE, **paused).primary
 
@@ -65,3 +66,11 @@ def test_a_verdict_tells_what_is_known_besides():
     assert verdict(granted=False) == Verdict(False, "this node does not lead", None, False, None, True)
     assert verdict(acked=False) == Verdict(False, "not acked yet", 3.0, False, 7, True)
     assert verdict(seen=0.0) == Verdict(False, "the guard is silent", 3.0, True, 7, False)
+
+
+def test_a_verdict_is_told_before_the_lease_ends_and_soon_or_not_at_all():
+    """Whoever judged may stand still before he tells, and go on when another node leads."""
+    assert verdict(took=0.005).until == NOW - 0.005 + TOLD_WITHIN
+    late = LEASE.stop_at - 0.001
+    assert verdict(late, late).until == LEASE.stop_at
+    assert verdict(acked=False).until == math.inf and "until" not in verdict().document()
