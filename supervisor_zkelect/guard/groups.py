@@ -41,6 +41,8 @@ class Book(Protocol):
 
     def beat(self, moment: float) -> None: ...
 
+    def doubt(self, doubtful: bool) -> None: ...
+
 
 @dataclasses.dataclass
 class GuardedGroup:
@@ -172,6 +174,7 @@ class GuardedGroups:
             for one in self:
                 if one.misread(moment):
                     self._put(one)
+            self._book.doubt(self.misread)
 
     # The record
 
@@ -221,6 +224,7 @@ class GuardedGroups:
         except (OSError, ValueError) as error:
             # A loader that reads something else there asks this guard, and is refused.
             one.written = False
+            self._book.doubt(True)
             self._write_at = min(self._write_at, self._now() + WRITE_PACE)
             self._complain(error)
 

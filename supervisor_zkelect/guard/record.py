@@ -43,6 +43,9 @@ RECORD, SESSION, LOCK = "record", "session", "lock"
 GUARD_LOCK, SOCKET, GUARD_LOG, KEY = "guard.lock", "guard.sock", "guard.log", "guard.key"
 """Files in a runtime folder."""
 
+DOUBTED = "zkelect-doubt"
+"""Name of a guard's thread whose record may grant what was revoked."""
+
 VARIABLE = "ZKELECT_RUNTIME_DIR"
 """Environment variable that sets the runtime folder for the listener and for the programs alike."""
 
@@ -84,9 +87,9 @@ class Entry(namedtuple("Entry", "election group address token granted revoked le
         return cls(election, group, address, int(token), granted == "1", int(revoked), lease, acked == ["1"])
 
 
-class Record(namedtuple("Record", "seen entries")):
+class Record(namedtuple("Record", "seen entries writer", defaults=((0, 0),))):
     """What a record says. seen: when its writer was last known to run, seconds of CLOCK_BOOTTIME; minus infinity where that is
-    not told. entries: a list of `Entry`."""
+    not told. entries: a list of `Entry`. writer: number and start time of the writing thread, noughts where that is not told."""
 
     __slots__ = ()
 
@@ -293,7 +296,9 @@ class Writer:
     """Writes the record in `folder`. An entry has a block from its first grant on; one whose grant is revoked lends its
     block to another that finds no room."""
 
-    def __init__(self, folder: str, owner: Owner, room: int) -> None:
+    def __init__(self, folder: str, owner: Owner, room: int, writer: tuple[int, int] = (0, 0)) -> None:
+        """writer: number and start time of the thread that writes."""
+        self._writer = writer
         self._blocks = Blocks(os.path.join(folder, RECORD), room + 1, 0o644)
         self._entries: dict[int, Entry | None] = {}
         self._places: dict[str, int] = {}
@@ -317,7 +322,7 @@ class Writer:
     def open(self) -> None:
         """Write the owner: from now on readers believe the record."""
         self._opened = True
-        self._blocks.put(0, [*map(str, self._owner), str(len(self._entries)), repr(self._seen)])
+        self._blocks.put(0, [*map(str, self._owner), str(len(self._entries)), repr(self._seen), *map(str, self._writer)])
 
     def beat(self, moment: float) -> None:
         """Write that this process runs at `moment`, seconds of CLOCK_BOOTTIME. Raises OSError."""
@@ -367,14 +372,15 @@ def look(folder: str, owner: Owner) -> Record:
     if first[:fields] != [*map(str, owner)]:
         raise RecordError("it belongs to another supervisord, or to an earlier boot")
     try:
-        room, *seen = first[fields:fields + 2]
+        room, *more = first[fields:]
         count = int(room)
         if not 0 <= count <= MOST:
             raise ValueError(f"room for {count} elections")
         entries = [Entry.of_strings(strings) for strings in _read(path, 1, count) if strings]
         # A guard that takes over empties the first block before it touches the others.
         _first(path)
-        return Record(float(seen[0]) if seen else -math.inf, entries)
+        writer = (int(more[1]), int(more[2])) if len(more) > 2 else (0, 0)
+        return Record(float(more[0]) if more else -math.inf, entries, writer)
     except (ValueError, TypeError) as error:
         raise RecordError(f"it has other fields: {error}") from error
 
@@ -388,13 +394,24 @@ def _first(path: str) -> list[str]:
 
 
 def named_owner(folder: str) -> Owner:
-    """Whom the record in `folder` names as its owner, who may be long gone. Raises RecordError, and Empty where there is none."""
+    """Whom the record in `folder` names as its owner, who may be long gone. Raises RecordError, Empty for nobody."""
     first = _first(os.path.join(folder, RECORD))
     try:
         boot, namespace, pid, start = first[:len(Owner._fields)]
         return Owner(boot, namespace, int(pid), int(start))
     except ValueError as error:
         raise RecordError(f"it has other fields: {error}") from error
+
+
+def doubted(writer: tuple[int, int]) -> bool:
+    """Whether a living writer shows that its record may grant what was revoked (book.py). writer: as `Record` has it."""
+    try:
+        with open(f"/proc/{writer[0]}/stat", "rb", buffering=0) as file:
+            name, _, rest = file.read(4096).partition(b"(")[2].rpartition(b")")
+            return name == DOUBTED.encode() and int(rest.split()[19]) == writer[1]
+    except (OSError, IndexError, ValueError):
+        # It is gone, and what it left is judged by its age.
+        return False
 
 
 def find(folder: str, owner: Owner, group: str) -> Entry:

@@ -54,7 +54,10 @@ class Witness:
                 owner = record.named_owner(folder)
                 trouble = self._not_mine(owner)
                 if not trouble:
-                    return Seen("", record.look(folder, owner), at)
+                    found = record.look(folder, owner)
+                    # Behind the reading: what could not be written is shown at once.
+                    doubted = record.doubted(found.writer)
+                    return Seen("the guard cannot write its record", None, at) if doubted else Seen("", found, at)
             except record.Empty as error:
                 trouble, self._empty = str(error), True
             except record.RecordError as error:

@@ -43,7 +43,7 @@ class ProcessManager:
 
 
 class Book:
-    broken = False
+    broken = doubted = False
 
     def __init__(self):
         self.entries = {}
@@ -58,6 +58,9 @@ class Book:
         if self.broken:
             raise OSError(errno.EIO, "Input/output error")
         self.seen = moment
+
+    def doubt(self, doubtful):
+        self.doubted = doubtful
 
     def put(self, entry):
         if self.broken:

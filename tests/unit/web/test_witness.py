@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from supervisor_zkelect.core.lease import Lease
-from supervisor_zkelect.guard import record
+from supervisor_zkelect.guard import book, record
 from supervisor_zkelect.web import witness
 from supervisor_zkelect.web.witness import Witness
 
@@ -121,3 +121,16 @@ def test_but_not_for_long_and_not_each_time(folder, monkeypatch):
     assert one.look().record is None and next(moments) < 10
     monkeypatch.setattr(witness.time, "sleep", lambda seconds: pytest.fail("waited again"))
     assert "a guard is making it" in one.look().trouble
+
+
+def test_one_whose_guard_shows_that_it_could_not_be_written_is_not_believed(folder, look):
+    mine = book.Book(folder, record.owner_of(os.getppid()), 2)
+    mine.put(ENTRY)
+    mine.open()
+    assert look().record is not None
+    try:
+        mine.doubt(True)
+        assert look().record is None and look().trouble == "the guard cannot write its record"
+    finally:
+        mine.doubt(False)
+    assert look().record is not None
