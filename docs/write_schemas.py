@@ -110,6 +110,9 @@ ROLE = _object({
     "node": _text("the node's name"), "pid": _is("integer", "the listener's"), "version": _text("the listener's"),
     "config": _text("the file with [zkelect]"), "boottime": _is("number", f"when the report was made; {BOOT}"),
     "time": _is("number", "the same; seconds since 1970"), "now": _is("number", f"when this document was made; {BOOT}"),
+    "http": {**_object({
+        "at": _text("host:port"), "trouble": _text("why it does not answer; empty where it does"),
+    }, text="`zkelect http`, where it is configured"), "type": ["object", "null"]},
     "config_trouble": {
         "type": ["object", "null"], "description": "the mistakes of the file, where it cannot be used", "properties": {
             "since": _is("number", BOOT), "problems": _list(_text(""), ""), "doing": _text("what the node goes on with"),
