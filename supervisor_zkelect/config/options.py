@@ -190,10 +190,10 @@ class MainOptions:
     )
     http_tls_cert: Optional[str] = _option(
         "PEM file with the certificate of `zkelect http`, which speaks TLS with it.",
-        "file", values.pem_file,
+        "file", values.path,
     )
     http_tls_key: Optional[str] = _option(
-        "PEM file with the key of http_tls_cert.", "file", values.pem_file, computed="http_tls_cert",
+        "PEM file with the key of http_tls_cert.", "file", values.path, computed="http_tls_cert",
     )
     http_password_file: Optional[str] = _option(
         "File with a line USER:HASH for each user that `zkelect http` tells more than load balancers need; "
