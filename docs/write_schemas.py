@@ -20,7 +20,7 @@ FOLDER = Path(__file__).with_name("schemas")
 
 Schema = Dict[str, Any]
 
-OWN = ("primary",)
+OWN = ("primary", "http")
 """Commands of the program alone that print documents."""
 
 ROLES = (
@@ -281,12 +281,17 @@ PRIMARY = _object({
     "v": V, "exit": EXIT, "election": _text("which election"), "address": _text("the primary's; null where nobody is", True),
 }, None, "With --watch one document a line, for each change.")
 
+HTTP = _object({
+    "v": V, "exit": EXIT, "ok": _is("boolean", "whether it answers"), "at": _text("where it was asked: host:port"),
+    "trouble": _text("why it does not answer; empty where it does"),
+}, None, "Of `zkelect http --check`; what the program itself answers stands in http-*.json.")
+
 DOCUMENTS: Dict[str, Schema] = {
     "role": ROLE, "status": ROLE, "list": LIST, "why": WHY, "simulate": SIMULATE, "events": EVENTS,
     "members": MEMBERS, "history": HISTORY, "resign": RESIGN, "switchover": ORDER,
     "maintenance": ORDER, "restart": ORDER, "pause": ORDER, "resume": ORDER, "orders": ORDER, "forget": ORDER, "check": CHECK,
     "reload": RELOAD,
-    "primary": PRIMARY,
+    "primary": PRIMARY, "http": HTTP,
 }
 """Of each verb what it prints where it does not fail."""
 
@@ -305,7 +310,10 @@ def _schema(name: str, document: Schema) -> Schema:
 
 def pages() -> Dict[str, str]:
     """The files, by name."""
-    return {f"{name}.json": json.dumps(schema, indent=1) + "\n" for name, schema in schemas().items()}
+    from docs import http_schemas
+
+    made = {f"{name}.json": json.dumps(schema, indent=1) + "\n" for name, schema in schemas().items()}
+    return {**made, **http_schemas.pages()}
 
 
 if __name__ == "__main__":
