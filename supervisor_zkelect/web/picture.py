@@ -97,11 +97,11 @@ class Photographer:
             while not self._ended:
                 moment = clock.now()
                 idle = moment - self._wanted_at
-                if idle > KEPT:
+                if idle >= KEPT:
                     break
-                if idle <= INTEREST and moment >= due:
+                if idle < INTEREST and moment >= due:
                     return True
-                self._wake.wait(due - moment if idle <= INTEREST else KEPT - idle)
+                self._wake.wait(due - moment if idle < INTEREST else KEPT - idle)
             self._thread = None
             return False
 
