@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import getpass
 import logging
 import os
@@ -57,7 +58,26 @@ def _settings(arguments: argparse.Namespace) -> Any:
     try:
         return load.from_file(path)
     except ConfigError as error:
-        raise Trouble(USAGE, *error.problems) from None
+        kept = None if arguments.asks else _last_good(path)
+        if kept is None:
+            raise Trouble(USAGE, *error.problems) from None
+        print(f"zkelect http: {path} cannot be used, so that of before still is: {'; '.join(error.problems)}", file=sys.stderr)
+        return kept
+
+
+def _last_good(path: str) -> Any:
+    """The settings that this node's listener uses where the file has mistakes; None where there are none."""
+    from supervisor_zkelect.guard import kept_config, record
+
+    url = os.environ.get("SUPERVISOR_SERVER_URL")
+    if "SUPERVISOR_ENABLED" not in os.environ or not url:
+        return None
+    try:
+        for folder in record.find_folders(url, _uid_of(os.getppid())):
+            return dataclasses.replace(kept_config.load(folder), file=path)
+    except (OSError, record.RecordError, kept_config.NoCopy) as error:
+        print(f"zkelect http: {error}", file=sys.stderr)
+    return None
 
 
 def _print_password(user: str) -> int:
