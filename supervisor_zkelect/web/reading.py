@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from supervisor_zkelect.config.settings import ElectionSettings, Settings
-from supervisor_zkelect.core import control_words, figures, outlook
+from supervisor_zkelect.core import control_words, figures
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.elector import ElectionError, Elector
 from supervisor_zkelect.operators import overview as tables
@@ -111,6 +111,9 @@ EMPTY: Dict[str, Any] = {
 def outlook_of(whole: Dict[str, Any]) -> Dict[str, Any]:
     """Who would lead if the primary's host failed now, after how many seconds, and what stands in the way. whole: as
     `outlook.cluster` takes it."""
+    # With the machine that decides it takes 2 MiB, and is needed where somebody looks.
+    from supervisor_zkelect.core import outlook
+
     said = outlook.outlook(outlook.cluster(whole), "")
     case = next((one for one in said.cases if one.fault == figures.HOST), None)
     after = case.played.after if case is not None and said.next else None
