@@ -166,3 +166,16 @@ def test_an_answer_that_is_late_is_not_sent(monkeypatch):
             one.sendall(b"HEAD /primary/orders HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert file.read() == b""
         assert served.ask("/live")[0] == 200
+
+
+def test_a_stream_on_the_connection_of_a_probe_has_no_such_limit(monkeypatch):
+    with Served() as served, served.connect() as one:
+        until = clock.now() + TIME
+        served.node.verdicts["orders"] = served.node.verdicts["orders"]._replace(until=until)
+        file = one.makefile("rb")
+        one.sendall(b"HEAD /primary/orders HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        while file.readline() != b"\r\n":
+            pass
+        monkeypatch.setattr(server.clock, "now", lambda: until)
+        one.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert file.readline() == b"HTTP/1.1 200 OK\r\n"
