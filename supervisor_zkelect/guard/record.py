@@ -406,10 +406,11 @@ def named_owner(folder: str) -> Owner:
 def doubted(writer: tuple[int, int]) -> bool:
     """Whether a living writer shows that its record may grant what was revoked (book.py). writer: as `Record` has it."""
     try:
-        with open(f"/proc/{writer[0]}/stat", "rb", buffering=0) as file:
-            name, _, rest = file.read(4096).partition(b"(")[2].rpartition(b")")
-            return name == DOUBTED.encode() and int(rest.split()[19]) == writer[1]
-    except (OSError, IndexError, ValueError):
+        with open(f"/proc/{writer[0]}/comm", "rb", buffering=0) as file:
+            if file.read(64).rstrip(b"\n") != DOUBTED.encode():
+                return False
+        return bool(owner_of(writer[0]).start == writer[1])
+    except (OSError, RecordError):
         # It is gone, and what it left is judged by its age.
         return False
 

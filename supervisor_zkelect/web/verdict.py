@@ -30,6 +30,9 @@ TOLD_WITHIN = 0.02
 """Seconds from before the record was read in which a verdict must have been told. Between a revocation here and an ack elsewhere
 lie the proof of death, two transactions, and the start of a service."""
 
+LATE = "this program stood still while it looked"
+"""Why nobody is primary by a record that took too long to read; it is to be read again."""
+
 SILENCE = 3.0
 """Seconds within which the guard must have noted that it runs. It does so at each turn of its loop, a second after the last one
 at most; another one is there 0.3 s after it was killed, and one that stands still is replaced after half a second."""
@@ -82,5 +85,5 @@ def judge(seen: Seen, election: str, now: float) -> Verdict:
         return known._replace(why="not acked yet")
     until = min(entry.lease.stops_at, seen.at + TOLD_WITHIN)
     if not now < until:
-        return known._replace(why="this program stood still while it looked")
+        return known._replace(why=LATE)
     return known._replace(primary=True, why="primary", until=until)
