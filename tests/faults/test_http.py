@@ -128,16 +128,12 @@ def http_killed(case, passes):
 
 
 BLOWS = [
-    listener_killed, listener_frozen, guard_killed, guard_frozen, listener_and_guard_killed, supervisord_killed, node_frozen, shut_down,
-    resigned, restarted, sick, http_killed,
+    listener_frozen, supervisord_killed, node_frozen, restarted, listener_killed, guard_killed, guard_frozen,
+    listener_and_guard_killed, shut_down, resigned, sick, http_killed,
 ]
-OFTEN = {listener_frozen, supervisord_killed, node_frozen, restarted}
-"""Those that a run of all tests has."""
 
 
-@pytest.mark.parametrize(
-    "blow", [pytest.param(one, marks=() if one in OFTEN else rows_only, id=one.__name__) for one in BLOWS]
-)
+@pytest.mark.parametrize("blow", BLOWS, ids=[one.__name__ for one in BLOWS])
 def test_http_never_names_two(case, polled, passes, blow):
     heir = blow(case, passes) or case.leader()
     case.told_primary(heir)
