@@ -406,8 +406,8 @@ def named_owner(folder: str) -> Owner:
 def doubted(writer: tuple[int, int]) -> bool:
     """Whether a living writer shows that its record may grant what was revoked (book.py). writer: as `Record` has it."""
     try:
-        with open(f"/proc/{writer[0]}/comm", "rb", buffering=0) as file:
-            if file.read(64).rstrip(b"\n") != DOUBTED.encode():
+        with open(f"/proc/{writer[0]}/comm", "rb") as file:
+            if file.read() != f"{DOUBTED}\n".encode():
                 return False
         return bool(owner_of(writer[0]).start == writer[1])
     except (OSError, RecordError):
