@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, Mapping, NamedTuple, Sequence
+from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence
 
 VERSION = 1
 """Version of the documents."""
@@ -16,13 +16,15 @@ JSON, TEXT, HTML, EVENTS = "application/json", "text/plain; charset=utf-8", "tex
 
 class Answer(NamedTuple):
     """status: of HTTP. kind: the body's media type. headers: beside those that every answer has. until: before which it is to be
-    sent, or not at all; seconds of CLOCK_BOOTTIME."""
+    sent, seconds of CLOCK_BOOTTIME. again: judges anew when that is past; returns until when it may be sent then, minus infinity
+    for not at all. Without it nothing is sent then."""
 
     status: int
     body: bytes = b""
     kind: str = JSON
     headers: Mapping[str, str] = {}
     until: float = math.inf
+    again: Optional[Callable[[], float]] = None
 
 
 def document(status: int, fields: Mapping[str, Any], headers: Mapping[str, str] = {}) -> Answer:

@@ -142,7 +142,7 @@ class Server(HTTPServer):
         connection, headers = request.connection, _headers(answer)
         stream = getattr(connection, "stream", None)
         if stream is not None:
-            stream.until = answer.until
+            stream.until, stream.again = answer.until, answer.again
         if answer.status != 204:
             headers["Content-Length"] = str(len(answer.body))
         body = None if request.method == "HEAD" or answer.status == 204 else answer.body
@@ -165,13 +165,15 @@ class Server(HTTPServer):
 
 
 def _send_in_time(stream: Any) -> None:
-    """Have the connection closed rather than an answer sent when its time is over. The clock is read directly before the kernel
-    gets the bytes, wherever this process stood still since it judged."""
-    send, stream.until = stream.write_to_fd, math.inf
+    """Have the connection closed rather than an answer sent that does not hold any more. The clock is read directly before the
+    kernel gets the bytes, wherever this process stood still since it judged; what is late by then is judged again."""
+    send, stream.until, stream.again = stream.write_to_fd, math.inf, None
 
     def write_to_fd(data: memoryview) -> int:
-        if clock.now() >= stream.until:
-            raise ConnectionResetError(errno.ECONNRESET, "an answer was late")
+        while clock.now() >= stream.until:
+            stream.until = stream.again() if stream.again is not None else -math.inf
+            if stream.until == -math.inf:
+                raise ConnectionResetError(errno.ECONNRESET, "an answer was late")
         sent: int = send(data)
         return sent
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Protocol, Tuple
 from urllib.parse import parse_qs, unquote
 
@@ -124,7 +125,13 @@ class Site:
             return self._unknown(asked)
         verdict = self._node.verdict(election)
         fields = {"election": election, "node": self._node.name, **verdict.document()}
-        return answers.document(200 if verdict.primary else 503, fields)._replace(until=verdict.until)
+        answer = answers.document(200 if verdict.primary else 503, fields)
+        return answer._replace(until=verdict.until, again=lambda: self._until(election)) if verdict.primary else answer
+
+    def _until(self, election: str) -> float:
+        """Until when it may be told that this node is primary, by another look; minus infinity where it is not."""
+        verdict = self._node.verdict(election)
+        return verdict.until if verdict.primary else -math.inf
 
     def _standby(self, asked: Asked) -> Answer:
         election = self._election(asked)

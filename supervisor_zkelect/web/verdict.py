@@ -15,8 +15,8 @@ Rules
 5.  The guard must have shown within SILENCE that it runs. It notes that in the record each second. Without it the grant may
     stand though nobody would revoke it; a lease ends by itself then, but one of a pause may have no end.
 
-Whoever judges reads the clock before and behind the record, and tells what came of it before `Verdict.until` is past or not at
-all: this process may stand still at any moment, and go on when another node leads. All times are seconds of CLOCK_BOOTTIME.
+Whoever judges reads the clock before and behind the record, and tells what came of it before `Verdict.until` is past, or judges
+again: this process may stand still at any moment, and go on when another node leads. All times are seconds of CLOCK_BOOTTIME.
 """
 
 from __future__ import annotations

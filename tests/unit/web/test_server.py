@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 
 import pytest
 
@@ -146,11 +147,11 @@ def test_head_of_a_stream_is_no_stream():
         assert len(served.streams) == 0
 
 
-def test_an_answer_that_is_late_is_not_sent(monkeypatch):
+def test_an_answer_that_does_not_hold_any_more_is_not_sent(monkeypatch):
     """The process may stand still between the verdict and its sending, and go on when another node leads."""
     with Served() as served:
         until = clock.now() + TIME
-        served.node.verdicts["orders"] = served.node.verdicts["orders"]._replace(until=until)
+        served.node.verdicts["orders"] = verdict = served.node.verdicts["orders"]._replace(until=until)
         with served.connect() as one:
             file = one.makefile("rb")
             one.sendall(b"HEAD /primary/orders HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -158,6 +159,7 @@ def test_an_answer_that_is_late_is_not_sent(monkeypatch):
             while file.readline() != b"\r\n":
                 pass
             monkeypatch.setattr(server.clock, "now", lambda: until)
+            served.node.verdict = lambda election, looks=[verdict]: looks.pop() if looks else verdict._replace(primary=False)
             # What has no such limit is answered on the same connection all the same.
             one.sendall(b"OPTIONS /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert file.readline() == b"HTTP/1.1 204 No Content\r\n"
@@ -166,6 +168,25 @@ def test_an_answer_that_is_late_is_not_sent(monkeypatch):
             one.sendall(b"HEAD /primary/orders HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert file.read() == b""
         assert served.ask("/live")[0] == 200
+
+
+@pytest.mark.parametrize("primary, sent", [(True, True), (False, False)])
+def test_an_answer_that_is_late_is_judged_again(primary, sent):
+    """A busy machine is no reason to tell a load balancer nothing."""
+    with Served() as served, served.connect() as one:
+        verdict = served.node.verdicts["orders"]
+        looks = []
+
+        def look(election):
+            looks.append(election)
+            return verdict._replace(until=clock.now() - 1.0) if len(looks) == 1 else verdict._replace(
+                primary=primary, until=clock.now() + TIME if primary else math.inf
+            )
+
+        served.node.verdict = look
+        file = one.makefile("rb")
+        one.sendall(b"HEAD /primary/orders HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert file.readline() == (b"HTTP/1.1 200 OK\r\n" if sent else b"") and len(looks) == 2
 
 
 def test_a_stream_on_the_connection_of_a_probe_has_no_such_limit(monkeypatch):
