@@ -159,3 +159,20 @@ def test_a_revocation_that_cannot_be_written_counts_at_once(guard, program):
     assert record.read(guard.folder, record.owner_of(os.getpid()))[0].granted
     resource.prlimit(guard.process.pid, resource.RLIMIT_FSIZE, usual)
     told(program, 503, "this node does not lead")
+
+
+def test_a_program_that_stood_still_tells_nothing_of_before(guard, program):
+    """Stopped at any moment of an answer, and thawed when another node may lead."""
+    http = program.process.pid
+    with Poller({"a": program.port}, pace=0.0, patience=TIME) as poller:
+        for token in range(1, 13):
+            lease = guard.grant(token, 0.4)
+            guard.say(protocol.AckOrder("primary", token, True))
+            until(lambda: poller.said("a", 200)[-1:] and poller.said("a", 200)[-1].body["token"] == token, TIME, "it to be primary")
+            os.kill(http, signal.SIGSTOP)
+            until(lambda: now() > lease.deadline, TIME, "the lease to be over")
+            thawed = now()
+            os.kill(http, signal.SIGCONT)
+            until(lambda: poller.heard[-1].asked > thawed and poller.heard[-1].status == 503, TIME, "it to be asked again")
+            late = [one for one in poller.said("a", 200) if one.body["token"] == token and one.told >= thawed]
+            assert not late, late
