@@ -54,8 +54,15 @@ def polled(case):
     assert poller.said("a", 200) and len(poller.heard) > 100
 
 
+def another(case, name, former):
+    """Wait until the node has another process of this kind than the former one, and go on for as many questions as tell of it."""
+    found = {"listener": case["a"].listener_pid, "guard": case["a"].guard_pid, "http": lambda: case.http_pid("a")}[name]
+    case.until(lambda: found() not in (None, former), f"another {name}")
+
+
 def listener_killed(case, passes):
-    case.strike("listener")
+    [former] = case.strike("listener")
+    another(case, "listener", former)
     return "a"
 
 
@@ -67,12 +74,14 @@ def listener_frozen(case, passes):
 
 
 def guard_killed(case, passes):
-    case.strike("guard")
+    [former] = case.strike("guard")
+    another(case, "guard", former)
     return "a"
 
 
 def guard_frozen(case, passes):
-    case.strike("guard", sig=signal.SIGSTOP)
+    [former] = case.strike("guard", sig=signal.SIGSTOP)
+    another(case, "guard", former)
     return "a"
 
 
@@ -123,7 +132,8 @@ def sick(case, passes):
 
 
 def http_killed(case, passes):
-    case.strike("http")
+    [former] = case.strike("http")
+    another(case, "http", former)
     return "a"
 
 
@@ -138,6 +148,8 @@ def test_http_never_names_two(case, polled, passes, blow):
     heir = blow(case, passes) or case.leader()
     case.told_primary(heir)
     case.leader()
+    asked = len(polled.heard)
+    case.until(lambda: len(polled.heard) > asked + 100, "both nodes to be asked on")
 
 
 def test_http_a_restart_of_the_listener_changes_nothing(case, polled):
