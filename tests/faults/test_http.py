@@ -12,7 +12,9 @@ from tests.faults.conftest import TICK, TIMEOUT, Case, rows_only
 
 
 class WebCase(WithHttp, Case):
-    """A case whose nodes have `zkelect http`."""
+    """A case whose nodes have `zkelect http`. excused: seconds for which two services may run, where nothing on a node can help."""
+
+    excused = 0.0
 
     def told_primary(self, name):
         """Wait until the node is told to be primary, and no other is."""
@@ -40,7 +42,7 @@ def case(folder, request, turn, zookeeper):
         made.told_primary("a")
         yield made
         if not made.judged:
-            made.finish()
+            made.finish(made.excused)
     finally:
         made.end()
 
@@ -100,6 +102,8 @@ def supervisord_killed(case, passes):
 
 
 def node_frozen(case, passes):
+    # Row 15: the service that thaws serves until it is killed. Nobody is told that it is primary.
+    case.excused = 0.1
     case["a"].freeze()
     case.told_primary("b")
     passes(TIMEOUT)
