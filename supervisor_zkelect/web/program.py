@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
+import gc
 import getpass
 import logging
 import os
@@ -191,6 +192,9 @@ class Program:
         log.info("answers at %s://%s", "https" if self.settings.http_tls_cert else "http", self.settings.http_at)
         if self._passwords.trouble:
             log.error("%s", self._passwords.trouble)
+        # What was imported stays: it is not to be looked through again and again for what may go.
+        gc.collect()
+        gc.freeze()
         follow = self._loop.create_task(self._follow())
         await self._ended.wait()
         follow.cancel()
