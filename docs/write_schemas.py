@@ -20,7 +20,7 @@ FOLDER = Path(__file__).with_name("schemas")
 
 Schema = Dict[str, Any]
 
-OWN = ("primary",)
+OWN = ("primary", "http")
 """Commands of the program alone that print documents."""
 
 ROLES = (
@@ -110,6 +110,9 @@ ROLE = _object({
     "node": _text("the node's name"), "pid": _is("integer", "the listener's"), "version": _text("the listener's"),
     "config": _text("the file with [zkelect]"), "boottime": _is("number", f"when the report was made; {BOOT}"),
     "time": _is("number", "the same; seconds since 1970"), "now": _is("number", f"when this document was made; {BOOT}"),
+    "http": {**_object({
+        "at": _text("host:port"), "trouble": _text("why it does not answer; empty where it does"),
+    }, text="`zkelect http`, where it is configured"), "type": ["object", "null"]},
     "config_trouble": {
         "type": ["object", "null"], "description": "the mistakes of the file, where it cannot be used", "properties": {
             "since": _is("number", BOOT), "problems": _list(_text(""), ""), "doing": _text("what the node goes on with"),
@@ -278,12 +281,17 @@ PRIMARY = _object({
     "v": V, "exit": EXIT, "election": _text("which election"), "address": _text("the primary's; null where nobody is", True),
 }, None, "With --watch one document a line, for each change.")
 
+HTTP = _object({
+    "v": V, "exit": EXIT, "ok": _is("boolean", "whether it answers"), "at": _text("where it was asked: host:port"),
+    "trouble": _text("why it does not answer; empty where it does"),
+}, None, "Of `zkelect http --check`; what the program itself answers stands in http-*.json.")
+
 DOCUMENTS: Dict[str, Schema] = {
     "role": ROLE, "status": ROLE, "list": LIST, "why": WHY, "simulate": SIMULATE, "events": EVENTS,
     "members": MEMBERS, "history": HISTORY, "resign": RESIGN, "switchover": ORDER,
     "maintenance": ORDER, "restart": ORDER, "pause": ORDER, "resume": ORDER, "orders": ORDER, "forget": ORDER, "check": CHECK,
     "reload": RELOAD,
-    "primary": PRIMARY,
+    "primary": PRIMARY, "http": HTTP,
 }
 """Of each verb what it prints where it does not fail."""
 
@@ -302,7 +310,10 @@ def _schema(name: str, document: Schema) -> Schema:
 
 def pages() -> Dict[str, str]:
     """The files, by name."""
-    return {f"{name}.json": json.dumps(schema, indent=1) + "\n" for name, schema in schemas().items()}
+    from docs import http_schemas
+
+    made = {f"{name}.json": json.dumps(schema, indent=1) + "\n" for name, schema in schemas().items()}
+    return {**made, **http_schemas.pages()}
 
 
 if __name__ == "__main__":

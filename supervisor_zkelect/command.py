@@ -22,6 +22,10 @@ def main() -> int:
         return completion.main(sys.argv[2:])
     from supervisor_zkelect.operators import cli
 
+    if sys.argv[1:2] == ["http"]:
+        from supervisor_zkelect.web import program
+
+        return cli.main(http=program.run)
     return cli.main()
 
 

@@ -183,6 +183,28 @@ class MainOptions:
         "interpreted.",
         "list of KEY:VALUE", values.tags, default="", empty=True,
     )
+    http: Optional[str] = _option(
+        "Where `zkelect http` listens for load balancers, monitors and browsers. Where it is set, `check` and `role` tell when "
+        "nobody answers there.",
+        "host:port", values.listen, computed="for `zkelect http` 127.0.0.1:8787; without it nobody is expected there",
+    )
+    http_tls_cert: Optional[str] = _option(
+        "PEM file with the certificate of `zkelect http`, which speaks TLS with it.",
+        "file", values.path,
+    )
+    http_tls_key: Optional[str] = _option(
+        "PEM file with the key of http_tls_cert.", "file", values.path, computed="http_tls_cert",
+    )
+    http_password_file: Optional[str] = _option(
+        "File with a line USER:HASH for each user that `zkelect http` tells more than load balancers need; "
+        "`zkelect http --hash USER` prints one. Without it everybody who can connect is told.",
+        "file", values.path,
+    )
+    http_names: Tuple[str, ...] = _option(
+        "Names under which browsers reach `zkelect http`, beside this host's own, separated by commas. Addresses need not be "
+        "named.",
+        "list of names", values.names, default="", empty=True,
+    )
     serverurl: Optional[str] = _option(
         "Where supervisord is reached: `unix:///path` or `http://host:port`. Programs of supervisord find it in their "
         "environment.",

@@ -31,6 +31,7 @@ def check_main(main: Section) -> None:
     _check_sasl(main)
     _check_login(main)
     _check_acl(main)
+    _doubt_http(main)
 
 
 def check_election(section: Section) -> None:
@@ -201,6 +202,16 @@ def _check_acl(main: Section) -> None:
     if main.values.get("acl", "open") != "open" and not any(credentials):
         what = "this node has no credentials that the ACL could name"
         main.wrong("acl", f"{what}; set digest or digest_file, or use acl = open")
+
+
+def _doubt_http(main: Section) -> None:
+    """What `zkelect http` cannot use keeps no listener from anything."""
+    if main.values.get("http_tls_key") and not main.values.get("http_tls_cert"):
+        main.doubt("http_tls_key", "has no effect without http_tls_cert; set that too, or remove the line")
+    if not main.values.get("http"):
+        for name in ("http_tls_cert", "http_password_file", "http_names"):
+            if main.values.get(name):
+                main.doubt(name, "nobody notices when zkelect http does not answer, as http is not set; set that too")
 
 
 # Elections

@@ -10,6 +10,9 @@ from supervisor_zkelect.checks.parse import parse
 from supervisor_zkelect.config.options import MAIN_OPTIONS, ElectionOptions, MainOptions
 from supervisor_zkelect.core import lease
 
+HTTP = "127.0.0.1:8787"
+"""Where `zkelect http` listens, unless configured."""
+
 
 @dataclass(frozen=True)
 class ElectionSettings(ElectionOptions):
@@ -48,6 +51,11 @@ class Settings(MainOptions):
     def election(self, name: str) -> Optional[ElectionSettings]:
         """The election of this name, or None."""
         return next((election for election in self.elections if election.name == name), None)
+
+    @property
+    def http_at(self) -> str:
+        """Where `zkelect http` listens, as host:port, configured or not."""
+        return self.http or HTTP
 
     @property
     def has_credentials(self) -> bool:

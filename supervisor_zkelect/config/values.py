@@ -155,6 +155,23 @@ def tags(given: str) -> Tuple[str, ...]:
     return tuple(f"{key}:{value}" for key, value in found.items())
 
 
+def listen(given: str) -> str:
+    """An address to listen at, as host:port."""
+    match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[\w.-]+):(\d{1,5})", text(given), re.ASCII)
+    if match is None or not 1 <= int(match[2]) <= 65535:
+        raise ValueError("is not host:port; write one such as 127.0.0.1:8787, an IPv6 address in brackets")
+    return given
+
+
+def names(given: str) -> Tuple[str, ...]:
+    """The host names of a list with commas, in lower case."""
+    found = [item.strip().rstrip(".").lower() for item in text(given).split(",") if item.strip()]
+    wrong = next((one for one in found if not re.fullmatch(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?", one)), None)
+    if wrong is not None:
+        raise ValueError(f"{shown(wrong)!r} is not a host name; write names such as www.example.org, separated by commas")
+    return tuple(dict.fromkeys(found))
+
+
 def chroot(text: str) -> str:
     return places.znode(text) if text not in ("", "/") else ""
 

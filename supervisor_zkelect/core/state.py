@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import List, Optional, Tuple
 
+from supervisor_zkelect.core.control import RESTART
 from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.core.messages import ControlSeen, Shutdown
 from supervisor_zkelect.core.roles import DEMOTING, DETACHED, MAINTENANCE, PRIMARY, PROMOTING, STANDBY, WITHDRAWN
@@ -277,6 +278,11 @@ class State:
     def enforced(self) -> bool:
         """Whether the group is to be stopped when its lease runs out."""
         return self.may_run and self.role != DEMOTING
+
+    @property
+    def acked(self) -> bool:
+        """Whether the ack was written in this term by this listener, and a restart is not about to empty it."""
+        return self.role == PRIMARY and (self.beginning is None or self.beginning.kind != RESTART)
 
     @property
     def settled(self) -> bool:

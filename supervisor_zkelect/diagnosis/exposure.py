@@ -41,6 +41,12 @@ def of_file(settings: Any) -> List[str]:
     if settings.password is not None and url.startswith("http://") and not is_loopback(urlsplit(url).hostname or ""):
         what = "goes to supervisord as plain text, for everybody to read who sees the network; use its unix socket"
         said.append(_line(settings, "password", "***", what))
+    host = (settings.http or "").rpartition(":")[0].strip("[]")
+    if host and not is_loopback(host) and not (settings.http_password_file and settings.http_tls_cert):
+        what = "whoever reaches it is told of all nodes, orders and failures; set http_password_file and http_tls_cert"
+        if settings.http_password_file:
+            what = "takes passwords as plain text, for everybody to read who sees the network; set http_tls_cert"
+        said.append(_line(settings, "http", settings.http, what))
     return said
 
 

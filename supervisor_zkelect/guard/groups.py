@@ -13,10 +13,13 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Protocol
 
 from supervisor_zkelect.core.lease import NO_LEASE, Lease
 from supervisor_zkelect.guard import record
-from supervisor_zkelect.guard.protocol import AddressOrder, AdoptOrder, Grant, GroupPrograms, StartOrder
+from supervisor_zkelect.guard.protocol import AckOrder, AddressOrder, AdoptOrder, Grant, GroupPrograms, StartOrder
 from supervisor_zkelect.processes.manager import Group, ProcessManager
 
 log = logging.getLogger(__name__)
+
+BEAT_PACE = 0.5
+"""Seconds between two notes in the record that its writer runs, at least; the guard's loop turns each second (`process.py`)."""
 
 WRITE_PACE = 0.2
 """Seconds between two tries to write what the record does not say."""
@@ -35,6 +38,10 @@ class Book(Protocol):
     def make_room(self, room: int) -> None: ...
 
     def put(self, entry: record.Entry) -> None: ...
+
+    def beat(self, moment: float) -> None: ...
+
+    def doubt(self, doubtful: bool) -> None: ...
 
 
 @dataclasses.dataclass
@@ -92,6 +99,7 @@ class GuardedGroups:
         self._own_ops = itertools.count(-1, -1)
         self._complained_at = AT_ONCE
         self._write_at = NEVER
+        self._beat_at = AT_ONCE
         self.supervisord_gone = False
 
     def __iter__(self) -> Iterator[GuardedGroup]:
@@ -159,13 +167,24 @@ class GuardedGroups:
 
     def keep_time(self) -> None:
         moment = self._now()
+        if moment >= self._beat_at:
+            self._beat(moment)
         if moment >= self._write_at:
             self._write_at = NEVER
             for one in self:
                 if one.misread(moment):
                     self._put(one)
+            self._book.doubt(self.misread)
 
     # The record
+
+    def _beat(self, moment: float) -> None:
+        """Note in the record that the guard runs: without it nobody may believe a lease that has no end."""
+        self._beat_at = moment + BEAT_PACE
+        try:
+            self._book.beat(moment)
+        except OSError as error:
+            self._complain(error)
 
     def take_over(self, former: List[record.Entry]) -> None:
         """Take over the groups of a guard that is dead: under their grants, or with a proof still to be made."""
@@ -177,6 +196,7 @@ class GuardedGroups:
             else:
                 # Its stop may have begun just before, in the time that its lease leaves.
                 one.handle.stop(next(self._own_ops), entry.lease.kills_at, entry.lease.kills_at)
+        self._beat(self._now())
         self._book.open()
 
     def know(self, configured: Dict[str, GroupPrograms]) -> None:
@@ -204,10 +224,14 @@ class GuardedGroups:
         except (OSError, ValueError) as error:
             # A loader that reads something else there asks this guard, and is refused.
             one.written = False
+            self._book.doubt(True)
             self._write_at = min(self._write_at, self._now() + WRITE_PACE)
-            if self._now() - self._complained_at > COMPLAINT_PACE:
-                self._complained_at = self._now()
-                log.error("cannot write the record: %s", error)
+            self._complain(error)
+
+    def _complain(self, error: Exception) -> None:
+        if self._now() - self._complained_at > COMPLAINT_PACE:
+            self._complained_at = self._now()
+            log.error("cannot write the record: %s", error)
 
     # Grants
 
@@ -235,6 +259,12 @@ class GuardedGroups:
         one = self._groups.get(order.group)
         if one is not None and one.entry.granted:
             self._put(one, address=order.address)
+
+    def acked(self, order: AckOrder) -> None:
+        """Note whether the ack is written, for who answers load balancers. Only under the grant of that very term."""
+        one = self._groups.get(order.group)
+        if one is not None and one.entry.granted and one.entry.token == order.token:
+            self._put(one, acked=order.acked)
 
     def may_run(self, name: str, program: str, pid: int, start: Optional[int] = None) -> bool:
         """Tell whether a program that is about to be executed has a grant that it can read. start: when the process began, as in
@@ -295,7 +325,7 @@ class GuardedGroups:
         self._expect(False)
         if one.entry.granted:
             one.ended = {"token": one.entry.token, "noticed": time.time(), "why": why}
-            self._put(one, granted=False, revoked=one.entry.revoked + 1)
+            self._put(one, granted=False, acked=False, revoked=one.entry.revoked + 1)
         elif not one.written:
             self._put(one)
         if not one.written:

@@ -98,7 +98,7 @@ class Guard:
         self.greet_by = clock() + GREET_TIME
         self._orders = handlers(protocol.ORDERS.values(), {
             protocol.StartOrder: self.groups.start, protocol.AdoptOrder: self.groups.adopt,
-            protocol.AddressOrder: self.groups.readdress, protocol.StopOrder: self._stop,
+            protocol.AddressOrder: self.groups.readdress, protocol.AckOrder: self.groups.acked, protocol.StopOrder: self._stop,
             protocol.KillOrder: self._kill, protocol.EnsureDeadOrder: self._ensure_dead,
             protocol.LookOrder: self._look, protocol.MemberNote: self._note, protocol.LeaseOrder: self._lease,
             protocol.CutOrder: self._cut, protocol.GroupsOrder: self._groups_known, protocol.Bye: self._bye,

@@ -25,6 +25,7 @@ import threading
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from supervisor_zkelect.guard import aside, cgroups, door, keeper_link, locks, members, place, record, saved_session, upkeep
+from supervisor_zkelect.guard.book import Book
 from supervisor_zkelect.guard.conversation import Conversation
 from supervisor_zkelect.guard.guard import Guard
 from supervisor_zkelect.guard.inbox import Inbox
@@ -301,11 +302,11 @@ def read_former(folder: str, owner: record.Owner) -> List[record.Entry]:
         return []
 
 
-def make_record(folder: str, owner: record.Owner, room: int) -> Union[record.Writer, _NoRecord]:
+def make_record(folder: str, owner: record.Owner, room: int) -> Union[Book, _NoRecord]:
     """The record that this guard writes."""
     try:
-        return record.Writer(folder, owner, room)
-    except OSError as error:
+        return Book(folder, owner, room)
+    except (OSError, record.RecordError) as error:
         log.error("cannot make the record, so no program starts: %s", error)
         return _NoRecord()
 
@@ -324,6 +325,12 @@ class _NoRecord:
 
     def put(self, entry: record.Entry) -> None:
         raise OSError(errno.ENODEV, "there is no record")
+
+    def beat(self, moment: float) -> None:
+        return
+
+    def doubt(self, doubtful: bool) -> None:
+        return
 
 
 def serve(terms: Terms, credentials: Tuple[Optional[str], Optional[str]], ready: Callable[[], None]) -> None:

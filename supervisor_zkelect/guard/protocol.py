@@ -13,7 +13,7 @@ from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.guard.codec import Kinds
 from supervisor_zkelect.processes import group_events
 
-VERSION = 5
+VERSION = 6
 """Version of the messages between listener and guard."""
 
 STOPWAITSECS = 10.0
@@ -37,12 +37,13 @@ class GroupPrograms(NamedTuple):
 
 
 class Grant(NamedTuple):
-    """The permission for a group to run in a term."""
+    """The permission for a group to run in a term. acked: whether the ack was written in it."""
 
     election: str
     address: str
     token: int
     lease: Lease
+    acked: bool = False
 
 
 # To the guard, from a listener
@@ -76,6 +77,14 @@ class AddressOrder(NamedTuple):
 
     group: str
     address: str
+
+
+class AckOrder(NamedTuple):
+    """The ack was written in the term `token`, or is about to be emptied in it."""
+
+    group: str
+    token: int
+    acked: bool
 
 
 class StopOrder(NamedTuple):
@@ -162,7 +171,7 @@ class KeepFolder(NamedTuple):
 
 
 ORDERS = {
-    "start": StartOrder, "adopt": AdoptOrder, "address": AddressOrder, "stop": StopOrder, "kill": KillOrder,
+    "start": StartOrder, "adopt": AdoptOrder, "address": AddressOrder, "ack": AckOrder, "stop": StopOrder, "kill": KillOrder,
     "ensure_dead": EnsureDeadOrder, "look": LookOrder, "note": MemberNote, "lease": LeaseOrder, "cut": CutOrder,
     "groups": GroupsOrder, "bye": Bye,
 }

@@ -1,12 +1,15 @@
 """The shared record of a node: which groups may run, for readers that must not wait and may not trust.
 
 The guard is the only writer. A chain loader, which may run as any user, reads whether its group has a grant, and until
-when; a guard that takes over from a dead one reads what it was in charge of.
+when; a guard that takes over from a dead one reads what it was in charge of; whoever answers load balancers reads whether the
+node is primary (web/verdict.py).
 
 The file has a fixed size and is written in place, block by block, so that a full disk cannot stop a revocation. Block 0
-says whose record it is, every further block holds one election. A block is a magic word, the version of the format, the
-length and the CRC-32 of what follows, and strings with a NUL between any two. Whoever reads a block that is torn, of
-another version, of an earlier boot, or of another supervisord, gets a `RecordError` and must do as if there were no grant.
+says whose record it is, and when its writer was last known to run; every further block holds one election. A block is a
+magic word, the version of the format, the length and the CRC-32 of what follows, and strings with a NUL between any two.
+Whoever reads a block that is torn, of another version, of an earlier boot, or of another supervisord, gets a `RecordError`
+and must do as if there were no grant. Strings that a newer writer adds at the end are skipped, and those that an older one
+lacks are taken for what grants least, so that readers and writers of several versions go together.
 
 The chain loader imports this, so it does without json, typing and hashlib, which take longer to import than the loader
 itself takes.
@@ -14,6 +17,7 @@ itself takes.
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import struct
@@ -39,6 +43,9 @@ RECORD, SESSION, LOCK = "record", "session", "lock"
 GUARD_LOCK, SOCKET, GUARD_LOG, KEY = "guard.lock", "guard.sock", "guard.log", "guard.key"
 """Files in a runtime folder."""
 
+DOUBTED = "zkelect-doubt"
+"""Name of a guard's thread whose record may grant what was revoked."""
+
 VARIABLE = "ZKELECT_RUNTIME_DIR"
 """Environment variable that sets the runtime folder for the listener and for the programs alike."""
 
@@ -51,25 +58,40 @@ class RecordError(Exception):
     """The record cannot be used: missing, torn, foreign, of an earlier boot or another version."""
 
 
+class Empty(RecordError):
+    """The record names no owner, as a guard is just making it."""
+
+
 class Owner(namedtuple("Owner", "boot namespace pid start")):
     """Whose record it is: this boot, this pid namespace, this very supervisord. boot, namespace: strings."""
 
     __slots__ = ()
 
 
-class Entry(namedtuple("Entry", "election group address token granted revoked lease")):
-    """One election. revoked: how many grants were revoked so far. lease: a `Lease`, after whose times the guard goes."""
+class Entry(namedtuple("Entry", "election group address token granted revoked lease acked", defaults=(False,))):
+    """One election. revoked: how many grants were revoked so far. lease: a `Lease`, after whose times the guard goes. acked:
+    whether the ack was written in this term; it counts under the grant alone."""
 
     __slots__ = ()
 
     def strings(self) -> list[str]:
-        return [*self[:3], *map(str, (self.token, int(self.granted), self.revoked)), *map(repr, self.lease)]
+        numbers = map(str, (self.token, int(self.granted), self.revoked))
+        return [*self[:3], *numbers, *map(repr, self.lease), str(int(self.acked))]
 
     @classmethod
     def of_strings(cls, strings: list[str]) -> Entry:
-        """Raises ValueError."""
-        election, group, address, token, granted, revoked, *times = strings
-        return cls(election, group, address, int(token), granted == "1", int(revoked), Lease(*map(float, times)))
+        """Raises ValueError and TypeError."""
+        election, group, address, token, granted, revoked, *rest = strings
+        times, acked = rest[:len(Lease._fields)], rest[len(Lease._fields):len(Lease._fields) + 1]
+        lease = Lease(*map(float, times))
+        return cls(election, group, address, int(token), granted == "1", int(revoked), lease, acked == ["1"])
+
+
+class Record(namedtuple("Record", "seen entries writer", defaults=((0, 0),))):
+    """What a record says. seen: when its writer was last known to run, seconds of CLOCK_BOOTTIME; minus infinity where that is
+    not told. entries: a list of `Entry`. writer: number and start time of the writing thread, noughts where that is not told."""
+
+    __slots__ = ()
 
 
 def instance(owner: Owner) -> str:
@@ -274,12 +296,15 @@ class Writer:
     """Writes the record in `folder`. An entry has a block from its first grant on; one whose grant is revoked lends its
     block to another that finds no room."""
 
-    def __init__(self, folder: str, owner: Owner, room: int) -> None:
+    def __init__(self, folder: str, owner: Owner, room: int, writer: tuple[int, int] = (0, 0)) -> None:
+        """writer: number and start time of the thread that writes."""
+        self._writer = writer
         self._blocks = Blocks(os.path.join(folder, RECORD), room + 1, 0o644)
         self._entries: dict[int, Entry | None] = {}
         self._places: dict[str, int] = {}
         self._owner = owner
         self._opened = False
+        self._seen = -math.inf
         # Blocks of a former owner are emptied before the new owner is named.
         self._blocks.put(0, [])
         self.make_room(room)
@@ -296,8 +321,14 @@ class Writer:
 
     def open(self) -> None:
         """Write the owner: from now on readers believe the record."""
-        self._blocks.put(0, [*map(str, self._owner), str(len(self._entries))])
         self._opened = True
+        self._blocks.put(0, [*map(str, self._owner), str(len(self._entries)), repr(self._seen), *map(str, self._writer)])
+
+    def beat(self, moment: float) -> None:
+        """Write that this process runs at `moment`, seconds of CLOCK_BOOTTIME. Raises OSError."""
+        self._seen = moment
+        if self._opened:
+            self.open()
 
     def put(self, entry: Entry) -> None:
         """Raises ValueError when there is no room, OSError when it cannot be written."""
@@ -330,17 +361,58 @@ class Writer:
 
 def read(folder: str, owner: Owner) -> list[Entry]:
     """All elections of the record in `folder`. Raises RecordError, also when it is not `owner`'s."""
-    path = os.path.join(folder, RECORD)
-    *owned, room = read_block(path) or [""]
-    if owned != [*map(str, owner)]:
+    entries: list[Entry] = look(folder, owner).entries
+    return entries
+
+
+def look(folder: str, owner: Owner) -> Record:
+    """All that the record in `folder` says. Raises RecordError as `read`."""
+    path, fields = os.path.join(folder, RECORD), len(Owner._fields)
+    first = _first(path)
+    if first[:fields] != [*map(str, owner)]:
         raise RecordError("it belongs to another supervisord, or to an earlier boot")
     try:
+        room, *more = first[fields:]
         count = int(room)
         if not 0 <= count <= MOST:
             raise ValueError(f"room for {count} elections")
-        return [Entry.of_strings(strings) for strings in _read(path, 1, count) if strings]
+        entries = [Entry.of_strings(strings) for strings in _read(path, 1, count) if strings]
+        # A guard that takes over empties the first block before it touches the others.
+        _first(path)
+        writer = (int(more[1]), int(more[2])) if len(more) > 2 else (0, 0)
+        return Record(float(more[0]) if more else -math.inf, entries, writer)
     except (ValueError, TypeError) as error:
         raise RecordError(f"it has other fields: {error}") from error
+
+
+def _first(path: str) -> list[str]:
+    """Block 0. Raises RecordError, and Empty where it has nothing."""
+    found = read_block(path)
+    if not found:
+        raise Empty("it belongs to nobody, as a guard is making it")
+    return found
+
+
+def named_owner(folder: str) -> Owner:
+    """Whom the record in `folder` names as its owner, who may be long gone. Raises RecordError, Empty for nobody."""
+    first = _first(os.path.join(folder, RECORD))
+    try:
+        boot, namespace, pid, start = first[:len(Owner._fields)]
+        return Owner(boot, namespace, int(pid), int(start))
+    except ValueError as error:
+        raise RecordError(f"it has other fields: {error}") from error
+
+
+def doubted(writer: tuple[int, int]) -> bool:
+    """Whether a living writer shows that its record may grant what was revoked (book.py). writer: as `Record` has it."""
+    try:
+        with open(f"/proc/{writer[0]}/comm", "rb") as file:
+            if file.read() != f"{DOUBTED}\n".encode():
+                return False
+        return bool(owner_of(writer[0]).start == writer[1])
+    except (OSError, RecordError):
+        # It is gone, and what it left is judged by its age.
+        return False
 
 
 def find(folder: str, owner: Owner, group: str) -> Entry:

@@ -149,7 +149,11 @@ class Candidacy(Part):
         """The term under which the group runs, as the guard is told of it."""
         state = self.state
         token = state.token if state.inherited is None else state.inherited
-        return Grant(self.name, self.settings.address, token or 0, lease_of(self.rules, state))
+        return Grant(self.name, self.settings.address, token or 0, lease_of(self.rules, state), state.acked)
+
+    def tell_ack(self) -> None:
+        """Tell the guard whether the ack is written, for who answers load balancers by its record."""
+        self.group.tell_ack(self.state.token or 0, self.state.acked)
 
     # Deciding
 
@@ -165,6 +169,9 @@ class Candidacy(Part):
         self.schedule_tick()
         self.timeline.moved(before, self.state, event, self._host.wall())
         self._tell_of(before, now)
+        if self.state.acked != before.acked and self.state.enforced:
+            # Before a restart has the ack emptied, and at once behind the ack. A stop revokes, which needs no word on it.
+            self.tell_ack()
         self.entry.note(before, self.state, actions)
         if isinstance(event, messages.QueueChanged) and self.facts.ahead and event.reason.endswith(" deleted"):
             self.entry.vanished(self.facts.ahead)

@@ -95,6 +95,10 @@ class GroupControl:
         """Programs that start later in this term get another address."""
         self.send(protocol.AddressOrder(self.name, address))
 
+    def tell_ack(self, token: int, acked: bool) -> None:
+        """In the term `token` the ack was written, or is about to be emptied."""
+        self.send(protocol.AckOrder(self.name, token, acked))
+
     # Programs
 
     def runs(self, name: str, pid: int) -> None:

@@ -6,7 +6,7 @@ import logging
 import math
 from typing import Any, Callable, Dict, Iterable, Tuple
 
-from supervisor_zkelect.core import silence
+from supervisor_zkelect.core import roles, silence
 from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.core.silence import Silence
 from supervisor_zkelect.core.state import lease_of
@@ -136,6 +136,9 @@ class GuardKeeper(Part):
             state = one.state
             if state.enforced and state.step != "restarting":
                 self.link.send(protocol.AdoptOrder(one.settings.group, one.grant()))
+                if state.role == roles.PRIMARY:
+                    # The old guard may have ended before it wrote that. Of a term that is inherited the record knows better.
+                    one.tell_ack()
             elif not state.may_run and not one.group.busy and self.found.get(one.settings.group, {}).get("granted"):
                 # By a record that could not be written when the grant was revoked; in a pause that has no end.
                 self.link.send(protocol.EnsureDeadOrder(one.settings.group, LEARN))

@@ -35,6 +35,7 @@ from supervisor_zkelect.listener.group_control import GroupControl
 from supervisor_zkelect.listener.group_side import GroupSide
 from supervisor_zkelect.listener.guard_keeper import GuardKeeper
 from supervisor_zkelect.listener.host import Host, last_good
+from supervisor_zkelect.listener.http_watch import HttpAsked, HttpWatch
 from supervisor_zkelect.listener.keepers import Keepers
 from supervisor_zkelect.listener.lease_keeper import LeaseKeeper
 from supervisor_zkelect.listener.leftovers import Leftovers
@@ -60,7 +61,7 @@ EVENTS = 100
 
 #: All types of events that are posted to a listener.
 POSTED = (
-    *events.OWN, eventstream.Event, eventstream.StreamEnded, session.Connected,
+    *events.OWN, HttpAsked, eventstream.Event, eventstream.StreamEnded, session.Connected,
     session.Suspended, session.Lost, session.Beaten, session.Peeked, protocol.Welcome, link.GuardDown, link.GuardBusy,
     *protocol.EVENTS,
 )
@@ -122,7 +123,8 @@ class Listener:
             self.candidacies, self.folder, self.enforcement, self.guard, self.leases, self.leftovers, self.programs, self.sessions
         )
         self.departure = Departure(means, keepers)
-        self.reports = Reports(means, keepers, self.obstacle)
+        self.http = HttpWatch(means, self.candidacies)
+        self.reports = Reports(means, keepers, self.obstacle, self.http)
         self.orders = OrderDesk(means, keepers, lambda ticket, document: self.desk.reply(ticket, document))
         self.desk = Desk(means, keepers, self.reports.unbegun_reason, {
             "reload": lambda request: self.reloads.ask(request["ticket"], request.get("args", {}).get("yes") is True),
@@ -130,7 +132,7 @@ class Listener:
         self.reloads = Reloads(means, keepers, self.departure, self.desk.reply)
         return [
             self.guard, self.leases, self.pauses, self.programs, self.sessions, self.departure, self.desk, self.orders,
-            self.reloads, Actions(means, keepers, health), GroupSide(means, keepers, self.departure.leave_in_time),
+            self.reloads, self.http, Actions(means, keepers, health), GroupSide(means, keepers, self.departure.leave_in_time),
         ]
 
     def _handlers(self, parts: List[Part]) -> List[events.Handlers]:
@@ -184,8 +186,7 @@ class Listener:
         times = [
             self.candidacies.due, self.folder.lock_at, self.leftovers.due, self.guard.next_wakeup(), self.sessions.next_wakeup(),
             self.programs.next_wakeup(), self.reloads.next_wakeup(), self.desk.next_wakeup(), self.delivery.next_wakeup(),
-            self.orders.next_wakeup(),
-            self.departure.next_wakeup(),
+            self.orders.next_wakeup(), self.http.next_wakeup(), self.departure.next_wakeup(),
         ]
         if not self.guard.up:
             times.append(self.enforcement.next_wakeup())
@@ -212,6 +213,7 @@ class Listener:
         self.reloads.keep_time(moment)
         self.desk.keep_time(moment)
         self.orders.keep_time(moment)
+        self.http.keep_time(moment)
         self.delivery.keep_time(moment)
 
     def abandon(self) -> None:

@@ -14,6 +14,7 @@ from supervisor_zkelect.config import agreement
 from supervisor_zkelect.core import ability, figures, nodes, roles, untrusted
 from supervisor_zkelect.core.state import lease_of
 from supervisor_zkelect.listener.candidacy import Candidacy
+from supervisor_zkelect.listener.http_watch import HttpWatch
 from supervisor_zkelect.listener.keepers import Decider, Keepers
 from supervisor_zkelect.listener.part import Means
 from supervisor_zkelect.listener.session_keeper import UNREACHED
@@ -25,10 +26,11 @@ LONGEST_TEXT = 2000
 class Reports(Decider):
     """Makes reports."""
 
-    def __init__(self, means: Means, keepers: Keepers, obstacle: str) -> None:
+    def __init__(self, means: Means, keepers: Keepers, obstacle: str, http: HttpWatch) -> None:
         """obstacle: why no election is begun, and none will be as long as this process lives; else ""."""
         super().__init__(means, keepers)
         self._obstacle = obstacle
+        self._http = http
 
     def report(self, moment: float) -> Dict[str, Any]:
         settings, granted, sessions = self._host.settings, self._leases.granted, self._sessions
@@ -40,6 +42,7 @@ class Reports(Decider):
                 "timeout": granted.timeout if granted else None, "since": sessions.link_since,
                 "trouble": sessions.doubt(),
             },
+            "http": self._http.report(),
             "elections": {one.name: self._part(one, moment) for one in self._candidacies} or self._unbegun(),
         }
 
@@ -101,9 +104,10 @@ class Reports(Decider):
             since = round(1000 * acked)
         guarded = self._guard.up and not one.group.unguarded
         options = agreement.options(self._host.settings, one.settings)
+        trouble = "; ".join(filter(None, [self._trouble_of(one, moment), self._http.trouble]))
         return nodes.Entry(
             "", state.role, state.step, since, one.settings.address, guarded, one.control.stamp, __version__,
-            self._trouble_of(one, moment), state.failed, agreement.digest(options), self._tags(one), options,
+            trouble, state.failed, agreement.digest(options), self._tags(one), options,
             self._figures(one), one.settings.priority, state.fit_trouble or state.unfit,
             state.pausing.order if state.consented and state.pausing is not None else "",
             untrusted.printable(os.uname().nodename, LONGEST_TEXT), self._host.life.instance,

@@ -39,6 +39,8 @@ def of_view(view: View, elections: Optional[Sequence[str]] = None, link: bool = 
     if link and not (connected and not session.get("trouble")):
         parts = ([] if connected else [session.get("state") or "no session"]) + [session.get("trouble")]
         found.troubles.append(": ".join(["ZooKeeper", *(printable(part) for part in parts if part)]))
+    silent = as_dict(report.get("http")).get("trouble")
+    found.troubles += [printable(silent)] * bool(silent)
     names = view.names if elections is None else elections
     for name in names:
         found.troubles += [f"[election:{printable(name)}] {line}" for line in _of_election(view, name, connected)]

@@ -47,13 +47,14 @@ class _Parser(argparse.ArgumentParser):
         return found
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Run one command. argv: the words after the program's name, by default those of this process.
+def main(argv: Optional[Sequence[str]] = None, http: Optional[Callable[[argparse.Namespace], int]] = None) -> int:
+    """Run one command. argv: the words after the program's name, by default those of this process. http: does `zkelect http`, of
+    which nothing is imported for another command.
 
     Returns the exit status; raises nothing.
     """
     streams.stand_in()
-    status = _run(argv)
+    status = _run(argv, http)
     why = streams.write(sys.stdout, ())
     if why:
         status = _fail(status or ERROR, [f"standard output: {why}"], False)
@@ -61,7 +62,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     return status
 
 
-def _run(argv: Optional[Sequence[str]]) -> int:
+def _run(argv: Optional[Sequence[str]], http: Optional[Callable[[argparse.Namespace], int]]) -> int:
     # What is wrong with the words is told as JSON as well.
     as_json = "--json" in (sys.argv[1:] if argv is None else argv)
     try:
@@ -70,6 +71,7 @@ def _run(argv: Optional[Sequence[str]]) -> int:
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
         arguments = parser().parse_args(argv)
+        arguments.http = http
         status: int = arguments.command(arguments)
         return status
     except Trouble as trouble:
@@ -129,6 +131,7 @@ def parser() -> argparse.ArgumentParser:
         _add_verb(add, verb)
     _add_init(add)
     _add_primary(add)
+    _add_http(add)
     demo = add("demo", _demo, "show two nodes and a ZooKeeper on this machine, and what happens to them", [])
     demo.add_argument(
         "--keep", action="store_true", help="leave the nodes running after that until Enter, and show commands to try on them"
@@ -200,6 +203,17 @@ def _add_primary(add: Any) -> None:
         "--watch",
         action="store_true",
         help="go on, and print each change; an empty line: there is no primary",
+    )
+
+
+def _add_http(add: Any) -> None:
+    text = "answer load balancers, monitors and browsers; supervisord runs this"
+    epilog = "exit status: 0 done; 1 it does not answer, or cannot listen; 2 wrong command or configuration"
+    command = add("http", _http, text, epilog=epilog)
+    other = command.add_mutually_exclusive_group()
+    other.add_argument("--check", dest="asks", action="store_true", help="ask the one that runs, and tell whether it answers")
+    other.add_argument(
+        "--hash", dest="user", metavar="USER", help="print a line for http_password_file; the password is read, and not shown"
     )
 
 
@@ -316,6 +330,13 @@ def _primary(arguments: argparse.Namespace) -> int:
     from supervisor_zkelect.operators import primary
 
     return primary.run(arguments)
+
+
+def _http(arguments: argparse.Namespace) -> int:
+    if arguments.http is None:
+        raise Trouble(USAGE, "write `zkelect http`, with no option before http")
+    status: int = arguments.http(arguments)
+    return status
 
 
 def _operate(arguments: argparse.Namespace) -> int:

@@ -50,7 +50,7 @@ def _show(view: View, election: Optional[str], full: bool) -> Outcome:
         lines.append("this node takes part in no election; add a section [election:NAME] to its file")
     elif not full:
         lines.append(f"node {printable(view.report.get('node'))}, {age_text(view)}{_link_text(view)}")
-    lines += _config_lines(view)
+    lines += _config_lines(view) + _http_lines(view)
     return Outcome(status, tuple(lines), _document(view, names, status))
 
 
@@ -127,6 +127,12 @@ def _config_lines(view: View) -> List[str]:
     return [head, *problems, "  correct the file; zkelect check -c FILE tells more, and zkelect reload loads it"]
 
 
+def _http_lines(view: View) -> List[str]:
+    """That `zkelect http` does not answer, where it is configured."""
+    trouble = as_dict(view.report.get("http")).get("trouble")
+    return [as_text(trouble)] if view.known and trouble else []
+
+
 def _node_lines(view: View) -> List[str]:
     if not view.known:
         return []
@@ -176,7 +182,7 @@ def _document(view: View, names: Sequence[str], status: int) -> Dict[str, Any]:
         elections[name]["exit"] = view.status(name)
     document = {"v": VERSION, "exit": status, "known": view.known, "why": view.why, "age": view.age}
     if view.known:
-        kept = ("node", "pid", "version", "config", "config_trouble", "boottime", "time", "session")
+        kept = ("node", "pid", "version", "config", "config_trouble", "boottime", "time", "session", "http")
         document.update({key: view.report[key] for key in kept if key in view.report})
         document["now"] = view.now
     document["elections"] = elections

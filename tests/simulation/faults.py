@@ -79,9 +79,15 @@ FAULTS: Dict[str, Fault] = {
     ),
     "the grant is not revoked before the kill": Fault(
         "guard.groups",
-        "            self._put(one, granted=False, revoked=one.entry.revoked + 1)",
-        "            one.entry = one.entry._replace(granted=False, revoked=one.entry.revoked + 1)",
+        "            self._put(one, granted=False, acked=False, revoked=one.entry.revoked + 1)",
+        "            one.entry = one.entry._replace(granted=False, acked=False, revoked=one.entry.revoked + 1)",
         ("start by hand", "freeze guard"),
+    ),
+    "that a revocation could not be written is not shown": Fault(
+        "guard.groups",
+        "            self._book.doubt(True)\n            self._write_at = min(self._write_at, self._now() + WRITE_PACE)",
+        "            self._write_at = NEVER",
+        ("broken disk",),
     ),
     "without a guard nobody ends a lease": Fault(
         "listener.listener",

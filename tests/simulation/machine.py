@@ -7,6 +7,7 @@ time to stop, leaves children behind that outlive it, and passes through the cha
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, Callable, Dict, List, Optional
 
 from supervisor_zkelect.guard import record
@@ -33,6 +34,7 @@ class Disk:
         self.entries: Dict[str, record.Entry] = {}
         self.saved: Any = None
         self.broken = False  # nothing can be written
+        self.seen, self.doubted = -math.inf, False  # as the guard shows them
         self.lock_holders: List[Process] = []
         self.told: Callable[[Optional[record.Entry], record.Entry], None] = lambda before, after: None  # of each entry
 
@@ -72,6 +74,14 @@ class Book:
         if self._disk.broken:
             raise OSError("Input/output error")
         self._disk.put(entry)
+
+    def beat(self, moment: float) -> None:
+        if self._disk.broken:
+            raise OSError("Input/output error")
+        self._disk.seen = moment
+
+    def doubt(self, doubtful: bool) -> None:
+        self._disk.doubted = doubtful
 
 
 class Service(Process):

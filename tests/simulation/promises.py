@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from supervisor_zkelect.core import control, history, ranks
 from supervisor_zkelect.core.state import INFINITY, State
 from supervisor_zkelect.guard import record
+from supervisor_zkelect.web.verdict import Seen, judge
 from tests.simulation.machine import Machine, Service
 from tests.simulation.node import Node
 from tests.simulation.world import World
@@ -97,6 +98,7 @@ class Promises:
     def noted(self, machine: Machine, before: Optional[record.Entry], after: record.Entry) -> None:
         """An entry of a node's shared record is written."""
         begins = before is None or after.lease.paused_until > before.lease.paused_until
+        self.world.after(0.0, self.at_most_one_told)
         held = after.granted and begins and after.lease.paused_until > machine.clock()
         if held and not self.forced and not self.anew and self.consent(self.ensemble.tree)[0] != after.token:
             self.world.broken(f"11: the lease of {machine.name} has no end, and no consent to a pause stands")
@@ -155,6 +157,21 @@ class Promises:
         running = [node.name for node in self.nodes.values() if node.machine.living]
         if len(running) > 1 and self.world.now > self.excused and not self.bereft():
             self.world.broken(f"1: {' and '.join(running)} run at once")
+
+    def told_primary(self, machine: Machine) -> bool:
+        """Whether clients are sent to a node, by its record at this moment; not while all of its processes stand still."""
+        disk, moment = machine.disk, machine.clock()
+        node = self.nodes[machine.name]
+        guard = node.guard is not None and node.guard.alive
+        if disk.owner is None or disk.owner != node.supervisord.owner or not node.supervisord.alive or guard and disk.doubted:
+            return False
+        found = record.Record(disk.seen, list(disk.entries.values()))
+        return judge(Seen("", found, moment), found.entries[0].election if found.entries else "", moment).primary
+
+    def at_most_one_told(self) -> None:
+        told = [name for name, node in self.nodes.items() if self.told_primary(node.machine)]
+        if len(told) > 1 and self.world.now > self.excused and not self.bereft() and not self.forced and not self.anew:
+            self.world.broken(f"1: clients are sent to {' and '.join(told)} at once")
 
     def started(self, machine: Machine, service: Service) -> None:
         self.world.tell(machine.name, f"the service runs, token {service.token}")

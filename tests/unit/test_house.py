@@ -32,8 +32,9 @@ ARROWS = {
     "diagnosis": "core system supervisord zookeeper processes checks config guard",
     "listener": "core system supervisord zookeeper processes checks config guard diagnosis",
     "operators": "core system supervisord zookeeper processes checks config guard diagnosis listener demo",
+    "web": "core system supervisord zookeeper processes checks config guard operators",
     "demo": "core system supervisord zookeeper processes config guard",
-    "": "core system supervisord zookeeper processes guard loader operators",
+    "": "core system supervisord zookeeper processes guard loader operators web",
 }
 
 #: The modules of the standard library that the core may import: none that waits, reads a clock or reaches anything.

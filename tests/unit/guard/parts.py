@@ -43,7 +43,7 @@ class ProcessManager:
 
 
 class Book:
-    broken = False
+    broken = doubted = False
 
     def __init__(self):
         self.entries = {}
@@ -53,6 +53,14 @@ class Book:
 
     def make_room(self, room):
         self.room = room
+
+    def beat(self, moment):
+        if self.broken:
+            raise OSError(errno.EIO, "Input/output error")
+        self.seen = moment
+
+    def doubt(self, doubtful):
+        self.doubted = doubtful
 
     def put(self, entry):
         if self.broken:

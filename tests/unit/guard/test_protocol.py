@@ -15,7 +15,7 @@ GRANT = protocol.Grant("orders", "host:80", 7, NO_LEASE)
 TO_GUARD = [
     protocol.Hello(4, ("boot", "pid:[1]", 10, 20), {"primary": PROGRAMS}, ("g", "p")),
     protocol.StartOrder("primary", 5, GRANT), protocol.AdoptOrder("primary", GRANT), protocol.AddressOrder("primary", "host:81"),
-    protocol.StopOrder("primary", 6, float("inf"), GRANT), protocol.KillOrder("primary", 7),
+    protocol.AckOrder("primary", 7, True), protocol.StopOrder("primary", 6, float("inf"), GRANT), protocol.KillOrder("primary", 7),
     protocol.EnsureDeadOrder("primary", 8), protocol.LookOrder("primary", 9),
     protocol.MemberNote("primary", ("orders", "RUNNING", 4)),
     protocol.LeaseOrder(3, {"primary": (7, Lease(1.0, 2.0, 3.0))}), protocol.CutOrder(3.0), protocol.GroupsOrder({}, 2.0),

@@ -1,5 +1,6 @@
 """The shared record: what is torn, foreign, old or of another version gives nobody a grant."""
 
+import math
 import os
 import struct
 import zlib
@@ -463,7 +464,7 @@ def test_the_blocks_of_a_former_owner_are_emptied_before_it_is_opened(folder):
     other = OWNER._replace(pid=11)
     writer = record.Writer(folder, other, 3)
     for owner in (OWNER, other):
-        with pytest.raises(record.RecordError, match="another supervisord"):
+        with pytest.raises(record.RecordError, match="a guard is making it"):
             record.read(folder, owner)
     writer.make_room(3)
     with pytest.raises(record.RecordError):
@@ -524,3 +525,83 @@ def test_there_can_be_more_room_while_it_is_read(folder):
     for name in ("two", "three"):
         writer.put(entry._replace(group=name))
     assert [one.group for one in record.read(folder, OWNER)] == ["one", "two", "three"]
+
+
+def test_whether_the_ack_is_written_is_read_as_it_was_written(folder):
+    writer = written(folder, ENTRY)
+    for acked in (True, False):
+        writer.put(ENTRY._replace(acked=acked))
+        assert record.read(folder, OWNER) == [ENTRY._replace(acked=acked)]
+    assert not record.Entry("orders", "primary", "h:80", 7, True, 0, Lease(1.0, 2.0, 3.0)).acked
+
+
+def test_older_records_are_read_as_those_that_grant_least(folder):
+    """A guard of this version takes over from one of an earlier one, whose record knows no ack, or no pause either."""
+    strings = ENTRY._replace(acked=True).strings()
+    assert record.Entry.of_strings(strings) == ENTRY._replace(acked=True)
+    assert record.Entry.of_strings(strings[:-1]) == ENTRY
+    assert record.Entry.of_strings(strings[:-2]) == ENTRY
+    with pytest.raises(TypeError):
+        record.Entry.of_strings(strings[:-3])
+    for word in ("0", "", "yes", "2"):
+        assert not record.Entry.of_strings([*strings[:-1], word]).acked
+    blocks = record.Blocks(os.path.join(folder, record.RECORD), 2, 0o644)
+    blocks.put(0, [*map(str, OWNER), "1"])
+    blocks.put(1, strings[:-1])
+    assert record.look(folder, OWNER) == record.Record(-math.inf, [ENTRY])
+
+
+def test_what_a_newer_record_adds_is_skipped(folder):
+    """Whoever answers load balancers runs on while the package is upgraded."""
+    blocks = record.Blocks(os.path.join(folder, record.RECORD), 2, 0o644)
+    blocks.put(0, [*map(str, OWNER), "1", "5.5", "more"])
+    blocks.put(1, [*ENTRY._replace(acked=True).strings(), "more", "and more"])
+    assert record.look(folder, OWNER) == record.Record(5.5, [ENTRY._replace(acked=True)])
+    assert record.named_owner(folder) == OWNER
+
+
+def test_when_its_writer_was_seen_to_run_is_read_as_it_was_written(folder):
+    writer = record.Writer(folder, OWNER, 3)
+    writer.beat(4.25)
+    with pytest.raises(record.Empty, match="^it belongs to nobody, as a guard is making it$"):
+        record.look(folder, OWNER)
+    with pytest.raises(record.Empty):
+        record.named_owner(folder)
+    writer.put(ENTRY)
+    writer.open()
+    assert record.look(folder, OWNER) == record.Record(4.25, [ENTRY])
+    writer.beat(5.5)
+    assert record.look(folder, OWNER) == record.Record(5.5, [ENTRY])
+    writer.make_room(9)
+    assert record.look(folder, OWNER) == record.Record(5.5, [ENTRY])
+
+
+def test_a_record_that_no_beat_was_written_into_tells_of_none(folder):
+    written(folder, ENTRY)
+    assert record.look(folder, OWNER).seen == -math.inf
+
+
+def test_a_guard_that_takes_over_meanwhile_is_told_from_one_that_grants_nothing(folder, monkeypatch):
+    """It empties the first block, then the others, and a reader may have read the first one before."""
+    written(folder, ENTRY)
+    read_block, looks = record.read_block, []
+
+    def slowly(path, index=0):
+        looks.append(index)
+        if len(looks) == 2:
+            record.Writer(folder, OWNER, 3)
+        return read_block(path, index)
+
+    monkeypatch.setattr(record, "read_block", slowly)
+    with pytest.raises(record.Empty):
+        record.look(folder, OWNER)
+
+
+def test_whom_a_record_names(folder):
+    written(folder, ENTRY)
+    assert record.named_owner(folder) == OWNER
+    blocks = record.Blocks(os.path.join(folder, record.RECORD), 1, 0o644)
+    for first in (["boot", "namespace", "ten", "100"], ["boot", "namespace", "10"]):
+        blocks.put(0, first)
+        with pytest.raises(record.RecordError, match="^it has other fields: "):
+            record.named_owner(folder)

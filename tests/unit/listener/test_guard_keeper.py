@@ -112,3 +112,17 @@ def test_a_guard_that_believes_an_old_record_is_told_to_end_what_nobody_runs(fou
     keeper.found = found
     keeper.tell_anew()
     assert [told[0] for told in link.told] == ["primary"] * ends
+
+
+def test_a_new_guard_is_told_whether_the_ack_is_written():
+    """The old one may have ended before it wrote that. What is inherited is not known to this listener, and stands in the record."""
+    told = []
+    for state in ({"role": roles.PRIMARY}, {"role": roles.PROMOTING, "step": "probing"}, {"step": "waiting", "inherited": 5}):
+        host, link = Host(), Guard()
+        link.send = told.append
+        candidate = candidacy(host, State(**{"step": "", "token": 5, "deadline": NOW + 60.0, **state}))
+        candidate.group.send = told.append
+        host.guard = lambda post, link=link: link
+        GuardKeeper(means(host), candidacies(candidate), None, None, None, None, None).tell_anew()
+    assert [type(one) for one in told] == [protocol.AdoptOrder, protocol.AckOrder, protocol.AdoptOrder, protocol.AdoptOrder]
+    assert told[0].grant.acked and told[1] == protocol.AckOrder("primary", 5, True) and not told[2].grant.acked

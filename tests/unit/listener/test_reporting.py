@@ -40,9 +40,9 @@ def one(orders):
             candidacies=listener.candidacies, folder=listener.folder, guard=listener.guard, sessions=listener.sessions,
             leases=SimpleNamespace(granted=None), programs=programs,
         )
-        return reporting.Reports(means(host), known, listener.obstacle)
+        return reporting.Reports(means(host), known, listener.obstacle, SimpleNamespace(report=lambda: listener.http, trouble=""))
 
-    listener.reports = reports
+    listener.reports, listener.http = reports, None
     return listener
 
 

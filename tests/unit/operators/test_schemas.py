@@ -92,7 +92,8 @@ def report(state, facts=None, sessions=True, trouble=None, begun=True):
         guard=SimpleNamespace(up=True, trouble="", unenforced=lambda: "", missing=lambda: ""), sessions=link,
         leases=SimpleNamespace(granted=granted), programs=SimpleNamespace(config_trouble=lambda: trouble),
     )
-    body = reporting.Reports(means(Host(elections=[one.settings])), known, "").report(NOW)
+    http = SimpleNamespace(report=lambda: {"at": "127.0.0.1:8787", "trouble": "no answer"} if begun else None, trouble="")
+    body = reporting.Reports(means(Host(elections=[one.settings])), known, "", http).report(NOW)
     return json.dumps({"v": 1, "known": True, "why": "", "age": 0.1, "now": NOW + 0.1, "report": body})
 
 

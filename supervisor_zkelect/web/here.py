@@ -1,0 +1,63 @@
+"""What is known of this node and of the cluster, for the routes: by the record, by the listener's report, by the picture."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Callable, Dict, List
+
+from supervisor_zkelect import __version__
+from supervisor_zkelect.system import clock
+from supervisor_zkelect.web import reading
+from supervisor_zkelect.web.picture import Photographer
+from supervisor_zkelect.web.report import Reporter
+from supervisor_zkelect.web.verdict import LATE, Seen, Verdict, judge
+
+LOOKS = 5
+"""How often the record is read for one verdict, where a busy machine lets that take too long."""
+
+
+class Here:
+    """settings: gives those of the file, as they are now. look: reads the record."""
+
+    def __init__(
+        self, settings: Callable[[], Any], look: Callable[[], Seen], photographer: Photographer, reporter: Reporter
+    ) -> None:
+        self._settings = settings
+        self.look = look
+        self.photographer, self.reporter = photographer, reporter
+
+    @property
+    def name(self) -> str:
+        return str(self._settings().node_name)
+
+    @property
+    def elections(self) -> List[str]:
+        return [one.name for one in self._settings().elections]
+
+    def verdict(self, election: str) -> Verdict:
+        """Whether this node is primary, by the record at this moment."""
+        for _ in range(LOOKS):
+            seen = self.look()
+            # Behind the record: reading it may have taken its time.
+            verdict = judge(seen, election, clock.now())
+            if verdict.why != LATE:
+                break
+        return verdict
+
+    def standby(self, election: str) -> str:
+        """Why this node could not take over in the election, by its listener's last word; "" where it stands by and could."""
+        return self.reporter.latest.standby(election, clock.now())
+
+    def status(self) -> Dict[str, Any]:
+        """The document of `/status`: the last picture, and what the record says now."""
+        taken, seen, moment = self.photographer.look(), self.look(), clock.now()
+        age = taken.age(moment)
+        return {
+            "node": self.name, "version": __version__, "now": round(1000 * time.time()),
+            "age": None if age is None else round(age, 3),
+            "zookeeper": {"connected": taken.connected, "since": taken.since, "trouble": taken.trouble},
+            "elections": {
+                name: {**taken.elections.get(name, reading.EMPTY), "here": judge(seen, name, moment).document()}
+                for name in self.elections
+            },
+        }

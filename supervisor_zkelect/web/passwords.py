@@ -1,0 +1,136 @@
+"""The users of `zkelect http`: a file of hashes, and the headers that are held against it.
+
+A line is USER:HASH; HASH is `pbkdf2-sha256$ROUNDS$SALT$DIGEST`, salt and digest in hexadecimal digits. The derivation takes a
+tenth of a second of a processor, so what has been proven is remembered, by a digest under a key of this process, until the file
+changes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from typing import Dict, Optional, Set, Tuple
+
+from supervisor_zkelect.config import values
+
+ROUNDS = 600_000
+"""Rounds of the derivation: OWASP's for PBKDF2 with SHA-256."""
+
+_MOST_ROUNDS = 10_000_000
+
+_LONGEST = 64 << 10
+"""Bytes of a password file, and the most that is believed of a header."""
+
+_REMEMBERED = 100
+"""Proven headers that are remembered."""
+
+_LINE = re.compile(r"([^:\s]{1,100}):pbkdf2-sha256\$(\d{1,8})\$([0-9a-f]{16,128})\$([0-9a-f]{64})")
+
+def line(user: str, password: str) -> str:
+    """A line of a password file. Raises ValueError for a name that cannot stand in one."""
+    if not re.fullmatch(r"[^:\s]{1,100}", user) or not user.isprintable():
+        raise ValueError(f"{user!r} is not a user's name; leave out blanks and colons")
+    salt = secrets.token_bytes(16)
+    digest = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, ROUNDS)
+    return f"{user}:pbkdf2-sha256${ROUNDS}${salt.hex()}${digest.hex()}"
+
+
+def parse(text: str) -> Dict[str, Tuple[int, bytes, bytes]]:
+    """Users with rounds, salt and digest. Empty lines and those that begin with # are skipped. Raises ValueError."""
+    users = {}
+    for number, one in enumerate(text.splitlines(), 1):
+        if not one.strip() or one.startswith("#"):
+            continue
+        match = _LINE.fullmatch(one.strip())
+        if match is None or not 1 <= int(match[2]) <= _MOST_ROUNDS:
+            raise ValueError(f"line {number} is not USER:HASH; `zkelect http --hash USER` prints one")
+        if match[1] in users:
+            raise ValueError(f"line {number} names {match[1]} again; give each user one line")
+        users[match[1]] = int(match[2]), bytes.fromhex(match[3]), bytes.fromhex(match[4])
+    if not users:
+        raise ValueError("names no user; `zkelect http --hash USER` prints a line for it")
+    return users
+
+
+def load(path: str) -> Dict[str, Tuple[int, bytes, bytes]]:
+    """The users in a file. Raises ValueError: what is wrong with it, and what would be right."""
+    data = values.contents(path, _LONGEST + 1)[0]
+    if len(data) > _LONGEST:
+        raise ValueError("is too long; a password file has a line for each user")
+    try:
+        return parse(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8; save it as UTF-8") from None
+
+
+class Passwords:
+    """The users of one file, read again when it changes. path: None where everybody is told everything."""
+
+    def __init__(self, path: Optional[str]) -> None:
+        self._path = path
+        self._key = os.urandom(16)
+        self._seen: Tuple[int, ...] = ()
+        self._users: Dict[str, Tuple[int, bytes, bytes]] = {}
+        self._proven: Set[bytes] = set()
+        self.trouble = ""
+        self.refresh()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a password is asked for."""
+        return self._path is not None
+
+    def refresh(self) -> None:
+        """Read the file if it has changed. While it cannot be used nobody is let in."""
+        if self._path is None:
+            return
+        try:
+            status = os.stat(self._path)
+            seen: Tuple[int, ...] = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        except OSError:
+            seen = ()
+        if seen and seen == self._seen:
+            return
+        self._seen, self._proven = seen, set()
+        try:
+            self._users, self.trouble = load(self._path), ""
+        except ValueError as error:
+            self._users, self.trouble = {}, f"{self._path} {error}"
+
+    def known(self, header: Optional[str]) -> bool:
+        """Whether this Authorization header was proven before."""
+        return header is not None and self._digest(header) in self._proven
+
+    def _digest(self, header: str) -> bytes:
+        return hashlib.blake2b(header.encode("utf-8", "replace"), key=self._key, digest_size=16).digest()
+
+    def prove(self, header: Optional[str]) -> bool:
+        """Whether this Authorization header has a user's password. Takes a tenth of a second, on any thread."""
+        user, password = credentials(header)
+        # The file may change meanwhile, and what was proven by the former one counts no more.
+        users, proven = self._users, self._proven
+        # An unknown user takes as long as a known one.
+        rounds, salt, digest = users.get(user, (ROUNDS, bytes(16), b""))
+        found = hashlib.pbkdf2_hmac("sha256", password.encode("utf-8", "replace"), salt, rounds)
+        if not hmac.compare_digest(found, digest):
+            return False
+        if len(proven) >= _REMEMBERED:
+            proven.clear()
+        proven.add(self._digest(header or ""))
+        return True
+
+
+def credentials(header: Optional[str]) -> Tuple[str, str]:
+    """User and password of an Authorization header of the scheme Basic; empty where it has none."""
+    scheme, _, coded = (header or "").strip().partition(" ")
+    if scheme.lower() != "basic" or len(coded) > _LONGEST:
+        return "", ""
+    try:
+        user, _, password = base64.b64decode(coded.strip(), validate=True).decode("utf-8").partition(":")
+    except ValueError:
+        return "", ""
+    return user, password

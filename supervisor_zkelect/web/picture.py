@@ -1,0 +1,123 @@
+"""The cluster as ZooKeeper has it, for people and monitors who look at it over HTTP.
+
+A thread of its own reads it while somebody looks: at most once per PACE, and no more after INTEREST seconds without a look. Then
+the session is closed as well, so that nobody's looking costs nothing. What is answered is the last picture, with its age.
+No probe waits for it, or is judged by it, but `/standby` where a listener does not tell.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Any, Callable, Dict, NamedTuple, Optional
+
+from supervisor_zkelect.system import clock
+from supervisor_zkelect.web import reading
+
+log = logging.getLogger(__name__)
+
+PACE = 1.0
+"""Seconds between two pictures, at least."""
+
+INTEREST = 10.0
+"""Seconds for which one look keeps pictures coming."""
+
+KEPT = 60.0
+"""Seconds for which the session with ZooKeeper is kept without a look."""
+
+CONNECT_TIME = 5.0
+"""Seconds that ZooKeeper has to take a session."""
+
+
+class Taken(NamedTuple):
+    """elections: as `reading.election` has them, by name. at: when the last of it was confirmed, seconds of CLOCK_BOOTTIME; None
+    for never. connected: whether ZooKeeper answers, since when (milliseconds since 1970), and why it does not, in one line."""
+
+    elections: Dict[str, Dict[str, Any]] = {}
+    at: Optional[float] = None
+    connected: bool = False
+    since: int = 0
+    trouble: str = ""
+
+    def age(self, now: float) -> Optional[float]:
+        """How old it is, in seconds."""
+        return None if self.at is None else max(0.0, now - self.at)
+
+
+class Photographer:
+    """Takes pictures while somebody looks. `latest` may be read on any thread.
+
+    settings: gives those of the file, as they are now. taken: called on the thread of this, after each picture.
+    """
+
+    def __init__(self, settings: Callable[[], Any], taken: Callable[[], None] = lambda: None) -> None:
+        self._settings, self._taken = settings, taken
+        self.latest = Taken(since=round(1000 * time.time()))
+        self._wanted_at = -KEPT
+        self._wake = threading.Condition()
+        self._thread: Optional[threading.Thread] = None
+        self._ended = False
+        self._began = -PACE
+
+    def look(self) -> Taken:
+        """The last picture; others follow."""
+        with self._wake:
+            self._wanted_at = clock.now()
+            if self._thread is None and not self._ended:
+                self._thread = threading.Thread(target=self._run, name="zkelect-picture", daemon=True)
+                try:
+                    self._thread.start()
+                except RuntimeError as error:
+                    self._thread = None
+                    self.latest = self.latest._replace(connected=False, trouble=f"no thread to be had: {error}")
+            self._wake.notify()
+        return self.latest
+
+    def end(self) -> None:
+        """Take no more pictures, and close the session soon."""
+        with self._wake:
+            self._ended = True
+            self._wake.notify()
+
+    # The thread
+
+    def _run(self) -> None:
+        source = reading.Source(self._settings)
+        try:
+            while self._rest(source):
+                self._take(source)
+        finally:
+            source.close()
+
+    def _rest(self, source: reading.Source) -> bool:
+        """Wait for the next picture. False where none is wanted any more, and this thread ends."""
+        due = self._began + PACE
+        with self._wake:
+            while not self._ended:
+                moment = clock.now()
+                idle = moment - self._wanted_at
+                if idle >= KEPT:
+                    break
+                if idle < INTEREST and moment >= due:
+                    return True
+                self._wake.wait(due - moment if idle < INTEREST else KEPT - idle)
+            self._thread = None
+            return False
+
+    def _take(self, source: reading.Source) -> None:
+        before, began = self.latest, clock.now()
+        self._began = began
+        try:
+            elections = source.elections(CONNECT_TIME, before.elections)
+            fresh = Taken(elections, began, True, before.since, "")
+        except reading.Away as error:
+            fresh = before._replace(connected=False, trouble=str(error))
+        except Exception as error:
+            log.exception("a defect")
+            fresh = before._replace(connected=False, trouble=f"a defect: {error!r}")
+            source.close()
+        if fresh.connected != before.connected:
+            fresh = fresh._replace(since=round(1000 * time.time()))
+        self.latest = fresh
+        self._taken()

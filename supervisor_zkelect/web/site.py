@@ -1,0 +1,173 @@
+"""The routes of `zkelect http`, and who may see them: what is answered to a path, without the server around it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Protocol, Tuple
+from urllib.parse import parse_qs, unquote
+
+from supervisor_zkelect.core.untrusted import printable
+from supervisor_zkelect.web import answers, hosts
+from supervisor_zkelect.web.answers import Answer
+from supervisor_zkelect.web.page import Page
+from supervisor_zkelect.web.verdict import Verdict
+
+_LONGEST = 120
+"""Characters of a foreign path that are repeated in an answer."""
+
+
+class Node(Protocol):
+    """What is known of this node and of the cluster."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def elections(self) -> List[str]: ...
+
+    def verdict(self, election: str) -> Verdict: ...
+
+    def standby(self, election: str) -> str:
+        """Why this node could not take over in the election; "" where it stands by and could."""
+
+    def status(self) -> Dict[str, Any]:
+        """The document of `/status`."""
+
+
+class Request(NamedTuple):
+    """method, path with its query, host and authorization: of a request; the headers None where they are missing."""
+
+    method: str
+    target: str
+    host: Optional[str] = None
+    authorization: Optional[str] = None
+
+
+class Asked(NamedTuple):
+    """What a route is asked. election: as it was named, "" for none. query: the last value of each name."""
+
+    election: str
+    query: Mapping[str, str]
+
+
+class Route(NamedTuple):
+    """answer: makes the answer. text: what it is, in a few words. probe: whether load balancers ask it, so that it is told to
+    everybody who can connect. election: whether an election may follow. waits, reports: whether a fresh picture, or a fresh
+    report of the listener, is worth waiting for. stream: whether the answer goes on."""
+
+    answer: Callable[[Asked], Answer]
+    text: str
+    probe: bool = False
+    election: bool = False
+    waits: bool = False
+    reports: bool = False
+    stream: bool = False
+
+
+class Site:
+    """All routes. node: what they tell of. names: host names that are answered, in lower case. page: None where there is none."""
+
+    def __init__(self, node: Node, names: Callable[[], List[str]], page: Optional[Page] = None) -> None:
+        self._node, self._names = node, names
+        self.routes: Dict[str, Route] = {
+            "primary": Route(self._primary, "whether this node is primary", probe=True, election=True),
+            "standby": Route(
+                self._standby, "whether this node stands by and could take over", probe=True, election=True, reports=True
+            ),
+            "live": Route(lambda asked: answers.document(200, {"live": True}), "whether this program answers", probe=True),
+            "ready": Route(self._ready, "whether this node leads or could take over, in all elections", probe=True, reports=True),
+            "status": Route(self._status, "all elections and nodes", waits=True),
+            "events": Route(self._status, "the same, whenever it has changed: server-sent events", waits=True, stream=True),
+            "history": Route(self._history, "the last terms", election=True, waits=True),
+        }
+
+        if page is not None:
+            self.routes[""] = Route(lambda asked: page.answer(), "a page of the cluster")
+
+    def told(self) -> List[str]:
+        """The routes, as they are written."""
+        return [f"/{name}" + ("/ELECTION" if route.election else "") for name, route in self.routes.items()]
+
+    def find(self, request: Request) -> Tuple[Optional[Route], Asked, Answer]:
+        """The route of a request and what it is asked; or None, and the answer that there is without a route."""
+        nothing = Asked("", {})
+        path, _, query = request.target.partition("?")
+        name, slash, election = unquote(path, errors="replace").partition("/")[2].partition("/")
+        route = self.routes.get(name) if path.startswith("/") else None
+        shown = printable(path, _LONGEST)
+        if request.method not in answers.METHODS:
+            return None, nothing, answers.not_allowed()
+        if (route is None or not route.probe) and not hosts.trusted(request.host, self._names()):
+            host = printable(request.host or "", _LONGEST)
+            return None, nothing, answers.refusal(421, f"this program is not known as {host}; add it to http_names")
+        if route is None or (slash and not (route.election and election)):
+            return None, nothing, answers.not_found(shown, self.told())
+        if request.method == "OPTIONS":
+            return None, nothing, answers.options()
+        values = {key: found[-1] for key, found in parse_qs(query, max_num_fields=20).items()} if len(query) < 2000 else {}
+        return route, Asked(election, values), answers.options()
+
+    def _election(self, asked: Asked) -> str:
+        """The election that is meant; "" where it cannot be known."""
+        names = self._node.elections
+        if asked.election:
+            return asked.election if asked.election in names else ""
+        return names[0] if len(names) == 1 else ""
+
+    def _unknown(self, asked: Asked) -> Answer:
+        return answers.no_election(printable(asked.election, _LONGEST), self._node.elections)
+
+    # Probes
+
+    def _primary(self, asked: Asked) -> Answer:
+        election = self._election(asked)
+        if not election:
+            return self._unknown(asked)
+        verdict = self._node.verdict(election)
+        fields = {"election": election, "node": self._node.name, **verdict.document()}
+        answer = answers.document(200 if verdict.primary else 503, fields)
+        return answer._replace(until=verdict.until, again=lambda: self._until(election)) if verdict.primary else answer
+
+    def _until(self, election: str) -> float:
+        """Until when it may be told that this node is primary, by another look; minus infinity where it is not."""
+        verdict = self._node.verdict(election)
+        return verdict.until if verdict.primary else -math.inf
+
+    def _standby(self, asked: Asked) -> Answer:
+        election = self._election(asked)
+        if not election:
+            return self._unknown(asked)
+        why = self._why_no_standby(election)
+        fields = {"election": election, "node": self._node.name, "standby": not why, "why": why or "stands by"}
+        return answers.document(503 if why else 200, fields)
+
+    def _why_no_standby(self, election: str) -> str:
+        if self._node.verdict(election).primary:
+            return "this node is primary"
+        return self._node.standby(election)
+
+    def _ready(self, asked: Asked) -> Answer:
+        told = {}
+        for election in self._node.elections:
+            verdict = self._node.verdict(election)
+            told[election] = "" if verdict.primary else self._node.standby(election)
+        ready = bool(told) and not any(told.values())
+        return answers.document(200 if ready else 503, {"ready": ready, "elections": {
+            name: {"ready": not why, "why": why} for name, why in told.items()
+        }})
+
+    # What is told to people
+
+    def _status(self, asked: Asked) -> Answer:
+        return answers.document(200, self._node.status())
+
+    def _history(self, asked: Asked) -> Answer:
+        election = self._election(asked)
+        if asked.election and not election:
+            return self._unknown(asked)
+        status = self._node.status()
+        limit = int(asked.query["limit"]) if asked.query.get("limit", "").isdecimal() else None
+        told = {
+            name: found["terms"][:limit] for name, found in status["elections"].items() if not asked.election or name == election
+        }
+        return answers.document(200, {"age": status["age"], "zookeeper": status["zookeeper"], "elections": told})

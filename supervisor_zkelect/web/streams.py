@@ -1,0 +1,132 @@
+"""Server-sent events: the document of `/status` whenever it has changed, to whoever keeps looking. On the server's loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import Any, Callable, Dict, Optional, Set
+
+from tornado.httputil import HTTPHeaders, ResponseStartLine
+
+from supervisor_zkelect.system import clock
+from supervisor_zkelect.web import answers
+
+log = logging.getLogger(__name__)
+
+MOST = 50
+"""Streams at a time."""
+
+PACE, CONFIRMED, HEARTBEAT = 1.0, 5.0, 15.0
+"""Seconds between two events at least; after which the document is sent though nothing has changed but its age; and between two
+signs of life where even that is not sent."""
+
+STUCK = 20.0
+"""Seconds within which a reader must have taken what was sent."""
+
+#: Members that change by the passing of time alone.
+_TIMES = ("now", "age")
+
+
+class Streams:
+    """status: makes the document."""
+
+    def __init__(self, status: Callable[[], Dict[str, Any]]) -> None:
+        self._status = status
+        self._open: Set[_Stream] = set()
+        self._task: Optional[asyncio.Task[None]] = None
+        self._last, self._text = "", b""
+        self._sent_at = -float("inf")
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def begin(self, connection: Any, headers: HTTPHeaders) -> bool:
+        """Begin a stream. False where there are too many."""
+        if len(self._open) >= MOST:
+            return False
+        one = _Stream(connection)
+        self._open.add(one)
+        connection.set_close_callback(lambda: self._open.discard(one))
+        text = self._made()
+        one.start(headers, b"retry: 2000\n\n" + text)
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+        return True
+
+    def end(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        self._open.clear()
+
+    async def _run(self) -> None:
+        """Send what has changed, for as long as somebody looks."""
+        try:
+            while self._open:
+                await asyncio.sleep(PACE)
+                try:
+                    self._send()
+                except Exception:
+                    log.exception("a defect")
+        finally:
+            self._task = None
+
+    def _send(self) -> None:
+        before, moment = self._last, clock.now()
+        text = self._made()
+        due = self._last != before or moment - self._sent_at >= CONFIRMED
+        if due:
+            self._sent_at = moment
+        for one in list(self._open):
+            if one.send(text if due else b"", moment):
+                self._open.discard(one)
+
+    def _made(self) -> bytes:
+        """The event. What is compared is the document without its times."""
+        document = {"v": answers.VERSION, **self._status()}
+        still = {name: value for name, value in document.items() if name not in _TIMES}
+        still["elections"] = {
+            name: {**one, "here": {**one["here"], "lease": one["here"]["lease"] is not None}}
+            for name, one in document["elections"].items()
+        }
+        self._last = json.dumps(still)
+        self._text = b"event: status\ndata: " + json.dumps(document).encode() + b"\n\n"
+        return self._text
+
+
+class _Stream:
+    """One reader."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._sending: Any = None
+        self._sent_at = clock.now()
+
+    def start(self, headers: HTTPHeaders, text: bytes) -> None:
+        self._sending = self._connection.write_headers(ResponseStartLine("HTTP/1.1", 200, "OK"), headers, text)
+        self._sending.add_done_callback(_quiet)
+
+    def send(self, text: bytes, moment: float) -> bool:
+        """Send it, or a sign of life where that is due. True where the stream is over."""
+        if self._sending is not None and not self._sending.done():
+            # It reads slowly, and gets what there is when it has read.
+            if moment - self._sent_at > STUCK:
+                self._connection.stream.close()
+                return True
+            return False
+        if not text and moment - self._sent_at >= HEARTBEAT:
+            text = b": alive\n\n"
+        if text:
+            self._sent_at = moment
+            try:
+                self._sending = self._connection.write(text)
+                self._sending.add_done_callback(_quiet)
+            except Exception as error:
+                log.debug("a stream has ended: %s", error)
+                return True
+        return False
+
+
+def _quiet(future: Any) -> None:
+    if not future.cancelled():
+        future.exception()

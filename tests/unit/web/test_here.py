@@ -1,0 +1,105 @@
+"""What is known of this node, from its parts."""
+
+import pytest
+
+from supervisor_zkelect.core.lease import Lease
+from supervisor_zkelect.guard import record
+from supervisor_zkelect.operators.view import View
+from supervisor_zkelect.supervisord.client import Unreachable
+from supervisor_zkelect.web import here, picture, report
+from supervisor_zkelect.web.here import LOOKS, Here
+from supervisor_zkelect.web.report import STALE, Report, Reporter
+from supervisor_zkelect.web.verdict import LATE, TOLD_WITHIN, Seen
+
+NOW = 1000.0
+ENTRY = record.Entry("orders", "primary", "a:80", 7, True, 0, Lease(1003.0, 1004.0, 1005.0), True)
+
+
+class Clock:
+    def __init__(self):
+        self.moment = NOW
+
+    def now(self):
+        return self.moment
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    for module in (here, report):
+        monkeypatch.setattr(module, "clock", clock)
+    return clock
+
+
+@pytest.mark.parametrize("late, primary", [(0, True), (1, True), (LOOKS - 1, True), (LOOKS, False)])
+def test_a_record_that_took_long_to_read_is_read_again(clock, late, primary):
+    """A machine that is busy for a moment makes no primary go away; one that is so all the time knows nothing."""
+    looks = []
+
+    def look():
+        looks.append(clock.moment)
+        at = clock.moment
+        clock.moment += TOLD_WITHIN if len(looks) <= late else 0.001
+        return Seen("", record.Record(NOW, [ENTRY]), at)
+
+    verdict = Here(None, look, None, None).verdict("orders")
+    assert verdict.primary is primary and (primary or verdict.why == LATE) and len(looks) == min(late + 1, LOOKS)
+
+
+def test_the_clock_is_read_behind_the_record(clock):
+    def look():
+        clock.moment = 1003.0
+        return Seen("", record.Record(1003.0, [ENTRY]), 1003.0)
+
+    assert Here(None, look, None, None).verdict("orders").why == "the lease is over"
+
+
+def told(**facts):
+    return View(True, "", 0.1, NOW, {"elections": {"orders": facts}})
+
+
+@pytest.mark.parametrize("found, why", [
+    (Report(told(role="standby"), "", NOW), ""), (Report(told(role="standby", cannot={"why": "x"}), "", NOW), "this node is standby"),
+    (Report(told(role="detached", trouble="no\x1b"), "", NOW), "this node is detached: no\\x1b"),
+    (Report(told(role="standby"), "", NOW - STALE - 0.1), "supervisord does not answer"),
+    (Report(told(role="standby", step="asking", trouble="refused"), "", NOW), "this node is standby: refused"),
+    (Report(None, "supervisord: away", NOW), "supervisord: away"), (Report(), "supervisord was not asked yet"),
+    (Report(View(False, "the listener is dead", 1.0, NOW, {}), "", NOW), "the listener is dead"),
+])
+def test_who_could_take_over_by_the_report(found, why):
+    assert found.standby("orders", NOW) == why
+
+
+def test_supervisord_is_asked_at_most_twice_a_second(clock):
+    calls = []
+    text = '{"known": true, "now": 5.0, "age": 0.1, "report": {"elections": {"orders": {"role": "standby"}}}}'
+    one = Reporter(lambda method: calls.append(method) or text)
+    assert not one.fresh and one.refresh().standby("orders", NOW) == ""
+    clock.moment += 0.4
+    assert one.fresh and one.refresh() is one.latest and calls == ["zkelect.getReport"]
+    clock.moment += 0.2
+    one.refresh()
+    assert len(calls) == 2
+
+
+def test_a_supervisord_that_does_not_answer_is_told(clock):
+    def call(method):
+        raise Unreachable("no\x1b answer")
+
+    assert Reporter(call).refresh().standby("orders", NOW) == "supervisord: no\\x1b answer"
+
+
+def test_the_status_has_the_age_of_the_picture_and_the_verdict_of_now(clock):
+    class Settings:
+        node_name = "a"
+
+        class Election:
+            name = "orders"
+
+        elections = (Election,)
+
+    photographer = picture.Photographer(lambda: Settings)
+    photographer.look = lambda: picture.Taken({"orders": {"address": "a:80"}}, NOW - 2.5, False, 5, "away")
+    found = Here(lambda: Settings, lambda: Seen("", record.Record(NOW, [ENTRY]), NOW), photographer, None).status()
+    assert found["age"] == 2.5 and found["zookeeper"] == {"connected": False, "since": 5, "trouble": "away"}
+    assert found["elections"]["orders"]["here"]["primary"] is True and found["elections"]["orders"]["address"] == "a:80"

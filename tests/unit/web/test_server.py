@@ -1,0 +1,202 @@
+"""The server's limits, and who is let in."""
+
+import base64
+import json
+import math
+
+import pytest
+
+from supervisor_zkelect.system import clock
+from supervisor_zkelect.web import passwords, server, streams
+from tests.unit.web.parts import TIME, Node, Served
+
+
+def lines(connection):
+    """What comes on a connection, until it ends."""
+    with connection.makefile("rb") as file:
+        yield from file
+
+
+def test_a_connection_is_used_again_and_again():
+    with Served() as served, served.connect() as one:
+        file = one.makefile("rb")
+        for _ in range(3):
+            one.sendall(b"HEAD /primary/orders HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert file.readline() == b"HTTP/1.1 200 OK\r\n"
+            while file.readline() != b"\r\n":
+                pass
+
+
+def test_an_old_probe_without_a_host_is_answered():
+    """HAProxy's `httpchk` asks so unless it is told otherwise."""
+    with Served() as served, served.connect() as one:
+        one.sendall(b"OPTIONS /primary/orders HTTP/1.0\r\n\r\n")
+        assert next(lines(one)) == b"HTTP/1.1 204 No Content\r\n"
+    with Served() as served, served.connect() as one:
+        one.sendall(b"GET /primary/orders HTTP/1.0\r\n\r\n")
+        assert json.loads(list(lines(one))[-1])["primary"] is True
+
+
+def test_a_header_or_a_body_that_is_too_long_ends_the_connection():
+    with Served() as served:
+        for text in (b"GET /live HTTP/1.1\r\nX: " + b"x" * (1 << 20), b"POST /live HTTP/1.1\r\nHost: x\r\nContent-Length: 999999\r\n\r\n"):
+            with served.connect() as one:
+                try:
+                    one.sendall(text)
+                    assert b"200" not in b"".join(lines(one))
+                except (BrokenPipeError, ConnectionResetError):
+                    pass
+        assert served.ask("/live")[0] == 200
+
+
+def test_who_is_slow_with_a_header_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(server, "IDLE_TIME", 0.2)
+    with Served() as served, served.connect() as one:
+        one.sendall(b"GET /live HTTP/1.1\r\nX")
+        assert list(lines(one)) == []
+
+
+def test_too_many_idle_connections_keep_nobody_out(monkeypatch):
+    """The one goes that asked least lately, those that never asked first."""
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 5)
+    with Served() as served:
+        asking = served.connect()
+        file = asking.makefile("rb")
+        idle = []
+        for _ in range(20):
+            idle.append(served.connect())
+            asking.sendall(b"OPTIONS /live HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert file.readline() == b"HTTP/1.1 204 No Content\r\n"
+            while file.readline() != b"\r\n":
+                pass
+            assert served.ask("/live")[0] == 200
+        assert all(list(lines(one)) == [] for one in idle[:15])
+        for one in (asking, *idle):
+            one.close()
+
+
+@pytest.fixture
+def users(tmp_path, monkeypatch):
+    monkeypatch.setattr(passwords, "ROUNDS", 10)
+    path = tmp_path / "users"
+    path.write_text(passwords.line("ann", "secret"))
+    return str(path)
+
+
+def test_a_password_covers_everything_but_probes(users):
+    with Served(Node("orders"), users) as served:
+        for probe in ("/primary/orders", "/live", "/ready"):
+            assert served.ask(probe)[0] == 200
+        for path in ("/status", "/history", "/events"):
+            status, headers, _ = served.ask(path)
+            assert status == 401 and headers["WWW-Authenticate"].startswith("Basic ")
+        wrong, right = ({"Authorization": "Basic " + base64.b64encode(b"ann:" + one).decode()} for one in (b"x", b"secret"))
+        assert served.ask("/status", headers=wrong)[0] == 401
+        assert served.ask("/status", headers=right)[0] == 200 and served.ask("/history", headers=right)[0] == 200
+
+
+def events(connection):
+    """The documents of a stream, as they come."""
+    for line in lines(connection):
+        if line.startswith(b"data: "):
+            yield json.loads(line[6:])
+
+
+def test_a_stream_tells_each_change(monkeypatch):
+    monkeypatch.setattr(streams, "PACE", 0.02)
+    with Served() as served, served.connect() as one:
+        one.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        told = events(one)
+        assert next(told)["elections"]["orders"]["here"]["primary"] is True
+        served.node.age = 5.0
+        served.node.verdicts["orders"] = served.node.verdicts["orders"]._replace(primary=False, why="gone")
+        assert next(told)["elections"]["orders"]["here"]["why"] == "gone"
+
+
+def test_a_stream_shows_that_it_lives_and_how_old_it_is(monkeypatch):
+    monkeypatch.setattr(streams, "PACE", 0.02)
+    monkeypatch.setattr(streams, "CONFIRMED", 0.1)
+    with Served() as served, served.connect() as one:
+        one.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        told = events(one)
+        next(told)
+        served.node.age = 7.0
+        while next(told)["age"] != 7.0:
+            pass
+
+
+def test_streams_are_limited_and_end_with_their_readers(monkeypatch):
+    monkeypatch.setattr(streams, "MOST", 1)
+    monkeypatch.setattr(streams, "PACE", 0.02)
+    with Served() as served:
+        with served.connect() as one:
+            one.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            next(events(one))
+            status, headers, _ = served.ask("/events")
+            assert status == 503 and headers["Retry-After"]
+        with served.connect() as one:
+            while len(served.streams):
+                pass
+            one.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            next(events(one))
+
+
+def test_head_of_a_stream_is_no_stream():
+    with Served() as served:
+        assert served.ask("/events", "HEAD")[0] == 200
+        assert len(served.streams) == 0
+
+
+def test_an_answer_that_does_not_hold_any_more_is_not_sent(monkeypatch):
+    """The process may stand still between the verdict and its sending, and go on when another node leads."""
+    with Served() as served:
+        until = clock.now() + TIME
+        served.node.verdicts["orders"] = verdict = served.node.verdicts["orders"]._replace(until=until)
+        with served.connect() as one:
+            file = one.makefile("rb")
+            one.sendall(b"HEAD /primary/orders HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert file.readline() == b"HTTP/1.1 200 OK\r\n"
+            while file.readline() != b"\r\n":
+                pass
+            monkeypatch.setattr(server.clock, "now", lambda: until)
+            served.node.verdict = lambda election, looks=[verdict]: looks.pop() if looks else verdict._replace(primary=False)
+            # What has no such limit is answered on the same connection all the same.
+            one.sendall(b"OPTIONS /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert file.readline() == b"HTTP/1.1 204 No Content\r\n"
+            while file.readline() != b"\r\n":
+                pass
+            one.sendall(b"HEAD /primary/orders HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert file.read() == b""
+        assert served.ask("/live")[0] == 200
+
+
+@pytest.mark.parametrize("primary, sent", [(True, True), (False, False)])
+def test_an_answer_that_is_late_is_judged_again(primary, sent):
+    """A busy machine is no reason to tell a load balancer nothing."""
+    with Served() as served, served.connect() as one:
+        verdict = served.node.verdicts["orders"]
+        looks = []
+
+        def look(election):
+            looks.append(election)
+            return verdict._replace(until=clock.now() - 1.0) if len(looks) == 1 else verdict._replace(
+                primary=primary, until=clock.now() + TIME if primary else math.inf
+            )
+
+        served.node.verdict = look
+        file = one.makefile("rb")
+        one.sendall(b"HEAD /primary/orders HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert file.readline() == (b"HTTP/1.1 200 OK\r\n" if sent else b"") and len(looks) == 2
+
+
+def test_a_stream_on_the_connection_of_a_probe_has_no_such_limit(monkeypatch):
+    with Served() as served, served.connect() as one:
+        until = clock.now() + TIME
+        served.node.verdicts["orders"] = served.node.verdicts["orders"]._replace(until=until)
+        file = one.makefile("rb")
+        one.sendall(b"HEAD /primary/orders HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        while file.readline() != b"\r\n":
+            pass
+        monkeypatch.setattr(server.clock, "now", lambda: until)
+        one.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert file.readline() == b"HTTP/1.1 200 OK\r\n"
