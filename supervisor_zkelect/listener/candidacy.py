@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Callable, Iterable, Optional, Tuple
 
 from supervisor_zkelect.config.settings import ElectionSettings
-from supervisor_zkelect.core import messages, nodes, role, roles, timeline
+from supervisor_zkelect.core import messages, nodes, role, roles, tally, timeline
 from supervisor_zkelect.core.state import Rules, State, lasting_trouble, lease_of, next_wakeup
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard.protocol import Grant
@@ -119,6 +119,8 @@ class Candidacy(Part):
         self.fit = settings.fit_check()
         self.elector = ports.elector(settings)
         self.timeline = timeline.TermTimeline(self._host.settings.node_name, settings.address)
+        #: what is counted for whoever watches from outside
+        self.tally = tally.Tally()
         self.facts = Facts()
         self.term = TermView()
         self.queue = QueueView()
@@ -167,6 +169,7 @@ class Candidacy(Part):
         before, now = self.state, self._host.now()
         self.state, actions = role.step(self.rules, before, event, now)
         self.schedule_tick()
+        self.tally.moved(self.rules, before, self.state, event, actions, now)
         self.timeline.moved(before, self.state, event, self._host.wall())
         self._tell_of(before, now)
         if self.state.acked != before.acked and self.state.enforced:

@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, Optional
 from supervisor_zkelect.core import messages
 from supervisor_zkelect.core.heartbeat import Heartbeat
 from supervisor_zkelect.core.lease import SessionClock, lasts_until, leftover_time, start_margin
+from supervisor_zkelect.core.tally import SessionTally
 from supervisor_zkelect.guard import protocol
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.candidacies import Candidacies
@@ -37,6 +38,8 @@ class LeaseKeeper(Part):
         #: election -> path of its proposal, of those that hold a lease or want one
         self._leased: Dict[str, str] = {}
         self._peeked = 0
+        #: what is counted of the session for whoever watches from outside
+        self.tally = SessionTally()
         #: what the keeper has told before this session was attached with a shorter timeout counts until then at most
         self._cut_at = math.inf
 
@@ -62,6 +65,7 @@ class LeaseKeeper(Part):
         self._guard.link.send(protocol.CutOrder(self._cut_at))
 
     def session_over(self) -> None:
+        self.tally.lost += self.granted is not None
         self.granted = self.clock = None
         self._leased.clear()
 
@@ -132,6 +136,8 @@ class LeaseKeeper(Part):
     def _on_beaten(self, event: session.Beaten) -> None:
         if not self.answered(event):
             return
+        if not event.error:
+            self.tally.quorum.add(event.answered - event.sent)
         if event.gone:
             self.heartbeat = self.heartbeat.all_soon()
             for one in self._candidacies:
@@ -164,6 +170,7 @@ class LeaseKeeper(Part):
     def _on_peeked(self, event: session.Peeked) -> None:
         if self.answered(event) and not event.error:
             assert self.granted is not None
+            self.tally.local.add(event.answered - event.sent)
             for one in self._candidacies:
                 if one.elector.proposal_path == event.path and event.owner != self.granted.session:
                     one.decide(messages.ProposalLost("its proposal was deleted"))

@@ -11,9 +11,10 @@ from typing import Any, Dict, Optional
 
 from supervisor_zkelect import __version__
 from supervisor_zkelect.config import agreement
-from supervisor_zkelect.core import ability, figures, nodes, roles, untrusted
+from supervisor_zkelect.core import ability, figures, nodes, roles, tally, untrusted
 from supervisor_zkelect.core.state import lease_of
 from supervisor_zkelect.listener.candidacy import Candidacy
+from supervisor_zkelect.listener.election_worker import fitting
 from supervisor_zkelect.listener.http_watch import HttpWatch
 from supervisor_zkelect.listener.keepers import Decider, Keepers
 from supervisor_zkelect.listener.part import Means
@@ -21,6 +22,10 @@ from supervisor_zkelect.listener.session_keeper import UNREACHED
 
 #: Characters of a text in a report.
 LONGEST_TEXT = 2000
+
+#: Characters of what is counted of elections, in a report; some hundreds of them have room. supervisord takes four times that for
+#: the whole report (mailbox.LONGEST_REPORT).
+LONGEST_COUNTERS = 1 << 18
 
 
 class Reports(Decider):
@@ -43,8 +48,15 @@ class Reports(Decider):
                 "trouble": sessions.doubt(),
             },
             "http": self._http.report(),
+            "guard": self._guard.up, "counters": self._counters(),
             "elections": {one.name: self._part(one, moment) for one in self._candidacies} or self._unbegun(),
         }
+
+    def _counters(self) -> Dict[str, Any]:
+        """What was counted since this listener began, by `tally.py`. bounds: the upper ends of the ranges of its histograms."""
+        counted = [{"election": one.name, **one.tally.document()} for one in self._candidacies]
+        session = self._leases.tally.document(one.tally for one in self._candidacies)
+        return {"bounds": tally.BOUNDS, "session": session, "elections": fitting(counted, LONGEST_COUNTERS)}
 
     def _unbegun(self) -> Dict[str, Any]:
         """The report on the elections while none has begun."""

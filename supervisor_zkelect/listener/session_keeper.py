@@ -197,6 +197,7 @@ class SessionKeeper(Part):
             self._log.warn("ZooKeeper", note)
 
     def _on_suspended(self, event: session.Suspended) -> None:
+        self._leases.tally.suspended += 1
         self._set_link("suspended", self.session.trouble)
         self._candidacies.decide(messages.SessionDown())
 

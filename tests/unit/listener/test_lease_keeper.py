@@ -93,3 +93,24 @@ def test_another_tick_counts_from_the_next_answer(one):
 def test_nothing_is_leased_any_more_when_the_session_is_over(one):
     one.keeper.session_over()
     assert beaten(one) == ([], [])
+
+
+def counted(one):
+    told = one.keeper.tally.document()["heartbeats"]
+    return sum(told["quorum"]["n"]), sum(told["local"]["n"]), round(told["quorum"]["sum"] + told["local"]["sum"], 3)
+
+
+def test_the_round_trips_of_heartbeats_are_counted(one):
+    beaten(one)
+    assert counted(one) == (1, 0, 0.1)
+    one.keeper.handlers()[session.Peeked](session.Peeked(1, NOW, NOW + 0.2, "/e/n-1", 77, "", True))
+    assert counted(one) == (1, 1, 0.3)
+
+
+@pytest.mark.parametrize("changes", [dict(error="refused"), dict(generation=0), dict(connected=False)])
+def test_what_the_quorum_has_not_answered_has_no_round_trip(one, changes):
+    beaten(one, **changes)
+    one.keeper.handlers()[session.Peeked](session.Peeked(
+        **{"generation": 1, "sent": NOW, "answered": NOW, "path": "/", "owner": 7, "error": "", "connected": True, **changes}
+    ))
+    assert counted(one) == (0, 0, 0.0)

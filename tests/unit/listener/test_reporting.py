@@ -9,6 +9,7 @@ import pytest
 
 from supervisor_zkelect.core import ability, messages, roles
 from supervisor_zkelect.core.state import State
+from supervisor_zkelect.core.tally import BOUNDS, SessionTally
 from supervisor_zkelect.listener import reporting
 from supervisor_zkelect.listener.candidacy import Facts
 from tests.unit.listener.parts import NOW, Host, candidacies, candidacy, keepers, means
@@ -38,7 +39,7 @@ def one(orders):
         programs = SimpleNamespace(config_trouble=lambda: None)
         known = keepers(
             candidacies=listener.candidacies, folder=listener.folder, guard=listener.guard, sessions=listener.sessions,
-            leases=SimpleNamespace(granted=None), programs=programs,
+            leases=SimpleNamespace(granted=None, tally=SessionTally()), programs=programs,
         )
         return reporting.Reports(means(host), known, listener.obstacle, SimpleNamespace(report=lambda: listener.http, trouble=""))
 
@@ -162,3 +163,24 @@ def test_a_primary_tells_that_the_control_cannot_be_used(one, orders, role, told
     assert part(one)["trouble"] == told
     orders.state = replace(orders.state, orders=messages.ControlSeen("in maintenance", bar_id="m"))
     assert part(one)["trouble"] == ""
+
+
+def test_what_was_counted_is_told(one, orders):
+    orders.decide(messages.SessionLost("lost"))
+    told = json.loads(json.dumps(one.reports().report(NOW)))
+    assert told["guard"] is True and told["counters"]["bounds"] == list(BOUNDS)
+    counted, = told["counters"]["elections"]
+    assert counted["election"] == "orders" and counted["transitions"] == [["standby", "detached", "session", 1]]
+    assert told["counters"]["session"]["lost"] == 0 and "counters" not in told["elections"]["orders"]
+
+
+def test_the_counts_of_hundreds_of_elections_leave_room_for_their_roles(one, orders, monkeypatch):
+    """supervisord takes no report that is too long."""
+    monkeypatch.setattr(reporting, "LONGEST_COUNTERS", 400)
+    name = orders.name
+    many = [candidacy(Host(), orders.state, name=f"{name}{number}", group=f"g{number}") for number in range(9)]
+    one.candidacies = candidacies(*many)
+    told = one.reports().report(NOW)
+    kept = [counted["election"] for counted in told["counters"]["elections"]]
+    assert len(told["elections"]) == 9 and 0 < len(kept) < 9 and kept == sorted(told["elections"])[:len(kept)]
+    assert len(json.dumps(told["counters"]["elections"])) <= 400

@@ -165,3 +165,20 @@ def test_what_zookeeper_refuses_to_release_twice_ends_the_session(make):
     for refused, ends in (([], False), ([former], False), ([former], True)):
         one.hear(events.LeftoversReleased([], refused))
         assert one.keeper.closing is ends
+
+
+def test_lost_connections_and_sessions_are_counted(make):
+    one = make(STANDBY)
+    counts = lambda: (one.leases.tally.suspended, one.leases.tally.lost)  # noqa: E731
+    one.hear(session.Lost(0, False))
+    assert counts() == (0, 0)
+    one.hear(connected())
+    one.hear(session.Suspended(1))
+    one.hear(connected())
+    assert counts() == (1, 0)
+    one.hear(session.Suspended(1))
+    one.hear(session.Lost(1, False))
+    assert counts() == (2, 1)
+    # It was lost already.
+    one.hear(session.Lost(1, False))
+    assert counts() == (2, 1)

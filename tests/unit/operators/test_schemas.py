@@ -13,6 +13,7 @@ import pytest
 from docs import write_schemas
 from supervisor_zkelect.core import history, journal, nodes, roles
 from supervisor_zkelect.core.state import State
+from supervisor_zkelect.core.tally import SessionTally
 from supervisor_zkelect.listener import reporting, telling
 from supervisor_zkelect.listener.candidacy import Facts
 from supervisor_zkelect.operators import ask, cli, show
@@ -90,7 +91,7 @@ def report(state, facts=None, sessions=True, trouble=None, begun=True):
     known = keepers(
         candidacies=candidacies(one) if begun else candidacies(), folder=SimpleNamespace(locked=True, trouble=""),
         guard=SimpleNamespace(up=True, trouble="", unenforced=lambda: "", missing=lambda: ""), sessions=link,
-        leases=SimpleNamespace(granted=granted), programs=SimpleNamespace(config_trouble=lambda: trouble),
+        leases=SimpleNamespace(granted=granted, tally=SessionTally()), programs=SimpleNamespace(config_trouble=lambda: trouble),
     )
     http = SimpleNamespace(report=lambda: {"at": "127.0.0.1:8787", "trouble": "no answer"} if begun else None, trouble="")
     body = reporting.Reports(means(Host(elections=[one.settings])), known, "", http).report(NOW)

@@ -1,0 +1,155 @@
+"""Counts of what an election, and a node's session, went through, for whoever watches from outside. Pure.
+
+They begin with the process that counts, only grow, and have a bounded size: what they tell apart is of closed sets, and a
+length of time goes into one of few ranges. Who decides counts, so nothing is shared.
+
+All times are seconds of one clock; durations are seconds.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import Any, Dict, Iterable, Mapping, Optional, Sequence, Tuple
+
+from supervisor_zkelect.core import messages, reasons, standing
+from supervisor_zkelect.core.roles import PRIMARY, PROMOTING, STANDBY
+from supervisor_zkelect.core.state import Rules, State
+from supervisor_zkelect.core.transitions import STEPS
+
+BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""Seconds: the upper ends of the ranges, each of which has its own end in it. The last range has none."""
+
+TIMED = frozenset(
+    step for steps in STEPS.values() for step in steps
+) - {"waiting", "watching", PRIMARY, "maintenance", "withdrawn"}
+"""The steps of which it is counted how long they take: all but those in which a node stays."""
+
+#: What is written -> the actions that have it written.
+_WRITES: Dict[type, str] = {
+    messages.Propose: "propose", standing.StepBehind: "step", messages.Claim: "claim", messages.Ack: "ack",
+    messages.Release: "release", messages.Withdraw: "release",
+}
+
+WRITES = tuple(dict.fromkeys(_WRITES.values()))
+"""What a node writes into an election of its own accord."""
+
+_WRITTEN = (messages.Proposed, messages.Claimed, messages.Acked, messages.Released)
+
+PASSED, FAILED = "passed", "failed"
+"""Results of a health check."""
+
+
+class Histogram:
+    """How many durations lay in which range, and their sum."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(BOUNDS) + 1)
+        self._sum = 0.0
+
+    def add(self, seconds: float) -> None:
+        """A clock that was read by two threads may go back by a little."""
+        seconds = max(0.0, seconds)
+        self._counts[bisect_left(BOUNDS, seconds)] += 1
+        self._sum += seconds
+
+    def join(self, other: Histogram) -> None:
+        """Count what the other has counted, too."""
+        self._counts = [mine + theirs for mine, theirs in zip(self._counts, other._counts)]
+        self._sum += other._sum
+
+    def document(self) -> Dict[str, Any]:
+        """n: how many lay in each range, without the empty ones at the end; sum: seconds."""
+        counts = list(self._counts)
+        while counts and not counts[-1]:
+            counts.pop()
+        return {"n": counts, "sum": round(self._sum, 6)}
+
+
+def documents(histograms: Mapping[str, Histogram]) -> Dict[str, Any]:
+    return {name: one.document() for name, one in histograms.items()}
+
+
+class Tally:
+    """The counts of one election."""
+
+    def __init__(self) -> None:
+        self._transitions: Dict[Tuple[str, str, str], int] = {}
+        self._steps: Dict[str, Histogram] = {}
+        self._promotions = Histogram()
+        self._checks = {PASSED: 0, FAILED: 0}
+        self.writes: Dict[str, Histogram] = {}
+        self.failed_writes: Dict[str, int] = {}
+        #: when the present step was entered, and the present promotion begun; None where that was not seen
+        self._entered: Optional[float] = None
+        self._promoting: Optional[float] = None
+        #: the write that is under way: its number, what it is, and when it was asked for
+        self._writing: Tuple[int, str, float] = (0, "", 0.0)
+
+    def moved(
+        self, rules: Rules, before: State, after: State, event: Any, actions: Sequence[messages.Action], now: float
+    ) -> None:
+        """An event had this effect, and these actions are to be done for it."""
+        if isinstance(event, messages.Probed) and event.op == before.probing and before.counter is not None:
+            self._checks[PASSED if event.ok else FAILED] += 1
+        self._answered(event, now)
+        for action in actions:
+            if type(action) in _WRITES:
+                self._writing = (action.op, _WRITES[type(action)], now)  # type: ignore[union-attr]
+        if (before.role, before.step) != (after.role, after.step):
+            self._step(before, now)
+        if before.role != after.role:
+            self._role(rules, before, after, event, now)
+
+    def _answered(self, event: Any, now: float) -> None:
+        number, what, since = self._writing
+        if not number or getattr(event, "op", None) != number:
+            return
+        if isinstance(event, _WRITTEN):
+            self.writes.setdefault(what, Histogram()).add(now - since)
+        elif isinstance(event, messages.RequestFailed):
+            self.failed_writes[what] = self.failed_writes.get(what, 0) + 1
+        self._writing = (0, "", 0.0)
+
+    def _step(self, before: State, now: float) -> None:
+        entered, self._entered = self._entered, now
+        if before.step in TIMED:
+            self._steps.setdefault(before.step, Histogram()).add(now - (before.since if entered is None else entered))
+
+    def _role(self, rules: Rules, before: State, after: State, event: Any, now: float) -> None:
+        key = (before.role, after.role, reasons.of(rules, before, after, event, now))
+        self._transitions[key] = self._transitions.get(key, 0) + 1
+        if after.role == PRIMARY and self._promoting is not None:
+            self._promotions.add(now - self._promoting)
+        # A restart by order is none, nor what an earlier listener began.
+        begun = after.role == PROMOTING and before.role == STANDBY and after.inherited is None
+        self._promoting = now if begun else None
+
+    def document(self) -> Dict[str, Any]:
+        """What was counted. transitions: lists of from, to, reason and number."""
+        return {
+            "transitions": [[*key, number] for key, number in self._transitions.items()], "steps": documents(self._steps),
+            "promotions": self._promotions.document(), "checks": dict(self._checks),
+        }
+
+
+class SessionTally:
+    """The counts of a node's session with ZooKeeper. suspended, lost: how often the connection was lost, and the session."""
+
+    def __init__(self) -> None:
+        self.suspended = self.lost = 0
+        #: the heartbeats, as requests that the quorum or the server at hand has answered
+        self.quorum, self.local = Histogram(), Histogram()
+
+    def document(self, tallies: Iterable[Tally] = ()) -> Dict[str, Any]:
+        """What was counted of the session, and of the writes of its elections. tallies: of these."""
+        writes: Dict[str, Histogram] = {}
+        failed: Dict[str, int] = {}
+        for one in tallies:
+            for what, histogram in one.writes.items():
+                writes.setdefault(what, Histogram()).join(histogram)
+            for what, number in one.failed_writes.items():
+                failed[what] = failed.get(what, 0) + number
+        return {
+            "suspended": self.suspended, "lost": self.lost, "writes": documents(writes), "failed_writes": failed,
+            "heartbeats": documents({"quorum": self.quorum, "local": self.local}),
+        }
