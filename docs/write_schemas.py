@@ -69,6 +69,7 @@ SESSION = _object({
     "state": _text("connecting, connected or suspended, among others"), "id": _text("as ZooKeeper has it", True),
     "timeout": _is("number", "seconds, as granted", True), "since": _is("number", f"of the state; {BOOT}"),
     "trouble": _text("why there is no connection; empty where nothing is wrong"),
+    "ride_through": _is("number", "seconds for which ZooKeeper may be silent without consequence", True),
 }, ["state", "since"], "the node's session with ZooKeeper")
 
 FACTS: Dict[str, Schema] = {

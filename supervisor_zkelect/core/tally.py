@@ -35,6 +35,9 @@ WRITES = tuple(dict.fromkeys(_WRITES.values()))
 
 _WRITTEN = (messages.Proposed, messages.Claimed, messages.Acked, messages.Released)
 
+QUORUM, SERVER = HEARTBEATS = "quorum", "server"
+"""Who answers heartbeats: the quorum, where a lease is to be renewed, or one server."""
+
 PASSED, FAILED = "passed", "failed"
 """Results of a health check."""
 
@@ -137,8 +140,7 @@ class SessionTally:
 
     def __init__(self) -> None:
         self.suspended = self.lost = 0
-        #: the heartbeats, as requests that the quorum or the server at hand has answered
-        self.quorum, self.local = Histogram(), Histogram()
+        self.heartbeats = {QUORUM: Histogram(), SERVER: Histogram()}
 
     def document(self, tallies: Iterable[Tally] = ()) -> Dict[str, Any]:
         """What was counted of the session, and of the writes of its elections. tallies: of these."""
@@ -151,5 +153,5 @@ class SessionTally:
                 failed[what] = failed.get(what, 0) + number
         return {
             "suspended": self.suspended, "lost": self.lost, "writes": documents(writes), "failed_writes": failed,
-            "heartbeats": documents({"quorum": self.quorum, "local": self.local}),
+            "heartbeats": documents(self.heartbeats),
         }

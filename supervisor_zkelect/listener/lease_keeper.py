@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any, Callable, Dict, Optional
 
-from supervisor_zkelect.core import messages
+from supervisor_zkelect.core import messages, tally
 from supervisor_zkelect.core.heartbeat import Heartbeat
 from supervisor_zkelect.core.lease import SessionClock, lasts_until, leftover_time, start_margin
-from supervisor_zkelect.core.tally import SessionTally
 from supervisor_zkelect.guard import protocol
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.candidacies import Candidacies
@@ -39,7 +38,7 @@ class LeaseKeeper(Part):
         self._leased: Dict[str, str] = {}
         self._peeked = 0
         #: what is counted of the session for whoever watches from outside
-        self.tally = SessionTally()
+        self.tally = tally.SessionTally()
         #: what the keeper has told before this session was attached with a shorter timeout counts until then at most
         self._cut_at = math.inf
 
@@ -137,7 +136,7 @@ class LeaseKeeper(Part):
         if not self.answered(event):
             return
         if not event.error:
-            self.tally.quorum.add(event.answered - event.sent)
+            self.tally.heartbeats[tally.QUORUM].add(event.answered - event.sent)
         if event.gone:
             self.heartbeat = self.heartbeat.all_soon()
             for one in self._candidacies:
@@ -170,7 +169,7 @@ class LeaseKeeper(Part):
     def _on_peeked(self, event: session.Peeked) -> None:
         if self.answered(event) and not event.error:
             assert self.granted is not None
-            self.tally.local.add(event.answered - event.sent)
+            self.tally.heartbeats[tally.SERVER].add(event.answered - event.sent)
             for one in self._candidacies:
                 if one.elector.proposal_path == event.path and event.owner != self.granted.session:
                     one.decide(messages.ProposalLost("its proposal was deleted"))

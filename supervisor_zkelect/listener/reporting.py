@@ -45,6 +45,7 @@ class Reports(Decider):
             "session": {
                 "state": sessions.link, "id": f"0x{granted.session:x}" if granted else None,
                 "timeout": granted.timeout if granted else None, "since": sessions.link_since,
+                "ride_through": settings.ride_through_at(granted.timeout) if granted else None,
                 "trouble": sessions.doubt(),
             },
             "http": self._http.report(),

@@ -155,13 +155,13 @@ def test_of_a_session_the_writes_of_all_elections_are_told(one):
         each.writes.setdefault("ack", tally.Histogram()).add(0.001 if number else 1.0)
         each.failed_writes["claim"] = each.failed_writes.get("claim", 0) + 1
     other.writes["claim"] = tally.Histogram()
-    session.quorum.add(0.002)
-    session.local.add(0.1)
+    session.heartbeats[tally.QUORUM].add(0.002)
+    session.heartbeats[tally.SERVER].add(0.1)
     session.lost, session.suspended = 3, 4
     assert session.document([one, other]) == {
         "lost": 3, "suspended": 4, "failed_writes": {"claim": 3},
         "writes": {"ack": {"n": [2] + 8 * [0] + [1], "sum": 1.002}, "claim": {"n": [], "sum": 0.0}},
-        "heartbeats": {"quorum": {"n": [0, 1], "sum": 0.002}, "local": {"n": [0] * 6 + [1], "sum": 0.1}},
+        "heartbeats": {"quorum": {"n": [0, 1], "sum": 0.002}, "server": {"n": [0] * 6 + [1], "sum": 0.1}},
     }
     # What is told changes nothing.
     assert sum(one.writes["ack"].document()["n"]) == 1

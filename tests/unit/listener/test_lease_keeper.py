@@ -97,7 +97,7 @@ def test_nothing_is_leased_any_more_when_the_session_is_over(one):
 
 def counted(one):
     told = one.keeper.tally.document()["heartbeats"]
-    return sum(told["quorum"]["n"]), sum(told["local"]["n"]), round(told["quorum"]["sum"] + told["local"]["sum"], 3)
+    return sum(told["quorum"]["n"]), sum(told["server"]["n"]), round(told["quorum"]["sum"] + told["server"]["sum"], 3)
 
 
 def test_the_round_trips_of_heartbeats_are_counted(one):

@@ -94,7 +94,8 @@ def report(state, facts=None, sessions=True, trouble=None, begun=True):
         leases=SimpleNamespace(granted=granted, tally=SessionTally()), programs=SimpleNamespace(config_trouble=lambda: trouble),
     )
     http = SimpleNamespace(report=lambda: {"at": "127.0.0.1:8787", "trouble": "no answer"} if begun else None, trouble="")
-    body = reporting.Reports(means(Host(elections=[one.settings])), known, "", http).report(NOW)
+    host = Host(elections=[one.settings], ride_through_at=lambda timeout: 0.4 * timeout)
+    body = reporting.Reports(means(host), known, "", http).report(NOW)
     return json.dumps({"v": 1, "known": True, "why": "", "age": 0.1, "now": NOW + 0.1, "report": body})
 
 
