@@ -1,0 +1,177 @@
+"""The alert rules and the dashboard of contrib/: each alert fires in the fault that it is named for, and in no other."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from supervisor_zkelect.web import metrics
+
+FOLDER = Path(__file__).parents[3] / "contrib"
+RULES, SCRAPE = FOLDER / "prometheus" / "zkelect.rules.yml", FOLDER / "prometheus" / "prometheus.yml"
+DASHBOARD = FOLDER / "grafana" / "zkelect.json"
+
+promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="script/setup installs promtool")
+
+ON_A, ON_B = 'instance="a"', 'instance="b"'
+ORDERS = 'election="orders"'
+TO_PRIMARY = 'from="promoting", to="primary", reason="acked"'
+ENDED = 'from="primary", to="demoting", reason="{}"'
+
+
+def series(name, instance, *more):
+    return f'{name}{{{", ".join(["job=" + json.dumps("zkelect"), instance, *more])}}}'
+
+
+def of(name, instance, *more):
+    """A series of the election, without the prefix of its name."""
+    return series(f"zkelect_{name}", instance, ORDERS, *more)
+
+
+def well():
+    """A pair: a leads, b stands by. Values by the minute."""
+    told = {
+        of("election_primary", ON_A): "1", of("election_primary", ON_B): "0", of("lease_remaining_seconds", ON_A): "4.5",
+        of("role_transitions_total", ON_A, ENDED.format("unhealthy")): "0", of("role_transitions_total", ON_A, ENDED.format("order")): "0",
+    }
+    for instance in (ON_A, ON_B):
+        told[series("up", instance)] = told[series("zkelect_build_info", instance)] = "1"
+        for name in ("guard_up", "listener_up", "zookeeper_connected"):
+            told[series(f"zkelect_{name}", instance)] = "1"
+        told[series("zkelect_zookeeper_ride_through_seconds", instance)] = "4"
+        for name, value in {
+            "election_acked": 1, "election_view_age_seconds": 0.5, "guarded": 1, "paused": 0, "maintenance": 0, "fit": 1,
+        }.items():
+            told[of(name, instance)] = str(value)
+        told[of("election_nodes", instance, 'role="standby"')] = "1"
+        told[of("election_role", instance, 'role="maintenance"')] = "0"
+        told[of("role_transitions_total", instance, TO_PRIMARY)] = "0"
+    return told
+
+
+def gone(instance):
+    """Prometheus hears nothing of a node any more after 5 minutes."""
+    changes = {name: f"{value}+0x5 stale" for name, value in well().items() if instance in name}
+    return {**changes, series("up", instance): "1+0x5 0+0x900"}
+
+
+def both(name, value, *more):
+    return {of(name, instance, *more): value for instance in (ON_A, ON_B)}
+
+
+NOBODY = {of("election_primary", ON_A): "1+0x5 0+0x900", of("lease_remaining_seconds", ON_A): "4.5+0x5 stale"}
+NO_STANDBY = both("election_nodes", "1+0x5 0+0x900", 'role="standby"')
+MAINTAINED = {of("maintenance", ON_B): "0+0x5 1+0x900", of("election_role", ON_B, 'role="maintenance"'): "0+0x5 1+0x900"}
+# Four terms, one each 5 minutes.
+RELAY = {of("role_transitions_total", ON_A, TO_PRIMARY): "0+0x4 1+0x4 2+0x4 3+0x4 4+0x900"}
+
+#: fault: what is told otherwise, and when which alerts fire.
+CASES = {
+    "nothing is wrong": ({}, {"0m": [], "10m": [], "14h": []}),
+    "nobody leads, and the ack is empty": (
+        {**NOBODY, **both("election_acked", "1+0x5 0+0x900")}, {"6m": [], "8m": ["ZkelectNoPrimary"]},
+    ),
+    "ZooKeeper is gone for all, and the primary has stopped": (
+        {
+            **NOBODY, **both("election_view_age_seconds", "0.5+0x5 60+60x900"),
+            **{series("zkelect_zookeeper_connected", one): "1+0x5 0+0x900" for one in (ON_A, ON_B)},
+        },
+        {"6m": [], "9m": ["ZkelectNoPrimary", "ZkelectZooKeeperAway"]},
+    ),
+    "a handover of less than a minute": (
+        {of("election_primary", ON_A): "1+0x5 0 1+0x900", **both("election_acked", "1+0x5 0 1+0x900")}, {"6m": [], "7m": [], "12m": []},
+    ),
+    "the primary's exporter is gone, and the standby sees that it leads": (
+        gone(ON_A), {"7m": [], "9m": ["ZkelectHttpUnreachable"], "30m": ["ZkelectHttpUnreachable"]},
+    ),
+    "the primary's host is gone, and nobody takes over": (
+        {**gone(ON_A), of("election_acked", ON_B): "1+0x5 0+0x900", **NO_STANDBY, **MAINTAINED},
+        {"9m": ["ZkelectHttpUnreachable", "ZkelectNoPrimary"], "15m": ["ZkelectHttpUnreachable", "ZkelectNoPrimary", "ZkelectNoStandby"]},
+    ),
+    "nothing is scraped any more": (
+        {**gone(ON_A), **gone(ON_B)},
+        {
+            "9m": ["ZkelectHttpUnreachable"],
+            "12m": ["ZkelectAbsent", "ZkelectElectionUnseen", "ZkelectHttpUnreachable"],
+        },
+    ),
+    "two lead": ({of("election_primary", ON_B): "0+0x5 1+0x900"}, {"6m": [], "8m": ["ZkelectTwoPrimaries"]}),
+    "two seem to lead for a moment": ({of("election_primary", ON_B): "0+0x5 1 0+0x900"}, {"6m": [], "8m": []}),
+    "the standby is in maintenance": (
+        {**NO_STANDBY, **MAINTAINED},
+        {"8m": [], "12m": ["ZkelectNoStandby"], "13h": ["ZkelectMaintenanceLong", "ZkelectNoStandby"]},
+    ),
+    "the group is unguarded": ({of("guarded", ON_A): "1+0x5 0+0x900"}, {"8m": [], "12m": ["ZkelectUnguarded"]}),
+    "the guard of a node in maintenance does not know of a group": (
+        {of("guarded", ON_B): "1+0x5 0+0x900", **MAINTAINED}, {"12m": []},
+    ),
+    "the guard is gone": ({series("zkelect_guard_up", ON_A): "1+0x5 0+0x900"}, {"6m": [], "8m": ["ZkelectGuardDown"]}),
+    "the primary changes again and again": (RELAY, {"8m": [], "30m": ["ZkelectFlapping"], "2h": []}),
+    "it changes again and again by order": (
+        {**RELAY, of("role_transitions_total", ON_A, ENDED.format("order")): "0+0x3 1+0x4 2+0x4 3+0x900"}, {"30m": []},
+    ),
+    "it changes once": ({of("role_transitions_total", ON_B, TO_PRIMARY): "0+0x5 1+0x900"}, {"10m": []}),
+    "the lease runs low once": ({of("lease_remaining_seconds", ON_A): "4.5+0x5 1.9 4.5+0x900"}, {"5m": [], "7m": ["ZkelectLeaseLow"], "15m": []}),
+    "a pause has no end": ({of("lease_remaining_seconds", ON_A): "4.5+0x5 Inf+0x20"}, {"10m": []}),
+    "a node is cut off": (
+        {series("zkelect_zookeeper_connected", ON_B): "1+0x5 0+0x900", of("election_view_age_seconds", ON_B): "0.5+0x5 60+60x900"},
+        {"6m": [], "8m": ["ZkelectZooKeeperAway"]},
+    ),
+    "it is paused": ({of("paused", ON_A): "0+0x5 1+0x900"}, {"1h": [], "3h": ["ZkelectPausedLong"]}),
+    "the listener is gone": (
+        {
+            series("zkelect_listener_up", ON_A): "1+0x5 0+0x900", series("zkelect_zookeeper_connected", ON_A): "1+0x5 stale",
+            of("guarded", ON_A): "1+0x5 stale", of("maintenance", ON_A): "1+0x5 stale",
+        },
+        {"7m": [], "9m": ["ZkelectListenerDown"]},
+    ),
+}
+
+
+def rule_test(name, changes, fires):
+    found = {**well(), **changes}
+    return {
+        "name": name, "interval": "1m",
+        "input_series": [{"series": key, "values": value if " " in value else f"{value}+0x900"} for key, value in found.items()],
+        "promql_expr_test": [{
+            "expr": 'group by (alertname) (ALERTS{alertstate="firing"})', "eval_time": moment,
+            "exp_samples": [{"labels": f'{{alertname="{one}"}}', "value": 1} for one in alerts],
+        } for moment, alerts in fires.items()],
+    }
+
+
+@promtool
+def test_each_alert_fires_in_its_fault_and_in_no_other(tmp_path):
+    tests = [rule_test(name, *case) for name, case in CASES.items()]
+    file = tmp_path / "rules_test.yml"
+    # JSON is YAML as well.
+    file.write_text(json.dumps({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": tests}))
+    done = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_alert_has_a_fault_here():
+    fired = {alert for _, fires in CASES.values() for alerts in fires.values() for alert in alerts}
+    assert fired == set(re.findall(r"alert: (\w+)", RULES.read_text()))
+
+
+@promtool
+@pytest.mark.parametrize("what, file", [("rules", RULES), ("config", SCRAPE)])
+def test_promtool_takes_them(what, file):
+    done = subprocess.run(["promtool", "check", what, file], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def names_in(text):
+    """The names of metrics in queries."""
+    return {name for name in re.findall(r"\bzkelect_\w+", text)}
+
+
+def test_they_ask_for_metrics_that_there_are():
+    there = {one.told for one in metrics.METRICS}
+    there |= {f"{one.name}_{part}" for one in metrics.METRICS if one.kind == metrics.HISTOGRAM for part in ("bucket", "sum", "count")}
+    asked = names_in(re.sub(r"\bzkelect_heartbeat_round_trip_seconds\.", "", RULES.read_text()))
+    assert asked - {"zkelect_heartbeat_round_trip_seconds"} <= there and len(asked) > 10
