@@ -111,16 +111,14 @@ class Candidacy(Part):
         self.settings = settings
         self.rules = rules
         self.state = State()
-        #: when the role machine is due a Tick
-        self.tick_at = math.inf
+        self.tick_at = math.inf  # when the role machine is due a Tick
         self.group = group
         self.check = check
         #: whether this node is fit to lead; None where that is not asked
         self.fit = settings.fit_check()
         self.elector = ports.elector(settings)
         self.timeline = timeline.TermTimeline(self._host.settings.node_name, settings.address)
-        #: what is counted for whoever watches from outside
-        self.tally = tally.Tally()
+        self.tally = tally.Tally()  # for whoever watches from outside
         self.facts = Facts()
         self.term = TermView()
         self.queue = QueueView()
@@ -130,8 +128,7 @@ class Candidacy(Part):
         self.writing = False
         self._write_at = -math.inf
         self._ports = ports
-        #: on which it waits for ZooKeeper
-        self._work = EventExecutor(self._host.serial(), self._post)
+        self._work = EventExecutor(self._host.serial(), self._post)  # where it waits for ZooKeeper
 
     @property
     def name(self) -> str:

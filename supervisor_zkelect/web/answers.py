@@ -11,6 +11,9 @@ VERSION = 1
 
 METHODS = ("GET", "HEAD", "OPTIONS")
 
+METRICS = "text/plain; version=0.0.4; charset=utf-8"
+"""Media type of Prometheus' text format."""
+
 JSON, TEXT, HTML, EVENTS = "application/json", "text/plain; charset=utf-8", "text/html; charset=utf-8", "text/event-stream"
 
 

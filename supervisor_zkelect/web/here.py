@@ -48,6 +48,14 @@ class Here:
         """Why this node could not take over in the election, by its listener's last word; "" where it stands by and could."""
         return self.reporter.latest.standby(election, clock.now())
 
+    def metrics(self) -> bytes:
+        """What a monitor is told. Raises ImportError without prometheus_client, which only who asks for this needs."""
+        from supervisor_zkelect.web import metrics
+
+        seen = self.look()
+        entries = seen.record.entries if seen.record is not None else []
+        return metrics.render(entries, self.reporter.latest.view, self.status())
+
     def status(self) -> Dict[str, Any]:
         """The document of `/status`: the last picture, and what the record says now."""
         taken, seen, moment = self.photographer.look(), self.look(), clock.now()

@@ -19,9 +19,6 @@ from supervisor_zkelect.guard import record
 from supervisor_zkelect.operators.view import View, as_dict, as_dicts, is_number
 from supervisor_zkelect.system import clock
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-"""Media type of what `render` gives."""
-
 GAUGE, COUNTER, HISTOGRAM = "gauge", "counter", "histogram"
 
 

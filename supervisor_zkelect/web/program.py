@@ -234,9 +234,12 @@ class Program:
 
     def _prepare(self, route: Any) -> Any:
         """See `server.Prepare`."""
+        awaited: List[Any] = []
         if route.reports and not self._reporter.fresh:
-            return asyncio.get_running_loop().run_in_executor(self._threads, self._reporter.refresh)
-        return self._fresh_picture() if route.waits else None
+            awaited.append(asyncio.get_running_loop().run_in_executor(self._threads, self._reporter.refresh))
+        if route.waits:
+            awaited.append(self._fresh_picture())
+        return asyncio.gather(*awaited) if awaited else None
 
     async def _fresh_picture(self) -> None:
         from supervisor_zkelect.system import clock

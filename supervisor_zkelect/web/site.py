@@ -33,6 +33,9 @@ class Node(Protocol):
     def status(self) -> Dict[str, Any]:
         """The document of `/status`."""
 
+    def metrics(self) -> bytes:
+        """What a monitor is told. Raises ImportError where that needs a package that is not installed."""
+
 
 class Request(NamedTuple):
     """method, path with its query, host and authorization: of a request; the headers None where they are missing."""
@@ -79,6 +82,7 @@ class Site:
             "status": Route(self._status, "all elections and nodes", waits=True),
             "events": Route(self._status, "the same, whenever it has changed: server-sent events", waits=True, stream=True),
             "history": Route(self._history, "the last terms", election=True, waits=True),
+            "metrics": Route(self._metrics, "metrics for Prometheus", waits=True, reports=True),
         }
 
         if page is not None:
@@ -171,3 +175,9 @@ class Site:
             name: found["terms"][:limit] for name, found in status["elections"].items() if not asked.election or name == election
         }
         return answers.document(200, {"age": status["age"], "zookeeper": status["zookeeper"], "elections": told})
+
+    def _metrics(self, asked: Asked) -> Answer:
+        try:
+            return Answer(200, self._node.metrics(), answers.METRICS)
+        except ImportError as error:
+            return answers.refusal(501, f"metrics need a package: pip install 'supervisor-zkelect[http]' ({error})")

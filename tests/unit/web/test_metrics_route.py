@@ -1,0 +1,69 @@
+"""How monitors get what they are told."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from supervisor_zkelect.core.lease import Lease
+from supervisor_zkelect.guard.record import Entry, Record
+from supervisor_zkelect.system import clock
+from supervisor_zkelect.web import here, passwords
+from supervisor_zkelect.web.picture import Taken
+from supervisor_zkelect.web.report import Report
+from supervisor_zkelect.web.verdict import Seen
+from tests.unit.web.parts import Node, Served
+
+
+class Monitored(Node):
+    def metrics(self):
+        return b"zkelect_build_info 1.0\n"
+
+
+class Bare(Node):
+    def metrics(self):
+        raise ModuleNotFoundError("No module named 'prometheus_client'")
+
+
+def test_the_text_goes_by_its_own_media_type():
+    with Served(Monitored()) as served:
+        status, headers, body = served.ask("/metrics")
+        assert (status, body) == (200, b"zkelect_build_info 1.0\n")
+        assert headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8" and headers["Cache-Control"] == "no-store"
+        assert served.ask("/metrics", "POST")[0] == 405 and served.ask("/metrics/orders")[0] == 404
+        assert served.ask("/metrics", headers={"Host": "evil.example"})[0] == 421
+
+
+def test_it_waits_for_a_fresh_picture_and_a_fresh_report():
+    waited = []
+    with Served(Monitored(), prepare=waited.append) as served:
+        served.ask("/metrics")
+    assert [(route.waits, route.reports, route.probe) for route in waited] == [(True, True, False)]
+
+
+def test_the_password_covers_it(tmp_path):
+    file = tmp_path / "passwords"
+    file.write_text(passwords.line("ann", "secret") + "\n")
+    with Served(Monitored(), str(file)) as served:
+        assert served.ask("/metrics")[0] == 401
+
+
+def test_what_is_to_be_installed_is_said():
+    with Served(Bare()) as served:
+        status, _, body = served.ask("/metrics")
+        assert status == 501 and "pip install 'supervisor-zkelect[http]'" in body["error"]
+
+
+@pytest.mark.parametrize("trouble", ["", "no record"])
+def test_it_is_made_of_record_report_and_picture(trouble):
+    now = clock.now()
+    entry = Entry("orders", "primary", "x:1", 7, True, 0, Lease.until(now + 60.0, 0.5), True)
+    seen = Seen(trouble, None if trouble else Record(now, [entry]))
+    settings = SimpleNamespace(node_name="a", elections=[SimpleNamespace(name="orders")])
+    taken = Taken({"orders": {"nodes": [], "address": "", "paused": None}}, now, True)
+    node = here.Here(
+        lambda: settings, lambda: seen, SimpleNamespace(look=lambda: taken), SimpleNamespace(latest=Report())
+    )
+    text = node.metrics().decode()
+    assert f'zkelect_election_primary{{election="orders"}} {0.0 if trouble else 1.0}\n' in text
+    assert ('zkelect_election_token{election="orders"} 7.0\n' in text) is not bool(trouble)
+    assert "\nzkelect_listener_up 0.0\n" in text and 'zkelect_election_acked{election="orders"} 0.0\n' in text
