@@ -27,7 +27,7 @@ class Argument(NamedTuple):
 
 class Command(NamedTuple):
     """text: what it does, in a sentence. options: its own, without those of all commands. exits: the meanings of its exit status.
-    shared: whether it takes those of all commands as well."""
+    shared: whether it takes those of all commands as well. json: whether it takes OUTPUT."""
 
     name: str
     text: str
@@ -35,6 +35,7 @@ class Command(NamedTuple):
     options: List[Option]
     exits: str
     shared: bool
+    json: bool
 
 
 #: What each command takes, and what nearly all take behind their name.
@@ -59,15 +60,16 @@ def commands() -> List[Command]:
 
 
 def _command(name: str, parser: argparse.ArgumentParser, common: Any) -> Command:
-    arguments, takes = [], False
+    arguments, takes, json = [], False, False
     for action in parser._actions:
         if not action.option_strings:
             value = action.metavar if isinstance(action.metavar, str) else action.dest.upper()
             arguments.append(Argument(value, tuple(action.choices or ()), action.nargs == "?", action.help or ""))
-        takes = takes or "--serverurl" in action.option_strings
+        takes, json = takes or "--serverurl" in action.option_strings, json or "--json" in action.option_strings
     own = [option for option in _options(parser._actions) if not takes or not common.issuperset(option.words)]
     exits = (parser.epilog or "").partition("exit status: ")[2]
-    return Command(name, parser.description or "", arguments, [one for one in own if "--help" not in one.words], exits, takes)
+    own = [one for one in own if "--help" not in one.words]
+    return Command(name, parser.description or "", arguments, own, exits, takes, json)
 
 
 def _options(actions: Sequence[argparse.Action]) -> List[Option]:

@@ -34,7 +34,7 @@ def _kind(value: str) -> str:
 
 def _takes(one: Command) -> List[Option]:
     """All options of a command."""
-    common = [*_shared(), command_line.OUTPUT] if one.shared else []
+    common = [*(_shared() if one.shared else []), *([command_line.OUTPUT] if one.json else [])]
     return [*one.options, *common, command_line.HELP]
 
 
@@ -243,8 +243,8 @@ def fish() -> str:
     lines += [f"complete -c zkelect{none} -a {one.name} -d {_fish_quoted(_brief(one))}" for one in found]
     for one in found:
         where = f" -n {_fish_quoted(f'__fish_seen_subcommand_from {one.name}')}"
-        own = [*one.options, *([command_line.OUTPUT] if one.shared else [])]
-        lines += [_fish_option(where, option) for option in own if not set(option.words) & set(_names(_shared()))]
+        own = [*one.options, *([command_line.OUTPUT] if one.json else [])]
+        lines += [_fish_option(where, option) for option in own if not set(option.words) <= set(_names(_shared()))]
         words = [word for argument in one.arguments for word in argument.choices]
         words += [_FISH_DONE[_kind(argument.value)] for argument in one.arguments if _kind(argument.value) in _FISH_DONE]
         if words:

@@ -142,6 +142,7 @@ LIST = _by_election(_object({
     "coming": _text("the switchover, restart or pause that stands, or empty"),
     "trouble": _text("why orders cannot be read, or empty"),
     "changed": _is("integer", "when the ack was written last; milliseconds since 1970, by ZooKeeper's clock", True),
+    "paused": _text("a pause that stands, in words, or empty; null where a listener of an older version answers", True),
 }))
 
 _PLAYED: Dict[str, Schema] = {

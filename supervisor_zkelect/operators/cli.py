@@ -22,9 +22,10 @@ _STATUSES = f"exit status: {MEANINGS}"
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line. commands: the names of those that follow."""
+    """Says what is wrong in one line. commands: the names of those that follow. status: to exit with then."""
 
     commands: Collection[str] = ()
+    status = USAGE
 
     def error(self, message: str) -> Any:
         mistyped = re.match(r"argument COMMAND: invalid choice: '(.*)' \(choose from ", message)
@@ -36,14 +37,14 @@ class _Parser(argparse.ArgumentParser):
         if re.match(r"argument what: invalid choice|the following arguments are required: what", message):
             message = "say first on or off"
         see = " See" if message.endswith("?") else "; see"
-        raise Trouble(USAGE, f"{message}{see} {self.prog} --help")
+        raise Trouble(self.status, f"{message}{see} {self.prog} --help")
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """What is one word too many is one of the command, whose help tells which there are."""
         found, left = self.parse_known_args(args, namespace)
         if left:
             of = f"{self.prog} {found.name}" if getattr(found, "name", None) else self.prog
-            raise Trouble(USAGE, f"unrecognized arguments: {' '.join(left)}; see {of} --help")
+            raise Trouble(getattr(found, "misused", USAGE), f"unrecognized arguments: {' '.join(left)}; see {of} --help")
         return found
 
 
@@ -114,10 +115,10 @@ def parser() -> argparse.ArgumentParser:
     program.commands = commands.choices
 
     def add(
-        name: str, function: Any, text: str, parents: Sequence[Any] = (connection, output), epilog: str = _STATUSES
+        name: str, function: Any, text: str, parents: Sequence[Any] = (connection, output), epilog: str = _STATUSES, **more: Any
     ) -> argparse.ArgumentParser:
         description = f"{text[0].upper()}{text[1:]}."
-        command = commands.add_parser(name, help=text, description=description, epilog=epilog, parents=list(parents))
+        command = commands.add_parser(name, help=text, description=description, epilog=epilog, parents=list(parents), **more)
         command.set_defaults(command=function)
         return command
 
@@ -132,6 +133,7 @@ def parser() -> argparse.ArgumentParser:
     _add_init(add)
     _add_primary(add)
     _add_http(add)
+    _add_monitor(add)
     demo = add("demo", _demo, "show two nodes and a ZooKeeper on this machine, and what happens to them", [])
     demo.add_argument(
         "--keep", action="store_true", help="leave the nodes running after that until Enter, and show commands to try on them"
@@ -217,6 +219,25 @@ def _add_http(add: Any) -> None:
     )
 
 
+def _add_monitor(add: Any) -> None:
+    from supervisor_zkelect.operators import monitor
+
+    text = "be a plugin of Nagios, Icinga and their kind: one line on the elections, as this node sees them"
+    # Its -c is that of all plugins.
+    command = add(
+        "monitor", _monitor, text, [connection_words()], f"exit status: {monitor.EXITS}", conflict_handler="resolve"
+    )
+    command.status = monitor.UNKNOWN
+    command.set_defaults(misused=monitor.UNKNOWN)
+    command.add_argument("election", nargs="?", metavar="ELECTION", help="by default all elections")
+    for words, default, word in ((("-w", "--warning"), 1, "WARNING"), (("-c", "--critical"), 0, "CRITICAL")):
+        told = f"{word} where fewer nodes than that stand by; by default {default}"
+        command.add_argument(*words, metavar="N", type=_count, default=default, help=told)
+    told = f"how long the listener has to tell of the cluster; by default {monitor.TIME:g}"
+    command.add_argument("-t", "--timeout", metavar="SECONDS", type=_positive, default=monitor.TIME, help=told)
+    _add_afar(command)
+
+
 def _add_afar(command: argparse.ArgumentParser) -> None:
     afar = command.add_argument_group("from any host, without a node's file")
     for word, metavar, text in (
@@ -258,6 +279,12 @@ def _positive(text: str) -> float:
     if not 0 < seconds <= LONGEST:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
     return seconds
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"\d{1,6}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of nodes")
+    return int(text)
 
 
 def _moment(text: str) -> int:
@@ -330,6 +357,12 @@ def _primary(arguments: argparse.Namespace) -> int:
     from supervisor_zkelect.operators import primary
 
     return primary.run(arguments)
+
+
+def _monitor(arguments: argparse.Namespace) -> int:
+    from supervisor_zkelect.operators import monitor
+
+    return monitor.run(arguments)
 
 
 def _http(arguments: argparse.Namespace) -> int:

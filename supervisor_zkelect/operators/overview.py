@@ -46,7 +46,7 @@ def listed(
         if tag:
             found = [one for one in found if _has(as_dict(one.get("tags")), key, value, bool(colon))]
         document["elections"][name] = {
-            "nodes": found, **{part: answer.get(part) for part in ("address", "coming", "trouble", "changed")},
+            "nodes": found, **{part: answer.get(part) for part in ("address", "coming", "trouble", "changed", "paused")},
         }
         rows += [_row(name, one, now) for one in found]
         if not found and not tag:
