@@ -2,15 +2,16 @@
 
     python -m docs.make
 
-docs/operations.md (the list of verbs), docs/options.md, docs/roles.md and docs/roles.svg, docs/schemas/, and below share/ the man
-pages and completions. Schemas of a new verb are declared in write_schemas.py.
+docs/operations.md (the list of verbs), docs/options.md, docs/roles.md and docs/roles.svg, docs/metrics.md (its tables),
+docs/schemas/, contrib/grafana/, and below share/ the man pages and completions. Schemas of a new verb are declared in
+write_schemas.py.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from docs import draw_roles, list_verbs, write_completions, write_manual, write_schemas
+from docs import draw_roles, list_metrics, list_verbs, write_completions, write_dashboard, write_manual, write_schemas
 from supervisor_zkelect.config import reference
 
 
@@ -18,6 +19,9 @@ def main() -> None:
     here = Path(__file__).parent
     operations = here / "operations.md"
     operations.write_text(list_verbs.page(operations.read_text()))
+    metrics = here / "metrics.md"
+    metrics.write_text(list_metrics.page(metrics.read_text()))
+    write_dashboard.FILE.write_text(write_dashboard.text())
     (here / "options.md").write_text(reference.text())
     (here / "roles.svg").write_text(draw_roles.svg())
     (here / "roles.md").write_text(draw_roles.page())

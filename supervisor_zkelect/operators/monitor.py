@@ -115,7 +115,7 @@ def _of_cluster(
     if one.get("trouble"):
         found.append((WARNING, _safe(one["trouble"])))
     for node in nodes:
-        if node.get("guarded") is False and node.get("live") is True and node.get("role") in _GUARDED:
+        if node.get("guarded") is False and node.get("role") in _GUARDED:
             found.append((WARNING, f"{_safe(node.get('node'))} is unguarded"))
     return found
 

@@ -53,6 +53,8 @@ EMPTY = {"address": "", "changed": round(1000 * (NOW - 65.0))}
     (listed([node("a", "primary, cut off"), node("b", "maintenance")]), "nobody is primary, nobody stands by"),
     (listed([node("a", "gone")]), "nobody is primary"),
     (listed([], address="", changed=None), "nobody is primary, nobody stands by"),
+    # It says so itself, and the ack does not.
+    (listed([node("a", "primary")], address=""), "nobody is primary"),
 ])
 def test_where_nobody_is_primary_that_is_critical(document, told):
     status, line = judged(document)

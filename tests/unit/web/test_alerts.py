@@ -1,5 +1,6 @@
 """The alert rules and the dashboard of contrib/: each alert fires in the fault that it is named for, and in no other."""
 
+import functools
 import json
 import re
 import shutil
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from docs import list_metrics, write_dashboard
+from supervisor_zkelect.core import roles
 from supervisor_zkelect.web import metrics
 
 FOLDER = Path(__file__).parents[3] / "contrib"
@@ -165,13 +168,91 @@ def test_promtool_takes_them(what, file):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def names_in(text):
-    """The names of metrics in queries."""
-    return {name for name in re.findall(r"\bzkelect_\w+", text)}
+THERE = {one.told for one in metrics.METRICS} | {
+    f"{one.name}_{part}" for one in metrics.METRICS if one.kind == metrics.HISTOGRAM for part in ("bucket", "sum", "count")
+}
 
 
-def test_they_ask_for_metrics_that_there_are():
-    there = {one.told for one in metrics.METRICS}
-    there |= {f"{one.name}_{part}" for one in metrics.METRICS if one.kind == metrics.HISTOGRAM for part in ("bucket", "sum", "count")}
-    asked = names_in(re.sub(r"\bzkelect_heartbeat_round_trip_seconds\.", "", RULES.read_text()))
-    assert asked - {"zkelect_heartbeat_round_trip_seconds"} <= there and len(asked) > 10
+def asked_in(queries):
+    """The names of metrics in queries, without what stands in quotes or is a label's name."""
+    return set(re.findall(r"\bzkelect_\w+", re.sub(r'"[^"]*"', "", "\n".join(queries))))
+
+
+def rule_queries():
+    """The expressions of the rules: what stands behind `expr:`, in that line or indented below it."""
+    text = RULES.read_text()
+    return re.findall(r"expr: (?!\|)(.*)", text) + re.findall(r"expr: \|\n((?: {10}.*\n)+)", text)
+
+
+def test_the_rules_ask_for_metrics_that_there_are():
+    queries = rule_queries()
+    assert len(queries) == RULES.read_text().count("alert:")
+    assert asked_in(queries) <= THERE and len(asked_in(queries)) > 10
+
+
+# The dashboard
+
+
+def dashboard_queries(told):
+    """With a value for each variable, as Grafana has it."""
+    queries = [target["expr"] for panel in told["panels"] for target in panel["targets"]]
+    queries += [one["expr"] for one in told["annotations"]["list"]]
+    values = {"$job": "zkelect", "$election": ".*", "$__rate_interval": "5m", "$__range": "1h"}
+    return [functools.reduce(lambda text, pair: text.replace(*pair), values.items(), query) for query in queries]
+
+
+def test_the_dashboard_is_as_the_table_makes_it():
+    assert DASHBOARD.read_text() == write_dashboard.text(), "python -m docs.make"
+
+
+def test_it_asks_for_metrics_that_there_are_and_shows_most():
+    asked = asked_in(dashboard_queries(write_dashboard.dashboard()))
+    assert asked <= THERE
+    shown = {re.sub("_(bucket|sum|count)$", "", name) for name in asked}
+    left = {one.told for one in metrics.METRICS} - shown
+    assert left == {
+        "zkelect_build_info", "zkelect_report_age_seconds", "zkelect_zookeeper_session_timeout_seconds", "zkelect_fit",
+        "zkelect_zookeeper_ride_through_seconds", "zkelect_zookeeper_write_failures_total", "zkelect_election_role",
+        "zkelect_election_role_since_timestamp_seconds", "zkelect_election_acked", "zkelect_election_candidates",
+        "zkelect_election_position", "zkelect_election_token",
+    }
+
+
+def test_its_panels_lie_beside_each_other():
+    taken = set()
+    for panel in write_dashboard.dashboard()["panels"]:
+        at = panel["gridPos"]
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert not cells & taken and max(x for x, _ in cells) < write_dashboard.WIDTH
+        taken |= cells
+    assert len({panel["id"] for panel in write_dashboard.dashboard()["panels"]}) == len(write_dashboard.PANELS)
+
+
+def test_each_role_has_its_number_there():
+    roles_panel = next(panel for panel in write_dashboard.dashboard()["panels"] if panel["title"] == "Roles")
+    options = roles_panel["fieldConfig"]["defaults"]["mappings"][0]["options"]
+    assert {int(number): one["text"] for number, one in options.items()} == {number: name for name, number in roles.NUMBERS.items()}
+
+
+@promtool
+def test_promtool_takes_its_queries(tmp_path):
+    queries = dashboard_queries(write_dashboard.dashboard())
+    rules = [{"record": f"of:{number}", "expr": query} for number, query in enumerate(queries)]
+    file = tmp_path / "queries.yml"
+    file.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    done = subprocess.run(["promtool", "check", "rules", file], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# The page about them
+
+
+def test_the_tables_of_the_page_are_as_the_program_has_them():
+    written = list_metrics.FILE.read_text()
+    assert written == list_metrics.page(written), "python -m docs.make"
+    assert all(table in written for table in list_metrics.tables().values())
+
+
+def test_the_page_tells_of_each_alert():
+    written = list_metrics.FILE.read_text()
+    assert [name for name in re.findall(r"alert: (\w+)", RULES.read_text()) if name not in written] == []
