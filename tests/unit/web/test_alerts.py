@@ -46,7 +46,7 @@ def well():
             told[series(f"zkelect_{name}", instance)] = "1"
         told[series("zkelect_zookeeper_ride_through_seconds", instance)] = "4"
         for name, value in {
-            "election_acked": 1, "election_view_age_seconds": 0.5, "guarded": 1, "paused": 0, "maintenance": 0, "fit": 1,
+            "election_acked": 1, "election_view_age_seconds": 0.5, "election_role_since_timestamp_seconds": -3600, "guarded": 1, "paused": 0, "maintenance": 0, "fit": 1,
         }.items():
             told[of(name, instance)] = str(value)
         told[of("election_nodes", instance, 'role="standby"')] = "1"
@@ -118,6 +118,10 @@ CASES = {
     ),
     "it changes once": ({of("role_transitions_total", ON_B, TO_PRIMARY): "0+0x5 1+0x900"}, {"10m": []}),
     "the lease runs low once": ({of("lease_remaining_seconds", ON_A): "4.5+0x5 1.9 4.5+0x900"}, {"5m": [], "7m": ["ZkelectLeaseLow"], "15m": []}),
+    "the first lease of a term is a short one": (
+        {of("lease_remaining_seconds", ON_A): "4.5+0x5 1.9 4.5+0x900", of("election_role_since_timestamp_seconds", ON_A): "-3600+0x5 360+0x900"},
+        {"7m": [], "9m": []},
+    ),
     "a pause has no end": ({of("lease_remaining_seconds", ON_A): "4.5+0x5 Inf+0x20"}, {"10m": []}),
     "a node is cut off": (
         {series("zkelect_zookeeper_connected", ON_B): "1+0x5 0+0x900", of("election_view_age_seconds", ON_B): "0.5+0x5 60+60x900"},

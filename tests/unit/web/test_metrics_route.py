@@ -54,10 +54,11 @@ def test_what_is_to_be_installed_is_said():
 
 
 @pytest.mark.parametrize("trouble", ["", "no record"])
-def test_it_is_made_of_record_report_and_picture(trouble):
+def test_it_is_made_of_record_report_and_picture(trouble, monkeypatch):
     now = clock.now()
+    monkeypatch.setattr(here.clock, "now", lambda: now)
     entry = Entry("orders", "primary", "x:1", 7, True, 0, Lease.until(now + 60.0, 0.5), True)
-    seen = Seen(trouble, None if trouble else Record(now, [entry]))
+    seen = Seen(trouble, None if trouble else Record(now, [entry]), now)
     settings = SimpleNamespace(node_name="a", elections=[SimpleNamespace(name="orders")])
     taken = Taken({"orders": {"nodes": [], "address": "", "paused": None}}, now, True)
     node = here.Here(

@@ -1,0 +1,155 @@
+"""A real Prometheus that asks nodes."""
+
+import signal
+import threading
+
+import pytest
+
+from docs import write_dashboard
+from lab.prometheus import Prometheus
+from supervisor_zkelect.demo import child
+from supervisor_zkelect.web import metrics
+from tests.unit.web.parts import Node, Served
+from tests.unit.web.test_alerts import RULES, dashboard_queries
+from tests.unit.web.test_metrics import NOW, entry, picture, report
+
+#: Seconds that something may take in Prometheus.
+TIME = 60.0
+
+
+@pytest.fixture
+def prometheus(tmp_path):
+    """Make a Prometheus that asks these; it is ended."""
+    made = []
+
+    def make(*targets):
+        made.append(Prometheus(tmp_path / "prometheus", targets, RULES))
+        return made[-1].__enter__()
+
+    yield make
+    for one in made:
+        one.__exit__()
+
+
+class Told(Node):
+    """A node whose metrics are made of what the test has."""
+
+    def __init__(self, entries, view, document):
+        super().__init__("orders")
+        self.given = entries, view, document
+
+    def metrics(self):
+        return metrics.render(*self.given, NOW)
+
+
+def until(condition, what):
+    pause, left = threading.Event(), TIME
+    while not condition():
+        assert left > 0, what
+        pause.wait(0.1)
+        left -= 0.1
+
+
+def test_a_real_one_takes_all_that_a_node_tells_and_the_dashboard_has_something_to_show(prometheus):
+    standby = report(role="standby", place=2)
+    with Served(Told([entry()], report(), picture())) as a, Served(Told([], standby, picture(here={"primary": False}))) as b:
+        one = prometheus(f"127.0.0.1:{a.port}", f"127.0.0.1:{b.port}")
+        until(lambda: one.value("sum(up)") == 2 and one.value("sum(zkelect_election_primary)") == 1, "both to be asked")
+        assert one.amiss() == []
+        # Each metric came, and with the type that it has.
+        for metric in metrics.METRICS:
+            name = metric.told + "_count" * (metric.kind == metrics.HISTOGRAM)
+            assert one.query(name), name
+        assert one.value('zkelect_election_role{role="primary"} == 1') == 1
+        # What has changed is another matter.
+        steady = [query for query in dashboard_queries(write_dashboard.dashboard()) if "> 0" not in query]
+        until(lambda: all(one.query(query) for query in steady), "each panel to show something")
+        assert one.firing() == []
+
+
+# A pair
+
+
+@pytest.fixture
+def asked(make_cluster, zk_server, prometheus):
+    """A pair with `zkelect http` on each node, and a Prometheus that asks both. at: name -> where a node answers."""
+    cluster = make_cluster(zk_server.hosts)
+    at = {}
+    for name, node in cluster.nodes.items():
+        port = child.free_port()
+        cluster.stack.callback(child.give_back, port)
+        at[name] = f"127.0.0.1:{port}"
+        node.overrides["zkelect"]["http"] = at[name]
+        node.overrides["program:zkelect-http"] = {
+            "command": "zkelect http -c %(here)s/zkelect.conf", "autorestart": "true", "redirect_stderr": "true",
+            "stdout_logfile": f"{node.folder}/logs/http.log",
+        }
+    cluster.start()
+    cluster.at, cluster.prometheus = at, prometheus(*at.values())
+    return cluster
+
+
+def leads(cluster, name):
+    """Wait until Prometheus has it that this node leads, and no other, and that nothing is wrong."""
+    one = cluster.prometheus
+    cluster.until(
+        lambda: [found["metric"]["instance"] for found in one.query("zkelect_election_primary == 1")] == [cluster.at[name]]
+        and one.value(f'zkelect_election_role{{role="primary", instance="{cluster.at[name]}"}}') == 1, f"{name} to lead in Prometheus",
+    )
+
+
+def fires(cluster, *alerts):
+    cluster.until(lambda: cluster.prometheus.firing() == sorted(alerts), f"these to fire: {alerts}; the last: {cluster.prometheus.alerts()}")
+
+
+def test_alerts_come_and_go_with_the_faults_of_a_pair(asked):
+    one = asked.prometheus
+    leads(asked, "a")
+    fires(asked)
+    assert one.amiss() == []
+    assert one.value("sum(zkelect_role_transitions_total{to=\"primary\", reason=\"acked\"})") == 1
+    assert 0 < one.value("zkelect_lease_remaining_seconds") <= 4
+    assert one.value("zkelect_election_token") == asked.token("a")
+    # A handover by order is no trouble.
+    assert asked["a"].zkelect("resign", "orders").returncode == 0
+    leads(asked, "b")
+    asked.until(lambda: one.value('sum(zkelect_role_transitions_total{from="primary", reason="order"})') == 1, "the order to be counted")
+    fires(asked)
+    # The standby is gone.
+    asked["a"].terminate()
+    fires(asked, "ZkelectHttpUnreachable", "ZkelectNoStandby")
+    # So is the primary, by force. What has to last for hours lasts for a second here.
+    assert asked["b"].zkelect("maintenance", "on", "orders", "--force", "--yes").returncode == 0
+    fires(asked, "ZkelectHttpUnreachable", "ZkelectMaintenanceLong", "ZkelectNoPrimary", "ZkelectNoStandby")
+    assert asked["b"].zkelect("maintenance", "off", "orders").returncode == 0
+    asked["a"].start()
+    leads(asked, "b")
+    fires(asked)
+
+
+def test_a_listener_that_stands_still_is_told_and_the_other_node_leads(asked):
+    one, pid = asked.prometheus, asked["a"].listener_pid()
+    leads(asked, "a")
+    asked["a"].kill(pid, sig=signal.SIGSTOP)
+    asked.until(lambda: one.value("sum(zkelect_listener_up)") == 1, "the listener to be missed")
+    asked.until(lambda: "ZkelectListenerDown" in one.firing(), "that to be told")
+    leads(asked, "b")
+    asked["a"].kill(pid, sig=signal.SIGCONT)
+    asked.until(lambda: one.value("sum(zkelect_listener_up)") == 2, "the listener to be heard again")
+    fires(asked)
+
+
+def test_monitor_says_what_nagios_is_to_know(asked):
+    found = asked["a"].zkelect("monitor", "orders")
+    assert found.returncode == 0 and found.stdout.startswith("ZKELECT OK - orders: a is primary"), found
+    found = asked["b"].zkelect("monitor", "-w", "2")
+    assert found.returncode == 1 and "fewer than 2 stand by" in found.stdout, found
+    afar = ("monitor", "orders", "--servers", asked["a"].zk_hosts + asked.chroot)
+    assert asked["a"].zkelect(*afar).stdout.startswith("ZKELECT OK - orders: a is primary")
+    assert asked["b"].zkelect("maintenance", "on", "orders").returncode == 0
+    found = asked["a"].zkelect(*afar)
+    assert found.returncode == 1 and "nobody stands by" in found.stdout, found
+    assert asked["a"].zkelect("maintenance", "on", "orders", "--force", "--yes").returncode == 0
+    for words in (("monitor",), afar):
+        found = asked["a"].zkelect(*words)
+        assert found.returncode == 2 and "nobody is primary" in found.stdout and len(found.stdout.splitlines()) == 1, found
