@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List
 from supervisor_zkelect import __version__
 from supervisor_zkelect.system import clock
 from supervisor_zkelect.web import reading
-from supervisor_zkelect.web.picture import Photographer
+from supervisor_zkelect.web.picture import Photographer, Taken
 from supervisor_zkelect.web.report import Reporter
 from supervisor_zkelect.web.verdict import LATE, Seen, Verdict, judge
 
@@ -54,11 +54,15 @@ class Here:
 
         seen = self.look()
         entries = seen.record.entries if seen.record is not None else []
-        return metrics.render(entries, self.reporter.latest.view, self.status())
+        # Who asks for metrics has looked already, for one picture.
+        return metrics.render(entries, self.reporter.latest.view, self._document(self.photographer.latest))
 
     def status(self) -> Dict[str, Any]:
         """The document of `/status`: the last picture, and what the record says now."""
-        taken, seen, moment = self.photographer.look(), self.look(), clock.now()
+        return self._document(self.photographer.look())
+
+    def _document(self, taken: Taken) -> Dict[str, Any]:
+        seen, moment = self.look(), clock.now()
         age = taken.age(moment)
         return {
             "node": self.name, "version": __version__, "now": round(1000 * time.time()),

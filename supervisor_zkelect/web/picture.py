@@ -54,16 +54,22 @@ class Photographer:
     def __init__(self, settings: Callable[[], Any], taken: Callable[[], None] = lambda: None) -> None:
         self._settings, self._taken = settings, taken
         self.latest = Taken(since=round(1000 * time.time()))
-        self._wanted_at = -KEPT
+        #: when somebody last looked who wants more pictures, and when anybody did; whether one is wanted at least
+        self._wanted_at = self._looked_at = -KEPT
+        self._once = False
         self._wake = threading.Condition()
         self._thread: Optional[threading.Thread] = None
         self._ended = False
         self._began = -PACE
 
-    def look(self) -> Taken:
-        """The last picture; others follow."""
+    def look(self, once: bool = False) -> Taken:
+        """The last picture; others follow. once: one is enough, as for who looks now and then."""
         with self._wake:
-            self._wanted_at = clock.now()
+            self._looked_at = clock.now()
+            if once:
+                self._once = True
+            else:
+                self._wanted_at = self._looked_at
             if self._thread is None and not self._ended:
                 self._thread = threading.Thread(target=self._run, name="zkelect-picture", daemon=True)
                 try:
@@ -96,12 +102,13 @@ class Photographer:
         with self._wake:
             while not self._ended:
                 moment = clock.now()
-                idle = moment - self._wanted_at
+                idle, wanted = moment - self._looked_at, self._once or moment - self._wanted_at < INTEREST
                 if idle >= KEPT:
                     break
-                if idle < INTEREST and moment >= due:
+                if wanted and moment >= due:
+                    self._once = False
                     return True
-                self._wake.wait(due - moment if idle < INTEREST else KEPT - idle)
+                self._wake.wait(due - moment if wanted else KEPT - idle)
             self._thread = None
             return False
 

@@ -238,13 +238,13 @@ class Program:
         if route.reports and not self._reporter.fresh:
             awaited.append(asyncio.get_running_loop().run_in_executor(self._threads, self._reporter.refresh))
         if route.waits:
-            awaited.append(self._fresh_picture())
+            awaited.append(self._fresh_picture(route.once))
         return asyncio.gather(*awaited) if awaited else None
 
-    async def _fresh_picture(self) -> None:
+    async def _fresh_picture(self, once: bool) -> None:
         from supervisor_zkelect.system import clock
 
-        taken = self._photographer.look()
+        taken = self._photographer.look(once)
         age = taken.age(clock.now())
         if age is not None and age < FRESH_TIME and taken.connected:
             return

@@ -56,7 +56,7 @@ class Asked(NamedTuple):
 class Route(NamedTuple):
     """answer: makes the answer. text: what it is, in a few words. probe: whether load balancers ask it, so that it is told to
     everybody who can connect. election: whether an election may follow. waits, reports: whether a fresh picture, or a fresh
-    report of the listener, is worth waiting for. stream: whether the answer goes on."""
+    report of the listener, is worth waiting for. once: whether one picture is enough. stream: whether the answer goes on."""
 
     answer: Callable[[Asked], Answer]
     text: str
@@ -64,6 +64,7 @@ class Route(NamedTuple):
     election: bool = False
     waits: bool = False
     reports: bool = False
+    once: bool = False
     stream: bool = False
 
 
@@ -82,7 +83,7 @@ class Site:
             "status": Route(self._status, "all elections and nodes", waits=True),
             "events": Route(self._status, "the same, whenever it has changed: server-sent events", waits=True, stream=True),
             "history": Route(self._history, "the last terms", election=True, waits=True),
-            "metrics": Route(self._metrics, "metrics for Prometheus", waits=True, reports=True),
+            "metrics": Route(self._metrics, "metrics for Prometheus", waits=True, reports=True, once=True),
         }
 
         if page is not None:

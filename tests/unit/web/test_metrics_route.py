@@ -62,7 +62,7 @@ def test_it_is_made_of_record_report_and_picture(trouble, monkeypatch):
     settings = SimpleNamespace(node_name="a", elections=[SimpleNamespace(name="orders")])
     taken = Taken({"orders": {"nodes": [], "address": "", "paused": None}}, now, True)
     node = here.Here(
-        lambda: settings, lambda: seen, SimpleNamespace(look=lambda: taken), SimpleNamespace(latest=Report())
+        lambda: settings, lambda: seen, SimpleNamespace(latest=taken), SimpleNamespace(latest=Report())
     )
     text = node.metrics().decode()
     assert f'zkelect_election_primary{{election="orders"}} {0.0 if trouble else 1.0}\n' in text
