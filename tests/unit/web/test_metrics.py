@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 import subprocess
+import sys
 
 import pytest
 from prometheus_client import REGISTRY
@@ -284,3 +285,9 @@ def test_nothing_is_kept_in_the_process():
 def test_promtool_finds_nothing_to_say_about_names_help_and_units(text):
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, timeout=60)
     assert (done.returncode, done.stdout.decode(), done.stderr.decode()) == (0, "", "")
+
+
+@pytest.mark.parametrize("module", ["listener.listener", "guard.process", "loader.run", "operators.cli", "operators.monitor", "web.program", "web.here"])
+def test_only_who_makes_metrics_loads_the_package_for_them(module):
+    code = f"import sys, supervisor_zkelect.{module}; sys.exit('prometheus_client' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
