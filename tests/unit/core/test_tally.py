@@ -89,6 +89,13 @@ def test_what_an_earlier_listener_began_and_a_restart_by_order_are_no_promotions
     assert one.document()["promotions"] == {"n": [], "sum": 0.0}
 
 
+def test_what_a_pause_lets_go_on_without_an_ack_is_no_promotion(one):
+    standby, promoting = State(role=roles.STANDBY, step="asking"), State(role=roles.PROMOTING, step="starting")
+    one.moved(ORDERS, standby, promoting, messages.Tick(), [], 1.0)
+    one.moved(ORDERS, promoting, State(role=roles.PRIMARY, step=""), messages.SessionLost("lost"), [], 2.0)
+    assert one.document()["promotions"] == {"n": [], "sum": 0.0}
+
+
 def test_a_promotion_that_failed_does_not_last_until_the_next_ack(one):
     standby, promoting = State(role=roles.STANDBY, step="asking"), State(role=roles.PROMOTING, step="starting")
     demoting, primary = State(role=roles.DEMOTING, step="stopping"), State(role=roles.PRIMARY, step="")
