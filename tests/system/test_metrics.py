@@ -7,7 +7,7 @@ import pytest
 
 from docs import write_dashboard
 from lab.prometheus import Prometheus
-from supervisor_zkelect.demo import child
+from lab.web import WithHttp
 from supervisor_zkelect.web import metrics
 from tests.unit.web.parts import Node, Served
 from tests.unit.web.test_alerts import RULES, dashboard_queries
@@ -71,22 +71,17 @@ def test_a_real_one_takes_all_that_a_node_tells_and_the_dashboard_has_something_
 
 
 @pytest.fixture
-def asked(make_cluster, zk_server, prometheus):
+def asked(tmp_path, zk_server, turn, prometheus):
     """A pair with `zkelect http` on each node, and a Prometheus that asks both. at: name -> where a node answers."""
-    cluster = make_cluster(zk_server.hosts)
-    at = {}
-    for name, node in cluster.nodes.items():
-        port = child.free_port()
-        cluster.stack.callback(child.give_back, port)
-        at[name] = f"127.0.0.1:{port}"
-        node.overrides["zkelect"]["http"] = at[name]
-        node.overrides["program:zkelect-http"] = {
-            "command": "zkelect http -c %(here)s/zkelect.conf", "autorestart": "true", "redirect_stderr": "true",
-            "stdout_logfile": f"{node.folder}/logs/http.log",
-        }
-    cluster.start()
-    cluster.at, cluster.prometheus = at, prometheus(*at.values())
-    return cluster
+    cluster = WithHttp(tmp_path, zk_server.hosts, ("a", "b"), reached=zk_server.hosts)
+    try:
+        cluster.start()
+        cluster.at = {name: f"127.0.0.1:{port}" for name, port in cluster.ports.items()}
+        cluster.prometheus = prometheus(*cluster.at.values())
+        yield cluster
+        cluster.verdict()
+    finally:
+        cluster.stack.close()
 
 
 def leads(cluster, name):
