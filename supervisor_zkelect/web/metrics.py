@@ -286,10 +286,10 @@ def _reported(name: str, view: View, role: str) -> Iterator[Told]:
 
 
 def _seen(name: str, seen: Mapping[str, Any], age: Any) -> Iterator[Told]:
-    """What this node has seen in ZooKeeper of all nodes."""
-    if not is_number(age):
-        return
+    """What this node has seen in ZooKeeper of all nodes. Where it sees none, not even itself, it is not let look."""
     nodes = as_dicts(seen.get("nodes"))
+    if not is_number(age) or not nodes:
+        return
     counts = dict.fromkeys(NODE_ROLES, 0)
     for one in nodes:
         # Of one whose session is over the ack may still say that it leads.
@@ -304,9 +304,10 @@ def _seen(name: str, seen: Mapping[str, Any], age: Any) -> Iterator[Told]:
 def _acked(name: str, view: View, seen: Mapping[str, Any], age: Any, role: str) -> Iterator[Told]:
     """Whether somebody is primary by ZooKeeper's last word, from the newer of two: the picture, or what the listener was told."""
     words: List[Tuple[float, bool]] = []
-    if is_number(age):
+    nodes = as_dicts(seen.get("nodes"))
+    if is_number(age) and nodes:
         # Not of one whose session is over.
-        leads = any(one.get("role") == roles.PRIMARY for one in as_dicts(seen.get("nodes")))
+        leads = any(one.get("role") == roles.PRIMARY for one in nodes)
         words.append((float(age), bool(seen.get("address")) and leads))
     at = view.facts(name).get("ack_at")
     if role != roles.UNKNOWN and is_number(at):

@@ -199,6 +199,12 @@ def test_a_picture_that_was_never_taken_tells_nothing():
     assert not {"zkelect_election_acked", "zkelect_election_view_age_seconds"} & found.keys()
 
 
+def test_who_is_not_let_look_into_an_election_does_not_see_that_nobody_leads():
+    found = told(document=picture(nodes=[], address="", trouble="refused"))
+    assert found["zkelect_election_acked"] == 1 and found["zkelect_election_view_age_seconds"] == 3.0
+    assert not [name for name in found if name.startswith("zkelect_election_nodes")]
+
+
 def test_without_zookeeper_what_was_seen_grows_old():
     found = told(view=report(session={"state": "suspended"}, ack_at=NOW - 90.0), document=picture(age=88.0))
     assert found["zkelect_zookeeper_connected"] == 0 and found["zkelect_election_view_age_seconds"] == 88.0

@@ -60,7 +60,7 @@ def test_it_is_made_of_record_report_and_picture(trouble, monkeypatch):
     entry = Entry("orders", "primary", "x:1", 7, True, 0, Lease.until(now + 60.0, 0.5), True)
     seen = Seen(trouble, None if trouble else Record(now, [entry]), now)
     settings = SimpleNamespace(node_name="a", elections=[SimpleNamespace(name="orders")])
-    taken = Taken({"orders": {"nodes": [], "address": "", "paused": None}}, now, True)
+    taken = Taken({"orders": {"nodes": [{"role": "standby"}], "address": "", "paused": None}}, now, True)
     node = here.Here(
         lambda: settings, lambda: seen, SimpleNamespace(latest=taken), SimpleNamespace(latest=Report())
     )
