@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from supervisor_zkelect.core import control, messages, pause_messages
 from supervisor_zkelect.core.roles import DEMOTING, DETACHED, MAINTENANCE, PRIMARY, PROMOTING, STANDBY, WITHDRAWN
@@ -75,7 +75,7 @@ def _of_an_end(rules: Rules, before: State, after: State, event: Any, now: float
     if after.by_hand and isinstance(event, messages.StoppedByHand):
         return BY_HAND
     sure = _listed(_ENDS, event)
-    if sure:
+    if sure is not None:
         return sure
     if before.enforced and lease_of(rules, after).stops_at <= now:
         return LEASE
@@ -84,8 +84,8 @@ def _of_an_end(rules: Rules, before: State, after: State, event: Any, now: float
     return _listed(_MAY_END, event) or _standing(before, after)
 
 
-def _listed(kinds: Kinds, event: Any) -> str:
-    return next((reason for types, reason in kinds if isinstance(event, types)), "")
+def _listed(kinds: Kinds, event: Any) -> Optional[str]:
+    return next((reason for types, reason in kinds if isinstance(event, types)), None)
 
 
 def _standing(before: State, after: State) -> str:

@@ -9,7 +9,8 @@ All times are seconds of one clock; durations are seconds.
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import Any, Dict, Iterable, Mapping, Optional, Sequence, Tuple
+from itertools import zip_longest
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from supervisor_zkelect.core import messages, reasons, standing
 from supervisor_zkelect.core.roles import MAINTENANCE, PRIMARY, PROMOTING, STANDBY, WITHDRAWN
@@ -46,26 +47,26 @@ class Histogram:
     """How many durations lay in which range, and their sum."""
 
     def __init__(self) -> None:
-        self._counts = [0] * (len(BOUNDS) + 1)
+        #: of the ranges, as far as any of them was met
+        self._counts: List[int] = []
         self._sum = 0.0
 
     def add(self, seconds: float) -> None:
         """A clock that was read by two threads may go back by a little."""
         seconds = max(0.0, seconds)
-        self._counts[bisect_left(BOUNDS, seconds)] += 1
+        place = bisect_left(BOUNDS, seconds)
+        self._counts += [0] * (place + 1 - len(self._counts))
+        self._counts[place] += 1
         self._sum += seconds
 
     def join(self, other: Histogram) -> None:
         """Count what the other has counted, too."""
-        self._counts = [mine + theirs for mine, theirs in zip(self._counts, other._counts)]
+        self._counts = [mine + theirs for mine, theirs in zip_longest(self._counts, other._counts, fillvalue=0)]
         self._sum += other._sum
 
     def document(self) -> Dict[str, Any]:
         """n: how many lay in each range, without the empty ones at the end; sum: seconds."""
-        counts = list(self._counts)
-        while counts and not counts[-1]:
-            counts.pop()
-        return {"n": counts, "sum": round(self._sum, 6)}
+        return {"n": list(self._counts), "sum": round(self._sum, 6)}
 
 
 def documents(histograms: Mapping[str, Histogram]) -> Dict[str, Any]:
@@ -86,7 +87,7 @@ class Tally:
         self._entered: Optional[float] = None
         self._promoting: Optional[float] = None
         #: the write that is under way: its number, what it is, and when it was asked for
-        self._writing: Tuple[int, str, float] = (0, "", 0.0)
+        self._writing: Optional[Tuple[int, str, float]] = None
 
     def moved(
         self, rules: Rules, before: State, after: State, event: Any, actions: Sequence[messages.Action], now: float
@@ -104,14 +105,14 @@ class Tally:
             self._role(rules, before, after, event, now)
 
     def _answered(self, event: Any, now: float) -> None:
-        number, what, since = self._writing
-        if not number or getattr(event, "op", None) != number:
+        if self._writing is None or getattr(event, "op", None) != self._writing[0]:
             return
+        _, what, since = self._writing
         if isinstance(event, _WRITTEN):
             self.writes.setdefault(what, Histogram()).add(now - since)
         elif isinstance(event, messages.RequestFailed):
             self.failed_writes[what] = self.failed_writes.get(what, 0) + 1
-        self._writing = (0, "", 0.0)
+        self._writing = None
 
     def _step(self, before: State, now: float) -> None:
         entered, self._entered = self._entered, now

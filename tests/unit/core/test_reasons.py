@@ -102,6 +102,22 @@ def test_an_unfit_node_that_looked_who_leads_leaves_for_that():
     assert after.role == DEMOTING and reasons.of(rules, before, after, messages.AheadSeen(20, 6), NOW) == reasons.UNFIT
 
 
+ENDED = replace(GONE, step="stopping")
+
+
+@pytest.mark.parametrize("before, after, event, why", [
+    (replace(PROMOTES, step="claiming"), STANDS_BY, messages.Tick(), reasons.PAUSE),
+    # What failed in an earlier term is another matter.
+    (replace(LEADS, sick=True, not_before=NOW + 5), replace(ENDED, sick=True, not_before=NOW + 5), messages.ProposalLost("x"), reasons.PROPOSAL),
+    (replace(LEADS, pausing=Pausing("p", "paused")), ENDED, messages.Tick(), reasons.PAUSE),
+    (replace(LEADS, paused_until=INFINITY), ENDED, messages.Tick(), reasons.PAUSE),
+    (replace(LEADS, paused_until=NOW), ENDED, messages.Tick(), reasons.PAUSE),
+    (LEADS, ENDED, messages.Tick(), reasons.OTHER),
+])
+def test_by_what_was_known_before(before, after, event, why):
+    assert reasons.of(ORDERS, before, after, event, NOW) == why
+
+
 #: What the texts of reasons, which people read, begin with -> the words that may stand for them.
 TEXTS = {
     "the lease runs out": {reasons.LEASE}, "lost": {reasons.SESSION}, "another session began": {reasons.SESSION},

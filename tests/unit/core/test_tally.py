@@ -96,6 +96,11 @@ def test_what_a_pause_lets_go_on_without_an_ack_is_no_promotion(one):
     assert one.document()["promotions"] == {"n": [], "sum": 0.0}
 
 
+def test_a_promotion_whose_beginning_was_not_seen_has_no_length(one):
+    one.moved(ORDERS, State(role=roles.PROMOTING, step="acking"), State(role=roles.PRIMARY, step=""), messages.Acked(1), [], 2.0)
+    assert one.document()["promotions"] == {"n": [], "sum": 0.0}
+
+
 def test_a_promotion_that_failed_does_not_last_until_the_next_ack(one):
     standby, promoting = State(role=roles.STANDBY, step="asking"), State(role=roles.PROMOTING, step="starting")
     demoting, primary = State(role=roles.DEMOTING, step="stopping"), State(role=roles.PRIMARY, step="")
@@ -154,6 +159,18 @@ def test_a_range_has_its_upper_end_in_it(seconds, place):
     one = tally.Histogram()
     one.add(seconds)
     assert one.document() == {"n": [0] * place + [1], "sum": max(0.0, seconds)}
+
+
+def test_a_sum_is_told_to_the_microsecond():
+    one = tally.Histogram()
+    one.add(0.12345678)
+    assert one.document() == {"n": [0] * 7 + [1], "sum": 0.123457}
+
+
+def test_a_session_begins_with_nothing_counted():
+    told = tally.SessionTally().document()
+    assert (told["lost"], told["suspended"], told["writes"], told["failed_writes"]) == (0, 0, {}, {})
+    assert told["heartbeats"] == {"quorum": {"n": [], "sum": 0.0}, "server": {"n": [], "sum": 0.0}}
 
 
 def test_of_a_session_the_writes_of_all_elections_are_told(one):
