@@ -1,4 +1,4 @@
-"""How many pictures of the cluster follow a look."""
+"""How many pictures of the cluster follow the look of who asks now and then."""
 
 import pytest
 
@@ -64,13 +64,6 @@ def test_scrapes_cost_a_picture_each(one):
         assert turn(one)
         one.time.moment += 15.0
     assert len(one.taken) == 5
-
-
-def test_who_watches_has_one_each_second_for_a_while(one):
-    one.look()
-    while turn(one):
-        pass
-    assert len(one.taken) == picture.INTEREST / picture.PACE
 
 
 def test_pictures_keep_their_pace_however_often_somebody_looks(one):
