@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Tuple
 
 from supervisor_zkelect import __version__
 from supervisor_zkelect.system import clock
@@ -15,6 +16,10 @@ from supervisor_zkelect.web.verdict import LATE, Seen, Verdict, judge
 LOOKS = 5
 """How often the record is read for one verdict, where a busy machine lets that take too long."""
 
+PACE, SHARE = 1.0, 4.0
+"""Seconds for which metrics are told that were made once; and at least so many times the time that making them took, as those of
+hundreds of elections take a good part of a second."""
+
 
 class Here:
     """settings: gives those of the file, as they are now. look: reads the record."""
@@ -25,6 +30,8 @@ class Here:
         self._settings = settings
         self.look = look
         self.photographer, self.reporter = photographer, reporter
+        #: the metrics that were made last, and until when they are told
+        self._rendered: Tuple[float, bytes] = (-math.inf, b"")
 
     @property
     def name(self) -> str:
@@ -48,14 +55,25 @@ class Here:
         """Why this node could not take over in the election, by its listener's last word; "" where it stands by and could."""
         return self.reporter.latest.standby(election, clock.now())
 
-    def metrics(self) -> bytes:
-        """What a monitor is told. Raises ImportError without prometheus_client, which only who asks for this needs."""
-        from supervisor_zkelect.web import metrics
-
-        seen = self.look()
-        entries = seen.record.entries if seen.record is not None else []
+    def metrics(self) -> Callable[[], bytes]:
+        """See `site.Node`."""
+        seen, moment = self.look(), clock.now()
+        entries, view = seen.record.entries if seen.record is not None else [], self.reporter.latest.view
         # Who asks for metrics has looked already, for one picture.
-        return metrics.render(entries, self.reporter.latest.view, self._document(self.photographer.latest))
+        picture = self._document(self.photographer.latest)
+
+        def made() -> bytes:
+            until, text = self._rendered
+            if moment >= until:
+                # Only who asks for metrics needs what this loads.
+                from supervisor_zkelect.web import metrics
+
+                began = clock.now()
+                text = metrics.render(entries, view, picture, moment)
+                self._rendered = moment + max(PACE, SHARE * (clock.now() - began)), text
+            return text
+
+        return made
 
     def status(self) -> Dict[str, Any]:
         """The document of `/status`: the last picture, and what the record says now."""

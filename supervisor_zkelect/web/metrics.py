@@ -7,7 +7,7 @@ write into znodes makes none.
 
 from __future__ import annotations
 
-import math
+import itertools
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -175,10 +175,9 @@ class _Collector:
 
 def _buckets(bounds: Sequence[float], found: Mapping[str, Any]) -> Tuple[List[Tuple[str, float]], float]:
     """The buckets, each with those below it counted in, and the sum."""
-    counts = [float(one) for one in found["n"]]
-    ends = [*bounds, math.inf]
-    buckets = [("+Inf" if end == math.inf else repr(float(end)), sum(counts[:place + 1])) for place, end in enumerate(ends)]
-    return buckets, float(found["sum"])
+    counts = [*found["n"], *[0] * (len(bounds) + 1 - len(found["n"]))]
+    ends = [*(repr(float(end)) for end in bounds), "+Inf"]
+    return list(zip(ends, itertools.accumulate(counts))), float(found["sum"])
 
 
 # The node

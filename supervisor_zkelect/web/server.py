@@ -51,7 +51,7 @@ class Server(HTTPServer):
 
     def initialize(self, site: Site, passwords: Passwords, prepare: Prepare, streams: Streams, ssl_options: Any = None) -> None:
         self._site, self._passwords, self._prepare, self._streams = site, passwords, prepare, streams
-        self._proofs = ThreadPoolExecutor(1, "zkelect-passwords")
+        self._proofs, self._aside = ThreadPoolExecutor(1, "zkelect-passwords"), ThreadPoolExecutor(1, "zkelect-answers")
         self._proving = 0
         #: stream -> whether it has asked anything; those that asked least lately first
         self._open: OrderedDict[Any, bool] = OrderedDict()
@@ -111,7 +111,10 @@ class Server(HTTPServer):
         if awaited is not None:
             await awaited
         if not route.stream or request.method != "GET":
-            self._send(request, attempt(partial(route.answer, question)))
+            answer = attempt(partial(route.answer, question))
+            if answer.made is not None:
+                answer = await asyncio.get_running_loop().run_in_executor(self._aside, attempt, answer.made)
+            self._send(request, answer)
         elif not self._streams.begin(request.connection, _headers(Answer(200, kind=answers.EVENTS))):
             self._send(request, answers.refusal(503, "too many streams are open; close one", {"Retry-After": "10"}))
 
@@ -162,6 +165,7 @@ class Server(HTTPServer):
         for stream in list(self._open):
             stream.close()
         self._proofs.shutdown(wait=False)
+        self._aside.shutdown(wait=False)
 
 
 def _send_in_time(stream: Any) -> None:

@@ -33,8 +33,9 @@ class Node(Protocol):
     def status(self) -> Dict[str, Any]:
         """The document of `/status`."""
 
-    def metrics(self) -> bytes:
-        """What a monitor is told. Raises ImportError where that needs a package that is not installed."""
+    def metrics(self) -> Callable[[], bytes]:
+        """What a monitor is told by what is known now; made by what this gives, on a thread that may take its time, always the
+        same. That raises ImportError where it needs a package that is not installed."""
 
 
 class Request(NamedTuple):
@@ -178,7 +179,12 @@ class Site:
         return answers.document(200, {"age": status["age"], "zookeeper": status["zookeeper"], "elections": told})
 
     def _metrics(self, asked: Asked) -> Answer:
-        try:
-            return Answer(200, self._node.metrics(), answers.METRICS)
-        except ImportError as error:
-            return answers.refusal(501, f"metrics need a package: pip install 'supervisor-zkelect[http]' ({error})")
+        text = self._node.metrics()
+
+        def made() -> Answer:
+            try:
+                return Answer(200, text(), answers.METRICS)
+            except ImportError as error:
+                return answers.refusal(501, f"metrics need a package: pip install 'supervisor-zkelect[http]' ({error})")
+
+        return Answer(200, made=made)

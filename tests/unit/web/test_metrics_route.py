@@ -1,5 +1,6 @@
 """How monitors get what they are told."""
 
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -13,15 +14,36 @@ from supervisor_zkelect.web.report import Report
 from supervisor_zkelect.web.verdict import Seen
 from tests.unit.web.parts import Node, Served
 
+#: Seconds that something may take.
+TIME = 10.0
+
 
 class Monitored(Node):
     def metrics(self):
-        return b"zkelect_build_info 1.0\n"
+        return lambda: b"zkelect_build_info 1.0\n"
 
 
 class Bare(Node):
     def metrics(self):
-        raise ModuleNotFoundError("No module named 'prometheus_client'")
+        def made():
+            raise ModuleNotFoundError("No module named 'prometheus_client'")
+
+        return made
+
+
+class Slow(Node):
+    """Its metrics take until they may be told."""
+
+    def __init__(self):
+        super().__init__("orders")
+        self.begun, self.may = threading.Event(), threading.Event()
+
+    def metrics(self):
+        def made():
+            self.begun.set()
+            return b"late" if self.may.wait(TIME) else b"never"
+
+        return made
 
 
 def test_the_text_goes_by_its_own_media_type():
@@ -53,6 +75,26 @@ def test_what_is_to_be_installed_is_said():
         assert status == 501 and "pip install 'supervisor-zkelect[http]'" in body["error"]
 
 
+def test_while_they_are_made_load_balancers_are_answered():
+    """Those of hundreds of elections take a good part of a second."""
+    node, told = Slow(), []
+    with Served(node) as served:
+        asks = threading.Thread(target=lambda: told.append(served.ask("/metrics")[2]))
+        asks.start()
+        assert node.begun.wait(TIME) and served.ask("/primary/orders")[0] == 200 and served.ask("/live")[0] == 200 and not told
+        node.may.set()
+        asks.join(TIME)
+    assert told == [b"late"]
+
+
+def test_a_defect_in_them_is_an_answer_as_well(caplog):
+    node = Monitored()
+    node.metrics = lambda: lambda: 1 / 0
+    with Served(node) as served:
+        status, _, body = served.ask("/metrics")
+    assert status == 500 and "ZeroDivisionError" in body["error"]
+
+
 @pytest.mark.parametrize("trouble", ["", "no record"])
 def test_it_is_made_of_record_report_and_picture(trouble, monkeypatch):
     now = clock.now()
@@ -64,7 +106,47 @@ def test_it_is_made_of_record_report_and_picture(trouble, monkeypatch):
     node = here.Here(
         lambda: settings, lambda: seen, SimpleNamespace(latest=taken), SimpleNamespace(latest=Report())
     )
-    text = node.metrics().decode()
+    text = node.metrics()().decode()
     assert f'zkelect_election_primary{{election="orders"}} {0.0 if trouble else 1.0}\n' in text
     assert ('zkelect_election_token{election="orders"} 7.0\n' in text) is not bool(trouble)
     assert "\nzkelect_listener_up 0.0\n" in text and 'zkelect_election_acked{election="orders"} 0.0\n' in text
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """A node whose metrics take `takes` seconds to make, and are numbered. moment: what the clock shows."""
+    from supervisor_zkelect.web import metrics
+
+    clock = SimpleNamespace(moment=1000.0, now=lambda: clock.moment)
+    node = here.Here(
+        lambda: SimpleNamespace(node_name="a", elections=[]), lambda: Seen("none"), SimpleNamespace(latest=Taken()),
+        SimpleNamespace(latest=Report()),
+    )
+    node.clock, node.takes, node.made = clock, 0.0, []
+
+    def render(entries, view, picture, moment):
+        clock.moment += node.takes
+        node.made.append(moment)
+        return b"%d" % len(node.made)
+
+    monkeypatch.setattr(here, "clock", clock)
+    monkeypatch.setattr(metrics, "render", render)
+    return node
+
+
+def test_they_are_made_once_a_second_however_many_ask(counted):
+    makers = [counted.metrics() for _ in range(5)]
+    assert [made() for made in makers] == 5 * [b"1"]
+    counted.clock.moment += here.PACE - 0.1
+    assert counted.metrics()() == b"1"
+    counted.clock.moment += 0.2
+    assert counted.metrics()() == b"2" and counted.made == [1000.0, 1001.1]
+
+
+def test_what_takes_long_is_made_less_often(counted):
+    counted.takes = 0.7
+    assert counted.metrics()() == b"1"
+    counted.clock.moment = 1000.0 + here.SHARE * 0.7 - 0.1
+    assert counted.metrics()() == b"1"
+    counted.clock.moment += 0.2
+    assert counted.metrics()() == b"2"
