@@ -80,14 +80,18 @@ class Here:
         return self._document(self.photographer.look())
 
     def _document(self, taken: Taken) -> Dict[str, Any]:
-        seen, moment = self.look(), clock.now()
+        for _ in range(LOOKS):
+            seen, moment = self.look(), clock.now()
+            verdicts = {name: judge(seen, name, moment) for name in self.elections}
+            if all(one.why != LATE for one in verdicts.values()):
+                break
         age = taken.age(moment)
         return {
             "node": self.name, "version": __version__, "now": round(1000 * time.time()),
             "age": None if age is None else round(age, 3),
             "zookeeper": {"connected": taken.connected, "since": taken.since, "trouble": taken.trouble},
             "elections": {
-                name: {**taken.elections.get(name, reading.EMPTY), "here": judge(seen, name, moment).document()}
-                for name in self.elections
+                name: {**taken.elections.get(name, reading.EMPTY), "here": verdict.document()}
+                for name, verdict in verdicts.items()
             },
         }

@@ -150,3 +150,18 @@ def test_what_takes_long_is_made_less_often(counted):
     assert counted.metrics()() == b"1"
     counted.clock.moment += 0.2
     assert counted.metrics()() == b"2"
+
+
+def test_a_record_that_took_too_long_to_read_is_read_again(monkeypatch):
+    """On a busy machine a monitor would be told that nobody is primary."""
+    now, looks = 1000.0, []
+    monkeypatch.setattr(here.clock, "now", lambda: now)
+    given = Record(now, [Entry("orders", "primary", "x:1", 7, True, 0, Lease.until(now + 60.0, 0.5), True)])
+
+    def look():
+        looks.append(now)
+        return Seen("", given, now - 0.5 if len(looks) < 3 else now)
+
+    settings = SimpleNamespace(node_name="a", elections=[SimpleNamespace(name="orders")])
+    node = here.Here(lambda: settings, look, SimpleNamespace(look=Taken), SimpleNamespace(latest=Report()))
+    assert node.status()["elections"]["orders"]["here"]["primary"] is True and len(looks) == 3
