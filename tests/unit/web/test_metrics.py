@@ -256,6 +256,18 @@ def test_what_others_say_makes_no_label():
     assert found["zkelect_role_transitions_total from=unknown reason=acked to=primary"] == 1
     assert found["zkelect_election_role role=unknown"] == 1 and found["zkelect_election_nodes role=unknown"] == 3
     assert found["zkelect_zookeeper_session_losses_total"] == 0
+    assert not [name for name in found if name.startswith(("zkelect_step_duration", "zkelect_promotion_duration"))]
+
+
+def test_what_is_counted_of_an_election_that_is_not_told_of_makes_no_series():
+    counted = counters()
+    counted["elections"].append({**counted["elections"][0], "election": STRANGE})
+    assert told(view=report(counted=counted)) == told()
+
+
+@pytest.mark.parametrize("guard, up", [(True, 1), (False, 0)])
+def test_without_a_picture_the_report_tells_of_the_guard(guard, up):
+    assert told([], report(guard=guard), {"node": "a"})["zkelect_guard_up"] == up
 
 
 def test_the_number_of_series_is_bounded():
