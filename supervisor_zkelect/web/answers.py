@@ -20,8 +20,8 @@ JSON, TEXT, HTML, EVENTS = "application/json", "text/plain; charset=utf-8", "tex
 class Answer(NamedTuple):
     """status: of HTTP. kind: the body's media type. headers: beside those that every answer has. until: before which it is to be
     sent, seconds of CLOCK_BOOTTIME. again: judges anew when that is past; returns until when it may be sent then, minus infinity
-    for not at all. Without it nothing is sent then. made: makes the answer to be sent in place of this, where that takes its time,
-    on another thread than that of the probes; None where this is it."""
+    for not at all. Without it nothing is sent then. made: makes the answer to be sent in place of this, where that takes its
+    time, on another thread than that of the probes; None where this is it."""
 
     status: int
     body: bytes = b""

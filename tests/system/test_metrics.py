@@ -143,16 +143,29 @@ def test_a_listener_that_stands_still_is_told_and_the_other_node_leads(asked):
 
 
 def test_monitor_says_what_nagios_is_to_know(asked):
-    found = asked["a"].zkelect("monitor", "orders")
-    assert found.returncode == 0 and found.stdout.startswith("ZKELECT OK - orders: a is primary"), found
-    found = asked["b"].zkelect("monitor", "-w", "2")
-    assert found.returncode == 1 and "fewer than 2 stand by" in found.stdout, found
-    afar = ("monitor", "orders", "--servers", asked["a"].zk_hosts + asked.chroot)
-    assert asked["a"].zkelect(*afar).stdout.startswith("ZKELECT OK - orders: a is primary")
+    def says(name, status, told, *words):
+        """Wait until it says so: a node writes a little later what others see of it."""
+        found = []
+
+        def said():
+            found.append(asked[name].zkelect("monitor", *words))
+            return found[-1].returncode == status and told in found[-1].stdout and len(found[-1].stdout.splitlines()) == 1
+
+        asked.until(said, f"monitor on {name} to exit with {status} and say {told}")
+        return found[-1].stdout
+
+    afar = ("orders", "--servers", asked["a"].zk_hosts + asked.chroot)
+    assert says("a", 0, "orders: a is primary", "orders").startswith("ZKELECT OK - ")
+    says("b", 0, "1 stands by", *afar)
+    says("b", 1, "fewer than 2 stand by", "-w", "2")
     assert asked["b"].zkelect("maintenance", "on", "orders").returncode == 0
-    found = asked["a"].zkelect(*afar)
-    assert found.returncode == 1 and "nobody stands by" in found.stdout, found
+    says("a", 1, "nobody stands by", *afar)
+    says("a", 2, "fewer than 1 stand by", "-c", "1")
     assert asked["a"].zkelect("maintenance", "on", "orders", "--force", "--yes").returncode == 0
-    for words in (("monitor",), afar):
-        found = asked["a"].zkelect(*words)
-        assert found.returncode == 2 and "nobody is primary" in found.stdout and len(found.stdout.splitlines()) == 1, found
+    for words in ((), afar):
+        assert "orders_primary=0" in says("a", 2, "nobody is primary", *words)
+    asked["a"].freeze(asked["a"].listener_pid())
+    says("a", 2, "this node decides nothing")
+    asked["a"].terminate()
+    says("a", 3, "supervisord")
+    says("a", 2, "nobody is primary", *afar)
