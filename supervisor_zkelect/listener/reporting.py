@@ -5,16 +5,16 @@ What came from ZooKeeper goes with the moment at which that last confirmed it, a
 
 from __future__ import annotations
 
+import json
 import math
 import os
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from supervisor_zkelect import __version__
 from supervisor_zkelect.config import agreement
 from supervisor_zkelect.core import ability, figures, nodes, roles, tally, untrusted
 from supervisor_zkelect.core.state import lease_of
 from supervisor_zkelect.listener.candidacy import Candidacy
-from supervisor_zkelect.listener.election_worker import fitting
 from supervisor_zkelect.listener.http_watch import HttpWatch
 from supervisor_zkelect.listener.keepers import Decider, Keepers
 from supervisor_zkelect.listener.part import Means
@@ -55,9 +55,16 @@ class Reports(Decider):
 
     def _counters(self) -> Dict[str, Any]:
         """What was counted since this listener began, by `tally.py`. bounds: the upper ends of the ranges of its histograms."""
-        counted = [{"election": one.name, **one.tally.document()} for one in self._candidacies]
+        counted: List[Dict[str, Any]] = []
+        left = LONGEST_COUNTERS
+        for one in self._candidacies:
+            document = {"election": one.name, **one.tally.document()}
+            left -= len(json.dumps(document)) + 2
+            if left < 0:
+                break
+            counted.append(document)
         session = self._leases.tally.document(one.tally for one in self._candidacies)
-        return {"bounds": tally.BOUNDS, "session": session, "elections": fitting(counted, LONGEST_COUNTERS)}
+        return {"bounds": tally.BOUNDS, "session": session, "elections": counted}
 
     def _unbegun(self) -> Dict[str, Any]:
         """The report on the elections while none has begun."""
