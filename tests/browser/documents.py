@@ -38,14 +38,19 @@ def ended(found, at, why, took=1.0, **more):
     return {**found, "ended": {"noticed": at - 0.035 * took, "dead": at - 0.006 * took, "released": at, "why": why, **more}}
 
 
-def election(nodes, leader="a", follower="b", after=9.8, terms=(), **more):
-    """One election. leader: "" for nobody."""
-    named = {one["node"]: one for one in nodes}
+def election(nodes, leader="a", follower="b", after=9.8, terms=(), here=None, **more):
+    """One election. leader: "" for nobody. here: whether the node that serves leads; by default where it is `a`."""
+    named, leads = {one["node"]: one for one in nodes}, leader == "a" if here is None else here
     return {
-        "here": {"primary": leader == "a", "why": "" if leader == "a" else f"stands by behind {leader}", "lease": 8.1 if leader == "a" else None,
-                 "acked": leader == "a", "token": 4711 if leader == "a" else None, "guarded": True},
+        "here": {
+            "primary": leads, "why": "" if leads else f"stands by behind {leader}" if leader else "stands by", "lease": 8.1 if leads else None,
+            "acked": leads, "token": 4711 if leads else None, "guarded": True,
+        },
         "address": named[leader]["address"] if leader else "", "coming": "", "trouble": "", "changed": None, "nodes": list(nodes),
-        "next": {"node": follower or None, "seconds": after if follower else None, "why": "" if follower else "no other node stands in the queue that may lead"},
+        "next": {
+            "node": follower or None, "seconds": after if follower else None,
+            "why": "" if follower else "no other node stands in the queue that may lead",
+        },
         "orders": [], "paused": None, "terms": list(terms), **more,
     }
 
@@ -106,10 +111,10 @@ def many(now, count=50):
     nodes = [node("node-01", "primary", 1, begun)]
     nodes += [node(f"node-{place:02}", "standby", place, now - 3600.0 * place) for place in range(2, count + 1)]
     nodes[7].update(guarded=False, note="unguarded")
-    nodes[20].update(note="not fit: exec:mountpoint -q /srv/data ended with status 32", place=None)
+    nodes[20].update(note="not fit: exec:mountpoint -q /srv/data ended with status 32", role="detached", place=None)
     nodes[33].update(role="gone", live=False, place=None, since=None, guarded=True, note="was standby")
     nodes[34].update(version="0.8.2", differs="differs from node-01 in kill_time (0.4, not 0.3)", note="differs from node-01 in kill_time (0.4, not 0.3)")
-    return election(nodes, "node-01", "node-02", terms=history, changed=round(1000 * begun))
+    return election(nodes, "node-01", "node-02", here=True, terms=history, changed=round(1000 * begun))
 
 
 NAMES = (
