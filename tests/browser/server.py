@@ -1,27 +1,13 @@
 """A server of the page and of a document that a test sets, with the routes of `zkelect http` that the page asks."""
 
-import base64
-import hashlib
 import json
-import re
 import socket
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
-PAGE = Path(__file__).parents[2] / "supervisor_zkelect" / "web" / "page.html"
-
-
-def policy(page):
-    """The policy that lets the page run what stands in it, and nothing else."""
-    def hashed(tag):
-        found = re.findall(rb"<%s>(.*?)</%s>" % (tag, tag), page, re.DOTALL)
-        return " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(one).digest()).decode()}'" for one in found)
-
-    return (
-        f"default-src 'none'; script-src {hashed(b'script')}; style-src {hashed(b'style')}; connect-src 'self'; img-src data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
+from supervisor_zkelect.web import page
+from supervisor_zkelect.web.answers import ALWAYS
 
 
 class Server:
@@ -30,7 +16,7 @@ class Server:
     def __init__(self):
         self._changed = threading.Condition()
         self._document, self._number, self.streams, self.refuses_streams = b"{}", 0, 0, False
-        self.asked = []
+        self.asked, self._connections = [], []
         self.port, self._server = 0, None
         self.come()
 
@@ -58,6 +44,11 @@ class Server:
             self._changed.notify_all()
         server.shutdown()
         server.server_close()
+        for one in self._connections:
+            # It may be closed already.
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        self._connections.clear()
 
     def come(self):
         """Begin, or begin again at the same port."""
@@ -66,11 +57,15 @@ class Server:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def setup(self):
+                super().setup()
+                owner._connections.append(self.connection)
+
             def do_GET(self):
                 owner.asked.append(self.path)
                 if self.path == "/":
-                    page = PAGE.read_bytes()
-                    self._answer(200, "text/html; charset=utf-8", page, policy(page))
+                    answer = page.load().answer()
+                    self._answer(200, answer.kind, answer.body, answer.headers)
                 elif self.path == "/status":
                     self._answer(200, "application/json", owner._document)
                 elif self.path == "/events" and not owner.refuses_streams:
@@ -78,13 +73,10 @@ class Server:
                 else:
                     self._answer(503 if self.path == "/events" else 404, "text/plain", b"no\n")
 
-            def _answer(self, status, kind, body, policy="default-src 'none'"):
+            def _answer(self, status, kind, body, headers={}):
                 self.send_response(status)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
-                self.send_header("Cache-Control", "no-store")
-                self.send_header("Content-Security-Policy", policy)
-                self.send_header("X-Content-Type-Options", "nosniff")
+                for name, value in {**ALWAYS, **headers, "Content-Type": kind, "Content-Length": len(body)}.items():
+                    self.send_header(name, str(value))
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -117,7 +109,6 @@ class Server:
                     self._changed.wait_for(lambda: self._number != sent or self._server is not server)
                     sent, document = self._number, self._document
                 if self._server is not server:
-                    handler.connection.shutdown(socket.SHUT_RDWR)
                     return
                 handler.wfile.write(b"event: status\ndata: " + document + b"\n\n")
         except OSError:
