@@ -4,10 +4,8 @@ import sys
 import time
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
-
 from tests.browser import documents
-from tests.browser.conftest import ARGUMENTS, PROGRAM
+from tests.browser.chromium import chromium
 from tests.browser.server import Server
 
 WALL, DESK, PHONE = (1920, 1080), (1280, 900), (390, 844)
@@ -16,7 +14,7 @@ WALL, DESK, PHONE = (1920, 1080), (1280, 900), (390, 844)
 def pictures(now):
     """What is to be seen: name, document, size, colours, time zone."""
     of, zone, utc = documents.document, "Europe/Berlin", "UTC"
-    away = of(documents.three(now) and {"orders": documents.three(now)}, age=45.2, now=now)
+    away = of({"orders": documents.three(now)}, age=45.2, now=now)
     away["zookeeper"] = {"connected": False, "since": round(1000 * (now - 44)), "trouble": "cannot reach ZooKeeper at zk1:2181,zk2:2181,zk3:2181"}
     begins = of({"orders": {**documents.pair(now), "nodes": [], "address": "", "terms": [], "next": {"node": None, "seconds": None, "why": ""}}}, age=None, now=now)
     return [
@@ -47,8 +45,7 @@ def main():
     folder, names, now = Path(sys.argv[1]), sys.argv[2:], time.time()
     folder.mkdir(parents=True, exist_ok=True)
     server = Server()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=PROGRAM, args=ARGUMENTS)
+    with chromium() as browser:
         for name, document, (width, height), colours, zone in pictures(now):
             if names and name not in names:
                 continue
@@ -66,7 +63,6 @@ def main():
             page.close()
             if name == "not-updated":
                 server.come()
-        browser.close()
 
 
 if __name__ == "__main__":

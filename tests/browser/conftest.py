@@ -1,35 +1,18 @@
 """A browser for these tests, and a server of the page."""
 
 import contextlib
-import os
 import re
-import shutil
 
 import pytest
 
+from tests.browser import chromium
 from tests.browser.server import Server
-
-PROGRAM = shutil.which("chromium-headless-shell") or shutil.which("chromium") or ""
-"""Debian's. Without its sandbox it is the only one that runs as root, so these arguments are for the pages of these tests only."""
-
-#: A container's /dev/shm may be small.
-ARGUMENTS = ["--disable-dev-shm-usage", *(["--no-sandbox"] if os.getuid() == 0 else [])]
-
-#: Milliseconds that a page has for what is waited for.
-TIME = 20_000
 
 
 @pytest.fixture(scope="package")
 def browser():
-    """One for all these tests. It ends with them: a thread in which it runs can run no loop of asyncio's."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright needs Python 3.10")
-    if not PROGRAM:
-        pytest.skip("no Chromium: apt-get install chromium-headless-shell")
-    with playwright.sync_playwright() as program:
-        playwright.expect.set_options(timeout=TIME)
-        browser = program.chromium.launch(executable_path=PROGRAM, args=ARGUMENTS)
-        yield browser
-        browser.close()
+    with chromium.chromium() as one:
+        yield one
 
 
 @pytest.fixture
@@ -45,15 +28,20 @@ def visit(browser, server):
     """Open the page where it shows a document. What goes wrong in a page, and what its policy refuses, fails the test."""
     contexts, wrong = [], []
 
+    def complain(line):
+        # That nobody answers, or no stream is to be had, is what some of these tests are about.
+        if line.type == "error" and not re.search(r"net::|/events", line.text + line.location["url"]):
+            wrong.append(line.text)
+
     def visit(document=None, url="", before=lambda page: None, **options):
         options = {"timezone_id": "Europe/Berlin", "locale": "en-GB", "viewport": {"width": 1280, "height": 900}, **options}
         context = browser.new_context(**options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(TIME)
+        page.set_default_timeout(chromium.TIME)
         page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda line: wrong.append(line.text) if line.type == "error" and not re.search(r"net::|/events", line.text + line.location["url"]) else None)
-        page.add_init_script("window.refused = []; document.addEventListener('securitypolicyviolation', (e) => refused.push(e.violatedDirective))")
+        page.on("console", complain)
+        page.add_init_script(chromium.FOLLOW)
         if document is not None:
             server.put(document)
         before(page)

@@ -73,9 +73,9 @@ class Server:
                 else:
                     self._answer(503 if self.path == "/events" else 404, "text/plain", b"no\n")
 
-            def _answer(self, status, kind, body, headers={}):
+            def _answer(self, status, kind, body, headers=()):
                 self.send_response(status)
-                for name, value in {**ALWAYS, **headers, "Content-Type": kind, "Content-Length": len(body)}.items():
+                for name, value in {**ALWAYS, **dict(headers), "Content-Type": kind, "Content-Length": len(body)}.items():
                     self.send_header(name, str(value))
                 self.end_headers()
                 self.wfile.write(body)
