@@ -110,6 +110,10 @@ def test_what_is_not_known_yet_is_not_told_as_known(visit):
     page = visit(document({"orders": empty}, age=None, zookeeper={"connected": False, "since": 1, "trouble": ""}))
     assert told(page, ".sentence") == ["Who is primary is not known yet."] and problems(page) == []
     assert told(page, "#fresh") == ["asking ZooKeeper"] and "Nobody" not in told(page, "main")[0]
+    assert page.title() == "? asking ZooKeeper, orders: not known – zkelect"
+    never = {"connected": False, "since": 1796000000000, "trouble": "cannot reach ZooKeeper at zk1:2181"}
+    page = visit(document({"orders": empty}, age=None, zookeeper=never))
+    assert told(page, ".rest") == ["ZooKeeper has told nothing yet."] and page.title().startswith("? ZooKeeper away, orders: not known")
 
 
 # Trouble, first
