@@ -134,6 +134,7 @@ def test_trouble_stands_first_the_grave_before_the_rest_with_what_to_type(visit)
         ("orders", "c is gone", "if it is gone for good: zkelect forget c orders"),
     ]
     assert told(page, "#head") == ["8 problems in 3 elections, as seen from a"]
+    assert "and is gone, or cut off." in told(page, ".sentence")[1] and told(page, ".rest")[1].endswith(" b is next.")
     assert page.title() == "▲ 8 problems, 3 elections – zkelect"
 
 
@@ -347,6 +348,7 @@ def test_while_zookeeper_is_away_what_was_is_told_as_past(visit, server):
     assert told(page, "#fresh")[0].startswith("as of ") and page.title().startswith("? ZooKeeper away, orders: a at ")
     assert told(page, ".sentence")[0].startswith("a was primary ") and told(page, ".rest")[0].endswith("b was next.")
     assert "seen 4" in told(page, ".facts")[0]
+    assert told(page, "tbody .for")[0] == "2 h 4 m", "not counted further than it was seen"
 
 
 # Hostile
