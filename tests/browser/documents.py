@@ -134,7 +134,8 @@ def twenty(now):
         found[name] = election(nodes, names[0], names[1], terms=history, changed=round(1000 * begun))
     found["mailer"]["nodes"][2].update(guarded=False, note="unguarded")
     found["ledger"].update(
-        coming="paused by anna@desk: ZooKeeper 3.9, a runs on until zkelect resume", paused={"held": True},
+        coming="paused by anna@desk: ZooKeeper 3.9, a runs on until zkelect resume",
+        paused={"says": "paused by anna@desk: ZooKeeper 3.9", "node": "a", "seconds": None, "resume": False},
         orders=["paused by anna@desk: ZooKeeper 3.9, a runs on until zkelect resume"],
     )
     silent = found["webhooks"]

@@ -1,8 +1,14 @@
 """The page as a file: small, alone, and without a way from data to markup."""
 
+import json
 import re
+from pathlib import Path
+
+import jsonschema
+import pytest
 
 from supervisor_zkelect.web import page
+from tests.browser import documents
 
 TEXT = page.load().text.decode()
 
@@ -26,3 +32,11 @@ def test_it_takes_nothing_from_elsewhere():
 
 def test_it_only_looks():
     assert not re.search(r"<(form|button|input|textarea|select)|h\(\"(form|button|input)|method:", TEXT)
+
+
+@pytest.mark.parametrize("made", [documents.pair, documents.one, documents.three, documents.many, documents.twenty, documents.trouble])
+def test_it_is_tried_with_documents_as_they_are(made):
+    found = made(documents.NOW)
+    whole = documents.document({"orders": found} if "nodes" in found else found, now=documents.NOW)
+    schema = json.loads((Path(__file__).parents[3] / "docs" / "schemas" / "http-status.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(whole)
