@@ -49,7 +49,7 @@ def election(nodes, leader="a", follower="b", after=9.8, terms=(), here=None, **
         "address": named[leader]["address"] if leader else "", "coming": "", "trouble": "", "changed": None, "nodes": list(nodes),
         "next": {
             "node": follower or None, "seconds": after if follower else None,
-            "why": "" if follower else "no other node stands in the queue that may lead",
+            "why": "" if follower else "no other node stands in the queue that may lead: nobody would take over",
         },
         "orders": [], "paused": None, "terms": list(terms), **more,
     }
