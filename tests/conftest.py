@@ -32,14 +32,14 @@ faults, and the variants of other tests that "ci" leaves; "full", the whole matr
 
 ONCE = (
     "tests/simulation/", "tests/stories/test_stories.py::test_a_story_goes", "tests/unit/core/test_transitions.py",
-    "tests/unit/test_elector_types.py",
+    "tests/unit/test_elector_types.py", "tests/browser/",
 )
-"""How the tests begin that look at the results of one long computation, which each process makes for itself."""
+"""How the tests begin that look at the results of one long computation, or by one browser, which each process has for itself."""
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Each worker takes the next test, or all that ask for the same long computation (ONCE).
+    """Each worker takes the next test, or all that ask for the same long computation or browser (ONCE).
 
     As many workers as there are turns take those first that need one, and the others what needs none, or they would wait for
     turns and do nothing. What needs no nodes comes last for all: it works, and nodes are not to compete with it.
@@ -87,7 +87,7 @@ def further_variants(items):
 
 
 def without_nodes(nodeid):
-    return nodeid.startswith(("tests/unit/", "tests/stories/"))
+    return nodeid.startswith(("tests/unit/", "tests/stories/", "tests/browser/"))
 
 
 @pytest.fixture(scope="session", autouse=True)

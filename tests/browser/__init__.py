@@ -1,0 +1,1 @@
+"""The page of the cluster in a browser."""
