@@ -17,10 +17,15 @@ class Ensemble:
     def __init__(self):
         self.znodes, self.zxid, self.clock, self.sessions = {}, 0, NOON, 0
         self.denied = set()
+        #: whether a transaction is done, which has one number for all that it changes
+        self.at_once = False
         self._made("/", b"", 0)
 
+    def _number(self):
+        self.zxid += not self.at_once
+
     def _made(self, path, data, owner):
-        self.zxid += 1
+        self._number()
         self.znodes[path] = SimpleNamespace(
             data=data, czxid=self.zxid, version=0, cversion=0, ctime=self.clock, mtime=self.clock, mzxid=self.zxid, ephemeralOwner=owner, numbers=0,
             acl=OPEN_ACL_UNSAFE,
@@ -74,7 +79,7 @@ class Ensemble:
     def set(self, path, data, version=-1):
         znode = self._found(path, version)
         self._may("write", path)
-        self.zxid += 1
+        self._number()
         znode.data, znode.version, znode.mtime, znode.mzxid = data, znode.version + 1, self.clock, self.zxid
         return self.stat(path)
 
@@ -120,13 +125,17 @@ class Transaction:
         ensemble = self._client.ensemble
         before = copy.deepcopy(ensemble.znodes)
         results = []
-        for number, (do, arguments) in enumerate(self._operations):
-            try:
-                results.append(do(*arguments))
-            except errors.ZookeeperError as error:
-                ensemble.znodes = before
-                rest = [errors.RuntimeInconsistency() for _ in self._operations[number + 1:]]
-                return Answer([*[errors.RolledBackError() for _ in results], error, *rest])
+        ensemble.zxid, ensemble.at_once = ensemble.zxid + 1, True
+        try:
+            for number, (do, arguments) in enumerate(self._operations):
+                try:
+                    results.append(do(*arguments))
+                except errors.ZookeeperError as error:
+                    ensemble.znodes = before
+                    rest = [errors.RuntimeInconsistency() for _ in self._operations[number + 1:]]
+                    return Answer([*[errors.RolledBackError() for _ in results], error, *rest])
+        finally:
+            ensemble.at_once = False
         return Answer(results)
 
 
