@@ -281,6 +281,7 @@ CHECK = _object({
 
 PRIMARY = _object({
     "v": V, "exit": EXIT, "election": _text("which election"), "address": _text("the primary's; null where nobody is", True),
+    "token": _is("integer", "fencing token of its term; null where nobody is primary, or where that term has noted none", True),
 }, None, "With --watch one document a line, for each change.")
 
 HTTP = _object({

@@ -206,6 +206,11 @@ def _add_primary(add: Any) -> None:
         action="store_true",
         help="go on, and print each change; an empty line: there is no primary",
     )
+    primary.add_argument(
+        "--exec",
+        metavar="COMMAND",
+        help="with --watch: run COMMAND at the beginning and at each change, with ZKELECT_PRIMARY and ZKELECT_TOKEN",
+    )
 
 
 def _add_http(add: Any) -> None:

@@ -1,13 +1,17 @@
-"""`zkelect primary`: the address in the ack znode, for scripts on any host."""
+"""`zkelect primary`: the address in the ack znode, and the fencing token of its term, for scripts on any host."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any, Callable, NoReturn, Optional
+from typing import TYPE_CHECKING, Any, Callable, NoReturn, Optional, Tuple
 
 from supervisor_zkelect.operators import connection, remote
 from supervisor_zkelect.operators.outcome import DONE, ERROR, NOT_PRIMARY, UNKNOWN, USAGE, Trouble, print_json
+
+if TYPE_CHECKING:
+    from supervisor_zkelect.core.sighting import Known
+    from supervisor_zkelect.operators.reaction import Reaction
 
 #: Seconds after which `--watch` looks again although nothing was told: kazoo drops a watch at a loss of connection.
 LOOK_AGAIN = 2.0
@@ -15,6 +19,7 @@ LOOK_AGAIN = 2.0
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the address, or each change of it. Returns the exit status."""
+    command = _command(arguments)
     afar = remote.wanted(arguments)
     settings = remote.settings(arguments) if afar else _of_file(arguments)
     election = settings.election(arguments.election)
@@ -25,9 +30,30 @@ def run(arguments: argparse.Namespace) -> int:
         if afar and not arguments.watch:
             _see_that_it_exists(zookeeper, settings, election)
         ack = Ack(zookeeper, settings, election, getattr(arguments, "json", False))
-        return ack.watch(LOOK_AGAIN) if arguments.watch else ack.once()
+        if not arguments.watch:
+            return ack.once()
+        if not command:
+            return ack.watch(LOOK_AGAIN)
+        from supervisor_zkelect.operators.reaction import Reaction
+
+        with Reaction(command, election.name) as reaction:
+            return ack.watch(LOOK_AGAIN, reaction)
     finally:
         connect.stop_client(zookeeper)
+
+
+def _command(arguments: argparse.Namespace) -> Tuple[str, ...]:
+    """The words behind --exec, none without it. Raises Trouble where they are no command, or nothing is watched."""
+    if arguments.exec is None:
+        return ()
+    from supervisor_zkelect.config import values
+
+    if not arguments.watch:
+        raise Trouble(USAGE, "--exec works only with --watch; give that too")
+    try:
+        return values.command(arguments.exec)
+    except ValueError as error:
+        raise Trouble(USAGE, f"--exec {error}") from None
 
 
 def _of_file(arguments: argparse.Namespace) -> Any:
@@ -88,82 +114,89 @@ class Ack:
     """
 
     def __init__(self, zookeeper: Any, settings: Any, election: Any, as_json: bool) -> None:
-        self._zookeeper = zookeeper
+        from supervisor_zkelect.zookeeper import arguments, discovery
+
+        root = "" if zookeeper.chroot else settings.chroot
         self._hosts = settings.hosts
         self._name = election.name
         self._as_json = as_json
-        self.path = ("" if zookeeper.chroot else settings.chroot) + election.election_ack
+        self.path = root + election.election_ack
+        where = arguments.Places(root + election.election_znode, self.path, root + election.election_state, "")
+        # A limit for each look: kazoo keeps calls that are made without connection for ever.
+        self._sight = discovery.Sight(zookeeper, where, remote.ZOOKEEPER_TIME)
 
     def once(self) -> int:
         """Show the address; returns the exit status. Raises Trouble."""
         try:
-            address = self.look(None)
+            known = self.look(None)
         except Silent as silent:
             raise Trouble(UNKNOWN, str(silent)) from None
-        if address or self._as_json:
-            self.show(address or "")
-        if not address:
-            what = "does not exist" if address is None else "is empty"
+        if known is not None and known.address or self._as_json:
+            self.show(known)
+        if known is None or not known.address:
+            what = "does not exist" if known is None else "is empty"
             print(f"zkelect: {self._name} has no primary: {self.path} {what}", file=sys.stderr)
-        return DONE if address else NOT_PRIMARY
+            return NOT_PRIMARY
+        return DONE
 
-    def watch(self, look_again: float) -> NoReturn:
-        """Show the address, then each other one. look_again: seconds. Raises Trouble, BrokenPipeError, KeyboardInterrupt."""
+    def watch(self, look_again: float, reaction: Optional[Reaction] = None) -> NoReturn:
+        """Show the address, then each other one. look_again: seconds. reaction: told of each change, if any.
+
+        Raises Trouble, BrokenPipeError, KeyboardInterrupt, SystemExit.
+        """
         import threading
+
+        from supervisor_zkelect.core.sighting import Known
 
         changed = threading.Event()
 
         def told(event: Any) -> None:
             changed.set()
 
-        shown: Optional[str] = None
+        last: Optional[Known] = None
         silent = False
         while True:
             changed.clear()
             try:
                 # One callback for all looks: kazoo keeps each that it is given until the znode changes.
-                address = self.look(told) or ""
+                known = self.look(told) or Known("")
             except Silent as error:
                 if not silent:
                     print(f"zkelect: {error}; still trying", file=sys.stderr, flush=True)
                 silent = True
             else:
                 silent = False
-                if address != shown:
-                    self.show(address)
-                shown = address
+                if last is None or known.address != last.address or self._as_json and known != last:
+                    self.show(known)
+                if reaction is not None and known != last:
+                    reaction.note(known)
+                last = known
+            if reaction is not None:
+                reaction.check()
             changed.wait(look_again)
 
-    def look(self, watch: Optional[Callable[[Any], None]]) -> Optional[str]:
-        """The address, "" where the znode is empty, None where there is none. watch: called when it changes.
+    def look(self, watch: Optional[Callable[[Any], None]]) -> Optional[Known]:
+        """Who is primary; None where there is no such znode. watch: called when it changes.
 
         Raises Silent, and Trouble for what another look would not mend.
         """
-        from kazoo import exceptions
-        from kazoo.handlers.threading import KazooTimeoutError
-
-        from supervisor_zkelect.core.untrusted import LONGEST_ADDRESS, printable
+        from supervisor_zkelect.zookeeper import errors
 
         try:
-            # A limit of its own: kazoo keeps calls that are made without connection for ever.
-            data = self._zookeeper.get_async(self.path, watch=watch).get(timeout=remote.ZOOKEEPER_TIME)[0]
-        except exceptions.NoNodeError:
-            return None
-        except (exceptions.AuthFailedError, exceptions.NoAuthError):
+            return self._sight.look(watch)
+        except errors.AccessDenied:
             raise Trouble(ERROR, f"ZooKeeper does not let this user read {self.path}; see digest and acl") from None
-        except (
-            exceptions.ConnectionClosedError, exceptions.ConnectionLoss, KazooTimeoutError, exceptions.OperationTimeoutError,
-            exceptions.SessionExpiredError,
-        ) as error:
-            reason = str(error) or type(error).__name__
-            raise Silent(f"unknown: ZooKeeper at {self._hosts} does not answer: {reason}") from None
-        except exceptions.KazooException as error:
-            raise Trouble(ERROR, f"{self.path}: {type(error).__name__}: {error}") from None
-        return printable((data or b"").decode("utf-8", "backslashreplace"), LONGEST_ADDRESS)
+        except errors.ElectionError as error:
+            if errors.silent(error):
+                why = errors.in_short(error)
+                raise Silent(f"unknown: ZooKeeper at {self._hosts} does not answer: {why}") from None
+            raise Trouble(ERROR, f"{self.path}: {error}") from None
 
-    def show(self, address: str) -> None:
+    def show(self, known: Optional[Known]) -> None:
+        """Print the address, an empty line where nobody is primary."""
+        address, token = (known.address, known.token) if known is not None else ("", None)
         if self._as_json:
             status = DONE if address else NOT_PRIMARY
-            print_json({"v": 1, "exit": status, "election": self._name, "address": address or None})
+            print_json({"v": 1, "exit": status, "election": self._name, "address": address or None, "token": token})
         else:
             print(address, flush=True)

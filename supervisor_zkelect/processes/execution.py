@@ -83,8 +83,8 @@ def run(argv: Sequence[str], until: float, variables: Optional[Mapping[str, str]
         kept = _Output(reader)
         try:
             root = proc.read(child.pid)
-            status = _exit_status(child.pid) if _wait(child.pid, kept, until) else None
-            left_over, unkillable = _kill_tree(root) if root is not None else (0, [])
+            status = exit_status(child.pid) if _wait(child.pid, kept, until) else None
+            left_over, unkillable = kill_tree(root) if root is not None else (0, [])
         finally:
             _reap(child)
         return Ended(status, left_over, unkillable, kept.last_line())
@@ -156,7 +156,7 @@ def _wait(pid: int, output: _Output, until: float) -> bool:
         os.close(descriptor)
 
 
-def _exit_status(pid: int) -> str:
+def exit_status(pid: int) -> str:
     """How a child ended, which stays a zombie."""
     try:
         info = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
@@ -173,7 +173,7 @@ def _exit_status(pid: int) -> str:
         return f"killed by signal {info.si_status}"
 
 
-def _kill_tree(root: proc.Process) -> Tuple[int, List[int]]:
+def kill_tree(root: proc.Process) -> Tuple[int, List[int]]:
     """Kill a command with all that belongs to it; how many were found, and the pids this process may not kill.
 
     Rounds, until one finds nobody who was not signalled before: a process that is found may have forked meanwhile,

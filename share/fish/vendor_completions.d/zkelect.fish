@@ -230,6 +230,7 @@ complete -c zkelect -n '__fish_seen_subcommand_from primary' -l tls-cert -r -F -
 complete -c zkelect -n '__fish_seen_subcommand_from primary' -l tls-key -r -F -d 'PEM file with its key; by default in the certificate\'s file'
 complete -c zkelect -n '__fish_seen_subcommand_from primary' -l tls-key-password-file -r -F -d 'file with that key\'s password in its only line'
 complete -c zkelect -n '__fish_seen_subcommand_from primary' -l watch -d 'go on, and print each change; an empty line: there is no primary'
+complete -c zkelect -n '__fish_seen_subcommand_from primary' -l exec -x -a '' -d 'with --watch: run COMMAND at the beginning and at each change, with ZKELECT_PRIMARY and ZKELECT_TOKEN'
 complete -c zkelect -n '__fish_seen_subcommand_from primary' -l json -d 'print one JSON document'
 complete -c zkelect -n '__fish_seen_subcommand_from primary' -a '(zkelect __complete elections 2>/dev/null)'
 complete -c zkelect -n '__fish_seen_subcommand_from http' -l check -d 'ask the one that runs, and tell whether it answers'

@@ -1,46 +1,102 @@
 """`zkelect primary --watch` asks again and again, and leaves no more with the client than one thing to call."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
-from kazoo.exceptions import NoAuthError
 
+from supervisor_zkelect.core.sighting import Known
 from supervisor_zkelect.operators import primary
 from supervisor_zkelect.operators.outcome import Trouble
+from tests.unit.zookeeper.cluster import ROOT, STATE, Cluster
+from tests.unit.zookeeper.memory import Client
+
+ELECTION = SimpleNamespace(name="orders", election_znode=f"{ROOT}/election", election_ack=f"{ROOT}/ack", election_state=STATE)
 
 
-class Client:
-    """Answers some looks, and refuses the one after that. given: what it was to call at a change."""
+class Looked(Client):
+    """A client whose looks are scripted, and refused in the end. changes: called before each look of the ack, in turn. given: what it
+    was to call at a change."""
 
-    chroot = ""
+    def __init__(self, ensemble, changes):
+        super().__init__(ensemble)
+        self.changes, self.given = list(changes), []
 
-    def __init__(self, looks):
-        self.left, self.given = looks, []
-
-    def get_async(self, path, watch):
-        self.given.append(watch)
-        self.left -= 1
-        return self
-
-    def get(self, timeout):
-        if self.left < 0:
-            raise NoAuthError
-        return b"h:%d" % self.left, None
-
-
-def ack(client):
-    return primary.Ack(client, SimpleNamespace(chroot="", hosts="h"), SimpleNamespace(name="orders", election_ack="/ack"), False)
+    def get_async(self, path, watch=None):
+        if path == ELECTION.election_ack:
+            self.given.append(watch)
+            if not self.changes:
+                self.ensemble.denied.add(("read", path))
+            else:
+                self.changes.pop(0)()
+        return super().get_async(path)
 
 
-def test_looks_leave_one_callback(capsys):
-    client = Client(20)
+def nothing():
+    pass
+
+
+@pytest.fixture
+def cluster():
+    return Cluster("a")
+
+
+def looked(cluster, *changes, as_json=False):
+    """What `--watch` prints while this happens, and the client."""
+    client = Looked(cluster.ensemble, changes)
+    return client, primary.Ack(client, SimpleNamespace(chroot="", hosts="h"), ELECTION, as_json)
+
+
+def acked(cluster, text):
+    return lambda: cluster.ensemble.set(ELECTION.election_ack, text)
+
+
+def test_looks_leave_one_callback(cluster, capsys):
+    client, ack = looked(cluster, nothing, nothing, cluster.nodes["a"].release, *[nothing] * 5)
     with pytest.raises(Trouble):
-        ack(client).watch(look_again=0)
-    assert len(capsys.readouterr().out.splitlines()) == 20
-    assert len(client.given) == 21 and len(set(client.given)) == 1
+        ack.watch(look_again=0)
+    assert capsys.readouterr().out == "a:1\n\n"
+    assert len(client.given) == 9 and len(set(client.given)) == 1
 
 
-def test_one_look_leaves_none(capsys):
-    client = Client(20)
-    assert ack(client).once() == 0
-    assert client.given == [None] and capsys.readouterr().out == "h:19\n"
+def test_one_look_leaves_none(cluster, capsys):
+    client, ack = looked(cluster, nothing)
+    assert ack.once() == 0
+    assert client.given == [None] and capsys.readouterr().out == "a:1\n"
+
+
+def test_documents_have_the_token_and_come_with_each(cluster, capsys):
+    """Where the same node leads again, and nobody looked in between."""
+
+    def again():
+        one = cluster.nodes["a"]
+        one.release()
+        one.create_proposal()
+        cluster.lead("a")
+
+    first = cluster.nodes["a"].token
+    _, ack = looked(cluster, nothing, again, as_json=True)
+    with pytest.raises(Trouble):
+        ack.watch(look_again=0)
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["address"], one["token"]) for one in told] == [("a:1", first), ("a:1", cluster.nodes["a"].token)]
+    assert told[1]["token"] > first
+
+
+def test_a_command_is_told_each_change_once(cluster):
+    told = []
+    reaction = SimpleNamespace(note=told.append, check=nothing)
+    token = cluster.nodes["a"].token
+    _, ack = looked(cluster, nothing, nothing, acked(cluster, b"b:1"), nothing, acked(cluster, b""))
+    with pytest.raises(Trouble):
+        ack.watch(0, reaction)
+    assert told == [Known("a:1", token, "a"), Known("b:1"), Known("")]
+
+
+def test_a_signal_whose_exception_was_lost_ends_it(cluster):
+    def check():
+        raise SystemExit(143)
+
+    _, ack = looked(cluster, *[nothing] * 9)
+    with pytest.raises(SystemExit, match="143"):
+        ack.watch(0, SimpleNamespace(note=lambda known: None, check=check))

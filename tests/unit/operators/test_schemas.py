@@ -12,6 +12,7 @@ import pytest
 
 from docs import write_schemas
 from supervisor_zkelect.core import history, journal, nodes, roles
+from supervisor_zkelect.core.sighting import Known
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.core.tally import SessionTally
 from supervisor_zkelect.listener import reporting, telling
@@ -222,11 +223,11 @@ def test_what_the_program_itself_refuses(words, capsys):
     fits(words[0], json.loads(capsys.readouterr().out), closely=False)
 
 
-@pytest.mark.parametrize("address", ["a:1", ""])
-def test_the_primarys_address(address, capsys):
+@pytest.mark.parametrize("known", [Known("a:1", 5, "a"), Known("a:1"), Known(""), None])
+def test_the_primarys_address(known, capsys):
     ack = Ack.__new__(Ack)
     ack._as_json, ack._name = True, "orders"
-    ack.show(address)
+    ack.show(known)
     fits("primary", json.loads(capsys.readouterr().out))
 
 

@@ -1,0 +1,155 @@
+"""The command that `zkelect primary --watch --exec` runs at each change."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from supervisor_zkelect.core.sighting import Known
+from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.operators.reaction import Reaction
+from supervisor_zkelect.processes import proc
+
+#: Seconds that anything may take.
+LONG = 20
+
+#: Writes what it is told, and waits until a file is there; its status is what that has.
+COMMAND = """
+echo "$ZKELECT_ELECTION|$ZKELECT_PRIMARY|$ZKELECT_TOKEN|$MINE" >>"$1/told"
+while [ ! -e "$1/go" ]; do sleep 0.01; done
+exit $(cat "$1/go")
+"""
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINE", "kept")
+    return ["sh", "-c", COMMAND, "sh", str(tmp_path)]
+
+
+@pytest.fixture
+def told(tmp_path):
+    def lines():
+        path = tmp_path / "told"
+        return path.read_text().splitlines() if path.exists() else []
+
+    return lines
+
+
+def wait_for(told, *lines):
+    until(lambda: told() == list(lines), LONG, f"{lines}, and not {told()}")
+
+
+def test_it_runs_with_what_is_known_and_one_run_at_a_time(command, told, tmp_path, capfd):
+    with Reaction(command, "orders") as reaction:
+        reaction.note(Known("a:1", 7, "a"))
+        wait_for(told, "orders|a:1|7|kept")
+        # While it runs only the latest change is kept.
+        for known in (Known(""), Known("b:1", 8, "b"), Known("c:1")):
+            reaction.note(known)
+        (tmp_path / "go").write_text("0")
+        wait_for(told, "orders|a:1|7|kept", "orders|c:1||kept")
+        reaction.note(Known(""))
+        wait_for(told, "orders|a:1|7|kept", "orders|c:1||kept", "orders|||kept")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_came_back_to_what_it_was_told_is_no_change(command, told, tmp_path):
+    first = Known("a:1", 7, "a")
+    with Reaction(command, "orders") as reaction:
+        reaction.note(first)
+        wait_for(told, "orders|a:1|7|kept")
+        reaction.note(Known(""))
+        reaction.note(first)
+        (tmp_path / "go").write_text("0")
+        until(lambda: reaction._next is None, LONG, "the change to be looked at")
+        reaction.note(Known("b:1"))
+        wait_for(told, "orders|a:1|7|kept", "orders|b:1||kept")
+
+
+def test_a_failure_is_told_in_one_line_and_tried_at_the_next_change(command, told, tmp_path, capfd):
+    (tmp_path / "go").write_text("3")
+    with Reaction(command, "orders") as reaction:
+        reaction.note(Known("a:1", 7))
+        told_error = "zkelect: sh: exit status 3; it runs again at the next change of orders's primary\n"
+        errors = []
+        until(lambda: errors.append(capfd.readouterr().err) or "".join(errors) == told_error, LONG, "the line")
+        # Also where the change comes back to what failed.
+        reaction.note(Known("a:1", 7))
+        wait_for(told, "orders|a:1|7|kept", "orders|a:1|7|kept")
+
+
+def test_a_command_that_cannot_be_started_is_told(tmp_path, capfd):
+    gone = tmp_path / "gone"
+    errors = []
+    with Reaction([str(gone)], "orders") as reaction:
+        reaction.note(Known("a:1"))
+        until(lambda: errors.append(capfd.readouterr().err) or "cannot be started" in "".join(errors), LONG, "the line")
+        gone.write_text("#!/bin/sh\necho on standard output; kill -9 $$\n")
+        gone.chmod(0o755)
+        reaction.note(Known("b:1"))
+        until(lambda: errors.append(capfd.readouterr().err) or "killed by SIGKILL" in "".join(errors), LONG, "the line")
+    assert "".join(errors).splitlines() == [
+        f"zkelect: {gone}: cannot be started: No such file or directory; it runs again at the next change of orders's primary",
+        "on standard output",
+        f"zkelect: {gone}: killed by SIGKILL; it runs again at the next change of orders's primary",
+    ]
+
+
+#: Leaves a child in a session of its own, whose number it writes, and runs on.
+TREE = 'setsid sh -c \'echo $$ >>"$0/pids"; exec sleep 1000\' "$1" & echo $$ >>"$1/pids"; wait'
+
+
+def pids(folder):
+    path = folder / "pids"
+    return [proc.read(int(line)) for line in path.read_text().split()] if path.exists() else []
+
+
+def runs(process):
+    return process is not None and proc.alive(process)
+
+
+def test_it_is_killed_as_a_tree(tmp_path):
+    with Reaction(["sh", "-c", TREE, "sh", str(tmp_path)], "orders") as reaction:
+        reaction.note(Known("a:1"))
+        until(lambda: len(pids(tmp_path)) == 2, LONG, "both processes")
+        both = pids(tmp_path)
+        assert all(map(runs, both))
+    assert not any(map(runs, both))
+    assert "zkelect-exec" not in {one.name for one in threading.enumerate()}
+
+
+TOOL = """
+import sys, time
+from supervisor_zkelect.core.sighting import Known
+from supervisor_zkelect.operators.reaction import Reaction
+with Reaction(sys.argv[1:], "orders") as reaction:
+    reaction.note(Known("a:1"))
+    while True:
+        time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
+def test_it_ends_with_the_tool(number, tmp_path):
+    tool = subprocess.Popen(
+        [sys.executable, "-c", TOOL, "sh", "-c", TREE, "sh", str(tmp_path)], stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    )
+    try:
+        until(lambda: len(pids(tmp_path)) == 2, LONG, "both processes")
+        both = sorted(pids(tmp_path), key=lambda one: one.ppid != tool.pid)
+        tool.send_signal(number)
+        status = tool.wait(LONG)
+        if number in (signal.SIGTERM, signal.SIGHUP):
+            assert status == 128 + number
+        # Killed outright, it can do nothing for what the command has started.
+        mine = both[:1] if number == signal.SIGKILL else both
+        until(lambda: not any(map(runs, mine)), LONG, "them to be dead")
+    finally:
+        tool.kill()
+        for one in filter(runs, both):
+            os.kill(one.pid, signal.SIGKILL)
