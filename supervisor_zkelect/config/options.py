@@ -200,6 +200,11 @@ class MainOptions:
         "`zkelect http --hash USER` prints one. Without it everybody who can connect is told.",
         "file", values.path,
     )
+    http_agent: Optional[str] = _option(
+        "Where `zkelect http` answers HAProxy's agent-check as well: `agent-send ELECTION\\n` there, and this as agent-addr and "
+        "agent-port.",
+        "host:port", values.listen, computed="nowhere",
+    )
     http_names: Tuple[str, ...] = _option(
         "Names under which browsers reach `zkelect http`, beside this host's own, separated by commas. Addresses need not be "
         "named.",

@@ -96,7 +96,12 @@ def _print_password(user: str) -> int:
 
 def place_of(settings: Any) -> Tuple[str, int]:
     """Host and port at which it listens."""
-    host, _, port = settings.http_at.rpartition(":")
+    return split(settings.http_at)
+
+
+def split(place: str) -> Tuple[str, int]:
+    """host:port as both."""
+    host, _, port = place.rpartition(":")
     return host.strip("[]"), int(port)
 
 
@@ -119,7 +124,8 @@ def _serve(settings: Any) -> int:
         asyncio.run(program.run())
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
-        raise Trouble(ERROR, f"cannot listen at {settings.http_at}: {why}") from None
+        places = " or ".join(place for place in (settings.http_at, settings.http_agent) if place)
+        raise Trouble(ERROR, f"cannot listen at {places}: {why}") from None
     if program.again:
         os.execv(sys.executable, [sys.executable, *_arguments()])
     return DONE
@@ -151,7 +157,7 @@ class Program:
 
     def __init__(self, settings: Any, parent: int) -> None:
         from supervisor_zkelect.operators import ask
-        from supervisor_zkelect.web import here, page, passwords, picture, report, site, streams, witness
+        from supervisor_zkelect.web import agent, here, page, passwords, picture, report, site, streams, witness
 
         self.settings, self.again = settings, False
         self._stamp = _stamp(settings.file)
@@ -165,6 +171,7 @@ class Program:
         self._here = here.Here(
             lambda: self.settings, witness.Witness(url, uids, bool(parent)).look, self._photographer, self._reporter
         )
+        self._agent = agent.Agent(self._here.look, lambda: self._here.elections)
         self._passwords = passwords.Passwords(settings.http_password_file)
         self._site = site.Site(self._here, self._names, page.load())
         self._streams = streams.Streams(self._here.status)
@@ -190,6 +197,9 @@ class Program:
         host, port = place_of(self.settings)
         server.listen(port, host, backlog=1024)
         log.info("answers at %s://%s", "https" if self.settings.http_tls_cert else "http", self.settings.http_at)
+        if self.settings.http_agent:
+            await self._agent.listen(*split(self.settings.http_agent))
+            log.info("answers agent-checks at %s", self.settings.http_agent)
         if self._passwords.trouble:
             log.error("%s", self._passwords.trouble)
         # What was imported stays: it is not to be looked through again and again for what may go.
@@ -198,6 +208,7 @@ class Program:
         follow = self._loop.create_task(self._follow())
         await self._ended.wait()
         follow.cancel()
+        self._agent.close()
         await server.finished()
         self._photographer.end()
         self._threads.shutdown(wait=False)
@@ -263,7 +274,7 @@ class Program:
 
 
 #: Options with which this program begins anew.
-_ANEW = ("http", "http_tls_cert", "http_tls_key", "http_password_file", "serverurl", "username", "password")
+_ANEW = ("http", "http_agent", "http_tls_cert", "http_tls_key", "http_password_file", "serverurl", "username", "password")
 
 
 def _tls(settings: Any) -> Optional[ssl.SSLContext]:

@@ -1,0 +1,143 @@
+"""HAProxy's agent-check: one TCP port at which a line with the name of an election is answered by a line for this node.
+
+Rules
+-----
+1.  Who is primary, by the verdict of `/primary`, is `ready up`. Always both words: HAProxy keeps a server in the state of a
+    former `maint` or `drain` until it hears `ready`.
+2.  Who was granted the lead and is not primary is `drain` until the moment at which its group is killed at the latest: it is
+    about to stop, or about to serve. No connection is sent there, and those that are open may end what they do.
+3.  Who does not lead is `maint`: a standby is no failure, and HAProxy need not tell of it as one.
+4.  Where nothing is believed, by the rules of `verdict.py`, or there is no such election, it is `down #` and why.
+
+HAProxy does not change a server's state where the agent cannot be reached. So a restart of this program is no handover.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from typing import Callable, List, Optional
+
+from supervisor_zkelect.core.untrusted import printable
+from supervisor_zkelect.system import clock
+from supervisor_zkelect.web.verdict import Seen, judge
+
+log = logging.getLogger(__name__)
+
+READY, DRAIN, MAINT = "ready up", "drain", "maint"
+
+MOST_CONNECTIONS = 64
+"""Connections that are open at once; of more the oldest goes."""
+
+LONGEST_LINE, LINE_TIME = 512, 2.0
+"""Bytes of a question, and seconds within which it must have come."""
+
+_LONGEST_WHY = 100
+"""Characters of a reason. HAProxy shows some more, in one line."""
+
+
+def answer(seen: Seen, election: str, elections: List[str], now: float) -> str:
+    """The line for this node in an election, without its end. elections: those that there are. now: read after the record was."""
+    if election not in elections:
+        return _down(f"there is no election {election or 'without a name; set agent-send'}")
+    verdict = judge(seen, election, now)
+    if verdict.primary:
+        return READY
+    if seen.record is None or not verdict.guarded:
+        return _down(seen.trouble or "the guard is silent")
+    ends = [one.lease.kills_at if one.granted else one.lease.kill_at for one in seen.record.entries if one.election == election]
+    return DRAIN if any(now < end for end in ends) else MAINT
+
+
+def _down(why: str) -> str:
+    # What is not ASCII looks odd in HAProxy's table and log.
+    return f"down #{printable(why, _LONGEST_WHY).encode('ascii', 'replace').decode('ascii')}"
+
+
+class Agent:
+    """The port. look: reads the record. elections: gives their names. now: the clock."""
+
+    def __init__(
+        self, look: Callable[[], Seen], elections: Callable[[], List[str]], now: Callable[[], float] = clock.now
+    ) -> None:
+        self._look, self._elections, self._now = look, elections, now
+        self._server: Optional[asyncio.AbstractServer] = None
+        #: those that are open, the oldest first
+        self._open: OrderedDict[_Question, None] = OrderedDict()
+
+    async def listen(self, host: str, port: int) -> int:
+        """Begin to answer. Returns the port, where that is 0 one that is free. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Question(self), host, port, backlog=1024)
+        found: int = self._server.sockets[0].getsockname()[1]
+        return found
+
+    def close(self) -> None:
+        """End all that is open."""
+        if self._server is not None:
+            self._server.close()
+        for question in list(self._open):
+            question.end()
+
+    # For its connections
+
+    def opened(self, question: _Question) -> None:
+        while len(self._open) >= MOST_CONNECTIONS:
+            next(iter(self._open)).end()
+        self._open[question] = None
+
+    def ended(self, question: _Question) -> None:
+        self._open.pop(question, None)
+
+    def told(self, line: bytes) -> bytes:
+        """What is answered to a line."""
+        name = line.decode("utf-8", "backslashreplace").strip()
+        try:
+            seen = self._look()
+            # Behind the record: reading it may have taken its time.
+            found = answer(seen, name, self._elections(), self._now())
+        except Exception as error:
+            log.exception("a defect")
+            found = _down(f"a defect: {error!r}")
+        return found.encode("ascii") + b"\n"
+
+
+class _Question(asyncio.Protocol):
+    """One connection: a line, its answer, the end."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._line = b""
+        self._transport: Optional[asyncio.Transport] = None
+        self._late: Optional[asyncio.TimerHandle] = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._late = asyncio.get_running_loop().call_later(LINE_TIME, self.end)
+        self._agent.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        self._line += data
+        line, end, _ = self._line.partition(b"\n")
+        if len(line) > LONGEST_LINE:
+            self.end()
+        elif end:
+            transport.write(self._agent.told(line))
+            transport.close()
+
+    def connection_lost(self, error: Optional[Exception]) -> None:
+        self._transport = None
+        if self._late is not None:
+            self._late.cancel()
+        self._agent.ended(self)
+
+    def end(self) -> None:
+        """Close it, whatever was not sent yet."""
+        self._agent.ended(self)
+        if self._transport is not None:
+            self._transport.abort()

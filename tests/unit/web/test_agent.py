@@ -1,0 +1,160 @@
+"""HAProxy's agent-check: what is answered for a node, and the port."""
+
+import asyncio
+import contextlib
+import math
+import socket
+import threading
+
+import pytest
+
+from supervisor_zkelect.core.lease import NO_LEASE, Lease
+from supervisor_zkelect.guard import record
+from supervisor_zkelect.web import agent
+from supervisor_zkelect.web.agent import DRAIN, MAINT, READY, Agent, answer
+from supervisor_zkelect.web.verdict import SILENCE, Seen
+
+NOW = 1000.0
+LEASE = Lease(1003.0, 1004.0, 1005.0)
+ENTRY = record.Entry("orders", "primary", "a:80", 7, True, 0, LEASE, True)
+
+#: Seconds that anything may take.
+TIME = 10.0
+
+
+def answered(now=NOW, name="orders", entries=None, trouble="", seen=NOW, **changes):
+    entries = [ENTRY._replace(**changes)] if entries is None else entries
+    found = Seen(trouble) if trouble else Seen("", record.Record(seen, entries))._replace(**AT)
+    return answer(found, name, ["orders", "stock"], now)
+
+
+#: When the record was read, where that is told.
+AT = {"at": NOW} if "at" in Seen._fields else {}
+
+
+def test_the_primary_is_ready_and_up():
+    """Both words, as HAProxy stays in MAINT after a plain `up`."""
+    assert answered() == READY == "ready up"
+
+
+@pytest.mark.parametrize("given", [
+    {"acked": False}, {"granted": False, "acked": False}, {"lease": Lease(999.0, 1000.5, 1001.0)},
+    {"entries": [ENTRY._replace(group="former", granted=False, lease=NO_LEASE), ENTRY._replace(acked=False)]},
+])
+def test_who_is_about_to_serve_or_to_stop_is_drained(given):
+    assert answered(**given) == DRAIN
+
+
+@pytest.mark.parametrize("given", [
+    {"entries": []}, {"granted": False, "lease": NO_LEASE}, {"granted": False, "lease": Lease(998.0, 1000.0, 1001.0)},
+    {"entries": [ENTRY._replace(election="stock")]}, {"lease": Lease(998.0, 1000.0, 1001.0)},
+    # The lease of a pause has no end, and the grant that goes with it is gone.
+    {"granted": False, "lease": Lease(998.0, 999.0, 1000.0, math.inf)},
+])
+def test_who_does_not_lead_is_in_maintenance(given):
+    assert answered(**given) == MAINT
+
+
+@pytest.mark.parametrize("given, why", [
+    ({"trouble": "no record of a guard: \x1b[2J\n… it is torn"}, "no record of a guard: \\x1b[2J\\n? it is torn"),
+    ({"seen": NOW - SILENCE}, "the guard is silent"), ({"seen": NOW - SILENCE, "granted": False}, "the guard is silent"),
+    ({"name": "nope"}, "there is no election nope"), ({"name": ""}, "there is no election without a name; set agent-send"),
+])
+def test_where_nothing_is_known_it_is_down_and_says_why(given, why):
+    found = answered(**given)
+    assert found == f"down #{why}"
+    assert found.isprintable() and found.isascii()
+
+
+def test_a_long_reason_is_cut():
+    assert len(answered(trouble="x" * 1000)) < 120
+
+
+# The port
+
+
+@contextlib.contextmanager
+def served(look=lambda: Seen("", record.Record(NOW, [ENTRY]))._replace(**AT)):
+    """An agent on a loop of its own; gives a function that connects to it, and the agent."""
+    ready, loop = threading.Event(), asyncio.new_event_loop()
+    one = Agent(look, lambda: ["orders"], lambda: NOW)
+    found = []
+
+    def run():
+        found.append(loop.run_until_complete(one.listen("127.0.0.1", 0)))
+        loop.call_soon(ready.set)
+        loop.run_forever()
+        one.close()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert ready.wait(TIME)
+    try:
+        yield lambda: socket.create_connection(("127.0.0.1", found[0]), TIME), one
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(TIME)
+
+
+def rest(connection):
+    """All that comes until the end; "reset" where that is not in order."""
+    with connection, connection.makefile("rb") as file:
+        try:
+            return file.read()
+        except ConnectionResetError:
+            return "reset"
+
+
+def test_a_line_is_answered_by_a_line_and_the_end():
+    with served() as (connect, _):
+        for parts in ((b"orders\n",), (b"orders\r\n",), (b"or", b"ders", b"\n"), (b"orders\nmore\n",)):
+            one = connect()
+            for part in parts:
+                one.sendall(part)
+            assert rest(one) == b"ready up\n"
+        one = connect()
+        one.sendall(b"\xff\n")
+        assert rest(one) == b"down #there is no election \\xff\n"
+
+
+def test_a_defect_is_no_primary():
+    def look():
+        raise RuntimeError("no")
+
+    with served(look) as (connect, _):
+        one = connect()
+        one.sendall(b"orders\n")
+        assert rest(one) == b"down #a defect: RuntimeError('no')\n"
+
+
+def test_who_says_too_much_or_nothing_is_let_go(monkeypatch):
+    monkeypatch.setattr(agent, "LINE_TIME", 0.05)
+    with served() as (connect, one):
+        long = connect()
+        long.sendall(b"x" * 10000)
+        silent, gone = connect(), connect()
+        gone.close()
+        assert rest(long) in (b"", "reset") and rest(silent) in (b"", "reset")
+        assert not one._open
+
+
+def test_of_too_many_connections_the_oldest_goes():
+    with served() as (connect, one):
+        first = connect()
+        first.sendall(b"or")
+        others = [connect() for _ in range(agent.MOST_CONNECTIONS)]
+        assert rest(first) in (b"", "reset")
+        assert len(one._open) == agent.MOST_CONNECTIONS
+        others[-1].sendall(b"orders\n")
+        assert rest(others[-1]) == b"ready up\n"
+        for other in others:
+            other.close()
+
+
+def test_its_end_ends_what_is_open():
+    with served() as (connect, _):
+        one = connect()
+        one.sendall(b"or")
+    assert rest(one) in (b"", "reset")
