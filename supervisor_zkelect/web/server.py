@@ -148,6 +148,8 @@ class Server(HTTPServer):
             stream.until, stream.again = answer.until, answer.again
         if answer.status != 204:
             headers["Content-Length"] = str(len(answer.body))
+        if request.method == "OPTIONS":
+            headers["Allow"] = ", ".join(answers.METHODS)
         body = None if request.method == "HEAD" or answer.status == 204 else answer.body
         line = ResponseStartLine("HTTP/1.1", answer.status, http.client.responses.get(answer.status, ""))
         try:

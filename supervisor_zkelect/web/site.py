@@ -108,7 +108,8 @@ class Site:
             return None, nothing, answers.refusal(421, f"this program is not known as {host}; add it to http_names")
         if route is None or (slash and not (route.election and election)):
             return None, nothing, answers.not_found(shown, self.told())
-        if request.method == "OPTIONS":
+        # HAProxy's `option httpchk` asks by OPTIONS unless another method is named: a probe is judged whichever it is.
+        if request.method == "OPTIONS" and not route.probe:
             return None, nothing, answers.options()
         values = {key: found[-1] for key, found in parse_qs(query, max_num_fields=20).items()} if len(query) < 2000 else {}
         return route, Asked(election, values), answers.options()

@@ -83,8 +83,16 @@ def test_head_has_the_headers_of_get_and_no_body(served):
 
 
 def test_options_tells_what_may_be_asked(served):
-    status, headers, body = served.ask("/primary/orders", "OPTIONS")
+    status, headers, body = served.ask("/status", "OPTIONS")
     assert (status, headers["Allow"], body) == (204, "GET, HEAD, OPTIONS", b"")
+
+
+def test_a_probe_is_judged_by_options_too(served):
+    """By which HAProxy asks unless it is told otherwise: an answer of 204 would make every node primary."""
+    status, headers, body = served.ask("/primary/orders", "OPTIONS")
+    assert (status, headers["Allow"], body["primary"]) == (200, "GET, HEAD, OPTIONS", True)
+    served.node.verdicts["orders"] = OTHER
+    assert served.ask("/primary/orders", "OPTIONS")[0] == 503
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "TRACE", "X"])
