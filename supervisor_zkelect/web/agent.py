@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import OrderedDict
-from typing import Callable, List, Optional
+from typing import Callable, List, NamedTuple, Optional
 
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.system import clock
@@ -37,22 +38,29 @@ _LONGEST_WHY = 100
 """Characters of a reason. HAProxy shows some more, in one line."""
 
 
-def answer(seen: Seen, election: str, elections: List[str], now: float) -> str:
-    """The line for this node in an election, without its end. elections: those that there are. now: read after the record was."""
+class Told(NamedTuple):
+    """line: for this node in an election, without its end. until: before which it is to be told, or not at all."""
+
+    line: str
+    until: float = math.inf
+
+
+def answer(seen: Seen, election: str, elections: List[str], now: float) -> Told:
+    """elections: those that there are. now: read after the record was."""
     if election not in elections:
         return _down(f"there is no election {election or 'without a name; set agent-send'}")
     verdict = judge(seen, election, now)
     if verdict.primary:
-        return READY
+        return Told(READY, verdict.until)
     if seen.record is None or not verdict.guarded:
         return _down(seen.trouble or "the guard is silent")
     ends = [one.lease.kills_at if one.granted else one.lease.kill_at for one in seen.record.entries if one.election == election]
-    return DRAIN if any(now < end for end in ends) else MAINT
+    return Told(DRAIN if any(now < end for end in ends) else MAINT)
 
 
-def _down(why: str) -> str:
+def _down(why: str) -> Told:
     # What is not ASCII looks odd in HAProxy's table and log.
-    return f"down #{printable(why, _LONGEST_WHY).encode('ascii', 'replace').decode('ascii')}"
+    return Told(f"down #{printable(why, _LONGEST_WHY).encode('ascii', 'replace').decode('ascii')}")
 
 
 class Agent:
@@ -90,8 +98,8 @@ class Agent:
     def ended(self, question: _Question) -> None:
         self._open.pop(question, None)
 
-    def told(self, line: bytes) -> bytes:
-        """What is answered to a line."""
+    def told(self, line: bytes, tell: Callable[[bytes], object]) -> None:
+        """Answer a line. tell: sends at once. Nothing is sent where the answer does not count any more."""
         name = line.decode("utf-8", "backslashreplace").strip()
         try:
             seen = self._look()
@@ -100,7 +108,9 @@ class Agent:
         except Exception as error:
             log.exception("a defect")
             found = _down(f"a defect: {error!r}")
-        return found.encode("ascii") + b"\n"
+        data = found.line.encode("ascii") + b"\n"
+        if self._now() < found.until:
+            tell(data)
 
 
 class _Question(asyncio.Protocol):
@@ -127,7 +137,7 @@ class _Question(asyncio.Protocol):
         if len(line) > LONGEST_LINE:
             self.end()
         elif end:
-            transport.write(self._agent.told(line))
+            self._agent.told(line, transport.write)
             transport.close()
 
     def connection_lost(self, error: Optional[Exception]) -> None:

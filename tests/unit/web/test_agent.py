@@ -13,7 +13,7 @@ from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.web import agent
 from supervisor_zkelect.web.agent import DRAIN, MAINT, READY, Agent, answer
-from supervisor_zkelect.web.verdict import SILENCE, Seen
+from supervisor_zkelect.web.verdict import SILENCE, TOLD_WITHIN, Seen
 
 NOW = 1000.0
 LEASE = Lease(1003.0, 1004.0, 1005.0)
@@ -25,12 +25,7 @@ TIME = 10.0
 
 def answered(now=NOW, name="orders", entries=None, trouble="", seen=NOW, **changes):
     entries = [ENTRY._replace(**changes)] if entries is None else entries
-    found = Seen(trouble) if trouble else Seen("", record.Record(seen, entries))._replace(**AT)
-    return answer(found, name, ["orders", "stock"], now)
-
-
-#: When the record was read, where that is told.
-AT = {"at": NOW} if "at" in Seen._fields else {}
+    return answer(Seen(trouble) if trouble else Seen("", record.Record(seen, entries), NOW), name, ["orders", "stock"], now).line
 
 
 def test_the_primary_is_ready_and_up():
@@ -75,10 +70,10 @@ def test_a_long_reason_is_cut():
 
 
 @contextlib.contextmanager
-def served(look=lambda: Seen("", record.Record(NOW, [ENTRY]))._replace(**AT)):
+def served(look=lambda: Seen("", record.Record(NOW, [ENTRY]), NOW), clock=lambda: NOW):
     """An agent on a loop of its own; gives a function that connects to it, and the agent."""
     ready, loop = threading.Event(), asyncio.new_event_loop()
-    one = Agent(look, lambda: ["orders"], lambda: NOW)
+    one = Agent(look, lambda: ["orders"], clock)
     found = []
 
     def run():
@@ -118,6 +113,21 @@ def test_a_line_is_answered_by_a_line_and_the_end():
         one = connect()
         one.sendall(b"\xff\n")
         assert rest(one) == b"down #there is no election \\xff\n"
+
+
+def test_a_verdict_that_does_not_count_any_more_is_not_told():
+    """This process stood still between judging and sending, and another node may lead by now."""
+    moments = [NOW, NOW + TOLD_WITHIN]
+    with served(clock=lambda: moments.pop(0)) as (connect, _):
+        one = connect()
+        one.sendall(b"orders\n")
+        assert rest(one) == b"" and not moments
+    # A primary no more, and what else is told has no end.
+    moments = [NOW + TOLD_WITHIN, NOW + 100]
+    with served(clock=lambda: moments.pop(0)) as (connect, _):
+        one = connect()
+        one.sendall(b"orders\n")
+        assert rest(one) == b"drain\n"
 
 
 def test_a_defect_is_no_primary():
