@@ -53,8 +53,8 @@ class Node:
 class Served:
     """A server of a node. port: where it is."""
 
-    def __init__(self, node=None, password_file=None, prepare=lambda route: None):
-        self.node, self._file, self._prepare = node or Node(), password_file, prepare
+    def __init__(self, node=None, password_file=None, prepare=lambda route: None, port=0):
+        self.node, self._file, self._prepare, self.port = node or Node(), password_file, prepare, port
         self._ready = threading.Event()
 
     def __enter__(self):
@@ -73,7 +73,7 @@ class Served:
         self.streams = Streams(self.node.status)
         site = Site(self.node, lambda: ["node-a"])
         self.server = Server(site, Passwords(self._file), self._prepare, self.streams, None)
-        door = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        door = socket.create_server(("127.0.0.1", self.port), backlog=1024)
         self.port = door.getsockname()[1]
         door.setblocking(False)
         self.server.add_socket(door)
