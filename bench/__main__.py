@@ -47,7 +47,8 @@ The table has min/median/max. "back after": from the fault until another process
 longest time without an answer. "overlap": for how long two answered at once, the longest of all runs; ∞, they still
 did when the watch ended. RSS, PSS and CPU are of all processes that a node needs besides supervisord and the service.
 
-`script/bench --scale` measures how this plugin scales instead; it has a --help of its own.
+`script/bench --scale` measures how this plugin scales instead, and `script/bench --balancers` what clients see of handovers
+through HAProxy; each has a --help of its own.
 
 Takes root, Linux and the program `ip`. Exit status 1: something did not go as this plugin promises.
 """
@@ -58,6 +59,10 @@ def main() -> int:
         from bench import scale
 
         return scale.main(sys.argv[2:])
+    if sys.argv[1:2] == ["--balancers"]:
+        from bench import balancers
+
+        return balancers.main(sys.argv[2:])
     options = _options(sys.argv[1:])
     reason = measure.not_installed() or netns.available()
     if reason is not None:

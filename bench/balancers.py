@@ -1,0 +1,320 @@
+"""Handovers through HAProxy, as its clients see them: the samples of contrib/ beside a bare `httpchk` and Patroni's settings.
+
+    script/bench --balancers                  measure, print the table, write bench/results/balancers.json
+    script/bench --balancers --write-docs     measure nothing: write the table in docs/balancers.md from that file
+
+Two nodes in network namespaces of their own, HAProxy and its clients in a third; each request is on a connection of its own.
+"resign": the primary is told to hand over. "B": all processes of its node are killed but the guard.
+
+Ends with 0 when the samples meet the targets, with 1 when they do not, with 2 when it could not be measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import json
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
+
+from bench.measure import not_installed
+from bench.ours import Ours
+from bench.stage import Missing
+from lab import balancers, netns
+from lab.balancers import HAProxy
+from supervisor_zkelect.demo import child
+from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.system.clock import now
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results" / "balancers.json"
+PAGE = HERE.parent / "docs" / "balancers.md"
+BEGIN, END = "<!-- measured -->\n", "<!-- /measured -->\n"
+
+TIMEOUT = 10.0
+"""Session timeout in seconds, the default."""
+
+RESIGN, KILL = "resign", "B"
+TARGETS = {RESIGN: 0.080, KILL: 0.200}
+"""Seconds of silence, 95th percentile, with the samples."""
+
+SAMPLES = HTTP, AGENT = "contrib/haproxy/haproxy.cfg", "contrib/haproxy/haproxy-agent.cfg"
+BARE, PATRONI = "bare httpchk", "Patroni's settings"
+
+CALM = 0.5
+"""Seconds without a failed request after which a handover is over."""
+
+LIMIT = 60.0
+"""Seconds that a handover may take."""
+
+_HEAD = (
+    "global\n    maxconn 8000\ndefaults\n    mode {}\n    timeout client 30s\n    timeout server 30s\n    timeout connect {}\n"
+)
+_REST = "frontend f\n    bind 127.0.0.1:{port}\n    default_backend b\nbackend b\n"
+_SERVERS = "    server a {a} check{probe}\n    server b {b} check{probe}\n"
+
+#: What others write: HAProxy's defaults with a check of the service itself; and the times of the sample that Patroni comes with,
+#: with the probe that is meant for it.
+OTHERS = {
+    BARE: _HEAD.format("http", "5s") + _REST + "    option httpchk GET /\n" + _SERVERS,
+    PATRONI: _HEAD.format("tcp", "4s") + "    retries 2\n    timeout check 5s\n" + _REST
+    + "    option httpchk OPTIONS /primary/orders\n    http-check expect status 200\n"
+    "    default-server inter 3s fall 3 rise 2 on-marked-down shutdown-sessions\n" + _SERVERS,
+}
+
+
+class Answer(NamedTuple):
+    """Of one request: when it was asked and over, its status, 0 without an answer, and who answered."""
+
+    asked: float
+    over: float
+    status: int
+    node: str
+
+    @property
+    def ok(self) -> bool:
+        return self.status == 200
+
+
+class Handover(NamedTuple):
+    """As clients saw it. silence: the longest time in which none was answered. asked, failed: requests from the begin to the end.
+    slowest: the longest that one which was answered took. Times are seconds."""
+
+    silence: float
+    asked: int
+    failed: int
+    slowest: float
+
+
+def judged(answers: Sequence[Answer], struck: float) -> Handover:
+    """answers: all that were asked from CALM before `struck` on, until the handover was over."""
+    concerned = [one for one in answers if one.over >= struck]
+    good = sorted(one.over for one in answers if one.ok)
+    gaps = [later - earlier for earlier, later in zip(good, good[1:]) if later >= struck]
+    failed = sum(not one.ok for one in concerned)
+    slowest = max((one.over - one.asked for one in concerned if one.ok), default=math.inf)
+    return Handover(max(gaps, default=math.inf), len(concerned), failed, slowest)
+
+
+class Clients:
+    """`bench.requests` as a process, in a `with` statement. folder: for what it prints."""
+
+    def __init__(self, folder: Path, port: int, rate: float) -> None:
+        self._path = folder / "answers"
+        self._command = [sys.executable, "-m", "bench.requests", f"127.0.0.1:{port}", str(rate)]
+        self._read, self._answers = 0, []  # type: int, List[Answer]
+
+    def __enter__(self) -> Clients:
+        env = {**child.environment(child.new_marker()), "PYTHONUNBUFFERED": "1"}
+        self._path.unlink(missing_ok=True)
+        self._process = child.start(self._command, env=env, cwd=str(HERE.parent), output=str(self._path))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+
+    def since(self, moment: float) -> List[Answer]:
+        """What was over since then, in the order in which it was."""
+        # In pieces: there may be a hundred thousand.
+        with self._path.open() as file:
+            file.seek(self._read)
+            text = file.read()
+        self._read += text.rfind("\n") + 1
+        parts = [line.split() for line in text[:text.rfind("\n") + 1].splitlines()]
+        self._answers += [Answer(float(asked), float(over), int(status), node) for asked, over, status, node in parts]
+        found = list(itertools.takewhile(lambda one: one.over >= moment, reversed(self._answers)))
+        return found[::-1]
+
+
+class Balanced(Ours):
+    """The plugin's pair with `zkelect http` on both nodes."""
+
+    def prepare(self) -> None:
+        for node in self.cluster.nodes.values():
+            node.overrides["zkelect"].update(http="0.0.0.0:8787", http_agent="0.0.0.0:8788")
+            node.overrides["program:zkelect-http"] = {
+                "command": f"zkelect http -c {node.zkelect_conf}", "autorestart": "true",
+                "stderr_logfile": f"{node.folder}/logs/http.log",
+            }
+            node.write()
+
+    def configuration(self, setting: str, port: int) -> str:
+        """HAProxy's, in front of these nodes."""
+        places = {name: node.addresses["orders"] for name, node in self.cluster.nodes.items()}
+        if setting in SAMPLES:
+            exchanged = {"bind :80": f"bind 127.0.0.1:{port}"}
+            exchanged.update({f"10.0.0.{number}:8080": places[name] for number, name in enumerate("ab", 1)})
+            return balancers.sample(setting.replace("contrib/", ""), exchanged)
+        return OTHERS[setting].format(port=port, probe="" if setting == BARE else " port 8787", **places)
+
+    def begin(self, event: str, name: str) -> float:
+        """Let it happen to the node that leads. Returns when."""
+        node = self.cluster[name]
+        if event == RESIGN:
+            self.struck = now()
+            node.rpc.call("zkelect.request", "resign", "orders", "{}")
+        else:
+            self.hit([node.supervisord_pid, node.listener_pid(), *node.service_pids()])
+        return self.struck
+
+    def once(self, event: str, proxy: HAProxy, clients: Clients) -> Handover:
+        name, _ = self.settled()
+        other = "b" if name == "a" else "a"
+        until(lambda: proxy.states()[name] == "UP" != proxy.states()[other], LIMIT, "HAProxy to know both nodes", 0.1)
+        until(lambda: _calm(clients.since(now() - CALM), name), LIMIT, f"undisturbed answers of {name}", 0.1)
+        struck = self.begin(event, name)
+        until(lambda: now() > struck + CALM and _calm(clients.since(now() - CALM), other), LIMIT, f"{other} to answer", 0.1)
+        # Those that were held, or fail late.
+        until(lambda: now() > struck + 3 * CALM, LIMIT, "the end", 0.1)
+        found = judged(clients.since(struck - CALM), struck)
+        self.repair(event, name)
+        return found
+
+
+def _calm(answers: Sequence[Answer], node: str) -> bool:
+    return len(answers) > 20 and all(one.ok and one.node == node for one in answers)
+
+
+def measured(options: argparse.Namespace, say: Any) -> List[Dict[str, Any]]:
+    found = []
+    with Balanced(TIMEOUT) as stage:
+        for setting in options.settings:
+            for event in (RESIGN, KILL) if setting in SAMPLES else (RESIGN,):
+                with _balancer(stage, setting) as proxy, Clients(stage.folder, proxy.port, options.rate) as clients:
+                    handovers = []
+                    for _ in range(options.turns):
+                        handovers.append(stage.once(event, proxy, clients))
+                        say(f"{setting}, {event}: {told(handovers[-1])}")
+                found.append({"setting": setting, "event": event, "handovers": [one._asdict() for one in handovers]})
+    return found
+
+
+def told(one: Handover) -> str:
+    silence, slowest = milliseconds(one.silence), milliseconds(one.slowest)
+    return f"{silence} ms of silence, {one.failed} of {one.asked} failed, slowest {slowest} ms"
+
+
+@contextlib.contextmanager
+def _balancer(stage: Balanced, setting: str) -> Iterator[HAProxy]:
+    port = child.free_port()
+    try:
+        with HAProxy(stage.folder / "haproxy", stage.configuration(setting, port), port) as proxy:
+            yield proxy
+    finally:
+        child.give_back(port)
+
+
+# The results
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least this share of them does not exceed."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+
+
+def milliseconds(seconds: float) -> str:
+    return "∞" if math.isinf(seconds) else f"{1000 * seconds:.0f}"
+
+
+def table(document: Dict[str, Any]) -> str:
+    """In Markdown."""
+    lines = ["| HAProxy with | what | handovers | failed requests | silence, ms: median / p95 / longest | slowest request, ms |",
+             "|---|---|---|---|---|---|"]
+    for row in document["rows"]:
+        handovers = [Handover(**one) for one in row["handovers"]]
+        silences = [one.silence for one in handovers]
+        spread = " / ".join(map(milliseconds, (statistics.median(silences), percentile(silences, 0.95), max(silences))))
+        failed = f"{sum(one.failed for one in handovers)} of {sum(one.asked for one in handovers)}"
+        slowest = milliseconds(max(one.slowest for one in handovers))
+        lines.append(f"| {row['setting']} | {row['event']} | {len(handovers)} | {failed} | {spread} | {slowest} |")
+    return "\n".join(lines) + "\n"
+
+
+def section(document: Dict[str, Any]) -> str:
+    """What stands between the marks in the page."""
+    machine = document["machine"]
+    return (
+        f"`{document['command']}`, {document['date']}, {machine['text']}; load average {machine['load']:.1f} before. "
+        f"{document['rate']:g} requests a second, T = {TIMEOUT:g} s.\n\n{table(document)}"
+    )
+
+
+def page(text: str, document: Dict[str, Any]) -> str:
+    """The page with the section of a document. Raises ValueError where it has no marks."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{PAGE} has no {BEGIN.strip()} … {END.strip()}")
+    return before + begin + section(document) + end + after
+
+
+def missed(document: Dict[str, Any]) -> List[str]:
+    """The targets that the samples do not meet, a line each."""
+    found = []
+    for row in document["rows"]:
+        if row["setting"] in SAMPLES:
+            what, wanted = f"{row['setting']}, {row['event']}", TARGETS[row["event"]]
+            handovers = [Handover(**one) for one in row["handovers"]]
+            silence, failed = percentile([one.silence for one in handovers], 0.95), sum(one.failed for one in handovers)
+            if silence > wanted:
+                found.append(f"{what}: {milliseconds(silence)} ms, {milliseconds(wanted)} wanted")
+            if failed:
+                found.append(f"{what}: {failed} requests failed")
+    return found
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="script/bench --balancers", description=(__doc__ or "").splitlines()[0])
+    made.add_argument("--turns", type=int, default=10, metavar="N", help="handovers of each row; default 10")
+    made.add_argument("--rate", type=float, default=500.0, metavar="N", help="requests a second; default 500")
+    made.add_argument("--settings", nargs="+", choices=(*SAMPLES, *OTHERS), default=[*SAMPLES, *OTHERS], metavar="NAME",
+                      help=f"which of {', '.join((*SAMPLES, *OTHERS))}; default all")
+    made.add_argument("--output", type=Path, default=RESULTS, metavar="FILE", help="the results as JSON; default %(default)s")
+    made.add_argument("--write-docs", action="store_true", help="measure nothing; write the table in docs/balancers.md")
+    return made
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser().parse_args(words)
+    if options.write_docs:
+        PAGE.write_text(page(PAGE.read_text(), json.loads(options.output.read_text())))
+        return 0
+    reason = not_installed() or netns.available()
+    if reason is not None:
+        print(f"script/bench --balancers: {reason}", file=sys.stderr)
+        return 2
+    version = subprocess.run([balancers.found("haproxy"), "-v"], capture_output=True, text=True).stdout.split()
+    machine = f"{os.cpu_count()} processors, Linux {platform.release()}, Python {platform.python_version()}, HAProxy {version[2]}"
+    document: Dict[str, Any] = {
+        "v": 1, "command": " ".join(["script/bench", "--balancers", *words]), "date": time.strftime("%Y-%m-%d"),
+        "machine": {"text": machine, "load": os.getloadavg()[0]}, "rate": options.rate, "rows": [],
+    }
+    try:
+        document["rows"] = measured(options, lambda line: print(line, file=sys.stderr, flush=True))
+    except (Missing, TimeoutError, OSError) as error:
+        print(f"it could not be measured: {error}", file=sys.stderr)
+        return 2
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(document, indent=1) + "\n")
+    print(table(document))
+    broken = missed(document)
+    for line in broken:
+        print(f"NOT AS WANTED: {line}")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
