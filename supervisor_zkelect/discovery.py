@@ -115,13 +115,22 @@ class _Followed:
         """Why nothing newer is known, in one line; "" while ZooKeeper answers."""
         return self._following.trouble
 
-    def _found(self, after: Optional[Known], max_age: Optional[float]) -> Optional[Known]:
+    def _asked_since(self, max_age: Optional[float]) -> float:
+        """Since when what is known must have been asked for; where it was not, it is asked for now. Raises BadArgument."""
+        if max_age is None:
+            return -math.inf
+        since, confirmed = now() - arguments.seconds("max_age", max_age), self._following.confirmed
+        if confirmed is not None and confirmed < since:
+            self._following.look()
+        return since
+
+    def _found(self, after: Optional[Known], since: float) -> Optional[Known]:
         """What is waited for, if it is known. Raises NotConnected where nothing will be any more."""
         follower = self._following
         if follower.closed:
             raise NotConnected(_CLOSED)
-        known, age = follower.known, follower.age
-        if known is None or max_age is not None and (age is None or age > max_age):
+        known, confirmed = follower.known, follower.confirmed
+        if known is None or confirmed is None or confirmed < since:
             return None
         if after is None:
             return known if known.address else None
@@ -159,15 +168,13 @@ class Primary(_Followed):
         """Wait until somebody is primary.
 
         timeout: seconds, None for ever. after: wait until something else than this is known, also that nobody is primary.
-        max_age: seconds that what is known may be old.
+        max_age: seconds that what is known may be old when this is called; older is asked for again.
         Raises TimedOut, and NotConnected where this is closed, also meanwhile.
         """
-        limit = now() + arguments.wait("timeout", timeout)
-        if max_age is not None:
-            arguments.seconds("max_age", max_age)
+        limit, since = now() + arguments.wait("timeout", timeout), self._asked_since(max_age)
         follower = self._following
         with follower.news:
-            while (known := self._found(after, max_age)) is None:
+            while (known := self._found(after, since)) is None:
                 left = limit - now()
                 if left <= 0:
                     raise self._in_vain(timeout or 0.0, after)
@@ -218,10 +225,8 @@ class AsyncPrimary(_Followed):
         self, timeout: Optional[float] = None, *, after: Optional[Known] = None, max_age: Optional[float] = None
     ) -> Known:
         """As `Primary.wait`."""
-        limit = now() + arguments.wait("timeout", timeout)
-        if max_age is not None:
-            arguments.seconds("max_age", max_age)
-        while (known := self._found(after, max_age)) is None:
+        limit, since = now() + arguments.wait("timeout", timeout), self._asked_since(max_age)
+        while (known := self._found(after, since)) is None:
             left = limit - now()
             if left <= 0:
                 raise self._in_vain(timeout or 0.0, after)

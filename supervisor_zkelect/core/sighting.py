@@ -41,7 +41,7 @@ def told(ack: Optional[Znode], holder: Optional[Znode], election: str, before: O
     """
     if ack is None or not ack.data:
         return Known("")
-    text = ack.data.decode("utf-8", "backslashreplace")
+    text = ack.data.decode(errors="backslashreplace")
     address = untrusted.printable(text, untrusted.LONGEST_ADDRESS)
     if holder is not None and holder.changed <= ack.changed:
         info = untrusted.document(holder.data)

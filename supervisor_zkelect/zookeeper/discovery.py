@@ -113,6 +113,11 @@ class Follower:
         confirmed = self.confirmed
         return None if confirmed is None else now() - confirmed
 
+    def look(self) -> None:
+        """Have ZooKeeper asked now, where it answers, and not only when the next look is due."""
+        if not self.trouble:
+            self._wake.set()
+
     def close(self) -> None:
         """End the session and the thread. May take seconds where ZooKeeper cannot be reached. A second call does nothing."""
         with self.news:

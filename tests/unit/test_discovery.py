@@ -173,6 +173,26 @@ def test_waiting_ends(world):
             primary.wait(0)
 
 
+def test_what_is_too_old_is_asked_for_at_once(world):
+    with world.primary() as primary:
+        known = world.lead("a")
+        assert primary.wait(LONG) == known
+        for _ in range(3):
+            asked, age = len(world.client.asked), primary.age
+            assert primary.wait(LONG, max_age=primary.age / 2) == known
+            assert len(world.client.asked) > asked and primary.age < age + 1
+        # What is new enough is not.
+        asked = len(world.client.asked)
+        assert primary.wait(LONG, max_age=1000.0) == known and len(world.client.asked) == asked
+
+    async def main():
+        async with world.primary(face=AsyncPrimary) as other:
+            await other.wait(after=Known("x"))
+            return await other.wait(max_age=other.age / 2)
+
+    assert run(main()) == Known("a:1", known.token, "a")
+
+
 def test_without_a_connection_the_last_is_known_and_old(world):
     with world.primary() as primary:
         known = world.lead("a")
