@@ -18,6 +18,7 @@ from supervisor_zkelect import (
     Standing,
     TimedOut,
 )
+from supervisor_zkelect.discovery import AsyncPrimary, Known, Primary
 
 
 def told(why: str) -> None:
@@ -89,6 +90,28 @@ def whole_terms(elector: Elector) -> int:
     return 0
 
 
+def moved(known: Known) -> None:
+    token: Optional[int] = known.token
+    print(known.address + known.node, token)
+
+
+def find(servers: str) -> str:
+    with Primary(servers, "orders", moved, root="/zkelect", session_timeout=10.0, digest=None, tls=False) as primary:
+        known: Known = primary.wait(5.0, after=primary.known, max_age=1.0)
+        age: Optional[float] = primary.age
+        for each in primary.changes():
+            return each.address + known.address + primary.trouble + str(age)
+        return primary.address or str(primary.token)
+
+
+async def find_later(servers: List[str]) -> str:
+    async with AsyncPrimary(servers, "orders", moved, election_ack="/a") as primary:
+        known: Known = await primary.wait(5.0)
+        async for each in primary.changes():
+            return each.address + known.address
+        return primary.address or ""
+
+
 class Ours(Elector):
     """Whose `connect` makes one of its own kind."""
 
@@ -97,4 +120,5 @@ class Ours(Elector):
 
 
 calls: List[Callable[[Elector], object]] = [look, whole_terms]
-print(Ours.connect("h:1", 4.0, "/e", "n", "/a").hello(), calls)
+finders: Tuple[object, object] = (find, find_later)
+print(Ours.connect("h:1", 4.0, "/e", "n", "/a").hello(), calls, len(finders))

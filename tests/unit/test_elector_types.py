@@ -51,6 +51,9 @@ def test_a_consumer_passes_without_an_any(check):
     ('Elector.connect("h:1", 4.0, "/e", "n", "/a").leads', "no attribute"),
     ('Elector.connect("h:1", 4.0, "/e", "n", "/a").run(5)', "int"),
     ("from supervisor_zkelect import Electro", "Electro"),
+    ('from supervisor_zkelect.discovery import Primary\n\nPrimary("h:1", "o").wait("5")', "int|float"),
+    ('from supervisor_zkelect.discovery import Primary\n\nPrimary("h:1", "o").token + 1', "None"),
+    ('from supervisor_zkelect.discovery import Primary\n\nPrimary("h:1", "o", rot="/")', "rot"),
 ])
 def test_what_is_wrong_is_found(check, wrong, told):
     out = check(f"from supervisor_zkelect import Elector\n\n{wrong}\n")
