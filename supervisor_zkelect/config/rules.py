@@ -209,7 +209,7 @@ def _doubt_http(main: Section) -> None:
     if main.values.get("http_tls_key") and not main.values.get("http_tls_cert"):
         main.doubt("http_tls_key", "has no effect without http_tls_cert; set that too, or remove the line")
     if not main.values.get("http"):
-        for name in ("http_tls_cert", "http_password_file", "http_names"):
+        for name in ("http_tls_cert", "http_password_file", "http_names", "http_agent"):
             if main.values.get(name):
                 main.doubt(name, "nobody notices when zkelect http does not answer, as http is not set; set that too")
 

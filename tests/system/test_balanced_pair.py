@@ -1,11 +1,13 @@
 """A pair with `zkelect http` behind HAProxy with the samples: what clients see of its handovers, and a command that follows them."""
 
 import threading
+from pathlib import Path
 
 import pytest
 
 from lab import balancers
 from lab.balancers import HAProxy
+from lab.web import WithHttp
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
 from tests.system.test_balancers import Clients, ask
@@ -14,33 +16,36 @@ from tests.system.test_balancers import Clients, ask
 LONG = 60
 
 
+class WithAgents(WithHttp):
+    """agents: node -> the port of its agent."""
+
+    def node(self, folder, name, servers, **options):
+        agents = vars(self).setdefault("agents", {})
+        agents[name] = child.free_port()
+        options["overrides"]["zkelect"]["http_agent"] = f"127.0.0.1:{agents[name]}"
+        return super().node(folder, name, servers, **options)
+
+
 @pytest.fixture
-def pair(make_cluster, zk_server):
-    """Two nodes of which `a` is primary, each with `zkelect http` at ports of its own: `http` and `agent`."""
-    cluster = make_cluster(zk_server.hosts)
-    for node in cluster.nodes.values():
-        node.http, node.agent = child.free_port(), child.free_port()
-        node.overrides["zkelect"].update(http=f"127.0.0.1:{node.http}", http_agent=f"127.0.0.1:{node.agent}")
-        node.overrides["program:zkelect-http"] = {
-            "command": f"zkelect http -c {node.zkelect_conf}", "autorestart": "true", "startsecs": "0",
-            "stderr_logfile": f"{node.folder}/logs/http.log",
-        }
-        node.write()
-    yield cluster.start()
-    cluster.verdict()
-    for node in cluster.nodes.values():
-        for port in (node.http, node.agent):
+def pair(tmp_path, zk_server, turn):
+    """Two nodes of which `a` is primary, with `zkelect http`."""
+    cluster = WithAgents(Path(tmp_path), zk_server.hosts, ("a", "b"), reached=zk_server.hosts)
+    try:
+        yield cluster.start()
+        cluster.verdict()
+    finally:
+        cluster.stack.close()
+        for port in (*cluster.ports.values(), *cluster.agents.values()):
             child.give_back(port)
 
 
 @pytest.fixture(params=["haproxy.cfg", "haproxy-agent.cfg"])
 def haproxy(request, pair, tmp_path):
     port = child.free_port()
+    probes, ports = ("agent-port 8788", pair.agents) if "agent" in request.param else ("port 8787", pair.ports)
     exchanged = {"bind :80": f"bind 127.0.0.1:{port}"}
-    for node, host in zip(pair.nodes.values(), ("10.0.0.1", "10.0.0.2")):
-        for was, number in ((" port 8787", f" port {node.http}"), (" agent-port 8788", f" agent-port {node.agent}")):
-            if ("agent" in was) == ("agent" in request.param):
-                exchanged[f"{host}:8080{was}"] = node.addresses["orders"] + number
+    for (name, node), host in zip(pair.nodes.items(), ("10.0.0.1", "10.0.0.2")):
+        exchanged[f"{host}:8080 {probes}"] = f"{node.addresses['orders']} {probes.split()[0]} {ports[name]}"
     with HAProxy(tmp_path / "haproxy", balancers.sample(f"haproxy/{request.param}", exchanged), port) as one:
         until(lambda: one.states()["a"] == "UP" != one.states()["b"], LONG, f"HAProxy to know both nodes\n{pair.logs()}")
         yield one
@@ -48,7 +53,7 @@ def haproxy(request, pair, tmp_path):
 
 
 def test_handovers_cost_clients_nothing_but_time(pair, haproxy):
-    """`supervisorctl zkelect resign` thrice; then supervisord and all that it has started are killed."""
+    """Three times the primary resigns; then supervisord and all that it has started are killed."""
     names = ["a", "b"]
     with Clients(haproxy.port, 8) as clients:
         for turn in range(4):

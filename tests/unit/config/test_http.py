@@ -33,7 +33,8 @@ def test_names_are_host_names():
 
 @pytest.mark.parametrize("lines, doubts", [
     (["http = a:1", "http_tls_cert = /c", "http_tls_key = /k", "http_password_file = /p"], []),
-    (["http = a:1", "http_tls_key = /k"], ["http_tls_key"]), (["http_names = a"], ["http_names"]),
+    (["http = a:1", "http_tls_key = /k"], ["http_tls_key"]), (["http_names = a"], ["http_names"]), (["http_agent = a:1"], ["http_agent"]),
+    (["http = a:1", "http_agent = a:2"], []),
     (["http_password_file = /nowhere", "http_tls_cert = /nowhere"], ["http_tls_cert", "http_password_file"]),
 ])
 def test_what_it_cannot_use_keeps_no_listener_from_anything(lines, doubts):
