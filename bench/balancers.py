@@ -25,7 +25,7 @@ import time
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
-from bench.measure import not_installed
+from bench.measure import needs, not_installed
 from bench.ours import Ours
 from bench.stage import Missing
 from lab import balancers, netns
@@ -183,6 +183,14 @@ class Balanced(Ours):
         return found
 
 
+    def probing(self, seconds: float = 5.0) -> float:
+        """What the probes of one HAProxy cost `zkelect http` of the standby, percent of a processor."""
+        name, _ = self.settled()
+        standby = self.cluster["b" if name == "a" else "a"]
+        found = [one.pid for one, environ in standby.programs() if environ["SUPERVISOR_PROCESS_NAME"] == "zkelect-http"]
+        return needs(found, seconds).cpu
+
+
 def _calm(answers: Sequence[Answer], node: str) -> bool:
     return len(answers) > 20 and all(one.ok and one.node == node for one in answers)
 
@@ -193,11 +201,12 @@ def measured(options: argparse.Namespace, say: Any) -> List[Dict[str, Any]]:
         for setting in options.settings:
             for event in (RESIGN, KILL) if setting in SAMPLES else (RESIGN,):
                 with _balancer(stage, setting) as proxy, Clients(stage.folder, proxy.port, options.rate) as clients:
-                    handovers = []
+                    handovers, cost = [], stage.probing() if setting != BARE else None
                     for _ in range(options.turns):
                         handovers.append(stage.once(event, proxy, clients))
                         say(f"{setting}, {event}: {told(handovers[-1])}")
-                found.append({"setting": setting, "event": event, "handovers": [one._asdict() for one in handovers]})
+                told_of = [one._asdict() for one in handovers]
+                found.append({"setting": setting, "event": event, "probing": cost, "handovers": told_of})
     return found
 
 
@@ -230,15 +239,17 @@ def milliseconds(seconds: float) -> str:
 
 def table(document: Dict[str, Any]) -> str:
     """In Markdown."""
-    lines = ["| HAProxy with | what | handovers | failed requests | silence, ms: median / p95 / longest | slowest request, ms |",
-             "|---|---|---|---|---|---|"]
+    lines = ["| HAProxy with | what | handovers | failed requests | silence, ms: median / p95 / longest | slowest request, ms | "
+             "probes, % of a processor |",
+             "|---|---|---|---|---|---|---|"]
     for row in document["rows"]:
         handovers = [Handover(**one) for one in row["handovers"]]
         silences = [one.silence for one in handovers]
         spread = " / ".join(map(milliseconds, (statistics.median(silences), percentile(silences, 0.95), max(silences))))
         failed = f"{sum(one.failed for one in handovers)} of {sum(one.asked for one in handovers)}"
         slowest = milliseconds(max(one.slowest for one in handovers))
-        lines.append(f"| {row['setting']} | {row['event']} | {len(handovers)} | {failed} | {spread} | {slowest} |")
+        cost = "" if row["probing"] is None else f"{row['probing']:.2f}"
+        lines.append(f"| {row['setting']} | {row['event']} | {len(handovers)} | {failed} | {spread} | {slowest} | {cost} |")
     return "\n".join(lines) + "\n"
 
 
@@ -247,7 +258,8 @@ def section(document: Dict[str, Any]) -> str:
     machine = document["machine"]
     return (
         f"`{document['command']}`, {document['date']}, {machine['text']}; load average {machine['load']:.1f} before. "
-        f"{document['rate']:g} requests a second, T = {TIMEOUT:g} s.\n\n{table(document)}"
+        f"{document['rate']:g} requests a second, T = {TIMEOUT:g} s. Probes: what they cost `zkelect http` of the standby, for "
+        f"one HAProxy.\n\n{table(document)}"
     )
 
 
