@@ -194,7 +194,7 @@ class Primary(_Followed):
 
     def close(self) -> None:
         """End the session. No callback begins after that, and one that runs is waited for, 10 s at most, unless it calls this
-        itself. Takes seconds where ZooKeeper cannot be reached. A second call does nothing."""
+        itself. Takes a second where ZooKeeper does not answer. A second call does nothing."""
         self._following.close()
         if self._caller is not None and threading.current_thread() is not self._caller:
             self._caller.join(_CALLBACK_TIME)
@@ -249,7 +249,7 @@ class AsyncPrimary(_Followed):
             return
 
     async def close(self) -> None:
-        """End the session. Takes seconds where ZooKeeper cannot be reached; the event loop goes on meanwhile."""
+        """End the session. Takes a second where ZooKeeper does not answer; the event loop goes on meanwhile."""
         if self._follower is not None:
             await asyncio.get_running_loop().run_in_executor(None, self._follower.close)
 

@@ -27,6 +27,9 @@ LOOKS = 3
 #: Seconds that ZooKeeper has to answer a look.
 _ANSWER_TIME = 5.0
 
+#: Seconds that closing a session may take before the connection is cut.
+_CLOSE_TIME = 1.0
+
 #: Seconds after which a client whose connection has ended for good is made anew.
 _REST = 5.0
 
@@ -80,6 +83,17 @@ def _znode(found: Any) -> Optional[Znode]:
     return None if found is None else Znode(data_of(found), found[1].mzxid)
 
 
+def _hang_up(client: Any) -> None:
+    """Close the session, unless the server does not answer: it has nothing that anybody waits for, and expires then."""
+    cut = threading.Timer(_CLOSE_TIME, kazoo_internals.shut_down_connection, [client])
+    cut.daemon = True
+    cut.start()
+    try:
+        connect.stop_client(client)
+    finally:
+        cut.cancel()
+
+
 class Follower:
     """Follows who is primary, from its making until `close`.
 
@@ -119,7 +133,7 @@ class Follower:
             self._wake.set()
 
     def close(self) -> None:
-        """End the session and the thread. May take seconds where ZooKeeper cannot be reached. A second call does nothing."""
+        """End the session and the thread. Takes a second where ZooKeeper does not answer. A second call does nothing."""
         with self.news:
             self.closed = True
             self.news.notify_all()
@@ -140,7 +154,7 @@ class Follower:
                         self._look(sight)
                         self._wake.wait(self._pace)
                 finally:
-                    connect.stop_client(self._client)
+                    _hang_up(self._client)
                 if not self._ending:
                     # It is refused, and somebody may set that right.
                     self._wake.wait(_REST)

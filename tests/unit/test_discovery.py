@@ -3,6 +3,7 @@ is one in 20 minutes."""
 
 import asyncio
 import contextlib
+import socket
 import threading
 
 import pytest
@@ -293,6 +294,21 @@ def test_close_wakes_who_waits_and_ends_the_callbacks(world):
     assert ended == [[]]
     world.client.fire(ACK)
     assert not {one.name for one in threading.enumerate()} & {"zkelect-discovery", "zkelect-primary"}
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_a_server_that_says_nothing_does_not_hold_the_end_up(away):
+    """kazoo alone would wait for ten seconds."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+        if away:
+            server.close()
+        primary = Primary(f"{host}:{port}", "orders")
+        until(lambda: primary.trouble == "there is no connection to ZooKeeper", LONG, "a try")
+        begun = now()
+        primary.close()
+        assert now() - begun < 5
+    assert not {one.name for one in threading.enumerate()} & {"zkelect-discovery", "Thread-kazoo"}
 
 
 def test_a_callback_may_close(world):
