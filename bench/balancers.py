@@ -195,8 +195,8 @@ def _calm(answers: Sequence[Answer], node: str) -> bool:
     return len(answers) > 20 and all(one.ok and one.node == node for one in answers)
 
 
-def measured(options: argparse.Namespace, say: Any) -> List[Dict[str, Any]]:
-    found = []
+def measure(options: argparse.Namespace, say: Any, found: List[Dict[str, Any]]) -> None:
+    """found: gets the rows, as they are measured."""
     with Balanced(TIMEOUT) as stage:
         for setting in options.settings:
             for event in (RESIGN, KILL) if setting in SAMPLES else (RESIGN,):
@@ -207,7 +207,6 @@ def measured(options: argparse.Namespace, say: Any) -> List[Dict[str, Any]]:
                         say(f"{setting}, {event}: {told(handovers[-1])}")
                 told_of = [one._asdict() for one in handovers]
                 found.append({"setting": setting, "event": event, "probing": cost, "handovers": told_of})
-    return found
 
 
 def told(one: Handover) -> str:
@@ -315,9 +314,10 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         "machine": {"text": machine, "load": os.getloadavg()[0]}, "rate": options.rate, "rows": [],
     }
     try:
-        document["rows"] = measured(options, lambda line: print(line, file=sys.stderr, flush=True))
-    except (Missing, TimeoutError, OSError) as error:
-        print(f"it could not be measured: {error}", file=sys.stderr)
+        measure(options, lambda line: print(line, file=sys.stderr, flush=True), document["rows"])
+    except (Missing, AssertionError, TimeoutError, RuntimeError, OSError) as error:
+        # What was measured before is shown, and not kept.
+        print(f"{table(document)}it could not be measured: {error}", file=sys.stderr)
         return 2
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(document, indent=1) + "\n")
