@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, Optional, Tuple
 
@@ -23,6 +24,9 @@ def run(arguments: argparse.Namespace) -> int:
     afar = remote.wanted(arguments)
     settings = remote.settings(arguments) if afar else _of_file(arguments)
     election = settings.election(arguments.election)
+    if afar:
+        place = f"{remote.root_of(arguments)}/{election.name}/election"
+        election = dataclasses.replace(election, election_znode=place)
     from supervisor_zkelect.zookeeper import connect
 
     zookeeper = remote.opened(settings)
