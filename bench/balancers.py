@@ -86,12 +86,14 @@ class Answer(NamedTuple):
 
 class Handover(NamedTuple):
     """As clients saw it. silence: the longest time in which none was answered. asked, failed: requests from the begin to the end.
-    slowest: the longest that one which was answered took. Times are seconds."""
+    slowest: the longest that one which was answered took. direct: the silence that one heard who asked both nodes, every 5 ms.
+    Times are seconds."""
 
     silence: float
     asked: int
     failed: int
     slowest: float
+    direct: float = math.inf
 
 
 def judged(answers: Sequence[Answer], struck: float) -> Handover:
@@ -174,11 +176,12 @@ class Balanced(Ours):
         other = "b" if name == "a" else "a"
         until(lambda: proxy.states()[name] == "UP" != proxy.states()[other], LIMIT, "HAProxy to know both nodes", 0.1)
         until(lambda: _calm(clients.since(now() - CALM), name), LIMIT, f"undisturbed answers of {name}", 0.1)
+        self.observer.forget(now() - CALM)
         struck = self.begin(event, name)
         until(lambda: now() > struck + CALM and _calm(clients.since(now() - CALM), other), LIMIT, f"{other} to answer", 0.1)
         # Those that were held, or fail late.
         until(lambda: now() > struck + 3 * CALM, LIMIT, "the end", 0.1)
-        found = judged(clients.since(struck - CALM), struck)
+        found = judged(clients.since(struck - CALM), struck)._replace(direct=self.observer.verdict().gap)
         self.repair(event, name)
         return found
 
@@ -202,7 +205,7 @@ def measure(options: argparse.Namespace, say: Any, found: List[Dict[str, Any]]) 
             for event in (RESIGN, KILL) if setting in SAMPLES else (RESIGN,):
                 with _balancer(stage, setting) as proxy, Clients(stage.folder, proxy.port, options.rate) as clients:
                     handovers, cost = [], stage.probing() if setting != BARE else None
-                    for _ in range(options.turns):
+                    for _ in range(options.turns if event == RESIGN else math.ceil(options.turns / 2)):
                         handovers.append(stage.once(event, proxy, clients))
                         say(f"{setting}, {event}: {told(handovers[-1])}")
                 told_of = [one._asdict() for one in handovers]
@@ -211,7 +214,8 @@ def measure(options: argparse.Namespace, say: Any, found: List[Dict[str, Any]]) 
 
 def told(one: Handover) -> str:
     silence, slowest = milliseconds(one.silence), milliseconds(one.slowest)
-    return f"{silence} ms of silence, {one.failed} of {one.asked} failed, slowest {slowest} ms"
+    direct = milliseconds(one.direct)
+    return f"{silence} ms of silence ({direct} without HAProxy), {one.failed} of {one.asked} failed, slowest {slowest} ms"
 
 
 @contextlib.contextmanager
@@ -236,19 +240,22 @@ def milliseconds(seconds: float) -> str:
     return "∞" if math.isinf(seconds) else f"{1000 * seconds:.0f}"
 
 
+def spread(values: Sequence[float]) -> str:
+    return " / ".join(map(milliseconds, (statistics.median(values), percentile(values, 0.95), max(values))))
+
+
 def table(document: Dict[str, Any]) -> str:
     """In Markdown."""
-    lines = ["| HAProxy with | what | handovers | failed requests | silence, ms: median / p95 / longest | slowest request, ms | "
-             "probes, % of a processor |",
-             "|---|---|---|---|---|---|---|"]
+    lines = ["| HAProxy with | what | handovers | failed requests | silence, ms: median / p95 / longest | the same without HAProxy | "
+             "slowest request, ms | probes, % of a processor |",
+             "|---|---|---|---|---|---|---|---|"]
     for row in document["rows"]:
         handovers = [Handover(**one) for one in row["handovers"]]
-        silences = [one.silence for one in handovers]
-        spread = " / ".join(map(milliseconds, (statistics.median(silences), percentile(silences, 0.95), max(silences))))
+        through, direct = ([getattr(one, name) for one in handovers] for name in ("silence", "direct"))
         failed = f"{sum(one.failed for one in handovers)} of {sum(one.asked for one in handovers)}"
         slowest = milliseconds(max(one.slowest for one in handovers))
         cost = "" if row["probing"] is None else f"{row['probing']:.2f}"
-        lines.append(f"| {row['setting']} | {row['event']} | {len(handovers)} | {failed} | {spread} | {slowest} | {cost} |")
+        lines.append(f"| {row['setting']} | {row['event']} | {len(handovers)} | {failed} | {spread(through)} | {spread(direct)} | {slowest} | {cost} |")
     return "\n".join(lines) + "\n"
 
 
@@ -288,7 +295,7 @@ def missed(document: Dict[str, Any]) -> List[str]:
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="script/bench --balancers", description=(__doc__ or "").splitlines()[0])
-    made.add_argument("--turns", type=int, default=10, metavar="N", help="handovers of each row; default 10")
+    made.add_argument("--turns", type=int, default=10, metavar="N", help="handovers of each row, half as many of B; default 10")
     made.add_argument("--rate", type=float, default=500.0, metavar="N", help="requests a second; default 500")
     made.add_argument("--settings", nargs="+", choices=(*SAMPLES, *OTHERS), default=[*SAMPLES, *OTHERS], metavar="NAME",
                       help=f"which of {', '.join((*SAMPLES, *OTHERS))}; default all")

@@ -44,14 +44,14 @@ def test_percentiles(share, value):
 def document(silence=0.07, failed=0, setting=HTTP, event=RESIGN):
     return {
         "command": "script/bench --balancers", "date": "2026-11-30", "machine": {"text": "a machine", "load": 0.5}, "rate": 500.0,
-        "rows": [{"setting": setting, "event": event, "probing": 1.25, "handovers": [Handover(silence, 700, failed, 0.1)._asdict()] * 10}],
+        "rows": [{"setting": setting, "event": event, "probing": 1.25, "handovers": [Handover(silence, 700, failed, 0.1, 0.06)._asdict()] * 10}],
     }
 
 
 def test_the_table_and_its_place_in_the_page():
     text = f"before\n{balancers.BEGIN}old\n{balancers.END}after\n"
     page = balancers.page(text, document(failed=2))
-    assert f"| {HTTP} | resign | 10 | 20 of 7000 | 70 / 70 / 70 | 100 | 1.25 |" in page
+    assert f"| {HTTP} | resign | 10 | 20 of 7000 | 70 / 70 / 70 | 60 / 60 / 60 | 100 | 1.25 |" in page
     assert page.startswith("before\n") and page.endswith("after\n") and "old" not in page
     assert balancers.page(page, document(failed=2)) == page
     with pytest.raises(ValueError):
