@@ -72,12 +72,14 @@ OTHERS = {
 
 
 class Answer(NamedTuple):
-    """Of one request: when it was asked and over, its status, 0 without an answer, and who answered."""
+    """Of one request: when it was asked and over, its status, 0 without an answer, who answered, and when the oldest was asked
+    that was not over then."""
 
     asked: float
     over: float
     status: int
     node: str
+    oldest: float = math.inf
 
     @property
     def ok(self) -> bool:
@@ -135,7 +137,9 @@ class Clients:
             text = file.read()
         self._read += text.rfind("\n") + 1
         parts = [line.split() for line in text[:text.rfind("\n") + 1].splitlines()]
-        self._answers += [Answer(float(asked), float(over), int(status), node) for asked, over, status, node in parts]
+        self._answers += [
+            Answer(float(asked), float(over), int(status), node, float(oldest)) for asked, over, status, node, oldest in parts
+        ]
         found = list(itertools.takewhile(lambda one: one.over >= moment, reversed(self._answers)))
         return found[::-1]
 
@@ -179,8 +183,9 @@ class Balanced(Ours):
         self.observer.forget(now() - CALM)
         struck = self.begin(event, name)
         until(lambda: now() > struck + CALM and _calm(clients.since(now() - CALM), other), LIMIT, f"{other} to answer", 0.1)
-        # Those that were held, or fail late.
-        until(lambda: now() > struck + 3 * CALM, LIMIT, "the end", 0.1)
+        calm = now()
+        # Some may be held, and fail late.
+        until(lambda: any(one.oldest > calm for one in clients.since(calm)), LIMIT, "all requests to be over", 0.1)
         found = judged(clients.since(struck - CALM), struck)._replace(direct=self.observer.verdict().gap)
         self.repair(event, name)
         return found
@@ -195,7 +200,8 @@ class Balanced(Ours):
 
 
 def _calm(answers: Sequence[Answer], node: str) -> bool:
-    return len(answers) > 20 and all(one.ok and one.node == node for one in answers)
+    whole = len(answers) > 20 and answers[-1].over - answers[0].over > 0.8 * CALM
+    return whole and all(one.ok and one.node == node for one in answers)
 
 
 def measure(options: argparse.Namespace, say: Any, found: List[Dict[str, Any]]) -> None:
@@ -246,7 +252,7 @@ def spread(values: Sequence[float]) -> str:
 
 def table(document: Dict[str, Any]) -> str:
     """In Markdown."""
-    lines = ["| HAProxy with | what | handovers | failed requests | silence, ms: median / p95 / longest | the same without HAProxy | "
+    lines = ["| HAProxy with | what | handovers | failed requests | silence, ms: median / p95 / longest | without HAProxy | "
              "slowest request, ms | probes, % of a processor |",
              "|---|---|---|---|---|---|---|---|"]
     for row in document["rows"]:
@@ -255,7 +261,8 @@ def table(document: Dict[str, Any]) -> str:
         failed = f"{sum(one.failed for one in handovers)} of {sum(one.asked for one in handovers)}"
         slowest = milliseconds(max(one.slowest for one in handovers))
         cost = "" if row["probing"] is None else f"{row['probing']:.2f}"
-        lines.append(f"| {row['setting']} | {row['event']} | {len(handovers)} | {failed} | {spread(through)} | {spread(direct)} | {slowest} | {cost} |")
+        cells = (row["setting"], row["event"], len(handovers), failed, spread(through), spread(direct), slowest, cost)
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines) + "\n"
 
 

@@ -3,7 +3,8 @@
     python -m bench.requests HOST:PORT RATE
 
 Prints a line for each request when it is over, until it is told to end: when it was asked and when it was over (seconds of
-CLOCK_BOOTTIME), its status (0 where there was no answer), and the node that answered ("-" for none).
+CLOCK_BOOTTIME), its status (0 where there was no answer), the node that answered ("-" for none), and when the oldest one was
+asked that is not over yet.
 """
 
 from __future__ import annotations
@@ -19,13 +20,20 @@ PATIENCE = 30.0
 """Seconds that a request may take."""
 
 
+_open: dict[object, float] = {}
+"""Those that are not over: when each was asked, the oldest first."""
+
+
 async def ask(host: str, port: int) -> None:
-    asked, status, node = now(), 0, "-"
+    asked, status, node, me = now(), 0, "-", object()
+    _open[me] = asked
     try:
         status, node = await asyncio.wait_for(_answer(host, port), PATIENCE)
     except (OSError, ValueError, IndexError, asyncio.TimeoutError, asyncio.IncompleteReadError):
         pass
-    print(f"{asked:.6f} {now():.6f} {status} {node}")
+    del _open[me]
+    oldest = next(iter(_open.values()), now())
+    print(f"{asked:.6f} {now():.6f} {status} {node} {oldest:.6f}")
 
 
 async def _answer(host: str, port: int) -> tuple[int, str]:
