@@ -4,9 +4,11 @@ Rules
 -----
 1.  Who is primary, by the verdict of `/primary`, is `ready up`. Always both words: HAProxy keeps a server in the state of a
     former `maint` or `drain` until it hears `ready`.
-2.  Who was granted the lead and is not primary is `drain` until the moment at which its group is killed at the latest: it is
-    about to stop, or about to serve. No connection is sent there, and those that are open may end what they do.
-3.  Who does not lead is `maint`: a standby is no failure, and HAProxy need not tell of it as one.
+2.  Who was primary and is not any more is `drain` until the moment at which its group is killed at the latest. No connection is
+    sent there, and those that are open may end what they do.
+3.  Who does not lead is `maint`: a standby is no failure, and HAProxy need not tell of it as one. So is who leads and is not
+    acked yet: HAProxy does not check a server in MAINT, and takes it for well when it hears `ready`. In DRAIN it would find that
+    nobody listens there, and leave the new primary out until its next check.
 4.  Where nothing is believed, by the rules of `verdict.py`, or there is no such election, it is `down #` and why.
 
 HAProxy does not change a server's state where the agent cannot be reached. So a restart of this program is no handover.
@@ -54,7 +56,8 @@ def answer(seen: Seen, election: str, elections: List[str], now: float) -> Told:
         return Told(READY, verdict.until)
     if seen.record is None or not verdict.guarded:
         return _down(seen.trouble or "the guard is silent")
-    ends = [one.lease.kills_at if one.granted else one.lease.kill_at for one in seen.record.entries if one.election == election]
+    was = [one for one in seen.record.entries if one.election == election and (one.acked or not one.granted)]
+    ends = [one.lease.kills_at if one.granted else one.lease.kill_at for one in was]
     return Told(DRAIN if any(now < end for end in ends) else MAINT)
 
 
