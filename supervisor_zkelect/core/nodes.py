@@ -22,7 +22,10 @@ MOST_TAGS, LONGEST_TAG = 16, 64
 _MOST_FIELDS, _LONGEST_WORD = 40, 120
 """Fields of an object in an entry that are read, and characters of a name or a value in it."""
 
-_WORDS = ("session", "state", "step", "address", "version", "trouble", "failed", "digest", "unfit", "paused", "host", "instance")
+_WORDS = (
+    "session", "state", "step", "address", "version", "trouble", "failed", "digest", "unfit", "paused", "host", "instance",
+    "http",
+)
 
 
 class Entry(NamedTuple):
@@ -35,7 +38,8 @@ class Entry(NamedTuple):
     times by which it acts, as `figures.Figures` has them. priority: as its file has it. unfit: why its check `fit` fails, ""
     where it passes or there is none; the znode has `fit` beside it, true or false. paused: id of the pause by which it
     runs whatever becomes of its lease, which whoever enforces that has confirmed to know. host: name of its host. instance: of
-    its supervisord, as `control.Life` has it."""
+    its supervisord, as `control.Life` has it. http: why its `zkelect http` does not answer, "" where it does or there is none;
+    that keeps no node from leading."""
 
     session: str = ""
     state: str = ""
@@ -56,6 +60,7 @@ class Entry(NamedTuple):
     paused: str = ""
     host: str = ""
     instance: str = ""
+    http: str = ""
 
     @property
     def amiss(self) -> str:
@@ -64,13 +69,13 @@ class Entry(NamedTuple):
 
     def data(self) -> bytes:
         """For the znode."""
-        texts = {name: untrusted.cut(getattr(self, name), LONGEST_TEXT) for name in ("trouble", "failed", "unfit")}
+        texts = {name: untrusted.cut(getattr(self, name), LONGEST_TEXT) for name in ("trouble", "failed", "unfit", "http")}
         fields = {**self._asdict(), "v": 1, "confirmed": list(self.confirmed), **texts, "fit": not self.unfit}
         return json.dumps({name: value for name, value in fields.items() if value or name in _ALWAYS}).encode("utf-8")
 
 
 #: Fields that are written also where they are empty.
-_ALWAYS = {"v", "fit", *Entry._fields} - {"failed", "digest", "tags", "options", "figures", "host", "instance"}
+_ALWAYS = {"v", "fit", *Entry._fields} - {"failed", "digest", "tags", "options", "figures", "host", "instance", "http"}
 
 
 def read(data: bytes) -> Entry:
@@ -203,7 +208,7 @@ def _row(one: Seen, holder: str, address: str, ordered: str, stamp: Sequence[int
         notes.append("the ack does not say so" if entry.state == "primary" and not leads else "")
         notes += ["runs on in the pause" if entry.paused else "", "" if entry.guarded else "unguarded"]
         notes.append("" if not stamp or tuple(entry.confirmed) == tuple(stamp) else "has not recognised the last order yet")
-        notes.append(entry.amiss)
+        notes += [entry.amiss, entry.http]
     where = address if leads else entry.address
     # What it tells of is when it became what it was.
     since = None if role == "gone" else entry.since or None

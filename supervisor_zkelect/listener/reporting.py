@@ -124,13 +124,13 @@ class Reports(Decider):
             since = round(1000 * acked)
         guarded = self._guard.up and not one.group.unguarded
         options = agreement.options(self._host.settings, one.settings)
-        trouble = "; ".join(filter(None, [self._trouble_of(one, moment), self._http.trouble]))
         return nodes.Entry(
             "", state.role, state.step, since, one.settings.address, guarded, one.control.stamp, __version__,
-            trouble, state.failed, agreement.digest(options), self._tags(one), options,
+            self._trouble_of(one, moment), state.failed, agreement.digest(options), self._tags(one), options,
             self._figures(one), one.settings.priority, state.fit_trouble or state.unfit,
             state.pausing.order if state.consented and state.pausing is not None else "",
             untrusted.printable(os.uname().nodename, LONGEST_TEXT), self._host.life.instance,
+            self._http.trouble,
         )
 
     def _tags(self, one: Candidacy) -> Dict[str, str]:
