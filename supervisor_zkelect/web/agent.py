@@ -24,7 +24,7 @@ from typing import Callable, List, NamedTuple, Optional
 
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.system import clock
-from supervisor_zkelect.web.verdict import Seen, judge
+from supervisor_zkelect.web.verdict import LATE, LOOKS, Seen, judge
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +47,17 @@ class Told(NamedTuple):
     until: float = math.inf
 
 
+_NOTHING = Told("", -math.inf)
+"""By a record that took too long to read. HAProxy leaves a server as it is where it hears nothing."""
+
+
 def answer(seen: Seen, election: str, elections: List[str], now: float) -> Told:
     """elections: those that there are. now: read after the record was."""
     if election not in elections:
         return _down(f"there is no election {election or 'without a name; set agent-send'}")
     verdict = judge(seen, election, now)
+    if verdict.why == LATE:
+        return _NOTHING
     if verdict.primary:
         return Told(READY, verdict.until)
     if seen.record is None or not verdict.guarded:
@@ -105,9 +111,12 @@ class Agent:
         """Answer a line. tell: sends at once. Nothing is sent where the answer does not count any more."""
         name = line.decode("utf-8", "backslashreplace").strip()
         try:
-            seen = self._look()
-            # Behind the record: reading it may have taken its time.
-            found = answer(seen, name, self._elections(), self._now())
+            for _ in range(LOOKS):
+                seen = self._look()
+                # Behind the record: reading it may have taken its time.
+                found = answer(seen, name, self._elections(), self._now())
+                if found is not _NOTHING:
+                    break
         except Exception as error:
             log.exception("a defect")
             found = _down(f"a defect: {error!r}")

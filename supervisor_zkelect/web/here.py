@@ -11,10 +11,7 @@ from supervisor_zkelect.system import clock
 from supervisor_zkelect.web import reading
 from supervisor_zkelect.web.picture import Photographer, Taken
 from supervisor_zkelect.web.report import Reporter
-from supervisor_zkelect.web.verdict import LATE, Seen, Verdict, judge
-
-LOOKS = 5
-"""How often the record is read for one verdict, where a busy machine lets that take too long."""
+from supervisor_zkelect.web.verdict import LATE, LOOKS, Seen, Verdict, judge
 
 PACE, SHARE = 1.0, 4.0
 """Seconds for which metrics are told that were made once; and at least so many times the time that making them took, as those of

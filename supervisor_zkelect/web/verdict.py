@@ -12,8 +12,9 @@ Rules
     before. From then on the service goes, though it may run until `kills_at` and nobody else leads before the deadline. So
     that is the latest moment at which clients may honestly be sent here, whoever of listener and guard is there to act on it.
     A pause to which this node has consented keeps the lease from ending for as long as it lasts, as for the group itself.
-5.  The guard must have shown within SILENCE that it runs. It notes that in the record each second. Without it the grant may
-    stand though nobody would revoke it; a lease ends by itself then, but one of a pause may have no end.
+5.  The guard must live, and have shown within SILENCE that it runs: it notes that in the record each second. Without it the
+    grant may stand though nobody would revoke it; a lease ends by itself then, but one of a pause may have no end. That it lives,
+    and could write what it revoked, is seen to by who reads the record (witness.py).
 
 Whoever judges reads the clock before and behind the record, and tells what came of it before `Verdict.until` is past, or judges
 again: this process may stand still at any moment, and go on when another node leads. All times are seconds of CLOCK_BOOTTIME.
@@ -33,9 +34,12 @@ lie the proof of death, two transactions, and the start of a service."""
 LATE = "this program stood still while it looked"
 """Why nobody is primary by a record that took too long to read; it is to be read again."""
 
+LOOKS = 5
+"""How often the record is read for one verdict, where a busy machine lets that take too long."""
+
 SILENCE = 3.0
 """Seconds within which the guard must have noted that it runs. It does so at each turn of its loop, a second after the last one
-at most; another one is there 0.3 s after it was killed, and one that stands still is replaced after half a second."""
+at most; one that stands still is replaced after half a second."""
 
 
 class Seen(NamedTuple):

@@ -124,12 +124,26 @@ def test_a_verdict_that_does_not_count_any_more_is_not_told():
         one = connect()
         one.sendall(b"orders\n")
         assert rest(one) == b"" and not moments
-    # A primary no more, and what else is told has no end.
-    moments = [NOW + TOLD_WITHIN, NOW + 100]
-    with served(clock=lambda: moments.pop(0)) as (connect, _):
+    # What is not yet primary, or not any more, has no end.
+    moments = [NOW, NOW + 100]
+    former = Seen("", record.Record(NOW, [ENTRY._replace(granted=False, acked=False)]), NOW)
+    with served(lambda: former, clock=lambda: moments.pop(0)) as (connect, _):
         one = connect()
         one.sendall(b"orders\n")
         assert rest(one) == b"drain\n"
+
+
+def test_a_record_that_took_too_long_is_read_again_and_else_nothing_is_told():
+    """HAProxy leaves a server as it is where it hears nothing."""
+    moments = [NOW + TOLD_WITHIN, NOW, NOW]
+    with served(clock=lambda: moments.pop(0)) as (connect, _):
+        one = connect()
+        one.sendall(b"orders\n")
+        assert rest(one) == b"ready up\n" and not moments
+    with served(clock=lambda: NOW + TOLD_WITHIN) as (connect, _):
+        one = connect()
+        one.sendall(b"orders\n")
+        assert rest(one) == b""
 
 
 def test_a_defect_is_no_primary():
