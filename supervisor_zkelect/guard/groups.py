@@ -52,8 +52,8 @@ class GuardedGroup:
     handle: Group
     dead: bool = False
     """It is proven dead, and nothing was granted since."""
-    written: bool = True
-    """The record says what `entry` does."""
+    told: record.Entry = dataclasses.field(init=False)
+    """What the record says of it."""
     kept: bool = False
     """The keeper renews its lease."""
     ordered: bool = False
@@ -62,6 +62,14 @@ class GuardedGroup:
     """The command for a stop that fails was run, and the group is not proven dead since."""
     ended: Dict[str, Any] = dataclasses.field(default_factory=dict)
     """The term that ended last, as `GuardEffects.release` has it."""
+
+    def __post_init__(self) -> None:
+        self.told = self.entry
+
+    @property
+    def written(self) -> bool:
+        """Whether the record says what `entry` does."""
+        return self.told == self.entry
 
     @property
     def held(self) -> bool:
@@ -77,8 +85,8 @@ class GuardedGroup:
         return bool(self.entry.granted and now < self.entry.lease.paused_until)
 
     def misread(self, now: float) -> bool:
-        """Tell whether a chain loader may read a grant that was revoked, so that only the guard can refuse it."""
-        return not self.written and self.entry.lease.covers(now)
+        """Tell whether somebody may read a grant that was revoked, or changed: under the lease of which the record tells."""
+        return not self.written and (self.entry.lease.covers(now) or self.told.granted and self.told.lease.covers(now))
 
 
 class GuardedGroups:
@@ -187,10 +195,14 @@ class GuardedGroups:
             self._complain(error)
 
     def take_over(self, former: List[record.Entry]) -> None:
-        """Take over the groups of a guard that is dead: under their grants, or with a proof still to be made."""
+        """Take over the groups of a guard that is dead: under their grants, or with a proof still to be made.
+
+        Not with their acks, which the listener tells again. A revocation that the former guard could not write is in no record,
+        and nobody may be sent to that service.
+        """
         for entry in former:
             one = self._groups[entry.group] = GuardedGroup(entry, self._manager.group(entry.group))
-            self._put(one)
+            self._put(one, acked=False)
             if entry.granted:
                 one.handle.adopt()
             else:
@@ -220,10 +232,9 @@ class GuardedGroups:
         one.entry = one.entry._replace(**changes)
         try:
             self._book.put(one.entry)
-            one.written = True
-        except (OSError, ValueError) as error:
+            one.told = one.entry
+        except (OSError, ValueError, MemoryError) as error:
             # A loader that reads something else there asks this guard, and is refused.
-            one.written = False
             self._book.doubt(True)
             self._write_at = min(self._write_at, self._now() + WRITE_PACE)
             self._complain(error)

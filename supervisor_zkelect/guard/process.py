@@ -306,7 +306,7 @@ def make_record(folder: str, owner: record.Owner, room: int) -> Union[Book, _NoR
     """The record that this guard writes."""
     try:
         return Book(folder, owner, room)
-    except (OSError, record.RecordError) as error:
+    except OSError as error:
         log.error("cannot make the record, so no program starts: %s", error)
         return _NoRecord()
 

@@ -58,10 +58,6 @@ class RecordError(Exception):
     """The record cannot be used: missing, torn, foreign, of an earlier boot or another version."""
 
 
-class Empty(RecordError):
-    """The record names no owner, as a guard is just making it."""
-
-
 class Owner(namedtuple("Owner", "boot namespace pid start")):
     """Whose record it is: this boot, this pid namespace, this very supervisord. boot, namespace: strings."""
 
@@ -85,6 +81,24 @@ class Entry(namedtuple("Entry", "election group address token granted revoked le
         times, acked = rest[:len(Lease._fields)], rest[len(Lease._fields):len(Lease._fields) + 1]
         lease = Lease(*map(float, times))
         return cls(election, group, address, int(token), granted == "1", int(revoked), lease, acked == ["1"])
+
+
+class Head(namedtuple("Head", "owner room seen writer")):
+    """Block 0. room: for how many elections there are blocks. seen, writer: as `Record` has them."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of_strings(cls, strings: list[str]) -> Head:
+        """Raises ValueError, and RecordError where the block names nobody."""
+        if not strings:
+            raise RecordError("it belongs to nobody, as a guard is making it")
+        boot, namespace, pid, start, room, *more = strings
+        count = int(room)
+        if not 0 <= count <= MOST:
+            raise ValueError(f"room for {count} elections")
+        writer = (int(more[1]), int(more[2])) if len(more) > 2 else (0, 0)
+        return cls(Owner(boot, namespace, int(pid), int(start)), count, float(more[0]) if more else -math.inf, writer)
 
 
 class Record(namedtuple("Record", "seen entries writer", defaults=((0, 0),))):
@@ -367,52 +381,47 @@ def read(folder: str, owner: Owner) -> list[Entry]:
 
 def look(folder: str, owner: Owner) -> Record:
     """All that the record in `folder` says. Raises RecordError as `read`."""
-    path, fields = os.path.join(folder, RECORD), len(Owner._fields)
-    first = _first(path)
-    if first[:fields] != [*map(str, owner)]:
+    path = os.path.join(folder, RECORD)
+    head = _head(path)
+    if head.owner != owner:
         raise RecordError("it belongs to another supervisord, or to an earlier boot")
     try:
-        room, *more = first[fields:]
-        count = int(room)
-        if not 0 <= count <= MOST:
-            raise ValueError(f"room for {count} elections")
-        entries = [Entry.of_strings(strings) for strings in _read(path, 1, count) if strings]
-        # A guard that takes over empties the first block before it touches the others.
-        _first(path)
-        writer = (int(more[1]), int(more[2])) if len(more) > 2 else (0, 0)
-        return Record(float(more[0]) if more else -math.inf, entries, writer)
+        entries = [Entry.of_strings(strings) for strings in _read(path, 1, head.room) if strings]
     except (ValueError, TypeError) as error:
         raise RecordError(f"it has other fields: {error}") from error
+    # A guard that takes over empties the first block before it touches the others.
+    _head(path)
+    return Record(head.seen, entries, head.writer)
 
 
-def _first(path: str) -> list[str]:
-    """Block 0. Raises RecordError, and Empty where it has nothing."""
-    found = read_block(path)
-    if not found:
-        raise Empty("it belongs to nobody, as a guard is making it")
-    return found
-
-
-def named_owner(folder: str) -> Owner:
-    """Whom the record in `folder` names as its owner, who may be long gone. Raises RecordError, Empty for nobody."""
-    first = _first(os.path.join(folder, RECORD))
+def _head(path: str) -> Head:
+    """Block 0. Raises RecordError."""
     try:
-        boot, namespace, pid, start = first[:len(Owner._fields)]
-        return Owner(boot, namespace, int(pid), int(start))
+        return Head.of_strings(read_block(path))
     except ValueError as error:
         raise RecordError(f"it has other fields: {error}") from error
 
 
-def doubted(writer: tuple[int, int]) -> bool:
-    """Whether a living writer shows that its record may grant what was revoked (book.py). writer: as `Record` has it."""
+def named_owner(folder: str) -> Owner:
+    """Whom the record in `folder` names as its owner, who may be long gone. Raises RecordError."""
+    owner: Owner = _head(os.path.join(folder, RECORD)).owner
+    return owner
+
+
+def unvouched(writer: tuple[int, int]) -> str:
+    """Why the writer of a record does not vouch for it, "" where it does: it lives, and does not show that it may grant what was
+    revoked (book.py). writer: as `Record` has it."""
+    pid, start = writer
     try:
-        with open(f"/proc/{writer[0]}/comm", "rb") as file:
-            if file.read() != f"{DOUBTED}\n".encode():
-                return False
-        return bool(owner_of(writer[0]).start == writer[1])
-    except (OSError, RecordError):
-        # It is gone, and what it left is judged by its age.
-        return False
+        with open(f"/proc/{pid}/comm", "rb") as file:
+            name = file.read()
+        if owner_of(pid).start != start:
+            return "the guard is dead"
+    except FileNotFoundError:
+        return "the guard is dead"
+    except (OSError, RecordError) as error:
+        return f"the guard cannot be looked at: {error}"
+    return "the guard cannot write its record" if name == f"{DOUBTED}\n".encode() else ""
 
 
 def find(folder: str, owner: Owner, group: str) -> Entry:

@@ -284,13 +284,13 @@ class LastResort:
             return
         try:
             # It names nobody while a guard begins.
-            *owned, room = record.unpack(os.pread(self._record, record.BLOCK, 0)) or [""]
-            count = int(room) if owned == [*map(str, self._owner)] else 0
-            for index in range(1, count + 1):
+            first = record.unpack(os.pread(self._record, record.BLOCK, 0))
+            head = record.Head.of_strings(first) if first else None
+            for index in range(1, head.room + 1 if head is not None and head.owner == self._owner else 1):
                 strings = record.unpack(os.pread(self._record, record.BLOCK, index * record.BLOCK))
                 entry = record.Entry.of_strings(strings) if strings else None
                 if entry is not None and entry.group == name and entry.granted:
-                    revoked = entry._replace(granted=False, revoked=entry.revoked + 1)
+                    revoked = entry._replace(granted=False, acked=False, revoked=entry.revoked + 1)
                     os.pwrite(self._record, record.pack(revoked.strings()), index * record.BLOCK)
         except (OSError, MemoryError, record.RecordError, ValueError, TypeError) as error:
             self._complain(f"group {name}: its grant cannot be revoked", error)

@@ -1,23 +1,20 @@
 """Reads the record of this node's guard, at each question afresh.
 
-The record names the supervisord that it belongs to. It is believed while that very process runs, in this boot and this pid
-namespace; and where supervisord has started this program, only that of a supervisord that is its ancestor.
+The record names the supervisord that it belongs to, and the guard that writes it. It is believed while both run, in this boot and
+this pid namespace, and the guard does not show that it could not write what it revoked; and where supervisord has started this
+program, only that of a supervisord that is its ancestor.
 """
 
 from __future__ import annotations
 
 import math
 import os
-import time
-from typing import List, Mapping, Optional, Tuple
+from typing import List, Mapping, Optional
 
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.system import clock
 from supervisor_zkelect.web.verdict import Seen
-
-EMPTY_TIME, EMPTY_PACE = 0.05, 0.001
-"""Seconds for which a record that a guard is just making is looked at again, and between two looks."""
 
 
 class Witness:
@@ -26,28 +23,12 @@ class Witness:
 
     def __init__(self, url: str, uids: List[int], ancestor: bool, environ: Optional[Mapping[str, str]] = None) -> None:
         self._url, self._uids, self._ancestor, self._environ = url, uids, ancestor, environ
-        #: the owner that was looked at last, and what is wrong with it as long as it lives
-        self._known: Tuple[Optional[record.Owner], str] = (None, "")
-        #: the record names nobody, as a guard is making it, and since when it was seen so
-        self._empty, self._empty_since = False, math.inf
+        #: the owner whose record was believed last
+        self._known: Optional[record.Owner] = None
 
     def look(self) -> Seen:
         """What the record says now."""
-        while True:
-            seen = self._look()
-            # Where a guard takes over from a dead one the record is empty for some milliseconds.
-            if seen.record is not None:
-                self._empty_since = math.inf
-                return seen
-            if not self._empty:
-                return seen
-            self._empty_since = min(self._empty_since, seen.at)
-            if clock.now() - self._empty_since > EMPTY_TIME:
-                return seen
-            time.sleep(EMPTY_PACE)
-
-    def _look(self) -> Seen:
-        at, self._empty = clock.now(), False
+        at = clock.now()
         troubles: List[str] = []
         for folder in self._folders(troubles):
             try:
@@ -55,32 +36,32 @@ class Witness:
                 trouble = self._not_mine(owner)
                 if not trouble:
                     found = record.look(folder, owner)
-                    # Behind the reading: what could not be written is shown at once.
-                    doubted = record.doubted(found.writer)
-                    return Seen("the guard cannot write its record", None, at) if doubted else Seen("", found, at)
-            except record.Empty as error:
-                trouble, self._empty = str(error), True
+                    # Behind the reading: what could not be written is shown at once. One that is too old to tell who writes it
+                    # does not tell that its writer runs, either.
+                    trouble = "" if found.seen == -math.inf else record.unvouched(found.writer)
+                    if not trouble:
+                        return Seen("", found, at)
             except record.RecordError as error:
-                trouble = str(error)
+                trouble = f"no record of a guard: {error}"
             troubles.append(trouble)
-        return Seen(f"no record of a guard: {'; '.join(troubles)}", None, at)
+        return Seen("; ".join(troubles), None, at)
 
     def _folders(self, troubles: List[str]) -> List[str]:
         for uid in self._uids:
             try:
                 return record.find_folders(self._url, uid, self._environ)
             except record.RecordError as error:
-                troubles.append(str(error))
+                troubles.append(f"no record of a guard: {error}")
         return []
 
     def _not_mine(self, owner: record.Owner) -> str:
         """Why a record of this owner is not believed; "" where it is."""
-        known, trouble = self._known
-        if known != owner:
-            self._known = owner, self._stranger(owner)
-            trouble = self._known[1]
-        if trouble:
-            return trouble
+        if self._known != owner:
+            # What is wrong is looked at again: it may be that nothing could be read.
+            trouble = self._stranger(owner)
+            if trouble:
+                return trouble
+            self._known = owner
         return "" if proc.find(owner.pid, owner.start) else "its supervisord is dead"
 
     def _stranger(self, owner: record.Owner) -> str:

@@ -163,7 +163,7 @@ class Promises:
         disk, moment = machine.disk, machine.clock()
         node = self.nodes[machine.name]
         guard = node.guard is not None and node.guard.alive
-        if disk.owner is None or disk.owner != node.supervisord.owner or not node.supervisord.alive or guard and disk.doubted:
+        if disk.owner is None or disk.owner != node.supervisord.owner or not node.supervisord.alive or not guard or disk.doubted:
             return False
         found = record.Record(disk.seen, list(disk.entries.values()))
         return judge(Seen("", found, moment), found.entries[0].election if found.entries else "", moment).primary

@@ -71,9 +71,14 @@ def test_it_stays_while_the_lease_is_extended_by_whomever(node):
     assert node.entry.acked
 
 
-def test_a_guard_that_takes_over_keeps_it():
+def test_a_guard_that_takes_over_waits_for_the_listeners_word():
+    """The former one may have been unable to write that it revoked the grant."""
     entry = record.Entry("orders", "primary", "a", 7, True, 1, Lease(120.0, 121.0, 122.0), True)
-    assert Node([entry]).entry == entry
+    node = Node([entry])
+    assert node.entry == entry._replace(acked=False)
+    node.greet("primary")
+    node.guard.obey(protocol.AckOrder("primary", 7, True))
+    assert node.entry == entry
 
 
 def test_one_that_knows_of_nothing_is_told_with_the_grant():

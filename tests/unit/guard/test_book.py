@@ -1,5 +1,6 @@
 """The sign that a record may grant what was revoked."""
 
+import math
 import os
 import threading
 
@@ -9,6 +10,8 @@ from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.guard import book, groups, protocol, record
 from supervisor_zkelect.processes import proc
 from tests.unit.guard.parts import GRANT, Node
+
+REVOKED = "the guard cannot write its record"
 
 ENTRY = record.Entry("orders", "primary", "h:80", 7, True, 0, Lease(1.0, 2.0, 3.0))
 
@@ -31,12 +34,12 @@ def test_the_record_names_the_thread_that_writes_it(mine):
 def test_a_doubt_is_shown_by_that_thread_and_taken_back(mine):
     one, writer = mine
     usual = open("/proc/self/comm").read()
-    assert not record.doubted(writer())
+    assert record.unvouched(writer()) == ""
     for _ in range(2):
         one.doubt(True)
-        assert record.doubted(writer())
+        assert record.unvouched(writer()) == REVOKED
     one.doubt(False)
-    assert not record.doubted(writer()) and open("/proc/self/comm").read() == usual
+    assert record.unvouched(writer()) == "" and open("/proc/self/comm").read() == usual
 
 
 def test_a_guard_in_a_thread_shows_it_by_that_thread(tmp_path):
@@ -48,23 +51,23 @@ def test_a_guard_in_a_thread_shows_it_by_that_thread(tmp_path):
         mine = book.Book(str(tmp_path), owner, 2)
         mine.open()
         writer = record.look(str(tmp_path), owner).writer
-        told.append(record.doubted(writer))
+        told.append(record.unvouched(writer))
         mine.doubt(True)
-        told.append(record.doubted(writer))
+        told.append(record.unvouched(writer))
 
     thread = threading.Thread(target=run)
     thread.start()
     thread.join()
-    assert told == [False, True] and not open("/proc/self/comm").read().startswith(record.DOUBTED)
+    assert told == ["", REVOKED] and not open("/proc/self/comm").read().startswith(record.DOUBTED)
 
 
-def test_who_is_gone_or_another_shows_nothing(mine):
+def test_who_is_gone_or_another_vouches_for_nothing(mine):
     one, writer = mine
     one.doubt(True)
     pid, start = writer()
-    assert record.doubted((pid, start)) and not record.doubted((pid, start + 1))
+    assert record.unvouched((pid, start)) == REVOKED and record.unvouched((pid, start + 1)) == "the guard is dead"
     for nobody in ((0, 0), (-1, 0), (2**22 + 1, 0)):
-        assert not record.doubted(nobody)
+        assert record.unvouched(nobody) == "the guard is dead"
 
 
 def test_a_record_that_names_no_writer_is_doubted_by_nobody(tmp_path):
@@ -103,6 +106,49 @@ def test_so_is_one_whose_group_was_released_meanwhile():
 
 
 def test_one_whose_name_cannot_be_set_says_so(mine, monkeypatch, caplog):
-    monkeypatch.setattr(mine[0], "_comm", "/nonexistent/comm")
-    mine[0].doubt(True)
+    with monkeypatch.context() as patch:
+        patch.setattr(mine[0], "_comm", -1)
+        mine[0].doubt(True)
     assert "cannot show that the record is not to be believed" in caplog.text
+
+
+def test_one_that_does_not_know_its_own_thread_writes_a_record_that_nobody_vouches_for(tmp_path, monkeypatch, caplog):
+    """Programs start by it all the same."""
+    os.chmod(tmp_path, 0o755)
+    owner = record.owner_of(os.getppid())
+
+    def refuse(pid):
+        raise record.RecordError("Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(record, "owner_of", refuse)
+        one = book.Book(str(tmp_path), owner, 2)
+    one.put(ENTRY)
+    one.open()
+    assert record.read(str(tmp_path), owner) == [ENTRY] and "cannot say who writes the record" in caplog.text
+    assert record.unvouched(record.look(str(tmp_path), owner).writer) == "the guard is dead"
+
+
+def test_what_the_record_grants_for_longer_than_the_lease_lasts_is_doubted_until_it_is_written():
+    """A pause without an end is in the record; it was taken back, and the group is dead, when nothing could be written."""
+    node = Node().start()
+    node.guard.obey(protocol.LeaseOrder(1, {"primary": (7, GRANT.lease._replace(paused_until=math.inf))}))
+    assert node.entry.lease.paused_until == math.inf
+    node.book.broken = True
+    node.guard.obey(protocol.LeaseOrder(2, {"primary": (7, GRANT.lease)}))
+    node.guard.obey(protocol.KillOrder("primary", 9))
+    node.dead("primary")
+    node.now = GRANT.lease.deadline + 1000
+    node.guard.keep_time()
+    assert node.book.doubted and node.entry.granted
+    node.book.broken = False
+    node.now += groups.WRITE_PACE
+    node.guard.keep_time()
+    assert not node.entry.granted and not node.book.doubted
+
+
+def test_a_stop_strikes_though_there_is_no_memory_to_write_with():
+    node = Node().start()
+    node.book.put = lambda entry: (_ for _ in ()).throw(MemoryError)
+    node.guard.obey(protocol.KillOrder("primary", 9))
+    assert node.book.doubted and node.manager.handles["primary"].last("stop", "kill")[0] == "kill"

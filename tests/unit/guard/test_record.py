@@ -563,9 +563,9 @@ def test_what_a_newer_record_adds_is_skipped(folder):
 def test_when_its_writer_was_seen_to_run_is_read_as_it_was_written(folder):
     writer = record.Writer(folder, OWNER, 3)
     writer.beat(4.25)
-    with pytest.raises(record.Empty, match="^it belongs to nobody, as a guard is making it$"):
+    with pytest.raises(record.RecordError, match="^it belongs to nobody, as a guard is making it$"):
         record.look(folder, OWNER)
-    with pytest.raises(record.Empty):
+    with pytest.raises(record.RecordError):
         record.named_owner(folder)
     writer.put(ENTRY)
     writer.open()
@@ -593,7 +593,7 @@ def test_a_guard_that_takes_over_meanwhile_is_told_from_one_that_grants_nothing(
         return read_block(path, index)
 
     monkeypatch.setattr(record, "read_block", slowly)
-    with pytest.raises(record.Empty):
+    with pytest.raises(record.RecordError):
         record.look(folder, OWNER)
 
 

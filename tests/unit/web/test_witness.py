@@ -9,7 +9,6 @@ import pytest
 
 from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.guard import book, record
-from supervisor_zkelect.web import witness
 from supervisor_zkelect.web.witness import Witness
 
 ENTRY = record.Entry("orders", "primary", "a:80", 7, True, 0, Lease(1.0, 2.0, 3.0), True)
@@ -27,8 +26,11 @@ def look(folder):
     return lambda ancestor=False: Witness("unix:///s", [os.geteuid()], ancestor, {record.VARIABLE: folder}).look()
 
 
-def written(folder, owner, *entries):
-    writer = record.Writer(folder, owner, 2)
+OWN = record.owner_of(os.getpid())[2:]
+
+
+def written(folder, owner, *entries, writer=OWN):
+    writer = record.Writer(folder, owner, 2, writer)
     for entry in entries:
         writer.put(entry)
     writer.beat(5.0)
@@ -39,7 +41,7 @@ def written(folder, owner, *entries):
 def test_the_record_of_a_living_supervisord_is_believed(folder, look):
     written(folder, record.owner_of(os.getppid()), ENTRY)
     seen = look()
-    assert seen.trouble == "" and seen.record == record.Record(5.0, [ENTRY]) and seen.at > 0
+    assert seen.trouble == "" and seen.record == record.Record(5.0, [ENTRY], OWN) and seen.at > 0
     assert look(True).record == seen.record
 
 
@@ -94,38 +96,57 @@ def test_a_record_that_is_torn_is_none(folder, look):
     assert look().record is None and "torn" in look().trouble
 
 
-def test_one_that_is_being_made_is_waited_for(folder, monkeypatch):
-    """A guard takes over from a dead one within milliseconds, and no load balancer is to see that."""
-    owner = record.owner_of(os.getppid())
-    written(folder, owner, ENTRY)
-    fresh = record.Writer(folder, owner, 2)
-    looks = []
-
-    def pause(seconds):
-        looks.append(seconds)
-        if len(looks) == 3:
-            fresh.put(ENTRY)
-            fresh.open()
-
-    monkeypatch.setattr(witness.time, "sleep", pause)
-    one = Witness("unix:///s", [os.geteuid()], False, {record.VARIABLE: folder})
-    assert one.look().record == record.Record(-math.inf, [ENTRY]) and len(looks) == 3
-
-
-def test_but_not_for_long_and_not_each_time(folder, monkeypatch):
-    moments = iter(range(100))
+def test_one_that_is_being_made_is_none(folder, look):
     record.Writer(folder, record.owner_of(os.getppid()), 2)
-    monkeypatch.setattr(witness.clock, "now", lambda: next(moments) / 100)
-    monkeypatch.setattr(witness.time, "sleep", lambda seconds: None)
+    assert look().record is None and "a guard is making it" in look().trouble
+
+
+@pytest.mark.parametrize("writer", [(0, 0), (-1, 0), (2**22 + 1, 0), "another life"])
+def test_one_whose_guard_is_dead_is_none(folder, look, writer):
+    """It may have revoked what it could not write, and nothing shows that any more."""
+    own = record.owner_of(os.getpid())
+    written(folder, record.owner_of(os.getppid()), ENTRY, writer=(own.pid, own.start + 1) if writer == "another life" else writer)
+    assert look().record is None and look().trouble == "the guard is dead"
+
+
+def test_one_whose_guard_cannot_be_looked_at_is_none(folder, monkeypatch):
+    written(folder, record.owner_of(os.getppid()), ENTRY)
     one = Witness("unix:///s", [os.geteuid()], False, {record.VARIABLE: folder})
-    assert one.look().record is None and next(moments) < 10
-    monkeypatch.setattr(witness.time, "sleep", lambda seconds: pytest.fail("waited again"))
-    assert "a guard is making it" in one.look().trouble
+    assert one.look().record is not None
+
+    def refuse(pid):
+        raise record.RecordError("Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(record, "owner_of", refuse)
+        assert one.look().record is None and one.look().trouble == "the guard cannot be looked at: Too many open files"
+    assert one.look().record is not None
+
+
+def test_what_could_not_be_looked_at_once_is_looked_at_again(folder, monkeypatch):
+    written(folder, record.owner_of(os.getppid()), ENTRY)
+    one = Witness("unix:///s", [os.geteuid()], False, {record.VARIABLE: folder})
+
+    def refuse(pid):
+        raise record.RecordError("Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(record, "owner_of", refuse)
+        assert one.look().trouble == "Too many open files"
+    assert one.look().record is not None
+
+
+def test_one_too_old_to_tell_who_writes_it_is_judged_by_its_silence(folder, look):
+    writer = record.Writer(folder, record.owner_of(os.getppid()), 2)
+    writer.put(ENTRY)
+    writer.open()
+    assert look().record == record.Record(-math.inf, [ENTRY])
 
 
 def test_one_whose_guard_shows_that_it_could_not_be_written_is_not_believed(folder, look):
     mine = book.Book(folder, record.owner_of(os.getppid()), 2)
     mine.put(ENTRY)
+    mine.beat(5.0)
     mine.open()
     assert look().record is not None
     try:
