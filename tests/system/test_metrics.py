@@ -109,7 +109,8 @@ def test_alerts_come_and_go_with_the_faults_of_a_pair(asked):
     one = asked.prometheus
     leads(asked, "a")
     fires(asked)
-    assert one.amiss() == []
+    # On a busy machine an answer may come too late once.
+    asked.until(lambda: one.amiss() == [], "both to be asked without an error")
     assert one.value("sum(zkelect_role_transitions_total{to=\"primary\", reason=\"acked\"})") == 1
     assert 0 < one.value("zkelect_lease_remaining_seconds") <= 4
     assert one.value("zkelect_election_token") == asked.token("a")
