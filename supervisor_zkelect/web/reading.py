@@ -103,8 +103,8 @@ class Source:
 
 #: What is told of an election of which nothing is known.
 EMPTY: Dict[str, Any] = {
-    "nodes": [], "address": "", "coming": "", "trouble": "", "changed": None, "orders": [], "paused": None, "terms": [],
-    "next": {"node": None, "seconds": None, "why": ""},
+    "nodes": [], "address": "", "coming": "", "trouble": "", "changed": None, "left_out": 0, "orders": [],
+    "paused": None, "terms": [], "next": {"node": None, "seconds": None, "why": ""},
 }
 
 
