@@ -55,18 +55,21 @@ class Found(NamedTuple):
 def judge(
     listed: Mapping[str, Any], own: Mapping[str, Any], limits: Limits, now: Optional[float] = None
 ) -> List[Found]:
-    """What is told of each election, the worst first. listed: what `list --json` says. own: what `status --json` says on a node,
-    empty from another host. now: seconds since 1970, None for this moment."""
+    """What is told of each election, the worst first, but behind that there are more of them. listed: what `list --json` says.
+    own: what `status --json` says on a node, empty from another host. now: seconds since 1970, None for this moment."""
     moment = time.time() if now is None else now
     parts = as_dict(own.get("elections"))
     found = [
         _election(name, as_dict(one), as_dict(parts.get(name)), own.get("now"), limits, moment)
         for name, one in sorted(as_dict(listed.get("elections")).items())
     ]
+    seen = len(found)
     mistakes = as_dict(own.get("config_trouble"))
     if mistakes:
         found.append(Found(WARNING, "this node's file has mistakes, and it goes on with what it had: see zkelect role"))
-    return sorted(found, key=lambda one: -_RANKS.index(one.status))
+    found.sort(key=lambda one: -_RANKS.index(one.status))
+    # Whatever else there is, and has no room: what is told is not all.
+    return [*[Found(UNKNOWN, f"more than {seen} elections; name one")] * bool(listed.get("left_out")), *found]
 
 
 def _election(
@@ -138,8 +141,8 @@ def _safe(value: Any) -> str:
 
 
 def line(found: Sequence[Found]) -> Tuple[int, str]:
-    """The exit status, and the line. found: the worst first; what has no room is left out."""
-    status = found[0].status if found else UNKNOWN
+    """The exit status, and the line. found: what comes first there first; what has no room is left out."""
+    status = max((one.status for one in found), key=_RANKS.index, default=UNKNOWN)
     texts: List[str] = []
     left = _LONGEST
     for one in found:
@@ -154,7 +157,8 @@ def line(found: Sequence[Found]) -> Tuple[int, str]:
 
 
 def _totals(found: Sequence[Found]) -> List[str]:
-    return [f"elections={len(found)};;;0", f"not_ok={sum(one.status != OK for one in found)};;;0;{len(found)}"]
+    elections = [one for one in found if one.data]
+    return [f"elections={len(elections)};;;0", f"not_ok={sum(one.status != OK for one in elections)};;;0;{len(elections)}"]
 
 
 # Asking

@@ -88,8 +88,8 @@ def _see_that_it_exists(zookeeper: Any, settings: Any, election: Any) -> None:
         # What ZooKeeper has against it, it says again when the ack is read.
         return
     root = place.rpartition("/")[0]
-    names = ", ".join(remote.elections(zookeeper, root or "/", remote.ZOOKEEPER_TIME)) or "none that this client can see"
-    raise Trouble(USAGE, f"there is no election {election.name} below {root or '/'}; there are: {names}")
+    told = remote.there(zookeeper, root, remote.ZOOKEEPER_TIME)
+    raise Trouble(USAGE, f"there is no election {election.name} below {root or '/'}; {told}")
 
 
 def _configuration_of_listener(arguments: argparse.Namespace) -> str:

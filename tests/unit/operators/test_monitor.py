@@ -133,6 +133,15 @@ def test_what_others_write_breaks_no_line():
     assert len(line) < 1500
 
 
+def test_more_elections_than_are_looked_at_are_unknown_and_hide_nothing_that_is_critical():
+    status, line = judged({**listed(), "left_out": 3})
+    assert status == UNKNOWN and line.startswith("ZKELECT UNKNOWN - more than 1 elections; name one; orders: a is primary")
+    status, line = judged({**listed([]), "left_out": 3})
+    assert status == CRITICAL and "name one" in line
+    many = {"elections": {f"e{number}": listed()["elections"]["orders"] for number in range(100)}, "left_out": 3}
+    assert judged(many)[1].endswith(" | elections=100;;;0 not_ok=0;;;0;100")
+
+
 # The program
 
 
