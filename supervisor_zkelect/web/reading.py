@@ -33,7 +33,7 @@ class Away(Exception):
     """ZooKeeper does not answer; the text says why."""
 
 
-class Source:
+class ElectionReader:
     """A client of ZooKeeper's, opened when it is needed. settings: gives those of the file, as they are now."""
 
     def __init__(self, settings: Callable[[], Settings]) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from supervisor_zkelect.operators import ask, connection, listing, monitor
 from supervisor_zkelect.operators.cli import main
-from supervisor_zkelect.operators.monitor import CRITICAL, OK, UNKNOWN, WARNING, Found, Limits
+from supervisor_zkelect.operators.monitor import CRITICAL, OK, UNKNOWN, WARNING, Limits, PluginResult
 from supervisor_zkelect.operators.outcome import Outcome, Trouble, failure
 
 NOW = 2_000_000.0
@@ -113,7 +113,7 @@ def test_of_several_elections_the_worst_comes_first_and_counts():
 
 
 def test_what_cannot_be_told_is_worse_than_a_warning_and_better_than_what_is_critical():
-    found = [Found(status, str(status)) for status in (CRITICAL, UNKNOWN, WARNING, OK)]
+    found = [PluginResult(status, str(status)) for status in (CRITICAL, UNKNOWN, WARNING, OK)]
     assert sorted(found[::-1], key=lambda one: -monitor._RANKS.index(one.status)) == found
 
 
