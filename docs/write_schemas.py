@@ -127,7 +127,7 @@ def _by_election(of: Schema) -> Schema:
     return _object({"v": V, "exit": EXIT, "elections": _map(of, "by name")})
 
 
-LIST = _by_election(_object({
+LIST = _object({"v": V, "exit": EXIT, "elections": _map(_object({
     "nodes": _list(_object({
         "node": _text("its name"), "role": _text("its role, or: gone; primary, cut off; in the queue; unknown"),
         "since": _is("integer", "of the role; milliseconds since 1970, by the node's clock", True),
@@ -143,7 +143,9 @@ LIST = _by_election(_object({
     "trouble": _text("why orders cannot be read, or empty"),
     "changed": _is("integer", "when the ack was written last; milliseconds since 1970, by ZooKeeper's clock", True),
     "paused": _text("a pause that stands, in words, or empty; null where a listener of an older version answers", True),
-}))
+    "left_out": _is("integer", "nodes that are gone and not listed, as there are too many"),
+}), "by name"), "left_out": _is("integer", "elections that are not listed, as there are too many; absent for none")},
+    ["v", "exit", "elections"])
 
 _PLAYED: Dict[str, Schema] = {
     "leader": _text("who is primary then; null for nobody", True),

@@ -145,7 +145,7 @@ class _Followed:
     def _in_vain(self, timeout: float, after: Optional[Known]) -> TimedOut:
         trouble, known = self._following.trouble, self.known
         what = f"no primary of {self._election} is known" if after is None else f"nothing new is known of {self._election}"
-        why = trouble or ("nobody is primary" if known is not None and not known.address else "")
+        why = trouble or (self._following.vacancy if known is not None and not known.address else "")
         return TimedOut(f"{what} after {timeout:g} s{f': {why}' if why else ''}")
 
 

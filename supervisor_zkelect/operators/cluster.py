@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Mapping
 
 from supervisor_zkelect.core import outlook
 from supervisor_zkelect.core.untrusted import printable
+from supervisor_zkelect.operators import overview
 from supervisor_zkelect.operators.outcome import DONE, ERROR, VERSION, Outcome
 from supervisor_zkelect.operators.show import refused
 from supervisor_zkelect.operators.view import as_dicts
@@ -28,6 +29,7 @@ def check(answers: Mapping[str, Dict[str, Any]]) -> Outcome:
         kept = [line for line in wrong if line not in ordered]
         problems += [f"[election:{printable(name)}] {printable(line)}" for line in kept]
         notes += [f"[election:{printable(name)}] {printable(line)}" for line in [*ordered, *_versions(answer)]]
+        notes += overview.left_out(name, answer)
     status = ERROR if problems else DONE
     lines = [*problems, *(f"note: {note}" for note in notes), *["no problem found"] * (not problems)]
     document = {"v": VERSION, "exit": status, "ok": not problems, "problems": problems, "notes": notes}

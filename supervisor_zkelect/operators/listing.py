@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 from supervisor_zkelect.core import history
+from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import remote
 from supervisor_zkelect.operators.outcome import UNKNOWN, USAGE, Outcome, Trouble
 from supervisor_zkelect.operators.table import Screen
@@ -41,17 +42,28 @@ class Afar:
         verb = verb.chosen(given)
         if self._client is None:
             self._client = remote.opened(self._settings)
-        return verb.show(Reply(NOWHERE, self._election, self._read(verb.name, given), screen, None, given))
-
-    def _read(self, verb: str, given: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
-        """What stands in each election."""
         root = ("" if self._client.chroot else self._settings.chroot) + self._root
-        found, name = remote.elections(self._client, root, remote.ZOOKEEPER_TIME), self._election
-        if name is not None and name not in found:
-            raise Trouble(USAGE, f"there is no election {name} below {root}; there are: {', '.join(found) or 'none'}")
-        if not found:
+        meant = self._meant(root)
+        if meant.left_out and verb.name != "list":
+            raise remote.too_many(root)
+        answers = self._read(verb.name, root, meant.names, given)
+        outcome = verb.show(Reply(NOWHERE, self._election, answers, screen, None, given))
+        if not meant.left_out or outcome.error:
+            return outcome
+        line = f"{meant.left_out} more elections below {printable(root or '/')} are left out; name one to see it"
+        return outcome._replace(lines=(*outcome.lines, line), document={**outcome.document, "left_out": meant.left_out})
+
+    def _meant(self, root: str) -> remote.ElectionNames:
+        """The elections that are looked at. Raises Trouble where there is none."""
+        if self._election is not None:
+            return remote.ElectionNames((remote.named(self._client, root, self._election, remote.ZOOKEEPER_TIME),))
+        found = remote.elections(self._client, root, remote.ZOOKEEPER_TIME)
+        if not found.names:
             raise Trouble(USAGE, f"there is no election below {root or '/'}")
-        names: List[str] = found if name is None else [name]
+        return found
+
+    def _read(self, verb: str, root: str, names: Sequence[str], given: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
+        """What stands in each election."""
         with ThreadPoolExecutor(_TOGETHER) as threads:
             answers = threads.map(lambda one: self._answer(verb, root, one, given), names)
             return dict(zip(names, answers))

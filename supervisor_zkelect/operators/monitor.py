@@ -44,7 +44,7 @@ class Limits(NamedTuple):
     critical: int = 0
 
 
-class Found(NamedTuple):
+class PluginResult(NamedTuple):
     """What is told of an election, or of the node. data: performance data."""
 
     status: int
@@ -54,24 +54,27 @@ class Found(NamedTuple):
 
 def judge(
     listed: Mapping[str, Any], own: Mapping[str, Any], limits: Limits, now: Optional[float] = None
-) -> List[Found]:
-    """What is told of each election, the worst first. listed: what `list --json` says. own: what `status --json` says on a node,
-    empty from another host. now: seconds since 1970, None for this moment."""
+) -> List[PluginResult]:
+    """What is told of each election, the worst first, but behind that there are more of them. listed: what `list --json` says.
+    own: what `status --json` says on a node, empty from another host. now: seconds since 1970, None for this moment."""
     moment = time.time() if now is None else now
     parts = as_dict(own.get("elections"))
     found = [
         _election(name, as_dict(one), as_dict(parts.get(name)), own.get("now"), limits, moment)
         for name, one in sorted(as_dict(listed.get("elections")).items())
     ]
+    seen = len(found)
     mistakes = as_dict(own.get("config_trouble"))
     if mistakes:
-        found.append(Found(WARNING, "this node's file has mistakes, and it goes on with what it had: see zkelect role"))
-    return sorted(found, key=lambda one: -_RANKS.index(one.status))
+        found.append(PluginResult(WARNING, "this node's file has mistakes, and it goes on with what it had: see zkelect role"))
+    found.sort(key=lambda one: -_RANKS.index(one.status))
+    # Whatever else there is, and has no room: what is told is not all.
+    return [*[PluginResult(UNKNOWN, f"more than {seen} elections; name one")] * bool(listed.get("left_out")), *found]
 
 
 def _election(
     name: str, one: Mapping[str, Any], own: Mapping[str, Any], boot: Any, limits: Limits, now: float
-) -> Found:
+) -> PluginResult:
     nodes = as_dicts(one.get("nodes"))
     leads = next((node for node in nodes if node.get("role") == roles.PRIMARY), None) if one.get("address") else None
     standbys = sum(node.get("role") == roles.STANDBY for node in nodes)
@@ -91,7 +94,7 @@ def _election(
         data.append(f"{name}_primary_time={since:.0f}s;;;0")
     if own.get("role") == roles.PRIMARY and is_number(own.get("deadline")) and is_number(boot):
         data.append(f"{name}_lease={max(0.0, own['deadline'] - boot):.3f}s;;;0")
-    return Found(status, f"{name}: {', '.join(told)}", tuple(data))
+    return PluginResult(status, f"{name}: {', '.join(told)}", tuple(data))
 
 
 def _of_cluster(
@@ -137,9 +140,9 @@ def _safe(value: Any) -> str:
     return cut(as_text(value), _LONGEST_PART).replace("|", "/")
 
 
-def line(found: Sequence[Found]) -> Tuple[int, str]:
-    """The exit status, and the line. found: the worst first; what has no room is left out."""
-    status = found[0].status if found else UNKNOWN
+def line(found: Sequence[PluginResult]) -> Tuple[int, str]:
+    """The exit status, and the line. found: what comes first there first; what has no room is left out."""
+    status = max((one.status for one in found), key=_RANKS.index, default=UNKNOWN)
     texts: List[str] = []
     left = _LONGEST
     for one in found:
@@ -153,8 +156,9 @@ def line(found: Sequence[Found]) -> Tuple[int, str]:
     return status, f"ZKELECT {_WORDS[status]} - {text}" + (f" | {' '.join(data)}" if data else "")
 
 
-def _totals(found: Sequence[Found]) -> List[str]:
-    return [f"elections={len(found)};;;0", f"not_ok={sum(one.status != OK for one in found)};;;0;{len(found)}"]
+def _totals(found: Sequence[PluginResult]) -> List[str]:
+    elections = [one for one in found if one.data]
+    return [f"elections={len(elections)};;;0", f"not_ok={sum(one.status != OK for one in elections)};;;0;{len(elections)}"]
 
 
 # Asking
@@ -165,9 +169,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         found = _found(arguments)
     except Trouble as trouble:
-        found = [Found(UNKNOWN, _plain("; ".join(trouble.lines)))]
+        found = [PluginResult(UNKNOWN, _plain("; ".join(trouble.lines)))]
     except Exception as error:
-        found = [Found(UNKNOWN, _plain(f"{type(error).__name__}: {error}"))]
+        found = [PluginResult(UNKNOWN, _plain(f"{type(error).__name__}: {error}"))]
     status, text = line(found)
     print(text, flush=True)
     return status
@@ -177,7 +181,7 @@ def _plain(text: str) -> str:
     return printable(text).replace("|", "/")
 
 
-def _found(arguments: argparse.Namespace) -> List[Found]:
+def _found(arguments: argparse.Namespace) -> List[PluginResult]:
     from supervisor_zkelect.operators import ask, connection, remote
     from supervisor_zkelect.operators.table import PLAIN
     from supervisor_zkelect.operators.verbs import VERBS
@@ -194,16 +198,16 @@ def _found(arguments: argparse.Namespace) -> List[Found]:
     call = connection.caller(arguments)
     own = ask.run("status", call, arguments.election)
     if own.error:
-        return [Found(UNKNOWN, _plain(own.error))]
+        return [PluginResult(UNKNOWN, _plain(own.error))]
     if own.document.get("known") is not True:
-        return [Found(CRITICAL, f"this node decides nothing: {_plain(as_text(own.document.get('why')))}")]
+        return [PluginResult(CRITICAL, f"this node decides nothing: {_plain(as_text(own.document.get('why')))}")]
     return _judged(ask.run("list", call, arguments.election, timeout=arguments.timeout), own.document, limits)
 
 
-def _judged(listed: Outcome, own: Dict[str, Any], limits: Limits) -> List[Found]:
+def _judged(listed: Outcome, own: Dict[str, Any], limits: Limits) -> List[PluginResult]:
     if listed.exit == DONE:
         return judge(listed.document, own, limits)
-    found = [Found(UNKNOWN, f"the cluster cannot be seen: {_plain(listed.error)}")]
+    found = [PluginResult(UNKNOWN, f"the cluster cannot be seen: {_plain(listed.error)}")]
     for name, one in as_dict(own.get("elections")).items():
-        found += [Found(status, f"{name}: {text}") for status, text in _of_node(as_dict(one))]
+        found += [PluginResult(status, f"{name}: {text}") for status, text in _of_node(as_dict(one))]
     return sorted(found, key=lambda one: -_RANKS.index(one.status))

@@ -63,14 +63,14 @@ class Desk:
 
     def meant(self, verb: Verb, election: Optional[str], given: Mapping[str, Any]) -> List[str]:
         """The elections that a verb means. Raises Trouble."""
-        found = remote.elections(self._client, self._root, self._seconds)
-        there = f"there are: {', '.join(found) or 'none that this client can see'}"
-        if election is not None and election not in found:
-            raise Trouble(USAGE, f"there is no election {election} below {self._root or '/'}; {there}")
         if election is not None:
-            return [election]
-        if verb.means == ONE and len(found) != 1:
-            raise Trouble(USAGE, f"name the election to {verb.name} from; {there}")
+            return [remote.named(self._client, self._root, election, self._seconds)]
+        listed = remote.elections(self._client, self._root, self._seconds)
+        if verb.means == ONE and len(listed.names) != 1:
+            raise Trouble(USAGE, f"name the election to {verb.name} from; there are: {listed.told()}")
+        if listed.left_out:
+            raise remote.too_many(self._root)
+        found = list(listed.names)
         node = given.get("node")
         if verb.means == ALL and node:
             known = {name: self._known(name) for name in found}

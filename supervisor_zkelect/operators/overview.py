@@ -47,6 +47,7 @@ def listed(
             found = [one for one in found if _has(as_dict(one.get("tags")), key, value, bool(colon))]
         document["elections"][name] = {
             "nodes": found, **{part: answer.get(part) for part in ("address", "coming", "trouble", "changed", "paused")},
+            "left_out": answer.get("left_out") or 0,
         }
         rows += [_row(name, one, now) for one in found]
         if not found and not tag:
@@ -85,8 +86,15 @@ def _row(election: str, one: Dict[str, Any], now: float) -> List[str]:
 def _said(name: str, answer: Dict[str, Any], screen: Screen) -> List[str]:
     """What is to be said of an election as a whole."""
     lines = [] if answer.get("address") else [screen.paint(f"{printable(name)}: nobody is primary", BAD)]
-    told = (f"{printable(name)}: {as_text(answer.get(key))}" for key in ("trouble", "coming") if answer.get(key))
-    return lines + [part for line in told for part in table.wrapped(line, screen.width)]
+    told = [f"{printable(name)}: {as_text(answer.get(key))}" for key in ("trouble", "coming") if answer.get(key)]
+    return lines + [part for line in [*told, *left_out(name, answer)] for part in table.wrapped(line, screen.width)]
+
+
+def left_out(name: str, answer: Dict[str, Any]) -> List[str]:
+    """That there are nodes of an election which were not looked at, and what to do about that; none where all were."""
+    if not answer.get("left_out"):
+        return []
+    return [f"{printable(name)}: {as_text(answer['left_out'])} more nodes are left out; zkelect forget removes one that is gone"]
 
 
 def _changed(answer: Dict[str, Any], now: float) -> List[str]:

@@ -7,6 +7,7 @@ import dataclasses
 import sys
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, Optional, Tuple
 
+from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import connection, remote
 from supervisor_zkelect.operators.outcome import DONE, ERROR, NOT_PRIMARY, UNKNOWN, USAGE, Trouble, print_json
 
@@ -31,8 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     zookeeper = remote.opened(settings)
     try:
-        if afar and not arguments.watch:
-            _see_that_it_exists(zookeeper, settings, election)
+        if afar:
+            _see_that_it_exists(zookeeper, settings, election, arguments.watch)
         ack = Ack(zookeeper, settings, election, getattr(arguments, "json", False))
         if not arguments.watch:
             return ack.once()
@@ -76,8 +77,9 @@ def _of_file(arguments: argparse.Namespace) -> Any:
     return settings
 
 
-def _see_that_it_exists(zookeeper: Any, settings: Any, election: Any) -> None:
-    """Tell a name that no election has from one that has no primary. Raises Trouble."""
+def _see_that_it_exists(zookeeper: Any, settings: Any, election: Any, awaited: bool) -> None:
+    """Tell a name that no election has from one that has no primary. awaited: whether it may be made later, so that
+    this is said and no more. Raises Trouble."""
     from kazoo.exceptions import KazooException
 
     place = settings.chroot + election.election_ack.rpartition("/")[0]
@@ -88,8 +90,16 @@ def _see_that_it_exists(zookeeper: Any, settings: Any, election: Any) -> None:
         # What ZooKeeper has against it, it says again when the ack is read.
         return
     root = place.rpartition("/")[0]
-    names = ", ".join(remote.elections(zookeeper, root or "/", remote.ZOOKEEPER_TIME)) or "none that this client can see"
-    raise Trouble(USAGE, f"there is no election {election.name} below {root or '/'}; there are: {names}")
+    line = f"there is no election {election.name} below {root or '/'}"
+    try:
+        line += f"; {remote.there(zookeeper, root, remote.ZOOKEEPER_TIME)}"
+    except Trouble:
+        # Whoever waits is told of that when the ack is read.
+        if not awaited:
+            raise
+    if not awaited:
+        raise Trouble(USAGE, line)
+    print(f"zkelect: {printable(line)}; waiting for it", file=sys.stderr, flush=True)
 
 
 def _configuration_of_listener(arguments: argparse.Namespace) -> str:

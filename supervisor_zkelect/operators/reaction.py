@@ -1,6 +1,7 @@
 """`zkelect primary --watch --exec COMMAND`: the command of whoever is to follow the primary, run at each change.
 
-One thread runs it, one run at a time. What changes during a run is kept, the latest alone. The command runs in a session of its
+One thread runs it, one run at a time. What changes during a run is kept, the latest alone. One that fails is tried again after 1,
+2, 4 … 30 seconds, and at once when something changes. The command runs in a session of its
 own, with this process's environment and ZKELECT_ELECTION, ZKELECT_PRIMARY and ZKELECT_TOKEN; what it writes goes to standard
 error, as standard output has the addresses. It is killed with all its descendants when this ends; where this process itself is
 killed outright, the kernel kills the command, but not what that has started.
@@ -29,11 +30,16 @@ _PR_SET_PDEATHSIG = 1
 _ENDS = (signal.SIGTERM, signal.SIGHUP)
 
 
-class Reaction:
-    """Runs a command, in a `with` statement, which takes SIGTERM and SIGHUP as its end. argv: its words. election: its name."""
+RESTS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+"""Seconds from a run that failed to the next one, while nothing changes; the last holds on."""
 
-    def __init__(self, argv: Sequence[str], election: str) -> None:
-        self._argv, self._election = list(argv), election
+
+class Reaction:
+    """Runs a command, in a `with` statement, which takes SIGTERM and SIGHUP as its end. argv: its words. election: its name.
+    rests: as RESTS."""
+
+    def __init__(self, argv: Sequence[str], election: str, rests: Sequence[float] = RESTS) -> None:
+        self._argv, self._election, self._rests = list(argv), election, rests
         self._news = threading.Condition()
         self._next: Optional[Known] = None
         self._ending = False
@@ -82,18 +88,23 @@ class Reaction:
 
     def _run(self) -> None:
         done: Optional[Known] = None
+        failed: Optional[Known] = None
+        tries = 0
         while True:
+            rest = None if failed is None else self._rests[min(tries, len(self._rests)) - 1]
             with self._news:
-                self._news.wait_for(lambda: self._ending or self._next is not None)
+                self._news.wait_for(lambda: self._ending or self._next is not None, rest)
                 if self._ending:
                     return
-                known, self._next = self._next, None
+                known, self._next = self._next or failed, None
             assert known is not None
-            if known != done:
-                done = known if self._once(known) else None
+            if known == done:
+                continue
+            tries = tries + 1 if known == failed else 1
+            done, failed = (known, None) if self._once(known, self._rests[min(tries, len(self._rests)) - 1]) else (None, known)
 
-    def _once(self, known: Known) -> bool:
-        """Whether the command has ended with 0 for this."""
+    def _once(self, known: Known, rest: float) -> bool:
+        """Whether the command has ended with 0 for this. rest: seconds until it is tried again otherwise."""
         variables = {
             "ZKELECT_ELECTION": self._election, "ZKELECT_PRIMARY": known.address,
             "ZKELECT_TOKEN": "" if known.token is None else str(known.token),
@@ -105,11 +116,11 @@ class Reaction:
                 env={**os.environ, **variables}, preexec_fn=self._before_exec,
             )
         except (OSError, subprocess.SubprocessError) as error:
-            self._tell(f"cannot be started: {getattr(error, 'strerror', None) or error}")
+            self._tell(f"cannot be started: {getattr(error, 'strerror', None) or error}", rest)
             return False
         status = self._waited(child)
         if status not in (None, "exit status 0"):
-            self._tell(str(status))
+            self._tell(str(status), rest)
         return status == "exit status 0"
 
     def _before_exec(self) -> None:
@@ -134,6 +145,6 @@ class Reaction:
             os.close(descriptor)
             child.wait()
 
-    def _tell(self, what: str) -> None:
-        line = f"{self._argv[0]}: {what}; it runs again at the next change of {self._election}'s primary"
+    def _tell(self, what: str, rest: float) -> None:
+        line = f"{self._argv[0]}: {what}; it runs again in {rest:g} s, or when {self._election}'s primary changes"
         streams.write(sys.stderr, [f"zkelect: {printable(line)}"])

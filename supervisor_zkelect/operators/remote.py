@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import Any, Dict, List
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 
-from supervisor_zkelect.operators.outcome import UNKNOWN, USAGE, Trouble, quiet
+from supervisor_zkelect.config.values import NAME_RULE, is_election_name
+from supervisor_zkelect.operators.outcome import ERROR, UNKNOWN, USAGE, Trouble, quiet
 
 #: Options that only go with --servers, with the ones of [zkelect] that they are, as argparse has them.
 OPTIONS = ("digest_file", "tls_ca", "tls_cert", "tls_key", "tls_key_password_file")
@@ -51,8 +53,8 @@ def settings(arguments: argparse.Namespace) -> Any:
     if amiss:
         raise Trouble(USAGE, f"{amiss[0]} contains a control character, or ; or # after a blank; leave that out")
     lines = ["[zkelect]", *_options(main), f"[election:{election}]", *_options(ack)]
-    if not re.fullmatch(r"[\w.-]+", election, re.ASCII):
-        raise Trouble(USAGE, f"{election!r} is not a valid election name; use letters, digits and . _ -")
+    if not is_election_name(election):
+        raise Trouble(USAGE, f"{election!r} is not a valid election name; use {NAME_RULE.replace(' in NAME', '')}")
     try:
         return load.from_text("\n".join(lines) + "\n", _NAME)
     except ConfigError as error:
@@ -97,23 +99,82 @@ def _told(line: str) -> str:
     return f"{_word(name)} {line[found.end():]}"
 
 
-def elections(client: Any, root: str, seconds: float) -> List[str]:
-    """The names of the elections below a znode, as far as this client may see them. seconds: for each request. Raises Trouble
-    where ZooKeeper does not answer."""
-    from kazoo.exceptions import ConnectionLoss, KazooException
+class ElectionNames(NamedTuple):
+    """The names of elections below a znode, in order. left_out: how many more there are."""
 
-    found: List[str] = []
+    names: Tuple[str, ...] = ()
+    left_out: int = 0
+
+    def told(self) -> str:
+        """All of it, in words."""
+        if not self.names:
+            return "none that this client can see"
+        return ", ".join(self.names) + (f" and {self.left_out} more" if self.left_out else "")
+
+
+def elections(client: Any, root: str, seconds: float) -> ElectionNames:
+    """The elections below a znode. seconds: for each request.
+
+    What stands there under a name that no election may have is none: anybody may have made it, and names go to terminals and
+    monitors. Raises Trouble where ZooKeeper does not answer, or does not let this client look.
+    """
+    from kazoo.exceptions import NoNodeError
+
+    with _asking(client, root):
+        try:
+            children = client.get_children_async(root or "/").get(timeout=seconds)
+        except NoNodeError:
+            return ElectionNames()
+        candidates, found = sorted(filter(is_election_name, children)), []
+        for first in range(0, len(candidates), _AT_ONCE):
+            some = candidates[first:first + _AT_ONCE]
+            answers = [client.exists_async(f"{root}/{name}/election") for name in some]
+            found += [name for name, answer in zip(some, answers) if answer.get(timeout=seconds) is not None]
+    return ElectionNames(tuple(found[:MOST]), max(0, len(found) - MOST))
+
+
+def named(client: Any, root: str, name: str, seconds: float) -> str:
+    """The name, if an election has it, which need not be one of those that are listed. Raises Trouble."""
+    with _asking(client, root):
+        if is_election_name(name) and client.exists_async(f"{root}/{name}/election").get(timeout=seconds) is not None:
+            return name
+    raise Trouble(USAGE, f"there is no election {name} below {root or '/'}; {there(client, root, seconds)}")
+
+
+def there(client: Any, root: str, seconds: float) -> str:
+    """Which elections there are, for whoever named another one. Raises Trouble where ZooKeeper does not answer."""
     try:
-        names = sorted(client.get_children_async(root).get(timeout=seconds))[:_MOST]
-        for name, answer in [(name, client.exists_async(f"{root}/{name}/election")) for name in names]:
-            if answer.get(timeout=seconds) is not None:
-                found.append(name)
-    except (ConnectionLoss, client.handler.timeout_exception):
+        return f"there are: {elections(client, root, seconds).told()}"
+    except Trouble as trouble:
+        if trouble.status != ERROR:
+            raise
+        return f"there are: {ElectionNames().told()}"
+
+
+def too_many(root: str) -> Trouble:
+    """Why what is meant for all elections is done to none of them: those that were left out would be so without a word."""
+    return Trouble(USAGE, f"there are more than {MOST} elections below {root or '/'}; name one")
+
+
+@contextmanager
+def _asking(client: Any, root: str) -> Iterator[None]:
+    from kazoo.exceptions import ConnectionLoss, KazooException, NoAuthError
+
+    try:
+        yield
+    except NoAuthError:
+        raise Trouble(
+            ERROR, f"ZooKeeper does not let this user list what is below {root or '/'}; name an election, or see --digest-file"
+        ) from None
+    except client.handler.timeout_exception:
         raise Trouble(UNKNOWN, "unknown: ZooKeeper did not answer in time") from None
-    except KazooException:
-        return found
-    return found
+    except KazooException as error:
+        why = "did not answer in time" if isinstance(error, ConnectionLoss) else f"refused: {str(error) or type(error).__name__}"
+        raise Trouble(UNKNOWN, f"unknown: ZooKeeper {why}") from None
 
 
-_MOST = 100
-"""Znodes that are looked at."""
+MOST = 100
+"""Elections that are looked at."""
+
+#: Znodes that are asked for together.
+_AT_ONCE = 200

@@ -24,7 +24,7 @@ from typing import Callable, List, NamedTuple, Optional
 
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.system import clock
-from supervisor_zkelect.web.verdict import LATE, LOOKS, Seen, judge
+from supervisor_zkelect.web.verdict import LATE, LOOKS, RecordRead, judge
 
 log = logging.getLogger(__name__)
 
@@ -40,18 +40,18 @@ _LONGEST_WHY = 100
 """Characters of a reason. HAProxy shows some more, in one line."""
 
 
-class Told(NamedTuple):
+class AgentReply(NamedTuple):
     """line: for this node in an election, without its end. until: before which it is to be told, or not at all."""
 
     line: str
     until: float = math.inf
 
 
-_NOTHING = Told("", -math.inf)
+_NOTHING = AgentReply("", -math.inf)
 """By a record that took too long to read. HAProxy leaves a server as it is where it hears nothing."""
 
 
-def answer(seen: Seen, election: str, elections: List[str], now: float) -> Told:
+def answer(seen: RecordRead, election: str, elections: List[str], now: float) -> AgentReply:
     """elections: those that there are. now: read after the record was."""
     if election not in elections:
         return _down(f"there is no election {election or 'without a name; set agent-send'}")
@@ -59,24 +59,24 @@ def answer(seen: Seen, election: str, elections: List[str], now: float) -> Told:
     if verdict.why == LATE:
         return _NOTHING
     if verdict.primary:
-        return Told(READY, verdict.until)
+        return AgentReply(READY, verdict.until)
     if seen.record is None or not verdict.guarded:
         return _down(seen.trouble or "the guard is silent")
     was = [one for one in seen.record.entries if one.election == election and (one.acked or not one.granted)]
     ends = [one.lease.kills_at if one.granted else one.lease.kill_at for one in was]
-    return Told(DRAIN if any(now < end for end in ends) else MAINT)
+    return AgentReply(DRAIN if any(now < end for end in ends) else MAINT)
 
 
-def _down(why: str) -> Told:
+def _down(why: str) -> AgentReply:
     # What is not ASCII looks odd in HAProxy's table and log.
-    return Told(f"down #{printable(why, _LONGEST_WHY).encode('ascii', 'replace').decode('ascii')}")
+    return AgentReply(f"down #{printable(why, _LONGEST_WHY).encode('ascii', 'replace').decode('ascii')}")
 
 
 class Agent:
     """The port. look: reads the record. elections: gives their names. now: the clock."""
 
     def __init__(
-        self, look: Callable[[], Seen], elections: Callable[[], List[str]], now: Callable[[], float] = clock.now
+        self, look: Callable[[], RecordRead], elections: Callable[[], List[str]], now: Callable[[], float] = clock.now
     ) -> None:
         self._look, self._elections, self._now = look, elections, now
         self._server: Optional[asyncio.AbstractServer] = None

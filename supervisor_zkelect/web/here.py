@@ -11,7 +11,7 @@ from supervisor_zkelect.system import clock
 from supervisor_zkelect.web import reading
 from supervisor_zkelect.web.picture import Photographer, Taken
 from supervisor_zkelect.web.report import Reporter
-from supervisor_zkelect.web.verdict import LATE, LOOKS, Seen, Verdict, judge
+from supervisor_zkelect.web.verdict import LATE, LOOKS, RecordRead, Verdict, judge
 
 PACE, SHARE = 1.0, 4.0
 """Seconds for which metrics are told that were made once; and at least so many times the time that making them took, as those of
@@ -22,7 +22,7 @@ class Here:
     """settings: gives those of the file, as they are now. look: reads the record."""
 
     def __init__(
-        self, settings: Callable[[], Any], look: Callable[[], Seen], photographer: Photographer, reporter: Reporter
+        self, settings: Callable[[], Any], look: Callable[[], RecordRead], photographer: Photographer, reporter: Reporter
     ) -> None:
         self._settings = settings
         self.look = look

@@ -89,14 +89,14 @@ class Photographer:
     # The thread
 
     def _run(self) -> None:
-        source = reading.Source(self._settings)
+        source = reading.ElectionReader(self._settings)
         try:
             while self._rest(source):
                 self._take(source)
         finally:
             source.close()
 
-    def _rest(self, source: reading.Source) -> bool:
+    def _rest(self, source: reading.ElectionReader) -> bool:
         """Wait for the next picture. False where none is wanted any more, and this thread ends."""
         due = self._began + PACE
         with self._wake:
@@ -112,7 +112,7 @@ class Photographer:
             self._thread = None
             return False
 
-    def _take(self, source: reading.Source) -> None:
+    def _take(self, source: reading.ElectionReader) -> None:
         before, began = self.latest, clock.now()
         self._began = began
         try:

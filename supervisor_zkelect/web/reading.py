@@ -33,7 +33,7 @@ class Away(Exception):
     """ZooKeeper does not answer; the text says why."""
 
 
-class Source:
+class ElectionReader:
     """A client of ZooKeeper's, opened when it is needed. settings: gives those of the file, as they are now."""
 
     def __init__(self, settings: Callable[[], Settings]) -> None:
@@ -103,8 +103,8 @@ class Source:
 
 #: What is told of an election of which nothing is known.
 EMPTY: Dict[str, Any] = {
-    "nodes": [], "address": "", "coming": "", "trouble": "", "changed": None, "orders": [], "paused": None, "terms": [],
-    "next": {"node": None, "seconds": None, "why": ""},
+    "nodes": [], "address": "", "coming": "", "trouble": "", "changed": None, "left_out": 0, "orders": [],
+    "paused": None, "terms": [], "next": {"node": None, "seconds": None, "why": ""},
 }
 
 

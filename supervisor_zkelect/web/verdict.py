@@ -42,7 +42,7 @@ SILENCE = 3.0
 at most; one that stands still is replaced after half a second."""
 
 
-class Seen(NamedTuple):
+class RecordRead(NamedTuple):
     """The record at one moment. trouble: why nothing of it is believed, "" where it is. at: the clock, before it was read."""
 
     trouble: str
@@ -68,7 +68,7 @@ class Verdict(NamedTuple):
         return {name: value for name, value in self._asdict().items() if name != "until"}
 
 
-def judge(seen: Seen, election: str, now: float) -> Verdict:
+def judge(seen: RecordRead, election: str, now: float) -> Verdict:
     """The verdict on this node in an election. now: read after the record was."""
     if seen.record is None:
         return Verdict(False, seen.trouble)

@@ -14,7 +14,7 @@ from typing import List, Mapping, Optional
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.system import clock
-from supervisor_zkelect.web.verdict import Seen
+from supervisor_zkelect.web.verdict import RecordRead
 
 
 class Witness:
@@ -26,7 +26,7 @@ class Witness:
         #: the owner whose record was believed last
         self._known: Optional[record.Owner] = None
 
-    def look(self) -> Seen:
+    def look(self) -> RecordRead:
         """What the record says now."""
         at = clock.now()
         troubles: List[str] = []
@@ -40,11 +40,11 @@ class Witness:
                     # does not tell that its writer runs, either.
                     trouble = "" if found.seen == -math.inf else record.unvouched(found.writer)
                     if not trouble:
-                        return Seen("", found, at)
+                        return RecordRead("", found, at)
             except record.RecordError as error:
                 trouble = f"no record of a guard: {error}"
             troubles.append(trouble)
-        return Seen("; ".join(troubles), None, at)
+        return RecordRead("; ".join(troubles), None, at)
 
     def _folders(self, troubles: List[str]) -> List[str]:
         for uid in self._uids:

@@ -117,6 +117,8 @@ class Follower:
         self.confirmed: Optional[float] = None
         #: why nothing newer is known; "" while ZooKeeper answers
         self.trouble = "ZooKeeper has not answered yet"
+        #: why nobody is primary, where nobody is
+        self.vacancy = ""
         self.closed = False
         self._thread = threading.Thread(target=self._run, name="zkelect-discovery", daemon=True)
         self._thread.start()
@@ -186,6 +188,7 @@ class Follower:
             self._tell(None, sent, in_short(error))
         else:
             self._synced = connection
+            self.vacancy = f"{self._where.ack} does not exist" if known is None else "nobody is primary"
             self._tell(known or Known(""), sent, "")
 
     def _tell(self, known: Optional[Known], sent: float, trouble: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import AbstractSet, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import AbstractSet, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from supervisor_zkelect.core import control_words, nodes, places, untrusted
 from supervisor_zkelect.core.control import Stamp, in_words, maintenance_in_words, restart_in_words
@@ -26,7 +26,8 @@ class Overview(NamedTuple):
     """One election as a whole. address: the primary's, "" for nobody. trouble: why the orders cannot be read, or "". coming: the
     orders that stand, in words, or "". seen: the nodes, as they are read. ordered, differs: what is ordered, and how one
     differs from the others, by node. stamp: of the control. changed: when the ack was written last, in milliseconds of
-    ZooKeeper's clock, 0 where there is none. paused: a pause that stands, in words, or ""."""
+    ZooKeeper's clock, 0 where there is none. paused: a pause that stands, in words, or "". left_out: how many nodes more there
+    are, which were not looked at."""
 
     rows: List[nodes.Row]
     address: str
@@ -38,6 +39,7 @@ class Overview(NamedTuple):
     stamp: Sequence[int] = ()
     changed: int = 0
     paused: str = ""
+    left_out: int = 0
 
     def document(self, whole: bool = False) -> Dict[str, Any]:
         """What `list` shows of it. whole: with all that a node says of itself, for `outlook.cluster`."""
@@ -46,7 +48,7 @@ class Overview(NamedTuple):
         found = [{**row._asdict(), **self._more(entries.get(row.node, unseen), whole)} for row in self.rows]
         return {
             "ok": True, "nodes": found, "address": self.address, "trouble": self.trouble, "coming": self.coming,
-            "changed": self.changed or None, "paused": self.paused,
+            "changed": self.changed or None, "paused": self.paused, "left_out": self.left_out,
         }
 
     def _more(self, one: nodes.Seen, whole: bool) -> Dict[str, Any]:
@@ -133,7 +135,8 @@ class PresenceCalls(SteppingCalls):
         self._zk.answer("sync the control", limit, synced)
         control, held, acked = (self._zk.answer("read orders, holder and ack", limit, one, ok=MISSING) for one in asked)
         orders, holder = self._parsed_orders(control).control, self._own_holder(self._parsed_holder(held))
-        address, seen = untrusted.known_address(data_of(acked)), self.seen_nodes()
+        address = untrusted.known_address(data_of(acked))
+        seen, left_out = self._look_at_nodes(holder.node if holder else "")
         # For people's eyes this host's clock is good enough, where nothing was made by this client.
         shown = self._servers.now() or round(1000 * time.time())
         ordered = {name: maintenance_in_words(one, shown) for name, one in orders.maintenance.items() if one.stands(shown)}
@@ -148,23 +151,32 @@ class PresenceCalls(SteppingCalls):
             nodes.rows(seen, leads, address, notes, stamp), address, orders.trouble,
             "; ".join(filter(None, [*coming, control_words.told_of_pause(orders)])), seen, ordered, differs,
             stamp, acked[1].mtime if acked is not None else 0,
-            control_words.told_of_pause(orders) if orders.paused is not None else "",
+            control_words.told_of_pause(orders) if orders.paused is not None else "", left_out,
         )
 
     def seen_nodes(self) -> List[nodes.Seen]:
         """All nodes that stand in the queue, or have an entry."""
-        names, limit = self.known_nodes()[:MOST_NODES], self._zk.limit()
+        return self._look_at_nodes("")[0]
+
+    def _look_at_nodes(self, holder: str) -> Tuple[List[nodes.Seen], int]:
+        """The same, and how many were left out. holder: who leads, by the holder, and may stand in no queue."""
+        names, limit = self.known_nodes(), self._zk.limit()
         standing: Dict[str, Member] = {}
         places_of: Dict[str, int] = {}
         for place, member in enumerate((one for one in self.each_member() if not one.paused), 1):
             standing.setdefault(member.node or member.name, member)
             places_of.setdefault(member.node or member.name, place)
+        # Those that count come first: entries of nodes that are gone stay until somebody has them forgotten.
+        names.sort(key=lambda name: (name != holder, name not in standing))
+        left_out = max(0, len(names) - MOST_NODES)
+        del names[MOST_NODES:]
         seen = []
         for first in range(0, len(names), _AT_ONCE):
             some = self._entries(names[first:first + _AT_ONCE], standing, limit)
             seen += [one._replace(place=places_of[one.name]) if one.place is not None else one for one in some]
         told = {one.name for one in seen}
-        return [*seen, *(nodes.Seen(name, None, True, place) for name, place in places_of.items() if name not in told)]
+        silent = [nodes.Seen(name, None, True, place) for name, place in places_of.items() if name not in told]
+        return sorted([*seen, *silent], key=lambda one: one.name), left_out
 
     def _entries(self, names: Sequence[str], standing: Mapping[str, Member], limit: float) -> List[nodes.Seen]:
         """What these nodes say of themselves. standing: who stands in the queue; such a one has a place, 0 here.

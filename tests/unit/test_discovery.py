@@ -174,6 +174,20 @@ def test_waiting_ends(world):
             primary.wait(0)
 
 
+def test_who_waits_for_an_election_that_is_not_there_is_told_so(world):
+    world.ensemble.delete(ACK)
+    with world.primary() as primary:
+        assert primary.wait(LONG, after=Known("x")) == Known("")
+        with pytest.raises(TimedOut, match=r"^no primary of orders is known after 0\.01 s: /zkelect/orders/ack does not exist$"):
+            primary.wait(0.01)
+        known = world.lead("a")
+        assert primary.wait(LONG) == known
+        world.release("a")
+        primary.wait(LONG, after=known)
+        with pytest.raises(TimedOut, match=r": nobody is primary$"):
+            primary.wait(0.01)
+
+
 def test_what_is_too_old_is_asked_for_at_once(world):
     with world.primary() as primary:
         known = world.lead("a")

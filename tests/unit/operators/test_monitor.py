@@ -7,7 +7,7 @@ import pytest
 
 from supervisor_zkelect.operators import ask, connection, listing, monitor
 from supervisor_zkelect.operators.cli import main
-from supervisor_zkelect.operators.monitor import CRITICAL, OK, UNKNOWN, WARNING, Found, Limits
+from supervisor_zkelect.operators.monitor import CRITICAL, OK, UNKNOWN, WARNING, Limits, PluginResult
 from supervisor_zkelect.operators.outcome import Outcome, Trouble, failure
 
 NOW = 2_000_000.0
@@ -113,7 +113,7 @@ def test_of_several_elections_the_worst_comes_first_and_counts():
 
 
 def test_what_cannot_be_told_is_worse_than_a_warning_and_better_than_what_is_critical():
-    found = [Found(status, str(status)) for status in (CRITICAL, UNKNOWN, WARNING, OK)]
+    found = [PluginResult(status, str(status)) for status in (CRITICAL, UNKNOWN, WARNING, OK)]
     assert sorted(found[::-1], key=lambda one: -monitor._RANKS.index(one.status)) == found
 
 
@@ -131,6 +131,15 @@ def test_what_others_write_breaks_no_line():
     status, line = judged(document)
     assert line.count("|") == 1 and "\n" not in line and "\x1b" not in line and "evil=1" not in line.partition("|")[2]
     assert len(line) < 1500
+
+
+def test_more_elections_than_are_looked_at_are_unknown_and_hide_nothing_that_is_critical():
+    status, line = judged({**listed(), "left_out": 3})
+    assert status == UNKNOWN and line.startswith("ZKELECT UNKNOWN - more than 1 elections; name one; orders: a is primary")
+    status, line = judged({**listed([]), "left_out": 3})
+    assert status == CRITICAL and "name one" in line
+    many = {"elections": {f"e{number}": listed()["elections"]["orders"] for number in range(100)}, "left_out": 3}
+    assert judged(many)[1].endswith(" | elections=100;;;0 not_ok=0;;;0;100")
 
 
 # The program

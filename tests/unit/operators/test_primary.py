@@ -6,8 +6,11 @@ from types import SimpleNamespace
 import pytest
 
 from supervisor_zkelect.core.sighting import Known
-from supervisor_zkelect.operators import primary
+from supervisor_zkelect.operators import primary, remote
+from supervisor_zkelect.operators.cli import main
 from supervisor_zkelect.operators.outcome import Trouble
+from supervisor_zkelect.zookeeper import connect
+from supervisor_zkelect.zookeeper.errors import NotConnected
 from tests.unit.zookeeper.cluster import ROOT, STATE, Cluster
 from tests.unit.zookeeper.memory import Client
 
@@ -100,3 +103,78 @@ def test_a_signal_whose_exception_was_lost_ends_it(cluster):
     _, ack = looked(cluster, *[nothing] * 9)
     with pytest.raises(SystemExit, match="143"):
         ack.watch(0, SimpleNamespace(note=lambda known: None, check=check))
+
+
+# By the program
+
+
+@pytest.fixture
+def run(cluster, monkeypatch, capsys):
+    """Run it, at a ZooKeeper in memory, until Ctrl-C at its second look. Gives status, output and errors."""
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    def run(*words):
+        client = Looked(cluster.ensemble, [nothing, interrupt])
+        monkeypatch.setattr(remote, "opened", lambda settings: client)
+        monkeypatch.setattr(primary, "LOOK_AGAIN", 0)
+        status = main(["primary", *words, "--servers", "zk1"])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def test_an_election_that_is_not_there_is_told_also_while_it_is_waited_for(run):
+    there = "there is no election nope below /zkelect; there are: orders"
+    assert run("nope") == (2, "", f"zkelect: {there}\n")
+
+
+def test_while_it_is_waited_for_one_line_says_so(cluster, monkeypatch, capsys):
+    def look(self, watch):
+        raise KeyboardInterrupt
+
+    client = Client(cluster.ensemble)
+    monkeypatch.setattr(remote, "opened", lambda settings: client)
+    monkeypatch.setattr(primary.Ack, "look", look)
+    assert main(["primary", "nope", "--servers", "zk1", "--watch", "--exec", "true"]) == 130
+    assert capsys.readouterr().err == (
+        "zkelect: there is no election nope below /zkelect; there are: orders; waiting for it\nzkelect: interrupted\n"
+    )
+
+
+def test_ctrl_c_is_one_line(run):
+    assert run("orders", "--watch") == (130, "a:1\n", "zkelect: interrupted\n")
+    status, out, errors = run("orders", "--watch", "--exec", "true")
+    assert (status, out, errors) == (130, "a:1\n", "zkelect: interrupted\n")
+
+
+@pytest.mark.parametrize("words, told", [
+    (("--watch", "--exec", ""), "--exec"), (("--watch", "--exec", "  "), "--exec"), (("--watch", "--exec", "a 'b"), "--exec"),
+    (("--exec", "true"), "--exec works only with --watch"), (("--watch", "--exec"), "argument --exec: expected one argument"),
+])
+def test_a_command_that_is_none_is_told_in_one_line_before_anything_is_asked(run, words, told):
+    status, out, errors = run("orders", *words)
+    assert status == 2 and out == "" and errors.startswith("zkelect: ") and told in errors and errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [(), ("--watch",), ("--watch", "--exec", "true")])
+def test_where_zookeeper_is_away_at_the_start_one_line_says_so(words, monkeypatch, capsys):
+    def away(settings, limit):
+        raise NotConnected("cannot reach ZooKeeper at zk1:2181: no answer; see that a server runs there and can be reached")
+
+    monkeypatch.setattr(connect, "open_client", away)
+    assert main(["primary", "orders", "--servers", "zk1", *words]) == 4
+    shown = capsys.readouterr()
+    assert shown.out == "" and shown.err.startswith("zkelect: unknown: cannot reach ZooKeeper at zk1:2181") and shown.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words, told", [
+    (("nope",), "there is no election nope below /zkelect; there are: orders"), (("a|b",), "is not a valid election name"),
+])
+def test_a_monitor_of_an_election_that_is_not_there_knows_nothing(cluster, monkeypatch, capsys, words, told):
+    client = Client(cluster.ensemble)
+    monkeypatch.setattr(remote, "opened", lambda settings: client)
+    assert main(["monitor", *words, "--servers", "zk1"]) == 3
+    out = capsys.readouterr().out
+    assert out.startswith("ZKELECT UNKNOWN - ") and told in out and out.count("\n") == 1 and "|" not in out

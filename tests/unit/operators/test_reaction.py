@@ -10,7 +10,7 @@ import pytest
 
 from supervisor_zkelect.core.sighting import Known
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.operators.reaction import Reaction
+from supervisor_zkelect.operators.reaction import RESTS, Reaction
 from supervisor_zkelect.processes import proc
 
 #: Seconds that anything may take.
@@ -70,11 +70,11 @@ def test_what_came_back_to_what_it_was_told_is_no_change(command, told, tmp_path
         wait_for(told, "orders|a:1|7|kept", "orders|b:1||kept")
 
 
-def test_a_failure_is_told_in_one_line_and_tried_at_the_next_change(command, told, tmp_path, capfd):
+def test_a_failure_is_told_in_one_line_and_tried_at_once_when_something_is_told(command, told, tmp_path, capfd):
     (tmp_path / "go").write_text("3")
-    with Reaction(command, "orders") as reaction:
+    with Reaction(command, "orders", (1000.0,)) as reaction:
         reaction.note(Known("a:1", 7))
-        told_error = "zkelect: sh: exit status 3; it runs again at the next change of orders's primary\n"
+        told_error = "zkelect: sh: exit status 3; it runs again in 1000 s, or when orders's primary changes\n"
         errors = []
         until(lambda: errors.append(capfd.readouterr().err) or "".join(errors) == told_error, LONG, "the line")
         # Also where the change comes back to what failed.
@@ -82,10 +82,37 @@ def test_a_failure_is_told_in_one_line_and_tried_at_the_next_change(command, tol
         wait_for(told, "orders|a:1|7|kept", "orders|a:1|7|kept")
 
 
+def test_a_failure_is_tried_again_though_nothing_changes_until_it_is_done(command, told, tmp_path, capfd):
+    (tmp_path / "go").write_text("3")
+    with Reaction(command, "orders", (0.01, 0.02)) as reaction:
+        reaction.note(Known("a:1", 7))
+        until(lambda: len(told()) >= 4, LONG, "three more runs")
+        (tmp_path / "go").write_text("0")
+        reaction.note(Known("b:1", 8))
+        until(lambda: told()[-1] == "orders|b:1|8|kept", LONG, "the change")
+        until(lambda: reaction._next is None, LONG, "the change to be taken")
+    lines = told()
+    assert lines.count("orders|b:1|8|kept") == 1 and set(lines[:-1]) == {"orders|a:1|7|kept"}
+    errors = capfd.readouterr().err.splitlines()
+    assert "again in 0.01 s" in errors[0] and "again in 0.02 s" in errors[1] and "again in 0.02 s" in errors[2]
+
+
+def test_the_rests_grow_to_half_a_minute():
+    assert RESTS == (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+
+
+def test_it_ends_at_once_while_it_waits_for_another_try(told, capfd):
+    with Reaction(["false"], "orders", (1000.0,)) as reaction:
+        reaction.note(Known("a:1"))
+        errors = []
+        until(lambda: errors.append(capfd.readouterr().err) or "exit status 1" in "".join(errors), LONG, "the line")
+    assert "zkelect-exec" not in {one.name for one in threading.enumerate()}
+
+
 def test_a_command_that_cannot_be_started_is_told(tmp_path, capfd):
     gone = tmp_path / "gone"
     errors = []
-    with Reaction([str(gone)], "orders") as reaction:
+    with Reaction([str(gone)], "orders", (1000.0,)) as reaction:
         reaction.note(Known("a:1"))
         until(lambda: errors.append(capfd.readouterr().err) or "cannot be started" in "".join(errors), LONG, "the line")
         gone.write_text("#!/bin/sh\necho on standard output; kill -9 $$\n")
@@ -93,9 +120,9 @@ def test_a_command_that_cannot_be_started_is_told(tmp_path, capfd):
         reaction.note(Known("b:1"))
         until(lambda: errors.append(capfd.readouterr().err) or "killed by SIGKILL" in "".join(errors), LONG, "the line")
     assert "".join(errors).splitlines() == [
-        f"zkelect: {gone}: cannot be started: No such file or directory; it runs again at the next change of orders's primary",
+        f"zkelect: {gone}: cannot be started: No such file or directory; it runs again in 1000 s, or when orders's primary changes",
         "on standard output",
-        f"zkelect: {gone}: killed by SIGKILL; it runs again at the next change of orders's primary",
+        f"zkelect: {gone}: killed by SIGKILL; it runs again in 1000 s, or when orders's primary changes",
     ]
 
 

@@ -1,15 +1,18 @@
 """Reaching an election from any host, by words of the command line."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
 from kazoo import exceptions
 
 from supervisor_zkelect.operators import listing, remote
-from supervisor_zkelect.operators.cli import parser
-from supervisor_zkelect.operators.outcome import UNKNOWN, USAGE, Trouble
+from supervisor_zkelect.operators.cli import main, parser
+from supervisor_zkelect.operators.outcome import ERROR, UNKNOWN, USAGE, Trouble
 from supervisor_zkelect.operators.table import PLAIN
 from supervisor_zkelect.operators.verbs import VERBS
+from tests.unit.zookeeper.cluster import Cluster
+from tests.unit.zookeeper.memory import Client
 
 
 def settings(*words):
@@ -55,7 +58,7 @@ def test_each_mistake_names_the_word(words, told):
     assert caught.value.status == USAGE and len(caught.value.lines) == 1 and told in caught.value.lines[0]
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", "", "x]\n[y", "größe"])
+@pytest.mark.parametrize("name", ["../x", "a/b", "", "x]\n[y", "größe", ".x", "x" * 101])
 def test_a_name_that_no_election_has(name):
     with pytest.raises(Trouble) as caught:
         settings(name, "--servers", "zk1")
@@ -101,3 +104,97 @@ def test_where_no_election_stands_or_nobody_answers_that_is_told(monkeypatch, er
     with pytest.raises(Trouble) as caught:
         listing.Afar(parser().parse_args(["list", "--servers", "zk1", "--root", "/other"])).outcome(VERBS["list"], {}, PLAIN)
     assert caught.value.status == status and told in str(caught.value.lines)
+
+
+#: Children of the root that are no elections, though each has an `election` znode, and one that has none.
+STRANGE = ("x|y", "x\ny", "x\x1b[31m", "x\u202ey", "größe", "-x", "x y", "x" * 101)
+
+
+@pytest.fixture
+def world(monkeypatch):
+    """A ZooKeeper in memory with one election, and a client of it."""
+    cluster = Cluster("a", "b")
+    client = Client(cluster.ensemble)
+    monkeypatch.setattr(remote, "opened", lambda settings: client)
+    return cluster
+
+
+def many(world, number):
+    for one in range(number):
+        world.ensemble.create(f"/zkelect/e{one:03}/election", makepath=True)
+
+
+def test_what_no_election_may_be_called_is_nowhere_shown(world, capsys):
+    for name in STRANGE:
+        world.ensemble.create(f"/zkelect/{name}/election", makepath=True)
+    world.ensemble.create("/zkelect/none")
+    assert remote.elections(Client(world.ensemble), "/zkelect", 1.0) == (("orders",), 0)
+    for words in (["list", "--json"], ["history"], ["orders"], ["monitor"], ["primary", "no-such"], ["switchover", "no-such"]):
+        main([*words, "--servers", "zk1"])
+        shown = capsys.readouterr()
+        text = shown.out + shown.err
+        assert "orders" in text and not any(name in text or ascii(name)[1:-1] in text for name in STRANGE[:-2]), words
+
+
+def test_candidates_are_counted_where_they_are_elections(world):
+    for number in range(300):
+        world.ensemble.create(f"/zkelect/a{number}")
+    many(world, 99)
+    names, left_out = remote.elections(Client(world.ensemble), "/zkelect", 1.0)
+    assert len(names) == 100 and "orders" in names and not left_out
+
+
+def test_list_says_how_many_are_left_out(world, capsys):
+    many(world, 103)
+    assert main(["list", "--servers", "zk1"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "4 more elections below /zkelect are left out; name one to see it"
+    assert main(["list", "--servers", "zk1", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["left_out"] == 4 and len(document["elections"]) == 100
+
+
+def test_a_monitor_that_does_not_see_all_of_them_knows_nothing(world, capsys):
+    world.tell("a", state="primary")
+    for number in range(2, 106):
+        world.ensemble.create(f"/zkelect/z{number}/election", makepath=True)
+    status = main(["monitor", "orders", "--servers", "zk1"])
+    assert status == 0 and "left_out" not in capsys.readouterr().out
+    main(["monitor", "--servers", "zk1"])
+    assert "more than 100 elections; name one" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [
+    ["why"], ["simulate", "--fault", "host"], ["history"], ["events"], ["check", "--cluster"], ["orders"], ["maintenance", "on", "--node", "a"],
+    ["forget", "c"],
+])
+def test_what_is_meant_for_all_of_too_many_is_done_to_none(world, capsys, words):
+    many(world, 103)
+    assert main([*words, "--servers", "zk1"]) == USAGE
+    assert capsys.readouterr().err == "zkelect: there are more than 100 elections below /zkelect; name one\n"
+
+
+def test_one_behind_the_hundredth_can_be_named(world, capsys):
+    many(world, 103)
+    for words in (["list", "orders"], ["orders", "orders"], ["primary", "orders"]):
+        assert main([*words, "--servers", "zk1"]) == 0
+    assert main(["list", "no-such", "--servers", "zk1"]) == USAGE
+    assert capsys.readouterr().err.endswith("e099 and 4 more\n")
+
+
+def test_who_may_not_list_may_name_one(world, capsys, monkeypatch):
+    def denied(path):
+        def get(timeout):
+            raise exceptions.NoAuthError()
+
+        return SimpleNamespace(get=get)
+
+    listed = Client.get_children_async
+    monkeypatch.setattr(Client, "get_children_async", lambda self, path: denied(path) if path == "/zkelect" else listed(self, path))
+    assert main(["list", "orders", "--servers", "zk1"]) == 0
+    capsys.readouterr()
+    assert main(["list", "--servers", "zk1"]) == ERROR
+    assert capsys.readouterr().err == (
+        "zkelect: ZooKeeper does not let this user list what is below /zkelect; name an election, or see --digest-file\n"
+    )
+    assert main(["list", "other", "--servers", "zk1"]) == USAGE
+    assert "there are: none that this client can see" in capsys.readouterr().err

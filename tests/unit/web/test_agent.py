@@ -13,7 +13,7 @@ from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.web import agent
 from supervisor_zkelect.web.agent import DRAIN, MAINT, READY, Agent, answer
-from supervisor_zkelect.web.verdict import SILENCE, TOLD_WITHIN, Seen
+from supervisor_zkelect.web.verdict import SILENCE, TOLD_WITHIN, RecordRead
 
 NOW = 1000.0
 LEASE = Lease(1003.0, 1004.0, 1005.0)
@@ -25,7 +25,7 @@ TIME = 10.0
 
 def answered(now=NOW, name="orders", entries=None, trouble="", seen=NOW, **changes):
     entries = [ENTRY._replace(**changes)] if entries is None else entries
-    return answer(Seen(trouble) if trouble else Seen("", record.Record(seen, entries), NOW), name, ["orders", "stock"], now).line
+    return answer(RecordRead(trouble) if trouble else RecordRead("", record.Record(seen, entries), NOW), name, ["orders", "stock"], now).line
 
 
 def test_the_primary_is_ready_and_up():
@@ -72,7 +72,7 @@ def test_a_long_reason_is_cut():
 
 
 @contextlib.contextmanager
-def served(look=lambda: Seen("", record.Record(NOW, [ENTRY]), NOW), clock=lambda: NOW):
+def served(look=lambda: RecordRead("", record.Record(NOW, [ENTRY]), NOW), clock=lambda: NOW):
     """An agent on a loop of its own; gives a function that connects to it, and the agent."""
     ready, loop = threading.Event(), asyncio.new_event_loop()
     one = Agent(look, lambda: ["orders"], clock)
@@ -126,7 +126,7 @@ def test_a_verdict_that_does_not_count_any_more_is_not_told():
         assert rest(one) == b"" and not moments
     # What is not yet primary, or not any more, has no end.
     moments = [NOW, NOW + 100]
-    former = Seen("", record.Record(NOW, [ENTRY._replace(granted=False, acked=False)]), NOW)
+    former = RecordRead("", record.Record(NOW, [ENTRY._replace(granted=False, acked=False)]), NOW)
     with served(lambda: former, clock=lambda: moments.pop(0)) as (connect, _):
         one = connect()
         one.sendall(b"orders\n")

@@ -9,7 +9,7 @@ from supervisor_zkelect.supervisord.client import Unreachable
 from supervisor_zkelect.web import here, picture, report
 from supervisor_zkelect.web.here import LOOKS, Here
 from supervisor_zkelect.web.report import STALE, Report, Reporter
-from supervisor_zkelect.web.verdict import LATE, TOLD_WITHIN, Seen
+from supervisor_zkelect.web.verdict import LATE, TOLD_WITHIN, RecordRead
 
 NOW = 1000.0
 ENTRY = record.Entry("orders", "primary", "a:80", 7, True, 0, Lease(1003.0, 1004.0, 1005.0), True)
@@ -40,7 +40,7 @@ def test_a_record_that_took_long_to_read_is_read_again(clock, late, primary):
         looks.append(clock.moment)
         at = clock.moment
         clock.moment += TOLD_WITHIN if len(looks) <= late else 0.001
-        return Seen("", record.Record(NOW, [ENTRY]), at)
+        return RecordRead("", record.Record(NOW, [ENTRY]), at)
 
     verdict = Here(None, look, None, None).verdict("orders")
     assert verdict.primary is primary and (primary or verdict.why == LATE) and len(looks) == min(late + 1, LOOKS)
@@ -49,7 +49,7 @@ def test_a_record_that_took_long_to_read_is_read_again(clock, late, primary):
 def test_the_clock_is_read_behind_the_record(clock):
     def look():
         clock.moment = 1003.0
-        return Seen("", record.Record(1003.0, [ENTRY]), 1003.0)
+        return RecordRead("", record.Record(1003.0, [ENTRY]), 1003.0)
 
     assert Here(None, look, None, None).verdict("orders").why == "the lease is over"
 
@@ -100,6 +100,6 @@ def test_the_status_has_the_age_of_the_picture_and_the_verdict_of_now(clock):
 
     photographer = picture.Photographer(lambda: Settings)
     photographer.look = lambda: picture.Taken({"orders": {"address": "a:80"}}, NOW - 2.5, False, 5, "away")
-    found = Here(lambda: Settings, lambda: Seen("", record.Record(NOW, [ENTRY]), NOW), photographer, None).status()
+    found = Here(lambda: Settings, lambda: RecordRead("", record.Record(NOW, [ENTRY]), NOW), photographer, None).status()
     assert found["age"] == 2.5 and found["zookeeper"] == {"connected": False, "since": 5, "trouble": "away"}
     assert found["elections"]["orders"]["here"]["primary"] is True and found["elections"]["orders"]["address"] == "a:80"

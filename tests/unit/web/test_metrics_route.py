@@ -11,7 +11,7 @@ from supervisor_zkelect.system import clock
 from supervisor_zkelect.web import here, passwords
 from supervisor_zkelect.web.picture import Taken
 from supervisor_zkelect.web.report import Report
-from supervisor_zkelect.web.verdict import Seen
+from supervisor_zkelect.web.verdict import RecordRead
 from tests.unit.web.parts import Node, Served
 
 #: Seconds that something may take.
@@ -100,7 +100,7 @@ def test_it_is_made_of_record_report_and_picture(trouble, monkeypatch):
     now = clock.now()
     monkeypatch.setattr(here.clock, "now", lambda: now)
     entry = Entry("orders", "primary", "x:1", 7, True, 0, Lease.until(now + 60.0, 0.5), True)
-    seen = Seen(trouble, None if trouble else Record(now, [entry]), now)
+    seen = RecordRead(trouble, None if trouble else Record(now, [entry]), now)
     settings = SimpleNamespace(node_name="a", elections=[SimpleNamespace(name="orders")])
     taken = Taken({"orders": {"nodes": [{"role": "standby"}], "address": "", "paused": None}}, now, True)
     node = here.Here(
@@ -119,7 +119,7 @@ def counted(monkeypatch):
 
     clock = SimpleNamespace(moment=1000.0, now=lambda: clock.moment)
     node = here.Here(
-        lambda: SimpleNamespace(node_name="a", elections=[]), lambda: Seen("none"), SimpleNamespace(latest=Taken()),
+        lambda: SimpleNamespace(node_name="a", elections=[]), lambda: RecordRead("none"), SimpleNamespace(latest=Taken()),
         SimpleNamespace(latest=Report()),
     )
     node.clock, node.takes, node.made = clock, 0.0, []
@@ -160,7 +160,7 @@ def test_a_record_that_took_too_long_to_read_is_read_again(monkeypatch):
 
     def look():
         looks.append(now)
-        return Seen("", given, now - 0.5 if len(looks) < 3 else now)
+        return RecordRead("", given, now - 0.5 if len(looks) < 3 else now)
 
     settings = SimpleNamespace(node_name="a", elections=[SimpleNamespace(name="orders")])
     node = here.Here(lambda: settings, look, SimpleNamespace(look=Taken), SimpleNamespace(latest=Report()))

@@ -40,7 +40,7 @@ def world(monkeypatch):
     clock = Clock()
     source = Source(clock)
     monkeypatch.setattr(picture, "clock", clock)
-    monkeypatch.setattr(reading, "Source", lambda settings: source)
+    monkeypatch.setattr(reading, "ElectionReader", lambda settings: source)
     one = Photographer(lambda: None)
     one._thread = threading.current_thread()
     waits = []
@@ -107,7 +107,7 @@ def test_a_defect_is_told_and_ends_the_session(world):
 
 def test_the_thread_takes_them_and_ends(monkeypatch):
     source, taken = Source(Clock()), threading.Event()
-    monkeypatch.setattr(reading, "Source", lambda settings: source)
+    monkeypatch.setattr(reading, "ElectionReader", lambda settings: source)
     one = Photographer(lambda: None, taken.set)
     one.look()
     thread = one._thread

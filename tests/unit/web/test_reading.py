@@ -5,7 +5,7 @@ import pytest
 from supervisor_zkelect.config.load import from_text
 from supervisor_zkelect.elector import NotConnected
 from supervisor_zkelect.web import reading
-from supervisor_zkelect.web.reading import Away, Source
+from supervisor_zkelect.web.reading import Away, ElectionReader
 from tests.unit.config.files import text
 from tests.unit.web.test_schemas import fits
 from tests.unit.zookeeper.cluster import Cluster
@@ -31,7 +31,7 @@ def cluster(monkeypatch):
 
 
 def read(source=None, former=()):
-    return (source or Source(lambda: SETTINGS)).elections(1.0, dict(former))
+    return (source or ElectionReader(lambda: SETTINGS)).elections(1.0, dict(former))
 
 
 def test_all_that_is_told_of_an_election(cluster):
@@ -55,7 +55,7 @@ def test_that_nobody_could_take_over_is_told(cluster):
 
 def test_one_session_is_kept_and_another_begun_where_the_file_is_another(cluster):
     settings = [SETTINGS]
-    source = Source(lambda: settings[0])
+    source = ElectionReader(lambda: settings[0])
     read(source)
     read(source)
     assert cluster.opened == 1
@@ -72,7 +72,7 @@ def test_a_rehearsal_is_made_where_something_has_changed(cluster, monkeypatch):
     made = []
     real = reading.outlook_of
     monkeypatch.setattr(reading, "outlook_of", lambda whole: made.append(1) or real(whole))
-    source = Source(lambda: SETTINGS)
+    source = ElectionReader(lambda: SETTINGS)
     assert read(source) == read(source) and len(made) == 1
     cluster.tell("b", state="standby", trouble="slow")
     assert "slow" in read(source)["orders"]["next"]["why"] and len(made) == 2
@@ -88,7 +88,7 @@ def test_without_a_session_why_is_told(monkeypatch):
 
 
 def test_an_election_that_cannot_be_read_keeps_what_was_told_of_it(cluster, monkeypatch):
-    source = Source(lambda: SETTINGS)
+    source = ElectionReader(lambda: SETTINGS)
     former = read(source)
 
     def refuse(self):

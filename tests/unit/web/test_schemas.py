@@ -10,7 +10,7 @@ from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.web import here, picture, reading, report
 from supervisor_zkelect.web.site import Request, Site
-from supervisor_zkelect.web.verdict import Seen
+from supervisor_zkelect.web.verdict import RecordRead
 from tests.unit.operators.test_schemas import closed
 
 LISTED = {
@@ -19,8 +19,8 @@ LISTED = {
 }
 TERM = {"v": 1, "token": 7, "node": "a", "address": "a:1", "begun": {"acked": 1.5}}
 FULL = {
-    "nodes": [LISTED], "address": "a:1", "coming": "", "trouble": "", "changed": 5, "orders": ["a: in maintenance"], "terms": [TERM],
-    "paused": {"says": "paused", "node": "a", "seconds": None, "resume": False}, "next": {"node": "b", "seconds": 4.5, "why": "x"},
+    "nodes": [LISTED], "address": "a:1", "coming": "", "trouble": "", "changed": 5, "left_out": 0,
+    "orders": ["a: in maintenance"], "terms": [TERM], "paused": {"says": "paused", "node": "a", "seconds": None, "resume": False}, "next": {"node": "b", "seconds": 4.5, "why": "x"},
 }
 
 
@@ -39,7 +39,7 @@ def site():
     photographer = picture.Photographer(lambda: Settings)
     photographer.look = lambda: photographer.latest
     entry = record.Entry("orders", "primary", "a:1", 7, True, 0, Lease(1e9, 1e9, 1e9), True)
-    node = here.Here(lambda: Settings, lambda: Seen("", record.Record(1e9, [entry]), 1e9), photographer, report.Reporter(None))
+    node = here.Here(lambda: Settings, lambda: RecordRead("", record.Record(1e9, [entry]), 1e9), photographer, report.Reporter(None))
     node.photographer = photographer
     made = Site(node, lambda: [])
     made.photographer = photographer

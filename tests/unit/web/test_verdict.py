@@ -6,7 +6,7 @@ import pytest
 
 from supervisor_zkelect.core.lease import NO_LEASE, Lease
 from supervisor_zkelect.guard import record
-from supervisor_zkelect.web.verdict import SILENCE, TOLD_WITHIN, Seen, Verdict, judge
+from supervisor_zkelect.web.verdict import SILENCE, TOLD_WITHIN, RecordRead, Verdict, judge
 
 NOW = 1000.0
 LEASE = Lease(1003.0, 1004.0, 1005.0)
@@ -15,7 +15,7 @@ ENTRY = record.Entry("orders", "primary", "a:80", 7, True, 0, LEASE, True)
 
 def verdict(now=NOW, seen=NOW, trouble="", entries=None, took=0.0, **changes):
     entries = [ENTRY._replace(**changes)] if entries is None else entries
-    return judge(Seen(trouble) if trouble else Seen("", record.Record(seen, entries), now - took), "orders", now)
+    return judge(RecordRead(trouble) if trouble else RecordRead("", record.Record(seen, entries), now - took), "orders", now)
 
 
 def test_who_has_a_grant_a_lease_and_an_ack_is_primary():

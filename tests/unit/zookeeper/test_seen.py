@@ -1,6 +1,9 @@
 """Who lives, who stands in the queue, and whose word counts, as it is read from ZooKeeper."""
 
 from supervisor_zkelect.core import nodes, outlook
+from supervisor_zkelect.operators import cluster as cluster_check
+from supervisor_zkelect.operators import overview
+from supervisor_zkelect.zookeeper import presence
 from tests.unit.zookeeper.cluster import STATE, Cluster
 from tests.unit.zookeeper.memory import Client
 
@@ -48,3 +51,17 @@ def test_the_word_of_a_session_of_before_does_not_count_beside_a_new_proposal():
     one = cluster._elector(Client(cluster.ensemble), b'{"v": 1, "node": "a", "address": "a:1", "orders": 1}')
     one.create_proposal()
     assert seen(cluster, "a") == nodes.Seen("a", None, True, 2)
+
+
+def test_who_is_left_out_is_gone_and_told(monkeypatch):
+    monkeypatch.setattr(presence, "MOST_NODES", 3)
+    cluster = Cluster("x", "y", "z")
+    for name in "abc":
+        cluster.ensemble.create(f"{STATE}/nodes/{name}")
+    cluster.end("x")
+    found = cluster.tool().overview()
+    assert [one.name for one in found.seen] == ["x", "y", "z"] and found.left_out == 3
+    outcome = overview.listed({"orders": found.document()})
+    told = "orders: 3 more nodes are left out; zkelect forget removes one that is gone"
+    assert told in outcome.lines and outcome.document["elections"]["orders"]["left_out"] == 3
+    assert f"note: {told}" in cluster_check.check({"orders": found.document(whole=True)}).lines
