@@ -18,7 +18,7 @@ AT_ONCE, PACE = 3, 20.0
 _LONGEST = 300
 
 
-class Lines:
+class StrangerLines:
     """Paced warnings. May be used on any thread."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Lines:
         self.warn(f"a defect{where}: {printable(repr(error), _LONGEST)}", f"defect{where}")
 
 
-lines = Lines()
+lines = StrangerLines()
 
 
 class OneLine(logging.Filter):
