@@ -42,16 +42,17 @@ _ELECTION = _object({
 })
 
 DOCUMENTS: Dict[str, Schema] = {
-    "primary": _object({"v": V, **_WHERE, **VERDICT}, text="GET /primary/ELECTION: 200 where it is primary, else 503."),
+    "primary": _object({"v": V, **_WHERE, **VERDICT}, ["v", "election", "primary", "why"],
+                       "GET /primary/ELECTION: 200 where it is primary, else 503."),
     "standby": _object({
         "v": V, **_WHERE, "standby": _is("boolean", "whether it stands by and could take over"),
         "why": _text("why, in a few words"),
-    }, text="GET /standby/ELECTION: 200 where it stands by, else 503."),
+    }, ["v", "election", "standby", "why"], "GET /standby/ELECTION: 200 where it stands by, else 503."),
     "live": _object({"v": V, "live": {"const": True}}, text="GET /live: 200 as long as the program answers."),
     "ready": _object({
         "v": V, "ready": _is("boolean", "whether it leads or could take over, in all elections"),
         "elections": _map(_object({"ready": _is("boolean"), "why": _text("why not; empty where it is")}), "by name"),
-    }, text="GET /ready: 200 or 503."),
+    }, ["v", "ready"], "GET /ready: 200 or 503."),
     "status": _object({
         "v": V, "node": _text("this node's name"), "version": _text("of this program"),
         "now": _is("integer", "this host's clock; milliseconds since 1970"), "age": _AGE, "zookeeper": _ZOOKEEPER,

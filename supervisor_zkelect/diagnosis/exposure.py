@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import time
 from typing import Any, Iterable, Iterator, List, Mapping, Tuple
 from urllib.parse import urlsplit
 
+from supervisor_zkelect.config import http_files
 from supervisor_zkelect.core.untrusted import printable
 
 LONGEST_ENVIRONMENT = 1 << 20
@@ -47,6 +49,7 @@ def of_file(settings: Any) -> List[str]:
         if settings.http_password_file:
             what = "takes passwords as plain text, for everybody to read who sees the network; set http_tls_cert"
         said.append(_line(settings, "http", settings.http, what))
+    said += [_line(settings, option, value, what) for option, value, what in http_files.troubles(settings, time.time())]
     return said
 
 

@@ -200,7 +200,7 @@ def _found(arguments: argparse.Namespace) -> List[PluginResult]:
     if own.error:
         return [PluginResult(UNKNOWN, _plain(own.error))]
     if own.document.get("known") is not True:
-        return [PluginResult(CRITICAL, f"this node decides nothing: {_plain(as_text(own.document.get('why')))}")]
+        return [PluginResult(CRITICAL, f"the listener does not answer: {_plain(as_text(own.document.get('why')))}")]
     return _judged(ask.run("list", call, arguments.election, timeout=arguments.timeout), own.document, limits)
 
 

@@ -17,16 +17,14 @@ HAProxy does not change a server's state where the agent cannot be reached. So a
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections import OrderedDict
 from typing import Callable, List, NamedTuple, Optional
 
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.system import clock
+from supervisor_zkelect.web.lines import lines
 from supervisor_zkelect.web.verdict import LATE, LOOKS, RecordRead, judge
-
-log = logging.getLogger(__name__)
 
 READY, DRAIN, MAINT = "ready up", "drain", "maint"
 
@@ -118,8 +116,8 @@ class Agent:
                 if found is not _NOTHING:
                     break
         except Exception as error:
-            log.exception("a defect")
-            found = _down(f"a defect: {error!r}")
+            lines.defect(error)
+            found = _down("a defect; the log of zkelect http tells which")
         data = found.line.encode("ascii") + b"\n"
         if self._now() < found.until:
             tell(data)

@@ -30,3 +30,13 @@ def trusted(header: Optional[str], names: Collection[str]) -> bool:
     except ValueError:
         return False
     return True
+
+
+def loopback(address: str) -> bool:
+    """Whether a request from this address comes from this host."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return found.is_loopback or mapped is not None and mapped.is_loopback

@@ -1,6 +1,6 @@
 """The users of `zkelect http`: a file of hashes, and the headers that are held against it.
 
-A line is USER:HASH; HASH is `pbkdf2-sha256$ROUNDS$SALT$DIGEST`, salt and digest in hexadecimal digits. The derivation takes a
+`config/http_users.py` has the file's form. The derivation takes a
 tenth of a second of a processor, so what has been proven is remembered, by a digest under a key of this process, until the file
 changes.
 """
@@ -10,25 +10,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import logging
 import os
 import re
 import secrets
-from typing import Dict, Optional, Set, Tuple
+from typing import Callable, Dict, Optional, Set, Tuple
 
-from supervisor_zkelect.config import values
+from supervisor_zkelect.config import http_users
+
+log = logging.getLogger(__name__)
 
 ROUNDS = 600_000
 """Rounds of the derivation: OWASP's for PBKDF2 with SHA-256."""
 
-_MOST_ROUNDS = 10_000_000
-
-_LONGEST = 64 << 10
-"""Bytes of a password file, and the most that is believed of a header."""
-
 _REMEMBERED = 100
 """Proven headers that are remembered."""
 
-_LINE = re.compile(r"([^:\s]{1,100}):pbkdf2-sha256\$(\d{1,8})\$([0-9a-f]{16,128})\$([0-9a-f]{64})")
 
 def line(user: str, password: str) -> str:
     """A line of a password file. Raises ValueError for a name that cannot stand in one."""
@@ -37,34 +34,6 @@ def line(user: str, password: str) -> str:
     salt = secrets.token_bytes(16)
     digest = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, ROUNDS)
     return f"{user}:pbkdf2-sha256${ROUNDS}${salt.hex()}${digest.hex()}"
-
-
-def parse(text: str) -> Dict[str, Tuple[int, bytes, bytes]]:
-    """Users with rounds, salt and digest. Empty lines and those that begin with # are skipped. Raises ValueError."""
-    users = {}
-    for number, one in enumerate(text.splitlines(), 1):
-        if not one.strip() or one.startswith("#"):
-            continue
-        match = _LINE.fullmatch(one.strip())
-        if match is None or not 1 <= int(match[2]) <= _MOST_ROUNDS:
-            raise ValueError(f"line {number} is not USER:HASH; `zkelect http --hash USER` prints one")
-        if match[1] in users:
-            raise ValueError(f"line {number} names {match[1]} again; give each user one line")
-        users[match[1]] = int(match[2]), bytes.fromhex(match[3]), bytes.fromhex(match[4])
-    if not users:
-        raise ValueError("names no user; `zkelect http --hash USER` prints a line for it")
-    return users
-
-
-def load(path: str) -> Dict[str, Tuple[int, bytes, bytes]]:
-    """The users in a file. Raises ValueError: what is wrong with it, and what would be right."""
-    data = values.contents(path, _LONGEST + 1)[0]
-    if len(data) > _LONGEST:
-        raise ValueError("is too long; a password file has a line for each user")
-    try:
-        return parse(data.decode("utf-8"))
-    except UnicodeDecodeError:
-        raise ValueError("is not UTF-8; save it as UTF-8") from None
 
 
 class Passwords:
@@ -77,6 +46,9 @@ class Passwords:
         self._users: Dict[str, Tuple[int, bytes, bytes]] = {}
         self._proven: Set[bytes] = set()
         self.trouble = ""
+        #: how often the file has changed, and what is to be called then
+        self.changes = 0
+        self.changed: Callable[[], None] = _nothing
         self.refresh()
 
     @property
@@ -95,11 +67,18 @@ class Passwords:
             seen = ()
         if seen and seen == self._seen:
             return
+        if seen == self._seen and self.trouble:
+            return
         self._seen, self._proven = seen, set()
+        former = self.trouble
         try:
-            self._users, self.trouble = load(self._path), ""
+            self._users, self.trouble = http_users.load(self._path), ""
         except ValueError as error:
             self._users, self.trouble = {}, f"{self._path} {error}"
+        if self.trouble and self.trouble != former:
+            log.error("%s; until then nobody is let in", self.trouble)
+        self.changes += 1
+        self.changed()
 
     def known(self, header: Optional[str]) -> bool:
         """Whether this Authorization header was proven before."""
@@ -124,10 +103,14 @@ class Passwords:
         return True
 
 
+def _nothing() -> None:
+    pass
+
+
 def credentials(header: Optional[str]) -> Tuple[str, str]:
     """User and password of an Authorization header of the scheme Basic; empty where it has none."""
     scheme, _, coded = (header or "").strip().partition(" ")
-    if scheme.lower() != "basic" or len(coded) > _LONGEST:
+    if scheme.lower() != "basic" or len(coded) > http_users.LONGEST:
         return "", ""
     try:
         user, _, password = base64.b64decode(coded.strip(), validate=True).decode("utf-8").partition(":")

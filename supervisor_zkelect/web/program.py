@@ -9,23 +9,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
+import functools
 import gc
 import getpass
 import logging
 import os
 import signal
-import ssl
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import time
 from typing import Any, List, Optional, Tuple
 
 from supervisor_zkelect.operators.outcome import DONE, ERROR, USAGE, Trouble
 
 FOLLOW = 2.0
 """Seconds between two looks at the file."""
-
-FRESH_TIME = 2.0
-"""Seconds for which somebody who looks now and then waits for a fresh picture."""
 
 _LACKING = "zkelect http needs packages that are not installed: pip install 'supervisor-zkelect[http]' ({})"
 
@@ -96,13 +93,9 @@ def _print_password(user: str) -> int:
 
 def place_of(settings: Any) -> Tuple[str, int]:
     """Host and port at which it listens."""
-    return split(settings.http_at)
+    from supervisor_zkelect.web import places
 
-
-def split(place: str) -> Tuple[str, int]:
-    """host:port as both."""
-    host, _, port = place.rpartition(":")
-    return host.strip("[]"), int(port)
+    return places.split(settings.http_at)
 
 
 # Serving
@@ -110,9 +103,12 @@ def split(place: str) -> Tuple[str, int]:
 
 def _serve(settings: Any) -> int:
     from supervisor_zkelect.system import logs
+    from supervisor_zkelect.web import lines
 
     logs.begin()
     logging.getLogger("tornado").setLevel(logging.ERROR)
+    for name in ("access", "application", "general"):
+        logging.getLogger(f"tornado.{name}").addFilter(lines.OneLine())
     kazoo = logging.getLogger("supervisor_zkelect.kazoo")
     kazoo.addHandler(logging.NullHandler())
     kazoo.propagate = False
@@ -157,10 +153,22 @@ class Program:
 
     def __init__(self, settings: Any, parent: int) -> None:
         from supervisor_zkelect.operators import ask
-        from supervisor_zkelect.web import agent, here, page, passwords, picture, report, site, streams, witness
+        from supervisor_zkelect.web import (
+            agent,
+            certificate,
+            fresh,
+            here,
+            page,
+            passwords,
+            picture,
+            report,
+            site,
+            streams,
+            witness,
+        )
 
         self.settings, self.again = settings, False
-        self._stamp = _stamp(settings.file)
+        self._stamp = certificate.stamp(settings.file)
         url = os.environ.get("SUPERVISOR_SERVER_URL") or settings.serverurl
         if not url:
             raise Trouble(USAGE, "where supervisord is, is not known: set serverurl in [zkelect], or have supervisord start this")
@@ -175,9 +183,9 @@ class Program:
         self._passwords = passwords.Passwords(settings.http_password_file)
         self._site = site.Site(self._here, self._names, page.load())
         self._streams = streams.Streams(self._here.status)
-        self._threads = ThreadPoolExecutor(2, "zkelect-waits")
+        self._fresh = fresh.Fresh(self._reporter, self._photographer)
         self._loop: Optional[asyncio.AbstractEventLoop] = None
-        self._picture: Optional[asyncio.Future[None]] = None
+        self._certificate: Any = None
         self._ended: Optional[asyncio.Event] = None
 
     def _names(self) -> List[str]:
@@ -188,20 +196,25 @@ class Program:
 
     async def run(self) -> None:
         """Serve until the end. Raises OSError and ValueError."""
+        from supervisor_zkelect.config import http_files
+        from supervisor_zkelect.web import certificate
+        from supervisor_zkelect.web.places import split
         from supervisor_zkelect.web.server import Server
 
         self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._ended.set)
-        server = Server(self._site, self._passwords, self._prepare, self._streams, _tls(self.settings))
+        self._certificate = certificate.of(self.settings)
+        tls = self._certificate.context if self._certificate is not None else None
+        server = Server(self._site, self._passwords, self._fresh.prepare, self._streams, tls)
         host, port = place_of(self.settings)
         server.listen(port, host, backlog=1024)
         log.info("answers at %s://%s", "https" if self.settings.http_tls_cert else "http", self.settings.http_at)
         if self.settings.http_agent:
             await self._agent.listen(*split(self.settings.http_agent))
             log.info("answers agent-checks at %s", self.settings.http_agent)
-        if self._passwords.trouble:
-            log.error("%s", self._passwords.trouble)
+        for option, value, what in http_files.troubles(self.settings, time.time()):
+            log.warning("%s = %s: %s", option, value, what)
         # What was imported stays: it is not to be looked through again and again for what may go.
         gc.collect()
         gc.freeze()
@@ -211,21 +224,25 @@ class Program:
         self._agent.close()
         await server.finished()
         self._photographer.end()
-        self._threads.shutdown(wait=False)
+        self._fresh.end()
 
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(FOLLOW)
             try:
-                self._look_at_file()
+                self._passwords.refresh()
+                if self._certificate is not None:
+                    self._certificate.refresh()
+                await self._look_at_file()
             except Exception:
                 log.exception("a defect")
 
-    def _look_at_file(self) -> None:
+    async def _look_at_file(self) -> None:
         from supervisor_zkelect.config import load
         from supervisor_zkelect.config.problems import ConfigError
+        from supervisor_zkelect.web import certificate, places
 
-        stamp = _stamp(self.settings.file)
+        stamp = certificate.stamp(self.settings.file)
         if stamp == self._stamp:
             return
         self._stamp = stamp
@@ -234,66 +251,28 @@ class Program:
         except ConfigError as error:
             log.error("the file is not used, and the former one still is: %s", "; ".join(error.problems))
             return
-        former, self.settings = self.settings, fresh
-        if any(getattr(former, name) != getattr(fresh, name) for name in _ANEW):
-            log.info("begins anew, as its options are others")
+        former, anew = self.settings, any(getattr(self.settings, name) != getattr(fresh, name) for name in _ANEW)
+        if anew:
+            trial = functools.partial(places.trouble, former, fresh)
+            trouble = await asyncio.get_running_loop().run_in_executor(self._fresh.threads, trial)
+            if trouble:
+                log.error("the file is not used, and the former one still is: cannot listen: %s", trouble)
+                return
+        self.settings = fresh
+        if anew:
+            log.info("restarting: listening options changed")
             self.again = True
             assert self._ended is not None
             self._ended.set()
 
-    # What is waited for
-
-    def _prepare(self, route: Any) -> Any:
-        """See `server.Prepare`."""
-        awaited: List[Any] = []
-        if route.reports and not self._reporter.fresh:
-            awaited.append(asyncio.get_running_loop().run_in_executor(self._threads, self._reporter.refresh))
-        if route.waits:
-            awaited.append(self._fresh_picture(route.once))
-        return asyncio.gather(*awaited) if awaited else None
-
-    async def _fresh_picture(self, once: bool) -> None:
-        from supervisor_zkelect.system import clock
-
-        taken = self._photographer.look(once)
-        age = taken.age(clock.now())
-        if age is not None and age < FRESH_TIME and taken.connected:
-            return
-        if self._picture is None or self._picture.done():
-            self._picture = asyncio.get_running_loop().create_future()
-        await asyncio.wait([self._picture], timeout=FRESH_TIME)
-
     def _taken(self) -> None:
         """A picture was taken, on its thread."""
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._tell)
-
-    def _tell(self) -> None:
-        if self._picture is not None and not self._picture.done():
-            self._picture.set_result(None)
+            self._loop.call_soon_threadsafe(self._fresh.taken)
 
 
-#: Options with which this program begins anew.
+#: Options with which this program restarts.
 _ANEW = ("http", "http_agent", "http_tls_cert", "http_tls_key", "http_password_file", "serverurl", "username", "password")
-
-
-def _tls(settings: Any) -> Optional[ssl.SSLContext]:
-    """The TLS context; None without TLS. Raises OSError for files that cannot be used."""
-    if not settings.http_tls_cert:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(settings.http_tls_cert, settings.http_tls_key or settings.http_tls_cert, "")
-    return context
-
-
-def _stamp(path: str) -> Tuple[int, ...]:
-    """Values that change when the file is written again."""
-    try:
-        status = os.stat(path)
-        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-    except OSError:
-        return ()
 
 
 def _uid_of(pid: int) -> int:

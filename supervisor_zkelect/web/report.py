@@ -46,10 +46,12 @@ class Reporter:
         self._call = call
         self._lock = threading.Lock()
         self.latest = Report()
+        #: when supervisord had answered last, or failed to; one that is silent is not asked without end
+        self._told_at = -float("inf")
 
     @property
     def fresh(self) -> bool:
-        return clock.now() - self.latest.at < FRESH
+        return clock.now() - self._told_at < FRESH
 
     def refresh(self) -> Report:
         """Ask supervisord unless that was done just now; takes as long as it takes, on any thread."""
@@ -60,4 +62,5 @@ class Reporter:
                     self.latest = Report(view.judge(self._call("zkelect.getReport")), "", asked)
                 except SupervisordError as error:
                     self.latest = Report(None, f"supervisord: {printable(error)}", asked)
+                self._told_at = clock.now()
             return self.latest

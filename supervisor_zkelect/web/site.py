@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, unquote
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.web import answers, hosts
 from supervisor_zkelect.web.answers import Answer
+from supervisor_zkelect.web.encoder import LARGE, Encoder
 from supervisor_zkelect.web.page import Page
 from supervisor_zkelect.web.verdict import Verdict
 
@@ -39,19 +40,24 @@ class Node(Protocol):
 
 
 class Request(NamedTuple):
-    """method, path with its query, host and authorization: of a request; the headers None where they are missing."""
+    """method, path with its query, host and authorization: of a request; the headers None where they are missing. near: it comes
+    from this host, and no password is wanted. browser: it has headers that only browsers send."""
 
     method: str
     target: str
     host: Optional[str] = None
     authorization: Optional[str] = None
+    near: bool = False
+    browser: bool = False
 
 
 class Asked(NamedTuple):
-    """What a route is asked. election: as it was named, "" for none. query: the last value of each name."""
+    """What a route is asked. election: as it was named, "" for none. query: the last value of each name. full: whether
+    a probe tells all; strangers are told who is primary, in closed words."""
 
     election: str
     query: Mapping[str, str]
+    full: bool = False
 
 
 class Route(NamedTuple):
@@ -73,7 +79,7 @@ class Site:
     """All routes. node: what they tell of. names: host names that are answered, in lower case. page: None where there is none."""
 
     def __init__(self, node: Node, names: Callable[[], List[str]], page: Optional[Page] = None) -> None:
-        self._node, self._names = node, names
+        self._node, self._names, self._encoder = node, names, Encoder()
         self.routes: Dict[str, Route] = {
             "primary": Route(self._primary, "whether this node is primary", probe=True, election=True),
             "standby": Route(
@@ -103,7 +109,8 @@ class Site:
         shown = printable(path, _LONGEST)
         if request.method not in answers.METHODS:
             return None, nothing, answers.not_allowed()
-        if (route is None or not route.probe) and not hosts.trusted(request.host, self._names()):
+        trusted = hosts.trusted(request.host, self._names())
+        if (route is None or not route.probe or request.browser) and not trusted:
             host = printable(request.host or "", _LONGEST)
             return None, nothing, answers.refusal(421, f"this program is not known as {host}; add it to http_names")
         if route is None or (slash and not (route.election and election)):
@@ -111,8 +118,11 @@ class Site:
         # HAProxy's `option httpchk` asks by OPTIONS unless another method is named: a probe is judged whichever it is.
         if request.method == "OPTIONS" and not route.probe:
             return None, nothing, answers.options()
-        values = {key: found[-1] for key, found in parse_qs(query, max_num_fields=20).items()} if len(query) < 2000 else {}
-        return route, Asked(election, values), answers.options()
+        try:
+            values = {key: found[-1] for key, found in parse_qs(query, max_num_fields=20).items()} if len(query) < 2000 else {}
+        except ValueError:
+            return None, nothing, answers.refusal(400, "the query has more than 20 fields")
+        return route, Asked(election, values, trusted and request.near or not route.probe), answers.options()
 
     def _election(self, asked: Asked) -> str:
         """The election that is meant; "" where it cannot be known."""
@@ -122,6 +132,8 @@ class Site:
         return names[0] if len(names) == 1 else ""
 
     def _unknown(self, asked: Asked) -> Answer:
+        if not asked.full:
+            return answers.refusal(404, "there is no such election; name one of zkelect's file in the path")
         return answers.no_election(printable(asked.election, _LONGEST), self._node.elections)
 
     # Probes
@@ -131,7 +143,9 @@ class Site:
         if not election:
             return self._unknown(asked)
         verdict = self._node.verdict(election)
-        fields = {"election": election, "node": self._node.name, **verdict.document()}
+        fields: Dict[str, Any] = {"election": election, "primary": verdict.primary, "why": _word(verdict)}
+        if asked.full:
+            fields = {"election": election, "node": self._node.name, **verdict.document()}
         answer = answers.document(200 if verdict.primary else 503, fields)
         return answer._replace(until=verdict.until, again=lambda: self._until(election)) if verdict.primary else answer
 
@@ -145,7 +159,9 @@ class Site:
         if not election:
             return self._unknown(asked)
         why = self._why_no_standby(election)
-        fields = {"election": election, "node": self._node.name, "standby": not why, "why": why or "stands by"}
+        fields = {"election": election, "standby": not why, "why": "not ready" if why else "stands by"}
+        if asked.full:
+            fields = {"election": election, "node": self._node.name, "standby": not why, "why": why or "stands by"}
         return answers.document(503 if why else 200, fields)
 
     def _why_no_standby(self, election: str) -> str:
@@ -159,14 +175,18 @@ class Site:
             verdict = self._node.verdict(election)
             told[election] = "" if verdict.primary else self._node.standby(election)
         ready = bool(told) and not any(told.values())
-        return answers.document(200 if ready else 503, {"ready": ready, "elections": {
-            name: {"ready": not why, "why": why} for name, why in told.items()
-        }})
+        elections = {name: {"ready": not why, "why": why} for name, why in told.items()}
+        return answers.document(200 if ready else 503, {"ready": ready, **({"elections": elections} if asked.full else {})})
 
     # What is told to people
 
     def _status(self, asked: Asked) -> Answer:
-        return answers.document(200, self._node.status())
+        document = {"v": answers.VERSION, **self._node.status()}
+
+        def made() -> Answer:
+            return Answer(200, self._encoder.encode(document) + b"\n")
+
+        return Answer(200, made=made) if len(document["elections"]) >= LARGE else made()
 
     def _history(self, asked: Asked) -> Answer:
         election = self._election(asked)
@@ -189,3 +209,10 @@ class Site:
                 return answers.refusal(501, f"metrics need a package: pip install 'supervisor-zkelect[http]' ({error})")
 
         return Answer(200, made=made)
+
+
+def _word(verdict: Verdict) -> str:
+    """Why, for strangers."""
+    if verdict.primary:
+        return "primary"
+    return "not primary" if verdict.guarded else "unknown"

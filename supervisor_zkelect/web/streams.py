@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from typing import Any, Callable, Dict, Optional, Set
 
@@ -11,6 +10,7 @@ from tornado.httputil import HTTPHeaders, ResponseStartLine
 
 from supervisor_zkelect.system import clock
 from supervisor_zkelect.web import answers
+from supervisor_zkelect.web.encoder import Encoder
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,8 @@ class Streams:
         self._status = status
         self._open: Set[_Stream] = set()
         self._task: Optional[asyncio.Task[None]] = None
-        self._last, self._text = "", b""
+        self._last, self._text = b"", b""
+        self._encoder = Encoder()
         self._sent_at = -float("inf")
 
     def __len__(self) -> int:
@@ -53,6 +54,12 @@ class Streams:
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
         return True
+
+    def close_all(self) -> None:
+        """Close those that are open; whoever may begins one anew."""
+        for one in list(self._open):
+            one.close()
+        self._open.clear()
 
     def end(self) -> None:
         if self._task is not None:
@@ -89,8 +96,8 @@ class Streams:
             name: {**one, "here": {**one["here"], "lease": one["here"]["lease"] is not None}}
             for name, one in document["elections"].items()
         }
-        self._last = json.dumps(still)
-        self._text = b"event: status\ndata: " + json.dumps(document).encode() + b"\n\n"
+        self._last = self._encoder.encode(still)
+        self._text = b"event: status\ndata: " + self._encoder.encode(document) + b"\n\n"
         return self._text
 
 
@@ -105,6 +112,9 @@ class _Stream:
     def start(self, headers: HTTPHeaders, text: bytes) -> None:
         self._sending = self._connection.write_headers(ResponseStartLine("HTTP/1.1", 200, "OK"), headers, text)
         self._sending.add_done_callback(_quiet)
+
+    def close(self) -> None:
+        self._connection.stream.close()
 
     def send(self, text: bytes, moment: float) -> bool:
         """Send it, or a sign of life where that is due. True where the stream is over."""

@@ -166,7 +166,7 @@ def test_monitor_says_what_nagios_is_to_know(asked):
     for words in ((), afar):
         assert "orders_primary=0" in says("a", 2, "nobody is primary", *words)
     asked["a"].freeze(asked["a"].listener_pid())
-    says("a", 2, "this node decides nothing")
+    says("a", 2, "the listener does not answer")
     asked["a"].terminate()
     says("a", 3, "supervisord")
     says("a", 2, "nobody is primary", *afar)

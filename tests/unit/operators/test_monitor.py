@@ -188,7 +188,7 @@ def test_the_limits_are_the_words(told):
 
 @pytest.mark.parametrize("verb, answer, status, told_of", [
     ("status", failure(4, "supervisord: connection refused | x"), UNKNOWN, "supervisord: connection refused / x"),
-    ("status", Outcome(4, (), {"known": False, "why": "the listener is dead", "elections": {}}), CRITICAL, "this node decides nothing: the listener is dead"),
+    ("status", Outcome(4, (), {"known": False, "why": "the listener is dead", "elections": {}}), CRITICAL, "the listener does not answer: the listener is dead"),
     ("list", failure(4, "unknown: ZooKeeper does not answer"), UNKNOWN, "the cluster cannot be seen: unknown: ZooKeeper does not answer"),
     ("list", Trouble(4, "unknown: no answer"), UNKNOWN, "unknown: no answer"),
     ("list", RuntimeError("a\ndefect"), UNKNOWN, "RuntimeError: a"),

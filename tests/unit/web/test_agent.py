@@ -153,7 +153,7 @@ def test_a_defect_is_no_primary():
     with served(look) as (connect, _):
         one = connect()
         one.sendall(b"orders\n")
-        assert rest(one) == b"down #a defect: RuntimeError('no')\n"
+        assert rest(one) == b"down #a defect; the log of zkelect http tells which\n"
 
 
 def test_who_says_too_much_is_let_go(monkeypatch):

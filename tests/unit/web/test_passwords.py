@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from supervisor_zkelect.config import http_users
 from supervisor_zkelect.web import passwords
 from supervisor_zkelect.web.passwords import Passwords
 
@@ -78,4 +79,4 @@ def test_a_file_that_cannot_be_used_lets_nobody_in(file):
 ])
 def test_lines_that_are_none(text, told):
     with pytest.raises(ValueError, match=told):
-        passwords.parse(text)
+        http_users.parse(text)

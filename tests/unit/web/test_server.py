@@ -7,7 +7,7 @@ import math
 import pytest
 
 from supervisor_zkelect.system import clock
-from supervisor_zkelect.web import passwords, server, streams
+from supervisor_zkelect.web import connections, passwords, server, streams
 from tests.unit.web.parts import TIME, Node, Served
 
 
@@ -57,8 +57,8 @@ def test_who_is_slow_with_a_header_is_not_waited_for(monkeypatch):
 
 
 def test_too_many_idle_connections_keep_nobody_out(monkeypatch):
-    """The one goes that asked least lately, those that never asked first."""
-    monkeypatch.setattr(server, "MOST_CONNECTIONS", 5)
+    """Of one address the one goes that asked least lately."""
+    monkeypatch.setattr(connections, "MOST", 5)
     with Served() as served:
         asking = served.connect()
         file = asking.makefile("rb")
@@ -158,7 +158,7 @@ def test_an_answer_that_does_not_hold_any_more_is_not_sent(monkeypatch):
             assert file.readline() == b"HTTP/1.1 200 OK\r\n"
             while file.readline() != b"\r\n":
                 pass
-            monkeypatch.setattr(server.clock, "now", lambda: until)
+            monkeypatch.setattr(connections.clock, "now", lambda: until)
             served.node.verdict = lambda election, looks=[verdict]: looks.pop() if looks else verdict._replace(primary=False)
             # What has no such limit is answered on the same connection all the same.
             one.sendall(b"HEAD /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -197,6 +197,6 @@ def test_a_stream_on_the_connection_of_a_probe_has_no_such_limit(monkeypatch):
         one.sendall(b"HEAD /primary/orders HTTP/1.1\r\nHost: localhost\r\n\r\n")
         while file.readline() != b"\r\n":
             pass
-        monkeypatch.setattr(server.clock, "now", lambda: until)
+        monkeypatch.setattr(connections.clock, "now", lambda: until)
         one.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert file.readline() == b"HTTP/1.1 200 OK\r\n"
