@@ -21,7 +21,7 @@ from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.web.agent import Agent
-from supervisor_zkelect.web.verdict import Seen, judge
+from supervisor_zkelect.web.verdict import RecordRead, judge
 from tests.unit.web.parts import Node, Served
 
 #: Seconds that anything may take.
@@ -93,8 +93,8 @@ class Side(Node):
 
     def look(self):
         if self.trouble:
-            return Seen(self.trouble)
-        return Seen("", record.Record(MOMENT, self.entries), MOMENT)
+            return RecordRead(self.trouble)
+        return RecordRead("", record.Record(MOMENT, self.entries), MOMENT)
 
     def verdict(self, election):
         return judge(self.look(), election, MOMENT)._replace(until=float("inf"))
