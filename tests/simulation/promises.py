@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from supervisor_zkelect.core import control, history, ranks
 from supervisor_zkelect.core.state import INFINITY, State
 from supervisor_zkelect.guard import record
-from supervisor_zkelect.web.verdict import Seen, judge
+from supervisor_zkelect.web.verdict import RecordRead, judge
 from tests.simulation.machine import Machine, Service
 from tests.simulation.node import Node
 from tests.simulation.world import World
@@ -166,7 +166,7 @@ class Promises:
         if disk.owner is None or disk.owner != node.supervisord.owner or not node.supervisord.alive or not guard or disk.doubted:
             return False
         found = record.Record(disk.seen, list(disk.entries.values()))
-        return judge(Seen("", found, moment), found.entries[0].election if found.entries else "", moment).primary
+        return judge(RecordRead("", found, moment), found.entries[0].election if found.entries else "", moment).primary
 
     def at_most_one_told(self) -> None:
         told = [name for name, node in self.nodes.items() if self.told_primary(node.machine)]
