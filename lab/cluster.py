@@ -73,10 +73,12 @@ class Cluster(cluster.Cluster):
             }
             primaries = [name for name, role in roles.items() if role == "primary"]
             fits = len(primaries) == 1 and all(role in ("primary", "standby") for role in roles.values())
-            return primaries[0] if fits and self.pid(primaries[0], election) else ""
+            if not fits or not self.pid(primaries[0], election):
+                return ""
+            return primaries[0] if self.ack(primaries[0], election) == self.nodes[primaries[0]].addresses[election] else ""
 
-        name: str = self.until(found, "one node to be primary and all others to stand by", limit)
-        self.settled(name, election)
+        # All in one look: who leads may just be losing that.
+        name: str = self.until(found, "one node to be primary, in the ack and by its service, and all others to stand by", limit)
         return name
 
     def told(self, election: str = "orders") -> None:
