@@ -12,7 +12,7 @@ import pytest
 
 from tests.simulation.faults import FAULTS
 
-SCHEDULES = os.environ.get("ZKELECT_SCHEDULES", "10000")
+SCHEDULES = os.environ.get("ZKELECT_SCHEDULES", "5000")
 
 #: How many schedules may pass before a fault is found.
 SOON = "6000"
