@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any, Callable, NamedTuple, Optional
 
 from supervisor_zkelect.core.untrusted import printable
@@ -44,7 +43,6 @@ class Reporter:
 
     def __init__(self, call: Callable[..., Any]) -> None:
         self._call = call
-        self._lock = threading.Lock()
         self.latest = Report()
         #: when supervisord had answered last, or failed to; one that is silent is not asked without end
         self._told_at = -float("inf")
@@ -54,13 +52,12 @@ class Reporter:
         return clock.now() - self._told_at < FRESH
 
     def refresh(self) -> Report:
-        """Ask supervisord unless that was done just now; takes as long as it takes, on any thread."""
-        with self._lock:
-            if not self.fresh:
-                asked = clock.now()
-                try:
-                    self.latest = Report(view.judge(self._call("zkelect.getReport")), "", asked)
-                except SupervisordError as error:
-                    self.latest = Report(None, f"supervisord: {printable(error)}", asked)
-                self._told_at = clock.now()
-            return self.latest
+        """Ask supervisord unless that was done just now; takes as long as it takes, on any thread, but on one at a time."""
+        if not self.fresh:
+            asked = clock.now()
+            try:
+                self.latest = Report(view.judge(self._call("zkelect.getReport")), "", asked)
+            except SupervisordError as error:
+                self.latest = Report(None, f"supervisord: {printable(error)}", asked)
+            self._told_at = clock.now()
+        return self.latest
