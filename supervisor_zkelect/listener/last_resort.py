@@ -286,7 +286,9 @@ class LastResort:
             # It names nobody while a guard begins.
             first = record.unpack(os.pread(self._record, record.BLOCK, 0))
             head = record.Head.of_strings(first) if first else None
-            for index in range(1, head.room + 1 if head is not None and head.owner == self._owner else 1):
+            if head is None or head.owner != self._owner:
+                return
+            for index in range(1, head.room + 1):
                 strings = record.unpack(os.pread(self._record, record.BLOCK, index * record.BLOCK))
                 entry = record.Entry.of_strings(strings) if strings else None
                 if entry is not None and entry.group == name and entry.granted:

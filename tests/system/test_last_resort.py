@@ -138,6 +138,7 @@ def test_it_holds_nothing_of_a_stranger(last, start):
 
 
 def test_a_grant_is_revoked_in_place_and_no_other(last, book, tmp_path, owner, entry):
+    book.put(entry._replace(acked=True))
     with no_descriptors():
         last.revoke("primary")
     entries = {one.group: one for one in record.read(str(tmp_path), owner)}

@@ -150,13 +150,13 @@ def test_it_is_killed_as_a_tree(tmp_path):
 
 
 TOOL = """
-import sys, time
+import signal, sys
 from supervisor_zkelect.core.sighting import Known
 from supervisor_zkelect.operators.reaction import Reaction
 with Reaction(sys.argv[1:], "orders") as reaction:
     reaction.note(Known("a:1"))
     while True:
-        time.sleep(1000)
+        signal.pause()
 """
 
 
