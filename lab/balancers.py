@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional
 
+from lab.ending import end
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
 
@@ -55,12 +56,7 @@ class Balancer:
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(LIMIT)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            end(self._process, LIMIT)
 
     @property
     def _ended(self) -> bool:

@@ -11,6 +11,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
+from lab.ending import end
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
 
@@ -61,12 +62,7 @@ class Prometheus:
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(TIME)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            end(self._process, TIME)
         child.give_back(self.port)
 
     def log(self) -> str:
