@@ -43,6 +43,7 @@ def test_zookeeper_may_go_away_and_the_service_does_not_notice(make_cluster, tmp
         assert "runs on whatever becomes of ZooKeeper" in cluster["a"].ctl("role").stdout
         zookeeper.start()
         cluster.standby("b")
+        until(lambda: cluster["a"].report()["session"]["state"] == "connected", 30, "the primary to be connected as well")
         assert cluster.pid("a") == pid and cluster.token("a") == token
         resumed = cluster["a"].zkelect("resume", timeout=90)
         assert resumed.returncode == DONE and "resumed: " in resumed.stdout, resumed.stdout + resumed.stderr
