@@ -143,7 +143,7 @@ class Node:
             self.command(),
             env=self.environment,
             cwd=str(self.folder),
-            output=str(self.folder / "logs" / "output.log"),
+            output=str(self.folder / "output.log"),
             prepare=self.prepare,
             new_session=True,
         )
@@ -178,7 +178,7 @@ class Node:
     def logs(self, most: int = 4000) -> str:
         """The last `most` characters of each of its logs, for the message of a failed test."""
         parts = []
-        for path in sorted((self.folder / "logs").iterdir()):
+        for path in [*self.folder.glob("output.log"), *sorted((self.folder / "logs").iterdir())]:
             text = path.read_text(errors="replace")
             if text.strip():
                 parts.append(f"--- {self.name}: {path.name}\n{text[-most:].strip()}")

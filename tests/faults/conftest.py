@@ -261,6 +261,11 @@ def small_disk(folder):
             with pytest.raises(OSError), (Path(path) / "filler").open("wb", buffering=0) as file:
                 while True:
                     file.write(b"x" * 512)
+            # What is left of the last page of a file that grows.
+            for log in Path(path).glob("*.log"):
+                with pytest.raises(OSError), log.open("ab", buffering=0) as file:
+                    while True:
+                        file.write(b"\n")
 
         return fill
 

@@ -88,7 +88,10 @@ def test_21_runtime_disk_full(small_disk, make, folder, zookeeper):
 
 @as_root
 def test_21_log_disk_full(small_disk, make, folder, zookeeper):
-    """No byte is left where supervisord writes its log and those of listener, guard and service."""
+    """No byte is left where supervisord writes its log and those of listener, guard and service.
+
+    Its standard error is elsewhere: what it cannot log it tells there, and where it can do neither it ends by itself.
+    """
     case = make(zookeeper, start=False)
     fill = small_disk(case["a"].folder / "logs", 256)
     case.start()
