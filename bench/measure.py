@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Iterable, Optional, Tuple
 
 from supervisor_zkelect.demo import child
-from supervisor_zkelect.demo.observer import Verdict
+from supervisor_zkelect.demo.observer import Observation
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.system import clock
 
@@ -38,7 +38,7 @@ class Run:
     away: Optional[float] = None
 
 
-def judged(verdict: Verdict, struck: float, ended: float, served: Tuple[str, int], endless: bool) -> Run:
+def judged(verdict: Observation, struck: float, ended: float, served: Tuple[str, int], endless: bool) -> Run:
     """The run whose fault struck at `struck` the process `served`, (name, pid), and which was watched until `ended`.
 
     verdict: on what was asked from the fault on.

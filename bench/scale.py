@@ -28,7 +28,7 @@ from bench.counters import median
 from bench.measure import not_installed
 from supervisor_zkelect import __version__
 from supervisor_zkelect.core.lease import INTERVAL_SHARE
-from supervisor_zkelect.demo.zookeeper import ZooKeeperFailed, ZooKeeperMissing
+from supervisor_zkelect.demo.zookeeper import ServerFailed, ZooKeeperMissing
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "scale.json"
@@ -410,7 +410,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     folder = Path(tempfile.mkdtemp(prefix="zkelect-scale-"))
     try:
         results = measure(options, folder, say)
-    except (ZooKeeperMissing, ZooKeeperFailed, TimeoutError, RuntimeError, OSError) as error:
+    except (ZooKeeperMissing, ServerFailed, TimeoutError, RuntimeError, OSError) as error:
         print(f"it could not be measured: {error}", file=sys.stderr)
         return 2
     finally:

@@ -8,7 +8,7 @@ from supervisor_zkelect.demo import observer
 from supervisor_zkelect.system.clock import now
 
 
-class Verdict(observer.Verdict):
+class Verdict(observer.Observation):
     @property
     def names(self) -> List[str]:
         """Who answered, in order, each turn once: ["a", "b", "a"]."""

@@ -16,7 +16,7 @@ from lab.certificates import Certificates
 from lab.netns import Place
 from supervisor_zkelect.demo import child, zookeeper
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.demo.zookeeper import START_LIMIT, ZooKeeperFailed, check_installed
+from supervisor_zkelect.demo.zookeeper import START_LIMIT, ServerFailed, check_installed
 
 NEEDED_FOR_TLS = ("netty-codec.jar", "netty-resolver.jar", "netty-transport-native-unix-common.jar")
 """Jars that Debian's zookeeper.jar does not name in its manifest."""
@@ -204,7 +204,7 @@ class Ensemble:
                 "one leader",
             )
         except TimeoutError as problem:
-            raise ZooKeeperFailed(str(problem)) from problem
+            raise ServerFailed(str(problem)) from problem
         return self
 
     def leader(self) -> Optional[ZooKeeper]:

@@ -18,10 +18,10 @@ from supervisor.supervisorctl import ControllerPluginBase
 
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import ask, confirm, live, local_time, streams
-from supervisor_zkelect.operators.outcome import ERROR, MEANINGS, USAGE, Outcome, failure
+from supervisor_zkelect.operators.outcome import ERROR, MEANINGS, USAGE, CommandOutcome, failure
 from supervisor_zkelect.operators.progress import Progress
 from supervisor_zkelect.operators.suggestion import suggestion
-from supervisor_zkelect.operators.verbs import AFAR, LONGEST, VERBS, Option, Verb
+from supervisor_zkelect.operators.verbs import AFAR, LONGEST, VERBS, Flag, Verb
 from supervisor_zkelect.supervisord.client import Unreachable
 
 #: Columns of a help, and of the words on its left.
@@ -29,7 +29,7 @@ _WIDTH, _LEFT = 100, 40
 
 #: For how long somebody waits, of all verbs that wait.
 _WAIT = "timeout"
-_WAITING = Option("--wait", _WAIT, "", "SECONDS", True)
+_WAITING = Flag("--wait", _WAIT, "", "SECONDS", True)
 
 
 class ZkelectControllerPlugin(ControllerPluginBase):
@@ -122,10 +122,10 @@ class ZkelectControllerPlugin(ControllerPluginBase):
 
     def _outcome(
         self, verb: Verb, election: Optional[str], wait: Optional[float], given: Dict[str, Any], as_json: bool
-    ) -> Outcome:
+    ) -> CommandOutcome:
         call = self._caller()
 
-        def run() -> Outcome:
+        def run() -> CommandOutcome:
             return ask.run(
                 verb.name, call, election, timeout=wait, given=given, screen=streams.screen(self.ctl.stdout),
                 progress=Progress(sys.stderr),
@@ -211,7 +211,7 @@ def parsed(verb: Verb, words: List[str]) -> Tuple[List[str], Dict[str, Any]]:
     return names, given
 
 
-def _value(option: Option, text: str) -> Any:
+def _value(option: Flag, text: str) -> Any:
     if option.moment:
         return local_time.parse(text)
     return _seconds(option.word, text) if option.seconds else text

@@ -20,7 +20,7 @@ name; ZooKeeper refuses what is asked; a znode ahead in the queue never goes; th
 dead; what operators have ordered cannot be read."""
 
 
-class Node(NamedTuple):
+class NodeHindrances(NamedTuple):
     """What hinders all elections of a node, each a line; "" where nothing does."""
 
     kernel: str = ""
@@ -36,7 +36,7 @@ class Hindrance(NamedTuple):
     why: str
 
 
-def hindrance(state: State, node: Node) -> Optional[Hindrance]:
+def hindrance(state: State, node: NodeHindrances) -> Optional[Hindrance]:
     """What keeps the node from leading this election though it should; None when nothing is known to."""
     at, trouble = (state.role, state.step), state.trouble
     if node.kernel:

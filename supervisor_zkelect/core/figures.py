@@ -39,7 +39,7 @@ class Figures(NamedTuple):
 
 
 def of(found: Mapping[str, float]) -> Figures:
-    """The figures in an entry (`nodes.Entry`); what is missing, or cannot be, has its default."""
+    """The figures in an entry (`nodes.NodeEntry`); what is missing, or cannot be, has its default."""
     known = {name: found[name] for name in Figures._fields if name in found}
     figures = Figures(**known)
     usable = figures.timeout > 0 and figures.interval > 0 and figures.health_interval > 0 and figures.backoff_min > 0

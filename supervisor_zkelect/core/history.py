@@ -82,7 +82,7 @@ def write(terms: List[Dict[str, Any]], most: int = LONGEST) -> bytes:
     return f"[{','.join(parts)}]".encode()
 
 
-class Page(NamedTuple):
+class HistoryPage(NamedTuple):
     """Older terms that are to leave the znode. name: of the page. data: its own. left: what stays in the znode."""
 
     name: str
@@ -93,7 +93,7 @@ class Page(NamedTuple):
 _PAGE = re.compile(r"p-(\d{20})-(\d{1,6})")
 
 
-def page(data: bytes) -> Optional[Page]:
+def page(data: bytes) -> Optional[HistoryPage]:
     """The page that is to be made of the znode's data; None while there is room."""
     if len(data) < FULL:
         return None
@@ -101,7 +101,7 @@ def page(data: bytes) -> Optional[Page]:
     stay, go = terms[:_LATEST_STAY], terms[_LATEST_STAY:]
     if not go:
         return None
-    return Page(f"p-{go[0]['token']:020d}-{len(go)}", write(go), write(stay))
+    return HistoryPage(f"p-{go[0]['token']:020d}-{len(go)}", write(go), write(stay))
 
 
 def pages(names: Iterable[str]) -> List[str]:
@@ -272,7 +272,7 @@ def pace(terms: Sequence[Dict[str, Any]], node: str) -> Pace:
     return Pace()._replace(**known, terms=len(own[:LATELY]))
 
 
-class Row(NamedTuple):
+class TermRow(NamedTuple):
     """What is shown of one term. begun, ended: name and seconds of each step that was measured, in order.
     restarts: of each restart when it was begun, its steps, and why. up_to: `served` is a limit, as the node was found gone.
 
@@ -293,7 +293,7 @@ class Row(NamedTuple):
     up_to: bool = False
 
 
-def rows(terms: List[Dict[str, Any]]) -> List[Row]:
+def rows(terms: List[Dict[str, Any]]) -> List[TermRow]:
     """The terms, the latest first. A term of which no end is known, and which another followed, was not released."""
     shown = []
     for number, term in enumerate(terms):
@@ -301,7 +301,7 @@ def rows(terms: List[Dict[str, Any]]) -> List[Row]:
         acked = _time(begun, "acked")
         lost = {} if ended else _dict(term.get("lost"))
         why = str(ended.get("why") or lost.get("why") or ("" if number == 0 else "ended without releasing"))
-        shown.append(Row(
+        shown.append(TermRow(
             term["token"], str(term.get("node", "")), str(term.get("address", "")), acked or _time(begun, "elected"),
             _served(acked, ended or lost), _never(begun, ended), why, _steps(begun, BEGUN), _steps(ended, ENDED),
             tuple((one["ordered"], _steps(one, RESTARTED), str(one.get("why") or "")) for one in term.get("restarts", ())),

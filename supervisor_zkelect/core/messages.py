@@ -32,7 +32,7 @@ from supervisor_zkelect.core.order_messages import Begin as Begin
 from supervisor_zkelect.core.order_messages import Begun as Begun
 from supervisor_zkelect.core.order_messages import ControlSeen as ControlSeen
 from supervisor_zkelect.core.order_messages import CountOthers as CountOthers
-from supervisor_zkelect.core.order_messages import NotBegun as NotBegun
+from supervisor_zkelect.core.order_messages import OrderNotBegun as OrderNotBegun
 from supervisor_zkelect.core.order_messages import OthersCounted as OthersCounted
 from supervisor_zkelect.core.order_messages import Resign as Resign
 from supervisor_zkelect.core.order_messages import TellOutcome as TellOutcome
@@ -227,8 +227,8 @@ Event = Union[
     AheadSeen, Leased, Cut, RenewedByKeeper,
     Claimed, Dirty, Fenced, ProposalLost, Rivalled, Acked, Released, RequestFailed, ServiceStarted, StartFailed, GrantRevoked,
     Dead, Stuck, Probed, MemberChanged, MemberRuns, MemberFatal, StoppedByHand, StartedByHand, OthersCounted, TermSeen,
-    Reconfigured, ControlSeen, pauses.ConsentRead, pauses.PauseWritten, pauses.PauseEchoed, Begun, NotBegun, Resign, Shutdown,
-    SessionEnds, Tick,
+    Reconfigured, ControlSeen, pauses.ConsentRead, pauses.PauseWritten, pauses.PauseEchoed, Begun, OrderNotBegun, Resign,
+    Shutdown, SessionEnds, Tick,
 ]
 """All that can happen to an election."""
 

@@ -28,7 +28,7 @@ _WORDS = (
 )
 
 
-class Entry(NamedTuple):
+class NodeEntry(NamedTuple):
     """session: id of the node's session, as hexadecimal digits. state, step: of its role machine; since: when it entered that
     role. guarded: whether somebody ends a lease if the listener cannot. confirmed: czxid and version of the control that it has
     read last. trouble: what is wrong there, in one line.
@@ -75,10 +75,10 @@ class Entry(NamedTuple):
 
 
 #: Fields that are written also where they are empty.
-_ALWAYS = {"v", "fit", *Entry._fields} - {"failed", "digest", "tags", "options", "figures", "host", "instance", "http"}
+_ALWAYS = {"v", "fit", *NodeEntry._fields} - {"failed", "digest", "tags", "options", "figures", "host", "instance", "http"}
 
 
-def read(data: bytes) -> Entry:
+def read(data: bytes) -> NodeEntry:
     """The entry in a znode's data; what cannot be read of it is left out."""
     found = untrusted.document(data)
     words = {name: untrusted.printable(found.get(name) or "", LONGEST_TEXT) for name in _WORDS}
@@ -86,7 +86,7 @@ def read(data: bytes) -> Entry:
     numbers = [one for one in confirmed if type(one) is int][:2] if isinstance(confirmed, list) else []
     since, guarded = untrusted.number(found.get("since")), found.get("guarded") is True
     objects = {name: _object(found.get(name)) for name in ("tags", "options", "figures")}
-    return Entry(
+    return NodeEntry(
         **words, since=since, guarded=guarded, confirmed=tuple(numbers), priority=ranks.of(found),
         tags={key: value for key, value in objects["tags"].items() if isinstance(value, str)},
         options={key: value for key, value in objects["options"].items() if isinstance(value, str)},
@@ -114,7 +114,7 @@ class Seen(NamedTuple):
     the queue, from 1; None where it does not stand there."""
 
     name: str
-    entry: Optional[Entry]
+    entry: Optional[NodeEntry]
     live: bool
     place: Optional[int]
 
@@ -135,7 +135,7 @@ def differences(seen: Sequence[Seen], primary: str) -> Dict[str, str]:
     }
 
 
-def _differing(entry: Entry, usual: Entry) -> str:
+def _differing(entry: NodeEntry, usual: NodeEntry) -> str:
     """The options in which an entry differs."""
     names = [name for name in sorted({*entry.options, *usual.options}) if entry.options.get(name) != usual.options.get(name)]
     pairs = (f"{name} ({entry.options.get(name, 'unknown')}, not {usual.options.get(name, 'unknown')})" for name in names)
@@ -143,8 +143,8 @@ def _differing(entry: Entry, usual: Entry) -> str:
 
 
 def unrecognised(seen: Sequence[Seen], stamp: Sequence[int]) -> List[str]:
-    """The nodes that live and have not read the control since it was written last. stamp: as `Entry.confirmed` has it. One that
-    tells nothing of itself obeys no orders, or has yet to begin."""
+    """The nodes that live and have not read the control since it was written last. stamp: as `NodeEntry.confirmed` has it. One
+    that tells nothing of itself obeys no orders, or has yet to begin."""
     return [
         one.name for one in seen
         if one.live and one.entry is not None and one.entry.state != "withdrawn" and tuple(one.entry.confirmed) != tuple(stamp)
@@ -156,7 +156,7 @@ def unknown(node: str, election: str, names: Sequence[str]) -> str:
     return f"no node {node} is known in {election}; there are: {', '.join(sorted(names)) or 'none'}"
 
 
-class Row(NamedTuple):
+class NodeRow(NamedTuple):
     """One row of the table. role: "primary" where the ack or the node says so. since: None where that is not known. note: what is
     to be said of it; several are separated by semicolons."""
 
@@ -168,9 +168,9 @@ class Row(NamedTuple):
     note: str
 
 
-def rows(seen: Sequence[Seen], holder: str, address: str, ordered: Dict[str, str], stamp: Sequence[int]) -> List[Row]:
+def rows(seen: Sequence[Seen], holder: str, address: str, ordered: Dict[str, str], stamp: Sequence[int]) -> List[NodeRow]:
     """The table of one election, who leads first. holder, address: who leads by holder and ack; "" for nobody. ordered: what is
-    ordered, by node. stamp: of the control, as `Entry.confirmed` has it."""
+    ordered, by node. stamp: of the control, as `NodeEntry.confirmed` has it."""
     found = [_row(one, holder, address, ordered.get(one.name, ""), stamp) for one in seen]
     return sorted(found, key=lambda row: (row.role != "primary", row.place is None, row.place or 0, row.node))
 
@@ -185,13 +185,13 @@ def _priority_note(number: int) -> str:
 _ASIDE = ("detached", "standby", "maintenance", "withdrawn")
 
 
-def _row(one: Seen, holder: str, address: str, ordered: str, stamp: Sequence[int]) -> Row:
+def _row(one: Seen, holder: str, address: str, ordered: str, stamp: Sequence[int]) -> NodeRow:
     entry, notes = one.entry, [ordered]
     leads = bool(address) and one.name == holder
     if entry is None:
         role = "primary" if leads else "in the queue" if one.place is not None else "unknown"
         notes.append("tells nothing of itself")
-        return Row(one.name, role, None, address if leads else "", one.place, "; ".join(filter(None, notes)))
+        return NodeRow(one.name, role, None, address if leads else "", one.place, "; ".join(filter(None, notes)))
     if not one.live:
         # Its proposal goes with its session.
         role = "primary, cut off" if leads else "gone"
@@ -212,4 +212,4 @@ def _row(one: Seen, holder: str, address: str, ordered: str, stamp: Sequence[int
     where = address if leads else entry.address
     # What it tells of is when it became what it was.
     since = None if role == "gone" else entry.since or None
-    return Row(one.name, role, since, where, one.place, "; ".join(filter(None, notes)))
+    return NodeRow(one.name, role, since, where, one.place, "; ".join(filter(None, notes)))

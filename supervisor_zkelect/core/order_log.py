@@ -30,7 +30,7 @@ class Noted(NamedTuple):
     due: Optional[int] = None
 
 
-class Entry(NamedTuple):
+class LoggedOrder(NamedTuple):
     """order: with nothing but its id where only its outcome is known. outcome: None where that is not known (yet)."""
 
     order: Noted
@@ -44,14 +44,14 @@ class Entry(NamedTuple):
         return {**fields, "done": outcome.ok, "outcome": {"text": outcome.text, "node": outcome.node, "at": outcome.at}}
 
 
-def read(data: bytes) -> List[Entry]:
+def read(data: bytes) -> List[LoggedOrder]:
     """The log in a znode's data, the newest order last; what cannot be read is left out."""
     known = {one.id: one for one in outcomes.read(data)}
     found = untrusted.document(data).get("orders")
     orders = [_noted(one) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
     told = {one.id for one in orders}
-    unnoted = [Entry(Noted(one.id, ""), one) for one in known.values() if one.id not in told]
-    return [*unnoted, *(Entry(one, known.get(one.id)) for one in orders)]
+    unnoted = [LoggedOrder(Noted(one.id, ""), one) for one in known.values() if one.id not in told]
+    return [*unnoted, *(LoggedOrder(one, known.get(one.id)) for one in orders)]
 
 
 def _noted(one: Dict[str, Any]) -> Noted:

@@ -46,7 +46,7 @@ class Begun(NamedTuple):
     target: str
 
 
-class NotBegun(NamedTuple):
+class OrderNotBegun(NamedTuple):
     """A handover or a restart is not begun, and nothing is stopped for it. known: whether that is for want of somebody to take
     over, or of the order, and not since ZooKeeper does not tell."""
 

@@ -105,7 +105,7 @@ def _end_for(turn: Turn, reason: str, successor: str) -> None:
     turn.set(successor=successor)
 
 
-def not_begun(turn: Turn, event: messages.NotBegun) -> None:
+def not_begun(turn: Turn, event: messages.OrderNotBegun) -> None:
     beginning = turn.state.beginning
     if beginning is None or beginning.op != event.op:
         return

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect.core import figures, history, nodes, ranks, rehearsal, roles, untrusted
+from supervisor_zkelect.core.rehearsal import PlayedNode
 
 _FACTS = ("role", "address", "note", "state", "step", "trouble", "failed", "ordered", "differs", "version", "unfit")
 
@@ -17,10 +18,10 @@ GONE = "is gone, or cut off"
 """What is said of a node whose session is over, behind its name."""
 
 
-class Peer(NamedTuple):
+class NodeView(NamedTuple):
     """One node as it is seen. told: whether it says anything of itself. since: milliseconds of its clock, None where that is not
     known. place: in the queue, from 1, None where it does not stand there. ordered: its maintenance, in words, or "". priority,
-    unfit: as `nodes.Entry` has them."""
+    unfit: as `nodes.NodeEntry` has them."""
 
     name: str
     role: str
@@ -48,12 +49,12 @@ class Peer(NamedTuple):
         return ranks.NEVER if not self.priority else f"it is not fit: {self.unfit}" if self.unfit else ""
 
 
-class Cluster(NamedTuple):
+class ElectionView(NamedTuple):
     """One election as it is. peers: as they stand in the queue, then the others. primary: "" for nobody. trouble: why the orders
     cannot be read, or "". coming: what is ordered and still to come, in words, or "". paused: a pause that stands, in words, or
     ""."""
 
-    peers: Tuple[Peer, ...]
+    peers: Tuple[NodeView, ...]
     primary: str
     address: str
     trouble: str
@@ -61,16 +62,16 @@ class Cluster(NamedTuple):
     terms: List[Dict[str, Any]]
     paused: str = ""
 
-    def peer(self, name: str) -> Optional[Peer]:
+    def peer(self, name: str) -> Optional[NodeView]:
         return next((one for one in self.peers if one.name == name), None)
 
     @property
-    def queue(self) -> List[Peer]:
+    def queue(self) -> List[NodeView]:
         """Who stands in the queue, who leads first."""
         return [one for one in self.peers if one.place is not None]
 
 
-def cluster(document: Mapping[str, Any]) -> Cluster:
+def cluster(document: Mapping[str, Any]) -> ElectionView:
     """The election in a document; what cannot be read of it is left out."""
     listed = document.get("nodes")
     found = [_peer(one) for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
@@ -80,15 +81,15 @@ def cluster(document: Mapping[str, Any]) -> Cluster:
     terms = document.get("terms")
     names = ("address", "trouble", "coming", "paused")
     texts = {name: untrusted.printable(document.get(name) or "", 500) for name in names}
-    return Cluster(tuple(peers), primary, texts["address"], texts["trouble"], texts["coming"],
+    return ElectionView(tuple(peers), primary, texts["address"], texts["trouble"], texts["coming"],
                    [one for one in terms if isinstance(one, dict)] if isinstance(terms, list) else [], texts["paused"])
 
 
-def _peer(found: Dict[str, Any]) -> Peer:
+def _peer(found: Dict[str, Any]) -> NodeView:
     texts = {name: untrusted.printable(found.get(name) or "", 500) for name in _FACTS}
     since, place = found.get("since"), found.get("place")
     numbers = nodes.figures_in(found.get("figures"))
-    return Peer(
+    return NodeView(
         untrusted.printable(found.get("node") or "", 300), texts["role"],
         since if type(since) in (int, float) and since else None,
         place if type(place) is int and place > 0 else None, found.get("live") is not False, found.get("guarded") is not False,
@@ -122,7 +123,7 @@ class Outlook(NamedTuple):
     coming: str = ""
 
 
-def outlook(seen: Cluster, node: str) -> Outlook:
+def outlook(seen: ElectionView, node: str) -> Outlook:
     """What is to be said of the election, with an eye on one node; "" for none."""
     parts = parts_of(seen)
     # In a pause nothing follows from a fault, as nobody is promoted.
@@ -136,15 +137,15 @@ def outlook(seen: Cluster, node: str) -> Outlook:
     )
 
 
-def parts_of(seen: Cluster) -> List[rehearsal.Part]:
+def parts_of(seen: ElectionView) -> List[PlayedNode]:
     """The nodes that play in a rehearsal, the primary first, the others as they would lead: whoever is next in line lets the
     candidate with the highest priority pass."""
     bar = seen.trouble
     queue = sorted(seen.queue, key=lambda one: (one.name != seen.primary, -one.priority))
     return [
-        rehearsal.Part(one.name, one.address, one.figures, history.pace(seen.terms, one.name), one.ordered or bar, one.failed)
+        PlayedNode(one.name, one.address, one.figures, history.pace(seen.terms, one.name), one.ordered or bar, one.failed)
         if one.name != seen.primary else
-        rehearsal.Part(one.name, one.address, one.figures, history.pace(seen.terms, one.name))
+        PlayedNode(one.name, one.address, one.figures, history.pace(seen.terms, one.name))
         for one in queue if one.live
     ]
 
@@ -165,7 +166,7 @@ def consequence(played: rehearsal.Played) -> str:
     return line
 
 
-def standing(seen: Cluster, node: str) -> str:
+def standing(seen: ElectionView, node: str) -> str:
     """Why a node is not primary, or that it is, in one line; without one who is."""
     who = f"{seen.primary} is primary" + (f" at {seen.address}" if seen.address else "") if seen.primary else "nobody is primary"
     peer = seen.peer(node)
@@ -178,7 +179,7 @@ def standing(seen: Cluster, node: str) -> str:
     return f"{node} is not primary: {_why_not(seen, peer)}; {who}"
 
 
-def _why_not(seen: Cluster, peer: Peer) -> str:
+def _why_not(seen: ElectionView, peer: NodeView) -> str:
     if peer.ordered:
         return f"it is {peer.ordered}" + ("" if peer.live else "; and its session with ZooKeeper is over: it is down, or cut off")
     if not peer.live:
@@ -197,7 +198,7 @@ def _why_not(seen: Cluster, peer: Peer) -> str:
     return behind + failed + trouble
 
 
-def hindrances(seen: Cluster, follower: str) -> List[str]:
+def hindrances(seen: ElectionView, follower: str) -> List[str]:
     """What stands in the way of a takeover, a line each."""
     lines = [seen.trouble] if seen.trouble else []
     lines += [f"{seen.paused}: nobody takes over before that"] if seen.paused else []
@@ -225,7 +226,7 @@ def hindrances(seen: Cluster, follower: str) -> List[str]:
     return list(dict.fromkeys(lines))
 
 
-def basis(seen: Cluster, follower: str) -> str:
+def basis(seen: ElectionView, follower: str) -> str:
     """What the times rest on."""
     peer = seen.peer(follower or seen.primary)
     if peer is None:

@@ -26,7 +26,7 @@ DOUBT_TIME = 1.0
 GRACE_PACE = 0.1
 
 
-class Order(NamedTuple):
+class OrderedStop(NamedTuple):
     """One order to stop: its op, when it came, and when the time of the members ends (both by the clock)."""
 
     op: int
@@ -47,8 +47,8 @@ class Stop:
     #: when the lease of the group kills, whatever the orders leave it; moves while the lease is renewed
     lease_end: float = math.inf
     #: those whose GroupDead is still owed, and those that have had it
-    orders: List[Order] = field(default_factory=list)
-    done: List[Order] = field(default_factory=list)
+    orders: List[OrderedStop] = field(default_factory=list)
+    done: List[OrderedStop] = field(default_factory=list)
     #: supervisord may still hold a start request that it carries out later.
     start_open: bool = False
     #: what supervisord starts again is refused by the chain loader
@@ -86,12 +86,12 @@ class Stop:
         """When the members' time ended or ends."""
         return max(self.began, self.kill_at)
 
-    def order(self, order: Order) -> None:
+    def order(self, order: OrderedStop) -> None:
         """Take another order. It wants a proof of its own, made after it."""
         self.orders.append(order)
         self.again()
 
-    def report(self) -> List[Order]:
+    def report(self) -> List[OrderedStop]:
         """The orders that are fulfilled now."""
         fulfilled, self.orders = self.orders, []
         self.done += fulfilled

@@ -13,7 +13,7 @@ DEFAULT, MOST = 100, 1000
 NEVER = "priority = 0 in its file, so it never leads"
 
 
-class Candidate(NamedTuple):
+class RankedCandidate(NamedTuple):
     """One that stands in the queue. name: of its proposal. made: when that was made, milliseconds of ZooKeeper's clock."""
 
     name: str
@@ -29,6 +29,6 @@ def of(info: Mapping[str, Any]) -> int:
     return found if type(found) is int and 0 <= found <= MOST else DEFAULT
 
 
-def better(behind: Sequence[Candidate], priority: int) -> List[Candidate]:
+def better(behind: Sequence[RankedCandidate], priority: int) -> List[RankedCandidate]:
     """Those with a higher priority, the best first; of the same, who stands before. behind: in the order of the queue."""
     return sorted((one for one in behind if one.priority > priority), key=lambda one: -one.priority)

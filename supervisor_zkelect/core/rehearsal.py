@@ -32,7 +32,7 @@ ANSWER = 0.002
 _MOST_STEPS, _MOST_EVENTS = 200, 50_000
 
 
-class Part(NamedTuple):
+class PlayedNode(NamedTuple):
     """A node that plays. bar: why it may not lead, as an operator has ordered; "" where it may. failed: why its last promotion
     failed, or "". pace: how long each step took here."""
 
@@ -72,7 +72,7 @@ class Played(NamedTuple):
 class _Player:
     """One node: its machine, and what it has of session, group and links."""
 
-    def __init__(self, part: Part, number: int) -> None:
+    def __init__(self, part: PlayedNode, number: int) -> None:
         figures = part.figures
         self.part, self.figures = part, figures
         self.rules = Rules(
@@ -93,7 +93,7 @@ class _Player:
 class Stage:
     """A ZooKeeper, the nodes on it, and the time."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[PlayedNode]) -> None:
         self.now = 0.0
         self.players = [_Player(part, number) for number, part in enumerate(parts[:MOST])]
         self._queue: List[_Player] = []
@@ -324,7 +324,7 @@ class Stage:
         self._ask(player, ANSWER, lambda: self.hear(player, messages.BehindSeen(action.op)))
 
     def _refuse(self, player: _Player, action: Any) -> None:
-        self._ask(player, ANSWER, lambda: self.hear(player, messages.NotBegun(action.op, "this is a rehearsal", False)))
+        self._ask(player, ANSWER, lambda: self.hear(player, messages.OrderNotBegun(action.op, "this is a rehearsal", False)))
 
     def _quit(self, player: _Player, action: Any) -> None:
         player.alive = False
@@ -388,7 +388,7 @@ if set(_ACTIONS) != set(messages.ACTIONS):
     raise TypeError("a rehearsal does not play every action of the role machine")
 
 
-def play(parts: Sequence[Part], fault: str, victim: str) -> Played:
+def play(parts: Sequence[PlayedNode], fault: str, victim: str) -> Played:
     """What the fault would lead to. parts: the nodes in the order of the queue; the first one leads. victim: the node that it
     happens to; of ZOOKEEPER it happens to all.
 

@@ -53,7 +53,7 @@ def begin_what_waits(turn: Turn) -> None:
         handover.begin(turn, control.RESIGNATION, asking[0].ticket, "resigned by order of the operator")
 
 
-def not_begun(turn: Turn, event: messages.NotBegun) -> None:
+def not_begun(turn: Turn, event: messages.OrderNotBegun) -> None:
     """Nobody is known who could take over."""
     if turn.state.role not in (PRIMARY, PROMOTING):
         return

@@ -55,7 +55,7 @@ def begun(turn: Turn, beginning: Beginning) -> None:
     turn.request("waiting", messages.StopGroup, turn.now + turn.rules.stopwaitsecs)
 
 
-def not_begun(turn: Turn, beginning: Beginning, event: messages.NotBegun) -> None:
+def not_begun(turn: Turn, beginning: Beginning, event: messages.OrderNotBegun) -> None:
     turn.set(restart_at=turn.now + AGAIN)
     if event.known:
         _tell(turn, beginning.order, False, f"not restarted: {event.why}")

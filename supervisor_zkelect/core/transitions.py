@@ -201,7 +201,7 @@ TABLE: Dict[Type[Any], Row] = {
         Move("claiming fencing leasing restarting starting probing acking", orders.begun, "stopping"),
         Move("primary", orders.begun, "stopping restarting"),
     ], "this term has ended, or ends"),
-    messages.NotBegun: Row([Move(f"claiming fencing leasing {_RUNNING}", orders.not_begun)], "this term has ended, or ends"),
+    messages.OrderNotBegun: Row([Move(f"claiming fencing leasing {_RUNNING}", orders.not_begun)], "this term has ended, or ends"),
     messages.OthersCounted: Row([Move("waiting", resignation.others_counted)], "nobody waits for the number"),
     messages.Reconfigured: Row([Move(
         f"{_INHERITED} stepping watching {_STARTED} stopping releasing closing maintenance", resignation.reconfigured

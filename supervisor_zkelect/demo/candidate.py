@@ -22,7 +22,7 @@ PATIENCE = 60.0
 """Seconds that each step may take."""
 
 
-class Candidate:
+class CandidateProcess:
     """A process that holds an ephemeral znode and does nothing else, and the moment in which that is deleted.
 
     client: looks at it. hosts: "host:port,..." of ZooKeeper. path: of the znode. timeout: of the session, in seconds.

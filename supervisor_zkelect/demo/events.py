@@ -10,11 +10,11 @@ import signal
 from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect.demo.alone import Alone, Floors
-from supervisor_zkelect.demo.candidate import Candidate
+from supervisor_zkelect.demo.candidate import CandidateProcess
 from supervisor_zkelect.demo.cluster import Cluster
 from supervisor_zkelect.demo.node import Node
 from supervisor_zkelect.demo.observer import Observer
-from supervisor_zkelect.demo.table import Cell, Row, milliseconds, never, silence
+from supervisor_zkelect.demo.table import EventRow, Figure, milliseconds, never, silence
 from supervisor_zkelect.demo.telling import Telling
 from supervisor_zkelect.system import clock
 
@@ -44,7 +44,7 @@ class Heard(NamedTuple):
     acked: Optional[float]
 
 
-class Stage:
+class DemoStage:
     """The two nodes, what is measured beside them, and the rows so far.
 
     on, other: names of the present primary and of the standby. pid: of the service.
@@ -52,7 +52,7 @@ class Stage:
     """
 
     def __init__(
-        self, cluster: Cluster, alone: Alone, floors: Floors, candidates: List[Candidate], telling: Telling
+        self, cluster: Cluster, alone: Alone, floors: Floors, candidates: List[CandidateProcess], telling: Telling
     ) -> None:
         self.cluster = cluster
         self.alone = alone
@@ -62,8 +62,8 @@ class Stage:
         self.on, self.other = cluster.nodes
         self.pid = 0
         self._acks: List[Tuple[float, str]] = []
-        self._rows: List[Callable[[], Row]] = []
-        self.candidate: Optional[Candidate] = None
+        self._rows: List[Callable[[], EventRow]] = []
+        self.candidate: Optional[CandidateProcess] = None
 
     @property
     def observer(self) -> Observer:
@@ -117,17 +117,17 @@ class Stage:
         acked = [at - heard.gap_at for at, named in self._acks if named == address and at > begun]
         return Heard(silence(heard), pid, acked[0] if acked and moves else None)
 
-    def row(self, event: str, ours: float, supervisord: Cell, zookeeper: Optional[Cell] = None) -> None:
+    def row(self, event: str, ours: float, supervisord: Figure, zookeeper: Optional[Figure] = None) -> None:
         """Note a row of the table; `zookeeper` is by default what befell the candidate that was struck last."""
         candidate = self.candidate
 
-        def made() -> Row:
+        def made() -> EventRow:
             assert candidate is not None
-            return Row(event, Cell(ours), supervisord, zookeeper or Cell(candidate.lasted()))
+            return EventRow(event, Figure(ours), supervisord, zookeeper or Figure(candidate.lasted()))
 
         self._rows.append(made)
 
-    def rows(self) -> List[Row]:
+    def rows(self) -> List[EventRow]:
         """All rows, once ZooKeeper has noticed the end of every candidate. Raises TimeoutError."""
         return [row() for row in self._rows]
 
@@ -159,7 +159,7 @@ class Stage:
         self.cluster.until(enough, "the client to have its answers")
 
 
-def service_killed(stage: Stage) -> None:
+def service_killed(stage: DemoStage) -> None:
     stage.telling.event(f"The service is killed on {stage.on}, as if it had crashed: kill -9 {stage.pid}")
     token = stage.cluster.token(stage.on)
 
@@ -174,10 +174,10 @@ def service_killed(stage: Stage) -> None:
         f"supervisord was told at once and started it again: an answer after {milliseconds(heard.silence)}, from pid "
         f"{heard.pid}. {stage.on} is still primary, and {stage.other} had nothing to do."
     )
-    stage.row("1 service killed", heard.silence, Cell(stage.floors.autorestart))
+    stage.row("1 service killed", heard.silence, Figure(stage.floors.autorestart))
 
 
-def service_hangs(stage: Stage) -> None:
+def service_hangs(stage: DemoStage) -> None:
     stage.telling.event(f"The service hangs on {stage.on}, it runs and answers nobody: kill -STOP {stage.pid}")
     old, pid, beside = stage.on, stage.pid, stage.alone.pid()
 
@@ -203,7 +203,7 @@ def _kill_supervisord(node: Node) -> None:
     node.kill(pid)
 
 
-def supervisord_killed(stage: Stage) -> None:
+def supervisord_killed(stage: DemoStage) -> None:
     node, old = stage.node(), stage.on
     stage.telling.event(f"supervisord is killed on {old}, and nothing else: kill -9 {node.supervisord_pid}")
     beside = stage.cluster.until(stage.alone.pid, "the service that was frozen beside to answer again")
@@ -222,11 +222,11 @@ def supervisord_killed(stage: Stage) -> None:
         f"The guard of {old}, a small process of zkelect's, noticed. It killed the service and everything that it had "
         f"started, and released the election: {stage.on} answered after {milliseconds(heard.silence)}. {_acked(heard)}"
     )
-    stage.row("3 supervisord killed", heard.silence, Cell(0.0, "but nobody watches the service"))
+    stage.row("3 supervisord killed", heard.silence, Figure(0.0, "but nobody watches the service"))
     _again(stage, node, old)
 
 
-def node_lost(stage: Stage) -> None:
+def node_lost(stage: DemoStage) -> None:
     node, old = stage.node(), stage.on
     stage.telling.event(
         f"The whole node {old} is lost, as by a power cut: kill -9 of supervisord, zkelect and the service at once"
@@ -245,7 +245,7 @@ def node_lost(stage: Stage) -> None:
     _again(stage, node, old)
 
 
-def handed_over(stage: Stage) -> None:
+def handed_over(stage: DemoStage) -> None:
     node, old = stage.node(), stage.on
     stage.telling.event("An operator moves the service to the other node, in order")
 
@@ -261,12 +261,12 @@ def handed_over(stage: Stage) -> None:
         f"{stage.on} answered after {milliseconds(heard.silence)}. {_acked(heard)}"
     )
     stage.row(
-        "5 orderly hand-over", heard.silence, Cell(stage.floors.stop_and_start, "both steps done by hand"),
+        "5 orderly hand-over", heard.silence, Figure(stage.floors.stop_and_start, "both steps done by hand"),
         never("not needed"),
     )
 
 
-def zkelect_restarted(stage: Stage) -> None:
+def zkelect_restarted(stage: DemoStage) -> None:
     stage.telling.event(f"zkelect itself is restarted on {stage.on}, as for an update; supervisord and the service are not")
     token = stage.cluster.token(stage.on)
 
@@ -293,7 +293,7 @@ STRUCK = 4
 """How many of them take a candidate."""
 
 
-def _again(stage: Stage, node: Node, name: str) -> None:
+def _again(stage: DemoStage, node: Node, name: str) -> None:
     """Start the node again of which nothing is left, and wait until it stands by."""
     node.reap()
     stage.cluster.until(lambda: not node.processes(), f"everything of {name} to be gone")

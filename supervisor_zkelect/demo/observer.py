@@ -37,7 +37,7 @@ PATIENCE = 0.25
 """Seconds for one question; a process that takes longer does not serve."""
 
 
-class Turn(NamedTuple):
+class Streak(NamedTuple):
     """Answers of one process in a row, nobody else's between; `first` and `last` are times of arrival."""
 
     name: str
@@ -61,7 +61,7 @@ class Overlap(NamedTuple):
         return self.seconds > 0 or self.moments > 0
 
 
-class Verdict(NamedTuple):
+class Observation(NamedTuple):
     """The result of an observation.
 
     gap: the longest time in seconds between two answers that arrived, whoever gave them; 0 for fewer than
@@ -72,7 +72,7 @@ class Verdict(NamedTuple):
     overlap: Overlap
     gap: float
     gap_at: float
-    turns: List[Turn]
+    turns: List[Streak]
     questions: Dict[str, int]
 
 
@@ -126,7 +126,7 @@ class Observer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def verdict(self, since: float = 0.0) -> Verdict:
+    def verdict(self, since: float = 0.0) -> Observation:
         """The verdict up to now, on questions asked at `since` (seconds of CLOCK_BOOTTIME) or later."""
         lines = [line for line in self.poll() if line["asked"] >= since]
         return judge(lines)
@@ -145,11 +145,11 @@ class Observer:
         return self.lines
 
 
-def judge(lines: Iterable[Dict[str, Any]]) -> Verdict:
+def judge(lines: Iterable[Dict[str, Any]]) -> Observation:
     """The verdict on an observer's lines: {"name", "asked", "received", and "pid" or "error"}. Pure."""
     ordered = sorted(lines, key=lambda line: line["received"])
     questions: Dict[str, int] = {}
-    turns: List[Turn] = []
+    turns: List[Streak] = []
     stretches: List[Stretch] = []
     current: Dict[str, Stretch] = {}
     gap, gap_at, last = 0.0, 0.0, None
@@ -173,8 +173,8 @@ def judge(lines: Iterable[Dict[str, Any]]) -> Verdict:
         if turns and (turns[-1].name, turns[-1].pid) == who:
             turns[-1] = turns[-1]._replace(last=received, answers=turns[-1].answers + 1)
         else:
-            turns.append(Turn(name, line["pid"], received, received, 1))
-    return Verdict(overlap_of(stretches), gap, gap_at, turns, questions)
+            turns.append(Streak(name, line["pid"], received, received, 1))
+    return Observation(overlap_of(stretches), gap, gap_at, turns, questions)
 
 
 def overlap_of(stretches: List[Stretch]) -> Overlap:

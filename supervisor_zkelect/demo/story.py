@@ -18,15 +18,15 @@ from typing import Iterator, List, Optional, TextIO
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.demo import events, keeping, table
 from supervisor_zkelect.demo.alone import Alone, Floors
-from supervisor_zkelect.demo.candidate import Candidate
+from supervisor_zkelect.demo.candidate import CandidateProcess
 from supervisor_zkelect.demo.cluster import Cluster
-from supervisor_zkelect.demo.events import ELECTION, Broken, Stage
+from supervisor_zkelect.demo.events import ELECTION, Broken, DemoStage
 from supervisor_zkelect.demo.node import LONGEST_SOCKET, Node, NodeFailed, service_command
 from supervisor_zkelect.demo.observer import Observer
 from supervisor_zkelect.demo.table import milliseconds
 from supervisor_zkelect.demo.telling import Came, Telling
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.demo.zookeeper import ZooKeeper, ZooKeeperFailed, ZooKeeperMissing, check_installed
+from supervisor_zkelect.demo.zookeeper import ServerFailed, ZooKeeper, ZooKeeperMissing, check_installed
 
 NAMES = ("alpha", "beta")
 
@@ -88,7 +88,7 @@ def run(out: TextIO = sys.stdout, keep: bool = False, enter: Optional[TextIO] = 
 def reason(problem: Exception) -> str:
     """The problem in one line. Pure."""
     text, *more = [line.strip() for line in str(problem).splitlines() if line.strip()] or [type(problem).__name__]
-    if isinstance(problem, ZooKeeperFailed):
+    if isinstance(problem, ServerFailed):
         # Its log names the exception, and then where in the code that was, and that it ends.
         named = [line for line in more if "Exception: " in line]
         text = "; ".join([text.partition("; its log ends:")[0], *(named or more)[-1:]])
@@ -145,7 +145,7 @@ def _tell(telling: Telling, stack: ExitStack, keep: bool, enter: Optional[TextIO
     alone = stack.enter_context(Alone(folder / "alone"))
     floors = _floors(telling, alone)
     candidates = _candidates(stack, cluster, zookeeper, folder)
-    stage = Stage(cluster, alone, floors, candidates, telling)
+    stage = DemoStage(cluster, alone, floors, candidates, telling)
     _begin(stage)
     undisturbed = stage.undisturbed()
     for event in events.EVENTS:
@@ -228,18 +228,18 @@ def _floors(telling: Telling, alone: Alone) -> Floors:
     return floors
 
 
-def _candidates(stack: ExitStack, cluster: Cluster, zookeeper: ZooKeeper, folder: Path) -> List[Candidate]:
+def _candidates(stack: ExitStack, cluster: Cluster, zookeeper: ZooKeeper, folder: Path) -> List[CandidateProcess]:
     client = cluster.client()
     candidates = []
     for number in range(events.STRUCK):
-        candidates.append(Candidate(client, zookeeper.hosts, f"/candidates/{number}", TIMEOUT, folder))
+        candidates.append(CandidateProcess(client, zookeeper.hosts, f"/candidates/{number}", TIMEOUT, folder))
         stack.callback(candidates[-1].close)
     for candidate in candidates:
         candidate.ready()
     return candidates
 
 
-def _begin(stage: Stage) -> None:
+def _begin(stage: DemoStage) -> None:
     """Start both nodes, the first of them alone at first."""
     stage.cluster.start()
     stage.watch_ack()
@@ -251,7 +251,7 @@ def _begin(stage: Stage) -> None:
     stage.roles()
 
 
-def _end(stage: Stage) -> None:
+def _end(stage: DemoStage) -> None:
     """Shut both nodes down in order, the standby first, so that nobody takes over."""
     for name in (stage.other, stage.on):
         node = stage.cluster[name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import List, NamedTuple, Optional, Sequence
 
-from supervisor_zkelect.demo.observer import Overlap, Verdict
+from supervisor_zkelect.demo.observer import Observation, Overlap
 
 WIDTH = 100
 """Columns that no line is longer than."""
@@ -17,7 +17,7 @@ HEADER = (
 WIDTHS = (20, 9, 47, 13)
 
 
-class Cell(NamedTuple):
+class Figure(NamedTuple):
     """One figure.
 
     seconds: as measured; 0 for no silence at all; None where there is nothing to measure, and `words` say why.
@@ -28,18 +28,18 @@ class Cell(NamedTuple):
     words: str = ""
 
 
-def never(words: str) -> Cell:
+def never(words: str) -> Figure:
     """Words in the place of a figure."""
-    return Cell(None, words)
+    return Figure(None, words)
 
 
-class Row(NamedTuple):
+class EventRow(NamedTuple):
     """One event: with zkelect, with a supervisord without it, and by ZooKeeper's session timeout."""
 
     event: str
-    ours: Cell
-    supervisord: Cell
-    zookeeper: Cell
+    ours: Figure
+    supervisord: Figure
+    zookeeper: Figure
 
 
 class Measured(NamedTuple):
@@ -50,7 +50,7 @@ class Measured(NamedTuple):
     start: of the service by itself, from the order to its first answer. timeout: ZooKeeper's session timeout. In seconds.
     """
 
-    rows: Sequence[Row]
+    rows: Sequence[EventRow]
     overlap: Overlap
     questions: int
     period: float
@@ -59,7 +59,7 @@ class Measured(NamedTuple):
     timeout: float
 
 
-def silence(heard: Verdict) -> float:
+def silence(heard: Observation) -> float:
     """Seconds: the longest time between two answers; 0 where one process answered every question that it was asked."""
     if len(heard.turns) == 1 and heard.turns[0].answers == heard.questions[heard.turns[0].name]:
         return 0.0
@@ -70,7 +70,7 @@ def milliseconds(seconds: float) -> str:
     return f"{1000 * seconds:,.0f} ms"
 
 
-def shown(cell: Cell) -> str:
+def shown(cell: Figure) -> str:
     """A cell's text; figures stand below each other."""
     if cell.seconds is None:
         return cell.words

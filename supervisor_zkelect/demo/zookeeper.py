@@ -29,7 +29,7 @@ class ZooKeeperMissing(RuntimeError):
     """Java or ZooKeeper's jars are not installed; the message names the package to install."""
 
 
-class ZooKeeperFailed(RuntimeError):
+class ServerFailed(RuntimeError):
     """A server ended, or did not serve in time; the message carries the end of its log."""
 
 
@@ -146,9 +146,9 @@ class ZooKeeper:
                 0.02,
             )
         except TimeoutError as problem:
-            raise ZooKeeperFailed(f"{problem}; its log ends: {self.log[-2000:]}") from problem
+            raise ServerFailed(f"{problem}; its log ends: {self.log[-2000:]}") from problem
         if not self.running:
-            raise ZooKeeperFailed(f"the ZooKeeper at {self.hosts} ended; its log ends: {self.log[-2000:]}")
+            raise ServerFailed(f"the ZooKeeper at {self.hosts} ended; its log ends: {self.log[-2000:]}")
 
     def serving(self) -> bool:
         """Whether it says a mode in answer to `srvr`; a member without a quorum does not."""

@@ -17,14 +17,14 @@ _MOST = 4
 """IP addresses that are named."""
 
 
-class Place(NamedTuple):
+class HostPort(NamedTuple):
     """A host, without brackets, and a port."""
 
     host: str
     port: int
 
 
-def place_of(address: str) -> Optional[Place]:
+def place_of(address: str) -> Optional[HostPort]:
     """The host and the port of an address: host:port, with or without a scheme, a user or a path. None for another kind."""
     text = address if "://" in address else f"//{address}"
     try:
@@ -34,7 +34,7 @@ def place_of(address: str) -> Optional[Place]:
         return None
     if not host or port is None or not 0 < port < 65536 or not re.fullmatch(r"[\w.:%-]+", host, re.ASCII):
         return None
-    return Place(host, port)
+    return HostPort(host, port)
 
 
 def doubts(host: str, found: Sequence[str], mine: AbstractSet[str]) -> List[str]:

@@ -42,7 +42,7 @@ Call = Callable[..., Any]
 Told = Tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]], Mapping[Tuple[str, str], str]]
 
 
-class Seen(NamedTuple):
+class ProgramsSeen(NamedTuple):
     """supervisord's account of its programs, and who runs what.
 
     infos, processes: its getAllConfigInfo, `with_autorestarts`, and getAllProcessInfo. ends: how programs ended, in one line,
@@ -63,7 +63,7 @@ class Seen(NamedTuple):
     leading: AbstractSet[str] = frozenset()
 
 
-class Session(NamedTuple):
+class ExaminingSession(NamedTuple):
     """The session by which a node looks at ZooKeeper. client: kazoo's, started. timeout: what was granted, asked: what was asked
     for, in seconds. listener: the id of the listener's session, None where that is not known."""
 
@@ -73,13 +73,13 @@ class Session(NamedTuple):
     listener: Optional[int]
 
 
-class Node(NamedTuple):
+class ExaminedNode(NamedTuple):
     """A listener, as it is asked. used: the settings that it uses. unused: whether the file is not used, as it could not be.
-    call: supervisord's methods. parent: supervisord's pid. The rest as `Seen` has it."""
+    call: supervisord's methods. parent: supervisord's pid. The rest as `ProgramsSeen` has it."""
 
     used: Settings
     unused: bool
-    session: Optional[Session]
+    session: Optional[ExaminingSession]
     call: Call
     parent: int
     supervisord_uid: int
@@ -88,7 +88,7 @@ class Node(NamedTuple):
     leading: AbstractSet[str]
 
 
-def of_node(node: Node) -> Findings:
+def of_node(node: ExaminedNode) -> Findings:
     """A listener's findings when it is asked."""
     found, path = Findings(), node.used.file
     try:
@@ -98,7 +98,7 @@ def of_node(node: Node) -> Findings:
     else:
         found.add(of_file(settings))
         try:
-            seen = Seen(
+            seen = ProgramsSeen(
                 *told(node.call, settings), node.parent, node.supervisord_uid, node.uid, os.environ.get("PATH", os.defpath),
                 node.own_group, node.leading,
             )
@@ -121,7 +121,7 @@ def of_file(settings: Settings) -> Findings:
 
 
 def told(call: Call, settings: Settings) -> Told:
-    """The first fields of `Seen`. Raises SupervisordError."""
+    """The first fields of `ProgramsSeen`. Raises SupervisordError."""
     groups = [election.group for election in settings.elections]
     infos = with_autorestarts(call, groups, call("supervisor.getAllConfigInfo"))
     return infos, call("supervisor.getAllProcessInfo"), ends_of(call, settings, infos)
@@ -155,7 +155,7 @@ def with_autorestarts(call: Call, groups: Sequence[str], infos: Sequence[Mapping
     return [{**info, "autorestart": known[key]} if key in known else info for key, info in zip(keys, infos)]
 
 
-def of_programs(settings: Settings, seen: Seen, granted: Optional[float] = None) -> Findings:
+def of_programs(settings: Settings, seen: ProgramsSeen, granted: Optional[float] = None) -> Findings:
     """Findings about supervisord's programs, and about this machine where they run on it. granted: the session timeout
     that the servers grant, in seconds; None where that is not known."""
     found = Findings()
@@ -169,7 +169,7 @@ def of_programs(settings: Settings, seen: Seen, granted: Optional[float] = None)
     return found
 
 
-def of_installation(settings: Settings, seen: Seen) -> Findings:
+def of_installation(settings: Settings, seen: ProgramsSeen) -> Findings:
     """Commands that supervisord does not find, logs that it deletes, and a supervisord of another Python than this one."""
     if seen.pid is None:
         return Findings()
@@ -205,7 +205,7 @@ def _commands(election: ElectionSettings) -> Iterator[Tuple[str, Sequence[str]]]
             yield name, check.argv
 
 
-def of_network(settings: Settings, seen: Seen) -> Findings:
+def of_network(settings: Settings, seen: ProgramsSeen) -> Findings:
     """Where the addresses of the file lead, and who listens there that should not."""
     found = Findings()
     asked = (addresses.place_of(election.address) for election in settings.elections)
@@ -220,7 +220,7 @@ def of_network(settings: Settings, seen: Seen) -> Findings:
         asked_at = check.place if check else None
         places = {"address": addresses.place_of(election.address)}
         if asked_at is not None and (places["address"] is None or asked_at[0] != places["address"].host):
-            places["health"] = addresses.Place(*asked_at)
+            places["health"] = addresses.HostPort(*asked_at)
         for option, place in places.items():
             if place is None:
                 continue
@@ -232,7 +232,7 @@ def of_network(settings: Settings, seen: Seen) -> Findings:
                 continue
             found.notes += [say(doubt) for doubt in addresses.doubts(place.host, ips, mine)]
             if option == "address" and any(addresses.is_own(ip, mine) for ip in ips):
-                members = ports.Members(election.group, seen.processes, seen.pid)
+                members = ports.GroupProcesses(election.group, seen.processes, seen.pid)
                 lines = [
                     say(f"{one.holder} listens on port {place.port}, and does not belong to group {election.group}")
                     for one in ports.strangers(place, ips, sockets, members)
@@ -272,7 +272,7 @@ class _Names:
             return f"{error}; correct it, or see that this node's resolver knows it"
 
 
-def of_zookeeper(settings: Settings, session: Session) -> Findings:
+def of_zookeeper(settings: Settings, session: ExaminingSession) -> Findings:
     """Findings about the znodes, and about the session that ZooKeeper grants."""
     found = Findings()
     found.add(timeout_findings(settings, session.timeout, session.asked))

@@ -44,7 +44,7 @@ def problems(file: str, infos: Iterable[Mapping[str, Any]], groups: Sequence[str
     file: the configuration that is checked. infos: the items of getAllConfigInfo. groups: those of the elections; the listener
     is looked at as well.
     """
-    found = _Lines(file)
+    found = _SharedLines(file)
     for command in commands(infos, groups):
         if os.path.isabs(command.word) and executable(command.word) is False:
             word = printable(command.word, _MOST)
@@ -60,7 +60,7 @@ def notes(file: str, infos: Iterable[Mapping[str, Any]], groups: Sequence[str], 
     that `environment=` sets is told by nobody, so what is missing in supervisord's is no more than worth telling.
     """
     infos = list(infos)
-    said = _Lines(file)
+    said = _SharedLines(file)
     for command in commands(infos, groups):
         if path is not None and "/" not in command.word and not on_path(command.word, path):
             what = f"supervisord's PATH ({printable(path, _MOST)}) has no {printable(command.word, _MOST)}"
@@ -181,7 +181,7 @@ def executable(path: str) -> Optional[bool]:
     return not stat.S_ISDIR(mode) and bool(mode & 0o111)
 
 
-class _Lines:
+class _SharedLines:
     """One line for all programs of which the same is to be told."""
 
     def __init__(self, file: str) -> None:

@@ -9,7 +9,7 @@ import sys
 from typing import AbstractSet, Callable, Iterable, List, Mapping, NamedTuple, Optional
 
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.diagnosis.addresses import Place
+from supervisor_zkelect.diagnosis.addresses import HostPort
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import proc
 
@@ -66,7 +66,7 @@ def network(ports: Iterable[int]) -> Network:
 
 
 def strangers(
-    place: Place, found: Iterable[str], sockets: Iterable[Listening], belongs: Callable[[int], bool]
+    place: HostPort, found: Iterable[str], sockets: Iterable[Listening], belongs: Callable[[int], bool]
 ) -> List[Listening]:
     """Those who listen where the service is to, and do not belong to its group; each process once.
 
@@ -78,7 +78,7 @@ def strangers(
     return [one for one in {one.pid: one for one in there}.values() if one.pid is None or not belongs(one.pid)]
 
 
-class Members:
+class GroupProcesses:
     """Who belongs to the group of an election, to tell a service from a stranger: whoever descends from a program of the group,
     and what the chain loader has started for it. Nobody is killed by this, so whoever claims to belong is believed.
 

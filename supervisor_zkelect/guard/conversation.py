@@ -12,7 +12,7 @@ from supervisor_zkelect.guard import door, protocol
 from supervisor_zkelect.guard.codec import handlers
 from supervisor_zkelect.guard.guard import Guard
 from supervisor_zkelect.guard.kept_log import KeptLog
-from supervisor_zkelect.guard.programs import Programs
+from supervisor_zkelect.guard.programs import ProgramRegistrations
 from supervisor_zkelect.processes import proc
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Conversation:
         self._kept_log = kept_log
         self._keep_folder = keep_folder
 
-    def begin(self, guard: Guard, programs: Programs) -> None:
+    def begin(self, guard: Guard, programs: ProgramRegistrations) -> None:
         """Take messages from now on."""
         self._guard = guard
         self._handlers = handlers(protocol.TO_GUARD.kinds, {

@@ -30,7 +30,7 @@ COMPLAINT_PACE = 60.0
 NEVER, AT_ONCE = float("inf"), -float("inf")
 
 
-class Book(Protocol):
+class RecordPort(Protocol):
     """Where the entries are written (`record.Writer`)."""
 
     def open(self) -> None: ...
@@ -96,7 +96,9 @@ class GuardedGroups:
     of a group will register within some hundredths of a second.
     """
 
-    def __init__(self, manager: ProcessManager, book: Book, clock: Callable[[], float], expect: Callable[[bool], None]) -> None:
+    def __init__(
+        self, manager: ProcessManager, book: RecordPort, clock: Callable[[], float], expect: Callable[[bool], None]
+    ) -> None:
         self._manager = manager
         self._book = book
         self._now = clock

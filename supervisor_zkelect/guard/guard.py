@@ -46,7 +46,7 @@ from supervisor_zkelect.guard.absence import Absence
 from supervisor_zkelect.guard.codec import handlers
 from supervisor_zkelect.guard.effects import GuardEffects
 from supervisor_zkelect.guard.ending import Ending
-from supervisor_zkelect.guard.groups import AT_ONCE, NEVER, Book, GuardedGroup, GuardedGroups
+from supervisor_zkelect.guard.groups import AT_ONCE, NEVER, GuardedGroup, GuardedGroups, RecordPort
 from supervisor_zkelect.guard.renewals import Renewals
 from supervisor_zkelect.processes import group_events
 from supervisor_zkelect.processes.manager import ProcessManager
@@ -77,7 +77,7 @@ class Guard:
     """
 
     def __init__(
-        self, owner: record.Owner, grace: float, manager: ProcessManager, book: Book, effects: GuardEffects,
+        self, owner: record.Owner, grace: float, manager: ProcessManager, book: RecordPort, effects: GuardEffects,
         clock: Callable[[], float],
     ) -> None:
         self.owner = owner

@@ -48,7 +48,7 @@ class Copy(NamedTuple):
     unusable_since: Optional[float]
 
 
-class Trouble(NamedTuple):
+class ConfigTrouble(NamedTuple):
     """Why the copy is used instead of the file. problems: a line each. since: seconds of CLOCK_BOOTTIME. made: as in `Copy`."""
 
     problems: Tuple[str, ...]
@@ -61,7 +61,7 @@ class Trouble(NamedTuple):
 
 def fall_back(
     folder: str, problems: Iterable[str], moment: float, file: str, refused: Optional[Settings] = None
-) -> Tuple[Settings, Trouble]:
+) -> Tuple[Settings, ConfigTrouble]:
     """The settings to continue with at `moment` (seconds of CLOCK_BOOTTIME), where the file has these problems.
 
     file: its path, for the next attempt and for messages; it may differ from that of the copy. refused: the settings in the file,
@@ -71,7 +71,7 @@ def fall_back(
     settings = dataclasses.replace(kept.settings, file=file)
     if refused is not None and dataclasses.replace(settings, notes=refused.notes, doubts=refused.doubts) == refused:
         raise NoCopy(f"{os.path.join(folder, NAME)} says the same")
-    return settings, Trouble(tuple(problems), note_unusable(folder, moment), kept.made)
+    return settings, ConfigTrouble(tuple(problems), note_unusable(folder, moment), kept.made)
 
 
 def save(folder: str, settings: Settings) -> None:

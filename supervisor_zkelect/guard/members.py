@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 PREFIX = "members-"
 
 
-class Members:
+class MemberFiles:
     """The files in a runtime folder. owner: the supervisord of this guard."""
 
     def __init__(self, folder: str, owner: record.Owner) -> None:

@@ -31,7 +31,7 @@ from supervisor_zkelect.guard.guard import Guard
 from supervisor_zkelect.guard.inbox import Inbox
 from supervisor_zkelect.guard.keeper_protocol import KeeperSaid
 from supervisor_zkelect.guard.kept_log import KeptLog
-from supervisor_zkelect.guard.programs import Programs
+from supervisor_zkelect.guard.programs import ProgramRegistrations
 from supervisor_zkelect.guard.registration import Key
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.processes.census import Census, SupervisordIdentity
@@ -76,7 +76,7 @@ class Terms(NamedTuple):
     calls: str = ""
 
 
-class Process:
+class GuardProgram:
     """All methods run on one thread; what other threads have for it comes through an inbox.
 
     mine: what makes this process the one guard. alone: whether nothing but the guard is in this process.
@@ -100,7 +100,7 @@ class Process:
         key = Key(self.folder)
         if key.trouble:
             log.error("cannot keep the key of the programs' secrets for the next guard: %s", key.trouble)
-        self.members = members.Members(self.folder, self.owner)
+        self.members = members.MemberFiles(self.folder, self.owner)
         own, left = self.members.load()
         identity = SupervisordIdentity(self.owner.start, terms.session, os.fsencode(terms.arguments))
         self.manager = ProcessManager(
@@ -113,7 +113,7 @@ class Process:
         book = make_record(self.folder, self.owner, terms.room + len(former))
         self.guard = Guard(self.owner, terms.grace, self.manager, book, self, now)
         answer = self.conversation.door.answer
-        self.conversation.begin(self.guard, Programs(
+        self.conversation.begin(self.guard, ProgramRegistrations(
             self.owner.pid, self.guard, self.manager, self.cgroups, key.secret, answer, self.mend_folder
         ))
         #: what peers connect to, and the descriptor that holds the session's lock
@@ -342,7 +342,7 @@ def serve(terms: Terms, credentials: Tuple[Optional[str], Optional[str]], ready:
     if mine is None:
         raise OSError(errno.EBUSY, "another guard is running")
     try:
-        Process(terms, credentials, mine, alone=False).run(ready)
+        GuardProgram(terms, credentials, mine, alone=False).run(ready)
     finally:
         mine.leave()
 
@@ -379,7 +379,7 @@ def main(words: List[str]) -> int:
         return 1
     _stay_in_memory()
     credentials = os.environ.get("SUPERVISOR_USERNAME"), os.environ.get("SUPERVISOR_PASSWORD")
-    process = Process(terms, credentials, mine, alone=True)
+    process = GuardProgram(terms, credentials, mine, alone=True)
     handler.otherwise = process.kept_log.say
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, process.end_when_possible)

@@ -17,7 +17,7 @@ from supervisor_zkelect.processes.manager import ProcessManager
 Answer = Callable[[door.Peer, Dict[str, Any]], None]
 
 
-class Programs:
+class ProgramRegistrations:
     """Registers programs. supervisord: its pid. secrets: by which what belongs to a program is known. answer: answers a peer.
     mend: has the runtime folder kept, and tells whether something was put back in it."""
 

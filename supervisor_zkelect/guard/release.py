@@ -127,7 +127,7 @@ class Left(NamedTuple):
     released: float
 
 
-def _leave(client: Any, election: saved_session.Election, acl: Any, by: float) -> Optional[Left]:
+def _leave(client: Any, election: saved_session.SavedElection, acl: Any, by: float) -> Optional[Left]:
     """by: seconds of CLOCK_BOOTTIME. None when it could not be left: the session's end gives up the proposal then, and a holder
     tells of a dirty end."""
     try:
@@ -144,13 +144,13 @@ def _leave(client: Any, election: saved_session.Election, acl: Any, by: float) -
     return left
 
 
-def elector_of(client: Any, election: saved_session.Election, acl: Any, timeout: float) -> Elector:
+def elector_of(client: Any, election: saved_session.SavedElection, acl: Any, timeout: float) -> Elector:
     """An elector for an election of the session that the client is attached to. timeout: seconds for each call."""
     return Elector(client, election.znode, election.stem, election.ack, separator="", acl=acl, timeout=timeout,
                    election_state=election.state or None)
 
 
-def leave(client: Any, election: saved_session.Election, acl: Any, timeout: float) -> Left:
+def leave(client: Any, election: saved_session.SavedElection, acl: Any, timeout: float) -> Left:
     """Release the proposal that the client's session owns in an election. Raises ElectionError."""
     elector = elector_of(client, election, acl, timeout)
     try:

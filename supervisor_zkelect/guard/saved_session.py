@@ -12,7 +12,7 @@ from typing import List, NamedTuple, Optional
 from supervisor_zkelect.guard import record
 
 
-class Election(NamedTuple):
+class SavedElection(NamedTuple):
     """One election of the session. znode, ack, state: full paths, with the chroot. stem: what a proposal's name begins with.
 
     state: "" for the ack's own (`places.state_of`).
@@ -43,7 +43,7 @@ class Saved(NamedTuple):
     owner: record.Owner
     node: str
     servers: str
-    elections: List[Election]
+    elections: List[SavedElection]
     tick: float = UNKNOWN
 
 
@@ -82,7 +82,7 @@ def load(folder: str) -> Optional[Saved]:
         number, password, timeout, node, servers, count, boot, namespace, pid, start, *more = record.read_block(path)
         # An earlier version does not tell the tick.
         tick = float(more[0]) if more else UNKNOWN
-        elections = [Election(*record.read_block(path, index)) for index in range(1, int(count) + 1)]
+        elections = [SavedElection(*record.read_block(path, index)) for index in range(1, int(count) + 1)]
         owner = record.Owner(boot, namespace, int(pid), int(start))
         return Saved(int(number), password, float(timeout), owner, node, servers, elections, tick)
     except (record.RecordError, ValueError, TypeError):

@@ -41,7 +41,7 @@ class Ports:
     actions: events.Actions
     connected: Callable[[], bool]
     elector: Callable[[ElectionSettings], Elector]
-    entry: Callable[[Candidacy], nodes.Entry]
+    entry: Callable[[Candidacy], nodes.NodeEntry]
     schedule: Callable[[float], None]
 
 

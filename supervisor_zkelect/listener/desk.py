@@ -118,14 +118,14 @@ class Desk(Decider):
             lambda error: events.CheckDone({"ok": False, "exit": 1, "text": f"a defect: {error!r}"}),
         )
 
-    def _node(self) -> examination.Node:
+    def _node(self) -> examination.ExaminedNode:
         """All that this node depends on, beside what a report tells of it."""
         host, granted, looks = self._host, self._leases.granted, None
         if granted is not None and self._sessions.usable:
             client = self._sessions.session.client
-            looks = examination.Session(client, granted.timeout, self._sessions.session.asked_timeout, granted.session)
+            looks = examination.ExaminingSession(client, granted.timeout, self._sessions.session.asked_timeout, granted.session)
         leading = {one.name for one in self._candidacies if one.state.role == roles.PRIMARY}
-        return examination.Node(
+        return examination.ExaminedNode(
             host.settings, self._programs.trouble is not None, looks, host.supervisord.call, os.getppid(), host.supervisord_uid,
             host.uid, host.group, leading,
         )

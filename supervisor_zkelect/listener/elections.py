@@ -32,11 +32,11 @@ def proposal_data(settings: Settings, election: ElectionSettings) -> bytes:
     return json.dumps(data).encode("utf-8")
 
 
-def to_save(settings: Settings) -> List[saved_session.Election]:
+def to_save(settings: Settings) -> List[saved_session.SavedElection]:
     """The elections of a configuration, as they are saved with the session."""
     root = settings.chroot
     return [
-        saved_session.Election(one.name, one.group, root + one.election_znode, one.election_prefix + one.sequence_separator,
+        saved_session.SavedElection(one.name, one.group, root + one.election_znode, one.election_prefix + one.sequence_separator,
                        root + one.election_ack,
                        "" if one.election_state == places.state_of(one.election_ack) else root + one.election_state)
         for one in settings.elections

@@ -33,7 +33,7 @@ class EntryWriter(Part):
     """due: when the entry is to be written next. differs: how this node's options differ from the primary's; "" where they do
     not."""
 
-    def __init__(self, means: Means, connected: Callable[[], bool], entry: Callable[[], nodes.Entry]) -> None:
+    def __init__(self, means: Means, connected: Callable[[], bool], entry: Callable[[], nodes.NodeEntry]) -> None:
         """connected: whether there is a connection to ZooKeeper. entry: makes what is to be written."""
         super().__init__(means)
         self.due = math.inf

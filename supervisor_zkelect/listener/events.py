@@ -11,7 +11,7 @@ from supervisor_zkelect.config.diff import Change
 from supervisor_zkelect.config.settings import Settings
 from supervisor_zkelect.core import messages
 from supervisor_zkelect.guard import saved_session
-from supervisor_zkelect.zookeeper.given import Answer
+from supervisor_zkelect.zookeeper.given import OrderAnswer
 
 Handlers = Mapping[type, Callable[[Any], None]]
 """Type of an event -> who takes it."""
@@ -43,8 +43,8 @@ class GroupsSurveyed(NamedTuple):
 class LeftoversReleased(NamedTuple):
     """The session's proposals in these elections are given up. refused: those for which ZooKeeper refuses that."""
 
-    elections: List[saved_session.Election]
-    refused: List[saved_session.Election]
+    elections: List[saved_session.SavedElection]
+    refused: List[saved_session.SavedElection]
 
 
 class ReportDelivered(NamedTuple):
@@ -101,7 +101,7 @@ class OrderSeen(NamedTuple):
 
     ticket: str
     id: str
-    answer: Optional[Answer]
+    answer: Optional[OrderAnswer]
 
 
 class QueueMoved(NamedTuple):

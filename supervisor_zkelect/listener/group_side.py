@@ -112,7 +112,7 @@ class GroupSide(Decider):
 
     # supervisord
 
-    def _on_event(self, event: eventstream.Event) -> None:
+    def _on_event(self, event: eventstream.SupervisordEvent) -> None:
         if event.name == "SUPERVISOR_STATE_CHANGE_STOPPING":
             self._stopping("supervisord is shutting down")
             return
@@ -176,5 +176,5 @@ class GroupSide(Decider):
             protocol.ProgramRefused: self._refused,
             protocol.GuardRevoked: lambda event: self._decide(self._of(event), messages.GrantRevoked(event.reason)),
             protocol.TermEnded: self._term_ended,
-            eventstream.Event: self._on_event, events.ProgramEnded: self._program_ended,
+            eventstream.SupervisordEvent: self._on_event, events.ProgramEnded: self._program_ended,
         }

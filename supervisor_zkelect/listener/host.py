@@ -187,13 +187,13 @@ class Host:
         """Keep the settings, which have proven good. Raises OSError."""
         kept_config.save(self._folder, self.settings)
 
-    def fall_back(self, problems: Iterable[str]) -> kept_config.Trouble:
+    def fall_back(self, problems: Iterable[str]) -> kept_config.ConfigTrouble:
         """Take the settings that were kept, because those of the file have these problems. Raises kept_config.NoCopy."""
         self.settings, trouble = kept_config.fall_back(self._folder, problems, clock.now(), self.settings.file, self.settings)
         return trouble
 
 
-def last_good(path: str, problems: Iterable[str]) -> Tuple[Settings, kept_config.Trouble]:
+def last_good(path: str, problems: Iterable[str]) -> Tuple[Settings, kept_config.ConfigTrouble]:
     """The settings that the last listener of this supervisord used, and why: the file of this path has these problems. Raises
     kept_config.NoCopy.
     """

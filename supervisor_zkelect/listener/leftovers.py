@@ -26,11 +26,11 @@ class Leftovers(Part):
         super().__init__(means)
         self._candidacies = candidacies
         self._send = send
-        self.elections: List[saved_session.Election] = []
+        self.elections: List[saved_session.SavedElection] = []
         #: groups that were proven dead since this listener began, so that what a former one started is no more
         self._dead: Set[str] = set()
         #: those whose release was refused when it was tried last
-        self._refused: List[saved_session.Election] = []
+        self._refused: List[saved_session.SavedElection] = []
         #: when their release is tried
         self.due = math.inf
 

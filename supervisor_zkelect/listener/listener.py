@@ -61,7 +61,7 @@ EVENTS = 100
 
 #: All types of events that are posted to a listener.
 POSTED = (
-    *events.OWN, HttpAsked, eventstream.Event, eventstream.StreamEnded, session.Connected,
+    *events.OWN, HttpAsked, eventstream.SupervisordEvent, eventstream.StreamEnded, session.Connected,
     session.Suspended, session.Lost, session.Beaten, session.Peeked, protocol.Welcome, link.GuardDown, link.GuardBusy,
     *protocol.EVENTS,
 )
@@ -73,7 +73,7 @@ class Listener:
     #: makes an election; the simulation has one that is watched
     candidacy = Candidacy
 
-    def __init__(self, host: Host, trouble: Optional[kept_config.Trouble] = None) -> None:
+    def __init__(self, host: Host, trouble: Optional[kept_config.ConfigTrouble] = None) -> None:
         """trouble: why the host's settings are those that were kept, and not those of the file."""
         self.host = host
         self.queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -97,7 +97,7 @@ class Listener:
             self.sessions.elector, self.reports.entry, self.candidacies.schedule,
         )
 
-    def _make_keepers(self, means: Means, trouble: Optional[kept_config.Trouble]) -> None:
+    def _make_keepers(self, means: Means, trouble: Optional[kept_config.ConfigTrouble]) -> None:
         """Make the parts that keep folder, guard, leases, session and programs."""
         self.candidacies = Candidacies(lambda: self.leases.granted.timeout if self.leases.granted else None)
         self.folder = RuntimeFolder(means, self._lock_taken)
@@ -295,7 +295,7 @@ def main(path: str) -> int:
     logs.begin()
     # kazoo tells each reconnect; the listener says it once.
     logging.getLogger("supervisor_zkelect.kazoo").propagate = False
-    trouble: Optional[kept_config.Trouble] = None
+    trouble: Optional[kept_config.ConfigTrouble] = None
     try:
         settings = load.from_file(path)
     except ConfigError as error:

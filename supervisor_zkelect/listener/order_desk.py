@@ -21,7 +21,7 @@ from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.keepers import Decider, Keepers
 from supervisor_zkelect.listener.part import Means
 from supervisor_zkelect.zookeeper import asked, following, pause_giving, results
-from supervisor_zkelect.zookeeper.given import TAKE_BACK, UNDER_WAY, Answer, Given
+from supervisor_zkelect.zookeeper.given import TAKE_BACK, UNDER_WAY, Given, OrderAnswer
 from supervisor_zkelect.zookeeper.permit import Permit
 
 #: Seconds between two looks at what becomes of an order.
@@ -40,7 +40,7 @@ class Awaited:
     by: float
     id: str = ""
     term: int = 0
-    first: Answer = Answer(True, 0, "")
+    first: OrderAnswer = OrderAnswer(True, 0, "")
     asking: bool = True
     last: bool = False
     due: float = math.inf
@@ -94,11 +94,11 @@ class OrderDesk(Decider):
         answer = None
         for one in list(self._awaited.values()):
             if one.given.id == back.id and one.given.kind != TAKE_BACK and not one.id and one.permit.withdraw():
-                answer = Answer(False, following.INTERRUPTED, "interrupted; nothing was ordered, and nothing will be")
+                answer = OrderAnswer(False, following.INTERRUPTED, "interrupted; nothing was ordered, and nothing will be")
                 # Nobody looks for its answer any more.
                 del self._awaited[one.ticket]
         if answer is None and not self._sessions.connected:
-            answer = Answer(False, following.UNKNOWN, "there is no connection to ZooKeeper")
+            answer = OrderAnswer(False, following.UNKNOWN, "there is no connection to ZooKeeper")
         if answer is not None:
             self._reply(ticket, answer.document())
         return answer is not None
@@ -126,20 +126,20 @@ class OrderDesk(Decider):
         del self._awaited[event.ticket]
         self._reply(event.ticket, self._document(awaited, answer))
 
-    def _document(self, awaited: Awaited, answer: Answer) -> Dict[str, Any]:
+    def _document(self, awaited: Awaited, answer: OrderAnswer) -> Dict[str, Any]:
         first = awaited.first
         shown = answer._replace(checked=answer.checked or first.checked, warning=answer.warning or first.warning)
         document = {"id": awaited.id, **shown.document()}
         return {**document, "term": awaited.term} if answer.exit == UNDER_WAY else document
 
-    def _stays(self, awaited: Awaited) -> Optional[Answer]:
+    def _stays(self, awaited: Awaited) -> Optional[OrderAnswer]:
         """Why this node goes on leading, though it was put into maintenance."""
         state = awaited.one.state
         ours = awaited.given.kind == "maintenance on" and awaited.given.node == self._host.settings.node_name
         if not ours or state.role != roles.PRIMARY or not state.stays_why:
             return None
         text = f"{awaited.given.node} goes on leading until another node can: {state.stays_why}"
-        return Answer(False, UNDER_WAY, text)
+        return OrderAnswer(False, UNDER_WAY, text)
 
     def handlers(self) -> events.Handlers:
         return {events.OrderSeen: self._given}

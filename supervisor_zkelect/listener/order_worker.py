@@ -12,7 +12,7 @@ from supervisor_zkelect.elector import AccessDenied, ElectionError, Elector, Not
 from supervisor_zkelect.listener import events, orders_seen
 from supervisor_zkelect.listener.election_worker import Post, plainly, watch
 from supervisor_zkelect.zookeeper import following
-from supervisor_zkelect.zookeeper.given import Answer, Given
+from supervisor_zkelect.zookeeper.given import Given, OrderAnswer
 from supervisor_zkelect.zookeeper.permit import Permit
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def give_order(elector: Elector, ticket: str, given: Given, permit: Permit, post
         post(events.OrderSeen(ticket, answer.id, answer))
     except Exception as error:
         log.exception("a defect")
-        post(events.OrderSeen(ticket, "", Answer(False, 4, f"a defect: {error!r}")))
+        post(events.OrderSeen(ticket, "", OrderAnswer(False, 4, f"a defect: {error!r}")))
 
 
 def look_after_order(
@@ -67,15 +67,15 @@ def begin(elector: Elector, action: messages.Begin, node: str) -> messages.Event
             return messages.Begun(action.op, "")
         return messages.Begun(action.op, elector.begin(action.kind, action.order, node))
     except (NotBegun, Unusable) as error:
-        return messages.NotBegun(action.op, str(error))
+        return messages.OrderNotBegun(action.op, str(error))
     except (NotLeader, ProposalGone) as error:
         return messages.ProposalLost(plainly(error))
     except ElectionError as error:
-        return messages.NotBegun(action.op, str(error), known=False)
+        return messages.OrderNotBegun(action.op, str(error), known=False)
     except Exception as error:
         # Whoever waits for a handover must not wait for ever because of a defect here.
         log.exception("a defect")
-        return messages.NotBegun(action.op, f"a defect: {error!r}", known=False)
+        return messages.OrderNotBegun(action.op, f"a defect: {error!r}", known=False)
 
 
 def tell_outcome(elector: Elector, action: messages.TellOutcome, node: str, address: str) -> None:

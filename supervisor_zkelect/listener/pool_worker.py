@@ -105,7 +105,7 @@ def deliver_answer(supervisord: Any, ticket: str, document: Dict[str, Any]) -> N
 
 
 def release_leftovers(
-    client: Any, elections: Sequence[saved_session.Election], acl: Any, timeout: float
+    client: Any, elections: Sequence[saved_session.SavedElection], acl: Any, timeout: float
 ) -> events.LeftoversReleased:
     """Give up what the session has in elections whose groups are proven dead. timeout: in seconds, of each request."""
     left, refused = [], []
@@ -197,7 +197,7 @@ def _serve(settings: Settings, paths: List[str], owner: int) -> bool:
 # This node
 
 
-def check(node: examination.Node) -> events.CheckDone:
+def check(node: examination.ExaminedNode) -> events.CheckDone:
     """Look at all that this node depends on, for seconds."""
     return events.CheckDone(examination.of_node(node).document(LONGEST_LIST))
 

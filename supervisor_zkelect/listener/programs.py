@@ -30,7 +30,7 @@ class Programs(Part):
     """Knows supervisord's programs, and what is wrong with them."""
 
     def __init__(
-        self, means: Means, candidacies: Candidacies, trouble: Optional[kept_config.Trouble],
+        self, means: Means, candidacies: Candidacies, trouble: Optional[kept_config.ConfigTrouble],
         allow: Callable[[Candidacy, float], None], known: Callable[[], None], tell_guard: Callable[[], None],
         leaving: Callable[[], bool],
     ) -> None:
@@ -148,7 +148,7 @@ class Programs(Part):
         doing = str(self.trouble) if self.trouble else "the group runs on to the end of its term"
         return {"since": since, "problems": problems[:MOST_PROBLEMS], "doing": doing}
 
-    def for_guard(self, leftovers: Iterable[saved_session.Election]) -> Dict[str, GroupPrograms]:
+    def for_guard(self, leftovers: Iterable[saved_session.SavedElection]) -> Dict[str, GroupPrograms]:
         """The groups, as the guard is told of them."""
         told: Dict[str, GroupPrograms] = {}
         for one in self._host.settings.elections:

@@ -115,7 +115,7 @@ class Reports(Decider):
             "unfit": untrusted.cut(state.fit_trouble or state.unfit, LONGEST_TEXT) or None,
         }
 
-    def entry(self, one: Candidacy) -> nodes.Entry:
+    def entry(self, one: Candidacy) -> nodes.NodeEntry:
         """What this node says of itself in an election, for other hosts to see."""
         state, moment = one.state, self._host.now()
         since, acked = round(1000 * (self._host.wall() - (moment - state.since))), one.timeline.begun.get("acked")
@@ -124,7 +124,7 @@ class Reports(Decider):
             since = round(1000 * acked)
         guarded = self._guard.up and not one.group.unguarded
         options = agreement.options(self._host.settings, one.settings)
-        return nodes.Entry(
+        return nodes.NodeEntry(
             "", state.role, state.step, since, one.settings.address, guarded, one.control.stamp, __version__,
             self._trouble_of(one, moment), state.failed, agreement.digest(options), self._tags(one), options,
             self._figures(one), one.settings.priority, state.fit_trouble or state.unfit,
@@ -162,11 +162,11 @@ class Reports(Decider):
             "until": state.paused_until if held and state.paused_until < math.inf else None,
         }
 
-    def _hindrances(self, one: Candidacy, moment: float) -> ability.Node:
+    def _hindrances(self, one: Candidacy, moment: float) -> ability.NodeHindrances:
         folder = f"runtime folder: {self._folder.trouble}" if self._folder.trouble else ""
         leased = one.leads or one.state.role == roles.DEMOTING
         guard = self._guard.unenforced() if leased else self._guard.missing()
-        return ability.Node(self._obstacle, guard, folder, self._away(one, moment))
+        return ability.NodeHindrances(self._obstacle, guard, folder, self._away(one, moment))
 
     def _away(self, one: Candidacy, moment: float) -> str:
         """Why ZooKeeper cannot be asked; "" when it can, as far as is known, or when this listener has yet to ask."""

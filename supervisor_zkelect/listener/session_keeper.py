@@ -74,10 +74,10 @@ class SessionKeeper(Part):
             self._store = self._host.store()
         self.former = former if former is not None and list(former.owner) == list(self._host.owner) else None
 
-    def begin(self) -> List[saved_session.Election]:
+    def begin(self) -> List[saved_session.SavedElection]:
         """Make the session. Returns the elections that an earlier listener had, and this one has, too."""
         attach, timeout = None, None
-        kept: List[saved_session.Election] = []
+        kept: List[saved_session.SavedElection] = []
         former = self.former
         if former is not None:
             attach, timeout = (former.id, bytes.fromhex(former.password)), former.timeout

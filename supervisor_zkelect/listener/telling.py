@@ -41,7 +41,7 @@ class More(NamedTuple):
 
 
 def write_entry(
-    elector: Elector, name: str, node: str, entry: nodes.Entry, more: Optional[More] = None
+    elector: Elector, name: str, node: str, entry: nodes.NodeEntry, more: Optional[More] = None
 ) -> events.EntryWritten:
     """Write what this node says of itself. more: None where nothing else is to be done now; else it is looked how this node
     differs from the primary as well."""

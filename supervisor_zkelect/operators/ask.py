@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import show, waiting
-from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, UNKNOWN, USAGE, Outcome, failure
+from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, UNKNOWN, USAGE, CommandOutcome, failure
 from supervisor_zkelect.operators.progress import NONE, Progress
 from supervisor_zkelect.operators.table import PLAIN, Screen
 from supervisor_zkelect.operators.verbs import NODE, ONE, VERBS, Reply, Verb
@@ -60,7 +60,7 @@ def run(
     given: Optional[Mapping[str, Any]] = None,
     screen: Screen = PLAIN,
     progress: Progress = NONE,
-) -> Outcome:
+) -> CommandOutcome:
     """Carry out one of VERBS. Never raises SupervisordError.
 
     election: its name, or None for what the verb means without one.
@@ -90,7 +90,7 @@ def run(
         progress.end()
 
 
-def _failed(error: SupervisordError, afar: bool) -> Outcome:
+def _failed(error: SupervisordError, afar: bool) -> CommandOutcome:
     """afar: whether ZooKeeper alone could be asked as well."""
     if isinstance(error, Unreachable):
         refused = "HTTP 401" in error.reason or "HTTP 403" in error.reason
@@ -106,7 +106,7 @@ def _failed(error: SupervisordError, afar: bool) -> Outcome:
     return failure(ERROR, f"supervisord: {error}")
 
 
-def _names_wrong(verb: Verb, view: View, election: Optional[str]) -> Optional[Outcome]:
+def _names_wrong(verb: Verb, view: View, election: Optional[str]) -> Optional[CommandOutcome]:
     """Why the listener is not asked at all; None where it is."""
     if not view.known:
         return None if verb.doubted else failure(UNKNOWN, f"unknown: {view.why}; {show.age_text(view)}")

@@ -9,14 +9,14 @@ from typing import Any, List, Mapping, NamedTuple, Optional, Sequence
 from supervisor_zkelect.config.findings import Findings
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import connection, show
-from supervisor_zkelect.operators.outcome import USAGE, Outcome, Trouble, quiet
+from supervisor_zkelect.operators.outcome import USAGE, CommandOutcome, Trouble, quiet
 
 #: Seconds that ZooKeeper has to answer.
 ZOOKEEPER_TIME = 5.0
 
 
 class Side(NamedTuple):
-    """supervisord's side. seen: of its programs (`examination.Seen`), view: of the listener's report (`view.View`); both
+    """supervisord's side. seen: of its programs (`examination.ProgramsSeen`), view: of the listener's report (`view.View`); both
     None where it was not to be asked. same: whether the listener uses the file that is checked. call: its methods."""
 
     seen: Any
@@ -28,7 +28,7 @@ class Side(NamedTuple):
 NOBODY = Side(None, None, False, None)
 
 
-def run(arguments: argparse.Namespace) -> Outcome:
+def run(arguments: argparse.Namespace) -> CommandOutcome:
     """Check the file that -c names."""
     from supervisor_zkelect.config import load
     from supervisor_zkelect.config.problems import ConfigError
@@ -70,7 +70,7 @@ def _look(arguments: argparse.Namespace, settings: Any, found: Findings) -> List
 
     def look(client: Any, timeout: float) -> None:
         granted.append(timeout)
-        session = examination.Session(client, timeout, settings.session_timeout, _session(side))
+        session = examination.ExaminingSession(client, timeout, settings.session_timeout, _session(side))
         known.add(examination.of_zookeeper(settings, session))
 
     trouble = admission.by_client(settings, ZOOKEEPER_TIME, look)
@@ -128,7 +128,7 @@ def _ask(arguments: argparse.Namespace, settings: Any, found: Findings) -> Side:
 
 
 def _seen(call: Any, settings: Any, url: str) -> Any:
-    """supervisord's programs, as `examination.Seen`. Raises SupervisordError."""
+    """supervisord's programs, as `examination.ProgramsSeen`. Raises SupervisordError."""
     from supervisor_zkelect.diagnosis import examination
     from supervisor_zkelect.processes import proc
     from supervisor_zkelect.supervisord import program_info
@@ -140,7 +140,7 @@ def _seen(call: Any, settings: Any, url: str) -> Any:
     listener = program_info.listener_of(infos)
     named: Any = listener.get("uid")
     uid: int = named if isinstance(named, int) else os.geteuid() if supervisord_uid is None else supervisord_uid
-    return examination.Seen(
+    return examination.ProgramsSeen(
         infos, processes, ends, pid if here else None, supervisord_uid,
         uid, _path_of(listener, processes, pid, proc.environ) if here else None, listener.get("group"),
     )

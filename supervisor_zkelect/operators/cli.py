@@ -13,7 +13,7 @@ from typing import Any, Callable, Collection, Dict, Optional, Sequence
 from supervisor_zkelect import __version__
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import streams
-from supervisor_zkelect.operators.outcome import DONE, ERROR, MEANINGS, USAGE, Outcome, Trouble
+from supervisor_zkelect.operators.outcome import DONE, ERROR, MEANINGS, USAGE, CommandOutcome, Trouble
 from supervisor_zkelect.operators.verbs import LONGEST, NODE, VERBS, Verb
 
 _DESCRIPTION = "Active/passive service groups under supervisord, elected through ZooKeeper."
@@ -324,7 +324,7 @@ def _misplaced_run(arguments: argparse.Namespace) -> int:
 def _init(arguments: argparse.Namespace) -> int:
     from supervisor_zkelect.operators import init
 
-    given = init.Given(
+    given = init.InitWords(
         name=arguments.election, main=arguments.supervisor_conf, output=arguments.output or "zkelect.conf", force=arguments.force,
         **{field: getattr(arguments, field) for field in ("program", "address", "servers", "health", "node", "group")},
     )
@@ -406,7 +406,7 @@ def _operate(arguments: argparse.Namespace) -> int:
     ), given, as_json)
 
 
-def _looked(run: Callable[[], Outcome], given: Dict[str, Any], as_json: bool) -> int:
+def _looked(run: Callable[[], CommandOutcome], given: Dict[str, Any], as_json: bool) -> int:
     """Print the outcome; or, where that is asked for, go on looking."""
     if given.get("watch") or given.get("follow"):
         from supervisor_zkelect.operators import live

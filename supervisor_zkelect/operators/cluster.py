@@ -7,12 +7,12 @@ from typing import Any, Dict, List, Mapping
 from supervisor_zkelect.core import outlook
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import overview
-from supervisor_zkelect.operators.outcome import DONE, ERROR, VERSION, Outcome
+from supervisor_zkelect.operators.outcome import DONE, ERROR, VERSION, CommandOutcome
 from supervisor_zkelect.operators.show import refused
 from supervisor_zkelect.operators.view import as_dicts
 
 
-def check(answers: Mapping[str, Dict[str, Any]]) -> Outcome:
+def check(answers: Mapping[str, Dict[str, Any]]) -> CommandOutcome:
     """A line for each problem: nodes that are missing, that differ, or that could not lead. answers: by election."""
     problems: List[str] = []
     notes: List[str] = []
@@ -33,7 +33,7 @@ def check(answers: Mapping[str, Dict[str, Any]]) -> Outcome:
     status = ERROR if problems else DONE
     lines = [*problems, *(f"note: {note}" for note in notes), *["no problem found"] * (not problems)]
     document = {"v": VERSION, "exit": status, "ok": not problems, "problems": problems, "notes": notes}
-    return Outcome(status, tuple(lines), document)
+    return CommandOutcome(status, tuple(lines), document)
 
 
 def _versions(answer: Dict[str, Any]) -> List[str]:

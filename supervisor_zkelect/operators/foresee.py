@@ -8,7 +8,7 @@ from supervisor_zkelect.core import figures, nodes, outlook, rehearsal
 from supervisor_zkelect.core.history import rows as rows_of
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import table, times, words
-from supervisor_zkelect.operators.outcome import DONE, ERROR, USAGE, VERSION, Outcome, failure
+from supervisor_zkelect.operators.outcome import DONE, ERROR, USAGE, VERSION, CommandOutcome, failure
 from supervisor_zkelect.operators.show import refused
 from supervisor_zkelect.operators.table import BAD, GOOD, WATCH, Screen
 from supervisor_zkelect.operators.view import View, as_dict, as_text, is_number
@@ -32,7 +32,7 @@ _ENDED = {
 }
 
 
-def why(answers: Mapping[str, Dict[str, Any]], view: Optional[View], screen: Screen, given: Mapping[str, Any]) -> Outcome:
+def why(answers: Mapping[str, Dict[str, Any]], view: Optional[View], screen: Screen, given: Mapping[str, Any]) -> CommandOutcome:
     """Why a node is not primary, and what would follow if the primary failed now. view: of the node that was asked, None where
     ZooKeeper was. given: node."""
     lines: List[str] = []
@@ -61,10 +61,10 @@ def why(answers: Mapping[str, Dict[str, Any]], view: Optional[View], screen: Scr
         }
     if unknown and not document["elections"]:
         return failure(USAGE, unknown[0])
-    return Outcome(DONE, tuple(lines), document)
+    return CommandOutcome(DONE, tuple(lines), document)
 
 
-def _unknown(name: str, seen: outlook.Cluster, node: str) -> str:
+def _unknown(name: str, seen: outlook.ElectionView, node: str) -> str:
     return nodes.unknown(printable(node), printable(name), [one.name for one in seen.peers])
 
 
@@ -92,7 +92,7 @@ def _told(name: str, said: outlook.Outlook, local: str, screen: Screen) -> List[
     return [screen.paint(part, colour) for line, colour in lines for part in table.wrapped(line, screen.width)]
 
 
-def simulate(answers: Mapping[str, Dict[str, Any]], screen: Screen, given: Mapping[str, Any]) -> Outcome:
+def simulate(answers: Mapping[str, Dict[str, Any]], screen: Screen, given: Mapping[str, Any]) -> CommandOutcome:
     """What would follow from a fault, step by step; or, with a term, what happened in it. given: fault, node, term."""
     fault, term = given.get("fault"), given.get("term")
     if bool(fault) == bool(term):
@@ -117,10 +117,10 @@ def simulate(answers: Mapping[str, Dict[str, Any]], screen: Screen, given: Mappi
             continue
         lines += [f"{printable(name)}: {told.lines[0]}", *told.lines[1:]]
         document["elections"][name] = told.document
-    return Outcome(DONE, tuple(part for line in lines for part in table.wrapped(line, screen.width)), document)
+    return CommandOutcome(DONE, tuple(part for line in lines for part in table.wrapped(line, screen.width)), document)
 
 
-def _rehearsed(name: str, seen: outlook.Cluster, fault: str, node: str) -> Outcome:
+def _rehearsed(name: str, seen: outlook.ElectionView, fault: str, node: str) -> CommandOutcome:
     if seen.paused:
         return failure(ERROR, f"{seen.paused}: nobody takes over before that, so nothing can be rehearsed")
     parts = outlook.parts_of(seen)
@@ -141,7 +141,8 @@ def _rehearsed(name: str, seen: outlook.Cluster, fault: str, node: str) -> Outco
     rows = [(f"{step.at:9.3f} s", step.node or "ZooKeeper", _step(step)) for step in played.steps]
     case = outlook.Case(fault, played, outlook.consequence(played))
     lines = [f"{what}{assumed}", *_timeline(rows), f"  then: {case.says}", f"  {outlook.basis(seen, played.leader)}"]
-    return Outcome(DONE, tuple(lines), {"fault": fault, "node": victim, "steps": outlook.explained(played.steps), **_case(case)})
+    document = {"fault": fault, "node": victim, "steps": outlook.explained(played.steps), **_case(case)}
+    return CommandOutcome(DONE, tuple(lines), document)
 
 
 def _step(step: rehearsal.Step) -> str:
@@ -156,7 +157,7 @@ def _timeline(rows: Sequence[Tuple[str, str, str]]) -> List[str]:
     return [f"  {at:>{widths[0]}}  {who:{widths[1]}}  {what}" for at, who, what in rows]
 
 
-def _replayed(terms: List[Dict[str, Any]], token: int) -> Outcome:
+def _replayed(terms: List[Dict[str, Any]], token: int) -> CommandOutcome:
     """What happened in a past term."""
     place = next((number for number, one in enumerate(terms) if one.get("token") == token), None)
     if place is None:
@@ -174,7 +175,7 @@ def _replayed(terms: List[Dict[str, Any]], token: int) -> Outcome:
     never = [f"  it was never {row.never}"] * bool(row.never)
     where = f" at {printable(row.address)}" if row.address else ""
     head = f"term {token} of {printable(row.node) or 'an unknown node'}{where}"
-    return Outcome(DONE, (head, *_timeline(rows), *served, *never, *because), {
+    return CommandOutcome(DONE, (head, *_timeline(rows), *served, *never, *because), {
         "term": term, "why": row.why, "served": row.served, "never": row.never or None,
         "steps": [{"time": moment, "at": round(moment - start, 3), "says": as_text(said)} for moment, said in moments],
     })

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from supervisor_zkelect.core import journal
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import table, times
-from supervisor_zkelect.operators.outcome import DONE, USAGE, VERSION, Outcome, failure
+from supervisor_zkelect.operators.outcome import DONE, USAGE, VERSION, CommandOutcome, failure
 from supervisor_zkelect.operators.show import refused
 from supervisor_zkelect.operators.table import BAD, FAINT, PLAIN, WATCH, WIDE, Cell, Column, Screen
 from supervisor_zkelect.operators.view import as_dict
@@ -27,7 +27,7 @@ _COLOURS = {journal.FAILURE: BAD, journal.LOST: BAD, journal.ORDER: WATCH}
 
 def events(
     answers: Mapping[str, Dict[str, Any]], screen: Screen = PLAIN, given: Mapping[str, Any] = {}, now: float = 0.0
-) -> Outcome:
+) -> CommandOutcome:
     """The events of elections, the latest last. answers: by election. given: since, a time or a number; limit; after, by election
     the number that was shown last; shown, where the heading was. now: seconds since 1970, 0 for now."""
     now = now or time.time()
@@ -60,7 +60,7 @@ def events(
     first = 1 if len(answers) == 1 and screen.width is not None and screen.width < WIDE else 0
     head, *blocks = table.blocks(_COLUMNS[first:], [row[first:] for row in rows], screen)
     lines = [] if given.get("shown") else head
-    return Outcome(DONE, (*said, *lines, *(line for block in blocks for line in block)), document)
+    return CommandOutcome(DONE, (*said, *lines, *(line for block in blocks for line in block)), document)
 
 
 def _found(

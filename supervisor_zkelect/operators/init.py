@@ -39,7 +39,7 @@ SERVERS = "ZKELECT_SERVERS"
 
 
 @dataclass(frozen=True)
-class Given:
+class InitWords:
     """The words of the command line; None for what was not given. output: path of the file. main: supervisord's main file."""
 
     name: Optional[str] = None
@@ -54,7 +54,7 @@ class Given:
     force: bool = False
 
 
-def run(given: Given, zkelect: str, ask: Optional[Callable[[str], str]], tell: Callable[[str], None]) -> List[str]:
+def run(given: InitWords, zkelect: str, ask: Optional[Callable[[str], str]], tell: Callable[[str], None]) -> List[str]:
     """Write the file; returns the lines that say so, and what is left to do.
 
     zkelect: path of this program. ask: puts a question to a person, and raises EOFError when there is no answer; None where
@@ -96,7 +96,7 @@ def tell(line: str) -> None:
 # What is written
 
 
-def complete(given: Given, ask: Optional[Callable[[str], str]], tell: Callable[[str], None]) -> Given:
+def complete(given: InitWords, ask: Optional[Callable[[str], str]], tell: Callable[[str], None]) -> InitWords:
     """With what has no default: from the command line, else the environment, else a person. Raises Trouble."""
     if given.servers is None and os.environ.get(SERVERS):
         given = replace(given, servers=os.environ[SERVERS])
@@ -125,7 +125,7 @@ def complete(given: Given, ask: Optional[Callable[[str], str]], tell: Callable[[
     return given
 
 
-def _try(given: Given, more: Dict[str, str]) -> None:
+def _try(given: InitWords, more: Dict[str, str]) -> None:
     """Raises Trouble for what cannot be of what is known so far."""
     known = {name: text for name, text in vars(given).items() if text is not None}
     health = given.health if given.health is not None or "address" in {**known, **more} else "none"
@@ -133,7 +133,7 @@ def _try(given: Given, more: Dict[str, str]) -> None:
             "zkelect", "/var/log")
 
 
-def checked(given: Given, zkelect: str, logs: str) -> configfile.Election:
+def checked(given: InitWords, zkelect: str, logs: str) -> configfile.Election:
     """The election that the file is to have. All of `_NEEDED` is given. Raises Trouble with every problem."""
     problems: List[str] = []
 
@@ -244,7 +244,7 @@ def own_path() -> str:
     return "zkelect"
 
 
-def _main_file(given: Given) -> Tuple[Optional[mainfile.MainFile], List[str]]:
+def _main_file(given: InitWords) -> Tuple[Optional[mainfile.MainFile], List[str]]:
     try:
         folder = os.getcwd()
     except OSError as error:
@@ -261,12 +261,12 @@ def _main_file(given: Given) -> Tuple[Optional[mainfile.MainFile], List[str]]:
     return main, [f"note: {trouble}" for trouble in main.troubles]
 
 
-def _exists(given: Given) -> str:
+def _exists(given: InitWords) -> str:
     what = "is not a regular file; choose another with --output" if given.force else "exists; overwrite it with --force"
     return f"{given.output} {what}"
 
 
-def _write(given: Given, text: str) -> None:
+def _write(given: InitWords, text: str) -> None:
     try:
         files.publish(given.output, text.encode(), given.force)
     except FileExistsError:
@@ -282,7 +282,7 @@ _PLUGIN = (
 
 
 def left_to_do(
-    given: Given, main: Optional[mainfile.MainFile], included: bool, supervisord: str, zkelect: str
+    given: InitWords, main: Optional[mainfile.MainFile], included: bool, supervisord: str, zkelect: str
 ) -> List[str]:
     """The steps from the file to a running service. included: whether the main file includes it."""
     path = os.path.abspath(given.output)

@@ -9,7 +9,7 @@ from typing import Any, Dict, Mapping, Optional, Sequence
 from supervisor_zkelect.core import history
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import remote
-from supervisor_zkelect.operators.outcome import UNKNOWN, USAGE, Outcome, Trouble
+from supervisor_zkelect.operators.outcome import UNKNOWN, USAGE, CommandOutcome, Trouble
 from supervisor_zkelect.operators.table import Screen
 from supervisor_zkelect.operators.verbs import Reply, Verb
 from supervisor_zkelect.operators.view import View
@@ -37,7 +37,7 @@ class Afar:
         if client is not None:
             connect.stop_client(client)
 
-    def outcome(self, verb: Verb, given: Mapping[str, Any], screen: Screen) -> Outcome:
+    def outcome(self, verb: Verb, given: Mapping[str, Any], screen: Screen) -> CommandOutcome:
         """The outcome of the verb. Raises Trouble."""
         verb = verb.chosen(given)
         if self._client is None:

@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, List, Sequence, Set
 
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import streams, table, times
-from supervisor_zkelect.operators.outcome import DONE, USAGE, Outcome, Trouble, failure
+from supervisor_zkelect.operators.outcome import DONE, USAGE, CommandOutcome, Trouble, failure
 from supervisor_zkelect.operators.view import as_dict, as_dicts
 
 PACE = 1.0
@@ -23,7 +23,7 @@ PACE = 1.0
 
 _HOME, _LINE_END, _SCREEN_END = "\x1b[H", "\x1b[K", "\x1b[J"
 
-Ask = Callable[[], Outcome]
+Ask = Callable[[], CommandOutcome]
 Print = Callable[[Sequence[str]], str]
 
 
@@ -34,7 +34,7 @@ def looks_on(given: Dict[str, Any]) -> bool:
 
 def run(
     ask: Ask, given: Dict[str, Any], as_json: bool, stream: Any, pause: Callable[[float], Any] = threading.Event().wait
-) -> Outcome:
+) -> CommandOutcome:
     """Look on until Ctrl-C, or until nobody reads any more. Returns the outcome of the command, of which all is printed then.
 
     ask: may raise Trouble. pause: waits for so many seconds.
@@ -46,23 +46,23 @@ def run(
             if outcome.exit == USAGE and not view.shown:
                 return outcome
             if view.show(outcome):
-                return Outcome(DONE, (), {})
+                return CommandOutcome(DONE, (), {})
             if not outcome.error:
                 given.update(shown=True, after={**given.get("after", {}), **_last(outcome)})
             pause(PACE)
     except KeyboardInterrupt:
         streams.write(stream, [] if as_json or not view.shown else [""])
-        return Outcome(DONE, (), {})
+        return CommandOutcome(DONE, (), {})
 
 
-def _last(outcome: Outcome) -> Dict[str, Any]:
+def _last(outcome: CommandOutcome) -> Dict[str, Any]:
     """By election the number of the last event that was shown, or the terms."""
     elections = as_dict(outcome.document.get("elections"))
     told = ((name, found.get("last") if isinstance(found, dict) else found) for name, found in elections.items())
     return {name: found for name, found in told if found}
 
 
-def _asked(ask: Ask) -> Outcome:
+def _asked(ask: Ask) -> CommandOutcome:
     try:
         return ask()
     except Trouble as trouble:
@@ -77,11 +77,11 @@ class _View:
         self.shown = False
         self._silent_since = 0.0
 
-    def show(self, outcome: Outcome) -> bool:
+    def show(self, outcome: CommandOutcome) -> bool:
         """Show what has changed. True where nobody reads any more."""
         raise NotImplementedError
 
-    def _away(self, outcome: Outcome) -> str:
+    def _away(self, outcome: CommandOutcome) -> str:
         """A line on what is not told, and since when; "" where all is."""
         if not outcome.error:
             self._silent_since = 0.0
@@ -100,7 +100,7 @@ class _Picture(_View):
         #: when the lines were told
         self._told_at = 0.0
 
-    def show(self, outcome: Outcome) -> bool:
+    def show(self, outcome: CommandOutcome) -> bool:
         away, self.shown = self._away(outcome), True
         if self._as_json:
             return self._unless_same(json.dumps(outcome.document))
@@ -138,7 +138,7 @@ class _Lines(_View):
         self._known: Set[str] = set()
         self._away_told = ""
 
-    def show(self, outcome: Outcome) -> bool:
+    def show(self, outcome: CommandOutcome) -> bool:
         away = self._away(outcome)
         lines: Sequence[str]
         if away:
@@ -149,7 +149,7 @@ class _Lines(_View):
         self.shown = True
         return bool(lines) and bool(_written(self._stream, "".join(f"{line}\n" for line in lines)))
 
-    def _news(self, outcome: Outcome) -> Sequence[str]:
+    def _news(self, outcome: CommandOutcome) -> Sequence[str]:
         if not self._as_json:
             return outcome.lines
         elections = as_dict(outcome.document.get("elections"))

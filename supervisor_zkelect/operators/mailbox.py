@@ -60,7 +60,7 @@ class _Request:
     takers: Dict[Tuple[int, ...], proc.Process] = field(default_factory=dict)
 
 
-class Requests:
+class TicketedRequests:
     """The requests by ticket, in the order in which they came. Pure: `now` is seconds of CLOCK_BOOTTIME."""
 
     def __init__(self) -> None:
@@ -128,7 +128,7 @@ class Mailbox:
         self._reporter: Optional[proc.Process] = None
         #: the names of its group and program
         self._program = ("", "")
-        self._requests = Requests()
+        self._requests = TicketedRequests()
 
     # The listener's side. Texts are JSON objects; whatever is wrong with what is given raises RPCError.
 

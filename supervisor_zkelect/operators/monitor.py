@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 from supervisor_zkelect.core import roles
 from supervisor_zkelect.core.untrusted import cut, printable
-from supervisor_zkelect.operators.outcome import CANNOT, DONE, Outcome, Trouble
+from supervisor_zkelect.operators.outcome import CANNOT, DONE, CommandOutcome, Trouble
 from supervisor_zkelect.operators.outcome import UNKNOWN as NOT_KNOWN
 from supervisor_zkelect.operators.view import as_dict, as_dicts, as_text, is_number
 from supervisor_zkelect.operators.words import duration
@@ -204,7 +204,7 @@ def _found(arguments: argparse.Namespace) -> List[PluginResult]:
     return _judged(ask.run("list", call, arguments.election, timeout=arguments.timeout), own.document, limits)
 
 
-def _judged(listed: Outcome, own: Dict[str, Any], limits: Limits) -> List[PluginResult]:
+def _judged(listed: CommandOutcome, own: Dict[str, Any], limits: Limits) -> List[PluginResult]:
     if listed.exit == DONE:
         return judge(listed.document, own, limits)
     found = [PluginResult(UNKNOWN, f"the cluster cannot be seen: {_plain(listed.error)}")]

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Set
 from supervisor_zkelect.core import nodes
 from supervisor_zkelect.operators import ask, beside, remote, show, table, waiting
 from supervisor_zkelect.operators.interrupts import Interrupts
-from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, UNKNOWN, USAGE, Outcome, Trouble
+from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, UNKNOWN, USAGE, CommandOutcome, Trouble
 from supervisor_zkelect.operators.progress import Progress
 from supervisor_zkelect.operators.verbs import ALL, ONE, VERBS, Verb
 from supervisor_zkelect.system import clock
@@ -22,7 +22,7 @@ PACE = 0.1
 """Seconds between two looks at what becomes of an order."""
 
 
-def afar(arguments: argparse.Namespace, given: Mapping[str, Any], width: Optional[int], progress: Progress) -> Outcome:
+def afar(arguments: argparse.Namespace, given: Mapping[str, Any], width: Optional[int], progress: Progress) -> CommandOutcome:
     """The outcome of the command. given: what was said with the verb. width: columns that there are. Raises Trouble."""
     from supervisor_zkelect.zookeeper import asked, connect
     from supervisor_zkelect.zookeeper.permit import Permit
@@ -37,14 +37,14 @@ def afar(arguments: argparse.Namespace, given: Mapping[str, Any], width: Optiona
     client = remote.opened(settings)
     try:
         root = ("" if client.chroot else settings.chroot) + remote.root_of(arguments)
-        desk = Desk(client, root, remote.ZOOKEEPER_TIME)
+        desk = RemoteElections(client, root, remote.ZOOKEEPER_TIME)
         deadline = time.monotonic() + (getattr(arguments, "timeout", None) or verb.wait)
         answers = {}
         with Interrupts() as interrupts:
             for name in desk.meant(verb, arguments.election, given):
                 left = max(0.0, deadline - time.monotonic())
                 permit = Permit(clock.now() + max(left, ask.ANSWER_TIME))
-                way = Way(desk.elector(name), asked.given(verb.name, {**given, **ask.signed()}), interrupts, permit)
+                way = ZooKeeperWay(desk.elector(name), asked.given(verb.name, {**given, **ask.signed()}), interrupts, permit)
                 # Nothing is ordered yet by this one.
                 interrupts.check()
                 answers[name] = waiting.follow(way, left, progress, ask.revocable(verb, given))
@@ -55,7 +55,7 @@ def afar(arguments: argparse.Namespace, given: Mapping[str, Any], width: Optiona
         connect.stop_client(client)
 
 
-class Desk:
+class RemoteElections:
     """The elections below a znode, as a tool sees them. client: with a session. seconds: that ZooKeeper has for one thing."""
 
     def __init__(self, client: Any, root: str, seconds: float) -> None:
@@ -123,7 +123,7 @@ class Desk:
                 raise Trouble(ERROR, f"{path} is missing, and would be made for nobody; give the first order on a node")
 
 
-class Way:
+class ZooKeeperWay:
     """The way of an order by ZooKeeper alone (`waiting.Way`)."""
 
     def __init__(self, elector: Any, given: Any, interrupts: Interrupts, permit: Any = None) -> None:

@@ -48,7 +48,7 @@ MEANINGS = told({**USUAL, **OF_A_ROLE, DONE: f"{OF_A_ROLE[DONE]}, or the command
 VERSION = 1
 
 
-class Outcome(NamedTuple):
+class CommandOutcome(NamedTuple):
     """The outcome of a command: `lines` for a person, `document` for --json, and the exit status.
 
     error: one line when the command failed, else empty.
@@ -60,10 +60,10 @@ class Outcome(NamedTuple):
     error: str = ""
 
 
-def failure(exit: int, text: str) -> Outcome:
+def failure(exit: int, text: str) -> CommandOutcome:
     """The outcome of a command that could not do what was asked."""
     line = printable(text)
-    return Outcome(exit, (), {"v": VERSION, "exit": exit, "error": line}, line)
+    return CommandOutcome(exit, (), {"v": VERSION, "exit": exit, "error": line}, line)
 
 
 class Trouble(Exception):

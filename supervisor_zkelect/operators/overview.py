@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Sequence
 
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import table, times
-from supervisor_zkelect.operators.outcome import DONE, USAGE, VERSION, Outcome, failure
+from supervisor_zkelect.operators.outcome import DONE, USAGE, VERSION, CommandOutcome, failure
 from supervisor_zkelect.operators.show import refused, shown
 from supervisor_zkelect.operators.table import BAD, FAINT, GOOD, PLAIN, WATCH, Cell, Column, Screen
 from supervisor_zkelect.operators.view import as_dict, as_dicts, as_text, is_number
@@ -29,7 +29,7 @@ _COLOURS = {"primary": GOOD, "standby": "", "gone": BAD, "unknown": BAD, "primar
 
 def listed(
     answers: Mapping[str, Dict[str, Any]], screen: Screen = PLAIN, given: Mapping[str, Any] = {}, now: float = 0.0
-) -> Outcome:
+) -> CommandOutcome:
     """All nodes of elections, in one table. answers: by election. given: `tag`, for the nodes that have it. now: seconds since
     1970, 0 for now."""
     now, tag = now or time.time(), str(given.get("tag") or "")
@@ -65,7 +65,7 @@ def listed(
         said.append(f"no node has the tag {printable(tag)}; write KEY:VALUE, or KEY for any value")
     if len(answers) == 1:
         said += _changed(next(iter(answers.values())), now)
-    return Outcome(DONE, (*lines, *said), document)
+    return CommandOutcome(DONE, (*lines, *said), document)
 
 
 def _has(tags: Dict[str, Any], key: str, value: str, valued: bool) -> bool:
@@ -104,7 +104,7 @@ def _changed(answer: Dict[str, Any], now: float) -> List[str]:
     return [f"last change of the ack: {times.moment(changed / 1000)}, {times.ago(changed / 1000, now)} ago"]
 
 
-def members(answers: Mapping[str, Dict[str, Any]], screen: Screen = PLAIN) -> Outcome:
+def members(answers: Mapping[str, Dict[str, Any]], screen: Screen = PLAIN) -> CommandOutcome:
     """The queues of elections, in order. answers: by election."""
     columns = (
         Column("ELECTION"), Column("PLACE"), Column("NODE"), Column("ADDRESS", 0, 12), Column("PROPOSAL", 8), Column("TOKEN", 7),
@@ -125,4 +125,4 @@ def members(answers: Mapping[str, Dict[str, Any]], screen: Screen = PLAIN) -> Ou
             rows.append([printable(name), "-", "nobody", "-", "-", "-", ""])
         if answer.get("left_out"):
             rows.append([printable(name), "-", f"and {as_text(answer['left_out'])} more", "-", "-", "-", ""])
-    return Outcome(DONE, tuple(table.lines(columns, rows, screen)), document)
+    return CommandOutcome(DONE, tuple(table.lines(columns, rows, screen)), document)

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         if afar:
             _see_that_it_exists(zookeeper, settings, election, arguments.watch)
-        ack = Ack(zookeeper, settings, election, getattr(arguments, "json", False))
+        ack = AckZnode(zookeeper, settings, election, getattr(arguments, "json", False))
         if not arguments.watch:
             return ack.once()
         if not command:
@@ -121,7 +121,7 @@ class Silent(Exception):
     """ZooKeeper does not answer; the message says why."""
 
 
-class Ack:
+class AckZnode:
     """The ack znode of one election, as it is looked at and shown.
 
     zookeeper: a started client. settings, election: whose znode it is. as_json: whether each address is shown as a document.

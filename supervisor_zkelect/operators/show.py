@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from supervisor_zkelect.config.findings import Findings
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import order_lines, table, words
-from supervisor_zkelect.operators.outcome import DONE, ERROR, INTERRUPTED, UNDER_WAY, USAGE, VERSION, Outcome, failure
+from supervisor_zkelect.operators.outcome import DONE, ERROR, INTERRUPTED, UNDER_WAY, USAGE, VERSION, CommandOutcome, failure
 from supervisor_zkelect.operators.view import View, as_dict, as_text, exit_of, is_number
 from supervisor_zkelect.operators.words import duration
 
@@ -23,17 +23,17 @@ _STANDING = ("maintenance", "switchover", "restart", "paused")
 _COLUMNS = ("ELECTION", "ROLE", "FOR", "TOKEN", "PRIMARY", "PLACE", "NOTE")
 
 
-def role(view: View, election: Optional[str] = None) -> Outcome:
+def role(view: View, election: Optional[str] = None) -> CommandOutcome:
     """One line per election."""
     return _show(view, election, full=False)
 
 
-def status(view: View, election: Optional[str] = None) -> Outcome:
+def status(view: View, election: Optional[str] = None) -> CommandOutcome:
     """The node, its session, then as `role` does, and what moved each election last."""
     return _show(view, election, full=True)
 
 
-def _show(view: View, election: Optional[str], full: bool) -> Outcome:
+def _show(view: View, election: Optional[str], full: bool) -> CommandOutcome:
     if election is not None and view.known and election not in view.names:
         return no_election(view, election)
     names = view.names if election is None else [election]
@@ -51,10 +51,10 @@ def _show(view: View, election: Optional[str], full: bool) -> Outcome:
     elif not full:
         lines.append(f"node {printable(view.report.get('node'))}, {age_text(view)}{_link_text(view)}")
     lines += _config_lines(view) + _http_lines(view)
-    return Outcome(status, tuple(lines), _document(view, names, status))
+    return CommandOutcome(status, tuple(lines), _document(view, names, status))
 
 
-def no_election(view: View, election: str) -> Outcome:
+def no_election(view: View, election: str) -> CommandOutcome:
     there = ", ".join(printable(name) for name in view.names) or "none"
     return failure(USAGE, f"this node has no election {printable(election)}; there are: {there}")
 
@@ -198,7 +198,7 @@ def _facts(view: View, name: str) -> Dict[str, Any]:
     return facts
 
 
-def resign(election: str, answer: Dict[str, Any]) -> Outcome:
+def resign(election: str, answer: Dict[str, Any]) -> CommandOutcome:
     """Who leads after a resignation, at which address, after how long."""
     document = {**answer, "v": VERSION, "election": election}
     if answer.get("ok") is not True:
@@ -212,10 +212,10 @@ def resign(election: str, answer: Dict[str, Any]) -> Outcome:
         line = f"{printable(election)}: {as_text(answer['node'])} leads now{where}{after}"
     else:
         line = f"{printable(election)}: {text or 'resigned; nobody leads yet'}" + ("" if text else after)
-    return Outcome(DONE, (line,), document)
+    return CommandOutcome(DONE, (line,), document)
 
 
-def orders(answers: Mapping[str, Dict[str, Any]], screen: table.Screen = table.PLAIN) -> Outcome:
+def orders(answers: Mapping[str, Dict[str, Any]], screen: table.Screen = table.PLAIN) -> CommandOutcome:
     """What became of an order in each election, or what stands there; the first that failed decides."""
     told = {name: {**answer, "v": VERSION, "election": name} for name, answer in answers.items()}
     document = next(iter(told.values())) if len(told) == 1 else {"v": VERSION, "elections": told}
@@ -237,19 +237,19 @@ def orders(answers: Mapping[str, Dict[str, Any]], screen: table.Screen = table.P
         if answer.get("ok") is not True:
             named = {**answer, "text": f"{name}: {as_text(answer.get('text'))}"} if len(answers) > 1 else answer
             return refused(named, document)._replace(lines=tuple(lines))
-    return Outcome(DONE, tuple(lines), {**document, "exit": DONE})
+    return CommandOutcome(DONE, tuple(lines), {**document, "exit": DONE})
 
 
-def reload(answer: Dict[str, Any]) -> Outcome:
+def reload(answer: Dict[str, Any]) -> CommandOutcome:
     """The changes, the mistakes in the file, or what would end; a line each."""
     lines = tuple(printable(line) for line in answer.get("lines") or () if isinstance(line, str))
     document = {**answer, "v": VERSION}
     if answer.get("ok") is not True:
         return refused(answer, document)._replace(lines=lines)
-    return Outcome(DONE, (*lines, as_text(answer.get("text"))), {**document, "exit": DONE})
+    return CommandOutcome(DONE, (*lines, as_text(answer.get("text"))), {**document, "exit": DONE})
 
 
-def check(answer: Dict[str, Any], known: Findings = NOTHING, logs: Sequence[str] = ()) -> Outcome:
+def check(answer: Dict[str, Any], known: Findings = NOTHING, logs: Sequence[str] = ()) -> CommandOutcome:
     """Problems, a line each: those known of the listener, and those that it finds when it is asked. logs: notes on which logs
     tell more, for when anything is wrong."""
     declined = answer.get("ok") is not True and "problems" not in answer
@@ -269,7 +269,7 @@ def check(answer: Dict[str, Any], known: Findings = NOTHING, logs: Sequence[str]
     if fine:
         lines.append("no problem found")
     document = {"v": VERSION, "exit": status, "ok": fine, "problems": problems, "notes": notes}
-    return Outcome(status, tuple(lines), document)
+    return CommandOutcome(status, tuple(lines), document)
 
 
 def _statuses(answer: Dict[str, Any], known: Findings, declined: bool) -> List[int]:
@@ -279,11 +279,11 @@ def _statuses(answer: Dict[str, Any], known: Findings, declined: bool) -> List[i
     return found if well or declined else [*found, _status(answer, USAGE)]
 
 
-def refused(answer: Dict[str, Any], document: Dict[str, Any]) -> Outcome:
+def refused(answer: Dict[str, Any], document: Dict[str, Any]) -> CommandOutcome:
     """What the listener could not do, or did not."""
     status = _status(answer, ERROR)
     line = as_text(answer.get("text")) or "the listener could not do that; see its log"
-    return Outcome(status, (), {**document, "ok": False, "exit": status, "error": line}, line)
+    return CommandOutcome(status, (), {**document, "ok": False, "exit": status, "error": line}, line)
 
 
 def _status(answer: Dict[str, Any], default: int) -> int:

@@ -11,7 +11,7 @@ from supervisor_zkelect.core.history import USUAL
 from supervisor_zkelect.core.history import rows as rows_of
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import table, times
-from supervisor_zkelect.operators.outcome import DONE, USAGE, VERSION, Outcome, failure
+from supervisor_zkelect.operators.outcome import DONE, USAGE, VERSION, CommandOutcome, failure
 from supervisor_zkelect.operators.show import refused, shown
 from supervisor_zkelect.operators.table import PLAIN, WIDE, Column, Screen
 from supervisor_zkelect.operators.view import as_dict, as_dicts, as_text, is_number
@@ -45,7 +45,7 @@ class _Row(NamedTuple):
 
 def history(
     answers: Mapping[str, Dict[str, Any]], screen: Screen = PLAIN, given: Mapping[str, Any] = {}, now: float = 0.0
-) -> Outcome:
+) -> CommandOutcome:
     """The last terms of elections, the latest first, with what each step took. answers: by election. given: since, limit,
     follow and steps, as they were said; with follow the latest stands last, and `after` has the terms that were shown, and
     `shown` is true where the heading was. now: seconds since 1970, 0 for now."""
@@ -68,7 +68,7 @@ def history(
         if not count and not given.get("shown"):
             rows.append(_Row([printable(name), "-", "nobody", "-", "-", "-"]))
         said += _said(name, answer, given, now)
-    return Outcome(DONE, (*_lines(rows, screen, given, len(answers) == 1), *said), document)
+    return CommandOutcome(DONE, (*_lines(rows, screen, given, len(answers) == 1), *said), document)
 
 
 def _lines(rows: Sequence[_Row], screen: Screen, given: Mapping[str, Any], alone: bool) -> List[str]:
@@ -125,7 +125,7 @@ def _key(term: Mapping[str, Any]) -> str:
     return json.dumps(term, sort_keys=True)
 
 
-def _served(row: kept.Row, goes_on: bool, given: Mapping[str, Any], now: float, copied: Optional[float]) -> str:
+def _served(row: kept.TermRow, goes_on: bool, given: Mapping[str, Any], now: float, copied: Optional[float]) -> str:
     """For how long it served. Of a term that goes on a copy tells nothing behind its own time, and who follows is told when it
     ends."""
     if row.never:

@@ -20,7 +20,7 @@ from supervisor_zkelect.operators.outcome import (
     UNKNOWN,
     USAGE,
     USUAL,
-    Outcome,
+    CommandOutcome,
     told,
 )
 from supervisor_zkelect.operators.table import PLAIN, Screen, wrapped
@@ -55,7 +55,7 @@ class Reply(NamedTuple):
     given: Mapping[str, Any] = {}
 
 
-class Option(NamedTuple):
+class Flag(NamedTuple):
     """A word behind a verb. argument: its name in what the listener is asked. text: when it counts, or what it means. value: what
     the word behind it is, as a help has it; "" for none. seconds: that is a length of time. moment: that is a time of day."""
 
@@ -87,7 +87,7 @@ class Verb(NamedTuple):
 
     name: str
     text: str
-    show: Callable[[Reply], Outcome]
+    show: Callable[[Reply], CommandOutcome]
     means: str = ALL
     wait: float = 0.0
     timed: bool = False
@@ -96,7 +96,7 @@ class Verb(NamedTuple):
     acts: bool = False
     what: Tuple[str, ...] = ()
     operand: str = ""
-    options: Tuple[Option, ...] = ()
+    options: Tuple[Flag, ...] = ()
     ordered: bool = False
     afar: bool = False
     statuses: Mapping[int, str] = {}
@@ -126,12 +126,12 @@ class Verb(NamedTuple):
         return told({**USUAL, **self.statuses})
 
 
-def _fitted(reply: Reply, outcome: Outcome) -> Outcome:
+def _fitted(reply: Reply, outcome: CommandOutcome) -> CommandOutcome:
     """The outcome with lines that fit the screen."""
     return outcome._replace(lines=tuple(part for line in outcome.lines for part in wrapped(line, reply.screen.width)))
 
 
-def _check(reply: Reply) -> Outcome:
+def _check(reply: Reply) -> CommandOutcome:
     """The problems by the listener's report and its answer, or by supervisord's word on it."""
     # Only `check` needs it, and `role` is to begin fast.
     from supervisor_zkelect.operators import check_listener
@@ -143,44 +143,44 @@ def _check(reply: Reply) -> Outcome:
     return _fitted(reply, show.check(answer, known, logs))
 
 
-def _cluster(reply: Reply) -> Outcome:
+def _cluster(reply: Reply) -> CommandOutcome:
     from supervisor_zkelect.operators import cluster
 
     return cluster.check(reply.answers)
 
 
-def _why(reply: Reply) -> Outcome:
+def _why(reply: Reply) -> CommandOutcome:
     # The role machine takes longer to import than `role` takes to be answered.
     from supervisor_zkelect.operators import foresee
 
     return foresee.why(reply.answers, reply.view if reply.call else None, reply.screen, reply.given)
 
 
-def _simulate(reply: Reply) -> Outcome:
+def _simulate(reply: Reply) -> CommandOutcome:
     from supervisor_zkelect.operators import foresee
 
     return foresee.simulate(reply.answers, reply.screen, reply.given)
 
 
-def _events(reply: Reply) -> Outcome:
+def _events(reply: Reply) -> CommandOutcome:
     from supervisor_zkelect.operators import happenings
 
     return happenings.events(reply.answers, reply.screen, reply.given)
 
 
-def _orders(reply: Reply) -> Outcome:
+def _orders(reply: Reply) -> CommandOutcome:
     return show.orders(reply.answers, reply.screen)
 
 
-def _resign(reply: Reply) -> Outcome:
+def _resign(reply: Reply) -> CommandOutcome:
     [(election, answer)] = reply.answers.items()
     return show.resign(election, answer)
 
 
-_REASON = Option("--reason", "reason", "kept with the order, and shown", "TEXT")
-_WATCH = Option("--watch", "watch", "go on, and show it again as it changes; Ctrl-C ends that")
-_AT = Option("--at", "at", "at that time, by ISO 8601; without a zone by this host's clocks", "TIME", moment=True)
-_YES = Option("--yes", "yes", "do not ask at a terminal whether that is meant")
+_REASON = Flag("--reason", "reason", "kept with the order, and shown", "TEXT")
+_WATCH = Flag("--watch", "watch", "go on, and show it again as it changes; Ctrl-C ends that")
+_AT = Flag("--at", "at", "at that time, by ISO 8601; without a zone by this host's clocks", "TIME", moment=True)
+_YES = Flag("--yes", "yes", "do not ask at a terminal whether that is meant")
 _GIVEN = {
     ERROR: "refused, or another node leads: the answer says why", UNDER_WAY: "not done yet; the order stands",
     UNKNOWN: "the outcome is unknown", INTERRUPTED: "interrupted: taken back, or it stands, as the answer says",
@@ -205,21 +205,21 @@ _ROWS = (
     Verb(
         "list", "show all nodes of the elections: who leads, who stands by, who is missing, what is ordered",
         lambda reply: overview.listed(reply.answers, reply.screen, reply.given), wait=15.0, timed=True, each=True, afar=True,
-        options=(Option("--tag", "tag", "only the nodes with that tag", "KEY:VALUE"), _WATCH),
+        options=(Flag("--tag", "tag", "only the nodes with that tag", "KEY:VALUE"), _WATCH),
     ),
     Verb(
         "why", "tell why this node is not primary, and what would follow if the primary failed now: who is next, how long it "
         "would take, what stands in the way",
-        _why, wait=15.0, timed=True, each=True, afar=True, options=(Option("--node", "node", "why that node is not", "NODE"),),
+        _why, wait=15.0, timed=True, each=True, afar=True, options=(Flag("--node", "node", "why that node is not", "NODE"),),
     ),
     Verb(
         "simulate",
         "rehearse a fault by the rules that would decide, and show who would lead, after how long, through which steps",
         _simulate, wait=15.0, timed=True, each=True, afar=True,
         options=(
-            Option("--fault", "fault", f"one of {', '.join(figures.FAULTS)}", "FAULT"),
-            Option("--node", "node", "which node it happens to; without it the primary", "NODE"),
-            Option("--term", "term", "what happened in a past term, in place of a fault", "TOKEN"),
+            Flag("--fault", "fault", f"one of {', '.join(figures.FAULTS)}", "FAULT"),
+            Flag("--node", "node", "which node it happens to; without it the primary", "NODE"),
+            Flag("--term", "term", "what happened in a past term, in place of a fault", "TOKEN"),
         ),
     ),
     Verb(
@@ -230,26 +230,26 @@ _ROWS = (
         "history", "show the last terms: who led, why each ended, what each step took",
         lambda reply: terms.history(reply.answers, reply.screen, reply.given), wait=15.0, timed=True, each=True, afar=True,
         options=(
-            Option("--since", "since", "only those that went on after that: a time, or how long ago, as 2h", "TIME"),
-            Option("--limit", "limit", f"so many at most; {history.USUAL} by default", "N"),
-            Option("--follow", "follow", "go on, and show each new term, and each end of one"),
-            Option("--steps", "steps", "also where the terminal is too narrow for columns of them"),
+            Flag("--since", "since", "only those that went on after that: a time, or how long ago, as 2h", "TIME"),
+            Flag("--limit", "limit", f"so many at most; {history.USUAL} by default", "N"),
+            Flag("--follow", "follow", "go on, and show each new term, and each end of one"),
+            Flag("--steps", "steps", "also where the terminal is too narrow for columns of them"),
         ),
     ),
     Verb(
         "events", "show what happened, in the order of time: changes of role, failures, orders, each with its number",
         _events, wait=15.0, timed=True, each=True, afar=True,
         options=(
-            Option("--since", "since", "only those after that: a time, how long ago, or the number of the last one seen", "TIME"),
-            Option("--limit", "limit", f"so many at most; {journal.USUAL} by default", "N"),
-            Option("--follow", "follow", "go on, and show each new one, and how many were missed"),
+            Flag("--since", "since", "only those after that: a time, how long ago, or the number of the last one seen", "TIME"),
+            Flag("--limit", "limit", f"so many at most; {journal.USUAL} by default", "N"),
+            Flag("--follow", "follow", "go on, and show each new one, and how many were missed"),
         ),
     ),
     Verb(
         # It takes as long as the group takes to stop, and another one to start.
         "resign", "have another node lead, and wait until it does", _resign,
         means=ONE, wait=180.0, timed=True, each=True, acts=True,
-        options=(Option("--force", "force", "even if nobody is there to take over, or if the group cannot be proven dead"),),
+        options=(Flag("--force", "force", "even if nobody is there to take over, or if the group cannot be proven dead"),),
         statuses={
             DONE: "another node is primary", NOT_PRIMARY: "this node does not lead",
             ERROR: "refused, or nobody has taken over yet: the answer says why", UNKNOWN: "the outcome is unknown",
@@ -259,11 +259,11 @@ _ROWS = (
         "switchover", "have another node lead, from whichever node it is ordered, and wait until it does", _orders,
         means=ONE, wait=60.0, timed=True, each=True, acts=True, ordered=True, afar=True,
         options=(
-            Option("--to", "to", "that node, wherever it stands in the queue; without it whoever is next", "NODE"),
-            Option("--in", "in", "when that time has passed, by whoever leads then", "SECONDS", True),
-            _AT, Option("--dry-run", "dry", "look what would happen, and order nothing"),
-            Option("--cancel", "cancel", "take back one that has not begun"),
-            Option("--force", "force", "even past a member of the queue that knows no orders"), _YES, _REASON,
+            Flag("--to", "to", "that node, wherever it stands in the queue; without it whoever is next", "NODE"),
+            Flag("--in", "in", "when that time has passed, by whoever leads then", "SECONDS", True),
+            _AT, Flag("--dry-run", "dry", "look what would happen, and order nothing"),
+            Flag("--cancel", "cancel", "take back one that has not begun"),
+            Flag("--force", "force", "even past a member of the queue that knows no orders"), _YES, _REASON,
         ),
         statuses={DONE: "that node is primary, or the order is written", **_GIVEN},
     ),
@@ -272,8 +272,8 @@ _ROWS = (
         "take this node out of the queue, across restarts and reboots, or back into it; a primary hands over first", _orders,
         wait=60.0, timed=True, each=True, acts=True, ordered=True, afar=True, what=("on", "off"),
         options=(
-            Option("--node", "node", "another node", "NODE"), Option("--for", "for", "it ends by itself then", "SECONDS", True),
-            Option("--force", "force", "even if nobody can take over, and in place of one that stands"), _YES, _REASON,
+            Flag("--node", "node", "another node", "NODE"), Flag("--for", "for", "it ends by itself then", "SECONDS", True),
+            Flag("--force", "force", "even if nobody can take over, and in place of one that stands"), _YES, _REASON,
         ),
         statuses={DONE: "the node is out of the queue, or back in it", **_GIVEN},
     ),
@@ -282,8 +282,8 @@ _ROWS = (
         "restart", "have the primary stop the service and start it again in the same term, and wait until it is healthy", _orders,
         means=ONE, wait=180.0, timed=True, each=True, acts=True, ordered=True, afar=True,
         options=(
-            Option("--in", "in", "when that time has passed, by whoever leads then", "SECONDS", True), _AT,
-            Option("--cancel", "cancel", "take back one that has not begun"), _REASON,
+            Flag("--in", "in", "when that time has passed, by whoever leads then", "SECONDS", True), _AT,
+            Flag("--cancel", "cancel", "take back one that has not begun"), _REASON,
         ),
         statuses={DONE: "the service is healthy again, or the order is written", **_GIVEN},
     ),
@@ -293,8 +293,8 @@ _ROWS = (
         "has confirmed it, before which ZooKeeper is not to be touched", _orders,
         means=ONE, wait=60.0, timed=True, each=True, acts=True, ordered=True,
         options=(
-            Option("--for", "for", "it ends by itself then", "SECONDS", True),
-            Option("--force", "force", "even if nobody leads; nobody is promoted then"), _REASON,
+            Flag("--for", "for", "it ends by itself then", "SECONDS", True),
+            Flag("--force", "force", "even if nobody leads; nobody is promoted then"), _REASON,
         ),
         statuses={
             DONE: "paused, and the primary and its guard have confirmed it", ERROR: "refused: the answer says why",
@@ -305,8 +305,8 @@ _ROWS = (
         "resume", "end a pause, or take back that it was asked for; the node that runs by it is asked", _orders,
         means=ONE, wait=60.0, timed=True, each=True, acts=True, ordered=True,
         options=(
-            Option("--force", "force", "its node is dead, and nobody need be asked; tells first which node that is"),
-            Option("--node-is-dead", "dead", "that it is this one, and not merely cut off: two services run otherwise", "NODE"),
+            Flag("--force", "force", "its node is dead, and nobody need be asked; tells first which node that is"),
+            Flag("--node-is-dead", "dead", "that it is this one, and not merely cut off: two services run otherwise", "NODE"),
         ),
         statuses={
             DONE: "the pause has ended", ERROR: "refused: the answer says why",
@@ -317,8 +317,8 @@ _ROWS = (
         "orders", "show what stands ordered: who is in maintenance, which switchover or restart is to come", _orders, wait=15.0,
         timed=True, each=True, acts=True, ordered=True, afar=True,
         options=(
-            Option("--log", "log", "show the last orders: who gave them, when, why, and what became of them"),
-            Option("--reset", "reset", "take everything back, also what cannot be read"), _YES,
+            Flag("--log", "log", "show the last orders: who gave them, when, why, and what became of them"),
+            Flag("--reset", "reset", "take everything back, also what cannot be read"), _YES,
         ),
     ),
     Verb(
@@ -327,14 +327,14 @@ _ROWS = (
     ),
     Verb(
         "check", "find what keeps this node from doing its part", _check, wait=30.0, doubted=True,
-        options=(Option("--cluster", "cluster", "look at all nodes in place of this one: who is missing, differs, cannot lead"),),
+        options=(Flag("--cluster", "cluster", "look at all nodes in place of this one: who is missing, differs, cannot lead"),),
         instead=("cluster", _CLUSTER),
         afar=True, statuses=_CHECKED,
     ),
     Verb(
         "reload", "have the listener take its changed file, in the same term where that can be",
         lambda reply: show.reload(reply.answers[""]), means=NODE, wait=30.0, acts=True,
-        options=(Option("--yes", "yes", "even if terms or the session of this node end by it"),),
+        options=(Flag("--yes", "yes", "even if terms or the session of this node end by it"),),
         statuses={
             DONE: "the file is in use", ERROR: "refused: the answer says why", USAGE: "the file cannot be used",
             UNKNOWN: "the outcome is unknown",

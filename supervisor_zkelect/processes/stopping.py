@@ -10,7 +10,7 @@ import logging
 import math
 from typing import Any, Callable, FrozenSet, Iterable, Optional, Tuple
 
-from supervisor_zkelect.core.proof import DOUBT_TIME, GRACE_PACE, Order, Stop
+from supervisor_zkelect.core.proof import DOUBT_TIME, GRACE_PACE, OrderedStop, Stop
 from supervisor_zkelect.processes.census import Census, Found
 from supervisor_zkelect.processes.group_events import GroupDead, GroupStuck
 from supervisor_zkelect.processes.proc import Process
@@ -51,7 +51,7 @@ class Stopper:
             state.mode, state.attempts = "stopping", Attempts()
         state.stop.lease_end = min(state.stop.lease_end, lease_end)
         # Before anything that may fail for want of a descriptor.
-        state.stop.order(Order(op, now, kill_at))
+        state.stop.order(OrderedStop(op, now, kill_at))
         state.scan_at = now
         self.send(state)
 

@@ -114,7 +114,7 @@ class Supervisord:
         request = f"{self._headers}Content-Length: {len(body)}\r\n\r\n".encode("ascii") + body
         try:
             return xmlrpc.answer(self._exchange(request, timeout or self.timeout))
-        except xmlrpc.Fault as fault:
+        except xmlrpc.XmlRpcFault as fault:
             raise Fault(fault.code, fault.text) from None
         except ValueError as error:
             raise Unreachable(f"{self.url} does not answer like supervisord: {error}") from error

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 LONGEST = 16 * 1024 * 1024
 
 
-class Event(NamedTuple):
+class SupervisordEvent(NamedTuple):
     """`name` such as PROCESS_STATE_FATAL; `fields` what its payload says, empty when it cannot be read."""
 
     name: str
@@ -51,7 +51,7 @@ def read(source: BinaryIO, output: BinaryIO, post: Callable[[object], None]) -> 
             if len(payload) < length:
                 break
             output.write(b"RESULT 2\nOKREADY\n")
-            post(Event(header.get("eventname", ""), _fields(payload.partition(b"\n")[0])))
+            post(SupervisordEvent(header.get("eventname", ""), _fields(payload.partition(b"\n")[0])))
     except OSError as error:
         log.info("supervisord's pipe failed: %s", error)
     post(StreamEnded())

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 DEEPEST = 50
 
 
-class Fault(Exception):
+class XmlRpcFault(Exception):
     """The answer is a fault."""
 
     def __init__(self, code: int, text: str) -> None:
@@ -71,7 +71,7 @@ def answer(data: bytes) -> Any:
     fault: Dict[str, Any] = values[0] if isinstance(values[0], dict) else {}
     if not isinstance(fault.get("faultCode"), int) or not isinstance(fault.get("faultString"), str):
         raise ValueError("it is a fault without a code")
-    raise Fault(fault["faultCode"], fault["faultString"])
+    raise XmlRpcFault(fault["faultCode"], fault["faultString"])
 
 
 class _Builder(ElementTree.TreeBuilder):

@@ -53,7 +53,7 @@ class Here:
         return self.reporter.latest.standby(election, clock.now())
 
     def metrics(self) -> Callable[[], bytes]:
-        """See `site.Node`."""
+        """See `site.NodeAnswers`."""
         seen, moment = self.look(), clock.now()
         entries, view = seen.record.entries if seen.record is not None else [], self.reporter.latest.view
         # Who asks for metrics has looked already, for one picture.

@@ -17,7 +17,7 @@ _LONGEST = 120
 """Characters of a foreign path that are repeated in an answer."""
 
 
-class Node(Protocol):
+class NodeAnswers(Protocol):
     """What is known of this node and of the cluster."""
 
     @property
@@ -78,7 +78,7 @@ class Route(NamedTuple):
 class Site:
     """All routes. node: what they tell of. names: host names that are answered, in lower case. page: None where there is none."""
 
-    def __init__(self, node: Node, names: Callable[[], List[str]], page: Optional[Page] = None) -> None:
+    def __init__(self, node: NodeAnswers, names: Callable[[], List[str]], page: Optional[Page] = None) -> None:
         self._node, self._names, self._encoder = node, names, Encoder()
         self.routes: Dict[str, Route] = {
             "primary": Route(self._primary, "whether this node is primary", probe=True, election=True),

@@ -53,7 +53,7 @@ class Handler:
     timeout_exception = TimeoutError
 
 
-class Answer:
+class PendingAnswer:
     """To one request; `get` waits for it. missing_ok: a znode that does not exist is None and no error."""
 
     def __init__(self, client: AttachedClient, read: Callable[[bytes, int], Any], missing_ok: bool) -> None:
@@ -102,7 +102,7 @@ class AttachedClient:
         self._connection: Optional[socket.socket] = None
         self._received = b""
         self._xid = 0
-        self._pending: Dict[int, Answer] = {}
+        self._pending: Dict[int, PendingAnswer] = {}
         self.client_id: Tuple[int, bytes] = (0, b"")
         #: the session's timeout as the server granted it to this connection, in seconds
         self.granted = 0.0
@@ -187,20 +187,20 @@ class AttachedClient:
     def remove_listener(self, listener: Any) -> None:
         return
 
-    def exists_async(self, path: str, watch: Any = None) -> Answer:
+    def exists_async(self, path: str, watch: Any = None) -> PendingAnswer:
         """Nobody waits here for what a watch would tell."""
         return self._ask(Exists(path, None), Exists.deserialize, missing_ok=True)
 
-    def get_async(self, path: str) -> Answer:
+    def get_async(self, path: str) -> PendingAnswer:
         return self._ask(GetData(path, None), GetData.deserialize)
 
-    def get_children_async(self, path: str) -> Answer:
+    def get_children_async(self, path: str) -> PendingAnswer:
         return self._ask(GetChildren(path, None), GetChildren.deserialize)
 
-    def sync_async(self, path: str) -> Answer:
+    def sync_async(self, path: str) -> PendingAnswer:
         return self._ask(Sync(path), Sync.deserialize)
 
-    def create_async(self, path: str, value: bytes, acl: Any = None, makepath: bool = False) -> Answer:
+    def create_async(self, path: str, value: bytes, acl: Any = None, makepath: bool = False) -> PendingAnswer:
         """makepath: make the parents that are missing; then its answer is waited for."""
         parent = path.rpartition("/")[0]
         if makepath and parent and self.exists_async(parent).get(self._timeout) is None:
@@ -211,23 +211,23 @@ class AttachedClient:
                 pass
         return self._ask(Create(path, value, acl or OPEN_ACL_UNSAFE, 0), Create.deserialize)
 
-    def set_async(self, path: str, value: bytes, version: int = -1) -> Answer:
+    def set_async(self, path: str, value: bytes, version: int = -1) -> PendingAnswer:
         return self._ask(SetData(path, value, version), SetData.deserialize)
 
-    def delete_async(self, path: str, version: int = -1) -> Answer:
+    def delete_async(self, path: str, version: int = -1) -> PendingAnswer:
         return self._ask(Delete(path, version), Delete.deserialize)
 
     def transaction(self) -> Multi:
         return Multi(self)
 
-    def commit(self, operations: List[Any]) -> Answer:
+    def commit(self, operations: List[Any]) -> PendingAnswer:
         return self._ask(Transaction(operations), Transaction.deserialize)
 
     # The connection
 
-    def _ask(self, request: Any, read: Callable[[bytes, int], Any], missing_ok: bool = False) -> Answer:
+    def _ask(self, request: Any, read: Callable[[bytes, int], Any], missing_ok: bool = False) -> PendingAnswer:
         self._xid += 1
-        answer = Answer(self, read, missing_ok)
+        answer = PendingAnswer(self, read, missing_ok)
         self._pending[self._xid] = answer
         try:
             self._write(int_struct.pack(self._xid) + int_struct.pack(request.type) + bytes(request.serialize()))
@@ -235,7 +235,7 @@ class AttachedClient:
             self._lost()
         return answer
 
-    def await_answer(self, answer: Answer, end: float) -> None:
+    def await_answer(self, answer: PendingAnswer, end: float) -> None:
         while not answer.given:
             try:
                 data = self._message(end)
@@ -337,5 +337,5 @@ class Multi:
     def delete(self, path: str, version: int = -1) -> None:
         self._operations.append(Delete(path, version))
 
-    def commit_async(self) -> Answer:
+    def commit_async(self) -> PendingAnswer:
         return self._client.commit(self._operations)

@@ -41,7 +41,7 @@ def acl_of(name: str) -> Optional[List[ACL]]:
 
 
 def make_client(
-    hosts: str, timeout: float, digest: Optional[str] = None, pace: Optional[replies.Pace] = None,
+    hosts: str, timeout: float, digest: Optional[str] = None, pace: Optional[replies.ReconnectPace] = None,
     limits: Callable[[], Tuple[int, float]] = lambda: (replies.LONGEST, replies.USUAL_TICK), **options: Any,
 ) -> KazooClient:
     """A client that is not started. hosts: without chroot. timeout: session timeout in seconds. options: kazoo's.
@@ -58,13 +58,13 @@ def make_client(
         logger=logging.getLogger("supervisor_zkelect.kazoo"),
         **options,
     )
-    kazoo_internals.harden(client, pace or replies.Pace(), limits)
+    kazoo_internals.harden(client, pace or replies.ReconnectPace(), limits)
     return client
 
 
 def client_for(
     settings: Any, attach: Optional[Tuple[int, bytes]] = None, timeout: Optional[float] = None,
-    pace: Optional[replies.Pace] = None, limits: Optional[Callable[[], Tuple[int, float]]] = None,
+    pace: Optional[replies.ReconnectPace] = None, limits: Optional[Callable[[], Tuple[int, float]]] = None,
 ) -> KazooClient:
     """The client that the settings of a file (`settings.Settings`) describe, not started.
 

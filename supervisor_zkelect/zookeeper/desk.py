@@ -27,7 +27,7 @@ class DeskCalls(PastCalls):
         path = places.outcomes_of(self.election_state)
         self._amend("the log of orders", path, lambda data: order_log.amended(data, order, outcome), self._zk.limit())
 
-    def order_log(self) -> List[order_log.Entry]:
+    def order_log(self) -> List[order_log.LoggedOrder]:
         """The last orders, the newest last."""
         path = places.outcomes_of(self.election_state)
         return order_log.read(data_of(self._zk.read("read the log of orders", self._zk.limit(), path)))

@@ -9,7 +9,7 @@ from supervisor_zkelect.core.control import Control, Unusable
 from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.zookeeper import pause_giving, results
 from supervisor_zkelect.zookeeper.errors import AccessDenied, ElectionError, NotConnected, TimedOut
-from supervisor_zkelect.zookeeper.given import TAKE_BACK, UNDER_WAY, Answer, Given, Unanswered
+from supervisor_zkelect.zookeeper.given import TAKE_BACK, UNDER_WAY, Given, OrderAnswer, Unanswered
 from supervisor_zkelect.zookeeper.giving import give
 from supervisor_zkelect.zookeeper.pausing import PauseCalls
 from supervisor_zkelect.zookeeper.permit import Expired, Permit
@@ -31,7 +31,7 @@ INTERRUPTED = 130
 _BEGUN, _ENDED = "/begun", "/ended"
 
 
-def attempt(elector: PauseCalls, given: Given, permit: Optional[Permit] = None) -> Answer:
+def attempt(elector: PauseCalls, given: Given, permit: Optional[Permit] = None) -> OrderAnswer:
     """Give the order, or take it back, and say what came of that. Raises nothing that an election does.
 
     permit: until when it may be written; None for as long as that takes."""
@@ -43,18 +43,18 @@ def attempt(elector: PauseCalls, given: Given, permit: Optional[Permit] = None) 
                 return pause_giving.give(elector, given, permit)
             return take_back(elector, given.id, given.by) if given.kind == TAKE_BACK else give(elector, given, permit)
     except Unanswered as error:
-        return Answer(False, UNKNOWN, f"it is unknown whether the order was written: {error}")
+        return OrderAnswer(False, UNKNOWN, f"it is unknown whether the order was written: {error}")
     except Expired:
-        return Answer(False, UNKNOWN, NOTHING)
+        return OrderAnswer(False, UNKNOWN, NOTHING)
     except (NotConnected, TimedOut) as error:
         if given.kind == TAKE_BACK or permit.sent:
-            return Answer(False, UNKNOWN, f"it is unknown whether the order stands: {error}")
-        return Answer(False, UNKNOWN, UNREAD if given.kind in ("show", "log") else NOTHING)
+            return OrderAnswer(False, UNKNOWN, f"it is unknown whether the order stands: {error}")
+        return OrderAnswer(False, UNKNOWN, UNREAD if given.kind in ("show", "log") else NOTHING)
     except (ElectionError, Unusable) as error:
-        return Answer(False, 1, f"{what}: {error}")
+        return OrderAnswer(False, 1, f"{what}: {error}")
 
 
-def came_of(elector: PauseCalls, given: Given, order: str, term: int) -> Optional[Answer]:
+def came_of(elector: PauseCalls, given: Given, order: str, term: int) -> Optional[OrderAnswer]:
     """What became of an order that was written, as `results.came_of`; None while it is under way. Raises ElectionError."""
     if given.kind not in pause_giving.KINDS:
         return results.came_of(elector, given, order, term)
@@ -90,7 +90,7 @@ def _beginning(late: bool) -> str:
     return "recognise the order" if late else "begin"
 
 
-def waited_enough(elector: PauseCalls, given: Given) -> Answer:
+def waited_enough(elector: PauseCalls, given: Given) -> OrderAnswer:
     """The answer to who has waited for long enough: what is awaited, and who has not recognised the order yet. What cannot be
     read of that is left out."""
     answer = results.under_way(given)
@@ -104,10 +104,11 @@ def waited_enough(elector: PauseCalls, given: Given) -> Answer:
     except ElectionError:
         return answer
     there = f"; not yet recognised by {', '.join(late)}" if late else ""
-    return Answer(False, UNDER_WAY, f"{answer.text} (waiting for {what}{there})", more={"awaited": what, "unrecognised": late})
+    more = {"awaited": what, "unrecognised": late}
+    return OrderAnswer(False, UNDER_WAY, f"{answer.text} (waiting for {what}{there})", more=more)
 
 
-def take_back(elector: PauseCalls, order: str, by: str = "") -> Answer:
+def take_back(elector: PauseCalls, order: str, by: str = "") -> OrderAnswer:
     """Take an order back that has not begun, or say that it stands: for who waited for it, and has had enough. order: its id.
     Raises ElectionError, and control.Unusable."""
     what = ""
@@ -133,15 +134,16 @@ def take_back(elector: PauseCalls, order: str, by: str = "") -> Answer:
 
     elector.amend_control(change)
     if what == _BEGUN:
-        return Answer(False, INTERRUPTED, "interrupted; the order has begun, and stands: see zkelect list")
+        return OrderAnswer(False, INTERRUPTED, "interrupted; the order has begun, and stands: see zkelect list")
     if not what:
         ended = next((f": {one.text}" for one in elector.outcomes() if one.id == order), "; see zkelect list")
-        return Answer(False, INTERRUPTED, f"interrupted; the order does not stand any more{ended}")
+        return OrderAnswer(False, INTERRUPTED, f"interrupted; the order does not stand any more{ended}")
     try:
         elector.tell_outcome(Outcome(order, False, "it was taken back" + (f" by {by}" if by else "")))
     except AccessDenied:
         # It is taken back all the same.
         pass
     if what == _ENDED:
-        return Answer(False, INTERRUPTED, "interrupted; the order is taken back, and nothing was stopped for it")
-    return Answer(False, INTERRUPTED, f"interrupted; the order is taken back: {what} stays in the queue, or comes back into it")
+        return OrderAnswer(False, INTERRUPTED, "interrupted; the order is taken back, and nothing was stopped for it")
+    told = f"interrupted; the order is taken back: {what} stays in the queue, or comes back into it"
+    return OrderAnswer(False, INTERRUPTED, told)

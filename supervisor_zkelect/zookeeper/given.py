@@ -50,7 +50,7 @@ class Given(NamedTuple):
     fence: Optional[bool] = None
 
 
-class Answer(NamedTuple):
+class OrderAnswer(NamedTuple):
     """What a tool shows: whether it is done; the exit status; one line. id: of the order that is to be waited for, or "". term:
     token of the term in which it was given. checked: what was looked at, a line each. warning: a line, or "". more: further
     fields of the document."""

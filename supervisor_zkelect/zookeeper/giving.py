@@ -17,7 +17,7 @@ from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.zookeeper import precheck
 from supervisor_zkelect.zookeeper.desk import DeskCalls
 from supervisor_zkelect.zookeeper.errors import ElectionError, NotConnected, TimedOut
-from supervisor_zkelect.zookeeper.given import CANCELLED, USAGE, Answer, Given, Unanswered, stands
+from supervisor_zkelect.zookeeper.given import CANCELLED, USAGE, Given, OrderAnswer, Unanswered, stands
 from supervisor_zkelect.zookeeper.permit import Permit
 from supervisor_zkelect.zookeeper.refusals import refusal, unknown
 
@@ -34,7 +34,7 @@ _DONE = {
 }
 
 
-def give(elector: DeskCalls, given: Given, permit: Optional[Permit] = None) -> Answer:
+def give(elector: DeskCalls, given: Given, permit: Optional[Permit] = None) -> OrderAnswer:
     """Write the order, where nothing speaks against it, and as long as the permit lets it, if there is one. Raises
     ElectionError, and control.Unusable."""
     permit = permit or Permit()
@@ -51,7 +51,7 @@ def give(elector: DeskCalls, given: Given, permit: Optional[Permit] = None) -> A
     term = holder.token if holder is not None else 0
     warning = _clocks(given, shown)
     if any(one.id == order for one in elector.outcomes()):
-        return Answer(True, 0, "", order, term, (), warning)
+        return OrderAnswer(True, 0, "", order, term, (), warning)
     refused, missing, checked = "", "", precheck.Checked()
 
     def change(found: Control) -> Optional[control.Change]:
@@ -76,10 +76,10 @@ def give(elector: DeskCalls, given: Given, permit: Optional[Permit] = None) -> A
             raise
         return _looked_up(elector, given, order, term, error)
     if refused:
-        return Answer(False, USAGE if missing else 1, refused, warning=warning)
+        return OrderAnswer(False, USAGE if missing else 1, refused, warning=warning)
     if given.dry:
         would = f"{checked.would}{_when(moment, shown)}; nothing is ordered"
-        return Answer(True, 0, would, checked=checked.lines, warning=warning)
+        return OrderAnswer(True, 0, would, checked=checked.lines, warning=warning)
     amiss = note(elector, given, wanted, moment)
     replaced = _replaced(elector, given, before, order, shown)
     return _written(elector, given, before, order, moment, shown)._replace(
@@ -135,7 +135,7 @@ def _replaced(elector: DeskCalls, given: Given, before: Control, order: str, sho
 
 def _written(
     elector: DeskCalls, given: Given, before: Control, order: str, moment: Optional[int], shown: int
-) -> Answer:
+) -> OrderAnswer:
     by = f" by {given.by}" if given.by else ""
     if given.kind == "maintenance off" and given.node in before.maintenance:
         # Where its node has left the queue for it, that was told before, and counts.
@@ -144,10 +144,10 @@ def _written(
         standing = before.restart if given.kind == "cancel restart" else before.switchover
         if standing is not None:
             elector.tell_outcome(Outcome(standing.order.id, False, f"it was taken back{by}"))
-        return Answer(True, 0, f"the {CANCELLED[given.kind]} is taken back")
+        return OrderAnswer(True, 0, f"the {CANCELLED[given.kind]} is taken back")
     if given.kind in CANCELLED.values() and moment is not None:
-        return Answer(True, 0, f"ordered{_when(moment, shown)}; zkelect {given.kind} --cancel takes it back")
-    return Answer(True, 0, "", order)
+        return OrderAnswer(True, 0, f"ordered{_when(moment, shown)}; zkelect {given.kind} --cancel takes it back")
+    return OrderAnswer(True, 0, "", order)
 
 
 def _when(moment: Optional[int], shown: int) -> str:
@@ -176,7 +176,7 @@ def _clocks(given: Given, shown: int) -> str:
     return f"the clock of this host is {apart} {which} ZooKeeper's, which shows {moments.utc(shown)} and by which orders go"
 
 
-def _looked_up(elector: DeskCalls, given: Given, order: str, term: int, lost: ElectionError) -> Answer:
+def _looked_up(elector: DeskCalls, given: Given, order: str, term: int, lost: ElectionError) -> OrderAnswer:
     """What is known of an order whose answer was lost, from the znodes. Raises Unanswered where they cannot
     be read either. What was sent before in this session, or in one that is over, is done by now, or never."""
     try:
@@ -188,27 +188,27 @@ def _looked_up(elector: DeskCalls, given: Given, order: str, term: int, lost: El
     if given.kind in CANCELLED:
         what, standing = CANCELLED[given.kind], found.restart if given.kind == "cancel restart" else found.switchover
         if standing is not None:
-            return Answer(False, 1, f"the {what} was not taken back: {lost}")
-        return Answer(True, 0, f"no {what} is ordered any more")
+            return OrderAnswer(False, 1, f"the {what} was not taken back: {lost}")
+        return OrderAnswer(True, 0, f"no {what} is ordered any more")
     over = given.kind == "switchover" and (holder.token if holder is not None else 0) != term
     out = given.kind == "maintenance off" and given.node not in found.maintenance
     if over or out or told or stands(found, order):
-        return Answer(True, 0, "", order, term)
-    return Answer(False, 1, f"the order was not written: {lost}")
+        return OrderAnswer(True, 0, "", order, term)
+    return OrderAnswer(False, 1, f"the order was not written: {lost}")
 
 
-def _show(elector: DeskCalls) -> Answer:
+def _show(elector: DeskCalls) -> OrderAnswer:
     found, shown = elector.read_control(), elector.server_time()
     lines = control_words.told(found, shown)
-    return Answer(True, 0, "; ".join(lines) or "nothing is ordered", more=control.in_fields(found, shown))
+    return OrderAnswer(True, 0, "; ".join(lines) or "nothing is ordered", more=control.in_fields(found, shown))
 
 
-def _log(elector: DeskCalls) -> Answer:
+def _log(elector: DeskCalls) -> OrderAnswer:
     entries = [entry.document() for entry in elector.order_log()]
-    return Answer(True, 0, f"{len(entries) or 'no'} order{'s' * (len(entries) != 1)} known", more={"log": entries})
+    return OrderAnswer(True, 0, f"{len(entries) or 'no'} order{'s' * (len(entries) != 1)} known", more={"log": entries})
 
 
-def _reset(elector: DeskCalls, given: Given) -> Answer:
+def _reset(elector: DeskCalls, given: Given) -> OrderAnswer:
     before = elector.read_control()
     elector.reset_control()
     shown, back = elector.server_time(), control_words.taken_back(before)
@@ -217,19 +217,19 @@ def _reset(elector: DeskCalls, given: Given) -> Answer:
     for order, _ in back:
         if order:
             tell(elector, Outcome(order, False, "all orders were taken back" + (f" by {given.by}" if given.by else "")))
-    return Answer(True, 0, f"{what}; nothing is ordered any more", warning=amiss)
+    return OrderAnswer(True, 0, f"{what}; nothing is ordered any more", warning=amiss)
 
 
-def _forget(elector: DeskCalls, given: Given) -> Answer:
+def _forget(elector: DeskCalls, given: Given) -> OrderAnswer:
     """Take out what is kept of a node that is gone for good: its entry, and its maintenance."""
     node = given.node
     there = node in elector.known_nodes()
     in_control = node in elector.read_control().maintenance
     members = [one.node for one in elector.members()]
     if not there and not in_control and node not in members:
-        return Answer(False, USAGE, unknown(elector, elector.read_control(), given))
+        return OrderAnswer(False, USAGE, unknown(elector, elector.read_control(), given))
     if node in members or not elector.forget_node(node):
-        return Answer(False, 1, f"{node} lives; stop its supervisord first, or wait until its session is over")
+        return OrderAnswer(False, 1, f"{node} lives; stop its supervisord first, or wait until its session is over")
     elector.amend_control(lambda found: control.end_maintenance(node) if node in found.maintenance else None)
     shown = elector.server_time()
     wanted = Order(given.id or os.urandom(16).hex(), given.by, given.reason, shown)
@@ -237,8 +237,8 @@ def _forget(elector: DeskCalls, given: Given) -> Answer:
     try:
         elector.note_order(noted, Outcome(wanted.id, True, f"{node} is forgotten", at=shown))
     except ElectionError as error:
-        return Answer(True, 0, f"{node} is forgotten", warning=f"it does not stand in the log of orders: {error}")
-    return Answer(True, 0, f"{node} is forgotten; it is known again when it comes back")
+        return OrderAnswer(True, 0, f"{node} is forgotten", warning=f"it does not stand in the log of orders: {error}")
+    return OrderAnswer(True, 0, f"{node} is forgotten; it is known again when it comes back")
 
 
 _READ = {"show": _show, "log": _log}

@@ -35,7 +35,7 @@ class Holder(NamedTuple):
     address: str
 
 
-class Found(NamedTuple):
+class HolderZnode(NamedTuple):
     """The holder znode. election: "" for this one's. seen, after, order: as `StateCalls._record` has them."""
 
     holder: Holder
@@ -70,7 +70,7 @@ class Term(NamedTuple):
     there is none. orders: what the control znode has, None where it was not asked for.
     """
 
-    holder: Optional[Found]
+    holder: Optional[HolderZnode]
     seen: bool
     emptied: List[Operation]
     acked: int
@@ -174,10 +174,10 @@ class StateCalls:
                 return
         raise ZooKeeperFailed(f"{path} changed at every try to write it; ask again")
 
-    def _read_holder(self, limit: float) -> Optional[Found]:
+    def _read_holder(self, limit: float) -> Optional[HolderZnode]:
         return self._parsed_holder(self._zk.read("read the holder", limit, self.holder_znode))
 
-    def _parsed_holder(self, found: Any) -> Optional[Found]:
+    def _parsed_holder(self, found: Any) -> Optional[HolderZnode]:
         """The record in the holder znode. found: as the client answers."""
         if found is None:
             return None
@@ -189,16 +189,16 @@ class StateCalls:
         if not (node and token or unnoted) or not right:
             self._tell("holder", f"{self.holder_znode} holds no holder record and is taken for an unknown node's")
         if not (token or unnoted) or not right:
-            return Found(Holder("", 0, ""), version)
+            return HolderZnode(Holder("", 0, ""), version)
         holder = Holder(node, token, untrusted.known_address(info.get("address")))
         seen, after = untrusted.number(info.get("seen")), untrusted.known_address(info.get("after"))
         order = untrusted.printable(info.get("order") or "", 64)
-        return Found(holder, version, "" if election == self._election else election, seen, after, order)
+        return HolderZnode(holder, version, "" if election == self._election else election, seen, after, order)
 
-    def _own_holder(self, found: Optional[Found]) -> Optional[Holder]:
+    def _own_holder(self, found: Optional[HolderZnode]) -> Optional[Holder]:
         return found.holder if found is not None and not found.election else None
 
-    def _is_another(self, found: Found, limit: float) -> bool:
+    def _is_another(self, found: HolderZnode, limit: float) -> bool:
         """Whether the holder is that of another election, in which nobody stands any more, so that it can be replaced.
 
         Raises AnotherElection where somebody stands in it, or where that cannot be told.

@@ -19,7 +19,7 @@ from kazoo.protocol.serialization import Connect
 
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import replies
-from supervisor_zkelect.zookeeper.replies import Nonsense, Pace
+from supervisor_zkelect.zookeeper.replies import Nonsense, ReconnectPace
 
 #: Seconds that the first attempt to connect may take after a connection was lost; and those that a server may take which
 #: let itself be connected to, to answer for a session that is there.
@@ -37,7 +37,7 @@ def patience(limit: float, failures: int) -> float:
     return min(limit, CONNECT_TIME * 2.0 ** min(failures, 10))
 
 
-def harden(client: KazooClient, pace: Pace, limits: Callable[[], Tuple[int, float]]) -> None:
+def harden(client: KazooClient, pace: ReconnectPace, limits: Callable[[], Tuple[int, float]]) -> None:
     """Make a client that is not started reconnect soon, poll its sockets cheaply, and accept only what a server may say.
 
     limits: bytes of a reply that are read, and the servers' tickTime in seconds, as they are when asked.
@@ -146,7 +146,7 @@ def _dial_quickly(client: KazooClient) -> None:
 class _CheckedConnection:
     """Wraps a kazoo client's connection, once `install` is called, so that it accepts only what a server may say."""
 
-    def __init__(self, client: KazooClient, pace: Pace, limits: Callable[[], Tuple[int, float]]) -> None:
+    def __init__(self, client: KazooClient, pace: ReconnectPace, limits: Callable[[], Tuple[int, float]]) -> None:
         self._client, self._pace, self._limits = client, pace, limits
         connection = client._connection
         self._kazoo_dial = client.handler.create_connection

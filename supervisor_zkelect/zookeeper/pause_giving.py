@@ -13,7 +13,7 @@ from supervisor_zkelect.core.control import Control, Life, Order, Pause
 from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.core.roles import STANDBY
 from supervisor_zkelect.zookeeper import barrier
-from supervisor_zkelect.zookeeper.given import UNDER_WAY, Answer, Given
+from supervisor_zkelect.zookeeper.given import UNDER_WAY, Given, OrderAnswer
 from supervisor_zkelect.zookeeper.giving import note, tell
 from supervisor_zkelect.zookeeper.orders import knows_orders
 from supervisor_zkelect.zookeeper.pausing import PauseCalls, ToldBy
@@ -29,7 +29,7 @@ _UNCOVERED = "an ensemble that loses its data loses the barrier as well, and the
 _TWO = "if its service runs, two will run for as long as it is cut off"
 
 
-def give(elector: PauseCalls, given: Given, permit: Optional[Permit] = None) -> Answer:
+def give(elector: PauseCalls, given: Given, permit: Optional[Permit] = None) -> OrderAnswer:
     """Write the order, where nothing speaks against it. Raises ElectionError, and control.Unusable."""
     elector.prepare()
     permit = permit or Permit()
@@ -38,7 +38,7 @@ def give(elector: PauseCalls, given: Given, permit: Optional[Permit] = None) -> 
     return _resume(elector, given, permit) if given.kind == RESUME else _force(elector, given, permit)
 
 
-def came_of(elector: PauseCalls, given: Given, order: str) -> Answer:
+def came_of(elector: PauseCalls, given: Given, order: str) -> OrderAnswer:
     """What became of an order that was written; with the exit status UNDER_WAY while it is not done, and then who is waited for.
     Raises ElectionError."""
     found = elector.read_control()
@@ -52,7 +52,7 @@ def came_of(elector: PauseCalls, given: Given, order: str) -> Answer:
 # Pause
 
 
-def _pause(elector: PauseCalls, given: Given, permit: Permit) -> Answer:
+def _pause(elector: PauseCalls, given: Given, permit: Permit) -> OrderAnswer:
     shown, order = elector.server_time(), given.id or os.urandom(16).hex()
     lasts = None if given.seconds is None else round(1000 * given.seconds)
     wanted, members, refused = Pause(Order(order, given.by, given.reason, shown), lasts), elector.members(), ""
@@ -70,9 +70,9 @@ def _pause(elector: PauseCalls, given: Given, permit: Permit) -> Answer:
     permit.use()
     elector.amend_control(change)
     if refused:
-        return Answer(False, 1, refused)
+        return OrderAnswer(False, 1, refused)
     forced = "" if leads else "paused: nobody leads, and nobody that knows orders is promoted until zkelect resume"
-    return Answer(True, 0, forced, order if leads else "", warning=note(elector, given, wanted.order, None, forced))
+    return OrderAnswer(True, 0, forced, order if leads else "", warning=note(elector, given, wanted.order, None, forced))
 
 
 def _no_pause(found: Control, given: Given, members: List[Member], leads: bool) -> str:
@@ -97,17 +97,17 @@ def _no_pause(found: Control, given: Given, members: List[Member], leads: bool) 
     return ""
 
 
-def _came_of_pause(elector: PauseCalls, found: Control, order: str) -> Answer:
+def _came_of_pause(elector: PauseCalls, found: Control, order: str) -> OrderAnswer:
     pause = found.paused
     if found.asked is not None and found.asked.order.id == order:
         holder = elector.holder()
         who = holder.node if holder is not None and holder.node else "nobody leads, so nobody"
-        return Answer(False, UNDER_WAY, f"under way: {who} has not consented yet; do not touch ZooKeeper before that")
+        return OrderAnswer(False, UNDER_WAY, f"under way: {who} has not consented yet; do not touch ZooKeeper before that")
     if pause is None or pause.order.id != order or not pause.token:
-        return Answer(False, 1, f"not paused: the order was taken back, or has ended{_see(found)}")
+        return OrderAnswer(False, 1, f"not paused: the order was taken back, or has ended{_see(found)}")
     said = elector.told_by(pause.node)
     if said.entry is None or not said.live or said.entry.paused != order:
-        return Answer(False, UNDER_WAY, (
+        return OrderAnswer(False, UNDER_WAY, (
             f"under way: {pause.node} has consented, and has not confirmed yet that its guard knows; do not touch ZooKeeper "
             "before that"
         ))
@@ -119,7 +119,7 @@ def _came_of_pause(elector: PauseCalls, found: Control, order: str) -> Answer:
     if free:
         named += f"; nothing keeps {', '.join(free)} from leading, who go by a rule of their own: see zkelect check"
     ends = "zkelect resume" if pause.lasts is None else f"zkelect resume, or for {pause.lasts / 1000:g} s"
-    return Answer(True, 0, f"paused: {pause.node} runs on whatever becomes of ZooKeeper, until {ends}{named}; {_UNCOVERED}")
+    return OrderAnswer(True, 0, f"paused: {pause.node} runs on whatever becomes of ZooKeeper, until {ends}{named}; {_UNCOVERED}")
 
 
 def _see(found: Control) -> str:
@@ -129,25 +129,25 @@ def _see(found: Control) -> str:
 # Resume
 
 
-def _resume(elector: PauseCalls, given: Given, permit: Permit) -> Answer:
-    order, shown, answer, asked = given.id or os.urandom(16).hex(), elector.server_time(), Answer(False, 1, ""), ""
+def _resume(elector: PauseCalls, given: Given, permit: Permit) -> OrderAnswer:
+    order, shown, answer, asked = given.id or os.urandom(16).hex(), elector.server_time(), OrderAnswer(False, 1, ""), ""
 
     def change(found: Control) -> Optional[control.Change]:
         nonlocal answer, asked
         pause, asked = found.paused, ""
         if found.trouble:
-            answer = Answer(False, 1, found.trouble)
+            answer = OrderAnswer(False, 1, found.trouble)
         elif pause is not None and pause.token:
-            answer = Answer(True, 0, "", pause.resume or order)
+            answer = OrderAnswer(True, 0, "", pause.resume or order)
             return None if pause.resume else pauses.ask_to_resume(order)
         elif pause is not None:
-            answer = Answer(True, 0, "resumed: nobody ran by the pause, so whoever is next leads")
+            answer = OrderAnswer(True, 0, "resumed: nobody ran by the pause, so whoever is next leads")
             return pauses.end
         elif found.asked is not None:
-            answer, asked = Answer(True, 0, "the pause that was asked for is taken back"), found.asked.order.id
+            answer, asked = OrderAnswer(True, 0, "the pause that was asked for is taken back"), found.asked.order.id
             return pauses.end
         else:
-            answer = Answer(False, 1, "it is not paused")
+            answer = OrderAnswer(False, 1, "it is not paused")
         return None
 
     permit.use()
@@ -155,7 +155,7 @@ def _resume(elector: PauseCalls, given: Given, permit: Permit) -> Answer:
     left = elector.barriers() if answer.text == "it is not paused" else []
     if left:
         node = left[0].node or "its node"
-        return Answer(False, 1, (
+        return OrderAnswer(False, 1, (
             f"it is not paused, and {left[0].name}, a pause's barrier, stands still, since {node} has not ended that; if {node} "
             "is dead: zkelect resume --force --node-is-dead NODE"
         ))
@@ -169,28 +169,28 @@ def _note(elector: PauseCalls, given: Given, shown: int, order: str, came: str) 
     return note(elector, given, Order(order, given.by, given.reason, shown), None, came)
 
 
-def _came_of_resume(elector: PauseCalls, found: Control) -> Answer:
+def _came_of_resume(elector: PauseCalls, found: Control) -> OrderAnswer:
     pause = found.paused
     if pause is not None and pause.token:
-        return Answer(False, UNDER_WAY, (
+        return OrderAnswer(False, UNDER_WAY, (
             f"under way: {pause.node}, who runs by the pause, has not ended it yet; if it is dead and will never: "
             f"zkelect resume --force --node-is-dead {pause.node}"
         ))
     if pause is not None:
-        return Answer(False, 1, f"it is {pause.told()} still, and nobody runs by that; order it again")
+        return OrderAnswer(False, 1, f"it is {pause.told()} still, and nobody runs by that; order it again")
     if found.trouble:
-        return Answer(False, 1, found.trouble)
+        return OrderAnswer(False, 1, found.trouble)
     holder, ack = elector.holder(), elector.read_ack()
     leads = f"{holder.node} leads" if holder is not None and ack else "whoever is next leads"
-    return Answer(True, 0, f"resumed: {leads}")
+    return OrderAnswer(True, 0, f"resumed: {leads}")
 
 
-def _is_same(entry: Optional[nodes.Entry], life: Life) -> bool:
+def _is_same(entry: Optional[nodes.NodeEntry], life: Life) -> bool:
     """Whether what says so of itself may be the life of the node that has consented."""
     return entry is None or not entry.instance or not life.instance or entry.instance == life.instance
 
 
-def _where(entry: Optional[nodes.Entry], life: Life) -> str:
+def _where(entry: Optional[nodes.NodeEntry], life: Life) -> str:
     if entry is None or not _is_same(entry, life):
         return ", on a host that is not known"
     host = f"host {entry.host}" if entry.host else "a host that is not known"
@@ -206,7 +206,7 @@ def _is_buried(said: ToldBy, left: barrier.Barrier) -> bool:
     return same and stands_by and said.written > left.made
 
 
-def _force(elector: PauseCalls, given: Given, permit: Permit) -> Answer:
+def _force(elector: PauseCalls, given: Given, permit: Permit) -> OrderAnswer:
     """End a pause on the word that its node is dead."""
     found = elector.read_control()
     pause, left = found.paused, elector.barriers()
@@ -215,7 +215,7 @@ def _force(elector: PauseCalls, given: Given, permit: Permit) -> Answer:
     node, token, life = (told.node, told.token, told.life) if told is not None else ("", 0, Life())
     if not token:
         why = found.trouble or ("nobody runs by the pause; zkelect resume is enough" if pause is not None else "it is not paused")
-        return Answer(False, 1, why)
+        return OrderAnswer(False, 1, why)
     said = elector.told_by(node)
     heard = "it has told nothing of itself" if said.age is None else f"last heard {said.age:.0f} s ago"
     fence = {None: "whether a fence is set is not known here", True: "a fence is set, and is run", False: "no fence is set"}
@@ -225,15 +225,15 @@ def _force(elector: PauseCalls, given: Given, permit: Permit) -> Answer:
     facts = f"{node}{where}, {runs} by the pause with token {token}; {heard}; {fence[given.fence]}"
     danger = "it stands by since, so that term is proven dead" if dead else _TWO
     if said.live and _is_same(said.entry, life) and not dead:
-        return Answer(False, 1, (
+        return OrderAnswer(False, 1, (
             f"{facts}; its listener lives, so ask it: zkelect resume. If it does not answer, stop its supervisord first"
         ))
     if given.node != node:
-        return Answer(False, 1, f"{facts}; {danger}. If it is dead, say so: zkelect resume --force --node-is-dead {node}")
+        return OrderAnswer(False, 1, f"{facts}; {danger}. If it is dead, say so: zkelect resume --force --node-is-dead {node}")
     shown = elector.server_time()
     permit.use()
     if not elector.resume_by_force(token):
-        return Answer(False, 1, f"what stands now is not the pause of token {token} any more; look again")
+        return OrderAnswer(False, 1, f"what stands now is not the pause of token {token} any more; look again")
     done = f"resumed by force, on the word that {node} is dead"
     amiss = _note(elector, given, shown, given.id or os.urandom(16).hex(), done)
-    return Answer(True, 0, f"{done}; {facts}; {danger}", warning=amiss)
+    return OrderAnswer(True, 0, f"{done}; {facts}; {danger}", warning=amiss)

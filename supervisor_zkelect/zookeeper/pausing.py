@@ -36,7 +36,7 @@ class ToldBy(NamedTuple):
     """What a node says of itself. live: whether its session lives; where that is another than the one that said it, the instance
     in the entry is "". age: how many seconds ago it was said. written: mzxid of the entry."""
 
-    entry: Optional[nodes.Entry]
+    entry: Optional[nodes.NodeEntry]
     live: bool
     age: Optional[float] = None
     written: int = 0

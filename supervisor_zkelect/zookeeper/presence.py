@@ -29,7 +29,7 @@ class Overview(NamedTuple):
     ZooKeeper's clock, 0 where there is none. paused: a pause that stands, in words, or "". left_out: how many nodes more there
     are, which were not looked at."""
 
-    rows: List[nodes.Row]
+    rows: List[nodes.NodeRow]
     address: str
     trouble: str
     coming: str
@@ -52,7 +52,7 @@ class Overview(NamedTuple):
         }
 
     def _more(self, one: nodes.Seen, whole: bool) -> Dict[str, Any]:
-        entry = one.entry or nodes.Entry()
+        entry = one.entry or nodes.NodeEntry()
         more: Dict[str, Any] = {
             "live": one.live, "guarded": entry.guarded if one.entry else None, "tags": dict(entry.tags), "digest": entry.digest,
             "differs": self.differs.get(one.name, ""), "version": entry.version,
@@ -71,7 +71,7 @@ class Overview(NamedTuple):
 class PresenceCalls(SteppingCalls):
     """The calls of an `Elector` that concern what nodes say of themselves."""
 
-    def tell_of_node(self, node: str, entry: nodes.Entry) -> None:
+    def tell_of_node(self, node: str, entry: nodes.NodeEntry) -> None:
         """Write this node's entry, and have it live with this session."""
         path, limit = f"{places.nodes_of(self.election_state)}/{arguments.node(node)}", self._zk.limit()
         session = self._zk.session()
@@ -97,7 +97,7 @@ class PresenceCalls(SteppingCalls):
         limit = self._zk.limit()
         return self._named(self._client.get_children_async(places.nodes_of(self.election_state)), limit)
 
-    def differs(self, node: str, entry: nodes.Entry) -> str:
+    def differs(self, node: str, entry: nodes.NodeEntry) -> str:
         """How a node with this entry differs from the one that leads, in the options that must agree; "" where it does not, and
         where nobody leads who tells."""
         holder = self.holder()
@@ -110,7 +110,7 @@ class PresenceCalls(SteppingCalls):
         listed = self._zk.answer("list the nodes", limit, asked, ok=MISSING) or []
         return [name for name in sorted(listed) if untrusted.known_name(name)]
 
-    def entry_of(self, node: str) -> Optional[nodes.Entry]:
+    def entry_of(self, node: str) -> Optional[nodes.NodeEntry]:
         """What a node says of itself; None where it does not, or where its session is over."""
         seen = self._entries([node], {}, self._zk.limit())
         return seen[0].entry if seen and seen[0].live else None

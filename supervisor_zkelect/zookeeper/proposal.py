@@ -53,7 +53,7 @@ class Standing(NamedTuple):
         return self.leads
 
 
-class Noted(NamedTuple):
+class WrittenHolder(NamedTuple):
     """The record written to the holder znode for this term, the version this gave it, and when it was written."""
 
     record: bytes
@@ -71,7 +71,7 @@ class ProposalCalls(QueueCalls):
         self._data = data
         #: name of the proposal that was the lowest once
         self._led: Optional[str] = None
-        self._noted: Optional[Noted] = None
+        self._noted: Optional[WrittenHolder] = None
         self._looked: Optional[Term] = None
         self._second = self._acked = False
         self._led_to: Optional[Switchover] = None

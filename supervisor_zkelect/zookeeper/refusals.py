@@ -74,7 +74,7 @@ def _hands_off(paused: Pause) -> str:
     return f"it is {paused.told()}, so nobody steps down; zkelect resume ends that"
 
 
-def _why_aside(entry: Optional[nodes.Entry]) -> str:
+def _why_aside(entry: Optional[nodes.NodeEntry]) -> str:
     """Why a node stands in no queue by its own word, in brackets."""
     if entry is None or entry.priority and not entry.unfit:
         return ""

@@ -85,7 +85,7 @@ def is_answer(error: Optional[BaseException]) -> bool:
     )
 
 
-class Pace:
+class ReconnectPace:
     """When the next connection may be made. One that was taken, and then came to nothing, is followed by a pause, ever longer,
     until an answer is one. Connections that no server takes cost nothing: it may begin, or have no leader, just now."""
 

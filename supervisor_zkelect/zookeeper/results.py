@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Optional
 
 from supervisor_zkelect.core import control
-from supervisor_zkelect.zookeeper.given import UNDER_WAY, Answer, Given, stands
+from supervisor_zkelect.zookeeper.given import UNDER_WAY, Given, OrderAnswer, stands
 from supervisor_zkelect.zookeeper.presence import PresenceCalls
 
 
-def came_of(elector: PresenceCalls, given: Given, order: str, term: int) -> Optional[Answer]:
+def came_of(elector: PresenceCalls, given: Given, order: str, term: int) -> Optional[OrderAnswer]:
     """What became of an order that was written; None while it is under way. term: token of the term in which it was given. Raises
     ElectionError."""
     if given.kind in ("switchover", "restart"):
@@ -18,14 +18,15 @@ def came_of(elector: PresenceCalls, given: Given, order: str, term: int) -> Opti
             return answer
         if given.kind == "restart":
             # It is taken out when its outcome is written.
-            return _outcome(elector, given, order) or Answer(False, 1, "the order does not stand any more; see zkelect history")
+            gone = OrderAnswer(False, 1, "the order does not stand any more; see zkelect history")
+            return _outcome(elector, given, order) or gone
         return _led(elector, given, term)
     there = given.node in [one.node for one in elector.members()]
     if given.kind == "maintenance on":
-        return None if there else Answer(True, 0, _aside_now(elector, given, order))
+        return None if there else OrderAnswer(True, 0, _aside_now(elector, given, order))
     if not there and not elector.lives(given.node):
-        return Answer(True, 0, f"done; {given.node} does not run just now, and joins when it does")
-    return Answer(True, 0, f"{given.node} stands in the queue") if there else None
+        return OrderAnswer(True, 0, f"done; {given.node} does not run just now, and joins when it does")
+    return OrderAnswer(True, 0, f"{given.node} stands in the queue") if there else None
 
 
 def _aside_now(elector: PresenceCalls, given: Given, order: str) -> str:
@@ -39,11 +40,11 @@ def _aside_now(elector: PresenceCalls, given: Given, order: str) -> str:
     return f"{given.node} is in maintenance{until}, or until zkelect maintenance off ends that"
 
 
-def _outcome(elector: PresenceCalls, given: Given, order: str) -> Optional[Answer]:
+def _outcome(elector: PresenceCalls, given: Given, order: str) -> Optional[OrderAnswer]:
     for outcome in elector.outcomes():
         if outcome.id == order:
             why = "" if outcome.ok or given.kind != "switchover" else _ended(elector, given)
-            return Answer(outcome.ok, 0 if outcome.ok else 1, outcome.text + why)
+            return OrderAnswer(outcome.ok, 0 if outcome.ok else 1, outcome.text + why)
     return None
 
 
@@ -52,22 +53,22 @@ def _ended(elector: PresenceCalls, given: Given) -> str:
     return "" if not given.node or elector.lives(given.node) else f"; {given.node}'s session ended meanwhile"
 
 
-def _led(elector: PresenceCalls, given: Given, term: int) -> Optional[Answer]:
+def _led(elector: PresenceCalls, given: Given, term: int) -> Optional[OrderAnswer]:
     """What came of a switchover that does not stand any more, and whose outcome is not written yet, or never will be."""
     holder, ack = elector.holder(), elector.read_ack()
     if holder is not None and holder.token == term and ack:
-        return Answer(False, 1, f"{holder.node} leads still, and the order does not stand any more")
+        return OrderAnswer(False, 1, f"{holder.node} leads still, and the order does not stand any more")
     if holder is None or not ack:
         return None
     ok = given.node in ("", holder.node)
     why = "" if ok else f", and not {given.node}{_ended(elector, given)}"
-    return Answer(ok, 0 if ok else 1, f"{holder.node} leads at {holder.address}{why}")
+    return OrderAnswer(ok, 0 if ok else 1, f"{holder.node} leads at {holder.address}{why}")
 
 
-def under_way(given: Given) -> Answer:
+def under_way(given: Given) -> OrderAnswer:
     """The answer to who has waited for long enough."""
     what = {
         "maintenance on": f"{given.node} stands in the queue still, and leaves it as soon as it has recognised the order",
         "maintenance off": f"{given.node} does not stand in the queue yet; see whether it runs",
     }.get(given.kind, "the order stands, or has begun; see zkelect list")
-    return Answer(False, UNDER_WAY, f"under way: {what}")
+    return OrderAnswer(False, UNDER_WAY, f"under way: {what}")

@@ -84,7 +84,7 @@ class Session:
         #: since when the connection is lost; only the client's own connection thread comes here
         self._lost_at = math.inf
         #: of all connections, whichever client makes them
-        self._pace = replies.Pace()
+        self._pace = replies.ReconnectPace()
         self._id = 0
         self.generation = 0
         self._warning = connect.LastWarning()

@@ -10,7 +10,7 @@ from itertools import takewhile
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from supervisor_zkelect.core import history, nodes, places, ranks, untrusted
-from supervisor_zkelect.core.ranks import Candidate
+from supervisor_zkelect.core.ranks import RankedCandidate
 from supervisor_zkelect.core.roles import PRIMARY
 from supervisor_zkelect.zookeeper.errors import ElectionError, NotLeader, ProposalGone, ZooKeeperFailed
 from supervisor_zkelect.zookeeper.holder import Term
@@ -30,7 +30,7 @@ class HandBack(NamedTuple):
     """to: whom to hand over to, None for nobody. kept: why nobody, though a better one has stood by for long enough; else
     ""."""
 
-    to: Optional[Candidate] = None
+    to: Optional[RankedCandidate] = None
     kept: str = ""
 
 
@@ -45,7 +45,7 @@ class SteppingCalls(OrderCalls):
     """The calls of an `Elector` that concern those behind it."""
 
     #: what stands behind, by name, and in which queue (its cversion) behind which proposal, of which priority, that was seen
-    _behind: Dict[str, Candidate] = {}
+    _behind: Dict[str, RankedCandidate] = {}
     _behind_in: Optional[int] = None
     _behind_mine: Optional[Proposal] = None
     _behind_own = 0
@@ -102,7 +102,7 @@ class SteppingCalls(OrderCalls):
                 return name
         raise Stays(f"the last term of {self._behind[better].node} has failed, and nothing has made that forgotten")
 
-    def _reached(self) -> List[Candidate]:
+    def _reached(self) -> List[RankedCandidate]:
         """The candidates behind that lead one after the other."""
         return list(takewhile(lambda one: not untrusted.lasting(one.session), self._behind.values()))
 
@@ -141,7 +141,7 @@ class SteppingCalls(OrderCalls):
 
     # Looking
 
-    def better(self, own: int) -> List[Candidate]:
+    def better(self, own: int) -> List[RankedCandidate]:
         """The candidates behind this one whose priority is higher than `own`, the best first; none that stands behind a znode
         which goes with nobody's session, as whoever steps there never leads. Right behind `try_be_leader` the queue is not
         listed again."""
@@ -172,7 +172,7 @@ class SteppingCalls(OrderCalls):
             node = untrusted.known_name(info.get("node"))
             # What does not say that it is a node of this plugin may never claim, whatever it says else.
             number = ranks.of(info) if "v" in info and node else 0
-            known[name] = Candidate(name, node, seen.ephemeralOwner, number, seen.ctime)
+            known[name] = RankedCandidate(name, node, seen.ephemeralOwner, number, seen.ctime)
         self._behind = {name: known[name] for name in names if name in known}
 
     def term_in_progress(self) -> int:
@@ -236,6 +236,6 @@ class SteppingCalls(OrderCalls):
         return entry.session == f"{session:x}" and entry.state == PRIMARY and not entry.trouble
 
 
-def first_of(found: List[Candidate]) -> Tuple[str, str]:
+def first_of(found: List[RankedCandidate]) -> Tuple[str, str]:
     """Proposal and node of the best candidate; "" where there is none."""
     return (found[0].name, found[0].node) if found else ("", "")

@@ -21,8 +21,8 @@ from supervisor_zkelect.core import places, untrusted
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments, barrier
 from supervisor_zkelect.zookeeper.errors import AccessDenied, NotLeader, ProposalGone, ZooKeeperFailed
-from supervisor_zkelect.zookeeper.holder import Found, Holder, Term
-from supervisor_zkelect.zookeeper.proposal import Noted, ProposalCalls
+from supervisor_zkelect.zookeeper.holder import Holder, HolderZnode, Term
+from supervisor_zkelect.zookeeper.proposal import ProposalCalls, WrittenHolder
 from supervisor_zkelect.zookeeper.requests import MISSING, ROUNDS, Operation
 
 log = logging.getLogger(__name__)
@@ -145,7 +145,7 @@ class TermCalls(ProposalCalls):
             for name, stat in self._stats(between, limit) if not untrusted.lasting(stat.ephemeralOwner)
         ]
 
-    def _unchanged(self, found: Optional[Found]) -> List[Operation]:
+    def _unchanged(self, found: Optional[HolderZnode]) -> List[Operation]:
         """Operations that fail where the holder znode has changed since it was read."""
         if found is not None:
             return [("check", (self.holder_znode, found.version), {})]
@@ -209,13 +209,14 @@ class TermCalls(ProposalCalls):
         return term
 
     def _note(
-        self, record: bytes, found: Optional[Found], mine: bool, limit: float, operations: List[Operation],
+        self, record: bytes, found: Optional[HolderZnode], mine: bool, limit: float, operations: List[Operation],
     ) -> bool:
         """Write the holder, unless it is this term's already, and do `operations`. False when it has changed."""
         return self._noted_as(record, found, mine, limit, operations)[0]
 
     def _noted_as(
-        self, record: bytes, found: Optional[Found], mine: bool, limit: float, operations: Sequence[Operation], beside: str = "",
+        self, record: bytes, found: Optional[HolderZnode], mine: bool, limit: float, operations: Sequence[Operation],
+        beside: str = "",
     ) -> Tuple[bool, Any]:
         """The same, and the stat of the znode `beside` as it is right after that; None where there is none."""
         change: Operation
@@ -228,7 +229,7 @@ class TermCalls(ProposalCalls):
         sent = now()
         done, looked = self._committed_beside("note the holder", limit, self._transact([*operations, change]), beside)
         if done:
-            self._noted = Noted(record, version, sent, now())
+            self._noted = WrittenHolder(record, version, sent, now())
         elif found is None:
             # Its parent may be missing, too.
             self._make_beside(limit)

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, List, Optional
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.loader import run
 from supervisor_zkelect.supervisord.client import Unreachable
-from supervisor_zkelect.supervisord.eventstream import Event
+from supervisor_zkelect.supervisord.eventstream import SupervisordEvent
 from tests.simulation.world import Flag, Process, World
 
 GROUP, PROGRAM = "primary", "orders"
@@ -347,7 +347,7 @@ class Supervisord(Process):
         listener = self.listener
         if listener is not None:
             fields = {"groupname": GROUP, "processname": PROGRAM, "pid": str(self.main_pid)}
-            listener.after(self.world.delay(0.001), listener.hear, Event(f"PROCESS_STATE_{state}", fields))
+            listener.after(self.world.delay(0.001), listener.hear, SupervisordEvent(f"PROCESS_STATE_{state}", fields))
 
     def _spawn(self) -> None:
         if self.main is None:

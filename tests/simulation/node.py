@@ -462,7 +462,7 @@ class ListenerProcess(_OfNode):
         candidacies = getattr(self, "listener", None) and self.listener.candidacies
         return candidacies["orders"].state if candidacies else None
 
-    def hear(self, event: eventstream.Event) -> None:
+    def hear(self, event: eventstream.SupervisordEvent) -> None:
         """An event of supervisord, which delivers none in a listener's first second."""
         if hasattr(self, "listener") and self.world.now - self.born > 1.0:
             self.listener.post(event)

@@ -81,7 +81,7 @@ def kept(kazoo, zk_server, tmp_path):
     assert elector.try_be_leader().leads
     elector.claim("a", "x:1")
     elector.ack_leader("x:1")
-    one = saved_session.Election("orders", "primary", *(f"/{tmp_path.name}/election", "n-", f"/{tmp_path.name}/ack"))
+    one = saved_session.SavedElection("orders", "primary", *(f"/{tmp_path.name}/election", "n-", f"/{tmp_path.name}/ack"))
     owner = record.Owner("boot", "pid:[1]", 1, 2)
 
     def keep(servers):

@@ -28,7 +28,7 @@ from supervisor_zkelect.demo import child, observer, zookeeper
 from supervisor_zkelect.demo.node import NodeFailed, overridden, with_logs_in
 from supervisor_zkelect.demo.observer import Overlap, judge
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.demo.zookeeper import ZooKeeperFailed, ZooKeeperMissing
+from supervisor_zkelect.demo.zookeeper import ServerFailed, ZooKeeperMissing
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.system import clock
 from tests.conftest import cgroup_mounts, cgroups_can_be_made
@@ -205,7 +205,7 @@ def test_zookeeper_keeps_its_data_over_a_crash_and_stands_still_when_frozen(tmp_
 
 
 def test_a_zookeeper_that_cannot_start_says_why(tmp_path, monkeypatch):
-    with pytest.raises(ZooKeeperFailed, match="ended; its log ends: (.|\n)*often"):
+    with pytest.raises(ServerFailed, match="ended; its log ends: (.|\n)*often"):
         with ZooKeeper(tmp_path, extra={"tickTime": "often"}):
             pass
     monkeypatch.setenv(zookeeper.JARS_VARIABLE, str(tmp_path))

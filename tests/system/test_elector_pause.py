@@ -208,7 +208,7 @@ def test_a_primary_that_knows_no_orders_is_not_paused_and_a_standby_is_named(joi
     assert waits.exit == 7 and "has not confirmed" in waits.text
     from supervisor_zkelect.core import nodes
 
-    other.tell_of_node("b", nodes.Entry(state="primary", paused="p"))
+    other.tell_of_node("b", nodes.NodeEntry(state="primary", paused="p"))
     done = pause_giving.came_of(other, Given("pause"), "p")
     assert done.ok and "keeps go from leading" in done.text and "loses its data" in done.text
 
@@ -235,7 +235,7 @@ def test_force_needs_the_name_of_the_dead_and_leaves_a_newer_consent_alone(join,
     assert not other.resume_by_force(one.token + 1)
     from supervisor_zkelect.core import nodes
 
-    one.tell_of_node("a", nodes.Entry(state="primary"))
+    one.tell_of_node("a", nodes.NodeEntry(state="primary"))
     assert "its listener lives" in pause_giving.give(other, force._replace(node="a")).text and hand.read().paused
     token = one.token
     one.close()

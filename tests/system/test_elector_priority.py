@@ -149,12 +149,12 @@ def test_it_does_not_against_an_order(three, hand, change):
 
 
 def test_it_does_not_to_who_is_not_fit(three):
-    three["c"].tell_of_node("c", nodes.Entry(unfit="no disk"))
+    three["c"].tell_of_node("c", nodes.NodeEntry(unfit="no disk"))
     assert handed_back(three) == ""
-    three["c"].tell_of_node("c", nodes.Entry())
+    three["c"].tell_of_node("c", nodes.NodeEntry())
     assert handed_back(three) == "c"
     # What another session has said does not count, and what this one says is not known.
-    three["b"].tell_of_node("c", nodes.Entry())
+    three["b"].tell_of_node("c", nodes.NodeEntry())
     assert handed_back(three) == ""
 
 
@@ -230,7 +230,7 @@ def test_who_serves_is_told_by_ack_holder_and_queue(three):
 
 
 def test_a_switchover_to_one_that_is_not_fit_wants_force(three, hand):
-    three["c"].tell_of_node("c", nodes.Entry(unfit="no disk"))
+    three["c"].tell_of_node("c", nodes.NodeEntry(unfit="no disk"))
     refused = giving.give(three["b"], Given("switchover", "c"))
     assert not refused.ok and "not fit to lead: no disk" in refused.text and "--force" in refused.text
     assert giving.give(three["b"], Given("switchover", "c", id="s", force=True)).id == "s"
@@ -239,13 +239,13 @@ def test_a_switchover_to_one_that_is_not_fit_wants_force(three, hand):
 
 def test_one_that_was_ordered_before_is_not_begun(three, hand):
     hand(control.order_switchover(Switchover(Order("s", at=three["a"].server_time()), "c")))
-    three["c"].tell_of_node("c", nodes.Entry(unfit="no disk"))
+    three["c"].tell_of_node("c", nodes.NodeEntry(unfit="no disk"))
     with pytest.raises(NotBegun, match="not fit to lead: no disk"):
         three["a"].begin(control.SWITCHOVER, "s", "a")
 
 
 @pytest.mark.parametrize("entry, told", [
-    (nodes.Entry(unfit="no disk"), "(not fit: no disk)"), (nodes.Entry(priority=0), "(priority = 0 in its file, so it never leads)"),
+    (nodes.NodeEntry(unfit="no disk"), "(not fit: no disk)"), (nodes.NodeEntry(priority=0), "(priority = 0 in its file, so it never leads)"),
 ])
 def test_why_a_node_stands_in_no_queue_is_told(three, entry, told):
     three["c"].withdraw()

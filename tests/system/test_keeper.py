@@ -139,7 +139,7 @@ def test_it_leaves_a_session_that_another_has_taken(tmp_path):
         elector = Elector(client, *places("taken"))
         elector.prepare()
         elector.create_proposal()
-        election = saved_session.Election("orders", "primary", "/taken/election", "n-", "/taken/ack")
+        election = saved_session.SavedElection("orders", "primary", "/taken/election", "n-", "/taken/ack")
         owner = saved_session.record.Owner("boot", "pid:[1]", 1, 2)
         identity = client.client_id
         saved_session.Store(str(tmp_path)).save(

@@ -114,7 +114,7 @@ def test_zookeeper_away_is_one_line(run):
 
 
 def test_a_node_that_is_gone_is_forgotten_with_what_it_left(two, join, zk, root):
-    two["b"].tell_of_node("b", nodes.Entry(state="standby"))
+    two["b"].tell_of_node("b", nodes.NodeEntry(state="standby"))
     tool = join()
     assert "b lives" in giving.give(tool, Given("forget", "b")).text
     two["b"].close()
@@ -129,7 +129,7 @@ def test_operators_who_may_write_the_control_alone_give_orders_and_change_nothin
     one.try_be_leader()
     one.claim("a", "a:1")
     one.ack_leader("a:1")
-    two.tell_of_node("b", nodes.Entry(state="standby"))
+    two.tell_of_node("b", nodes.NodeEntry(state="standby"))
     (tmp_path / "digest").write_text(OPERATORS)
     words = ("--digest-file", str(tmp_path / "digest"))
     status, _, err = run("switchover", "e", *words)

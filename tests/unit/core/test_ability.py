@@ -5,23 +5,23 @@ from dataclasses import replace
 import pytest
 
 from supervisor_zkelect.core import ability, messages, roles
-from supervisor_zkelect.core.ability import Node, hindrance, until
+from supervisor_zkelect.core.ability import NodeHindrances, hindrance, until
 from supervisor_zkelect.core.state import INFINITY, State
 
 STANDBY = State(role=roles.STANDBY, step="watching", up=True, alive=True, grace=1.0, proposal="n-1", trouble="x")
 
 HINDERED = [
-    (dict(), Node(kernel="old"), ability.KERNEL),
-    (dict(stuck=True), Node(), ability.ALIVE),
-    (dict(), Node(folder="gone"), ability.FOLDER),
-    (dict(), Node(zookeeper="no answer"), ability.ZOOKEEPER),
-    (dict(grace=-1.0), Node(), ability.TIMEOUT),
-    (dict(role=roles.DETACHED, step="proposing", duplicate_since=3.0), Node(), ability.TWIN),
-    (dict(lasting="/e/a-0000000000"), Node(), ability.QUEUE),
-    (dict(role=roles.PROMOTING, step="fencing", retry_delay=0.1), Node(), ability.FENCE),
-    (dict(role=roles.DETACHED, step="proposing", refused=True), Node(), ability.REFUSED),
-    (dict(role=roles.DEMOTING, step="releasing", refused=True), Node(), ability.REFUSED),
-    (dict(), Node(guard="no thread"), ability.GUARD),
+    (dict(), NodeHindrances(kernel="old"), ability.KERNEL),
+    (dict(stuck=True), NodeHindrances(), ability.ALIVE),
+    (dict(), NodeHindrances(folder="gone"), ability.FOLDER),
+    (dict(), NodeHindrances(zookeeper="no answer"), ability.ZOOKEEPER),
+    (dict(grace=-1.0), NodeHindrances(), ability.TIMEOUT),
+    (dict(role=roles.DETACHED, step="proposing", duplicate_since=3.0), NodeHindrances(), ability.TWIN),
+    (dict(lasting="/e/a-0000000000"), NodeHindrances(), ability.QUEUE),
+    (dict(role=roles.PROMOTING, step="fencing", retry_delay=0.1), NodeHindrances(), ability.FENCE),
+    (dict(role=roles.DETACHED, step="proposing", refused=True), NodeHindrances(), ability.REFUSED),
+    (dict(role=roles.DEMOTING, step="releasing", refused=True), NodeHindrances(), ability.REFUSED),
+    (dict(), NodeHindrances(guard="no thread"), ability.GUARD),
 ]
 
 
@@ -33,19 +33,19 @@ def test_each_kind(changes, node, kind):
 
 
 def test_a_group_that_would_not_die_is_told_in_any_case():
-    found = hindrance(replace(STANDBY, stuck=True, trouble=""), Node(guard="no thread", folder="gone"))
+    found = hindrance(replace(STANDBY, stuck=True, trouble=""), NodeHindrances(guard="no thread", folder="gone"))
     assert found == ability.Hindrance(ability.ALIVE, "the group is not proven dead")
 
 
 def test_the_worst_is_told():
-    node = Node("old", "no thread", "gone", "no answer")
+    node = NodeHindrances("old", "no thread", "gone", "no answer")
     state = replace(STANDBY, stuck=True, grace=-1.0, duplicate_since=3.0, lasting="/e/a", refused=True)
     told = [hindrance(state, node).kind]
     for what, well in (
         ("kernel", ""), ("stuck", False), ("folder", ""), ("zookeeper", ""), ("grace", 0.0), ("duplicate_since", None), ("lasting", ""),
         ("refused", False),
     ):
-        node, state = (node._replace(**{what: well}), state) if what in Node._fields else (node, replace(state, **{what: well}))
+        node, state = (node._replace(**{what: well}), state) if what in NodeHindrances._fields else (node, replace(state, **{what: well}))
         told.append(hindrance(state, node).kind)
     assert told == [
         ability.KERNEL, ability.ALIVE, ability.FOLDER, ability.ZOOKEEPER, ability.TIMEOUT, ability.TWIN, ability.QUEUE, ability.REFUSED,
@@ -68,7 +68,7 @@ def test_a_primary_can_and_who_stops_or_ends_is_on_its_way(changes, node, kind):
     dict(role=roles.PROMOTING, step="claiming", retry_delay=0.2),
 ])
 def test_who_is_well_or_on_its_way_is_not_hindered(changes):
-    assert hindrance(replace(STANDBY, **changes), Node()) is None
+    assert hindrance(replace(STANDBY, **changes), NodeHindrances()) is None
 
 
 @pytest.mark.parametrize("changes, moment", [
@@ -93,8 +93,8 @@ def test_a_stop_without_a_limit_has_no_moment():
 
 def test_orders_that_cannot_be_read_hinder_and_those_that_are_obeyed_do_not():
     unread = replace(STANDBY, orders=messages.ControlSeen("it cannot be read"))
-    assert hindrance(unread, Node()) == ability.Hindrance(ability.CONTROL, "it cannot be read")
-    assert hindrance(replace(STANDBY, orders=messages.ControlSeen("in maintenance", bar_id="m")), Node()) is None
+    assert hindrance(unread, NodeHindrances()) == ability.Hindrance(ability.CONTROL, "it cannot be read")
+    assert hindrance(replace(STANDBY, orders=messages.ControlSeen("in maintenance", bar_id="m")), NodeHindrances()) is None
 
 
 @pytest.mark.parametrize("role, orders, moment", [

@@ -499,8 +499,8 @@ def test_a_row_says_whose_term_it_was_and_why_it_ended():
     later, former = history.rows([
         {"token": 9, "node": "b", "address": "b:1", "begun": {"elected": 5.0}, "ended": {"why": "resigned"}}, {"token": 7},
     ])
-    assert later == history.Row(9, "b", "b:1", 5.0, None, "healthy", "resigned", (), ())
-    assert former == history.Row(7, "", "", None, None, "", "ended without releasing", (), ())
+    assert later == history.TermRow(9, "b", "b:1", 5.0, None, "healthy", "resigned", (), ())
+    assert former == history.TermRow(7, "", "", None, None, "", "ended without releasing", (), ())
 
 
 def test_the_end_of_a_service_is_its_death_as_far_as_it_is_known():

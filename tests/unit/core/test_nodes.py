@@ -5,9 +5,9 @@ import json
 import pytest
 
 from supervisor_zkelect.core import nodes
-from supervisor_zkelect.core.nodes import Entry, Row, Seen
+from supervisor_zkelect.core.nodes import NodeEntry, NodeRow, Seen
 
-STANDBY = Entry("1f", "standby", "watching", 1_700_000_000_000, "b:1", True, (7, 3), "1.0", "")
+STANDBY = NodeEntry("1f", "standby", "watching", 1_700_000_000_000, "b:1", True, (7, 3), "1.0", "")
 LEADS = STANDBY._replace(state="primary", step="", address="a:1")
 
 
@@ -17,7 +17,7 @@ def test_an_entry_is_read_as_it_was_written():
 
 @pytest.mark.parametrize("data", [b"", b"garbage", b"[]", b'{"since": "x", "confirmed": 7, "guarded": 1, "state": null}'])
 def test_what_cannot_be_read_is_left_out(data):
-    assert nodes.read(data) == Entry()
+    assert nodes.read(data) == NodeEntry()
 
 
 def test_texts_of_others_are_cut_and_printable():
@@ -26,24 +26,24 @@ def test_texts_of_others_are_cut_and_printable():
 
 
 @pytest.mark.parametrize("seen, holder, row", [
-    (Seen("a", LEADS, True, 1), "a", Row("a", "primary", LEADS.since, "a:9", 1, "")),
-    (Seen("a", LEADS, True, 1), "", Row("a", "primary", LEADS.since, "a:1", 1, "the ack does not say so")),
-    (Seen("a", LEADS, False, 1), "a", Row("a", "primary, cut off", LEADS.since, "a:9", 1, "")),
-    (Seen("b", STANDBY, True, 2), "a", Row("b", "standby", STANDBY.since, "b:1", 2, "")),
-    (Seen("b", STANDBY, False, None), "a", Row("b", "gone", None, "b:1", None, "was standby")),
+    (Seen("a", LEADS, True, 1), "a", NodeRow("a", "primary", LEADS.since, "a:9", 1, "")),
+    (Seen("a", LEADS, True, 1), "", NodeRow("a", "primary", LEADS.since, "a:1", 1, "the ack does not say so")),
+    (Seen("a", LEADS, False, 1), "a", NodeRow("a", "primary, cut off", LEADS.since, "a:9", 1, "")),
+    (Seen("b", STANDBY, True, 2), "a", NodeRow("b", "standby", STANDBY.since, "b:1", 2, "")),
+    (Seen("b", STANDBY, False, None), "a", NodeRow("b", "gone", None, "b:1", None, "was standby")),
     (Seen("a", LEADS._replace(state="demoting", step="stopping"), True, 1), "a",
-     Row("a", "demoting", LEADS.since, "a:1", 1, "the ack still says so; stopping")),
+     NodeRow("a", "demoting", LEADS.since, "a:1", 1, "the ack still says so; stopping")),
     (Seen("a", LEADS._replace(state="detached", step="waiting"), True, None), "a",
-     Row("a", "detached", LEADS.since, "a:1", None, "the ack still says so; waiting")),
+     NodeRow("a", "detached", LEADS.since, "a:1", None, "the ack still says so; waiting")),
     # What it tells of itself may be of the moment before it stood in the queue.
-    (Seen("a", LEADS._replace(state="detached", step="waiting"), True, 1), "a", Row("a", "primary", LEADS.since, "a:9", 1, "")),
-    (Seen("b", STANDBY._replace(guarded=False), True, 2), "a", Row("b", "standby", STANDBY.since, "b:1", 2, "unguarded")),
+    (Seen("a", LEADS._replace(state="detached", step="waiting"), True, 1), "a", NodeRow("a", "primary", LEADS.since, "a:9", 1, "")),
+    (Seen("b", STANDBY._replace(guarded=False), True, 2), "a", NodeRow("b", "standby", STANDBY.since, "b:1", 2, "unguarded")),
     (Seen("b", STANDBY._replace(confirmed=(7, 2)), True, 2), "a",
-     Row("b", "standby", STANDBY.since, "b:1", 2, "has not recognised the last order yet")),
+     NodeRow("b", "standby", STANDBY.since, "b:1", 2, "has not recognised the last order yet")),
     (Seen("b", STANDBY._replace(state="promoting", step="probing", trouble="ill"), True, 1), "",
-     Row("b", "promoting", STANDBY.since, "b:1", 1, "probing; ill")),
-    (Seen("n-7", None, True, 3), "a", Row("n-7", "in the queue", None, "", 3, "tells nothing of itself")),
-    (Seen("n-7", None, True, 1), "n-7", Row("n-7", "primary", None, "a:9", 1, "tells nothing of itself")),
+     NodeRow("b", "promoting", STANDBY.since, "b:1", 1, "probing; ill")),
+    (Seen("n-7", None, True, 3), "a", NodeRow("n-7", "in the queue", None, "", 3, "tells nothing of itself")),
+    (Seen("n-7", None, True, 1), "n-7", NodeRow("n-7", "primary", None, "a:9", 1, "tells nothing of itself")),
 ])
 def test_a_row_says_what_is_known(seen, holder, row):
     assert nodes.rows([seen], holder, "a:9" if holder else "", {}, (7, 3)) == [row]
@@ -65,16 +65,16 @@ def test_an_entry_is_written_with_its_format_and_its_texts_cut():
 
 def test_of_what_others_wrote_as_much_is_read_as_this_version_writes():
     found = nodes.read(json.dumps({"state": "x" * 301, "confirmed": [7, True, "8", 3, 9]}).encode())
-    assert found == Entry(state="x" * 300 + "…", confirmed=(7, 3))
+    assert found == NodeEntry(state="x" * 300 + "…", confirmed=(7, 3))
 
 
 @pytest.mark.parametrize("seen, holder, ordered, row", [
-    (Seen("n-7", None, True, None), "", "", Row("n-7", "unknown", None, "", None, "tells nothing of itself")),
-    (Seen("n-7", None, True, 2), "", "in maintenance", Row("n-7", "in the queue", None, "", 2, "in maintenance; tells nothing of itself")),
-    (Seen("b", Entry(guarded=True), True, 2), "", "", Row("b", "unknown", None, "", 2, "")),
+    (Seen("n-7", None, True, None), "", "", NodeRow("n-7", "unknown", None, "", None, "tells nothing of itself")),
+    (Seen("n-7", None, True, 2), "", "in maintenance", NodeRow("n-7", "in the queue", None, "", 2, "in maintenance; tells nothing of itself")),
+    (Seen("b", NodeEntry(guarded=True), True, 2), "", "", NodeRow("b", "unknown", None, "", 2, "")),
     # The ack is newer than what the node says of itself, and what it does as a primary is no note.
-    (Seen("b", STANDBY._replace(state="promoting", step="acking"), True, 1), "b", "", Row("b", "primary", STANDBY.since, "a:9", 1, "")),
-    (Seen("a", LEADS._replace(step="x"), True, 1), "", "", Row("a", "primary", LEADS.since, "a:1", 1, "the ack does not say so")),
+    (Seen("b", STANDBY._replace(state="promoting", step="acking"), True, 1), "b", "", NodeRow("b", "primary", STANDBY.since, "a:9", 1, "")),
+    (Seen("a", LEADS._replace(step="x"), True, 1), "", "", NodeRow("a", "primary", LEADS.since, "a:1", 1, "the ack does not say so")),
 ])
 def test_a_row_of_a_node_that_tells_little_or_late(seen, holder, ordered, row):
     assert nodes.rows([seen], holder, "a:9" if holder else "", {seen.name: ordered}, ()) == [row]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from supervisor_zkelect.core import order_log, outcomes
-from supervisor_zkelect.core.order_log import LONGEST_REASON, Entry, Noted
+from supervisor_zkelect.core.order_log import LONGEST_REASON, LoggedOrder, Noted
 from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.core.untrusted import LONGEST_DOCUMENT
 
@@ -16,22 +16,22 @@ DONE = Outcome("s", True, "c leads", "c", "c:1", 3000)
 
 def test_an_order_is_read_as_it_was_written_and_its_outcome_beside_it():
     data = order_log.amended(b"", ORDER)
-    assert order_log.read(data) == [Entry(ORDER, None)] and order_log.read(outcomes.amended(data, DONE)) == [Entry(ORDER, DONE)]
-    assert order_log.read(order_log.amended(outcomes.amended(b"", DONE), ORDER)) == [Entry(ORDER, DONE)]
-    assert order_log.read(order_log.amended(b"", ORDER, DONE)) == [Entry(ORDER, DONE)]
+    assert order_log.read(data) == [LoggedOrder(ORDER, None)] and order_log.read(outcomes.amended(data, DONE)) == [LoggedOrder(ORDER, DONE)]
+    assert order_log.read(order_log.amended(outcomes.amended(b"", DONE), ORDER)) == [LoggedOrder(ORDER, DONE)]
+    assert order_log.read(order_log.amended(b"", ORDER, DONE)) == [LoggedOrder(ORDER, DONE)]
 
 
 def test_an_order_is_noted_once():
     data = order_log.amended(order_log.amended(b"", ORDER), ORDER._replace(by="another"))
-    assert order_log.read(data) == [Entry(ORDER, None)]
+    assert order_log.read(data) == [LoggedOrder(ORDER, None)]
 
 
 def test_what_nobody_noted_is_shown_by_its_outcome():
-    assert order_log.read(outcomes.amended(b"", DONE)) == [Entry(UNKNOWN, DONE)]
-    assert Entry(UNKNOWN, DONE).document()["outcome"] == {"text": "c leads", "node": "c", "at": 3000}
-    assert Entry(UNKNOWN, DONE).document()["id"] == "s" and Entry(UNKNOWN, DONE).document()["done"] is True
-    assert Entry(ORDER, None).document() == {**ORDER._asdict(), "done": None, "outcome": None}
-    assert Entry(ORDER, DONE._replace(ok=False)).document()["done"] is False
+    assert order_log.read(outcomes.amended(b"", DONE)) == [LoggedOrder(UNKNOWN, DONE)]
+    assert LoggedOrder(UNKNOWN, DONE).document()["outcome"] == {"text": "c leads", "node": "c", "at": 3000}
+    assert LoggedOrder(UNKNOWN, DONE).document()["id"] == "s" and LoggedOrder(UNKNOWN, DONE).document()["done"] is True
+    assert LoggedOrder(ORDER, None).document() == {**ORDER._asdict(), "done": None, "outcome": None}
+    assert LoggedOrder(ORDER, DONE._replace(ok=False)).document()["done"] is False
 
 
 def test_texts_are_cut_and_printable():
@@ -53,7 +53,7 @@ def test_what_was_written_before_is_kept():
     more = ORDER._replace(id="t")
     found = json.loads(order_log.amended(written, more))
     assert found["newer"] == 1 and [one["id"] for one in found["orders"]] == ["s", "t"] and found["outcomes"] == [DONE._asdict()]
-    assert order_log.read(order_log.amended(written, more)) == [Entry(ORDER, DONE), Entry(more, None)]
+    assert order_log.read(order_log.amended(written, more)) == [LoggedOrder(ORDER, DONE), LoggedOrder(more, None)]
 
 
 def test_an_outcome_without_an_order_is_not_made_one():
@@ -72,7 +72,7 @@ def test_what_is_kept_fits_and_the_oldest_go_first():
 
 @pytest.mark.parametrize("data", [b"", b"garbage", b"[]", b'{"orders": {}}'])
 def test_garbage_is_an_empty_log(data):
-    assert order_log.read(data) == [] and order_log.read(order_log.amended(data, ORDER)) == [Entry(ORDER, None)]
+    assert order_log.read(data) == [] and order_log.read(order_log.amended(data, ORDER)) == [LoggedOrder(ORDER, None)]
 
 
 def test_what_others_add_to_an_outcome_costs_no_order():

@@ -61,7 +61,7 @@ def test_a_primary_in_maintenance_hands_over_when_somebody_can_take_over(node):
     node.primary().event(ASIDE)
     begin = next(action for action in node.actions if isinstance(action, messages.Begin))
     assert begin.kind == control.STAND_ASIDE and node.at == ("primary", "")
-    node.event(messages.NotBegun(begin.op, "nobody"))
+    node.event(messages.OrderNotBegun(begin.op, "nobody"))
     assert node.at == ("primary", "") and "goes on leading" in node.state.leads_on and "nobody" in node.state.leads_on
     assert next_wakeup(SETTINGS, node.state) <= node.now + AGAIN
     node.event(messages.Leased(node.now, node.now + 99.0))
@@ -85,7 +85,7 @@ def test_a_primary_goes_on_where_orders_cannot_be_read(node):
 def test_maintenance_that_is_taken_back_in_time_stops_nothing(node):
     node.primary().event(ASIDE)
     begin = node.op(messages.Begin)
-    node.event(messages.NotBegun(begin, "nobody")).event(messages.ControlSeen())
+    node.event(messages.OrderNotBegun(begin, "nobody")).event(messages.ControlSeen())
     node.event(messages.Leased(node.now, node.now + 99.0))
     assert not node.event(messages.Tick(), 2 * AGAIN).did(messages.Begin) and node.state.leads_on == ""
 
@@ -101,7 +101,7 @@ def test_a_switchover_is_begun_before_anything_is_stopped_and_its_target_leads(n
 
 def test_a_switchover_that_cannot_be_begun_is_dropped(node):
     node.primary().event(SWITCH)
-    node.event(messages.NotBegun(node.op(messages.Begin), "c is away"))
+    node.event(messages.OrderNotBegun(node.op(messages.Begin), "c is away"))
     told = next(action for action in node.actions if isinstance(action, messages.TellOutcome))
     assert (told.order, told.ok) == ("s", False) and "c is away" in told.text and node.at == ("primary", "")
 
@@ -109,7 +109,7 @@ def test_a_switchover_that_cannot_be_begun_is_dropped(node):
 def test_a_switchover_is_tried_again_where_zookeeper_did_not_answer(node):
     node.primary().event(SWITCH).event(messages.Leased(node.now, node.now + 99.0))
     node.event(SWITCH)
-    node.event(messages.NotBegun(node.state.beginning.op, "no answer", known=False))
+    node.event(messages.OrderNotBegun(node.state.beginning.op, "no answer", known=False))
     assert not node.did(messages.TellOutcome)
     assert node.event(messages.Tick(), AGAIN).did(messages.Begin)
 
@@ -166,7 +166,7 @@ def test_who_ordered_it_is_told_that_the_target_cannot(node, event):
 
 def test_an_order_to_resign_waits_for_the_handover_that_is_being_begun(node):
     node.primary().event(ASIDE).event(messages.Resign("t1"))
-    node.event(messages.NotBegun(node.state.beginning.op, "nobody"))
+    node.event(messages.OrderNotBegun(node.state.beginning.op, "nobody"))
     begin = next(action for action in node.actions if isinstance(action, messages.Begin))
     assert begin.kind == control.RESIGNATION
     node.event(messages.Begun(begin.op, ""))
@@ -235,7 +235,7 @@ def test_who_has_withdrawn_waits_for_no_order_to_end(node):
 def refused(node, orders=ASIDE, why="nobody"):
     """A primary is ordered to hand over, and nobody can take over."""
     node.primary().event(messages.Leased(node.now, node.now + 99.0)).event(orders)
-    return node.event(messages.NotBegun(node.op(messages.Begin), why))
+    return node.event(messages.OrderNotBegun(node.op(messages.Begin), why))
 
 
 def test_who_goes_on_leading_says_so_once_for_each_reason(node):
@@ -243,10 +243,10 @@ def test_who_goes_on_leading_says_so_once_for_each_reason(node):
     assert [tuple(one) for one in refused(node).actions if isinstance(one, messages.Log)] == [said]
     assert node.state.stays_why == "nobody" and node.state.begin_at == node.now + AGAIN
     node.event(messages.Tick(), AGAIN)
-    node.event(messages.NotBegun(node.op(messages.Begin), "nobody"))
+    node.event(messages.OrderNotBegun(node.op(messages.Begin), "nobody"))
     assert not node.did(messages.Log)
     node.event(messages.Tick(), AGAIN)
-    assert node.event(messages.NotBegun(node.op(messages.Begin), "nobody is guarded")).did(messages.Log)
+    assert node.event(messages.OrderNotBegun(node.op(messages.Begin), "nobody is guarded")).did(messages.Log)
 
 
 def test_the_same_orders_seen_again_hurry_nothing_and_others_do(node):
@@ -277,11 +277,11 @@ def test_a_handover_is_numbered_as_each_request_and_tells_its_order(node):
 def test_an_answer_to_another_handover_is_none(node):
     node.primary().event(messages.Leased(node.now, node.now + 99.0))
     before = node.state
-    assert node.event(messages.NotBegun(0, "x")).state == before
+    assert node.event(messages.OrderNotBegun(0, "x")).state == before
     node.event(ASIDE)
     before = node.state
     for number in (before.beginning.op - 1, before.beginning.op + 1):
-        assert node.event(messages.NotBegun(number, "x")).state == node.event(messages.Begun(number, "")).state == before
+        assert node.event(messages.OrderNotBegun(number, "x")).state == node.event(messages.Begun(number, "")).state == before
 
 
 def test_who_leads_already_says_so_and_looks_again_later(node):
@@ -320,7 +320,7 @@ def test_that_the_target_leads_is_told_once(node):
 def test_a_resignation_that_is_over_begins_no_handover(node):
     node.primary().event(messages.Leased(node.now, node.now + 99.0)).event(ASIDE)
     node.state = replace(node.state, resigning=(Resigning("t1", 90.0, 40, left=True),))
-    assert not node.event(messages.NotBegun(node.op(messages.Begin), "nobody")).did(messages.Begin)
+    assert not node.event(messages.OrderNotBegun(node.op(messages.Begin), "nobody")).did(messages.Begin)
 
 
 def test_a_handover_goes_on_for_a_resignation_that_came_later(node):

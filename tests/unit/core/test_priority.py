@@ -217,7 +217,7 @@ def looked(node):
 def test_it_undoes_no_order(node, orders):
     primary(node).event(orders)
     if node.state.beginning is not None:
-        node.event(messages.NotBegun(node.state.beginning.op, "nobody"))
+        node.event(messages.OrderNotBegun(node.state.beginning.op, "nobody"))
     assert node.at == ("primary", "")
     looked(node)
     assert not any(isinstance(one, messages.Begin) and one.kind == control.FAILBACK for one in node.actions)
@@ -225,7 +225,7 @@ def test_it_undoes_no_order(node, orders):
 
 def test_where_it_cannot_be_begun_that_is_said_and_it_is_looked_for_again(node):
     looked(primary(node))
-    node.event(messages.NotBegun(node.op(messages.Begin), "it is gone"))
+    node.event(messages.OrderNotBegun(node.op(messages.Begin), "it is gone"))
     assert node.at == ("primary", "") and logged(node) == ["does not hand back: it is gone"] and node.state.begin_at <= node.now
     assert looked(node).did(messages.Begin)
 
@@ -235,7 +235,7 @@ def test_what_operators_order_meanwhile_waits_for_its_answer(node):
     begin = node.op(messages.Begin)
     node.event(messages.ControlSeen(order="s", to="b"))
     assert node.state.beginning.kind == control.FAILBACK and not node.did(messages.Begin)
-    assert node.event(messages.NotBegun(begin, "ordered")).did(messages.Begin)
+    assert node.event(messages.OrderNotBegun(begin, "ordered")).did(messages.Begin)
     assert node.state.beginning.kind == control.SWITCHOVER
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor_zkelect.core.proof import DOUBT_TIME, KILL_WAITS, SILENCE, Order, Stop
+from supervisor_zkelect.core.proof import DOUBT_TIME, KILL_WAITS, SILENCE, OrderedStop, Stop
 
 
 def a_stop(kill_at: float = 10.0, start_open: bool = False, via_loader: bool = False) -> Stop:
     """A stop ordered at second 0."""
     stop = Stop(began=0.0, start_open=start_open, via_loader=via_loader)
-    stop.order(Order(1, 0.0, kill_at))
+    stop.order(OrderedStop(1, 0.0, kill_at))
     return stop
 
 
@@ -133,12 +133,12 @@ def test_a_kill_waits_for_the_answer_but_not_for_long():
 
 def test_the_earliest_order_counts_also_after_its_death_is_reported():
     stop = a_stop(kill_at=5.0)
-    stop.order(Order(2, 1.0, 3.0))
-    stop.order(Order(3, 2.0, 99.0))
+    stop.order(OrderedStop(2, 1.0, 3.0))
+    stop.order(OrderedStop(3, 2.0, 99.0))
     assert (stop.kill_at, stop.op) == (3.0, 3)
     assert [order.op for order in stop.report()] == [1, 2, 3]
     assert stop.sentry and stop.op == 3
-    stop.order(Order(4, 6.0, 50.0))
+    stop.order(OrderedStop(4, 6.0, 50.0))
     assert not stop.sentry and stop.kill_at == 3.0
     assert [order.op for order in stop.report()] == [4]
     assert stop.kill_at == 3.0
@@ -148,7 +148,7 @@ def test_a_new_order_wants_a_new_proof():
     stop = a_stop()
     clean_round(stop, 1.0)
     clean_round(stop, 1.1)
-    stop.order(Order(2, 1.2, 10.0))
+    stop.order(OrderedStop(2, 1.2, 10.0))
     assert not stop.dead(1.2, gone=False)
 
 

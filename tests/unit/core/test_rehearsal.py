@@ -5,11 +5,11 @@ import pytest
 from supervisor_zkelect.core import figures, lease, messages, rehearsal
 from supervisor_zkelect.core.figures import HOST, NETWORK, SERVICE, SUPERVISORD, ZOOKEEPER, Figures, of
 from supervisor_zkelect.core.history import Pace
-from supervisor_zkelect.core.rehearsal import Part, play
+from supervisor_zkelect.core.rehearsal import PlayedNode, play
 
 FIGURES = Figures(timeout=4.0, tick=0.5, interval=0.4, ride_through=1.6, kill_time=0.3, stopwaitsecs=1.0)
 PACE = Pace(0.01, 0.2, 0.3, 0.5, 0.01, 3)
-NODES = [Part(name, f"{name}:1", FIGURES, PACE) for name in "abc"]
+NODES = [PlayedNode(name, f"{name}:1", FIGURES, PACE) for name in "abc"]
 EXPIRED = lease.expired_within(4.0, 0.5)
 
 
@@ -100,7 +100,7 @@ def test_figures_that_cannot_be_are_those_of_the_defaults(found):
 
 def test_every_figure_of_others_can_be_played():
     wild = {name: number for name, number in zip(Figures._fields, [1e8, 1e-9, 1e-6, 0.0, 1e8] * 4)}
-    part = Part("a", "a:1", of(wild), PACE)
+    part = PlayedNode("a", "a:1", of(wild), PACE)
     for fault in figures.FAULTS:
         play([part, part._replace(name="b")], fault, "a")
 

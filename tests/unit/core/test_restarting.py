@@ -153,7 +153,7 @@ def test_a_handover_by_order_wins(node):
 
 def test_a_handover_that_cannot_be_begun_leaves_the_restart_going_on(node):
     restarting(node).event(SWITCH)
-    node.event(messages.NotBegun(node.op(messages.Begin), "c is away"))
+    node.event(messages.OrderNotBegun(node.op(messages.Begin), "c is away"))
     assert node.at == ("promoting", "restarting")
     assert healthy(started(node)).at == ("primary", "")
 
@@ -163,7 +163,7 @@ def test_it_waits_for_a_handover_that_is_being_begun(node):
     begin = node.op(messages.Begin)
     node.event(RESTART)
     assert not node.did(messages.Begin)
-    node.event(messages.NotBegun(begin, "nobody"))
+    node.event(messages.OrderNotBegun(begin, "nobody"))
     assert next(action.kind for action in node.actions if isinstance(action, messages.Begin)) == control.RESTART
 
 
@@ -178,7 +178,7 @@ def test_a_resignation_that_comes_while_it_is_begun_is_not_forgotten(node):
 def test_one_that_comes_while_it_cannot_be_begun_is_not_either(node):
     node.primary().event(RESTART)
     begin = node.op(messages.Begin)
-    node.event(messages.Resign("t")).event(messages.NotBegun(begin, "the order was taken back"))
+    node.event(messages.Resign("t")).event(messages.OrderNotBegun(begin, "the order was taken back"))
     assert next(action.kind for action in node.actions if isinstance(action, messages.Begin)) == control.RESIGNATION
 
 
@@ -204,20 +204,20 @@ def test_one_that_is_taken_back_stops_nothing(node):
     node.event(messages.ControlSeen()).event(messages.Begun(begin, ""))
     assert node.at == ("primary", "")
     node.event(RESTART)
-    node.event(messages.NotBegun(node.op(messages.Begin), "the order was taken back"))
+    node.event(messages.OrderNotBegun(node.op(messages.Begin), "the order was taken back"))
     assert node.at == ("primary", "") and told(node)[0][:2] == ("r", False)
 
 
 def test_it_is_tried_again_where_zookeeper_does_not_answer(node):
     node.primary().event(RESTART)
-    lease(node).event(messages.NotBegun(node.state.beginning.op, "silent", known=False))
+    lease(node).event(messages.OrderNotBegun(node.state.beginning.op, "silent", known=False))
     assert not told(node) and not node.event(messages.Tick(), AGAIN / 2).did(messages.Begin)
     assert node.event(messages.Tick(), AGAIN / 2).did(messages.Begin)
 
 
 def test_a_mark_whose_answer_was_lost_is_made_again(node):
     node.primary().event(RESTART)
-    lease(node).event(messages.NotBegun(node.state.beginning.op, "silent", known=False))
+    lease(node).event(messages.OrderNotBegun(node.state.beginning.op, "silent", known=False))
     node.event(messages.ControlSeen(restart=ORDER._replace(begun=TOKEN)))
     assert node.event(messages.Tick(), AGAIN).did(messages.Begin)
 
@@ -328,7 +328,7 @@ def test_why_one_is_dropped_is_told_now_and_then(node, order, text):
 
 def test_why_one_cannot_be_begun_is_told(node):
     node.primary().event(RESTART)
-    node.event(messages.NotBegun(node.op(messages.Begin), "the order was taken back"))
+    node.event(messages.OrderNotBegun(node.op(messages.Begin), "the order was taken back"))
     assert told(node) == [("r", False, "not restarted: the order was taken back")]
 
 

@@ -371,7 +371,7 @@ def test_a_change_during_a_look_puts_no_answer_aside(told):
 
 def test_resign_needs_somebody_to_take_over(node):
     node.primary().event(messages.Resign("t1"))
-    node.event(messages.NotBegun(node.op(messages.Begin), "no other candidate stands in the queue"))
+    node.event(messages.OrderNotBegun(node.op(messages.Begin), "no other candidate stands in the queue"))
     answer = node.actions[0]
     assert node.at[0] == "primary" and (answer.ok, answer.exit) == (False, 1)
 
@@ -393,7 +393,7 @@ def test_resign_is_refused_where_zookeeper_does_not_answer(node):
 
 def test_resign_is_refused_with_the_reason_where_the_queue_cannot_be_read(node):
     node.primary().event(messages.Resign("t1"))
-    [answer] = answers(node, messages.NotBegun(node.op(messages.Begin), "list the queue: NoAuthError", known=False))
+    [answer] = answers(node, messages.OrderNotBegun(node.op(messages.Begin), "list the queue: NoAuthError", known=False))
     assert node.at == ("primary", "") and (answer.ok, answer.exit) == (False, 1)
     assert "list the queue: NoAuthError" in answer.text and "start another node" not in answer.text
 

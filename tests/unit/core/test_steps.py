@@ -747,7 +747,7 @@ def test_a_resignation_that_was_refused_may_be_repeated(node):
     node.primary().event(messages.Resign("t1"))
     look = node.op(messages.Begin)
     assert look == node.state.beginning.op == node.state.op
-    node.event(messages.NotBegun(look, "nobody"))
+    node.event(messages.OrderNotBegun(look, "nobody"))
     assert node.state.beginning is None and not node.state.resigning
     assert node.event(messages.Resign("t2")).did(messages.Begin)
 

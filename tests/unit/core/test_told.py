@@ -247,8 +247,8 @@ def test_two_nodes_of_one_name_are_told_apart_by_the_time_that_one_may_be_a_left
 
 @pytest.mark.parametrize("node, expected", [
     (lambda: Node().standby().event(messages.Resign("t1")), (False, 3, "this node is standby, not primary; resign on the primary")),
-    (lambda: resigning(messages.NotBegun, "no other candidate stands"), (False, 1, "no other candidate stands")),
-    (lambda: resigning(messages.NotBegun, "no access", False), (
+    (lambda: resigning(messages.OrderNotBegun, "no other candidate stands"), (False, 1, "no other candidate stands")),
+    (lambda: resigning(messages.OrderNotBegun, "no access", False), (
         False, 1, f"the queue cannot be read, so nobody is known who could take over, and this node stays: no access; {FORCE}")),
     (lambda: Node().primary().event(messages.Leased(100.0, 999.0)).event(messages.Resign("t1")).event(messages.Tick(), LOOK_LIMIT), (
         False, 1, f"ZooKeeper does not answer, so nobody could take over, and this node stays; {FORCE}")),

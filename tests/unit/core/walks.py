@@ -128,7 +128,7 @@ class Walk:
             ),
             pause_messages.ConsentRead: lambda: pause_messages.ConsentRead(state.pausing.op if state.pausing else op, choose([None, self.orders(ahead), self.paused()])),
             pause_messages.PauseEchoed: lambda: pause_messages.PauseEchoed(maybe(), maybe()),
-            of.NotBegun: lambda: of.NotBegun(begun, choose(["nobody", "gone"]), maybe()),
+            of.OrderNotBegun: lambda: of.OrderNotBegun(begun, choose(["nobody", "gone"]), maybe()),
             of.Shutdown: lambda: of.Shutdown("SIGTERM", now + choose([-1.0, 2.0, 9.0])),
         }
         return made.get(kind, kind)()

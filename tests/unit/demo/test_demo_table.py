@@ -6,13 +6,13 @@ import pytest
 
 from supervisor_zkelect.demo import table
 from supervisor_zkelect.demo.observer import Overlap, judge
-from supervisor_zkelect.demo.table import Cell, Measured, Row, never
+from supervisor_zkelect.demo.table import EventRow, Figure, Measured, never
 
 ROWS = [
-    Row("1 service killed", Cell(0.0312), Cell(1.0341), Cell(4.2134)),
-    Row("4 whole node lost", Cell(4.4601), never("nobody: the other machine is not its business"), Cell(4.4442)),
-    Row("5 orderly hand-over", Cell(0.0411), Cell(0.0337, "each step done by hand"), never("not needed")),
-    Row("6 zkelect restarted", Cell(0.0), never("-"), never("-")),
+    EventRow("1 service killed", Figure(0.0312), Figure(1.0341), Figure(4.2134)),
+    EventRow("4 whole node lost", Figure(4.4601), never("nobody: the other machine is not its business"), Figure(4.4442)),
+    EventRow("5 orderly hand-over", Figure(0.0411), Figure(0.0337, "each step done by hand"), never("not needed")),
+    EventRow("6 zkelect restarted", Figure(0.0), never("-"), never("-")),
 ]
 MEASURED = Measured(ROWS, Overlap(0.0, 0), 12345, 0.005, 0.0068, 0.0273, 4.0)
 
@@ -36,7 +36,7 @@ def test_each_figure_is_the_one_that_was_measured():
 def test_no_number_stands_in_it_that_was_not_measured():
     """With other figures every number is another one."""
     others = [
-        Row(row.event, *(Cell(cell.seconds + 70, "") if cell.seconds else cell for cell in row[1:])) for row in ROWS
+        EventRow(row.event, *(Figure(cell.seconds + 70, "") if cell.seconds else cell for cell in row[1:])) for row in ROWS
     ]
     other = Measured(others, Overlap(70.0, 0), 77777, 0.07, 0.7, 0.77, 9.0)
 
@@ -53,7 +53,7 @@ def test_two_at_once_is_what_the_client_heard():
 
 @pytest.mark.parametrize("factor", [1, 20, 2000])
 def test_it_is_narrow_and_its_columns_stand_below_each_other(factor):
-    rows = [Row(row.event, *(cell._replace(seconds=cell.seconds and cell.seconds * factor) for cell in row[1:])) for row in ROWS]
+    rows = [EventRow(row.event, *(cell._replace(seconds=cell.seconds and cell.seconds * factor) for cell in row[1:])) for row in ROWS]
     shown = table.lines(MEASURED._replace(rows=rows, questions=12345 * factor))
     assert max(map(len, shown)) <= table.WIDTH
     if factor < 2000:

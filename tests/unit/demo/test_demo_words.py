@@ -14,7 +14,7 @@ from supervisor_zkelect.demo import keeping, story
 from supervisor_zkelect.demo.node import Node, NodeFailed
 from supervisor_zkelect.demo.table import WIDTH
 from supervisor_zkelect.demo.telling import Telling
-from supervisor_zkelect.demo.zookeeper import ZooKeeperFailed, ZooKeeperMissing
+from supervisor_zkelect.demo.zookeeper import ServerFailed, ZooKeeperMissing
 
 JAVA = """the ZooKeeper at 127.0.0.1:2181 ended; its log ends: 19 [main] WARN Either no config or no quorum defined
 104 [main] ERROR Unexpected exception
@@ -27,8 +27,8 @@ java.net.BindException: Address already in use
 
 @pytest.mark.parametrize("problem, line", [
     (ZooKeeperMissing("not found: java; apt-get install zookeeper"), "not found: java; apt-get install zookeeper"),
-    (ZooKeeperFailed(JAVA), r"the ZooKeeper at 127\.0\.0\.1:2181 ended; java\.net\.BindException: Address already in use"),
-    (ZooKeeperFailed("the ZooKeeper at h:1 ended; its log ends: "), "the ZooKeeper at h:1 ended"),
+    (ServerFailed(JAVA), r"the ZooKeeper at 127\.0\.0\.1:2181 ended; java\.net\.BindException: Address already in use"),
+    (ServerFailed("the ZooKeeper at h:1 ended; its log ends: "), "the ZooKeeper at h:1 ended"),
     (NodeFailed("supervisord of node alpha ended:\n--- alpha: output.log\nError: no such socket\n"),
      "supervisord of node alpha ended: Error: no such socket"),
     (OSError(28, "No space left on device", "/t/zoo.cfg"), "/t/zoo.cfg: No space left on device"),

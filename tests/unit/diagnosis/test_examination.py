@@ -63,7 +63,7 @@ def test_each_option_that_names_a_command_is_looked_at(load, tmp_path, option):
 
 
 def seen(leading=(), processes=()):
-    return examination.Seen([], processes, {}, os.getpid(), os.geteuid(), os.geteuid(), None, None, frozenset(leading))
+    return examination.ProgramsSeen([], processes, {}, os.getpid(), os.geteuid(), os.geteuid(), None, None, frozenset(leading))
 
 
 def test_a_stranger_on_the_port_is_told_and_on_a_healthy_primary_noted(load):

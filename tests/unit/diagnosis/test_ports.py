@@ -8,11 +8,11 @@ import sys
 import pytest
 
 from supervisor_zkelect.diagnosis import addresses, machine, ports
-from supervisor_zkelect.diagnosis.addresses import Place
+from supervisor_zkelect.diagnosis.addresses import HostPort
 from supervisor_zkelect.diagnosis.ports import Listening
 from supervisor_zkelect.guard import record
 
-PLACE = Place("h", 80)
+PLACE = HostPort("h", 80)
 
 
 @pytest.mark.parametrize("socket_at, there", [
@@ -66,10 +66,10 @@ def info(pid, group="primary"):
 
 def test_who_belongs_to_a_group():
     me, parent = os.getpid(), os.getppid()
-    assert ports.Members("primary", [info(me)], None)(me) and ports.Members("primary", [info(parent)], None)(me)
-    assert not ports.Members("primary", [info(me, "other"), info(0)], None)(me)
+    assert ports.GroupProcesses("primary", [info(me)], None)(me) and ports.GroupProcesses("primary", [info(parent)], None)(me)
+    assert not ports.GroupProcesses("primary", [info(me, "other"), info(0)], None)(me)
     # Whoever has ended belongs to nobody.
-    assert not ports.Members("primary", [info(me)], None)(1 << 30)
+    assert not ports.GroupProcesses("primary", [info(me)], None)(1 << 30)
 
 
 @pytest.mark.parametrize("group, told", [("primary", True), ("other", False)])
@@ -79,7 +79,7 @@ def test_what_the_loader_started_belongs_also_when_it_has_another_parent(group, 
     child = subprocess.Popen([sys.executable, "-c", "print(1, flush=True); input()"], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         child.stdout.readline()
-        assert ports.Members("primary", [], os.getpid())(child.pid) == told
-        assert not ports.Members("primary", [], None)(child.pid)
+        assert ports.GroupProcesses("primary", [], os.getpid())(child.pid) == told
+        assert not ports.GroupProcesses("primary", [], None)(child.pid)
     finally:
         child.communicate(b"\n")

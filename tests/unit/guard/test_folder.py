@@ -7,7 +7,7 @@ import pytest
 
 from supervisor_zkelect.guard import folder as runtime_folder
 from supervisor_zkelect.guard import locks, record, saved_session
-from supervisor_zkelect.guard.members import Members
+from supervisor_zkelect.guard.members import MemberFiles
 from supervisor_zkelect.listener.history_copy import HistoryCopy
 from supervisor_zkelect.listener.host import Host
 from tests.unit.guard.test_record import OWNER
@@ -93,7 +93,7 @@ def test_a_mistake_names_the_folder_and_not_its_descriptor(place):
 
 @pytest.mark.parametrize("how", ["open to all", "a link"])
 @pytest.mark.parametrize("write", [
-    lambda folder: Members(folder, OWNER).keep("primary", [(1, 2)]),
+    lambda folder: MemberFiles(folder, OWNER).keep("primary", [(1, 2)]),
     lambda folder: runtime_folder.replace(folder, "config", b"x"),
     lambda folder: HistoryCopy(os.path.join(folder, "history-orders"), Disk()).keep([]),
 ], ids=["members", "configuration", "history"])

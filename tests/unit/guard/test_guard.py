@@ -413,7 +413,7 @@ def test_programs_that_do_not_come_through_the_chain_loader_are_not_expected(nod
 def test_beside_a_listener_no_keeper_is_there_beforehand(tmp_path, monkeypatch):
     made = []
     monkeypatch.setattr(
-        guard_process, "Process", lambda *_, **options: made.append(options) or SimpleNamespace(run=lambda ready: None)
+        guard_process, "GuardProgram", lambda *_, **options: made.append(options) or SimpleNamespace(run=lambda ready: None)
     )
     guard_process.serve(SimpleNamespace(folder=str(tmp_path)), (None, None), lambda: None)
     assert made == [{"alone": False}]

@@ -8,7 +8,7 @@ import pytest
 
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import record
-from supervisor_zkelect.guard.members import Members
+from supervisor_zkelect.guard.members import MemberFiles
 from supervisor_zkelect.processes import proc
 
 
@@ -25,28 +25,28 @@ def owner(pid, start, boot="boot"):
 
 
 def test_those_that_live_are_told_by_their_group_and_others_with_their_pid_are_not(tmp_path, sleeper):
-    members = Members(str(tmp_path), owner(1, 2))
+    members = MemberFiles(str(tmp_path), owner(1, 2))
     members.keep("a/b.new", frozenset({sleeper.identity, (sleeper.pid, sleeper.start - 1), (999999999, 1)}))
     members.keep("other", frozenset({(999999999, 1)}))
-    own, former = Members(str(tmp_path), owner(1, 2)).load()
+    own, former = MemberFiles(str(tmp_path), owner(1, 2)).load()
     assert own == {"a/b.new": [proc.read(sleeper.pid)], "other": []} and not former
     members.keep("a/b.new", frozenset())
     members.keep("a/b.new", frozenset())
-    assert Members(str(tmp_path), owner(1, 2)).load() == ({"other": []}, frozenset())
+    assert MemberFiles(str(tmp_path), owner(1, 2)).load() == ({"other": []}, frozenset())
 
 
 def test_of_former_supervisords_only_those_count_that_are_dead_and_of_this_boot(tmp_path, sleeper):
     me = proc.read(os.getpid())
-    Members(str(tmp_path), owner(me.pid, me.start)).keep("living", frozenset({sleeper.identity}))
-    Members(str(tmp_path), owner(me.pid, me.start - 1, "earlier")).keep("boot", frozenset({sleeper.identity}))
-    assert Members(str(tmp_path), owner(1, 2)).load() == ({}, frozenset())
-    Members(str(tmp_path), owner(me.pid, me.start - 1)).keep("dead", frozenset({sleeper.identity}))
-    assert {one.pid for one in Members(str(tmp_path), owner(1, 2)).load()[1]} == {sleeper.pid}
+    MemberFiles(str(tmp_path), owner(me.pid, me.start)).keep("living", frozenset({sleeper.identity}))
+    MemberFiles(str(tmp_path), owner(me.pid, me.start - 1, "earlier")).keep("boot", frozenset({sleeper.identity}))
+    assert MemberFiles(str(tmp_path), owner(1, 2)).load() == ({}, frozenset())
+    MemberFiles(str(tmp_path), owner(me.pid, me.start - 1)).keep("dead", frozenset({sleeper.identity}))
+    assert {one.pid for one in MemberFiles(str(tmp_path), owner(1, 2)).load()[1]} == {sleeper.pid}
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"owner": [], "group": "a", "members": []}', "\0"])
 def test_a_file_that_is_none_of_these_costs_the_others_nothing(tmp_path, sleeper, text, caplog):
-    members = Members(str(tmp_path), owner(1, 2))
+    members = MemberFiles(str(tmp_path), owner(1, 2))
     members.keep("a", frozenset({sleeper.identity}))
     (tmp_path / "members-b").write_text(text)
     assert list(members.load()[0]) == ["a"] and "members-b: cannot read it" in caplog.text
@@ -54,7 +54,7 @@ def test_a_file_that_is_none_of_these_costs_the_others_nothing(tmp_path, sleeper
 
 def test_what_cannot_be_written_is_told_once_and_read_by_nobody_else(tmp_path, sleeper, caplog):
     folder = tmp_path / "gone"
-    members = Members(str(folder), owner(1, 2))
+    members = MemberFiles(str(folder), owner(1, 2))
     for _ in range(3):
         members.keep("a", frozenset({sleeper.identity}))
     assert caplog.text.count("cannot write the group") == 1

@@ -34,7 +34,7 @@ def test_what_kills_has_a_thread_before_what_only_makes_it_quick(tmp_path, monke
     owner = record.owner_of(os.getpid())
     terms = process.Terms(str(tmp_path), tuple(owner), "unix:///none", "none", 2.0, 1)
     held = os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR)
-    made = process.Process(terms, (None, None), place.Place(held, None), alone=False)
+    made = process.GuardProgram(terms, (None, None), place.Place(held, None), alone=False)
     assert threads == NEEDED
     made.manager.close()
     os.close(held)

@@ -22,7 +22,7 @@ class Desk:
         self.manager = ProcessManager()
         self.manager.whose = lambda process: self.whose
         guard = SimpleNamespace(may_run=lambda *asking: self.asked.append(asking) or True, tell=self.told.append)
-        self.programs = programs.Programs(
+        self.programs = programs.ProgramRegistrations(
             supervisord, guard, self.manager, None, lambda group, uid: f"{group}-{uid}", self.answer, lambda: self.mended
         )
 

@@ -203,7 +203,7 @@ def test_supervisords_never_share_a_folder(monkeypatch):
 
 def test_the_session_is_saved_for_its_owner_alone(folder):
     store = saved_session.Store(folder)
-    elections = [saved_session.Election(name, f"group-{name}", f"/{name}/election", "n-", f"/{name}/ack") for name in "abc"]
+    elections = [saved_session.SavedElection(name, f"group-{name}", f"/{name}/election", "n-", f"/{name}/ack") for name in "abc"]
     session = saved_session.Saved(2**63 - 1, "00ff", 10.0, OWNER, "a", "zk:2181", elections, 0.5)
     store.save(session)
     assert saved_session.load(folder) == session

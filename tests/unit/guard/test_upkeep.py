@@ -11,7 +11,7 @@ from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import kept_log, locks, record, registration, saved_session, upkeep
 from tests.unit.guard.test_record import ENTRY, OWNER, written
 
-ELECTION = saved_session.Election("orders", "primary", "/e", "n-", "/ack")
+ELECTION = saved_session.SavedElection("orders", "primary", "/e", "n-", "/ack")
 SESSION = saved_session.Saved(7, "00ff", 4.0, OWNER, "a", "zk:2181", [ELECTION])
 
 NAMING = """

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 from supervisor_zkelect.core.control import Life
 from supervisor_zkelect.core.messages import ACTIONS
-from supervisor_zkelect.core.nodes import Entry
+from supervisor_zkelect.core.nodes import NodeEntry
 from supervisor_zkelect.core.state import Rules, State
 from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.candidacy import Candidacy, Ports
@@ -153,7 +153,7 @@ def candidacy(host, state=None, elector=None, connected=True, check=None, log=No
     posted, guard = [], []
     ports = Ports(
         means(host, log=log, post=posted.append), {kind: lambda one, action: None for kind in ACTIONS}, lambda: connected,
-        lambda settings: elector, lambda one: Entry(), lambda moment: None,
+        lambda settings: elector, lambda one: NodeEntry(), lambda moment: None,
     )
     one = Candidacy(settings_of(**settings), RULES, ports, GroupControl("primary", guard.append, lambda: None), check)
     one.state = state or State()

@@ -46,7 +46,7 @@ def test_it_is_taken_back_before_a_restart_has_the_ack_emptied(make, sent):
 
 def test_it_is_told_again_where_a_restart_is_not_begun(make, sent):
     one = make(role=roles.PRIMARY, beginning=Beginning(5, control.RESTART, "r", "restarted"))
-    one.decide(messages.NotBegun(5, "taken back"))
+    one.decide(messages.OrderNotBegun(5, "taken back"))
     assert acks(sent) == [protocol.AckOrder("primary", 7, True)]
 
 

@@ -58,7 +58,7 @@ def test_a_claim_that_was_refused_tells_why_and_is_made_again_where_that_is_over
 
 
 @pytest.mark.parametrize("error, expected", [
-    (NotBegun("nobody"), messages.NotBegun(7, "nobody")), (TimedOut("slow"), messages.NotBegun(7, "slow", known=False)),
+    (NotBegun("nobody"), messages.OrderNotBegun(7, "nobody")), (TimedOut("slow"), messages.OrderNotBegun(7, "slow", known=False)),
     (NotLeader("gone"), messages.ProposalLost("gone")),
 ])
 def test_what_a_handover_comes_to_that_is_not_begun(error, expected):
@@ -67,7 +67,7 @@ def test_what_a_handover_comes_to_that_is_not_begun(error, expected):
 
 def test_a_defect_keeps_nobody_waiting_for_a_handover():
     told = order_worker.begin(elector(begin=failing(KeyError("x"))), messages.Begin(7, "maintenance", "m"), "a")
-    assert isinstance(told, messages.NotBegun) and not told.known and "a defect" in told.why
+    assert isinstance(told, messages.OrderNotBegun) and not told.known and "a defect" in told.why
 
 
 def test_a_handover_is_begun_for_its_order():

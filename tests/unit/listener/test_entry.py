@@ -3,8 +3,8 @@
 import pytest
 
 from supervisor_zkelect.core import journal, messages, roles
-from supervisor_zkelect.core.nodes import Entry
-from supervisor_zkelect.core.order_log import Entry as Entry_
+from supervisor_zkelect.core.nodes import NodeEntry
+from supervisor_zkelect.core.order_log import LoggedOrder as Entry_
 from supervisor_zkelect.core.order_log import Noted
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.listener import entry, events
@@ -37,7 +37,7 @@ def host():
 
 @pytest.fixture
 def writer(host):
-    return entry.EntryWriter(means(host), lambda: True, Entry)
+    return entry.EntryWriter(means(host), lambda: True, NodeEntry)
 
 
 def write(writer, host, state, elector):
@@ -137,7 +137,7 @@ def test_what_is_not_urgent_waits_and_holds_nothing_urgent_back(writer, host):
 def test_a_node_whose_entry_could_not_be_written_writes_it_when_there_is_a_connection(host):
     """Its host is cut off for longer than until the next try; nothing else happens to it."""
     connected, elector = [True], Elector()
-    writer = entry.EntryWriter(means(host), lambda: connected[0], Entry)
+    writer = entry.EntryWriter(means(host), lambda: connected[0], NodeEntry)
     writer.schedule(host.moment)
     work = Work()
     writer.write(host.moment, "orders", STANDBY, elector, work)

@@ -11,8 +11,8 @@ from supervisor_zkelect.listener.leftovers import Leftovers
 from supervisor_zkelect.listener.workers import PACE
 from tests.unit.listener.parts import NOW, Host, Work, candidacies, means
 
-ONE = saved_session.Election("former", "first", "/e1", "n-", "/ack1")
-TWO = saved_session.Election("another", "second", "/e2", "n-", "/ack2")
+ONE = saved_session.SavedElection("former", "first", "/e1", "n-", "/ack1")
+TWO = saved_session.SavedElection("another", "second", "/e2", "n-", "/ack2")
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from supervisor_zkelect.core.state import State
 from supervisor_zkelect.listener import events, order_worker
 from supervisor_zkelect.listener.order_desk import PACE, OrderDesk
 from supervisor_zkelect.zookeeper import results
-from supervisor_zkelect.zookeeper.given import TAKE_BACK, UNDER_WAY, Answer, Given
+from supervisor_zkelect.zookeeper.given import TAKE_BACK, UNDER_WAY, Given, OrderAnswer
 from supervisor_zkelect.zookeeper.permit import Expired, Permit
 from tests.unit.listener.parts import NOW, Host, candidacy, keepers, means
 from tests.unit.zookeeper.cluster import Cluster
 
-DONE = Answer(True, 0, "done")
-WRITTEN = Answer(True, 0, "", "7", 40, ("a leads",), "the clock is off")
+DONE = OrderAnswer(True, 0, "done")
+WRITTEN = OrderAnswer(True, 0, "", "7", 40, ("a leads",), "the clock is off")
 
 
 class Place:
@@ -71,14 +71,14 @@ def test_what_is_no_order_is_refused(arguments):
 def test_what_is_refused_or_done_at_once_is_answered_at_once():
     place = Place()
     place.order("switchover", to="b")
-    place.seen(Answer(False, 1, "b is in maintenance"), "")
+    place.seen(OrderAnswer(False, 1, "b is in maintenance"), "")
     assert place.answers["t"]["text"] == "b is in maintenance" and place.answers["t"]["exit"] == 1
 
 
 def test_who_has_not_confirmed_a_pause_is_told_when_the_waiting_ends_and_not_before():
     place = Place()
     place.order("pause")
-    waits = Answer(False, UNDER_WAY, "under way: a has not consented yet")
+    waits = OrderAnswer(False, UNDER_WAY, "under way: a has not consented yet")
     place.seen()
     place.seen(waits)
     assert not place.answers and place.desk.next_wakeup() == NOW + PACE
@@ -128,7 +128,7 @@ def test_no_answer_to_the_writing_is_awaited_beyond_the_first():
     """Where it is not known whether the order was written, the operator is told so, and nothing is looked after."""
     place = Place()
     place.order("switchover", to="b")
-    place.seen(Answer(False, 4, "unknown"), "")
+    place.seen(OrderAnswer(False, 4, "unknown"), "")
     assert place.answers["t"]["exit"] == 4 and place.desk.next_wakeup() == float("inf")
 
 

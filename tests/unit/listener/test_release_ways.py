@@ -43,7 +43,7 @@ def propose():
         host = Host()
         one = candidacy(host, State(**state), Elector())
         left = Leftovers(means(host), candidacies(one), None)
-        left.elections = [saved_session.Election("former", "primary", znode, "n-", "/service/ack") for znode in leftovers]
+        left.elections = [saved_session.SavedElection("former", "primary", znode, "n-", "/service/ack") for znode in leftovers]
         actions = Actions(means(host, post=one.posted.append), keepers(one, leftovers=left), None).actions()
         actions[messages.Propose](one, messages.Propose(op))
         if not one.posted:

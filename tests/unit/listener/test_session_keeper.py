@@ -117,7 +117,7 @@ def test_a_shorter_timeout_cuts_the_leases_that_were_counted_by_the_longer_one(m
 
 
 def test_a_term_of_another_session_than_the_one_that_is_had_is_over(make):
-    left = saved_session.Election("former", "first", "/e1", "n-", "/ack1")
+    left = saved_session.SavedElection("former", "first", "/e1", "n-", "/ack1")
     one = make(State(role=roles.DETACHED, step="waiting", inherited=5, deadline=NOW + 9.0), saved(number=76, elections=[left]))
     assert one.left.alive
     one.hear(connected())
@@ -160,7 +160,7 @@ def test_the_session_of_a_listener_that_ends_is_forgotten_when_nothing_is_left_o
 
 
 def test_what_zookeeper_refuses_to_release_twice_ends_the_session(make):
-    former = saved_session.Election("former", "first", "/e1", "n-", "/ack1")
+    former = saved_session.SavedElection("former", "first", "/e1", "n-", "/ack1")
     one = make(STANDBY, saved(elections=[former]))
     for refused, ends in (([], False), ([former], False), ([former], True)):
         one.hear(events.LeftoversReleased([], refused))

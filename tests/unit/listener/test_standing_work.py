@@ -7,14 +7,14 @@ from types import SimpleNamespace
 import pytest
 
 from supervisor_zkelect.core import messages
-from supervisor_zkelect.core.ranks import Candidate
+from supervisor_zkelect.core.ranks import RankedCandidate
 from supervisor_zkelect.elector import AccessDenied, Barred, SessionGone, Standing, Stays, TimedOut
 from supervisor_zkelect.listener import election_worker, elections, events, pool_worker
 from supervisor_zkelect.zookeeper.stepping import HandBack, Stepped
 from tests.unit.listener.parts import settings_of
 from tests.unit.listener.test_election_worker import failing
 
-BETTER = Candidate("n-0000000002", "c", 7, 200, 0)
+BETTER = RankedCandidate("n-0000000002", "c", 7, 200, 0)
 
 
 def standing(leads, place, candidates):

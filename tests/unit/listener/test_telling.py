@@ -65,7 +65,7 @@ def test_a_disk_that_hangs_holds_up_nothing_but_the_copy(elector, copy, disk):
     """A release waits for what the election's executor does before it."""
     disk.hangs = True
     assert telling.write_history(elector, "orders", [long_term(7)], copy).error == ""
-    assert telling.write_entry(elector, "orders", "b", nodes.Entry(), telling.More(copy)).error == ""
+    assert telling.write_entry(elector, "orders", "b", nodes.NodeEntry(), telling.More(copy)).error == ""
     assert [one["token"] for one in asked(telling.answer_history, elector, {}, copy)["terms"]] == [7]
     answers = []
     telling.answer_history(Away(), "t", lambda ticket, document: answers.append(document), {}, copy)
@@ -116,13 +116,13 @@ def test_writing_a_term_moves_older_ones_where_the_znode_is_full(elector, tree, 
 
 
 def test_what_cannot_be_written_is_told(copy):
-    assert telling.write_entry(Away(), "orders", "b", nodes.Entry(), telling.More(copy)).error == "the connection was lost"
+    assert telling.write_entry(Away(), "orders", "b", nodes.NodeEntry(), telling.More(copy)).error == "the connection was lost"
 
 
 def test_an_entry_is_written_and_compared_and_the_history_copied(elector, tree, copy):
     pair(tree)
     write(elector, 7)
-    event = telling.write_entry(elector, "orders", "b", nodes.Entry(digest="b", options={"tick_time": "b"}), telling.More(copy))
+    event = telling.write_entry(elector, "orders", "b", nodes.NodeEntry(digest="b", options={"tick_time": "b"}), telling.More(copy))
     assert event == ("orders", "", "differs from a in tick_time (b, not a)")
     assert nodes.read(tree.znodes[f"{STATE}/nodes/b"][0]).options == {"tick_time": "b"}
     assert asked(telling.answer_history, Away(), {}, copy)["terms"][0]["token"] == 7

@@ -32,7 +32,7 @@ def test_work_is_waited_for_or_for_so_long():
 
 def test_who_presses_ctrl_c_before_anything_was_sent_is_told_so_at_once_and_nothing_is_sent():
     permit = Permit()
-    way = ordering.Way(None, Given("switchover", "b", id="s"), None, permit)
+    way = ordering.ZooKeeperWay(None, Given("switchover", "b", id="s"), None, permit)
     answer = way.take_back()
     assert answer["exit"] == INTERRUPTED and "nothing was ordered, and nothing will be" in answer["text"]
     with pytest.raises(Expired):
@@ -41,7 +41,7 @@ def test_who_presses_ctrl_c_before_anything_was_sent_is_told_so_at_once_and_noth
 
 def test_who_waits_for_an_order_is_released_by_ctrl_c_while_zookeeper_is_silent():
     never = threading.Event()
-    way = ordering.Way(SimpleNamespace(outcomes=never.wait), Given("switchover", "b"), SimpleNamespace(check=interrupted))
+    way = ordering.ZooKeeperWay(SimpleNamespace(outcomes=never.wait), Given("switchover", "b"), SimpleNamespace(check=interrupted))
     with pytest.raises(KeyboardInterrupt):
         way.look({"id": "s", "term": 7}, 60.0)
     never.set()

@@ -15,7 +15,7 @@ from supervisor_zkelect.operators import cli, init, mainfile
 from supervisor_zkelect.operators.outcome import Trouble
 from supervisor_zkelect.system import files
 
-GIVEN = init.Given("orders", "gunicorn app", "10.0.0.1:8080", "zk1:2181,zk2:2181")
+GIVEN = init.InitWords("orders", "gunicorn app", "10.0.0.1:8080", "zk1:2181,zk2:2181")
 
 
 @pytest.fixture(autouse=True)
@@ -173,7 +173,7 @@ def test_a_person_is_asked_until_the_answer_will_do():
         asked.append(question)
         return next(answers)
 
-    run(init.Given(), ask, said)
+    run(init.InitWords(), ask, said)
     assert [line.split()[0] for line in said] == ["NAME", "NAME", "--program", "--address", "zkelect.conf:"]
     assert len(asked) == 9
     assert load.from_file("zkelect.conf", {}, "a").elections[0].address == "h:1"
@@ -193,7 +193,7 @@ def test_nobody_is_asked_where_what_is_given_cannot_be(changes, word):
     with open("there.conf", "w"):
         pass
     with pytest.raises(Trouble, match=word):
-        run(replace(init.Given(), **changes), lambda question: pytest.fail("asked"))
+        run(replace(init.InitWords(), **changes), lambda question: pytest.fail("asked"))
 
 
 def test_an_address_without_a_port_is_asked_for_again_where_the_check_is_made_of_it():
@@ -210,7 +210,7 @@ def test_a_person_who_goes_away():
         raise EOFError
 
     with pytest.raises(Trouble, match="missing: NAME"):
-        run(init.Given(), gone)
+        run(init.InitWords(), gone)
     assert os.listdir(".") == []
 
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from supervisor_zkelect.operators import cli, live, table, terms
-from supervisor_zkelect.operators.outcome import DONE, UNKNOWN, USAGE, Outcome, Trouble, failure
+from supervisor_zkelect.operators.outcome import DONE, UNKNOWN, USAGE, CommandOutcome, Trouble, failure
 from tests.unit.core.test_history import long_term
 
 
@@ -37,7 +37,7 @@ def run(stream, given, *found, as_json=False):
     return live.run(ask, given, as_json, stream, pause)
 
 
-ONE, TWO = Outcome(DONE, ("NODE", "a"), {"x": 1}), Outcome(DONE, ("NODE", "b"), {"x": 2})
+ONE, TWO = CommandOutcome(DONE, ("NODE", "a"), {"x": 1}), CommandOutcome(DONE, ("NODE", "b"), {"x": 2})
 WATCH, FOLLOW = {"watch": True}, {"follow": True}
 
 
@@ -55,7 +55,7 @@ def test_what_does_not_fit_is_counted(monkeypatch):
     monkeypatch.setenv("LINES", "10")
     monkeypatch.setenv("COLUMNS", "80")
     stream = Terminal()
-    run(stream, WATCH, Outcome(DONE, tuple(f"line {number}" for number in range(30)), {}))
+    run(stream, WATCH, CommandOutcome(DONE, tuple(f"line {number}" for number in range(30)), {}))
     lines = stream.getvalue().splitlines()
     assert len(lines) <= 10 and "line 6" in lines[7] and "… 23 more lines" in lines[8]
 
@@ -71,7 +71,7 @@ def test_while_zookeeper_is_away_the_last_picture_stays_with_a_line(away):
 
 
 def test_what_is_past_is_shown_without_colour():
-    stream, green = Terminal(), Outcome(DONE, ("\x1b[32mprimary\x1b[0m",), {})
+    stream, green = Terminal(), CommandOutcome(DONE, ("\x1b[32mprimary\x1b[0m",), {})
     run(stream, WATCH, green, failure(UNKNOWN, "silent"))
     first, second = stream.getvalue().split("\x1b[H")[1:]
     assert "\x1b[32m" in first and "\x1b[32m" not in second and "primary" in second
@@ -110,7 +110,7 @@ def followed(*answers, screen=None):
     def ask():
         found = left.pop(0)
         now[0] += 1
-        if isinstance(found, Outcome):
+        if isinstance(found, CommandOutcome):
             return found
         found = found if isinstance(found, dict) else {"ok": True, "terms": found}
         return terms.history({"orders": found}, screen or table.PLAIN, given, now[0])

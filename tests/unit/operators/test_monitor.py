@@ -8,7 +8,7 @@ import pytest
 from supervisor_zkelect.operators import ask, connection, listing, monitor
 from supervisor_zkelect.operators.cli import main
 from supervisor_zkelect.operators.monitor import CRITICAL, OK, UNKNOWN, WARNING, Limits, PluginResult
-from supervisor_zkelect.operators.outcome import Outcome, Trouble, failure
+from supervisor_zkelect.operators.outcome import CommandOutcome, Trouble, failure
 
 NOW = 2_000_000.0
 
@@ -153,7 +153,7 @@ class Call:
 def told(monkeypatch, capsys):
     """Run the program; what it asks is answered by `answers`. Gives status and line."""
     answers = {
-        "status": Outcome(0, (), own()), "list": Outcome(0, (), listed()),
+        "status": CommandOutcome(0, (), own()), "list": CommandOutcome(0, (), listed()),
     }
     monkeypatch.setattr(connection, "caller", lambda arguments: Call())
 
@@ -188,7 +188,7 @@ def test_the_limits_are_the_words(told):
 
 @pytest.mark.parametrize("verb, answer, status, told_of", [
     ("status", failure(4, "supervisord: connection refused | x"), UNKNOWN, "supervisord: connection refused / x"),
-    ("status", Outcome(4, (), {"known": False, "why": "the listener is dead", "elections": {}}), CRITICAL, "the listener does not answer: the listener is dead"),
+    ("status", CommandOutcome(4, (), {"known": False, "why": "the listener is dead", "elections": {}}), CRITICAL, "the listener does not answer: the listener is dead"),
     ("list", failure(4, "unknown: ZooKeeper does not answer"), UNKNOWN, "the cluster cannot be seen: unknown: ZooKeeper does not answer"),
     ("list", Trouble(4, "unknown: no answer"), UNKNOWN, "unknown: no answer"),
     ("list", RuntimeError("a\ndefect"), UNKNOWN, "RuntimeError: a"),
@@ -200,7 +200,7 @@ def test_what_cannot_be_asked(told, verb, answer, status, told_of):
 
 
 def test_a_node_that_is_cut_off_is_critical_though_the_cluster_cannot_be_seen(told):
-    told.answers["status"] = Outcome(6, (), own(exit=6, cannot={"why": "cut off"}))
+    told.answers["status"] = CommandOutcome(6, (), own(exit=6, cannot={"why": "cut off"}))
     told.answers["list"] = failure(4, "no answer")
     status, line, _ = told()
     assert status == CRITICAL and line.startswith("ZKELECT CRITICAL - orders: this node cannot take part: cut off; the cluster cannot be seen")
@@ -222,7 +222,7 @@ def test_from_any_host(monkeypatch, capsys):
 
         def outcome(self, verb, given, screen):
             asked.append((verb.name, self.arguments.servers, self.arguments.election))
-            return Outcome(0, (), listed())
+            return CommandOutcome(0, (), listed())
 
         def close(self):
             asked.append("closed")

@@ -117,8 +117,8 @@ def test_of_two_hosts_that_order_at_once_one_is_refused(world, run):
     def meddle(path):
         if path == CONTROL and not world.cluster.control():
             world.client.meddle = lambda path: None
-            desk = ordering.Desk(other, "/zkelect", 5.0)
-            way = ordering.Way(desk.elector("orders"), ordering_given("b"), Interrupts())
+            desk = ordering.RemoteElections(other, "/zkelect", 5.0)
+            way = ordering.ZooKeeperWay(desk.elector("orders"), ordering_given("b"), Interrupts())
             assert way.give(0.0)["exit"] == UNDER_WAY
 
     world.client.meddle = meddle

@@ -6,7 +6,7 @@ import pytest
 
 from supervisor_zkelect.core import nodes
 from supervisor_zkelect.core.figures import Figures
-from supervisor_zkelect.core.nodes import Entry, Seen
+from supervisor_zkelect.core.nodes import NodeEntry, Seen
 from supervisor_zkelect.operators import cluster, foresee, overview
 from supervisor_zkelect.operators.outcome import DONE, ERROR, UNKNOWN, USAGE
 from supervisor_zkelect.operators.table import PLAIN, Screen, breadth
@@ -19,7 +19,7 @@ from tests.unit.operators.test_show_and_ask import answer as report
 
 NOW = 1_764_451_800.0
 FIGURES = Figures(timeout=4.0, tick=0.5, interval=0.4, ride_through=1.6)._asdict()
-ENTRY = Entry("1f", "standby", "watching", round(1000 * (NOW - 125)), "b:1", True, (7, 3), "1.0", tags={"rack": "b"}, figures=FIGURES)
+ENTRY = NodeEntry("1f", "standby", "watching", round(1000 * (NOW - 125)), "b:1", True, (7, 3), "1.0", tags={"rack": "b"}, figures=FIGURES)
 
 
 def answer(*seen, holder="a", stamp=(7, 3), terms=(), whole=True, ordered=(), trouble=""):

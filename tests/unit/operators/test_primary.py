@@ -47,7 +47,7 @@ def cluster():
 def looked(cluster, *changes, as_json=False):
     """What `--watch` prints while this happens, and the client."""
     client = Looked(cluster.ensemble, changes)
-    return client, primary.Ack(client, SimpleNamespace(chroot="", hosts="h"), ELECTION, as_json)
+    return client, primary.AckZnode(client, SimpleNamespace(chroot="", hosts="h"), ELECTION, as_json)
 
 
 def acked(cluster, text):
@@ -136,7 +136,7 @@ def test_while_it_is_waited_for_one_line_says_so(cluster, monkeypatch, capsys):
 
     client = Client(cluster.ensemble)
     monkeypatch.setattr(remote, "opened", lambda settings: client)
-    monkeypatch.setattr(primary.Ack, "look", look)
+    monkeypatch.setattr(primary.AckZnode, "look", look)
     assert main(["primary", "nope", "--servers", "zk1", "--watch", "--exec", "true"]) == 130
     assert capsys.readouterr().err == (
         "zkelect: there is no election nope below /zkelect; there are: orders; waiting for it\nzkelect: interrupted\n"

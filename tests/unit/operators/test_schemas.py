@@ -19,10 +19,10 @@ from supervisor_zkelect.listener import reporting, telling
 from supervisor_zkelect.listener.candidacy import Facts
 from supervisor_zkelect.operators import ask, cli, show
 from supervisor_zkelect.operators.outcome import DONE, ERROR, UNKNOWN
-from supervisor_zkelect.operators.primary import Ack
+from supervisor_zkelect.operators.primary import AckZnode
 from supervisor_zkelect.operators.verbs import VERBS
 from supervisor_zkelect.supervisord.client import Unreachable
-from supervisor_zkelect.zookeeper.given import Answer
+from supervisor_zkelect.zookeeper.given import OrderAnswer
 from supervisor_zkelect.zookeeper.holder import Holder
 from supervisor_zkelect.zookeeper.presence import Overview
 from supervisor_zkelect.zookeeper.queue import Member
@@ -135,7 +135,7 @@ def answered(verb, answer, **more):
     return ask.run(verb, Peer(REPORTS[0], {verb: answer}), **more)
 
 
-ENTRY = nodes.Entry("1f", "standby", "watching", 1700000000000, "b:1", True, (7, 3), "0.1.0")
+ENTRY = nodes.NodeEntry("1f", "standby", "watching", 1700000000000, "b:1", True, (7, 3), "0.1.0")
 SEEN = [nodes.Seen("a", ENTRY._replace(state="primary", step="", tags={"rack": "a"}), True, 1), nodes.Seen("b", ENTRY, True, 2),
         nodes.Seen("c", ENTRY, False, None), nodes.Seen("d", None, True, 3)]
 OVERVIEW = Overview(
@@ -158,7 +158,7 @@ def members():
 
 
 def given(ok, status, text):
-    return {"id": "r", **Answer(ok, status, text).document()}
+    return {"id": "r", **OrderAnswer(ok, status, text).document()}
 
 
 EVENTS = journal.amended(b"", "a", [journal.News(1.0, journal.ROLE, "standby -> promoting")])
@@ -225,7 +225,7 @@ def test_what_the_program_itself_refuses(words, capsys):
 
 @pytest.mark.parametrize("known", [Known("a:1", 5, "a"), Known("a:1"), Known(""), None])
 def test_the_primarys_address(known, capsys):
-    ack = Ack.__new__(Ack)
+    ack = AckZnode.__new__(AckZnode)
     ack._as_json, ack._name = True, "orders"
     ack.show(known)
     fits("primary", json.loads(capsys.readouterr().out))

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from supervisor_zkelect.supervisord.eventstream import LONGEST, Event, StreamEnded, read
+from supervisor_zkelect.supervisord.eventstream import LONGEST, StreamEnded, SupervisordEvent, read
 
 HEADER = b"ver:3.0 server:s serial:1 pool:p poolserial:1 eventname:%s len:%d\n"
 
@@ -23,7 +23,7 @@ def message(name, payload):
 
 def test_each_event_is_acknowledged_and_posted():
     posted, output = events(message(b"PROCESS_STATE_FATAL", b"processname:x groupname:g from_state:BACKOFF") * 2)
-    event = Event("PROCESS_STATE_FATAL", {"processname": "x", "groupname": "g", "from_state": "BACKOFF"})
+    event = SupervisordEvent("PROCESS_STATE_FATAL", {"processname": "x", "groupname": "g", "from_state": "BACKOFF"})
     assert posted == [event, event]
     assert output == b"READY\n" + b"RESULT 2\nOKREADY\n" * 2
 
@@ -34,7 +34,7 @@ def test_each_event_is_acknowledged_and_posted():
 ])
 def test_a_line_that_is_no_header_is_passed_over(garbage):
     posted, output = events(garbage + message(b"TICK_5", b"when:1"))
-    assert posted == [Event("TICK_5", {"when": "1"})]
+    assert posted == [SupervisordEvent("TICK_5", {"when": "1"})]
     assert output == b"READY\nRESULT 2\nOKREADY\n"
 
 

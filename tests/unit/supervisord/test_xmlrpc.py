@@ -37,7 +37,7 @@ def test_white_space_between_elements_is_nothing():
 
 def test_a_fault_is_raised():
     data = xmlrpc.client.dumps(xmlrpc.client.Fault(10, "BAD_NAME: x"), methodresponse=True).encode()
-    with pytest.raises(ours.Fault) as raised:
+    with pytest.raises(ours.XmlRpcFault) as raised:
         ours.answer(data)
     assert (raised.value.code, raised.value.text) == (10, "BAD_NAME: x")
 

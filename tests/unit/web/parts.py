@@ -21,7 +21,7 @@ OTHER = Verdict(False, "this node does not lead", guarded=True)
 
 
 class Node:
-    """What a `site.Node` tells, as the test has it."""
+    """What a `site.NodeAnswers` tells, as the test has it."""
 
     name = "a"
 

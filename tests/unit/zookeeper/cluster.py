@@ -39,7 +39,7 @@ class Cluster:
         """The node says of itself that it has read the control as it stands."""
         one = self.nodes[node]
         stamp = tuple(one.read_control().stamp)
-        one.tell_of_node(node, nodes.Entry(**{"state": "standby", "guarded": True, "confirmed": stamp, **changes}))
+        one.tell_of_node(node, nodes.NodeEntry(**{"state": "standby", "guarded": True, "confirmed": stamp, **changes}))
 
     def lead(self, node):
         one = self.nodes[node]

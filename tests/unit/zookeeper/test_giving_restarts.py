@@ -8,7 +8,7 @@ from supervisor_zkelect.core import control, control_words
 from supervisor_zkelect.core.control import Control, Order, Restart, Stamp, Switchover
 from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.zookeeper import giving, results
-from supervisor_zkelect.zookeeper.given import Answer, Given
+from supervisor_zkelect.zookeeper.given import Given, OrderAnswer
 from supervisor_zkelect.zookeeper.holder import Holder
 from supervisor_zkelect.zookeeper.queue import Member
 
@@ -77,7 +77,7 @@ def ordered(**more):
 
 
 def test_it_is_written_with_the_term_in_which_it_was_given(election):
-    assert giving.give(election, ordered()) == Answer(True, 0, "", "r", TOKEN)
+    assert giving.give(election, ordered()) == OrderAnswer(True, 0, "", "r", TOKEN)
     assert election.read_control().restart == Restart(Order("r", "root@h", "leak", NOW), None, 0, TOKEN)
     again = giving.give(election, ordered())
     assert again.ok and again.id == "r"
@@ -129,13 +129,13 @@ def test_whoever_waits_is_told_what_came_of_it(election):
     giving.give(election, ordered())
     assert results.came_of(election, ordered(), "r", TOKEN) is None
     election.tell_outcome(Outcome("r", True, "a has restarted the service in 0.5 s"))
-    assert results.came_of(election, ordered(), "r", TOKEN) == Answer(True, 0, "a has restarted the service in 0.5 s")
+    assert results.came_of(election, ordered(), "r", TOKEN) == OrderAnswer(True, 0, "a has restarted the service in 0.5 s")
 
 
 def test_an_outcome_that_is_written_between_two_looks_counts(election):
     looks = [[], [Outcome("r", False, "the term ended")]]
     election.outcomes = lambda: looks.pop(0)
-    assert results.came_of(election, ordered(), "r", TOKEN) == Answer(False, 1, "the term ended")
+    assert results.came_of(election, ordered(), "r", TOKEN) == OrderAnswer(False, 1, "the term ended")
 
 
 def test_an_order_that_somebody_took_out_is_told_so(election):

@@ -78,7 +78,7 @@ def member(tree, number, session, node):
 
 
 def tell(tree, node, session, **more):
-    entry = nodes.Entry(f"{session:x}", "standby", "watching", 1_700_000_000_000, f"{node}:1", True, (), "1.0")._replace(**more)
+    entry = nodes.NodeEntry(f"{session:x}", "standby", "watching", 1_700_000_000_000, f"{node}:1", True, (), "1.0")._replace(**more)
     tree.put(f"{STATE}/nodes/{node}", entry.data())
     tree.put(f"{STATE}/nodes/{node}/live", b"", session)
 
@@ -103,7 +103,7 @@ def test_an_election_is_seen_as_a_whole_with_who_differs(elector, tree):
 
 def test_a_node_compares_itself_with_the_primary_alone(elector, tree):
     pair(tree)
-    entry = nodes.Entry(digest="b", options={"tick_time": "b"})
+    entry = nodes.NodeEntry(digest="b", options={"tick_time": "b"})
     assert elector.differs("b", entry) == "differs from a in tick_time (b, not a)"
     assert elector.differs("b", entry._replace(digest="a")) == "" and elector.differs("a", entry) == ""
     del tree.znodes[f"{STATE}/nodes/a/live"]

@@ -152,7 +152,7 @@ def test_a_server_that_wants_authentication(serve, kazoo, caplog):
 
 
 def test_connections_that_come_to_nothing_are_followed_by_pauses():
-    pace = replies.Pace()
+    pace = replies.ReconnectPace()
     pauses = []
     for _ in range(30):
         pace.taken()
@@ -163,7 +163,7 @@ def test_connections_that_come_to_nothing_are_followed_by_pauses():
 
 
 def test_the_next_connection_waits_for_the_pause_and_a_stop_does_not(serve):
-    server, pace = serve(grant()), replies.Pace()
+    server, pace = serve(grant()), replies.ReconnectPace()
     client = connect.make_client(server.hosts, 10.0, pace=pace)
     host, _, port = server.hosts.partition(":")
     for _ in range(replies.PAUSES_AFTER + 1):

@@ -17,7 +17,7 @@ def test_who_stands_in_the_queue_lives_though_it_has_told_nothing_in_its_session
     cluster.ensemble.delete(f"{STATE}/nodes/b/live")
     one = seen(cluster, "b")
     assert one.live and one.place == 2
-    cluster.ensemble.set(f"{STATE}/nodes/b", nodes.Entry(session="77", state="standby").data())
+    cluster.ensemble.set(f"{STATE}/nodes/b", nodes.NodeEntry(session="77", state="standby").data())
     assert seen(cluster, "b") == nodes.Seen("b", None, True, 2)
     whole = outlook.cluster(cluster.tool().overview().document(whole=True))
     assert "it stands by in place 2, behind a" in outlook.standing(whole, "b")
