@@ -44,4 +44,3 @@ def _bind(host: str, port: int, held: Any) -> None:
             except OSError as error:
                 if error.errno != errno.EADDRINUSE or port not in held:
                     raise
-                door.bind((address[0], 0, *address[2:]))
