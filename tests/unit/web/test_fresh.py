@@ -20,8 +20,8 @@ def taken(age, connected=True):
     return SimpleNamespace(age=lambda now: age, connected=connected)
 
 
-def made(last=taken(None), refresh=lambda: None):
-    return Fresh(SimpleNamespace(fresh=False, refresh=refresh), SimpleNamespace(look=lambda once: last))
+def made(last=None, refresh=lambda: None):
+    return Fresh(SimpleNamespace(fresh=False, refresh=refresh), SimpleNamespace(look=lambda once: last or taken(None)))
 
 
 def within(seconds, run):
