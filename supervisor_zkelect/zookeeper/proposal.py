@@ -277,10 +277,12 @@ class ProposalCalls(QueueCalls):
         raise ProposalGone(f"the proposal {name} is gone; stop what ran by it, then create_proposal()")
 
     def _end_term(self) -> None:
-        """Hold no proposal, as this node wants it: nobody is told that leading is lost."""
+        """Hold no proposal, as this node wants it: nobody is told that leading is lost. What was watched for its sake is not
+        any more, as nothing that becomes of that concerns this node."""
         if self._renewal is not None:
             self._renewal.end()
         self._hold(None)
+        self._drop_watch("the proposal was given up")
 
     def _hold(self, mine: Optional[Proposal]) -> None:
         """Make this the node's proposal, and forget the term of another one."""

@@ -23,8 +23,6 @@ class Promises:
         self.nodes: Dict[str, Node] = {}
         self.excused = 0.0
         self.anew = False
-        #: nodes have left the queue by order, and their watches on former neighbours last until those change
-        self.ordered_out = False
         #: what is to happen just when a node asks its service, and when a listener asks ZooKeeper
         self.when_probing: Optional[Callable[[], None]] = None
         self.when_beating: Dict[Any, Callable[[], None]] = {}
@@ -311,9 +309,13 @@ class Promises:
             self.world.broken(f"1: the proposal of {lives} is gone while its service lives")
 
     def woken(self, path: str, owner: int, watchers: List[Any]) -> None:
-        others = {client.process.name for client, _ in watchers if client.session != owner}
+        if not self.paths.proposed(path):
+            return
+        # ZooKeeper keeps a watch until the znode changes. Who has left its place in the queue meanwhile, by order or for a node
+        # of a higher priority, is told as well, and does nothing for it.
+        others = {client.process.name for client, callback in watchers if client.session != owner and callback.watches}
         # Watches that were set on a name last until it changes, whoever's it has become when the election is made anew.
-        if self.paths.proposed(path) and len(others) > 1 and not self.anew and not self.ordered_out:
+        if len(others) > 1 and not self.anew:
             self.world.broken(f"7: a change of {path} wakes {' and '.join(sorted(others))}")
 
     def reported(self, process: Any, text: str) -> None:

@@ -177,8 +177,6 @@ class Run:
 
     def befall(self, step: Step) -> None:
         node = self.nodes[step.node % len(self.nodes)]
-        ordered_out = step.what in (*ORDERS, *PAUSES) or bool(self.schedule.fits)
-        self.promises.ordered_out = self.promises.ordered_out or ordered_out
         self.world.tell(node.name, f"== {step.what}, {step.seconds:g} s")
         getattr(self, step.what.replace(" ", "_"))(node, step.seconds)
 

@@ -317,6 +317,17 @@ def test_a_look_that_fails_leaves_no_watch(join, monkeypatch):
     assert standing.changed.result(timeout=20)
 
 
+@pytest.mark.parametrize("leave", [lambda one: one.withdraw(), lambda one: one.step_behind()], ids=["withdraw", "step"])
+def test_who_leaves_its_place_watches_nobody_for_it(join, leave):
+    """ZooKeeper tells of the former neighbour all the same; the client does nothing for it."""
+    queue = [join() for _ in range(3)]
+    for one in queue:
+        one.create_proposal()
+    standing = queue[1].try_be_leader()
+    leave(queue[1])
+    assert standing.changed.result(timeout=0) == "the proposal was given up"
+
+
 def test_what_others_changed_is_written_again(join, zk, root):
     one = join()
     one.create_proposal()
