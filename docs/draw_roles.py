@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Dict, List, Tuple
 
 from docs.draw_nodes import picture, words
-from supervisor_zkelect.core.transitions import PAIRS, STEPS, TABLE, Move
+from supervisor_zkelect.core.roles import STEPS
+from supervisor_zkelect.core.transitions import PAIRS, TABLE, Move
 
 WIDTH, HEIGHT = 1080, 580
 _BOX, _TALL = 190, 42

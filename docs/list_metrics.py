@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Dict, List
 
-from supervisor_zkelect.core import reasons, roles
+from supervisor_zkelect.core import roles, tally_words
 from supervisor_zkelect.web.metrics import METRICS
 
 FILE = Path(__file__).with_name("metrics.md")
@@ -24,7 +24,7 @@ def tables() -> Dict[str, str]:
         f"| `{one.told}`{'{' + ', '.join(one.labels) + '}' if one.labels else ''} | {one.kind} | {one.text} |" for one in METRICS
     ]
     numbers = [f"| {number} | {name} |" for name, number in roles.NUMBERS.items()]
-    words = [f"| {word} | {text} |" for word, text in reasons.MEANINGS.items()]
+    words = [f"| {word} | {text} |" for word, text in tally_words.MEANINGS.items()]
     return {head: _table(head, rows) for head, rows in (
         ("| metric | kind | what it tells |", told), ("| number | role |", numbers), ("| reason | the role changed, as |", words),
     )}

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Optional, Tuple
 
 from supervisor_zkelect.core import control, messages, pause_messages
 from supervisor_zkelect.core.roles import DEMOTING, DETACHED, MAINTENANCE, PRIMARY, PROMOTING, STANDBY, WITHDRAWN
 from supervisor_zkelect.core.state import INFINITY, Rules, State, lease_of
-
-JOINED, ELECTED, ACKED, RELEASED, UNHEALTHY, LEASE, SESSION, PROPOSAL, GUARD, ORDER, FAILBACK, BY_HAND, PAUSE, UNFIT, SHUTDOWN = (
-    "joined", "elected", "acked", "released", "unhealthy", "lease", "session", "proposal", "guard", "order", "failback",
-    "by_hand", "pause", "unfit", "shutdown",
+from supervisor_zkelect.core.tally_words import (
+    ACKED,
+    BY_HAND,
+    ELECTED,
+    FAILBACK,
+    GUARD,
+    JOINED,
+    LEASE,
+    ORDER,
+    OTHER,
+    PAUSE,
+    PROPOSAL,
+    RELEASED,
+    SESSION,
+    SHUTDOWN,
+    UNFIT,
+    UNHEALTHY,
 )
-
-OTHER = "other"
-
-MEANINGS: Dict[str, str] = {
-    JOINED: "its proposal stands in the queue",
-    ELECTED: "it leads the queue",
-    ACKED: "the service is healthy, and the ack is written",
-    RELEASED: "the group is dead, and the proposal given up, or gone already",
-    UNHEALTHY: "the service failed: a program in FATAL, health checks, a start that failed or took too long",
-    LEASE: "the lease ran out, as ZooKeeper's quorum did not answer in time",
-    SESSION: "the session with ZooKeeper was lost, or had to be closed",
-    PROPOSAL: "the proposal was gone, or did not lead",
-    GUARD: "the guard ended the grant by itself",
-    ORDER: "an operator's order: switchover, resign, maintenance, restart, or their end",
-    FAILBACK: "a node of a higher priority had stood by for long enough",
-    BY_HAND: "a program of the group was stopped by hand",
-    PAUSE: "a pause, or its end",
-    UNFIT: "priority 0, or a check `fit` that fails",
-    SHUTDOWN: "the listener or supervisord ends",
-    OTHER: "none of these",
-}
-"""All reasons, and what they mean. One never changes its meaning, and none goes away; there may be more of them one day."""
 
 Kinds = Tuple[Tuple[Tuple[type, ...], str], ...]
 

@@ -12,35 +12,18 @@ from bisect import bisect_left
 from itertools import zip_longest
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from supervisor_zkelect.core import messages, reasons, standing
-from supervisor_zkelect.core.roles import MAINTENANCE, PRIMARY, PROMOTING, STANDBY, WITHDRAWN
+from supervisor_zkelect.core import messages, reasons, standing, tally_words
+from supervisor_zkelect.core.roles import PROMOTING, STANDBY
 from supervisor_zkelect.core.state import Rules, State
-from supervisor_zkelect.core.transitions import STEPS
-
-BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""Seconds: the upper ends of the ranges, each of which has its own end in it. The last range has none."""
-
-TIMED = frozenset(step for steps in STEPS.values() for step in steps) - {
-    "waiting", "watching", PRIMARY, MAINTENANCE, WITHDRAWN,
-}
-"""The steps of which it is counted how long they take: all but those in which a node stays."""
+from supervisor_zkelect.core.tally_words import ACKED, BOUNDS, FAILED, PASSED, QUORUM, SERVER, TIMED
 
 #: What is written -> the actions that have it written.
 _WRITES: Dict[type, str] = {
-    messages.Propose: "propose", standing.StepBehind: "step", messages.Claim: "claim", messages.Ack: "ack",
-    messages.Release: "release", messages.Withdraw: "release",
+    messages.Propose: tally_words.PROPOSE, standing.StepBehind: tally_words.STEP, messages.Claim: tally_words.CLAIM,
+    messages.Ack: tally_words.ACK, messages.Release: tally_words.RELEASE, messages.Withdraw: tally_words.RELEASE,
 }
 
-WRITES = tuple(dict.fromkeys(_WRITES.values()))
-"""What a node writes into an election of its own accord."""
-
 _WRITTEN = (messages.Proposed, messages.Claimed, messages.Acked, messages.Released)
-
-QUORUM, SERVER = HEARTBEATS = "quorum", "server"
-"""Who answers heartbeats: the quorum, where a lease is to be renewed, or one server."""
-
-PASSED, FAILED = "passed", "failed"
-"""Results of a health check."""
 
 
 class Histogram:
@@ -122,7 +105,7 @@ class Tally:
     def _role(self, rules: Rules, before: State, after: State, event: Any, now: float) -> None:
         key = (before.role, after.role, reasons.of(rules, before, after, event, now))
         self._transitions[key] = self._transitions.get(key, 0) + 1
-        if key[2] == reasons.ACKED and self._promoting is not None:
+        if key[2] == ACKED and self._promoting is not None:
             self._promotions.add(now - self._promoting)
         # A restart by order is none, nor what an earlier listener began.
         begun = after.role == PROMOTING and before.role == STANDBY and after.inherited is None

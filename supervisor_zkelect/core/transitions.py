@@ -22,19 +22,8 @@ from supervisor_zkelect.core import (
     resignation,
     standby,
 )
-from supervisor_zkelect.core.roles import DEMOTING, DETACHED, MAINTENANCE, PRIMARY, PROMOTING, STANDBY, WITHDRAWN
+from supervisor_zkelect.core.roles import STEPS, WITHDRAWN
 from supervisor_zkelect.core.turn import Turn
-
-#: Steps of each role, in the order in which a node usually goes through them. A role of one step has that by its own name.
-STEPS: Dict[str, Tuple[str, ...]] = {
-    DETACHED: ("clearing", "waiting", "proposing"),
-    STANDBY: ("asking", "stepping", "watching"),
-    PROMOTING: ("claiming", "fencing", "leasing", "restarting", "starting", "probing", "acking"),
-    PRIMARY: (PRIMARY,),
-    DEMOTING: ("stopping", "releasing", "closing"),
-    MAINTENANCE: (MAINTENANCE,),
-    WITHDRAWN: (WITHDRAWN,),
-}
 
 Handler = Callable[[Turn, Any], None]
 

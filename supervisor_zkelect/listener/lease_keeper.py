@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Callable, Dict, Optional
 
-from supervisor_zkelect.core import messages, tally
+from supervisor_zkelect.core import messages, tally, tally_words
 from supervisor_zkelect.core.heartbeat import Heartbeat
 from supervisor_zkelect.core.lease import SessionClock, lasts_until, leftover_time, start_margin
 from supervisor_zkelect.guard import protocol
@@ -136,7 +136,7 @@ class LeaseKeeper(Part):
         if not self.answered(event):
             return
         if not event.error:
-            self.tally.heartbeats[tally.QUORUM].add(event.answered - event.sent)
+            self.tally.heartbeats[tally_words.QUORUM].add(event.answered - event.sent)
         if event.gone:
             self.heartbeat = self.heartbeat.all_soon()
             for one in self._candidacies:
@@ -169,7 +169,7 @@ class LeaseKeeper(Part):
     def _on_peeked(self, event: session.Peeked) -> None:
         if self.answered(event) and not event.error:
             assert self.granted is not None
-            self.tally.heartbeats[tally.SERVER].add(event.answered - event.sent)
+            self.tally.heartbeats[tally_words.SERVER].add(event.answered - event.sent)
             for one in self._candidacies:
                 if one.elector.proposal_path == event.path and event.owner != self.granted.session:
                     one.decide(messages.ProposalLost("its proposal was deleted"))

@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Optional
 
 from supervisor_zkelect import __version__
 from supervisor_zkelect.config import agreement
-from supervisor_zkelect.core import ability, figures, nodes, roles, tally, untrusted
+from supervisor_zkelect.core import ability, figures, nodes, roles, tally_words, untrusted
 from supervisor_zkelect.core.state import lease_of
 from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.http_watch import HttpWatch
@@ -64,7 +64,7 @@ class Reports(Decider):
                 break
             counted.append(document)
         session = self._leases.tally.document(one.tally for one in self._candidacies)
-        return {"bounds": tally.BOUNDS, "session": session, "elections": counted}
+        return {"bounds": tally_words.BOUNDS, "session": session, "elections": counted}
 
     def _unbegun(self) -> Dict[str, Any]:
         """The report on the elections while none has begun."""

@@ -14,7 +14,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import generate_latest
 
 from supervisor_zkelect import __version__
-from supervisor_zkelect.core import reasons, roles, tally
+from supervisor_zkelect.core import roles, tally_words
+from supervisor_zkelect.core.tally_words import ACKED, ELECTED, JOINED, MEANINGS, OTHER, RELEASED
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.operators.view import View, as_dict, as_dicts, is_number
 from supervisor_zkelect.system import clock
@@ -54,7 +55,7 @@ METRICS: Tuple[Metric, ...] = (
     Metric("zkelect_zookeeper_connection_losses", COUNTER, "Connections to ZooKeeper that were lost"),
     Metric(
         "zkelect_zookeeper_write_duration_seconds", HISTOGRAM,
-        f"Time from a request to write ({', '.join(tally.WRITES)}) until the quorum's answer", ("write",),
+        f"Time from a request to write ({', '.join(tally_words.WRITES)}) until the quorum's answer", ("write",),
     ),
     Metric("zkelect_zookeeper_write_failures", COUNTER, "Requests to write that failed; each is made again", ("write",)),
     Metric(
@@ -113,14 +114,14 @@ GONE = "gone"
 #: Roles of nodes as others see them.
 NODE_ROLES = (*roles.NUMBERS, GONE)
 
-_STEPS = {*tally.TIMED}
+_STEPS = {*tally_words.TIMED}
 
 #: Why a term may end, or a promotion.
-_ENDS = tuple(word for word in reasons.MEANINGS if word not in (reasons.JOINED, reasons.ELECTED, reasons.ACKED, reasons.RELEASED))
+_ENDS = tuple(word for word in MEANINGS if word not in (JOINED, ELECTED, ACKED, RELEASED))
 
 #: Transitions that are told from the beginning: an increase from nothing to 1 is none to Prometheus.
 _FROM_ZERO = (
-    (roles.STANDBY, roles.PROMOTING, reasons.ELECTED), (roles.PROMOTING, roles.PRIMARY, reasons.ACKED),
+    (roles.STANDBY, roles.PROMOTING, ELECTED), (roles.PROMOTING, roles.PRIMARY, ACKED),
     *((role, roles.DEMOTING, word) for role in (roles.PRIMARY, roles.PROMOTING) for word in _ENDS),
 )
 
@@ -211,10 +212,10 @@ def _counted(report: Mapping[str, Any], names: Sequence[str]) -> Iterator[Told]:
     for field, metric in (("lost", "session_losses"), ("suspended", "connection_losses")):
         yield f"zkelect_zookeeper_{metric}", (), _number(session.get(field))
     failed = as_dict(session.get("failed_writes"))
-    for what in tally.WRITES:
+    for what in tally_words.WRITES:
         yield "zkelect_zookeeper_write_failures", (what,), _number(failed.get(what))
-    yield from _histograms("zkelect_zookeeper_write_duration_seconds", (), session.get("writes"), bounds, tally.WRITES)
-    yield from _histograms("zkelect_heartbeat_round_trip_seconds", (), session.get("heartbeats"), bounds, tally.HEARTBEATS)
+    yield from _histograms("zkelect_zookeeper_write_duration_seconds", (), session.get("writes"), bounds, tally_words.WRITES)
+    yield from _histograms("zkelect_heartbeat_round_trip_seconds", (), session.get("heartbeats"), bounds, tally_words.HEARTBEATS)
     for counted in as_dicts(counters.get("elections")):
         if counted.get("election") in names:
             yield from _counted_of(counted["election"], counted, bounds)
@@ -224,12 +225,12 @@ def _counted_of(election: str, counted: Mapping[str, Any], bounds: Sequence[floa
     transitions = dict.fromkeys(_FROM_ZERO, 0.0)
     for one in counted.get("transitions") or []:
         if isinstance(one, list) and len(one) == 4:
-            key = _known(one[0], roles.NUMBERS), _known(one[1], roles.NUMBERS), _known(one[2], reasons.MEANINGS, reasons.OTHER)
+            key = _known(one[0], roles.NUMBERS), _known(one[1], roles.NUMBERS), _known(one[2], MEANINGS, OTHER)
             transitions[key] = transitions.get(key, 0.0) + _number(one[3])
     for (before, after, why), number in transitions.items():
         yield "zkelect_role_transitions", (election, before, after, why), number
     checks = as_dict(counted.get("checks"))
-    for result in (tally.PASSED, tally.FAILED):
+    for result in (tally_words.PASSED, tally_words.FAILED):
         yield "zkelect_health_checks", (election, result), _number(checks.get(result))
     yield from _histograms("zkelect_step_duration_seconds", (election,), counted.get("steps"), bounds, _STEPS)
     yield from _histograms(

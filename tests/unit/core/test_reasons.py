@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from supervisor_zkelect.core import control, messages, pause_messages, reasons, role
+from supervisor_zkelect.core import control, messages, pause_messages, reasons, role, tally_words
 from supervisor_zkelect.core.messages import ControlSeen
 from supervisor_zkelect.core.roles import DEMOTING, MAINTENANCE, PRIMARY, PROMOTING, STANDBY, WITHDRAWN
 from supervisor_zkelect.core.service import Counter
@@ -31,49 +31,49 @@ def beginning(kind):
 
 CASES = [
     # what happens, to whom, when, and why it changes its role
-    (messages.Proposed(20, "n-1", 7), replace(WAITS, step="proposing", waiting=20), NOW, reasons.JOINED),
-    (messages.Queried(20, True, 1, 1), replace(STANDS_BY, step="asking", waiting=20), NOW, reasons.ELECTED),
-    (messages.Acked(20), PROMOTES, NOW, reasons.ACKED),
-    (messages.Released(20), GONE, NOW, reasons.RELEASED),
-    (messages.SessionLost("lost"), GONE, NOW, reasons.RELEASED),
+    (messages.Proposed(20, "n-1", 7), replace(WAITS, step="proposing", waiting=20), NOW, tally_words.JOINED),
+    (messages.Queried(20, True, 1, 1), replace(STANDS_BY, step="asking", waiting=20), NOW, tally_words.ELECTED),
+    (messages.Acked(20), PROMOTES, NOW, tally_words.ACKED),
+    (messages.Released(20), GONE, NOW, tally_words.RELEASED),
+    (messages.SessionLost("lost"), GONE, NOW, tally_words.RELEASED),
     (messages.Probed(19, False, "ill"), replace(LEADS, counter=Counter(1, 1)), NOW, None),
-    (messages.Probed(19, False, "ill"), replace(LEADS, counter=Counter(1, 2, True, 0, 1)), NOW, reasons.UNHEALTHY),
-    (messages.MemberFatal("web"), LEADS, NOW, reasons.UNHEALTHY),
-    (messages.StartFailed(20, "no"), replace(PROMOTES, step="starting"), NOW, reasons.UNHEALTHY),
-    (messages.Tick(), replace(PROMOTES, step="probing", healthy_by=NOW), NOW, reasons.UNHEALTHY),
-    (messages.Tick(), LEADS, 108.0, reasons.LEASE),
-    (messages.Leased(80.0, 100.0), LEADS, 108.0, reasons.LEASE),
-    (messages.StoppedByHand("web"), LEADS, 108.0, reasons.LEASE),
+    (messages.Probed(19, False, "ill"), replace(LEADS, counter=Counter(1, 2, True, 0, 1)), NOW, tally_words.UNHEALTHY),
+    (messages.MemberFatal("web"), LEADS, NOW, tally_words.UNHEALTHY),
+    (messages.StartFailed(20, "no"), replace(PROMOTES, step="starting"), NOW, tally_words.UNHEALTHY),
+    (messages.Tick(), replace(PROMOTES, step="probing", healthy_by=NOW), NOW, tally_words.UNHEALTHY),
+    (messages.Tick(), LEADS, 108.0, tally_words.LEASE),
+    (messages.Leased(80.0, 100.0), LEADS, 108.0, tally_words.LEASE),
+    (messages.StoppedByHand("web"), LEADS, 108.0, tally_words.LEASE),
     # The guard ends a grant when the lease runs out, and its word may come first.
-    (messages.GrantRevoked("the lease"), LEADS, 108.0, reasons.LEASE),
-    (messages.SessionLost("lost"), LEADS, 108.0, reasons.SESSION),
-    (messages.SessionLost("lost"), LEADS, NOW, reasons.SESSION),
-    (messages.SessionLost("lost"), STANDS_BY, NOW, reasons.SESSION),
-    (messages.SessionUp(True, 2.0, 6.0, 10.0), LEADS, NOW, reasons.SESSION),
-    (messages.SessionEnds("another"), LEADS, NOW, reasons.SESSION),
-    (messages.ProposalLost("deleted"), LEADS, NOW, reasons.PROPOSAL),
-    (messages.ProposalLost("deleted"), STANDS_BY, NOW, reasons.PROPOSAL),
-    (messages.Rivalled("by another rule"), LEADS, NOW, reasons.PROPOSAL),
-    (messages.RequestFailed(20, True, "gone"), PROMOTES, NOW, reasons.PROPOSAL),
-    (messages.Proposed(20, "n-2", 8), replace(INHERITED, step="proposing", waiting=20), NOW, reasons.PROPOSAL),
-    (messages.GrantRevoked("revoked"), LEADS, NOW, reasons.GUARD),
-    (messages.StoppedByHand("web"), LEADS, NOW, reasons.BY_HAND),
-    (messages.Resign("t", True), LEADS, NOW, reasons.ORDER),
-    (messages.Begun(20, "n-2"), beginning(control.SWITCHOVER), NOW, reasons.ORDER),
-    (messages.Begun(20, "n-2"), beginning(control.RESIGNATION), NOW, reasons.ORDER),
-    (messages.Begun(20, "n-2"), beginning(control.FAILBACK), NOW, reasons.FAILBACK),
-    (messages.Begun(20, ""), beginning(control.RESTART), NOW, reasons.ORDER),
-    (ControlSeen("aside", bar_id="m"), STANDS_BY, NOW, reasons.ORDER),
-    (ControlSeen("aside", bar_id="m"), WAITS, NOW, reasons.ORDER),
-    (ControlSeen("aside", bar_id="m", forced=True), LEADS, NOW, reasons.ORDER),
-    (ControlSeen(), replace(WAITS, role=MAINTENANCE, step="", orders=ControlSeen("aside", bar_id="m")), NOW, reasons.ORDER),
-    (messages.Shutdown("SIGTERM", INFINITY), LEADS, NOW, reasons.SHUTDOWN),
-    (messages.Shutdown("SIGTERM", INFINITY), STANDS_BY, NOW, reasons.SHUTDOWN),
-    (messages.Shutdown("SIGTERM", INFINITY), replace(WAITS, role=MAINTENANCE, step=""), NOW, reasons.SHUTDOWN),
-    (messages.SessionLost("lost"), replace(PROMOTES, paused_until=INFINITY, pausing=Pausing("p", "paused")), NOW, reasons.PAUSE),
+    (messages.GrantRevoked("the lease"), LEADS, 108.0, tally_words.LEASE),
+    (messages.SessionLost("lost"), LEADS, 108.0, tally_words.SESSION),
+    (messages.SessionLost("lost"), LEADS, NOW, tally_words.SESSION),
+    (messages.SessionLost("lost"), STANDS_BY, NOW, tally_words.SESSION),
+    (messages.SessionUp(True, 2.0, 6.0, 10.0), LEADS, NOW, tally_words.SESSION),
+    (messages.SessionEnds("another"), LEADS, NOW, tally_words.SESSION),
+    (messages.ProposalLost("deleted"), LEADS, NOW, tally_words.PROPOSAL),
+    (messages.ProposalLost("deleted"), STANDS_BY, NOW, tally_words.PROPOSAL),
+    (messages.Rivalled("by another rule"), LEADS, NOW, tally_words.PROPOSAL),
+    (messages.RequestFailed(20, True, "gone"), PROMOTES, NOW, tally_words.PROPOSAL),
+    (messages.Proposed(20, "n-2", 8), replace(INHERITED, step="proposing", waiting=20), NOW, tally_words.PROPOSAL),
+    (messages.GrantRevoked("revoked"), LEADS, NOW, tally_words.GUARD),
+    (messages.StoppedByHand("web"), LEADS, NOW, tally_words.BY_HAND),
+    (messages.Resign("t", True), LEADS, NOW, tally_words.ORDER),
+    (messages.Begun(20, "n-2"), beginning(control.SWITCHOVER), NOW, tally_words.ORDER),
+    (messages.Begun(20, "n-2"), beginning(control.RESIGNATION), NOW, tally_words.ORDER),
+    (messages.Begun(20, "n-2"), beginning(control.FAILBACK), NOW, tally_words.FAILBACK),
+    (messages.Begun(20, ""), beginning(control.RESTART), NOW, tally_words.ORDER),
+    (ControlSeen("aside", bar_id="m"), STANDS_BY, NOW, tally_words.ORDER),
+    (ControlSeen("aside", bar_id="m"), WAITS, NOW, tally_words.ORDER),
+    (ControlSeen("aside", bar_id="m", forced=True), LEADS, NOW, tally_words.ORDER),
+    (ControlSeen(), replace(WAITS, role=MAINTENANCE, step="", orders=ControlSeen("aside", bar_id="m")), NOW, tally_words.ORDER),
+    (messages.Shutdown("SIGTERM", INFINITY), LEADS, NOW, tally_words.SHUTDOWN),
+    (messages.Shutdown("SIGTERM", INFINITY), STANDS_BY, NOW, tally_words.SHUTDOWN),
+    (messages.Shutdown("SIGTERM", INFINITY), replace(WAITS, role=MAINTENANCE, step=""), NOW, tally_words.SHUTDOWN),
+    (messages.SessionLost("lost"), replace(PROMOTES, paused_until=INFINITY, pausing=Pausing("p", "paused")), NOW, tally_words.PAUSE),
     (
         pause_messages.ConsentRead(20, ControlSeen()), replace(LEADS, paused_until=INFINITY, pausing=Pausing("p", "looking", 20), proposal=None),
-        NOW, reasons.PAUSE,
+        NOW, tally_words.PAUSE,
     ),
 ]
 
@@ -89,7 +89,7 @@ def test_why_a_role_changed(event, before, now, why):
 def test_a_node_whose_priority_is_0_leaves_for_that():
     rules = replace(ORDERS, priority=0)
     after, _ = role.step(rules, STANDS_BY, messages.Tick(), NOW)
-    assert after.role == DEMOTING and reasons.of(rules, STANDS_BY, after, messages.Tick(), NOW) == reasons.UNFIT
+    assert after.role == DEMOTING and reasons.of(rules, STANDS_BY, after, messages.Tick(), NOW) == tally_words.UNFIT
 
 
 def test_an_unfit_node_that_looked_who_leads_leaves_for_that():
@@ -99,20 +99,20 @@ def test_an_unfit_node_that_looked_who_leads_leaves_for_that():
     )
     rules = replace(ORDERS, fit=True)
     after, _ = role.step(rules, before, messages.AheadSeen(20, 6), NOW)
-    assert after.role == DEMOTING and reasons.of(rules, before, after, messages.AheadSeen(20, 6), NOW) == reasons.UNFIT
+    assert after.role == DEMOTING and reasons.of(rules, before, after, messages.AheadSeen(20, 6), NOW) == tally_words.UNFIT
 
 
 ENDED = replace(GONE, step="stopping")
 
 
 @pytest.mark.parametrize("before, after, event, why", [
-    (replace(PROMOTES, step="claiming"), STANDS_BY, messages.Tick(), reasons.PAUSE),
+    (replace(PROMOTES, step="claiming"), STANDS_BY, messages.Tick(), tally_words.PAUSE),
     # What failed in an earlier term is another matter.
-    (replace(LEADS, sick=True, not_before=NOW + 5), replace(ENDED, sick=True, not_before=NOW + 5), messages.ProposalLost("x"), reasons.PROPOSAL),
-    (replace(LEADS, pausing=Pausing("p", "paused")), ENDED, messages.Tick(), reasons.PAUSE),
-    (replace(LEADS, paused_until=INFINITY), ENDED, messages.Tick(), reasons.PAUSE),
-    (replace(LEADS, paused_until=NOW), ENDED, messages.Tick(), reasons.PAUSE),
-    (LEADS, ENDED, messages.Tick(), reasons.OTHER),
+    (replace(LEADS, sick=True, not_before=NOW + 5), replace(ENDED, sick=True, not_before=NOW + 5), messages.ProposalLost("x"), tally_words.PROPOSAL),
+    (replace(LEADS, pausing=Pausing("p", "paused")), ENDED, messages.Tick(), tally_words.PAUSE),
+    (replace(LEADS, paused_until=INFINITY), ENDED, messages.Tick(), tally_words.PAUSE),
+    (replace(LEADS, paused_until=NOW), ENDED, messages.Tick(), tally_words.PAUSE),
+    (LEADS, ENDED, messages.Tick(), tally_words.OTHER),
 ])
 def test_by_what_was_known_before(before, after, event, why):
     assert reasons.of(ORDERS, before, after, event, NOW) == why
@@ -120,12 +120,12 @@ def test_by_what_was_known_before(before, after, event, why):
 
 #: What the texts of reasons, which people read, begin with -> the words that may stand for them.
 TEXTS = {
-    "the lease runs out": {reasons.LEASE}, "lost": {reasons.SESSION}, "another session began": {reasons.SESSION},
-    "deleted": {reasons.PROPOSAL}, "rival": {reasons.PROPOSAL}, "revoked": {reasons.GUARD}, "SIGTERM": {reasons.SHUTDOWN},
-    "switched over": {reasons.ORDER}, "resigned": {reasons.ORDER}, "the program web was stopped": {reasons.BY_HAND},
-    "the program web is in FATAL": {reasons.UNHEALTHY}, "the group did not start": {reasons.UNHEALTHY},
-    "not healthy within": {reasons.UNHEALTHY}, "2 health checks": {reasons.UNHEALTHY}, "its check `fit`": {reasons.UNFIT},
-    "not fit": {reasons.UNFIT}, "the consent to the pause": {reasons.PAUSE}, "goes on in the pause": {reasons.PAUSE},
+    "the lease runs out": {tally_words.LEASE}, "lost": {tally_words.SESSION}, "another session began": {tally_words.SESSION},
+    "deleted": {tally_words.PROPOSAL}, "rival": {tally_words.PROPOSAL}, "revoked": {tally_words.GUARD}, "SIGTERM": {tally_words.SHUTDOWN},
+    "switched over": {tally_words.ORDER}, "resigned": {tally_words.ORDER}, "the program web was stopped": {tally_words.BY_HAND},
+    "the program web is in FATAL": {tally_words.UNHEALTHY}, "the group did not start": {tally_words.UNHEALTHY},
+    "not healthy within": {tally_words.UNHEALTHY}, "2 health checks": {tally_words.UNHEALTHY}, "its check `fit`": {tally_words.UNFIT},
+    "not fit": {tally_words.UNFIT}, "the consent to the pause": {tally_words.PAUSE}, "goes on in the pause": {tally_words.PAUSE},
 }
 
 
@@ -144,11 +144,11 @@ def test_each_change_of_role_has_a_reason_and_it_is_that_which_people_are_told()
             seen.add(why)
             told = next((words for text, words in TEXTS.items() if after.reason.startswith(text)), None)
             ending = after.role == DEMOTING and before.role != MAINTENANCE or after.role == WITHDRAWN
-            assert why in reasons.MEANINGS and why != reasons.OTHER, (before, event, after.reason)
-            if told is not None and ending and not (before.role == DEMOTING or why == reasons.LEASE):
+            assert why in tally_words.MEANINGS and why != tally_words.OTHER, (before, event, after.reason)
+            if told is not None and ending and not (before.role == DEMOTING or why == tally_words.LEASE):
                 assert why in told, (event, after.reason)
-    assert seen >= set(reasons.MEANINGS) - {reasons.OTHER, reasons.FAILBACK}
+    assert seen >= set(tally_words.MEANINGS) - {tally_words.OTHER, tally_words.FAILBACK}
 
 
 def test_each_reason_is_fit_for_a_label_and_has_a_meaning():
-    assert all(text and word.isidentifier() for word, text in reasons.MEANINGS.items())
+    assert all(text and word.isidentifier() for word, text in tally_words.MEANINGS.items())

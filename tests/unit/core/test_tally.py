@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from supervisor_zkelect.core import messages, role, roles, tally
+from supervisor_zkelect.core import messages, role, roles, tally, tally_words
+from supervisor_zkelect.core.roles import STEPS
 from supervisor_zkelect.core.service import Counter
 from supervisor_zkelect.core.state import Rules, State
-from supervisor_zkelect.core.transitions import STEPS
 from tests.unit.core.walks import RULES, Walk
 
 ORDERS = Rules(**RULES)
@@ -53,7 +53,7 @@ def test_each_step_but_those_in_which_a_node_stays_is_timed(one):
     }
     assert all(sum(told["n"]) == 1 for told in steps.values())
     stays = {"waiting", "watching", "primary", "maintenance", "withdrawn"}
-    assert {step for of_role in STEPS.values() for step in of_role} - stays == tally.TIMED
+    assert {step for of_role in STEPS.values() for step in of_role} - stays == tally_words.TIMED
 
 
 def test_what_a_listener_inherits_in_the_middle_of_is_timed_since_it_entered_the_role(one):
@@ -128,7 +128,7 @@ def test_health_checks_are_counted_by_result_and_only_where_they_count(one):
 ])
 def test_a_write_lasts_from_the_request_to_the_answer(one, asked, answer, what):
     state = State()
-    assert what in tally.WRITES
+    assert what in tally_words.WRITES
     one.moved(ORDERS, state, state, messages.Tick(), [asked], 1.0)
     one.moved(ORDERS, state, state, answer._replace(op=3), [], 1.1)
     one.moved(ORDERS, state, state, messages.Tick(), [messages.SeeTerm()], 1.2)
@@ -179,8 +179,8 @@ def test_of_a_session_the_writes_of_all_elections_are_told(one):
         each.writes.setdefault("ack", tally.Histogram()).add(0.001 if number else 1.0)
         each.failed_writes["claim"] = each.failed_writes.get("claim", 0) + 1
     other.writes["claim"] = tally.Histogram()
-    session.heartbeats[tally.QUORUM].add(0.002)
-    session.heartbeats[tally.SERVER].add(0.1)
+    session.heartbeats[tally_words.QUORUM].add(0.002)
+    session.heartbeats[tally_words.SERVER].add(0.1)
     session.lost, session.suspended = 3, 4
     assert session.document([one, other]) == {
         "lost": 3, "suspended": 4, "failed_writes": {"claim": 3},
@@ -203,8 +203,8 @@ def test_counts_only_grow_and_have_a_bounded_size():
             one.moved(walk.rules, before, walk.state, event, actions, walk.now + random_steps.random())
         told = one.document()
         sizes.append(len(told["transitions"]) + len(told["steps"]) + len(one.writes) + len(one.failed_writes))
-        assert set(told["steps"]) <= tally.TIMED and set(one.writes) <= set(tally.WRITES)
-        assert all(len(part["n"]) <= len(tally.BOUNDS) + 1 for part in told["steps"].values())
+        assert set(told["steps"]) <= tally_words.TIMED and set(one.writes) <= set(tally_words.WRITES)
+        assert all(len(part["n"]) <= len(tally_words.BOUNDS) + 1 for part in told["steps"].values())
     assert max(sizes) < 90
 
 

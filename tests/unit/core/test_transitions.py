@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from supervisor_zkelect.core import messages, role
-from supervisor_zkelect.core.transitions import PAIRS, STEPS, TABLE, Move, step_of
+from supervisor_zkelect.core.roles import STEPS
+from supervisor_zkelect.core.transitions import PAIRS, TABLE, Move, step_of
 from tests.unit.core.walks import Walk
 
 ALL = [step for steps in STEPS.values() for step in steps]

@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from supervisor_zkelect import __version__
-from supervisor_zkelect.core import reasons, roles, tally
+from supervisor_zkelect.core import roles, tally, tally_words
 from supervisor_zkelect.core.lease import NO_LEASE, Lease
 from supervisor_zkelect.guard.record import Entry
 from supervisor_zkelect.operators.view import judge
@@ -34,7 +34,7 @@ def histogram(*seconds):
 
 def counters(**changes):
     return {
-        "bounds": list(tally.BOUNDS),
+        "bounds": list(tally_words.BOUNDS),
         "session": {
             "lost": 1, "suspended": 3, "writes": {"claim": histogram(0.002)}, "failed_writes": {"ack": 2},
             "heartbeats": {"quorum": histogram(0.002, 0.2), "server": histogram()},
@@ -133,7 +133,7 @@ def test_a_transition_that_is_to_be_alerted_of_is_told_before_there_is_one():
     found = told(view=report(counted=counters(transitions=[])))
     assert found["zkelect_role_transitions_total from=promoting reason=acked to=primary"] == 0
     ended = {name for name in found if name.startswith("zkelect_role_transitions_total from=primary")}
-    assert {name.split("reason=")[1].split()[0] for name in ended} == set(reasons.MEANINGS) - {"joined", "elected", "acked", "released"}
+    assert {name.split("reason=")[1].split()[0] for name in ended} == set(tally_words.MEANINGS) - {"joined", "elected", "acked", "released"}
 
 
 def test_a_standby():
@@ -272,8 +272,8 @@ def test_without_a_picture_the_report_tells_of_the_guard(guard, up):
 
 def test_the_number_of_series_is_bounded():
     """Whatever is counted; so many at most for each election, and for a node."""
-    every = [[one, other, why, 1] for one in roles.NUMBERS for other in roles.NUMBERS for why in reasons.MEANINGS]
-    full = counters(transitions=every, steps={step: histogram(1.0) for step in tally.TIMED})
+    every = [[one, other, why, 1] for one in roles.NUMBERS for other in roles.NUMBERS for why in tally_words.MEANINGS]
+    full = counters(transitions=every, steps={step: histogram(1.0) for step in tally_words.TIMED})
     usual, most = len(told()), len(told(view=report(counted=full)))
     assert usual < 250 and most < 1500
 
