@@ -241,17 +241,7 @@ class ProposalCalls(QueueCalls):
 
     def _own(self, session: int, limit: float) -> Optional[Proposal]:
         """The proposal of this session, also one whose create was never answered. Further ones are deleted."""
-        # A server that is new to this session may lag behind the create; sync makes it catch up, before it answers what is
-        # asked next.
-        synced = self._client.sync_async(self.election_znode)
-        names = [name for name in self._names(limit) if name.startswith(self._stem)]
-        self._zk.answer("sync the queue", limit, synced)
-        answers = [self._client.exists_async(f"{self.election_znode}/{name}") for name in names]
-        own = []
-        for name, answer in zip(names, answers):
-            stat = self._zk.answer("look at a proposal", limit, answer)
-            if stat is not None and stat.ephemeralOwner == session:
-                own.append(Proposal(name, stat.czxid, session))
+        own = self._of_session(session, limit)
         for extra in own[1:]:
             path = f"{self.election_znode}/{extra.name}"
             self._zk.ask("delete a second proposal", limit, self._client.delete_async, path, ok=MISSING)
@@ -277,8 +267,7 @@ class ProposalCalls(QueueCalls):
         raise ProposalGone(f"the proposal {name} is gone; stop what ran by it, then create_proposal()")
 
     def _end_term(self) -> None:
-        """Hold no proposal, as this node wants it: nobody is told that leading is lost. What was watched for its sake is not
-        any more, as nothing that becomes of that concerns this node."""
+        """Hold no proposal, as this node wants it, and watch nothing for it: nobody is told that leading is lost."""
         if self._renewal is not None:
             self._renewal.end()
         self._hold(None)

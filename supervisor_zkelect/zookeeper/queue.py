@@ -231,6 +231,21 @@ class QueueCalls(StateCalls):
                 rival = rival or name
         return Queue(rival, strangers.told(found, self._stem, self.election_znode))
 
+    def _of_session(self, session: int, limit: float) -> List[Proposal]:
+        """The proposals of this session, also one whose create was never answered."""
+        # A server that is new to this session may lag behind the create; sync makes it catch up, before it answers what is
+        # asked next.
+        synced = self._client.sync_async(self.election_znode)
+        names = [name for name in self._names(limit) if name.startswith(self._stem)]
+        self._zk.answer("sync the queue", limit, synced)
+        answers = [self._client.exists_async(f"{self.election_znode}/{name}") for name in names]
+        own = []
+        for name, answer in zip(names, answers):
+            stat = self._zk.answer("look at a proposal", limit, answer)
+            if stat is not None and stat.ephemeralOwner == session:
+                own.append(Proposal(name, stat.czxid, session))
+        return own
+
     def _placed(self, queue: Queue, names: Sequence[str]) -> Queue:
         """The queue with the place of the own proposal among these children of the election znode."""
         mine, candidates = self.proposal, [name for name in names if strangers.DIGITS.search(name)]
