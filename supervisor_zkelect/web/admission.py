@@ -24,7 +24,7 @@ class Admission:
         self._passwords = passwords
         self._threads = ThreadPoolExecutor(1, "zkelect-passwords")
         #: address -> its passwords that wait
-        self._waiting: Counter[str] = Counter()
+        self.waiting: Counter[str] = Counter()
 
     async def refusal(self, authorization: Optional[str], address: str) -> Optional[Answer]:
         """Why somebody is not told anything; None where he is. address: his."""
@@ -35,7 +35,7 @@ class Admission:
         if passwords.known(authorization):
             return None
         if authorization is not None:
-            if sum(self._waiting.values()) >= MOST or self._waiting[address] >= MOST_OF_ONE:
+            if sum(self.waiting.values()) >= MOST or self.waiting[address] >= MOST_OF_ONE:
                 return answers.refusal(503, "too many passwords wait to be proven; try again", {"Retry-After": "1"})
             if await self._proven(authorization, address):
                 return None
@@ -45,13 +45,13 @@ class Admission:
         })
 
     async def _proven(self, authorization: str, address: str) -> bool:
-        self._waiting[address] += 1
+        self.waiting[address] += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, self._passwords.prove, authorization)
         finally:
-            self._waiting[address] -= 1
-            if not self._waiting[address]:
-                del self._waiting[address]
+            self.waiting[address] -= 1
+            if not self.waiting[address]:
+                del self.waiting[address]
 
     def end(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

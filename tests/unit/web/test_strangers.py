@@ -67,6 +67,13 @@ def test_who_has_not_asked_for_a_second_goes_first(monkeypatch):
     assert silent.closed and not any(one.closed for one in others)
 
 
+def test_the_end_closes_all(monkeypatch):
+    many = Many(monkeypatch, 4)
+    held = [many.open("1.1.1.1"), many.open("2.2.2.2", asks=True)]
+    many.all.end()
+    assert all(one.closed for one in held)
+
+
 def test_addresses_of_one_host_count_as_one():
     assert holder(("2001:db8::1", 1, 0, 0)) == holder(("2001:db8::ffff:2", 1, 0, 0)) != holder(("2001:db8:0:1::1", 1, 0, 0))
     assert holder(("::ffff:10.0.0.1", 1, 0, 0)) == holder(("10.0.0.1", 1))
@@ -196,6 +203,39 @@ def test_one_address_does_not_take_all_places_of_those_that_wait(users):
         other = asyncio.ensure_future(one.refusal("Basic y", "10.0.0.1"))
         proving.set()
         assert await asyncio.gather(other, *waiting) == [None] * (1 + admission.MOST_OF_ONE)
+        one.end()
+
+    asyncio.run(asyncio.wait_for(run(), TIME))
+
+
+def test_no_more_passwords_wait_than_are_proven_soon_whoever_sends_them(users):
+    held = passwords.Passwords(str(users))
+    proving = threading.Event()
+    held.prove = lambda header: proving.wait(TIME)
+
+    async def run():
+        one = Admission(held)
+        waiting = [asyncio.ensure_future(one.refusal(f"Basic {number}", f"10.0.0.{number}")) for number in range(admission.MOST)]
+        await asyncio.sleep(0)
+        assert (await one.refusal("Basic x", "10.0.1.1")).status == 503
+        proving.set()
+        await asyncio.gather(*waiting)
+        assert not one.waiting
+        one.end()
+
+    asyncio.run(asyncio.wait_for(run(), TIME))
+
+
+def test_a_password_is_proven_once(users):
+    held = passwords.Passwords(str(users))
+    prove, proven = held.prove, []
+    held.prove = lambda header: proven.append(header) or prove(header)
+
+    async def run():
+        one, header = Admission(held), authorization(b"secret")
+        for _ in range(3):
+            assert await one.refusal(header, "10.0.0.1") is None
+        assert proven == [header]
         one.end()
 
     asyncio.run(asyncio.wait_for(run(), TIME))
