@@ -24,7 +24,7 @@ def stores(make, zookeeper):
     def start(aof, **overrides):
         overrides = {
             "group:primary": {"programs": "orders,store"},
-            "program:store": {"autostart": "false", "autorestart": "true", "stopwaitsecs": "10", "startsecs": "0"},
+            "program:store": {"autostart": "false", "autorestart": "true", "stopwaitsecs": "60", "startsecs": "0"},
             **overrides,
         }
         case = make(zookeeper, start=False, overrides=overrides)
