@@ -209,8 +209,13 @@ def test_09_guard_killed(make, zookeeper):
 def test_09_guard_frozen(make, zookeeper):
     case = make(zookeeper)
     pid, token, guard = case.primary("a"), case.token("a"), case["a"].guard_pid()
-    case["a"].freeze(guard)
-    case.until(lambda: case["a"].guard_pid() not in (None, guard), "another guard", TIMEOUT)
+    with Beside("supervisor_zkelect.guard.process") as python:
+        left, since = case.lease().stop_at - now(), now()
+        case["a"].freeze(guard)
+        case.until(lambda: case["a"].guard_pid() != guard, "the frozen guard to be ended")
+        noticed = now() - since
+        case.until(lambda: case["a"].guard_pid() is not None, "another guard")
+    only_clean(case, noticed + 2 * python.took, left, "noticing it, and two starts of a Python such as the guard's")
     case.same_term(pid, token)
 
 
