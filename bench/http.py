@@ -3,7 +3,8 @@
     python -m bench.http [--seconds N] [--rate N]
 
 Two nodes on this machine, a ZooKeeper, and probes of the primary at a steady rate over kept connections. Then resignations, of
-each of which it is measured how long after the ack was seen the first 200 was answered, by a poll each millisecond.
+each of which it is measured how long after the ack was seen the first 200 was answered, by a poll each millisecond; and for how
+long the service is silent, with `zkelect http` on both nodes, each asked a hundred times a second, and without it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import threading
 from pathlib import Path
 from typing import List
 
+from lab import observer
 from lab.web import Poller, WithHttp, ask
 from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.demo.wait import until
@@ -113,6 +115,26 @@ def turn(cluster: WithHttp) -> float:
     return max(0.0, told - seen[0])
 
 
+def silences(cluster: WithHttp, resignations: int) -> str:
+    """The service's silence in each of so many resignations, in words."""
+    found = []
+    for _ in range(resignations):
+        former = cluster.leader()
+        with observer.Observer({name: node.addresses["orders"] for name, node in cluster.nodes.items()}) as watching:
+            cluster[former].ctl("zkelect", "resign", "orders")
+            cluster.settled("b" if former == "a" else "a")
+            found.append(1000 * watching.verdict().gap)
+    return f"{min(found):.0f}/{statistics.median(found):.0f}/{max(found):.0f} ms, min/median/max of {resignations}"
+
+
+def compare(cluster: WithHttp, resignations: int) -> None:
+    with Poller(cluster.ports, 0.01):
+        print(f"silence of a resignation with it: {silences(cluster, resignations)}")
+    for node in cluster.nodes.values():
+        node.ctl("stop", "zkelect-http")
+    print(f"without it: {silences(cluster, resignations)}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench.http", description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=20.0)
@@ -125,6 +147,7 @@ def main() -> int:
             cluster.start()
             until(lambda: ask(cluster.ports["a"], "/primary/orders")[0] == 200, 60, "a to be told primary")
             measure(cluster, said.seconds, said.rate, said.resignations)
+            compare(cluster, said.resignations)
     return 0
 
 
