@@ -4,6 +4,9 @@
 
 All nodes are real ones, on this machine, and their service is a small HTTP server in Python. A resignation goes to the next in
 the queue; switchovers to whoever stands in the middle of it, and to whoever stands last. A client asks the two nodes each 5 ms.
+
+Elsewhere each node has a machine of its own. Here those that neither lead nor are to lead get only what the two leave of the
+processors, by a cgroup for each node; where that cannot be had they compete with them, which is said.
 """
 
 from __future__ import annotations
@@ -12,15 +15,49 @@ import argparse
 import json
 import statistics
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Callable, Dict, List, Sequence
 
 from lab import observer
 from lab.cluster import Cluster
 from lab.zookeeper import ZooKeeper
+from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
 
 ELECTION = "orders"
+
+CPU = Path("/sys/fs/cgroup/cpu")
+"""Where the controller `cpu` is mounted by itself (cgroups v1)."""
+
+FULL, LEAST = 1024, 2
+"""Shares of the processors."""
+
+
+class Shares:
+    """How much of the processors each node gets, from its start on. Nothing changes where there is no such controller."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        had = cluster.nodes if (CPU / "cpu.shares").exists() else ()
+        self._folders = {name: CPU / f"{child.new_marker()}-{name}" for name in had}
+        for name, folder in self._folders.items():
+            folder.mkdir()
+            cluster[name].wrapper = ["sh", "-c", f'echo $$ >{folder}/cgroup.procs; exec "$@"', "sh"]
+
+    def __bool__(self) -> bool:
+        return bool(self._folders)
+
+    def give(self, *names: str) -> None:
+        """Give these nodes as much as they want, and the others what is left."""
+        for name, folder in self._folders.items():
+            (folder / "cpu.shares").write_text(str(FULL if name in names else LEAST))
+
+    def remove(self) -> None:
+        """Once the nodes have ended."""
+        for folder in self._folders.values():
+            processes = folder / "cgroup.procs"
+            until(lambda of=processes: not of.read_text(), 30, f"nobody to be in {folder}")
+            folder.rmdir()
 
 
 def begin(cluster: Cluster) -> None:
@@ -70,20 +107,27 @@ WAYS: Dict[str, Callable[[List[str]], int]] = {
 
 def measure(count: int, runs: int, timeout: float) -> None:
     names = [f"n{number:02}" for number in range(count)]
-    with tempfile.TemporaryDirectory(prefix="zkelect-bench-") as name, ZooKeeper(Path(name) / "zk") as zookeeper:
-        options = {"reached": zookeeper.reached, "timeout": timeout, "tick": 0.5}
-        with Cluster(Path(name) / "cluster", zookeeper.hosts, names, **options) as cluster:
-            begin(cluster)
-            found: Dict[str, List[float]] = {way: [] for way in WAYS}
-            for _ in range(runs):
-                for way, place in WAYS.items():
-                    queue = queue_of(cluster)
-                    heir = queue[place(queue)]
-                    order = ("resign", ELECTION) if way == "resign" else ("switchover", ELECTION, "--to", heir)
-                    found[way].append(silence(cluster, queue[0], heir, order))
+    found: Dict[str, List[float]] = {way: [] for way in WAYS}
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="zkelect-bench-")))
+        zookeeper = stack.enter_context(ZooKeeper(folder / "zk"))
+        cluster = Cluster(folder / "cluster", zookeeper.hosts, names, reached=zookeeper.reached, timeout=timeout, tick=0.5)
+        shares = Shares(cluster)
+        stack.callback(shares.remove)
+        stack.enter_context(cluster)
+        begin(cluster)
+        for _ in range(runs):
+            for way, place in WAYS.items():
+                shares.give(*names)
+                queue = queue_of(cluster)
+                heir = queue[place(queue)]
+                order = ("resign", ELECTION) if way == "resign" else ("switchover", ELECTION, "--to", heir)
+                shares.give(queue[0], heir)
+                found[way].append(silence(cluster, queue[0], heir, order))
+    among = "" if shares else ", which all compete for the processors"
     for way, times in found.items():
         shown = "/".join(f"{1000 * value:.0f}" for value in (min(times), statistics.median(times), max(times)))
-        print(f"{count} nodes, {way}: {shown} ms of silence, min/median/max of {runs}", flush=True)
+        print(f"{count} nodes{among}, {way}: {shown} ms of silence, min/median/max of {runs}", flush=True)
 
 
 def main() -> int:
