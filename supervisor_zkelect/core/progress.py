@@ -9,7 +9,7 @@ from supervisor_zkelect.core import demotion, fitness, messages, orders, pausing
 from supervisor_zkelect.core.resignation import SUCCESSOR_PACE
 from supervisor_zkelect.core.roles import DETACHED, MAINTENANCE, PROMOTING, STANDBY, WITHDRAWN
 from supervisor_zkelect.core.state import INFINITY
-from supervisor_zkelect.core.turn import RETRY_FIRST, Turn
+from supervisor_zkelect.core.turn import MADE_WAY, RETRY_FIRST, Turn
 
 
 def session_up(turn: Turn, event: messages.SessionUp) -> None:
@@ -38,7 +38,8 @@ def request_failed(turn: Turn, event: messages.RequestFailed) -> None:
     if event.gone:
         demotion.lost(turn, event.reason)
         if turn.state.step == "waiting":
-            turn.set(not_before=max(turn.state.not_before, turn.now + RETRY_FIRST))
+            stood_by = (state.role, state.step) == (STANDBY, "asking")
+            turn.set(not_before=max(turn.state.not_before, turn.now + (MADE_WAY if stood_by else RETRY_FIRST)))
         return
     turn.retry_later(event.reason)
     turn.set(refused=event.refused)

@@ -10,6 +10,10 @@ from supervisor_zkelect.core.state import INFINITY, Rules, State
 #: First and longest wait before a request that failed is made again, in seconds.
 RETRY_FIRST, RETRY_MOST = 0.1, 5.0
 
+#: Seconds for which a standby whose proposal somebody deleted does not propose anew. Most likely a switchover made way for a node
+#: behind it, which is to lead before all others ask for the queue at once.
+MADE_WAY = 1.0
+
 
 class Turn:
     """The state is replaced piece by piece, the actions are collected. now: the moment, by the clock of `State`."""

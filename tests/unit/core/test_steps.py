@@ -7,7 +7,7 @@ import pytest
 from supervisor_zkelect.core import messages, role, roles
 from supervisor_zkelect.core.service import DELAY_FACTOR, FIRST_DELAY, Counter
 from supervisor_zkelect.core.state import INFINITY, Beginning, next_wakeup
-from supervisor_zkelect.core.turn import RETRY_FIRST, RETRY_MOST
+from supervisor_zkelect.core.turn import MADE_WAY, RETRY_FIRST, RETRY_MOST
 from tests.unit.core.test_role import SETTINGS, UP, Node, dirty, unknown
 
 
@@ -111,13 +111,18 @@ def test_a_session_that_is_lost_is_neither_up_nor_alive(node):
     assert (node.state.up, node.state.alive, node.state.ending) == (False, False, False)
 
 
-def test_a_proposal_that_is_gone_when_it_is_asked_for_waits_a_moment(node):
+@pytest.mark.parametrize("led, pause", [(False, MADE_WAY), (True, RETRY_FIRST)], ids=["stood by", "led"])
+def test_a_proposal_that_is_gone_when_it_is_asked_for_waits_a_moment(node, led, pause):
+    """Longer where it stood by: whoever deleted it may have made way for another."""
     node.cleared().event(UP)
     answer(node, messages.Propose, messages.Proposed, "n-1", 41)
-    answer(node, messages.Query, messages.RequestFailed, True, "the proposal is gone")
+    if led:
+        answer(node, messages.Query, messages.Queried, True, 1, 2)
+    answer(node, messages.Claim if led else messages.Query, messages.RequestFailed, True, "the proposal is gone")
     assert node.at == ("detached", "waiting") and not node.did(messages.Propose) and node.state.proposal is None
-    assert node.state.not_before == node.now + RETRY_FIRST and node.state.reason == "the proposal is gone"
-    assert node.event(messages.Tick(), after=RETRY_FIRST).did(messages.Propose)
+    assert node.state.not_before == node.now + pause and node.state.reason == "the proposal is gone"
+    assert not node.event(messages.Tick(), after=pause - 0.01).did(messages.Propose)
+    assert node.event(messages.Tick(), after=0.01).did(messages.Propose)
 
 
 # The start of a group
