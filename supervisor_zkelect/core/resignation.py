@@ -16,7 +16,7 @@ LOOK_LIMIT = 3.0
 
 #: How often the ack is read while somebody waits to hear who leads after a resignation, in seconds; for how long beside the
 #: time that another node has to become healthy, as this node leads again when none does; and for how long at most, as
-#: nobody waits longer (operators/ask.py, WAIT).
+#: nobody waits longer (operators/verbs.py).
 SUCCESSOR_PACE, SUCCESSOR_LIMIT, SUCCESSOR_MOST = 0.05, 60.0, 150.0
 
 

@@ -29,8 +29,8 @@ MISUSED = 2
 
 REGISTER_TIME = 5.0
 """Seconds that the guard has to answer, or its successor: one is there 0.3 s after it was killed, and one that stands still is
-replaced after a second or two. Without an answer the program does not start: nothing would prove what it leaves behind to
-be its own. supervisord tries again, and where `startretries` is small this is all the time that there is."""
+replaced as soon, once that was noticed in 0.4 s. Without an answer the program does not start: nothing would prove what it
+leaves behind to be its own. supervisord tries again, and where `startretries` is small this is all the time that there is."""
 
 ANSWER_TIME = 0.5
 """Seconds that the guard has to take a refusal."""

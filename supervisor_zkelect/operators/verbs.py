@@ -326,7 +326,7 @@ _ROWS = (
         timed=True, each=True, acts=True, ordered=True, afar=True, operand="NODE",
     ),
     Verb(
-        "check", "find what keeps this node from doing its part", _check, wait=30.0, doubted=True,
+        "check", "find what keeps this node from doing its part", _check, wait=30.0, timed=True, doubted=True,
         options=(Flag("--cluster", "cluster", "look at all nodes in place of this one: who is missing, differs, cannot lead"),),
         instead=("cluster", _CLUSTER),
         afar=True, statuses=_CHECKED,

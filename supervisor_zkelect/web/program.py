@@ -24,7 +24,7 @@ from supervisor_zkelect.operators.outcome import DONE, ERROR, USAGE, Trouble
 FOLLOW = 2.0
 """Seconds between two looks at the file."""
 
-_LACKING = "zkelect http needs packages that are not installed: pip install 'supervisor-zkelect[http]' ({})"
+_LACKING = "zkelect http needs packages that are not installed: pip install '.[http]' in the clone of supervisor-zkelect ({})"
 
 log = logging.getLogger(__name__)
 

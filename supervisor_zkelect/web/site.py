@@ -206,7 +206,8 @@ class Site:
             try:
                 return Answer(200, text(), answers.METRICS)
             except ImportError as error:
-                return answers.refusal(501, f"metrics need a package: pip install 'supervisor-zkelect[http]' ({error})")
+                remedy = "pip install '.[http]' in the clone of supervisor-zkelect"
+                return answers.refusal(501, f"metrics need a package: {remedy} ({error})")
 
         return Answer(200, made=made)
 

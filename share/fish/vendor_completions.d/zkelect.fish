@@ -202,6 +202,8 @@ complete -c zkelect -n '__fish_seen_subcommand_from forget' -l tls-key-password-
 complete -c zkelect -n '__fish_seen_subcommand_from forget' -l json -d 'print one JSON document'
 complete -c zkelect -n '__fish_seen_subcommand_from forget' -a '(zkelect __complete nodes 2>/dev/null) (zkelect __complete elections 2>/dev/null)'
 complete -c zkelect -n '__fish_seen_subcommand_from check' -l cluster -d 'look at all nodes in place of this one: who is missing, differs, cannot lead'
+complete -c zkelect -n '__fish_seen_subcommand_from check' -l wait -x -a '' -d 'how long to wait for the outcome; by default 30'
+complete -c zkelect -n '__fish_seen_subcommand_from check' -l timeout -x -a '' -d '==SUPPRESS=='
 complete -c zkelect -n '__fish_seen_subcommand_from check' -l servers -x -a '' -d 'ZooKeeper\'s servers, host:port,…, with the chroot behind them if there is one'
 complete -c zkelect -n '__fish_seen_subcommand_from check' -l root -x -a '' -d 'where the elections stand; by default /zkelect: the ack is ZNODE/ELECTION/ack'
 complete -c zkelect -n '__fish_seen_subcommand_from check' -l digest-file -r -F -d 'file with USER:PASSWORD of ZooKeeper\'s digest scheme in its only line'
