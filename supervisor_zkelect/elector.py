@@ -130,6 +130,8 @@ class Elector(PauseCalls):
         self._owns_client = False
         self._listener = _weak_listener(self)
         client.add_listener(self._listener)
+        # A client keeps its listeners until its state changes, and an elector may be made for one question.
+        weakref.finalize(self, client.remove_listener, self._listener).atexit = False  # type: ignore[misc]
 
     @classmethod
     def connect(

@@ -1,6 +1,7 @@
 """The election recipe against a real ZooKeeper, and beside other clients' candidates."""
 
 import contextlib
+import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -315,6 +316,15 @@ def test_a_look_that_fails_leaves_no_watch(join, monkeypatch):
     assert len(made) == 1 and made[0].changed.cancelled() and not standing.changed.done()
     one.withdraw()
     assert standing.changed.result(timeout=20)
+
+
+def test_an_elector_that_is_dropped_leaves_nothing_in_its_client(zk, root):
+    """Whoever asks one question of an election may make one for it, again and again."""
+    before = len(zk.state_listeners)
+    for _ in range(3):
+        Elector(zk, f"{root}/e/election", "n", f"{root}/e/ack")
+    gc.collect()
+    assert len(zk.state_listeners) == before
 
 
 @pytest.mark.parametrize("leave", [lambda one: one.withdraw(), lambda one: one.step_behind()], ids=["withdraw", "step"])
