@@ -129,7 +129,8 @@ class _Followed:
         follower = self._following
         if follower.closed:
             raise NotConnected(_CLOSED)
-        known, confirmed = follower.known, follower.confirmed
+        with follower.news:
+            known, confirmed = follower.known, follower.confirmed
         if known is None or confirmed is None or confirmed < since:
             return None
         if after is None:
