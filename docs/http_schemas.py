@@ -39,6 +39,8 @@ _ELECTION = _object({
         "resume": _is("boolean", "whether its end is ordered"),
     }), "type": ["object", "null"]},
     "terms": _TERMS,
+    "unread_since": _is("integer", "since when ZooKeeper answers and this cannot be read, so that it is of before; null where it "
+                        "was read; milliseconds since 1970", True),
 })
 
 DOCUMENTS: Dict[str, Schema] = {

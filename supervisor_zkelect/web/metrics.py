@@ -38,6 +38,10 @@ class Metric(NamedTuple):
         return f"{self.name}_total" if self.kind == COUNTER else self.name
 
 
+OLD = 60.0
+"""Seconds after which what was seen of other nodes is not told any more: no rule is to go by a cluster that may be another one by
+now, and one rule tells that nothing is seen."""
+
 _ELECTION = ("election",)
 
 METRICS: Tuple[Metric, ...] = (
@@ -142,12 +146,20 @@ def render(
     moment = clock.now() if now is None else now
     seen = as_dict(picture.get("elections"))
     view = report if report is not None else View(False, "supervisord does not answer", None, moment, {})
-    names = sorted({*seen, *view.names, *(one.election for one in entries)})
-    told: List[Told] = [*_node(view, picture), *_counted(view.report if view.known else {}, names)]
     leases = {one.election: one for one in entries if one.granted}
+    # The guard remembers elections that are over.
+    names = sorted({*seen, *view.names, *leases})
+    told: List[Told] = [*_node(view, picture), *_counted(view.report if view.known else {}, names)]
     for name in names:
-        told += _election(name, view, as_dict(seen.get(name)), picture.get("age"), leases.get(name), moment)
+        told += _election(name, view, as_dict(seen.get(name)), _age(picture, name), leases.get(name), moment)
     return generate_latest(_Collector(told))
+
+
+def _age(picture: Mapping[str, Any], name: str) -> Optional[float]:
+    """Of what is seen of an election, in seconds; None where nothing is seen, or what was seen counts no more."""
+    age = picture.get("age")
+    unread = as_dict(as_dict(picture.get("elections")).get(name)).get("unread_since")
+    return float(age) if is_number(age) and age < OLD and not unread else None
 
 
 class _Collector:
@@ -251,9 +263,9 @@ def _histograms(name: str, labels: Labels, found: Any, bounds: Sequence[float], 
 
 
 def _election(
-    name: str, view: View, seen: Mapping[str, Any], age: Any, entry: Optional[record.Entry], now: float
+    name: str, view: View, seen: Mapping[str, Any], age: Optional[float], entry: Optional[record.Entry], now: float
 ) -> Iterator[Told]:
-    """seen: what the picture has of it. age: of the picture, in seconds. entry: of the term that is granted."""
+    """seen: what the picture has of it. age: as `_age`. entry: of the term that is granted."""
     yield "zkelect_election_primary", (name,), int(as_dict(seen.get("here")).get("primary") is True)
     role = _known(view.role(name), roles.NUMBERS)
     for other in roles.NUMBERS:
@@ -268,7 +280,7 @@ def _election(
     yield from _acked(name, view, seen, age, role)
     paused = as_dict(view.facts(name).get("paused")) if role != roles.UNKNOWN else {}
     stands = paused.get("stands") is True or paused.get("held") is True
-    yield "zkelect_paused", (name,), int(stands or bool(seen.get("paused")))
+    yield "zkelect_paused", (name,), int(stands or age is not None and bool(seen.get("paused")))
 
 
 def _reported(name: str, view: View, role: str) -> Iterator[Told]:
@@ -285,10 +297,10 @@ def _reported(name: str, view: View, role: str) -> Iterator[Told]:
     yield "zkelect_fit", (name,), int(not (facts.get("unfit") or facts.get("aside")))
 
 
-def _seen(name: str, seen: Mapping[str, Any], age: Any) -> Iterator[Told]:
+def _seen(name: str, seen: Mapping[str, Any], age: Optional[float]) -> Iterator[Told]:
     """What this node has seen in ZooKeeper of all nodes. Where it sees none, not even itself, it is not let look."""
     nodes = as_dicts(seen.get("nodes"))
-    if not is_number(age) or not nodes:
+    if age is None or not nodes:
         return
     counts = dict.fromkeys(NODE_ROLES, 0)
     for one in nodes:
@@ -301,14 +313,14 @@ def _seen(name: str, seen: Mapping[str, Any], age: Any) -> Iterator[Told]:
         yield "zkelect_election_term_start_timestamp_seconds", (name,), led[0] / 1000
 
 
-def _acked(name: str, view: View, seen: Mapping[str, Any], age: Any, role: str) -> Iterator[Told]:
+def _acked(name: str, view: View, seen: Mapping[str, Any], age: Optional[float], role: str) -> Iterator[Told]:
     """Whether somebody is primary by ZooKeeper's last word, from the newer of two: the picture, or what the listener was told."""
     words: List[Tuple[float, bool]] = []
     nodes = as_dicts(seen.get("nodes"))
-    if is_number(age) and nodes:
+    if age is not None and nodes:
         # Not of one whose session is over.
         leads = any(one.get("role") == roles.PRIMARY for one in nodes)
-        words.append((float(age), bool(seen.get("address")) and leads))
+        words.append((age, bool(seen.get("address")) and leads))
     at = view.facts(name).get("ack_at")
     if role != roles.UNKNOWN and is_number(at):
         words.append((max(0.0, view.now - at), bool(view.facts(name).get("ack"))))

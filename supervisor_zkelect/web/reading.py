@@ -77,7 +77,9 @@ class ElectionReader:
         except ElectionError as error:
             if silent(error):
                 raise Away(printable(in_short(error), _LONGEST)) from None
-            return {**(former or EMPTY), "trouble": printable(in_short(error), _LONGEST)}
+            known = former or EMPTY
+            since = known["unread_since"] or round(1000 * time.time())
+            return {**known, "trouble": printable(in_short(error), _LONGEST), "unread_since": since}
 
     def _of_election(self, name: str, elector: Elector) -> Dict[str, Any]:
         seen, terms, found = elector.overview(), elector.terms(TERMS), elector.read_control()
@@ -89,7 +91,7 @@ class ElectionReader:
         }
         return {
             **listed, "orders": control_words.told(found, round(1000 * time.time())), "paused": paused,
-            "terms": terms, "next": self._next(name, {**seen.document(whole=True), "terms": terms}),
+            "unread_since": None, "terms": terms, "next": self._next(name, {**seen.document(whole=True), "terms": terms}),
         }
 
     def _next(self, name: str, whole: Dict[str, Any]) -> Dict[str, Any]:
@@ -101,9 +103,10 @@ class ElectionReader:
         return known[1]
 
 
-#: What is told of an election of which nothing is known.
+#: What is told of an election of which nothing is known. unread_since: since when its znodes cannot be read though ZooKeeper
+#: answers, in milliseconds since 1970; None where they were read for this picture.
 EMPTY: Dict[str, Any] = {
-    "nodes": [], "address": "", "coming": "", "trouble": "", "changed": None, "left_out": 0, "orders": [],
+    "nodes": [], "address": "", "coming": "", "trouble": "", "unread_since": None, "changed": None, "left_out": 0, "orders": [],
     "paused": None, "terms": [], "next": {"node": None, "seconds": None, "why": ""},
 }
 

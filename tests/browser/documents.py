@@ -51,7 +51,7 @@ def election(nodes, leader="a", follower="b", after=9.8, terms=(), here=None, **
             "node": follower or None, "seconds": after if follower else None,
             "why": "" if follower else "no other node stands in the queue that may lead: nobody would take over",
         },
-        "orders": [], "paused": None, "left_out": 0, "terms": list(terms), **more,
+        "orders": [], "paused": None, "left_out": 0, "unread_since": None, "terms": list(terms), **more,
     }
 
 

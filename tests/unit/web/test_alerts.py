@@ -69,7 +69,7 @@ NOBODY = {of("election_primary", ON_A): "1+0x5 0+0x900", of("lease_remaining_sec
 NO_STANDBY = both("election_nodes", "1+0x5 0+0x900", 'role="standby"')
 MAINTAINED = {of("maintenance", ON_B): "0+0x5 1+0x900", of("election_role", ON_B, 'role="maintenance"'): "0+0x5 1+0x900"}
 # Four terms, one each 5 minutes.
-RELAY = {of("role_transitions_total", ON_A, TO_PRIMARY): "0+0x4 1+0x4 2+0x4 3+0x4 4+0x900"}
+RELAY = {of("role_transitions_total", ON_A, TO_PRIMARY): "0+0x4 1+0x3 2+0x3 3+0x3 4+0x3 5+0x900"}
 
 #: fault: what is told otherwise, and when which alerts fire.
 CASES = {
@@ -114,7 +114,13 @@ CASES = {
     "the guard is gone": ({series("zkelect_guard_up", ON_A): "1+0x5 0+0x900"}, {"6m": [], "8m": ["ZkelectGuardDown"]}),
     "the primary changes again and again": (RELAY, {"8m": [], "30m": ["ZkelectFlapping"], "2h": []}),
     "it changes again and again by order": (
-        {**RELAY, of("role_transitions_total", ON_A, ENDED.format("order")): "0+0x3 1+0x4 2+0x4 3+0x900"}, {"30m": []},
+        {**RELAY, of("role_transitions_total", ON_A, ENDED.format("order")): "0+0x3 1+0x3 2+0x3 3+0x3 4+0x900"}, {"30m": []},
+    ),
+    "three nodes are rebooted in turn": (
+        {of("role_transitions_total", ON_A, TO_PRIMARY): "0+0x4 1+0x4 2+0x4 3+0x900"}, {"8m": [], "30m": [], "2h": []},
+    ),
+    "a node does not see the others": (
+        {of("election_nodes", ON_B, 'role="standby"'): "1+0x5 stale"}, {"9m": [], "12m": ["ZkelectClusterUnseen"]},
     ),
     "it changes once": ({of("role_transitions_total", ON_B, TO_PRIMARY): "0+0x5 1+0x900"}, {"10m": []}),
     "the lease runs low once": ({of("lease_remaining_seconds", ON_A): "4.5+0x5 1.9 4.5+0x900"}, {"5m": [], "7m": ["ZkelectLeaseLow"], "15m": []}),

@@ -206,8 +206,24 @@ def test_who_is_not_let_look_into_an_election_does_not_see_that_nobody_leads():
 
 
 def test_without_zookeeper_what_was_seen_grows_old():
-    found = told(view=report(session={"state": "suspended"}, ack_at=NOW - 90.0), document=picture(age=88.0))
-    assert found["zkelect_zookeeper_connected"] == 0 and found["zkelect_election_view_age_seconds"] == 88.0
+    found = told(view=report(session={"state": "suspended"}, ack_at=NOW - 90.0), document=picture(age=58.0))
+    assert found["zkelect_zookeeper_connected"] == 0 and found["zkelect_election_view_age_seconds"] == 58.0
+
+
+@pytest.mark.parametrize("changes", [{"age": 60.0}, {"unread_since": 1}], ids=["old", "not let look any more"])
+def test_what_was_seen_long_ago_is_not_told(changes):
+    """No rule may go by it: the nodes may be others by now, and the pause over."""
+    found = told(document=picture(**{"age": 0.2, "paused": {"says": "paused"}, **changes}))
+    assert not [name for name in found if name.startswith("zkelect_election_nodes")] and found["zkelect_paused"] == 0
+    assert "zkelect_election_term_start_timestamp_seconds" not in found
+    # What the listener was told of the ack counts still.
+    assert found["zkelect_election_view_age_seconds"] == 3.0
+
+
+def test_an_election_that_is_over_is_not_told():
+    """The guard's record keeps it."""
+    found = told(entries=[entry(), entry()._replace(election="former", granted=False)])
+    assert found["zkelect_election_primary"] == 1
 
 
 @pytest.mark.parametrize("facts, seen, paused", [

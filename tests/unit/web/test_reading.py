@@ -96,8 +96,13 @@ def test_an_election_that_cannot_be_read_keeps_what_was_told_of_it(cluster, monk
 
     monkeypatch.setattr(reading.Elector, "overview", refuse)
     told = read(source, former)["orders"]
-    assert told == {**former["orders"], "trouble": "refused\\x1b"}
-    assert read(source)["orders"] == {**reading.EMPTY, "trouble": "refused\\x1b"}
+    since = told["unread_since"]
+    assert told == {**former["orders"], "trouble": "refused\\x1b", "unread_since": since} and since > 0
+    assert read(source, {"orders": told})["orders"]["unread_since"] == since
+    first = read(source)["orders"]
+    assert first == {**reading.EMPTY, "trouble": "refused\\x1b", "unread_since": first["unread_since"]} and first["unread_since"]
+    monkeypatch.undo()
+    assert read(source, {"orders": told})["orders"]["unread_since"] is None
 
 
 def test_a_silent_zookeeper_is_told_for_all_together(cluster, monkeypatch):

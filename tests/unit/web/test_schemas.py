@@ -19,7 +19,7 @@ LISTED = {
 }
 TERM = {"v": 1, "token": 7, "node": "a", "address": "a:1", "begun": {"acked": 1.5}}
 FULL = {
-    "nodes": [LISTED], "address": "a:1", "coming": "", "trouble": "", "changed": 5, "left_out": 0,
+    "nodes": [LISTED], "address": "a:1", "coming": "", "trouble": "", "changed": 5, "left_out": 0, "unread_since": None,
     "orders": ["a: in maintenance"], "terms": [TERM], "paused": {"says": "paused", "node": "a", "seconds": None, "resume": False}, "next": {"node": "b", "seconds": 4.5, "why": "x"},
 }
 
