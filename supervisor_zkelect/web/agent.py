@@ -9,7 +9,8 @@ Rules
 3.  Who does not lead is `maint`: a standby is no failure, and HAProxy need not tell of it as one. So is who leads and is not
     acked yet: HAProxy does not check a server in MAINT, and takes it for well when it hears `ready`. In DRAIN it would find that
     nobody listens there, and leave the new primary out until its next check.
-4.  Where nothing is believed, by the rules of `verdict.py`, or there is no such election, it is `down #` and why.
+4.  Where nothing is believed, by the rules of `verdict.py`, or there is no such election, it is `down #` and why, in closed
+    words: whoever connects is told.
 
 HAProxy does not change a server's state where the agent cannot be reached. So a restart of this program is no handover.
 """
@@ -18,25 +19,21 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import Callable, List, NamedTuple, Optional
 
-from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.system import clock
+from supervisor_zkelect.web.connections import holder
 from supervisor_zkelect.web.lines import lines
-from supervisor_zkelect.web.verdict import LATE, LOOKS, RecordRead, judge
+from supervisor_zkelect.web.verdict import LATE, RecordRead, granted, judge, timely
 
 READY, DRAIN, MAINT = "ready up", "drain", "maint"
 
 MOST_CONNECTIONS = 64
-"""Connections that are open at once; of more the oldest goes."""
+"""Connections that are open at once; of more the oldest goes of the host that holds most."""
 
 LONGEST_LINE, LINE_TIME = 512, 2.0
 """Bytes of a question, and seconds within which it must have come."""
-
-_LONGEST_WHY = 100
-"""Characters of a reason. HAProxy shows some more, in one line."""
-
 
 class AgentReply(NamedTuple):
     """line: for this node in an election, without its end. until: before which it is to be told, or not at all."""
@@ -50,24 +47,23 @@ _NOTHING = AgentReply("", -math.inf)
 
 
 def answer(seen: RecordRead, election: str, elections: List[str], now: float) -> AgentReply:
-    """elections: those that there are. now: read after the record was."""
-    if election not in elections:
-        return _down(f"there is no election {election or 'without a name; set agent-send'}")
+    """elections: those of the file. now: read after the record was."""
+    if election not in elections and election not in granted(seen):
+        return _down("no such election" if election else "which election? set agent-send")
     verdict = judge(seen, election, now)
     if verdict.why == LATE:
         return _NOTHING
     if verdict.primary:
         return AgentReply(READY, verdict.until)
     if seen.record is None or not verdict.guarded:
-        return _down(seen.trouble or "the guard is silent")
+        return _down("unknown: the record of the guard" if seen.record is None else "the guard is silent")
     was = [one for one in seen.record.entries if one.election == election and (one.acked or not one.granted)]
     ends = [one.lease.kills_at if one.granted else one.lease.kill_at for one in was]
     return AgentReply(DRAIN if any(now < end for end in ends) else MAINT)
 
 
 def _down(why: str) -> AgentReply:
-    # What is not ASCII looks odd in HAProxy's table and log.
-    return AgentReply(f"down #{printable(why, _LONGEST_WHY).encode('ascii', 'replace').decode('ascii')}")
+    return AgentReply(f"down #{why}")
 
 
 class Agent:
@@ -99,7 +95,9 @@ class Agent:
 
     def opened(self, question: _Question) -> None:
         while len(self._open) >= MOST_CONNECTIONS:
-            next(iter(self._open)).end()
+            held = Counter(one.host for one in self._open)
+            most = max(held.values())
+            next(one for one in self._open if held[one.host] == most).end()
         self._open[question] = None
 
     def ended(self, question: _Question) -> None:
@@ -109,12 +107,9 @@ class Agent:
         """Answer a line. tell: sends at once. Nothing is sent where the answer does not count any more."""
         name = line.decode("utf-8", "backslashreplace").strip()
         try:
-            for _ in range(LOOKS):
-                seen = self._look()
-                # Behind the record: reading it may have taken its time.
-                found = answer(seen, name, self._elections(), self._now())
-                if found is not _NOTHING:
-                    break
+            found = timely(
+                self._look, lambda seen: answer(seen, name, self._elections(), self._now()), lambda one: one is _NOTHING
+            )
         except Exception as error:
             lines.defect(error)
             found = _down("a defect; the log of zkelect http tells which")
@@ -128,13 +123,13 @@ class _Question(asyncio.Protocol):
 
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
-        self._line = b""
+        self._line, self.host = b"", ""
         self._transport: Optional[asyncio.Transport] = None
         self._late: Optional[asyncio.TimerHandle] = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport, self.host = transport, holder(transport.get_extra_info("peername"))
         self._late = asyncio.get_running_loop().call_later(LINE_TIME, self.end)
         self._agent.opened(self)
 

@@ -11,7 +11,7 @@ from supervisor_zkelect.system import clock
 from supervisor_zkelect.web import reading
 from supervisor_zkelect.web.picture import Photographer, Taken
 from supervisor_zkelect.web.report import Reporter
-from supervisor_zkelect.web.verdict import LATE, LOOKS, RecordRead, Verdict, judge
+from supervisor_zkelect.web.verdict import LATE, RecordRead, Verdict, granted, judge, timely
 
 PACE, SHARE = 1.0, 4.0
 """Seconds for which metrics are told that were made once; and at least so many times the time that making them took, as those of
@@ -36,17 +36,39 @@ class Here:
 
     @property
     def elections(self) -> List[str]:
+        """Those of the file, and those in which this node leads still though they are not in it any more."""
+        return self._with_granted(self.look())
+
+    def _with_granted(self, seen: RecordRead) -> List[str]:
+        names = self.in_file()
+        return [*names, *sorted(granted(seen) - set(names))]
+
+    def in_file(self) -> List[str]:
+        """The elections of the file."""
         return [one.name for one in self._settings().elections]
+
+    @property
+    def only(self) -> str:
+        """See `site.NodeAnswers`."""
+        seen = self.look()
+        names, leads = self.in_file(), granted(seen)
+        if len(names) == 1 and (names[0] in leads or len(leads) != 1):
+            return names[0]
+        known = leads if len(names) == 1 or seen.record is None else {one.election for one in seen.record.entries if one.election}
+        return next(iter(known)) if len(known) == 1 else ""
 
     def verdict(self, election: str) -> Verdict:
         """Whether this node is primary, by the record at this moment."""
-        for _ in range(LOOKS):
-            seen = self.look()
-            # Behind the record: reading it may have taken its time.
-            verdict = judge(seen, election, clock.now())
-            if verdict.why != LATE:
-                break
-        return verdict
+        return timely(self.look, lambda seen: judge(seen, election, clock.now()), lambda one: one.why == LATE)
+
+    def judged(self) -> Dict[str, Verdict]:
+        """The verdicts on this node in all elections, by one look."""
+
+        def judged(seen: RecordRead) -> Dict[str, Verdict]:
+            moment = clock.now()
+            return {name: judge(seen, name, moment) for name in self._with_granted(seen)}
+
+        return timely(self.look, judged, lambda found: any(one.why == LATE for one in found.values()))
 
     def standby(self, election: str) -> str:
         """Why this node could not take over in the election, by its listener's last word; "" where it stands by and could."""
@@ -77,12 +99,7 @@ class Here:
         return self._document(self.photographer.look())
 
     def _document(self, taken: Taken) -> Dict[str, Any]:
-        for _ in range(LOOKS):
-            seen, moment = self.look(), clock.now()
-            verdicts = {name: judge(seen, name, moment) for name in self.elections}
-            if all(one.why != LATE for one in verdicts.values()):
-                break
-        age = taken.age(moment)
+        verdicts, age = self.judged(), taken.age(clock.now())
         return {
             "node": self.name, "version": __version__, "now": round(1000 * time.time()),
             "age": None if age is None else round(age, 3),

@@ -17,6 +17,7 @@ import secrets
 from typing import Callable, Dict, Optional, Set, Tuple
 
 from supervisor_zkelect.config import http_users
+from supervisor_zkelect.web.certificate import stamp
 
 log = logging.getLogger(__name__)
 
@@ -60,11 +61,7 @@ class Passwords:
         """Read the file if it has changed. While it cannot be used nobody is let in."""
         if self._path is None:
             return
-        try:
-            status = os.stat(self._path)
-            seen: Tuple[int, ...] = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-        except OSError:
-            seen = ()
+        seen = stamp(self._path)
         if seen and seen == self._seen:
             return
         if seen == self._seen and self.trouble:

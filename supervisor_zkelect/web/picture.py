@@ -7,15 +7,13 @@ No probe waits for it, or is judged by it, but `/standby` where a listener does 
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from typing import Any, Callable, Dict, NamedTuple, Optional
 
 from supervisor_zkelect.system import clock
 from supervisor_zkelect.web import reading
-
-log = logging.getLogger(__name__)
+from supervisor_zkelect.web.lines import lines
 
 PACE = 1.0
 """Seconds between two pictures, at least."""
@@ -31,8 +29,9 @@ CONNECT_TIME = 5.0
 
 
 class Taken(NamedTuple):
-    """elections: as `reading.election` has them, by name. at: when the last of it was confirmed, seconds of CLOCK_BOOTTIME; None
-    for never. connected: whether ZooKeeper answers, since when (milliseconds since 1970), and why it does not, in one line."""
+    """elections: as `reading.ElectionReader` has them, by name. at: when the last of it was confirmed, seconds of CLOCK_BOOTTIME;
+    None for never. connected: whether ZooKeeper answers, since when (milliseconds since 1970), and why it does not, in one
+    line."""
 
     elections: Dict[str, Dict[str, Any]] = {}
     at: Optional[float] = None
@@ -121,7 +120,7 @@ class Photographer:
         except reading.Away as error:
             fresh = before._replace(connected=False, trouble=str(error))
         except Exception as error:
-            log.exception("a defect")
+            lines.defect(error)
             fresh = before._replace(connected=False, trouble=f"a defect: {error!r}")
             source.close()
         if fresh.connected != before.connected:

@@ -103,12 +103,12 @@ def place_of(settings: Any) -> Tuple[str, int]:
 
 def _serve(settings: Any) -> int:
     from supervisor_zkelect.system import logs
-    from supervisor_zkelect.web import lines
+    from supervisor_zkelect.web.lines import OneLine
 
     logs.begin()
     logging.getLogger("tornado").setLevel(logging.ERROR)
     for name in ("access", "application", "general"):
-        logging.getLogger(f"tornado.{name}").addFilter(lines.OneLine())
+        logging.getLogger(f"tornado.{name}").addFilter(OneLine())
     kazoo = logging.getLogger("supervisor_zkelect.kazoo")
     kazoo.addHandler(logging.NullHandler())
     kazoo.propagate = False
@@ -179,7 +179,7 @@ class Program:
         self._here = here.Here(
             lambda: self.settings, witness.Witness(url, uids, bool(parent)).look, self._photographer, self._reporter
         )
-        self._agent = agent.Agent(self._here.look, lambda: self._here.elections)
+        self._agent = agent.Agent(self._here.look, self._here.in_file)
         self._passwords = passwords.Passwords(settings.http_password_file)
         self._site = site.Site(self._here, self._names, page.load())
         self._streams = streams.Streams(self._here.status)
@@ -204,7 +204,10 @@ class Program:
         self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._ended.set)
-        self._certificate = certificate.of(self.settings)
+        try:
+            self._certificate = certificate.of(self.settings)
+        except (OSError, ValueError) as error:
+            raise Trouble(ERROR, f"http_tls_cert: {getattr(error, 'strerror', None) or error}") from None
         tls = self._certificate.context if self._certificate is not None else None
         server = Server(self._site, self._passwords, self._fresh.prepare, self._streams, tls)
         host, port = place_of(self.settings)
@@ -227,6 +230,8 @@ class Program:
         self._fresh.end()
 
     async def _follow(self) -> None:
+        from supervisor_zkelect.web.lines import lines
+
         while True:
             await asyncio.sleep(FOLLOW)
             try:
@@ -234,8 +239,8 @@ class Program:
                 if self._certificate is not None:
                     self._certificate.refresh()
                 await self._look_at_file()
-            except Exception:
-                log.exception("a defect")
+            except Exception as error:
+                lines.defect(error)
 
     async def _look_at_file(self) -> None:
         from supervisor_zkelect.config import load

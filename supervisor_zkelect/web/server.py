@@ -34,6 +34,9 @@ IDLE_TIME = 60.0
 LONGEST_HEADER, LONGEST_BODY, BODY_TIME = 16 << 10, 1 << 10, 5.0
 """Bytes of a header and of a body, which nobody reads, and seconds that the latter has."""
 
+SMALL, MOST_UNTAKEN = 64 << 10, 32 << 20
+"""Bytes of an answer that is sent at any rate, and of all answers that may wait to be taken."""
+
 Prepare = Callable[[Route], Any]
 """Waits for what a route wants to have fresh; returns an awaitable, or None for nothing."""
 
@@ -45,6 +48,8 @@ class Server(HTTPServer):
         self._site, self._passwords, self._prepare, self._streams = site, passwords, prepare, streams
         self._admission, self._kept = Admission(passwords), Connections()
         self._aside = ThreadPoolExecutor(1, "zkelect-answers")
+        #: bytes of answers that are not taken yet
+        self._untaken = 0
         # Whoever is not let in any more is not told any more.
         passwords.changed = streams.close_all
         super().initialize(
@@ -74,7 +79,9 @@ class Server(HTTPServer):
     def _route(self, request: HTTPServerRequest) -> None:
         headers, address = request.headers, str(vars(request)["remote_ip"])
         near = not self._passwords.wanted and hosts.loopback(address)
-        browser = "Origin" in headers or any(name.startswith("Sec-Fetch-") for name in headers)
+        # To a name that is no secure origin browsers send no Sec-Fetch-*, and with a request for that same origin no Origin.
+        browser = "Origin" in headers or headers.get("User-Agent", "").startswith("Mozilla/")
+        browser = browser or any(name.startswith("Sec-Fetch-") for name in headers)
         asked = Request(
             request.method or "", request.uri or "/", headers.get("Host"), headers.get("Authorization"), near, browser
         )
@@ -111,7 +118,7 @@ class Server(HTTPServer):
             if answer.made is not None:
                 answer = await asyncio.get_running_loop().run_in_executor(self._aside, attempt, answer.made)
             self._send(request, answer)
-        elif not self._streams.begin(request.connection, _headers(Answer(200, kind=answers.EVENTS))):
+        elif not await self._streams.begin(request.connection, _headers(Answer(200, kind=answers.EVENTS))):
             self._send(request, answers.refusal(503, "too many streams are open; close one", {"Retry-After": "10"}))
 
     async def _refusal(self, request: HTTPServerRequest, route: Route) -> Optional[Answer]:
@@ -120,6 +127,10 @@ class Server(HTTPServer):
         return await self._admission.refusal(request.headers.get("Authorization"), str(vars(request)["remote_ip"]))
 
     def _send(self, request: HTTPServerRequest, answer: Answer) -> None:
+        size = len(answer.body) if request.method != "HEAD" else 0
+        if size > SMALL and self._untaken + size > MOST_UNTAKEN:
+            answer = answers.refusal(503, "too much is under way to others; try again", {"Retry-After": "5"})
+            size = len(answer.body)
         connection, headers = request.connection, _headers(answer)
         stream = getattr(connection, "stream", None)
         if stream is not None:
@@ -133,12 +144,18 @@ class Server(HTTPServer):
         try:
             if connection is not None:
                 sending = connection.write_headers(line, headers, body)
-                sending.add_done_callback(_sent)
+                self._untaken += size
+                sending.add_done_callback(partial(self._taken, size))
                 close_if_stuck(stream, sending)
                 connection.finish()
         except Exception as error:
             # Whoever asked has gone.
             log.debug("cannot answer: %s", error)
+
+    def _taken(self, size: int, sending: Any) -> None:
+        """An answer was taken, or nobody will."""
+        self._untaken -= size
+        _sent(sending)
 
     async def finished(self) -> None:
         """Close all that is open."""

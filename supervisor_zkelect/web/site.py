@@ -26,7 +26,14 @@ class NodeAnswers(Protocol):
     @property
     def elections(self) -> List[str]: ...
 
+    @property
+    def only(self) -> str:
+        """The election that is meant where none is named; "" where that cannot be known."""
+
     def verdict(self, election: str) -> Verdict: ...
+
+    def judged(self) -> Dict[str, Verdict]:
+        """The verdicts in all elections."""
 
     def standby(self, election: str) -> str:
         """Why this node could not take over in the election; "" where it stands by and could."""
@@ -61,12 +68,11 @@ class Asked(NamedTuple):
 
 
 class Route(NamedTuple):
-    """answer: makes the answer. text: what it is, in a few words. probe: whether load balancers ask it, so that it is told to
-    everybody who can connect. election: whether an election may follow. waits, reports: whether a fresh picture, or a fresh
-    report of the listener, is worth waiting for. once: whether one picture is enough. stream: whether the answer goes on."""
+    """answer: makes the answer. probe: whether load balancers ask it, so that it is told to everybody who can connect. election:
+    whether an election may follow. waits, reports: whether a fresh picture, or a fresh report of the listener, is worth waiting
+    for. once: whether one picture is enough. stream: whether the answer goes on."""
 
     answer: Callable[[Asked], Answer]
-    text: str
     probe: bool = False
     election: bool = False
     waits: bool = False
@@ -81,20 +87,18 @@ class Site:
     def __init__(self, node: NodeAnswers, names: Callable[[], List[str]], page: Optional[Page] = None) -> None:
         self._node, self._names, self._encoder = node, names, Encoder()
         self.routes: Dict[str, Route] = {
-            "primary": Route(self._primary, "whether this node is primary", probe=True, election=True),
-            "standby": Route(
-                self._standby, "whether this node stands by and could take over", probe=True, election=True, reports=True
-            ),
-            "live": Route(lambda asked: answers.document(200, {"live": True}), "whether this program answers", probe=True),
-            "ready": Route(self._ready, "whether this node leads or could take over, in all elections", probe=True, reports=True),
-            "status": Route(self._status, "all elections and nodes", waits=True),
-            "events": Route(self._status, "the same, whenever it has changed: server-sent events", waits=True, stream=True),
-            "history": Route(self._history, "the last terms", election=True, waits=True),
-            "metrics": Route(self._metrics, "metrics for Prometheus", waits=True, reports=True, once=True),
+            "primary": Route(self._primary, probe=True, election=True),
+            "standby": Route(self._standby, probe=True, election=True, reports=True),
+            "live": Route(lambda asked: answers.document(200, {"live": True}), probe=True),
+            "ready": Route(self._ready, probe=True, reports=True),
+            "status": Route(self._status, waits=True),
+            "events": Route(self._status, waits=True, stream=True),
+            "history": Route(self._history, election=True, waits=True),
+            "metrics": Route(self._metrics, waits=True, reports=True, once=True),
         }
 
         if page is not None:
-            self.routes[""] = Route(lambda asked: page.answer(), "a page of the cluster")
+            self.routes[""] = Route(lambda asked: page.answer())
 
     def told(self) -> List[str]:
         """The routes, as they are written."""
@@ -126,10 +130,9 @@ class Site:
 
     def _election(self, asked: Asked) -> str:
         """The election that is meant; "" where it cannot be known."""
-        names = self._node.elections
         if asked.election:
-            return asked.election if asked.election in names else ""
-        return names[0] if len(names) == 1 else ""
+            return asked.election if asked.election in self._node.elections else ""
+        return self._node.only
 
     def _unknown(self, asked: Asked) -> Answer:
         if not asked.full:
@@ -170,10 +173,8 @@ class Site:
         return self._node.standby(election)
 
     def _ready(self, asked: Asked) -> Answer:
-        told = {}
-        for election in self._node.elections:
-            verdict = self._node.verdict(election)
-            told[election] = "" if verdict.primary else self._node.standby(election)
+        judged = self._node.judged()
+        told = {name: "" if verdict.primary else self._node.standby(name) for name, verdict in judged.items()}
         ready = bool(told) and not any(told.values())
         elections = {name: {"ready": not why, "why": why} for name, why in told.items()}
         return answers.document(200 if ready else 503, {"ready": ready, **({"elections": elections} if asked.full else {})})

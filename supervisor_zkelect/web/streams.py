@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, Callable, Dict, Optional, Set
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, Dict, NamedTuple, Optional, Set
 
 from tornado.httputil import HTTPHeaders, ResponseStartLine
 
 from supervisor_zkelect.system import clock
 from supervisor_zkelect.web import answers
-from supervisor_zkelect.web.encoder import Encoder
+from supervisor_zkelect.web.encoder import LARGE, Encoder
+from supervisor_zkelect.web.lines import lines
 
 log = logging.getLogger(__name__)
 
@@ -35,22 +37,27 @@ class Streams:
         self._status = status
         self._open: Set[_Stream] = set()
         self._task: Optional[asyncio.Task[None]] = None
-        self._last, self._text = b"", b""
-        self._encoder = Encoder()
-        self._sent_at = -float("inf")
+        self._encoder, self._threads = Encoder(), ThreadPoolExecutor(1, "zkelect-events")
+        #: the event that was made last, the document in it without its times, and when
+        self._event = StatusEvent(b"", b"")
+        self._made_at = self._sent_at = -float("inf")
+        self._making: Optional[asyncio.Task[None]] = None
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def begin(self, connection: Any, headers: HTTPHeaders) -> bool:
-        """Begin a stream. False where there are too many."""
+    async def begin(self, connection: Any, headers: HTTPHeaders) -> bool:
+        """Begin a stream. False where there are too many. Whoever has gone meanwhile has none."""
+        if len(self._open) < MOST:
+            await self._make()
+        if connection.stream.closed():
+            return True
         if len(self._open) >= MOST:
             return False
         one = _Stream(connection)
         self._open.add(one)
         connection.set_close_callback(lambda: self._open.discard(one))
-        text = self._made()
-        one.start(headers, b"retry: 2000\n\n" + text)
+        one.start(headers, b"retry: 2000\n\n" + self._event.text)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
         return True
@@ -62,9 +69,11 @@ class Streams:
         self._open.clear()
 
     def end(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        for task in (self._task, self._making):
+            if task is not None:
+                task.cancel()
         self._open.clear()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self) -> None:
         """Send what has changed, for as long as somebody looks."""
@@ -72,33 +81,56 @@ class Streams:
             while self._open:
                 await asyncio.sleep(PACE)
                 try:
-                    self._send()
-                except Exception:
-                    log.exception("a defect")
+                    await self._send()
+                except Exception as error:
+                    lines.defect(error)
         finally:
             self._task = None
 
-    def _send(self) -> None:
-        before, moment = self._last, clock.now()
-        text = self._made()
-        due = self._last != before or moment - self._sent_at >= CONFIRMED
+    async def _send(self) -> None:
+        before, moment = self._event.still, clock.now()
+        await self._make()
+        due = self._event.still != before or moment - self._sent_at >= CONFIRMED
         if due:
             self._sent_at = moment
         for one in list(self._open):
-            if one.send(text if due else b"", moment):
+            if one.send(self._event.text if due else b"", moment):
                 self._open.discard(one)
 
-    def _made(self) -> bytes:
-        """The event. What is compared is the document without its times."""
+    async def _make(self) -> None:
+        """Have the event be of this moment, or nearly. However many begin, one is made at a time."""
+        if clock.now() - self._made_at < PACE / 2:
+            return
+        if self._making is None or self._making.done():
+            self._making = asyncio.get_running_loop().create_task(self._made())
+        await asyncio.shield(self._making)
+
+    async def _made(self) -> None:
         document = {"v": answers.VERSION, **self._status()}
-        still = {name: value for name, value in document.items() if name not in _TIMES}
-        still["elections"] = {
-            name: {**one, "here": {**one["here"], "lease": one["here"]["lease"] is not None}}
-            for name, one in document["elections"].items()
-        }
-        self._last = self._encoder.encode(still)
-        self._text = b"event: status\ndata: " + self._encoder.encode(document) + b"\n\n"
-        return self._text
+        made_at = clock.now()
+        if len(document["elections"]) < LARGE:
+            self._event = event_of(self._encoder, document)
+        else:
+            # No probe is to wait for it.
+            loop = asyncio.get_running_loop()
+            self._event = await loop.run_in_executor(self._threads, event_of, self._encoder, document)
+        self._made_at = made_at
+
+
+class StatusEvent(NamedTuple):
+    """text: as it is sent. still: what it tells, without the members that change by the passing of time alone."""
+
+    text: bytes
+    still: bytes
+
+
+def event_of(encoder: Encoder, document: Dict[str, Any]) -> StatusEvent:
+    still = {name: value for name, value in document.items() if name not in _TIMES}
+    still["elections"] = {
+        name: {**one, "here": {**one["here"], "lease": one["here"]["lease"] is not None}}
+        for name, one in document["elections"].items()
+    }
+    return StatusEvent(b"event: status\ndata: " + encoder.encode(document) + b"\n\n", encoder.encode(still))
 
 
 class _Stream:
@@ -118,6 +150,8 @@ class _Stream:
 
     def send(self, text: bytes, moment: float) -> bool:
         """Send it, or a sign of life where that is due. True where the stream is over."""
+        if self._connection.stream.closed():
+            return True
         if self._sending is not None and not self._sending.done():
             # It reads slowly, and gets what there is when it has read.
             if moment - self._sent_at > STUCK:

@@ -23,7 +23,7 @@ again: this process may stand still at any moment, and go on when another node l
 from __future__ import annotations
 
 import math
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Callable, Dict, FrozenSet, NamedTuple, Optional, TypeVar
 
 from supervisor_zkelect.guard import record
 
@@ -91,3 +91,24 @@ def judge(seen: RecordRead, election: str, now: float) -> Verdict:
     if not now < until:
         return known._replace(why=LATE)
     return known._replace(primary=True, why="primary", until=until)
+
+
+_Judged = TypeVar("_Judged")
+
+
+def timely(
+    look: Callable[[], RecordRead], judged: Callable[[RecordRead], _Judged], late: Callable[[_Judged], bool]
+) -> _Judged:
+    """What is judged by the record, which is read again where this program stood still meanwhile. look: reads the record. judged:
+    reads the clock behind it, as reading may have taken its time. late: whether it took too long."""
+    for _ in range(LOOKS - 1):
+        found = judged(look())
+        if not late(found):
+            return found
+    return judged(look())
+
+
+def granted(seen: RecordRead) -> FrozenSet[str]:
+    """The elections in which this node leads by the record, whatever the file has now: until its listener has taken that, what
+    the former file said goes on."""
+    return frozenset() if seen.record is None else frozenset(one.election for one in seen.record.entries if one.granted)

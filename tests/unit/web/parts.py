@@ -31,6 +31,13 @@ class Node:
         self.standbys = dict.fromkeys(self.elections, "")
         self.age = 0.0
 
+    @property
+    def only(self):
+        return self.elections[0] if len(self.elections) == 1 else ""
+
+    def judged(self):
+        return {name: self.verdict(name) for name in self.elections}
+
     def verdict(self, election):
         found = self.verdicts[election]
         if isinstance(found, Exception):

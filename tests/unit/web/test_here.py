@@ -1,5 +1,7 @@
 """What is known of this node, from its parts."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from supervisor_zkelect.core.lease import Lease
@@ -7,9 +9,9 @@ from supervisor_zkelect.guard import record
 from supervisor_zkelect.operators.view import View
 from supervisor_zkelect.supervisord.client import Unreachable
 from supervisor_zkelect.web import here, picture, report
-from supervisor_zkelect.web.here import LOOKS, Here
+from supervisor_zkelect.web.here import Here
 from supervisor_zkelect.web.report import STALE, Report, Reporter
-from supervisor_zkelect.web.verdict import LATE, TOLD_WITHIN, RecordRead
+from supervisor_zkelect.web.verdict import LATE, LOOKS, TOLD_WITHIN, RecordRead
 
 NOW = 1000.0
 ENTRY = record.Entry("orders", "primary", "a:80", 7, True, 0, Lease(1003.0, 1004.0, 1005.0), True)
@@ -52,6 +54,46 @@ def test_the_clock_is_read_behind_the_record(clock):
         return RecordRead("", record.Record(1003.0, [ENTRY]), 1003.0)
 
     assert Here(None, look, None, None).verdict("orders").why == "the lease is over"
+
+
+class Settings:
+    """Those of a file with these elections."""
+
+    node_name = "a"
+
+    def __init__(self, *names):
+        self.elections = [SimpleNamespace(name=name) for name in names]
+
+
+def of(names, *entries):
+    """This node by a file with these elections and a record with these entries, and how often that was read."""
+    looks = []
+    seen = RecordRead("", record.Record(NOW, list(entries)), NOW) if entries else RecordRead("no record")
+    return Here(lambda: Settings(*names), lambda: looks.append(1) or seen, None, None), looks
+
+
+OVER = ENTRY._replace(granted=False)
+
+
+@pytest.mark.parametrize("names, entries, only, told", [
+    (["orders"], [ENTRY], "orders", ["orders"]), (["orders"], [], "orders", ["orders"]), (["orders"], [OVER], "orders", ["orders"]),
+    # It was renamed in the file, and leads under its former name until the listener takes that.
+    (["stock"], [ENTRY], "orders", ["stock", "orders"]), (["stock"], [OVER], "stock", ["stock"]), ([], [ENTRY], "orders", ["orders"]),
+    # Another one was added, which the listener does not know yet.
+    (["orders", "stock"], [ENTRY], "orders", ["orders", "stock"]),
+    (["orders", "stock"], [ENTRY, OVER._replace(election="stock")], "", ["orders", "stock"]),
+    (["orders", "stock"], [], "", ["orders", "stock"]),
+])
+def test_what_the_file_does_not_have_any_more_goes_on_until_its_listener_takes_that(clock, names, entries, only, told):
+    """Else a load balancer would lose a healthy primary by an edit."""
+    here, _ = of(names, *entries)
+    assert here.only == only and here.elections == told
+    assert list(here.judged()) == told and all(here.judged()[one.election].primary for one in entries if one.granted)
+
+
+def test_all_elections_are_judged_by_one_look(clock):
+    here, looks = of(["orders", "stock", "more"], ENTRY)
+    assert len(here.judged()) == 3 and len(looks) == 1
 
 
 def told(**facts):

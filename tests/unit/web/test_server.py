@@ -1,8 +1,11 @@
 """The server's limits, and who is let in."""
 
+import asyncio
 import base64
 import json
 import math
+import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -54,6 +57,63 @@ def test_who_is_slow_with_a_header_is_not_waited_for(monkeypatch):
     with Served() as served, served.connect() as one:
         one.sendall(b"GET /live HTTP/1.1\r\nX")
         assert list(lines(one)) == []
+
+
+def test_answers_that_nobody_takes_are_bounded(monkeypatch):
+    """What fits into the kernel's buffers does not wait."""
+    monkeypatch.setattr(server, "MOST_UNTAKEN", 24 << 20)
+    node = Node()
+    document = {**node.status(), "much": "x" * (16 << 20)}
+    node.status = lambda: document
+    with Served(node) as served, served.connect() as one:
+        one.sendall(b"GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        file = one.makefile("rb")
+        assert file.readline() == b"HTTP/1.1 200 OK\r\n"
+        status, headers, _ = served.ask("/status")
+        assert status == 503 and headers["Retry-After"] and served.ask("/primary")[0] == 200
+        assert served.ask("/status", "HEAD")[0] == 200
+        while file.readline() != b"\r\n":
+            pass
+        file.read(16 << 20)
+        assert served.ask("/status")[0] == 200
+
+
+def test_a_reader_that_has_gone_before_its_stream_began_has_none():
+    class Gone:
+        stream = SimpleNamespace(closed=lambda: True)
+
+    async def run():
+        one = streams.Streams(Node().status)
+        assert await one.begin(Gone, None) and len(one) == 0
+        one.end()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("elections, thread", [(1, "MainThread"), (streams.LARGE, "zkelect-events_0")])
+def test_a_large_event_is_encoded_aside_and_once_for_all_who_begin(monkeypatch, elections, thread):
+    node, made = Node(*map(str, range(elections))), []
+    encode = streams.event_of
+    monkeypatch.setattr(streams, "event_of", lambda *words: made.append(threading.current_thread().name) or encode(*words))
+
+    class Reader:
+        def __init__(self):
+            self.stream = SimpleNamespace(closed=lambda: False, close=lambda: None)
+
+        def set_close_callback(self, callback):
+            pass
+
+        def write_headers(self, line, headers, text):
+            assert b"event: status" in text
+            return asyncio.get_running_loop().create_future()
+
+    async def run():
+        one = streams.Streams(node.status)
+        assert all(await asyncio.gather(*(one.begin(Reader(), None) for _ in range(5)))) and len(one) == 5
+        one.end()
+
+    asyncio.run(run())
+    assert made == [thread]
 
 
 def test_too_many_idle_connections_keep_nobody_out(monkeypatch):

@@ -136,9 +136,11 @@ def test_strangers_are_told_who_is_primary_and_no_more():
 
 def test_a_browser_under_another_name_is_told_not_even_that():
     with Served() as served:
-        for header in ("Origin", "Sec-Fetch-Site"):
-            assert served.ask("/primary", headers={"Host": "evil.example", header: "x"})[0] == 421
-            assert served.ask("/primary", headers={"Host": "localhost", header: "x"})[0] == 200
+        # Of a page without TLS a browser is known by its name alone.
+        for header, value in (("Origin", "x"), ("Sec-Fetch-Site", "x"), ("User-Agent", "Mozilla/5.0 (X11)")):
+            assert served.ask("/primary", headers={"Host": "evil.example", header: value})[0] == 421
+            assert served.ask("/primary", headers={"Host": "localhost", header: value})[0] == 200
+        assert served.ask("/primary", headers={"Host": "evil.example", "User-Agent": "curl/8"})[0] == 200
 
 
 # supervisord
@@ -154,7 +156,7 @@ def test_one_question_to_a_silent_supervisord_is_enough():
 
     async def run():
         fresh = Fresh(Reporter(call), None)
-        route = Route(lambda asked: None, "", reports=True)
+        route = Route(lambda asked: None, reports=True)
         waiting = [asyncio.ensure_future(fresh.prepare(route)) for _ in range(50)]
         while not asked:
             await asyncio.sleep(0.01)
@@ -200,9 +202,15 @@ def test_one_address_does_not_take_all_places_of_those_that_wait(users):
         waiting = [asyncio.ensure_future(one.refusal(f"Basic {number}", "6.6.6.6")) for number in range(admission.MOST_OF_ONE)]
         await asyncio.sleep(0)
         assert (await one.refusal("Basic x", "6.6.6.6")).status == 503
+        # All of a network of IPv6 is one host's.
+        waiting += [
+            asyncio.ensure_future(one.refusal(f"Basic {number}", f"2001:db8::{number}")) for number in range(admission.MOST_OF_ONE)
+        ]
+        await asyncio.sleep(0)
+        assert (await one.refusal("Basic x", "2001:db8::ffff")).status == 503
         other = asyncio.ensure_future(one.refusal("Basic y", "10.0.0.1"))
         proving.set()
-        assert await asyncio.gather(other, *waiting) == [None] * (1 + admission.MOST_OF_ONE)
+        assert await asyncio.gather(other, *waiting) == [None] * (1 + 2 * admission.MOST_OF_ONE)
         one.end()
 
     asyncio.run(asyncio.wait_for(run(), TIME))
