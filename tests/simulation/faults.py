@@ -55,6 +55,9 @@ FAULTS: Dict[str, Fault] = {
         '            if self._zk.ask("write the ack", limit, self._client.set_async, self.election_ack, data):',
         ("delete proposal",),
     ),
+    "all who stand by watch who leads": Fault(
+        "zookeeper.proposal", "{max(ahead, key=order) if ahead else rival}", "{min(ahead, key=order) if ahead else rival}",
+    ),
     "an answer of an older session counts": Fault(
         "listener.lease_keeper",
         "if self.clock is None or self.granted is None or event.generation != self.granted.generation:",

@@ -312,8 +312,10 @@ class Promises:
         if not self.paths.proposed(path):
             return
         # ZooKeeper keeps a watch until the znode changes. Who has left its place in the queue meanwhile, by order or for a node
-        # of a higher priority, is told as well, and does nothing for it.
-        others = {client.process.name for client, callback in watchers if client.session != owner and callback.watches}
+        # of a higher priority, is told as well, and does nothing for it. Nor can anybody help it whose proposal a hand has
+        # deleted, and who has not noticed.
+        stand = {one.ephemeralOwner for place, one in self.ensemble.tree.items() if self.paths.proposed(place)} - {owner}
+        others = {client.process.name for client, callback in watchers if client.session in stand and callback.watches}
         # Watches that were set on a name last until it changes, whoever's it has become when the election is made anew.
         if len(others) > 1 and not self.anew:
             self.world.broken(f"7: a change of {path} wakes {' and '.join(sorted(others))}")
