@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from configparser import RawConfigParser
 from pathlib import Path
 from typing import Callable, Dict, List
 
@@ -29,7 +30,7 @@ def measured(runs: int, tell: Callable[[str], None]) -> Dict[str, List[float]]:
     with tempfile.TemporaryDirectory(prefix="zkelect-bench-") as folder:
         found = _supervisord(Path(folder), runs)
     for name, short in LOADERS.items():
-        with _Stamped(10.0, short) as stage:
+        with Stamped(10.0, short) as stage:
             found[name] = [stage.loaded() for _ in range(runs)]
     for name, values in found.items():
         tell(f"{FLOORS[name]}: {', '.join(f'{1000 * value:.0f}' for value in values)} ms")
@@ -72,7 +73,7 @@ exec "$@"
 """
 
 
-class _Stamped(Ours):
+class Stamped(Ours):
     """The plugin with a note of the time before and behind `zkelect run`. Reading the clock takes 1 ms of it.
 
     short: whether it runs in supervisord's fork.
@@ -94,8 +95,10 @@ class _Stamped(Ours):
                 "supervisor.rpcinterface_factory": "stamping:make", "stamps": str(folder / "stamps"),
                 "short": "yes" if self._short else "no",
             }
-            command = node.overrides["program:orders"]["command"]
-            node.overrides["program:orders"]["command"] = command.replace("run -- ", f"run -- {folder}/stamped ")
+            written = RawConfigParser(inline_comment_prefixes=(" ;",))
+            written.read(node.zkelect_conf or ())
+            command = written["program:orders"]["command"].replace("run -- ", f"run -- {folder}/stamped ")
+            node.overrides.setdefault("program:orders", {})["command"] = command
 
     def loaded(self) -> float:
         """Kill the service, and tell what the chain loader took to start the next."""

@@ -3,13 +3,15 @@
 import argparse
 import dataclasses
 import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
 from bench import __main__ as command
-from bench import faults, measure, report, results
+from bench import faults, floors, measure, report, results
+from lab.cluster import Cluster
 from supervisor_zkelect.demo import child, observer
 
 
@@ -232,3 +234,15 @@ def test_the_package_of_a_tree_is_not_measured(part, tmp_path, monkeypatch, caps
     assert command.main() == 2 and "run script/bench" in capsys.readouterr().err and not output.exists()
     monkeypatch.setattr(child, "ROOT", str(tree / ".venv-bench" / "lib" / "site-packages"))
     assert measure.not_installed() is None
+
+
+def test_the_chain_loader_is_stamped_in_the_configuration_of_each_node(tmp_path):
+    with Cluster(tmp_path, "127.0.0.1:1", ("a", "b")) as cluster:
+        stage = floors.Stamped(10.0, True)
+        stage.cluster = cluster
+        stage.prepare()
+        for node in cluster.nodes.values():
+            node.write()
+            text = node.zkelect_conf.read_text()
+            [command] = re.findall(r"^\[program:orders\]$(?:.*\n)*?^command = (.*)$", text, re.MULTILINE)
+            assert command.startswith(f"zkelect run -- {node.folder}/stamping/stamped ") and "service.py" in command
