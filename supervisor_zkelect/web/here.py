@@ -39,6 +39,10 @@ class Here:
         """Those of the file, and those in which this node leads still though they are not in it any more."""
         return self._with_granted(self.look())
 
+    def has(self, election: str) -> bool:
+        """Whether it is one of the elections. The record is read for one that the file does not have."""
+        return election in self.in_file() or election in granted(self.look())
+
     def _with_granted(self, seen: RecordRead) -> List[str]:
         names = self.in_file()
         return [*names, *sorted(granted(seen) - set(names))]

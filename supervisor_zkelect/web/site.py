@@ -26,6 +26,9 @@ class NodeAnswers(Protocol):
     @property
     def elections(self) -> List[str]: ...
 
+    def has(self, election: str) -> bool:
+        """Whether it is one of the elections."""
+
     @property
     def only(self) -> str:
         """The election that is meant where none is named; "" where that cannot be known."""
@@ -131,7 +134,7 @@ class Site:
     def _election(self, asked: Asked) -> str:
         """The election that is meant; "" where it cannot be known."""
         if asked.election:
-            return asked.election if asked.election in self._node.elections else ""
+            return asked.election if self._node.has(asked.election) else ""
         return self._node.only
 
     def _unknown(self, asked: Asked) -> Answer:

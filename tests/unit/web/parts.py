@@ -35,6 +35,9 @@ class Node:
     def only(self):
         return self.elections[0] if len(self.elections) == 1 else ""
 
+    def has(self, election):
+        return election in self.elections
+
     def judged(self):
         return {name: self.verdict(name) for name in self.elections}
 

@@ -88,6 +88,7 @@ def test_what_the_file_does_not_have_any_more_goes_on_until_its_listener_takes_t
     """Else a load balancer would lose a healthy primary by an edit."""
     here, _ = of(names, *entries)
     assert here.only == only and here.elections == told
+    assert [name for name in ("orders", "stock") if here.has(name)] == sorted(told)
     assert list(here.judged()) == told and all(here.judged()[one.election].primary for one in entries if one.granted)
 
 
