@@ -1,0 +1,61 @@
+"""What is so in every state of the role machine, whatever has happened: by random walks."""
+
+import typing
+from dataclasses import fields
+
+import pytest
+
+from supervisor_zkelect.core.roles import DETACHED
+from supervisor_zkelect.core.state import State
+from tests.unit.core.walks import Walk
+
+WALKS, STEPS = 300, 60
+
+TYPES = typing.get_type_hints(State)
+FRESH = State()
+
+#: What belongs to a term, or to a place in the queue.
+OF_A_TERM = (
+    "proposal", "lasting", "deadline", "claimed_at", "killed", "healthy_by", "probe_at", "probing", "counter", "led",
+    "successor", "beginning", "priority", "next_in_line", "token", "paused_until", "pausing", "lapsed", "halted", "barred",
+)
+
+#: What is known of the check `fit` while it is asked.
+OF_THE_CHECK = ("fit_at", "asking_fit", "failing_since", "fit_trouble")
+
+
+@pytest.fixture(scope="module")
+def states():
+    """The states that walks came to, none that one began with."""
+    found = []
+    for seed in range(WALKS):
+        walk = Walk(seed)
+        for _ in range(STEPS):
+            walk.take(walk.next())
+            found.append(walk.state)
+    return found
+
+
+def fits(value, kind):
+    """Whether a value has a type as State declares them."""
+    if typing.get_origin(kind) is typing.Union:
+        return any(fits(value, one) for one in typing.get_args(kind))
+    if typing.get_origin(kind) is tuple:
+        return type(value) is tuple
+    return type(value) in (int, float) if kind is float else type(value) is kind
+
+
+def test_each_member_has_its_type(states):
+    values = {(one.name, type(getattr(state, one.name))): getattr(state, one.name) for state in states for one in fields(State)}
+    assert not [(name, kind.__name__) for (name, kind), value in values.items() if not fits(value, TYPES[name])]
+
+
+@pytest.mark.parametrize("name", OF_A_TERM)
+def test_who_waits_has_nothing_of_a_term(states, name):
+    waits = [one for one in states if (one.role, one.step) == (DETACHED, "waiting") and one.inherited is None]
+    assert {getattr(one, name) for one in waits} == {getattr(FRESH, name)}
+
+
+@pytest.mark.parametrize("name", OF_THE_CHECK)
+def test_of_a_check_that_is_not_asked_nothing_is_known(states, name):
+    assert {getattr(one, name) for one in states if one.fitness is None} == {getattr(FRESH, name)}
