@@ -190,3 +190,46 @@ def test_a_sick_primary_is_found_sick_before_that(node):
     node.settings = slow
     assert failing(node, 3 * (10.0 + 5.0)).state.unfit == ""
     assert failing(node, UP.timeout + 4).state.unfit == "no disk"
+
+
+def logged(node):
+    return [(one.text, one.kind) for one in node.actions if isinstance(one, messages.Log)]
+
+
+def test_the_log_tells_once_that_it_fails_and_once_that_it_passes_again(node):
+    asked = node.state.asking_fit
+    assert logged(node.event(messages.FitSeen(asked, False, "no disk"))) == [("the check `fit` fails: no disk", "unfit")]
+    node.event(messages.Tick(), 2.0)
+    assert logged(node.event(messages.FitSeen(node.op(messages.AskFit), False, "no disk"))) == []
+    failing(node, LONG + 4)
+    node.event(messages.Released(node.state.waiting))
+    answered(node, True)
+    node.event(messages.Tick(), 2.0)
+    assert logged(node.event(messages.FitSeen(node.op(messages.AskFit), True, "")))[:1] == [("is fit again", "")]
+
+
+def test_an_answer_is_awaited_once_and_what_it_said_is_forgotten_by_the_next(node):
+    asked = node.state.asking_fit
+    node.event(messages.FitSeen(asked, False, "no disk"))
+    assert (node.state.asking_fit, node.state.fit_trouble) == (0, "no disk") and node.state.fit_at == node.now + 2.0
+    looking = node.op(messages.LookAhead)
+    node.event(messages.AheadSeen(looking, 7))
+    assert node.state.looking_ahead == 0 and node.state.failing_since == node.now and node.state.failing_under == 7
+    before = node.state
+    assert node.event(messages.AheadSeen(looking, 8), after=1.0).state.failing_under == before.failing_under
+    answered(node, True)
+    assert (node.state.fit_trouble, node.state.failing_since, node.state.admitted) == ("", None, True)
+
+
+def test_who_leaves_asks_no_more(node):
+    node.event(messages.FitSeen(node.state.asking_fit, False, "no disk"))
+    node.event(messages.Shutdown("SIGTERM", node.now + 9.0))
+    known = node.state.fit_at, node.state.asking_fit, node.state.fitness, node.state.fit_trouble, node.state.looking_ahead
+    assert known == (float("inf"), 0, None, "", 0)
+
+
+def test_one_that_is_unfit_already_looks_no_more_who_is_ahead(node):
+    failing(node, LONG + 4)
+    node.event(messages.Released(node.state.waiting))
+    assert node.state.unfit and node.state.asking_fit
+    assert not node.event(messages.FitSeen(node.state.asking_fit, False, "no disk")).did(messages.LookAhead)
