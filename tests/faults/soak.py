@@ -50,7 +50,7 @@ from lab import journal, netns
 from lab.cluster import Cluster
 from lab.node import Node, service_command
 from lab.zookeeper import Ensemble, ZooKeeper
-from supervisor_zkelect.core import control
+from supervisor_zkelect.core import control, history
 from supervisor_zkelect.core.control import Order, Switchover
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.processes import proc
@@ -102,7 +102,7 @@ class Soak:
         self.judged = 0.0
         self.thawed: List[float] = []
         self.samples: Dict[Tuple[str, str], List[Tuple[int, int, int, int]]] = {}
-        self.znodes: List[int] = []
+        self.znodes: List[Set[str]] = []
         self.cgroups: Set[str] = set()
         self.bereft = 0  # how often nobody was left on a node who could remove its cgroups
         self.longest = self.slowest = 0.0
@@ -254,14 +254,15 @@ class Soak:
             for pid in node.service_pids():
                 with open(f"/proc/{pid}/cgroup") as file:
                     self.cgroups |= {line.split(":", 2)[2].strip() for line in file if "/zkelect-" in line}
-        paths, count = [self.cluster.chroot], 0
+        paths, found = [self.cluster.chroot], set()
         while paths:
             path = paths.pop()
-            count += 1
+            found.add(path)
             children = self.cluster.client().get_children_async(path).get(timeout=10)
-            # What came of the first order, and whether a node lives just now.
-            paths += [f"{path}/{name}" for name in children if name not in ("outcomes", "live")]
-        self.znodes.append(count)
+            # What came of the first order, whether a node lives just now, and pages of the history, of which there are a few.
+            passing = {"outcomes", "live", *history.pages(children)}
+            paths += [f"{path}/{name}" for name in children if name not in passing]
+        self.znodes.append(found)
 
     @staticmethod
     def kept(node: Node) -> List[str]:
@@ -278,8 +279,9 @@ class Soak:
             for label, at, more in (("open files", 1, FILES), ("threads", 2, THREADS), ("KiB", 3, MEMORY)):
                 if last[at] > first[at] + more:
                     problems.append(f"the {what} of {name} has {last[at]} {label}, {first[at]} after the warm-up")
-        if len(self.znodes) > WARM_UP and self.znodes[-1] > self.znodes[WARM_UP]:
-            problems.append(f"there are {self.znodes[-1]} znodes, {self.znodes[WARM_UP]} after the warm-up")
+        if len(self.znodes) > WARM_UP and len(self.znodes[-1]) > len(self.znodes[WARM_UP]):
+            more = ", ".join(sorted(self.znodes[-1] - self.znodes[WARM_UP]))
+            problems.append(f"there are {len(self.znodes[-1])} znodes, {len(self.znodes[WARM_UP])} after the warm-up; new: {more}")
         return problems
 
     def state(self) -> str:
@@ -311,7 +313,8 @@ class Soak:
                     first, last = samples[min(WARM_UP, len(samples) - 1)], samples[-1]
                     self.say(f"{what} of {name}, files, threads, KiB: {first[1:]} after the warm-up, {last[1:]} now")
         left = [path for path in self.cgroups if any(os.path.isdir(mount + path) for mount in cgroup_mounts())]
-        self.say(f"znodes: {self.znodes[min(WARM_UP, len(self.znodes) - 1)]} after the warm-up, {self.znodes[-1]} now; "
+        settled = len(self.znodes[min(WARM_UP, len(self.znodes) - 1)])
+        self.say(f"znodes: {settled} after the warm-up, {len(self.znodes[-1])} now; "
                  f"cgroups seen: {len(self.cgroups)}, left: {len(left)}")
         if len(left) > self.bereft:
             problems.append(f"cgroups are left, though only {self.bereft} times nobody was left to remove them: {left}")
