@@ -30,6 +30,20 @@ def stopped(page):
     page.clock.pause_at(time.time() + 0.001)
 
 
+def visited(visit, document):
+    """The page, whose time stands still, with its first question answered: one on its way would be given up as the time goes by."""
+    answered = []
+
+    def before(page):
+        stopped(page)
+        page.on("requestfinished", lambda request: answered.append(request.url.endswith("/status")))
+
+    page = visit(document, before=before)
+    while not any(answered):
+        page.wait_for_timeout(10)
+    return page
+
+
 def pair(**more):
     now = time.time()
     return document({"orders": {**documents.pair(now), **more}})
@@ -287,7 +301,7 @@ def test_a_selected_command_stays_selected(visit, server):
 
 
 def test_ages_go_on_without_news(visit):
-    page = visit(document({"orders": documents.one(time.time())}), before=stopped)
+    page = visited(visit, document({"orders": documents.one(time.time())}))
     before, = told(page, ".sentence")
     page.clock.run_for(4000)
     after, = told(page, ".sentence")
@@ -317,7 +331,7 @@ def test_that_nobody_answers_is_told_before_any_time_has_passed(visit, server):
 
 
 def test_a_connection_that_is_dead_without_a_word_is_noticed(visit):
-    page = visit(pair(), before=stopped)
+    page = visited(visit, pair())
     page.route("**/status", lambda route: None)
     page.clock.run_for(6900)
     assert "live" in told(page, "#fresh")[0]
