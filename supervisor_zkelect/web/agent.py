@@ -19,11 +19,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from typing import Callable, List, NamedTuple, Optional
 
 from supervisor_zkelect.system import clock
-from supervisor_zkelect.web.connections import holder
+from supervisor_zkelect.web.connections import crowding, holder
 from supervisor_zkelect.web.lines import lines
 from supervisor_zkelect.web.verdict import LATE, RecordRead, granted, judge, timely
 
@@ -95,9 +95,7 @@ class Agent:
 
     def opened(self, question: _Question) -> None:
         while len(self._open) >= MOST_CONNECTIONS:
-            held = Counter(one.host for one in self._open)
-            most = max(held.values())
-            next(one for one in self._open if held[one.host] == most).end()
+            crowding({one: one.host for one in self._open}).end()
         self._open[question] = None
 
     def ended(self, question: _Question) -> None:

@@ -12,7 +12,7 @@ import errno
 import ipaddress
 import math
 from collections import Counter
-from typing import Any, Dict
+from typing import Any, Dict, Mapping, TypeVar
 
 from supervisor_zkelect.system import clock
 
@@ -24,6 +24,9 @@ ASK_TIME = 1.0
 
 STUCK = 20.0
 """Seconds within which an answer must have been taken."""
+
+
+_Key = TypeVar("_Key")
 
 
 class _Held:
@@ -74,9 +77,14 @@ class Connections:
         silent = next((one for one, held in self._open.items() if not held.asked and held.at <= old), None)
         if silent is not None:
             return silent
-        held_by = Counter(held.host for held in self._open.values())
-        most = max(held_by.values())
-        return next(one for one, held in self._open.items() if held_by[held.host] == most)
+        return crowding({one: held.host for one, held in self._open.items()})
+
+
+def crowding(hosts: Mapping[_Key, str]) -> _Key:
+    """The first one of the host that holds most. hosts: who holds each."""
+    held_by = Counter(hosts.values())
+    most = max(held_by.values())
+    return next(one for one, host in hosts.items() if held_by[host] == most)
 
 
 def holder(address: Any) -> str:

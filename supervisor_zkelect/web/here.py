@@ -56,10 +56,11 @@ class Here:
         """See `site.NodeAnswers`."""
         seen = self.look()
         names, leads = self.in_file(), granted(seen)
-        if len(names) == 1 and (names[0] in leads or len(leads) != 1):
-            return names[0]
-        known = leads if len(names) == 1 or seen.record is None else {one.election for one in seen.record.entries if one.election}
-        return next(iter(known)) if len(known) == 1 else ""
+        if len(names) == 1:
+            return names[0] if names[0] in leads or len(leads) != 1 else next(iter(leads))
+        entries = seen.record.entries if seen.record is not None else []
+        known = {one.election for one in entries if one.election}
+        return known.pop() if len(known) == 1 else ""
 
     def verdict(self, election: str) -> Verdict:
         """Whether this node is primary, by the record at this moment."""

@@ -192,10 +192,16 @@ def test_refused_passwords_are_told_with_the_address_and_paced(users, caplog):
     assert 1 <= len(told) <= 3 and "127.0.0.1" in told[0]
 
 
-def test_one_address_does_not_take_all_places_of_those_that_wait(users):
-    held = passwords.Passwords(str(users))
-    proving = threading.Event()
+@pytest.fixture
+def slow(users):
+    """Passwords whose proof takes until the event is set."""
+    held, proving = passwords.Passwords(str(users)), threading.Event()
     held.prove = lambda header: proving.wait(TIME)
+    return held, proving
+
+
+def test_one_address_does_not_take_all_places_of_those_that_wait(slow):
+    held, proving = slow
 
     async def run():
         one = Admission(held)
@@ -216,10 +222,8 @@ def test_one_address_does_not_take_all_places_of_those_that_wait(users):
     asyncio.run(asyncio.wait_for(run(), TIME))
 
 
-def test_no_more_passwords_wait_than_are_proven_soon_whoever_sends_them(users):
-    held = passwords.Passwords(str(users))
-    proving = threading.Event()
-    held.prove = lambda header: proving.wait(TIME)
+def test_no_more_passwords_wait_than_are_proven_soon_whoever_sends_them(slow):
+    held, proving = slow
 
     async def run():
         one = Admission(held)
