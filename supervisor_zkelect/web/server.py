@@ -107,18 +107,21 @@ class Server(HTTPServer):
         awaited, users = self._prepare(route), self._passwords.changes
         if awaited is not None:
             await awaited
+        begins = route.stream and request.method == "GET"
+        if begins:
+            await self._streams.make()
         if self._passwords.changes != users:
             # Who was let in by the former file may not be any more.
             refused = await self._refusal(request, route)
             if refused is not None:
                 self._send(request, refused)
                 return
-        if not route.stream or request.method != "GET":
+        if not begins:
             answer = attempt(partial(route.answer, question))
             if answer.made is not None:
                 answer = await asyncio.get_running_loop().run_in_executor(self._aside, attempt, answer.made)
             self._send(request, answer)
-        elif not await self._streams.begin(request.connection, _headers(Answer(200, kind=answers.EVENTS))):
+        elif not self._streams.begin(request.connection, _headers(Answer(200, kind=answers.EVENTS))):
             self._send(request, answers.refusal(503, "too many streams are open; close one", {"Retry-After": "10"}))
 
     async def _refusal(self, request: HTTPServerRequest, route: Route) -> Optional[Answer]:

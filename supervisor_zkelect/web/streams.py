@@ -11,6 +11,7 @@ from tornado.httputil import HTTPHeaders, ResponseStartLine
 
 from supervisor_zkelect.system import clock
 from supervisor_zkelect.web import answers
+from supervisor_zkelect.web.connections import STUCK
 from supervisor_zkelect.web.encoder import LARGE, Encoder
 from supervisor_zkelect.web.lines import lines
 
@@ -22,9 +23,6 @@ MOST = 50
 PACE, CONFIRMED, HEARTBEAT = 1.0, 5.0, 15.0
 """Seconds between two events at least; after which the document is sent though nothing has changed but its age; and between two
 signs of life where even that is not sent."""
-
-STUCK = 20.0
-"""Seconds within which a reader must have taken what was sent."""
 
 #: Members that change by the passing of time alone.
 _TIMES = ("now", "age")
@@ -41,15 +39,15 @@ class Streams:
         #: the event that was made last, the document in it without its times, and when
         self._event = StatusEvent(b"", b"")
         self._made_at = self._sent_at = -float("inf")
+        #: what was told last to all who read
+        self._sent = b""
         self._making: Optional[asyncio.Task[None]] = None
 
     def __len__(self) -> int:
         return len(self._open)
 
-    async def begin(self, connection: Any, headers: HTTPHeaders) -> bool:
-        """Begin a stream. False where there are too many. Whoever has gone meanwhile has none."""
-        if len(self._open) < MOST:
-            await self._make()
+    def begin(self, connection: Any, headers: HTTPHeaders) -> bool:
+        """Begin a stream, by what `make` has made. False where there are too many. Whoever has gone meanwhile has none."""
         if connection.stream.closed():
             return True
         if len(self._open) >= MOST:
@@ -88,16 +86,17 @@ class Streams:
             self._task = None
 
     async def _send(self) -> None:
-        before, moment = self._event.still, clock.now()
-        await self._make()
-        due = self._event.still != before or moment - self._sent_at >= CONFIRMED
+        moment = clock.now()
+        await self.make()
+        # Not whether this made another: whoever begins has one made as well.
+        due = self._event.still != self._sent or moment - self._sent_at >= CONFIRMED
         if due:
-            self._sent_at = moment
+            self._sent, self._sent_at = self._event.still, moment
         for one in list(self._open):
             if one.send(self._event.text if due else b"", moment):
                 self._open.discard(one)
 
-    async def _make(self) -> None:
+    async def make(self) -> None:
         """Have the event be of this moment, or nearly. However many begin, one is made at a time."""
         if clock.now() - self._made_at < PACE / 2:
             return

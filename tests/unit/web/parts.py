@@ -82,7 +82,8 @@ class Served:
         self.loop, self._over = asyncio.get_running_loop(), asyncio.Event()
         self.streams = Streams(self.node.status)
         site = Site(self.node, lambda: ["node-a"])
-        self.server = Server(site, Passwords(self._file), self._prepare, self.streams, None)
+        self.passwords = Passwords(self._file)
+        self.server = Server(site, self.passwords, self._prepare, self.streams, None)
         door = socket.create_server(("127.0.0.1", self.port), backlog=1024)
         self.port = door.getsockname()[1]
         door.setblocking(False)

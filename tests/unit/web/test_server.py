@@ -5,13 +5,14 @@ import base64
 import json
 import math
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from supervisor_zkelect.system import clock
 from supervisor_zkelect.web import connections, passwords, server, streams
-from tests.unit.web.parts import TIME, Node, Served
+from tests.unit.web.parts import OTHER, TIME, Node, Served
 
 
 def lines(connection):
@@ -84,7 +85,8 @@ def test_a_reader_that_has_gone_before_its_stream_began_has_none():
 
     async def run():
         one = streams.Streams(Node().status)
-        assert await one.begin(Gone, None) and len(one) == 0
+        await one.make()
+        assert one.begin(Gone, None) and len(one) == 0
         one.end()
 
     asyncio.run(run())
@@ -96,24 +98,56 @@ def test_a_large_event_is_encoded_aside_and_once_for_all_who_begin(monkeypatch, 
     encode = streams.event_of
     monkeypatch.setattr(streams, "event_of", lambda *words: made.append(threading.current_thread().name) or encode(*words))
 
-    class Reader:
-        def __init__(self):
-            self.stream = SimpleNamespace(closed=lambda: False, close=lambda: None)
-
-        def set_close_callback(self, callback):
-            pass
-
-        def write_headers(self, line, headers, text):
-            assert b"event: status" in text
-            return asyncio.get_running_loop().create_future()
-
     async def run():
         one = streams.Streams(node.status)
-        assert all(await asyncio.gather(*(one.begin(Reader(), None) for _ in range(5)))) and len(one) == 5
+        await asyncio.gather(*(one.make() for _ in range(5)))
+        assert all([one.begin(Reader(), None) for _ in range(5)]) and len(one) == 5
         one.end()
 
     asyncio.run(run())
     assert made == [thread]
+
+
+class Reader:
+    """The connection of a stream. told: what it was sent."""
+
+    def __init__(self):
+        self.stream, self.told = SimpleNamespace(closed=lambda: False, close=lambda: None), b""
+
+    def set_close_callback(self, callback):
+        pass
+
+    def write_headers(self, line, headers, text):
+        return self.write(text)
+
+    def write(self, text):
+        self.told += text
+        sent = asyncio.get_running_loop().create_future()
+        sent.set_result(None)
+        return sent
+
+
+def test_who_begins_keeps_no_change_from_those_who_read(monkeypatch):
+    """The event that is made for him has the change already."""
+    monkeypatch.setattr(streams, "PACE", 0.05)
+    monkeypatch.setattr(streams, "CONFIRMED", 1000 * TIME)
+    node, reader = Node(), Reader()
+
+    async def run():
+        one = streams.Streams(node.status)
+        await one.make()
+        assert one.begin(reader, None)
+        while reader.told.count(b"event: status") < 2:
+            await asyncio.sleep(0.01)
+        # Nobody is told in between.
+        node.verdicts["orders"] = OTHER
+        monkeypatch.setattr(streams, "clock", SimpleNamespace(now=lambda: clock.now() + 10))
+        await one.make()
+        while b"this node does not lead" not in reader.told:
+            await asyncio.sleep(0.01)
+        one.end()
+
+    asyncio.run(asyncio.wait_for(run(), TIME))
 
 
 def test_too_many_idle_connections_keep_nobody_out(monkeypatch):
@@ -260,3 +294,15 @@ def test_a_stream_on_the_connection_of_a_probe_has_no_such_limit(monkeypatch):
         monkeypatch.setattr(connections.clock, "now", lambda: until)
         one.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert file.readline() == b"HTTP/1.1 200 OK\r\n"
+
+
+def test_who_is_let_in_no_more_begins_no_stream(users):
+    """The passwords may change while its first event is made."""
+    with Served(password_file=users) as served:
+        async def make():
+            Path(users).write_text(passwords.line("ann", "another one"))
+            served.passwords.refresh()
+
+        served.streams.make = make
+        code = base64.b64encode(b"ann:secret").decode()
+        assert served.ask("/events", headers={"Authorization": f"Basic {code}"})[0] == 401 and len(served.streams) == 0
