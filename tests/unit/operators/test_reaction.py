@@ -1,5 +1,6 @@
 """The command that `zkelect primary --watch --exec` runs at each change."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -39,6 +40,22 @@ def told(tmp_path):
     return lines
 
 
+@contextlib.contextmanager
+def errors_of(tmp_path):
+    """What has been written to standard error so far, by the command as well. pytest's own capture may not be read while somebody
+    writes: it goes back to the beginning of the file that all of them share."""
+    kept, former = os.dup(2), sys.stderr
+    with open(tmp_path / "errors", "a", buffering=1) as file:
+        try:
+            os.dup2(file.fileno(), 2)
+            sys.stderr = file
+            yield (tmp_path / "errors").read_text
+        finally:
+            sys.stderr = former
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
 def wait_for(told, *lines):
     until(lambda: told() == list(lines), LONG, f"{lines}, and not {told()}")
 
@@ -70,13 +87,12 @@ def test_what_came_back_to_what_it_was_told_is_no_change(command, told, tmp_path
         wait_for(told, "orders|a:1|7|kept", "orders|b:1||kept")
 
 
-def test_a_failure_is_told_in_one_line_and_tried_at_once_when_something_is_told(command, told, tmp_path, capfd):
+def test_a_failure_is_told_in_one_line_and_tried_at_once_when_something_is_told(command, told, tmp_path):
     (tmp_path / "go").write_text("3")
-    with Reaction(command, "orders", (1000.0,)) as reaction:
+    with errors_of(tmp_path) as errors, Reaction(command, "orders", (1000.0,)) as reaction:
         reaction.note(Known("a:1", 7))
         told_error = "zkelect: sh: exit status 3; it runs again in 1000 s, or when orders's primary changes\n"
-        errors = []
-        until(lambda: errors.append(capfd.readouterr().err) or "".join(errors) == told_error, LONG, "the line")
+        until(lambda: errors() == told_error, LONG, "the line")
         # Also where the change comes back to what failed.
         reaction.note(Known("a:1", 7))
         wait_for(told, "orders|a:1|7|kept", "orders|a:1|7|kept")
@@ -101,25 +117,23 @@ def test_the_rests_grow_to_half_a_minute():
     assert RESTS == (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 
 
-def test_it_ends_at_once_while_it_waits_for_another_try(told, capfd):
-    with Reaction(["false"], "orders", (1000.0,)) as reaction:
+def test_it_ends_at_once_while_it_waits_for_another_try(tmp_path):
+    with errors_of(tmp_path) as errors, Reaction(["false"], "orders", (1000.0,)) as reaction:
         reaction.note(Known("a:1"))
-        errors = []
-        until(lambda: errors.append(capfd.readouterr().err) or "exit status 1" in "".join(errors), LONG, "the line")
+        until(lambda: "exit status 1" in errors(), LONG, "the line")
     assert "zkelect-exec" not in {one.name for one in threading.enumerate()}
 
 
-def test_a_command_that_cannot_be_started_is_told(tmp_path, capfd):
+def test_a_command_that_cannot_be_started_is_told(tmp_path):
     gone = tmp_path / "gone"
-    errors = []
-    with Reaction([str(gone)], "orders", (1000.0,)) as reaction:
+    with errors_of(tmp_path) as errors, Reaction([str(gone)], "orders", (1000.0,)) as reaction:
         reaction.note(Known("a:1"))
-        until(lambda: errors.append(capfd.readouterr().err) or "cannot be started" in "".join(errors), LONG, "the line")
+        until(lambda: "cannot be started" in errors(), LONG, "the line")
         gone.write_text("#!/bin/sh\necho on standard output; kill -9 $$\n")
         gone.chmod(0o755)
         reaction.note(Known("b:1"))
-        until(lambda: errors.append(capfd.readouterr().err) or "killed by SIGKILL" in "".join(errors), LONG, "the line")
-    assert "".join(errors).splitlines() == [
+        until(lambda: "killed by SIGKILL" in errors(), LONG, "the line")
+    assert errors().splitlines() == [
         f"zkelect: {gone}: cannot be started: No such file or directory; it runs again in 1000 s, or when orders's primary changes",
         "on standard output",
         f"zkelect: {gone}: killed by SIGKILL; it runs again in 1000 s, or when orders's primary changes",
