@@ -17,7 +17,7 @@ from typing import Any, Dict, Iterable, List, Optional, Tuple
 from supervisor.supervisorctl import ControllerPluginBase
 
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.operators import ask, confirm, live, local_time, streams
+from supervisor_zkelect.operators import ask, confirm, live, local_time, streams, times
 from supervisor_zkelect.operators.outcome import ERROR, MEANINGS, USAGE, CommandOutcome, failure
 from supervisor_zkelect.operators.progress import Progress
 from supervisor_zkelect.operators.suggestion import suggestion
@@ -202,6 +202,8 @@ def parsed(verb: Verb, words: List[str]) -> Tuple[List[str], Dict[str, Any]]:
             raise ValueError(f"{word} wants a value: {option.value}")
         else:
             given[option.argument] = _value(option, left.pop(0))
+    if not all(name.strip() for name in names):
+        raise ValueError("a name is empty; give one, or leave it out")
     if verb.operand:
         if not names:
             raise ValueError(f"name the {verb.operand}")
@@ -212,18 +214,17 @@ def parsed(verb: Verb, words: List[str]) -> Tuple[List[str], Dict[str, Any]]:
 
 
 def _value(option: Flag, text: str) -> Any:
+    if not text.strip():
+        raise ValueError(f"{option.word} wants a value: {option.value}; give it, or leave the option out")
     if option.moment:
         return local_time.parse(text)
     return _seconds(option.word, text) if option.seconds else text
 
 
 def _seconds(word: str, text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
+    seconds = times.length(text)
     if not 0 < seconds <= LONGEST:
-        raise ValueError(f"{word} {printable(text)} is not a number of seconds")
+        raise ValueError(f"{word} {printable(text)} is not {times.LENGTH}")
     return seconds
 
 

@@ -27,6 +27,10 @@ class _Parser(argparse.ArgumentParser):
     commands: Collection[str] = ()
     status = USAGE
 
+    def __init__(self, **more: Any) -> None:
+        # The beginning of a word is another word as often as not: `--node b` would be `--node-is-dead b` for resume.
+        super().__init__(**{"allow_abbrev": False, **more})
+
     def error(self, message: str) -> Any:
         mistyped = re.match(r"argument COMMAND: invalid choice: '(.*)' \(choose from ", message)
         if mistyped:
@@ -175,12 +179,12 @@ def _add_verb(add: Any, verb: Verb) -> None:
     if verb.what:
         command.add_argument("what", choices=verb.what)
     if verb.operand:
-        command.add_argument("node", metavar=verb.operand)
+        command.add_argument("node", metavar=verb.operand, type=_filled)
     if verb.means != NODE:
-        command.add_argument("election", nargs="?", metavar="ELECTION", help=f"by default {verb.means}")
+        command.add_argument("election", nargs="?", metavar="ELECTION", type=_filled, help=f"by default {verb.means}")
     for option in verb.options:
         if option.value:
-            kind = _positive if option.seconds else _moment if option.moment else str
+            kind = _positive if option.seconds else _moment if option.moment else _filled
             command.add_argument(option.word, dest=option.argument, metavar=option.value, type=kind, help=option.text)
         else:
             command.add_argument(option.word, dest=option.argument, action="store_true", help=option.text)
@@ -199,7 +203,7 @@ def _add_verb(add: Any, verb: Verb) -> None:
 
 def _add_primary(add: Any) -> None:
     primary = add("primary", _primary, "print the primary's address, as the ack znode has it")
-    primary.add_argument("election", metavar="ELECTION")
+    primary.add_argument("election", metavar="ELECTION", type=_filled)
     _add_afar(primary)
     primary.add_argument(
         "--watch",
@@ -234,7 +238,7 @@ def _add_monitor(add: Any) -> None:
     )
     command.status = monitor.UNKNOWN
     command.set_defaults(misused=monitor.UNKNOWN)
-    command.add_argument("election", nargs="?", metavar="ELECTION", help="by default all elections")
+    command.add_argument("election", nargs="?", metavar="ELECTION", type=_filled, help="by default all elections")
     for words, default, word in ((("-w", "--warning"), 1, "WARNING"), (("-c", "--critical"), 0, "CRITICAL")):
         told = f"{word} where fewer nodes than that stand by; by default {default}"
         command.add_argument(*words, metavar="N", type=_count, default=default, help=told)
@@ -254,7 +258,7 @@ def _add_afar(command: argparse.ArgumentParser) -> None:
         ("--tls-key", "FILE", "PEM file with its key; by default in the certificate's file"),
         ("--tls-key-password-file", "FILE", "file with that key's password in its only line"),
     ):
-        afar.add_argument(word, metavar=metavar, help=text)
+        afar.add_argument(word, metavar=metavar, type=_filled, help=text)
 
 
 def _add_init(add: Any) -> None:
@@ -276,13 +280,19 @@ def _add_init(add: Any) -> None:
     command.add_argument("--force", action="store_true", help="overwrite FILE where it exists")
 
 
+def _filled(text: str) -> str:
+    """A word. An empty one comes of a variable that is not set, and is not to mean what leaving the option out means."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("nothing stands there; give a value, or leave it out")
+    return text
+
+
 def _positive(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
+    from supervisor_zkelect.operators import times
+
+    seconds = times.length(text)
     if not 0 < seconds <= LONGEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+        raise argparse.ArgumentTypeError(f"{text!r} is not {times.LENGTH}")
     return seconds
 
 
@@ -420,7 +430,7 @@ def _given(verb: Verb, arguments: argparse.Namespace) -> Dict[str, Any]:
     """What was said with a verb."""
     names = [option.argument for option in verb.options] + ["what"] * bool(verb.what) + ["node"] * bool(verb.operand)
     said = {name: getattr(arguments, name) for name in names}
-    return {name: value for name, value in said.items() if value not in (None, False)}
+    return {name: value for name, value in said.items() if value is not None and value is not False}
 
 
 def _print(outcome: Any, as_json: bool) -> int:

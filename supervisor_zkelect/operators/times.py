@@ -16,6 +16,9 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 SINCE = "a time such as 2026-11-29 21:30, with +0100 behind it where it is not this host's zone, or how long ago: 30m, 2h, 3d"
 """What may stand behind --since."""
 
+LENGTH = "a number of seconds, or a length of time such as 90s, 30m, 2h, 3d"
+"""What may stand behind --for, --in and --wait."""
+
 YEAR = len("2026-")
 """Characters at the beginning of a moment that tell the year."""
 
@@ -50,6 +53,15 @@ def since(text: str, now: float) -> Optional[float]:
         return _last(text.rjust(5, "0"), now)
     # A day begins with its first minute.
     return _read(f"{text} 00:00" if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII) else text)
+
+
+def length(text: str) -> float:
+    """The seconds that a text behind --for means; 0 where it means none."""
+    match = re.fullmatch(r"([0-9.eE+]{1,20})([smhdw]?)", text.strip(), re.ASCII)
+    try:
+        return float(match[1]) * _UNITS[match[2] or "s"] if match else 0.0
+    except ValueError:
+        return 0.0
 
 
 def _last(clock: str, now: float) -> Optional[float]:

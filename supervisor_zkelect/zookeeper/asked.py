@@ -23,6 +23,8 @@ def given(verb: str, arguments: Arguments, own: str = "") -> Given:
     due, clock = arguments.get("at"), arguments.get("clock")
     if node and not untrusted.known_name(node) or seconds is not None and not is_time(seconds) or not _moment(due):
         raise NoOrder("the name of the node, or a time, is none")
+    if any(arguments.get(name) == "" for name in ("node", "to", "dead")):
+        raise NoOrder("the name of the node is empty; give one, or leave it out")
     if due is not None and seconds is not None:
         raise NoOrder("--at and --in exclude each other; give one of them")
     if not node and kind in ("maintenance on", "maintenance off", "forget"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,10 @@ from docs.list_verbs import reference
 from supervisor_zkelect import rpcinterface
 from supervisor_zkelect.controllerplugin import ZkelectControllerPlugin
 from supervisor_zkelect.controllerplugin import parsed as words_parsed
-from supervisor_zkelect.operators import cli
+from supervisor_zkelect.operators import cli, monitor
 from supervisor_zkelect.operators.outcome import DONE, ERROR, UNKNOWN, USAGE, failure
 from supervisor_zkelect.operators.verbs import NODE, VERBS
+from supervisor_zkelect.zookeeper import asked
 
 DOCS = Path(__file__).parents[3]
 
@@ -89,6 +91,7 @@ def test_supervisorctl_takes_the_words_behind_a_verb(words, names, given):
     ("switchover", "--in nan", "not a number of seconds"), ("switchover", "one two", "one election at most"),
     ("switchover", "--node b", "there is no option --node"), ("maintenance", "", "say first on or off"),
     ("maintenance", "orders on", "say first on or off"), ("role", "--force", "there is no option --force"),
+    ("resume", "--node b", "there is no option --node"), ("switchover", "--in 2x", "2x is not a number of seconds"),
 ])
 def test_supervisorctl_refuses_what_it_does_not_know(verb, words, told):
     with pytest.raises(ValueError, match=told):
@@ -105,6 +108,41 @@ def test_supervisorctl_takes_times_waits_and_nodes_as_the_program_does():
     ):
         with pytest.raises(ValueError, match=told):
             words_parsed(VERBS[verb], words)
+
+
+@pytest.mark.parametrize("text, seconds", [("90", 90.0), ("1.5", 1.5), ("90s", 90.0), ("30m", 1800.0), ("2h", 7200.0), ("3d", 259200.0)])
+def test_a_length_of_time_is_written_in_seconds_or_with_its_unit(text, seconds):
+    assert words_parsed(VERBS["pause"], ["--for", text]) == ([], {"for": seconds})
+    assert cli.parser().parse_args(["pause", "--for", text]).__dict__["for"] == seconds
+
+
+@pytest.mark.parametrize("words", [
+    ["maintenance", "on", "--node", ""], ["switchover", "--to", " "], ["resume", "--force", "--node-is-dead", ""], ["forget", ""],
+    ["switchover", ""], ["list", "--tag", ""], ["history", "--since", ""], ["events", "--limit", ""], ["pause", "--for", ""],
+    ["restart", "--at", ""], ["why", "--servers", ""], ["primary", ""], ["monitor", ""],
+])
+def test_an_empty_word_is_not_taken_for_one_that_was_left_out(words, capsys):
+    assert cli.main(words) in (USAGE, monitor.UNKNOWN)
+    assert re.search("give|is no time|not a number", capsys.readouterr().err)
+    if words[0] in VERBS and "--servers" not in words:
+        with pytest.raises(ValueError, match="give"):
+            words_parsed(VERBS[words[0]], words[1:])
+
+
+@pytest.mark.parametrize("words", [["resume", "--force", "--node", "b"], ["resume", "--forc"], ["list", "--serv", "zk1"], ["maintenance", "on", "--rea", "x"]])
+def test_the_beginning_of_an_option_is_not_the_option(words, capsys):
+    assert cli.main(words) == USAGE and "unrecognized arguments" in capsys.readouterr().err
+
+
+def test_a_time_is_kept_that_is_the_first_of_all():
+    arguments = cli.parser().parse_args(["switchover", "--at", "1970-01-01T00:00Z"])
+    assert cli._given(VERBS["switchover"], arguments) == {"at": 0}
+
+
+@pytest.mark.parametrize("verb, given", [("maintenance", {"what": "on", "node": ""}), ("switchover", {"to": ""}), ("resume", {"dead": ""})])
+def test_an_empty_name_is_no_order(verb, given):
+    with pytest.raises(asked.NoOrder, match="empty"):
+        asked.given(verb, given, "a")
 
 
 def test_supervisorctl_waits_for_so_long_and_asks_at_a_terminal(monkeypatch):
