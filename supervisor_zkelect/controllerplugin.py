@@ -18,7 +18,7 @@ from supervisor.supervisorctl import ControllerPluginBase
 
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import ask, confirm, live, local_time, streams, times
-from supervisor_zkelect.operators.outcome import ERROR, MEANINGS, USAGE, CommandOutcome, failure
+from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, MEANINGS, USAGE, CommandOutcome, failure
 from supervisor_zkelect.operators.progress import Progress
 from supervisor_zkelect.operators.suggestion import suggestion
 from supervisor_zkelect.operators.verbs import AFAR, LONGEST, VERBS, Flag, Verb
@@ -49,14 +49,14 @@ class ZkelectControllerPlugin(ControllerPluginBase):
             super().do_help(arg)
 
     def do_role(self, arg: str) -> None:
-        self._run(VERBS["role"], arg.split(), "role")
+        self._run(VERBS["role"], self._words(arg) or arg.split(), "role")
 
     def help_role(self) -> None:
         self._help([VERBS["role"]], "", VERBS["role"].exits)
 
     def do_zkelect(self, arg: str) -> None:
         try:
-            words = shlex.split(arg)
+            words = self._words(arg) or shlex.split(arg)
         except ValueError as error:
             self._fail(USAGE, f"{error}; close it", "--json" in arg.split())
             return
@@ -68,6 +68,13 @@ class ZkelectControllerPlugin(ControllerPluginBase):
             self._fail(USAGE, f"{told}: {', '.join(VERBS)}", "--json" in words)
             return
         self._run(VERBS[verb], words, "zkelect")
+
+    def _words(self, arg: str) -> List[str]:
+        """The words behind a command as the shell gave them: supervisorctl joins them with blanks, by which "disk full" would be
+        two. Empty where it reads lines, or has made the line of something else."""
+        options = getattr(self.ctl, "options", None)
+        words: List[str] = list(getattr(options, "args", None) or ())[1:]
+        return words if not getattr(options, "interactive", True) and " ".join(words).strip() == arg else []
 
     def help_zkelect(self) -> None:
         self._help(VERBS.values(), "zkelect ", MEANINGS)
@@ -96,17 +103,18 @@ class ZkelectControllerPlugin(ControllerPluginBase):
             self._fail(USAGE, f"{error}; see {see}", as_json)
             return
         election, wait = names[0] if names else None, given.pop(_WAIT, None)
-        if not confirm.agreed(confirm.question(verb.name, given, election), sys.stdin, sys.stderr):
-            self._fail(ERROR, confirm.REFUSED, as_json)
-            return
+        more = "; nothing was ordered"
         try:
+            if not confirm.agreed(confirm.question(verb.name, given, election), sys.stdin, sys.stderr):
+                self._fail(ERROR, confirm.REFUSED, as_json)
+                return
+            more = "; the request may be carried out all the same" if verb.acts else ""
             outcome = self._outcome(verb, election, wait, given, as_json)
         except ValueError as error:
             self._fail(USAGE, f"serverurl: {error}", as_json)
             return
         except KeyboardInterrupt:
-            more = "; the request may be carried out all the same" if verb.acts else ""
-            self._fail(ERROR, f"interrupted{more}", as_json)
+            self._fail(INTERRUPTED, f"interrupted{more}", as_json)
             return
         if not outcome.document:
             # All of it is printed.

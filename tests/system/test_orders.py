@@ -17,7 +17,7 @@ def three(make_cluster, zk_server):
 
 
 def test_a_switchover_is_ordered_on_any_node_and_goes_past_who_stands_before(three):
-    done = three["b"].ctl("zkelect", "switchover", "--to", "c", "--reason", '"a disk of a is full"')
+    done = three["b"].ctl("zkelect", "switchover", "--to", "c", "--reason", "a disk of a is full")
     assert done.returncode == DONE and done.stdout.startswith("orders: c leads at "), done.stdout + done.stderr
     three.primary("c")
     three.standby("b")

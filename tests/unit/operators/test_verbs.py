@@ -16,7 +16,7 @@ from supervisor_zkelect import rpcinterface
 from supervisor_zkelect.controllerplugin import ZkelectControllerPlugin
 from supervisor_zkelect.controllerplugin import parsed as words_parsed
 from supervisor_zkelect.operators import cli, monitor
-from supervisor_zkelect.operators.outcome import DONE, ERROR, UNKNOWN, USAGE, failure
+from supervisor_zkelect.operators.outcome import DONE, ERROR, INTERRUPTED, UNKNOWN, USAGE, failure
 from supervisor_zkelect.operators.verbs import NODE, VERBS
 from supervisor_zkelect.zookeeper import asked
 
@@ -156,3 +156,51 @@ def test_supervisorctl_waits_for_so_long_and_asks_at_a_terminal(monkeypatch):
     plugin.do_zkelect("orders --reset --yes --wait 3")
     [(words, more)] = ran
     assert words[0] == "orders" and more["timeout"] == 3.0 and more["given"] == {"reset": True, "yes": True}
+
+
+class _Supervisorctl:
+    """supervisorctl as a shell starts it with these words, and what the verbs are asked with."""
+
+    def __init__(self, monkeypatch, *words, interactive=False):
+        self.ran = []
+        monkeypatch.setattr("supervisor_zkelect.controllerplugin.ask.run", self._run)
+        options = SimpleNamespace(serverurl="unix:///none", username="", password="", interactive=interactive, args=list(words))
+        self.ctl = SimpleNamespace(stdout=io.StringIO(), exitstatus=0, options=options)
+        self.plugin = ZkelectControllerPlugin(self.ctl)
+        command, _, line = " ".join(words).strip().partition(" ")
+        getattr(self.plugin, f"do_{command}")(line.strip())
+
+    def _run(self, verb, call, election, **more):
+        self.ran.append((verb, election, more["given"]))
+        return failure(ERROR, "x")
+
+
+@pytest.mark.parametrize("words, given", [
+    (["maintenance", "on", "--reason", "disk full"], {"what": "on", "reason": "disk full"}),
+    (["restart", "--reason", " it's \"odd\" "], {"reason": " it's \"odd\" "}),
+    (["switchover", "--at", "2026-11-30 03:00Z"], {"at": 1796007600000}),
+])
+def test_supervisorctl_takes_words_as_the_shell_gave_them(monkeypatch, words, given):
+    assert _Supervisorctl(monkeypatch, "zkelect", *words).ran == [(words[0], None, given)]
+
+
+def test_supervisorctl_takes_an_election_with_a_blank_as_the_shell_gave_it(monkeypatch):
+    assert _Supervisorctl(monkeypatch, "role", "my orders").ran == [("role", "my orders", {})]
+
+
+@pytest.mark.parametrize("words, interactive", [
+    # The whole command as one word, and what was typed at its prompt, or comes with `-i`.
+    (["zkelect restart --reason 'disk full'"], False), (["zkelect", "restart", "--reason", "'disk full'"], True),
+])
+def test_supervisorctl_reads_a_line_as_a_shell_would(monkeypatch, words, interactive):
+    assert _Supervisorctl(monkeypatch, *words, interactive=interactive).ran == [("restart", None, {"reason": "disk full"})]
+
+
+def test_an_interrupt_at_the_question_of_supervisorctl_orders_nothing(monkeypatch):
+    def interrupted(*words):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("supervisor_zkelect.controllerplugin.confirm.agreed", interrupted)
+    there = _Supervisorctl(monkeypatch, "zkelect", "orders", "--reset")
+    assert not there.ran and there.ctl.exitstatus == INTERRUPTED
+    assert there.ctl.stdout.getvalue() == "error: interrupted; nothing was ordered\n"
