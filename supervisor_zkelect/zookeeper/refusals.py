@@ -14,8 +14,9 @@ from supervisor_zkelect.zookeeper.queue import Member
 
 
 def unknown(elector: PresenceCalls, found: Control, given: Given) -> str:
-    """That nobody knows the node which the order names; "" where somebody does, or where it need not be known."""
-    if not given.node or given.kind == "maintenance on" and given.force:
+    """That nobody knows the node which the order names, force or not: whoever mistypes a name is told that it is out of the queue,
+    and takes the machine of a node that leads. "" where somebody does, or where none is named."""
+    if not given.node:
         return ""
     names = {*elector.known_nodes(), *found.maintenance, *(one.node for one in elector.members() if one.node)}
     if given.node in names:

@@ -260,6 +260,19 @@ def test_maintenance_is_taken_back_by_its_id(three):
     assert back.exit == 130 and "b stays in the queue" in back.text and not three.control()["nodes"]
 
 
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("kind, node", [("maintenance on", "A"), ("maintenance off", "A"), ("switchover", "A")])
+def test_a_node_that_nobody_knows_is_refused_force_or_not(three, kind, node, force):
+    answer = give(three, kind, node, force=force)
+    assert (answer.ok, answer.exit, answer.text) == (False, 2, "no node A is known in orders; there are: a, b, c")
+    assert three.control() == {}
+
+
+def test_a_node_that_is_known_but_gone_is_put_into_maintenance(three):
+    three.end("c")
+    assert give(three, "maintenance on", "c").ok and list(three.control()["nodes"]) == ["c"]
+
+
 # The log
 
 
@@ -363,7 +376,8 @@ def test_a_restart_whose_answer_was_lost_is_looked_up(three):
 
 @pytest.mark.parametrize("name", ["begun", "ended", "switchover"])
 def test_no_nodes_name_is_taken_for_what_became_of_an_order(three, name):
-    answer = give(three, "maintenance on", name, force=True)
+    three.join(name)
+    answer = give(three, "maintenance on", name)
     assert f"{name} stays in the queue" in following.attempt(three.tool(), Given(TAKE_BACK, id=answer.id)).text
 
 
