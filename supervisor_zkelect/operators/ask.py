@@ -133,7 +133,7 @@ def _answers(
         for name in names:
             way = _ByListener(call, verb.name, name, deadline, timeout, {**arguments, **signed()})
             left = max(0.0, deadline - time.monotonic() - ANSWER_TIME)
-            answers[name] = waiting.follow(way, left, progress, revocable(verb, arguments))
+            answers[name] = waiting.follow(way, left, progress, writes(verb, arguments))
             if answers[name].get("exit") == INTERRUPTED:
                 break
         return answers
@@ -183,11 +183,9 @@ def signed() -> Dict[str, Any]:
     return {"by": orderer(), "id": os.urandom(16).hex(), "clock": round(1000 * time.time())}
 
 
-def revocable(verb: Verb, arguments: Mapping[str, Any]) -> bool:
-    """Whether what is ordered so can be taken back by its id."""
-    if verb.name == "maintenance":
-        return arguments.get("what") == "on"
-    return verb.name in ("switchover", "restart") and not arguments.get("cancel") and not arguments.get("dry")
+def writes(verb: Verb, arguments: Mapping[str, Any]) -> bool:
+    """Whether what is said so is to be written, and not only looked at."""
+    return arguments.get("reset") is True if verb.name == "orders" else arguments.get("dry") is not True
 
 
 def orderer() -> str:

@@ -47,7 +47,7 @@ def afar(arguments: argparse.Namespace, given: Mapping[str, Any], width: Optiona
                 way = ZooKeeperWay(desk.elector(name), asked.given(verb.name, {**given, **ask.signed()}), interrupts, permit)
                 # Nothing is ordered yet by this one.
                 interrupts.check()
-                answers[name] = waiting.follow(way, left, progress, ask.revocable(verb, given))
+                answers[name] = waiting.follow(way, left, progress, ask.writes(verb, given))
                 if answers[name].get("exit") == INTERRUPTED:
                     break
         return show.orders(answers, table.Screen(width))

@@ -185,6 +185,8 @@ _GIVEN = {
     ERROR: "refused, or another node leads: the answer says why", UNDER_WAY: "not done yet; the order stands",
     UNKNOWN: "the outcome is unknown", INTERRUPTED: "interrupted: taken back, or it stands, as the answer says",
 }
+_AT_ONCE = {INTERRUPTED: "interrupted: not written, or done, as the answer says"}
+_GOES_ON = {INTERRUPTED: "interrupted: it may be carried out all the same"}
 
 _CHECKED = {DONE: "nothing wrong found", ERROR: "anything else is wrong", USAGE: "the configuration or the command is wrong"}
 
@@ -252,7 +254,7 @@ _ROWS = (
         options=(Flag("--force", "force", "even if nobody is there to take over, or if the group cannot be proven dead"),),
         statuses={
             DONE: "another node is primary", NOT_PRIMARY: "this node does not lead",
-            ERROR: "refused, or nobody has taken over yet: the answer says why", UNKNOWN: "the outcome is unknown",
+            ERROR: "refused, or nobody has taken over yet: the answer says why", UNKNOWN: "the outcome is unknown", **_GOES_ON,
         },
     ),
     Verb(
@@ -299,6 +301,7 @@ _ROWS = (
         statuses={
             DONE: "paused, and the primary and its guard have confirmed it", ERROR: "refused: the answer says why",
             UNDER_WAY: "not confirmed yet, and by whom; the order stands", UNKNOWN: "the outcome is unknown",
+            INTERRUPTED: _GIVEN[INTERRUPTED],
         },
     ),
     Verb(
@@ -311,6 +314,7 @@ _ROWS = (
         statuses={
             DONE: "the pause has ended", ERROR: "refused: the answer says why",
             UNDER_WAY: "not ended yet, and by whom; the order stands", UNKNOWN: "the outcome is unknown",
+            INTERRUPTED: "interrupted: not written, or it stands or is done, as the answer says",
         },
     ),
     Verb(
@@ -320,10 +324,11 @@ _ROWS = (
             Flag("--log", "log", "show the last orders: who gave them, when, why, and what became of them"),
             Flag("--reset", "reset", "take everything back, also what cannot be read"), _YES,
         ),
+        statuses=_AT_ONCE,
     ),
     Verb(
         "forget", "take out what is kept of a node that is gone for good; refused while it lives", _orders, wait=15.0,
-        timed=True, each=True, acts=True, ordered=True, afar=True, operand="NODE",
+        timed=True, each=True, acts=True, ordered=True, afar=True, operand="NODE", statuses=_AT_ONCE,
     ),
     Verb(
         "check", "find what keeps this node from doing its part", _check, wait=30.0, timed=True, doubted=True,
@@ -337,7 +342,7 @@ _ROWS = (
         options=(Flag("--yes", "yes", "even if terms or the session of this node end by it"),),
         statuses={
             DONE: "the file is in use", ERROR: "refused: the answer says why", USAGE: "the file cannot be used",
-            UNKNOWN: "the outcome is unknown",
+            UNKNOWN: "the outcome is unknown", **_GOES_ON,
         },
     ),
 )

@@ -18,6 +18,7 @@ _KEPT = ("checked", "warning")
 """What only the first answer has."""
 
 _STANDS = "interrupted; the order may stand: see zkelect orders and zkelect list"
+_LOOKED = "interrupted; nothing was ordered"
 
 
 class Way(Protocol):
@@ -29,13 +30,14 @@ class Way(Protocol):
         """What has become of the order since that answer."""
 
     def take_back(self) -> Document:
-        """Take the order back, or say that it stands."""
+        """Have the order not be written any more; take it back, where that can be, or say that it stands, or is done."""
 
 
-def follow(way: Way, seconds: float, progress: Progress, revocable: bool = True) -> Document:
-    """Give an order, and wait until it is done, or the time is over. Ctrl-C takes it back where it has not begun.
+def follow(way: Way, seconds: float, progress: Progress, writes: bool = True) -> Document:
+    """Give an order, and wait until it is done, or the time is over. Ctrl-C has it not be written, or takes it back where it has
+    not begun.
 
-    revocable: whether there is anything to be taken back.
+    writes: whether anything is to be written, and not only looked at.
     """
     begun = time.monotonic()
     try:
@@ -51,8 +53,8 @@ def follow(way: Way, seconds: float, progress: Progress, revocable: bool = True)
         return answer
     except KeyboardInterrupt:
         progress.end()
-        if not revocable:
-            return {"ok": False, "exit": INTERRUPTED, "text": _STANDS}
+        if not writes:
+            return {"ok": False, "exit": INTERRUPTED, "text": _LOOKED}
         answer = way.take_back()
         return {**answer, "exit": INTERRUPTED, "text": answer["text"] if answer.get("exit") == INTERRUPTED else (
             f"{_STANDS} ({answer.get('text')})"

@@ -136,8 +136,7 @@ def take_back(elector: PauseCalls, order: str, by: str = "") -> OrderAnswer:
     if what == _BEGUN:
         return OrderAnswer(False, INTERRUPTED, "interrupted; the order has begun, and stands: see zkelect list")
     if not what:
-        ended = next((f": {one.text}" for one in elector.outcomes() if one.id == order), "; see zkelect list")
-        return OrderAnswer(False, INTERRUPTED, f"interrupted; the order does not stand any more{ended}")
+        return OrderAnswer(False, INTERRUPTED, f"interrupted; {_ended(elector, order)}")
     try:
         elector.tell_outcome(Outcome(order, False, "it was taken back" + (f" by {by}" if by else "")))
     except AccessDenied:
@@ -147,3 +146,11 @@ def take_back(elector: PauseCalls, order: str, by: str = "") -> OrderAnswer:
         return OrderAnswer(False, INTERRUPTED, "interrupted; the order is taken back, and nothing was stopped for it")
     told = f"interrupted; the order is taken back: {what} stays in the queue, or comes back into it"
     return OrderAnswer(False, INTERRUPTED, told)
+
+
+def _ended(elector: PauseCalls, order: str) -> str:
+    """What is known of an order that does not stand: also of one that is done when it is written, as `maintenance off`."""
+    came = next((one for one in elector.outcomes() if one.id == order), None)
+    if came is None:
+        return "the order does not stand any more; see zkelect list"
+    return f"it is done already: {came.text}" if came.ok else f"the order does not stand any more: {came.text}"

@@ -42,8 +42,7 @@ def give(elector: DeskCalls, given: Given, permit: Optional[Permit] = None) -> O
     if given.kind in _READ:
         return _READ[given.kind](elector)
     if given.kind in _AT_ONCE:
-        permit.use()
-        return _AT_ONCE[given.kind](elector, given)
+        return _AT_ONCE[given.kind](elector, given, permit)
     shown, order = elector.server_time(), given.id or os.urandom(16).hex()
     moment = given.due if given.seconds is None else shown + round(_MS * given.seconds)
     wanted = Order(order, given.by, given.reason, shown, None, given.force)
@@ -208,8 +207,9 @@ def _log(elector: DeskCalls) -> OrderAnswer:
     return OrderAnswer(True, 0, f"{len(entries) or 'no'} order{'s' * (len(entries) != 1)} known", more={"log": entries})
 
 
-def _reset(elector: DeskCalls, given: Given) -> OrderAnswer:
+def _reset(elector: DeskCalls, given: Given, permit: Permit) -> OrderAnswer:
     before = elector.read_control()
+    permit.use()
     elector.reset_control()
     shown, back = elector.server_time(), control_words.taken_back(before)
     what = f"took back {', '.join(text for _, text in back) or 'nothing'}"
@@ -220,7 +220,7 @@ def _reset(elector: DeskCalls, given: Given) -> OrderAnswer:
     return OrderAnswer(True, 0, f"{what}; nothing is ordered any more", warning=amiss)
 
 
-def _forget(elector: DeskCalls, given: Given) -> OrderAnswer:
+def _forget(elector: DeskCalls, given: Given, permit: Permit) -> OrderAnswer:
     """Take out what is kept of a node that is gone for good: its entry, and its maintenance."""
     node = given.node
     there = node in elector.known_nodes()
@@ -228,6 +228,7 @@ def _forget(elector: DeskCalls, given: Given) -> OrderAnswer:
     members = [one.node for one in elector.members()]
     if not there and not in_control and node not in members:
         return OrderAnswer(False, USAGE, unknown(elector, elector.read_control(), given))
+    permit.use()
     if node in members or not elector.forget_node(node):
         return OrderAnswer(False, 1, f"{node} lives; stop its supervisord first, or wait until its session is over")
     elector.amend_control(lambda found: control.end_maintenance(node) if node in found.maintenance else None)

@@ -65,9 +65,9 @@ def _pause(elector: PauseCalls, given: Given, permit: Permit) -> OrderAnswer:
         refused = "" if order in stands else _no_pause(found, given, members, leads)
         if refused or order in stands:
             return None
+        permit.use()
         return pauses.ask(wanted) if leads else pauses.force(wanted)
 
-    permit.use()
     elector.amend_control(change)
     if refused:
         return OrderAnswer(False, 1, refused)
@@ -135,22 +135,24 @@ def _resume(elector: PauseCalls, given: Given, permit: Permit) -> OrderAnswer:
     def change(found: Control) -> Optional[control.Change]:
         nonlocal answer, asked
         pause, asked = found.paused, ""
+        wanted: Optional[control.Change] = None
         if found.trouble:
             answer = OrderAnswer(False, 1, found.trouble)
         elif pause is not None and pause.token:
             answer = OrderAnswer(True, 0, "", pause.resume or order)
-            return None if pause.resume else pauses.ask_to_resume(order)
+            wanted = None if pause.resume else pauses.ask_to_resume(order)
         elif pause is not None:
             answer = OrderAnswer(True, 0, "resumed: nobody ran by the pause, so whoever is next leads")
-            return pauses.end
+            wanted = pauses.end
         elif found.asked is not None:
             answer, asked = OrderAnswer(True, 0, "the pause that was asked for is taken back"), found.asked.order.id
-            return pauses.end
+            wanted = pauses.end
         else:
             answer = OrderAnswer(False, 1, "it is not paused")
-        return None
+        if wanted is not None:
+            permit.use()
+        return wanted
 
-    permit.use()
     elector.amend_control(change)
     left = elector.barriers() if answer.text == "it is not paused" else []
     if left:

@@ -184,11 +184,12 @@ def test_an_order_may_be_written_only_as_long_as_somebody_waits(age, until):
     assert place.asked[-1][3].until == pytest.approx(until)
 
 
-def test_who_has_had_enough_before_anything_was_sent_is_answered_at_once_and_nothing_is_sent():
+@pytest.mark.parametrize("verb, arguments", [("switchover", {"to": "b"}), ("pause", {}), ("maintenance", {"what": "off"})])
+def test_who_has_had_enough_before_anything_was_sent_is_answered_at_once_and_nothing_is_sent(verb, arguments):
     place = Place()
-    place.order("switchover", to="b", id="s")
+    place.order(verb, id="s", **arguments)
     permit = place.asked[-1][3]
-    place.desk.verbs["switchover"](place.one, {"ticket": "u", "verb": "switchover", "args": {"take_back": "s"}})
+    place.desk.verbs[verb](place.one, {"ticket": "u", "verb": verb, "args": {**arguments, "take_back": "s"}})
     assert place.answers["u"]["exit"] == 130 and "nothing was ordered, and nothing will be" in place.answers["u"]["text"]
     assert len(place.asked) == 1
     with pytest.raises(Expired):

@@ -604,8 +604,8 @@ def test_members_that_had_no_room_are_counted():
 UNDER_WAY_TOLD = {"ok": False, "exit": 7, "text": "under way", "id": "s", "term": 42, "awaited": "a to stop"}
 
 
-def arguments_of(peer):
-    return [json.loads(args[2]) for method, *args in peer.asked if method == "zkelect.request" and args[0] == "switchover"]
+def arguments_of(peer, verb="switchover"):
+    return [json.loads(args[2]) for method, *args in peer.asked if method == "zkelect.request" and args[0] == verb]
 
 
 def test_who_waits_at_a_terminal_gives_his_order_once_and_asks_again_by_its_id(monkeypatch):
@@ -622,7 +622,10 @@ def test_who_waits_at_a_terminal_gives_his_order_once_and_asks_again_by_its_id(m
     assert (second["look"], second["term"], second["id"]) == ("s", 42, first["id"])
 
 
-def test_ctrl_c_has_the_listener_take_the_order_back():
+@pytest.mark.parametrize("verb, given", [
+    ("switchover", {"to": "b"}), ("pause", {}), ("resume", {}), ("maintenance", {"what": "off"}), ("orders", {"reset": True}),
+])
+def test_ctrl_c_has_the_listener_take_the_order_back(verb, given):
     told = iter([KeyboardInterrupt(), {"ok": False, "exit": 130, "text": "interrupted; the order is taken back"}])
 
     def answered(ticket):
@@ -632,9 +635,9 @@ def test_ctrl_c_has_the_listener_take_the_order_back():
         return json.dumps(found)
 
     peer = Peer(answer({"orders": PRIMARY}), getAnswer=answered)
-    outcome = ask.run("switchover", peer, "orders", timeout=30, given={"to": "b"})
+    outcome = ask.run(verb, peer, "orders", timeout=30, given=given)
     assert outcome.exit == 130 and outcome.error == "interrupted; the order is taken back"
-    first, second = arguments_of(peer)
+    first, second = arguments_of(peer, verb)
     assert second["take_back"] == first["id"]
 
 

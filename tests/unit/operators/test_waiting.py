@@ -4,9 +4,10 @@ import io
 
 import pytest
 
-from supervisor_zkelect.operators import confirm, waiting
+from supervisor_zkelect.operators import ask, confirm, waiting
 from supervisor_zkelect.operators.outcome import INTERRUPTED, UNDER_WAY
 from supervisor_zkelect.operators.progress import NONE, Progress
+from supervisor_zkelect.operators.verbs import VERBS
 
 
 class Screen(io.StringIO):
@@ -92,9 +93,21 @@ def test_where_it_cannot_be_taken_back_it_may_stand(clock):
     way = Way(clock, KeyboardInterrupt(), back={"ok": False, "exit": 4, "text": "ZooKeeper is away"})
     answer = waiting.follow(way, 60.0, NONE)
     assert answer["exit"] == INTERRUPTED and "may stand" in answer["text"] and "ZooKeeper is away" in answer["text"]
+
+
+def test_who_only_looks_and_has_had_enough_takes_nothing_back(clock):
     way = Way(clock, KeyboardInterrupt())
-    answer = waiting.follow(way, 60.0, NONE, revocable=False)
-    assert answer["exit"] == INTERRUPTED and "may stand" in answer["text"] and way.asked == [("give", 60.0)]
+    answer = waiting.follow(way, 60.0, NONE, writes=False)
+    assert (answer["exit"], answer["text"]) == (INTERRUPTED, "interrupted; nothing was ordered") and way.asked == [("give", 60.0)]
+
+
+@pytest.mark.parametrize("verb, given, writes", [
+    ("pause", {}, True), ("resume", {}, True), ("maintenance", {"what": "off"}, True), ("switchover", {"cancel": True}, True),
+    ("switchover", {"dry": True}, False), ("orders", {"reset": True}, True), ("orders", {}, False), ("orders", {"log": True}, False),
+    ("forget", {"node": "c"}, True),
+])
+def test_whatever_is_written_is_taken_back_or_not_written_any_more(verb, given, writes):
+    assert ask.writes(VERBS[verb], given) is writes
 
 
 def test_a_screen_that_is_gone_keeps_nobody_from_waiting(clock):

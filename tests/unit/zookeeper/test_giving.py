@@ -273,6 +273,13 @@ def test_a_node_that_is_known_but_gone_is_put_into_maintenance(three):
     assert give(three, "maintenance on", "c").ok and list(three.control()["nodes"]) == ["c"]
 
 
+def test_what_is_done_when_it_is_written_is_not_taken_back_and_told(three):
+    give(three, "maintenance on", "b")
+    give(three, "maintenance off", "b", id="off")
+    back = following.attempt(three.tool(), Given(TAKE_BACK, id="off"))
+    assert back.exit == 130 and back.text == "interrupted; it is done already: it was taken out of maintenance"
+
+
 # The log
 
 

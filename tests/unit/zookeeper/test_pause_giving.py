@@ -5,7 +5,7 @@ import pytest
 
 from supervisor_zkelect.core.control import Life
 from supervisor_zkelect.zookeeper import barrier, following, pause_giving
-from supervisor_zkelect.zookeeper.given import Given
+from supervisor_zkelect.zookeeper.given import TAKE_BACK, Given
 from tests.unit.zookeeper.cluster import STATE, Cluster
 
 LIFE = Life("", "b", "b-4-10-100")
@@ -131,3 +131,32 @@ def test_a_forced_pause_and_the_force_that_ends_one_are_logged(two):
     nobody = Cluster()
     assert following.attempt(nobody.tool(), Given(pause_giving.PAUSE, "", "ann@desk", force=True)).ok
     assert logged(nobody) == [("pause", "ann@desk", "", True, "paused: nobody leads, ")]
+
+
+# Taking back
+
+
+def taken_back(cluster, order):
+    return following.attempt(cluster.tool(), Given(TAKE_BACK, by="x@y", id=order))
+
+
+def test_a_pause_is_taken_back_until_the_primary_has_consented():
+    cluster = Cluster("a", "b")
+    order = following.attempt(cluster.tool(), Given(pause_giving.PAUSE, "", "root@h")).id
+    back = taken_back(cluster, order)
+    assert back.exit == 130 and "nothing was stopped" in back.text and "pause" not in cluster.control()
+    assert "it was taken back by x@y" in taken_back(cluster, order).text
+
+
+def test_a_pause_that_the_primary_has_consented_to_stands(two):
+    back = taken_back(two, two.control()["paused"]["id"])
+    assert back.exit == 130 and "has begun, and stands" in back.text and two.control()["paused"]["token"]
+
+
+def test_a_resume_that_was_written_stands_and_one_that_was_done_at_once_is_told_so(two):
+    resumed = following.attempt(two.tool(), Given(pause_giving.RESUME, "", "root@h", id="r"))
+    assert resumed.id == "r" and "has begun, and stands" in taken_back(two, "r").text and two.control()["paused"]["resume"] == "r"
+    cluster = Cluster("a", "b")
+    following.attempt(cluster.tool(), Given(pause_giving.PAUSE, "", "root@h"))
+    following.attempt(cluster.tool(), Given(pause_giving.RESUME, "", "root@h", id="q"))
+    assert taken_back(cluster, "q").text == "interrupted; it is done already: the pause that was asked for is taken back"

@@ -17,7 +17,7 @@ def three():
     return Cluster("a", "b", "c")
 
 
-@pytest.mark.parametrize("kind, node", [("switchover", "c"), ("maintenance on", "b"), ("restart", ""), ("reset", ""), ("forget", "c")])
+@pytest.mark.parametrize("kind, node", [("switchover", "c"), ("maintenance on", "b"), ("restart", ""), ("reset", ""), ("forget", "c"), ("pause", "")])
 def test_what_comes_after_its_time_is_not_written(three, kind, node):
     answer = following.attempt(three.tool(), Given(kind, node, id="s"), Permit(clock.now() - 1))
     assert answer.exit == 4 and "nothing was ordered, and nothing will be" in answer.text and three.control() == {}
@@ -63,7 +63,8 @@ def test_what_was_sent_is_not_told_as_not_written():
     assert Permit().withdraw()
 
 
-def test_a_control_that_changes_until_the_time_is_over_is_left_alone(three, monkeypatch):
+@pytest.mark.parametrize("kind, node", [("switchover", "c"), ("pause", "")])
+def test_a_control_that_changes_until_the_time_is_over_is_left_alone(three, monkeypatch, kind, node):
     moment = [clock.now()]
     monkeypatch.setattr(permit.clock, "now", lambda: moment[0])
     tool, rounds = three.tool(), []
@@ -76,5 +77,17 @@ def test_a_control_that_changes_until_the_time_is_over_is_left_alone(three, monk
 
     tool.prepare()
     three.client.meddle = meddle
-    answer = following.attempt(tool, Given("switchover", "c", id="s"), Permit(moment[0] + 1))
-    assert rounds and answer.exit == 4 and "switchover" not in three.control()
+    answer = following.attempt(tool, Given(kind, node, id="s"), Permit(moment[0] + 1))
+    assert rounds and answer.exit == 4 and kind not in three.control()
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_resume_that_was_withdrawn_leaves_the_pause_alone(three, resumed):
+    asked = following.attempt(three.tool(), Given("pause", id="p"))
+    assert asked.ok and "pause" in three.control()
+    if resumed:
+        three.nodes["a"].consent("p", "a", control.Life())
+    before, withdrawn = three.control(), Permit()
+    assert withdrawn.withdraw()
+    answer = following.attempt(three.tool(), Given("resume", id="r"), withdrawn)
+    assert answer.exit == 4 and "nothing was ordered, and nothing will be" in answer.text and three.control() == before
