@@ -144,10 +144,11 @@ def given_up(state: State) -> Tuple[Any, ...]:
     return messages.Release, bool(state.cleaning), state.successor
 
 
-def release_unproven(turn: Turn) -> None:
-    """On an operator's word. The stop goes on, and until it ends in a proof this node makes no proposal."""
+def release_unproven(turn: Turn, said: str = "") -> None:
+    """On an operator's word. said: who gave it, and why, as `messages.Resign` has it. The stop goes on, and until it ends in a proof this node makes no proposal."""
     stopping = turn.state.waiting
-    turn.act(messages.Log("released on the operator's word, though the group is not proven dead; the holder stays"))
+    by = f" (by order{said})" if said else ""
+    turn.act(messages.Log(f"released on the operator's word{by}, though the group is not proven dead; the holder stays"))
     turn.set(cleaning=stopping, stuck=False, killed=True)
     if turn.state.proposal is None or not turn.state.alive:
         detach(turn, "forced")

@@ -12,12 +12,15 @@ from typing import Any, Dict, List, NamedTuple, Optional
 from supervisor_zkelect.core import outcomes, untrusted
 from supervisor_zkelect.core.outcomes import Outcome
 
+RESIGN = "resign"
+"""A resignation, which stands nowhere before it is answered, and then here."""
+
 LONGEST_REASON = 200
 """Characters of a reason that are kept here."""
 
 
 class Noted(NamedTuple):
-    """An order that was given. what: as `given.Given.kind` has it. node: whom it is about, "" for whoever is next, or
+    """An order that was given. what: as `given.Given.kind` has it, or RESIGN. node: whom it is about, "" for whoever is next, or
     nobody. until, due: until when it counts, when it is due; None for no end, or at once."""
 
     id: str

@@ -64,10 +64,12 @@ class OthersCounted(NamedTuple):
 
 
 class Resign(NamedTuple):
-    """`force`: even if nobody is there to take over; and even if the group cannot be proven dead."""
+    """`force`: even if nobody is there to take over; and even if the group cannot be proven dead. said: who gave the order, and
+    why, as `control.said` has it; "" where that is not known."""
 
     ticket: str
     force: bool = False
+    said: str = ""
 
 
 # Actions
@@ -97,8 +99,8 @@ class CountOthers(NamedTuple):
 
 
 class AnswerOperator(NamedTuple):
-    """tried: nodes that began to lead since, and term: the token of the term after which that was, if its answer is to say
-    what became of them."""
+    """resigned: whether the term was given up for it, which is to stand in the log of orders. tried: nodes that began to lead
+    since, and term: the token of the term after which that was, if its answer is to say what became of them."""
 
     ticket: str
     ok: bool
@@ -109,3 +111,4 @@ class AnswerOperator(NamedTuple):
     seconds: float = 0.0
     tried: Tuple[str, ...] = ()
     term: Optional[int] = None
+    resigned: bool = False

@@ -78,7 +78,7 @@ def leave_or_join(turn: Turn) -> None:
         turn.go(WITHDRAWN, "", state.leaving.reason)
         for one in state.resigning:
             text = "resigned, but this node shuts down before another one leads; see zkelect primary"
-            turn.act(messages.AnswerOperator(one.ticket, False, 1, text))
+            turn.act(messages.AnswerOperator(one.ticket, False, 1, text, resigned=True))
         turn.set(resigning=(), look_at=INFINITY)
     elif waiting and state.may_propose(turn.now) and not fitness.awaits(turn):
         turn.set(look_at=INFINITY, looking=0)

@@ -26,10 +26,10 @@ _FORCE = "zkelect resign --force gives the service up all the same"
 
 def resign(turn: Turn, event: messages.Resign) -> None:
     state = turn.state
-    resigning = Resigning(event.ticket, turn.now, state.token or 0)
+    resigning = Resigning(event.ticket, turn.now, state.token or 0, said=event.said)
     if event.force and (state.role, state.step) == (DEMOTING, "stopping") and state.stuck:
         turn.set(resigning=state.resigning + (resigning,))
-        demotion.release_unproven(turn)
+        demotion.release_unproven(turn, event.said)
         return
     if state.role not in (PRIMARY, PROMOTING):
         text = f"this node is {state.role}, not primary; resign on the primary"
@@ -40,7 +40,7 @@ def resign(turn: Turn, event: messages.Resign) -> None:
         turn.act(messages.AnswerOperator(event.ticket, False, 1, text))
         return
     if event.force:
-        give_up(turn, (*state.resigning, resigning), "resigned, by force")
+        give_up(turn, (*state.resigning, resigning), f"resigned by force, by order{event.said}" if event.said else "resigned, by force")
         return
     turn.set(resigning=(*state.resigning, replace(resigning, by=turn.now + LOOK_LIMIT)))
     begin_what_waits(turn)
@@ -50,7 +50,8 @@ def begin_what_waits(turn: Turn) -> None:
     """Begin the handover for the orders to resign that wait for it, where none is being begun."""
     asking = [one for one in turn.state.resigning if one.by < INFINITY]
     if asking and turn.state.beginning is None and turn.state.role in (PRIMARY, PROMOTING):
-        handover.begin(turn, control.RESIGNATION, asking[0].ticket, "resigned by order of the operator")
+        reason = f"resigned by order{asking[0].said or ' of the operator'}"
+        handover.begin(turn, control.RESIGNATION, asking[0].ticket, reason)
 
 
 def not_begun(turn: Turn, event: messages.OrderNotBegun) -> None:
@@ -146,7 +147,7 @@ def outcome(turn: Turn, one: Resigning, event: messages.TermSeen) -> Optional[me
     limit = min(SUCCESSOR_LIMIT + turn.rules.promote_timeout, SUCCESSOR_MOST)
     if turn.state.role == PRIMARY and one.left:
         text = f"resigned, but this node leads again at {turn.rules.address}, after {taken:.3f} s"
-        return messages.AnswerOperator(one.ticket, False, 1, text, tried=one.tried, term=one.token)
+        return messages.AnswerOperator(one.ticket, False, 1, text, tried=one.tried, term=one.token, resigned=True)
     if event.token in (0, one.token):
         # Another implementation notes no holder, and what this node could not release names it still.
         other, node = event.address not in ("", turn.rules.address), "another candidate"
@@ -154,11 +155,12 @@ def outcome(turn: Turn, one: Resigning, event: messages.TermSeen) -> Optional[me
         other, node = bool(event.address) and event.node != turn.rules.node, event.node or "another candidate"
     if one.left and other:
         text = f"{node} leads now at {event.address}, after {taken:.3f} s"
-        return messages.AnswerOperator(one.ticket, True, 0, text, event.node, event.address, taken)
+        return messages.AnswerOperator(one.ticket, True, 0, text, event.node, event.address, taken, resigned=True)
     if taken > limit:
         nobody = "nobody is primary" if event.known else "nobody is known to be primary, as ZooKeeper does not answer,"
         text = f"resigned, but {nobody} after {taken:.0f} s"
-        return messages.AnswerOperator(one.ticket, False, 1, text, tried=one.tried, term=one.token if event.known else None)
+        term = one.token if event.known else None
+        return messages.AnswerOperator(one.ticket, False, 1, text, tried=one.tried, term=term, resigned=True)
     return None
 
 

@@ -63,7 +63,7 @@ class Rules:
 @dataclass(frozen=True)
 class Resigning:
     """token: of the term that is given up. by: until when it must be known whether somebody can take over; infinity once that
-    is, or does not matter. tried: other nodes that were seen to lead since, without an ack."""
+    is, or does not matter. tried: other nodes that were seen to lead since, without an ack. said: as `Resign` has it."""
 
     ticket: str
     since: float
@@ -72,6 +72,7 @@ class Resigning:
     tried: Tuple[str, ...] = ()
     left: bool = False  # the group is dead and the term released
     ask_at: float = 0.0
+    said: str = ""
 
 
 @dataclass(frozen=True)

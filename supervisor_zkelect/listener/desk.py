@@ -10,14 +10,15 @@ from __future__ import annotations
 import math
 import os
 from functools import partial
-from typing import Any, Callable, Dict, List, Mapping, Set
+from typing import Any, Callable, Dict, List, Mapping, Set, Tuple
 
-from supervisor_zkelect.core import messages, roles
+from supervisor_zkelect.core import control, messages, roles
 from supervisor_zkelect.diagnosis import examination
-from supervisor_zkelect.listener import cut_off, events, pool_worker, telling
+from supervisor_zkelect.listener import cut_off, events, order_worker, pool_worker, telling
 from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.keepers import Decider, Keepers
 from supervisor_zkelect.listener.part import Means
+from supervisor_zkelect.zookeeper import asked
 
 #: Seconds that an operator waits for an answer of ZooKeeper at most before he is told what is known.
 REFRESH_TIME = 0.5
@@ -47,6 +48,8 @@ class Desk(Decider):
         #: tickets of those who are answered by the look that is under way, and by the next
         self._looking: List[str] = []
         self._waiting: List[str] = []
+        #: by ticket of those who wait for a resignation: who gave it, and why, and when
+        self._resigning: Dict[str, Tuple[control.Order, float]] = {}
         self._election_verbs: Mapping[str, Callable[[Candidacy, Request], None]] = {
             "resign": self._resign, "members": self._members, "history": self._history, "list": self._list,
             "why": self._outlook, "simulate": self._outlook, "events": self._events,
@@ -140,7 +143,10 @@ class Desk(Decider):
         self.reply(ticket, {"ok": False, "exit": status, "text": text})
 
     def _resign(self, one: Candidacy, request: Request) -> None:
-        one.decide(messages.Resign(request["ticket"], request.get("args", {}).get("force") is True))
+        arguments, ticket = request.get("args", {}), request["ticket"]
+        order = asked.signed_by(arguments)
+        self._resigning[ticket] = order, self._host.now()
+        one.decide(messages.Resign(ticket, arguments.get("force") is True, control.said(order)))
 
     def _members(self, one: Candidacy, request: Request) -> None:
         one.ask(0, telling.answer_members, request["ticket"], self.reply)
@@ -164,15 +170,18 @@ class Desk(Decider):
         self._work.submit(partial(pool_worker.deliver_answer, self._host.supervisord, ticket, document))
 
     def answer(self, one: Candidacy, action: messages.AnswerOperator) -> None:
-        """Answer a resignation, as the role machine says."""
+        """Answer a resignation, as the role machine says, and have it noted in the log of orders."""
+        node = self._host.settings.node_name
         document: Dict[str, Any] = {"ok": action.ok, "exit": action.exit, "text": action.text}
         if action.ok:
             document.update(node=action.node, address=action.address, seconds=action.seconds)
         if action.term is None:
             self.reply(action.ticket, document)
-            return
-        node = self._host.settings.node_name
-        one.ask(0, telling.answer_failed_resignation, node, action, action.term, document, self.reply)
+        else:
+            one.ask(0, telling.answer_failed_resignation, node, action, action.term, document, self.reply)
+        order, since = self._resigning.pop(action.ticket, (None, 0.0))
+        if action.resigned and order is not None:
+            one.ask(0, order_worker.note_resignation, action, order, node, self._host.now() - since)
 
     def handlers(self) -> events.Handlers:
         return {events.CheckDone: self._checked}

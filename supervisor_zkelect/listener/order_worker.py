@@ -5,9 +5,10 @@ election's own executor, and is given values.
 from __future__ import annotations
 
 import logging
+import os
 
-from supervisor_zkelect.core import messages, outcomes
-from supervisor_zkelect.core.control import RESTART, Life, Unusable
+from supervisor_zkelect.core import messages, order_log, outcomes
+from supervisor_zkelect.core.control import RESTART, Life, Order, Unusable
 from supervisor_zkelect.elector import AccessDenied, ElectionError, Elector, NotBegun, NotLeader, ProposalGone
 from supervisor_zkelect.listener import events, orders_seen
 from supervisor_zkelect.listener.election_worker import Post, plainly, watch
@@ -84,3 +85,14 @@ def tell_outcome(elector: Elector, action: messages.TellOutcome, node: str, addr
         elector.tell_outcome(outcomes.Outcome(action.order, action.ok, action.text, node, address))
     except (ElectionError, Unusable) as error:
         log.warning("cannot write what became of an order (%s): %s", action.text, error)
+
+
+def note_resignation(elector: Elector, action: messages.AnswerOperator, order: Order, node: str, took: float) -> None:
+    """Write a resignation into the log of orders, with what became of it. order: id, who gave it, why. took: seconds from the
+    order to its answer. He who gave it is answered without it, too."""
+    try:
+        shown, name = elector.server_time(), order.id or os.urandom(16).hex()
+        noted = order_log.Noted(name, order_log.RESIGN, node, order.by, order.reason, shown - round(1000 * took))
+        elector.note_order(noted, outcomes.Outcome(name, action.ok, action.text, action.node, action.address, shown))
+    except (ElectionError, Unusable) as error:
+        log.warning("a resignation%s does not stand in the log of orders: %s", f" by order of {order.by}" if order.by else "", error)

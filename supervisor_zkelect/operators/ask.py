@@ -138,10 +138,10 @@ def _answers(
                 break
         return answers
     # What only looks is asked for several elections at once, an order for one after the other.
-    together = 1 if verb.acts else _TOGETHER
+    together, said = (1, {**arguments, **signed()}) if verb.acts else (_TOGETHER, arguments)
     for first in range(0, len(names), together):
         some = names[first:first + together]
-        tickets = [call("zkelect.request", verb.name, name, json.dumps(arguments)) for name in some]
+        tickets = [call("zkelect.request", verb.name, name, json.dumps(said)) for name in some]
         for name, ticket in zip(some, tickets):
             until = max(deadline, time.monotonic() + ANSWER_TIME)
             answers[name] = _answer(call, verb.name, ticket, until, timeout, progress if verb.acts else NONE)

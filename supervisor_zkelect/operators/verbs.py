@@ -79,8 +79,8 @@ class Verb(NamedTuple):
     timed: whether --wait changes that. each: whether it is asked once for each election.
     doubted: whether there is something to show although the report may not be believed.
     what: the words one of which stands first, if there are such. operand: the node that stands before the election, as a help has
-    it; "" where none does. acts: whether it changes anything. options: what it takes.
-    ordered: the listener is told who orders it, and for how long he waits. afar: `zkelect` can do it by ZooKeeper alone, from
+    it; "" where none does. acts: whether it changes anything; the listener is told who gives it then. options: what it takes.
+    ordered: the listener is told for how long he waits, too. afar: `zkelect` can do it by ZooKeeper alone, from
     any host. statuses: what the exit statuses mean, where that is not the usual. instead: an option, and what is done in place of
     this where it is said.
     """
@@ -178,6 +178,7 @@ def _resign(reply: Reply) -> CommandOutcome:
 
 
 _REASON = Flag("--reason", "reason", "kept with the order, and shown", "TEXT")
+_WHY_RESET = _REASON._replace(text="why, with --reset")
 _WATCH = Flag("--watch", "watch", "go on, and show it again as it changes; Ctrl-C ends that")
 _AT = Flag("--at", "at", "at that time, by ISO 8601; without a zone by this host's clocks", "TIME", moment=True)
 _YES = Flag("--yes", "yes", "do not ask at a terminal whether that is meant")
@@ -251,7 +252,7 @@ _ROWS = (
         # It takes as long as the group takes to stop, and another one to start.
         "resign", "have another node lead, and wait until it does", _resign,
         means=ONE, wait=180.0, timed=True, each=True, acts=True,
-        options=(Flag("--force", "force", "even if nobody is there to take over, or if the group cannot be proven dead"),),
+        options=(Flag("--force", "force", "even if nobody is there to take over, or if the group cannot be proven dead"), _REASON),
         statuses={
             DONE: "another node is primary", NOT_PRIMARY: "this node does not lead",
             ERROR: "refused, or nobody has taken over yet: the answer says why", UNKNOWN: "the outcome is unknown", **_GOES_ON,
@@ -310,6 +311,7 @@ _ROWS = (
         options=(
             Flag("--force", "force", "its node is dead, and nobody need be asked; tells first which node that is"),
             Flag("--node-is-dead", "dead", "that it is this one, and not merely cut off: two services run otherwise", "NODE"),
+            _REASON,
         ),
         statuses={
             DONE: "the pause has ended", ERROR: "refused: the answer says why",
@@ -322,13 +324,13 @@ _ROWS = (
         timed=True, each=True, acts=True, ordered=True, afar=True,
         options=(
             Flag("--log", "log", "show the last orders: who gave them, when, why, and what became of them"),
-            Flag("--reset", "reset", "take everything back, also what cannot be read"), _YES,
+            Flag("--reset", "reset", "take everything back, also what cannot be read"), _YES, _WHY_RESET,
         ),
         statuses=_AT_ONCE,
     ),
     Verb(
         "forget", "take out what is kept of a node that is gone for good; refused while it lives", _orders, wait=15.0,
-        timed=True, each=True, acts=True, ordered=True, afar=True, operand="NODE", statuses=_AT_ONCE,
+        timed=True, each=True, acts=True, ordered=True, afar=True, operand="NODE", options=(_REASON,), statuses=_AT_ONCE,
     ),
     Verb(
         "check", "find what keeps this node from doing its part", _check, wait=30.0, timed=True, doubted=True,

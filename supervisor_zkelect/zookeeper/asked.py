@@ -19,7 +19,7 @@ class NoOrder(ValueError):
 def given(verb: str, arguments: Arguments, own: str = "") -> Given:
     """The order that a verb is with these arguments. own: the node on which it was typed, "" for none. Raises NoOrder."""
     kind, node, seconds = _KINDS[verb](arguments, own)
-    by, reason = (untrusted.printable(arguments.get(name) or "", control.LONGEST_REASON) for name in ("by", "reason"))
+    signed = signed_by(arguments)
     due, clock = arguments.get("at"), arguments.get("clock")
     if node and not untrusted.known_name(node) or seconds is not None and not is_time(seconds) or not _moment(due):
         raise NoOrder("the name of the node, or a time, is none")
@@ -30,9 +30,15 @@ def given(verb: str, arguments: Arguments, own: str = "") -> Given:
     if not node and kind in ("maintenance on", "maintenance off", "forget"):
         raise NoOrder("name the node" + (" with --node" if kind != "forget" else ""))
     return Given(
-        kind, node, by, reason, seconds, arguments.get("force") is True, untrusted.printable(arguments.get("id") or "", 64), due,
-        arguments.get("dry") is True, clock if _moment(clock) else None,
+        kind, node, signed.by, signed.reason, seconds, arguments.get("force") is True, signed.id, due, arguments.get("dry") is True,
+        clock if _moment(clock) else None,
     )
+
+
+def signed_by(arguments: Arguments) -> control.Order:
+    """Who gives an order, and why, and its id; "" for what was not said."""
+    by, reason = (untrusted.printable(arguments.get(name) or "", control.LONGEST_REASON) for name in ("by", "reason"))
+    return control.Order(untrusted.printable(arguments.get("id") or "", 64), by, reason)
 
 
 def _maintenance(arguments: Arguments, own: str) -> Tuple[str, Any, Any]:

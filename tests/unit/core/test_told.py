@@ -39,6 +39,15 @@ def answered(node):
     return [action for action in node.actions if isinstance(action, messages.AnswerOperator)]
 
 
+def begun(node):
+    """Somebody is known who takes over."""
+    return node.event(messages.Begun(node.state.beginning.op, ""))
+
+
+BY = " of anna@desk: disk"
+"""Who gave an order, and why, behind the words "by order"."""
+
+
 def resigning(event, *more):
     return answer(Node().primary().event(messages.Resign("t1")), messages.Begin, event, *more)
 
@@ -92,6 +101,12 @@ def test_each_role_is_told_with_the_term_how_long_the_one_before_was_and_why():
     (lambda: Node().primary().event(messages.SessionEnds("the session ends")), "the session ends"),
     (lambda: Node().primary().event(messages.Shutdown("SIGTERM", 999.0)), "SIGTERM"),
     (lambda: Node().primary().event(messages.Resign("t1", True)), "resigned, by force"),
+    (lambda: Node().primary().event(messages.Resign("t1", True, BY)), "resigned by force, by order of anna@desk: disk"),
+    (lambda: answer(Node().primary().event(messages.Resign("t1", said=BY)), messages.Begin, messages.Begun, ""),
+     "resigned by order of anna@desk: disk"),
+    # The first of several that wait is the one for which it is looked who takes over.
+    (lambda: begun(Node().primary().event(messages.Resign("t1", said=BY)).event(messages.Resign("t2", said=" of ben"))),
+     "resigned by order of anna@desk: disk"),
     (lambda: resigning(messages.Begun, ""), "resigned by order of the operator"),
     (lambda: answer(Node().promoting().event(messages.Leased(100.0, 109.9)), messages.StartGroup, messages.StartFailed, "no memory"),
      "the group did not start: no memory"),
@@ -154,6 +169,8 @@ def test_health_checks_that_fail_in_a_row_end_a_term():
      ("the proposal cannot be given up, so the session is closed: ZooKeeper does not let this node", "session closed")),
     (lambda: stuck(Node()).event(messages.Stuck("not gone")).event(messages.Resign("t2", force=True)),
      ("released on the operator's word, though the group is not proven dead; the holder stays", "")),
+    (lambda: stuck(Node()).event(messages.Stuck("not gone")).event(messages.Resign("t2", True, BY)),
+     ("released on the operator's word (by order of anna@desk: disk), though the group is not proven dead; the holder stays", "")),
 ])
 def test_what_is_done_is_told(node, line):
     assert line in told(node())
@@ -269,7 +286,9 @@ def test_two_nodes_of_one_name_are_told_apart_by_the_time_that_one_may_be_a_left
 ])
 def test_what_a_resignation_is_answered(node, expected):
     node = node()
-    assert answered(node) == [messages.AnswerOperator("t1", *expected)]
+    # Those after which the term was not given up are no part of the log of orders.
+    resigned = expected[0] or expected[2].startswith("resigned")
+    assert answered(node) == [messages.AnswerOperator("t1", *expected)._replace(resigned=resigned)]
     assert not node.state.resigning
 
 
@@ -284,5 +303,5 @@ def test_a_resignation_after_which_this_node_leads_again_is_answered():
     answer(node, messages.Ack, messages.Acked)
     node.event(messages.TermSeen("self", "a:1", 60))
     assert answered(node) == [messages.AnswerOperator(
-        "t1", False, 1, "resigned, but this node leads again at a:1, after 0.900 s", tried=("b",), term=41
+        "t1", False, 1, "resigned, but this node leads again at a:1, after 0.900 s", tried=("b",), term=41, resigned=True
     )]

@@ -6,10 +6,13 @@ from types import SimpleNamespace
 import pytest
 
 from supervisor_zkelect.core import messages, roles
+from supervisor_zkelect.core.order_log import Noted
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.listener.desk import REFRESH_TIME, Desk
 from supervisor_zkelect.zookeeper.errors import ElectionError
 from tests.unit.listener.parts import NOW, Delivery, Host, Work, candidacy, keepers, means
+from tests.unit.zookeeper.cluster import OUTCOMES, Cluster
+from tests.unit.zookeeper.memory import NOON
 
 
 def member(node, mine=False):
@@ -44,6 +47,59 @@ def test_a_queue_that_cannot_be_read_keeps_no_answer_back():
     assert answered(elector, action) == [("t", "no; b failed: not healthy")]
     elector.history = refuse
     assert answered(elector, action) == [("t", "no; b failed")]
+
+
+def resigned(three, action, seconds=2.0, **arguments):
+    """What the log of orders has after node a was told to resign with these arguments, and is answered so much later."""
+    host, work = Host(), Work()
+    host.supervisord = SimpleNamespace(call=lambda *asked: None)
+    one = candidacy(host, elector=three.tool())
+    heard = []
+    one.decide = heard.append
+    desk = Desk(means(host, work), keepers(one), None, {})
+    desk.obey({"ticket": "t", "verb": "resign", "election": "orders", "args": arguments})
+    host.moment += seconds
+    for _ in range(2):
+        desk.actions()[messages.AnswerOperator](one, action)
+    while host.serials[0].given:
+        host.serials[0].do()
+    work.do()
+    return heard, [entry.document() for entry in three.tool().order_log()]
+
+
+LEADS = messages.AnswerOperator("t", True, 0, "b leads now", "b", "b:1", 2.0, resigned=True)
+
+
+def test_a_resignation_stands_in_the_log_of_orders_with_who_gave_it_and_what_became_of_it():
+    heard, [entry] = resigned(Cluster("a", "b"), LEADS, by="anna@desk", reason="disk\x1b", id="r", force=True)
+    assert heard == [messages.Resign("t", True, " of anna@desk: disk\\x1b")]
+    assert entry == {
+        "id": "r", "what": "resign", "node": "a", "by": "anna@desk", "reason": "disk\\x1b", "at": NOON - 2000, "until": None, "due": None,
+        "done": True, "outcome": {"text": "b leads now", "node": "b", "at": NOON},
+    }
+
+
+def test_a_resignation_that_failed_is_noted_and_one_that_was_refused_is_not():
+    failed = LEADS._replace(ok=False, exit=1, text="resigned, but nobody is primary", term=41)
+    [entry] = resigned(Cluster("a", "b"), failed)[1]
+    assert (entry["done"], entry["by"], entry["outcome"]["text"]) == (False, "", "resigned, but nobody is primary") and entry["id"]
+    assert resigned(Cluster("a", "b"), messages.AnswerOperator("t", False, 3, "this node is standby"))[1] == []
+
+
+def test_who_gives_an_order_to_resign_is_bounded():
+    [heard], _ = resigned(Cluster("a", "b"), LEADS, by="x" * 9999, reason="y" * 9999)
+    assert len(heard.said) <= 600
+
+
+def test_a_log_that_cannot_be_written_keeps_no_resignation_from_being_answered(caplog):
+    cluster = Cluster("a", "b")
+    tool = cluster.tool()
+    tool.prepare()
+    tool.note_order(Noted("x", "resign"))
+    cluster.ensemble.denied = {("write", OUTCOMES)}
+    _, found = resigned(cluster, LEADS, by="anna@desk")
+    assert [one["id"] for one in found] == ["x"]
+    assert "a resignation by order of anna@desk does not stand in the log of orders" in caplog.text
 
 
 def answered(elector, action):

@@ -400,13 +400,14 @@ def resign(reply, elections=None, election="orders", **more):
 
 def test_resign_says_who_leads_where_and_after_how_long():
     outcome, peer = resign(
-        {"ok": True, "node": "b", "address": "10.0.0.6:8080", "seconds": 1.234, "text": "x"}
+        {"ok": True, "node": "b", "address": "10.0.0.6:8080", "seconds": 1.234, "text": "x"}, given={"reason": "disk"}
     )
     assert outcome.lines == ("orders: b leads now at 10.0.0.6:8080, after 1.23 s",)
     assert (
         outcome.exit == DONE and outcome.document["node"] == "b" and outcome.document["election"] == "orders"
     )
-    assert ("zkelect.request", "resign", "orders", "{}") in peer.asked
+    [said] = arguments_of(peer, "resign")
+    assert said["by"] == ask.orderer() and len(said["id"]) == 32 and said["reason"] == "disk"
 
 
 def test_resign_when_nobody_took_over():
@@ -437,7 +438,7 @@ def test_resign_refused(reply, status):
 
 def test_resign_without_a_name_takes_the_only_election():
     outcome, peer = resign({"ok": True, "node": "b"}, election=None)
-    assert outcome.exit == DONE and ("zkelect.request", "resign", "orders", "{}") in peer.asked
+    assert outcome.exit == DONE and len(arguments_of(peer, "resign")) == 1
     outcome, peer = resign({"ok": True}, {"orders": PRIMARY, "stock": PRIMARY}, election=None)
     assert outcome.exit == USAGE and "orders, stock" in outcome.error and peer.verbs == ["refresh"]
 
