@@ -73,7 +73,8 @@ def _command(name: str, parser: argparse.ArgumentParser, common: Any) -> Command
 
 
 def _options(actions: Sequence[argparse.Action]) -> List[Option]:
+    """Without those that no help names, as former names of others."""
     return [
         Option(tuple(one.option_strings), "" if one.nargs == 0 else str(one.metavar or one.dest.upper()), one.help or "")
-        for one in actions if one.option_strings
+        for one in actions if one.option_strings and one.help != argparse.SUPPRESS
     ]

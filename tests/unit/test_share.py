@@ -30,6 +30,13 @@ def test_the_files_are_what_their_generators_make():
     assert {str(path.relative_to(SHARE)): path.read_text() for path in SHARE.rglob("*") if path.is_file()} == made
 
 
+def test_what_no_help_names_is_in_none_of_them():
+    made = {**write_manual.pages(), **write_completions.pages()}
+    assert not [name for name, text in made.items() if "SUPPRESS" in text]
+    words = {one.name: {word for option in one.options for word in option.words} for one in command_line.commands()}
+    assert "--timeout" not in words["switchover"] and {"--wait", "--to"} <= words["switchover"] and "--timeout" in words["monitor"]
+
+
 # Man pages
 
 
