@@ -216,10 +216,21 @@ ANSWER: Dict[str, Schema] = {
     "v": V, "exit": EXIT, "ok": _is("boolean", "whether it is done"), "election": _text("which election"),
     "text": _text("the answer, in one line"), "error": _text("the same, where it is not done"),
 }
-RESIGN = _object({
+
+
+def _of_several(of: Schema) -> Schema:
+    """What is answered about one election, or about several."""
+    return {"anyOf": [of, _object({
+        "v": V, "exit": EXIT, "ok": ANSWER["ok"], "error": ANSWER["error"],
+        "elections": _map(of, "by name, where several were meant"),
+    }, ["v", "exit", "elections"])]}
+
+
+_RESIGN = _object({
     **ANSWER, "node": _text("who leads now"), "address": _text("at which address"),
     "seconds": _is("number", "how long that took"),
 }, ["v", "exit", "ok", "election", "text"])
+RESIGN = _of_several(_RESIGN)
 
 #: An order in the log of orders: moments are milliseconds since 1970.
 _LOGGED = _object({
@@ -265,10 +276,7 @@ _ORDER = _object({
     "log": _list(_LOGGED, "the last orders, the newest last, with --log"),
     **_STANDING, "elections": _map(_object(_STANDING), "the same of `orders`, by name, also where one election was meant"),
 }, ["v", "exit", "ok", "election", "text"])
-ORDER = {"anyOf": [_ORDER, _object({
-    "v": V, "exit": EXIT, "ok": ANSWER["ok"], "error": ANSWER["error"],
-    "elections": _map(_ORDER, "by name, where several were meant"),
-}, ["v", "exit", "elections"])]}
+ORDER = _of_several(_ORDER)
 
 RELOAD = _object({
     **{name: ANSWER[name] for name in ("v", "exit", "ok", "text", "error")},

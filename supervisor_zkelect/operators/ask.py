@@ -20,7 +20,7 @@ from supervisor_zkelect.operators import show, waiting
 from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, UNKNOWN, USAGE, CommandOutcome, failure
 from supervisor_zkelect.operators.progress import NONE, Progress
 from supervisor_zkelect.operators.table import PLAIN, Screen
-from supervisor_zkelect.operators.verbs import NODE, ONE, VERBS, Reply, Verb
+from supervisor_zkelect.operators.verbs import ALL_OR_ONE, NODE, ONE, VERBS, Reply, Verb
 from supervisor_zkelect.operators.view import View, as_dict, judge
 from supervisor_zkelect.supervisord.client import Fault, Supervisord, SupervisordError, Unreachable
 
@@ -77,7 +77,7 @@ def run(
         if not row.wait:
             return row.show(Reply(view, election, {}, screen, call, said))
         seconds = row.wait if timeout is None else timeout
-        return _names_wrong(row, view, election) or row.show(
+        return _names_wrong(row, view, election, said.get("all") is True) or row.show(
             Reply(view, election, _answers(row, call, view, election, seconds, said, progress), screen, call, said)
         )
     except SupervisordError as error:
@@ -106,17 +106,19 @@ def _failed(error: SupervisordError, afar: bool) -> CommandOutcome:
     return failure(ERROR, f"supervisord: {error}")
 
 
-def _names_wrong(verb: Verb, view: View, election: Optional[str]) -> Optional[CommandOutcome]:
-    """Why the listener is not asked at all; None where it is."""
+def _names_wrong(verb: Verb, view: View, election: Optional[str], every: bool) -> Optional[CommandOutcome]:
+    """Why the listener is not asked at all; None where it is. every: whether all elections are meant by the operator's word."""
     if not view.known:
         return None if verb.doubted else failure(UNKNOWN, f"unknown: {view.why}; {show.age_text(view)}")
     if verb.means == NODE and election is not None:
         return failure(USAGE, f"{verb.name} is for the whole node; leave the election out")
     if election is not None and election not in view.names:
         return show.no_election(view, election)
-    if verb.means == ONE and election is None and len(view.names) != 1:
+    if every and election is not None:
+        return failure(USAGE, ALL_OR_ONE)
+    if verb.means == ONE and election is None and len(view.names) != 1 and not (every and view.names):
         there = ", ".join(printable(name) for name in view.names) or "none"
-        return failure(USAGE, f"name the election to {verb.name} from; there are: {there}")
+        return failure(USAGE, f"name the election to {verb.name} from, or take --all; there are: {there}")
     return None
 
 

@@ -19,7 +19,8 @@ def question(verb: str, given: Mapping[str, Any], election: Optional[str]) -> st
     for (name, option), text in _QUESTIONS.items():
         asked = verb == name and given.get(option) is True
         if asked and given.get("yes") is not True and given.get("what") != "off" and given.get("dry") is not True:
-            where = "every election" if election is None and verb != "switchover" else printable(election or "the election")
+            every = election is None and (verb != "switchover" or given.get("all") is True)
+            where = "every election" if every else printable(election or "the election")
             return text.format(where=where, node=printable(given.get("node") or "this node")) + "; go on? [y/N] "
     return ""
 

@@ -12,7 +12,7 @@ from supervisor_zkelect.operators import ask, beside, remote, show, table, waiti
 from supervisor_zkelect.operators.interrupts import Interrupts
 from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, UNKNOWN, USAGE, CommandOutcome, Trouble
 from supervisor_zkelect.operators.progress import Progress
-from supervisor_zkelect.operators.verbs import ALL, ONE, VERBS, Verb
+from supervisor_zkelect.operators.verbs import ALL, ALL_OR_ONE, ONE, VERBS, Verb
 from supervisor_zkelect.system import clock
 
 _TAKE_BACK_TIME = 2.0
@@ -41,10 +41,19 @@ def afar(arguments: argparse.Namespace, given: Mapping[str, Any], width: Optiona
         deadline = time.monotonic() + (getattr(arguments, "timeout", None) or verb.wait)
         answers = {}
         with Interrupts() as interrupts:
-            for name in desk.meant(verb, arguments.election, given):
+            names = desk.meant(verb, arguments.election, given)
+            for name in names:
+                try:
+                    elector = desk.elector(name)
+                except Trouble as trouble:
+                    if len(names) == 1:
+                        raise
+                    # It keeps nothing from being ordered in the others.
+                    answers[name] = {"ok": False, "exit": trouble.status, "text": str(trouble)}
+                    continue
                 left = max(0.0, deadline - time.monotonic())
                 permit = Permit(clock.now() + max(left, ask.ANSWER_TIME))
-                way = ZooKeeperWay(desk.elector(name), asked.given(verb.name, {**given, **ask.signed()}), interrupts, permit)
+                way = ZooKeeperWay(elector, asked.given(verb.name, {**given, **ask.signed()}), interrupts, permit)
                 # Nothing is ordered yet by this one.
                 interrupts.check()
                 answers[name] = waiting.follow(way, left, progress, ask.writes(verb, given))
@@ -63,11 +72,14 @@ class RemoteElections:
 
     def meant(self, verb: Verb, election: Optional[str], given: Mapping[str, Any]) -> List[str]:
         """The elections that a verb means. Raises Trouble."""
+        every = given.get("all") is True
+        if every and election is not None:
+            raise Trouble(USAGE, ALL_OR_ONE)
         if election is not None:
             return [remote.named(self._client, self._root, election, self._seconds)]
         listed = remote.elections(self._client, self._root, self._seconds)
-        if verb.means == ONE and len(listed.names) != 1:
-            raise Trouble(USAGE, f"name the election to {verb.name} from; there are: {listed.told()}")
+        if verb.means == ONE and len(listed.names) != 1 and not (every and listed.names):
+            raise Trouble(USAGE, f"name the election to {verb.name} from, or take --all; there are: {listed.told()}")
         if listed.left_out:
             raise remote.too_many(self._root)
         found = list(listed.names)

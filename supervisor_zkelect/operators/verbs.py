@@ -29,8 +29,10 @@ from supervisor_zkelect.operators.view import View
 ALL = "all elections"
 ONE = "the only election"
 NODE = ""
-"""The elections that a verb means where none is named; with NODE none may be named."""
+"""The elections that a verb means where none is named; with NODE none may be named. One that means ONE takes --all."""
 
+ALL_OR_ONE = "--all and the name of an election exclude each other; give one of them"
+"""What is told who gives both."""
 
 AFAR = ("--servers", "--root", "--digest-file", "--tls-ca", "--tls-cert", "--tls-key", "--tls-key-password-file")
 """Options of the program `zkelect` alone, of verbs that it can do from any host."""
@@ -173,12 +175,17 @@ def _orders(reply: Reply) -> CommandOutcome:
 
 
 def _resign(reply: Reply) -> CommandOutcome:
-    [(election, answer)] = reply.answers.items()
+    # Who gives up all that this node leads need not be told what others lead.
+    resigned = {name: answer for name, answer in reply.answers.items() if answer.get("exit") != NOT_PRIMARY} or reply.answers
+    if len(resigned) > 1:
+        return show.orders(resigned, reply.screen)
+    [(election, answer)] = resigned.items()
     return show.resign(election, answer)
 
 
 _REASON = Flag("--reason", "reason", "kept with the order, and shown", "TEXT")
 _WHY_RESET = _REASON._replace(text="why, with --reset")
+_EACH = Flag("--all", "all", "in all elections, in place of a named one")
 _WATCH = Flag("--watch", "watch", "go on, and show it again as it changes; Ctrl-C ends that")
 _AT = Flag("--at", "at", "at that time, by ISO 8601; without a zone by this host's clocks", "TIME", moment=True)
 _YES = Flag("--yes", "yes", "do not ask at a terminal whether that is meant")
@@ -252,7 +259,7 @@ _ROWS = (
         # It takes as long as the group takes to stop, and another one to start.
         "resign", "have another node lead, and wait until it does", _resign,
         means=ONE, wait=180.0, timed=True, each=True, acts=True,
-        options=(Flag("--force", "force", "even if nobody is there to take over, or if the group cannot be proven dead"), _REASON),
+        options=(Flag("--force", "force", "even if nobody is there to take over, or if the group cannot be proven dead"), _EACH, _REASON),
         statuses={
             DONE: "another node is primary", NOT_PRIMARY: "this node does not lead",
             ERROR: "refused, or nobody has taken over yet: the answer says why", UNKNOWN: "the outcome is unknown", **_GOES_ON,
@@ -266,7 +273,7 @@ _ROWS = (
             Flag("--in", "in", "when that time has passed, by whoever leads then", "SECONDS", True),
             _AT, Flag("--dry-run", "dry", "look what would happen, and order nothing"),
             Flag("--cancel", "cancel", "take back one that has not begun"),
-            Flag("--force", "force", "even past a member of the queue that knows no orders"), _YES, _REASON,
+            Flag("--force", "force", "even past a member of the queue that knows no orders"), _YES, _EACH, _REASON,
         ),
         statuses={DONE: "that node is primary, or the order is written", **_GIVEN},
     ),
@@ -286,7 +293,7 @@ _ROWS = (
         means=ONE, wait=180.0, timed=True, each=True, acts=True, ordered=True, afar=True,
         options=(
             Flag("--in", "in", "when that time has passed, by whoever leads then", "SECONDS", True), _AT,
-            Flag("--cancel", "cancel", "take back one that has not begun"), _REASON,
+            Flag("--cancel", "cancel", "take back one that has not begun"), _EACH, _REASON,
         ),
         statuses={DONE: "the service is healthy again, or the order is written", **_GIVEN},
     ),
@@ -297,7 +304,7 @@ _ROWS = (
         means=ONE, wait=60.0, timed=True, each=True, acts=True, ordered=True,
         options=(
             Flag("--for", "for", "it ends by itself then", "SECONDS", True),
-            Flag("--force", "force", "even if nobody leads; nobody is promoted then"), _REASON,
+            Flag("--force", "force", "even if nobody leads; nobody is promoted then"), _EACH, _REASON,
         ),
         statuses={
             DONE: "paused, and the primary and its guard have confirmed it", ERROR: "refused: the answer says why",
@@ -311,7 +318,7 @@ _ROWS = (
         options=(
             Flag("--force", "force", "its node is dead, and nobody need be asked; tells first which node that is"),
             Flag("--node-is-dead", "dead", "that it is this one, and not merely cut off: two services run otherwise", "NODE"),
-            _REASON,
+            _EACH, _REASON,
         ),
         statuses={
             DONE: "the pause has ended", ERROR: "refused: the answer says why",

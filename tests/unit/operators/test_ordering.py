@@ -202,9 +202,34 @@ def test_what_is_no_order_is_told(world, run, words, told):
 def test_of_several_elections_the_one_is_named_that_is_moved(world, run):
     world.cluster.ensemble.create("/zkelect/stock/election", makepath=True)
     status, _, err = run("switchover")
-    assert status == USAGE and "name the election to switchover from; there are: orders, stock" in err
+    assert status == USAGE and "name the election to switchover from, or take --all; there are: orders, stock" in err
     status, out, _ = run("orders", "--json")
     assert status == DONE and set(json.loads(out)["elections"]) == {"orders", "stock"}
+    status, _, err = run("switchover", "--all", "orders")
+    assert status == USAGE and "--all and the name of an election exclude each other" in err and world.cluster.control() == {}
+
+
+@pytest.mark.parametrize("shut", [False, True])
+def test_all_elections_are_moved_by_a_word_and_one_that_is_refused_keeps_the_others_from_nothing(world, run, monkeypatch, shut):
+    """Nobody leads the first of them; or its ACL may not even be read."""
+    world.cluster.ensemble.create("/zkelect/billing/election", makepath=True)
+    read = world.client.get_acls_async
+
+    def refused(path):
+        def get(timeout):
+            raise exceptions.NoAuthError
+
+        return SimpleNamespace(get=get) if shut and "billing" in path else read(path)
+
+    monkeypatch.setattr(world.client, "get_acls_async", refused)
+    status, out, err = run("switchover", "--all", "--in", "60")
+    assert status == ERROR and "orders: ordered for" in out and world.cluster.control()["switchover"]
+    assert "billing: " in err and ("read the ACL" if shut else "nobody leads") in err
+
+
+def test_without_an_election_there_is_none_to_move(run, world):
+    status, _, err = run("switchover", "--all", "--root", "/x")
+    assert status == USAGE and "there are: none" in err
 
 
 def test_a_terminal_is_asked_before_a_service_is_given_up(world, run, monkeypatch):

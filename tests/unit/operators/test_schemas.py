@@ -20,7 +20,7 @@ from supervisor_zkelect.listener.candidacy import Facts
 from supervisor_zkelect.operators import ask, cli, show
 from supervisor_zkelect.operators.outcome import DONE, ERROR, UNKNOWN
 from supervisor_zkelect.operators.primary import AckZnode
-from supervisor_zkelect.operators.verbs import VERBS
+from supervisor_zkelect.operators.verbs import VERBS, Reply
 from supervisor_zkelect.supervisord.client import Unreachable
 from supervisor_zkelect.zookeeper.given import OrderAnswer
 from supervisor_zkelect.zookeeper.holder import Holder
@@ -197,6 +197,11 @@ def test_what_is_refused(verb):
 def test_orders_in_several_elections():
     fits("maintenance", show.orders({"one": given(True, 0, "done"), "two": given(True, 0, "done")}).document)
     fits("maintenance", show.orders({"one": given(True, 0, "done"), "two": given(False, 7, "under way")}).document)
+
+
+def test_a_resignation_in_several_elections():
+    answers = {"one": OrderAnswer(True, 0, "b leads now").document(), "two": {"ok": False, "exit": 1, "text": "nobody could take over"}}
+    fits("resign", VERBS["resign"].show(Reply(None, None, answers)).document)
 
 
 @pytest.mark.parametrize("answer", [

@@ -443,6 +443,57 @@ def test_resign_without_a_name_takes_the_only_election():
     assert outcome.exit == USAGE and "orders, stock" in outcome.error and peer.verbs == ["refresh"]
 
 
+TWO = {"orders": PRIMARY, "stock": PRIMARY}
+
+
+class Each:
+    """A mailbox that answers each election with one of its own, in the order in which they are asked."""
+
+    def __init__(self, *answers):
+        self.answers, self.asked = list(answers), []
+        self.peer = Peer(answer(TWO), request=self._request, getAnswer=lambda ticket: json.dumps(self.told[ticket]))
+        self.told = {"refresh": {"ok": True}}
+
+    def _request(self, verb, election, arguments):
+        if verb == "refresh":
+            return "refresh"
+        self.asked.append(election)
+        self.told[election] = self.answers.pop(0)
+        return election
+
+
+REFUSED = {"ok": False, "exit": 1, "text": "nobody could take over"}
+
+
+@pytest.mark.parametrize("verb", ["switchover", "restart", "pause", "resume", "resign"])
+def test_one_that_is_refused_keeps_the_others_from_nothing(verb):
+    each = Each(REFUSED, {"ok": True, "exit": 0, "text": "done there"})
+    outcome = ask.run(verb, each.peer, given={"all": True})
+    assert each.asked == ["orders", "stock"] and outcome.exit == ERROR
+    assert outcome.error == "orders: nobody could take over" and outcome.lines == ("stock: done there",)
+    assert outcome.document["elections"]["stock"]["ok"] is True and outcome.document["elections"]["orders"]["ok"] is False
+
+
+@pytest.mark.parametrize("answers, status, lines", [
+    (({"ok": False, "exit": 3, "text": "standby"}, {"ok": True, "node": "b", "address": "b:1"}), DONE, ("stock: b leads now at b:1",)),
+    (({"ok": True, "exit": 0, "text": "b leads"}, {"ok": True, "exit": 0, "text": "c leads"}), DONE, ("orders: b leads", "stock: c leads")),
+    (({"ok": False, "exit": 3, "text": "standby"}, {"ok": False, "exit": 3, "text": "standby"}), 3, ()),
+])
+def test_a_node_resigns_in_all_elections_that_it_leads(answers, status, lines):
+    outcome = ask.run("resign", Each(*answers).peer, given={"all": True})
+    assert (outcome.exit, outcome.lines) == (status, lines)
+
+
+@pytest.mark.parametrize("elections, election, told", [
+    (TWO, "orders", "--all and the name of an election exclude each other"), (TWO, None, "or take --all; there are: orders, stock"),
+    ({}, None, "or take --all; there are: none"),
+])
+def test_all_elections_are_meant_by_word_alone(elections, election, told):
+    peer = Peer(answer(elections))
+    outcome = ask.run("restart", peer, election, given={"all": True} if election or not elections else {})
+    assert outcome.exit == USAGE and told in outcome.error and peer.verbs == ["refresh"]
+
+
 def test_resign_whose_outcome_does_not_come_is_unknown():
     outcome, _ = resign("", timeout=0.05)
     assert outcome.exit == UNKNOWN and "within 0.05 s" in outcome.error

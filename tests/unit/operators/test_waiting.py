@@ -134,7 +134,7 @@ def test_a_line_is_one_line_of_the_screen_and_shows_nothing_raw(monkeypatch):
     ("orders", {"reset": True}, "all orders in every election are taken back"), ("orders", {}, ""), ("orders", {"reset": True, "yes": True}, ""),
     ("maintenance", {"what": "on", "force": True, "node": "c"}, "where c leads in every election, it stops its service"), ("maintenance", {"what": "on"}, ""),
     ("maintenance", {"what": "off", "force": True}, ""), ("maintenance", {"what": "on", "force": True}, "where this node leads in every election, it stops its service"),
-    ("switchover", {"force": True}, "lose their proposals"), ("switchover", {"force": True, "dry": True}, ""), ("resign", {"force": True}, ""),
+    ("switchover", {"force": True}, "members of the election that"), ("switchover", {"force": True, "all": True}, "members of every election that"), ("switchover", {"force": True, "dry": True}, ""), ("resign", {"force": True}, ""),
 ])
 def test_what_may_cost_a_service_is_asked(verb, given, told):
     text = confirm.question(verb, given, None)
