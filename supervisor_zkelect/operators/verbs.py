@@ -301,7 +301,7 @@ _ROWS = (
         "pause",
         "hands off: nobody is promoted and nobody steps down until resume, whatever becomes of ZooKeeper; ends when the primary "
         "has confirmed it, before which ZooKeeper is not to be touched", _orders,
-        means=ONE, wait=60.0, timed=True, each=True, acts=True, ordered=True,
+        means=ONE, wait=60.0, timed=True, each=True, acts=True, ordered=True, afar=True,
         options=(
             Flag("--for", "for", "it ends by itself then", "SECONDS", True),
             Flag("--force", "force", "even if nobody leads; nobody is promoted then"), _EACH, _REASON,
@@ -314,7 +314,7 @@ _ROWS = (
     ),
     Verb(
         "resume", "end a pause, or take back that it was asked for; the node that runs by it is asked", _orders,
-        means=ONE, wait=60.0, timed=True, each=True, acts=True, ordered=True,
+        means=ONE, wait=60.0, timed=True, each=True, acts=True, ordered=True, afar=True,
         options=(
             Flag("--force", "force", "its node is dead, and nobody need be asked; tells first which node that is"),
             Flag("--node-is-dead", "dead", "that it is this one, and not merely cut off: two services run otherwise", "NODE"),

@@ -194,8 +194,9 @@ class PauseCalls(DeskCalls):
 
     def unbarred(self, names: Sequence[str]) -> List[str]:
         """Of the candidates with these names those that no barrier keeps from leading."""
-        standing = [name for name in names if places.is_barrier(name)]
-        return strangers.unbarred(names, self._stem, max(standing, default=""))
+        standing = max((name for name in names if places.is_barrier(name)), default="")
+        # As those who go by the primary's rule are named: a tool's own names are any.
+        return strangers.unbarred(names, places.barred_by(standing)[:-10] or self._stem, standing)
 
     def _barriers(self, limit: float) -> List[barrier.Barrier]:
         found = []

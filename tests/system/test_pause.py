@@ -60,12 +60,13 @@ def test_events_and_the_log_of_orders_tell_of_it(make_cluster, tmp_path):
     with ZooKeeper(tmp_path / "zk", tick_ms=200) as zookeeper:
         cluster = make_cluster(zookeeper.hosts, timeout=TIMEOUT).start()
         cluster.primary("a")
-        assert cluster["b"].zkelect("pause", "--reason", "upgrade").returncode == DONE
+        afar = ("--servers", zookeeper.hosts + cluster.chroot)
+        assert cluster["b"].zkelect("pause", "--reason", "upgrade", *afar).returncode == DONE
         paused = json.loads(cluster["a"].zkelect("orders", "--json").stdout)["elections"]["orders"]["paused"]
         assert (paused["stands"], paused["node"], paused["token"], paused["reason"], paused["resume"]) == (
             True, "a", cluster.token("a"), "upgrade", False,
         )
-        assert cluster["b"].zkelect("resume", timeout=90).returncode == DONE
+        assert cluster["b"].zkelect("resume", "--reason", "done", *afar, timeout=90).returncode == DONE
 
         def told():
             shown = cluster["b"].zkelect("events", "--json")
@@ -78,7 +79,7 @@ def test_events_and_the_log_of_orders_tell_of_it(make_cluster, tmp_path):
         assert consented == asked.replace("a pause is asked for", "has consented to the pause")
         assert confirmed.startswith("paused: the guard has confirmed") and ending.startswith("the pause is to end by ")
         log = json.loads(cluster["a"].zkelect("orders", "--log", "--json").stdout)["log"]
-        assert [(one["what"], one["reason"], one["done"]) for one in log] == [("pause", "upgrade", True), ("resume", "", True)]
+        assert [(one["what"], one["reason"], one["done"]) for one in log] == [("pause", "upgrade", True), ("resume", "done", True)]
         cluster.verdict()
 
 

@@ -9,6 +9,7 @@ import pytest
 from kazoo import exceptions
 from kazoo.security import make_acl
 
+from supervisor_zkelect.core.control import Life
 from supervisor_zkelect.operators import cli, ordering, remote, waiting
 from supervisor_zkelect.operators.interrupts import Interrupts
 from supervisor_zkelect.operators.outcome import DONE, ERROR, INTERRUPTED, UNDER_WAY, UNKNOWN, USAGE, Trouble
@@ -102,6 +103,76 @@ def test_maintenance_wants_its_node_and_means_the_elections_that_know_it(world, 
     status, out, _ = run("orders")
     assert "b: in maintenance by " in out
     assert run("maintenance", "on", "orders", "--node", "b", "--wait", "1", "--reason", "disk")[0] == DONE
+
+
+# Pause
+
+
+def consents(world):
+    """The primary consents to the pause that is asked for; returns the order's id."""
+    order = world.cluster.control()["pause"]["id"]
+    world.cluster.nodes["a"].consent(order, "a", Life("", "b", "b-4-10-100"))
+    return order
+
+
+def test_a_pause_is_done_when_the_primary_says_that_its_guard_knows(world, run):
+    done = []
+    world.steps = [
+        lambda: done.append(consents(world)), lambda: None, lambda: world.cluster.tell("a", state="primary", paused=done[0]),
+    ]
+    status, out, err = run("pause", "--reason", "upgrade")
+    assert status == DONE and out.startswith("orders: paused: a runs on whatever becomes of ZooKeeper") and not err and not world.steps
+    paused = world.cluster.control()["paused"]
+    assert paused["reason"] == "upgrade" and "@" in paused["by"] and paused["node"] == "a" and len(world.cluster.tool().barriers()) == 1
+
+
+@pytest.mark.parametrize("step, told", [
+    (lambda world: None, "a has not consented yet"), (consents, "a has consented, and has not confirmed yet"),
+])
+def test_a_pause_that_the_primary_has_not_confirmed_is_under_way(world, run, step, told):
+    world.steps = [lambda: step(world)]
+    status, _, err = run("pause", "--wait", "2")
+    assert status == UNDER_WAY and told in err and "do not touch ZooKeeper" in err
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_ctrl_c_takes_a_pause_back_until_the_primary_has_consented(world, run, begun):
+    def interrupt():
+        if begun:
+            consents(world)
+        raise KeyboardInterrupt
+
+    world.steps = [interrupt]
+    status, _, err = run("pause")
+    assert status == INTERRUPTED and ("has begun, and stands" if begun else "is taken back") in err
+    assert ("paused" in world.cluster.control(), "pause" in world.cluster.control()) == (begun, False)
+
+
+def test_a_resume_is_done_when_the_primary_has_ended_the_pause(world, run):
+    run("pause", "--wait", "1")
+    consents(world)
+    status, _, err = run("resume", "--wait", "1")
+    assert status == UNDER_WAY and "a, who runs by the pause, has not ended it yet" in err
+    world.steps = [world.cluster.nodes["a"].resume]
+    status, out, _ = run("resume")
+    assert status == DONE and out == "orders: resumed: a leads\n" and "paused" not in world.cluster.control()
+
+
+def test_a_resume_by_force_wants_the_name_of_a_node_that_does_not_live(world, run):
+    run("pause", "--wait", "1")
+    consents(world)
+    world.cluster.tell("a", state="primary", instance="b-4-10-100")
+    status, _, err = run("resume", "--force", "--node-is-dead", "a")
+    assert status == ERROR and "its listener lives" in err and "paused" in world.cluster.control()
+    world.cluster.end("a")
+    status, _, err = run("resume", "--force")
+    assert status == ERROR and "whether a fence is set is not known here" in err and "--node-is-dead a" in err
+    status, out, _ = run("resume", "--force", "--node-is-dead", "a")
+    assert status == DONE and "resumed by force" in out and "paused" not in world.cluster.control()
+    assert not world.cluster.tool().barriers()
+
+
+# Forgetting
 
 
 def test_a_node_is_forgotten(world, run):

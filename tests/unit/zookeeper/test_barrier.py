@@ -81,3 +81,10 @@ def test_the_barrier_is_said_to_bar_only_whom_it_bars(stranger, told):
     three.tell("a", state="primary", paused=order)
     answer = pause_giving.came_of(three.tool(), given, order)
     assert answer.ok and told in answer.text, answer
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_a_tool_goes_by_the_names_of_who_has_consented(stem):
+    """It reads no node's file, so its own are any."""
+    first, barrier, second = names(stem)
+    assert Cluster("a").tool().unbarred([first, barrier, second]) == []
