@@ -145,7 +145,10 @@ def given_up(state: State) -> Tuple[Any, ...]:
 
 
 def release_unproven(turn: Turn, said: str = "") -> None:
-    """On an operator's word. said: who gave it, and why, as `messages.Resign` has it. The stop goes on, and until it ends in a proof this node makes no proposal."""
+    """On an operator's word. The stop goes on, and until it ends in a proof this node makes no proposal.
+
+    said: who gave it, and why, as `messages.Resign` has it.
+    """
     stopping = turn.state.waiting
     by = f" (by order{said})" if said else ""
     turn.act(messages.Log(f"released on the operator's word{by}, though the group is not proven dead; the holder stays"))

@@ -40,7 +40,8 @@ def resign(turn: Turn, event: messages.Resign) -> None:
         turn.act(messages.AnswerOperator(event.ticket, False, 1, text))
         return
     if event.force:
-        give_up(turn, (*state.resigning, resigning), f"resigned by force, by order{event.said}" if event.said else "resigned, by force")
+        reason = f"resigned by force, by order{event.said}" if event.said else "resigned, by force"
+        give_up(turn, (*state.resigning, resigning), reason)
         return
     turn.set(resigning=(*state.resigning, replace(resigning, by=turn.now + LOOK_LIMIT)))
     begin_what_waits(turn)

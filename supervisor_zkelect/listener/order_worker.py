@@ -95,4 +95,5 @@ def note_resignation(elector: Elector, action: messages.AnswerOperator, order: O
         noted = order_log.Noted(name, order_log.RESIGN, node, order.by, order.reason, shown - round(1000 * took))
         elector.note_order(noted, outcomes.Outcome(name, action.ok, action.text, action.node, action.address, shown))
     except (ElectionError, Unusable) as error:
-        log.warning("a resignation%s does not stand in the log of orders: %s", f" by order of {order.by}" if order.by else "", error)
+        by = f" by order of {order.by}" if order.by else ""
+        log.warning("a resignation%s does not stand in the log of orders: %s", by, error)

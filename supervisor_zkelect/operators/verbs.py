@@ -259,7 +259,10 @@ _ROWS = (
         # It takes as long as the group takes to stop, and another one to start.
         "resign", "have another node lead, and wait until it does", _resign,
         means=ONE, wait=180.0, timed=True, each=True, acts=True,
-        options=(Flag("--force", "force", "even if nobody is there to take over, or if the group cannot be proven dead"), _EACH, _REASON),
+        options=(
+            Flag("--force", "force", "even if nobody is there to take over, or if the group cannot be proven dead"),
+            _EACH, _REASON,
+        ),
         statuses={
             DONE: "another node is primary", NOT_PRIMARY: "this node does not lead",
             ERROR: "refused, or nobody has taken over yet: the answer says why", UNKNOWN: "the outcome is unknown", **_GOES_ON,

@@ -30,8 +30,8 @@ def given(verb: str, arguments: Arguments, own: str = "") -> Given:
     if not node and kind in ("maintenance on", "maintenance off", "forget"):
         raise NoOrder("name the node" + (" with --node" if kind != "forget" else ""))
     return Given(
-        kind, node, signed.by, signed.reason, seconds, arguments.get("force") is True, signed.id, due, arguments.get("dry") is True,
-        clock if _moment(clock) else None,
+        kind, node, signed.by, signed.reason, seconds, arguments.get("force") is True, signed.id, due,
+        arguments.get("dry") is True, clock if _moment(clock) else None,
     )
 
 

@@ -14,8 +14,8 @@ from supervisor_zkelect.zookeeper.queue import Member
 
 
 def unknown(elector: PresenceCalls, found: Control, given: Given) -> str:
-    """That nobody knows the node which the order names, force or not: whoever mistypes a name is told that it is out of the queue,
-    and takes the machine of a node that leads. "" where somebody does, or where none is named."""
+    """That nobody knows the node which the order names, with force as without: whoever mistypes a name would be told that it is
+    out of the queue, and take the machine of a node that leads. "" where somebody does, or where none is named."""
     if not given.node:
         return ""
     names = {*elector.known_nodes(), *found.maintenance, *(one.node for one in elector.members() if one.node)}
